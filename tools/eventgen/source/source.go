@@ -1,0 +1,257 @@
+// Package source reads YAML and JSON into one kind of tree that keeps the place of every value.
+//
+// The stages of eventgen that read files import it; it knows nothing of AsyncAPI or Avro.
+package source
+
+import (
+	"bytes"
+	"encoding/json"
+	"math/big"
+	"net/url"
+	"path"
+	"strconv"
+	"strings"
+
+	"github.com/deferpay/deferpay/tools/eventgen/diag"
+)
+
+// Kind is what a node is.
+type Kind int
+
+// The kinds of nodes. Numbers written without fraction and exponent are Int.
+const (
+	Null Kind = iota
+	Bool
+	Int
+	Float
+	String
+	Seq
+	Map
+)
+
+// String names the kind as an author would.
+func (k Kind) String() string {
+	return [...]string{"null", "a boolean", "an integer", "a number", "a string", "a list", "an object"}[k]
+}
+
+// Node is one value of a file. Nodes may be shared (YAML aliases) and are never changed after parsing.
+type Node struct {
+	Pos   diag.Pos
+	Kind  Kind
+	Value string  // of a scalar: a string's content, a number as JSON writes it, true or false
+	Items []*Node // of a Seq
+	Pairs []Pair  // of a Map, in the order of the file; keys are unique
+}
+
+// Pair is one member of a Map. Key is a String node at the key's own place.
+type Pair struct{ Key, Value *Node }
+
+// Parse reads one file. JSON is told by its extension (.json, .avsc) or its first character, all else is YAML. When the list has errors the node is nil.
+func Parse(file string, data []byte) (*Node, diag.List) {
+	data = bytes.TrimPrefix(data, []byte("\ufeff"))
+	ext := strings.ToLower(path.Ext(file))
+	if ext == ".json" || ext == ".avsc" {
+		return parseJSON(file, data)
+	}
+	if s := bytes.TrimLeft(data, " \t\r\n"); len(s) > 0 && (s[0] == '{' || s[0] == '[') {
+		if n, ds := parseJSON(file, data); !ds.HasErrors() {
+			return n, ds
+		}
+	}
+	return parseYAML(file, data)
+}
+
+// Get gives the member of that name, or nil; it is nil too for a node that is nil or no Map.
+func (n *Node) Get(key string) *Node {
+	if p, ok := n.Pair(key); ok {
+		return p.Value
+	}
+	return nil
+}
+
+// Pair gives the member of that name with its key.
+func (n *Node) Pair(key string) (Pair, bool) {
+	if n == nil {
+		return Pair{}, false
+	}
+	for _, p := range n.Pairs {
+		if p.Key.Value == key {
+			return p, true
+		}
+	}
+	return Pair{}, false
+}
+
+// Keys gives the names of a Map's members, in the order of the file.
+func (n *Node) Keys() []string {
+	if n == nil {
+		return nil
+	}
+	keys := make([]string, len(n.Pairs))
+	for i, p := range n.Pairs {
+		keys[i] = p.Key.Value
+	}
+	return keys
+}
+
+// Is says whether the node exists and has the kind.
+func (n *Node) Is(k Kind) bool { return n != nil && n.Kind == k }
+
+// Str gives the content of a String node; "" for anything else.
+func (n *Node) Str() string {
+	if n.Is(String) {
+		return n.Value
+	}
+	return ""
+}
+
+// Int gives the value of an Int node that fits into 64 bits.
+func (n *Node) Int() (int64, bool) {
+	if !n.Is(Int) {
+		return 0, false
+	}
+	i, err := strconv.ParseInt(n.Value, 10, 64)
+	return i, err == nil
+}
+
+// Any gives the value as encoding/json would with UseNumber: map[string]any, []any, string, json.Number, bool, nil.
+func (n *Node) Any() any {
+	if n == nil {
+		return nil
+	}
+	switch n.Kind {
+	case Bool:
+		return n.Value == "true"
+	case Int, Float:
+		return json.Number(n.Value)
+	case String:
+		return n.Value
+	case Seq:
+		out := make([]any, len(n.Items))
+		for i, it := range n.Items {
+			out[i] = it.Any()
+		}
+		return out
+	case Map:
+		out := make(map[string]any, len(n.Pairs))
+		for _, p := range n.Pairs {
+			out[p.Key.Value] = p.Value.Any()
+		}
+		return out
+	}
+	return nil
+}
+
+// JSON gives the value as compact JSON with the members in the order of the file, so that it is the same text on every run.
+func (n *Node) JSON() []byte {
+	var b bytes.Buffer
+	n.writeJSON(&b)
+	return b.Bytes()
+}
+
+func (n *Node) writeJSON(b *bytes.Buffer) {
+	if n == nil {
+		b.WriteString("null")
+		return
+	}
+	switch n.Kind {
+	case Null:
+		b.WriteString("null")
+	case Bool, Int, Float:
+		b.WriteString(n.Value)
+	case String:
+		writeString(b, n.Value)
+	case Seq:
+		b.WriteByte('[')
+		for i, it := range n.Items {
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			it.writeJSON(b)
+		}
+		b.WriteByte(']')
+	case Map:
+		b.WriteByte('{')
+		for i, p := range n.Pairs {
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			writeString(b, p.Key.Value)
+			b.WriteByte(':')
+			p.Value.writeJSON(b)
+		}
+		b.WriteByte('}')
+	}
+}
+
+func writeString(b *bytes.Buffer, s string) {
+	enc := json.NewEncoder(b)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(s)       // a string and a buffer: cannot fail
+	b.Truncate(b.Len() - 1) // Encode ends with a newline
+}
+
+// Equal says whether two nodes are the same value, wherever they are written.
+func Equal(a, b *Node) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	if (a.Kind == Int || a.Kind == Float) && (b.Kind == Int || b.Kind == Float) {
+		x, okx := new(big.Rat).SetString(a.Value)
+		y, oky := new(big.Rat).SetString(b.Value)
+		return okx && oky && x.Cmp(y) == 0
+	}
+	if a.Kind != b.Kind || a.Value != b.Value || len(a.Items) != len(b.Items) || len(a.Pairs) != len(b.Pairs) {
+		return false
+	}
+	for i := range a.Items {
+		if !Equal(a.Items[i], b.Items[i]) {
+			return false
+		}
+	}
+	for _, p := range a.Pairs {
+		q, ok := b.Pair(p.Key.Value)
+		if !ok || !Equal(p.Value, q.Value) {
+			return false
+		}
+	}
+	return true
+}
+
+// Lookup follows a JSON pointer ("", "/a/b~1c/0"; percent-encoding as in a URI fragment is undone). When a step leads nowhere it gives the last node
+// reached and that step, for the error message.
+func (n *Node) Lookup(pointer string) (found, last *Node, missing string) {
+	if pointer == "" {
+		return n, n, ""
+	}
+	cur := n
+	for _, step := range strings.Split(strings.TrimPrefix(pointer, "/"), "/") {
+		key := unescape(step)
+		var next *Node
+		switch {
+		case cur.Is(Map):
+			next = cur.Get(key)
+		case cur.Is(Seq):
+			if i, err := strconv.Atoi(key); err == nil && i >= 0 && i < len(cur.Items) {
+				next = cur.Items[i]
+			}
+		}
+		if next == nil {
+			return nil, cur, key
+		}
+		cur = next
+	}
+	return cur, cur, ""
+}
+
+func unescape(step string) string {
+	if u, err := url.PathUnescape(step); err == nil {
+		step = u
+	}
+	return strings.ReplaceAll(strings.ReplaceAll(step, "~1", "/"), "~0", "~")
+}
+
+// Escape makes a name one step of a JSON pointer.
+func Escape(name string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(name, "~", "~0"), "/", "~1")
+}
