@@ -1,0 +1,58 @@
+# Everything people type. Only Go is needed unless a target says otherwise; modules are downloaded by Go itself.
+# RACE is -race where a C compiler is there (the race detector needs cgo on Linux), else empty, and `make` says so.
+
+MODULE := github.com/deferpay/deferpay
+ASYNCAPI := specs/contract/asyncapi.yaml specs/contract/internal.asyncapi.yaml \
+            specs/billing/asyncapi.yaml specs/billing/internal.asyncapi.yaml
+LINT := go tool -modfile=tools/lint/go.mod
+RACE := $(shell command -v "$$(go env CC)" >/dev/null 2>&1 && echo -race)
+
+.DEFAULT_GOAL := gate
+.PHONY: gate help generate check lint test race demo e2e contract-test bench docs
+
+gate: check lint race contract-test ## The whole gate before a push: generated files current, contracts and code linted, tests with the race detector
+	@echo "gate: all good"
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+generate: ## gen/ from specs/; a second run changes nothing
+	@echo "generate: gen/ from specs/"
+	@go run ./tools/eventgen generate -out gen -import $(MODULE)/gen $(ASYNCAPI)
+	@for s in contract billing; do go tool ogen -loglevel error -config specs/ogen.yml -target gen/$${s}api -package $${s}api -clean specs/$$s/openapi.yaml || exit 1; done
+
+check: ## Fails when gen/ is not what specs/ generate
+	@echo "check: gen/ is what specs/ generate"
+	@sh tools/checkgenerate.sh
+
+lint: ## go vet, staticcheck and gofmt
+	@echo "lint: gofmt, go vet, staticcheck"
+	@out=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$out" ] || { echo "not formatted, run gofmt -w on:"; echo "$$out"; exit 1; }
+	@go vet ./...
+	@$(LINT) staticcheck ./...
+
+test: ## Every test that needs nothing but Go
+	@echo "test: go test ./..."
+	@go test ./...
+
+race: ## The same tests with the race detector, where a C compiler is there
+	@$(if $(RACE),echo "race: go test -race ./...",echo "race: no C compiler, so the tests run without the race detector (install gcc for it)")
+	@go test $(RACE) ./...
+
+demo: ## Broker, registry, both services and the whole story, checked step by step; KEEP=1 leaves it running
+	@CGO_ENABLED=0 go run ./tools/demo
+
+e2e: ## System tests on real processes with the embedded broker
+	@echo "e2e: real processes, killed and restarted"
+	@go test -count=1 -timeout 20m -v ./services/e2e -e2e.full
+
+contract-test: ## Both services against their own OpenAPI and AsyncAPI documents, with what was exercised
+	@echo "contract-test: every answer and record of the demo's story against the contracts"
+	@CGO_ENABLED=0 go run ./tools/contracttest
+
+bench: ## The benchmarks, as a table of ratios
+	@echo "bench: decisions per second against raw acknowledged produce, in one run"
+	@go run ./tools/bench
+
+docs: ## Pages of the four public documents under build/docs, readable offline
+	@go run ./tools/docsite -out build/docs
