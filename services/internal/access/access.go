@@ -1,0 +1,176 @@
+// Package access says who calls and what they may do: API keys kept as hashes in a file, each with a subject and scopes.
+// The services' HTTP layers import it, from their security handlers; domains never.
+//
+// The file is a JSON list, one entry a key; a subject may have several keys, so that keys can be rotated:
+//
+//	[{"subject": "agency-paris", "sha256": "9f86d0...", "scopes": ["read", "write"]}]
+//
+// To hash a key:  printf %s "$KEY" | sha256sum
+//
+// Keys should be long and random (openssl rand -hex 32): a plain hash does not protect one that can be guessed.
+package access
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/deferpay/deferpay/services/internal/problem"
+)
+
+// The scopes that the OpenAPI documents know. None implies another.
+const (
+	Read  = "read"
+	Write = "write"
+	Admin = "admin"
+)
+
+// HeaderName is the header that carries an API key.
+const HeaderName = "X-API-Key"
+
+// Caller is who sent a request.
+type Caller struct {
+	// Subject names the client. It, and not the key, is what idempotency keys and records name: keys rotate.
+	Subject string
+	Scopes  []string
+}
+
+type contextKey struct{}
+
+// With returns a context that carries the caller.
+func With(ctx context.Context, c Caller) context.Context {
+	return context.WithValue(ctx, contextKey{}, c)
+}
+
+// From returns the caller that Authenticate put in the context.
+func From(ctx context.Context) (Caller, bool) {
+	c, ok := ctx.Value(contextKey{}).(Caller)
+	return c, ok
+}
+
+// Keys are the API keys that are accepted. They are safe for concurrent use.
+type Keys struct {
+	entries  []entry
+	insecure bool
+}
+
+type entry struct {
+	hash   [sha256.Size]byte
+	caller Caller
+}
+
+// Insecure accepts any key and none, as the subject "dev" with every scope. For a developer's machine only.
+func Insecure() *Keys { return &Keys{insecure: true} }
+
+// Load reads a file of keys. An empty list is refused: such a service would answer nobody.
+func Load(path string) (*Keys, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read credentials: %w", err)
+	}
+	k, err := parse(data)
+	if err != nil {
+		return nil, fmt.Errorf("credentials %s: %w", path, err)
+	}
+	return k, nil
+}
+
+func parse(data []byte) (*Keys, error) {
+	var list []struct {
+		Subject string   `json:"subject"`
+		SHA256  string   `json:"sha256"`
+		Scopes  []string `json:"scopes"`
+	}
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&list); err != nil {
+		return nil, err
+	}
+	if len(list) == 0 {
+		return nil, fmt.Errorf("the list is empty")
+	}
+	k := &Keys{}
+	for i, item := range list {
+		e := entry{caller: Caller{Subject: item.Subject, Scopes: item.Scopes}}
+		if strings.TrimSpace(item.Subject) == "" {
+			return nil, fmt.Errorf("entry %d: no subject", i)
+		}
+		hash, err := hex.DecodeString(item.SHA256)
+		if err != nil || len(hash) != sha256.Size {
+			return nil, fmt.Errorf("entry %d (%s): sha256 is not 64 hexadecimal digits", i, item.Subject)
+		}
+		copy(e.hash[:], hash)
+		for _, s := range item.Scopes {
+			if s != Read && s != Write && s != Admin {
+				return nil, fmt.Errorf("entry %d (%s): unknown scope %q, want read, write or admin", i, item.Subject, s)
+			}
+		}
+		for j := range k.entries {
+			if k.entries[j].hash == e.hash {
+				return nil, fmt.Errorf("entries %d and %d have the same key", j, i)
+			}
+		}
+		k.entries = append(k.entries, e)
+	}
+	return k, nil
+}
+
+// Hash is how a key stands in the file.
+func Hash(key string) string {
+	h := sha256.Sum256([]byte(key))
+	return hex.EncodeToString(h[:])
+}
+
+// Authenticate finds the caller of a key and checks that they have every scope that the operation asks for. The context
+// returned carries the caller. Errors are problems, 401 or 403, and never hold the key.
+func (k *Keys) Authenticate(ctx context.Context, key string, scopes []string) (context.Context, error) {
+	caller, ok := k.lookup(key)
+	if !ok {
+		return nil, problem.New(problem.Unauthenticated, "the API key is not known").WithHint("send a valid key in %s", HeaderName)
+	}
+	for _, s := range scopes {
+		if !slices.Contains(caller.Scopes, s) {
+			return nil, problem.New(problem.Forbidden, "%q lacks the scope %s", caller.Subject, s).WithHint("ask for a key with the scope %s", s)
+		}
+	}
+	return With(ctx, caller), nil
+}
+
+// lookup compares with every entry, so that its time says nothing of which one, or whether any, matched.
+func (k *Keys) lookup(key string) (Caller, bool) {
+	if k.insecure {
+		return Caller{Subject: "dev", Scopes: []string{Read, Write, Admin}}, true
+	}
+	hash := sha256.Sum256([]byte(key))
+	found := -1
+	for i := range k.entries {
+		match := subtle.ConstantTimeCompare(hash[:], k.entries[i].hash[:])
+		found = subtle.ConstantTimeSelect(match, i, found)
+	}
+	if found < 0 {
+		return Caller{}, false
+	}
+	return k.entries[found].caller, true
+}
+
+// Anonymous lets requests without credentials through to the security handlers of a service that runs with Insecure: the
+// generated server refuses such a request before it asks any handler. With real keys it changes nothing.
+func (k *Keys) Anonymous(next http.Handler) http.Handler {
+	if !k.insecure {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get(HeaderName) == "" {
+			r.Header.Set(HeaderName, "none")
+		}
+		next.ServeHTTP(w, r)
+	})
+}

@@ -1,0 +1,108 @@
+package access
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/deferpay/deferpay/services/internal/problem"
+)
+
+func keys(t *testing.T, text string) (*Keys, error) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "credentials.json")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return Load(path)
+}
+
+func TestAuthenticate(t *testing.T) {
+	k, err := keys(t, `[
+		{"subject":"agency","sha256":"`+Hash("old")+`","scopes":["read","write"]},
+		{"subject":"agency","sha256":"`+strings.ToUpper(Hash("new"))+`","scopes":["read","write"]},
+		{"subject":"audit","sha256":"`+Hash("looks")+`","scopes":["read"]}]`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		key     string
+		scopes  []string
+		subject string
+		code    problem.Code
+	}{
+		{"old", []string{Write}, "agency", ""},
+		{"new", []string{Read, Write}, "agency", ""},
+		{"looks", []string{Read}, "audit", ""},
+		{"looks", nil, "audit", ""},
+		{"looks", []string{Write}, "", problem.Forbidden},
+		{"old", []string{Admin}, "", problem.Forbidden},
+		{"", nil, "", problem.Unauthenticated},
+		{"secret-guess", []string{Read}, "", problem.Unauthenticated},
+		{Hash("old"), []string{Read}, "", problem.Unauthenticated},
+	} {
+		ctx, err := k.Authenticate(t.Context(), c.key, c.scopes)
+		if c.code != "" {
+			var p *problem.Problem
+			if !errors.As(err, &p) || p.Code != c.code {
+				t.Errorf("%q for %v: error %v, want %s", c.key, c.scopes, err, c.code)
+			} else if c.key != "" && strings.Contains(p.Detail+p.Hint, c.key) {
+				t.Errorf("the problem holds the key: %v", p)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%q for %v: %v", c.key, c.scopes, err)
+			continue
+		}
+		if caller, ok := From(ctx); !ok || caller.Subject != c.subject {
+			t.Errorf("%q: caller %v, want %s", c.key, caller, c.subject)
+		}
+	}
+}
+
+func TestInsecureAcceptsAnythingAsDev(t *testing.T) {
+	k := Insecure()
+	ctx, err := k.Authenticate(t.Context(), "whatever", []string{Read, Write, Admin})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c, _ := From(ctx); c.Subject != "dev" {
+		t.Errorf("subject %q, want dev", c.Subject)
+	}
+	for given, want := range map[string]string{"": "none", "mine": "mine"} {
+		var seen string
+		h := k.Anonymous(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { seen = r.Header.Get(HeaderName) }))
+		r := httptest.NewRequest("GET", "/", nil)
+		if given != "" {
+			r.Header.Set(HeaderName, given)
+		}
+		h.ServeHTTP(httptest.NewRecorder(), r)
+		if seen != want {
+			t.Errorf("key %q reached the server as %q, want %q", given, seen, want)
+		}
+	}
+}
+
+func TestFilesThatAreRefused(t *testing.T) {
+	for text, want := range map[string]string{
+		`[]`:                               "empty",
+		`{}`:                               "cannot unmarshal",
+		`[{"subject":"a","key":"x"}]`:      "unknown field",
+		`[{"sha256":"` + Hash("a") + `"}]`: "no subject",
+		`[{"subject":"a","sha256":"12"}]`:  "64 hexadecimal digits",
+		`[{"subject":"a","sha256":"` + Hash("a") + `","scopes":["root"]}]`:                            `unknown scope "root"`,
+		`[{"subject":"a","sha256":"` + Hash("a") + `"},{"subject":"b","sha256":"` + Hash("a") + `"}]`: "same key",
+	} {
+		if _, err := keys(t, text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v, want %q", text, err, want)
+		}
+	}
+	if _, err := Load(filepath.Join(t.TempDir(), "none")); err == nil {
+		t.Error("a missing file was accepted")
+	}
+}

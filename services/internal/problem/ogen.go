@@ -1,0 +1,177 @@
+package problem
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"regexp"
+	"strings"
+
+	ht "github.com/ogen-go/ogen/http"
+	"github.com/ogen-go/ogen/ogenerrors"
+	"github.com/ogen-go/ogen/validate"
+)
+
+// MaxBody is the largest request body that is read, in bytes.
+const MaxBody = 1 << 20
+
+// LimitBody lets a handler read at most MaxBody bytes of a request; the read beyond fails and ErrorHandler answers 413.
+func LimitBody(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Body = http.MaxBytesReader(w, r.Body, MaxBody)
+		next.ServeHTTP(w, r)
+	})
+}
+
+// WriteNotFound answers a path that is in no contract; ogen's WithNotFound takes it.
+func WriteNotFound(w http.ResponseWriter, r *http.Request) {
+	Write(w, New(NotFound, "no operation has the path %s", r.URL.Path).WithHint("the paths are in the service's openapi.yaml"))
+}
+
+// WriteMethodNotAllowed answers a method that the path does not have; ogen's WithMethodNotAllowed takes it.
+func WriteMethodNotAllowed(w http.ResponseWriter, r *http.Request, allowed string) {
+	w.Header().Set("Allow", allowed)
+	p := New(MethodNotAllowed, "%s has no %s", r.URL.Path, r.Method)
+	p.Allowed = strings.FieldsFunc(allowed, func(c rune) bool { return c == ',' || c == ' ' })
+	Write(w, p)
+}
+
+// ErrorHandler returns the handler for errors that ogen finds before (or after) the service's own code ran: what cannot be
+// decoded or breaks the schema, missing credentials, a response that cannot be written. Only faults of ours are logged.
+func ErrorHandler(logger *slog.Logger) ogenerrors.ErrorHandler {
+	return func(ctx context.Context, w http.ResponseWriter, r *http.Request, err error) {
+		p := FromOgen(err)
+		if p.Code == Internal {
+			logger.ErrorContext(ctx, "request not handled", "method", r.Method, "path", r.URL.Path, "error", err.Error())
+		}
+		Write(w, p)
+	}
+}
+
+// FromOgen returns the problem for an error of the generated server. A service's NewError may use it for every error: one
+// that is a problem already stays as it is.
+func FromOgen(err error) *Problem {
+	var (
+		known     *Problem
+		tooLarge  *http.MaxBytesError
+		mediaType *validate.InvalidContentTypeError
+		security  *ogenerrors.SecurityError
+		params    *ogenerrors.DecodeParamsError
+		request   *ogenerrors.DecodeRequestError
+	)
+	switch {
+	case errors.As(err, &known):
+		return known
+	case errors.As(err, &security):
+		return New(Unauthenticated, "the request carries no valid credentials").WithHint("send an API key in X-API-Key, or a bearer token in Authorization")
+	case errors.As(err, &tooLarge):
+		return New(BodyTooLarge, "the body is larger than %d bytes", tooLarge.Limit)
+	case errors.As(err, &mediaType):
+		return New(UnsupportedMediaType, "the body's media type %q is not the contract's", mediaType.ContentType).WithHint("send Content-Type: application/json")
+	case errors.As(err, &params):
+		return invalid(paramErrors(params))
+	case errors.As(err, &request):
+		return invalid(bodyErrors(request))
+	case errors.Is(err, ht.ErrNotImplemented):
+		return New(NotBuilt, "this operation is agreed and not built yet")
+	}
+	return From(err)
+}
+
+func invalid(fields []FieldError) *Problem {
+	first := fields[0]
+	where := first.Pointer
+	if where == "" {
+		where = "the body"
+	}
+	p := New(InvalidRequest, "%s: %s", where, first.Message).WithHint("nothing was recorded; correct the request and send it again")
+	p.Errors = fields
+	return p
+}
+
+func paramErrors(err *ogenerrors.DecodeParamsError) []FieldError {
+	var one *ogenerrors.DecodeParamError
+	if !errors.As(err, &one) {
+		return []FieldError{{Message: plain(err.Err)}}
+	}
+	at := string(one.In) + ":" + one.Name
+	if fields := validationErrors("", one.Err); len(fields) > 0 {
+		for i := range fields {
+			fields[i].Pointer = at
+		}
+		return fields
+	}
+	return []FieldError{{Pointer: at, Message: plain(one.Err)}}
+}
+
+var (
+	decodeField     = regexp.MustCompile(`decode field "((?:[^"\\]|\\.)*)": `)
+	unexpectedField = regexp.MustCompile(`unexpected field "((?:[^"\\]|\\.)*)"$`)
+)
+
+// bodyErrors finds where in the body a decoding error lies. The generated decoders say it in their texts only, from the
+// outermost field inwards; validation errors come as values.
+func bodyErrors(err *ogenerrors.DecodeRequestError) []FieldError {
+	if errors.Is(err, validate.ErrBodyRequired) {
+		return []FieldError{{Message: "a JSON body is required"}}
+	}
+	var body *ogenerrors.DecodeBodyError
+	text := plain(err.Err)
+	if errors.As(err, &body) {
+		text = plain(body.Err)
+	}
+	var at strings.Builder
+	for _, m := range decodeField.FindAllStringSubmatch(text, -1) {
+		at.WriteString("/" + escape(m[1]))
+	}
+	if fields := validationErrors(at.String(), err); len(fields) > 0 {
+		return fields
+	}
+	if m := unexpectedField.FindStringSubmatch(text); m != nil {
+		return []FieldError{{Pointer: at.String() + "/" + escape(m[1]), Message: "this field is not in the contract"}}
+	}
+	return []FieldError{{Pointer: at.String(), Message: lastOf(text)}}
+}
+
+// validationErrors flattens the nested errors of a validation, which name a field or "[index]" at each level.
+func validationErrors(at string, err error) []FieldError {
+	var v *validate.Error
+	if !errors.As(err, &v) {
+		return nil
+	}
+	var out []FieldError
+	for _, f := range v.Fields {
+		pointer := at + "/" + escape(strings.TrimSuffix(strings.TrimPrefix(f.Name, "["), "]"))
+		if inner := validationErrors(pointer, f.Error); len(inner) > 0 {
+			out = append(out, inner...)
+			continue
+		}
+		message := plain(f.Error)
+		if errors.Is(f.Error, validate.ErrFieldRequired) {
+			message = "this field is required"
+		}
+		out = append(out, FieldError{Pointer: pointer, Message: message})
+	}
+	return out
+}
+
+func escape(segment string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(segment, "~", "~0"), "/", "~1")
+}
+
+// lastOf drops from a decoder's text the steps that the pointer says already.
+func lastOf(text string) string {
+	if i := decodeField.FindAllStringIndex(text, -1); i != nil {
+		text = text[i[len(i)-1][1]:]
+	}
+	return strings.TrimPrefix(text, "callback: ")
+}
+
+func plain(err error) string {
+	text, _, _ := strings.Cut(err.Error(), "\n")
+	if len(text) > 300 {
+		text = strings.ToValidUTF8(text[:300], "") + "..."
+	}
+	return text
+}

@@ -1,0 +1,153 @@
+package problem
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/go-faster/errors"
+	"github.com/go-faster/jx"
+	ht "github.com/ogen-go/ogen/http"
+	"github.com/ogen-go/ogen/ogenerrors"
+	"github.com/ogen-go/ogen/openapi"
+	"github.com/ogen-go/ogen/validate"
+)
+
+func TestEveryCodeHasAnErrorStatusAndATitle(t *testing.T) {
+	for _, c := range Codes() {
+		if s := c.Status(); s < 400 || s > 599 || http.StatusText(s) == "" || c.Title() == "" {
+			t.Errorf("%s: status %d, title %q", c, s, c.Title())
+		}
+	}
+	if Code("made-up").Status() != http.StatusInternalServerError {
+		t.Error("an unknown code must be a fault of ours")
+	}
+}
+
+func TestWrite(t *testing.T) {
+	p := New(PurchaseRefused, "the purchase would exceed the ceiling").WithHint("buy less").WithRetryAfter(2)
+	p.Reasons = []string{"CEILING_EXCEEDED"}
+	p.ContractVersion = 3
+	p.Available = &Money{Amount: 0, Currency: "EUR"}
+	w := httptest.NewRecorder()
+	Write(w, p)
+	if w.Code != 422 || w.Header().Get("Content-Type") != ContentType || w.Header().Get("Retry-After") != "2" {
+		t.Errorf("status %d, headers %v", w.Code, w.Header())
+	}
+	want := `{"type":"urn:deferpay:problem:purchase-refused","title":"The purchase is refused","status":422,` +
+		`"detail":"the purchase would exceed the ceiling","code":"purchase-refused","hint":"buy less","reasons":["CEILING_EXCEEDED"],` +
+		`"contractVersion":3,"available":{"amount":0,"currency":"EUR"},"retryAfter":2}` + "\n"
+	if got := w.Body.String(); got != want {
+		t.Errorf("body\n%swant\n%s", got, want)
+	}
+}
+
+func TestFromHidesWhatItDoesNotKnow(t *testing.T) {
+	p := From(errors.New("password=hunter2"))
+	if body, _ := json.Marshal(p); p.Code != Internal || bytes.Contains(body, []byte("hunter2")) {
+		t.Errorf("problem %s", body)
+	}
+	if got := From(fmt.Errorf("decide: %w", New(StreamParked, "held"))); got.Code != StreamParked {
+		t.Errorf("a wrapped problem became %v", got)
+	}
+}
+
+// request wraps an error as the generated server does when the body cannot be decoded.
+func request(err error) error {
+	return &ogenerrors.DecodeRequestError{Err: errors.Join(err, nil)}
+}
+
+func body(err error) error {
+	return request(&ogenerrors.DecodeBodyError{ContentType: "application/json", Err: err})
+}
+
+func TestFromOgen(t *testing.T) {
+	_, wrongType := jx.DecodeStr(`"x"`).Int64()
+	nested := &validate.Error{Fields: []validate.FieldError{
+		{Name: "buyer", Error: &validate.Error{Fields: []validate.FieldError{{Name: "siren", Error: &validate.MinLengthError{Len: 1, MinLength: 9}}}}},
+		{Name: "lines", Error: &validate.Error{Fields: []validate.FieldError{{Name: "[2]", Error: validate.ErrFieldRequired}}}},
+		{Name: "a/b~c", Error: validate.ErrFieldRequired},
+	}}
+	for name, c := range map[string]struct {
+		err    error
+		code   Code
+		fields []FieldError
+	}{
+		"wrong type": {body(errors.Wrap(errors.Wrap(errors.Wrap(errors.Wrap(wrongType, `decode field "amount"`), `callback`), `decode field "price"`), "callback")),
+			InvalidRequest, []FieldError{{"/price/amount", `unexpected byte 34 '"' at 0`}}},
+		"unknown field":   {body(errors.Wrap(errors.Wrap(errors.Errorf("unexpected field %q", "colour"), `decode field "buyer"`), "callback")), InvalidRequest, []FieldError{{"/buyer/colour", "this field is not in the contract"}}},
+		"required fields": {body(errors.Wrap(&validate.Error{Fields: []validate.FieldError{{Name: "ceiling", Error: validate.ErrFieldRequired}}}, `decode field "terms"`)), InvalidRequest, []FieldError{{"/terms/ceiling", "this field is required"}}},
+		"validation": {request(errors.Wrap(nested, "validate")), InvalidRequest,
+			[]FieldError{{"/buyer/siren", "len 1 less than minimum 9"}, {"/lines/2", "this field is required"}, {"/a~1b~0c", "this field is required"}}},
+		"no body":      {request(validate.ErrBodyRequired), InvalidRequest, []FieldError{{"", "a JSON body is required"}}},
+		"trailing":     {body(errors.New("unexpected trailing data")), InvalidRequest, []FieldError{{"", "unexpected trailing data"}}},
+		"parameter":    {&ogenerrors.DecodeParamsError{Err: &ogenerrors.DecodeParamError{Name: "limit", In: openapi.LocationQuery, Err: errors.New("strconv: invalid")}}, InvalidRequest, []FieldError{{"query:limit", "strconv: invalid"}}},
+		"too large":    {request(&http.MaxBytesError{Limit: MaxBody}), BodyTooLarge, nil},
+		"media type":   {request(validate.InvalidContentType("text/plain")), UnsupportedMediaType, nil},
+		"no key":       {&ogenerrors.SecurityError{Err: ogenerrors.ErrSecurityRequirementIsNotSatisfied}, Unauthenticated, nil},
+		"lacks scope":  {&ogenerrors.SecurityError{Err: New(Forbidden, "no")}, Forbidden, nil},
+		"not built":    {ht.ErrNotImplemented, NotBuilt, nil},
+		"ours":         {errors.New("nil pointer somewhere"), Internal, nil},
+		"ours already": {New(NotReady, "replaying"), NotReady, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := FromOgen(c.err)
+			if p.Code != c.code {
+				t.Fatalf("code %s, want %s (%v)", p.Code, c.code, p)
+			}
+			if fmt.Sprint(p.Errors) != fmt.Sprint(c.fields) {
+				t.Errorf("errors %v, want %v", p.Errors, c.fields)
+			}
+		})
+	}
+}
+
+func TestErrorHandlerLogsOnlyOurFaults(t *testing.T) {
+	var log bytes.Buffer
+	h := ErrorHandler(slog.New(slog.NewTextHandler(&log, nil)))
+	r := httptest.NewRequest("POST", "/operations", nil)
+	h(t.Context(), httptest.NewRecorder(), r, request(validate.ErrBodyRequired))
+	if log.Len() > 0 {
+		t.Errorf("a client's fault was logged: %s", log.String())
+	}
+	w := httptest.NewRecorder()
+	h(t.Context(), w, r, errors.New("index out of range"))
+	if w.Code != 500 || !strings.Contains(log.String(), "index out of range") || strings.Contains(w.Body.String(), "index out of range") {
+		t.Errorf("status %d, log %s, body %s", w.Code, log.String(), w.Body.String())
+	}
+}
+
+func TestLimitBody(t *testing.T) {
+	h := LimitBody(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, err := io.ReadAll(r.Body)
+		if err != nil {
+			Write(w, FromOgen(request(err)))
+		}
+	}))
+	for size, want := range map[int]int{MaxBody: 200, MaxBody + 1: 413, 2 * MaxBody: 413} {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest("POST", "/", strings.NewReader(strings.Repeat("a", size))))
+		if w.Code != want {
+			t.Errorf("%d bytes: status %d, want %d", size, w.Code, want)
+		}
+	}
+}
+
+func TestUnknownPathsAndMethods(t *testing.T) {
+	w := httptest.NewRecorder()
+	WriteNotFound(w, httptest.NewRequest("GET", "/nowhere", nil))
+	if w.Code != 404 || !strings.Contains(w.Body.String(), "/nowhere") {
+		t.Errorf("404: %d %s", w.Code, w.Body)
+	}
+	w = httptest.NewRecorder()
+	WriteMethodNotAllowed(w, httptest.NewRequest("PUT", "/contracts", nil), "GET, POST")
+	if w.Code != 405 || w.Header().Get("Allow") != "GET, POST" || !strings.Contains(w.Body.String(), `"allowed":["GET","POST"]`) {
+		t.Errorf("405: %d %v %s", w.Code, w.Header(), w.Body)
+	}
+}

@@ -1,0 +1,244 @@
+// Package serve starts and stops a service: its JSON log, its tasks in order, its HTTP server with /healthz and /readyz.
+// The services' front packages import it; domains never.
+package serve
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/deferpay/deferpay/services/internal/problem"
+)
+
+// Logger returns the log of a process: one JSON object a line, each naming the service and the instance.
+func Logger(w io.Writer, level slog.Leveler, service, writer string) *slog.Logger {
+	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})).With("service", service, "writer", writer)
+}
+
+// Task is one part of a process. Run works until its context ends, then finishes what is under way and returns.
+type Task struct {
+	Name string
+	Run  func(context.Context) error
+	// StopIn bounds how long Run may take once it is asked to stop; 0 is 15 s.
+	StopIn time.Duration
+}
+
+const defaultStopIn = 15 * time.Second
+
+// Group starts the tasks in the order given. When the context ends, or a task returns, it stops them one after the other
+// in the opposite order, so that a task may rely on those before it until its own end: the HTTP server, last in the list,
+// drains while the journal still runs. It returns the failures joined; nil when the context ended and all stopped well.
+// A task that returns before it was asked to has failed.
+func Group(ctx context.Context, logger *slog.Logger, tasks ...Task) error {
+	type running struct {
+		Task
+		cancel context.CancelFunc
+		done   chan error
+	}
+	ended := make(chan string, len(tasks))
+	all := make([]*running, 0, len(tasks))
+	for _, t := range tasks {
+		taskCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+		r := &running{Task: t, cancel: cancel, done: make(chan error, 1)}
+		all = append(all, r)
+		go func() {
+			err := runTask(taskCtx, r.Task)
+			if taskCtx.Err() == nil && err == nil {
+				err = errors.New("ended by itself")
+			}
+			r.done <- err
+			ended <- r.Name
+		}()
+	}
+	select {
+	case <-ctx.Done():
+		logger.Info("stopping", "reason", context.Cause(ctx).Error())
+	case name := <-ended:
+		logger.Error("stopping", "reason", "task "+name+" returned")
+	}
+	var failures []error
+	for _, r := range slices.Backward(all) {
+		r.cancel()
+		limit := r.StopIn
+		if limit == 0 {
+			limit = defaultStopIn
+		}
+		select {
+		case err := <-r.done:
+			if err != nil && !errors.Is(err, context.Canceled) {
+				failures = append(failures, fmt.Errorf("%s: %w", r.Name, err))
+			}
+		case <-time.After(limit):
+			failures = append(failures, fmt.Errorf("%s: not stopped after %v", r.Name, limit))
+		}
+	}
+	return errors.Join(failures...)
+}
+
+func runTask(ctx context.Context, t Task) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("panic: %v\n%s", r, debug.Stack())
+		}
+	}()
+	return t.Run(ctx)
+}
+
+// Check is one condition of readiness: nil when it holds, else why not.
+type Check struct {
+	Name  string
+	Ready func() error
+}
+
+// HTTPConfig says what an HTTP server serves.
+type HTTPConfig struct {
+	Addr    string // port 0 picks a free one; Listening tells which
+	Handler http.Handler
+	// Checks are asked, in order, at each GET /readyz. Without any, the server is always ready.
+	Checks []Check
+	Logger *slog.Logger
+	// Listening, when not nil, is called once with the address that is listened on.
+	Listening func(net.Addr)
+	// DrainIn bounds how long requests under way may take after the stop began; 0 is 10 s. Then they are cut.
+	DrainIn time.Duration
+}
+
+// HTTP returns the task that serves cfg. Once asked to stop, /readyz says so, no connection is accepted any more, and
+// requests under way are answered.
+func HTTP(cfg HTTPConfig) Task {
+	if cfg.DrainIn == 0 {
+		cfg.DrainIn = 10 * time.Second
+	}
+	return Task{Name: "http", StopIn: cfg.DrainIn + 5*time.Second, Run: func(ctx context.Context) error { return serveHTTP(ctx, cfg) }}
+}
+
+func serveHTTP(ctx context.Context, cfg HTTPConfig) error {
+	listener, err := net.Listen("tcp", cfg.Addr)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	if cfg.Listening != nil {
+		cfg.Listening(listener.Addr())
+	}
+	cfg.Logger.Info("serving HTTP", "address", listener.Addr().String())
+	requests, cut := context.WithCancel(context.WithoutCancel(ctx))
+	defer cut()
+	stopping := &atomic.Bool{}
+	server := &http.Server{
+		Handler:           withHealth(cfg, stopping),
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       20 * time.Second,
+		WriteTimeout:      40 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		BaseContext:       func(net.Listener) context.Context { return requests },
+		ErrorLog:          slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelDebug),
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	stopping.Store(true)
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), cfg.DrainIn)
+	defer cancel()
+	if err := server.Shutdown(drain); err != nil {
+		cut()
+		return errors.Join(fmt.Errorf("requests cut after %v", cfg.DrainIn), server.Close())
+	}
+	return nil
+}
+
+func withHealth(cfg HTTPConfig, stopping *atomic.Bool) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		writeJSON(w, http.StatusOK, map[string]string{"status": "alive"})
+	})
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		r := Readiness{Ready: true}
+		if stopping.Load() {
+			r = Readiness{Reasons: []Reason{{"http", "the service is stopping"}}}
+		}
+		for _, c := range cfg.Checks {
+			if err := c.Ready(); err != nil {
+				r.Ready, r.Reasons = false, append(r.Reasons, Reason{c.Name, err.Error()})
+			}
+		}
+		status := http.StatusOK
+		if !r.Ready {
+			status = http.StatusServiceUnavailable
+		}
+		writeJSON(w, status, r)
+	})
+	mux.Handle("/", guard(cfg.Logger, cfg.Handler))
+	return mux
+}
+
+// Readiness is the answer of GET /readyz: 200 when ready, else 503 with every reason.
+type Readiness struct {
+	Ready   bool     `json:"ready"`
+	Reasons []Reason `json:"reasons,omitempty"`
+}
+
+// Reason is one condition that does not hold.
+type Reason struct {
+	Check  string `json:"check"`
+	Reason string `json:"reason"`
+}
+
+// guard answers a panic in a handler with a problem document, and logs it.
+func guard(logger *slog.Logger, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		seen := &recorder{ResponseWriter: w}
+		start := time.Now()
+		defer func() {
+			if p := recover(); p != nil && p != http.ErrAbortHandler {
+				logger.ErrorContext(r.Context(), "panic in a handler", "method", r.Method, "path", r.URL.Path, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+				if seen.status == 0 {
+					problem.Write(seen, problem.From(fmt.Errorf("panic: %v", p)))
+				}
+			} else if p != nil {
+				panic(p)
+			}
+			logger.DebugContext(r.Context(), "request", "method", r.Method, "path", r.URL.Path, "status", seen.status, "took", time.Since(start).String())
+		}()
+		next.ServeHTTP(seen, r)
+	})
+}
+
+type recorder struct {
+	http.ResponseWriter
+	status int
+}
+
+func (w *recorder) WriteHeader(status int) {
+	w.status = status
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *recorder) Write(b []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	return w.ResponseWriter.Write(b)
+}
+
+func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(v)
+}

@@ -1,0 +1,166 @@
+// Package settings reads a process's settings: a flag, or else an environment variable, or else a default.
+// It also holds the settings that every service has, so that they have one spelling and one check.
+// Any command of the project may import it; the domain packages may not.
+package settings
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+)
+
+// ErrHelp is returned by Parse when the help was asked for and printed: the process ends with status 0.
+var ErrHelp = flag.ErrHelp
+
+// Set is a flag set whose flags may each name an environment variable. A flag given on the command line wins over the
+// variable, a variable that is set and not empty wins over the default.
+type Set struct {
+	flags *flag.FlagSet
+	env   map[string]string // flag name to variable name
+	about string
+}
+
+// New returns an empty set for a command. About is what the help says before the list of flags.
+func New(command, about string) *Set {
+	s := &Set{flags: flag.NewFlagSet(command, flag.ContinueOnError), env: map[string]string{}, about: about}
+	s.flags.SetOutput(io.Discard) // Parse reports; the flag package would print the error and the whole help
+	return s
+}
+
+// Flags gives the underlying flag set, for kinds of flags that have no method here.
+func (s *Set) Flags() *flag.FlagSet { return s.flags }
+
+// String declares a text setting. An empty env means that no variable is read.
+func (s *Set) String(p *string, name, env, def, usage string) {
+	s.flags.StringVar(p, name, def, s.usage(name, env, usage))
+}
+
+// Bool declares a switch.
+func (s *Set) Bool(p *bool, name, env string, def bool, usage string) {
+	s.flags.BoolVar(p, name, def, s.usage(name, env, usage))
+}
+
+// List declares a comma-separated list; blanks around the items and empty items are dropped.
+func (s *Set) List(p *[]string, name, env, def, usage string) {
+	*p = split(def)
+	s.flags.Var((*list)(p), name, s.usage(name, env, usage))
+}
+
+func (s *Set) usage(name, env, usage string) string {
+	if env == "" {
+		return usage
+	}
+	s.env[name] = env
+	return usage + " [" + env + "]"
+}
+
+// Parse reads the arguments (without the command's name) and then the environment. Help is printed on out and reported as ErrHelp.
+func (s *Set) Parse(args []string, getenv func(string) string, out io.Writer) error {
+	if err := s.flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		s.help(out)
+		return ErrHelp
+	} else if err != nil {
+		return fmt.Errorf("%w (see %s --help)", err, s.flags.Name())
+	}
+	if rest := s.flags.Args(); len(rest) > 0 {
+		return fmt.Errorf("unexpected argument %q (see %s --help)", rest[0], s.flags.Name())
+	}
+	given := map[string]bool{}
+	s.flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	for name, env := range s.env {
+		value := getenv(env)
+		if given[name] || value == "" {
+			continue
+		}
+		if err := s.flags.Set(name, value); err != nil {
+			return fmt.Errorf("environment variable %s: %w", env, err)
+		}
+	}
+	return nil
+}
+
+func (s *Set) help(out io.Writer) {
+	fmt.Fprintf(out, "%s\n\nUsage: %s [flags]\n\nA flag wins over the environment variable named in brackets.\n\n", strings.TrimSpace(s.about), s.flags.Name())
+	s.flags.SetOutput(out)
+	s.flags.PrintDefaults()
+	s.flags.SetOutput(io.Discard)
+}
+
+type list []string
+
+func (l *list) String() string {
+	if l == nil {
+		return ""
+	}
+	return strings.Join(*l, ",")
+}
+
+func (l *list) Set(s string) error {
+	*l = split(s)
+	return nil
+}
+
+func split(s string) []string {
+	var out []string
+	for item := range strings.SplitSeq(s, ",") {
+		if item = strings.TrimSpace(item); item != "" {
+			out = append(out, item)
+		}
+	}
+	return out
+}
+
+// Common are the settings that every service has.
+type Common struct {
+	HTTPAddr              string   // address to serve HTTP on
+	Brokers               []string // Kafka bootstrap addresses
+	Registry              string   // URL of the schema registry
+	Credentials           string   // file of API keys; see package access
+	InsecureDev           bool     // accept any key or none as the subject "dev"
+	ClockOffsetFile       string   // file with a duration added to the clock; only with InsecureDev
+	Writer                string   // name of this instance in records, logs and consumer groups
+	LogLevel              slog.Level
+	AllowUnverifiedTopics bool // a topic configuration that may not be read is a warning
+}
+
+// Register declares the common settings. DefaultHTTP is the service's own default address.
+func (c *Common) Register(s *Set, defaultHTTP string) {
+	s.String(&c.HTTPAddr, "http", "HTTP_ADDR", defaultHTTP, "`address` to serve HTTP on")
+	s.List(&c.Brokers, "brokers", "KAFKA_BROKERS", "127.0.0.1:9092", "Kafka bootstrap `addresses`, comma-separated")
+	s.String(&c.Registry, "registry", "SCHEMA_REGISTRY_URL", "http://127.0.0.1:8085", "`URL` of the schema registry")
+	s.String(&c.Credentials, "credentials", "CREDENTIALS_FILE", "", "`file` of API keys: JSON list of {subject, sha256, scopes}")
+	s.Bool(&c.InsecureDev, "insecure-dev", "INSECURE_DEV", false, "accept any API key or none, with every scope: never in production")
+	s.String(&c.ClockOffsetFile, "clock-offset-file", "CLOCK_OFFSET_FILE", "", "`file` holding a duration added to the clock (as 744h); needs -insecure-dev")
+	s.String(&c.Writer, "writer", "WRITER", defaultWriter(), "`name` of this instance in records and logs")
+	s.flags.TextVar(&c.LogLevel, "log-level", slog.LevelInfo, s.usage("log-level", "LOG_LEVEL", "lowest `level` logged: debug, info, warn, error"))
+	s.Bool(&c.AllowUnverifiedTopics, "allow-unverified-topics", "ALLOW_UNVERIFIED_TOPICS", false, "only warn when topic configurations may not be read (no right to DescribeConfigs)")
+}
+
+// Check says what is wrong with the settings taken together.
+func (c *Common) Check() error {
+	switch {
+	case len(c.Brokers) == 0:
+		return errors.New("no Kafka brokers: give -brokers or KAFKA_BROKERS")
+	case c.Registry == "":
+		return errors.New("no schema registry: give -registry or SCHEMA_REGISTRY_URL")
+	case c.Credentials == "" && !c.InsecureDev:
+		return errors.New("no credentials: give -credentials FILE, or -insecure-dev on a developer's machine")
+	case c.Credentials != "" && c.InsecureDev:
+		return errors.New("-credentials and -insecure-dev exclude each other")
+	case c.ClockOffsetFile != "" && !c.InsecureDev:
+		return errors.New("-clock-offset-file is for demos and tests: it needs -insecure-dev")
+	}
+	return nil
+}
+
+func defaultWriter() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "host"
+	}
+	return fmt.Sprintf("%s-%d", host, os.Getpid())
+}

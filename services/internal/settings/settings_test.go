@@ -1,0 +1,91 @@
+package settings
+
+import (
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+)
+
+func parse(t *testing.T, env map[string]string, args ...string) (Common, string, error) {
+	t.Helper()
+	var c Common
+	var out strings.Builder
+	s := New("billing", "Billing decides purchases.")
+	c.Register(s, "127.0.0.1:8082")
+	err := s.Parse(args, func(k string) string { return env[k] }, &out)
+	return c, out.String(), err
+}
+
+func TestFlagWinsOverEnvironmentWinsOverDefault(t *testing.T) {
+	env := map[string]string{"HTTP_ADDR": "127.0.0.1:1", "KAFKA_BROKERS": "a:1, b:2,", "LOG_LEVEL": "debug", "INSECURE_DEV": "true"}
+	c, _, err := parse(t, env, "-http", "127.0.0.1:2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.HTTPAddr != "127.0.0.1:2" {
+		t.Errorf("HTTPAddr = %q, want the flag's", c.HTTPAddr)
+	}
+	if len(c.Brokers) != 2 || c.Brokers[0] != "a:1" || c.Brokers[1] != "b:2" {
+		t.Errorf("Brokers = %q, want the variable's two", c.Brokers)
+	}
+	if c.LogLevel != slog.LevelDebug || !c.InsecureDev {
+		t.Errorf("LogLevel = %v, InsecureDev = %v, want the variables'", c.LogLevel, c.InsecureDev)
+	}
+	if c.Registry != "http://127.0.0.1:8085" || c.Writer == "" {
+		t.Errorf("Registry = %q, Writer = %q, want the defaults", c.Registry, c.Writer)
+	}
+}
+
+func TestHelpNamesFlagsAndVariables(t *testing.T) {
+	_, out, err := parse(t, nil, "--help")
+	if !errors.Is(err, ErrHelp) {
+		t.Fatalf("error = %v, want ErrHelp", err)
+	}
+	for _, want := range []string{"Billing decides purchases.", "-http", "[HTTP_ADDR]", "127.0.0.1:8082", "-insecure-dev", "[KAFKA_BROKERS]"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("help lacks %q:\n%s", want, out)
+		}
+	}
+}
+
+func TestBadUse(t *testing.T) {
+	for name, c := range map[string]struct {
+		env  map[string]string
+		args []string
+		want string
+	}{
+		"unknown flag":  {nil, []string{"-brokrs", "x"}, "see billing --help"},
+		"argument":      {nil, []string{"run"}, `unexpected argument "run"`},
+		"bad variable":  {map[string]string{"LOG_LEVEL": "loud"}, nil, "environment variable LOG_LEVEL"},
+		"bad flag kind": {nil, []string{"-insecure-dev=perhaps"}, "invalid boolean"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, _, err := parse(t, c.env, c.args...)
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Fatalf("error = %v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
+func TestCheck(t *testing.T) {
+	for args, want := range map[string]string{
+		"":                                    "no credentials",
+		"-insecure-dev":                       "",
+		"-credentials f":                      "",
+		"-credentials f -insecure-dev":        "exclude each other",
+		"-credentials f -clock-offset-file c": "needs -insecure-dev",
+		"-insecure-dev -clock-offset-file c":  "",
+		"-insecure-dev -brokers ,":            "no Kafka brokers",
+	} {
+		c, _, err := parse(t, nil, strings.Fields(args)...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = c.Check()
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("Check(%q) = %v, want %q", args, err, want)
+		}
+	}
+}
