@@ -1,0 +1,113 @@
+// Package bus carries typed messages over Watermill: it is what the code that eventgen generates from an AsyncAPI document calls.
+//
+// Sending: a Contract describes one message of one channel; Send encodes, frames and publishes it. Receiving: Receive registers one operation with a
+// Watermill router. A message is acknowledged only after its handler returned nil, after the declared policy said that it may be passed over, or after it
+// lies on the dead letter topic. Nothing is acknowledged silently.
+//
+// It works with any message.Publisher and message.Subscriber. The Kafka key, partition and offset travel in the message's metadata under the reserved
+// names below; an adapter to Kafka translates them.
+package bus
+
+import (
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+)
+
+// IsAtLeastVersion1 is named by generated code, so that code and runtime that do not fit together do not compile.
+const IsAtLeastVersion1 = true
+
+// Reserved names of message metadata: what Kafka keeps beside the headers of a record. They are never headers themselves. A subscriber sets all of them after
+// copying the record's headers, so that a foreign header cannot pose as one.
+const (
+	MetaKey       = "kafka_key"       // the record's key; absent when it has none
+	MetaTopic     = "kafka_topic"     // where the record was read
+	MetaPartition = "kafka_partition" // decimal
+	MetaOffset    = "kafka_offset"    // decimal
+	MetaTimestamp = "kafka_timestamp" // RFC 3339 with nanoseconds
+)
+
+// Reserved says whether a metadata name is one of the reserved names.
+func Reserved(name string) bool {
+	switch name {
+	case MetaKey, MetaTopic, MetaPartition, MetaOffset, MetaTimestamp:
+		return true
+	}
+	return false
+}
+
+// Headers of a dead letter: where it came from and why it is one. The headers of the original are kept beside them, its key and value are unchanged.
+const (
+	DeadLetterTopic     = "dl_topic"
+	DeadLetterPartition = "dl_partition"
+	DeadLetterOffset    = "dl_offset"
+	DeadLetterError     = "dl_error"
+	DeadLetterAttempts  = "dl_attempts"
+	DeadLetterTime      = "dl_time"
+)
+
+// Message is one message as a handler gets it.
+type Message[T any, K Key, H any] struct {
+	Value     T
+	Key       K
+	Headers   H
+	Topic     string
+	Partition int32
+	Offset    int64
+	Time      time.Time // the record's time stamp; zero when the transport has none
+	Attempt   int       // 1 for the first time this handler sees it
+}
+
+// Key is the type of a message's key: text that can be checked.
+type Key interface {
+	~string
+	Validate() error
+}
+
+// NoKey is the key of messages whose contract declares none.
+type NoKey string
+
+// Validate accepts everything.
+func (NoKey) Validate() error { return nil }
+
+// Headers are those of messages whose contract declares none: whatever was there.
+type Headers map[string]string
+
+// Framing says how a payload tells its schema.
+type Framing int
+
+const (
+	// Confluent is the wire format of Confluent's serializers: a zero byte and the id that a schema registry gave.
+	Confluent Framing = iota
+	// SingleObject is Avro's single-object encoding: the schema's fingerprint, no registry.
+	SingleObject
+	// Bare is the encoded value alone.
+	Bare
+)
+
+// Codec is how values of one message become bytes and back. Generated code fills it in.
+type Codec[T any] struct {
+	Name        string // full name of the Avro record
+	Schema      string // its schema, with everything it refers to
+	Fingerprint uint64 // CRC-64-AVRO of the schema's canonical form
+	Append      func(b []byte, v *T) ([]byte, error)
+	Decode      func(b []byte, v *T) error // the whole of b, or an error
+	// Plan gives a decoder of what was written with another version of the schema. An error says that the versions cannot be brought together.
+	Plan func(writer string) (func(b []byte, v *T) error, error)
+}
+
+// Contract describes one message on one channel. Generated code fills it in.
+type Contract[T any, K Key, H any] struct {
+	Name        string // of the message, as in the document
+	Topic       string
+	Subject     string // in the registry; for Confluent
+	ContentType string
+	Framing     Framing
+	Codec       Codec[T]
+	Keyed       bool            // the contract declares a key
+	KeyField    string          // the field of the payload that the key repeats; may be empty
+	KeyOf       func(*T) string // that field's value
+	Headers     []Header
+	Write       func(*H, message.Metadata)
+	Read        func(message.Metadata) (H, error)
+}

@@ -1,0 +1,72 @@
+package bus
+
+import (
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"github.com/ThreeDotsLabs/watermill"
+	"github.com/ThreeDotsLabs/watermill/message"
+)
+
+// provenance is where a message was read.
+type provenance struct {
+	topic     string
+	partition int32
+	offset    int64
+	time      time.Time
+	key       string
+	keyed     bool
+	attempt   int
+}
+
+func readProvenance(m *message.Message) provenance {
+	p := provenance{topic: m.Metadata[MetaTopic], partition: -1, offset: -1}
+	if p.topic == "" {
+		p.topic = message.SubscribeTopicFromCtx(m.Context())
+	}
+	if n, err := strconv.ParseInt(m.Metadata[MetaPartition], 10, 32); err == nil {
+		p.partition = int32(n)
+	}
+	if n, err := strconv.ParseInt(m.Metadata[MetaOffset], 10, 64); err == nil {
+		p.offset = n
+	}
+	if t, err := time.Parse(time.RFC3339Nano, m.Metadata[MetaTimestamp]); err == nil {
+		p.time = t
+	}
+	p.key, p.keyed = m.Metadata[MetaKey]
+	return p
+}
+
+// deadLetter is the message as it was read, with its provenance in headers.
+func deadLetter(m *message.Message, p provenance, cause error) *message.Message {
+	out := message.NewMessageWithContext(m.Context(), watermill.NewUUID(), m.Payload)
+	for name, v := range m.Metadata {
+		if !Reserved(name) {
+			out.Metadata[name] = v
+		}
+	}
+	if p.keyed {
+		out.Metadata[MetaKey] = p.key
+	}
+	out.Metadata[DeadLetterTopic] = p.topic
+	out.Metadata[DeadLetterPartition] = strconv.FormatInt(int64(max(p.partition, 0)), 10)
+	out.Metadata[DeadLetterOffset] = strconv.FormatInt(max(p.offset, 0), 10)
+	out.Metadata[DeadLetterError] = shorten(cause.Error())
+	out.Metadata[DeadLetterAttempts] = strconv.Itoa(p.attempt)
+	out.Metadata[DeadLetterTime] = time.Now().UTC().Format(time.RFC3339Nano)
+	return out
+}
+
+// shorten keeps an error small enough to stand in a header.
+func shorten(s string) string {
+	const most = 1000
+	if len(s) <= most {
+		return s
+	}
+	s = s[:most]
+	for len(s) > 0 && !utf8.ValidString(s[len(s)-1:]) {
+		s = s[:len(s)-1]
+	}
+	return s + "..."
+}

@@ -1,0 +1,268 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/registry"
+)
+
+// Operation describes one receive operation. Generated code fills it in.
+type Operation struct {
+	Name        string // as in the document; the handler's name in the router
+	Topic       string
+	DeadLetters string // topic for what cannot be handled; empty: such messages block their partition, loudly
+	Compacted   bool   // the topic is compacted, so a null value only says that a key is gone
+	Retry       Retry
+}
+
+// Retry says how what may pass is tried again.
+type Retry struct {
+	MaxAttempts int           // 0: for ever
+	Initial     time.Duration // wait after the first failure; 0: 100 ms
+	Max         time.Duration // longest wait; 0: 30 s
+	Fixed       bool          // the wait does not grow
+}
+
+// Policy says what becomes of a message that is none of the channel's.
+type Policy int
+
+const (
+	// DeadLetter sends it to the dead letter topic.
+	DeadLetter Policy = iota
+	// Ack passes it over, with a line in the log.
+	Ack
+)
+
+// Outcome says how an attempt ended.
+type Outcome string
+
+// The outcomes an observer is told.
+const (
+	Handled      Outcome = "handled"
+	Ignored      Outcome = "ignored"       // a message the operation does not take, a tombstone, or an unknown one under the policy Ack
+	Retrying     Outcome = "retrying"      // failed, and will be tried again
+	DeadLettered Outcome = "dead-lettered" // lies on the dead letter topic
+)
+
+// Observation is what happened to one message at one attempt, for metrics.
+type Observation struct {
+	Operation, Message string // Message is empty when it is not known
+	Outcome            Outcome
+	Attempt            int
+	Err                error
+}
+
+// Failure is a message that is about to become a dead letter.
+type Failure struct {
+	Operation, Message string // Message is empty when it is not known
+	Topic              string
+	Partition          int32
+	Offset             int64
+	Key                string
+	Attempts           int
+	Err                error
+	Raw                *message.Message
+}
+
+// ReceiveOption sets up a receiver.
+type ReceiveOption func(*receiver)
+
+// WithRegistry names the schema registry. Messages framed the Confluent way cannot be received without it.
+func WithRegistry(r registry.Schemas) ReceiveOption { return func(c *receiver) { c.registry = r } }
+
+// WithDeadLetters gives the publisher for dead letters. It is needed when the operation declares a dead letter channel.
+func WithDeadLetters(p message.Publisher) ReceiveOption { return func(c *receiver) { c.dead = p } }
+
+// OnDeadLetter is called before a message goes to the dead letter topic, so that the application can record it first. While it fails, the message waits. It may be
+// called again for the same message.
+func OnDeadLetter(f func(context.Context, Failure) error) ReceiveOption {
+	return func(c *receiver) { c.onDead = f }
+}
+
+// OnUnknown says what becomes of a message that is none of the channel's; DeadLetter unless said otherwise.
+func OnUnknown(p Policy) ReceiveOption { return func(c *receiver) { c.unknown = p } }
+
+// OnTombstone is called with the key of a null value on a compacted topic, which else is passed over.
+func OnTombstone(f func(ctx context.Context, key string) error) ReceiveOption {
+	return func(c *receiver) { c.onTombstone = f }
+}
+
+// AlsoFrom reads the same messages from further topics too, such as one on which dead letters are sent round again.
+func AlsoFrom(topics ...string) ReceiveOption {
+	return func(c *receiver) { c.also = append(c.also, topics...) }
+}
+
+// WithLogger gives the logger; slog's default unless said otherwise.
+func WithLogger(l *slog.Logger) ReceiveOption { return func(c *receiver) { c.log = l } }
+
+// WithObserver is told what becomes of every message. It must be quick and safe for concurrent use.
+func WithObserver(f func(Observation)) ReceiveOption { return func(c *receiver) { c.observe = f } }
+
+type receiver struct {
+	op          Operation
+	routes      *routes
+	registry    registry.Schemas
+	dead        message.Publisher
+	onDead      func(context.Context, Failure) error
+	onTombstone func(context.Context, string) error
+	unknown     Policy
+	also        []string
+	log         *slog.Logger
+	observe     func(Observation)
+}
+
+// Receive adds an operation to a router. Messages are decoded inside the handler and dispatched by their schema. What cannot be decoded, breaks the contract, is
+// unknown or was marked Permanent becomes a dead letter at once; all else is tried again, with growing waits, while the subscription lasts.
+func Receive(router *message.Router, sub message.Subscriber, op Operation, rs []Route, options ...ReceiveOption) error {
+	c := &receiver{op: op, log: slog.Default(), observe: func(Observation) {}}
+	for _, o := range options {
+		o(c)
+	}
+	c.routes = newRoutes(c.registry, rs)
+	switch {
+	case op.DeadLetters != "" && c.dead == nil:
+		return fmt.Errorf("receive %s: dead letters go to %s: give their publisher with bus.WithDeadLetters", op.Name, op.DeadLetters)
+	case c.registry == nil && c.routes.needRegistry:
+		return fmt.Errorf("receive %s: its messages name their schemas by id: give the schema registry with bus.WithRegistry", op.Name)
+	}
+	router.AddConsumerHandler(op.Name, op.Topic, sub, c.handle)
+	for _, topic := range c.also {
+		router.AddConsumerHandler(op.Name+" from "+topic, topic, sub, c.handle)
+	}
+	return nil
+}
+
+// handle takes one message to its end: handled, passed over or on the dead letter topic. It gives an error, and the message back to the transport, only when the
+// subscription ends.
+func (c *receiver) handle(raw *message.Message) error {
+	p := readProvenance(raw)
+	firstUnknownID := time.Time{}
+	for attempt := 1; ; attempt++ {
+		p.attempt = attempt
+		name, outcome, err := c.try(raw, p)
+		if err == nil {
+			c.observe(Observation{c.op.Name, name, outcome, attempt, nil})
+			return nil
+		}
+		if errors.Is(err, registry.ErrUnknownID) {
+			if firstUnknownID.IsZero() {
+				firstUnknownID = time.Now()
+			} else if time.Since(firstUnknownID) > unknownIDPatience {
+				err = Permanentf("%w: %w", ErrUndecodable, err)
+			}
+		}
+		if !IsPermanent(err) && c.op.Retry.MaxAttempts > 0 && attempt >= c.op.Retry.MaxAttempts {
+			err = Permanentf("given up after %d attempts: %w", attempt, err)
+		}
+		if IsPermanent(err) && c.op.DeadLetters != "" {
+			return c.bury(raw, p, name, err)
+		}
+		c.failed(p, name, attempt, err)
+		if err := wait(raw.Context(), c.op.Retry, attempt); err != nil {
+			return err
+		}
+	}
+}
+
+// unknownIDPatience is how long a schema id that the registry does not know may still turn up there.
+const unknownIDPatience = time.Minute
+
+// try makes one attempt.
+func (c *receiver) try(raw *message.Message, p provenance) (name string, o Outcome, err error) {
+	ctx := raw.Context()
+	if raw.Payload == nil {
+		return "", Ignored, c.tombstone(ctx, p)
+	}
+	t, err := c.routes.find(ctx, raw)
+	if errors.Is(err, ErrUnknownMessage) && c.unknown == Ack {
+		c.log.WarnContext(ctx, "unknown message passed over", "operation", c.op.Name, "topic", p.topic, "partition", p.partition, "offset", p.offset, "error", err)
+		return "", Ignored, nil
+	}
+	if err != nil {
+		return "", "", err
+	}
+	if t.route.handle == nil {
+		return t.route.name, Ignored, nil
+	}
+	return t.route.name, Handled, t.route.handle(ctx, raw, p, t)
+}
+
+func (c *receiver) tombstone(ctx context.Context, p provenance) error {
+	if !c.op.Compacted {
+		return Permanentf("%w: a null value on a topic that is not compacted", ErrUndecodable)
+	}
+	if c.onTombstone == nil {
+		return nil
+	}
+	return c.onTombstone(ctx, p.key)
+}
+
+// bury puts a message on the dead letter topic and tries until it lies there.
+func (c *receiver) bury(raw *message.Message, p provenance, name string, cause error) error {
+	f := Failure{c.op.Name, name, p.topic, p.partition, p.offset, p.key, p.attempt, cause, raw}
+	for attempt := 1; ; attempt++ {
+		err := c.buryOnce(raw, p, f)
+		if err == nil {
+			c.log.ErrorContext(raw.Context(), "message moved to the dead letter topic", "operation", c.op.Name, "message", name, "topic", p.topic,
+				"partition", p.partition, "offset", p.offset, "key", p.key, "dead_letters", c.op.DeadLetters, "error", cause)
+			c.observe(Observation{c.op.Name, name, DeadLettered, p.attempt, cause})
+			return nil
+		}
+		c.failed(p, name, attempt, fmt.Errorf("dead letter (%w): %w", cause, err))
+		if err := wait(raw.Context(), c.op.Retry, attempt); err != nil {
+			return err
+		}
+	}
+}
+
+func (c *receiver) buryOnce(raw *message.Message, p provenance, f Failure) error {
+	if c.onDead != nil {
+		if err := c.onDead(raw.Context(), f); err != nil {
+			return err
+		}
+	}
+	return c.dead.Publish(c.op.DeadLetters, deadLetter(raw, p, f.Err))
+}
+
+func (c *receiver) failed(p provenance, name string, attempt int, err error) {
+	c.observe(Observation{c.op.Name, name, Retrying, attempt, err})
+	level := slog.LevelWarn
+	if IsPermanent(err) || attempt >= 5 {
+		level = slog.LevelError // somebody has to look: the partition does not move
+	}
+	c.log.Log(context.Background(), level, "message will be tried again", "operation", c.op.Name, "message", name, "topic", p.topic,
+		"partition", p.partition, "offset", p.offset, "key", p.key, "attempt", attempt, "error", err)
+}
+
+// wait sleeps as the attempt asks. Its error says that the subscription ended.
+func wait(ctx context.Context, r Retry, attempt int) error {
+	t := time.NewTimer(r.after(attempt))
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// after is the wait after the given failed attempt.
+func (r Retry) after(attempt int) time.Duration {
+	d, most := r.Initial, r.Max
+	if d <= 0 {
+		d = 100 * time.Millisecond
+	}
+	if most <= 0 {
+		most = 30 * time.Second
+	}
+	for i := 1; i < attempt && d < most && !r.Fixed; i++ {
+		d *= 2
+	}
+	return min(d, most)
+}

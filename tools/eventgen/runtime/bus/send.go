@@ -1,0 +1,152 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/ThreeDotsLabs/watermill"
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/registry"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/wire"
+)
+
+// Sender publishes messages. It is safe for concurrent use when its publisher is.
+type Sender struct {
+	publisher   message.Publisher
+	registry    registry.Schemas
+	source      string
+	traceparent func(context.Context) string
+}
+
+// SendOption sets up a Sender.
+type SendOption func(*Sender)
+
+// NewSender makes a sender over any Watermill publisher.
+func NewSender(p message.Publisher, options ...SendOption) *Sender {
+	s := &Sender{publisher: p}
+	for _, o := range options {
+		o(s)
+	}
+	return s
+}
+
+// SendWithRegistry names the schema registry. Messages framed the Confluent way cannot be sent without it.
+func SendWithRegistry(r registry.Schemas) SendOption { return func(s *Sender) { s.registry = r } }
+
+// SendWithSource fills the header ce_source of messages whose headers leave it empty.
+func SendWithSource(source string) SendOption { return func(s *Sender) { s.source = source } }
+
+// SendWithTraceparent fills the header traceparent, from the context of the call, of messages whose headers leave it empty.
+func SendWithTraceparent(from func(context.Context) string) SendOption {
+	return func(s *Sender) { s.traceparent = from }
+}
+
+// Send publishes one message and returns when the publisher has it; with a publisher that waits for the broker, when the broker has it. Sending again after an
+// error may publish it twice. The error says what of the contract a message breaks; it is then Permanent.
+func Send[T any, K Key, H any](ctx context.Context, s *Sender, c *Contract[T, K, H], key K, v *T, h *H) error {
+	msg, err := Encode(ctx, s, c, key, v, h)
+	if err != nil {
+		return fmt.Errorf("send %s: %w", c.Name, err)
+	}
+	if err := s.publisher.Publish(c.Topic, msg); err != nil {
+		return fmt.Errorf("send %s to %s: %w", c.Name, c.Topic, err)
+	}
+	return nil
+}
+
+// SendTombstone publishes a null value: on a compacted topic it deletes what was kept under the key.
+func SendTombstone[K Key](ctx context.Context, s *Sender, topic string, key K) error {
+	if err := key.Validate(); err != nil {
+		return fmt.Errorf("send a tombstone to %s: %w", topic, Permanentf("%w: key %w", ErrInvalid, err))
+	}
+	msg := message.NewMessageWithContext(ctx, watermill.NewUUID(), nil)
+	msg.Metadata[MetaKey] = string(key)
+	if err := s.publisher.Publish(topic, msg); err != nil {
+		return fmt.Errorf("send a tombstone to %s: %w", topic, err)
+	}
+	return nil
+}
+
+// Encode makes the message that Send would publish.
+func Encode[T any, K Key, H any](ctx context.Context, s *Sender, c *Contract[T, K, H], key K, v *T, h *H) (*message.Message, error) {
+	payload, err := encodePayload(ctx, s.registry, c, v)
+	if err != nil {
+		return nil, err
+	}
+	msg := message.NewMessageWithContext(ctx, "", payload)
+	if c.Write != nil {
+		c.Write(h, msg.Metadata)
+	}
+	s.fill(ctx, c.Headers, msg.Metadata, c.Codec.Name, string(key))
+	SetText(msg.Metadata, "content-type", c.ContentType)
+	if err := checkHeaders(c.Headers, msg.Metadata); err != nil {
+		return nil, Permanentf("%w: %w", ErrInvalid, err)
+	}
+	if c.Keyed {
+		if err := checkKey(c, key, v); err != nil {
+			return nil, Permanentf("%w: %w", ErrInvalid, err)
+		}
+		msg.Metadata[MetaKey] = string(key)
+	}
+	if msg.UUID = msg.Metadata["ce_id"]; msg.UUID == "" {
+		msg.UUID = watermill.NewUUID()
+	}
+	return msg, nil
+}
+
+// fill gives the headers that the contract declares and the caller left empty the values that follow from the message.
+func (s *Sender) fill(ctx context.Context, declared []Header, m message.Metadata, record, key string) {
+	for i := range declared {
+		h := &declared[i]
+		if _, ok := m[h.Name]; ok {
+			continue
+		}
+		v := h.Const
+		switch {
+		case v != "":
+		case h.Name == "ce_type":
+			v = record
+		case h.Name == "ce_subject":
+			v = key
+		case h.Name == "ce_source":
+			v = s.source
+		case h.Name == "traceparent" && s.traceparent != nil:
+			v = s.traceparent(ctx)
+		}
+		SetText(m, h.Name, v)
+	}
+}
+
+func checkKey[T any, K Key, H any](c *Contract[T, K, H], key K, v *T) error {
+	if err := key.Validate(); err != nil {
+		return fmt.Errorf("key %w", err)
+	}
+	if c.KeyOf != nil && c.KeyOf(v) != string(key) {
+		return fmt.Errorf("key %q is not the payload's %s %q", string(key), c.KeyField, c.KeyOf(v))
+	}
+	return nil
+}
+
+func encodePayload[T any, K Key, H any](ctx context.Context, schemas registry.Schemas, c *Contract[T, K, H], v *T) ([]byte, error) {
+	var b []byte
+	switch c.Framing {
+	case Confluent:
+		if schemas == nil {
+			return nil, errors.New("no schema registry was given")
+		}
+		id, err := schemas.ID(ctx, c.Subject, c.Codec.Schema)
+		if err != nil {
+			return nil, fmt.Errorf("schema of %s under subject %s: %w", c.Codec.Name, c.Subject, err)
+		}
+		b = wire.AppendConfluent(make([]byte, 0, 256), id)
+	case SingleObject:
+		b = wire.AppendSingleObject(make([]byte, 0, 256), c.Codec.Fingerprint)
+	}
+	b, err := c.Codec.Append(b, v)
+	if err != nil {
+		return nil, Permanentf("%w: %w", ErrInvalid, err)
+	}
+	return b, nil
+}
