@@ -34,6 +34,9 @@ const (
 	TransitionForbidden   Code = "transition-forbidden"
 	ContractUnknown       Code = "contract-unknown"
 	RequestInProgress     Code = "request-in-progress"
+	MandateNotValid       Code = "mandate-not-valid"
+	RefundNotPossible     Code = "refund-not-possible"
+	PeriodNotEnded        Code = "period-not-ended"
 	PreconditionFailed    Code = "precondition-failed"
 	BodyTooLarge          Code = "body-too-large"
 	UnsupportedMediaType  Code = "unsupported-media-type"
@@ -46,6 +49,7 @@ const (
 	NotReady              Code = "not-ready"
 	OutcomeUnknown        Code = "outcome-unknown"
 	StreamParked          Code = "stream-parked"
+	ContractUnreadable    Code = "contract-unreadable"
 	PositionNotReached    Code = "position-not-reached"
 )
 
@@ -69,6 +73,9 @@ var causes = map[Code]struct {
 	TransitionForbidden:   {http.StatusConflict, "The state does not allow this"},
 	ContractUnknown:       {http.StatusConflict, "Billing has not heard of this contract yet"},
 	RequestInProgress:     {http.StatusConflict, "The same request is still in progress"},
+	MandateNotValid:       {http.StatusConflict, "The mandate does not allow a direct debit"},
+	RefundNotPossible:     {http.StatusConflict, "Only an accepted purchase can be refunded"},
+	PeriodNotEnded:        {http.StatusConflict, "The period has not ended"},
 	PreconditionFailed:    {http.StatusPreconditionFailed, "The resource has changed since it was read"},
 	BodyTooLarge:          {http.StatusRequestEntityTooLarge, "The request body is too large"},
 	UnsupportedMediaType:  {http.StatusUnsupportedMediaType, "The request body has the wrong media type"},
@@ -81,6 +88,7 @@ var causes = map[Code]struct {
 	NotReady:              {http.StatusServiceUnavailable, "The service is not ready"},
 	OutcomeUnknown:        {http.StatusServiceUnavailable, "The outcome is not known yet"},
 	StreamParked:          {http.StatusServiceUnavailable, "This contract is held for a correction"},
+	ContractUnreadable:    {http.StatusServiceUnavailable, "The newest state of the contract could not be read"},
 	PositionNotReached:    {http.StatusServiceUnavailable, "The asked log position is not reached yet"},
 }
 
@@ -133,6 +141,7 @@ type Problem struct {
 	Instance        string
 	Hint            string
 	Allowed         []string // transitions, or methods, that are allowed instead
+	OperationRef    string   // of the refused purchase, which is recorded
 	Reasons         []string // of a refused purchase
 	ContractVersion int64    // the purchase was judged by; 0 is absent
 	Outstanding     *Money
@@ -178,7 +187,7 @@ func From(err error) *Problem {
 func (p *Problem) MarshalJSON() ([]byte, error) {
 	return json.Marshal(document{
 		Type: p.Code.URN(), Title: p.Code.Title(), Status: p.Code.Status(), Detail: p.Detail, Instance: p.Instance, Code: p.Code,
-		Hint: p.Hint, Allowed: p.Allowed, Reasons: p.Reasons, ContractVersion: p.ContractVersion,
+		Hint: p.Hint, Allowed: p.Allowed, OperationRef: p.OperationRef, Reasons: p.Reasons, ContractVersion: p.ContractVersion,
 		Outstanding: p.Outstanding, Ceiling: p.Ceiling, Available: p.Available, RetryAfter: p.RetryAfter, Errors: p.Errors,
 	})
 }
@@ -192,6 +201,7 @@ type document struct {
 	Code            Code         `json:"code"`
 	Hint            string       `json:"hint,omitempty"`
 	Allowed         []string     `json:"allowed,omitempty"`
+	OperationRef    string       `json:"operationRef,omitempty"`
 	Reasons         []string     `json:"reasons,omitempty"`
 	ContractVersion int64        `json:"contractVersion,omitempty"`
 	Outstanding     *Money       `json:"outstanding,omitempty"`
