@@ -1,0 +1,120 @@
+// Package contract is the domain of the contract service: what a deferred-payment contract is, which changes it
+// permits, and what each change makes of it. It needs nothing but the standard library and knows neither Kafka nor HTTP
+// nor the clock: Decide and Fold are functions of their arguments alone.
+//
+// Everything in services/contract may import it; it imports nothing of ours.
+//
+// The rules, each explained where it is written:
+//
+//   - a contract is PENDING, then ACTIVE, then SUSPENDED and ACTIVE in turn, and TERMINATED for good (status.go);
+//   - it becomes active by itself once its mandate is signed and its validity has begun (decide.go);
+//   - a failed direct debit suspends an active contract, once per presentation of an invoice, for ever (decide.go);
+//   - company numbers, accounts and mandate references have the form their authorities gave them (company.go, sepa.go).
+package contract
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// Ref identifies a contract: "CTR-7".
+type Ref string
+
+// SubscriptionRef is the reference under which billing knows the subscription: "SUB-7" for "CTR-7".
+func (r Ref) SubscriptionRef() string { return "SUB-" + strings.TrimPrefix(string(r), "CTR-") }
+
+// Contract is the state of one contract after its last event. Values are immutable: Fold returns a new one and shares
+// with the old one what did not change. A nil *Contract is a contract that does not exist.
+type Contract struct {
+	Ref         Ref
+	CustomerRef string // from the customer file
+	SellerRef   string // the agency that sells
+	Version     int64  // number of events, from 1
+	Status      Status
+	Buyer       Company
+	Ceiling     Money
+	ValidFrom   time.Time    // first instant of the validity
+	ValidUntil  time.Time    // first instant after it; zero: without end
+	Mandate     *Mandate     // the one signed last; nil: none yet
+	Suspension  *Suspension  // set while SUSPENDED
+	Termination *Termination // set when TERMINATED
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+
+	// Debits are the failed direct debits this contract was suspended for, in the order in which that happened. They are
+	// never forgotten: the topic that brings them may be read again from its beginning.
+	Debits []Debit
+}
+
+// Within tells whether the validity has begun and has not ended.
+func (c *Contract) Within(now time.Time) bool {
+	return !now.Before(c.ValidFrom) && (c.ValidUntil.IsZero() || now.Before(c.ValidUntil))
+}
+
+// Money is an amount in minor units of a currency (ISO 4217).
+type Money struct {
+	Amount   int64
+	Currency string
+}
+
+// Mandate is what is known of a SEPA direct debit mandate once the account itself has been left out.
+type Mandate struct {
+	RUM          string // unique mandate reference
+	ICS          string // SEPA creditor identifier
+	Scheme       Scheme
+	IBANLastFour string
+	SignedAt     time.Time
+	RevokedAt    time.Time // zero: it stands
+}
+
+// Revoked tells whether the debtor took the mandate back.
+func (m *Mandate) Revoked() bool { return !m.RevokedAt.IsZero() }
+
+// Scheme is a SEPA direct debit scheme.
+type Scheme string
+
+// The two schemes of the European Payments Council: Core (EPC016-06) and Business-to-Business (EPC222-07).
+const (
+	Core Scheme = "CORE"
+	B2B  Scheme = "B2B"
+)
+
+// Suspension says why a contract is suspended.
+type Suspension struct {
+	Cause      Cause
+	Detail     string // for people
+	InvoiceRef string // when a direct debit is the cause
+	Since      time.Time
+}
+
+// Cause is what led to a suspension.
+type Cause string
+
+// What may lead to a suspension: a request, or a direct debit that failed before or after settlement.
+const (
+	Requested           Cause = "REQUESTED"
+	DirectDebitRejected Cause = "DIRECT_DEBIT_REJECTED"
+	DirectDebitReturned Cause = "DIRECT_DEBIT_RETURNED"
+)
+
+// Termination says why a contract ended.
+type Termination struct {
+	Reason string
+	Since  time.Time
+}
+
+// Debit is a failed direct debit, identified by its invoice and how many times that was presented.
+type Debit struct {
+	EventID      string // of the event that told
+	InvoiceRef   string
+	Presentation int
+	Reason       string // ISO 20022 reason code, such as AM04
+}
+
+// knows tells whether this presentation of this invoice has suspended the contract before.
+func (c *Contract) knows(d Debit) bool {
+	return slices.ContainsFunc(c.Debits, func(k Debit) bool {
+		return k.InvoiceRef == d.InvoiceRef && k.Presentation == d.Presentation
+	})
+}

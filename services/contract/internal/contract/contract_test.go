@@ -1,0 +1,253 @@
+package contract
+
+import (
+	"errors"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+var (
+	day0  = time.Date(2026, 9, 28, 13, 45, 0, 0, time.UTC)
+	begin = time.Date(2026, 10, 1, 0, 0, 0, 0, time.UTC)
+	end   = time.Date(2027, 10, 1, 0, 0, 0, 0, time.UTC)
+	acme  = Company{
+		LegalName: "CSE ACME", SIREN: "732829320", VATNumber: "FR44732829320",
+		BillingAddress: Address{Line1: "12 rue de la Paix", PostalCode: "75002", City: "Paris", Country: "FR"},
+	}
+	subscribe = Subscribe{
+		Ref: "CTR-7", CustomerRef: "CE-ACME", SellerRef: "AG-1", Buyer: acme, Ceiling: Money{500000, "EUR"}, ValidFrom: begin, ValidUntil: end,
+	}
+	sign = SignMandate{
+		RUM: "RUM-1", ICS: "FR72ZZZ123456", Scheme: B2B, SignedAt: day0,
+		Account: Account{IBAN: "FR76 3000 6000 0112 3456 7890 189", BIC: "AGRIFRPP", Owner: "CSE ACME"},
+	}
+)
+
+// play decides and folds one command after the other, all at their instants; it stops the test at the first refusal.
+func play(t *testing.T, steps ...step) *Contract {
+	t.Helper()
+	var c *Contract
+	for _, s := range steps {
+		e, err := Decide(c, s.do, s.at)
+		if err != nil {
+			t.Fatalf("%T: %v", s.do, err)
+		}
+		if c, err = Fold(c, e, s.at); err != nil {
+			t.Fatalf("fold %T: %v", e, err)
+		}
+	}
+	return c
+}
+
+type step struct {
+	do Command
+	at time.Time
+}
+
+var (
+	pending    = []step{{subscribe, day0}}
+	signed     = append(slices.Clip(pending), step{sign, day0})
+	active     = append(slices.Clip(signed), step{Activate{}, begin})
+	suspended  = append(slices.Clip(active), step{Suspend{"dispute"}, begin})
+	terminated = append(slices.Clip(active), step{Terminate{"left"}, begin})
+	revoked    = append(slices.Clip(active), step{RevokeMandate{"by letter"}, begin})
+)
+
+func TestLife(t *testing.T) {
+	debit := ReactToDebit{Debit: Debit{EventID: "e-0", InvoiceRef: "BIL-2026-000001", Presentation: 1, Reason: "AM04"}}
+	higher := Money{800000, "EUR"}
+	cases := []struct {
+		name   string
+		before []step
+		do     Command
+		at     time.Time
+		want   Status // "" : refused
+		allow  []Action
+	}{
+		{"due", signed, Activate{}, begin, StatusActive, nil},
+		{"too early", signed, Activate{}, begin.Add(-1), "", nil},
+		{"too late", signed, Activate{}, end, "", nil},
+		{"no mandate", pending, Activate{}, begin, "", nil},
+		{"active already", active, Activate{}, begin, "", nil},
+		{"suspend", active, Suspend{"dispute"}, begin, StatusSuspended, nil},
+		{"suspend pending", pending, Suspend{"dispute"}, begin, "", []Action{ActionTerminate, ActionAmend, ActionSignMandate}},
+		{"suspend suspended", suspended, Suspend{"dispute"}, begin, "", []Action{ActionReinstate, ActionTerminate, ActionAmend, ActionSignMandate, ActionRevokeMandate}},
+		{"reinstate", suspended, Reinstate{}, begin, StatusActive, nil},
+		{"reinstate active", active, Reinstate{}, begin, "", []Action{ActionSuspend, ActionTerminate, ActionAmend, ActionSignMandate, ActionRevokeMandate}},
+		{"terminate pending", pending, Terminate{"left"}, begin, StatusTerminated, nil},
+		{"terminate suspended", suspended, Terminate{"left"}, begin, StatusTerminated, nil},
+		{"terminate terminated", terminated, Terminate{"left"}, begin, "", []Action{ActionRevokeMandate}},
+		{"amend terminated", terminated, Amend{Ceiling: &higher}, begin, "", []Action{ActionRevokeMandate}},
+		{"amend", active, Amend{Ceiling: &higher}, begin, StatusActive, nil},
+		{"revoke", active, RevokeMandate{}, begin, StatusActive, nil},
+		{"revoke at the end", terminated, RevokeMandate{}, begin, StatusTerminated, nil},
+		{"revoke twice", revoked, RevokeMandate{}, begin, "", []Action{ActionSuspend, ActionTerminate, ActionAmend, ActionSignMandate}},
+		{"sign again", revoked, sign, begin, StatusActive, nil},
+		{"sign at the end", terminated, sign, begin, "", []Action{ActionRevokeMandate}},
+		{"debit rejected", active, debit, begin, StatusSuspended, nil},
+		{"debit rejected while suspended", suspended, debit, begin, "", nil},
+		{"debit rejected while pending", signed, debit, begin, "", nil},
+		{"debit rejected at the end", terminated, debit, begin, "", nil},
+		{"nobody", nil, Suspend{"dispute"}, begin, "", nil},
+		{"subscribed twice", pending, subscribe, begin, "", nil},
+	}
+	for _, k := range cases {
+		t.Run(k.name, func(t *testing.T) {
+			c := play(t, k.before...)
+			e, err := Decide(c, k.do, k.at)
+			var forbidden *Forbidden
+			if errors.As(err, &forbidden) && !reflect.DeepEqual(forbidden.Allowed, k.allow) {
+				t.Errorf("allowed %v, want %v", forbidden.Allowed, k.allow)
+			}
+			if (forbidden != nil) != (k.allow != nil) || (err == nil) != (k.want != "") {
+				t.Fatalf("decided %#v, %v", e, err)
+			}
+			if err != nil {
+				return
+			}
+			after, err := Fold(c, e, k.at)
+			if err != nil || after.Status != k.want {
+				t.Fatalf("folded to %+v, %v; want %s", after, err, k.want)
+			}
+		})
+	}
+}
+
+func TestDebitSuspendsOnceForEver(t *testing.T) {
+	first := ReactToDebit{Debit: Debit{"e-0", "BIL-2026-000001", 1, "AM04"}}
+	redelivered := first
+	redelivered.EventID = "another id"
+	second := ReactToDebit{Debit: Debit{"e-1", "BIL-2026-000001", 2, "AM04"}, Returned: true}
+
+	c := play(t, append(active, step{first, begin}, step{Reinstate{"paid"}, begin})...)
+	if _, err := Decide(c, redelivered, begin); !errors.Is(err, ErrNoEffect) {
+		t.Fatalf("the same presentation again: %v", err)
+	}
+	e, err := Decide(c, second, begin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c, err = Fold(c, e, begin); err != nil || c.Suspension.Cause != DirectDebitReturned || c.Suspension.InvoiceRef != "BIL-2026-000001" {
+		t.Fatalf("%+v, %v", c, err)
+	}
+	if want := "direct debit of BIL-2026-000001 returned (AM04)"; c.Suspension.Detail != want {
+		t.Errorf("detail %q, want %q", c.Suspension.Detail, want)
+	}
+}
+
+func TestAmend(t *testing.T) {
+	c := play(t, active...)
+	later := end.AddDate(1, 0, 0)
+	moved := acme
+	moved.BillingAddress.City = "Lyon"
+	e, err := Decide(c, Amend{Ceiling: &Money{0, "EUR"}, Buyer: &moved, ValidUntil: &later, Reason: "renewed"}, begin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	after, err := Fold(c, e, begin)
+	if err != nil || after.Ceiling.Amount != 0 || after.Buyer != moved || !after.ValidUntil.Equal(later) || after.Version != c.Version+1 {
+		t.Fatalf("%+v, %v", after, err)
+	}
+	e, _ = Decide(after, Amend{OpenEnded: true}, begin)
+	if after, err = Fold(after, e, begin); err != nil || !after.ValidUntil.IsZero() || !after.Within(end.AddDate(90, 0, 0)) {
+		t.Fatalf("%+v, %v", after, err)
+	}
+}
+
+// faultsOf returns the pointers of the faults of a command that must be invalid.
+func faultsOf(t *testing.T, c *Contract, do Command, at time.Time) string {
+	t.Helper()
+	_, err := Decide(c, do, at)
+	var invalid *Invalid
+	if !errors.As(err, &invalid) {
+		t.Fatalf("%T: %v, want it invalid", do, err)
+	}
+	pointers := make([]string, len(invalid.Faults))
+	for i, f := range invalid.Faults {
+		pointers[i] = f.Pointer
+	}
+	return strings.Join(pointers, " ")
+}
+
+func TestEveryFaultIsNamed(t *testing.T) {
+	bad := subscribe
+	bad.Buyer = Company{LegalName: " ", SIREN: "732829321", VATNumber: "FR00", BillingAddress: Address{Country: "France"}}
+	bad.Ceiling = Money{-1, "euro"}
+	bad.ValidUntil = bad.ValidFrom
+	want := "/buyer/legalName /buyer/siren /buyer/vatNumber /buyer/billingAddress/line1 /buyer/billingAddress/postalCode " +
+		"/buyer/billingAddress/city /buyer/billingAddress/country /ceiling/amount /ceiling/currency /validUntil"
+	if got := faultsOf(t, nil, bad, day0); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	if got := faultsOf(t, nil, subscribe, end); got != "/validUntil" {
+		t.Errorf("a validity that is over: %s", got)
+	}
+
+	c := play(t, active...)
+	badSign := SignMandate{RUM: "/x", ICS: "FR00ZZZ123456", Scheme: "B2C", SignedAt: begin.Add(time.Hour), Account: Account{IBAN: "FR76", BIC: "X", Owner: " "}}
+	if got, want := faultsOf(t, c, badSign, begin), "/rum /ics /scheme /signedAt /iban /bic /owner"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	past := begin.Add(-time.Hour)
+	for _, k := range []struct {
+		do   Amend
+		want string
+	}{
+		{Amend{Reason: "nothing"}, ""},
+		{Amend{Ceiling: &Money{1, "USD"}}, "/ceiling/currency"},
+		{Amend{ValidUntil: &past}, "/validUntil"},
+		{Amend{ValidUntil: &end, OpenEnded: true}, "/validUntil"},
+		{Amend{Buyer: &Company{}}, "/buyer/legalName /buyer/siren /buyer/vatNumber /buyer/billingAddress/line1 /buyer/billingAddress/postalCode /buyer/billingAddress/city /buyer/billingAddress/country"},
+	} {
+		if got := faultsOf(t, c, k.do, begin); got != k.want {
+			t.Errorf("%+v: got %s, want %s", k.do, got, k.want)
+		}
+	}
+}
+
+func TestNumbers(t *testing.T) {
+	vat := func(s string) error { return CheckVAT(s, "732829320") }
+	for _, k := range []struct {
+		check func(string) error
+		good  string
+		bad   string
+	}{
+		{CheckSIREN, "732829320 552100554 356000000", "732829321 73282932 7328293200 73282932O"},
+		{vat, "FR44732829320 FRK7732829320 DE136695976 ATU12345678", "FR45732829320 FR44552100554 FR4473282932 44732829320 F1"},
+		{CheckIBAN, "FR7630006000011234567890189 DE89370400440532013000 GB29NWBK60161331926819 NO9386011117947 MT84MALT011000012345MTLCAST001S BE68539007547034 NL91ABNA0417164300",
+			"FR7630006000011234567890188 FR763000600001123456789018 DE8937040044053201300 US12345678901234 fr7630006000011234567890189 FR"},
+		{CheckBIC, "AGRIFRPP AGRIFRPP882 DEUTDEFF500", "AGRIFRP AGRIFRPP88 agrifrpp AGRI12PP"},
+		{CheckRUM, "RUM-CE-ACME-0001 a A/b (x)", "/a a/ a//b é 123456789012345678901234567890123456"},
+		{CheckICS, "FR72ZZZ123456 DE98ZZZ09999999999", "FR72ZZZ123457 FR72ZZZ12345 FR7 DE99ZZZ09999999999"},
+	} {
+		for _, s := range strings.Fields(k.good) {
+			if err := k.check(s); err != nil {
+				t.Errorf("%s: %v", s, err)
+			}
+		}
+		for _, s := range strings.Fields(k.bad) {
+			if err := k.check(s); err == nil {
+				t.Errorf("%s passed", s)
+			}
+		}
+	}
+	if err := CheckIBAN("FR76 3000 6000 0112 3456 7890 189"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestNothingPrintsTheAccount(t *testing.T) {
+	c := play(t, signed...)
+	if c.Mandate.IBANLastFour != "0189" {
+		t.Errorf("last four %q", c.Mandate.IBANLastFour)
+	}
+	bad := sign
+	bad.Account.IBAN = "FR7630006000011234567890188"
+	_, err := Decide(c, bad, day0)
+	if err == nil || strings.Contains(err.Error(), "3000") {
+		t.Errorf("error %v", err)
+	}
+}

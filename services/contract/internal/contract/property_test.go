@@ -1,0 +1,155 @@
+package contract
+
+import (
+	"errors"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// anyCommand draws a command, good or bad, with few different values so that they meet.
+func anyCommand(t *rapid.T) Command {
+	invoice := rapid.SampledFrom([]string{"BIL-2026-000001", "BIL-2026-000002"})
+	until := rapid.SampledFrom([]time.Time{end, begin, end.AddDate(1, 0, 0)}).Draw(t, "until")
+	ceiling := rapid.SampledFrom([]Money{{1, "EUR"}, {0, "EUR"}, {-1, "EUR"}, {1, "USD"}}).Draw(t, "ceiling")
+	debit := Debit{"e", invoice.Draw(t, "invoice"), rapid.IntRange(1, 3).Draw(t, "presentation"), "AM04"}
+	badSign := sign
+	badSign.Account.IBAN = "FR7630006000011234567890188"
+	return rapid.SampledFrom([]Command{
+		subscribe, Activate{}, Suspend{"s"}, Reinstate{"r"}, Terminate{"t"}, sign, badSign, RevokeMandate{"w"}, Amend{},
+		Amend{Ceiling: &ceiling}, Amend{ValidUntil: &until}, Amend{OpenEnded: true}, Amend{Buyer: &acme},
+		ReactToDebit{debit, false}, ReactToDebit{debit, true},
+		// twice again, or most contracts would be terminated too soon
+		Activate{}, Activate{}, Reinstate{"r"}, sign, ReactToDebit{debit, false},
+	}).Draw(t, "command")
+}
+
+// Whatever is asked in whatever order: what Decide says happened is possible for Fold, and what it returns keeps the
+// promises of Contract. This is what makes an impossible record in the log mean a defect.
+func TestFoldAcceptsWhatDecideSays(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var c *Contract
+		now := day0
+		suspendedFor := map[Debit]int{}
+		for range rapid.IntRange(1, 60).Draw(t, "steps") {
+			now = now.Add(time.Duration(rapid.IntRange(0, 40).Draw(t, "days")) * 24 * time.Hour)
+			do := anyCommand(t)
+			before := snapshot(c)
+			e, err := Decide(c, do, now)
+			if !reflect.DeepEqual(before, snapshot(c)) {
+				t.Fatalf("%T changed the state it decided on", do)
+			}
+			if err != nil {
+				continue
+			}
+			next, err := Fold(c, e, now)
+			if err != nil {
+				t.Fatalf("%#v on %+v: %v", e, c, err)
+			}
+			if !reflect.DeepEqual(before, snapshot(c)) {
+				t.Fatalf("folding %T changed the state before it", e)
+			}
+			if s, ok := e.(Suspended); ok && s.Debit != nil {
+				suspendedFor[Debit{InvoiceRef: s.Debit.InvoiceRef, Presentation: s.Debit.Presentation}]++
+			}
+			checkPromises(t, c, next)
+			c = next
+		}
+		for d, n := range suspendedFor {
+			if n > 1 {
+				t.Fatalf("suspended %d times for %+v", n, d)
+			}
+		}
+	})
+}
+
+// snapshot copies a state as deep as anything could change it.
+func snapshot(c *Contract) any {
+	if c == nil {
+		return nil
+	}
+	copied := *c
+	copied.Debits = slices.Clone(c.Debits)
+	for _, p := range []any{&copied.Mandate, &copied.Suspension, &copied.Termination} {
+		clonePointer(p)
+	}
+	return copied
+}
+
+func clonePointer(p any) {
+	field := reflect.ValueOf(p).Elem()
+	if !field.IsNil() {
+		value := reflect.New(field.Type().Elem())
+		value.Elem().Set(field.Elem())
+		field.Set(value)
+	}
+}
+
+func checkPromises(t *rapid.T, before, after *Contract) {
+	var version int64
+	if before != nil {
+		version = before.Version
+		if before.Status == StatusTerminated && after.Status != StatusTerminated {
+			t.Fatalf("left TERMINATED for %s", after.Status)
+		}
+		if after.Ceiling.Currency != before.Ceiling.Currency {
+			t.Fatal("the currency changed")
+		}
+	}
+	switch {
+	case after.Version != version+1:
+		t.Fatalf("version %d after %d", after.Version, version)
+	case (after.Suspension != nil) != (after.Status == StatusSuspended):
+		t.Fatalf("%s with suspension %+v", after.Status, after.Suspension)
+	case (after.Termination != nil) != (after.Status == StatusTerminated):
+		t.Fatalf("%s with termination %+v", after.Status, after.Termination)
+	case after.Status == StatusActive && after.Mandate == nil:
+		t.Fatal("active without a mandate ever signed")
+	case after.Ceiling.Amount < 0:
+		t.Fatal("a ceiling below zero")
+	}
+}
+
+// An action is refused as forbidden exactly when the list of what is allowed does not have it.
+func TestAllowedIsTheTruth(t *testing.T) {
+	ask := map[Action]Command{
+		ActionSuspend: Suspend{"s"}, ActionReinstate: Reinstate{}, ActionTerminate: Terminate{"t"},
+		ActionAmend: Amend{OpenEnded: true}, ActionSignMandate: sign, ActionRevokeMandate: RevokeMandate{},
+	}
+	for _, steps := range [][]step{pending, signed, active, suspended, terminated, revoked} {
+		c := play(t, steps...)
+		for action, do := range ask {
+			_, err := Decide(c, do, begin)
+			var forbidden *Forbidden
+			if errors.As(err, &forbidden) == slices.Contains(c.Allowed(), action) {
+				t.Errorf("%s on %s: %v, allowed %v", action, c.Status, err, c.Allowed())
+			}
+		}
+	}
+}
+
+// The check digits find every single mistyped character.
+func TestCheckDigitsFindATypo(t *testing.T) {
+	for name, k := range map[string]struct {
+		check func(string) error
+		good  string
+		from  int // characters before it say which rule applies
+	}{
+		"iban":  {CheckIBAN, "FR7630006000011234567890189", 4},
+		"ics":   {CheckICS, "FR72ZZZ123456", 7},
+		"siren": {CheckSIREN, "732829320", 0},
+	} {
+		for i := k.from; i < len(k.good); i++ {
+			for d := byte('0'); d <= '9'; d++ {
+				typo := []byte(k.good)
+				typo[i] = d
+				if err := k.check(string(typo)); (err == nil) != (string(typo) == k.good) {
+					t.Errorf("%s %s: %v", name, typo, err)
+				}
+			}
+		}
+	}
+}

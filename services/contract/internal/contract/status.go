@@ -1,0 +1,122 @@
+package contract
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Status is where a contract is in its life.
+type Status string
+
+// The life of a contract. Only ACTIVE permits purchases; TERMINATED is final.
+const (
+	StatusPending    Status = "PENDING"
+	StatusActive     Status = "ACTIVE"
+	StatusSuspended  Status = "SUSPENDED"
+	StatusTerminated Status = "TERMINATED"
+)
+
+// Action is what may be done to a contract.
+type Action string
+
+// The actions, named as the HTTP API names them. ActionActivate is nobody's request: it happens by itself.
+const (
+	ActionActivate      Action = "ACTIVATE"
+	ActionSuspend       Action = "SUSPEND"
+	ActionReinstate     Action = "REINSTATE"
+	ActionTerminate     Action = "TERMINATE"
+	ActionAmend         Action = "AMEND"
+	ActionSignMandate   Action = "SIGN_MANDATE"
+	ActionRevokeMandate Action = "REVOKE_MANDATE"
+)
+
+// permitted is the whole state machine: what may be done in each status. A mandate may be revoked even when the contract
+// has ended, because the debtor may do so at any time and the last invoice may still be due; a new one may not be signed then.
+var permitted = map[Status][]Action{
+	StatusPending:    {ActionActivate, ActionTerminate, ActionAmend, ActionSignMandate, ActionRevokeMandate},
+	StatusActive:     {ActionSuspend, ActionTerminate, ActionAmend, ActionSignMandate, ActionRevokeMandate},
+	StatusSuspended:  {ActionReinstate, ActionTerminate, ActionAmend, ActionSignMandate, ActionRevokeMandate},
+	StatusTerminated: {ActionRevokeMandate},
+}
+
+// Allowed lists what a client may ask for in the contract's present state, in a fixed order.
+func (c *Contract) Allowed() []Action {
+	return slices.DeleteFunc(slices.Clone(permitted[c.Status]), func(a Action) bool {
+		return a == ActionActivate || !c.permits(a)
+	})
+}
+
+// permits tells whether the contract's state has a place for the action; time and values are not looked at.
+func (c *Contract) permits(a Action) bool {
+	standing := c.Mandate != nil && !c.Mandate.Revoked()
+	switch a {
+	case ActionActivate, ActionRevokeMandate:
+		return standing && slices.Contains(permitted[c.Status], a)
+	default:
+		return slices.Contains(permitted[c.Status], a)
+	}
+}
+
+// Forbidden is the error of an action that the contract's state does not allow.
+type Forbidden struct {
+	Ref     Ref
+	Action  Action
+	Status  Status
+	Version int64
+	Allowed []Action // what a client may ask for instead
+}
+
+func (e *Forbidden) Error() string {
+	return fmt.Sprintf("%s is not possible on %s, which is %s%s", e.Action, e.Ref, e.Status, e.why())
+}
+
+func (e *Forbidden) why() string {
+	if e.Action == ActionRevokeMandate {
+		return " and has no mandate that stands"
+	}
+	return ""
+}
+
+// require returns a *Forbidden unless the contract permits the action.
+func (c *Contract) require(a Action) error {
+	if c.permits(a) {
+		return nil
+	}
+	return &Forbidden{Ref: c.Ref, Action: a, Status: c.Status, Version: c.Version, Allowed: c.Allowed()}
+}
+
+// Invalid is the error of a command whose values break a rule; it names every fault, not only the first.
+type Invalid struct{ Faults []Fault }
+
+// Fault is one broken rule: where (a JSON pointer into the request's body) and what.
+type Fault struct{ Pointer, Message string }
+
+func (e *Invalid) Error() string {
+	texts := make([]string, len(e.Faults))
+	for i, f := range e.Faults {
+		texts[i] = f.Pointer + ": " + f.Message
+	}
+	return strings.Join(texts, "; ")
+}
+
+// faults collects what is wrong with a command.
+type faults []Fault
+
+func (f *faults) add(pointer, format string, args ...any) {
+	*f = append(*f, Fault{Pointer: pointer, Message: fmt.Sprintf(format, args...)})
+}
+
+// check adds err, unless it is nil, as a fault at pointer.
+func (f *faults) check(pointer string, err error) {
+	if err != nil {
+		f.add(pointer, "%s", err)
+	}
+}
+
+func (f faults) err() error {
+	if len(f) == 0 {
+		return nil
+	}
+	return &Invalid{Faults: f}
+}
