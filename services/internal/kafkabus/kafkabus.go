@@ -1,0 +1,222 @@
+// Package kafkabus connects Watermill to Kafka with the settings this project relies on: nothing acknowledged is lost,
+// a key's messages stay in order, no topic is made by accident, keys meet the partition that every other client gives them.
+// The services' front packages import it; what is in a message is the business of the generated code.
+//
+// A message's metadata holds the record's headers, and beside them (bus.MetaKey and so on) its key, topic, partition, offset
+// and time. When publishing, bus.MetaKey is the record's key, absent for none; the others of those names are not sent. A nil payload
+// is a null value, a tombstone; an empty payload is an empty value.
+package kafkabus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/IBM/sarama"
+	"github.com/ThreeDotsLabs/watermill-kafka/v3/pkg/kafka"
+	"github.com/ThreeDotsLabs/watermill/message"
+)
+
+// Config says where the broker is and who we are.
+type Config struct {
+	Brokers  []string
+	ClientID string // as the broker logs it
+	Logger   *slog.Logger
+}
+
+func (c Config) common() *sarama.Config {
+	s := sarama.NewConfig()
+	s.ClientID = c.ClientID
+	s.Version = sarama.V2_8_0_0 // the newest that sarama covers whole; it negotiates downwards by itself
+	s.Net.DialTimeout = 5 * time.Second
+	s.Net.ReadTimeout = 15 * time.Second
+	s.Net.WriteTimeout = 15 * time.Second
+	s.Metadata.AllowAutoTopicCreation = false
+	return s
+}
+
+func (c Config) producer() *sarama.Config {
+	s := c.common()
+	s.Producer.RequiredAcks = sarama.WaitForAll
+	s.Producer.Idempotent = true
+	s.Net.MaxOpenRequests = 1 // what keeps order across a retry
+	s.Producer.Retry.Max = 10
+	s.Producer.Retry.Backoff = 100 * time.Millisecond
+	s.Producer.Return.Successes = true
+	s.Producer.Return.Errors = true
+	s.Producer.Partitioner = sarama.NewMurmur2Partitioner // sarama's own default is FNV-1a, which no other client uses
+	return s
+}
+
+func (c Config) consumer() *sarama.Config {
+	s := c.common()
+	s.Consumer.Offsets.Initial = sarama.OffsetOldest // a new group reads what was there before it
+	s.Consumer.Offsets.AutoCommit.Enable = true      // without it each commit queues behind a long poll
+	s.Consumer.Offsets.AutoCommit.Interval = time.Second
+	s.Consumer.Return.Errors = true
+	s.Consumer.Group.Session.Timeout = 6 * time.Second // the lowest that brokers allow by default: a killed instance's share moves on
+	s.Consumer.Group.Heartbeat.Interval = 1500 * time.Millisecond
+	s.Consumer.Group.Rebalance.Timeout = 20 * time.Second
+	return s
+}
+
+// NewPublisher returns a publisher that connects when it first publishes, so that it can be made while the broker is away.
+// Publish returns once every in-sync replica has the messages, in their order. An error means that nothing is known: the
+// caller publishes again, and readers tell the duplicate by its ce_id.
+func NewPublisher(cfg Config) (message.Publisher, error) {
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	return &publisher{cfg: cfg}, nil
+}
+
+// NewSubscriber returns a subscriber of a consumer group. Subscribe does not need the broker either: it goes on trying to
+// connect until its context ends. A message that is acked is committed within a second or so, and may be delivered again
+// after a crash or a rebalance; one that is nacked is delivered again at once.
+func NewSubscriber(cfg Config, group string) (message.Subscriber, error) {
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	if group == "" {
+		return nil, errors.New("no consumer group")
+	}
+	inner, err := kafka.NewSubscriber(kafka.SubscriberConfig{
+		Brokers:               cfg.Brokers,
+		Unmarshaler:           Marshaler{},
+		OverwriteSaramaConfig: cfg.consumer(),
+		ConsumerGroup:         group,
+	}, NewLogger(cfg.Logger))
+	if err != nil {
+		return nil, err
+	}
+	return &subscriber{inner: inner, logger: cfg.Logger.With("group", group), closing: make(chan struct{})}, nil
+}
+
+func (c Config) check() error {
+	if len(c.Brokers) == 0 {
+		return errors.New("no Kafka brokers")
+	}
+	if c.Logger == nil {
+		return errors.New("no logger")
+	}
+	return nil
+}
+
+// publisher makes watermill-kafka's publisher when it is first needed: that one connects in its constructor or not at all.
+type publisher struct {
+	cfg Config
+
+	mu     sync.RWMutex // write: making and closing; read: publishing
+	inner  message.Publisher
+	closed bool
+}
+
+var errClosed = errors.New("publisher closed")
+
+func (p *publisher) Publish(topic string, messages ...*message.Message) error {
+	if err := p.connect(); err != nil {
+		return err
+	}
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if p.closed {
+		return errClosed
+	}
+	if err := p.inner.Publish(topic, messages...); err != nil {
+		return fmt.Errorf("publish to %s: %w", topic, err)
+	}
+	return nil
+}
+
+func (p *publisher) connect() error {
+	p.mu.RLock()
+	made := p.inner != nil
+	p.mu.RUnlock()
+	if made {
+		return nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.closed:
+		return errClosed
+	case p.inner != nil:
+		return nil
+	}
+	inner, err := kafka.NewPublisher(kafka.PublisherConfig{
+		Brokers:               p.cfg.Brokers,
+		Marshaler:             Marshaler{},
+		OverwriteSaramaConfig: p.cfg.producer(),
+	}, NewLogger(p.cfg.Logger))
+	if err != nil {
+		return fmt.Errorf("connect to Kafka at %v: %w", p.cfg.Brokers, err)
+	}
+	p.inner = inner
+	return nil
+}
+
+// Close waits for what is being published.
+func (p *publisher) Close() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil
+	}
+	p.closed = true
+	if p.inner == nil {
+		return nil
+	}
+	return p.inner.Close()
+}
+
+// subscriber keeps trying to subscribe: watermill-kafka's own reconnects only once it has been connected.
+type subscriber struct {
+	inner   message.Subscriber
+	logger  *slog.Logger
+	closing chan struct{}
+	once    sync.Once
+}
+
+const maxPause = 5 * time.Second
+
+func (s *subscriber) Subscribe(ctx context.Context, topic string) (<-chan *message.Message, error) {
+	out := make(chan *message.Message)
+	go func() {
+		defer close(out)
+		for pause := 250 * time.Millisecond; ; pause = min(2*pause, maxPause) {
+			in, err := s.inner.Subscribe(ctx, topic)
+			if err == nil {
+				s.forward(in, out)
+				return
+			}
+			s.logger.Warn("not subscribed yet, trying again", "topic", topic, "error", err.Error(), "in", pause.String())
+			select {
+			case <-time.After(pause):
+			case <-ctx.Done():
+				return
+			case <-s.closing:
+				return
+			}
+		}
+	}()
+	return out, nil
+}
+
+// forward hands on until the subscription ends. A message that nobody takes any more is left unacked: it comes again.
+func (s *subscriber) forward(in <-chan *message.Message, out chan<- *message.Message) {
+	for m := range in {
+		select {
+		case out <- m:
+		case <-m.Context().Done():
+		case <-s.closing:
+		}
+	}
+}
+
+func (s *subscriber) Close() error {
+	s.once.Do(func() { close(s.closing) })
+	return s.inner.Close()
+}
