@@ -1,0 +1,159 @@
+package billing
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Account is what billing keeps of one contract. It stays small however much is bought: it holds sums and counts of the
+// operations, never a list of them.
+type Account struct {
+	Contract   Contract
+	IngestedAt time.Time // when this version of the contract was recorded
+	Currency   string    // of all sums; that of the first version, for good
+
+	Operations  int64 // how many references were given out, refused purchases included
+	NotInvoiced int64 // accepted and not yet invoiced
+	NotSettled  int64 // invoiced and not yet settled
+
+	LastClosed Period      // nothing enters it or an earlier one
+	Open       []OpenMonth // periods with operations that are not closed, oldest first
+
+	Presented []Presented // when a collection was last presented, per mandate reference
+
+	// Unreadable: a fact about this contract could not be read, so the copy may be out of date. LastUnreadable is the newest such fact.
+	Unreadable     bool
+	LastUnreadable Source
+}
+
+// OpenMonth is what is in a period that is not closed.
+type OpenMonth struct {
+	Period    Period
+	Purchases int64
+	Refunds   int64
+	Lines     int64
+	Hash      Hash // over the lines, in the order of the log
+}
+
+// Total is what the invoice of the period would say.
+func (o OpenMonth) Total() int64 { return o.Purchases - o.Refunds }
+
+// Presented says when a collection was last presented under a mandate reference.
+type Presented struct {
+	RUM string
+	At  time.Time
+}
+
+// Source is where a fact was read.
+type Source struct {
+	Topic     string
+	Partition int32
+	Offset    int64
+}
+
+// Outstanding is the whole outstanding amount.
+func (a Account) Outstanding() Money {
+	return Money{Amount: a.NotInvoiced + a.NotSettled, Currency: a.Currency} // Apply keeps the sum in range
+}
+
+// Available is what further purchases may take, never below 0.
+func (a Account) Available() Money {
+	return Money{Amount: max(0, a.Contract.Ceiling.Amount-a.Outstanding().Amount), Currency: a.Contract.Ceiling.Currency}
+}
+
+// MandateStatus judges the contract's mandate.
+func (a Account) MandateStatus(now time.Time) MandateStatus {
+	return a.Contract.Mandate.status(a.LastPresented(), now)
+}
+
+// LastPresented is when a collection was last presented under the contract's mandate reference, zero if never.
+func (a Account) LastPresented() time.Time {
+	for _, p := range a.Presented {
+		if p.RUM == a.Contract.Mandate.RUM {
+			return p.At
+		}
+	}
+	return time.Time{}
+}
+
+// MandateLapses is when the mandate lapses unless a collection is presented before; zero without a mandate.
+func (a Account) MandateLapses() time.Time {
+	if a.Contract.Mandate.RUM == "" {
+		return time.Time{}
+	}
+	return a.Contract.Mandate.lapses(a.LastPresented())
+}
+
+// PeriodAt is the period that a purchase decided now belongs to: the month it is, or the first open period when the month
+// it is has been closed already.
+func (a Account) PeriodAt(now time.Time, paris *time.Location) Period {
+	p := PeriodOf(now, paris)
+	if first := a.LastClosed.Next(); a.LastClosed != (Period{}) && p.Before(first) {
+		return first
+	}
+	return p
+}
+
+// OpenPeriod finds what is in an open period.
+func (a Account) OpenPeriod(p Period) (OpenMonth, bool) {
+	for _, o := range a.Open {
+		if o.Period == p {
+			return o, true
+		}
+	}
+	return OpenMonth{}, false
+}
+
+// withOpen returns the account with one period replaced or inserted. The old slice is not touched.
+func (a Account) withOpen(o OpenMonth) Account {
+	i, found := slices.BinarySearchFunc(a.Open, o.Period, func(x OpenMonth, p Period) int {
+		switch {
+		case x.Period == p:
+			return 0
+		case x.Period.Before(p):
+			return -1
+		}
+		return 1
+	})
+	open := slices.Clone(a.Open)
+	if found {
+		open[i] = o
+	} else {
+		open = slices.Insert(open, i, o)
+	}
+	a.Open = open
+	return a
+}
+
+func (a Account) withPresented(rum string, at time.Time) Account {
+	list := slices.Clone(a.Presented)
+	for i := range list {
+		if list[i].RUM == rum {
+			list[i].At = at
+			a.Presented = list
+			return a
+		}
+	}
+	a.Presented = append(list, Presented{RUM: rum, At: at})
+	return a
+}
+
+// nextOperation is the reference that the next operation of the contract gets.
+func (a Account) nextOperation() string { return OperationRef(a.Contract.Ref, a.Operations+1) }
+
+// OperationRef is the reference of the nth operation of a contract: BOP-7-12 is the twelfth of CTR-7.
+func OperationRef(contractRef string, n int64) string {
+	return "BOP-" + strings.TrimPrefix(contractRef, "CTR-") + "-" + strconv.FormatInt(n, 10)
+}
+
+// ContractOf is the contract that an operation's reference names, or "" when it is no such reference.
+func ContractOf(operationRef string) string {
+	rest, ok := strings.CutPrefix(operationRef, "BOP-")
+	contract, n, ok2 := strings.Cut(rest, "-")
+	if !ok || !ok2 || contract == "" || n == "" {
+		return ""
+	}
+	return "CTR-" + contract
+}
