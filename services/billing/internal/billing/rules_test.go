@@ -258,6 +258,9 @@ func TestAMonthFromPurchaseToCollection(t *testing.T) {
 	e, err := DecideRefund(b.accounts["CTR-7"], b.operations["BOP-7-1"], Refund{Amount: eur(50000)})
 	b.do(t, date("2026-03-16"), e, err)
 	figures(450000, 0)
+	if left := b.operations["BOP-7-1"].Left(); left != eur(150000) {
+		t.Fatalf("%s left to refund", left)
+	}
 
 	end := date("2026-04-01")
 	e, err = DecideClose(b.accounts["CTR-7"], b.numbering, Period{2026, time.March}, end, paris)
