@@ -1,0 +1,223 @@
+package avrobin
+
+import (
+	"fmt"
+	"math/big"
+	"strings"
+)
+
+// Decimal is an exact decimal number, unscaled x 10^-scale. The zero Decimal is 0. It is a value: nothing changes it.
+type Decimal struct {
+	unscaled *big.Int // nil is 0; never changed
+	scale    int
+}
+
+// MaxDecimalBytes is how large the unscaled value of a Decimal that is read may be.
+const MaxDecimalBytes = 1 << 10
+
+// maxScale bounds the scale of a big-decimal: turning it into text must not cost more than the message did.
+const maxScale = 1 << 12
+
+// NewDecimal is unscaled x 10^-scale: NewDecimal(1250, 2) is 12.50.
+func NewDecimal(unscaled int64, scale int) Decimal { return Decimal{big.NewInt(unscaled), scale} }
+
+// NewBigDecimal is unscaled x 10^-scale.
+func NewBigDecimal(unscaled *big.Int, scale int) Decimal {
+	return Decimal{new(big.Int).Set(unscaled), scale}
+}
+
+// ParseDecimal reads digits with an optional sign and fraction; the scale is the number of digits after the point.
+func ParseDecimal(s string) (Decimal, error) {
+	whole, fraction, _ := strings.Cut(s, ".")
+	digits := whole + fraction
+	bare := strings.TrimLeft(digits, "+-")
+	if len(digits)-len(bare) > 1 || bare == "" || strings.Trim(bare, "0123456789") != "" || len(s) > 2*maxScale || strings.HasSuffix(s, ".") || strings.ContainsAny(fraction, "+-") {
+		return Decimal{}, fmt.Errorf("%.40q is no decimal number", s)
+	}
+	n, ok := new(big.Int).SetString(digits, 10)
+	if !ok {
+		return Decimal{}, fmt.Errorf("%.40q is no decimal number", s)
+	}
+	return Decimal{n, len(fraction)}, nil
+}
+
+// MustDecimal is ParseDecimal for numbers written in code.
+func MustDecimal(s string) Decimal {
+	d, err := ParseDecimal(s)
+	if err != nil {
+		panic(err)
+	}
+	return d
+}
+
+// Unscaled is the number without its point.
+func (d Decimal) Unscaled() *big.Int {
+	if d.unscaled == nil {
+		return new(big.Int)
+	}
+	return new(big.Int).Set(d.unscaled)
+}
+
+func (d Decimal) int() *big.Int {
+	if d.unscaled == nil {
+		return new(big.Int)
+	}
+	return d.unscaled
+}
+
+// Scale is the number of digits after the point.
+func (d Decimal) Scale() int { return d.scale }
+
+func pow10(n int) *big.Int { return new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(n)), nil) }
+
+// Rat is d as a fraction.
+func (d Decimal) Rat() *big.Rat {
+	if d.scale < 0 {
+		return new(big.Rat).SetInt(new(big.Int).Mul(d.int(), pow10(-d.scale)))
+	}
+	return new(big.Rat).SetFrac(d.int(), pow10(d.scale))
+}
+
+// Cmp compares values, whatever their scales: -1, 0 or +1.
+func (d Decimal) Cmp(e Decimal) int { return d.Rat().Cmp(e.Rat()) }
+
+// String is the plain text with every digit of the scale: 12.50.
+func (d Decimal) String() string {
+	digits := new(big.Int).Abs(d.int()).String()
+	sign := ""
+	if d.int().Sign() < 0 {
+		sign = "-"
+	}
+	if d.scale < 0 {
+		return sign + digits + strings.Repeat("0", -d.scale)
+	}
+	if d.scale == 0 {
+		return sign + digits
+	}
+	if pad := d.scale + 1 - len(digits); pad > 0 {
+		digits = strings.Repeat("0", pad) + digits
+	}
+	return sign + digits[:len(digits)-d.scale] + "." + digits[len(digits)-d.scale:]
+}
+
+// MarshalText is String.
+func (d Decimal) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+// Rescale is d with another scale; false when that would lose digits.
+func (d Decimal) Rescale(scale int) (Decimal, bool) {
+	switch {
+	case scale == d.scale:
+		return d, true
+	case scale > d.scale:
+		return Decimal{new(big.Int).Mul(d.int(), pow10(scale-d.scale)), scale}, true
+	}
+	q, rest := new(big.Int).QuoRem(d.int(), pow10(d.scale-scale), new(big.Int))
+	return Decimal{q, scale}, rest.Sign() == 0
+}
+
+// Fits tells whether d can be written with that precision and scale, exactly.
+func (d Decimal) Fits(precision, scale int) error {
+	e, ok := d.Rescale(scale)
+	if !ok {
+		return fmt.Errorf("%s has more than %d digits after the point", d, scale)
+	}
+	if len(new(big.Int).Abs(e.int()).String()) > precision {
+		return fmt.Errorf("%s has more than %d digits", d, precision)
+	}
+	return nil
+}
+
+// twosComplement is the shortest big-endian two's complement of v, at least one byte.
+func twosComplement(v *big.Int) []byte {
+	if v.Sign() >= 0 {
+		b := v.Bytes()
+		if len(b) == 0 || b[0] >= 0x80 {
+			b = append([]byte{0}, b...)
+		}
+		return b
+	}
+	n := new(big.Int).Not(v).BitLen()/8 + 1 // -1-v needs the bits of v, and one for the sign
+	return new(big.Int).Add(v, new(big.Int).Lsh(big.NewInt(1), uint(8*n))).FillBytes(make([]byte, n))
+}
+
+func fromTwosComplement(b []byte) *big.Int {
+	v := new(big.Int).SetBytes(b)
+	if len(b) > 0 && b[0] >= 0x80 {
+		v.Sub(v, new(big.Int).Lsh(big.NewInt(1), uint(8*len(b))))
+	}
+	return v
+}
+
+func (w *Writer) decimal(d Decimal, precision, scale int) []byte {
+	if err := d.Fits(precision, scale); err != nil {
+		w.Failf("avro: decimal(%d,%d): %w", precision, scale, err)
+		return nil
+	}
+	d, _ = d.Rescale(scale)
+	return twosComplement(d.int())
+}
+
+// Decimal writes d, exactly, with the scale of the schema.
+func (w *Writer) Decimal(d Decimal, precision, scale int) { w.Bytes(w.decimal(d, precision, scale)) }
+
+// DecimalFixed writes d into size bytes.
+func (w *Writer) DecimalFixed(d Decimal, size, precision, scale int) {
+	b := w.decimal(d, precision, scale)
+	if len(b) > size {
+		w.Failf("avro: %s does not fit %d bytes", d, size)
+		return
+	}
+	fill := byte(0)
+	if len(b) > 0 && b[0] >= 0x80 {
+		fill = 0xFF
+	}
+	for range size - len(b) {
+		w.buf = append(w.buf, fill)
+	}
+	w.buf = append(w.buf, b...)
+}
+
+func (r *Reader) decimal(b []byte, precision, scale int) Decimal {
+	if len(b) > MaxDecimalBytes && len(b) > precision {
+		r.Failf("a decimal of %d bytes is too large", len(b))
+		return Decimal{}
+	}
+	d := Decimal{fromTwosComplement(b), scale}
+	if err := d.Fits(precision, scale); err != nil {
+		r.Failf("decimal(%d,%d): %v", precision, scale, err)
+	}
+	return d
+}
+
+// Decimal reads a decimal.
+func (r *Reader) Decimal(precision, scale int) Decimal { return r.decimal(r.span(), precision, scale) }
+
+// DecimalFixed reads a decimal of size bytes.
+func (r *Reader) DecimalFixed(size, precision, scale int) Decimal {
+	return r.decimal(r.take(size), precision, scale)
+}
+
+// BigDecimal writes d with its own scale.
+func (w *Writer) BigDecimal(d Decimal) {
+	if d.scale > maxScale || d.scale < -maxScale {
+		w.Failf("avro: a big-decimal with the scale %d", d.scale)
+	}
+	inner := AppendLong(AppendBytes(nil, twosComplement(d.int())), int64(d.scale))
+	w.Bytes(inner)
+}
+
+// BigDecimal reads a decimal that brings its scale.
+func (r *Reader) BigDecimal() Decimal {
+	inner := NewReader(r.span())
+	b := inner.span()
+	scale := inner.Int()
+	if len(b) > MaxDecimalBytes || scale > maxScale || scale < -maxScale {
+		r.Failf("a big-decimal of %d bytes and scale %d is too large", len(b), scale)
+		return Decimal{}
+	}
+	if err := inner.Done(); err != nil {
+		r.Failf("a big-decimal: %v", err)
+		return Decimal{}
+	}
+	return Decimal{fromTwosComplement(b), int(scale)}
+}

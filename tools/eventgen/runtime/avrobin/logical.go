@@ -1,0 +1,271 @@
+package avrobin
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Timestamps are time.Time in UTC. What is finer than the unit is cut off, as time.Time.Truncate would for the years after 1.
+
+// TimestampMillis writes t as milliseconds since 1970.
+func (w *Writer) TimestampMillis(t time.Time) { w.Long(t.UnixMilli()) }
+
+// TimestampMicros writes t as microseconds since 1970.
+func (w *Writer) TimestampMicros(t time.Time) { w.Long(t.UnixMicro()) }
+
+// TimestampNanos writes t as nanoseconds since 1970; it must lie between the years 1678 and 2262.
+func (w *Writer) TimestampNanos(t time.Time) { w.nanos(t) }
+
+func (w *Writer) nanos(t time.Time) {
+	n := t.UnixNano()
+	if !time.Unix(0, n).Equal(t) {
+		w.Failf("avro: %s is outside what nanoseconds can say", t.Format(time.RFC3339Nano))
+	}
+	w.Long(n)
+}
+
+// TimestampMillis reads milliseconds since 1970.
+func (r *Reader) TimestampMillis() time.Time { return time.UnixMilli(r.Long()).UTC() }
+
+// TimestampMicros reads microseconds since 1970.
+func (r *Reader) TimestampMicros() time.Time { return time.UnixMicro(r.Long()).UTC() }
+
+// TimestampNanos reads nanoseconds since 1970.
+func (r *Reader) TimestampNanos() time.Time { return time.Unix(0, r.Long()).UTC() }
+
+// LocalDateTime is a date and a time of day without a zone: what a clock on some wall shows.
+type LocalDateTime struct {
+	seconds int64 // since 1970-01-01 00:00 of that wall
+	nanos   int32
+}
+
+// LocalDateTimeOf is what a clock in t's zone shows at t.
+func LocalDateTimeOf(t time.Time) LocalDateTime {
+	_, offset := t.Zone()
+	return LocalDateTime{t.Unix() + int64(offset), int32(t.Nanosecond())}
+}
+
+// In is the instant at which a clock in loc shows d; at a change of offset, as time.Date decides.
+func (d LocalDateTime) In(loc *time.Location) time.Time {
+	t := d.wall()
+	return time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), loc)
+}
+
+func (d LocalDateTime) wall() time.Time { return time.Unix(d.seconds, int64(d.nanos)).UTC() }
+
+// String is the ISO 8601 form without a zone.
+func (d LocalDateTime) String() string { return d.wall().Format("2006-01-02T15:04:05.999999999") }
+
+// MarshalText is String.
+func (d LocalDateTime) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+// LocalTimestampMillis writes d in milliseconds.
+func (w *Writer) LocalTimestampMillis(d LocalDateTime) { w.Long(d.wall().UnixMilli()) }
+
+// LocalTimestampMicros writes d in microseconds.
+func (w *Writer) LocalTimestampMicros(d LocalDateTime) { w.Long(d.wall().UnixMicro()) }
+
+// LocalTimestampNanos writes d in nanoseconds; it must lie between the years 1678 and 2262.
+func (w *Writer) LocalTimestampNanos(d LocalDateTime) { w.nanos(d.wall()) }
+
+// LocalTimestampMillis reads milliseconds.
+func (r *Reader) LocalTimestampMillis() LocalDateTime {
+	return LocalDateTimeOf(time.UnixMilli(r.Long()).UTC())
+}
+
+// LocalTimestampMicros reads microseconds.
+func (r *Reader) LocalTimestampMicros() LocalDateTime {
+	return LocalDateTimeOf(time.UnixMicro(r.Long()).UTC())
+}
+
+// LocalTimestampNanos reads nanoseconds.
+func (r *Reader) LocalTimestampNanos() LocalDateTime {
+	return LocalDateTimeOf(time.Unix(0, r.Long()).UTC())
+}
+
+// Date is a day of the calendar, counted from 1970-01-01.
+type Date int32
+
+// NewDate is the day of that year, month and day.
+func NewDate(year int, month time.Month, day int) Date {
+	return Date(floorDiv(time.Date(year, month, day, 0, 0, 0, 0, time.UTC).Unix(), 86400))
+}
+
+// DateOf is the day it is at t in t's zone.
+func DateOf(t time.Time) Date { return NewDate(t.Date()) }
+
+func floorDiv(a, b int64) int64 {
+	q := a / b
+	if a%b < 0 {
+		q--
+	}
+	return q
+}
+
+// Date splits d.
+func (d Date) Date() (year int, month time.Month, day int) { return d.In(time.UTC).Date() }
+
+// In is the first instant of d in loc.
+func (d Date) In(loc *time.Location) time.Time {
+	y, m, day := time.Unix(int64(d)*86400, 0).UTC().Date()
+	return time.Date(y, m, day, 0, 0, 0, 0, loc)
+}
+
+// String is the ISO 8601 form, 2026-02-28.
+func (d Date) String() string { return d.In(time.UTC).Format(time.DateOnly) }
+
+// MarshalText is String.
+func (d Date) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+// TimeOfDay is a time of day, counted from midnight.
+type TimeOfDay time.Duration
+
+// NewTimeOfDay is the time of that hour, minute, second and nanosecond.
+func NewTimeOfDay(hour, minute, second, nano int) TimeOfDay {
+	return TimeOfDay(time.Duration(hour)*time.Hour + time.Duration(minute)*time.Minute + time.Duration(second)*time.Second + time.Duration(nano))
+}
+
+// String is the ISO 8601 form, 15:04:05.999.
+func (t TimeOfDay) String() string {
+	return time.Unix(0, int64(t)).UTC().Format("15:04:05.999999999")
+}
+
+// MarshalText is String.
+func (t TimeOfDay) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
+
+func (w *Writer) timeOfDay(t TimeOfDay, unit time.Duration) {
+	if t < 0 || t >= TimeOfDay(24*time.Hour) {
+		w.Failf("avro: %s is no time of day", time.Duration(t))
+	}
+	w.Long(int64(t) / int64(unit))
+}
+
+func (r *Reader) timeOfDay(v int64, unit time.Duration) TimeOfDay {
+	if v < 0 || v >= int64(24*time.Hour/unit) {
+		r.Failf("%d is no time of day in units of %s", v, unit)
+		return 0
+	}
+	return TimeOfDay(v * int64(unit))
+}
+
+// TimeMillis writes t in milliseconds.
+func (w *Writer) TimeMillis(t TimeOfDay) { w.timeOfDay(t, time.Millisecond) }
+
+// TimeMicros writes t in microseconds.
+func (w *Writer) TimeMicros(t TimeOfDay) { w.timeOfDay(t, time.Microsecond) }
+
+// TimeMillis reads milliseconds.
+func (r *Reader) TimeMillis() TimeOfDay { return r.timeOfDay(int64(r.Int()), time.Millisecond) }
+
+// TimeMicros reads microseconds.
+func (r *Reader) TimeMicros() TimeOfDay { return r.timeOfDay(r.Long(), time.Microsecond) }
+
+// Duration is Avro's duration: three counts that do not convert into each other.
+type Duration struct{ Months, Days, Millis uint32 }
+
+// String is the ISO 8601 form, P3M2DT1.5S.
+func (d Duration) String() string {
+	return fmt.Sprintf("P%dM%dDT%d.%03dS", d.Months, d.Days, d.Millis/1000, d.Millis%1000)
+}
+
+// Duration writes twelve bytes.
+func (w *Writer) Duration(d Duration) {
+	for _, v := range [...]uint32{d.Months, d.Days, d.Millis} {
+		w.buf = append(w.buf, byte(v), byte(v>>8), byte(v>>16), byte(v>>24))
+	}
+}
+
+// Duration reads twelve bytes.
+func (r *Reader) Duration() Duration {
+	var v [3]uint32
+	for i, b := range r.take(12) {
+		v[i/4] |= uint32(b) << (8 * (i % 4))
+	}
+	return Duration{v[0], v[1], v[2]}
+}
+
+// UUID is an RFC 9562 identifier.
+type UUID [16]byte
+
+// ParseUUID reads the canonical text, in either case.
+func ParseUUID(s string) (UUID, error) {
+	var u UUID
+	if len(s) != 36 || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
+		return u, fmt.Errorf("%.40q is no UUID", s)
+	}
+	digits := s[:8] + s[9:13] + s[14:18] + s[19:23] + s[24:]
+	if _, err := hex.Decode(u[:], []byte(digits)); err != nil {
+		return UUID{}, fmt.Errorf("%.40q is no UUID", s)
+	}
+	return u, nil
+}
+
+// String is the canonical text.
+func (u UUID) String() string {
+	var b [36]byte
+	u.text(b[:])
+	return string(b[:])
+}
+
+func (u UUID) text(b []byte) {
+	at := 0
+	for i, part := range [...][]byte{u[:4], u[4:6], u[6:8], u[8:10], u[10:]} {
+		if i > 0 {
+			b[at] = '-'
+			at++
+		}
+		at += hex.Encode(b[at:], part)
+	}
+}
+
+// MarshalText is String.
+func (u UUID) MarshalText() ([]byte, error) { return []byte(u.String()), nil }
+
+// UUID writes u as text, which is what it is on a string.
+func (w *Writer) UUID(u UUID) {
+	var b [36]byte
+	u.text(b[:])
+	w.Bytes(b[:])
+}
+
+// UUID reads u from text.
+func (r *Reader) UUID() UUID {
+	b := r.span()
+	if r.err != nil {
+		return UUID{}
+	}
+	u, err := ParseUUID(string(b[:min(len(b), 40)]))
+	if err != nil || len(b) != 36 {
+		r.Failf("%.40q is no UUID", b)
+	}
+	return u
+}
+
+// UUIDFixed writes the sixteen bytes of u, which is what it is on a fixed.
+func (w *Writer) UUIDFixed(u UUID) { w.buf = append(w.buf, u[:]...) }
+
+// UUIDFixed reads sixteen bytes.
+func (r *Reader) UUIDFixed() (u UUID) {
+	copy(u[:], r.take(16))
+	return u
+}
+
+// errTime is what CheckTime fails with.
+var errTime = errors.New("is not set")
+
+// CheckTime refuses the zero time, which nobody means to write.
+func CheckTime(t time.Time) error {
+	if t.IsZero() {
+		return errTime
+	}
+	return nil
+}
+
+// Date writes the count of days.
+func (w *Writer) Date(d Date) { w.Long(int64(d)) }
+
+// Date reads the count of days.
+func (r *Reader) Date() Date { return Date(r.Int()) }
+

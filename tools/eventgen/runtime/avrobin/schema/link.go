@@ -1,0 +1,163 @@
+package schema
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Link gives every name its type and then checks what needs the whole: unions, defaults, definitions given twice.
+func (l *Loader) Link() []Fault {
+	sought := map[string]bool{}
+	missing := map[*Node]bool{}
+	for i := 0; i < len(l.refs); i++ { // Find may add to the list
+		r := l.refs[i]
+		name := qualify(r.node.Value, r.namespace)
+		t := l.named[name]
+		if t == nil && name != r.node.Value {
+			t = l.named[r.node.Value] // a type without a namespace, used inside one
+		}
+		if t == nil && l.Find != nil && !sought[name] {
+			sought[name] = true
+			if n := l.Find(name, r.node.Pos); n != nil {
+				l.Add(n)
+				i-- // look again
+				continue
+			}
+		}
+		if t == nil && !missing[r.node] {
+			missing[r.node] = true
+			l.unknown(r, name)
+			continue
+		}
+		if t != nil {
+			*r.at = t
+		}
+	}
+	l.compare()
+	if len(l.faults) == 0 || onlyWarnings(l.faults) {
+		for _, t := range l.Named() {
+			l.checkRecord(t)
+		}
+		for _, root := range l.roots {
+			l.checkUnions(*root)
+		}
+	}
+	return l.faults
+}
+
+func onlyWarnings(faults []Fault) bool {
+	return !slices.ContainsFunc(faults, func(f Fault) bool { return !f.Warning })
+}
+
+func (l *Loader) unknown(r ref, name string) {
+	var known []string
+	for k := range maps.Keys(l.named) {
+		if strings.EqualFold(Unqualified(k), Unqualified(name)) {
+			known = append(known, k)
+		}
+	}
+	slices.Sort(known)
+	hint := "define it in one of the files, or in a file named " + Unqualified(name) + ".avsc in the same folder"
+	if slices.Contains([]string{"integer", "number", "object", "boolean?", "date", "uuid", "timestamp", "decimal"}, r.node.Value) {
+		hint = "Avro's types are " + strings.Join(kindNames[:Union], ", ")
+	} else if len(known) > 0 {
+		hint = "did you mean " + strings.Join(known, " or ") + "?"
+	}
+	l.fault(r.node, hint, "unknown type %q", name)
+}
+
+// compare refuses a second definition of a name that differs from the first.
+func (l *Loader) compare() {
+	for _, t := range l.copies {
+		first := l.named[t.Name]
+		if string(first.Canonical()) == string(t.Canonical()) && string(logicals(nil, first, map[*Type]bool{})) == string(logicals(nil, t, map[*Type]bool{})) {
+			continue
+		}
+		l.fault(t.Node, "define it once and name it elsewhere, or give one of them another name or namespace", "type %s is defined a second time, differently", t.Name)
+	}
+}
+
+// logicals lists the logical types in the order of the canonical form, which leaves them out.
+func logicals(dst []byte, t *Type, seen map[*Type]bool) []byte {
+	if t == nil || seen[t] {
+		return dst
+	}
+	dst = append(append(dst, t.Logical...), ',')
+	if t.Logical == Decimal {
+		dst = strconv.AppendInt(append(strconv.AppendInt(dst, int64(t.Precision), 10), '.'), int64(t.Scale), 10)
+	}
+	if t.Kind.Named() {
+		seen[t] = true
+	}
+	for _, f := range t.Fields {
+		dst = logicals(dst, f.Type, seen)
+	}
+	for _, b := range t.Branches {
+		dst = logicals(dst, b, seen)
+	}
+	return logicals(dst, t.Items, seen)
+}
+
+// checkRecord checks the unions and the defaults of one named type.
+func (l *Loader) checkRecord(t *Type) {
+	if t.Kind != Record {
+		return
+	}
+	if endless(t, t, map[*Type]bool{}) {
+		l.lint(t.Node, `make a field nullable: ["null", "`+t.Name+`"]`, "record %s always contains another %s: it has no finite value", t.Name, t.Name)
+		return
+	}
+	for _, f := range t.Fields {
+		l.checkUnions(f.Type)
+		if f.Default == nil {
+			continue
+		}
+		if _, err := AppendJSON(nil, f.Type, f.Default); err != nil {
+			l.lint(f.Default, "", "field %s.%s: the default %s: %v", t.Name, f.Name, f.Default.JSON(nil), err)
+		}
+	}
+}
+
+// endless tells whether a value of t always holds a value of goal.
+func endless(t, goal *Type, seen map[*Type]bool) bool {
+	switch t.Kind {
+	case Record:
+		if seen[t] {
+			return t == goal
+		}
+		seen[t] = true
+		return slices.ContainsFunc(t.Fields, func(f *Field) bool { return endless(f.Type, goal, seen) })
+	case Union:
+		for _, b := range t.Branches {
+			if !endless(b, goal, maps.Clone(seen)) {
+				return false
+			}
+		}
+		return len(t.Branches) > 0
+	}
+	return false
+}
+
+// checkUnions refuses two branches one cannot tell apart, in a type and what it holds without a name.
+func (l *Loader) checkUnions(t *Type) {
+	switch t.Kind {
+	case Array, Map:
+		l.checkUnions(t.Items)
+	case Union:
+		seen := map[string]bool{}
+		for _, b := range t.Branches {
+			if name := b.BranchName(); seen[name] {
+				l.fault(orParent(b.Node, t.Node), "keep one of them", "a union has two branches %s", name)
+			} else {
+				seen[name] = true
+			}
+			if b.Kind == Union {
+				l.fault(t.Node, "put its branches into the outer union", "a union directly inside a union")
+				continue
+			}
+			l.checkUnions(b)
+		}
+	}
+}

@@ -1,0 +1,499 @@
+package schema
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Fault is something wrong with a schema, at the node it is about.
+type Fault struct {
+	Pos     any
+	Message string
+	Hint    string
+	Warning bool // changes nothing of what the schema means
+}
+
+// Loader reads schemas that use each other's names. Add all of them, then Link once.
+type Loader struct {
+	// Find is asked for a name nobody defined, by the full name and where it is used; it returns the file that should
+	// define it, or nil. It may be nil.
+	Find func(fullname string, use any) *Node
+	// Lenient leaves out the checks that only concern the author: logical types that do not fit are ignored, as the
+	// specification asks of readers, and defaults and names are taken as they are.
+	Lenient bool
+
+	named  map[string]*Type
+	copies []*Type // definitions of a name that was defined already, to be compared
+	roots  []**Type
+	refs   []ref
+	faults []Fault
+	depth  int
+}
+
+type ref struct {
+	at        **Type
+	namespace string // of the use, for a name without dots
+	node      *Node
+}
+
+// Parse reads one self-contained schema leniently, as a reader of somebody's messages must.
+func Parse(text string) (*Type, error) {
+	n, err := ParseNode(text)
+	if err != nil {
+		return nil, err
+	}
+	l := Loader{Lenient: true}
+	root := l.Add(n)
+	for _, f := range l.Link() {
+		if !f.Warning {
+			return nil, errors.New(f.Message)
+		}
+	}
+	return *root, nil
+}
+
+// Add reads a schema. What it returns points to the type once Link has run.
+func (l *Loader) Add(n *Node) **Type {
+	root := new(*Type)
+	l.roots = append(l.roots, root)
+	l.read(root, n, "")
+	return root
+}
+
+// Named returns the named types, sorted by full name.
+func (l *Loader) Named() []*Type {
+	out := make([]*Type, 0, len(l.named))
+	for _, name := range slices.Sorted(maps.Keys(l.named)) {
+		out = append(out, l.named[name])
+	}
+	return out
+}
+
+func (l *Loader) fault(n *Node, hint, format string, args ...any) {
+	f := Fault{Message: fmt.Sprintf(format, args...), Hint: hint}
+	if n != nil {
+		f.Pos = n.Pos
+	}
+	l.faults = append(l.faults, f)
+}
+
+// lint is a fault that only the author hears of.
+func (l *Loader) lint(n *Node, hint, format string, args ...any) {
+	if !l.Lenient {
+		l.fault(n, hint, format, args...)
+	}
+}
+
+func (l *Loader) warn(n *Node, hint, format string, args ...any) {
+	if !l.Lenient {
+		l.fault(n, hint, format, args...)
+		l.faults[len(l.faults)-1].Warning = true
+	}
+}
+
+// failed stands for a type that could not be read; the fault is told already.
+var failed = &Type{Kind: Null}
+
+func (l *Loader) read(at **Type, n *Node, namespace string) {
+	*at = failed
+	l.depth++
+	defer func() { l.depth-- }()
+	switch {
+	case l.depth > maxDepth:
+		l.fault(n, "", "the schema nests deeper than %d levels", maxDepth)
+	case n.Kind == JSONString:
+		l.readName(at, n, namespace)
+	case n.Kind == JSONArray:
+		*at = l.union(n, namespace)
+	case n.Kind == JSONObject:
+		l.object(at, n, namespace)
+	case n.Kind == JSONNull:
+		l.warn(n, `write "null"`, "null where a name is expected; it is read as the type null")
+		*at = &Type{Kind: Null, Node: n}
+	default:
+		l.fault(n, `a schema is a name ("string"), an object ({"type": ...}) or a list of branches`, "%s is no Avro schema", n.Kind)
+	}
+}
+
+// readName takes a primitive at once and leaves any other name to Link.
+func (l *Loader) readName(at **Type, n *Node, namespace string) {
+	if k := slices.Index(kindNames[:String+1], n.Value); k >= 0 {
+		*at = &Type{Kind: Kind(k), Node: n}
+		return
+	}
+	l.refs = append(l.refs, ref{at, namespace, n})
+}
+
+func (l *Loader) union(n *Node, namespace string) *Type {
+	t := &Type{Kind: Union, Node: n, Branches: make([]*Type, len(n.Items))}
+	if len(n.Items) == 0 {
+		l.lint(n, "name at least one branch", "a union without branches has no values")
+	}
+	for i, it := range n.Items {
+		if it.Kind == JSONArray {
+			l.fault(it, "put its branches into the outer union", "a union directly inside a union")
+			t.Branches[i] = failed
+			continue
+		}
+		l.read(&t.Branches[i], it, namespace)
+	}
+	return t
+}
+
+func (l *Loader) object(at **Type, n *Node, namespace string) {
+	tn := n.Get("type")
+	if tn == nil {
+		l.fault(n, `add "type"`, "a schema object without a type")
+		return
+	}
+	if tn.Kind != JSONString {
+		l.read(at, tn, namespace)
+		l.attributes(*at, n, tn)
+		return
+	}
+	switch tn.Value {
+	case "record", "error":
+		l.record(at, n, namespace, tn.Value == "error")
+	case "enum":
+		l.enum(at, n, namespace)
+	case "fixed":
+		l.fixed(at, n, namespace)
+	case "array", "map":
+		t := &Type{Kind: Array, Node: n, Items: failed}
+		item := "items"
+		if tn.Value == "map" {
+			t.Kind, item = Map, "values"
+		}
+		*at = t
+		t.Extra = extra(n, "type", item, "default", "doc")
+		if v := n.Get(item); v != nil {
+			l.read(&t.Items, v, namespace)
+		} else {
+			l.fault(n, `add "`+item+`"`, "%s without %q", withArticle(t.Kind), item)
+		}
+	default:
+		l.readName(at, tn, namespace)
+		if *at != failed {
+			(*at).Node = n
+			l.attributes(*at, n, tn)
+		} else if n.Get("logicalType") != nil {
+			l.lint(n.Get("logicalType"), "put logicalType where the type is defined", "a logical type beside the name %q has no effect", tn.Value)
+		}
+	}
+}
+
+// attributes reads what stands beside the type of a primitive.
+func (l *Loader) attributes(t *Type, n, tn *Node) {
+	if t == failed || t.Kind.Named() || t.Kind == Union {
+		return
+	}
+	t.Extra = append(t.Extra, extra(n, "type", "logicalType", "precision", "scale", "name", "namespace", "doc", "default")...)
+	l.logical(t, n)
+}
+
+func extra(n *Node, known ...string) []Pair {
+	var out []Pair
+	for _, p := range n.Pairs {
+		if !slices.Contains(known, p.Key) {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+func withArticle(k Kind) string {
+	if strings.ContainsRune("aeiou", rune(k.String()[0])) {
+		return "an " + k.String()
+	}
+	return "a " + k.String()
+}
+
+// define reads name, namespace, aliases and doc, and declares the type. False means that there is nothing to fill.
+func (l *Loader) define(at **Type, t *Type, n *Node, namespace string) bool {
+	name, ok := n.Get("name").text()
+	if !ok {
+		l.fault(n, `add "name"`, "%s without a name", withArticle(t.Kind))
+		return false
+	}
+	if ns := n.Get("namespace"); ns != nil {
+		if ns.Kind != JSONString {
+			l.fault(ns, "", "a namespace is %s, not a string", ns.Kind)
+			return false
+		}
+		namespace = ns.Value
+	}
+	t.Name = qualify(name, namespace)
+	for part := range strings.SplitSeq(t.Name, ".") {
+		l.checkName(n.Get("name"), "name", part)
+	}
+	if slices.Contains(kindNames[:String+1], t.Name) {
+		l.fault(n.Get("name"), "choose another name", "%q is the name of a primitive type", t.Name)
+		return false
+	}
+	t.Doc, _ = n.Get("doc").text()
+	t.Node = n
+	t.Aliases = l.aliases(n, Namespace(t.Name))
+	*at = t
+	if l.named == nil {
+		l.named = map[string]*Type{}
+	}
+	if first, dup := l.named[t.Name]; dup {
+		l.copies = append(l.copies, t)
+		*at = first
+		return true // read for the comparison
+	}
+	l.named[t.Name] = t
+	return true
+}
+
+func qualify(name, namespace string) string {
+	name = strings.TrimPrefix(name, ".")
+	if namespace == "" || strings.Contains(name, ".") {
+		return name
+	}
+	return namespace + "." + name
+}
+
+func (l *Loader) aliases(n *Node, namespace string) []string {
+	list := n.Get("aliases")
+	if list == nil {
+		return nil
+	}
+	if list.Kind != JSONArray {
+		l.lint(list, `write ["name", ...]`, "aliases are %s, not a list", list.Kind)
+		return nil
+	}
+	var out []string
+	for _, it := range list.Items {
+		name, ok := it.text()
+		if !ok {
+			l.lint(it, "", "an alias is %s, not a string", it.Kind)
+			continue
+		}
+		out = append(out, qualify(name, namespace))
+	}
+	return out
+}
+
+// ValidName tells whether s is a name by Avro's rule: a letter or _ and then letters, digits and _, all ASCII.
+func ValidName(s string) bool {
+	for i, c := range []byte(s) {
+		letter := c|0x20 >= 'a' && c|0x20 <= 'z' || c == '_'
+		if !letter && (i == 0 || c < '0' || c > '9') {
+			return false
+		}
+	}
+	return s != ""
+}
+
+func (l *Loader) checkName(n *Node, what, name string) {
+	if !ValidName(name) {
+		l.lint(n, "letters, digits and _ only, and no digit first; other words can go into doc", "%q is not a valid %s", name, what)
+	}
+}
+
+func (l *Loader) record(at **Type, n *Node, namespace string, isError bool) {
+	t := &Type{Kind: Record, Error: isError}
+	if !l.define(at, t, n, namespace) {
+		return
+	}
+	t.Extra = extra(n, "type", "name", "namespace", "doc", "aliases", "fields")
+	fields := n.Get("fields")
+	if fields == nil || fields.Kind != JSONArray {
+		l.fault(n, `add "fields": [...]; a record may have none`, "record %s has no list of fields", t.Name)
+		return
+	}
+	seen := map[string]bool{}
+	for _, fn := range fields.Items {
+		if f := l.field(t, fn); f != nil {
+			if seen[f.Name] {
+				l.fault(fn.Get("name"), "rename one of them", "record %s has two fields %q", t.Name, f.Name)
+			}
+			seen[f.Name] = true
+			t.Fields = append(t.Fields, f)
+		}
+	}
+}
+
+func (l *Loader) field(t *Type, n *Node) *Field {
+	name, ok := n.Get("name").text()
+	if !ok {
+		l.fault(n, `write {"name": ..., "type": ...}`, "a field of %s without a name", t.Name)
+		return nil
+	}
+	f := &Field{Name: name, Type: failed, Default: n.Get("default"), Node: n}
+	l.checkName(n.Get("name"), "field name", name)
+	f.Doc, _ = n.Get("doc").text()
+	f.Order, _ = n.Get("order").text()
+	f.Aliases = l.aliases(n, "")
+	f.Extra = extra(n, "name", "type", "doc", "default", "order", "aliases")
+	if o := n.Get("order"); o != nil && !slices.Contains([]string{"ascending", "descending", "ignore"}, f.Order) {
+		l.lint(o, "ascending, descending or ignore", "field %s.%s: order is %s", t.Name, name, o.JSON(nil))
+		f.Order = ""
+	}
+	tn := n.Get("type")
+	if tn == nil {
+		l.fault(n, `add "type"`, "field %s.%s has no type", t.Name, name)
+		return nil
+	}
+	if lt := n.Get("logicalType"); lt != nil && tn.Kind == JSONString {
+		l.warn(lt, fmt.Sprintf(`write "type": {"type": %q, "logicalType": %s}`, tn.Value, lt.JSON(nil)),
+			"field %s.%s: logicalType beside the type, not in it, has no effect", t.Name, name)
+	}
+	if tn.Kind == JSONString && slices.Contains(kindNames[Record:Fixed+1], tn.Value) {
+		l.fault(tn, fmt.Sprintf(`write "type": {"type": %q, ...}`, tn.Value), "field %s.%s: %s needs an object of its own", t.Name, name, withArticle(Kind(slices.Index(kindNames[:], tn.Value))))
+		return f
+	}
+	l.read(&f.Type, tn, Namespace(t.Name))
+	return f
+}
+
+func (l *Loader) enum(at **Type, n *Node, namespace string) {
+	t := &Type{Kind: Enum}
+	if !l.define(at, t, n, namespace) {
+		return
+	}
+	t.Extra = extra(n, "type", "name", "namespace", "doc", "aliases", "symbols", "default")
+	symbols := n.Get("symbols")
+	if symbols == nil || symbols.Kind != JSONArray {
+		l.fault(n, `add "symbols": [...]`, "enum %s has no list of symbols", t.Name)
+		return
+	}
+	for _, it := range symbols.Items {
+		s, ok := it.text()
+		if !ok {
+			l.fault(it, "", "a symbol of %s is %s, not a string", t.Name, it.Kind)
+			continue
+		}
+		l.checkName(it, "symbol", s)
+		if slices.Contains(t.Symbols, s) {
+			l.fault(it, "take one of them away", "enum %s has the symbol %q twice", t.Name, s)
+		}
+		t.Symbols = append(t.Symbols, s)
+	}
+	if d := n.Get("default"); d != nil {
+		t.Default, _ = d.text()
+		if !slices.Contains(t.Symbols, t.Default) {
+			l.lint(d, "one of "+strings.Join(t.Symbols, ", "), "the default %s of enum %s is none of its symbols", d.JSON(nil), t.Name)
+			t.Default = ""
+		}
+	}
+}
+
+// maxFixed is the largest fixed: values of it are arrays in Go.
+const maxFixed = 1 << 20
+
+func (l *Loader) fixed(at **Type, n *Node, namespace string) {
+	t := &Type{Kind: Fixed}
+	if !l.define(at, t, n, namespace) {
+		return
+	}
+	t.Extra = extra(n, "type", "name", "namespace", "doc", "aliases", "size", "logicalType", "precision", "scale")
+	size, ok := l.integer(n, "size")
+	if !ok || size < 0 || size > maxFixed {
+		l.fault(orParent(n.Get("size"), n), `"size" is its number of bytes`, "fixed %s has no valid size", t.Name)
+		return
+	}
+	t.Size = size
+	l.logical(t, n)
+}
+
+func orParent(n, parent *Node) *Node {
+	if n == nil {
+		return parent
+	}
+	return n
+}
+
+func (l *Loader) integer(n *Node, key string) (int, bool) {
+	v := n.Get(key)
+	if v == nil || v.Kind != JSONNumber {
+		return 0, false
+	}
+	i, err := strconv.ParseInt(v.Value, 10, 32)
+	return int(i), err == nil
+}
+
+// bases are the types each logical type may annotate.
+var bases = map[Logical][]Kind{
+	Decimal: {Bytes, Fixed}, BigDecimal: {Bytes}, UUID: {String, Fixed}, Date: {Int}, TimeMillis: {Int}, TimeMicros: {Long},
+	TimestampMillis: {Long}, TimestampMicros: {Long}, TimestampNanos: {Long},
+	LocalTimestampMillis: {Long}, LocalTimestampMicros: {Long}, LocalTimestampNanos: {Long}, Duration: {Fixed},
+}
+
+func (l *Loader) logical(t *Type, n *Node) {
+	ln := n.Get("logicalType")
+	if ln == nil {
+		return
+	}
+	name, _ := ln.text()
+	logical := Logical(name)
+	kinds, known := bases[logical]
+	if !known {
+		l.warn(ln, "the logical types are "+strings.Join(logicalNames(), ", "), "logical type %s is not known; the value is read as %s", ln.JSON(nil), withArticle(t.Kind))
+		t.Extra = append(t.Extra, Pair{Key: "logicalType", Value: ln})
+		return
+	}
+	if !slices.Contains(kinds, t.Kind) {
+		l.lint(ln, fmt.Sprintf("it annotates %s", kindList(kinds)), "logical type %s on %s", logical, withArticle(t.Kind))
+		return
+	}
+	switch {
+	case logical == Duration && t.Size != 12:
+		l.lint(ln, "its size is 12", "logical type duration on a fixed of %d bytes", t.Size)
+		return
+	case logical == UUID && t.Kind == Fixed && t.Size != 16:
+		l.lint(ln, "its size is 16", "logical type uuid on a fixed of %d bytes", t.Size)
+		return
+	case logical == Decimal && !l.decimal(t, n):
+		return
+	}
+	t.Logical = logical
+}
+
+func logicalNames() []string {
+	var names []string
+	for k := range bases {
+		names = append(names, string(k))
+	}
+	slices.Sort(names)
+	return names
+}
+
+func kindList(kinds []Kind) string {
+	names := make([]string, len(kinds))
+	for i, k := range kinds {
+		names[i] = k.String()
+	}
+	return strings.Join(names, " or ")
+}
+
+func (l *Loader) decimal(t *Type, n *Node) bool {
+	precision, ok := l.integer(n, "precision")
+	if !ok || precision <= 0 {
+		l.lint(orParent(n.Get("precision"), n), `"precision" is the number of digits, at least 1`, "a decimal without a valid precision")
+		return false
+	}
+	scale := 0
+	if n.Get("scale") != nil {
+		scale, ok = l.integer(n, "scale")
+		if !ok || scale < 0 || scale > precision {
+			l.lint(n.Get("scale"), fmt.Sprintf("from 0 to the precision, %d", precision), "the scale of a decimal is %s", n.Get("scale").JSON(nil))
+			return false
+		}
+	}
+	if t.Kind == Fixed {
+		most := int(math.Floor(math.Log10(2) * float64(8*t.Size-1)))
+		if precision > most {
+			l.lint(n.Get("precision"), fmt.Sprintf("at most %d, or a larger size", most), "%d digits do not fit a fixed of %d bytes", precision, t.Size)
+			return false
+		}
+	}
+	t.Precision, t.Scale = precision, scale
+	return true
+}
