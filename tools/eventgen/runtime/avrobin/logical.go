@@ -2,7 +2,6 @@ package avrobin
 
 import (
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"time"
 )
@@ -252,20 +251,8 @@ func (r *Reader) UUIDFixed() (u UUID) {
 	return u
 }
 
-// errTime is what CheckTime fails with.
-var errTime = errors.New("is not set")
-
-// CheckTime refuses the zero time, which nobody means to write.
-func CheckTime(t time.Time) error {
-	if t.IsZero() {
-		return errTime
-	}
-	return nil
-}
-
 // Date writes the count of days.
 func (w *Writer) Date(d Date) { w.Long(int64(d)) }
 
 // Date reads the count of days.
 func (r *Reader) Date() Date { return Date(r.Int()) }
-

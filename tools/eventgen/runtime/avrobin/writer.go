@@ -48,9 +48,10 @@ func AppendString(dst []byte, v string) []byte {
 //
 // The zero Writer is ready and allocates as it goes; NewWriter appends to a slice.
 type Writer struct {
-	buf  []byte
-	err  error
-	keys []string
+	buf   []byte
+	err   error
+	keys  []string
+	depth int
 }
 
 // NewWriter returns a Writer that appends to dst.
@@ -133,6 +134,18 @@ func (w *Writer) Unset(union string) {
 	w.Failf("avro: %s has no value", union)
 }
 
+// Enter goes one level down into a recursive type; false, and an error, when that is too deep. Leave comes back.
+func (w *Writer) Enter() bool {
+	w.depth++
+	if w.depth > MaxDepth {
+		w.Failf("avro: values nest deeper than %d", MaxDepth)
+	}
+	return w.err == nil
+}
+
+// Leave ends what Enter began.
+func (w *Writer) Leave() { w.depth-- }
+
 // Keys returns the keys of m in order, so that equal maps have equal bytes. ReleaseKeys takes them back.
 func Keys[K ~string, V any](w *Writer, m map[K]V) []string {
 	start := len(w.keys)
@@ -157,7 +170,7 @@ var writers = sync.Pool{New: func() any { return &Writer{buf: make([]byte, 0, 10
 // encode writes v after prefix in a kept buffer and returns a copy of the exact size: one allocation.
 func encode(prefix []byte, v Value) ([]byte, error) {
 	w := writers.Get().(*Writer)
-	w.buf, w.err, w.keys = append(w.buf[:0], prefix...), nil, w.keys[:0]
+	w.buf, w.err, w.keys, w.depth = append(w.buf[:0], prefix...), nil, w.keys[:0], 0
 	v.WriteAvro(w)
 	var out []byte
 	err := w.err
