@@ -355,10 +355,15 @@ func (g *generator) goType(t *schema.Type) string {
 		return g.unionGo(t)
 	}
 	d := g.layout.named[t]
-	if d.pkg == g.pkg {
-		return d.name
+	return g.qualified(d.pkg, d.name)
+}
+
+// qualified is a name of a package as it is written in the generator's package.
+func (g *generator) qualified(p *pkg, name string) string {
+	if p == g.pkg {
+		return name
 	}
-	return g.use(path.Join(g.config.ImportPath, d.pkg.name)) + "." + d.name
+	return g.use(path.Join(g.config.ImportPath, p.name)) + "." + name
 }
 
 func (g *generator) unionGo(t *schema.Type) string {
@@ -369,7 +374,7 @@ func (g *generator) unionGo(t *schema.Type) string {
 		return "*" + g.goType(other)
 	}
 	if u := g.layout.unions[t]; u != nil {
-		return u.name
+		return g.qualified(u.pkg, u.name)
 	}
 	return g.goType(t.Branches[0])
 }

@@ -41,8 +41,8 @@ type typeDecl struct {
 
 // unionDecl is a union of more than null and one type: a sealed interface.
 type unionDecl struct {
+	pkg      *pkg
 	name     string
-	doc      string
 	typ      *schema.Type
 	branches []branchDecl // in order, null included
 }
@@ -150,7 +150,7 @@ func (l *layout) findUnions(d *typeDecl, name string, t *schema.Type) {
 			}
 			return
 		}
-		u := &unionDecl{name: d.pkg.scope.take(name), typ: t}
+		u := &unionDecl{pkg: d.pkg, name: d.pkg.scope.take(name), typ: t}
 		l.unions[t] = u
 		d.unions = append(d.unions, u)
 		for _, b := range t.Branches {
