@@ -16,6 +16,5 @@
 // import it; a domain package may not.
 //
 // Words: a stream is a name that records are ordered under. An attempt is one
-// try to append a record. A record is applied or void. The subject of a record
-// is the first stream it names.
+// try to append a record. A record is applied or void.
 package journal

@@ -28,8 +28,11 @@ type Config[S, B any] struct {
 	// Reset is called, under the same lock, before the log is read again from its
 	// start: the read model is to be emptied.
 	Reset func()
+	// Subject is what is parked when the fold cannot take an entry; by default the
+	// first stream named. All instances must agree on it, now and later.
+	Subject func(e *Entry[B]) Stream
 	// Key is the Kafka key of a record and the order of publication: entries of one
-	// key are published one after the other. By default the entry's subject.
+	// key are published one after the other. By default the subject.
 	Key func(e *Entry[B]) string
 	// Now is the clock of decisions; time.Now by default.
 	Now func() time.Time
@@ -79,9 +82,10 @@ func WithSealed(s Sealed) Option { return func(o *options) { o.sealed = &s } }
 // past a barrier that was begun after Decide was called: they are never based on
 // something in flight.
 //
-// The first stream is the record's subject. Whoever must not be done twice names
-// a stream that only one of the attempts can begin, such as its idempotency key:
-// one call appends again after a void record, and a caller may ask again after
+// streams are what decide is known to read; it waits for them together. What else
+// decide reads is expected too. What must not be done twice reads a stream that
+// only one of several attempts can begin, such as an idempotency key: Decide
+// appends again after a void record, and a caller may ask again after
 // ErrUnknownOutcome.
 //
 // When ctx ends first, the error wraps ctx's error, and ErrUnknownOutcome as well

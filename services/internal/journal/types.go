@@ -8,8 +8,8 @@ import (
 )
 
 // Stream names one line of records that build on each other, such as
-// "contract/CTR-7" or "key/shop/o-17". A decision reads only the streams it
-// names.
+// "contract/CTR-7" or "key/shop/o-17". A record expects every stream that its
+// decision has read.
 type Stream string
 
 // Attempt identifies one try to append a record: a random UUID, version 4. The
@@ -46,7 +46,7 @@ type Sealed struct {
 type Entry[B any] struct {
 	Offset      int64     // position in the log; -1 while the entry is only speculated on
 	Attempt     Attempt   // identity of the record; event ids derive from it
-	Streams     []Stream  // what it expects and changes; the first is its subject
+	Streams     []Stream  // what it expects and changes: those named, then those the decision read
 	Kind        string    // name of the body
 	DecidedAt   time.Time // what the decision was judged by, UTC, whole microseconds
 	AppendedAt  time.Time // the broker's time, where the broker stamps it; zero while only speculated on
@@ -54,15 +54,6 @@ type Entry[B any] struct {
 	Traceparent string    // W3C trace context of the request, or empty
 	Body        B
 	Sealed      *Sealed
-}
-
-// Subject is the first stream the record names: its key on the log, the order
-// it is published in, and what is parked if the fold cannot take it.
-func (e *Entry[B]) Subject() Stream {
-	if len(e.Streams) == 0 {
-		return ""
-	}
-	return e.Streams[0]
 }
 
 // Fold brings an entry into the states of its streams by v.Set. It is pure: no
@@ -115,38 +106,47 @@ var (
 	ErrDataLoss = errors.New("log lost records")
 )
 
-// View is what a decision and the fold may see: the states of the streams named,
-// and the time. State values are shared and must never be changed in place.
+// View is what a decision and the fold may see: the states of streams, and the
+// time. State values are shared and must never be changed in place.
 type View[S any] struct {
 	now      int64 // microseconds
+	asked    bool  // Now was called
+	stale    bool  // the time has moved since
 	writable bool
+	more     finder[S] // finds streams that were not named; nil when they are fixed
 	slots    []slot[S]
-	inline   [4]slot[S]
+	inline   [3]slot[S] // most records name three streams or fewer
 }
 
 type slot[S any] struct {
-	stream  Stream
-	version int64
-	state   S
-	has     bool
-	set     bool
+	stream Stream
+	cell[S]
 }
 
-// State is the state of a stream, and whether it has one. Asking for a stream
-// that was not named is a mistake in the program and panics.
+// finder gives the cell that a view shows of a stream, or nil.
+type finder[S any] interface {
+	find(s Stream, v *View[S]) *cell[S]
+}
+
+// State is the state of a stream, and whether it has one. A decision may ask for
+// any stream, and its record then expects it. A fold may ask only for those of
+// its entry; another is a mistake in the program and panics.
 func (v *View[S]) State(s Stream) (S, bool) {
 	slot := v.slot(s)
 	return slot.state, slot.has
 }
 
 // Version is how many records have been applied to the stream, for people and
-// ETags. Expectations do not use it.
+// ETags. Asking is reading the stream, as in State.
 func (v *View[S]) Version(s Stream) int64 { return v.slot(s).version }
 
 // Now is the time that a decision is judged by, UTC, in whole microseconds: the
 // clock's, but never before the last record applied to a stream it names. In a
 // fold it is the DecidedAt of the entry.
-func (v *View[S]) Now() time.Time { return timeOf(v.now) }
+func (v *View[S]) Now() time.Time {
+	v.asked = true
+	return timeOf(v.now)
+}
 
 // Set gives a stream its state after the entry. Only a fold may call it.
 func (v *View[S]) Set(s Stream, st S) {
@@ -154,7 +154,7 @@ func (v *View[S]) Set(s Stream, st S) {
 		panic("journal: Set outside a fold")
 	}
 	slot := v.slot(s)
-	slot.state, slot.has, slot.set = st, true, true
+	slot.state, slot.has = st, true
 }
 
 func (v *View[S]) slot(s Stream) *slot[S] {
@@ -163,7 +163,52 @@ func (v *View[S]) slot(s Stream) *slot[S] {
 			return &v.slots[i]
 		}
 	}
-	panic(fmt.Sprintf("journal: stream %q was not named", s))
+	if v.more == nil {
+		panic(fmt.Sprintf("journal: stream %q is not one of the entry's", s))
+	}
+	v.add(s, v.more.find(s, v))
+	slot := &v.slots[len(v.slots)-1]
+	if slot.at > v.now {
+		v.now, v.stale = slot.at, v.asked
+	}
+	return slot
+}
+
+// newView looks at n streams, to be added.
+func newView[S any](n int) *View[S] {
+	v := &View[S]{}
+	if n <= len(v.inline) {
+		v.slots = v.inline[:0]
+	} else {
+		v.slots = make([]slot[S], 0, n)
+	}
+	return v
+}
+
+// add lets the view see c, the stream's cell; nil when nothing was applied to it.
+func (v *View[S]) add(s Stream, c *cell[S]) {
+	v.slots = append(v.slots, slot[S]{stream: s})
+	if c != nil {
+		v.slots[len(v.slots)-1].cell = *c
+	}
+}
+
+// streams lists what the view has shown, in order.
+func (v *View[S]) streams() []Stream {
+	list := make([]Stream, len(v.slots))
+	for i := range v.slots {
+		list[i] = v.slots[i].stream
+	}
+	return list
+}
+
+// advance makes the view the one after an entry.
+func (v *View[S]) advance(a Attempt) {
+	for i := range v.slots {
+		v.slots[i].last = a
+		v.slots[i].version++
+		v.slots[i].at = v.now
+	}
 }
 
 func timeOf(micros int64) time.Time { return time.UnixMicro(micros).UTC() }

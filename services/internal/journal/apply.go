@@ -1,0 +1,235 @@
+package journal
+
+import (
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"time"
+)
+
+// This file holds the rule that every reader keeps for ever. A record is applied
+// if each stream it expects was last changed by the attempt it names; otherwise it
+// is void. Nothing else is looked at: not the writer, not the time, not the body.
+
+const barrierKind = "barrier"
+
+// cell is what is known of a stream: the identity of the record that changed it
+// last, and its state.
+type cell[S any] struct {
+	last    Attempt
+	version int64 // records applied to it
+	at      int64 // DecidedAt of the last of them, microseconds
+	state   S
+	has     bool // a fold has set the state
+}
+
+// record is one record of the log.
+type record struct {
+	offset   int64
+	appended time.Time
+	envelope
+}
+
+// envelope is what the log keeps of a decision.
+type envelope struct {
+	kind        string
+	attempt     Attempt
+	expects     []expectation
+	decidedAt   int64 // microseconds
+	writer      string
+	traceparent string
+	body        []byte
+	sealed      *Sealed
+}
+
+// expectation names the attempt that changed a stream last; zero for none.
+type expectation struct {
+	stream  Stream
+	attempt Attempt
+}
+
+type outcome int
+
+const (
+	isVoid outcome = iota
+	isApplied
+	isBarrier
+	isImpossible // it expects what is there, but the fold refused it
+)
+
+// result is what became of a record.
+type result[S, B any] struct {
+	outcome outcome
+	entry   Entry[B]
+	after   *View[S] // only when applied
+	err     error    // only when impossible
+}
+
+// ledger is the applied state of a log up to an offset.
+type ledger[S, B any] struct {
+	fold    Fold[S, B]
+	codec   Codec[B]
+	subject func(*Entry[B]) Stream // what an impossible record parks
+	token   func(*cell[S]) Attempt // what an expectation names of a cell
+	cells   map[Stream]*cell[S]
+	parked  map[Stream]error
+	next    int64 // offset of the next record
+}
+
+// newLedger is the state before the first record.
+func newLedger[S, B any](fold Fold[S, B], codec Codec[B], subject func(*Entry[B]) Stream) *ledger[S, B] {
+	l := &ledger[S, B]{fold: fold, codec: codec, subject: subject, token: byIdentity[S]}
+	if subject == nil {
+		l.subject = firstStream[B]
+	}
+	return l.empty()
+}
+
+// empty is a ledger of the same rules before the first record.
+func (l *ledger[S, B]) empty() *ledger[S, B] {
+	e := *l
+	e.cells, e.parked, e.next = make(map[Stream]*cell[S]), make(map[Stream]error), 0
+	return &e
+}
+
+func firstStream[B any](e *Entry[B]) Stream { return e.Streams[0] }
+
+// byIdentity is the only sound token: a count of records would let a record built
+// on a void one pass whenever foreign records bring the count to the same number.
+func byIdentity[S any](c *cell[S]) Attempt { return c.last }
+
+// expect is the expectation that a record built on c carries.
+func (l *ledger[S, B]) expect(s Stream, c *cell[S]) expectation {
+	return expectation{stream: s, attempt: l.token(c)}
+}
+
+// apply brings the next record into the state. body is the record's body when
+// the caller has decoded these bytes already. An error means that the body cannot
+// be read: nothing changed, and the log cannot be read further by this program.
+func (l *ledger[S, B]) apply(r *record, body *B) (result[S, B], error) {
+	var res result[S, B]
+	if r.kind == barrierKind {
+		l.next = r.offset + 1
+		res.outcome = isBarrier
+		return res, nil
+	}
+	if !l.holds(r.expects) {
+		l.next = r.offset + 1
+		return res, nil
+	}
+	if body == nil {
+		b, err := l.codec.Decode(r.kind, r.body)
+		if err != nil {
+			return res, fmt.Errorf("read the body %q of record %d: %w", r.kind, r.offset, err)
+		}
+		body = &b
+	}
+	l.next = r.offset + 1
+	v := newView[S](len(r.expects))
+	for i := range r.expects {
+		v.add(r.expects[i].stream, l.cells[r.expects[i].stream])
+	}
+	v.now = r.decidedAt
+	res.entry = entryOf(r, *body)
+	if err := foldInto(l.fold, v, res.entry); err != nil {
+		l.park(r, v)
+		res.outcome, res.err = isImpossible, err
+		l.parked[l.subject(&res.entry)] = err
+		return res, nil
+	}
+	v.advance(r.attempt)
+	l.store(v)
+	res.outcome, res.after = isApplied, v
+	return res, nil
+}
+
+// holds says whether every expectation is met. Nothing can be built on a parked
+// stream: a record that tries is void.
+func (l *ledger[S, B]) holds(expects []expectation) bool {
+	if len(expects) == 0 {
+		return false
+	}
+	var none cell[S]
+	for i := range expects {
+		c := l.cells[expects[i].stream]
+		if c == nil {
+			c = &none
+		}
+		if l.token(c) != expects[i].attempt {
+			return false
+		}
+		if len(l.parked) > 0 && l.parked[expects[i].stream] != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// park lets an impossible record pass without effect: only the identity of its
+// streams moves on, so that whatever was built on it is void.
+func (l *ledger[S, B]) park(r *record, v *View[S]) {
+	v.slots = v.slots[:0]
+	for i := range r.expects {
+		v.add(r.expects[i].stream, l.cells[r.expects[i].stream])
+	}
+	v.advance(r.attempt)
+	l.store(v)
+}
+
+func (l *ledger[S, B]) store(v *View[S]) {
+	for i := range v.slots {
+		c := l.cells[v.slots[i].stream]
+		if c == nil {
+			c = new(cell[S])
+			l.cells[v.slots[i].stream] = c
+		}
+		*c = v.slots[i].cell
+	}
+}
+
+func (l *ledger[S, B]) state(s Stream) (st S, ok bool) {
+	if c := l.cells[s]; c != nil {
+		return c.state, c.has
+	}
+	return st, false
+}
+
+func entryOf[B any](r *record, body B) Entry[B] {
+	streams := make([]Stream, len(r.expects))
+	for i := range r.expects {
+		streams[i] = r.expects[i].stream
+	}
+	return Entry[B]{
+		Offset: r.offset, Attempt: r.attempt, Streams: streams, Kind: r.kind,
+		DecidedAt: timeOf(r.decidedAt), AppendedAt: r.appended,
+		Writer: r.writer, Traceparent: r.traceparent, Body: body, Sealed: r.sealed,
+	}
+}
+
+// foldInto runs the fold on v. A panic of the domain is an impossible record: it
+// would come back at every replay.
+func foldInto[S, B any](fold Fold[S, B], v *View[S], e Entry[B]) (err error) {
+	defer func() {
+		v.writable = false
+		if p := recover(); p != nil {
+			err = fmt.Errorf("fold of %s panicked: %v\n%s", e.Kind, p, debug.Stack())
+		}
+	}()
+	v.writable = true
+	return fold(v, e)
+}
+
+func checkStreams(streams []Stream) error {
+	if len(streams) == 0 {
+		return fmt.Errorf("journal: a decision names no stream")
+	}
+	for i, s := range streams {
+		if s == "" {
+			return fmt.Errorf("journal: a decision names an empty stream")
+		}
+		if slices.Contains(streams[:i], s) {
+			return fmt.Errorf("journal: a decision names stream %q twice", s)
+		}
+	}
+	return nil
+}

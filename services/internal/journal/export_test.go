@@ -1,0 +1,109 @@
+package journal
+
+import (
+	"fmt"
+	"time"
+)
+
+// What the tests outside the package drive: the very core that Journal drives.
+
+type (
+	Core[S, B any]      = core[S, B]
+	Call[S, B any]      = command[S, B]
+	Sent                = outgoing
+	CoreRules[S, B any] struct {
+		Writer     string
+		Clock      func() time.Time
+		Mono       func() time.Time
+		NewAttempt func() Attempt
+		Project    func(Entry[B], *View[S])
+	}
+)
+
+func NewTestCore[S, B any](fold Fold[S, B], codec Codec[B], r CoreRules[S, B]) *Core[S, B] {
+	c := newCore(newLedger(fold, codec, nil), rules[S, B]{writer: r.Writer, maxRecord: 1 << 20,
+		key:   func(e *Entry[B]) string { return string(e.Streams[0]) },
+		clock: r.Clock, mono: r.Mono, newAttempt: r.NewAttempt, project: r.Project})
+	c.start()
+	return c
+}
+
+// ExpectCounts breaks the rule: an expectation is how many records were applied
+// to the stream, and not which was the last.
+func (c *core[S, B]) ExpectCounts() {
+	c.ledger.token = func(cl *cell[S]) (a Attempt) {
+		a[0], a[1], a[2] = byte(cl.version), byte(cl.version>>8), byte(cl.version>>16)
+		return a
+	}
+}
+
+// NewCall is a command to submit.
+func NewCall[S, B any](streams []Stream, decide func(*View[S]) (B, error), alive func() bool) *Call[S, B] {
+	return &command[S, B]{streams: streams, decide: decide, alive: alive}
+}
+
+func (c *command[S, B]) Finished() bool                  { return c.finished }
+func (c *command[S, B]) Result() (Verdict[S, B], error)  { return c.verdict, c.err }
+func (c *core[S, B]) Ready() bool                        { return c.ready }
+func (c *core[S, B]) Submit(cmd *Call[S, B])             { c.submit(cmd) }
+func (c *core[S, B]) Failed(a Attempt)                   { c.failed(a) }
+func (c *core[S, B]) Abandon(cmd *Call[S, B], err error) { c.abandon(cmd, err) }
+func (c *core[S, B]) Tick()                              { c.tick() }
+func (c *core[S, B]) WakeAt() time.Time                  { return c.wakeAt }
+func (c *core[S, B]) Next() int64                        { return c.ledger.next }
+func (c *core[S, B]) Counters() Stats                    { return c.stats }
+func (c *core[S, B]) State(s Stream) (S, bool)           { return c.ledger.state(s) }
+func (o *outgoing) ID() Attempt                          { return o.attempt }
+func (o *outgoing) Value() []byte                        { return o.value }
+
+// Take gives the records to append and the commands that are done.
+func (c *core[S, B]) Take() (appends []Sent, done []*Call[S, B]) {
+	appends, done = c.appends, c.done
+	c.appends, c.done = nil, nil
+	return appends, done
+}
+
+func (c *core[S, B]) ReadBytes(offset int64, value []byte) error {
+	e, err := decodeEnvelope(value)
+	if err != nil {
+		return err
+	}
+	return c.read(&record{offset: offset, envelope: e})
+}
+
+// States is everything that was applied.
+func (c *core[S, B]) States() map[Stream]string {
+	m := make(map[Stream]string, len(c.ledger.cells))
+	for s, cl := range c.ledger.cells {
+		m[s] = fmt.Sprintf("%v", *cl)
+	}
+	return m
+}
+
+// Check gives the first internal contradiction.
+func (c *core[S, B]) Check() error {
+	waiting := 0
+	for s, sp := range c.specs {
+		waiting += len(sp.waiting)
+		switch {
+		case sp.stream != s:
+			return fmt.Errorf("%s: filed under %s", sp.stream, s)
+		case len(sp.flights) == 0 && len(sp.waiting) > 0:
+			return fmt.Errorf("%s: %d commands wait for nothing", s, len(sp.waiting))
+		case len(sp.flights) == 0 && sp.on:
+			return fmt.Errorf("%s: speculation on nothing", s)
+		}
+		for i, f := range sp.flights {
+			if c.flights[f.attempt] != f {
+				return fmt.Errorf("%s: a flight that is over", s)
+			}
+			if i > 0 && sp.flights[i-1].seq >= f.seq {
+				return fmt.Errorf("%s: flights out of order", s)
+			}
+		}
+	}
+	if waiting != c.waiting {
+		return fmt.Errorf("%d commands wait, %d were counted", waiting, c.waiting)
+	}
+	return nil
+}

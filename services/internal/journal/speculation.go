@@ -1,0 +1,165 @@
+package journal
+
+import (
+	"math"
+	"slices"
+)
+
+// speculation is what this instance has in flight on one stream. While it is on,
+// decisions build on head, the state after its records in flight. It is dropped
+// when another instance's record came between, one of ours was void, or a produce
+// failed; then the stream waits until nothing of ours is in flight on it, and
+// starts again with one record at a time, doubling with each success.
+type speculation[S, B any] struct {
+	stream  Stream
+	on      bool
+	epoch   int64 // of the core when it was turned on
+	head    cell[S]
+	flights []*flight[S, B] // by seq
+	doomed  int64           // flights from this seq on are known to be void
+	window  int             // how many may be in flight; 0 for no limit
+	waiting []*command[S, B]
+}
+
+const (
+	never     = math.MaxInt64
+	maxWindow = 256 // beyond it there is no limit again
+)
+
+// speculate puts a flight on top of its streams; v is the view after it.
+func (c *core[S, B]) speculate(f *flight[S, B], v *View[S]) {
+	for i := range v.slots {
+		sp := c.spec(v.slots[i].stream)
+		sp.on, sp.epoch = true, c.epoch
+		sp.head = v.slots[i].cell
+		sp.flights = append(sp.flights, f)
+	}
+}
+
+func (c *core[S, B]) spec(s Stream) *speculation[S, B] {
+	sp := c.specs[s]
+	if sp != nil {
+		return sp
+	}
+	if n := len(c.idle); n > 0 {
+		sp = c.idle[n-1]
+		c.idle = c.idle[:n-1]
+	} else {
+		sp = &speculation[S, B]{}
+	}
+	sp.stream, sp.doomed = s, never
+	c.specs[s] = sp
+	return sp
+}
+
+// blocked says whether decisions on the stream have to wait.
+func (c *core[S, B]) blocked(sp *speculation[S, B]) bool {
+	if sp.on && sp.epoch != c.epoch {
+		c.drop(sp)
+	}
+	n := len(sp.flights)
+	if n == 0 {
+		return false
+	}
+	return !sp.on || sp.window > 0 && n >= sp.window
+}
+
+func (c *core[S, B]) wait(sp *speculation[S, B], cmd *command[S, B]) {
+	sp.waiting = append(sp.waiting, cmd)
+	c.waiting++
+}
+
+// drop gives up building on what is in flight.
+func (c *core[S, B]) drop(sp *speculation[S, B]) {
+	if sp.on {
+		c.stats.Drops++
+	}
+	sp.on, sp.window = false, 1
+	var none cell[S]
+	sp.head = none
+}
+
+// overtaken drops the speculation on streams that a record of another instance
+// has changed: whatever of ours is still in flight on them will be void.
+func (c *core[S, B]) overtaken(streams []Stream) {
+	for _, s := range streams {
+		if sp := c.specs[s]; sp != nil && len(sp.flights) > 0 {
+			c.doom(sp, 0)
+			c.drop(sp)
+		}
+	}
+}
+
+// doom marks the flights on a stream from seq on as void to be, and with them what
+// was built on them on other streams.
+func (c *core[S, B]) doom(sp *speculation[S, B], seq int64) {
+	if sp == nil || seq >= sp.doomed {
+		return
+	}
+	before := sp.doomed
+	sp.doomed = seq
+	for _, f := range sp.flights {
+		if f.seq < seq || f.seq >= before {
+			continue
+		}
+		for _, s := range f.streams {
+			if other := c.specs[s]; other != nil && other != sp {
+				c.drop(other)
+				c.doom(other, f.seq)
+			}
+		}
+	}
+}
+
+// succeed widens the window of streams on which a record of ours was applied.
+func (c *core[S, B]) succeed(streams []Stream) {
+	for _, s := range streams {
+		if sp := c.specs[s]; sp != nil && sp.window > 0 {
+			if sp.window *= 2; sp.window > maxWindow {
+				sp.window = 0
+			}
+		}
+	}
+}
+
+// wake decides the commands that waited for the streams, as far as they may go.
+func (c *core[S, B]) wake(streams []Stream) {
+	for _, s := range streams {
+		sp := c.specs[s]
+		if sp == nil {
+			continue
+		}
+		for len(sp.waiting) > 0 && !c.blocked(sp) {
+			cmd := sp.waiting[0]
+			sp.waiting[0] = nil
+			sp.waiting = sp.waiting[1:]
+			c.waiting--
+			c.try(cmd)
+		}
+		if len(sp.flights) == 0 && len(sp.waiting) == 0 {
+			c.release(sp)
+		}
+	}
+}
+
+// release forgets a stream on which nothing is in flight and nobody waits.
+func (c *core[S, B]) release(sp *speculation[S, B]) {
+	delete(c.specs, sp.stream)
+	if len(c.idle) < 1024 {
+		*sp = speculation[S, B]{flights: sp.flights[:0]}
+		c.idle = append(c.idle, sp)
+	}
+}
+
+// remove takes a flight off the stream.
+func (sp *speculation[S, B]) remove(f *flight[S, B]) {
+	i := slices.Index(sp.flights, f)
+	if i < 0 {
+		return
+	}
+	sp.flights = slices.Delete(sp.flights, i, i+1)
+	if len(sp.flights) == 0 {
+		var none cell[S]
+		sp.on, sp.head, sp.doomed = false, none, never
+	}
+}
