@@ -27,6 +27,8 @@ type cell[S any] struct {
 type record struct {
 	offset   int64
 	appended time.Time
+	stamped  bool  // appended is the broker's time, and not the writer's
+	fault    error // why it could not be decoded
 	envelope
 }
 

@@ -61,7 +61,7 @@ func (c *core[S, B]) pump() {
 // passed says that a barrier was read.
 func (c *core[S, B]) passed(a Attempt) {
 	b := &c.barriers
-	if a != b.flying {
+	if a != b.flying || a.IsZero() {
 		return // another instance's, or one that was given up
 	}
 	b.flying = Attempt{}

@@ -2,8 +2,12 @@ package journal
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
+	"fmt"
 	"log/slog"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -47,23 +51,89 @@ type Config[S, B any] struct {
 // Journal decides on one log. All methods may be called at the same time.
 type Journal[S, B any] struct {
 	cfg Config[S, B]
+	now func() time.Time // the system's clock, not that of decisions
+
+	mu        sync.RWMutex
+	core      *core[S, B]
+	client    *kgo.Client     // nil while nothing can be appended
+	reading   context.Context // of the client's records: the process's
+	reason    error           // why nothing is served
+	stopping  bool
+	skew      time.Duration // of the system clock against the broker's
+	unguarded bool          // it was said that the broker does not stamp records
+	timer     *time.Timer
+	alarm     time.Time // when the timer rings
+	warned    time.Time
+
+	position atomic.Int64
+	waiters  waiters
 }
 
 // New makes a journal without touching the network.
 func New[S, B any](cfg Config[S, B]) (*Journal[S, B], error) {
-	return &Journal[S, B]{cfg: cfg}, nil
+	switch {
+	case cfg.Topic == "":
+		return nil, errors.New("journal: no topic")
+	case cfg.Writer == "":
+		return nil, errors.New("journal: no writer")
+	case cfg.Codec == nil, cfg.Fold == nil:
+		return nil, errors.New("journal: no codec or no fold")
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
+	l := newLedger(cfg.Fold, cfg.Codec, cfg.Subject)
+	if cfg.Key == nil {
+		cfg.Key = func(e *Entry[B]) string { return string(l.subject(e)) }
+	}
+	j := &Journal[S, B]{cfg: cfg, now: time.Now, reason: errStarting}
+	j.core = newCore(l, rules[S, B]{
+		writer: cfg.Writer, maxRecord: maxRecord, key: cfg.Key, clock: cfg.Now, mono: j.now,
+		newAttempt: newAttempts(), project: cfg.Project,
+	})
+	j.position.Store(-1)
+	j.timer = time.AfterFunc(time.Hour, j.rang)
+	j.timer.Stop()
+	return j, nil
 }
 
-var errUnfinished = errors.New("journal: unfinished")
+// newAttempts gives random UUIDs. It is called under the journal's lock.
+func newAttempts() func() Attempt {
+	var pool [64 * 16]byte
+	used := len(pool)
+	return func() (a Attempt) {
+		if used == len(pool) {
+			rand.Read(pool[:])
+			used = 0
+		}
+		used += copy(a[:], pool[used:])
+		a[6] = a[6]&0x0f | 0x40
+		a[8] = a[8]&0x3f | 0x80
+		return a
+	}
+}
 
-// Run verifies the topic, reads the log from its start, appends a barrier, reads
-// it, and is then ready; it goes on reading until ctx is done and returns nil
-// then. While the broker is away it keeps trying and Ready says why. It returns
-// an error when the topic is configured otherwise than a log must be.
-func (j *Journal[S, B]) Run(ctx context.Context) error { return errUnfinished }
+// Ready is nil, or why nothing is served now; the error wraps ErrNotReady.
+func (j *Journal[S, B]) Ready() error {
+	j.mu.RLock()
+	defer j.mu.RUnlock()
+	return j.readiness()
+}
 
-// Ready is nil, or why nothing is served now.
-func (j *Journal[S, B]) Ready() error { return errUnfinished }
+func (j *Journal[S, B]) readiness() error {
+	switch {
+	case j.stopping:
+		return fmt.Errorf("%w: %w", ErrNotReady, errStopped)
+	case j.reason != nil:
+		return fmt.Errorf("%w: %w", ErrNotReady, j.reason)
+	case !j.core.ready:
+		return fmt.Errorf("%w: reading the log, at %d", ErrNotReady, j.core.ledger.next)
+	}
+	return nil
+}
 
 // Option adds to a decision.
 type Option func(*options)
@@ -91,7 +161,44 @@ func WithSealed(s Sealed) Option { return func(o *options) { o.sealed = &s } }
 // When ctx ends first, the error wraps ctx's error, and ErrUnknownOutcome as well
 // if a record was appended.
 func (j *Journal[S, B]) Decide(ctx context.Context, streams []Stream, decide func(v *View[S]) (B, error), opts ...Option) (Verdict[S, B], error) {
-	return Verdict[S, B]{}, errUnfinished
+	if err := checkStreams(streams); err != nil {
+		return Verdict[S, B]{}, err
+	}
+	var o options
+	for _, opt := range opts {
+		opt(&o)
+	}
+	cmd := &command[S, B]{streams: streams, decide: decide, sealed: o.sealed,
+		alive: func() bool { return ctx.Err() == nil }, signal: make(chan struct{}, 1)}
+	if j.cfg.Traceparent != nil {
+		cmd.traceparent = j.cfg.Traceparent(ctx)
+	}
+	if err := j.submit(cmd); err != nil {
+		return Verdict[S, B]{}, err
+	}
+	select {
+	case <-cmd.signal:
+	case <-ctx.Done():
+		j.mu.Lock()
+		j.core.abandon(cmd, context.Cause(ctx))
+		j.act()
+		j.mu.Unlock()
+	}
+	return cmd.verdict, cmd.err
+}
+
+func (j *Journal[S, B]) submit(cmd *command[S, B]) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if err := j.readiness(); err != nil {
+		return err
+	}
+	if n := len(j.core.flights) + j.core.waiting; n >= maxInFlight {
+		return fmt.Errorf("%w: %d decisions are under way", ErrNotReady, n)
+	}
+	j.core.submit(cmd)
+	j.act()
+	return nil
 }
 
 // On lists streams.
@@ -99,17 +206,94 @@ func On(streams ...Stream) []Stream { return streams }
 
 // Read calls fn with the applied states, under the read lock that Project's write
 // lock excludes: what fn sees of them and of the read model belongs to Position.
-// fn may not call the journal.
-func (j *Journal[S, B]) Read(fn func(state func(Stream) (S, bool))) {}
+// fn may not call the journal's other methods, except Position.
+func (j *Journal[S, B]) Read(fn func(state func(Stream) (S, bool))) {
+	j.mu.RLock()
+	defer j.mu.RUnlock()
+	fn(j.core.ledger.state)
+}
 
 // Position is the offset of the last record read, -1 before the first.
-func (j *Journal[S, B]) Position() int64 { return -1 }
+func (j *Journal[S, B]) Position() int64 { return j.position.Load() }
 
 // WaitFor returns when the record at offset is read, or with ctx's error.
-func (j *Journal[S, B]) WaitFor(ctx context.Context, offset int64) error { return errUnfinished }
+func (j *Journal[S, B]) WaitFor(ctx context.Context, offset int64) error {
+	if j.Position() >= offset {
+		return nil
+	}
+	reached := j.waiters.add(offset)
+	defer j.waiters.remove(reached)
+	if j.Position() >= offset { // read meanwhile, perhaps before the waiter was seen
+		return nil
+	}
+	select {
+	case <-reached:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("wait for %s:%d, at %d: %w", j.cfg.Topic, offset, j.Position(), context.Cause(ctx))
+	}
+}
 
 // Barrier returns when everything is read that was in the log when it was called.
-func (j *Journal[S, B]) Barrier(ctx context.Context) error { return errUnfinished }
+func (j *Journal[S, B]) Barrier(ctx context.Context) error {
+	passed := make(chan error, 1)
+	j.mu.Lock()
+	err := j.readiness()
+	if err == nil {
+		j.core.await(ticket[S, B]{fn: func(err error) { passed <- err }})
+		j.act()
+	}
+	j.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	select {
+	case err := <-passed:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("wait for a barrier: %w", context.Cause(ctx))
+	}
+}
+
+// moved says that the log was read up to position.
+func (j *Journal[S, B]) moved(position int64) {
+	j.position.Store(position)
+	j.waiters.reach(position)
+}
+
+// waiters wait for offsets.
+type waiters struct {
+	mu   sync.Mutex
+	list map[chan struct{}]int64
+}
+
+func (w *waiters) add(offset int64) chan struct{} {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.list == nil {
+		w.list = make(map[chan struct{}]int64)
+	}
+	c := make(chan struct{})
+	w.list[c] = offset
+	return c
+}
+
+func (w *waiters) remove(c chan struct{}) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.list, c)
+}
+
+func (w *waiters) reach(position int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for c, offset := range w.list {
+		if offset <= position {
+			delete(w.list, c)
+			close(c)
+		}
+	}
+}
 
 // Topic is the log's name.
 func (j *Journal[S, B]) Topic() string { return j.cfg.Topic }
@@ -136,7 +320,7 @@ type SubscriberConfig struct {
 // The message's UUID is the attempt, its payload the encoded body; FromMessage
 // gives the entry and the states after it.
 func (j *Journal[S, B]) Subscriber(cfg SubscriberConfig) (message.Subscriber, error) {
-	return nil, errUnfinished
+	return nil, errors.New("journal: unfinished")
 }
 
 // FromMessage gives the entry that a message of a Subscriber carries and the
@@ -162,4 +346,11 @@ type Stats struct {
 }
 
 // Stats returns the counters.
-func (j *Journal[S, B]) Stats() Stats { return Stats{} }
+func (j *Journal[S, B]) Stats() Stats {
+	j.mu.RLock()
+	defer j.mu.RUnlock()
+	s := j.core.stats
+	s.Parked, s.InFlight, s.Waiting = len(j.core.ledger.parked), len(j.core.flights), j.core.waiting
+	s.ClockSkew = j.skew
+	return s
+}

@@ -24,7 +24,7 @@ import (
 // instances die and come back; callers give up and ask again elsewhere. Every
 // decision, every speculation and every application is the journal's own code.
 
-var seeds = flag.Int("seeds", 1500, "how many interleavings to simulate")
+var seeds = flag.Int("seeds", 2000, "how many interleavings to simulate")
 
 type (
 	core    = journal.Core[journaltest.State, journaltest.Body]
@@ -48,6 +48,7 @@ type instance struct {
 
 type request struct {
 	journaltest.Command
+	id      int
 	arrived int64 // offset that had been acknowledged to anybody when it arrived
 	dead    bool
 }
@@ -58,7 +59,7 @@ type world struct {
 	log      [][]byte
 	late     [][]byte
 	nodes    []*instance
-	calm     bool // no more faults
+	requests int
 	asked    []journaltest.Command
 	acked    int64 // highest offset acknowledged
 	verdicts map[int64]verdict
@@ -185,7 +186,8 @@ func (w *world) answered(n *instance, cl *call) {
 }
 
 func (w *world) submit(n *instance, c journaltest.Command) {
-	r := &request{Command: c, arrived: w.acked}
+	w.requests++
+	r := &request{Command: c, id: w.requests, arrived: w.acked}
 	cl := journal.NewCall(c.Streams(), c.Decide, func() bool { return !r.dead })
 	n.calls[cl] = r
 	n.core.Submit(cl)
@@ -282,15 +284,18 @@ func (w *world) tick() {
 }
 
 func (w *world) giveUp(n *instance) {
-	for cl, r := range n.calls { // any one; the order of a map is not the seed's
-		if !w.calm && len(n.calls) > 1 && r.arrived%3 != 0 {
-			continue
+	var oldest *call // and not the first of the map, whose order is not the seed's
+	for cl, r := range n.calls {
+		if oldest == nil || r.id < n.calls[oldest].id {
+			oldest = cl
 		}
-		r.dead = true
-		n.core.Abandon(cl, errors.New("deadline"))
-		w.step(n)
+	}
+	if oldest == nil {
 		return
 	}
+	n.calls[oldest].dead = true
+	n.core.Abandon(oldest, errors.New("deadline"))
+	w.step(n)
 }
 
 // run plays one interleaving and returns the first thing that is wrong.
@@ -326,7 +331,6 @@ func (w *world) run(steps int) error {
 // settle lets everything end: after the faults stop, every request is answered,
 // and all readers agree.
 func (w *world) settle() error {
-	w.calm = true
 	for w.rng.IntN(2) == 0 && len(w.late) > 0 {
 		w.log = append(w.log, w.late[0])
 		w.late = w.late[1:]

@@ -1,0 +1,94 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// newClient connects to the one partition of a log. It reads from its start, and
+// never from elsewhere than where it is: a log that does not go on there has lost
+// records. It produces idempotently, acknowledged by all, without waiting.
+func newClient(topic string, options []kgo.Opt) (*kgo.Client, error) {
+	return kgo.NewClient(append(append([]kgo.Opt{}, options...),
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {0: kgo.NewOffset().At(0)}}),
+		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
+		kgo.KeepControlRecords(), // so that offsets have no gaps
+		kgo.RecordPartitioner(kgo.ManualPartitioner()),
+		kgo.RequiredAcks(kgo.AllISRAcks()),
+		kgo.ProducerLinger(0),
+		kgo.ProducerBatchCompression(kgo.NoCompression()),
+		kgo.MaxBufferedRecords(2*maxInFlight),
+	)...)
+}
+
+// reader gives the records of a log one after the other, none left out.
+type reader struct {
+	client *kgo.Client
+	topic  string
+	next   int64
+	batch  []record
+}
+
+// poll waits for records. An error wraps ErrDataLoss when the log does not go on
+// where it was read to. The records are good until the next call.
+func (r *reader) poll(ctx context.Context) ([]record, error) {
+	fetches := r.client.PollFetches(ctx)
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	for _, e := range fetches.Errors() {
+		if lossOf(e.Err) {
+			return nil, fmt.Errorf("%w: read on from %d: %w", ErrDataLoss, r.next, e.Err)
+		}
+		if errors.Is(e.Err, kgo.ErrClientClosed) {
+			return nil, e.Err
+		}
+	}
+	r.batch = r.batch[:0]
+	for it := fetches.RecordIter(); !it.Done(); {
+		rec := it.Next()
+		if rec.Offset != r.next {
+			return nil, fmt.Errorf("%w: record %d is missing, %d came instead", ErrDataLoss, r.next, rec.Offset)
+		}
+		r.next++
+		r.batch = append(r.batch, recordOf(rec))
+	}
+	return r.batch, nil
+}
+
+func recordOf(rec *kgo.Record) record {
+	d := record{offset: rec.Offset, appended: rec.Timestamp.UTC(), stamped: rec.Attrs.TimestampType() == 1}
+	if rec.Attrs.IsControl() {
+		d.kind = barrierKind
+		return d
+	}
+	d.envelope, d.fault = decodeEnvelope(rec.Value)
+	return d
+}
+
+func lossOf(err error) bool {
+	var loss *kgo.ErrDataLoss
+	return errors.Is(err, ErrDataLoss) || errors.As(err, &loss) || errors.Is(err, kerr.OffsetOutOfRange) ||
+		errors.Is(err, kerr.UnknownTopicID) || errors.Is(err, kerr.InconsistentTopicID)
+}
+
+// logEnd asks the broker where the log ends.
+func logEnd(ctx context.Context, client *kgo.Client, topic string) (int64, error) {
+	ends, err := kadm.NewClient(client).ListEndOffsets(ctx, topic)
+	if err != nil {
+		return 0, err
+	}
+	end, ok := ends.Lookup(topic, 0)
+	if !ok {
+		return 0, fmt.Errorf("topic %s has no partition 0", topic)
+	}
+	if errors.Is(end.Err, kerr.UnknownTopicOrPartition) {
+		return 0, fmt.Errorf("%w: topic %s is gone", ErrDataLoss, topic)
+	}
+	return end.Offset, end.Err
+}
