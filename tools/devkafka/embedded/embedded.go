@@ -1,0 +1,120 @@
+// Package embedded starts a Kafka broker and a schema registry inside the process: what tools/devkafka runs, and what a test may
+// start when it wants no process of its own. It is for development: one broker, no security.
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+
+	"github.com/deferpay/deferpay/tools/devkafka/registry"
+)
+
+// Config says where to listen and where to keep the data. Port 0 picks a free one.
+type Config struct {
+	Broker   string // host:port; the host must be a loopback name or address
+	Registry string // host:port
+	DataDir  string // memory when empty
+	Sync     bool   // fsync every batch: what is acknowledged survives the machine, not only the process
+	Logger   *slog.Logger
+}
+
+// Kafka is a running broker with its registry.
+type Kafka struct {
+	Broker   string // host:port that clients connect to
+	Registry string // URL
+
+	cluster  *kfake.Cluster
+	registry *registry.Registry
+	server   *http.Server
+	failed   chan error
+}
+
+// Start returns once both answer. Topics are never made by accident: clients create them.
+func Start(ctx context.Context, cfg Config) (*Kafka, error) {
+	host, portText, err := net.SplitHostPort(cfg.Broker)
+	if err != nil {
+		return nil, fmt.Errorf("broker address: %w", err)
+	}
+	port, err := strconv.Atoi(portText)
+	if err != nil {
+		return nil, fmt.Errorf("broker address: port %q is not a number", portText)
+	}
+	opts := []kfake.Opt{
+		kfake.NumBrokers(1), kfake.Ports(port), kfake.ClusterID("devkafka"), kfake.DefaultNumPartitions(1),
+		kfake.WithLogger(logger{cfg.Logger}),
+		kfake.ListenFn(func(network, address string) (net.Listener, error) {
+			_, p, err := net.SplitHostPort(address)
+			if err != nil {
+				return nil, err
+			}
+			return net.Listen(network, net.JoinHostPort(host, p))
+		}),
+	}
+	if cfg.DataDir != "" {
+		opts = append(opts, kfake.DataDir(cfg.DataDir))
+	}
+	if cfg.Sync {
+		opts = append(opts, kfake.SyncWrites())
+	}
+	cluster, err := kfake.NewCluster(opts...)
+	if err != nil {
+		return nil, fmt.Errorf("start the broker: %w", err)
+	}
+	k := &Kafka{Broker: cluster.ListenAddrs()[0], cluster: cluster, failed: make(chan error, 1)}
+	if err := k.startRegistry(ctx, cfg); err != nil {
+		cluster.Close()
+		return nil, fmt.Errorf("start the registry: %w", err)
+	}
+	return k, nil
+}
+
+func (k *Kafka) startRegistry(ctx context.Context, cfg Config) error {
+	listener, err := net.Listen("tcp", cfg.Registry)
+	if err != nil {
+		return err
+	}
+	if k.registry, err = registry.Open(ctx, []string{k.Broker}, registry.Avro{}); err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	k.Registry = "http://" + listener.Addr().String()
+	k.server = &http.Server{Handler: k.registry, ReadHeaderTimeout: 5 * time.Second}
+	go func() { k.failed <- k.server.Serve(listener) }()
+	return nil
+}
+
+// Failed receives the error of a registry that stopped serving.
+func (k *Kafka) Failed() <-chan error { return k.failed }
+
+// Close stops the registry, then the broker, whose data is then on disk.
+func (k *Kafka) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	err := k.server.Shutdown(ctx)
+	k.registry.Close()
+	k.cluster.Close()
+	return err
+}
+
+type logger struct{ to *slog.Logger }
+
+// Logf keeps the broker's warnings and errors; the rest is debug.
+func (l logger) Logf(level kfake.LogLevel, format string, args ...any) {
+	to := slog.LevelDebug
+	switch level {
+	case kfake.LogLevelError:
+		to = slog.LevelError
+	case kfake.LogLevelWarn:
+		to = slog.LevelWarn
+	}
+	if ctx := context.Background(); l.to.Enabled(ctx, to) {
+		l.to.Log(ctx, to, fmt.Sprintf(format, args...))
+	}
+}
