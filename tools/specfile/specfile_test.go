@@ -1,0 +1,66 @@
+package specfile
+
+import (
+	"testing"
+
+	"github.com/twmb/avro"
+)
+
+func TestReferencesLeadToOtherFiles(t *testing.T) {
+	doc, err := NewSet().Open("../../specs/contract/asyncapi.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	channel := doc.Get("channels", "billingEvents")
+	if got := channel.Get("address").Str(); got != "billing.events.v1" {
+		t.Errorf("address of a channel of another document: %q", got)
+	}
+	if got, want := channel.Name(), "billingEvents"; got != want {
+		t.Errorf("name %q, want %q", got, want)
+	}
+	if doc.Get("channels", "noSuch", "address").Ok() {
+		t.Error("a path that leads nowhere gave something")
+	}
+}
+
+func TestMessagesTakeFromTheirTraits(t *testing.T) {
+	doc, err := NewSet().Open("../../specs/contract/asyncapi.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	messages := Messages(doc.Get("channels", "contractFacts"))
+	if len(messages) != 8 {
+		t.Fatalf("%d messages, want 8", len(messages))
+	}
+	for _, m := range messages {
+		if got := m.Lookup("bindings", "kafka", "key", "x-key-field").Str(); got != "contractRef" {
+			t.Errorf("%s: key field %q", m.Name, got)
+		}
+	}
+}
+
+func TestEveryAvroPayloadStandsAlone(t *testing.T) {
+	set := NewSet()
+	for _, file := range []string{"contract/asyncapi.yaml", "contract/internal.asyncapi.yaml", "billing/asyncapi.yaml", "billing/internal.asyncapi.yaml"} {
+		doc, err := set.Open("../../specs/" + file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, channel := range doc.Get("channels").Members() {
+			for _, m := range Messages(channel.Value) {
+				schema, format := m.Payload()
+				if !IsAvro(format) {
+					continue
+				}
+				text, err := AvroText(schema)
+				if err != nil {
+					t.Errorf("%s %s: %v", file, m.Name, err)
+					continue
+				}
+				if _, err := avro.Parse(text); err != nil {
+					t.Errorf("%s %s: %v in\n%s", file, m.Name, err, text)
+				}
+			}
+		}
+	}
+}
