@@ -116,6 +116,20 @@ func (v Value) Raw(key string) Value {
 	return Value{set: v.set, File: v.File, Pointer: v.Pointer + "/" + source.Escape(key), Node: n}
 }
 
+// Children gives the members or elements without following their $refs: the document as it is written.
+func (v Value) Children() []Value {
+	var out []Value
+	for _, key := range v.Node.Keys() {
+		out = append(out, v.Raw(key))
+	}
+	if v.Node.Is(source.Seq) {
+		for i, n := range v.Node.Items {
+			out = append(out, Value{set: v.set, File: v.File, Pointer: fmt.Sprintf("%s/%d", v.Pointer, i), Node: n})
+		}
+	}
+	return out
+}
+
 // Resolve follows the value's own $ref, if it is one.
 func (v Value) Resolve() Value { return v.resolve(0) }
 

@@ -1,0 +1,254 @@
+// Package judge holds what the services say against their contracts: HTTP answers against the OpenAPI documents, Kafka records against the AsyncAPI documents and
+// their Avro schemas. It uses libraries that the services do not use, so that a mistake is not made twice. Only contracttest imports it.
+package judge
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/pb33f/libopenapi"
+	validator "github.com/pb33f/libopenapi-validator"
+	"github.com/pb33f/libopenapi-validator/config"
+	oaserrors "github.com/pb33f/libopenapi-validator/errors"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/deferpay/deferpay/tools/specfile"
+)
+
+// Exchange is one request and its answer, bodies read.
+type Exchange struct {
+	Method      string
+	Target      string // path and query
+	Header      http.Header
+	RequestBody []byte
+	Status      int
+	AnswerHead  http.Header
+	Answer      []byte
+}
+
+// Operation is one operation of an OpenAPI document.
+type Operation struct {
+	ID, Method, Path string // Path with the server's prefix
+}
+
+// Finding is what was concluded about one exchange.
+type Finding struct {
+	Operation  string   // operationId, "" when the contract has no such path and method
+	Outcome    string   // status, and the problem's code when there is one
+	Violations []string // empty when all is well
+}
+
+// API holds exchanges against OpenAPI documents.
+type API struct{ docs []*apiDocument }
+
+type apiDocument struct {
+	prefix    string
+	validator validator.Validator
+	routes    []route
+	problem   *jsonschema.Schema
+	codes     []string // problem codes that the document shows an example of
+}
+
+type route struct {
+	Operation
+	pattern *regexp.Regexp
+}
+
+// LoadAPI reads OpenAPI documents. A document that is not valid OpenAPI 3.1 is refused.
+func LoadAPI(files ...string) (*API, error) {
+	api := &API{}
+	set := specfile.NewSet()
+	for _, file := range files {
+		doc, err := loadAPIDocument(set, file)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
+		api.docs = append(api.docs, doc)
+	}
+	return api, nil
+}
+
+func loadAPIDocument(set *specfile.Set, file string) (*apiDocument, error) {
+	root, err := set.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	parsed, err := libopenapi.NewDocument(root.Node.JSON())
+	if err != nil {
+		return nil, err
+	}
+	v, errs := validator.NewValidator(parsed, config.WithFormatAssertions(), config.WithContentAssertions(), config.WithoutSecurityValidation(), config.WithRejectUndeclaredRequestBody())
+	if len(errs) > 0 {
+		return nil, errs[0]
+	}
+	if ok, faults := v.ValidateDocument(); !ok {
+		return nil, fmt.Errorf("not valid OpenAPI: %s", strings.Join(reasons(faults), "; "))
+	}
+	doc := &apiDocument{validator: v, prefix: firstServer(root)}
+	for _, path := range root.Get("paths").Members() {
+		for _, op := range path.Members() {
+			if id := op.Get("operationId").Str(); id != "" {
+				doc.routes = append(doc.routes, newRoute(id, strings.ToUpper(op.Name), doc.prefix+path.Name))
+			}
+		}
+	}
+	for _, ex := range root.Get("components", "responses", "Problem", "content", "application/problem+json", "examples").Members() {
+		doc.codes = append(doc.codes, ex.Get("value", "code").Str())
+	}
+	compiler, err := schemaCompiler(root)
+	if err != nil {
+		return nil, err
+	}
+	doc.problem, err = compiler.Compile(schemaURL + "#/components/schemas/Problem")
+	return doc, err
+}
+
+func firstServer(root specfile.Value) string {
+	for _, s := range root.Get("servers").Items() {
+		return strings.TrimRight(s.Get("url").Str(), "/")
+	}
+	return ""
+}
+
+var parameter = regexp.MustCompile(`\\\{[^/]+?\\\}`)
+
+func newRoute(id, method, path string) route {
+	pattern := "^" + parameter.ReplaceAllString(regexp.QuoteMeta(path), `[^/]+`) + "$"
+	return route{Operation: Operation{ID: id, Method: method, Path: path}, pattern: regexp.MustCompile(pattern)}
+}
+
+// Operations gives every operation of every document, in the order of the documents.
+func (a *API) Operations() []Operation {
+	var out []Operation
+	for _, d := range a.docs {
+		for _, r := range d.routes {
+			out = append(out, r.Operation)
+		}
+	}
+	return out
+}
+
+// Judge says which operation an exchange belongs to and what in it breaks the contract.
+func (a *API) Judge(e Exchange) Finding {
+	path, _, _ := strings.Cut(e.Target, "?")
+	for _, d := range a.docs {
+		if !strings.HasPrefix(path, d.prefix+"/") {
+			continue
+		}
+		f := Finding{Outcome: strconv.Itoa(e.Status)}
+		for _, r := range d.routes {
+			if r.Method == e.Method && r.pattern.MatchString(path) {
+				f.Operation = r.ID
+			}
+		}
+		if f.Operation == "" {
+			f.Violations = d.judgeUndeclared(e)
+		} else {
+			f.Violations = d.judgeDeclared(e)
+		}
+		if e.Status >= 400 {
+			code, violations := d.judgeProblem(e)
+			f.Violations = append(f.Violations, violations...)
+			f.Outcome += " " + code
+		}
+		return f
+	}
+	return Finding{Violations: []string{"no document has a server for " + path}}
+}
+
+// judgeDeclared looks at an exchange of an operation of the contract.
+func (d *apiDocument) judgeDeclared(e Exchange) []string {
+	req, resp, err := e.rebuild()
+	if err != nil {
+		return []string{err.Error()}
+	}
+	var out []string
+	if _, faults := d.validator.ValidateHttpResponse(req, resp); len(faults) > 0 {
+		out = reasons(faults)
+	}
+	if e.Status < 300 {
+		if _, faults := d.validator.ValidateHttpRequestSync(req); len(faults) > 0 {
+			for _, r := range reasons(faults) {
+				out = append(out, "a request that the contract forbids was accepted: "+r)
+			}
+		}
+	}
+	return out
+}
+
+// judgeUndeclared looks at an exchange that the contract has no operation for: it must be refused.
+func (d *apiDocument) judgeUndeclared(e Exchange) []string {
+	if e.Status < 400 {
+		return []string{fmt.Sprintf("%s %s is not in the contract and was answered %d", e.Method, e.Target, e.Status)}
+	}
+	return nil
+}
+
+// judgeProblem holds an error answer against what every error answer promises.
+func (d *apiDocument) judgeProblem(e Exchange) (code string, violations []string) {
+	if ct := e.AnswerHead.Get("Content-Type"); ct != "application/problem+json" {
+		return "", []string{fmt.Sprintf("an error is answered as %q, not as a problem document", ct)}
+	}
+	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(e.Answer))
+	if err != nil {
+		return "", []string{"the problem document is not JSON: " + err.Error()}
+	}
+	if err := d.problem.Validate(value); err != nil {
+		violations = append(violations, "problem document: "+oneLine(err))
+	}
+	var p struct {
+		Type, Code, Title, Detail string
+		Status                    int
+		RetryAfter                *int `json:"retryAfter"`
+	}
+	if err := json.Unmarshal(e.Answer, &p); err != nil {
+		return "", append(violations, "problem document: "+err.Error())
+	}
+	if p.Status != e.Status {
+		violations = append(violations, fmt.Sprintf("the problem document says status %d, the answer has %d", p.Status, e.Status))
+	}
+	if want := "urn:deferpay:problem:" + p.Code; p.Type != want {
+		violations = append(violations, fmt.Sprintf("problem type %q does not go with code %q", p.Type, p.Code))
+	}
+	if !slices.Contains(d.codes, p.Code) {
+		violations = append(violations, fmt.Sprintf("problem code %q has no example in the document", p.Code))
+	}
+	if p.RetryAfter != nil && e.AnswerHead.Get("Retry-After") != strconv.Itoa(*p.RetryAfter) {
+		violations = append(violations, fmt.Sprintf("Retry-After is %q, retryAfter in the document %d", e.AnswerHead.Get("Retry-After"), *p.RetryAfter))
+	}
+	return p.Code, violations
+}
+
+func (e Exchange) rebuild() (*http.Request, *http.Response, error) {
+	req, err := http.NewRequest(e.Method, "http://service.example"+e.Target, bytes.NewReader(e.RequestBody))
+	if err != nil {
+		return nil, nil, fmt.Errorf("rebuild request: %w", err)
+	}
+	if len(e.RequestBody) == 0 {
+		req.Body = http.NoBody
+	}
+	req.Header = e.Header.Clone()
+	resp := &http.Response{StatusCode: e.Status, Header: e.AnswerHead.Clone(), Body: io.NopCloser(bytes.NewReader(e.Answer)), Request: req}
+	return req, resp, nil
+}
+
+func reasons(faults []*oaserrors.ValidationError) []string {
+	var out []string
+	for _, f := range faults {
+		text := f.Message + ": " + f.Reason
+		for _, s := range f.SchemaValidationErrors {
+			text += " [" + s.FieldPath + " " + s.Reason + "]"
+		}
+		out = append(out, text)
+	}
+	return out
+}
+
+func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
