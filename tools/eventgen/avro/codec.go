@@ -34,8 +34,11 @@ func scalar(t *schema.Type) (method, args string) {
 	return scalarMethods[t.Kind], ""
 }
 
-// readExpr is an expression that reads a scalar.
-func readExpr(t *schema.Type) (string, bool) {
+// readExpr is an expression that reads a value, when one call does.
+func (g *generator) readExpr(t *schema.Type) (string, bool) {
+	if u := g.layout.unions[t]; u != nil {
+		return "read" + u.name + "(r)", true
+	}
 	method, args := scalar(t)
 	return fmt.Sprintf("r.%s(%s)", method, args), method != ""
 }
@@ -63,9 +66,11 @@ func (g *generator) write(v string, t *schema.Type) {
 	case schema.Array:
 		g.depth++
 		i := g.loopVar("i")
-		g.p("w.Block(len(%s))\nfor %s := range %s {", v, i, v)
-		g.write(v+"["+i+"]", t.Items)
-		g.p("}\nw.End()")
+		g.p("w.Block(len(%s))", v)
+		if items := g.quietly(func() { g.write(v+"["+i+"]", t.Items) }); items != "" {
+			g.p("for %s := range %s {\n%s}", i, v, items)
+		}
+		g.p("w.End()")
 		g.depth--
 	case schema.Map:
 		g.writeMap(v, t)
@@ -76,17 +81,13 @@ func (g *generator) write(v string, t *schema.Type) {
 
 func (g *generator) writeMap(v string, t *schema.Type) {
 	g.depth++
-	keys, k, item := g.loopVar("keys"), g.loopVar("k"), g.loopVar("v")
-	g.p("%s := %s.Keys(w, %s)\nw.Block(len(%s))\nfor _, %s := range %s {", keys, g.use(runtimePath), v, keys, k, keys)
-	g.p("w.String(%s)", k)
-	if t.Items.Kind == schema.Null {
-		g.p("}")
-	} else {
+	k, item := g.loopVar("k"), g.loopVar("v")
+	g.p("w.Block(len(%s))\nfor _, %s := range %s.Keys(w, %s) {\nw.String(%s)", v, k, g.use(runtimePath), v, k)
+	if t.Items.Kind != schema.Null {
 		g.p("%s := %s[%s]", item, v, k)
 		g.write(item, t.Items)
-		g.p("}")
 	}
-	g.p("w.ReleaseKeys(%s)\nw.End()", keys)
+	g.p("}\nw.ReleaseKeys(len(%s))\nw.End()", v)
 	g.depth--
 }
 
@@ -112,7 +113,7 @@ func (g *generator) writeUnion(v string, t *schema.Type) {
 
 // read prints the statements that read into v, overwriting what it holds.
 func (g *generator) read(v string, t *schema.Type) {
-	if expr, ok := readExpr(t); ok {
+	if expr, ok := g.readExpr(t); ok {
 		g.p("%s = %s", v, expr)
 		return
 	}
@@ -140,7 +141,7 @@ func (g *generator) blocks(least int) (n string) {
 func (g *generator) readArray(v string, t *schema.Type) {
 	n := g.blocks(t.Items.MinBytes())
 	g.p("%s = %s.Grow(r, %s, %s)\nfor ; %s > 0 && r.OK(); %s-- {", v, g.use(runtimePath), v, n, n, n)
-	if expr, ok := readExpr(t.Items); ok {
+	if expr, ok := g.readExpr(t.Items); ok {
 		g.p("%s = append(%s, %s)", v, v, expr)
 	} else {
 		item := g.loopVar("v")
@@ -163,7 +164,7 @@ func (g *generator) readMap(v string, t *schema.Type) {
 	g.p("%s = %s.GrowMap(r, %s, %s)\nfor ; %s > 0 && r.OK(); %s-- {", v, g.use(runtimePath), v, n, n, n)
 	k, item := g.loopVar("k"), g.loopVar("v")
 	g.p("%s := r.String()", k)
-	if expr, ok := readExpr(t.Items); ok {
+	if expr, ok := g.readExpr(t.Items); ok {
 		g.p("%s[%s] = %s", v, k, expr)
 	} else {
 		g.p("var %s %s", item, g.goType(t.Items))
@@ -181,8 +182,6 @@ func (g *generator) readUnion(v string, t *schema.Type) {
 		g.p("%s = nil\nif r.Branch(2) == %d {", v, 1-null)
 		g.readPresent(v, other)
 		g.p("}")
-	case g.layout.unions[t] != nil:
-		g.p("%s = read%s(r)", v, g.layout.unions[t].name)
 	case len(t.Branches) == 1:
 		g.p("r.Branch(1)")
 		g.read(v, t.Branches[0])
@@ -201,7 +200,7 @@ func (g *generator) readPresent(v string, t *schema.Type) {
 	case t.Kind == schema.Bytes && t.Logical == "":
 		g.p("%s = r.Bytes()", v)
 	default:
-		if expr, ok := readExpr(t); ok {
+		if expr, ok := g.readExpr(t); ok {
 			g.p("%s = %s.Ptr(%s)", v, g.use(runtimePath), expr)
 			return
 		}
@@ -223,7 +222,7 @@ func (g *generator) union(u *unionDecl) {
 			g.p("func (%s) is%s() {}\n", b.wrapper, u.name)
 		}
 	}
-	g.p("func write%s(w *%s.Writer, u %s) {\nswitch v := u.(type) {", u.name, bin, u.name)
+	g.p("func write%s(w *%s.Writer, u %s) {\nswitch b := u.(type) {", u.name, bin, u.name)
 	for i, b := range u.branches {
 		if b.typ.Kind == schema.Null {
 			g.p("case nil:\nw.Long(%d)", i)
@@ -231,13 +230,13 @@ func (g *generator) union(u *unionDecl) {
 		}
 		g.p("case %s:", g.branchGo(b))
 		if b.wrapper == "" && b.typ.Kind == schema.Record {
-			g.p("if v == nil {\nw.Unset(%q)\nreturn\n}", u.name)
+			g.p("if b == nil {\nw.Unset(%q)\nreturn\n}", u.name)
 		}
 		g.p("w.Long(%d)", i)
 		if b.wrapper != "" {
-			g.write("v.Value", b.typ)
+			g.write("b.Value", b.typ)
 		} else {
-			g.p("v.WriteAvro(w)")
+			g.p("b.WriteAvro(w)")
 		}
 	}
 	if u.typ.HasNull() < 0 {
@@ -256,13 +255,13 @@ func (g *generator) readBranch(i int, b branchDecl) {
 	switch {
 	case b.typ.Kind == schema.Null:
 	case b.wrapper != "":
-		g.p("case %d:\nvar v %s", i, b.wrapper)
-		g.read("v.Value", b.typ)
-		g.p("return v")
+		g.p("case %d:\nvar b %s", i, b.wrapper)
+		g.read("b.Value", b.typ)
+		g.p("return b")
 	case b.typ.Kind == schema.Record:
-		g.p("case %d:\nv := new(%s)\nv.ReadAvro(r)\nreturn v", i, g.goType(b.typ))
+		g.p("case %d:\nb := new(%s)\nb.ReadAvro(r)\nreturn b", i, g.goType(b.typ))
 	default:
-		g.p("case %d:\nvar v %s\nv.ReadAvro(r)\nreturn v", i, g.goType(b.typ))
+		g.p("case %d:\nvar b %s\nb.ReadAvro(r)\nreturn b", i, g.goType(b.typ))
 	}
 }
 

@@ -3,6 +3,7 @@ package avro
 import (
 	"fmt"
 	"go/token"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -125,7 +126,10 @@ func (s scope) take(candidates ...string) string {
 }
 
 // takenPackages are names a package of types must not have: what generated code imports, and what Go treats specially.
-var takenPackages = []string{"avrobin", "time", "main", "internal", "vendor", "testdata", "init"}
+var takenPackages = []string{"avrobin", "context", "err", "errors", "fmt", "hex", "math", "time", "main", "internal", "vendor", "testdata", "init"}
+
+// variable matches the names of variables in generated code, which would hide a package.
+var variable = regexp.MustCompile(`^[a-z][0-9]*$`)
 
 // packageName is the last n segments of a namespace as a package name.
 func packageName(namespace string, n int) string {
@@ -140,7 +144,7 @@ func packageName(namespace string, n int) string {
 	switch {
 	case name == "":
 		return "event"
-	case token.IsKeyword(name) || predeclared[name] || slices.Contains(takenPackages, name) || unicode.IsDigit(rune(name[0])):
+	case token.IsKeyword(name), predeclared[name], slices.Contains(takenPackages, name), unicode.IsDigit(rune(name[0])), variable.MatchString(name):
 		return "avro" + name
 	}
 	return name

@@ -3,6 +3,7 @@ package avro
 import (
 	"bytes"
 	"fmt"
+	"strings"
 
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin/schema"
 )
@@ -122,12 +123,12 @@ func (g *generator) unionValidate(u *unionDecl) {
 		switch {
 		case b.typ.Kind == schema.Null:
 		case b.wrapper != "":
-			inner = g.quietly(func() { g.validate("v.Value", fmt.Sprintf("%q", b.typ.BranchName()), b.typ) })
+			inner = g.quietly(func() { g.validate("b.Value", fmt.Sprintf("%q", b.typ.BranchName()), b.typ) })
 		case b.typ.Kind != schema.Fixed:
-			inner = "return v.Validate()\n"
+			inner = "return b.Validate()\n"
 		}
 		if record {
-			inner = fmt.Sprintf("if v == nil {\nreturn %s.ErrUnset\n}\n", g.use(runtimePath)) + inner
+			inner = fmt.Sprintf("if b == nil {\nreturn %s.ErrUnset\n}\n", g.use(runtimePath)) + inner
 		}
 		if inner != "" {
 			cases += fmt.Sprintf("case %s:\n%s", g.branchGo(b), inner)
@@ -137,11 +138,11 @@ func (g *generator) unionValidate(u *unionDecl) {
 		cases += fmt.Sprintf("case nil:\nreturn %s.ErrUnset\n", g.use(runtimePath))
 	}
 	if cases != "" {
-		v := "v := "
-		if !bytes.Contains([]byte(cases), []byte("v.")) && !bytes.Contains([]byte(cases), []byte("v ==")) {
-			v = ""
+		b := ""
+		if strings.Contains(cases, "b.") || strings.Contains(cases, "b ==") {
+			b = "b := "
 		}
-		g.p("switch %su.(type) {\n%s}", v, cases)
+		g.p("switch %su.(type) {\n%s}", b, cases)
 	}
 	g.p("return nil\n}")
 }

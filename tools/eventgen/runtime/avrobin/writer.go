@@ -157,10 +157,8 @@ func Keys[K ~string, V any](w *Writer, m map[K]V) []string {
 	return keys
 }
 
-// ReleaseKeys gives back what Keys returned last.
-func (w *Writer) ReleaseKeys(keys []string) {
-	w.keys = w.keys[:max(len(w.keys)-len(keys), 0)]
-}
+// ReleaseKeys gives back the n keys that Keys returned last.
+func (w *Writer) ReleaseKeys(n int) { w.keys = w.keys[:len(w.keys)-n] }
 
 // largestKept is the capacity above which a buffer is left to the collector instead of kept for the next message.
 const largestKept = 1 << 20
