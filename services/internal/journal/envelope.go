@@ -119,3 +119,23 @@ func (d *cursor) branch() bool {
 	d.bad = true
 	return false
 }
+
+func encodePosition(p position) ([]byte, error) {
+	b := []byte{0xC3, 0x01, 1, 0, 0, 0, 0, 0, 0, 0}
+	b = appendText(b, p.name)
+	b = appendText(b, p.log)
+	b = binary.AppendVarint(b, p.offset)
+	return binary.AppendVarint(b, p.updatedAt), nil
+}
+
+func decodePosition(b []byte) (p position, err error) {
+	if len(b) < 10 || b[0] != 0xC3 || b[1] != 0x01 {
+		return p, errEnvelope
+	}
+	d := cursor{b: b[10:]}
+	p = position{name: string(d.bytes()), log: string(d.bytes()), offset: d.varint(), updatedAt: d.varint()}
+	if d.bad {
+		return p, errEnvelope
+	}
+	return p, nil
+}

@@ -10,7 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -50,8 +49,9 @@ type Config[S, B any] struct {
 
 // Journal decides on one log. All methods may be called at the same time.
 type Journal[S, B any] struct {
-	cfg Config[S, B]
-	now func() time.Time // the system's clock, not that of decisions
+	cfg   Config[S, B]
+	now   func() time.Time // the system's clock, not that of decisions
+	blank *ledger[S, B]    // the state before the first record
 
 	mu        sync.RWMutex
 	core      *core[S, B]
@@ -89,8 +89,8 @@ func New[S, B any](cfg Config[S, B]) (*Journal[S, B], error) {
 	if cfg.Key == nil {
 		cfg.Key = func(e *Entry[B]) string { return string(l.subject(e)) }
 	}
-	j := &Journal[S, B]{cfg: cfg, now: time.Now, reason: errStarting}
-	j.core = newCore(l, rules[S, B]{
+	j := &Journal[S, B]{cfg: cfg, now: time.Now, blank: l, reason: errStarting}
+	j.core = newCore(l.empty(), rules[S, B]{
 		writer: cfg.Writer, maxRecord: maxRecord, key: cfg.Key, clock: cfg.Now, mono: j.now,
 		newAttempt: newAttempts(), project: cfg.Project,
 	})
@@ -297,37 +297,6 @@ func (w *waiters) reach(position int64) {
 
 // Topic is the log's name.
 func (j *Journal[S, B]) Topic() string { return j.cfg.Topic }
-
-// SubscriberConfig says how applied entries are delivered. Name and Positions are
-// required.
-type SubscriberConfig struct {
-	Name      string // name of the reader; its position is kept under it
-	Positions string // compacted topic of positions, one partition
-	Group     string // consumer group that chooses the instance that delivers; Name by default
-	Window    int    // how many messages may be unacked at once; 256 by default
-	// NackDelay is the wait before a message that was nacked is delivered again,
-	// doubling up to NackDelayMax; 100 ms and 10 s by default.
-	NackDelay, NackDelayMax time.Duration
-}
-
-// Subscriber delivers every applied entry at least once, as a Watermill
-// subscriber: those of one key (Config.Key) one after the other, in log order;
-// those of different keys side by side, up to Window unacked. It remembers the
-// lowest offset not acked and goes on from there after a restart. Of several
-// instances one delivers at a time, chosen by a consumer group; around a change
-// of hands an entry may be delivered by both.
-//
-// The message's UUID is the attempt, its payload the encoded body; FromMessage
-// gives the entry and the states after it.
-func (j *Journal[S, B]) Subscriber(cfg SubscriberConfig) (message.Subscriber, error) {
-	return nil, errors.New("journal: unfinished")
-}
-
-// FromMessage gives the entry that a message of a Subscriber carries and the
-// states of its streams right after it.
-func FromMessage[S, B any](m *message.Message) (Entry[B], *View[S], bool) {
-	return Entry[B]{}, nil, false
-}
 
 // Stats counts what happened since the journal was made.
 type Stats struct {
