@@ -17,8 +17,8 @@ import (
 
 // Examples are plain JSON: a nullable value is the value or null; a value of a wider union is {"Branch": value}, or the
 // value alone when it fits exactly one branch; timestamps, dates, times, decimals and UUIDs are text (or the number that is
-// encoded); a duration is {"months", "days", "millis"}; bytes are {"base64": "..."} or, as in Avro's own JSON, a string of
-// characters up to U+00FF. A field with a default, or one that may be null, may be left out.
+// encoded); a duration is {"months", "days", "millis"}; bytes are text in base64, unlike in
+// Avro's own JSON, which serves for defaults alone. A field with a default, or one that may be null, may be left out.
 
 // CheckExample tells everything that keeps n from being a value of the payload.
 func (r *Root) CheckExample(n *source.Node) diag.List {
@@ -132,24 +132,23 @@ func (x *exampler) symbol(t *schema.Type, n *schema.Node) string {
 	return x.g.qualified(d.pkg, d.constants[i])
 }
 
-// raw reads bytes in one of their two forms.
+// raw reads bytes: base64 in an example, characters up to U+00FF in a default, as Avro has them.
 func (x *exampler) raw(n *schema.Node) ([]byte, bool) {
-	const hint = `write {"base64": "..."}, or a string of characters up to U+00FF`
-	if text := n.Get("base64"); text != nil && len(n.Pairs) == 1 && text.Kind == schema.JSONString {
-		b, err := base64.StdEncoding.DecodeString(text.Value)
+	if n.Kind != schema.JSONString {
+		x.wrong(n, "bytes", "write them in base64")
+		return nil, false
+	}
+	if !x.defaults {
+		b, err := base64.StdEncoding.DecodeString(n.Value)
 		if err != nil {
-			x.fault(text, "", "not base64: %v", err)
+			x.fault(n, "write bytes in base64, padded", "%q is not base64: %v", n.Value, err)
 		}
 		return b, err == nil
-	}
-	if n.Kind != schema.JSONString {
-		x.wrong(n, "bytes", hint)
-		return nil, false
 	}
 	b := []byte{}
 	for _, c := range n.Value {
 		if c > 0xFF {
-			x.fault(n, hint, "the character %q stands for no byte", c)
+			x.fault(n, "write a string of characters up to U+00FF", "the character %q stands for no byte", c)
 			return nil, false
 		}
 		b = append(b, byte(c))

@@ -1,6 +1,6 @@
 // Package bus carries typed messages over Watermill: it is what the code that eventgen generates from an AsyncAPI document calls.
 //
-// Sending: a Contract describes one message of one channel; Send encodes, frames and publishes it. Receiving: Receive registers one operation with a
+// Sending: a Spec describes one message of one channel; Send encodes, frames and publishes it. Receiving: Receive registers one operation with a
 // Watermill router. A message is acknowledged only after its handler returned nil, after the declared policy said that it may be passed over, or after it
 // lies on the dead letter topic. Nothing is acknowledged silently.
 //
@@ -12,10 +12,9 @@ import (
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
-)
 
-// IsAtLeastVersion1 is named by generated code, so that code and runtime that do not fit together do not compile.
-const IsAtLeastVersion1 = true
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin"
+)
 
 // Reserved names of message metadata: what Kafka keeps beside the headers of a record. They are never headers themselves. A subscriber sets all of them after
 // copying the record's headers, so that a foreign header cannot pose as one.
@@ -96,8 +95,29 @@ type Codec[T any] struct {
 	Plan func(writer string) (func(b []byte, v *T) error, error)
 }
 
-// Contract describes one message on one channel. Generated code fills it in.
-type Contract[T any, K Key, H any] struct {
+// Avro is the codec of a generated Avro record.
+func Avro[T any, P interface {
+	*T
+	avrobin.Value
+	AppendAvro(b []byte) ([]byte, error)
+	DecodeAvro(b []byte) error
+	Validate() error
+}]() Codec[T] {
+	t := P(new(T)).AvroType()
+	return Codec[T]{
+		Name: t.Name, Schema: t.Schema, Fingerprint: t.Fingerprint,
+		Append: func(b []byte, v *T) ([]byte, error) {
+			if err := P(v).Validate(); err != nil {
+				return nil, err
+			}
+			return P(v).AppendAvro(b)
+		},
+		Decode: func(b []byte, v *T) error { return P(v).DecodeAvro(b) },
+	}
+}
+
+// Spec describes one message on one channel. Generated code fills it in.
+type Spec[T any, K Key, H any] struct {
 	Name        string // of the message, as in the document
 	Topic       string
 	Subject     string // in the registry; for Confluent

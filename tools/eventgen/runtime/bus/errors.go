@@ -3,6 +3,8 @@ package bus
 import (
 	"errors"
 	"fmt"
+
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/singleobject"
 )
 
 // Permanent marks an error that trying again cannot cure: the message goes to the dead letter topic at once. Handlers use it for messages that break a rule.
@@ -30,7 +32,7 @@ func (p permanent) Error() string { return p.err.Error() }
 func (p permanent) Unwrap() error { return p.err }
 
 // ErrUnknownMessage says that a payload is none of the channel's messages. Errors given to OnDeadLetter can be tested for it.
-var ErrUnknownMessage = errors.New("not a message of this channel")
+var ErrUnknownMessage = singleobject.ErrUnknown
 
 // ErrInvalid says that a payload was decoded but breaks its contract: a key or a header that is missing or wrong.
 var ErrInvalid = errors.New("breaks its contract")

@@ -10,8 +10,8 @@ import (
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/registry"
-	"github.com/deferpay/deferpay/tools/eventgen/runtime/wire"
 )
 
 // Route says what becomes of one message of a channel. On and Ignore make them.
@@ -31,7 +31,7 @@ type target struct {
 }
 
 // On routes a message to its handler.
-func On[T any, K Key, H any](c *Contract[T, K, H], f func(context.Context, *Message[T, K, H]) error) Route {
+func On[T any, K Key, H any](c *Spec[T, K, H], f func(context.Context, *Message[T, K, H]) error) Route {
 	r := Ignore(c)
 	r.plan = func(writer string) (any, error) {
 		if c.Codec.Plan == nil {
@@ -50,12 +50,12 @@ func On[T any, K Key, H any](c *Contract[T, K, H], f func(context.Context, *Mess
 }
 
 // Ignore passes a message over: it is the channel's, but the operation does not take it.
-func Ignore[T any, K Key, H any](c *Contract[T, K, H]) Route {
+func Ignore[T any, K Key, H any](c *Spec[T, K, H]) Route {
 	return Route{name: c.Name, record: c.Codec.Name, subject: c.Subject, schema: c.Codec.Schema, framing: c.Framing, fingerprint: c.Codec.Fingerprint}
 }
 
 // decode turns a raw message into what the handler takes. Its errors are permanent.
-func decode[T any, K Key, H any](c *Contract[T, K, H], raw *message.Message, p provenance, t target) (*Message[T, K, H], error) {
+func decode[T any, K Key, H any](c *Spec[T, K, H], raw *message.Message, p provenance, t target) (*Message[T, K, H], error) {
 	m := &Message[T, K, H]{Key: K(p.key), Topic: p.topic, Partition: p.partition, Offset: p.offset, Time: p.time, Attempt: p.attempt}
 	dec := c.Codec.Decode
 	if t.decoder != nil {
@@ -121,7 +121,7 @@ func (rs *routes) find(ctx context.Context, m *message.Message) (target, error) 
 		if err == nil || !IsPermanent(err) {
 			return t, err
 		}
-		if errs == nil || !errors.Is(err, wire.ErrFraming) {
+		if errs == nil || !errors.Is(err, avrobin.ErrFraming) {
 			errs = err
 		}
 	}
@@ -131,17 +131,17 @@ func (rs *routes) find(ctx context.Context, m *message.Message) (target, error) 
 func (rs *routes) findFramed(ctx context.Context, f Framing, m *message.Message) (target, error) {
 	switch f {
 	case Confluent:
-		id, body, err := wire.SplitConfluent(m.Payload)
+		id, body, err := avrobin.CutConfluent(m.Payload)
 		if err != nil {
 			return target{}, Permanentf("%w: %w", ErrUndecodable, err)
 		}
-		k, err := rs.learn(ctx, id)
+		k, err := rs.learn(ctx, int(id))
 		if err == nil {
 			err = k.err
 		}
 		return target{k.route, k.decoder, body}, err
 	case SingleObject:
-		fp, body, err := wire.SplitSingleObject(m.Payload)
+		fp, body, err := avrobin.CutSingleObject(m.Payload)
 		if err != nil {
 			return target{}, Permanentf("%w: %w", ErrUndecodable, err)
 		}

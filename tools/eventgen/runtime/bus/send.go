@@ -8,8 +8,8 @@ import (
 	"github.com/ThreeDotsLabs/watermill"
 	"github.com/ThreeDotsLabs/watermill/message"
 
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/registry"
-	"github.com/deferpay/deferpay/tools/eventgen/runtime/wire"
 )
 
 // Sender publishes messages. It is safe for concurrent use when its publisher is.
@@ -45,7 +45,7 @@ func SendWithTraceparent(from func(context.Context) string) SendOption {
 
 // Send publishes one message and returns when the publisher has it; with a publisher that waits for the broker, when the broker has it. Sending again after an
 // error may publish it twice. The error says what of the contract a message breaks; it is then Permanent.
-func Send[T any, K Key, H any](ctx context.Context, s *Sender, c *Contract[T, K, H], key K, v *T, h *H) error {
+func Send[T any, K Key, H any](ctx context.Context, s *Sender, c *Spec[T, K, H], key K, v *T, h *H) error {
 	msg, err := Encode(ctx, s, c, key, v, h)
 	if err != nil {
 		return fmt.Errorf("send %s: %w", c.Name, err)
@@ -70,7 +70,7 @@ func SendTombstone[K Key](ctx context.Context, s *Sender, topic string, key K) e
 }
 
 // Encode makes the message that Send would publish.
-func Encode[T any, K Key, H any](ctx context.Context, s *Sender, c *Contract[T, K, H], key K, v *T, h *H) (*message.Message, error) {
+func Encode[T any, K Key, H any](ctx context.Context, s *Sender, c *Spec[T, K, H], key K, v *T, h *H) (*message.Message, error) {
 	payload, err := encodePayload(ctx, s.registry, c, v)
 	if err != nil {
 		return nil, err
@@ -119,7 +119,7 @@ func (s *Sender) fill(ctx context.Context, declared []Header, m message.Metadata
 	}
 }
 
-func checkKey[T any, K Key, H any](c *Contract[T, K, H], key K, v *T) error {
+func checkKey[T any, K Key, H any](c *Spec[T, K, H], key K, v *T) error {
 	if err := key.Validate(); err != nil {
 		return fmt.Errorf("key %w", err)
 	}
@@ -129,7 +129,7 @@ func checkKey[T any, K Key, H any](c *Contract[T, K, H], key K, v *T) error {
 	return nil
 }
 
-func encodePayload[T any, K Key, H any](ctx context.Context, schemas registry.Schemas, c *Contract[T, K, H], v *T) ([]byte, error) {
+func encodePayload[T any, K Key, H any](ctx context.Context, schemas registry.Schemas, c *Spec[T, K, H], v *T) ([]byte, error) {
 	var b []byte
 	switch c.Framing {
 	case Confluent:
@@ -140,9 +140,9 @@ func encodePayload[T any, K Key, H any](ctx context.Context, schemas registry.Sc
 		if err != nil {
 			return nil, fmt.Errorf("schema of %s under subject %s: %w", c.Codec.Name, c.Subject, err)
 		}
-		b = wire.AppendConfluent(make([]byte, 0, 256), id)
+		b = avrobin.AppendConfluentHeader(make([]byte, 0, 256), uint32(id))
 	case SingleObject:
-		b = wire.AppendSingleObject(make([]byte, 0, 256), c.Codec.Fingerprint)
+		b = avrobin.AppendSingleObjectHeader(make([]byte, 0, 256), c.Codec.Fingerprint)
 	}
 	b, err := c.Codec.Append(b, v)
 	if err != nil {

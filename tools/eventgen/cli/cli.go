@@ -1,0 +1,133 @@
+// Package cli is the eventgen command: flags in, files, topics and subjects out, and an exit status.
+package cli
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/deferpay/deferpay/tools/eventgen/diag"
+)
+
+// Exit statuses.
+const (
+	done  = 0
+	fault = 1 // of the documents, or of what they were compared with
+	usage = 2
+)
+
+const help = `eventgen makes typed Watermill code from AsyncAPI 3 documents with Avro payloads.
+
+  eventgen generate -out DIR -import PATH [-role owner|client] [-check] [-strict] DOCUMENT...
+  eventgen topics  apply|diff      -brokers HOST:PORT[,...]  DOCUMENT...
+  eventgen schemas register|check  -registry URL             DOCUMENT...
+
+Every generated package lies below DIR; its import path is PATH and the folder. Documents of one call share the types of the schemas they share.
+Exit status: 0 done; 1 the documents (or what they were compared with) are at fault; 2 wrong usage. Nothing is written unless every document is good.
+
+Examples:
+
+  # gen/ from two documents that share schemas
+  eventgen generate -out gen -import example.com/shop/gen specs/orders/asyncapi.yaml specs/stock/asyncapi.yaml
+
+  # in a gate: fails, and names the files, when gen/ is not what the documents say
+  eventgen generate -check -out gen -import example.com/shop/gen specs/orders/asyncapi.yaml specs/stock/asyncapi.yaml
+
+  # before a deployment: topics and subjects become what the documents say
+  eventgen topics apply -brokers localhost:9092 specs/orders/asyncapi.yaml
+  eventgen schemas register -registry http://localhost:8085 specs/orders/asyncapi.yaml
+
+eventgen COMMAND -help lists the flags of a command.
+`
+
+// Run runs one command and gives its exit status.
+func Run(args []string, stdout, stderr io.Writer) int {
+	c := &command{stdout: stdout, stderr: stderr}
+	if len(args) == 0 {
+		fmt.Fprint(stderr, help)
+		return usage
+	}
+	switch args[0] {
+	case "generate":
+		return c.generate(args[1:])
+	case "topics":
+		return c.topics(args[1:])
+	case "schemas":
+		return c.schemas(args[1:])
+	case "help", "-h", "-help", "--help":
+		fmt.Fprint(stdout, help)
+		return done
+	}
+	near, ok := diag.Nearest(args[0], []string{"generate", "topics", "schemas", "help"})
+	hint := "the commands are generate, topics, schemas, help"
+	if ok {
+		hint = "did you mean " + near + "?"
+	}
+	return c.wrong("there is no command %q\n  hint: %s", args[0], hint)
+}
+
+type command struct{ stdout, stderr io.Writer }
+
+func (c *command) wrong(format string, args ...any) int {
+	fmt.Fprintf(c.stderr, "eventgen: "+format+"\n", args...)
+	return usage
+}
+
+func (c *command) failed(err error) int {
+	fmt.Fprintf(c.stderr, "eventgen: %v\n", err)
+	return fault
+}
+
+// tell prints diagnostics and says whether there is an error among them.
+func (c *command) tell(ds diag.List) (failed bool) {
+	if len(ds) > 0 {
+		fmt.Fprintln(c.stderr, ds.Error())
+	}
+	return ds.HasErrors()
+}
+
+// flags makes the flag set of a command.
+func (c *command) flags(name, synopsis string) *flag.FlagSet {
+	f := flag.NewFlagSet("eventgen "+name, flag.ContinueOnError)
+	f.SetOutput(c.stderr)
+	f.Usage = func() {
+		fmt.Fprintf(f.Output(), "usage: eventgen %s %s\n\n", name, synopsis)
+		f.PrintDefaults()
+	}
+	return f
+}
+
+// parse gives the documents, or an exit status when there is nothing to do.
+func (c *command) parse(f *flag.FlagSet, args []string) (docs []string, status int, ok bool) {
+	for _, a := range args {
+		if a == "-h" || a == "-help" || a == "--help" {
+			f.SetOutput(c.stdout)
+		}
+	}
+	if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return nil, done, false
+	} else if err != nil {
+		return nil, usage, false
+	}
+	if f.NArg() == 0 {
+		return nil, c.wrong("name at least one AsyncAPI document"), false
+	}
+	for _, d := range f.Args() {
+		if strings.HasPrefix(d, "-") {
+			return nil, c.wrong("%s comes after a document\n  hint: flags come first", d), false
+		}
+	}
+	return f.Args(), done, true
+}
+
+// disk is the file system of the machine: unlike os.DirFS it takes any path, so that documents may lie anywhere.
+type disk struct{}
+
+func (disk) Open(name string) (fs.File, error)          { return os.Open(name) }
+func (disk) ReadFile(name string) ([]byte, error)       { return os.ReadFile(name) }
+func (disk) Stat(name string) (fs.FileInfo, error)      { return os.Stat(name) }
+func (disk) ReadDir(name string) ([]fs.DirEntry, error) { return os.ReadDir(name) }

@@ -1,0 +1,153 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/deferpay/deferpay/tools/eventgen/generate"
+	"github.com/deferpay/deferpay/tools/eventgen/model"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/registry"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/topics"
+)
+
+// verb takes the word behind topics or schemas.
+func verb(args []string, verbs ...string) (string, []string, error) {
+	if len(args) > 0 {
+		for _, v := range verbs {
+			if args[0] == v {
+				return v, args[1:], nil
+			}
+		}
+	}
+	return "", nil, errors.New("say " + strings.Join(verbs, " or "))
+}
+
+// contract reads the documents for what they say, without generating.
+func (c *command) contract(docs []string) (*model.Model, bool) {
+	m, _, ds := generate.Model(disk{}, generate.Config{Documents: docs, ImportPath: "contract"})
+	return m, !c.tell(ds)
+}
+
+func (c *command) topics(args []string) int {
+	what, args, err := verb(args, "apply", "diff")
+	if err != nil && !asksHelp(args) {
+		return c.wrong("topics: %v", err)
+	}
+	f := c.flags("topics apply|diff", "-brokers HOST:PORT[,...] DOCUMENT...")
+	brokers := f.String("brokers", "", "addresses of the broker, by commas")
+	timeout := f.Duration("timeout", 30*time.Second, "give up after")
+	docs, status, ok := c.parse(f, args)
+	switch {
+	case !ok:
+		return status
+	case *brokers == "":
+		return c.wrong("topics needs -brokers")
+	}
+	m, ok := c.contract(docs)
+	if !ok {
+		return fault
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), *timeout)
+	defer cancel()
+	cl, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(*brokers, ",")...))
+	if err != nil {
+		return c.failed(err)
+	}
+	defer cl.Close()
+	if what == "apply" {
+		return c.applyTopics(ctx, cl, m.Topics())
+	}
+	drift, err := topics.Diff(ctx, cl, m.Topics())
+	if err != nil {
+		return c.failed(err)
+	}
+	for _, d := range drift {
+		fmt.Fprintln(c.stdout, d)
+	}
+	if len(drift) > 0 {
+		return fault
+	}
+	return done
+}
+
+func (c *command) applyTopics(ctx context.Context, cl *kgo.Client, want []topics.Topic) int {
+	changed, err := topics.Apply(ctx, cl, want)
+	for _, d := range changed {
+		if d.Want == "" {
+			fmt.Fprintf(c.stdout, "created topic %s\n", d.Topic)
+		} else {
+			fmt.Fprintf(c.stdout, "topic %s: set %s to %s (was %s)\n", d.Topic, d.Setting, d.Want, d.Have)
+		}
+	}
+	if err != nil {
+		return c.failed(err)
+	}
+	return done
+}
+
+func (c *command) schemas(args []string) int {
+	what, args, err := verb(args, "register", "check")
+	if err != nil && !asksHelp(args) {
+		return c.wrong("schemas: %v", err)
+	}
+	f := c.flags("schemas register|check", "-registry URL DOCUMENT...")
+	url := f.String("registry", "", "URL of the schema registry; it may have a path and credentials")
+	level := f.String("compatibility", "FULL_TRANSITIVE", "level that register sets on every subject")
+	timeout := f.Duration("timeout", 30*time.Second, "give up after")
+	docs, status, ok := c.parse(f, args)
+	switch {
+	case !ok:
+		return status
+	case *url == "":
+		return c.wrong("schemas needs -registry")
+	}
+	m, ok := c.contract(docs)
+	if !ok {
+		return fault
+	}
+	cl, err := registry.NewClient(*url)
+	if err != nil {
+		return c.wrong("%v", err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), *timeout)
+	defer cancel()
+	if what == "register" {
+		return c.results(cl.Register(ctx, m.Subjects(), *level))
+	}
+	return c.results(cl.Check(ctx, m.Subjects()))
+}
+
+// results prints what became of the subjects. A subject that is new or changed is not what the documents say: only check can find one.
+func (c *command) results(rs []registry.Result, err error) int {
+	status := done
+	for _, r := range rs {
+		switch r.State {
+		case "new", "changed":
+			status = fault
+			fmt.Fprintf(c.stdout, "%-12s %s\n", r.State, r.Subject)
+		case "incompatible":
+			status = fault
+			fmt.Fprintf(c.stdout, "%-12s %s\n  %s\n", r.State, r.Subject, strings.ReplaceAll(strings.TrimSpace(r.Detail), "\n", "\n  "))
+		default:
+			fmt.Fprintf(c.stdout, "%-12s %s id %d\n", r.State, r.Subject, r.ID)
+		}
+	}
+	if err != nil {
+		return c.failed(err)
+	}
+	return status
+}
+
+func asksHelp(args []string) bool {
+	for _, a := range args {
+		if a == "-h" || a == "-help" || a == "--help" {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,109 @@
+// Package generate runs the stages of eventgen one after the other: documents in, files out. It writes nothing.
+package generate
+
+import (
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/deferpay/deferpay/tools/eventgen/avro"
+	"github.com/deferpay/deferpay/tools/eventgen/diag"
+	"github.com/deferpay/deferpay/tools/eventgen/emit"
+	"github.com/deferpay/deferpay/tools/eventgen/model"
+	"github.com/deferpay/deferpay/tools/eventgen/parse"
+)
+
+// Config says what to generate.
+type Config struct {
+	Documents  []string // paths in the file system
+	ImportPath string   // of the output folder
+	Client     bool     // for the other side of every operation: send and receive swapped
+	Strict     bool     // warnings are errors
+}
+
+// Generate gives the files of all documents, by their paths below the output folder. The same input gives the same bytes. Diagnostics are sorted by place; when
+// one of them is an error there are no files.
+func Generate(fsys fs.FS, c Config) (map[string][]byte, diag.List) {
+	m, files, diags := Model(fsys, c)
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	out, err := print(m, files, c)
+	if err != nil {
+		diags.Add(diag.Diagnostic{Message: "eventgen is at fault: " + err.Error(), Hint: "please report it with the documents"})
+		return nil, diags
+	}
+	clashes(m, out.types, &diags)
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	return out.files, diags
+}
+
+// Model gives what would be generated, for commands that need the contract and no code.
+func Model(fsys fs.FS, c Config) (*model.Model, *parse.Files, diag.List) {
+	var diags diag.List
+	files := parse.NewFiles(fsys, &diags)
+	docs := parse.Documents(files, c.Documents, &diags)
+	var m *model.Model
+	if !diags.HasErrors() {
+		m = model.Build(docs, files, model.Config{ImportPath: c.ImportPath, Client: c.Client}, &diags)
+	}
+	if c.Strict {
+		diags = diags.Strict()
+	}
+	return m, files, diags.Sorted()
+}
+
+type printed struct {
+	files map[string][]byte
+	types map[string]avro.GoType
+}
+
+func print(m *model.Model, files *parse.Files, c Config) (printed, error) {
+	header := func(sources []string) string { return Header(files, sources) }
+	out, names, err := m.Avro.Emit(avro.Config{ImportPath: c.ImportPath, Header: header})
+	if err != nil {
+		return printed{}, err
+	}
+	buses, err := emit.Packages(m, header)
+	if err != nil {
+		return printed{}, err
+	}
+	for path, data := range buses {
+		if _, taken := out[path]; taken {
+			return printed{}, fmt.Errorf("two files are called %s", path)
+		}
+		out[path] = data
+	}
+	return printed{out, names}, nil
+}
+
+// clashes refuses names of documents that are names of Avro types and packages too.
+func clashes(m *model.Model, types map[string]avro.GoType, diags *diag.List) {
+	for _, full := range slices.Sorted(maps.Keys(types)) {
+		t := types[full]
+		for _, p := range m.Packages {
+			if p.Name == t.Package {
+				diags.ErrorHint(diag.Pos{File: p.Document}, "name the package of the document with info.x-go-package", "the package %s is that of the Avro type %s too", p.Name, full)
+			}
+		}
+		for _, s := range m.Sealed {
+			if s.Package == t.Package && s.Go == t.Name && s.Together {
+				diags.ErrorHint(diag.Pos{File: s.Sources[0]}, "give the channel another name", "the channel of %s would be called as the Avro type %s", s.Go, full)
+			}
+		}
+	}
+}
+
+// Header gives the first lines of a generated file: the mark, and each source with the beginning of its SHA-256.
+func Header(files *parse.Files, sources []string) string {
+	var b strings.Builder
+	b.WriteString(emit.Marker + "\n")
+	for _, s := range slices.Compact(slices.Sorted(slices.Values(sources))) {
+		fmt.Fprintf(&b, "// Source: %s %s\n", s, files.Sum(s)[:12])
+	}
+	return b.String()
+}

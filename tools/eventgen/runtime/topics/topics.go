@@ -1,0 +1,230 @@
+// Package topics makes the topics of a broker what a contract says: it creates what is missing, tells what differs, and never takes anything away.
+//
+// Generated code lists the topics; deployment applies them and services verify them when they start.
+package topics
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// Topic is a topic as its contract declares it.
+type Topic struct {
+	Name       string
+	Partitions int32    // 0: the broker's default, and any number will do
+	Replicas   int16    // 0: the broker's default; compared by nobody, as it is the operator's to choose
+	Configs    []Config // those not named are the broker's
+}
+
+// Config is one setting, as Kafka writes it.
+type Config struct{ Name, Value string }
+
+// Drift is one way in which a broker differs from the contract.
+type Drift struct {
+	Topic   string
+	Setting string // "exists", "partitions" or the name of a setting
+	Want    string
+	Have    string
+}
+
+// String tells the drift in one line.
+func (d Drift) String() string {
+	if d.Setting == settingExists {
+		return fmt.Sprintf("topic %s does not exist", d.Topic)
+	}
+	return fmt.Sprintf("topic %s: %s is %s, the contract says %s", d.Topic, d.Setting, d.Have, d.Want)
+}
+
+const (
+	settingExists     = "exists"
+	settingPartitions = "partitions"
+)
+
+// DriftError is the error of Verify: a broker that is there and differs.
+type DriftError []Drift
+
+// Error tells every drift, one a line.
+func (e DriftError) Error() string {
+	lines := make([]string, len(e))
+	for i, d := range e {
+		lines[i] = d.String()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Missing says whether a topic does not exist, rather than being wrong.
+func (e DriftError) Missing() bool {
+	return slices.ContainsFunc(e, func(d Drift) bool { return d.Setting == settingExists })
+}
+
+// Verify gives nil when every topic is as declared, a DriftError when not, and any other error when the broker could not tell.
+func Verify(ctx context.Context, cl *kgo.Client, want []Topic) error {
+	drift, err := Diff(ctx, cl, want)
+	if err != nil {
+		return err
+	}
+	if len(drift) > 0 {
+		return DriftError(drift)
+	}
+	return nil
+}
+
+// Diff tells how the broker differs from what is declared, in the order declared. Settings and topics that are not declared are not looked at.
+func Diff(ctx context.Context, cl *kgo.Client, want []Topic) ([]Drift, error) {
+	adm := kadm.NewClient(cl)
+	names := make([]string, len(want))
+	for i, t := range want {
+		names[i] = t.Name
+	}
+	have, err := adm.ListTopics(ctx, names...)
+	if err != nil {
+		return nil, fmt.Errorf("list topics: %w", err)
+	}
+	configs, err := describe(ctx, adm, have)
+	if err != nil {
+		return nil, err
+	}
+	var out []Drift
+	for _, t := range want {
+		d, ok := have[t.Name]
+		switch {
+		case !ok || errors.Is(d.Err, kerr.UnknownTopicOrPartition):
+			out = append(out, Drift{Topic: t.Name, Setting: settingExists})
+		case d.Err != nil:
+			return nil, fmt.Errorf("topic %s: %w", t.Name, d.Err)
+		default:
+			out = append(out, differences(t, len(d.Partitions), configs[t.Name])...)
+		}
+	}
+	return out, nil
+}
+
+func describe(ctx context.Context, adm *kadm.Client, have kadm.TopicDetails) (map[string]map[string]string, error) {
+	var names []string
+	for name, d := range have {
+		if d.Err == nil {
+			names = append(names, name)
+		}
+	}
+	out := map[string]map[string]string{}
+	if len(names) == 0 {
+		return out, nil
+	}
+	slices.Sort(names)
+	all, err := adm.DescribeTopicConfigs(ctx, names...)
+	if err != nil {
+		return nil, fmt.Errorf("describe topic settings: %w", err)
+	}
+	for _, r := range all {
+		if r.Err != nil {
+			return nil, fmt.Errorf("describe the settings of topic %s: %w", r.Name, r.Err)
+		}
+		m := map[string]string{}
+		for _, c := range r.Configs {
+			if c.Value != nil {
+				m[c.Key] = *c.Value
+			}
+		}
+		out[r.Name] = m
+	}
+	return out, nil
+}
+
+func differences(t Topic, partitions int, configs map[string]string) []Drift {
+	var out []Drift
+	if t.Partitions > 0 && int(t.Partitions) != partitions {
+		out = append(out, Drift{t.Name, settingPartitions, fmt.Sprint(t.Partitions), fmt.Sprint(partitions)})
+	}
+	for _, c := range t.Configs {
+		if have := configs[c.Name]; !same(c.Value, have) {
+			out = append(out, Drift{t.Name, c.Name, c.Value, have})
+		}
+	}
+	return out
+}
+
+// same compares settings: the items of a list may come in any order.
+func same(a, b string) bool {
+	if a == b {
+		return true
+	}
+	x, y := strings.Split(a, ","), strings.Split(b, ",")
+	for _, l := range [][]string{x, y} {
+		for i := range l {
+			l[i] = strings.TrimSpace(l[i])
+		}
+		slices.Sort(l)
+	}
+	return slices.Equal(x, y)
+}
+
+// ErrShrink says that a topic has more partitions than the contract says. Partitions cannot be taken away, and adding some moves keys.
+var ErrShrink = errors.New("the number of partitions is not changed for you: keys would move to other partitions, or records would be lost")
+
+// Apply creates missing topics and alters settings that differ, and tells what it did. Partitions of a topic that exists are never changed; that error is ErrShrink,
+// and nothing at all is done then. Doing it again does nothing.
+func Apply(ctx context.Context, cl *kgo.Client, want []Topic) (done []Drift, err error) {
+	drift, err := Diff(ctx, cl, want)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range drift {
+		if d.Setting == settingPartitions {
+			return nil, fmt.Errorf("%s: %w", d, ErrShrink)
+		}
+	}
+	adm := kadm.NewClient(cl)
+	for _, d := range drift {
+		if d.Setting == settingExists {
+			i := slices.IndexFunc(want, func(t Topic) bool { return t.Name == d.Topic })
+			err = create(ctx, adm, want[i])
+		} else {
+			err = alter(ctx, adm, d)
+		}
+		if err != nil {
+			return done, err
+		}
+		done = append(done, d)
+	}
+	return done, nil
+}
+
+func create(ctx context.Context, adm *kadm.Client, t Topic) error {
+	configs := map[string]*string{}
+	for _, c := range t.Configs {
+		configs[c.Name] = &c.Value
+	}
+	partitions, replicas := t.Partitions, t.Replicas
+	if partitions == 0 {
+		partitions = -1
+	}
+	if replicas == 0 {
+		replicas = -1
+	}
+	r, err := adm.CreateTopic(ctx, partitions, replicas, configs, t.Name)
+	if err == nil {
+		err = r.Err
+	}
+	if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
+		return fmt.Errorf("create topic %s: %w", t.Name, err)
+	}
+	return nil
+}
+
+func alter(ctx context.Context, adm *kadm.Client, d Drift) error {
+	r, err := adm.AlterTopicConfigs(ctx, []kadm.AlterConfig{{Op: kadm.SetConfig, Name: d.Setting, Value: &d.Want}}, d.Topic)
+	if err == nil && len(r) > 0 {
+		err = r[0].Err
+	}
+	if err != nil {
+		return fmt.Errorf("set %s of topic %s: %w", d.Setting, d.Topic, err)
+	}
+	return nil
+}
