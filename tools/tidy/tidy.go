@@ -1,0 +1,217 @@
+// Package tidy keeps the shape of the code: which package may import which, and why not. Its tests hold the repository to
+// it; nothing imports it.
+//
+// The arrows of the project:
+//
+//	cmd -> service -> internal/{api,bus,store} -> domain -> standard library
+//	            \-> services/internal/{journal,kafkabus,serve,...} -> gen -> tools/eventgen/runtime -> hamba/avro
+package tidy
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+)
+
+// Module is the module's path; the rules name its own packages without it.
+const Module = "github.com/deferpay/deferpay"
+
+// Arrow is one import: From imports To, both relative to the module when they are in it.
+type Arrow struct{ From, To string }
+
+func (a Arrow) String() string { return a.From + " -> " + a.To }
+
+// Rule refuses some arrows.
+type Rule struct {
+	Name    string
+	Why     string
+	Refuses func(Arrow) bool
+}
+
+// Refusal is an arrow that a rule refuses.
+type Refusal struct {
+	Arrow Arrow
+	Rule  Rule
+}
+
+func (r Refusal) String() string {
+	return fmt.Sprintf("%s\n  %s: %s", r.Arrow, r.Rule.Name, r.Rule.Why)
+}
+
+// Check gives every refusal, in the order of the arrows.
+func Check(rules []Rule, arrows []Arrow) []Refusal {
+	var out []Refusal
+	for _, a := range arrows {
+		for _, r := range rules {
+			if r.Refuses(a) {
+				out = append(out, Refusal{a, r})
+			}
+		}
+	}
+	return out
+}
+
+// Rules are the project's.
+func Rules() []Rule {
+	return []Rule{
+		{"domain", "the rules of the business are read, tested and replayed alone: they import the standard library and nothing else", func(a Arrow) bool {
+			return isDomain(a.From) && !isStd(a.To)
+		}},
+		{"pure domain", "a decision is a pure function of states and a time: no files, no network, no chance, no log", func(a Arrow) bool {
+			return isDomain(a.From) && (under(a.To, "os", "net", "log", "syscall", "io", "database/sql", "math/rand", "crypto/rand", "sync", "context"))
+		}},
+		{"one hamba", "hamba/avro is no longer maintained and its decoder has known faults: avrobin alone imports it, for scalars, and checks what it reads", func(a Arrow) bool {
+			return under(a.To, "github.com/hamba/avro") && a.From != "tools/eventgen/runtime/avrobin" && inModule(a.From)
+		}},
+		{"service internals", "a service is reached over HTTP and Kafka: what is inside it is nobody else's", func(a Arrow) bool {
+			owner, inside := insideOf(a.To)
+			return inside && !under(a.From, owner)
+		}},
+		{"services apart", "the two services share contracts, not code: contract and billing never import each other", func(a Arrow) bool {
+			from, to := serviceOf(a.From), serviceOf(a.To)
+			return from != "" && to != "" && from != to
+		}},
+		{"layers", "cmd starts the service and no more; api, bus and store never import what starts them; a store knows neither HTTP nor messages", refusesLayer},
+		{"HTTP without Kafka", "a request handler decides through the journal: it has no Kafka client and no message router", func(a Arrow) bool {
+			return isLayer(a.From, "api") && (isKafkaClient(a.To) || under(a.To, "github.com/ThreeDotsLabs", "services/internal/kafkabus"))
+		}},
+		{"journal", "the journal is generic: it knows no service, no message of theirs, and no other Kafka client than kgo", refusesJournal},
+		{"shared plumbing", "what both services share names neither of them", func(a Arrow) bool {
+			return under(a.From, "services/internal") && serviceOf(a.To) != ""
+		}},
+		{"gen", "generated code is thin: standard library, the runtimes it was generated for, Watermill, and its own kind", refusesGen},
+		{"runtime", "users of the generator inherit what its runtime imports: no generated code, no service, no second Kafka client", func(a Arrow) bool {
+			return under(a.From, "tools/eventgen/runtime") &&
+				(under(a.To, "gen", "services", "github.com/IBM/sarama", "github.com/twmb/avro") || under(a.To, "tools") && !under(a.To, "tools/eventgen/runtime"))
+		}},
+		{"stages", "the generator's stages point forward: each takes a value and returns a new one, and knows nothing of those after it", refusesStage},
+		{"services and tools", "services run without the tools: of tools/ they import the generated code's runtime and nothing else", func(a Arrow) bool {
+			return under(a.From, "services") && !isTestHelper(a.From) && under(a.To, "tools") && !under(a.To, "tools/eventgen/runtime")
+		}},
+		{"tools and services", "a tool drives processes, it does not link a service", func(a Arrow) bool {
+			return under(a.From, "tools") && serviceOf(a.To) != ""
+		}},
+		{"test equipment", "the fake broker and the independent Avro codec are for tools and tests; what runs in production does not link them", func(a Arrow) bool {
+			return under(a.From, "services", "gen", "tools/eventgen") && !isTestHelper(a.From) &&
+				under(a.To, "github.com/twmb/franz-go/pkg/kfake", "github.com/twmb/avro", "pgregory.net/rapid", "github.com/anishathalye/porcupine", "testing")
+		}},
+	}
+}
+
+// serviceOf is "services/NAME" for a package of a service, "" for any other, the shared ones included.
+func serviceOf(pkg string) string {
+	parts := strings.Split(pkg, "/")
+	if len(parts) < 2 || parts[0] != "services" || parts[1] == "internal" || parts[1] == "cmd" || parts[1] == "e2e" {
+		return ""
+	}
+	return parts[0] + "/" + parts[1]
+}
+
+// insideOf says whether a package of the module is internal, and whose.
+func insideOf(pkg string) (owner string, inside bool) {
+	if !inModule(pkg) {
+		return "", false
+	}
+	before, _, found := strings.Cut(pkg+"/", "/internal/")
+	return before, found
+}
+
+// isDomain: services/billing/internal/billing and what is below it.
+func isDomain(pkg string) bool {
+	s := serviceOf(pkg)
+	return s != "" && under(pkg, s+"/internal/"+path.Base(s))
+}
+
+func isLayer(pkg, layer string) bool {
+	s := serviceOf(pkg)
+	return s != "" && under(pkg, s+"/internal/"+layer)
+}
+
+func refusesLayer(a Arrow) bool {
+	s := serviceOf(a.From)
+	if s == "" || !inModule(a.To) {
+		return s != "" && under(a.From, s+"/cmd") && !isStd(a.To)
+	}
+	switch {
+	case under(a.From, s+"/cmd"):
+		return a.To != s && !under(a.To, "services/internal/settings", "services/internal/serve")
+	case isLayer(a.From, "store"):
+		return isLayer(a.To, "api") || isLayer(a.To, "bus") || under(a.To, "gen/contractapi", "gen/billingapi", "services/internal/problem", "services/internal/access")
+	case isLayer(a.From, "bus"):
+		return isLayer(a.To, "api")
+	case isLayer(a.From, "api"):
+		return isLayer(a.To, "bus")
+	}
+	return false
+}
+
+func refusesJournal(a Arrow) bool {
+	if !under(a.From, "services/internal/journal") {
+		return false
+	}
+	switch {
+	case under(a.To, "gen"):
+		return a.To != "gen/journalrecord"
+	case under(a.To, "services"):
+		return !under(a.To, "services/internal/journal")
+	}
+	return under(a.To, "github.com/IBM/sarama", "github.com/ThreeDotsLabs/watermill-kafka", "net/http", "github.com/ogen-go")
+}
+
+func refusesGen(a Arrow) bool {
+	return under(a.From, "gen") && !isStd(a.To) && !under(a.To, "gen", "tools/eventgen/runtime", "github.com/ThreeDotsLabs/watermill",
+		"github.com/ogen-go/ogen", "github.com/go-faster", "go.opentelemetry.io/otel", "github.com/google/uuid", "github.com/shopspring/decimal")
+}
+
+// stages of the generator, first to last. Several on one line know nothing of each other's order.
+var stages = [][]string{
+	{"tools/eventgen/diag"},
+	{"tools/eventgen/source"},
+	{"tools/eventgen/avro"},
+	{"tools/eventgen/parse"},
+	{"tools/eventgen/model"},
+	{"tools/eventgen/emit"},
+	{"tools/eventgen/generate", "tools/eventgen"},
+}
+
+func refusesStage(a Arrow) bool {
+	from, to := stageOf(a.From), stageOf(a.To)
+	return from >= 0 && to > from
+}
+
+func stageOf(pkg string) int {
+	if under(pkg, "tools/eventgen/runtime") || pkg == "tools/eventgen" {
+		return -1
+	}
+	return slices.IndexFunc(stages, func(s []string) bool { return under(pkg, s...) })
+}
+
+func isKafkaClient(pkg string) bool {
+	return under(pkg, "github.com/twmb/franz-go", "github.com/IBM/sarama")
+}
+
+// isTestHelper: packages that only tests import, named for it.
+func isTestHelper(pkg string) bool {
+	return strings.HasSuffix(pkg, "test") || strings.HasSuffix(pkg, "sim") || under(pkg, "services/e2e", "services/bench")
+}
+
+// under says whether a package is one of the given ones or below one.
+func under(pkg string, roots ...string) bool {
+	for _, root := range roots {
+		if pkg == root || strings.HasPrefix(pkg, root+"/") {
+			return true
+		}
+	}
+	return false
+}
+
+func inModule(pkg string) bool {
+	return under(pkg, "cmd", "gen", "services", "specs", "tools")
+}
+
+// isStd: the first element of a path outside the standard library has a dot.
+func isStd(pkg string) bool {
+	first, _, _ := strings.Cut(pkg, "/")
+	return !strings.Contains(first, ".") && !inModule(pkg)
+}

@@ -1,0 +1,193 @@
+package tidy
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// arrows are all imports of the module's packages outside tests, and those of what they depend on.
+func arrows(t *testing.T) []Arrow {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-deps", "-json=ImportPath,Imports,Standard", "./...")
+	cmd.Dir = "../.."
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, stderr.String())
+	}
+	var all []Arrow
+	for d := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p struct {
+			ImportPath string
+			Imports    []string
+			Standard   bool
+		}
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		for _, to := range p.Imports {
+			if !p.Standard {
+				all = append(all, Arrow{relative(p.ImportPath), relative(to)})
+			}
+		}
+	}
+}
+
+func relative(pkg string) string { return strings.TrimPrefix(pkg, Module+"/") }
+
+func TestArrows(t *testing.T) {
+	all := arrows(t)
+	for _, r := range Check(Rules(), all) {
+		t.Error(r)
+	}
+	own := slices.ContainsFunc(all, func(a Arrow) bool { return a.From == "services/internal/serve" })
+	if !own {
+		t.Error("go list gave no package of this module: nothing was checked")
+	}
+}
+
+// A library that began to use hamba/avro behind our back would bring its decoder to foreign bytes.
+func TestNobodyElseBringsHamba(t *testing.T) {
+	for _, a := range arrows(t) {
+		if under(a.To, "github.com/hamba/avro") && !under(a.From, "github.com/hamba/avro", "tools/eventgen/runtime/avrobin") {
+			t.Errorf("%s: only avrobin may, directly or not", a)
+		}
+	}
+}
+
+// The checker is checked: each bad arrow of the list must be refused by the rule named, each good one by none, and each
+// rule must have a bad arrow.
+func TestTheCheckerRefuses(t *testing.T) {
+	data, err := os.ReadFile("testdata/arrows.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tested := map[string]bool{}
+	for n, line := range strings.Split(string(data), "\n") {
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		rule, text, _ := strings.Cut(line, "|")
+		from, to, ok := strings.Cut(text, "->")
+		if !ok {
+			t.Fatalf("testdata/arrows.txt:%d: want RULE | from -> to", n+1)
+		}
+		rule = strings.TrimSpace(rule)
+		refusals := Check(Rules(), []Arrow{{strings.TrimSpace(from), strings.TrimSpace(to)}})
+		if rule == "pass" {
+			for _, r := range refusals {
+				t.Errorf("testdata/arrows.txt:%d: must pass, but %v", n+1, r)
+			}
+			continue
+		}
+		tested[rule] = true
+		if !slices.ContainsFunc(refusals, func(r Refusal) bool { return r.Rule.Name == rule }) {
+			t.Errorf("testdata/arrows.txt:%d: %s must be refused by %q, refused by %v", n+1, text, rule, refusals)
+		}
+	}
+	for _, r := range Rules() {
+		if !tested[r.Name] {
+			t.Errorf("no arrow of testdata/arrows.txt tests the rule %q", r.Name)
+		}
+		if r.Why == "" {
+			t.Errorf("the rule %q does not say why", r.Name)
+		}
+	}
+}
+
+// files are those under version control, or nil without git.
+func files(t *testing.T) []string {
+	t.Helper()
+	cmd := exec.Command("git", "ls-files", "-z")
+	cmd.Dir = "../.."
+	out, err := cmd.Output()
+	if err != nil {
+		t.Skip("not a git work tree")
+	}
+	return strings.Split(strings.TrimSuffix(string(out), "\x00"), "\x00")
+}
+
+// What is only true of one machine: folders of somebody's home or workplace, package hosts in lock files.
+var machine = regexp.MustCompile(`(^|[^\w./-])/(root|home/\w+|Users/\w+|work/(main|wt|plan|shared))/` +
+	`|[A-Z]:\\Users\\|https?://(registry\.npmjs\.` + `org|proxy\.golang\.` + `org|pypi\.` + `org|repo1?\.maven\.` + `(apache\.)?org)`)
+
+func TestNothingOfOneMachine(t *testing.T) {
+	for _, name := range files(t) {
+		data, err := os.ReadFile(filepath.Join("../..", name))
+		if err != nil || bytes.IndexByte(data[:min(len(data), 1000)], 0) >= 0 || name == "tools/tidy/tidy_test.go" {
+			continue // deleted and not committed yet, or binary, or the pattern's own tests
+		}
+		for i, line := range strings.Split(string(data), "\n") {
+			if m := machine.FindString(line); m != "" {
+				t.Errorf("%s:%d: %q is true of one machine only", name, i+1, strings.TrimSpace(m))
+			}
+		}
+	}
+}
+
+func TestMachinePattern(t *testing.T) {
+	for text, want := range map[string]bool{
+		`see /root/go/pkg`: true, `"/home/ann/x"`: true, "=/work/main/specs": true, "`/Users/bob/go`": true,
+		`"resolved": "https://registry.npmjs.` + `org/x"`: true, `C:\Users\x`: true,
+		`/var/root/x`: false, `specs/home/page/`: false, `/workspace/x`: false, `https://go.dev`: false, `/homes/`: false,
+	} {
+		if got := machine.MatchString(text); got != want {
+			t.Errorf("%q: matched %v, want %v", text, got, want)
+		}
+	}
+}
+
+const maxLines = 70
+
+// Functions fit a screen and every package says what it gives. Generated code is what its templates make it.
+func TestFunctionsFitAScreenAndPackagesAreDocumented(t *testing.T) {
+	documented := map[string]bool{}
+	for _, name := range files(t) {
+		if !strings.HasSuffix(name, ".go") || strings.Contains(name, "testdata/") || under(name, "gen") || name == "deps.go" {
+			continue
+		}
+		set := token.NewFileSet()
+		f, err := parser.ParseFile(set, filepath.Join("../..", name), nil, parser.ParseComments|parser.SkipObjectResolution)
+		if err != nil {
+			continue // deleted and not committed yet; what does not parse does not build either
+		}
+		if dir := filepath.Dir(name); !strings.HasSuffix(name, "_test.go") && !ast.IsGenerated(f) {
+			documented[dir] = documented[dir] || f.Doc != nil
+		}
+		for _, d := range f.Decls {
+			fn, ok := d.(*ast.FuncDecl)
+			if !ok || strings.HasSuffix(name, "_test.go") || ast.IsGenerated(f) {
+				continue
+			}
+			if lines := set.Position(fn.End()).Line - set.Position(fn.Pos()).Line + 1; lines > maxLines {
+				t.Errorf("%s: %s has %d lines; a function fits a screen, %d lines", place(set, fn), fn.Name.Name, lines, maxLines)
+			}
+		}
+	}
+	for dir, ok := range documented {
+		if !ok {
+			t.Errorf("%s: no package comment; say what the package gives and who may import it", dir)
+		}
+	}
+}
+
+func place(set *token.FileSet, fn *ast.FuncDecl) string {
+	p := set.Position(fn.Pos())
+	return fmt.Sprintf("%s:%d", strings.TrimPrefix(filepath.ToSlash(p.Filename), "../../"), p.Line)
+}
