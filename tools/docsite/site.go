@@ -1,0 +1,126 @@
+package main
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	"html/template"
+	"os"
+	"path/filepath"
+
+	"github.com/yuin/goldmark"
+	"github.com/yuin/goldmark/extension"
+
+	"github.com/deferpay/deferpay/tools/specfile"
+)
+
+//go:embed templates
+var templates embed.FS
+
+// Page is one page of the site, ready for its template.
+type Page struct {
+	File     string // its name in the site
+	Title    string
+	Kind     string // "HTTP interface" or "Kafka events"
+	Summary  string
+	Version  string
+	Source   string // the document it was made from
+	Sections []Section
+	API      *APIDoc
+	Events   *EventsDoc
+}
+
+// Section is an entry of the table of contents.
+type Section struct {
+	Title, Anchor string
+	Badge         string // the method of an operation
+	Entries       []Section
+}
+
+// documents are the public documents, in the order of the site.
+var documents = []struct{ path, page string }{
+	{"contract/openapi.yaml", "contract-api.html"},
+	{"contract/asyncapi.yaml", "contract-events.html"},
+	{"billing/openapi.yaml", "billing-api.html"},
+	{"billing/asyncapi.yaml", "billing-events.html"},
+}
+
+// Site renders every public document under the folder of contracts. It writes nothing.
+func Site(specs string) (map[string][]byte, error) {
+	set := specfile.NewSet()
+	var pages []*Page
+	for _, d := range documents {
+		root, err := set.Open(filepath.Join(specs, filepath.FromSlash(d.path)))
+		if err != nil {
+			return nil, err
+		}
+		page := &Page{File: d.page, Title: root.Get("info", "title").Str(), Summary: root.Get("info", "summary").Str(), Version: root.Get("info", "version").Str(), Source: "specs/" + d.path}
+		if root.Get("openapi").Ok() {
+			page.Kind = "HTTP interface"
+			page.API = readAPI(root)
+			page.Sections = page.API.sections()
+		} else {
+			page.Kind = "Kafka events"
+			if page.Events, err = readEvents(root); err != nil {
+				return nil, fmt.Errorf("%s: %w", d.path, err)
+			}
+			page.Sections = page.Events.sections()
+		}
+		pages = append(pages, page)
+	}
+	return render(pages)
+}
+
+func render(pages []*Page) (map[string][]byte, error) {
+	t, err := template.New("").Funcs(template.FuncMap{"markdown": markdown, "fields": newTable}).ParseFS(templates, "templates/*.html")
+	if err != nil {
+		return nil, err
+	}
+	files := map[string][]byte{}
+	for _, p := range pages {
+		var b bytes.Buffer
+		if err := t.ExecuteTemplate(&b, "page.html", p); err != nil {
+			return nil, fmt.Errorf("%s: %w", p.File, err)
+		}
+		files[p.File] = b.Bytes()
+	}
+	var b bytes.Buffer
+	if err := t.ExecuteTemplate(&b, "index.html", pages); err != nil {
+		return nil, err
+	}
+	files["index.html"] = b.Bytes()
+	css, err := templates.ReadFile("templates/style.css")
+	files["style.css"] = css
+	return files, err
+}
+
+// table is what the template of fields takes: the word above the first column, and the rows.
+type table struct {
+	Head   string
+	Fields []Field
+}
+
+func newTable(head string, fields []Field) table { return table{head, fields} }
+
+// md leaves raw HTML out: what an author writes in a description is text.
+var md = goldmark.New(goldmark.WithExtensions(extension.Table))
+
+func markdown(text string) (template.HTML, error) {
+	var b bytes.Buffer
+	if err := md.Convert([]byte(text), &b); err != nil {
+		return "", err
+	}
+	return template.HTML(b.String()), nil // goldmark escapes; raw HTML is dropped
+}
+
+func write(dir string, files map[string][]byte) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	for name, data := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}

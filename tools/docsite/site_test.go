@@ -1,0 +1,143 @@
+package main
+
+import (
+	"path"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/deferpay/deferpay/tools/specfile"
+)
+
+const specs = "../../specs"
+
+func site(t *testing.T) map[string][]byte {
+	t.Helper()
+	files, err := Site(specs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+// TestPagesLoadNothingFromElsewhere: what the browser would fetch by itself is a file of the site. (An address written in a text is text.)
+func TestPagesLoadNothingFromElsewhere(t *testing.T) {
+	loads := regexp.MustCompile(`(?i)(?:src|srcset|data|poster|action)\s*=\s*"([^"]*)"|<link[^>]*href="([^"]*)"|url\(([^)]*)\)|@import\s+(\S+)`)
+	for name, data := range site(t) {
+		for _, m := range loads.FindAllStringSubmatch(string(data), -1) {
+			if target := m[1] + m[2] + m[3] + m[4]; target != "style.css" {
+				t.Errorf("%s loads %q", name, target)
+			}
+		}
+		if strings.Contains(string(data), "<script") {
+			t.Errorf("%s has a script", name)
+		}
+	}
+}
+
+func TestEveryOperationAndMessageIsShown(t *testing.T) {
+	files := site(t)
+	set := specfile.NewSet()
+	count := 0
+	for _, d := range documents {
+		root, err := set.Open(path.Join(specs, d.path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		page := string(files[d.page])
+		has := func(anchor string) {
+			count++
+			if strings.Count(page, `id="`+anchor+`"`) != 1 {
+				t.Errorf("%s: %s is there %d times", d.page, anchor, strings.Count(page, `id="`+anchor+`"`))
+			}
+		}
+		for _, p := range root.Get("paths").Members() {
+			for _, op := range p.Members() {
+				if id := op.Get("operationId").Str(); id != "" {
+					has("op-" + id)
+				}
+			}
+		}
+		for _, op := range root.Get("operations").Members() {
+			has("op-" + op.Name)
+		}
+		for _, m := range root.Get("components", "messages").Members() {
+			has("message-" + m.Name)
+		}
+		for _, s := range root.Get("components", "schemas").Members() {
+			has("schema-" + s.Name)
+		}
+	}
+	if count < 80 {
+		t.Errorf("only %d things were looked for", count)
+	}
+}
+
+func TestLinksLeadSomewhere(t *testing.T) {
+	files := site(t)
+	link := regexp.MustCompile(`href="([^"]*)"`)
+	for name, data := range files {
+		if !strings.HasSuffix(name, ".html") {
+			continue
+		}
+		for _, m := range link.FindAllStringSubmatch(string(data), -1) {
+			file, anchor, _ := strings.Cut(m[1], "#")
+			if strings.Contains(file, ":") {
+				continue // an address in a description, followed only when clicked
+			}
+			if file == "" {
+				file = name
+			}
+			target, ok := files[file]
+			if !ok {
+				t.Errorf("%s: link to %q", name, m[1])
+			} else if anchor != "" && !strings.Contains(string(target), `id="`+anchor+`"`) {
+				t.Errorf("%s: nothing at %q", name, m[1])
+			}
+		}
+	}
+}
+
+func TestAvroFieldsAreShownWithLogicalTypesAndDocs(t *testing.T) {
+	page := string(site(t)["billing-events.html"])
+	for _, want := range []string{
+		"timestamp-micros (long)", // occurredAt
+		"Minor units of the currency: cents for EUR.",
+		"deferpay.event.InvoiceIssued",
+		"SHA-256 over its lines",
+		"30 days", // retention of the topic
+		"billing.contract-facts",
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("billing-events.html has no %q", want)
+		}
+	}
+}
+
+func TestTextIsEscaped(t *testing.T) {
+	html, err := markdown("a <script>alert(1)</script> & **b** [x](javascript:alert(1))")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := string(html); strings.Contains(s, "<script") || strings.Contains(s, "javascript:") || !strings.Contains(s, "<strong>b</strong>") {
+		t.Errorf("%s", s)
+	}
+	files, err := render([]*Page{{File: "x.html", Title: "<img src=x>", Kind: "k", API: &APIDoc{Schemas: []Schema{{Name: "S", Fields: []Field{{Name: "<b>", Notes: []string{"matches <x>"}}}}}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, bad := range []string{"<img", "<b>&", "<x>"} {
+		if strings.Contains(string(files["x.html"]), bad) {
+			t.Errorf("%q is in the page", bad)
+		}
+	}
+}
+
+func TestTheSiteIsTheSameOnEveryRun(t *testing.T) {
+	first, second := site(t), site(t)
+	for name := range first {
+		if string(first[name]) != string(second[name]) {
+			t.Errorf("%s differs", name)
+		}
+	}
+}
