@@ -52,6 +52,9 @@ func (c *Contract) Within(now time.Time) bool {
 	return !now.Before(c.ValidFrom) && (c.ValidUntil.IsZero() || now.Before(c.ValidUntil))
 }
 
+// AwaitsActivation tells whether the contract becomes active as soon as its validity has begun.
+func (c *Contract) AwaitsActivation() bool { return c.permits(ActionActivate) }
+
 // Money is an amount in minor units of a currency (ISO 4217).
 type Money struct {
 	Amount   int64

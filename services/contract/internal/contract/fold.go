@@ -9,6 +9,7 @@ import (
 
 // Event is what happened to a contract. The events are the types of this package that have an apply method.
 type Event interface {
+	ref() Ref
 	apply(c *Contract, at time.Time) (*Contract, error)
 }
 
@@ -171,3 +172,15 @@ func (e MandateWithdrawn) apply(c *Contract, at time.Time) (*Contract, error) {
 	}
 	return next, err
 }
+
+// RefOf returns the contract that an event happened to.
+func RefOf(e Event) Ref { return e.ref() }
+
+func (e Subscribed) ref() Ref       { return e.Ref }
+func (e Activated) ref() Ref        { return e.Ref }
+func (e Amended) ref() Ref          { return e.Ref }
+func (e Suspended) ref() Ref        { return e.Ref }
+func (e Reinstated) ref() Ref       { return e.Ref }
+func (e Terminated) ref() Ref       { return e.Ref }
+func (e MandateAccepted) ref() Ref  { return e.Ref }
+func (e MandateWithdrawn) ref() Ref { return e.Ref }

@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"regexp"
@@ -20,6 +21,9 @@ func (Account) String() string { return "(account)" }
 
 // GoString hides the account as String does.
 func (a Account) GoString() string { return a.String() }
+
+// MarshalJSON gives what may be kept of the account, its last four characters, and never the rest.
+func (a Account) MarshalJSON() ([]byte, error) { return json.Marshal(a.LastFour()) }
 
 // LastFour returns the last four characters of the IBAN, by which people recognise the account.
 func (a Account) LastFour() string {
