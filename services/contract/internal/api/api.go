@@ -41,7 +41,7 @@ func New(s *store.Store, keys *access.Keys, logger *slog.Logger) (http.Handler, 
 	if err != nil {
 		return nil, err
 	}
-	return keys.Anonymous(problem.LimitBody(server)), nil
+	return withTrace(keys.Anonymous(problem.LimitBody(server))), nil
 }
 
 // security finds out who calls; the scopes each operation needs come from the OpenAPI document.

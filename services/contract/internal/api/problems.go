@@ -6,7 +6,7 @@ import (
 
 	"github.com/deferpay/deferpay/gen/contractapi"
 	"github.com/deferpay/deferpay/services/contract/internal/contract"
-	"github.com/deferpay/deferpay/services/contract/internal/store"
+	"github.com/deferpay/deferpay/services/internal/idempotency"
 	"github.com/deferpay/deferpay/services/internal/journal"
 	"github.com/deferpay/deferpay/services/internal/problem"
 )
@@ -26,7 +26,6 @@ func problemOf(err error) *problem.Problem {
 	var (
 		invalid   *contract.Invalid
 		forbidden *contract.Forbidden
-		reused    *store.KeyReused
 	)
 	switch {
 	case errors.Is(err, journal.ErrUnknownOutcome):
@@ -41,8 +40,8 @@ func problemOf(err error) *problem.Problem {
 		}
 		p.ContractVersion = forbidden.Version
 		return p
-	case errors.As(err, &reused):
-		return problem.New(problem.IdempotencyKeyReused, "this Idempotency-Key was used for another %s", reused.Operation).
+	case errors.Is(err, idempotency.ErrReused):
+		return problem.New(problem.IdempotencyKeyReused, "%s", err).
 			WithHint("take a new key for a new intention")
 	case errors.Is(err, journal.ErrParked):
 		return problem.New(problem.StreamParked, "the contract met a record that is impossible; an operator has to correct it").

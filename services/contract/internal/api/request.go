@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,26 +13,26 @@ import (
 	"github.com/deferpay/deferpay/services/contract/internal/contract"
 	"github.com/deferpay/deferpay/services/contract/internal/store"
 	"github.com/deferpay/deferpay/services/internal/access"
+	"github.com/deferpay/deferpay/services/internal/idempotency"
 	"github.com/deferpay/deferpay/services/internal/problem"
 )
 
-// request identifies a write: who asks, under which key, for what. The hash is over the command as the domain gets it, so
-// that blanks, the order of members or another way to write an instant make no other request of it.
-func request(ctx context.Context, operation string, key contractapi.OptString, path string, command contract.Command) (store.Request, error) {
+// request names a write: who asks, under which key, for what. It is told from others by the command as the domain gets it,
+// so that another way to write an instant makes no other request of it.
+func request(ctx context.Context, operation string, key contractapi.OptString, path string, command contract.Command) (idempotency.Request, error) {
 	if key.Value == "" {
-		return store.Request{}, problem.New(problem.IdempotencyKeyMissing, "the header Idempotency-Key is missing").
+		return idempotency.Request{}, problem.New(problem.IdempotencyKeyMissing, "the header Idempotency-Key is missing").
 			WithHint("send a new key for each intention, and the same key on each retry of it")
 	}
 	caller, ok := access.From(ctx)
 	if !ok {
-		return store.Request{}, errors.New("no caller in the context of a request")
+		return idempotency.Request{}, errors.New("no caller in the context of a request")
 	}
-	body, err := json.Marshal(command)
+	body, err := json.Marshal(map[string]contract.Command{fmt.Sprintf("%T", command): command})
 	if err != nil {
-		return store.Request{}, fmt.Errorf("hash the request: %w", err)
+		return idempotency.Request{}, fmt.Errorf("hash the request: %w", err)
 	}
-	hash := sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%T\n%s", operation, path, command, body))
-	return store.Request{Client: caller.Subject, Key: key.Value, Operation: operation, Hash: hash[:]}, nil
+	return idempotency.New(caller.Subject, key.Value, operation, path, json.RawMessage(body))
 }
 
 // etag is a version as an entity tag.

@@ -31,7 +31,7 @@ func fold(v *journal.View[State], e journal.Entry[Body]) error {
 		}
 	}
 	if r := e.Body.Request; r != nil {
-		v.Set(keyStream(r.Client, r.Key), State{Key: &Key{Operation: r.Operation, Hash: r.Hash, Contract: after}})
+		v.Set(keyStream(*r), State{Key: &Key{Request: *r, Contract: after}})
 	}
 	v.Set(stream, State{Contract: after})
 	return nil
@@ -39,6 +39,11 @@ func fold(v *journal.View[State], e journal.Entry[Body]) error {
 
 // recordKey is the Kafka key of a record, and the order of publication: the contract.
 func recordKey(e *journal.Entry[Body]) string { return string(contract.RefOf(e.Body.Event)) }
+
+// recordSubject is the stream that is held back if the record turns out to be impossible: the contract.
+func recordSubject(e *journal.Entry[Body]) journal.Stream {
+	return contractStream(contract.RefOf(e.Body.Event))
+}
 
 // Applied is a record that was applied, and the contract right after it.
 type Applied struct {

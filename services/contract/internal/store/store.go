@@ -17,7 +17,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
 	"strconv"
 	"time"
 
@@ -25,21 +24,14 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/deferpay/deferpay/services/contract/internal/contract"
+	"github.com/deferpay/deferpay/services/internal/idempotency"
 	"github.com/deferpay/deferpay/services/internal/journal"
 )
 
 // Body is what a record of the log says: an event of the domain, and the request it answers, if one led to it.
 type Body struct {
 	Event   contract.Event
-	Request *Request
-}
-
-// Request identifies a client's request: who asked, under which idempotency key, for what.
-type Request struct {
-	Client    string // subject of the credential
-	Key       string
-	Operation string // operationId
-	Hash      []byte // SHA-256 over operation, path and decoded body
+	Request *idempotency.Request
 }
 
 // State is the state of one stream; the field of the stream's kind is set. Values are immutable.
@@ -53,9 +45,8 @@ type State struct {
 // Key is what an idempotency key stands for: the request that used it, and the contract right after, from which the same
 // answer is made again.
 type Key struct {
-	Operation string
-	Hash      []byte
-	Contract  *contract.Contract
+	Request  idempotency.Request
+	Contract *contract.Contract
 }
 
 // sequence is the stream that hands out references.
@@ -64,17 +55,7 @@ const sequence journal.Stream = "sequence/contract"
 func contractStream(ref contract.Ref) journal.Stream { return journal.Stream("contract/" + ref) }
 func eventStream(id string) journal.Stream           { return journal.Stream("event/" + id) }
 
-// keyStream escapes the client, so that no two pairs of client and key meet in one stream.
-func keyStream(client, key string) journal.Stream {
-	return journal.Stream("key/" + url.PathEscape(client) + "/" + key)
-}
-
-// KeyReused is the error of an idempotency key that was used for another request.
-type KeyReused struct{ Operation string }
-
-func (e *KeyReused) Error() string {
-	return "the key was used for another request (" + e.Operation + ")"
-}
+func keyStream(r idempotency.Request) journal.Stream { return journal.Stream(r.Stream()) }
 
 // Outcome is what a command led to: the contract right after it. Replayed says that an earlier request with the same key
 // did it. Position is an offset of the log at which the outcome is applied.
@@ -106,7 +87,8 @@ func New(cfg Config) (*Store, error) {
 	m := newModel()
 	j, err := journal.New(journal.Config[State, Body]{
 		Topic: cfg.Topic, Writer: cfg.Writer, ClientOptions: cfg.ClientOptions, Codec: codec{}, Fold: fold,
-		Project: m.project, Reset: m.reset, Key: recordKey, Now: cfg.Now, Traceparent: cfg.Traceparent,
+		Project: m.project, Reset: m.reset, Key: recordKey,
+		Now: cfg.Now, Traceparent: cfg.Traceparent,
 		AllowUnverified: cfg.AllowUnverified, Logger: cfg.Logger,
 	})
 	if err != nil {
@@ -142,8 +124,8 @@ func (s *Store) Subscriber(cfg journal.SubscriberConfig) (message.Subscriber, er
 }
 
 // Create decides a subscription under a reference that is handed out in the same record. The reference of sub is ignored.
-func (s *Store) Create(ctx context.Context, req Request, sub contract.Subscribe) (Outcome, error) {
-	key := keyStream(req.Client, req.Key)
+func (s *Store) Create(ctx context.Context, req idempotency.Request, sub contract.Subscribe) (Outcome, error) {
+	key := keyStream(req)
 	return s.decide(ctx, req, journal.On(sequence, key), func(v *journal.View[State]) (contract.Event, error) {
 		last, _ := v.State(sequence)
 		sub.Ref = refOf(last.Last + 1)
@@ -154,8 +136,8 @@ func (s *Store) Create(ctx context.Context, req Request, sub contract.Subscribe)
 
 // Change decides a command on an existing contract. The precondition is asked first, with the state the command would be
 // decided on; its error is returned as it is.
-func (s *Store) Change(ctx context.Context, req Request, ref contract.Ref, precondition func(*contract.Contract) error, command contract.Command) (Outcome, error) {
-	stream, key := contractStream(ref), keyStream(req.Client, req.Key)
+func (s *Store) Change(ctx context.Context, req idempotency.Request, ref contract.Ref, precondition func(*contract.Contract) error, command contract.Command) (Outcome, error) {
+	stream, key := contractStream(ref), keyStream(req)
 	return s.decide(ctx, req, journal.On(stream, key), func(v *journal.View[State]) (contract.Event, error) {
 		state, _ := v.State(stream)
 		if state.Contract == nil {
@@ -169,8 +151,8 @@ func (s *Store) Change(ctx context.Context, req Request, ref contract.Ref, preco
 }
 
 // decide runs a request's decision unless its key has been used, and makes the outcome.
-func (s *Store) decide(ctx context.Context, req Request, streams []journal.Stream, decide func(*journal.View[State]) (contract.Event, error)) (Outcome, error) {
-	key := keyStream(req.Client, req.Key)
+func (s *Store) decide(ctx context.Context, req idempotency.Request, streams []journal.Stream, decide func(*journal.View[State]) (contract.Event, error)) (Outcome, error) {
+	key := keyStream(req)
 	verdict, err := s.journal.Decide(ctx, streams, func(v *journal.View[State]) (Body, error) {
 		if used, ok := v.State(key); ok {
 			return Body{}, used.Key.answers(req)
@@ -189,9 +171,9 @@ func (s *Store) decide(ctx context.Context, req Request, streams []journal.Strea
 }
 
 // answers says what becomes of a request whose key has been used: the same answer if it is the same request.
-func (k *Key) answers(req Request) error {
-	if k.Operation != req.Operation || string(k.Hash) != string(req.Hash) {
-		return &KeyReused{Operation: k.Operation}
+func (k *Key) answers(req idempotency.Request) error {
+	if err := req.Check(k.Request); err != nil {
+		return err
 	}
 	return journal.ErrAlready
 }

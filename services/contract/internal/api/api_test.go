@@ -1,0 +1,563 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/deferpay/deferpay/gen/journalrecord"
+	"github.com/deferpay/deferpay/services/contract/internal/contract"
+	"github.com/deferpay/deferpay/services/contract/internal/store"
+	"github.com/deferpay/deferpay/services/internal/access"
+	"github.com/deferpay/deferpay/services/internal/problem"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin"
+)
+
+const (
+	logTopic = "contract.log.v1"
+	patience = 20 * time.Second
+)
+
+// service is the interface on a log of its own, on an embedded broker.
+type service struct {
+	t       *testing.T
+	brokers []string
+	handler http.Handler
+	store   *store.Store
+	now     atomic.Pointer[time.Time]
+}
+
+var start = time.Date(2026, 10, 5, 9, 0, 0, 0, time.UTC)
+
+func newService(t *testing.T) *service {
+	t.Helper()
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cluster.Close)
+	s := &service{t: t, brokers: cluster.ListenAddrs()}
+	s.now.Store(&start)
+	admin := kadm.NewClient(s.client())
+	forever, stamp, keep := "-1", "LogAppendTime", "delete"
+	if _, err := admin.CreateTopic(t.Context(), 1, 1, map[string]*string{
+		"retention.ms": &forever, "retention.bytes": &forever, "message.timestamp.type": &stamp, "cleanup.policy": &keep,
+	}, logTopic); err != nil {
+		t.Fatal(err)
+	}
+	s.store, s.handler = s.instance("contract-1")
+	return s
+}
+
+func (s *service) client(opts ...kgo.Opt) *kgo.Client {
+	c, err := kgo.NewClient(append(opts, kgo.SeedBrokers(s.brokers...))...)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(c.Close)
+	return c
+}
+
+// instance starts another instance on the same log and waits until it is ready.
+func (s *service) instance(writer string) (*store.Store, http.Handler) {
+	s.t.Helper()
+	quiet := slog.New(slog.DiscardHandler)
+	st, err := store.New(store.Config{
+		Topic: logTopic, Writer: writer, ClientOptions: []kgo.Opt{kgo.SeedBrokers(s.brokers...)},
+		Now: func() time.Time { return *s.now.Load() }, Traceparent: Traceparent, Logger: quiet,
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- st.Run(ctx) }()
+	s.t.Cleanup(func() {
+		stop()
+		if err := <-done; err != nil {
+			s.t.Errorf("%s: %v", writer, err)
+		}
+	})
+	for deadline := time.Now().Add(patience); st.Ready() != nil; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			s.t.Fatalf("%s is not ready: %v", writer, st.Ready())
+		}
+	}
+	h, err := New(st, s.keys(), quiet)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return st, h
+}
+
+func (s *service) keys() *access.Keys {
+	path := filepath.Join(s.t.TempDir(), "keys.json")
+	text := fmt.Sprintf(`[{"subject":"agency","sha256":%q,"scopes":["read","write"]},{"subject":"other","sha256":%q,"scopes":["read","write"]},
+		{"subject":"admin","sha256":%q,"scopes":["read","write","admin"]},{"subject":"reader","sha256":%q,"scopes":["read"]}]`,
+		access.Hash("agency-key"), access.Hash("other-key"), access.Hash("admin-key"), access.Hash("reader-key"))
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+	k, err := access.Load(path)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return k
+}
+
+// records reads the log from its start and returns what is not a barrier.
+func (s *service) records() (out []journalrecord.JournalRecord) {
+	s.t.Helper()
+	ends, err := kadm.NewClient(s.client()).ListEndOffsets(s.t.Context(), logTopic)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	end, _ := ends.Lookup(logTopic, 0)
+	c := s.client(kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{logTopic: {0: kgo.NewOffset().AtStart()}}))
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	defer cancel()
+	for next := int64(0); next < end.Offset; {
+		fetches := c.PollFetches(ctx)
+		if err := fetches.Err(); err != nil {
+			s.t.Fatal(err)
+		}
+		fetches.EachRecord(func(r *kgo.Record) {
+			next = r.Offset + 1
+			var j journalrecord.JournalRecord
+			_, body, err := avrobin.CutSingleObject(r.Value)
+			if err == nil {
+				err = j.DecodeAvro(body)
+			}
+			if err != nil {
+				s.t.Fatalf("record %d: %v", r.Offset, err)
+			}
+			if j.Kind != "barrier" {
+				out = append(out, j)
+			}
+		})
+	}
+	return out
+}
+
+// call is one request; the zero fields take what a good request has.
+type call struct {
+	method, path, body string
+	key                string // Idempotency-Key; "-" sends none
+	ifMatch            string
+	apiKey             string // "-" sends none
+	contentType        string
+	header             [2]string
+	on                 http.Handler
+}
+
+type answer struct {
+	status int
+	header http.Header
+	body   map[string]any
+	text   string
+}
+
+func (a answer) code() string { c, _ := a.body["code"].(string); return c }
+
+var keyCount atomic.Int64
+
+func (s *service) do(c call) answer {
+	s.t.Helper()
+	r := httptest.NewRequest(c.method, Prefix+c.path, strings.NewReader(c.body))
+	set := func(name, value, fallback string) {
+		if value == "" {
+			value = fallback
+		}
+		if value != "-" && value != "" {
+			r.Header.Set(name, value)
+		}
+	}
+	set("X-API-Key", c.apiKey, "agency-key")
+	if c.method != http.MethodGet {
+		set("Idempotency-Key", c.key, fmt.Sprintf("k-%d", keyCount.Add(1)))
+		set("If-Match", c.ifMatch, "")
+	}
+	if c.body != "" {
+		set("Content-Type", c.contentType, "application/json")
+	}
+	set(c.header[0], c.header[1], "")
+	h := c.on
+	if h == nil {
+		h = s.handler
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	a := answer{status: w.Code, header: w.Header(), text: w.Body.String()}
+	d := json.NewDecoder(bytes.NewReader(w.Body.Bytes()))
+	d.UseNumber()
+	if err := d.Decode(&a.body); err != nil && err != io.EOF {
+		s.t.Fatalf("%s %s: %d, not JSON: %s", c.method, c.path, w.Code, w.Body)
+	}
+	return a
+}
+
+// must is do for a request that has to be answered with that status.
+func (s *service) must(status int, c call) answer {
+	s.t.Helper()
+	a := s.do(c)
+	if a.status != status {
+		s.t.Fatalf("%s %s: %d %s, want %d", c.method, c.path, a.status, a.text, status)
+	}
+	return a
+}
+
+const (
+	newContract = `{"customerRef":"CE-ACME","sellerRef":"AG-1","buyer":{"legalName":"CSE ACME","siren":"732829320","vatNumber":"FR44732829320",
+		"billingAddress":{"line1":"12 rue de la Paix","postalCode":"75002","city":"Paris","country":"FR"}},
+		"ceiling":{"amount":500000,"currency":"EUR"},"validFrom":"2026-10-01T00:00:00Z","validUntil":"2027-10-01T00:00:00Z"}`
+	signedMandate = `{"rum":"RUM-1","ics":"FR72ZZZ123456","scheme":"B2B","signedAt":"2026-09-28T14:00:00Z",
+		"iban":"FR76 3000 6000 0112 3456 7890 189","bic":"AGRIFRPP","owner":"Jeanne Durand"}`
+)
+
+func (s *service) create() answer {
+	s.t.Helper()
+	return s.must(201, call{method: "POST", path: "/contracts", body: newContract})
+}
+
+// active makes a contract that is active, version 3.
+func (s *service) active() string {
+	s.t.Helper()
+	ref := s.create().body["contractRef"].(string)
+	s.must(200, call{method: "PUT", path: "/contracts/" + ref + "/mandate", body: signedMandate, ifMatch: `"1"`})
+	for _, due := range s.store.Due(*s.now.Load()) {
+		if err := s.store.Activate(s.t.Context(), due); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	return ref
+}
+
+func TestLifeOverHTTP(t *testing.T) {
+	s := newService(t)
+	a := s.create()
+	if a.body["contractRef"] != "CTR-1" || a.body["subscriptionRef"] != "SUB-1" || a.body["status"] != "PENDING" ||
+		a.header.Get("Location") != Prefix+"/contracts/CTR-1" || a.header.Get("ETag") != `"1"` {
+		t.Fatalf("%v %s", a.header, a.text)
+	}
+	at := "/contracts/CTR-1"
+	a = s.must(200, call{method: "PUT", path: at + "/mandate", body: signedMandate, ifMatch: `"1"`})
+	if m := a.body["mandate"].(map[string]any); m["ibanLastFour"] != "0189" || m["status"] != "SIGNED" || strings.Contains(a.text, "3000") {
+		t.Fatalf("%s", a.text)
+	}
+	if err := s.store.Activate(t.Context(), "CTR-1"); err != nil {
+		t.Fatal(err)
+	}
+	position := ""
+	for _, k := range []struct{ method, path, body, tag, status, want string }{
+		{"PATCH", at, `{"action":"SUSPEND","reason":"dispute"}`, `"3"`, "SUSPENDED", `"cause":"REQUESTED"`},
+		{"PATCH", at, `{"action":"REINSTATE"}`, `"4"`, "ACTIVE", ``},
+		{"PATCH", at, `{"action":"AMEND","ceiling":{"amount":0,"currency":"EUR"},"validUntil":null}`, `*`, "ACTIVE", `"amount":0`},
+		{"DELETE", at + "/mandate?reason=by+letter", ``, `"6", "77"`, "ACTIVE", `"status":"REVOKED"`},
+		{"PATCH", at, `{"action":"TERMINATE","reason":"left"}`, `"7"`, "TERMINATED", `"reason":"left"`},
+	} {
+		a = s.must(200, call{method: k.method, path: k.path, body: k.body, ifMatch: k.tag})
+		if a.body["status"] != k.status || !strings.Contains(a.text, k.want) {
+			t.Errorf("%s: %s", k.body, a.text)
+		}
+		position = a.header.Get("Log-Position")
+	}
+	a = s.must(200, call{method: "GET", path: at, header: [2]string{"Log-Position", position}})
+	if a.header.Get("ETag") != `"8"` || a.body["version"] != json.Number("8") || a.body["validUntil"] != nil || a.header.Get("Log-Position") == "" {
+		t.Errorf("%v %s", a.header, a.text)
+	}
+	kinds := ""
+	for _, r := range s.records() {
+		kinds += r.Kind + " "
+	}
+	if kinds != "Subscribed MandateAccepted Activated Suspended Reinstated Amended MandateWithdrawn Terminated " {
+		t.Errorf("recorded %s", kinds)
+	}
+}
+
+func TestSearch(t *testing.T) {
+	s := newService(t)
+	for range 3 {
+		s.create()
+	}
+	s.must(201, call{method: "POST", path: "/contracts", body: strings.Replace(newContract, "CE-ACME", "CE-B", 1)})
+	s.must(200, call{method: "PATCH", path: "/contracts/CTR-2", ifMatch: `"1"`, body: `{"action":"TERMINATE","reason":"left"}`})
+	for query, want := range map[string]string{
+		"":                                    "CTR-1 CTR-2 CTR-3 CTR-4 of 4",
+		"?limit=2":                            "CTR-1 CTR-2 of 4",
+		"?limit=2&offset=3":                   "CTR-4 of 4",
+		"?offset=9":                           "of 4",
+		"?customerRef=CE-ACME&status=PENDING": "CTR-1 CTR-3 of 2",
+		"?customerRef=CE-B":                   "CTR-4 of 1",
+		"?status=TERMINATED":                  "CTR-2 of 1",
+		"?customerRef=nobody":                 "of 0",
+		"?status=PENDING&limit=1&offset=1":    "CTR-3 of 3",
+		"?customerRef=CE-B&status=TERMINATED": "of 0",
+	} {
+		a := s.must(200, call{method: "GET", path: "/contracts" + query})
+		got := ""
+		for _, item := range a.body["items"].([]any) {
+			got += item.(map[string]any)["contractRef"].(string) + " "
+		}
+		if got += fmt.Sprint("of ", a.body["total"]); got != want {
+			t.Errorf("%q: %s, want %s", query, got, want)
+		}
+	}
+}
+
+// Every request here is wrong: it gets the problem it deserves, which says what to do, and leaves no record.
+func TestBadRequestsAreExplainedAndRecordNothing(t *testing.T) {
+	s := newService(t)
+	ref := s.active()
+	at := "/contracts/" + ref
+	suspend := `{"action":"SUSPEND","reason":"dispute"}`
+	s.must(200, call{method: "PATCH", path: at, ifMatch: `"3"`, key: "used", body: suspend})
+	before := len(s.records())
+	replace := func(old, new string) string { return strings.Replace(newContract, old, new, 1) }
+	post := func(body string) call { return call{method: "POST", path: "/contracts", body: body} }
+	patch := func(body string) call { return call{method: "PATCH", path: at, body: body, ifMatch: `"4"`} }
+	sign := func(old, new string) call {
+		return call{method: "PUT", path: at + "/mandate", ifMatch: `"4"`, body: strings.Replace(signedMandate, old, new, 1)}
+	}
+	for name, k := range map[string]struct {
+		call   call
+		status int
+		code   problem.Code
+		says   string // in the body
+	}{
+		"no credentials":          {call{method: "GET", path: at, apiKey: "-"}, 401, "unauthenticated", "X-API-Key"},
+		"unknown key":             {call{method: "GET", path: at, apiKey: "guess"}, 401, "unauthenticated", "X-API-Key"},
+		"bearer token":            {call{method: "GET", path: at, apiKey: "-", header: [2]string{"Authorization", "Bearer x"}}, 401, "unauthenticated", "not accepted yet"},
+		"scope missing":           {call{method: "POST", path: "/contracts", body: newContract, apiKey: "reader-key"}, 403, "forbidden", "write"},
+		"credentials come first":  {call{method: "POST", path: "/contracts", body: "{", key: "-", apiKey: "reader-key"}, 403, "forbidden", "write"},
+		"admin only":              {call{method: "DELETE", path: at + "/personal-data"}, 403, "forbidden", "admin"},
+		"unknown field":           {post(replace(`"sellerRef"`, `"creditLimit":5,"sellerRef"`)), 400, "invalid-request", "/creditLimit"},
+		"unknown field inside":    {post(replace(`"city"`, `"town":"x","city"`)), 400, "invalid-request", "town"},
+		"client sets status":      {post(replace(`"sellerRef"`, `"status":"ACTIVE","sellerRef"`)), 400, "invalid-request", "/status"},
+		"wrong type":              {post(replace(`500000`, `"much"`)), 400, "invalid-request", "/ceiling/amount"},
+		"fraction of a cent":      {post(replace(`500000`, `5000.5`)), 400, "invalid-request", "/ceiling/amount"},
+		"negative ceiling":        {post(replace(`500000`, `-1`)), 400, "invalid-request", "/ceiling/amount"},
+		"amount too large":        {post(replace(`500000`, `9007199254740992`)), 400, "invalid-request", "/ceiling/amount"},
+		"missing field":           {post(replace(`"customerRef":"CE-ACME",`, ``)), 400, "invalid-request", "/customerRef"},
+		"instant without zone":    {post(replace(`2026-10-01T00:00:00Z`, `2026-10-01T00:00:00`)), 400, "invalid-request", "/validFrom"},
+		"SIREN mistyped":          {post(replace(`"siren":"732829320"`, `"siren":"732829321"`)), 400, "invalid-request", "/buyer/siren"},
+		"VAT of another":          {post(replace(`FR44732829320`, `FR90552100554`)), 400, "invalid-request", "/buyer/vatNumber"},
+		"ends before it begins":   {post(replace(`2027-10-01T00:00:00Z`, `2026-09-01T00:00:00Z`)), 400, "invalid-request", "/validUntil"},
+		"not JSON":                {post(`{"customerRef":`), 400, "invalid-request", "detail"},
+		"trailing data":           {post(newContract + "{}"), 400, "invalid-request", "detail"},
+		"no body":                 {call{method: "POST", path: "/contracts"}, 400, "invalid-request", "detail"},
+		"not announced as JSON":   {call{method: "POST", path: "/contracts", body: newContract, contentType: "text/plain"}, 415, "unsupported-media-type", "application/json"},
+		"2 MB":                    {post(replace("CSE ACME", strings.Repeat("A", 2<<20))), 413, "body-too-large", "1048576"},
+		"key missing":             {call{method: "POST", path: "/contracts", body: newContract, key: "-"}, 400, "idempotency-key-missing", "send a new key"},
+		"key missing on change":   {call{method: "PATCH", path: at, body: suspend, ifMatch: `"4"`, key: "-"}, 400, "idempotency-key-missing", "send a new key"},
+		"key too long":            {call{method: "POST", path: "/contracts", body: newContract, key: strings.Repeat("k", 129)}, 400, "invalid-request", "Idempotency-Key"},
+		"key reused":              {call{method: "PATCH", path: at, body: `{"action":"SUSPEND","reason":"other"}`, ifMatch: `"4"`, key: "used"}, 422, "idempotency-key-reused", "new key"},
+		"key reused elsewhere":    {call{method: "POST", path: "/contracts", body: newContract, key: "used"}, 422, "idempotency-key-reused", "changeContract"},
+		"key of another path":     {call{method: "PATCH", path: "/contracts/CTR-99", body: suspend, ifMatch: `"4"`, key: "used"}, 422, "idempotency-key-reused", "new key"},
+		"If-Match missing":        {call{method: "PATCH", path: at, body: suspend}, 428, "precondition-required", "ETag"},
+		"If-Match stale":          {call{method: "PATCH", path: at, body: suspend, ifMatch: `"3"`}, 412, "precondition-failed", "read it again"},
+		"If-Match weak":           {call{method: "PATCH", path: at, body: suspend, ifMatch: `W/"4"`}, 412, "precondition-failed", "read it again"},
+		"If-Match before state":   {call{method: "DELETE", path: at + "/mandate"}, 428, "precondition-required", "ETag"},
+		"unknown contract":        {call{method: "GET", path: "/contracts/CTR-99"}, 404, "contract-not-found", "CTR-99"},
+		"unknown, change":         {call{method: "PATCH", path: "/contracts/CTR-99", body: suspend}, 404, "contract-not-found", "CTR-99"},
+		"unknown, mandate":        {call{method: "PUT", path: "/contracts/CTR-99/mandate", body: signedMandate}, 404, "contract-not-found", "CTR-99"},
+		"no reference at all":     {call{method: "GET", path: "/contracts/7"}, 400, "invalid-request", "contractRef"},
+		"wrong state":             {patch(suspend), 409, "transition-forbidden", "REINSTATE"},
+		"nothing amended":         {patch(`{"action":"AMEND","reason":"none"}`), 400, "invalid-request", "at least one"},
+		"other currency":          {patch(`{"action":"AMEND","ceiling":{"amount":1,"currency":"USD"}}`), 400, "invalid-request", "/ceiling/currency"},
+		"unknown action":          {patch(`{"action":"PAUSE"}`), 400, "invalid-request", "detail"},
+		"another action's term":   {patch(`{"action":"REINSTATE","ceiling":{"amount":1,"currency":"EUR"}}`), 400, "invalid-request", "ceiling"},
+		"reason missing":          {patch(`{"action":"SUSPEND"}`), 400, "invalid-request", "reason"},
+		"IBAN mistyped":           {sign("890 189", "890 188"), 400, "invalid-request", "/iban"},
+		"IBAN of no SEPA country": {sign("FR76 3000 6000 0112 3456 7890 189", "TR330006100519786457841326"), 400, "invalid-request", "/iban"},
+		"ICS mistyped":            {sign("FR72ZZZ123456", "FR73ZZZ123456"), 400, "invalid-request", "/ics"},
+		"signed tomorrow":         {sign("2026-09-28", "2027-09-28"), 400, "invalid-request", "/signedAt"},
+		"limit too large":         {call{method: "GET", path: "/contracts?limit=1000"}, 400, "invalid-request", "limit"},
+		"unknown status":          {call{method: "GET", path: "/contracts?status=ACTIVATED"}, 400, "invalid-request", "status"},
+		"position of another log": {call{method: "GET", path: at, header: [2]string{"Log-Position", "billing.log.v1:1"}}, 400, "invalid-request", "contract.log.v1"},
+		"position to come":        {call{method: "GET", path: at, header: [2]string{"Log-Position", "contract.log.v1:100000"}}, 503, "position-not-reached", "repeat"},
+		"unknown path":            {call{method: "GET", path: "/nowhere"}, 404, "not-found", "openapi"},
+		"wrong method":            {call{method: "PUT", path: at, body: suspend}, 405, "method-not-allowed", "GET"},
+		"not built":               {call{method: "DELETE", path: at + "/personal-data", apiKey: "admin-key"}, 501, "not-built", "erasePersonalData"},
+		"not built either":        {call{method: "POST", path: at + "/republication", apiKey: "admin-key"}, 501, "not-built", "republishContract"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &service{t: t, brokers: s.brokers, handler: s.handler, store: s.store}
+			a := s.do(k.call)
+			if a.status != k.status || a.code() != string(k.code) || !strings.Contains(a.text, k.says) {
+				t.Fatalf("%d %s\nwant %d %s, saying %q", a.status, a.text, k.status, k.code, k.says)
+			}
+			if a.header.Get("Content-Type") != problem.ContentType || a.body["type"] != k.code.URN() || a.body["status"] != json.Number(fmt.Sprint(k.status)) {
+				t.Errorf("not a problem document: %v %s", a.header, a.text)
+			}
+			if k.code != problem.MethodNotAllowed && a.body["hint"] == nil && len(a.text) < 120 {
+				t.Errorf("says nothing to do: %s", a.text)
+			}
+			if a.header.Get("Retry-After") != "" && a.body["retryAfter"] == nil {
+				t.Errorf("Retry-After in the header alone: %s", a.text)
+			}
+		})
+	}
+	if after := len(s.records()); after != before {
+		t.Errorf("%d records after, %d before", after, before)
+	}
+}
+
+func TestTheSameKeyGivesTheSameAnswer(t *testing.T) {
+	s := newService(t)
+	_, second := s.instance("contract-2")
+	create := call{method: "POST", path: "/contracts", body: newContract, key: "create"}
+	first := s.must(201, create)
+	suspend := call{method: "PATCH", path: "/contracts/CTR-1", body: `{"action":"TERMINATE","reason":"left"}`, ifMatch: `"1"`, key: "end"}
+	ended := s.must(200, suspend)
+	before := len(s.records())
+
+	for name, h := range map[string]http.Handler{"same instance": s.handler, "another": second} {
+		create.on, suspend.on = h, h
+		a := s.must(201, create)
+		if a.text != first.text || a.header.Get("Idempotent-Replayed") != "true" || a.header.Get("ETag") != `"1"` || a.header.Get("Location") != first.header.Get("Location") {
+			t.Errorf("%s: %v %s\nfirst %s", name, a.header, a.text, first.text)
+		}
+		if a := s.must(200, suspend); a.text != ended.text || a.header.Get("Idempotent-Replayed") != "true" || a.header.Get("ETag") != `"2"` {
+			t.Errorf("%s: %v %s\nfirst %s", name, a.header, a.text, ended.text)
+		}
+	}
+	create.on = nil
+	create.body = strings.ReplaceAll(strings.Replace(newContract, `00:00:00Z`, `02:00:00+02:00`, 1), "\n", "\n ")
+	if a := s.must(201, create); a.header.Get("Idempotent-Replayed") != "true" {
+		t.Error("another way to write the same body was taken for another request")
+	}
+	create.apiKey = "other-key"
+	if a := s.must(201, create); a.body["contractRef"] != "CTR-2" || a.header.Get("Idempotent-Replayed") != "" {
+		t.Errorf("another client's key: %s", a.text)
+	}
+	if first.header.Get("Idempotent-Replayed") != "" {
+		t.Error("the first answer says that it is a repetition")
+	}
+	if n := len(s.records()); n != before+1 {
+		t.Errorf("%d records, want %d", n, before+1)
+	}
+}
+
+// Many clients send the same request to two instances at once: it happens once, and all hear of that one.
+func TestTheSameKeyAtTheSameTime(t *testing.T) {
+	s := newService(t)
+	_, second := s.instance("contract-2")
+	answers := make(chan answer)
+	for i := range 20 {
+		h := s.handler
+		if i%2 == 1 {
+			h = second
+		}
+		go func() {
+			answers <- s.do(call{method: "POST", path: "/contracts", body: newContract, key: "same", on: h})
+		}()
+	}
+	fresh := 0
+	for range 20 {
+		a := <-answers
+		if a.status != 201 || a.body["contractRef"] != "CTR-1" {
+			t.Errorf("%d %s", a.status, a.text)
+		}
+		if a.header.Get("Idempotent-Replayed") == "" {
+			fresh++
+		}
+	}
+	if fresh != 1 {
+		t.Errorf("%d answers were the first, want 1", fresh)
+	}
+	if a := s.must(200, call{method: "GET", path: "/contracts"}); a.body["total"] != json.Number("1") {
+		t.Errorf("%s", a.text)
+	}
+}
+
+func TestNoPersonalDataIsRecorded(t *testing.T) {
+	s := newService(t)
+	s.active()
+	data, err := json.Marshal(s.records())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range s.records() {
+		data = append(data, r.Body...)
+	}
+	for _, secret := range []string{"30006000", "3000 6000", "AGRIFRPP", "Jeanne", "Durand"} {
+		if bytes.Contains(data, []byte(secret)) {
+			t.Errorf("%s is in the log", secret)
+		}
+	}
+}
+
+func TestActivationIsProposedByAllAndHappensOnce(t *testing.T) {
+	s := newService(t)
+	second, _ := s.instance("contract-2")
+	early := start.AddDate(0, 0, -10)
+	s.now.Store(&early)
+	s.create()
+	s.must(200, call{method: "PUT", path: "/contracts/CTR-1/mandate", ifMatch: `"1"`, body: strings.Replace(signedMandate, "09-28", "09-20", 1)})
+	if due := s.store.Due(early); len(due) != 0 {
+		t.Fatalf("due before its validity: %v", due)
+	}
+	if err := s.store.Activate(t.Context(), "CTR-1"); err != nil {
+		t.Fatal(err)
+	}
+	s.now.Store(&start)
+	done := make(chan error)
+	for _, st := range []*store.Store{s.store, second, s.store, second} {
+		go func() { done <- st.Activate(t.Context(), "CTR-1") }()
+	}
+	for range 4 {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+	a := s.must(200, call{method: "GET", path: "/contracts/CTR-1"})
+	if a.body["status"] != "ACTIVE" || a.body["version"] != json.Number("3") || len(s.store.Due(start)) != 0 {
+		t.Errorf("%s", a.text)
+	}
+}
+
+func TestRejectedDebitSuspendsOnce(t *testing.T) {
+	s := newService(t)
+	ref := contract.Ref(s.active())
+	react := func(event string, presentation int) {
+		t.Helper()
+		err := s.store.React(t.Context(), ref, contract.ReactToDebit{Debit: contract.Debit{EventID: event, InvoiceRef: "BIL-2026-000001", Presentation: presentation, Reason: "AM04"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	react("e-0", 1)
+	react("e-0", 1)
+	a := s.must(200, call{method: "GET", path: "/contracts/" + string(ref)})
+	if a.body["status"] != "SUSPENDED" || !strings.Contains(a.text, `"cause":"DIRECT_DEBIT_REJECTED"`) || !strings.Contains(a.text, "BIL-2026-000001") {
+		t.Fatalf("%s", a.text)
+	}
+	s.must(200, call{method: "PATCH", path: "/contracts/" + string(ref), ifMatch: `"4"`, body: `{"action":"REINSTATE","reason":"paid"}`})
+	react("e-0", 1) // the topic is read again
+	react("e-1", 1) // published under another id
+	if a := s.must(200, call{method: "GET", path: "/contracts/" + string(ref)}); a.body["status"] != "ACTIVE" {
+		t.Fatalf("suspended again: %s", a.text)
+	}
+	react("e-2", 2)
+	if a := s.must(200, call{method: "GET", path: "/contracts/" + string(ref)}); a.body["status"] != "SUSPENDED" {
+		t.Fatalf("the second presentation had no effect: %s", a.text)
+	}
+	if err := s.store.React(t.Context(), "CTR-99", contract.ReactToDebit{Debit: contract.Debit{EventID: "e-3"}}); err == nil {
+		t.Error("a contract that does not exist was taken for one without effect")
+	}
+}

@@ -1,0 +1,42 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/deferpay/deferpay/gen/contractbus"
+	"github.com/deferpay/deferpay/gen/event"
+	"github.com/deferpay/deferpay/services/contract/internal/contract"
+	"github.com/deferpay/deferpay/services/contract/internal/store"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/bus"
+)
+
+// decisionTime bounds one attempt to decide about an event; the event is tried again after it.
+const decisionTime = 15 * time.Second
+
+// React adds the reaction to billing's events to a router. An event is acknowledged once its effect is applied to the log,
+// or once it is certain that it has none. One about a contract that does not exist is a permanent error: this service
+// made every contract there is, so the event is wrong.
+func React(router *message.Router, events message.Subscriber, s *store.Store, options ...bus.ReceiveOption) error {
+	return contractbus.Register(router, events, reactor{s}, options...)
+}
+
+type reactor struct{ store *store.Store }
+
+// DirectDebitRejected suspends the contract of the invoice if it is active and this presentation has not suspended it before.
+func (r reactor) DirectDebitRejected(ctx context.Context, m *contractbus.DirectDebitRejectedMessage) error {
+	ctx, cancel := context.WithTimeout(ctx, decisionTime)
+	defer cancel()
+	e := m.Value
+	err := r.store.React(ctx, contract.Ref(e.ContractRef), contract.ReactToDebit{
+		Debit:    contract.Debit{EventID: m.Headers.ID, InvoiceRef: e.InvoiceRef, Presentation: int(e.Presentation), Reason: e.Reason},
+		Returned: e.Phase == event.DebitPhaseReturned,
+	})
+	if errors.Is(err, contract.ErrUnknown) {
+		return bus.Permanentf("direct debit of %s: contract %s: %w", e.InvoiceRef, e.ContractRef, err)
+	}
+	return err
+}
