@@ -87,7 +87,7 @@ func New(cfg Config) (*Store, error) {
 	m := newModel()
 	j, err := journal.New(journal.Config[State, Body]{
 		Topic: cfg.Topic, Writer: cfg.Writer, ClientOptions: cfg.ClientOptions, Codec: codec{}, Fold: fold,
-		Project: m.project, Reset: m.reset, Key: recordKey,
+		Project: m.project, Reset: m.reset, Key: recordKey, Subject: recordSubject,
 		Now: cfg.Now, Traceparent: cfg.Traceparent,
 		AllowUnverified: cfg.AllowUnverified, Logger: cfg.Logger,
 	})
