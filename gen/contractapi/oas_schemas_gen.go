@@ -821,7 +821,8 @@ type CustomerRef string
 
 // Ref: #/components/schemas/FieldError
 type FieldError struct {
-	// JSON pointer (RFC 6901) into the request body, or the name of the parameter.
+	// JSON pointer (RFC 6901) into the request body, or the parameter as `query:limit`,
+	// `path:contractRef`, `header:If-Match`.
 	Pointer OptString `json:"pointer"`
 	Message string    `json:"message"`
 }

@@ -561,3 +561,26 @@ func TestRejectedDebitSuspendsOnce(t *testing.T) {
 		t.Error("a contract that does not exist was taken for one without effect")
 	}
 }
+
+// An instance that reads the whole log answers as those that wrote it.
+func TestANewInstanceGivesTheSameAnswers(t *testing.T) {
+	s := newService(t)
+	s.active()
+	s.create()
+	s.must(200, call{method: "PATCH", path: "/contracts/CTR-1", ifMatch: `"3"`, key: "amend", body: `{"action":"AMEND","validUntil":null,"ceiling":{"amount":1,"currency":"EUR"}}`})
+	s.must(200, call{method: "DELETE", path: "/contracts/CTR-1/mandate", ifMatch: `"4"`})
+	_, fresh := s.instance("contract-2")
+	for _, c := range []call{
+		{method: "GET", path: "/contracts"},
+		{method: "GET", path: "/contracts/CTR-1"},
+		{method: "GET", path: "/contracts?status=PENDING"},
+		{method: "PATCH", path: "/contracts/CTR-1", ifMatch: `"3"`, key: "amend", body: `{"action":"AMEND","validUntil":null,"ceiling":{"amount":1,"currency":"EUR"}}`},
+		{method: "PATCH", path: "/contracts/CTR-1", ifMatch: `"5"`, key: "again", body: `{"action":"REINSTATE"}`},
+	} {
+		old := s.do(c)
+		c.on = fresh
+		if a := s.do(c); a.status != old.status || a.text != old.text || a.header.Get("ETag") != old.header.Get("ETag") {
+			t.Errorf("%s %s: %d %s\nbefore: %d %s", c.method, c.path, a.status, a.text, old.status, old.text)
+		}
+	}
+}

@@ -1,0 +1,183 @@
+package api
+
+import (
+	"encoding/json"
+	"os"
+	"slices"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/deferpay/deferpay/gen/contractapi"
+	"github.com/deferpay/deferpay/services/internal/problem"
+)
+
+type (
+	document struct {
+		Paths      map[string]map[string]yaml.Node
+		Components struct {
+			Responses map[string]response
+			Examples  map[string]example
+		}
+	}
+	operation struct {
+		OperationID string   `yaml:"operationId"`
+		RequestBody response `yaml:"requestBody"`
+		Responses   map[string]response
+		Problems    []string `yaml:"x-problems"`
+	}
+	response struct {
+		Ref     string `yaml:"$ref"`
+		Content map[string]struct {
+			Schema struct {
+				Ref string `yaml:"$ref"`
+			}
+			Examples map[string]example
+		}
+	}
+	example struct {
+		Ref   string `yaml:"$ref"`
+		Value any
+	}
+)
+
+// value is what a schema of the document generates.
+type value interface {
+	UnmarshalJSON([]byte) error
+	MarshalJSON() ([]byte, error)
+	Validate() error
+}
+
+// newValue makes what the schema generates.
+func newValue(schema string) value {
+	switch schema {
+	case "NewContract":
+		return &contractapi.NewContract{}
+	case "ContractChange":
+		return &contractapi.ContractChange{}
+	case "SignedMandate":
+		return &contractapi.SignedMandate{}
+	case "Contract":
+		return &contractapi.Contract{}
+	case "ContractPage":
+		return &contractapi.ContractPage{}
+	case "PersonalDataErasure":
+		return &contractapi.PersonalDataErasure{}
+	case "Republication":
+		return &contractapi.Republication{}
+	case "Problem":
+		return &contractapi.Problem{}
+	}
+	return nil
+}
+
+func readDocument(t *testing.T) (document, map[string]operation) {
+	t.Helper()
+	data, err := os.ReadFile("../../../../specs/contract/openapi.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var d document
+	if err := yaml.Unmarshal(data, &d); err != nil {
+		t.Fatal(err)
+	}
+	operations := map[string]operation{}
+	for path, item := range d.Paths {
+		for method, node := range item {
+			if method == "parameters" {
+				continue
+			}
+			var o operation
+			if err := node.Decode(&o); err != nil {
+				t.Fatalf("%s %s: %v", method, path, err)
+			}
+			operations[o.OperationID] = o
+		}
+	}
+	return d, operations
+}
+
+// Every body in the document has an example, and the service would read or write each of them.
+func TestExamplesOfTheDocumentAreGood(t *testing.T) {
+	d, operations := readDocument(t)
+	used := map[string]bool{}
+	check := func(where string, r response) {
+		for _, media := range r.Content {
+			schema := media.Schema.Ref[len("#/components/schemas/"):]
+			if len(media.Examples) == 0 {
+				t.Errorf("%s has no example", where)
+			}
+			for name, e := range media.Examples {
+				if e.Ref != "" {
+					key := e.Ref[len("#/components/examples/"):]
+					used[key] = true
+					e = d.Components.Examples[key]
+				}
+				if err := roundTrip(schema, e.Value); err != nil {
+					t.Errorf("%s, example %s: %v", where, name, err)
+				}
+			}
+		}
+	}
+	for name, o := range operations {
+		if o.RequestBody.Content != nil {
+			check(name+" request", o.RequestBody)
+		}
+		for status, r := range o.Responses {
+			if r.Ref == "" {
+				check(name+" "+status, r)
+			}
+		}
+	}
+	for name, r := range d.Components.Responses {
+		check(name, r)
+	}
+	for name := range d.Components.Examples {
+		if !used[name] {
+			t.Errorf("example %s is nowhere used", name)
+		}
+	}
+	if len(operations) != 8 {
+		t.Errorf("%d operations", len(operations))
+	}
+}
+
+func roundTrip(schema string, example any) error {
+	data, err := json.Marshal(example)
+	if err != nil {
+		return err
+	}
+	v := newValue(schema)
+	if err := v.UnmarshalJSON(data); err != nil {
+		return err
+	}
+	return v.Validate()
+}
+
+// The document tells of each problem what the service will say of it.
+func TestProblemsOfTheDocumentAreOurs(t *testing.T) {
+	d, operations := readDocument(t)
+	explained := map[string]bool{}
+	for name, ref := range d.Components.Responses["Problem"].Content[problem.ContentType].Examples {
+		e := d.Components.Examples[ref.Ref[len("#/components/examples/"):]].Value.(map[string]any)
+		code := problem.Code(name)
+		explained[name] = true
+		if !slices.Contains(problem.Codes(), code) {
+			t.Errorf("%s is no problem of ours", name)
+			continue
+		}
+		if e["code"] != name || e["type"] != code.URN() || e["status"] != code.Status() || e["title"] != code.Title() {
+			t.Errorf("%s: the example says %v; we say %s, %d, %q", name, e, code.URN(), code.Status(), code.Title())
+		}
+	}
+	for name, o := range operations {
+		if len(o.Problems) == 0 {
+			t.Errorf("%s has no x-problems", name)
+		}
+		for _, code := range o.Problems {
+			if !explained[code] {
+				t.Errorf("%s: problem %s is not explained", name, code)
+			}
+		}
+	}
+}
