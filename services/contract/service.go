@@ -28,7 +28,6 @@ import (
 	"github.com/deferpay/deferpay/services/internal/settings"
 	runtimebus "github.com/deferpay/deferpay/tools/eventgen/runtime/bus"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/registry"
-	"github.com/deferpay/deferpay/tools/eventgen/runtime/topics"
 )
 
 const about = `The contract service: subscribes customers to deferred-payment contracts, keeps their mandates, activates, suspends,
@@ -152,7 +151,8 @@ func newRouter(cfg Config, log *store.Store, logger *slog.Logger) (*message.Rout
 	facts := contractbus.NewPublisher(publisher, runtimebus.SendWithRegistry(schemas), runtimebus.SendWithSource("contract"))
 	bus.Publish(router, applied, log.Topic(), facts)
 	err = bus.React(router, events, log,
-		runtimebus.WithRegistry(schemas), runtimebus.WithDeadLetters(publisher), runtimebus.WithLogger(logger))
+		runtimebus.WithRegistry(schemas), runtimebus.WithDeadLetters(publisher), runtimebus.WithLogger(logger),
+		runtimebus.AlsoFrom(contractinternal.RedriveTopic))
 	return router, err
 }
 
