@@ -57,20 +57,20 @@ func (g *generator) write(v string, t *schema.Type) {
 		if args != "" {
 			args = ", " + args
 		}
-		g.p("w.%s(%s%s)", method, v, args)
+		g.p("b = w.%s(b, %s%s)", method, v, args)
 		return
 	}
 	switch t.Kind {
 	case schema.Record, schema.Enum, schema.Fixed:
-		g.p("%s.WriteAvro(w)", v)
+		g.p("b = %s.WriteAvro(w, b)", v)
 	case schema.Array:
 		g.depth++
 		i := g.loopVar("i")
-		g.p("w.Block(len(%s))", v)
+		g.p("b = w.Block(b, len(%s))", v)
 		if items := g.quietly(func() { g.write(v+"["+i+"]", t.Items) }); items != "" {
 			g.p("for %s := range %s {\n%s}", i, v, items)
 		}
-		g.p("w.End()")
+		g.p("b = w.End(b)")
 		g.depth--
 	case schema.Map:
 		g.writeMap(v, t)
@@ -82,12 +82,12 @@ func (g *generator) write(v string, t *schema.Type) {
 func (g *generator) writeMap(v string, t *schema.Type) {
 	g.depth++
 	k, item := g.loopVar("k"), g.loopVar("v")
-	g.p("w.Block(len(%s))\nfor _, %s := range %s.Keys(w, %s) {\nw.String(%s)", v, k, g.use(runtimePath), v, k)
+	g.p("b = w.Block(b, len(%s))\nfor _, %s := range %s.Keys(w, %s) {\nb = w.String(b, %s)", v, k, g.use(runtimePath), v, k)
 	if t.Items.Kind != schema.Null {
 		g.p("%s := %s[%s]", item, v, k)
 		g.write(item, t.Items)
 	}
-	g.p("}\nw.ReleaseKeys(len(%s))\nw.End()", v)
+	g.p("}\nw.ReleaseKeys(len(%s))\nb = w.End(b)", v)
 	g.depth--
 }
 
@@ -95,7 +95,7 @@ func (g *generator) writeUnion(v string, t *schema.Type) {
 	other, null, ok := t.Nullable()
 	switch {
 	case ok:
-		g.p("if %s == nil {\nw.Long(%d)\n} else {\nw.Long(%d)", v, null, 1-null)
+		g.p("if %s == nil {\nb = w.Long(b, %d)\n} else {\nb = w.Long(b, %d)", v, null, 1-null)
 		switch {
 		case nilable(other), other.Kind.Named() && other.Logical == "":
 			g.write(v, other)
@@ -104,9 +104,9 @@ func (g *generator) writeUnion(v string, t *schema.Type) {
 		}
 		g.p("}")
 	case g.layout.unions[t] != nil:
-		g.p("write%s(w, %s)", g.layout.unions[t].name, v)
+		g.p("b = write%s(w, b, %s)", g.layout.unions[t].name, v)
 	default:
-		g.p("w.Long(0)")
+		g.p("b = w.Long(b, 0)")
 		g.write(v, t.Branches[0])
 	}
 }
@@ -222,27 +222,27 @@ func (g *generator) union(u *unionDecl) {
 			g.p("func (%s) is%s() {}\n", b.wrapper, u.name)
 		}
 	}
-	g.p("func write%s(w *%s.Writer, u %s) {\nswitch b := u.(type) {", u.name, bin, u.name)
+	g.p("func write%s(w *%s.Writer, b []byte, u %s) []byte {\nswitch c := u.(type) {", u.name, bin, u.name)
 	for i, b := range u.branches {
 		if b.typ.Kind == schema.Null {
-			g.p("case nil:\nw.Long(%d)", i)
+			g.p("case nil:\nb = w.Long(b, %d)", i)
 			continue
 		}
 		g.p("case %s:", g.branchGo(b))
 		if b.wrapper == "" && b.typ.Kind == schema.Record {
-			g.p("if b == nil {\nw.Unset(%q)\nreturn\n}", u.name)
+			g.p("if c == nil {\nw.Unset(%q)\nreturn b\n}", u.name)
 		}
-		g.p("w.Long(%d)", i)
+		g.p("b = w.Long(b, %d)", i)
 		if b.wrapper != "" {
-			g.write("b.Value", b.typ)
+			g.write("c.Value", b.typ)
 		} else {
-			g.p("b.WriteAvro(w)")
+			g.p("b = c.WriteAvro(w, b)")
 		}
 	}
 	if u.typ.HasNull() < 0 {
 		g.p("default:\nw.Unset(%q)", u.name)
 	}
-	g.p("}\n}\n")
+	g.p("}\nreturn b\n}\n")
 	g.p("func read%s(r *%s.Reader) %s {\nswitch r.Branch(%d) {", u.name, bin, u.name, len(u.branches))
 	for i, b := range u.branches {
 		g.readBranch(i, b)
@@ -255,13 +255,13 @@ func (g *generator) readBranch(i int, b branchDecl) {
 	switch {
 	case b.typ.Kind == schema.Null:
 	case b.wrapper != "":
-		g.p("case %d:\nvar b %s", i, b.wrapper)
-		g.read("b.Value", b.typ)
-		g.p("return b")
+		g.p("case %d:\nvar c %s", i, b.wrapper)
+		g.read("c.Value", b.typ)
+		g.p("return c")
 	case b.typ.Kind == schema.Record:
-		g.p("case %d:\nb := new(%s)\nb.ReadAvro(r)\nreturn b", i, g.goType(b.typ))
+		g.p("case %d:\nc := new(%s)\nc.ReadAvro(r)\nreturn c", i, g.goType(b.typ))
 	default:
-		g.p("case %d:\nvar b %s\nb.ReadAvro(r)\nreturn b", i, g.goType(b.typ))
+		g.p("case %d:\nvar c %s\nc.ReadAvro(r)\nreturn c", i, g.goType(b.typ))
 	}
 }
 

@@ -187,7 +187,7 @@ func (g *generator) fixed(d *typeDecl) {
 	g.p("type %s [%d]byte", d.name, d.typ.Size)
 	g.p("\n// String is the bytes in hexadecimal.\nfunc (x %s) String() string { return %s.EncodeToString(x[:]) }", d.name, g.use("encoding/hex"))
 	bin := g.use(runtimePath)
-	g.p("\n// WriteAvro writes the bytes.\nfunc (x %s) WriteAvro(w *%s.Writer) { w.Fixed(x[:]) }", d.name, bin)
+	g.p("\n// WriteAvro appends the bytes.\nfunc (x %s) WriteAvro(w *%s.Writer, b []byte) []byte { return w.Fixed(b, x[:]) }", d.name, bin)
 	g.p("\n// ReadAvro reads the bytes.\nfunc (x *%s) ReadAvro(r *%s.Reader) { r.Fixed(x[:]) }", d.name, bin)
 }
 
@@ -216,8 +216,8 @@ func (g *generator) enum(d *typeDecl) {
 	}
 	g.p("}\nreturn -1\n}\n")
 	g.enumValidate(d)
-	g.p("// WriteAvro writes the symbol's index.\nfunc (x %s) WriteAvro(w *%s.Writer) {", d.name, bin)
-	g.p("i := x.index()\nif i < 0 {\nw.Unknown(%q, string(x))\n}\nw.Long(i)\n}\n", d.name)
+	g.p("// WriteAvro appends the symbol's index.\nfunc (x %s) WriteAvro(w *%s.Writer, b []byte) []byte {", d.name, bin)
+	g.p("i := x.index()\nif i < 0 {\nw.Unknown(%q, string(x))\n}\nreturn w.Long(b, i)\n}\n", d.name)
 	g.p("// ReadAvro reads a symbol's index.\nfunc (x *%s) ReadAvro(r *%s.Reader) { *x = %s(r.Symbol(%s[:])) }", d.name, bin, d.name, symbols)
 }
 
@@ -280,21 +280,21 @@ func article(t *schema.Type) string {
 func (g *generator) codec(d *typeDecl, write, read, validate func()) {
 	bin := g.use(runtimePath)
 	g.p("\n// AppendAvro appends the Avro encoding of x, without framing.\nfunc (x *%s) AppendAvro(dst []byte) ([]byte, error) {", d.name)
-	g.p("w := %s.NewWriter(dst)\nx.WriteAvro(&w)\nreturn w.Done()\n}\n", bin)
+	g.p("var w %s.Writer\ndst = x.WriteAvro(&w, dst)\nreturn dst, w.Err()\n}\n", bin)
 	g.p("// DecodeAvro reads x from data, all of it.\nfunc (x *%s) DecodeAvro(data []byte) error {", d.name)
 	g.p("r := %s.NewReader(data)\nx.ReadAvro(&r)\nreturn r.Done()\n}\n", bin)
 	g.p("// Validate tells whether x may be written: enums are known, times are set, unions have a value.\nfunc (x *%s) Validate() error {", d.name)
 	validate()
 	g.p("return nil\n}\n")
-	g.p("// WriteAvro writes the fields in the order of the schema.\nfunc (x *%s) WriteAvro(w *%s.Writer) {", d.name, bin)
+	g.p("// WriteAvro appends the fields in the order of the schema.\nfunc (x *%s) WriteAvro(w *%s.Writer, b []byte) []byte {", d.name, bin)
 	if d.recursive {
-		g.p("if !w.Enter() {\nreturn\n}")
+		g.p("if !w.Enter() {\nreturn b\n}")
 	}
 	write()
 	if d.recursive {
 		g.p("w.Leave()")
 	}
-	g.p("}\n")
+	g.p("return b\n}\n")
 	g.p("// ReadAvro reads the fields in the order of the schema.\nfunc (x *%s) ReadAvro(r *%s.Reader) {", d.name, bin)
 	if d.recursive {
 		g.p("if !r.Enter() {\nreturn\n}")

@@ -123,12 +123,12 @@ func (g *generator) unionValidate(u *unionDecl) {
 		switch {
 		case b.typ.Kind == schema.Null:
 		case b.wrapper != "":
-			inner = g.quietly(func() { g.validate("b.Value", fmt.Sprintf("%q", b.typ.BranchName()), b.typ) })
+			inner = g.quietly(func() { g.validate("c.Value", fmt.Sprintf("%q", b.typ.BranchName()), b.typ) })
 		case b.typ.Kind != schema.Fixed:
-			inner = "return b.Validate()\n"
+			inner = "return c.Validate()\n"
 		}
 		if record {
-			inner = fmt.Sprintf("if b == nil {\nreturn %s.ErrUnset\n}\n", g.use(runtimePath)) + inner
+			inner = fmt.Sprintf("if c == nil {\nreturn %s.ErrUnset\n}\n", g.use(runtimePath)) + inner
 		}
 		if inner != "" {
 			cases += fmt.Sprintf("case %s:\n%s", g.branchGo(b), inner)
@@ -138,11 +138,11 @@ func (g *generator) unionValidate(u *unionDecl) {
 		cases += fmt.Sprintf("case nil:\nreturn %s.ErrUnset\n", g.use(runtimePath))
 	}
 	if cases != "" {
-		b := ""
-		if strings.Contains(cases, "b.") || strings.Contains(cases, "b ==") {
-			b = "b := "
+		c := ""
+		if strings.Contains(cases, "c.") || strings.Contains(cases, "c ==") {
+			c = "c := "
 		}
-		g.p("switch %su.(type) {\n%s}", b, cases)
+		g.p("switch %su.(type) {\n%s}", c, cases)
 	}
 	g.p("return nil\n}")
 }

@@ -150,7 +150,7 @@ func fromTwosComplement(b []byte) *big.Int {
 
 func (w *Writer) decimal(d Decimal, precision, scale int) []byte {
 	if err := d.Fits(precision, scale); err != nil {
-		w.Failf("avro: decimal(%d,%d): %w", precision, scale, err)
+		w.Fail("decimal(%d,%d): %w", precision, scale, err)
 		return nil
 	}
 	d, _ = d.Rescale(scale)
@@ -158,23 +158,25 @@ func (w *Writer) decimal(d Decimal, precision, scale int) []byte {
 }
 
 // Decimal writes d, exactly, with the scale of the schema.
-func (w *Writer) Decimal(d Decimal, precision, scale int) { w.Bytes(w.decimal(d, precision, scale)) }
+func (w *Writer) Decimal(b []byte, d Decimal, precision, scale int) []byte {
+	return w.Bytes(b, w.decimal(d, precision, scale))
+}
 
 // DecimalFixed writes d into size bytes.
-func (w *Writer) DecimalFixed(d Decimal, size, precision, scale int) {
-	b := w.decimal(d, precision, scale)
-	if len(b) > size {
-		w.Failf("avro: %s does not fit %d bytes", d, size)
-		return
+func (w *Writer) DecimalFixed(b []byte, d Decimal, size, precision, scale int) []byte {
+	v := w.decimal(d, precision, scale)
+	if len(v) > size {
+		w.Fail("%s does not fit %d bytes", d, size)
+		return b
 	}
 	fill := byte(0)
-	if len(b) > 0 && b[0] >= 0x80 {
+	if len(v) > 0 && v[0] >= 0x80 {
 		fill = 0xFF
 	}
-	for range size - len(b) {
-		w.buf = append(w.buf, fill)
+	for range size - len(v) {
+		b = append(b, fill)
 	}
-	w.buf = append(w.buf, b...)
+	return append(b, v...)
 }
 
 func (r *Reader) decimal(b []byte, precision, scale int) Decimal {
@@ -198,12 +200,12 @@ func (r *Reader) DecimalFixed(size, precision, scale int) Decimal {
 }
 
 // BigDecimal writes d with its own scale.
-func (w *Writer) BigDecimal(d Decimal) {
+func (w *Writer) BigDecimal(b []byte, d Decimal) []byte {
 	if d.scale > maxScale || d.scale < -maxScale {
-		w.Failf("avro: a big-decimal with the scale %d", d.scale)
+		w.Fail("a big-decimal with the scale %d", d.scale)
 	}
 	inner := AppendLong(AppendBytes(nil, twosComplement(d.int())), int64(d.scale))
-	w.Bytes(inner)
+	return w.Bytes(b, inner)
 }
 
 // BigDecimal reads a decimal that brings its scale.

@@ -1,6 +1,7 @@
 package avrobin
 
 import (
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"time"
@@ -9,20 +10,20 @@ import (
 // Timestamps are time.Time in UTC. What is finer than the unit is cut off, as time.Time.Truncate would for the years after 1.
 
 // TimestampMillis writes t as milliseconds since 1970.
-func (w *Writer) TimestampMillis(t time.Time) { w.Long(t.UnixMilli()) }
+func (w *Writer) TimestampMillis(b []byte, t time.Time) []byte { return w.Long(b, t.UnixMilli()) }
 
 // TimestampMicros writes t as microseconds since 1970.
-func (w *Writer) TimestampMicros(t time.Time) { w.Long(t.UnixMicro()) }
+func (w *Writer) TimestampMicros(b []byte, t time.Time) []byte { return w.Long(b, t.UnixMicro()) }
 
 // TimestampNanos writes t as nanoseconds since 1970; it must lie between the years 1678 and 2262.
-func (w *Writer) TimestampNanos(t time.Time) { w.nanos(t) }
+func (w *Writer) TimestampNanos(b []byte, t time.Time) []byte { return w.nanos(b, t) }
 
-func (w *Writer) nanos(t time.Time) {
+func (w *Writer) nanos(b []byte, t time.Time) []byte {
 	n := t.UnixNano()
 	if !time.Unix(0, n).Equal(t) {
-		w.Failf("avro: %s is outside what nanoseconds can say", t.Format(time.RFC3339Nano))
+		w.Fail("%s is outside what nanoseconds can say", t.Format(time.RFC3339Nano))
 	}
-	w.Long(n)
+	return w.Long(b, n)
 }
 
 // TimestampMillis reads milliseconds since 1970.
@@ -61,13 +62,17 @@ func (d LocalDateTime) String() string { return d.wall().Format("2006-01-02T15:0
 func (d LocalDateTime) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 
 // LocalTimestampMillis writes d in milliseconds.
-func (w *Writer) LocalTimestampMillis(d LocalDateTime) { w.Long(d.wall().UnixMilli()) }
+func (w *Writer) LocalTimestampMillis(b []byte, d LocalDateTime) []byte {
+	return w.Long(b, d.wall().UnixMilli())
+}
 
 // LocalTimestampMicros writes d in microseconds.
-func (w *Writer) LocalTimestampMicros(d LocalDateTime) { w.Long(d.wall().UnixMicro()) }
+func (w *Writer) LocalTimestampMicros(b []byte, d LocalDateTime) []byte {
+	return w.Long(b, d.wall().UnixMicro())
+}
 
 // LocalTimestampNanos writes d in nanoseconds; it must lie between the years 1678 and 2262.
-func (w *Writer) LocalTimestampNanos(d LocalDateTime) { w.nanos(d.wall()) }
+func (w *Writer) LocalTimestampNanos(b []byte, d LocalDateTime) []byte { return w.nanos(b, d.wall()) }
 
 // LocalTimestampMillis reads milliseconds.
 func (r *Reader) LocalTimestampMillis() LocalDateTime {
@@ -134,11 +139,11 @@ func (t TimeOfDay) String() string {
 // MarshalText is String.
 func (t TimeOfDay) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
 
-func (w *Writer) timeOfDay(t TimeOfDay, unit time.Duration) {
+func (w *Writer) timeOfDay(b []byte, t TimeOfDay, unit time.Duration) []byte {
 	if t < 0 || t >= TimeOfDay(24*time.Hour) {
-		w.Failf("avro: %s is no time of day", time.Duration(t))
+		w.Fail("%s is no time of day", time.Duration(t))
 	}
-	w.Long(int64(t) / int64(unit))
+	return w.Long(b, int64(t)/int64(unit))
 }
 
 func (r *Reader) timeOfDay(v int64, unit time.Duration) TimeOfDay {
@@ -150,10 +155,10 @@ func (r *Reader) timeOfDay(v int64, unit time.Duration) TimeOfDay {
 }
 
 // TimeMillis writes t in milliseconds.
-func (w *Writer) TimeMillis(t TimeOfDay) { w.timeOfDay(t, time.Millisecond) }
+func (w *Writer) TimeMillis(b []byte, t TimeOfDay) []byte { return w.timeOfDay(b, t, time.Millisecond) }
 
 // TimeMicros writes t in microseconds.
-func (w *Writer) TimeMicros(t TimeOfDay) { w.timeOfDay(t, time.Microsecond) }
+func (w *Writer) TimeMicros(b []byte, t TimeOfDay) []byte { return w.timeOfDay(b, t, time.Microsecond) }
 
 // TimeMillis reads milliseconds.
 func (r *Reader) TimeMillis() TimeOfDay { return r.timeOfDay(int64(r.Int()), time.Millisecond) }
@@ -170,10 +175,11 @@ func (d Duration) String() string {
 }
 
 // Duration writes twelve bytes.
-func (w *Writer) Duration(d Duration) {
+func (w *Writer) Duration(b []byte, d Duration) []byte {
 	for _, v := range [...]uint32{d.Months, d.Days, d.Millis} {
-		w.buf = append(w.buf, byte(v), byte(v>>8), byte(v>>16), byte(v>>24))
+		b = binary.LittleEndian.AppendUint32(b, v)
 	}
+	return b
 }
 
 // Duration reads twelve bytes.
@@ -223,10 +229,10 @@ func (u UUID) text(b []byte) {
 func (u UUID) MarshalText() ([]byte, error) { return []byte(u.String()), nil }
 
 // UUID writes u as text, which is what it is on a string.
-func (w *Writer) UUID(u UUID) {
-	var b [36]byte
-	u.text(b[:])
-	w.Bytes(b[:])
+func (w *Writer) UUID(b []byte, u UUID) []byte {
+	var text [36]byte
+	u.text(text[:])
+	return w.Bytes(b, text[:])
 }
 
 // UUID reads u from text.
@@ -243,7 +249,7 @@ func (r *Reader) UUID() UUID {
 }
 
 // UUIDFixed writes the sixteen bytes of u, which is what it is on a fixed.
-func (w *Writer) UUIDFixed(u UUID) { w.buf = append(w.buf, u[:]...) }
+func (w *Writer) UUIDFixed(b []byte, u UUID) []byte { return append(b, u[:]...) }
 
 // UUIDFixed reads sixteen bytes.
 func (r *Reader) UUIDFixed() (u UUID) {
@@ -252,7 +258,7 @@ func (r *Reader) UUIDFixed() (u UUID) {
 }
 
 // Date writes the count of days.
-func (w *Writer) Date(d Date) { w.Long(int64(d)) }
+func (w *Writer) Date(b []byte, d Date) []byte { return w.Long(b, int64(d)) }
 
 // Date reads the count of days.
 func (r *Reader) Date() Date { return Date(r.Int()) }

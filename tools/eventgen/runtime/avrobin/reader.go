@@ -1,10 +1,11 @@
 package avrobin
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
-	"unicode/utf8"
+	"math/bits"
 	"unsafe"
 
 	"github.com/hamba/avro/v2"
@@ -29,7 +30,8 @@ type Reader struct {
 	data  []byte
 	pos   int
 	err   error
-	slab  []byte
+	text  string // a copy of a part of data, which strings are cut from
+	start int    // where that part begins
 	depth int
 	empty int
 	hamba avro.Reader
@@ -80,37 +82,48 @@ func (r *Reader) take(n int) []byte {
 
 // Long reads a long.
 func (r *Reader) Long() int64 {
-	if r.pos < len(r.data) {
-		if b := r.data[r.pos]; b < 0x80 {
-			r.pos++
-			return int64(b>>1) ^ -int64(b&1)
-		}
+	if r.pos < len(r.data) && r.data[r.pos] < 0x80 {
+		r.pos++
+		return zigzag[r.data[r.pos-1]&0x7f]
 	}
 	return r.long()
 }
 
+// zigzag is what a varint of one byte stands for.
+var zigzag = func() (table [128]int64) {
+	for i := range table {
+		table[i] = int64(i>>1) ^ -int64(i&1)
+	}
+	return table
+}()
+
 // long reads a varint of any length. It finds the end first, so that hamba gets exactly one well-formed scalar.
 func (r *Reader) long() int64 {
 	rest := r.data[r.pos:]
-	if len(rest) > 10 {
-		rest = rest[:10]
-	}
-	for i, b := range rest {
-		if b >= 0x80 {
-			continue
+	n := 0
+	if len(rest) >= 8 {
+		if ends := ^binary.LittleEndian.Uint64(rest) & highBits; ends != 0 {
+			n = bits.TrailingZeros64(ends)/8 + 1
 		}
-		if i == 9 && b > 1 {
-			break
+	}
+	if n == 0 {
+		if n = longEnd(rest); n < 0 {
+			r.Failf("an integer is cut off, or has more than 64 bits")
+			return 0
 		}
-		r.pos += i + 1
-		return r.hamba.Reset(rest[:i+1]).ReadLong()
 	}
-	if len(rest) == 10 {
-		r.Failf("an integer has more than 64 bits")
-	} else {
-		r.Failf("an integer is cut off")
+	r.pos += n
+	return r.hamba.Reset(rest[:n]).ReadLong()
+}
+
+// longEnd is the length of the varint that b begins with, -1 when it does not end in time.
+func longEnd(b []byte) int {
+	for i, c := range b[:min(len(b), binary.MaxVarintLen64)] {
+		if c < 0x80 && (i < 9 || c <= 1) {
+			return i + 1
+		}
 	}
-	return 0
+	return -1
 }
 
 // Int reads an int; one of more than 32 bits is a fault.
@@ -157,7 +170,7 @@ func (r *Reader) Double() float64 {
 // span reads a length and the bytes it counts, without copying them.
 func (r *Reader) span() []byte {
 	n := r.Long()
-	if n < 0 || n > int64(len(r.data)-r.pos) {
+	if uint64(n) > uint64(len(r.data)-r.pos) {
 		r.Failf("a length is %d, %d bytes are left", n, len(r.data)-r.pos)
 		return nil
 	}
@@ -174,8 +187,8 @@ func (r *Reader) Bytes() []byte {
 	return out
 }
 
-// slabSize is how much short strings share an allocation: a string kept for long keeps no more than this alive.
-const slabSize = 512
+// Strings are cut from copies of this much of the data: a string that is kept for long keeps no more than that alive.
+const window = 1 << 10
 
 // String reads a string, which must be UTF-8.
 func (r *Reader) String() string {
@@ -183,19 +196,20 @@ func (r *Reader) String() string {
 	if len(b) == 0 {
 		return ""
 	}
-	if !utf8.Valid(b) {
+	if !validText(b) {
 		r.Failf("a string is not UTF-8: %.40q", b)
 		return ""
 	}
-	if len(b) > cap(r.slab)-len(r.slab) {
-		if len(b) > slabSize/4 {
+	end := r.pos - r.start
+	if end > len(r.text) {
+		if len(b) > window/4 {
 			return string(b)
 		}
-		r.slab = make([]byte, 0, min(len(b)+len(r.data)-r.pos, slabSize))
+		r.start = r.pos - len(b)
+		r.text = string(r.data[r.start:min(r.start+window, len(r.data))])
+		end = len(b)
 	}
-	start := len(r.slab)
-	r.slab = append(r.slab, b...)
-	return unsafe.String(&r.slab[start], len(b))
+	return r.text[end-len(b) : end]
 }
 
 // Fixed reads exactly len(into) bytes.

@@ -15,8 +15,9 @@ type Type struct {
 
 // Value is a generated record, or the wrapper of a payload that is not a named type.
 type Value interface {
-	WriteAvro(w *Writer)
+	WriteAvro(w *Writer, b []byte) []byte
 	ReadAvro(r *Reader)
+	DecodeAvro(body []byte) error
 	AvroType() *Type
 }
 
@@ -24,11 +25,7 @@ type Value interface {
 func Encode(v Value) ([]byte, error) { return encode(nil, v) }
 
 // Decode reads body, all of it, into v.
-func Decode(body []byte, v Value) error {
-	r := NewReader(body)
-	v.ReadAvro(&r)
-	return r.Done()
-}
+func Decode(body []byte, v Value) error { return v.DecodeAvro(body) }
 
 // ErrFraming is what the errors of CutSingleObject and CutConfluent wrap: the bytes do not begin as the framing says.
 var ErrFraming = errors.New("not framed as expected")

@@ -1,6 +1,7 @@
 package avrobin
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/binary"
 	"fmt"
@@ -43,102 +44,108 @@ func AppendString(dst []byte, v string) []byte {
 	return append(AppendLong(dst, int64(len(v))), v...)
 }
 
-// Writer appends values to a byte slice. The first value that has no encoding (an unknown enum symbol, a union without a
-// value, a time out of range) is kept as its error and makes the rest meaningless; Done reports it.
-//
-// The zero Writer is ready and allocates as it goes; NewWriter appends to a slice.
+// Writer goes along while values are appended to a byte slice. It keeps the first value that has no encoding (an unknown
+// enum symbol, a union without a value, a time out of range), which makes the bytes meaningless; Err reports it. The slice
+// is passed from call to call and not kept here, because that is what keeps it in registers.
 type Writer struct {
-	buf   []byte
 	err   error
 	keys  []string
 	depth int
+	buf   []byte // kept by encode
 }
 
-// NewWriter returns a Writer that appends to dst.
-func NewWriter(dst []byte) Writer { return Writer{buf: dst} }
+// Err is the first error.
+func (w *Writer) Err() error { return w.err }
 
-// Done returns dst and everything written after it, or the first error.
-func (w *Writer) Done() ([]byte, error) { return w.buf, w.err }
-
-// Fail keeps err, unless there is one already.
-func (w *Writer) Fail(err error) {
+// Fail keeps an error, unless there is one already.
+func (w *Writer) Fail(format string, args ...any) {
 	if w.err == nil {
-		w.err = err
+		w.err = fmt.Errorf("avro: "+format, args...)
 	}
 }
 
-// Failf is Fail with a message made here.
-func (w *Writer) Failf(format string, args ...any) {
-	if w.err == nil {
-		w.err = fmt.Errorf(format, args...)
+// Long appends an int, a long, a branch, a symbol or a length.
+func (w *Writer) Long(b []byte, v int64) []byte {
+	if uint64(v+64) < 128 {
+		return append(b, byte(v<<1^v>>63))
 	}
+	return appendLong(b, v)
 }
 
-// Long writes an int, a long, a branch, a symbol or a length.
-func (w *Writer) Long(v int64) {
+// appendLong stores the bytes without asking for room each time, which matters for times and amounts. It is kept out of
+// line so that Long is not.
+//
+//go:noinline
+func appendLong(b []byte, v int64) []byte {
 	u := uint64(v)<<1 ^ uint64(v>>63)
-	if u < 0x80 {
-		w.buf = append(w.buf, byte(u))
-		return
+	n := len(b)
+	b = slices.Grow(b, binary.MaxVarintLen64)[:n+binary.MaxVarintLen64]
+	for ; u >= 0x80; n++ {
+		b[n] = byte(u) | 0x80
+		u >>= 7
 	}
-	w.buf = binary.AppendUvarint(w.buf, u)
+	b[n] = byte(u)
+	return b[:n+1]
 }
 
-// Int writes an Avro int.
-func (w *Writer) Int(v int32) { w.Long(int64(v)) }
+// Int appends an Avro int.
+func (w *Writer) Int(b []byte, v int32) []byte { return w.Long(b, int64(v)) }
 
-// Boolean writes one byte.
-func (w *Writer) Boolean(v bool) { w.buf = AppendBoolean(w.buf, v) }
+// Boolean appends one byte.
+func (w *Writer) Boolean(b []byte, v bool) []byte { return AppendBoolean(b, v) }
 
-// Float writes four bytes.
-func (w *Writer) Float(v float32) { w.buf = AppendFloat(w.buf, v) }
+// Float appends four bytes.
+func (w *Writer) Float(b []byte, v float32) []byte { return AppendFloat(b, v) }
 
-// Double writes eight bytes.
-func (w *Writer) Double(v float64) { w.buf = AppendDouble(w.buf, v) }
+// Double appends eight bytes.
+func (w *Writer) Double(b []byte, v float64) []byte { return AppendDouble(b, v) }
 
-// Bytes writes the length and the bytes.
-func (w *Writer) Bytes(v []byte) {
-	w.Long(int64(len(v)))
-	w.buf = append(w.buf, v...)
-}
+// Bytes appends the length and the bytes.
+func (w *Writer) Bytes(b, v []byte) []byte { return append(w.Long(b, int64(len(v))), v...) }
 
-// String writes the length and the text, which must be UTF-8.
-func (w *Writer) String(v string) {
-	if !utf8.ValidString(v) {
-		w.Failf("avro: a string is not UTF-8: %.40q", v)
+// String appends the length and the text, which must be UTF-8.
+func (w *Writer) String(b []byte, v string) []byte {
+	b = w.Long(b, int64(len(v)))
+	if n := len(b); len(v) <= shortText && len(v) <= cap(b)-n {
+		b = b[:n+len(v)]
+		if copyText(b[n:], v) || utf8.ValidString(v) {
+			return b
+		}
+	} else {
+		b = append(b, v...)
+		if utf8.ValidString(v) {
+			return b
+		}
 	}
-	w.Long(int64(len(v)))
-	w.buf = append(w.buf, v...)
+	w.Fail("a string is not UTF-8: %.40q", v)
+	return b
 }
 
-// Fixed writes the bytes alone.
-func (w *Writer) Fixed(v []byte) { w.buf = append(w.buf, v...) }
+// Fixed appends the bytes alone.
+func (w *Writer) Fixed(b, v []byte) []byte { return append(b, v...) }
 
 // Block begins the n items of an array or a map. All of them go into one block; without items there is none.
-func (w *Writer) Block(n int) {
+func (w *Writer) Block(b []byte, n int) []byte {
 	if n > 0 {
-		w.Long(int64(n))
+		return w.Long(b, int64(n))
 	}
+	return b
 }
 
 // End closes an array or a map.
-func (w *Writer) End() { w.buf = append(w.buf, 0) }
+func (w *Writer) End(b []byte) []byte { return append(b, 0) }
 
 // Unknown fails because value is no symbol of the enum.
-func (w *Writer) Unknown(enum, value string) {
-	w.Failf("avro: %s has no symbol %q", enum, value)
-}
+func (w *Writer) Unknown(enum, value string) { w.Fail("%s has no symbol %q", enum, value) }
 
 // Unset fails because a union that cannot be null has no value.
-func (w *Writer) Unset(union string) {
-	w.Failf("avro: %s has no value", union)
-}
+func (w *Writer) Unset(union string) { w.Fail("%s has no value", union) }
 
 // Enter goes one level down into a recursive type; false, and an error, when that is too deep. Leave comes back.
 func (w *Writer) Enter() bool {
 	w.depth++
 	if w.depth > MaxDepth {
-		w.Failf("avro: values nest deeper than %d", MaxDepth)
+		w.Fail("values nest deeper than %d", MaxDepth)
 	}
 	return w.err == nil
 }
@@ -165,19 +172,18 @@ const largestKept = 1 << 20
 
 var writers = sync.Pool{New: func() any { return &Writer{buf: make([]byte, 0, 1024)} }}
 
-// encode writes v after prefix in a kept buffer and returns a copy of the exact size: one allocation.
+// encode appends v to prefix in a kept buffer and returns a copy of the exact size: one allocation.
 func encode(prefix []byte, v Value) ([]byte, error) {
 	w := writers.Get().(*Writer)
-	w.buf, w.err, w.keys, w.depth = append(w.buf[:0], prefix...), nil, w.keys[:0], 0
-	v.WriteAvro(w)
+	b := v.WriteAvro(w, append(w.buf[:0], prefix...))
 	var out []byte
 	err := w.err
 	if err == nil {
-		out = make([]byte, len(w.buf))
-		copy(out, w.buf)
+		out = bytes.Clone(b)
 	}
-	if cap(w.buf) <= largestKept {
+	if cap(b) <= largestKept {
 		clear(w.keys[:cap(w.keys)])
+		*w = Writer{buf: b, keys: w.keys[:0]}
 		writers.Put(w)
 	}
 	return out, err

@@ -14,9 +14,9 @@ type Bare struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *Bare) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -31,10 +31,11 @@ func (x *Bare) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *Bare) WriteAvro(w *avrobin.Writer) {
-	w.Long(x.ID)
-	x.Inner.WriteAvro(w)
+// WriteAvro appends the fields in the order of the schema.
+func (x *Bare) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = w.Long(b, x.ID)
+	b = x.Inner.WriteAvro(w, b)
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

@@ -13,9 +13,9 @@ type Inner struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *Inner) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -30,9 +30,10 @@ func (x *Inner) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *Inner) WriteAvro(w *avrobin.Writer) {
-	w.Int(x.V)
+// WriteAvro appends the fields in the order of the schema.
+func (x *Inner) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = w.Int(b, x.V)
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

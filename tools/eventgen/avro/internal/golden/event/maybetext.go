@@ -13,9 +13,9 @@ type MaybeText struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *MaybeText) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -30,14 +30,15 @@ func (x *MaybeText) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *MaybeText) WriteAvro(w *avrobin.Writer) {
+// WriteAvro appends the fields in the order of the schema.
+func (x *MaybeText) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 	if x.Value == nil {
-		w.Long(0)
+		b = w.Long(b, 0)
 	} else {
-		w.Long(1)
-		w.String(*x.Value)
+		b = w.Long(b, 1)
+		b = w.String(b, *x.Value)
 	}
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

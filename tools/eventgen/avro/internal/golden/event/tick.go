@@ -15,9 +15,9 @@ type Tick struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *Tick) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -35,9 +35,10 @@ func (x *Tick) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *Tick) WriteAvro(w *avrobin.Writer) {
-	w.TimestampMillis(x.Value)
+// WriteAvro appends the fields in the order of the schema.
+func (x *Tick) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = w.TimestampMillis(b, x.Value)
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

@@ -13,9 +13,9 @@ type Hub struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *Hub) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -30,17 +30,18 @@ func (x *Hub) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *Hub) WriteAvro(w *avrobin.Writer) {
+// WriteAvro appends the fields in the order of the schema.
+func (x *Hub) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 	if !w.Enter() {
-		return
+		return b
 	}
-	w.Block(len(x.Spokes))
+	b = w.Block(b, len(x.Spokes))
 	for i := range x.Spokes {
-		x.Spokes[i].WriteAvro(w)
+		b = x.Spokes[i].WriteAvro(w, b)
 	}
-	w.End()
+	b = w.End(b)
 	w.Leave()
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

@@ -14,9 +14,9 @@ type Spoke struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *Spoke) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -31,24 +31,25 @@ func (x *Spoke) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *Spoke) WriteAvro(w *avrobin.Writer) {
+// WriteAvro appends the fields in the order of the schema.
+func (x *Spoke) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 	if !w.Enter() {
-		return
+		return b
 	}
 	if x.Hub == nil {
-		w.Long(0)
+		b = w.Long(b, 0)
 	} else {
-		w.Long(1)
-		x.Hub.WriteAvro(w)
+		b = w.Long(b, 1)
+		b = x.Hub.WriteAvro(w, b)
 	}
 	if x.Other == nil {
-		w.Long(0)
+		b = w.Long(b, 0)
 	} else {
-		w.Long(1)
-		x.Other.WriteAvro(w)
+		b = w.Long(b, 1)
+		b = x.Other.WriteAvro(w, b)
 	}
 	w.Leave()
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

@@ -16,9 +16,9 @@ type Buyer struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *Buyer) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -33,17 +33,18 @@ func (x *Buyer) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *Buyer) WriteAvro(w *avrobin.Writer) {
-	w.String(x.LegalName)
-	w.String(x.Siren)
+// WriteAvro appends the fields in the order of the schema.
+func (x *Buyer) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = w.String(b, x.LegalName)
+	b = w.String(b, x.Siren)
 	if x.VATNumber == nil {
-		w.Long(0)
+		b = w.Long(b, 0)
 	} else {
-		w.Long(1)
-		w.String(*x.VATNumber)
+		b = w.Long(b, 1)
+		b = w.String(b, *x.VATNumber)
 	}
-	x.Address.WriteAvro(w)
+	b = x.Address.WriteAvro(w, b)
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

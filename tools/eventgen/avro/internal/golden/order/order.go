@@ -24,9 +24,9 @@ type Order struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *Order) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -57,27 +57,28 @@ func (x *Order) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *Order) WriteAvro(w *avrobin.Writer) {
-	w.String(x.OrderRef)
-	w.String(x.CustomerRef)
-	w.Long(x.Version)
-	x.Status.WriteAvro(w)
-	x.Buyer.WriteAvro(w)
-	x.Total.WriteAvro(w)
-	w.TimestampMicros(x.OpenedAt)
+// WriteAvro appends the fields in the order of the schema.
+func (x *Order) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = w.String(b, x.OrderRef)
+	b = w.String(b, x.CustomerRef)
+	b = w.Long(b, x.Version)
+	b = x.Status.WriteAvro(w, b)
+	b = x.Buyer.WriteAvro(w, b)
+	b = x.Total.WriteAvro(w, b)
+	b = w.TimestampMicros(b, x.OpenedAt)
 	if x.ClosedAt == nil {
-		w.Long(0)
+		b = w.Long(b, 0)
 	} else {
-		w.Long(1)
-		w.TimestampMicros(*x.ClosedAt)
+		b = w.Long(b, 1)
+		b = w.TimestampMicros(b, *x.ClosedAt)
 	}
-	w.Block(len(x.Lines))
+	b = w.Block(b, len(x.Lines))
 	for i := range x.Lines {
-		x.Lines[i].WriteAvro(w)
+		b = x.Lines[i].WriteAvro(w, b)
 	}
-	w.End()
-	w.Bytes(x.Hash)
+	b = w.End(b)
+	b = w.Bytes(b, x.Hash)
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

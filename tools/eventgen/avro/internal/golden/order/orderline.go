@@ -21,9 +21,9 @@ type OrderLine struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *OrderLine) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -41,19 +41,20 @@ func (x *OrderLine) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *OrderLine) WriteAvro(w *avrobin.Writer) {
-	w.String(x.Sku)
-	w.String(x.Label)
-	w.Int(x.Quantity)
-	x.Unit.WriteAvro(w)
-	w.Double(x.Weight)
-	w.Block(len(x.Tags))
+// WriteAvro appends the fields in the order of the schema.
+func (x *OrderLine) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = w.String(b, x.Sku)
+	b = w.String(b, x.Label)
+	b = w.Int(b, x.Quantity)
+	b = x.Unit.WriteAvro(w, b)
+	b = w.Double(b, x.Weight)
+	b = w.Block(b, len(x.Tags))
 	for i := range x.Tags {
-		w.String(x.Tags[i])
+		b = w.String(b, x.Tags[i])
 	}
-	w.End()
-	w.TimestampMicros(x.AddedAt)
+	b = w.End(b)
+	b = w.TimestampMicros(b, x.AddedAt)
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

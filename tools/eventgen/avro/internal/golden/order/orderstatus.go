@@ -53,13 +53,13 @@ func (x OrderStatus) Validate() error {
 	return avrobin.CheckSymbol("OrderStatus", string(x), x.Valid() && x != OrderStatusUnknown)
 }
 
-// WriteAvro writes the symbol's index.
-func (x OrderStatus) WriteAvro(w *avrobin.Writer) {
+// WriteAvro appends the symbol's index.
+func (x OrderStatus) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 	i := x.index()
 	if i < 0 {
 		w.Unknown("OrderStatus", string(x))
 	}
-	w.Long(i)
+	return w.Long(b, i)
 }
 
 // ReadAvro reads a symbol's index.

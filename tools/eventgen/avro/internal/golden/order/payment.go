@@ -20,9 +20,9 @@ type Payment struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *Payment) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -43,19 +43,20 @@ func (x *Payment) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *Payment) WriteAvro(w *avrobin.Writer) {
-	w.String(x.PaymentRef)
-	w.String(x.OrderRef)
-	x.Amount.WriteAvro(w)
-	x.Status.WriteAvro(w)
+// WriteAvro appends the fields in the order of the schema.
+func (x *Payment) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = w.String(b, x.PaymentRef)
+	b = w.String(b, x.OrderRef)
+	b = x.Amount.WriteAvro(w, b)
+	b = x.Status.WriteAvro(w, b)
 	if x.Reference == nil {
-		w.Long(0)
+		b = w.Long(b, 0)
 	} else {
-		w.Long(1)
-		w.String(*x.Reference)
+		b = w.Long(b, 1)
+		b = w.String(b, *x.Reference)
 	}
-	w.TimestampMicros(x.OccurredAt)
+	b = w.TimestampMicros(b, x.OccurredAt)
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

@@ -14,9 +14,9 @@ type Amount struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *Amount) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -31,10 +31,11 @@ func (x *Amount) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *Amount) WriteAvro(w *avrobin.Writer) {
-	w.Long(x.Minor)
-	w.String(x.Currency)
+// WriteAvro appends the fields in the order of the schema.
+func (x *Amount) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = w.Long(b, x.Minor)
+	b = w.String(b, x.Currency)
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

@@ -14,9 +14,9 @@ type Cash struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *Cash) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -34,10 +34,11 @@ func (x *Cash) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *Cash) WriteAvro(w *avrobin.Writer) {
-	x.Amount.WriteAvro(w)
-	x.Drawer.WriteAvro(w)
+// WriteAvro appends the fields in the order of the schema.
+func (x *Cash) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = x.Amount.WriteAvro(w, b)
+	b = x.Drawer.WriteAvro(w, b)
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

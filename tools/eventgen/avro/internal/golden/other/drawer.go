@@ -39,13 +39,13 @@ func (x Drawer) index() int64 {
 // Validate refuses what is no symbol.
 func (x Drawer) Validate() error { return avrobin.CheckSymbol("Drawer", string(x), x.Valid()) }
 
-// WriteAvro writes the symbol's index.
-func (x Drawer) WriteAvro(w *avrobin.Writer) {
+// WriteAvro appends the symbol's index.
+func (x Drawer) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 	i := x.index()
 	if i < 0 {
 		w.Unknown("Drawer", string(x))
 	}
-	w.Long(i)
+	return w.Long(b, i)
 }
 
 // ReadAvro reads a symbol's index.

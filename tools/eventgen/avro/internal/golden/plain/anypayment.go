@@ -14,9 +14,9 @@ type AnyPayment struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *AnyPayment) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -34,9 +34,10 @@ func (x *AnyPayment) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *AnyPayment) WriteAvro(w *avrobin.Writer) {
-	writeAnyPayment2(w, x.Value)
+// WriteAvro appends the fields in the order of the schema.
+func (x *AnyPayment) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = writeAnyPayment2(w, b, x.Value)
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.
@@ -69,53 +70,54 @@ type AnyPayment2String struct{ Value string }
 
 func (AnyPayment2String) isAnyPayment2() {}
 
-func writeAnyPayment2(w *avrobin.Writer, u AnyPayment2) {
-	switch b := u.(type) {
+func writeAnyPayment2(w *avrobin.Writer, b []byte, u AnyPayment2) []byte {
+	switch c := u.(type) {
 	case *Card:
-		if b == nil {
+		if c == nil {
 			w.Unset("AnyPayment2")
-			return
+			return b
 		}
-		w.Long(0)
-		b.WriteAvro(w)
+		b = w.Long(b, 0)
+		b = c.WriteAvro(w, b)
 	case AnyPayment2Cash:
-		w.Long(1)
-		b.Value.WriteAvro(w)
+		b = w.Long(b, 1)
+		b = c.Value.WriteAvro(w, b)
 	case AnyPayment2String:
-		w.Long(2)
-		w.String(b.Value)
+		b = w.Long(b, 2)
+		b = w.String(b, c.Value)
 	default:
 		w.Unset("AnyPayment2")
 	}
+	return b
 }
 
 func readAnyPayment2(r *avrobin.Reader) AnyPayment2 {
 	switch r.Branch(3) {
 	case 0:
-		b := new(Card)
-		b.ReadAvro(r)
-		return b
+		c := new(Card)
+		c.ReadAvro(r)
+		return c
 	case 1:
-		var b AnyPayment2Cash
-		b.Value.ReadAvro(r)
-		return b
+		var c AnyPayment2Cash
+		c.Value.ReadAvro(r)
+		return c
 	case 2:
-		var b AnyPayment2String
-		b.Value = r.String()
-		return b
+		var c AnyPayment2String
+		c.Value = r.String()
+		return c
 	}
 	return nil
 }
 
 func validateAnyPayment2(u AnyPayment2) error {
-	switch b := u.(type) {
+	switch c := u.(type) {
 	case *Card:
-		if b == nil {
+		if c == nil {
 			return avrobin.ErrUnset
 		}
-		return b.Validate()
+		return c.Validate()
 	case AnyPayment2Cash:
-		if err := b.Value.Validate(); err != nil {
+		if err := c.Value.Validate(); err != nil {
 			return avrobin.At(err, "golden.other.Cash")
 		}
 	case nil:

@@ -13,9 +13,9 @@ type Card struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *Card) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -30,9 +30,10 @@ func (x *Card) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *Card) WriteAvro(w *avrobin.Writer) {
-	w.String(x.Number)
+// WriteAvro appends the fields in the order of the schema.
+func (x *Card) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = w.String(b, x.Number)
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

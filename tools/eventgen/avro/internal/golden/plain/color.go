@@ -53,13 +53,13 @@ func (x Color) Validate() error {
 	return avrobin.CheckSymbol("Color", string(x), x.Valid() && x != ColorUnknown)
 }
 
-// WriteAvro writes the symbol's index.
-func (x Color) WriteAvro(w *avrobin.Writer) {
+// WriteAvro appends the symbol's index.
+func (x Color) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 	i := x.index()
 	if i < 0 {
 		w.Unknown("Color", string(x))
 	}
-	w.Long(i)
+	return w.Long(b, i)
 }
 
 // ReadAvro reads a symbol's index.

@@ -15,9 +15,9 @@ type ColorPayload struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *ColorPayload) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -35,9 +35,10 @@ func (x *ColorPayload) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *ColorPayload) WriteAvro(w *avrobin.Writer) {
-	x.Value.WriteAvro(w)
+// WriteAvro appends the fields in the order of the schema.
+func (x *ColorPayload) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = x.Value.WriteAvro(w, b)
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

@@ -30,9 +30,9 @@ type Containers struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *Containers) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -71,150 +71,151 @@ func (x *Containers) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *Containers) WriteAvro(w *avrobin.Writer) {
-	w.Block(len(x.Longs))
+// WriteAvro appends the fields in the order of the schema.
+func (x *Containers) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = w.Block(b, len(x.Longs))
 	for i := range x.Longs {
-		w.Long(x.Longs[i])
+		b = w.Long(b, x.Longs[i])
 	}
-	w.End()
-	w.Block(len(x.Texts))
+	b = w.End(b)
+	b = w.Block(b, len(x.Texts))
 	for i := range x.Texts {
-		w.String(x.Texts[i])
+		b = w.String(b, x.Texts[i])
 	}
-	w.End()
-	w.Block(len(x.Nulls))
-	w.End()
-	w.Block(len(x.Empties))
+	b = w.End(b)
+	b = w.Block(b, len(x.Nulls))
+	b = w.End(b)
+	b = w.Block(b, len(x.Empties))
 	for i := range x.Empties {
-		x.Empties[i].WriteAvro(w)
+		b = x.Empties[i].WriteAvro(w, b)
 	}
-	w.End()
-	w.Block(len(x.Grid))
+	b = w.End(b)
+	b = w.Block(b, len(x.Grid))
 	for i := range x.Grid {
-		w.Block(len(x.Grid[i]))
+		b = w.Block(b, len(x.Grid[i]))
 		for i2 := range x.Grid[i] {
-			w.Double(x.Grid[i][i2])
+			b = w.Double(b, x.Grid[i][i2])
 		}
-		w.End()
+		b = w.End(b)
 	}
-	w.End()
-	w.Block(len(x.Maybes))
+	b = w.End(b)
+	b = w.Block(b, len(x.Maybes))
 	for i := range x.Maybes {
 		if x.Maybes[i] == nil {
-			w.Long(0)
+			b = w.Long(b, 0)
 		} else {
-			w.Long(1)
-			w.String(*x.Maybes[i])
+			b = w.Long(b, 1)
+			b = w.String(b, *x.Maybes[i])
 		}
 	}
-	w.End()
-	w.Block(len(x.Lines))
+	b = w.End(b)
+	b = w.Block(b, len(x.Lines))
 	for i := range x.Lines {
-		x.Lines[i].WriteAvro(w)
+		b = x.Lines[i].WriteAvro(w, b)
 	}
-	w.End()
-	w.Block(len(x.Counts))
+	b = w.End(b)
+	b = w.Block(b, len(x.Counts))
 	for _, k := range avrobin.Keys(w, x.Counts) {
-		w.String(k)
+		b = w.String(b, k)
 		v := x.Counts[k]
-		w.Long(v)
+		b = w.Long(b, v)
 	}
 	w.ReleaseKeys(len(x.Counts))
-	w.End()
-	w.Block(len(x.ByColor))
+	b = w.End(b)
+	b = w.Block(b, len(x.ByColor))
 	for _, k := range avrobin.Keys(w, x.ByColor) {
-		w.String(k)
+		b = w.String(b, k)
 		v := x.ByColor[k]
-		w.Block(len(v))
+		b = w.Block(b, len(v))
 		for i2 := range v {
-			v[i2].WriteAvro(w)
+			b = v[i2].WriteAvro(w, b)
 		}
-		w.End()
+		b = w.End(b)
 	}
 	w.ReleaseKeys(len(x.ByColor))
-	w.End()
-	w.Block(len(x.LineMap))
+	b = w.End(b)
+	b = w.Block(b, len(x.LineMap))
 	for _, k := range avrobin.Keys(w, x.LineMap) {
-		w.String(k)
+		b = w.String(b, k)
 		v := x.LineMap[k]
-		v.WriteAvro(w)
+		b = v.WriteAvro(w, b)
 	}
 	w.ReleaseKeys(len(x.LineMap))
-	w.End()
-	w.Block(len(x.Deep))
+	b = w.End(b)
+	b = w.Block(b, len(x.Deep))
 	for _, k := range avrobin.Keys(w, x.Deep) {
-		w.String(k)
+		b = w.String(b, k)
 		v := x.Deep[k]
-		w.Block(len(v))
+		b = w.Block(b, len(v))
 		for _, k2 := range avrobin.Keys(w, v) {
-			w.String(k2)
+			b = w.String(b, k2)
 			v2 := v[k2]
-			w.Block(len(v2))
+			b = w.Block(b, len(v2))
 			for i3 := range v2 {
-				w.Block(len(v2[i3]))
+				b = w.Block(b, len(v2[i3]))
 				for _, k4 := range avrobin.Keys(w, v2[i3]) {
-					w.String(k4)
+					b = w.String(b, k4)
 					v4 := v2[i3][k4]
-					w.Bytes(v4)
+					b = w.Bytes(b, v4)
 				}
 				w.ReleaseKeys(len(v2[i3]))
-				w.End()
+				b = w.End(b)
 			}
-			w.End()
+			b = w.End(b)
 		}
 		w.ReleaseKeys(len(v))
-		w.End()
+		b = w.End(b)
 	}
 	w.ReleaseKeys(len(x.Deep))
-	w.End()
-	w.Block(len(x.Voids))
+	b = w.End(b)
+	b = w.Block(b, len(x.Voids))
 	for _, k := range avrobin.Keys(w, x.Voids) {
-		w.String(k)
+		b = w.String(b, k)
 	}
 	w.ReleaseKeys(len(x.Voids))
-	w.End()
+	b = w.End(b)
 	if x.MaybeLongs == nil {
-		w.Long(0)
+		b = w.Long(b, 0)
 	} else {
-		w.Long(1)
-		w.Block(len(x.MaybeLongs))
+		b = w.Long(b, 1)
+		b = w.Block(b, len(x.MaybeLongs))
 		for i := range x.MaybeLongs {
-			w.Long(x.MaybeLongs[i])
+			b = w.Long(b, x.MaybeLongs[i])
 		}
-		w.End()
+		b = w.End(b)
 	}
 	if x.MaybeCounts == nil {
-		w.Long(1)
+		b = w.Long(b, 1)
 	} else {
-		w.Long(0)
-		w.Block(len(x.MaybeCounts))
+		b = w.Long(b, 0)
+		b = w.Block(b, len(x.MaybeCounts))
 		for _, k := range avrobin.Keys(w, x.MaybeCounts) {
-			w.String(k)
+			b = w.String(b, k)
 			v := x.MaybeCounts[k]
-			w.Int(v)
+			b = w.Int(b, v)
 		}
 		w.ReleaseKeys(len(x.MaybeCounts))
-		w.End()
+		b = w.End(b)
 	}
-	w.Block(len(x.Hashes))
+	b = w.Block(b, len(x.Hashes))
 	for i := range x.Hashes {
-		x.Hashes[i].WriteAvro(w)
+		b = x.Hashes[i].WriteAvro(w, b)
 	}
-	w.End()
+	b = w.End(b)
 	if x.MaybeHash == nil {
-		w.Long(0)
+		b = w.Long(b, 0)
 	} else {
-		w.Long(1)
-		x.MaybeHash.WriteAvro(w)
+		b = w.Long(b, 1)
+		b = x.MaybeHash.WriteAvro(w, b)
 	}
 	if x.MaybeColor == nil {
-		w.Long(0)
+		b = w.Long(b, 0)
 	} else {
-		w.Long(1)
-		x.MaybeColor.WriteAvro(w)
+		b = w.Long(b, 1)
+		b = x.MaybeColor.WriteAvro(w, b)
 	}
-	x.NothingAtAll.WriteAvro(w)
+	b = x.NothingAtAll.WriteAvro(w, b)
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

@@ -13,9 +13,9 @@ type Egg struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *Egg) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -30,18 +30,19 @@ func (x *Egg) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *Egg) WriteAvro(w *avrobin.Writer) {
+// WriteAvro appends the fields in the order of the schema.
+func (x *Egg) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 	if !w.Enter() {
-		return
+		return b
 	}
 	if x.Hen == nil {
-		w.Long(0)
+		b = w.Long(b, 0)
 	} else {
-		w.Long(1)
-		x.Hen.WriteAvro(w)
+		b = w.Long(b, 1)
+		b = x.Hen.WriteAvro(w, b)
 	}
 	w.Leave()
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

@@ -12,9 +12,9 @@ type Empty struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *Empty) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -29,8 +29,9 @@ func (x *Empty) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *Empty) WriteAvro(w *avrobin.Writer) {
+// WriteAvro appends the fields in the order of the schema.
+func (x *Empty) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

@@ -13,9 +13,9 @@ type Forest struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *Forest) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -38,21 +38,22 @@ func (x *Forest) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *Forest) WriteAvro(w *avrobin.Writer) {
-	w.Block(len(x.Value))
+// WriteAvro appends the fields in the order of the schema.
+func (x *Forest) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = w.Block(b, len(x.Value))
 	for _, k := range avrobin.Keys(w, x.Value) {
-		w.String(k)
+		b = w.String(b, k)
 		v := x.Value[k]
 		if v == nil {
-			w.Long(0)
+			b = w.Long(b, 0)
 		} else {
-			w.Long(1)
-			v.WriteAvro(w)
+			b = w.Long(b, 1)
+			b = v.WriteAvro(w, b)
 		}
 	}
 	w.ReleaseKeys(len(x.Value))
-	w.End()
+	b = w.End(b)
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

@@ -14,8 +14,8 @@ type Hash [4]byte
 // String is the bytes in hexadecimal.
 func (x Hash) String() string { return hex.EncodeToString(x[:]) }
 
-// WriteAvro writes the bytes.
-func (x Hash) WriteAvro(w *avrobin.Writer) { w.Fixed(x[:]) }
+// WriteAvro appends the bytes.
+func (x Hash) WriteAvro(w *avrobin.Writer, b []byte) []byte { return w.Fixed(b, x[:]) }
 
 // ReadAvro reads the bytes.
 func (x *Hash) ReadAvro(r *avrobin.Reader) { r.Fixed(x[:]) }

@@ -13,9 +13,9 @@ type Hen struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *Hen) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -30,17 +30,18 @@ func (x *Hen) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *Hen) WriteAvro(w *avrobin.Writer) {
+// WriteAvro appends the fields in the order of the schema.
+func (x *Hen) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 	if !w.Enter() {
-		return
+		return b
 	}
-	w.Block(len(x.Eggs))
+	b = w.Block(b, len(x.Eggs))
 	for i := range x.Eggs {
-		x.Eggs[i].WriteAvro(w)
+		b = x.Eggs[i].WriteAvro(w, b)
 	}
-	w.End()
+	b = w.End(b)
 	w.Leave()
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

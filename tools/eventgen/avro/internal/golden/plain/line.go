@@ -15,9 +15,9 @@ type Line struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *Line) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -35,11 +35,12 @@ func (x *Line) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *Line) WriteAvro(w *avrobin.Writer) {
-	w.String(x.Sku)
-	w.Int(x.Quantity)
-	x.Color.WriteAvro(w)
+// WriteAvro appends the fields in the order of the schema.
+func (x *Line) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = w.String(b, x.Sku)
+	b = w.Int(b, x.Quantity)
+	b = x.Color.WriteAvro(w, b)
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

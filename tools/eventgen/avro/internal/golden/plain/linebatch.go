@@ -13,9 +13,9 @@ type LineBatch struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *LineBatch) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -35,13 +35,14 @@ func (x *LineBatch) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *LineBatch) WriteAvro(w *avrobin.Writer) {
-	w.Block(len(x.Value))
+// WriteAvro appends the fields in the order of the schema.
+func (x *LineBatch) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = w.Block(b, len(x.Value))
 	for i := range x.Value {
-		x.Value[i].WriteAvro(w)
+		b = x.Value[i].WriteAvro(w, b)
 	}
-	w.End()
+	b = w.End(b)
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

@@ -36,9 +36,9 @@ type Logical struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *Logical) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -90,66 +90,67 @@ func (x *Logical) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *Logical) WriteAvro(w *avrobin.Writer) {
-	w.Decimal(x.Price, 12, 2)
-	w.DecimalFixed(x.Rate, 8, 18, 6)
-	w.BigDecimal(x.AnyScale)
-	w.UUID(x.TextID)
-	w.UUIDFixed(x.RawID)
-	w.Date(x.Day)
-	w.TimeMillis(x.OpensMillis)
-	w.TimeMicros(x.OpensMicros)
-	w.TimestampMillis(x.AtMillis)
-	w.TimestampMicros(x.AtMicros)
-	w.TimestampNanos(x.AtNanos)
-	w.LocalTimestampMillis(x.LocalMillis)
-	w.LocalTimestampMicros(x.LocalMicros)
-	w.LocalTimestampNanos(x.LocalNanos)
-	w.Duration(x.Period)
+// WriteAvro appends the fields in the order of the schema.
+func (x *Logical) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = w.Decimal(b, x.Price, 12, 2)
+	b = w.DecimalFixed(b, x.Rate, 8, 18, 6)
+	b = w.BigDecimal(b, x.AnyScale)
+	b = w.UUID(b, x.TextID)
+	b = w.UUIDFixed(b, x.RawID)
+	b = w.Date(b, x.Day)
+	b = w.TimeMillis(b, x.OpensMillis)
+	b = w.TimeMicros(b, x.OpensMicros)
+	b = w.TimestampMillis(b, x.AtMillis)
+	b = w.TimestampMicros(b, x.AtMicros)
+	b = w.TimestampNanos(b, x.AtNanos)
+	b = w.LocalTimestampMillis(b, x.LocalMillis)
+	b = w.LocalTimestampMicros(b, x.LocalMicros)
+	b = w.LocalTimestampNanos(b, x.LocalNanos)
+	b = w.Duration(b, x.Period)
 	if x.MaybePrice == nil {
-		w.Long(0)
+		b = w.Long(b, 0)
 	} else {
-		w.Long(1)
-		w.Decimal(*x.MaybePrice, 30, 4)
+		b = w.Long(b, 1)
+		b = w.Decimal(b, *x.MaybePrice, 30, 4)
 	}
 	if x.MaybeID == nil {
-		w.Long(0)
+		b = w.Long(b, 0)
 	} else {
-		w.Long(1)
-		w.UUID(*x.MaybeID)
+		b = w.Long(b, 1)
+		b = w.UUID(b, *x.MaybeID)
 	}
 	if x.MaybeDay == nil {
-		w.Long(0)
+		b = w.Long(b, 0)
 	} else {
-		w.Long(1)
-		w.Date(*x.MaybeDay)
+		b = w.Long(b, 1)
+		b = w.Date(b, *x.MaybeDay)
 	}
 	if x.MaybeAt == nil {
-		w.Long(0)
+		b = w.Long(b, 0)
 	} else {
-		w.Long(1)
-		w.TimestampMicros(*x.MaybeAt)
+		b = w.Long(b, 1)
+		b = w.TimestampMicros(b, *x.MaybeAt)
 	}
 	if x.MaybePeriod == nil {
-		w.Long(0)
+		b = w.Long(b, 0)
 	} else {
-		w.Long(1)
-		w.Duration(*x.MaybePeriod)
+		b = w.Long(b, 1)
+		b = w.Duration(b, *x.MaybePeriod)
 	}
-	w.Block(len(x.Days))
+	b = w.Block(b, len(x.Days))
 	for i := range x.Days {
-		w.Date(x.Days[i])
+		b = w.Date(b, x.Days[i])
 	}
-	w.End()
-	w.Block(len(x.Rates))
+	b = w.End(b)
+	b = w.Block(b, len(x.Rates))
 	for _, k := range avrobin.Keys(w, x.Rates) {
-		w.String(k)
+		b = w.String(b, k)
 		v := x.Rates[k]
-		w.DecimalFixed(v, 8, 18, 6)
+		b = w.DecimalFixed(b, v, 8, 18, 6)
 	}
 	w.ReleaseKeys(len(x.Rates))
-	w.End()
+	b = w.End(b)
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

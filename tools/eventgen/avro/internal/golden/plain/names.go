@@ -34,9 +34,9 @@ type Names struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *Names) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -57,28 +57,29 @@ func (x *Names) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *Names) WriteAvro(w *avrobin.Writer) {
-	w.String(x.Type)
-	w.Int(x.Func)
-	w.String(x.FooBar)
-	w.String(x.FooBarField)
-	w.Boolean(x.ValidateField)
-	w.Boolean(x.AppendAvroField)
-	w.String(x.ID)
-	w.String(x.X)
-	w.String(x.X1st)
-	w.Block(len(x.UserIDs))
+// WriteAvro appends the fields in the order of the schema.
+func (x *Names) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = w.String(b, x.Type)
+	b = w.Int(b, x.Func)
+	b = w.String(b, x.FooBar)
+	b = w.String(b, x.FooBarField)
+	b = w.Boolean(b, x.ValidateField)
+	b = w.Boolean(b, x.AppendAvroField)
+	b = w.String(b, x.ID)
+	b = w.String(b, x.X)
+	b = w.String(b, x.X1st)
+	b = w.Block(b, len(x.UserIDs))
 	for i := range x.UserIDs {
-		w.String(x.UserIDs[i])
+		b = w.String(b, x.UserIDs[i])
 	}
-	w.End()
-	w.String(x.HTTPServerURL)
-	w.Int(x.XField)
-	w.Int(x.W)
-	x.Lower.WriteAvro(w)
-	x.Kind.WriteAvro(w)
-	x.String.WriteAvro(w)
+	b = w.End(b)
+	b = w.String(b, x.HTTPServerURL)
+	b = w.Int(b, x.XField)
+	b = w.Int(b, x.W)
+	b = x.Lower.WriteAvro(w, b)
+	b = x.Kind.WriteAvro(w, b)
+	b = x.String.WriteAvro(w, b)
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

@@ -15,9 +15,9 @@ type Names2 struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *Names2) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -32,9 +32,10 @@ func (x *Names2) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *Names2) WriteAvro(w *avrobin.Writer) {
-	w.Int(x.X)
+// WriteAvro appends the fields in the order of the schema.
+func (x *Names2) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = w.Int(b, x.X)
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

@@ -29,9 +29,9 @@ type Primitives struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *Primitives) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -46,59 +46,60 @@ func (x *Primitives) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *Primitives) WriteAvro(w *avrobin.Writer) {
-	w.Boolean(x.Flag)
-	w.Int(x.Small)
-	w.Long(x.Large)
-	w.Float(x.Ratio)
-	w.Double(x.Exact)
-	w.Bytes(x.Raw)
-	w.String(x.Text)
+// WriteAvro appends the fields in the order of the schema.
+func (x *Primitives) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = w.Boolean(b, x.Flag)
+	b = w.Int(b, x.Small)
+	b = w.Long(b, x.Large)
+	b = w.Float(b, x.Ratio)
+	b = w.Double(b, x.Exact)
+	b = w.Bytes(b, x.Raw)
+	b = w.String(b, x.Text)
 	if x.MaybeFlag == nil {
-		w.Long(0)
+		b = w.Long(b, 0)
 	} else {
-		w.Long(1)
-		w.Boolean(*x.MaybeFlag)
+		b = w.Long(b, 1)
+		b = w.Boolean(b, *x.MaybeFlag)
 	}
 	if x.MaybeSmall == nil {
-		w.Long(1)
+		b = w.Long(b, 1)
 	} else {
-		w.Long(0)
-		w.Int(*x.MaybeSmall)
+		b = w.Long(b, 0)
+		b = w.Int(b, *x.MaybeSmall)
 	}
 	if x.MaybeLarge == nil {
-		w.Long(0)
+		b = w.Long(b, 0)
 	} else {
-		w.Long(1)
-		w.Long(*x.MaybeLarge)
+		b = w.Long(b, 1)
+		b = w.Long(b, *x.MaybeLarge)
 	}
 	if x.MaybeRatio == nil {
-		w.Long(0)
+		b = w.Long(b, 0)
 	} else {
-		w.Long(1)
-		w.Float(*x.MaybeRatio)
+		b = w.Long(b, 1)
+		b = w.Float(b, *x.MaybeRatio)
 	}
 	if x.MaybeExact == nil {
-		w.Long(1)
+		b = w.Long(b, 1)
 	} else {
-		w.Long(0)
-		w.Double(*x.MaybeExact)
+		b = w.Long(b, 0)
+		b = w.Double(b, *x.MaybeExact)
 	}
 	if x.MaybeRaw == nil {
-		w.Long(0)
+		b = w.Long(b, 0)
 	} else {
-		w.Long(1)
-		w.Bytes(x.MaybeRaw)
+		b = w.Long(b, 1)
+		b = w.Bytes(b, x.MaybeRaw)
 	}
 	if x.MaybeText == nil {
-		w.Long(0)
+		b = w.Long(b, 0)
 	} else {
-		w.Long(1)
-		w.String(*x.MaybeText)
+		b = w.Long(b, 1)
+		b = w.String(b, *x.MaybeText)
 	}
-	w.Long(0)
-	w.String(x.One)
+	b = w.Long(b, 0)
+	b = w.String(b, x.One)
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

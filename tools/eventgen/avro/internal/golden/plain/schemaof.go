@@ -35,13 +35,13 @@ func (x SchemaOf) index() int64 {
 // Validate refuses what is no symbol.
 func (x SchemaOf) Validate() error { return avrobin.CheckSymbol("SchemaOf", string(x), x.Valid()) }
 
-// WriteAvro writes the symbol's index.
-func (x SchemaOf) WriteAvro(w *avrobin.Writer) {
+// WriteAvro appends the symbol's index.
+func (x SchemaOf) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 	i := x.index()
 	if i < 0 {
 		w.Unknown("SchemaOf", string(x))
 	}
-	w.Long(i)
+	return w.Long(b, i)
 }
 
 // ReadAvro reads a symbol's index.

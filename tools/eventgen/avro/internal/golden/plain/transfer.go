@@ -16,9 +16,9 @@ type Transfer struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *Transfer) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -36,10 +36,11 @@ func (x *Transfer) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *Transfer) WriteAvro(w *avrobin.Writer) {
-	w.String(x.IBAN)
-	w.TimestampMillis(x.At)
+// WriteAvro appends the fields in the order of the schema.
+func (x *Transfer) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = w.String(b, x.IBAN)
+	b = w.TimestampMillis(b, x.At)
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

@@ -18,9 +18,9 @@ type Tree struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *Tree) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -54,39 +54,40 @@ func (x *Tree) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *Tree) WriteAvro(w *avrobin.Writer) {
+// WriteAvro appends the fields in the order of the schema.
+func (x *Tree) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 	if !w.Enter() {
-		return
+		return b
 	}
-	w.String(x.Label)
-	w.Block(len(x.Children))
+	b = w.String(b, x.Label)
+	b = w.Block(b, len(x.Children))
 	for i := range x.Children {
-		x.Children[i].WriteAvro(w)
+		b = x.Children[i].WriteAvro(w, b)
 	}
-	w.End()
+	b = w.End(b)
 	if x.Parent == nil {
-		w.Long(0)
+		b = w.Long(b, 0)
 	} else {
-		w.Long(1)
-		x.Parent.WriteAvro(w)
+		b = w.Long(b, 1)
+		b = x.Parent.WriteAvro(w, b)
 	}
-	w.Block(len(x.Named))
+	b = w.Block(b, len(x.Named))
 	for _, k := range avrobin.Keys(w, x.Named) {
-		w.String(k)
+		b = w.String(b, k)
 		v := x.Named[k]
-		v.WriteAvro(w)
+		b = v.WriteAvro(w, b)
 	}
 	w.ReleaseKeys(len(x.Named))
-	w.End()
-	writeTreeEither(w, x.Either)
+	b = w.End(b)
+	b = writeTreeEither(w, b, x.Either)
 	if x.Egg == nil {
-		w.Long(0)
+		b = w.Long(b, 0)
 	} else {
-		w.Long(1)
-		x.Egg.WriteAvro(w)
+		b = w.Long(b, 1)
+		b = x.Egg.WriteAvro(w, b)
 	}
 	w.Leave()
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.
@@ -150,44 +151,45 @@ type TreeEitherLong struct{ Value int64 }
 
 func (TreeEitherLong) isTreeEither() {}
 
-func writeTreeEither(w *avrobin.Writer, u TreeEither) {
-	switch b := u.(type) {
+func writeTreeEither(w *avrobin.Writer, b []byte, u TreeEither) []byte {
+	switch c := u.(type) {
 	case nil:
-		w.Long(0)
+		b = w.Long(b, 0)
 	case *Tree:
-		if b == nil {
+		if c == nil {
 			w.Unset("TreeEither")
-			return
+			return b
 		}
-		w.Long(1)
-		b.WriteAvro(w)
+		b = w.Long(b, 1)
+		b = c.WriteAvro(w, b)
 	case TreeEitherLong:
-		w.Long(2)
-		w.Long(b.Value)
+		b = w.Long(b, 2)
+		b = w.Long(b, c.Value)
 	}
+	return b
 }
 
 func readTreeEither(r *avrobin.Reader) TreeEither {
 	switch r.Branch(3) {
 	case 1:
-		b := new(Tree)
-		b.ReadAvro(r)
-		return b
+		c := new(Tree)
+		c.ReadAvro(r)
+		return c
 	case 2:
-		var b TreeEitherLong
-		b.Value = r.Long()
-		return b
+		var c TreeEitherLong
+		c.Value = r.Long()
+		return c
 	}
 	return nil
 }
 
 func validateTreeEither(u TreeEither) error {
-	switch b := u.(type) {
+	switch c := u.(type) {
 	case *Tree:
-		if b == nil {
+		if c == nil {
 			return avrobin.ErrUnset
 		}
-		return b.Validate()
+		return c.Validate()
 	}
 	return nil
 }

@@ -51,13 +51,13 @@ func (x Type) index() int64 {
 // Validate refuses what is no symbol.
 func (x Type) Validate() error { return avrobin.CheckSymbol("Type", string(x), x.Valid()) }
 
-// WriteAvro writes the symbol's index.
-func (x Type) WriteAvro(w *avrobin.Writer) {
+// WriteAvro appends the symbol's index.
+func (x Type) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 	i := x.index()
 	if i < 0 {
 		w.Unknown("Type", string(x))
 	}
-	w.Long(i)
+	return w.Long(b, i)
 }
 
 // ReadAvro reads a symbol's index.

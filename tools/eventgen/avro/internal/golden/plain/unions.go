@@ -21,9 +21,9 @@ type Unions struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *Unions) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -61,25 +61,26 @@ func (x *Unions) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *Unions) WriteAvro(w *avrobin.Writer) {
-	writeUnionsMeans(w, x.Means)
-	writeUnionsMaybe(w, x.Maybe)
-	writeUnionsWide(w, x.Wide)
-	w.Block(len(x.Many))
+// WriteAvro appends the fields in the order of the schema.
+func (x *Unions) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = writeUnionsMeans(w, b, x.Means)
+	b = writeUnionsMaybe(w, b, x.Maybe)
+	b = writeUnionsWide(w, b, x.Wide)
+	b = w.Block(b, len(x.Many))
 	for i := range x.Many {
-		writeUnionsManyItem(w, x.Many[i])
+		b = writeUnionsManyItem(w, b, x.Many[i])
 	}
-	w.End()
-	w.Block(len(x.Named))
+	b = w.End(b)
+	b = w.Block(b, len(x.Named))
 	for _, k := range avrobin.Keys(w, x.Named) {
-		w.String(k)
+		b = w.String(b, k)
 		v := x.Named[k]
-		writeUnionsNamedValue(w, v)
+		b = writeUnionsNamedValue(w, b, v)
 	}
 	w.ReleaseKeys(len(x.Named))
-	w.End()
-	writeUnionsTimes(w, x.Times)
+	b = w.End(b)
+	b = writeUnionsTimes(w, b, x.Times)
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.
@@ -125,62 +126,63 @@ type UnionsMeansCash struct{ Value other.Cash }
 
 func (UnionsMeansCash) isUnionsMeans() {}
 
-func writeUnionsMeans(w *avrobin.Writer, u UnionsMeans) {
-	switch b := u.(type) {
+func writeUnionsMeans(w *avrobin.Writer, b []byte, u UnionsMeans) []byte {
+	switch c := u.(type) {
 	case *Card:
-		if b == nil {
+		if c == nil {
 			w.Unset("UnionsMeans")
-			return
+			return b
 		}
-		w.Long(0)
-		b.WriteAvro(w)
+		b = w.Long(b, 0)
+		b = c.WriteAvro(w, b)
 	case *Transfer:
-		if b == nil {
+		if c == nil {
 			w.Unset("UnionsMeans")
-			return
+			return b
 		}
-		w.Long(1)
-		b.WriteAvro(w)
+		b = w.Long(b, 1)
+		b = c.WriteAvro(w, b)
 	case UnionsMeansCash:
-		w.Long(2)
-		b.Value.WriteAvro(w)
+		b = w.Long(b, 2)
+		b = c.Value.WriteAvro(w, b)
 	default:
 		w.Unset("UnionsMeans")
 	}
+	return b
 }
 
 func readUnionsMeans(r *avrobin.Reader) UnionsMeans {
 	switch r.Branch(3) {
 	case 0:
-		b := new(Card)
-		b.ReadAvro(r)
-		return b
+		c := new(Card)
+		c.ReadAvro(r)
+		return c
 	case 1:
-		b := new(Transfer)
-		b.ReadAvro(r)
-		return b
+		c := new(Transfer)
+		c.ReadAvro(r)
+		return c
 	case 2:
-		var b UnionsMeansCash
-		b.Value.ReadAvro(r)
-		return b
+		var c UnionsMeansCash
+		c.Value.ReadAvro(r)
+		return c
 	}
 	return nil
 }
 
 func validateUnionsMeans(u UnionsMeans) error {
-	switch b := u.(type) {
+	switch c := u.(type) {
 	case *Card:
-		if b == nil {
+		if c == nil {
 			return avrobin.ErrUnset
 		}
-		return b.Validate()
+		return c.Validate()
 	case *Transfer:
-		if b == nil {
+		if c == nil {
 			return avrobin.ErrUnset
 		}
-		return b.Validate()
+		return c.Validate()
 	case UnionsMeansCash:
-		if err := b.Value.Validate(); err != nil {
+		if err := c.Value.Validate(); err != nil {
 			return avrobin.At(err, "golden.other.Cash")
 		}
 	case nil:
@@ -203,44 +205,45 @@ type UnionsMaybeLong struct{ Value int64 }
 
 func (UnionsMaybeLong) isUnionsMaybe() {}
 
-func writeUnionsMaybe(w *avrobin.Writer, u UnionsMaybe) {
-	switch b := u.(type) {
+func writeUnionsMaybe(w *avrobin.Writer, b []byte, u UnionsMaybe) []byte {
+	switch c := u.(type) {
 	case UnionsMaybeString:
-		w.Long(0)
-		w.String(b.Value)
+		b = w.Long(b, 0)
+		b = w.String(b, c.Value)
 	case nil:
-		w.Long(1)
+		b = w.Long(b, 1)
 	case UnionsMaybeLong:
-		w.Long(2)
-		w.Long(b.Value)
+		b = w.Long(b, 2)
+		b = w.Long(b, c.Value)
 	case Color:
-		w.Long(3)
-		b.WriteAvro(w)
+		b = w.Long(b, 3)
+		b = c.WriteAvro(w, b)
 	}
+	return b
 }
 
 func readUnionsMaybe(r *avrobin.Reader) UnionsMaybe {
 	switch r.Branch(4) {
 	case 0:
-		var b UnionsMaybeString
-		b.Value = r.String()
-		return b
+		var c UnionsMaybeString
+		c.Value = r.String()
+		return c
 	case 2:
-		var b UnionsMaybeLong
-		b.Value = r.Long()
-		return b
+		var c UnionsMaybeLong
+		c.Value = r.Long()
+		return c
 	case 3:
-		var b Color
-		b.ReadAvro(r)
-		return b
+		var c Color
+		c.ReadAvro(r)
+		return c
 	}
 	return nil
 }
 
 func validateUnionsMaybe(u UnionsMaybe) error {
-	switch b := u.(type) {
+	switch c := u.(type) {
 	case Color:
-		return b.Validate()
+		return c.Validate()
 	}
 	return nil
 }
@@ -294,145 +297,146 @@ type UnionsWideMap struct{ Value map[string]Card }
 
 func (UnionsWideMap) isUnionsWide() {}
 
-func writeUnionsWide(w *avrobin.Writer, u UnionsWide) {
-	switch b := u.(type) {
+func writeUnionsWide(w *avrobin.Writer, b []byte, u UnionsWide) []byte {
+	switch c := u.(type) {
 	case nil:
-		w.Long(0)
+		b = w.Long(b, 0)
 	case UnionsWideBoolean:
-		w.Long(1)
-		w.Boolean(b.Value)
+		b = w.Long(b, 1)
+		b = w.Boolean(b, c.Value)
 	case UnionsWideInt:
-		w.Long(2)
-		w.Int(b.Value)
+		b = w.Long(b, 2)
+		b = w.Int(b, c.Value)
 	case UnionsWideLong:
-		w.Long(3)
-		w.Long(b.Value)
+		b = w.Long(b, 3)
+		b = w.Long(b, c.Value)
 	case UnionsWideFloat:
-		w.Long(4)
-		w.Float(b.Value)
+		b = w.Long(b, 4)
+		b = w.Float(b, c.Value)
 	case UnionsWideDouble:
-		w.Long(5)
-		w.Double(b.Value)
+		b = w.Long(b, 5)
+		b = w.Double(b, c.Value)
 	case UnionsWideBytes:
-		w.Long(6)
-		w.Bytes(b.Value)
+		b = w.Long(b, 6)
+		b = w.Bytes(b, c.Value)
 	case UnionsWideString:
-		w.Long(7)
-		w.String(b.Value)
+		b = w.Long(b, 7)
+		b = w.String(b, c.Value)
 	case *Card:
-		if b == nil {
+		if c == nil {
 			w.Unset("UnionsWide")
-			return
+			return b
 		}
-		w.Long(8)
-		b.WriteAvro(w)
+		b = w.Long(b, 8)
+		b = c.WriteAvro(w, b)
 	case Color:
-		w.Long(9)
-		b.WriteAvro(w)
+		b = w.Long(b, 9)
+		b = c.WriteAvro(w, b)
 	case Hash:
-		w.Long(10)
-		b.WriteAvro(w)
+		b = w.Long(b, 10)
+		b = c.WriteAvro(w, b)
 	case UnionsWideArray:
-		w.Long(11)
-		w.Block(len(b.Value))
-		for i := range b.Value {
-			writeUnionsWideArrayItem(w, b.Value[i])
+		b = w.Long(b, 11)
+		b = w.Block(b, len(c.Value))
+		for i := range c.Value {
+			b = writeUnionsWideArrayItem(w, b, c.Value[i])
 		}
-		w.End()
+		b = w.End(b)
 	case UnionsWideMap:
-		w.Long(12)
-		w.Block(len(b.Value))
-		for _, k := range avrobin.Keys(w, b.Value) {
-			w.String(k)
-			v := b.Value[k]
-			v.WriteAvro(w)
+		b = w.Long(b, 12)
+		b = w.Block(b, len(c.Value))
+		for _, k := range avrobin.Keys(w, c.Value) {
+			b = w.String(b, k)
+			v := c.Value[k]
+			b = v.WriteAvro(w, b)
 		}
-		w.ReleaseKeys(len(b.Value))
-		w.End()
+		w.ReleaseKeys(len(c.Value))
+		b = w.End(b)
 	}
+	return b
 }
 
 func readUnionsWide(r *avrobin.Reader) UnionsWide {
 	switch r.Branch(13) {
 	case 1:
-		var b UnionsWideBoolean
-		b.Value = r.Boolean()
-		return b
+		var c UnionsWideBoolean
+		c.Value = r.Boolean()
+		return c
 	case 2:
-		var b UnionsWideInt
-		b.Value = r.Int()
-		return b
+		var c UnionsWideInt
+		c.Value = r.Int()
+		return c
 	case 3:
-		var b UnionsWideLong
-		b.Value = r.Long()
-		return b
+		var c UnionsWideLong
+		c.Value = r.Long()
+		return c
 	case 4:
-		var b UnionsWideFloat
-		b.Value = r.Float()
-		return b
+		var c UnionsWideFloat
+		c.Value = r.Float()
+		return c
 	case 5:
-		var b UnionsWideDouble
-		b.Value = r.Double()
-		return b
+		var c UnionsWideDouble
+		c.Value = r.Double()
+		return c
 	case 6:
-		var b UnionsWideBytes
-		b.Value = r.Bytes()
-		return b
+		var c UnionsWideBytes
+		c.Value = r.Bytes()
+		return c
 	case 7:
-		var b UnionsWideString
-		b.Value = r.String()
-		return b
+		var c UnionsWideString
+		c.Value = r.String()
+		return c
 	case 8:
-		b := new(Card)
-		b.ReadAvro(r)
-		return b
+		c := new(Card)
+		c.ReadAvro(r)
+		return c
 	case 9:
-		var b Color
-		b.ReadAvro(r)
-		return b
+		var c Color
+		c.ReadAvro(r)
+		return c
 	case 10:
-		var b Hash
-		b.ReadAvro(r)
-		return b
+		var c Hash
+		c.ReadAvro(r)
+		return c
 	case 11:
-		var b UnionsWideArray
-		b.Value = nil
+		var c UnionsWideArray
+		c.Value = nil
 		for n := r.Block(2); n > 0; n = r.Block(2) {
-			b.Value = avrobin.Grow(r, b.Value, n)
+			c.Value = avrobin.Grow(r, c.Value, n)
 			for ; n > 0 && r.OK(); n-- {
-				b.Value = append(b.Value, readUnionsWideArrayItem(r))
+				c.Value = append(c.Value, readUnionsWideArrayItem(r))
 			}
 		}
-		return b
+		return c
 	case 12:
-		var b UnionsWideMap
-		b.Value = nil
+		var c UnionsWideMap
+		c.Value = nil
 		for n := r.Block(2); n > 0; n = r.Block(2) {
-			b.Value = avrobin.GrowMap(r, b.Value, n)
+			c.Value = avrobin.GrowMap(r, c.Value, n)
 			for ; n > 0 && r.OK(); n-- {
 				k := r.String()
 				var v Card
 				v.ReadAvro(r)
-				b.Value[k] = v
+				c.Value[k] = v
 			}
 		}
-		return b
+		return c
 	}
 	return nil
 }
 
 func validateUnionsWide(u UnionsWide) error {
-	switch b := u.(type) {
+	switch c := u.(type) {
 	case *Card:
-		if b == nil {
+		if c == nil {
 			return avrobin.ErrUnset
 		}
-		return b.Validate()
+		return c.Validate()
 	case Color:
-		return b.Validate()
+		return c.Validate()
 	case UnionsWideArray:
-		for i := range b.Value {
-			if err := validateUnionsWideArrayItem(b.Value[i]); err != nil {
+		for i := range c.Value {
+			if err := validateUnionsWideArrayItem(c.Value[i]); err != nil {
 				return avrobin.At(err, "array", i)
 			}
 		}
@@ -453,29 +457,30 @@ type UnionsWideArrayItemString struct{ Value string }
 
 func (UnionsWideArrayItemString) isUnionsWideArrayItem() {}
 
-func writeUnionsWideArrayItem(w *avrobin.Writer, u UnionsWideArrayItem) {
-	switch b := u.(type) {
+func writeUnionsWideArrayItem(w *avrobin.Writer, b []byte, u UnionsWideArrayItem) []byte {
+	switch c := u.(type) {
 	case UnionsWideArrayItemInt:
-		w.Long(0)
-		w.Int(b.Value)
+		b = w.Long(b, 0)
+		b = w.Int(b, c.Value)
 	case UnionsWideArrayItemString:
-		w.Long(1)
-		w.String(b.Value)
+		b = w.Long(b, 1)
+		b = w.String(b, c.Value)
 	default:
 		w.Unset("UnionsWideArrayItem")
 	}
+	return b
 }
 
 func readUnionsWideArrayItem(r *avrobin.Reader) UnionsWideArrayItem {
 	switch r.Branch(2) {
 	case 0:
-		var b UnionsWideArrayItemInt
-		b.Value = r.Int()
-		return b
+		var c UnionsWideArrayItemInt
+		c.Value = r.Int()
+		return c
 	case 1:
-		var b UnionsWideArrayItemString
-		b.Value = r.String()
-		return b
+		var c UnionsWideArrayItemString
+		c.Value = r.String()
+		return c
 	}
 	return nil
 }
@@ -492,53 +497,54 @@ func validateUnionsWideArrayItem(u UnionsWideArrayItem) error {
 // nil is null.
 type UnionsManyItem interface{ isUnionsManyItem() }
 
-func writeUnionsManyItem(w *avrobin.Writer, u UnionsManyItem) {
-	switch b := u.(type) {
+func writeUnionsManyItem(w *avrobin.Writer, b []byte, u UnionsManyItem) []byte {
+	switch c := u.(type) {
 	case *Card:
-		if b == nil {
+		if c == nil {
 			w.Unset("UnionsManyItem")
-			return
+			return b
 		}
-		w.Long(0)
-		b.WriteAvro(w)
+		b = w.Long(b, 0)
+		b = c.WriteAvro(w, b)
 	case *Transfer:
-		if b == nil {
+		if c == nil {
 			w.Unset("UnionsManyItem")
-			return
+			return b
 		}
-		w.Long(1)
-		b.WriteAvro(w)
+		b = w.Long(b, 1)
+		b = c.WriteAvro(w, b)
 	case nil:
-		w.Long(2)
+		b = w.Long(b, 2)
 	}
+	return b
 }
 
 func readUnionsManyItem(r *avrobin.Reader) UnionsManyItem {
 	switch r.Branch(3) {
 	case 0:
-		b := new(Card)
-		b.ReadAvro(r)
-		return b
+		c := new(Card)
+		c.ReadAvro(r)
+		return c
 	case 1:
-		b := new(Transfer)
-		b.ReadAvro(r)
-		return b
+		c := new(Transfer)
+		c.ReadAvro(r)
+		return c
 	}
 	return nil
 }
 
 func validateUnionsManyItem(u UnionsManyItem) error {
-	switch b := u.(type) {
+	switch c := u.(type) {
 	case *Card:
-		if b == nil {
+		if c == nil {
 			return avrobin.ErrUnset
 		}
-		return b.Validate()
+		return c.Validate()
 	case *Transfer:
-		if b == nil {
+		if c == nil {
 			return avrobin.ErrUnset
 		}
-		return b.Validate()
+		return c.Validate()
 	}
 	return nil
 }
@@ -551,44 +557,45 @@ type UnionsNamedValueLong struct{ Value int64 }
 
 func (UnionsNamedValueLong) isUnionsNamedValue() {}
 
-func writeUnionsNamedValue(w *avrobin.Writer, u UnionsNamedValue) {
-	switch b := u.(type) {
+func writeUnionsNamedValue(w *avrobin.Writer, b []byte, u UnionsNamedValue) []byte {
+	switch c := u.(type) {
 	case UnionsNamedValueLong:
-		w.Long(0)
-		w.Long(b.Value)
+		b = w.Long(b, 0)
+		b = w.Long(b, c.Value)
 	case *Transfer:
-		if b == nil {
+		if c == nil {
 			w.Unset("UnionsNamedValue")
-			return
+			return b
 		}
-		w.Long(1)
-		b.WriteAvro(w)
+		b = w.Long(b, 1)
+		b = c.WriteAvro(w, b)
 	default:
 		w.Unset("UnionsNamedValue")
 	}
+	return b
 }
 
 func readUnionsNamedValue(r *avrobin.Reader) UnionsNamedValue {
 	switch r.Branch(2) {
 	case 0:
-		var b UnionsNamedValueLong
-		b.Value = r.Long()
-		return b
+		var c UnionsNamedValueLong
+		c.Value = r.Long()
+		return c
 	case 1:
-		b := new(Transfer)
-		b.ReadAvro(r)
-		return b
+		c := new(Transfer)
+		c.ReadAvro(r)
+		return c
 	}
 	return nil
 }
 
 func validateUnionsNamedValue(u UnionsNamedValue) error {
-	switch b := u.(type) {
+	switch c := u.(type) {
 	case *Transfer:
-		if b == nil {
+		if c == nil {
 			return avrobin.ErrUnset
 		}
-		return b.Validate()
+		return c.Validate()
 	case nil:
 		return avrobin.ErrUnset
 	}
@@ -614,48 +621,49 @@ type UnionsTimesBytes struct{ Value avrobin.Decimal }
 
 func (UnionsTimesBytes) isUnionsTimes() {}
 
-func writeUnionsTimes(w *avrobin.Writer, u UnionsTimes) {
-	switch b := u.(type) {
+func writeUnionsTimes(w *avrobin.Writer, b []byte, u UnionsTimes) []byte {
+	switch c := u.(type) {
 	case nil:
-		w.Long(0)
+		b = w.Long(b, 0)
 	case UnionsTimesLong:
-		w.Long(1)
-		w.TimestampMicros(b.Value)
+		b = w.Long(b, 1)
+		b = w.TimestampMicros(b, c.Value)
 	case UnionsTimesString:
-		w.Long(2)
-		w.UUID(b.Value)
+		b = w.Long(b, 2)
+		b = w.UUID(b, c.Value)
 	case UnionsTimesBytes:
-		w.Long(3)
-		w.Decimal(b.Value, 9, 3)
+		b = w.Long(b, 3)
+		b = w.Decimal(b, c.Value, 9, 3)
 	}
+	return b
 }
 
 func readUnionsTimes(r *avrobin.Reader) UnionsTimes {
 	switch r.Branch(4) {
 	case 1:
-		var b UnionsTimesLong
-		b.Value = r.TimestampMicros()
-		return b
+		var c UnionsTimesLong
+		c.Value = r.TimestampMicros()
+		return c
 	case 2:
-		var b UnionsTimesString
-		b.Value = r.UUID()
-		return b
+		var c UnionsTimesString
+		c.Value = r.UUID()
+		return c
 	case 3:
-		var b UnionsTimesBytes
-		b.Value = r.Decimal(9, 3)
-		return b
+		var c UnionsTimesBytes
+		c.Value = r.Decimal(9, 3)
+		return c
 	}
 	return nil
 }
 
 func validateUnionsTimes(u UnionsTimes) error {
-	switch b := u.(type) {
+	switch c := u.(type) {
 	case UnionsTimesLong:
-		if err := avrobin.CheckTime(b.Value); err != nil {
+		if err := avrobin.CheckTime(c.Value); err != nil {
 			return avrobin.At(err, "long")
 		}
 	case UnionsTimesBytes:
-		if err := b.Value.Fits(9, 3); err != nil {
+		if err := c.Value.Fits(9, 3); err != nil {
 			return avrobin.At(err, "bytes")
 		}
 	}

@@ -14,8 +14,8 @@ type Zero [0]byte
 // String is the bytes in hexadecimal.
 func (x Zero) String() string { return hex.EncodeToString(x[:]) }
 
-// WriteAvro writes the bytes.
-func (x Zero) WriteAvro(w *avrobin.Writer) { w.Fixed(x[:]) }
+// WriteAvro appends the bytes.
+func (x Zero) WriteAvro(w *avrobin.Writer, b []byte) []byte { return w.Fixed(b, x[:]) }
 
 // ReadAvro reads the bytes.
 func (x *Zero) ReadAvro(r *avrobin.Reader) { r.Fixed(x[:]) }
