@@ -26,9 +26,9 @@ type ContractObserved struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *ContractObserved) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -49,13 +49,14 @@ func (x *ContractObserved) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *ContractObserved) WriteAvro(w *avrobin.Writer) {
-	w.String(x.ContractRef)
-	x.Contract.WriteAvro(w)
-	w.String(x.Fact)
-	w.String(x.EventID)
-	w.TimestampMicros(x.OccurredAt)
+// WriteAvro appends the fields in the order of the schema.
+func (x *ContractObserved) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = w.String(b, x.ContractRef)
+	b = x.Contract.WriteAvro(w, b)
+	b = w.String(b, x.Fact)
+	b = w.String(b, x.EventID)
+	b = w.TimestampMicros(b, x.OccurredAt)
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

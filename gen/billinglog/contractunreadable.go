@@ -23,9 +23,9 @@ type ContractUnreadable struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *ContractUnreadable) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -40,13 +40,14 @@ func (x *ContractUnreadable) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *ContractUnreadable) WriteAvro(w *avrobin.Writer) {
-	w.String(x.ContractRef)
-	w.String(x.Topic)
-	w.Int(x.Partition)
-	w.Long(x.Offset)
-	w.String(x.Error)
+// WriteAvro appends the fields in the order of the schema.
+func (x *ContractUnreadable) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = w.String(b, x.ContractRef)
+	b = w.String(b, x.Topic)
+	b = w.Int(b, x.Partition)
+	b = w.Long(b, x.Offset)
+	b = w.String(b, x.Error)
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

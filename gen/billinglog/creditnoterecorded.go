@@ -29,9 +29,9 @@ type CreditNoteRecorded struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *CreditNoteRecorded) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -46,15 +46,16 @@ func (x *CreditNoteRecorded) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *CreditNoteRecorded) WriteAvro(w *avrobin.Writer) {
-	w.String(x.OperationRef)
-	w.String(x.ContractRef)
-	w.String(x.PurchaseRef)
-	w.String(x.InvoiceRef)
-	w.String(x.CreditNoteRef)
-	x.Amount.WriteAvro(w)
-	x.Request.WriteAvro(w)
+// WriteAvro appends the fields in the order of the schema.
+func (x *CreditNoteRecorded) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = w.String(b, x.OperationRef)
+	b = w.String(b, x.ContractRef)
+	b = w.String(b, x.PurchaseRef)
+	b = w.String(b, x.InvoiceRef)
+	b = w.String(b, x.CreditNoteRef)
+	b = x.Amount.WriteAvro(w, b)
+	b = x.Request.WriteAvro(w, b)
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

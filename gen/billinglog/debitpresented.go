@@ -27,9 +27,9 @@ type DebitPresented struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *DebitPresented) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -44,14 +44,15 @@ func (x *DebitPresented) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *DebitPresented) WriteAvro(w *avrobin.Writer) {
-	w.String(x.ContractRef)
-	w.String(x.InvoiceRef)
-	w.Int(x.Presentation)
-	w.String(x.Rum)
-	x.Amount.WriteAvro(w)
-	x.Request.WriteAvro(w)
+// WriteAvro appends the fields in the order of the schema.
+func (x *DebitPresented) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = w.String(b, x.ContractRef)
+	b = w.String(b, x.InvoiceRef)
+	b = w.Int(b, x.Presentation)
+	b = w.String(b, x.Rum)
+	b = x.Amount.WriteAvro(w, b)
+	b = x.Request.WriteAvro(w, b)
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

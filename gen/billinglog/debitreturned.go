@@ -27,9 +27,9 @@ type DebitReturned struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *DebitReturned) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -44,14 +44,15 @@ func (x *DebitReturned) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *DebitReturned) WriteAvro(w *avrobin.Writer) {
-	w.String(x.ContractRef)
-	w.String(x.InvoiceRef)
-	w.Int(x.Presentation)
-	w.String(x.Reason)
-	x.Amount.WriteAvro(w)
-	x.Request.WriteAvro(w)
+// WriteAvro appends the fields in the order of the schema.
+func (x *DebitReturned) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = w.String(b, x.ContractRef)
+	b = w.String(b, x.InvoiceRef)
+	b = w.Int(b, x.Presentation)
+	b = w.String(b, x.Reason)
+	b = x.Amount.WriteAvro(w, b)
+	b = x.Request.WriteAvro(w, b)
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

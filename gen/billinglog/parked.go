@@ -19,9 +19,9 @@ type Parked struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *Parked) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -36,11 +36,12 @@ func (x *Parked) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *Parked) WriteAvro(w *avrobin.Writer) {
-	w.String(x.ContractRef)
-	w.String(x.Code)
-	w.String(x.Detail)
+// WriteAvro appends the fields in the order of the schema.
+func (x *Parked) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = w.String(b, x.ContractRef)
+	b = w.String(b, x.Code)
+	b = w.String(b, x.Detail)
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

@@ -31,9 +31,9 @@ type PurchaseAccepted struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *PurchaseAccepted) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -48,21 +48,22 @@ func (x *PurchaseAccepted) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *PurchaseAccepted) WriteAvro(w *avrobin.Writer) {
-	w.String(x.OperationRef)
-	w.String(x.ContractRef)
-	w.String(x.OrderRef)
+// WriteAvro appends the fields in the order of the schema.
+func (x *PurchaseAccepted) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = w.String(b, x.OperationRef)
+	b = w.String(b, x.ContractRef)
+	b = w.String(b, x.OrderRef)
 	if x.Label == nil {
-		w.Long(0)
+		b = w.Long(b, 0)
 	} else {
-		w.Long(1)
-		w.String(*x.Label)
+		b = w.Long(b, 1)
+		b = w.String(b, *x.Label)
 	}
-	x.Amount.WriteAvro(w)
-	w.String(x.Period)
-	w.Long(x.ContractVersion)
-	x.Request.WriteAvro(w)
+	b = x.Amount.WriteAvro(w, b)
+	b = w.String(b, x.Period)
+	b = w.Long(b, x.ContractVersion)
+	b = x.Request.WriteAvro(w, b)
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

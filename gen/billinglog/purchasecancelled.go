@@ -22,9 +22,9 @@ type PurchaseCancelled struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *PurchaseCancelled) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -39,12 +39,13 @@ func (x *PurchaseCancelled) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *PurchaseCancelled) WriteAvro(w *avrobin.Writer) {
-	w.String(x.OperationRef)
-	w.String(x.ContractRef)
-	w.String(x.Reason)
-	x.Request.WriteAvro(w)
+// WriteAvro appends the fields in the order of the schema.
+func (x *PurchaseCancelled) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = w.String(b, x.OperationRef)
+	b = w.String(b, x.ContractRef)
+	b = w.String(b, x.Reason)
+	b = x.Request.WriteAvro(w, b)
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

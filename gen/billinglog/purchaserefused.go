@@ -31,9 +31,9 @@ type PurchaseRefused struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *PurchaseRefused) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -53,25 +53,26 @@ func (x *PurchaseRefused) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *PurchaseRefused) WriteAvro(w *avrobin.Writer) {
-	w.String(x.OperationRef)
-	w.String(x.ContractRef)
-	w.String(x.OrderRef)
+// WriteAvro appends the fields in the order of the schema.
+func (x *PurchaseRefused) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = w.String(b, x.OperationRef)
+	b = w.String(b, x.ContractRef)
+	b = w.String(b, x.OrderRef)
 	if x.Label == nil {
-		w.Long(0)
+		b = w.Long(b, 0)
 	} else {
-		w.Long(1)
-		w.String(*x.Label)
+		b = w.Long(b, 1)
+		b = w.String(b, *x.Label)
 	}
-	x.Amount.WriteAvro(w)
-	w.Block(len(x.Reasons))
+	b = x.Amount.WriteAvro(w, b)
+	b = w.Block(b, len(x.Reasons))
 	for i := range x.Reasons {
-		x.Reasons[i].WriteAvro(w)
+		b = x.Reasons[i].WriteAvro(w, b)
 	}
-	w.End()
-	w.Long(x.ContractVersion)
-	x.Request.WriteAvro(w)
+	b = w.End(b)
+	b = w.Long(b, x.ContractVersion)
+	b = x.Request.WriteAvro(w, b)
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

@@ -29,9 +29,9 @@ type RefundAccepted struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *RefundAccepted) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -46,20 +46,21 @@ func (x *RefundAccepted) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *RefundAccepted) WriteAvro(w *avrobin.Writer) {
-	w.String(x.OperationRef)
-	w.String(x.ContractRef)
-	w.String(x.PurchaseRef)
+// WriteAvro appends the fields in the order of the schema.
+func (x *RefundAccepted) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = w.String(b, x.OperationRef)
+	b = w.String(b, x.ContractRef)
+	b = w.String(b, x.PurchaseRef)
 	if x.Reason == nil {
-		w.Long(0)
+		b = w.Long(b, 0)
 	} else {
-		w.Long(1)
-		w.String(*x.Reason)
+		b = w.Long(b, 1)
+		b = w.String(b, *x.Reason)
 	}
-	x.Amount.WriteAvro(w)
-	w.String(x.Period)
-	x.Request.WriteAvro(w)
+	b = x.Amount.WriteAvro(w, b)
+	b = w.String(b, x.Period)
+	b = x.Request.WriteAvro(w, b)
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

@@ -21,9 +21,9 @@ type RunCompleted struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *RunCompleted) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -38,16 +38,17 @@ func (x *RunCompleted) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *RunCompleted) WriteAvro(w *avrobin.Writer) {
-	w.String(x.Period)
-	w.Int(x.Closed)
-	w.Int(x.Invoices)
-	w.Block(len(x.Parked))
+// WriteAvro appends the fields in the order of the schema.
+func (x *RunCompleted) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = w.String(b, x.Period)
+	b = w.Int(b, x.Closed)
+	b = w.Int(b, x.Invoices)
+	b = w.Block(b, len(x.Parked))
 	for i := range x.Parked {
-		x.Parked[i].WriteAvro(w)
+		b = x.Parked[i].WriteAvro(w, b)
 	}
-	w.End()
+	b = w.End(b)
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

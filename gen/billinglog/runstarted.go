@@ -18,9 +18,9 @@ type RunStarted struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *RunStarted) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -35,15 +35,16 @@ func (x *RunStarted) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *RunStarted) WriteAvro(w *avrobin.Writer) {
-	w.String(x.Period)
+// WriteAvro appends the fields in the order of the schema.
+func (x *RunStarted) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = w.String(b, x.Period)
 	if x.Request == nil {
-		w.Long(0)
+		b = w.Long(b, 0)
 	} else {
-		w.Long(1)
-		x.Request.WriteAvro(w)
+		b = w.Long(b, 1)
+		b = x.Request.WriteAvro(w, b)
 	}
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

@@ -15,9 +15,9 @@ type Activated struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *Activated) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -32,9 +32,10 @@ func (x *Activated) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *Activated) WriteAvro(w *avrobin.Writer) {
-	w.String(x.ContractRef)
+// WriteAvro appends the fields in the order of the schema.
+func (x *Activated) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = w.String(b, x.ContractRef)
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

@@ -31,9 +31,9 @@ type Amended struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *Amended) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -53,30 +53,31 @@ func (x *Amended) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *Amended) WriteAvro(w *avrobin.Writer) {
-	w.String(x.ContractRef)
+// WriteAvro appends the fields in the order of the schema.
+func (x *Amended) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = w.String(b, x.ContractRef)
 	if x.Ceiling == nil {
-		w.Long(0)
+		b = w.Long(b, 0)
 	} else {
-		w.Long(1)
-		x.Ceiling.WriteAvro(w)
+		b = w.Long(b, 1)
+		b = x.Ceiling.WriteAvro(w, b)
 	}
 	if x.Buyer == nil {
-		w.Long(0)
+		b = w.Long(b, 0)
 	} else {
-		w.Long(1)
-		x.Buyer.WriteAvro(w)
+		b = w.Long(b, 1)
+		b = x.Buyer.WriteAvro(w, b)
 	}
 	if x.ValidUntil == nil {
-		w.Long(0)
+		b = w.Long(b, 0)
 	} else {
-		w.Long(1)
-		w.TimestampMicros(*x.ValidUntil)
+		b = w.Long(b, 1)
+		b = w.TimestampMicros(b, *x.ValidUntil)
 	}
-	w.Boolean(x.OpenEnded)
-	w.String(x.Reason)
-	x.Request.WriteAvro(w)
+	b = w.Boolean(b, x.OpenEnded)
+	b = w.String(b, x.Reason)
+	b = x.Request.WriteAvro(w, b)
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

@@ -21,9 +21,9 @@ type DebitFailure struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *DebitFailure) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -38,12 +38,13 @@ func (x *DebitFailure) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *DebitFailure) WriteAvro(w *avrobin.Writer) {
-	w.String(x.EventID)
-	w.String(x.InvoiceRef)
-	w.Int(x.Presentation)
-	w.String(x.Reason)
+// WriteAvro appends the fields in the order of the schema.
+func (x *DebitFailure) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = w.String(b, x.EventID)
+	b = w.String(b, x.InvoiceRef)
+	b = w.Int(b, x.Presentation)
+	b = w.String(b, x.Reason)
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

@@ -21,9 +21,9 @@ type MandateAccepted struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *MandateAccepted) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -41,11 +41,12 @@ func (x *MandateAccepted) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *MandateAccepted) WriteAvro(w *avrobin.Writer) {
-	w.String(x.ContractRef)
-	x.Mandate.WriteAvro(w)
-	x.Request.WriteAvro(w)
+// WriteAvro appends the fields in the order of the schema.
+func (x *MandateAccepted) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = w.String(b, x.ContractRef)
+	b = x.Mandate.WriteAvro(w, b)
+	b = x.Request.WriteAvro(w, b)
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

@@ -20,9 +20,9 @@ type MandateWithdrawn struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *MandateWithdrawn) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -37,11 +37,12 @@ func (x *MandateWithdrawn) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *MandateWithdrawn) WriteAvro(w *avrobin.Writer) {
-	w.String(x.ContractRef)
-	w.String(x.Reason)
-	x.Request.WriteAvro(w)
+// WriteAvro appends the fields in the order of the schema.
+func (x *MandateWithdrawn) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = w.String(b, x.ContractRef)
+	b = w.String(b, x.Reason)
+	b = x.Request.WriteAvro(w, b)
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

@@ -21,9 +21,9 @@ type PersonalDataKey struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *PersonalDataKey) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -41,11 +41,12 @@ func (x *PersonalDataKey) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *PersonalDataKey) WriteAvro(w *avrobin.Writer) {
-	w.String(x.KeyID)
-	w.Bytes(x.Key)
-	w.TimestampMicros(x.CreatedAt)
+// WriteAvro appends the fields in the order of the schema.
+func (x *PersonalDataKey) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = w.String(b, x.KeyID)
+	b = w.Bytes(b, x.Key)
+	b = w.TimestampMicros(b, x.CreatedAt)
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

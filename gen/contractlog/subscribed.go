@@ -33,9 +33,9 @@ type Subscribed struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *Subscribed) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -58,21 +58,22 @@ func (x *Subscribed) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *Subscribed) WriteAvro(w *avrobin.Writer) {
-	w.String(x.ContractRef)
-	w.String(x.CustomerRef)
-	w.String(x.SellerRef)
-	x.Buyer.WriteAvro(w)
-	x.Ceiling.WriteAvro(w)
-	w.TimestampMicros(x.ValidFrom)
+// WriteAvro appends the fields in the order of the schema.
+func (x *Subscribed) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = w.String(b, x.ContractRef)
+	b = w.String(b, x.CustomerRef)
+	b = w.String(b, x.SellerRef)
+	b = x.Buyer.WriteAvro(w, b)
+	b = x.Ceiling.WriteAvro(w, b)
+	b = w.TimestampMicros(b, x.ValidFrom)
 	if x.ValidUntil == nil {
-		w.Long(0)
+		b = w.Long(b, 0)
 	} else {
-		w.Long(1)
-		w.TimestampMicros(*x.ValidUntil)
+		b = w.Long(b, 1)
+		b = w.TimestampMicros(b, *x.ValidUntil)
 	}
-	x.Request.WriteAvro(w)
+	b = x.Request.WriteAvro(w, b)
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

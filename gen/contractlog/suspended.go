@@ -25,9 +25,9 @@ type Suspended struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *Suspended) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -45,23 +45,24 @@ func (x *Suspended) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *Suspended) WriteAvro(w *avrobin.Writer) {
-	w.String(x.ContractRef)
-	x.Cause.WriteAvro(w)
-	w.String(x.Reason)
+// WriteAvro appends the fields in the order of the schema.
+func (x *Suspended) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = w.String(b, x.ContractRef)
+	b = x.Cause.WriteAvro(w, b)
+	b = w.String(b, x.Reason)
 	if x.Debit == nil {
-		w.Long(0)
+		b = w.Long(b, 0)
 	} else {
-		w.Long(1)
-		x.Debit.WriteAvro(w)
+		b = w.Long(b, 1)
+		b = x.Debit.WriteAvro(w, b)
 	}
 	if x.Request == nil {
-		w.Long(0)
+		b = w.Long(b, 0)
 	} else {
-		w.Long(1)
-		x.Request.WriteAvro(w)
+		b = w.Long(b, 1)
+		b = x.Request.WriteAvro(w, b)
 	}
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

@@ -23,9 +23,9 @@ type Address struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *Address) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -40,18 +40,19 @@ func (x *Address) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *Address) WriteAvro(w *avrobin.Writer) {
-	w.String(x.Line1)
+// WriteAvro appends the fields in the order of the schema.
+func (x *Address) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = w.String(b, x.Line1)
 	if x.Line2 == nil {
-		w.Long(0)
+		b = w.Long(b, 0)
 	} else {
-		w.Long(1)
-		w.String(*x.Line2)
+		b = w.Long(b, 1)
+		b = w.String(b, *x.Line2)
 	}
-	w.String(x.PostalCode)
-	w.String(x.City)
-	w.String(x.Country)
+	b = w.String(b, x.PostalCode)
+	b = w.String(b, x.City)
+	b = w.String(b, x.Country)
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

@@ -29,9 +29,9 @@ type BillingPeriodClosed struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *BillingPeriodClosed) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -49,20 +49,21 @@ func (x *BillingPeriodClosed) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *BillingPeriodClosed) WriteAvro(w *avrobin.Writer) {
-	w.String(x.ContractRef)
-	w.String(x.CustomerRef)
-	w.String(x.Period)
-	w.Int(x.LineCount)
-	x.Total.WriteAvro(w)
+// WriteAvro appends the fields in the order of the schema.
+func (x *BillingPeriodClosed) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = w.String(b, x.ContractRef)
+	b = w.String(b, x.CustomerRef)
+	b = w.String(b, x.Period)
+	b = w.Int(b, x.LineCount)
+	b = x.Total.WriteAvro(w, b)
 	if x.InvoiceRef == nil {
-		w.Long(0)
+		b = w.Long(b, 0)
 	} else {
-		w.Long(1)
-		w.String(*x.InvoiceRef)
+		b = w.Long(b, 1)
+		b = w.String(b, *x.InvoiceRef)
 	}
-	w.TimestampMicros(x.OccurredAt)
+	b = w.TimestampMicros(b, x.OccurredAt)
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

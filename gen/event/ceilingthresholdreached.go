@@ -27,9 +27,9 @@ type CeilingThresholdReached struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *CeilingThresholdReached) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -47,14 +47,15 @@ func (x *CeilingThresholdReached) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *CeilingThresholdReached) WriteAvro(w *avrobin.Writer) {
-	w.String(x.ContractRef)
-	w.String(x.CustomerRef)
-	w.Int(x.Percent)
-	x.Outstanding.WriteAvro(w)
-	x.Ceiling.WriteAvro(w)
-	w.TimestampMicros(x.OccurredAt)
+// WriteAvro appends the fields in the order of the schema.
+func (x *CeilingThresholdReached) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = w.String(b, x.ContractRef)
+	b = w.String(b, x.CustomerRef)
+	b = w.Int(b, x.Percent)
+	b = x.Outstanding.WriteAvro(w, b)
+	b = x.Ceiling.WriteAvro(w, b)
+	b = w.TimestampMicros(b, x.OccurredAt)
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

@@ -21,9 +21,9 @@ type Company struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *Company) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -38,12 +38,13 @@ func (x *Company) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *Company) WriteAvro(w *avrobin.Writer) {
-	w.String(x.LegalName)
-	w.String(x.Siren)
-	w.String(x.VATNumber)
-	x.BillingAddress.WriteAvro(w)
+// WriteAvro appends the fields in the order of the schema.
+func (x *Company) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = w.String(b, x.LegalName)
+	b = w.String(b, x.Siren)
+	b = w.String(b, x.VATNumber)
+	b = x.BillingAddress.WriteAvro(w, b)
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

@@ -39,9 +39,9 @@ type Contract struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *Contract) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -77,35 +77,36 @@ func (x *Contract) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *Contract) WriteAvro(w *avrobin.Writer) {
-	w.String(x.ContractRef)
-	w.String(x.SubscriptionRef)
-	w.String(x.CustomerRef)
-	w.String(x.SellerRef)
-	w.Long(x.Version)
-	x.Status.WriteAvro(w)
-	x.Buyer.WriteAvro(w)
-	x.Ceiling.WriteAvro(w)
-	w.TimestampMicros(x.ValidFrom)
+// WriteAvro appends the fields in the order of the schema.
+func (x *Contract) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = w.String(b, x.ContractRef)
+	b = w.String(b, x.SubscriptionRef)
+	b = w.String(b, x.CustomerRef)
+	b = w.String(b, x.SellerRef)
+	b = w.Long(b, x.Version)
+	b = x.Status.WriteAvro(w, b)
+	b = x.Buyer.WriteAvro(w, b)
+	b = x.Ceiling.WriteAvro(w, b)
+	b = w.TimestampMicros(b, x.ValidFrom)
 	if x.ValidUntil == nil {
-		w.Long(0)
+		b = w.Long(b, 0)
 	} else {
-		w.Long(1)
-		w.TimestampMicros(*x.ValidUntil)
+		b = w.Long(b, 1)
+		b = w.TimestampMicros(b, *x.ValidUntil)
 	}
 	if x.Mandate == nil {
-		w.Long(0)
+		b = w.Long(b, 0)
 	} else {
-		w.Long(1)
-		x.Mandate.WriteAvro(w)
+		b = w.Long(b, 1)
+		b = x.Mandate.WriteAvro(w, b)
 	}
 	if x.Suspension == nil {
-		w.Long(0)
+		b = w.Long(b, 0)
 	} else {
-		w.Long(1)
-		x.Suspension.WriteAvro(w)
+		b = w.Long(b, 1)
+		b = x.Suspension.WriteAvro(w, b)
 	}
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

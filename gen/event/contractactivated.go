@@ -23,9 +23,9 @@ type ContractActivated struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *ContractActivated) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -46,12 +46,13 @@ func (x *ContractActivated) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *ContractActivated) WriteAvro(w *avrobin.Writer) {
-	w.String(x.ContractRef)
-	w.Long(x.Version)
-	x.Contract.WriteAvro(w)
-	w.TimestampMicros(x.OccurredAt)
+// WriteAvro appends the fields in the order of the schema.
+func (x *ContractActivated) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = w.String(b, x.ContractRef)
+	b = w.Long(b, x.Version)
+	b = x.Contract.WriteAvro(w, b)
+	b = w.TimestampMicros(b, x.OccurredAt)
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

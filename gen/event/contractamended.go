@@ -25,9 +25,9 @@ type ContractAmended struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *ContractAmended) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -48,13 +48,14 @@ func (x *ContractAmended) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *ContractAmended) WriteAvro(w *avrobin.Writer) {
-	w.String(x.ContractRef)
-	w.Long(x.Version)
-	x.Contract.WriteAvro(w)
-	w.String(x.Reason)
-	w.TimestampMicros(x.OccurredAt)
+// WriteAvro appends the fields in the order of the schema.
+func (x *ContractAmended) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = w.String(b, x.ContractRef)
+	b = w.Long(b, x.Version)
+	b = x.Contract.WriteAvro(w, b)
+	b = w.String(b, x.Reason)
+	b = w.TimestampMicros(b, x.OccurredAt)
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

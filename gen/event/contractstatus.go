@@ -54,13 +54,13 @@ func (x ContractStatus) Validate() error {
 	return avrobin.CheckSymbol("ContractStatus", string(x), x.Valid() && x != ContractStatusUnknown)
 }
 
-// WriteAvro writes the symbol's index.
-func (x ContractStatus) WriteAvro(w *avrobin.Writer) {
+// WriteAvro appends the symbol's index.
+func (x ContractStatus) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 	i := x.index()
 	if i < 0 {
 		w.Unknown("ContractStatus", string(x))
 	}
-	w.Long(i)
+	return w.Long(b, i)
 }
 
 // ReadAvro reads a symbol's index.

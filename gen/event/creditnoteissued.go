@@ -29,9 +29,9 @@ type CreditNoteIssued struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *CreditNoteIssued) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -49,15 +49,16 @@ func (x *CreditNoteIssued) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *CreditNoteIssued) WriteAvro(w *avrobin.Writer) {
-	w.String(x.CreditNoteRef)
-	w.String(x.InvoiceRef)
-	w.String(x.ContractRef)
-	w.String(x.CustomerRef)
-	w.String(x.RefundRef)
-	x.Amount.WriteAvro(w)
-	w.TimestampMicros(x.OccurredAt)
+// WriteAvro appends the fields in the order of the schema.
+func (x *CreditNoteIssued) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = w.String(b, x.CreditNoteRef)
+	b = w.String(b, x.InvoiceRef)
+	b = w.String(b, x.ContractRef)
+	b = w.String(b, x.CustomerRef)
+	b = w.String(b, x.RefundRef)
+	b = x.Amount.WriteAvro(w, b)
+	b = w.TimestampMicros(b, x.OccurredAt)
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

@@ -46,13 +46,13 @@ func (x DebitPhase) Validate() error {
 	return avrobin.CheckSymbol("DebitPhase", string(x), x.Valid() && x != DebitPhaseUnknown)
 }
 
-// WriteAvro writes the symbol's index.
-func (x DebitPhase) WriteAvro(w *avrobin.Writer) {
+// WriteAvro appends the symbol's index.
+func (x DebitPhase) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 	i := x.index()
 	if i < 0 {
 		w.Unknown("DebitPhase", string(x))
 	}
-	w.Long(i)
+	return w.Long(b, i)
 }
 
 // ReadAvro reads a symbol's index.

@@ -31,9 +31,9 @@ type DirectDebitRejected struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *DirectDebitRejected) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -54,16 +54,17 @@ func (x *DirectDebitRejected) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *DirectDebitRejected) WriteAvro(w *avrobin.Writer) {
-	w.String(x.InvoiceRef)
-	w.String(x.ContractRef)
-	w.String(x.CustomerRef)
-	w.Int(x.Presentation)
-	x.Phase.WriteAvro(w)
-	w.String(x.Reason)
-	x.Amount.WriteAvro(w)
-	w.TimestampMicros(x.OccurredAt)
+// WriteAvro appends the fields in the order of the schema.
+func (x *DirectDebitRejected) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = w.String(b, x.InvoiceRef)
+	b = w.String(b, x.ContractRef)
+	b = w.String(b, x.CustomerRef)
+	b = w.Int(b, x.Presentation)
+	b = x.Phase.WriteAvro(w, b)
+	b = w.String(b, x.Reason)
+	b = x.Amount.WriteAvro(w, b)
+	b = w.TimestampMicros(b, x.OccurredAt)
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

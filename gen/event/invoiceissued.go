@@ -33,9 +33,9 @@ type InvoiceIssued struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *InvoiceIssued) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -53,17 +53,18 @@ func (x *InvoiceIssued) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *InvoiceIssued) WriteAvro(w *avrobin.Writer) {
-	w.String(x.InvoiceRef)
-	w.String(x.ContractRef)
-	w.String(x.CustomerRef)
-	w.String(x.Period)
-	x.Buyer.WriteAvro(w)
-	x.Total.WriteAvro(w)
-	w.Int(x.LineCount)
-	w.Bytes(x.LinesHash)
-	w.TimestampMicros(x.OccurredAt)
+// WriteAvro appends the fields in the order of the schema.
+func (x *InvoiceIssued) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = w.String(b, x.InvoiceRef)
+	b = w.String(b, x.ContractRef)
+	b = w.String(b, x.CustomerRef)
+	b = w.String(b, x.Period)
+	b = x.Buyer.WriteAvro(w, b)
+	b = x.Total.WriteAvro(w, b)
+	b = w.Int(b, x.LineCount)
+	b = w.Bytes(b, x.LinesHash)
+	b = w.TimestampMicros(b, x.OccurredAt)
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

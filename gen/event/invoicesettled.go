@@ -29,9 +29,9 @@ type InvoiceSettled struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *InvoiceSettled) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -52,20 +52,21 @@ func (x *InvoiceSettled) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *InvoiceSettled) WriteAvro(w *avrobin.Writer) {
-	w.String(x.InvoiceRef)
-	w.String(x.ContractRef)
-	w.String(x.CustomerRef)
-	x.Method.WriteAvro(w)
-	x.Amount.WriteAvro(w)
+// WriteAvro appends the fields in the order of the schema.
+func (x *InvoiceSettled) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = w.String(b, x.InvoiceRef)
+	b = w.String(b, x.ContractRef)
+	b = w.String(b, x.CustomerRef)
+	b = x.Method.WriteAvro(w, b)
+	b = x.Amount.WriteAvro(w, b)
 	if x.Reference == nil {
-		w.Long(0)
+		b = w.Long(b, 0)
 	} else {
-		w.Long(1)
-		w.String(*x.Reference)
+		b = w.Long(b, 1)
+		b = w.String(b, *x.Reference)
 	}
-	w.TimestampMicros(x.OccurredAt)
+	b = w.TimestampMicros(b, x.OccurredAt)
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

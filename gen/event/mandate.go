@@ -27,9 +27,9 @@ type Mandate struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *Mandate) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -55,19 +55,20 @@ func (x *Mandate) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *Mandate) WriteAvro(w *avrobin.Writer) {
-	w.String(x.Rum)
-	w.String(x.Ics)
-	x.Scheme.WriteAvro(w)
-	w.String(x.IBANLastFour)
-	w.TimestampMicros(x.SignedAt)
+// WriteAvro appends the fields in the order of the schema.
+func (x *Mandate) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = w.String(b, x.Rum)
+	b = w.String(b, x.Ics)
+	b = x.Scheme.WriteAvro(w, b)
+	b = w.String(b, x.IBANLastFour)
+	b = w.TimestampMicros(b, x.SignedAt)
 	if x.RevokedAt == nil {
-		w.Long(0)
+		b = w.Long(b, 0)
 	} else {
-		w.Long(1)
-		w.TimestampMicros(*x.RevokedAt)
+		b = w.Long(b, 1)
+		b = w.TimestampMicros(b, *x.RevokedAt)
 	}
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

@@ -46,13 +46,13 @@ func (x MandateScheme) Validate() error {
 	return avrobin.CheckSymbol("MandateScheme", string(x), x.Valid() && x != MandateSchemeUnknown)
 }
 
-// WriteAvro writes the symbol's index.
-func (x MandateScheme) WriteAvro(w *avrobin.Writer) {
+// WriteAvro appends the symbol's index.
+func (x MandateScheme) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 	i := x.index()
 	if i < 0 {
 		w.Unknown("MandateScheme", string(x))
 	}
-	w.Long(i)
+	return w.Long(b, i)
 }
 
 // ReadAvro reads a symbol's index.

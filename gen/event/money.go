@@ -17,9 +17,9 @@ type Money struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *Money) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -34,10 +34,11 @@ func (x *Money) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *Money) WriteAvro(w *avrobin.Writer) {
-	w.Long(x.Amount)
-	w.String(x.Currency)
+// WriteAvro appends the fields in the order of the schema.
+func (x *Money) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = w.Long(b, x.Amount)
+	b = w.String(b, x.Currency)
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

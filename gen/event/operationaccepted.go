@@ -37,9 +37,9 @@ type OperationAccepted struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *OperationAccepted) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -60,24 +60,25 @@ func (x *OperationAccepted) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *OperationAccepted) WriteAvro(w *avrobin.Writer) {
-	w.String(x.OperationRef)
-	w.String(x.ContractRef)
-	w.String(x.CustomerRef)
-	x.Kind.WriteAvro(w)
-	w.String(x.OrderRef)
+// WriteAvro appends the fields in the order of the schema.
+func (x *OperationAccepted) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = w.String(b, x.OperationRef)
+	b = w.String(b, x.ContractRef)
+	b = w.String(b, x.CustomerRef)
+	b = x.Kind.WriteAvro(w, b)
+	b = w.String(b, x.OrderRef)
 	if x.PurchaseRef == nil {
-		w.Long(0)
+		b = w.Long(b, 0)
 	} else {
-		w.Long(1)
-		w.String(*x.PurchaseRef)
+		b = w.Long(b, 1)
+		b = w.String(b, *x.PurchaseRef)
 	}
-	x.Amount.WriteAvro(w)
-	w.String(x.Period)
-	w.Long(x.ContractVersion)
-	x.Outstanding.WriteAvro(w)
-	w.TimestampMicros(x.OccurredAt)
+	b = x.Amount.WriteAvro(w, b)
+	b = w.String(b, x.Period)
+	b = w.Long(b, x.ContractVersion)
+	b = x.Outstanding.WriteAvro(w, b)
+	b = w.TimestampMicros(b, x.OccurredAt)
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

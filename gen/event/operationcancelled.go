@@ -31,9 +31,9 @@ type OperationCancelled struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *OperationCancelled) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -51,16 +51,17 @@ func (x *OperationCancelled) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *OperationCancelled) WriteAvro(w *avrobin.Writer) {
-	w.String(x.OperationRef)
-	w.String(x.ContractRef)
-	w.String(x.CustomerRef)
-	x.Amount.WriteAvro(w)
-	w.String(x.Period)
-	w.String(x.Reason)
-	x.Outstanding.WriteAvro(w)
-	w.TimestampMicros(x.OccurredAt)
+// WriteAvro appends the fields in the order of the schema.
+func (x *OperationCancelled) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = w.String(b, x.OperationRef)
+	b = w.String(b, x.ContractRef)
+	b = w.String(b, x.CustomerRef)
+	b = x.Amount.WriteAvro(w, b)
+	b = w.String(b, x.Period)
+	b = w.String(b, x.Reason)
+	b = x.Outstanding.WriteAvro(w, b)
+	b = w.TimestampMicros(b, x.OccurredAt)
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

@@ -46,13 +46,13 @@ func (x OperationKind) Validate() error {
 	return avrobin.CheckSymbol("OperationKind", string(x), x.Valid() && x != OperationKindUnknown)
 }
 
-// WriteAvro writes the symbol's index.
-func (x OperationKind) WriteAvro(w *avrobin.Writer) {
+// WriteAvro appends the symbol's index.
+func (x OperationKind) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 	i := x.index()
 	if i < 0 {
 		w.Unknown("OperationKind", string(x))
 	}
-	w.Long(i)
+	return w.Long(b, i)
 }
 
 // ReadAvro reads a symbol's index.

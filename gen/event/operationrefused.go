@@ -35,9 +35,9 @@ type OperationRefused struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *OperationRefused) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -60,22 +60,23 @@ func (x *OperationRefused) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *OperationRefused) WriteAvro(w *avrobin.Writer) {
-	w.String(x.OperationRef)
-	w.String(x.ContractRef)
-	w.String(x.CustomerRef)
-	w.String(x.OrderRef)
-	x.Amount.WriteAvro(w)
-	w.Block(len(x.Reasons))
+// WriteAvro appends the fields in the order of the schema.
+func (x *OperationRefused) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = w.String(b, x.OperationRef)
+	b = w.String(b, x.ContractRef)
+	b = w.String(b, x.CustomerRef)
+	b = w.String(b, x.OrderRef)
+	b = x.Amount.WriteAvro(w, b)
+	b = w.Block(b, len(x.Reasons))
 	for i := range x.Reasons {
-		x.Reasons[i].WriteAvro(w)
+		b = x.Reasons[i].WriteAvro(w, b)
 	}
-	w.End()
-	w.Long(x.ContractVersion)
-	x.Outstanding.WriteAvro(w)
-	x.Ceiling.WriteAvro(w)
-	w.TimestampMicros(x.OccurredAt)
+	b = w.End(b)
+	b = w.Long(b, x.ContractVersion)
+	b = x.Outstanding.WriteAvro(w, b)
+	b = x.Ceiling.WriteAvro(w, b)
+	b = w.TimestampMicros(b, x.OccurredAt)
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

@@ -17,9 +17,9 @@ type Outstanding struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *Outstanding) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -34,10 +34,11 @@ func (x *Outstanding) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *Outstanding) WriteAvro(w *avrobin.Writer) {
-	x.NotInvoiced.WriteAvro(w)
-	x.NotSettled.WriteAvro(w)
+// WriteAvro appends the fields in the order of the schema.
+func (x *Outstanding) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = x.NotInvoiced.WriteAvro(w, b)
+	b = x.NotSettled.WriteAvro(w, b)
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

@@ -58,13 +58,13 @@ func (x RefusalReason) Validate() error {
 	return avrobin.CheckSymbol("RefusalReason", string(x), x.Valid() && x != RefusalReasonUnknown)
 }
 
-// WriteAvro writes the symbol's index.
-func (x RefusalReason) WriteAvro(w *avrobin.Writer) {
+// WriteAvro appends the symbol's index.
+func (x RefusalReason) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 	i := x.index()
 	if i < 0 {
 		w.Unknown("RefusalReason", string(x))
 	}
-	w.Long(i)
+	return w.Long(b, i)
 }
 
 // ReadAvro reads a symbol's index.

@@ -50,13 +50,13 @@ func (x SettlementMethod) Validate() error {
 	return avrobin.CheckSymbol("SettlementMethod", string(x), x.Valid() && x != SettlementMethodUnknown)
 }
 
-// WriteAvro writes the symbol's index.
-func (x SettlementMethod) WriteAvro(w *avrobin.Writer) {
+// WriteAvro appends the symbol's index.
+func (x SettlementMethod) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 	i := x.index()
 	if i < 0 {
 		w.Unknown("SettlementMethod", string(x))
 	}
-	w.Long(i)
+	return w.Long(b, i)
 }
 
 // ReadAvro reads a symbol's index.

@@ -23,9 +23,9 @@ type Suspension struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *Suspension) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -46,17 +46,18 @@ func (x *Suspension) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *Suspension) WriteAvro(w *avrobin.Writer) {
-	x.Cause.WriteAvro(w)
-	w.String(x.Detail)
-	w.TimestampMicros(x.Since)
+// WriteAvro appends the fields in the order of the schema.
+func (x *Suspension) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = x.Cause.WriteAvro(w, b)
+	b = w.String(b, x.Detail)
+	b = w.TimestampMicros(b, x.Since)
 	if x.InvoiceRef == nil {
-		w.Long(0)
+		b = w.Long(b, 0)
 	} else {
-		w.Long(1)
-		w.String(*x.InvoiceRef)
+		b = w.Long(b, 1)
+		b = w.String(b, *x.InvoiceRef)
 	}
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

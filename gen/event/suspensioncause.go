@@ -50,13 +50,13 @@ func (x SuspensionCause) Validate() error {
 	return avrobin.CheckSymbol("SuspensionCause", string(x), x.Valid() && x != SuspensionCauseUnknown)
 }
 
-// WriteAvro writes the symbol's index.
-func (x SuspensionCause) WriteAvro(w *avrobin.Writer) {
+// WriteAvro appends the symbol's index.
+func (x SuspensionCause) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 	i := x.index()
 	if i < 0 {
 		w.Unknown("SuspensionCause", string(x))
 	}
-	w.Long(i)
+	return w.Long(b, i)
 }
 
 // ReadAvro reads a symbol's index.

@@ -17,9 +17,9 @@ type Expectation struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *Expectation) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -34,15 +34,16 @@ func (x *Expectation) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *Expectation) WriteAvro(w *avrobin.Writer) {
-	w.String(x.Stream)
+// WriteAvro appends the fields in the order of the schema.
+func (x *Expectation) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = w.String(b, x.Stream)
 	if x.Attempt == nil {
-		w.Long(0)
+		b = w.Long(b, 0)
 	} else {
-		w.Long(1)
-		x.Attempt.WriteAvro(w)
+		b = w.Long(b, 1)
+		b = x.Attempt.WriteAvro(w, b)
 	}
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

@@ -31,9 +31,9 @@ type JournalRecord struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *JournalRecord) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -51,25 +51,26 @@ func (x *JournalRecord) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *JournalRecord) WriteAvro(w *avrobin.Writer) {
-	w.String(x.Kind)
-	x.Attempt.WriteAvro(w)
-	w.Block(len(x.Expects))
+// WriteAvro appends the fields in the order of the schema.
+func (x *JournalRecord) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = w.String(b, x.Kind)
+	b = x.Attempt.WriteAvro(w, b)
+	b = w.Block(b, len(x.Expects))
 	for i := range x.Expects {
-		x.Expects[i].WriteAvro(w)
+		b = x.Expects[i].WriteAvro(w, b)
 	}
-	w.End()
-	w.TimestampMicros(x.DecidedAt)
-	w.String(x.Writer)
-	w.String(x.Traceparent)
-	w.Bytes(x.Body)
+	b = w.End(b)
+	b = w.TimestampMicros(b, x.DecidedAt)
+	b = w.String(b, x.Writer)
+	b = w.String(b, x.Traceparent)
+	b = w.Bytes(b, x.Body)
 	if x.Sealed == nil {
-		w.Long(0)
+		b = w.Long(b, 0)
 	} else {
-		w.Long(1)
-		x.Sealed.WriteAvro(w)
+		b = w.Long(b, 1)
+		b = x.Sealed.WriteAvro(w, b)
 	}
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

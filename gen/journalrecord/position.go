@@ -23,9 +23,9 @@ type Position struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *Position) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -43,12 +43,13 @@ func (x *Position) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *Position) WriteAvro(w *avrobin.Writer) {
-	w.String(x.Name)
-	w.String(x.Log)
-	w.Long(x.Offset)
-	w.TimestampMicros(x.UpdatedAt)
+// WriteAvro appends the fields in the order of the schema.
+func (x *Position) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = w.String(b, x.Name)
+	b = w.String(b, x.Log)
+	b = w.Long(b, x.Offset)
+	b = w.TimestampMicros(b, x.UpdatedAt)
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

@@ -21,9 +21,9 @@ type Request struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *Request) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -38,12 +38,13 @@ func (x *Request) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *Request) WriteAvro(w *avrobin.Writer) {
-	w.String(x.Client)
-	w.String(x.Key)
-	w.String(x.Operation)
-	w.Bytes(x.Hash)
+// WriteAvro appends the fields in the order of the schema.
+func (x *Request) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = w.String(b, x.Client)
+	b = w.String(b, x.Key)
+	b = w.String(b, x.Operation)
+	b = w.Bytes(b, x.Hash)
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

@@ -19,9 +19,9 @@ type Sealed struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *Sealed) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -36,11 +36,12 @@ func (x *Sealed) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *Sealed) WriteAvro(w *avrobin.Writer) {
-	w.String(x.KeyID)
-	w.Bytes(x.Nonce)
-	w.Bytes(x.Ciphertext)
+// WriteAvro appends the fields in the order of the schema.
+func (x *Sealed) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = w.String(b, x.KeyID)
+	b = w.Bytes(b, x.Nonce)
+	b = w.Bytes(b, x.Ciphertext)
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

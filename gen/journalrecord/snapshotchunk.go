@@ -21,9 +21,9 @@ type SnapshotChunk struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *SnapshotChunk) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -38,12 +38,13 @@ func (x *SnapshotChunk) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *SnapshotChunk) WriteAvro(w *avrobin.Writer) {
-	w.Int(x.FoldVersion)
-	w.Long(x.Offset)
-	w.Int(x.Chunk)
-	w.Bytes(x.Data)
+// WriteAvro appends the fields in the order of the schema.
+func (x *SnapshotChunk) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = w.Int(b, x.FoldVersion)
+	b = w.Long(b, x.Offset)
+	b = w.Int(b, x.Chunk)
+	b = w.Bytes(b, x.Data)
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

@@ -29,9 +29,9 @@ type SnapshotManifest struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *SnapshotManifest) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -49,15 +49,16 @@ func (x *SnapshotManifest) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *SnapshotManifest) WriteAvro(w *avrobin.Writer) {
-	w.Int(x.FoldVersion)
-	w.Long(x.Offset)
-	w.Int(x.Chunks)
-	x.TopicID.WriteAvro(w)
-	x.LastAttempt.WriteAvro(w)
-	w.Bytes(x.Hash)
-	w.TimestampMicros(x.TakenAt)
+// WriteAvro appends the fields in the order of the schema.
+func (x *SnapshotManifest) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = w.Int(b, x.FoldVersion)
+	b = w.Long(b, x.Offset)
+	b = w.Int(b, x.Chunks)
+	b = x.TopicID.WriteAvro(w, b)
+	b = x.LastAttempt.WriteAvro(w, b)
+	b = w.Bytes(b, x.Hash)
+	b = w.TimestampMicros(b, x.TakenAt)
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

@@ -15,8 +15,8 @@ type TopicID [16]byte
 // String is the bytes in hexadecimal.
 func (x TopicID) String() string { return hex.EncodeToString(x[:]) }
 
-// WriteAvro writes the bytes.
-func (x TopicID) WriteAvro(w *avrobin.Writer) { w.Fixed(x[:]) }
+// WriteAvro appends the bytes.
+func (x TopicID) WriteAvro(w *avrobin.Writer, b []byte) []byte { return w.Fixed(b, x[:]) }
 
 // ReadAvro reads the bytes.
 func (x *TopicID) ReadAvro(r *avrobin.Reader) { r.Fixed(x[:]) }
