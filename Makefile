@@ -8,9 +8,9 @@ LINT := go tool -modfile=tools/lint/go.mod
 RACE := $(shell command -v "$$(go env CC)" >/dev/null 2>&1 && echo -race)
 
 .DEFAULT_GOAL := gate
-.PHONY: gate help generate check lint test race demo e2e contract-test bench docs
+.PHONY: gate help generate check lint test race demo e2e contract-test compose-check bench docs
 
-gate: check lint race contract-test ## The whole gate before a push: generated files current, contracts and code linted, tests with the race detector
+gate: check lint compose-check race contract-test ## The whole gate before a push: generated files current, contracts and code linted, tests with the race detector
 	@echo "gate: all good"
 
 help: ## This list
@@ -49,6 +49,10 @@ e2e: ## System tests on real processes with the embedded broker
 contract-test: ## Both services against their own OpenAPI and AsyncAPI documents, with what was exercised
 	@echo "contract-test: every answer and record of the demo's story against the contracts"
 	@CGO_ENABLED=0 go run ./tools/contracttest
+
+compose-check: ## docker-compose.yml, read by Compose's own library; needs no engine
+	@echo "compose-check: docker-compose.yml is what Compose understands"
+	@cd tools/composecheck && go test . && go run . ../../docker-compose.yml
 
 bench: ## The benchmarks, as a table of ratios
 	@echo "bench: decisions per second against raw acknowledged produce, in one run"
