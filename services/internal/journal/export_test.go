@@ -107,3 +107,6 @@ func (c *core[S, B]) Check() error {
 	}
 	return nil
 }
+
+// NewRawClient is the client a journal produces with.
+var NewRawClient = newClient
