@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -180,10 +181,11 @@ func (l *ledger[S, B]) park(r *record, v *View[S]) {
 
 func (l *ledger[S, B]) store(v *View[S]) {
 	for i := range v.slots {
-		c := l.cells[v.slots[i].stream]
+		s := v.slots[i].stream
+		c := l.cells[s]
 		if c == nil {
 			c = new(cell[S])
-			l.cells[v.slots[i].stream] = c
+			l.cells[Stream(strings.Clone(string(s)))] = c // s may keep a whole record alive
 		}
 		*c = v.slots[i].cell
 	}
