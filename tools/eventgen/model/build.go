@@ -146,7 +146,10 @@ func (p *pkgBuilder) operation(o *parse.Operation) {
 	if len(o.Messages) == 0 {
 		p.diags.Errorf(o.Pos, "operation %s has no messages", o.Name)
 	}
-	out := Operation{Name: o.Name, Suffix: avro.GoName(o.Name), Doc: sentence(o.Title, o.Summary), Topic: p.topic[o.Channel], Retry: retry(o.Retry)}
+	out := Operation{Name: o.Name, Suffix: avro.GoName(o.Name), About: ".", Topic: p.topic[o.Channel], Retry: retry(o.Retry)}
+	if about := sentence(o.Title, o.Summary); about != "" {
+		out.About = ": " + about
+	}
 	p.distinct(o.Channel)
 	for _, m := range o.Channel.Messages {
 		s := p.spec(o.Channel, m)
@@ -244,6 +247,9 @@ func duration(d time.Duration) string {
 		name string
 		unit time.Duration
 	}{{"Hour", time.Hour}, {"Minute", time.Minute}, {"Second", time.Second}, {"Millisecond", time.Millisecond}, {"Microsecond", time.Microsecond}} {
+		if d == u.unit {
+			return "time." + u.name
+		}
 		if d%u.unit == 0 {
 			return fmt.Sprintf("%d * time.%s", d/u.unit, u.name)
 		}

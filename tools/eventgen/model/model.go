@@ -102,7 +102,7 @@ type Operation struct {
 	Suffix      string // of the Go names when there are several: OnContractFacts
 	GroupConst  string
 	Group       string
-	Doc         string
+	About       string // ends a sentence: ": Follow orders." or "."
 	Topic       string // Go name of the constant
 	Compacted   bool
 	DeadLetters string  // topic

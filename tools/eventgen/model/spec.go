@@ -34,7 +34,7 @@ func (p *pkgBuilder) spec(c *parse.Channel, m *parse.ChannelMessage) *Spec {
 	}
 	goName = p.scope.take(goName)
 	s := &Spec{Go: goName, Alias: p.scope.take(goName + "Message"), Var: p.scope.take(avro.Unexported(goName) + "Spec"), Name: m.Message.Name,
-		Title: sentence(m.Title, m.Summary, r.Doc()), Doc: m.Description, Topic: p.topic[c], Content: m.ContentType, Record: r.Name, Own: c.File == p.doc.File, text: r.SchemaText()}
+		Title: sentence(m.Title, m.Summary, r.Doc(), "the message "+m.Message.Name), Doc: m.Description, Topic: p.topic[c], Content: m.ContentType, Record: r.Name, Own: c.File == p.doc.File, text: r.SchemaText()}
 	var pkg string
 	s.Value, pkg = p.goType(r)
 	s.Schema = pkg + ".SchemaOf" + strings.TrimPrefix(s.Value, pkg+".")

@@ -80,6 +80,38 @@ func checkHeaders(declared []Header, m message.Metadata) error {
 	return errors.Join(errs...)
 }
 
+// writeHeaders writes typed headers, or those of a contract that declares none as they are.
+func (c *Spec[T, K, H]) writeHeaders(h *H, m message.Metadata) error {
+	if c.Write != nil {
+		c.Write(h, m)
+		return nil
+	}
+	if free, ok := any(h).(*Headers); ok {
+		for name, v := range *free {
+			if Reserved(name) {
+				return fmt.Errorf("header %s is a reserved name", name)
+			}
+			m[name] = v
+		}
+	}
+	return nil
+}
+
+func (c *Spec[T, K, H]) readHeaders(m message.Metadata) (h H, err error) {
+	if c.Read != nil {
+		return c.Read(m)
+	}
+	if free, ok := any(&h).(*Headers); ok {
+		*free = Headers{}
+		for name, v := range m {
+			if !Reserved(name) {
+				(*free)[name] = v
+			}
+		}
+	}
+	return h, nil
+}
+
 // SetText sets a header unless it is empty.
 func SetText(m message.Metadata, name, v string) {
 	if v != "" {

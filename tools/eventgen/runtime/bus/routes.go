@@ -67,13 +67,11 @@ func decode[T any, K Key, H any](c *Spec[T, K, H], raw *message.Message, p prove
 	if err := checkHeaders(c.Headers, raw.Metadata); err != nil {
 		return nil, Permanentf("%s %w: %w", c.Name, ErrInvalid, err)
 	}
-	if c.Read != nil {
-		h, err := c.Read(raw.Metadata)
-		if err != nil {
-			return nil, Permanentf("%s %w: %w", c.Name, ErrInvalid, err)
-		}
-		m.Headers = h
+	h, err := c.readHeaders(raw.Metadata)
+	if err != nil {
+		return nil, Permanentf("%s %w: %w", c.Name, ErrInvalid, err)
 	}
+	m.Headers = h
 	if c.Keyed {
 		if err := checkKey(c, m.Key, &m.Value); err != nil {
 			return nil, Permanentf("%s %w: %w", c.Name, ErrInvalid, err)

@@ -71,25 +71,26 @@ func SendTombstone[K Key](ctx context.Context, s *Sender, topic string, key K) e
 
 // Encode makes the message that Send would publish.
 func Encode[T any, K Key, H any](ctx context.Context, s *Sender, c *Spec[T, K, H], key K, v *T, h *H) (*message.Message, error) {
-	payload, err := encodePayload(ctx, s.registry, c, v)
-	if err != nil {
-		return nil, err
-	}
-	msg := message.NewMessageWithContext(ctx, "", payload)
-	if c.Write != nil {
-		c.Write(h, msg.Metadata)
-	}
-	s.fill(ctx, c.Headers, msg.Metadata, c.Codec.Name, string(key))
-	SetText(msg.Metadata, "content-type", c.ContentType)
-	if err := checkHeaders(c.Headers, msg.Metadata); err != nil {
-		return nil, Permanentf("%w: %w", ErrInvalid, err)
-	}
+	msg := message.NewMessageWithContext(ctx, "", nil)
 	if c.Keyed {
 		if err := checkKey(c, key, v); err != nil {
 			return nil, Permanentf("%w: %w", ErrInvalid, err)
 		}
 		msg.Metadata[MetaKey] = string(key)
 	}
+	if err := c.writeHeaders(h, msg.Metadata); err != nil {
+		return nil, Permanentf("%w: %w", ErrInvalid, err)
+	}
+	s.fill(ctx, c.Headers, msg.Metadata, c.Codec.Name, string(key))
+	SetText(msg.Metadata, "content-type", c.ContentType)
+	if err := checkHeaders(c.Headers, msg.Metadata); err != nil {
+		return nil, Permanentf("%w: %w", ErrInvalid, err)
+	}
+	payload, err := encodePayload(ctx, s.registry, c, v)
+	if err != nil {
+		return nil, err
+	}
+	msg.Payload = payload
 	if msg.UUID = msg.Metadata["ce_id"]; msg.UUID == "" {
 		msg.UUID = watermill.NewUUID()
 	}

@@ -7,12 +7,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // Topic is a topic as its contract declares it.
@@ -78,46 +80,58 @@ func Verify(ctx context.Context, cl *kgo.Client, want []Topic) error {
 
 // Diff tells how the broker differs from what is declared, in the order declared. Settings and topics that are not declared are not looked at.
 func Diff(ctx context.Context, cl *kgo.Client, want []Topic) ([]Drift, error) {
-	adm := kadm.NewClient(cl)
-	names := make([]string, len(want))
-	for i, t := range want {
-		names[i] = t.Name
-	}
-	have, err := adm.ListTopics(ctx, names...)
+	have, err := list(ctx, cl, want)
 	if err != nil {
-		return nil, fmt.Errorf("list topics: %w", err)
+		return nil, err
 	}
-	configs, err := describe(ctx, adm, have)
+	configs, err := describe(ctx, kadm.NewClient(cl), have)
 	if err != nil {
 		return nil, err
 	}
 	var out []Drift
 	for _, t := range want {
-		d, ok := have[t.Name]
-		switch {
-		case !ok || errors.Is(d.Err, kerr.UnknownTopicOrPartition):
+		if partitions, ok := have[t.Name]; ok {
+			out = append(out, differences(t, partitions, configs[t.Name])...)
+		} else {
 			out = append(out, Drift{Topic: t.Name, Setting: settingExists})
-		case d.Err != nil:
-			return nil, fmt.Errorf("topic %s: %w", t.Name, d.Err)
-		default:
-			out = append(out, differences(t, len(d.Partitions), configs[t.Name])...)
 		}
 	}
 	return out, nil
 }
 
-func describe(ctx context.Context, adm *kadm.Client, have kadm.TopicDetails) (map[string]map[string]string, error) {
-	var names []string
-	for name, d := range have {
-		if d.Err == nil {
-			names = append(names, name)
+// list gives the number of partitions of the topics that exist. It asks the broker itself, as kadm answers from what the client heard some seconds ago.
+func list(ctx context.Context, cl *kgo.Client, want []Topic) (map[string]int, error) {
+	req := kmsg.NewPtrMetadataRequest()
+	for _, t := range want {
+		rt := kmsg.NewMetadataRequestTopic()
+		rt.Topic = kmsg.StringPtr(t.Name)
+		req.Topics = append(req.Topics, rt)
+	}
+	out := map[string]int{}
+	if len(want) == 0 {
+		return out, nil // the broker would take it for "all"
+	}
+	resp, err := req.RequestWith(ctx, cl)
+	if err != nil {
+		return nil, fmt.Errorf("list topics: %w", err)
+	}
+	for _, t := range resp.Topics {
+		switch err := kerr.ErrorForCode(t.ErrorCode); {
+		case err == nil, errors.Is(err, kerr.LeaderNotAvailable): // just created
+			out[*t.Topic] = len(t.Partitions)
+		case !errors.Is(err, kerr.UnknownTopicOrPartition):
+			return nil, fmt.Errorf("topic %s: %w", *t.Topic, err)
 		}
 	}
+	return out, nil
+}
+
+func describe(ctx context.Context, adm *kadm.Client, have map[string]int) (map[string]map[string]string, error) {
+	names := slices.Sorted(maps.Keys(have))
 	out := map[string]map[string]string{}
 	if len(names) == 0 {
 		return out, nil
 	}
-	slices.Sort(names)
 	all, err := adm.DescribeTopicConfigs(ctx, names...)
 	if err != nil {
 		return nil, fmt.Errorf("describe topic settings: %w", err)

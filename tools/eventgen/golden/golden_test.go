@@ -1,0 +1,57 @@
+package golden
+
+import (
+	"flag"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/deferpay/deferpay/tools/eventgen/cli"
+	"github.com/deferpay/deferpay/tools/eventgen/generate"
+)
+
+var update = flag.Bool("update", false, "write the generated code again")
+
+const here = "github.com/deferpay/deferpay/tools/eventgen/golden/"
+
+var goldens = []struct {
+	out    string
+	config generate.Config
+}{
+	{"gen", generate.Config{Documents: []string{"orders/asyncapi.yaml", "store/internal.asyncapi.yaml"}, ImportPath: here + "gen"}},
+	{"client", generate.Config{Documents: []string{"orders/asyncapi.yaml"}, ImportPath: here + "client", Client: true}},
+}
+
+func TestGolden(t *testing.T) {
+	for _, g := range goldens {
+		t.Run(g.out, func(t *testing.T) {
+			if *update {
+				args := []string{"generate", "-out", g.out, "-import", g.config.ImportPath}
+				if g.config.Client {
+					args = append(args, "-role", "client")
+				}
+				if status := cli.Run(append(args, g.config.Documents...), os.Stdout, os.Stderr); status != 0 {
+					t.Fatalf("exit status %d", status)
+				}
+			}
+			files, ds := generate.Generate(os.DirFS("."), g.config)
+			if len(ds) > 0 {
+				t.Fatal(ds.Error())
+			}
+			for _, name := range slices.Sorted(maps.Keys(files)) {
+				have, err := os.ReadFile(filepath.Join(g.out, name))
+				if err != nil || string(have) != string(files[name]) {
+					t.Errorf("%s/%s is not what is generated; go test ./tools/eventgen/golden -update writes it (%v)", g.out, name, err)
+				}
+			}
+			for range 3 {
+				again, _ := generate.Generate(os.DirFS("."), g.config)
+				if !maps.EqualFunc(files, again, func(a, b []byte) bool { return string(a) == string(b) }) {
+					t.Fatal("a second run gives other bytes")
+				}
+			}
+		})
+	}
+}

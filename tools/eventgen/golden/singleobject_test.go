@@ -1,0 +1,55 @@
+package golden
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/deferpay/deferpay/tools/eventgen/golden/gen/foreign"
+	"github.com/deferpay/deferpay/tools/eventgen/golden/gen/storeinternal"
+	"github.com/deferpay/deferpay/tools/eventgen/golden/gen/storelog"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/singleobject"
+)
+
+func TestSingleObject(t *testing.T) {
+	for _, m := range []storeinternal.Log{&storelog.Stored{Article: "A-1"}, &storelog.Taken{Article: "A-2"}} {
+		b, err := storeinternal.EncodeLog(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := storeinternal.DecodeLog(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if storeinternal.KindOfLog(got) != storeinternal.KindOfLog(m) {
+			t.Errorf("%T came back as %T", m, got)
+		}
+		for i := range b {
+			if got, err := storeinternal.DecodeLog(b[:i]); err == nil {
+				t.Errorf("%d of %d bytes decode as %v", i, len(b), got)
+			}
+		}
+	}
+	if k := storeinternal.KindOfLog(&storelog.Taken{}); k != "Taken" {
+		t.Errorf("kind %s", k)
+	}
+	b, err := storeinternal.EncodeMixed(&foreign.Foreign{Size: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := storeinternal.DecodeMixed(b); err != nil || got.(*foreign.Foreign).Size != 3 {
+		t.Errorf("got %v, %v", got, err)
+	}
+	if got, err := storeinternal.DecodeLog(b); !errors.Is(err, singleobject.ErrUnknown) || got != nil {
+		t.Errorf("a message of another channel gives %v, %v", got, err)
+	}
+	if _, err := storeinternal.DecodePosition(b); err == nil || !strings.Contains(err.Error(), "shop.storelog.Position") {
+		t.Errorf("got %v", err)
+	}
+	if storeinternal.ExampleStored().Article != "A-1" {
+		t.Error("the example is not the contract's")
+	}
+	if ts := storeinternal.Topics(); len(ts) != 2 || ts[0].Name != "store.log.v1" || ts[0].Configs[0].Value != "-1" {
+		t.Errorf("topics %v", ts)
+	}
+}

@@ -1,0 +1,174 @@
+package registry
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// fake is a schema registry under a path, as Apicurio is.
+type fake struct {
+	mu      sync.Mutex
+	schemas []string
+	subject map[string][]int
+	level   map[string]string
+	refuse  bool // incompatible
+	down    bool
+	calls   []string
+}
+
+func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	path := strings.TrimPrefix(r.URL.Path, "/apis/ccompat/v7")
+	f.calls = append(f.calls, r.Method+" "+path)
+	if f.down {
+		http.Error(w, "out of order", http.StatusServiceUnavailable)
+		return
+	}
+	var body struct{ Schema, Compatibility string }
+	_ = json.NewDecoder(r.Body).Decode(&body)
+	answer := func(v any) { _ = json.NewEncoder(w).Encode(v) }
+	missing := func(code int) {
+		w.WriteHeader(http.StatusNotFound)
+		answer(map[string]any{"error_code": code, "message": "not found"})
+	}
+	parts := strings.Split(strings.Trim(path, "/"), "/")
+	switch {
+	case r.URL.Path == path:
+		missing(404)
+	case parts[0] == "config":
+		name := parts[1]
+		if r.Method == http.MethodPut {
+			f.level[name] = body.Compatibility
+			answer(map[string]string{"compatibility": body.Compatibility})
+		} else if f.level[name] == "" {
+			missing(40408)
+		} else {
+			answer(map[string]string{"compatibilityLevel": f.level[name]})
+		}
+	case parts[0] == "schemas":
+		var id int
+		fmt.Sscan(parts[2], &id)
+		if id < 1 || id > len(f.schemas) {
+			missing(40403)
+			return
+		}
+		answer(map[string]any{"schema": f.schemas[id-1]})
+	case parts[0] == "compatibility":
+		answer(map[string]any{"is_compatible": !f.refuse, "messages": []string{"READER_FIELD_MISSING_DEFAULT_VALUE"}})
+	case r.Method == http.MethodPost && len(parts) == 3:
+		if f.refuse {
+			w.WriteHeader(http.StatusConflict)
+			answer(map[string]any{"error_code": 409, "message": "incompatible"})
+			return
+		}
+		f.schemas = append(f.schemas, body.Schema)
+		f.subject[parts[1]] = append(f.subject[parts[1]], len(f.schemas))
+		answer(map[string]int{"id": len(f.schemas)})
+	case r.Method == http.MethodPost:
+		for _, id := range f.subject[parts[1]] {
+			if f.schemas[id-1] == body.Schema {
+				answer(map[string]any{"subject": parts[1], "id": id, "version": 1, "schema": body.Schema})
+				return
+			}
+		}
+		missing(40403)
+	case len(f.subject[parts[1]]) == 0:
+		missing(40401)
+	default:
+		answer([]int{1})
+	}
+}
+
+func start(t *testing.T) (*fake, *Client) {
+	t.Helper()
+	f := &fake{subject: map[string][]int{}, level: map[string]string{}}
+	s := httptest.NewServer(f)
+	t.Cleanup(s.Close)
+	return f, fresh(t, s.URL)
+}
+
+func fresh(t *testing.T, url string) *Client {
+	t.Helper()
+	c, err := NewClient(url + "/apis/ccompat/v7")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+const schema = `{"type":"record","name":"A","namespace":"x","fields":[]}`
+
+func TestRegisterThenUse(t *testing.T) {
+	f, c := start(t)
+	ctx := t.Context()
+	subjects := []Subject{{"facts-x.A", schema}}
+	if _, err := c.ID(ctx, "facts-x.A", schema); !errors.Is(err, ErrNotRegistered) {
+		t.Fatalf("got %v", err)
+	}
+	if rs, err := c.Check(ctx, subjects); err != nil || rs[0].State != "new" {
+		t.Fatalf("got %v, %v", rs, err)
+	}
+	rs, err := c.Register(ctx, subjects, "FULL_TRANSITIVE")
+	if err != nil || rs[0].State != "registered" || rs[0].ID != 1 || f.level["facts-x.A"] != "FULL_TRANSITIVE" {
+		t.Fatalf("got %v, %v, levels %v", rs, err, f.level)
+	}
+	if rs, err = c.Register(ctx, subjects, "FULL_TRANSITIVE"); err != nil || rs[0].State != "unchanged" || len(f.schemas) != 1 {
+		t.Fatalf("a second time: %v, %v", rs, err)
+	}
+	id, err := c.ID(ctx, "facts-x.A", schema)
+	if err != nil || id != 1 {
+		t.Fatalf("got %d, %v", id, err)
+	}
+	got, err := c.Schema(ctx, 1)
+	if err != nil || got != schema {
+		t.Fatalf("got %s, %v", got, err)
+	}
+	before := len(f.calls)
+	for range 10 {
+		_, _ = c.ID(ctx, "facts-x.A", schema)
+		_, _ = c.Schema(ctx, 1)
+	}
+	if len(f.calls) != before {
+		t.Errorf("asked again: %v", f.calls[before:])
+	}
+}
+
+func TestErrorsAreToldApart(t *testing.T) {
+	f, c := start(t)
+	ctx := t.Context()
+	if _, err := c.Schema(ctx, 9); !errors.Is(err, ErrUnknownID) {
+		t.Errorf("got %v", err)
+	}
+	f.down = true
+	if _, err := c.Schema(ctx, 9); err == nil || errors.Is(err, ErrUnknownID) {
+		t.Errorf("out of order: got %v", err)
+	}
+	if _, err := c.ID(ctx, "s", schema); err == nil || errors.Is(err, ErrNotRegistered) {
+		t.Errorf("out of order: got %v", err)
+	}
+	f.down = false
+	f.refuse = true
+	f.subject["s"] = []int{1}
+	f.schemas = []string{"{}"}
+	if rs, err := c.Check(ctx, []Subject{{"s", schema}}); err != nil || rs[0].State != "incompatible" || !strings.Contains(rs[0].Detail, "READER_FIELD") {
+		t.Errorf("got %v, %v", rs, err)
+	}
+	if _, err := c.Register(ctx, []Subject{{"s", schema}}, "FULL_TRANSITIVE"); err == nil || !strings.Contains(err.Error(), "incompatible") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := c.Register(ctx, nil, "MOSTLY"); err == nil {
+		t.Error("a level that does not exist was taken")
+	}
+	for _, url := range []string{"", "localhost:8085", "ftp://x"} {
+		if _, err := NewClient(url); err == nil {
+			t.Errorf("URL %q was taken", url)
+		}
+	}
+}
