@@ -15,9 +15,9 @@ type Line struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *Line) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -32,10 +32,11 @@ func (x *Line) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *Line) WriteAvro(w *avrobin.Writer) {
-	w.String(x.Article)
-	w.Int(x.Count)
+// WriteAvro appends the fields in the order of the schema.
+func (x *Line) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = w.String(b, x.Article)
+	b = w.Int(b, x.Count)
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

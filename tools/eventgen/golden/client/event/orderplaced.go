@@ -17,9 +17,9 @@ type OrderPlaced struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *OrderPlaced) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -34,21 +34,22 @@ func (x *OrderPlaced) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *OrderPlaced) WriteAvro(w *avrobin.Writer) {
-	w.String(x.OrderRef)
-	w.Long(x.Total)
+// WriteAvro appends the fields in the order of the schema.
+func (x *OrderPlaced) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = w.String(b, x.OrderRef)
+	b = w.Long(b, x.Total)
 	if x.Note == nil {
-		w.Long(0)
+		b = w.Long(b, 0)
 	} else {
-		w.Long(1)
-		w.String(*x.Note)
+		b = w.Long(b, 1)
+		b = w.String(b, *x.Note)
 	}
-	w.Block(len(x.Lines))
+	b = w.Block(b, len(x.Lines))
 	for i := range x.Lines {
-		x.Lines[i].WriteAvro(w)
+		b = x.Lines[i].WriteAvro(w, b)
 	}
-	w.End()
+	b = w.End(b)
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

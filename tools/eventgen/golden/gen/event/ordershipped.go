@@ -15,9 +15,9 @@ type OrderShipped struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *OrderShipped) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -32,10 +32,11 @@ func (x *OrderShipped) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *OrderShipped) WriteAvro(w *avrobin.Writer) {
-	w.String(x.OrderRef)
-	w.Int(x.Parcels)
+// WriteAvro appends the fields in the order of the schema.
+func (x *OrderShipped) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = w.String(b, x.OrderRef)
+	b = w.Int(b, x.Parcels)
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

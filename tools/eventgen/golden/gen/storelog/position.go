@@ -14,9 +14,9 @@ type Position struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *Position) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -31,9 +31,10 @@ func (x *Position) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *Position) WriteAvro(w *avrobin.Writer) {
-	w.Long(x.Offset)
+// WriteAvro appends the fields in the order of the schema.
+func (x *Position) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = w.Long(b, x.Offset)
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.

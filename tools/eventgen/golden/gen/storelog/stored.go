@@ -14,9 +14,9 @@ type Stored struct {
 
 // AppendAvro appends the Avro encoding of x, without framing.
 func (x *Stored) AppendAvro(dst []byte) ([]byte, error) {
-	w := avrobin.NewWriter(dst)
-	x.WriteAvro(&w)
-	return w.Done()
+	var w avrobin.Writer
+	dst = x.WriteAvro(&w, dst)
+	return dst, w.Err()
 }
 
 // DecodeAvro reads x from data, all of it.
@@ -31,9 +31,10 @@ func (x *Stored) Validate() error {
 	return nil
 }
 
-// WriteAvro writes the fields in the order of the schema.
-func (x *Stored) WriteAvro(w *avrobin.Writer) {
-	w.String(x.Article)
+// WriteAvro appends the fields in the order of the schema.
+func (x *Stored) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = w.String(b, x.Article)
+	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.
