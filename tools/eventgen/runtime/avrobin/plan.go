@@ -1,0 +1,235 @@
+package avrobin
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin/schema"
+)
+
+// Plan reads values written with one schema as values of another, by the specification's rules of schema resolution: fields by
+// name and alias, defaults, promotions, the enum's default, union branches. It turns the writer's bytes into the bytes the
+// reader's schema would have given, which the compiled codec then decodes; so it needs no reflection, and all bounds of a
+// Reader hold for it. A Plan may be used by many goroutines.
+type Plan struct {
+	root *step
+	same bool // the bytes need no change
+}
+
+// NewPlan compiles the resolution of the writer's schema, as text, to a generated type. It fails when no value, or not every
+// value, can be resolved for a reason that lies in the schemas; what depends on the value (a union branch or a symbol the
+// reader does not know) is an error when it is met.
+func NewPlan(writerSchema string, reader *Type) (*Plan, error) {
+	w, err := schema.Parse(writerSchema)
+	if err != nil {
+		return nil, fmt.Errorf("the writer's schema: %w", err)
+	}
+	r, err := schema.Parse(reader.Schema)
+	if err != nil {
+		return nil, fmt.Errorf("the reader's schema: %w", err)
+	}
+	c := planner{known: map[pair]*step{}}
+	root, err := c.resolve(w, r)
+	if err != nil {
+		return nil, fmt.Errorf("resolve the writer's schema to %s: %w", reader.Name, err)
+	}
+	return &Plan{root: root, same: w.Fingerprint() == reader.Fingerprint}, nil
+}
+
+// expansion bounds what defaults may add: a plan's output has at most this many bytes for each byte it read, and slack.
+const (
+	expansion      = 64
+	expansionSlack = 64 << 10
+)
+
+// Transcode appends body, written with the writer's schema, as the reader's schema would have written it.
+func (p *Plan) Transcode(dst, body []byte) ([]byte, error) {
+	t := transcoder{r: NewReader(body), limit: len(dst) + min(expansionSlack+expansion*len(body), MaxSize)}
+	dst = p.root.run(&t, dst)
+	return dst, t.r.Done()
+}
+
+var transcoded = sync.Pool{New: func() any { return new([]byte) }}
+
+// Decode reads body, written with the writer's schema, into v.
+func (p *Plan) Decode(body []byte, v Value) error {
+	if p.same {
+		return v.DecodeAvro(body)
+	}
+	buf := transcoded.Get().(*[]byte)
+	out, err := p.Transcode((*buf)[:0], body)
+	if err == nil {
+		err = v.DecodeAvro(out)
+	}
+	if cap(out) <= largestKept {
+		*buf = out
+		transcoded.Put(buf)
+	}
+	return err
+}
+
+type transcoder struct {
+	r     Reader
+	limit int
+}
+
+type op uint8
+
+const (
+	opNull op = iota
+	opBoolean
+	opInt
+	opLong
+	opRaw        // size bytes
+	opBytes      // a length and bytes
+	opIntFloat   // int or long to float
+	opIntDouble  // int or long to double
+	opFloatWiden // float to double
+	opEnum
+	opArray
+	opMap
+	opRecord
+	opReorder // a record whose fields change places
+	opUnion   // of the writer
+	opBranch  // of the reader: prefix, then the value
+	opFail
+)
+
+// step is what is done with a value of one writer's type.
+type step struct {
+	op      op
+	size    int
+	least   int     // bytes of the writer's item
+	indices []int64 // enum: the reader's symbol for each of the writer's, -1 for none
+	names   []string
+	prefix  []byte
+	err     string
+	steps   []part // fields in the order they are read, branches, or one item
+	order   []part // of an opReorder: what is written, in order; at says which of steps
+}
+
+// part is a field or branch: a value to keep, one to skip, or a default to insert.
+type part struct {
+	*step
+	skip   bool
+	fill   []byte
+	at     int
+	isFill bool
+}
+
+func (s *step) run(t *transcoder, dst []byte) []byte {
+	if !t.r.OK() {
+		return dst
+	}
+	if len(dst) > t.limit {
+		t.r.Failf("the value grows beyond %d bytes in resolution", t.limit)
+		return dst
+	}
+	switch s.op {
+	case opBoolean:
+		return AppendBoolean(dst, t.r.Boolean())
+	case opInt:
+		return AppendLong(dst, int64(t.r.Int()))
+	case opLong:
+		return AppendLong(dst, t.r.Long())
+	case opRaw:
+		return append(dst, t.r.take(s.size)...)
+	case opBytes:
+		return AppendBytes(dst, t.r.span())
+	case opIntFloat:
+		return AppendFloat(dst, float32(t.r.Long()))
+	case opIntDouble:
+		return AppendDouble(dst, float64(t.r.Long()))
+	case opFloatWiden:
+		return AppendDouble(dst, float64(t.r.Float()))
+	case opEnum:
+		return s.enum(t, dst)
+	case opArray, opMap:
+		return s.items(t, dst)
+	case opRecord:
+		return s.record(t, dst)
+	case opReorder:
+		return s.reorder(t, dst)
+	case opUnion:
+		if i := t.r.Branch(len(s.steps)); i >= 0 {
+			return s.steps[i].run(t, dst)
+		}
+	case opBranch:
+		return s.steps[0].run(t, append(dst, s.prefix...))
+	case opFail:
+		t.r.Failf("%s", s.err)
+	}
+	return dst
+}
+
+func (s *step) enum(t *transcoder, dst []byte) []byte {
+	i := t.r.Long()
+	switch {
+	case !t.r.OK():
+	case i < 0 || i >= int64(len(s.indices)):
+		t.r.Failf("an enum of %d symbols has no symbol %d", len(s.indices), i)
+	case s.indices[i] < 0:
+		t.r.Failf("the reader's enum has neither %s nor a default", s.names[i])
+	default:
+		return AppendLong(dst, s.indices[i])
+	}
+	return dst
+}
+
+func (s *step) items(t *transcoder, dst []byte) []byte {
+	for n := t.r.Block(s.least); n > 0; n = t.r.Block(s.least) {
+		dst = AppendLong(dst, int64(n))
+		for ; n > 0 && t.r.OK(); n-- {
+			if s.op == opMap {
+				dst = AppendBytes(dst, t.r.span())
+			}
+			dst = s.steps[0].run(t, dst)
+		}
+	}
+	return append(dst, 0)
+}
+
+func (s *step) record(t *transcoder, dst []byte) []byte {
+	if !t.r.Enter() {
+		return dst
+	}
+	for _, p := range s.steps {
+		switch {
+		case p.isFill:
+			dst = append(dst, p.fill...)
+		case p.skip:
+			dst = p.run(t, dst)[:len(dst)]
+		default:
+			dst = p.run(t, dst)
+		}
+	}
+	t.r.Leave()
+	return dst
+}
+
+// reorder appends the fields as they come, then again in the reader's order, and moves those down.
+func (s *step) reorder(t *transcoder, dst []byte) []byte {
+	if !t.r.Enter() {
+		return dst
+	}
+	begin := len(dst)
+	ends := make([]int, len(s.steps)+1)
+	ends[0] = begin
+	for i, p := range s.steps {
+		dst = p.run(t, dst)
+		if p.skip {
+			dst = dst[:ends[i]]
+		}
+		ends[i+1] = len(dst)
+	}
+	t.r.Leave()
+	middle := len(dst)
+	for _, p := range s.order {
+		if p.isFill {
+			dst = append(dst, p.fill...)
+		} else {
+			dst = append(dst, dst[ends[p.at]:ends[p.at+1]]...)
+		}
+	}
+	return append(dst[:begin], dst[middle:]...)
+}
