@@ -23,7 +23,8 @@ generate: ## gen/ from specs/; a second run changes nothing
 
 check: ## Fails when gen/ is not what specs/ generate
 	@echo "check: gen/ is what specs/ generate"
-	@sh tools/checkgenerate.sh
+	@go run ./tools/eventgen generate -check -out gen -import $(MODULE)/gen $(ASYNCAPI)
+	@sh tools/checkhttp.sh
 
 lint: ## go vet, staticcheck and gofmt
 	@echo "lint: gofmt, go vet, staticcheck"
