@@ -38,9 +38,10 @@ func Root() (string, error) {
 }
 
 // Build compiles commands (paths in the module, as "./tools/devkafka") into dir, all in one go, without cgo and without debug tables:
-// from nothing, most of the time goes into what they share. Race builds with the race detector, which needs cgo.
+// from nothing, most of the time goes into what they share. It takes what `go run` has compiled already, so no other flags. Race builds
+// with the race detector, which needs cgo.
 func Build(ctx context.Context, root, dir string, race bool, commands ...string) error {
-	args := []string{"build", "-trimpath", "-o", dir + string(filepath.Separator)}
+	args := []string{"build", "-o", dir + string(filepath.Separator)}
 	env := append(os.Environ(), "CGO_ENABLED=0")
 	if race {
 		args, env = append(args, "-race"), append(os.Environ(), "CGO_ENABLED=1")

@@ -1,0 +1,241 @@
+// Package cluster starts the whole system as processes: broker and registry, topics and schemas, the contract service and any number
+// of billing instances. The demo, the contract tests and the system tests drive it; services never import it.
+package cluster
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/deferpay/deferpay/tools/process"
+)
+
+// Options say what to start. The zero value starts an embedded broker that keeps its data on disk, contract, and two billing instances.
+type Options struct {
+	// Dir is the work folder, for binaries, logs and data. It must exist.
+	Dir string
+	// Bin is a folder with binaries that are built already; without it they are built into Dir/bin.
+	Bin string
+	// Race builds them with the race detector.
+	Race bool
+	// Brokers and Registry name running ones; without them devkafka is started.
+	Brokers  []string
+	Registry string
+	// Billing is how many instances; 0 is two.
+	Billing int
+	// LogLevel of the services; "info" without it.
+	LogLevel string
+	// Progress, when not nil, is told what is going on, a line at a time.
+	Progress func(format string, args ...any)
+}
+
+// Service is a process with an HTTP address.
+type Service struct {
+	*process.Process
+	URL string // http://host:port
+}
+
+// Cluster is the running system.
+type Cluster struct {
+	Dir      string
+	Brokers  []string
+	Registry string
+	Kafka    *process.Process // nil when the broker is not ours
+	Contract *Service
+	Billing  []*Service
+
+	clock string // the file with the offset
+}
+
+// commands are what is built; devkafka only when the broker is ours.
+var commands = []string{"./services/contract/cmd/contract", "./services/billing/cmd/billing", "./tools/devkafka"}
+
+const (
+	readyIn = 30 * time.Second
+	stopIn  = 15 * time.Second
+)
+
+// Start returns when every process is ready. On an error everything that was started is stopped.
+func Start(ctx context.Context, o Options) (*Cluster, error) {
+	if o.Progress == nil {
+		o.Progress = func(string, ...any) {}
+	}
+	if o.Billing == 0 {
+		o.Billing = 2
+	}
+	if o.LogLevel == "" {
+		o.LogLevel = "info"
+	}
+	if err := o.build(ctx); err != nil {
+		return nil, err
+	}
+	c := &Cluster{Dir: o.Dir, Brokers: o.Brokers, Registry: o.Registry, clock: filepath.Join(o.Dir, "clock-offset")}
+	if err := c.start(ctx, o); err != nil {
+		return nil, errors.Join(err, c.Stop())
+	}
+	return c, nil
+}
+
+func (o *Options) build(ctx context.Context) error {
+	if o.Bin != "" {
+		return nil
+	}
+	root, err := process.Root()
+	if err != nil {
+		return err
+	}
+	o.Bin = filepath.Join(o.Dir, "bin")
+	began := time.Now()
+	slow := time.AfterFunc(2*time.Second, func() { o.Progress("building the services; the first time this takes a while") })
+	defer slow.Stop()
+	build := commands
+	if len(o.Brokers) > 0 {
+		build = commands[:2]
+	}
+	if err := process.Build(ctx, root, o.Bin, o.Race, build...); err != nil {
+		return err
+	}
+	o.Progress("built %d programs in %.1f s", len(build), time.Since(began).Seconds())
+	return nil
+}
+
+func (c *Cluster) start(ctx context.Context, o Options) error {
+	logs := filepath.Join(o.Dir, "logs")
+	if err := os.MkdirAll(logs, 0o755); err != nil {
+		return err
+	}
+	if len(c.Brokers) == 0 {
+		if err := c.startKafka(ctx, o, logs); err != nil {
+			return err
+		}
+		o.Progress("broker %s and schema registry %s are up", strings.Join(c.Brokers, ","), c.Registry)
+	}
+	topics, subjects, err := Deploy(ctx, c.Brokers, c.Registry)
+	if err != nil {
+		return err
+	}
+	o.Progress("%d topics are there, %d schemas are registered", topics, subjects)
+	ports, err := process.FreePorts(1 + o.Billing)
+	if err != nil {
+		return err
+	}
+	c.Contract = c.service(o, logs, "contract", "contract-1", ports[0])
+	starting := []*Service{c.Contract}
+	for i, port := range ports[1:] {
+		s := c.service(o, logs, "billing", fmt.Sprintf("billing-%d", i+1), port)
+		c.Billing, starting = append(c.Billing, s), append(starting, s)
+	}
+	var g errgroup.Group
+	for _, s := range starting {
+		g.Go(func() error { return StartReady(ctx, s.Process) })
+	}
+	return g.Wait()
+}
+
+// StartReady starts a process and waits a bounded time until it is ready.
+func StartReady(ctx context.Context, p *process.Process) error {
+	ctx, cancel := context.WithTimeout(ctx, readyIn)
+	defer cancel()
+	return p.Start(ctx)
+}
+
+// startKafka starts devkafka on addresses of its own choice, and again on the same ones should it be restarted.
+func (c *Cluster) startKafka(ctx context.Context, o Options, logs string) error {
+	ports, err := process.FreePorts(2)
+	if err != nil {
+		return err
+	}
+	c.Brokers, c.Registry = []string{ports[0]}, "http://"+ports[1]
+	c.Kafka = process.New(process.Spec{
+		Name: "devkafka", Path: filepath.Join(o.Bin, "devkafka"), LogDir: logs,
+		Args:  []string{"-broker", ports[0], "-registry", ports[1], "-data", filepath.Join(o.Dir, "kafka")},
+		Ready: process.HTTPReady(c.Registry + "/subjects"),
+	})
+	return StartReady(ctx, c.Kafka)
+}
+
+func (c *Cluster) service(o Options, logs, command, name, addr string) *Service {
+	url := "http://" + addr
+	return &Service{URL: url, Process: process.New(process.Spec{
+		Name: name, Path: filepath.Join(o.Bin, command), LogDir: logs,
+		Args: []string{"-http", addr, "-brokers", strings.Join(c.Brokers, ","), "-registry", c.Registry,
+			"-insecure-dev", "-clock-offset-file", c.clock, "-writer", name, "-log-level", o.LogLevel},
+		Ready: process.HTTPReady(url + "/readyz"),
+	})}
+}
+
+// SetClock puts the domain's clock of every service ahead of the system's.
+func (c *Cluster) SetClock(ahead time.Duration) error {
+	part := c.clock + ".part" // renamed, so that nobody reads half of it
+	if err := os.WriteFile(part, []byte(ahead.String()+"\n"), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(part, c.clock)
+}
+
+// Processes are all that were started, in the order in which they stop: those that rely on others first.
+func (c *Cluster) Processes() []*process.Process {
+	var all []*process.Process
+	for _, s := range c.Billing {
+		all = append(all, s.Process)
+	}
+	if c.Contract != nil {
+		all = append(all, c.Contract.Process)
+	}
+	if c.Kafka != nil {
+		all = append(all, c.Kafka)
+	}
+	return all
+}
+
+// Stop ends every process that is running, the broker last, and kills those that do not end by themselves.
+func (c *Cluster) Stop() error {
+	ctx, cancel := context.WithTimeout(context.Background(), stopIn)
+	defer cancel()
+	var services []*process.Process
+	for _, p := range c.Processes() {
+		if p != c.Kafka {
+			services = append(services, p)
+		}
+	}
+	errs := make([]error, len(services)+1)
+	var g errgroup.Group
+	for i, p := range services {
+		g.Go(func() error { errs[i] = p.Stop(ctx); return nil })
+	}
+	_ = g.Wait()
+	if c.Kafka != nil {
+		errs[len(services)] = c.Kafka.Stop(ctx)
+	}
+	return errors.Join(errs...)
+}
+
+// Complaints are the lines of the services' logs at level ERROR, each with the name of the file. A panic is one too.
+func (c *Cluster) Complaints() []string {
+	var out []string
+	for _, p := range c.Processes() {
+		data, err := os.ReadFile(p.LogFile())
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			out = append(out, err.Error())
+		}
+		for line := range strings.Lines(string(data)) {
+			var entry struct{ Level string }
+			if json.Unmarshal([]byte(line), &entry) == nil && entry.Level != "ERROR" {
+				continue
+			}
+			if line = strings.TrimSpace(line); line != "" {
+				out = append(out, p.Name()+": "+line)
+			}
+		}
+	}
+	return slices.Compact(out)
+}

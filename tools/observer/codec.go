@@ -1,0 +1,185 @@
+package observer
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/twmb/avro"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/sr"
+)
+
+// codec decodes both framings: Confluent's, with the registry, and single objects, with the schemas of the specs folder.
+type codec struct {
+	registry *sr.Client
+	byPrint  map[uint64]*avro.Schema
+
+	mu   sync.Mutex
+	byID map[int]*avro.Schema
+}
+
+func newCodec(registry, specs string) (*codec, error) {
+	client, err := sr.NewClient(sr.URLs(registry))
+	if err != nil {
+		return nil, err
+	}
+	c := &codec{registry: client, byPrint: map[uint64]*avro.Schema{}, byID: map[int]*avro.Schema{}}
+	schemas, err := readSchemas(specs)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range schemas {
+		h := avro.NewRabin()
+		_, _ = h.Write(s.Canonical())
+		c.byPrint[h.Sum64()] = s
+	}
+	return c, nil
+}
+
+// readSchemas parses every .avsc of a folder. A file may use types of the others: those that cannot be parsed yet wait for the next round.
+func readSchemas(dir string) ([]*avro.Schema, error) {
+	files, err := filepath.Glob(filepath.Join(dir, "*.avsc"))
+	if err != nil || len(files) == 0 {
+		return nil, errors.Join(fmt.Errorf("no .avsc files in %s", dir), err)
+	}
+	var out []*avro.Schema
+	cache := &avro.SchemaCache{}
+	for len(files) > 0 {
+		var waiting []string
+		var why error
+		for _, name := range files {
+			text, err := os.ReadFile(name)
+			if err != nil {
+				return nil, err
+			}
+			s, err := cache.Parse(string(text))
+			if err != nil {
+				waiting, why = append(waiting, name), fmt.Errorf("%s: %w", name, err)
+				continue
+			}
+			out = append(out, s)
+		}
+		if len(waiting) == len(files) {
+			return nil, why
+		}
+		files = waiting
+	}
+	return out, nil
+}
+
+func (c *codec) decode(ctx context.Context, r *kgo.Record) Record {
+	out := Record{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Key: string(r.Key), Time: r.Timestamp, Headers: map[string]string{}}
+	for _, h := range r.Headers {
+		out.Headers[h.Key] = string(h.Value)
+	}
+	switch {
+	case r.Value == nil:
+	case len(r.Value) > 5 && r.Value[0] == 0:
+		out.Type, out.Value, out.Err = c.confluent(ctx, r.Value)
+	case len(r.Value) > 10 && r.Value[0] == 0xC3 && r.Value[1] == 0x01:
+		out.Type, out.Value, out.Err = c.singleObject(r.Value)
+		if out.Err == nil && out.Type == "JournalRecord" {
+			out.Err = c.open(&out)
+		}
+	default:
+		out.Err = fmt.Errorf("neither framing: %.20x", r.Value)
+	}
+	return out
+}
+
+func (c *codec) confluent(ctx context.Context, data []byte) (string, map[string]any, error) {
+	id := int(binary.BigEndian.Uint32(data[1:5]))
+	c.mu.Lock()
+	s := c.byID[id]
+	c.mu.Unlock()
+	if s == nil {
+		got, err := c.registry.SchemaByID(ctx, id)
+		if err != nil {
+			return "", nil, fmt.Errorf("schema %d: %w", id, err)
+		}
+		if s, err = avro.Parse(got.Schema); err != nil {
+			return "", nil, fmt.Errorf("schema %d: %w", id, err)
+		}
+		c.mu.Lock()
+		c.byID[id] = s
+		c.mu.Unlock()
+	}
+	return decodeRecord(s, data[5:])
+}
+
+func (c *codec) singleObject(data []byte) (string, map[string]any, error) {
+	fingerprint := binary.LittleEndian.Uint64(data[2:10])
+	s := c.byPrint[fingerprint]
+	if s == nil {
+		return "", nil, fmt.Errorf("no schema has the fingerprint %016x", fingerprint)
+	}
+	return decodeRecord(s, data[10:])
+}
+
+func decodeRecord(s *avro.Schema, body []byte) (string, map[string]any, error) {
+	var v any
+	rest, err := s.Decode(body, &v)
+	name := s.Root().Name
+	switch {
+	case err != nil:
+		return name, nil, fmt.Errorf("decode %s: %w", name, err)
+	case len(rest) > 0:
+		return name, nil, fmt.Errorf("decode %s: %d bytes too many", name, len(rest))
+	}
+	fields, ok := v.(map[string]any)
+	if !ok {
+		return name, nil, fmt.Errorf("decode %s: not a record", name)
+	}
+	return name, fields, nil
+}
+
+// open takes a journal record apart: the envelope, and the body in its place.
+func (c *codec) open(r *Record) error {
+	v := r.Value
+	e := &Envelope{Attempt: attempt(v["attempt"]), Writer: text(v["writer"])}
+	e.DecidedAt, _ = v["decidedAt"].(time.Time)
+	expects, _ := v["expects"].([]any)
+	for _, x := range expects {
+		fields, _ := x.(map[string]any)
+		e.Expects = append(e.Expects, Expectation{Stream: text(fields["stream"]), Attempt: attempt(fields["attempt"])})
+	}
+	r.Envelope, r.Type, r.Value = e, text(v["kind"]), nil
+	body, _ := v["body"].([]byte)
+	if len(body) == 0 {
+		return nil
+	}
+	if len(body) < 10 || body[0] != 0xC3 || body[1] != 0x01 {
+		return fmt.Errorf("the body of %s is no single object", r.Type)
+	}
+	kind, value, err := c.singleObject(body)
+	if err == nil && kind != r.Type {
+		err = fmt.Errorf("the envelope says %s and the body is %s", r.Type, kind)
+	}
+	r.Value = value
+	return err
+}
+
+func text(v any) string {
+	s, _ := v.(string)
+	return s
+}
+
+// attempt is the text of an attempt's id, "" for null.
+func attempt(v any) string {
+	if s, ok := v.(string); ok {
+		return s
+	}
+	b, _ := v.([]byte)
+	id, err := uuid.FromBytes(b)
+	if err != nil {
+		return ""
+	}
+	return id.String()
+}
