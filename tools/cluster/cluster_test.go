@@ -1,0 +1,39 @@
+package cluster
+
+import (
+	"log/slog"
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/sr"
+
+	"github.com/deferpay/deferpay/tools/devkafka/embedded"
+)
+
+func TestDeployTwiceChangesNothing(t *testing.T) {
+	k, err := embedded.Start(t.Context(), embedded.Config{Broker: "127.0.0.1:0", Registry: "127.0.0.1:0", Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer k.Close()
+	topics, subjects, err := Deploy(t.Context(), []string{k.Broker}, k.Registry)
+	if err != nil || topics < 10 || subjects < 10 {
+		t.Fatalf("%d topics, %d subjects, %v", topics, subjects, err)
+	}
+	client, err := sr.NewClient(sr.URLs(k.Registry))
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, err := client.AllSchemas(t.Context())
+	if err != nil || len(before) != subjects {
+		t.Fatalf("%d schemas, %v", len(before), err)
+	}
+	if again, _, err := Deploy(t.Context(), []string{k.Broker}, k.Registry); err != nil || again != topics {
+		t.Errorf("again: %d topics, %v", again, err)
+	}
+	if after, err := client.AllSchemas(t.Context()); err != nil || len(after) != len(before) {
+		t.Errorf("%d schemas, %v", len(after), err)
+	}
+	if got := client.Compatibility(t.Context(), before[0].Subject)[0]; got.Level != sr.CompatFullTransitive {
+		t.Errorf("level of %s is %v", before[0].Subject, got.Level)
+	}
+}
