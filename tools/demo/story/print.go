@@ -1,0 +1,279 @@
+package story
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/deferpay/deferpay/tools/observer"
+)
+
+// width is how many columns a terminal is expected to have.
+const width = 120
+
+// teller writes what is shown, no line longer than width.
+type teller struct{ out io.Writer }
+
+func (t *teller) line(format string, args ...any) {
+	text := []rune(strings.TrimRight(fmt.Sprintf(format, args...), " "))
+	if len(text) > width {
+		text = append(text[:width-1], '…')
+	}
+	fmt.Fprintln(t.out, string(text))
+}
+
+func (t *teller) progress(format string, args ...any) { t.line("  · "+format, args...) }
+
+// request shows who is asked for what, and the body's figures.
+func (t *teller) request(q request) {
+	prefix := "/billing/v1"
+	if q.to.Name() == "contract-1" {
+		prefix = "/refcontract/v1"
+	}
+	head := fmt.Sprintf("    > %-6s %s%s", q.method, prefix, q.path)
+	var about []string
+	if q.key != "" {
+		about = append(about, "key "+q.key)
+	}
+	if q.match != "" {
+		about = append(about, "If-Match "+q.match)
+	}
+	t.line("%-70s %-11s %s", head, q.to.Name(), strings.Join(about, ", "))
+	if q.body != nil {
+		data, err := json.Marshal(q.body)
+		if err == nil {
+			t.line("             %s", data)
+		}
+	}
+}
+
+// answer shows the status and what matters of the body.
+func (t *teller) answer(a answer) {
+	replayed := ""
+	if a.replayed() {
+		replayed = ", replayed"
+	}
+	t.line("    < %d%s  %s", a.status, replayed, summary(a))
+}
+
+func summary(a answer) string {
+	switch {
+	case a.text("code") != "":
+		return problemSummary(a)
+	case a.text("operationRef") != "" && a.text("type") == "PURCHASE":
+		return fmt.Sprintf("%s %s %s for %s; outstanding %s of %s, judged by contract version %v", a.text("operationRef"), a.text("status"),
+			money(a.at("amount")), a.text("period"), money(a.at("judgement.outstanding")), money(a.at("judgement.ceiling")), a.at("judgement.contractVersion"))
+	case a.text("operationRef") != "":
+		return fmt.Sprintf("%s %s %s of %s, lowers %s", a.text("operationRef"), a.text("status"), money(a.at("amount")), a.text("purchaseRef"), a.text("period"))
+	case a.text("invoiceRef") != "":
+		return fmt.Sprintf("%s %s, period %s: total %s, collected %s, open %s, %v lines", a.text("invoiceRef"), a.text("status"), a.text("period"),
+			money(a.at("total")), money(a.at("collected")), money(a.at("open")), a.at("lineCount"))
+	case a.at("invoiced") != nil:
+		return fmt.Sprintf("run of %s %s: %v invoiced, %v not", a.text("period"), a.text("status"), a.at("invoiced"), a.at("notInvoiced"))
+	case a.text("contractRef") != "" && a.at("version") != nil:
+		return contractSummary(a.body)
+	}
+	return short(a.body)
+}
+
+func problemSummary(a answer) string {
+	var more []string
+	if reasons, ok := a.at("reasons").([]any); ok {
+		more = append(more, fmt.Sprint(reasons))
+	}
+	for _, name := range []string{"outstanding", "ceiling", "available"} {
+		if a.amount(name) >= 0 {
+			more = append(more, name+" "+money(a.at(name)))
+		}
+	}
+	if len(more) > 0 {
+		return a.text("code") + ": " + strings.Join(more, ", ")
+	}
+	return a.text("code") + ": " + a.text("detail")
+}
+
+func contractSummary(c map[string]any) string {
+	text := fmt.Sprintf("%v %v version %v, ceiling %s", c["contractRef"], c["status"], c["version"], money(c["ceiling"]))
+	if m, ok := c["mandate"].(map[string]any); ok {
+		text += fmt.Sprintf(", mandate %v %v …%v", m["rum"], m["status"], m["ibanLastFour"])
+	}
+	if s, ok := c["suspension"].(map[string]any); ok {
+		text += fmt.Sprintf(", %v", s["cause"])
+	}
+	return text
+}
+
+// eligibility shows the read model after a step, as an instance gives it.
+func (t *teller) eligibility(instance string, a answer) {
+	verdict := "may buy"
+	if a.at("eligible") != true {
+		verdict = fmt.Sprintf("may not buy %v", a.at("reasons"))
+	}
+	t.line("    = %s: %s v%v, mandate %s, outstanding %s (%s not invoiced + %s not settled) of %s; %s", instance, a.text("status"),
+		a.at("contractVersion"), a.text("mandate.status"), plain(a.at("outstanding.total")), plain(a.at("outstanding.notInvoiced")),
+		plain(a.at("outstanding.notSettled")), money(a.at("ceiling")), verdict)
+}
+
+// show prints records as the observer read them: where, about which contract, what, and for a log record what it builds on.
+func (r *run) show(records []observer.Record) {
+	for _, rec := range records {
+		topic := strings.TrimSuffix(rec.Topic, ".v1")
+		head := fmt.Sprintf("    %-15s @%-4d %-6s %-19s", topic, rec.Offset, rec.Key, rec.Type)
+		switch {
+		case rec.Err != nil:
+			r.t.line("%s %v", head, rec.Err)
+		case rec.Envelope != nil:
+			r.t.line("%s %s", head, buildsOn(rec))
+		default:
+			r.t.line("%s %s", head, eventSummary(rec))
+		}
+	}
+}
+
+// buildsOn says which records a log record rests on, and whether it has effect.
+func buildsOn(rec observer.Record) string {
+	var parts []string
+	for _, x := range rec.Envelope.Expects {
+		name := strings.TrimPrefix(strings.TrimPrefix(x.Stream, "contract/"), "operation/")
+		if id, ok := strings.CutPrefix(x.Stream, "event/"); ok { // the CloudEvents id of the fact that was read
+			name = "event " + shortID(id)
+		}
+		if key, ok := strings.CutPrefix(x.Stream, "key/"); ok {
+			name = "key " + key[strings.LastIndexByte(key, '/')+1:]
+		}
+		if x.Offset >= 0 {
+			name += fmt.Sprintf(" @%d", x.Offset)
+		} else {
+			name += " new"
+		}
+		parts = append(parts, name)
+	}
+	verdict := "applied"
+	if rec.Void() {
+		verdict = "VOID"
+	}
+	text := []rune("on " + strings.Join(parts, ", "))
+	const room = width - 54 - 8
+	if len(text) > room {
+		text = append(text[:room-1], '…')
+	}
+	return fmt.Sprintf("%-*s %s", room, string(text), verdict)
+}
+
+func shortID(id string) string {
+	if len(id) <= 13 {
+		return id
+	}
+	return id[:4] + "…" + id[max(4, len(id)-6):]
+}
+
+// eventSummary gives what matters of a public message, and the identity by which readers tell a duplicate.
+func eventSummary(rec observer.Record) string {
+	v := rec.Value
+	var text string
+	switch {
+	case v == nil:
+		return "tombstone"
+	case v["contract"] != nil:
+		c, _ := v["contract"].(map[string]any)
+		text = fmt.Sprintf("v%v %v ceiling %s", v["version"], c["status"], money(c["ceiling"]))
+		if m, ok := c["mandate"].(map[string]any); ok {
+			text += fmt.Sprintf(", mandate %v", m["status"])
+		}
+		if cause, ok := v["cause"]; ok {
+			text += fmt.Sprintf(", %v", cause)
+		}
+	default:
+		for _, name := range []string{"operationRef", "invoiceRef", "kind", "period", "amount", "total", "reasons", "phase", "reason", "percent"} {
+			if v[name] != nil {
+				text += " " + short(v[name])
+			}
+		}
+		if o, ok := v["outstanding"].(map[string]any); ok {
+			text += ", outstanding " + plain(o["notInvoiced"]) + "+" + plain(o["notSettled"])
+		}
+	}
+	return fmt.Sprintf("%s  id %s", strings.TrimSpace(text), shortID(rec.Headers["ce_id"]))
+}
+
+// money prints an amount object, of an answer or of a record.
+func money(v any) string {
+	m, ok := v.(map[string]any)
+	if !ok {
+		return "-"
+	}
+	return minor(integer(m["amount"])) + fmt.Sprintf(" %v", m["currency"])
+}
+
+// plain is money without its currency.
+func plain(v any) string {
+	m, ok := v.(map[string]any)
+	if !ok {
+		return "-"
+	}
+	return minor(integer(m["amount"]))
+}
+
+func integer(v any) int64 {
+	switch n := v.(type) {
+	case json.Number:
+		i, _ := n.Int64()
+		return i
+	case int64:
+		return n
+	case int32:
+		return int64(n)
+	}
+	return 0
+}
+
+// minor prints minor units as 1,234.56.
+func minor(n int64) string {
+	sign := ""
+	if n < 0 {
+		sign, n = "-", -n
+	}
+	whole := fmt.Sprint(n / 100)
+	for i := len(whole) - 3; i > 0; i -= 3 {
+		whole = whole[:i] + "," + whole[i:]
+	}
+	return fmt.Sprintf("%s%s.%02d", sign, whole, n%100)
+}
+
+func short(v any) string {
+	switch x := v.(type) {
+	case map[string]any:
+		if x["currency"] != nil {
+			return money(x)
+		}
+		data, err := json.Marshal(x)
+		if err != nil {
+			return fmt.Sprint(x)
+		}
+		return string(data)
+	case time.Time:
+		return x.Format(time.RFC3339)
+	}
+	return fmt.Sprint(v)
+}
+
+// wrap breaks a text at blanks into lines of at most n columns.
+func wrap(text string, n int) []string {
+	var out []string
+	line := ""
+	for word := range strings.FieldsSeq(text) {
+		if line != "" && len([]rune(line))+1+len([]rune(word)) > n {
+			out, line = append(out, line), ""
+		}
+		if line != "" {
+			line += " "
+		}
+		line += word
+	}
+	if line != "" {
+		out = append(out, line)
+	}
+	return out
+}
