@@ -1,0 +1,454 @@
+package contract
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/sr"
+	"github.com/twmb/franz-go/pkg/sr/srfake"
+
+	"github.com/deferpay/deferpay/gen/billingbus"
+	"github.com/deferpay/deferpay/gen/contractbus"
+	"github.com/deferpay/deferpay/gen/contractinternal"
+	"github.com/deferpay/deferpay/gen/event"
+	"github.com/deferpay/deferpay/services/internal/clock"
+	"github.com/deferpay/deferpay/services/internal/kafkabus"
+	"github.com/deferpay/deferpay/services/internal/settings"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin"
+	runtimebus "github.com/deferpay/deferpay/tools/eventgen/runtime/bus"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/registry"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/topics"
+)
+
+const patience = 30 * time.Second
+
+// world is a broker and a registry with everything the service needs, and the service.
+type world struct {
+	t        *testing.T
+	brokers  []string
+	registry string
+	offsets  string // clock offset file
+	log      *lockedBuffer
+	url      string
+	stop     func() error
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cluster.Close)
+	schemas := srfake.New()
+	t.Cleanup(schemas.Close)
+	w := &world{t: t, brokers: cluster.ListenAddrs(), registry: schemas.URL(), offsets: filepath.Join(t.TempDir(), "offset"), log: &lockedBuffer{}}
+	for _, s := range slices.Concat(contractbus.Subjects(), billingbus.Subjects()) {
+		if _, _, err := schemas.RegisterSchema(s.Name, sr.Schema{Schema: s.Schema, Type: sr.TypeAvro}); err != nil {
+			t.Fatalf("register %s: %v", s.Name, err)
+		}
+	}
+	w.provision(slices.Concat(contractinternal.Topics(), contractbus.Topics(), billingbus.Topics()))
+	return w
+}
+
+func (w *world) provision(all []topics.Topic) {
+	w.t.Helper()
+	if _, err := topics.Apply(w.t.Context(), w.client(), all); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) client(opts ...kgo.Opt) *kgo.Client {
+	w.t.Helper()
+	c, err := kgo.NewClient(append(opts, kgo.SeedBrokers(w.brokers...))...)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(c.Close)
+	return c
+}
+
+// start runs the service; stop ends it and gives Run's error.
+func (w *world) start() {
+	w.t.Helper()
+	listening := make(chan net.Addr, 1)
+	cfg := Config{
+		Common: settings.Common{
+			HTTPAddr: "127.0.0.1:0", Brokers: w.brokers, Registry: w.registry, InsecureDev: true, ClockOffsetFile: w.offsets, Writer: "contract-1",
+		},
+		Tick: 20 * time.Millisecond, LogOutput: w.log, Listening: func(a net.Addr) { listening <- a },
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- Run(ctx, cfg) }()
+	w.stop = sync.OnceValue(func() error { cancel(); return <-done })
+	w.t.Cleanup(func() {
+		if err := w.stop(); err != nil {
+			w.t.Errorf("service: %v\n%s", err, w.log)
+		}
+	})
+	select {
+	case a := <-listening:
+		w.url = "http://" + a.String()
+	case err := <-done:
+		done <- err
+		w.t.Fatalf("the service ended: %v", err)
+	}
+}
+
+// eventually waits until f has no complaint.
+func (w *world) eventually(f func() error) {
+	w.t.Helper()
+	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		err := f()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			w.t.Fatalf("still %v\n%s", err, w.log)
+		}
+	}
+}
+
+func (w *world) ready() {
+	w.t.Helper()
+	w.eventually(func() error {
+		if status, body := w.get("/readyz"); status != 200 {
+			return fmt.Errorf("not ready: %s", body)
+		}
+		return nil
+	})
+}
+
+func (w *world) get(path string) (int, string) {
+	w.t.Helper()
+	r, err := http.Get(w.url + path)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer r.Body.Close()
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return r.StatusCode, string(body)
+}
+
+var requests int
+
+// send makes a write with a key of its own, and gives the answer.
+func (w *world) send(method, path, body, ifMatch string) map[string]any {
+	w.t.Helper()
+	r, err := http.NewRequest(method, w.url+"/refcontract/v1"+path, strings.NewReader(body))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	requests++
+	r.Header.Set("Idempotency-Key", fmt.Sprint("k-", requests))
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+	if ifMatch != "" {
+		r.Header.Set("If-Match", ifMatch)
+	}
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	var answer map[string]any
+	if err := json.NewDecoder(res.Body).Decode(&answer); err != nil || res.StatusCode >= 300 {
+		w.t.Fatalf("%s %s: %d %v %v", method, path, res.StatusCode, answer, err)
+	}
+	return answer
+}
+
+const (
+	newContract = `{"customerRef":"CE-ACME","sellerRef":"AG-1","buyer":{"legalName":"CSE ACME","siren":"732829320","vatNumber":"FR44732829320",
+		"billingAddress":{"line1":"12 rue de la Paix","postalCode":"75002","city":"Paris","country":"FR"}},
+		"ceiling":{"amount":500000,"currency":"EUR"},"validFrom":%q}`
+	signedMandate = `{"rum":"RUM-1","ics":"FR72ZZZ123456","scheme":"B2B","signedAt":"2020-01-01T00:00:00Z",
+		"iban":"FR7630006000011234567890189","owner":"CSE ACME"}`
+)
+
+func (w *world) subscribed(validFrom time.Time) {
+	w.t.Helper()
+	w.send("POST", "/contracts", fmt.Sprintf(newContract, validFrom.Format(time.RFC3339)), "")
+	w.send("PUT", "/contracts/CTR-1/mandate", signedMandate, `"1"`)
+}
+
+func (w *world) reaches(status string) {
+	w.t.Helper()
+	w.eventually(func() error {
+		if _, body := w.get("/refcontract/v1/contracts/CTR-1"); !strings.Contains(body, `"status":"`+status+`"`) {
+			return fmt.Errorf("not %s: %s", status, body)
+		}
+		return nil
+	})
+}
+
+// records reads n records of a topic.
+func (w *world) records(topic string, n int) (out []*kgo.Record) {
+	w.t.Helper()
+	c := w.client(kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {0: kgo.NewOffset().AtStart()}}))
+	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
+	defer cancel()
+	for len(out) < n {
+		fetches := c.PollFetches(ctx)
+		if err := fetches.Err(); err != nil {
+			w.t.Fatalf("%d of %d records of %s: %v\n%s", len(out), n, topic, err, w.log)
+		}
+		out = append(out, fetches.Records()...)
+	}
+	return out
+}
+
+func header(r *kgo.Record, name string) string {
+	for _, h := range r.Headers {
+		if h.Key == name {
+			return string(h.Value)
+		}
+	}
+	return ""
+}
+
+func decode(t *testing.T, r *kgo.Record, into interface{ DecodeAvro([]byte) error }) {
+	t.Helper()
+	_, body, err := avrobin.CutConfluent(r.Value)
+	if err == nil {
+		err = into.DecodeAvro(body)
+	}
+	if err != nil {
+		t.Fatalf("%s: %v", header(r, "ce_type"), err)
+	}
+}
+
+func TestEveryChangeIsPublishedOnceWithTheFullState(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	w.ready()
+	w.subscribed(time.Now().Add(-time.Hour))
+	w.reaches("ACTIVE")
+	w.send("PATCH", "/contracts/CTR-1", `{"action":"SUSPEND","reason":"dispute"}`, `"3"`)
+	w.send("PATCH", "/contracts/CTR-1", `{"action":"REINSTATE","reason":"settled"}`, `"4"`)
+	w.send("PATCH", "/contracts/CTR-1", `{"action":"AMEND","ceiling":{"amount":100,"currency":"EUR"},"reason":"smaller"}`, `"5"`)
+	w.send("DELETE", "/contracts/CTR-1/mandate?reason=letter", "", `"6"`)
+	w.send("PATCH", "/contracts/CTR-1", `{"action":"TERMINATE","reason":"left"}`, `"7"`)
+
+	types := []string{"ContractSubscribed", "MandateSigned", "ContractActivated", "ContractSuspended", "ContractReinstated", "ContractAmended", "MandateRevoked", "ContractTerminated"}
+	facts := w.records(contractbus.ContractFactsTopic, len(types))
+	ids := map[string]bool{}
+	for i, r := range facts {
+		if want := "deferpay.event." + types[i]; header(r, "ce_type") != want {
+			t.Fatalf("fact %d is %s, want %s", i, header(r, "ce_type"), want)
+		}
+		if string(r.Key) != "CTR-1" || header(r, "ce_subject") != "CTR-1" || header(r, "ce_source") != "contract" || !strings.HasSuffix(header(r, "ce_id"), "-0") {
+			t.Errorf("%s: key %s, headers %v", types[i], r.Key, r.Headers)
+		}
+		if byTicker := types[i] == "ContractActivated"; (header(r, "traceparent") == "") != byTicker {
+			t.Errorf("%s: traceparent %q", types[i], header(r, "traceparent"))
+		}
+		ids[header(r, "ce_id")] = true
+	}
+	if len(ids) != len(types) {
+		t.Errorf("ids %v", ids)
+	}
+	var suspended event.ContractSuspended
+	decode(t, facts[3], &suspended)
+	c := suspended.Contract
+	if suspended.Version != 4 || c.Version != 4 || c.Status != event.ContractStatusSuspended || suspended.Cause != event.SuspensionCauseRequested ||
+		suspended.Reason != "dispute" || c.Suspension == nil || c.SubscriptionRef != "SUB-1" || c.Mandate.IBANLastFour != "0189" || c.Ceiling.Amount != 500000 {
+		t.Errorf("%+v", suspended)
+	}
+	var amended event.ContractAmended
+	decode(t, facts[5], &amended)
+	if amended.Contract.Ceiling.Amount != 100 || amended.Reason != "smaller" || amended.Contract.Suspension != nil {
+		t.Errorf("%+v", amended)
+	}
+	var revoked event.MandateRevoked
+	decode(t, facts[6], &revoked)
+	if m := revoked.Contract.Mandate; m.RevokedAt == nil || revoked.Contract.Status != event.ContractStatusActive || revoked.Reason != "letter" {
+		t.Errorf("%+v", revoked)
+	}
+	if err := w.stop(); err != nil {
+		t.Fatal(err)
+	}
+	w.start() // what was published is not published again
+	w.ready()
+	w.send("POST", "/contracts", fmt.Sprintf(newContract, "2026-01-01T00:00:00Z"), "")
+	if facts := w.records(contractbus.ContractFactsTopic, len(types)+1); len(facts) != len(types)+1 || string(facts[len(types)].Key) != "CTR-2" {
+		t.Errorf("%d facts after a restart", len(facts))
+	}
+}
+
+func TestActivationFollowsTheClock(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	w.ready()
+	w.subscribed(time.Now().AddDate(0, 1, 0))
+	time.Sleep(200 * time.Millisecond) // several ticks
+	w.reaches("PENDING")
+	if err := clock.SetOffset(w.offsets, 32*24*time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	w.reaches("ACTIVE")
+}
+
+// What billing publishes reaches the contract: once, whatever is delivered twice; what is wrong goes aside.
+func TestFailedDebitSuspendsTheContract(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	w.ready()
+	w.subscribed(time.Now().Add(-time.Hour))
+	w.reaches("ACTIVE")
+
+	publisher, err := kafkabus.NewPublisher(kafkabus.Config{Brokers: w.brokers, ClientID: "billing", Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer publisher.Close()
+	schemas, err := registry.NewClient(w.registry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	billing := billingbus.NewPublisher(publisher, runtimebus.SendWithRegistry(schemas), runtimebus.SendWithSource("billing"))
+	publish := func(id, ref string) {
+		t.Helper()
+		m := billingbus.ExampleDirectDebitRejected()
+		m.ContractRef = ref
+		h := billingbus.CloudEventsHeaders{ID: id, Time: time.Now()}
+		if err := billing.DirectDebitRejected(t.Context(), billingbus.ContractKey(ref), m, h); err != nil {
+			t.Fatal(err)
+		}
+	}
+	publish("e-1", "CTR-99")
+	other := billingbus.ExampleInvoiceSettled()
+	if err := billing.InvoiceSettled(t.Context(), billingbus.ContractKey(other.ContractRef), other, billingbus.CloudEventsHeaders{ID: "e-2", Time: time.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	publish("e-3", "CTR-1")
+	w.reaches("SUSPENDED")
+	if _, body := w.get("/refcontract/v1/contracts/CTR-1"); !strings.Contains(body, `"cause":"DIRECT_DEBIT_RE`) || !strings.Contains(body, `"version":4`) {
+		t.Errorf("%s", body)
+	}
+	w.send("PATCH", "/contracts/CTR-1", `{"action":"REINSTATE","reason":"paid"}`, `"4"`)
+	publish("e-3", "CTR-1")
+	publish("e-4", "CTR-99") // read after it, so what is before it had its effect
+	dead := w.records(contractinternal.DeadLettersTopic, 2)
+	for i, id := range []string{"e-1", "e-4"} {
+		if r := dead[i]; string(r.Key) != "CTR-99" || header(r, "ce_id") != id || header(r, "dl_topic") != billingbus.BillingEventsTopic || !strings.Contains(header(r, "dl_error"), "no such contract") {
+			t.Errorf("dead letter %s: %v", r.Key, r.Headers)
+		}
+	}
+	w.reaches("ACTIVE")
+}
+
+func TestABrokerThatComesLater(t *testing.T) {
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := free.Addr().(*net.TCPAddr).Port
+	free.Close()
+	w := &world{t: t, brokers: []string{fmt.Sprint("127.0.0.1:", port)}, registry: "http://127.0.0.1:1", offsets: filepath.Join(t.TempDir(), "offset"), log: &lockedBuffer{}}
+	w.start()
+	w.eventually(func() error {
+		status, body := w.get("/readyz")
+		if status != 503 || !strings.Contains(body, "journal") || !strings.Contains(w.log.String(), "trying again") {
+			return fmt.Errorf("%d %s", status, body)
+		}
+		return nil
+	})
+	if status, body := w.get("/refcontract/v1/contracts"); status != 503 || !strings.Contains(body, "not-ready") {
+		t.Errorf("%d %s", status, body)
+	}
+	if status, _ := w.get("/healthz"); status != 200 {
+		t.Errorf("not alive: %d", status)
+	}
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.Ports(port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cluster.Close)
+	w.provision(slices.Concat(contractinternal.Topics(), contractbus.Topics(), billingbus.Topics()))
+	w.ready()
+	if err := w.stop(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAWrongTopicIsRefusedByName(t *testing.T) {
+	for topic, c := range map[string]topics.Config{
+		contractinternal.LogTopic:      {Name: "retention.ms", Value: "604800000"},
+		contractbus.ContractFactsTopic: {Name: "cleanup.policy", Value: "delete"},
+	} {
+		w := newWorld(t)
+		w.provision([]topics.Topic{{Name: topic, Configs: []topics.Config{c}}})
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		err := Run(ctx, Config{Common: settings.Common{
+			HTTPAddr: "127.0.0.1:0", Brokers: w.brokers, Registry: w.registry, InsecureDev: true, Writer: "contract-1",
+		}})
+		if err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), topic) || !strings.Contains(err.Error(), c.Name) {
+			t.Errorf("%s with %s: %v", topic, c.Name, err)
+		}
+		cancel()
+	}
+}
+
+func TestUsage(t *testing.T) {
+	empty := filepath.Join(t.TempDir(), "keys.json")
+	if err := os.WriteFile(empty, []byte("[]"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		args   []string
+		status int
+		says   string
+	}{
+		{[]string{"--help"}, 0, "-clock-offset-file"},
+		{nil, 2, "-credentials FILE"},
+		{[]string{"-nonsense"}, 2, "--help"},
+		{[]string{"-insecure-dev", "-brokers", ""}, 2, "no Kafka brokers"},
+		{[]string{"-credentials", "x", "-clock-offset-file", "f"}, 2, "-insecure-dev"},
+		{[]string{"-credentials", empty}, 1, "empty"},
+	} {
+		var out, errs bytes.Buffer
+		status := Main(t.Context(), c.args, func(string) string { return "" }, &out, &errs)
+		if status != c.status || !strings.Contains(out.String()+errs.String(), c.says) {
+			t.Errorf("%v: status %d, %s%s", c.args, status, out.String(), errs.String())
+		}
+	}
+}
+
+// lockedBuffer is a log that may be read while it is written.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
