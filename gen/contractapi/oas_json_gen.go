@@ -199,7 +199,7 @@ func (s *AmendContract) encodeFields(e *jx.Encoder) {
 	{
 		if s.ValidUntil.Set {
 			e.FieldStart("validUntil")
-			s.ValidUntil.Encode(e, json.EncodeDateTime)
+			s.ValidUntil.Encode(e, json.NewTimeEncoder("2006-01-02T15:04:05.999999Z07:00"))
 		}
 	}
 	{
@@ -258,7 +258,7 @@ func (s *AmendContract) Decode(d *jx.Decoder) error {
 		case "validUntil":
 			if err := func() error {
 				s.ValidUntil.Reset()
-				if err := s.ValidUntil.Decode(d, json.DecodeDateTime); err != nil {
+				if err := s.ValidUntil.Decode(d, json.NewTimeDecoder("2006-01-02T15:04:05.999999Z07:00")); err != nil {
 					return err
 				}
 				return nil
@@ -588,12 +588,12 @@ func (s *Contract) encodeFields(e *jx.Encoder) {
 	}
 	{
 		e.FieldStart("validFrom")
-		json.EncodeDateTime(e, s.ValidFrom)
+		json.EncodeTimeFormat(e, s.ValidFrom, "2006-01-02T15:04:05.999999Z07:00")
 	}
 	{
 		if s.ValidUntil.Set {
 			e.FieldStart("validUntil")
-			s.ValidUntil.Encode(e, json.EncodeDateTime)
+			s.ValidUntil.Encode(e, json.NewTimeEncoder("2006-01-02T15:04:05.999999Z07:00"))
 		}
 	}
 	{
@@ -604,11 +604,11 @@ func (s *Contract) encodeFields(e *jx.Encoder) {
 	}
 	{
 		e.FieldStart("createdAt")
-		json.EncodeDateTime(e, s.CreatedAt)
+		json.EncodeTimeFormat(e, s.CreatedAt, "2006-01-02T15:04:05.999999Z07:00")
 	}
 	{
 		e.FieldStart("updatedAt")
-		json.EncodeDateTime(e, s.UpdatedAt)
+		json.EncodeTimeFormat(e, s.UpdatedAt, "2006-01-02T15:04:05.999999Z07:00")
 	}
 }
 
@@ -744,7 +744,7 @@ func (s *Contract) Decode(d *jx.Decoder) error {
 		case "validFrom":
 			requiredBitSet[1] |= 1 << 2
 			if err := func() error {
-				v, err := json.DecodeDateTime(d)
+				v, err := json.DecodeTimeFormat(d, "2006-01-02T15:04:05.999999Z07:00")
 				s.ValidFrom = v
 				if err != nil {
 					return err
@@ -756,7 +756,7 @@ func (s *Contract) Decode(d *jx.Decoder) error {
 		case "validUntil":
 			if err := func() error {
 				s.ValidUntil.Reset()
-				if err := s.ValidUntil.Decode(d, json.DecodeDateTime); err != nil {
+				if err := s.ValidUntil.Decode(d, json.NewTimeDecoder("2006-01-02T15:04:05.999999Z07:00")); err != nil {
 					return err
 				}
 				return nil
@@ -776,7 +776,7 @@ func (s *Contract) Decode(d *jx.Decoder) error {
 		case "createdAt":
 			requiredBitSet[1] |= 1 << 5
 			if err := func() error {
-				v, err := json.DecodeDateTime(d)
+				v, err := json.DecodeTimeFormat(d, "2006-01-02T15:04:05.999999Z07:00")
 				s.CreatedAt = v
 				if err != nil {
 					return err
@@ -788,7 +788,7 @@ func (s *Contract) Decode(d *jx.Decoder) error {
 		case "updatedAt":
 			requiredBitSet[1] |= 1 << 6
 			if err := func() error {
-				v, err := json.DecodeDateTime(d)
+				v, err := json.DecodeTimeFormat(d, "2006-01-02T15:04:05.999999Z07:00")
 				s.UpdatedAt = v
 				if err != nil {
 					return err
@@ -909,7 +909,7 @@ func (s ContractChange) encodeFields(e *jx.Encoder) {
 			{
 				if s.ValidUntil.Set {
 					e.FieldStart("validUntil")
-					s.ValidUntil.Encode(e, json.EncodeDateTime)
+					s.ValidUntil.Encode(e, json.NewTimeEncoder("2006-01-02T15:04:05.999999Z07:00"))
 				}
 			}
 			{
@@ -1473,12 +1473,12 @@ func (s *Mandate) encodeFields(e *jx.Encoder) {
 	}
 	{
 		e.FieldStart("signedAt")
-		json.EncodeDateTime(e, s.SignedAt)
+		json.EncodeTimeFormat(e, s.SignedAt, "2006-01-02T15:04:05.999999Z07:00")
 	}
 	{
 		if s.RevokedAt.Set {
 			e.FieldStart("revokedAt")
-			s.RevokedAt.Encode(e, json.EncodeDateTime)
+			s.RevokedAt.Encode(e, json.NewTimeEncoder("2006-01-02T15:04:05.999999Z07:00"))
 		}
 	}
 	{
@@ -1549,7 +1549,7 @@ func (s *Mandate) Decode(d *jx.Decoder) error {
 		case "signedAt":
 			requiredBitSet[0] |= 1 << 4
 			if err := func() error {
-				v, err := json.DecodeDateTime(d)
+				v, err := json.DecodeTimeFormat(d, "2006-01-02T15:04:05.999999Z07:00")
 				s.SignedAt = v
 				if err != nil {
 					return err
@@ -1561,7 +1561,7 @@ func (s *Mandate) Decode(d *jx.Decoder) error {
 		case "revokedAt":
 			if err := func() error {
 				s.RevokedAt.Reset()
-				if err := s.RevokedAt.Decode(d, json.DecodeDateTime); err != nil {
+				if err := s.RevokedAt.Decode(d, json.NewTimeDecoder("2006-01-02T15:04:05.999999Z07:00")); err != nil {
 					return err
 				}
 				return nil
@@ -1856,12 +1856,12 @@ func (s *NewContract) encodeFields(e *jx.Encoder) {
 	}
 	{
 		e.FieldStart("validFrom")
-		json.EncodeDateTime(e, s.ValidFrom)
+		json.EncodeTimeFormat(e, s.ValidFrom, "2006-01-02T15:04:05.999999Z07:00")
 	}
 	{
 		if s.ValidUntil.Set {
 			e.FieldStart("validUntil")
-			s.ValidUntil.Encode(e, json.EncodeDateTime)
+			s.ValidUntil.Encode(e, json.NewTimeEncoder("2006-01-02T15:04:05.999999Z07:00"))
 		}
 	}
 }
@@ -1927,7 +1927,7 @@ func (s *NewContract) Decode(d *jx.Decoder) error {
 		case "validFrom":
 			requiredBitSet[0] |= 1 << 4
 			if err := func() error {
-				v, err := json.DecodeDateTime(d)
+				v, err := json.DecodeTimeFormat(d, "2006-01-02T15:04:05.999999Z07:00")
 				s.ValidFrom = v
 				if err != nil {
 					return err
@@ -1939,7 +1939,7 @@ func (s *NewContract) Decode(d *jx.Decoder) error {
 		case "validUntil":
 			if err := func() error {
 				s.ValidUntil.Reset()
-				if err := s.ValidUntil.Decode(d, json.DecodeDateTime); err != nil {
+				if err := s.ValidUntil.Decode(d, json.NewTimeDecoder("2006-01-02T15:04:05.999999Z07:00")); err != nil {
 					return err
 				}
 				return nil
@@ -2060,14 +2060,14 @@ func (o *OptDateTime) Decode(d *jx.Decoder, format func(*jx.Decoder) (time.Time,
 // MarshalJSON implements stdjson.Marshaler.
 func (s OptDateTime) MarshalJSON() ([]byte, error) {
 	e := jx.Encoder{}
-	s.Encode(&e, json.EncodeDateTime)
+	s.Encode(&e, json.NewTimeEncoder("2006-01-02T15:04:05.999999Z07:00"))
 	return e.Bytes(), nil
 }
 
 // UnmarshalJSON implements stdjson.Unmarshaler.
 func (s *OptDateTime) UnmarshalJSON(data []byte) error {
 	d := jx.DecodeBytes(data)
-	return s.Decode(d, json.DecodeDateTime)
+	return s.Decode(d, json.NewTimeDecoder("2006-01-02T15:04:05.999999Z07:00"))
 }
 
 // Encode encodes int32 as json.
@@ -2247,14 +2247,14 @@ func (o *OptNilDateTime) Decode(d *jx.Decoder, format func(*jx.Decoder) (time.Ti
 // MarshalJSON implements stdjson.Marshaler.
 func (s OptNilDateTime) MarshalJSON() ([]byte, error) {
 	e := jx.Encoder{}
-	s.Encode(&e, json.EncodeDateTime)
+	s.Encode(&e, json.NewTimeEncoder("2006-01-02T15:04:05.999999Z07:00"))
 	return e.Bytes(), nil
 }
 
 // UnmarshalJSON implements stdjson.Unmarshaler.
 func (s *OptNilDateTime) UnmarshalJSON(data []byte) error {
 	d := jx.DecodeBytes(data)
-	return s.Decode(d, json.DecodeDateTime)
+	return s.Decode(d, json.NewTimeDecoder("2006-01-02T15:04:05.999999Z07:00"))
 }
 
 // Encode encodes Reason as json.
@@ -2406,12 +2406,12 @@ func (s *PersonalDataErasure) encodeFields(e *jx.Encoder) {
 	}
 	{
 		e.FieldStart("requestedAt")
-		json.EncodeDateTime(e, s.RequestedAt)
+		json.EncodeTimeFormat(e, s.RequestedAt, "2006-01-02T15:04:05.999999Z07:00")
 	}
 	{
 		if s.CompletedAt.Set {
 			e.FieldStart("completedAt")
-			s.CompletedAt.Encode(e, json.EncodeDateTime)
+			s.CompletedAt.Encode(e, json.NewTimeEncoder("2006-01-02T15:04:05.999999Z07:00"))
 		}
 	}
 }
@@ -2444,7 +2444,7 @@ func (s *PersonalDataErasure) Decode(d *jx.Decoder) error {
 		case "requestedAt":
 			requiredBitSet[0] |= 1 << 1
 			if err := func() error {
-				v, err := json.DecodeDateTime(d)
+				v, err := json.DecodeTimeFormat(d, "2006-01-02T15:04:05.999999Z07:00")
 				s.RequestedAt = v
 				if err != nil {
 					return err
@@ -2456,7 +2456,7 @@ func (s *PersonalDataErasure) Decode(d *jx.Decoder) error {
 		case "completedAt":
 			if err := func() error {
 				s.CompletedAt.Reset()
-				if err := s.CompletedAt.Decode(d, json.DecodeDateTime); err != nil {
+				if err := s.CompletedAt.Decode(d, json.NewTimeDecoder("2006-01-02T15:04:05.999999Z07:00")); err != nil {
 					return err
 				}
 				return nil
@@ -3018,7 +3018,7 @@ func (s *Republication) encodeFields(e *jx.Encoder) {
 	}
 	{
 		e.FieldStart("requestedAt")
-		json.EncodeDateTime(e, s.RequestedAt)
+		json.EncodeTimeFormat(e, s.RequestedAt, "2006-01-02T15:04:05.999999Z07:00")
 	}
 }
 
@@ -3062,7 +3062,7 @@ func (s *Republication) Decode(d *jx.Decoder) error {
 		case "requestedAt":
 			requiredBitSet[0] |= 1 << 2
 			if err := func() error {
-				v, err := json.DecodeDateTime(d)
+				v, err := json.DecodeTimeFormat(d, "2006-01-02T15:04:05.999999Z07:00")
 				s.RequestedAt = v
 				if err != nil {
 					return err
@@ -3230,7 +3230,7 @@ func (s *SignedMandate) encodeFields(e *jx.Encoder) {
 	}
 	{
 		e.FieldStart("signedAt")
-		json.EncodeDateTime(e, s.SignedAt)
+		json.EncodeTimeFormat(e, s.SignedAt, "2006-01-02T15:04:05.999999Z07:00")
 	}
 	{
 		e.FieldStart("iban")
@@ -3300,7 +3300,7 @@ func (s *SignedMandate) Decode(d *jx.Decoder) error {
 		case "signedAt":
 			requiredBitSet[0] |= 1 << 3
 			if err := func() error {
-				v, err := json.DecodeDateTime(d)
+				v, err := json.DecodeTimeFormat(d, "2006-01-02T15:04:05.999999Z07:00")
 				s.SignedAt = v
 				if err != nil {
 					return err
@@ -3611,7 +3611,7 @@ func (s *Suspension) encodeFields(e *jx.Encoder) {
 	}
 	{
 		e.FieldStart("since")
-		json.EncodeDateTime(e, s.Since)
+		json.EncodeTimeFormat(e, s.Since, "2006-01-02T15:04:05.999999Z07:00")
 	}
 }
 
@@ -3666,7 +3666,7 @@ func (s *Suspension) Decode(d *jx.Decoder) error {
 		case "since":
 			requiredBitSet[0] |= 1 << 3
 			if err := func() error {
-				v, err := json.DecodeDateTime(d)
+				v, err := json.DecodeTimeFormat(d, "2006-01-02T15:04:05.999999Z07:00")
 				s.Since = v
 				if err != nil {
 					return err
@@ -3935,7 +3935,7 @@ func (s *Termination) encodeFields(e *jx.Encoder) {
 	}
 	{
 		e.FieldStart("since")
-		json.EncodeDateTime(e, s.Since)
+		json.EncodeTimeFormat(e, s.Since, "2006-01-02T15:04:05.999999Z07:00")
 	}
 }
 
@@ -3966,7 +3966,7 @@ func (s *Termination) Decode(d *jx.Decoder) error {
 		case "since":
 			requiredBitSet[0] |= 1 << 1
 			if err := func() error {
-				v, err := json.DecodeDateTime(d)
+				v, err := json.DecodeTimeFormat(d, "2006-01-02T15:04:05.999999Z07:00")
 				s.Since = v
 				if err != nil {
 					return err

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -90,7 +91,7 @@ func Run(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	router, err := newRouter(cfg, log, logger)
+	m, err := newMessages(cfg, log, logger)
 	if err != nil {
 		return err
 	}
@@ -99,7 +100,7 @@ func Run(ctx context.Context, cfg Config) error {
 		serve.Task{Name: "topics", Run: checked.run},
 		serve.Task{Name: "journal", Run: log.Run},
 		serve.Task{Name: "activation", Run: func(ctx context.Context) error { return activate(ctx, log, now, cfg.tick(), logger) }},
-		serve.Task{Name: "messages", Run: func(ctx context.Context) error { return runRouter(ctx, log, router) }},
+		serve.Task{Name: "messages", Run: func(ctx context.Context) error { return m.run(ctx, log.Ready, checked.ready) }},
 		serve.HTTP(serve.HTTPConfig{
 			Addr: cfg.HTTPAddr, Handler: handler, Logger: logger, Listening: cfg.Listening,
 			Checks: []serve.Check{{Name: "topics", Ready: checked.ready}, {Name: "journal", Ready: log.Ready}},
@@ -125,8 +126,13 @@ func httpHandler(cfg Config, log *store.Store, logger *slog.Logger) (http.Handle
 	return api.New(log, keys, logger)
 }
 
-// newRouter wires the handlers of messages: publication of facts, and the reaction to billing's events.
-func newRouter(cfg Config, log *store.Store, logger *slog.Logger) (*message.Router, error) {
+// messages is what publishes facts and reacts to billing's events.
+type messages struct {
+	router    *message.Router
+	publisher message.Publisher
+}
+
+func newMessages(cfg Config, log *store.Store, logger *slog.Logger) (*messages, error) {
 	kafka := kafkabus.Config{Brokers: cfg.Brokers, ClientID: cfg.Writer, Logger: logger}
 	publisher, err := kafkabus.NewPublisher(kafka)
 	if err != nil {
@@ -153,19 +159,20 @@ func newRouter(cfg Config, log *store.Store, logger *slog.Logger) (*message.Rout
 	err = bus.React(router, events, log,
 		runtimebus.WithRegistry(schemas), runtimebus.WithDeadLetters(publisher), runtimebus.WithLogger(logger),
 		runtimebus.AlsoFrom(contractinternal.RedriveTopic))
-	return router, err
+	return &messages{router, publisher}, err
 }
 
-// runRouter starts the handlers once the log is replayed, since before that they could decide nothing.
-func runRouter(ctx context.Context, log *store.Store, router *message.Router) error {
-	for log.Ready() != nil {
+// run starts the handlers once all is ready, since before that they could decide and publish nothing.
+func (m *messages) run(ctx context.Context, ready ...func() error) error {
+	waiting := func(r func() error) bool { return r() != nil }
+	for slices.ContainsFunc(ready, waiting) {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
-	return router.Run(ctx)
+	return errors.Join(m.router.Run(ctx), m.publisher.Close())
 }
 
 // activate proposes, at every tick, to activate the contracts that are due. Every instance does; the first proposal to be

@@ -21,7 +21,7 @@ type topicCheck struct {
 	client []kgo.Opt
 	lax    bool // what may not be read is passed over
 	logger *slog.Logger
-	done   atomic.Bool
+	reason atomic.Pointer[error] // nil: not tried yet
 }
 
 func newTopicCheck(client []kgo.Opt, lax bool, logger *slog.Logger) *topicCheck {
@@ -30,9 +30,10 @@ func newTopicCheck(client []kgo.Opt, lax bool, logger *slog.Logger) *topicCheck 
 
 var errUnchecked = errors.New("the topics have not been compared with the contracts yet")
 
+// ready is nil once the topics are found to be as the contracts say, else why they are not.
 func (c *topicCheck) ready() error {
-	if c.done.Load() {
-		return nil
+	if reason := c.reason.Load(); reason != nil {
+		return *reason
 	}
 	return errUnchecked
 }
@@ -56,25 +57,40 @@ func (c *topicCheck) run(ctx context.Context) error {
 			wanted[i].Partitions = 0 // the operator's to choose; the log alone must have one, and the journal sees to that
 		}
 	}
-	for pause := 250 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
-		err := topics.Verify(ctx, client, wanted)
+	for {
+		err := c.verify(ctx, client, wanted)
 		var drift topics.DriftError
-		switch {
-		case err == nil, c.lax && unreadable(err):
-			if err != nil {
-				c.logger.WarnContext(ctx, "topic settings may not be read, so they are taken for good", "error", err.Error())
-			}
-			c.done.Store(true)
-			<-ctx.Done()
-			return nil
-		case errors.As(err, &drift) && !drift.Missing():
+		if errors.As(err, &drift) && !drift.Missing() {
 			return err
 		}
-		c.logger.WarnContext(ctx, "topics not checked yet, trying again", "error", err.Error(), "in", pause.String())
+		c.tell(ctx, err)
+		if err == nil {
+			<-ctx.Done()
+			return nil
+		}
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-time.After(pause):
+		case <-time.After(500 * time.Millisecond):
 		}
+	}
+}
+
+func (c *topicCheck) verify(ctx context.Context, client *kgo.Client, wanted []topics.Topic) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	err := topics.Verify(ctx, client, wanted)
+	if err != nil && c.lax && unreadable(err) {
+		c.logger.WarnContext(ctx, "topic settings may not be read, so they are taken for good", "error", err.Error())
+		return nil
+	}
+	return err
+}
+
+// tell keeps the reason for ready, and logs it when it is another one than before.
+func (c *topicCheck) tell(ctx context.Context, reason error) {
+	before := c.reason.Swap(&reason)
+	if reason != nil && (before == nil || *before == nil || (*before).Error() != reason.Error()) {
+		c.logger.WarnContext(ctx, "topics not as they should be yet, trying again", "error", reason.Error())
 	}
 }

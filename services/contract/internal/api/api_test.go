@@ -289,6 +289,14 @@ func TestLifeOverHTTP(t *testing.T) {
 	}
 }
 
+func TestInstantsKeepTheirMicroseconds(t *testing.T) {
+	s := newService(t)
+	a := s.must(201, call{method: "POST", path: "/contracts", body: strings.Replace(newContract, "2026-10-01T00:00:00Z", "2026-10-01T02:00:00.1234567+02:00", 1)})
+	if a.body["validFrom"] != "2026-10-01T00:00:00.123456Z" {
+		t.Errorf("%s", a.text)
+	}
+}
+
 func TestSearch(t *testing.T) {
 	s := newService(t)
 	for range 3 {
