@@ -34,9 +34,10 @@ type Contract struct {
 
 // Suspension says why a contract is suspended; the zero value when it is not.
 type Suspension struct {
-	Cause  string
-	Reason string
-	Since  time.Time
+	Cause      string
+	Detail     string
+	Since      time.Time
+	InvoiceRef string // the invoice whose debit failed, if one did
 }
 
 // Company is a buyer, as printed on its invoices.

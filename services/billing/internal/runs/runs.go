@@ -1,0 +1,171 @@
+// Package runs bills months: it goes over the contracts of a period and has each closed, by hand or by itself after the
+// month's end. Any number of instances may run at once: each closing is one record that only one of them gets in.
+// The billing service and its HTTP layer import it.
+package runs
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/deferpay/deferpay/services/billing/internal/billing"
+	"github.com/deferpay/deferpay/services/billing/internal/store"
+	"github.com/deferpay/deferpay/services/internal/idempotency"
+	"github.com/deferpay/deferpay/services/internal/journal"
+)
+
+// Runner runs the billing of periods. Its Run task must be going for it to work.
+type Runner struct {
+	Store  *store.Store
+	Paris  *time.Location
+	Now    func() time.Time
+	Logger *slog.Logger
+	// After is how long after the end of a month its billing begins by itself; 0 is never.
+	After time.Duration
+	// Every is how often it is looked whether a month is due; 0 is 15 s.
+	Every time.Duration
+
+	mu      sync.Mutex
+	going   map[billing.Period]chan struct{} // closed when the period has been gone over
+	base    context.Context
+	working sync.WaitGroup
+}
+
+// abandoned is how long after its start a run that is not completed is taken up by itself: its instance has probably died.
+const abandoned = time.Minute
+
+// Run keeps the runner going until ctx ends, and starts the billing of months that are due.
+func (r *Runner) Run(ctx context.Context) error {
+	r.mu.Lock()
+	r.base, r.going = ctx, map[billing.Period]chan struct{}{}
+	r.mu.Unlock()
+	defer r.working.Wait()
+	every := r.Every
+	if every == 0 {
+		every = 15 * time.Second
+	}
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			if r.After > 0 && r.Store.Ready() == nil {
+				r.startDue(ctx)
+			}
+		}
+	}
+}
+
+func (r *Runner) startDue(ctx context.Context) {
+	for _, p := range r.Store.PeriodsDue() {
+		now := r.Now()
+		run := r.Store.RunOf(p, store.Page{}).Run
+		if now.Before(p.End(r.Paris).Add(r.After)) || run.Running && now.Before(run.StartedAt.Add(abandoned)) || !r.somethingNew(p, run) {
+			continue
+		}
+		done, _, err := r.Start(ctx, nil, p)
+		if err != nil {
+			r.Logger.Warn("billing run not started", "period", p.String(), "error", err.Error())
+			continue
+		}
+		select { // the next period only after this one: a contract's periods are closed in order
+		case <-done:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// somethingNew is false when all that is left are contracts that the last run left out: they wait for somebody.
+func (r *Runner) somethingNew(p billing.Period, run billing.Run) bool {
+	left := map[string]bool{}
+	for _, l := range run.LeftOut {
+		left[l.ContractRef] = true
+	}
+	for _, ref := range r.Store.ToClose(p) {
+		if !left[ref] {
+			return true
+		}
+	}
+	return run.Running
+}
+
+// Start begins the billing of a period, or joins the one that is going on here, or takes up one that was left unfinished.
+// Done is closed when every contract was gone over. Replayed is true when the request had begun it before. When there is
+// nothing left to bill after an earlier run, nothing is recorded.
+func (r *Runner) Start(ctx context.Context, req *idempotency.Request, p billing.Period) (done <-chan struct{}, replayed bool, err error) {
+	run := r.Store.RunOf(p, store.Page{})
+	if req == nil || !run.Known || run.Run.Running || len(r.Store.ToClose(p)) > 0 {
+		replayed, err = r.Store.StartRun(ctx, req, p)
+	}
+	if err != nil && !errors.Is(err, billing.ErrRunning) {
+		return nil, false, err
+	}
+	return r.sweep(p), replayed, nil
+}
+
+// sweep goes over the contracts of a period, once at a time in this process.
+func (r *Runner) sweep(p billing.Period) <-chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if done, ok := r.going[p]; ok {
+		return done
+	}
+	done := make(chan struct{})
+	if r.base == nil || r.base.Err() != nil {
+		close(done)
+		return done
+	}
+	r.going[p] = done
+	r.working.Go(func() {
+		r.over(r.base, p)
+		r.mu.Lock()
+		delete(r.going, p)
+		r.mu.Unlock()
+		close(done)
+	})
+	return done
+}
+
+// over closes the period of every contract with something in it, and completes the run.
+func (r *Runner) over(ctx context.Context, p billing.Period) {
+	done := billing.RunCompleted{Period: p}
+	for _, ref := range r.Store.ToClose(p) {
+		invoice, err := r.Store.ClosePeriod(ctx, ref, p)
+		switch {
+		case err == nil:
+			done.Closed++
+			done.Invoices++
+			r.Logger.Info("period closed", "contract", ref, "period", p.String(), "invoice", invoice)
+		case errors.Is(err, billing.ErrPeriodClosed) || errors.Is(err, billing.ErrNothingToClose): // by another instance, or a record of ours whose outcome was unknown
+		case ctx.Err() != nil || errors.Is(err, journal.ErrNotReady) || errors.Is(err, journal.ErrUnknownOutcome):
+			r.Logger.Warn("billing run interrupted", "period", p.String(), "error", err.Error())
+			return // it stays unfinished and is taken up again
+		default:
+			r.Logger.Warn("contract left out of a billing run", "contract", ref, "period", p.String(), "error", err.Error())
+			done.LeftOut = append(done.LeftOut, billing.LeftOut{ContractRef: ref, Code: code(err), Detail: err.Error()})
+		}
+	}
+	if !r.Store.RunOf(p, store.Page{}).Run.Running {
+		return
+	}
+	if err := r.Store.CompleteRun(ctx, done); err != nil {
+		r.Logger.Warn("billing run not completed", "period", p.String(), "error", err.Error())
+	}
+}
+
+func code(err error) string {
+	switch {
+	case errors.Is(err, billing.ErrEarlierPeriodOpen):
+		return "earlier-period-open"
+	case errors.Is(err, journal.ErrParked):
+		return "stream-parked"
+	case errors.Is(err, billing.ErrPeriodNotEnded):
+		return "period-not-ended"
+	}
+	return "internal"
+}
