@@ -29,13 +29,10 @@ type OperationFilter struct {
 
 type states func(journal.Stream) (State, bool)
 
-// read runs fn on applied states and the read model, and gives the position they belong to.
+// read runs fn on applied states and the read model, and gives a position that has them.
 func (s *Store) read(fn func(st states)) (position int64) {
-	s.j.Read(func(state func(journal.Stream) (State, bool)) {
-		position = s.j.Position()
-		fn(state)
-	})
-	return position
+	s.j.Read(func(state func(journal.Stream) (State, bool)) { fn(state) })
+	return s.j.Position() // not before what was read, so that a client that sends it back sees no less
 }
 
 func (st states) account(ref string) (billing.Account, bool) {

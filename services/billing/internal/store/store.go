@@ -13,6 +13,7 @@ import (
 	"github.com/deferpay/deferpay/services/billing/internal/billing"
 	"github.com/deferpay/deferpay/services/internal/idempotency"
 	"github.com/deferpay/deferpay/services/internal/journal"
+	"github.com/deferpay/deferpay/services/internal/trace"
 )
 
 // The private topics that the store uses.
@@ -46,7 +47,7 @@ func Open(cfg Config) (*Store, error) {
 		Topic: Log, Writer: cfg.Writer, ClientOptions: cfg.ClientOptions, Codec: codec{}, Fold: fold,
 		Project: func(e entry, after *view) { s.m.project(e, after) },
 		Reset:   func() { *s.m = *newModel() },
-		Key:     key, Now: cfg.Now, AllowUnverified: cfg.AllowUnverified, Logger: cfg.Logger,
+		Key:     key, Now: cfg.Now, Traceparent: trace.From, AllowUnverified: cfg.AllowUnverified, Logger: cfg.Logger,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open the log: %w", err)
@@ -147,8 +148,8 @@ func (s *Store) operate(ctx context.Context, req idempotency.Request, streams []
 		} else {
 			err = fmt.Errorf("key %s answered no operation", req.Key)
 		}
-		out.Offset = s.j.Position()
 	})
+	out.Offset = s.j.Position()
 	return out, err
 }
 
@@ -193,8 +194,8 @@ func (s *Store) Settle(ctx context.Context, req idempotency.Request, invoiceRef 
 		} else {
 			err = fmt.Errorf("key %s answered no invoice", req.Key)
 		}
-		out.Offset = s.j.Position()
 	})
+	out.Offset = s.j.Position()
 	return out, err
 }
 

@@ -163,7 +163,7 @@ func key(e *entry) string {
 	if ref := contractOf(e.Body.Event); ref != "" {
 		return ref
 	}
-	return string(e.Subject())
+	return string(e.Streams[0]) // that of the run
 }
 
 // Published is an applied record as the publisher of public events sees it.
