@@ -127,7 +127,8 @@ func answer(b book, body Body) answered {
 	case billing.DebitRejected:
 		invoice = e.InvoiceRef
 	}
-	if i, ok := get[billing.Invoice](b.v, invoiceStream(invoice)); invoice != "" && ok {
+	if invoice != "" {
+		i, _ := b.Invoice(invoice)
 		a.invoice = &i
 	}
 	return a
