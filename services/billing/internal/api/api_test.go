@@ -461,7 +461,9 @@ func TestMonthsAreBilledByThemselvesOnSeveralInstances(t *testing.T) {
 		go func() { _ = runner.Run(ctx); close(ended) }()
 		t.Cleanup(func() { cancel(); <-ended })
 	}
-	s.until("billed", func() bool { return two.get("/invoices").at("total") == "2" && two.get("/billing-runs/2026-04").at("status") == "COMPLETED" })
+	s.until("billed", func() bool {
+		return two.get("/invoices").at("total") == "2" && two.get("/billing-runs/2026-04").at("status") == "COMPLETED"
+	})
 	two.get("/invoices").want(t, 200, "items.0.period", "2026-03", "items.1.period", "2026-04")
 	quiet := s.records()
 	time.Sleep(50 * time.Millisecond) // ten more looks
