@@ -10,6 +10,7 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/deferpay/deferpay/gen/billinginternal"
 	"github.com/deferpay/deferpay/services/billing/internal/billing"
 	"github.com/deferpay/deferpay/services/internal/idempotency"
 	"github.com/deferpay/deferpay/services/internal/journal"
@@ -18,8 +19,8 @@ import (
 
 // The private topics that the store uses.
 const (
-	Log       = "billing.log.v1"
-	Positions = "billing.positions.v1"
+	Log       = billinginternal.LogTopic
+	Positions = billinginternal.PositionsTopic
 )
 
 // Config says where the log is.
@@ -288,7 +289,7 @@ func (s *Store) CompleteRun(ctx context.Context, done billing.RunCompleted) erro
 
 // Subscriber delivers every applied record, in order per contract; see journal.Subscriber. FromMessage reads them.
 func (s *Store) Subscriber(name string) (message.Subscriber, error) {
-	return s.j.Subscriber(journal.SubscriberConfig{Name: name, Positions: Positions})
+	return s.j.Subscriber(journal.SubscriberConfig{Name: name, Positions: Positions, Group: "billing." + name})
 }
 
 // FromMessage gives the record that a message of the Subscriber carries.

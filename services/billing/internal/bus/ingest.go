@@ -1,0 +1,89 @@
+// Package bus carries the billing service's messages, as specs/billing/asyncapi.yaml describes them: it takes in the facts
+// about contracts, and publishes the events of each applied record of the log. The service's front package imports it,
+// nobody else.
+package bus
+
+import (
+	"context"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/deferpay/deferpay/gen/billingbus"
+	"github.com/deferpay/deferpay/gen/event"
+	"github.com/deferpay/deferpay/services/billing/internal/billing"
+	"github.com/deferpay/deferpay/services/billing/internal/store"
+	"github.com/deferpay/deferpay/services/internal/trace"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/bus"
+)
+
+// decisionTime bounds one attempt to take in a fact; the fact is tried again after it.
+const decisionTime = 15 * time.Second
+
+// Memory is the part of the store that takes in facts.
+type Memory interface {
+	Observe(context.Context, billing.ContractObserved) error
+	Unreadable(context.Context, billing.ContractUnreadable) error
+}
+
+var _ Memory = (*store.Store)(nil)
+
+// Ingest adds the taking in of contract facts to a router. A fact is acknowledged once the contract's state is in the log, or once it is certain
+// that the log has one as new. Before a fact that cannot be read becomes a dead letter, it is recorded that what billing
+// knows of that contract may be out of date. A null value says nothing and is passed over.
+func Ingest(router *message.Router, facts message.Subscriber, m Memory, options ...bus.ReceiveOption) error {
+	in := ingester{m}
+	return billingbus.Register(router, facts, in, append(options, bus.OnDeadLetter(in.unreadable))...)
+}
+
+type ingester struct{ memory Memory }
+
+func (i ingester) observe(ctx context.Context, fact string, c event.Contract, at time.Time, h billingbus.CloudEventsHeaders) error {
+	if c.Version < 1 || c.Ceiling.Amount < 0 || len(c.Ceiling.Currency) != 3 || c.CustomerRef == "" {
+		return bus.Permanentf("contract %s: version %d, ceiling %d %q, customer %q", c.ContractRef, c.Version, c.Ceiling.Amount, c.Ceiling.Currency, c.CustomerRef)
+	}
+	ctx, cancel := context.WithTimeout(trace.With(ctx, h.Traceparent), decisionTime)
+	defer cancel()
+	return i.memory.Observe(ctx, billing.ContractObserved{Contract: store.FromContract(c), Fact: fact, EventID: h.ID, OccurredAt: at})
+}
+
+// unreadable records that a fact is about to become a dead letter.
+func (i ingester) unreadable(ctx context.Context, f bus.Failure) error {
+	ctx, cancel := context.WithTimeout(ctx, decisionTime)
+	defer cancel()
+	return i.memory.Unreadable(ctx, billing.ContractUnreadable{
+		ContractRef: f.Key, Source: billing.Source{Topic: f.Topic, Partition: f.Partition, Offset: f.Offset}, Error: f.Err.Error(),
+	})
+}
+
+func (i ingester) ContractSubscribed(ctx context.Context, m *billingbus.ContractSubscribedMessage) error {
+	return i.observe(ctx, "ContractSubscribed", m.Value.Contract, m.Value.OccurredAt, m.Headers)
+}
+
+func (i ingester) ContractActivated(ctx context.Context, m *billingbus.ContractActivatedMessage) error {
+	return i.observe(ctx, "ContractActivated", m.Value.Contract, m.Value.OccurredAt, m.Headers)
+}
+
+func (i ingester) ContractAmended(ctx context.Context, m *billingbus.ContractAmendedMessage) error {
+	return i.observe(ctx, "ContractAmended", m.Value.Contract, m.Value.OccurredAt, m.Headers)
+}
+
+func (i ingester) ContractSuspended(ctx context.Context, m *billingbus.ContractSuspendedMessage) error {
+	return i.observe(ctx, "ContractSuspended", m.Value.Contract, m.Value.OccurredAt, m.Headers)
+}
+
+func (i ingester) ContractReinstated(ctx context.Context, m *billingbus.ContractReinstatedMessage) error {
+	return i.observe(ctx, "ContractReinstated", m.Value.Contract, m.Value.OccurredAt, m.Headers)
+}
+
+func (i ingester) ContractTerminated(ctx context.Context, m *billingbus.ContractTerminatedMessage) error {
+	return i.observe(ctx, "ContractTerminated", m.Value.Contract, m.Value.OccurredAt, m.Headers)
+}
+
+func (i ingester) MandateSigned(ctx context.Context, m *billingbus.MandateSignedMessage) error {
+	return i.observe(ctx, "MandateSigned", m.Value.Contract, m.Value.OccurredAt, m.Headers)
+}
+
+func (i ingester) MandateRevoked(ctx context.Context, m *billingbus.MandateRevokedMessage) error {
+	return i.observe(ctx, "MandateRevoked", m.Value.Contract, m.Value.OccurredAt, m.Headers)
+}
