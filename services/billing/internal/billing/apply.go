@@ -298,6 +298,7 @@ func applyRunStarted(b Book, e RunStarted, at time.Time) error {
 	if r.Running {
 		return impossible("the run of %s is going on", e.Period)
 	}
+	r.Starts++
 	r.Period, r.Running, r.StartedAt = e.Period, true, at
 	b.PutRun(r)
 	return nil

@@ -217,22 +217,30 @@ func (i Invoice) allows(s Step) error {
 // Run is the billing run of a period.
 type Run struct {
 	Period      Period
+	Starts      int64 // how often it was started
 	Running     bool
 	StartedAt   time.Time
 	CompletedAt time.Time // of the last completed one
 	LeftOut     []LeftOut // by the last completed one
 }
 
-// Errors of runs.
-var ErrRunning = errors.New("the run is going on")
+// Errors of runs. They record nothing.
+var (
+	ErrRunning    = errors.New("the run is going on")
+	ErrRunStarted = errors.New("the run was started by another in the meantime")
+)
 
-// DecideRun starts a run when none is going on. One that was left unfinished is taken up by going over the contracts again.
-func DecideRun(r Run, p Period, now time.Time, paris *time.Location) (Event, error) {
+// DecideRun starts a run when none is going on, and none has been started since the caller saw that there is something to
+// bill: then it is billed. A run that was left unfinished is taken up by going over the contracts again.
+func DecideRun(r Run, starts int64, p Period, now time.Time, paris *time.Location) (Event, error) {
 	if end := p.End(paris); now.Before(end) {
 		return nil, fmt.Errorf("%w: %s ends at %s", ErrPeriodNotEnded, p, end.Format(time.RFC3339))
 	}
 	if r.Running {
 		return nil, fmt.Errorf("%w: %s", ErrRunning, p)
+	}
+	if r.Starts != starts {
+		return nil, fmt.Errorf("%w: %s", ErrRunStarted, p)
 	}
 	return RunStarted{Period: p}, nil
 }

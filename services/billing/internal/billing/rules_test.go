@@ -397,18 +397,24 @@ func TestFactsAboutAContract(t *testing.T) {
 func TestRuns(t *testing.T) {
 	b := newBook()
 	march, now := Period{2026, time.March}, date("2026-04-01")
-	if _, err := DecideRun(Run{}, march, date("2026-03-31T21:59:59Z"), paris); !errors.Is(err, ErrPeriodNotEnded) {
+	if _, err := DecideRun(Run{}, 0, march, date("2026-03-31T21:59:59Z"), paris); !errors.Is(err, ErrPeriodNotEnded) {
 		t.Errorf("too early: %v", err)
 	}
-	e, err := DecideRun(b.Run(march), march, now, paris)
+	e, err := DecideRun(b.Run(march), 0, march, now, paris)
 	b.do(t, now, e, err)
-	if _, err := DecideRun(b.Run(march), march, now, paris); !errors.Is(err, ErrRunning) {
+	if _, err := DecideRun(b.Run(march), 0, march, now, paris); !errors.Is(err, ErrRunning) {
 		t.Errorf("twice: %v", err)
 	}
 	e, err = DecideRunCompleted(b.Run(march), RunCompleted{Period: march, Closed: 1})
 	b.do(t, now, e, err)
 	if _, err := DecideRunCompleted(b.Run(march), RunCompleted{Period: march}); err == nil {
 		t.Error("completed twice")
+	}
+	if _, err := DecideRun(b.Run(march), 0, march, now, paris); !errors.Is(err, ErrRunStarted) {
+		t.Errorf("started by another: %v", err)
+	}
+	if _, err := DecideRun(b.Run(march), 1, march, now, paris); err != nil {
+		t.Errorf("again: %v", err)
 	}
 	if r := b.Run(march); r.Running || !r.CompletedAt.Equal(now) {
 		t.Errorf("%+v", r)

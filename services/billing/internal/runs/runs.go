@@ -98,37 +98,67 @@ func (r *Runner) somethingNew(p billing.Period, run billing.Run) bool {
 // Done is closed when every contract was gone over. Replayed is true when the request had begun it before. When there is
 // nothing left to bill after an earlier run, nothing is recorded.
 func (r *Runner) Start(ctx context.Context, req *idempotency.Request, p billing.Period) (done <-chan struct{}, replayed bool, err error) {
-	run := r.Store.RunOf(p, store.Page{})
-	if req == nil || !run.Known || run.Run.Running || len(r.Store.ToClose(p)) > 0 {
-		replayed, err = r.Store.StartRun(ctx, req, p)
+	over, joined := r.enter(p)
+	if joined {
+		return over, false, nil
 	}
-	if err != nil && !errors.Is(err, billing.ErrRunning) {
-		return nil, false, err
+	work, replayed, err := r.begin(ctx, req, p)
+	if err != nil || !work {
+		r.leave(p, over)
+		return over, replayed, err
 	}
-	return r.sweep(p), replayed, nil
+	r.working.Go(func() {
+		defer r.leave(p, over)
+		r.over(r.base, p)
+	})
+	return over, replayed, nil
 }
 
-// sweep goes over the contracts of a period, once at a time in this process.
-func (r *Runner) sweep(p billing.Period) <-chan struct{} {
+// begin records the start of a run unless there is nothing to do or one was left unfinished, and says whether to go over the contracts.
+func (r *Runner) begin(ctx context.Context, req *idempotency.Request, p billing.Period) (work, replayed bool, err error) {
+	if err := r.Store.Barrier(ctx); err != nil { // another instance may have billed it
+		return false, false, err
+	}
+	seen := r.Store.RunOf(p, store.Page{})
+	switch {
+	case seen.Run.Running:
+		return true, false, nil // somewhere, or left unfinished
+	case seen.Known && seen.ToInvoice == 0:
+		return false, false, nil
+	}
+	replayed, err = r.Store.StartRun(ctx, req, p, seen.Run.Starts)
+	switch {
+	case errors.Is(err, billing.ErrRunning):
+		return true, false, nil
+	case errors.Is(err, billing.ErrRunStarted):
+		return false, false, nil
+	case err != nil:
+		return false, false, err
+	}
+	return !replayed || r.Store.RunOf(p, store.Page{}).Run.Running, replayed, nil
+}
+
+// enter makes this call the one that runs a period in this process; joined is true when another is at it.
+func (r *Runner) enter(p billing.Period) (over chan struct{}, joined bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if done, ok := r.going[p]; ok {
-		return done
+	if over, joined = r.going[p]; joined {
+		return over, true
 	}
-	done := make(chan struct{})
-	if r.base == nil || r.base.Err() != nil {
-		close(done)
-		return done
+	over = make(chan struct{})
+	if r.base != nil && r.base.Err() == nil {
+		r.going[p] = over
+		return over, false
 	}
-	r.going[p] = done
-	r.working.Go(func() {
-		r.over(r.base, p)
-		r.mu.Lock()
-		delete(r.going, p)
-		r.mu.Unlock()
-		close(done)
-	})
-	return done
+	close(over) // not started yet, or stopping
+	return over, true
+}
+
+func (r *Runner) leave(p billing.Period, over chan struct{}) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.going, p)
+	close(over)
 }
 
 // over closes the period of every contract with something in it, and completes the run.

@@ -49,6 +49,7 @@ type model struct {
 	invoicesIn  map[billing.Period][]string
 	unbilled    map[unbilledKey][]*Operation // accepted, their period open
 	periodsOpen map[billing.Period]map[string]bool
+	running     map[billing.Period]bool // runs that are not completed
 }
 
 type unbilledKey struct {
@@ -61,6 +62,7 @@ func newModel() *model {
 		byRef: map[string]*Operation{}, byContract: map[string][]*Operation{}, byCustomer: map[string][]*Operation{}, byInvoice: map[string][]*Operation{},
 		ofCustomer: map[string][]string{}, ofContract: map[string][]string{}, invoicesIn: map[billing.Period][]string{},
 		unbilled: map[unbilledKey][]*Operation{}, periodsOpen: map[billing.Period]map[string]bool{},
+		running: map[billing.Period]bool{},
 	}
 }
 
@@ -74,6 +76,10 @@ func (m *model) project(e entry, after *view) {
 		m.operation(operation(b, event, e.DecidedAt))
 	case billing.PeriodClosed:
 		m.close(event)
+	case billing.RunStarted:
+		m.running[event.Period] = true
+	case billing.RunCompleted:
+		delete(m.running, event.Period)
 	}
 }
 

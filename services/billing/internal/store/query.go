@@ -221,12 +221,17 @@ func (s *Store) ToClose(p billing.Period) (refs []string) {
 	return refs
 }
 
-// PeriodsDue lists the periods that have ended and have operations that are not invoiced, oldest first.
+// PeriodsDue lists the periods that have ended and have operations that are not invoiced, or a run that is not completed, oldest first.
 func (s *Store) PeriodsDue() (due []billing.Period) {
 	now := s.now()
 	s.read(func(states) {
 		for p := range s.m.periodsOpen {
 			if !now.Before(p.End(s.paris)) {
+				due = append(due, p)
+			}
+		}
+		for p := range s.m.running {
+			if !slices.Contains(due, p) {
 				due = append(due, p)
 			}
 		}

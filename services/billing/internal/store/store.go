@@ -255,11 +255,14 @@ func leaveAside(err error) error {
 	return err
 }
 
-// StartRun records that the billing of a period begins. Replayed is true when the request began it before. A run that is
-// going on gives billing.ErrRunning.
-func (s *Store) StartRun(ctx context.Context, req *idempotency.Request, p billing.Period) (replayed bool, err error) {
+// Barrier returns when everything is read that was in the log when it was called.
+func (s *Store) Barrier(ctx context.Context) error { return s.j.Barrier(ctx) }
+
+// StartRun records that the billing of a period begins, unless it was started since the caller saw it (starts). Replayed is
+// true when the request began it before. A run that is going on gives billing.ErrRunning.
+func (s *Store) StartRun(ctx context.Context, req *idempotency.Request, p billing.Period, starts int64) (replayed bool, err error) {
 	_, replayed, err = s.decide(ctx, req, []journal.Stream{runStream(p)}, func(b book, now time.Time) (billing.Event, error) {
-		return billing.DecideRun(b.Run(p), p, now, s.paris)
+		return billing.DecideRun(b.Run(p), starts, p, now, s.paris)
 	})
 	return replayed, err
 }
