@@ -36,11 +36,16 @@ type Exchange struct {
 // Operation is one operation of an OpenAPI document.
 type Operation struct {
 	ID, Method, Path string // Path with the server's prefix
+	// Variants are the values of the request's discriminator, such as the actions of a change; empty for a request of one form.
+	Variants []string
+	// discriminator is the member of the request that holds the variant.
+	discriminator string
 }
 
 // Finding is what was concluded about one exchange.
 type Finding struct {
 	Operation  string   // operationId, "" when the contract has no such path and method
+	Variant    string   // of the request, "" for one of one form
 	Outcome    string   // status, and the problem's code when there is one
 	Violations []string // empty when all is well
 }
@@ -95,7 +100,7 @@ func loadAPIDocument(set *specfile.Set, file string) (*apiDocument, error) {
 	for _, path := range root.Get("paths").Members() {
 		for _, op := range path.Members() {
 			if id := op.Get("operationId").Str(); id != "" {
-				doc.routes = append(doc.routes, newRoute(id, strings.ToUpper(op.Name), doc.prefix+path.Name))
+				doc.routes = append(doc.routes, newRoute(id, strings.ToUpper(op.Name), doc.prefix+path.Name, op.Value))
 			}
 		}
 	}
@@ -119,9 +124,38 @@ func firstServer(root specfile.Value) string {
 
 var parameter = regexp.MustCompile(`\\\{[^/]+?\\\}`)
 
-func newRoute(id, method, path string) route {
+func newRoute(id, method, path string, op specfile.Value) route {
 	pattern := "^" + parameter.ReplaceAllString(regexp.QuoteMeta(path), `[^/]+`) + "$"
-	return route{Operation: Operation{ID: id, Method: method, Path: path}, pattern: regexp.MustCompile(pattern)}
+	r := route{Operation: Operation{ID: id, Method: method, Path: path}, pattern: regexp.MustCompile(pattern)}
+	d := op.Get("requestBody", "content", "application/json", "schema", "discriminator")
+	r.discriminator = d.Get("propertyName").Str()
+	for _, m := range d.Get("mapping").Members() {
+		r.Variants = append(r.Variants, m.Name)
+	}
+	return r
+}
+
+// variant gives the form of a request that has several, when it is one of the contract's.
+func (r route) variant(body []byte) string {
+	var members map[string]any
+	if r.discriminator == "" || json.Unmarshal(body, &members) != nil {
+		return ""
+	}
+	v, _ := members[r.discriminator].(string)
+	if !slices.Contains(r.Variants, v) {
+		return ""
+	}
+	return v
+}
+
+// Codes gives every problem code that the documents show, once.
+func (a *API) Codes() []string {
+	var out []string
+	for _, d := range a.docs {
+		out = append(out, d.codes...)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // Operations gives every operation of every document, in the order of the documents.
@@ -145,7 +179,7 @@ func (a *API) Judge(e Exchange) Finding {
 		f := Finding{Outcome: strconv.Itoa(e.Status)}
 		for _, r := range d.routes {
 			if r.Method == e.Method && r.pattern.MatchString(path) {
-				f.Operation = r.ID
+				f.Operation, f.Variant = r.ID, r.variant(e.RequestBody)
 			}
 		}
 		if f.Operation == "" {

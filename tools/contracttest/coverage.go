@@ -1,0 +1,195 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/deferpay/deferpay/tools/contracttest/judge"
+)
+
+// notBuilt lists what the contracts describe and the services do not do yet, with the reason. Operations on it must answer 501, messages must not be seen:
+// an entry that is out of date is a fault.
+var notBuilt = map[string]string{
+	"erasePersonalData":               "sealing of personal data comes later",
+	"republishContract":               "repair of a reader comes later",
+	"cancelOperation":                 "cancelling comes later",
+	"settleInvoice RETURNED":          "returned debits come later",
+	"settleInvoice SETTLED_OTHERWISE": "settlement by transfer comes later",
+	"OperationCancelled":              "cancelling comes later",
+	"CreditNoteIssued":                "refunds after invoicing come later",
+	"CeilingThresholdReached":         "alerts come later",
+}
+
+// coverage counts what was exercised, and gathers what is wrong.
+type coverage struct {
+	outcomes map[string]map[string]int // by operation (and variant), by outcome
+	messages map[string]int
+	codes    map[string]bool
+	faults   []string
+}
+
+func newCoverage() *coverage {
+	return &coverage{outcomes: map[string]map[string]int{}, messages: map[string]int{}, codes: map[string]bool{}}
+}
+
+func (c *coverage) fault(format string, args ...any) {
+	if f := fmt.Sprintf(format, args...); !slices.Contains(c.faults, f) {
+		c.faults = append(c.faults, f)
+	}
+}
+
+// exchange counts a judged exchange.
+func (c *coverage) exchange(e judge.Exchange, f judge.Finding) {
+	for _, v := range f.Violations {
+		c.fault("%s %s -> %d: %s", e.Method, e.Target, e.Status, v)
+	}
+	if _, code, ok := strings.Cut(f.Outcome, " "); ok {
+		c.codes[code] = true
+	}
+	name := strings.TrimSpace(f.Operation + " " + f.Variant)
+	if name == "" {
+		name = "(no such operation)"
+	}
+	if c.outcomes[name] == nil {
+		c.outcomes[name] = map[string]int{}
+	}
+	c.outcomes[name][f.Outcome]++
+}
+
+// record counts a judged record.
+func (c *coverage) record(r judge.Record, name string, violations []string) {
+	for _, v := range violations {
+		c.fault("%s/%d @%d %s: %s", r.Topic, r.Partition, r.Offset, name, v)
+	}
+	c.messages[name]++
+}
+
+// records is how many records were judged.
+func (c *coverage) records() int {
+	n := 0
+	for _, m := range c.messages {
+		n += m
+	}
+	return n
+}
+
+// names gives the lines an operation has in the report: one, or one a variant.
+func names(op judge.Operation) []string {
+	if len(op.Variants) == 0 {
+		return []string{op.ID}
+	}
+	var out []string
+	for _, v := range op.Variants {
+		out = append(out, op.ID+" "+v)
+	}
+	return out
+}
+
+// settle compares what was seen with what is claimed.
+func (c *coverage) settle(api *judge.API, events *judge.Events) {
+	for _, op := range api.Operations() {
+		for _, name := range names(op) {
+			done, refused := c.count(name)
+			why, later := notBuilt[name]
+			switch {
+			case !later && done == 0:
+				c.fault("%s: never answered with success: the story does not exercise it", name)
+			case later && done > 0:
+				c.fault("%s: is listed as not built (%s) and was answered with success: take it off the list", name, why)
+			case later && refused == 0:
+				c.fault("%s: is listed as not built (%s) and never answered 501", name, why)
+			}
+		}
+	}
+	for _, topic := range events.Topics() {
+		for _, m := range events.Messages(topic) {
+			why, later := notBuilt[m]
+			switch {
+			case !later && c.messages[m] == 0:
+				c.fault("%s: never seen on %s", m, topic)
+			case later && c.messages[m] > 0:
+				c.fault("%s: is listed as not built (%s) and was seen on %s: take it off the list", m, why, topic)
+			}
+		}
+	}
+}
+
+// count gives how often an operation was answered with success, and with 501.
+func (c *coverage) count(name string) (done, refused int) {
+	for outcome, n := range c.outcomes[name] {
+		switch {
+		case strings.HasPrefix(outcome, "2"):
+			done += n
+		case strings.HasPrefix(outcome, "501"):
+			refused += n
+		}
+	}
+	return done, refused
+}
+
+// print writes the report.
+func (c *coverage) print(w io.Writer, api *judge.API, events *judge.Events) {
+	prefix := ""
+	for _, op := range api.Operations() {
+		if p := strings.Join(strings.SplitN(op.Path, "/", 4)[:3], "/"); p != prefix {
+			prefix = p
+			fmt.Fprintf(w, "\n%s\n", prefix)
+		}
+		for _, name := range append(names(op), extra(op, c)...) {
+			c.line(w, name, outcomesText(c.outcomes[name]))
+		}
+	}
+	c.line(w, "(no such operation)", outcomesText(c.outcomes["(no such operation)"]))
+	for _, topic := range events.Topics() {
+		fmt.Fprintf(w, "\n%s\n", topic)
+		for _, m := range events.Messages(topic) {
+			text := ""
+			if n := c.messages[m]; n > 0 {
+				text = fmt.Sprintf("%d", n)
+			}
+			c.line(w, m, text)
+		}
+	}
+	var unseen []string
+	for _, code := range api.Codes() {
+		if !c.codes[code] {
+			unseen = append(unseen, code)
+		}
+	}
+	fmt.Fprintf(w, "\nproblem codes seen: %d of %d; not seen: %s\n", len(api.Codes())-len(unseen), len(api.Codes()), strings.Join(unseen, ", "))
+}
+
+// extra is the line for requests of an operation with variants whose variant could not be told (they were refused).
+func extra(op judge.Operation, c *coverage) []string {
+	if len(op.Variants) > 0 && c.outcomes[op.ID] != nil {
+		return []string{op.ID}
+	}
+	return nil
+}
+
+func (c *coverage) line(w io.Writer, name, text string) {
+	if why, later := notBuilt[name]; later {
+		if text != "" {
+			text += "; "
+		}
+		text += "not built: " + why
+	}
+	if text == "" {
+		text = "NOT EXERCISED"
+	}
+	fmt.Fprintf(w, "  %-33s %s\n", name, text)
+}
+
+func outcomesText(outcomes map[string]int) string {
+	var keys []string
+	for k := range outcomes {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	for i, k := range keys {
+		keys[i] = fmt.Sprintf("%s x%d", k, outcomes[k])
+	}
+	return strings.Join(keys, ", ")
+}

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/deferpay/deferpay/tools/contracttest/judge"
+)
+
+func contracts(t *testing.T) (*judge.API, *judge.Events) {
+	t.Helper()
+	api, err := judge.LoadAPI("../../specs/contract/openapi.yaml", "../../specs/billing/openapi.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	events, err := judge.LoadEvents("../../specs/contract/asyncapi.yaml", "../../specs/billing/asyncapi.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return api, events
+}
+
+// exercised is a coverage in which everything that is claimed was seen.
+func exercised(api *judge.API, events *judge.Events) *coverage {
+	c := newCoverage()
+	for _, op := range api.Operations() {
+		for _, name := range names(op) {
+			outcome := "200"
+			if _, later := notBuilt[name]; later {
+				outcome = "501 not-built"
+			}
+			c.outcomes[name] = map[string]int{outcome: 1}
+		}
+	}
+	for _, topic := range events.Topics() {
+		for _, m := range events.Messages(topic) {
+			if _, later := notBuilt[m]; !later {
+				c.messages[m] = 1
+			}
+		}
+	}
+	return c
+}
+
+func TestACompleteRunHasNoFault(t *testing.T) {
+	api, events := contracts(t)
+	c := exercised(api, events)
+	if c.settle(api, events); len(c.faults) > 0 {
+		t.Error(c.faults)
+	}
+}
+
+func TestTheListOfWhatIsNotBuiltNamesOnlyWhatTheContractsHave(t *testing.T) {
+	api, events := contracts(t)
+	have := map[string]bool{}
+	for _, op := range api.Operations() {
+		for _, name := range names(op) {
+			have[name] = true
+		}
+	}
+	for _, topic := range events.Topics() {
+		for _, m := range events.Messages(topic) {
+			have[m] = true
+		}
+	}
+	for name := range notBuilt {
+		if !have[name] {
+			t.Errorf("%s is no operation and no message", name)
+		}
+	}
+}
+
+func TestWhatIsMissingOrOutOfDateIsAFault(t *testing.T) {
+	api, events := contracts(t)
+	for name, spoil := range map[string]func(*coverage){
+		"operation never asked for":         func(c *coverage) { delete(c.outcomes, "getInvoice") },
+		"operation never successful":        func(c *coverage) { c.outcomes["getInvoice"] = map[string]int{"404 invoice-not-found": 3} },
+		"variant never used":                func(c *coverage) { delete(c.outcomes, "changeContract AMEND") },
+		"message never seen":                func(c *coverage) { delete(c.messages, "ContractAmended") },
+		"operation built and on the list":   func(c *coverage) { c.outcomes["cancelOperation"]["200"] = 1 },
+		"operation on the list never asked": func(c *coverage) { delete(c.outcomes, "cancelOperation") },
+		"message built and on the list":     func(c *coverage) { c.messages["CreditNoteIssued"] = 1 },
+	} {
+		c := exercised(api, events)
+		spoil(c)
+		if c.settle(api, events); len(c.faults) != 1 {
+			t.Errorf("%s: faults %q", name, c.faults)
+		}
+	}
+}
+
+func TestTheRecorderKeepsWhatWasSaidAndPassesItOn(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		w.Header().Set("ETag", `"3"`)
+		w.WriteHeader(http.StatusTeapot)
+		_, _ = w.Write([]byte("heard " + string(body)))
+	}))
+	defer server.Close()
+	rec := &recorder{next: http.DefaultTransport}
+	resp, err := (&http.Client{Transport: rec}).Post(server.URL+"/x?y=1", "text/plain", strings.NewReader("hello"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if answer, _ := io.ReadAll(resp.Body); string(answer) != "heard hello" {
+		t.Errorf("the caller read %q", answer)
+	}
+	kept := rec.taken()
+	if len(kept) != 1 || kept[0].Target != "/x?y=1" || string(kept[0].RequestBody) != "hello" || kept[0].Status != http.StatusTeapot ||
+		string(kept[0].Answer) != "heard hello" || kept[0].AnswerHead.Get("ETag") != `"3"` {
+		t.Errorf("kept %+v", kept)
+	}
+}
+
+func TestTheReportSaysWhatWasNotExercised(t *testing.T) {
+	api, events := contracts(t)
+	c := exercised(api, events)
+	delete(c.outcomes, "getInvoice")
+	var b strings.Builder
+	c.print(&b, api, events)
+	for _, want := range []string{"getInvoice                        NOT EXERCISED", "not built: cancelling comes later", "changeContract AMEND", "/billing/v1", "contract.facts.v1"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("the report has no %q:\n%s", want, b.String())
+		}
+	}
+}

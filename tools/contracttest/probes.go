@@ -1,0 +1,236 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// prober sends requests that the story has no reason to send: reads it leaves out, and mistakes, each of which must be answered as the contract says.
+type prober struct {
+	client   *http.Client
+	contract string // base URL
+	billing  string
+	run      string // makes keys its own
+	next     int
+	faults   func(format string, args ...any)
+}
+
+// probe is one request and the answer it must get.
+type probe struct {
+	method, path string
+	body         string
+	header       map[string]string
+	status       int
+	code         string // of the problem, when it is one
+}
+
+// subjects are things the story left behind, found by searching.
+type subjects struct{ contract, customer, subscription, operation, invoice, period string }
+
+func (p *prober) all(ctx context.Context) error {
+	s, err := p.find(ctx)
+	if err != nil {
+		return err
+	}
+	for _, probe := range contractProbes(s) {
+		p.send(ctx, p.contract+"/refcontract/v1", probe)
+	}
+	for _, probe := range billingProbes(s) {
+		p.send(ctx, p.billing+"/billing/v1", probe)
+	}
+	p.reusedKey(ctx, p.contract+"/refcontract/v1/contracts", newContract, strings.Replace(newContract, "CE-PROBE", "CE-OTHER", 1), http.StatusCreated)
+	p.reusedKey(ctx, p.billing+"/billing/v1/operations", refusedPurchase(s), strings.Replace(refusedPurchase(s), "ORD-PROBE", "ORD-OTHER", 1), http.StatusUnprocessableEntity)
+	return nil
+}
+
+const newContract = `{"customerRef":"CE-PROBE","sellerRef":"AG-PROBE","ceiling":{"amount":100000,"currency":"EUR"},"validFrom":"2026-01-01T00:00:00Z",
+"buyer":{"legalName":"CSE PROBE","siren":"732829320","vatNumber":"FR44732829320","billingAddress":{"line1":"12 rue de la Paix","postalCode":"75002","city":"Paris","country":"FR"}}}`
+
+func refusedPurchase(s subjects) string {
+	return fmt.Sprintf(`{"type":"PURCHASE","contractRef":%q,"orderRef":"ORD-PROBE","amount":{"amount":1,"currency":"XTS"}}`, s.contract)
+}
+
+// none says that a probe goes without the header.
+const none = "-"
+
+func contractProbes(s subjects) []probe {
+	one := "/contracts/" + s.contract
+	big := `{"customerRef":"` + strings.Repeat("x", 2<<20) + `"}`
+	suspend := `{"action":"SUSPEND","reason":"probe"}`
+	mandate := `{"rum":"RUM-PROBE","ics":"FR72ZZZ123456","scheme":"B2B","signedAt":"2026-01-01T00:00:00Z","iban":"FR76 3000 6000 0112 3456 7890 188","owner":"CSE"}`
+	return []probe{
+		{method: "GET", path: "/contracts?limit=1", status: 200},
+		{method: "GET", path: "/contracts?customerRef=CE-NOBODY", status: 200},
+		{method: "GET", path: one, status: 200},
+		{method: "GET", path: "/contracts/CTR-999999", status: 404, code: "contract-not-found"},
+		{method: "GET", path: "/contracts/seven", status: 400, code: "invalid-request"},
+		{method: "GET", path: "/contracts?limit=0", status: 400, code: "invalid-request"},
+		{method: "GET", path: one, header: map[string]string{"Log-Position": "contract.log.v1:99999999"}, status: 503, code: "position-not-reached"},
+		{method: "GET", path: "/nothing", status: 404, code: "not-found"},
+		{method: "PUT", path: "/contracts", body: `{}`, status: 405, code: "method-not-allowed"},
+		{method: "POST", path: "/contracts", body: newContract, header: map[string]string{"Idempotency-Key": none}, status: 400, code: "idempotency-key-missing"},
+		{method: "POST", path: "/contracts", body: strings.Replace(newContract, `{`, `{"creditLimit":5,`, 1), status: 400, code: "invalid-request"},
+		{method: "POST", path: "/contracts", body: strings.Replace(newContract, `100000`, `"100000"`, 1), status: 400, code: "invalid-request"},
+		{method: "POST", path: "/contracts", body: `{`, status: 400, code: "invalid-request"},
+		{method: "POST", path: "/contracts", body: big, status: 413, code: "body-too-large"},
+		{method: "POST", path: "/contracts", body: newContract, header: map[string]string{"Content-Type": "text/plain"}, status: 415, code: "unsupported-media-type"},
+		{method: "PATCH", path: one, body: suspend, status: 428, code: "precondition-required"},
+		{method: "PATCH", path: one, body: suspend, header: map[string]string{"If-Match": `"999"`}, status: 412, code: "precondition-failed"},
+		{method: "PATCH", path: one, body: `{"action":"FREEZE"}`, header: map[string]string{"If-Match": `"1"`}, status: 400, code: "invalid-request"},
+		{method: "PATCH", path: "/contracts/CTR-999999", body: suspend, header: map[string]string{"If-Match": `"1"`}, status: 404, code: "contract-not-found"},
+		{method: "PUT", path: one + "/mandate", body: mandate, header: map[string]string{"If-Match": `"1"`}, status: 400, code: "invalid-request"},
+		{method: "DELETE", path: one + "/personal-data", status: 501, code: "not-built"},
+		{method: "POST", path: one + "/republication", status: 501, code: "not-built"},
+	}
+}
+
+func billingProbes(s subjects) []probe {
+	invoice := "/invoices/" + s.invoice
+	purchase := func(ref string) string {
+		return fmt.Sprintf(`{"type":"PURCHASE","contractRef":%q,"orderRef":"ORD-P","amount":{"amount":100,"currency":"EUR"}}`, ref)
+	}
+	return []probe{
+		{method: "GET", path: "/operations?contractRef=" + s.contract + "&limit=2", status: 200},
+		{method: "GET", path: "/operations?invoiceRef=" + s.invoice, status: 200},
+		{method: "GET", path: "/operations/" + s.operation, status: 200},
+		{method: "GET", path: "/operations/BOP-1-999999", status: 404, code: "operation-not-found"},
+		{method: "GET", path: "/subscriptions?customerRef=" + s.customer, status: 200},
+		{method: "GET", path: "/subscriptions/" + s.subscription, status: 200},
+		{method: "GET", path: "/subscriptions/SUB-999999", status: 404, code: "subscription-not-found"},
+		{method: "GET", path: "/eligibility/" + s.customer + "?amount=100&currency=EUR", status: 200},
+		{method: "GET", path: "/eligibility/CE-NOBODY", status: 404, code: "customer-not-found"},
+		{method: "GET", path: "/billing-runs/" + s.period, status: 200},
+		{method: "GET", path: "/billing-runs/2001-01", status: 404, code: "billing-run-not-found"},
+		{method: "GET", path: "/invoices?contractRef=" + s.contract, status: 200},
+		{method: "GET", path: invoice, status: 200},
+		{method: "GET", path: "/invoices/BIL-2026-999999", status: 404, code: "invoice-not-found"},
+		{method: "GET", path: "/invoices?limit=201", status: 400, code: "invalid-request"},
+		{method: "GET", path: invoice, header: map[string]string{"Log-Position": "billing.log.v1:99999999"}, status: 503, code: "position-not-reached"},
+		{method: "POST", path: "/operations", body: purchase(s.contract), header: map[string]string{"Idempotency-Key": none}, status: 400, code: "idempotency-key-missing"},
+		{method: "POST", path: "/operations", body: purchase("CTR-999999"), status: 409, code: "contract-unknown"},
+		{method: "POST", path: "/operations", body: strings.Replace(purchase(s.contract), `"amount":100`, `"amount":0`, 1), status: 400, code: "invalid-request"},
+		{method: "POST", path: "/operations", body: strings.Replace(purchase(s.contract), `{`, `{"surprise":true,`, 1), status: 400, code: "invalid-request"},
+		{method: "POST", path: "/operations", body: `{"x":"` + strings.Repeat("x", 2<<20) + `"}`, status: 413, code: "body-too-large"},
+		{method: "POST", path: "/operations", body: `{"type":"REFUND","purchaseRef":"BOP-1-999999","amount":{"amount":1,"currency":"EUR"}}`, status: 404, code: "operation-not-found"},
+		{method: "POST", path: "/operations/" + s.operation + "/cancellation", body: `{}`, status: 501, code: "not-built"},
+		{method: "POST", path: "/billing-runs", body: `{"period":"2999-01"}`, status: 409, code: "period-not-ended"},
+		{method: "POST", path: "/billing-runs", body: fmt.Sprintf(`{"period":%q,"dryRun":true}`, s.period), status: 200},
+		{method: "POST", path: invoice + "/settlement", body: `{"outcome":"RETURNED","reason":"MD01"}`, status: 501, code: "not-built"},
+		{method: "POST", path: invoice + "/settlement", body: `{"outcome":"SETTLED_OTHERWISE","reference":"VIR-1"}`, status: 501, code: "not-built"},
+		{method: "POST", path: "/invoices/BIL-2026-999999/settlement", body: `{"outcome":"PRESENTED"}`, status: 404, code: "invoice-not-found"},
+	}
+}
+
+// send sends a probe and says when the answer is another than it must be. Whether the answer keeps the contract is the judge's business.
+func (p *prober) send(ctx context.Context, base string, q probe) {
+	status, code, err := p.do(ctx, base, q)
+	if err != nil {
+		p.faults("probe %s %s: %v", q.method, q.path, err)
+		return
+	}
+	if status != q.status || code != q.code {
+		p.faults("probe %s %s: answered %d %s, the contract says %d %s", q.method, shorten(q.path), status, code, q.status, q.code)
+	}
+}
+
+// reusedKey sends a request, the same again, and another with the same key.
+func (p *prober) reusedKey(ctx context.Context, url, body, other string, status int) {
+	p.next++
+	key := map[string]string{"Idempotency-Key": fmt.Sprintf("probe-%s-%d", p.run, p.next)}
+	code := ""
+	if status == http.StatusUnprocessableEntity {
+		code = "purchase-refused"
+	}
+	for range 2 {
+		p.send(ctx, url, probe{method: "POST", body: body, header: key, status: status, code: code})
+	}
+	p.send(ctx, url, probe{method: "POST", body: other, header: key, status: 422, code: "idempotency-key-reused"})
+}
+
+func (p *prober) do(ctx context.Context, base string, q probe) (status int, code string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, q.method, base+q.path, strings.NewReader(q.body))
+	if err != nil {
+		return 0, "", err
+	}
+	req.Header.Set("X-API-Key", "contract-test")
+	if q.body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if q.method != http.MethodGet {
+		p.next++
+		req.Header.Set("Idempotency-Key", fmt.Sprintf("probe-%s-%d", p.run, p.next))
+	}
+	for name, value := range q.header {
+		req.Header.Set(name, value)
+		if value == none {
+			req.Header.Del(name)
+		}
+	}
+	resp, err := p.client.Do(req)
+	if err != nil {
+		return 0, "", err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	var answer struct{ Code string }
+	if data, err := io.ReadAll(resp.Body); err != nil {
+		return 0, "", err
+	} else if resp.StatusCode >= 400 && json.Unmarshal(data, &answer) != nil {
+		answer.Code = "(not JSON)"
+	}
+	return resp.StatusCode, answer.Code, nil
+}
+
+// find asks billing for an invoice, and for what it belongs to.
+func (p *prober) find(ctx context.Context) (subjects, error) {
+	var invoices struct {
+		Items []struct{ InvoiceRef, ContractRef, CustomerRef, SubscriptionRef, Period string }
+	}
+	if err := p.get(ctx, p.billing+"/billing/v1/invoices?limit=1", &invoices); err != nil {
+		return subjects{}, err
+	}
+	if len(invoices.Items) == 0 {
+		return subjects{}, fmt.Errorf("the story left no invoice")
+	}
+	i := invoices.Items[0]
+	var operations struct {
+		Items []struct{ OperationRef string }
+	}
+	if err := p.get(ctx, p.billing+"/billing/v1/operations?limit=1&invoiceRef="+i.InvoiceRef, &operations); err != nil {
+		return subjects{}, err
+	}
+	if len(operations.Items) == 0 {
+		return subjects{}, fmt.Errorf("the invoice %s has no line", i.InvoiceRef)
+	}
+	return subjects{contract: i.ContractRef, customer: i.CustomerRef, subscription: i.SubscriptionRef, operation: operations.Items[0].OperationRef, invoice: i.InvoiceRef, period: i.Period}, nil
+}
+
+func (p *prober) get(ctx context.Context, url string, into any) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("X-API-Key", "contract-test")
+	resp, err := p.client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("GET %s: %s", url, resp.Status)
+	}
+	return json.NewDecoder(resp.Body).Decode(into)
+}
+
+func shorten(s string) string {
+	if len(s) > 80 {
+		return s[:80] + "..."
+	}
+	return s
+}
