@@ -126,7 +126,7 @@ func (s scope) take(candidates ...string) string {
 }
 
 // takenPackages are names a package of types must not have: what generated code imports, and what Go treats specially.
-var takenPackages = []string{"avrobin", "context", "err", "errors", "fmt", "hex", "math", "time", "main", "internal", "vendor", "testdata", "init"}
+var takenPackages = []string{"avrobin", "bus", "handshake", "message", "registry", "singleobject", "topics", "context", "err", "errors", "fmt", "hex", "math", "time", "main", "internal", "vendor", "testdata", "init"}
 
 // variable matches the names of variables in generated code, which would hide a package.
 var variable = regexp.MustCompile(`^[a-z][0-9]*$`)

@@ -24,7 +24,7 @@ func verb(args []string, verbs ...string) (string, []string, error) {
 			}
 		}
 	}
-	return "", nil, errors.New("say " + strings.Join(verbs, " or "))
+	return "", args, errors.New("say " + strings.Join(verbs, " or "))
 }
 
 // contract reads the documents for what they say, without generating.

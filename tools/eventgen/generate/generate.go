@@ -30,16 +30,14 @@ func Generate(fsys fs.FS, c Config) (map[string][]byte, diag.List) {
 	if diags.HasErrors() {
 		return nil, diags
 	}
-	out, err := print(m, files, c)
+	out, err := printAll(m, files, c, &diags)
 	if err != nil {
 		diags.Add(diag.Diagnostic{Message: "eventgen is at fault: " + err.Error(), Hint: "please report it with the documents"})
-		return nil, diags
 	}
-	clashes(m, out.types, &diags)
 	if diags.HasErrors() {
 		return nil, diags
 	}
-	return out.files, diags
+	return out, diags
 }
 
 // Model gives what would be generated, for commands that need the contract and no code.
@@ -47,38 +45,34 @@ func Model(fsys fs.FS, c Config) (*model.Model, *parse.Files, diag.List) {
 	var diags diag.List
 	files := parse.NewFiles(fsys, &diags)
 	docs := parse.Documents(files, c.Documents, &diags)
-	var m *model.Model
-	if !diags.HasErrors() {
-		m = model.Build(docs, files, model.Config{ImportPath: c.ImportPath, Client: c.Client}, &diags)
-	}
+	m := model.Build(docs, files, model.Config{ImportPath: c.ImportPath, Client: c.Client}, &diags) // in spite of errors, to tell all in one go
 	if c.Strict {
 		diags = diags.Strict()
 	}
 	return m, files, diags.Sorted()
 }
 
-type printed struct {
-	files map[string][]byte
-	types map[string]avro.GoType
-}
-
-func print(m *model.Model, files *parse.Files, c Config) (printed, error) {
+// printAll prints the packages of Avro types and those of documents.
+func printAll(m *model.Model, files *parse.Files, c Config, diags *diag.List) (map[string][]byte, error) {
 	header := func(sources []string) string { return Header(files, sources) }
-	out, names, err := m.Avro.Emit(avro.Config{ImportPath: c.ImportPath, Header: header})
+	out, types, err := m.Avro.Emit(avro.Config{ImportPath: c.ImportPath, Header: header})
 	if err != nil {
-		return printed{}, err
+		return nil, err
+	}
+	if clashes(m, types, diags); diags.HasErrors() {
+		return nil, nil
 	}
 	buses, err := emit.Packages(m, header)
 	if err != nil {
-		return printed{}, err
+		return nil, err
 	}
 	for path, data := range buses {
 		if _, taken := out[path]; taken {
-			return printed{}, fmt.Errorf("two files are called %s", path)
+			return nil, fmt.Errorf("two files are called %s", path)
 		}
 		out[path] = data
 	}
-	return printed{out, names}, nil
+	return out, nil
 }
 
 // clashes refuses names of documents that are names of Avro types and packages too.

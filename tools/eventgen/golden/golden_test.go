@@ -21,6 +21,7 @@ var goldens = []struct {
 	config generate.Config
 }{
 	{"gen", generate.Config{Documents: []string{"orders/asyncapi.yaml", "store/internal.asyncapi.yaml"}, ImportPath: here + "gen"}},
+	{"collisions/gen", generate.Config{Documents: []string{"collisions/asyncapi.yaml"}, ImportPath: here + "collisions/gen"}},
 	{"client", generate.Config{Documents: []string{"orders/asyncapi.yaml"}, ImportPath: here + "client", Client: true}},
 }
 

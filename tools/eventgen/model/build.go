@@ -143,7 +143,7 @@ func (p *pkgBuilder) operation(o *parse.Operation) {
 		p.diags.ErrorHint(o.Channel.Pos, "give the channel an address", "channel %s has no address, so that operation %s has nowhere to go", o.Channel.Name, o.Name)
 		return
 	}
-	if len(o.Messages) == 0 {
+	if len(o.Messages) == 0 && !o.Broken && !o.Channel.Broken {
 		p.diags.Errorf(o.Pos, "operation %s has no messages", o.Name)
 	}
 	out := Operation{Name: o.Name, Suffix: avro.GoName(o.Name), About: ".", Topic: p.topic[o.Channel], Retry: retry(o.Retry)}
@@ -193,21 +193,17 @@ func (p *pkgBuilder) distinct(c *parse.Channel) {
 	}
 }
 
-// goType gives a type of an Avro package as the bus package writes it.
+// goType gives a type of an Avro package as the bus package writes it. No such package is called like one that generated code imports.
 func (p *pkgBuilder) goType(r *avro.Root) (qualified, pkg string) {
 	t := r.Go(avro.Config{ImportPath: p.config.ImportPath})
-	alias := t.Package
-	if slices.Contains([]string{"bus", "topics", "registry", "avrobin", "context", "fmt", "time", "message", "singleobject", "big"}, alias) {
-		alias += "types"
-	}
-	p.out.Imports[alias] = t.ImportPath
-	return alias + "." + t.Name, alias
+	p.out.Imports[t.Package] = t.ImportPath
+	return t.Package + "." + t.Name, t.Package
 }
 
 // qualify gives another name of a root's package as the bus package writes it.
 func (p *pkgBuilder) qualify(r *avro.Root, name string) string {
-	_, alias := p.goType(r)
-	return alias + "." + name
+	_, pkg := p.goType(r)
+	return pkg + "." + name
 }
 
 // scope hands out Go names once.

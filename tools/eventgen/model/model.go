@@ -150,9 +150,6 @@ func Build(docs []*parse.Document, files *parse.Files, c Config, diags *diag.Lis
 	for _, d := range docs {
 		b.addRoots(d)
 	}
-	if diags.HasErrors() { // links would be missing for reasons already told
-		return nil
-	}
 	resolved := b.set.Resolve()
 	diags.Add(resolved...)
 	if resolved.HasErrors() {

@@ -20,6 +20,9 @@ func (p *pkgBuilder) spec(c *parse.Channel, m *parse.ChannelMessage) *Spec {
 		return s
 	}
 	r := p.roots[m.Payload]
+	if r == nil && (m.Broken || m.Payload != nil) {
+		return nil // told already
+	}
 	if r == nil {
 		p.diags.ErrorHint(m.Message.Pos, "give it a payload", "message %s is sent or received but has no payload", m.Message.Name)
 		return nil

@@ -27,7 +27,6 @@ func (p *parser) channel(name string, at *source.Node) *Channel {
 		return c
 	}
 	p.fields(n, "a channel", channelFields)
-	p.unsupported(n, "channel "+name, "parameters")
 	c.Address = p.text(n, "address")
 	c.Title, c.Summary, c.Description = p.text(n, "title"), p.text(n, "summary"), p.text(n, "description")
 	if a := n.Get("address"); strings.ContainsAny(c.Address, "{}") {
@@ -36,6 +35,8 @@ func (p *parser) channel(name string, at *source.Node) *Channel {
 	for _, m := range members(p.object(n, "messages")) {
 		if msg := p.message(m.Key.Value, m.Value); msg != nil {
 			c.Messages = append(c.Messages, &ChannelMessage{Name: m.Key.Value, Pos: m.Key.Pos, Message: msg})
+		} else {
+			c.Broken = true
 		}
 	}
 	p.channelKafka(c, n)
@@ -89,7 +90,7 @@ func (p *parser) operation(key, at *source.Node, d *Document) *Operation {
 		return nil
 	}
 	p.fields(n, "an operation", operationFields)
-	n = p.withTraits(n, "operation", "action", "channel", "messages", "traits")
+	n = p.withTraits(n, "an operation", "action", "channel", "messages", "traits")
 	p.unsupported(n, "operation "+key.Value, "reply")
 	o := &Operation{Name: key.Value, Pos: key.Pos, Action: Action(p.text(n, "action"))}
 	o.Title, o.Summary, o.Description = p.text(n, "title"), p.text(n, "summary"), p.text(n, "description")
@@ -141,10 +142,12 @@ func (p *parser) operationMessages(o *Operation, n *source.Node) {
 	for _, ref := range p.list(n, "messages") {
 		if !IsRef(ref) {
 			p.diags.ErrorHint(ref.Pos, "write {$ref: '#/channels/NAME/messages/NAME'}", "the messages of operation %s must be references into its channel", o.Name)
+			o.Broken = true
 			continue
 		}
 		target := p.Deref(ref)
 		if target == nil {
+			o.Broken = true
 			continue
 		}
 		var names []string
@@ -156,6 +159,7 @@ func (p *parser) operationMessages(o *Operation, n *source.Node) {
 			}
 		}
 		if !found {
+			o.Broken = true
 			p.diags.ErrorHint(ref.Get("$ref").Pos, diag.OneOf("messages of the channel", ref.Get("$ref").Value, names), "operation %s names a message that is not its channel's", o.Name)
 		}
 	}
@@ -196,7 +200,7 @@ func (p *parser) withTraits(n *source.Node, what string, own ...string) *source.
 		}
 		for _, name := range own {
 			if m, ok := t.Pair(name); ok {
-				p.diags.Errorf(m.Key.Pos, "%s may not stand in a trait of a %s", name, what)
+				p.diags.Errorf(m.Key.Pos, "%s may not stand in a trait of %s", name, what)
 			}
 		}
 		merged = p.Merge(merged, t)

@@ -27,7 +27,7 @@ func (p *parser) message(name string, at *source.Node) *Message {
 	} else {
 		p.fields(n, "a message", messageFields)
 	}
-	n = p.withTraits(n, "message", "payload", "traits")
+	n = p.withTraits(n, "a message", "payload", "traits")
 	p.unsupported(n, "message "+name, "correlationId")
 	if own := p.text(n, "name"); own != "" {
 		m.Name = own
@@ -36,6 +36,7 @@ func (p *parser) message(name string, at *source.Node) *Message {
 	m.ContentType = p.text(n, "contentType")
 	m.Headers = p.headers(n, m.Name)
 	m.Payload = p.payload(n.Get("payload"))
+	m.Broken = m.Payload == nil && n.Get("payload") != nil
 	p.messageKafka(m, n)
 	for _, e := range p.list(n, "examples") {
 		if e = p.Deref(e); e != nil {
@@ -54,7 +55,7 @@ func (p *parser) messageKafka(m *Message, n *source.Node) {
 	}
 	p.fields(k, "a message's Kafka binding", messageKafkaFields)
 	if loc := k.Get("schemaIdLocation"); loc != nil && loc.Value != "payload" {
-		p.diags.ErrorHint(loc.Pos, "payload is", "schemaIdLocation %s of message %s is not supported yet", loc.Value, m.Name)
+		p.diags.ErrorHint(loc.Pos, "supported is payload", "schemaIdLocation %s of message %s is not supported yet", loc.Value, m.Name)
 	}
 	if e := k.Get("schemaIdPayloadEncoding"); e != nil {
 		m.Encoding, m.EncodingPos = p.text(k, "schemaIdPayloadEncoding"), e.Pos

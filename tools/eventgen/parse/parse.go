@@ -32,6 +32,7 @@ type Channel struct {
 	Description string
 	Messages    []*ChannelMessage
 	Kafka       ChannelKafka
+	Broken      bool // some of its messages could not be read, which was told
 }
 
 // ChannelMessage is a message under its name in a channel.
@@ -69,6 +70,7 @@ type Message struct {
 	Lookup      string // schemaLookupStrategy
 	LookupPos   diag.Pos
 	Examples    []Example
+	Broken      bool // its payload could not be read, which was told
 }
 
 // Payload is a message's payload schema.
@@ -148,6 +150,7 @@ type Operation struct {
 	GroupID     string
 	Retry       Retry
 	DeadLetter  *Channel // x-dead-letter; nil: none
+	Broken      bool     // some of its messages could not be found, which was told
 }
 
 // Retry is x-retry.
