@@ -445,6 +445,38 @@ func TestUnknownSchemaIDIsWaitedForAMinute(t *testing.T) {
 	})
 }
 
+// orderPlaced is the schema of OrderPlaced in another version.
+func orderPlaced(fields string) registry.Subject {
+	return registry.Subject{Name: "orders.v1-shop.event.OrderPlaced", Schema: `{"type":"record","name":"OrderPlaced","namespace":"shop.event","fields":[` + fields + `]}`}
+}
+
+func TestOtherVersionsOfASchema(t *testing.T) {
+	var got []event.OrderPlaced
+	s := start(t, &handler{placed: func(m *ordersbus.OrderPlacedMessage) error { got = append(got, m.Value); return nil }})
+	s.place("O-1")
+	const ref, lines = `{"name":"orderRef","type":"string"}`, `{"name":"lines","type":{"type":"array","items":"string"}}`
+	send := func(schema registry.Subject, body ...byte) {
+		m := s.broker.Messages(ordersbus.OrdersTopic)[0].Copy()
+		m.Payload = append([]byte{0, 0, 0, 0, byte(s.registry.Add(schema))}, body...)
+		if err := s.broker.Publish(ordersbus.OrdersTopic, m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	line := `{"name":"lines","type":{"type":"array","items":{"type":"record","name":"Line","fields":[{"name":"article","type":"string"},{"name":"count","type":"int"}]}}}`
+	// An older writer: no note, total as int, fields in another order. A newer one: a field more. One that cannot be read: lines of another type.
+	send(orderPlaced(`{"name":"total","type":"int"},`+ref+`,`+line), 14, 6, 'O', '-', '1', 0)
+	send(orderPlaced(ref+`,{"name":"total","type":"long"},{"name":"note","type":["null","string"]},`+line+`,{"name":"extra","type":"double"}`), 6, 'O', '-', '1', 16, 2, 2, 'n', 0, 0, 0, 0, 0, 0, 0, 0, 0)
+	send(orderPlaced(ref+`,{"name":"total","type":"long"},`+lines), 6, 'O', '-', '1', 16, 0)
+	s.dead(1)
+	s.await("placed O-1 at orders.v1/0@0", "placed O-1 at orders.v1/0@1", "placed O-1 at orders.v1/0@2")
+	if got[1].Total != 7 || got[1].Note != nil || got[2].Total != 8 || got[2].Note == nil || *got[2].Note != "n" {
+		t.Errorf("got %+v", got)
+	}
+	if e := s.dead(1)[0].Metadata[bus.DeadLetterError]; !strings.Contains(e, "was written with schema") {
+		t.Errorf("got %s", e)
+	}
+}
+
 // failing is a publisher of dead letters that is out of order for a while.
 type failing struct {
 	message.Publisher

@@ -113,6 +113,13 @@ func Avro[T any, P interface {
 			return P(v).AppendAvro(b)
 		},
 		Decode: func(b []byte, v *T) error { return P(v).DecodeAvro(b) },
+		Plan: func(writer string) (func([]byte, *T) error, error) {
+			plan, err := avrobin.NewPlan(writer, t)
+			if err != nil {
+				return nil, err
+			}
+			return func(b []byte, v *T) error { return plan.Decode(b, P(v)) }, nil
+		},
 	}
 }
 
