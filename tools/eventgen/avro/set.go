@@ -21,7 +21,7 @@ type Set struct {
 
 // NewSet returns an empty set.
 func NewSet() *Set {
-	return &Set{seen: map[*source.Node]bool{}, byNode: map[*source.Node]*Root{}}
+	return &Set{loader: schema.Loader{Nearest: diag.Nearest}, seen: map[*source.Node]bool{}, byNode: map[*source.Node]*Root{}}
 }
 
 // Lookup says where a type nobody defined may be found: it is asked once for each full name, with the file that uses it, and

@@ -36,19 +36,13 @@ func (l *Loader) Link() []Fault {
 		}
 	}
 	l.compare()
-	if len(l.faults) == 0 || onlyWarnings(l.faults) {
-		for _, t := range l.Named() {
-			l.checkRecord(t)
-		}
-		for _, root := range l.roots {
-			l.checkUnions(*root)
-		}
+	for _, t := range l.Named() {
+		l.checkRecord(t)
+	}
+	for _, root := range l.roots {
+		l.checkUnions(*root)
 	}
 	return l.faults
-}
-
-func onlyWarnings(faults []Fault) bool {
-	return !slices.ContainsFunc(faults, func(f Fault) bool { return !f.Warning })
 }
 
 func (l *Loader) unknown(r ref, name string) {
@@ -64,6 +58,13 @@ func (l *Loader) unknown(r ref, name string) {
 		hint = "Avro's types are " + strings.Join(kindNames[:Union], ", ")
 	} else if len(known) > 0 {
 		hint = "did you mean " + strings.Join(known, " or ") + "?"
+	} else if l.Nearest != nil {
+		names := append(slices.Sorted(maps.Keys(l.named)), kindNames[:String+1]...)
+		if near, ok := l.Nearest(name, names); ok {
+			hint = "did you mean " + near + "?"
+		} else if near, ok := l.Nearest(r.node.Value, names); ok {
+			hint = "did you mean " + near + "?"
+		}
 	}
 	l.fault(r.node, hint, "unknown type %q", name)
 }
@@ -111,13 +112,27 @@ func (l *Loader) checkRecord(t *Type) {
 	}
 	for _, f := range t.Fields {
 		l.checkUnions(f.Type)
-		if f.Default == nil {
+		if f.Default == nil || broken(f.Type, map[*Type]bool{}) {
 			continue
 		}
 		if _, err := AppendJSON(nil, f.Type, f.Default); err != nil {
-			l.lint(f.Default, "", "field %s.%s: the default %s: %v", t.Name, f.Name, f.Default.JSON(nil), err)
+			l.lint(f.Default, "", "field %s.%s: the default %s %v", t.Name, f.Name, f.Default.JSON(nil), err)
 		}
 	}
+}
+
+// broken tells whether a part of t could not be read, which is told already.
+func broken(t *Type, seen map[*Type]bool) bool {
+	if t == failed || seen[t] {
+		return t == failed
+	}
+	seen[t] = true
+	for _, f := range t.Fields {
+		if broken(f.Type, seen) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(t.Branches, func(b *Type) bool { return broken(b, seen) }) || t.Items != nil && broken(t.Items, seen)
 }
 
 // endless tells whether a value of t always holds a value of goal.
@@ -148,6 +163,9 @@ func (l *Loader) checkUnions(t *Type) {
 	case Union:
 		seen := map[string]bool{}
 		for _, b := range t.Branches {
+			if b == failed {
+				continue
+			}
 			if name := b.BranchName(); seen[name] {
 				l.fault(orParent(b.Node, t.Node), "keep one of them", "a union has two branches %s", name)
 			} else {

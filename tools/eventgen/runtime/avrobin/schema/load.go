@@ -26,6 +26,8 @@ type Loader struct {
 	// Lenient leaves out the checks that only concern the author: logical types that do not fit are ignored, as the
 	// specification asks of readers, and defaults and names are taken as they are.
 	Lenient bool
+	// Nearest picks the name that was meant, for a hint; it may be nil.
+	Nearest func(got string, names []string) (string, bool)
 
 	named  map[string]*Type
 	copies []*Type // definitions of a name that was defined already, to be compared
@@ -226,9 +228,14 @@ func (l *Loader) define(at **Type, t *Type, n *Node, namespace string) bool {
 			return false
 		}
 		namespace = ns.Value
+		for part := range strings.SplitSeq(namespace, ".") {
+			if namespace != "" && !strings.Contains(name, ".") {
+				l.checkName(ns, "part of a namespace", part)
+			}
+		}
 	}
 	t.Name = qualify(name, namespace)
-	for part := range strings.SplitSeq(t.Name, ".") {
+	for part := range strings.SplitSeq(strings.TrimPrefix(name, "."), ".") {
 		l.checkName(n.Get("name"), "name", part)
 	}
 	if slices.Contains(kindNames[:String+1], t.Name) {

@@ -1,0 +1,107 @@
+package conformance
+
+import (
+	"bytes"
+	"maps"
+	"slices"
+	"testing"
+
+	"github.com/deferpay/deferpay/tools/eventgen/avro/internal/golden"
+	"github.com/deferpay/deferpay/tools/eventgen/avro/internal/golden/order"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin/schema"
+)
+
+// FuzzDecode: whatever the bytes, decoding ends, and what was read can be written and read again as the same.
+func FuzzDecode(f *testing.F) {
+	names := slices.Sorted(maps.Keys(golden.Values))
+	for i, name := range names {
+		own, err := schema.Parse(golden.Values[name]().AvroType().Schema)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for seed := range uint64(5) {
+			g := newValues(seed)
+			data := g.append(nil, own)
+			f.Add(byte(i), data)
+			f.Add(byte(i), g.mutate(data))
+		}
+	}
+	f.Fuzz(func(t *testing.T, which byte, data []byte) {
+		empty := golden.Values[names[int(which)%len(names)]]
+		v := empty()
+		if err := avrobin.Decode(data, v); err != nil {
+			return
+		}
+		again, err := avrobin.Encode(v)
+		if err != nil {
+			t.Fatalf("it was read, and cannot be written: %v", err)
+		}
+		w := empty()
+		if err := avrobin.Decode(again, w); err != nil {
+			t.Fatalf("what was written cannot be read: %v", err)
+		}
+		if third, err := avrobin.Encode(w); err != nil || !bytes.Equal(third, again) {
+			t.Fatalf("% x, then % x: %v", again, third, err)
+		}
+	})
+}
+
+// FuzzPlan: whatever a registry gives as the writer's schema, and whatever the bytes, resolution ends.
+func FuzzPlan(f *testing.F) {
+	for _, c := range resolutions {
+		own, err := schema.Parse(c.writer)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(c.writer, c.reader, newValues(1).append(nil, own))
+	}
+	payment := new(order.Payment).AvroType().Schema
+	f.Add(payment, payment, newValues(2).mutate([]byte("PAY")))
+	f.Fuzz(func(t *testing.T, writer, reader string, data []byte) {
+		plan, err := avrobin.NewPlan(writer, &avrobin.Type{Schema: reader})
+		if err != nil {
+			return
+		}
+		out, err := plan.Transcode(nil, data)
+		if len(out) > 200*len(data)+(256<<10)+len(reader) {
+			t.Fatalf("%d bytes became %d", len(data), len(out))
+		}
+		if err != nil {
+			return
+		}
+		// What it gives is a value of the reader's schema: the reader's own plan passes it unchanged.
+		same, err := avrobin.NewPlan(reader, &avrobin.Type{Schema: reader})
+		if err != nil {
+			t.Fatalf("the reader's schema does not resolve to itself: %v", err)
+		}
+		if _, err := same.Transcode(nil, out); err != nil {
+			t.Fatalf("% x is no value of the reader's schema: %v", out, err)
+		}
+	})
+}
+
+// FuzzSchema: whatever the text, parsing ends, and what is printed means the same.
+func FuzzSchema(f *testing.F) {
+	for _, c := range resolutions {
+		f.Add(c.writer)
+		f.Add(c.reader)
+	}
+	for _, make := range golden.Values {
+		f.Add(make().AvroType().Schema)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		s, err := schema.Parse(text)
+		if err != nil {
+			return
+		}
+		s.MinBytes()
+		again, err := schema.Parse(s.Text())
+		if err != nil {
+			t.Fatalf("%s cannot be read: %v", s.Text(), err)
+		}
+		if !bytes.Equal(s.Canonical(), again.Canonical()) {
+			t.Fatalf("%s became %s", s.Canonical(), again.Canonical())
+		}
+	})
+}

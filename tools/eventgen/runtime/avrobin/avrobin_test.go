@@ -1,0 +1,212 @@
+package avrobin
+
+import (
+	"bytes"
+	"errors"
+	"math"
+	"math/big"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+)
+
+func TestLong(t *testing.T) {
+	var w Writer
+	for shift := range 64 {
+		for _, v := range []int64{1 << shift, 1<<shift - 1, -1 << shift, -1<<shift - 1, math.MaxInt64, math.MinInt64} {
+			b := w.Long(nil, v)
+			if !bytes.Equal(b, AppendLong(nil, v)) {
+				t.Fatalf("%d: % x and % x", v, b, AppendLong(nil, v))
+			}
+			for _, tail := range []int{0, 1, 10} {
+				r := NewReader(append(bytes.Clone(b), make([]byte, tail)...))
+				if got := r.Long(); got != v || r.Left() != tail {
+					t.Fatalf("%d: read as %d with %d bytes left of %d", v, got, r.Left(), tail)
+				}
+			}
+			for i := range b {
+				r := NewReader(b[:i])
+				if r.Long(); r.OK() {
+					t.Fatalf("%d: %d of %d bytes are enough", v, i, len(b))
+				}
+			}
+		}
+	}
+}
+
+// Each of these made hamba's own decoder allocate, overflow or loop.
+func TestHostile(t *testing.T) {
+	huge := AppendLong(nil, math.MaxInt64)
+	smallest := AppendLong(nil, math.MinInt64)
+	for name, c := range map[string]struct {
+		data []byte
+		read func(r *Reader)
+	}{
+		"long of eleven bytes":    {bytes.Repeat([]byte{0xFF}, 11), func(r *Reader) { r.Long() }},
+		"long of 65 bits":         {append(bytes.Repeat([]byte{0xFF}, 9), 2), func(r *Reader) { r.Long() }},
+		"int of 33 bits":          {AppendLong(nil, math.MaxInt32+1), func(r *Reader) { r.Int() }},
+		"bytes without end":       {huge, func(r *Reader) { r.Bytes() }},
+		"bytes of less than none": {AppendLong(nil, -1), func(r *Reader) { r.Bytes() }},
+		"string without end":      {huge, func(r *Reader) { _ = r.String() }},
+		"string that is none":     {[]byte{4, 0xFF, 0xFE}, func(r *Reader) { _ = r.String() }},
+		"block of all":            {huge, func(r *Reader) { r.Block(1) }},
+		"block of nothing":        {huge, func(r *Reader) { r.Block(0) }},
+		"block of the smallest":   {append(bytes.Clone(smallest), 0), func(r *Reader) { r.Block(1) }},
+		"block of too many bytes": {append([]byte{1}, huge...), func(r *Reader) { r.Block(1) }},
+		"boolean 2":               {[]byte{2}, func(r *Reader) { r.Boolean() }},
+		"branch -1":               {[]byte{1}, func(r *Reader) { r.Branch(2) }},
+		"symbol 2":                {[]byte{4}, func(r *Reader) { r.Symbol([]string{"A", "B"}) }},
+		"double cut off":          {make([]byte, 7), func(r *Reader) { r.Double() }},
+		"fixed cut off":           {make([]byte, 7), func(r *Reader) { r.Fixed(make([]byte, 8)) }},
+		"time of day":             {AppendLong(nil, 24*3600*1000), func(r *Reader) { r.TimeMillis() }},
+		"uuid":                    {AppendString(nil, strings.Repeat("x", 36)), func(r *Reader) { r.UUID() }},
+		"decimal of many digits":  {AppendBytes(nil, bytes.Repeat([]byte{0x7F}, 5000)), func(r *Reader) { r.Decimal(5, 2) }},
+		"big-decimal, huge scale": {AppendBytes(nil, AppendLong([]byte{2, 1}, math.MaxInt32)), func(r *Reader) { r.BigDecimal() }},
+	} {
+		r := NewReader(c.data)
+		n := testing.AllocsPerRun(1, func() { r = NewReader(c.data); c.read(&r) })
+		if r.OK() {
+			t.Errorf("%s: accepted", name)
+		}
+		if !errors.Is(r.Done(), ErrMalformed) {
+			t.Errorf("%s: %v", name, r.Done())
+		}
+		if n > 20 {
+			t.Errorf("%s: %v allocations", name, n)
+		}
+		if r.Long() != 0 || r.String() != "" || r.Block(1) != 0 || r.Left() != 0 {
+			t.Errorf("%s: something is read after a fault", name)
+		}
+	}
+}
+
+func TestEmptyItemsAreCountedForTheWholeMessage(t *testing.T) {
+	r := NewReader(bytes.Repeat(AppendLong(nil, MaxEmptyItems/2), 3))
+	for range 2 {
+		if r.Block(0) == 0 {
+			t.Fatal(r.Done())
+		}
+	}
+	if r.Block(0) != 0 || r.OK() {
+		t.Error("a third half is accepted")
+	}
+}
+
+func TestText(t *testing.T) {
+	samples := []string{"", "a", "ab", "abc", "abcd", "abcdefg", "abcdefgh", "abcdefghi", strings.Repeat("x", 63), strings.Repeat("x", 64), strings.Repeat("x", 65), strings.Repeat("y", 3000),
+		"é", "aé", "漢字", "🙂🙂🙂", strings.Repeat("é", 40), "abcdefgé", "abcdefghé", "\xff", "a\xff", "ab\xff", "abcdefgh\xff", "\xffabcdefgh", "abcdefghijklmnop\xc3", strings.Repeat("z", 70) + "\xed\xa0\x80"}
+	var w Writer
+	for i, s := range samples {
+		for room := range 80 {
+			w = Writer{}
+			b := w.String(make([]byte, i%3, i%3+room), s)
+			if !bytes.Equal(b[i%3:], AppendString(nil, s)) {
+				t.Fatalf("%q with room for %d: % x", s, room, b)
+			}
+			if (w.Err() == nil) != utf8.ValidString(s) {
+				t.Fatalf("%q: %v", s, w.Err())
+			}
+		}
+		r := NewReader(AppendString(nil, s))
+		if got := r.String(); r.OK() != utf8.ValidString(s) || r.OK() && got != s {
+			t.Errorf("%q is read as %q, %v", s, got, r.Done())
+		}
+	}
+	// Several strings share windows, whatever their lengths.
+	var b []byte
+	for range 5 {
+		for _, s := range samples {
+			if utf8.ValidString(s) {
+				b = append(AppendString(b, s), 0xFF)
+			}
+		}
+	}
+	r := NewReader(b)
+	for range 5 {
+		for _, s := range samples {
+			if utf8.ValidString(s) {
+				if got := r.String(); got != s {
+					t.Fatalf("%q is read as %q", s, got)
+				}
+				r.take(1)
+			}
+		}
+	}
+	if err := r.Done(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestDecimal(t *testing.T) {
+	for _, s := range []string{"0", "1", "-1", "127", "128", "-128", "-129", "255", "256", "-255", "-256", "32767", "32768", "-32768", "-32769", "12.50", "-0.01", "0.00", "99999999999999999999.99"} {
+		d := MustDecimal(s)
+		if d.String() != s {
+			t.Errorf("%s is written %s", s, d)
+		}
+		if got := fromTwosComplement(twosComplement(d.int())); got.Cmp(d.int()) != 0 {
+			t.Errorf("%s comes back as %s", s, got)
+		}
+		var w Writer
+		b := w.DecimalFixed(w.Decimal(nil, d, 40, 2), d, 20, 40, 2)
+		b = w.BigDecimal(b, d)
+		r := NewReader(b)
+		one, two, three := r.Decimal(40, 2), r.DecimalFixed(20, 40, 2), r.BigDecimal()
+		if err := r.Done(); err != nil || w.Err() != nil || one.Cmp(d) != 0 || two.Cmp(d) != 0 || three.String() != s {
+			t.Errorf("%s comes back as %s, %s, %s: %v %v", s, one, two, three, err, w.Err())
+		}
+	}
+	for _, s := range []string{"", ".", "-", "1.", "1e3", "--1", "1-2", "1.-2", "+-1", "x", "1.2.3", strings.Repeat("9", 100000)} {
+		if d, err := ParseDecimal(s); err == nil {
+			t.Errorf("%.20q is read as %s", s, d)
+		}
+	}
+	if MustDecimal("1.005").Fits(10, 2) == nil || MustDecimal("123").Fits(4, 2) == nil || MustDecimal("12.500").Fits(4, 2) != nil {
+		t.Error("what fits is wrong")
+	}
+	if NewBigDecimal(big.NewInt(5), -2).String() != "500" || (Decimal{}).String() != "0" {
+		t.Error("negative scale or zero")
+	}
+}
+
+func TestCalendar(t *testing.T) {
+	for _, c := range []struct {
+		d    Date
+		want string
+	}{{0, "1970-01-01"}, {-1, "1969-12-31"}, {20512, "2026-02-28"}, {-719162, "0001-01-01"}} {
+		if c.d.String() != c.want || NewDate(c.d.Date()) != c.d {
+			t.Errorf("%d is %s, not %s", c.d, c.d, c.want)
+		}
+	}
+	paris, err := time.LoadLocation("Europe/Paris")
+	if err != nil {
+		t.Skip(err)
+	}
+	at := time.Date(2026, 3, 1, 0, 30, 0, 0, paris)
+	if DateOf(at).String() != "2026-03-01" || LocalDateTimeOf(at).String() != "2026-03-01T00:30:00" || !LocalDateTimeOf(at).In(paris).Equal(at) {
+		t.Error("the wall clock is wrong")
+	}
+	if u, err := ParseUUID("F81D4FAE-7dec-11d0-a765-00a0c91e6bf6"); err != nil || u.String() != "f81d4fae-7dec-11d0-a765-00a0c91e6bf6" {
+		t.Errorf("%s, %v", u, err)
+	}
+	if got := NewTimeOfDay(12, 30, 0, 5000).String(); got != "12:30:00.000005" {
+		t.Error(got)
+	}
+}
+
+func TestFraming(t *testing.T) {
+	if _, _, err := CutConfluent([]byte{1, 0, 0, 0, 0}); !errors.Is(err, ErrFraming) {
+		t.Error(err)
+	}
+	if _, _, err := CutSingleObject([]byte{0xC3, 1, 0}); !errors.Is(err, ErrFraming) {
+		t.Error(err)
+	}
+	id, body, err := CutConfluent(append(AppendConfluentHeader(nil, 0x01020304), 9))
+	if err != nil || id != 0x01020304 || len(body) != 1 {
+		t.Error(id, body, err)
+	}
+	fp, body, err := CutSingleObject(append(AppendSingleObjectHeader(nil, 0x0807060504030201), 9))
+	if err != nil || fp != 0x0807060504030201 || len(body) != 1 {
+		t.Error(fp, body, err)
+	}
+}
