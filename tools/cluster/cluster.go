@@ -165,10 +165,14 @@ func (c *Cluster) startKafka(ctx context.Context, o Options, logs string) error 
 
 func (c *Cluster) service(o Options, logs, command, name, addr string) *Service {
 	url := "http://" + addr
+	args := []string{"-http", addr, "-brokers", strings.Join(c.Brokers, ","), "-registry", c.Registry,
+		"-insecure-dev", "-clock-offset-file", c.clock, "-writer", name, "-log-level", o.LogLevel}
+	if command == "billing" {
+		args = append(args, "-run-after", "0") // months are billed when the story says so
+	}
 	return &Service{URL: url, Process: process.New(process.Spec{
 		Name: name, Path: filepath.Join(o.Bin, command), LogDir: logs,
-		Args: []string{"-http", addr, "-brokers", strings.Join(c.Brokers, ","), "-registry", c.Registry,
-			"-insecure-dev", "-clock-offset-file", c.clock, "-writer", name, "-log-level", o.LogLevel},
+		Args:  args,
 		Ready: process.HTTPReady(url + "/readyz"),
 	})}
 }
