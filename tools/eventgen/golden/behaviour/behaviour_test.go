@@ -306,6 +306,38 @@ func TestTransientErrorsAreRetriedInOrder(t *testing.T) {
 	}
 }
 
+func TestStoppingDoesNotWaitForRetries(t *testing.T) {
+	broker := bustest.NewBroker()
+	router, err := message.NewRouter(message.RouterConfig{}, watermill.NopLogger{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tried := make(chan struct{}, 100)
+	h := &handler{placed: func(*ordersbus.OrderPlacedMessage) error { tried <- struct{}{}; return errors.New("never") }}
+	reg := bustest.NewRegistry(ordersbus.Subjects()...)
+	if err := ordersbus.RegisterOnOrders(router, broker, h, bus.WithRegistry(reg), bus.WithDeadLetters(broker), bus.WithLogger(slog.New(slog.DiscardHandler))); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- router.Run(ctx) }()
+	<-router.Running()
+	s := &system{t: t, pub: ordersbus.NewPublisher(broker, bus.SendWithRegistry(reg), bus.SendWithSource("test"))}
+	s.place("O-1")
+	<-tried
+	begin := time.Now()
+	cancel()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(begin); took > 5*time.Second {
+		t.Errorf("stopping took %s", took)
+	}
+	if n := len(broker.Messages(ordersbus.DeadTopic)); n != 0 {
+		t.Errorf("stopping made %d dead letters", n)
+	}
+}
+
 func TestMaxAttemptsEndInTheDeadLetters(t *testing.T) {
 	h := &handler{noted: func(m *ordersbus.NoteMessage) error {
 		if m.Value.Text == "bad" {
