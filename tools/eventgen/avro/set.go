@@ -1,7 +1,6 @@
 package avro
 
 import (
-	"cmp"
 	"slices"
 
 	"github.com/deferpay/deferpay/tools/eventgen/diag"
@@ -189,5 +188,3 @@ func file(t *schema.Type) string {
 	pos, _ := t.Node.Pos.(diag.Pos)
 	return pos.File
 }
-
-func byName(a, b *schema.Type) int { return cmp.Compare(a.Name, b.Name) }
