@@ -59,7 +59,7 @@ func (c Config) consumer() *sarama.Config {
 	s.Consumer.Return.Errors = true
 	s.Consumer.Group.Session.Timeout = 6 * time.Second // the lowest that brokers allow by default: a killed instance's share moves on
 	s.Consumer.Group.Heartbeat.Interval = 1500 * time.Millisecond
-	s.Consumer.Group.Rebalance.Timeout = 10 * time.Second // below Net.ReadTimeout: a broker may hold back an answer to a join for so long
+	s.Consumer.Group.Rebalance.Timeout = 20 * time.Second
 	return s
 }
 

@@ -39,6 +39,9 @@ func (g *generator) readExpr(t *schema.Type) (string, bool) {
 	if u := g.layout.unions[t]; u != nil {
 		return "read" + u.name + "(r)", true
 	}
+	if t.Kind == schema.Array && t.Items.Kind == schema.String && t.Items.Logical == "" {
+		return "r.Strings()", true
+	}
 	method, args := scalar(t)
 	return fmt.Sprintf("r.%s(%s)", method, args), method != ""
 }

@@ -14,7 +14,6 @@ import (
 	"github.com/deferpay/deferpay/services/billing/internal/store"
 	"github.com/deferpay/deferpay/services/internal/idempotency"
 	"github.com/deferpay/deferpay/services/internal/journal"
-	"github.com/deferpay/deferpay/services/internal/trace"
 )
 
 // Runner runs the billing of periods. Its Run task must be going for it to work.
@@ -103,18 +102,14 @@ func (r *Runner) Start(ctx context.Context, req *idempotency.Request, p billing.
 	if joined {
 		return over, false, nil
 	}
-	tracing := trace.From(ctx)
-	if tracing == "" {
-		tracing = trace.New()
-	}
-	work, replayed, err := r.begin(trace.With(ctx, tracing), req, p)
+	work, replayed, err := r.begin(ctx, req, p)
 	if err != nil || !work {
 		r.leave(p, over)
 		return over, replayed, err
 	}
 	r.working.Go(func() {
 		defer r.leave(p, over)
-		r.over(trace.With(r.base, tracing), p)
+		r.over(r.base, p)
 	})
 	return over, replayed, nil
 }

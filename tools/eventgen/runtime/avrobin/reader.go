@@ -34,6 +34,10 @@ type Reader struct {
 	start int    // where that part begins
 	depth int
 	empty int
+
+	chunk   []string // room for further arrays of strings
+	chunked int      // how much room there was at first
+
 	hamba avro.Reader
 }
 
@@ -67,6 +71,7 @@ func (r *Reader) Failf(format string, args ...any) {
 	}
 	r.err = fmt.Errorf("%w: byte %d: %s", ErrMalformed, r.pos, fmt.Sprintf(format, args...))
 	r.data, r.pos = nil, 0
+	r.text, r.start = "", 0
 }
 
 // take returns the next n bytes, or nil when there are fewer.
@@ -82,22 +87,16 @@ func (r *Reader) take(n int) []byte {
 
 // Long reads a long.
 func (r *Reader) Long() int64 {
-	if r.pos < len(r.data) && r.data[r.pos] < 0x80 {
-		r.pos++
-		return zigzag[r.data[r.pos-1]&0x7f]
+	if r.pos < len(r.data) {
+		if b := r.data[r.pos]; b < 0x80 {
+			r.pos++
+			return int64(b>>1) ^ -int64(b&1)
+		}
 	}
 	return r.long()
 }
 
-// zigzag is what a varint of one byte stands for.
-var zigzag = func() (table [128]int64) {
-	for i := range table {
-		table[i] = int64(i>>1) ^ -int64(i&1)
-	}
-	return table
-}()
-
-// long reads a varint of any length. It finds the end first, so that hamba gets exactly one well-formed scalar.
+// long reads a varint of any length.
 func (r *Reader) long() int64 {
 	rest := r.data[r.pos:]
 	n := 0
@@ -113,7 +112,11 @@ func (r *Reader) long() int64 {
 		}
 	}
 	r.pos += n
-	return r.hamba.Reset(rest[:n]).ReadLong()
+	var u uint64
+	for i, c := range rest[:n] {
+		u |= uint64(c&0x7f) << (7 * i)
+	}
+	return int64(u>>1) ^ -int64(u&1)
 }
 
 // longEnd is the length of the varint that b begins with, -1 when it does not end in time.
@@ -192,6 +195,21 @@ const window = 1 << 10
 
 // String reads a string, which must be UTF-8.
 func (r *Reader) String() string {
+	if r.pos < len(r.data) {
+		if c := r.data[r.pos]; c&0x81 == 0 { // a length below 64
+			begin := r.pos + 1
+			end := begin + int(c>>1)
+			if end <= r.start+len(r.text) && validText(r.data[begin:end]) {
+				r.pos = end
+				return r.text[begin-r.start : end-r.start]
+			}
+		}
+	}
+	return r.string()
+}
+
+// string reads what does not lie in the current window, or is not valid.
+func (r *Reader) string() string {
 	b := r.span()
 	if len(b) == 0 {
 		return ""
@@ -210,6 +228,30 @@ func (r *Reader) String() string {
 		end = len(b)
 	}
 	return r.text[end-len(b) : end]
+}
+
+// largestChunk is how many strings of several arrays share an allocation at most.
+const largestChunk = 32
+
+// Strings reads an array of strings. Short arrays share memory, as short strings do; each has only its own capacity.
+func (r *Reader) Strings() []string {
+	var out []string
+	for n := r.Block(1); n > 0; n = r.Block(1) {
+		switch {
+		case out != nil || n > largestChunk:
+			out = Grow(r, out, n)
+		case n > cap(r.chunk):
+			r.chunk = make([]string, min(max(n, 2*r.chunked), largestChunk))
+			r.chunked = len(r.chunk)
+			fallthrough
+		default:
+			out, r.chunk = r.chunk[:0:n], r.chunk[n:]
+		}
+		for ; n > 0 && r.OK(); n-- {
+			out = append(out, r.String())
+		}
+	}
+	return out
 }
 
 // Fixed reads exactly len(into) bytes.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 	"unicode/utf8"
+	"unsafe"
 )
 
 // AppendLong appends v as an Avro int or long: zig-zag, then a varint.
@@ -103,22 +104,52 @@ func (w *Writer) Double(b []byte, v float64) []byte { return AppendDouble(b, v) 
 // Bytes appends the length and the bytes.
 func (w *Writer) Bytes(b, v []byte) []byte { return append(w.Long(b, int64(len(v))), v...) }
 
-// String appends the length and the text, which must be UTF-8.
+// String appends the length and the text, which must be UTF-8. A short text is copied and looked at in one pass, which costs
+// less than the calls alone would.
 func (w *Writer) String(b []byte, v string) []byte {
-	b = w.Long(b, int64(len(v)))
-	if n := len(b); len(v) <= shortText && len(v) <= cap(b)-n {
-		b = b[:n+len(v)]
-		if copyText(b[n:], v) || utf8.ValidString(v) {
-			return b
-		}
-	} else {
-		b = append(b, v...)
-		if utf8.ValidString(v) {
-			return b
-		}
+	n, at := len(v), len(b)
+	if n >= shortText || cap(b)-at <= n {
+		return w.longString(b, v)
 	}
-	w.Fail("a string is not UTF-8: %.40q", v)
+	b = b[:at+1+n]
+	b[at] = byte(n << 1)
+	dst, src := b[at+1:], unsafe.Slice(unsafe.StringData(v), n)
+	or := uint64(0)
+	switch {
+	case n >= 8:
+		last := binary.LittleEndian.Uint64(src[n-8:])
+		or = last
+		for i := 0; i+8 < n; i += 8 {
+			c := binary.LittleEndian.Uint64(src[i:])
+			binary.LittleEndian.PutUint64(dst[i:], c)
+			or |= c
+		}
+		binary.LittleEndian.PutUint64(dst[n-8:], last)
+	case n >= 4:
+		first, last := binary.LittleEndian.Uint32(src), binary.LittleEndian.Uint32(src[n-4:])
+		binary.LittleEndian.PutUint32(dst, first)
+		binary.LittleEndian.PutUint32(dst[n-4:], last)
+		or = uint64(first | last)
+	case n > 0:
+		first, middle, last := src[0], src[n/2], src[n-1]
+		dst[0], dst[n/2], dst[n-1] = first, middle, last
+		or = uint64(first | middle | last)
+	}
+	if or&highBits != 0 {
+		w.checkText(v)
+	}
 	return b
+}
+
+func (w *Writer) longString(b []byte, v string) []byte {
+	w.checkText(v)
+	return append(w.Long(b, int64(len(v))), v...)
+}
+
+func (w *Writer) checkText(v string) {
+	if !utf8.ValidString(v) {
+		w.Fail("a string is not UTF-8: %.40q", v)
+	}
 }
 
 // Fixed appends the bytes alone.

@@ -64,13 +64,7 @@ func (x *OrderLine) ReadAvro(r *avrobin.Reader) {
 	x.Quantity = r.Int()
 	x.Unit.ReadAvro(r)
 	x.Weight = r.Double()
-	x.Tags = nil
-	for n := r.Block(1); n > 0; n = r.Block(1) {
-		x.Tags = avrobin.Grow(r, x.Tags, n)
-		for ; n > 0 && r.OK(); n-- {
-			x.Tags = append(x.Tags, r.String())
-		}
-	}
+	x.Tags = r.Strings()
 	x.AddedAt = r.TimestampMicros()
 }
 

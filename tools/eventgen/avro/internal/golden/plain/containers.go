@@ -227,13 +227,7 @@ func (x *Containers) ReadAvro(r *avrobin.Reader) {
 			x.Longs = append(x.Longs, r.Long())
 		}
 	}
-	x.Texts = nil
-	for n := r.Block(1); n > 0; n = r.Block(1) {
-		x.Texts = avrobin.Grow(r, x.Texts, n)
-		for ; n > 0 && r.OK(); n-- {
-			x.Texts = append(x.Texts, r.String())
-		}
-	}
+	x.Texts = r.Strings()
 	x.Nulls = nil
 	for n := r.Block(0); n > 0; n = r.Block(0) {
 		x.Nulls = avrobin.Grow(r, x.Nulls, n)

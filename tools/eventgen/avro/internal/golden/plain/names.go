@@ -93,13 +93,7 @@ func (x *Names) ReadAvro(r *avrobin.Reader) {
 	x.ID = r.String()
 	x.X = r.String()
 	x.X1st = r.String()
-	x.UserIDs = nil
-	for n := r.Block(1); n > 0; n = r.Block(1) {
-		x.UserIDs = avrobin.Grow(r, x.UserIDs, n)
-		for ; n > 0 && r.OK(); n-- {
-			x.UserIDs = append(x.UserIDs, r.String())
-		}
-	}
+	x.UserIDs = r.Strings()
 	x.HTTPServerURL = r.String()
 	x.XField = r.Int()
 	x.W = r.Int()
