@@ -19,8 +19,11 @@ const MaxBody = 1 << 20
 // LimitBody lets a handler read at most MaxBody bytes of a request; the read beyond fails and ErrorHandler answers 413.
 func LimitBody(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Body = http.MaxBytesReader(w, r.Body, MaxBody)
-		next.ServeHTTP(w, r)
+		// A copy: the server looks at the body of its own request to see that a part was left unread. Would it not, the rest of a refused
+		// body would be taken for the next request of the connection.
+		limited := r.WithContext(r.Context())
+		limited.Body = http.MaxBytesReader(w, r.Body, MaxBody)
+		next.ServeHTTP(w, limited)
 	})
 }
 
