@@ -28,8 +28,10 @@ type cell[S any] struct {
 type record struct {
 	offset   int64
 	appended time.Time
-	stamped  bool  // appended is the broker's time, and not the writer's
-	fault    error // why it could not be decoded
+	stamped  bool // appended is the broker's time, and not the writer's
+	value    []byte
+	own      bool  // it is, byte for byte, a record of ours in flight
+	fault    error // why the value could not be decoded
 	envelope
 }
 
@@ -106,34 +108,32 @@ func (l *ledger[S, B]) expect(s Stream, c *cell[S]) expectation {
 	return expectation{stream: s, attempt: l.token(c)}
 }
 
-// apply brings the next record into the state. body is the record's body when
-// the caller has decoded these bytes already. An error means that the body cannot
-// be read: nothing changed, and the log cannot be read further by this program.
-func (l *ledger[S, B]) apply(r *record, body *B) (result[S, B], error) {
+// apply brings the next record into the state. own is the record's entry when the
+// caller has decoded these bytes already. An error means that the body cannot be
+// read: nothing changed, and the log cannot be read further by this program.
+func (l *ledger[S, B]) apply(r *record, own *Entry[B]) (result[S, B], error) {
 	var res result[S, B]
 	if r.kind == barrierKind {
 		l.next = r.offset + 1
 		res.outcome = isBarrier
 		return res, nil
 	}
-	if !l.holds(r.expects) {
+	v, ok := l.holds(r)
+	if !ok {
 		l.next = r.offset + 1
 		return res, nil
 	}
-	if body == nil {
-		b, err := l.codec.Decode(r.kind, r.body)
+	if own != nil {
+		res.entry = *own
+	} else {
+		body, err := l.codec.Decode(r.kind, r.body)
 		if err != nil {
 			return res, fmt.Errorf("read the body %q of record %d: %w", r.kind, r.offset, err)
 		}
-		body = &b
+		res.entry = entryOf(&r.envelope, body)
 	}
+	res.entry.Offset, res.entry.AppendedAt = r.offset, r.appended
 	l.next = r.offset + 1
-	v := newView[S](len(r.expects))
-	for i := range r.expects {
-		v.add(r.expects[i].stream, l.cells[r.expects[i].stream])
-	}
-	v.now = r.decidedAt
-	res.entry = entryOf(r, *body)
 	if err := foldInto(l.fold, v, res.entry); err != nil {
 		l.park(r, v)
 		res.outcome, res.err = isImpossible, err
@@ -146,26 +146,22 @@ func (l *ledger[S, B]) apply(r *record, body *B) (result[S, B], error) {
 	return res, nil
 }
 
-// holds says whether every expectation is met. Nothing can be built on a parked
-// stream: a record that tries is void.
-func (l *ledger[S, B]) holds(expects []expectation) bool {
-	if len(expects) == 0 {
-		return false
-	}
-	var none cell[S]
-	for i := range expects {
-		c := l.cells[expects[i].stream]
-		if c == nil {
-			c = &none
+// holds says whether every expectation is met, and gives the view of the streams.
+// Nothing can be built on a parked stream: a record that tries is void.
+func (l *ledger[S, B]) holds(r *record) (*View[S], bool) {
+	v := newView[S](len(r.expects))
+	v.now = r.decidedAt
+	for i := range r.expects {
+		x := &r.expects[i]
+		v.add(x.stream, l.cells[x.stream])
+		if l.token(&v.slots[i].cell) != x.attempt {
+			return nil, false
 		}
-		if l.token(c) != expects[i].attempt {
-			return false
-		}
-		if len(l.parked) > 0 && l.parked[expects[i].stream] != nil {
-			return false
+		if len(l.parked) > 0 && l.parked[x.stream] != nil {
+			return nil, false
 		}
 	}
-	return true
+	return v, len(r.expects) > 0
 }
 
 // park lets an impossible record pass without effect: only the identity of its
@@ -181,8 +177,7 @@ func (l *ledger[S, B]) park(r *record, v *View[S]) {
 
 func (l *ledger[S, B]) store(v *View[S]) {
 	for i := range v.slots {
-		s := v.slots[i].stream
-		c := l.cells[s]
+		s, c := v.slots[i].stream, v.slots[i].origin
 		if c == nil {
 			c = new(cell[S])
 			l.cells[Stream(strings.Clone(string(s)))] = c // s may keep a whole record alive
@@ -198,15 +193,15 @@ func (l *ledger[S, B]) state(s Stream) (st S, ok bool) {
 	return st, false
 }
 
-func entryOf[B any](r *record, body B) Entry[B] {
-	streams := make([]Stream, len(r.expects))
-	for i := range r.expects {
-		streams[i] = r.expects[i].stream
+// entryOf is the entry of an envelope that is not on the log yet.
+func entryOf[B any](e *envelope, body B) Entry[B] {
+	streams := make([]Stream, len(e.expects))
+	for i := range e.expects {
+		streams[i] = e.expects[i].stream
 	}
 	return Entry[B]{
-		Offset: r.offset, Attempt: r.attempt, Streams: streams, Kind: r.kind,
-		DecidedAt: timeOf(r.decidedAt), AppendedAt: r.appended,
-		Writer: r.writer, Traceparent: r.traceparent, Body: body, Sealed: r.sealed,
+		Offset: -1, Attempt: e.attempt, Streams: streams, Kind: e.kind, DecidedAt: timeOf(e.decidedAt),
+		Writer: e.writer, Traceparent: e.traceparent, Body: body, Sealed: e.sealed,
 	}
 }
 

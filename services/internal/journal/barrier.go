@@ -49,7 +49,7 @@ func (c *core[S, B]) pump() {
 		return
 	}
 	e := envelope{kind: barrierKind, attempt: c.newAttempt(), decidedAt: c.clock().UnixMicro(), writer: c.writer}
-	value, err := encodeEnvelope(&e)
+	value, err := c.encode(&e)
 	if err != nil {
 		panic("journal: encode a barrier: " + err.Error())
 	}
@@ -88,7 +88,6 @@ func (c *core[S, B]) giveUp(f *flight[S, B]) {
 	}
 	c.stats.Unknown++
 	c.settle(f, fmt.Errorf("%w: %w", ErrUnknownOutcome, errGone))
-	c.wake(f.streams)
 }
 
 // failed says whether a is the barrier in flight, and if so lets those who wait

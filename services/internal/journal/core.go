@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math"
@@ -32,7 +33,8 @@ type core[S, B any] struct {
 	seq      int64                // of the next flight
 	epoch    int64                // counts produce errors: speculation of an older epoch is dropped
 	barriers barriers[S, B]
-	waiting  int // commands waiting for a stream
+	encoder
+	waiting int // commands waiting for a stream
 
 	// Of the decision being made.
 	speculative bool
@@ -62,7 +64,7 @@ type command[S, B any] struct {
 	decide      func(*View[S]) (B, error)
 	sealed      *Sealed
 	traceparent string
-	alive       func() bool // false once the request's deadline has passed
+	gone        <-chan struct{} // closed when the request's deadline has passed
 
 	flight   *flight[S, B] // the record that stands for it, if one is in flight
 	finished bool
@@ -71,14 +73,29 @@ type command[S, B any] struct {
 	signal   chan struct{} // for whoever waits for it
 }
 
+func (cmd *command[S, B]) alive() bool {
+	select {
+	case <-cmd.gone:
+		return false
+	default:
+		return true
+	}
+}
+
 // flight is a record of ours that was appended and not read back.
 type flight[S, B any] struct {
-	seq     int64
-	attempt Attempt
-	streams []Stream
-	body    B // as decoded from the bytes appended
-	cmd     *command[S, B]
-	since   time.Time
+	seq      int64
+	envelope          // what was appended
+	value    []byte   // as bytes
+	entry    Entry[B] // as decoded from the bytes
+	specs    []*speculation[S, B]
+	cmd      *command[S, B]
+	since    time.Time
+
+	inline struct { // spares allocations
+		expects [3]expectation
+		specs   [3]*speculation[S, B]
+	}
 }
 
 // outgoing is a record to append.
@@ -207,44 +224,54 @@ func (c *core[S, B]) append(cmd *command[S, B], v *View[S], body B) {
 		c.finish(cmd, fmt.Errorf("read back the encoded decision %q: %w", kind, err))
 		return
 	}
-	r := record{offset: -1, envelope: envelope{
+	f := &flight[S, B]{seq: c.seq, cmd: cmd, since: c.mono()}
+	f.envelope = envelope{
 		kind: kind, attempt: c.newAttempt(), decidedAt: v.now, writer: c.writer,
-		traceparent: cmd.traceparent, body: data, sealed: cmd.sealed,
-		expects: make([]expectation, len(v.slots)),
-	}}
-	for i := range v.slots {
-		r.expects[i] = c.ledger.expect(v.slots[i].stream, &v.slots[i].cell)
+		traceparent: cmd.traceparent, body: data, sealed: cmd.sealed, expects: f.inline.expects[:0],
 	}
-	e := entryOf(&r, seen)
-	if err := foldInto(c.ledger.fold, v, e); err != nil {
+	for i := range v.slots {
+		f.expects = append(f.expects, c.ledger.expect(v.slots[i].stream, &v.slots[i].cell))
+	}
+	f.entry = entryOf(&f.envelope, seen)
+	if err := foldInto(c.ledger.fold, v, f.entry); err != nil {
 		c.finish(cmd, fmt.Errorf("%w: %w", ErrImpossible, err))
 		return
 	}
-	value, err := encodeEnvelope(&r.envelope)
-	if err == nil && len(value) > c.maxRecord {
-		err = fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, len(value), c.maxRecord)
+	f.value, err = c.encode(&f.envelope)
+	if err == nil && len(f.value) > c.maxRecord {
+		err = fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, len(f.value), c.maxRecord)
 	}
 	if err != nil {
 		c.finish(cmd, err)
 		return
 	}
-	f := &flight[S, B]{seq: c.seq, attempt: r.attempt, streams: e.Streams, body: seen, cmd: cmd, since: c.mono()}
 	c.seq++
 	cmd.flight = f
 	c.flights[f.attempt] = f
-	v.advance(r.attempt)
+	v.advance(f.attempt)
 	c.speculate(f, v)
-	c.appends = append(c.appends, outgoing{attempt: r.attempt, key: c.key(&e), value: value})
+	c.appends = append(c.appends, outgoing{attempt: f.attempt, key: c.key(&f.entry), value: f.value})
+}
+
+// recall fills in the envelope of a record that is one of ours in flight, byte for
+// byte, and says whether it did.
+func (c *core[S, B]) recall(r *record) bool {
+	f := c.flights[attemptIn(r.value)]
+	if f == nil || !bytes.Equal(f.value, r.value) {
+		return false
+	}
+	r.envelope, r.own = f.envelope, true
+	return true
 }
 
 // read takes the next record of the log. On an error nothing has changed.
 func (c *core[S, B]) read(r *record) error {
 	f := c.flights[r.attempt]
-	var body *B
-	if f != nil {
-		body = &f.body
+	var own *Entry[B]
+	if r.own {
+		own = &f.entry
 	}
-	res, err := c.ledger.apply(r, body)
+	res, err := c.ledger.apply(r, own)
 	if err != nil {
 		return err
 	}
@@ -269,7 +296,6 @@ func (c *core[S, B]) read(r *record) error {
 		if f != nil {
 			c.settle(f, fmt.Errorf("%w: %s: %w", ErrParked, c.ledger.subject(&res.entry), res.err))
 		}
-		c.wake(res.entry.Streams)
 	}
 	return nil
 }
@@ -280,18 +306,17 @@ func (c *core[S, B]) readApplied(f *flight[S, B], res *result[S, B]) {
 		return
 	}
 	c.land(f)
-	c.succeed(f.streams)
+	c.succeed(f.specs)
 	if f.cmd != nil {
 		c.stats.Decided++
 		f.cmd.verdict = Verdict[S, B]{Entry: res.entry, After: res.after}
 		c.finish(f.cmd, nil)
 	}
-	c.wake(f.streams)
+	c.wake(f.specs)
 }
 
 func (c *core[S, B]) readVoid(f *flight[S, B]) {
-	for _, s := range f.streams {
-		sp := c.specs[s]
+	for _, sp := range f.specs {
 		c.doom(sp, f.seq+1)
 		c.drop(sp)
 	}
@@ -300,7 +325,7 @@ func (c *core[S, B]) readVoid(f *flight[S, B]) {
 		f.cmd.flight = nil
 		c.try(f.cmd)
 	}
-	c.wake(f.streams)
+	c.wake(f.specs)
 }
 
 // failed says that a record was not acknowledged. It may be in the log, now or
@@ -376,10 +401,8 @@ func (c *core[S, B]) finish(cmd *command[S, B], err error) {
 // land takes a flight out: it was read back, or given up.
 func (c *core[S, B]) land(f *flight[S, B]) {
 	delete(c.flights, f.attempt)
-	for _, s := range f.streams {
-		if sp := c.specs[s]; sp != nil {
-			sp.remove(f)
-		}
+	for _, sp := range f.specs {
+		sp.remove(f)
 	}
 }
 
@@ -389,6 +412,7 @@ func (c *core[S, B]) settle(f *flight[S, B], err error) {
 	if f.cmd != nil {
 		c.finish(f.cmd, err)
 	}
+	c.wake(f.specs)
 }
 
 // oldest is when the oldest record still in flight was appended.

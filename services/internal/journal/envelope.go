@@ -7,26 +7,39 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin"
 )
 
-// encodeEnvelope writes a JournalRecord in Avro single-object encoding.
-func encodeEnvelope(e *envelope) ([]byte, error) {
-	r := journalrecord.JournalRecord{
-		Kind: e.kind, Attempt: journalrecord.AttemptID(e.attempt), DecidedAt: timeOf(e.decidedAt),
-		Writer: e.writer, Traceparent: e.traceparent, Body: e.body,
-	}
-	if len(e.expects) > 0 {
-		r.Expects = make([]journalrecord.Expectation, len(e.expects))
-	}
+// encoder writes envelopes, reusing what it needs for that.
+type encoder struct{ record journalrecord.JournalRecord }
+
+// encode writes a JournalRecord in Avro single-object encoding.
+func (enc *encoder) encode(e *envelope) ([]byte, error) {
+	r := &enc.record
+	expects := r.Expects[:0]
 	for i := range e.expects {
-		x := &e.expects[i]
-		r.Expects[i].Stream = string(x.stream)
-		if !x.attempt.IsZero() {
-			r.Expects[i].Attempt = (*journalrecord.AttemptID)(&x.attempt)
+		x := journalrecord.Expectation{Stream: string(e.expects[i].stream)}
+		if a := &e.expects[i].attempt; !a.IsZero() {
+			x.Attempt = (*journalrecord.AttemptID)(a)
 		}
+		expects = append(expects, x)
+	}
+	*r = journalrecord.JournalRecord{
+		Kind: e.kind, Attempt: journalrecord.AttemptID(e.attempt), Expects: expects, DecidedAt: timeOf(e.decidedAt),
+		Writer: e.writer, Traceparent: e.traceparent, Body: e.body,
 	}
 	if s := e.sealed; s != nil {
 		r.Sealed = &journalrecord.Sealed{KeyID: s.KeyID, Nonce: s.Nonce, Ciphertext: s.Ciphertext}
 	}
-	return avrobin.EncodeSingleObject(&r)
+	return avrobin.EncodeSingleObject(r)
+}
+
+// attemptIn finds the attempt of an encoded envelope without decoding it: after
+// the header and the kind. It is a guess, for who then compares all the bytes.
+func attemptIn(data []byte) (a Attempt) {
+	if len(data) > 10 && data[10] < 0x80 { // a kind of less than 64 bytes
+		if at := 11 + int(data[10])/2; len(data) >= at+len(a) {
+			copy(a[:], data[at:])
+		}
+	}
+	return a
 }
 
 // decodeEnvelope reads a JournalRecord. The schema of the envelope is frozen: there

@@ -21,12 +21,15 @@ func exampleEnvelopes() []envelope {
 
 func TestEnvelopeRoundTrip(t *testing.T) {
 	for _, e := range exampleEnvelopes() {
-		data, err := encodeEnvelope(&e)
+		data, err := new(encoder).encode(&e)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if got, err := decodeEnvelope(data); err != nil || !reflect.DeepEqual(got, e) {
 			t.Errorf("%+v came back as %+v (%v)", e, got, err)
+		}
+		if attemptIn(data) != e.attempt {
+			t.Errorf("attempt %s was found in the bytes, want %s", attemptIn(data), e.attempt)
 		}
 	}
 }
@@ -38,7 +41,7 @@ func TestEnvelopeIsAvro(t *testing.T) {
 		t.Fatal(err)
 	}
 	e := exampleEnvelopes()[1]
-	data, err := encodeEnvelope(&e)
+	data, err := new(encoder).encode(&e)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +58,7 @@ func TestEnvelopeIsAvro(t *testing.T) {
 // be written.
 func FuzzEnvelope(f *testing.F) {
 	for _, e := range exampleEnvelopes() {
-		data, err := encodeEnvelope(&e)
+		data, err := new(encoder).encode(&e)
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -67,7 +70,7 @@ func FuzzEnvelope(f *testing.F) {
 		if err != nil {
 			return
 		}
-		again, err := encodeEnvelope(&e)
+		again, err := new(encoder).encode(&e)
 		if err != nil {
 			return // what is not to be written, such as a time out of range
 		}
@@ -75,7 +78,7 @@ func FuzzEnvelope(f *testing.F) {
 		if err != nil || !reflect.DeepEqual(e, e2) {
 			t.Errorf("%+v came back as %+v (%v)", e, e2, err)
 		}
-		if third, _ := encodeEnvelope(&e2); !bytes.Equal(again, third) {
+		if third, _ := new(encoder).encode(&e2); !bytes.Equal(again, third) {
 			t.Error("two encodings of one envelope")
 		}
 	})

@@ -38,8 +38,8 @@ func (c *core[S, B]) ExpectCounts() {
 }
 
 // NewCall is a command to submit.
-func NewCall[S, B any](streams []Stream, decide func(*View[S]) (B, error), alive func() bool) *Call[S, B] {
-	return &command[S, B]{streams: streams, decide: decide, alive: alive}
+func NewCall[S, B any](streams []Stream, decide func(*View[S]) (B, error), gone <-chan struct{}) *Call[S, B] {
+	return &command[S, B]{streams: streams, decide: decide, gone: gone}
 }
 
 func (c *command[S, B]) Finished() bool                  { return c.finished }
@@ -64,11 +64,14 @@ func (c *core[S, B]) Take() (appends []Sent, done []*Call[S, B]) {
 }
 
 func (c *core[S, B]) ReadBytes(offset int64, value []byte) error {
-	e, err := decodeEnvelope(value)
-	if err != nil {
-		return err
+	r := &record{offset: offset, value: value}
+	if !c.recall(r) {
+		r.decode()
 	}
-	return c.read(&record{offset: offset, envelope: e})
+	if r.fault != nil {
+		return r.fault
+	}
+	return c.read(r)
 }
 
 // States is everything that was applied.

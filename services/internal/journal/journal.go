@@ -55,6 +55,7 @@ type Journal[S, B any] struct {
 
 	mu        sync.RWMutex
 	core      *core[S, B]
+	promise   func(*kgo.Record, error)
 	client    *kgo.Client     // nil while nothing can be appended
 	reading   context.Context // of the client's records: the process's
 	reason    error           // why nothing is served
@@ -65,6 +66,7 @@ type Journal[S, B any] struct {
 	alarm     time.Time // when the timer rings
 	warned    time.Time
 
+	signals  sync.Pool // channels to wake callers by
 	position atomic.Int64
 	waiters  waiters
 }
@@ -94,6 +96,8 @@ func New[S, B any](cfg Config[S, B]) (*Journal[S, B], error) {
 		writer: cfg.Writer, maxRecord: maxRecord, key: cfg.Key, clock: cfg.Now, mono: j.now,
 		newAttempt: newAttempts(), project: cfg.Project,
 	})
+	j.promise = j.acknowledged
+	j.signals.New = func() any { return make(chan struct{}, 1) }
 	j.position.Store(-1)
 	j.timer = time.AfterFunc(time.Hour, j.rang)
 	j.timer.Stop()
@@ -169,7 +173,7 @@ func (j *Journal[S, B]) Decide(ctx context.Context, streams []Stream, decide fun
 		opt(&o)
 	}
 	cmd := &command[S, B]{streams: streams, decide: decide, sealed: o.sealed,
-		alive: func() bool { return ctx.Err() == nil }, signal: make(chan struct{}, 1)}
+		gone: ctx.Done(), signal: j.signals.Get().(chan struct{})}
 	if j.cfg.Traceparent != nil {
 		cmd.traceparent = j.cfg.Traceparent(ctx)
 	}
@@ -178,6 +182,7 @@ func (j *Journal[S, B]) Decide(ctx context.Context, streams []Stream, decide fun
 	}
 	select {
 	case <-cmd.signal:
+		j.signals.Put(cmd.signal) // empty again
 	case <-ctx.Done():
 		j.mu.Lock()
 		j.core.abandon(cmd, context.Cause(ctx))

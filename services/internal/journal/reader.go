@@ -34,7 +34,7 @@ type reader struct {
 	batch  []record
 }
 
-// poll waits for records. An error wraps ErrDataLoss when the log does not go on
+// poll waits for records, not decoded yet. An error wraps ErrDataLoss when the log does not go on
 // where it was read to. The records are good until the next call.
 func (r *reader) poll(ctx context.Context) ([]record, error) {
 	fetches := r.client.PollFetches(ctx)
@@ -62,13 +62,18 @@ func (r *reader) poll(ctx context.Context) ([]record, error) {
 }
 
 func recordOf(rec *kgo.Record) record {
-	d := record{offset: rec.Offset, appended: rec.Timestamp.UTC(), stamped: rec.Attrs.TimestampType() == 1}
+	r := record{offset: rec.Offset, appended: rec.Timestamp.UTC(), stamped: rec.Attrs.TimestampType() == 1, value: rec.Value}
 	if rec.Attrs.IsControl() {
-		d.kind = barrierKind
-		return d
+		r.kind, r.value = barrierKind, nil // a transaction of somebody's: it changes nothing
 	}
-	d.envelope, d.fault = decodeEnvelope(rec.Value)
-	return d
+	return r
+}
+
+// decode fills in the envelope, or the fault, unless it is there.
+func (r *record) decode() {
+	if r.kind == "" {
+		r.envelope, r.fault = decodeEnvelope(r.value)
+	}
 }
 
 func lossOf(err error) bool {

@@ -132,6 +132,14 @@ func (j *Journal[S, B]) take(records []record) error {
 
 func (j *Journal[S, B]) applySome(records []record) error {
 	now := j.now()
+	j.mu.RLock()
+	for i := range records {
+		j.core.recall(&records[i])
+	}
+	j.mu.RUnlock()
+	for i := range records {
+		records[i].decode()
+	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	var err error
@@ -189,14 +197,9 @@ func (j *Journal[S, B]) act() {
 		if o.key != "" {
 			r.Key = []byte(o.key)
 		}
-		attempt := o.attempt
 		// The context is the process's: kgo fails all buffered records of the
 		// partition with the first whose own is done.
-		j.client.Produce(j.reading, r, func(_ *kgo.Record, err error) {
-			if err != nil {
-				j.failed(attempt, err)
-			}
-		})
+		j.client.Produce(j.reading, r, j.promise)
 	}
 	clear(j.core.appends)
 	j.core.appends = j.core.appends[:0]
@@ -211,14 +214,23 @@ func (j *Journal[S, B]) act() {
 	}
 }
 
-func (j *Journal[S, B]) failed(a Attempt, err error) {
+// acknowledged hears from the producer. What counts is what is read back, so only
+// errors matter.
+func (j *Journal[S, B]) acknowledged(r *kgo.Record, err error) {
+	if err == nil {
+		return
+	}
+	e, fault := decodeEnvelope(r.Value)
+	if fault != nil {
+		panic("journal: read back a record that was appended: " + fault.Error())
+	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if now := j.now(); now.Sub(j.warned) > time.Second { // they come in bursts
 		j.warned = now
-		j.cfg.Logger.Warn("records were not acknowledged", "topic", j.cfg.Topic, "attempt", a, "error", err)
+		j.cfg.Logger.Warn("records were not acknowledged", "topic", j.cfg.Topic, "attempt", e.attempt, "error", err)
 	}
-	j.core.failed(a)
+	j.core.failed(e.attempt)
 	j.act()
 }
 
@@ -265,13 +277,19 @@ func (j *Journal[S, B]) ailing() error {
 	if since, ok := j.core.oldest(); ok && j.now().Sub(since) > stuckAfter {
 		return fmt.Errorf("a record appended %s ago has not come back", j.now().Sub(since).Round(time.Second))
 	}
-	if j.skew.Abs() > maxSkew {
-		skew := j.skew
+	err := j.skewed()
+	if err != nil {
 		j.core.await(ticket[S, B]{fn: func(error) {}}) // to look at the clocks again
 		j.act()
-		return fmt.Errorf("the system clock is %s off the broker's", skew.Round(time.Millisecond))
 	}
-	return nil
+	return err
+}
+
+func (j *Journal[S, B]) skewed() error {
+	if j.skew.Abs() <= maxSkew {
+		return nil
+	}
+	return fmt.Errorf("the system clock is %s off the broker's", j.skew.Round(time.Millisecond))
 }
 
 // say keeps why nothing is served, nil when nothing speaks against it.

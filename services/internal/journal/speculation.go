@@ -28,8 +28,10 @@ const (
 
 // speculate puts a flight on top of its streams; v is the view after it.
 func (c *core[S, B]) speculate(f *flight[S, B], v *View[S]) {
+	f.specs = f.inline.specs[:0]
 	for i := range v.slots {
 		sp := c.spec(v.slots[i].stream)
+		f.specs = append(f.specs, sp)
 		sp.on, sp.epoch = true, c.epoch
 		sp.head = v.slots[i].cell
 		sp.flights = append(sp.flights, f)
@@ -93,7 +95,7 @@ func (c *core[S, B]) overtaken(streams []Stream) {
 // doom marks the flights on a stream from seq on as void to be, and with them what
 // was built on them on other streams.
 func (c *core[S, B]) doom(sp *speculation[S, B], seq int64) {
-	if sp == nil || seq >= sp.doomed {
+	if seq >= sp.doomed {
 		return
 	}
 	before := sp.doomed
@@ -102,8 +104,8 @@ func (c *core[S, B]) doom(sp *speculation[S, B], seq int64) {
 		if f.seq < seq || f.seq >= before {
 			continue
 		}
-		for _, s := range f.streams {
-			if other := c.specs[s]; other != nil && other != sp {
+		for _, other := range f.specs {
+			if other != sp {
 				c.drop(other)
 				c.doom(other, f.seq)
 			}
@@ -112,9 +114,9 @@ func (c *core[S, B]) doom(sp *speculation[S, B], seq int64) {
 }
 
 // succeed widens the window of streams on which a record of ours was applied.
-func (c *core[S, B]) succeed(streams []Stream) {
-	for _, s := range streams {
-		if sp := c.specs[s]; sp != nil && sp.window > 0 {
+func (c *core[S, B]) succeed(specs []*speculation[S, B]) {
+	for _, sp := range specs {
+		if sp.window > 0 {
 			if sp.window *= 2; sp.window > maxWindow {
 				sp.window = 0
 			}
@@ -123,12 +125,8 @@ func (c *core[S, B]) succeed(streams []Stream) {
 }
 
 // wake decides the commands that waited for the streams, as far as they may go.
-func (c *core[S, B]) wake(streams []Stream) {
-	for _, s := range streams {
-		sp := c.specs[s]
-		if sp == nil {
-			continue
-		}
+func (c *core[S, B]) wake(specs []*speculation[S, B]) {
+	for _, sp := range specs {
 		for len(sp.waiting) > 0 && !c.blocked(sp) {
 			cmd := sp.waiting[0]
 			sp.waiting[0] = nil

@@ -260,6 +260,7 @@ func (s *Subscriber[S, B]) from(ctx context.Context, client *kgo.Client) (int64,
 
 // fold applies a record; it gives a delivery when an entry was applied.
 func (s *Subscriber[S, B]) fold(l *ledger[S, B], r *record) (*delivered[S, B], error) {
+	r.decode()
 	if r.fault != nil {
 		return nil, errStuck{fmt.Errorf("record %d: %w", r.offset, r.fault)}
 	}

@@ -120,6 +120,7 @@ type View[S any] struct {
 
 type slot[S any] struct {
 	stream Stream
+	origin *cell[S] // where the cell is kept
 	cell[S]
 }
 
@@ -187,7 +188,7 @@ func newView[S any](n int) *View[S] {
 
 // add lets the view see c, the stream's cell; nil when nothing was applied to it.
 func (v *View[S]) add(s Stream, c *cell[S]) {
-	v.slots = append(v.slots, slot[S]{stream: s})
+	v.slots = append(v.slots, slot[S]{stream: s, origin: c})
 	if c != nil {
 		v.slots[len(v.slots)-1].cell = *c
 	}

@@ -1,0 +1,55 @@
+package journal
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+)
+
+type nothing struct{}
+
+func (nothing) Encode(int) (string, []byte, error) { return "n", nil, nil }
+func (nothing) Decode(string, []byte) (int, error) { return 0, nil }
+
+// An instance whose clock is more than five seconds off the broker's is not ready,
+// where the broker stamps records.
+func TestClockGuard(t *testing.T) {
+	begun := time.Unix(1_700_000_000, 0)
+	for _, test := range []struct {
+		stamp   time.Time
+		stamped bool
+		want    time.Duration
+	}{
+		{begun.Add(20 * time.Millisecond), true, 0},                              // between append and reading
+		{begun.Add(-400 * time.Microsecond), true, 0},                            // whole milliseconds
+		{begun.Add(-6 * time.Second), true, 6 * time.Second},                     // we are ahead
+		{begun.Add(50*time.Millisecond + 6*time.Second), true, -6 * time.Second}, // we are behind
+		{begun.Add(time.Hour), false, 0},                                         // the writer's own time says nothing
+	} {
+		j, err := New(Config[int, int]{Topic: "t", Writer: "w", Codec: nothing{}, Fold: func(*View[int], Entry[int]) error { return nil }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		j.reason, j.core.ready = nil, true
+		own := Attempt{1}
+		j.core.barriers.flying, j.core.barriers.since = own, begun
+		r := &record{appended: test.stamp, stamped: test.stamped, envelope: envelope{attempt: own}}
+		j.compareClock(r, begun.Add(50*time.Millisecond))
+		if j.skew != test.want {
+			t.Errorf("stamp %s: skew %s, want %s", test.stamp.Sub(begun), j.skew, test.want)
+		}
+		j.core.appends = nil
+		j.core.barriers.next = nil
+		err = j.skewed()
+		if off := test.want != 0; off != (err != nil) || off && !strings.Contains(err.Error(), "off the broker's") {
+			t.Errorf("skew %s: %v", j.skew, err)
+		}
+		if j.say(err); errors.Is(j.Ready(), ErrNotReady) != (err != nil) {
+			t.Errorf("skew %s: ready says %v", j.skew, j.Ready())
+		}
+		if j.unguarded == test.stamped {
+			t.Errorf("stamped %v, and the guard is said to be off: %v", test.stamped, j.unguarded)
+		}
+	}
+}
