@@ -353,6 +353,14 @@ func TestImpossibleRecordParksItsSubject(t *testing.T) {
 		if _, err := Do(t.Context(), j, Buy("1", "k4", 1)); !errors.Is(err, journal.ErrParked) {
 			t.Errorf("on the parked stream: %v", err)
 		}
+		// What that program builds on it is void.
+		w := Must(t, other, Buy("1", "k6", 1))
+		if err := j.WaitFor(t.Context(), w.Offset); err != nil {
+			t.Fatal(err)
+		}
+		if got := spent(j, "1"); got != 0 {
+			t.Errorf("spent %d on a parked stream", got)
+		}
 		if v := Must(t, j, Buy("2", "k5", 1)); v.Body.Kind != "bought" || j.Stats().Parked != 1 {
 			t.Errorf("beside it: %+v", v.Body)
 		}

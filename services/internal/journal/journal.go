@@ -133,6 +133,8 @@ func (j *Journal[S, B]) readiness() error {
 		return fmt.Errorf("%w: %w", ErrNotReady, errStopped)
 	case j.reason != nil:
 		return fmt.Errorf("%w: %w", ErrNotReady, j.reason)
+	case j.skewed() != nil:
+		return fmt.Errorf("%w: %w", ErrNotReady, j.skewed())
 	case !j.core.ready:
 		return fmt.Errorf("%w: reading the log, at %d", ErrNotReady, j.core.ledger.next)
 	}
