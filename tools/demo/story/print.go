@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,11 +19,7 @@ const width = 120
 type teller struct{ out io.Writer }
 
 func (t *teller) line(format string, args ...any) {
-	text := []rune(strings.TrimRight(fmt.Sprintf(format, args...), " "))
-	if len(text) > width {
-		text = append(text[:width-1], '…')
-	}
-	fmt.Fprintln(t.out, string(text))
+	fmt.Fprintln(t.out, cut(strings.TrimRight(fmt.Sprintf(format, args...), " "), width))
 }
 
 func (t *teller) progress(format string, args ...any) { t.line("  · "+format, args...) }
@@ -42,11 +40,27 @@ func (t *teller) request(q request) {
 	}
 	t.line("%-70s %-11s %s", head, q.to.Name(), strings.Join(about, ", "))
 	if q.body != nil {
-		data, err := json.Marshal(q.body)
-		if err == nil {
-			t.line("             %s", data)
+		for _, l := range wrap(members(q.body), width-6) {
+			t.line("      %s", l)
 		}
 	}
+}
+
+// members writes a body's members in the order of their names, without the punctuation of JSON.
+func members(v any) string {
+	m, ok := v.(map[string]any)
+	if !ok || m["currency"] != nil {
+		return short(v)
+	}
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(m)) {
+		if inner, ok := m[name].(map[string]any); ok && inner["currency"] == nil {
+			parts = append(parts, name+" {"+members(inner)+"}")
+			continue
+		}
+		parts = append(parts, name+" "+short(m[name]))
+	}
+	return strings.Join(parts, ", ")
 }
 
 // answer shows the status and what matters of the body.
@@ -63,8 +77,8 @@ func summary(a answer) string {
 	case a.text("code") != "":
 		return problemSummary(a)
 	case a.text("operationRef") != "" && a.text("type") == "PURCHASE":
-		return fmt.Sprintf("%s %s %s for %s; outstanding %s of %s, judged by contract version %v", a.text("operationRef"), a.text("status"),
-			money(a.at("amount")), a.text("period"), money(a.at("judgement.outstanding")), money(a.at("judgement.ceiling")), a.at("judgement.contractVersion"))
+		return fmt.Sprintf("%s %s %s for %s; outstanding then %s of %s, by contract version %v", a.text("operationRef"), a.text("status"),
+			money(a.at("amount")), a.text("period"), plain(a.at("judgement.outstanding")), money(a.at("judgement.ceiling")), a.at("judgement.contractVersion"))
 	case a.text("operationRef") != "":
 		return fmt.Sprintf("%s %s %s of %s, lowers %s", a.text("operationRef"), a.text("status"), money(a.at("amount")), a.text("purchaseRef"), a.text("period"))
 	case a.text("invoiceRef") != "":
@@ -111,9 +125,8 @@ func (t *teller) eligibility(instance string, a answer) {
 	if a.at("eligible") != true {
 		verdict = fmt.Sprintf("may not buy %v", a.at("reasons"))
 	}
-	t.line("    = %s: %s v%v, mandate %s, outstanding %s (%s not invoiced + %s not settled) of %s; %s", instance, a.text("status"),
-		a.at("contractVersion"), a.text("mandate.status"), plain(a.at("outstanding.total")), plain(a.at("outstanding.notInvoiced")),
-		plain(a.at("outstanding.notSettled")), money(a.at("ceiling")), verdict)
+	t.line("    = %s: %s v%v, mandate %s, not invoiced %s + not settled %s of %s, %s", instance, a.text("status"), a.at("contractVersion"),
+		a.text("mandate.status"), plain(a.at("outstanding.notInvoiced")), plain(a.at("outstanding.notSettled")), money(a.at("ceiling")), verdict)
 }
 
 // show prints records as the observer read them: where, about which contract, what, and for a log record what it builds on.
@@ -154,12 +167,17 @@ func buildsOn(rec observer.Record) string {
 	if rec.Void() {
 		verdict = "VOID"
 	}
-	text := []rune("on " + strings.Join(parts, ", "))
-	const room = width - 54 - 8
-	if len(text) > room {
-		text = append(text[:room-1], '…')
+	const room = width - 52 - 8
+	return fmt.Sprintf("%-*s %s", room, cut("on "+strings.Join(parts, ", "), room), verdict)
+}
+
+// cut shortens a text to n columns.
+func cut(text string, n int) string {
+	r := []rune(text)
+	if len(r) <= n {
+		return text
 	}
-	return fmt.Sprintf("%-*s %s", room, string(text), verdict)
+	return string(r[:n-1]) + "…"
 }
 
 func shortID(id string) string {
@@ -192,10 +210,11 @@ func eventSummary(rec observer.Record) string {
 			}
 		}
 		if o, ok := v["outstanding"].(map[string]any); ok {
-			text += ", outstanding " + plain(o["notInvoiced"]) + "+" + plain(o["notSettled"])
+			text += ", outstanding " + plain(o["notInvoiced"]) + " + " + plain(o["notSettled"])
 		}
 	}
-	return fmt.Sprintf("%s  id %s", strings.TrimSpace(text), shortID(rec.Headers["ce_id"]))
+	const room = width - 52 - 18
+	return fmt.Sprintf("%-*s id %s", room, cut(strings.TrimSpace(text), room), shortID(rec.Headers["ce_id"]))
 }
 
 // money prints an amount object, of an answer or of a record.
