@@ -77,7 +77,7 @@ func summary(a answer) string {
 	case a.text("code") != "":
 		return problemSummary(a)
 	case a.text("operationRef") != "" && a.text("type") == "PURCHASE":
-		return fmt.Sprintf("%s %s %s for %s; outstanding then %s of %s, by contract version %v", a.text("operationRef"), a.text("status"),
+		return fmt.Sprintf("%s %s %s for %s; outstanding then %s of %s, by contract v%v", a.text("operationRef"), a.text("status"),
 			money(a.at("amount")), a.text("period"), plain(a.at("judgement.outstanding")), money(a.at("judgement.ceiling")), a.at("judgement.contractVersion"))
 	case a.text("operationRef") != "":
 		return fmt.Sprintf("%s %s %s of %s, lowers %s", a.text("operationRef"), a.text("status"), money(a.at("amount")), a.text("purchaseRef"), a.text("period"))
@@ -99,7 +99,7 @@ func problemSummary(a answer) string {
 	}
 	for _, name := range []string{"outstanding", "ceiling", "available"} {
 		if a.amount(name) >= 0 {
-			more = append(more, name+" "+money(a.at(name)))
+			more = append(more, name+" "+plain(a.at(name)))
 		}
 	}
 	if len(more) > 0 {
@@ -119,14 +119,22 @@ func contractSummary(c map[string]any) string {
 	return text
 }
 
-// eligibility shows the read model after a step, as an instance gives it.
-func (t *teller) eligibility(instance string, a answer) {
+// eligibility shows the read model after a step, as the instances give it.
+func (t *teller) eligibility(instances string, a answer) {
 	verdict := "may buy"
 	if a.at("eligible") != true {
 		verdict = fmt.Sprintf("may not buy %v", a.at("reasons"))
 	}
-	t.line("    = %s: %s v%v, mandate %s, not invoiced %s + not settled %s of %s, %s", instance, a.text("status"), a.at("contractVersion"),
-		a.text("mandate.status"), plain(a.at("outstanding.notInvoiced")), plain(a.at("outstanding.notSettled")), money(a.at("ceiling")), verdict)
+	t.line("    = %s: %s v%v, mandate %s, outstanding %s + %s of %s, %s", instances, a.text("status"), a.at("contractVersion"),
+		a.text("mandate.status"), plain(a.at("outstanding.notInvoiced")), plain(a.at("outstanding.notSettled")), plain(a.at("ceiling")), verdict)
+}
+
+// legend says how to read what follows.
+func (t *teller) legend() {
+	t.line("")
+	t.line("    > a request and its body      < the answer      = the read model afterwards: outstanding is not invoiced + not settled")
+	t.line("    topic @offset key message: a log record builds on (\"on\") the records at those offsets, or on nothing yet (\"new\"), and is")
+	t.line("    applied only while they are the last of their streams; an event's id names the attempt it was derived from")
 }
 
 // show prints records as the observer read them: where, about which contract, what, and for a log record what it builds on.
@@ -139,6 +147,8 @@ func (r *run) show(records []observer.Record) {
 			r.t.line("%s %v", head, rec.Err)
 		case rec.Envelope != nil:
 			r.t.line("%s %s", head, buildsOn(rec))
+		case r.twice[place{rec.Topic, rec.Offset}]:
+			r.t.line("%s %-*s id %s", head, width-53-17, "again: delivered twice, readers know it by its id", shortID(rec.Headers["ce_id"]))
 		default:
 			r.t.line("%s %s", head, eventSummary(rec))
 		}
@@ -167,7 +177,7 @@ func buildsOn(rec observer.Record) string {
 	if rec.Void() {
 		verdict = "VOID"
 	}
-	const room = width - 52 - 8
+	const room = width - 53 - 8
 	return fmt.Sprintf("%-*s %s", room, cut("on "+strings.Join(parts, ", "), room), verdict)
 }
 
@@ -196,24 +206,26 @@ func eventSummary(rec observer.Record) string {
 		return "tombstone"
 	case v["contract"] != nil:
 		c, _ := v["contract"].(map[string]any)
-		text = fmt.Sprintf("v%v %v ceiling %s", v["version"], c["status"], money(c["ceiling"]))
-		if m, ok := c["mandate"].(map[string]any); ok {
-			text += fmt.Sprintf(", mandate %v", m["status"])
+		text = fmt.Sprintf("v%v %v, ceiling %s", v["version"], c["status"], plain(c["ceiling"]))
+		if m, ok := c["mandate"].(map[string]any); ok && m["revokedAt"] == nil {
+			text += ", mandate signed"
+		} else if ok {
+			text += ", mandate revoked"
 		}
 		if cause, ok := v["cause"]; ok {
 			text += fmt.Sprintf(", %v", cause)
 		}
 	default:
-		for _, name := range []string{"operationRef", "invoiceRef", "kind", "period", "amount", "total", "reasons", "phase", "reason", "percent"} {
+		for _, name := range []string{"operationRef", "invoiceRef", "reasons", "kind", "amount", "total", "period", "phase", "reason", "percent"} {
 			if v[name] != nil {
 				text += " " + short(v[name])
 			}
 		}
 		if o, ok := v["outstanding"].(map[string]any); ok {
-			text += ", outstanding " + plain(o["notInvoiced"]) + " + " + plain(o["notSettled"])
+			text += ", now " + plain(o["notInvoiced"]) + " + " + plain(o["notSettled"])
 		}
 	}
-	const room = width - 52 - 18
+	const room = width - 53 - 17
 	return fmt.Sprintf("%-*s id %s", room, cut(strings.TrimSpace(text), room), shortID(rec.Headers["ce_id"]))
 }
 

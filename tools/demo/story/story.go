@@ -152,7 +152,8 @@ func newRun(ctx context.Context, o Options, c *cluster.Cluster, t *teller) (*run
 	if err != nil {
 		return nil, err
 	}
-	r := &run{c: c, t: t, seen: seen, client: &http.Client{Transport: o.Transport, Timeout: 15 * time.Second}, customer: "CE-ACME"}
+	r := &run{c: c, t: t, seen: seen, client: &http.Client{Transport: o.Transport, Timeout: 15 * time.Second}, customer: "CE-ACME",
+		ids: map[string]bool{}, twice: map[place]bool{}}
 	if len(o.Brokers) > 0 { // what earlier runs left on the topics is not ours
 		r.suffix = "-" + time.Now().UTC().Format("20060102150405")
 		r.customer += r.suffix
@@ -161,11 +162,13 @@ func newRun(ctx context.Context, o Options, c *cluster.Cluster, t *teller) (*run
 		seen.Close()
 		return nil, err
 	}
-	r.mark = seen.Mark()
+	r.unshown()
+	r.waiting = nil // what was there before is not the story's
 	return r, nil
 }
 
 func (r *run) play(ctx context.Context, all []step) error {
+	r.t.legend()
 	for i, s := range all {
 		r.t.line("")
 		r.t.line("%2d  %s", i+1, s.title)
@@ -186,7 +189,7 @@ func (r *run) scene(ctx context.Context, s step) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, stepIn)
 	defer cancel()
 	r.ctx = ctx
-	before := r.checks
+	before, began := r.checks, time.Now()
 	defer func() { // checks that fail give up at once, from wherever they are
 		switch p := recover().(type) {
 		case nil:
@@ -197,7 +200,7 @@ func (r *run) scene(ctx context.Context, s step) (err error) {
 			panic(p)
 		}
 		if err == nil {
-			r.t.line("    ok, %d checks", r.checks-before)
+			r.t.line("    ok, %d checks, %.2f s", r.checks-before, time.Since(began).Seconds())
 		}
 	}()
 	if err := s.play(r); errors.Is(err, errGoesOn) {
