@@ -40,9 +40,7 @@ func (t *teller) request(q request) {
 	}
 	t.line("%-70s %-11s %s", head, q.to.Name(), strings.Join(about, ", "))
 	if q.body != nil {
-		for _, l := range wrap(members(q.body), width-6) {
-			t.line("      %s", l)
-		}
+		t.wrapped("      ", "      ", members(q.body))
 	}
 }
 
@@ -69,7 +67,17 @@ func (t *teller) answer(a answer) {
 	if a.replayed() {
 		replayed = ", replayed"
 	}
-	t.line("    < %d%s  %s", a.status, replayed, summary(a))
+	t.wrapped(fmt.Sprintf("    < %d%s  ", a.status, replayed), "      ", summary(a))
+}
+
+// wrapped writes a text after a head, and what does not fit into the line below, after another.
+func (t *teller) wrapped(head, next, text string) {
+	for i, l := range wrap(text, width-len(head)) {
+		if i > 0 {
+			head = next
+		}
+		t.line("%s%s", head, l)
+	}
 }
 
 func summary(a answer) string {
@@ -123,10 +131,10 @@ func contractSummary(c map[string]any) string {
 func (t *teller) eligibility(instances string, a answer) {
 	verdict := "may buy"
 	if a.at("eligible") != true {
-		verdict = fmt.Sprintf("may not buy %v", a.at("reasons"))
+		verdict = "may not buy: " + strings.Trim(fmt.Sprint(a.at("reasons")), "[]")
 	}
-	t.line("    = %s: %s v%v, mandate %s, outstanding %s + %s of %s, %s", instances, a.text("status"), a.at("contractVersion"),
-		a.text("mandate.status"), plain(a.at("outstanding.notInvoiced")), plain(a.at("outstanding.notSettled")), plain(a.at("ceiling")), verdict)
+	t.wrapped(fmt.Sprintf("    = %s: ", instances), "      ", fmt.Sprintf("%s v%v, mandate %s, outstanding %s + %s of %s, %s", a.text("status"), a.at("contractVersion"),
+		a.text("mandate.status"), plain(a.at("outstanding.notInvoiced")), plain(a.at("outstanding.notSettled")), plain(a.at("ceiling")), verdict))
 }
 
 // legend says how to read what follows.
@@ -141,14 +149,14 @@ func (t *teller) legend() {
 func (r *run) show(records []observer.Record) {
 	for _, rec := range records {
 		topic := strings.TrimSuffix(rec.Topic, ".v1")
-		head := fmt.Sprintf("    %-15s @%-4d %-6s %-19s", topic, rec.Offset, rec.Key, rec.Type)
+		head := fmt.Sprintf("    %-15s @%-4d %-11s %-19s", topic, rec.Offset, rec.Key, rec.Type)
 		switch {
 		case rec.Err != nil:
 			r.t.line("%s %v", head, rec.Err)
 		case rec.Envelope != nil:
 			r.t.line("%s %s", head, buildsOn(rec))
 		case r.twice[place{rec.Topic, rec.Offset}]:
-			r.t.line("%s %-*s id %s", head, width-53-17, "again: delivered twice, readers know it by its id", shortID(rec.Headers["ce_id"]))
+			r.t.line("%s %-*s id %s", head, width-58-17, "again: delivered twice, readers know it by its id", shortID(rec.Headers["ce_id"]))
 		default:
 			r.t.line("%s %s", head, eventSummary(rec))
 		}
@@ -177,7 +185,7 @@ func buildsOn(rec observer.Record) string {
 	if rec.Void() {
 		verdict = "VOID"
 	}
-	const room = width - 53 - 8
+	const room = width - 58 - 8
 	return fmt.Sprintf("%-*s %s", room, cut("on "+strings.Join(parts, ", "), room), verdict)
 }
 
@@ -225,7 +233,7 @@ func eventSummary(rec observer.Record) string {
 			text += ", now " + plain(o["notInvoiced"]) + " + " + plain(o["notSettled"])
 		}
 	}
-	const room = width - 53 - 17
+	const room = width - 58 - 17
 	return fmt.Sprintf("%-*s id %s", room, cut(strings.TrimSpace(text), room), shortID(rec.Headers["ce_id"]))
 }
 

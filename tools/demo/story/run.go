@@ -341,7 +341,7 @@ func (r *run) eligibility(amount int64) answer {
 		}
 		first, instances = a, append(instances, s.Name())
 	}
-	r.t.eligibility(strings.Join(instances, ", "), first)
+	r.t.eligibility(strings.Join(instances, " and "), first)
 	return first
 }
 

@@ -34,7 +34,7 @@ func steps() []step {
 		{"The contract service is stopped: purchases go on", "Billing never calls it. Availability of one is not availability of the other.", withoutContract},
 		{"Contract is back, and the contract is suspended", "Billing refuses from the position in its log where it read the suspension.", suspends},
 		{"The contract is reinstated", "", reinstates},
-		{"billing-1 is killed with SIGKILL, and comes back", "Its state is its log: replayed to the end before it answers, and it answers the same.", kills},
+		{"billing-1 is killed with SIGKILL, and comes back", "Its state is its log: it answers the same as before. Until the broker gives it up for dead (6 s) nobody publishes; what it had not yet confirmed is published again.", kills},
 		{"The month ends", "Closing the month and issuing the invoice is one record a contract. Running it again adds nothing.", monthEnds},
 		{"The invoice is collected", "Billing does not free the ceiling, collection does.", collects},
 		{"The next month's debit is rejected", "Billing says so on its public topic; contract reads it and suspends the contract; billing reads that.", rejected},
