@@ -140,9 +140,9 @@ func (t *teller) eligibility(instances string, a answer) {
 // legend says how to read what follows.
 func (t *teller) legend() {
 	t.line("")
-	t.line("    > a request and its body      < the answer      = the read model afterwards: outstanding is not invoiced + not settled")
-	t.line("    topic @offset key message: a log record builds on (\"on\") the records at those offsets, or on nothing yet (\"new\"), and is")
-	t.line("    applied only while they are the last of their streams; an event's id names the attempt it was derived from")
+	t.line("    >  a request and its body     <  the answer     =  the read model afterwards; outstanding: not invoiced + not settled")
+	t.line("    topic @offset key message: a log record says which records it builds on (\"on\"; \"new\": on none yet) and is applied")
+	t.line("    only while those are the last of their streams; the id of an event names the record that it was derived from")
 }
 
 // show prints records as the observer read them: where, about which contract, what, and for a log record what it builds on.
