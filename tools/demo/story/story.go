@@ -59,12 +59,18 @@ func Play(ctx context.Context, o Options) (err error) {
 		defer func() {
 			if err == nil {
 				err = os.RemoveAll(o.Dir)
+			} else { // what may tell why is kept
+				_ = os.RemoveAll(filepath.Join(o.Dir, "bin"))
 			}
 		}()
 	}
 	defer func() {
-		if err != nil {
-			err = fmt.Errorf("%w\nthe logs are in %s", err, filepath.Join(o.Dir, "logs"))
+		logs := filepath.Join(o.Dir, "logs")
+		if _, none := os.Stat(logs); err != nil && none == nil {
+			err = fmt.Errorf("%w\nthe logs are in %s", err, logs)
+		}
+		if err != nil && ctx.Err() != nil {
+			err = fmt.Errorf("interrupted: %w", err)
 		}
 	}()
 	t := &teller{out: o.Out}
