@@ -43,6 +43,9 @@ func (p *prober) all(ctx context.Context) error {
 	for _, probe := range billingProbes(s) {
 		p.send(ctx, p.billing+"/billing/v1", probe)
 	}
+	if err := p.amend(ctx); err != nil {
+		return err
+	}
 	p.reusedKey(ctx, p.contract+"/refcontract/v1/contracts", newContract, strings.Replace(newContract, "CE-PROBE", "CE-OTHER", 1), http.StatusCreated)
 	p.reusedKey(ctx, p.billing+"/billing/v1/operations", refusedPurchase(s), strings.Replace(refusedPurchase(s), "ORD-PROBE", "ORD-OTHER", 1), http.StatusUnprocessableEntity)
 	return nil
@@ -50,6 +53,8 @@ func (p *prober) all(ctx context.Context) error {
 
 const newContract = `{"customerRef":"CE-PROBE","sellerRef":"AG-PROBE","ceiling":{"amount":100000,"currency":"EUR"},"validFrom":"2026-01-01T00:00:00Z",
 "buyer":{"legalName":"CSE PROBE","siren":"732829320","vatNumber":"FR44732829320","billingAddress":{"line1":"12 rue de la Paix","postalCode":"75002","city":"Paris","country":"FR"}}}`
+
+const signedMandate = `{"rum":"RUM-PROBE","ics":"FR72ZZZ123456","scheme":"B2B","signedAt":"2026-01-01T00:00:00Z","iban":"FR76 3000 6000 0112 3456 7890 189","owner":"CSE"}`
 
 func refusedPurchase(s subjects) string {
 	return fmt.Sprintf(`{"type":"PURCHASE","contractRef":%q,"orderRef":"ORD-PROBE","amount":{"amount":1,"currency":"XTS"}}`, s.contract)
@@ -62,7 +67,7 @@ func contractProbes(s subjects) []probe {
 	one := "/contracts/" + s.contract
 	big := `{"customerRef":"` + strings.Repeat("x", 2<<20) + `"}`
 	suspend := `{"action":"SUSPEND","reason":"probe"}`
-	mandate := `{"rum":"RUM-PROBE","ics":"FR72ZZZ123456","scheme":"B2B","signedAt":"2026-01-01T00:00:00Z","iban":"FR76 3000 6000 0112 3456 7890 188","owner":"CSE"}`
+	mandate := strings.Replace(signedMandate, "7890 189", "7890 188", 1) // a wrong check digit
 	return []probe{
 		{method: "GET", path: "/contracts?limit=1", status: 200},
 		{method: "GET", path: "/contracts?customerRef=CE-NOBODY", status: 200},
@@ -123,6 +128,62 @@ func billingProbes(s subjects) []probe {
 		{method: "POST", path: invoice + "/settlement", body: `{"outcome":"RETURNED","reason":"MD01"}`, status: 501, code: "not-built"},
 		{method: "POST", path: invoice + "/settlement", body: `{"outcome":"SETTLED_OTHERWISE","reference":"VIR-1"}`, status: 501, code: "not-built"},
 		{method: "POST", path: "/invoices/BIL-2026-999999/settlement", body: `{"outcome":"PRESENTED"}`, status: 404, code: "invoice-not-found"},
+	}
+}
+
+// amend does with a contract of its own what the story leaves out: it raises the ceiling, and buys until the threshold is passed.
+func (p *prober) amend(ctx context.Context) error {
+	var c struct {
+		ContractRef, Status string
+		Version             int64
+	}
+	contracts := p.contract + "/refcontract/v1/contracts"
+	created := strings.Replace(newContract, "CE-PROBE", "CE-AMENDED-"+p.run, 1)
+	p.send(ctx, contracts, probe{method: "POST", body: created, status: 201})
+	var page struct {
+		Items []struct{ ContractRef string }
+	}
+	if err := p.get(ctx, contracts+"?customerRef=CE-AMENDED-"+p.run, &page); err != nil || len(page.Items) != 1 {
+		return fmt.Errorf("find the contract to amend: %d found: %w", len(page.Items), err)
+	}
+	one := contracts + "/" + page.Items[0].ContractRef
+	p.send(ctx, one, probe{method: "PUT", path: "/mandate", body: signedMandate, header: map[string]string{"If-Match": `"1"`}, status: 200})
+	err := p.until(ctx, "the contract is active", one, &c, func() bool { return c.Status == "ACTIVE" })
+	if err != nil {
+		return err
+	}
+	raise := `{"action":"AMEND","ceiling":{"amount":200000,"currency":"EUR"},"reason":"probe"}`
+	p.send(ctx, one, probe{method: "PATCH", body: raise, header: map[string]string{"If-Match": fmt.Sprintf(`"%d"`, c.Version)}, status: 200})
+	var known struct {
+		Items []struct{ ContractVersion int64 }
+	}
+	err = p.until(ctx, "billing knows the new ceiling", p.billing+"/billing/v1/subscriptions?contractRef="+c.ContractRef, &known, func() bool {
+		return len(known.Items) == 1 && known.Items[0].ContractVersion > c.Version
+	})
+	if err != nil {
+		return err
+	}
+	purchase := fmt.Sprintf(`{"type":"PURCHASE","contractRef":%q,"orderRef":"ORD-AMENDED","amount":{"amount":170000,"currency":"EUR"}}`, c.ContractRef)
+	p.send(ctx, p.billing+"/billing/v1/operations", probe{method: "POST", body: purchase, status: 201})
+	return nil
+}
+
+// until reads a place again and again until enough holds, for a bounded time.
+func (p *prober) until(ctx context.Context, what, url string, into any, enough func() bool) error {
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+	defer cancel()
+	for {
+		if err := p.get(ctx, url, into); err != nil {
+			return fmt.Errorf("wait until %s: %w", what, err)
+		}
+		if enough() {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait until %s: %w", what, ctx.Err())
+		case <-time.After(50 * time.Millisecond):
+		}
 	}
 }
 
