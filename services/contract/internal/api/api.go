@@ -66,6 +66,9 @@ type handler struct {
 
 func (h *handler) CreateContract(ctx context.Context, body *contractapi.NewContract, params contractapi.CreateContractParams) (*contractapi.CreatedContractHeaders, error) {
 	command := subscribe(body)
+	if err := contract.Check(command); err != nil {
+		return nil, err
+	}
 	req, err := request(ctx, "createContract", params.IdempotencyKey, "", command)
 	if err != nil {
 		return nil, err
@@ -101,6 +104,9 @@ func (h *handler) RevokeMandate(ctx context.Context, params contractapi.RevokeMa
 
 // change decides a command on an existing contract.
 func (h *handler) change(ctx context.Context, operation string, ref contractapi.ContractRef, key, ifMatch contractapi.OptString, command contract.Command) (*contractapi.ChangedContractHeaders, error) {
+	if err := contract.Check(command); err != nil {
+		return nil, about(ref, err)
+	}
 	req, err := request(ctx, operation, key, string(ref), command)
 	if err != nil {
 		return nil, err

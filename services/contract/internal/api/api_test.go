@@ -390,6 +390,8 @@ func TestBadRequestsAreExplainedAndRecordNothing(t *testing.T) {
 		"unknown action":          {patch(`{"action":"PAUSE"}`), 400, "invalid-request", "detail"},
 		"another action's term":   {patch(`{"action":"REINSTATE","ceiling":{"amount":1,"currency":"EUR"}}`), 400, "invalid-request", "ceiling"},
 		"reason missing":          {patch(`{"action":"SUSPEND"}`), 400, "invalid-request", "reason"},
+		"body before existence":   {call{method: "PUT", path: "/contracts/CTR-99/mandate", body: strings.Replace(signedMandate, "890 189", "890 188", 1)}, 400, "invalid-request", "/iban"},
+		"body before If-Match":    {call{method: "PUT", path: at + "/mandate", ifMatch: `"1"`, body: strings.Replace(signedMandate, "890 189", "890 188", 1)}, 400, "invalid-request", "/iban"},
 		"IBAN mistyped":           {sign("890 189", "890 188"), 400, "invalid-request", "/iban"},
 		"IBAN of no SEPA country": {sign("FR76 3000 6000 0112 3456 7890 189", "TR330006100519786457841326"), 400, "invalid-request", "/iban"},
 		"ICS mistyped":            {sign("FR72ZZZ123456", "FR73ZZZ123456"), 400, "invalid-request", "/ics"},

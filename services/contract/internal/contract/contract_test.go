@@ -188,7 +188,7 @@ func TestEveryFaultIsNamed(t *testing.T) {
 
 	c := play(t, active...)
 	badSign := SignMandate{RUM: "/x", ICS: "FR00ZZZ123456", Scheme: "B2C", SignedAt: begin.Add(time.Hour), Account: Account{IBAN: "FR76", BIC: "X", Owner: " "}}
-	if got, want := faultsOf(t, c, badSign, begin), "/rum /ics /scheme /signedAt /iban /bic /owner"; got != want {
+	if got, want := faultsOf(t, c, badSign, begin), "/rum /ics /scheme /iban /bic /owner /signedAt"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	past := begin.Add(-time.Hour)

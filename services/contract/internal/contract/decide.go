@@ -21,6 +21,16 @@ type Command interface {
 	decide(c *Contract, now time.Time) (Event, error)
 }
 
+// Check says what is wrong with a command whatever the contract's state and the time are: *Invalid, or nil. So the body of a
+// request is judged before the contract is looked at. Decide checks the same.
+func Check(command Command) error {
+	var f faults
+	if c, ok := command.(interface{ check(*faults) }); ok {
+		c.check(&f)
+	}
+	return f.err()
+}
+
 // Decide answers a command on the state c (nil: the contract does not exist) at the instant now. It returns the event that
 // the command amounts to, or why there is none: *Invalid, *Forbidden, ErrUnknown or ErrNoEffect. It changes nothing, and
 // whatever it returns Fold accepts on the same state.
@@ -42,13 +52,17 @@ type Subscribe struct {
 	ValidUntil  time.Time // zero: without end
 }
 
+func (s Subscribe) check(f *faults) {
+	s.Buyer.check(f, "/buyer")
+	s.Ceiling.check(f, "/ceiling")
+}
+
 func (s Subscribe) decide(c *Contract, now time.Time) (Event, error) {
 	if c != nil {
 		return nil, fmt.Errorf("contract %s exists already", s.Ref)
 	}
 	var f faults
-	s.Buyer.check(&f, "/buyer")
-	s.Ceiling.check(&f, "/ceiling")
+	s.check(&f)
 	checkEnd(&f, s.ValidFrom, s.ValidUntil, now)
 	if err := f.err(); err != nil {
 		return nil, err
@@ -118,28 +132,32 @@ type Amend struct {
 	Reason     string
 }
 
+func (a Amend) check(f *faults) {
+	if a.Ceiling == nil && a.Buyer == nil && a.ValidUntil == nil && !a.OpenEnded {
+		f.add("", "at least one of ceiling, validUntil, buyer must be there")
+	}
+	if a.Ceiling != nil {
+		a.Ceiling.check(f, "/ceiling")
+	}
+	if a.Buyer != nil {
+		a.Buyer.check(f, "/buyer")
+	}
+	if a.ValidUntil != nil && a.OpenEnded {
+		f.add("/validUntil", "cannot be set and taken away at once")
+	}
+}
+
 func (a Amend) decide(c *Contract, now time.Time) (Event, error) {
 	if err := c.require(ActionAmend); err != nil {
 		return nil, err
 	}
 	var f faults
-	if a.Ceiling == nil && a.Buyer == nil && a.ValidUntil == nil && !a.OpenEnded {
-		f.add("", "at least one of ceiling, validUntil, buyer must be there")
-	}
-	if a.Ceiling != nil {
-		a.Ceiling.check(&f, "/ceiling")
-		if a.Ceiling.Currency != c.Ceiling.Currency {
-			f.add("/ceiling/currency", "must stay %s", c.Ceiling.Currency)
-		}
-	}
-	if a.Buyer != nil {
-		a.Buyer.check(&f, "/buyer")
+	a.check(&f)
+	if a.Ceiling != nil && a.Ceiling.Currency != c.Ceiling.Currency {
+		f.add("/ceiling/currency", "must stay %s", c.Ceiling.Currency)
 	}
 	if a.ValidUntil != nil {
 		checkEnd(&f, c.ValidFrom, *a.ValidUntil, now)
-		if a.OpenEnded {
-			f.add("/validUntil", "cannot be set and taken away at once")
-		}
 	}
 	if err := f.err(); err != nil {
 		return nil, err
@@ -156,20 +174,24 @@ type SignMandate struct {
 	Account  Account
 }
 
-func (s SignMandate) decide(c *Contract, now time.Time) (Event, error) {
-	if err := c.require(ActionSignMandate); err != nil {
-		return nil, err
-	}
-	var f faults
+func (s SignMandate) check(f *faults) {
 	f.check("/rum", CheckRUM(s.RUM))
 	f.check("/ics", CheckICS(s.ICS))
 	if s.Scheme != Core && s.Scheme != B2B {
 		f.add("/scheme", "must be CORE or B2B")
 	}
+	s.Account.check(f)
+}
+
+func (s SignMandate) decide(c *Contract, now time.Time) (Event, error) {
+	if err := c.require(ActionSignMandate); err != nil {
+		return nil, err
+	}
+	var f faults
+	s.check(&f)
 	if s.SignedAt.After(now.Add(ClockTolerance)) {
 		f.add("/signedAt", "must not be in the future; it is %s", now.Format(time.RFC3339))
 	}
-	s.Account.check(&f)
 	if err := f.err(); err != nil {
 		return nil, err
 	}
