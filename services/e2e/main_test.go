@@ -14,6 +14,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"github.com/deferpay/deferpay/tools/cluster"
 	"github.com/deferpay/deferpay/tools/observer"
 	"github.com/deferpay/deferpay/tools/process"
@@ -157,6 +160,28 @@ func (s *system) until(what string, done func() error) {
 		}
 	}
 	s.t.Fatalf("%s: %v", what, err)
+}
+
+// settled waits until billing's consumer group has exactly the members of the instances that run. The embedded broker can lose
+// track of a member that is killed while the group is being rebalanced, which is not what these tests are about.
+func (s *system) settled() {
+	s.t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(s.Brokers...))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer client.Close()
+	const topics = 2 // each instance reads the facts and what is sent round again, as a member for each
+	s.until("billing's consumer group settled", func() error {
+		groups, err := kadm.NewClient(client).DescribeGroups(s.t.Context(), "billing.contract-facts")
+		if err != nil {
+			return err
+		}
+		if g := groups["billing.contract-facts"]; g.State != "Stable" || len(g.Members) != topics*len(s.Billing) {
+			return fmt.Errorf("%s with %d members", g.State, len(g.Members))
+		}
+		return nil
+	})
 }
 
 // subscribe makes a contract with a ceiling; known waits until billing has heard of it.

@@ -59,7 +59,8 @@ func (c Config) consumer() *sarama.Config {
 	s.Consumer.Return.Errors = true
 	s.Consumer.Group.Session.Timeout = 6 * time.Second // the lowest that brokers allow by default: a killed instance's share moves on
 	s.Consumer.Group.Heartbeat.Interval = 1500 * time.Millisecond
-	s.Consumer.Group.Rebalance.Timeout = 20 * time.Second
+	// Half the session's: the embedded broker forgets a member that waits in a join for longer than its session, and never answers it.
+	s.Consumer.Group.Rebalance.Timeout = 3 * time.Second
 	return s
 }
 
