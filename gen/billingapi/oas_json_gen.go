@@ -1672,7 +1672,7 @@ func (s *FieldError) UnmarshalJSON(data []byte) error {
 func (s Instant) Encode(e *jx.Encoder) {
 	unwrapped := time.Time(s)
 
-	json.EncodeDateTime(e, unwrapped)
+	json.EncodeTimeFormat(e, unwrapped, "2006-01-02T15:04:05.999999Z07:00")
 }
 
 // Decode decodes Instant from json.
@@ -1682,7 +1682,7 @@ func (s *Instant) Decode(d *jx.Decoder) error {
 	}
 	var unwrapped time.Time
 	if err := func() error {
-		v, err := json.DecodeDateTime(d)
+		v, err := json.DecodeTimeFormat(d, "2006-01-02T15:04:05.999999Z07:00")
 		unwrapped = v
 		if err != nil {
 			return err

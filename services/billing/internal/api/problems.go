@@ -30,7 +30,6 @@ var rules = []struct {
 	{billing.ErrOperationUnknown, problem.OperationNotFound, "check the reference; GET /operations searches", 0},
 	{billing.ErrNotRefundable, problem.RefundNotPossible, "name the purchase that was accepted", 0},
 	{billing.ErrRefundCurrency, problem.RefundNotPossible, "refund in the currency of the purchase", 0},
-	{billing.ErrRefundExceeds, problem.RefundExceedsPurchase, "refund at most what is left", 0},
 	{billing.ErrPurchaseInvoiced, problem.NotBuilt, "credit notes come later; settle the matter outside for now", 0},
 	{billing.ErrInvoiceUnknown, problem.InvoiceNotFound, "check the reference; GET /invoices searches", 0},
 	{billing.ErrMandateNotValid, problem.MandateNotValid, "have a mandate signed, then present the invoice again", 0},
@@ -53,6 +52,12 @@ func problemOf(err error) error {
 		for _, s := range step.Allowed {
 			p.Allowed = append(p.Allowed, string(s))
 		}
+		return p
+	}
+	var refund *billing.RefundError
+	if errors.As(err, &refund) {
+		p := problem.New(problem.RefundExceedsPurchase, "%s", refund).WithHint("refund at most what is left")
+		p.Available = figure(refund.Left)
 		return p
 	}
 	for _, r := range rules {

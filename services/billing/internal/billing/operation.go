@@ -124,6 +124,18 @@ func DecidePurchase(a Account, p Purchase, now time.Time, paris *time.Location) 
 	}, nil
 }
 
+// RefundError is ErrRefundExceeds with its figures.
+type RefundError struct {
+	PurchaseRef string
+	Asked, Left Money
+}
+
+func (e *RefundError) Error() string {
+	return fmt.Sprintf("%s is asked back and %s is left of %s", e.Asked, e.Left, e.PurchaseRef)
+}
+
+func (e *RefundError) Unwrap() error { return ErrRefundExceeds }
+
 // DecideRefund gives back part of a purchase, whatever the contract's status. Once the purchase's period is closed a credit
 // note is needed, which is not built yet: ErrPurchaseInvoiced.
 func DecideRefund(a Account, purchase Operation, r Refund) (Event, error) {
@@ -135,7 +147,7 @@ func DecideRefund(a Account, purchase Operation, r Refund) (Event, error) {
 	case r.Amount.Currency != purchase.Amount.Currency:
 		return nil, fmt.Errorf("%w: %s is in %s", ErrRefundCurrency, purchase.Ref, purchase.Amount.Currency)
 	case r.Amount.Amount > purchase.Left().Amount:
-		return nil, fmt.Errorf("%w: %s asked back, %s left of %s", ErrRefundExceeds, r.Amount, purchase.Left(), purchase.Ref)
+		return nil, &RefundError{PurchaseRef: purchase.Ref, Asked: r.Amount, Left: purchase.Left()}
 	case !a.LastClosed.Before(purchase.Period):
 		return nil, fmt.Errorf("%w: %s is in the closed period %s", ErrPurchaseInvoiced, purchase.Ref, purchase.Period)
 	}
