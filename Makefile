@@ -57,7 +57,7 @@ compose-check: ## docker-compose.yml, read by Compose's own library; needs no en
 
 bench: ## The benchmarks, as a table of ratios
 	@echo "bench: decisions per second against raw acknowledged produce, in one run"
-	@go run ./tools/bench
+	@go test ./services/internal/journal -run '^(TestThroughput|TestContention)$$' -throughput 1s -count=1 -v | grep -v '^[=-]'
 
 docs: ## Pages of the four public documents under build/docs, readable offline
 	@go run ./tools/docsite -out build/docs
