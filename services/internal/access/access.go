@@ -23,6 +23,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ogen-go/ogen/ogenerrors"
+
 	"github.com/deferpay/deferpay/services/internal/problem"
 )
 
@@ -69,6 +71,14 @@ type entry struct {
 
 // Insecure accepts any key and none, as the subject "dev" with every scope. For a developer's machine only.
 func Insecure() *Keys { return &Keys{insecure: true} }
+
+// Open gives the keys of the file, or with insecure those of Insecure.
+func Open(path string, insecure bool) (*Keys, error) {
+	if insecure {
+		return Insecure(), nil
+	}
+	return Load(path)
+}
 
 // Load reads a file of keys. An empty list is refused: such a service would answer nobody.
 func Load(path string) (*Keys, error) {
@@ -142,6 +152,15 @@ func (k *Keys) Authenticate(ctx context.Context, key string, scopes []string) (c
 		}
 	}
 	return With(ctx, caller), nil
+}
+
+// Bearer answers for a bearer token, which is not accepted yet. The generated servers ask for the API key first: a request that
+// has a good one is served by that, whatever else it carries.
+func Bearer(ctx context.Context) (context.Context, error) {
+	if _, ok := From(ctx); ok {
+		return ctx, ogenerrors.ErrSkipServerSecurity
+	}
+	return nil, problem.New(problem.Unauthenticated, "bearer tokens are in the contract and not accepted yet").WithHint("send an API key in %s", HeaderName)
 }
 
 // lookup compares with every entry, so that its time says nothing of which one, or whether any, matched.

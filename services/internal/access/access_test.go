@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ogen-go/ogen/ogenerrors"
+
 	"github.com/deferpay/deferpay/services/internal/problem"
 )
 
@@ -104,5 +106,15 @@ func TestFilesThatAreRefused(t *testing.T) {
 	}
 	if _, err := Load(filepath.Join(t.TempDir(), "none")); err == nil {
 		t.Error("a missing file was accepted")
+	}
+}
+
+func TestABearerTokenDoesNotSpoilAGoodKey(t *testing.T) {
+	if _, err := Bearer(With(t.Context(), Caller{Subject: "a"})); !errors.Is(err, ogenerrors.ErrSkipServerSecurity) {
+		t.Errorf("beside a good key: %v", err)
+	}
+	var p *problem.Problem
+	if _, err := Bearer(t.Context()); !errors.As(err, &p) || p.Code != problem.Unauthenticated {
+		t.Errorf("alone: %v", err)
 	}
 }

@@ -15,6 +15,14 @@ func System() time.Time { return truncate(time.Now()) }
 
 func truncate(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
 
+// Of is the system clock, or with a path WithOffset.
+func Of(path string, logger *slog.Logger) func() time.Time {
+	if path == "" {
+		return System
+	}
+	return WithOffset(path, logger)
+}
+
 // WithOffset is the system clock plus the duration that the file holds at that moment (as "744h"). A file that is missing
 // or empty means no offset. What cannot be read as a duration is logged once and the last good offset stays.
 func WithOffset(path string, logger *slog.Logger) func() time.Time {

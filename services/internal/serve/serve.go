@@ -19,8 +19,12 @@ import (
 	"github.com/deferpay/deferpay/services/internal/problem"
 )
 
-// Logger returns the log of a process: one JSON object a line, each naming the service and the instance.
+// Logger returns the log of a process: one JSON object a line, each naming the service and the instance. A nil writer means
+// that nothing is logged.
 func Logger(w io.Writer, level slog.Leveler, service, writer string) *slog.Logger {
+	if w == nil {
+		return slog.New(slog.DiscardHandler)
+	}
 	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})).With("service", service, "writer", writer)
 }
 
@@ -97,6 +101,18 @@ func runTask(ctx context.Context, t Task) (err error) {
 type Check struct {
 	Name  string
 	Ready func() error
+}
+
+// Ready is nil when every check holds, else why the first of the others does not.
+func Ready(checks []Check) func() error {
+	return func() error {
+		for _, c := range checks {
+			if err := c.Ready(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 }
 
 // HTTPConfig says what an HTTP server serves.

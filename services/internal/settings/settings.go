@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"time"
 )
 
 // ErrHelp is returned by Parse when the help was asked for and printed: the process ends with status 0.
@@ -42,6 +43,12 @@ func (s *Set) String(p *string, name, env, def, usage string) {
 // Bool declares a switch.
 func (s *Set) Bool(p *bool, name, env string, def bool, usage string) {
 	s.flags.BoolVar(p, name, def, s.usage(name, env, usage))
+}
+
+// Duration declares a time span, as "500ms" or "1h". It may not be negative.
+func (s *Set) Duration(p *time.Duration, name, env string, def time.Duration, usage string) {
+	*p = def
+	s.flags.Var((*span)(p), name, s.usage(name, env, usage))
 }
 
 // List declares a comma-separated list; blanks around the items and empty items are dropped.
@@ -88,6 +95,24 @@ func (s *Set) help(out io.Writer) {
 	s.flags.SetOutput(out)
 	s.flags.PrintDefaults()
 	s.flags.SetOutput(io.Discard)
+}
+
+type span time.Duration
+
+func (d *span) String() string {
+	if d == nil {
+		return ""
+	}
+	return time.Duration(*d).String()
+}
+
+func (d *span) Set(text string) error {
+	got, err := time.ParseDuration(text)
+	if err == nil && got < 0 {
+		err = errors.New("negative")
+	}
+	*d = span(got)
+	return err
 }
 
 type list []string
@@ -155,6 +180,28 @@ func (c *Common) Check() error {
 		return errors.New("-clock-offset-file is for demos and tests: it needs -insecure-dev")
 	}
 	return nil
+}
+
+// Main is the main function of a service: it reads the settings of set, asks check what is wrong with them taken together,
+// and runs the service. It returns the exit status of the process: 0 after an orderly end, 1 after a failure, 2 for wrong usage.
+func Main(set *Set, args []string, getenv func(string) string, stdout, stderr io.Writer, check, run func() error) int {
+	err := set.Parse(args, getenv, stdout)
+	if errors.Is(err, ErrHelp) {
+		return 0
+	}
+	status := 2
+	if err == nil {
+		err = check()
+	}
+	if err == nil {
+		status = 1
+		err = run()
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "%s: %v\n", set.flags.Name(), err)
+		return status
+	}
+	return 0
 }
 
 func defaultWriter() string {

@@ -2,9 +2,11 @@ package settings
 
 import (
 	"errors"
+	"io"
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 )
 
 func parse(t *testing.T, env map[string]string, args ...string) (Common, string, error) {
@@ -86,6 +88,50 @@ func TestCheck(t *testing.T) {
 		err = c.Check()
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
 			t.Errorf("Check(%q) = %v, want %q", args, err, want)
+		}
+	}
+}
+
+func TestDurations(t *testing.T) {
+	read := func(env string, args ...string) (d time.Duration, err error) {
+		s := New("x", "")
+		s.Duration(&d, "tick", "TICK", time.Second, "how often, as a `duration`")
+		err = s.Parse(args, func(string) string { return env }, io.Discard)
+		return d, err
+	}
+	for env, want := range map[string]time.Duration{"": time.Second, "0": 0, "2m": 2 * time.Minute} {
+		if d, err := read(env); err != nil || d != want {
+			t.Errorf("%q: %v, %v", env, d, err)
+		}
+	}
+	if d, err := read("2m", "-tick", "3s"); err != nil || d != 3*time.Second {
+		t.Errorf("flag and variable: %v, %v", d, err)
+	}
+	for _, bad := range []string{"-1s", "soon"} {
+		if d, err := read(bad); err == nil {
+			t.Errorf("%q: %v", bad, d)
+		}
+	}
+}
+
+func TestMainGivesTheExitStatus(t *testing.T) {
+	ok := func() error { return nil }
+	for name, c := range map[string]struct {
+		args       []string
+		check, run func() error
+		status     int
+		says       string
+	}{
+		"orderly": {nil, ok, ok, 0, ""},
+		"help":    {[]string{"--help"}, nil, nil, 0, "Usage: x"},
+		"usage":   {[]string{"-nonsense"}, nil, nil, 2, "x: flag provided"},
+		"check":   {nil, func() error { return errors.New("no keys") }, nil, 2, "x: no keys\n"},
+		"failure": {nil, ok, func() error { return errors.New("no disk") }, 1, "x: no disk\n"},
+	} {
+		var out strings.Builder
+		status := Main(New("x", ""), c.args, func(string) string { return "" }, &out, &out, c.check, c.run)
+		if status != c.status || !strings.Contains(out.String(), c.says) || c.says == "" && out.Len() > 0 {
+			t.Errorf("%s: status %d, %q", name, status, out.String())
 		}
 	}
 }

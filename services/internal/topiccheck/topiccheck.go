@@ -24,22 +24,22 @@ type Check struct {
 	Log    string
 	Lax    bool // settings that may not be read are taken for good
 	Logger *slog.Logger
-	done   atomic.Bool
+	reason atomic.Pointer[error] // nil: not tried yet
 }
+
+const (
+	askIn    = 5 * time.Second // for the broker to answer
+	maxPause = 5 * time.Second
+)
 
 var errUnchecked = errors.New("the topics have not been compared with the contracts yet")
 
-// Ready is nil once the topics were found good.
+// Ready is nil once the topics were found good, else why they are not.
 func (c *Check) Ready() error {
-	if c.done.Load() {
-		return nil
+	if reason := c.reason.Load(); reason != nil {
+		return *reason
 	}
 	return errUnchecked
-}
-
-// unreadable tells whether the client lacks the right to read settings.
-func unreadable(err error) bool {
-	return errors.Is(err, kerr.TopicAuthorizationFailed) || errors.Is(err, kerr.ClusterAuthorizationFailed)
 }
 
 // Run returns an error when a topic is not as the contracts say; the error names the settings. A topic that is not there
@@ -53,28 +53,46 @@ func (c *Check) Run(ctx context.Context) error {
 	wanted := slices.Clone(c.Topics)
 	for i := range wanted {
 		if wanted[i].Name != c.Log {
-			wanted[i].Partitions = 0 // the operator's to choose; the log alone must have one, and the journal sees to that
+			wanted[i].Partitions = 0
 		}
 	}
-	for pause := 250 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
-		err := topics.Verify(ctx, client, wanted)
+	for pause := 250 * time.Millisecond; ; pause = min(2*pause, maxPause) {
+		err := c.verify(ctx, client, wanted)
 		var drift topics.DriftError
-		switch {
-		case err == nil, c.Lax && unreadable(err):
-			if err != nil {
-				c.Logger.WarnContext(ctx, "topic settings may not be read, so they are taken for good", "error", err.Error())
-			}
-			c.done.Store(true)
+		if errors.As(err, &drift) && len(drift.Wrong()) > 0 {
+			return drift.Wrong()
+		}
+		c.tell(ctx, err)
+		if err == nil {
 			<-ctx.Done()
 			return nil
-		case errors.As(err, &drift) && !drift.Missing():
-			return err
 		}
-		c.Logger.WarnContext(ctx, "topics not checked yet, trying again", "error", err.Error(), "in", pause.String())
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-time.After(pause):
 		}
+	}
+}
+
+func (c *Check) verify(ctx context.Context, client *kgo.Client, wanted []topics.Topic) error {
+	ctx, cancel := context.WithTimeout(ctx, askIn)
+	defer cancel()
+	err := topics.Verify(ctx, client, wanted)
+	if c.Lax && (errors.Is(err, kerr.TopicAuthorizationFailed) || errors.Is(err, kerr.ClusterAuthorizationFailed)) {
+		c.Logger.WarnContext(ctx, "topic settings may not be read, so they are taken for good", "error", err.Error())
+		return nil
+	}
+	return err
+}
+
+// tell keeps the reason for Ready, and logs it when it is another one than before.
+func (c *Check) tell(ctx context.Context, reason error) {
+	before := c.reason.Swap(&reason)
+	switch {
+	case reason == nil:
+		c.Logger.InfoContext(ctx, "topics are as the contracts say")
+	case before == nil || *before == nil || (*before).Error() != reason.Error():
+		c.Logger.WarnContext(ctx, "topics not checked yet, trying again", "error", reason.Error())
 	}
 }

@@ -63,7 +63,7 @@ func (s *system) now() time.Time { return start.Add(time.Duration(s.offset.Load(
 func (s *system) instance(name string) *instance {
 	s.t.Helper()
 	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
-	st, err := store.Open(store.Config{Writer: name, ClientOptions: s.options, Paris: paris, Now: s.now, Logger: logger})
+	st, err := store.New(store.Config{Writer: name, ClientOptions: s.options, Paris: paris, Now: s.now, Logger: logger})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -577,7 +577,7 @@ func TestAContractWhoseFactCannotBeReadWaits(t *testing.T) {
 
 func TestNothingIsServedBeforeTheLogIsRead(t *testing.T) {
 	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
-	st, err := store.Open(store.Config{Writer: "w", ClientOptions: []kgo.Opt{kgo.SeedBrokers("127.0.0.1:1")}, Paris: paris, Now: time.Now, Logger: logger})
+	st, err := store.New(store.Config{Writer: "w", ClientOptions: []kgo.Opt{kgo.SeedBrokers("127.0.0.1:1")}, Paris: paris, Now: time.Now, Logger: logger})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -595,7 +595,7 @@ func TestNothingIsServedBeforeTheLogIsRead(t *testing.T) {
 func TestCredentialsComeFirst(t *testing.T) {
 	keys := loadKeys(t)
 	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
-	st, err := store.Open(store.Config{Writer: "w", ClientOptions: []kgo.Opt{kgo.SeedBrokers("127.0.0.1:1")}, Paris: paris, Now: time.Now, Logger: logger})
+	st, err := store.New(store.Config{Writer: "w", ClientOptions: []kgo.Opt{kgo.SeedBrokers("127.0.0.1:1")}, Paris: paris, Now: time.Now, Logger: logger})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,17 +7,21 @@ import (
 	"github.com/deferpay/deferpay/gen/billingapi"
 	"github.com/deferpay/deferpay/services/billing/internal/billing"
 	"github.com/deferpay/deferpay/services/billing/internal/store"
+	"github.com/deferpay/deferpay/services/internal/logapi"
 	"github.com/deferpay/deferpay/services/internal/problem"
 )
 
+// runIn is how long a billing run is waited for before it is answered as it stands.
+const runIn = 8 * time.Second
+
 // CreateOperation records a purchase or a refund.
 func (h *handler) CreateOperation(ctx context.Context, body billingapi.OperationRequest, params billingapi.CreateOperationParams) (*billingapi.OperationHeaders, error) {
-	req, release, err := h.request(ctx, params.IdempotencyKey, billingapi.CreateOperationOperation, "", &body)
+	req, release, err := h.requests.Begin(ctx, params.IdempotencyKey.Value, "createOperation", "", &body)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
-	ctx, cancel := context.WithTimeout(ctx, decideIn)
+	ctx, cancel := context.WithTimeout(ctx, logapi.CommandTime)
 	defer cancel()
 
 	var a store.Answer[store.Operation]
@@ -38,17 +42,13 @@ func (h *handler) CreateOperation(ctx context.Context, body billingapi.Operation
 		return nil, &answered{Problem: refused(a.Value), position: a.Offset, replayed: a.Replayed}
 	}
 	return &billingapi.OperationHeaders{
-		IdempotentReplayed: replayed(a.Replayed), LogPosition: billingapi.NewOptLogPosition(position(a.Offset)), Response: toOperation(a.Value),
+		IdempotentReplayed: replayed(a.Replayed), LogPosition: h.position(a.Offset), Response: toOperation(a.Value),
 	}, nil
 }
 
 // CancelOperation is in the contract and not built yet.
-func (h *handler) CancelOperation(context.Context, *billingapi.CancellationRequest, billingapi.CancelOperationParams) (*billingapi.OperationHeaders, error) {
-	return nil, notBuilt("cancelOperation is agreed and not built yet", "refund the purchase instead")
-}
-
-func notBuilt(detail, hint string) error {
-	return problem.New(problem.NotBuilt, "%s", detail).WithHint("%s", hint)
+func (h *handler) CancelOperation(ctx context.Context, _ *billingapi.CancellationRequest, params billingapi.CancelOperationParams) (*billingapi.OperationHeaders, error) {
+	return nil, h.requests.NotBuilt(ctx, params.IdempotencyKey.Value, "cancelOperation", "refund the purchase instead")
 }
 
 // SettleInvoice records a step of collecting an invoice.
@@ -56,25 +56,25 @@ func (h *handler) SettleInvoice(ctx context.Context, body billingapi.SettlementR
 	step := store.Step{Step: billing.Step(body.Type)}
 	switch body.Type {
 	case billingapi.SettlementReturnedSettlementRequest:
-		return nil, notBuilt("returned debits are agreed and not built yet", "settle the matter outside for now")
+		return nil, h.requests.NotBuilt(ctx, params.IdempotencyKey.Value, "settleInvoice with RETURNED", "settle the matter outside for now")
 	case billingapi.SettlementOtherwiseSettlementRequest:
-		return nil, notBuilt("settling otherwise is agreed and not built yet", "present the invoice for direct debit")
+		return nil, h.requests.NotBuilt(ctx, params.IdempotencyKey.Value, "settleInvoice with SETTLED_OTHERWISE", "present the invoice for direct debit")
 	case billingapi.SettlementRejectedSettlementRequest:
 		step.Reason = string(body.SettlementRejected.Reason)
 	}
-	req, release, err := h.request(ctx, params.IdempotencyKey, billingapi.SettleInvoiceOperation, string(params.InvoiceRef), &body)
+	req, release, err := h.requests.Begin(ctx, params.IdempotencyKey.Value, "settleInvoice", string(params.InvoiceRef), &body)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
-	ctx, cancel := context.WithTimeout(ctx, decideIn)
+	ctx, cancel := context.WithTimeout(ctx, logapi.CommandTime)
 	defer cancel()
 	a, err := h.Store.Settle(ctx, req, string(params.InvoiceRef), step)
 	if err != nil {
 		return nil, err
 	}
 	return &billingapi.SettleInvoiceOKHeaders{
-		IdempotentReplayed: replayed(a.Replayed), LogPosition: billingapi.NewOptLogPosition(position(a.Offset)), Response: toInvoice(a.Value),
+		IdempotentReplayed: replayed(a.Replayed), LogPosition: h.position(a.Offset), Response: toInvoice(a.Value),
 	}, nil
 }
 
@@ -84,7 +84,7 @@ func (h *handler) StartBillingRun(ctx context.Context, body *billingapi.BillingR
 	if err != nil {
 		return nil, err
 	}
-	req, release, err := h.request(ctx, params.IdempotencyKey, billingapi.StartBillingRunOperation, "", body)
+	req, release, err := h.requests.Begin(ctx, params.IdempotencyKey.Value, "startBillingRun", "", body)
 	if err != nil {
 		return nil, err
 	}
@@ -95,9 +95,9 @@ func (h *handler) StartBillingRun(ctx context.Context, body *billingapi.BillingR
 		out.Status = billingapi.BillingRunStatusDRYRUN
 		out.StartedAt.Reset()
 		out.CompletedAt.Reset()
-		return &billingapi.BillingRunHeaders{LogPosition: billingapi.NewOptLogPosition(position(r.Position)), Response: out}, nil
+		return &billingapi.BillingRunHeaders{LogPosition: h.position(r.Position), Response: out}, nil
 	}
-	decide, cancel := context.WithTimeout(ctx, decideIn)
+	decide, cancel := context.WithTimeout(ctx, logapi.CommandTime)
 	defer cancel()
 	done, again, err := h.Runs.Start(decide, &req, p)
 	if err != nil {
@@ -110,6 +110,6 @@ func (h *handler) StartBillingRun(ctx context.Context, body *billingapi.BillingR
 	}
 	r := h.Store.RunOf(p, firstPage)
 	return &billingapi.BillingRunHeaders{
-		IdempotentReplayed: replayed(again), LogPosition: billingapi.NewOptLogPosition(position(r.Position)), Response: toRun(p, r),
+		IdempotentReplayed: replayed(again), LogPosition: h.position(r.Position), Response: toRun(p, r),
 	}, nil
 }

@@ -1,30 +1,22 @@
 package api
 
 import (
-	"context"
 	"errors"
 	"fmt"
 
 	"github.com/deferpay/deferpay/services/billing/internal/billing"
 	"github.com/deferpay/deferpay/services/billing/internal/store"
-	"github.com/deferpay/deferpay/services/internal/idempotency"
-	"github.com/deferpay/deferpay/services/internal/journal"
+	"github.com/deferpay/deferpay/services/internal/logapi"
 	"github.com/deferpay/deferpay/services/internal/problem"
 )
 
-// rules is the one place where an error becomes a problem: what it is, and what to do about it. The first that fits counts.
-var rules = []struct {
+// causes says what problem an error of the domain is, and what to do about it. The first that fits counts.
+var causes = []struct {
 	is    error
 	code  problem.Code
 	hint  string
 	retry int
 }{
-	{journal.ErrUnknownOutcome, problem.OutcomeUnknown, "send the same request with the same Idempotency-Key; that settles it", 1},
-	{journal.ErrNotReady, problem.NotReady, "try again, or ask another instance", 1},
-	{journal.ErrParked, problem.StreamParked, "try again later; operators are told", 60},
-	{context.DeadlineExceeded, problem.NotReady, "nothing was recorded; try again with the same Idempotency-Key", 1},
-	{context.Canceled, problem.NotReady, "nothing was recorded; try again with the same Idempotency-Key", 1},
-	{idempotency.ErrReused, problem.IdempotencyKeyReused, "use a new Idempotency-Key for a new request", 0},
 	{billing.ErrContractUnknown, problem.ContractUnknown, "check the reference; a new contract is known after a moment, so try again with the same Idempotency-Key", 1},
 	{billing.ErrContractUnreadable, problem.ContractUnreadable, "try again later; purchases are decided again once a newer version is read", 60},
 	{billing.ErrOperationUnknown, problem.OperationNotFound, "check the reference; GET /operations searches", 0},
@@ -37,11 +29,10 @@ var rules = []struct {
 	{billing.ErrAmount, problem.InvalidRequest, "ask for at least one minor unit", 0},
 }
 
-// problemOf gives a problem for an error of the domain or the journal; any other error stays as it is.
-func problemOf(err error) error {
-	var known *problem.Problem
-	if errors.As(err, &known) {
-		return known
+// problemOf is the one place where an error becomes a problem: those of the log as in every service, and the domain's.
+func problemOf(err error) *problem.Problem {
+	if p := logapi.Problem(err); p != nil {
+		return p
 	}
 	var step *billing.StepError
 	if errors.As(err, &step) {
@@ -60,16 +51,12 @@ func problemOf(err error) error {
 		p.Available = figure(refund.Left)
 		return p
 	}
-	for _, r := range rules {
-		if errors.Is(err, r.is) {
-			p := problem.New(r.code, "%s", err).WithHint("%s", r.hint)
-			if r.retry > 0 {
-				p = p.WithRetryAfter(r.retry)
-			}
-			return p
+	for _, c := range causes {
+		if errors.Is(err, c.is) {
+			return problem.New(c.code, "%s", err).WithHint("%s", c.hint).WithRetryAfter(c.retry)
 		}
 	}
-	return err
+	return problem.FromOgen(err)
 }
 
 // refused is the problem of a purchase that was refused, with every reason and the figures it was judged by.

@@ -7,6 +7,7 @@ import (
 	"github.com/deferpay/deferpay/gen/billingapi"
 	"github.com/deferpay/deferpay/services/billing/internal/billing"
 	"github.com/deferpay/deferpay/services/billing/internal/store"
+	"github.com/deferpay/deferpay/services/internal/logapi"
 	"github.com/deferpay/deferpay/services/internal/problem"
 )
 
@@ -25,19 +26,19 @@ func notFound(code problem.Code, what, ref, hint string) error {
 
 // GetOperation reads an operation.
 func (h *handler) GetOperation(ctx context.Context, params billingapi.GetOperationParams) (*billingapi.GetOperationOKHeaders, error) {
-	if err := h.fresh(ctx, params.LogPosition); err != nil {
+	if err := logapi.Fresh(ctx, h.Store, string(params.LogPosition.Value)); err != nil {
 		return nil, err
 	}
 	o, at, ok := h.Store.Operation(string(params.OperationRef))
 	if !ok {
 		return nil, notFound(problem.OperationNotFound, "operation", string(params.OperationRef), "check the reference; GET /operations searches")
 	}
-	return &billingapi.GetOperationOKHeaders{LogPosition: billingapi.NewOptLogPosition(position(at)), Response: toOperation(o)}, nil
+	return &billingapi.GetOperationOKHeaders{LogPosition: h.position(at), Response: toOperation(o)}, nil
 }
 
 // ListOperations searches operations.
 func (h *handler) ListOperations(ctx context.Context, params billingapi.ListOperationsParams) (*billingapi.OperationPageHeaders, error) {
-	if err := h.fresh(ctx, params.LogPosition); err != nil {
+	if err := logapi.Fresh(ctx, h.Store, string(params.LogPosition.Value)); err != nil {
 		return nil, err
 	}
 	f := store.OperationFilter{
@@ -49,7 +50,7 @@ func (h *handler) ListOperations(ctx context.Context, params billingapi.ListOper
 	}
 	page := pageOf(params.Limit, params.Offset)
 	l := h.Store.Operations(f, page)
-	return &billingapi.OperationPageHeaders{LogPosition: billingapi.NewOptLogPosition(position(l.Position)), Response: billingapi.OperationPage{
+	return &billingapi.OperationPageHeaders{LogPosition: h.position(l.Position), Response: billingapi.OperationPage{
 		Items: each(l.Items, toOperation), Total: billingapi.Count(l.Total), Limit: billingapi.Count(page.Limit), Offset: billingapi.Count(page.Offset),
 	}}, nil
 }
@@ -66,7 +67,7 @@ func periodFilter(given billingapi.OptPeriod, to *billing.Period) error {
 
 // GetSubscription reads billing's copy of a contract.
 func (h *handler) GetSubscription(ctx context.Context, params billingapi.GetSubscriptionParams) (*billingapi.SubscriptionHeaders, error) {
-	if err := h.fresh(ctx, params.LogPosition); err != nil {
+	if err := logapi.Fresh(ctx, h.Store, string(params.LogPosition.Value)); err != nil {
 		return nil, err
 	}
 	ref := string(params.SubscriptionRef)
@@ -74,26 +75,26 @@ func (h *handler) GetSubscription(ctx context.Context, params billingapi.GetSubs
 	if !ok {
 		return nil, notFound(problem.SubscriptionNotFound, "subscription", ref, "check the reference: SUB-n belongs to the contract CTR-n; billing learns of it from contract facts")
 	}
-	return &billingapi.SubscriptionHeaders{LogPosition: billingapi.NewOptLogPosition(position(at)), Response: h.toSubscription(a)}, nil
+	return &billingapi.SubscriptionHeaders{LogPosition: h.position(at), Response: h.toSubscription(a)}, nil
 }
 
 // ListSubscriptions searches billing's copies of contracts.
 func (h *handler) ListSubscriptions(ctx context.Context, params billingapi.ListSubscriptionsParams) (*billingapi.SubscriptionPageHeaders, error) {
-	if err := h.fresh(ctx, params.LogPosition); err != nil {
+	if err := logapi.Fresh(ctx, h.Store, string(params.LogPosition.Value)); err != nil {
 		return nil, err
 	}
 	page := pageOf(params.Limit, params.Offset)
 	l := h.Store.Subscriptions(store.SubscriptionFilter{
 		ContractRef: string(params.ContractRef.Or("")), CustomerRef: string(params.CustomerRef.Or("")), Status: billing.Status(params.Status.Or("")),
 	}, page)
-	return &billingapi.SubscriptionPageHeaders{LogPosition: billingapi.NewOptLogPosition(position(l.Position)), Response: billingapi.SubscriptionPage{
+	return &billingapi.SubscriptionPageHeaders{LogPosition: h.position(l.Position), Response: billingapi.SubscriptionPage{
 		Items: each(l.Items, h.toSubscription), Total: billingapi.Count(l.Total), Limit: billingapi.Count(page.Limit), Offset: billingapi.Count(page.Offset),
 	}}, nil
 }
 
 // GetEligibility forecasts what a customer may buy.
 func (h *handler) GetEligibility(ctx context.Context, params billingapi.GetEligibilityParams) (*billingapi.EligibilityHeaders, error) {
-	if err := h.fresh(ctx, params.LogPosition); err != nil {
+	if err := logapi.Fresh(ctx, h.Store, string(params.LogPosition.Value)); err != nil {
 		return nil, err
 	}
 	l := h.Store.Subscriptions(store.SubscriptionFilter{CustomerRef: string(params.CustomerRef)}, store.Page{Limit: maxContracts})
@@ -106,12 +107,12 @@ func (h *handler) GetEligibility(ctx context.Context, params billingapi.GetEligi
 		asked := billing.Money{Amount: int64(params.Amount.Or(1)), Currency: string(params.Currency.Or(billingapi.Currency(a.Contract.Ceiling.Currency)))}
 		out.Contracts = append(out.Contracts, h.toEligibility(a, asked))
 	}
-	return &billingapi.EligibilityHeaders{LogPosition: billingapi.NewOptLogPosition(position(l.Position)), Response: out}, nil
+	return &billingapi.EligibilityHeaders{LogPosition: h.position(l.Position), Response: out}, nil
 }
 
 // GetBillingRun reads the run of a period.
 func (h *handler) GetBillingRun(ctx context.Context, params billingapi.GetBillingRunParams) (*billingapi.GetBillingRunOKHeaders, error) {
-	if err := h.fresh(ctx, params.LogPosition); err != nil {
+	if err := logapi.Fresh(ctx, h.Store, string(params.LogPosition.Value)); err != nil {
 		return nil, err
 	}
 	p, err := parsePeriod(params.Period)
@@ -122,24 +123,24 @@ func (h *handler) GetBillingRun(ctx context.Context, params billingapi.GetBillin
 	if !r.Known {
 		return nil, problem.New(problem.BillingRunNotFound, "the billing of %s was never run", p).WithHint("POST /billing-runs runs it")
 	}
-	return &billingapi.GetBillingRunOKHeaders{LogPosition: billingapi.NewOptLogPosition(position(r.Position)), Response: toRun(p, r)}, nil
+	return &billingapi.GetBillingRunOKHeaders{LogPosition: h.position(r.Position), Response: toRun(p, r)}, nil
 }
 
 // GetInvoice reads an invoice.
 func (h *handler) GetInvoice(ctx context.Context, params billingapi.GetInvoiceParams) (*billingapi.InvoiceHeaders, error) {
-	if err := h.fresh(ctx, params.LogPosition); err != nil {
+	if err := logapi.Fresh(ctx, h.Store, string(params.LogPosition.Value)); err != nil {
 		return nil, err
 	}
 	i, at, ok := h.Store.Invoice(string(params.InvoiceRef))
 	if !ok {
 		return nil, notFound(problem.InvoiceNotFound, "invoice", string(params.InvoiceRef), "check the reference; GET /invoices searches")
 	}
-	return &billingapi.InvoiceHeaders{LogPosition: billingapi.NewOptLogPosition(position(at)), Response: toInvoice(i)}, nil
+	return &billingapi.InvoiceHeaders{LogPosition: h.position(at), Response: toInvoice(i)}, nil
 }
 
 // ListInvoices searches invoices.
 func (h *handler) ListInvoices(ctx context.Context, params billingapi.ListInvoicesParams) (*billingapi.InvoicePageHeaders, error) {
-	if err := h.fresh(ctx, params.LogPosition); err != nil {
+	if err := logapi.Fresh(ctx, h.Store, string(params.LogPosition.Value)); err != nil {
 		return nil, err
 	}
 	f := store.InvoiceFilter{
@@ -150,7 +151,7 @@ func (h *handler) ListInvoices(ctx context.Context, params billingapi.ListInvoic
 	}
 	page := pageOf(params.Limit, params.Offset)
 	l := h.Store.Invoices(f, page)
-	return &billingapi.InvoicePageHeaders{LogPosition: billingapi.NewOptLogPosition(position(l.Position)), Response: billingapi.InvoicePage{
+	return &billingapi.InvoicePageHeaders{LogPosition: h.position(l.Position), Response: billingapi.InvoicePage{
 		Items: each(l.Items, toInvoice), Total: billingapi.Count(l.Total), Limit: billingapi.Count(page.Limit), Offset: billingapi.Count(page.Offset),
 	}}, nil
 }

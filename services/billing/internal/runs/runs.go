@@ -19,6 +19,7 @@ import (
 // Runner runs the billing of periods. Its Run task must be going for it to work.
 type Runner struct {
 	Store  *store.Store
+	Ready  func() error // nothing is begun by itself while it gives a reason; nil: the store's
 	Paris  *time.Location
 	Now    func() time.Time
 	Logger *slog.Logger
@@ -42,6 +43,9 @@ func (r *Runner) Run(ctx context.Context) error {
 	r.base, r.going = ctx, map[billing.Period]chan struct{}{}
 	r.mu.Unlock()
 	defer r.working.Wait()
+	if r.Ready == nil {
+		r.Ready = r.Store.Ready
+	}
 	every := r.Every
 	if every == 0 {
 		every = 15 * time.Second
@@ -53,7 +57,7 @@ func (r *Runner) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
-			if r.After > 0 && r.Store.Ready() == nil {
+			if r.After > 0 && r.Ready() == nil {
 				r.startDue(ctx)
 			}
 		}

@@ -1,12 +1,12 @@
 package store
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/deferpay/deferpay/services/billing/internal/billing"
+	"github.com/deferpay/deferpay/services/internal/idempotency"
 	"github.com/deferpay/deferpay/services/internal/journal"
 )
 
@@ -29,10 +29,22 @@ type OperationFilter struct {
 
 type states func(journal.Stream) (State, bool)
 
-// read runs fn on applied states and the read model, and gives a position that has them.
+// read runs fn on applied states and the read model, and gives the position that they belong to.
 func (s *Store) read(fn func(st states)) (position int64) {
-	s.j.Read(func(state func(journal.Stream) (State, bool)) { fn(state) })
-	return s.j.Position() // not before what was read, so that a client that sends it back sees no less
+	s.j.Read(func(state func(journal.Stream) (State, bool)) {
+		fn(state)
+		position = s.j.Position()
+	})
+	return position
+}
+
+// answered finds what was answered to a request whose key is known to be used.
+func (st states) answered(req idempotency.Request) (answered, error) {
+	v, _ := st(keyStream(req))
+	if was, ok := v.(answered); ok {
+		return was, nil
+	}
+	return answered{}, journal.ErrNotReady // the state was discarded meanwhile
 }
 
 func (st states) account(ref string) (billing.Account, bool) {
@@ -247,6 +259,3 @@ func compareRefs(a, b string) int {
 	}
 	return strings.Compare(a, b)
 }
-
-// LogPosition names a place in the log, as clients see it.
-func LogPosition(offset int64) string { return fmt.Sprintf("%s:%d", Log, offset) }

@@ -41,8 +41,8 @@ type Store struct {
 	now   func() time.Time
 }
 
-// Open makes a store without touching the network; Run makes it live.
-func Open(cfg Config) (*Store, error) {
+// New makes a store without touching the network; Run makes it live.
+func New(cfg Config) (*Store, error) {
 	s := &Store{m: newModel(), paris: cfg.Paris, now: cfg.Now}
 	j, err := journal.New(journal.Config[State, Body]{
 		Topic: Log, Writer: cfg.Writer, ClientOptions: cfg.ClientOptions, Codec: codec{}, Fold: fold,
@@ -62,6 +62,9 @@ func (s *Store) Run(ctx context.Context) error { return s.j.Run(ctx) }
 
 // Ready is nil, or why nothing is served.
 func (s *Store) Ready() error { return s.j.Ready() }
+
+// Topic is the name of the log.
+func (s *Store) Topic() string { return s.j.Topic() }
 
 // Position is the offset of the last record read.
 func (s *Store) Position() int64 { return s.j.Position() }
@@ -141,16 +144,17 @@ func (s *Store) operate(ctx context.Context, req idempotency.Request, streams []
 		return Answer[Operation]{Value: operation(book{v.After}, v.Body.Event, v.DecidedAt), Offset: v.Offset}, nil
 	}
 	out := Answer[Operation]{Replayed: true}
-	s.j.Read(func(state func(journal.Stream) (State, bool)) {
-		st, _ := state(keyStream(req))
-		was, _ := st.(answered)
+	out.Offset = s.read(func(st states) {
+		var was answered
+		if was, err = st.answered(req); err != nil {
+			return
+		}
 		if o, ok := s.m.byRef[was.operation]; ok {
 			out.Value = o.asDecided()
 		} else {
 			err = fmt.Errorf("key %s answered no operation", req.Key)
 		}
 	})
-	out.Offset = s.j.Position()
 	return out, err
 }
 
@@ -188,15 +192,17 @@ func (s *Store) Settle(ctx context.Context, req idempotency.Request, invoiceRef 
 		return Answer[billing.Invoice]{Value: i, Offset: v.Offset}, nil
 	}
 	out := Answer[billing.Invoice]{Replayed: true}
-	s.j.Read(func(state func(journal.Stream) (State, bool)) {
-		st, _ := state(keyStream(req))
-		if was, _ := st.(answered); was.invoice != nil {
+	out.Offset = s.read(func(st states) {
+		var was answered
+		if was, err = st.answered(req); err != nil {
+			return
+		}
+		if was.invoice != nil {
 			out.Value = *was.invoice
 		} else {
 			err = fmt.Errorf("key %s answered no invoice", req.Key)
 		}
 	})
-	out.Offset = s.j.Position()
 	return out, err
 }
 
@@ -204,13 +210,7 @@ func (s *Store) Settle(ctx context.Context, req idempotency.Request, invoiceRef 
 // another instance may have issued it.
 func (s *Store) contractOfInvoice(ctx context.Context, invoiceRef string) (string, error) {
 	for again := range 2 {
-		var i billing.Invoice
-		var ok bool
-		s.j.Read(func(state func(journal.Stream) (State, bool)) {
-			st, _ := state(invoiceStream(invoiceRef))
-			i, ok = st.(billing.Invoice)
-		})
-		if ok {
+		if i, _, ok := s.Invoice(invoiceRef); ok {
 			return i.ContractRef, nil
 		}
 		if again == 0 {

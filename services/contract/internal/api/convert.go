@@ -7,21 +7,25 @@ import (
 	"github.com/deferpay/deferpay/services/contract/internal/contract"
 )
 
-// utc is an instant as records keep it.
-func utc(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
+// utc is an instant as records keep it. The conversions below bring the instants of a body to that form in place, so that
+// another way to write the same instant makes no other request of it.
+func utc(t *time.Time) time.Time {
+	*t = t.UTC().Truncate(time.Microsecond)
+	return *t
+}
 
 func subscribe(b *contractapi.NewContract) contract.Subscribe {
 	s := contract.Subscribe{
 		CustomerRef: string(b.CustomerRef), SellerRef: string(b.SellerRef), Buyer: company(b.Buyer), Ceiling: contract.Money(b.Ceiling),
-		ValidFrom: utc(b.ValidFrom),
+		ValidFrom: utc(&b.ValidFrom),
 	}
 	if b.ValidUntil.Set {
-		s.ValidUntil = utc(b.ValidUntil.Value)
+		s.ValidUntil = utc(&b.ValidUntil.Value)
 	}
 	return s
 }
 
-func change(b contractapi.ContractChange) contract.Command {
+func change(b *contractapi.ContractChange) contract.Command {
 	switch b.Type {
 	case contractapi.SuspendContractContractChange:
 		return contract.Suspend{Reason: string(b.SuspendContract.Reason)}
@@ -30,11 +34,11 @@ func change(b contractapi.ContractChange) contract.Command {
 	case contractapi.TerminateContractContractChange:
 		return contract.Terminate{Reason: string(b.TerminateContract.Reason)}
 	default:
-		return amend(b.AmendContract)
+		return amend(&b.AmendContract)
 	}
 }
 
-func amend(b contractapi.AmendContract) contract.Amend {
+func amend(b *contractapi.AmendContract) contract.Amend {
 	a := contract.Amend{Reason: string(b.Reason.Value)}
 	if b.Ceiling.Set {
 		ceiling := contract.Money(b.Ceiling.Value)
@@ -47,7 +51,7 @@ func amend(b contractapi.AmendContract) contract.Amend {
 	if b.ValidUntil.Set && b.ValidUntil.Null {
 		a.OpenEnded = true
 	} else if b.ValidUntil.Set {
-		until := utc(b.ValidUntil.Value)
+		until := utc(&b.ValidUntil.Value)
 		a.ValidUntil = &until
 	}
 	return a
@@ -55,7 +59,7 @@ func amend(b contractapi.AmendContract) contract.Amend {
 
 func signMandate(b *contractapi.SignedMandate) contract.SignMandate {
 	return contract.SignMandate{
-		RUM: string(b.Rum), ICS: string(b.Ics), Scheme: contract.Scheme(b.Scheme), SignedAt: utc(b.SignedAt),
+		RUM: string(b.Rum), ICS: string(b.Ics), Scheme: contract.Scheme(b.Scheme), SignedAt: utc(&b.SignedAt),
 		Account: contract.Account{IBAN: b.Iban, BIC: b.Bic.Value, Owner: b.Owner},
 	}
 }

@@ -1,13 +1,11 @@
 package api
 
 import (
-	"context"
 	"errors"
 
 	"github.com/deferpay/deferpay/gen/contractapi"
 	"github.com/deferpay/deferpay/services/contract/internal/contract"
-	"github.com/deferpay/deferpay/services/internal/idempotency"
-	"github.com/deferpay/deferpay/services/internal/journal"
+	"github.com/deferpay/deferpay/services/internal/logapi"
 	"github.com/deferpay/deferpay/services/internal/problem"
 )
 
@@ -20,17 +18,16 @@ func about(ref contractapi.ContractRef, err error) error {
 	return err
 }
 
-// problemOf is the one place where an error of the domain, the store or the journal becomes a problem. That an outcome is
-// unknown comes first: such an error may wrap others that sound more certain.
+// problemOf is the one place where an error becomes a problem: those of the log as in every service, and the domain's.
 func problemOf(err error) *problem.Problem {
+	if p := logapi.Problem(err); p != nil {
+		return p
+	}
 	var (
 		invalid   *contract.Invalid
 		forbidden *contract.Forbidden
 	)
 	switch {
-	case errors.Is(err, journal.ErrUnknownOutcome):
-		return problem.New(problem.OutcomeUnknown, "the log did not confirm the record in time; it may still be recorded").
-			WithHint("repeat the request with the same Idempotency-Key: the answer will be that of whichever attempt landed").WithRetryAfter(2)
 	case errors.As(err, &invalid):
 		return invalidRequest(invalid)
 	case errors.As(err, &forbidden):
@@ -40,25 +37,8 @@ func problemOf(err error) *problem.Problem {
 		}
 		p.ContractVersion = forbidden.Version
 		return p
-	case errors.Is(err, idempotency.ErrReused):
-		return problem.New(problem.IdempotencyKeyReused, "%s", err).
-			WithHint("take a new key for a new intention")
-	case errors.Is(err, journal.ErrParked):
-		return problem.New(problem.StreamParked, "the contract met a record that is impossible; an operator has to correct it").
-			WithHint("repeat later with the same Idempotency-Key").WithRetryAfter(60)
-	case errors.Is(err, journal.ErrTooLarge):
-		return problem.New(problem.BodyTooLarge, "the record would be too large for the log")
-	case errors.Is(err, journal.ErrNotReady):
-		return notReady(err)
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		return problem.New(problem.NotReady, "there was no decision in time; nothing was recorded").
-			WithHint("repeat the request with the same Idempotency-Key").WithRetryAfter(1)
 	}
 	return problem.FromOgen(err)
-}
-
-func notReady(err error) *problem.Problem {
-	return problem.New(problem.NotReady, "%s", err).WithHint("repeat the request with the same Idempotency-Key; GET /readyz says when").WithRetryAfter(1)
 }
 
 func invalidRequest(err *contract.Invalid) *problem.Problem {

@@ -1,10 +1,6 @@
 package api
 
 import (
-	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,28 +8,8 @@ import (
 	"github.com/deferpay/deferpay/gen/contractapi"
 	"github.com/deferpay/deferpay/services/contract/internal/contract"
 	"github.com/deferpay/deferpay/services/contract/internal/store"
-	"github.com/deferpay/deferpay/services/internal/access"
-	"github.com/deferpay/deferpay/services/internal/idempotency"
 	"github.com/deferpay/deferpay/services/internal/problem"
 )
-
-// request names a write: who asks, under which key, for what. It is told from others by the command as the domain gets it,
-// so that another way to write an instant makes no other request of it.
-func request(ctx context.Context, operation string, key contractapi.OptString, path string, command contract.Command) (idempotency.Request, error) {
-	if key.Value == "" {
-		return idempotency.Request{}, problem.New(problem.IdempotencyKeyMissing, "the header Idempotency-Key is missing").
-			WithHint("send a new key for each intention, and the same key on each retry of it")
-	}
-	caller, ok := access.From(ctx)
-	if !ok {
-		return idempotency.Request{}, errors.New("no caller in the context of a request")
-	}
-	body, err := json.Marshal(map[string]contract.Command{fmt.Sprintf("%T", command): command})
-	if err != nil {
-		return idempotency.Request{}, fmt.Errorf("hash the request: %w", err)
-	}
-	return idempotency.New(caller.Subject, key.Value, operation, path, json.RawMessage(body))
-}
 
 // etag is a version as an entity tag.
 func etag(version int64) string { return `"` + strconv.FormatInt(version, 10) + `"` }
@@ -62,36 +38,6 @@ func matches(ifMatch, tag string) bool {
 		return true
 	}
 	return slices.ContainsFunc(strings.Split(ifMatch, ","), func(t string) bool { return strings.TrimSpace(t) == tag })
-}
-
-// position writes a place in the log as the header Log-Position has it.
-func (h *handler) position(offset int64) string {
-	return h.store.Topic() + ":" + strconv.FormatInt(max(offset, 0), 10)
-}
-
-// fresh returns when a query may be answered: the service is ready, and has read as far as the client asked for.
-func (h *handler) fresh(ctx context.Context, asked contractapi.OptString) error {
-	if err := h.store.Ready(); err != nil {
-		return notReady(err)
-	}
-	if !asked.Set {
-		return nil
-	}
-	topic, text, _ := strings.Cut(asked.Value, ":")
-	offset, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || topic != h.store.Topic() {
-		p := problem.New(problem.InvalidRequest, "Log-Position %s is not one of this service", asked.Value).
-			WithHint("send a Log-Position as this service gave it, %s:OFFSET, or none", h.store.Topic())
-		p.Errors = []problem.FieldError{{Pointer: "header:Log-Position", Message: "must be " + h.store.Topic() + ":OFFSET"}}
-		return p
-	}
-	ctx, cancel := context.WithTimeout(ctx, positionTime)
-	defer cancel()
-	if err := h.store.WaitFor(ctx, offset); err != nil {
-		return problem.New(problem.PositionNotReached, "asked for %s; this instance is at %s", asked.Value, h.position(h.store.Position())).
-			WithHint("repeat the request, or leave Log-Position out").WithRetryAfter(1)
-	}
-	return nil
 }
 
 func replayed(out store.Outcome) contractapi.OptBool {

@@ -18,8 +18,8 @@ import (
 // Publish adds publication to a router: every applied record of the log becomes one fact, with the contract's full state
 // and version after it. A record is acknowledged when the broker has its fact; until then it is delivered again, so a fact
 // may be published twice, with the same ce_id. Facts of one contract are published in order.
-func Publish(router *message.Router, applied message.Subscriber, log string, facts *contractbus.Publisher) {
-	router.AddConsumerHandler("publishContractFacts", log, applied, func(m *message.Message) error {
+func Publish(router *message.Router, applied message.Subscriber, facts *contractbus.Publisher) {
+	router.AddConsumerHandler("publishContractFacts", store.Log, applied, func(m *message.Message) error {
 		a, ok := store.FromMessage(m)
 		if !ok {
 			return fmt.Errorf("message %s is no record of the log", m.UUID)

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"context"
 	"time"
 
 	"github.com/deferpay/deferpay/services/contract/internal/contract"
@@ -48,26 +47,23 @@ func (m *model) project(e journal.Entry[Body], after *journal.View[State]) {
 	}
 }
 
-// Get returns a contract as applied here, and the position that answer belongs to. Only when the contract is not known
-// does it read on, to everything recorded before the call; then contract.ErrUnknown is certain.
-func (s *Store) Get(ctx context.Context, ref contract.Ref) (*contract.Contract, int64, error) {
-	if c, position := s.peek(ref); c != nil {
-		return c, position, nil
-	}
-	if err := s.journal.Barrier(ctx); err != nil {
-		return nil, 0, err
-	}
-	c, position := s.peek(ref)
+// read runs fn on the read model and gives the position that it shows.
+func (s *Store) read(fn func()) (position int64) {
+	s.journal.Read(func(func(journal.Stream) (State, bool)) {
+		fn()
+		position = s.journal.Position()
+	})
+	return position
+}
+
+// Get returns a contract as applied here, and the position that answer belongs to. contract.ErrUnknown says that it is not
+// known at that position; a query never writes, so it does not ask for more.
+func (s *Store) Get(ref contract.Ref) (c *contract.Contract, position int64, err error) {
+	position = s.read(func() { c = s.model.contracts[ref] })
 	if c == nil {
 		return nil, position, contract.ErrUnknown
 	}
 	return c, position, nil
-}
-
-func (s *Store) peek(ref contract.Ref) (c *contract.Contract, position int64) {
-	position = s.journal.Position() // first: what is seen next is at least that fresh
-	s.journal.Read(func(func(journal.Stream) (State, bool)) { c = s.model.contracts[ref] })
-	return c, position
 }
 
 // Filter selects contracts; empty fields select all.
@@ -85,8 +81,7 @@ type Page struct {
 
 // Find returns the contracts that match, from offset, at most limit of them.
 func (s *Store) Find(f Filter, limit, offset int) (p Page) {
-	p.Position = s.journal.Position()
-	s.journal.Read(func(func(journal.Stream) (State, bool)) {
+	p.Position = s.read(func() {
 		refs := s.model.all
 		if f.CustomerRef != "" {
 			refs = s.model.byCustomer[f.CustomerRef]
@@ -107,7 +102,7 @@ func (s *Store) Find(f Filter, limit, offset int) (p Page) {
 
 // Due returns the contracts that are to be activated at that instant.
 func (s *Store) Due(now time.Time) (due []contract.Ref) {
-	s.journal.Read(func(func(journal.Stream) (State, bool)) {
+	s.read(func() {
 		for ref := range s.model.waiting {
 			if s.model.contracts[ref].Within(now) {
 				due = append(due, ref)

@@ -23,9 +23,17 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/deferpay/deferpay/gen/contractinternal"
 	"github.com/deferpay/deferpay/services/contract/internal/contract"
 	"github.com/deferpay/deferpay/services/internal/idempotency"
 	"github.com/deferpay/deferpay/services/internal/journal"
+	"github.com/deferpay/deferpay/services/internal/trace"
+)
+
+// The private topics that the store uses.
+const (
+	Log       = contractinternal.LogTopic
+	Positions = contractinternal.PositionsTopic
 )
 
 // Body is what a record of the log says: an event of the domain, and the request it answers, if one led to it.
@@ -65,13 +73,11 @@ type Outcome struct {
 	Replayed bool
 }
 
-// Config says what a Store is made of. Topic, Writer, ClientOptions and Now are required.
+// Config says where the log is.
 type Config struct {
-	Topic           string
-	Writer          string
-	ClientOptions   []kgo.Opt
+	Writer          string    // name of this instance
+	ClientOptions   []kgo.Opt // how to reach the broker
 	Now             func() time.Time
-	Traceparent     func(context.Context) string
 	AllowUnverified bool
 	Logger          *slog.Logger
 }
@@ -86,13 +92,13 @@ type Store struct {
 func New(cfg Config) (*Store, error) {
 	m := newModel()
 	j, err := journal.New(journal.Config[State, Body]{
-		Topic: cfg.Topic, Writer: cfg.Writer, ClientOptions: cfg.ClientOptions, Codec: codec{}, Fold: fold,
+		Topic: Log, Writer: cfg.Writer, ClientOptions: cfg.ClientOptions, Codec: codec{}, Fold: fold,
 		Project: m.project, Reset: m.reset, Key: recordKey, Subject: recordSubject,
-		Now: cfg.Now, Traceparent: cfg.Traceparent,
+		Now: cfg.Now, Traceparent: trace.From,
 		AllowUnverified: cfg.AllowUnverified, Logger: cfg.Logger,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("make the journal: %w", err)
+		return nil, fmt.Errorf("open the log: %w", err)
 	}
 	return &Store{journal: j, model: m}, nil
 }
@@ -104,23 +110,21 @@ func (s *Store) Run(ctx context.Context) error { return s.journal.Run(ctx) }
 // Ready is nil, or why nothing is served now.
 func (s *Store) Ready() error { return s.journal.Ready() }
 
-// Stats returns the journal's counters.
-func (s *Store) Stats() journal.Stats { return s.journal.Stats() }
-
 // WaitFor returns when the record at offset is applied, or with ctx's error.
 func (s *Store) WaitFor(ctx context.Context, offset int64) error {
 	return s.journal.WaitFor(ctx, offset)
 }
 
-// Topic is the name of the log, Position the offset of the last record read from it.
+// Topic is the name of the log.
 func (s *Store) Topic() string { return s.journal.Topic() }
 
 // Position is the offset of the last record read from the log.
 func (s *Store) Position() int64 { return s.journal.Position() }
 
-// Subscriber delivers every applied record, in order for each contract, at least once; see Applied.
-func (s *Store) Subscriber(cfg journal.SubscriberConfig) (message.Subscriber, error) {
-	return s.journal.Subscriber(cfg)
+// Subscriber delivers every applied record, in order for each contract, at least once; see journal.Subscriber. FromMessage
+// reads them.
+func (s *Store) Subscriber(name string) (message.Subscriber, error) {
+	return s.journal.Subscriber(journal.SubscriberConfig{Name: name, Positions: Positions, Group: "contract." + name})
 }
 
 // Create decides a subscription under a reference that is handed out in the same record. The reference of sub is ignored.
@@ -161,7 +165,7 @@ func (s *Store) decide(ctx context.Context, req idempotency.Request, streams []j
 		return Body{Event: event, Request: &req}, err
 	})
 	if errors.Is(err, journal.ErrAlready) {
-		return s.replay(key), nil
+		return s.replay(key)
 	}
 	if err != nil {
 		return Outcome{}, err
@@ -178,13 +182,15 @@ func (k *Key) answers(req idempotency.Request) error {
 	return journal.ErrAlready
 }
 
-func (s *Store) replay(key journal.Stream) (out Outcome) {
-	out = Outcome{Position: s.journal.Position(), Replayed: true}
+func (s *Store) replay(key journal.Stream) (out Outcome, err error) {
 	s.journal.Read(func(state func(journal.Stream) (State, bool)) {
-		used, _ := state(key)
-		out.Contract = used.Key.Contract
+		if used, ok := state(key); ok {
+			out = Outcome{Contract: used.Key.Contract, Position: s.journal.Position(), Replayed: true}
+		} else { // the state was discarded meanwhile
+			err = journal.ErrNotReady
+		}
 	})
-	return out
+	return out, err
 }
 
 // Activate makes a contract active if it is due. Every instance may propose it; it happens once. That there is nothing to

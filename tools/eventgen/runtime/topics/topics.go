@@ -66,6 +66,16 @@ func (e DriftError) Missing() bool {
 	return slices.ContainsFunc(e, func(d Drift) bool { return d.Setting == settingExists })
 }
 
+// Wrong are the topics that exist and differ: those do not come right by waiting.
+func (e DriftError) Wrong() (wrong DriftError) {
+	for _, d := range e {
+		if d.Setting != settingExists {
+			wrong = append(wrong, d)
+		}
+	}
+	return wrong
+}
+
 // Verify gives nil when every topic is as declared, a DriftError when not, and any other error when the broker could not tell.
 func Verify(ctx context.Context, cl *kgo.Client, want []Topic) error {
 	drift, err := Diff(ctx, cl, want)

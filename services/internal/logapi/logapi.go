@@ -1,0 +1,159 @@
+// Package logapi gives what the HTTP interfaces of services that decide on a log have in common: nothing is served before
+// the log is read, reads wait for the Log-Position they name, writes are named by their Idempotency-Key, and the errors of
+// all that have one problem each. The services' HTTP layers import it.
+package logapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/ogen-go/ogen/middleware"
+
+	"github.com/deferpay/deferpay/services/internal/access"
+	"github.com/deferpay/deferpay/services/internal/idempotency"
+	"github.com/deferpay/deferpay/services/internal/journal"
+	"github.com/deferpay/deferpay/services/internal/problem"
+)
+
+const (
+	// CommandTime bounds a command: what is not decided by then is answered as unknown, and the retry settles it.
+	CommandTime = 10 * time.Second
+	// positionTime bounds the wait for a Log-Position.
+	positionTime = 2 * time.Second
+)
+
+// WhenReady is a middleware of the generated servers that answers nothing while ready gives a reason. A query is asked again
+// afterwards: the state may have been discarded while it was looked at. A command is not: its answer stands on a record.
+func WhenReady(ready func() error) middleware.Middleware {
+	return func(req middleware.Request, next middleware.Next) (middleware.Response, error) {
+		if err := ready(); err != nil {
+			return middleware.Response{}, notReady(err)
+		}
+		answer, err := next(req)
+		if req.Raw.Method != http.MethodGet {
+			return answer, err
+		}
+		if why := ready(); why != nil {
+			return middleware.Response{}, notReady(why)
+		}
+		return answer, err
+	}
+}
+
+func notReady(err error) *problem.Problem {
+	return problem.New(problem.NotReady, "%s", err).WithHint("try again, or ask another instance; GET /readyz says what it waits for").WithRetryAfter(1)
+}
+
+// Log is a log that answers name positions of.
+type Log interface {
+	Topic() string
+	Position() int64
+	WaitFor(ctx context.Context, offset int64) error
+}
+
+// Position is a place in a log as the header Log-Position has it.
+func Position(log Log, offset int64) string {
+	return log.Topic() + ":" + strconv.FormatInt(max(offset, 0), 10)
+}
+
+// Fresh returns when the log is read up to the position that a client sent back; asked is the header, "" for none. The error is a problem.
+func Fresh(ctx context.Context, log Log, asked string) error {
+	if asked == "" {
+		return nil
+	}
+	topic, text, _ := strings.Cut(asked, ":")
+	offset, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || topic != log.Topic() {
+		p := problem.New(problem.InvalidRequest, "Log-Position %s is no place in %s", asked, log.Topic()).
+			WithHint("send a Log-Position back as this service gave it, %s:OFFSET, or leave it out", log.Topic())
+		p.Errors = []problem.FieldError{{Pointer: "header:Log-Position", Message: "must be " + log.Topic() + ":OFFSET"}}
+		return p
+	}
+	ctx, cancel := context.WithTimeout(ctx, positionTime)
+	defer cancel()
+	if err := log.WaitFor(ctx, offset); err != nil {
+		return problem.New(problem.PositionNotReached, "asked for %s; this instance is at %s", asked, Position(log, log.Position())).
+			WithHint("repeat the request, or leave Log-Position out").WithRetryAfter(1)
+	}
+	return nil
+}
+
+// Requests are the writes that one instance is deciding. The zero value is ready for use.
+type Requests struct{ deciding sync.Map } // by the stream of the key
+
+// Begin names a write by its key, "" when the header is missing. Operation is its operationId, path what the path's parameters
+// say, body the decoded body or nil. Release must be called once the write is answered; until then the same key is refused
+// here, though it would be safe: the log sees to that. Errors are problems, but for a body that cannot be marshalled.
+func (r *Requests) Begin(ctx context.Context, key, operation, path string, body json.Marshaler) (req idempotency.Request, release func(), err error) {
+	if key == "" {
+		return req, nil, problem.New(problem.IdempotencyKeyMissing, "the header Idempotency-Key is missing: every write names itself, so that a retry is never done twice").
+			WithHint("send a new key for each intention, 1 to %d printable ASCII characters, and the same key on each retry of it", idempotency.MaxKey)
+	}
+	if !idempotency.ValidKey(key) {
+		return req, nil, problem.New(problem.InvalidRequest, "the Idempotency-Key is not 1 to %d printable ASCII characters", idempotency.MaxKey)
+	}
+	caller, ok := access.From(ctx)
+	if !ok {
+		return req, nil, errors.New("no caller in the context of a request")
+	}
+	if req, err = idempotency.New(caller.Subject, key, operation, path, body); err != nil {
+		return req, nil, err
+	}
+	stream := req.Stream()
+	if _, busy := r.deciding.LoadOrStore(stream, true); busy {
+		return req, nil, problem.New(problem.RequestInProgress, "a request with this Idempotency-Key is not answered yet").
+			WithHint("try again with the same key").WithRetryAfter(1)
+	}
+	return req, func() { r.deciding.Delete(stream) }, nil
+}
+
+// NotBuilt answers a write that is in the contract and not built yet, after the checks it will make.
+func (r *Requests) NotBuilt(ctx context.Context, key, operation, hint string) error {
+	_, release, err := r.Begin(ctx, key, operation, "", nil)
+	if err != nil {
+		return err
+	}
+	release()
+	return problem.New(problem.NotBuilt, "%s is in the contract and not built yet; nothing was recorded", operation).WithHint("%s", hint)
+}
+
+// causes is the one place where an error of the journal, of a key or of a request's time becomes a problem. The first that
+// fits counts. That an outcome is unknown comes first: such an error may wrap others that sound more certain. And none says
+// more than that this attempt recorded nothing: an earlier one with the same key may have.
+var causes = []struct {
+	is     error
+	code   problem.Code
+	detail string // "": what the error says
+	hint   string
+	retry  int
+}{
+	{journal.ErrUnknownOutcome, problem.OutcomeUnknown, "the log did not confirm the record in time; it may still be recorded",
+		"repeat the request with the same Idempotency-Key: the answer will be that of whichever attempt landed", 1},
+	{journal.ErrNotReady, problem.NotReady, "", "try again, or ask another instance; GET /readyz says what it waits for", 1},
+	{journal.ErrParked, problem.StreamParked, "the contract met a record that is impossible; an operator has to correct it", "repeat later with the same Idempotency-Key", 60},
+	{journal.ErrTooLarge, problem.BodyTooLarge, "the record would be too large for the log", "send less text", 0},
+	{idempotency.ErrReused, problem.IdempotencyKeyReused, "", "take a new key for a new intention", 0},
+	{context.DeadlineExceeded, problem.NotReady, "there was no decision in time; this attempt recorded nothing", "repeat the request with the same Idempotency-Key", 1},
+	{context.Canceled, problem.NotReady, "there was no decision in time; this attempt recorded nothing", "repeat the request with the same Idempotency-Key", 1},
+}
+
+// Problem gives the problem of an error that deciding or reading on a log can lead to; nil for any other.
+func Problem(err error) *problem.Problem {
+	for _, c := range causes {
+		if !errors.Is(err, c.is) {
+			continue
+		}
+		detail := c.detail
+		if detail == "" {
+			detail = err.Error()
+		}
+		return problem.New(c.code, "%s", detail).WithHint("%s", c.hint).WithRetryAfter(c.retry)
+	}
+	return nil
+}

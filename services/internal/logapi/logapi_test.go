@@ -1,0 +1,147 @@
+package logapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/ogen-go/ogen/middleware"
+
+	"github.com/deferpay/deferpay/services/internal/access"
+	"github.com/deferpay/deferpay/services/internal/idempotency"
+	"github.com/deferpay/deferpay/services/internal/journal"
+	"github.com/deferpay/deferpay/services/internal/problem"
+)
+
+// code is that of the problem an error is, "" for none.
+func code(err error) problem.Code {
+	var p *problem.Problem
+	if errors.As(err, &p) {
+		return p.Code
+	}
+	return ""
+}
+
+func TestWhenReady(t *testing.T) {
+	for name, c := range map[string]struct {
+		method    string
+		readiness []error // at each time it is asked
+		want      problem.Code
+		handled   bool
+	}{
+		"ready":                     {"GET", []error{nil, nil}, "", true},
+		"not ready":                 {"GET", []error{errors.New("reading")}, problem.NotReady, false},
+		"command before":            {"POST", []error{errors.New("reading")}, problem.NotReady, false},
+		"state lost under a query":  {"GET", []error{nil, errors.New("lost")}, problem.NotReady, true},
+		"state lost after a record": {"POST", []error{nil, errors.New("lost")}, "", true},
+	} {
+		asked, handled := 0, false
+		ready := func() error { asked++; return c.readiness[asked-1] }
+		next := func(middleware.Request) (middleware.Response, error) {
+			handled = true
+			return middleware.Response{Type: "answer"}, nil
+		}
+		_, err := WhenReady(ready)(middleware.Request{Raw: &http.Request{Method: c.method}}, next)
+		if code(err) != c.want || handled != c.handled {
+			t.Errorf("%s: %v, handled %t", name, err, handled)
+		}
+	}
+}
+
+type log struct{ at int64 }
+
+func (log) Topic() string     { return "x.log.v1" }
+func (l log) Position() int64 { return l.at }
+func (l log) WaitFor(_ context.Context, offset int64) error {
+	if offset > l.at {
+		return context.DeadlineExceeded
+	}
+	return nil
+}
+
+func TestFresh(t *testing.T) {
+	for asked, want := range map[string]problem.Code{
+		"": "", "x.log.v1:0": "", "x.log.v1:7": "", "x.log.v1:8": problem.PositionNotReached,
+		"y.log.v1:7": problem.InvalidRequest, "x.log.v1": problem.InvalidRequest, "x.log.v1:": problem.InvalidRequest,
+		"x.log.v1:99999999999999999999": problem.InvalidRequest, "7": problem.InvalidRequest,
+	} {
+		if err := Fresh(t.Context(), log{7}, asked); code(err) != want || (err == nil) != (want == "") {
+			t.Errorf("%q: %v, want %q", asked, err, want)
+		}
+	}
+	if got := Position(log{}, 7); got != "x.log.v1:7" || Fresh(t.Context(), log{7}, got) != nil {
+		t.Errorf("position %s", got)
+	}
+}
+
+func TestRequests(t *testing.T) {
+	var r Requests
+	ctx := access.With(t.Context(), access.Caller{Subject: "agency"})
+	begin := func(key string) (func(), error) {
+		_, release, err := r.Begin(ctx, key, "op", "", json.RawMessage(`1`))
+		return release, err
+	}
+	for key, want := range map[string]problem.Code{"": problem.IdempotencyKeyMissing, "a b": problem.InvalidRequest, strings.Repeat("k", 129): problem.InvalidRequest} {
+		if _, err := begin(key); code(err) != want {
+			t.Errorf("%q: %v", key, err)
+		}
+	}
+	release, err := begin("k")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := begin("k"); code(err) != problem.RequestInProgress {
+		t.Errorf("at the same time: %v", err)
+	}
+	if other, err := begin("l"); err != nil {
+		t.Errorf("another key: %v", err)
+	} else {
+		other()
+	}
+	release()
+	if release, err = begin("k"); err != nil {
+		t.Fatalf("afterwards: %v", err)
+	}
+	release()
+	if err := r.NotBuilt(ctx, "", "op", ""); code(err) != problem.IdempotencyKeyMissing {
+		t.Errorf("not built, without a key: %v", err)
+	}
+	for range 2 {
+		if err := r.NotBuilt(ctx, "k", "op", ""); code(err) != problem.NotBuilt {
+			t.Errorf("not built: %v", err)
+		}
+	}
+	if _, _, err := r.Begin(t.Context(), "k", "op", "", nil); err == nil || code(err) != "" {
+		t.Errorf("without a caller: %v", err)
+	}
+}
+
+// What may be in the log is never called refused or failed, whatever else the error wraps.
+func TestProblem(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		want problem.Code
+	}{
+		{fmt.Errorf("%w: %w", journal.ErrUnknownOutcome, context.DeadlineExceeded), problem.OutcomeUnknown},
+		{fmt.Errorf("%w: %w", journal.ErrUnknownOutcome, journal.ErrNotReady), problem.OutcomeUnknown},
+		{fmt.Errorf("%w: reading", journal.ErrNotReady), problem.NotReady},
+		{fmt.Errorf("%w: contract/CTR-1", journal.ErrParked), problem.StreamParked},
+		{journal.ErrTooLarge, problem.BodyTooLarge},
+		{idempotency.ErrReused, problem.IdempotencyKeyReused},
+		{context.DeadlineExceeded, problem.NotReady},
+		{context.Canceled, problem.NotReady},
+	} {
+		if p := Problem(c.err); p == nil || p.Code != c.want {
+			t.Errorf("%v: %v, want %s", c.err, p, c.want)
+		} else if strings.Contains(p.Detail, "othing was recorded") {
+			t.Errorf("%v: an earlier attempt with the key may have been recorded: %s", c.err, p.Detail)
+		}
+	}
+	if p := Problem(journal.ErrImpossible); p != nil {
+		t.Errorf("a mistake of ours is shown: %v", p)
+	}
+}
