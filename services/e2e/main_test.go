@@ -66,7 +66,8 @@ const (
 	patience   = 30 * time.Second
 )
 
-func start(t *testing.T) *system {
+// start runs the whole system; the observer reads billing's log and the topics named.
+func start(t *testing.T, topics ...string) *system {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
@@ -88,7 +89,7 @@ func start(t *testing.T) *system {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o, err := observer.Open(c.Brokers, c.Registry, filepath.Join(root, "specs", "avro"), billingLog)
+	o, err := observer.Open(c.Brokers, c.Registry, filepath.Join(root, "specs", "avro"), append(topics, billingLog)...)
 	if err != nil {
 		t.Fatal(err)
 	}

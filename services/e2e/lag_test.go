@@ -1,0 +1,68 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// With 64 callers buying, the public events stay close behind the decisions.
+func TestPublicationKeepsUp(t *testing.T) {
+	const callers, contracts = 64, 8
+	long := 2 * time.Second
+	if *full {
+		long = 10 * time.Second
+	}
+	s := start(t, "billing.events.v1")
+	var refs []string
+	for n := range contracts {
+		refs = append(refs, s.subscribe(fmt.Sprint("lag-", n), 1_000_000_000))
+	}
+	for n := range contracts {
+		s.known(fmt.Sprint("lag-", n))
+	}
+	mark := s.topics.Mark()
+	var bought atomic.Int64
+	var buying sync.WaitGroup
+	end := time.Now().Add(long)
+	for c := range callers {
+		buying.Go(func() {
+			for n := 0; time.Now().Before(end); n++ {
+				p := &purchase{key: fmt.Sprint("lag-", c, "-", n), contract: refs[c%contracts], amount: 1}
+				a, err := s.send(s.Billing[c%len(s.Billing)], "POST", "/billing/v1/operations", p.key, "", p.body())
+				if err != nil || a.status != 201 {
+					t.Errorf("%s: %d %v %s", p.key, a.status, err, a.body)
+					return
+				}
+				bought.Add(1)
+			}
+		})
+	}
+	buying.Wait()
+	stopped := time.Now()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	events := 0
+	for ; ; time.Sleep(5 * time.Millisecond) {
+		if err := s.topics.Sync(ctx); err != nil {
+			t.Fatalf("%d of %d events: %v", events, bought.Load(), err)
+		}
+		events = 0
+		for _, r := range s.topics.Since(mark) {
+			if r.Type == "OperationAccepted" {
+				events++
+			}
+		}
+		if int64(events) >= bought.Load() {
+			break
+		}
+	}
+	lag := time.Since(stopped)
+	t.Logf("%d purchases in %v, %.0f a second; all published %v after the last", bought.Load(), long, float64(bought.Load())/long.Seconds(), lag.Round(time.Millisecond))
+	if lag > 2*time.Second {
+		t.Errorf("publication came %v later", lag)
+	}
+}
