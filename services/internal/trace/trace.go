@@ -36,13 +36,14 @@ func HTTP(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		tp := r.Header.Get(Header)
 		if !valid.MatchString(tp) {
-			tp = begin()
+			tp = New()
 		}
 		next.ServeHTTP(w, r.WithContext(With(r.Context(), tp)))
 	})
 }
 
-func begin() string {
+// New begins a trace.
+func New() string {
 	var b [24]byte
 	rand.Read(b[:]) // never fails
 	return "00-" + hex.EncodeToString(b[:16]) + "-" + hex.EncodeToString(b[16:]) + "-01"

@@ -14,6 +14,7 @@ import (
 	"github.com/deferpay/deferpay/services/billing/internal/store"
 	"github.com/deferpay/deferpay/services/internal/idempotency"
 	"github.com/deferpay/deferpay/services/internal/journal"
+	"github.com/deferpay/deferpay/services/internal/trace"
 )
 
 // Runner runs the billing of periods. Its Run task must be going for it to work.
@@ -106,14 +107,18 @@ func (r *Runner) Start(ctx context.Context, req *idempotency.Request, p billing.
 	if joined {
 		return over, false, nil
 	}
-	work, replayed, err := r.begin(ctx, req, p)
+	tracing := trace.From(ctx)
+	if tracing == "" {
+		tracing = trace.New()
+	}
+	work, replayed, err := r.begin(trace.With(ctx, tracing), req, p)
 	if err != nil || !work {
 		r.leave(p, over)
 		return over, replayed, err
 	}
 	r.working.Go(func() {
 		defer r.leave(p, over)
-		r.over(r.base, p)
+		r.over(trace.With(r.base, tracing), p)
 	})
 	return over, replayed, nil
 }
