@@ -1,57 +1,100 @@
-// Command demo starts the whole system on this machine and plays the interaction of the two services, checking every step.
+// Command demo builds everything that the story of the two services needs, in one go, and plays it; flags and environment are those
+// of the command play beneath it. It imports the standard library alone, so that `go run` shows at once what is going on.
 package main
 
 import (
+	"bufio"
 	"context"
-	"errors"
-	"flag"
 	"fmt"
+	"io"
 	"os"
+	"os/exec"
 	"os/signal"
-	"strings"
+	"path/filepath"
+	"sync/atomic"
 	"syscall"
-
-	"github.com/deferpay/deferpay/tools/demo/story"
+	"time"
 )
+
+// programs are built together: compiling what they share takes longest, and one go build keeps every core busy with it.
+var programs = []string{"./tools/demo/play", "./services/contract/cmd/contract", "./services/billing/cmd/billing", "./tools/devkafka"}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, os.Args[1:], os.Getenv); errors.Is(err, flag.ErrHelp) {
-		return
-	} else if err != nil {
-		fmt.Fprintln(os.Stderr, "\ndemo: "+err.Error())
-		os.Exit(1)
+	status, err := run(ctx, os.Args[1:])
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "demo:", err)
+	}
+	os.Exit(status)
+}
+
+func run(ctx context.Context, args []string) (status int, err error) {
+	bin, err := os.MkdirTemp("", "deferpay-bin-")
+	if err != nil {
+		return 1, err
+	}
+	defer os.RemoveAll(bin)
+	if err := build(ctx, bin); err != nil {
+		return 1, err
+	}
+	play := exec.CommandContext(ctx, filepath.Join(bin, "play"), append([]string{"-bin", bin}, args...)...)
+	play.Stdin, play.Stdout, play.Stderr = os.Stdin, os.Stdout, os.Stderr
+	play.Cancel = func() error { return play.Process.Signal(syscall.SIGTERM) } // it stops its processes in order, then itself
+	err = play.Run()
+	if play.ProcessState == nil {
+		return 1, err
+	}
+	if play.ProcessState.Success() { // also when it was left running and then interrupted
+		return 0, nil
+	}
+	return max(1, play.ProcessState.ExitCode()), nil // it said why
+}
+
+// build compiles the programs, and says how far it is when that takes a while.
+func build(ctx context.Context, bin string) error {
+	began := time.Now()
+	cmd := exec.CommandContext(ctx, "go", append([]string{"build", "-v", "-ldflags=-s -w", "-o", bin + string(filepath.Separator)}, programs...)...)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	said, err := cmd.StderrPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("go build: %w", err)
+	}
+	packages := &atomic.Int64{}
+	done := make(chan struct{})
+	go tellProgress(packages, began, done)
+	last := remember(said, packages)
+	close(done)
+	if err := cmd.Wait(); err != nil {
+		return fmt.Errorf("go build: %w\n%s", err, last)
+	}
+	fmt.Printf("  · built %d programs in %.1f s\n", len(programs), time.Since(began).Seconds())
+	return nil
+}
+
+func tellProgress(packages *atomic.Int64, began time.Time, done <-chan struct{}) {
+	wait := 2 * time.Second
+	for {
+		select {
+		case <-done:
+			return
+		case <-time.After(wait):
+		}
+		wait = 5 * time.Second
+		fmt.Printf("  · building: %d packages compiled after %.0f s (only the first time)\n", packages.Load(), time.Since(began).Seconds())
 	}
 }
 
-func run(ctx context.Context, args []string, getenv func(string) string) error {
-	flags := flag.NewFlagSet("demo", flag.ContinueOnError)
-	flags.Usage = func() {
-		fmt.Fprint(flags.Output(), "demo: broker, registry, contract and two billing instances, and the whole story between them, checked step by step.\n\n"+
-			"KEEP=1 leaves everything running afterwards, until Ctrl-C. BROKER=kafka plays it on a running broker and registry.\n\n")
-		flags.PrintDefaults()
+// remember counts the lines, each a package compiled, and gives the end of what was said: errors come last.
+func remember(said io.Reader, packages *atomic.Int64) string {
+	var last []byte
+	for lines := bufio.NewScanner(said); lines.Scan(); {
+		packages.Add(1)
+		last = append(append(last, lines.Bytes()...), '\n')
+		last = last[max(0, len(last)-4000):]
 	}
-	or := func(name, def string) string {
-		if v := getenv(name); v != "" {
-			return v
-		}
-		return def
-	}
-	brokers := flags.String("brokers", or("KAFKA_BROKERS", "127.0.0.1:9092"), "`addresses` of the running broker, for BROKER=kafka [KAFKA_BROKERS]")
-	registry := flags.String("registry", or("SCHEMA_REGISTRY_URL", "http://127.0.0.1:8085"), "`URL` of the running registry, for BROKER=kafka [SCHEMA_REGISTRY_URL]")
-	dir := flags.String("dir", "", "work `folder` for binaries, logs and data; a temporary one without it")
-	keep := flags.Bool("keep", or("KEEP", "0") != "0", "leave everything running until Ctrl-C [KEEP]")
-	if err := flags.Parse(args); err != nil {
-		return err
-	}
-	o := story.Options{Out: os.Stdout, Dir: *dir, Keep: *keep}
-	switch broker := or("BROKER", "embedded"); broker {
-	case "embedded":
-	case "kafka":
-		o.Brokers, o.Registry = strings.Split(*brokers, ","), *registry
-	default:
-		return fmt.Errorf("BROKER=%s: want embedded or kafka", broker)
-	}
-	return story.Play(ctx, o)
+	return string(last)
 }

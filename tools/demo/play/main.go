@@ -1,0 +1,59 @@
+// Command play starts the whole system on this machine and plays the interaction of the two services, checking every step.
+// The command demo builds and runs it.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/deferpay/deferpay/tools/demo/story"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Getenv); errors.Is(err, flag.ErrHelp) {
+		return
+	} else if err != nil {
+		fmt.Fprintln(os.Stderr, "\ndemo: "+err.Error())
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, getenv func(string) string) error {
+	flags := flag.NewFlagSet("demo", flag.ContinueOnError)
+	flags.Usage = func() {
+		fmt.Fprint(flags.Output(), "play: broker, registry, contract and two billing instances, and the whole story between them, checked step by step.\n\n"+
+			"KEEP=1 leaves everything running afterwards, until Ctrl-C. BROKER=kafka plays it on a running broker and registry.\n\n")
+		flags.PrintDefaults()
+	}
+	or := func(name, def string) string {
+		if v := getenv(name); v != "" {
+			return v
+		}
+		return def
+	}
+	brokers := flags.String("brokers", or("KAFKA_BROKERS", "127.0.0.1:9092"), "`addresses` of the running broker, for BROKER=kafka [KAFKA_BROKERS]")
+	registry := flags.String("registry", or("SCHEMA_REGISTRY_URL", "http://127.0.0.1:8085"), "`URL` of the running registry, for BROKER=kafka [SCHEMA_REGISTRY_URL]")
+	dir := flags.String("dir", "", "work `folder` for binaries, logs and data; a temporary one without it")
+	bin := flags.String("bin", "", "`folder` with the programs when they are built already; they are built without it")
+	keep := flags.Bool("keep", or("KEEP", "0") != "0", "leave everything running until Ctrl-C [KEEP]")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	o := story.Options{Out: os.Stdout, Dir: *dir, Bin: *bin, Keep: *keep}
+	switch broker := or("BROKER", "embedded"); broker {
+	case "embedded":
+	case "kafka":
+		o.Brokers, o.Registry = strings.Split(*brokers, ","), *registry
+	default:
+		return fmt.Errorf("BROKER=%s: want embedded or kafka", broker)
+	}
+	return story.Play(ctx, o)
+}
