@@ -136,6 +136,9 @@ func (s *Subscriber[S, B]) member(ctx context.Context) {
 	client, err := kgo.NewClient(append(append([]kgo.Opt{}, s.j.cfg.ClientOptions...),
 		kgo.ConsumerGroup(s.cfg.Group), kgo.ConsumeTopics(s.j.cfg.Topic), kgo.DisableAutoCommit(),
 		kgo.SessionTimeout(s.cfg.SessionTimeout), kgo.HeartbeatInterval(s.cfg.SessionTimeout/4),
+		// Half the session's: the embedded broker forgets a member that waits in a join for longer than its session, and never
+		// answers it. Closing waits for the answer.
+		kgo.RebalanceTimeout(s.cfg.SessionTimeout/2),
 		kgo.OnPartitionsAssigned(tell(true)), kgo.OnPartitionsRevoked(tell(false)), kgo.OnPartitionsLost(tell(false)),
 	)...)
 	if err != nil {
