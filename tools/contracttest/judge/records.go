@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -184,7 +185,7 @@ func (ev *Events) Judge(ctx context.Context, reg Registry, r Record) (name strin
 	if payload != nil {
 		violations = append(violations, m.judgeKey(r, payload)...)
 		violations = append(violations, judgeEnvelope(headers, payload)...)
-		violations = append(violations, shapeOf(m.schema.Root()).unknownSymbols(m.schema.Root(), payload, m.name)...)
+		violations = append(violations, shapeOf(m.schema.Root()).wrongValues(m.schema.Root(), payload, m.name)...)
 	}
 	id, _ := headers["ce_id"].(string)
 	if before, ok := ev.seen[id]; ok && !bytes.Equal(before, r.Value) {
@@ -308,8 +309,32 @@ func (s shape) resolve(n *avro.SchemaNode) *avro.SchemaNode {
 	return n
 }
 
-// unknownSymbols finds enums written with the symbol that only readers may see.
-func (s shape) unknownSymbols(n *avro.SchemaNode, value any, path string) []string {
+// forms are what the texts of fields with these names must look like: Avro says only that they are texts.
+var forms = []struct{ suffix, form string }{
+	{"contractRef", `^CTR-[1-9][0-9]*$`},
+	{"subscriptionRef", `^SUB-[1-9][0-9]*$`},
+	{"operationRef", `^BOP-[1-9][0-9]*-[1-9][0-9]*$`},
+	{"invoiceRef", `^BIL-[0-9]{4}-[0-9]{6,}$`},
+	{"Ref", `.`},
+	{"currency", `^[A-Z]{3}$`},
+	{"period", `^[0-9]{4}-(0[1-9]|1[0-2])$`},
+}
+
+// wrongForm says what is wrong with the text of a field, "" when nothing is.
+func wrongForm(field, text string) string {
+	for _, f := range forms {
+		if strings.HasSuffix(field, f.suffix) {
+			if !regexp.MustCompile(f.form).MatchString(text) {
+				return fmt.Sprintf("is %q, which does not match %s", text, f.form)
+			}
+			return ""
+		}
+	}
+	return ""
+}
+
+// wrongValues finds what the schema allows and the contract does not: enums written with the symbol that only readers may see, references that are none.
+func (s shape) wrongValues(n *avro.SchemaNode, value any, path string) []string {
 	var out []string
 	n = s.resolve(n)
 	if n == nil || value == nil {
@@ -320,16 +345,21 @@ func (s shape) unknownSymbols(n *avro.SchemaNode, value any, path string) []stri
 		fields, _ := value.(map[string]any)
 		for i := range n.Fields {
 			f := &n.Fields[i]
-			out = append(out, s.unknownSymbols(&f.Type, fields[f.Name], path+"."+f.Name)...)
+			if text, ok := fields[f.Name].(string); ok {
+				if wrong := wrongForm(f.Name, text); wrong != "" {
+					out = append(out, path+"."+f.Name+" "+wrong)
+				}
+			}
+			out = append(out, s.wrongValues(&f.Type, fields[f.Name], path+"."+f.Name)...)
 		}
 	case "array":
 		items, _ := value.([]any)
 		for i, it := range items {
-			out = append(out, s.unknownSymbols(n.Items, it, fmt.Sprintf("%s[%d]", path, i))...)
+			out = append(out, s.wrongValues(n.Items, it, fmt.Sprintf("%s[%d]", path, i))...)
 		}
 	case "union":
 		for i := range n.Branches {
-			out = append(out, s.unknownSymbols(&n.Branches[i], value, path)...)
+			out = append(out, s.wrongValues(&n.Branches[i], value, path)...)
 		}
 	case "enum":
 		if value == "UNKNOWN" {

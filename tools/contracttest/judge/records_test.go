@@ -85,8 +85,8 @@ func record(t *testing.T, topic string, m *message, id int, example specfile.Val
 
 func TestEveryExampleIsAGoodRecord(t *testing.T) {
 	ev, reg, records := examples(t)
-	if len(records) != 17 {
-		t.Errorf("%d messages, want 17", len(records))
+	if len(records) < 17 {
+		t.Errorf("only %d messages", len(records))
 	}
 	for name, r := range records {
 		got, violations := ev.Judge(t.Context(), reg, r)
@@ -153,22 +153,29 @@ func TestTheSameIdWithAnotherValueIsCaught(t *testing.T) {
 	}
 }
 
-func TestAnEnumWrittenAsUnknownIsCaught(t *testing.T) {
-	ev, reg, records := examples(t)
-	r := records["ContractSuspended"]
-	m := ev.channels[r.Topic].messages[3]
-	var payload map[string]any
-	if _, err := m.schema.Decode(r.Value[5:], &payload); err != nil {
-		t.Fatal(err)
-	}
-	payload["contract"].(map[string]any)["status"] = "UNKNOWN"
-	body, err := m.schema.Encode(payload)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Value = append(r.Value[:5:5], body...)
-	if _, v := ev.Judge(t.Context(), reg, r); len(v) != 1 || !strings.Contains(v[0], "ContractSuspended.contract.status") {
-		t.Errorf("not caught: %v", v)
+func TestValuesThatOnlyTheSchemaAllowsAreCaught(t *testing.T) {
+	for where, spoil := range map[string]func(payload, contract map[string]any){
+		"ContractSuspended.contract.status":           func(_, c map[string]any) { c["status"] = "UNKNOWN" },
+		"ContractSuspended.contract.customerRef":      func(_, c map[string]any) { c["customerRef"] = "" },
+		"ContractSuspended.contract.subscriptionRef":  func(_, c map[string]any) { c["subscriptionRef"] = "CTR-7" },
+		"ContractSuspended.contract.ceiling.currency": func(_, c map[string]any) { c["ceiling"].(map[string]any)["currency"] = "euro" },
+	} {
+		ev, reg, records := examples(t)
+		r := records["ContractSuspended"]
+		m := ev.channels[r.Topic].messages[3]
+		var payload map[string]any
+		if _, err := m.schema.Decode(r.Value[5:], &payload); err != nil {
+			t.Fatal(err)
+		}
+		spoil(payload, payload["contract"].(map[string]any))
+		body, err := m.schema.Encode(payload)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Value = append(r.Value[:5:5], body...)
+		if _, v := ev.Judge(t.Context(), reg, r); len(v) != 1 || !strings.Contains(v[0], where+" ") {
+			t.Errorf("%s: not caught: %v", where, v)
+		}
 	}
 }
 

@@ -311,6 +311,8 @@ func FromMessage(m *message.Message) (Published, error) {
 		p.Purchase, _ = b.Operation(ev.PurchaseRef)
 	case billing.DebitCollected:
 		p.Invoice, _ = b.Invoice(ev.InvoiceRef)
+	case billing.DebitRejected:
+		p.Invoice, _ = b.Invoice(ev.InvoiceRef)
 	case billing.PeriodClosed:
 		p.Invoice, _ = b.Invoice(ev.InvoiceRef)
 	}
