@@ -93,7 +93,7 @@ func NewSubscriber(cfg Config, group string) (message.Subscriber, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &subscriber{inner: inner, logger: cfg.Logger.With("group", group), closing: make(chan struct{})}, nil
+	return &subscriber{inner: inner, logger: cfg.Logger.With("group", group), closing: make(chan struct{}), closeIn: closeIn}, nil
 }
 
 func (c Config) check() error {
@@ -178,10 +178,16 @@ type subscriber struct {
 	inner   message.Subscriber
 	logger  *slog.Logger
 	closing chan struct{}
+	closeIn time.Duration
 	once    sync.Once
 }
 
-const maxPause = 5 * time.Second
+const (
+	maxPause = 5 * time.Second
+	// closeIn bounds leaving a group. Sarama asks a broker that is gone for longer than a stop may take; what it would still
+	// commit is delivered again instead.
+	closeIn = 5 * time.Second
+)
 
 func (s *subscriber) Subscribe(ctx context.Context, topic string) (<-chan *message.Message, error) {
 	out := make(chan *message.Message)
@@ -208,16 +214,37 @@ func (s *subscriber) Subscribe(ctx context.Context, topic string) (<-chan *messa
 
 // forward hands on until the subscription ends. A message that nobody takes any more is left unacked: it comes again.
 func (s *subscriber) forward(in <-chan *message.Message, out chan<- *message.Message) {
-	for m := range in {
+	for {
 		select {
-		case out <- m:
-		case <-m.Context().Done():
+		case m, ok := <-in:
+			if !ok {
+				return
+			}
+			select {
+			case out <- m:
+			case <-m.Context().Done():
+			case <-s.closing:
+			}
 		case <-s.closing:
+			go func() {
+				for range in { // until the inner one has closed it
+				}
+			}()
+			return
 		}
 	}
 }
 
+// Close leaves the group, if that can be done within closeIn.
 func (s *subscriber) Close() error {
 	s.once.Do(func() { close(s.closing) })
-	return s.inner.Close()
+	left := make(chan error, 1)
+	go func() { left <- s.inner.Close() }()
+	select {
+	case err := <-left:
+		return err
+	case <-time.After(s.closeIn):
+		s.logger.Warn("the group was not left in time, as the broker does not answer: messages may be delivered again")
+		return nil
+	}
 }

@@ -67,5 +67,6 @@ func (m *Messages) Run(ctx context.Context, ready func() error) error {
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
+	m.cfg.Logger.InfoContext(ctx, "ready: publishing and receiving")
 	return errors.Join(m.Router.Run(ctx), m.Publisher.Close())
 }

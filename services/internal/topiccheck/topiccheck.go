@@ -29,7 +29,7 @@ type Check struct {
 
 const (
 	askIn    = 5 * time.Second // for the broker to answer
-	maxPause = 5 * time.Second
+	maxPause = time.Second
 )
 
 var errUnchecked = errors.New("the topics have not been compared with the contracts yet")
