@@ -57,7 +57,7 @@ func (c Config) consumer() *sarama.Config {
 	s.Consumer.Offsets.AutoCommit.Enable = true      // without it each commit queues behind a long poll
 	s.Consumer.Offsets.AutoCommit.Interval = time.Second
 	s.Consumer.Return.Errors = true
-	s.Consumer.Group.Session.Timeout = 6 * time.Second // the lowest that brokers allow by default: a killed instance's share moves on
+	s.Consumer.Group.Session.Timeout = 6 * time.Second           // the lowest that brokers allow by default: a killed instance's share moves on
 	s.Consumer.Group.Heartbeat.Interval = 500 * time.Millisecond // how long members take to notice that another one joined
 	// Half the session's: the embedded broker forgets a member that waits in a join for longer than its session, and never answers it.
 	s.Consumer.Group.Rebalance.Timeout = 3 * time.Second

@@ -474,6 +474,59 @@ func TestMonthsAreBilledByThemselvesOnSeveralInstances(t *testing.T) {
 	two.get("/invoices").want(t, 200, "total", "2")
 }
 
+// A run that was begun is brought to its end, whoever began it and even where months are billed only on request.
+func TestARunLeftUnfinishedIsTakenUp(t *testing.T) {
+	s := newSystem(t)
+	one, two := s.instance("billing-1"), s.instance("billing-2")
+	one.contract(7, 1, nil)
+	one.post("/operations", purchase("CTR-7", 100)).want(t, 201)
+	april := int64(start.AddDate(0, 1, 0).Sub(start))
+	s.offset.Store(april)
+	if _, err := one.store.StartRun(t.Context(), nil, billing.Period{Year: 2026, Month: time.March}, 0); err != nil {
+		t.Fatal(err)
+	}
+	one.stop() // and nothing of it was done
+	runner := &runs.Runner{Store: two.store, Paris: paris, Now: s.now, Logger: slog.New(slog.DiscardHandler), Every: 5 * time.Millisecond}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { _ = runner.Run(ctx); close(ended) }()
+	t.Cleanup(func() { cancel(); <-ended })
+	two.get("/billing-runs/2026-03").want(t, 200, "status", "RUNNING", "notInvoiced", "1")
+	s.offset.Store(april + int64(2*time.Minute))
+	s.until("taken up", func() bool { return two.get("/billing-runs/2026-03").at("status") == "COMPLETED" })
+	two.get("/billing-runs/2026-03").want(t, 200, "invoiced", "1", "notInvoiced", "0")
+	two.post("/operations", purchase("CTR-7", 100)).want(t, 201, "period", "2026-04")
+	s.offset.Store(int64(start.AddDate(0, 3, 0).Sub(start)))
+	time.Sleep(50 * time.Millisecond) // ten looks
+	two.get("/billing-runs/2026-04").problem(t, 404, "billing-run-not-found")
+}
+
+func TestTheKeyOfARunHasOneMeaning(t *testing.T) {
+	s := newSystem(t)
+	i, other := s.instance("billing-1"), s.instance("billing-2")
+	i.contract(7, 1, nil)
+	i.post("/operations", purchase("CTR-7", 100)).want(t, 201)
+	s.offset.Store(int64(start.AddDate(0, 1, 0).Sub(start)))
+	i.post("/operations", purchase("CTR-7", 100)).want(t, 201)
+	s.offset.Store(int64(start.AddDate(0, 2, 0).Sub(start)))
+	i.do("POST", "/billing-runs", "run-3", `{"period":"2026-03"}`).want(t, 200, "status", "COMPLETED")
+	for _, on := range []*instance{i, other} {
+		a := on.do("POST", "/billing-runs", "run-3", `{"period":"2026-03"}`)
+		a.want(t, 200, "status", "COMPLETED")
+		if a.header.Get("Idempotent-Replayed") != "true" {
+			t.Error("a repetition does not say that it is one")
+		}
+		on.do("POST", "/billing-runs", "run-3", `{"period":"2026-03","dryRun":true}`).problem(t, 422, "idempotency-key-reused")
+		on.do("POST", "/billing-runs", "run-3", `{"period":"2026-04"}`).problem(t, 422, "idempotency-key-reused")
+	}
+	if _, err := i.store.StartRun(t.Context(), nil, billing.Period{Year: 2026, Month: time.April}, 0); err != nil {
+		t.Fatal(err)
+	}
+	other.do("POST", "/billing-runs", "run-3", `{"period":"2026-04"}`).problem(t, 422, "idempotency-key-reused")
+	other.get("/billing-runs/2026-04").want(t, 200, "status", "RUNNING", "notInvoiced", "1")
+	other.post("/billing-runs", `{"period":"2026-04"}`).want(t, 200, "status", "COMPLETED", "notInvoiced", "0")
+}
+
 func TestCollection(t *testing.T) {
 	s := newSystem(t)
 	i := s.instance("billing-1")

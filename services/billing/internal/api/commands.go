@@ -89,7 +89,12 @@ func (h *handler) StartBillingRun(ctx context.Context, body *billingapi.BillingR
 		return nil, err
 	}
 	defer release()
+	decide, cancel := context.WithTimeout(ctx, logapi.CommandTime)
+	defer cancel()
 	if body.DryRun.Or(false) {
+		if _, err := h.Store.Answered(decide, &req); err != nil {
+			return nil, err
+		}
 		r := h.Store.RunOf(p, firstPage)
 		out := toRun(p, r)
 		out.Status = billingapi.BillingRunStatusDRYRUN
@@ -97,8 +102,6 @@ func (h *handler) StartBillingRun(ctx context.Context, body *billingapi.BillingR
 		out.CompletedAt.Reset()
 		return &billingapi.BillingRunHeaders{LogPosition: h.position(r.Position), Response: out}, nil
 	}
-	decide, cancel := context.WithTimeout(ctx, logapi.CommandTime)
-	defer cancel()
 	done, again, err := h.Runs.Start(decide, &req, p)
 	if err != nil {
 		return nil, err

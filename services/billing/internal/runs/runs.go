@@ -24,7 +24,8 @@ type Runner struct {
 	Paris  *time.Location
 	Now    func() time.Time
 	Logger *slog.Logger
-	// After is how long after the end of a month its billing begins by itself; 0 is never.
+	// After is how long after the end of a month its billing begins by itself; 0 is never. A run that was begun is brought to
+	// its end all the same.
 	After time.Duration
 	// Every is how often it is looked whether a month is due; 0 is 15 s.
 	Every time.Duration
@@ -58,18 +59,23 @@ func (r *Runner) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
-			if r.After > 0 && r.Ready() == nil {
+			if r.Ready() == nil {
 				r.startDue(ctx)
 			}
 		}
 	}
 }
 
+// startDue takes up the runs that were left unfinished, and begins those of months that are due.
 func (r *Runner) startDue(ctx context.Context) {
 	for _, p := range r.Store.PeriodsDue() {
 		now := r.Now()
 		run := r.Store.RunOf(p, store.Page{}).Run
-		if now.Before(p.End(r.Paris).Add(r.After)) || run.Running && now.Before(run.StartedAt.Add(abandoned)) || !r.somethingNew(p, run) {
+		if run.Running {
+			if now.Before(run.StartedAt.Add(abandoned)) {
+				continue
+			}
+		} else if r.After == 0 || now.Before(p.End(r.Paris).Add(r.After)) || !r.somethingNew(p, run) {
 			continue
 		}
 		done, _, err := r.Start(ctx, nil, p)
@@ -96,22 +102,26 @@ func (r *Runner) somethingNew(p billing.Period, run billing.Run) bool {
 			return true
 		}
 	}
-	return run.Running
+	return false
 }
 
 // Start begins the billing of a period, or joins the one that is going on here, or takes up one that was left unfinished.
 // Done is closed when every contract was gone over. Replayed is true when the request had begun it before. When there is
 // nothing left to bill after an earlier run, nothing is recorded.
 func (r *Runner) Start(ctx context.Context, req *idempotency.Request, p billing.Period) (done <-chan struct{}, replayed bool, err error) {
+	if replayed, err = r.Store.Answered(ctx, req); err != nil {
+		return nil, false, err
+	}
 	over, joined := r.enter(p)
 	if joined {
-		return over, false, nil
+		return over, replayed, nil
 	}
 	tracing := trace.From(ctx)
 	if tracing == "" {
 		tracing = trace.New()
 	}
-	work, replayed, err := r.begin(trace.With(ctx, tracing), req, p)
+	work, again, err := r.begin(trace.With(ctx, tracing), req, p)
+	replayed = replayed || again
 	if err != nil || !work {
 		r.leave(p, over)
 		return over, replayed, err
@@ -123,11 +133,9 @@ func (r *Runner) Start(ctx context.Context, req *idempotency.Request, p billing.
 	return over, replayed, nil
 }
 
-// begin records the start of a run unless there is nothing to do or one was left unfinished, and says whether to go over the contracts.
+// begin records the start of a run unless there is nothing to do or one was left unfinished, and says whether to go over the
+// contracts. Everything that was in the log when the request came is read: another instance may have billed the period.
 func (r *Runner) begin(ctx context.Context, req *idempotency.Request, p billing.Period) (work, replayed bool, err error) {
-	if err := r.Store.Barrier(ctx); err != nil { // another instance may have billed it
-		return false, false, err
-	}
 	seen := r.Store.RunOf(p, store.Page{})
 	switch {
 	case seen.Run.Running:

@@ -255,8 +255,21 @@ func leaveAside(err error) error {
 	return err
 }
 
-// Barrier returns when everything is read that was in the log when it was called.
-func (s *Store) Barrier(ctx context.Context) error { return s.j.Barrier(ctx) }
+// Answered reads everything that is in the log, and says whether the request was answered before. A key that was used for
+// another gives idempotency.ErrReused. A nil request was not answered before.
+func (s *Store) Answered(ctx context.Context, req *idempotency.Request) (before bool, err error) {
+	if err := s.j.Barrier(ctx); err != nil || req == nil {
+		return false, err
+	}
+	s.read(func(st states) {
+		v, _ := st(keyStream(*req))
+		var was answered
+		if was, before = v.(answered); before {
+			err = req.Check(was.request)
+		}
+	})
+	return before, err
+}
 
 // StartRun records that the billing of a period begins, unless it was started since the caller saw it (starts). Replayed is
 // true when the request began it before. A run that is going on gives billing.ErrRunning.
