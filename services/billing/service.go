@@ -7,12 +7,9 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"slices"
 	"time"
-
-	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/deferpay/deferpay/gen/billingbus"
 	"github.com/deferpay/deferpay/gen/billinginternal"
@@ -20,12 +17,10 @@ import (
 	"github.com/deferpay/deferpay/services/billing/internal/bus"
 	"github.com/deferpay/deferpay/services/billing/internal/runs"
 	"github.com/deferpay/deferpay/services/billing/internal/store"
-	"github.com/deferpay/deferpay/services/internal/access"
-	"github.com/deferpay/deferpay/services/internal/clock"
+	"github.com/deferpay/deferpay/services/internal/instance"
 	"github.com/deferpay/deferpay/services/internal/kafkabus"
 	"github.com/deferpay/deferpay/services/internal/serve"
 	"github.com/deferpay/deferpay/services/internal/settings"
-	"github.com/deferpay/deferpay/services/internal/topiccheck"
 )
 
 const about = `The billing service: accepts purchases and refunds on deferred payment, tells who may still buy, bills each month and follows the
@@ -52,61 +47,43 @@ func Main(ctx context.Context, args []string, getenv func(string) string, stdout
 // trying and is not ready. It returns an error when it cannot start, or when a topic is configured otherwise than
 // specs/billing says.
 func Run(ctx context.Context, cfg Config) error {
-	if err := cfg.Check(); err != nil {
-		return err
-	}
 	paris, err := time.LoadLocation("Europe/Paris")
 	if err != nil {
 		return fmt.Errorf("billing periods need time zones: %w", err)
 	}
-	logger := serve.Logger(cfg.LogOutput, cfg.LogLevel, "billing", cfg.Writer)
-	now := clock.Of(cfg.ClockOffsetFile, logger)
-	client := []kgo.Opt{kgo.SeedBrokers(cfg.Brokers...), kgo.ClientID(cfg.Writer)}
-	keys, err := access.Open(cfg.Credentials, cfg.InsecureDev)
+	i, err := instance.New(instance.Config{
+		Service: "billing", Settings: cfg.Common, LogOutput: cfg.LogOutput, Listening: cfg.Listening,
+		Topics: slices.Concat(billinginternal.Topics(), billingbus.Topics()), Log: store.Log,
+	})
 	if err != nil {
 		return err
 	}
-	log, err := store.New(store.Config{Writer: cfg.Writer, ClientOptions: client, Paris: paris, Now: now, AllowUnverified: cfg.AllowUnverifiedTopics, Logger: logger})
+	log, err := store.New(store.Config{Writer: cfg.Writer, ClientOptions: i.Client, Paris: paris, Now: i.Now, AllowUnverified: cfg.AllowUnverifiedTopics, Logger: i.Logger})
 	if err != nil {
 		return err
 	}
-	topics := &topiccheck.Check{
-		Client: client, Topics: slices.Concat(billinginternal.Topics(), billingbus.Topics()), Log: store.Log, Lax: cfg.AllowUnverifiedTopics, Logger: logger,
+	ready := i.Ready(log)
+	if err := handleMessages(i.Messages, log); err != nil {
+		return err
 	}
-	checks := []serve.Check{{Name: "topics", Ready: topics.Ready}, {Name: "journal", Ready: log.Ready}}
-	ready := serve.Ready(checks)
-	messages, err := newMessages(cfg, log, logger)
+	runner := &runs.Runner{Store: log, Ready: ready, Paris: paris, Now: i.Now, Logger: i.Logger, After: cfg.RunAfter}
+	handler, err := api.New(api.Config{Store: log, Runs: runner, Ready: ready, Keys: i.Keys, Logger: i.Logger})
 	if err != nil {
 		return err
 	}
-	runner := &runs.Runner{Store: log, Ready: ready, Paris: paris, Now: now, Logger: logger, After: cfg.RunAfter}
-	handler, err := api.New(api.Config{Store: log, Runs: runner, Ready: ready, Keys: keys, Logger: logger})
-	if err != nil {
-		return err
-	}
-	return serve.Group(ctx, logger,
-		serve.Task{Name: "topics", Run: topics.Run},
-		serve.Task{Name: "journal", Run: log.Run},
-		serve.Task{Name: "billing runs", Run: runner.Run},
-		serve.Task{Name: "messages", Run: func(ctx context.Context) error { return messages.Run(ctx, ready) }},
-		serve.HTTP(serve.HTTPConfig{Addr: cfg.HTTPAddr, Handler: handler, Checks: checks, Logger: logger, Listening: cfg.Listening}),
-	)
+	return i.Run(ctx, log, handler, serve.Task{Name: "billing runs", Run: runner.Run})
 }
 
-// newMessages wires the handlers of messages: the publication of events, and the taking in of contract facts.
-func newMessages(cfg Config, log *store.Store, logger *slog.Logger) (*kafkabus.Messages, error) {
-	m, err := kafkabus.NewMessages(kafkabus.Config{Brokers: cfg.Brokers, ClientID: cfg.Writer, Logger: logger}, cfg.Registry)
-	if err != nil {
-		return nil, err
-	}
+// handleMessages adds the publication of events, and the taking in of contract facts.
+func handleMessages(m *kafkabus.Messages, log *store.Store) error {
 	applied, err := log.Subscriber("publication")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	facts, err := m.Subscriber(billingbus.OnContractFactsGroup)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	bus.Publish(m.Router, applied, billingbus.NewPublisher(m.Publisher, m.Sending("billing")...))
-	return m, bus.Ingest(m.Router, facts, log, m.Receiving(billinginternal.RedriveTopic)...)
+	return bus.Ingest(m.Router, facts, log, m.Receiving(billinginternal.RedriveTopic)...)
 }

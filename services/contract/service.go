@@ -10,19 +10,15 @@ import (
 	"slices"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kgo"
-
 	"github.com/deferpay/deferpay/gen/contractbus"
 	"github.com/deferpay/deferpay/gen/contractinternal"
 	"github.com/deferpay/deferpay/services/contract/internal/api"
 	"github.com/deferpay/deferpay/services/contract/internal/bus"
 	"github.com/deferpay/deferpay/services/contract/internal/store"
-	"github.com/deferpay/deferpay/services/internal/access"
-	"github.com/deferpay/deferpay/services/internal/clock"
+	"github.com/deferpay/deferpay/services/internal/instance"
 	"github.com/deferpay/deferpay/services/internal/kafkabus"
 	"github.com/deferpay/deferpay/services/internal/serve"
 	"github.com/deferpay/deferpay/services/internal/settings"
-	"github.com/deferpay/deferpay/services/internal/topiccheck"
 )
 
 const about = `The contract service: subscribes customers to deferred-payment contracts, keeps their mandates, activates, suspends,
@@ -49,58 +45,42 @@ func Main(ctx context.Context, args []string, getenv func(string) string, stdout
 // trying and is not ready. It returns an error when it cannot start, or when a topic is configured otherwise than
 // specs/contract says.
 func Run(ctx context.Context, cfg Config) error {
-	if err := cfg.Check(); err != nil {
-		return err
-	}
-	logger := serve.Logger(cfg.LogOutput, cfg.LogLevel, "contract", cfg.Writer)
-	now := clock.Of(cfg.ClockOffsetFile, logger)
-	client := []kgo.Opt{kgo.SeedBrokers(cfg.Brokers...), kgo.ClientID(cfg.Writer)}
-	keys, err := access.Open(cfg.Credentials, cfg.InsecureDev)
+	i, err := instance.New(instance.Config{
+		Service: "contract", Settings: cfg.Common, LogOutput: cfg.LogOutput, Listening: cfg.Listening,
+		Topics: slices.Concat(contractinternal.Topics(), contractbus.Topics()), Log: store.Log,
+	})
 	if err != nil {
 		return err
 	}
-	log, err := store.New(store.Config{Writer: cfg.Writer, ClientOptions: client, Now: now, AllowUnverified: cfg.AllowUnverifiedTopics, Logger: logger})
+	log, err := store.New(store.Config{Writer: cfg.Writer, ClientOptions: i.Client, Now: i.Now, AllowUnverified: cfg.AllowUnverifiedTopics, Logger: i.Logger})
 	if err != nil {
 		return err
 	}
-	topics := &topiccheck.Check{
-		Client: client, Topics: slices.Concat(contractinternal.Topics(), contractbus.Topics()), Log: store.Log, Lax: cfg.AllowUnverifiedTopics, Logger: logger,
+	ready := i.Ready(log)
+	if err := handleMessages(i.Messages, log); err != nil {
+		return err
 	}
-	checks := []serve.Check{{Name: "topics", Ready: topics.Ready}, {Name: "journal", Ready: log.Ready}}
-	ready := serve.Ready(checks)
-	messages, err := newMessages(cfg, log, logger)
+	handler, err := api.New(api.Config{Store: log, Ready: ready, Keys: i.Keys, Logger: i.Logger})
 	if err != nil {
 		return err
 	}
-	handler, err := api.New(api.Config{Store: log, Ready: ready, Keys: keys, Logger: logger})
-	if err != nil {
-		return err
-	}
-	return serve.Group(ctx, logger,
-		serve.Task{Name: "topics", Run: topics.Run},
-		serve.Task{Name: "journal", Run: log.Run},
-		serve.Task{Name: "activation", Run: func(ctx context.Context) error { return activate(ctx, log, ready, now, cfg.Tick, logger) }},
-		serve.Task{Name: "messages", Run: func(ctx context.Context) error { return messages.Run(ctx, ready) }},
-		serve.HTTP(serve.HTTPConfig{Addr: cfg.HTTPAddr, Handler: handler, Checks: checks, Logger: logger, Listening: cfg.Listening}),
-	)
+	return i.Run(ctx, log, handler, serve.Task{Name: "activation", Run: func(ctx context.Context) error {
+		return activate(ctx, log, ready, i.Now, cfg.Tick, i.Logger)
+	}})
 }
 
-// newMessages wires the handlers of messages: the publication of facts, and the reaction to billing's events.
-func newMessages(cfg Config, log *store.Store, logger *slog.Logger) (*kafkabus.Messages, error) {
-	m, err := kafkabus.NewMessages(kafkabus.Config{Brokers: cfg.Brokers, ClientID: cfg.Writer, Logger: logger}, cfg.Registry)
-	if err != nil {
-		return nil, err
-	}
+// handleMessages adds the publication of facts, and the reaction to billing's events.
+func handleMessages(m *kafkabus.Messages, log *store.Store) error {
 	applied, err := log.Subscriber("publication")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	events, err := m.Subscriber(contractbus.OnBillingEventsGroup)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	bus.Publish(m.Router, applied, contractbus.NewPublisher(m.Publisher, m.Sending("contract")...))
-	return m, bus.React(m.Router, events, log, m.Receiving(contractinternal.RedriveTopic)...)
+	return bus.React(m.Router, events, log, m.Receiving(contractinternal.RedriveTopic)...)
 }
 
 const defaultTick = 500 * time.Millisecond

@@ -1,0 +1,92 @@
+// Package instance gives what every instance of a service has, whatever it decides: its log output, clock, keys, the check of
+// its topics, its message handlers, and the order in which all that starts and stops. The services' front packages import it.
+package instance
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/deferpay/deferpay/services/internal/access"
+	"github.com/deferpay/deferpay/services/internal/clock"
+	"github.com/deferpay/deferpay/services/internal/kafkabus"
+	"github.com/deferpay/deferpay/services/internal/serve"
+	"github.com/deferpay/deferpay/services/internal/settings"
+	"github.com/deferpay/deferpay/services/internal/topiccheck"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/topics"
+)
+
+// Config says which service it is an instance of, and how this one is set up.
+type Config struct {
+	Service   string
+	Settings  settings.Common
+	LogOutput io.Writer      // nil: nothing is logged
+	Listening func(net.Addr) // when not nil, called with the address that is listened on
+	Topics    []topics.Topic // as the contracts declare them
+	Log       string         // the one of them that is the service's log
+}
+
+// Instance is made without touching the network; Run makes it live.
+type Instance struct {
+	Logger   *slog.Logger
+	Now      func() time.Time // the domain's clock
+	Client   []kgo.Opt        // how the log is reached
+	Keys     *access.Keys
+	Messages *kafkabus.Messages // handlers are added before Run
+
+	cfg    Config
+	topics *topiccheck.Check
+}
+
+// New refuses settings that do not go together, keys that cannot be read, and a registry that has no URL.
+func New(cfg Config) (*Instance, error) {
+	s := cfg.Settings
+	if err := s.Check(); err != nil {
+		return nil, err
+	}
+	logger := serve.Logger(cfg.LogOutput, s.LogLevel, cfg.Service, s.Writer)
+	client := []kgo.Opt{kgo.SeedBrokers(s.Brokers...), kgo.ClientID(s.Writer)}
+	keys, err := access.Open(s.Credentials, s.InsecureDev)
+	if err != nil {
+		return nil, err
+	}
+	messages, err := kafkabus.NewMessages(kafkabus.Config{Brokers: s.Brokers, ClientID: s.Writer, Logger: logger}, s.Registry)
+	if err != nil {
+		return nil, err
+	}
+	return &Instance{
+		Logger: logger, Now: clock.Of(s.ClockOffsetFile, logger), Client: client, Keys: keys, Messages: messages, cfg: cfg,
+		topics: &topiccheck.Check{Client: client, Topics: cfg.Topics, Log: cfg.Log, Lax: s.AllowUnverifiedTopics, Logger: logger},
+	}, nil
+}
+
+// Log is what the service decides on.
+type Log interface {
+	Run(context.Context) error
+	Ready() error
+}
+
+func (i *Instance) checks(log Log) []serve.Check {
+	return []serve.Check{{Name: "topics", Ready: i.topics.Ready}, {Name: "journal", Ready: log.Ready}}
+}
+
+// Ready gives the condition under which the instance serves: its topics are as the contracts say, and the log is read.
+func (i *Instance) Ready(log Log) func() error { return serve.Ready(i.checks(log)) }
+
+// Run runs all parts and the service's own tasks until ctx ends; then it answers what is under way and returns nil. While the
+// broker is away it keeps trying and is not ready. It returns an error when a part fails, or when a topic is configured
+// otherwise than declared. Each part may rely on those before it until its own end.
+func (i *Instance) Run(ctx context.Context, log Log, handler http.Handler, own ...serve.Task) error {
+	first := []serve.Task{{Name: "topics", Run: i.topics.Run}, {Name: "journal", Run: log.Run}}
+	last := []serve.Task{
+		{Name: "messages", Run: func(ctx context.Context) error { return i.Messages.Run(ctx, i.Ready(log)) }},
+		serve.HTTP(serve.HTTPConfig{Addr: i.cfg.Settings.HTTPAddr, Handler: handler, Checks: i.checks(log), Logger: i.Logger, Listening: i.cfg.Listening}),
+	}
+	return serve.Group(ctx, i.Logger, slices.Concat(first, own, last)...)
+}
