@@ -48,7 +48,7 @@ func Group(ctx context.Context, logger *slog.Logger, tasks ...Task) error {
 		cancel context.CancelFunc
 		done   chan error
 	}
-	ended := make(chan string, len(tasks))
+	ended := make(chan string, len(tasks)) // why each did
 	all := make([]*running, 0, len(tasks))
 	for _, t := range tasks {
 		taskCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -60,14 +60,14 @@ func Group(ctx context.Context, logger *slog.Logger, tasks ...Task) error {
 				err = errors.New("ended by itself")
 			}
 			r.done <- err
-			ended <- r.Name
+			ended <- fmt.Sprintf("task %s returned: %v", r.Name, err)
 		}()
 	}
 	select {
 	case <-ctx.Done():
 		logger.Info("stopping", "reason", context.Cause(ctx).Error())
-	case name := <-ended:
-		logger.Error("stopping", "reason", "task "+name+" returned")
+	case reason := <-ended:
+		logger.Error("stopping", "reason", reason)
 	}
 	var failures []error
 	for _, r := range slices.Backward(all) {
