@@ -10,6 +10,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -217,7 +218,32 @@ func Apply(ctx context.Context, cl *kgo.Client, want []Topic) (done []Drift, err
 		}
 		done = append(done, d)
 	}
-	return done, nil
+	if len(done) == 0 {
+		return nil, nil
+	}
+	return done, settle(ctx, cl, want)
+}
+
+// settleIn bounds the wait for a broker to show what it has accepted.
+const settleIn = 10 * time.Second
+
+// settle waits until the broker shows every topic as declared. Apache Kafka answers when its controller has decided, which the brokers learn
+// a little later: until then one that is asked has never heard of the topic.
+func settle(ctx context.Context, cl *kgo.Client, want []Topic) error {
+	ctx, cancel := context.WithTimeout(ctx, settleIn)
+	defer cancel()
+	for {
+		err := Verify(ctx, cl, want)
+		var drift DriftError
+		if !errors.As(err, &drift) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("the broker accepted the topics and does not show them as declared: %w", err)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
 }
 
 func create(ctx context.Context, adm *kadm.Client, t Topic) error {
