@@ -85,6 +85,10 @@ type Spec struct {
 	Args   []string
 	Env    []string // added to this process's own
 	LogDir string   // NAME.out and NAME.log (standard error) are appended to
+	// Tee, when not nil, is given standard error too. Several processes may share one.
+	Tee io.Writer
+	// StopStatus is an exit status that is as good as 0 after Stop: a JVM that was asked to end and did in good order ends with 143.
+	StopStatus int
 	// Ready is asked until it returns nil; without it the process is ready once started.
 	Ready func(context.Context) error
 }
@@ -128,20 +132,22 @@ func (p *Process) Launch() error {
 	if err != nil {
 		return err
 	}
-	defer log.Close()
 	if p.log, err = log.Seek(0, io.SeekEnd); err != nil {
-		return err
+		return errors.Join(err, log.Close())
 	}
 	cmd := exec.Command(p.spec.Path, p.spec.Args...)
 	cmd.Env = append(os.Environ(), p.spec.Env...)
 	cmd.Stdout, cmd.Stderr = out, log
+	if p.spec.Tee != nil {
+		cmd.Stderr = io.MultiWriter(log, p.spec.Tee)
+	}
 	cmd.SysProcAttr = apart()
 	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("start %s: %w", p.spec.Name, err)
+		return fmt.Errorf("start %s: %w", p.spec.Name, errors.Join(err, log.Close()))
 	}
 	p.cmd, p.done = cmd, make(chan struct{})
 	go func(done chan struct{}) {
-		err := cmd.Wait()
+		err := errors.Join(cmd.Wait(), log.Close())
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.err = err
@@ -281,7 +287,8 @@ func (p *Process) Stop(ctx context.Context) error {
 	}
 	select {
 	case <-done:
-		if p.err != nil {
+		var exit *exec.ExitError
+		if p.err != nil && !(errors.As(p.err, &exit) && exit.ExitCode() == p.spec.StopStatus) {
 			return fmt.Errorf("%s stopped badly: %s\n%s", p.spec.Name, p.ended(), p.Tail(10))
 		}
 		return nil
