@@ -7,8 +7,11 @@ ASYNCAPI := specs/contract/asyncapi.yaml specs/contract/internal.asyncapi.yaml \
 LINT := go tool -modfile=tools/lint/go.mod
 RACE := $(shell command -v "$$(go env CC)" >/dev/null 2>&1 && echo -race)
 
+BROKERS ?= 1
+LOG_LEVEL ?= warn
+
 .DEFAULT_GOAL := gate
-.PHONY: gate help generate check lint test race demo e2e contract-test compose-check bench docs
+.PHONY: gate help generate check lint test race demo e2e contract-test compose-check bench docs kafka registry
 
 gate: check lint compose-check race contract-test ## The whole gate before a push: generated files current, contracts and code linted, tests with the race detector
 	@echo "gate: all good"
@@ -40,10 +43,10 @@ race: ## The same tests with the race detector, where a C compiler is there
 	@$(if $(RACE),echo "race: go test -race ./...",echo "race: no C compiler, so the tests run without the race detector (install gcc for it)")
 	@go test $(RACE) ./...
 
-demo: ## Broker, registry, both services and the whole story, checked step by step; KEEP=1 leaves it running
+demo: ## Broker, registry, both services and the whole story, checked step by step; KEEP=1 leaves it running, BROKER=kafka plays it on make kafka and make registry
 	@CGO_ENABLED=0 go run ./tools/demo
 
-e2e: ## System tests on real processes with the embedded broker
+e2e: ## System tests on real processes with the embedded broker; BROKER=kafka on Apache Kafka and Apicurio Registry
 	@echo "e2e: real processes, killed and restarted"
 	@go test -count=1 -timeout 20m -v ./services/e2e -e2e.full
 
@@ -61,3 +64,13 @@ bench: ## The benchmarks, as a table of ratios
 
 docs: ## Pages of the four public documents under build/docs, readable offline
 	@go run ./tools/docsite -out build/docs
+
+kafka: ## Apache Kafka on the local JVM, in the foreground (Java 17, Maven); BROKERS=3 for three, LOG_LEVEL=info to see more, DATA=folder
+	@echo "kafka: Apache Kafka, $(BROKERS) broker(s), data in $(or $(DATA),build/kafka-$(BROKERS)); Ctrl-C stops it"
+	@CGO_ENABLED=0 go build -o build/bin/ ./tools/kafka
+	@exec build/bin/kafka broker -brokers $(BROKERS) -log-level $(LOG_LEVEL) -data $(or $(DATA),build/kafka-$(BROKERS)) $(ARGS)
+
+registry: ## Apicurio Registry on the local JVM, in the foreground; its schemas are on the Kafka of make kafka
+	@echo "registry: Apicurio Registry, schemas on the Kafka of make kafka; Ctrl-C stops it"
+	@CGO_ENABLED=0 go build -o build/bin/ ./tools/kafka
+	@exec build/bin/kafka registry -log-level $(LOG_LEVEL) -data build/registry $(ARGS)

