@@ -18,6 +18,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/deferpay/deferpay/tools/cluster"
+	"github.com/deferpay/deferpay/tools/kafka/artifacts"
+	"github.com/deferpay/deferpay/tools/kafka/engine"
 	"github.com/deferpay/deferpay/tools/observer"
 	"github.com/deferpay/deferpay/tools/process"
 )
@@ -45,12 +47,56 @@ func TestMain(m *testing.M) {
 		if err != nil {
 			return 1, err
 		}
-		return m.Run(), nil
+		stop, err := onKafka()
+		if err != nil {
+			return 1, err
+		}
+		return m.Run(), stop()
 	}()
+	if err != nil {
+		status = max(status, 1)
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 	}
 	os.Exit(status)
+}
+
+// engines is what BROKER=kafka adds to every test's options: a broker of its own, and a registry that the tests share, as it takes long to
+// start. What it registers once is the same for all of them.
+var engines cluster.Options
+
+// onKafka prepares for tests on Apache Kafka when BROKER asks for it.
+func onKafka() (stop func() error, err error) {
+	stop = func() error { return nil }
+	switch broker := os.Getenv("BROKER"); broker {
+	case "", "embedded":
+		return stop, nil
+	case cluster.EngineKafka:
+	default:
+		return stop, fmt.Errorf("BROKER=%s: want embedded or kafka", broker)
+	}
+	cache, err := artifacts.Open(nil)
+	if err != nil {
+		return stop, err
+	}
+	if missing := cache.Missing(context.Background(), true); missing != "" {
+		return stop, errors.New("BROKER=kafka: " + missing)
+	}
+	dir, err := os.MkdirTemp("", "deferpay-registry")
+	if err != nil {
+		return stop, err
+	}
+	registry, err := engine.StartRegistry(context.Background(), engine.RegistryOptions{Cache: cache, Dir: dir})
+	if err != nil {
+		return stop, errors.Join(err, os.RemoveAll(dir))
+	}
+	engines = cluster.Options{Engine: cluster.EngineKafka, Registry: registry.URL}
+	return func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		return errors.Join(registry.Stop(ctx), os.RemoveAll(dir))
+	}, nil
 }
 
 // system is a running system and an observer of its topics.
@@ -71,7 +117,9 @@ func start(t *testing.T, topics ...string) *system {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	c, err := cluster.Start(ctx, cluster.Options{Dir: t.TempDir(), Bin: binaries, LogLevel: "warn"})
+	options := engines
+	options.Dir, options.Bin, options.LogLevel = t.TempDir(), binaries, "warn"
+	c, err := cluster.Start(ctx, options)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/deferpay/deferpay/tools/kafka/artifacts"
+	"github.com/deferpay/deferpay/tools/kafka/engine"
 	"github.com/deferpay/deferpay/tools/process"
 )
 
@@ -27,9 +29,13 @@ type Options struct {
 	Bin string
 	// Race builds them with the race detector.
 	Race bool
-	// Brokers and Registry name running ones; without them devkafka is started.
+	// Brokers and Registry name running ones; without them devkafka is started, or what Engine says.
 	Brokers  []string
 	Registry string
+	// Engine is EngineKafka for Apache Kafka and, unless Registry names a running one, Apicurio Registry, on the local JVM. What
+	// they need must have been fetched: artifacts.Cache.Missing tells. KafkaBrokers is how many; 0 is one.
+	Engine       string
+	KafkaBrokers int
 	// Billing is how many instances; 0 is two.
 	Billing int
 	// LogLevel of the services; "info" without it.
@@ -44,16 +50,22 @@ type Service struct {
 	URL string // http://host:port
 }
 
+// EngineKafka is Apache Kafka rather than the embedded broker.
+const EngineKafka = "kafka"
+
 // Cluster is the running system.
 type Cluster struct {
 	Dir      string
 	Brokers  []string
 	Registry string
-	Kafka    *process.Process // nil when the broker is not ours
+	Kafka    *process.Process   // nil when the broker is not ours; the first of several
+	Nodes    []*process.Process // the brokers, when they are ours
 	Contract *Service
 	Billing  []*Service
 
-	clock string // the file with the offset
+	clock    string // the file with the offset
+	brokers  *engine.Brokers
+	registry *engine.Registry
 }
 
 // commands are what is built; devkafka only when the broker is ours.
@@ -98,7 +110,7 @@ func (o *Options) build(ctx context.Context) error {
 	slow := time.AfterFunc(2*time.Second, func() { o.Progress("building the services; the first time this takes a while") })
 	defer slow.Stop()
 	build := commands
-	if len(o.Brokers) > 0 {
+	if len(o.Brokers) > 0 || o.Engine == EngineKafka {
 		build = commands[:2]
 	}
 	if err := process.Build(ctx, root, o.Bin, o.Race, build...); err != nil {
@@ -114,7 +126,11 @@ func (c *Cluster) start(ctx context.Context, o Options) error {
 		return err
 	}
 	if len(c.Brokers) == 0 {
-		if err := c.startKafka(ctx, o, logs); err != nil {
+		start := c.startKafka
+		if o.Engine == EngineKafka {
+			start = c.startEngines
+		}
+		if err := start(ctx, o, logs); err != nil {
 			return err
 		}
 		o.Progress("broker %s and schema registry %s are up", strings.Join(c.Brokers, ","), c.Registry)
@@ -160,7 +176,31 @@ func (c *Cluster) startKafka(ctx context.Context, o Options, logs string) error 
 		Args:  []string{"-broker", ports[0], "-registry", ports[1], "-data", filepath.Join(o.Dir, "kafka")},
 		Ready: process.HTTPReady(c.Registry + "/subjects"),
 	})
+	c.Nodes = []*process.Process{c.Kafka}
 	return StartReady(ctx, c.Kafka)
+}
+
+// startEngines starts Apache Kafka and, unless one is there already, Apicurio Registry.
+func (c *Cluster) startEngines(ctx context.Context, o Options, _ string) error {
+	cache, err := artifacts.Open(o.Progress)
+	if err != nil {
+		return err
+	}
+	dir := filepath.Join(o.Dir, "kafka")
+	c.brokers, err = engine.StartBrokers(ctx, engine.BrokersOptions{Cache: cache, Dir: dir, Count: o.KafkaBrokers, Heap: "256m"})
+	if err != nil {
+		return err
+	}
+	c.Brokers, c.Nodes, c.Kafka = c.brokers.Addrs, c.brokers.Nodes, c.brokers.Nodes[0]
+	if c.Registry != "" {
+		return nil
+	}
+	c.registry, err = engine.StartRegistry(ctx, engine.RegistryOptions{Cache: cache, Dir: filepath.Join(o.Dir, "registry"), Brokers: c.Brokers})
+	if err != nil {
+		return err
+	}
+	c.Registry = c.registry.URL
+	return nil
 }
 
 func (c *Cluster) service(o Options, logs, command, name, addr string) *Service {
@@ -195,38 +235,53 @@ func (c *Cluster) Processes() []*process.Process {
 	if c.Contract != nil {
 		all = append(all, c.Contract.Process)
 	}
-	if c.Kafka != nil {
-		all = append(all, c.Kafka)
+	return append(all, c.engines()...)
+}
+
+// engines are the registry, when it is a process, and the brokers.
+func (c *Cluster) engines() []*process.Process {
+	if c.registry == nil {
+		return c.Nodes
 	}
-	return all
+	return append([]*process.Process{c.registry.Process}, c.Nodes...)
 }
 
 // Stop ends every process that is running, the broker last, and kills those that do not end by themselves.
 func (c *Cluster) Stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), stopIn)
 	defer cancel()
-	var services []*process.Process
-	for _, p := range c.Processes() {
-		if p != c.Kafka {
-			services = append(services, p)
-		}
-	}
-	errs := make([]error, len(services)+1)
+	services := slices.DeleteFunc(c.Processes(), func(p *process.Process) bool { return slices.Contains(c.engines(), p) })
+	errs := make([]error, len(services), len(services)+3)
 	var g errgroup.Group
 	for i, p := range services {
 		g.Go(func() error { errs[i] = p.Stop(ctx); return nil })
 	}
 	_ = g.Wait()
-	if c.Kafka != nil {
-		errs[len(services)] = c.Kafka.Stop(ctx)
-	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, c.stopEngines())...)
 }
 
-// Complaints are the lines of the services' logs at level ERROR, each with the name of the file. A panic is one too.
+func (c *Cluster) stopEngines() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*stopIn)
+	defer cancel()
+	switch {
+	case c.registry != nil:
+		return errors.Join(c.registry.Stop(ctx), c.brokers.Stop(ctx))
+	case c.brokers != nil:
+		return c.brokers.Stop(ctx)
+	case c.Kafka != nil:
+		return c.Kafka.Stop(ctx)
+	}
+	return nil
+}
+
+// Complaints are the lines of the services' logs at level ERROR, each with the name of the file. A panic is one too. What engines on
+// the JVM log is their own.
 func (c *Cluster) Complaints() []string {
 	var out []string
 	for _, p := range c.Processes() {
+		if c.brokers != nil && slices.Contains(c.engines(), p) {
+			continue
+		}
 		data, err := os.ReadFile(p.LogFile())
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			out = append(out, err.Error())

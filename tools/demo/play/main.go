@@ -40,7 +40,7 @@ func run(ctx context.Context, args []string, getenv func(string) string) error {
 		return def
 	}
 	brokers := flags.String("brokers", or("KAFKA_BROKERS", "127.0.0.1:9092"), "`addresses` of the running broker, for BROKER=kafka [KAFKA_BROKERS]")
-	registry := flags.String("registry", or("SCHEMA_REGISTRY_URL", "http://127.0.0.1:8085"), "`URL` of the running registry, for BROKER=kafka [SCHEMA_REGISTRY_URL]")
+	registry := flags.String("registry", or("SCHEMA_REGISTRY_URL", "http://127.0.0.1:8085/apis/ccompat/v7"), "`URL` of the running registry, for BROKER=kafka [SCHEMA_REGISTRY_URL]")
 	dir := flags.String("dir", "", "work `folder` for binaries, logs and data; a temporary one without it")
 	bin := flags.String("bin", "", "`folder` with the programs when they are built already; they are built without it")
 	keep := flags.Bool("keep", or("KEEP", "0") != "0", "leave everything running until Ctrl-C [KEEP]")
