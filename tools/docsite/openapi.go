@@ -178,19 +178,22 @@ func readResponse(name string, v specfile.Value) Response {
 	return r
 }
 
+// readBody reads the first media type of a body: our documents have one.
 func readBody(v specfile.Value) *Body {
-	for _, media := range v.Get("content").Members() {
-		b := &Body{MediaType: media.Name, Type: typeOf(media.Get("schema"))}
-		for _, ex := range media.Get("examples").Members() {
-			title := ex.Get("summary").Str()
-			if title == "" {
-				title = ex.Name
-			}
-			b.Examples = append(b.Examples, Example{title, pretty(ex.Get("value"))})
-		}
-		return b
+	content := v.Get("content").Members()
+	if len(content) == 0 {
+		return nil
 	}
-	return nil
+	media := content[0]
+	b := &Body{MediaType: media.Name, Type: typeOf(media.Get("schema"))}
+	for _, ex := range media.Get("examples").Members() {
+		title := ex.Get("summary").Str()
+		if title == "" {
+			title = ex.Name
+		}
+		b.Examples = append(b.Examples, Example{title, pretty(ex.Get("value"))})
+	}
+	return b
 }
 
 func readField(name, in string, v specfile.Value) Field {

@@ -42,7 +42,7 @@ func (m Message) Payload() (schema Value, format string) {
 func Messages(channel Value) []Message {
 	var out []Message
 	for _, m := range channel.Get("messages").Members() {
-		out = append(out, Message{Name: m.Name, Value: m.Value})
+		out = append(out, Message(m))
 	}
 	return out
 }

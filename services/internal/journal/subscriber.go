@@ -148,25 +148,28 @@ func (s *Subscriber[S, B]) member(ctx context.Context) {
 	}
 	defer client.Close()
 	client.PauseFetchTopics(s.j.cfg.Topic)
-	delivering, stop := context.WithCancel(ctx)
-	stop()
-	var work sync.WaitGroup
-	defer work.Wait()
+	stop := func() {}
+	defer func() { stop() }()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case yes := <-chosen:
 			stop()
-			work.Wait()
+			stop = func() {}
 			if yes {
-				delivering, stop = context.WithCancel(ctx)
-				context.AfterFunc(ctx, stop)
-				run := delivering
-				work.Go(func() { s.deliverFor(run) })
+				stop = s.startDelivery(ctx)
 			}
 		}
 	}
+}
+
+// startDelivery delivers beside its caller; stop ends that and waits for the end.
+func (s *Subscriber[S, B]) startDelivery(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var work sync.WaitGroup
+	work.Go(func() { s.deliverFor(ctx) })
+	return func() { cancel(); work.Wait() }
 }
 
 // deliverFor delivers until ctx is done, beginning again after whatever went wrong.
