@@ -87,8 +87,9 @@ func TestGenerateCheckAndStale(t *testing.T) {
 	if status, _, stderr := run(check...); status != 0 || stderr != "" {
 		t.Fatalf("check after: %d\n%s", status, stderr)
 	}
-	// The type goes by another name: its old file goes away, with what somebody else put beside it left alone.
-	write(t, "gen/event/own.go", "package event\n")
+	// The type goes by another name: its old file goes away. What other generators keep beside our packages is left alone.
+	write(t, "gen/api/own.go", "package api\n")
+	write(t, "gen/.gitattributes", "* linguist-generated\n")
 	write(t, "specs/A.avsc", strings.Replace(schema, `"A"`, `"B"`, 1))
 	if status, _, stderr := run(check...); status != 1 || !strings.Contains(stderr, "gen/event/a.go: is generated no more") {
 		t.Fatalf("check of a change: %d\n%s", status, stderr)
@@ -97,7 +98,7 @@ func TestGenerateCheckAndStale(t *testing.T) {
 		t.Fatalf("generate: %d\n%s", status, stderr)
 	}
 	after := listing(t, "gen")
-	if strings.Contains(after, "gen/event/a.go") || !strings.Contains(after, "gen/event/b.go") || !strings.Contains(after, "gen/event/own.go") {
+	if strings.Contains(after, "gen/event/a.go") || !strings.Contains(after, "gen/event/b.go") || !strings.Contains(after, "gen/api/own.go") {
 		t.Errorf("files:\n%s", after)
 	}
 }
@@ -114,15 +115,27 @@ func TestNothingIsWrittenUnlessAllIsGood(t *testing.T) {
 	}
 }
 
-func TestForeignFilesAreLeftAlone(t *testing.T) {
-	folder(t)
-	write(t, "gen/event/a.go", "package event // mine\n")
-	status, _, stderr := run("generate", "-out", "gen", "-import", "example.com/gen", "specs/asyncapi.yaml")
-	if status != 1 || !strings.Contains(stderr, "eventgen did not write gen/event/a.go") {
-		t.Errorf("%d\n%s", status, stderr)
+func TestFolderOfSomebodyElse(t *testing.T) {
+	cases := []struct{ name, path, want string }{
+		{"a file to be overwritten", "gen/event/a.go", "it did not write gen/event/a.go"},
+		{"a file in a package", "gen/event/own.go", "it did not write gen/event/own.go"},
+		{"a test in a package", "gen/specsbus/own_test.go", "it did not write gen/specsbus/own_test.go"},
+		{"a file in the folder itself", "gen/main.go", "it did not write gen/main.go"},
+		{"a file that is not Go", "gen/notes.txt", "it did not write gen/notes.txt"},
+		{"no folder", "gen", "not a directory"},
 	}
-	if files := listing(t, "gen"); strings.Count(files, "\n") != 1 {
-		t.Errorf("something was written:\n%s", files)
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			folder(t)
+			write(t, c.path, "package event // mine\n")
+			status, _, stderr := run("generate", "-out", "gen", "-import", "example.com/gen", "specs/asyncapi.yaml")
+			if status != 1 || !strings.Contains(stderr, c.want) || !strings.Contains(stderr, "  hint: ") {
+				t.Errorf("%d\n%s", status, stderr)
+			}
+			if files := listing(t, "gen"); strings.Count(files, "\n") != 1 {
+				t.Errorf("something was written:\n%s", files)
+			}
+		})
 	}
 }
 
@@ -145,6 +158,7 @@ func TestUsage(t *testing.T) {
 		{"generate -nope", 2, "flag provided but not defined"},
 		{"generate -out gen -import x nowhere.yaml", 1, "nowhere.yaml: there is no file nowhere.yaml"},
 		{"generate -out gen -import x specs", 1, "specs is a folder"},
+		{"generate -out gen -import a:b specs/asyncapi.yaml", 2, "as in example.com/shop/gen"},
 		{"topics", 2, "say apply or diff"},
 		{"topics apply specs/asyncapi.yaml", 2, "needs -brokers"},
 		{"topics -help", 0, "-brokers"},

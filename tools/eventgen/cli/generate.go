@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/mod/module"
+
 	"github.com/deferpay/deferpay/tools/eventgen/emit"
 	"github.com/deferpay/deferpay/tools/eventgen/generate"
 )
@@ -30,6 +32,9 @@ func (c *command) generate(args []string) int {
 		return c.wrong("generate needs -out and -import")
 	case *role != "owner" && *role != "client":
 		return c.wrong("-role is owner or client, not %q", *role)
+	}
+	if err := module.CheckImportPath(*importPath); err != nil {
+		return c.wrong("-import: %v\n  hint: the module's path and the folder, as in example.com/shop/gen", err)
 	}
 	files, ds := generate.Generate(disk{}, generate.Config{Documents: docs, ImportPath: *importPath, Client: *role == "client", Strict: *strict})
 	if c.tell(ds) {
@@ -54,58 +59,69 @@ type changes struct {
 	remove []string
 }
 
-// compare finds the files that differ from what was generated and generated files that no longer are. It fails when a file that somebody else wrote is in the way.
+// compare finds the files that differ from what was generated and generated files that no longer are. The folder has to be eventgen's own: it fails when a
+// file that somebody else wrote stands in it, or in a folder below it where a package goes.
 func compare(out string, files map[string][]byte) (*changes, error) {
 	c := &changes{write: map[string][]byte{}}
-	var foreign []string
+	packages := map[string]bool{}
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		path := filepath.Join(out, filepath.FromSlash(name))
-		have, err := os.ReadFile(path)
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			c.write[path] = files[name]
-		case err != nil:
+		packages[filepath.Dir(path)] = true
+		c.write[path] = files[name]
+	}
+	foreign, folders, err := c.lookAt(out)
+	if err != nil {
+		return nil, err
+	}
+	for _, dir := range folders {
+		others, _, err := c.lookAt(dir)
+		if err != nil {
 			return nil, err
-		case bytes.Equal(have, files[name]):
-		case !ours(have):
-			foreign = append(foreign, path)
-		default:
-			c.write[path] = files[name]
+		}
+		if packages[dir] {
+			foreign = append(foreign, others...)
 		}
 	}
 	if len(foreign) > 0 {
-		return nil, fmt.Errorf("eventgen did not write %s and will not overwrite it\n  hint: choose another -out, or move it away", strings.Join(foreign, ", "))
+		return nil, fmt.Errorf("%s is not a folder of eventgen's: it did not write %s\n  hint: give -out a folder of its own, or move what is in the way", out, strings.Join(foreign, ", "))
 	}
-	err := c.findStale(out, files)
-	return c, err
+	return c, nil
 }
 
-func ours(data []byte) bool { return bytes.HasPrefix(data, []byte(emit.Marker)) }
-
-// findStale looks through the folders directly below out, where packages lie.
-func (c *changes) findStale(out string, files map[string][]byte) error {
-	found, err := filepath.Glob(filepath.Join(out, "*", "*.go"))
-	if err != nil {
-		return err
+// lookAt compares the files of one folder, and gives those that eventgen did not write and the folders in it. Names that begin with a dot are nobody's
+// concern, and of a folder that is not there nothing has to be said.
+func (c *changes) lookAt(dir string) (foreign, folders []string, err error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, fmt.Errorf("%s: %w\n  hint: -out names a folder, which need not exist yet", dir, err)
 	}
-	for _, path := range found {
-		rel, err := filepath.Rel(out, path)
-		if err != nil {
-			return err
-		}
-		if _, current := files[filepath.ToSlash(rel)]; current {
+	for _, e := range entries {
+		path := filepath.Join(dir, e.Name())
+		if strings.HasPrefix(e.Name(), ".") {
 			continue
 		}
-		data, err := os.ReadFile(path)
-		if err != nil {
-			return err
+		if e.IsDir() {
+			folders = append(folders, path)
+			continue
 		}
-		if ours(data) {
+		have, err := os.ReadFile(path)
+		if err != nil {
+			return nil, nil, err
+		}
+		want, current := c.write[path]
+		switch {
+		case current && bytes.Equal(have, want):
+			delete(c.write, path)
+		case !ours(have):
+			foreign = append(foreign, path)
+		case !current:
 			c.remove = append(c.remove, path)
 		}
 	}
-	return nil
+	return foreign, folders, nil
 }
+
+func ours(data []byte) bool { return bytes.HasPrefix(data, []byte(emit.Marker)) }
 
 func (c *command) report(p *changes) int {
 	if len(p.write) == 0 && len(p.remove) == 0 {
