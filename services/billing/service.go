@@ -18,9 +18,9 @@ import (
 	"github.com/deferpay/deferpay/services/billing/internal/runs"
 	"github.com/deferpay/deferpay/services/billing/internal/store"
 	"github.com/deferpay/deferpay/services/internal/instance"
-	"github.com/deferpay/deferpay/services/internal/kafkabus"
 	"github.com/deferpay/deferpay/services/internal/serve"
 	"github.com/deferpay/deferpay/services/internal/settings"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/kafkabus"
 )
 
 const about = `The billing service: accepts purchases and refunds on deferred payment, tells who may still buy, bills each month and follows the

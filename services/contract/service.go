@@ -16,9 +16,9 @@ import (
 	"github.com/deferpay/deferpay/services/contract/internal/bus"
 	"github.com/deferpay/deferpay/services/contract/internal/store"
 	"github.com/deferpay/deferpay/services/internal/instance"
-	"github.com/deferpay/deferpay/services/internal/kafkabus"
 	"github.com/deferpay/deferpay/services/internal/serve"
 	"github.com/deferpay/deferpay/services/internal/settings"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/kafkabus"
 )
 
 const about = `The contract service: subscribes customers to deferred-payment contracts, keeps their mandates, activates, suspends,

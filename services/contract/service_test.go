@@ -27,10 +27,10 @@ import (
 	"github.com/deferpay/deferpay/gen/contractinternal"
 	"github.com/deferpay/deferpay/gen/event"
 	"github.com/deferpay/deferpay/services/internal/clock"
-	"github.com/deferpay/deferpay/services/internal/kafkabus"
 	"github.com/deferpay/deferpay/services/internal/settings"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin"
 	runtimebus "github.com/deferpay/deferpay/tools/eventgen/runtime/bus"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/kafkabus"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/registry"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/topics"
 )

@@ -15,10 +15,10 @@ import (
 
 	"github.com/deferpay/deferpay/services/internal/access"
 	"github.com/deferpay/deferpay/services/internal/clock"
-	"github.com/deferpay/deferpay/services/internal/kafkabus"
 	"github.com/deferpay/deferpay/services/internal/serve"
 	"github.com/deferpay/deferpay/services/internal/settings"
 	"github.com/deferpay/deferpay/services/internal/topiccheck"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/kafkabus"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/topics"
 )
 

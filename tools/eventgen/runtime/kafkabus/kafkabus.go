@@ -1,6 +1,6 @@
-// Package kafkabus connects Watermill to Kafka with the settings this project relies on: nothing acknowledged is lost,
-// a key's messages stay in order, no topic is made by accident, keys meet the partition that every other client gives them.
-// The services' front packages import it; what is in a message is the business of the generated code.
+// Package kafkabus is the publisher and the subscriber that generated code is given to work on Kafka: watermill-kafka, with the settings under which nothing
+// acknowledged is lost, a key's messages stay in order, no topic is made by accident, and keys meet the partition that every other client gives them.
+// Services import it, ours and anybody's; what is in a message is the business of the generated code.
 //
 // A message's metadata holds the record's headers, and beside them (bus.MetaKey and so on) its key, topic, partition, offset
 // and time. When publishing, bus.MetaKey is the record's key, absent for none; the others of those names are not sent. A nil payload
