@@ -208,10 +208,12 @@ func (s *Subscriber[S, B]) deliver(ctx context.Context) error {
 	w := newWindow(s.cfg.Window, from, s.hand)
 	s.position.Store(from)
 	var saving sync.WaitGroup
-	saving.Go(func() { s.save(reading, client, w, from) })
+	handled := make(chan struct{}) // closed when no worker is left, and none comes
+	saving.Go(func() { s.save(reading, handled, client, w, from) })
 	defer func() {
 		stop(nil)
 		w.workers.Wait()
+		close(handled)
 		saving.Wait()
 	}()
 
@@ -280,12 +282,12 @@ func (s *Subscriber[S, B]) fold(l *ledger[S, B], r *record) (*delivered[S, B], e
 	return &delivered[S, B]{key: s.j.cfg.Key(&res.entry), entry: res.entry, after: res.after, payload: r.body}, nil
 }
 
-// save keeps the position now and then, and a last time at the end.
-func (s *Subscriber[S, B]) save(ctx context.Context, client *kgo.Client, w *window, kept int64) {
+// save keeps the position now and then, and a last time when everything is handled.
+func (s *Subscriber[S, B]) save(ctx context.Context, handled <-chan struct{}, client *kgo.Client, w *window, kept int64) {
 	for going := true; going; {
 		going = sleep(ctx, s.cfg.SaveEvery)
 		if !going {
-			w.workers.Wait()
+			<-handled
 		}
 		at := w.position()
 		s.position.Store(at)

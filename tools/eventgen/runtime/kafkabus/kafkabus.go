@@ -180,6 +180,7 @@ type subscriber struct {
 	closing chan struct{}
 	closeIn time.Duration
 	once    sync.Once
+	joining sync.RWMutex // read: subscribing; write: closing. watermill-kafka's own must not be closed while it subscribes
 }
 
 const (
@@ -194,10 +195,15 @@ func (s *subscriber) Subscribe(ctx context.Context, topic string) (<-chan *messa
 	go func() {
 		defer close(out)
 		for pause := 250 * time.Millisecond; ; pause = min(2*pause, maxPause) {
-			in, err := s.inner.Subscribe(ctx, topic)
+			in, err := s.join(ctx, topic)
 			if err == nil {
 				s.forward(in, out)
 				return
+			}
+			select {
+			case <-s.closing:
+				return
+			default:
 			}
 			s.logger.Warn("not subscribed yet, trying again", "topic", topic, "error", err.Error(), "in", pause.String())
 			select {
@@ -210,6 +216,12 @@ func (s *subscriber) Subscribe(ctx context.Context, topic string) (<-chan *messa
 		}
 	}()
 	return out, nil
+}
+
+func (s *subscriber) join(ctx context.Context, topic string) (<-chan *message.Message, error) {
+	s.joining.RLock()
+	defer s.joining.RUnlock()
+	return s.inner.Subscribe(ctx, topic)
 }
 
 // forward hands on until the subscription ends. A message that nobody takes any more is left unacked: it comes again.
@@ -239,7 +251,11 @@ func (s *subscriber) forward(in <-chan *message.Message, out chan<- *message.Mes
 func (s *subscriber) Close() error {
 	s.once.Do(func() { close(s.closing) })
 	left := make(chan error, 1)
-	go func() { left <- s.inner.Close() }()
+	go func() {
+		s.joining.Lock()
+		defer s.joining.Unlock()
+		left <- s.inner.Close()
+	}()
 	select {
 	case err := <-left:
 		return err
