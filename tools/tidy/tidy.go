@@ -166,9 +166,9 @@ func refusesGen(a Arrow) bool {
 
 // stages of the generator, first to last. Several on one line know nothing of each other's order.
 var stages = [][]string{
-	{"tools/eventgen/diag"},
+	{"tools/eventgen/diag", "tools/eventgen/goname"},
 	{"tools/eventgen/source"},
-	{"tools/eventgen/avro"},
+	{"tools/eventgen/avro", "tools/eventgen/jsonschema"},
 	{"tools/eventgen/parse"},
 	{"tools/eventgen/model"},
 	{"tools/eventgen/emit"},

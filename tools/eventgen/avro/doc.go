@@ -3,8 +3,5 @@
 //
 // The model and emit stages of eventgen import it. What it emits imports avrobin and the standard library.
 //
-// Names: an Avro name is split where its case changes and at underscores, each word begins with a capital, and the words
-// API, ASCII, BIC, CPU, EOF, HTML, HTTP, HTTPS, IBAN, ID, IP, JSON, SQL, SSL, TCP, TLS, TTL, UDP, UI, URI, URL, UTC, UTF8, UUID, VAT and
-// XML are written in capitals: contractRef is ContractRef, vatNumber is VATNumber, DIRECT_DEBIT is DirectDebit. A name that is
-// taken gets a number, and its comment says so.
+// Names: a name becomes what package goname makes of it. A name that is taken gets a number, and its comment says so.
 package avro

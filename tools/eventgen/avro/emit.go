@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/deferpay/deferpay/tools/eventgen/goname"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin/schema"
 )
 
@@ -202,7 +203,7 @@ func (g *generator) enum(d *typeDecl) {
 		}
 		g.p(")\n")
 	}
-	symbols := unexported(d.name) + "Symbols"
+	symbols := goname.Unexported(d.name) + "Symbols"
 	g.p("var %s = [...]string{", symbols)
 	for _, s := range d.typ.Symbols {
 		g.p("%q,", s)
@@ -238,7 +239,7 @@ func (g *generator) record(d *typeDecl) {
 	g.p("type %s struct {", d.name)
 	for i, f := range d.typ.Fields {
 		doc := f.Doc
-		if want := exported(f.Name); want != d.fields[i] {
+		if want := goname.Exported(f.Name); want != d.fields[i] {
 			doc = strings.TrimSpace(doc + "\nIts name " + want + " is taken, hence " + d.fields[i] + ".")
 		}
 		if doc != "" {

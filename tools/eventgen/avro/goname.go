@@ -1,7 +1,9 @@
 package avro
 
-// GoName is the exported Go name of any name of a contract, by the rules of this package.
-func GoName(name string) string { return exported(name) }
+import "github.com/deferpay/deferpay/tools/eventgen/goname"
+
+// GoName is the exported Go name of any name of a contract.
+func GoName(name string) string { return goname.Exported(name) }
 
 // Unexported is the name of something that stays in its package, made from an exported one.
-func Unexported(goName string) string { return unexported(goName) }
+func Unexported(goName string) string { return goname.Unexported(goName) }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/deferpay/deferpay/tools/eventgen/goname"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin/schema"
 )
 
@@ -18,8 +19,8 @@ type layout struct {
 type pkg struct {
 	name       string
 	namespaces []string
-	scope      scope
-	files      scope
+	scope      goname.Scope
+	files      goname.Scope
 	decls      []*typeDecl
 }
 
@@ -61,8 +62,8 @@ func plan(named []*schema.Type, roots []*Root) *layout {
 			continue
 		}
 		p := byNamespace[schema.Namespace(t.Name)]
-		d := &typeDecl{pkg: p, typ: t, source: file(t), wish: exported(schema.Unqualified(t.Name))}
-		d.name = p.scope.take(d.wish)
+		d := &typeDecl{pkg: p, typ: t, source: file(t), wish: goname.Exported(schema.Unqualified(t.Name))}
+		d.name = p.scope.Take(d.wish)
 		p.add(d)
 		l.named[t] = d
 	}
@@ -72,15 +73,15 @@ func plan(named []*schema.Type, roots []*Root) *layout {
 			continue
 		}
 		p := byNamespace[homeOf(r.typ)]
-		d := &typeDecl{pkg: p, typ: r.typ, wrapper: true, source: r.pos.File, wish: exported(r.hint)}
-		d.name = p.scope.take(d.wish, d.wish+"Payload")
+		d := &typeDecl{pkg: p, typ: r.typ, wrapper: true, source: r.pos.File, wish: goname.Exported(r.hint)}
+		d.name = p.scope.Take(d.wish, d.wish+"Payload")
 		d.fields = []string{"Value"}
 		p.add(d)
 		r.decl = d
 	}
 	for _, p := range l.packages {
 		for _, d := range p.decls {
-			p.scope.reserve(d)
+			reserve(p.scope, d)
 		}
 		for _, d := range p.decls {
 			l.details(d)
@@ -93,12 +94,12 @@ func plan(named []*schema.Type, roots []*Root) *layout {
 func hidden(t *schema.Type) bool { return t.Kind == schema.Fixed && t.Logical != "" }
 
 func (p *pkg) add(d *typeDecl) {
-	d.file = p.files.take(strings.ToLower(d.name))
+	d.file = p.files.Take(strings.ToLower(d.name))
 	p.decls = append(p.decls, d)
 }
 
 // reserve keeps the names that are derived from a record's.
-func (s scope) reserve(d *typeDecl) {
+func reserve(s goname.Scope, d *typeDecl) {
 	if d.typ.Kind == schema.Record || d.wrapper {
 		for _, prefix := range []string{"SchemaOf", "NameOf", "FingerprintOf", "typeOf"} {
 			s[prefix+d.name] = true
@@ -115,19 +116,19 @@ func (l *layout) details(d *typeDecl) {
 		l.findUnions(d, d.name, d.typ)
 	case d.typ.Kind == schema.Record:
 		d.recursive = reaches(d.typ, d.typ, map[*schema.Type]bool{})
-		names := scope{}
+		names := goname.Scope{}
 		for _, m := range methods {
 			names[m] = true
 		}
 		for _, f := range d.typ.Fields {
-			goName := exported(f.Name)
-			goName = names.take(goName, goName+"Field")
+			goName := goname.Exported(f.Name)
+			goName = names.Take(goName, goName+"Field")
 			d.fields = append(d.fields, goName)
 			l.findUnions(d, d.name+goName, f.Type)
 		}
 	case d.typ.Kind == schema.Enum:
 		for _, s := range d.typ.Symbols {
-			d.constants = append(d.constants, d.pkg.scope.take(d.name+exported(s), d.name+"_"+s))
+			d.constants = append(d.constants, d.pkg.scope.Take(d.name+goname.Exported(s), d.name+"_"+s))
 		}
 	}
 }
@@ -150,7 +151,7 @@ func (l *layout) findUnions(d *typeDecl, name string, t *schema.Type) {
 			}
 			return
 		}
-		u := &unionDecl{pkg: d.pkg, name: d.pkg.scope.take(name), typ: t}
+		u := &unionDecl{pkg: d.pkg, name: d.pkg.scope.Take(name), typ: t}
 		l.unions[t] = u
 		d.unions = append(d.unions, u)
 		for _, b := range t.Branches {
@@ -168,8 +169,8 @@ func (l *layout) branch(d *typeDecl, u *unionDecl, b *schema.Type) branchDecl {
 		own.implement = append(own.implement, u)
 		return branchDecl{typ: b}
 	}
-	part := exported(schema.Unqualified(b.BranchName()))
-	wrapper := d.pkg.scope.take(u.name + part)
+	part := goname.Exported(schema.Unqualified(b.BranchName()))
+	wrapper := d.pkg.scope.Take(u.name + part)
 	l.findUnions(d, u.name+part, b)
 	return branchDecl{typ: b, wrapper: wrapper}
 }
@@ -245,7 +246,7 @@ func (l *layout) makePackages(named []*schema.Type, roots []*Root) map[string]*p
 		if byNamespace[ns] != nil {
 			continue
 		}
-		p := &pkg{scope: scope{}, files: scope{"doc": true}}
+		p := &pkg{scope: goname.Scope{}, files: goname.Scope{"doc": true}}
 		for _, other := range slices.Sorted(maps.Keys(needs)) {
 			if other == ns || needsWay(needs, ns, other) && needsWay(needs, other, ns) {
 				p.namespaces = append(p.namespaces, other)
@@ -260,7 +261,7 @@ func (l *layout) makePackages(named []*schema.Type, roots []*Root) map[string]*p
 
 // namePackages takes as many of the last segments of a namespace as it needs to tell the packages apart.
 func (l *layout) namePackages() {
-	taken := scope{}
+	taken := goname.Scope{}
 	for n, left := 1, len(l.packages); left > 0; n++ {
 		count := map[string]int{}
 		for _, p := range l.packages {
@@ -272,7 +273,7 @@ func (l *layout) namePackages() {
 			name := packageName(p.namespaces[0], n)
 			whole := n > strings.Count(p.namespaces[0], ".") // no segments left to take
 			if p.name == "" && (whole || count[name] == 1 && !taken[name]) {
-				p.name = taken.take(name)
+				p.name = taken.Take(name)
 				left--
 			}
 		}

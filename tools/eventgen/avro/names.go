@@ -1,129 +1,13 @@
 package avro
 
 import (
-	"fmt"
-	"go/token"
 	"regexp"
 	"slices"
 	"strings"
 	"unicode"
+
+	"github.com/deferpay/deferpay/tools/eventgen/goname"
 )
-
-var initialisms = func() map[string]bool {
-	m := map[string]bool{}
-	for w := range strings.FieldsSeq("API ASCII BIC CPU EOF HTML HTTP HTTPS IBAN ID IP JSON SQL SSL TCP TLS TTL UDP UI URI URL UTC UTF8 UUID VAT XML") {
-		m[w] = true
-	}
-	return m
-}()
-
-// words splits a name at underscores, other signs and changes of case: HTTPServer_v2 is HTTP, Server, v2.
-func words(name string) []string {
-	var out []string
-	var word []rune
-	runes := []rune(name)
-	flush := func() {
-		if len(word) > 0 {
-			out = append(out, string(word))
-			word = nil
-		}
-	}
-	for i, c := range runes {
-		switch {
-		case !unicode.IsLetter(c) && !unicode.IsDigit(c):
-			flush()
-			continue
-		case unicode.IsUpper(c) && i > 0 && !unicode.IsUpper(runes[i-1]):
-			flush()
-		case unicode.IsUpper(c) && i+1 < len(runes) && unicode.IsLower(runes[i+1]) && !plural(runes[i+1:]):
-			flush()
-		}
-		word = append(word, c)
-	}
-	flush()
-	return out
-}
-
-// plural tells whether what follows capitals is the s of IDs, and not the rest of a word.
-func plural(rest []rune) bool {
-	return rest[0] == 's' && (len(rest) == 1 || !unicode.IsLower(rest[1]))
-}
-
-// exported is the Go name of an Avro name.
-func exported(name string) string {
-	shouting := strings.ToUpper(name) == name // DIRECT_DEBIT: its capitals say nothing
-	var b strings.Builder
-	for _, w := range words(name) {
-		upper := strings.ToUpper(w)
-		base, s := upper, ""
-		if strings.HasSuffix(w, "s") {
-			base, s = upper[:len(upper)-1], "s"
-		}
-		switch {
-		case initialisms[upper]:
-			b.WriteString(upper)
-		case s != "" && initialisms[base]:
-			b.WriteString(base + s)
-		default:
-			r := []rune(w)
-			if shouting {
-				r = []rune(strings.ToLower(w))
-			}
-			r[0] = unicode.ToUpper(r[0])
-			b.WriteString(string(r))
-		}
-	}
-	out := b.String()
-	if out == "" || !unicode.IsUpper([]rune(out)[0]) {
-		out = "X" + out
-	}
-	return out
-}
-
-// unexported is the Go name of something that stays in its package.
-func unexported(goName string) string {
-	r := []rune(goName)
-	n := 0
-	for n < len(r) && unicode.IsUpper(r[n]) {
-		n++
-	}
-	if n > 1 && n < len(r) && unicode.IsLower(r[n]) {
-		n-- // HTTPServer: httpServer
-	}
-	out := strings.ToLower(string(r[:n])) + string(r[n:])
-	if token.IsKeyword(out) || predeclared[out] {
-		out += "_"
-	}
-	return out
-}
-
-var predeclared = func() map[string]bool {
-	m := map[string]bool{}
-	for w := range strings.FieldsSeq("any bool byte comparable complex64 complex128 error float32 float64 int int8 int16 int32 int64 rune string uint uint8 uint16 uint32 uint64 uintptr true false iota nil append cap clear close complex copy delete imag len make max min new panic print println real recover") {
-		m[w] = true
-	}
-	return m
-}()
-
-// scope hands out names once.
-type scope map[string]bool
-
-// take returns the first of the candidates that is free, or the last one with a number.
-func (s scope) take(candidates ...string) string {
-	for _, c := range candidates {
-		if !s[c] {
-			s[c] = true
-			return c
-		}
-	}
-	last := candidates[len(candidates)-1]
-	for i := 2; ; i++ {
-		if c := fmt.Sprintf("%s%d", last, i); !s[c] {
-			s[c] = true
-			return c
-		}
-	}
-}
 
 // takenPackages are names a package of types must not have: what generated code imports, and what Go treats specially.
 var takenPackages = []string{"avrobin", "bus", "handshake", "message", "registry", "singleobject", "topics", "context", "err", "errors", "fmt", "hex", "math", "time", "main", "internal", "vendor", "testdata", "init"}
@@ -144,7 +28,7 @@ func packageName(namespace string, n int) string {
 	switch {
 	case name == "":
 		return "event"
-	case token.IsKeyword(name), predeclared[name], slices.Contains(takenPackages, name), unicode.IsDigit(rune(name[0])), variable.MatchString(name):
+	case goname.Reserved(name), slices.Contains(takenPackages, name), unicode.IsDigit(rune(name[0])), variable.MatchString(name):
 		return "avro" + name
 	}
 	return name

@@ -1,0 +1,134 @@
+// Package goname makes Go names of the names of contracts: idiomatic, stable, and never two the same.
+//
+// The stages of eventgen that decide names import it; it imports nothing of eventgen.
+//
+// A name is split where its case changes and at signs that are no letters or digits, each word begins with a capital, and the words
+// API, ASCII, BIC, CPU, EOF, HTML, HTTP, HTTPS, IBAN, ID, IP, JSON, SQL, SSL, TCP, TLS, TTL, UDP, UI, URI, URL, UTC, UTF8, UUID, VAT and
+// XML are written in capitals: contractRef is ContractRef, vatNumber is VATNumber, DIRECT_DEBIT is DirectDebit.
+package goname
+
+import (
+	"fmt"
+	"go/token"
+	"strings"
+	"unicode"
+)
+
+var initialisms = func() map[string]bool {
+	m := map[string]bool{}
+	for w := range strings.FieldsSeq("API ASCII BIC CPU EOF HTML HTTP HTTPS IBAN ID IP JSON SQL SSL TCP TLS TTL UDP UI URI URL UTC UTF8 UUID VAT XML") {
+		m[w] = true
+	}
+	return m
+}()
+
+// words splits a name at underscores, other signs and changes of case: HTTPServer_v2 is HTTP, Server, v2.
+func words(name string) []string {
+	var out []string
+	var word []rune
+	runes := []rune(name)
+	flush := func() {
+		if len(word) > 0 {
+			out = append(out, string(word))
+			word = nil
+		}
+	}
+	for i, c := range runes {
+		switch {
+		case !unicode.IsLetter(c) && !unicode.IsDigit(c):
+			flush()
+			continue
+		case unicode.IsUpper(c) && i > 0 && !unicode.IsUpper(runes[i-1]):
+			flush()
+		case unicode.IsUpper(c) && i+1 < len(runes) && unicode.IsLower(runes[i+1]) && !plural(runes[i+1:]):
+			flush()
+		}
+		word = append(word, c)
+	}
+	flush()
+	return out
+}
+
+// plural tells whether what follows capitals is the s of IDs, and not the rest of a word.
+func plural(rest []rune) bool {
+	return rest[0] == 's' && (len(rest) == 1 || !unicode.IsLower(rest[1]))
+}
+
+// Exported is the Go name of a name of a contract.
+func Exported(name string) string {
+	shouting := strings.ToUpper(name) == name // DIRECT_DEBIT: its capitals say nothing
+	var b strings.Builder
+	for _, w := range words(name) {
+		upper := strings.ToUpper(w)
+		base, s := upper, ""
+		if strings.HasSuffix(w, "s") {
+			base, s = upper[:len(upper)-1], "s"
+		}
+		switch {
+		case initialisms[upper]:
+			b.WriteString(upper)
+		case s != "" && initialisms[base]:
+			b.WriteString(base + s)
+		default:
+			r := []rune(w)
+			if shouting {
+				r = []rune(strings.ToLower(w))
+			}
+			r[0] = unicode.ToUpper(r[0])
+			b.WriteString(string(r))
+		}
+	}
+	out := b.String()
+	if out == "" || !unicode.IsUpper([]rune(out)[0]) {
+		out = "X" + out
+	}
+	return out
+}
+
+// Unexported is the name of something that stays in its package, made from an exported one.
+func Unexported(goName string) string {
+	r := []rune(goName)
+	n := 0
+	for n < len(r) && unicode.IsUpper(r[n]) {
+		n++
+	}
+	if n > 1 && n < len(r) && unicode.IsLower(r[n]) {
+		n-- // HTTPServer: httpServer
+	}
+	out := strings.ToLower(string(r[:n])) + string(r[n:])
+	if Reserved(out) {
+		out += "_"
+	}
+	return out
+}
+
+// Reserved tells whether Go gives the name a meaning of its own.
+func Reserved(name string) bool { return token.IsKeyword(name) || predeclared[name] }
+
+var predeclared = func() map[string]bool {
+	m := map[string]bool{}
+	for w := range strings.FieldsSeq("any bool byte comparable complex64 complex128 error float32 float64 int int8 int16 int32 int64 rune string uint uint8 uint16 uint32 uint64 uintptr true false iota nil append cap clear close complex copy delete imag len make max min new panic print println real recover") {
+		m[w] = true
+	}
+	return m
+}()
+
+// Scope hands out names once.
+type Scope map[string]bool
+
+// Take returns the first of the candidates that is free, or the last one with a number.
+func (s Scope) Take(candidates ...string) string {
+	for _, c := range candidates {
+		if !s[c] {
+			s[c] = true
+			return c
+		}
+	}
+	last := candidates[len(candidates)-1]
+	for i := 2; ; i++ {
+		if c := fmt.Sprintf("%s%d", last, i); !s[c] {
+			s[c] = true
+			return c
+		}
+	}
+}
