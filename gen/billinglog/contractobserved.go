@@ -33,9 +33,8 @@ func (x *ContractObserved) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *ContractObserved) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -60,12 +59,13 @@ func (x *ContractObserved) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *ContractObserved) ReadAvro(r *avrobin.Reader) {
-	x.ContractRef = r.String()
-	x.Contract.ReadAvro(r)
-	x.Fact = r.String()
-	x.EventID = r.String()
-	x.OccurredAt = r.TimestampMicros()
+func (x *ContractObserved) ReadAvro(r *avrobin.Reader, p int) int {
+	x.ContractRef, p = r.String(p)
+	p = x.Contract.ReadAvro(r, p)
+	x.Fact, p = r.String(p)
+	x.EventID, p = r.String(p)
+	x.OccurredAt, p = r.TimestampMicros(p)
+	return p
 }
 
 // AvroType is what is known of the schema.

@@ -30,9 +30,8 @@ func (x *ContractUnreadable) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *ContractUnreadable) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -51,12 +50,13 @@ func (x *ContractUnreadable) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *ContractUnreadable) ReadAvro(r *avrobin.Reader) {
-	x.ContractRef = r.String()
-	x.Topic = r.String()
-	x.Partition = r.Int()
-	x.Offset = r.Long()
-	x.Error = r.String()
+func (x *ContractUnreadable) ReadAvro(r *avrobin.Reader, p int) int {
+	x.ContractRef, p = r.String(p)
+	x.Topic, p = r.String(p)
+	x.Partition, p = r.Int(p)
+	x.Offset, p = r.Long(p)
+	x.Error, p = r.String(p)
+	return p
 }
 
 // AvroType is what is known of the schema.

@@ -36,9 +36,8 @@ func (x *CreditNoteRecorded) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *CreditNoteRecorded) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -59,14 +58,15 @@ func (x *CreditNoteRecorded) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *CreditNoteRecorded) ReadAvro(r *avrobin.Reader) {
-	x.OperationRef = r.String()
-	x.ContractRef = r.String()
-	x.PurchaseRef = r.String()
-	x.InvoiceRef = r.String()
-	x.CreditNoteRef = r.String()
-	x.Amount.ReadAvro(r)
-	x.Request.ReadAvro(r)
+func (x *CreditNoteRecorded) ReadAvro(r *avrobin.Reader, p int) int {
+	x.OperationRef, p = r.String(p)
+	x.ContractRef, p = r.String(p)
+	x.PurchaseRef, p = r.String(p)
+	x.InvoiceRef, p = r.String(p)
+	x.CreditNoteRef, p = r.String(p)
+	p = x.Amount.ReadAvro(r, p)
+	p = x.Request.ReadAvro(r, p)
+	return p
 }
 
 // AvroType is what is known of the schema.

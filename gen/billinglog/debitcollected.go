@@ -32,9 +32,8 @@ func (x *DebitCollected) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *DebitCollected) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -53,12 +52,13 @@ func (x *DebitCollected) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *DebitCollected) ReadAvro(r *avrobin.Reader) {
-	x.ContractRef = r.String()
-	x.InvoiceRef = r.String()
-	x.Presentation = r.Int()
-	x.Amount.ReadAvro(r)
-	x.Request.ReadAvro(r)
+func (x *DebitCollected) ReadAvro(r *avrobin.Reader, p int) int {
+	x.ContractRef, p = r.String(p)
+	x.InvoiceRef, p = r.String(p)
+	x.Presentation, p = r.Int(p)
+	p = x.Amount.ReadAvro(r, p)
+	p = x.Request.ReadAvro(r, p)
+	return p
 }
 
 // AvroType is what is known of the schema.

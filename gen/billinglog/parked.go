@@ -26,9 +26,8 @@ func (x *Parked) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *Parked) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -45,10 +44,11 @@ func (x *Parked) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *Parked) ReadAvro(r *avrobin.Reader) {
-	x.ContractRef = r.String()
-	x.Code = r.String()
-	x.Detail = r.String()
+func (x *Parked) ReadAvro(r *avrobin.Reader, p int) int {
+	x.ContractRef, p = r.String(p)
+	x.Code, p = r.String(p)
+	x.Detail, p = r.String(p)
+	return p
 }
 
 // AvroType is what is known of the schema.

@@ -35,9 +35,8 @@ func (x *PeriodClosed) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *PeriodClosed) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -68,21 +67,24 @@ func (x *PeriodClosed) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *PeriodClosed) ReadAvro(r *avrobin.Reader) {
-	x.ContractRef = r.String()
-	x.Period = r.String()
-	x.LineCount = r.Int()
-	x.Total.ReadAvro(r)
+func (x *PeriodClosed) ReadAvro(r *avrobin.Reader, p int) int {
+	var i int
+	x.ContractRef, p = r.String(p)
+	x.Period, p = r.String(p)
+	x.LineCount, p = r.Int(p)
+	p = x.Total.ReadAvro(r, p)
 	x.InvoiceRef = nil
-	if r.Branch(2) == 1 {
-		x.InvoiceRef = avrobin.Ptr(r.String())
+	if i, p = r.Branch(p, 2); i == 1 {
+		x.InvoiceRef = new(string)
+		*x.InvoiceRef, p = r.String(p)
 	}
-	x.LinesHash = r.Bytes()
+	x.LinesHash, p = r.Bytes(p)
 	x.Buyer = nil
-	if r.Branch(2) == 1 {
+	if i, p = r.Branch(p, 2); i == 1 {
 		x.Buyer = new(event.Company)
-		x.Buyer.ReadAvro(r)
+		p = x.Buyer.ReadAvro(r, p)
 	}
+	return p
 }
 
 // AvroType is what is known of the schema.

@@ -38,9 +38,8 @@ func (x *PurchaseAccepted) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *PurchaseAccepted) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -67,18 +66,21 @@ func (x *PurchaseAccepted) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *PurchaseAccepted) ReadAvro(r *avrobin.Reader) {
-	x.OperationRef = r.String()
-	x.ContractRef = r.String()
-	x.OrderRef = r.String()
+func (x *PurchaseAccepted) ReadAvro(r *avrobin.Reader, p int) int {
+	var i int
+	x.OperationRef, p = r.String(p)
+	x.ContractRef, p = r.String(p)
+	x.OrderRef, p = r.String(p)
 	x.Label = nil
-	if r.Branch(2) == 1 {
-		x.Label = avrobin.Ptr(r.String())
+	if i, p = r.Branch(p, 2); i == 1 {
+		x.Label = new(string)
+		*x.Label, p = r.String(p)
 	}
-	x.Amount.ReadAvro(r)
-	x.Period = r.String()
-	x.ContractVersion = r.Long()
-	x.Request.ReadAvro(r)
+	p = x.Amount.ReadAvro(r, p)
+	x.Period, p = r.String(p)
+	x.ContractVersion, p = r.Long(p)
+	p = x.Request.ReadAvro(r, p)
+	return p
 }
 
 // AvroType is what is known of the schema.

@@ -29,9 +29,8 @@ func (x *PurchaseCancelled) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *PurchaseCancelled) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -49,11 +48,12 @@ func (x *PurchaseCancelled) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *PurchaseCancelled) ReadAvro(r *avrobin.Reader) {
-	x.OperationRef = r.String()
-	x.ContractRef = r.String()
-	x.Reason = r.String()
-	x.Request.ReadAvro(r)
+func (x *PurchaseCancelled) ReadAvro(r *avrobin.Reader, p int) int {
+	x.OperationRef, p = r.String(p)
+	x.ContractRef, p = r.String(p)
+	x.Reason, p = r.String(p)
+	p = x.Request.ReadAvro(r, p)
+	return p
 }
 
 // AvroType is what is known of the schema.

@@ -38,9 +38,8 @@ func (x *PurchaseRefused) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *PurchaseRefused) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -76,26 +75,29 @@ func (x *PurchaseRefused) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *PurchaseRefused) ReadAvro(r *avrobin.Reader) {
-	x.OperationRef = r.String()
-	x.ContractRef = r.String()
-	x.OrderRef = r.String()
+func (x *PurchaseRefused) ReadAvro(r *avrobin.Reader, p int) int {
+	var i, n int
+	x.OperationRef, p = r.String(p)
+	x.ContractRef, p = r.String(p)
+	x.OrderRef, p = r.String(p)
 	x.Label = nil
-	if r.Branch(2) == 1 {
-		x.Label = avrobin.Ptr(r.String())
+	if i, p = r.Branch(p, 2); i == 1 {
+		x.Label = new(string)
+		*x.Label, p = r.String(p)
 	}
-	x.Amount.ReadAvro(r)
+	p = x.Amount.ReadAvro(r, p)
 	x.Reasons = nil
-	for n := r.Block(1); n > 0; n = r.Block(1) {
-		x.Reasons = avrobin.Grow(r, x.Reasons, n)
+	for n, p = r.Block(p, 1); n > 0; n, p = r.Block(p, 1) {
+		x.Reasons = avrobin.Grow(r, p, x.Reasons, n)
 		for ; n > 0 && r.OK(); n-- {
 			var v event.RefusalReason
-			v.ReadAvro(r)
+			p = v.ReadAvro(r, p)
 			x.Reasons = append(x.Reasons, v)
 		}
 	}
-	x.ContractVersion = r.Long()
-	x.Request.ReadAvro(r)
+	x.ContractVersion, p = r.Long(p)
+	p = x.Request.ReadAvro(r, p)
+	return p
 }
 
 // AvroType is what is known of the schema.

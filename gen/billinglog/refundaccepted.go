@@ -36,9 +36,8 @@ func (x *RefundAccepted) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *RefundAccepted) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -64,17 +63,20 @@ func (x *RefundAccepted) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *RefundAccepted) ReadAvro(r *avrobin.Reader) {
-	x.OperationRef = r.String()
-	x.ContractRef = r.String()
-	x.PurchaseRef = r.String()
+func (x *RefundAccepted) ReadAvro(r *avrobin.Reader, p int) int {
+	var i int
+	x.OperationRef, p = r.String(p)
+	x.ContractRef, p = r.String(p)
+	x.PurchaseRef, p = r.String(p)
 	x.Reason = nil
-	if r.Branch(2) == 1 {
-		x.Reason = avrobin.Ptr(r.String())
+	if i, p = r.Branch(p, 2); i == 1 {
+		x.Reason = new(string)
+		*x.Reason, p = r.String(p)
 	}
-	x.Amount.ReadAvro(r)
-	x.Period = r.String()
-	x.Request.ReadAvro(r)
+	p = x.Amount.ReadAvro(r, p)
+	x.Period, p = r.String(p)
+	p = x.Request.ReadAvro(r, p)
+	return p
 }
 
 // AvroType is what is known of the schema.

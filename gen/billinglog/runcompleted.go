@@ -28,9 +28,8 @@ func (x *RunCompleted) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *RunCompleted) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -52,18 +51,19 @@ func (x *RunCompleted) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *RunCompleted) ReadAvro(r *avrobin.Reader) {
-	x.Period = r.String()
-	x.Closed = r.Int()
-	x.Invoices = r.Int()
+func (x *RunCompleted) ReadAvro(r *avrobin.Reader, p int) int {
+	var n int
+	x.Period, p = r.String(p)
+	x.Closed, p = r.Int(p)
+	x.Invoices, p = r.Int(p)
 	x.Parked = nil
-	for n := r.Block(3); n > 0; n = r.Block(3) {
-		x.Parked = avrobin.Grow(r, x.Parked, n)
+	for n, p = r.Block(p, 3); n > 0; n, p = r.Block(p, 3) {
+		x.Parked = avrobin.Grow(r, p, x.Parked, n)
 		for ; n > 0 && r.OK(); n-- {
-			x.Parked = append(x.Parked, Parked{})
-			x.Parked[len(x.Parked)-1].ReadAvro(r)
+			p = avrobin.Next(&x.Parked).ReadAvro(r, p)
 		}
 	}
+	return p
 }
 
 // AvroType is what is known of the schema.

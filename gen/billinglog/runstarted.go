@@ -25,9 +25,8 @@ func (x *RunStarted) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *RunStarted) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -48,13 +47,15 @@ func (x *RunStarted) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *RunStarted) ReadAvro(r *avrobin.Reader) {
-	x.Period = r.String()
+func (x *RunStarted) ReadAvro(r *avrobin.Reader, p int) int {
+	var i int
+	x.Period, p = r.String(p)
 	x.Request = nil
-	if r.Branch(2) == 1 {
+	if i, p = r.Branch(p, 2); i == 1 {
 		x.Request = new(journalrecord.Request)
-		x.Request.ReadAvro(r)
+		p = x.Request.ReadAvro(r, p)
 	}
+	return p
 }
 
 // AvroType is what is known of the schema.

@@ -38,9 +38,8 @@ func (x *Amended) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *Amended) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -81,25 +80,28 @@ func (x *Amended) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *Amended) ReadAvro(r *avrobin.Reader) {
-	x.ContractRef = r.String()
+func (x *Amended) ReadAvro(r *avrobin.Reader, p int) int {
+	var i int
+	x.ContractRef, p = r.String(p)
 	x.Ceiling = nil
-	if r.Branch(2) == 1 {
+	if i, p = r.Branch(p, 2); i == 1 {
 		x.Ceiling = new(event.Money)
-		x.Ceiling.ReadAvro(r)
+		p = x.Ceiling.ReadAvro(r, p)
 	}
 	x.Buyer = nil
-	if r.Branch(2) == 1 {
+	if i, p = r.Branch(p, 2); i == 1 {
 		x.Buyer = new(event.Company)
-		x.Buyer.ReadAvro(r)
+		p = x.Buyer.ReadAvro(r, p)
 	}
 	x.ValidUntil = nil
-	if r.Branch(2) == 1 {
-		x.ValidUntil = avrobin.Ptr(r.TimestampMicros())
+	if i, p = r.Branch(p, 2); i == 1 {
+		x.ValidUntil = new(time.Time)
+		*x.ValidUntil, p = r.TimestampMicros(p)
 	}
-	x.OpenEnded = r.Boolean()
-	x.Reason = r.String()
-	x.Request.ReadAvro(r)
+	x.OpenEnded, p = r.Boolean(p)
+	x.Reason, p = r.String(p)
+	p = x.Request.ReadAvro(r, p)
+	return p
 }
 
 // AvroType is what is known of the schema.

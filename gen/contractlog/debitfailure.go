@@ -28,9 +28,8 @@ func (x *DebitFailure) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *DebitFailure) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -48,11 +47,12 @@ func (x *DebitFailure) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *DebitFailure) ReadAvro(r *avrobin.Reader) {
-	x.EventID = r.String()
-	x.InvoiceRef = r.String()
-	x.Presentation = r.Int()
-	x.Reason = r.String()
+func (x *DebitFailure) ReadAvro(r *avrobin.Reader, p int) int {
+	x.EventID, p = r.String(p)
+	x.InvoiceRef, p = r.String(p)
+	x.Presentation, p = r.Int(p)
+	x.Reason, p = r.String(p)
+	return p
 }
 
 // AvroType is what is known of the schema.

@@ -28,9 +28,8 @@ func (x *MandateAccepted) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *MandateAccepted) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -50,10 +49,11 @@ func (x *MandateAccepted) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *MandateAccepted) ReadAvro(r *avrobin.Reader) {
-	x.ContractRef = r.String()
-	x.Mandate.ReadAvro(r)
-	x.Request.ReadAvro(r)
+func (x *MandateAccepted) ReadAvro(r *avrobin.Reader, p int) int {
+	x.ContractRef, p = r.String(p)
+	p = x.Mandate.ReadAvro(r, p)
+	p = x.Request.ReadAvro(r, p)
+	return p
 }
 
 // AvroType is what is known of the schema.

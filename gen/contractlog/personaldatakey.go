@@ -28,9 +28,8 @@ func (x *PersonalDataKey) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *PersonalDataKey) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -50,10 +49,11 @@ func (x *PersonalDataKey) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *PersonalDataKey) ReadAvro(r *avrobin.Reader) {
-	x.KeyID = r.String()
-	x.Key = r.Bytes()
-	x.CreatedAt = r.TimestampMicros()
+func (x *PersonalDataKey) ReadAvro(r *avrobin.Reader, p int) int {
+	x.KeyID, p = r.String(p)
+	x.Key, p = r.Bytes(p)
+	x.CreatedAt, p = r.TimestampMicros(p)
+	return p
 }
 
 // AvroType is what is known of the schema.

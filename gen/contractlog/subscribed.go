@@ -40,9 +40,8 @@ func (x *Subscribed) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *Subscribed) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -77,18 +76,21 @@ func (x *Subscribed) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *Subscribed) ReadAvro(r *avrobin.Reader) {
-	x.ContractRef = r.String()
-	x.CustomerRef = r.String()
-	x.SellerRef = r.String()
-	x.Buyer.ReadAvro(r)
-	x.Ceiling.ReadAvro(r)
-	x.ValidFrom = r.TimestampMicros()
+func (x *Subscribed) ReadAvro(r *avrobin.Reader, p int) int {
+	var i int
+	x.ContractRef, p = r.String(p)
+	x.CustomerRef, p = r.String(p)
+	x.SellerRef, p = r.String(p)
+	p = x.Buyer.ReadAvro(r, p)
+	p = x.Ceiling.ReadAvro(r, p)
+	x.ValidFrom, p = r.TimestampMicros(p)
 	x.ValidUntil = nil
-	if r.Branch(2) == 1 {
-		x.ValidUntil = avrobin.Ptr(r.TimestampMicros())
+	if i, p = r.Branch(p, 2); i == 1 {
+		x.ValidUntil = new(time.Time)
+		*x.ValidUntil, p = r.TimestampMicros(p)
 	}
-	x.Request.ReadAvro(r)
+	p = x.Request.ReadAvro(r, p)
+	return p
 }
 
 // AvroType is what is known of the schema.

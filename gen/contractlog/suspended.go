@@ -32,9 +32,8 @@ func (x *Suspended) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *Suspended) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -66,20 +65,22 @@ func (x *Suspended) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *Suspended) ReadAvro(r *avrobin.Reader) {
-	x.ContractRef = r.String()
-	x.Cause.ReadAvro(r)
-	x.Reason = r.String()
+func (x *Suspended) ReadAvro(r *avrobin.Reader, p int) int {
+	var i int
+	x.ContractRef, p = r.String(p)
+	p = x.Cause.ReadAvro(r, p)
+	x.Reason, p = r.String(p)
 	x.Debit = nil
-	if r.Branch(2) == 1 {
+	if i, p = r.Branch(p, 2); i == 1 {
 		x.Debit = new(DebitFailure)
-		x.Debit.ReadAvro(r)
+		p = x.Debit.ReadAvro(r, p)
 	}
 	x.Request = nil
-	if r.Branch(2) == 1 {
+	if i, p = r.Branch(p, 2); i == 1 {
 		x.Request = new(journalrecord.Request)
-		x.Request.ReadAvro(r)
+		p = x.Request.ReadAvro(r, p)
 	}
+	return p
 }
 
 // AvroType is what is known of the schema.

@@ -34,9 +34,8 @@ func (x *CeilingThresholdReached) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *CeilingThresholdReached) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -59,13 +58,14 @@ func (x *CeilingThresholdReached) WriteAvro(w *avrobin.Writer, b []byte) []byte 
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *CeilingThresholdReached) ReadAvro(r *avrobin.Reader) {
-	x.ContractRef = r.String()
-	x.CustomerRef = r.String()
-	x.Percent = r.Int()
-	x.Outstanding.ReadAvro(r)
-	x.Ceiling.ReadAvro(r)
-	x.OccurredAt = r.TimestampMicros()
+func (x *CeilingThresholdReached) ReadAvro(r *avrobin.Reader, p int) int {
+	x.ContractRef, p = r.String(p)
+	x.CustomerRef, p = r.String(p)
+	x.Percent, p = r.Int(p)
+	p = x.Outstanding.ReadAvro(r, p)
+	p = x.Ceiling.ReadAvro(r, p)
+	x.OccurredAt, p = r.TimestampMicros(p)
+	return p
 }
 
 // AvroType is what is known of the schema.

@@ -28,9 +28,8 @@ func (x *Company) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *Company) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -48,11 +47,12 @@ func (x *Company) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *Company) ReadAvro(r *avrobin.Reader) {
-	x.LegalName = r.String()
-	x.Siren = r.String()
-	x.VATNumber = r.String()
-	x.BillingAddress.ReadAvro(r)
+func (x *Company) ReadAvro(r *avrobin.Reader, p int) int {
+	x.LegalName, p = r.String(p)
+	x.Siren, p = r.String(p)
+	x.VATNumber, p = r.String(p)
+	p = x.BillingAddress.ReadAvro(r, p)
+	return p
 }
 
 // AvroType is what is known of the schema.

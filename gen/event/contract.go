@@ -46,9 +46,8 @@ func (x *Contract) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *Contract) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -110,30 +109,33 @@ func (x *Contract) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *Contract) ReadAvro(r *avrobin.Reader) {
-	x.ContractRef = r.String()
-	x.SubscriptionRef = r.String()
-	x.CustomerRef = r.String()
-	x.SellerRef = r.String()
-	x.Version = r.Long()
-	x.Status.ReadAvro(r)
-	x.Buyer.ReadAvro(r)
-	x.Ceiling.ReadAvro(r)
-	x.ValidFrom = r.TimestampMicros()
+func (x *Contract) ReadAvro(r *avrobin.Reader, p int) int {
+	var i int
+	x.ContractRef, p = r.String(p)
+	x.SubscriptionRef, p = r.String(p)
+	x.CustomerRef, p = r.String(p)
+	x.SellerRef, p = r.String(p)
+	x.Version, p = r.Long(p)
+	p = x.Status.ReadAvro(r, p)
+	p = x.Buyer.ReadAvro(r, p)
+	p = x.Ceiling.ReadAvro(r, p)
+	x.ValidFrom, p = r.TimestampMicros(p)
 	x.ValidUntil = nil
-	if r.Branch(2) == 1 {
-		x.ValidUntil = avrobin.Ptr(r.TimestampMicros())
+	if i, p = r.Branch(p, 2); i == 1 {
+		x.ValidUntil = new(time.Time)
+		*x.ValidUntil, p = r.TimestampMicros(p)
 	}
 	x.Mandate = nil
-	if r.Branch(2) == 1 {
+	if i, p = r.Branch(p, 2); i == 1 {
 		x.Mandate = new(Mandate)
-		x.Mandate.ReadAvro(r)
+		p = x.Mandate.ReadAvro(r, p)
 	}
 	x.Suspension = nil
-	if r.Branch(2) == 1 {
+	if i, p = r.Branch(p, 2); i == 1 {
 		x.Suspension = new(Suspension)
-		x.Suspension.ReadAvro(r)
+		p = x.Suspension.ReadAvro(r, p)
 	}
+	return p
 }
 
 // AvroType is what is known of the schema.

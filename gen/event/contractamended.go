@@ -32,9 +32,8 @@ func (x *ContractAmended) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *ContractAmended) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -59,12 +58,13 @@ func (x *ContractAmended) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *ContractAmended) ReadAvro(r *avrobin.Reader) {
-	x.ContractRef = r.String()
-	x.Version = r.Long()
-	x.Contract.ReadAvro(r)
-	x.Reason = r.String()
-	x.OccurredAt = r.TimestampMicros()
+func (x *ContractAmended) ReadAvro(r *avrobin.Reader, p int) int {
+	x.ContractRef, p = r.String(p)
+	x.Version, p = r.Long(p)
+	p = x.Contract.ReadAvro(r, p)
+	x.Reason, p = r.String(p)
+	x.OccurredAt, p = r.TimestampMicros(p)
+	return p
 }
 
 // AvroType is what is known of the schema.

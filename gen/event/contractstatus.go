@@ -64,6 +64,8 @@ func (x ContractStatus) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads a symbol's index.
-func (x *ContractStatus) ReadAvro(r *avrobin.Reader) {
-	*x = ContractStatus(r.Symbol(contractStatusSymbols[:]))
+func (x *ContractStatus) ReadAvro(r *avrobin.Reader, p int) int {
+	s, p := r.Symbol(p, contractStatusSymbols[:])
+	*x = ContractStatus(s)
+	return p
 }

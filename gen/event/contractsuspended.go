@@ -34,9 +34,8 @@ func (x *ContractSuspended) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *ContractSuspended) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -65,13 +64,14 @@ func (x *ContractSuspended) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *ContractSuspended) ReadAvro(r *avrobin.Reader) {
-	x.ContractRef = r.String()
-	x.Version = r.Long()
-	x.Contract.ReadAvro(r)
-	x.Cause.ReadAvro(r)
-	x.Reason = r.String()
-	x.OccurredAt = r.TimestampMicros()
+func (x *ContractSuspended) ReadAvro(r *avrobin.Reader, p int) int {
+	x.ContractRef, p = r.String(p)
+	x.Version, p = r.Long(p)
+	p = x.Contract.ReadAvro(r, p)
+	p = x.Cause.ReadAvro(r, p)
+	x.Reason, p = r.String(p)
+	x.OccurredAt, p = r.TimestampMicros(p)
+	return p
 }
 
 // AvroType is what is known of the schema.

@@ -36,9 +36,8 @@ func (x *CreditNoteIssued) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *CreditNoteIssued) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -62,14 +61,15 @@ func (x *CreditNoteIssued) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *CreditNoteIssued) ReadAvro(r *avrobin.Reader) {
-	x.CreditNoteRef = r.String()
-	x.InvoiceRef = r.String()
-	x.ContractRef = r.String()
-	x.CustomerRef = r.String()
-	x.RefundRef = r.String()
-	x.Amount.ReadAvro(r)
-	x.OccurredAt = r.TimestampMicros()
+func (x *CreditNoteIssued) ReadAvro(r *avrobin.Reader, p int) int {
+	x.CreditNoteRef, p = r.String(p)
+	x.InvoiceRef, p = r.String(p)
+	x.ContractRef, p = r.String(p)
+	x.CustomerRef, p = r.String(p)
+	x.RefundRef, p = r.String(p)
+	p = x.Amount.ReadAvro(r, p)
+	x.OccurredAt, p = r.TimestampMicros(p)
+	return p
 }
 
 // AvroType is what is known of the schema.

@@ -56,4 +56,8 @@ func (x DebitPhase) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads a symbol's index.
-func (x *DebitPhase) ReadAvro(r *avrobin.Reader) { *x = DebitPhase(r.Symbol(debitPhaseSymbols[:])) }
+func (x *DebitPhase) ReadAvro(r *avrobin.Reader, p int) int {
+	s, p := r.Symbol(p, debitPhaseSymbols[:])
+	*x = DebitPhase(s)
+	return p
+}

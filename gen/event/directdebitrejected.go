@@ -38,9 +38,8 @@ func (x *DirectDebitRejected) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *DirectDebitRejected) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -68,15 +67,16 @@ func (x *DirectDebitRejected) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *DirectDebitRejected) ReadAvro(r *avrobin.Reader) {
-	x.InvoiceRef = r.String()
-	x.ContractRef = r.String()
-	x.CustomerRef = r.String()
-	x.Presentation = r.Int()
-	x.Phase.ReadAvro(r)
-	x.Reason = r.String()
-	x.Amount.ReadAvro(r)
-	x.OccurredAt = r.TimestampMicros()
+func (x *DirectDebitRejected) ReadAvro(r *avrobin.Reader, p int) int {
+	x.InvoiceRef, p = r.String(p)
+	x.ContractRef, p = r.String(p)
+	x.CustomerRef, p = r.String(p)
+	x.Presentation, p = r.Int(p)
+	p = x.Phase.ReadAvro(r, p)
+	x.Reason, p = r.String(p)
+	p = x.Amount.ReadAvro(r, p)
+	x.OccurredAt, p = r.TimestampMicros(p)
+	return p
 }
 
 // AvroType is what is known of the schema.

@@ -40,9 +40,8 @@ func (x *InvoiceIssued) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *InvoiceIssued) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -68,16 +67,17 @@ func (x *InvoiceIssued) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *InvoiceIssued) ReadAvro(r *avrobin.Reader) {
-	x.InvoiceRef = r.String()
-	x.ContractRef = r.String()
-	x.CustomerRef = r.String()
-	x.Period = r.String()
-	x.Buyer.ReadAvro(r)
-	x.Total.ReadAvro(r)
-	x.LineCount = r.Int()
-	x.LinesHash = r.Bytes()
-	x.OccurredAt = r.TimestampMicros()
+func (x *InvoiceIssued) ReadAvro(r *avrobin.Reader, p int) int {
+	x.InvoiceRef, p = r.String(p)
+	x.ContractRef, p = r.String(p)
+	x.CustomerRef, p = r.String(p)
+	x.Period, p = r.String(p)
+	p = x.Buyer.ReadAvro(r, p)
+	p = x.Total.ReadAvro(r, p)
+	x.LineCount, p = r.Int(p)
+	x.LinesHash, p = r.Bytes(p)
+	x.OccurredAt, p = r.TimestampMicros(p)
+	return p
 }
 
 // AvroType is what is known of the schema.

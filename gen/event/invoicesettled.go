@@ -36,9 +36,8 @@ func (x *InvoiceSettled) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *InvoiceSettled) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -70,17 +69,20 @@ func (x *InvoiceSettled) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *InvoiceSettled) ReadAvro(r *avrobin.Reader) {
-	x.InvoiceRef = r.String()
-	x.ContractRef = r.String()
-	x.CustomerRef = r.String()
-	x.Method.ReadAvro(r)
-	x.Amount.ReadAvro(r)
+func (x *InvoiceSettled) ReadAvro(r *avrobin.Reader, p int) int {
+	var i int
+	x.InvoiceRef, p = r.String(p)
+	x.ContractRef, p = r.String(p)
+	x.CustomerRef, p = r.String(p)
+	p = x.Method.ReadAvro(r, p)
+	p = x.Amount.ReadAvro(r, p)
 	x.Reference = nil
-	if r.Branch(2) == 1 {
-		x.Reference = avrobin.Ptr(r.String())
+	if i, p = r.Branch(p, 2); i == 1 {
+		x.Reference = new(string)
+		*x.Reference, p = r.String(p)
 	}
-	x.OccurredAt = r.TimestampMicros()
+	x.OccurredAt, p = r.TimestampMicros(p)
+	return p
 }
 
 // AvroType is what is known of the schema.

@@ -34,9 +34,8 @@ func (x *Mandate) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *Mandate) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -72,16 +71,19 @@ func (x *Mandate) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *Mandate) ReadAvro(r *avrobin.Reader) {
-	x.Rum = r.String()
-	x.Ics = r.String()
-	x.Scheme.ReadAvro(r)
-	x.IBANLastFour = r.String()
-	x.SignedAt = r.TimestampMicros()
+func (x *Mandate) ReadAvro(r *avrobin.Reader, p int) int {
+	var i int
+	x.Rum, p = r.String(p)
+	x.Ics, p = r.String(p)
+	p = x.Scheme.ReadAvro(r, p)
+	x.IBANLastFour, p = r.String(p)
+	x.SignedAt, p = r.TimestampMicros(p)
 	x.RevokedAt = nil
-	if r.Branch(2) == 1 {
-		x.RevokedAt = avrobin.Ptr(r.TimestampMicros())
+	if i, p = r.Branch(p, 2); i == 1 {
+		x.RevokedAt = new(time.Time)
+		*x.RevokedAt, p = r.TimestampMicros(p)
 	}
+	return p
 }
 
 // AvroType is what is known of the schema.

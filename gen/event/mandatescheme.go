@@ -56,6 +56,8 @@ func (x MandateScheme) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads a symbol's index.
-func (x *MandateScheme) ReadAvro(r *avrobin.Reader) {
-	*x = MandateScheme(r.Symbol(mandateSchemeSymbols[:]))
+func (x *MandateScheme) ReadAvro(r *avrobin.Reader, p int) int {
+	s, p := r.Symbol(p, mandateSchemeSymbols[:])
+	*x = MandateScheme(s)
+	return p
 }

@@ -44,9 +44,8 @@ func (x *OperationAccepted) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *OperationAccepted) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -82,21 +81,24 @@ func (x *OperationAccepted) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *OperationAccepted) ReadAvro(r *avrobin.Reader) {
-	x.OperationRef = r.String()
-	x.ContractRef = r.String()
-	x.CustomerRef = r.String()
-	x.Kind.ReadAvro(r)
-	x.OrderRef = r.String()
+func (x *OperationAccepted) ReadAvro(r *avrobin.Reader, p int) int {
+	var i int
+	x.OperationRef, p = r.String(p)
+	x.ContractRef, p = r.String(p)
+	x.CustomerRef, p = r.String(p)
+	p = x.Kind.ReadAvro(r, p)
+	x.OrderRef, p = r.String(p)
 	x.PurchaseRef = nil
-	if r.Branch(2) == 1 {
-		x.PurchaseRef = avrobin.Ptr(r.String())
+	if i, p = r.Branch(p, 2); i == 1 {
+		x.PurchaseRef = new(string)
+		*x.PurchaseRef, p = r.String(p)
 	}
-	x.Amount.ReadAvro(r)
-	x.Period = r.String()
-	x.ContractVersion = r.Long()
-	x.Outstanding.ReadAvro(r)
-	x.OccurredAt = r.TimestampMicros()
+	p = x.Amount.ReadAvro(r, p)
+	x.Period, p = r.String(p)
+	x.ContractVersion, p = r.Long(p)
+	p = x.Outstanding.ReadAvro(r, p)
+	x.OccurredAt, p = r.TimestampMicros(p)
+	return p
 }
 
 // AvroType is what is known of the schema.

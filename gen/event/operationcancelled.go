@@ -38,9 +38,8 @@ func (x *OperationCancelled) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *OperationCancelled) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -65,15 +64,16 @@ func (x *OperationCancelled) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *OperationCancelled) ReadAvro(r *avrobin.Reader) {
-	x.OperationRef = r.String()
-	x.ContractRef = r.String()
-	x.CustomerRef = r.String()
-	x.Amount.ReadAvro(r)
-	x.Period = r.String()
-	x.Reason = r.String()
-	x.Outstanding.ReadAvro(r)
-	x.OccurredAt = r.TimestampMicros()
+func (x *OperationCancelled) ReadAvro(r *avrobin.Reader, p int) int {
+	x.OperationRef, p = r.String(p)
+	x.ContractRef, p = r.String(p)
+	x.CustomerRef, p = r.String(p)
+	p = x.Amount.ReadAvro(r, p)
+	x.Period, p = r.String(p)
+	x.Reason, p = r.String(p)
+	p = x.Outstanding.ReadAvro(r, p)
+	x.OccurredAt, p = r.TimestampMicros(p)
+	return p
 }
 
 // AvroType is what is known of the schema.

@@ -56,6 +56,8 @@ func (x OperationKind) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads a symbol's index.
-func (x *OperationKind) ReadAvro(r *avrobin.Reader) {
-	*x = OperationKind(r.Symbol(operationKindSymbols[:]))
+func (x *OperationKind) ReadAvro(r *avrobin.Reader, p int) int {
+	s, p := r.Symbol(p, operationKindSymbols[:])
+	*x = OperationKind(s)
+	return p
 }

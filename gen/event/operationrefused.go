@@ -42,9 +42,8 @@ func (x *OperationRefused) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *OperationRefused) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -80,25 +79,27 @@ func (x *OperationRefused) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *OperationRefused) ReadAvro(r *avrobin.Reader) {
-	x.OperationRef = r.String()
-	x.ContractRef = r.String()
-	x.CustomerRef = r.String()
-	x.OrderRef = r.String()
-	x.Amount.ReadAvro(r)
+func (x *OperationRefused) ReadAvro(r *avrobin.Reader, p int) int {
+	var n int
+	x.OperationRef, p = r.String(p)
+	x.ContractRef, p = r.String(p)
+	x.CustomerRef, p = r.String(p)
+	x.OrderRef, p = r.String(p)
+	p = x.Amount.ReadAvro(r, p)
 	x.Reasons = nil
-	for n := r.Block(1); n > 0; n = r.Block(1) {
-		x.Reasons = avrobin.Grow(r, x.Reasons, n)
+	for n, p = r.Block(p, 1); n > 0; n, p = r.Block(p, 1) {
+		x.Reasons = avrobin.Grow(r, p, x.Reasons, n)
 		for ; n > 0 && r.OK(); n-- {
 			var v RefusalReason
-			v.ReadAvro(r)
+			p = v.ReadAvro(r, p)
 			x.Reasons = append(x.Reasons, v)
 		}
 	}
-	x.ContractVersion = r.Long()
-	x.Outstanding.ReadAvro(r)
-	x.Ceiling.ReadAvro(r)
-	x.OccurredAt = r.TimestampMicros()
+	x.ContractVersion, p = r.Long(p)
+	p = x.Outstanding.ReadAvro(r, p)
+	p = x.Ceiling.ReadAvro(r, p)
+	x.OccurredAt, p = r.TimestampMicros(p)
+	return p
 }
 
 // AvroType is what is known of the schema.

@@ -68,6 +68,8 @@ func (x RefusalReason) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads a symbol's index.
-func (x *RefusalReason) ReadAvro(r *avrobin.Reader) {
-	*x = RefusalReason(r.Symbol(refusalReasonSymbols[:]))
+func (x *RefusalReason) ReadAvro(r *avrobin.Reader, p int) int {
+	s, p := r.Symbol(p, refusalReasonSymbols[:])
+	*x = RefusalReason(s)
+	return p
 }

@@ -60,6 +60,8 @@ func (x SettlementMethod) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads a symbol's index.
-func (x *SettlementMethod) ReadAvro(r *avrobin.Reader) {
-	*x = SettlementMethod(r.Symbol(settlementMethodSymbols[:]))
+func (x *SettlementMethod) ReadAvro(r *avrobin.Reader, p int) int {
+	s, p := r.Symbol(p, settlementMethodSymbols[:])
+	*x = SettlementMethod(s)
+	return p
 }

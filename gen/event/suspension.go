@@ -30,9 +30,8 @@ func (x *Suspension) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *Suspension) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -61,14 +60,17 @@ func (x *Suspension) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *Suspension) ReadAvro(r *avrobin.Reader) {
-	x.Cause.ReadAvro(r)
-	x.Detail = r.String()
-	x.Since = r.TimestampMicros()
+func (x *Suspension) ReadAvro(r *avrobin.Reader, p int) int {
+	var i int
+	p = x.Cause.ReadAvro(r, p)
+	x.Detail, p = r.String(p)
+	x.Since, p = r.TimestampMicros(p)
 	x.InvoiceRef = nil
-	if r.Branch(2) == 1 {
-		x.InvoiceRef = avrobin.Ptr(r.String())
+	if i, p = r.Branch(p, 2); i == 1 {
+		x.InvoiceRef = new(string)
+		*x.InvoiceRef, p = r.String(p)
 	}
+	return p
 }
 
 // AvroType is what is known of the schema.

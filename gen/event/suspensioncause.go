@@ -60,6 +60,8 @@ func (x SuspensionCause) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads a symbol's index.
-func (x *SuspensionCause) ReadAvro(r *avrobin.Reader) {
-	*x = SuspensionCause(r.Symbol(suspensionCauseSymbols[:]))
+func (x *SuspensionCause) ReadAvro(r *avrobin.Reader, p int) int {
+	s, p := r.Symbol(p, suspensionCauseSymbols[:])
+	*x = SuspensionCause(s)
+	return p
 }

@@ -19,4 +19,4 @@ func (x AttemptID) String() string { return hex.EncodeToString(x[:]) }
 func (x AttemptID) WriteAvro(w *avrobin.Writer, b []byte) []byte { return w.Fixed(b, x[:]) }
 
 // ReadAvro reads the bytes.
-func (x *AttemptID) ReadAvro(r *avrobin.Reader) { r.Fixed(x[:]) }
+func (x *AttemptID) ReadAvro(r *avrobin.Reader, p int) int { return r.Fixed(p, x[:]) }

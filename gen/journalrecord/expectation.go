@@ -24,9 +24,8 @@ func (x *Expectation) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *Expectation) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -47,13 +46,15 @@ func (x *Expectation) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *Expectation) ReadAvro(r *avrobin.Reader) {
-	x.Stream = r.String()
+func (x *Expectation) ReadAvro(r *avrobin.Reader, p int) int {
+	var i int
+	x.Stream, p = r.String(p)
 	x.Attempt = nil
-	if r.Branch(2) == 1 {
+	if i, p = r.Branch(p, 2); i == 1 {
 		x.Attempt = new(AttemptID)
-		x.Attempt.ReadAvro(r)
+		p = x.Attempt.ReadAvro(r, p)
 	}
+	return p
 }
 
 // AvroType is what is known of the schema.

@@ -38,9 +38,8 @@ func (x *JournalRecord) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *JournalRecord) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -74,26 +73,27 @@ func (x *JournalRecord) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *JournalRecord) ReadAvro(r *avrobin.Reader) {
-	x.Kind = r.String()
-	x.Attempt.ReadAvro(r)
+func (x *JournalRecord) ReadAvro(r *avrobin.Reader, p int) int {
+	var i, n int
+	x.Kind, p = r.String(p)
+	p = x.Attempt.ReadAvro(r, p)
 	x.Expects = nil
-	for n := r.Block(2); n > 0; n = r.Block(2) {
-		x.Expects = avrobin.Grow(r, x.Expects, n)
+	for n, p = r.Block(p, 2); n > 0; n, p = r.Block(p, 2) {
+		x.Expects = avrobin.Grow(r, p, x.Expects, n)
 		for ; n > 0 && r.OK(); n-- {
-			x.Expects = append(x.Expects, Expectation{})
-			x.Expects[len(x.Expects)-1].ReadAvro(r)
+			p = avrobin.Next(&x.Expects).ReadAvro(r, p)
 		}
 	}
-	x.DecidedAt = r.TimestampMicros()
-	x.Writer = r.String()
-	x.Traceparent = r.String()
-	x.Body = r.Bytes()
+	x.DecidedAt, p = r.TimestampMicros(p)
+	x.Writer, p = r.String(p)
+	x.Traceparent, p = r.String(p)
+	x.Body, p = r.Bytes(p)
 	x.Sealed = nil
-	if r.Branch(2) == 1 {
+	if i, p = r.Branch(p, 2); i == 1 {
 		x.Sealed = new(Sealed)
-		x.Sealed.ReadAvro(r)
+		p = x.Sealed.ReadAvro(r, p)
 	}
+	return p
 }
 
 // AvroType is what is known of the schema.

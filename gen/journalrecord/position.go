@@ -30,9 +30,8 @@ func (x *Position) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *Position) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -53,11 +52,12 @@ func (x *Position) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *Position) ReadAvro(r *avrobin.Reader) {
-	x.Name = r.String()
-	x.Log = r.String()
-	x.Offset = r.Long()
-	x.UpdatedAt = r.TimestampMicros()
+func (x *Position) ReadAvro(r *avrobin.Reader, p int) int {
+	x.Name, p = r.String(p)
+	x.Log, p = r.String(p)
+	x.Offset, p = r.Long(p)
+	x.UpdatedAt, p = r.TimestampMicros(p)
+	return p
 }
 
 // AvroType is what is known of the schema.

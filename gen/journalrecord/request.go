@@ -28,9 +28,8 @@ func (x *Request) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *Request) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -48,11 +47,12 @@ func (x *Request) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *Request) ReadAvro(r *avrobin.Reader) {
-	x.Client = r.String()
-	x.Key = r.String()
-	x.Operation = r.String()
-	x.Hash = r.Bytes()
+func (x *Request) ReadAvro(r *avrobin.Reader, p int) int {
+	x.Client, p = r.String(p)
+	x.Key, p = r.String(p)
+	x.Operation, p = r.String(p)
+	x.Hash, p = r.Bytes(p)
+	return p
 }
 
 // AvroType is what is known of the schema.

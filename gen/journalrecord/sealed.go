@@ -26,9 +26,8 @@ func (x *Sealed) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *Sealed) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -45,10 +44,11 @@ func (x *Sealed) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *Sealed) ReadAvro(r *avrobin.Reader) {
-	x.KeyID = r.String()
-	x.Nonce = r.Bytes()
-	x.Ciphertext = r.Bytes()
+func (x *Sealed) ReadAvro(r *avrobin.Reader, p int) int {
+	x.KeyID, p = r.String(p)
+	x.Nonce, p = r.Bytes(p)
+	x.Ciphertext, p = r.Bytes(p)
+	return p
 }
 
 // AvroType is what is known of the schema.

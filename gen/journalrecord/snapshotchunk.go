@@ -28,9 +28,8 @@ func (x *SnapshotChunk) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *SnapshotChunk) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -48,11 +47,12 @@ func (x *SnapshotChunk) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *SnapshotChunk) ReadAvro(r *avrobin.Reader) {
-	x.FoldVersion = r.Int()
-	x.Offset = r.Long()
-	x.Chunk = r.Int()
-	x.Data = r.Bytes()
+func (x *SnapshotChunk) ReadAvro(r *avrobin.Reader, p int) int {
+	x.FoldVersion, p = r.Int(p)
+	x.Offset, p = r.Long(p)
+	x.Chunk, p = r.Int(p)
+	x.Data, p = r.Bytes(p)
+	return p
 }
 
 // AvroType is what is known of the schema.

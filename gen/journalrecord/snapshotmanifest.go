@@ -36,9 +36,8 @@ func (x *SnapshotManifest) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *SnapshotManifest) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -62,14 +61,15 @@ func (x *SnapshotManifest) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *SnapshotManifest) ReadAvro(r *avrobin.Reader) {
-	x.FoldVersion = r.Int()
-	x.Offset = r.Long()
-	x.Chunks = r.Int()
-	x.TopicID.ReadAvro(r)
-	x.LastAttempt.ReadAvro(r)
-	x.Hash = r.Bytes()
-	x.TakenAt = r.TimestampMicros()
+func (x *SnapshotManifest) ReadAvro(r *avrobin.Reader, p int) int {
+	x.FoldVersion, p = r.Int(p)
+	x.Offset, p = r.Long(p)
+	x.Chunks, p = r.Int(p)
+	p = x.TopicID.ReadAvro(r, p)
+	p = x.LastAttempt.ReadAvro(r, p)
+	x.Hash, p = r.Bytes(p)
+	x.TakenAt, p = r.TimestampMicros(p)
+	return p
 }
 
 // AvroType is what is known of the schema.

@@ -19,4 +19,4 @@ func (x TopicID) String() string { return hex.EncodeToString(x[:]) }
 func (x TopicID) WriteAvro(w *avrobin.Writer, b []byte) []byte { return w.Fixed(b, x[:]) }
 
 // ReadAvro reads the bytes.
-func (x *TopicID) ReadAvro(r *avrobin.Reader) { r.Fixed(x[:]) }
+func (x *TopicID) ReadAvro(r *avrobin.Reader, p int) int { return r.Fixed(p, x[:]) }

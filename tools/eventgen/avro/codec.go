@@ -2,6 +2,9 @@ package avro
 
 import (
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin/schema"
 )
@@ -34,16 +37,35 @@ func scalar(t *schema.Type) (method, args string) {
 	return scalarMethods[t.Kind], ""
 }
 
-// readExpr is an expression that reads a value, when one call does.
+// readExpr is an expression that reads a value and gives the position after it, when one call does.
 func (g *generator) readExpr(t *schema.Type) (string, bool) {
 	if u := g.layout.unions[t]; u != nil {
-		return "read" + u.name + "(r)", true
+		return "read" + u.name + "(r, p)", true
 	}
 	if t.Kind == schema.Array && t.Items.Kind == schema.String && t.Items.Logical == "" {
-		return "r.Strings()", true
+		return "r.Strings(p)", true
 	}
 	method, args := scalar(t)
-	return fmt.Sprintf("r.%s(%s)", method, args), method != ""
+	if args != "" {
+		args = ", " + args
+	}
+	return fmt.Sprintf("r.%s(p%s)", method, args), method != ""
+}
+
+// reading prints what f does, after the counts it needs.
+func (g *generator) reading(f func()) {
+	g.ints = map[string]bool{}
+	text := g.quietly(f)
+	if len(g.ints) > 0 {
+		g.p("var %s int", strings.Join(slices.Sorted(maps.Keys(g.ints)), ", "))
+	}
+	g.body.WriteString(text)
+}
+
+// count names a variable that the function needs.
+func (g *generator) count(name string) string {
+	g.ints[name] = true
+	return name
 }
 
 // loopVar gives the variables of nested loops different names.
@@ -117,12 +139,14 @@ func (g *generator) writeUnion(v string, t *schema.Type) {
 // read prints the statements that read into v, overwriting what it holds.
 func (g *generator) read(v string, t *schema.Type) {
 	if expr, ok := g.readExpr(t); ok {
-		g.p("%s = %s", v, expr)
+		g.p("%s, p = %s", v, expr)
 		return
 	}
 	switch t.Kind {
+	case schema.Null:
+		g.p("%s = %s{}", v, g.goType(t))
 	case schema.Record, schema.Enum, schema.Fixed:
-		g.p("%s.ReadAvro(r)", v)
+		g.p("p = %s.ReadAvro(r, p)", v)
 	case schema.Array:
 		g.p("%s = nil", v)
 		g.readArray(v, t)
@@ -136,27 +160,22 @@ func (g *generator) read(v string, t *schema.Type) {
 
 func (g *generator) blocks(least int) (n string) {
 	g.depth++
-	n = g.loopVar("n")
-	g.p("for %s := r.Block(%d); %s > 0; %s = r.Block(%d) {", n, least, n, n, least)
+	n = g.count(g.loopVar("n"))
+	g.p("for %s, p = r.Block(p, %d); %s > 0; %s, p = r.Block(p, %d) {", n, least, n, n, least)
 	return n
 }
 
 func (g *generator) readArray(v string, t *schema.Type) {
 	n := g.blocks(t.Items.MinBytes())
-	g.p("%s = %s.Grow(r, %s, %s)\nfor ; %s > 0 && r.OK(); %s-- {", v, g.use(runtimePath), v, n, n, n)
-	if expr, ok := g.readExpr(t.Items); ok {
-		g.p("%s = append(%s, %s)", v, v, expr)
-	} else {
-		item := g.loopVar("v")
+	g.p("%s = %s.Grow(r, p, %s, %s)\nfor ; %s > 0 && r.OK(); %s-- {", v, g.use(runtimePath), v, n, n, n)
+	item := g.loopVar("v")
+	switch t.Items.Kind {
+	case schema.Record: // read in place: records are large
+		g.p("p = %s.Next(&%s).ReadAvro(r, p)", g.use(runtimePath), v)
+	default:
 		g.p("var %s %s", item, g.goType(t.Items))
-		switch t.Items.Kind {
-		case schema.Record: // read in place: records are large
-			g.body.Truncate(g.body.Len() - len(fmt.Sprintf("var %s %s\n", item, g.goType(t.Items))))
-			g.p("%s = append(%s, %s{})\n%s[len(%s)-1].ReadAvro(r)", v, v, g.goType(t.Items), v, v)
-		default:
-			g.read(item, t.Items)
-			g.p("%s = append(%s, %s)", v, v, item)
-		}
+		g.read(item, t.Items)
+		g.p("%s = append(%s, %s)", v, v, item)
 	}
 	g.p("}\n}")
 	g.depth--
@@ -164,11 +183,11 @@ func (g *generator) readArray(v string, t *schema.Type) {
 
 func (g *generator) readMap(v string, t *schema.Type) {
 	n := g.blocks(1 + t.Items.MinBytes())
-	g.p("%s = %s.GrowMap(r, %s, %s)\nfor ; %s > 0 && r.OK(); %s-- {", v, g.use(runtimePath), v, n, n, n)
+	g.p("%s = %s.GrowMap(r, p, %s, %s)\nfor ; %s > 0 && r.OK(); %s-- {", v, g.use(runtimePath), v, n, n, n)
 	k, item := g.loopVar("k"), g.loopVar("v")
-	g.p("%s := r.String()", k)
+	g.p("var %s string\n%s, p = r.String(p)", k, k)
 	if expr, ok := g.readExpr(t.Items); ok {
-		g.p("%s[%s] = %s", v, k, expr)
+		g.p("%s[%s], p = %s", v, k, expr)
 	} else {
 		g.p("var %s %s", item, g.goType(t.Items))
 		g.read(item, t.Items)
@@ -182,11 +201,12 @@ func (g *generator) readUnion(v string, t *schema.Type) {
 	other, null, ok := t.Nullable()
 	switch {
 	case ok:
-		g.p("%s = nil\nif r.Branch(2) == %d {", v, 1-null)
+		i := g.count("i")
+		g.p("%s = nil\nif %s, p = r.Branch(p, 2); %s == %d {", v, i, i, 1-null)
 		g.readPresent(v, other)
 		g.p("}")
 	case len(t.Branches) == 1:
-		g.p("r.Branch(1)")
+		g.p("_, p = r.Branch(p, 1)")
 		g.read(v, t.Branches[0])
 	}
 }
@@ -200,14 +220,15 @@ func (g *generator) readPresent(v string, t *schema.Type) {
 	case nilable(t) && t.Kind == schema.Map:
 		g.p("%s = %s{}", v, g.goType(t))
 		g.readMap(v, t)
-	case t.Kind == schema.Bytes && t.Logical == "":
-		g.p("%s = r.Bytes()", v)
+	case nilable(t):
+		g.read(v, t)
 	default:
-		if expr, ok := g.readExpr(t); ok {
-			g.p("%s = %s.Ptr(%s)", v, g.use(runtimePath), expr)
-			return
+		g.p("%s = new(%s)", v, g.goType(t))
+		if t.Kind.Named() && t.Logical == "" {
+			g.read(v, t)
+		} else {
+			g.read("*"+v, t)
 		}
-		g.p("%s = new(%s)\n%s.ReadAvro(r)", v, g.goType(t), v)
 	}
 }
 
@@ -246,11 +267,15 @@ func (g *generator) union(u *unionDecl) {
 		g.p("default:\nw.Unset(%q)", u.name)
 	}
 	g.p("}\nreturn b\n}\n")
-	g.p("func read%s(r *%s.Reader) %s {\nswitch r.Branch(%d) {", u.name, bin, u.name, len(u.branches))
-	for i, b := range u.branches {
-		g.readBranch(i, b)
-	}
-	g.p("}\nreturn nil\n}")
+	g.p("func read%s(r *%s.Reader, p int) (%s, int) {", u.name, bin, u.name)
+	g.reading(func() {
+		g.p("branch, p := r.Branch(p, %d)\nswitch branch {", len(u.branches))
+		for i, b := range u.branches {
+			g.readBranch(i, b)
+		}
+		g.p("}")
+	})
+	g.p("return nil, p\n}")
 	g.unionValidate(u)
 }
 
@@ -260,11 +285,11 @@ func (g *generator) readBranch(i int, b branchDecl) {
 	case b.wrapper != "":
 		g.p("case %d:\nvar c %s", i, b.wrapper)
 		g.read("c.Value", b.typ)
-		g.p("return c")
+		g.p("return c, p")
 	case b.typ.Kind == schema.Record:
-		g.p("case %d:\nc := new(%s)\nc.ReadAvro(r)\nreturn c", i, g.goType(b.typ))
+		g.p("case %d:\nc := new(%s)\np = c.ReadAvro(r, p)\nreturn c, p", i, g.goType(b.typ))
 	default:
-		g.p("case %d:\nvar c %s\nc.ReadAvro(r)\nreturn c", i, g.goType(b.typ))
+		g.p("case %d:\nvar c %s\np = c.ReadAvro(r, p)\nreturn c, p", i, g.goType(b.typ))
 	}
 }
 

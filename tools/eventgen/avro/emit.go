@@ -52,7 +52,7 @@ func (s *Set) Emit(c Config) (files map[string][]byte, names map[string]GoType, 
 			}
 		}
 		if len(p.decls) > 0 {
-			doc := fmt.Sprintf("%s\n\n%s\npackage %s\n\nimport %q\n\n// The runtime must be one this code was made for.\nconst _ = avrobin.Generation1\n",
+			doc := fmt.Sprintf("%s\n\n%s\npackage %s\n\nimport %q\n\n// The runtime must be one this code was made for.\nconst _ = avrobin.Generation2\n",
 				c.header(sources), comment(p.doc()), p.name, runtimePath)
 			files[p.name+"/doc.go"] = []byte(doc)
 		}
@@ -82,7 +82,8 @@ type generator struct {
 	pkg     *pkg
 	imports map[string]bool
 	body    bytes.Buffer
-	depth   int // of loops, for the names of their variables
+	depth   int             // of loops, for the names of their variables
+	ints    map[string]bool // that the function being printed needs
 }
 
 func (g *generator) p(format string, args ...any) { fmt.Fprintf(&g.body, format+"\n", args...) }
@@ -189,7 +190,7 @@ func (g *generator) fixed(d *typeDecl) {
 	g.p("\n// String is the bytes in hexadecimal.\nfunc (x %s) String() string { return %s.EncodeToString(x[:]) }", d.name, g.use("encoding/hex"))
 	bin := g.use(runtimePath)
 	g.p("\n// WriteAvro appends the bytes.\nfunc (x %s) WriteAvro(w *%s.Writer, b []byte) []byte { return w.Fixed(b, x[:]) }", d.name, bin)
-	g.p("\n// ReadAvro reads the bytes.\nfunc (x *%s) ReadAvro(r *%s.Reader) { r.Fixed(x[:]) }", d.name, bin)
+	g.p("\n// ReadAvro reads the bytes.\nfunc (x *%s) ReadAvro(r *%s.Reader, p int) int { return r.Fixed(p, x[:]) }", d.name, bin)
 }
 
 func (g *generator) enum(d *typeDecl) {
@@ -219,7 +220,8 @@ func (g *generator) enum(d *typeDecl) {
 	g.enumValidate(d)
 	g.p("// WriteAvro appends the symbol's index.\nfunc (x %s) WriteAvro(w *%s.Writer, b []byte) []byte {", d.name, bin)
 	g.p("i := x.index()\nif i < 0 {\nw.Unknown(%q, string(x))\n}\nreturn w.Long(b, i)\n}\n", d.name)
-	g.p("// ReadAvro reads a symbol's index.\nfunc (x *%s) ReadAvro(r *%s.Reader) { *x = %s(r.Symbol(%s[:])) }", d.name, bin, d.name, symbols)
+	g.p("// ReadAvro reads a symbol's index.\nfunc (x *%s) ReadAvro(r *%s.Reader, p int) int {", d.name, bin)
+	g.p("s, p := r.Symbol(p, %s[:])\n*x = %s(s)\nreturn p\n}", symbols, d.name)
 }
 
 func (g *generator) enumValidate(d *typeDecl) {
@@ -283,7 +285,7 @@ func (g *generator) codec(d *typeDecl, write, read, validate func()) {
 	g.p("\n// AppendAvro appends the Avro encoding of x, without framing.\nfunc (x *%s) AppendAvro(dst []byte) ([]byte, error) {", d.name)
 	g.p("var w %s.Writer\ndst = x.WriteAvro(&w, dst)\nreturn dst, w.Err()\n}\n", bin)
 	g.p("// DecodeAvro reads x from data, all of it.\nfunc (x *%s) DecodeAvro(data []byte) error {", d.name)
-	g.p("r := %s.NewReader(data)\nx.ReadAvro(&r)\nreturn r.Done()\n}\n", bin)
+	g.p("var r %s.Reader\nreturn r.Done(x.ReadAvro(&r, r.Begin(data)))\n}\n", bin)
 	g.p("// Validate tells whether x may be written: enums are known, times are set, unions have a value.\nfunc (x *%s) Validate() error {", d.name)
 	validate()
 	g.p("return nil\n}\n")
@@ -296,15 +298,15 @@ func (g *generator) codec(d *typeDecl, write, read, validate func()) {
 		g.p("w.Leave()")
 	}
 	g.p("return b\n}\n")
-	g.p("// ReadAvro reads the fields in the order of the schema.\nfunc (x *%s) ReadAvro(r *%s.Reader) {", d.name, bin)
+	g.p("// ReadAvro reads the fields in the order of the schema.\nfunc (x *%s) ReadAvro(r *%s.Reader, p int) int {", d.name, bin)
 	if d.recursive {
-		g.p("if !r.Enter() {\nreturn\n}")
+		g.p("if !r.Enter(p) {\nreturn p\n}")
 	}
-	read()
+	g.reading(read)
 	if d.recursive {
 		g.p("r.Leave()")
 	}
-	g.p("}\n")
+	g.p("return p\n}\n")
 	g.p("// AvroType is what is known of the schema.\nfunc (*%s) AvroType() *%s.Type { return &typeOf%s }\n", d.name, bin, d.name)
 	g.p("var typeOf%s = %s.Type{Name: NameOf%s, Schema: SchemaOf%s, Fingerprint: FingerprintOf%s}\n", d.name, bin, d.name, d.name, d.name)
 	name := ""

@@ -11,6 +11,11 @@ import (
 	"unicode/utf8"
 )
 
+func readerOf(data []byte) (r Reader) {
+	r.Begin(data)
+	return r
+}
+
 func TestLong(t *testing.T) {
 	var w Writer
 	for shift := range 64 {
@@ -20,14 +25,14 @@ func TestLong(t *testing.T) {
 				t.Fatalf("%d: % x and % x", v, b, AppendLong(nil, v))
 			}
 			for _, tail := range []int{0, 1, 10} {
-				r := NewReader(append(bytes.Clone(b), make([]byte, tail)...))
-				if got := r.Long(); got != v || r.Left() != tail {
-					t.Fatalf("%d: read as %d with %d bytes left of %d", v, got, r.Left(), tail)
+				r := readerOf(append(bytes.Clone(b), make([]byte, tail)...))
+				if got, p := r.Long(0); got != v || p != len(b) {
+					t.Fatalf("%d: read as %d with %d bytes of %d, %d behind", v, got, p, len(b), tail)
 				}
 			}
 			for i := range b {
-				r := NewReader(b[:i])
-				if r.Long(); r.OK() {
+				r := readerOf(b[:i])
+				if r.Long(0); r.OK() {
 					t.Fatalf("%d: %d of %d bytes are enough", v, i, len(b))
 				}
 			}
@@ -43,52 +48,55 @@ func TestHostile(t *testing.T) {
 		data []byte
 		read func(r *Reader)
 	}{
-		"long of eleven bytes":    {bytes.Repeat([]byte{0xFF}, 11), func(r *Reader) { r.Long() }},
-		"long of 65 bits":         {append(bytes.Repeat([]byte{0xFF}, 9), 2), func(r *Reader) { r.Long() }},
-		"int of 33 bits":          {AppendLong(nil, math.MaxInt32+1), func(r *Reader) { r.Int() }},
-		"bytes without end":       {huge, func(r *Reader) { r.Bytes() }},
-		"bytes of less than none": {AppendLong(nil, -1), func(r *Reader) { r.Bytes() }},
-		"string without end":      {huge, func(r *Reader) { _ = r.String() }},
-		"string that is none":     {[]byte{4, 0xFF, 0xFE}, func(r *Reader) { _ = r.String() }},
-		"block of all":            {huge, func(r *Reader) { r.Block(1) }},
-		"block of nothing":        {huge, func(r *Reader) { r.Block(0) }},
-		"block of the smallest":   {append(bytes.Clone(smallest), 0), func(r *Reader) { r.Block(1) }},
-		"block of too many bytes": {append([]byte{1}, huge...), func(r *Reader) { r.Block(1) }},
-		"boolean 2":               {[]byte{2}, func(r *Reader) { r.Boolean() }},
-		"branch -1":               {[]byte{1}, func(r *Reader) { r.Branch(2) }},
-		"symbol 2":                {[]byte{4}, func(r *Reader) { r.Symbol([]string{"A", "B"}) }},
-		"double cut off":          {make([]byte, 7), func(r *Reader) { r.Double() }},
-		"fixed cut off":           {make([]byte, 7), func(r *Reader) { r.Fixed(make([]byte, 8)) }},
-		"time of day":             {AppendLong(nil, 24*3600*1000), func(r *Reader) { r.TimeMillis() }},
-		"uuid":                    {AppendString(nil, strings.Repeat("x", 36)), func(r *Reader) { r.UUID() }},
-		"decimal of many digits":  {AppendBytes(nil, bytes.Repeat([]byte{0x7F}, 5000)), func(r *Reader) { r.Decimal(5, 2) }},
-		"big-decimal, huge scale": {AppendBytes(nil, AppendLong([]byte{2, 1}, math.MaxInt32)), func(r *Reader) { r.BigDecimal() }},
+		"long of eleven bytes":    {bytes.Repeat([]byte{0xFF}, 11), func(r *Reader) { r.Long(0) }},
+		"long of 65 bits":         {append(bytes.Repeat([]byte{0xFF}, 9), 2), func(r *Reader) { r.Long(0) }},
+		"int of 33 bits":          {AppendLong(nil, math.MaxInt32+1), func(r *Reader) { r.Int(0) }},
+		"bytes without end":       {huge, func(r *Reader) { r.Bytes(0) }},
+		"bytes of less than none": {AppendLong(nil, -1), func(r *Reader) { r.Bytes(0) }},
+		"string without end":      {huge, func(r *Reader) { r.String(0) }},
+		"string that is none":     {[]byte{4, 0xFF, 0xFE}, func(r *Reader) { r.String(0) }},
+		"block of all":            {huge, func(r *Reader) { r.Block(0, 1) }},
+		"block of nothing":        {huge, func(r *Reader) { r.Block(0, 0) }},
+		"block of the smallest":   {append(bytes.Clone(smallest), 0), func(r *Reader) { r.Block(0, 1) }},
+		"block of too many bytes": {append([]byte{1}, huge...), func(r *Reader) { r.Block(0, 1) }},
+		"boolean 2":               {[]byte{2}, func(r *Reader) { r.Boolean(0) }},
+		"branch -1":               {[]byte{1}, func(r *Reader) { r.Branch(0, 2) }},
+		"symbol 2":                {[]byte{4}, func(r *Reader) { r.Symbol(0, []string{"A", "B"}) }},
+		"double cut off":          {make([]byte, 7), func(r *Reader) { r.Double(0) }},
+		"fixed cut off":           {make([]byte, 7), func(r *Reader) { r.Fixed(0, make([]byte, 8)) }},
+		"time of day":             {AppendLong(nil, 24*3600*1000), func(r *Reader) { r.TimeMillis(0) }},
+		"uuid":                    {AppendString(nil, strings.Repeat("x", 36)), func(r *Reader) { r.UUID(0) }},
+		"decimal of many digits":  {AppendBytes(nil, bytes.Repeat([]byte{0x7F}, 5000)), func(r *Reader) { r.Decimal(0, 5, 2) }},
+		"big-decimal, huge scale": {AppendBytes(nil, AppendLong([]byte{2, 1}, math.MaxInt32)), func(r *Reader) { r.BigDecimal(0) }},
 	} {
-		r := NewReader(c.data)
-		n := testing.AllocsPerRun(1, func() { r = NewReader(c.data); c.read(&r) })
+		r := readerOf(c.data)
+		n := testing.AllocsPerRun(1, func() { r = readerOf(c.data); c.read(&r) })
 		if r.OK() {
 			t.Errorf("%s: accepted", name)
 		}
-		if !errors.Is(r.Done(), ErrMalformed) {
-			t.Errorf("%s: %v", name, r.Done())
+		if !errors.Is(r.Done(0), ErrMalformed) {
+			t.Errorf("%s: %v", name, r.Done(0))
 		}
 		if n > 20 {
 			t.Errorf("%s: %v allocations", name, n)
 		}
-		if r.Long() != 0 || r.String() != "" || r.Block(1) != 0 || r.Left() != 0 {
+		number, _ := r.Long(0)
+		text, _ := r.String(1)
+		if count, _ := r.Block(2, 1); number != 0 || text != "" || count != 0 {
 			t.Errorf("%s: something is read after a fault", name)
 		}
 	}
 }
 
 func TestEmptyItemsAreCountedForTheWholeMessage(t *testing.T) {
-	r := NewReader(bytes.Repeat(AppendLong(nil, MaxEmptyItems/2), 3))
+	r := readerOf(bytes.Repeat(AppendLong(nil, MaxEmptyItems/2), 3))
+	n, p := 0, 0
 	for range 2 {
-		if r.Block(0) == 0 {
-			t.Fatal(r.Done())
+		if n, p = r.Block(p, 0); n == 0 {
+			t.Fatal(r.Done(p))
 		}
 	}
-	if r.Block(0) != 0 || r.OK() {
+	if n, _ = r.Block(p, 0); n != 0 || r.OK() {
 		t.Error("a third half is accepted")
 	}
 }
@@ -108,9 +116,9 @@ func TestText(t *testing.T) {
 				t.Fatalf("%q: %v", s, w.Err())
 			}
 		}
-		r := NewReader(AppendString(nil, s))
-		if got := r.String(); r.OK() != utf8.ValidString(s) || r.OK() && got != s {
-			t.Errorf("%q is read as %q, %v", s, got, r.Done())
+		r := readerOf(AppendString(nil, s))
+		if got, p := r.String(0); r.OK() != utf8.ValidString(s) || r.OK() && got != s {
+			t.Errorf("%q is read as %q, %v", s, got, r.Done(p))
 		}
 	}
 	// Several strings share windows, whatever their lengths.
@@ -122,18 +130,20 @@ func TestText(t *testing.T) {
 			}
 		}
 	}
-	r := NewReader(b)
+	r := readerOf(b)
+	p := 0
 	for range 5 {
 		for _, s := range samples {
 			if utf8.ValidString(s) {
-				if got := r.String(); got != s {
+				var got string
+				if got, p = r.String(p); got != s {
 					t.Fatalf("%q is read as %q", s, got)
 				}
-				r.take(1)
+				p++
 			}
 		}
 	}
-	if err := r.Done(); err != nil {
+	if err := r.Done(p); err != nil {
 		t.Error(err)
 	}
 }
@@ -150,9 +160,11 @@ func TestDecimal(t *testing.T) {
 		var w Writer
 		b := w.DecimalFixed(w.Decimal(nil, d, 40, 2), d, 20, 40, 2)
 		b = w.BigDecimal(b, d)
-		r := NewReader(b)
-		one, two, three := r.Decimal(40, 2), r.DecimalFixed(20, 40, 2), r.BigDecimal()
-		if err := r.Done(); err != nil || w.Err() != nil || one.Cmp(d) != 0 || two.Cmp(d) != 0 || three.String() != s {
+		r := readerOf(b)
+		one, p := r.Decimal(0, 40, 2)
+		two, p := r.DecimalFixed(p, 20, 40, 2)
+		three, p := r.BigDecimal(p)
+		if err := r.Done(p); err != nil || w.Err() != nil || one.Cmp(d) != 0 || two.Cmp(d) != 0 || three.String() != s {
 			t.Errorf("%s comes back as %s, %s, %s: %v %v", s, one, two, three, err, w.Err())
 		}
 	}

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Generation1 is what code made by this version of the generator needs; it goes when such code no longer works.
-const Generation1 = 1
+// Generation2 is what code made by this version of the generator needs; it goes when such code no longer works.
+const Generation2 = 2
 
 // Null is the value of Avro's null.
 type Null struct{}

@@ -179,24 +179,28 @@ func (w *Writer) DecimalFixed(b []byte, d Decimal, size, precision, scale int) [
 	return append(b, v...)
 }
 
-func (r *Reader) decimal(b []byte, precision, scale int) Decimal {
+func (r *Reader) decimal(p int, b []byte, precision, scale int) Decimal {
 	if len(b) > MaxDecimalBytes && len(b) > precision {
-		r.Failf("a decimal of %d bytes is too large", len(b))
+		r.failf(p, "a decimal of %d bytes is too large", len(b))
 		return Decimal{}
 	}
 	d := Decimal{fromTwosComplement(b), scale}
 	if err := d.Fits(precision, scale); err != nil {
-		r.Failf("decimal(%d,%d): %v", precision, scale, err)
+		r.failf(p, "decimal(%d,%d): %v", precision, scale, err)
 	}
 	return d
 }
 
 // Decimal reads a decimal.
-func (r *Reader) Decimal(precision, scale int) Decimal { return r.decimal(r.span(), precision, scale) }
+func (r *Reader) Decimal(p, precision, scale int) (Decimal, int) {
+	b, next := r.span(p)
+	return r.decimal(p, b, precision, scale), next
+}
 
 // DecimalFixed reads a decimal of size bytes.
-func (r *Reader) DecimalFixed(size, precision, scale int) Decimal {
-	return r.decimal(r.take(size), precision, scale)
+func (r *Reader) DecimalFixed(p, size, precision, scale int) (Decimal, int) {
+	b, next := r.take(p, size)
+	return r.decimal(p, b, precision, scale), next
 }
 
 // BigDecimal writes d with its own scale.
@@ -209,17 +213,18 @@ func (w *Writer) BigDecimal(b []byte, d Decimal) []byte {
 }
 
 // BigDecimal reads a decimal that brings its scale.
-func (r *Reader) BigDecimal() Decimal {
-	inner := NewReader(r.span())
-	b := inner.span()
-	scale := inner.Int()
+func (r *Reader) BigDecimal(p int) (Decimal, int) {
+	whole, next := r.span(p)
+	var inner Reader
+	b, at := inner.span(inner.Begin(whole))
+	scale, at := inner.Int(at)
+	if err := inner.Done(at); err != nil {
+		r.failf(p, "a big-decimal: %v", err)
+		return Decimal{}, next
+	}
 	if len(b) > MaxDecimalBytes || scale > maxScale || scale < -maxScale {
-		r.Failf("a big-decimal of %d bytes and scale %d is too large", len(b), scale)
-		return Decimal{}
+		r.failf(p, "a big-decimal of %d bytes and scale %d is too large", len(b), scale)
+		return Decimal{}, next
 	}
-	if err := inner.Done(); err != nil {
-		r.Failf("a big-decimal: %v", err)
-		return Decimal{}
-	}
-	return Decimal{fromTwosComplement(b), int(scale)}
+	return Decimal{fromTwosComplement(b), int(scale)}, next
 }

@@ -27,13 +27,22 @@ func (w *Writer) nanos(b []byte, t time.Time) []byte {
 }
 
 // TimestampMillis reads milliseconds since 1970.
-func (r *Reader) TimestampMillis() time.Time { return time.UnixMilli(r.Long()).UTC() }
+func (r *Reader) TimestampMillis(p int) (time.Time, int) {
+	v, p := r.Long(p)
+	return time.UnixMilli(v).UTC(), p
+}
 
 // TimestampMicros reads microseconds since 1970.
-func (r *Reader) TimestampMicros() time.Time { return time.UnixMicro(r.Long()).UTC() }
+func (r *Reader) TimestampMicros(p int) (time.Time, int) {
+	v, p := r.Long(p)
+	return time.UnixMicro(v).UTC(), p
+}
 
 // TimestampNanos reads nanoseconds since 1970.
-func (r *Reader) TimestampNanos() time.Time { return time.Unix(0, r.Long()).UTC() }
+func (r *Reader) TimestampNanos(p int) (time.Time, int) {
+	v, p := r.Long(p)
+	return time.Unix(0, v).UTC(), p
+}
 
 // LocalDateTime is a date and a time of day without a zone: what a clock on some wall shows.
 type LocalDateTime struct {
@@ -75,18 +84,21 @@ func (w *Writer) LocalTimestampMicros(b []byte, d LocalDateTime) []byte {
 func (w *Writer) LocalTimestampNanos(b []byte, d LocalDateTime) []byte { return w.nanos(b, d.wall()) }
 
 // LocalTimestampMillis reads milliseconds.
-func (r *Reader) LocalTimestampMillis() LocalDateTime {
-	return LocalDateTimeOf(time.UnixMilli(r.Long()).UTC())
+func (r *Reader) LocalTimestampMillis(p int) (LocalDateTime, int) {
+	v, p := r.Long(p)
+	return LocalDateTimeOf(time.UnixMilli(v).UTC()), p
 }
 
 // LocalTimestampMicros reads microseconds.
-func (r *Reader) LocalTimestampMicros() LocalDateTime {
-	return LocalDateTimeOf(time.UnixMicro(r.Long()).UTC())
+func (r *Reader) LocalTimestampMicros(p int) (LocalDateTime, int) {
+	v, p := r.Long(p)
+	return LocalDateTimeOf(time.UnixMicro(v).UTC()), p
 }
 
 // LocalTimestampNanos reads nanoseconds.
-func (r *Reader) LocalTimestampNanos() LocalDateTime {
-	return LocalDateTimeOf(time.Unix(0, r.Long()).UTC())
+func (r *Reader) LocalTimestampNanos(p int) (LocalDateTime, int) {
+	v, p := r.Long(p)
+	return LocalDateTimeOf(time.Unix(0, v).UTC()), p
 }
 
 // Date is a day of the calendar, counted from 1970-01-01.
@@ -146,9 +158,9 @@ func (w *Writer) timeOfDay(b []byte, t TimeOfDay, unit time.Duration) []byte {
 	return w.Long(b, int64(t)/int64(unit))
 }
 
-func (r *Reader) timeOfDay(v int64, unit time.Duration) TimeOfDay {
+func (r *Reader) timeOfDay(p int, v int64, unit time.Duration) TimeOfDay {
 	if v < 0 || v >= int64(24*time.Hour/unit) {
-		r.Failf("%d is no time of day in units of %s", v, unit)
+		r.failf(p, "%d is no time of day in units of %s", v, unit)
 		return 0
 	}
 	return TimeOfDay(v * int64(unit))
@@ -161,10 +173,16 @@ func (w *Writer) TimeMillis(b []byte, t TimeOfDay) []byte { return w.timeOfDay(b
 func (w *Writer) TimeMicros(b []byte, t TimeOfDay) []byte { return w.timeOfDay(b, t, time.Microsecond) }
 
 // TimeMillis reads milliseconds.
-func (r *Reader) TimeMillis() TimeOfDay { return r.timeOfDay(int64(r.Int()), time.Millisecond) }
+func (r *Reader) TimeMillis(p int) (TimeOfDay, int) {
+	v, next := r.Int(p)
+	return r.timeOfDay(p, int64(v), time.Millisecond), next
+}
 
 // TimeMicros reads microseconds.
-func (r *Reader) TimeMicros() TimeOfDay { return r.timeOfDay(r.Long(), time.Microsecond) }
+func (r *Reader) TimeMicros(p int) (TimeOfDay, int) {
+	v, next := r.Long(p)
+	return r.timeOfDay(p, v, time.Microsecond), next
+}
 
 // Duration is Avro's duration: three counts that do not convert into each other.
 type Duration struct{ Months, Days, Millis uint32 }
@@ -183,12 +201,13 @@ func (w *Writer) Duration(b []byte, d Duration) []byte {
 }
 
 // Duration reads twelve bytes.
-func (r *Reader) Duration() Duration {
+func (r *Reader) Duration(p int) (Duration, int) {
+	b, p := r.take(p, 12)
 	var v [3]uint32
-	for i, b := range r.take(12) {
-		v[i/4] |= uint32(b) << (8 * (i % 4))
+	for i, c := range b {
+		v[i/4] |= uint32(c) << (8 * (i % 4))
 	}
-	return Duration{v[0], v[1], v[2]}
+	return Duration{v[0], v[1], v[2]}, p
 }
 
 // UUID is an RFC 9562 identifier.
@@ -236,29 +255,33 @@ func (w *Writer) UUID(b []byte, u UUID) []byte {
 }
 
 // UUID reads u from text.
-func (r *Reader) UUID() UUID {
-	b := r.span()
+func (r *Reader) UUID(p int) (UUID, int) {
+	b, next := r.span(p)
 	if r.err != nil {
-		return UUID{}
+		return UUID{}, next
 	}
 	u, err := ParseUUID(string(b[:min(len(b), 40)]))
 	if err != nil || len(b) != 36 {
-		r.Failf("%.40q is no UUID", b)
+		r.failf(p, "%.40q is no UUID", b)
 	}
-	return u
+	return u, next
 }
 
 // UUIDFixed writes the sixteen bytes of u, which is what it is on a fixed.
 func (w *Writer) UUIDFixed(b []byte, u UUID) []byte { return append(b, u[:]...) }
 
 // UUIDFixed reads sixteen bytes.
-func (r *Reader) UUIDFixed() (u UUID) {
-	copy(u[:], r.take(16))
-	return u
+func (r *Reader) UUIDFixed(p int) (u UUID, next int) {
+	b, next := r.take(p, 16)
+	copy(u[:], b)
+	return u, next
 }
 
 // Date writes the count of days.
 func (w *Writer) Date(b []byte, d Date) []byte { return w.Long(b, int64(d)) }
 
 // Date reads the count of days.
-func (r *Reader) Date() Date { return Date(r.Int()) }
+func (r *Reader) Date(p int) (Date, int) {
+	v, p := r.Int(p)
+	return Date(v), p
+}

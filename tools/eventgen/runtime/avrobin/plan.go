@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/hamba/avro/v2"
+
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin/schema"
 )
 
@@ -44,9 +46,10 @@ const (
 
 // Transcode appends body, written with the writer's schema, as the reader's schema would have written it.
 func (p *Plan) Transcode(dst, body []byte) ([]byte, error) {
-	t := transcoder{r: NewReader(body), limit: len(dst) + min(expansionSlack+expansion*len(body), MaxSize)}
+	t := transcoder{limit: len(dst) + min(expansionSlack+expansion*len(body), MaxSize)}
+	t.p = t.r.Begin(body)
 	dst = p.root.run(&t, dst)
-	return dst, t.r.Done()
+	return dst, t.r.Done(t.p)
 }
 
 var transcoded = sync.Pool{New: func() any { return new([]byte) }}
@@ -70,7 +73,38 @@ func (p *Plan) Decode(body []byte, v Value) error {
 
 type transcoder struct {
 	r     Reader
+	p     int // where it reads
 	limit int
+	hamba avro.Reader
+}
+
+func (t *transcoder) long() (v int64) {
+	v, t.p = t.r.Long(t.p)
+	return v
+}
+
+func (t *transcoder) take(n int) (b []byte) {
+	b, t.p = t.r.take(t.p, n)
+	return b
+}
+
+func (t *transcoder) span() (b []byte) {
+	b, t.p = t.r.span(t.p)
+	return b
+}
+
+func (t *transcoder) block(least int) (n int) {
+	n, t.p = t.r.Block(t.p, least)
+	return n
+}
+
+// float reads a float with hamba, from the four bytes alone.
+func (t *transcoder) float() float32 {
+	b := t.take(4)
+	if b == nil {
+		return 0
+	}
+	return t.hamba.Reset(b).ReadFloat()
 }
 
 type op uint8
@@ -122,26 +156,30 @@ func (s *step) run(t *transcoder, dst []byte) []byte {
 		return dst
 	}
 	if len(dst) > t.limit {
-		t.r.Failf("the value grows beyond %d bytes in resolution", t.limit)
+		t.r.failf(t.p, "the value grows beyond %d bytes in resolution", t.limit)
 		return dst
 	}
 	switch s.op {
 	case opBoolean:
-		return AppendBoolean(dst, t.r.Boolean())
+		var v bool
+		v, t.p = t.r.Boolean(t.p)
+		return AppendBoolean(dst, v)
 	case opInt:
-		return AppendLong(dst, int64(t.r.Int()))
+		var v int32
+		v, t.p = t.r.Int(t.p)
+		return AppendLong(dst, int64(v))
 	case opLong:
-		return AppendLong(dst, t.r.Long())
+		return AppendLong(dst, t.long())
 	case opRaw:
-		return append(dst, t.r.take(s.size)...)
+		return append(dst, t.take(s.size)...)
 	case opBytes:
-		return AppendBytes(dst, t.r.span())
+		return AppendBytes(dst, t.span())
 	case opIntFloat:
-		return AppendFloat(dst, float32(t.r.Long()))
+		return AppendFloat(dst, float32(t.long()))
 	case opIntDouble:
-		return AppendDouble(dst, float64(t.r.Long()))
+		return AppendDouble(dst, float64(t.long()))
 	case opFloatWiden:
-		return AppendDouble(dst, float64(t.r.Float()))
+		return AppendDouble(dst, float64(t.float()))
 	case opEnum:
 		return s.enum(t, dst)
 	case opArray, opMap:
@@ -151,25 +189,26 @@ func (s *step) run(t *transcoder, dst []byte) []byte {
 	case opReorder:
 		return s.reorder(t, dst)
 	case opUnion:
-		if i := t.r.Branch(len(s.steps)); i >= 0 {
+		var i int
+		if i, t.p = t.r.Branch(t.p, len(s.steps)); i >= 0 {
 			return s.steps[i].run(t, dst)
 		}
 	case opBranch:
 		return s.steps[0].run(t, append(dst, s.prefix...))
 	case opFail:
-		t.r.Failf("%s", s.err)
+		t.r.failf(t.p, "%s", s.err)
 	}
 	return dst
 }
 
 func (s *step) enum(t *transcoder, dst []byte) []byte {
-	i := t.r.Long()
+	i := t.long()
 	switch {
 	case !t.r.OK():
 	case i < 0 || i >= int64(len(s.indices)):
-		t.r.Failf("an enum of %d symbols has no symbol %d", len(s.indices), i)
+		t.r.failf(t.p, "an enum of %d symbols has no symbol %d", len(s.indices), i)
 	case s.indices[i] < 0:
-		t.r.Failf("the reader's enum has neither %s nor a default", s.names[i])
+		t.r.failf(t.p, "the reader's enum has neither %s nor a default", s.names[i])
 	default:
 		return AppendLong(dst, s.indices[i])
 	}
@@ -177,11 +216,11 @@ func (s *step) enum(t *transcoder, dst []byte) []byte {
 }
 
 func (s *step) items(t *transcoder, dst []byte) []byte {
-	for n := t.r.Block(s.least); n > 0; n = t.r.Block(s.least) {
+	for n := t.block(s.least); n > 0; n = t.block(s.least) {
 		dst = AppendLong(dst, int64(n))
 		for ; n > 0 && t.r.OK(); n-- {
 			if s.op == opMap {
-				dst = AppendBytes(dst, t.r.span())
+				dst = AppendBytes(dst, t.span())
 			}
 			dst = s.steps[0].run(t, dst)
 		}
@@ -190,7 +229,7 @@ func (s *step) items(t *transcoder, dst []byte) []byte {
 }
 
 func (s *step) record(t *transcoder, dst []byte) []byte {
-	if !t.r.Enter() {
+	if !t.r.Enter(t.p) {
 		return dst
 	}
 	for _, p := range s.steps {
@@ -209,7 +248,7 @@ func (s *step) record(t *transcoder, dst []byte) []byte {
 
 // reorder appends the fields as they come, then again in the reader's order, and moves those down.
 func (s *step) reorder(t *transcoder, dst []byte) []byte {
-	if !t.r.Enter() {
+	if !t.r.Enter(t.p) {
 		return dst
 	}
 	begin := len(dst)

@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
+	"slices"
+	"unicode/utf8"
 	"unsafe"
-
-	"github.com/hamba/avro/v2"
 )
 
 // Limits of what a Reader accepts.
@@ -24,36 +24,36 @@ const (
 // ErrMalformed is what every error of a Reader wraps: the bytes are not a value of the schema, and never will be.
 var ErrMalformed = errors.New("malformed Avro")
 
-// Reader reads values from a byte slice it never changes and keeps no part of. The first fault is kept as its error; from
-// then on it returns zero values and counts of zero, so generated loops end by themselves. Done reports the fault.
+// Reader reads values from a byte slice it never changes and keeps no part of. Every method takes the position it reads at
+// and returns the one after what it read: a position that is passed from call to call stays in a register. The first fault is
+// kept as the Reader's error; from then on it returns zero values and counts of zero, so generated loops end by themselves.
+// Done reports the fault.
 type Reader struct {
 	data  []byte
-	pos   int
 	err   error
 	text  string // a copy of a part of data, which strings are cut from
-	start int    // where that part begins
+	start int    // where that part begins, and
+	end   int    // where it ends
 	depth int
 	empty int
 
 	chunk   []string // room for further arrays of strings
-	chunked int      // how much room there was at first
-
-	hamba avro.Reader
+	strings int      // how many of them were in such room so far
 }
 
-// NewReader returns a Reader of data.
-func NewReader(data []byte) Reader {
-	r := Reader{data: data}
+// Begin makes r read data and returns the position to begin at.
+func (r *Reader) Begin(data []byte) int {
+	r.data = data
 	if len(data) > MaxSize {
-		r.Failf("%d bytes are more than the %d allowed", len(data), MaxSize)
+		r.failf(0, "%d bytes are more than the %d allowed", len(data), MaxSize)
 	}
-	return r
+	return 0
 }
 
-// Done returns the first fault, which may be that not all was read.
-func (r *Reader) Done() error {
-	if r.err == nil && r.pos != len(r.data) {
-		r.Failf("%d bytes are left over", len(r.data)-r.pos)
+// Done returns the first fault, which may be that p is not the end of the data.
+func (r *Reader) Done(p int) error {
+	if r.err == nil && p != len(r.data) {
+		r.failf(p, "%d bytes are left over", len(r.data)-p)
 	}
 	return r.err
 }
@@ -61,62 +61,73 @@ func (r *Reader) Done() error {
 // OK tells whether no fault was met yet.
 func (r *Reader) OK() bool { return r.err == nil }
 
-// Left is how many bytes are still unread.
-func (r *Reader) Left() int { return len(r.data) - r.pos }
-
-// Failf keeps a fault, unless there is one already, and drops the rest of the data.
-func (r *Reader) Failf(format string, args ...any) {
+// failf keeps a fault, unless there is one already, and drops the data, so that nothing is read any more.
+func (r *Reader) failf(p int, format string, args ...any) {
 	if r.err != nil {
 		return
 	}
-	r.err = fmt.Errorf("%w: byte %d: %s", ErrMalformed, r.pos, fmt.Sprintf(format, args...))
-	r.data, r.pos = nil, 0
-	r.text, r.start = "", 0
+	r.err = fmt.Errorf("%w: byte %d: %s", ErrMalformed, p, fmt.Sprintf(format, args...))
+	r.data = nil
+	r.text, r.start, r.end = "", 0, 0
 }
 
 // take returns the next n bytes, or nil when there are fewer.
-func (r *Reader) take(n int) []byte {
-	if n < 0 || n > len(r.data)-r.pos {
-		r.Failf("%d bytes are needed, %d are left", n, len(r.data)-r.pos)
-		return nil
+func (r *Reader) take(p, n int) ([]byte, int) {
+	if n < 0 || n > len(r.data)-p {
+		r.failf(p, "%d bytes are needed, %d are left", n, len(r.data)-p)
+		return nil, p
 	}
-	b := r.data[r.pos : r.pos+n]
-	r.pos += n
-	return b
+	return r.data[p : p+n], p + n
+}
+
+// peek is the byte at p, 0xFF when there is none: what is below 0x80 is a whole varint.
+func (r *Reader) peek(p int) byte {
+	if uint(p) < uint(len(r.data)) {
+		return r.data[p]
+	}
+	return 0xFF
 }
 
 // Long reads a long.
-func (r *Reader) Long() int64 {
-	if r.pos < len(r.data) {
-		if b := r.data[r.pos]; b < 0x80 {
-			r.pos++
-			return int64(b>>1) ^ -int64(b&1)
+func (r *Reader) Long(p int) (int64, int) {
+	if c := r.peek(p); c < 0x80 {
+		return int64(c>>1) ^ -int64(c&1), p + 1
+	}
+	if p >= 0 && p <= len(r.data)-wordSize {
+		w := word(r.data, p)
+		if ends := ^w & highBits; ends != 0 {
+			// The bits up to the first end: below it, and it.
+			return unzigzag(squeeze(w & (ends ^ (ends - 1)))), p + bits.TrailingZeros64(ends)/8 + 1
 		}
 	}
-	return r.long()
+	return r.long(p)
 }
 
-// long reads a varint of any length.
-func (r *Reader) long() int64 {
-	rest := r.data[r.pos:]
-	n := 0
-	if len(rest) >= 8 {
-		if ends := ^binary.LittleEndian.Uint64(rest) & highBits; ends != 0 {
-			n = bits.TrailingZeros64(ends)/8 + 1
-		}
+// long reads a varint that is longer than eight bytes, or near the end of the data.
+func (r *Reader) long(p int) (int64, int) {
+	if uint(p) > uint(len(r.data)) {
+		return 0, p // after a fault
 	}
-	if n == 0 {
-		if n = longEnd(rest); n < 0 {
-			r.Failf("an integer is cut off, or has more than 64 bits")
-			return 0
-		}
+	rest := r.data[p:]
+	n := longEnd(rest)
+	if n < 0 {
+		r.failf(p, "an integer is cut off, or has more than 64 bits")
+		return 0, p
 	}
-	r.pos += n
 	var u uint64
 	for i, c := range rest[:n] {
 		u |= uint64(c&0x7f) << (7 * i)
 	}
-	return int64(u>>1) ^ -int64(u&1)
+	return unzigzag(u), p + n
+}
+
+func unzigzag(u uint64) int64 { return int64(u>>1) ^ -int64(u&1) }
+
+// squeeze puts the seven low bits of each of eight bytes side by side.
+func squeeze(w uint64) uint64 {
+	w = w&0x007f007f007f007f | w&0x7f007f007f007f00>>1
+	w = w&0x00003fff00003fff | w&0x3fff00003fff0000>>2
+	return w&0x000000000fffffff | w&0x0fffffff00000000>>4
 }
 
 // longEnd is the length of the varint that b begins with, -1 when it does not end in time.
@@ -130,200 +141,260 @@ func longEnd(b []byte) int {
 }
 
 // Int reads an int; one of more than 32 bits is a fault.
-func (r *Reader) Int() int32 {
-	v := r.Long()
-	if int64(int32(v)) != v {
-		r.Failf("%d does not fit an int", v)
-		return 0
+func (r *Reader) Int(p int) (int32, int) {
+	if c := r.peek(p); c < 0x80 {
+		return int32(c>>1) ^ -int32(c&1), p + 1
 	}
-	return int32(v)
+	v, next := r.Long(p)
+	if int64(int32(v)) != v {
+		r.failf(p, "%d does not fit an int", v)
+		return 0, next
+	}
+	return int32(v), next
 }
 
 // Boolean reads one byte, which must be 0 or 1.
-func (r *Reader) Boolean() bool {
-	b := r.take(1)
-	if len(b) == 0 {
-		return false
+func (r *Reader) Boolean(p int) (bool, int) {
+	if uint(p) < uint(len(r.data)) && r.data[p] <= 1 {
+		return r.data[p] == 1, p + 1
 	}
-	if b[0] > 1 {
-		r.Failf("a boolean is %d", b[0])
-		return false
-	}
-	return b[0] == 1
+	r.failf(p, "no boolean, 0 or 1, is there")
+	return false, p
 }
 
 // Float reads four bytes.
-func (r *Reader) Float() float32 {
-	b := r.take(4)
-	if b == nil {
-		return 0
+func (r *Reader) Float(p int) (float32, int) {
+	if p >= 0 && p <= len(r.data)-4 {
+		return math.Float32frombits(binary.LittleEndian.Uint32(r.data[p:])), p + 4
 	}
-	return r.hamba.Reset(b).ReadFloat()
+	r.take(p, 4)
+	return 0, p
 }
 
 // Double reads eight bytes.
-func (r *Reader) Double() float64 {
-	b := r.take(8)
-	if b == nil {
-		return 0
+func (r *Reader) Double(p int) (float64, int) {
+	if p >= 0 && p <= len(r.data)-wordSize {
+		return math.Float64frombits(word(r.data, p)), p + wordSize
 	}
-	return r.hamba.Reset(b).ReadDouble()
+	r.take(p, 8)
+	return 0, p
 }
 
 // span reads a length and the bytes it counts, without copying them.
-func (r *Reader) span() []byte {
-	n := r.Long()
-	if uint64(n) > uint64(len(r.data)-r.pos) {
-		r.Failf("a length is %d, %d bytes are left", n, len(r.data)-r.pos)
-		return nil
+func (r *Reader) span(p int) ([]byte, int) {
+	if c := r.peek(p); c&0x81 == 0 && int(c>>1) < len(r.data)-p {
+		return r.data[p+1 : p+1+int(c>>1)], p + 1 + int(c>>1)
 	}
-	b := r.data[r.pos : r.pos+int(n)]
-	r.pos += int(n)
-	return b
+	n, at := r.Long(p)
+	if uint64(n) > uint64(len(r.data)-at) || r.err != nil {
+		r.failf(p, "a length is %d, %d bytes are left", n, len(r.data)-at)
+		return nil, at
+	}
+	return r.data[at : at+int(n)], at + int(n)
 }
 
 // Bytes reads bytes into a slice of their own, never nil.
-func (r *Reader) Bytes() []byte {
-	b := r.span()
+func (r *Reader) Bytes(p int) ([]byte, int) {
+	b, p := r.span(p)
 	out := make([]byte, len(b))
 	copy(out, b)
-	return out
+	return out, p
 }
 
 // Strings are cut from copies of this much of the data: a string that is kept for long keeps no more than that alive.
-const window = 1 << 10
+const window = 4 << 10
 
-// String reads a string, which must be UTF-8.
-func (r *Reader) String() string {
-	if r.pos < len(r.data) {
-		if c := r.data[r.pos]; c&0x81 == 0 { // a length below 64
-			begin := r.pos + 1
-			end := begin + int(c>>1)
-			if end <= r.start+len(r.text) && validText(r.data[begin:end]) {
-				r.pos = end
-				return r.text[begin-r.start : end-r.start]
+// String reads a string, which must be UTF-8. It calls nothing but what it ends with, so that nothing is saved and restored: a
+// short ASCII text inside the window is looked at and cut out in a few instructions, all else is left to others.
+func (r *Reader) String(p int) (string, int) {
+	if p < r.end-wordSize {
+		if c := r.data[p]; c&0x81 == 0 && c != 0 { // a length below 64
+			begin, n := p+1, int(c>>1)
+			end := begin + n
+			if end <= r.end {
+				or := word(r.data, begin)
+				if n < wordSize {
+					or <<= uint(64-8*n) & 63
+				} else {
+					or |= word(r.data, end-wordSize)
+					for i := begin + wordSize; i < end-wordSize; i += wordSize {
+						or |= word(r.data, i)
+					}
+				}
+				if or&highBits == 0 {
+					return unsafe.String((*byte)(unsafe.Add(unsafe.Pointer(unsafe.StringData(r.text)), begin-r.start)), n), end
+				}
+				return r.accented(begin, end)
 			}
 		}
 	}
-	return r.string()
+	return r.string(p)
+}
+
+// accented cuts what is not ASCII out of the window.
+func (r *Reader) accented(begin, end int) (string, int) {
+	if !utf8.Valid(r.data[begin:end]) {
+		return r.notText(begin, end)
+	}
+	return r.text[begin-r.start : end-r.start], end
+}
+
+func (r *Reader) notText(begin, end int) (string, int) {
+	r.failf(begin, "a string is not UTF-8: %.40q", r.data[begin:end])
+	return "", end
 }
 
 // string reads what does not lie in the current window, or is not valid.
-func (r *Reader) string() string {
-	b := r.span()
+func (r *Reader) string(p int) (string, int) {
+	b, end := r.span(p)
 	if len(b) == 0 {
-		return ""
+		return "", end
 	}
 	if !validText(b) {
-		r.Failf("a string is not UTF-8: %.40q", b)
-		return ""
+		return r.notText(end-len(b), end)
 	}
-	end := r.pos - r.start
-	if end > len(r.text) {
+	if end > r.end {
 		if len(b) > window/4 {
-			return string(b)
+			return string(b), end
 		}
-		r.start = r.pos - len(b)
+		r.start = end - len(b)
 		r.text = string(r.data[r.start:min(r.start+window, len(r.data))])
-		end = len(b)
+		r.end = r.start + len(r.text)
 	}
-	return r.text[end-len(b) : end]
+	return r.text[end-len(b)-r.start : end-r.start], end
 }
 
 // largestChunk is how many strings of several arrays share an allocation at most.
-const largestChunk = 32
+const largestChunk = 64
+
+// chunkFor makes room for n strings and as many more as the rest of the data holds if it is like what was read before.
+func (r *Reader) chunkFor(p, n int) {
+	expected := 0
+	if r.strings > 0 {
+		expected = r.strings * (len(r.data) - p) / p
+	}
+	r.chunk = make([]string, min(n+expected, largestChunk))
+}
 
 // Strings reads an array of strings. Short arrays share memory, as short strings do; each has only its own capacity.
-func (r *Reader) Strings() []string {
-	var out []string
-	for n := r.Block(1); n > 0; n = r.Block(1) {
-		switch {
-		case out != nil || n > largestChunk:
-			out = Grow(r, out, n)
-		case n > cap(r.chunk):
-			r.chunk = make([]string, min(max(n, 2*r.chunked), largestChunk))
-			r.chunked = len(r.chunk)
-			fallthrough
-		default:
-			out, r.chunk = r.chunk[:0:n], r.chunk[n:]
-		}
-		for ; n > 0 && r.OK(); n-- {
-			out = append(out, r.String())
+func (r *Reader) Strings(p int) ([]string, int) {
+	n, p := r.Block(p, 1)
+	switch {
+	case n == 0:
+		return nil, p
+	case n > largestChunk/2:
+		return r.moreStrings(p, n, nil)
+	case n > len(r.chunk):
+		r.chunkFor(p, n)
+	}
+	out := r.chunk[:n:n]
+	r.chunk = r.chunk[n:]
+	r.strings += n
+	for i := range out {
+		out[i], p = r.String(p)
+	}
+	if r.peek(p) == 0 {
+		return out, p + 1
+	}
+	n, p = r.Block(p, 1)
+	return r.moreStrings(p, n, out)
+}
+
+// moreStrings reads a block of n strings, and those that follow.
+func (r *Reader) moreStrings(p, n int, out []string) ([]string, int) {
+	for ; n > 0; n, p = r.Block(p, 1) {
+		out = Grow(r, p, out, n)
+		for ; n > 0 && r.err == nil; n-- {
+			var s string
+			s, p = r.String(p)
+			out = append(out, s)
 		}
 	}
-	return out
+	return out, p
 }
 
 // Fixed reads exactly len(into) bytes.
-func (r *Reader) Fixed(into []byte) { copy(into, r.take(len(into))) }
+func (r *Reader) Fixed(p int, into []byte) int {
+	b, p := r.take(p, len(into))
+	copy(into, b)
+	return p
+}
 
 // Branch reads the index of a union of n branches, -1 after a fault.
-func (r *Reader) Branch(n int) int {
-	v := r.Long()
-	if v < 0 || v >= int64(n) {
-		r.Failf("a union of %d branches has no branch %d", n, v)
-		return -1
+func (r *Reader) Branch(p, n int) (branch, next int) {
+	if c := r.peek(p); c&0x81 == 0 && int(c>>1) < n {
+		return int(c >> 1), p + 1
 	}
-	if r.err != nil {
-		return -1
-	}
-	return int(v)
+	return r.index(p, n, "a union of %d branches has no branch %d")
 }
 
 // Symbol reads a symbol of an enum, "" after a fault.
-func (r *Reader) Symbol(symbols []string) string {
-	v := r.Long()
-	if v < 0 || v >= int64(len(symbols)) {
-		r.Failf("an enum of %d symbols has no symbol %d", len(symbols), v)
-		return ""
+func (r *Reader) Symbol(p int, symbols []string) (string, int) {
+	if c := r.peek(p); c&0x81 == 0 && int(c>>1) < len(symbols) {
+		return symbols[c>>1], p + 1
 	}
-	if r.err != nil {
-		return ""
+	i, p := r.index(p, len(symbols), "an enum of %d symbols has no symbol %d")
+	if i < 0 {
+		return "", p
 	}
-	return symbols[v]
+	return symbols[i], p
+}
+
+// index reads a number below n, which took more than one byte or is wrong.
+func (r *Reader) index(p, n int, wrong string) (i, next int) {
+	v, next := r.Long(p)
+	if uint64(v) >= uint64(n) || r.err != nil {
+		r.failf(p, wrong, n, v)
+		return -1, next
+	}
+	return int(v), next
 }
 
 // Block reads the count of the next block of an array or a map, 0 when there is no further one. Every item takes at least
 // smallest bytes, so a count the rest of the data cannot hold is a fault before anything is allocated.
-func (r *Reader) Block(smallest int) int {
-	n := r.Long()
+func (r *Reader) Block(p, smallest int) (count, next int) {
+	left := len(r.data) - p
+	if c := r.peek(p); c&0x81 == 0 && int(c>>1)*smallest < left && smallest > 0 {
+		return int(c >> 1), p + 1
+	}
+	n, next := r.Long(p)
 	if n < 0 {
-		n = r.sizedBlock(n)
+		n, next = r.sizedBlock(next, n)
 	}
 	if n == 0 || r.err != nil {
-		return 0
+		return 0, next
 	}
-	left := len(r.data) - r.pos
+	left = len(r.data) - next
 	if smallest == 0 {
 		if n > int64(MaxEmptyItems-r.empty) {
-			r.Failf("%d items without bytes are too many", n)
-			return 0
+			r.failf(p, "%d items without bytes are too many", n)
+			return 0, next
 		}
 		r.empty += int(n)
-		return int(n)
+		return int(n), next
 	}
-	if n > int64(left/smallest) {
-		r.Failf("%d items of at least %d bytes are announced, %d bytes are left", n, smallest, left)
-		return 0
+	if n > int64(left) || int(n)*smallest > left {
+		r.failf(p, "%d items of at least %d bytes are announced, %d bytes are left", n, smallest, left)
+		return 0, next
 	}
-	return int(n)
+	return int(n), next
 }
 
 // sizedBlock reads the size that follows a negative count and returns the count.
-func (r *Reader) sizedBlock(n int64) int64 {
-	size := r.Long()
-	if n == math.MinInt64 || size < 0 || size > int64(len(r.data)-r.pos) {
-		r.Failf("a block of %d bytes is announced, %d are left", size, len(r.data)-r.pos)
-		return 0
+func (r *Reader) sizedBlock(p int, n int64) (count int64, next int) {
+	size, next := r.Long(p)
+	if n == math.MinInt64 || uint64(size) > uint64(len(r.data)-next) || r.err != nil {
+		r.failf(p, "a block of %d bytes is announced, %d are left", size, len(r.data)-next)
+		return 0, next
 	}
-	return -n
+	return -n, next
 }
 
 // Enter goes one level down into a recursive type; false, and a fault, when that is too deep. Leave comes back.
-func (r *Reader) Enter() bool {
+func (r *Reader) Enter(p int) bool {
 	r.depth++
 	if r.depth > MaxDepth {
-		r.Failf("values nest deeper than %d", MaxDepth)
+		r.failf(p, "values nest deeper than %d", MaxDepth)
 	}
 	return r.err == nil
 }
@@ -335,18 +406,18 @@ func (r *Reader) Leave() { r.depth-- }
 // is allocated as items are really read.
 const spread = 8
 
-// Room is how many of the n items announced, of the given size in memory, to make room for at once.
-func (r *Reader) Room(n, size int) int {
+// room is how many of the n items announced, of the given size in memory, to make room for at once.
+func (r *Reader) room(p, n, size int) int {
 	if size == 0 {
 		return n
 	}
-	return min(n, (len(r.data)-r.pos)*spread/size+1)
+	return min(n, (len(r.data)-p)*spread/size+1)
 }
 
 // Grow makes room in s for a block of n items.
-func Grow[T any](r *Reader, s []T, n int) []T {
+func Grow[T any](r *Reader, p int, s []T, n int) []T {
 	var zero T
-	n = r.Room(n, int(unsafe.Sizeof(zero)))
+	n = r.room(p, n, int(unsafe.Sizeof(zero)))
 	if n <= cap(s)-len(s) {
 		return s
 	}
@@ -358,16 +429,26 @@ func Grow[T any](r *Reader, s []T, n int) []T {
 	return out
 }
 
+// Next adds an item to s and returns it, to be read into: it may hold anything.
+func Next[T any](s *[]T) *T {
+	n := len(*s)
+	if n == cap(*s) {
+		*s = slices.Grow(*s, 1)
+	}
+	*s = (*s)[:n+1]
+	return &(*s)[n]
+}
+
 // mapEntry is about what one entry of a map costs beside its key and value.
 const mapEntry = 32
 
 // GrowMap returns m, or a new map with room for a block of n entries.
-func GrowMap[V any](r *Reader, m map[string]V, n int) map[string]V {
+func GrowMap[V any](r *Reader, p int, m map[string]V, n int) map[string]V {
 	if m != nil {
 		return m
 	}
 	var zero V
-	return make(map[string]V, r.Room(n, int(unsafe.Sizeof(zero))+mapEntry))
+	return make(map[string]V, r.room(p, n, int(unsafe.Sizeof(zero))+mapEntry))
 }
 
 // Ptr returns a pointer to v: a nullable value that is there.

@@ -3,7 +3,25 @@ package avrobin
 import (
 	"encoding/binary"
 	"unicode/utf8"
+	"unsafe"
 )
+
+const wordSize = 8
+
+// word is the eight bytes of b at i, little endian. The caller has made sure that they are there.
+func word(b []byte, i int) uint64 {
+	return binary.LittleEndian.Uint64((*[wordSize]byte)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(b)), i))[:])
+}
+
+// textWord is word for a string.
+func textWord(s string, i int) uint64 {
+	return binary.LittleEndian.Uint64((*[wordSize]byte)(unsafe.Add(unsafe.Pointer(unsafe.StringData(s)), i))[:])
+}
+
+// setWord stores eight bytes of b at i, up to its capacity. The caller has made sure that there is room.
+func setWord(b []byte, i int, w uint64) {
+	binary.LittleEndian.PutUint64((*[wordSize]byte)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(b)), i))[:], w)
+}
 
 // shortText is the length from which memmove and utf8 are faster than what is done here; shorter lengths take one byte.
 const shortText = 64

@@ -16,7 +16,7 @@ type Type struct {
 // Value is a generated record, or the wrapper of a payload that is not a named type.
 type Value interface {
 	WriteAvro(w *Writer, b []byte) []byte
-	ReadAvro(r *Reader)
+	ReadAvro(r *Reader, p int) int
 	DecodeAvro(body []byte) error
 	AvroType() *Type
 }

@@ -1,11 +1,11 @@
 package avrobin
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/binary"
 	"fmt"
 	"math"
+	"math/bits"
 	"slices"
 	"sync"
 	"unicode/utf8"
@@ -73,24 +73,38 @@ func (w *Writer) Long(b []byte, v int64) []byte {
 	return appendLong(b, v)
 }
 
-// appendLong stores the bytes without asking for room each time, which matters for times and amounts. It is kept out of
+// appendLong stores the bytes of all but the largest numbers at once, which matters for times and amounts. It is kept out of
 // line so that Long is not.
 //
 //go:noinline
 func appendLong(b []byte, v int64) []byte {
 	u := uint64(v)<<1 ^ uint64(v>>63)
-	n := len(b)
-	b = slices.Grow(b, binary.MaxVarintLen64)[:n+binary.MaxVarintLen64]
-	for ; u >= 0x80; n++ {
-		b[n] = byte(u) | 0x80
-		u >>= 7
+	at := len(b)
+	if cap(b)-at < binary.MaxVarintLen64 {
+		b = slices.Grow(b, binary.MaxVarintLen64)
 	}
-	b[n] = byte(u)
-	return b[:n+1]
+	if u < 1<<56 {
+		n := (bits.Len64(u) + 6) / 7
+		setWord(b, at, unsqueeze(u)|highBits&(1<<(8*uint(n-1)&63)-1))
+		return b[:at+n]
+	}
+	return binary.AppendUvarint(b, u)
+}
+
+// unsqueeze puts seven bits into each of eight bytes: the reverse of squeeze.
+func unsqueeze(u uint64) uint64 {
+	u = u&0x000000000fffffff | u<<4&0x0fffffff00000000
+	u = u&0x00003fff00003fff | u<<2&0x3fff00003fff0000
+	return u&0x007f007f007f007f | u<<1&0x7f007f007f007f00
 }
 
 // Int appends an Avro int.
-func (w *Writer) Int(b []byte, v int32) []byte { return w.Long(b, int64(v)) }
+func (w *Writer) Int(b []byte, v int32) []byte {
+	if uint32(v+64) < 128 {
+		return append(b, byte(v<<1^v>>31))
+	}
+	return appendLong(b, int64(v))
+}
 
 // Boolean appends one byte.
 func (w *Writer) Boolean(b []byte, v bool) []byte { return AppendBoolean(b, v) }
@@ -113,26 +127,27 @@ func (w *Writer) String(b []byte, v string) []byte {
 	}
 	b = b[:at+1+n]
 	b[at] = byte(n << 1)
-	dst, src := b[at+1:], unsafe.Slice(unsafe.StringData(v), n)
+	at++
 	or := uint64(0)
 	switch {
-	case n >= 8:
-		last := binary.LittleEndian.Uint64(src[n-8:])
+	case n >= wordSize:
+		last := textWord(v, n-wordSize)
 		or = last
-		for i := 0; i+8 < n; i += 8 {
-			c := binary.LittleEndian.Uint64(src[i:])
-			binary.LittleEndian.PutUint64(dst[i:], c)
+		for i := 0; i+wordSize < n; i += wordSize {
+			c := textWord(v, i)
+			setWord(b, at+i, c)
 			or |= c
 		}
-		binary.LittleEndian.PutUint64(dst[n-8:], last)
+		setWord(b, at+n-wordSize, last)
 	case n >= 4:
+		dst, src := b[at:at+n], unsafe.Slice(unsafe.StringData(v), n)
 		first, last := binary.LittleEndian.Uint32(src), binary.LittleEndian.Uint32(src[n-4:])
 		binary.LittleEndian.PutUint32(dst, first)
 		binary.LittleEndian.PutUint32(dst[n-4:], last)
 		or = uint64(first | last)
 	case n > 0:
-		first, middle, last := src[0], src[n/2], src[n-1]
-		dst[0], dst[n/2], dst[n-1] = first, middle, last
+		first, middle, last := v[0], v[n/2], v[n-1]
+		b[at], b[at+n/2], b[at+n-1] = first, middle, last
 		or = uint64(first | middle | last)
 	}
 	if or&highBits != 0 {
@@ -207,15 +222,22 @@ var writers = sync.Pool{New: func() any { return &Writer{buf: make([]byte, 0, 10
 func encode(prefix []byte, v Value) ([]byte, error) {
 	w := writers.Get().(*Writer)
 	b := v.WriteAvro(w, append(w.buf[:0], prefix...))
-	var out []byte
-	err := w.err
-	if err == nil {
-		out = bytes.Clone(b)
+	if w.err != nil {
+		return nil, w.err
 	}
+	out := make([]byte, len(b))
+	copy(out, b)
 	if cap(b) <= largestKept {
-		clear(w.keys[:cap(w.keys)])
-		*w = Writer{buf: b, keys: w.keys[:0]}
-		writers.Put(w)
+		w.release(b)
 	}
-	return out, err
+	return out, nil
+}
+
+// release keeps w and its buffer for the next value.
+func (w *Writer) release(b []byte) {
+	if cap(w.keys) > 0 {
+		clear(w.keys[:cap(w.keys)])
+	}
+	w.buf = b
+	writers.Put(w)
 }

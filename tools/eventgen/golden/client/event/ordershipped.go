@@ -22,9 +22,8 @@ func (x *OrderShipped) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *OrderShipped) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -40,9 +39,10 @@ func (x *OrderShipped) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *OrderShipped) ReadAvro(r *avrobin.Reader) {
-	x.OrderRef = r.String()
-	x.Parcels = r.Int()
+func (x *OrderShipped) ReadAvro(r *avrobin.Reader, p int) int {
+	x.OrderRef, p = r.String(p)
+	x.Parcels, p = r.Int(p)
+	return p
 }
 
 // AvroType is what is known of the schema.

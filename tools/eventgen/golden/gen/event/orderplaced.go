@@ -24,9 +24,8 @@ func (x *OrderPlaced) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *OrderPlaced) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -53,21 +52,23 @@ func (x *OrderPlaced) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *OrderPlaced) ReadAvro(r *avrobin.Reader) {
-	x.OrderRef = r.String()
-	x.Total = r.Long()
+func (x *OrderPlaced) ReadAvro(r *avrobin.Reader, p int) int {
+	var i, n int
+	x.OrderRef, p = r.String(p)
+	x.Total, p = r.Long(p)
 	x.Note = nil
-	if r.Branch(2) == 1 {
-		x.Note = avrobin.Ptr(r.String())
+	if i, p = r.Branch(p, 2); i == 1 {
+		x.Note = new(string)
+		*x.Note, p = r.String(p)
 	}
 	x.Lines = nil
-	for n := r.Block(2); n > 0; n = r.Block(2) {
-		x.Lines = avrobin.Grow(r, x.Lines, n)
+	for n, p = r.Block(p, 2); n > 0; n, p = r.Block(p, 2) {
+		x.Lines = avrobin.Grow(r, p, x.Lines, n)
 		for ; n > 0 && r.OK(); n-- {
-			x.Lines = append(x.Lines, Line{})
-			x.Lines[len(x.Lines)-1].ReadAvro(r)
+			p = avrobin.Next(&x.Lines).ReadAvro(r, p)
 		}
 	}
+	return p
 }
 
 // AvroType is what is known of the schema.

@@ -21,9 +21,8 @@ func (x *Stored) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *Stored) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -38,8 +37,9 @@ func (x *Stored) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *Stored) ReadAvro(r *avrobin.Reader) {
-	x.Article = r.String()
+func (x *Stored) ReadAvro(r *avrobin.Reader, p int) int {
+	x.Article, p = r.String(p)
+	return p
 }
 
 // AvroType is what is known of the schema.

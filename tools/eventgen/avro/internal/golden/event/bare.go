@@ -21,9 +21,8 @@ func (x *Bare) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *Bare) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -39,9 +38,10 @@ func (x *Bare) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *Bare) ReadAvro(r *avrobin.Reader) {
-	x.ID = r.Long()
-	x.Inner.ReadAvro(r)
+func (x *Bare) ReadAvro(r *avrobin.Reader, p int) int {
+	x.ID, p = r.Long(p)
+	p = x.Inner.ReadAvro(r, p)
+	return p
 }
 
 // AvroType is what is known of the schema.

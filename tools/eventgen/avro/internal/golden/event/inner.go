@@ -20,9 +20,8 @@ func (x *Inner) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *Inner) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -37,8 +36,9 @@ func (x *Inner) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *Inner) ReadAvro(r *avrobin.Reader) {
-	x.V = r.Int()
+func (x *Inner) ReadAvro(r *avrobin.Reader, p int) int {
+	x.V, p = r.Int(p)
+	return p
 }
 
 // AvroType is what is known of the schema.

@@ -20,9 +20,8 @@ func (x *MaybeText) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *MaybeText) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -42,11 +41,14 @@ func (x *MaybeText) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *MaybeText) ReadAvro(r *avrobin.Reader) {
+func (x *MaybeText) ReadAvro(r *avrobin.Reader, p int) int {
+	var i int
 	x.Value = nil
-	if r.Branch(2) == 1 {
-		x.Value = avrobin.Ptr(r.String())
+	if i, p = r.Branch(p, 2); i == 1 {
+		x.Value = new(string)
+		*x.Value, p = r.String(p)
 	}
+	return p
 }
 
 // AvroType is what is known of the schema.

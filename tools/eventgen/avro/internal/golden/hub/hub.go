@@ -20,9 +20,8 @@ func (x *Hub) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *Hub) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -45,19 +44,20 @@ func (x *Hub) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *Hub) ReadAvro(r *avrobin.Reader) {
-	if !r.Enter() {
-		return
+func (x *Hub) ReadAvro(r *avrobin.Reader, p int) int {
+	if !r.Enter(p) {
+		return p
 	}
+	var n int
 	x.Spokes = nil
-	for n := r.Block(2); n > 0; n = r.Block(2) {
-		x.Spokes = avrobin.Grow(r, x.Spokes, n)
+	for n, p = r.Block(p, 2); n > 0; n, p = r.Block(p, 2) {
+		x.Spokes = avrobin.Grow(r, p, x.Spokes, n)
 		for ; n > 0 && r.OK(); n-- {
-			x.Spokes = append(x.Spokes, Spoke{})
-			x.Spokes[len(x.Spokes)-1].ReadAvro(r)
+			p = avrobin.Next(&x.Spokes).ReadAvro(r, p)
 		}
 	}
 	r.Leave()
+	return p
 }
 
 // AvroType is what is known of the schema.

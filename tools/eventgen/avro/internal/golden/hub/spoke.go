@@ -21,9 +21,8 @@ func (x *Spoke) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *Spoke) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -53,21 +52,23 @@ func (x *Spoke) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *Spoke) ReadAvro(r *avrobin.Reader) {
-	if !r.Enter() {
-		return
+func (x *Spoke) ReadAvro(r *avrobin.Reader, p int) int {
+	if !r.Enter(p) {
+		return p
 	}
+	var i int
 	x.Hub = nil
-	if r.Branch(2) == 1 {
+	if i, p = r.Branch(p, 2); i == 1 {
 		x.Hub = new(Hub)
-		x.Hub.ReadAvro(r)
+		p = x.Hub.ReadAvro(r, p)
 	}
 	x.Other = nil
-	if r.Branch(2) == 1 {
+	if i, p = r.Branch(p, 2); i == 1 {
 		x.Other = new(Spoke)
-		x.Other.ReadAvro(r)
+		p = x.Other.ReadAvro(r, p)
 	}
 	r.Leave()
+	return p
 }
 
 // AvroType is what is known of the schema.

@@ -23,9 +23,8 @@ func (x *Buyer) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *Buyer) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -48,14 +47,17 @@ func (x *Buyer) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *Buyer) ReadAvro(r *avrobin.Reader) {
-	x.LegalName = r.String()
-	x.Siren = r.String()
+func (x *Buyer) ReadAvro(r *avrobin.Reader, p int) int {
+	var i int
+	x.LegalName, p = r.String(p)
+	x.Siren, p = r.String(p)
 	x.VATNumber = nil
-	if r.Branch(2) == 1 {
-		x.VATNumber = avrobin.Ptr(r.String())
+	if i, p = r.Branch(p, 2); i == 1 {
+		x.VATNumber = new(string)
+		*x.VATNumber, p = r.String(p)
 	}
-	x.Address.ReadAvro(r)
+	p = x.Address.ReadAvro(r, p)
+	return p
 }
 
 // AvroType is what is known of the schema.

@@ -31,9 +31,8 @@ func (x *Order) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *Order) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -82,27 +81,29 @@ func (x *Order) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *Order) ReadAvro(r *avrobin.Reader) {
-	x.OrderRef = r.String()
-	x.CustomerRef = r.String()
-	x.Version = r.Long()
-	x.Status.ReadAvro(r)
-	x.Buyer.ReadAvro(r)
-	x.Total.ReadAvro(r)
-	x.OpenedAt = r.TimestampMicros()
+func (x *Order) ReadAvro(r *avrobin.Reader, p int) int {
+	var i, n int
+	x.OrderRef, p = r.String(p)
+	x.CustomerRef, p = r.String(p)
+	x.Version, p = r.Long(p)
+	p = x.Status.ReadAvro(r, p)
+	p = x.Buyer.ReadAvro(r, p)
+	p = x.Total.ReadAvro(r, p)
+	x.OpenedAt, p = r.TimestampMicros(p)
 	x.ClosedAt = nil
-	if r.Branch(2) == 1 {
-		x.ClosedAt = avrobin.Ptr(r.TimestampMicros())
+	if i, p = r.Branch(p, 2); i == 1 {
+		x.ClosedAt = new(time.Time)
+		*x.ClosedAt, p = r.TimestampMicros(p)
 	}
 	x.Lines = nil
-	for n := r.Block(15); n > 0; n = r.Block(15) {
-		x.Lines = avrobin.Grow(r, x.Lines, n)
+	for n, p = r.Block(p, 15); n > 0; n, p = r.Block(p, 15) {
+		x.Lines = avrobin.Grow(r, p, x.Lines, n)
 		for ; n > 0 && r.OK(); n-- {
-			x.Lines = append(x.Lines, OrderLine{})
-			x.Lines[len(x.Lines)-1].ReadAvro(r)
+			p = avrobin.Next(&x.Lines).ReadAvro(r, p)
 		}
 	}
-	x.Hash = r.Bytes()
+	x.Hash, p = r.Bytes(p)
+	return p
 }
 
 // AvroType is what is known of the schema.

@@ -24,9 +24,8 @@ func (x *OrderAddress) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *OrderAddress) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -50,15 +49,18 @@ func (x *OrderAddress) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *OrderAddress) ReadAvro(r *avrobin.Reader) {
-	x.Line1 = r.String()
+func (x *OrderAddress) ReadAvro(r *avrobin.Reader, p int) int {
+	var i int
+	x.Line1, p = r.String(p)
 	x.Line2 = nil
-	if r.Branch(2) == 1 {
-		x.Line2 = avrobin.Ptr(r.String())
+	if i, p = r.Branch(p, 2); i == 1 {
+		x.Line2 = new(string)
+		*x.Line2, p = r.String(p)
 	}
-	x.PostalCode = r.String()
-	x.City = r.String()
-	x.Country = r.String()
+	x.PostalCode, p = r.String(p)
+	x.City, p = r.String(p)
+	x.Country, p = r.String(p)
+	return p
 }
 
 // AvroType is what is known of the schema.

@@ -28,9 +28,8 @@ func (x *OrderLine) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *OrderLine) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -58,14 +57,15 @@ func (x *OrderLine) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *OrderLine) ReadAvro(r *avrobin.Reader) {
-	x.Sku = r.String()
-	x.Label = r.String()
-	x.Quantity = r.Int()
-	x.Unit.ReadAvro(r)
-	x.Weight = r.Double()
-	x.Tags = r.Strings()
-	x.AddedAt = r.TimestampMicros()
+func (x *OrderLine) ReadAvro(r *avrobin.Reader, p int) int {
+	x.Sku, p = r.String(p)
+	x.Label, p = r.String(p)
+	x.Quantity, p = r.Int(p)
+	p = x.Unit.ReadAvro(r, p)
+	x.Weight, p = r.Double(p)
+	x.Tags, p = r.Strings(p)
+	x.AddedAt, p = r.TimestampMicros(p)
+	return p
 }
 
 // AvroType is what is known of the schema.

@@ -63,4 +63,8 @@ func (x OrderStatus) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads a symbol's index.
-func (x *OrderStatus) ReadAvro(r *avrobin.Reader) { *x = OrderStatus(r.Symbol(orderStatusSymbols[:])) }
+func (x *OrderStatus) ReadAvro(r *avrobin.Reader, p int) int {
+	s, p := r.Symbol(p, orderStatusSymbols[:])
+	*x = OrderStatus(s)
+	return p
+}

@@ -27,9 +27,8 @@ func (x *Payment) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *Payment) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -60,16 +59,19 @@ func (x *Payment) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *Payment) ReadAvro(r *avrobin.Reader) {
-	x.PaymentRef = r.String()
-	x.OrderRef = r.String()
-	x.Amount.ReadAvro(r)
-	x.Status.ReadAvro(r)
+func (x *Payment) ReadAvro(r *avrobin.Reader, p int) int {
+	var i int
+	x.PaymentRef, p = r.String(p)
+	x.OrderRef, p = r.String(p)
+	p = x.Amount.ReadAvro(r, p)
+	p = x.Status.ReadAvro(r, p)
 	x.Reference = nil
-	if r.Branch(2) == 1 {
-		x.Reference = avrobin.Ptr(r.String())
+	if i, p = r.Branch(p, 2); i == 1 {
+		x.Reference = new(string)
+		*x.Reference, p = r.String(p)
 	}
-	x.OccurredAt = r.TimestampMicros()
+	x.OccurredAt, p = r.TimestampMicros(p)
+	return p
 }
 
 // AvroType is what is known of the schema.

@@ -21,9 +21,8 @@ func (x *Amount) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *Amount) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -39,9 +38,10 @@ func (x *Amount) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *Amount) ReadAvro(r *avrobin.Reader) {
-	x.Minor = r.Long()
-	x.Currency = r.String()
+func (x *Amount) ReadAvro(r *avrobin.Reader, p int) int {
+	x.Minor, p = r.Long(p)
+	x.Currency, p = r.String(p)
+	return p
 }
 
 // AvroType is what is known of the schema.

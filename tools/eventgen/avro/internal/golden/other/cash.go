@@ -21,9 +21,8 @@ func (x *Cash) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *Cash) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -42,9 +41,10 @@ func (x *Cash) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *Cash) ReadAvro(r *avrobin.Reader) {
-	x.Amount.ReadAvro(r)
-	x.Drawer.ReadAvro(r)
+func (x *Cash) ReadAvro(r *avrobin.Reader, p int) int {
+	p = x.Amount.ReadAvro(r, p)
+	p = x.Drawer.ReadAvro(r, p)
+	return p
 }
 
 // AvroType is what is known of the schema.

@@ -49,4 +49,8 @@ func (x Drawer) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads a symbol's index.
-func (x *Drawer) ReadAvro(r *avrobin.Reader) { *x = Drawer(r.Symbol(drawerSymbols[:])) }
+func (x *Drawer) ReadAvro(r *avrobin.Reader, p int) int {
+	s, p := r.Symbol(p, drawerSymbols[:])
+	*x = Drawer(s)
+	return p
+}

@@ -21,9 +21,8 @@ func (x *AnyPayment) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *AnyPayment) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -41,8 +40,9 @@ func (x *AnyPayment) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *AnyPayment) ReadAvro(r *avrobin.Reader) {
-	x.Value = readAnyPayment2(r)
+func (x *AnyPayment) ReadAvro(r *avrobin.Reader, p int) int {
+	x.Value, p = readAnyPayment2(r, p)
+	return p
 }
 
 // AvroType is what is known of the schema.
@@ -91,22 +91,23 @@ func writeAnyPayment2(w *avrobin.Writer, b []byte, u AnyPayment2) []byte {
 	return b
 }
 
-func readAnyPayment2(r *avrobin.Reader) AnyPayment2 {
-	switch r.Branch(3) {
+func readAnyPayment2(r *avrobin.Reader, p int) (AnyPayment2, int) {
+	branch, p := r.Branch(p, 3)
+	switch branch {
 	case 0:
 		c := new(Card)
-		c.ReadAvro(r)
-		return c
+		p = c.ReadAvro(r, p)
+		return c, p
 	case 1:
 		var c AnyPayment2Cash
-		c.Value.ReadAvro(r)
-		return c
+		p = c.Value.ReadAvro(r, p)
+		return c, p
 	case 2:
 		var c AnyPayment2String
-		c.Value = r.String()
-		return c
+		c.Value, p = r.String(p)
+		return c, p
 	}
-	return nil
+	return nil, p
 }
 
 func validateAnyPayment2(u AnyPayment2) error {

@@ -20,9 +20,8 @@ func (x *Card) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *Card) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -37,8 +36,9 @@ func (x *Card) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *Card) ReadAvro(r *avrobin.Reader) {
-	x.Number = r.String()
+func (x *Card) ReadAvro(r *avrobin.Reader, p int) int {
+	x.Number, p = r.String(p)
+	return p
 }
 
 // AvroType is what is known of the schema.

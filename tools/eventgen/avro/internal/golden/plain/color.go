@@ -63,7 +63,11 @@ func (x Color) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads a symbol's index.
-func (x *Color) ReadAvro(r *avrobin.Reader) { *x = Color(r.Symbol(colorSymbols[:])) }
+func (x *Color) ReadAvro(r *avrobin.Reader, p int) int {
+	s, p := r.Symbol(p, colorSymbols[:])
+	*x = Color(s)
+	return p
+}
 
 func (Color) isUnionsMaybe() {}
 

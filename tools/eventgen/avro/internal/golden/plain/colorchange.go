@@ -20,9 +20,8 @@ func (x *ColorChange) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *ColorChange) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -40,8 +39,9 @@ func (x *ColorChange) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *ColorChange) ReadAvro(r *avrobin.Reader) {
-	x.Value.ReadAvro(r)
+func (x *ColorChange) ReadAvro(r *avrobin.Reader, p int) int {
+	p = x.Value.ReadAvro(r, p)
+	return p
 }
 
 // AvroType is what is known of the schema.

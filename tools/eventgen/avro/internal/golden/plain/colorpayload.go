@@ -22,9 +22,8 @@ func (x *ColorPayload) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *ColorPayload) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -42,8 +41,9 @@ func (x *ColorPayload) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *ColorPayload) ReadAvro(r *avrobin.Reader) {
-	x.Value.ReadAvro(r)
+func (x *ColorPayload) ReadAvro(r *avrobin.Reader, p int) int {
+	p = x.Value.ReadAvro(r, p)
+	return p
 }
 
 // AvroType is what is known of the schema.

@@ -37,9 +37,8 @@ func (x *Containers) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *Containers) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -219,86 +218,93 @@ func (x *Containers) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *Containers) ReadAvro(r *avrobin.Reader) {
+func (x *Containers) ReadAvro(r *avrobin.Reader, p int) int {
+	var i, n, n2, n3, n4 int
 	x.Longs = nil
-	for n := r.Block(1); n > 0; n = r.Block(1) {
-		x.Longs = avrobin.Grow(r, x.Longs, n)
+	for n, p = r.Block(p, 1); n > 0; n, p = r.Block(p, 1) {
+		x.Longs = avrobin.Grow(r, p, x.Longs, n)
 		for ; n > 0 && r.OK(); n-- {
-			x.Longs = append(x.Longs, r.Long())
+			var v int64
+			v, p = r.Long(p)
+			x.Longs = append(x.Longs, v)
 		}
 	}
-	x.Texts = r.Strings()
+	x.Texts, p = r.Strings(p)
 	x.Nulls = nil
-	for n := r.Block(0); n > 0; n = r.Block(0) {
-		x.Nulls = avrobin.Grow(r, x.Nulls, n)
+	for n, p = r.Block(p, 0); n > 0; n, p = r.Block(p, 0) {
+		x.Nulls = avrobin.Grow(r, p, x.Nulls, n)
 		for ; n > 0 && r.OK(); n-- {
 			var v avrobin.Null
+			v = avrobin.Null{}
 			x.Nulls = append(x.Nulls, v)
 		}
 	}
 	x.Empties = nil
-	for n := r.Block(0); n > 0; n = r.Block(0) {
-		x.Empties = avrobin.Grow(r, x.Empties, n)
+	for n, p = r.Block(p, 0); n > 0; n, p = r.Block(p, 0) {
+		x.Empties = avrobin.Grow(r, p, x.Empties, n)
 		for ; n > 0 && r.OK(); n-- {
-			x.Empties = append(x.Empties, Empty{})
-			x.Empties[len(x.Empties)-1].ReadAvro(r)
+			p = avrobin.Next(&x.Empties).ReadAvro(r, p)
 		}
 	}
 	x.Grid = nil
-	for n := r.Block(1); n > 0; n = r.Block(1) {
-		x.Grid = avrobin.Grow(r, x.Grid, n)
+	for n, p = r.Block(p, 1); n > 0; n, p = r.Block(p, 1) {
+		x.Grid = avrobin.Grow(r, p, x.Grid, n)
 		for ; n > 0 && r.OK(); n-- {
 			var v []float64
 			v = nil
-			for n2 := r.Block(8); n2 > 0; n2 = r.Block(8) {
-				v = avrobin.Grow(r, v, n2)
+			for n2, p = r.Block(p, 8); n2 > 0; n2, p = r.Block(p, 8) {
+				v = avrobin.Grow(r, p, v, n2)
 				for ; n2 > 0 && r.OK(); n2-- {
-					v = append(v, r.Double())
+					var v2 float64
+					v2, p = r.Double(p)
+					v = append(v, v2)
 				}
 			}
 			x.Grid = append(x.Grid, v)
 		}
 	}
 	x.Maybes = nil
-	for n := r.Block(1); n > 0; n = r.Block(1) {
-		x.Maybes = avrobin.Grow(r, x.Maybes, n)
+	for n, p = r.Block(p, 1); n > 0; n, p = r.Block(p, 1) {
+		x.Maybes = avrobin.Grow(r, p, x.Maybes, n)
 		for ; n > 0 && r.OK(); n-- {
 			var v *string
 			v = nil
-			if r.Branch(2) == 1 {
-				v = avrobin.Ptr(r.String())
+			if i, p = r.Branch(p, 2); i == 1 {
+				v = new(string)
+				*v, p = r.String(p)
 			}
 			x.Maybes = append(x.Maybes, v)
 		}
 	}
 	x.Lines = nil
-	for n := r.Block(3); n > 0; n = r.Block(3) {
-		x.Lines = avrobin.Grow(r, x.Lines, n)
+	for n, p = r.Block(p, 3); n > 0; n, p = r.Block(p, 3) {
+		x.Lines = avrobin.Grow(r, p, x.Lines, n)
 		for ; n > 0 && r.OK(); n-- {
-			x.Lines = append(x.Lines, Line{})
-			x.Lines[len(x.Lines)-1].ReadAvro(r)
+			p = avrobin.Next(&x.Lines).ReadAvro(r, p)
 		}
 	}
 	x.Counts = nil
-	for n := r.Block(2); n > 0; n = r.Block(2) {
-		x.Counts = avrobin.GrowMap(r, x.Counts, n)
+	for n, p = r.Block(p, 2); n > 0; n, p = r.Block(p, 2) {
+		x.Counts = avrobin.GrowMap(r, p, x.Counts, n)
 		for ; n > 0 && r.OK(); n-- {
-			k := r.String()
-			x.Counts[k] = r.Long()
+			var k string
+			k, p = r.String(p)
+			x.Counts[k], p = r.Long(p)
 		}
 	}
 	x.ByColor = nil
-	for n := r.Block(2); n > 0; n = r.Block(2) {
-		x.ByColor = avrobin.GrowMap(r, x.ByColor, n)
+	for n, p = r.Block(p, 2); n > 0; n, p = r.Block(p, 2) {
+		x.ByColor = avrobin.GrowMap(r, p, x.ByColor, n)
 		for ; n > 0 && r.OK(); n-- {
-			k := r.String()
+			var k string
+			k, p = r.String(p)
 			var v []Color
 			v = nil
-			for n2 := r.Block(1); n2 > 0; n2 = r.Block(1) {
-				v = avrobin.Grow(r, v, n2)
+			for n2, p = r.Block(p, 1); n2 > 0; n2, p = r.Block(p, 1) {
+				v = avrobin.Grow(r, p, v, n2)
 				for ; n2 > 0 && r.OK(); n2-- {
 					var v2 Color
-					v2.ReadAvro(r)
+					p = v2.ReadAvro(r, p)
 					v = append(v, v2)
 				}
 			}
@@ -306,38 +312,42 @@ func (x *Containers) ReadAvro(r *avrobin.Reader) {
 		}
 	}
 	x.LineMap = nil
-	for n := r.Block(4); n > 0; n = r.Block(4) {
-		x.LineMap = avrobin.GrowMap(r, x.LineMap, n)
+	for n, p = r.Block(p, 4); n > 0; n, p = r.Block(p, 4) {
+		x.LineMap = avrobin.GrowMap(r, p, x.LineMap, n)
 		for ; n > 0 && r.OK(); n-- {
-			k := r.String()
+			var k string
+			k, p = r.String(p)
 			var v Line
-			v.ReadAvro(r)
+			p = v.ReadAvro(r, p)
 			x.LineMap[k] = v
 		}
 	}
 	x.Deep = nil
-	for n := r.Block(2); n > 0; n = r.Block(2) {
-		x.Deep = avrobin.GrowMap(r, x.Deep, n)
+	for n, p = r.Block(p, 2); n > 0; n, p = r.Block(p, 2) {
+		x.Deep = avrobin.GrowMap(r, p, x.Deep, n)
 		for ; n > 0 && r.OK(); n-- {
-			k := r.String()
+			var k string
+			k, p = r.String(p)
 			var v map[string][]map[string][]byte
 			v = nil
-			for n2 := r.Block(2); n2 > 0; n2 = r.Block(2) {
-				v = avrobin.GrowMap(r, v, n2)
+			for n2, p = r.Block(p, 2); n2 > 0; n2, p = r.Block(p, 2) {
+				v = avrobin.GrowMap(r, p, v, n2)
 				for ; n2 > 0 && r.OK(); n2-- {
-					k2 := r.String()
+					var k2 string
+					k2, p = r.String(p)
 					var v2 []map[string][]byte
 					v2 = nil
-					for n3 := r.Block(1); n3 > 0; n3 = r.Block(1) {
-						v2 = avrobin.Grow(r, v2, n3)
+					for n3, p = r.Block(p, 1); n3 > 0; n3, p = r.Block(p, 1) {
+						v2 = avrobin.Grow(r, p, v2, n3)
 						for ; n3 > 0 && r.OK(); n3-- {
 							var v3 map[string][]byte
 							v3 = nil
-							for n4 := r.Block(2); n4 > 0; n4 = r.Block(2) {
-								v3 = avrobin.GrowMap(r, v3, n4)
+							for n4, p = r.Block(p, 2); n4 > 0; n4, p = r.Block(p, 2) {
+								v3 = avrobin.GrowMap(r, p, v3, n4)
 								for ; n4 > 0 && r.OK(); n4-- {
-									k4 := r.String()
-									v3[k4] = r.Bytes()
+									var k4 string
+									k4, p = r.String(p)
+									v3[k4], p = r.Bytes(p)
 								}
 							}
 							v2 = append(v2, v3)
@@ -350,55 +360,61 @@ func (x *Containers) ReadAvro(r *avrobin.Reader) {
 		}
 	}
 	x.Voids = nil
-	for n := r.Block(1); n > 0; n = r.Block(1) {
-		x.Voids = avrobin.GrowMap(r, x.Voids, n)
+	for n, p = r.Block(p, 1); n > 0; n, p = r.Block(p, 1) {
+		x.Voids = avrobin.GrowMap(r, p, x.Voids, n)
 		for ; n > 0 && r.OK(); n-- {
-			k := r.String()
+			var k string
+			k, p = r.String(p)
 			var v avrobin.Null
+			v = avrobin.Null{}
 			x.Voids[k] = v
 		}
 	}
 	x.MaybeLongs = nil
-	if r.Branch(2) == 1 {
+	if i, p = r.Branch(p, 2); i == 1 {
 		x.MaybeLongs = []int64{}
-		for n := r.Block(1); n > 0; n = r.Block(1) {
-			x.MaybeLongs = avrobin.Grow(r, x.MaybeLongs, n)
+		for n, p = r.Block(p, 1); n > 0; n, p = r.Block(p, 1) {
+			x.MaybeLongs = avrobin.Grow(r, p, x.MaybeLongs, n)
 			for ; n > 0 && r.OK(); n-- {
-				x.MaybeLongs = append(x.MaybeLongs, r.Long())
+				var v int64
+				v, p = r.Long(p)
+				x.MaybeLongs = append(x.MaybeLongs, v)
 			}
 		}
 	}
 	x.MaybeCounts = nil
-	if r.Branch(2) == 0 {
+	if i, p = r.Branch(p, 2); i == 0 {
 		x.MaybeCounts = map[string]int32{}
-		for n := r.Block(2); n > 0; n = r.Block(2) {
-			x.MaybeCounts = avrobin.GrowMap(r, x.MaybeCounts, n)
+		for n, p = r.Block(p, 2); n > 0; n, p = r.Block(p, 2) {
+			x.MaybeCounts = avrobin.GrowMap(r, p, x.MaybeCounts, n)
 			for ; n > 0 && r.OK(); n-- {
-				k := r.String()
-				x.MaybeCounts[k] = r.Int()
+				var k string
+				k, p = r.String(p)
+				x.MaybeCounts[k], p = r.Int(p)
 			}
 		}
 	}
 	x.Hashes = nil
-	for n := r.Block(4); n > 0; n = r.Block(4) {
-		x.Hashes = avrobin.Grow(r, x.Hashes, n)
+	for n, p = r.Block(p, 4); n > 0; n, p = r.Block(p, 4) {
+		x.Hashes = avrobin.Grow(r, p, x.Hashes, n)
 		for ; n > 0 && r.OK(); n-- {
 			var v Hash
-			v.ReadAvro(r)
+			p = v.ReadAvro(r, p)
 			x.Hashes = append(x.Hashes, v)
 		}
 	}
 	x.MaybeHash = nil
-	if r.Branch(2) == 1 {
+	if i, p = r.Branch(p, 2); i == 1 {
 		x.MaybeHash = new(Hash)
-		x.MaybeHash.ReadAvro(r)
+		p = x.MaybeHash.ReadAvro(r, p)
 	}
 	x.MaybeColor = nil
-	if r.Branch(2) == 1 {
+	if i, p = r.Branch(p, 2); i == 1 {
 		x.MaybeColor = new(Color)
-		x.MaybeColor.ReadAvro(r)
+		p = x.MaybeColor.ReadAvro(r, p)
 	}
-	x.NothingAtAll.ReadAvro(r)
+	p = x.NothingAtAll.ReadAvro(r, p)
+	return p
 }
 
 // AvroType is what is known of the schema.

@@ -20,9 +20,8 @@ func (x *Egg) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *Egg) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -46,16 +45,18 @@ func (x *Egg) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *Egg) ReadAvro(r *avrobin.Reader) {
-	if !r.Enter() {
-		return
+func (x *Egg) ReadAvro(r *avrobin.Reader, p int) int {
+	if !r.Enter(p) {
+		return p
 	}
+	var i int
 	x.Hen = nil
-	if r.Branch(2) == 1 {
+	if i, p = r.Branch(p, 2); i == 1 {
 		x.Hen = new(Hen)
-		x.Hen.ReadAvro(r)
+		p = x.Hen.ReadAvro(r, p)
 	}
 	r.Leave()
+	return p
 }
 
 // AvroType is what is known of the schema.

@@ -19,9 +19,8 @@ func (x *Empty) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *Empty) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -35,7 +34,8 @@ func (x *Empty) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *Empty) ReadAvro(r *avrobin.Reader) {
+func (x *Empty) ReadAvro(r *avrobin.Reader, p int) int {
+	return p
 }
 
 // AvroType is what is known of the schema.

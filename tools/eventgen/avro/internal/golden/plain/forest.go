@@ -20,9 +20,8 @@ func (x *Forest) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *Forest) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -57,21 +56,24 @@ func (x *Forest) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *Forest) ReadAvro(r *avrobin.Reader) {
+func (x *Forest) ReadAvro(r *avrobin.Reader, p int) int {
+	var i, n int
 	x.Value = nil
-	for n := r.Block(2); n > 0; n = r.Block(2) {
-		x.Value = avrobin.GrowMap(r, x.Value, n)
+	for n, p = r.Block(p, 2); n > 0; n, p = r.Block(p, 2) {
+		x.Value = avrobin.GrowMap(r, p, x.Value, n)
 		for ; n > 0 && r.OK(); n-- {
-			k := r.String()
+			var k string
+			k, p = r.String(p)
 			var v *Tree
 			v = nil
-			if r.Branch(2) == 1 {
+			if i, p = r.Branch(p, 2); i == 1 {
 				v = new(Tree)
-				v.ReadAvro(r)
+				p = v.ReadAvro(r, p)
 			}
 			x.Value[k] = v
 		}
 	}
+	return p
 }
 
 // AvroType is what is known of the schema.

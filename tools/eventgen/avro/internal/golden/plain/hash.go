@@ -18,6 +18,6 @@ func (x Hash) String() string { return hex.EncodeToString(x[:]) }
 func (x Hash) WriteAvro(w *avrobin.Writer, b []byte) []byte { return w.Fixed(b, x[:]) }
 
 // ReadAvro reads the bytes.
-func (x *Hash) ReadAvro(r *avrobin.Reader) { r.Fixed(x[:]) }
+func (x *Hash) ReadAvro(r *avrobin.Reader, p int) int { return r.Fixed(p, x[:]) }
 
 func (Hash) isUnionsWide() {}

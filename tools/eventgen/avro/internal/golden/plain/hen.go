@@ -20,9 +20,8 @@ func (x *Hen) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *Hen) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -45,19 +44,20 @@ func (x *Hen) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *Hen) ReadAvro(r *avrobin.Reader) {
-	if !r.Enter() {
-		return
+func (x *Hen) ReadAvro(r *avrobin.Reader, p int) int {
+	if !r.Enter(p) {
+		return p
 	}
+	var n int
 	x.Eggs = nil
-	for n := r.Block(1); n > 0; n = r.Block(1) {
-		x.Eggs = avrobin.Grow(r, x.Eggs, n)
+	for n, p = r.Block(p, 1); n > 0; n, p = r.Block(p, 1) {
+		x.Eggs = avrobin.Grow(r, p, x.Eggs, n)
 		for ; n > 0 && r.OK(); n-- {
-			x.Eggs = append(x.Eggs, Egg{})
-			x.Eggs[len(x.Eggs)-1].ReadAvro(r)
+			p = avrobin.Next(&x.Eggs).ReadAvro(r, p)
 		}
 	}
 	r.Leave()
+	return p
 }
 
 // AvroType is what is known of the schema.

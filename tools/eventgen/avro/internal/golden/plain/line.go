@@ -22,9 +22,8 @@ func (x *Line) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *Line) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -44,10 +43,11 @@ func (x *Line) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *Line) ReadAvro(r *avrobin.Reader) {
-	x.Sku = r.String()
-	x.Quantity = r.Int()
-	x.Color.ReadAvro(r)
+func (x *Line) ReadAvro(r *avrobin.Reader, p int) int {
+	x.Sku, p = r.String(p)
+	x.Quantity, p = r.Int(p)
+	p = x.Color.ReadAvro(r, p)
+	return p
 }
 
 // AvroType is what is known of the schema.

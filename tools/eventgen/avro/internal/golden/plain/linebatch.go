@@ -20,9 +20,8 @@ func (x *LineBatch) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *LineBatch) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -46,15 +45,16 @@ func (x *LineBatch) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *LineBatch) ReadAvro(r *avrobin.Reader) {
+func (x *LineBatch) ReadAvro(r *avrobin.Reader, p int) int {
+	var n int
 	x.Value = nil
-	for n := r.Block(3); n > 0; n = r.Block(3) {
-		x.Value = avrobin.Grow(r, x.Value, n)
+	for n, p = r.Block(p, 3); n > 0; n, p = r.Block(p, 3) {
+		x.Value = avrobin.Grow(r, p, x.Value, n)
 		for ; n > 0 && r.OK(); n-- {
-			x.Value = append(x.Value, Line{})
-			x.Value[len(x.Value)-1].ReadAvro(r)
+			p = avrobin.Next(&x.Value).ReadAvro(r, p)
 		}
 	}
+	return p
 }
 
 // AvroType is what is known of the schema.

@@ -43,9 +43,8 @@ func (x *Logical) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *Logical) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -154,57 +153,67 @@ func (x *Logical) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *Logical) ReadAvro(r *avrobin.Reader) {
-	x.Price = r.Decimal(12, 2)
-	x.Rate = r.DecimalFixed(8, 18, 6)
-	x.AnyScale = r.BigDecimal()
-	x.TextID = r.UUID()
-	x.RawID = r.UUIDFixed()
-	x.Day = r.Date()
-	x.OpensMillis = r.TimeMillis()
-	x.OpensMicros = r.TimeMicros()
-	x.AtMillis = r.TimestampMillis()
-	x.AtMicros = r.TimestampMicros()
-	x.AtNanos = r.TimestampNanos()
-	x.LocalMillis = r.LocalTimestampMillis()
-	x.LocalMicros = r.LocalTimestampMicros()
-	x.LocalNanos = r.LocalTimestampNanos()
-	x.Period = r.Duration()
+func (x *Logical) ReadAvro(r *avrobin.Reader, p int) int {
+	var i, n int
+	x.Price, p = r.Decimal(p, 12, 2)
+	x.Rate, p = r.DecimalFixed(p, 8, 18, 6)
+	x.AnyScale, p = r.BigDecimal(p)
+	x.TextID, p = r.UUID(p)
+	x.RawID, p = r.UUIDFixed(p)
+	x.Day, p = r.Date(p)
+	x.OpensMillis, p = r.TimeMillis(p)
+	x.OpensMicros, p = r.TimeMicros(p)
+	x.AtMillis, p = r.TimestampMillis(p)
+	x.AtMicros, p = r.TimestampMicros(p)
+	x.AtNanos, p = r.TimestampNanos(p)
+	x.LocalMillis, p = r.LocalTimestampMillis(p)
+	x.LocalMicros, p = r.LocalTimestampMicros(p)
+	x.LocalNanos, p = r.LocalTimestampNanos(p)
+	x.Period, p = r.Duration(p)
 	x.MaybePrice = nil
-	if r.Branch(2) == 1 {
-		x.MaybePrice = avrobin.Ptr(r.Decimal(30, 4))
+	if i, p = r.Branch(p, 2); i == 1 {
+		x.MaybePrice = new(avrobin.Decimal)
+		*x.MaybePrice, p = r.Decimal(p, 30, 4)
 	}
 	x.MaybeID = nil
-	if r.Branch(2) == 1 {
-		x.MaybeID = avrobin.Ptr(r.UUID())
+	if i, p = r.Branch(p, 2); i == 1 {
+		x.MaybeID = new(avrobin.UUID)
+		*x.MaybeID, p = r.UUID(p)
 	}
 	x.MaybeDay = nil
-	if r.Branch(2) == 1 {
-		x.MaybeDay = avrobin.Ptr(r.Date())
+	if i, p = r.Branch(p, 2); i == 1 {
+		x.MaybeDay = new(avrobin.Date)
+		*x.MaybeDay, p = r.Date(p)
 	}
 	x.MaybeAt = nil
-	if r.Branch(2) == 1 {
-		x.MaybeAt = avrobin.Ptr(r.TimestampMicros())
+	if i, p = r.Branch(p, 2); i == 1 {
+		x.MaybeAt = new(time.Time)
+		*x.MaybeAt, p = r.TimestampMicros(p)
 	}
 	x.MaybePeriod = nil
-	if r.Branch(2) == 1 {
-		x.MaybePeriod = avrobin.Ptr(r.Duration())
+	if i, p = r.Branch(p, 2); i == 1 {
+		x.MaybePeriod = new(avrobin.Duration)
+		*x.MaybePeriod, p = r.Duration(p)
 	}
 	x.Days = nil
-	for n := r.Block(1); n > 0; n = r.Block(1) {
-		x.Days = avrobin.Grow(r, x.Days, n)
+	for n, p = r.Block(p, 1); n > 0; n, p = r.Block(p, 1) {
+		x.Days = avrobin.Grow(r, p, x.Days, n)
 		for ; n > 0 && r.OK(); n-- {
-			x.Days = append(x.Days, r.Date())
+			var v avrobin.Date
+			v, p = r.Date(p)
+			x.Days = append(x.Days, v)
 		}
 	}
 	x.Rates = nil
-	for n := r.Block(9); n > 0; n = r.Block(9) {
-		x.Rates = avrobin.GrowMap(r, x.Rates, n)
+	for n, p = r.Block(p, 9); n > 0; n, p = r.Block(p, 9) {
+		x.Rates = avrobin.GrowMap(r, p, x.Rates, n)
 		for ; n > 0 && r.OK(); n-- {
-			k := r.String()
-			x.Rates[k] = r.DecimalFixed(8, 18, 6)
+			var k string
+			k, p = r.String(p)
+			x.Rates[k], p = r.DecimalFixed(p, 8, 18, 6)
 		}
 	}
+	return p
 }
 
 // AvroType is what is known of the schema.

@@ -41,9 +41,8 @@ func (x *Names) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *Names) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -83,23 +82,24 @@ func (x *Names) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *Names) ReadAvro(r *avrobin.Reader) {
-	x.Type = r.String()
-	x.Func = r.Int()
-	x.FooBar = r.String()
-	x.FooBarField = r.String()
-	x.ValidateField = r.Boolean()
-	x.AppendAvroField = r.Boolean()
-	x.ID = r.String()
-	x.X = r.String()
-	x.X1st = r.String()
-	x.UserIDs = r.Strings()
-	x.HTTPServerURL = r.String()
-	x.XField = r.Int()
-	x.W = r.Int()
-	x.Lower.ReadAvro(r)
-	x.Kind.ReadAvro(r)
-	x.String.ReadAvro(r)
+func (x *Names) ReadAvro(r *avrobin.Reader, p int) int {
+	x.Type, p = r.String(p)
+	x.Func, p = r.Int(p)
+	x.FooBar, p = r.String(p)
+	x.FooBarField, p = r.String(p)
+	x.ValidateField, p = r.Boolean(p)
+	x.AppendAvroField, p = r.Boolean(p)
+	x.ID, p = r.String(p)
+	x.X, p = r.String(p)
+	x.X1st, p = r.String(p)
+	x.UserIDs, p = r.Strings(p)
+	x.HTTPServerURL, p = r.String(p)
+	x.XField, p = r.Int(p)
+	x.W, p = r.Int(p)
+	p = x.Lower.ReadAvro(r, p)
+	p = x.Kind.ReadAvro(r, p)
+	p = x.String.ReadAvro(r, p)
+	return p
 }
 
 // AvroType is what is known of the schema.

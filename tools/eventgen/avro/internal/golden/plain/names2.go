@@ -22,9 +22,8 @@ func (x *Names2) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *Names2) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -39,8 +38,9 @@ func (x *Names2) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *Names2) ReadAvro(r *avrobin.Reader) {
-	x.X = r.Int()
+func (x *Names2) ReadAvro(r *avrobin.Reader, p int) int {
+	x.X, p = r.Int(p)
+	return p
 }
 
 // AvroType is what is known of the schema.

@@ -36,9 +36,8 @@ func (x *Primitives) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *Primitives) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -103,44 +102,53 @@ func (x *Primitives) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *Primitives) ReadAvro(r *avrobin.Reader) {
-	x.Flag = r.Boolean()
-	x.Small = r.Int()
-	x.Large = r.Long()
-	x.Ratio = r.Float()
-	x.Exact = r.Double()
-	x.Raw = r.Bytes()
-	x.Text = r.String()
+func (x *Primitives) ReadAvro(r *avrobin.Reader, p int) int {
+	var i int
+	x.Nothing = avrobin.Null{}
+	x.Flag, p = r.Boolean(p)
+	x.Small, p = r.Int(p)
+	x.Large, p = r.Long(p)
+	x.Ratio, p = r.Float(p)
+	x.Exact, p = r.Double(p)
+	x.Raw, p = r.Bytes(p)
+	x.Text, p = r.String(p)
 	x.MaybeFlag = nil
-	if r.Branch(2) == 1 {
-		x.MaybeFlag = avrobin.Ptr(r.Boolean())
+	if i, p = r.Branch(p, 2); i == 1 {
+		x.MaybeFlag = new(bool)
+		*x.MaybeFlag, p = r.Boolean(p)
 	}
 	x.MaybeSmall = nil
-	if r.Branch(2) == 0 {
-		x.MaybeSmall = avrobin.Ptr(r.Int())
+	if i, p = r.Branch(p, 2); i == 0 {
+		x.MaybeSmall = new(int32)
+		*x.MaybeSmall, p = r.Int(p)
 	}
 	x.MaybeLarge = nil
-	if r.Branch(2) == 1 {
-		x.MaybeLarge = avrobin.Ptr(r.Long())
+	if i, p = r.Branch(p, 2); i == 1 {
+		x.MaybeLarge = new(int64)
+		*x.MaybeLarge, p = r.Long(p)
 	}
 	x.MaybeRatio = nil
-	if r.Branch(2) == 1 {
-		x.MaybeRatio = avrobin.Ptr(r.Float())
+	if i, p = r.Branch(p, 2); i == 1 {
+		x.MaybeRatio = new(float32)
+		*x.MaybeRatio, p = r.Float(p)
 	}
 	x.MaybeExact = nil
-	if r.Branch(2) == 0 {
-		x.MaybeExact = avrobin.Ptr(r.Double())
+	if i, p = r.Branch(p, 2); i == 0 {
+		x.MaybeExact = new(float64)
+		*x.MaybeExact, p = r.Double(p)
 	}
 	x.MaybeRaw = nil
-	if r.Branch(2) == 1 {
-		x.MaybeRaw = r.Bytes()
+	if i, p = r.Branch(p, 2); i == 1 {
+		x.MaybeRaw, p = r.Bytes(p)
 	}
 	x.MaybeText = nil
-	if r.Branch(2) == 1 {
-		x.MaybeText = avrobin.Ptr(r.String())
+	if i, p = r.Branch(p, 2); i == 1 {
+		x.MaybeText = new(string)
+		*x.MaybeText, p = r.String(p)
 	}
-	r.Branch(1)
-	x.One = r.String()
+	_, p = r.Branch(p, 1)
+	x.One, p = r.String(p)
+	return p
 }
 
 // AvroType is what is known of the schema.

@@ -45,4 +45,8 @@ func (x SchemaOf) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads a symbol's index.
-func (x *SchemaOf) ReadAvro(r *avrobin.Reader) { *x = SchemaOf(r.Symbol(schemaOfSymbols[:])) }
+func (x *SchemaOf) ReadAvro(r *avrobin.Reader, p int) int {
+	s, p := r.Symbol(p, schemaOfSymbols[:])
+	*x = SchemaOf(s)
+	return p
+}

@@ -23,9 +23,8 @@ func (x *Transfer) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *Transfer) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -44,9 +43,10 @@ func (x *Transfer) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *Transfer) ReadAvro(r *avrobin.Reader) {
-	x.IBAN = r.String()
-	x.At = r.TimestampMillis()
+func (x *Transfer) ReadAvro(r *avrobin.Reader, p int) int {
+	x.IBAN, p = r.String(p)
+	x.At, p = r.TimestampMillis(p)
+	return p
 }
 
 // AvroType is what is known of the schema.

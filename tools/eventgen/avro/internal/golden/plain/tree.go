@@ -25,9 +25,8 @@ func (x *Tree) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *Tree) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -91,41 +90,43 @@ func (x *Tree) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *Tree) ReadAvro(r *avrobin.Reader) {
-	if !r.Enter() {
-		return
+func (x *Tree) ReadAvro(r *avrobin.Reader, p int) int {
+	if !r.Enter(p) {
+		return p
 	}
-	x.Label = r.String()
+	var i, n int
+	x.Label, p = r.String(p)
 	x.Children = nil
-	for n := r.Block(6); n > 0; n = r.Block(6) {
-		x.Children = avrobin.Grow(r, x.Children, n)
+	for n, p = r.Block(p, 6); n > 0; n, p = r.Block(p, 6) {
+		x.Children = avrobin.Grow(r, p, x.Children, n)
 		for ; n > 0 && r.OK(); n-- {
-			x.Children = append(x.Children, Tree{})
-			x.Children[len(x.Children)-1].ReadAvro(r)
+			p = avrobin.Next(&x.Children).ReadAvro(r, p)
 		}
 	}
 	x.Parent = nil
-	if r.Branch(2) == 1 {
+	if i, p = r.Branch(p, 2); i == 1 {
 		x.Parent = new(Tree)
-		x.Parent.ReadAvro(r)
+		p = x.Parent.ReadAvro(r, p)
 	}
 	x.Named = nil
-	for n := r.Block(7); n > 0; n = r.Block(7) {
-		x.Named = avrobin.GrowMap(r, x.Named, n)
+	for n, p = r.Block(p, 7); n > 0; n, p = r.Block(p, 7) {
+		x.Named = avrobin.GrowMap(r, p, x.Named, n)
 		for ; n > 0 && r.OK(); n-- {
-			k := r.String()
+			var k string
+			k, p = r.String(p)
 			var v Tree
-			v.ReadAvro(r)
+			p = v.ReadAvro(r, p)
 			x.Named[k] = v
 		}
 	}
-	x.Either = readTreeEither(r)
+	x.Either, p = readTreeEither(r, p)
 	x.Egg = nil
-	if r.Branch(2) == 1 {
+	if i, p = r.Branch(p, 2); i == 1 {
 		x.Egg = new(Egg)
-		x.Egg.ReadAvro(r)
+		p = x.Egg.ReadAvro(r, p)
 	}
 	r.Leave()
+	return p
 }
 
 // AvroType is what is known of the schema.
@@ -169,18 +170,19 @@ func writeTreeEither(w *avrobin.Writer, b []byte, u TreeEither) []byte {
 	return b
 }
 
-func readTreeEither(r *avrobin.Reader) TreeEither {
-	switch r.Branch(3) {
+func readTreeEither(r *avrobin.Reader, p int) (TreeEither, int) {
+	branch, p := r.Branch(p, 3)
+	switch branch {
 	case 1:
 		c := new(Tree)
-		c.ReadAvro(r)
-		return c
+		p = c.ReadAvro(r, p)
+		return c, p
 	case 2:
 		var c TreeEitherLong
-		c.Value = r.Long()
-		return c
+		c.Value, p = r.Long(p)
+		return c, p
 	}
-	return nil
+	return nil, p
 }
 
 func validateTreeEither(u TreeEither) error {

@@ -61,4 +61,8 @@ func (x Type) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads a symbol's index.
-func (x *Type) ReadAvro(r *avrobin.Reader) { *x = Type(r.Symbol(type_Symbols[:])) }
+func (x *Type) ReadAvro(r *avrobin.Reader, p int) int {
+	s, p := r.Symbol(p, type_Symbols[:])
+	*x = Type(s)
+	return p
+}

@@ -28,9 +28,8 @@ func (x *Unions) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *Unions) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -84,26 +83,31 @@ func (x *Unions) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *Unions) ReadAvro(r *avrobin.Reader) {
-	x.Means = readUnionsMeans(r)
-	x.Maybe = readUnionsMaybe(r)
-	x.Wide = readUnionsWide(r)
+func (x *Unions) ReadAvro(r *avrobin.Reader, p int) int {
+	var n int
+	x.Means, p = readUnionsMeans(r, p)
+	x.Maybe, p = readUnionsMaybe(r, p)
+	x.Wide, p = readUnionsWide(r, p)
 	x.Many = nil
-	for n := r.Block(1); n > 0; n = r.Block(1) {
-		x.Many = avrobin.Grow(r, x.Many, n)
+	for n, p = r.Block(p, 1); n > 0; n, p = r.Block(p, 1) {
+		x.Many = avrobin.Grow(r, p, x.Many, n)
 		for ; n > 0 && r.OK(); n-- {
-			x.Many = append(x.Many, readUnionsManyItem(r))
+			var v UnionsManyItem
+			v, p = readUnionsManyItem(r, p)
+			x.Many = append(x.Many, v)
 		}
 	}
 	x.Named = nil
-	for n := r.Block(3); n > 0; n = r.Block(3) {
-		x.Named = avrobin.GrowMap(r, x.Named, n)
+	for n, p = r.Block(p, 3); n > 0; n, p = r.Block(p, 3) {
+		x.Named = avrobin.GrowMap(r, p, x.Named, n)
 		for ; n > 0 && r.OK(); n-- {
-			k := r.String()
-			x.Named[k] = readUnionsNamedValue(r)
+			var k string
+			k, p = r.String(p)
+			x.Named[k], p = readUnionsNamedValue(r, p)
 		}
 	}
-	x.Times = readUnionsTimes(r)
+	x.Times, p = readUnionsTimes(r, p)
+	return p
 }
 
 // AvroType is what is known of the schema.
@@ -151,22 +155,23 @@ func writeUnionsMeans(w *avrobin.Writer, b []byte, u UnionsMeans) []byte {
 	return b
 }
 
-func readUnionsMeans(r *avrobin.Reader) UnionsMeans {
-	switch r.Branch(3) {
+func readUnionsMeans(r *avrobin.Reader, p int) (UnionsMeans, int) {
+	branch, p := r.Branch(p, 3)
+	switch branch {
 	case 0:
 		c := new(Card)
-		c.ReadAvro(r)
-		return c
+		p = c.ReadAvro(r, p)
+		return c, p
 	case 1:
 		c := new(Transfer)
-		c.ReadAvro(r)
-		return c
+		p = c.ReadAvro(r, p)
+		return c, p
 	case 2:
 		var c UnionsMeansCash
-		c.Value.ReadAvro(r)
-		return c
+		p = c.Value.ReadAvro(r, p)
+		return c, p
 	}
-	return nil
+	return nil, p
 }
 
 func validateUnionsMeans(u UnionsMeans) error {
@@ -222,22 +227,23 @@ func writeUnionsMaybe(w *avrobin.Writer, b []byte, u UnionsMaybe) []byte {
 	return b
 }
 
-func readUnionsMaybe(r *avrobin.Reader) UnionsMaybe {
-	switch r.Branch(4) {
+func readUnionsMaybe(r *avrobin.Reader, p int) (UnionsMaybe, int) {
+	branch, p := r.Branch(p, 4)
+	switch branch {
 	case 0:
 		var c UnionsMaybeString
-		c.Value = r.String()
-		return c
+		c.Value, p = r.String(p)
+		return c, p
 	case 2:
 		var c UnionsMaybeLong
-		c.Value = r.Long()
-		return c
+		c.Value, p = r.Long(p)
+		return c, p
 	case 3:
 		var c Color
-		c.ReadAvro(r)
-		return c
+		p = c.ReadAvro(r, p)
+		return c, p
 	}
-	return nil
+	return nil, p
 }
 
 func validateUnionsMaybe(u UnionsMaybe) error {
@@ -356,73 +362,78 @@ func writeUnionsWide(w *avrobin.Writer, b []byte, u UnionsWide) []byte {
 	return b
 }
 
-func readUnionsWide(r *avrobin.Reader) UnionsWide {
-	switch r.Branch(13) {
+func readUnionsWide(r *avrobin.Reader, p int) (UnionsWide, int) {
+	var n int
+	branch, p := r.Branch(p, 13)
+	switch branch {
 	case 1:
 		var c UnionsWideBoolean
-		c.Value = r.Boolean()
-		return c
+		c.Value, p = r.Boolean(p)
+		return c, p
 	case 2:
 		var c UnionsWideInt
-		c.Value = r.Int()
-		return c
+		c.Value, p = r.Int(p)
+		return c, p
 	case 3:
 		var c UnionsWideLong
-		c.Value = r.Long()
-		return c
+		c.Value, p = r.Long(p)
+		return c, p
 	case 4:
 		var c UnionsWideFloat
-		c.Value = r.Float()
-		return c
+		c.Value, p = r.Float(p)
+		return c, p
 	case 5:
 		var c UnionsWideDouble
-		c.Value = r.Double()
-		return c
+		c.Value, p = r.Double(p)
+		return c, p
 	case 6:
 		var c UnionsWideBytes
-		c.Value = r.Bytes()
-		return c
+		c.Value, p = r.Bytes(p)
+		return c, p
 	case 7:
 		var c UnionsWideString
-		c.Value = r.String()
-		return c
+		c.Value, p = r.String(p)
+		return c, p
 	case 8:
 		c := new(Card)
-		c.ReadAvro(r)
-		return c
+		p = c.ReadAvro(r, p)
+		return c, p
 	case 9:
 		var c Color
-		c.ReadAvro(r)
-		return c
+		p = c.ReadAvro(r, p)
+		return c, p
 	case 10:
 		var c Hash
-		c.ReadAvro(r)
-		return c
+		p = c.ReadAvro(r, p)
+		return c, p
 	case 11:
 		var c UnionsWideArray
 		c.Value = nil
-		for n := r.Block(2); n > 0; n = r.Block(2) {
-			c.Value = avrobin.Grow(r, c.Value, n)
+		for n, p = r.Block(p, 2); n > 0; n, p = r.Block(p, 2) {
+			c.Value = avrobin.Grow(r, p, c.Value, n)
 			for ; n > 0 && r.OK(); n-- {
-				c.Value = append(c.Value, readUnionsWideArrayItem(r))
+				var v UnionsWideArrayItem
+				v, p = readUnionsWideArrayItem(r, p)
+				c.Value = append(c.Value, v)
 			}
 		}
-		return c
+		return c, p
 	case 12:
 		var c UnionsWideMap
 		c.Value = nil
-		for n := r.Block(2); n > 0; n = r.Block(2) {
-			c.Value = avrobin.GrowMap(r, c.Value, n)
+		for n, p = r.Block(p, 2); n > 0; n, p = r.Block(p, 2) {
+			c.Value = avrobin.GrowMap(r, p, c.Value, n)
 			for ; n > 0 && r.OK(); n-- {
-				k := r.String()
+				var k string
+				k, p = r.String(p)
 				var v Card
-				v.ReadAvro(r)
+				p = v.ReadAvro(r, p)
 				c.Value[k] = v
 			}
 		}
-		return c
+		return c, p
 	}
-	return nil
+	return nil, p
 }
 
 func validateUnionsWide(u UnionsWide) error {
@@ -471,18 +482,19 @@ func writeUnionsWideArrayItem(w *avrobin.Writer, b []byte, u UnionsWideArrayItem
 	return b
 }
 
-func readUnionsWideArrayItem(r *avrobin.Reader) UnionsWideArrayItem {
-	switch r.Branch(2) {
+func readUnionsWideArrayItem(r *avrobin.Reader, p int) (UnionsWideArrayItem, int) {
+	branch, p := r.Branch(p, 2)
+	switch branch {
 	case 0:
 		var c UnionsWideArrayItemInt
-		c.Value = r.Int()
-		return c
+		c.Value, p = r.Int(p)
+		return c, p
 	case 1:
 		var c UnionsWideArrayItemString
-		c.Value = r.String()
-		return c
+		c.Value, p = r.String(p)
+		return c, p
 	}
-	return nil
+	return nil, p
 }
 
 func validateUnionsWideArrayItem(u UnionsWideArrayItem) error {
@@ -519,18 +531,19 @@ func writeUnionsManyItem(w *avrobin.Writer, b []byte, u UnionsManyItem) []byte {
 	return b
 }
 
-func readUnionsManyItem(r *avrobin.Reader) UnionsManyItem {
-	switch r.Branch(3) {
+func readUnionsManyItem(r *avrobin.Reader, p int) (UnionsManyItem, int) {
+	branch, p := r.Branch(p, 3)
+	switch branch {
 	case 0:
 		c := new(Card)
-		c.ReadAvro(r)
-		return c
+		p = c.ReadAvro(r, p)
+		return c, p
 	case 1:
 		c := new(Transfer)
-		c.ReadAvro(r)
-		return c
+		p = c.ReadAvro(r, p)
+		return c, p
 	}
-	return nil
+	return nil, p
 }
 
 func validateUnionsManyItem(u UnionsManyItem) error {
@@ -575,18 +588,19 @@ func writeUnionsNamedValue(w *avrobin.Writer, b []byte, u UnionsNamedValue) []by
 	return b
 }
 
-func readUnionsNamedValue(r *avrobin.Reader) UnionsNamedValue {
-	switch r.Branch(2) {
+func readUnionsNamedValue(r *avrobin.Reader, p int) (UnionsNamedValue, int) {
+	branch, p := r.Branch(p, 2)
+	switch branch {
 	case 0:
 		var c UnionsNamedValueLong
-		c.Value = r.Long()
-		return c
+		c.Value, p = r.Long(p)
+		return c, p
 	case 1:
 		c := new(Transfer)
-		c.ReadAvro(r)
-		return c
+		p = c.ReadAvro(r, p)
+		return c, p
 	}
-	return nil
+	return nil, p
 }
 
 func validateUnionsNamedValue(u UnionsNamedValue) error {
@@ -638,22 +652,23 @@ func writeUnionsTimes(w *avrobin.Writer, b []byte, u UnionsTimes) []byte {
 	return b
 }
 
-func readUnionsTimes(r *avrobin.Reader) UnionsTimes {
-	switch r.Branch(4) {
+func readUnionsTimes(r *avrobin.Reader, p int) (UnionsTimes, int) {
+	branch, p := r.Branch(p, 4)
+	switch branch {
 	case 1:
 		var c UnionsTimesLong
-		c.Value = r.TimestampMicros()
-		return c
+		c.Value, p = r.TimestampMicros(p)
+		return c, p
 	case 2:
 		var c UnionsTimesString
-		c.Value = r.UUID()
-		return c
+		c.Value, p = r.UUID(p)
+		return c, p
 	case 3:
 		var c UnionsTimesBytes
-		c.Value = r.Decimal(9, 3)
-		return c
+		c.Value, p = r.Decimal(p, 9, 3)
+		return c, p
 	}
-	return nil
+	return nil, p
 }
 
 func validateUnionsTimes(u UnionsTimes) error {

@@ -18,4 +18,4 @@ func (x Zero) String() string { return hex.EncodeToString(x[:]) }
 func (x Zero) WriteAvro(w *avrobin.Writer, b []byte) []byte { return w.Fixed(b, x[:]) }
 
 // ReadAvro reads the bytes.
-func (x *Zero) ReadAvro(r *avrobin.Reader) { r.Fixed(x[:]) }
+func (x *Zero) ReadAvro(r *avrobin.Reader, p int) int { return r.Fixed(p, x[:]) }

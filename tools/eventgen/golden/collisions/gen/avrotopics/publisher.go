@@ -20,9 +20,8 @@ func (x *Publisher) AppendAvro(dst []byte) ([]byte, error) {
 
 // DecodeAvro reads x from data, all of it.
 func (x *Publisher) DecodeAvro(data []byte) error {
-	r := avrobin.NewReader(data)
-	x.ReadAvro(&r)
-	return r.Done()
+	var r avrobin.Reader
+	return r.Done(x.ReadAvro(&r, r.Begin(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -36,7 +35,8 @@ func (x *Publisher) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 }
 
 // ReadAvro reads the fields in the order of the schema.
-func (x *Publisher) ReadAvro(r *avrobin.Reader) {
+func (x *Publisher) ReadAvro(r *avrobin.Reader, p int) int {
+	return p
 }
 
 // AvroType is what is known of the schema.
