@@ -204,8 +204,7 @@ func (g *generator) enum(d *typeDecl) {
 		}
 		g.p(")\n")
 	}
-	symbols := goname.Unexported(d.name) + "Symbols"
-	g.p("var %s = [...]string{", symbols)
+	g.p("var %s = [...]string{", d.symbols)
 	for _, s := range d.typ.Symbols {
 		g.p("%q,", s)
 	}
@@ -221,7 +220,7 @@ func (g *generator) enum(d *typeDecl) {
 	g.p("// WriteAvro appends the symbol's index.\nfunc (x %s) WriteAvro(w *%s.Writer, b []byte) []byte {", d.name, bin)
 	g.p("i := x.index()\nif i < 0 {\nw.Unknown(%q, string(x))\n}\nreturn w.Long(b, i)\n}\n", d.name)
 	g.p("// ReadAvro reads a symbol's index.\nfunc (x *%s) ReadAvro(r *%s.Reader, p int) int {", d.name, bin)
-	g.p("s, p := r.Symbol(p, %s[:])\n*x = %s(s)\nreturn p\n}", symbols, d.name)
+	g.p("s, p := r.Symbol(p, %s[:])\n*x = %s(s)\nreturn p\n}", d.symbols, d.name)
 }
 
 func (g *generator) enumValidate(d *typeDecl) {

@@ -58,7 +58,7 @@ func faultsOf(t *testing.T, a *txtar.Archive) string {
 		case path.Dir(f.Name) == "lookup":
 			lookup[strings.TrimSuffix(path.Base(f.Name), ".avsc")] = parse(t, f.Name, f.Data)
 		default:
-			s.AddRoot(parse(t, f.Name, f.Data), strings.TrimSuffix(f.Name, ".avsc"))
+			s.AddRoot(parse(t, f.Name, f.Data), strings.TrimSuffix(f.Name, path.Ext(f.Name)))
 		}
 	}
 	s.Lookup(func(fullname, _ string) *source.Node { return lookup[fullname] })

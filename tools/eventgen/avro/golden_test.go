@@ -42,16 +42,16 @@ func goldenSet(t testing.TB) (*Set, []*Root) {
 	t.Helper()
 	s := NewSet()
 	var roots []*Root
-	for _, pattern := range []string{"testdata/golden/*.avsc", "testdata/golden/roots/*.avsc"} {
+	for _, pattern := range []string{"testdata/golden/*.avsc", "testdata/golden/*.yaml", "testdata/golden/roots/*.avsc"} {
 		files, err := filepath.Glob(pattern)
 		if err != nil || len(files) == 0 {
 			t.Fatalf("%s: %v", pattern, err)
 		}
 		for _, f := range files {
-			roots = append(roots, s.AddRoot(parseFile(t, f), strings.TrimSuffix(filepath.Base(f), ".avsc")))
+			roots = append(roots, s.AddRoot(parseFile(t, f), strings.TrimSuffix(filepath.Base(f), filepath.Ext(f))))
 		}
 	}
-	if faults := s.Resolve(); len(faults) > 0 {
+	if faults := s.Resolve(); faults.HasErrors() {
 		t.Fatalf("faults:\n%v", faults)
 	}
 	return s, roots

@@ -35,6 +35,7 @@ type typeDecl struct {
 	source    string
 	fields    []string // Go names of a record's fields
 	constants []string // of an enum's symbols
+	symbols   string   // the variable with an enum's symbols
 	unions    []*unionDecl
 	recursive bool
 	implement []*unionDecl // unions of the package it is a branch of
@@ -127,6 +128,7 @@ func (l *layout) details(d *typeDecl) {
 			l.findUnions(d, d.name+goName, f.Type)
 		}
 	case d.typ.Kind == schema.Enum:
+		d.symbols = d.pkg.scope.Take(goname.Unexported(d.name) + "Symbols")
 		for _, s := range d.typ.Symbols {
 			d.constants = append(d.constants, d.pkg.scope.Take(d.name+goname.Exported(s), d.name+"_"+s))
 		}
@@ -151,11 +153,25 @@ func (l *layout) findUnions(d *typeDecl, name string, t *schema.Type) {
 			}
 			return
 		}
-		u := &unionDecl{pkg: d.pkg, name: d.pkg.scope.Take(name), typ: t}
+		u := &unionDecl{pkg: d.pkg, name: takeUnion(d.pkg.scope, name), typ: t}
 		l.unions[t] = u
 		d.unions = append(d.unions, u)
 		for _, b := range t.Branches {
 			u.branches = append(u.branches, l.branch(d, u, b))
+		}
+	}
+}
+
+// takeUnion returns a name that is free, and whose functions' names are.
+func takeUnion(s goname.Scope, name string) string {
+	functions := [...]string{"write", "read", "validate"}
+	for {
+		got := s.Take(name)
+		if !slices.ContainsFunc(functions[:], func(f string) bool { return s[f+got] }) {
+			for _, f := range functions {
+				s[f+got] = true
+			}
+			return got
 		}
 	}
 }

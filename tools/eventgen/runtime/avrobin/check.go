@@ -13,6 +13,9 @@ const Generation2 = 2
 // Null is the value of Avro's null.
 type Null struct{}
 
+// MarshalJSON is null.
+func (Null) MarshalJSON() ([]byte, error) { return []byte("null"), nil }
+
 // ErrUnset means that a value that must be there is missing.
 var ErrUnset = errors.New("is not set")
 

@@ -164,15 +164,23 @@ func (c *planner) readerUnion(w, r *schema.Type) (*step, error) {
 		return b.Kind == w.Kind && (!b.Kind.Named() || b.Name == w.Name)
 	}
 	alike := func(b *schema.Type) bool { return b.Kind == w.Kind }
+	var why error // of the branch that is most like the writer's type
 	for _, fits := range []func(*schema.Type) bool{exact, alike, func(*schema.Type) bool { return true }} {
 		for i, b := range r.Branches {
 			if !fits(b) {
 				continue
 			}
-			if s, err := c.resolve(w, b); err == nil {
+			s, err := c.resolve(w, b)
+			if err == nil {
 				return &step{op: opBranch, prefix: AppendLong(nil, int64(i)), steps: []part{{step: s}}}, nil
 			}
+			if why == nil && alike(b) {
+				why = err
+			}
 		}
+	}
+	if why != nil {
+		return nil, fmt.Errorf("%s fits no branch of the reader's union: %w", w.BranchName(), why)
 	}
 	return nil, fmt.Errorf("%s fits no branch of the reader's union", w.BranchName())
 }

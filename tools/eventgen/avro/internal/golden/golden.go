@@ -4,33 +4,51 @@
 package golden
 
 import (
+	"github.com/deferpay/deferpay/tools/eventgen/avro/internal/golden/avrotype"
+	"github.com/deferpay/deferpay/tools/eventgen/avro/internal/golden/defaults"
 	"github.com/deferpay/deferpay/tools/eventgen/avro/internal/golden/event"
 	"github.com/deferpay/deferpay/tools/eventgen/avro/internal/golden/hub"
+	"github.com/deferpay/deferpay/tools/eventgen/avro/internal/golden/left"
 	"github.com/deferpay/deferpay/tools/eventgen/avro/internal/golden/order"
 	"github.com/deferpay/deferpay/tools/eventgen/avro/internal/golden/other"
 	"github.com/deferpay/deferpay/tools/eventgen/avro/internal/golden/plain"
+	"github.com/deferpay/deferpay/tools/eventgen/avro/internal/golden/shapes"
+	"github.com/deferpay/deferpay/tools/eventgen/avro/internal/golden/yaml"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin"
 )
 
 // Values makes an empty value of each payload.
 var Values = map[string]func() avrobin.Value{
-	"other.Amount":       func() avrobin.Value { return new(other.Amount) },
-	"event.Bare":         func() avrobin.Value { return new(event.Bare) },
-	"other.Cash":         func() avrobin.Value { return new(other.Cash) },
-	"plain.ColorPayload": func() avrobin.Value { return new(plain.ColorPayload) },
-	"plain.Containers":   func() avrobin.Value { return new(plain.Containers) },
-	"hub.Hub":            func() avrobin.Value { return new(hub.Hub) },
-	"plain.Logical":      func() avrobin.Value { return new(plain.Logical) },
-	"plain.Names":        func() avrobin.Value { return new(plain.Names) },
-	"order.Order":        func() avrobin.Value { return new(order.Order) },
-	"order.Payment":      func() avrobin.Value { return new(order.Payment) },
-	"plain.Primitives":   func() avrobin.Value { return new(plain.Primitives) },
-	"plain.Tree":         func() avrobin.Value { return new(plain.Tree) },
-	"plain.Unions":       func() avrobin.Value { return new(plain.Unions) },
-	"plain.AnyPayment":   func() avrobin.Value { return new(plain.AnyPayment) },
-	"plain.ColorChange":  func() avrobin.Value { return new(plain.ColorChange) },
-	"plain.Forest":       func() avrobin.Value { return new(plain.Forest) },
-	"plain.LineBatch":    func() avrobin.Value { return new(plain.LineBatch) },
-	"event.MaybeText":    func() avrobin.Value { return new(event.MaybeText) },
-	"event.Tick":         func() avrobin.Value { return new(event.Tick) },
+	"other.Amount":        func() avrobin.Value { return new(other.Amount) },
+	"event.Bare":          func() avrobin.Value { return new(event.Bare) },
+	"other.Cash":          func() avrobin.Value { return new(other.Cash) },
+	"plain.ColorPayload":  func() avrobin.Value { return new(plain.ColorPayload) },
+	"plain.Containers":    func() avrobin.Value { return new(plain.Containers) },
+	"defaults.Defaults":   func() avrobin.Value { return new(defaults.Defaults) },
+	"hub.Hub":             func() avrobin.Value { return new(hub.Hub) },
+	"avrotype.Func":       func() avrobin.Value { return new(avrotype.Func) },
+	"left.Node":           func() avrobin.Value { return new(left.Node) },
+	"plain.Logical":       func() avrobin.Value { return new(plain.Logical) },
+	"plain.Names":         func() avrobin.Value { return new(plain.Names) },
+	"order.Order":         func() avrobin.Value { return new(order.Order) },
+	"order.Payment":       func() avrobin.Value { return new(order.Payment) },
+	"plain.Primitives":    func() avrobin.Value { return new(plain.Primitives) },
+	"shapes.Shapes":       func() avrobin.Value { return new(shapes.Shapes) },
+	"plain.Tree":          func() avrobin.Value { return new(plain.Tree) },
+	"plain.Unions":        func() avrobin.Value { return new(plain.Unions) },
+	"yaml.FromYAML":       func() avrobin.Value { return new(yaml.FromYAML) },
+	"plain.AnyPayment":    func() avrobin.Value { return new(plain.AnyPayment) },
+	"event.Blob":          func() avrobin.Value { return new(event.Blob) },
+	"plain.ColorChange":   func() avrobin.Value { return new(plain.ColorChange) },
+	"plain.DigestPayload": func() avrobin.Value { return new(plain.DigestPayload) },
+	"event.Flag":          func() avrobin.Value { return new(event.Flag) },
+	"plain.Forest":        func() avrobin.Value { return new(plain.Forest) },
+	"plain.Interval":      func() avrobin.Value { return new(plain.Interval) },
+	"plain.Level":         func() avrobin.Value { return new(plain.Level) },
+	"plain.LineBatch":     func() avrobin.Value { return new(plain.LineBatch) },
+	"event.MaybeText":     func() avrobin.Value { return new(event.MaybeText) },
+	"event.Nothing":       func() avrobin.Value { return new(event.Nothing) },
+	"event.Price":         func() avrobin.Value { return new(event.Price) },
+	"event.Scalar":        func() avrobin.Value { return new(event.Scalar) },
+	"event.Tick":          func() avrobin.Value { return new(event.Tick) },
 }

@@ -29,11 +29,7 @@ func (t *Type) appendCanonical(dst []byte, seen map[string]bool) []byte {
 	}
 	seen[t.Name] = true
 	dst = appendQuoted(append(dst, `{"name":`...), t.Name)
-	kind := t.Kind.String()
-	if t.Error {
-		kind = "error"
-	}
-	dst = appendQuoted(append(dst, `,"type":`...), kind)
+	dst = appendQuoted(append(dst, `,"type":`...), t.Kind.String()) // an error is a record here, as in Java
 	switch t.Kind {
 	case Record:
 		dst = append(dst, `,"fields":[`...)

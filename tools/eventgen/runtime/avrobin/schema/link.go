@@ -69,11 +69,15 @@ func (l *Loader) unknown(r ref, name string) {
 	l.fault(r.node, hint, "unknown type %q", name)
 }
 
-// compare refuses a second definition of a name that differs from the first.
+// compare refuses a second definition of a name that differs from the first. Files that say the same of a name they share are
+// common, and mean no harm; the same file saying it twice is read, but other readers of Avro refuse it.
 func (l *Loader) compare() {
-	for _, t := range l.copies {
-		first := l.named[t.Name]
+	for _, c := range l.copies {
+		t, first := c.Type, l.named[c.Name]
 		if string(first.Canonical()) == string(t.Canonical()) && string(logicals(nil, first, map[*Type]bool{})) == string(logicals(nil, t, map[*Type]bool{})) {
+			if c.sameFile {
+				l.warn(t.Node, "define it once and name it after that", "type %s is defined twice in one schema", t.Name)
+			}
 			continue
 		}
 		l.fault(t.Node, "define it once and name it elsewhere, or give one of them another name or namespace", "type %s is defined a second time, differently", t.Name)

@@ -30,7 +30,8 @@ type Loader struct {
 	Nearest func(got string, names []string) (string, bool)
 
 	named  map[string]*Type
-	copies []*Type // definitions of a name that was defined already, to be compared
+	origin map[*Type]int  // how many roots there were when it was read
+	copies []redefinition // to be compared with the definition
 	roots  []**Type
 	refs   []ref
 	faults []Fault
@@ -41,6 +42,12 @@ type ref struct {
 	at        **Type
 	namespace string // of the use, for a name without dots
 	node      *Node
+}
+
+// redefinition is a definition of a name that was defined already.
+type redefinition struct {
+	*Type
+	sameFile bool
 }
 
 // Parse reads one self-contained schema leniently, as a reader of somebody's messages must.
@@ -173,6 +180,8 @@ func (l *Loader) object(at **Type, n *Node, namespace string) {
 		}
 		*at = t
 		t.Extra = extra(n, "type", item, "default", "doc")
+		l.noDefault(t, n)
+		l.noLogical(t, n)
 		if v := n.Get(item); v != nil {
 			l.read(&t.Items, v, namespace)
 		} else {
@@ -195,7 +204,26 @@ func (l *Loader) attributes(t *Type, n, tn *Node) {
 		return
 	}
 	t.Extra = append(t.Extra, extra(n, "type", "logicalType", "precision", "scale", "name", "namespace", "doc", "default")...)
+	l.noDefault(t, n)
 	l.logical(t, n)
+}
+
+// noDefault tells a default that was put into a type, where only an enum has one.
+func (l *Loader) noDefault(t *Type, n *Node) {
+	if d := n.Get("default"); d != nil {
+		l.warn(d, `put it into the field, beside "type"`, "a default inside %s has no effect", withArticle(t.Kind))
+	}
+}
+
+// noLogical tells a logical type on a kind that has none. What is not one of the specification's stays an attribute.
+func (l *Loader) noLogical(t *Type, n *Node) {
+	ln := n.Get("logicalType")
+	name, _ := ln.text()
+	if kinds, known := bases[Logical(name)]; known {
+		l.lint(ln, "it annotates "+kindList(kinds), "logical type %s on %s", name, withArticle(t.Kind))
+	} else if ln != nil {
+		l.warn(ln, "the logical types are "+strings.Join(logicalNames(), ", "), "logical type %s is not known; the value is read as %s", ln.JSON(nil), withArticle(t.Kind))
+	}
 }
 
 func extra(n *Node, known ...string) []Pair {
@@ -247,14 +275,15 @@ func (l *Loader) define(at **Type, t *Type, n *Node, namespace string) bool {
 	t.Aliases = l.aliases(n, Namespace(t.Name))
 	*at = t
 	if l.named == nil {
-		l.named = map[string]*Type{}
+		l.named, l.origin = map[string]*Type{}, map[*Type]int{}
 	}
 	if first, dup := l.named[t.Name]; dup {
-		l.copies = append(l.copies, t)
+		l.copies = append(l.copies, redefinition{t, l.origin[first] == len(l.roots)})
 		*at = first
 		return true // read for the comparison
 	}
 	l.named[t.Name] = t
+	l.origin[t] = len(l.roots)
 	return true
 }
 
@@ -275,14 +304,25 @@ func (l *Loader) aliases(n *Node, namespace string) []string {
 		l.lint(list, `write ["name", ...]`, "aliases are %s, not a list", list.Kind)
 		return nil
 	}
+	own, _ := n.Get("name").text()
 	var out []string
 	for _, it := range list.Items {
-		name, ok := it.text()
+		alias, ok := it.text()
 		if !ok {
 			l.lint(it, "", "an alias is %s, not a string", it.Kind)
 			continue
 		}
-		out = append(out, qualify(name, namespace))
+		for part := range strings.SplitSeq(strings.TrimPrefix(alias, "."), ".") {
+			l.checkName(it, "alias", part)
+		}
+		name := qualify(alias, namespace)
+		switch {
+		case slices.Contains(out, name):
+			l.warn(it, "take one of them away", "the alias %q is there twice", alias)
+		case name == qualify(own, namespace):
+			l.warn(it, "take it away", "the alias %q is the name itself", alias)
+		}
+		out = append(out, name)
 	}
 	return out
 }
@@ -323,6 +363,25 @@ func (l *Loader) record(at **Type, n *Node, namespace string, isError bool) {
 			}
 			seen[f.Name] = true
 			t.Fields = append(t.Fields, f)
+		}
+	}
+	l.fieldAliases(t, seen)
+	l.noLogical(t, n)
+}
+
+// fieldAliases refuses an alias that stands for two fields, or for one that is there.
+func (l *Loader) fieldAliases(t *Type, names map[string]bool) {
+	of := map[string]string{}
+	for _, f := range t.Fields {
+		for _, a := range slices.Compact(slices.Sorted(slices.Values(f.Aliases))) {
+			switch {
+			case a == f.Name: // told
+			case names[a]:
+				l.lint(f.Node.Get("aliases"), "an alias is a name that the field had before", "%q is an alias of field %s.%s and the name of another", a, t.Name, f.Name)
+			case of[a] != "":
+				l.lint(f.Node.Get("aliases"), "take one of them away", "%q is an alias of the fields %s and %s of %s", a, of[a], f.Name, t.Name)
+			}
+			of[a] = f.Name
 		}
 	}
 }
@@ -383,6 +442,10 @@ func (l *Loader) enum(at **Type, n *Node, namespace string) {
 		}
 		t.Symbols = append(t.Symbols, s)
 	}
+	if len(symbols.Items) == 0 {
+		l.lint(symbols, "name at least one symbol", "enum %s has no symbols, and so no values", t.Name)
+	}
+	l.noLogical(t, n)
 	if d := n.Get("default"); d != nil {
 		t.Default, _ = d.text()
 		if !slices.Contains(t.Symbols, t.Default) {
