@@ -115,7 +115,7 @@ type publisher struct {
 	closed bool
 }
 
-var errClosed = errors.New("publisher closed")
+var errClosed = errors.New("closed")
 
 func (p *publisher) Publish(topic string, messages ...*message.Message) error {
 	if err := p.connect(); err != nil {
@@ -180,7 +180,8 @@ type subscriber struct {
 	closing chan struct{}
 	closeIn time.Duration
 	once    sync.Once
-	joining sync.RWMutex // read: subscribing; write: closing. watermill-kafka's own must not be closed while it subscribes
+	joining sync.RWMutex // read: while subscribing, as watermill-kafka's own must not be closed meanwhile
+	closed  bool         // nobody subscribes any more
 }
 
 const (
@@ -200,10 +201,8 @@ func (s *subscriber) Subscribe(ctx context.Context, topic string) (<-chan *messa
 				s.forward(in, out)
 				return
 			}
-			select {
-			case <-s.closing:
+			if errors.Is(err, errClosed) {
 				return
-			default:
 			}
 			s.logger.Warn("not subscribed yet, trying again", "topic", topic, "error", err.Error(), "in", pause.String())
 			select {
@@ -221,6 +220,9 @@ func (s *subscriber) Subscribe(ctx context.Context, topic string) (<-chan *messa
 func (s *subscriber) join(ctx context.Context, topic string) (<-chan *message.Message, error) {
 	s.joining.RLock()
 	defer s.joining.RUnlock()
+	if s.closed {
+		return nil, errClosed
+	}
 	return s.inner.Subscribe(ctx, topic)
 }
 
@@ -253,7 +255,8 @@ func (s *subscriber) Close() error {
 	left := make(chan error, 1)
 	go func() {
 		s.joining.Lock()
-		defer s.joining.Unlock()
+		s.closed = true
+		s.joining.Unlock()
 		left <- s.inner.Close()
 	}()
 	select {
