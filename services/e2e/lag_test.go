@@ -16,14 +16,8 @@ func TestPublicationKeepsUp(t *testing.T) {
 	if *full {
 		long = 10 * time.Second
 	}
-	s := start(t, "billing.events.v1")
-	var refs []string
-	for n := range contracts {
-		refs = append(refs, s.subscribe(fmt.Sprint("lag-", n), 1_000_000_000))
-	}
-	for n := range contracts {
-		s.known(fmt.Sprint("lag-", n))
-	}
+	s := start(t, setup{topics: []string{"billing.events.v1"}})
+	all := s.contracts("lag", repeat(1_000_000_000, contracts)...)
 	mark := s.topics.Mark()
 	var bought atomic.Int64
 	var buying sync.WaitGroup
@@ -31,10 +25,9 @@ func TestPublicationKeepsUp(t *testing.T) {
 	for c := range callers {
 		buying.Go(func() {
 			for n := 0; time.Now().Before(end); n++ {
-				p := &purchase{key: fmt.Sprint("lag-", c, "-", n), contract: refs[c%contracts], amount: 1}
-				a, err := s.send(s.Billing[c%len(s.Billing)], "POST", "/billing/v1/operations", p.key, "", p.body())
-				if err != nil || a.status != 201 {
-					t.Errorf("%s: %d %v %s", p.key, a.status, err, a.body)
+				p := &purchase{key: fmt.Sprint("lag-", c, "-", n), contract: all[c%contracts], amount: 1}
+				if !s.attempt(s.Billing[c%len(s.Billing)], p, patience) {
+					t.Errorf("%s was not decided", p.key)
 					return
 				}
 				bought.Add(1)

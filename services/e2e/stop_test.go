@@ -8,9 +8,8 @@ import (
 
 // Asked to stop, every process answers what is under way, leaves its groups and ends by itself.
 func TestStopsByItself(t *testing.T) {
-	s := start(t)
-	s.subscribe("stop", 5000)
-	s.known("stop")
+	s := start(t, setup{})
+	s.contracts("stop", 5000)
 	for _, b := range s.Billing {
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		began := time.Now()

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -36,6 +37,13 @@ type Options struct {
 	// they need must have been fetched: artifacts.Cache.Missing tells. KafkaBrokers is how many; 0 is one.
 	Engine       string
 	KafkaBrokers int
+	// Front, when not nil, is asked before the start for an address that leads to the one a broker or the registry will listen on. It is
+	// what everybody is told.
+	Front func(addr string) (string, error)
+	// KafkaData is where Apache Kafka keeps its data; a folder in Dir without it.
+	KafkaData string
+	// KafkaSettings are added to the server.properties of Apache Kafka, and win.
+	KafkaSettings map[string]string
 	// Billing is how many instances; 0 is two.
 	Billing int
 	// LogLevel of the services; "info" without it.
@@ -170,14 +178,33 @@ func (c *Cluster) startKafka(ctx context.Context, o Options, logs string) error 
 	if err != nil {
 		return err
 	}
-	c.Brokers, c.Registry = []string{ports[0]}, "http://"+ports[1]
+	told, err := o.front(ports)
+	if err != nil {
+		return err
+	}
+	c.Brokers, c.Registry = told[:1], "http://"+told[1]
 	c.Kafka = process.New(process.Spec{
 		Name: "devkafka", Path: filepath.Join(o.Bin, "devkafka"), LogDir: logs,
-		Args:  []string{"-broker", ports[0], "-registry", ports[1], "-data", filepath.Join(o.Dir, "kafka")},
+		Args:  []string{"-broker", ports[0], "-advertise", told[0], "-registry", ports[1], "-data", filepath.Join(o.Dir, "kafka")},
 		Ready: process.HTTPReady(c.Registry + "/subjects"),
 	})
 	c.Nodes = []*process.Process{c.Kafka}
 	return StartReady(ctx, c.Kafka)
+}
+
+// front gives the addresses that everybody is told.
+func (o *Options) front(addrs []string) ([]string, error) {
+	if o.Front == nil {
+		return addrs, nil
+	}
+	told := make([]string, len(addrs))
+	for i, addr := range addrs {
+		var err error
+		if told[i], err = o.Front(addr); err != nil {
+			return nil, err
+		}
+	}
+	return told, nil
 }
 
 // startEngines starts Apache Kafka and, unless one is there already, Apicurio Registry.
@@ -186,34 +213,60 @@ func (c *Cluster) startEngines(ctx context.Context, o Options, _ string) error {
 	if err != nil {
 		return err
 	}
-	dir := filepath.Join(o.Dir, "kafka")
-	c.brokers, err = engine.StartBrokers(ctx, engine.BrokersOptions{Cache: cache, Dir: dir, Count: o.KafkaBrokers, Heap: "256m"})
+	dir := o.KafkaData
+	if dir == "" {
+		dir = filepath.Join(o.Dir, "kafka")
+	}
+	addrs, err := process.FreePorts(max(o.KafkaBrokers, 1))
+	if err != nil {
+		return err
+	}
+	told, err := o.front(addrs)
+	if err != nil {
+		return err
+	}
+	c.brokers, err = engine.StartBrokers(ctx, engine.BrokersOptions{Cache: cache, Dir: dir, Count: o.KafkaBrokers, Heap: "256m",
+		Addrs: addrs, Advertised: told, Settings: o.KafkaSettings})
 	if err != nil {
 		return err
 	}
 	c.Brokers, c.Nodes, c.Kafka = c.brokers.Addrs, c.brokers.Nodes, c.brokers.Nodes[0]
 	if c.Registry != "" {
-		return nil
+		c.Registry, err = o.frontURL(c.Registry)
+		return err
 	}
 	c.registry, err = engine.StartRegistry(ctx, engine.RegistryOptions{Cache: cache, Dir: filepath.Join(o.Dir, "registry"), Brokers: c.Brokers})
 	if err != nil {
 		return err
 	}
-	c.Registry = c.registry.URL
-	return nil
+	c.Registry, err = o.frontURL(c.registry.URL)
+	return err
+}
+
+func (o *Options) frontURL(to string) (string, error) {
+	u, err := url.Parse(to)
+	if err != nil {
+		return "", err
+	}
+	told, err := o.front([]string{u.Host})
+	if err != nil {
+		return "", err
+	}
+	u.Host = told[0]
+	return u.String(), nil
 }
 
 func (c *Cluster) service(o Options, logs, command, name, addr string) *Service {
-	url := "http://" + addr
+	base := "http://" + addr
 	args := []string{"-http", addr, "-brokers", strings.Join(c.Brokers, ","), "-registry", c.Registry,
 		"-insecure-dev", "-clock-offset-file", c.clock, "-writer", name, "-log-level", o.LogLevel}
 	if command == "billing" {
 		args = append(args, "-run-after", "0") // months are billed when the story says so
 	}
-	return &Service{URL: url, Process: process.New(process.Spec{
+	return &Service{URL: base, Process: process.New(process.Spec{
 		Name: name, Path: filepath.Join(o.Bin, command), LogDir: logs,
 		Args:  args,
-		Ready: process.HTTPReady(url + "/readyz"),
+		Ready: process.HTTPReady(base + "/readyz"),
 	})}
 }
 

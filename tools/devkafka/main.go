@@ -47,6 +47,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	cfg := embedded.Config{}
 	var level slog.Level
 	flags.StringVar(&cfg.Broker, "broker", "127.0.0.1:9092", "`address` of the broker; port 0 picks a free one")
+	flags.StringVar(&cfg.Advertise, "advertise", "", "`address` that clients are told instead of the broker's, when something stands before it")
 	flags.StringVar(&cfg.Registry, "registry", "127.0.0.1:8085", "`address` of the schema registry; port 0 picks a free one")
 	flags.StringVar(&cfg.DataDir, "data", "", "`folder` to keep topics and schemas in; memory without it")
 	flags.BoolVar(&cfg.Sync, "sync", false, "fsync every batch, so that what is acknowledged survives the machine and not only this process")

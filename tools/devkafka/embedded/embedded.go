@@ -19,11 +19,12 @@ import (
 
 // Config says where to listen and where to keep the data. Port 0 picks a free one.
 type Config struct {
-	Broker   string // host:port; the host must be a loopback name or address
-	Registry string // host:port
-	DataDir  string // memory when empty
-	Sync     bool   // fsync every batch: what is acknowledged survives the machine, not only the process
-	Logger   *slog.Logger
+	Broker    string // host:port; the host must be a loopback name or address
+	Advertise string // host:port that clients are told instead; it must lead to Broker
+	Registry  string // host:port
+	DataDir   string // memory when empty
+	Sync      bool   // fsync every batch: what is acknowledged survives the machine, not only the process
+	Logger    *slog.Logger
 }
 
 // Kafka is a running broker with its registry.
@@ -55,7 +56,11 @@ func Start(ctx context.Context, cfg Config) (*Kafka, error) {
 			if err != nil {
 				return nil, err
 			}
-			return net.Listen(network, net.JoinHostPort(host, p))
+			l, err := net.Listen(network, net.JoinHostPort(host, p))
+			if err != nil || cfg.Advertise == "" {
+				return l, err
+			}
+			return advertised{l, cfg.Advertise}, nil
 		}),
 	}
 	if cfg.DataDir != "" {
@@ -75,6 +80,19 @@ func Start(ctx context.Context, cfg Config) (*Kafka, error) {
 	}
 	return k, nil
 }
+
+// advertised is a listener that says another address than its own: the broker tells clients what its listener says.
+type advertised struct {
+	net.Listener
+	addr string
+}
+
+func (a advertised) Addr() net.Addr { return address(a.addr) }
+
+type address string
+
+func (address) Network() string  { return "tcp" }
+func (a address) String() string { return string(a) }
 
 func (k *Kafka) startRegistry(ctx context.Context, cfg Config) error {
 	listener, err := net.Listen("tcp", cfg.Registry)

@@ -35,6 +35,8 @@ type BrokersOptions struct {
 	Count int
 	// Addrs are where the brokers listen, one each; free ports without them.
 	Addrs []string
+	// Advertised are what clients are told instead, one each, when something stands before the brokers that leads to them.
+	Advertised []string
 	// Heap is the most that each JVM may use for objects, as 384m.
 	Heap string
 	// LogLevel of Kafka: trace, debug, info, warn (without it), error, off.
@@ -49,7 +51,7 @@ type BrokersOptions struct {
 
 // Brokers is a cluster that was started.
 type Brokers struct {
-	Addrs []string
+	Addrs []string           // that clients are told
 	Nodes []*process.Process // each may be killed, frozen and started again by itself
 }
 
@@ -78,7 +80,7 @@ func StartBrokers(ctx context.Context, o BrokersOptions) (*Brokers, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Brokers{Addrs: o.Addrs}
+	b := &Brokers{Addrs: o.Advertised}
 	for _, n := range nodes {
 		b.Nodes = append(b.Nodes, process.New(process.Spec{
 			Name: n.name, Path: java, LogDir: o.logs(), Tee: o.Tee, StopStatus: terminated,
@@ -192,8 +194,11 @@ func (o *BrokersOptions) complete() error {
 	if len(o.Addrs) == 0 {
 		o.Addrs = ports[:o.Count]
 	}
-	if len(o.Addrs) != o.Count {
-		return fmt.Errorf("%d addresses for %d brokers", len(o.Addrs), o.Count)
+	if len(o.Advertised) == 0 {
+		o.Advertised = o.Addrs
+	}
+	if len(o.Addrs) != o.Count || len(o.Advertised) != o.Count {
+		return fmt.Errorf("%d addresses, of which %d are advertised, for %d brokers", len(o.Addrs), len(o.Advertised), o.Count)
 	}
 	for _, addr := range o.Addrs {
 		if err := free(addr); err != nil {

@@ -38,6 +38,7 @@ func (o *BrokersOptions) nodes() ([]node, error) {
 			return nil, err
 		}
 		settings := o.settings(i+1, o.Addrs[i], o.controllers[i], strings.Join(voters, ","), n.data)
+		settings["advertised.listeners"] = "CLIENT://" + o.Advertised[i]
 		maps.Copy(settings, o.Settings)
 		if err := os.WriteFile(n.file, properties(settings), 0o644); err != nil {
 			return nil, err
@@ -61,7 +62,6 @@ func (o *BrokersOptions) settings(id int, addr, controller, voters, data string)
 		"controller.listener.names":      "CONTROLLER",
 		"inter.broker.listener.name":     "CLIENT",
 		"listeners":                      "CLIENT://" + addr + ",CONTROLLER://" + controller,
-		"advertised.listeners":           "CLIENT://" + addr,
 		"listener.security.protocol.map": "CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT",
 		"log.dirs":                       data,
 

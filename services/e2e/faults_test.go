@@ -1,0 +1,315 @@
+package e2e
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/deferpay/deferpay/tools/cluster"
+	"github.com/deferpay/deferpay/tools/process"
+)
+
+// fault strikes while purchases are under way, and is over when it returns. What it chooses comes from chances of its own.
+type fault struct {
+	name   string
+	target string // two faults of one run have different targets
+	strike func(*run, *rand.Rand)
+}
+
+var (
+	billingKilled = fault{"an instance killed", "billing", func(r *run, c *rand.Rand) { r.kill(r.victim(c).Process, c, 500*time.Millisecond) }}
+	billingFrozen = fault{"an instance frozen", "billing", func(r *run, c *rand.Rand) { r.freeze(r.victim(c).Process, c, 3*time.Second) }}
+	brokerKilled  = fault{"the broker killed", "broker", func(r *run, c *rand.Rand) { r.kill(r.node(c), c, time.Second) }}
+	brokerFrozen  = fault{"the broker frozen", "broker", func(r *run, c *rand.Rand) { r.freeze(r.node(c), c, 4*time.Second) }}
+	longFrozen    = fault{"one broker frozen", "broker", func(r *run, c *rand.Rand) { r.freeze(r.node(c), c, 15*time.Second) }} // longer than a cluster waits for one
+	oneKilled     = fault{"one broker killed", "broker", brokerKilled.strike}
+	oneOfEach     = fault{"one broker killed and one frozen", "broker", (*run).killAndFreeze}
+	cuts          = fault{"connections cut", "network", (*run).cut}
+	suspended     = fault{"a contract suspended", "contract", (*run).suspend}
+)
+
+// scenarios are the systems that faults strike. The first fault of each run comes in turn, so that all of them are met.
+var scenarios = []struct {
+	name         string
+	setup        setup
+	faults       []fault
+	short, whole int // runs
+}{
+	{"two instances", setup{billing: 2, proxies: true}, []fault{brokerKilled, billingKilled, cuts, suspended, brokerFrozen, billingFrozen}, 4, 20},
+	{"three instances", setup{billing: 3, proxies: true}, []fault{billingKilled, suspended, brokerKilled, billingFrozen, cuts, brokerFrozen}, 3, 20},
+	{"three brokers", setup{billing: 2, brokers: 3, proxies: true}, []fault{oneOfEach, longFrozen, oneKilled, cuts, suspended}, 2, 10},
+}
+
+// Purchases are under way on all instances, each sent again with its key to any instance until it is decided, while one or two faults strike at
+// moments that the seed chooses. Judged by the log, by what the instances show, and by linearizability. Nobody helps the system to recover.
+func TestFaults(t *testing.T) {
+	var sum totals
+	for at, sc := range scenarios {
+		t.Run(sc.name, func(t *testing.T) {
+			if sc.setup.brokers > 1 && engines.Engine != cluster.EngineKafka {
+				t.Skip("the embedded broker is one process: BROKER=kafka runs this")
+			}
+			runs := sc.short
+			if *full {
+				runs = sc.whole
+			}
+			s := start(t, sc.setup)
+			contracts := s.contracts(fmt.Sprintf("f%d", at), ceilings(runs*perRun)...)
+			for n := range runs {
+				r := newRun(s, fmt.Sprintf("f%d-%d", at, n), contracts[n*perRun:(n+1)*perRun], sc.faults, n)
+				r.play()
+				if t.Failed() {
+					return
+				}
+				t.Logf("run %d of %d: %s", n+1, runs, r.report())
+				sum.add(r)
+			}
+			s.settled()
+		})
+	}
+	t.Log(sum.report())
+}
+
+const (
+	perRun  = 6  // contracts
+	clients = 32 // each buys one thing after the other
+	atLeast = 12 // purchases of each client
+	atMost  = 200
+)
+
+// ceilings are of different heights: some are reached soon, some hardly.
+func ceilings(n int) []int64 {
+	all := make([]int64, n)
+	for i := range all {
+		all[i] = 5_000 << (i % perRun)
+	}
+	return all
+}
+
+// run is one run of faults.
+type run struct {
+	*system
+	name      string
+	contracts []*contract
+	faults    []fault
+	random    *rand.Rand
+
+	mu          sync.Mutex
+	all         []*purchase
+	suspensions []suspension
+
+	duration, recovery time.Duration
+	verdict            *judgement
+	before, after      counts
+}
+
+// newRun chooses the faults of a run: one in turn, and in every other run a second one, of another target, at the same time.
+func newRun(s *system, name string, contracts []*contract, faults []fault, n int) *run {
+	r := &run{system: s, name: name, contracts: contracts, random: rand.New(rand.NewPCG(*seed, uint64(n)+1)), faults: []fault{faults[n%len(faults)]}}
+	if second := faults[r.random.IntN(len(faults))]; n%2 == 1 && second.target != r.faults[0].target {
+		r.faults = append(r.faults, second)
+	}
+	return r
+}
+
+func (r *run) play() {
+	mark, began := r.topics.Mark(), time.Now()
+	r.before = r.counts()
+	var over atomic.Bool
+	var buying sync.WaitGroup
+	for c := range clients {
+		random := rand.New(rand.NewPCG(r.random.Uint64(), uint64(c)))
+		buying.Go(func() { r.client(c, random, &over) })
+	}
+	var striking sync.WaitGroup
+	for n, f := range r.faults {
+		chances := rand.New(rand.NewPCG(r.random.Uint64(), uint64(n)))
+		striking.Go(func() {
+			pause(chances, 800*time.Millisecond)
+			f.strike(r, chances)
+		})
+	}
+	striking.Wait()
+	mended := time.Now()
+	r.probe()
+	r.recovery = time.Since(mended)
+	over.Store(true)
+	buying.Wait()
+	r.after = r.counts()
+	r.everywhere(r.all)
+	r.verdict = r.verify(mark, r.contracts, r.all, r.suspensions)
+	r.duration = time.Since(began)
+}
+
+// client buys one thing after the other, each until it is decided, from instances that it chooses anew for each try, and gives up on an answer
+// sooner or later.
+func (r *run) client(c int, random *rand.Rand, over *atomic.Bool) {
+	limits := []time.Duration{200 * time.Millisecond, time.Second, 5 * time.Second, 15 * time.Second}
+	for n := 0; n < atMost && (n < atLeast || !over.Load()) && !r.t.Failed(); n++ {
+		p := r.purchase(fmt.Sprintf("%s-%d-%d", r.name, c, n), r.contracts[random.IntN(len(r.contracts))], 50+random.Int64N(200))
+		r.insist(p, func() (*cluster.Service, time.Duration) {
+			return r.Billing[random.IntN(len(r.Billing))], limits[random.IntN(len(limits))]
+		})
+		pause(random, 60*time.Millisecond)
+	}
+}
+
+func (r *run) purchase(key string, c *contract, amount int64) *purchase {
+	p := &purchase{key: key, contract: c, amount: amount}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.all = append(r.all, p)
+	return p
+}
+
+// probe buys something on every instance: it has recovered when that is decided.
+func (r *run) probe() {
+	var asking sync.WaitGroup
+	for n, b := range r.Billing {
+		p := r.purchase(fmt.Sprintf("%s-probe-%d", r.name, n), r.contracts[n], 1)
+		asking.Go(func() { r.insist(p, func() (*cluster.Service, time.Duration) { return b, time.Second }) })
+	}
+	asking.Wait()
+}
+
+// pause lets a moment pass that the chances choose; nothing waits for it.
+func pause(chances *rand.Rand, most time.Duration) {
+	time.Sleep(time.Duration(chances.Int64N(int64(most))))
+}
+
+func (r *run) victim(chances *rand.Rand) *cluster.Service {
+	return r.Billing[chances.IntN(len(r.Billing))]
+}
+
+func (r *run) node(chances *rand.Rand) *process.Process {
+	return r.Nodes[chances.IntN(len(r.Nodes))]
+}
+
+func (r *run) kill(p *process.Process, chances *rand.Rand, away time.Duration) {
+	if err := p.Kill(); err != nil {
+		r.t.Error(err)
+	}
+	pause(chances, away)
+	r.restart(p)
+}
+
+func (r *run) freeze(p *process.Process, chances *rand.Rand, most time.Duration) {
+	r.signal(p, syscall.SIGSTOP)
+	pause(chances, most)
+	r.signal(p, syscall.SIGCONT)
+}
+
+func (r *run) signal(p *process.Process, s syscall.Signal) {
+	if err := p.Signal(s); err != nil {
+		r.t.Error(err)
+	}
+}
+
+// killAndFreeze leaves one broker of three: nothing can be acknowledged until another one is back.
+func (r *run) killAndFreeze(chances *rand.Rand) {
+	order := chances.Perm(len(r.Nodes))
+	killed, frozen := r.Nodes[order[0]], r.Nodes[order[1]]
+	if err := killed.Kill(); err != nil {
+		r.t.Error(err)
+	}
+	pause(chances, time.Second)
+	r.freeze(frozen, chances, 8*time.Second)
+	r.restart(killed)
+}
+
+// cut cuts all connections to the brokers several times, and now and then lets nobody through for a while.
+func (r *run) cut(chances *rand.Rand) {
+	for range 3 + chances.IntN(8) {
+		if chances.IntN(3) > 0 {
+			for _, p := range r.proxies {
+				p.cut()
+			}
+		} else {
+			for _, p := range r.proxies {
+				p.leave()
+			}
+			pause(chances, 400*time.Millisecond)
+			for _, p := range r.proxies {
+				p.back()
+			}
+		}
+		pause(chances, 400*time.Millisecond)
+	}
+}
+
+// suspend has contract suspend a contract, and waits until every instance of billing knows.
+func (r *run) suspend(chances *rand.Rand) {
+	c := r.contracts[chances.IntN(len(r.contracts))]
+	path := "/refcontract/v1/contracts/" + c.ref
+	s := suspension{contract: c, asked: r.since()}
+	r.until("suspend "+c.ref, func() error {
+		a, err := r.send(r.Contract, "GET", path, "", "", nil)
+		if err == nil && a.status == 200 {
+			a, err = r.send(r.Contract, "PATCH", path, "suspend-"+c.ref, a.header.Get("ETag"), map[string]any{"action": "SUSPEND", "reason": "a dispute"})
+		}
+		if err == nil && a.status != 200 && a.text("code") != "transition-forbidden" {
+			err = fmt.Errorf("%d %s", a.status, a.body)
+		}
+		return err
+	})
+	for _, b := range r.Billing {
+		r.shows(b, c, "SUSPENDED")
+	}
+	s.seen = r.since()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.suspensions = append(r.suspensions, s)
+}
+
+// counts are of the traffic so far.
+type counts struct{ sent, decided, unknown, notReady int64 }
+
+func (s *system) counts() counts {
+	return counts{s.traffic.sent.Load(), s.traffic.decided.Load(), s.traffic.unknown.Load(), s.traffic.notReady.Load()}
+}
+
+func (c counts) less(b counts) counts {
+	return counts{c.sent - b.sent, c.decided - b.decided, c.unknown - b.unknown, c.notReady - b.notReady}
+}
+
+func (r *run) report() string {
+	c := r.after.less(r.before)
+	var names []string
+	for _, f := range r.faults {
+		names = append(names, f.name)
+	}
+	return fmt.Sprintf("%s: %d purchases, %d requests, %d unknown, %d not ready, %.2f void a record applied, recovered in %.1f s, %.1f s in all",
+		strings.Join(names, " and "), len(r.all), c.sent, c.unknown, c.notReady, ratio(r.verdict), r.recovery.Seconds(), r.duration.Seconds())
+}
+
+func ratio(j *judgement) float64 { return float64(j.void) / float64(max(1, j.applied)) }
+
+// totals are of all runs.
+type totals struct {
+	runs, purchases, applied, void int
+	counts
+	recoveries []time.Duration
+	duration   time.Duration
+}
+
+func (t *totals) add(r *run) {
+	c := r.after.less(r.before)
+	t.runs, t.purchases, t.applied, t.void = t.runs+1, t.purchases+len(r.all), t.applied+r.verdict.applied, t.void+r.verdict.void
+	t.sent, t.decided, t.unknown, t.notReady = t.sent+c.sent, t.decided+c.decided, t.unknown+c.unknown, t.notReady+c.notReady
+	t.recoveries, t.duration = append(t.recoveries, r.recovery), t.duration+r.duration
+}
+
+func (t *totals) report() string {
+	if t.runs == 0 {
+		return "no runs"
+	}
+	slices.Sort(t.recoveries)
+	return fmt.Sprintf("%d runs without a violation: %d purchases decided, of %d requests %d left unknown and %d answered not ready; %.3f void a record applied; recovered in %.1f s (median), %.1f s (most); %.0f s in all",
+		t.runs, t.purchases, t.sent, t.unknown, t.notReady, float64(t.void)/float64(t.applied), t.recoveries[t.runs/2].Seconds(), t.recoveries[t.runs-1].Seconds(), t.duration.Seconds())
+}
