@@ -46,9 +46,9 @@ race: ## The same tests with the race detector, where a C compiler is there
 demo: ## Broker, registry, both services and the whole story, checked step by step; KEEP=1 leaves it running, BROKER=kafka plays it on make kafka and make registry
 	@CGO_ENABLED=0 go run ./tools/demo
 
-e2e: ## System tests on real processes with the embedded broker; BROKER=kafka on Apache Kafka and Apicurio Registry
+e2e: ## System tests on real processes with the embedded broker; BROKER=kafka on Apache Kafka and Apicurio Registry, SEED=n repeats the choices of a run
 	@echo "e2e: real processes, killed and restarted"
-	@go test -count=1 -timeout 20m -v ./services/e2e -e2e.full
+	@go test -count=1 -timeout 60m -v ./services/e2e -e2e.full $(if $(SEED),-e2e.seed $(SEED))
 
 contract-test: ## Both services against their own OpenAPI and AsyncAPI documents, with what was exercised
 	@echo "contract-test: every answer and record of the demo's story against the contracts"

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -13,8 +15,12 @@ import (
 // newClient connects to the one partition of a log. It reads from its start, and
 // never from elsewhere than where it is: a log that does not go on there has lost
 // records. It produces idempotently, acknowledged by all, without waiting.
+//
+// What the client waits by default, five seconds between two looks for the leader and up to as many between two tries,
+// is how long a broker that is back would go unnoticed.
 func newClient(topic string, options []kgo.Opt) (*kgo.Client, error) {
-	return kgo.NewClient(append(append([]kgo.Opt{}, options...),
+	prompt := []kgo.Opt{kgo.MetadataMinAge(250 * time.Millisecond), kgo.RetryBackoffFn(backoff)}
+	return kgo.NewClient(append(append(prompt, options...),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {0: kgo.NewOffset().At(0)}}),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 		kgo.KeepControlRecords(), // so that offsets have no gaps
@@ -24,6 +30,12 @@ func newClient(topic string, options []kgo.Opt) (*kgo.Client, error) {
 		kgo.ProducerBatchCompression(kgo.NoCompression()),
 		kgo.MaxBufferedRecords(2*maxInFlight),
 	)...)
+}
+
+// backoff is how long to wait after so many failures of one request: doubling up to a second, each instance differently.
+func backoff(fails int) time.Duration {
+	d := min(50*time.Millisecond<<min(max(fails-1, 0), 5), time.Second)
+	return d/2 + rand.N(d/2)
 }
 
 // reader gives the records of a log one after the other, none left out.
