@@ -17,7 +17,6 @@ import (
 type contract struct {
 	ref, customer string
 	ceiling       int64
-	etag          string
 }
 
 // purchase is one intention: a request that is sent, with its key, until it is decided.
