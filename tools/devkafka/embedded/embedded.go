@@ -10,9 +10,11 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/deferpay/deferpay/tools/devkafka/registry"
 )
@@ -36,6 +38,8 @@ type Kafka struct {
 	registry *registry.Registry
 	server   *http.Server
 	failed   chan error
+	stop     context.CancelFunc // of what watches the groups
+	watch    sync.WaitGroup
 }
 
 // Start returns once both answer. Topics are never made by accident: clients create them.
@@ -48,6 +52,7 @@ func Start(ctx context.Context, cfg Config) (*Kafka, error) {
 	if err != nil {
 		return nil, fmt.Errorf("broker address: port %q is not a number", portText)
 	}
+	open := &connections{open: map[string]bool{}}
 	opts := []kfake.Opt{
 		kfake.NumBrokers(1), kfake.Ports(port), kfake.ClusterID("devkafka"), kfake.DefaultNumPartitions(1),
 		kfake.WithLogger(logger{cfg.Logger}),
@@ -57,10 +62,14 @@ func Start(ctx context.Context, cfg Config) (*Kafka, error) {
 				return nil, err
 			}
 			l, err := net.Listen(network, net.JoinHostPort(host, p))
-			if err != nil || cfg.Advertise == "" {
-				return l, err
+			if err != nil {
+				return nil, err
 			}
-			return advertised{l, cfg.Advertise}, nil
+			l = listener{l, open}
+			if cfg.Advertise != "" {
+				l = advertised{l, cfg.Advertise}
+			}
+			return l, nil
 		}),
 	}
 	if cfg.DataDir != "" {
@@ -73,11 +82,21 @@ func Start(ctx context.Context, cfg Config) (*Kafka, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start the broker: %w", err)
 	}
-	k := &Kafka{Broker: cluster.ListenAddrs()[0], cluster: cluster, failed: make(chan error, 1)}
+	k := &Kafka{Broker: cluster.ListenAddrs()[0], cluster: cluster, failed: make(chan error, 1), stop: func() {}}
 	if err := k.startRegistry(ctx, cfg); err != nil {
 		cluster.Close()
 		return nil, fmt.Errorf("start the registry: %w", err)
 	}
+	client, err := kgo.NewClient(kgo.SeedBrokers(k.Broker))
+	if err != nil {
+		return nil, errors.Join(err, k.Close())
+	}
+	watching, stop := context.WithCancel(context.Background())
+	k.stop = stop
+	k.watch.Go(func() {
+		defer client.Close()
+		removeLost(watching, client, open, cfg.Logger)
+	})
 	return k, nil
 }
 
@@ -115,6 +134,8 @@ func (k *Kafka) Failed() <-chan error { return k.failed }
 func (k *Kafka) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
+	k.stop()
+	k.watch.Wait()
 	err := k.server.Shutdown(ctx)
 	k.registry.Close()
 	k.cluster.Close()
