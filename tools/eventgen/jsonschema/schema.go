@@ -1,0 +1,124 @@
+package jsonschema
+
+import (
+	"github.com/deferpay/deferpay/tools/eventgen/diag"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/jsonvalue"
+	"github.com/deferpay/deferpay/tools/eventgen/source"
+)
+
+// numbers is the bit set of type number, which holds the integers.
+const numbers = jsonvalue.Number | jsonvalue.Integer
+
+// everything is the bit set of a schema without type.
+const everything = jsonvalue.Null | jsonvalue.Boolean | numbers | jsonvalue.String | jsonvalue.Array | jsonvalue.Object
+
+var typeNames = map[string]jsonvalue.Kind{"null": jsonvalue.Null, "boolean": jsonvalue.Boolean, "number": numbers, "integer": jsonvalue.Integer,
+	"string": jsonvalue.String, "array": jsonvalue.Array, "object": jsonvalue.Object}
+
+// schema is one schema as it is written. It is read once and never changed, but for the names.
+type schema struct {
+	node *source.Node
+	ref  *schema // what a $ref leads to; everything else of it is empty
+	bool *bool   // true or false, when that is all
+
+	types              jsonvalue.Kind // 0: not said
+	title, doc, format string
+	base64             bool // contentEncoding
+	enum               []*source.Node
+	isEnum             bool
+	constant           *source.Node
+	fallback           *source.Node // default
+
+	min, max, above, below, multipleOf *source.Node
+	minLength, maxLength               *source.Node
+	minItems, maxItems                 *source.Node
+	minProperties, maxProperties       *source.Node
+	pattern                            *source.Node // nil when RE2 does not know it
+	unique                             bool
+
+	items           *schema
+	tuple           []*schema
+	isTuple         bool
+	additionalItems *schema
+	contains        *schema
+
+	props         []property
+	patterns      []patternProps
+	additional    *schema
+	propertyNames *schema
+	required      []*source.Node
+	dependencies  []dependency
+
+	allOf, anyOf, oneOf           []*schema
+	not, cond, then, otherwise    *schema
+	discriminator                 string
+	key                           string // the name that a $ref gives it
+	target                        bool   // a $ref leads to it, or it is a root
+	goName, wish                  string // of a target, or of the type it becomes; what it would be if that were free
+	declared                      bool   // a type has that name
+	says                          bool   // it has a keyword that refuses something
+	nearObject, nearText, nearNum bool   // it has keywords that speak of objects, texts, numbers
+	nearArray                     bool
+}
+
+type property struct {
+	name string
+	pos  diag.Pos
+	*schema
+}
+
+type patternProps struct {
+	pattern *source.Node // the key
+	*schema
+}
+
+type dependency struct {
+	name   string
+	names  []*source.Node
+	schema *schema
+}
+
+// final follows $refs.
+func (s *schema) final() *schema {
+	for s != nil && s.ref != nil {
+		s = s.ref
+	}
+	return s
+}
+
+// isFalse tells whether a schema refuses everything by being false; an absent one does not.
+func (s *schema) isFalse() bool { f := s.final(); return f != nil && f.bool != nil && !*f.bool }
+
+// isTrue tells whether a schema accepts everything by being nothing; an absent one does.
+func (s *schema) isTrue() bool {
+	f := s.final()
+	return f == nil || f.bool != nil && *f.bool || f.bool == nil && !f.says
+}
+
+// group is a list of alternatives.
+func (s *schema) group(name string) []*schema {
+	if name == "oneOf" {
+		return s.oneOf
+	}
+	return s.anyOf
+}
+
+// kindOf is the kind of a value that stands in a schema.
+func kindOf(n *source.Node) jsonvalue.Kind {
+	switch n.Kind {
+	case source.Bool:
+		return jsonvalue.Boolean
+	case source.Int, source.Float:
+		if jsonvalue.Literal(n.Value).Is(jsonvalue.Integer) {
+			return jsonvalue.Integer
+		}
+		return jsonvalue.Number
+	case source.String:
+		return jsonvalue.String
+	case source.Seq:
+		return jsonvalue.Array
+	case source.Map:
+		return jsonvalue.Object
+	}
+	return jsonvalue.Null
+}

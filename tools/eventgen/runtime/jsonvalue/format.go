@@ -1,0 +1,87 @@
+package jsonvalue
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"net/mail"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Format is a form of text that a schema can name.
+type Format struct {
+	name  string
+	valid func(string) bool
+}
+
+// The formats that are checked.
+var (
+	DateTime    = Format{"time with a date and a zone (2026-02-28T12:30:00Z)", func(s string) bool { _, err := parseTime(s); return err == nil }}
+	FullDate    = Format{"date (2026-02-28)", func(s string) bool { _, err := ParseDate(s); return err == nil }}
+	FullTime    = Format{"time with a zone (12:30:00Z)", func(s string) bool { _, err := parseTime("2000-01-01T" + s); return err == nil }}
+	ISODuration = Format{"duration (P1DT12H)", func(s string) bool { return s != "P" && !strings.HasSuffix(s, "T") && isoDuration.MatchString(s) }}
+	UUIDText    = Format{"UUID", func(s string) bool { _, err := parseUUID(s); return err == nil }}
+	Email       = Format{"e-mail address", validEmail}
+	Hostname    = Format{"host name", validHostname}
+	IPv4        = Format{"IPv4 address", func(s string) bool { a, err := netip.ParseAddr(s); return err == nil && a.Is4() }}
+	IPv6        = Format{"IPv6 address", func(s string) bool {
+		a, err := netip.ParseAddr(s)
+		return err == nil && a.Is6() && a.Zone() == ""
+	}}
+	URI          = Format{"URI", func(s string) bool { u, err := parseURI(s); return err == nil && u.IsAbs() }}
+	URIReference = Format{"reference to a URI", func(s string) bool { _, err := parseURI(s); return err == nil }}
+	Base64       = Format{"base64", func(s string) bool { _, err := base64.StdEncoding.DecodeString(s); return err == nil }}
+	Regex        = Format{"regular expression", func(s string) bool { _, err := regexp.Compile(s); return err == nil }}
+	JSONText     = Format{"JSON", func(s string) bool { return json.Valid([]byte(s)) }}
+)
+
+var isoDuration = regexp.MustCompile(`^P(\d+W|(\d+Y(\d+M(\d+D)?)?|\d+M(\d+D)?|\d+D)?(T(\d+H(\d+M(\d+S)?)?|\d+M(\d+S)?|\d+S))?)$`)
+
+var rfc3339 = regexp.MustCompile(`^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)$`)
+
+// parseTime reads a time of RFC 3339. A leap second has no Go value, and is refused.
+func parseTime(s string) (time.Time, error) {
+	if !rfc3339.MatchString(s) {
+		return time.Time{}, errNoTime
+	}
+	return time.Parse(time.RFC3339Nano, strings.ToUpper(s))
+}
+
+func parseUUID(s string) (uuid.UUID, error) {
+	if len(s) != 36 {
+		return uuid.UUID{}, errNoUUID
+	}
+	return uuid.Parse(s)
+}
+
+func validEmail(s string) bool {
+	a, err := mail.ParseAddress(s)
+	return err == nil && a.Address == s && a.Name == ""
+}
+
+var label = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$`)
+
+func validHostname(s string) bool {
+	s = strings.TrimSuffix(s, ".")
+	if len(s) > 253 {
+		return false
+	}
+	for part := range strings.SplitSeq(s, ".") {
+		if !label.MatchString(part) {
+			return false
+		}
+	}
+	return true
+}
+
+func parseURI(s string) (*url.URL, error) {
+	if strings.ContainsAny(s, "\\ \"<>^`{|}") {
+		return nil, errNoURI
+	}
+	return url.Parse(s)
+}

@@ -1,0 +1,342 @@
+package jsonvalue
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"sync"
+	"unicode/utf8"
+)
+
+// node is a value, or the name of a member, in the index of a text: the values inside it follow it.
+type node struct {
+	start, end uint32 // its text; of a string, without the quotes
+	next       uint32 // index of the node behind it and all it holds
+	kind       Kind
+	escaped    bool // a string with escapes
+}
+
+// index is a text with the places of its values. It is valid as long as the text is not changed.
+type index struct {
+	text  []byte
+	nodes []node
+}
+
+// SyntaxError is what is wrong with a text that is no JSON, or more than the limits allow.
+type SyntaxError struct {
+	Offset  int // in bytes
+	Message string
+}
+
+func (e *SyntaxError) Error() string { return fmt.Sprintf("at byte %d: %s", e.Offset, e.Message) }
+
+var indexes = sync.Pool{New: func() any { return new(index) }}
+
+// largestKept is the number of nodes above which an index is left to the collector instead of kept for the next text.
+const largestKept = 1 << 16
+
+func (x *index) release() {
+	if cap(x.nodes) <= largestKept {
+		*x = index{nodes: x.nodes[:0]}
+		indexes.Put(x)
+	}
+}
+
+// read indexes a text, all of it.
+func (x *index) read(text []byte) error {
+	if len(text) > MaxSize {
+		return &SyntaxError{MaxSize, fmt.Sprintf("larger than %d bytes", MaxSize)}
+	}
+	s := scanner{index: x, depth: 0}
+	x.text, x.nodes = text, x.nodes[:0]
+	s.space()
+	if err := s.value(); err != nil {
+		return err
+	}
+	if s.space(); s.at < len(text) {
+		return s.errorf("%s after the end of the value", s.seen())
+	}
+	return nil
+}
+
+// scanner makes the index of a text.
+type scanner struct {
+	*index
+	at    int
+	depth int
+}
+
+func (s *scanner) errorf(format string, args ...any) error {
+	return &SyntaxError{s.at, fmt.Sprintf(format, args...)}
+}
+
+func (s *scanner) seen() string {
+	if s.at >= len(s.text) {
+		return "the end of the text"
+	}
+	r, _ := utf8.DecodeRune(s.text[s.at:])
+	return strconv.QuoteRune(r)
+}
+
+func (s *scanner) space() {
+	for s.at < len(s.text) {
+		switch s.text[s.at] {
+		case ' ', '\t', '\n', '\r':
+			s.at++
+		default:
+			return
+		}
+	}
+}
+
+func (s *scanner) peek() byte {
+	if s.at < len(s.text) {
+		return s.text[s.at]
+	}
+	return 0
+}
+
+func (s *scanner) value() error {
+	switch c := s.peek(); {
+	case c == '{':
+		return s.inside(Object, '}', s.member)
+	case c == '[':
+		return s.inside(Array, ']', s.value)
+	case c == '"':
+		return s.text_()
+	case c == '-' || c >= '0' && c <= '9':
+		return s.number()
+	case c == 't':
+		return s.word("true", Boolean)
+	case c == 'f':
+		return s.word("false", Boolean)
+	case c == 'n':
+		return s.word("null", Null)
+	}
+	return s.errorf("a value is expected, not %s", s.seen())
+}
+
+func (s *scanner) add(kind Kind, start int) int {
+	s.nodes = append(s.nodes, node{start: uint32(start), end: uint32(s.at), next: uint32(len(s.nodes) + 1), kind: kind})
+	return len(s.nodes) - 1
+}
+
+func (s *scanner) word(word string, kind Kind) error {
+	if end := s.at + len(word); end > len(s.text) || string(s.text[s.at:end]) != word {
+		return s.errorf("a value is expected, not %s", s.seen())
+	}
+	s.at += len(word)
+	s.add(kind, s.at-len(word))
+	return nil
+}
+
+// inside reads what stands between brackets.
+func (s *scanner) inside(kind Kind, end byte, one func() error) error {
+	if s.depth++; s.depth > MaxDepth {
+		return s.errorf("nested deeper than %d", MaxDepth)
+	}
+	i := s.add(kind, s.at)
+	s.at++
+	if s.space(); s.peek() != end {
+		for {
+			if err := one(); err != nil {
+				return err
+			}
+			if s.space(); s.peek() == end {
+				break
+			}
+			if s.peek() != ',' {
+				return s.errorf("',' or %q is expected, not %s", end, s.seen())
+			}
+			s.at++
+			s.space()
+		}
+	}
+	s.at++
+	s.depth--
+	s.nodes[i].end, s.nodes[i].next = uint32(s.at), uint32(len(s.nodes))
+	if kind == Object {
+		return s.distinct(i)
+	}
+	return nil
+}
+
+func (s *scanner) member() error {
+	if s.peek() != '"' {
+		return s.errorf("a member's name is expected, not %s", s.seen())
+	}
+	if err := s.text_(); err != nil {
+		return err
+	}
+	if s.space(); s.peek() != ':' {
+		return s.errorf("':' is expected, not %s", s.seen())
+	}
+	s.at++
+	s.space()
+	return s.value()
+}
+
+// distinct refuses an object that names a member twice: readers differ in which of the two they believe.
+func (s *scanner) distinct(object int) error {
+	const few = 8
+	v := Value{s.index, uint32(object)}
+	var names [few]Value
+	var seen map[string]bool
+	n := 0
+	for name := range v.names() {
+		switch {
+		case n < few:
+			if slices.ContainsFunc(names[:n], func(o Value) bool { return string(o.bytes()) == string(name.bytes()) }) {
+				return &SyntaxError{int(name.node().start), fmt.Sprintf("the member %q is given twice", name.bytes())}
+			}
+			names[n] = name
+		case n == few:
+			seen = map[string]bool{}
+			for _, o := range names {
+				seen[string(o.bytes())] = true
+			}
+			fallthrough
+		default:
+			if seen[string(name.bytes())] {
+				return &SyntaxError{int(name.node().start), fmt.Sprintf("the member %q is given twice", name.bytes())}
+			}
+			seen[string(name.bytes())] = true
+		}
+		n++
+	}
+	return nil
+}
+
+func (s *scanner) number() error {
+	start := s.at
+	s.skip('-')
+	digits := s.digits()
+	if digits == 0 || digits > 1 && s.text[s.at-digits] == '0' {
+		return s.errorf("a number is not written so")
+	}
+	if s.skip('.') && s.digits() == 0 {
+		return s.errorf("a digit is expected, not %s", s.seen())
+	}
+	if s.skip('e') || s.skip('E') {
+		if !s.skip('+') {
+			s.skip('-')
+		}
+		from := s.at
+		if s.digits() == 0 {
+			return s.errorf("a digit is expected, not %s", s.seen())
+		}
+		if exp, err := strconv.Atoi(string(s.text[from:s.at])); err != nil || exp > maxExp {
+			return s.errorf("an exponent beyond %d", maxExp)
+		}
+	}
+	if s.at-start > MaxNumber {
+		return s.errorf("a number of more than %d characters", MaxNumber)
+	}
+	s.add(Number, start)
+	return nil
+}
+
+func (s *scanner) skip(c byte) bool {
+	if s.peek() != c {
+		return false
+	}
+	s.at++
+	return true
+}
+
+func (s *scanner) digits() int {
+	from := s.at
+	for c := s.peek(); c >= '0' && c <= '9'; c = s.peek() {
+		s.at++
+	}
+	return s.at - from
+}
+
+// text_ reads a string. Text that is no UTF-8, and halves of surrogate pairs, are refused: they cannot be written again as they are.
+func (s *scanner) text_() error {
+	s.at++
+	start, escaped := s.at, false
+	for {
+		switch c := s.peek(); {
+		case s.at >= len(s.text):
+			return s.errorf("a string does not end")
+		case c == '"':
+			s.nodes[s.add(String, start)].escaped = escaped
+			s.at++
+			return nil
+		case c == '\\':
+			escaped = true
+			if err := s.escape(); err != nil {
+				return err
+			}
+		case c < ' ':
+			return s.errorf("a control character in a string")
+		case c < utf8.RuneSelf:
+			s.at++
+		default:
+			r, n := utf8.DecodeRune(s.text[s.at:])
+			if r == utf8.RuneError && n == 1 {
+				return s.errorf("no UTF-8")
+			}
+			s.at += n
+		}
+	}
+}
+
+var errEscape = errors.New("a string has an escape that does not exist")
+
+func (s *scanner) escape() error {
+	if s.at+1 < len(s.text) {
+		switch s.text[s.at+1] {
+		case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+			s.at += 2
+			return nil
+		case 'u':
+			return s.unicode()
+		}
+	}
+	return s.errorf("%v", errEscape)
+}
+
+func (s *scanner) unicode() error {
+	high, ok := hex4(s.text[s.at:])
+	switch {
+	case !ok || high >= 0xDC00 && high < 0xE000:
+		return s.errorf("%v", errEscape)
+	case high >= 0xD800 && high < 0xDC00:
+		low, ok := hex4(s.text[s.at+6:])
+		if !ok || low < 0xDC00 || low >= 0xE000 {
+			return s.errorf("half a surrogate pair")
+		}
+		s.at += 6
+	}
+	s.at += 6
+	return nil
+}
+
+// hex4 reads \uXXXX at the beginning of b.
+func hex4(b []byte) (uint64, bool) {
+	if len(b) < 6 || b[0] != '\\' || b[1] != 'u' {
+		return 0, false
+	}
+	for _, c := range b[2:6] {
+		if !(c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F') {
+			return 0, false
+		}
+	}
+	n, err := strconv.ParseUint(string(b[2:6]), 16, 16)
+	return n, err == nil
+}
+
+// unescape gives the content of a string that the scanner accepted, quotes excluded.
+func unescape(b []byte) []byte {
+	quoted := make([]byte, 0, len(b)+2)
+	quoted = append(append(append(quoted, '"'), b...), '"')
+	var s string
+	if err := json.Unmarshal(quoted, &s); err != nil {
+		return b // not reached: the scanner accepted it
+	}
+	return []byte(s)
+}

@@ -1,0 +1,231 @@
+package jsonvalue
+
+import (
+	"encoding/base64"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-faster/jx"
+	"github.com/google/uuid"
+)
+
+// Writer writes one value. Its first error is the result of all.
+type Writer struct {
+	e     jx.Encoder
+	path  []step
+	err   error
+	depth int
+}
+
+// step is a step of the way to what is being written: a member, or an item of a list.
+type step struct {
+	name string
+	item int
+}
+
+var writers = sync.Pool{New: func() any { return new(Writer) }}
+
+// Append appends v to dst as JSON that passes the check. On an error dst is given back as it was.
+func Append[T any](dst []byte, v T, write func(*Writer, T), f Func) ([]byte, error) {
+	w := writers.Get().(*Writer)
+	defer w.release()
+	write(w, v)
+	if w.err != nil {
+		return dst, w.err
+	}
+	x := indexes.Get().(*index)
+	defer x.release()
+	if err := x.read(w.e.Bytes()); err != nil {
+		return dst, err
+	}
+	if err := check(Value{x, 0}, f); err != nil {
+		return dst, err
+	}
+	return append(dst, w.e.Bytes()...), nil
+}
+
+// Encode gives v as JSON that passes the check.
+func Encode[T any](v T, write func(*Writer, T), f Func) ([]byte, error) {
+	return Append(nil, v, write, f)
+}
+
+// Validate tells whether v may be written.
+func Validate[T any](v T, write func(*Writer, T), f Func) error {
+	_, err := Append(nil, v, write, f)
+	return err
+}
+
+func (w *Writer) release() {
+	w.e.Reset()
+	*w = Writer{e: w.e, path: w.path[:0]}
+	if len(w.e.Bytes()) <= MaxSize {
+		writers.Put(w)
+	}
+}
+
+// Fail notes that the value cannot be written.
+func (w *Writer) Fail(format string, args ...any) {
+	if w.err == nil {
+		var b strings.Builder
+		for _, s := range w.path {
+			if s.name == "" {
+				fmt.Fprintf(&b, "[%d]", s.item)
+			} else {
+				writeStep(&b, s.name)
+			}
+		}
+		w.err = &ValueError{b.String(), fmt.Errorf(format, args...)}
+	}
+}
+
+// Open begins an object; false, and an error, when it would be nested too deep. Close ends it.
+func (w *Writer) Open() bool {
+	if w.depth++; w.depth > MaxDepth {
+		w.Fail("nested deeper than %d", MaxDepth)
+		return false
+	}
+	w.e.ObjStart()
+	return w.err == nil
+}
+
+// Close ends an object.
+func (w *Writer) Close() { w.depth--; w.e.ObjEnd() }
+
+// Member begins a member of an object; Done ends it.
+func (w *Writer) Member(name string) { w.path = append(w.path, step{name: name}); w.e.FieldStart(name) }
+
+// Done ends a member.
+func (w *Writer) Done() { w.path = w.path[:len(w.path)-1] }
+
+// OpenList begins a list; false, and an error, when it would be nested too deep. CloseList ends it.
+func (w *Writer) OpenList() bool {
+	if w.depth++; w.depth > MaxDepth {
+		w.Fail("nested deeper than %d", MaxDepth)
+		return false
+	}
+	w.e.ArrStart()
+	return w.err == nil
+}
+
+// CloseList ends a list.
+func (w *Writer) CloseList() { w.depth--; w.e.ArrEnd() }
+
+// Literal writes JSON that is known to be right.
+func (w *Writer) Literal(text string) { w.e.Raw([]byte(text)) }
+
+// Unset fails because a value that must be there is not.
+func (w *Writer) Unset() { w.Fail("is not set") }
+
+// String writes a text.
+func (w *Writer) String(s string) { w.e.Str(s) }
+
+// Bool writes a boolean.
+func (w *Writer) Bool(b bool) { w.e.Bool(b) }
+
+// Int64 writes an integer.
+func (w *Writer) Int64(n int64) { w.e.Int64(n) }
+
+// Int32 writes an integer.
+func (w *Writer) Int32(n int32) { w.e.Int32(n) }
+
+// Float64 writes a number.
+func (w *Writer) Float64(f float64) {
+	if math.IsNaN(f) || math.IsInf(f, 0) {
+		w.Fail("%v is no number of JSON", f)
+		return
+	}
+	w.e.Float64(f)
+}
+
+// Float32 writes a number.
+func (w *Writer) Float32(f float32) {
+	if f64 := float64(f); math.IsNaN(f64) || math.IsInf(f64, 0) {
+		w.Fail("%v is no number of JSON", f)
+		return
+	}
+	w.e.Float32(f)
+}
+
+// Null writes null.
+func (w *Writer) Null(struct{}) { w.e.Null() }
+
+// Never fails.
+func (w *Writer) Never(Never) { w.Fail("may not be there") }
+
+// Any writes a value as it is.
+func (w *Writer) Any(a Any) { w.e.Raw([]byte(a.String())) }
+
+// Bytes writes base64.
+func (w *Writer) Bytes(b []byte) { w.e.Str(base64.StdEncoding.EncodeToString(b)) }
+
+// Time writes a time of RFC 3339. The zero time stands for none and is refused.
+func (w *Writer) Time(t time.Time) {
+	if t.IsZero() {
+		w.Unset()
+		return
+	}
+	w.e.Str(t.Format(time.RFC3339Nano))
+}
+
+// Date writes a date.
+func (w *Writer) Date(d Date) {
+	if d == (Date{}) {
+		w.Unset()
+		return
+	}
+	w.e.Str(d.String())
+}
+
+// UUID writes a UUID.
+func (w *Writer) UUID(u uuid.UUID) { w.e.Str(u.String()) }
+
+// WriteText writes a text of a named type.
+func WriteText[T ~string](w *Writer, s T) { w.e.Str(string(s)) }
+
+// WriteInteger writes an integer of a named type.
+func WriteInteger[T ~int64](w *Writer, n T) { w.e.Int64(int64(n)) }
+
+// WriteList writes a list; nil is an empty one.
+func WriteList[T any](w *Writer, list []T, item func(*Writer, T)) {
+	if !w.OpenList() {
+		return
+	}
+	for i, it := range list {
+		w.path = append(w.path, step{item: i})
+		item(w, it)
+		w.Done()
+	}
+	w.CloseList()
+}
+
+// WriteMap writes an object, its members in the order of their names; nil is an empty one.
+func WriteMap[T any](w *Writer, m map[string]T, member func(*Writer, T)) {
+	if !w.Open() {
+		return
+	}
+	WriteMembers(w, m, member)
+	w.Close()
+}
+
+// WriteMembers writes further members of an object.
+func WriteMembers[T any](w *Writer, m map[string]T, member func(*Writer, T)) {
+	for _, name := range slices.Sorted(maps.Keys(m)) {
+		w.Member(name)
+		member(w, m[name])
+		w.Done()
+	}
+}
+
+// WriteNullable writes nil as null.
+func WriteNullable[T any](w *Writer, v *T, write func(*Writer, T)) {
+	if v == nil {
+		w.e.Null()
+		return
+	}
+	write(w, *v)
+}
