@@ -1,0 +1,70 @@
+package conformance
+
+import (
+	"encoding/json"
+	"math/rand/v2"
+	"runtime"
+	"strings"
+	"testing"
+
+	judge "github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/deferpay/deferpay/tools/eventgen/jsonschema/internal/golden"
+)
+
+// beyond are refusals of values that JSON Schema accepts and that have no Go value, or that cannot be written again as they are.
+var beyond = []string{"is no integer of", "is beyond the numbers of", "twice", "nested deeper", "an exponent beyond", "a number of more than", "UTF-8", "surrogate", "escape", "stands for none", "too much work"}
+
+func onPurpose(err error) bool {
+	for _, b := range beyond {
+		if err != nil && strings.Contains(err.Error(), b) {
+			return true
+		}
+	}
+	return false
+}
+
+// FuzzDecode: whatever the bytes, decoding ends, agrees with the judge, and what was read can be written and read again as the same.
+func FuzzDecode(f *testing.F) {
+	judges := make([]*judge.Schema, len(names))
+	for i, name := range names {
+		text := golden.Values[name]().JSONType().Schema
+		judges[i] = compile(f, text)
+		d := drawer{root: parse(f, text), scalars: map[string]*judge.Schema{}, t: f}
+		for seed := range uint64(6) {
+			d.Rand = rand.New(rand.NewPCG(seed, 2))
+			f.Add(byte(i), d.document())
+		}
+	}
+	f.Fuzz(func(t *testing.T, which byte, data []byte) {
+		i := int(which) % len(names)
+		err := golden.Values[names[i]]().DecodeJSON(data)
+		if onPurpose(err) || strings.Contains(string(data), `:60`) || !json.Valid(data) && err != nil {
+			return
+		}
+		try(t, golden.Values[names[i]], judges[i], data)
+	})
+}
+
+// Decoding takes memory for what it returns and for an index, which is kept for the next message.
+func TestHostileTextsTakeLittle(t *testing.T) {
+	open, closed := strings.Repeat("[", 199), strings.Repeat("]", 199)
+	for _, text := range []string{
+		open + strings.Repeat("0,", 100_000) + "0" + closed,
+		`{"` + strings.Repeat("a", 1<<20) + `":1}`,
+		`"` + strings.Repeat(`\u0000`, 100_000) + `"`,
+		strings.Repeat("[{},", 150) + "0" + strings.Repeat("]", 150),
+		`{"x":` + strings.Repeat("1", 300) + strings.Repeat(`,"y":1`, 100_000) + `}`,
+	} {
+		for _, name := range names {
+			v := golden.Values[name]()
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			err := v.DecodeJSON([]byte(text))
+			runtime.ReadMemStats(&after)
+			if used := after.TotalAlloc - before.TotalAlloc; used > uint64(80*len(text)+1<<20) {
+				t.Errorf("%s: %d bytes for %d: %v", name, used, len(text), err)
+			}
+		}
+	}
+}
