@@ -39,12 +39,11 @@ const (
 
 // setup says what system a test wants, beyond what BROKER says.
 type setup struct {
-	billing  int      // instances; 0 is two
-	brokers  int      // 0 is one; Apache Kafka alone can be more
-	proxies  bool     // connections can be cut
-	topics   []string // that are observed, besides billing's log
-	data     string   // where Apache Kafka keeps its data
-	settings map[string]string
+	billing int      // instances; 0 is two
+	brokers int      // 0 is one; Apache Kafka alone can be more
+	proxies bool     // connections can be cut
+	topics  []string // that are observed, besides billing's log
+	data    string   // where the broker keeps its records
 }
 
 // start runs the whole system and stops it when the test ends.
@@ -55,7 +54,7 @@ func start(t *testing.T, want setup) *system {
 	s := &system{t: t, began: time.Now(), client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 128}}}
 	o := engines
 	o.Dir, o.Bin, o.LogLevel = t.TempDir(), binaries, "warn"
-	o.Billing, o.KafkaBrokers, o.KafkaData, o.KafkaSettings = want.billing, want.brokers, want.data, want.settings
+	o.Billing, o.KafkaBrokers, o.Data = want.billing, want.brokers, want.data
 	if want.proxies {
 		o.Front = func(addr string) (string, error) {
 			p := front(t, addr)
@@ -68,16 +67,32 @@ func start(t *testing.T, want setup) *system {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.end)
+	s.topics = s.observe(append(want.topics, billingLog)...)
+	return s
+}
+
+// observe reads topics until the test ends.
+func (s *system) observe(topics ...string) *observer.Observer {
+	s.t.Helper()
 	root, err := process.Root()
 	if err != nil {
-		t.Fatal(err)
+		s.t.Fatal(err)
 	}
-	s.topics, err = observer.Open(s.Brokers, s.Registry, filepath.Join(root, "specs", "avro"), append(want.topics, billingLog)...)
+	o, err := observer.Open(s.Brokers, s.Registry, filepath.Join(root, "specs", "avro"), topics...)
 	if err != nil {
-		t.Fatal(err)
+		s.t.Fatal(err)
 	}
-	t.Cleanup(s.topics.Close)
-	return s
+	s.t.Cleanup(o.Close)
+	return o
+}
+
+// anyOf names the instances of billing in turn.
+func (s *system) anyOf() func() (*cluster.Service, time.Duration) {
+	n := 0
+	return func() (*cluster.Service, time.Duration) {
+		n++
+		return s.Billing[n%len(s.Billing)], patience
+	}
 }
 
 // end stops the system, and shows the last lines of each process when the test failed.

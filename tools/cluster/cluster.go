@@ -40,10 +40,8 @@ type Options struct {
 	// Front, when not nil, is asked before the start for an address that leads to the one a broker or the registry will listen on. It is
 	// what everybody is told.
 	Front func(addr string) (string, error)
-	// KafkaData is where Apache Kafka keeps its data; a folder in Dir without it.
-	KafkaData string
-	// KafkaSettings are added to the server.properties of Apache Kafka, and win.
-	KafkaSettings map[string]string
+	// Data is where the one broker keeps its records; a folder in Dir without it.
+	Data string
 	// Billing is how many instances; 0 is two.
 	Billing int
 	// LogLevel of the services; "info" without it.
@@ -182,10 +180,14 @@ func (c *Cluster) startKafka(ctx context.Context, o Options, logs string) error 
 	if err != nil {
 		return err
 	}
+	data := o.Data
+	if data == "" {
+		data = filepath.Join(o.Dir, "kafka")
+	}
 	c.Brokers, c.Registry = told[:1], "http://"+told[1]
 	c.Kafka = process.New(process.Spec{
 		Name: "devkafka", Path: filepath.Join(o.Bin, "devkafka"), LogDir: logs,
-		Args:  []string{"-broker", ports[0], "-advertise", told[0], "-registry", ports[1], "-data", filepath.Join(o.Dir, "kafka")},
+		Args:  []string{"-broker", ports[0], "-advertise", told[0], "-registry", ports[1], "-data", data},
 		Ready: process.HTTPReady(c.Registry + "/subjects"),
 	})
 	c.Nodes = []*process.Process{c.Kafka}
@@ -213,10 +215,6 @@ func (c *Cluster) startEngines(ctx context.Context, o Options, _ string) error {
 	if err != nil {
 		return err
 	}
-	dir := o.KafkaData
-	if dir == "" {
-		dir = filepath.Join(o.Dir, "kafka")
-	}
 	addrs, err := process.FreePorts(max(o.KafkaBrokers, 1))
 	if err != nil {
 		return err
@@ -225,8 +223,12 @@ func (c *Cluster) startEngines(ctx context.Context, o Options, _ string) error {
 	if err != nil {
 		return err
 	}
-	c.brokers, err = engine.StartBrokers(ctx, engine.BrokersOptions{Cache: cache, Dir: dir, Count: o.KafkaBrokers, Heap: "256m",
-		Addrs: addrs, Advertised: told, Settings: o.KafkaSettings})
+	settings := map[string]string{}
+	if o.Data != "" {
+		settings["log.dirs"] = o.Data
+	}
+	c.brokers, err = engine.StartBrokers(ctx, engine.BrokersOptions{Cache: cache, Dir: filepath.Join(o.Dir, "kafka"), Count: o.KafkaBrokers, Heap: "256m",
+		Addrs: addrs, Advertised: told, Settings: settings})
 	if err != nil {
 		return err
 	}

@@ -101,10 +101,7 @@ func logEnd(ctx context.Context, client *kgo.Client, topic string) (int64, error
 		return 0, err
 	}
 	end, ok := ends.Lookup(topic, 0)
-	if !ok {
-		return 0, fmt.Errorf("topic %s has no partition 0", topic)
-	}
-	if errors.Is(end.Err, kerr.UnknownTopicOrPartition) {
+	if !ok || errors.Is(end.Err, kerr.UnknownTopicOrPartition) {
 		return 0, fmt.Errorf("%w: topic %s is gone", ErrDataLoss, topic)
 	}
 	return end.Offset, end.Err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -16,77 +17,143 @@ import (
 	. "github.com/deferpay/deferpay/services/internal/journal/journaltest"
 )
 
-var throughput = flag.Duration("throughput", 0, "measure decisions against raw acknowledged produces for this long each")
+var (
+	throughput = flag.Duration("throughput", 0, "measure decisions against raw acknowledged produces for this long each")
+	profiled   = flag.Bool("profiled", false, "measure decisions alone, for a profile")
+)
 
-// TestThroughput prints decisions/s as a ratio of raw produces/s: the same client
-// options, the same record size, the same broker, one round after the other.
-func TestThroughput(t *testing.T) {
+const (
+	accounts = 1000
+	rounds   = 5
+)
+
+// bench is a log on a broker that is measured.
+type bench struct {
+	opts   []kgo.Opt
+	kafka  bool
+	opened bool
+	keys   atomic.Int64
+}
+
+func newBench(t *testing.T, config map[string]string) *bench {
+	b := &bench{}
+	b.opts, b.kafka = Measured(t)
+	settings := LogConfig()
+	maps.Copy(settings, config)
+	Create(t, b.opts, Log, settings)
+	Create(t, b.opts, "raw", settings)
+	Create(t, b.opts, Positions, map[string]string{"cleanup.policy": "compact"})
+	return b
+}
+
+// instances starts journals on the log; the first time the accounts are opened.
+func (b *bench) instances(t *testing.T, n int) []*Journal {
+	var all []*Journal
+	for i := range n {
+		j, _ := Start(t, Config(fmt.Sprint("bench", i), b.opts))
+		all = append(all, j)
+	}
+	if !b.opened {
+		for a := range accounts {
+			Must(t, all[0], Open(fmt.Sprint(a), fmt.Sprint("open", a), 1<<60))
+		}
+		b.opened = true
+	}
+	return all
+}
+
+// decide measures decisions a second, shared by the instances, over the first so many accounts.
+func (b *bench) decide(callers int, instances []*Journal, over int) float64 {
+	return rate(callers, *throughput, func() error {
+		n := b.keys.Add(1)
+		_, err := Do(context.Background(), instances[n%int64(len(instances))], Buy(fmt.Sprint(n*7919%int64(over)), fmt.Sprint("k", n), 1))
+		return err
+	})
+}
+
+func measuring(t *testing.T) {
 	if *throughput == 0 {
 		t.Skip("measured with -throughput 1s")
 	}
-	opts := Options(Broker(t))
-	Topics(t, opts)
-	Create(t, opts, "raw", LogConfig())
-	j, _ := Start(t, Config("bench", opts))
-	const accounts = 1000
-	for a := range accounts {
-		Must(t, j, Open(fmt.Sprint(a), fmt.Sprint("open", a), 1<<60))
+}
+
+// TestThroughput prints decisions/s as a ratio of raw produces/s: the same client
+// options, the same record size, the same broker, one round after the other. On
+// Apache Kafka also with each batch on disk before it is acknowledged.
+func TestThroughput(t *testing.T) {
+	measuring(t)
+	b := newBench(t, nil)
+	if !b.kafka {
+		b.compare(t, "embedded", 1, 64, 256)
+		return
 	}
-	raw, err := journal.NewRawClient("raw", opts)
+	b.compare(t, "Apache Kafka", 1, 64, 256, 1024)
+	newBench(t, map[string]string{"flush.messages": "1"}).compare(t, "Apache Kafka, flush.messages=1", 1, 64, 256, 1024)
+}
+
+func (b *bench) compare(t *testing.T, name string, callers ...int) {
+	raw, err := journal.NewRawClient("raw", b.opts)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer raw.Close()
+	one := b.instances(t, 1)
 	value := make([]byte, 230)
-	var keys atomic.Int64
-	fmt.Println("callers    raw/s  decisions/s  ratio   void/applied")
-	for _, callers := range []int{1, 64, 256} {
+	fmt.Printf("\n%s: decisions of one instance\ncallers    raw/s  decisions/s  ratio   void/applied\n", name)
+	for _, n := range callers {
 		var ratios, raws, decisions []float64
-		before := j.Stats()
-		for range 5 {
-			r := rate(callers, *throughput, func() error {
-				return raw.ProduceSync(context.Background(), &kgo.Record{Topic: "raw", Value: value}).FirstErr()
-			})
-			d := rate(callers, *throughput, func() error {
-				n := keys.Add(1)
-				_, err := Do(context.Background(), j, Buy(fmt.Sprint(n*7919%accounts), fmt.Sprint("k", n), 1))
-				return err
-			})
+		before := one[0].Stats()
+		for range rounds {
+			r := 1.0
+			if !*profiled {
+				r = rate(n, *throughput, func() error {
+					return raw.ProduceSync(context.Background(), &kgo.Record{Topic: "raw", Value: value}).FirstErr()
+				})
+			}
+			d := b.decide(n, one, accounts)
 			ratios, raws, decisions = append(ratios, d/r), append(raws, r), append(decisions, d)
 		}
-		after := j.Stats()
-		fmt.Printf("%7d %8.0f %12.0f  %4.0f %%   %.2f\n", callers, median(raws), median(decisions), 100*median(ratios),
-			float64(after.Void-before.Void)/float64(after.Applied-before.Applied))
+		fmt.Printf("%7d %8.0f %12.0f  %4.0f %%   %.2f\n", n, median(raws), median(decisions), 100*median(ratios), voids(before, one[0].Stats()))
+	}
+}
+
+// TestShared prints what two and three instances decide together, as a ratio of
+// what one does, one round after the other.
+func TestShared(t *testing.T) {
+	measuring(t)
+	b := newBench(t, nil)
+	all := b.instances(t, 3)
+	fmt.Printf("\ninstances that share the load, over %d accounts\ncallers  one/s    two          three        void/applied of three\n", accounts)
+	for _, n := range []int{64, 256, 1024} {
+		var ones, twos, threes []float64
+		var void float64
+		for range rounds {
+			one := b.decide(n, all[:1], accounts)
+			ones, twos = append(ones, one), append(twos, b.decide(n, all[:2], accounts)/one)
+			before := all[0].Stats()
+			threes = append(threes, b.decide(n, all, accounts)/one)
+			void = voids(before, all[0].Stats())
+		}
+		fmt.Printf("%7d %6.0f  %4.0f %%       %4.0f %%       %.2f\n", n, median(ones), 100*median(twos), 100*median(threes), void)
 	}
 }
 
 // TestContention prints how many records are void for each applied one when three
 // instances decide on few streams.
 func TestContention(t *testing.T) {
-	if *throughput == 0 {
-		t.Skip("measured with -throughput 1s")
+	measuring(t)
+	b := newBench(t, nil)
+	all := b.instances(t, 3)
+	fmt.Println("\nthree instances on few accounts, 64 callers\naccounts  decisions/s  void/applied")
+	for _, over := range []int{1, 3, 20, accounts} {
+		before := all[0].Stats()
+		d := b.decide(64, all, over)
+		fmt.Printf("%8d %12.0f  %.2f\n", over, d, voids(before, all[0].Stats()))
 	}
-	fmt.Println("accounts  decisions/s  void/applied")
-	for _, accounts := range []int{1, 3, 20, 1000} {
-		opts := Options(Broker(t))
-		Topics(t, opts)
-		var instances []*Journal
-		for i := range 3 {
-			j, _ := Start(t, Config(fmt.Sprint(i), opts))
-			instances = append(instances, j)
-		}
-		for a := range accounts {
-			Must(t, instances[0], Open(fmt.Sprint(a), fmt.Sprint("open", a), 1<<60))
-		}
-		var keys atomic.Int64
-		d := rate(64, *throughput, func() error {
-			n := keys.Add(1)
-			_, err := Do(context.Background(), instances[n%3], Buy(fmt.Sprint(n*7919%int64(accounts)), fmt.Sprint("k", n), 1))
-			return err
-		})
-		s := instances[0].Stats()
-		fmt.Printf("%8d %12.0f  %.2f\n", accounts, d, float64(s.Void)/float64(s.Applied))
-	}
+}
+
+func voids(before, after journal.Stats) float64 {
+	return float64(after.Void-before.Void) / float64(max(1, after.Applied-before.Applied))
 }
 
 func rate(callers int, d time.Duration, call func() error) float64 {

@@ -1,0 +1,37 @@
+package journaltest
+
+import (
+	"context"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/deferpay/deferpay/tools/kafka/artifacts"
+	"github.com/deferpay/deferpay/tools/kafka/engine"
+)
+
+// Measured is the broker that is measured, gone when the test ends: Apache Kafka when BROKER=kafka asks for it, else an embedded one.
+func Measured(t testing.TB) (opts []kgo.Opt, kafka bool) {
+	t.Helper()
+	if os.Getenv("BROKER") != "kafka" {
+		return Options(Broker(t)), false
+	}
+	cache, err := artifacts.Open(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := engine.StartBrokers(context.Background(), engine.BrokersOptions{Cache: cache, Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		if err := b.Stop(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	return []kgo.Opt{kgo.SeedBrokers(b.Addrs...)}, true
+}
