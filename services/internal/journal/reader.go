@@ -94,6 +94,14 @@ func lossOf(err error) bool {
 		errors.Is(err, kerr.UnknownTopicID) || errors.Is(err, kerr.InconsistentTopicID)
 }
 
+// lost says ErrDataLoss, once.
+func lost(err error) error {
+	if errors.Is(err, ErrDataLoss) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrDataLoss, err)
+}
+
 // logEnd asks the broker where the log ends.
 func logEnd(ctx context.Context, client *kgo.Client, topic string) (int64, error) {
 	ends, err := kadm.NewClient(client).ListEndOffsets(ctx, topic)

@@ -257,7 +257,7 @@ func (j *Journal[S, B]) probe(ctx context.Context, client *kgo.Client, stop cont
 		case ctx.Err() != nil:
 			return
 		case err != nil && lossOf(err):
-			stop(fmt.Errorf("%w: %w", ErrDataLoss, err))
+			stop(lost(err))
 			return
 		case err != nil:
 			j.say(fmt.Errorf("the broker does not answer: %w", err))
