@@ -39,6 +39,8 @@ var standard = map[string]string{
 	"handshake":    runtimePath + "handshake",
 	"registry":     runtimePath + "registry",
 	"avrobin":      runtimePath + "avrobin",
+	"jsonvalue":    runtimePath + "jsonvalue",
+	"uuid":         "github.com/google/uuid",
 	"singleobject": runtimePath + "singleobject",
 }
 

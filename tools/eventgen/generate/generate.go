@@ -62,6 +62,18 @@ func printAll(m *model.Model, files *parse.Files, c Config, diags *diag.List) (m
 	if clashes(m, types, diags); diags.HasErrors() {
 		return nil, nil
 	}
+	config := m.JSONTypes
+	config.Header = header
+	payloads, _, err := m.JSON.Emit(config)
+	if err != nil {
+		return nil, err
+	}
+	for path, data := range payloads {
+		if _, taken := out[path]; taken {
+			return nil, fmt.Errorf("two files are called %s", path)
+		}
+		out[path] = data
+	}
 	buses, err := emit.Packages(m, header)
 	if err != nil {
 		return nil, err

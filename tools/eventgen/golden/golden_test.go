@@ -22,6 +22,7 @@ var goldens = []struct {
 }{
 	{"gen", generate.Config{Documents: []string{"orders/asyncapi.yaml", "store/internal.asyncapi.yaml"}, ImportPath: here + "gen"}},
 	{"collisions/gen", generate.Config{Documents: []string{"collisions/asyncapi.yaml"}, ImportPath: here + "collisions/gen"}},
+	{"payments/gen", generate.Config{Documents: []string{"payments/asyncapi.yaml"}, ImportPath: here + "payments/gen"}},
 	{"client", generate.Config{Documents: []string{"orders/asyncapi.yaml"}, ImportPath: here + "client", Client: true}},
 }
 

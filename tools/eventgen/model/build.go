@@ -19,22 +19,6 @@ func candidates(fullname, fromFile string) []string {
 	return []string{path.Join(dir, short+".avsc"), path.Join(dir, fullname+".avsc")}
 }
 
-// addRoots hands the payload schemas of a document to the Avro set.
-func (b *builder) addRoots(d *parse.Document) {
-	for _, c := range d.Channels {
-		for _, m := range c.Messages {
-			switch p := m.Payload; {
-			case p == nil:
-			case p.Format == parse.Avro:
-				b.roots[p] = b.set.AddRoot(p.Schema, avro.GoName(m.Message.Name))
-			default:
-				b.diags.ErrorHint(p.Ref.Pos, "payload: {schemaFormat: application/vnd.apache.avro+json;version=1.12.0, schema: {$ref: FILE.avsc}}",
-					"the payload of message %s is a JSON Schema, which is not supported yet", m.Message.Name)
-			}
-		}
-	}
-}
-
 // pkgBuilder makes the package of one document.
 type pkgBuilder struct {
 	*builder
@@ -181,9 +165,9 @@ func (p *pkgBuilder) operation(o *parse.Operation) {
 func (p *pkgBuilder) distinct(c *parse.Channel) {
 	seen := map[string]*parse.ChannelMessage{}
 	for _, m := range c.Messages {
-		r := p.roots[m.Payload]
+		r := p.avroRoots[m.Payload]
 		if r == nil {
-			continue
+			continue // JSON is told apart by the header ce_type
 		}
 		if other, ok := seen[r.Name]; ok && other.Message != m.Message {
 			p.diags.ErrorHint(m.Message.Pos, "give one of them a schema of its own", "messages %s and %s of channel %s have the same schema %s, so that a reader cannot tell them apart",
@@ -193,15 +177,8 @@ func (p *pkgBuilder) distinct(c *parse.Channel) {
 	}
 }
 
-// goType gives a type of an Avro package as the bus package writes it. No such package is called like one that generated code imports.
-func (p *pkgBuilder) goType(r *avro.Root) (qualified, pkg string) {
-	t := r.Go(avro.Config{ImportPath: p.config.ImportPath})
-	p.out.Imports[t.Package] = t.ImportPath
-	return t.Package + "." + t.Name, t.Package
-}
-
 // qualify gives another name of a root's package as the bus package writes it.
-func (p *pkgBuilder) qualify(r *avro.Root, name string) string {
+func (p *pkgBuilder) qualify(r *root, name string) string {
 	_, pkg := p.goType(r)
 	return pkg + "." + name
 }

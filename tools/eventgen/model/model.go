@@ -7,6 +7,7 @@ package model
 import (
 	"github.com/deferpay/deferpay/tools/eventgen/avro"
 	"github.com/deferpay/deferpay/tools/eventgen/diag"
+	"github.com/deferpay/deferpay/tools/eventgen/jsonschema"
 	"github.com/deferpay/deferpay/tools/eventgen/parse"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/registry"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/topics"
@@ -21,9 +22,11 @@ type Config struct {
 
 // Model is everything that one call generates.
 type Model struct {
-	Avro     *avro.Set
-	Packages []*Package
-	Sealed   []*Sealed // interfaces that stand in packages of Avro types
+	Avro      *avro.Set
+	JSON      *jsonschema.Set
+	JSONTypes jsonschema.Config // where its types go
+	Packages  []*Package
+	Sealed    []*Sealed // interfaces that stand in packages of Avro types
 }
 
 // Package is the Go package of one document.
@@ -89,8 +92,9 @@ type Spec struct {
 	Keyed    bool
 	KeyField string // Avro name
 	KeyGo    string // Go name of that field; empty: no check
+	Codec    string // expression for it
 	Schema   string // name of the Go constant with the schema's text, qualified
-	Record   string // Avro full name
+	Record   string // Avro full name, or the message's
 	Title    string
 	Own      bool // the document defines the channel
 	text     string
@@ -145,17 +149,18 @@ type Example struct {
 
 // Build makes the model of documents. When the list gets errors the model is of no use.
 func Build(docs []*parse.Document, files *parse.Files, c Config, diags *diag.List) *Model {
-	b := &builder{config: c, files: files, diags: diags, set: avro.NewSet(), roots: map[*parse.Payload]*avro.Root{}}
-	b.set.Lookup(b.findType)
+	b := &builder{config: c, files: files, diags: diags, avro: avro.NewSet(), json: jsonschema.NewSet(files.Deref),
+		avroRoots: map[*parse.Payload]*avro.Root{}, jsonRoots: map[*parse.Payload]*jsonschema.Root{}}
+	b.avro.Lookup(b.findType)
 	for _, d := range docs {
 		b.addRoots(d)
 	}
-	resolved := b.set.Resolve()
+	resolved := append(b.avro.Resolve(), b.json.Resolve()...)
 	diags.Add(resolved...)
 	if resolved.HasErrors() {
 		return nil
 	}
-	m := &Model{Avro: b.set}
+	m := &Model{Avro: b.avro, JSON: b.json, JSONTypes: b.jsonConfig()}
 	for _, d := range docs {
 		m.Packages = append(m.Packages, b.pkg(d))
 	}
@@ -166,12 +171,14 @@ func Build(docs []*parse.Document, files *parse.Files, c Config, diags *diag.Lis
 
 // builder makes the packages of one call.
 type builder struct {
-	config Config
-	files  *parse.Files
-	diags  *diag.List
-	set    *avro.Set
-	roots  map[*parse.Payload]*avro.Root
-	sealed []*Sealed
+	config    Config
+	files     *parse.Files
+	diags     *diag.List
+	avro      *avro.Set
+	json      *jsonschema.Set
+	avroRoots map[*parse.Payload]*avro.Root
+	jsonRoots map[*parse.Payload]*jsonschema.Root
+	sealed    []*Sealed
 }
 
 // findType finds the file of an Avro type that is named and not defined: beside the file that names it, called like the type.

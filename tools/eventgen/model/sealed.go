@@ -11,11 +11,11 @@ import (
 
 // seal plans the sealed interface of a channel. It stands beside its types, as only there types can have a method that nobody else can write; with types of several
 // packages the method is exported, and the interface stands in the bus package.
-func (p *pkgBuilder) seal(f *Framed, roots []*avro.Root) {
+func (p *pkgBuilder) seal(f *Framed, roots []*root) {
 	byPackage := map[string][]string{}
 	var packages []string
 	for _, r := range roots {
-		g := r.Go(avro.Config{})
+		g := r.avro.Go(avro.Config{})
 		if byPackage[g.Package] == nil {
 			packages = append(packages, g.Package)
 		}
@@ -59,8 +59,8 @@ func (p *pkgBuilder) examples() {
 	seen := map[string]bool{}
 	for _, c := range p.doc.Channels {
 		for _, m := range c.Messages {
-			r := p.roots[m.Payload]
-			if r == nil || seen[m.Message.Name] || !r.IsRecord() || !p.uses(m, c) {
+			r := p.payload(m.Payload)
+			if r == nil || seen[m.Message.Name] || r.avro != nil && !r.avro.IsRecord() || !p.uses(m, c) {
 				continue
 			}
 			seen[m.Message.Name] = true
@@ -80,8 +80,8 @@ func (p *pkgBuilder) uses(m *parse.ChannelMessage, c *parse.Channel) bool {
 	return p.specs[m] != nil || m.Encoding == "avro-single-object" && c.File == p.doc.File
 }
 
-func (p *pkgBuilder) example(m *parse.ChannelMessage, r *avro.Root, e parse.Example) {
-	expr, imports, faults := r.Literal(avro.Config{ImportPath: p.config.ImportPath}, e.Payload)
+func (p *pkgBuilder) example(m *parse.ChannelMessage, r *root, e parse.Example) {
+	expr, imports, faults := p.literal(r, e.Payload)
 	if faults.HasErrors() {
 		return // told by checkExamples
 	}
@@ -98,8 +98,8 @@ func (p *pkgBuilder) checkExamples() {
 	for _, c := range p.doc.Channels {
 		for _, m := range c.Messages {
 			for _, e := range m.Examples {
-				if r := p.roots[m.Payload]; r != nil && e.Payload != nil {
-					p.diags.Add(r.CheckExample(e.Payload)...)
+				if r := p.payload(m.Payload); r != nil && e.Payload != nil {
+					p.diags.Add(r.checkExample(e.Payload)...)
 				}
 				if m.Headers != nil && e.Headers != nil {
 					p.checkHeaders(m, e.Headers)

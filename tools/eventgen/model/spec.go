@@ -1,6 +1,7 @@
 package model
 
 import (
+	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -19,7 +20,7 @@ func (p *pkgBuilder) spec(c *parse.Channel, m *parse.ChannelMessage) *Spec {
 	if s, ok := p.specs[m]; ok {
 		return s
 	}
-	r := p.roots[m.Payload]
+	r := p.payload(m.Payload)
 	if r == nil && (m.Broken || m.Payload != nil) {
 		return nil // told already
 	}
@@ -27,8 +28,8 @@ func (p *pkgBuilder) spec(c *parse.Channel, m *parse.ChannelMessage) *Spec {
 		p.diags.ErrorHint(m.Message.Pos, "give it a payload", "message %s is sent or received but has no payload", m.Message.Name)
 		return nil
 	}
-	if !r.IsRecord() {
-		p.diags.ErrorHint(m.Payload.Ref.Pos, "make the payload a record", "the payload of message %s is %s, which is not supported yet", m.Message.Name, r.Kind)
+	if r.avro != nil && !r.avro.IsRecord() {
+		p.diags.ErrorHint(m.Payload.Ref.Pos, "make the payload a record", "the payload of message %s is %s, which is not supported yet", m.Message.Name, r.avro.Kind)
 		return nil
 	}
 	goName := avro.GoName(m.Message.Name)
@@ -37,11 +38,19 @@ func (p *pkgBuilder) spec(c *parse.Channel, m *parse.ChannelMessage) *Spec {
 	}
 	goName = p.scope.take(goName)
 	s := &Spec{Go: goName, Alias: p.scope.take(goName + "Message"), Var: p.scope.take(avro.Unexported(goName) + "Spec"), Name: m.Message.Name,
-		Title: sentence(m.Title, m.Summary, r.Doc(), "the message "+m.Message.Name), Doc: m.Description, Topic: p.topic[c], Content: m.ContentType, Record: r.Name, Own: c.File == p.doc.File, text: r.SchemaText()}
+		Title: sentence(m.Title, m.Summary, r.doc(), "the message "+m.Message.Name), Doc: m.Description, Topic: p.topic[c], Content: m.ContentType, Own: c.File == p.doc.File, text: r.schemaText()}
 	var pkg string
 	s.Value, pkg = p.goType(r)
 	s.Schema = pkg + ".SchemaOf" + strings.TrimPrefix(s.Value, pkg+".")
-	p.framing(s, c, m, r)
+	if r.avro != nil {
+		s.Record, s.Codec = r.avro.Name, fmt.Sprintf("bus.Avro[%s]()", s.Value)
+		p.framing(s, c, m, r.avro)
+	} else {
+		s.Record, s.Codec, s.Framing = s.Name, fmt.Sprintf("bus.JSON[%s](%q)", s.Value, s.Name), "Bare"
+		if m.Encoding != "" {
+			p.diags.ErrorHint(m.EncodingPos, "leave it out: the payload is the JSON alone", "schemaIdPayloadEncoding %q is not supported for the JSON of message %s", m.Encoding, m.Message.Name)
+		}
+	}
 	p.key(s, m, r)
 	p.headers(s, m)
 	p.specs[m] = s
@@ -75,7 +84,7 @@ func (p *pkgBuilder) framing(s *Spec, c *parse.Channel, m *parse.ChannelMessage,
 	}
 }
 
-func (p *pkgBuilder) key(s *Spec, m *parse.ChannelMessage, r *avro.Root) {
+func (p *pkgBuilder) key(s *Spec, m *parse.ChannelMessage, r *root) {
 	s.Key = "bus.NoKey"
 	k := m.Key
 	if k == nil {
@@ -85,11 +94,8 @@ func (p *pkgBuilder) key(s *Spec, m *parse.ChannelMessage, r *avro.Root) {
 	if k.KeyField == "" {
 		return
 	}
-	f, ok := r.Field(k.KeyField)
-	var names []string
-	for _, f := range r.Fields() {
-		names = append(names, f.Name)
-	}
+	goType, text, ok := r.field(k.KeyField)
+	names := r.fieldNames()
 	switch {
 	case !ok:
 		hint := "its fields are " + strings.Join(names, ", ")
@@ -97,10 +103,10 @@ func (p *pkgBuilder) key(s *Spec, m *parse.ChannelMessage, r *avro.Root) {
 			hint = "did you mean " + near + "? Its fields are " + strings.Join(names, ", ")
 		}
 		p.diags.ErrorHint(k.FieldPos, hint, "message %s: key field %q is not in %s", m.Message.Name, k.KeyField, path.Base(m.Payload.Schema.Pos.File))
-	case f.GoType != "string":
-		p.diags.ErrorHint(k.FieldPos, "a key's field is a string that is always there", "message %s: key field %q is %s, not a string", m.Message.Name, k.KeyField, f.GoType)
+	case text == "":
+		p.diags.ErrorHint(k.FieldPos, "a key's field is a string that is always there", "message %s: key field %q is %s, not a string", m.Message.Name, k.KeyField, goType)
 	default:
-		s.KeyField, s.KeyGo = f.Name, f.GoName
+		s.KeyField, s.KeyGo = k.KeyField, text
 	}
 }
 
@@ -187,15 +193,15 @@ func headerField(prop *parse.Prop, fields scope) HeaderField {
 // framed makes the codec of a channel without operations whose messages are in single-object encoding.
 func (p *pkgBuilder) framed(c *parse.Channel) {
 	f := Framed{Go: avro.GoName(c.Name), Doc: sentence(c.Title)}
-	var roots []*avro.Root
+	var roots []*root
 	for _, m := range c.Messages {
-		r := p.roots[m.Payload]
+		r := p.avroRoots[m.Payload]
 		if r == nil || m.Encoding != "avro-single-object" || !r.IsRecord() {
 			continue
 		}
-		t, pkg := p.goType(r)
+		t, pkg := p.goType(&root{avro: r})
 		f.Members = append(f.Members, Member{m.Message.Name, t, pkg + ".FingerprintOf" + strings.TrimPrefix(t, pkg+"."), r.Fingerprint()})
-		roots = append(roots, r)
+		roots = append(roots, &root{avro: r})
 	}
 	switch len(f.Members) {
 	case 0:
