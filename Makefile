@@ -9,9 +9,10 @@ RACE := $(shell command -v "$$(go env CC)" >/dev/null 2>&1 && echo -race)
 
 BROKERS ?= 1
 LOG_LEVEL ?= warn
+FUZZTIME ?= 10m
 
 .DEFAULT_GOAL := gate
-.PHONY: gate help generate check lint test race demo e2e contract-test compose-check bench docs kafka registry
+.PHONY: gate help generate check lint test race demo e2e contract-test compose-check bench fuzz foreign-avro docs kafka registry
 
 gate: check lint compose-check race contract-test ## The whole gate before a push: generated files current, contracts and code linted, tests with the race detector
 	@echo "gate: all good"
@@ -61,6 +62,16 @@ compose-check: ## docker-compose.yml, read by Compose's own library; needs no en
 bench: ## The benchmarks, as a table of ratios
 	@echo "bench: decisions per second against raw acknowledged produce, in one run"
 	@go test ./services/internal/journal -run '^(TestThroughput|TestContention)$$' -throughput 1s -count=1 -v | grep -v '^[=-]'
+
+fuzz: ## Every fuzz target of the module; FUZZTIME=1h is the time they share (10m)
+	@echo "fuzz: $(FUZZTIME) for all targets together"
+	@go run ./tools/fuzz -time $(FUZZTIME)
+
+foreign-avro: ## Generated codecs against fastavro, confluent-kafka (Python 3) and Apache Avro (Java 17, Maven), fetched once
+	@echo "foreign-avro: values, frames and resolution against other implementations"
+	@mkdir -p build
+	@go test -count=1 -v -run '^TestForeign' ./tools/eventgen/avro/internal/conformance -foreign >build/foreign-avro.log; status=$$?; \
+		grep -E '^(---|ok|FAIL|[[:space:]]*foreign_test)' build/foreign-avro.log; exit $$status
 
 docs: ## Pages of the four public documents under build/docs, readable offline
 	@go run ./tools/docsite -out build/docs

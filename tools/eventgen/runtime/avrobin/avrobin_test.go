@@ -168,6 +168,12 @@ func TestDecimal(t *testing.T) {
 			t.Errorf("%s comes back as %s, %s, %s: %v %v", s, one, two, three, err, w.Err())
 		}
 	}
+	for _, padded := range [][]byte{{0, 0, 0, 5}, {0xFF, 0xFF, 0xFF, 0xFB}, {0, 0x80}, append(make([]byte, 2000), 1)} {
+		r := readerOf(AppendBytes(nil, padded))
+		if d, p := r.Decimal(0, 3, 0); r.Done(p) != nil || d.int().Cmp(fromTwosComplement(padded)) != 0 {
+			t.Errorf("% x is read as %s: %v", padded[:2], d, r.Done(p))
+		}
+	}
 	for _, s := range []string{"", ".", "-", "1.", "1e3", "--1", "1-2", "1.-2", "+-1", "x", "1.2.3", strings.Repeat("9", 100000)} {
 		if d, err := ParseDecimal(s); err == nil {
 			t.Errorf("%.20q is read as %s", s, d)

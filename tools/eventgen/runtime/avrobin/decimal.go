@@ -12,7 +12,7 @@ type Decimal struct {
 	scale    int
 }
 
-// MaxDecimalBytes is how large the unscaled value of a Decimal that is read may be.
+// MaxDecimalBytes is how large the unscaled value of a big-decimal that is read may be.
 const MaxDecimalBytes = 1 << 10
 
 // maxScale bounds the scale of a big-decimal: turning it into text must not cost more than the message did.
@@ -180,8 +180,12 @@ func (w *Writer) DecimalFixed(b []byte, d Decimal, size, precision, scale int) [
 }
 
 func (r *Reader) decimal(p int, b []byte, precision, scale int) Decimal {
-	if len(b) > MaxDecimalBytes && len(b) > precision {
-		r.failf(p, "a decimal of %d bytes is too large", len(b))
+	for len(b) > 1 && (b[0] == 0 && b[1] < 0x80 || b[0] == 0xFF && b[1] >= 0x80) {
+		b = b[1:] // it says nothing: the next byte has the same sign
+	}
+	// A digit takes less than 10/3 bits. What is longer is not even turned into a number, which would cost more than reading it.
+	if len(b) > precision*10/24+2 {
+		r.failf(p, "decimal(%d,%d): %d bytes have more than %d digits", precision, scale, len(b), precision)
 		return Decimal{}
 	}
 	d := Decimal{fromTwosComplement(b), scale}

@@ -439,8 +439,8 @@ func Next[T any](s *[]T) *T {
 	return &(*s)[n]
 }
 
-// mapEntry is about what one entry of a map costs beside its key and value.
-const mapEntry = 32
+// mapKey is what one entry of a map costs beside its value, if the map is full; it may be more than half empty.
+const mapKey = 17
 
 // GrowMap returns m, or a new map with room for a block of n entries.
 func GrowMap[V any](r *Reader, p int, m map[string]V, n int) map[string]V {
@@ -448,7 +448,7 @@ func GrowMap[V any](r *Reader, p int, m map[string]V, n int) map[string]V {
 		return m
 	}
 	var zero V
-	return make(map[string]V, r.room(p, n, int(unsafe.Sizeof(zero))+mapEntry))
+	return make(map[string]V, r.room(p, n, 3*(int(unsafe.Sizeof(zero))+mapKey)))
 }
 
 // Ptr returns a pointer to v: a nullable value that is there.

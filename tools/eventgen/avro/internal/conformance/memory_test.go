@@ -1,0 +1,135 @@
+package conformance
+
+import (
+	"bytes"
+	"math"
+	"math/big"
+	"math/rand/v2"
+	"reflect"
+	"runtime"
+	"slices"
+	"testing"
+
+	oracle "github.com/twmb/avro"
+
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin/schema"
+)
+
+// Decoding may allocate what it returns, and waste on top of it at most
+const (
+	wastePerByte = 8       // bytes for each byte of the message: room made on the word of a count, and
+	wasteGrown   = 2       // times what it returns: rooms that were outgrown, and what the allocator rounds up; and
+	wasteAtLeast = 2 << 10 // the error and the first rooms
+)
+
+// allocated is how many bytes f allocates.
+func allocated(f func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
+}
+
+// held is how many bytes are reachable from v, beside what v itself is in.
+func held(v reflect.Value) uint64 {
+	if v.Type() == reflect.TypeFor[avrobin.Decimal]() {
+		return uint64(reflect.TypeFor[big.Int]().Size()) + uint64(len(v.Interface().(avrobin.Decimal).Unscaled().Bytes()))
+	}
+	var n uint64
+	switch v.Kind() {
+	case reflect.String:
+		n = uint64(v.Len())
+	case reflect.Pointer, reflect.Interface:
+		if !v.IsNil() && v.Type().String() != "*time.Location" {
+			n = uint64(v.Elem().Type().Size()) + held(v.Elem())
+		}
+	case reflect.Slice:
+		n = uint64(v.Cap()) * uint64(v.Type().Elem().Size())
+		for i := range v.Len() {
+			n += held(v.Index(i))
+		}
+	case reflect.Map:
+		for it := v.MapRange(); it.Next(); {
+			n += 2*uint64(v.Type().Key().Size()+v.Type().Elem().Size()+1) + held(it.Key()) + held(it.Value())
+		}
+	case reflect.Struct:
+		if v.Type().PkgPath() != "time" {
+			for i := range v.NumField() {
+				n += held(v.Field(i))
+			}
+		}
+	}
+	return n
+}
+
+// measure decodes data and gives what that cost, and what it may cost. What the runtime and others allocate meanwhile is
+// counted too, so a cost that is too high is counted again: the least is what decoding itself costs.
+func measure(data []byte, value func() avrobin.Value) (v avrobin.Value, cost, limit uint64, err error) {
+	cost = math.MaxUint64
+	for range 3 {
+		v = value()
+		cost = min(cost, allocated(func() { err = avrobin.Decode(data, v) }))
+		limit = wastePerByte*uint64(len(data)) + (1+wasteGrown)*held(reflect.ValueOf(v).Elem()) + wasteAtLeast
+		if cost <= limit {
+			break
+		}
+	}
+	return v, cost, limit, err
+}
+
+// hostile are messages made to cost their reader more than their sender: counts and lengths far beyond what follows, in
+// front of the message, inside it, again and again.
+func hostile(g *values, data []byte) [][]byte {
+	var out [][]byte
+	for _, n := range []int64{math.MaxInt64, math.MinInt64, math.MinInt64 + 1, math.MaxInt32, -math.MaxInt32, 1 << 20, -(1 << 20), 65536, 1000, -1} {
+		bomb := avrobin.AppendLong(nil, n)
+		at := g.IntN(len(data) + 1)
+		out = append(out, slices.Concat(data[:at], bomb, data[at:]), slices.Concat(data[:at], bomb, avrobin.AppendLong(nil, int64(len(data))), data), bytes.Repeat(bomb, 200))
+		if at < len(data) {
+			out = append(out, slices.Concat(data[:at], bomb, data[at+1:], make([]byte, 4096)))
+		}
+	}
+	// Everything is small, and there is a lot of it.
+	for _, b := range []byte{0, 1, 2, 4, 0x7e, 0xff} {
+		out = append(out, bytes.Repeat([]byte{b}, 4000), append(avrobin.AppendLong(nil, 3900), bytes.Repeat([]byte{b}, 4000)...), append(bytes.Clone(data), bytes.Repeat([]byte{b}, 4000)...))
+	}
+	return out
+}
+
+// TestMutated: damaged and hostile bytes end in an error or a value, never in a panic, and never in more memory than the
+// value that was read, and a small multiple of the message.
+func TestMutated(t *testing.T) {
+	eachGolden(t, func(t *testing.T, value func() avrobin.Value, own *schema.Type, _ *oracle.Schema) {
+		var worst float64
+		tried := 0
+		check := func(data []byte) {
+			v, cost, limit, err := measure(data, value)
+			tried++
+			if cost > limit {
+				t.Fatalf("%d bytes allocated for %d bytes that hold %d, more than %d: % .200x", cost, len(data), held(reflect.ValueOf(v).Elem()), limit, data)
+			}
+			if len(data) >= 1024 {
+				worst = max(worst, float64(cost)/float64(len(data)))
+			}
+			if err != nil {
+				return
+			}
+			if _, err := avrobin.Encode(v); err != nil {
+				t.Fatalf("it was read, and cannot be written: %v\n% x", err, data)
+			}
+		}
+		for seed := range uint64(*rounds) {
+			g := newValues(seed)
+			check(g.mutate(g.append(nil, own)))
+		}
+		for seed := range uint64(*rounds / 20) {
+			g := &values{Rand: rand.New(rand.NewPCG(seed, 8))}
+			for _, data := range hostile(g, g.append(nil, own)) {
+				check(data)
+			}
+		}
+		t.Logf("%d messages; those of a kilobyte and more took at most %.1f bytes for each byte", tried, worst)
+	})
+}
