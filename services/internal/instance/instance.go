@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/sr"
 
 	"github.com/deferpay/deferpay/services/internal/access"
 	"github.com/deferpay/deferpay/services/internal/clock"
@@ -51,18 +52,26 @@ func New(cfg Config) (*Instance, error) {
 		return nil, err
 	}
 	logger := serve.Logger(cfg.LogOutput, s.LogLevel, cfg.Service, s.Writer)
-	client := []kgo.Opt{kgo.SeedBrokers(s.Brokers...), kgo.ClientID(s.Writer)}
+	security, err := s.KafkaSecurity.Open()
+	if err != nil {
+		return nil, err
+	}
+	caller, err := s.RegistrySecurity.HTTPClient()
+	if err != nil {
+		return nil, err
+	}
+	client := append(security.Options(), kgo.SeedBrokers(s.Brokers...), kgo.ClientID(s.Writer))
 	keys, err := access.Open(s.Credentials, s.InsecureDev)
 	if err != nil {
 		return nil, err
 	}
-	messages, err := kafkabus.NewMessages(kafkabus.Config{Brokers: s.Brokers, ClientID: s.Writer, Logger: logger}, s.Registry)
+	messages, err := kafkabus.NewMessages(kafkabus.Config{Brokers: s.Brokers, ClientID: s.Writer, Logger: logger, Security: security}, s.Registry, sr.HTTPClient(caller))
 	if err != nil {
 		return nil, err
 	}
 	return &Instance{
 		Logger: logger, Now: clock.Of(s.ClockOffsetFile, logger), Client: client, Keys: keys, Messages: messages, cfg: cfg,
-		topics: &topiccheck.Check{Client: client, Topics: cfg.Topics, Log: cfg.Log, Lax: s.AllowUnverifiedTopics, Logger: logger},
+		topics: &topiccheck.Check{Client: client, Topics: cfg.Topics, Log: cfg.Log, Lax: s.AllowUnverifiedTopics, Explain: security.Explain, Logger: logger},
 	}, nil
 }
 

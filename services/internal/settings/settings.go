@@ -12,6 +12,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/secure"
 )
 
 // ErrHelp is returned by Parse when the help was asked for and printed: the process ends with status 0.
@@ -20,14 +22,15 @@ var ErrHelp = flag.ErrHelp
 // Set is a flag set whose flags may each name an environment variable. A flag given on the command line wins over the
 // variable, a variable that is set and not empty wins over the default.
 type Set struct {
-	flags *flag.FlagSet
-	env   map[string]string // flag name to variable name
-	about string
+	flags   *flag.FlagSet
+	env     map[string]string         // flag name to variable name
+	secrets map[string]*secure.Secret // by variable name
+	about   string
 }
 
 // New returns an empty set for a command. About is what the help says before the list of flags.
 func New(command, about string) *Set {
-	s := &Set{flags: flag.NewFlagSet(command, flag.ContinueOnError), env: map[string]string{}, about: about}
+	s := &Set{flags: flag.NewFlagSet(command, flag.ContinueOnError), env: map[string]string{}, secrets: map[string]*secure.Secret{}, about: about}
 	s.flags.SetOutput(io.Discard) // Parse reports; the flag package would print the error and the whole help
 	return s
 }
@@ -44,6 +47,9 @@ func (s *Set) String(p *string, name, env, def, usage string) {
 func (s *Set) Bool(p *bool, name, env string, def bool, usage string) {
 	s.flags.BoolVar(p, name, def, s.usage(name, env, usage))
 }
+
+// Secret declares a setting that only a variable gives: everybody on a machine can read its command lines.
+func (s *Set) Secret(p *secure.Secret, env string) { s.secrets[env] = p }
 
 // Duration declares a time span, as "500ms" or "1h". It may not be negative.
 func (s *Set) Duration(p *time.Duration, name, env string, def time.Duration, usage string) {
@@ -75,6 +81,9 @@ func (s *Set) Parse(args []string, getenv func(string) string, out io.Writer) er
 	}
 	if rest := s.flags.Args(); len(rest) > 0 {
 		return fmt.Errorf("unexpected argument %q (see %s --help)", rest[0], s.flags.Name())
+	}
+	for env, p := range s.secrets {
+		*p = secure.Secret(getenv(env))
 	}
 	given := map[string]bool{}
 	s.flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
@@ -150,6 +159,8 @@ type Common struct {
 	Writer                string   // name of this instance in records, logs and consumer groups
 	LogLevel              slog.Level
 	AllowUnverifiedTopics bool // a topic configuration that may not be read is a warning
+	KafkaSecurity         secure.Kafka
+	RegistrySecurity      secure.Registry
 }
 
 // Register declares the common settings. DefaultHTTP is the service's own default address.
@@ -163,6 +174,8 @@ func (c *Common) Register(s *Set, defaultHTTP string) {
 	s.String(&c.Writer, "writer", "WRITER", defaultWriter(), "`name` of this instance in records and logs")
 	s.flags.TextVar(&c.LogLevel, "log-level", slog.LevelInfo, s.usage("log-level", "LOG_LEVEL", "lowest `level` logged: debug, info, warn, error"))
 	s.Bool(&c.AllowUnverifiedTopics, "allow-unverified-topics", "ALLOW_UNVERIFIED_TOPICS", false, "only warn when topic configurations may not be read (no right to DescribeConfigs)")
+	c.KafkaSecurity.Declare(s)
+	c.RegistrySecurity.Declare(s)
 }
 
 // Check says what is wrong with the settings taken together.

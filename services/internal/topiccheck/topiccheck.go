@@ -23,8 +23,10 @@ type Check struct {
 	Topics []topics.Topic
 	Log    string
 	Lax    bool // settings that may not be read are taken for good
-	Logger *slog.Logger
-	reason atomic.Pointer[error] // nil: not tried yet
+	// Explain, when not nil, adds to an error of the connection what to look at.
+	Explain func(error) error
+	Logger  *slog.Logger
+	reason  atomic.Pointer[error] // nil: not tried yet
 }
 
 const (
@@ -61,6 +63,9 @@ func (c *Check) Run(ctx context.Context) error {
 		var drift topics.DriftError
 		if errors.As(err, &drift) && len(drift.Wrong()) > 0 {
 			return drift.Wrong()
+		}
+		if c.Explain != nil {
+			err = c.Explain(err)
 		}
 		c.tell(ctx, err)
 		if err == nil {

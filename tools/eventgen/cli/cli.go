@@ -41,7 +41,7 @@ Examples:
   eventgen topics apply -brokers localhost:9092 specs/orders/asyncapi.yaml
   eventgen schemas register -registry http://localhost:8085 specs/orders/asyncapi.yaml
 
-eventgen COMMAND -help lists the flags of a command.
+eventgen COMMAND -help lists the flags of a command, and the environment variables that stand for those of security.
 `
 
 // Run runs one command and gives its exit status.

@@ -4,14 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/sr"
 
 	"github.com/deferpay/deferpay/tools/eventgen/generate"
 	"github.com/deferpay/deferpay/tools/eventgen/model"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/registry"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/secure"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/topics"
 )
 
@@ -41,10 +44,15 @@ func (c *command) topics(args []string) int {
 	f := c.flags("topics apply|diff", "-brokers HOST:PORT[,...] DOCUMENT...")
 	brokers := f.String("brokers", "", "addresses of the broker, by commas")
 	timeout := f.Duration("timeout", 30*time.Second, "give up after")
+	var security secure.Kafka
+	declared := secure.NewFlags(f, os.Getenv)
+	security.Declare(declared)
 	docs, status, ok := c.parse(f, args)
 	switch {
 	case !ok:
 		return status
+	case declared.Err() != nil:
+		return c.wrong("%v", declared.Err())
 	case *brokers == "":
 		return c.wrong("topics needs -brokers")
 	}
@@ -54,17 +62,21 @@ func (c *command) topics(args []string) int {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), *timeout)
 	defer cancel()
-	cl, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(*brokers, ",")...))
+	broker, err := security.Open()
+	if err != nil {
+		return c.wrong("%v", err)
+	}
+	cl, err := kgo.NewClient(append(broker.Options(), kgo.SeedBrokers(strings.Split(*brokers, ",")...))...)
 	if err != nil {
 		return c.failed(err)
 	}
 	defer cl.Close()
 	if what == "apply" {
-		return c.applyTopics(ctx, cl, m.Topics())
+		return c.applyTopics(ctx, cl, m.Topics(), broker.Explain)
 	}
 	drift, err := topics.Diff(ctx, cl, m.Topics())
 	if err != nil {
-		return c.failed(err)
+		return c.failed(broker.Explain(err))
 	}
 	for _, d := range drift {
 		fmt.Fprintln(c.stdout, d)
@@ -75,7 +87,7 @@ func (c *command) topics(args []string) int {
 	return done
 }
 
-func (c *command) applyTopics(ctx context.Context, cl *kgo.Client, want []topics.Topic) int {
+func (c *command) applyTopics(ctx context.Context, cl *kgo.Client, want []topics.Topic, explain func(error) error) int {
 	changed, err := topics.Apply(ctx, cl, want)
 	for _, d := range changed {
 		if d.Want == "" {
@@ -85,7 +97,7 @@ func (c *command) applyTopics(ctx context.Context, cl *kgo.Client, want []topics
 		}
 	}
 	if err != nil {
-		return c.failed(err)
+		return c.failed(explain(err))
 	}
 	return done
 }
@@ -96,13 +108,18 @@ func (c *command) schemas(args []string) int {
 		return c.wrong("schemas: %v", err)
 	}
 	f := c.flags("schemas register|check", "-registry URL DOCUMENT...")
-	url := f.String("registry", "", "URL of the schema registry; it may have a path and credentials")
+	url := f.String("registry", "", "`URL` of the schema registry; it may have a path")
 	level := f.String("compatibility", "FULL_TRANSITIVE", "level that register sets on every subject")
 	timeout := f.Duration("timeout", 30*time.Second, "give up after")
+	var security secure.Registry
+	declared := secure.NewFlags(f, os.Getenv)
+	security.Declare(declared)
 	docs, status, ok := c.parse(f, args)
 	switch {
 	case !ok:
 		return status
+	case declared.Err() != nil:
+		return c.wrong("%v", declared.Err())
 	case *url == "":
 		return c.wrong("schemas needs -registry")
 	}
@@ -110,7 +127,11 @@ func (c *command) schemas(args []string) int {
 	if !ok {
 		return fault
 	}
-	cl, err := registry.NewClient(*url)
+	caller, err := security.HTTPClient()
+	if err != nil {
+		return c.wrong("%v", err)
+	}
+	cl, err := registry.NewClient(*url, sr.HTTPClient(caller))
 	if err != nil {
 		return c.wrong("%v", err)
 	}

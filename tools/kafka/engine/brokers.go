@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -43,16 +44,22 @@ type BrokersOptions struct {
 	LogLevel string
 	// Settings are added to every broker's server.properties, and win.
 	Settings map[string]string
+	// Users, when there are any, are who may log in to a cluster that is then secured: TLS with an authority of its own, SASL, and nobody
+	// but Admin, who is one of them, may do what no ACL allows. Brokers.As gives what a client needs. It holds for a folder from its first start.
+	Users []string
 	// Tee, when not nil, is given what the brokers log, besides the files.
 	Tee io.Writer
 
 	controllers []string // addresses among themselves
+	security    security
 }
 
 // Brokers is a cluster that was started.
 type Brokers struct {
 	Addrs []string           // that clients are told
 	Nodes []*process.Process // each may be killed, frozen and started again by itself
+
+	security security
 }
 
 // How long starting may take before it is given up: a loaded machine needs many times what an idle one does.
@@ -80,7 +87,7 @@ func StartBrokers(ctx context.Context, o BrokersOptions) (*Brokers, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Brokers{Addrs: o.Advertised}
+	b := &Brokers{Addrs: o.Advertised, security: o.security}
 	for _, n := range nodes {
 		b.Nodes = append(b.Nodes, process.New(process.Spec{
 			Name: n.name, Path: java, LogDir: o.logs(), Tee: o.Tee, StopStatus: terminated,
@@ -121,7 +128,11 @@ func (b *Brokers) joined(ctx context.Context) error {
 	if err := conn.Close(); err != nil {
 		return err
 	}
-	client, err := kgo.NewClient(kgo.SeedBrokers(b.Addrs...))
+	admin, err := b.As(Admin).Open()
+	if err != nil {
+		return err
+	}
+	client, err := kgo.NewClient(append(admin.Options(), kgo.SeedBrokers(b.Addrs...))...)
 	if err != nil {
 		return err
 	}
@@ -210,7 +221,14 @@ func (o *BrokersOptions) complete() error {
 		return err
 	}
 	o.Dir = abs
-	return errors.Join(os.MkdirAll(o.logs(), 0o755), o.claim())
+	if err := errors.Join(os.MkdirAll(o.logs(), 0o755), o.claim()); err != nil || len(o.Users) == 0 {
+		return err
+	}
+	if !slices.Contains(o.Users, Admin) {
+		o.Users = append([]string{Admin}, o.Users...)
+	}
+	o.security = security{filepath.Join(o.Dir, "security")}
+	return o.security.make(o.Users)
 }
 
 func (o *BrokersOptions) logs() string { return filepath.Join(o.Dir, "logs") }
@@ -235,6 +253,7 @@ func free(addr string) error {
 type claimed struct {
 	Cluster string `json:"cluster"`
 	Brokers int    `json:"brokers"`
+	Secured bool   `json:"secured"`
 	Kafka   string `json:"kafka"`
 }
 
@@ -250,7 +269,7 @@ func (o *BrokersOptions) claim() error {
 			return err
 		}
 		id[0] &= 0x7f // the text does not begin with a dash, which a command line would take for an option
-		data, err := json.Marshal(claimed{base64.RawURLEncoding.EncodeToString(id), o.Count, artifacts.KafkaVersion})
+		data, err := json.Marshal(claimed{base64.RawURLEncoding.EncodeToString(id), o.Count, len(o.Users) > 0, artifacts.KafkaVersion})
 		if err != nil {
 			return err
 		}
@@ -259,6 +278,8 @@ func (o *BrokersOptions) claim() error {
 		return err
 	case c.Brokers != o.Count:
 		return fmt.Errorf("%s holds the data of a cluster of %d, not %d: give another folder, or remove that one", o.Dir, c.Brokers, o.Count)
+	case c.Secured != (len(o.Users) > 0):
+		return fmt.Errorf("%s holds the data of a cluster with security %t: give another folder, or remove that one", o.Dir, c.Secured)
 	}
 	return nil
 }
@@ -285,6 +306,13 @@ func (o *BrokersOptions) format(ctx context.Context, java, jars string, n node) 
 		return err
 	}
 	args := append(o.jvm(jars), "kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", c.Cluster, "-c", n.file)
+	if len(o.Users) > 0 {
+		users, err := o.security.scram(o.Users)
+		if err != nil {
+			return err
+		}
+		args = append(args, users...)
+	}
 	out, err := exec.CommandContext(ctx, java, args...).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("format the storage of %s: %w\n%s", n.name, err, strings.TrimSpace(string(out)))

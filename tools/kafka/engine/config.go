@@ -39,8 +39,15 @@ func (o *BrokersOptions) nodes() ([]node, error) {
 		}
 		settings := o.settings(i+1, o.Addrs[i], o.controllers[i], strings.Join(voters, ","), n.data)
 		settings["advertised.listeners"] = "CLIENT://" + o.Advertised[i]
+		if len(o.Users) > 0 {
+			secured, err := o.security.settings(o.Users)
+			if err != nil {
+				return nil, err
+			}
+			maps.Copy(settings, secured)
+		}
 		maps.Copy(settings, o.Settings)
-		if err := os.WriteFile(n.file, properties(settings), 0o644); err != nil {
+		if err := os.WriteFile(n.file, properties(settings), 0o600); err != nil {
 			return nil, err
 		}
 		out = append(out, n)

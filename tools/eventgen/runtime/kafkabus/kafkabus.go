@@ -18,6 +18,8 @@ import (
 	"github.com/IBM/sarama"
 	"github.com/ThreeDotsLabs/watermill-kafka/v3/pkg/kafka"
 	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/secure"
 )
 
 // Config says where the broker is and who we are.
@@ -25,9 +27,10 @@ type Config struct {
 	Brokers  []string
 	ClientID string // as the broker logs it
 	Logger   *slog.Logger
+	Security *secure.Broker // nil: brokers that ask nobody who they are
 }
 
-func (c Config) common() *sarama.Config {
+func (c Config) common() (*sarama.Config, error) {
 	s := sarama.NewConfig()
 	s.ClientID = c.ClientID
 	s.Version = sarama.V2_8_0_0 // the newest that sarama covers whole; it negotiates downwards by itself
@@ -35,11 +38,11 @@ func (c Config) common() *sarama.Config {
 	s.Net.ReadTimeout = 15 * time.Second
 	s.Net.WriteTimeout = 15 * time.Second
 	s.Metadata.AllowAutoTopicCreation = false
-	return s
+	return s, protect(s, c.Security)
 }
 
-func (c Config) producer() *sarama.Config {
-	s := c.common()
+func (c Config) producer() (*sarama.Config, error) {
+	s, err := c.common()
 	s.Producer.RequiredAcks = sarama.WaitForAll
 	s.Producer.Idempotent = true
 	s.Net.MaxOpenRequests = 1 // what keeps order across a retry
@@ -48,11 +51,11 @@ func (c Config) producer() *sarama.Config {
 	s.Producer.Return.Successes = true
 	s.Producer.Return.Errors = true
 	s.Producer.Partitioner = sarama.NewMurmur2Partitioner // sarama's own default is FNV-1a, which no other client uses
-	return s
+	return s, err
 }
 
-func (c Config) consumer() *sarama.Config {
-	s := c.common()
+func (c Config) consumer() (*sarama.Config, error) {
+	s, err := c.common()
 	s.Consumer.Offsets.Initial = sarama.OffsetOldest // a new group reads what was there before it
 	s.Consumer.Offsets.AutoCommit.Enable = true      // without it each commit queues behind a long poll
 	s.Consumer.Offsets.AutoCommit.Interval = time.Second
@@ -61,7 +64,7 @@ func (c Config) consumer() *sarama.Config {
 	s.Consumer.Group.Heartbeat.Interval = 500 * time.Millisecond // how long members take to notice that another one joined
 	// Half the session's: the embedded broker forgets a member that waits in a join for longer than its session, and never answers it.
 	s.Consumer.Group.Rebalance.Timeout = 3 * time.Second
-	return s
+	return s, err
 }
 
 // NewPublisher returns a publisher that connects when it first publishes, so that it can be made while the broker is away.
@@ -84,16 +87,20 @@ func NewSubscriber(cfg Config, group string) (message.Subscriber, error) {
 	if group == "" {
 		return nil, errors.New("no consumer group")
 	}
+	settings, err := cfg.consumer()
+	if err != nil {
+		return nil, err
+	}
 	inner, err := kafka.NewSubscriber(kafka.SubscriberConfig{
 		Brokers:               cfg.Brokers,
 		Unmarshaler:           Marshaler{},
-		OverwriteSaramaConfig: cfg.consumer(),
+		OverwriteSaramaConfig: settings,
 		ConsumerGroup:         group,
 	}, NewLogger(cfg.Logger))
 	if err != nil {
 		return nil, err
 	}
-	return &subscriber{inner: inner, logger: cfg.Logger.With("group", group), closing: make(chan struct{}), closeIn: closeIn}, nil
+	return &subscriber{inner: inner, cfg: cfg, logger: cfg.Logger.With("group", group), closing: make(chan struct{}), closeIn: closeIn}, nil
 }
 
 func (c Config) check() error {
@@ -127,7 +134,7 @@ func (p *publisher) Publish(topic string, messages ...*message.Message) error {
 		return errClosed
 	}
 	if err := p.inner.Publish(topic, messages...); err != nil {
-		return fmt.Errorf("publish to %s: %w", topic, err)
+		return fmt.Errorf("publish to %s: %w", topic, p.cfg.explain(err))
 	}
 	return nil
 }
@@ -147,13 +154,17 @@ func (p *publisher) connect() error {
 	case p.inner != nil:
 		return nil
 	}
+	settings, err := p.cfg.producer()
+	if err != nil {
+		return err
+	}
 	inner, err := kafka.NewPublisher(kafka.PublisherConfig{
 		Brokers:               p.cfg.Brokers,
 		Marshaler:             Marshaler{},
-		OverwriteSaramaConfig: p.cfg.producer(),
+		OverwriteSaramaConfig: settings,
 	}, NewLogger(p.cfg.Logger))
 	if err != nil {
-		return fmt.Errorf("connect to Kafka at %v: %w", p.cfg.Brokers, err)
+		return fmt.Errorf("connect to Kafka at %v: %w", p.cfg.Brokers, p.cfg.explain(err))
 	}
 	p.inner = inner
 	return nil
@@ -175,6 +186,7 @@ func (p *publisher) Close() error {
 
 // subscriber keeps trying to subscribe: watermill-kafka's own reconnects only once it has been connected.
 type subscriber struct {
+	cfg     Config
 	inner   message.Subscriber
 	logger  *slog.Logger
 	closing chan struct{}
@@ -204,7 +216,7 @@ func (s *subscriber) Subscribe(ctx context.Context, topic string) (<-chan *messa
 			if errors.Is(err, errClosed) {
 				return
 			}
-			s.logger.Warn("not subscribed yet, trying again", "topic", topic, "error", err.Error(), "in", pause.String())
+			s.logger.Warn("not subscribed yet, trying again", "topic", topic, "error", s.cfg.explain(err).Error(), "in", pause.String())
 			select {
 			case <-time.After(pause):
 			case <-ctx.Done():

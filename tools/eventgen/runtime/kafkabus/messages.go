@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/twmb/franz-go/pkg/sr"
 
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/bus"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/registry"
@@ -23,13 +24,13 @@ type Messages struct {
 // drainIn bounds how long handlers may take once they are asked to stop.
 const drainIn = 10 * time.Second
 
-// NewMessages makes them without touching the network. Registry is the URL of the schema registry.
-func NewMessages(cfg Config, registryURL string) (*Messages, error) {
+// NewMessages makes them without touching the network. RegistryURL is that of the schema registry; options are how it is reached.
+func NewMessages(cfg Config, registryURL string, options ...sr.ClientOpt) (*Messages, error) {
 	publisher, err := NewPublisher(cfg)
 	if err != nil {
 		return nil, err
 	}
-	schemas, err := registry.NewClient(registryURL)
+	schemas, err := registry.NewClient(registryURL, options...)
 	if err != nil {
 		return nil, err
 	}

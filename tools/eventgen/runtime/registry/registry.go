@@ -40,22 +40,20 @@ type Client struct {
 
 type subjectSchema struct{ subject, schema string }
 
-// NewClient makes a client for the registry at the URL, which may have a path (Apicurio: .../apis/ccompat/v7) and credentials (http://user:password@host). It
-// does not connect.
+// NewClient makes a client for the registry at the URL, which may have a path (Apicurio: .../apis/ccompat/v7). Credentials are an option (sr.BasicAuth, or the client
+// of secure.Registry with sr.HTTPClient), not part of the URL, which is logged. It does not connect.
 func NewClient(rawURL string, options ...sr.ClientOpt) (*Client, error) {
 	u, err := url.Parse(rawURL)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, fmt.Errorf("schema registry %q: the URL must be as http://host:port/path", rawURL)
+		return nil, errors.New("schema registry: the URL must be as http://host:port/path")
+	}
+	if u.User != nil {
+		return nil, errors.New("schema registry: credentials do not belong into the URL, which is logged: give -registry-user and its password file")
 	}
 	opts := []sr.ClientOpt{sr.HTTPClient(&http.Client{Timeout: 10 * time.Second})}
-	if u.User != nil {
-		password, _ := u.User.Password()
-		opts = append(opts, sr.BasicAuth(u.User.Username(), password))
-		u.User = nil
-	}
 	cl, err := sr.NewClient(append(append(opts, sr.URLs(u.String())), options...)...)
 	if err != nil {
-		return nil, fmt.Errorf("schema registry %q: %w", rawURL, err)
+		return nil, fmt.Errorf("schema registry at %s: %w", rawURL, err)
 	}
 	return &Client{sr: cl, ids: map[subjectSchema]int{}, schemas: map[int]string{}}, nil
 }
