@@ -70,7 +70,7 @@ fuzz: ## Every fuzz target of the module; FUZZTIME=1h is the time they share (10
 foreign-avro: ## Generated codecs against fastavro, confluent-kafka (Python 3) and Apache Avro (Java 17, Maven), fetched once
 	@echo "foreign-avro: values, frames and resolution against other implementations"
 	@mkdir -p build
-	@go test -count=1 -v -run '^TestForeign' ./tools/eventgen/avro/internal/conformance -foreign >build/foreign-avro.log; status=$$?; \
+	@go test -count=1 -v -run '^TestForeign' ./tools/eventgen/avro/internal/foreign -foreign >build/foreign-avro.log; status=$$?; \
 		grep -E '^(---|ok|FAIL|[[:space:]]*foreign_test)' build/foreign-avro.log; exit $$status
 
 docs: ## Pages of the four public documents under build/docs, readable offline

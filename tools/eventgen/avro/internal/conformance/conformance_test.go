@@ -7,8 +7,6 @@ import (
 	"flag"
 	"fmt"
 	"maps"
-	"math"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -16,167 +14,13 @@ import (
 
 	oracle "github.com/twmb/avro"
 
+	"github.com/deferpay/deferpay/tools/eventgen/avro/internal/draw"
 	"github.com/deferpay/deferpay/tools/eventgen/avro/internal/golden"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin/schema"
 )
 
 var rounds = flag.Int("rounds", 300, "generated values for each golden payload")
-
-// values draws values of a schema straight in binary, independently of the generated codecs.
-type values struct {
-	*rand.Rand
-	depth int
-}
-
-func newValues(seed uint64) *values { return &values{Rand: rand.New(rand.NewPCG(seed, 7))} }
-
-func (g *values) long() int64 {
-	switch g.IntN(4) {
-	case 0:
-		return int64(g.IntN(128)) - 64
-	case 1:
-		return int64(g.Int32())
-	case 2:
-		return []int64{0, -1, 1, math.MaxInt64, math.MinInt64, 63, 64, -64, -65}[g.IntN(9)]
-	}
-	return int64(g.Uint64())
-}
-
-func (g *values) text() string {
-	n := g.IntN(12)
-	if g.IntN(20) == 0 {
-		n = 200 + g.IntN(600)
-	}
-	var b strings.Builder
-	for range n {
-		b.WriteRune([]rune("abcXYZ09 éß漢🙂\x00\"")[g.IntN(15)])
-	}
-	return b.String()
-}
-
-func (g *values) raw(n int) []byte {
-	b := make([]byte, n)
-	for i := range b {
-		b[i] = byte(g.Uint32())
-	}
-	return b
-}
-
-// micros is a time that every unit can say.
-func (g *values) instant(t *schema.Type) int64 {
-	year := func(y int) int64 { return time.Date(y, 1, 1, 0, 0, 0, 0, time.UTC).Unix() }
-	sec := year(1700) + g.Int64N(year(2250)-year(1700))
-	unit := units[t.Logical]
-	return sec*int64(time.Second/unit) + g.Int64N(int64(time.Second/unit))
-}
-
-func (g *values) append(dst []byte, t *schema.Type) []byte {
-	g.depth++
-	defer func() { g.depth-- }()
-	if t.Logical != "" {
-		return g.logical(dst, t)
-	}
-	switch t.Kind {
-	case schema.Null:
-		return dst
-	case schema.Boolean:
-		return append(dst, byte(g.IntN(2)))
-	case schema.Int:
-		return avrobin.AppendLong(dst, int64(int32(g.long())))
-	case schema.Long:
-		return avrobin.AppendLong(dst, g.long())
-	case schema.Float:
-		return binary.LittleEndian.AppendUint32(dst, math.Float32bits(float32(g.NormFloat64())))
-	case schema.Double:
-		return binary.LittleEndian.AppendUint64(dst, math.Float64bits(g.NormFloat64()*1e9))
-	case schema.Bytes:
-		return avrobin.AppendBytes(dst, g.raw(g.IntN(20)))
-	case schema.String:
-		return avrobin.AppendString(dst, g.text())
-	case schema.Fixed:
-		return append(dst, g.raw(t.Size)...)
-	case schema.Enum:
-		return avrobin.AppendLong(dst, int64(g.IntN(len(t.Symbols))))
-	case schema.Union:
-		i := g.IntN(len(t.Branches))
-		if null := t.HasNull(); null >= 0 && g.depth > 8 {
-			i = null
-		}
-		return g.append(avrobin.AppendLong(dst, int64(i)), t.Branches[i])
-	case schema.Array, schema.Map:
-		return g.items(dst, t)
-	}
-	for _, f := range t.Fields {
-		dst = g.append(dst, f.Type)
-	}
-	return dst
-}
-
-func (g *values) items(dst []byte, t *schema.Type) []byte {
-	n := g.IntN(5)
-	if g.depth > 8 {
-		n = 0
-	}
-	if n > 0 {
-		dst = avrobin.AppendLong(dst, int64(n))
-	}
-	for i := range n {
-		if t.Kind == schema.Map {
-			dst = avrobin.AppendString(dst, fmt.Sprintf("%c%d", 'a'+i, g.IntN(10))) // in order, as the generated code writes them
-		}
-		dst = g.append(dst, t.Items)
-	}
-	return append(dst, 0)
-}
-
-func (g *values) logical(dst []byte, t *schema.Type) []byte {
-	var unscaled int64
-	for range min(t.Precision, 18) {
-		unscaled = unscaled*10 + int64(g.IntN(10))
-	}
-	if g.IntN(2) == 0 {
-		unscaled = -unscaled
-	}
-	var w avrobin.Writer
-	switch t.Logical {
-	case schema.Decimal:
-		if t.Kind == schema.Fixed {
-			dst = w.DecimalFixed(dst, avrobin.NewDecimal(unscaled, t.Scale), t.Size, t.Precision, t.Scale)
-		} else {
-			dst = w.Decimal(dst, avrobin.NewDecimal(unscaled, t.Scale), t.Precision, t.Scale)
-		}
-	case schema.BigDecimal:
-		// The independent codec reads it as a fraction and so loses zeros at the end.
-		dst = w.BigDecimal(dst, avrobin.NewDecimal(g.long()/100*10+1, g.IntN(30)))
-	case schema.UUID:
-		u := avrobin.UUID(g.raw(16))
-		if t.Kind == schema.Fixed {
-			dst = w.UUIDFixed(dst, u)
-		} else {
-			dst = w.UUID(dst, u)
-		}
-	case schema.Date:
-		dst = w.Long(dst, int64(g.IntN(80000))-40000)
-	case schema.TimeMillis, schema.TimeMicros:
-		dst = w.Long(dst, g.Int64N(int64(24*time.Hour/units[t.Logical])))
-	case schema.Duration:
-		dst = w.Fixed(dst, g.raw(12))
-	default:
-		dst = w.Long(dst, g.instant(t))
-	}
-	if err := w.Err(); err != nil {
-		panic(err)
-	}
-	return dst
-}
-
-// units are how much one of an encoded number is.
-var units = map[schema.Logical]time.Duration{
-	schema.TimeMillis: time.Millisecond, schema.TimeMicros: time.Microsecond,
-	schema.TimestampMillis: time.Millisecond, schema.TimestampMicros: time.Microsecond, schema.TimestampNanos: 1,
-	schema.LocalTimestampMillis: time.Millisecond, schema.LocalTimestampMicros: time.Microsecond, schema.LocalTimestampNanos: 1,
-}
 
 // eachGolden runs f for every golden payload.
 func eachGolden(t *testing.T, f func(t *testing.T, make func() avrobin.Value, own *schema.Type, independent *oracle.Schema)) {
@@ -214,7 +58,7 @@ func TestFingerprints(t *testing.T) {
 func TestConformance(t *testing.T) {
 	eachGolden(t, func(t *testing.T, value func() avrobin.Value, own *schema.Type, independent *oracle.Schema) {
 		for seed := range uint64(*rounds) {
-			data := newValues(seed).append(nil, own)
+			data := draw.New(seed).Append(nil, own)
 			v := value()
 			if err := avrobin.Decode(data, v); err != nil {
 				t.Fatalf("seed %d: %v\n% x", seed, err, data)
@@ -380,26 +224,4 @@ func sameLogical(t *schema.Type, ours, theirs any) error {
 		return fmt.Errorf("%s: %s, not %s", t.Logical, text, want)
 	}
 	return nil
-}
-
-// mutate damages data a little.
-func (g *values) mutate(data []byte) []byte {
-	data = slices.Clone(data)
-	for range 1 + g.IntN(3) {
-		switch at := g.IntN(len(data) + 1); g.IntN(4) {
-		case 0:
-			data = data[:at]
-		case 1:
-			if at < len(data) {
-				data[at] = byte(g.Uint32())
-			}
-		case 2:
-			data = slices.Insert(data, at, avrobin.AppendLong(nil, g.long())...)
-		case 3:
-			if at < len(data) {
-				data[at] |= 0x80
-			}
-		}
-	}
-	return data
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/deferpay/deferpay/tools/eventgen/avro/internal/draw"
 	"github.com/deferpay/deferpay/tools/eventgen/avro/internal/golden"
 	"github.com/deferpay/deferpay/tools/eventgen/avro/internal/golden/order"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin"
@@ -22,10 +23,10 @@ func FuzzDecode(f *testing.F) {
 			f.Fatal(err)
 		}
 		for seed := range uint64(5) {
-			g := newValues(seed)
-			data := g.append(nil, own)
+			g := draw.New(seed)
+			data := g.Append(nil, own)
 			f.Add(byte(i), data)
-			f.Add(byte(i), g.mutate(data))
+			f.Add(byte(i), g.Mutate(data))
 		}
 	}
 	f.Fuzz(func(t *testing.T, which byte, data []byte) {
@@ -53,15 +54,15 @@ func FuzzDecode(f *testing.F) {
 
 // FuzzPlan: whatever a registry gives as the writer's schema, and whatever the bytes, resolution ends.
 func FuzzPlan(f *testing.F) {
-	for _, c := range resolutions {
-		own, err := schema.Parse(c.writer)
+	for _, c := range draw.Resolutions {
+		own, err := schema.Parse(c.Writer)
 		if err != nil {
 			f.Fatal(err)
 		}
-		f.Add(c.writer, c.reader, newValues(1).append(nil, own))
+		f.Add(c.Writer, c.Reader, draw.New(1).Append(nil, own))
 	}
 	payment := new(order.Payment).AvroType().Schema
-	f.Add(payment, payment, newValues(2).mutate([]byte("PAY")))
+	f.Add(payment, payment, draw.New(2).Mutate([]byte("PAY")))
 	f.Fuzz(func(t *testing.T, writer, reader string, data []byte) {
 		plan, err := avrobin.NewPlan(writer, &avrobin.Type{Schema: reader})
 		if err != nil {
@@ -87,9 +88,9 @@ func FuzzPlan(f *testing.F) {
 
 // FuzzSchema: whatever the text, parsing ends, and what is printed means the same.
 func FuzzSchema(f *testing.F) {
-	for _, c := range resolutions {
-		f.Add(c.writer)
-		f.Add(c.reader)
+	for _, c := range draw.Resolutions {
+		f.Add(c.Writer)
+		f.Add(c.Reader)
 	}
 	for _, make := range golden.Values {
 		f.Add(make().AvroType().Schema)

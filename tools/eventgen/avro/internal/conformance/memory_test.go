@@ -12,6 +12,7 @@ import (
 
 	oracle "github.com/twmb/avro"
 
+	"github.com/deferpay/deferpay/tools/eventgen/avro/internal/draw"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin/schema"
 )
@@ -81,7 +82,7 @@ func measure(data []byte, value func() avrobin.Value) (v avrobin.Value, cost, li
 
 // hostile are messages made to cost their reader more than their sender: counts and lengths far beyond what follows, in
 // front of the message, inside it, again and again.
-func hostile(g *values, data []byte) [][]byte {
+func hostile(g *draw.Values, data []byte) [][]byte {
 	var out [][]byte
 	for _, n := range []int64{math.MaxInt64, math.MinInt64, math.MinInt64 + 1, math.MaxInt32, -math.MaxInt32, 1 << 20, -(1 << 20), 65536, 1000, -1} {
 		bomb := avrobin.AppendLong(nil, n)
@@ -121,12 +122,12 @@ func TestMutated(t *testing.T) {
 			}
 		}
 		for seed := range uint64(*rounds) {
-			g := newValues(seed)
-			check(g.mutate(g.append(nil, own)))
+			g := draw.New(seed)
+			check(g.Mutate(g.Append(nil, own)))
 		}
 		for seed := range uint64(*rounds / 20) {
-			g := &values{Rand: rand.New(rand.NewPCG(seed, 8))}
-			for _, data := range hostile(g, g.append(nil, own)) {
+			g := &draw.Values{Rand: rand.New(rand.NewPCG(seed, 8))}
+			for _, data := range hostile(g, g.Append(nil, own)) {
 				check(data)
 			}
 		}
