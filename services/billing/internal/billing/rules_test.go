@@ -166,6 +166,7 @@ func TestRefunds(t *testing.T) {
 		"of a refused":    {refused, eur(1), Period{}, ErrNotRefundable},
 		"of a refund":     {refund, eur(1), Period{}, ErrNotRefundable},
 		"period closed":   {bought, eur(1), march, ErrPurchaseInvoiced},
+		"long closed":     {bought, eur(1), march.Next(), ErrPurchaseInvoiced},
 	}
 	for name, tt := range tests {
 		a := account()
@@ -384,6 +385,12 @@ func TestFactsAboutAContract(t *testing.T) {
 	if after.Unreadable {
 		t.Error("a newer version did not lift it")
 	}
+	dollars := newer
+	dollars.Version, dollars.Ceiling.Currency = 5, "USD"
+	b.do(t, date("2026-03-14"), ContractObserved{Contract: dollars}, nil)
+	if a := b.accounts["CTR-7"]; a.Currency != "EUR" || a.Contract.Ceiling.Currency != "USD" {
+		t.Errorf("sums in %s, ceiling in %s", a.Currency, a.Contract.Ceiling.Currency)
+	}
 	if _, err := DecideUnreadable(after, bad); !errors.Is(err, ErrStale) {
 		t.Errorf("the same fact delivered again: %v", err)
 	}
@@ -476,6 +483,11 @@ func TestImpossibleEventsHaveNoEffect(t *testing.T) {
 	if err := b.apply(other, at); !errors.Is(err, ErrImpossible) {
 		t.Errorf("other lines: %v", err)
 	}
+	b.numbering = Numbering{Year: 2027, Last: 1}
+	if err := b.apply(good, at); !errors.Is(err, ErrImpossible) {
+		t.Errorf("a number of the year before: %v", err)
+	}
+	b.numbering = Numbering{}
 	b.do(t, at, good, nil)
 	if err := b.apply(PurchaseAccepted{"BOP-7-2", "CTR-7", "O", "", eur(1), march, 3}, at); !errors.Is(err, ErrImpossible) {
 		t.Errorf("purchase in a closed period: %v", err)
@@ -486,6 +498,60 @@ func TestImpossibleEventsHaveNoEffect(t *testing.T) {
 	} {
 		if err := b.apply(e, at); !errors.Is(err, ErrImpossible) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// No decision accepts a purchase on a contract that is not active, so no record may.
+//
+// mutation: drop the status from applyPurchase.
+func TestPurchaseOnAContractThatIsNotActiveIsImpossible(t *testing.T) {
+	for _, status := range []Status{StatusUnknown, StatusPending, StatusSuspended, StatusTerminated} {
+		b := opened(t)
+		c := contract()
+		c.Version, c.Status = 4, status
+		b.do(t, date("2026-03-14"), ContractObserved{Contract: c}, nil)
+		e := PurchaseAccepted{"BOP-7-1", "CTR-7", "O", "", eur(1), Period{2026, time.March}, 4}
+		if err := b.apply(e, date("2026-03-14")); !errors.Is(err, ErrImpossible) {
+			t.Errorf("%s: %v", status, err)
+		}
+	}
+}
+
+// mutation: drop max from Available, or one part of the outstanding.
+func TestAvailableIsNeverBelowZero(t *testing.T) {
+	for _, tt := range []struct{ notInvoiced, notSettled, want int64 }{
+		{0, 0, 500000}, {100000, 300000, 100000}, {200000, 300000, 0}, {200000, 300001, 0},
+	} {
+		a := account()
+		a.NotInvoiced, a.NotSettled = tt.notInvoiced, tt.notSettled
+		if got := a.Available(); got != eur(tt.want) {
+			t.Errorf("%d + %d of 5000.00: %s left", tt.notInvoiced, tt.notSettled, got)
+		}
+	}
+}
+
+// mutation: allow any other MandateStatus, or drop Unreadable, in DecidePresent.
+func TestPresentingNeedsAMandateThatIsValidAndKnown(t *testing.T) {
+	now := date("2026-04-02")
+	tests := map[string]struct {
+		change func(*Account)
+		want   error
+	}{
+		"valid":      {func(*Account) {}, nil},
+		"suspended":  {func(a *Account) { a.Contract.Status = StatusSuspended }, nil}, // what was bought is still collected
+		"not signed": {func(a *Account) { a.Contract.Mandate = Mandate{} }, ErrMandateNotValid},
+		"revoked":    {func(a *Account) { a.Contract.Mandate.RevokedAt = now }, ErrMandateNotValid},
+		"lapsed":     {func(a *Account) { a.Contract.Mandate.SignedAt = now.AddDate(-3, 0, 0) }, ErrMandateNotValid},
+		"unreadable": {func(a *Account) { a.Unreadable = true }, ErrContractUnreadable},
+	}
+	for name, tt := range tests {
+		a := account()
+		tt.change(&a)
+		i := Invoice{Ref: "BIL-2026-000001", ContractRef: "CTR-7", Purchases: 100, Currency: "EUR", Status: InvoiceIssued}
+		e, err := DecidePresent(a, i, now)
+		if !errors.Is(err, tt.want) || (e == nil) != (tt.want != nil) {
+			t.Errorf("%s: %+v, %v", name, e, err)
 		}
 	}
 }

@@ -116,6 +116,19 @@ func TestLife(t *testing.T) {
 	}
 }
 
+// mutation: drop the validity from Activated.apply.
+func TestActivatedOutsideItsValidityIsImpossible(t *testing.T) {
+	c := play(t, signed...)
+	for _, at := range []time.Time{begin.Add(-time.Microsecond), end} {
+		if _, err := Fold(c, Activated{Ref: c.Ref}, at); err == nil {
+			t.Errorf("activated at %s", at)
+		}
+	}
+	if _, err := Fold(c, Activated{Ref: c.Ref}, begin); err != nil {
+		t.Errorf("activated at the first instant: %v", err)
+	}
+}
+
 func TestDebitSuspendsOnceForEver(t *testing.T) {
 	first := ReactToDebit{Debit: Debit{"e-0", "BIL-2026-000001", 1, "AM04"}}
 	redelivered := first
@@ -191,6 +204,15 @@ func TestEveryFaultIsNamed(t *testing.T) {
 	if got, want := faultsOf(t, c, badSign, begin), "/rum /ics /scheme /iban /bic /owner /signedAt"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
+	ahead := sign
+	ahead.SignedAt = begin.Add(ClockTolerance)
+	if _, err := Decide(c, ahead, begin); err != nil {
+		t.Errorf("signed by a clock that is %s ahead: %v", ClockTolerance, err)
+	}
+	ahead.SignedAt = ahead.SignedAt.Add(time.Microsecond)
+	if got := faultsOf(t, c, ahead, begin); got != "/signedAt" {
+		t.Errorf("signed by a clock that is further ahead: %s", got)
+	}
 	past := begin.Add(-time.Hour)
 	for _, k := range []struct {
 		do   Amend
@@ -218,7 +240,7 @@ func TestNumbers(t *testing.T) {
 		{CheckSIREN, "732829320 552100554 356000000", "732829321 73282932 7328293200 73282932O"},
 		{vat, "FR44732829320 FRK7732829320 DE136695976 ATU12345678", "FR45732829320 FR44552100554 FR4473282932 44732829320 F1"},
 		{CheckIBAN, "FR7630006000011234567890189 DE89370400440532013000 GB29NWBK60161331926819 NO9386011117947 MT84MALT011000012345MTLCAST001S BE68539007547034 NL91ABNA0417164300",
-			"FR7630006000011234567890188 FR763000600001123456789018 DE8937040044053201300 US12345678901234 fr7630006000011234567890189 FR"},
+			"FR7630006000011234567890188 FR763000600001123456789018 FR133000600001123456789018 DE8937040044053201300 US12345678901234 fr7630006000011234567890189 FR"},
 		{CheckBIC, "AGRIFRPP AGRIFRPP882 DEUTDEFF500", "AGRIFRP AGRIFRPP88 agrifrpp AGRI12PP"},
 		{CheckRUM, "RUM-CE-ACME-0001 a A/b (x)", "/a a/ a//b é 123456789012345678901234567890123456"},
 		{CheckICS, "FR72ZZZ123456 DE98ZZZ09999999999", "FR72ZZZ123457 FR72ZZZ12345 FR7 DE99ZZZ09999999999"},
