@@ -123,6 +123,8 @@ func (g *generator) terms(s *schema, skip, v string) []string {
 	add := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
 	if s.types != 0 {
 		add("c.Type(%s, %s)", v, kindExpr(s.types))
+	} else if s.implied != 0 {
+		add("c.Type(%s, %s)", v, kindExpr(s.implied))
 	}
 	if s.constant != nil {
 		add("c.Const(%s, %s)", v, g.literal(s.constant))

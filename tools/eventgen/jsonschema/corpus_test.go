@@ -121,8 +121,18 @@ func document(t *testing.T, dir, name string) (*Set, []*Root, *diag.List) {
 	return s, roots, &faults
 }
 
-// vet compiles and vets files in a module of their own, which has what this one has.
+// vet compiles and vets files.
 func vet(t *testing.T, files map[string][]byte) {
+	t.Helper()
+	cmd := exec.Command("go", "vet", "-mod=mod", "./...")
+	cmd.Dir = inModule(t, files)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("go vet: %v\n%s", err, out)
+	}
+}
+
+// inModule writes files into a module of their own, which has what this one has, and gives its folder.
+func inModule(t *testing.T, files map[string][]byte) string {
 	t.Helper()
 	dir := t.TempDir()
 	root, err := filepath.Abs("../../..")
@@ -150,10 +160,5 @@ func vet(t *testing.T, files map[string][]byte) {
 			t.Fatal(err)
 		}
 	}
-	cmd := exec.Command("go", "vet", "-mod=mod", "./...")
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "GOFLAGS=", "GOWORK=off")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Errorf("go vet: %v\n%s", err, out)
-	}
+	return dir
 }

@@ -10,7 +10,7 @@
 //   - an object without properties: a map. Properties and additionalProperties, if that says more than false: a struct with the field Extra. Members that the schema neither
 //     names nor speaks of are passed over in reading.
 //   - a list: a slice, or a struct with the fields Item1, Item2 and so on when items is a list.
-//   - an enum of texts or integers: a named type with constants. Any other enum or const is checked, and has the type of its values.
+//   - an enum of texts or integers: a named type with constants; of lists and objects: one whose constants are numbered. Any other enum or const is checked, and has the type of its values.
 //   - type, oneOf or anyOf with several forms: an interface that only those types implement. Null beside one form makes a pointer.
 //   - allOf: one struct with everything in it; parts that contradict each other are an error.
 //   - not, if, contains, dependencies and all limits: checked in reading and before writing.
@@ -20,7 +20,7 @@
 // have types of jsonvalue, uuid is a uuid.UUID, byte and contentEncoding base64 are []byte. The formats email, hostname, ipv4, ipv6, uri, uri-reference and regex are checked and stay
 // text; others are not checked.
 //
-// A schema without type that speaks of one type's keywords only is taken to mean that type, with a warning. A pattern that RE2 does not know is not checked, with a warning.
+// A schema without type that speaks of one type's keywords only is taken to mean that type, with a warning; its text says so too. A pattern that RE2 does not know is not checked, with a warning.
 //
 // Names: the key under components or definitions, or the file, of what a $ref leads to; else the title; else the way to it from what has a name. They become Go names by
 // package goname. A name that is taken gets a number, and its comment says so.

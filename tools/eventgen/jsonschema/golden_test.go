@@ -47,7 +47,7 @@ func goldenFiles(t testing.TB) map[string][]byte {
 	var table, imports bytes.Buffer
 	for _, name := range names {
 		s, roots, faults := load(t, "testdata/golden", filepath.Base(name))
-		if faults.Add(s.Resolve()...); len(*faults) > 0 {
+		if faults.Add(s.Resolve()...); faults.HasErrors() {
 			t.Fatalf("faults:\n%v", faults)
 		}
 		pkg := strings.TrimSuffix(filepath.Base(name), ".yaml")

@@ -56,7 +56,7 @@ func (l *loader) load(n *source.Node) *schema {
 
 func (l *loader) reference(s *schema) {
 	ref := s.node.Get("$ref")
-	target := l.ids[ref.Value]
+	target := l.byID(ref.Value)
 	if target == nil {
 		if target = l.deref(s.node); target == nil {
 			all := true // deref told what is wrong
@@ -72,6 +72,20 @@ func (l *loader) reference(s *schema) {
 	if at.key == "" {
 		at.key = keyOf(ref.Value)
 	}
+}
+
+// byID finds what a reference names by an $id, possibly with a pointer into it.
+func (l *loader) byID(ref string) *source.Node {
+	if n := l.ids[ref]; n != nil {
+		return n
+	}
+	id, pointer, _ := strings.Cut(ref, "#")
+	n := l.ids[id]
+	if n == nil || pointer != "" && !strings.HasPrefix(pointer, "/") {
+		return nil
+	}
+	found, _, _ := n.Lookup(pointer)
+	return found
 }
 
 // link makes a schema stand for another one.
@@ -248,10 +262,14 @@ func (l *loader) limit(s *schema, p source.Pair) bool {
 	default:
 		s.nearObject = true
 	}
-	if n, ok := p.Value.Int(); !ok || n < 0 {
+	value := *p.Value
+	if whole, zeros, ok := strings.Cut(value.Value, "."); ok && value.Is(source.Float) && strings.Trim(zeros, "0") == "" { // 2.0
+		value.Kind, value.Value = source.Int, whole
+	}
+	if n, ok := value.Int(); !ok || n < 0 {
 		l.diags.Errorf(p.Value.Pos, "%s must be an integer of at least 0", p.Key.Value)
 	} else {
-		*counts[p.Key.Value] = p.Value
+		*counts[p.Key.Value] = &value
 	}
 	return true
 }

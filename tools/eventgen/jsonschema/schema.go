@@ -22,6 +22,7 @@ type schema struct {
 	bool *bool   // true or false, when that is all
 
 	types              jsonvalue.Kind // 0: not said
+	implied            jsonvalue.Kind // what it is taken to mean when types is 0
 	title, doc, format string
 	base64             bool // contentEncoding
 	enum               []*source.Node

@@ -190,7 +190,7 @@ func (s *shape) kind() string {
 			return "array"
 		case isUnion:
 			return "union"
-		case isTextEnum, isIntEnum:
+		case isTextEnum, isIntEnum, isValueEnum:
 			return "enum"
 		}
 		return s.decl.value.kind()

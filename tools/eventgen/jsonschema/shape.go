@@ -66,7 +66,8 @@ const (
 	isUnion
 	isTextEnum
 	isIntEnum
-	isWrapper // a struct with the field Value
+	isValueEnum // of lists and objects
+	isWrapper   // a struct with the field Value
 )
 
 // decl is a Go type that is declared.
@@ -354,6 +355,7 @@ func (p *shaper) decide(out *shape, parts []part, w want) {
 		}
 		p.diags.Warnf(position(parts), "write type: "+typeName(k), "this schema has no type; it is taken to be that of %s", k&^jsonvalue.Integer)
 		allowed = k
+		parts[0].schema.implied = k
 	}
 	p.ofKinds(out, parts, flat, allowed, vals, listed, w)
 }
@@ -387,6 +389,8 @@ func (p *shaper) ofKinds(out *shape, parts, flat []part, allowed jsonvalue.Kind,
 		p.enum(out, isTextEnum, parts, vals, w)
 	case allowed == jsonvalue.String:
 		out.form, out.scalar = isScalar, p.text(flat)
+	case listed && allowed&^(jsonvalue.Array|jsonvalue.Object) == 0:
+		p.enum(out, isValueEnum, parts, vals, w)
 	case allowed == jsonvalue.Array:
 		p.array(out, parts, flat, w)
 	case allowed == jsonvalue.Object:
@@ -442,9 +446,11 @@ func (p *shaper) text(flat []part) scalar {
 func (p *shaper) enum(out *shape, form declForm, parts []part, vals []*source.Node, w want) {
 	d := p.declare(form, parts, w)
 	out.form, out.decl = isDecl, d
-	for _, v := range vals {
+	for i, v := range vals {
 		name := goname.Exported(v.Value)
 		switch {
+		case form == isValueEnum:
+			name = fmt.Sprint(i + 1)
 		case v.Value == "":
 			name = "Empty"
 		case strings.HasPrefix(v.Value, "-") && form == isIntEnum:

@@ -50,6 +50,9 @@ func (t *texter) schema(n *source.Node) *source.Node {
 	switch n.Kind {
 	case source.Map:
 		out := &source.Node{Kind: source.Map}
+		if known && s.implied != 0 {
+			out.Pairs = append(out.Pairs, member("type", &source.Node{Kind: source.String, Value: typeName(s.implied)}))
+		}
 		for _, p := range n.Pairs {
 			if !known || !slices.Contains(left, p.Key.Value) {
 				out.Pairs = append(out.Pairs, source.Pair{Key: p.Key, Value: t.schema(p.Value)})

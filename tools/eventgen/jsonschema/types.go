@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/deferpay/deferpay/tools/eventgen/source"
 )
 
 // goType is how a type is written in its own package; qualifier is put before the types declared there.
@@ -374,6 +376,10 @@ func (g *generator) wrapper(d *decl) {
 }
 
 func (g *generator) enum(d *decl) {
+	if d.form == isValueEnum {
+		g.valueEnum(d)
+		return
+	}
 	g.p("%s", typeDoc(d, "one of the values below"))
 	base := "string"
 	if d.form == isIntEnum {
@@ -395,6 +401,23 @@ func (g *generator) enum(d *decl) {
 		names = append(names, v.goName)
 	}
 	g.p("case %s:\nreturn true\n}\nreturn false\n}", strings.Join(names, ", "))
+}
+
+// valueEnum prints an enum whose values are lists and objects: they are numbered.
+func (g *generator) valueEnum(d *decl) {
+	all := &source.Node{Kind: source.Seq}
+	g.p("%s", typeDoc(d, "one of the values below"))
+	g.p("//\n// Its zero value is none of them.\ntype %s uint\n", d.name)
+	g.p("// The values of %s.\nconst (", d.name)
+	for i, v := range d.values {
+		all.Items = append(all.Items, v.node)
+		g.p("%s", comment(v.goName+" is "+string(v.node.JSON())))
+		g.p("%s %s = %d", v.goName, d.name, i+1)
+	}
+	g.p(")\n")
+	table := g.literal(all)
+	g.p("func read%s(r *jsonvalue.Reader, v jsonvalue.Value) %s { return %s(r.Number(v, %s)) }\n", d.name, d.name, d.name, table)
+	g.p("func write%s(w *jsonvalue.Writer, x %s) { w.Number(uint(x), %s) }", d.name, d.name, table)
 }
 
 // member is how a branch stands in the interface.

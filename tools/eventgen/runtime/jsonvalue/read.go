@@ -137,6 +137,17 @@ func parsed[T any](r *Reader, v Value, parse func(string) (T, error)) T {
 	return out
 }
 
+// Number finds a value in a list, and counts from 1.
+func (r *Reader) Number(v, list Value) uint {
+	for i, it := range list.Items() {
+		if equal(v, it) {
+			return uint(i + 1)
+		}
+	}
+	r.Fail(v, "is not one of %s", list.text())
+	return 0
+}
+
 // ReadText reads a text of a named type.
 func ReadText[T ~string](r *Reader, v Value) T { return T(r.String(v)) }
 

@@ -184,6 +184,17 @@ func (w *Writer) Date(d Date) {
 // UUID writes a UUID.
 func (w *Writer) UUID(u uuid.UUID) { w.e.Str(u.String()) }
 
+// Number writes an item of a list, counted from 1.
+func (w *Writer) Number(n uint, list Value) {
+	for i, it := range list.Items() {
+		if uint(i+1) == n {
+			w.e.Raw(it.text())
+			return
+		}
+	}
+	w.Unset()
+}
+
 // WriteText writes a text of a named type.
 func WriteText[T ~string](w *Writer, s T) { w.e.Str(string(s)) }
 

@@ -28,6 +28,7 @@ func compile(t testing.TB, text string) *judge.Schema {
 	t.Helper()
 	c := judge.NewCompiler()
 	c.DefaultDraft(judge.Draft7)
+	c.AssertContent()
 	c.RegisterFormat(&judge.Format{Name: "byte", Validate: func(v any) error {
 		if s, ok := v.(string); ok {
 			_, err := base64.StdEncoding.DecodeString(s)
@@ -181,17 +182,20 @@ func (d drawer) document() []byte {
 var anything = []any{nil, true, false, 0, 1, -7, 4.5, 1e3, "", "a", "text", []any{}, []any{1, "a"}, map[string]any{}, map[string]any{"a": 1, "x-b": "c"}, json.Number("1.0"), json.Number("12e1")}
 
 var texts = map[string][]string{
-	"date-time": {"2026-02-28T12:30:00Z", "2026-02-28T12:30:00.123+02:00", "2026-02-30T12:30:00Z", "2026-02-28"},
-	"date":      {"2026-02-28", "2024-02-29", "2026-13-01"},
-	"time":      {"12:30:00Z", "12:30:00.5+01:00", "25:00:00Z", "12:30"},
-	"duration":  {"P1D", "PT5M", "P1Y2M3DT4H", "P2W", "P", "1D"},
-	"uuid":      {"123e4567-e89b-12d3-a456-426614174000", "123e4567", "123e4567-e89b-12d3-a456-42661417400g"},
-	"email":     {"a@b.org", "first.last@example.com", "nobody"},
-	"uri":       {"https://a.example/b?c=d#e", "urn:x:y", "/relative"},
-	"byte":      {"", "AQI=", "AQI", "%"},
-	"ipv4":      {"1.2.3.4", "1.2.3"},
-	"ipv6":      {"::1", "fe80::1", ":::"},
-	"":          {"", "a", "b", "ab", "abc", "open", "PAID", "in transit", "AB12", "Z", "é漢🙂", "a longer text than most limits allow", "12", "free", "\" \\ \n", "circle", "square", "x-a"},
+	"date-time":     {"2026-02-28T12:30:00Z", "2026-02-28T12:30:00.123+02:00", "2026-02-30T12:30:00Z", "2026-02-28"},
+	"date":          {"2026-02-28", "2024-02-29", "2026-13-01"},
+	"time":          {"12:30:00Z", "12:30:00.5+01:00", "25:00:00Z", "12:30"},
+	"duration":      {"P1D", "PT5M", "P1Y2M3DT4H", "P2W", "P", "1D"},
+	"uuid":          {"123e4567-e89b-12d3-a456-426614174000", "123e4567", "123e4567-e89b-12d3-a456-42661417400g"},
+	"email":         {"a@b.org", "first.last@example.com", "nobody"},
+	"uri":           {"https://a.example/b?c=d#e", "urn:x:y", "/relative"},
+	"byte":          {"", "AQI=", "AQI", "%"},
+	"ipv4":          {"1.2.3.4", "1.2.3"},
+	"ipv6":          {"::1", "fe80::1", ":::"},
+	"hostname":      {"a.example", "a_b"},
+	"uri-reference": {"/a?b", "a\\b"},
+	"regex":         {"^a+$", "("},
+	"":              {"", "a", "b", "ab", "abc", "open", "PAID", "in transit", "AB12", "Z", "é漢🙂", "a longer text than most limits allow", "12", "free", "\" \\ \n", "circle", "square", "x-a"},
 }
 
 func (d drawer) value(schema any, depth int) any {
@@ -309,7 +313,7 @@ func (d drawer) array(s map[string]any, depth int) []any {
 	out := []any{}
 	n := d.IntN(5)
 	if least, ok := s["minItems"].(json.Number); ok && d.careful {
-		from, err := least.Int64()
+		from, err := least.Float64()
 		if err != nil {
 			d.t.Fatal(err)
 		}

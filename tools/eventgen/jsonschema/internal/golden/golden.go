@@ -4,6 +4,7 @@
 package golden
 
 import (
+	"github.com/deferpay/deferpay/tools/eventgen/jsonschema/internal/golden/limits"
 	"github.com/deferpay/deferpay/tools/eventgen/jsonschema/internal/golden/order"
 	"github.com/deferpay/deferpay/tools/eventgen/jsonschema/internal/golden/rules"
 	"github.com/deferpay/deferpay/tools/eventgen/jsonschema/internal/golden/unions"
@@ -12,6 +13,10 @@ import (
 
 // Values makes an empty value of each payload.
 var Values = map[string]func() jsonvalue.Payload{
+	"limits.Limits":            func() jsonvalue.Payload { return new(limits.Limits) },
+	"limits.Implied":           func() jsonvalue.Payload { return new(limits.Implied) },
+	"limits.Parcel":            func() jsonvalue.Payload { return new(limits.Parcel) },
+	"limits.ByID":              func() jsonvalue.Payload { return new(limits.ByID) },
 	"order.OrderPlaced":        func() jsonvalue.Payload { return new(order.OrderPlaced) },
 	"order.Node":               func() jsonvalue.Payload { return new(order.Node) },
 	"order.Scores":             func() jsonvalue.Payload { return new(order.Scores) },

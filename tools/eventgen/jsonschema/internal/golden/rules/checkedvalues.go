@@ -16,11 +16,6 @@ type CheckedValuesBoolean struct{ Value bool }
 
 func (CheckedValuesBoolean) isCheckedValues() {}
 
-// CheckedValuesObject is a form of CheckedValues.
-type CheckedValuesObject struct{ Value map[string]jsonvalue.Any }
-
-func (CheckedValuesObject) isCheckedValues() {}
-
 func readCheckedValues(r *jsonvalue.Reader, v jsonvalue.Value) CheckedValues {
 	switch {
 	case v.Is(jsonvalue.Boolean):
@@ -30,7 +25,7 @@ func readCheckedValues(r *jsonvalue.Reader, v jsonvalue.Value) CheckedValues {
 	case v.Is(jsonvalue.String):
 		return jsonvalue.ReadText[CheckedValuesString](r, v)
 	case v.Is(jsonvalue.Object):
-		return CheckedValuesObject{Value: jsonvalue.ReadMap(r, v, (*jsonvalue.Reader).Any)}
+		return readCheckedValuesObject(r, v)
 	}
 	r.Fail(v, "has no form of CheckedValues")
 	return nil
@@ -45,7 +40,7 @@ func writeCheckedValues(w *jsonvalue.Writer, u CheckedValues) {
 	case CheckedValuesString:
 		jsonvalue.WriteText(w, x)
 	case CheckedValuesObject:
-		jsonvalue.WriteMap(w, x.Value, (*jsonvalue.Writer).Any)
+		writeCheckedValuesObject(w, x)
 	default:
 		w.Unset()
 	}
