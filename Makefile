@@ -12,7 +12,7 @@ LOG_LEVEL ?= warn
 FUZZTIME ?= 10m
 
 .DEFAULT_GOAL := gate
-.PHONY: gate help generate check lint test race demo e2e contract-test compose-check bench fuzz foreign-avro docs kafka registry
+.PHONY: gate help generate check lint test race demo e2e contract-test compose-check bench fuzz foreign-avro docs kafka registry foreign-test foreign-install
 
 gate: check lint compose-check race contract-test ## The whole gate before a push: generated files current, contracts and code linted, tests with the race detector
 	@echo "gate: all good"
@@ -54,6 +54,14 @@ e2e: ## System tests on real processes with the embedded broker; BROKER=kafka on
 contract-test: ## Both services against their own OpenAPI and AsyncAPI documents, with what was exercised
 	@echo "contract-test: every answer and record of the demo's story against the contracts"
 	@CGO_ENABLED=0 go run ./tools/contracttest
+
+foreign-test: foreign-install ## Reads and writes our topics with confluent-kafka, fastavro, kafkajs and kcat; BROKER=kafka on Apache Kafka and Apicurio Registry
+	@echo "foreign-test: every record of the demo's story, as clients that are not ours read it"
+	@CGO_ENABLED=0 go test -count=1 -timeout 15m -v ./tools/foreign -foreign
+
+foreign-install: ## The clients of foreign-test, into the user's cache folder (Python 3 with venv, Node 20 with npm)
+	@echo "foreign-install: Kafka clients that are not ours"
+	@CGO_ENABLED=0 go run ./tools/foreign/install
 
 compose-check: ## docker-compose.yml, read by Compose's own library; needs no engine
 	@echo "compose-check: docker-compose.yml is what Compose understands"

@@ -1,0 +1,189 @@
+package foreign_test
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/deferpay/deferpay/tools/contracttest/judge"
+	"github.com/deferpay/deferpay/tools/demo/story"
+	"github.com/deferpay/deferpay/tools/foreign"
+	"github.com/deferpay/deferpay/tools/kafka/artifacts"
+	"github.com/deferpay/deferpay/tools/kafka/engine"
+	"github.com/deferpay/deferpay/tools/observer"
+	"github.com/deferpay/deferpay/tools/process"
+)
+
+var asked = flag.Bool("foreign", false, "play the story and read and write its topics with clients that are not ours")
+
+// notBuilt are the messages that the story cannot show yet, with the reason. One that is seen is to be taken off.
+var notBuilt = map[string]string{
+	"OperationCancelled": "cancelling comes later",
+	"CreditNoteIssued":   "refunds after invoicing come later",
+}
+
+const (
+	facts      = "contract.facts.v1"
+	events     = "billing.events.v1"
+	billingLog = "billing.log.v1"
+	deadLetter = "billing.dlq.v1"
+)
+
+var public = []string{facts, events}
+
+// system is the running system after the story, and what reads it from outside with clients of ours.
+type system struct {
+	story.Addresses
+	seen *observer.Observer
+	http *http.Client
+	run  string // tells this run's customers from an earlier one's
+	t    *testing.T
+}
+
+// TestForeignClients plays the story, has foreign clients add contracts of their own, and compares every record of the public topics as each client
+// reads it with what ours read.
+func TestForeignClients(t *testing.T) {
+	if !*asked {
+		t.Skip("run `make foreign-test`")
+	}
+	clients, err := foreign.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	o := story.Options{Dir: t.TempDir()}
+	startEngines(t, &o)
+	o.BeforeStop = func(ctx context.Context, a story.Addresses) error {
+		t.Logf("the story was played after %.0f s", time.Since(began).Seconds())
+		root, err := process.Root()
+		if err != nil {
+			return err
+		}
+		seen, err := observer.Open(a.Brokers, a.Registry, filepath.Join(root, "specs", "avro"), facts, events, billingLog, deadLetter)
+		if err != nil {
+			return err
+		}
+		defer seen.Close()
+		s := &system{Addresses: a, seen: seen, http: &http.Client{Timeout: 15 * time.Second}, run: fmt.Sprint(began.UnixMilli()), t: t}
+		if err := s.amend(ctx); err != nil {
+			return err
+		}
+		all := available(t, clients)
+		t.Run("write", func(t *testing.T) { s.writers(t, all) })
+		t.Run("read", func(t *testing.T) { s.readers(t, all) })
+		t.Run("partition", func(t *testing.T) { s.partitions(t, all) })
+		return nil
+	}
+	if err := story.Play(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%.0f s in all", time.Since(began).Seconds())
+}
+
+// startEngines starts Apache Kafka and Apicurio Registry when BROKER asks for them; the story starts the embedded ones itself.
+func startEngines(t *testing.T, o *story.Options) {
+	t.Helper()
+	switch broker := os.Getenv("BROKER"); broker {
+	case "", "embedded":
+		return
+	case "kafka":
+	default:
+		t.Fatalf("BROKER=%s: want embedded or kafka", broker)
+	}
+	cache, err := artifacts.Open(t.Logf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	brokers, err := engine.StartBrokers(t.Context(), engine.BrokersOptions{Cache: cache, Dir: filepath.Join(dir, "kafka"), Heap: "256m", LogLevel: "error", Tee: t.Output()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop := func(what func(context.Context) error) {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		if err := what(ctx); err != nil {
+			t.Error(err)
+		}
+	}
+	t.Cleanup(func() { stop(brokers.Stop) })
+	registry, err := engine.StartRegistry(t.Context(), engine.RegistryOptions{Cache: cache, Dir: filepath.Join(dir, "registry"), Brokers: brokers.Addrs})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stop(registry.Stop) })
+	o.Brokers, o.Registry = brokers.Addrs, registry.URL
+	t.Logf("Apache Kafka on %v and Apicurio Registry on %s are up", o.Brokers, o.Registry)
+}
+
+// client is one foreign client, or why it is not there.
+type client struct {
+	name    string
+	scripts *script // nil for kcat
+	missing error
+}
+
+// available finds the clients. One that is missing is skipped on a person's machine, and a failure in continuous integration.
+func available(t *testing.T, c foreign.Clients) map[string]client {
+	t.Helper()
+	root, err := process.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	here := filepath.Join(root, "tools", "foreign")
+	python, noPython := c.Python()
+	node, modules, noNode := c.Node()
+	kcat, noKcat := c.Kcat()
+	return map[string]client{
+		"python": {"python", &script{command: []string{python, filepath.Join(here, "foreign.py")}}, noPython},
+		"node":   {"node", &script{command: []string{node, filepath.Join(here, "foreign.mjs")}, env: "FOREIGN_MODULES=" + modules}, noNode},
+		"kcat":   {"kcat", &script{command: []string{kcat}}, noKcat},
+	}
+}
+
+func (c client) need(t *testing.T) {
+	t.Helper()
+	switch {
+	case c.missing == nil:
+	case os.Getenv("CI") == "true":
+		t.Fatal(c.missing)
+	default:
+		t.Skipf("SKIPPED: %v", c.missing)
+	}
+}
+
+// complete wants every message of the public topics to have been seen, but those that are listed.
+func complete(records []observer.Record) error {
+	root, err := process.Root()
+	if err != nil {
+		return err
+	}
+	specs := filepath.Join(root, "specs")
+	described, err := judge.LoadEvents(filepath.Join(specs, "contract", "asyncapi.yaml"), filepath.Join(specs, "billing", "asyncapi.yaml"))
+	if err != nil {
+		return err
+	}
+	count := map[string]int{}
+	for _, r := range records {
+		count[r.Type]++
+	}
+	var errs []error
+	for _, topic := range public {
+		for _, m := range described.Messages(topic) {
+			why, later := notBuilt[m]
+			switch {
+			case !later && count[m] == 0:
+				errs = append(errs, fmt.Errorf("no %s on %s was compared", m, topic))
+			case later && count[m] > 0:
+				errs = append(errs, fmt.Errorf("%s was seen and is listed as not built (%s)", m, why))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,27 @@
+// Command install gets the Kafka clients that are not ours, for the test that reads and writes our topics with them: Python's
+// and Node's into the user's cache folder, kcat by apt-get when it is root on a machine of continuous integration (CI=true).
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/deferpay/deferpay/tools/foreign"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	clients, err := foreign.Open()
+	if err == nil {
+		system := os.Getenv("CI") == "true" && os.Geteuid() == 0
+		err = clients.Install(ctx, system, func(format string, args ...any) { fmt.Printf("  · "+format+"\n", args...) })
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "install:", err)
+		os.Exit(1)
+	}
+}
