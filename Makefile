@@ -70,6 +70,10 @@ compose-check: ## docker-compose.yml, read by Compose's own library; needs no en
 bench: ## The benchmarks, as a table of ratios
 	@echo "bench: decisions per second against raw acknowledged produce, in one run"
 	@go test ./services/internal/journal -run '^(TestThroughput|TestContention)$$' -throughput 1s -count=1 -v | grep -v '^[=-]'
+	@echo "bench: generated Avro codecs against hamba/avro's reflection, in one run"
+	@go test ./tools/eventgen/avro/internal/conformance -run '^TestCodecRatio$$' -count=1 -v | grep -v '^[=-]'
+	@echo "bench: eventgen itself, on our documents and on one of 1,000 messages"
+	@go test ./tools/eventgen/generate -run '^$$' -bench . -benchtime 3x | grep '^Benchmark'
 
 fuzz: ## Every fuzz target of the module; FUZZTIME=1h is the time they share (10m)
 	@echo "fuzz: $(FUZZTIME) for all targets together"

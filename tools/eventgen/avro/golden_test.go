@@ -7,6 +7,7 @@ import (
 	"go/format"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -118,6 +119,39 @@ func TestGolden(t *testing.T) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestHandshake: generated code of another generation than the runtime's does not compile, and the compiler says why.
+func TestHandshake(t *testing.T) {
+	const file = "internal/golden/yaml/doc.go"
+	src, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	build := func(src []byte) (string, error) {
+		dir := t.TempDir()
+		other := filepath.Join(dir, "doc.go")
+		if err := os.WriteFile(other, src, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		abs, err := filepath.Abs(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		overlay := filepath.Join(dir, "overlay.json")
+		if err := os.WriteFile(overlay, fmt.Appendf(nil, `{"Replace": {%q: %q}}`, abs, other), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		out, err := exec.CommandContext(t.Context(), "go", "build", "-overlay", overlay, "./"+filepath.ToSlash(filepath.Dir(file))).CombinedOutput()
+		return string(out), err
+	}
+	if out, err := build(src); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	out, err := build(bytes.Replace(src, []byte("avrobin.Generation"), []byte("avrobin.Generation9"), 1))
+	if err == nil || !strings.Contains(out, "undefined: avrobin.Generation9") {
+		t.Errorf("code for another runtime compiles: %v\n%s", err, out)
 	}
 }
 
