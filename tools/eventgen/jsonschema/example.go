@@ -2,7 +2,6 @@ package jsonschema
 
 import (
 	"errors"
-	"fmt"
 	"path"
 	"regexp"
 	"strconv"
@@ -20,15 +19,6 @@ func (r *Root) CheckExample(n *source.Node) diag.List {
 	var faults diag.List
 	r.set.loader.validate(r.schema, n, "the example", &faults)
 	return faults
-}
-
-// Literal is n as a Go expression of the payload's type, for a package other than that of the types, and what it imports.
-func (r *Root) Literal(c Config, n *source.Node) (expr string, imports []string, faults diag.List) {
-	if faults = r.CheckExample(n); faults.HasErrors() {
-		return "", nil, faults
-	}
-	t := r.Go(c)
-	return fmt.Sprintf("jsonvalue.Must[%s.%s](%s)", t.Package, t.Name, quoted(string(n.JSON()))), []string{runtimePath, t.ImportPath}, nil
 }
 
 // validate tells everything that keeps a value from being as a schema wants it.

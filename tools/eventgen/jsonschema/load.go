@@ -183,6 +183,8 @@ func (l *loader) annotation(s *schema, p source.Pair) bool {
 		s.doc = p.Value.Str()
 	case "default":
 		s.fallback = p.Value
+	case "examples":
+		s.examples = p.Value.Items
 	case "discriminator":
 		s.discriminator = p.Value.Str()
 		if p.Value.Is(source.Map) { // as OpenAPI has it

@@ -2,6 +2,7 @@ package jsonschema
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -171,6 +172,19 @@ func (p *shaper) constant(flat []part) *source.Node {
 		return nil
 	}
 	return vals[0]
+}
+
+// split takes the members whose names match.
+func (f *patternField) split(pairs []source.Pair) (matching, rest []source.Pair) {
+	re := regexp.MustCompile(f.pattern.Value) // it compiled when it was read
+	for _, p := range pairs {
+		if re.MatchString(p.Key.Value) {
+			matching = append(matching, p)
+		} else {
+			rest = append(rest, p)
+		}
+	}
+	return matching, rest
 }
 
 // patternName makes a field's name of the letters in a pattern.

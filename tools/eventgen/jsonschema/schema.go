@@ -29,6 +29,7 @@ type schema struct {
 	isEnum             bool
 	constant           *source.Node
 	fallback           *source.Node // default
+	examples           []*source.Node
 
 	min, max, above, below, multipleOf *source.Node
 	minLength, maxLength               *source.Node

@@ -220,15 +220,3 @@ func ReadNilable[T any](r *Reader, v Value, read func(*Reader, Value) T) T {
 	}
 	return read(r, v)
 }
-
-// Must reads a text that is known to be good, such as an example of a contract; it panics when it is not.
-func Must[T any, P interface {
-	*T
-	DecodeJSON(data []byte) error
-}](text string) T {
-	var v T
-	if err := P(&v).DecodeJSON([]byte(text)); err != nil {
-		panic(err)
-	}
-	return v
-}

@@ -82,7 +82,7 @@ func TestAgainstTheJudge(t *testing.T) {
 					refused++
 				}
 			}
-			if accepted == 0 || refused == 0 && text != `true` {
+			if accepted == 0 || refused == 0 && !slices.Contains([]string{"rules.Something", "rules.Whatever"}, name) {
 				t.Errorf("%d accepted and %d refused: one side was not tested", accepted, refused)
 			}
 		})
@@ -113,6 +113,23 @@ func try(t *testing.T, empty func() jsonvalue.Payload, s *judge.Schema, doc []by
 		t.Fatalf("%s, then %s", again, third)
 	}
 	return true
+}
+
+// An example is the same value in Go and as text.
+func TestExamples(t *testing.T) {
+	if len(golden.Examples) < 10 {
+		t.Fatal("there are few examples")
+	}
+	for _, e := range golden.Examples {
+		read := golden.Values[e.Name]()
+		if err := read.DecodeJSON([]byte(e.Text)); err != nil {
+			t.Errorf("%s: %v", e.Text, err)
+			continue
+		}
+		if want, got := written(t, read), written(t, e.Value()); !bytes.Equal(want, got) {
+			t.Errorf("%s in Go is %s, read it is %s", e.Name, got, want)
+		}
+	}
 }
 
 func written(t testing.TB, v interface{ AppendJSON([]byte) ([]byte, error) }) []byte {

@@ -9,6 +9,8 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/jsonschema/internal/golden/rules"
 	"github.com/deferpay/deferpay/tools/eventgen/jsonschema/internal/golden/unions"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/jsonvalue"
+	"github.com/google/uuid"
+	"time"
 )
 
 // Values makes an empty value of each payload.
@@ -29,6 +31,7 @@ var Values = map[string]func() jsonvalue.Payload{
 	"rules.Nothing":            func() jsonvalue.Payload { return new(rules.Nothing) },
 	"rules.Open":               func() jsonvalue.Payload { return new(rules.Open) },
 	"rules.Whatever":           func() jsonvalue.Payload { return new(rules.Whatever) },
+	"rules.Something":          func() jsonvalue.Payload { return new(rules.Something) },
 	"rules.Names":              func() jsonvalue.Payload { return new(rules.Names) },
 	"rules.Lists":              func() jsonvalue.Payload { return new(rules.Lists) },
 	"unions.ShapePayload":      func() jsonvalue.Payload { return new(unions.ShapePayload) },
@@ -37,4 +40,209 @@ var Values = map[string]func() jsonvalue.Payload{
 	"unions.BasePayload":       func() jsonvalue.Payload { return new(unions.BasePayload) },
 	"unions.Narrowed":          func() jsonvalue.Payload { return new(unions.Narrowed) },
 	"unions.ExpressionPayload": func() jsonvalue.Payload { return new(unions.ExpressionPayload) },
+}
+
+// Examples are those of the schemas, as text and as Go.
+var Examples = []struct {
+	Name, Text string
+	Value      func() jsonvalue.Payload
+}{
+	{"limits.Limits", `{"exact":{"a":[1,2]},"either":[1],"tuple":["x",1],"few":[1],"encoded":"AQI=","small":7}`, func() jsonvalue.Payload {
+		v := limits.Limits{
+			Few:     []int64{1},
+			Encoded: []byte{0x1, 0x2},
+			Small:   jsonvalue.Ptr[int32](7),
+			Exact:   jsonvalue.Ptr(limits.LimitsExact1),
+			Either:  limits.LimitsEither21,
+			Tuple: &limits.LimitsTuple{
+				Item1: jsonvalue.Ptr(jsonvalue.MustAny(`"x"`)),
+				Item2: jsonvalue.Ptr[int64](1),
+			},
+		}
+		return &v
+	}},
+	{"limits.Limits", `{"either":1.5}`, func() jsonvalue.Payload {
+		v := limits.Limits{
+			Either: limits.LimitsEitherNumber{Value: 1.5},
+		}
+		return &v
+	}},
+	{"order.OrderPlaced", `{"kind":"order","id":"123e4567-e89b-12d3-a456-426614174000","at":"2026-02-28T12:30:00.25+01:00","total":{"amount":12},"lines":[{"sku":"AB1","quantity":2.0,"price":0.5}]}`, func() jsonvalue.Payload {
+		v := order.OrderPlaced{
+			ID: uuid.MustParse("123e4567-e89b-12d3-a456-426614174000"),
+			At: time.Date(2026, 2, 28, 12, 30, 0, 250000000, time.FixedZone("", 3600)),
+			Total: order.Money{
+				Amount:   12,
+				Currency: jsonvalue.Ptr("EUR"),
+			},
+			Lines: []order.OrderPlacedLinesItem{{
+				Sku:      "AB1",
+				Quantity: 2,
+				Price:    jsonvalue.Ptr[float64](0.5),
+				Tags:     []string{},
+			}},
+			Status: jsonvalue.Ptr(order.OrderPlacedStatusOpen),
+			Flag:   jsonvalue.Ptr(false),
+		}
+		return &v
+	}},
+	{"order.OrderPlaced", `{"kind":"order","id":"123e4567-e89b-12d3-a456-426614174000","number":1e3,"at":"2026-02-28T12:30:00Z","due":"2026-03-01","note":null,"total":{"amount":0,"currency":"USD"},"discount":{"amount":1},"lines":[{"sku":"AB1","quantity":1,"tags":["a","b"]},{"sku":"XY22","quantity":3}],"status":"in transit","priority":-3,"attributes":{"a":"b"},"anything":{"x":[1,"y"]},"free":{"a":1},"flag":true,"ratio":0.25,"nothing":null,"raw":"AQI=","validFor":"P1D","opens":"12:30:00Z","contact":"a@b.org","link":"https://a.example","maybe":[1,2]}`, func() jsonvalue.Payload {
+		v := order.OrderPlaced{
+			ID:     uuid.MustParse("123e4567-e89b-12d3-a456-426614174000"),
+			Number: jsonvalue.Ptr[int64](1000),
+			At:     time.Date(2026, 2, 28, 12, 30, 0, 0, time.UTC),
+			Due:    jsonvalue.Ptr[jsonvalue.Date](jsonvalue.Date{Year: 2026, Month: 3, Day: 1}),
+			Note:   jsonvalue.Some[*string](nil),
+			Total: order.Money{
+				Amount:   0,
+				Currency: jsonvalue.Ptr("USD"),
+			},
+			Discount: &order.Money{
+				Amount:   1,
+				Currency: jsonvalue.Ptr("EUR"),
+			},
+			Lines: []order.OrderPlacedLinesItem{{
+				Sku:      "AB1",
+				Quantity: 1,
+				Tags:     []string{"a", "b"},
+			}, {
+				Sku:      "XY22",
+				Quantity: 3,
+				Tags:     []string{},
+			}},
+			Status:     jsonvalue.Ptr(order.OrderPlacedStatusInTransit),
+			Priority:   jsonvalue.Ptr(order.OrderPlacedPriorityMinus3),
+			Attributes: map[string]string{"a": "b"},
+			Anything:   jsonvalue.Ptr(jsonvalue.MustAny(`{"x":[1,"y"]}`)),
+			Free:       map[string]jsonvalue.Any{"a": jsonvalue.MustAny(`1`)},
+			Flag:       jsonvalue.Ptr(true),
+			Ratio:      jsonvalue.Ptr[float32](0.25),
+			Nothing:    jsonvalue.Ptr[struct{}](struct{}{}),
+			Raw:        []byte{0x1, 0x2},
+			ValidFor:   jsonvalue.Ptr[jsonvalue.Duration]("P1D"),
+			Opens:      jsonvalue.Ptr[jsonvalue.Time]("12:30:00Z"),
+			Contact:    jsonvalue.Ptr("a@b.org"),
+			Link:       jsonvalue.Ptr("https://a.example"),
+			Maybe:      jsonvalue.Some[[]int64]([]int64{1, 2}),
+		}
+		return &v
+	}},
+	{"rules.Point", `[1,2.5]`, func() jsonvalue.Payload {
+		v := rules.Point{
+			Item1: 1,
+			Item2: 2.5,
+		}
+		return &v
+	}},
+	{"rules.Point", `[1,2,"a",true,false]`, func() jsonvalue.Payload {
+		v := rules.Point{
+			Item1: 1,
+			Item2: 2,
+			Item3: jsonvalue.Ptr("a"),
+			Rest:  []bool{true, false},
+		}
+		return &v
+	}},
+	{"rules.Patterned", `{"id":"a","x-b":"c","n1":2}`, func() jsonvalue.Payload {
+		v := rules.Patterned{
+			ID:       jsonvalue.Ptr("a"),
+			X:        map[string]string{"x-b": "c"},
+			Matching: map[string]int64{"n1": 2},
+		}
+		return &v
+	}},
+	{"rules.Matched", `{"a":1,"b":2}`, func() jsonvalue.Payload {
+		v := rules.Matched{Value: map[string]int64{"a": 1, "b": 2}}
+		return &v
+	}},
+	{"rules.Checked", `{"mode":"slow","unknown":1,"values":{"k":[1]},"list":[5],"other":"x"}`, func() jsonvalue.Payload {
+		v := rules.Checked{
+			Mode:    rules.CheckedModeSlow,
+			List:    []int64{5},
+			Values:  jsonvalue.Some[rules.CheckedValues](rules.CheckedValuesObject1),
+			Unknown: jsonvalue.MustAny(`1`),
+			Extra:   map[string]jsonvalue.Any{"other": jsonvalue.MustAny(`"x"`)},
+		}
+		return &v
+	}},
+	{"rules.Checked", `{"mode":"fast","speed":100,"unknown":null,"values":"a"}`, func() jsonvalue.Payload {
+		v := rules.Checked{
+			Mode:    rules.CheckedModeFast,
+			Speed:   jsonvalue.Ptr[int64](100),
+			Values:  jsonvalue.Some[rules.CheckedValues](rules.CheckedValuesStringA),
+			Unknown: jsonvalue.MustAny(`null`),
+		}
+		return &v
+	}},
+	{"rules.Open", `{"a":1,"b":{"c":null}}`, func() jsonvalue.Payload {
+		v := rules.Open{
+			A:     jsonvalue.Ptr[int64](1),
+			Extra: map[string]jsonvalue.Any{"b": jsonvalue.MustAny(`{"c":null}`)},
+		}
+		return &v
+	}},
+	{"rules.Something", `[1,{"a":"b"}]`, func() jsonvalue.Payload {
+		v := rules.Something{Value: jsonvalue.MustAny(`[1,{"a":"b"}]`)}
+		return &v
+	}},
+	{"unions.MixedPayload", `"abc"`, func() jsonvalue.Payload {
+		v := unions.MixedPayload{Value: unions.MixedString{Value: "abc"}}
+		return &v
+	}},
+	{"unions.MixedPayload", `1`, func() jsonvalue.Payload {
+		v := unions.MixedPayload{Value: unions.MixedInteger{Value: 1}}
+		return &v
+	}},
+	{"unions.MixedPayload", `true`, func() jsonvalue.Payload {
+		v := unions.MixedPayload{Value: unions.MixedBoolean{Value: true}}
+		return &v
+	}},
+	{"unions.MixedPayload", `null`, func() jsonvalue.Payload {
+		v := unions.MixedPayload{Value: nil}
+		return &v
+	}},
+	{"unions.Holder", `{"one":{"shape":"circle","radius":2.5},"many":["a",null,1],"contact":{"phone":"1","hours":"x"},"amount":"free","colour":"red","either":"1.2.3.4"}`, func() jsonvalue.Payload {
+		v := unions.Holder{
+			One: &unions.Circle{
+				Radius: 2.5,
+			},
+			Many: []unions.Mixed{unions.MixedString{Value: "a"}, nil, unions.MixedInteger{Value: 1}},
+			Contact: jsonvalue.Some[unions.HolderContact](&unions.HolderContactWithPhone{
+				Phone: "1",
+				Hours: jsonvalue.Ptr("x"),
+			}),
+			Amount: unions.HolderAmountOption3Free,
+			Colour: jsonvalue.Ptr(unions.HolderColourRed),
+			Either: jsonvalue.Ptr("1.2.3.4"),
+		}
+		return &v
+	}},
+	{"unions.Holder", `{"one":{"shape":"square","side":1},"contact":null,"amount":12,"either":"::1"}`, func() jsonvalue.Payload {
+		v := unions.Holder{
+			One: &unions.Square{
+				Side: 1,
+			},
+			Contact: jsonvalue.Some[unions.HolderContact](nil),
+			Amount:  unions.HolderAmountNumber{Value: 12},
+			Either:  jsonvalue.Ptr("::1"),
+		}
+		return &v
+	}},
+	{"unions.BasePayload", `{"type":"b","onlyB":true,"common":3}`, func() jsonvalue.Payload {
+		v := unions.BasePayload{Value: &unions.BaseB{
+			Common: jsonvalue.Ptr[int64](3),
+			OnlyB:  true,
+		}}
+		return &v
+	}},
+	{"unions.ExpressionPayload", `{"add":[1,{"neg":{"neg":2}}]}`, func() jsonvalue.Payload {
+		v := unions.ExpressionPayload{Value: &unions.ExpressionWithAdd{
+			Add: []unions.Expression{unions.ExpressionNumber{Value: 1}, &unions.ExpressionWithNeg{
+				Neg: &unions.ExpressionWithNeg{
+					Neg: unions.ExpressionNumber{Value: 2},
+				},
+			}},
+		}}
+		return &v
+	}},
 }

@@ -4,11 +4,24 @@
 package paymentsbus
 
 import (
+	"time"
+
+	"github.com/google/uuid"
+
 	"github.com/deferpay/deferpay/tools/eventgen/golden/payments/gen/payload"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/jsonvalue"
 )
 
 // ExamplePaymentTaken gives the contract's example of PaymentTaken.
 func ExamplePaymentTaken() payload.Taken {
-	return jsonvalue.Must[payload.Taken](`{"paymentId":"123e4567-e89b-12d3-a456-426614174000","amount":1250,"means":{"kind":"card","lastFour":"4242"},"note":null,"takenAt":"2026-02-28T12:30:00Z"}`)
+	return payload.Taken{
+		PaymentID: uuid.MustParse("123e4567-e89b-12d3-a456-426614174000"),
+		Amount:    1250,
+		Means: &payload.Card{
+			LastFour: "4242",
+		},
+		Note:     jsonvalue.Some[*string](nil),
+		Currency: jsonvalue.Ptr("EUR"),
+		TakenAt:  jsonvalue.Ptr(time.Date(2026, 2, 28, 12, 30, 0, 0, time.UTC)),
+	}
 }

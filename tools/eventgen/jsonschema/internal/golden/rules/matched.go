@@ -44,7 +44,7 @@ func (*Matched) JSONType() *jsonvalue.Type { return &typeOfMatched }
 var typeOfMatched = jsonvalue.Type{Name: "Matched", Schema: SchemaOfMatched}
 
 // SchemaOfMatched is the schema of Matched, with all it refers to inside.
-const SchemaOfMatched = `{"$schema":"http://json-schema.org/draft-07/schema#","type":"object","patternProperties":{"^[a-z]+$":{"type":"integer","minimum":1}},"additionalProperties":false,"minProperties":1,"maxProperties":3}`
+const SchemaOfMatched = `{"$schema":"http://json-schema.org/draft-07/schema#","examples":[{"a":1,"b":2}],"type":"object","patternProperties":{"^[a-z]+$":{"type":"integer","minimum":1}},"additionalProperties":false,"minProperties":1,"maxProperties":3}`
 
 func readMatched(r *jsonvalue.Reader, v jsonvalue.Value) Matched {
 	return Matched{Value: jsonvalue.ReadMap(r, v, (*jsonvalue.Reader).Int64)}

@@ -44,7 +44,7 @@ func (*Open) JSONType() *jsonvalue.Type { return &typeOfOpen }
 var typeOfOpen = jsonvalue.Type{Name: "Open", Schema: SchemaOfOpen}
 
 // SchemaOfOpen is the schema of Open, with all it refers to inside.
-const SchemaOfOpen = `{"$schema":"http://json-schema.org/draft-07/schema#","type":"object","properties":{"a":{"type":"integer"}},"additionalProperties":true}`
+const SchemaOfOpen = `{"$schema":"http://json-schema.org/draft-07/schema#","examples":[{"a":1,"b":{"c":null}}],"type":"object","properties":{"a":{"type":"integer"}},"additionalProperties":true}`
 
 func readOpen(r *jsonvalue.Reader, v jsonvalue.Value) (x Open) {
 	for name, m := range v.Members() {

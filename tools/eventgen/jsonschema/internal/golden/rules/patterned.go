@@ -48,7 +48,7 @@ func (*Patterned) JSONType() *jsonvalue.Type { return &typeOfPatterned }
 var typeOfPatterned = jsonvalue.Type{Name: "Patterned", Schema: SchemaOfPatterned}
 
 // SchemaOfPatterned is the schema of Patterned, with all it refers to inside.
-const SchemaOfPatterned = `{"$schema":"http://json-schema.org/draft-07/schema#","type":"object","properties":{"id":{"type":"string"}},"patternProperties":{"^x-":{"type":"string"},"^n[0-9]+$":{"type":"integer"}},"additionalProperties":false}`
+const SchemaOfPatterned = `{"$schema":"http://json-schema.org/draft-07/schema#","examples":[{"id":"a","x-b":"c","n1":2}],"type":"object","properties":{"id":{"type":"string"}},"patternProperties":{"^x-":{"type":"string"},"^n[0-9]+$":{"type":"integer"}},"additionalProperties":false}`
 
 func readPatterned(r *jsonvalue.Reader, v jsonvalue.Value) (x Patterned) {
 	for name, m := range v.Members() {

@@ -46,7 +46,7 @@ func (*Point) JSONType() *jsonvalue.Type { return &typeOfPoint }
 var typeOfPoint = jsonvalue.Type{Name: "Point", Schema: SchemaOfPoint}
 
 // SchemaOfPoint is the schema of Point, with all it refers to inside.
-const SchemaOfPoint = `{"$schema":"http://json-schema.org/draft-07/schema#","type":"array","items":[{"type":"number"},{"type":"number"},{"type":"string"}],"minItems":2,"additionalItems":{"type":"boolean"}}`
+const SchemaOfPoint = `{"$schema":"http://json-schema.org/draft-07/schema#","examples":[[1,2.5],[1,2,"a",true,false]],"type":"array","items":[{"type":"number"},{"type":"number"},{"type":"string"}],"minItems":2,"additionalItems":{"type":"boolean"}}`
 
 func readPoint(r *jsonvalue.Reader, v jsonvalue.Value) (x Point) {
 	for i, it := range v.Items() {

@@ -42,7 +42,7 @@ func (*BasePayload) JSONType() *jsonvalue.Type { return &typeOfBasePayload }
 var typeOfBasePayload = jsonvalue.Type{Name: "BasePayload", Schema: SchemaOfBasePayload}
 
 // SchemaOfBasePayload is the schema of BasePayload, with all it refers to inside.
-const SchemaOfBasePayload = `{"$schema":"http://json-schema.org/draft-07/schema#","type":"object","required":["type"],"properties":{"type":{"type":"string"},"common":{"type":"integer"}},"oneOf":[{"properties":{"type":{"const":"a"},"onlyA":{"type":"string"}},"required":["onlyA"]},{"properties":{"type":{"const":"b"},"onlyB":{"type":"boolean"}},"required":["onlyB"]}]}`
+const SchemaOfBasePayload = `{"$schema":"http://json-schema.org/draft-07/schema#","examples":[{"type":"b","onlyB":true,"common":3}],"type":"object","required":["type"],"properties":{"type":{"type":"string"},"common":{"type":"integer"}},"oneOf":[{"properties":{"type":{"const":"a"},"onlyA":{"type":"string"}},"required":["onlyA"]},{"properties":{"type":{"const":"b"},"onlyB":{"type":"boolean"}},"required":["onlyB"]}]}`
 
 func readBasePayload(r *jsonvalue.Reader, v jsonvalue.Value) BasePayload {
 	return BasePayload{Value: readBase(r, v)}

@@ -42,7 +42,7 @@ func (*ExpressionPayload) JSONType() *jsonvalue.Type { return &typeOfExpressionP
 var typeOfExpressionPayload = jsonvalue.Type{Name: "ExpressionPayload", Schema: SchemaOfExpressionPayload}
 
 // SchemaOfExpressionPayload is the schema of ExpressionPayload, with all it refers to inside.
-const SchemaOfExpressionPayload = `{"$schema":"http://json-schema.org/draft-07/schema#","oneOf":[{"type":"number"},{"type":"object","required":["add"],"additionalProperties":false,"properties":{"add":{"type":"array","minItems":2,"items":{"$ref":"#"}}}},{"type":"object","required":["neg"],"additionalProperties":false,"properties":{"neg":{"$ref":"#"}}}]}`
+const SchemaOfExpressionPayload = `{"$schema":"http://json-schema.org/draft-07/schema#","examples":[{"add":[1,{"neg":{"neg":2}}]}],"oneOf":[{"type":"number"},{"type":"object","required":["add"],"additionalProperties":false,"properties":{"add":{"type":"array","minItems":2,"items":{"$ref":"#"}}}},{"type":"object","required":["neg"],"additionalProperties":false,"properties":{"neg":{"$ref":"#"}}}]}`
 
 func readExpressionPayload(r *jsonvalue.Reader, v jsonvalue.Value) ExpressionPayload {
 	return ExpressionPayload{Value: readExpression(r, v)}

@@ -42,7 +42,7 @@ func (*MixedPayload) JSONType() *jsonvalue.Type { return &typeOfMixedPayload }
 var typeOfMixedPayload = jsonvalue.Type{Name: "MixedPayload", Schema: SchemaOfMixedPayload}
 
 // SchemaOfMixedPayload is the schema of MixedPayload, with all it refers to inside.
-const SchemaOfMixedPayload = `{"$schema":"http://json-schema.org/draft-07/schema#","type":["string","integer","boolean","null"],"maxLength":5}`
+const SchemaOfMixedPayload = `{"$schema":"http://json-schema.org/draft-07/schema#","examples":["abc",1,true,null],"type":["string","integer","boolean","null"],"maxLength":5}`
 
 func readMixedPayload(r *jsonvalue.Reader, v jsonvalue.Value) MixedPayload {
 	return MixedPayload{Value: jsonvalue.ReadNilable(r, v, readMixed)}
