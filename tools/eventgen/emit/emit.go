@@ -62,7 +62,7 @@ type Header func(sources []string) string
 func Packages(m *model.Model, header Header) (map[string][]byte, error) {
 	out := map[string][]byte{}
 	for _, p := range m.Packages {
-		files := map[string]bool{"doc": true, "topics": len(p.Topics) > 0, "messages": len(p.Specs) > 0, "publisher": len(p.Senders) > 0,
+		files := map[string]bool{"doc": true, "topics": len(p.Topics)+len(p.Addresses) > 0, "messages": len(p.Specs) > 0, "publisher": len(p.Senders)+len(p.Requesters) > 0, "servers": len(p.Servers) > 0,
 			"handler": len(p.Receivers) > 0, "codec": len(p.Framed) > 0, "examples": len(p.Examples) > 0}
 		for _, name := range slices.Sorted(maps.Keys(files)) {
 			if !files[name] {
@@ -187,7 +187,7 @@ func rules(s parse.Scalar) string {
 	if s.Pattern != "" {
 		add("Pattern", strconv.Quote(s.Pattern))
 	}
-	if s.Format == "date-time" {
+	if s.Format == "date-time" || s.Format == "uuid" {
 		add("Format", strconv.Quote(s.Format))
 	}
 	return strings.Join(out, ", ")

@@ -17,10 +17,12 @@ import (
 
 // Config says what to generate.
 type Config struct {
-	Documents  []string // paths in the file system
-	ImportPath string   // of the output folder
-	Client     bool     // for the other side of every operation: send and receive swapped
-	Strict     bool     // warnings are errors
+	Documents  []string                         // paths in the file system
+	ImportPath string                           // of the output folder
+	Client     bool                             // for the other side of every operation: send and receive swapped
+	Strict     bool                             // warnings are errors
+	Raw        bool                             // payloads in formats that are not known become bytes
+	Fetch      func(url string) ([]byte, error) // gets what URLs lead to; nil: only copies below vendor are read
 }
 
 // Generate gives the files of all documents, by their paths below the output folder. The same input gives the same bytes. Diagnostics are sorted by place; when
@@ -43,8 +45,8 @@ func Generate(fsys fs.FS, c Config) (map[string][]byte, diag.List) {
 // Model gives what would be generated, for commands that need the contract and no code.
 func Model(fsys fs.FS, c Config) (*model.Model, *parse.Files, diag.List) {
 	var diags diag.List
-	files := parse.NewFiles(fsys, &diags)
-	docs := parse.Documents(files, c.Documents, &diags)
+	files := parse.NewFiles(fsys, c.Fetch, &diags)
+	docs := parse.Documents(files, c.Documents, c.Raw, &diags)
 	m := model.Build(docs, files, model.Config{ImportPath: c.ImportPath, Client: c.Client}, &diags) // in spite of errors, to tell all in one go
 	if c.Strict {
 		diags = diags.Strict()
@@ -59,20 +61,18 @@ func printAll(m *model.Model, files *parse.Files, c Config, diags *diag.List) (m
 	if err != nil {
 		return nil, err
 	}
-	if clashes(m, types, diags); diags.HasErrors() {
-		return nil, nil
-	}
-	config := m.JSONTypes
+	config := m.JSONConfig()
 	config.Header = header
-	payloads, _, err := m.JSON.Emit(config)
+	jsons, jsonTypes, err := m.JSON.Emit(config)
 	if err != nil {
 		return nil, err
 	}
-	for path, data := range payloads {
-		if _, taken := out[path]; taken {
-			return nil, fmt.Errorf("two files are called %s", path)
-		}
-		out[path] = data
+	maps.Copy(out, jsons)
+	for name, t := range jsonTypes {
+		types["JSON Schema "+name] = avro.GoType(t)
+	}
+	if clashes(m, types, diags); diags.HasErrors() {
+		return nil, nil
 	}
 	buses, err := emit.Packages(m, header)
 	if err != nil {
@@ -93,7 +93,7 @@ func clashes(m *model.Model, types map[string]avro.GoType, diags *diag.List) {
 		t := types[full]
 		for _, p := range m.Packages {
 			if p.Name == t.Package {
-				diags.ErrorHint(diag.Pos{File: p.Document}, "name the package of the document with info.x-go-package", "the package %s is that of the Avro type %s too", p.Name, full)
+				diags.ErrorHint(diag.Pos{File: p.Document}, "name the package of the document with info.x-go-package", "the package %s is that of the type %s too", p.Name, full)
 			}
 		}
 		for _, s := range m.Sealed {

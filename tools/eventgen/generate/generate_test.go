@@ -14,7 +14,7 @@ import (
 var update = flag.Bool("update", false, "write the expected diagnostics again")
 
 // TestDiagnostics runs every case of testdata: an archive of input files, in which "want" is what eventgen says of the documents named *asyncapi.yaml or *.json. The
-// archive's comment tells what the case is about; a line of it that begins with "flags:" gives client or strict.
+// archive's comment tells what the case is about; a line of it that begins with "flags:" gives client, strict or raw.
 func TestDiagnostics(t *testing.T) {
 	cases, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(cases) == 0 {
@@ -39,7 +39,7 @@ func TestDiagnostics(t *testing.T) {
 			}
 			for line := range strings.Lines(string(a.Comment)) {
 				if flags, ok := strings.CutPrefix(line, "flags:"); ok {
-					config.Strict, config.Client = strings.Contains(flags, "strict"), strings.Contains(flags, "client")
+					config.Strict, config.Client, config.Raw = strings.Contains(flags, "strict"), strings.Contains(flags, "client"), strings.Contains(flags, "raw")
 				}
 			}
 			files, ds := Generate(fsys, config)

@@ -39,7 +39,7 @@ func TestGolden(t *testing.T) {
 				}
 			}
 			files, ds := generate.Generate(os.DirFS("."), g.config)
-			if len(ds) > 0 {
+			if ds.HasErrors() {
 				t.Fatal(ds.Error())
 			}
 			for _, name := range slices.Sorted(maps.Keys(files)) {

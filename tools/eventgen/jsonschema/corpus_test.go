@@ -80,7 +80,7 @@ var refused = map[string]string{"192/asyncapi.yaml": "there is no file"}
 func document(t *testing.T, dir, name string) (*Set, []*Root, *diag.List) {
 	t.Helper()
 	var faults diag.List
-	files := parse.NewFiles(os.DirFS(dir), &faults)
+	files := parse.NewFiles(os.DirFS(dir), nil, &faults)
 	root := files.Open(name, diag.Pos{})
 	s := NewSet(files.Deref)
 	if !strings.HasPrefix(root.Get("asyncapi").Str(), "3.") {

@@ -53,7 +53,7 @@ func faults(t *testing.T, archive *txtar.Archive) string {
 		told.Add(resolved...)
 	} else {
 		told.Add(resolved...)
-		root := parse.NewFiles(os.DirFS(dir), told).Open("schemas.yaml", diag.Pos{})
+		root := parse.NewFiles(os.DirFS(dir), nil, told).Open("schemas.yaml", diag.Pos{})
 		for _, e := range root.Get("examples").Keys() {
 			for _, r := range roots {
 				if r.Name() == e {

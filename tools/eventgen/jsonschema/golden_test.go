@@ -25,7 +25,7 @@ const goldenImport = "github.com/deferpay/deferpay/tools/eventgen/jsonschema/int
 func load(t testing.TB, dir, name string) (*Set, []*Root, *diag.List) {
 	t.Helper()
 	var faults diag.List
-	files := parse.NewFiles(os.DirFS(dir), &faults)
+	files := parse.NewFiles(os.DirFS(dir), nil, &faults)
 	root := files.Open(name, diag.Pos{})
 	if faults.HasErrors() {
 		t.Fatal(faults)

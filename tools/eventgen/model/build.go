@@ -22,21 +22,23 @@ func candidates(fullname, fromFile string) []string {
 // pkgBuilder makes the package of one document.
 type pkgBuilder struct {
 	*builder
-	doc   *parse.Document
-	out   *Package
-	scope scope
-	keys  map[*parse.Scalar]string
-	heads map[*parse.Object]*Headers
-	specs map[*parse.ChannelMessage]*Spec
-	topic map[*parse.Channel]string
+	doc     *parse.Document
+	out     *Package
+	scope   scope
+	keys    map[*parse.Scalar]string
+	flat    map[*parse.Object]*Headers
+	specs   map[*parse.ChannelMessage]*Spec
+	topic   map[*parse.Channel]string
+	address map[*parse.Channel]*Address
+	taken   map[string]string // handler method -> what it gives
 }
 
 func (b *builder) pkg(d *parse.Document) *Package {
 	name := packageName(d)
-	p := &pkgBuilder{builder: b, doc: d, scope: scope{}, keys: map[*parse.Scalar]string{}, heads: map[*parse.Object]*Headers{},
-		specs: map[*parse.ChannelMessage]*Spec{}, topic: map[*parse.Channel]string{}}
+	p := &pkgBuilder{builder: b, doc: d, scope: scope{}, keys: map[*parse.Scalar]string{}, flat: map[*parse.Object]*Headers{},
+		specs: map[*parse.ChannelMessage]*Spec{}, topic: map[*parse.Channel]string{}, address: map[*parse.Channel]*Address{}, taken: map[string]string{}}
 	p.out = &Package{Name: name, ImportPath: path.Join(b.config.ImportPath, name), Document: d.File, Title: d.Title, Doc: d.Description, Imports: map[string]string{}}
-	for _, taken := range []string{"Publisher", "NewPublisher", "Handler", "Register", "Topics", "OtherTopics", "Subjects"} {
+	for _, taken := range []string{"Publisher", "NewPublisher", "Handler", "Register", "Topics", "OtherTopics", "Subjects", "Requester", "NewRequester", "Servers"} {
 		p.scope.take(taken)
 	}
 	p.checkExamples()
@@ -46,6 +48,8 @@ func (b *builder) pkg(d *parse.Document) *Package {
 	for _, o := range d.Operations {
 		p.operation(o)
 	}
+	p.out.Servers = d.Servers
+	p.out.Together = p.apart()
 	for _, c := range d.Channels {
 		if !slices.ContainsFunc(d.Operations, func(o *parse.Operation) bool { return o.Channel == c }) {
 			p.framed(c)
@@ -97,7 +101,12 @@ func (b *builder) checkPackages(m *Model) {
 }
 
 func (p *pkgBuilder) addTopic(c *parse.Channel) {
-	if c.Kafka.Topic == "" {
+	names, _ := parse.Placeholders(c.Kafka.Topic)
+	switch {
+	case c.Kafka.Topic == "":
+		return
+	case len(names) > 0:
+		p.addAddress(c)
 		return
 	}
 	t := Topic{Const: p.scope.take(avro.GoName(c.Name) + "Topic"), Own: c.File == p.doc.File,
@@ -105,8 +114,31 @@ func (p *pkgBuilder) addTopic(c *parse.Channel) {
 	for _, s := range c.Kafka.Configs {
 		t.Configs = append(t.Configs, topics.Config{Name: s.Name, Value: s.Value})
 	}
+	t.Again = slices.ContainsFunc(p.out.Topics, func(o Topic) bool { return o.Name == t.Name })
 	p.topic[c] = t.Const
 	p.out.Topics = append(p.out.Topics, t)
+}
+
+// addAddress makes the Go of an address with parameters.
+func (p *pkgBuilder) addAddress(c *parse.Channel) {
+	name := p.scope.take(avro.GoName(c.Name) + "Params")
+	a := &Address{Go: name, Var: p.scope.take(avro.Unexported(avro.GoName(c.Name)) + "Address"), Doc: sentence(c.Title, "The address of the channel "+c.Name+"."), Template: c.Kafka.Topic}
+	fields := scope{"Topic": true}
+	for _, param := range c.Params {
+		out := Param{Param: param, Go: fields.take(avro.GoName(param.Name)), Type: "string", Doc: sentence(param.Description, "Parameter "+param.Name+"."), located: param.Location}
+		if param.Default != "" {
+			out.Doc += " Empty means " + param.Default + "."
+		}
+		if len(param.Enum) > 0 {
+			out.Type = p.scope.take(avro.GoName(c.Name) + avro.GoName(param.Name))
+			for _, v := range param.Enum {
+				out.Values = append(out.Values, Value{p.scope.take(out.Type + strings.TrimPrefix(avro.GoName(v), "X")), v})
+			}
+		}
+		a.Params = append(a.Params, out)
+	}
+	p.address[c] = a
+	p.out.Addresses = append(p.out.Addresses, a)
 }
 
 // sentence gives the first text that is not empty, ended by a full stop.
@@ -120,67 +152,6 @@ func sentence(texts ...string) string {
 		}
 	}
 	return ""
-}
-
-func (p *pkgBuilder) operation(o *parse.Operation) {
-	if p.topic[o.Channel] == "" {
-		p.diags.ErrorHint(o.Channel.Pos, "give the channel an address", "channel %s has no address, so that operation %s has nowhere to go", o.Channel.Name, o.Name)
-		return
-	}
-	if len(o.Messages) == 0 && !o.Broken && !o.Channel.Broken {
-		p.diags.Errorf(o.Pos, "operation %s has no messages", o.Name)
-	}
-	out := Operation{Name: o.Name, Suffix: avro.GoName(o.Name), About: ".", Topic: p.topic[o.Channel], Retry: retry(o.Retry)}
-	if about := sentence(o.Title, o.Summary); about != "" {
-		out.About = ": " + about
-	}
-	p.distinct(o.Channel)
-	for _, m := range o.Channel.Messages {
-		s := p.spec(o.Channel, m)
-		switch {
-		case s == nil:
-		case slices.Contains(o.Messages, m):
-			out.Specs = append(out.Specs, s)
-		default:
-			out.Others = append(out.Others, s)
-		}
-	}
-	for _, s := range o.Channel.Kafka.Configs {
-		out.Compacted = out.Compacted || s.Name == "cleanup.policy" && strings.Contains(s.Value, "compact")
-	}
-	if (o.Action == parse.Send) != p.config.Client {
-		p.out.Senders = append(p.out.Senders, out)
-		return
-	}
-	if o.DeadLetter != nil {
-		out.DeadLetters = o.DeadLetter.Kafka.Topic
-	}
-	if o.GroupID != "" {
-		out.Group, out.GroupConst = o.GroupID, p.scope.take(out.Suffix+"Group")
-	}
-	p.out.Receivers = append(p.out.Receivers, out)
-}
-
-// distinct refuses a channel whose messages a reader could not tell apart.
-func (p *pkgBuilder) distinct(c *parse.Channel) {
-	seen := map[string]*parse.ChannelMessage{}
-	for _, m := range c.Messages {
-		r := p.avroRoots[m.Payload]
-		if r == nil {
-			continue // JSON is told apart by the header ce_type
-		}
-		if other, ok := seen[r.Name]; ok && other.Message != m.Message {
-			p.diags.ErrorHint(m.Message.Pos, "give one of them a schema of its own", "messages %s and %s of channel %s have the same schema %s, so that a reader cannot tell them apart",
-				other.Name, m.Name, c.Name, r.Name)
-		}
-		seen[r.Name] = m
-	}
-}
-
-// qualify gives another name of a root's package as the bus package writes it.
-func (p *pkgBuilder) qualify(r *root, name string) string {
-	_, pkg := p.goType(r)
-	return pkg + "." + name
 }
 
 // scope hands out Go names once.

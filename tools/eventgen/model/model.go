@@ -5,6 +5,8 @@
 package model
 
 import (
+	"path"
+
 	"github.com/deferpay/deferpay/tools/eventgen/avro"
 	"github.com/deferpay/deferpay/tools/eventgen/diag"
 	"github.com/deferpay/deferpay/tools/eventgen/jsonschema"
@@ -22,11 +24,12 @@ type Config struct {
 
 // Model is everything that one call generates.
 type Model struct {
-	Avro      *avro.Set
-	JSON      *jsonschema.Set
-	JSONTypes jsonschema.Config // where its types go
-	Packages  []*Package
-	Sealed    []*Sealed // interfaces that stand in packages of Avro types
+	Avro     *avro.Set
+	JSON     *jsonschema.Set
+	Packages []*Package
+	Sealed   []*Sealed // interfaces that stand in packages of Avro types
+
+	importPath, jsonPackage string
 }
 
 // Package is the Go package of one document.
@@ -35,12 +38,16 @@ type Package struct {
 	Document         string // the file it is made from
 	Title            string
 	Doc              string
+	Servers          []parse.Server
 	Topics           []Topic // that have a name
+	Addresses        []*Address
 	Keys             []Key
 	Headers          []Headers
 	Specs            []*Spec // every message that is sent or received, on its channel
 	Senders          []Operation
+	Requesters       []Operation // senders that get an answer
 	Receivers        []Operation
+	Together         bool // all receivers can share a subscriber
 	Framed           []Framed
 	Examples         []Example
 	Imports          map[string]string // package name -> import path, of Avro types
@@ -51,12 +58,32 @@ type Topic struct {
 	Const string // Go name
 	Doc   string
 	Own   bool // the document defines it
+	Again bool // another channel has the same address
 	topics.Topic
 }
+
+// Address is a channel's address with parameters.
+type Address struct {
+	Go, Var, Doc string
+	Template     string
+	Params       []Param
+}
+
+// Param is a parameter of an address: text, or a type of its own when it has an enum.
+type Param struct {
+	*parse.Param
+	Go, Type, Doc string
+	Values        []Value
+	located       *parse.Location
+}
+
+// Value is a value of an enum.
+type Value struct{ Go, Text string }
 
 // Key is the Go type of a key.
 type Key struct {
 	Go, Doc string
+	Base    string // string or int64
 	Scalar  parse.Scalar
 }
 
@@ -85,19 +112,27 @@ type Spec struct {
 	Key      string // Go type of the key
 	Headers  string // Go type of the headers
 	Table    string // of the declared headers; empty: none
+	Write    string // Go of what writes the headers; empty: they are none of the contract's
+	Read     string
+	Codec    string
+	KeyCodec string
+	KeyText  string // Go of the field of m that the key repeats, as text
+	Empty    bool   // it has no payload
+	Reply    string // Go of where its correlation id stands
 	Topic    string // Go name of the constant
 	Subject  string // in the registry; empty: none
 	Content  string
 	Framing  string // of the runtime: Confluent, SingleObject, Bare
 	Keyed    bool
-	KeyField string // Avro name
-	KeyGo    string // Go name of that field; empty: no check
-	Codec    string // expression for it
+	KeyField string // the field that the key repeats
 	Schema   string // name of the Go constant with the schema's text, qualified
-	Record   string // Avro full name, or the message's
+	Record   string // Avro full name
 	Title    string
 	Own      bool // the document defines the channel
 	text     string
+	root     *root
+
+	KeySubject, KeySchema, keyText string // of a key framed with a schema id; empty: none
 }
 
 // Operation is an operation with its methods.
@@ -107,12 +142,30 @@ type Operation struct {
 	GroupConst  string
 	Group       string
 	About       string // ends a sentence: ": Follow orders." or "."
-	Topic       string // Go name of the constant
+	Topic       string // Go name of the constant; empty: given at run time
+	Address     *Address
+	Unknown     string // policy of the runtime
+	InOrder     bool
+	Answers     []*Spec // of the reply
+	Answer      string  // Go type of what answers
+	ReplyTo     string  // Go of where a message says so
+	ReplyTopic  string  // Go name of the constant
 	Compacted   bool
-	DeadLetters string  // topic
-	Retry       string  // fields of the runtime's Retry
-	Specs       []*Spec // it takes or sends
+	DeadLetters string // topic
+	Retry       string // fields of the runtime's Retry
+	Methods     []Method
 	Others      []*Spec // of the channel, which it does not take
+}
+
+// Method is how one message is sent or handled.
+type Method struct {
+	*Spec
+	Method  string
+	Address *Address // that the caller fills in
+	Fixed   bool     // the message's topic is fixed
+	Answers string   // Go type of what a handler gives or a request gets; empty: nothing
+	At      string   // Go of where the message says where its answer goes
+	Located []Param  // of the address, with Go of the value in the message
 }
 
 // Framed is a channel without operations whose messages are in single-object encoding.
@@ -149,8 +202,7 @@ type Example struct {
 
 // Build makes the model of documents. When the list gets errors the model is of no use.
 func Build(docs []*parse.Document, files *parse.Files, c Config, diags *diag.List) *Model {
-	b := &builder{config: c, files: files, diags: diags, avro: avro.NewSet(), json: jsonschema.NewSet(files.Deref),
-		avroRoots: map[*parse.Payload]*avro.Root{}, jsonRoots: map[*parse.Payload]*jsonschema.Root{}}
+	b := &builder{config: c, files: files, diags: diags, avro: avro.NewSet(), json: jsonschema.NewSet(files.Deref), roots: map[*parse.Payload]*root{}, heads: map[*source.Node]*root{}}
 	b.avro.Lookup(b.findType)
 	for _, d := range docs {
 		b.addRoots(d)
@@ -160,7 +212,8 @@ func Build(docs []*parse.Document, files *parse.Files, c Config, diags *diag.Lis
 	if resolved.HasErrors() {
 		return nil
 	}
-	m := &Model{Avro: b.avro, JSON: b.json, JSONTypes: b.jsonConfig()}
+	m := &Model{Avro: b.avro, JSON: b.json, importPath: c.ImportPath, jsonPackage: b.jsonPackage(docs)}
+	b.jsonConfig = m.JSONConfig()
 	for _, d := range docs {
 		m.Packages = append(m.Packages, b.pkg(d))
 	}
@@ -171,21 +224,27 @@ func Build(docs []*parse.Document, files *parse.Files, c Config, diags *diag.Lis
 
 // builder makes the packages of one call.
 type builder struct {
-	config    Config
-	files     *parse.Files
-	diags     *diag.List
-	avro      *avro.Set
-	json      *jsonschema.Set
-	avroRoots map[*parse.Payload]*avro.Root
-	jsonRoots map[*parse.Payload]*jsonschema.Root
-	sealed    []*Sealed
+	config     Config
+	files      *parse.Files
+	diags      *diag.List
+	avro       *avro.Set
+	json       *jsonschema.Set
+	jsonConfig jsonschema.Config
+	roots      map[*parse.Payload]*root
+	heads      map[*source.Node]*root // headers that are more than scalars
+	sealed     []*Sealed
 }
 
-// findType finds the file of an Avro type that is named and not defined: beside the file that names it, called like the type.
+// findType finds the file of an Avro type that is named and not defined: called like the type, beside the file that names it, or else below the document's folder.
 func (b *builder) findType(fullname, fromFile string) *source.Node {
 	for _, name := range candidates(fullname, fromFile) {
 		if b.files.Exists(name) {
 			return b.files.Open(name, diag.Pos{})
+		}
+	}
+	for _, name := range candidates(fullname, fromFile) {
+		if at := b.files.Find(path.Base(name)); at != "" {
+			return b.files.Open(at, diag.Pos{})
 		}
 	}
 	return nil
@@ -201,6 +260,10 @@ func (m *Model) Subjects() []registry.Subject {
 				seen[s.Subject] = true
 				out = append(out, registry.Subject{Name: s.Subject, Schema: s.text})
 			}
+			if s.Own && s.KeySubject != "" && !seen[s.KeySubject] {
+				seen[s.KeySubject] = true
+				out = append(out, registry.Subject{Name: s.KeySubject, Schema: s.keyText})
+			}
 		}
 	}
 	return out
@@ -211,7 +274,7 @@ func (m *Model) Topics() []topics.Topic {
 	var out []topics.Topic
 	for _, p := range m.Packages {
 		for _, t := range p.Topics {
-			if t.Own {
+			if t.Own && !t.Again {
 				out = append(out, t.Topic)
 			}
 		}

@@ -1,125 +1,240 @@
 package model
 
 import (
+	"path"
+	"strings"
+
 	"github.com/deferpay/deferpay/tools/eventgen/avro"
 	"github.com/deferpay/deferpay/tools/eventgen/diag"
+	"github.com/deferpay/deferpay/tools/eventgen/goname"
 	"github.com/deferpay/deferpay/tools/eventgen/jsonschema"
 	"github.com/deferpay/deferpay/tools/eventgen/parse"
 	"github.com/deferpay/deferpay/tools/eventgen/source"
 )
 
-// root is the schema of a payload, of either language: one of the two is set.
+// root is the Go type of a schema, whatever language that is in. Of one that is nil there is no payload.
 type root struct {
 	avro *avro.Root
 	json *jsonschema.Root
+	raw  string // the format of a payload that is bytes
+	node *source.Node
 }
 
-// payload gives a payload's schema; nil when it has none, or when that was refused.
-func (b *builder) payload(p *parse.Payload) *root {
+// field is a field of a payload.
+type field struct{ Name, GoName, GoType string }
+
+func (r *root) name() string {
 	switch {
-	case b.avroRoots[p] != nil:
-		return &root{avro: b.avroRoots[p]}
-	case b.jsonRoots[p] != nil:
-		return &root{json: b.jsonRoots[p]}
+	case r == nil:
+		return ""
+	case r.avro != nil:
+		return r.avro.Name
+	case r.json != nil:
+		return r.json.Name()
 	}
-	return nil
-}
-
-// addRoots hands the payload schemas of a document to the sets.
-func (b *builder) addRoots(d *parse.Document) {
-	for _, c := range d.Channels {
-		for _, m := range c.Messages {
-			switch p := m.Payload; {
-			case p == nil:
-			case p.Format == parse.Avro:
-				b.avroRoots[p] = b.avro.AddRoot(p.Schema, avro.GoName(m.Message.Name))
-			default:
-				b.jsonRoots[p] = b.json.AddRoot(p.Ref, m.Message.Name)
-			}
-		}
-	}
-}
-
-// jsonConfig says where the types of JSON Schemas go: to a package that no Avro namespace has.
-func (b *builder) jsonConfig() jsonschema.Config {
-	c := jsonschema.Config{ImportPath: b.config.ImportPath, Package: "payload"}
-	for _, r := range b.avroRoots {
-		if r.Go(avro.Config{}).Package == c.Package {
-			c.Package = "jsonpayload"
-		}
-	}
-	return c
+	return r.raw
 }
 
 func (r *root) doc() string {
-	if r.avro != nil {
+	switch {
+	case r == nil:
+	case r.avro != nil:
 		return r.avro.Doc()
+	case r.json != nil:
+		return r.json.Doc()
 	}
-	return r.json.Doc()
+	return ""
 }
 
-func (r *root) schemaText() string {
-	if r.avro != nil {
-		return r.avro.SchemaText()
-	}
-	return r.json.SchemaText()
-}
-
-// field gives the name of a property's field, and how its text is got from it; the text is empty when the property is no text that is always there.
-func (r *root) field(name string) (goType, text string, ok bool) {
-	if r.avro != nil {
-		f, ok := r.avro.Field(name)
-		if f.GoType == "string" {
-			return f.GoType, f.GoName, ok
-		}
-		return f.GoType, "", ok
-	}
-	f, ok := r.json.Field(name)
-	switch f.GoType {
-	case "string":
-		return f.GoType, f.GoName, ok
-	case "uuid.UUID":
-		return f.GoType, f.GoName + ".String()", ok
-	}
-	return f.GoType, "", ok
-}
-
-func (r *root) fieldNames() []string {
-	var out []string
-	if r.avro != nil {
+func (r *root) fields() []field {
+	var out []field
+	switch {
+	case r == nil:
+	case r.avro != nil:
 		for _, f := range r.avro.Fields() {
-			out = append(out, f.Name)
+			out = append(out, field{f.Name, f.GoName, f.GoType})
 		}
-		return out
-	}
-	for _, f := range r.json.Fields() {
-		out = append(out, f.Name)
+	case r.json != nil:
+		for _, f := range r.json.Fields() {
+			out = append(out, field{f.Name, f.GoName, f.GoType})
+		}
 	}
 	return out
 }
 
+func (r *root) field(name string) (field, bool) {
+	for _, f := range r.fields() {
+		if f.Name == name && f.GoName != "" {
+			return f, true
+		}
+	}
+	return field{}, false
+}
+
 func (r *root) checkExample(n *source.Node) diag.List {
-	if r.avro != nil {
+	switch {
+	case r == nil:
+		return nil
+	case r.avro != nil:
 		return r.avro.CheckExample(n)
+	case r.json != nil:
+		return r.json.CheckExample(n)
 	}
-	return r.json.CheckExample(n)
+	return nil
 }
 
-func (b *builder) literal(r *root, n *source.Node) (expr string, imports []string, faults diag.List) {
-	if r.avro != nil {
-		return r.avro.Literal(avro.Config{ImportPath: b.config.ImportPath}, n)
+// addRoots hands the schemas of a document to the sets of their languages.
+func (b *builder) addRoots(d *parse.Document) {
+	for _, c := range d.Channels {
+		for _, m := range c.Messages {
+			b.addMessage(m.Message)
+		}
 	}
-	return r.json.Literal(b.jsonConfig(), n)
+	for _, m := range d.Messages {
+		b.addMessage(m)
+	}
+	if len(d.Channels) > 0 {
+		return
+	}
+	for _, s := range d.Schemas { // a document that is a library for others
+		b.addRoot(s.Payload, goname.Exported(s.Name))
+	}
 }
 
-// goType gives the type of a payload as the bus package writes it. No package of such types is called like one that generated code imports.
+func (b *builder) addMessage(m *parse.Message) {
+	name := goname.Exported(m.Name)
+	b.addRoot(m.Payload, name)
+	if k := m.Key; k != nil && (k.Scalar == nil || k.Scalar.Type != "string" && k.Scalar.Type != "integer") {
+		b.addRoot(k.Payload, name+"Key")
+	}
+	if m.HeaderRef != nil && b.heads[m.HeaderRef] == nil {
+		b.heads[m.HeaderRef] = &root{json: b.json.AddRoot(m.HeaderRef, name+"Headers"), node: b.files.Deref(m.HeaderRef)}
+	}
+}
+
+func (b *builder) addRoot(p *parse.Payload, hint string) {
+	if p == nil || b.roots[p] != nil {
+		return
+	}
+	r := &root{node: p.Schema}
+	switch p.Format {
+	case parse.Avro:
+		r.avro = b.avro.AddRoot(p.Schema, hint)
+	case parse.JSONSchema:
+		r.json = b.json.AddRoot(p.Ref, hint)
+	default:
+		r.raw = p.Name
+	}
+	b.roots[p] = r
+}
+
+// jsonPackage is the name of the package of JSON types: payload, unless a package is called so already.
+func (b *builder) jsonPackage(docs []*parse.Document) string {
+	taken := map[string]bool{}
+	for _, d := range docs {
+		taken[packageName(d)] = true
+	}
+	for _, r := range b.roots {
+		if r.avro != nil {
+			taken[r.avro.Go(avro.Config{}).Package] = true
+		}
+	}
+	if taken["payload"] {
+		return "jsonpayload"
+	}
+	return "payload"
+}
+
+// JSONConfig says where the types of JSON Schemas go.
+func (m *Model) JSONConfig() jsonschema.Config {
+	return jsonschema.Config{ImportPath: m.importPath, Package: m.jsonPackage}
+}
+
+// goType gives the type of a payload as the bus package writes it. No package of types is called like one that generated code imports.
 func (p *pkgBuilder) goType(r *root) (qualified, pkg string) {
-	var t avro.GoType
-	if r.avro != nil {
-		t = r.avro.Go(avro.Config{ImportPath: p.config.ImportPath})
-	} else {
-		t = avro.GoType(r.json.Go(p.jsonConfig()))
+	switch {
+	case r == nil:
+		return "bus.Empty", "bus"
+	case r.raw != "":
+		return "[]byte", ""
+	case r.avro != nil:
+		t := r.avro.Go(avro.Config{ImportPath: p.config.ImportPath})
+		p.out.Imports[t.Package] = t.ImportPath
+		return t.Package + "." + t.Name, t.Package
 	}
+	t := r.json.Go(p.jsonConfig)
 	p.out.Imports[t.Package] = t.ImportPath
 	return t.Package + "." + t.Name, t.Package
+}
+
+// codec prints what makes the codec of a payload of that type.
+func (p *pkgBuilder) codec(r *root, goType string) string {
+	switch {
+	case r == nil:
+		return "bus.NoPayload()"
+	case r.raw != "":
+		return "bus.Raw(" + quote(r.raw) + ")"
+	case r.avro != nil:
+		return "bus.Avro[" + goType + "]()"
+	}
+	return "bus.JSON[" + goType + "]()"
+}
+
+// literal prints an example as a Go expression; false when it is none, which was told.
+func (p *pkgBuilder) literal(r *root, n *source.Node) (string, bool) {
+	var expr string
+	var imports []string
+	var faults diag.List
+	switch {
+	case r.avro != nil:
+		expr, imports, faults = r.avro.Literal(avro.Config{ImportPath: p.config.ImportPath}, n)
+	case r.json != nil:
+		expr, imports, faults = r.json.Literal(p.jsonConfig, n)
+	default:
+		return "", false
+	}
+	for _, i := range imports {
+		p.out.Imports[path.Base(i)] = i
+	}
+	return expr, !faults.HasErrors()
+}
+
+// place prints a location of a message for the runtime; "" when there is none, or none that can be reached.
+func (p *pkgBuilder) place(l *parse.Location, r *root, goType, what string) string {
+	if l == nil {
+		return ""
+	}
+	if l.Header {
+		quoted := make([]string, len(l.Path))
+		for i, s := range l.Path {
+			quoted[i] = quote(s)
+		}
+		return "bus.Location[" + goType + "]{Header: []string{" + strings.Join(quoted, ", ") + "}}"
+	}
+	f, ok := r.field(l.Path[0])
+	get, set := textOf(f, "m")
+	if len(l.Path) != 1 || !ok || get == "" {
+		p.diags.Warnf(l.Pos, "a field of the payload that is text, or a header, can be", "%s: %s cannot be read by generated code, which uses the header correlation_id", what, l.Text)
+		return ""
+	}
+	if set != "" {
+		set = ", Set: func(m *" + goType + ", v string) { " + set + " }"
+	}
+	return "bus.Location[" + goType + "]{Of: func(m *" + goType + ") string { return " + get + " }" + set + "}"
+}
+
+// textOf prints how a field of m is read and written as text; empty when it cannot be.
+func textOf(f field, m string) (get, set string) {
+	at := m + "." + f.GoName
+	switch f.GoType {
+	case "string":
+		return at, at + " = v"
+	case "*string":
+		return "bus.TextOf(" + at + ")", at + " = &v"
+	case "int64", "int32", "int":
+		return "bus.Decimal(" + at + ")", ""
+	case "uuid.UUID":
+		return at + ".String()", ""
+	}
+	return "", ""
 }

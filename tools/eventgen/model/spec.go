@@ -1,36 +1,45 @@
 package model
 
 import (
-	"fmt"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/deferpay/deferpay/tools/eventgen/avro"
 	"github.com/deferpay/deferpay/tools/eventgen/diag"
 	"github.com/deferpay/deferpay/tools/eventgen/parse"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/bus"
+	"github.com/deferpay/deferpay/tools/eventgen/source"
 )
 
 // framings are the payload encodings of the Kafka binding that are known, as the runtime calls them.
-var framings = map[string]string{"confluent": "Confluent", "avro-single-object": "SingleObject", "": "Bare"}
+var framings = map[string]string{"confluent": "Confluent", "apicurio-new": "Confluent", "avro-single-object": "SingleObject", "": "Bare"}
+
+// framing gives the framing of a message; false when its encoding is not known. An Avro message that looks its schema up, or says where its id stands, is framed as
+// Confluent's serializers do it unless it says otherwise.
+func framing(m *parse.Message) (string, bool) {
+	if m.Payload == nil || m.Payload.Format != parse.Avro {
+		return "Bare", true
+	}
+	f, ok := framings[m.Encoding]
+	if m.InHeader {
+		return "IDInHeader", ok
+	}
+	if m.Encoding == "" && m.Lookup != "" {
+		return "Confluent", true
+	}
+	return f, ok
+}
 
 // spec describes a message on a channel; nil after telling why it cannot be.
 func (p *pkgBuilder) spec(c *parse.Channel, m *parse.ChannelMessage) *Spec {
 	if s, ok := p.specs[m]; ok {
 		return s
 	}
-	r := p.payload(m.Payload)
-	if r == nil && (m.Broken || m.Payload != nil) {
+	r := p.roots[m.Payload]
+	if r == nil && m.Payload != nil || m.Broken {
 		return nil // told already
-	}
-	if r == nil {
-		p.diags.ErrorHint(m.Message.Pos, "give it a payload", "message %s is sent or received but has no payload", m.Message.Name)
-		return nil
-	}
-	if r.avro != nil && !r.avro.IsRecord() {
-		p.diags.ErrorHint(m.Payload.Ref.Pos, "make the payload a record", "the payload of message %s is %s, which is not supported yet", m.Message.Name, r.avro.Kind)
-		return nil
 	}
 	goName := avro.GoName(m.Message.Name)
 	if !p.free(goName) {
@@ -38,21 +47,27 @@ func (p *pkgBuilder) spec(c *parse.Channel, m *parse.ChannelMessage) *Spec {
 	}
 	goName = p.scope.take(goName)
 	s := &Spec{Go: goName, Alias: p.scope.take(goName + "Message"), Var: p.scope.take(avro.Unexported(goName) + "Spec"), Name: m.Message.Name,
-		Title: sentence(m.Title, m.Summary, r.doc(), "the message "+m.Message.Name), Doc: m.Description, Topic: p.topic[c], Content: m.ContentType, Own: c.File == p.doc.File, text: r.schemaText()}
+		Title: sentence(m.Title, m.Summary, r.doc(), "the message "+m.Message.Name), Doc: strings.Join(append([]string{m.Description}, m.More...), "\n\n"), Topic: p.topic[c], Content: m.ContentType,
+		Own: c.File == p.doc.File, Empty: r == nil, root: r}
+	if s.Content == "" && r != nil {
+		s.Content = p.doc.Content
+	}
+	if s.Topic == "" {
+		s.Topic = `""`
+	}
 	var pkg string
 	s.Value, pkg = p.goType(r)
-	s.Schema = pkg + ".SchemaOf" + strings.TrimPrefix(s.Value, pkg+".")
-	if r.avro != nil {
-		s.Record, s.Codec = r.avro.Name, fmt.Sprintf("bus.Avro[%s]()", s.Value)
-		p.framing(s, c, m, r.avro)
-	} else {
-		s.Record, s.Codec, s.Framing = s.Name, fmt.Sprintf("bus.JSON[%s](%q)", s.Value, s.Name), "Bare"
-		if m.Encoding != "" {
-			p.diags.ErrorHint(m.EncodingPos, "leave it out: the payload is the JSON alone", "schemaIdPayloadEncoding %q is not supported for the JSON of message %s", m.Encoding, m.Message.Name)
-		}
+	s.Codec = p.codec(r, s.Value)
+	if r != nil && r.avro != nil {
+		s.Record, s.text = r.avro.Name, r.avro.SchemaText()
+		s.Schema = pkg + ".SchemaOf" + strings.TrimPrefix(s.Value, pkg+".")
 	}
-	p.key(s, m, r)
+	p.framing(s, c, m, r)
+	p.key(s, c, m, r)
 	p.headers(s, m)
+	if m.Correlation != nil {
+		s.Reply = p.place(m.Correlation, r, s.Value, "the correlation id of message "+m.Message.Name)
+	}
 	p.specs[m] = s
 	p.out.Specs = append(p.out.Specs, s)
 	return s
@@ -63,50 +78,100 @@ func (p *pkgBuilder) free(goName string) bool {
 	return !p.scope[goName] && !p.scope[goName+"Message"]
 }
 
-func (p *pkgBuilder) framing(s *Spec, c *parse.Channel, m *parse.ChannelMessage, r *avro.Root) {
-	f, ok := framings[m.Encoding]
+func (p *pkgBuilder) framing(s *Spec, c *parse.Channel, m *parse.ChannelMessage, r *root) {
+	f, ok := framing(m.Message)
 	if !ok {
-		p.diags.ErrorHint(m.EncodingPos, "supported are confluent and avro-single-object", "schemaIdPayloadEncoding %q of message %s is not supported", m.Encoding, m.Message.Name)
+		p.diags.ErrorHint(m.EncodingPos, "supported are confluent, apicurio-new and avro-single-object", "schemaIdPayloadEncoding %q of message %s is not supported", m.Encoding, m.Message.Name)
+	}
+	if r != nil && r.avro == nil && m.Encoding != "" {
+		p.diags.ErrorHint(m.EncodingPos, "leave it out: the payload says what it is", "schemaIdPayloadEncoding %q of message %s is for Avro only", m.Encoding, m.Message.Name)
 	}
 	s.Framing = f
-	if f != "Confluent" {
-		return
-	}
-	switch strategy := m.Lookup[strings.LastIndex(m.Lookup, ".")+1:]; strategy {
-	case "TopicRecordNameStrategy":
-		s.Subject = c.Kafka.Topic + "-" + r.Name
-	case "RecordNameStrategy", "RecordIdStrategy":
-		s.Subject = r.Name
-	case "", "TopicNameStrategy", "TopicIdStrategy":
-		s.Subject = c.Kafka.Topic + "-value"
-	default:
-		p.diags.ErrorHint(m.LookupPos, "supported are TopicRecordNameStrategy, RecordNameStrategy and TopicNameStrategy", "schemaLookupStrategy %q of message %s is not supported", m.Lookup, m.Message.Name)
+	if f == "Confluent" || f == "IDInHeader" {
+		s.Subject = p.subject(c, m, s.Record, "-value")
 	}
 }
 
-func (p *pkgBuilder) key(s *Spec, m *parse.ChannelMessage, r *root) {
-	s.Key = "bus.NoKey"
+// subject gives what the registry keeps a schema under.
+func (p *pkgBuilder) subject(c *parse.Channel, m *parse.ChannelMessage, record, suffix string) string {
+	byTopic := p.topic[c] != ""
+	out := ""
+	switch strategy := m.Lookup[strings.LastIndex(m.Lookup, ".")+1:]; strategy {
+	case "TopicRecordNameStrategy":
+		out = c.Kafka.Topic + "-" + record
+	case "RecordNameStrategy", "RecordIdStrategy":
+		byTopic, out = true, record
+	case "", "TopicNameStrategy", "TopicIdStrategy", "SimpleTopicIdStrategy":
+		out = c.Kafka.Topic + suffix
+	default:
+		p.diags.ErrorHint(m.LookupPos, "supported are TopicRecordNameStrategy, RecordNameStrategy and TopicNameStrategy", "schemaLookupStrategy %q of message %s is not supported", m.Lookup, m.Message.Name)
+	}
+	if !byTopic {
+		p.diags.ErrorHint(m.Message.Pos, "write schemaLookupStrategy: RecordNameStrategy", "the schema of message %s is looked up by the topic, but channel %s has no fixed one", m.Message.Name, c.Name)
+	}
+	return out
+}
+
+func (p *pkgBuilder) key(s *Spec, c *parse.Channel, m *parse.ChannelMessage, r *root) {
+	s.Key, s.KeyCodec = "bus.NoKey", ""
 	k := m.Key
 	if k == nil {
 		return
 	}
-	s.Keyed, s.Key = true, p.keyType(k, s)
-	if k.KeyField == "" {
-		return
+	s.Keyed = true
+	switch kr := p.roots[k.Payload]; {
+	case kr == nil:
+		s.Key = p.keyType(k.Scalar, s)
+		s.KeyCodec = map[string]string{"integer": "bus.IntKey["}[k.Scalar.Type]
+		if s.KeyCodec == "" {
+			s.KeyCodec = "bus.TextKey["
+		}
+		s.KeyCodec += s.Key + "]()"
+	case kr.json != nil:
+		s.Key, _ = p.goType(kr)
+		s.KeyCodec = "bus.JSONKey[" + s.Key + "]()"
+	case kr.avro != nil:
+		s.Key, _ = p.goType(kr)
+		subject := ""
+		if s.Framing == "Confluent" {
+			subject = p.subject(c, m, kr.avro.Name, "-key")
+			s.KeySubject, s.keyText = subject, kr.avro.SchemaText()
+			_, pkg := p.goType(kr)
+			s.KeySchema = pkg + ".SchemaOf" + strings.TrimPrefix(s.Key, pkg+".")
+		}
+		s.KeyCodec = "bus.AvroKey[" + s.Key + "](" + quote(subject) + ")"
+	default:
+		p.diags.ErrorHint(k.Ref.Pos, "write it as JSON Schema or Avro", "the key of message %s in format %q is not supported", m.Message.Name, k.Name)
 	}
-	goType, text, ok := r.field(k.KeyField)
-	names := r.fieldNames()
+	if k.Field != "" {
+		p.keyField(s, m, r)
+	}
+}
+
+// keyField finds the field of the payload that the key repeats.
+func (p *pkgBuilder) keyField(s *Spec, m *parse.ChannelMessage, r *root) {
+	k := m.Key
+	f, ok := r.field(k.Field)
+	var names []string
+	for _, f := range r.fields() {
+		names = append(names, f.Name)
+	}
+	text, _ := textOf(f, "m")
+	file := m.Message.Pos.File
+	if r != nil {
+		file = r.node.Pos.File
+	}
 	switch {
 	case !ok:
 		hint := "its fields are " + strings.Join(names, ", ")
-		if near, ok := diag.Nearest(k.KeyField, names); ok {
+		if near, ok := diag.Nearest(k.Field, names); ok {
 			hint = "did you mean " + near + "? Its fields are " + strings.Join(names, ", ")
 		}
-		p.diags.ErrorHint(k.FieldPos, hint, "message %s: key field %q is not in %s", m.Message.Name, k.KeyField, path.Base(m.Payload.Schema.Pos.File))
-	case text == "":
-		p.diags.ErrorHint(k.FieldPos, "a key's field is a string that is always there", "message %s: key field %q is %s, not a string", m.Message.Name, k.KeyField, goType)
+		p.diags.ErrorHint(k.FieldPos, hint, "message %s: key field %q is not in %s", m.Message.Name, k.Field, path.Base(file))
+	case text == "" || strings.HasPrefix(f.GoType, "*"):
+		p.diags.ErrorHint(k.FieldPos, "a key's field is text, an integer or a UUID that is always there", "message %s: key field %q is %s", m.Message.Name, k.Field, f.GoType)
 	default:
-		s.KeyField, s.KeyGo = k.KeyField, text
+		s.KeyField, s.KeyText = f.Name, text
 	}
 }
 
@@ -121,7 +186,11 @@ func (p *pkgBuilder) keyType(k *parse.Scalar, s *Spec) string {
 	}
 	name = p.scope.take(name)
 	p.keys[k] = name
-	p.out.Keys = append(p.out.Keys, Key{Go: name, Doc: sentence(k.Doc, "Key of "+s.Name+"."), Scalar: *k})
+	base := map[string]string{"integer": "int64"}[k.Type]
+	if base == "" {
+		base = "string"
+	}
+	p.out.Keys = append(p.out.Keys, Key{Go: name, Base: base, Doc: sentence(k.Doc, "Key of "+s.Name+"."), Scalar: *k})
 	return name
 }
 
@@ -137,15 +206,45 @@ func (p *pkgBuilder) sameKey(k *parse.Scalar) *parse.Scalar {
 
 func (p *pkgBuilder) headers(s *Spec, m *parse.ChannelMessage) {
 	s.Headers = "bus.Headers"
+	if r := p.builder.heads[m.HeaderRef]; r != nil {
+		s.Headers, _ = p.goType(r)
+		s.Write = "bus.WriteJSON[" + s.Headers + "]"
+		known, texts := headerNames(r)
+		s.Read = "func(m message.Metadata) (" + s.Headers + ", error) { return bus.ReadJSON[" + s.Headers + "](m, " + known + ", " + texts + ") }"
+		return
+	}
 	if m.Headers == nil {
 		return
 	}
 	h := p.headersType(m.Headers, s)
 	s.Headers, s.Table = h.Go, h.Table
+	s.Write, s.Read = "(*"+h.Go+").write", "read"+h.Go
 }
 
+// headerNames prints the headers that a schema knows, nil when it speaks of others too, and those of them that are text.
+func headerNames(r *root) (known, texts string) {
+	var all, text []string
+	for _, f := range r.json.Fields() {
+		all = append(all, quote(f.Name))
+		one := r.node.Get("properties").Get(f.Name)
+		if f.Kind == "string" || f.Kind == "" && one.Get("const").Is(source.String) {
+			text = append(text, quote(f.Name))
+		}
+	}
+	known, texts = "[]string{"+strings.Join(all, ", ")+"}", "nil"
+	if more := r.node.Get("additionalProperties"); !r.json.IsObject() || more != nil && more.Value != "false" || r.node.Get("patternProperties") != nil {
+		known = "nil"
+	}
+	if len(text) > 0 {
+		texts = "[]string{" + strings.Join(text, ", ") + "}"
+	}
+	return known, texts
+}
+
+func quote(s string) string { return strconv.Quote(s) }
+
 func (p *pkgBuilder) headersType(o *parse.Object, s *Spec) *Headers {
-	for other, h := range p.heads {
+	for other, h := range p.flat {
 		if other.Pos == o.Pos {
 			return h
 		}
@@ -160,7 +259,7 @@ func (p *pkgBuilder) headersType(o *parse.Object, s *Spec) *Headers {
 	for i := range o.Props {
 		h.Props = append(h.Props, headerField(&o.Props[i], fields))
 	}
-	p.heads[o] = h
+	p.flat[o] = h
 	p.out.Headers = append(p.out.Headers, *h)
 	return h
 }
@@ -193,15 +292,16 @@ func headerField(prop *parse.Prop, fields scope) HeaderField {
 // framed makes the codec of a channel without operations whose messages are in single-object encoding.
 func (p *pkgBuilder) framed(c *parse.Channel) {
 	f := Framed{Go: avro.GoName(c.Name), Doc: sentence(c.Title)}
-	var roots []*root
+	var roots []*avro.Root
 	for _, m := range c.Messages {
-		r := p.avroRoots[m.Payload]
-		if r == nil || m.Encoding != "avro-single-object" || !r.IsRecord() {
+		at := p.roots[m.Payload]
+		if at == nil || at.avro == nil || m.Encoding != "avro-single-object" || !at.avro.IsRecord() {
 			continue
 		}
-		t, pkg := p.goType(&root{avro: r})
+		r := at.avro
+		t, pkg := p.goType(at)
 		f.Members = append(f.Members, Member{m.Message.Name, t, pkg + ".FingerprintOf" + strings.TrimPrefix(t, pkg+"."), r.Fingerprint()})
-		roots = append(roots, &root{avro: r})
+		roots = append(roots, r)
 	}
 	switch len(f.Members) {
 	case 0:

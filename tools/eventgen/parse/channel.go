@@ -29,8 +29,13 @@ func (p *parser) channel(name string, at *source.Node) *Channel {
 	p.fields(n, "a channel", channelFields)
 	c.Address = p.text(n, "address")
 	c.Title, c.Summary, c.Description = p.text(n, "title"), p.text(n, "summary"), p.text(n, "description")
-	if a := n.Get("address"); strings.ContainsAny(c.Address, "{}") {
-		p.diags.ErrorHint(a.Pos, "give a channel for each address", "address %q of channel %s has parameters, which are not supported yet", c.Address, name)
+	if a := n.Get("address"); a != nil {
+		c.AddressPos = a.Pos
+	}
+	c.More = p.more(n)
+	p.params(c, n)
+	for _, s := range p.list(n, "servers") {
+		p.Deref(s) // it leads somewhere, or that is told
 	}
 	for _, m := range members(p.object(n, "messages")) {
 		if msg := p.message(m.Key.Value, m.Value); msg != nil {
@@ -91,9 +96,9 @@ func (p *parser) operation(key, at *source.Node, d *Document) *Operation {
 	}
 	p.fields(n, "an operation", operationFields)
 	n = p.withTraits(n, "an operation", "action", "channel", "messages", "traits")
-	p.unsupported(n, "operation "+key.Value, "reply")
 	o := &Operation{Name: key.Value, Pos: key.Pos, Action: Action(p.text(n, "action"))}
 	o.Title, o.Summary, o.Description = p.text(n, "title"), p.text(n, "summary"), p.text(n, "description")
+	o.More = p.more(n)
 	if o.Action != Send && o.Action != Receive {
 		at := n.Pos
 		if a := n.Get("action"); a != nil {
@@ -104,10 +109,12 @@ func (p *parser) operation(key, at *source.Node, d *Document) *Operation {
 	if o.Channel = p.operationChannel(n, o.Name, d); o.Channel == nil {
 		return nil
 	}
-	p.operationMessages(o, n)
+	o.Messages, o.Broken = p.messagesOf(n, "operation "+o.Name, o.Channel)
+	o.Reply = p.reply(o, n, d)
 	p.operationKafka(o, n)
 	p.retry(o, n)
 	p.deadLetter(o, n)
+	p.dispatch(o, n)
 	return o
 }
 
@@ -121,7 +128,12 @@ func (p *parser) operationChannel(n *source.Node, name string, d *Document) *Cha
 		p.diags.ErrorHint(at, "write channel: {$ref: '#/channels/NAME'}", "operation %s does not refer to a channel", name)
 		return nil
 	}
-	target := p.Deref(c)
+	return p.documentChannel(c, "operation "+name, d)
+}
+
+// documentChannel follows a reference to a channel. One of another document belongs to this one too when an operation goes there.
+func (p *parser) documentChannel(ref *source.Node, what string, d *Document) *Channel {
+	target := p.Deref(ref)
 	if target == nil {
 		return nil
 	}
@@ -130,39 +142,75 @@ func (p *parser) operationChannel(n *source.Node, name string, d *Document) *Cha
 			return ch
 		}
 	}
-	p.diags.ErrorHint(c.Get("$ref").Pos, "refer to #/channels/NAME", "the channel of operation %s is not one of the document's", name)
+	if target.Pos.File != d.File {
+		ch := p.channel(what, ref)
+		if ch != nil {
+			d.Channels = append(d.Channels, ch)
+		}
+		return ch
+	}
+	to := ref.Get("$ref")
+	p.diags.ErrorHint(to.Pos, "refer to #/channels/NAME", "the channel of %s is not one of the document's", what)
 	return nil
 }
 
-func (p *parser) operationMessages(o *Operation, n *source.Node) {
-	if n.Get("messages") == nil {
-		o.Messages = o.Channel.Messages
-		return
+// messagesOf gives the messages that an operation or a reply names: all of the channel's when it names none.
+func (p *parser) messagesOf(n *source.Node, what string, c *Channel) (out []*ChannelMessage, broken bool) {
+	if v := n.Get("messages"); v == nil || v.Is(source.Null) {
+		return c.Messages, c.Broken
 	}
+	alone := len(c.Messages) == 0 && !c.Broken
 	for _, ref := range p.list(n, "messages") {
 		if !IsRef(ref) {
-			p.diags.ErrorHint(ref.Pos, "write {$ref: '#/channels/NAME/messages/NAME'}", "the messages of operation %s must be references into its channel", o.Name)
-			o.Broken = true
+			p.diags.ErrorHint(ref.Pos, "write {$ref: '#/channels/NAME/messages/NAME'}", "the messages of %s must be references into its channel", what)
+			broken = true
 			continue
 		}
 		target := p.Deref(ref)
 		if target == nil {
-			o.Broken = true
+			broken = true
 			continue
 		}
-		var names []string
-		found := false
-		for _, m := range o.Channel.Messages {
-			names = append(names, m.Name)
-			if p.messages[target] == m.Message && !found {
-				o.Messages, found = append(o.Messages, m), true
+		to := ref.Get("$ref")
+		m := p.channelMessage(c, target, to.Value)
+		switch {
+		case m == nil && alone:
+			name := source.Unescape(to.Value[strings.LastIndex(to.Value, "/")+1:])
+			p.diags.Warnf(to.Pos, "put it under messages of the channel", "%s names a message of its channel %s, which has none: it is taken to be one", what, c.Name)
+			if msg := p.message(name, ref); msg != nil {
+				m = &ChannelMessage{Name: name, Pos: to.Pos, Message: msg}
+				c.Messages, out = append(c.Messages, m), append(out, m)
 			}
-		}
-		if !found {
-			o.Broken = true
-			p.diags.ErrorHint(ref.Get("$ref").Pos, diag.OneOf("messages of the channel", ref.Get("$ref").Value, names), "operation %s names a message that is not its channel's", o.Name)
+		case m == nil:
+			p.diags.ErrorHint(to.Pos, diag.OneOf("messages of the channel", to.Value, messageNames(c)), "%s names a message that is not its channel's", what)
+			broken = true
+		default:
+			if !strings.Contains(to.Value, "/messages/"+source.Escape(m.Name)) || strings.Contains(to.Value, "#/components/messages/") {
+				p.diags.Warnf(to.Pos, "write '#/channels/"+source.Escape(c.Name)+"/messages/"+source.Escape(m.Name)+"'", "%s refers to a message beside its channel", what)
+			}
+			out = append(out, m)
 		}
 	}
+	return out, broken
+}
+
+// channelMessage finds a message in a channel: by the name at the end of the reference when the channel has it more than once.
+func (p *parser) channelMessage(c *Channel, target *source.Node, ref string) *ChannelMessage {
+	var found *ChannelMessage
+	for _, m := range c.Messages {
+		if p.messages[target] == m.Message && (found == nil || strings.HasSuffix(ref, "/messages/"+source.Escape(m.Name))) {
+			found = m
+		}
+	}
+	return found
+}
+
+func messageNames(c *Channel) []string {
+	var names []string
+	for _, m := range c.Messages {
+		names = append(names, m.Name)
+	}
+	return names
 }
 
 var operationKafkaFields = []string{"groupId", "clientId", "bindingVersion"}
@@ -176,12 +224,9 @@ func (p *parser) operationKafka(o *Operation, n *source.Node) {
 	case g.Is(source.String): // not the specification's, but common
 		o.GroupID = g.Value
 	default:
-		s := p.scalar(g, "groupId")
-		if s == nil {
-			return
-		}
-		if o.GroupID = s.Const; len(s.Enum) == 1 {
-			o.GroupID = s.Enum[0]
+		n := p.Deref(g)
+		if o.GroupID = p.word(n, "const"); o.GroupID == "" && n.Get("enum").Is(source.Seq) && len(n.Get("enum").Items) == 1 {
+			o.GroupID = n.Get("enum").Items[0].Value
 		}
 	}
 }

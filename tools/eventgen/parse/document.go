@@ -1,6 +1,7 @@
 package parse
 
 import (
+	"path"
 	"regexp"
 	"strings"
 
@@ -21,6 +22,7 @@ var (
 var version3 = regexp.MustCompile(`^3\.(\d+)\.\d+(-.*)?$`)
 
 func (p *parser) document(name string) *Document {
+	p.base = path.Dir(name)
 	root := p.Open(name, diag.Pos{})
 	if root == nil {
 		return nil
@@ -31,11 +33,15 @@ func (p *parser) document(name string) *Document {
 	}
 	p.fields(root, "a document", documentFields)
 	p.fields(root.Get("components"), "components", componentFields)
+	d.Content = p.text(root, "defaultContentType")
 	if info := p.object(root, "info"); info != nil {
 		d.Title, d.Description = p.text(info, "title"), p.text(info, "description")
 		d.GoPackage = p.text(info, "x-go-package")
 	} else {
 		p.diags.Warnf(root.Pos, "give info with title and version", "the document has no info")
+	}
+	for _, s := range members(p.object(root, "servers")) {
+		d.Servers = append(d.Servers, p.server(s.Key.Value, s.Value))
 	}
 	for _, c := range members(p.object(root, "channels")) {
 		if ch := p.channel(c.Key.Value, c.Value); ch != nil {
@@ -47,7 +53,87 @@ func (p *parser) document(name string) *Document {
 			d.Operations = append(d.Operations, op)
 		}
 	}
+	p.components(d, p.object(root, "components"))
 	return d
+}
+
+// components reads what stands under components, whether or not anything refers to it.
+func (p *parser) components(d *Document, c *source.Node) {
+	for _, m := range members(p.object(c, "messages")) {
+		if msg := p.message(m.Key.Value, m.Value); msg != nil {
+			d.Messages = append(d.Messages, msg)
+		}
+	}
+	for _, s := range members(p.object(c, "schemas")) {
+		if payload := p.payload(s.Value); payload != nil {
+			d.Schemas = append(d.Schemas, &Component{s.Key.Value, payload})
+		}
+	}
+	for _, ch := range members(p.object(c, "channels")) {
+		p.channel(ch.Key.Value, ch.Value)
+	}
+	for _, s := range members(p.object(c, "servers")) {
+		p.server(s.Key.Value, s.Value)
+	}
+}
+
+var serverFields = []string{"host", "protocol", "protocolVersion", "pathname", "description", "title", "summary", "variables", "security", "tags", "externalDocs", "bindings"}
+
+func (p *parser) server(name string, at *source.Node) Server {
+	n := p.Deref(at)
+	p.fields(n, "a server", serverFields)
+	s := Server{Name: name, Host: p.text(n, "host"), Path: p.text(n, "pathname"), Protocol: p.text(n, "protocol"), Version: p.text(n, "protocolVersion"),
+		Title: p.text(n, "title"), Summary: p.text(n, "summary"), Description: p.text(n, "description")}
+	for _, v := range members(p.object(n, "variables")) {
+		vn := p.Deref(v.Value)
+		one := Variable{Name: v.Key.Value, Default: p.word(vn, "default"), Description: p.text(vn, "description")}
+		for _, e := range p.list(vn, "enum") {
+			one.Enum = append(one.Enum, e.Value)
+		}
+		s.Variables = append(s.Variables, one)
+	}
+	k := p.kafka(n)
+	p.fields(k, "a server's Kafka binding", []string{"schemaRegistryUrl", "schemaRegistryVendor", "bindingVersion"})
+	s.Registry, s.Vendor = p.text(k, "schemaRegistryUrl"), p.text(k, "schemaRegistryVendor")
+	return s
+}
+
+// more says in sentences what an object tells its readers beside its texts.
+func (p *parser) more(n *source.Node) []string {
+	var out, tags []string
+	for _, t := range p.list(n, "tags") {
+		if name := p.word(p.Deref(t), "name"); name != "" {
+			tags = append(tags, name)
+		}
+	}
+	if len(tags) > 0 {
+		out = append(out, "Tags: "+strings.Join(tags, ", ")+".")
+	}
+	var security []string
+	for _, s := range p.list(n, "security") {
+		if kind := p.word(p.Deref(s), "type"); kind != "" {
+			security = append(security, kind)
+		}
+	}
+	if len(security) > 0 {
+		out = append(out, "Security: "+strings.Join(security, ", ")+".")
+	}
+	if url := p.word(p.object(n, "externalDocs"), "url"); url != "" {
+		out = append(out, "See "+url+".")
+	}
+	if d := n.Get("deprecated"); d.Is(source.Bool) && d.Value == "true" {
+		out = append(out, "Deprecated: the contract says so.")
+	}
+	return out
+}
+
+// word gives a scalar member as text; "" when it is absent.
+func (p *parser) word(n *source.Node, name string) string {
+	v := n.Get(name)
+	if v == nil || v.Is(source.Map) || v.Is(source.Seq) {
+		return ""
+	}
+	return strings.TrimSpace(v.Value)
 }
 
 // version says whether the document is one that this package reads.
@@ -153,16 +239,6 @@ func (p *parser) number(n *source.Node, name string, least int64) int64 {
 		return 0
 	}
 	return i
-}
-
-// unsupported refuses members that change what is generated, but not yet here.
-func (p *parser) unsupported(n *source.Node, what string, names ...string) {
-	for _, name := range names {
-		m, ok := n.Pair(name)
-		if ok && !m.Value.Is(source.Null) && (len(m.Value.Pairs) > 0 || len(m.Value.Items) > 0) {
-			p.diags.ErrorHint(m.Key.Pos, "leave it out; nothing can be generated for it", "%s of %s is not supported yet", name, what)
-		}
-	}
 }
 
 // kafka gives the kafka member of an object's bindings.

@@ -4,9 +4,11 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/deferpay/deferpay/tools/eventgen/diag"
@@ -16,23 +18,30 @@ import (
 // Files reads files once each and follows references between them.
 type Files struct {
 	fsys  fs.FS
-	roots map[string]*source.Node // nil: the file could not be read, which was told
+	fetch func(url string) ([]byte, error) // nil: not allowed
+	base  string                           // folder of the document being read
+	open  map[*source.Node]bool            // references being followed
+	roots map[string]*source.Node          // nil: the file could not be read, which was told
 	sums  map[string][32]byte
+	names map[string]string // of files below base, for Find
 	diags *diag.List
 }
 
-// NewFiles reads from a file system; what is wrong with a file goes to the list.
-func NewFiles(fsys fs.FS, diags *diag.List) *Files {
-	return &Files{fsys: fsys, roots: map[string]*source.Node{}, sums: map[string][32]byte{}, diags: diags}
+// NewFiles reads from a file system; what is wrong with a file goes to the list. fetch gets what is at a URL; without it URLs are looked for in the folder vendor beside
+// the document, as vendor/HOST/PATH, and nowhere else.
+func NewFiles(fsys fs.FS, fetch func(url string) ([]byte, error), diags *diag.List) *Files {
+	return &Files{fsys: fsys, fetch: fetch, open: map[*source.Node]bool{}, roots: map[string]*source.Node{}, sums: map[string][32]byte{}, diags: diags}
 }
 
 // Open gives the root of a file, or nil after telling why not. at is where the file is named; it may be unknown.
 func (f *Files) Open(name string, at diag.Pos) *source.Node {
-	name = path.Clean(name)
+	if !isURL(name) {
+		name = path.Clean(name)
+	}
 	if n, ok := f.roots[name]; ok {
 		return n
 	}
-	data, err := fs.ReadFile(f.fsys, name)
+	data, err := f.read(name)
 	if err != nil {
 		f.cannotRead(name, at, err)
 		return nil // not remembered: every place that names the file is told of
@@ -43,7 +52,29 @@ func (f *Files) Open(name string, at diag.Pos) *source.Node {
 	return n
 }
 
+func isURL(name string) bool {
+	return strings.HasPrefix(name, "https://") || strings.HasPrefix(name, "http://")
+}
+
+// read gives a file, or what is at a URL.
+func (f *Files) read(name string) ([]byte, error) {
+	if !isURL(name) {
+		return fs.ReadFile(f.fsys, name)
+	}
+	_, place, _ := strings.Cut(name, "://")
+	data, err := fs.ReadFile(f.fsys, path.Join(f.base, "vendor", place))
+	if err != nil && f.fetch != nil {
+		return f.fetch(name)
+	}
+	return data, err
+}
+
 func (f *Files) cannotRead(name string, at diag.Pos, err error) {
+	if isURL(name) && f.fetch == nil {
+		_, place, _ := strings.Cut(name, "://")
+		f.diags.ErrorHint(at, "keep a copy at "+path.Join(f.base, "vendor", place)+", or allow it with -allow-remote", "%s is remote", name)
+		return
+	}
 	if !at.IsValid() {
 		at = diag.Pos{File: name}
 	}
@@ -63,6 +94,27 @@ func (f *Files) Exists(name string) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
+// Find gives the file of that name nearest to the documents, in their folder or below it; "" when there is none.
+func (f *Files) Find(name string) string {
+	if f.names == nil {
+		f.names = map[string]string{}
+		left := 10000 // entries; who has more below a document has to say where its types are
+		_ = fs.WalkDir(f.fsys, f.base, func(at string, d fs.DirEntry, err error) error {
+			if left--; left < 0 {
+				return fs.SkipAll
+			}
+			if err != nil || d.IsDir() && at != f.base && strings.HasPrefix(d.Name(), ".") {
+				return fs.SkipDir
+			}
+			if have, ok := f.names[d.Name()]; !d.IsDir() && (!ok || strings.Count(at, "/") < strings.Count(have, "/")) {
+				f.names[d.Name()] = at
+			}
+			return nil
+		})
+	}
+	return f.names[name]
+}
+
 // Sum gives the SHA-256 of a file that was read, in hexadecimal.
 func (f *Files) Sum(name string) string {
 	sum := f.sums[name]
@@ -74,14 +126,14 @@ func IsRef(n *source.Node) bool { return n.Get("$ref").Is(source.String) }
 
 // Deref follows a node's references to what they name; other nodes it gives back. It gives nil after telling what is wrong.
 func (f *Files) Deref(n *source.Node) *source.Node {
-	seen := map[*source.Node]bool{}
+	var way []*source.Node
 	for IsRef(n) {
 		ref := n.Get("$ref")
-		if seen[n] {
-			f.diags.Errorf(ref.Pos, "$ref %q leads back to itself", ref.Value)
+		if i := slices.Index(way, n); i >= 0 {
+			f.diags.ErrorHint(way[i].Get("$ref").Pos, circle(way[i:]), "$ref %q leads back to itself", way[i].Get("$ref").Value)
 			return nil
 		}
-		seen[n] = true
+		way = append(way, n)
 		f.siblings(n)
 		if n = f.follow(ref); n == nil {
 			return nil
@@ -99,19 +151,56 @@ func (f *Files) siblings(n *source.Node) {
 	}
 }
 
+// circle prints references that lead to one another.
+func circle(way []*source.Node) string {
+	var b strings.Builder
+	for _, n := range append(way, way[0]) {
+		ref := n.Get("$ref")
+		if b.Len() > 0 {
+			b.WriteString("\nto ")
+		}
+		fmt.Fprintf(&b, "%s (%s)", ref.Value, ref.Pos)
+	}
+	return b.String()
+}
+
+// resolve gives the file that a reference names, from the file it stands in.
+func resolve(from, file string) string {
+	if isURL(file) {
+		return file
+	}
+	if isURL(from) {
+		if u, err := url.Parse(from); err == nil {
+			if r, err := u.Parse(file); err == nil {
+				return r.String()
+			}
+		}
+	}
+	if un, err := url.PathUnescape(file); err == nil {
+		file = un
+	}
+	if path.IsAbs(file) {
+		return file
+	}
+	return path.Join(path.Dir(from), file)
+}
+
 // follow goes to what one $ref names. Steps of its pointer may lead through further references.
 func (f *Files) follow(ref *source.Node) *source.Node {
-	file, pointer, _ := strings.Cut(ref.Value, "#")
-	if u, err := url.Parse(ref.Value); err == nil && u.Scheme != "" {
-		f.diags.ErrorHint(ref.Pos, "keep a copy beside the document and refer to that", "$ref %q is remote, which is not supported", ref.Value)
+	if f.open[ref] {
+		f.diags.Errorf(ref.Pos, "$ref %q leads through itself", ref.Value)
 		return nil
 	}
+	f.open[ref] = true
+	defer delete(f.open, ref)
+	file, pointer, _ := strings.Cut(ref.Value, "#")
 	name := ref.Pos.File
 	if file != "" {
-		if un, err := url.PathUnescape(file); err == nil {
-			file = un
-		}
-		name = path.Join(path.Dir(ref.Pos.File), file)
+		name = resolve(ref.Pos.File, file)
+	}
+	if u, err := url.Parse(name); err == nil && len(u.Scheme) > 1 && !isURL(name) {
+		f.diags.ErrorHint(ref.Pos, "refer to a file, or to https", "$ref %q is of a kind that is not supported", ref.Value)
+		return nil
 	}
 	cur := f.Open(name, ref.Pos)
 	if cur == nil || pointer == "" {

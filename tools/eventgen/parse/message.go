@@ -2,7 +2,9 @@ package parse
 
 import (
 	"mime"
+	"path"
 	"strings"
+	"unicode"
 
 	"github.com/deferpay/deferpay/tools/eventgen/diag"
 	"github.com/deferpay/deferpay/tools/eventgen/source"
@@ -28,15 +30,23 @@ func (p *parser) message(name string, at *source.Node) *Message {
 		p.fields(n, "a message", messageFields)
 	}
 	n = p.withTraits(n, "a message", "payload", "traits")
-	p.unsupported(n, "message "+name, "correlationId")
 	if own := p.text(n, "name"); own != "" {
 		m.Name = own
 	}
 	m.Title, m.Summary, m.Description = p.text(n, "title"), p.text(n, "summary"), p.text(n, "description")
 	m.ContentType = p.text(n, "contentType")
-	m.Headers = p.headers(n, m.Name)
-	m.Payload = p.payload(n.Get("payload"))
-	m.Broken = m.Payload == nil && n.Get("payload") != nil
+	m.More = p.more(n)
+	if m.Title == "" && m.Summary == "" && m.Name == name && n.Get("name") == nil && !goodName(name) {
+		p.diags.Warnf(n.Pos, "give it a name", "message %s has no name", name)
+	}
+	if c := p.object(n, "correlationId"); c != nil {
+		m.Correlation = p.location(c, "location")
+	}
+	p.headers(m, n)
+	if at := n.Get("payload"); at != nil && !at.Is(source.Null) {
+		m.Payload = p.payload(at)
+		m.Broken = m.Payload == nil
+	}
 	p.messageKafka(m, n)
 	for _, e := range p.list(n, "examples") {
 		if e = p.Deref(e); e != nil {
@@ -54,8 +64,10 @@ func (p *parser) messageKafka(m *Message, n *source.Node) {
 		return
 	}
 	p.fields(k, "a message's Kafka binding", messageKafkaFields)
-	if loc := k.Get("schemaIdLocation"); loc != nil && loc.Value != "payload" {
-		p.diags.ErrorHint(loc.Pos, "supported is payload", "schemaIdLocation %s of message %s is not supported yet", loc.Value, m.Name)
+	if loc := k.Get("schemaIdLocation"); loc != nil {
+		if m.InHeader = loc.Value == "header"; !m.InHeader && loc.Value != "payload" {
+			p.diags.ErrorHint(loc.Pos, "header and payload are", "the schemaIdLocation %q of message %s is not known", loc.Value, m.Name)
+		}
 	}
 	if e := k.Get("schemaIdPayloadEncoding"); e != nil {
 		m.Encoding, m.EncodingPos = p.text(k, "schemaIdPayloadEncoding"), e.Pos
@@ -64,10 +76,24 @@ func (p *parser) messageKafka(m *Message, n *source.Node) {
 		m.Lookup, m.LookupPos = p.text(k, "schemaLookupStrategy"), l.Pos
 	}
 	if key := k.Get("key"); key != nil {
-		if m.Key = p.scalar(key, "the key"); m.Key != nil && m.Key.Type != "string" {
-			p.diags.ErrorHint(m.Key.Pos, "keys are text: type: string", "a key of type %s is not supported yet", m.Key.Type)
-		}
+		m.Key = p.key(key)
+		m.Broken = m.Broken || m.Key == nil
 	}
+}
+
+func (p *parser) key(at *source.Node) *Key {
+	schema := p.payload(at)
+	if schema == nil {
+		return nil
+	}
+	k := &Key{Payload: schema, Field: p.text(schema.Schema, "x-key-field")}
+	if f := schema.Schema.Get("x-key-field"); f != nil {
+		k.FieldPos = f.Pos
+	}
+	if schema.Format == JSONSchema && p.isScalar(schema.Schema) {
+		k.Scalar = p.scalar(schema.Schema, "the key")
+	}
+	return k
 }
 
 // payload reads a payload: a Multi Format Schema Object or a plain schema.
@@ -80,24 +106,41 @@ func (p *parser) payload(at *source.Node) *Payload {
 		return nil
 	}
 	if n.Get("schemaFormat") == nil {
+		if path.Ext(n.Pos.File) == ".avsc" {
+			p.diags.Warnf(at.Pos, "write {schemaFormat: application/vnd.apache.avro+json;version=1.12.0, schema: ...}", "a file .avsc is taken to be Avro, though its schemaFormat is missing")
+			return &Payload{Format: Avro, Schema: n, Ref: at}
+		}
 		return &Payload{Format: JSONSchema, Schema: n, Ref: at}
 	}
 	f := n.Get("schemaFormat")
 	format, ok := formatOf(f.Str())
-	if !ok {
-		p.diags.ErrorHint(f.Pos, "application/vnd.apache.avro+json;version=1.12.0 is one that is", "schemaFormat %q is not supported", f.Value)
+	if !ok && !p.raw {
+		p.diags.ErrorHint(f.Pos, "Avro (application/vnd.apache.avro+json;version=1.12.0) and JSON Schema (application/schema+json;version=draft-07) are; with -allow-raw others are bytes",
+			"schemaFormat %q is not supported", f.Value)
 		return nil
+	}
+	if !ok {
+		format = Raw
+	}
+	if format == JSONSchema && strings.Contains(f.Value, "draft") && !strings.Contains(f.Value, "draft-07") {
+		p.diags.Warnf(f.Pos, "write application/schema+json;version=draft-07", "the schema in format %q is read as draft-07", f.Value)
 	}
 	schema := n.Get("schema")
 	if schema == nil {
 		p.diags.Errorf(n.Pos, "schemaFormat without schema")
 		return nil
 	}
+	if format == Raw && !IsRef(schema) {
+		return &Payload{Name: f.Value, Format: Raw, Schema: schema, Ref: schema}
+	}
+	if format == Raw {
+		return &Payload{Name: f.Value, Format: Raw, Schema: n, Ref: schema} // what it leads to may be no YAML at all
+	}
 	target := p.Deref(schema)
 	if target == nil {
 		return nil
 	}
-	return &Payload{Format: format, Schema: target, Ref: schema}
+	return &Payload{Name: f.Value, Format: format, Schema: target, Ref: schema}
 }
 
 // formatOf tells a schema format's language, liberal about version and blanks.
@@ -110,44 +153,78 @@ func formatOf(s string) (Format, bool) {
 	case "application/vnd.apache.avro", "application/vnd.apache.avro+json", "application/vnd.apache.avro+yaml":
 		return Avro, true
 	case "application/vnd.aai.asyncapi", "application/vnd.aai.asyncapi+json", "application/vnd.aai.asyncapi+yaml",
-		"application/schema+json", "application/schema+yaml":
+		"application/schema", "application/schema+json", "application/schema+yaml":
 		return JSONSchema, true
 	}
 	return 0, false
 }
 
-// headers reads a headers schema: an object whose properties are scalars.
-func (p *parser) headers(n *source.Node, message string) *Object {
+// goodName says whether a name, alone, is worth being a Go name.
+func goodName(name string) bool {
+	return strings.ContainsFunc(name, unicode.IsLetter)
+}
+
+// headers reads a headers schema: as an object whose properties are scalars when it is one, else whatever JSON Schema says.
+func (p *parser) headers(m *Message, n *source.Node) {
 	at := n.Get("headers")
-	if at == nil {
-		return nil
+	if at == nil || at.Is(source.Null) {
+		return
 	}
-	h := p.Deref(at)
-	if h == nil {
-		return nil
+	schema := p.payload(at)
+	if schema == nil {
+		m.Broken = true
+		return
 	}
-	if h.Get("type").Str() != "object" || h.Get("properties") == nil {
-		p.diags.ErrorHint(h.Pos, "headers are type: object with properties", "the headers of message %s are not an object with properties", message)
-		return nil
+	h := schema.Schema
+	if schema.Format != JSONSchema {
+		p.diags.ErrorHint(at.Pos, "write them as JSON Schema: type: object with properties", "headers of message %s in format %q are not supported", m.Name, schema.Name)
+		return
 	}
-	p.fields(h, "a headers schema", []string{"type", "title", "description", "required", "properties", "additionalProperties", "examples"})
+	if t := h.Get("type"); t != nil && t.Value != "object" || !h.Is(source.Map) {
+		p.diags.ErrorHint(h.Pos, "headers are type: object with properties", "the headers of message %s are not an object", m.Name)
+		return
+	}
+	if !p.isFlat(h) {
+		if len(h.Pairs) > 0 && (len(h.Pairs) > 1 || h.Get("type") == nil) {
+			m.HeaderRef = schema.Ref
+		}
+		return
+	}
 	o := &Object{Pos: h.Pos, Title: p.text(h, "title"), Doc: p.text(h, "description")}
 	required := map[string]*source.Node{}
 	for _, r := range p.list(h, "required") {
 		required[r.Value] = r
 	}
 	for _, m := range members(p.object(h, "properties")) {
-		s := p.scalar(m.Value, "header "+m.Key.Value)
-		if s == nil {
-			continue
+		if s := p.scalar(m.Value, "header "+m.Key.Value); s != nil {
+			o.Props = append(o.Props, Prop{Name: m.Key.Value, Required: required[m.Key.Value] != nil, Scalar: *s})
+			delete(required, m.Key.Value)
 		}
-		o.Props = append(o.Props, Prop{Name: m.Key.Value, Required: required[m.Key.Value] != nil, Scalar: *s})
-		delete(required, m.Key.Value)
 	}
 	for _, r := range p.list(h, "required") {
 		if required[r.Value] != nil {
 			p.diags.ErrorHint(r.Pos, diag.OneOf("properties", r.Value, h.Get("properties").Keys()), "required names %q, which is not a property", r.Value)
 		}
 	}
-	return o
+	m.Headers = o
+}
+
+var flatFields = []string{"type", "title", "description", "required", "properties", "additionalProperties", "examples", "$schema", "$id", "$comment"}
+
+// isFlat says whether an object has scalars only, and says nothing else of itself.
+func (p *parser) isFlat(h *source.Node) bool {
+	if more := h.Get("additionalProperties"); more != nil && !more.Is(source.Bool) || h.Get("properties") == nil {
+		return false
+	}
+	for _, m := range h.Pairs {
+		if !contains(flatFields, m.Key.Value) && !strings.HasPrefix(m.Key.Value, "x-") {
+			return false
+		}
+	}
+	for _, m := range members(p.object(h, "properties")) {
+		if !p.isScalar(p.Deref(m.Value)) {
+			return false
+		}
+	}
+	return true
 }

@@ -17,8 +17,32 @@ type Document struct {
 	Title       string
 	Description string
 	GoPackage   string // info.x-go-package
+	Content     string // defaultContentType
 	Channels    []*Channel
 	Operations  []*Operation
+	Servers     []Server
+	Messages    []*Message   // of components, in the order of the document
+	Schemas     []*Component // of components
+}
+
+// Server is a server the document names.
+type Server struct {
+	Name, Host, Path, Protocol, Version string // with variables as they stand
+	Title, Summary, Description         string
+	Variables                           []Variable
+	Registry, Vendor                    string // of the Kafka binding
+}
+
+// Variable is a part of a server's host or path that is not fixed.
+type Variable struct {
+	Name, Default, Description string
+	Enum                       []string
+}
+
+// Component is a schema of components under its name.
+type Component struct {
+	Name string
+	*Payload
 }
 
 // Channel is a channel. A channel that several documents refer to is one object.
@@ -26,13 +50,34 @@ type Channel struct {
 	Name        string // its name where it is defined
 	File        string // where it is defined
 	Pos         diag.Pos
-	Address     string // empty when null or absent
+	Address     string // empty when null or absent; parts in braces are parameters
+	AddressPos  diag.Pos
+	Params      []*Param // in the order of the address
 	Title       string
 	Summary     string
 	Description string
 	Messages    []*ChannelMessage
 	Kafka       ChannelKafka
-	Broken      bool // some of its messages could not be read, which was told
+	More        []string // tags, external documentation and the like, one sentence each
+	Broken      bool     // some of its messages could not be read, which was told
+}
+
+// Param is a parameter of a channel's address.
+type Param struct {
+	Name        string
+	Pos         diag.Pos
+	Description string
+	Enum        []string
+	Default     string
+	Location    *Location // where in the message its value stands; nil: not said
+}
+
+// Location is a runtime expression: a place in a message.
+type Location struct {
+	Pos    diag.Pos
+	Text   string   // as written
+	Header bool     // in the headers; else in the payload
+	Path   []string // of members
 }
 
 // ChannelMessage is a message under its name in a channel.
@@ -62,19 +107,32 @@ type Message struct {
 	Summary     string
 	Description string
 	ContentType string
-	Headers     *Object // nil: none declared
-	Payload     *Payload
-	Key         *Scalar // of the Kafka binding; nil: none declared
-	Encoding    string  // schemaIdPayloadEncoding
+	Headers     *Object // nil: none declared, or they are no flat object
+	HeaderRef   *source.Node
+	Payload     *Payload // nil: none declared
+	Key         *Key     // of the Kafka binding; nil: none declared
+	Correlation *Location
+	Encoding    string // schemaIdPayloadEncoding
 	EncodingPos diag.Pos
 	Lookup      string // schemaLookupStrategy
 	LookupPos   diag.Pos
+	InHeader    bool // schemaIdLocation is header
 	Examples    []Example
+	More        []string
 	Broken      bool // its payload could not be read, which was told
 }
 
-// Payload is a message's payload schema.
+// Key is the schema of a message's key.
+type Key struct {
+	*Payload
+	Scalar   *Scalar // the same, when it is plain text, a number or a boolean
+	Field    string  // x-key-field: the field of the payload that it repeats
+	FieldPos diag.Pos
+}
+
+// Payload is a schema: of a payload, or of what else may be written in any format.
 type Payload struct {
+	Name   string // schemaFormat, as written
 	Format Format
 	Schema *source.Node // with references followed
 	Ref    *source.Node // as it stands in the document
@@ -87,6 +145,7 @@ type Format int
 const (
 	JSONSchema Format = iota
 	Avro
+	Raw // none that is known here; its values are bytes
 )
 
 // Example is one of a message's examples.
@@ -124,8 +183,6 @@ type Scalar struct {
 	MinLength int64
 	MaxLength int64 // 0: no limit
 	Pattern   string
-	KeyField  string // x-key-field
-	FieldPos  diag.Pos
 }
 
 // Action is what the application does with an operation.
@@ -150,7 +207,19 @@ type Operation struct {
 	GroupID     string
 	Retry       Retry
 	DeadLetter  *Channel // x-dead-letter; nil: none
-	Broken      bool     // some of its messages could not be found, which was told
+	Unknown     string   // x-unknown-message: dead-letter, error, ack; empty: not said
+	InOrder     bool     // x-dispatch: in-order
+	Reply       *Reply
+	More        []string
+	Broken      bool // some of its messages could not be found, which was told
+}
+
+// Reply is what answers the messages of an operation.
+type Reply struct {
+	Pos      diag.Pos
+	Address  *Location // where the requester says the reply shall go; nil: the channel has an address
+	Channel  *Channel
+	Messages []*ChannelMessage
 }
 
 // Retry is x-retry.
@@ -160,9 +229,10 @@ type Retry struct {
 	Initial, Max time.Duration
 }
 
-// Documents reads documents. Objects that several refer to are shared. When the list gets errors, what is given is incomplete.
-func Documents(files *Files, names []string, diags *diag.List) []*Document {
-	p := &parser{Files: files, diags: diags, channels: map[*source.Node]*Channel{}, messages: map[*source.Node]*Message{}}
+// Documents reads documents. Objects that several refer to are shared. When the list gets errors, what is given is incomplete. With raw, payloads in formats that are not
+// known are bytes, else they are refused.
+func Documents(files *Files, names []string, raw bool, diags *diag.List) []*Document {
+	p := &parser{Files: files, raw: raw, diags: diags, channels: map[*source.Node]*Channel{}, messages: map[*source.Node]*Message{}}
 	var out []*Document
 	for _, name := range names {
 		if d := p.document(name); d != nil {
@@ -175,6 +245,7 @@ func Documents(files *Files, names []string, diags *diag.List) []*Document {
 // parser reads objects, each once.
 type parser struct {
 	*Files
+	raw      bool
 	diags    *diag.List
 	channels map[*source.Node]*Channel
 	messages map[*source.Node]*Message

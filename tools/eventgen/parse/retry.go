@@ -56,6 +56,22 @@ func (p *parser) duration(n *source.Node, name string) time.Duration {
 	return time.Duration(h)*time.Hour + time.Duration(mi)*time.Minute + time.Duration(s*float64(time.Second))
 }
 
+// dispatch reads x-unknown-message and x-dispatch: what becomes of a message that is none of the channel's, and how one is told from another.
+func (p *parser) dispatch(o *Operation, n *source.Node) {
+	switch o.Unknown = p.text(n, "x-unknown-message"); o.Unknown {
+	case "", "dead-letter", "error", "ack":
+	default:
+		p.diags.ErrorHint(n.Get("x-unknown-message").Pos, "dead-letter, error and ack are", "the policy %q for unknown messages is not supported", o.Unknown)
+	}
+	switch d := p.text(n, "x-dispatch"); d {
+	case "":
+	case "in-order":
+		o.InOrder = true
+	default:
+		p.diags.ErrorHint(n.Get("x-dispatch").Pos, "in-order is the only one", "the dispatch %q is not supported", d)
+	}
+}
+
 // deadLetter reads x-dead-letter: the channel may be another document's.
 func (p *parser) deadLetter(o *Operation, n *source.Node) {
 	d := p.object(n, "x-dead-letter")
@@ -68,7 +84,7 @@ func (p *parser) deadLetter(o *Operation, n *source.Node) {
 		p.diags.ErrorHint(d.Pos, "write x-dead-letter: {channel: {$ref: '#/channels/NAME'}}", "x-dead-letter of operation %s does not refer to a channel", o.Name)
 		return
 	}
-	if o.DeadLetter = p.channel(o.Name, ref); o.DeadLetter != nil && o.DeadLetter.Kafka.Topic == "" {
-		p.diags.Errorf(ref.Get("$ref").Pos, "the dead letter channel of operation %s has no address", o.Name)
+	if o.DeadLetter = p.channel(o.Name, ref); o.DeadLetter != nil && (o.DeadLetter.Kafka.Topic == "" || len(o.DeadLetter.Params) > 0) {
+		p.diags.Errorf(ref.Get("$ref").Pos, "the dead letter channel of operation %s has no fixed address", o.Name)
 	}
 }

@@ -226,7 +226,7 @@ func (n *Node) Lookup(pointer string) (found, last *Node, missing string) {
 	}
 	cur := n
 	for _, step := range strings.Split(strings.TrimPrefix(pointer, "/"), "/") {
-		key := unescape(step)
+		key := Unescape(step)
 		var next *Node
 		switch {
 		case cur.Is(Map):
@@ -244,7 +244,8 @@ func (n *Node) Lookup(pointer string) (found, last *Node, missing string) {
 	return cur, cur, ""
 }
 
-func unescape(step string) string {
+// Unescape undoes Escape, and the percent-encoding of a URI fragment.
+func Unescape(step string) string {
 	if u, err := url.PathUnescape(step); err == nil {
 		step = u
 	}

@@ -9,11 +9,13 @@
 package bus
 
 import (
+	"errors"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/jsonvalue"
 )
 
 // Reserved names of message metadata: what Kafka keeps beside the headers of a record. They are never headers themselves. A subscriber sets all of them after
@@ -46,7 +48,7 @@ const (
 )
 
 // Message is one message as a handler gets it.
-type Message[T any, K Key, H any] struct {
+type Message[T, K, H any] struct {
 	Value     T
 	Key       K
 	Headers   H
@@ -57,17 +59,8 @@ type Message[T any, K Key, H any] struct {
 	Attempt   int       // 1 for the first time this handler sees it
 }
 
-// Key is the type of a message's key: text that can be checked.
-type Key interface {
-	~string
-	Validate() error
-}
-
-// NoKey is the key of messages whose contract declares none.
+// NoKey is the key of messages whose contract declares none: whatever was there.
 type NoKey string
-
-// Validate accepts everything.
-func (NoKey) Validate() error { return nil }
 
 // Headers are those of messages whose contract declares none: whatever was there.
 type Headers map[string]string
@@ -82,15 +75,19 @@ const (
 	SingleObject
 	// Bare is the encoded value alone.
 	Bare
+	// IDInHeader is the encoded value alone, with the id that a schema registry gave in a header, as Apicurio's serializers do it.
+	IDInHeader
 )
 
 // Codec is how values of one message become bytes and back. Generated code fills it in.
 type Codec[T any] struct {
-	Name        string // full name of the Avro record
+	Name        string // full name of the Avro record, or name of the type
 	Schema      string // its schema, with everything it refers to
 	Fingerprint uint64 // CRC-64-AVRO of the schema's canonical form
 	Append      func(b []byte, v *T) ([]byte, error)
 	Decode      func(b []byte, v *T) error // the whole of b, or an error
+	Text        bool                       // decoding succeeds only for what the schema describes, so that payloads can be told apart by trying
+	Empty       bool                       // there is no payload
 	// Plan gives a decoder of what was written with another version of the schema. An error says that the versions cannot be brought together.
 	Plan func(writer string) (func(b []byte, v *T) error, error)
 }
@@ -123,18 +120,58 @@ func Avro[T any, P interface {
 	}
 }
 
+// JSON is the codec of a generated type of a JSON Schema.
+func JSON[T any, P interface {
+	*T
+	jsonvalue.Payload
+}]() Codec[T] {
+	t := P(new(T)).JSONType()
+	return Codec[T]{
+		Name: t.Name, Schema: t.Schema, Text: true,
+		Append: func(b []byte, v *T) ([]byte, error) { return P(v).AppendJSON(b) },
+		Decode: func(b []byte, v *T) error { return P(v).DecodeJSON(b) },
+	}
+}
+
+// Empty is the value of a message whose contract declares no payload.
+type Empty struct{}
+
+// NoPayload is the codec of messages without payload.
+func NoPayload() Codec[Empty] {
+	return Codec[Empty]{
+		Name: "no payload", Text: true, Empty: true,
+		Append: func(b []byte, _ *Empty) ([]byte, error) { return append(b, []byte{}...), nil },
+		Decode: func(b []byte, _ *Empty) error {
+			if len(b) > 0 {
+				return errors.New("a payload where there should be none")
+			}
+			return nil
+		},
+	}
+}
+
+// Raw is the codec of payloads in a format that the generator does not know: bytes as they are.
+func Raw(format string) Codec[[]byte] {
+	return Codec[[]byte]{
+		Name:   format,
+		Append: func(b []byte, v *[]byte) ([]byte, error) { return append(b, *v...), nil },
+		Decode: func(b []byte, v *[]byte) error { *v = append([]byte{}, b...); return nil },
+	}
+}
+
 // Spec describes one message on one channel. Generated code fills it in.
-type Spec[T any, K Key, H any] struct {
+type Spec[T, K, H any] struct {
 	Name        string // of the message, as in the document
-	Topic       string
+	Topic       string // empty: given with each message
 	Subject     string // in the registry; for Confluent
 	ContentType string
 	Framing     Framing
 	Codec       Codec[T]
-	Keyed       bool            // the contract declares a key
+	Key         KeyCodec[K]     // zero: the contract declares none
 	KeyField    string          // the field of the payload that the key repeats; may be empty
 	KeyOf       func(*T) string // that field's value
 	Headers     []Header
-	Write       func(*H, message.Metadata)
+	Write       func(*H, message.Metadata) error
 	Read        func(message.Metadata) (H, error)
+	Correlation Location[T] // of the id that a reply repeats; zero: the header correlation_id
 }

@@ -1,6 +1,8 @@
 package bus
 
 import (
+	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"regexp"
@@ -11,6 +13,9 @@ import (
 	"unicode/utf8"
 
 	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/google/uuid"
+
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/jsonvalue"
 )
 
 // Header is one header that a contract declares.
@@ -22,7 +27,7 @@ type Header struct {
 	MinLength int
 	MaxLength int    // 0: no limit
 	Pattern   string // regular expression
-	Format    string // date-time; others are not checked
+	Format    string // date-time, uuid; others are not checked
 }
 
 // CheckText checks a value against the declared constraints; it serves keys too.
@@ -44,6 +49,10 @@ func (h *Header) CheckText(v string) error {
 	case h.Format == "date-time":
 		if _, err := time.Parse(time.RFC3339Nano, v); err != nil {
 			return fmt.Errorf("is %q, not a time as in 2006-01-02T15:04:05Z", v)
+		}
+	case h.Format == "uuid":
+		if err := uuid.Validate(v); err != nil || len(v) != 36 {
+			return fmt.Errorf("is %q, not a UUID", v)
 		}
 	}
 	return nil
@@ -83,8 +92,7 @@ func checkHeaders(declared []Header, m message.Metadata) error {
 // writeHeaders writes typed headers, or those of a contract that declares none as they are.
 func (c *Spec[T, K, H]) writeHeaders(h *H, m message.Metadata) error {
 	if c.Write != nil {
-		c.Write(h, m)
-		return nil
+		return c.Write(h, m)
 	}
 	if free, ok := any(h).(*Headers); ok {
 		for name, v := range *free {
@@ -110,6 +118,72 @@ func (c *Spec[T, K, H]) readHeaders(m message.Metadata) (h H, err error) {
 		}
 	}
 	return h, nil
+}
+
+// The names of headers with the id of a schema, as Apicurio's serializers give them: eight bytes, big endian.
+const (
+	headerContentID = "apicurio.value.contentId"
+	headerGlobalID  = "apicurio.value.globalId"
+)
+
+func setSchemaID(m message.Metadata, id int) {
+	m[headerContentID] = string(binary.BigEndian.AppendUint64(nil, uint64(id)))
+}
+
+func schemaID(m message.Metadata) (int, error) {
+	for _, name := range []string{headerContentID, headerGlobalID} {
+		if text, ok := m[name]; ok {
+			if len(text) != 8 {
+				return 0, fmt.Errorf("header %s has %d bytes, not 8", name, len(text))
+			}
+			return int(binary.BigEndian.Uint64([]byte(text))), nil
+		}
+	}
+	return 0, fmt.Errorf("header %s is missing", headerContentID)
+}
+
+// WriteJSON writes headers whose schema is more than a list of scalars: each member becomes a header, text as it is, all else as JSON.
+func WriteJSON[H any, P interface {
+	*H
+	jsonvalue.Payload
+}](h *H, m message.Metadata) error {
+	b, err := P(h).AppendJSON(nil)
+	if err != nil {
+		return err
+	}
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(b, &members); err != nil {
+		return fmt.Errorf("headers are no object: %w", err)
+	}
+	for name, v := range members {
+		if Reserved(name) {
+			return fmt.Errorf("header %s is a reserved name", name)
+		}
+		m[name] = plain(v)
+	}
+	return nil
+}
+
+// ReadJSON reads what WriteJSON wrote. texts are the headers that are text even when they look like something else.
+func ReadJSON[H any, P interface {
+	*H
+	jsonvalue.Payload
+}](m message.Metadata, known, texts []string) (h H, err error) {
+	members := map[string]json.RawMessage{}
+	for name, v := range m {
+		if Reserved(name) || known != nil && !slices.Contains(known, name) {
+			continue
+		}
+		members[name] = json.RawMessage(v)
+		if slices.Contains(texts, name) || !json.Valid(members[name]) {
+			members[name] = quoted(v)
+		}
+	}
+	b, err := json.Marshal(members)
+	if err != nil {
+		return h, err
+	}
+	return h, P(&h).DecodeJSON(b)
 }
 
 // SetText sets a header unless it is empty.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -14,11 +15,14 @@ import (
 
 // Operation describes one receive operation. Generated code fills it in.
 type Operation struct {
-	Name        string // as in the document; the handler's name in the router
-	Topic       string
-	DeadLetters string // topic for what cannot be handled; empty: such messages block their partition, loudly
-	Compacted   bool   // the topic is compacted, so a null value only says that a key is gone
+	Name        string   // as in the document; the handler's name in the router
+	Topic       string   // where the messages come from
+	Topics      []string // instead of Topic, for a channel without a fixed address
+	DeadLetters string   // topic for what cannot be handled; empty: such messages block their partition, loudly
+	Compacted   bool     // the topic is compacted, so a null value only says that a key is gone
 	Retry       Retry
+	Unknown     Policy // what becomes of a message that is none of the channel's; an option of the application goes before it
+	InOrder     bool   // a message that nothing else tells is the first that it can be read as
 }
 
 // Retry says how what may pass is tried again.
@@ -37,6 +41,8 @@ const (
 	DeadLetter Policy = iota
 	// Ack passes it over, with a line in the log.
 	Ack
+	// Stop tries it again and again, so that nothing behind it is read until somebody looks.
+	Stop
 )
 
 // Outcome says how an attempt ended.
@@ -112,6 +118,7 @@ type receiver struct {
 	onDead      func(context.Context, Failure) error
 	onTombstone func(context.Context, string) error
 	unknown     Policy
+	answers     *Sender
 	also        []string
 	log         *slog.Logger
 	observe     func(Observation)
@@ -120,19 +127,28 @@ type receiver struct {
 // Receive adds an operation to a router. Messages are decoded inside the handler and dispatched by their schema. What cannot be decoded, breaks the contract, is
 // unknown or was marked Permanent becomes a dead letter at once; all else is tried again, with growing waits, while the subscription lasts.
 func Receive(router *message.Router, sub message.Subscriber, op Operation, rs []Route, options ...ReceiveOption) error {
-	c := &receiver{op: op, log: slog.Default(), observe: func(Observation) {}}
+	c := &receiver{op: op, unknown: op.Unknown, log: slog.Default(), observe: func(Observation) {}}
 	for _, o := range options {
 		o(c)
 	}
 	c.routes = newRoutes(c.registry, rs)
+	c.routes.inOrder = op.InOrder
 	switch {
 	case op.DeadLetters != "" && c.dead == nil:
 		return fmt.Errorf("receive %s: dead letters go to %s: give their publisher with bus.WithDeadLetters", op.Name, op.DeadLetters)
+	case c.answers == nil && c.routes.answer():
+		return fmt.Errorf("receive %s: its messages are answered: give the publisher of answers with bus.WithAnswers", op.Name)
 	case c.registry == nil && c.routes.needRegistry:
 		return fmt.Errorf("receive %s: its messages name their schemas by id: give the schema registry with bus.WithRegistry", op.Name)
 	}
-	router.AddConsumerHandler(op.Name, op.Topic, sub, c.handle)
-	for _, topic := range c.also {
+	topics := append(slices.Clone(op.Topics), c.also...)
+	switch {
+	case op.Topic != "":
+		router.AddConsumerHandler(op.Name, op.Topic, sub, c.handle)
+	case len(topics) == 0:
+		return fmt.Errorf("receive %s: no topic was given", op.Name)
+	}
+	for _, topic := range topics {
 		router.AddConsumerHandler(op.Name+" from "+topic, topic, sub, c.handle)
 	}
 	return nil
@@ -176,10 +192,13 @@ const unknownIDPatience = time.Minute
 // try makes one attempt.
 func (c *receiver) try(raw *message.Message, p provenance) (name string, o Outcome, err error) {
 	ctx := raw.Context()
-	if raw.Payload == nil {
+	if raw.Payload == nil && (c.op.Compacted || !c.routes.takesEmpty()) {
 		return "", Ignored, c.tombstone(ctx, p)
 	}
 	t, err := c.routes.find(ctx, raw)
+	if errors.Is(err, ErrUnknownMessage) && c.unknown == Stop {
+		return "", "", errors.New(err.Error()) // no longer permanent
+	}
 	if errors.Is(err, ErrUnknownMessage) && c.unknown == Ack {
 		c.log.WarnContext(ctx, "unknown message passed over", "operation", c.op.Name, "topic", p.topic, "partition", p.partition, "offset", p.offset, "error", err)
 		return "", Ignored, nil
@@ -190,6 +209,7 @@ func (c *receiver) try(raw *message.Message, p provenance) (name string, o Outco
 	if t.route.handle == nil {
 		return t.route.name, Ignored, nil
 	}
+	t.answers = c.answers
 	return t.route.name, Handled, t.route.handle(ctx, raw, p, t)
 }
 

@@ -20,6 +20,11 @@ type Route struct {
 	framing                       Framing
 	fingerprint                   uint64
 	plan                          func(writer string) (decoder any, err error)
+	headers                       []Header
+	text, empty, keyFramed        bool
+	answers                       bool                    // its handler gives an answer
+	try                           func(body []byte) error // whether a payload can be read as this message
+	correlate                     func(*message.Message, target) string
 	handle                        func(context.Context, *message.Message, provenance, target) error // nil: passed over
 }
 
@@ -28,10 +33,12 @@ type target struct {
 	route   *Route
 	decoder any // func([]byte, *T) error of the route's T; nil: written with the schema compiled in
 	body    []byte
+	schemas registry.Schemas
+	answers *Sender
 }
 
 // On routes a message to its handler.
-func On[T any, K Key, H any](c *Spec[T, K, H], f func(context.Context, *Message[T, K, H]) error) Route {
+func On[T, K, H any](c *Spec[T, K, H], f func(context.Context, *Message[T, K, H]) error) Route {
 	r := Ignore(c)
 	r.plan = func(writer string) (any, error) {
 		if c.Codec.Plan == nil {
@@ -40,28 +47,45 @@ func On[T any, K Key, H any](c *Spec[T, K, H], f func(context.Context, *Message[
 		return c.Codec.Plan(writer)
 	}
 	r.handle = func(ctx context.Context, raw *message.Message, p provenance, t target) error {
-		m, err := decode(c, raw, p, t)
+		m, err := decode(ctx, c, raw, p, t)
 		if err != nil {
 			return err
 		}
 		return f(ctx, m)
 	}
+	r.correlate = func(raw *message.Message, t target) string {
+		at := c.correlation()
+		if at.Of == nil {
+			return at.get(raw.Metadata, nil)
+		}
+		var v T
+		if c.decodePayload(t, &v) != nil {
+			return ""
+		}
+		return at.Of(&v)
+	}
 	return r
 }
 
 // Ignore passes a message over: it is the channel's, but the operation does not take it.
-func Ignore[T any, K Key, H any](c *Spec[T, K, H]) Route {
-	return Route{name: c.Name, record: c.Codec.Name, subject: c.Subject, schema: c.Codec.Schema, framing: c.Framing, fingerprint: c.Codec.Fingerprint}
+func Ignore[T, K, H any](c *Spec[T, K, H]) Route {
+	return Route{name: c.Name, record: c.Codec.Name, subject: c.Subject, schema: c.Codec.Schema, framing: c.Framing, fingerprint: c.Codec.Fingerprint,
+		headers: c.Headers, text: c.Codec.Text, empty: c.Codec.Empty, keyFramed: c.Key.framed,
+		try: func(body []byte) error { return c.Codec.Decode(body, new(T)) }}
 }
 
-// decode turns a raw message into what the handler takes. Its errors are permanent.
-func decode[T any, K Key, H any](c *Spec[T, K, H], raw *message.Message, p provenance, t target) (*Message[T, K, H], error) {
-	m := &Message[T, K, H]{Key: K(p.key), Topic: p.topic, Partition: p.partition, Offset: p.offset, Time: p.time, Attempt: p.attempt}
+func (c *Spec[T, K, H]) decodePayload(t target, v *T) error {
 	dec := c.Codec.Decode
 	if t.decoder != nil {
 		dec = t.decoder.(func([]byte, *T) error)
 	}
-	if err := dec(t.body, &m.Value); err != nil {
+	return dec(t.body, v)
+}
+
+// decode turns a raw message into what the handler takes. Its errors are permanent, but for those of the registry.
+func decode[T, K, H any](ctx context.Context, c *Spec[T, K, H], raw *message.Message, p provenance, t target) (*Message[T, K, H], error) {
+	m := &Message[T, K, H]{Topic: p.topic, Partition: p.partition, Offset: p.offset, Time: p.time, Attempt: p.attempt}
+	if err := c.decodePayload(t, &m.Value); err != nil {
 		return nil, Permanentf("%w as %s: %w", ErrUndecodable, c.Codec.Name, err)
 	}
 	if err := checkHeaders(c.Headers, raw.Metadata); err != nil {
@@ -72,10 +96,19 @@ func decode[T any, K Key, H any](c *Spec[T, K, H], raw *message.Message, p prove
 		return nil, Permanentf("%s %w: %w", c.Name, ErrInvalid, err)
 	}
 	m.Headers = h
-	if c.Keyed {
-		if err := checkKey(c, m.Key, &m.Value); err != nil {
-			return nil, Permanentf("%s %w: %w", c.Name, ErrInvalid, err)
+	if !c.Key.declared() {
+		if free, ok := any(&m.Key).(*NoKey); ok {
+			*free = NoKey(p.key)
 		}
+		return m, nil
+	}
+	if m.Key, err = c.Key.decode(ctx, t.schemas, p.key); err != nil {
+		err = fmt.Errorf("key %w", err)
+	} else {
+		err = c.checkKey(p.key, &m.Value)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s %w", c.Name, invalid(err))
 	}
 	return m, nil
 }
@@ -84,6 +117,7 @@ func decode[T any, K Key, H any](c *Spec[T, K, H], raw *message.Message, p prove
 type routes struct {
 	registry     registry.Schemas
 	needRegistry bool
+	inOrder      bool
 	list         []Route
 	framings     []Framing
 
@@ -102,20 +136,28 @@ func newRoutes(r registry.Schemas, list []Route) *routes {
 	rs := &routes{registry: r, list: list, byID: map[int]known{}}
 	seen := map[Framing]bool{}
 	for i := range list {
+		rs.needRegistry = rs.needRegistry || list[i].keyFramed
 		if !seen[list[i].framing] {
 			seen[list[i].framing] = true
 			rs.framings = append(rs.framings, list[i].framing)
 		}
 	}
-	rs.needRegistry = seen[Confluent]
+	rs.needRegistry = rs.needRegistry || seen[Confluent] || seen[IDInHeader]
 	return rs
 }
+
+// answer says whether an answer has to be sent to a message.
+func (rs *routes) answer() bool { return rs.by(func(r *Route) bool { return r.answers }) != nil }
+
+// takesEmpty says whether a message without payload is one of the channel's.
+func (rs *routes) takesEmpty() bool { return rs.by(func(r *Route) bool { return r.empty }) != nil }
 
 // find gives the target of a payload. An error that is not permanent may pass.
 func (rs *routes) find(ctx context.Context, m *message.Message) (target, error) {
 	var errs error
 	for _, f := range rs.framings {
 		t, err := rs.findFramed(ctx, f, m)
+		t.schemas = rs.registry
 		if err == nil || !IsPermanent(err) {
 			return t, err
 		}
@@ -133,11 +175,13 @@ func (rs *routes) findFramed(ctx context.Context, f Framing, m *message.Message)
 		if err != nil {
 			return target{}, Permanentf("%w: %w", ErrUndecodable, err)
 		}
-		k, err := rs.learn(ctx, int(id))
-		if err == nil {
-			err = k.err
+		return rs.findByID(ctx, int(id), body)
+	case IDInHeader:
+		id, err := schemaID(m.Metadata)
+		if err != nil {
+			return target{}, Permanentf("%w: %w: %w", ErrUndecodable, avrobin.ErrFraming, err)
 		}
-		return target{k.route, k.decoder, body}, err
+		return rs.findByID(ctx, id, m.Payload)
 	case SingleObject:
 		fp, body, err := avrobin.CutSingleObject(m.Payload)
 		if err != nil {
@@ -147,22 +191,93 @@ func (rs *routes) findFramed(ctx context.Context, f Framing, m *message.Message)
 		if r == nil {
 			return target{}, Permanentf("%w: schema fingerprint %016x", ErrUnknownMessage, fp)
 		}
-		return target{r, nil, body}, nil
+		return target{route: r, body: body}, nil
 	}
-	return rs.findBare(m)
+	r, err := rs.findBare(m)
+	return target{route: r, body: m.Payload}, err
 }
 
-// findBare goes by the header ce_type, as the payload tells nothing; a channel with one message needs no telling.
-func (rs *routes) findBare(m *message.Message) (target, error) {
-	if len(rs.list) == 1 {
-		return target{&rs.list[0], nil, m.Payload}, nil
+func (rs *routes) findByID(ctx context.Context, id int, body []byte) (target, error) {
+	k, err := rs.learn(ctx, id)
+	if err == nil {
+		err = k.err
+	}
+	return target{route: k.route, decoder: k.decoder, body: body}, err
+}
+
+// findBare finds the route of a payload that does not tell its schema: the only one there is, or by headers, or by what the payload can be read as.
+func (rs *routes) findBare(m *message.Message) (*Route, error) {
+	var bare []*Route
+	for i := range rs.list {
+		if rs.list[i].framing == Bare {
+			bare = append(bare, &rs.list[i])
+		}
+	}
+	if len(bare) == 1 && len(rs.list) == 1 {
+		return bare[0], nil
 	}
 	name := m.Metadata["ce_type"]
-	r := rs.by(func(r *Route) bool { return r.framing == Bare && (r.record == name || r.name == name) })
-	if r == nil {
-		return target{}, Permanentf("%w: header ce_type is %q", ErrUnknownMessage, name)
+	for _, r := range bare {
+		if name != "" && (r.record == name || r.name == name) {
+			return r, nil
+		}
 	}
-	return target{r, nil, m.Payload}, nil
+	left := byHeaders(bare, m.Metadata)
+	if len(left) == 1 && tells(left[0].headers) {
+		return left[0], nil
+	}
+	return rs.byPayload(left, m.Payload)
+}
+
+// byHeaders gives the routes whose constant headers a message has.
+func byHeaders(list []*Route, m message.Metadata) []*Route {
+	var out []*Route
+	for _, r := range list {
+		fits := true
+		for i := range r.headers {
+			h := &r.headers[i]
+			v, ok := m[h.Name]
+			fits = fits && (!(h.Const != "" || len(h.Enum) > 0) || (ok || !h.Required) && (!ok || h.CheckText(v) == nil))
+		}
+		if fits {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+func tells(headers []Header) bool {
+	for i := range headers {
+		if headers[i].Const != "" || len(headers[i].Enum) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// byPayload tries to read a payload: exactly one message must fit, as AsyncAPI has it; when the contract asks for it, the first one that fits is taken.
+func (rs *routes) byPayload(list []*Route, payload []byte) (*Route, error) {
+	var fits []*Route
+	var errs []error
+	for _, r := range list {
+		if !r.text && !rs.inOrder {
+			continue
+		}
+		if err := r.try(payload); err != nil {
+			errs = append(errs, fmt.Errorf("not %s: %w", r.name, err))
+			continue
+		}
+		if fits = append(fits, r); rs.inOrder {
+			break
+		}
+	}
+	switch len(fits) {
+	case 0:
+		return nil, Permanentf("%w: %w", ErrUnknownMessage, errors.Join(append([]error{errors.New("no header tells which message it is")}, errs...)...))
+	case 1:
+		return fits[0], nil
+	}
+	return nil, Permanentf("%w: it can be both %s and %s, and no header tells which", ErrUnknownMessage, fits[0].name, fits[1].name)
 }
 
 func (rs *routes) by(f func(*Route) bool) *Route {
@@ -200,7 +315,7 @@ func (rs *routes) judge(ctx context.Context, id int, writer string) (known, erro
 	if err != nil {
 		return known{err: Permanentf("%w: schema %d: %w", ErrUndecodable, id, err)}, nil
 	}
-	r := rs.by(func(r *Route) bool { return r.framing == Confluent && r.record == name })
+	r := rs.by(func(r *Route) bool { return (r.framing == Confluent || r.framing == IDInHeader) && r.record == name })
 	switch {
 	case r == nil:
 		return known{err: Permanentf("%w: %s, schema %d", ErrUnknownMessage, name, id)}, nil

@@ -2,7 +2,6 @@ package bus
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/ThreeDotsLabs/watermill"
@@ -17,6 +16,7 @@ type Sender struct {
 	publisher   message.Publisher
 	registry    registry.Schemas
 	source      string
+	replyTo     string
 	traceparent func(context.Context) string
 }
 
@@ -45,19 +45,34 @@ func SendWithTraceparent(from func(context.Context) string) SendOption {
 
 // Send publishes one message and returns when the publisher has it; with a publisher that waits for the broker, when the broker has it. Sending again after an
 // error may publish it twice. The error says what of the contract a message breaks; it is then Permanent.
-func Send[T any, K Key, H any](ctx context.Context, s *Sender, c *Spec[T, K, H], key K, v *T, h *H) error {
+func Send[T, K, H any](ctx context.Context, s *Sender, c *Spec[T, K, H], key K, v *T, h *H) error {
+	return SendTo(ctx, s, c.Topic, c, key, v, h)
+}
+
+// SendTo is Send of a message whose channel has no fixed address.
+func SendTo[T, K, H any](ctx context.Context, s *Sender, topic string, c *Spec[T, K, H], key K, v *T, h *H) error {
 	msg, err := Encode(ctx, s, c, key, v, h)
 	if err != nil {
 		return fmt.Errorf("send %s: %w", c.Name, err)
 	}
-	if err := s.publisher.Publish(c.Topic, msg); err != nil {
-		return fmt.Errorf("send %s to %s: %w", c.Name, c.Topic, err)
+	return s.publish(c.Name, topic, msg)
+}
+
+func (s *Sender) publish(name, topic string, msg *message.Message) error {
+	if topic == "" {
+		return fmt.Errorf("send %s: %w", name, Permanentf("no topic was given"))
+	}
+	if err := s.publisher.Publish(topic, msg); err != nil {
+		return fmt.Errorf("send %s to %s: %w", name, topic, err)
 	}
 	return nil
 }
 
 // SendTombstone publishes a null value: on a compacted topic it deletes what was kept under the key.
-func SendTombstone[K Key](ctx context.Context, s *Sender, topic string, key K) error {
+func SendTombstone[K interface {
+	~string
+	Validate() error
+}](ctx context.Context, s *Sender, topic string, key K) error {
 	if err := key.Validate(); err != nil {
 		return fmt.Errorf("send a tombstone to %s: %w", topic, Permanentf("%w: key %w", ErrInvalid, err))
 	}
@@ -70,23 +85,31 @@ func SendTombstone[K Key](ctx context.Context, s *Sender, topic string, key K) e
 }
 
 // Encode makes the message that Send would publish.
-func Encode[T any, K Key, H any](ctx context.Context, s *Sender, c *Spec[T, K, H], key K, v *T, h *H) (*message.Message, error) {
+func Encode[T, K, H any](ctx context.Context, s *Sender, c *Spec[T, K, H], key K, v *T, h *H) (*message.Message, error) {
+	return encode(ctx, s, c, key, v, h, func(message.Metadata) {})
+}
+
+// encode lets prepare complete value and headers before they are checked.
+func encode[T, K, H any](ctx context.Context, s *Sender, c *Spec[T, K, H], key K, v *T, h *H, prepare func(message.Metadata)) (*message.Message, error) {
 	msg := message.NewMessageWithContext(ctx, "", nil)
-	if c.Keyed {
-		if err := checkKey(c, key, v); err != nil {
-			return nil, Permanentf("%w: %w", ErrInvalid, err)
-		}
-		msg.Metadata[MetaKey] = string(key)
-	}
 	if err := c.writeHeaders(h, msg.Metadata); err != nil {
 		return nil, Permanentf("%w: %w", ErrInvalid, err)
 	}
-	s.fill(ctx, c.Headers, msg.Metadata, c.Codec.Name, string(key))
+	prepare(msg.Metadata)
+	text := ""
+	if c.Key.declared() {
+		var err error
+		if text, err = c.encodeKey(ctx, s.registry, key, v); err != nil {
+			return nil, err
+		}
+		msg.Metadata[MetaKey] = text
+	}
+	s.fill(ctx, c.Headers, msg.Metadata, c.Codec.Name, text)
 	SetText(msg.Metadata, "content-type", c.ContentType)
 	if err := checkHeaders(c.Headers, msg.Metadata); err != nil {
 		return nil, Permanentf("%w: %w", ErrInvalid, err)
 	}
-	payload, err := encodePayload(ctx, s.registry, c, v)
+	payload, err := encodePayload(ctx, s.registry, c, v, msg.Metadata)
 	if err != nil {
 		return nil, err
 	}
@@ -120,26 +143,36 @@ func (s *Sender) fill(ctx context.Context, declared []Header, m message.Metadata
 	}
 }
 
-func checkKey[T any, K Key, H any](c *Spec[T, K, H], key K, v *T) error {
-	if err := key.Validate(); err != nil {
-		return fmt.Errorf("key %w", err)
+func (c *Spec[T, K, H]) encodeKey(ctx context.Context, schemas registry.Schemas, key K, v *T) (string, error) {
+	text, err := c.Key.append(ctx, schemas, key)
+	if err != nil {
+		return "", invalid(fmt.Errorf("key %w", err))
 	}
-	if c.KeyOf != nil && c.KeyOf(v) != string(key) {
-		return fmt.Errorf("key %q is not the payload's %s %q", string(key), c.KeyField, c.KeyOf(v))
+	if err := c.checkKey(text, v); err != nil {
+		return "", invalid(err)
+	}
+	return text, nil
+}
+
+// checkKey compares a key with the field of the payload that it repeats.
+func (c *Spec[T, K, H]) checkKey(text string, v *T) error {
+	if c.KeyOf != nil && c.KeyOf(v) != text {
+		return fmt.Errorf("key %q is not the payload's %s %q", text, c.KeyField, c.KeyOf(v))
 	}
 	return nil
 }
 
-func encodePayload[T any, K Key, H any](ctx context.Context, schemas registry.Schemas, c *Spec[T, K, H], v *T) ([]byte, error) {
-	var b []byte
+func encodePayload[T, K, H any](ctx context.Context, schemas registry.Schemas, c *Spec[T, K, H], v *T, m message.Metadata) ([]byte, error) {
+	b := []byte{}
 	switch c.Framing {
-	case Confluent:
-		if schemas == nil {
-			return nil, errors.New("no schema registry was given")
-		}
-		id, err := schemas.ID(ctx, c.Subject, c.Codec.Schema)
+	case Confluent, IDInHeader:
+		id, err := registered(ctx, schemas, c.Subject, c.Codec.Schema)
 		if err != nil {
-			return nil, fmt.Errorf("schema of %s under subject %s: %w", c.Codec.Name, c.Subject, err)
+			return nil, fmt.Errorf("%s: %w", c.Codec.Name, err)
+		}
+		if c.Framing == IDInHeader {
+			setSchemaID(m, id)
+			break
 		}
 		b = avrobin.AppendConfluentHeader(make([]byte, 0, 256), uint32(id))
 	case SingleObject:

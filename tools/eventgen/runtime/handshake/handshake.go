@@ -1,5 +1,5 @@
 // Package handshake lets generated code and runtime that do not fit together not compile: generated code names the version it was made for.
 package handshake
 
-// Version1 stays as long as code generated for it works.
-const Version1 = true
+// Version2 stays as long as code generated for it works.
+const Version2 = true

@@ -11,4 +11,4 @@ import (
 )
 
 // The runtime must be one that this code was made for.
-const _ = handshake.Version1
+const _ = handshake.Version2

@@ -61,7 +61,7 @@ var eventHeadersTable = []bus.Header{
 	{Name: "x-region", Enum: []string{"EU", "US"}},
 }
 
-func (h *EventHeaders) write(m message.Metadata) {
+func (h *EventHeaders) write(m message.Metadata) error {
 	bus.SetText(m, "ce_id", h.ID)
 	bus.SetText(m, "ce_type", h.Type)
 	bus.SetText(m, "ce_source", h.Source)
@@ -72,6 +72,7 @@ func (h *EventHeaders) write(m message.Metadata) {
 	bus.SetBool(m, "x-test", h.XTest)
 	bus.SetFloat(m, "x-weight", h.XWeight)
 	bus.SetText(m, "x-region", h.XRegion)
+	return nil
 }
 
 func readEventHeaders(m message.Metadata) (EventHeaders, error) {
@@ -111,7 +112,7 @@ var orderPlacedSpec = bus.Spec[event.OrderPlaced, OrderKey, EventHeaders]{
 	ContentType: "application/vnd.apache.avro",
 	Framing:     bus.Confluent,
 	Codec:       bus.Avro[event.OrderPlaced](),
-	Keyed:       true,
+	Key:         bus.TextKey[OrderKey](),
 	KeyField:    "orderRef",
 	KeyOf:       func(m *event.OrderPlaced) string { return m.OrderRef },
 	Headers:     eventHeadersTable,
@@ -127,7 +128,7 @@ var orderShippedSpec = bus.Spec[event.OrderShipped, OrderKey, EventHeaders]{
 	ContentType: "application/vnd.apache.avro",
 	Framing:     bus.Confluent,
 	Codec:       bus.Avro[event.OrderShipped](),
-	Keyed:       true,
+	Key:         bus.TextKey[OrderKey](),
 	KeyField:    "orderRef",
 	KeyOf:       func(m *event.OrderShipped) string { return m.OrderRef },
 	Headers:     eventHeadersTable,
@@ -143,7 +144,7 @@ var otherSpec = bus.Spec[event.Other, OrderKey, EventHeaders]{
 	ContentType: "application/vnd.apache.avro",
 	Framing:     bus.Confluent,
 	Codec:       bus.Avro[event.Other](),
-	Keyed:       true,
+	Key:         bus.TextKey[OrderKey](),
 	KeyField:    "orderRef",
 	KeyOf:       func(m *event.Other) string { return m.OrderRef },
 	Headers:     eventHeadersTable,

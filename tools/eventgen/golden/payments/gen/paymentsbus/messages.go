@@ -31,8 +31,9 @@ var eventHeadersTable = []bus.Header{
 	{Name: "ce_type", Required: true},
 }
 
-func (h *EventHeaders) write(m message.Metadata) {
+func (h *EventHeaders) write(m message.Metadata) error {
 	bus.SetText(m, "ce_type", h.Type)
+	return nil
 }
 
 func readEventHeaders(m message.Metadata) (EventHeaders, error) {
@@ -54,38 +55,41 @@ type RatesMessage = bus.Message[payload.Rates, bus.NoKey, bus.Headers]
 
 // paymentTakenSpec: A payment was taken.
 var paymentTakenSpec = bus.Spec[payload.Taken, PaymentKey, EventHeaders]{
-	Name:     "PaymentTaken",
-	Topic:    PaymentsTopic,
-	Framing:  bus.Bare,
-	Codec:    bus.JSON[payload.Taken]("PaymentTaken"),
-	Keyed:    true,
-	KeyField: "paymentId",
-	KeyOf:    func(m *payload.Taken) string { return m.PaymentID.String() },
-	Headers:  eventHeadersTable,
-	Write:    (*EventHeaders).write,
-	Read:     readEventHeaders,
+	Name:        "PaymentTaken",
+	Topic:       PaymentsTopic,
+	ContentType: "application/json",
+	Framing:     bus.Bare,
+	Codec:       bus.JSON[payload.Taken](),
+	Key:         bus.TextKey[PaymentKey](),
+	KeyField:    "paymentId",
+	KeyOf:       func(m *payload.Taken) string { return m.PaymentID.String() },
+	Headers:     eventHeadersTable,
+	Write:       (*EventHeaders).write,
+	Read:        readEventHeaders,
 }
 
 // paymentRefusedSpec: the message PaymentRefused.
 var paymentRefusedSpec = bus.Spec[payload.PaymentRefused, PaymentKey, EventHeaders]{
-	Name:     "PaymentRefused",
-	Topic:    PaymentsTopic,
-	Framing:  bus.Bare,
-	Codec:    bus.JSON[payload.PaymentRefused]("PaymentRefused"),
-	Keyed:    true,
-	KeyField: "paymentId",
-	KeyOf:    func(m *payload.PaymentRefused) string { return m.PaymentID },
-	Headers:  eventHeadersTable,
-	Write:    (*EventHeaders).write,
-	Read:     readEventHeaders,
+	Name:        "PaymentRefused",
+	Topic:       PaymentsTopic,
+	ContentType: "application/json",
+	Framing:     bus.Bare,
+	Codec:       bus.JSON[payload.PaymentRefused](),
+	Key:         bus.TextKey[PaymentKey](),
+	KeyField:    "paymentId",
+	KeyOf:       func(m *payload.PaymentRefused) string { return m.PaymentID },
+	Headers:     eventHeadersTable,
+	Write:       (*EventHeaders).write,
+	Read:        readEventHeaders,
 }
 
 // ratesSpec: the message Rates.
 var ratesSpec = bus.Spec[payload.Rates, bus.NoKey, bus.Headers]{
-	Name:    "Rates",
-	Topic:   RatesTopic,
-	Framing: bus.Bare,
-	Codec:   bus.JSON[payload.Rates]("Rates"),
+	Name:        "Rates",
+	Topic:       RatesTopic,
+	ContentType: "application/json",
+	Framing:     bus.Bare,
+	Codec:       bus.JSON[payload.Rates](),
 }
 
 // Subjects gives the schemas of the messages that the document defines. A registry has to know them before they can be sent.

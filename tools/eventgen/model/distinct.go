@@ -1,0 +1,108 @@
+package model
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/deferpay/deferpay/tools/eventgen/diag"
+	"github.com/deferpay/deferpay/tools/eventgen/parse"
+)
+
+// apartness is how well a reader can tell two messages apart.
+type apartness int
+
+const (
+	sure  apartness = iota // by schema id or header
+	tried                  // by what the payload can be read as
+	hard                   // only by taking the first that it can be read as
+	never
+)
+
+// distinct tells of messages of a channel that a reader could not tell apart: an error for the one who reads it.
+func (p *pkgBuilder) distinct(c *parse.Channel, o *parse.Operation, sends bool) {
+	var all []*parse.ChannelMessage
+	for _, same := range p.sameTopic(c) {
+		all = append(all, same.Messages...)
+	}
+	for i, b := range all {
+		for _, a := range all[:i] {
+			if a.Message == b.Message || a.Broken || b.Broken {
+				continue
+			}
+			how := p.compare(a.Message, b.Message)
+			if how == sure || how == hard && o.InOrder || how == tried && sends {
+				continue
+			}
+			p.diags.Add(p.alike(how, sends, c, a, b))
+		}
+	}
+}
+
+// alike says how hard it is to tell two messages apart.
+func (p *pkgBuilder) alike(how apartness, sends bool, c *parse.Channel, a, b *parse.ChannelMessage) diag.Diagnostic {
+	d := diag.Diagnostic{Pos: b.Message.Pos, Hint: "give each a header with a const of its own"}
+	if sends || how == tried {
+		d.Severity = diag.Warning
+	}
+	what := fmt.Sprintf("messages %s and %s of channel %s", a.Name, b.Name, c.Name)
+	switch how {
+	case tried:
+		d.Message = what + " differ in their payloads only: a reader finds out by trying, and takes what fits both for neither"
+	case hard:
+		d.Message = what + " do not tell a reader which one they are"
+		d.Hint += " or a header ce_type, or the schemaIdPayloadEncoding confluent or avro-single-object, or the operation that reads them x-dispatch: in-order"
+	default:
+		d.Message = fmt.Sprintf("%s have the same schema %s, so that a reader cannot tell them apart", what, p.roots[b.Payload].name())
+		d.Hint += ", or one of them a schema of its own"
+	}
+	return d
+}
+
+func (p *pkgBuilder) compare(a, b *parse.Message) apartness {
+	ra, rb := p.roots[a.Payload], p.roots[b.Payload]
+	fa, _ := framing(a)
+	fb, _ := framing(b)
+	same := ra == rb || ra != nil && rb != nil && ra.json != nil && ra.json == rb.json || ra != nil && rb != nil && ra.avro != nil && rb.avro != nil && ra.avro.Name != "" && ra.avro.Name == rb.avro.Name
+	switch {
+	case fa != fb && (fa == "Bare") == (fb == "Bare"), fa != "Bare" && fb == "Bare", fa == "Bare" && fb != "Bare":
+		return sure
+	case fa != "Bare" && same:
+		return never
+	case fa != "Bare":
+		return sure
+	case apartByHeader(a, b):
+		return sure
+	case same:
+		return never
+	case (ra == nil || ra.json != nil) && (rb == nil || rb.json != nil):
+		return tried
+	}
+	return hard
+}
+
+// apartByHeader says whether a header has other values in one message than in the other, or names the message.
+func apartByHeader(a, b *parse.Message) bool {
+	for name, va := range constants(a) {
+		vb, ok := constants(b)[name]
+		if ok && (name == "ce_type" && len(va)+len(vb) == 0 || len(va) > 0 && len(vb) > 0 && !slices.ContainsFunc(va, func(v string) bool { return slices.Contains(vb, v) })) {
+			return true
+		}
+	}
+	return false
+}
+
+// constants gives the values that headers can have: none means any.
+func constants(m *parse.Message) map[string][]string {
+	out := map[string][]string{}
+	if m.Headers != nil {
+		for _, h := range m.Headers.Props {
+			switch {
+			case h.Const != "":
+				out[h.Name] = []string{h.Const}
+			default:
+				out[h.Name] = h.Enum
+			}
+		}
+	}
+	return out
+}

@@ -1,0 +1,200 @@
+package model
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/deferpay/deferpay/tools/eventgen/avro"
+	"github.com/deferpay/deferpay/tools/eventgen/parse"
+)
+
+var policies = map[string]string{"error": "bus.Stop", "ack": "bus.Ack"}
+
+func (p *pkgBuilder) operation(o *parse.Operation) {
+	if len(o.Messages) == 0 && !o.Broken && !o.Channel.Broken {
+		p.diags.Warnf(o.Pos, "give its channel messages", "operation %s has no messages, so that nothing is generated for it", o.Name)
+		return
+	}
+	out := Operation{Name: o.Name, Suffix: avro.GoName(o.Name), About: ".", Topic: p.topic[o.Channel], Address: p.address[o.Channel], Retry: retry(o.Retry),
+		Unknown: policies[o.Unknown], InOrder: o.InOrder}
+	if about := sentence(o.Title, o.Summary); about != "" {
+		out.About = ": " + about
+	}
+	if o.Description != "" {
+		out.About += "\n\n" + o.Description
+	}
+	if len(o.More) > 0 {
+		out.About += "\n\n" + strings.Join(o.More, "\n\n")
+	}
+	sends := (o.Action == parse.Send) != p.config.Client
+	p.distinct(o.Channel, o, sends)
+	if !p.reply(&out, o, sends) {
+		return
+	}
+	p.methods(&out, o, sends)
+	for _, s := range o.Channel.Kafka.Configs {
+		out.Compacted = out.Compacted || s.Name == "cleanup.policy" && strings.Contains(s.Value, "compact")
+	}
+	if sends {
+		p.send(out)
+		return
+	}
+	if o.DeadLetter != nil {
+		out.DeadLetters = o.DeadLetter.Kafka.Topic
+	}
+	if o.GroupID != "" {
+		out.Group, out.GroupConst = o.GroupID, p.scope.take(out.Suffix+"Group")
+	}
+	p.out.Receivers = append(p.out.Receivers, out)
+}
+
+// methods makes the methods of the messages that an operation names, and finds the other messages that come the same way.
+func (p *pkgBuilder) methods(out *Operation, o *parse.Operation, sends bool) {
+	for _, c := range p.sameTopic(o.Channel) {
+		for _, m := range c.Messages {
+			s := p.spec(c, m)
+			switch {
+			case s == nil:
+			case slices.Contains(o.Messages, m):
+				method := Method{Spec: s, Method: s.Go, Answers: out.Answer, Address: out.Address, Fixed: out.Topic != ""}
+				if !sends {
+					method.Method = p.methodName(s, out)
+				}
+				if o.Reply != nil {
+					method.At = p.place(o.Reply.Address, s.root, s.Value, "the reply address of operation "+o.Name)
+				}
+				if out.Address != nil && sends {
+					method.Located = p.located(out.Address, m, s)
+				}
+				out.Methods = append(out.Methods, method)
+			case !sends:
+				out.Others = append(out.Others, s)
+			}
+		}
+	}
+}
+
+// sameTopic gives the channels at the address of a channel, that one first.
+func (p *pkgBuilder) sameTopic(c *parse.Channel) []*parse.Channel {
+	out := []*parse.Channel{c}
+	for _, other := range p.doc.Channels {
+		if other != c && c.Kafka.Topic != "" && other.Kafka.Topic == c.Kafka.Topic {
+			out = append(out, other)
+		}
+	}
+	return out
+}
+
+// methodName is the message's, unless a handler of that name gives something else.
+func (p *pkgBuilder) methodName(s *Spec, out *Operation) string {
+	name := s.Go
+	if gives, ok := p.taken[name]; ok && gives != out.Answer {
+		name += out.Suffix
+	}
+	p.taken[name] = out.Answer
+	return name
+}
+
+// located finds the parameters of an address whose values stand in a message.
+func (p *pkgBuilder) located(a *Address, m *parse.ChannelMessage, s *Spec) []Param {
+	var out []Param
+	for _, param := range a.Params {
+		l := param.located
+		if l == nil {
+			continue
+		}
+		expr := ""
+		if f, ok := s.root.field(l.Path[0]); ok && !l.Header && len(l.Path) == 1 {
+			expr, _ = textOf(f, "m")
+		}
+		if l.Header && len(l.Path) == 1 && m.Headers != nil {
+			for _, h := range p.headersType(m.Headers, s).Props {
+				if h.Name == l.Path[0] && h.Type == "string" {
+					expr = "h." + h.Go
+				}
+			}
+		}
+		if expr == "" {
+			p.diags.Warnf(l.Pos, "fields and headers that are text can be; the caller gives the others", "parameter %s: %s is not text of message %s", param.Name, l.Text, m.Message.Name)
+			continue
+		}
+		param.Doc = expr
+		out = append(out, param)
+	}
+	return out
+}
+
+// send adds a sender; a message that several operations send is sent by one method.
+func (p *pkgBuilder) send(out Operation) {
+	if len(out.Answers) > 0 {
+		for i := range out.Methods {
+			out.Methods[i].Method = out.Suffix
+			if len(out.Methods) > 1 {
+				out.Methods[i].Method += out.Methods[i].Go
+			}
+		}
+		p.out.Requesters = append(p.out.Requesters, out)
+		return
+	}
+	out.Methods = slices.DeleteFunc(out.Methods, func(m Method) bool {
+		return slices.ContainsFunc(p.out.Senders, func(o Operation) bool {
+			return slices.ContainsFunc(o.Methods, func(n Method) bool { return n.Spec == m.Spec })
+		})
+	})
+	p.out.Senders = append(p.out.Senders, out)
+}
+
+// reply makes the Go of what answers an operation; it is false when that cannot be.
+func (p *pkgBuilder) reply(out *Operation, o *parse.Operation, sends bool) bool {
+	r := o.Reply
+	if r == nil {
+		return true
+	}
+	if p.address[r.Channel] != nil && r.Address == nil {
+		p.diags.ErrorHint(r.Pos, "give reply.address.location", "the reply of operation %s goes to an address with parameters, which nothing tells", o.Name)
+		return false
+	}
+	out.ReplyTopic = p.topic[r.Channel]
+	for _, m := range r.Messages {
+		if s := p.spec(r.Channel, m); s != nil {
+			out.Answers = append(out.Answers, s)
+		}
+	}
+	if len(out.Answers) == 0 {
+		if !o.Broken && !r.Channel.Broken {
+			p.diags.Warnf(r.Pos, "give its channel messages", "the reply of operation %s has no messages, so that nothing answers it", o.Name)
+		}
+		return true
+	}
+	p.distinct(r.Channel, o, !sends)
+	switch {
+	case !sends:
+		out.Answer = p.scope.take(out.Suffix + "Answer")
+	case len(out.Answers) == 1:
+		out.Answer = "*" + out.Answers[0].Alias
+	default:
+		out.Answer = "*" + p.scope.take(out.Suffix+"Answer")
+	}
+	return true
+}
+
+// apart says whether no two receivers read the same topic: two that do cannot share a subscriber, which would hand each of them a part of the messages.
+func (p *pkgBuilder) apart() bool {
+	seen := map[string]bool{}
+	for _, o := range p.out.Receivers {
+		name := ""
+		for _, t := range p.out.Topics {
+			if t.Const == o.Topic {
+				name = t.Name
+			}
+		}
+		if o.Address != nil {
+			name = o.Address.Template
+		}
+		if name == "" || seen[name] || o.Address != nil {
+			return false
+		}
+		seen[name] = true
+	}
+	return true
+}

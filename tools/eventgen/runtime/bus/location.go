@@ -1,0 +1,77 @@
+package bus
+
+import (
+	"encoding/json"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+)
+
+// Location is a place in a message: a header, or a field of the payload. The zero Location is none.
+type Location[T any] struct {
+	Header []string // of a header, and then of members of the JSON in it
+	Of     func(*T) string
+	Set    func(*T, string)
+}
+
+func (l *Location[T]) none() bool { return len(l.Header) == 0 && l.Of == nil }
+
+// get gives what stands there; "" when nothing does.
+func (l *Location[T]) get(m message.Metadata, v *T) string {
+	switch {
+	case l.Of != nil:
+		return l.Of(v)
+	case len(l.Header) == 0:
+		return ""
+	}
+	text, ok := m[l.Header[0]]
+	if !ok || len(l.Header) == 1 {
+		return text
+	}
+	b := json.RawMessage(text)
+	for _, step := range l.Header[1:] {
+		var members map[string]json.RawMessage
+		if json.Unmarshal(b, &members) != nil {
+			return ""
+		}
+		b = members[step]
+	}
+	return plain(b)
+}
+
+// put writes it there, unless something else stands there.
+func (l *Location[T]) put(m message.Metadata, v *T, text string) {
+	switch {
+	case text == "" || l.get(m, v) != "":
+	case l.Set != nil:
+		l.Set(v, text)
+	case len(l.Header) > 0:
+		m[l.Header[0]] = string(within(json.RawMessage(m[l.Header[0]]), l.Header[1:], text))
+	}
+}
+
+// within puts text into JSON, below the members of that path.
+func within(b json.RawMessage, path []string, text string) json.RawMessage {
+	if len(path) == 0 {
+		return json.RawMessage(text)
+	}
+	members := map[string]json.RawMessage{}
+	_ = json.Unmarshal(b, &members) // what is no object is replaced
+	if len(path) == 1 {
+		members[path[0]] = quoted(text)
+	} else {
+		members[path[0]] = within(members[path[0]], path[1:], text)
+	}
+	out, _ := json.Marshal(members) // JSON within JSON: cannot fail
+	return out
+}
+
+// correlationHeader is that of Watermill's own middleware.
+const correlationHeader = "correlation_id"
+
+// correlation is where the id of a message stands that a reply repeats: Watermill's own header unless the contract says otherwise.
+func (c *Spec[T, K, H]) correlation() *Location[T] {
+	if c.Correlation.none() {
+		return &Location[T]{Header: []string{correlationHeader}}
+	}
+	return &c.Correlation
+}
