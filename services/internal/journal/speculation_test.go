@@ -1,0 +1,156 @@
+package journal_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/deferpay/deferpay/services/internal/journal"
+	"github.com/deferpay/deferpay/services/internal/journal/journaltest"
+)
+
+// hand is an instance whose records a test puts in the log one by one. The simulation shows that no order of events breaks
+// the rules of the log; these tests show that speculation keeps its own, which save records and not safety.
+type hand struct {
+	t    *testing.T
+	core *core
+	read int64
+}
+
+func newHand(t *testing.T, name byte, log ...[]byte) *hand {
+	attempts := byte(0)
+	h := &hand{t: t}
+	now := time.Unix(1_700_000_000, 0).UTC()
+	clock := func() time.Time { return now }
+	h.core = journal.NewTestCore(journaltest.Fold, journal.Codec[journaltest.Body](journaltest.Codec{}),
+		journal.CoreRules[journaltest.State, journaltest.Body]{
+			Writer: "hand", Clock: clock, Mono: func() time.Time { now = now.Add(time.Second); return now },
+			NewAttempt: func() journal.Attempt { attempts++; return journal.Attempt{name, attempts} },
+		})
+	h.sees(log...)
+	h.sees(h.sends(1)...) // its first barrier: ready
+	return h
+}
+
+// sends gives the records that the instance appends, which must be n.
+func (h *hand) sends(n int) (values [][]byte) {
+	h.t.Helper()
+	appends, _ := h.core.Take()
+	if len(appends) != n {
+		h.t.Fatalf("%d records appended, want %d", len(appends), n)
+	}
+	for i := range appends {
+		values = append(values, appends[i].Value())
+	}
+	return values
+}
+
+func (h *hand) sees(log ...[]byte) {
+	h.t.Helper()
+	for _, value := range log {
+		if err := h.core.ReadBytes(h.read, value); err != nil {
+			h.t.Fatal(err)
+		}
+		h.read++
+	}
+}
+
+func (h *hand) asks(c journaltest.Command) *call {
+	cl := journal.NewCall(c.Streams(), c.Decide, make(chan struct{}))
+	h.core.Submit(cl)
+	return cl
+}
+
+func (h *hand) buys(account, key string) *call {
+	return h.asks(journaltest.Command{Kind: "buy", Account: account, Key: key, Amount: 1})
+}
+
+// opened is a log with the accounts A and B.
+func opened(t *testing.T) [][]byte {
+	h := newHand(t, 'o')
+	h.asks(journaltest.Command{Kind: "open", Account: "A", Key: "a", Amount: 100})
+	h.asks(journaltest.Command{Kind: "open", Account: "B", Key: "b", Amount: 100})
+	return h.sends(2)
+}
+
+// foreign is the record of another instance that buys on A.
+func foreign(t *testing.T, log [][]byte) []byte {
+	h := newHand(t, 'f', log...)
+	h.buys("A", "foreign")
+	return h.sends(1)[0]
+}
+
+// mutation: let blocked look at the window alone, or not at all at it; wake a waiting command too early.
+func TestOvertakenStreamWaitsAndBeginsAgainWithOneRecord(t *testing.T) {
+	log := opened(t)
+	h := newHand(t, 'h', log...)
+	var calls []*call
+	for i := range 3 {
+		calls = append(calls, h.buys("A", fmt.Sprint("k", i)))
+	}
+	flying := h.sends(3)
+	h.sees(foreign(t, log))
+	calls = append(calls, h.buys("A", "late"))
+	h.sends(0)
+	h.sees(flying[:2]...)
+	h.sends(0) // one of ours is still in flight
+	h.sees(flying[2])
+	h.sees(h.sends(1)...)
+	h.sees(h.sends(2)...)
+	h.sees(h.sends(1)...)
+	for i, c := range calls {
+		if _, err := c.Result(); !c.Finished() || err != nil {
+			t.Errorf("purchase %d: finished %t, %v", i, c.Finished(), err)
+		}
+	}
+}
+
+// mutation: leave the other streams of a doomed record as they are in doom.
+func TestNothingIsBuiltOnARecordThatWillBeVoid(t *testing.T) {
+	log := opened(t)
+	h := newHand(t, 'h', log...)
+	h.asks(journaltest.Command{Kind: "buy", Account: "A", Key: "k1", Amount: 1, Numbered: true})
+	flying := h.sends(1)
+	h.sees(foreign(t, log))
+	h.asks(journaltest.Command{Kind: "buy", Account: "B", Key: "k2", Amount: 1, Numbered: true})
+	h.sends(0) // the number that it would build on is void
+	h.sees(flying...)
+	h.sends(1)
+}
+
+// mutation: do not count the epoch on a produce error; let blocked pass what is not speculated on.
+func TestNothingIsBuiltOnARecordThatFailed(t *testing.T) {
+	h := newHand(t, 'h', opened(t)...)
+	h.buys("A", "k1")
+	failed := h.buys("A", "k2")
+	appends, _ := h.core.Take()
+	h.core.Failed(appends[1].ID())
+	barrier := h.sends(1)
+	next := h.buys("A", "k3")
+	h.sends(0)
+	h.sees(appends[0].Value())
+	h.sends(0) // the first is applied, and the second may still come
+	h.sees(barrier...)
+	if _, err := failed.Result(); !errors.Is(err, journal.ErrUnknownOutcome) {
+		t.Errorf("the failed one: %v", err)
+	}
+	h.sees(h.sends(1)...)
+	if _, err := next.Result(); !next.Finished() || err != nil {
+		t.Errorf("the next one: finished %t, %v", next.Finished(), err)
+	}
+}
+
+// mutation: do not ask in try whether the command is alive.
+func TestNothingIsDecidedAgainPastItsDeadline(t *testing.T) {
+	log := opened(t)
+	h := newHand(t, 'h', log...)
+	c := journaltest.Command{Kind: "buy", Account: "A", Key: "k1", Amount: 1}
+	gone := make(chan struct{})
+	h.core.Submit(journal.NewCall(c.Streams(), c.Decide, gone))
+	flying := h.sends(1)
+	h.sees(foreign(t, log))
+	close(gone)
+	h.sees(flying...)
+	h.sends(0)
+}
