@@ -244,8 +244,14 @@ func (r *Reader) notText(begin, end int) (string, int) {
 	return "", end
 }
 
-// string reads what does not lie in the current window, or is not valid.
+// string reads what does not lie in the current window, or may not be valid.
 func (r *Reader) string(p int) (string, int) {
+	if c := r.peek(p); c&0x81 == 0 && c != 0 {
+		if end := p + 1 + int(c>>1); end > r.end && end <= len(r.data) {
+			r.open(p + 1)
+			return r.String(p)
+		}
+	}
 	b, end := r.span(p)
 	if len(b) == 0 {
 		return "", end
@@ -257,11 +263,16 @@ func (r *Reader) string(p int) (string, int) {
 		if len(b) > window/4 {
 			return string(b), end
 		}
-		r.start = end - len(b)
-		r.text = string(r.data[r.start:min(r.start+window, len(r.data))])
-		r.end = r.start + len(r.text)
+		r.open(end - len(b))
 	}
 	return r.text[end-len(b)-r.start : end-r.start], end
+}
+
+// open begins a window at p.
+func (r *Reader) open(p int) {
+	r.start = p
+	r.text = string(r.data[p:min(p+window, len(r.data))])
+	r.end = p + len(r.text)
 }
 
 // largestChunk is how many strings of several arrays share an allocation at most.
