@@ -1,5 +1,6 @@
 // Command composecheck reads docker-compose.yml with Compose's own library, so that a mistake is found on a machine without an engine: unknown keys, undefined
-// volumes and dependencies, bad ports. It also holds the file to rules of this project. It is a module of its own so that nobody inherits its dependencies.
+// volumes and dependencies, bad ports. It also holds the file, and the Dockerfiles it builds from, to rules of this project. Its test starts the command lines of
+// our own services as Compose would. It is a module of its own so that nobody inherits its dependencies.
 //
 //	composecheck FILE
 package main
@@ -8,6 +9,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/cli"
@@ -34,26 +36,44 @@ func main() {
 
 // check gives what is wrong with a compose file that can be read, and an error for one that cannot.
 func check(ctx context.Context, file string) ([]string, error) {
-	options, err := cli.NewProjectOptions([]string{file}, cli.WithName("deferpay"))
-	if err != nil {
-		return nil, err
-	}
-	project, err := options.LoadProject(ctx)
+	project, err := load(ctx, file)
 	if err != nil {
 		return nil, err
 	}
 	var faults []string
+	dockerfiles := map[string]bool{}
 	for _, name := range project.ServiceNames() {
-		for _, f := range checkService(project.Services[name]) {
+		s := project.Services[name]
+		for _, f := range checkService(s) {
 			faults = append(faults, name+": "+f)
+		}
+		if s.Build != nil {
+			dockerfiles[filepath.Join(s.Build.Context, s.Build.Dockerfile)] = true
+		}
+	}
+	for file := range dockerfiles {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		for _, f := range checkDockerfile(string(text)) {
+			faults = append(faults, filepath.Base(file)+": "+f)
 		}
 	}
 	return faults, nil
 }
 
+func load(ctx context.Context, file string) (*types.Project, error) {
+	options, err := cli.NewProjectOptions([]string{file}, cli.WithName("deferpay"))
+	if err != nil {
+		return nil, err
+	}
+	return options.LoadProject(ctx)
+}
+
 func checkService(s types.ServiceConfig) []string {
 	var faults []string
-	if _, tag, ok := strings.Cut(s.Image, ":"); !ok || tag == "latest" {
+	if !pinned(s.Image) {
 		faults = append(faults, "the image "+s.Image+" has no fixed tag")
 	}
 	for _, p := range s.Ports {
@@ -66,6 +86,42 @@ func checkService(s types.ServiceConfig) []string {
 	}
 	if s.Privileged || s.User == "root" {
 		faults = append(faults, "runs with more rights than it needs")
+	}
+	return faults
+}
+
+// pinned says whether an image is named with a tag that is meant to stay.
+func pinned(image string) bool {
+	_, name, ok := strings.Cut(image, "/")
+	for ok { // a registry's address may have a port
+		image = name
+		_, name, ok = strings.Cut(image, "/")
+	}
+	_, tag, ok := strings.Cut(image, ":")
+	return ok && tag != "" && tag != "latest"
+}
+
+// checkDockerfile wants fixed base images, and a last stage that runs as somebody who is not root.
+func checkDockerfile(text string) []string {
+	var faults []string
+	user := ""
+	for line := range strings.Lines(text) {
+		words := strings.Fields(line)
+		if len(words) < 2 {
+			continue
+		}
+		switch strings.ToUpper(words[0]) {
+		case "FROM":
+			user = ""
+			if !pinned(words[1]) {
+				faults = append(faults, "the image "+words[1]+" has no fixed tag")
+			}
+		case "USER":
+			user, _, _ = strings.Cut(words[1], ":")
+		}
+	}
+	if user == "" || user == "root" || user == "0" {
+		faults = append(faults, "the image runs as root: its last stage needs USER")
 	}
 	return faults
 }

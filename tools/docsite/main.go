@@ -1,25 +1,37 @@
-// Command docsite writes the contracts as static pages: no script, no network, readable from file://.
+// Command docsite writes the contracts as static pages, or serves them: no script, no network, readable from file://.
 //
 //	docsite [-specs DIR] [-out DIR]
+//	docsite [-specs DIR] -http ADDR
 package main
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"os"
+	"os/signal"
+	"syscall"
 )
 
 func main() {
 	specs := flag.String("specs", "specs", "the folder of the contracts")
 	out := flag.String("out", "build/docs", "the folder to write the pages to")
+	addr := flag.String("http", "", "`address` to serve the pages on, instead of writing them")
 	flag.Parse()
 	files, err := Site(*specs)
-	if err == nil {
-		err = write(*out, files)
+	switch {
+	case err != nil:
+	case *addr != "":
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		defer stop()
+		err = serve(ctx, *addr, files)
+	default:
+		if err = write(*out, files); err == nil {
+			fmt.Printf("docs: %d files, open %s/index.html\n", len(files), *out)
+		}
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "docsite:", err)
 		os.Exit(1)
 	}
-	fmt.Printf("docs: %d files, open %s/index.html\n", len(files), *out)
 }
