@@ -22,11 +22,11 @@ func TestMistakesAreFound(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	root, err := filepath.Abs("../..")
+	here, err := filepath.Abs(root)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if faults, err := checkText(t, strings.ReplaceAll(string(good), "context: .,", "context: "+root+",")); err != nil || len(faults) > 0 {
+	if faults, err := checkText(t, strings.ReplaceAll(string(good), "context: .,", "context: "+here+",")); err != nil || len(faults) > 0 {
 		t.Fatalf("without a mistake: %v %v", faults, err)
 	}
 	for name, change := range map[string][2]string{
@@ -40,7 +40,7 @@ func TestMistakesAreFound(t *testing.T) {
 		"no health check":      {"  docs:\n", "  docs2: {image: \"x:1\"}\n  docs:\n"},
 		"root":                 {"image: apache/kafka:4.2.0", "image: apache/kafka:4.2.0\n    user: root"},
 	} {
-		text := strings.ReplaceAll(strings.ReplaceAll(string(good), change[0], change[1]), "context: .,", "context: "+root+",")
+		text := strings.ReplaceAll(strings.ReplaceAll(string(good), change[0], change[1]), "context: .,", "context: "+here+",")
 		if !strings.Contains(string(good), change[0]) {
 			t.Fatalf("%s: nothing was changed", name)
 		}

@@ -1,0 +1,239 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/compose-spec/compose-go/v2/types"
+)
+
+// stage is what stands in for Compose's network on this machine: our binaries, a broker and a registry, and the addresses that they have here.
+type stage struct {
+	t     *testing.T
+	bin   string
+	hosts map[string]string // by host:port in the file
+}
+
+const (
+	root     = "../.."
+	patience = time.Minute // on a busy machine; nothing is judged by it
+)
+
+// TestCommandLines starts every service that is built from our Dockerfile with the command and the environment of docker-compose.yml and nothing else, in the order that its
+// dependencies ask for. Only addresses are exchanged. The embedded broker and registry stand in for Kafka and Apicurio.
+func TestCommandLines(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds and starts processes")
+	}
+	project, err := load(t.Context(), root+"/docker-compose.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newStage(t)
+	var once, staying []types.ServiceConfig
+	for _, name := range project.ServiceNames() {
+		switch service := project.Services[name]; {
+		case service.Build == nil:
+		case service.Restart == "no":
+			once = append(once, service)
+		default:
+			staying = append(staying, service)
+		}
+	}
+	if len(once) != 1 || len(staying) != 4 {
+		t.Fatalf("%d services that end and %d that stay are ours", len(once), len(staying))
+	}
+	for range 2 { // Compose runs it at each `up`
+		s.completes(once[0])
+	}
+	type running struct {
+		name, url string
+		cmd       *exec.Cmd
+		log       *bytes.Buffer
+	}
+	var all []running
+	for _, service := range staying {
+		port, here := s.listens(service)
+		cmd, log := s.command(service, map[string]string{"0.0.0.0:" + port: here})
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = cmd.Process.Kill() })
+		all = append(all, running{service.Name, s.health(service, port, here), cmd, log})
+	}
+	for _, r := range all {
+		err := healthy(t.Context(), r.url)
+		stop := r.cmd.Process.Signal(syscall.SIGTERM)
+		if end := r.cmd.Wait(); err != nil || stop != nil || end != nil {
+			t.Errorf("%s: healthy: %v; stopped: %v, %v\n%s", r.name, err, stop, end, r.log)
+		}
+	}
+}
+
+// completes runs a service that must end well.
+func (s *stage) completes(service types.ServiceConfig) {
+	s.t.Helper()
+	cmd, log := s.command(service, nil)
+	if err := cmd.Run(); err != nil {
+		s.t.Fatalf("%s: %v\n%s", service.Name, err, log)
+	}
+}
+
+// command is a service's, with addresses of this machine.
+func (s *stage) command(service types.ServiceConfig, own map[string]string) (*exec.Cmd, *bytes.Buffer) {
+	var pairs []string
+	for _, addresses := range []map[string]string{s.hosts, own} {
+		for there, here := range addresses {
+			pairs = append(pairs, there, here)
+		}
+	}
+	here := strings.NewReplacer(pairs...)
+	args := make([]string, len(service.Command))
+	for i, a := range service.Command {
+		args[i] = here.Replace(strings.ReplaceAll(a, "$$", "$"))
+	}
+	env := []string{"PATH=" + s.bin + string(filepath.ListSeparator) + os.Getenv("PATH")}
+	for name, value := range service.Environment {
+		if value != nil {
+			env = append(env, name+"="+here.Replace(*value))
+		}
+	}
+	path := filepath.Join(s.bin, args[0])
+	if _, err := os.Stat(path); err != nil {
+		if path, err = exec.LookPath(args[0]); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	cmd := exec.CommandContext(s.t.Context(), path, args[1:]...)
+	log := &bytes.Buffer{}
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = root, env, log, log
+	return cmd, log
+}
+
+var listening = regexp.MustCompile(`0\.0\.0\.0:(\d+)`)
+
+// listens gives the port that a service listens on in its container, which must be the one that is published, and an address here instead.
+func (s *stage) listens(service types.ServiceConfig) (port, here string) {
+	s.t.Helper()
+	text := strings.Join(service.Command, " ")
+	if v := service.Environment["HTTP_ADDR"]; v != nil {
+		text += " " + *v
+	}
+	found := listening.FindStringSubmatch(text)
+	if found == nil {
+		s.t.Fatalf("%s: listens nowhere that a container's network reaches", service.Name)
+	}
+	if len(service.Ports) != 1 || strconv.Itoa(int(service.Ports[0].Target)) != found[1] {
+		s.t.Errorf("%s: listens on %s and publishes %v", service.Name, found[1], service.Ports)
+	}
+	return found[1], freeAddress(s.t)
+}
+
+// health is the address that the health check asks, here.
+func (s *stage) health(service types.ServiceConfig, port, here string) string {
+	s.t.Helper()
+	test := service.HealthCheck.Test
+	there := test[len(test)-1]
+	if !strings.HasPrefix(there, "http://127.0.0.1:"+port+"/") {
+		s.t.Fatalf("%s: listens on %s, and its health check asks %s", service.Name, port, there)
+	}
+	return strings.Replace(there, "127.0.0.1:"+port, here, 1)
+}
+
+func healthy(ctx context.Context, url string) error {
+	var err error
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline) && ctx.Err() == nil; time.Sleep(20 * time.Millisecond) {
+		var r *http.Response
+		if r, err = http.Get(url); err != nil {
+			continue
+		}
+		_ = r.Body.Close()
+		if r.StatusCode == http.StatusOK {
+			return nil
+		}
+		err = fmt.Errorf("%s: %s", url, r.Status)
+	}
+	return err
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// newStage builds what the Dockerfile builds and starts a broker and a registry, whose interface is under Apicurio's path.
+func newStage(t *testing.T) *stage {
+	t.Helper()
+	s := &stage{t: t, bin: t.TempDir()}
+	for _, packages := range [][]string{builds(t), {"./tools/devkafka"}} {
+		build := exec.CommandContext(t.Context(), "go", append([]string{"build", "-ldflags=-s -w", "-o", s.bin + "/"}, packages...)...)
+		build.Dir, build.Env = root, append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := build.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+	}
+	cmd := exec.Command(filepath.Join(s.bin, "devkafka"), "-broker", "127.0.0.1:0", "-registry", "127.0.0.1:0")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	var up struct {
+		Brokers  []string
+		Registry string
+	}
+	if err := json.NewDecoder(out).Decode(&up); err != nil {
+		t.Fatal(err)
+	}
+	to, err := url.Parse(up.Registry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	front := httptest.NewServer(http.StripPrefix("/apis/ccompat/v7", httputil.NewSingleHostReverseProxy(to)))
+	t.Cleanup(front.Close)
+	s.hosts = map[string]string{"kafka:19092": up.Brokers[0], "registry:8080": front.Listener.Addr().String()}
+	return s
+}
+
+var buildLine = regexp.MustCompile(`(?m)^RUN .*go build .* -o /out/ (.*)$`)
+
+// builds are the packages that the Dockerfile makes binaries of.
+func builds(t *testing.T) []string {
+	t.Helper()
+	text, err := os.ReadFile(root + "/Dockerfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := buildLine.FindSubmatch(text)
+	if found == nil {
+		t.Fatal("the Dockerfile builds nothing into /out/")
+	}
+	return strings.Fields(string(found[1]))
+}
