@@ -63,9 +63,9 @@ foreign-install: ## The clients of foreign-test, into the user's cache folder (P
 	@echo "foreign-install: Kafka clients that are not ours"
 	@CGO_ENABLED=0 go run ./tools/foreign/install
 
-compose-check: ## docker-compose.yml, read by Compose's own library; needs no engine
+compose-check: ## docker-compose.yml, read by Compose's own library, and our command lines started as it says; needs no engine
 	@echo "compose-check: docker-compose.yml is what Compose understands"
-	@cd tools/composecheck && go test . && go run . ../../docker-compose.yml
+	@cd tools/composecheck && go vet . && go test -count=1 . && go run . ../../docker-compose.yml
 
 bench: ## The benchmarks, as a table of ratios
 	@echo "bench: decisions per second against raw acknowledged produce, in one run"
