@@ -9,6 +9,7 @@ RACE := $(shell command -v "$$(go env CC)" >/dev/null 2>&1 && echo -race)
 
 BROKERS ?= 1
 LOG_LEVEL ?= warn
+KAFKA_DATA = $(or $(DATA),build/kafka-$(BROKERS)$(if $(SECURE),-secure))
 FUZZTIME ?= 10m
 
 .DEFAULT_GOAL := gate
@@ -88,10 +89,10 @@ foreign-avro: ## Generated codecs against fastavro, confluent-kafka (Python 3) a
 docs: ## Pages of the four public documents under build/docs, readable offline
 	@go run ./tools/docsite -out build/docs
 
-kafka: ## Apache Kafka on the local JVM, in the foreground (Java 17, Maven); BROKERS=3 for three, LOG_LEVEL=info to see more, DATA=folder
-	@echo "kafka: Apache Kafka, $(BROKERS) broker(s), data in $(or $(DATA),build/kafka-$(BROKERS)); Ctrl-C stops it"
+kafka: ## Apache Kafka on the local JVM, in the foreground (Java 17, Maven); BROKERS=3 for three, SECURE=1 with TLS, logins and ACLs, LOG_LEVEL=info to see more, DATA=folder
+	@echo "kafka: Apache Kafka, $(BROKERS) broker(s), data in $(KAFKA_DATA); Ctrl-C stops it"
 	@CGO_ENABLED=0 go build -o build/bin/ ./tools/kafka
-	@exec build/bin/kafka broker -brokers $(BROKERS) -log-level $(LOG_LEVEL) -data $(or $(DATA),build/kafka-$(BROKERS)) $(ARGS)
+	@exec build/bin/kafka broker -brokers $(BROKERS) -log-level $(LOG_LEVEL) -data $(KAFKA_DATA) $(if $(SECURE),-secure) $(ARGS)
 
 registry: ## Apicurio Registry on the local JVM, in the foreground; its schemas are on the Kafka of make kafka
 	@echo "registry: Apicurio Registry, schemas on the Kafka of make kafka; Ctrl-C stops it"

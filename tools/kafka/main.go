@@ -17,6 +17,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/deferpay/deferpay/tools/kafka/acls"
 	"github.com/deferpay/deferpay/tools/kafka/artifacts"
 	"github.com/deferpay/deferpay/tools/kafka/engine"
 	"github.com/deferpay/deferpay/tools/process"
@@ -27,6 +28,8 @@ const usage = `kafka: the real engines on the local JVM, in the foreground until
   kafka broker     Apache Kafka, one broker or a cluster
   kafka registry   Apicurio Registry, which keeps its schemas on that Kafka
   kafka fetch      only downloads both, so that they start without a network later
+  kafka acls       prints who may do what on a broker, compares it, applies it
+  kafka user       makes a user known to a broker, or gives one another password
 
 Each has --help. What is downloaded is kept in the user's cache folder, or in DEFERPAY_CACHE.
 `
@@ -49,6 +52,12 @@ func main() {
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	switch {
+	case len(args) > 0 && args[0] == "acls":
+		return runner{stdout: stdout, stderr: stderr}.acls(ctx, args[1:])
+	case len(args) > 0 && args[0] == "user":
+		return runner{stdout: stdout, stderr: stderr}.user(ctx, args[1:])
+	}
 	cache, err := artifacts.Open(func(format string, args ...any) { fmt.Fprintf(stdout, "kafka: "+format+"\n", args...) })
 	if err != nil {
 		return err
@@ -124,6 +133,7 @@ func (r runner) broker(ctx context.Context, args []string) error {
 	flags.StringVar(&o.Dir, "data", "", "`folder` for data, configuration and logs; a temporary one, removed at the end, without it")
 	flags.StringVar(&o.Heap, "heap", "384m", "most `memory` a broker uses for objects")
 	flags.StringVar(&o.LogLevel, "log-level", "warn", "lowest `level` that Kafka logs, on standard error and in the folder: trace, debug, info, warn, error, off")
+	secured := flags.Bool("secure", false, "TLS with an authority of its own, a login for everybody, and the rights of `kafka acls print`; passwords and certificates are in the data folder")
 	if err := r.parse(flags, args, "Apache Kafka "+artifacts.KafkaVersion+" (KRaft, each broker is a controller too), topics are not created on use."); err != nil {
 		return err
 	}
@@ -134,6 +144,9 @@ func (r runner) broker(ctx context.Context, args []string) error {
 	if o.Addrs, err = addresses(*addr, o.Count); err != nil {
 		return errors.Join(err, errUsage)
 	}
+	if *secured {
+		o.Users = acls.Users()
+	}
 	return r.inFolder(o.Dir, func(dir string) error {
 		log := r.newGate(o.LogLevel)
 		o.Dir, o.Tee = dir, log
@@ -141,6 +154,11 @@ func (r runner) broker(ctx context.Context, args []string) error {
 		b, err := engine.StartBrokers(ctx, o)
 		if err != nil {
 			return r.notStarted(ctx, err)
+		}
+		if *secured {
+			if err := r.protect(ctx, b); err != nil {
+				return errors.Join(err, b.Kill())
+			}
 		}
 		fmt.Fprintf(r.stdout, "kafka: Apache Kafka %s listens on %s (%s, data and logs in %s, up in %.1f s); Ctrl-C stops it\n",
 			artifacts.KafkaVersion, strings.Join(b.Addrs, ","), replication(o.Count), dir, time.Since(began).Seconds())

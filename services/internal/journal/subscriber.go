@@ -139,6 +139,7 @@ func (s *Subscriber[S, B]) member(ctx context.Context) {
 		// Half the session's: the embedded broker forgets a member that waits in a join for longer than its session, and never
 		// answers it. Closing waits for the answer.
 		kgo.RebalanceTimeout(s.cfg.SessionTimeout/2),
+		kgo.WithHooks(groupErrors{s.log}),
 		kgo.OnPartitionsAssigned(tell(true)), kgo.OnPartitionsRevoked(tell(false)), kgo.OnPartitionsLost(tell(false)),
 	)...)
 	if err != nil {
@@ -162,6 +163,14 @@ func (s *Subscriber[S, B]) member(ctx context.Context) {
 			}
 		}
 	}
+}
+
+// groupErrors tells why an instance is not in the group: without the right to it nothing would be delivered, and nobody told.
+type groupErrors struct{ log *slog.Logger }
+
+// OnGroupManageError implements kgo.HookGroupManageError.
+func (g groupErrors) OnGroupManageError(err error) {
+	g.log.Warn("not in the group that chooses who delivers, trying again", "error", err.Error())
 }
 
 // startDelivery delivers beside its caller; stop ends that and waits for the end.

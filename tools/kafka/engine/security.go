@@ -43,6 +43,9 @@ func (b *Brokers) As(user string) secure.Kafka {
 	return secure.Kafka{User: user, PasswordFile: b.security.passwordFile(user), CAFile: b.security.ca()}
 }
 
+// SecurityDir holds ca.pem and USER.password for each user of a secured cluster.
+func (b *Brokers) SecurityDir() string { return b.security.dir }
+
 // make makes the files that are not there yet, readable by their owner alone.
 func (s security) make(users []string) error {
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {

@@ -72,7 +72,7 @@ func (c *Client) ID(ctx context.Context, subject, schema string) (int, error) {
 		return 0, ErrNotRegistered
 	}
 	if err != nil {
-		return 0, fmt.Errorf("look up in the schema registry: %w", err)
+		return 0, fmt.Errorf("look up in the schema registry: %w", explain(err))
 	}
 	c.mu.Lock()
 	c.ids[at] = found.ID
@@ -93,7 +93,7 @@ func (c *Client) Schema(ctx context.Context, id int) (string, error) {
 		return "", fmt.Errorf("%w %d", ErrUnknownID, id)
 	}
 	if err != nil {
-		return "", fmt.Errorf("fetch schema %d from the schema registry: %w", id, err)
+		return "", fmt.Errorf("fetch schema %d from the schema registry: %w", id, explain(err))
 	}
 	if found.Type != sr.TypeAvro || len(found.References) > 0 {
 		return "", fmt.Errorf("%w %d as a self-contained Avro schema", ErrUnknownID, id)
@@ -102,6 +102,14 @@ func (c *Client) Schema(ctx context.Context, id int) (string, error) {
 	c.schemas[id] = found.Schema
 	c.mu.Unlock()
 	return found.Schema, nil
+}
+
+// explain says what to look at when the registry does not take us for somebody who may ask.
+func explain(err error) error {
+	if isStatus(err, http.StatusUnauthorized) || isStatus(err, http.StatusForbidden) {
+		return fmt.Errorf("refused, look at its credentials (-registry-user, -registry-password-file, -registry-token-file): %w", err)
+	}
+	return err
 }
 
 func isStatus(err error, status int) bool {

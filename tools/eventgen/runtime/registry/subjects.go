@@ -28,7 +28,7 @@ type Result struct {
 func (c *Client) Register(ctx context.Context, subjects []Subject, level string) ([]Result, error) {
 	var l sr.CompatibilityLevel
 	if err := l.UnmarshalText([]byte(level)); err != nil {
-		return nil, fmt.Errorf("compatibility level %q: %w", level, err)
+		return nil, fmt.Errorf("compatibility level %q: %w", level, explain(err))
 	}
 	var out []Result
 	for _, s := range subjects {
@@ -66,7 +66,7 @@ func (c *Client) setLevel(ctx context.Context, subject string, level sr.Compatib
 		return nil
 	}
 	if got := c.sr.SetCompatibility(ctx, sr.SetCompatibility{Level: level}, subject)[0]; got.Err != nil {
-		return fmt.Errorf("set compatibility %s: %w", level, got.Err)
+		return fmt.Errorf("set compatibility %s: %w", level, explain(got.Err))
 	}
 	return nil
 }
@@ -78,7 +78,7 @@ func (c *Client) Check(ctx context.Context, subjects []Subject) ([]Result, error
 	for _, s := range subjects {
 		r, err := c.check(ctx, s)
 		if err != nil {
-			return out, fmt.Errorf("check %s: %w", s.Name, err)
+			return out, fmt.Errorf("check %s: %w", s.Name, explain(err))
 		}
 		out = append(out, r)
 	}
