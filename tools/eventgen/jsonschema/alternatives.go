@@ -116,9 +116,24 @@ func (p *shaper) alternatives(out *shape, parts []part, of *schema, group string
 				}
 			}
 		}
-		branches = merge(branches, &branch{shape: p.shape(use, want{name: name}), parts: []part{{schema: b}}, wrapper: name})
+		at := &branch{shape: p.shape(use, want{name: name}), parts: []part{{schema: b}}, wrapper: name}
+		if tags := of.tags(group); tags != nil {
+			at.tag = tags[i]
+		}
+		branches = merge(branches, at)
 	}
 	p.union(out, parts, branches, null, w)
+	if s := out.unnulled(); s.form == isDecl && s.decl.form == isUnion && len(s.decl.branches) == len(of.tags(group)) {
+		s.decl.tagged = of.discriminator
+	}
+}
+
+// unnulled is the shape beside null.
+func (s *shape) unnulled() *shape {
+	if s.form == isNullable {
+		return s.elem
+	}
+	return s
 }
 
 // merge adds a branch, to another one when their Go types are the same.

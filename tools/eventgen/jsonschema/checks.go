@@ -286,6 +286,10 @@ func (g *generator) combined(s *schema, skip, v string) []string {
 		if len(group) == 0 || strings.Contains(skip, name) {
 			continue
 		}
+		if tags := s.tags(name); tags != nil {
+			out = append(out, g.byTag(s, tags, group, v))
+			continue
+		}
 		var funcs []string
 		for _, a := range group {
 			funcs = append(funcs, g.checkFunc(a))
@@ -299,6 +303,15 @@ func (g *generator) combined(s *schema, skip, v string) []string {
 		out = append(out, fmt.Sprintf("c.If(%s,\n%s,\n%s,\n%s,\n)", v, g.checkFunc(s.cond), g.checkFuncOr(s.then), g.checkFuncOr(s.otherwise)))
 	}
 	return out
+}
+
+func (g *generator) byTag(s *schema, tags []string, group []*schema, v string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "c.ByTag(%s, %q,\n", v, s.discriminator)
+	for i, a := range group {
+		fmt.Fprintf(&b, "jsonvalue.Tagged{Tag: %q, Func: %s},\n", tags[i], g.checkFunc(a))
+	}
+	return b.String() + ")"
 }
 
 func (g *generator) checkFuncOr(s *schema) string {

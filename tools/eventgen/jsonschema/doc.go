@@ -13,6 +13,7 @@
 //   - an enum of texts or integers: a named type with constants; of lists and objects: one whose constants are numbered. Any other enum or const is checked, and has the type of its values.
 //   - type, oneOf or anyOf with several forms: an interface that only those types implement. Null beside one form makes a pointer.
 //   - allOf: one struct with everything in it; parts that contradict each other are an error.
+//   - a discriminator: what it names is the form the value must have, by the const of the property, the mapping, or the key of what a $ref leads to.
 //   - not, if, contains, dependencies and all limits: checked in reading and before writing.
 //   - true, {} and what says no more: jsonvalue.Any.
 //

@@ -236,7 +236,7 @@ func (l *literals) tuple(d *decl, n *source.Node) string {
 
 func (l *literals) union(d *decl, n *source.Node) string {
 	for _, b := range d.branches {
-		if !l.fits(b, n) {
+		if d.tagged != "" && n.Get(d.tagged).Str() != b.tag || !l.fits(b, n) {
 			continue
 		}
 		expr := l.value(b.shape, n)

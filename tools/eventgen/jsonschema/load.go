@@ -188,7 +188,7 @@ func (l *loader) annotation(s *schema, p source.Pair) bool {
 	case "discriminator":
 		s.discriminator = p.Value.Str()
 		if p.Value.Is(source.Map) { // as OpenAPI has it
-			s.discriminator = p.Value.Get("propertyName").Str()
+			s.discriminator, s.mapping = p.Value.Get("propertyName").Str(), p.Value.Get("mapping")
 		}
 	default:
 		return false

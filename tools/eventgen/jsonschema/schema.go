@@ -1,6 +1,8 @@
 package jsonschema
 
 import (
+	"slices"
+
 	"github.com/deferpay/deferpay/tools/eventgen/diag"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/jsonvalue"
 	"github.com/deferpay/deferpay/tools/eventgen/source"
@@ -54,12 +56,13 @@ type schema struct {
 	allOf, anyOf, oneOf           []*schema
 	not, cond, then, otherwise    *schema
 	discriminator                 string
-	key                           string // the name that a $ref gives it
-	target                        bool   // a $ref leads to it, or it is a root
-	goName, wish                  string // of a target, or of the type it becomes; what it would be if that were free
-	declared                      bool   // a type has that name
-	says                          bool   // it has a keyword that refuses something
-	nearObject, nearText, nearNum bool   // it has keywords that speak of objects, texts, numbers
+	mapping                       *source.Node // of values to references, as OpenAPI has it
+	key                           string       // the name that a $ref gives it
+	target                        bool         // a $ref leads to it, or it is a root
+	goName, wish                  string       // of a target, or of the type it becomes; what it would be if that were free
+	declared                      bool         // a type has that name
+	says                          bool         // it has a keyword that refuses something
+	nearObject, nearText, nearNum bool         // it has keywords that speak of objects, texts, numbers
 	nearArray                     bool
 }
 
@@ -103,6 +106,46 @@ func (s *schema) group(name string) []*schema {
 		return s.oneOf
 	}
 	return s.anyOf
+}
+
+// tags are the values of the discriminator that tell the alternatives of a group: what the property of that name has to be, else what the mapping says, else the name that a $ref
+// gives. It is nil when an alternative has none, or the one of another.
+func (s *schema) tags(group string) []string {
+	var out []string
+	for _, b := range s.group(group) {
+		tag := s.tag(b.final())
+		if s.discriminator == "" || tag == "" || slices.Contains(out, tag) {
+			return nil
+		}
+		out = append(out, tag)
+	}
+	return out
+}
+
+func (s *schema) tag(b *schema) string {
+	if tag := s.ownTag(b); tag != "" {
+		return tag
+	}
+	if s.mapping.Is(source.Map) {
+		for _, p := range s.mapping.Pairs {
+			if keyOf(p.Value.Value) == b.key {
+				return p.Key.Value
+			}
+		}
+	}
+	return b.key
+}
+
+// ownTag is the only value that an alternative allows the discriminator.
+func (s *schema) ownTag(b *schema) string {
+	for _, p := range b.props {
+		if f := p.final(); p.name == s.discriminator && f.constant.Is(source.String) {
+			return f.constant.Value
+		} else if p.name == s.discriminator && len(f.enum) == 1 {
+			return f.enum[0].Str()
+		}
+	}
+	return ""
 }
 
 // kindOf is the kind of a value that stands in a schema.

@@ -85,6 +85,7 @@ type decl struct {
 	patterns  []*patternField
 	extra     *field // of members or items that no other field is for
 	branches  []*branch
+	tagged    string // name of the member that tells the branches apart, if one does
 	values    []enumValue
 	value     *shape  // of a wrapper
 	implement []*decl // unions that it is a branch of
@@ -111,6 +112,7 @@ type branch struct {
 	parts   []part // that tell it from the others
 	kinds   jsonvalue.Kind
 	also    [][]part // of others with the same Go type
+	tag     string   // value of the discriminator that tells it
 	wrapper string   // name of the struct that holds the value; "" when the type itself implements the interface
 }
 

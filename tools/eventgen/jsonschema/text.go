@@ -55,7 +55,7 @@ func (t *texter) schema(n *source.Node) *source.Node {
 		}
 		for _, p := range n.Pairs {
 			if !known || !slices.Contains(left, p.Key.Value) {
-				out.Pairs = append(out.Pairs, source.Pair{Key: p.Key, Value: t.schema(p.Value)})
+				out.Pairs = append(out.Pairs, source.Pair{Key: p.Key, Value: t.tagged(s, p, t.schema(p.Value))})
 			}
 		}
 		return out
@@ -67,6 +67,32 @@ func (t *texter) schema(n *source.Node) *source.Node {
 		return out
 	}
 	return n
+}
+
+// tagged says in JSON Schema what a discriminator says beside it: which alternative goes with which value.
+func (t *texter) tagged(s *schema, p source.Pair, list *source.Node) *source.Node {
+	if s == nil || p.Key.Value != "oneOf" && p.Key.Value != "anyOf" {
+		return list
+	}
+	tags := s.tags(p.Key.Value)
+	if tags == nil {
+		return list
+	}
+	text := func(v string) *source.Node { return &source.Node{Kind: source.String, Value: v} }
+	object := func(name string, v *source.Node) *source.Node {
+		return &source.Node{Kind: source.Map, Pairs: []source.Pair{member(name, v)}}
+	}
+	out := &source.Node{Kind: source.Seq}
+	for i, b := range s.group(p.Key.Value) {
+		item := list.Items[i]
+		if f := b.final(); s.ownTag(f) == "" || !slices.ContainsFunc(f.required, func(n *source.Node) bool { return n.Value == s.discriminator }) {
+			told := object("properties", object(s.discriminator, object("const", text(tags[i]))))
+			told.Pairs = append(told.Pairs, member("required", &source.Node{Kind: source.Seq, Items: []*source.Node{text(s.discriminator)}}))
+			item = object("allOf", &source.Node{Kind: source.Seq, Items: []*source.Node{item, told}})
+		}
+		out.Items = append(out.Items, item)
+	}
+	return out
 }
 
 func (t *texter) reference(to *schema) *source.Node {

@@ -461,9 +461,16 @@ func (g *generator) union(d *decl) {
 func (g *generator) readUnion(d *decl) {
 	g.p("func read%s(r *jsonvalue.Reader, v jsonvalue.Value) %s {", d.name, d.name)
 	byKind := d.branches[0].kinds != 0
-	if byKind {
+	switch {
+	case byKind:
 		g.p("switch {")
-	} else {
+	case d.tagged != "":
+		var tags []string
+		for _, b := range d.branches {
+			tags = append(tags, strconv.Quote(b.tag))
+		}
+		g.p("switch r.ByTag(v, %q, %s) {", d.tagged, strings.Join(tags, ", "))
+	default:
 		g.p("switch r.Choose(v,")
 		for _, b := range d.branches {
 			if len(b.also) == 0 {

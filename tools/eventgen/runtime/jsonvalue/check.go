@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"regexp"
+	"slices"
 )
 
 // ValueError says which part of a value is not as its schema wants it.
@@ -382,6 +383,38 @@ func (c *Check) OneOf(v Value, fs ...Func) bool {
 		}
 	}
 	return first >= 0 || c.none(v, fs)
+}
+
+// Tagged is an alternative that a member tells by its value.
+type Tagged struct {
+	Tag string
+	Func
+}
+
+// ByTag wants an object to pass the check that its member of that name tells.
+func (c *Check) ByTag(v Value, member string, list ...Tagged) bool {
+	if !c.step() {
+		return false
+	}
+	m, ok := v.Member(member)
+	if !ok || m.Kind() != String {
+		return c.fail(v, "has no text %q, which tells what it is", member)
+	}
+	for _, t := range list {
+		if string(m.bytes()) == t.Tag {
+			return t.Func(c, v)
+		}
+	}
+	return c.fail(m, "%s is none of the %d forms there are", m.text(), len(list))
+}
+
+// ByTag gives the number of the tag that an object's member has; -1 for none.
+func (r *Reader) ByTag(v Value, member string, tags ...string) int {
+	m, _ := v.Member(member)
+	if m.x == nil || m.Kind() != String {
+		return -1
+	}
+	return slices.Index(tags, string(m.bytes()))
 }
 
 // none tells why the value is of no form: by the nearest one, which is the one whose fault lies deepest.

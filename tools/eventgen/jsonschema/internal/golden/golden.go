@@ -40,6 +40,7 @@ var Values = map[string]func() jsonvalue.Payload{
 	"unions.BasePayload":       func() jsonvalue.Payload { return new(unions.BasePayload) },
 	"unions.Narrowed":          func() jsonvalue.Payload { return new(unions.Narrowed) },
 	"unions.ExpressionPayload": func() jsonvalue.Payload { return new(unions.ExpressionPayload) },
+	"unions.PetPayload":        func() jsonvalue.Payload { return new(unions.PetPayload) },
 }
 
 // Examples are those of the schemas, as text and as Go.
@@ -242,6 +243,13 @@ var Examples = []struct {
 					Neg: unions.ExpressionNumber{Value: 2},
 				},
 			}},
+		}}
+		return &v
+	}},
+	{"unions.PetPayload", `{"petType":"Dog","name":"Rex"}`, func() jsonvalue.Payload {
+		v := unions.PetPayload{Value: &unions.Dog{
+			PetType: unions.DogPetTypeDog,
+			Name:    jsonvalue.Ptr("Rex"),
 		}}
 		return &v
 	}},

@@ -13,10 +13,7 @@ import (
 type Means interface{ isMeans() }
 
 func readMeans(r *jsonvalue.Reader, v jsonvalue.Value) Means {
-	switch r.Choose(v,
-		checkCard,
-		checkTransfer,
-	) {
+	switch r.ByTag(v, "kind", "card", "transfer") {
 	case 0:
 		x := readCard(r, v)
 		return &x
@@ -48,8 +45,8 @@ func writeMeans(w *jsonvalue.Writer, u Means) {
 }
 
 func checkMeans(c *jsonvalue.Check, v jsonvalue.Value) bool {
-	return c.OneOf(v,
-		checkCard,
-		checkTransfer,
+	return c.ByTag(v, "kind",
+		jsonvalue.Tagged{Tag: "card", Func: checkCard},
+		jsonvalue.Tagged{Tag: "transfer", Func: checkTransfer},
 	)
 }

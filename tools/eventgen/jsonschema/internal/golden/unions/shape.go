@@ -12,10 +12,7 @@ import (
 type Shape interface{ isShape() }
 
 func readShape(r *jsonvalue.Reader, v jsonvalue.Value) Shape {
-	switch r.Choose(v,
-		checkCircle,
-		checkSquare,
-	) {
+	switch r.ByTag(v, "shape", "circle", "square") {
 	case 0:
 		x := readCircle(r, v)
 		return &x
@@ -47,8 +44,8 @@ func writeShape(w *jsonvalue.Writer, u Shape) {
 }
 
 func checkShape(c *jsonvalue.Check, v jsonvalue.Value) bool {
-	return c.OneOf(v,
-		checkCircle,
-		checkSquare,
+	return c.ByTag(v, "shape",
+		jsonvalue.Tagged{Tag: "circle", Func: checkCircle},
+		jsonvalue.Tagged{Tag: "square", Func: checkSquare},
 	)
 }
