@@ -299,12 +299,19 @@ type totals struct {
 	counts
 	recoveries []time.Duration
 	duration   time.Duration
+	struck     map[string]int
 }
 
 func (t *totals) add(r *run) {
 	c := r.after.less(r.before)
 	t.runs, t.purchases, t.applied, t.void = t.runs+1, t.purchases+len(r.all), t.applied+r.verdict.applied, t.void+r.verdict.void
 	t.sent, t.decided, t.unknown, t.notReady = t.sent+c.sent, t.decided+c.decided, t.unknown+c.unknown, t.notReady+c.notReady
+	if t.struck == nil {
+		t.struck = map[string]int{}
+	}
+	for _, f := range r.faults {
+		t.struck[f.name]++
+	}
 	t.recoveries, t.duration = append(t.recoveries, r.recovery), t.duration+r.duration
 }
 
@@ -313,6 +320,6 @@ func (t *totals) report() string {
 		return "no runs"
 	}
 	slices.Sort(t.recoveries)
-	return fmt.Sprintf("%d runs without a violation: %d purchases decided, of %d requests %d left unknown and %d answered not ready; %.3f void a record applied; recovered in %.1f s (median), %.1f s (most); %.0f s in all",
-		t.runs, t.purchases, t.sent, t.unknown, t.notReady, float64(t.void)/float64(t.applied), t.recoveries[t.runs/2].Seconds(), t.recoveries[t.runs-1].Seconds(), t.duration.Seconds())
+	return fmt.Sprintf("%d runs without a violation: %d purchases decided, of %d requests %d left unknown and %d answered not ready; %.3f void a record applied; recovered in %.1f s (median), %.1f s (most); %.0f s in all; struck: %v",
+		t.runs, t.purchases, t.sent, t.unknown, t.notReady, float64(t.void)/float64(t.applied), t.recoveries[t.runs/2].Seconds(), t.recoveries[t.runs-1].Seconds(), t.duration.Seconds(), t.struck)
 }

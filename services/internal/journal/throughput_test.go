@@ -118,24 +118,33 @@ func (b *bench) compare(t *testing.T, name string, callers ...int) {
 }
 
 // TestShared prints what two and three instances decide together, as a ratio of
-// what one does, one round after the other.
+// what one alone does on the same log.
 func TestShared(t *testing.T) {
 	measuring(t)
 	b := newBench(t, nil)
-	all := b.instances(t, 3)
-	fmt.Printf("\ninstances that share the load, over %d accounts\ncallers  one/s    two          three        void/applied of three\n", accounts)
-	for _, n := range []int{64, 256, 1024} {
-		var ones, twos, threes []float64
-		var void float64
-		for range rounds {
-			one := b.decide(n, all[:1], accounts)
-			ones, twos = append(ones, one), append(twos, b.decide(n, all[:2], accounts)/one)
-			before := all[0].Stats()
-			threes = append(threes, b.decide(n, all, accounts)/one)
-			void = voids(before, all[0].Stats())
-		}
-		fmt.Printf("%7d %6.0f  %4.0f %%       %4.0f %%       %.2f\n", n, median(ones), 100*median(twos), 100*median(threes), void)
+	fmt.Printf("\ninstances that share the load, over %d accounts: decisions/s, of one alone, void/applied\ninstances", accounts)
+	callers := []int{64, 256, 1024}
+	for _, n := range callers {
+		fmt.Printf("  %13d callers", n)
 	}
+	one := make([]float64, len(callers))
+	var all []*Journal
+	for n := range 3 {
+		all = append(all, b.instances(t, 1)...)
+		fmt.Printf("\n%9d", n+1)
+		for i, c := range callers {
+			before := all[0].Stats()
+			var d []float64
+			for range rounds {
+				d = append(d, b.decide(c, all, accounts))
+			}
+			if n == 0 {
+				one[i] = median(d)
+			}
+			fmt.Printf("  %7.0f %4.0f %% %.2f  ", median(d), 100*median(d)/one[i], voids(before, all[0].Stats()))
+		}
+	}
+	fmt.Println()
 }
 
 // TestContention prints how many records are void for each applied one when three
