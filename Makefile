@@ -68,9 +68,10 @@ compose-check: ## docker-compose.yml, read by Compose's own library, and our com
 	@echo "compose-check: docker-compose.yml is what Compose understands"
 	@cd tools/composecheck && go vet . && go test -count=1 . && go run . ../../docker-compose.yml
 
-bench: ## The benchmarks, as a table of ratios
+bench: ## The benchmarks, as a table of ratios; BROKER=kafka measures the journal on Apache Kafka
 	@echo "bench: decisions per second against raw acknowledged produce, in one run"
-	@go test ./services/internal/journal -run '^(TestThroughput|TestContention)$$' -throughput 1s -count=1 -v | grep -v '^[=-]'
+	@go test -c -o build/bin/journal.bench ./services/internal/journal
+	@build/bin/journal.bench -test.run '^(TestThroughput|TestShared|TestContention)$$' -throughput 1s
 	@echo "bench: generated Avro codecs against hamba/avro's reflection, in one run"
 	@go test ./tools/eventgen/avro/internal/conformance -run '^TestCodecRatio$$' -count=1 -v | grep -v '^[=-]'
 	@echo "bench: eventgen itself, on our documents and on one of 1,000 messages"

@@ -66,6 +66,7 @@ type Journal[S, B any] struct {
 	alarm     time.Time // when the timer rings
 	warned    time.Time
 
+	inbox    inbox[S, B]
 	signals  sync.Pool // channels to wake callers by
 	position atomic.Int64
 	waiters  waiters
@@ -179,9 +180,7 @@ func (j *Journal[S, B]) Decide(ctx context.Context, streams []Stream, decide fun
 	if j.cfg.Traceparent != nil {
 		cmd.traceparent = j.cfg.Traceparent(ctx)
 	}
-	if err := j.submit(cmd); err != nil {
-		return Verdict[S, B]{}, err
-	}
+	j.submit(cmd)
 	select {
 	case <-cmd.signal:
 		j.signals.Put(cmd.signal) // empty again
@@ -194,18 +193,60 @@ func (j *Journal[S, B]) Decide(ctx context.Context, streams []Stream, decide fun
 	return cmd.verdict, cmd.err
 }
 
-func (j *Journal[S, B]) submit(cmd *command[S, B]) error {
+// submit hands a command to the core. Of all who come at once one takes the lock and
+// brings in the commands of the others: they would only queue for it, and the
+// records leave together.
+func (j *Journal[S, B]) submit(cmd *command[S, B]) {
+	if !j.inbox.add(cmd) {
+		return // somebody is on the way to the lock
+	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if err := j.readiness(); err != nil {
-		return err
+	cmds := j.inbox.take()
+	for _, cmd := range cmds {
+		err := j.readiness()
+		if n := len(j.core.flights) + j.core.waiting; err == nil && n >= maxInFlight {
+			err = fmt.Errorf("%w: %d decisions are under way", ErrNotReady, n)
+		}
+		if err != nil {
+			j.core.finish(cmd, err)
+			continue
+		}
+		j.core.submit(cmd)
 	}
-	if n := len(j.core.flights) + j.core.waiting; n >= maxInFlight {
-		return fmt.Errorf("%w: %d decisions are under way", ErrNotReady, n)
-	}
-	j.core.submit(cmd)
 	j.act()
-	return nil
+	j.inbox.release(cmds)
+}
+
+// inbox holds commands on their way to the core.
+type inbox[S, B any] struct {
+	mu    sync.Mutex
+	cmds  []*command[S, B]
+	spare []*command[S, B]
+}
+
+// add says whether the command is the first, whose caller takes all.
+func (b *inbox[S, B]) add(cmd *command[S, B]) (first bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.cmds = append(b.cmds, cmd)
+	return len(b.cmds) == 1
+}
+
+func (b *inbox[S, B]) take() []*command[S, B] {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	cmds := b.cmds
+	b.cmds, b.spare = b.spare[:0], nil
+	return cmds
+}
+
+// release gives the memory of what was taken back.
+func (b *inbox[S, B]) release(cmds []*command[S, B]) {
+	clear(cmds)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.spare = cmds
 }
 
 // On lists streams.

@@ -50,7 +50,12 @@ func newBench(t *testing.T, config map[string]string) *bench {
 func (b *bench) instances(t *testing.T, n int) []*Journal {
 	var all []*Journal
 	for i := range n {
-		j, _ := Start(t, Config(fmt.Sprint("bench", i), b.opts))
+		j, _ := Run(t, Config(fmt.Sprint("bench", i), b.opts))
+		for until := time.Now().Add(2 * time.Minute); j.Ready() != nil; time.Sleep(time.Millisecond) { // it reads what others were measured by
+			if time.Now().After(until) {
+				t.Fatal(j.Ready())
+			}
+		}
 		all = append(all, j)
 	}
 	if !b.opened {
