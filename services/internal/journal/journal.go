@@ -55,10 +55,8 @@ type Journal[S, B any] struct {
 
 	mu        sync.RWMutex
 	core      *core[S, B]
-	promise   func(*kgo.Record, error)
-	client    *kgo.Client     // nil while nothing can be appended
-	reading   context.Context // of the client's records: the process's
-	reason    error           // why nothing is served
+	sender    *sender // nil while nothing can be appended
+	reason    error   // why nothing is served
 	stopping  bool
 	skew      time.Duration // of the system clock against the broker's
 	unguarded bool          // it was said that the broker does not stamp records
@@ -97,7 +95,6 @@ func New[S, B any](cfg Config[S, B]) (*Journal[S, B], error) {
 		writer: cfg.Writer, maxRecord: maxRecord, key: cfg.Key, clock: cfg.Now, mono: j.now,
 		newAttempt: newAttempts(), project: cfg.Project,
 	})
-	j.promise = j.acknowledged
 	j.signals.New = func() any { return make(chan struct{}, 1) }
 	j.position.Store(-1)
 	j.timer = time.AfterFunc(time.Hour, j.rang)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -75,7 +76,7 @@ func (j *Journal[S, B]) session(ctx context.Context) error {
 	go j.probe(reading, client, stop)
 
 	j.mu.Lock()
-	j.client, j.reading, j.reason = client, reading, nil
+	j.sender, j.reason = &sender{client: client, ctx: reading}, nil
 	j.core.start()
 	j.act()
 	j.mu.Unlock()
@@ -197,10 +198,9 @@ func (j *Journal[S, B]) act() {
 		if o.key != "" {
 			r.Key = []byte(o.key)
 		}
-		// The context is the process's: kgo fails all buffered records of the
-		// partition with the first whose own is done.
-		j.client.Produce(j.reading, r, j.promise)
+		j.sender.outbox = append(j.sender.outbox, r)
 	}
+	j.send(j.sender)
 	clear(j.core.appends)
 	j.core.appends = j.core.appends[:0]
 	for _, cmd := range j.core.done {
@@ -211,6 +211,45 @@ func (j *Journal[S, B]) act() {
 	if at := j.core.wakeAt; !at.IsZero() && !at.Equal(j.alarm) {
 		j.alarm = at
 		j.timer.Reset(max(0, at.Sub(j.now())))
+	}
+}
+
+// sender is the way of a session's records to the broker. Its client sends the first
+// of the records decided together at once and alone, and then the broker's time goes
+// into requests rather than records. So when it is busy, what is decided waits until
+// what was sent is acknowledged, and leaves together.
+type sender struct {
+	client *kgo.Client
+	ctx    context.Context // the process's: kgo fails all buffered records of the partition with the first whose own is done
+	outbox []*kgo.Record   // in order
+	sent   int             // records not acknowledged
+}
+
+// busy is how many records may be under way before others wait for them.
+const busy = 4
+
+// send lets the outbox leave, if it may. The lock is held.
+func (j *Journal[S, B]) send(s *sender) {
+	if s == nil || len(s.outbox) == 0 || s.sent >= busy {
+		return
+	}
+	wave := s.outbox
+	s.outbox = nil
+	s.sent += len(wave)
+	var left atomic.Int64
+	left.Store(int64(len(wave)))
+	promise := func(r *kgo.Record, err error) {
+		j.acknowledged(r, err)
+		if left.Add(-1) > 0 {
+			return
+		}
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		s.sent -= len(wave)
+		j.send(s)
+	}
+	for _, r := range wave {
+		s.client.Produce(s.ctx, r, promise)
 	}
 }
 
@@ -238,7 +277,7 @@ func (j *Journal[S, B]) rang() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.alarm = time.Time{}
-	if j.client == nil {
+	if j.sender == nil {
 		return
 	}
 	j.core.tick()
@@ -326,10 +365,11 @@ func (j *Journal[S, B]) unready(reason error) {
 		reason = errStopped
 	}
 	j.reason = reason
-	if j.client == nil {
+	if j.sender == nil {
 		return
 	}
-	j.client = nil
+	j.sender.outbox = nil
+	j.sender = nil
 	j.core.reset(reason)
 	j.core.appends = nil
 	j.act()
