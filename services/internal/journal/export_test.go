@@ -113,3 +113,10 @@ func (c *core[S, B]) Check() error {
 
 // NewRawClient is the client a journal produces with.
 var NewRawClient = newClient
+
+// Sending is how many records are under way to the broker, and how many wait for them.
+func (j *Journal[S, B]) Sending() (sent, waiting int) {
+	j.mu.RLock()
+	defer j.mu.RUnlock()
+	return j.sender.sent, len(j.sender.outbox)
+}
