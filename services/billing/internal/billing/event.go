@@ -3,7 +3,18 @@ package billing
 import "time"
 
 // Event is a decision, as the log keeps it. One of the types below.
-type Event interface{ isEvent() }
+type Event interface {
+	// About names what the event is about: the log needs it to order, to answer and to publish it.
+	About() Subject
+}
+
+// Subject is what an event is about, by references; "" stands for none.
+type Subject struct {
+	Contract  string // none for a run
+	Operation string // that it makes
+	Purchase  string // that it gives back, wholly or in part
+	Invoice   string // that it issues, or brings forward
+}
 
 // ContractObserved: a newer state of a contract was read.
 type ContractObserved struct {
@@ -107,14 +118,26 @@ type LeftOut struct {
 	Detail      string
 }
 
-func (ContractObserved) isEvent()   {}
-func (ContractUnreadable) isEvent() {}
-func (PurchaseAccepted) isEvent()   {}
-func (PurchaseRefused) isEvent()    {}
-func (RefundAccepted) isEvent()     {}
-func (PeriodClosed) isEvent()       {}
-func (DebitPresented) isEvent()     {}
-func (DebitCollected) isEvent()     {}
-func (DebitRejected) isEvent()      {}
-func (RunStarted) isEvent()         {}
-func (RunCompleted) isEvent()       {}
+func (e ContractObserved) About() Subject   { return Subject{Contract: e.Contract.Ref} }
+func (e ContractUnreadable) About() Subject { return Subject{Contract: e.ContractRef} }
+func (e PurchaseAccepted) About() Subject {
+	return Subject{Contract: e.ContractRef, Operation: e.OperationRef}
+}
+func (e PurchaseRefused) About() Subject {
+	return Subject{Contract: e.ContractRef, Operation: e.OperationRef}
+}
+func (e RefundAccepted) About() Subject {
+	return Subject{Contract: e.ContractRef, Operation: e.OperationRef, Purchase: e.PurchaseRef}
+}
+func (e PeriodClosed) About() Subject { return Subject{Contract: e.ContractRef, Invoice: e.InvoiceRef} }
+func (e DebitPresented) About() Subject {
+	return Subject{Contract: e.ContractRef, Invoice: e.InvoiceRef}
+}
+func (e DebitCollected) About() Subject {
+	return Subject{Contract: e.ContractRef, Invoice: e.InvoiceRef}
+}
+func (e DebitRejected) About() Subject {
+	return Subject{Contract: e.ContractRef, Invoice: e.InvoiceRef}
+}
+func (RunStarted) About() Subject   { return Subject{} }
+func (RunCompleted) About() Subject { return Subject{} }

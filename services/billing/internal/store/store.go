@@ -315,19 +315,15 @@ func FromMessage(m *message.Message) (Published, error) {
 		return Published{}, fmt.Errorf("message %s is not from the log", m.UUID)
 	}
 	p := Published{Event: e.Body.Event, Attempt: e.Attempt.String(), DecidedAt: e.DecidedAt, Trace: e.Traceparent}
-	b := book{after}
-	if ref := contractOf(p.Event); ref != "" {
-		p.Account, _ = b.Account(ref)
+	b, about := book{after}, e.Body.Event.About()
+	if about.Contract != "" {
+		p.Account, _ = b.Account(about.Contract)
 	}
-	switch ev := p.Event.(type) {
-	case billing.RefundAccepted:
-		p.Purchase, _ = b.Operation(ev.PurchaseRef)
-	case billing.DebitCollected:
-		p.Invoice, _ = b.Invoice(ev.InvoiceRef)
-	case billing.DebitRejected:
-		p.Invoice, _ = b.Invoice(ev.InvoiceRef)
-	case billing.PeriodClosed:
-		p.Invoice, _ = b.Invoice(ev.InvoiceRef)
+	if about.Purchase != "" {
+		p.Purchase, _ = b.Operation(about.Purchase)
+	}
+	if about.Invoice != "" {
+		p.Invoice, _ = b.Invoice(about.Invoice)
 	}
 	return p, nil
 }

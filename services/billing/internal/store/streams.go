@@ -81,15 +81,12 @@ func (b book) PutRun(r billing.Run)             { b.v.Set(runStream(r.Period), r
 
 // expect reads the streams that the event's fold sets and that have a name only once it is decided, so that the record stands on them.
 func expect(b book, e billing.Event) {
-	switch e := e.(type) {
-	case billing.PurchaseAccepted:
-		b.Operation(e.OperationRef)
-	case billing.PurchaseRefused:
-		b.Operation(e.OperationRef)
-	case billing.RefundAccepted:
-		b.Operation(e.OperationRef)
-	case billing.PeriodClosed:
-		b.Invoice(e.InvoiceRef)
+	about := e.About()
+	if about.Operation != "" {
+		b.Operation(about.Operation)
+	}
+	if about.Invoice != "" {
+		b.Invoice(about.Invoice)
 	}
 }
 
@@ -111,57 +108,18 @@ func fold(v *view, e entry) error {
 }
 
 func answer(b book, body Body) answered {
-	a := answered{request: *body.Request}
-	invoice := ""
-	switch e := body.Event.(type) {
-	case billing.PurchaseAccepted:
-		a.operation = e.OperationRef
-	case billing.PurchaseRefused:
-		a.operation = e.OperationRef
-	case billing.RefundAccepted:
-		a.operation = e.OperationRef
-	case billing.DebitPresented:
-		invoice = e.InvoiceRef
-	case billing.DebitCollected:
-		invoice = e.InvoiceRef
-	case billing.DebitRejected:
-		invoice = e.InvoiceRef
-	}
-	if invoice != "" {
-		i, _ := b.Invoice(invoice)
+	about := body.Event.About()
+	a := answered{request: *body.Request, operation: about.Operation}
+	if about.Invoice != "" {
+		i, _ := b.Invoice(about.Invoice)
 		a.invoice = &i
 	}
 	return a
 }
 
-// contractOf is the contract an event is about, "" for a run.
-func contractOf(e billing.Event) string {
-	switch e := e.(type) {
-	case billing.ContractObserved:
-		return e.Contract.Ref
-	case billing.ContractUnreadable:
-		return e.ContractRef
-	case billing.PurchaseAccepted:
-		return e.ContractRef
-	case billing.PurchaseRefused:
-		return e.ContractRef
-	case billing.RefundAccepted:
-		return e.ContractRef
-	case billing.PeriodClosed:
-		return e.ContractRef
-	case billing.DebitPresented:
-		return e.ContractRef
-	case billing.DebitCollected:
-		return e.ContractRef
-	case billing.DebitRejected:
-		return e.ContractRef
-	}
-	return ""
-}
-
 // key orders publication: by contract, and runs by period.
 func key(e *entry) string {
-	if ref := contractOf(e.Body.Event); ref != "" {
+	if ref := e.Body.Event.About().Contract; ref != "" {
 		return ref
 	}
 	return string(e.Streams[0]) // that of the run
