@@ -159,7 +159,7 @@ func (r *Requester) open(topic string) (*inbox, error) {
 	if err != nil {
 		return nil, err
 	}
-	box := &inbox{waiting: map[*waiting]bool{}}
+	box := &inbox{topic: topic, waiting: map[*waiting]bool{}}
 	r.inboxes[topic] = box
 	go func() {
 		for m := range messages {
@@ -175,6 +175,7 @@ func (r *Requester) open(topic string) (*inbox, error) {
 
 // inbox is who waits for an answer on a topic.
 type inbox struct {
+	topic   string
 	mu      sync.Mutex
 	waiting map[*waiting]bool
 }
@@ -207,7 +208,11 @@ func (b *inbox) take(ctx context.Context, m *message.Message) {
 			continue
 		}
 		delete(b.waiting, w)
-		w.done <- t.route.handle(ctx, m, readProvenance(m), t)
+		p := readProvenance(m)
+		if p.topic == "" {
+			p.topic = b.topic // no router says it
+		}
+		w.done <- t.route.handle(ctx, m, p, t)
 		return
 	}
 }

@@ -1,0 +1,247 @@
+package behaviour
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill"
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/ThreeDotsLabs/watermill/pubsub/gochannel"
+
+	client "github.com/deferpay/deferpay/tools/eventgen/golden/model/client/modelbus"
+	asked "github.com/deferpay/deferpay/tools/eventgen/golden/model/client/payload"
+	"github.com/deferpay/deferpay/tools/eventgen/golden/model/owner/avro"
+	owner "github.com/deferpay/deferpay/tools/eventgen/golden/model/owner/modelbus"
+	"github.com/deferpay/deferpay/tools/eventgen/golden/model/owner/payload"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/bus"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/bustest"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/jsonvalue"
+)
+
+// pubsub is a gochannel and a router that runs what register adds, until the test ends.
+func pubsub(t *testing.T, register func(*message.Router, *gochannel.GoChannel) error) *gochannel.GoChannel {
+	t.Helper()
+	ch := gochannel.NewGoChannel(gochannel.Config{OutputChannelBuffer: 16}, watermill.NopLogger{})
+	router, err := message.NewRouter(message.RouterConfig{}, watermill.NopLogger{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := register(router, ch); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- router.Run(ctx) }()
+	<-router.Running()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return ch
+}
+
+var quiet = bus.WithLogger(slog.New(slog.DiscardHandler))
+
+// oracle answers questions; some it refuses, and some it does not answer.
+type oracle struct{}
+
+func (oracle) Ask(_ context.Context, m *owner.AskMessage) (owner.OnAskAnswer, error) {
+	switch m.Value.Question {
+	case "why":
+		return owner.OnAskWithRefusal(payload.Refusal{Reason: "no reason"}, payload.AnswerHeaders{}), nil
+	case "nothing":
+		return owner.OnAskAnswer{}, nil
+	}
+	return owner.OnAskWithAnswer(payload.Answer{Answer: m.Value.Question + "!"}, payload.AnswerHeaders{Trace: &payload.AskHeadersTrace{Hops: jsonvalue.Ptr(int64(1))}}), nil
+}
+
+func TestRequestAndReply(t *testing.T) {
+	ch := pubsub(t, func(r *message.Router, ch *gochannel.GoChannel) error {
+		if err := owner.Register(r, ch, oracle{}); err == nil || !strings.Contains(err.Error(), "bus.WithAnswers") {
+			t.Errorf("without a publisher of answers: %v", err)
+		}
+		return owner.Register(r, ch, oracle{}, bus.WithAnswers(ch), quiet)
+	})
+	r := client.NewRequester(ch, ch, bus.SendWithReplyTo("answers.of.this.test"))
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	results := make(chan string)
+	for i := range 8 { // all at once: each gets its own answer
+		go func() {
+			a, err := r.OnAsk(ctx, asked.Ask{Question: fmt.Sprint(i)}, asked.AskHeaders{Urgent: jsonvalue.Ptr(true)})
+			if err != nil || a.Answer == nil {
+				results <- fmt.Sprint(a, err)
+				return
+			}
+			results <- fmt.Sprintf("%d %s %d", i, a.Answer.Value.Answer, *a.Answer.Headers.Trace.Hops)
+		}()
+	}
+	var got []string
+	for range 8 {
+		got = append(got, <-results)
+	}
+	slices.Sort(got)
+	if want := "0 0! 1,1 1! 1,2 2! 1,3 3! 1,4 4! 1,5 5! 1,6 6! 1,7 7! 1"; strings.Join(got, ",") != want {
+		t.Errorf("got %v", got)
+	}
+	// The requester may name its own place, and its own id.
+	a, err := r.OnAsk(ctx, asked.Ask{Question: "why"}, asked.AskHeaders{ReplyTo: jsonvalue.Ptr("elsewhere"), Trace: &asked.AskHeadersTrace{ID: jsonvalue.Ptr("mine")}})
+	if err != nil || a.Refusal == nil || a.Refusal.Value.Reason != "no reason" || a.Refusal.Topic != "elsewhere" || *a.Refusal.Headers.Trace.ID != "mine" {
+		t.Errorf("got %+v, %v", a, err)
+	}
+	short, stop := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer stop()
+	if _, err := r.OnAsk(short, asked.Ask{Question: "nothing"}, asked.AskHeaders{}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("without an answer: %v", err)
+	}
+	if _, err := r.OnAsk(ctx, asked.Ask{}, asked.AskHeaders{}); !bus.IsPermanent(err) {
+		t.Errorf("a question that breaks its contract: %v", err)
+	}
+	if err := r.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := r.OnAsk(ctx, asked.Ask{Question: "late"}, asked.AskHeaders{}); !errors.Is(err, bus.ErrClosed) {
+		t.Errorf("after Close: %v", err)
+	}
+	nowhere := client.NewRequester(ch, ch)
+	defer nowhere.Close()
+	if _, err := nowhere.OnAsk(ctx, asked.Ask{Question: "where"}, asked.AskHeaders{}); err == nil || !strings.Contains(err.Error(), "bus.SendWithReplyTo") {
+		t.Errorf("without a place for the answer: %v", err)
+	}
+}
+
+// notes takes everything the owner sends, and says what it was.
+type notes chan string
+
+func (n notes) Measured(_ context.Context, m *client.MeasuredMessage) error {
+	at, err := client.ParseLightsParams(m.Topic)
+	n <- fmt.Sprintf("measured %d at %s %s %v", m.Value.Lumens, at.Street, at.Kind, err)
+	return nil
+}
+
+func (n notes) NoteAnywhere(_ context.Context, m *client.NoteAnywhereMessage) error {
+	n <- "note " + m.Value.Value + " on " + m.Topic
+	return nil
+}
+
+func (n notes) Red(_ context.Context, m *client.RedMessage) error {
+	n <- "red " + m.Value.Red
+	return nil
+}
+
+func (n notes) Blue(_ context.Context, m *client.BlueMessage) error {
+	n <- fmt.Sprint("blue ", m.Value.Blue)
+	return nil
+}
+
+func (n notes) Ping(context.Context, *client.PingMessage) error {
+	n <- "ping"
+	return nil
+}
+
+func (n notes) Numbered(_ context.Context, m *client.NumberedMessage) error {
+	n <- fmt.Sprint("numbered ", m.Key+1, " ", m.Value.Value)
+	return nil
+}
+
+func (n notes) Placed(_ context.Context, m *client.PlacedMessage) error {
+	n <- fmt.Sprint("placed ", m.Key.X, " ", m.Key.Y, " ", m.Value.Value)
+	return nil
+}
+
+func (n notes) Recorded(_ context.Context, m *client.RecordedMessage) error {
+	n <- fmt.Sprint("recorded ", m.Key.ID, " ", m.Value.N)
+	return nil
+}
+
+func TestAddressesKeysAndDispatch(t *testing.T) {
+	got := make(notes, 16)
+	schemas := bustest.NewRegistry(owner.Subjects()...)
+	var outcomes = make(chan bus.Observation, 16)
+	ch := pubsub(t, func(r *message.Router, ch *gochannel.GoChannel) error {
+		options := []bus.ReceiveOption{quiet, bus.WithRegistry(schemas), bus.WithObserver(func(o bus.Observation) { outcomes <- o })}
+		if err := client.RegisterWrite(r, ch, nil, got, options...); err == nil {
+			t.Error("registered without a topic")
+		}
+		return errors.Join(
+			client.RegisterMeasure(r, ch, []string{"lights/Main/lamp", "lights/Main/sign"}, got, options...),
+			client.RegisterWrite(r, ch, []string{"notes"}, got, options...),
+			client.RegisterMix(r, ch, got, options...),
+			client.RegisterKey(r, ch, got, options...))
+	})
+	p, ctx := owner.NewPublisher(ch, bus.SendWithRegistry(schemas)), t.Context()
+	for _, c := range []struct {
+		send func() error
+		want string // empty: it is refused
+	}{
+		{func() error {
+			return p.Measured(ctx, owner.LightsParams{}, payload.Measured{Street: "Main", Lumens: 7}, nil)
+		}, "measured 7 at Main lamp <nil>"},
+		{func() error {
+			return p.Measured(ctx, owner.LightsParams{Street: "Main", Kind: owner.LightsKindSign}, payload.Measured{Street: "Other", Lumens: 8}, nil)
+		}, "measured 8 at Main sign <nil>"},
+		{func() error {
+			return p.Measured(ctx, owner.LightsParams{Kind: "bulb"}, payload.Measured{Street: "Main"}, nil)
+		}, ""},
+		{func() error { return p.Measured(ctx, owner.LightsParams{}, payload.Measured{}, nil) }, ""},
+		{func() error { return p.NoteAnywhere(ctx, "notes", payload.Note{Value: "hello"}, owner.NoteHeaders{}) }, "note hello on notes"},
+		{func() error { return p.NoteAnywhere(ctx, "", payload.Note{Value: "hello"}, owner.NoteHeaders{}) }, ""},
+		{func() error { return p.Red(ctx, payload.Red{Red: "r"}, nil) }, "red r"},
+		{func() error { return p.Blue(ctx, payload.Blue{Blue: 3}, nil) }, "blue 3"},
+		{func() error { return p.Ping(ctx, nil) }, "ping"},
+		{func() error { return p.Numbered(ctx, 41, payload.Numbered{Value: "x"}, nil) }, "numbered 42 x"},
+		{func() error { return p.Placed(ctx, payload.PlacedKey{X: 1, Y: -2}, payload.Placed{Value: 5}, nil) }, "placed 1 -2 5"},
+		{func() error { return p.Recorded(ctx, avro.RecordedKey{ID: 9}, avro.Recorded{N: 4}, nil) }, "recorded 9 4"},
+	} {
+		err := c.send()
+		if c.want == "" {
+			if !bus.IsPermanent(err) {
+				t.Errorf("was not refused: %v", err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", c.want, err)
+			continue
+		}
+		if s := <-got; s != c.want {
+			t.Errorf("got %s, want %s", s, c.want)
+		}
+		if o := <-outcomes; o.Outcome != bus.Handled {
+			t.Errorf("%s: %+v", c.want, o)
+		}
+	}
+	body := message.Payload(`{"red":"r","blue":1}`)
+	if err := ch.Publish("mixed", message.NewMessage("both", body)); err != nil {
+		t.Fatal(err)
+	}
+	if o := <-outcomes; !errors.Is(o.Err, bus.ErrUnknownMessage) || !strings.Contains(o.Err.Error(), "it can be both Red and Blue") {
+		t.Errorf("what is two messages: %+v", o)
+	}
+}
+
+func TestServers(t *testing.T) {
+	s := owner.Servers()
+	for i, want := range []string{"kafka.eu.example.com:9092", "mqtt.example.com/v1"} {
+		if got, err := s[i].Address(nil); err != nil || got != want {
+			t.Errorf("got %s, %v, want %s", got, err, want)
+		}
+	}
+	if got, err := s[0].Address(map[string]string{"zone": "us"}); err != nil || got != "kafka.us.example.com:9092" {
+		t.Errorf("got %s, %v", got, err)
+	}
+	if _, err := s[0].Address(map[string]string{"zone": "mars"}); err == nil {
+		t.Error("a value that is not in the enum")
+	}
+	if s[0].Registry != "https://registry.example.com" || s[0].Vendor != "apicurio" {
+		t.Errorf("got %+v", s[0])
+	}
+}
