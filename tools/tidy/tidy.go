@@ -168,7 +168,7 @@ func refusesGen(a Arrow) bool {
 var stages = [][]string{
 	{"tools/eventgen/diag", "tools/eventgen/goname"},
 	{"tools/eventgen/source"},
-	{"tools/eventgen/avro", "tools/eventgen/jsonschema"},
+	{"tools/eventgen/avro", "tools/eventgen/jsonschema", "tools/eventgen/structure"},
 	{"tools/eventgen/parse"},
 	{"tools/eventgen/model"},
 	{"tools/eventgen/emit"},

@@ -13,6 +13,8 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/emit"
 	"github.com/deferpay/deferpay/tools/eventgen/model"
 	"github.com/deferpay/deferpay/tools/eventgen/parse"
+	"github.com/deferpay/deferpay/tools/eventgen/source"
+	"github.com/deferpay/deferpay/tools/eventgen/structure"
 )
 
 // Config says what to generate.
@@ -48,10 +50,23 @@ func Model(fsys fs.FS, c Config) (*model.Model, *parse.Files, diag.List) {
 	files := parse.NewFiles(fsys, c.Fetch, &diags)
 	docs := parse.Documents(files, c.Documents, c.Raw, &diags)
 	m := model.Build(docs, files, model.Config{ImportPath: c.ImportPath, Client: c.Client}, &diags) // in spite of errors, to tell all in one go
+	for _, d := range docs {
+		checkStructure(files.Open(d.File, diag.Pos{}), &diags)
+	}
 	if c.Strict {
 		diags = diags.Strict()
 	}
 	return m, files, diags.Sorted()
+}
+
+// checkStructure adds what the official schema finds, on lines of which nothing was told yet.
+func checkStructure(root *source.Node, diags *diag.List) {
+	told := slices.Clone(*diags)
+	for _, found := range structure.Check(root) {
+		if !slices.ContainsFunc(told, func(d diag.Diagnostic) bool { return d.File == found.File && d.Line == found.Line }) {
+			diags.Add(found)
+		}
+	}
 }
 
 // printAll prints the packages of Avro types and those of documents.
