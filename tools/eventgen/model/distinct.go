@@ -25,6 +25,7 @@ func (p *pkgBuilder) distinct(c *parse.Channel, o *parse.Operation, sends bool) 
 		all = append(all, same.Messages...)
 	}
 	for i, b := range all {
+		worst, with := sure, (*parse.ChannelMessage)(nil)
 		for _, a := range all[:i] {
 			if a.Message == b.Message || a.Broken || b.Broken {
 				continue
@@ -33,7 +34,12 @@ func (p *pkgBuilder) distinct(c *parse.Channel, o *parse.Operation, sends bool) 
 			if how == sure || how == hard && o.InOrder || how == tried && sends {
 				continue
 			}
-			p.diags.Add(p.alike(how, sends, c, a, b))
+			if how > worst {
+				worst, with = how, a
+			}
+		}
+		if with != nil { // once for each message: hundreds on one channel are thousands of pairs
+			p.diags.Add(p.alike(worst, sends, c, with, b))
 		}
 	}
 }
@@ -70,7 +76,7 @@ func (p *pkgBuilder) compare(a, b *parse.Message) apartness {
 		return never
 	case fa != "Bare":
 		return sure
-	case apartByHeader(a, b):
+	case p.apartByHeader(a, b):
 		return sure
 	case same:
 		return never
@@ -81,9 +87,10 @@ func (p *pkgBuilder) compare(a, b *parse.Message) apartness {
 }
 
 // apartByHeader says whether a header has other values in one message than in the other, or names the message.
-func apartByHeader(a, b *parse.Message) bool {
-	for name, va := range constants(a) {
-		vb, ok := constants(b)[name]
+func (b *builder) apartByHeader(x, y *parse.Message) bool {
+	other := b.constants(y)
+	for name, va := range b.constants(x) {
+		vb, ok := other[name]
 		if ok && (name == "ce_type" && len(va)+len(vb) == 0 || len(va) > 0 && len(vb) > 0 && !slices.ContainsFunc(va, func(v string) bool { return slices.Contains(vb, v) })) {
 			return true
 		}
@@ -92,8 +99,12 @@ func apartByHeader(a, b *parse.Message) bool {
 }
 
 // constants gives the values that headers can have: none means any.
-func constants(m *parse.Message) map[string][]string {
+func (b *builder) constants(m *parse.Message) map[string][]string {
+	if out, ok := b.consts[m]; ok {
+		return out
+	}
 	out := map[string][]string{}
+	b.consts[m] = out
 	if m.Headers != nil {
 		for _, h := range m.Headers.Props {
 			switch {

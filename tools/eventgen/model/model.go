@@ -202,7 +202,7 @@ type Example struct {
 
 // Build makes the model of documents. When the list gets errors the model is of no use.
 func Build(docs []*parse.Document, files *parse.Files, c Config, diags *diag.List) *Model {
-	b := &builder{config: c, files: files, diags: diags, avro: avro.NewSet(), json: jsonschema.NewSet(files.Deref), roots: map[*parse.Payload]*root{}, heads: map[*source.Node]*root{}}
+	b := &builder{config: c, files: files, diags: diags, avro: avro.NewSet(), json: jsonschema.NewSet(files.Deref), roots: map[*parse.Payload]*root{}, heads: map[*source.Node]*root{}, consts: map[*parse.Message]map[string][]string{}}
 	b.avro.Lookup(b.findType)
 	for _, d := range docs {
 		b.addRoots(d)
@@ -231,7 +231,8 @@ type builder struct {
 	json       *jsonschema.Set
 	jsonConfig jsonschema.Config
 	roots      map[*parse.Payload]*root
-	heads      map[*source.Node]*root // headers that are more than scalars
+	heads      map[*source.Node]*root                 // headers that are more than scalars
+	consts     map[*parse.Message]map[string][]string // values that headers can have
 	sealed     []*Sealed
 }
 
