@@ -4,6 +4,7 @@
 MODULE := github.com/deferpay/deferpay
 ASYNCAPI := specs/contract/asyncapi.yaml specs/contract/internal.asyncapi.yaml \
             specs/billing/asyncapi.yaml specs/billing/internal.asyncapi.yaml
+EXAMPLE := tools/eventgen/example
 LINT := go tool -modfile=tools/lint/go.mod
 RACE := $(shell command -v "$$(go env CC)" >/dev/null 2>&1 && echo -race)
 
@@ -24,11 +25,15 @@ help: ## This list
 generate: ## gen/ from specs/; a second run changes nothing
 	@echo "generate: gen/ from specs/"
 	@go run ./tools/eventgen generate -out gen -import $(MODULE)/gen $(ASYNCAPI)
+	@go run ./tools/eventgen generate -out $(EXAMPLE)/gen -import $(MODULE)/$(EXAMPLE)/gen $(EXAMPLE)/asyncapi.yaml
+	@go run ./tools/eventgen generate -role client -out $(EXAMPLE)/stations -import $(MODULE)/$(EXAMPLE)/stations $(EXAMPLE)/asyncapi.yaml
 	@for s in contract billing; do go tool ogen -loglevel error -config specs/ogen.yml -target gen/$${s}api -package $${s}api -clean specs/$$s/openapi.yaml || exit 1; done
 
 check: ## Fails when gen/ is not what specs/ generate
 	@echo "check: gen/ is what specs/ generate"
 	@go run ./tools/eventgen generate -check -out gen -import $(MODULE)/gen $(ASYNCAPI)
+	@go run ./tools/eventgen generate -check -out $(EXAMPLE)/gen -import $(MODULE)/$(EXAMPLE)/gen $(EXAMPLE)/asyncapi.yaml
+	@go run ./tools/eventgen generate -check -role client -out $(EXAMPLE)/stations -import $(MODULE)/$(EXAMPLE)/stations $(EXAMPLE)/asyncapi.yaml
 	@sh tools/checkhttp.sh
 
 lint: ## go vet, staticcheck and gofmt
@@ -38,8 +43,9 @@ lint: ## go vet, staticcheck and gofmt
 	@$(LINT) staticcheck ./...
 
 test: ## Every test that needs nothing but Go
-	@echo "test: go test ./..."
+	@echo "test: go test ./..., and the example of eventgen, a module of its own"
 	@go test ./...
+	@cd $(EXAMPLE) && go test ./...
 
 race: ## The same tests with the race detector, where a C compiler is there
 	@$(if $(RACE),echo "race: go test -race ./...",echo "race: no C compiler, so the tests run without the race detector (install gcc for it)")
