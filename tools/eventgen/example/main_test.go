@@ -11,8 +11,8 @@ import (
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
-	centre "github.com/deferpay/deferpay/tools/eventgen/example/gen/weatherbus"
 	"github.com/deferpay/deferpay/tools/devkafka/embedded"
+	centre "github.com/deferpay/deferpay/tools/eventgen/example/gen/weatherbus"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/bustest"
 )
 
