@@ -7,9 +7,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -182,7 +179,7 @@ func freeAddress(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// newStage builds what the Dockerfile builds and starts a broker and a registry, whose interface is under Apicurio's path.
+// newStage builds what the Dockerfile builds and starts a broker and a registry.
 func newStage(t *testing.T) *stage {
 	t.Helper()
 	s := &stage{t: t, bin: t.TempDir()}
@@ -212,13 +209,7 @@ func newStage(t *testing.T) *stage {
 	if err := json.NewDecoder(out).Decode(&up); err != nil {
 		t.Fatal(err)
 	}
-	to, err := url.Parse(up.Registry)
-	if err != nil {
-		t.Fatal(err)
-	}
-	front := httptest.NewServer(http.StripPrefix("/apis/ccompat/v7", httputil.NewSingleHostReverseProxy(to)))
-	t.Cleanup(front.Close)
-	s.hosts = map[string]string{"kafka:19092": up.Brokers[0], "registry:8080": front.Listener.Addr().String()}
+	s.hosts = map[string]string{"kafka:19092": up.Brokers[0], "http://registry:8080/apis/ccompat/v7": up.Registry}
 	return s
 }
 
