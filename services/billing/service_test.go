@@ -333,6 +333,7 @@ func TestDecisionsBecomeEvents(t *testing.T) {
 
 	events := s.wait(func(r observer.Record) bool { return r.Topic == "billing.events.v1" }, 9)
 	log := map[string]observer.Record{}
+	s.wait(func(r observer.Record) bool { return r.Topic == "billing.log.v1" && r.Type == "DebitCollected" }, 1) // the last of them
 	for _, r := range s.wait(func(r observer.Record) bool { return r.Topic == "billing.log.v1" && r.Envelope.Applied }, 1) {
 		log[r.Envelope.Attempt] = r
 	}

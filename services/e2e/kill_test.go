@@ -65,7 +65,11 @@ func (s *system) round(name string, contracts []*contract, eager int, random *ra
 	}
 	victim := s.Billing[random.IntN(len(s.Billing))]
 	mark := s.topics.Mark()
-	r.pending = s.burst(victim, all, random.IntN(buyers-unanswered)/(eager+1), time.Duration(random.IntN(2000))*time.Microsecond/time.Duration(eager+1))
+	answered, moment := random.IntN(buyers-unanswered), time.Duration(random.IntN(2000))*time.Microsecond
+	if eager > 0 { // purchases that come at once are answered at once: waiting for the first answers may be waiting for all
+		answered, moment = 0, moment/time.Duration(eager)
+	}
+	r.pending = s.burst(victim, all, answered, moment)
 	s.sync()
 	before := judge(s.topics.Since(mark), contracts, nil)
 	for _, p := range all {
