@@ -31,6 +31,7 @@ type record struct {
 	stamped  bool // appended is the broker's time, and not the writer's
 	value    []byte
 	own      bool  // it is, byte for byte, a record of ours in flight
+	early    bool  // it was applied before it was read
 	fault    error // why the value could not be decoded
 	envelope
 }
@@ -132,7 +133,7 @@ func (l *ledger[S, B]) apply(r *record, own *Entry[B]) (result[S, B], error) {
 		}
 		res.entry = entryOf(&r.envelope, body)
 	}
-	res.entry.Offset, res.entry.AppendedAt = r.offset, r.appended
+	res.entry.Offset = r.offset
 	l.next = r.offset + 1
 	if err := foldInto(l.fold, v, res.entry); err != nil {
 		l.park(r, v)

@@ -33,10 +33,8 @@ func TestClockGuard(t *testing.T) {
 			t.Fatal(err)
 		}
 		j.reason, j.core.ready = nil, true
-		own := Attempt{1}
-		j.core.barriers.flying, j.core.barriers.since = own, begun
-		r := &record{appended: test.stamp, stamped: test.stamped, envelope: envelope{attempt: own}}
-		j.compareClock(r, begun.Add(50*time.Millisecond))
+		r := &record{appended: test.stamp, stamped: test.stamped}
+		j.compareClock(r, begun, begun.Add(50*time.Millisecond))
 		if j.skew != test.want {
 			t.Errorf("stamp %s: skew %s, want %s", test.stamp.Sub(begun), j.skew, test.want)
 		}

@@ -63,6 +63,7 @@ type Journal[S, B any] struct {
 	timer     *time.Timer
 	alarm     time.Time // when the timer rings
 	warned    time.Time
+	ahead     []early // in the order of the log
 
 	inbox    inbox[S, B]
 	signals  sync.Pool // channels to wake callers by
@@ -258,10 +259,10 @@ func (j *Journal[S, B]) Read(fn func(state func(Stream) (S, bool))) {
 	fn(j.core.ledger.state)
 }
 
-// Position is the offset of the last record read, -1 before the first.
+// Position is the offset of the last record applied or void, -1 before the first.
 func (j *Journal[S, B]) Position() int64 { return j.position.Load() }
 
-// WaitFor returns when the record at offset is read, or with ctx's error.
+// WaitFor returns when the record at offset is applied or void, or with ctx's error.
 func (j *Journal[S, B]) WaitFor(ctx context.Context, offset int64) error {
 	if j.Position() >= offset {
 		return nil

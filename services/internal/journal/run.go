@@ -135,25 +135,23 @@ func (j *Journal[S, B]) applySome(records []record) error {
 	now := j.now()
 	j.mu.RLock()
 	for i := range records {
-		j.core.recall(&records[i])
+		if records[i].offset >= j.core.ledger.next {
+			j.core.recall(&records[i])
+		} else {
+			records[i].early = true
+		}
 	}
 	j.mu.RUnlock()
 	for i := range records {
-		records[i].decode()
+		if !records[i].early {
+			records[i].decode()
+		}
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	var err error
 	for i := range records {
-		r := &records[i]
-		j.compareClock(r, now)
-		if err = r.fault; err == nil {
-			err = j.core.read(r)
-		} else {
-			err = fmt.Errorf("record %d: %w", r.offset, err)
-		}
-		if err != nil {
-			err = errStuck{err}
+		if err = j.applyRead(&records[i], now); err != nil {
 			break
 		}
 	}
@@ -162,17 +160,37 @@ func (j *Journal[S, B]) applySome(records []record) error {
 	return err
 }
 
-// compareClock looks how far the system clock is off the broker's, by a record of
-// ours that the broker stamped between its append and now.
-func (j *Journal[S, B]) compareClock(r *record, now time.Time) {
-	var since time.Time
-	if f := j.core.flights[r.attempt]; f != nil {
-		since = f.since
-	} else if b := &j.core.barriers; r.attempt == b.flying && !r.attempt.IsZero() {
-		since = b.since
-	} else {
-		return
+func (j *Journal[S, B]) applyRead(r *record, now time.Time) error {
+	if r.offset < j.core.ledger.next {
+		return j.agree(r, now)
 	}
+	if since, ok := j.appended(r.attempt); ok {
+		j.compareClock(r, since, now)
+	}
+	err := r.fault
+	if err == nil {
+		err = j.core.read(r)
+	} else {
+		err = fmt.Errorf("record %d: %w", r.offset, err)
+	}
+	if err != nil {
+		return errStuck{err}
+	}
+	return nil
+}
+
+// appended is when a record of ours left, unless it is none or was applied or given up.
+func (j *Journal[S, B]) appended(a Attempt) (since time.Time, ok bool) {
+	if f := j.core.flights[a]; f != nil {
+		return f.since, true
+	}
+	b := &j.core.barriers
+	return b.since, a == b.flying && !a.IsZero()
+}
+
+// compareClock looks how far the system clock is off the broker's, by a record of
+// ours that the broker stamped between since, when it left, and now.
+func (j *Journal[S, B]) compareClock(r *record, since, now time.Time) {
 	if !r.stamped {
 		if !j.unguarded {
 			j.unguarded = true
@@ -239,26 +257,20 @@ func (j *Journal[S, B]) send(s *sender) {
 	var left atomic.Int64
 	left.Store(int64(len(wave)))
 	promise := func(r *kgo.Record, err error) {
-		j.acknowledged(r, err)
-		if left.Add(-1) > 0 {
-			return
+		if err != nil {
+			j.failed(r, err)
 		}
-		j.mu.Lock()
-		defer j.mu.Unlock()
-		s.sent -= len(wave)
-		j.send(s)
+		if left.Add(-1) == 0 {
+			j.acknowledged(s, wave)
+		}
 	}
 	for _, r := range wave {
 		s.client.Produce(s.ctx, r, promise)
 	}
 }
 
-// acknowledged hears from the producer. What counts is what is read back, so only
-// errors matter.
-func (j *Journal[S, B]) acknowledged(r *kgo.Record, err error) {
-	if err == nil {
-		return
-	}
+// failed hears from the producer that a record was not acknowledged.
+func (j *Journal[S, B]) failed(r *kgo.Record, err error) {
 	e, fault := decodeEnvelope(r.Value)
 	if fault != nil {
 		panic("journal: read back a record that was appended: " + fault.Error())
@@ -313,7 +325,11 @@ func (j *Journal[S, B]) probe(ctx context.Context, client *kgo.Client, stop cont
 func (j *Journal[S, B]) ailing() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if since, ok := j.core.oldest(); ok && j.now().Sub(since) > stuckAfter {
+	since, ok := j.core.oldest()
+	if len(j.ahead) > 0 && (!ok || j.ahead[0].since.Before(since)) {
+		since, ok = j.ahead[0].since, true
+	}
+	if ok && j.now().Sub(since) > stuckAfter {
 		return fmt.Errorf("a record appended %s ago has not come back", j.now().Sub(since).Round(time.Second))
 	}
 	if j.skewed() != nil {
@@ -369,7 +385,7 @@ func (j *Journal[S, B]) unready(reason error) {
 		return
 	}
 	j.sender.outbox = nil
-	j.sender = nil
+	j.sender, j.ahead = nil, nil
 	j.core.reset(reason)
 	j.core.appends = nil
 	j.act()

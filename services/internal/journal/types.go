@@ -49,7 +49,6 @@ type Entry[B any] struct {
 	Streams     []Stream  // what it expects and changes: those named, then those the decision read
 	Kind        string    // name of the body
 	DecidedAt   time.Time // what the decision was judged by, UTC, whole microseconds
-	AppendedAt  time.Time // the broker's time, where the broker stamps it; zero while only speculated on
 	Writer      string    // the instance that decided it
 	Traceparent string    // W3C trace context of the request, or empty
 	Body        B
@@ -59,8 +58,8 @@ type Entry[B any] struct {
 // Fold brings an entry into the states of its streams by v.Set. It is pure: no
 // clock (v.Now is the time of the entry), no I/O, nothing outside v and e, and
 // the same result on every instance and after every restart; so it may not rest
-// on Offset and AppendedAt, which are not known yet when a decision is built on
-// an entry still in flight. It replaces states and never changes one in place.
+// on Offset, which is not known yet when a decision is built on an entry still in
+// flight. It replaces states and never changes one in place.
 // An error means that the record is impossible: it has no effect and its
 // subject is parked. Before an append the journal runs the fold on the decision
 // itself and refuses it with that error, so a fold is the place for assertions.
