@@ -3,6 +3,7 @@ package journal
 import (
 	"bytes"
 	"fmt"
+	"runtime"
 	"slices"
 	"time"
 
@@ -24,18 +25,20 @@ type early struct {
 // acknowledged takes a wave that the broker has answered for, giving way to others
 // now and then. Those of its records that failed have no offset.
 func (j *Journal[S, B]) acknowledged(s *sender, wave []*kgo.Record) {
-	sent := len(wave)
 	for some := range slices.Chunk(wave, applyAtOnce) {
 		j.mu.Lock()
-		s.sent -= sent
-		sent = 0
 		if j.sender == s {
 			j.applyAhead(some)
 			j.act()
 			j.moved(j.core.ledger.next - 1)
 		}
 		j.mu.Unlock()
+		runtime.Gosched() // who was answered may have more, which leaves with the next wave
 	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	s.sent -= len(wave)
+	j.send(s)
 }
 
 // applyAhead applies records in the order of the log as far as they go on where it was
