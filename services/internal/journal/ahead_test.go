@@ -1,0 +1,132 @@
+package journal_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/deferpay/deferpay/services/internal/journal"
+	. "github.com/deferpay/deferpay/services/internal/journal/journaltest"
+)
+
+// copyOf gives the value of a record of the log.
+func copyOf(t *testing.T, opts []kgo.Opt, offset int64) []byte {
+	t.Helper()
+	client, err := kgo.NewClient(append(opts, kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{Log: {0: kgo.NewOffset().At(offset)}}))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	records := client.PollFetches(t.Context()).Records()
+	if len(records) == 0 || records[0].Offset != offset {
+		t.Fatalf("no record at %d", offset)
+	}
+	return records[0].Value
+}
+
+// hold keeps the broker from answering fetches that come from now on, until it is
+// called off.
+func hold(t *testing.T, c *kfake.Cluster) (release func()) {
+	t.Helper()
+	held := make(chan struct{})
+	c.ControlKey(int16(kmsg.Fetch), func(kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		c.SleepControl(func() { <-held })
+		return nil, nil, false
+	})
+	release = sync.OnceFunc(func() { close(held) })
+	t.Cleanup(release) // or the broker does not close
+	return release
+}
+
+// An acknowledged record is answered for before it is read, but only if everything
+// before it was applied.
+func TestAcknowledgedNextIsApplied(t *testing.T) {
+	virtually(t, func(t *testing.T, c *kfake.Cluster, _ *network, opts []kgo.Opt) {
+		Topics(t, opts)
+		j, _ := Start(t, Config("a", opts))
+		opened := Must(t, j, Open("1", "k0", 100))
+		foreign, err := journal.NewRawClient(Log, opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer foreign.Close()
+		value := copyOf(t, opts, opened.Offset) // void wherever it comes again
+
+		release := hold(t, c)
+		Must(t, j, Buy("1", "k1", 10)) // answers the fetch that waits at the broker already
+		synctest.Wait()
+		if v := Must(t, j, Buy("1", "k2", 10)); v.Offset != opened.Offset+2 || j.Position() != v.Offset {
+			t.Errorf("applied at %d, position %d", v.Offset, j.Position())
+		}
+		if err := foreign.ProduceSync(t.Context(), &kgo.Record{Topic: Log, Value: value}).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+		hasty, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := Do(hasty, j, Buy("1", "k3", 10)); !errors.Is(err, journal.ErrUnknownOutcome) || spent(j, "1") != 20 {
+			t.Errorf("behind a record that was not read: %v, spent %d", err, spent(j, "1"))
+		}
+		release()
+		synctest.Wait()
+		if _, err := Do(t.Context(), j, Buy("1", "k3", 10)); !errors.Is(err, journal.ErrAlready) || spent(j, "1") != 30 {
+			t.Errorf("after it was read: %v, spent %d", err, spent(j, "1"))
+		}
+		synctest.Wait()
+		if s, n := j.Stats(), j.Ahead(); s.Rebuilds != 0 || n != 0 {
+			t.Errorf("%d records are still to be read, stats %+v", n, s)
+		}
+	})
+}
+
+// Reading has to follow what was acknowledged.
+func TestReadingFarBehindIsNotReady(t *testing.T) {
+	virtually(t, func(t *testing.T, c *kfake.Cluster, _ *network, opts []kgo.Opt) {
+		Topics(t, opts)
+		j, _ := Start(t, Config("a", opts))
+		release := hold(t, c)
+		Must(t, j, Open("1", "k0", 100))
+		synctest.Wait()
+		Must(t, j, Buy("1", "k1", 10))
+		time.Sleep(10 * time.Second)
+		notReady(t, j, "has not come back")
+		if s := j.Stats(); s.InFlight != 0 {
+			t.Errorf("stats %+v", s)
+		}
+		release()
+		ready(t, j)
+	})
+}
+
+// What is read has to be what was acknowledged.
+func TestReadAnotherRecordThanAcknowledged(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		value string
+		want  error
+	}{
+		{"the same", "ours", nil},
+		{"another", "else", journal.ErrDataLoss},
+		{"nothing", "", journal.ErrDataLoss},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			j, err := journal.New(Config("a", nil))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := j.ReadBehind([]byte("ours"), []byte(test.value)); !errors.Is(err, test.want) {
+				t.Errorf("%v, want %v", err, test.want)
+			}
+			if n := j.Ahead(); test.want == nil && n != 0 {
+				t.Errorf("%d records are still to be read", n)
+			}
+		})
+	}
+}
