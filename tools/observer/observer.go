@@ -203,14 +203,12 @@ func (o *Observer) Wait(ctx context.Context, mark int, enough func([]Record) boo
 	}
 }
 
-// Sync returns once everything that was on the topics when it was called has been read.
+// Sync returns once everything that was on the topics when it was called has been read. A cluster that has just lost a broker, or got it back, is asked until
+// it answers or the context ends.
 func (o *Observer) Sync(ctx context.Context) error {
-	ends, err := o.admin.ListEndOffsets(ctx, o.topics...)
+	ends, err := o.ends(ctx)
 	if err != nil {
-		return fmt.Errorf("end of the topics: %w", err)
-	}
-	if err := ends.Error(); err != nil {
-		return fmt.Errorf("end of the topics: %w", err)
+		return err
 	}
 	behind := func() (out []string) {
 		o.mu.Lock()
@@ -227,6 +225,23 @@ func (o *Observer) Sync(ctx context.Context) error {
 		return fmt.Errorf("not read to the end: %s: %w", strings.Join(behind(), ", "), err)
 	}
 	return nil
+}
+
+func (o *Observer) ends(ctx context.Context) (kadm.ListedOffsets, error) {
+	for {
+		ends, err := o.admin.ListEndOffsets(ctx, o.topics...)
+		if err == nil {
+			err = ends.Error()
+		}
+		if err == nil {
+			return ends, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("end of the topics: %w", err)
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 }
 
 // Streams gives, for a log, the attempt last applied to each stream.
