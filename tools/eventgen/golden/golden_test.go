@@ -23,6 +23,7 @@ var goldens = []struct {
 	{"gen", generate.Config{Documents: []string{"orders/asyncapi.yaml", "store/internal.asyncapi.yaml"}, ImportPath: here + "gen"}},
 	{"collisions/gen", generate.Config{Documents: []string{"collisions/asyncapi.yaml"}, ImportPath: here + "collisions/gen"}},
 	{"payments/gen", generate.Config{Documents: []string{"payments/asyncapi.yaml"}, ImportPath: here + "payments/gen"}},
+	{"policies/gen", generate.Config{Documents: []string{"policies/asyncapi.yaml"}, ImportPath: here + "policies/gen"}},
 	{"model/owner", generate.Config{Documents: []string{"model/asyncapi.yaml"}, ImportPath: here + "model/owner"}},
 	{"model/client", generate.Config{Documents: []string{"model/asyncapi.yaml"}, ImportPath: here + "model/client", Client: true}},
 	{"client", generate.Config{Documents: []string{"orders/asyncapi.yaml"}, ImportPath: here + "client", Client: true}},

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -72,6 +73,14 @@ func (p *pkgBuilder) methods(out *Operation, o *parse.Operation, sends bool) {
 			}
 		}
 	}
+	if o.InOrder { // the one that the document gives, not the channel's
+		slices.SortStableFunc(out.Methods, func(a, b Method) int { return cmp.Compare(p.position(o, a.Spec), p.position(o, b.Spec)) })
+	}
+}
+
+// position is where an operation names a message.
+func (p *pkgBuilder) position(o *parse.Operation, s *Spec) int {
+	return slices.IndexFunc(o.Messages, func(m *parse.ChannelMessage) bool { return p.specs[m] == s })
 }
 
 // sameTopic gives the channels at the address of a channel, that one first.

@@ -41,7 +41,7 @@ const (
 	DeadLetter Policy = iota
 	// Ack passes it over, with a line in the log.
 	Ack
-	// Stop tries it again and again, so that nothing behind it is read until somebody looks.
+	// Stop tries it again and again, however many attempts are allowed, so that nothing behind it is read until somebody looks.
 	Stop
 )
 
@@ -173,7 +173,7 @@ func (c *receiver) handle(raw *message.Message) error {
 				err = Permanentf("%w: %w", ErrUndecodable, err)
 			}
 		}
-		if !IsPermanent(err) && c.op.Retry.MaxAttempts > 0 && attempt >= c.op.Retry.MaxAttempts {
+		if !IsPermanent(err) && !errors.Is(err, errStopped) && c.op.Retry.MaxAttempts > 0 && attempt >= c.op.Retry.MaxAttempts {
 			err = Permanentf("given up after %d attempts: %w", attempt, err)
 		}
 		if IsPermanent(err) && c.op.DeadLetters != "" {
@@ -186,6 +186,9 @@ func (c *receiver) handle(raw *message.Message) error {
 	}
 }
 
+// errStopped is an unknown message under the policy Stop: no number of attempts ends it.
+var errStopped = errors.New("nothing behind it is read until somebody looks")
+
 // unknownIDPatience is how long a schema id that the registry does not know may still turn up there.
 const unknownIDPatience = time.Minute
 
@@ -197,7 +200,7 @@ func (c *receiver) try(raw *message.Message, p provenance) (name string, o Outco
 	}
 	t, err := c.routes.find(ctx, raw)
 	if errors.Is(err, ErrUnknownMessage) && c.unknown == Stop {
-		return "", "", errors.New(err.Error()) // no longer permanent
+		return "", "", fmt.Errorf("%w: %v", errStopped, err) // no longer permanent
 	}
 	if errors.Is(err, ErrUnknownMessage) && c.unknown == Ack {
 		c.log.WarnContext(ctx, "unknown message passed over", "operation", c.op.Name, "topic", p.topic, "partition", p.partition, "offset", p.offset, "error", err)
