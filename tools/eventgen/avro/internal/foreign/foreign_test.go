@@ -23,10 +23,10 @@ import (
 	"github.com/deferpay/deferpay/tools/devkafka/embedded"
 	"github.com/deferpay/deferpay/tools/eventgen/avro/internal/draw"
 	"github.com/deferpay/deferpay/tools/eventgen/avro/internal/golden"
-	clients "github.com/deferpay/deferpay/tools/eventgen/foreign"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin/schema"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/registry"
+	clients "github.com/deferpay/deferpay/tools/foreign"
 )
 
 var withForeign = flag.Bool("foreign", false, "compare with fastavro, confluent-kafka and Apache Avro for Java, which are fetched the first time")
@@ -68,17 +68,21 @@ func eachGolden(t *testing.T, f func(t *testing.T, value func() avrobin.Value, o
 	}
 }
 
-func wantForeign(t *testing.T) {
+func wantForeign(t *testing.T) clients.Clients {
 	t.Helper()
 	if !*withForeign {
 		t.Skip("it fetches foreign clients: make foreign-avro")
 	}
+	c, err := clients.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 func startPython(t *testing.T) *other {
 	t.Helper()
-	wantForeign(t)
-	path, err := clients.Python(t.Context())
+	path, err := wantForeign(t).InstallPython(t.Context())
 	if err != nil {
 		t.Skipf("no Python with the packages: %v", err)
 	}
@@ -87,8 +91,7 @@ func startPython(t *testing.T) *other {
 
 func startJava(t *testing.T) *other {
 	t.Helper()
-	wantForeign(t)
-	cmd, err := clients.Java(t.Context(), "Resolve.java")
+	cmd, err := wantForeign(t).Java(t.Context(), "Resolve.java")
 	if err != nil {
 		t.Skipf("no Java with Apache Avro: %v", err)
 	}
