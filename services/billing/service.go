@@ -54,6 +54,7 @@ func Run(ctx context.Context, cfg Config) error {
 	i, err := instance.New(instance.Config{
 		Service: "billing", Settings: cfg.Common, LogOutput: cfg.LogOutput, Listening: cfg.Listening,
 		Topics: slices.Concat(billinginternal.Topics(), billingbus.Topics()), Log: store.Log,
+		Groups: []string{store.PublicationGroup, billingbus.OnContractFactsGroup},
 	})
 	if err != nil {
 		return err
@@ -76,7 +77,7 @@ func Run(ctx context.Context, cfg Config) error {
 
 // handleMessages adds the publication of events, and the taking in of contract facts.
 func handleMessages(m *kafkabus.Messages, log *store.Store) error {
-	applied, err := log.Subscriber("publication")
+	applied, err := log.Publication()
 	if err != nil {
 		return err
 	}

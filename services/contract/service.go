@@ -48,6 +48,7 @@ func Run(ctx context.Context, cfg Config) error {
 	i, err := instance.New(instance.Config{
 		Service: "contract", Settings: cfg.Common, LogOutput: cfg.LogOutput, Listening: cfg.Listening,
 		Topics: slices.Concat(contractinternal.Topics(), contractbus.Topics()), Log: store.Log,
+		Groups: []string{store.PublicationGroup, contractbus.OnBillingEventsGroup},
 	})
 	if err != nil {
 		return err
@@ -71,7 +72,7 @@ func Run(ctx context.Context, cfg Config) error {
 
 // handleMessages adds the publication of facts, and the reaction to billing's events.
 func handleMessages(m *kafkabus.Messages, log *store.Store) error {
-	applied, err := log.Subscriber("publication")
+	applied, err := log.Publication()
 	if err != nil {
 		return err
 	}

@@ -271,14 +271,14 @@ func (r *run) suspend(chances *rand.Rand) {
 }
 
 // counts are of the traffic so far.
-type counts struct{ sent, decided, unknown, notReady int64 }
+type counts struct{ sent, decided, unknown, unsent, notReady int64 }
 
 func (s *system) counts() counts {
-	return counts{s.traffic.sent.Load(), s.traffic.decided.Load(), s.traffic.unknown.Load(), s.traffic.notReady.Load()}
+	return counts{s.traffic.sent.Load(), s.traffic.decided.Load(), s.traffic.unknown.Load(), s.traffic.unsent.Load(), s.traffic.notReady.Load()}
 }
 
 func (c counts) less(b counts) counts {
-	return counts{c.sent - b.sent, c.decided - b.decided, c.unknown - b.unknown, c.notReady - b.notReady}
+	return counts{c.sent - b.sent, c.decided - b.decided, c.unknown - b.unknown, c.unsent - b.unsent, c.notReady - b.notReady}
 }
 
 func (r *run) report() string {
@@ -305,7 +305,7 @@ type totals struct {
 func (t *totals) add(r *run) {
 	c := r.after.less(r.before)
 	t.runs, t.purchases, t.applied, t.void = t.runs+1, t.purchases+len(r.all), t.applied+r.verdict.applied, t.void+r.verdict.void
-	t.sent, t.decided, t.unknown, t.notReady = t.sent+c.sent, t.decided+c.decided, t.unknown+c.unknown, t.notReady+c.notReady
+	t.sent, t.decided, t.unknown, t.unsent, t.notReady = t.sent+c.sent, t.decided+c.decided, t.unknown+c.unknown, t.unsent+c.unsent, t.notReady+c.notReady
 	if t.struck == nil {
 		t.struck = map[string]int{}
 	}

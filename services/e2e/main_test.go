@@ -9,7 +9,10 @@ import (
 	"testing"
 	"time"
 
+	_ "github.com/deferpay/deferpay/services/billing" // built and started here: with another one, go test keeps no old result
+	_ "github.com/deferpay/deferpay/services/contract"
 	"github.com/deferpay/deferpay/tools/cluster"
+	_ "github.com/deferpay/deferpay/tools/devkafka/embedded"
 	"github.com/deferpay/deferpay/tools/kafka/artifacts"
 	"github.com/deferpay/deferpay/tools/kafka/engine"
 	"github.com/deferpay/deferpay/tools/process"

@@ -3,7 +3,9 @@ package e2e
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -30,8 +32,8 @@ type purchase struct {
 	returned time.Duration // when its verdict came; 0: none yet
 	verdict  verdict
 	body     string // of the verdict
+	replayed bool   // an earlier request had been decided, and nobody had heard of it
 	sent     int
-	open     int // times that nobody knew what had become of it
 }
 
 // verdict is what an answer decides.
@@ -71,8 +73,8 @@ func verdictOf(a answer) (v verdict, decided bool) {
 	return v, false
 }
 
-// traffic counts what was asked and what came of it.
-type traffic struct{ sent, decided, unknown, notReady atomic.Int64 }
+// traffic counts what was asked and what came of it. Unsent are those of unknown that reached nobody, as no connection was taken.
+type traffic struct{ sent, decided, unknown, unsent, notReady atomic.Int64 }
 
 // attempt sends a purchase once and keeps what comes. It is true when it was decided.
 func (s *system) attempt(to *cluster.Service, p *purchase, limit time.Duration) bool {
@@ -96,8 +98,11 @@ func (s *system) attempt(to *cluster.Service, p *purchase, limit time.Duration) 
 		s.decided.Add(1)
 		return true
 	case err != nil || a.text("code") == "outcome-unknown":
-		p.open++
 		s.unknown.Add(1)
+		var op *net.OpError
+		if errors.As(err, &op) && op.Op == "dial" {
+			s.unsent.Add(1)
+		}
 	case a.status == http.StatusServiceUnavailable || a.text("code") == "request-in-progress":
 		s.notReady.Add(1)
 	default:
@@ -109,7 +114,7 @@ func (s *system) attempt(to *cluster.Service, p *purchase, limit time.Duration) 
 // decide keeps the first verdict, and holds each later one to it.
 func (p *purchase) decide(t *testing.T, from *cluster.Service, v verdict, a answer, now time.Duration) {
 	if p.returned == 0 {
-		p.returned, p.verdict, p.body = now, v, a.body
+		p.returned, p.verdict, p.body, p.replayed = now, v, a.body, a.header.Get("Idempotent-Replayed") == "true"
 		return
 	}
 	if a.body != p.body {

@@ -1,5 +1,5 @@
-// Package instance gives what every instance of a service has, whatever it decides: its log output, clock, keys, the check of
-// its topics, its message handlers, and the order in which all that starts and stops. The services' front packages import it.
+// Package instance gives what every instance of a service has, whatever it decides: its log output, clock, keys, the checks of
+// its topics and groups, its message handlers, and the order in which all that starts and stops. The services' front packages import it.
 package instance
 
 import (
@@ -16,6 +16,7 @@ import (
 
 	"github.com/deferpay/deferpay/services/internal/access"
 	"github.com/deferpay/deferpay/services/internal/clock"
+	"github.com/deferpay/deferpay/services/internal/groupcheck"
 	"github.com/deferpay/deferpay/services/internal/serve"
 	"github.com/deferpay/deferpay/services/internal/settings"
 	"github.com/deferpay/deferpay/services/internal/topiccheck"
@@ -31,6 +32,7 @@ type Config struct {
 	Listening func(net.Addr) // when not nil, called with the address that is listened on
 	Topics    []topics.Topic // as the contracts declare them
 	Log       string         // the one of them that is the service's log
+	Groups    []string       // that it is in
 }
 
 // Instance is made without touching the network; Run makes it live.
@@ -43,6 +45,7 @@ type Instance struct {
 
 	cfg    Config
 	topics *topiccheck.Check
+	groups *groupcheck.Check
 }
 
 // New refuses settings that do not go together, keys that cannot be read, and a registry that has no URL.
@@ -72,6 +75,7 @@ func New(cfg Config) (*Instance, error) {
 	return &Instance{
 		Logger: logger, Now: clock.Of(s.ClockOffsetFile, logger), Client: client, Keys: keys, Messages: messages, cfg: cfg,
 		topics: &topiccheck.Check{Client: client, Topics: cfg.Topics, Log: cfg.Log, Lax: s.AllowUnverifiedTopics, Explain: security.Explain, Logger: logger},
+		groups: &groupcheck.Check{Client: client, Groups: cfg.Groups, Explain: security.Explain, Logger: logger},
 	}, nil
 }
 
@@ -82,17 +86,18 @@ type Log interface {
 }
 
 func (i *Instance) checks(log Log) []serve.Check {
-	return []serve.Check{{Name: "topics", Ready: i.topics.Ready}, {Name: "journal", Ready: log.Ready}}
+	return []serve.Check{{Name: "topics", Ready: i.topics.Ready}, {Name: "journal", Ready: log.Ready}, {Name: "groups", Ready: i.groups.Ready}}
 }
 
-// Ready gives the condition under which the instance serves: its topics are as the contracts say, and the log is read.
+// Ready gives the condition under which the instance serves: its topics are as the contracts say, the log is read, and
+// it may be in its groups.
 func (i *Instance) Ready(log Log) func() error { return serve.Ready(i.checks(log)) }
 
 // Run runs all parts and the service's own tasks until ctx ends; then it answers what is under way and returns nil. While the
 // broker is away it keeps trying and is not ready. It returns an error when a part fails, or when a topic is configured
 // otherwise than declared. Each part may rely on those before it until its own end.
 func (i *Instance) Run(ctx context.Context, log Log, handler http.Handler, own ...serve.Task) error {
-	first := []serve.Task{{Name: "topics", Run: i.topics.Run}, {Name: "journal", Run: log.Run}}
+	first := []serve.Task{{Name: "topics", Run: i.topics.Run}, {Name: "journal", Run: log.Run}, {Name: "groups", Run: i.groups.Run}}
 	last := []serve.Task{
 		{Name: "messages", Run: func(ctx context.Context) error { return i.Messages.Run(ctx, i.Ready(log)) }},
 		serve.HTTP(serve.HTTPConfig{Addr: i.cfg.Settings.HTTPAddr, Handler: handler, Checks: i.checks(log), Logger: i.Logger, Listening: i.cfg.Listening}),

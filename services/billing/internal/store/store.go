@@ -303,9 +303,12 @@ func (s *Store) CompleteRun(ctx context.Context, done billing.RunCompleted) erro
 	return err
 }
 
-// Subscriber delivers every applied record, in order per contract; see journal.Subscriber. FromMessage reads them.
-func (s *Store) Subscriber(name string) (message.Subscriber, error) {
-	return s.j.Subscriber(journal.SubscriberConfig{Name: name, Positions: Positions, Group: "billing." + name})
+// PublicationGroup is the consumer group that chooses the instance that publishes.
+const PublicationGroup = "billing.publication"
+
+// Publication delivers every applied record, in order for each contract, at least once; see journal.Subscriber. FromMessage reads them.
+func (s *Store) Publication() (*journal.Subscriber[State, Body], error) {
+	return s.j.Subscriber(journal.SubscriberConfig{Name: "publication", Positions: Positions, Group: PublicationGroup})
 }
 
 // FromMessage gives the record that a message of the Subscriber carries.

@@ -20,7 +20,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/deferpay/deferpay/gen/contractinternal"
@@ -121,10 +120,12 @@ func (s *Store) Topic() string { return s.journal.Topic() }
 // Position is the offset of the last record read from the log.
 func (s *Store) Position() int64 { return s.journal.Position() }
 
-// Subscriber delivers every applied record, in order for each contract, at least once; see journal.Subscriber. FromMessage
-// reads them.
-func (s *Store) Subscriber(name string) (message.Subscriber, error) {
-	return s.journal.Subscriber(journal.SubscriberConfig{Name: name, Positions: Positions, Group: "contract." + name})
+// PublicationGroup is the consumer group that chooses the instance that publishes.
+const PublicationGroup = "contract.publication"
+
+// Publication delivers every applied record, in order for each contract, at least once; see journal.Subscriber. FromMessage reads them.
+func (s *Store) Publication() (*journal.Subscriber[State, Body], error) {
+	return s.journal.Subscriber(journal.SubscriberConfig{Name: "publication", Positions: Positions, Group: PublicationGroup})
 }
 
 // Create decides a subscription under a reference that is handed out in the same record. The reference of sub is ignored.

@@ -1,0 +1,105 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/deferpay/deferpay/tools/cluster"
+)
+
+// Each of two billing instances is asked to stop, and started again, while purchases are under way on both. A client goes to the other one when
+// an instance is not there. The stop answers what it had taken: no request is left without knowing what became of it, but those that
+// nobody took; no purchase was decided without an answer; and what was bought is in the log once, and published.
+func TestRollingRestart(t *testing.T) {
+	const callers, between = 32, 200 // purchases decided between two stops
+	rounds := 2
+	if *full {
+		rounds = 10
+	}
+	s := start(t, setup{topics: []string{billingEvents}})
+	contracts := s.contracts("roll", repeat(1_000_000, 8)...)
+	mark, before := s.topics.Mark(), s.counts()
+	var over atomic.Bool
+	var buying sync.WaitGroup
+	bought := make([][]*purchase, callers)
+	for c := range callers {
+		buying.Go(func() {
+			next := c
+			for n := 0; !over.Load() && !t.Failed(); n++ {
+				p := &purchase{key: fmt.Sprintf("roll-%d-%d", c, n), contract: contracts[c%len(contracts)], amount: 1}
+				bought[c] = append(bought[c], p)
+				s.insist(p, func() (*cluster.Service, time.Duration) { next++; return s.Billing[next%len(s.Billing)], patience })
+			}
+		})
+	}
+	began, stops := time.Now(), []time.Duration(nil)
+	for range rounds {
+		for _, b := range s.Billing {
+			s.more(between)
+			stops = append(stops, s.stopped(b))
+			s.more(between) // the other one goes on alone
+			s.restart(b.Process)
+		}
+	}
+	s.more(between)
+	took := time.Since(began)
+	over.Store(true)
+	buying.Wait()
+	all := slices.Concat(bought...)
+	c := s.counts().less(before)
+	t.Logf("%d orderly restarts in %.1f s under load: %d purchases, %d requests, %d reached nobody, %d met an instance that was not ready, %d left unknown; a stop took %v at most; nothing was decided for %v at most",
+		len(stops), took.Seconds(), len(all), c.sent, c.unsent, c.notReady, c.unknown-c.unsent, slices.Max(stops).Round(time.Millisecond), longestGap(all).Round(time.Millisecond))
+	if left := c.unknown - c.unsent; left != 0 {
+		t.Errorf("an orderly stop left %d requests without an answer", left)
+	}
+	for _, p := range all {
+		if p.replayed {
+			t.Errorf("%s was decided by an instance that did not answer before it stopped", p.key)
+		}
+	}
+	s.everywhere(all)
+	s.verify(mark, contracts, all, nil)
+	s.published(mark, all)
+}
+
+// more waits until so many more purchases are decided.
+func (s *system) more(n int64) {
+	s.t.Helper()
+	enough := s.decided.Load() + n
+	s.until(fmt.Sprint(n, " more purchases"), func() error {
+		if at := s.decided.Load(); at < enough {
+			return fmt.Errorf("%d are missing", enough-at)
+		}
+		return nil
+	})
+}
+
+// stopped asks an instance to stop, and gives how long that took.
+func (s *system) stopped(b *cluster.Service) time.Duration {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	defer cancel()
+	began := time.Now()
+	if err := b.Stop(ctx); err != nil {
+		s.t.Errorf("%s: %v", b.Name(), err)
+	}
+	return time.Since(began)
+}
+
+// longestGap is the longest time in which no purchase was decided.
+func longestGap(all []*purchase) (longest time.Duration) {
+	var at []time.Duration
+	for _, p := range all {
+		at = append(at, p.returned)
+	}
+	slices.Sort(at)
+	for i := 1; i < len(at); i++ {
+		longest = max(longest, at[i]-at[i-1])
+	}
+	return longest
+}

@@ -1,0 +1,94 @@
+package groupcheck
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+const patience = 20 * time.Second
+
+// The broker denies one of two groups, at first and again later.
+func TestTheGroupThatIsDeniedIsNamed(t *testing.T) {
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cluster.Close()
+	var denied atomic.Bool
+	denied.Store(true)
+	cluster.ControlKey(int16(kmsg.Heartbeat), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		if q := r.(*kmsg.HeartbeatRequest); q.Group != "x.second" || !denied.Load() {
+			return nil, nil, false
+		}
+		response := r.ResponseKind().(*kmsg.HeartbeatResponse)
+		response.ErrorCode = kerr.GroupAuthorizationFailed.Code
+		return response, nil, true
+	})
+	c := &Check{Client: []kgo.Opt{kgo.SeedBrokers(cluster.ListenAddrs()...)}, Groups: []string{"x.first", "x.second"}, Logger: slog.New(slog.DiscardHandler),
+		Explain: func(err error) error { return errors.Join(errors.New("look here"), err) }}
+	if c.Ready() == nil {
+		t.Error("ready before it asked")
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- c.Run(ctx) }()
+	names := func() bool {
+		err := c.Ready()
+		return errors.Is(err, kerr.GroupAuthorizationFailed) && strings.Contains(err.Error(), "READ on the group x.second") && strings.Contains(err.Error(), "look here")
+	}
+	until(t, names)
+	denied.Store(false)
+	until(t, func() bool { return c.Ready() == nil })
+	denied.Store(true)
+	until(t, names)
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+// A broker that goes away says nothing of rights.
+func TestRightsOutliveTheBroker(t *testing.T) {
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	options := []kgo.Opt{kgo.SeedBrokers(cluster.ListenAddrs()...)}
+	client, err := kgo.NewClient(options...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	c := &Check{Groups: []string{"x"}, Logger: slog.New(slog.DiscardHandler)}
+	if err := c.ask(t.Context(), client); err != nil {
+		t.Fatal(err)
+	}
+	cluster.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	err = c.ask(ctx, client)
+	if err == nil || errors.Is(err, kerr.GroupAuthorizationFailed) || !strings.Contains(err.Error(), "group x") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// until asks until it is so; what it waits for happens at the check's own pace.
+func until(t *testing.T, done func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !done(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("not in time")
+		}
+	}
+}
