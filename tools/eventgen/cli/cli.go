@@ -46,7 +46,7 @@ eventgen COMMAND -help lists the flags of a command, and the environment variabl
 
 // Run runs one command and gives its exit status.
 func Run(args []string, stdout, stderr io.Writer) int {
-	c := &command{stdout: stdout, stderr: stderr}
+	c := &command{stdout: stdout, stderr: stderr, limits: usual}
 	if len(args) == 0 {
 		fmt.Fprint(stderr, help)
 		return usage
@@ -70,7 +70,10 @@ func Run(args []string, stdout, stderr io.Writer) int {
 	return c.wrong("there is no command %q\n  hint: %s", args[0], hint)
 }
 
-type command struct{ stdout, stderr io.Writer }
+type command struct {
+	stdout, stderr io.Writer
+	limits         limits // of what it fetches
+}
 
 func (c *command) wrong(format string, args ...any) int {
 	fmt.Fprintf(c.stderr, "eventgen: "+format+"\n", args...)

@@ -31,8 +31,11 @@ func verb(args []string, verbs ...string) (string, []string, error) {
 }
 
 // contract reads the documents for what they say, without generating.
-func (c *command) contract(docs []string) (*model.Model, bool) {
-	m, _, ds := generate.Model(disk{}, generate.Config{Documents: docs, ImportPath: "contract"})
+func (c *command) contract(docs []string, reads reading) (*model.Model, bool) {
+	config, cancel := reads.config(docs, c.limits)
+	defer cancel()
+	config.ImportPath = "contract"
+	m, _, ds := generate.Model(disk{}, config)
 	return m, !c.tell(ds)
 }
 
@@ -44,6 +47,7 @@ func (c *command) topics(args []string) int {
 	f := c.flags("topics apply|diff", "-brokers HOST:PORT[,...] DOCUMENT...")
 	brokers := f.String("brokers", "", "addresses of the broker, by commas")
 	timeout := f.Duration("timeout", 30*time.Second, "give up after")
+	reads := readingFlags(f)
 	var security secure.Kafka
 	declared := secure.NewFlags(f, os.Getenv)
 	security.Declare(declared)
@@ -56,7 +60,7 @@ func (c *command) topics(args []string) int {
 	case *brokers == "":
 		return c.wrong("topics needs -brokers")
 	}
-	m, ok := c.contract(docs)
+	m, ok := c.contract(docs, reads)
 	if !ok {
 		return fault
 	}
@@ -111,6 +115,7 @@ func (c *command) schemas(args []string) int {
 	url := f.String("registry", "", "`URL` of the schema registry; it may have a path")
 	level := f.String("compatibility", "FULL_TRANSITIVE", "level that register sets on every subject")
 	timeout := f.Duration("timeout", 30*time.Second, "give up after")
+	reads := readingFlags(f)
 	var security secure.Registry
 	declared := secure.NewFlags(f, os.Getenv)
 	security.Declare(declared)
@@ -123,7 +128,7 @@ func (c *command) schemas(args []string) int {
 	case *url == "":
 		return c.wrong("schemas needs -registry")
 	}
-	m, ok := c.contract(docs)
+	m, ok := c.contract(docs, reads)
 	if !ok {
 		return fault
 	}

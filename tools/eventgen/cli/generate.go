@@ -4,15 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"golang.org/x/mod/module"
 
@@ -27,8 +24,7 @@ func (c *command) generate(args []string) int {
 	role := f.String("role", "owner", "owner: as the document says; client: the other side, send and receive swapped")
 	check := f.Bool("check", false, "write nothing; exit status 1, and the names of the files, when those on disk differ")
 	strict := f.Bool("strict", false, "warnings are errors")
-	remote := f.Bool("allow-remote", false, "fetch what URLs refer to, where there is no copy of it in the folder vendor beside the document (vendor/HOST/PATH)")
-	raw := f.Bool("allow-raw", false, "payloads in formats that eventgen does not know are []byte instead of an error")
+	reads := readingFlags(f)
 	docs, status, ok := c.parse(f, args)
 	switch {
 	case !ok:
@@ -41,10 +37,9 @@ func (c *command) generate(args []string) int {
 	if err := module.CheckImportPath(*importPath); err != nil {
 		return c.wrong("-import: %v\n  hint: the module's path and the folder, as in example.com/shop/gen", err)
 	}
-	config := generate.Config{Documents: docs, ImportPath: *importPath, Client: *role == "client", Strict: *strict, Raw: *raw}
-	if *remote {
-		config.Fetch = fetch
-	}
+	config, cancel := reads.config(docs, c.limits)
+	defer cancel()
+	config.ImportPath, config.Client, config.Strict = *importPath, *role == "client", *strict
 	files, ds := generate.Generate(disk{}, config)
 	if c.tell(ds) {
 		return fault
@@ -60,27 +55,6 @@ func (c *command) generate(args []string) int {
 		return c.failed(err)
 	}
 	return done
-}
-
-// most is how large a file behind a URL may be.
-const most = 16 << 20
-
-// fetch gets what is at a URL.
-func fetch(url string) ([]byte, error) {
-	client := http.Client{Timeout: 30 * time.Second}
-	r, err := client.Get(url)
-	if err != nil {
-		return nil, err
-	}
-	defer r.Body.Close()
-	if r.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("the server answers %s", r.Status)
-	}
-	data, err := io.ReadAll(io.LimitReader(r.Body, most+1))
-	if err == nil && len(data) > most {
-		err = fmt.Errorf("it is larger than %d bytes", most)
-	}
-	return data, err
 }
 
 // changes is what has to happen on disk. Paths are complete.

@@ -19,12 +19,12 @@ import (
 
 // Config says what to generate.
 type Config struct {
-	Documents  []string                         // paths in the file system
-	ImportPath string                           // of the output folder
-	Client     bool                             // for the other side of every operation: send and receive swapped
-	Strict     bool                             // warnings are errors
-	Raw        bool                             // payloads in formats that are not known become bytes
-	Fetch      func(url string) ([]byte, error) // gets what URLs lead to; nil: only copies below vendor are read
+	Documents  []string    // paths in the file system
+	ImportPath string      // of the output folder
+	Client     bool        // for the other side of every operation: send and receive swapped
+	Strict     bool        // warnings are errors
+	Raw        bool        // payloads in formats that are not known become bytes
+	Fetch      parse.Fetch // gets what URLs lead to; nil: only copies below vendor are read
 }
 
 // Generate gives the files of all documents, by their paths below the output folder. The same input gives the same bytes. Diagnostics are sorted by place; when

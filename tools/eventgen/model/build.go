@@ -13,12 +13,6 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/topics"
 )
 
-func candidates(fullname, fromFile string) []string {
-	dir := path.Dir(fromFile)
-	short := fullname[strings.LastIndex(fullname, ".")+1:]
-	return []string{path.Join(dir, short+".avsc"), path.Join(dir, fullname+".avsc")}
-}
-
 // pkgBuilder makes the package of one document.
 type pkgBuilder struct {
 	*builder

@@ -5,7 +5,8 @@
 package model
 
 import (
-	"path"
+	"slices"
+	"strings"
 
 	"github.com/deferpay/deferpay/tools/eventgen/avro"
 	"github.com/deferpay/deferpay/tools/eventgen/diag"
@@ -238,13 +239,15 @@ type builder struct {
 
 // findType finds the file of an Avro type that is named and not defined: called like the type, beside the file that names it, or else below the document's folder.
 func (b *builder) findType(fullname, fromFile string) *source.Node {
-	for _, name := range candidates(fullname, fromFile) {
-		if b.files.Exists(name) {
-			return b.files.Open(name, diag.Pos{})
+	short := fullname[strings.LastIndex(fullname, ".")+1:]
+	names := slices.Compact([]string{short + ".avsc", fullname + ".avsc"})
+	for _, name := range names {
+		if at := b.files.Beside(name, fromFile); at != "" {
+			return b.files.Open(at, diag.Pos{})
 		}
 	}
-	for _, name := range candidates(fullname, fromFile) {
-		if at := b.files.Find(path.Base(name)); at != "" {
+	for _, name := range names {
+		if at := b.files.Find(name); at != "" {
 			return b.files.Open(at, diag.Pos{})
 		}
 	}

@@ -18,19 +18,30 @@ import (
 // Files reads files once each and follows references between them.
 type Files struct {
 	fsys  fs.FS
-	fetch func(url string) ([]byte, error) // nil: not allowed
-	base  string                           // folder of the document being read
-	open  map[*source.Node]bool            // references being followed
-	roots map[string]*source.Node          // nil: the file could not be read, which was told
+	fetch Fetch                   // nil: not allowed
+	base  string                  // folder of the document being read
+	open  map[*source.Node]bool   // references being followed
+	roots map[string]*source.Node // nil: the file could not be read, which was told
+	away  map[string]*answer      // of URLs that were asked for
 	sums  map[string][32]byte
 	names map[string]string // of files below base, for Find
 	diags *diag.List
 }
 
+// Fetch gets what is at a URL, and the URL under which it was found in the end.
+type Fetch func(url string) (data []byte, from string, err error)
+
+// answer is what asking for a URL gave.
+type answer struct {
+	data []byte
+	from string
+	err  error
+}
+
 // NewFiles reads from a file system; what is wrong with a file goes to the list. fetch gets what is at a URL; without it URLs are looked for in the folder vendor beside
 // the document, as vendor/HOST/PATH, and nowhere else.
-func NewFiles(fsys fs.FS, fetch func(url string) ([]byte, error), diags *diag.List) *Files {
-	return &Files{fsys: fsys, fetch: fetch, open: map[*source.Node]bool{}, roots: map[string]*source.Node{}, sums: map[string][32]byte{}, diags: diags}
+func NewFiles(fsys fs.FS, fetch Fetch, diags *diag.List) *Files {
+	return &Files{fsys: fsys, fetch: fetch, open: map[*source.Node]bool{}, roots: map[string]*source.Node{}, away: map[string]*answer{}, sums: map[string][32]byte{}, diags: diags}
 }
 
 // Open gives the root of a file, or nil after telling why not. at is where the file is named; it may be unknown.
@@ -63,16 +74,27 @@ func (f *Files) read(name string) ([]byte, error) {
 	}
 	_, place, _ := strings.Cut(name, "://")
 	data, err := fs.ReadFile(f.fsys, path.Join(f.base, "vendor", place))
-	if err != nil && f.fetch != nil {
-		return f.fetch(name)
+	if err == nil || f.fetch == nil {
+		return data, err
 	}
-	return data, err
+	a := f.away[name]
+	if a == nil { // each is asked for once, whatever comes of it
+		a = &answer{}
+		a.data, a.from, a.err = f.fetch(name)
+		f.away[name] = a
+	}
+	return a.data, a.err
 }
 
 func (f *Files) cannotRead(name string, at diag.Pos, err error) {
-	if isURL(name) && f.fetch == nil {
+	if isURL(name) {
 		_, place, _ := strings.Cut(name, "://")
-		f.diags.ErrorHint(at, "keep a copy at "+path.Join(f.base, "vendor", place)+", or allow it with -allow-remote", "%s is remote", name)
+		copied := "keep a copy at " + path.Join(f.base, "vendor", place)
+		if f.fetch == nil {
+			f.diags.ErrorHint(at, copied+", or allow it with -allow-remote", "%s is remote", name)
+		} else {
+			f.diags.ErrorHint(at, copied+" when it cannot be had", "cannot read %s: %v", name, err)
+		}
 		return
 	}
 	if !at.IsValid() {
@@ -88,8 +110,21 @@ func (f *Files) cannotRead(name string, at diag.Pos, err error) {
 	}
 }
 
-// Exists says whether a file is there, without reading it.
-func (f *Files) Exists(name string) bool {
+// Beside gives the path of a file in the folder of another one, or "" when it is not there.
+func (f *Files) Beside(name, other string) string {
+	at := f.resolve(other, url.PathEscape(name))
+	there := f.exists(at)
+	if isURL(at) {
+		_, err := f.read(at)
+		there = err == nil
+	}
+	if !there {
+		return ""
+	}
+	return at
+}
+
+func (f *Files) exists(name string) bool {
 	info, err := fs.Stat(f.fsys, path.Clean(name))
 	return err == nil && info.Mode().IsRegular()
 }
@@ -164,10 +199,13 @@ func circle(way []*source.Node) string {
 	return b.String()
 }
 
-// resolve gives the file that a reference names, from the file it stands in.
-func resolve(from, file string) string {
+// resolve gives the file that a reference names, from the file it stands in: for one that was fetched, from where it was found.
+func (f *Files) resolve(from, file string) string {
 	if isURL(file) {
 		return file
+	}
+	if a := f.away[from]; a != nil && a.from != "" {
+		from = a.from
 	}
 	if isURL(from) {
 		if u, err := url.Parse(from); err == nil {
@@ -196,7 +234,7 @@ func (f *Files) follow(ref *source.Node) *source.Node {
 	file, pointer, _ := strings.Cut(ref.Value, "#")
 	name := ref.Pos.File
 	if file != "" {
-		name = resolve(ref.Pos.File, file)
+		name = f.resolve(ref.Pos.File, file)
 	}
 	if u, err := url.Parse(name); err == nil && len(u.Scheme) > 1 && !isURL(name) {
 		f.diags.ErrorHint(ref.Pos, "refer to a file, or to https", "$ref %q is of a kind that is not supported", ref.Value)
