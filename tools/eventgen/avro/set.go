@@ -133,6 +133,9 @@ type Field struct {
 	Logical      string // logical type, "" for none
 	Doc          string
 	Nullable     bool
+
+	set *Set
+	typ *schema.Type
 }
 
 // IsRecord tells whether the payload is a record, so that the Go type is its own and not a wrapper.
@@ -158,16 +161,28 @@ func (r *Root) Fields() []Field {
 	if !r.IsRecord() {
 		return nil
 	}
-	g := &generator{layout: r.set.packages, pkg: r.decl.pkg}
+	return r.set.fieldsOf(r.decl)
+}
+
+func (s *Set) fieldsOf(d *typeDecl) []Field {
+	g := &generator{layout: s.packages, pkg: d.pkg}
 	var out []Field
-	for i, f := range r.typ.Fields {
+	for i, f := range d.typ.Fields {
 		t, nullable := f.Type, false
 		if other, _, ok := t.Nullable(); ok {
 			t, nullable = other, true
 		}
-		out = append(out, Field{Name: f.Name, GoName: r.decl.fields[i], GoType: g.goType(f.Type), Kind: t.Kind.String(), Logical: string(t.Logical), Doc: f.Doc, Nullable: nullable})
+		out = append(out, Field{Name: f.Name, GoName: d.fields[i], GoType: g.goType(f.Type), Kind: t.Kind.String(), Logical: string(t.Logical), Doc: f.Doc, Nullable: nullable, set: s, typ: t})
 	}
 	return out
+}
+
+// Fields are those of a field that is a record, in order; none for anything else. GoType is as written in that record's package.
+func (f Field) Fields() []Field {
+	if f.typ.Kind != schema.Record {
+		return nil
+	}
+	return f.set.fieldsOf(f.set.packages.named[f.typ])
 }
 
 // Field is the field of that name.

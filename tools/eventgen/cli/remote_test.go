@@ -29,7 +29,9 @@ func far(t *testing.T) (url string, asked map[string]*atomic.Int32) {
 	serve("/v1/types/A.avsc", `{"type": "record", "name": "A", "namespace": "x.event", "fields": [{"name": "c", "type": "x.event.C"}]}`)
 	serve("/v1/types/C.avsc", `{"type": "record", "name": "C", "namespace": "x.event", "fields": [{"name": "far", "type": "string"}]}`)
 	serve("/json/B.json", `{"definitions": {"B": {"type": "object", "properties": {"distant": {"type": "string"}}}}}`)
-	handle("/latest", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/v1/messages.yaml", http.StatusFound) })
+	handle("/latest", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "/v1/messages.yaml", http.StatusFound)
+	})
 	handle("/round", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/round", http.StatusFound) })
 	handle("/gone.yaml", http.NotFound)
 	handle("/slow.yaml", func(http.ResponseWriter, *http.Request) { <-stop })

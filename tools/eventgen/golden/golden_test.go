@@ -24,6 +24,8 @@ var goldens = []struct {
 	{"collisions/gen", generate.Config{Documents: []string{"collisions/asyncapi.yaml"}, ImportPath: here + "collisions/gen"}},
 	{"payments/gen", generate.Config{Documents: []string{"payments/asyncapi.yaml"}, ImportPath: here + "payments/gen"}},
 	{"policies/gen", generate.Config{Documents: []string{"policies/asyncapi.yaml"}, ImportPath: here + "policies/gen"}},
+	{"places/owner", generate.Config{Documents: []string{"places/asyncapi.yaml"}, ImportPath: here + "places/owner"}},
+	{"places/client", generate.Config{Documents: []string{"places/asyncapi.yaml"}, ImportPath: here + "places/client", Client: true}},
 	{"model/owner", generate.Config{Documents: []string{"model/asyncapi.yaml"}, ImportPath: here + "model/owner"}},
 	{"model/client", generate.Config{Documents: []string{"model/asyncapi.yaml"}, ImportPath: here + "model/client", Client: true}},
 	{"client", generate.Config{Documents: []string{"orders/asyncapi.yaml"}, ImportPath: here + "client", Client: true}},

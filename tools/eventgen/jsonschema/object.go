@@ -105,6 +105,7 @@ func (p *shaper) object(out *shape, parts, flat []part, w want) {
 		f.shape = p.shape([]part{{schema: pat.schema}}, want{name: d.name + f.goName + "Value"})
 		d.patterns = append(d.patterns, f)
 	}
+	d.closed = m.closed != nil
 	if m.closed == nil && (len(m.extra) > 0 || m.open) {
 		d.extra = &field{goName: scope.Take("Extra"), wish: "Extra", doc: "the members that the schema does not name"}
 		d.extra.shape = p.shape(m.extra, want{name: d.name + "ExtraValue"})

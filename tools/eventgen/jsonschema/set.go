@@ -116,12 +116,18 @@ type Root struct {
 type Field struct {
 	Name, GoName string // GoName is empty for a property that has one value only, and no field
 	GoType       string // as written in the payload's own package: string, int64, *Money
-	Kind         string // string, integer, number, boolean, array, object, enum, union, any
+	Kind         string // string, integer, number, boolean, array, object, map, enum (of texts), union, any
 	Format       string // that has a Go type of its own: date-time, uuid, int32, ...; empty for none
 	Doc          string
 	Optional     bool // it may be left out
 	Nullable     bool
+	Closed       bool // an object that refuses what it does not name
+
+	decl *decl
 }
+
+// Closed tells whether the payload is an object that refuses what it does not name.
+func (r *Root) Closed() bool { return r.IsObject() && r.decl.closed }
 
 // IsObject tells whether the payload is an object with properties, so that the Go type is its own and not a wrapper.
 func (r *Root) IsObject() bool { return r.decl.form == isStruct }
@@ -156,10 +162,21 @@ func fieldsOf(d *decl) []Field {
 			}
 			field.GoType = f.goType("")
 			field.Kind, field.Format = s.kind(), s.scalar.logical
+			if s.form == isDecl && s.decl.form == isStruct {
+				field.decl, field.Closed = s.decl, s.decl.closed
+			}
 		}
 		out = append(out, field)
 	}
 	return out
+}
+
+// Fields are those of a property that is an object with properties, in order; none for anything else.
+func (f Field) Fields() []Field {
+	if f.decl == nil {
+		return nil
+	}
+	return fieldsOf(f.decl)
 }
 
 // Field is the property of that name.
@@ -181,7 +198,7 @@ func (s *shape) kind() string {
 	case isList:
 		return "array"
 	case isDict:
-		return "object"
+		return "map"
 	case isDecl:
 		switch s.decl.form {
 		case isStruct:
@@ -190,8 +207,12 @@ func (s *shape) kind() string {
 			return "array"
 		case isUnion:
 			return "union"
-		case isTextEnum, isIntEnum, isValueEnum:
+		case isTextEnum:
 			return "enum"
+		case isIntEnum:
+			return "integer"
+		case isValueEnum:
+			return "any"
 		}
 		return s.decl.value.kind()
 	}

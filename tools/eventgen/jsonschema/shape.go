@@ -83,6 +83,7 @@ type decl struct {
 	pos       diag.Pos
 	fields    []*field
 	patterns  []*patternField
+	closed    bool   // it refuses members that no field is for
 	extra     *field // of members or items that no other field is for
 	branches  []*branch
 	tagged    string // name of the member that tells the branches apart, if one does

@@ -75,6 +75,7 @@ type Param struct {
 	*parse.Param
 	Go, Type, Doc string
 	Values        []Value
+	Value, There  string // Go of the value in a message, and of the condition under which it is there, if there is one
 	located       *parse.Location
 }
 
@@ -203,7 +204,7 @@ type Example struct {
 
 // Build makes the model of documents. When the list gets errors the model is of no use.
 func Build(docs []*parse.Document, files *parse.Files, c Config, diags *diag.List) *Model {
-	b := &builder{config: c, files: files, diags: diags, avro: avro.NewSet(), json: jsonschema.NewSet(files.Deref), roots: map[*parse.Payload]*root{}, heads: map[*source.Node]*root{}, consts: map[*parse.Message]map[string][]string{}}
+	b := &builder{config: c, files: files, diags: diags, avro: avro.NewSet(), json: jsonschema.NewSet(files.Deref), roots: map[*parse.Payload]*root{}, heads: map[*source.Node]*root{}, consts: map[*parse.Message]map[string][]string{}, told: map[string]bool{}}
 	b.avro.Lookup(b.findType)
 	for _, d := range docs {
 		b.addRoots(d)
@@ -235,6 +236,7 @@ type builder struct {
 	heads      map[*source.Node]*root                 // headers that are more than scalars
 	consts     map[*parse.Message]map[string][]string // values that headers can have
 	sealed     []*Sealed
+	told       map[string]bool // faults that would be told for every message
 }
 
 // findType finds the file of an Avro type that is named and not defined: called like the type, beside the file that names it, or else below the document's folder.

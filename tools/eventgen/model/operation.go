@@ -33,6 +33,9 @@ func (p *pkgBuilder) operation(o *parse.Operation) {
 		return
 	}
 	p.methods(&out, o, sends)
+	if out.Address != nil {
+		p.strayParameters(out.Address, o)
+	}
 	for _, s := range o.Channel.Kafka.Configs {
 		out.Compacted = out.Compacted || s.Name == "cleanup.policy" && strings.Contains(s.Value, "compact")
 	}
@@ -62,7 +65,7 @@ func (p *pkgBuilder) methods(out *Operation, o *parse.Operation, sends bool) {
 					method.Method = p.methodName(s, out)
 				}
 				if o.Reply != nil {
-					method.At = p.place(o.Reply.Address, s.root, s.Value, "the reply address of operation "+o.Name)
+					method.At = p.location(o.Reply.Address, m, s.root, s.Value, "the reply address of operation "+o.Name)
 				}
 				if out.Address != nil && sends {
 					method.Located = p.located(out.Address, m, s)
@@ -102,35 +105,6 @@ func (p *pkgBuilder) methodName(s *Spec, out *Operation) string {
 	}
 	p.taken[name] = out.Answer
 	return name
-}
-
-// located finds the parameters of an address whose values stand in a message.
-func (p *pkgBuilder) located(a *Address, m *parse.ChannelMessage, s *Spec) []Param {
-	var out []Param
-	for _, param := range a.Params {
-		l := param.located
-		if l == nil {
-			continue
-		}
-		expr := ""
-		if f, ok := s.root.field(l.Path[0]); ok && !l.Header && len(l.Path) == 1 {
-			expr, _ = textOf(f, "m")
-		}
-		if l.Header && len(l.Path) == 1 && m.Headers != nil {
-			for _, h := range p.headersType(m.Headers, s).Props {
-				if h.Name == l.Path[0] && h.Type == "string" {
-					expr = "h." + h.Go
-				}
-			}
-		}
-		if expr == "" {
-			p.diags.Warnf(l.Pos, "fields and headers that are text can be; the caller gives the others", "parameter %s: %s is not text of message %s", param.Name, l.Text, m.Message.Name)
-			continue
-		}
-		param.Doc = expr
-		out = append(out, param)
-	}
-	return out
 }
 
 // send adds a sender; a message that several operations send is sent by one method.

@@ -2,7 +2,6 @@ package model
 
 import (
 	"path"
-	"strings"
 
 	"github.com/deferpay/deferpay/tools/eventgen/avro"
 	"github.com/deferpay/deferpay/tools/eventgen/diag"
@@ -21,7 +20,35 @@ type root struct {
 }
 
 // field is a field of a payload.
-type field struct{ Name, GoName, GoType string }
+type field struct {
+	Name, GoName, GoType string
+	Kind                 string         // array, map, union, enum, any and so on
+	Dispensable          bool           // the zero value of Go says that there is none
+	inside               func() []field // those of an object; nil for all else
+	closed               bool           // of headers: an object that refuses what it does not name
+}
+
+func avroFields(list []avro.Field) []field {
+	out := make([]field, len(list))
+	for i, f := range list {
+		out[i] = field{Name: f.Name, GoName: f.GoName, GoType: f.GoType, Kind: f.Kind, Dispensable: f.Nullable}
+		if f.Kind == "record" {
+			out[i].inside = func() []field { return avroFields(f.Fields()) }
+		}
+	}
+	return out
+}
+
+func jsonFields(list []jsonschema.Field) []field {
+	out := make([]field, len(list))
+	for i, f := range list {
+		out[i] = field{Name: f.Name, GoName: f.GoName, GoType: f.GoType, Kind: f.Kind, Dispensable: f.Optional || f.Nullable, closed: f.Closed}
+		if f.Kind == "object" {
+			out[i].inside = func() []field { return jsonFields(f.Fields()) }
+		}
+	}
+	return out
+}
 
 func (r *root) name() string {
 	switch {
@@ -47,19 +74,15 @@ func (r *root) doc() string {
 }
 
 func (r *root) fields() []field {
-	var out []field
 	switch {
 	case r == nil:
+		return nil
 	case r.avro != nil:
-		for _, f := range r.avro.Fields() {
-			out = append(out, field{f.Name, f.GoName, f.GoType})
-		}
+		return avroFields(r.avro.Fields())
 	case r.json != nil:
-		for _, f := range r.json.Fields() {
-			out = append(out, field{f.Name, f.GoName, f.GoType})
-		}
+		return jsonFields(r.json.Fields())
 	}
-	return out
+	return nil
 }
 
 func (r *root) field(name string) (field, bool) {
@@ -199,42 +222,16 @@ func (p *pkgBuilder) literal(r *root, n *source.Node) (string, bool) {
 	return expr, !faults.HasErrors()
 }
 
-// place prints a location of a message for the runtime; "" when there is none, or none that can be reached.
-func (p *pkgBuilder) place(l *parse.Location, r *root, goType, what string) string {
-	if l == nil {
-		return ""
-	}
-	if l.Header {
-		quoted := make([]string, len(l.Path))
-		for i, s := range l.Path {
-			quoted[i] = quote(s)
-		}
-		return "bus.Location[" + goType + "]{Header: []string{" + strings.Join(quoted, ", ") + "}}"
-	}
-	f, ok := r.field(l.Path[0])
-	get, set := textOf(f, "m")
-	if len(l.Path) != 1 || !ok || get == "" {
-		p.diags.Warnf(l.Pos, "a field of the payload that is text, or a header, can be", "%s: %s cannot be read by generated code, which uses the header correlation_id", what, l.Text)
-		return ""
-	}
-	if set != "" {
-		set = ", Set: func(m *" + goType + ", v string) { " + set + " }"
-	}
-	return "bus.Location[" + goType + "]{Of: func(m *" + goType + ") string { return " + get + " }" + set + "}"
-}
-
-// textOf prints how a field of m is read and written as text; empty when it cannot be.
-func textOf(f field, m string) (get, set string) {
+// textOf prints how a field of m that is always there is read as text; empty when it cannot be.
+func textOf(f field, m string) string {
 	at := m + "." + f.GoName
 	switch f.GoType {
 	case "string":
-		return at, at + " = v"
-	case "*string":
-		return "bus.TextOf(" + at + ")", at + " = &v"
+		return at
 	case "int64", "int32", "int":
-		return "bus.Decimal(" + at + ")", ""
-	case "uuid.UUID":
-		return at + ".String()", ""
+		return "bus.Decimal(" + at + ")"
+	case "uuid.UUID", "avrobin.UUID":
+		return at + ".String()"
 	}
-	return "", ""
+	return ""
 }

@@ -66,7 +66,7 @@ func (p *pkgBuilder) spec(c *parse.Channel, m *parse.ChannelMessage) *Spec {
 	p.key(s, c, m, r)
 	p.headers(s, m)
 	if m.Correlation != nil {
-		s.Reply = p.place(m.Correlation, r, s.Value, "the correlation id of message "+m.Message.Name)
+		s.Reply = p.location(m.Correlation, m, r, s.Value, "the correlation id of message "+m.Message.Name)
 	}
 	p.specs[m] = s
 	p.out.Specs = append(p.out.Specs, s)
@@ -156,7 +156,7 @@ func (p *pkgBuilder) keyField(s *Spec, m *parse.ChannelMessage, r *root) {
 	for _, f := range r.fields() {
 		names = append(names, f.Name)
 	}
-	text, _ := textOf(f, "m")
+	text := textOf(f, "m")
 	file := m.Message.Pos.File
 	if r != nil {
 		file = r.node.Pos.File
@@ -168,7 +168,7 @@ func (p *pkgBuilder) keyField(s *Spec, m *parse.ChannelMessage, r *root) {
 			hint = "did you mean " + near + "? Its fields are " + strings.Join(names, ", ")
 		}
 		p.diags.ErrorHint(k.FieldPos, hint, "message %s: key field %q is not in %s", m.Message.Name, k.Field, path.Base(file))
-	case text == "" || strings.HasPrefix(f.GoType, "*"):
+	case text == "":
 		p.diags.ErrorHint(k.FieldPos, "a key's field is text, an integer or a UUID that is always there", "message %s: key field %q is %s", m.Message.Name, k.Field, f.GoType)
 	default:
 		s.KeyField, s.KeyText = f.Name, text
@@ -227,7 +227,7 @@ func headerNames(r *root) (known, texts string) {
 	for _, f := range r.json.Fields() {
 		all = append(all, quote(f.Name))
 		one := r.node.Get("properties").Get(f.Name)
-		if f.Kind == "string" || f.Kind == "" && one.Get("const").Is(source.String) {
+		if f.Kind == "string" || f.Kind == "enum" || f.Kind == "" && one.Get("const").Is(source.String) {
 			text = append(text, quote(f.Name))
 		}
 	}

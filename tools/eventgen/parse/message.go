@@ -191,6 +191,9 @@ func (p *parser) headers(m *Message, n *source.Node) {
 		return
 	}
 	o := &Object{Pos: h.Pos, Title: p.text(h, "title"), Doc: p.text(h, "description")}
+	if more := h.Get("additionalProperties"); more != nil {
+		o.Closed = more.Value == "false"
+	}
 	required := map[string]*source.Node{}
 	for _, r := range p.list(h, "required") {
 		required[r.Value] = r

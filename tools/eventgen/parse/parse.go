@@ -162,6 +162,8 @@ type Object struct {
 	Title string
 	Doc   string
 	Props []Prop
+
+	Closed bool // it refuses what it does not name
 }
 
 // Prop is one property of an Object.

@@ -60,7 +60,7 @@ func (w watcher) Opened(_ context.Context, m *policiesbus.OpenedMessage) error {
 }
 
 func (w watcher) Closed(_ context.Context, m *policiesbus.ClosedMessage) error {
-	return w.say("closed %s %s at %s/%d@%d", m.Value.Door, bus.TextOf(m.Value.Reason), m.Topic, m.Partition, m.Offset)
+	return w.say("closed %s %s at %s/%d@%d", m.Value.Door, bus.FieldText(&m.Value.Reason), m.Topic, m.Partition, m.Offset)
 }
 
 // runRouter runs what register adds until the test ends.

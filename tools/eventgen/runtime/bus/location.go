@@ -9,8 +9,9 @@ import (
 // Location is a place in a message: a header, or a field of the payload. The zero Location is none.
 type Location[T any] struct {
 	Header []string // of a header, and then of members of the JSON in it
+	Text   string   // of a place in the payload, as the contract writes it
 	Of     func(*T) string
-	Set    func(*T, string)
+	Set    func(*T, string) // leaves the payload as it is when the text has no place in it
 }
 
 func (l *Location[T]) none() bool { return len(l.Header) == 0 && l.Of == nil }
@@ -38,15 +39,18 @@ func (l *Location[T]) get(m message.Metadata, v *T) string {
 	return plain(b)
 }
 
-// put writes it there, unless something else stands there.
-func (l *Location[T]) put(m message.Metadata, v *T, text string) {
+// put writes it there, unless something else stands there. It fails when it cannot stand there.
+func (l *Location[T]) put(m message.Metadata, v *T, text string) error {
 	switch {
 	case text == "" || l.get(m, v) != "":
 	case l.Set != nil:
-		l.Set(v, text)
+		if l.Set(v, text); l.Of(v) == "" {
+			return Permanentf("%w: %s is not set, and %q cannot stand there: fill it", ErrInvalid, l.Text, text)
+		}
 	case len(l.Header) > 0:
 		m[l.Header[0]] = string(within(json.RawMessage(m[l.Header[0]]), l.Header[1:], text))
 	}
+	return nil
 }
 
 // within puts text into JSON, below the members of that path.

@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,7 +24,7 @@ func (a Answer) Answered() Answer { return a }
 // NewAnswer makes an answer.
 func NewAnswer[T, K, H any](c *Spec[T, K, H], key K, v T, h H) Answer {
 	return Answer{c.Name, c.Topic, func(ctx context.Context, s *Sender, id string) (*message.Message, error) {
-		return encode(ctx, s, c, key, &v, &h, func(m message.Metadata) { c.correlation().put(m, &v, id) })
+		return encode(ctx, s, c, key, &v, &h, func(m message.Metadata) error { return c.correlation().put(m, &v, id) })
 	}}
 }
 
@@ -107,18 +108,15 @@ var ErrClosed = errors.New("the requester is closed")
 func Request[T, K, H any](ctx context.Context, r *Requester, topic string, c *Spec[T, K, H], key K, v *T, h *H, to ReplyTo[T], answers []Route) error {
 	wait := &waiting{routes: newRoutes(r.registry, answers), done: make(chan error, 1)}
 	reply := ""
-	msg, err := encode(ctx, r.Sender, c, key, v, h, func(m message.Metadata) {
+	msg, err := encode(ctx, r.Sender, c, key, v, h, func(m message.Metadata) error {
 		at := c.correlation()
-		at.put(m, v, watermill.NewUUID())
+		if err := at.put(m, v, watermill.NewUUID()); err != nil {
+			return err
+		}
 		wait.id = at.get(m, v)
-		if to.Topic == "" {
-			to.Topic = r.replyTo
-		}
-		if to.At.put(m, v, to.Topic); !to.At.none() {
-			reply = to.At.get(m, v)
-		} else {
-			reply = to.Topic
-		}
+		var err error
+		reply, err = replyPlace(r, m, v, to)
+		return err
 	})
 	switch {
 	case err != nil:
@@ -146,6 +144,21 @@ func Request[T, K, H any](ctx context.Context, r *Requester, topic string, c *Sp
 		return fmt.Errorf("answer to %s on %s: %w", c.Name, reply, err)
 	}
 	return nil
+}
+
+// replyPlace says where the answer of a request comes, and writes it there where the request says so.
+func replyPlace[T any](r *Requester, m message.Metadata, v *T, to ReplyTo[T]) (string, error) {
+	topic := cmp.Or(to.Topic, r.replyTo)
+	err := to.At.put(m, v, topic)
+	switch said := to.At.get(m, v); {
+	case said != "":
+		return said, nil
+	case to.Topic != "": // who answers falls back to it
+		return to.Topic, nil
+	case to.At.none():
+		return topic, nil
+	}
+	return "", err
 }
 
 // open gives the inbox of a topic, and subscribes when it is the first.

@@ -86,16 +86,18 @@ func SendTombstone[K interface {
 
 // Encode makes the message that Send would publish.
 func Encode[T, K, H any](ctx context.Context, s *Sender, c *Spec[T, K, H], key K, v *T, h *H) (*message.Message, error) {
-	return encode(ctx, s, c, key, v, h, func(message.Metadata) {})
+	return encode(ctx, s, c, key, v, h, func(message.Metadata) error { return nil })
 }
 
 // encode lets prepare complete value and headers before they are checked.
-func encode[T, K, H any](ctx context.Context, s *Sender, c *Spec[T, K, H], key K, v *T, h *H, prepare func(message.Metadata)) (*message.Message, error) {
+func encode[T, K, H any](ctx context.Context, s *Sender, c *Spec[T, K, H], key K, v *T, h *H, prepare func(message.Metadata) error) (*message.Message, error) {
 	msg := message.NewMessageWithContext(ctx, "", nil)
 	if err := c.writeHeaders(h, msg.Metadata); err != nil {
 		return nil, Permanentf("%w: %w", ErrInvalid, err)
 	}
-	prepare(msg.Metadata)
+	if err := prepare(msg.Metadata); err != nil {
+		return nil, err
+	}
 	text := ""
 	if c.Key.declared() {
 		var err error

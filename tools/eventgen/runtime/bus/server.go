@@ -19,13 +19,5 @@ func (s *Server) Address(values map[string]string) (string, error) {
 	return a.Topic(in...)
 }
 
-// TextOf gives text that may be left out; "" when it is.
-func TextOf(s *string) string {
-	if s == nil {
-		return ""
-	}
-	return *s
-}
-
 // Decimal gives an integer as text.
 func Decimal[I ~int64 | ~int32 | ~int](i I) string { return strconv.FormatInt(int64(i), 10) }

@@ -1,0 +1,187 @@
+package behaviour
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/ThreeDotsLabs/watermill/pubsub/gochannel"
+	"github.com/google/uuid"
+
+	askenvelope "github.com/deferpay/deferpay/tools/eventgen/golden/places/client/envelope"
+	askevent "github.com/deferpay/deferpay/tools/eventgen/golden/places/client/event"
+	asking "github.com/deferpay/deferpay/tools/eventgen/golden/places/client/payload"
+	asker "github.com/deferpay/deferpay/tools/eventgen/golden/places/client/placesbus"
+	"github.com/deferpay/deferpay/tools/eventgen/golden/places/owner/event"
+	"github.com/deferpay/deferpay/tools/eventgen/golden/places/owner/payload"
+	"github.com/deferpay/deferpay/tools/eventgen/golden/places/owner/placesbus"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/bus"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/jsonvalue"
+)
+
+// responder answers every message; the ids of its answers are the runtime's business.
+type responder struct{}
+
+func (responder) Ask(_ context.Context, m *placesbus.AskMessage) (placesbus.OnAskAnswer, error) {
+	return placesbus.OnAskWithAnswer(payload.Answer{Text: m.Value.Question + "!"}, nil), nil
+}
+
+func (responder) Count(_ context.Context, m *placesbus.CountMessage) (placesbus.OnCountAnswer, error) {
+	return placesbus.OnCountWithCounted(event.Counted{Total: int32(len(m.Value.What))}, nil), nil
+}
+
+func (responder) Look(_ context.Context, m *placesbus.LookMessage) (placesbus.OnLookAnswer, error) {
+	return placesbus.OnLookWithSeen(payload.Seen{Value: m.Value.Value == "even"}, payload.SeenHeaders{}), nil
+}
+
+func respond(t *testing.T, options ...bus.ReceiveOption) *gochannel.GoChannel {
+	return pubsub(t, func(r *message.Router, ch *gochannel.GoChannel) error {
+		return placesbus.Register(r, ch, responder{}, append(options, bus.WithAnswers(ch), quiet)...)
+	})
+}
+
+// atOnce calls f eight times at once and gives what they said, sorted.
+func atOnce(f func(i int) string) string {
+	out := make([]string, 8)
+	var wg sync.WaitGroup
+	for i := range out {
+		wg.Go(func() { out[i] = f(i) })
+	}
+	wg.Wait()
+	slices.Sort(out)
+	return strings.Join(out, ",")
+}
+
+// Ids deep in payloads and headers are made on the way, through what is not there yet, and bring each answer to its question. What the caller shares is left as it is.
+func TestCorrelationDeepInside(t *testing.T) {
+	ch := respond(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	r := asker.NewRequester(ch, ch)
+	defer r.Close()
+	meta := &asking.Meta{Answer: &asking.MetaAnswer{To: "answers", Within: 5}}
+	got := atOnce(func(i int) string {
+		a, err := r.OnAsk(ctx, asking.Ask{Question: fmt.Sprint(i), Meta: meta}, nil)
+		if err != nil {
+			return err.Error()
+		}
+		return fmt.Sprint(a.Value.Text, " on ", a.Topic)
+	})
+	if want := "0! on answers,1! on answers,2! on answers,3! on answers,4! on answers,5! on answers,6! on answers,7! on answers"; got != want {
+		t.Errorf("got %s", got)
+	}
+	if meta.Trace.Set || meta.Answer.To != "answers" {
+		t.Errorf("what the caller gave was changed: %+v", meta)
+	}
+	// Without a place for the answer, it comes to the address of its channel: nothing can be made of meta.answer, which wants more than that.
+	if a, err := r.OnAsk(ctx, asking.Ask{Question: "where"}, nil); err != nil || a.Topic != asker.AnswerTopic {
+		t.Errorf("got %+v, %v", a, err)
+	}
+	got = atOnce(func(i int) string {
+		a, err := r.OnLook(ctx, asking.Look{Value: []string{"even", "odd"}[i%2]}, asking.LookHeaders{Mq: &asking.LookHeadersMq{Md: &asking.LookHeadersMqMd{Priority: jsonvalue.Ptr(int64(i))}}})
+		if err != nil {
+			return err.Error()
+		}
+		return fmt.Sprint(i%2, " ", a.Value.Value)
+	})
+	if want := "0 true,0 true,0 true,0 true,1 false,1 false,1 false,1 false"; got != want {
+		t.Errorf("got %s", got)
+	}
+}
+
+// An id that is a number is the caller's to give, and is told to be missing; answers repeat it where theirs stands.
+func TestCorrelationThatIsANumber(t *testing.T) {
+	ch := respond(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	r := asker.NewRequester(ch, ch)
+	defer r.Close()
+	got := atOnce(func(i int) string {
+		a, err := r.OnCount(ctx, askevent.Count{What: strings.Repeat("x", i), Envelope: &askenvelope.Envelope{IDs: askenvelope.IDs{Number: int64(i + 1)}}}, nil)
+		if err != nil {
+			return err.Error()
+		}
+		return fmt.Sprint(a.Value.Total, " for ", a.Value.Of.Number)
+	})
+	if want := "0 for 1,1 for 2,2 for 3,3 for 4,4 for 5,5 for 6,6 for 7,7 for 8"; got != want {
+		t.Errorf("got %s", got)
+	}
+	if _, err := r.OnCount(ctx, askevent.Count{What: "x"}, nil); !bus.IsPermanent(err) || !strings.Contains(err.Error(), "$message.payload#/envelope/ids/number is not set") {
+		t.Errorf("without a number: %v", err)
+	}
+}
+
+// An id that the answer cannot hold is told, and no answer goes out without it.
+func TestCorrelationThatDoesNotFit(t *testing.T) {
+	seen := make(chan bus.Observation, 100)
+	ch := respond(t, bus.WithObserver(func(o bus.Observation) {
+		select {
+		case seen <- o:
+		default:
+		}
+	}))
+	short, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	r := asker.NewRequester(ch, ch)
+	defer r.Close()
+	go func() {
+		_, err := r.OnAsk(short, asking.Ask{Question: "?", Meta: &asking.Meta{Trace: jsonvalue.Some(&asking.MetaTrace{ID: jsonvalue.Ptr("no UUID")})}}, nil)
+		done <- err
+	}()
+	if o := take(t, seen); o.Outcome != bus.Retrying || !bus.IsPermanent(o.Err) || !strings.Contains(o.Err.Error(), `$message.payload#/to/request is not set, and "no UUID" cannot stand there`) {
+		t.Errorf("observed %+v", o)
+	}
+	cancel()
+	if err := take(t, done); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// sales says where what was sold was read.
+type sales chan asker.SalesParams
+
+func (s sales) Sold(_ context.Context, m *asker.SoldMessage) error {
+	at, err := asker.ParseSalesParams(m.Topic)
+	s <- at
+	return err
+}
+
+// Parameters come from deep inside payload and headers, unless the caller gives them; what is not there is told.
+func TestParametersDeepInside(t *testing.T) {
+	id := uuid.MustParse("123e4567-e89b-12d3-a456-426614174000")
+	batch := avrobin.UUID(id)
+	got := make(sales, 1)
+	ch := pubsub(t, func(r *message.Router, ch *gochannel.GoChannel) error {
+		return asker.Register(r, ch, []string{"sales.SOUTH.s-1.40." + id.String(), "sales.NORTH.s-2.0.b"}, got, quiet)
+	})
+	p := placesbus.NewPublisher(ch)
+	whole := event.Sold{Batch: &batch, Customer: event.Customer{Size: jsonvalue.Ptr(int64(40)), Address: &event.Address{Region: event.RegionSouth}}}
+	shop := func(id string) payload.SoldHeaders {
+		return payload.SoldHeaders{Origin: &payload.SoldHeadersOrigin{Shop: &payload.SoldHeadersOriginShop{ID: jsonvalue.Some(&id)}}}
+	}
+	if err := p.Sold(t.Context(), placesbus.SalesParams{}, whole, shop("s-1")); err != nil {
+		t.Fatal(err)
+	}
+	if at := take(t, got); at != (asker.SalesParams{Region: "SOUTH", Shop: "s-1", Size: "40", Batch: id.String()}) {
+		t.Errorf("got %+v", at)
+	}
+	if err := p.Sold(t.Context(), placesbus.SalesParams{Region: "NORTH", Size: "0", Batch: "b"}, whole, shop("s-2")); err != nil {
+		t.Fatal(err)
+	}
+	if at := take(t, got); at.Region != "NORTH" || at.Size != "0" {
+		t.Errorf("got %+v", at)
+	}
+	err := p.Sold(t.Context(), placesbus.SalesParams{}, event.Sold{}, payload.SoldHeaders{})
+	for _, name := range []string{"region", "shop", "size", "batch"} {
+		if !bus.IsPermanent(err) || !strings.Contains(err.Error(), "parameter "+name+" is empty") {
+			t.Errorf("without %s: %v", name, err)
+		}
+	}
+}

@@ -1,0 +1,136 @@
+package bus
+
+import (
+	"strconv"
+
+	"github.com/google/uuid"
+
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/jsonvalue"
+)
+
+// FieldText gives what stands in a field, by its address: of the types string, int32, int64, int, uuid.UUID and avrobin.UUID, pointers to them, and those of JSON that may be left out
+// and null. It is "" for what is not set: nil, 0, the UUID of zeros. Generated code names no field of another type.
+func FieldText(field any) string {
+	switch x := field.(type) {
+	case *string:
+		return *x
+	case *int32:
+		return integerText(*x)
+	case *int64:
+		return integerText(*x)
+	case *int:
+		return integerText(*x)
+	case *uuid.UUID:
+		if *x != uuid.Nil {
+			return x.String()
+		}
+	case *avrobin.UUID:
+		if *x != (avrobin.UUID{}) {
+			return x.String()
+		}
+	case **string:
+		return pointedText(*x)
+	case **int32:
+		return pointedText(*x)
+	case **int64:
+		return pointedText(*x)
+	case **int:
+		return pointedText(*x)
+	case **uuid.UUID:
+		return pointedText(*x)
+	case **avrobin.UUID:
+		return pointedText(*x)
+	case *jsonvalue.Optional[*string]:
+		return pointedText(x.Value)
+	case *jsonvalue.Optional[*int32]:
+		return pointedText(x.Value)
+	case *jsonvalue.Optional[*int64]:
+		return pointedText(x.Value)
+	case *jsonvalue.Optional[*uuid.UUID]:
+		return pointedText(x.Value)
+	}
+	return ""
+}
+
+func integerText[I ~int64 | ~int32 | ~int](i I) string {
+	if i == 0 {
+		return ""
+	}
+	return Decimal(i)
+}
+
+func pointedText[T any](p *T) string {
+	if p == nil {
+		return ""
+	}
+	return FieldText(p)
+}
+
+// SetFieldText sets a field of a type that FieldText knows. Text that the field cannot hold leaves it as it is.
+func SetFieldText(field any, text string) {
+	switch x := field.(type) {
+	case *string:
+		*x = text
+	case *int32:
+		setInteger(x, text, 32)
+	case *int64:
+		setInteger(x, text, 64)
+	case *int:
+		setInteger(x, text, 64)
+	case *uuid.UUID:
+		if u, err := uuid.Parse(text); err == nil {
+			*x = u
+		}
+	case *avrobin.UUID:
+		if u, err := avrobin.ParseUUID(text); err == nil {
+			*x = u
+		}
+	case **string:
+		point(x, text)
+	case **int32:
+		point(x, text)
+	case **int64:
+		point(x, text)
+	case **int:
+		point(x, text)
+	case **uuid.UUID:
+		point(x, text)
+	case **avrobin.UUID:
+		point(x, text)
+	case *jsonvalue.Optional[*string]:
+		x.Set = point(&x.Value, text) || x.Set
+	case *jsonvalue.Optional[*int32]:
+		x.Set = point(&x.Value, text) || x.Set
+	case *jsonvalue.Optional[*int64]:
+		x.Set = point(&x.Value, text) || x.Set
+	case *jsonvalue.Optional[*uuid.UUID]:
+		x.Set = point(&x.Value, text) || x.Set
+	}
+}
+
+func setInteger[I ~int64 | ~int32 | ~int](to *I, text string, bits int) {
+	if i, err := strconv.ParseInt(text, 10, bits); err == nil {
+		*to = I(i)
+	}
+}
+
+// point makes a pointer lead to text, when what it leads to can hold it.
+func point[T any](p **T, text string) bool {
+	v := new(T)
+	SetFieldText(v, text)
+	if FieldText(v) == "" {
+		return false
+	}
+	*p = v
+	return true
+}
+
+// Own makes a pointer lead to a copy, or to something new when it is nil: what is then written there is seen by nobody else.
+func Own[T any](p **T) {
+	v := new(T)
+	if *p != nil {
+		*v = **p
+	}
+	*p = v
+}
