@@ -31,7 +31,7 @@ func (x *ContractUnreadable) AppendAvro(dst []byte) ([]byte, error) {
 // DecodeAvro reads x from data, all of it.
 func (x *ContractUnreadable) DecodeAvro(data []byte) error {
 	var r avrobin.Reader
-	return r.Done(x.ReadAvro(&r, r.Begin(data)))
+	return r.Done(x.ReadAvro(&r, r.BeginText(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -43,7 +43,7 @@ func (x *ContractUnreadable) Validate() error {
 func (x *ContractUnreadable) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 	b = w.String(b, x.ContractRef)
 	b = w.String(b, x.Topic)
-	b = w.Int(b, x.Partition)
+	b = w.Long(b, int64(x.Partition))
 	b = w.Long(b, x.Offset)
 	b = w.String(b, x.Error)
 	return b

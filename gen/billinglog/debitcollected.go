@@ -33,7 +33,7 @@ func (x *DebitCollected) AppendAvro(dst []byte) ([]byte, error) {
 // DecodeAvro reads x from data, all of it.
 func (x *DebitCollected) DecodeAvro(data []byte) error {
 	var r avrobin.Reader
-	return r.Done(x.ReadAvro(&r, r.Begin(data)))
+	return r.Done(x.ReadAvro(&r, r.BeginText(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -45,7 +45,7 @@ func (x *DebitCollected) Validate() error {
 func (x *DebitCollected) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 	b = w.String(b, x.ContractRef)
 	b = w.String(b, x.InvoiceRef)
-	b = w.Int(b, x.Presentation)
+	b = w.Long(b, int64(x.Presentation))
 	b = x.Amount.WriteAvro(w, b)
 	b = x.Request.WriteAvro(w, b)
 	return b

@@ -35,7 +35,7 @@ func (x *DebitReturned) AppendAvro(dst []byte) ([]byte, error) {
 // DecodeAvro reads x from data, all of it.
 func (x *DebitReturned) DecodeAvro(data []byte) error {
 	var r avrobin.Reader
-	return r.Done(x.ReadAvro(&r, r.Begin(data)))
+	return r.Done(x.ReadAvro(&r, r.BeginText(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -47,7 +47,7 @@ func (x *DebitReturned) Validate() error {
 func (x *DebitReturned) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 	b = w.String(b, x.ContractRef)
 	b = w.String(b, x.InvoiceRef)
-	b = w.Int(b, x.Presentation)
+	b = w.Long(b, int64(x.Presentation))
 	b = w.String(b, x.Reason)
 	b = x.Amount.WriteAvro(w, b)
 	b = x.Request.WriteAvro(w, b)

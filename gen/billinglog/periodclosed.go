@@ -36,7 +36,7 @@ func (x *PeriodClosed) AppendAvro(dst []byte) ([]byte, error) {
 // DecodeAvro reads x from data, all of it.
 func (x *PeriodClosed) DecodeAvro(data []byte) error {
 	var r avrobin.Reader
-	return r.Done(x.ReadAvro(&r, r.Begin(data)))
+	return r.Done(x.ReadAvro(&r, r.BeginText(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -48,7 +48,7 @@ func (x *PeriodClosed) Validate() error {
 func (x *PeriodClosed) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 	b = w.String(b, x.ContractRef)
 	b = w.String(b, x.Period)
-	b = w.Int(b, x.LineCount)
+	b = w.Long(b, int64(x.LineCount))
 	b = x.Total.WriteAvro(w, b)
 	if x.InvoiceRef == nil {
 		b = w.Long(b, 0)
@@ -75,13 +75,13 @@ func (x *PeriodClosed) ReadAvro(r *avrobin.Reader, p int) int {
 	p = x.Total.ReadAvro(r, p)
 	x.InvoiceRef = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.InvoiceRef = new(string)
+		x.InvoiceRef = avrobin.New[string](r, p)
 		*x.InvoiceRef, p = r.String(p)
 	}
 	x.LinesHash, p = r.Bytes(p)
 	x.Buyer = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.Buyer = new(event.Company)
+		x.Buyer = avrobin.New[event.Company](r, p)
 		p = x.Buyer.ReadAvro(r, p)
 	}
 	return p

@@ -39,7 +39,7 @@ func (x *PurchaseAccepted) AppendAvro(dst []byte) ([]byte, error) {
 // DecodeAvro reads x from data, all of it.
 func (x *PurchaseAccepted) DecodeAvro(data []byte) error {
 	var r avrobin.Reader
-	return r.Done(x.ReadAvro(&r, r.Begin(data)))
+	return r.Done(x.ReadAvro(&r, r.BeginText(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -73,7 +73,7 @@ func (x *PurchaseAccepted) ReadAvro(r *avrobin.Reader, p int) int {
 	x.OrderRef, p = r.String(p)
 	x.Label = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.Label = new(string)
+		x.Label = avrobin.New[string](r, p)
 		*x.Label, p = r.String(p)
 	}
 	p = x.Amount.ReadAvro(r, p)

@@ -39,7 +39,7 @@ func (x *PurchaseRefused) AppendAvro(dst []byte) ([]byte, error) {
 // DecodeAvro reads x from data, all of it.
 func (x *PurchaseRefused) DecodeAvro(data []byte) error {
 	var r avrobin.Reader
-	return r.Done(x.ReadAvro(&r, r.Begin(data)))
+	return r.Done(x.ReadAvro(&r, r.BeginText(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -82,17 +82,18 @@ func (x *PurchaseRefused) ReadAvro(r *avrobin.Reader, p int) int {
 	x.OrderRef, p = r.String(p)
 	x.Label = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.Label = new(string)
+		x.Label = avrobin.New[string](r, p)
 		*x.Label, p = r.String(p)
 	}
 	p = x.Amount.ReadAvro(r, p)
 	x.Reasons = nil
 	for n, p = r.Block(p, 1); n > 0; n, p = r.Block(p, 1) {
-		x.Reasons = avrobin.Grow(r, p, x.Reasons, n)
-		for ; n > 0 && r.OK(); n-- {
-			var v event.RefusalReason
-			p = v.ReadAvro(r, p)
-			x.Reasons = append(x.Reasons, v)
+		for n > 0 && r.OK() {
+			items := avrobin.Extend(r, p, &x.Reasons, n)
+			for j := range items {
+				p = items[j].ReadAvro(r, p)
+			}
+			n -= len(items)
 		}
 	}
 	x.ContractVersion, p = r.Long(p)

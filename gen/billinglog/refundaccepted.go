@@ -37,7 +37,7 @@ func (x *RefundAccepted) AppendAvro(dst []byte) ([]byte, error) {
 // DecodeAvro reads x from data, all of it.
 func (x *RefundAccepted) DecodeAvro(data []byte) error {
 	var r avrobin.Reader
-	return r.Done(x.ReadAvro(&r, r.Begin(data)))
+	return r.Done(x.ReadAvro(&r, r.BeginText(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -70,7 +70,7 @@ func (x *RefundAccepted) ReadAvro(r *avrobin.Reader, p int) int {
 	x.PurchaseRef, p = r.String(p)
 	x.Reason = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.Reason = new(string)
+		x.Reason = avrobin.New[string](r, p)
 		*x.Reason, p = r.String(p)
 	}
 	p = x.Amount.ReadAvro(r, p)

@@ -29,7 +29,7 @@ func (x *RunCompleted) AppendAvro(dst []byte) ([]byte, error) {
 // DecodeAvro reads x from data, all of it.
 func (x *RunCompleted) DecodeAvro(data []byte) error {
 	var r avrobin.Reader
-	return r.Done(x.ReadAvro(&r, r.Begin(data)))
+	return r.Done(x.ReadAvro(&r, r.BeginText(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -40,8 +40,8 @@ func (x *RunCompleted) Validate() error {
 // WriteAvro appends the fields in the order of the schema.
 func (x *RunCompleted) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 	b = w.String(b, x.Period)
-	b = w.Int(b, x.Closed)
-	b = w.Int(b, x.Invoices)
+	b = w.Long(b, int64(x.Closed))
+	b = w.Long(b, int64(x.Invoices))
 	b = w.Block(b, len(x.Parked))
 	for i := range x.Parked {
 		b = x.Parked[i].WriteAvro(w, b)
@@ -58,9 +58,12 @@ func (x *RunCompleted) ReadAvro(r *avrobin.Reader, p int) int {
 	x.Invoices, p = r.Int(p)
 	x.Parked = nil
 	for n, p = r.Block(p, 3); n > 0; n, p = r.Block(p, 3) {
-		x.Parked = avrobin.Grow(r, p, x.Parked, n)
-		for ; n > 0 && r.OK(); n-- {
-			p = avrobin.Next(&x.Parked).ReadAvro(r, p)
+		for n > 0 && r.OK() {
+			items := avrobin.Extend(r, p, &x.Parked, n)
+			for j := range items {
+				p = items[j].ReadAvro(r, p)
+			}
+			n -= len(items)
 		}
 	}
 	return p

@@ -26,7 +26,7 @@ func (x *RunStarted) AppendAvro(dst []byte) ([]byte, error) {
 // DecodeAvro reads x from data, all of it.
 func (x *RunStarted) DecodeAvro(data []byte) error {
 	var r avrobin.Reader
-	return r.Done(x.ReadAvro(&r, r.Begin(data)))
+	return r.Done(x.ReadAvro(&r, r.BeginText(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -52,7 +52,7 @@ func (x *RunStarted) ReadAvro(r *avrobin.Reader, p int) int {
 	x.Period, p = r.String(p)
 	x.Request = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.Request = new(journalrecord.Request)
+		x.Request = avrobin.New[journalrecord.Request](r, p)
 		p = x.Request.ReadAvro(r, p)
 	}
 	return p

@@ -39,7 +39,7 @@ func (x *Amended) AppendAvro(dst []byte) ([]byte, error) {
 // DecodeAvro reads x from data, all of it.
 func (x *Amended) DecodeAvro(data []byte) error {
 	var r avrobin.Reader
-	return r.Done(x.ReadAvro(&r, r.Begin(data)))
+	return r.Done(x.ReadAvro(&r, r.BeginText(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -85,17 +85,17 @@ func (x *Amended) ReadAvro(r *avrobin.Reader, p int) int {
 	x.ContractRef, p = r.String(p)
 	x.Ceiling = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.Ceiling = new(event.Money)
+		x.Ceiling = avrobin.New[event.Money](r, p)
 		p = x.Ceiling.ReadAvro(r, p)
 	}
 	x.Buyer = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.Buyer = new(event.Company)
+		x.Buyer = avrobin.New[event.Company](r, p)
 		p = x.Buyer.ReadAvro(r, p)
 	}
 	x.ValidUntil = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.ValidUntil = new(time.Time)
+		x.ValidUntil = avrobin.New[time.Time](r, p)
 		*x.ValidUntil, p = r.TimestampMicros(p)
 	}
 	x.OpenEnded, p = r.Boolean(p)

@@ -29,7 +29,7 @@ func (x *DebitFailure) AppendAvro(dst []byte) ([]byte, error) {
 // DecodeAvro reads x from data, all of it.
 func (x *DebitFailure) DecodeAvro(data []byte) error {
 	var r avrobin.Reader
-	return r.Done(x.ReadAvro(&r, r.Begin(data)))
+	return r.Done(x.ReadAvro(&r, r.BeginText(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -41,7 +41,7 @@ func (x *DebitFailure) Validate() error {
 func (x *DebitFailure) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 	b = w.String(b, x.EventID)
 	b = w.String(b, x.InvoiceRef)
-	b = w.Int(b, x.Presentation)
+	b = w.Long(b, int64(x.Presentation))
 	b = w.String(b, x.Reason)
 	return b
 }

@@ -41,7 +41,7 @@ func (x *Subscribed) AppendAvro(dst []byte) ([]byte, error) {
 // DecodeAvro reads x from data, all of it.
 func (x *Subscribed) DecodeAvro(data []byte) error {
 	var r avrobin.Reader
-	return r.Done(x.ReadAvro(&r, r.Begin(data)))
+	return r.Done(x.ReadAvro(&r, r.BeginText(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -86,7 +86,7 @@ func (x *Subscribed) ReadAvro(r *avrobin.Reader, p int) int {
 	x.ValidFrom, p = r.TimestampMicros(p)
 	x.ValidUntil = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.ValidUntil = new(time.Time)
+		x.ValidUntil = avrobin.New[time.Time](r, p)
 		*x.ValidUntil, p = r.TimestampMicros(p)
 	}
 	p = x.Request.ReadAvro(r, p)

@@ -33,7 +33,7 @@ func (x *Suspended) AppendAvro(dst []byte) ([]byte, error) {
 // DecodeAvro reads x from data, all of it.
 func (x *Suspended) DecodeAvro(data []byte) error {
 	var r avrobin.Reader
-	return r.Done(x.ReadAvro(&r, r.Begin(data)))
+	return r.Done(x.ReadAvro(&r, r.BeginText(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -72,12 +72,12 @@ func (x *Suspended) ReadAvro(r *avrobin.Reader, p int) int {
 	x.Reason, p = r.String(p)
 	x.Debit = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.Debit = new(DebitFailure)
+		x.Debit = avrobin.New[DebitFailure](r, p)
 		p = x.Debit.ReadAvro(r, p)
 	}
 	x.Request = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.Request = new(journalrecord.Request)
+		x.Request = avrobin.New[journalrecord.Request](r, p)
 		p = x.Request.ReadAvro(r, p)
 	}
 	return p

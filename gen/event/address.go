@@ -31,7 +31,7 @@ func (x *Address) AppendAvro(dst []byte) ([]byte, error) {
 // DecodeAvro reads x from data, all of it.
 func (x *Address) DecodeAvro(data []byte) error {
 	var r avrobin.Reader
-	return r.Done(x.ReadAvro(&r, r.Begin(data)))
+	return r.Done(x.ReadAvro(&r, r.BeginText(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -60,7 +60,7 @@ func (x *Address) ReadAvro(r *avrobin.Reader, p int) int {
 	x.Line1, p = r.String(p)
 	x.Line2 = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.Line2 = new(string)
+		x.Line2 = avrobin.New[string](r, p)
 		*x.Line2, p = r.String(p)
 	}
 	x.PostalCode, p = r.String(p)

@@ -37,7 +37,7 @@ func (x *BillingPeriodClosed) AppendAvro(dst []byte) ([]byte, error) {
 // DecodeAvro reads x from data, all of it.
 func (x *BillingPeriodClosed) DecodeAvro(data []byte) error {
 	var r avrobin.Reader
-	return r.Done(x.ReadAvro(&r, r.Begin(data)))
+	return r.Done(x.ReadAvro(&r, r.BeginText(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -53,7 +53,7 @@ func (x *BillingPeriodClosed) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 	b = w.String(b, x.ContractRef)
 	b = w.String(b, x.CustomerRef)
 	b = w.String(b, x.Period)
-	b = w.Int(b, x.LineCount)
+	b = w.Long(b, int64(x.LineCount))
 	b = x.Total.WriteAvro(w, b)
 	if x.InvoiceRef == nil {
 		b = w.Long(b, 0)
@@ -75,7 +75,7 @@ func (x *BillingPeriodClosed) ReadAvro(r *avrobin.Reader, p int) int {
 	p = x.Total.ReadAvro(r, p)
 	x.InvoiceRef = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.InvoiceRef = new(string)
+		x.InvoiceRef = avrobin.New[string](r, p)
 		*x.InvoiceRef, p = r.String(p)
 	}
 	x.OccurredAt, p = r.TimestampMicros(p)

@@ -35,7 +35,7 @@ func (x *CeilingThresholdReached) AppendAvro(dst []byte) ([]byte, error) {
 // DecodeAvro reads x from data, all of it.
 func (x *CeilingThresholdReached) DecodeAvro(data []byte) error {
 	var r avrobin.Reader
-	return r.Done(x.ReadAvro(&r, r.Begin(data)))
+	return r.Done(x.ReadAvro(&r, r.BeginText(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -50,7 +50,7 @@ func (x *CeilingThresholdReached) Validate() error {
 func (x *CeilingThresholdReached) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 	b = w.String(b, x.ContractRef)
 	b = w.String(b, x.CustomerRef)
-	b = w.Int(b, x.Percent)
+	b = w.Long(b, int64(x.Percent))
 	b = x.Outstanding.WriteAvro(w, b)
 	b = x.Ceiling.WriteAvro(w, b)
 	b = w.TimestampMicros(b, x.OccurredAt)

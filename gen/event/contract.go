@@ -47,7 +47,7 @@ func (x *Contract) AppendAvro(dst []byte) ([]byte, error) {
 // DecodeAvro reads x from data, all of it.
 func (x *Contract) DecodeAvro(data []byte) error {
 	var r avrobin.Reader
-	return r.Done(x.ReadAvro(&r, r.Begin(data)))
+	return r.Done(x.ReadAvro(&r, r.BeginText(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -122,17 +122,17 @@ func (x *Contract) ReadAvro(r *avrobin.Reader, p int) int {
 	x.ValidFrom, p = r.TimestampMicros(p)
 	x.ValidUntil = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.ValidUntil = new(time.Time)
+		x.ValidUntil = avrobin.New[time.Time](r, p)
 		*x.ValidUntil, p = r.TimestampMicros(p)
 	}
 	x.Mandate = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.Mandate = new(Mandate)
+		x.Mandate = avrobin.New[Mandate](r, p)
 		p = x.Mandate.ReadAvro(r, p)
 	}
 	x.Suspension = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.Suspension = new(Suspension)
+		x.Suspension = avrobin.New[Suspension](r, p)
 		p = x.Suspension.ReadAvro(r, p)
 	}
 	return p

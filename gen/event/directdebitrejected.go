@@ -39,7 +39,7 @@ func (x *DirectDebitRejected) AppendAvro(dst []byte) ([]byte, error) {
 // DecodeAvro reads x from data, all of it.
 func (x *DirectDebitRejected) DecodeAvro(data []byte) error {
 	var r avrobin.Reader
-	return r.Done(x.ReadAvro(&r, r.Begin(data)))
+	return r.Done(x.ReadAvro(&r, r.BeginText(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -58,7 +58,7 @@ func (x *DirectDebitRejected) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 	b = w.String(b, x.InvoiceRef)
 	b = w.String(b, x.ContractRef)
 	b = w.String(b, x.CustomerRef)
-	b = w.Int(b, x.Presentation)
+	b = w.Long(b, int64(x.Presentation))
 	b = x.Phase.WriteAvro(w, b)
 	b = w.String(b, x.Reason)
 	b = x.Amount.WriteAvro(w, b)

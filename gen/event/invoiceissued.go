@@ -41,7 +41,7 @@ func (x *InvoiceIssued) AppendAvro(dst []byte) ([]byte, error) {
 // DecodeAvro reads x from data, all of it.
 func (x *InvoiceIssued) DecodeAvro(data []byte) error {
 	var r avrobin.Reader
-	return r.Done(x.ReadAvro(&r, r.Begin(data)))
+	return r.Done(x.ReadAvro(&r, r.BeginText(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -60,7 +60,7 @@ func (x *InvoiceIssued) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 	b = w.String(b, x.Period)
 	b = x.Buyer.WriteAvro(w, b)
 	b = x.Total.WriteAvro(w, b)
-	b = w.Int(b, x.LineCount)
+	b = w.Long(b, int64(x.LineCount))
 	b = w.Bytes(b, x.LinesHash)
 	b = w.TimestampMicros(b, x.OccurredAt)
 	return b

@@ -35,7 +35,7 @@ func (x *Mandate) AppendAvro(dst []byte) ([]byte, error) {
 // DecodeAvro reads x from data, all of it.
 func (x *Mandate) DecodeAvro(data []byte) error {
 	var r avrobin.Reader
-	return r.Done(x.ReadAvro(&r, r.Begin(data)))
+	return r.Done(x.ReadAvro(&r, r.BeginText(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -80,7 +80,7 @@ func (x *Mandate) ReadAvro(r *avrobin.Reader, p int) int {
 	x.SignedAt, p = r.TimestampMicros(p)
 	x.RevokedAt = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.RevokedAt = new(time.Time)
+		x.RevokedAt = avrobin.New[time.Time](r, p)
 		*x.RevokedAt, p = r.TimestampMicros(p)
 	}
 	return p

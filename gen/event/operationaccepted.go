@@ -45,7 +45,7 @@ func (x *OperationAccepted) AppendAvro(dst []byte) ([]byte, error) {
 // DecodeAvro reads x from data, all of it.
 func (x *OperationAccepted) DecodeAvro(data []byte) error {
 	var r avrobin.Reader
-	return r.Done(x.ReadAvro(&r, r.Begin(data)))
+	return r.Done(x.ReadAvro(&r, r.BeginText(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -90,7 +90,7 @@ func (x *OperationAccepted) ReadAvro(r *avrobin.Reader, p int) int {
 	x.OrderRef, p = r.String(p)
 	x.PurchaseRef = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.PurchaseRef = new(string)
+		x.PurchaseRef = avrobin.New[string](r, p)
 		*x.PurchaseRef, p = r.String(p)
 	}
 	p = x.Amount.ReadAvro(r, p)

@@ -43,7 +43,7 @@ func (x *OperationRefused) AppendAvro(dst []byte) ([]byte, error) {
 // DecodeAvro reads x from data, all of it.
 func (x *OperationRefused) DecodeAvro(data []byte) error {
 	var r avrobin.Reader
-	return r.Done(x.ReadAvro(&r, r.Begin(data)))
+	return r.Done(x.ReadAvro(&r, r.BeginText(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -88,11 +88,12 @@ func (x *OperationRefused) ReadAvro(r *avrobin.Reader, p int) int {
 	p = x.Amount.ReadAvro(r, p)
 	x.Reasons = nil
 	for n, p = r.Block(p, 1); n > 0; n, p = r.Block(p, 1) {
-		x.Reasons = avrobin.Grow(r, p, x.Reasons, n)
-		for ; n > 0 && r.OK(); n-- {
-			var v RefusalReason
-			p = v.ReadAvro(r, p)
-			x.Reasons = append(x.Reasons, v)
+		for n > 0 && r.OK() {
+			items := avrobin.Extend(r, p, &x.Reasons, n)
+			for j := range items {
+				p = items[j].ReadAvro(r, p)
+			}
+			n -= len(items)
 		}
 	}
 	x.ContractVersion, p = r.Long(p)

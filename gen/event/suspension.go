@@ -31,7 +31,7 @@ func (x *Suspension) AppendAvro(dst []byte) ([]byte, error) {
 // DecodeAvro reads x from data, all of it.
 func (x *Suspension) DecodeAvro(data []byte) error {
 	var r avrobin.Reader
-	return r.Done(x.ReadAvro(&r, r.Begin(data)))
+	return r.Done(x.ReadAvro(&r, r.BeginText(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -67,7 +67,7 @@ func (x *Suspension) ReadAvro(r *avrobin.Reader, p int) int {
 	x.Since, p = r.TimestampMicros(p)
 	x.InvoiceRef = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.InvoiceRef = new(string)
+		x.InvoiceRef = avrobin.New[string](r, p)
 		*x.InvoiceRef, p = r.String(p)
 	}
 	return p

@@ -25,7 +25,7 @@ func (x *Expectation) AppendAvro(dst []byte) ([]byte, error) {
 // DecodeAvro reads x from data, all of it.
 func (x *Expectation) DecodeAvro(data []byte) error {
 	var r avrobin.Reader
-	return r.Done(x.ReadAvro(&r, r.Begin(data)))
+	return r.Done(x.ReadAvro(&r, r.BeginText(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -51,7 +51,7 @@ func (x *Expectation) ReadAvro(r *avrobin.Reader, p int) int {
 	x.Stream, p = r.String(p)
 	x.Attempt = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.Attempt = new(AttemptID)
+		x.Attempt = avrobin.New[AttemptID](r, p)
 		p = x.Attempt.ReadAvro(r, p)
 	}
 	return p

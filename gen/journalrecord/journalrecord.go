@@ -39,7 +39,7 @@ func (x *JournalRecord) AppendAvro(dst []byte) ([]byte, error) {
 // DecodeAvro reads x from data, all of it.
 func (x *JournalRecord) DecodeAvro(data []byte) error {
 	var r avrobin.Reader
-	return r.Done(x.ReadAvro(&r, r.Begin(data)))
+	return r.Done(x.ReadAvro(&r, r.BeginText(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -79,9 +79,12 @@ func (x *JournalRecord) ReadAvro(r *avrobin.Reader, p int) int {
 	p = x.Attempt.ReadAvro(r, p)
 	x.Expects = nil
 	for n, p = r.Block(p, 2); n > 0; n, p = r.Block(p, 2) {
-		x.Expects = avrobin.Grow(r, p, x.Expects, n)
-		for ; n > 0 && r.OK(); n-- {
-			p = avrobin.Next(&x.Expects).ReadAvro(r, p)
+		for n > 0 && r.OK() {
+			items := avrobin.Extend(r, p, &x.Expects, n)
+			for j := range items {
+				p = items[j].ReadAvro(r, p)
+			}
+			n -= len(items)
 		}
 	}
 	x.DecidedAt, p = r.TimestampMicros(p)
@@ -90,7 +93,7 @@ func (x *JournalRecord) ReadAvro(r *avrobin.Reader, p int) int {
 	x.Body, p = r.Bytes(p)
 	x.Sealed = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.Sealed = new(Sealed)
+		x.Sealed = avrobin.New[Sealed](r, p)
 		p = x.Sealed.ReadAvro(r, p)
 	}
 	return p

@@ -39,9 +39,9 @@ func (x *SnapshotChunk) Validate() error {
 
 // WriteAvro appends the fields in the order of the schema.
 func (x *SnapshotChunk) WriteAvro(w *avrobin.Writer, b []byte) []byte {
-	b = w.Int(b, x.FoldVersion)
+	b = w.Long(b, int64(x.FoldVersion))
 	b = w.Long(b, x.Offset)
-	b = w.Int(b, x.Chunk)
+	b = w.Long(b, int64(x.Chunk))
 	b = w.Bytes(b, x.Data)
 	return b
 }

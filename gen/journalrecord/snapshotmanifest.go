@@ -50,9 +50,9 @@ func (x *SnapshotManifest) Validate() error {
 
 // WriteAvro appends the fields in the order of the schema.
 func (x *SnapshotManifest) WriteAvro(w *avrobin.Writer, b []byte) []byte {
-	b = w.Int(b, x.FoldVersion)
+	b = w.Long(b, int64(x.FoldVersion))
 	b = w.Long(b, x.Offset)
-	b = w.Int(b, x.Chunks)
+	b = w.Long(b, int64(x.Chunks))
 	b = x.TopicID.WriteAvro(w, b)
 	b = x.LastAttempt.WriteAvro(w, b)
 	b = w.Bytes(b, x.Hash)

@@ -78,6 +78,10 @@ func (g *generator) loopVar(name string) string {
 
 // write prints the statements that write v, which can be addressed.
 func (g *generator) write(v string, t *schema.Type) {
+	if t.Kind == schema.Int && t.Logical == "" {
+		g.p("b = w.Long(b, int64(%s))", v)
+		return
+	}
 	if method, args := scalar(t); method != "" {
 		if args != "" {
 			args = ", " + args
@@ -167,17 +171,11 @@ func (g *generator) blocks(least int) (n string) {
 
 func (g *generator) readArray(v string, t *schema.Type) {
 	n := g.blocks(t.Items.MinBytes())
-	g.p("%s = %s.Grow(r, p, %s, %s)\nfor ; %s > 0 && r.OK(); %s-- {", v, g.use(runtimePath), v, n, n, n)
-	item := g.loopVar("v")
-	switch t.Items.Kind {
-	case schema.Record: // read in place: records are large
-		g.p("p = %s.Next(&%s).ReadAvro(r, p)", g.use(runtimePath), v)
-	default:
-		g.p("var %s %s", item, g.goType(t.Items))
-		g.read(item, t.Items)
-		g.p("%s = append(%s, %s)", v, v, item)
-	}
-	g.p("}\n}")
+	items, j := g.loopVar("items"), g.loopVar("j")
+	g.p("for %s > 0 && r.OK() {\n%s := %s.Extend(r, p, &%s, %s)", n, items, g.use(runtimePath), v, n)
+	g.p("for %s := range %s {", j, items)
+	g.read(items+"["+j+"]", t.Items)
+	g.p("}\n%s -= len(%s)\n}\n}", n, items)
 	g.depth--
 }
 
@@ -223,7 +221,7 @@ func (g *generator) readPresent(v string, t *schema.Type) {
 	case nilable(t):
 		g.read(v, t)
 	default:
-		g.p("%s = new(%s)", v, g.goType(t))
+		g.p("%s = %s.New[%s](r, p)", v, g.use(runtimePath), g.goType(t))
 		if t.Kind.Named() && t.Logical == "" {
 			g.read(v, t)
 		} else {
@@ -287,7 +285,7 @@ func (g *generator) readBranch(i int, b branchDecl) {
 		g.read("c.Value", b.typ)
 		g.p("return c, p")
 	case b.typ.Kind == schema.Record:
-		g.p("case %d:\nc := new(%s)\np = c.ReadAvro(r, p)\nreturn c, p", i, g.goType(b.typ))
+		g.p("case %d:\nc := %s.New[%s](r, p)\np = c.ReadAvro(r, p)\nreturn c, p", i, g.use(runtimePath), g.goType(b.typ))
 	default:
 		g.p("case %d:\nvar c %s\np = c.ReadAvro(r, p)\nreturn c, p", i, g.goType(b.typ))
 	}

@@ -52,7 +52,7 @@ func (s *Set) Emit(c Config) (files map[string][]byte, names map[string]GoType, 
 			}
 		}
 		if len(p.decls) > 0 {
-			doc := fmt.Sprintf("%s\n\n%s\npackage %s\n\nimport %q\n\n// The runtime must be one this code was made for.\nconst _ = avrobin.Generation2\n",
+			doc := fmt.Sprintf("%s\n\n%s\npackage %s\n\nimport %q\n\n// The runtime must be one this code was made for.\nconst _ = avrobin.Generation3\n",
 				c.header(sources), comment(p.doc()), p.name, runtimePath)
 			files[p.name+"/doc.go"] = []byte(doc)
 		}
@@ -284,7 +284,11 @@ func (g *generator) codec(d *typeDecl, write, read, validate func()) {
 	g.p("\n// AppendAvro appends the Avro encoding of x, without framing.\nfunc (x *%s) AppendAvro(dst []byte) ([]byte, error) {", d.name)
 	g.p("var w %s.Writer\ndst = x.WriteAvro(&w, dst)\nreturn dst, w.Err()\n}\n", bin)
 	g.p("// DecodeAvro reads x from data, all of it.\nfunc (x *%s) DecodeAvro(data []byte) error {", d.name)
-	g.p("var r %s.Reader\nreturn r.Done(x.ReadAvro(&r, r.Begin(data)))\n}\n", bin)
+	begin := "Begin"
+	if hasText(d.typ, nil) {
+		begin = "BeginText"
+	}
+	g.p("var r %s.Reader\nreturn r.Done(x.ReadAvro(&r, r.%s(data)))\n}\n", bin, begin)
 	g.p("// Validate tells whether x may be written: enums are known, times are set, unions have a value.\nfunc (x *%s) Validate() error {", d.name)
 	validate()
 	g.p("return nil\n}\n")
@@ -314,6 +318,15 @@ func (g *generator) codec(d *typeDecl, write, read, validate func()) {
 	}
 	g.p("// NameOf%s is the full name in Avro, FingerprintOf%s the CRC-64-AVRO of the canonical form, SchemaOf%s the schema with all it names.", d.name, d.name, d.name)
 	g.p("const (\nNameOf%s = %q\nFingerprintOf%s uint64 = %#016x\nSchemaOf%s = %s\n)", d.name, name, d.name, d.typ.Fingerprint(), d.name, literal(d.typ.Text()))
+}
+
+// hasText tells whether every value of t holds a string.
+func hasText(t *schema.Type, inside []*schema.Type) bool {
+	if t.Kind != schema.Record || slices.Contains(inside, t) {
+		return t.Kind == schema.String && t.Logical == ""
+	}
+	inside = append(inside, t)
+	return slices.ContainsFunc(t.Fields, func(f *schema.Field) bool { return hasText(f.Type, inside) })
 }
 
 // literal is a Go string literal, raw when that is possible.

@@ -88,6 +88,55 @@ func TestHostile(t *testing.T) {
 	}
 }
 
+// Memory is refused before it is made.
+func TestMemoryIsBounded(t *testing.T) {
+	entries := MaxMemory/(3*(16+mapKey)) + 1
+	for name, c := range map[string]func(r *Reader){
+		"a map":           func(r *Reader) { GrowMap[string](r, 0, nil, entries) },
+		"blocks of a map": func(r *Reader) { GrowMap(r, 0, map[string]string{}, entries) },
+		"an array":        func(r *Reader) { Extend(r, 0, new([][MaxMemory + 1]byte), 1) },
+		"pointers": func(r *Reader) {
+			for range 5 {
+				New[[MaxMemory / 4]byte](r, 0)
+			}
+		},
+	} {
+		r := readerOf(make([]byte, 100))
+		cost := testing.AllocsPerRun(1, func() { r = readerOf(make([]byte, 100)); c(&r) })
+		if err := r.Done(0); !errors.Is(err, ErrMalformed) || !strings.Contains(err.Error(), "memory allowed") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if cost > 20 {
+			t.Errorf("%s: %v allocations", name, cost)
+		}
+	}
+}
+
+// Room for items is made on the word of counts, but only so much in the whole message, and for what is really there.
+func TestRoomIsMadeOnceForAll(t *testing.T) {
+	r := readerOf(make([]byte, 1000))
+	total := 0
+	for range 100 {
+		var s []int64
+		if got := Extend(&r, 0, &s, 1000); len(got) == 0 {
+			t.Fatal("no room for one item")
+		}
+		total += cap(s) * 8
+	}
+	if total > spread*1000+100*8 {
+		t.Errorf("%d bytes for a message of 1000", total)
+	}
+	r = readerOf(make([]byte, 1000))
+	var s []int64
+	calls := 0
+	for n := 100_000; n > 0; calls++ {
+		n -= len(Extend(&r, 0, &s, n))
+	}
+	if len(s) != 100_000 || cap(s) > 2*len(s) || calls > 20 {
+		t.Errorf("%d items in %d calls, room for %d", len(s), calls, cap(s))
+	}
+}
+
 func TestEmptyItemsAreCountedForTheWholeMessage(t *testing.T) {
 	r := readerOf(bytes.Repeat(AppendLong(nil, MaxEmptyItems/2), 3))
 	n, p := 0, 0
@@ -132,19 +181,25 @@ func TestText(t *testing.T) {
 	}
 	r := readerOf(b)
 	p := 0
-	for range 5 {
-		for _, s := range samples {
-			if utf8.ValidString(s) {
-				var got string
-				if got, p = r.String(p); got != s {
-					t.Fatalf("%q is read as %q", s, got)
-				}
-				p++
-			}
-		}
+	var got []string
+	for p < len(b) && r.OK() {
+		var s string
+		s, p = r.String(p)
+		got = append(got, s)
+		p++
 	}
 	if err := r.Done(p); err != nil {
 		t.Error(err)
+	}
+	for range 5 { // when all are read: none may have been written over
+		for _, s := range samples {
+			if utf8.ValidString(s) {
+				if got[0] != s {
+					t.Fatalf("%q is read as %q", s, got[0])
+				}
+				got = got[1:]
+			}
+		}
 	}
 }
 

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Generation2 is what code made by this version of the generator needs; it goes when such code no longer works.
-const Generation2 = 2
+// Generation3 is what code made by this version of the generator needs; it goes when such code no longer works.
+const Generation3 = 3
 
 // Null is the value of Avro's null.
 type Null struct{}

@@ -169,6 +169,11 @@ func (w *Writer) DecimalFixed(b []byte, d Decimal, size, precision, scale int) [
 		w.Fail("%s does not fit %d bytes", d, size)
 		return b
 	}
+	return appendSigned(b, v, size)
+}
+
+// appendSigned appends a two's complement in size bytes, which are enough.
+func appendSigned(b, v []byte, size int) []byte {
 	fill := byte(0)
 	if len(v) > 0 && v[0] >= 0x80 {
 		fill = 0xFF
@@ -179,10 +184,16 @@ func (w *Writer) DecimalFixed(b []byte, d Decimal, size, precision, scale int) [
 	return append(b, v...)
 }
 
-func (r *Reader) decimal(p int, b []byte, precision, scale int) Decimal {
+// significant is a two's complement without the bytes in front that say nothing, because the next one has the same sign.
+func significant(b []byte) []byte {
 	for len(b) > 1 && (b[0] == 0 && b[1] < 0x80 || b[0] == 0xFF && b[1] >= 0x80) {
-		b = b[1:] // it says nothing: the next byte has the same sign
+		b = b[1:]
 	}
+	return b
+}
+
+func (r *Reader) decimal(p int, b []byte, precision, scale int) Decimal {
+	b = significant(b)
 	// A digit takes less than 10/3 bits. What is longer is not even turned into a number, which would cost more than reading it.
 	if len(b) > precision*10/24+2 {
 		r.failf(p, "decimal(%d,%d): %d bytes have more than %d digits", precision, scale, len(b), precision)

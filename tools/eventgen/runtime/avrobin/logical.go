@@ -10,10 +10,10 @@ import (
 // Timestamps are time.Time in UTC. What is finer than the unit is cut off, as time.Time.Truncate would for the years after 1.
 
 // TimestampMillis writes t as milliseconds since 1970.
-func (w *Writer) TimestampMillis(b []byte, t time.Time) []byte { return w.Long(b, t.UnixMilli()) }
+func (w *Writer) TimestampMillis(b []byte, t time.Time) []byte { return appendLong(b, t.UnixMilli()) }
 
 // TimestampMicros writes t as microseconds since 1970.
-func (w *Writer) TimestampMicros(b []byte, t time.Time) []byte { return w.Long(b, t.UnixMicro()) }
+func (w *Writer) TimestampMicros(b []byte, t time.Time) []byte { return appendLong(b, t.UnixMicro()) }
 
 // TimestampNanos writes t as nanoseconds since 1970; it must lie between the years 1678 and 2262.
 func (w *Writer) TimestampNanos(b []byte, t time.Time) []byte { return w.nanos(b, t) }
@@ -28,13 +28,23 @@ func (w *Writer) nanos(b []byte, t time.Time) []byte {
 
 // TimestampMillis reads milliseconds since 1970.
 func (r *Reader) TimestampMillis(p int) (time.Time, int) {
-	v, p := r.Long(p)
+	if p >= 0 && p <= len(r.data)-wordSize { // as Long does, which is not called because there are many timestamps
+		if u, n := varint(word(r.data, p)); n <= wordSize {
+			return time.UnixMilli(unzigzag(u)).UTC(), p + n
+		}
+	}
+	v, p := r.long(p)
 	return time.UnixMilli(v).UTC(), p
 }
 
 // TimestampMicros reads microseconds since 1970.
 func (r *Reader) TimestampMicros(p int) (time.Time, int) {
-	v, p := r.Long(p)
+	if p >= 0 && p <= len(r.data)-wordSize { // as Long does, which is not called because there are many timestamps
+		if u, n := varint(word(r.data, p)); n <= wordSize {
+			return time.UnixMicro(unzigzag(u)).UTC(), p + n
+		}
+	}
+	v, p := r.long(p)
 	return time.UnixMicro(v).UTC(), p
 }
 

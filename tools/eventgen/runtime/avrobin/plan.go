@@ -116,6 +116,7 @@ const (
 	opLong
 	opRaw        // size bytes
 	opBytes      // a length and bytes
+	opDecimal    // size bytes, or a length and bytes, to another number of bytes
 	opIntFloat   // int or long to float
 	opIntDouble  // int or long to double
 	opFloatWiden // float to double
@@ -132,7 +133,8 @@ const (
 // step is what is done with a value of one writer's type.
 type step struct {
 	op      op
-	size    int
+	size    int     // of what the writer wrote; of a decimal in bytes, 0
+	into    int     // opDecimal: the same of the reader
 	least   int     // bytes of the writer's item
 	indices []int64 // enum: the reader's symbol for each of the writer's, -1 for none
 	names   []string
@@ -174,6 +176,8 @@ func (s *step) run(t *transcoder, dst []byte) []byte {
 		return append(dst, t.take(s.size)...)
 	case opBytes:
 		return AppendBytes(dst, t.span())
+	case opDecimal:
+		return s.decimal(t, dst)
 	case opIntFloat:
 		return AppendFloat(dst, float32(t.long()))
 	case opIntDouble:
@@ -199,6 +203,25 @@ func (s *step) run(t *transcoder, dst []byte) []byte {
 		t.r.failf(t.p, "%s", s.err)
 	}
 	return dst
+}
+
+// decimal writes the same number into as many bytes as the reader's schema has.
+func (s *step) decimal(t *transcoder, dst []byte) []byte {
+	var b []byte
+	if s.size > 0 {
+		b = t.take(s.size)
+	} else {
+		b = t.span()
+	}
+	b = significant(b)
+	switch {
+	case s.into == 0:
+		return AppendBytes(dst, b)
+	case len(b) > s.into:
+		t.r.failf(t.p, "a decimal takes %d bytes, the reader's has %d", len(b), s.into)
+		return dst
+	}
+	return appendSigned(dst, b, s.into)
 }
 
 func (s *step) enum(t *transcoder, dst []byte) []byte {

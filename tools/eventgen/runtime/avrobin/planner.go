@@ -40,6 +40,9 @@ func (c *planner) resolve(w, r *schema.Type) (*step, error) {
 	if err := sameLogical(w, r); err != nil {
 		return nil, err
 	}
+	if w.Logical == schema.Decimal && r.Logical == schema.Decimal && (w.Kind == schema.Fixed || r.Kind == schema.Fixed) {
+		return &step{op: opDecimal, size: w.Size, into: r.Size}, nil
+	}
 	if s := promotion(w, r); s != nil {
 		return s, nil
 	}
@@ -63,7 +66,8 @@ func (c *planner) resolve(w, r *schema.Type) (*step, error) {
 	return c.recordStep(w, r)
 }
 
-// sameLogical refuses two logical types that give the same bytes another meaning.
+// sameLogical refuses two logical types that give the same bytes another meaning. Decimals match when their precisions and
+// scales do, the specification says, whatever holds them: bytes, or a fixed of any size and name.
 func sameLogical(w, r *schema.Type) error {
 	switch {
 	case w.Logical == "" || r.Logical == "":

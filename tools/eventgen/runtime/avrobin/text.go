@@ -23,6 +23,15 @@ func setWord(b []byte, i int, w uint64) {
 	binary.LittleEndian.PutUint64((*[wordSize]byte)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(b)), i))[:], w)
 }
 
+// textHalf and setHalf are textWord and setWord for four bytes.
+func textHalf(s string, i int) uint32 {
+	return binary.LittleEndian.Uint32((*[wordSize / 2]byte)(unsafe.Add(unsafe.Pointer(unsafe.StringData(s)), i))[:])
+}
+
+func setHalf(b []byte, i int, w uint32) {
+	binary.LittleEndian.PutUint32((*[wordSize / 2]byte)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(b)), i))[:], w)
+}
+
 // shortText is the length from which memmove and utf8 are faster than what is done here; shorter lengths take one byte.
 const shortText = 64
 

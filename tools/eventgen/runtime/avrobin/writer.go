@@ -9,7 +9,6 @@ import (
 	"slices"
 	"sync"
 	"unicode/utf8"
-	"unsafe"
 )
 
 // AppendLong appends v as an Avro int or long: zig-zag, then a varint.
@@ -98,14 +97,6 @@ func unsqueeze(u uint64) uint64 {
 	return u&0x007f007f007f007f | u<<1&0x7f007f007f007f00
 }
 
-// Int appends an Avro int.
-func (w *Writer) Int(b []byte, v int32) []byte {
-	if uint32(v+64) < 128 {
-		return append(b, byte(v<<1^v>>31))
-	}
-	return appendLong(b, int64(v))
-}
-
 // Boolean appends one byte.
 func (w *Writer) Boolean(b []byte, v bool) []byte { return AppendBoolean(b, v) }
 
@@ -140,10 +131,9 @@ func (w *Writer) String(b []byte, v string) []byte {
 		}
 		setWord(b, at+n-wordSize, last)
 	case n >= 4:
-		dst, src := b[at:at+n], unsafe.Slice(unsafe.StringData(v), n)
-		first, last := binary.LittleEndian.Uint32(src), binary.LittleEndian.Uint32(src[n-4:])
-		binary.LittleEndian.PutUint32(dst, first)
-		binary.LittleEndian.PutUint32(dst[n-4:], last)
+		first, last := textHalf(v, 0), textHalf(v, n-4)
+		setHalf(b, at, first)
+		setHalf(b, at+n-4, last)
 		or = uint64(first | last)
 	case n > 0:
 		first, middle, last := v[0], v[n/2], v[n-1]

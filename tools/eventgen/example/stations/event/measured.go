@@ -31,7 +31,7 @@ func (x *Measured) AppendAvro(dst []byte) ([]byte, error) {
 // DecodeAvro reads x from data, all of it.
 func (x *Measured) DecodeAvro(data []byte) error {
 	var r avrobin.Reader
-	return r.Done(x.ReadAvro(&r, r.Begin(data)))
+	return r.Done(x.ReadAvro(&r, r.BeginText(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -67,7 +67,7 @@ func (x *Measured) ReadAvro(r *avrobin.Reader, p int) int {
 	x.Temperature, p = r.Decimal(p, 5, 2)
 	x.Wind = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.Wind = new(Wind)
+		x.Wind = avrobin.New[Wind](r, p)
 		p = x.Wind.ReadAvro(r, p)
 	}
 	return p

@@ -36,7 +36,7 @@ func (x *Wind) Validate() error {
 // WriteAvro appends the fields in the order of the schema.
 func (x *Wind) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 	b = w.Float(b, x.Speed)
-	b = w.Int(b, x.Bearing)
+	b = w.Long(b, int64(x.Bearing))
 	return b
 }
 

@@ -25,7 +25,7 @@ func (x *OrderPlaced) AppendAvro(dst []byte) ([]byte, error) {
 // DecodeAvro reads x from data, all of it.
 func (x *OrderPlaced) DecodeAvro(data []byte) error {
 	var r avrobin.Reader
-	return r.Done(x.ReadAvro(&r, r.Begin(data)))
+	return r.Done(x.ReadAvro(&r, r.BeginText(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -58,14 +58,17 @@ func (x *OrderPlaced) ReadAvro(r *avrobin.Reader, p int) int {
 	x.Total, p = r.Long(p)
 	x.Note = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.Note = new(string)
+		x.Note = avrobin.New[string](r, p)
 		*x.Note, p = r.String(p)
 	}
 	x.Lines = nil
 	for n, p = r.Block(p, 2); n > 0; n, p = r.Block(p, 2) {
-		x.Lines = avrobin.Grow(r, p, x.Lines, n)
-		for ; n > 0 && r.OK(); n-- {
-			p = avrobin.Next(&x.Lines).ReadAvro(r, p)
+		for n > 0 && r.OK() {
+			items := avrobin.Extend(r, p, &x.Lines, n)
+			for j := range items {
+				p = items[j].ReadAvro(r, p)
+			}
+			n -= len(items)
 		}
 	}
 	return p

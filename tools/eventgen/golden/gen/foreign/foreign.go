@@ -32,7 +32,7 @@ func (x *Foreign) Validate() error {
 
 // WriteAvro appends the fields in the order of the schema.
 func (x *Foreign) WriteAvro(w *avrobin.Writer, b []byte) []byte {
-	b = w.Int(b, x.Size)
+	b = w.Long(b, int64(x.Size))
 	return b
 }
 

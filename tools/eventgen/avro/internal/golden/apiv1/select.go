@@ -31,7 +31,7 @@ func (x *Select) Validate() error {
 
 // WriteAvro appends the fields in the order of the schema.
 func (x *Select) WriteAvro(w *avrobin.Writer, b []byte) []byte {
-	b = w.Int(b, x.Go)
+	b = w.Long(b, int64(x.Go))
 	return b
 }
 

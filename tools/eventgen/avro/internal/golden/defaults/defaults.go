@@ -47,7 +47,7 @@ func (x *Defaults) AppendAvro(dst []byte) ([]byte, error) {
 // DecodeAvro reads x from data, all of it.
 func (x *Defaults) DecodeAvro(data []byte) error {
 	var r avrobin.Reader
-	return r.Done(x.ReadAvro(&r, r.Begin(data)))
+	return r.Done(x.ReadAvro(&r, r.BeginText(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -85,7 +85,7 @@ func (x *Defaults) Validate() error {
 // WriteAvro appends the fields in the order of the schema.
 func (x *Defaults) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 	b = w.Boolean(b, x.Flag)
-	b = w.Int(b, x.Small)
+	b = w.Long(b, int64(x.Small))
 	b = w.Long(b, x.Large)
 	b = w.Float(b, x.Ratio)
 	b = w.Double(b, x.Exact)
@@ -97,7 +97,7 @@ func (x *Defaults) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 	for i := range x.List {
 		b = w.Block(b, len(x.List[i]))
 		for i2 := range x.List[i] {
-			b = w.Int(b, x.List[i][i2])
+			b = w.Long(b, int64(x.List[i][i2]))
 		}
 		b = w.End(b)
 	}
@@ -151,19 +151,21 @@ func (x *Defaults) ReadAvro(r *avrobin.Reader, p int) int {
 	p = x.Kind.ReadAvro(r, p)
 	x.List = nil
 	for n, p = r.Block(p, 1); n > 0; n, p = r.Block(p, 1) {
-		x.List = avrobin.Grow(r, p, x.List, n)
-		for ; n > 0 && r.OK(); n-- {
-			var v []int32
-			v = nil
-			for n2, p = r.Block(p, 1); n2 > 0; n2, p = r.Block(p, 1) {
-				v = avrobin.Grow(r, p, v, n2)
-				for ; n2 > 0 && r.OK(); n2-- {
-					var v2 int32
-					v2, p = r.Int(p)
-					v = append(v, v2)
+		for n > 0 && r.OK() {
+			items := avrobin.Extend(r, p, &x.List, n)
+			for j := range items {
+				items[j] = nil
+				for n2, p = r.Block(p, 1); n2 > 0; n2, p = r.Block(p, 1) {
+					for n2 > 0 && r.OK() {
+						items2 := avrobin.Extend(r, p, &items[j], n2)
+						for j2 := range items2 {
+							items2[j2], p = r.Int(p)
+						}
+						n2 -= len(items2)
+					}
 				}
 			}
-			x.List = append(x.List, v)
+			n -= len(items)
 		}
 	}
 	x.Map = nil
@@ -180,12 +182,12 @@ func (x *Defaults) ReadAvro(r *avrobin.Reader, p int) int {
 	p = x.Inner.ReadAvro(r, p)
 	x.First = nil
 	if i, p = r.Branch(p, 2); i == 0 {
-		x.First = new(string)
+		x.First = avrobin.New[string](r, p)
 		*x.First, p = r.String(p)
 	}
 	x.Second = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.Second = new(string)
+		x.Second = avrobin.New[string](r, p)
 		*x.Second, p = r.String(p)
 	}
 	x.Third, p = readDefaultsThird(r, p)
@@ -251,7 +253,7 @@ func readDefaultsThird(r *avrobin.Reader, p int) (DefaultsThird, int) {
 		c.Value, p = r.Boolean(p)
 		return c, p
 	case 2:
-		c := new(Inner)
+		c := avrobin.New[Inner](r, p)
 		p = c.ReadAvro(r, p)
 		return c, p
 	case 3:

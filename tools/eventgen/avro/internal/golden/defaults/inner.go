@@ -23,7 +23,7 @@ func (x *Inner) AppendAvro(dst []byte) ([]byte, error) {
 // DecodeAvro reads x from data, all of it.
 func (x *Inner) DecodeAvro(data []byte) error {
 	var r avrobin.Reader
-	return r.Done(x.ReadAvro(&r, r.Begin(data)))
+	return r.Done(x.ReadAvro(&r, r.BeginText(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -33,7 +33,7 @@ func (x *Inner) Validate() error {
 
 // WriteAvro appends the fields in the order of the schema.
 func (x *Inner) WriteAvro(w *avrobin.Writer, b []byte) []byte {
-	b = w.Int(b, x.A)
+	b = w.Long(b, int64(x.A))
 	if x.B == nil {
 		b = w.Long(b, 0)
 	} else {
@@ -50,7 +50,7 @@ func (x *Inner) ReadAvro(r *avrobin.Reader, p int) int {
 	x.A, p = r.Int(p)
 	x.B = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.B = new(string)
+		x.B = avrobin.New[string](r, p)
 		*x.B, p = r.String(p)
 	}
 	x.C, p = r.String(p)

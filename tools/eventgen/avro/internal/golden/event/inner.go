@@ -31,7 +31,7 @@ func (x *Inner) Validate() error {
 
 // WriteAvro appends the fields in the order of the schema.
 func (x *Inner) WriteAvro(w *avrobin.Writer, b []byte) []byte {
-	b = w.Int(b, x.V)
+	b = w.Long(b, int64(x.V))
 	return b
 }
 

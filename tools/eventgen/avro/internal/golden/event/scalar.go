@@ -109,7 +109,7 @@ func writeScalar2(w *avrobin.Writer, b []byte, u Scalar2) []byte {
 		b = w.Boolean(b, c.Value)
 	case Scalar2Int:
 		b = w.Long(b, 2)
-		b = w.Int(b, c.Value)
+		b = w.Long(b, int64(c.Value))
 	case Scalar2Long:
 		b = w.Long(b, 3)
 		b = w.Long(b, c.Value)
@@ -179,14 +179,17 @@ func readScalar2(r *avrobin.Reader, p int) (Scalar2, int) {
 		var c Scalar2Array
 		c.Value = nil
 		for n, p = r.Block(p, 1); n > 0; n, p = r.Block(p, 1) {
-			c.Value = avrobin.Grow(r, p, c.Value, n)
-			for ; n > 0 && r.OK(); n-- {
-				p = avrobin.Next(&c.Value).ReadAvro(r, p)
+			for n > 0 && r.OK() {
+				items := avrobin.Extend(r, p, &c.Value, n)
+				for j := range items {
+					p = items[j].ReadAvro(r, p)
+				}
+				n -= len(items)
 			}
 		}
 		return c, p
 	case 9:
-		c := new(Nested)
+		c := avrobin.New[Nested](r, p)
 		p = c.ReadAvro(r, p)
 		return c, p
 	}

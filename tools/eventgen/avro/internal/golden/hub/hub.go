@@ -51,9 +51,12 @@ func (x *Hub) ReadAvro(r *avrobin.Reader, p int) int {
 	var n int
 	x.Spokes = nil
 	for n, p = r.Block(p, 2); n > 0; n, p = r.Block(p, 2) {
-		x.Spokes = avrobin.Grow(r, p, x.Spokes, n)
-		for ; n > 0 && r.OK(); n-- {
-			p = avrobin.Next(&x.Spokes).ReadAvro(r, p)
+		for n > 0 && r.OK() {
+			items := avrobin.Extend(r, p, &x.Spokes, n)
+			for j := range items {
+				p = items[j].ReadAvro(r, p)
+			}
+			n -= len(items)
 		}
 	}
 	r.Leave()

@@ -24,7 +24,7 @@ func (x *Buyer) AppendAvro(dst []byte) ([]byte, error) {
 // DecodeAvro reads x from data, all of it.
 func (x *Buyer) DecodeAvro(data []byte) error {
 	var r avrobin.Reader
-	return r.Done(x.ReadAvro(&r, r.Begin(data)))
+	return r.Done(x.ReadAvro(&r, r.BeginText(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -53,7 +53,7 @@ func (x *Buyer) ReadAvro(r *avrobin.Reader, p int) int {
 	x.Siren, p = r.String(p)
 	x.VATNumber = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.VATNumber = new(string)
+		x.VATNumber = avrobin.New[string](r, p)
 		*x.VATNumber, p = r.String(p)
 	}
 	p = x.Address.ReadAvro(r, p)

@@ -32,7 +32,7 @@ func (x *Order) AppendAvro(dst []byte) ([]byte, error) {
 // DecodeAvro reads x from data, all of it.
 func (x *Order) DecodeAvro(data []byte) error {
 	var r avrobin.Reader
-	return r.Done(x.ReadAvro(&r, r.Begin(data)))
+	return r.Done(x.ReadAvro(&r, r.BeginText(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -92,14 +92,17 @@ func (x *Order) ReadAvro(r *avrobin.Reader, p int) int {
 	x.OpenedAt, p = r.TimestampMicros(p)
 	x.ClosedAt = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.ClosedAt = new(time.Time)
+		x.ClosedAt = avrobin.New[time.Time](r, p)
 		*x.ClosedAt, p = r.TimestampMicros(p)
 	}
 	x.Lines = nil
 	for n, p = r.Block(p, 15); n > 0; n, p = r.Block(p, 15) {
-		x.Lines = avrobin.Grow(r, p, x.Lines, n)
-		for ; n > 0 && r.OK(); n-- {
-			p = avrobin.Next(&x.Lines).ReadAvro(r, p)
+		for n > 0 && r.OK() {
+			items := avrobin.Extend(r, p, &x.Lines, n)
+			for j := range items {
+				p = items[j].ReadAvro(r, p)
+			}
+			n -= len(items)
 		}
 	}
 	x.Hash, p = r.Bytes(p)

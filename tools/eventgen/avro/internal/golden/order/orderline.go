@@ -29,7 +29,7 @@ func (x *OrderLine) AppendAvro(dst []byte) ([]byte, error) {
 // DecodeAvro reads x from data, all of it.
 func (x *OrderLine) DecodeAvro(data []byte) error {
 	var r avrobin.Reader
-	return r.Done(x.ReadAvro(&r, r.Begin(data)))
+	return r.Done(x.ReadAvro(&r, r.BeginText(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -44,7 +44,7 @@ func (x *OrderLine) Validate() error {
 func (x *OrderLine) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 	b = w.String(b, x.Sku)
 	b = w.String(b, x.Label)
-	b = w.Int(b, x.Quantity)
+	b = w.Long(b, int64(x.Quantity))
 	b = x.Unit.WriteAvro(w, b)
 	b = w.Double(b, x.Weight)
 	b = w.Block(b, len(x.Tags))

@@ -28,7 +28,7 @@ func (x *Payment) AppendAvro(dst []byte) ([]byte, error) {
 // DecodeAvro reads x from data, all of it.
 func (x *Payment) DecodeAvro(data []byte) error {
 	var r avrobin.Reader
-	return r.Done(x.ReadAvro(&r, r.Begin(data)))
+	return r.Done(x.ReadAvro(&r, r.BeginText(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -67,7 +67,7 @@ func (x *Payment) ReadAvro(r *avrobin.Reader, p int) int {
 	p = x.Status.ReadAvro(r, p)
 	x.Reference = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.Reference = new(string)
+		x.Reference = avrobin.New[string](r, p)
 		*x.Reference, p = r.String(p)
 	}
 	x.OccurredAt, p = r.TimestampMicros(p)

@@ -191,7 +191,7 @@ func (x *Containers) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 		for _, k := range avrobin.Keys(w, x.MaybeCounts) {
 			b = w.String(b, k)
 			v := x.MaybeCounts[k]
-			b = w.Int(b, v)
+			b = w.Long(b, int64(v))
 		}
 		w.ReleaseKeys(len(x.MaybeCounts))
 		b = w.End(b)
@@ -222,65 +222,76 @@ func (x *Containers) ReadAvro(r *avrobin.Reader, p int) int {
 	var i, n, n2, n3, n4 int
 	x.Longs = nil
 	for n, p = r.Block(p, 1); n > 0; n, p = r.Block(p, 1) {
-		x.Longs = avrobin.Grow(r, p, x.Longs, n)
-		for ; n > 0 && r.OK(); n-- {
-			var v int64
-			v, p = r.Long(p)
-			x.Longs = append(x.Longs, v)
+		for n > 0 && r.OK() {
+			items := avrobin.Extend(r, p, &x.Longs, n)
+			for j := range items {
+				items[j], p = r.Long(p)
+			}
+			n -= len(items)
 		}
 	}
 	x.Texts, p = r.Strings(p)
 	x.Nulls = nil
 	for n, p = r.Block(p, 0); n > 0; n, p = r.Block(p, 0) {
-		x.Nulls = avrobin.Grow(r, p, x.Nulls, n)
-		for ; n > 0 && r.OK(); n-- {
-			var v avrobin.Null
-			v = avrobin.Null{}
-			x.Nulls = append(x.Nulls, v)
+		for n > 0 && r.OK() {
+			items := avrobin.Extend(r, p, &x.Nulls, n)
+			for j := range items {
+				items[j] = avrobin.Null{}
+			}
+			n -= len(items)
 		}
 	}
 	x.Empties = nil
 	for n, p = r.Block(p, 0); n > 0; n, p = r.Block(p, 0) {
-		x.Empties = avrobin.Grow(r, p, x.Empties, n)
-		for ; n > 0 && r.OK(); n-- {
-			p = avrobin.Next(&x.Empties).ReadAvro(r, p)
+		for n > 0 && r.OK() {
+			items := avrobin.Extend(r, p, &x.Empties, n)
+			for j := range items {
+				p = items[j].ReadAvro(r, p)
+			}
+			n -= len(items)
 		}
 	}
 	x.Grid = nil
 	for n, p = r.Block(p, 1); n > 0; n, p = r.Block(p, 1) {
-		x.Grid = avrobin.Grow(r, p, x.Grid, n)
-		for ; n > 0 && r.OK(); n-- {
-			var v []float64
-			v = nil
-			for n2, p = r.Block(p, 8); n2 > 0; n2, p = r.Block(p, 8) {
-				v = avrobin.Grow(r, p, v, n2)
-				for ; n2 > 0 && r.OK(); n2-- {
-					var v2 float64
-					v2, p = r.Double(p)
-					v = append(v, v2)
+		for n > 0 && r.OK() {
+			items := avrobin.Extend(r, p, &x.Grid, n)
+			for j := range items {
+				items[j] = nil
+				for n2, p = r.Block(p, 8); n2 > 0; n2, p = r.Block(p, 8) {
+					for n2 > 0 && r.OK() {
+						items2 := avrobin.Extend(r, p, &items[j], n2)
+						for j2 := range items2 {
+							items2[j2], p = r.Double(p)
+						}
+						n2 -= len(items2)
+					}
 				}
 			}
-			x.Grid = append(x.Grid, v)
+			n -= len(items)
 		}
 	}
 	x.Maybes = nil
 	for n, p = r.Block(p, 1); n > 0; n, p = r.Block(p, 1) {
-		x.Maybes = avrobin.Grow(r, p, x.Maybes, n)
-		for ; n > 0 && r.OK(); n-- {
-			var v *string
-			v = nil
-			if i, p = r.Branch(p, 2); i == 1 {
-				v = new(string)
-				*v, p = r.String(p)
+		for n > 0 && r.OK() {
+			items := avrobin.Extend(r, p, &x.Maybes, n)
+			for j := range items {
+				items[j] = nil
+				if i, p = r.Branch(p, 2); i == 1 {
+					items[j] = avrobin.New[string](r, p)
+					*items[j], p = r.String(p)
+				}
 			}
-			x.Maybes = append(x.Maybes, v)
+			n -= len(items)
 		}
 	}
 	x.Lines = nil
 	for n, p = r.Block(p, 3); n > 0; n, p = r.Block(p, 3) {
-		x.Lines = avrobin.Grow(r, p, x.Lines, n)
-		for ; n > 0 && r.OK(); n-- {
-			p = avrobin.Next(&x.Lines).ReadAvro(r, p)
+		for n > 0 && r.OK() {
+			items := avrobin.Extend(r, p, &x.Lines, n)
+			for j := range items {
+				p = items[j].ReadAvro(r, p)
+			}
+			n -= len(items)
 		}
 	}
 	x.Counts = nil
@@ -301,11 +312,12 @@ func (x *Containers) ReadAvro(r *avrobin.Reader, p int) int {
 			var v []Color
 			v = nil
 			for n2, p = r.Block(p, 1); n2 > 0; n2, p = r.Block(p, 1) {
-				v = avrobin.Grow(r, p, v, n2)
-				for ; n2 > 0 && r.OK(); n2-- {
-					var v2 Color
-					p = v2.ReadAvro(r, p)
-					v = append(v, v2)
+				for n2 > 0 && r.OK() {
+					items2 := avrobin.Extend(r, p, &v, n2)
+					for j2 := range items2 {
+						p = items2[j2].ReadAvro(r, p)
+					}
+					n2 -= len(items2)
 				}
 			}
 			x.ByColor[k] = v
@@ -338,19 +350,20 @@ func (x *Containers) ReadAvro(r *avrobin.Reader, p int) int {
 					var v2 []map[string][]byte
 					v2 = nil
 					for n3, p = r.Block(p, 1); n3 > 0; n3, p = r.Block(p, 1) {
-						v2 = avrobin.Grow(r, p, v2, n3)
-						for ; n3 > 0 && r.OK(); n3-- {
-							var v3 map[string][]byte
-							v3 = nil
-							for n4, p = r.Block(p, 2); n4 > 0; n4, p = r.Block(p, 2) {
-								v3 = avrobin.GrowMap(r, p, v3, n4)
-								for ; n4 > 0 && r.OK(); n4-- {
-									var k4 string
-									k4, p = r.String(p)
-									v3[k4], p = r.Bytes(p)
+						for n3 > 0 && r.OK() {
+							items3 := avrobin.Extend(r, p, &v2, n3)
+							for j3 := range items3 {
+								items3[j3] = nil
+								for n4, p = r.Block(p, 2); n4 > 0; n4, p = r.Block(p, 2) {
+									items3[j3] = avrobin.GrowMap(r, p, items3[j3], n4)
+									for ; n4 > 0 && r.OK(); n4-- {
+										var k4 string
+										k4, p = r.String(p)
+										items3[j3][k4], p = r.Bytes(p)
+									}
 								}
 							}
-							v2 = append(v2, v3)
+							n3 -= len(items3)
 						}
 					}
 					v[k2] = v2
@@ -374,11 +387,12 @@ func (x *Containers) ReadAvro(r *avrobin.Reader, p int) int {
 	if i, p = r.Branch(p, 2); i == 1 {
 		x.MaybeLongs = []int64{}
 		for n, p = r.Block(p, 1); n > 0; n, p = r.Block(p, 1) {
-			x.MaybeLongs = avrobin.Grow(r, p, x.MaybeLongs, n)
-			for ; n > 0 && r.OK(); n-- {
-				var v int64
-				v, p = r.Long(p)
-				x.MaybeLongs = append(x.MaybeLongs, v)
+			for n > 0 && r.OK() {
+				items := avrobin.Extend(r, p, &x.MaybeLongs, n)
+				for j := range items {
+					items[j], p = r.Long(p)
+				}
+				n -= len(items)
 			}
 		}
 	}
@@ -396,21 +410,22 @@ func (x *Containers) ReadAvro(r *avrobin.Reader, p int) int {
 	}
 	x.Hashes = nil
 	for n, p = r.Block(p, 4); n > 0; n, p = r.Block(p, 4) {
-		x.Hashes = avrobin.Grow(r, p, x.Hashes, n)
-		for ; n > 0 && r.OK(); n-- {
-			var v Hash
-			p = v.ReadAvro(r, p)
-			x.Hashes = append(x.Hashes, v)
+		for n > 0 && r.OK() {
+			items := avrobin.Extend(r, p, &x.Hashes, n)
+			for j := range items {
+				p = items[j].ReadAvro(r, p)
+			}
+			n -= len(items)
 		}
 	}
 	x.MaybeHash = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.MaybeHash = new(Hash)
+		x.MaybeHash = avrobin.New[Hash](r, p)
 		p = x.MaybeHash.ReadAvro(r, p)
 	}
 	x.MaybeColor = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.MaybeColor = new(Color)
+		x.MaybeColor = avrobin.New[Color](r, p)
 		p = x.MaybeColor.ReadAvro(r, p)
 	}
 	p = x.NothingAtAll.ReadAvro(r, p)

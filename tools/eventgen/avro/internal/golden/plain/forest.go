@@ -67,7 +67,7 @@ func (x *Forest) ReadAvro(r *avrobin.Reader, p int) int {
 			var v *Tree
 			v = nil
 			if i, p = r.Branch(p, 2); i == 1 {
-				v = new(Tree)
+				v = avrobin.New[Tree](r, p)
 				p = v.ReadAvro(r, p)
 			}
 			x.Value[k] = v

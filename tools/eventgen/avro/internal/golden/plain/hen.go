@@ -51,9 +51,12 @@ func (x *Hen) ReadAvro(r *avrobin.Reader, p int) int {
 	var n int
 	x.Eggs = nil
 	for n, p = r.Block(p, 1); n > 0; n, p = r.Block(p, 1) {
-		x.Eggs = avrobin.Grow(r, p, x.Eggs, n)
-		for ; n > 0 && r.OK(); n-- {
-			p = avrobin.Next(&x.Eggs).ReadAvro(r, p)
+		for n > 0 && r.OK() {
+			items := avrobin.Extend(r, p, &x.Eggs, n)
+			for j := range items {
+				p = items[j].ReadAvro(r, p)
+			}
+			n -= len(items)
 		}
 	}
 	r.Leave()

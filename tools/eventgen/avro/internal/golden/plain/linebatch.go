@@ -49,9 +49,12 @@ func (x *LineBatch) ReadAvro(r *avrobin.Reader, p int) int {
 	var n int
 	x.Value = nil
 	for n, p = r.Block(p, 3); n > 0; n, p = r.Block(p, 3) {
-		x.Value = avrobin.Grow(r, p, x.Value, n)
-		for ; n > 0 && r.OK(); n-- {
-			p = avrobin.Next(&x.Value).ReadAvro(r, p)
+		for n > 0 && r.OK() {
+			items := avrobin.Extend(r, p, &x.Value, n)
+			for j := range items {
+				p = items[j].ReadAvro(r, p)
+			}
+			n -= len(items)
 		}
 	}
 	return p

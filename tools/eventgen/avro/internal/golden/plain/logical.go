@@ -172,36 +172,37 @@ func (x *Logical) ReadAvro(r *avrobin.Reader, p int) int {
 	x.Period, p = r.Duration(p)
 	x.MaybePrice = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.MaybePrice = new(avrobin.Decimal)
+		x.MaybePrice = avrobin.New[avrobin.Decimal](r, p)
 		*x.MaybePrice, p = r.Decimal(p, 30, 4)
 	}
 	x.MaybeID = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.MaybeID = new(avrobin.UUID)
+		x.MaybeID = avrobin.New[avrobin.UUID](r, p)
 		*x.MaybeID, p = r.UUID(p)
 	}
 	x.MaybeDay = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.MaybeDay = new(avrobin.Date)
+		x.MaybeDay = avrobin.New[avrobin.Date](r, p)
 		*x.MaybeDay, p = r.Date(p)
 	}
 	x.MaybeAt = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.MaybeAt = new(time.Time)
+		x.MaybeAt = avrobin.New[time.Time](r, p)
 		*x.MaybeAt, p = r.TimestampMicros(p)
 	}
 	x.MaybePeriod = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.MaybePeriod = new(avrobin.Duration)
+		x.MaybePeriod = avrobin.New[avrobin.Duration](r, p)
 		*x.MaybePeriod, p = r.Duration(p)
 	}
 	x.Days = nil
 	for n, p = r.Block(p, 1); n > 0; n, p = r.Block(p, 1) {
-		x.Days = avrobin.Grow(r, p, x.Days, n)
-		for ; n > 0 && r.OK(); n-- {
-			var v avrobin.Date
-			v, p = r.Date(p)
-			x.Days = append(x.Days, v)
+		for n > 0 && r.OK() {
+			items := avrobin.Extend(r, p, &x.Days, n)
+			for j := range items {
+				items[j], p = r.Date(p)
+			}
+			n -= len(items)
 		}
 	}
 	x.Rates = nil

@@ -42,7 +42,7 @@ func (x *Names) AppendAvro(dst []byte) ([]byte, error) {
 // DecodeAvro reads x from data, all of it.
 func (x *Names) DecodeAvro(data []byte) error {
 	var r avrobin.Reader
-	return r.Done(x.ReadAvro(&r, r.Begin(data)))
+	return r.Done(x.ReadAvro(&r, r.BeginText(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -59,7 +59,7 @@ func (x *Names) Validate() error {
 // WriteAvro appends the fields in the order of the schema.
 func (x *Names) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 	b = w.String(b, x.Type)
-	b = w.Int(b, x.Func)
+	b = w.Long(b, int64(x.Func))
 	b = w.String(b, x.FooBar)
 	b = w.String(b, x.FooBarField)
 	b = w.Boolean(b, x.ValidateField)
@@ -73,8 +73,8 @@ func (x *Names) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 	}
 	b = w.End(b)
 	b = w.String(b, x.HTTPServerURL)
-	b = w.Int(b, x.XField)
-	b = w.Int(b, x.W)
+	b = w.Long(b, int64(x.XField))
+	b = w.Long(b, int64(x.W))
 	b = x.Lower.WriteAvro(w, b)
 	b = x.Kind.WriteAvro(w, b)
 	b = x.String.WriteAvro(w, b)

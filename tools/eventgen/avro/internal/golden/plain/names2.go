@@ -33,7 +33,7 @@ func (x *Names2) Validate() error {
 
 // WriteAvro appends the fields in the order of the schema.
 func (x *Names2) WriteAvro(w *avrobin.Writer, b []byte) []byte {
-	b = w.Int(b, x.X)
+	b = w.Long(b, int64(x.X))
 	return b
 }
 

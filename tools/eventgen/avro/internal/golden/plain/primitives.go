@@ -37,7 +37,7 @@ func (x *Primitives) AppendAvro(dst []byte) ([]byte, error) {
 // DecodeAvro reads x from data, all of it.
 func (x *Primitives) DecodeAvro(data []byte) error {
 	var r avrobin.Reader
-	return r.Done(x.ReadAvro(&r, r.Begin(data)))
+	return r.Done(x.ReadAvro(&r, r.BeginText(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -48,7 +48,7 @@ func (x *Primitives) Validate() error {
 // WriteAvro appends the fields in the order of the schema.
 func (x *Primitives) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 	b = w.Boolean(b, x.Flag)
-	b = w.Int(b, x.Small)
+	b = w.Long(b, int64(x.Small))
 	b = w.Long(b, x.Large)
 	b = w.Float(b, x.Ratio)
 	b = w.Double(b, x.Exact)
@@ -64,7 +64,7 @@ func (x *Primitives) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 		b = w.Long(b, 1)
 	} else {
 		b = w.Long(b, 0)
-		b = w.Int(b, *x.MaybeSmall)
+		b = w.Long(b, int64(*x.MaybeSmall))
 	}
 	if x.MaybeLarge == nil {
 		b = w.Long(b, 0)
@@ -114,27 +114,27 @@ func (x *Primitives) ReadAvro(r *avrobin.Reader, p int) int {
 	x.Text, p = r.String(p)
 	x.MaybeFlag = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.MaybeFlag = new(bool)
+		x.MaybeFlag = avrobin.New[bool](r, p)
 		*x.MaybeFlag, p = r.Boolean(p)
 	}
 	x.MaybeSmall = nil
 	if i, p = r.Branch(p, 2); i == 0 {
-		x.MaybeSmall = new(int32)
+		x.MaybeSmall = avrobin.New[int32](r, p)
 		*x.MaybeSmall, p = r.Int(p)
 	}
 	x.MaybeLarge = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.MaybeLarge = new(int64)
+		x.MaybeLarge = avrobin.New[int64](r, p)
 		*x.MaybeLarge, p = r.Long(p)
 	}
 	x.MaybeRatio = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.MaybeRatio = new(float32)
+		x.MaybeRatio = avrobin.New[float32](r, p)
 		*x.MaybeRatio, p = r.Float(p)
 	}
 	x.MaybeExact = nil
 	if i, p = r.Branch(p, 2); i == 0 {
-		x.MaybeExact = new(float64)
+		x.MaybeExact = avrobin.New[float64](r, p)
 		*x.MaybeExact, p = r.Double(p)
 	}
 	x.MaybeRaw = nil
@@ -143,7 +143,7 @@ func (x *Primitives) ReadAvro(r *avrobin.Reader, p int) int {
 	}
 	x.MaybeText = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.MaybeText = new(string)
+		x.MaybeText = avrobin.New[string](r, p)
 		*x.MaybeText, p = r.String(p)
 	}
 	_, p = r.Branch(p, 1)

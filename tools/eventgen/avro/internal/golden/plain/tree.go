@@ -26,7 +26,7 @@ func (x *Tree) AppendAvro(dst []byte) ([]byte, error) {
 // DecodeAvro reads x from data, all of it.
 func (x *Tree) DecodeAvro(data []byte) error {
 	var r avrobin.Reader
-	return r.Done(x.ReadAvro(&r, r.Begin(data)))
+	return r.Done(x.ReadAvro(&r, r.BeginText(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -98,14 +98,17 @@ func (x *Tree) ReadAvro(r *avrobin.Reader, p int) int {
 	x.Label, p = r.String(p)
 	x.Children = nil
 	for n, p = r.Block(p, 6); n > 0; n, p = r.Block(p, 6) {
-		x.Children = avrobin.Grow(r, p, x.Children, n)
-		for ; n > 0 && r.OK(); n-- {
-			p = avrobin.Next(&x.Children).ReadAvro(r, p)
+		for n > 0 && r.OK() {
+			items := avrobin.Extend(r, p, &x.Children, n)
+			for j := range items {
+				p = items[j].ReadAvro(r, p)
+			}
+			n -= len(items)
 		}
 	}
 	x.Parent = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.Parent = new(Tree)
+		x.Parent = avrobin.New[Tree](r, p)
 		p = x.Parent.ReadAvro(r, p)
 	}
 	x.Named = nil
@@ -122,7 +125,7 @@ func (x *Tree) ReadAvro(r *avrobin.Reader, p int) int {
 	x.Either, p = readTreeEither(r, p)
 	x.Egg = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.Egg = new(Egg)
+		x.Egg = avrobin.New[Egg](r, p)
 		p = x.Egg.ReadAvro(r, p)
 	}
 	r.Leave()
@@ -174,7 +177,7 @@ func readTreeEither(r *avrobin.Reader, p int) (TreeEither, int) {
 	branch, p := r.Branch(p, 3)
 	switch branch {
 	case 1:
-		c := new(Tree)
+		c := avrobin.New[Tree](r, p)
 		p = c.ReadAvro(r, p)
 		return c, p
 	case 2:

@@ -90,11 +90,12 @@ func (x *Unions) ReadAvro(r *avrobin.Reader, p int) int {
 	x.Wide, p = readUnionsWide(r, p)
 	x.Many = nil
 	for n, p = r.Block(p, 1); n > 0; n, p = r.Block(p, 1) {
-		x.Many = avrobin.Grow(r, p, x.Many, n)
-		for ; n > 0 && r.OK(); n-- {
-			var v UnionsManyItem
-			v, p = readUnionsManyItem(r, p)
-			x.Many = append(x.Many, v)
+		for n > 0 && r.OK() {
+			items := avrobin.Extend(r, p, &x.Many, n)
+			for j := range items {
+				items[j], p = readUnionsManyItem(r, p)
+			}
+			n -= len(items)
 		}
 	}
 	x.Named = nil
@@ -159,11 +160,11 @@ func readUnionsMeans(r *avrobin.Reader, p int) (UnionsMeans, int) {
 	branch, p := r.Branch(p, 3)
 	switch branch {
 	case 0:
-		c := new(Card)
+		c := avrobin.New[Card](r, p)
 		p = c.ReadAvro(r, p)
 		return c, p
 	case 1:
-		c := new(Transfer)
+		c := avrobin.New[Transfer](r, p)
 		p = c.ReadAvro(r, p)
 		return c, p
 	case 2:
@@ -312,7 +313,7 @@ func writeUnionsWide(w *avrobin.Writer, b []byte, u UnionsWide) []byte {
 		b = w.Boolean(b, c.Value)
 	case UnionsWideInt:
 		b = w.Long(b, 2)
-		b = w.Int(b, c.Value)
+		b = w.Long(b, int64(c.Value))
 	case UnionsWideLong:
 		b = w.Long(b, 3)
 		b = w.Long(b, c.Value)
@@ -395,7 +396,7 @@ func readUnionsWide(r *avrobin.Reader, p int) (UnionsWide, int) {
 		c.Value, p = r.String(p)
 		return c, p
 	case 8:
-		c := new(Card)
+		c := avrobin.New[Card](r, p)
 		p = c.ReadAvro(r, p)
 		return c, p
 	case 9:
@@ -410,11 +411,12 @@ func readUnionsWide(r *avrobin.Reader, p int) (UnionsWide, int) {
 		var c UnionsWideArray
 		c.Value = nil
 		for n, p = r.Block(p, 2); n > 0; n, p = r.Block(p, 2) {
-			c.Value = avrobin.Grow(r, p, c.Value, n)
-			for ; n > 0 && r.OK(); n-- {
-				var v UnionsWideArrayItem
-				v, p = readUnionsWideArrayItem(r, p)
-				c.Value = append(c.Value, v)
+			for n > 0 && r.OK() {
+				items := avrobin.Extend(r, p, &c.Value, n)
+				for j := range items {
+					items[j], p = readUnionsWideArrayItem(r, p)
+				}
+				n -= len(items)
 			}
 		}
 		return c, p
@@ -472,7 +474,7 @@ func writeUnionsWideArrayItem(w *avrobin.Writer, b []byte, u UnionsWideArrayItem
 	switch c := u.(type) {
 	case UnionsWideArrayItemInt:
 		b = w.Long(b, 0)
-		b = w.Int(b, c.Value)
+		b = w.Long(b, int64(c.Value))
 	case UnionsWideArrayItemString:
 		b = w.Long(b, 1)
 		b = w.String(b, c.Value)
@@ -535,11 +537,11 @@ func readUnionsManyItem(r *avrobin.Reader, p int) (UnionsManyItem, int) {
 	branch, p := r.Branch(p, 3)
 	switch branch {
 	case 0:
-		c := new(Card)
+		c := avrobin.New[Card](r, p)
 		p = c.ReadAvro(r, p)
 		return c, p
 	case 1:
-		c := new(Transfer)
+		c := avrobin.New[Transfer](r, p)
 		p = c.ReadAvro(r, p)
 		return c, p
 	}
@@ -596,7 +598,7 @@ func readUnionsNamedValue(r *avrobin.Reader, p int) (UnionsNamedValue, int) {
 		c.Value, p = r.Long(p)
 		return c, p
 	case 1:
-		c := new(Transfer)
+		c := avrobin.New[Transfer](r, p)
 		p = c.ReadAvro(r, p)
 		return c, p
 	}

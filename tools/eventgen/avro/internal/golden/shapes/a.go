@@ -79,7 +79,7 @@ func writeASymbols(w *avrobin.Writer, b []byte, u ASymbols) []byte {
 	switch c := u.(type) {
 	case ASymbolsInt:
 		b = w.Long(b, 0)
-		b = w.Int(b, c.Value)
+		b = w.Long(b, int64(c.Value))
 	case ASymbolsString:
 		b = w.Long(b, 1)
 		b = w.String(b, c.Value)

@@ -37,9 +37,9 @@ func (x *Error2) Validate() error {
 
 // WriteAvro appends the fields in the order of the schema.
 func (x *Error2) WriteAvro(w *avrobin.Writer, b []byte) []byte {
-	b = w.Int(b, x.Range)
-	b = w.Int(b, x.RangeField)
-	b = w.Int(b, x.RangeField2)
+	b = w.Long(b, int64(x.Range))
+	b = w.Long(b, int64(x.RangeField))
+	b = w.Long(b, int64(x.RangeField2))
 	return b
 }
 

@@ -35,7 +35,7 @@ func (x *Kv) Validate() error {
 
 // WriteAvro appends the fields in the order of the schema.
 func (x *Kv) WriteAvro(w *avrobin.Writer, b []byte) []byte {
-	b = w.Int(b, x.K)
+	b = w.Long(b, int64(x.K))
 	b = writeKvV(w, b, x.V)
 	return b
 }
@@ -82,7 +82,7 @@ func writeKvV(w *avrobin.Writer, b []byte, u KvV) []byte {
 		b = w.Bytes(b, c.Value)
 	case KvVInt:
 		b = w.Long(b, 2)
-		b = w.Int(b, c.Value)
+		b = w.Long(b, int64(c.Value))
 	}
 	return b
 }

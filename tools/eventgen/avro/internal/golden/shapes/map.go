@@ -36,19 +36,19 @@ func (x *Map) Validate() error {
 
 // WriteAvro appends the fields in the order of the schema.
 func (x *Map) WriteAvro(w *avrobin.Writer, b []byte) []byte {
-	b = w.Int(b, x.P)
-	b = w.Int(b, x.R)
-	b = w.Int(b, x.W)
-	b = w.Int(b, x.B)
+	b = w.Long(b, int64(x.P))
+	b = w.Long(b, int64(x.R))
+	b = w.Long(b, int64(x.W))
+	b = w.Long(b, int64(x.B))
 	if x.I == nil {
 		b = w.Long(b, 0)
 	} else {
 		b = w.Long(b, 1)
-		b = w.Int(b, *x.I)
+		b = w.Long(b, int64(*x.I))
 	}
 	b = w.Block(b, len(x.N))
 	for i := range x.N {
-		b = w.Int(b, x.N[i])
+		b = w.Long(b, int64(x.N[i]))
 	}
 	b = w.End(b)
 	return b
@@ -63,16 +63,17 @@ func (x *Map) ReadAvro(r *avrobin.Reader, p int) int {
 	x.B, p = r.Int(p)
 	x.I = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.I = new(int32)
+		x.I = avrobin.New[int32](r, p)
 		*x.I, p = r.Int(p)
 	}
 	x.N = nil
 	for n, p = r.Block(p, 1); n > 0; n, p = r.Block(p, 1) {
-		x.N = avrobin.Grow(r, p, x.N, n)
-		for ; n > 0 && r.OK(); n-- {
-			var v int32
-			v, p = r.Int(p)
-			x.N = append(x.N, v)
+		for n > 0 && r.OK() {
+			items := avrobin.Extend(r, p, &x.N, n)
+			for j := range items {
+				items[j], p = r.Int(p)
+			}
+			n -= len(items)
 		}
 	}
 	return p

@@ -22,7 +22,7 @@ func (x *Refusal) AppendAvro(dst []byte) ([]byte, error) {
 // DecodeAvro reads x from data, all of it.
 func (x *Refusal) DecodeAvro(data []byte) error {
 	var r avrobin.Reader
-	return r.Done(x.ReadAvro(&r, r.Begin(data)))
+	return r.Done(x.ReadAvro(&r, r.BeginText(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -55,7 +55,7 @@ func (x *Refusal) ReadAvro(r *avrobin.Reader, p int) int {
 	x.Message, p = r.String(p)
 	x.Cause = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.Cause = new(Refusal)
+		x.Cause = avrobin.New[Refusal](r, p)
 		p = x.Cause.ReadAvro(r, p)
 	}
 	r.Leave()

@@ -38,7 +38,7 @@ func (x *Shapes) AppendAvro(dst []byte) ([]byte, error) {
 // DecodeAvro reads x from data, all of it.
 func (x *Shapes) DecodeAvro(data []byte) error {
 	var r avrobin.Reader
-	return r.Done(x.ReadAvro(&r, r.Begin(data)))
+	return r.Done(x.ReadAvro(&r, r.BeginText(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -90,7 +90,7 @@ func (x *Shapes) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 	b = x.String.WriteAvro(w, b)
 	b = x.Error.WriteAvro(w, b)
 	b = x.Chan.WriteAvro(w, b)
-	b = w.Int(b, x.Sorted)
+	b = w.Long(b, int64(x.Sorted))
 	b = w.String(b, x.Ignored)
 	b = w.String(b, x.Geo)
 	b = w.Block(b, len(x.Kv))
@@ -139,9 +139,12 @@ func (x *Shapes) ReadAvro(r *avrobin.Reader, p int) int {
 	x.Geo, p = r.String(p)
 	x.Kv = nil
 	for n, p = r.Block(p, 2); n > 0; n, p = r.Block(p, 2) {
-		x.Kv = avrobin.Grow(r, p, x.Kv, n)
-		for ; n > 0 && r.OK(); n-- {
-			p = avrobin.Next(&x.Kv).ReadAvro(r, p)
+		for n > 0 && r.OK() {
+			items := avrobin.Extend(r, p, &x.Kv, n)
+			for j := range items {
+				p = items[j].ReadAvro(r, p)
+			}
+			n -= len(items)
 		}
 	}
 	p = x.Global.ReadAvro(r, p)
@@ -151,21 +154,23 @@ func (x *Shapes) ReadAvro(r *avrobin.Reader, p int) int {
 	_, p = r.Branch(p, 1)
 	x.OnlyOne = nil
 	for n, p = r.Block(p, 3); n > 0; n, p = r.Block(p, 3) {
-		x.OnlyOne = avrobin.Grow(r, p, x.OnlyOne, n)
-		for ; n > 0 && r.OK(); n-- {
-			var v Refusal
-			_, p = r.Branch(p, 1)
-			p = v.ReadAvro(r, p)
-			x.OnlyOne = append(x.OnlyOne, v)
+		for n > 0 && r.OK() {
+			items := avrobin.Extend(r, p, &x.OnlyOne, n)
+			for j := range items {
+				_, p = r.Branch(p, 1)
+				p = items[j].ReadAvro(r, p)
+			}
+			n -= len(items)
 		}
 	}
 	x.Choices = nil
 	for n, p = r.Block(p, 2); n > 0; n, p = r.Block(p, 2) {
-		x.Choices = avrobin.Grow(r, p, x.Choices, n)
-		for ; n > 0 && r.OK(); n-- {
-			var v ShapesChoicesItem
-			v, p = readShapesChoicesItem(r, p)
-			x.Choices = append(x.Choices, v)
+		for n > 0 && r.OK() {
+			items := avrobin.Extend(r, p, &x.Choices, n)
+			for j := range items {
+				items[j], p = readShapesChoicesItem(r, p)
+			}
+			n -= len(items)
 		}
 	}
 	return p
@@ -251,7 +256,7 @@ func readShapesCode(r *avrobin.Reader, p int) (ShapesCode, int) {
 		p = c.Value.ReadAvro(r, p)
 		return c, p
 	case 4:
-		c := new(Error)
+		c := avrobin.New[Error](r, p)
 		p = c.ReadAvro(r, p)
 		return c, p
 	case 5:
@@ -335,22 +340,23 @@ func readShapesNestedValue(r *avrobin.Reader, p int) (ShapesNestedValue, int) {
 		var c ShapesNestedValueArray
 		c.Value = nil
 		for n, p = r.Block(p, 1); n > 0; n, p = r.Block(p, 1) {
-			c.Value = avrobin.Grow(r, p, c.Value, n)
-			for ; n > 0 && r.OK(); n-- {
-				var v map[string]ShapesNestedValueArrayItemValue
-				v = nil
-				if i, p = r.Branch(p, 2); i == 1 {
-					v = map[string]ShapesNestedValueArrayItemValue{}
-					for n2, p = r.Block(p, 3); n2 > 0; n2, p = r.Block(p, 3) {
-						v = avrobin.GrowMap(r, p, v, n2)
-						for ; n2 > 0 && r.OK(); n2-- {
-							var k2 string
-							k2, p = r.String(p)
-							v[k2], p = readShapesNestedValueArrayItemValue(r, p)
+			for n > 0 && r.OK() {
+				items := avrobin.Extend(r, p, &c.Value, n)
+				for j := range items {
+					items[j] = nil
+					if i, p = r.Branch(p, 2); i == 1 {
+						items[j] = map[string]ShapesNestedValueArrayItemValue{}
+						for n2, p = r.Block(p, 3); n2 > 0; n2, p = r.Block(p, 3) {
+							items[j] = avrobin.GrowMap(r, p, items[j], n2)
+							for ; n2 > 0 && r.OK(); n2-- {
+								var k2 string
+								k2, p = r.String(p)
+								items[j][k2], p = readShapesNestedValueArrayItemValue(r, p)
+							}
 						}
 					}
 				}
-				c.Value = append(c.Value, v)
+				n -= len(items)
 			}
 		}
 		return c, p
@@ -394,7 +400,7 @@ func writeShapesNestedValueArrayItemValue(w *avrobin.Writer, b []byte, u ShapesN
 	switch c := u.(type) {
 	case ShapesNestedValueArrayItemValueInt:
 		b = w.Long(b, 0)
-		b = w.Int(b, c.Value)
+		b = w.Long(b, int64(c.Value))
 	case Code:
 		b = w.Long(b, 1)
 		b = c.WriteAvro(w, b)
@@ -427,11 +433,12 @@ func readShapesNestedValueArrayItemValue(r *avrobin.Reader, p int) (ShapesNested
 		var c ShapesNestedValueArrayItemValueArray
 		c.Value = nil
 		for n, p = r.Block(p, 1); n > 0; n, p = r.Block(p, 1) {
-			c.Value = avrobin.Grow(r, p, c.Value, n)
-			for ; n > 0 && r.OK(); n-- {
-				var v Level
-				p = v.ReadAvro(r, p)
-				c.Value = append(c.Value, v)
+			for n > 0 && r.OK() {
+				items := avrobin.Extend(r, p, &c.Value, n)
+				for j := range items {
+					p = items[j].ReadAvro(r, p)
+				}
+				n -= len(items)
 			}
 		}
 		return c, p

@@ -31,7 +31,7 @@ func (x *String) Validate() error {
 
 // WriteAvro appends the fields in the order of the schema.
 func (x *String) WriteAvro(w *avrobin.Writer, b []byte) []byte {
-	b = w.Int(b, x.Int32)
+	b = w.Long(b, int64(x.Int32))
 	return b
 }
 

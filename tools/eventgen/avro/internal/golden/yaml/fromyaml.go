@@ -52,7 +52,7 @@ func (x *FromYAML) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 	}
 	b = x.Kind.WriteAvro(w, b)
 	b = x.Size.WriteAvro(w, b)
-	b = w.Int(b, x.On)
+	b = w.Long(b, int64(x.On))
 	b = x.Again.WriteAvro(w, b)
 	return b
 }
@@ -63,7 +63,7 @@ func (x *FromYAML) ReadAvro(r *avrobin.Reader, p int) int {
 	x.ID, p = r.Long(p)
 	x.Maybe = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.Maybe = new(string)
+		x.Maybe = avrobin.New[string](r, p)
 		*x.Maybe, p = r.String(p)
 	}
 	p = x.Kind.ReadAvro(r, p)

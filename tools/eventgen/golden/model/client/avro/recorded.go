@@ -32,7 +32,7 @@ func (x *Recorded) Validate() error {
 
 // WriteAvro appends the fields in the order of the schema.
 func (x *Recorded) WriteAvro(w *avrobin.Writer, b []byte) []byte {
-	b = w.Int(b, x.N)
+	b = w.Long(b, int64(x.N))
 	return b
 }
 
