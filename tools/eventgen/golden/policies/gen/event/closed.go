@@ -23,7 +23,7 @@ func (x *Closed) AppendAvro(dst []byte) ([]byte, error) {
 // DecodeAvro reads x from data, all of it.
 func (x *Closed) DecodeAvro(data []byte) error {
 	var r avrobin.Reader
-	return r.Done(x.ReadAvro(&r, r.Begin(data)))
+	return r.Done(x.ReadAvro(&r, r.BeginText(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -49,7 +49,7 @@ func (x *Closed) ReadAvro(r *avrobin.Reader, p int) int {
 	x.Door, p = r.String(p)
 	x.Reason = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.Reason = new(string)
+		x.Reason = avrobin.New[string](r, p)
 		*x.Reason, p = r.String(p)
 	}
 	return p

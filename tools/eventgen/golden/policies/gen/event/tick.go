@@ -23,7 +23,7 @@ func (x *Tick) AppendAvro(dst []byte) ([]byte, error) {
 // DecodeAvro reads x from data, all of it.
 func (x *Tick) DecodeAvro(data []byte) error {
 	var r avrobin.Reader
-	return r.Done(x.ReadAvro(&r, r.Begin(data)))
+	return r.Done(x.ReadAvro(&r, r.BeginText(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -34,7 +34,7 @@ func (x *Tick) Validate() error {
 // WriteAvro appends the fields in the order of the schema.
 func (x *Tick) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 	b = w.String(b, x.Clock)
-	b = w.Int(b, x.N)
+	b = w.Long(b, int64(x.N))
 	return b
 }
 
