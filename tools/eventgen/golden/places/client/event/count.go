@@ -24,7 +24,7 @@ func (x *Count) AppendAvro(dst []byte) ([]byte, error) {
 // DecodeAvro reads x from data, all of it.
 func (x *Count) DecodeAvro(data []byte) error {
 	var r avrobin.Reader
-	return r.Done(x.ReadAvro(&r, r.Begin(data)))
+	return r.Done(x.ReadAvro(&r, r.BeginText(data)))
 }
 
 // Validate tells whether x may be written: enums are known, times are set, unions have a value.
@@ -50,7 +50,7 @@ func (x *Count) ReadAvro(r *avrobin.Reader, p int) int {
 	x.What, p = r.String(p)
 	x.Envelope = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.Envelope = new(envelope.Envelope)
+		x.Envelope = avrobin.New[envelope.Envelope](r, p)
 		p = x.Envelope.ReadAvro(r, p)
 	}
 	return p

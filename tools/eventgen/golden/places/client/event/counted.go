@@ -34,7 +34,7 @@ func (x *Counted) Validate() error {
 
 // WriteAvro appends the fields in the order of the schema.
 func (x *Counted) WriteAvro(w *avrobin.Writer, b []byte) []byte {
-	b = w.Int(b, x.Total)
+	b = w.Long(b, int64(x.Total))
 	if x.Of == nil {
 		b = w.Long(b, 0)
 	} else {
@@ -50,7 +50,7 @@ func (x *Counted) ReadAvro(r *avrobin.Reader, p int) int {
 	x.Total, p = r.Int(p)
 	x.Of = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.Of = new(envelope.IDs)
+		x.Of = avrobin.New[envelope.IDs](r, p)
 		p = x.Of.ReadAvro(r, p)
 	}
 	return p

@@ -7,4 +7,4 @@ package event
 import "github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin"
 
 // The runtime must be one this code was made for.
-const _ = avrobin.Generation2
+const _ = avrobin.Generation3
