@@ -45,7 +45,7 @@ func (l *loader) load(n *source.Node) *schema {
 		l.diags.ErrorHint(n.Pos, "a schema is an object, true or false", "a schema is expected, not %s", n.Kind)
 	case n.Get("$ref").Is(source.String):
 		l.reference(s)
-	case n.Get("schemaFormat") != nil:
+	case n.Get("schemaFormat") != nil || n.Get("schema") != nil && len(n.Pairs) == 1:
 		l.multiFormat(s)
 	default:
 		l.order = append(l.order, s)
@@ -117,11 +117,11 @@ func keyOf(ref string) string {
 	return strings.TrimSuffix(strings.TrimSuffix(base, ".schema"), ".json")
 }
 
-// multiFormat reads {schemaFormat, schema} when the format is a JSON Schema.
+// multiFormat reads {schemaFormat, schema} when the format is a JSON Schema, or is not said, of which parse warns.
 func (l *loader) multiFormat(s *schema) {
 	format, inner := s.node.Get("schemaFormat"), s.node.Get("schema")
 	switch {
-	case !IsFormat(format.Str()):
+	case format != nil && !IsFormat(format.Str()):
 		l.diags.ErrorHint(format.Pos, "a JSON Schema can refer to JSON Schemas only", "schemaFormat %q is no JSON Schema", format.Value)
 	case inner == nil:
 		l.diags.Errorf(s.node.Pos, "schemaFormat without schema")

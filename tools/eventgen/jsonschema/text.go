@@ -54,7 +54,11 @@ func (t *texter) schema(n *source.Node) *source.Node {
 			out.Pairs = append(out.Pairs, member("type", &source.Node{Kind: source.String, Value: typeName(s.implied)}))
 		}
 		for _, p := range n.Pairs {
-			if !known || !slices.Contains(left, p.Key.Value) {
+			switch {
+			case known && slices.Contains(left, p.Key.Value):
+			case known && p.Key.Value == "discriminator" && s.mapping.Is(source.Map):
+				out.Pairs = append(out.Pairs, source.Pair{Key: p.Key, Value: t.discriminator(s, p.Value)})
+			default:
 				out.Pairs = append(out.Pairs, source.Pair{Key: p.Key, Value: t.tagged(s, p, t.schema(p.Value))})
 			}
 		}
@@ -91,6 +95,30 @@ func (t *texter) tagged(s *schema, p source.Pair, list *source.Node) *source.Nod
 			item = object("allOf", &source.Node{Kind: source.Seq, Items: []*source.Node{item, told}})
 		}
 		out.Items = append(out.Items, item)
+	}
+	return out
+}
+
+// discriminator copies a discriminator whose mapping names alternatives: they stand under definitions now.
+func (t *texter) discriminator(s *schema, n *source.Node) *source.Node {
+	mapping := &source.Node{Kind: source.Map}
+	for _, p := range s.mapping.Pairs {
+		at := p.Value
+		for _, b := range slices.Concat(s.oneOf, s.anyOf) {
+			if f := b.final(); b.ref != nil && f.key == keyOf(p.Value.Value) {
+				at = t.reference(f).Get("$ref")
+			}
+		}
+		if at != nil {
+			mapping.Pairs = append(mapping.Pairs, source.Pair{Key: p.Key, Value: at})
+		}
+	}
+	out := &source.Node{Kind: source.Map}
+	for _, p := range n.Pairs {
+		if p.Value == s.mapping {
+			p.Value = mapping
+		}
+		out.Pairs = append(out.Pairs, p)
 	}
 	return out
 }

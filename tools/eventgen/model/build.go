@@ -16,21 +16,22 @@ import (
 // pkgBuilder makes the package of one document.
 type pkgBuilder struct {
 	*builder
-	doc     *parse.Document
-	out     *Package
-	scope   scope
-	keys    map[*parse.Scalar]string
-	flat    map[*parse.Object]*Headers
-	specs   map[*parse.ChannelMessage]*Spec
-	topic   map[*parse.Channel]string
-	address map[*parse.Channel]*Address
-	taken   map[string]string // handler method -> what it gives
+	doc        *parse.Document
+	out        *Package
+	scope      scope
+	keys       map[*parse.Scalar]string
+	flat       map[*parse.Object]*Headers
+	specs      map[*parse.ChannelMessage]*Spec
+	topic      map[*parse.Channel]string
+	address    map[*parse.Channel]*Address
+	operations scope             // Go names of operations
+	taken      map[string]string // handler method -> what it gives
 }
 
 func (b *builder) pkg(d *parse.Document) *Package {
 	name := packageName(d)
 	p := &pkgBuilder{builder: b, doc: d, scope: scope{}, keys: map[*parse.Scalar]string{}, flat: map[*parse.Object]*Headers{},
-		specs: map[*parse.ChannelMessage]*Spec{}, topic: map[*parse.Channel]string{}, address: map[*parse.Channel]*Address{}, taken: map[string]string{}}
+		specs: map[*parse.ChannelMessage]*Spec{}, topic: map[*parse.Channel]string{}, address: map[*parse.Channel]*Address{}, operations: scope{}, taken: map[string]string{}}
 	p.out = &Package{Name: name, ImportPath: path.Join(b.config.ImportPath, name), Document: d.File, Title: d.Title, Doc: d.Description, Imports: map[string]string{}}
 	for _, taken := range []string{"Publisher", "NewPublisher", "Handler", "Register", "Topics", "OtherTopics", "Subjects", "Requester", "NewRequester", "Servers"} {
 		p.scope.take(taken)

@@ -2,6 +2,7 @@ package model
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -16,7 +17,7 @@ func (p *pkgBuilder) operation(o *parse.Operation) {
 		p.diags.Warnf(o.Pos, "give its channel messages", "operation %s has no messages, so that nothing is generated for it", o.Name)
 		return
 	}
-	out := Operation{Name: o.Name, Suffix: avro.GoName(o.Name), About: ".", Topic: p.topic[o.Channel], Address: p.address[o.Channel], Retry: retry(o.Retry),
+	out := Operation{Name: o.Name, Suffix: p.operationName(o.Name), About: ".", Topic: p.topic[o.Channel], Address: p.address[o.Channel], Retry: retry(o.Retry),
 		Unknown: policies[o.Unknown], InOrder: o.InOrder}
 	if about := sentence(o.Title, o.Summary); about != "" {
 		out.About = ": " + about
@@ -50,6 +51,18 @@ func (p *pkgBuilder) operation(o *parse.Operation) {
 		out.Group, out.GroupConst = o.GroupID, p.scope.take(out.Suffix+"Group")
 	}
 	p.out.Receivers = append(p.out.Receivers, out)
+}
+
+// operationName gives the Go name of an operation, with a number when it, or what is called after it, is taken.
+func (p *pkgBuilder) operationName(name string) string {
+	wish := avro.GoName(name)
+	for out, i := wish, 2; ; i++ {
+		if !p.operations[out] && !p.scope[out+"Handler"] && !p.scope["Register"+out] {
+			p.operations[out], p.scope[out+"Handler"], p.scope["Register"+out] = true, true, true
+			return out
+		}
+		out = fmt.Sprintf("%s%d", wish, i)
+	}
 }
 
 // methods makes the methods of the messages that an operation names, and finds the other messages that come the same way.

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"cmp"
 	"path"
 
 	"github.com/deferpay/deferpay/tools/eventgen/avro"
@@ -131,7 +132,7 @@ func (b *builder) addMessage(m *parse.Message) {
 		b.addRoot(k.Payload, name+"Key")
 	}
 	if m.HeaderRef != nil && b.heads[m.HeaderRef] == nil {
-		b.heads[m.HeaderRef] = &root{json: b.json.AddRoot(m.HeaderRef, name+"Headers"), node: b.files.Deref(m.HeaderRef)}
+		b.heads[m.HeaderRef] = &root{json: b.json.AddRoot(m.HeaderRef, goname.Exported(cmp.Or(m.HeaderName, m.Name+"Headers"))), node: b.files.Deref(m.HeaderRef)}
 	}
 }
 

@@ -1,7 +1,9 @@
 package model
 
 import (
+	"cmp"
 	"path"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -121,7 +123,7 @@ func (p *pkgBuilder) key(s *Spec, c *parse.Channel, m *parse.ChannelMessage, r *
 	s.Keyed = true
 	switch kr := p.roots[k.Payload]; {
 	case kr == nil:
-		s.Key = p.keyType(k.Scalar, s)
+		s.Key = p.keyType(k, s)
 		s.KeyCodec = map[string]string{"integer": "bus.IntKey["}[k.Scalar.Type]
 		if s.KeyCodec == "" {
 			s.KeyCodec = "bus.TextKey["
@@ -175,14 +177,17 @@ func (p *pkgBuilder) keyField(s *Spec, m *parse.ChannelMessage, r *root) {
 	}
 }
 
-// keyType gives the Go type of a key, named by its title or else by the message.
-func (p *pkgBuilder) keyType(k *parse.Scalar, s *Spec) string {
-	if name, ok := p.keys[p.sameKey(k)]; ok {
-		return name
+// keyType gives the Go type of a key, named by the component or trait it is, by its title, or else by the message.
+func (p *pkgBuilder) keyType(key *parse.Key, s *Spec) string {
+	k := key.Scalar
+	for other, name := range p.keys {
+		if reflect.DeepEqual(other, k) { // messages that share it share the type
+			return name
+		}
 	}
 	name := s.Go + "Key"
-	if k.Title != "" {
-		name = avro.GoName(k.Title)
+	if wish := cmp.Or(key.Name, k.Title); wish != "" {
+		name = avro.GoName(wish)
 	}
 	name = p.scope.take(name)
 	p.keys[k] = name
@@ -192,16 +197,6 @@ func (p *pkgBuilder) keyType(k *parse.Scalar, s *Spec) string {
 	}
 	p.out.Keys = append(p.out.Keys, Key{Go: name, Base: base, Doc: sentence(k.Doc, "Key of "+s.Name+"."), Scalar: *k})
 	return name
-}
-
-// sameKey finds a key schema read before from the same place, so that messages that share it share the type.
-func (p *pkgBuilder) sameKey(k *parse.Scalar) *parse.Scalar {
-	for other := range p.keys {
-		if other.Pos == k.Pos {
-			return other
-		}
-	}
-	return k
 }
 
 func (p *pkgBuilder) headers(s *Spec, m *parse.ChannelMessage) {
@@ -245,13 +240,13 @@ func quote(s string) string { return strconv.Quote(s) }
 
 func (p *pkgBuilder) headersType(o *parse.Object, s *Spec) *Headers {
 	for other, h := range p.flat {
-		if other.Pos == o.Pos {
+		if reflect.DeepEqual(other, o) { // the same place alone may be merged with another trait
 			return h
 		}
 	}
 	name := s.Go + "Headers"
-	if o.Title != "" {
-		name = avro.GoName(o.Title)
+	if wish := cmp.Or(o.Name, o.Title); wish != "" {
+		name = avro.GoName(wish)
 	}
 	h := &Headers{Go: p.scope.take(name), Doc: sentence(o.Doc, "Headers of "+s.Name+".")}
 	h.Table = p.scope.take(avro.Unexported(h.Go) + "Table")

@@ -17,7 +17,7 @@ func (p *parser) channel(name string, at *source.Node) *Channel {
 	}
 	if IsRef(at) {
 		if s := at.Get("$ref").Value; strings.Contains(s, "/") {
-			name = s[strings.LastIndex(s, "/")+1:]
+			name = source.Unescape(s[strings.LastIndex(s, "/")+1:])
 		}
 	}
 	c := &Channel{Name: name, File: n.Pos.File, Pos: n.Pos}
@@ -238,11 +238,12 @@ func (p *parser) withTraits(n *source.Node, what string, own ...string) *source.
 		return n
 	}
 	merged := &source.Node{Pos: n.Pos, Kind: source.Map}
-	for _, t := range traits {
-		t = p.Deref(t)
+	for _, at := range traits {
+		t := p.Deref(at)
 		if t == nil {
 			continue
 		}
+		p.brings(at, t)
 		for _, name := range own {
 			if m, ok := t.Pair(name); ok {
 				p.diags.Errorf(m.Key.Pos, "%s may not stand in a trait of %s", name, what)
@@ -254,4 +255,31 @@ func (p *parser) withTraits(n *source.Node, what string, own ...string) *source.
 	at := *out
 	at.Pos = n.Pos
 	return &at
+}
+
+// brings notes the name of a trait that has one for the headers and the key that stand in it, which are nobody else's to name.
+func (p *parser) brings(at, trait *source.Node) {
+	name := refName(at)
+	if name == "" {
+		return
+	}
+	for what, n := range map[string]*source.Node{"Headers": trait.Get("headers"), "Key": p.kafka(trait).Get("key")} {
+		if n == nil {
+			continue
+		}
+		if strings.Contains(strings.ToLower(name), strings.ToLower(what)) {
+			what = ""
+		}
+		p.traits[n.Pos] = name + what
+	}
+}
+
+// refName is the name of what a reference leads to: the last step of its pointer; "" when there is none.
+func refName(n *source.Node) string {
+	_, pointer, _ := strings.Cut(n.Get("$ref").Str(), "#")
+	name := source.Unescape(pointer[strings.LastIndex(pointer, "/")+1:])
+	if strings.Trim(name, "0123456789") == "" {
+		return "" // an item of a list
+	}
+	return name
 }

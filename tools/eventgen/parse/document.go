@@ -46,6 +46,9 @@ func (p *parser) document(name string) *Document {
 	for _, c := range members(p.object(root, "channels")) {
 		if ch := p.channel(c.Key.Value, c.Value); ch != nil {
 			d.Channels = append(d.Channels, ch)
+			if p.Open(ch.File, diag.Pos{}).Get("asyncapi") == nil { // a fragment: no document's but of those that take it
+				ch.File = d.File
+			}
 		}
 	}
 	for _, o := range members(p.object(root, "operations")) {

@@ -86,7 +86,7 @@ func (p *parser) key(at *source.Node) *Key {
 	if schema == nil {
 		return nil
 	}
-	k := &Key{Payload: schema, Field: p.text(schema.Schema, "x-key-field")}
+	k := &Key{Payload: schema, Name: p.nameOf(at), Field: p.text(schema.Schema, "x-key-field")}
 	if f := schema.Schema.Get("x-key-field"); f != nil {
 		k.FieldPos = f.Pos
 	}
@@ -94,6 +94,14 @@ func (p *parser) key(at *source.Node) *Key {
 		k.Scalar = p.scalar(schema.Schema, "the key")
 	}
 	return k
+}
+
+// nameOf is the name of a schema that stands somewhere else: where a reference leads, or in a trait.
+func (p *parser) nameOf(at *source.Node) string {
+	if name := refName(at); name != "" {
+		return name
+	}
+	return p.traits[at.Pos]
 }
 
 // payload reads a payload: a Multi Format Schema Object or a plain schema.
@@ -106,11 +114,7 @@ func (p *parser) payload(at *source.Node) *Payload {
 		return nil
 	}
 	if n.Get("schemaFormat") == nil {
-		if path.Ext(n.Pos.File) == ".avsc" {
-			p.diags.Warnf(at.Pos, "write {schemaFormat: application/vnd.apache.avro+json;version=1.12.0, schema: ...}", "a file .avsc is taken to be Avro, though its schemaFormat is missing")
-			return &Payload{Format: Avro, Schema: n, Ref: at}
-		}
-		return &Payload{Format: JSONSchema, Schema: n, Ref: at}
+		return p.unnamed(at, n)
 	}
 	f := n.Get("schemaFormat")
 	format, ok := formatOf(f.Str())
@@ -141,6 +145,21 @@ func (p *parser) payload(at *source.Node) *Payload {
 		return nil
 	}
 	return &Payload{Name: f.Value, Format: format, Schema: target, Ref: schema}
+}
+
+// unnamed reads a payload whose format is not said.
+func (p *parser) unnamed(at, n *source.Node) *Payload {
+	if inner := n.Get("schema"); inner != nil && len(n.Pairs) == 1 {
+		p.diags.Warnf(n.Pairs[0].Key.Pos, "write schemaFormat: application/schema+json;version=draft-07 beside it", "a schema without schemaFormat is taken to be AsyncAPI's own")
+		if at, n = inner, p.Deref(inner); n == nil {
+			return nil
+		}
+	}
+	if path.Ext(n.Pos.File) == ".avsc" {
+		p.diags.Warnf(at.Pos, "write {schemaFormat: application/vnd.apache.avro+json;version=1.12.0, schema: ...}", "a file .avsc is taken to be Avro, though its schemaFormat is missing")
+		return &Payload{Format: Avro, Schema: n, Ref: at}
+	}
+	return &Payload{Format: JSONSchema, Schema: n, Ref: at}
 }
 
 // formatOf tells a schema format's language, liberal about version and blanks.
@@ -186,11 +205,11 @@ func (p *parser) headers(m *Message, n *source.Node) {
 	}
 	if !p.isFlat(h) {
 		if len(h.Pairs) > 0 && (len(h.Pairs) > 1 || h.Get("type") == nil) {
-			m.HeaderRef = schema.Ref
+			m.HeaderRef, m.HeaderName = schema.Ref, p.nameOf(at)
 		}
 		return
 	}
-	o := &Object{Pos: h.Pos, Title: p.text(h, "title"), Doc: p.text(h, "description")}
+	o := &Object{Pos: h.Pos, Name: p.nameOf(at), Title: p.text(h, "title"), Doc: p.text(h, "description")}
 	if more := h.Get("additionalProperties"); more != nil {
 		o.Closed = more.Value == "false"
 	}

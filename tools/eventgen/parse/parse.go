@@ -48,7 +48,7 @@ type Component struct {
 // Channel is a channel. A channel that several documents refer to is one object.
 type Channel struct {
 	Name        string // its name where it is defined
-	File        string // where it is defined
+	File        string // of the document that it belongs to: the one it is defined in, or the first one that takes it from a file that is no document itself
 	Pos         diag.Pos
 	Address     string // empty when null or absent; parts in braces are parameters
 	AddressPos  diag.Pos
@@ -107,10 +107,11 @@ type Message struct {
 	Summary     string
 	Description string
 	ContentType string
-	Headers     *Object // nil: none declared, or they are no flat object
-	HeaderRef   *source.Node
-	Payload     *Payload // nil: none declared
-	Key         *Key     // of the Kafka binding; nil: none declared
+	Headers     *Object      // nil: none declared, or they are no flat object
+	HeaderRef   *source.Node // a headers schema that says more than Headers can
+	HeaderName  string       // of the component or trait it is; empty: it stands in its message
+	Payload     *Payload     // nil: none declared
+	Key         *Key         // of the Kafka binding; nil: none declared
 	Correlation *Location
 	Encoding    string // schemaIdPayloadEncoding
 	EncodingPos diag.Pos
@@ -125,6 +126,7 @@ type Message struct {
 // Key is the schema of a message's key.
 type Key struct {
 	*Payload
+	Name     string  // of the component or trait it is; empty: it stands in its message
 	Scalar   *Scalar // the same, when it is plain text, a number or a boolean
 	Field    string  // x-key-field: the field of the payload that it repeats
 	FieldPos diag.Pos
@@ -159,6 +161,7 @@ type Example struct {
 // Object is a flat object of scalars: a headers schema.
 type Object struct {
 	Pos   diag.Pos
+	Name  string // of the component or trait it is; empty: it stands in its message
 	Title string
 	Doc   string
 	Props []Prop
@@ -234,7 +237,7 @@ type Retry struct {
 // Documents reads documents. Objects that several refer to are shared. When the list gets errors, what is given is incomplete. With raw, payloads in formats that are not
 // known are bytes, else they are refused.
 func Documents(files *Files, names []string, raw bool, diags *diag.List) []*Document {
-	p := &parser{Files: files, raw: raw, diags: diags, channels: map[*source.Node]*Channel{}, messages: map[*source.Node]*Message{}}
+	p := &parser{Files: files, raw: raw, diags: diags, channels: map[*source.Node]*Channel{}, messages: map[*source.Node]*Message{}, traits: map[diag.Pos]string{}}
 	var out []*Document
 	for _, name := range names {
 		if d := p.document(name); d != nil {
@@ -251,4 +254,5 @@ type parser struct {
 	diags    *diag.List
 	channels map[*source.Node]*Channel
 	messages map[*source.Node]*Message
+	traits   map[diag.Pos]string // names of traits by the places of the headers and keys they bring
 }

@@ -56,11 +56,11 @@ type oracle struct{}
 func (oracle) Ask(_ context.Context, m *owner.AskMessage) (owner.OnAskAnswer, error) {
 	switch m.Value.Question {
 	case "why":
-		return owner.OnAskWithRefusal(payload.Refusal{Reason: "no reason"}, payload.AnswerHeaders{}), nil
+		return owner.OnAskWithRefusal(payload.Refusal{Reason: "no reason"}, payload.TracedHeaders{}), nil
 	case "nothing":
 		return owner.OnAskAnswer{}, nil
 	}
-	return owner.OnAskWithAnswer(payload.Answer{Answer: m.Value.Question + "!"}, payload.AnswerHeaders{Trace: &payload.AskHeadersTrace{Hops: jsonvalue.Ptr(int64(1))}}), nil
+	return owner.OnAskWithAnswer(payload.Answer{Answer: m.Value.Question + "!"}, payload.TracedHeaders{Trace: &payload.AskHeadersTrace{Hops: jsonvalue.Ptr(int64(1))}}), nil
 }
 
 func TestRequestAndReply(t *testing.T) {

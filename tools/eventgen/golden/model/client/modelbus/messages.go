@@ -57,10 +57,10 @@ func readNoteHeaders(m message.Metadata) (NoteHeaders, error) {
 }
 
 // AnswerMessage is a message Answer as a handler gets it.
-type AnswerMessage = bus.Message[payload.Answer, bus.NoKey, payload.AnswerHeaders]
+type AnswerMessage = bus.Message[payload.Answer, bus.NoKey, payload.TracedHeaders]
 
 // RefusalMessage is a message Refusal as a handler gets it.
-type RefusalMessage = bus.Message[payload.Refusal, bus.NoKey, payload.AnswerHeaders]
+type RefusalMessage = bus.Message[payload.Refusal, bus.NoKey, payload.TracedHeaders]
 
 // AskMessage is a message Ask as a handler gets it.
 type AskMessage = bus.Message[payload.Ask, bus.NoKey, payload.AskHeaders]
@@ -96,29 +96,29 @@ type PlacedMessage = bus.Message[payload.Placed, payload.PlacedKey, bus.Headers]
 type RecordedMessage = bus.Message[avro.Recorded, avro.RecordedKey, bus.Headers]
 
 // answerSpec: the message Answer.
-var answerSpec = bus.Spec[payload.Answer, bus.NoKey, payload.AnswerHeaders]{
+var answerSpec = bus.Spec[payload.Answer, bus.NoKey, payload.TracedHeaders]{
 	Name:        "Answer",
 	Topic:       "",
 	ContentType: "application/json",
 	Framing:     bus.Bare,
 	Codec:       bus.JSON[payload.Answer](),
-	Write:       bus.WriteJSON[payload.AnswerHeaders],
-	Read: func(m message.Metadata) (payload.AnswerHeaders, error) {
-		return bus.ReadJSON[payload.AnswerHeaders](m, []string{"replyTo", "trace"}, []string{"replyTo"})
+	Write:       bus.WriteJSON[payload.TracedHeaders],
+	Read: func(m message.Metadata) (payload.TracedHeaders, error) {
+		return bus.ReadJSON[payload.TracedHeaders](m, []string{"replyTo", "trace"}, []string{"replyTo"})
 	},
 	Correlation: bus.Location[payload.Answer]{Header: []string{"trace", "id"}},
 }
 
 // refusalSpec: the message Refusal.
-var refusalSpec = bus.Spec[payload.Refusal, bus.NoKey, payload.AnswerHeaders]{
+var refusalSpec = bus.Spec[payload.Refusal, bus.NoKey, payload.TracedHeaders]{
 	Name:        "Refusal",
 	Topic:       "",
 	ContentType: "application/json",
 	Framing:     bus.Bare,
 	Codec:       bus.JSON[payload.Refusal](),
-	Write:       bus.WriteJSON[payload.AnswerHeaders],
-	Read: func(m message.Metadata) (payload.AnswerHeaders, error) {
-		return bus.ReadJSON[payload.AnswerHeaders](m, []string{"replyTo", "trace"}, []string{"replyTo"})
+	Write:       bus.WriteJSON[payload.TracedHeaders],
+	Read: func(m message.Metadata) (payload.TracedHeaders, error) {
+		return bus.ReadJSON[payload.TracedHeaders](m, []string{"replyTo", "trace"}, []string{"replyTo"})
 	},
 	Correlation: bus.Location[payload.Refusal]{Header: []string{"trace", "id"}},
 }

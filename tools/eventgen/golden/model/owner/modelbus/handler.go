@@ -16,12 +16,12 @@ import (
 type OnAskAnswer struct{ bus.Answer }
 
 // OnAskWithAnswer answers with: the message Answer.
-func OnAskWithAnswer(m payload.Answer, h payload.AnswerHeaders) OnAskAnswer {
+func OnAskWithAnswer(m payload.Answer, h payload.TracedHeaders) OnAskAnswer {
 	return OnAskAnswer{bus.NewAnswer(&answerSpec, "", m, h)}
 }
 
 // OnAskWithRefusal answers with: the message Refusal.
-func OnAskWithRefusal(m payload.Refusal, h payload.AnswerHeaders) OnAskAnswer {
+func OnAskWithRefusal(m payload.Refusal, h payload.TracedHeaders) OnAskAnswer {
 	return OnAskAnswer{bus.NewAnswer(&refusalSpec, "", m, h)}
 }
 

@@ -7,15 +7,15 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/jsonvalue"
 )
 
-// AnswerHeaders is an object.
-type AnswerHeaders struct {
+// TracedHeaders is an object.
+type TracedHeaders struct {
 	ReplyTo *string          `json:"replyTo,omitzero"`
 	Trace   *AskHeadersTrace `json:"trace,omitzero"`
 }
 
 // DecodeJSON reads x from data, all of it; x is as it was when that fails.
-func (x *AnswerHeaders) DecodeJSON(data []byte) error {
-	out, err := jsonvalue.Decode(data, checkAnswerHeaders, readAnswerHeaders)
+func (x *TracedHeaders) DecodeJSON(data []byte) error {
+	out, err := jsonvalue.Decode(data, checkTracedHeaders, readTracedHeaders)
 	if err == nil {
 		*x = out
 	}
@@ -23,30 +23,30 @@ func (x *AnswerHeaders) DecodeJSON(data []byte) error {
 }
 
 // AppendJSON appends x, when it is as its schema wants it.
-func (x *AnswerHeaders) AppendJSON(dst []byte) ([]byte, error) {
-	return jsonvalue.Append(dst, *x, writeAnswerHeaders, checkAnswerHeaders)
+func (x *TracedHeaders) AppendJSON(dst []byte) ([]byte, error) {
+	return jsonvalue.Append(dst, *x, writeTracedHeaders, checkTracedHeaders)
 }
 
 // Validate tells whether x may be written.
-func (x *AnswerHeaders) Validate() error {
-	return jsonvalue.Validate(*x, writeAnswerHeaders, checkAnswerHeaders)
+func (x *TracedHeaders) Validate() error {
+	return jsonvalue.Validate(*x, writeTracedHeaders, checkTracedHeaders)
 }
 
 // MarshalJSON is AppendJSON for encoding/json.
-func (x AnswerHeaders) MarshalJSON() ([]byte, error) { return x.AppendJSON(nil) }
+func (x TracedHeaders) MarshalJSON() ([]byte, error) { return x.AppendJSON(nil) }
 
 // UnmarshalJSON is DecodeJSON for encoding/json.
-func (x *AnswerHeaders) UnmarshalJSON(data []byte) error { return x.DecodeJSON(data) }
+func (x *TracedHeaders) UnmarshalJSON(data []byte) error { return x.DecodeJSON(data) }
 
 // JSONType is what is known of the schema.
-func (*AnswerHeaders) JSONType() *jsonvalue.Type { return &typeOfAnswerHeaders }
+func (*TracedHeaders) JSONType() *jsonvalue.Type { return &typeOfTracedHeaders }
 
-var typeOfAnswerHeaders = jsonvalue.Type{Name: "AnswerHeaders", Schema: SchemaOfAnswerHeaders}
+var typeOfTracedHeaders = jsonvalue.Type{Name: "TracedHeaders", Schema: SchemaOfTracedHeaders}
 
-// SchemaOfAnswerHeaders is the schema of AnswerHeaders, with all it refers to inside.
-const SchemaOfAnswerHeaders = `{"$schema":"http://json-schema.org/draft-07/schema#","type":"object","properties":{"replyTo":{"type":"string"},"trace":{"type":"object","properties":{"id":{"type":"string"},"hops":{"type":"integer"}}}}}`
+// SchemaOfTracedHeaders is the schema of TracedHeaders, with all it refers to inside.
+const SchemaOfTracedHeaders = `{"$schema":"http://json-schema.org/draft-07/schema#","type":"object","properties":{"replyTo":{"type":"string"},"trace":{"type":"object","properties":{"id":{"type":"string"},"hops":{"type":"integer"}}}}}`
 
-func readAnswerHeaders(r *jsonvalue.Reader, v jsonvalue.Value) (x AnswerHeaders) {
+func readTracedHeaders(r *jsonvalue.Reader, v jsonvalue.Value) (x TracedHeaders) {
 	for name, m := range v.Members() {
 		switch string(name) {
 		case "replyTo":
@@ -58,7 +58,7 @@ func readAnswerHeaders(r *jsonvalue.Reader, v jsonvalue.Value) (x AnswerHeaders)
 	return x
 }
 
-func writeAnswerHeaders(w *jsonvalue.Writer, x AnswerHeaders) {
+func writeTracedHeaders(w *jsonvalue.Writer, x TracedHeaders) {
 	if !w.Open() {
 		return
 	}
@@ -75,7 +75,7 @@ func writeAnswerHeaders(w *jsonvalue.Writer, x AnswerHeaders) {
 	w.Close()
 }
 
-func checkAnswerHeaders(c *jsonvalue.Check, v jsonvalue.Value) bool {
+func checkTracedHeaders(c *jsonvalue.Check, v jsonvalue.Value) bool {
 	return c.Type(v, jsonvalue.Object) &&
 		c.Members(v, func(c *jsonvalue.Check, name []byte, m jsonvalue.Value) bool {
 			switch string(name) {

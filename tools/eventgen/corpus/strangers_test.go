@@ -1,0 +1,258 @@
+package corpus
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"hash/fnv"
+	"io/fs"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/deferpay/deferpay/tools/eventgen/diag"
+	"github.com/deferpay/deferpay/tools/eventgen/generate"
+	"github.com/deferpay/deferpay/tools/eventgen/source"
+	"github.com/deferpay/deferpay/tools/eventgen/typechecktest"
+)
+
+var (
+	rounds = flag.Int("rounds", 1, "how often each change is made to each document by TestStrangers")
+	seed   = flag.Uint64("seed", 1, "of the first round")
+)
+
+const importPath = "strangers.example/gen"
+
+// result is what eventgen makes of a document.
+type result struct {
+	files map[string][]byte
+	diags diag.List
+}
+
+// TestStrangers changes and combines public documents into ones that nobody wrote, and holds what eventgen makes of them to its promises: it ends, it says where a fault
+// is, what it writes compiles, and changes that say the same in other words give the same Go. A failure names the document, the change and the seed that repeat it.
+func TestStrangers(t *testing.T) {
+	docs := documents(t)
+	check := typechecktest.New(t)
+	all := load(t, docs[0].folder)
+	for _, d := range docs {
+		t.Run(d.name, func(t *testing.T) {
+			w := open(t, all, d.name)
+			before := w.generate(t)
+			promises(t, check, before)
+			for _, c := range changes {
+				for i := range uint64(*rounds) {
+					h := fnv.New64a()
+					_, _ = h.Write([]byte(d.name + c.name))
+					r := rand.New(rand.NewPCG(*seed+i, h.Sum64()))
+					changed := w.copy()
+					changed.all, changed.docs = all, docs
+					if !c.make(r, changed) {
+						continue
+					}
+					t.Run(fmt.Sprintf("%s/%d", c.name, *seed+i), func(t *testing.T) {
+						after := changed.generate(t)
+						promises(t, check, after)
+						if c.keeps != nil {
+							c.keeps(t, before, after)
+						}
+						if t.Failed() && os.Getenv("STRANGERS_KEEP") != "" {
+							changed.keep(t, os.Getenv("STRANGERS_KEEP"))
+						}
+					})
+				}
+			}
+		})
+	}
+}
+
+// load reads the public documents into memory.
+func load(t *testing.T, folder string) fstest.MapFS {
+	out := fstest.MapFS{}
+	err := fs.WalkDir(os.DirFS(folder), ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := fs.ReadFile(os.DirFS(folder), name)
+		out[name] = &fstest.MapFile{Data: data}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// work is a document to be changed, with the files beside it.
+type work struct {
+	fsys fstest.MapFS
+	name string
+	tree *source.Node // of the document; nil: it is not changed
+	data []byte       // the document as it is when there is no tree
+	json bool         // the tree is written as JSON
+	all  fstest.MapFS // of other documents
+	docs []*document
+}
+
+// open takes a document and its repository's files.
+func open(t *testing.T, all fstest.MapFS, name string) *work {
+	w := &work{fsys: fstest.MapFS{}, name: name, data: all[name].Data}
+	repository, _, _ := strings.Cut(name, "/")
+	for n, f := range all {
+		if strings.HasPrefix(n, repository+"/") {
+			w.fsys[n] = f
+		}
+	}
+	tree, ds := source.Parse(name, w.data)
+	if ds.HasErrors() {
+		t.Fatal(ds)
+	}
+	w.tree = clone(tree)
+	return w
+}
+
+func (w *work) copy() *work {
+	return &work{fsys: maps.Clone(w.fsys), name: w.name, tree: clone(w.tree), data: w.data}
+}
+
+// generate runs eventgen on the document as it is now.
+func (w *work) generate(t *testing.T) result {
+	late := time.AfterFunc(time.Minute, func() { panic(t.Name() + ": eventgen does not end") })
+	defer late.Stop()
+	w.fsys[w.name] = &fstest.MapFile{Data: w.text()}
+	files, ds := generate.Generate(w.fsys, generate.Config{Documents: []string{w.name}, ImportPath: importPath})
+	return result{files, ds}
+}
+
+func (w *work) text() []byte {
+	switch {
+	case w.tree == nil:
+		return w.data
+	case w.json:
+		return w.tree.JSON()
+	}
+	return yamlText(w.tree)
+}
+
+// keep writes a document that fails, to be looked at.
+func (w *work) keep(t *testing.T, dir string) {
+	dir = path.Join(dir, strings.NewReplacer("/", "_", "#", "_").Replace(t.Name()))
+	for name, f := range w.fsys {
+		if path.Dir(name) != path.Dir(w.name) && !strings.Contains(name, "moved") {
+			continue
+		}
+		p := path.Join(dir, name)
+		if err := os.MkdirAll(path.Dir(p), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(p, f.Data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// promises holds a result to what is promised of every document, right or wrong.
+func promises(t *testing.T, check *typechecktest.Checker, r result) {
+	t.Helper()
+	for _, d := range r.diags {
+		if d.Line == 0 || d.Col == 0 || strings.Contains(d.Message, "eventgen is at fault") {
+			t.Errorf("no place, or at fault: %s", d)
+		}
+	}
+	if (r.files == nil) != r.diags.HasErrors() {
+		t.Errorf("%d files with errors: %v", len(r.files), r.diags.HasErrors())
+	}
+	if r.files == nil {
+		return
+	}
+	if err := check.Check(importPath, r.files); err != nil {
+		t.Errorf("what is generated does not compile: %v", err)
+	}
+}
+
+// sameFiles wants the same bytes, but for the names and hashes of the sources.
+func sameFiles(t *testing.T, before, after result) {
+	sameVerdict(t, before, after)
+	if after.files == nil || before.files == nil {
+		return
+	}
+	for _, name := range slices.Sorted(maps.Keys(before.files)) {
+		if !bytes.Equal(unsourced(before.files[name]), unsourced(after.files[name])) {
+			t.Errorf("%s is another: %s", name, difference(strings.Split(string(unsourced(before.files[name])), "\n"), strings.Split(string(unsourced(after.files[name])), "\n")))
+		}
+	}
+	if len(before.files) != len(after.files) {
+		t.Errorf("%d files were %d", len(after.files), len(before.files))
+	}
+}
+
+func unsourced(data []byte) []byte {
+	var out []byte
+	for line := range bytes.Lines(data) {
+		if !bytes.HasPrefix(line, []byte("// Source: ")) {
+			out = append(out, line...)
+		}
+	}
+	return out
+}
+
+// sameAPI wants the same exported declarations, in any order.
+func sameAPI(t *testing.T, before, after result) { same(t, before, after, typechecktest.API) }
+
+// sameShapes wants structs of the same fields, whatever the types are called.
+func sameShapes(t *testing.T, before, after result) { same(t, before, after, typechecktest.Shapes) }
+
+func same(t *testing.T, before, after result, of func(string, map[string][]byte) ([]string, error)) {
+	sameVerdict(t, before, after)
+	if after.files == nil || before.files == nil {
+		return
+	}
+	a, err := of(importPath, before.files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := of(importPath, after.files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := difference(a, b); d != "" {
+		t.Error(d)
+	}
+}
+
+// sameVerdict wants the same errors, at whatever place.
+func sameVerdict(t *testing.T, before, after result) {
+	if before.diags.HasErrors() != after.diags.HasErrors() {
+		t.Errorf("another verdict.\nBefore:\n%s\nAfter:\n%s", errorsOf(before.diags), errorsOf(after.diags))
+	}
+}
+
+// difference gives lines that only one list has, the first few.
+func difference(a, b []string) string {
+	count := map[string]int{}
+	for _, l := range a {
+		count[l]++
+	}
+	for _, l := range b {
+		count[l]--
+	}
+	var out []string
+	for _, l := range slices.Sorted(maps.Keys(count)) {
+		switch {
+		case count[l] > 0:
+			out = append(out, "- "+l)
+		case count[l] < 0:
+			out = append(out, "+ "+l)
+		}
+	}
+	if len(out) > 12 {
+		out = append(out[:12], "...")
+	}
+	return strings.Join(out, "\n")
+}
