@@ -26,7 +26,7 @@ var changes = []change{
 	{"as JSON", func(_ *rand.Rand, w *work) bool { w.json = true; return true }, sameFiles},
 	{"as YAML", func(*rand.Rand, *work) bool { return true }, sameFiles},
 	{"with CRLF and BOM", carriage, sameFiles},
-	{"reordered", func(r *rand.Rand, w *work) bool { reorder(r, w.tree); return true }, sameAPI},
+	{"reordered", func(r *rand.Rand, w *work) bool { reorder(r, w.tree, 0); return true }, sameAPI},
 	{"components in other files", split, sameFiles},
 	{"channels in another file", splitChannels, sameFiles},
 	{"references through references", detour, sameFiles},
@@ -157,13 +157,20 @@ func carriage(_ *rand.Rand, w *work) bool {
 	return true
 }
 
-func reorder(r *rand.Rand, n *source.Node) {
+// reorder shuffles the members of every object but channels and operations: which of two channels gives a message they share its plain name follows their order.
+func reorder(r *rand.Rand, n *source.Node, depth int) {
 	r.Shuffle(len(n.Pairs), func(i, j int) { n.Pairs[i], n.Pairs[j] = n.Pairs[j], n.Pairs[i] })
 	for _, p := range n.Pairs {
-		reorder(r, p.Value)
+		if depth == 0 && (p.Key.Value == "channels" || p.Key.Value == "operations") {
+			for _, m := range p.Value.Pairs {
+				reorder(r, m.Value, 2)
+			}
+			continue
+		}
+		reorder(r, p.Value, depth+1)
 	}
 	for _, it := range n.Items {
-		reorder(r, it)
+		reorder(r, it, depth+1)
 	}
 }
 
@@ -370,7 +377,7 @@ func merge(into, from *source.Node, depth int) {
 	}
 }
 
-// any gives a node of the tree other than the root.
+// anyNode gives a node of the tree, other than the root if there is one.
 func anyNode(r *rand.Rand, root *source.Node) *source.Node {
 	var all []*source.Node
 	walk(root, nil, func(n *source.Node, way []string) {
@@ -378,6 +385,9 @@ func anyNode(r *rand.Rand, root *source.Node) *source.Node {
 			all = append(all, n)
 		}
 	})
+	if len(all) == 0 {
+		return root
+	}
 	return all[r.IntN(len(all))]
 }
 

@@ -108,12 +108,12 @@ func clashes(m *model.Model, types map[string]avro.GoType, diags *diag.List) {
 		t := types[full]
 		for _, p := range m.Packages {
 			if p.Name == t.Package {
-				diags.ErrorHint(diag.Pos{File: p.Document}, "name the package of the document with info.x-go-package", "the package %s is that of the type %s too", p.Name, full)
+				diags.ErrorHint(p.Pos, "name the package of the document with info.x-go-package", "the package %s is that of the type %s too", p.Name, full)
 			}
 		}
 		for _, s := range m.Sealed {
 			if s.Package == t.Package && s.Go == t.Name && s.Together {
-				diags.ErrorHint(diag.Pos{File: s.Sources[0]}, "give the channel another name", "the channel of %s would be called as the Avro type %s", s.Go, full)
+				diags.ErrorHint(s.Pos, "give the channel another name", "the channel of %s would be called as the Avro type %s", s.Go, full)
 			}
 		}
 	}

@@ -2,34 +2,40 @@ package generate
 
 import (
 	"flag"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
 
 	"golang.org/x/tools/txtar"
+
+	"github.com/deferpay/deferpay/tools/eventgen/typechecktest"
 )
 
 var update = flag.Bool("update", false, "write the expected diagnostics again")
 
 // TestDiagnostics runs every case of testdata: an archive of input files, in which "want" is what eventgen says of the documents named *asyncapi.yaml or *.json. The
-// archive's comment tells what the case is about; a line of it that begins with "flags:" gives client, strict or raw.
+// archive's comment tells what the case is about; a line of it that begins with "flags:" gives client, strict or raw. In "api", where an archive has it, stands what users
+// see of the Go: the exported declarations, but for the functions that all types have. What is generated has to compile.
 func TestDiagnostics(t *testing.T) {
 	cases, err := filepath.Glob("testdata/*.txtar")
-	if err != nil || len(cases) == 0 {
-		t.Fatal(cases, err)
+	more, err2 := filepath.Glob("testdata/*/*.txtar")
+	if cases = append(cases, more...); err != nil || err2 != nil || len(more) == 0 {
+		t.Fatal(cases, err, err2)
 	}
+	check := typechecktest.New(t)
 	for _, path := range cases {
-		t.Run(strings.TrimSuffix(filepath.Base(path), ".txtar"), func(t *testing.T) {
+		t.Run(strings.TrimSuffix(strings.TrimPrefix(filepath.ToSlash(path), "testdata/"), ".txtar"), func(t *testing.T) {
 			a, err := txtar.ParseFile(path)
 			if err != nil {
 				t.Fatal(err)
 			}
-			fsys, want, config := fstest.MapFS{}, -1, Config{ImportPath: "example.com/gen"}
-			for i, f := range a.Files {
-				if f.Name == "want" {
-					want = i
+			fsys, config := fstest.MapFS{}, Config{ImportPath: "example.com/gen"}
+			for _, f := range a.Files {
+				if f.Name == "want" || f.Name == "api" {
 					continue
 				}
 				fsys[f.Name] = &fstest.MapFile{Data: f.Data}
@@ -46,21 +52,69 @@ func TestDiagnostics(t *testing.T) {
 			if ds.HasErrors() != (files == nil) {
 				t.Errorf("%d files with errors: %v", len(files), ds.HasErrors())
 			}
-			got := ds.Error() + "\n"
-			if want < 0 {
-				a.Files, want = append(a.Files, txtar.File{Name: "want"}), len(a.Files)
+			for _, d := range ds {
+				if d.Col == 0 && len(fsys) > 0 {
+					t.Errorf("no place: %s", d)
+				}
+			}
+			if err := check.Check(config.ImportPath, files); err != nil {
+				t.Errorf("does not compile: %v", err)
+			}
+			compare(t, a, "want", ds.Error()+"\n")
+			if slices.ContainsFunc(a.Files, func(f txtar.File) bool { return f.Name == "api" }) {
+				compare(t, a, "api", api(t, config.ImportPath, files))
 			}
 			if *update {
-				a.Files[want].Data = []byte(got)
 				if err := os.WriteFile(path, txtar.Format(a), 0o644); err != nil {
 					t.Fatal(err)
 				}
 			}
-			if string(a.Files[want].Data) != got {
-				t.Errorf("got\n%s\nwant\n%s", got, a.Files[want].Data)
-			}
 		})
 	}
+}
+
+// compare holds a file of an archive to what it has to be, or makes it that.
+func compare(t *testing.T, a *txtar.Archive, name, got string) {
+	t.Helper()
+	i := slices.IndexFunc(a.Files, func(f txtar.File) bool { return f.Name == name })
+	if i < 0 {
+		a.Files, i = append(a.Files, txtar.File{Name: name}), len(a.Files)
+	}
+	if *update {
+		a.Files[i].Data = []byte(got)
+	}
+	if string(a.Files[i].Data) != got {
+		t.Errorf("%s: got\n%s\nwant\n%s", name, got, a.Files[i].Data)
+	}
+}
+
+// always are declarations of every type and package, which an archive does not list.
+var always = []string{"AppendAvro", "DecodeAvro", "WriteAvro", "ReadAvro", "AvroType", "Validate", "JSONType", "AppendJSON", "DecodeJSON", "UnmarshalJSON", "MarshalJSON",
+	"SchemaOf", "NameOf", "FingerprintOf", "String()", "NewPublisher", "NewRequester", "type Publisher ", "type Requester ", "Subjects()", "Topics()", "Servers()", ") Close("}
+
+// api lists what users see of generated code, and the rows of the tables of topics, addresses and servers.
+func api(t *testing.T, importPath string, files map[string][]byte) string {
+	t.Helper()
+	lines, err := typechecktest.API(importPath, files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines = slices.DeleteFunc(lines, func(l string) bool {
+		return slices.ContainsFunc(always, func(c string) bool { return strings.Contains(l, c) })
+	})
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		base := filepath.Base(name)
+		_, body, _ := strings.Cut(string(files[name]), "[]bus.Server{\n")
+		if base == "topics.go" {
+			body = string(files[name])
+		}
+		for line := range strings.Lines(body) {
+			if base == "servers.go" && strings.Contains(line, ":") || base == "topics.go" && strings.Contains(line, "{Name: ") {
+				lines = append(lines, strings.TrimSpace(line))
+			}
+		}
+	}
+	return strings.Join(lines, "\n") + "\n"
 }
 
 // BenchmarkOwnDocuments is the time that our own documents take: aim under 200 ms.

@@ -64,6 +64,12 @@ func (l *loader) reference(s *schema) {
 			return
 		}
 	}
+	if !target.Is(source.Map) && !target.Is(source.Bool) {
+		l.diags.ErrorHint(ref.Pos, "a schema is an object, true or false", "$ref %q leads to %s, where a schema is expected", ref.Value, target.Kind)
+		all := true
+		s.bool = &all
+		return
+	}
 	if !l.link(s, l.load(target)) {
 		return
 	}
@@ -107,7 +113,7 @@ func keyOf(ref string) string {
 	file, pointer, _ := strings.Cut(ref, "#")
 	step := pointer[strings.LastIndex(pointer, "/")+1:]
 	if step != "" && strings.Trim(step, "0123456789") != "" && step != "schema" && step != "payload" {
-		return strings.ReplaceAll(strings.ReplaceAll(step, "~1", "/"), "~0", "~")
+		return source.Unescape(step)
 	}
 	base := path.Base(file)
 	if file == "" {

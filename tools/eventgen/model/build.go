@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/deferpay/deferpay/tools/eventgen/avro"
-	"github.com/deferpay/deferpay/tools/eventgen/diag"
+	"github.com/deferpay/deferpay/tools/eventgen/goname"
 	"github.com/deferpay/deferpay/tools/eventgen/parse"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/topics"
 )
@@ -32,7 +32,7 @@ func (b *builder) pkg(d *parse.Document) *Package {
 	name := packageName(d)
 	p := &pkgBuilder{builder: b, doc: d, scope: scope{}, keys: map[*parse.Scalar]string{}, flat: map[*parse.Object]*Headers{},
 		specs: map[*parse.ChannelMessage]*Spec{}, topic: map[*parse.Channel]string{}, address: map[*parse.Channel]*Address{}, operations: scope{}, taken: map[string]string{}}
-	p.out = &Package{Name: name, ImportPath: path.Join(b.config.ImportPath, name), Document: d.File, Title: d.Title, Doc: d.Description, Imports: map[string]string{}}
+	p.out = &Package{Name: name, ImportPath: path.Join(b.config.ImportPath, name), Document: d.File, Pos: d.PackagePos, Title: d.Title, Doc: d.Description, Imports: map[string]string{}}
 	for _, taken := range []string{"Publisher", "NewPublisher", "Handler", "Register", "Topics", "OtherTopics", "Subjects", "Requester", "NewRequester", "Servers"} {
 		p.scope.take(taken)
 	}
@@ -85,11 +85,11 @@ func packageName(d *parse.Document) string {
 func (b *builder) checkPackages(m *Model) {
 	seen := map[string]string{}
 	for _, p := range m.Packages {
-		if goPackage(p.Name) != p.Name || p.Name == "" {
-			b.diags.ErrorHint(diag.Pos{File: p.Document}, "lower case letters and digits", "x-go-package %q is not a package name", p.Name)
+		if goPackage(p.Name) != p.Name || p.Name == "" || goname.Reserved(p.Name) || p.Name[0] <= '9' {
+			b.diags.ErrorHint(p.Pos, "lower case letters and digits, and no word that Go has", "x-go-package %q is not a package name", p.Name)
 		}
 		if other, ok := seen[p.Name]; ok {
-			b.diags.ErrorHint(diag.Pos{File: p.Document}, "name one with info.x-go-package", "both %s and %s become package %s", other, p.Document, p.Name)
+			b.diags.ErrorHint(p.Pos, "name one with info.x-go-package", "both %s and %s become package %s", other, p.Document, p.Name)
 		}
 		seen[p.Name] = p.Document
 	}

@@ -57,7 +57,11 @@ func (p *pkgBuilder) alike(how apartness, sends bool, c *parse.Channel, a, b *pa
 	case hard:
 		d.Message = what + " do not tell a reader which one they are"
 		d.Hint += " or a header ce_type, or the schemaIdPayloadEncoding confluent or avro-single-object, or the operation that reads them x-dispatch: in-order"
-	default:
+	case never:
+		if a.Payload == nil {
+			d.Message = what + " have no payload, so that a reader cannot tell them apart"
+			break
+		}
 		d.Message = fmt.Sprintf("%s have the same schema %s, so that a reader cannot tell them apart", what, p.roots[b.Payload].name())
 		d.Hint += ", or one of them a schema of its own"
 	}

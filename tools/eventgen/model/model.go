@@ -36,7 +36,8 @@ type Model struct {
 // Package is the Go package of one document.
 type Package struct {
 	Name, ImportPath string
-	Document         string // the file it is made from
+	Document         string   // the file it is made from
+	Pos              diag.Pos // of what names it
 	Title            string
 	Doc              string
 	Servers          []parse.Server
@@ -195,6 +196,7 @@ type Sealed struct {
 	Types    []string
 	Sources  []string // documents
 	Together bool     // the interface itself stands there too
+	Pos      diag.Pos // of the channel
 }
 
 // Example is an example of a message's payload.

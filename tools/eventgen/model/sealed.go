@@ -4,11 +4,12 @@ import (
 	"slices"
 
 	"github.com/deferpay/deferpay/tools/eventgen/avro"
+	"github.com/deferpay/deferpay/tools/eventgen/parse"
 )
 
 // seal plans the sealed interface of a channel. It stands beside its types, as only there types can have a method that nobody else can write; with types of several
 // packages the method is exported, and the interface stands in the bus package.
-func (p *pkgBuilder) seal(f *Framed, roots []*avro.Root) {
+func (p *pkgBuilder) seal(c *parse.Channel, f *Framed, roots []*avro.Root) {
 	byPackage := map[string][]string{}
 	var packages []string
 	for _, r := range roots {
@@ -22,14 +23,14 @@ func (p *pkgBuilder) seal(f *Framed, roots []*avro.Root) {
 	if f.Together {
 		t := byPackage[packages[0]]
 		slices.Sort(t)
-		s := p.addSealed(&Sealed{Package: packages[0], Go: f.Go, Marker: "is" + f.Go, Types: t, Sources: []string{p.doc.File}, Together: true})
+		s := p.addSealed(&Sealed{Package: packages[0], Go: f.Go, Marker: "is" + f.Go, Types: t, Pos: c.Pos, Sources: []string{p.doc.File}, Together: true})
 		f.Interface = packages[0] + "." + s.Go
 		return
 	}
 	f.Marker = "Is" + f.Go
 	for _, pkg := range packages {
 		slices.Sort(byPackage[pkg])
-		s := p.addSealed(&Sealed{Package: pkg, Go: f.Go, Marker: f.Marker, Types: byPackage[pkg], Sources: []string{p.doc.File}})
+		s := p.addSealed(&Sealed{Package: pkg, Go: f.Go, Marker: f.Marker, Types: byPackage[pkg], Pos: c.Pos, Sources: []string{p.doc.File}})
 		f.Marker = s.Marker
 	}
 }

@@ -159,9 +159,12 @@ func (p *pkgBuilder) keyField(s *Spec, m *parse.ChannelMessage, r *root) {
 		names = append(names, f.Name)
 	}
 	text := textOf(f, "m")
-	file := m.Message.Pos.File
-	if r != nil {
-		file = r.node.Pos.File
+	in := "the payload, as there is none"
+	switch {
+	case r != nil && r.node.Pos.File == m.Message.Pos.File:
+		in = r.name()
+	case r != nil:
+		in = path.Base(r.node.Pos.File)
 	}
 	switch {
 	case !ok:
@@ -169,7 +172,7 @@ func (p *pkgBuilder) keyField(s *Spec, m *parse.ChannelMessage, r *root) {
 		if near, ok := diag.Nearest(k.Field, names); ok {
 			hint = "did you mean " + near + "? Its fields are " + strings.Join(names, ", ")
 		}
-		p.diags.ErrorHint(k.FieldPos, hint, "message %s: key field %q is not in %s", m.Message.Name, k.Field, path.Base(file))
+		p.diags.ErrorHint(k.FieldPos, hint, "message %s: key field %q is not in %s", m.Message.Name, k.Field, in)
 	case text == "":
 		p.diags.ErrorHint(k.FieldPos, "a key's field is text, an integer or a UUID that is always there", "message %s: key field %q is %s", m.Message.Name, k.Field, f.GoType)
 	default:
@@ -309,7 +312,7 @@ func (p *pkgBuilder) framed(c *parse.Channel) {
 	default:
 		p.distinctFingerprints(c, f.Members)
 		f.Go = p.scope.take(f.Go)
-		p.seal(&f, roots)
+		p.seal(c, &f, roots)
 	}
 	p.out.Framed = append(p.out.Framed, f)
 }

@@ -1,6 +1,7 @@
 package parse
 
 import (
+	"math"
 	"strings"
 
 	"github.com/deferpay/deferpay/tools/eventgen/diag"
@@ -15,10 +16,8 @@ func (p *parser) channel(name string, at *source.Node) *Channel {
 	if c, ok := p.channels[n]; ok {
 		return c
 	}
-	if IsRef(at) {
-		if s := at.Get("$ref").Value; strings.Contains(s, "/") {
-			name = source.Unescape(s[strings.LastIndex(s, "/")+1:])
-		}
+	if own := refName(at); own != "" {
+		name = own
 	}
 	c := &Channel{Name: name, File: n.Pos.File, Pos: n.Pos}
 	p.channels[n] = c
@@ -61,7 +60,7 @@ func (p *parser) channelKafka(c *Channel, n *source.Node) {
 	if t := p.text(k, "topic"); t != "" {
 		c.Kafka.Topic = t
 	}
-	c.Kafka.Partitions, c.Kafka.Replicas = p.number(k, "partitions", 1), p.number(k, "replicas", 1)
+	c.Kafka.Partitions, c.Kafka.Replicas = p.number(k, "partitions", 1, math.MaxInt32), p.number(k, "replicas", 1, math.MaxInt16)
 	for _, m := range members(p.object(k, "topicConfiguration")) {
 		if v, ok := p.setting(m); ok {
 			c.Kafka.Configs = append(c.Kafka.Configs, Config{m.Key.Value, v})
@@ -74,6 +73,10 @@ func (p *parser) setting(m source.Pair) (string, bool) {
 	if m.Value.Is(source.Seq) {
 		parts := make([]string, len(m.Value.Items))
 		for i, it := range m.Value.Items {
+			if it.Is(source.Map) || it.Is(source.Seq) || it.Is(source.Null) {
+				p.diags.Errorf(it.Pos, "the topic setting %s must be a list of values, not of %s", m.Key.Value, it.Kind)
+				return "", false
+			}
 			parts[i] = it.Value
 		}
 		return strings.Join(parts, ","), true
@@ -156,9 +159,11 @@ func (p *parser) documentChannel(ref *source.Node, what string, d *Document) *Ch
 
 // messagesOf gives the messages that an operation or a reply names: all of the channel's when it names none.
 func (p *parser) messagesOf(n *source.Node, what string, c *Channel) (out []*ChannelMessage, broken bool) {
-	if v := n.Get("messages"); v == nil || v.Is(source.Null) {
+	v := n.Get("messages")
+	if v == nil || v.Is(source.Null) {
 		return c.Messages, c.Broken
 	}
+	broken = !v.Is(source.Seq)
 	alone := len(c.Messages) == 0 && !c.Broken
 	for _, ref := range p.list(n, "messages") {
 		if !IsRef(ref) {
@@ -220,8 +225,10 @@ func (p *parser) operationKafka(o *Operation, n *source.Node) {
 	p.fields(k, "an operation's Kafka binding", operationKafkaFields)
 	g := k.Get("groupId")
 	switch {
-	case g == nil:
-	case g.Is(source.String): // not the specification's, but common
+	case g == nil || g.Is(source.Null) || g.Is(source.Bool):
+	case g.Is(source.Seq):
+		p.diags.ErrorHint(g.Pos, "write groupId: {type: string, const: NAME}", "the groupId of operation %s must be a schema, not a list", o.Name)
+	case !g.Is(source.Map): // not the specification's, but common
 		o.GroupID = g.Value
 	default:
 		n := p.Deref(g)
@@ -257,7 +264,7 @@ func (p *parser) withTraits(n *source.Node, what string, own ...string) *source.
 	return &at
 }
 
-// brings notes the name of a trait that has one for the headers and the key that stand in it, which are nobody else's to name.
+// brings notes the name of a trait for the headers and the key that stand in it. Those that are merged with others are other nodes, and have no name.
 func (p *parser) brings(at, trait *source.Node) {
 	name := refName(at)
 	if name == "" {
@@ -270,7 +277,7 @@ func (p *parser) brings(at, trait *source.Node) {
 		if strings.Contains(strings.ToLower(name), strings.ToLower(what)) {
 			what = ""
 		}
-		p.traits[n.Pos] = name + what
+		p.traits[n] = name + what
 	}
 }
 

@@ -3,6 +3,7 @@ package parse
 import (
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/deferpay/deferpay/tools/eventgen/diag"
@@ -27,7 +28,7 @@ func (p *parser) document(name string) *Document {
 	if root == nil {
 		return nil
 	}
-	d := &Document{File: root.Pos.File, Pos: root.Pos}
+	d := &Document{File: root.Pos.File, Pos: root.Pos, PackagePos: root.Pos}
 	if !p.version(root) {
 		return nil
 	}
@@ -36,7 +37,9 @@ func (p *parser) document(name string) *Document {
 	d.Content = p.text(root, "defaultContentType")
 	if info := p.object(root, "info"); info != nil {
 		d.Title, d.Description = p.text(info, "title"), p.text(info, "description")
-		d.GoPackage = p.text(info, "x-go-package")
+		if d.GoPackage = p.text(info, "x-go-package"); d.GoPackage != "" {
+			d.PackagePos = info.Get("x-go-package").Pos
+		}
 	} else {
 		p.diags.Warnf(root.Pos, "give info with title and version", "the document has no info")
 	}
@@ -44,11 +47,16 @@ func (p *parser) document(name string) *Document {
 		d.Servers = append(d.Servers, p.server(s.Key.Value, s.Value))
 	}
 	for _, c := range members(p.object(root, "channels")) {
-		if ch := p.channel(c.Key.Value, c.Value); ch != nil {
-			d.Channels = append(d.Channels, ch)
-			if p.Open(ch.File, diag.Pos{}).Get("asyncapi") == nil { // a fragment: no document's but of those that take it
-				ch.File = d.File
-			}
+		ch := p.channel(c.Key.Value, c.Value)
+		if ch == nil || slices.Contains(d.Channels, ch) {
+			continue
+		}
+		d.Channels = append(d.Channels, ch)
+		if p.Open(ch.File, diag.Pos{}).Get("asyncapi") == nil { // a fragment: no document's but of those that take it
+			ch.File = d.File
+		}
+		if ch.File == d.File {
+			ch.Name = c.Key.Value
 		}
 	}
 	for _, o := range members(p.object(root, "operations")) {
@@ -77,6 +85,11 @@ func (p *parser) components(d *Document, c *source.Node) {
 	}
 	for _, s := range members(p.object(c, "servers")) {
 		p.server(s.Key.Value, s.Value)
+	}
+	for _, section := range componentFields {
+		for _, m := range members(p.object(c, section)) {
+			p.Deref(m.Value) // it leads somewhere, or that is told
+		}
 	}
 }
 
@@ -168,11 +181,27 @@ func members(n *source.Node) []source.Pair {
 	return n.Pairs
 }
 
+// lost are fields of AsyncAPI 2 whose meaning would be lost in silence, with where that is said now.
+var lost = map[string]string{
+	"a channel.publish":   "since AsyncAPI 3: an operation with action: receive, and the messages under the channel",
+	"a channel.subscribe": "since AsyncAPI 3: an operation with action: send, and the messages under the channel",
+	"a message.oneOf":     "since AsyncAPI 3: each under a name of its own, in messages of the channel",
+	"a server.url":        "since AsyncAPI 3: host, protocol and pathname",
+}
+
 // fields warns of members that the specification does not know.
 func (p *parser) fields(n *source.Node, what string, known []string) {
 	for _, m := range members(n) {
 		name := m.Key.Value
 		if strings.HasPrefix(name, "x-") || contains(known, name) {
+			continue
+		}
+		if name == "$ref" {
+			p.diags.ErrorHint(m.Value.Pos, "write $ref: '#/components/...', or a file", "$ref of %s must be a string, not %s", what, m.Value.Kind)
+			continue
+		}
+		if hint := lost[what+"."+name]; hint != "" {
+			p.diags.ErrorHint(m.Key.Pos, hint, "%q of %s is of AsyncAPI 2", name, what)
 			continue
 		}
 		p.diags.Warnf(m.Key.Pos, diag.OneOf("fields", name, known), "unknown field %q of %s", name, what)
@@ -223,25 +252,33 @@ func (p *parser) text(n *source.Node, name string) string {
 	if v == nil || v.Is(source.Null) {
 		return ""
 	}
-	if !v.Is(source.String) {
+	switch v.Kind {
+	case source.String:
+	case source.Map, source.Seq:
 		p.diags.Errorf(v.Pos, "%s must be a string, not %s", name, v.Kind)
 		return ""
+	default:
+		p.diags.Warnf(v.Pos, "write '"+v.Value+"'", "%s must be a string, not %s", name, v.Kind)
 	}
 	return strings.TrimSpace(v.Value)
 }
 
-// number gives a member that must be an integer not below least; 0 when it is absent or wrong.
-func (p *parser) number(n *source.Node, name string, least int64) int64 {
+// number gives a member that must be an integer from least to most; 0 when it is absent or wrong.
+func (p *parser) number(n *source.Node, name string, least, most int64) int64 {
 	v := n.Get(name)
 	if v == nil || v.Is(source.Null) {
 		return 0
 	}
 	i, ok := v.Int()
-	if !ok || i < least {
+	switch {
+	case !ok || i < least:
 		p.diags.Errorf(v.Pos, "%s must be an integer of at least %d", name, least)
-		return 0
+	case i > most:
+		p.diags.Errorf(v.Pos, "%s must be an integer of at most %d", name, most)
+	default:
+		return i
 	}
-	return i
+	return 0
 }
 
 // kafka gives the kafka member of an object's bindings.

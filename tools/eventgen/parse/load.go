@@ -256,7 +256,11 @@ func (f *Files) follow(ref *source.Node) *source.Node {
 		}
 		next, _, missing := cur.Lookup("/" + step)
 		if next == nil {
-			f.diags.ErrorHint(ref.Pos, diag.OneOf("names there", missing, cur.Keys()), "$ref %q leads nowhere: there is no %q in %s", ref.Value, missing, cur.Pos.File)
+			hint := diag.OneOf("names there", missing, cur.Keys())
+			if cur.Is(source.Seq) {
+				hint = fmt.Sprintf("a list of %d is there, and its items count from 0", len(cur.Items))
+			}
+			f.diags.ErrorHint(ref.Pos, hint, "$ref %q leads nowhere: there is no %q in %s", ref.Value, missing, cur.Pos.File)
 			return nil
 		}
 		cur = next

@@ -22,6 +22,7 @@ func (p *parser) message(name string, at *source.Node) *Message {
 	p.messages[n] = m
 	if !n.Is(source.Map) {
 		p.diags.Errorf(n.Pos, "message %s must be an object, not %s", name, n.Kind)
+		m.Broken = true
 		return m
 	}
 	if f, ok := n.Pair("schemaFormat"); ok {
@@ -49,7 +50,9 @@ func (p *parser) message(name string, at *source.Node) *Message {
 	}
 	p.messageKafka(m, n)
 	for _, e := range p.list(n, "examples") {
-		if e = p.Deref(e); e != nil {
+		if e = p.Deref(e); e != nil && !e.Is(source.Map) {
+			p.diags.ErrorHint(e.Pos, "write {payload: ...}, {headers: ...} or both", "an example of message %s must be an object, not %s", m.Name, e.Kind)
+		} else if e != nil {
 			m.Examples = append(m.Examples, Example{Name: p.text(e, "name"), Pos: e.Pos, Payload: p.Deref(e.Get("payload")), Headers: p.Deref(e.Get("headers"))})
 		}
 	}
@@ -101,7 +104,7 @@ func (p *parser) nameOf(at *source.Node) string {
 	if name := refName(at); name != "" {
 		return name
 	}
-	return p.traits[at.Pos]
+	return p.traits[at]
 }
 
 // payload reads a payload: a Multi Format Schema Object or a plain schema.

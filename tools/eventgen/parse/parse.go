@@ -17,6 +17,7 @@ type Document struct {
 	Title       string
 	Description string
 	GoPackage   string // info.x-go-package
+	PackagePos  diag.Pos
 	Content     string // defaultContentType
 	Channels    []*Channel
 	Operations  []*Operation
@@ -237,7 +238,7 @@ type Retry struct {
 // Documents reads documents. Objects that several refer to are shared. When the list gets errors, what is given is incomplete. With raw, payloads in formats that are not
 // known are bytes, else they are refused.
 func Documents(files *Files, names []string, raw bool, diags *diag.List) []*Document {
-	p := &parser{Files: files, raw: raw, diags: diags, channels: map[*source.Node]*Channel{}, messages: map[*source.Node]*Message{}, traits: map[diag.Pos]string{}}
+	p := &parser{Files: files, raw: raw, diags: diags, channels: map[*source.Node]*Channel{}, messages: map[*source.Node]*Message{}, traits: map[*source.Node]string{}}
 	var out []*Document
 	for _, name := range names {
 		if d := p.document(name); d != nil {
@@ -254,5 +255,5 @@ type parser struct {
 	diags    *diag.List
 	channels map[*source.Node]*Channel
 	messages map[*source.Node]*Message
-	traits   map[diag.Pos]string // names of traits by the places of the headers and keys they bring
+	traits   map[*source.Node]string // names of traits, by the headers and keys they bring
 }

@@ -1,6 +1,7 @@
 package parse
 
 import (
+	"math"
 	"regexp"
 	"strconv"
 	"time"
@@ -15,7 +16,7 @@ func (p *parser) retry(o *Operation, n *source.Node) {
 		return
 	}
 	p.extension(r, "x-retry", "maxAttempts", "strategy", "delays")
-	o.Retry.MaxAttempts = p.number(r, "maxAttempts", 1)
+	o.Retry.MaxAttempts = p.number(r, "maxAttempts", 1, math.MaxInt32)
 	switch s := p.text(r, "strategy"); s {
 	case "", "exponential":
 	case "fixed":

@@ -1,6 +1,7 @@
 package parse
 
 import (
+	"math"
 	"regexp"
 	"strings"
 
@@ -15,7 +16,7 @@ func (p *parser) isScalar(n *source.Node) bool {
 		return false
 	}
 	for _, m := range n.Pairs {
-		if !contains(scalarFields, m.Key.Value) && !strings.HasPrefix(m.Key.Value, "x-") {
+		if !contains(scalarFields, m.Key.Value) && !strings.HasPrefix(m.Key.Value, "x-") || m.Key.Value == "maxLength" && m.Value.Value == "0" {
 			return false
 		}
 	}
@@ -27,7 +28,7 @@ func (p *parser) isScalar(n *source.Node) bool {
 func (p *parser) scalar(at *source.Node, what string) *Scalar {
 	n := p.Deref(at)
 	s := &Scalar{Pos: n.Pos, Title: p.text(n, "title"), Doc: p.text(n, "description"), Type: p.text(n, "type"), Format: p.text(n, "format"),
-		MinLength: p.number(n, "minLength", 0), MaxLength: p.number(n, "maxLength", 1), Pattern: p.text(n, "pattern")}
+		MinLength: p.number(n, "minLength", 0, math.MaxInt32), MaxLength: p.number(n, "maxLength", 1, math.MaxInt32), Pattern: p.text(n, "pattern")}
 	if c := n.Get("const"); c != nil {
 		s.Const = c.Value
 	}
@@ -39,7 +40,8 @@ func (p *parser) scalar(at *source.Node, what string) *Scalar {
 	}
 	if s.Pattern != "" {
 		if _, err := regexp.Compile(s.Pattern); err != nil {
-			p.diags.Errorf(n.Get("pattern").Pos, "pattern %q of %s is not a regular expression that Go knows: %v", s.Pattern, what, err)
+			p.diags.Warnf(n.Get("pattern").Pos, "Go's regular expressions have neither look-around nor back references", "the pattern of %s is not checked: %v", what, err)
+			s.Pattern = ""
 		}
 	}
 	return s

@@ -15,9 +15,12 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/diag"
 )
 
+// version12 finds a directive that says YAML 1.2. The library refuses it, though it reads what such files have.
+var version12 = regexp.MustCompile(`\A((?:\s*(?:#[^\n]*)?\n)*%YAML[ \t]+)1\.2`)
+
 func parseYAML(file string, data []byte) (*Node, diag.List) {
-	c := &yamlConverter{file: file, open: map[*yaml.Node]bool{}, done: map[*yaml.Node]*Node{}}
-	dec := yaml.NewDecoder(bytes.NewReader(data))
+	c := &yamlConverter{file: file, data: data, open: map[*yaml.Node]bool{}, done: map[*yaml.Node]*Node{}}
+	dec := yaml.NewDecoder(bytes.NewReader(version12.ReplaceAll(data, []byte("${1}1.1"))))
 	var doc, more yaml.Node
 	switch err := dec.Decode(&doc); {
 	case errors.Is(err, io.EOF) || err == nil && len(doc.Content) == 0:
@@ -42,6 +45,7 @@ func parseYAML(file string, data []byte) (*Node, diag.List) {
 // yamlConverter turns yaml.v3's tree into ours: aliases and merge keys are followed, scalars are typed as in YAML 1.2.
 type yamlConverter struct {
 	file string
+	data []byte
 	ds   diag.List
 	open map[*yaml.Node]bool  // nodes being converted: an alias to one of them is a cycle
 	done map[*yaml.Node]*Node // an alias gives the node it names again, so that nothing can blow up
@@ -62,10 +66,21 @@ func (c *yamlConverter) syntax(err error) {
 		}
 	}
 	hint := ""
-	if strings.Contains(msg, "tab") || strings.Contains(msg, "cannot start any token") {
+	if strings.Contains(msg, "tab") || c.tabs(line) {
 		hint = "YAML is indented with spaces, never with tabs"
 	}
 	c.ds.ErrorHint(diag.Pos{File: c.file, Line: line, Col: 1}, hint, "not valid YAML: %s", msg)
+}
+
+// tabs says whether one of the lines that the library may mean begins with a tab.
+func (c *yamlConverter) tabs(line int) bool {
+	lines := bytes.Split(c.data, []byte("\n"))
+	for _, l := range lines[max(0, line-2):min(len(lines), line+1)] {
+		if bytes.IndexByte(l[:len(l)-len(bytes.TrimLeft(l, " \t"))], '\t') >= 0 {
+			return true
+		}
+	}
+	return false
 }
 
 func (c *yamlConverter) node(y *yaml.Node, depth int) *Node {

@@ -138,58 +138,83 @@ func API(importPath string, files map[string][]byte) ([]string, error) {
 
 // lines prints one declaration.
 func lines(fset *token.FileSet, pkg string, d ast.Decl) []string {
-	var out []string
-	add := func(parts ...any) {
-		var b strings.Builder
-		b.WriteString(pkg)
-		for _, p := range parts {
-			b.WriteByte(' ')
-			if s, ok := p.(string); ok {
-				b.WriteString(s)
-			} else {
-				_ = printer.Fprint(&b, fset, p) // to memory
-			}
-		}
-		out = append(out, strings.Join(strings.Fields(b.String()), " "))
-	}
+	p := &lister{fset: fset, pkg: pkg}
 	switch d := d.(type) {
 	case *ast.FuncDecl:
 		if d.Name.IsExported() {
-			add(&ast.FuncDecl{Recv: d.Recv, Name: d.Name, Type: d.Type})
+			p.add(&ast.FuncDecl{Recv: d.Recv, Name: d.Name, Type: d.Type})
 		}
 	case *ast.GenDecl:
 		for _, s := range d.Specs {
 			switch s := s.(type) {
 			case *ast.TypeSpec:
-				if t, ok := s.Type.(*ast.StructType); ok && s.Name.IsExported() {
-					add("type", s.Name.Name, "struct")
-					for _, f := range t.Fields.List {
-						add(append([]any{"type", s.Name.Name, "field"}, field(f)...)...)
-					}
-				} else if t, ok := s.Type.(*ast.InterfaceType); ok && s.Name.IsExported() {
-					for _, m := range t.Methods.List {
-						add("type", s.Name.Name, "interface", field(m)[len(m.Names):][0])
-						if len(m.Names) > 0 {
-							add("type", s.Name.Name, "interface", m.Names[0].Name)
-						}
-					}
-				} else if s.Name.IsExported() {
-					add("type", s.Name.Name, s.Type)
-				}
+				p.typeSpec(s)
 			case *ast.ValueSpec:
-				for i, n := range s.Names {
-					switch {
-					case !n.IsExported():
-					case d.Tok == token.CONST && i < len(s.Values) && !strings.HasPrefix(n.Name, "SchemaOf") && !strings.HasPrefix(n.Name, "FingerprintOf"):
-						add("const", n.Name, s.Values[i])
-					default:
-						add(d.Tok.String(), n.Name)
-					}
-				}
+				p.values(d.Tok, s)
 			}
 		}
 	}
-	return out
+	return p.out
+}
+
+// lister prints exported names.
+type lister struct {
+	fset *token.FileSet
+	pkg  string
+	out  []string
+}
+
+// add prints parts of a declaration as one line.
+func (l *lister) add(parts ...any) {
+	var b strings.Builder
+	b.WriteString(l.pkg)
+	for _, p := range parts {
+		b.WriteByte(' ')
+		if s, ok := p.(string); ok {
+			b.WriteString(s)
+		} else {
+			_ = printer.Fprint(&b, l.fset, p) // to memory
+		}
+	}
+	l.out = append(l.out, strings.Join(strings.Fields(b.String()), " "))
+}
+
+func (l *lister) typeSpec(s *ast.TypeSpec) {
+	var members []*ast.Field
+	kind := "struct"
+	switch t := s.Type.(type) {
+	case *ast.StructType:
+		members = t.Fields.List
+	case *ast.InterfaceType:
+		kind, members = "interface", t.Methods.List
+	default:
+		kind = ""
+	}
+	switch {
+	case !s.Name.IsExported():
+		return
+	case kind == "":
+		l.add("type", s.Name.Name, s.Type)
+		return
+	}
+	l.add("type", s.Name.Name, kind)
+	for _, m := range members {
+		if len(m.Names) == 0 || m.Names[0].IsExported() {
+			l.add(append([]any{"type", s.Name.Name, kind}, field(m)...)...)
+		}
+	}
+}
+
+func (l *lister) values(tok token.Token, s *ast.ValueSpec) {
+	for i, n := range s.Names {
+		switch {
+		case !n.IsExported():
+		case tok == token.CONST && i < len(s.Values) && !strings.HasPrefix(n.Name, "SchemaOf") && !strings.HasPrefix(n.Name, "FingerprintOf"):
+			l.add("const", n.Name, s.Values[i])
+		default:
+			l.add(tok.String(), n.Name)
+		}
+	}
 }
 
 // field gives the parts of a field that are worth comparing.

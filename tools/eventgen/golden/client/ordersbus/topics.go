@@ -24,9 +24,7 @@ func Topics() []topics.Topic {
 			{Name: "cleanup.policy", Value: "compact,delete"},
 			{Name: "retention.ms", Value: "1000000"},
 		}},
-
 		{Name: NotesTopic},
-
 		{Name: DeadTopic},
 	}
 }

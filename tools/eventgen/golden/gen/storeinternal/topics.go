@@ -21,7 +21,6 @@ func Topics() []topics.Topic {
 		{Name: LogTopic, Partitions: 1, Configs: []topics.Config{
 			{Name: "retention.ms", Value: "-1"},
 		}},
-
 		{Name: PositionsTopic},
 	}
 }

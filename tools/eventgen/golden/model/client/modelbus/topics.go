@@ -60,9 +60,7 @@ func ParseLightsParams(topic string) (LightsParams, error) {
 func Topics() []topics.Topic {
 	return []topics.Topic{
 		{Name: AskTopic},
-
 		{Name: MixedTopic},
-
 		{Name: KeyedTopic},
 	}
 }

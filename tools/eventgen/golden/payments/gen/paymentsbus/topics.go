@@ -21,9 +21,7 @@ const (
 func Topics() []topics.Topic {
 	return []topics.Topic{
 		{Name: PaymentsTopic},
-
 		{Name: RatesTopic},
-
 		{Name: DeadTopic},
 	}
 }
