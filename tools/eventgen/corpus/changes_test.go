@@ -52,8 +52,7 @@ func clone(n *source.Node) *source.Node {
 	if n == nil {
 		return nil
 	}
-	out := *n
-	out.Items, out.Pairs = slices.Clone(n.Items), slices.Clone(n.Pairs)
+	out := source.Node{Pos: n.Pos, Kind: n.Kind, Value: n.Value, Items: slices.Clone(n.Items), Pairs: slices.Clone(n.Pairs)}
 	for i := range out.Items {
 		out.Items[i] = clone(out.Items[i])
 	}

@@ -35,25 +35,35 @@ func (s *schema) inPlace() []*schema {
 	return slices.DeleteFunc(out, func(o *schema) bool { return o == nil })
 }
 
-// infinite tells of types whose values hold one of their own, which no value can end.
+// mostParts bounds what the smallest value of a schema consists of: two required properties of the same schema are four of the next one, and so on.
+const mostParts = 100_000
+
+// infinite tells of types whose values hold one of their own, which no value can end, and of those that hold more than any value can.
 func (s *Set) infinite() {
-	state := map[*decl]int{}
+	const hint = "let one of the properties on the way be left out, or be null"
+	state, parts := map[*decl]int{}, map[*decl]int{}
 	var visit func(d *decl)
 	visit = func(d *decl) {
 		if state[d] == 1 {
-			s.loader.diags.ErrorHint(d.pos, "let one of the properties on the way be left out, or be null", "every value of this schema holds another one: it would have no end")
+			s.loader.diags.ErrorHint(d.pos, hint, "every value of this schema holds another one: it would have no end")
 		}
 		if state[d] != 0 {
 			return
 		}
-		state[d] = 1
+		state[d], parts[d] = 1, 1
 		for _, f := range d.fields {
 			if f.constant == nil && !f.optional && f.shape.form == isDecl && f.shape.decl.hasCodec() {
 				visit(f.shape.decl)
+				parts[d] += parts[f.shape.decl]
 			}
 		}
 		if d.value != nil && d.value.form == isDecl && d.value.decl.hasCodec() {
 			visit(d.value.decl)
+			parts[d] += parts[d.value.decl]
+		}
+		if parts[d] > mostParts {
+			s.loader.diags.ErrorHint(d.pos, hint, "every value of this schema consists of more than %d others", mostParts)
+			parts[d] = 1 // those that hold it are told nothing of it
 		}
 		state[d] = 2
 	}

@@ -18,11 +18,12 @@ import (
 // Files reads files once each and follows references between them.
 type Files struct {
 	fsys  fs.FS
-	fetch Fetch                   // nil: not allowed
-	base  string                  // folder of the document being read
-	open  map[*source.Node]bool   // references being followed
-	roots map[string]*source.Node // nil: the file could not be read, which was told
-	away  map[string]*answer      // of URLs that were asked for
+	fetch Fetch                         // nil: not allowed
+	base  string                        // folder of the document being read
+	open  map[*source.Node]bool         // references being followed
+	ends  map[*source.Node]*source.Node // what references lead to in the end
+	roots map[string]*source.Node       // nil: the file could not be read, which was told
+	away  map[string]*answer            // of URLs that were asked for
 	sums  map[string][32]byte
 	names map[string]string // of files below base, for Find
 	diags *diag.List
@@ -41,7 +42,7 @@ type answer struct {
 // NewFiles reads from a file system; what is wrong with a file goes to the list. fetch gets what is at a URL; without it URLs are looked for in the folder vendor beside
 // the document, as vendor/HOST/PATH, and nowhere else.
 func NewFiles(fsys fs.FS, fetch Fetch, diags *diag.List) *Files {
-	return &Files{fsys: fsys, fetch: fetch, open: map[*source.Node]bool{}, roots: map[string]*source.Node{}, away: map[string]*answer{}, sums: map[string][32]byte{}, diags: diags}
+	return &Files{fsys: fsys, fetch: fetch, open: map[*source.Node]bool{}, ends: map[*source.Node]*source.Node{}, roots: map[string]*source.Node{}, away: map[string]*answer{}, sums: map[string][32]byte{}, diags: diags}
 }
 
 // Open gives the root of a file, or nil after telling why not. at is where the file is named; it may be unknown.
@@ -170,9 +171,16 @@ func (f *Files) Deref(n *source.Node) *source.Node {
 		}
 		way = append(way, n)
 		f.siblings(n)
+		if end := f.ends[n]; end != nil {
+			n = end
+			break
+		}
 		if n = f.follow(ref); n == nil {
 			return nil
 		}
+	}
+	for _, at := range way {
+		f.ends[at] = n
 	}
 	return n
 }

@@ -32,7 +32,7 @@ type jsonParser struct {
 func (p *jsonParser) pos() diag.Pos { return diag.Pos{File: p.file, Line: p.line, Col: p.col} }
 
 func (p *jsonParser) errorf(format string, args ...any) *diag.Diagnostic {
-	return &diag.Diagnostic{Pos: p.pos(), Message: "not valid JSON: " + fmt.Sprintf(format, args...)}
+	return &diag.Diagnostic{Pos: p.pos(), Hint: "JSON has double quotes, a comma between members and none behind the last, and no comments", Message: "not valid JSON: " + fmt.Sprintf(format, args...)}
 }
 
 func (p *jsonParser) document() (*Node, *diag.Diagnostic) {
@@ -157,6 +157,7 @@ func (p *jsonParser) object(depth int) (*Node, *diag.Diagnostic) {
 		p.step(1)
 	}
 	p.step(1)
+	n.indexed()
 	return n, nil
 }
 

@@ -5,12 +5,15 @@ package source
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"math/big"
 	"net/url"
 	"path"
 	"strconv"
 	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/deferpay/deferpay/tools/eventgen/diag"
 )
@@ -41,6 +44,22 @@ type Node struct {
 	Value string  // of a scalar: a string's content, a number as JSON writes it, true or false
 	Items []*Node // of a Seq
 	Pairs []Pair  // of a Map, in the order of the file; keys are unique
+
+	index map[string]int // of the pairs, by name; nil when there are few
+}
+
+// few is how many members are looked through one by one.
+const few = 16
+
+// indexed makes a Map of many members find them by name.
+func (n *Node) indexed() {
+	if len(n.Pairs) <= few {
+		return
+	}
+	n.index = make(map[string]int, len(n.Pairs))
+	for i, p := range n.Pairs {
+		n.index[p.Key.Value] = i
+	}
 }
 
 // Pair is one member of a Map. Key is a String node at the key's own place.
@@ -48,7 +67,13 @@ type Pair struct{ Key, Value *Node }
 
 // Parse reads one file. JSON is told by its extension (.json, .avsc) or its first character, all else is YAML. When the list has errors the node is nil.
 func Parse(file string, data []byte) (*Node, diag.List) {
-	data = bytes.TrimPrefix(data, []byte("\ufeff"))
+	data = bytes.TrimPrefix(decoded(data), []byte("\ufeff"))
+	if at := invalid(data); at >= 0 {
+		var ds diag.List
+		line, last := bytes.Count(data[:at], []byte("\n"))+1, bytes.LastIndexByte(data[:at], '\n')
+		ds.ErrorHint(diag.Pos{File: file, Line: line, Col: utf8.RuneCount(data[last+1:at]) + 1}, "save the file as UTF-8", "the file is not UTF-8: byte %#x is of no character", data[at])
+		return nil, ds
+	}
 	ext := strings.ToLower(path.Ext(file))
 	if ext == ".json" || ext == ".avsc" {
 		return parseJSON(file, data)
@@ -59,6 +84,36 @@ func Parse(file string, data []byte) (*Node, diag.List) {
 		}
 	}
 	return parseYAML(file, data)
+}
+
+// decoded gives a file in UTF-8 when its first bytes say that it is UTF-16.
+func decoded(data []byte) []byte {
+	var order binary.ByteOrder
+	switch {
+	case bytes.HasPrefix(data, []byte{0xfe, 0xff}):
+		order = binary.BigEndian
+	case bytes.HasPrefix(data, []byte{0xff, 0xfe}):
+		order = binary.LittleEndian
+	default:
+		return data
+	}
+	units := make([]uint16, len(data)/2)
+	for i := range units {
+		units[i] = order.Uint16(data[2*i:])
+	}
+	return []byte(string(utf16.Decode(units)))
+}
+
+// invalid gives the place of the first byte that is not UTF-8, or -1.
+func invalid(data []byte) int {
+	for at := 0; at < len(data); {
+		r, size := utf8.DecodeRune(data[at:])
+		if r == utf8.RuneError && size == 1 {
+			return at
+		}
+		at += size
+	}
+	return -1
 }
 
 // Get gives the member of that name, or nil; it is nil too for a node that is nil or no Map.
@@ -73,6 +128,13 @@ func (n *Node) Get(key string) *Node {
 func (n *Node) Pair(key string) (Pair, bool) {
 	if n == nil {
 		return Pair{}, false
+	}
+	if n.index != nil {
+		i, ok := n.index[key]
+		if !ok {
+			return Pair{}, false
+		}
+		return n.Pairs[i], true
 	}
 	for _, p := range n.Pairs {
 		if p.Key.Value == key {

@@ -1,8 +1,11 @@
 package source
 
 import (
+	"encoding/binary"
+	"fmt"
 	"strings"
 	"testing"
+	"unicode/utf16"
 )
 
 func TestPositions(t *testing.T) {
@@ -47,6 +50,16 @@ func TestErrors(t *testing.T) {
 		{"garbage after", "a.json", `{} x`, `a.json:1:4: not valid JSON: 'x' after the end`},
 		{"bad number", "a.json", `[01]`, "01 is not a number"},
 		{"too deep", "a.json", strings.Repeat("[", 600), "nested deeper"},
+		{"not UTF-8", "a.yaml", "a: b\nc: d\xe9\n", "a.yaml:2:5: the file is not UTF-8: byte 0xe9 is of no character\n  hint: save the file as UTF-8"},
+		{"not UTF-8 in JSON", "a.json", "{\"a\": \"\xff\"}", "a.json:1:8: the file is not UTF-8"},
+		{"aliases without measure", "a.yaml", laughs(30), "aliases make more than 1000000 values of this\n  hint: "},
+		{"merges without measure", "a.yaml", "a: &a {x: &x [" + strings.Repeat("1,", 2000) + "1]}\nb: [" + strings.Repeat("*a,", 1000) + "*a]\n", "a.yaml:2:4: aliases make more than"},
+		{"too deep YAML", "a.yaml", strings.Repeat("[", 600) + strings.Repeat("]", 600), "nested deeper"},
+		{"too deep by indentation", "a.yaml", steps(600), "nested deeper"},
+		{"unclosed quote", "a.yaml", "a: \"b\nc: d\n", "not valid YAML"},
+		{"wrong indentation", "a.yaml", "a:\n  b: 1\n c: 2\n", "a.yaml:3:1: not valid YAML"},
+		{"fault far below the start of its object", "a.yaml", "a:\n" + strings.Repeat("  b: [1,\n    2]\n", 1) + distinct(300) + " c: 2\n" + "d: 1\n", "a.yaml:304:1: not valid YAML: did not find expected key"},
+		{"NUL", "a.yaml", "a: b\x00\n", "not valid YAML: control characters are not allowed"},
 		{"open string", "a.json", "{\"a", "does not end on its line"},
 	}
 	for _, c := range cases {
@@ -68,6 +81,72 @@ func TestScalarsAndJSON(t *testing.T) {
 	want := `{"base":{"x":1,"y":2},"m":{"y":3,"x":1},"i":31,"j":1000,"f":0.5,"d":"2024-01-02","yes":"no","n":null,"big":18446744073709551615}`
 	if got := string(n.JSON()); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+// laughs is YAML in which each of n lines has the one before it twice.
+func laughs(n int) string {
+	var b strings.Builder
+	b.WriteString("l0: &l0 [ha]\n")
+	for i := range n {
+		fmt.Fprintf(&b, "l%d: &l%d [*l%d, *l%d]\n", i+1, i+1, i, i)
+	}
+	return b.String()
+}
+
+// distinct is n lines of YAML with a name of their own each.
+func distinct(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "  n%d: {x: \"y\"}\n", i)
+	}
+	return b.String()
+}
+
+// steps is YAML with n objects in one another.
+func steps(n int) string {
+	var b strings.Builder
+	for i := range n {
+		b.WriteString(strings.Repeat(" ", i) + "a:\n")
+	}
+	return b.String()
+}
+
+// TestSameValue reads one value written in several ways.
+func TestSameValue(t *testing.T) {
+	const want = `{"a":"é","b":[1,{"c":null}]}`
+	utf16 := func(order binary.AppendByteOrder, s string) string {
+		var out []byte
+		for _, u := range utf16.Encode([]rune("\ufeff" + s)) {
+			out = order.AppendUint16(out, u)
+		}
+		return string(out)
+	}
+	block := "a: é\nb:\n  - 1\n  - c:\n"
+	for name, text := range map[string]string{
+		"block":            block,
+		"flow":             "{a: é, b: [1, {c: }]}",
+		"JSON":             "{\"a\": \"\\u00e9\",\t\"b\": [1, {\"c\": null}]}",
+		"BOM":              "\ufeff" + block,
+		"CRLF":             strings.ReplaceAll(block, "\n", "\r\n"),
+		"CR":               strings.ReplaceAll(block, "\n", "\r"),
+		"no last line end": strings.TrimSuffix(block, "\n"),
+		"UTF-16 big":       utf16(binary.BigEndian, block),
+		"UTF-16 little":    utf16(binary.LittleEndian, block),
+		"YAML 1.2":         "# first\n%YAML 1.2\n---\n" + block,
+		"start and end":    "---\n" + block + "...\n",
+		"anchors":          "a: &x é\nb: [1, {c: &n null}]\n",
+		"explicit keys":    "? a\n: é\n? b\n: - 1\n  - ? c\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			n, ds := Parse("a.yaml", []byte(text))
+			if ds.HasErrors() {
+				t.Fatal(ds)
+			}
+			if got := string(n.JSON()); got != want {
+				t.Errorf("got %s, want %s", got, want)
+			}
+		})
 	}
 }
 

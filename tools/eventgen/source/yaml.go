@@ -19,12 +19,12 @@ import (
 var version12 = regexp.MustCompile(`\A((?:\s*(?:#[^\n]*)?\n)*%YAML[ \t]+)1\.2`)
 
 func parseYAML(file string, data []byte) (*Node, diag.List) {
-	c := &yamlConverter{file: file, data: data, open: map[*yaml.Node]bool{}, done: map[*yaml.Node]*Node{}}
+	c := &yamlConverter{file: file, data: data, open: map[*yaml.Node]bool{}, done: map[*yaml.Node]*Node{}, size: map[*Node]int{}}
 	dec := yaml.NewDecoder(bytes.NewReader(version12.ReplaceAll(data, []byte("${1}1.1"))))
 	var doc, more yaml.Node
 	switch err := dec.Decode(&doc); {
 	case errors.Is(err, io.EOF) || err == nil && len(doc.Content) == 0:
-		c.ds.Errorf(diag.Pos{File: file, Line: 1, Col: 1}, "the file is empty")
+		c.ds.ErrorHint(diag.Pos{File: file, Line: 1, Col: 1}, "write YAML or JSON into it", "the file is empty")
 		return nil, c.ds
 	case err != nil:
 		c.syntax(err)
@@ -48,7 +48,8 @@ type yamlConverter struct {
 	data []byte
 	ds   diag.List
 	open map[*yaml.Node]bool  // nodes being converted: an alias to one of them is a cycle
-	done map[*yaml.Node]*Node // an alias gives the node it names again, so that nothing can blow up
+	done map[*yaml.Node]*Node // an alias gives the node it names again
+	size map[*Node]int        // how many values a node is when its aliases are written out
 }
 
 func (c *yamlConverter) pos(n *yaml.Node) diag.Pos {
@@ -65,22 +66,42 @@ func (c *yamlConverter) syntax(err error) {
 			line = n
 		}
 	}
-	hint := ""
-	if strings.Contains(msg, "tab") || c.tabs(line) {
+	lines := bytes.SplitAfter(c.data, []byte("\n"))
+	line = min(max(line, firstWrong(lines)), len(lines))
+	text := lines[line-1]
+	hint := "look at this line and the one before: a quote, a bracket or the indentation is wrong"
+	if strings.Contains(msg, "tab") || bytes.IndexByte(text[:len(text)-len(bytes.TrimLeft(text, " \t"))], '\t') >= 0 {
 		hint = "YAML is indented with spaces, never with tabs"
 	}
 	c.ds.ErrorHint(diag.Pos{File: c.file, Line: line, Col: 1}, hint, "not valid YAML: %s", msg)
 }
 
-// tabs says whether one of the lines that the library may mean begins with a tab.
-func (c *yamlConverter) tabs(line int) bool {
-	lines := bytes.Split(c.data, []byte("\n"))
-	for _, l := range lines[max(0, line-2):min(len(lines), line+1)] {
-		if bytes.IndexByte(l[:len(l)-len(bytes.TrimLeft(l, " \t"))], '\t') >= 0 {
-			return true
+// firstWrong gives the number of the line behind the longest part of the file that is valid. The library names the line where the object begins that the fault is in, which
+// may be far above. Between lines that are valid there are some that are not, where a value goes over several: it looks a little further before it goes back.
+func firstWrong(lines [][]byte) int {
+	valid := func(n int) bool {
+		var doc yaml.Node
+		dec := yaml.NewDecoder(bytes.NewReader(bytes.Join(lines[:n], nil)))
+		for {
+			if err := dec.Decode(&doc); err != nil {
+				return errors.Is(err, io.EOF)
+			}
 		}
 	}
-	return false
+	low, high := 0, len(lines)
+	for high-low > 1 {
+		middle := (low + high) / 2
+		at := middle
+		for at < min(high, middle+20) && !valid(at) {
+			at++
+		}
+		if at < min(high, middle+20) {
+			low = at
+		} else {
+			high = middle
+		}
+	}
+	return low + 1
 }
 
 func (c *yamlConverter) node(y *yaml.Node, depth int) *Node {
@@ -89,7 +110,7 @@ func (c *yamlConverter) node(y *yaml.Node, depth int) *Node {
 	}
 	n := &Node{Pos: c.pos(y)}
 	if c.open[y] {
-		c.ds.Errorf(n.Pos, "anchor %q contains itself", y.Anchor)
+		c.ds.ErrorHint(n.Pos, "use $ref for what contains itself", "anchor %q contains itself", y.Anchor)
 		return n
 	}
 	if depth > maxDepth {
@@ -109,11 +130,31 @@ func (c *yamlConverter) node(y *yaml.Node, depth int) *Node {
 	case yaml.MappingNode:
 		n.Kind = Map
 		c.mapping(n, y, depth)
+		n.indexed()
 	default:
 		c.scalar(n, y)
 	}
 	c.done[y] = n
+	c.measure(n)
 	return n
+}
+
+// maxValues bounds what aliases can make of a file: those who read the tree go every way through it.
+const maxValues = 1_000_000
+
+// measure counts the values of a node whose parts have been counted, and tells of the first one that is too many.
+func (c *yamlConverter) measure(n *Node) {
+	size := 1
+	for _, it := range n.Items {
+		size += c.size[it]
+	}
+	for _, p := range n.Pairs {
+		size += c.size[p.Value]
+	}
+	if size > maxValues && !c.ds.HasErrors() {
+		c.ds.ErrorHint(n.Pos, "write what is repeated once, under components, and refer to it with $ref", "aliases make more than %d values of this", maxValues)
+	}
+	c.size[n] = min(size, maxValues)
 }
 
 func (c *yamlConverter) mapping(n *Node, y *yaml.Node, depth int) {
