@@ -33,27 +33,22 @@ func Topics() []topics.Topic {
 			{Name: "max.message.bytes", Value: "1048588"},
 			{Name: "message.timestamp.type", Value: "LogAppendTime"},
 		}},
-
 		{Name: PositionsTopic, Partitions: 1, Configs: []topics.Config{
 			{Name: "cleanup.policy", Value: "compact"},
 		}},
-
 		{Name: SnapshotsTopic, Partitions: 1, Configs: []topics.Config{
 			{Name: "cleanup.policy", Value: "compact"},
 			{Name: "max.message.bytes", Value: "1048588"},
 		}},
-
 		{Name: PersonalDataKeysTopic, Partitions: 1, Configs: []topics.Config{
 			{Name: "cleanup.policy", Value: "compact"},
 			{Name: "max.compaction.lag.ms", Value: "86400000"},
 			{Name: "delete.retention.ms", Value: "86400000"},
 		}},
-
 		{Name: DeadLettersTopic, Partitions: 1, Configs: []topics.Config{
 			{Name: "cleanup.policy", Value: "delete"},
 			{Name: "retention.ms", Value: "-1"},
 		}},
-
 		{Name: RedriveTopic, Partitions: 1, Configs: []topics.Config{
 			{Name: "cleanup.policy", Value: "delete"},
 			{Name: "retention.ms", Value: "604800000"},

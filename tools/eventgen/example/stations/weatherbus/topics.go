@@ -57,9 +57,7 @@ func Topics() []topics.Topic {
 		{Name: StationsTopic, Partitions: 1, Configs: []topics.Config{
 			{Name: "cleanup.policy", Value: "compact"},
 		}},
-
 		{Name: CalibrationsTopic, Partitions: 1},
-
 		{Name: RejectedTopic, Partitions: 1, Configs: []topics.Config{
 			{Name: "retention.ms", Value: "-1"},
 		}},
