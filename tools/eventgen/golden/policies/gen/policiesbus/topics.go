@@ -27,17 +27,12 @@ const (
 func Topics() []topics.Topic {
 	return []topics.Topic{
 		{Name: StoppedTopic},
-
 		{Name: PassedTopic},
-
 		{Name: BuriedTopic, Partitions: 3, Configs: []topics.Config{
 			{Name: "cleanup.policy", Value: "compact"},
 		}},
-
 		{Name: OrderedTopic},
-
 		{Name: TaggedTopic, Partitions: 1},
-
 		{Name: DeadTopic, Partitions: 1},
 	}
 }
