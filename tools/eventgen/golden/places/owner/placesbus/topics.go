@@ -70,15 +70,10 @@ func ParseSalesParams(topic string) (SalesParams, error) {
 func Topics() []topics.Topic {
 	return []topics.Topic{
 		{Name: AskTopic},
-
 		{Name: AnswerTopic},
-
 		{Name: CountTopic},
-
 		{Name: CountedTopic},
-
 		{Name: LookTopic},
-
 		{Name: SeenTopic},
 	}
 }
