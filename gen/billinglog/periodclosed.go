@@ -75,13 +75,13 @@ func (x *PeriodClosed) ReadAvro(r *avrobin.Reader, p int) int {
 	p = x.Total.ReadAvro(r, p)
 	x.InvoiceRef = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.InvoiceRef = avrobin.New[string](r, p)
+		x.InvoiceRef = new(string)
 		*x.InvoiceRef, p = r.String(p)
 	}
 	x.LinesHash, p = r.Bytes(p)
 	x.Buyer = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.Buyer = avrobin.New[event.Company](r, p)
+		x.Buyer = avrobin.New[event.Company](r)
 		p = x.Buyer.ReadAvro(r, p)
 	}
 	return p

@@ -73,7 +73,7 @@ func (x *PurchaseAccepted) ReadAvro(r *avrobin.Reader, p int) int {
 	x.OrderRef, p = r.String(p)
 	x.Label = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.Label = avrobin.New[string](r, p)
+		x.Label = new(string)
 		*x.Label, p = r.String(p)
 	}
 	p = x.Amount.ReadAvro(r, p)

@@ -82,14 +82,14 @@ func (x *PurchaseRefused) ReadAvro(r *avrobin.Reader, p int) int {
 	x.OrderRef, p = r.String(p)
 	x.Label = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.Label = avrobin.New[string](r, p)
+		x.Label = new(string)
 		*x.Label, p = r.String(p)
 	}
 	p = x.Amount.ReadAvro(r, p)
 	x.Reasons = nil
 	for n, p = r.Block(p, 1); n > 0; n, p = r.Block(p, 1) {
 		for n > 0 && r.OK() {
-			items := avrobin.Extend(r, p, &x.Reasons, n)
+			items := avrobin.Extend(r, &x.Reasons, n)
 			for j := range items {
 				p = items[j].ReadAvro(r, p)
 			}

@@ -70,7 +70,7 @@ func (x *RefundAccepted) ReadAvro(r *avrobin.Reader, p int) int {
 	x.PurchaseRef, p = r.String(p)
 	x.Reason = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.Reason = avrobin.New[string](r, p)
+		x.Reason = new(string)
 		*x.Reason, p = r.String(p)
 	}
 	p = x.Amount.ReadAvro(r, p)

@@ -59,7 +59,7 @@ func (x *RunCompleted) ReadAvro(r *avrobin.Reader, p int) int {
 	x.Parked = nil
 	for n, p = r.Block(p, 3); n > 0; n, p = r.Block(p, 3) {
 		for n > 0 && r.OK() {
-			items := avrobin.Extend(r, p, &x.Parked, n)
+			items := avrobin.Extend(r, &x.Parked, n)
 			for j := range items {
 				p = items[j].ReadAvro(r, p)
 			}

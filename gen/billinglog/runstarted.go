@@ -52,7 +52,7 @@ func (x *RunStarted) ReadAvro(r *avrobin.Reader, p int) int {
 	x.Period, p = r.String(p)
 	x.Request = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.Request = avrobin.New[journalrecord.Request](r, p)
+		x.Request = avrobin.New[journalrecord.Request](r)
 		p = x.Request.ReadAvro(r, p)
 	}
 	return p

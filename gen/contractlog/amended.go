@@ -85,17 +85,17 @@ func (x *Amended) ReadAvro(r *avrobin.Reader, p int) int {
 	x.ContractRef, p = r.String(p)
 	x.Ceiling = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.Ceiling = avrobin.New[event.Money](r, p)
+		x.Ceiling = avrobin.New[event.Money](r)
 		p = x.Ceiling.ReadAvro(r, p)
 	}
 	x.Buyer = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.Buyer = avrobin.New[event.Company](r, p)
+		x.Buyer = avrobin.New[event.Company](r)
 		p = x.Buyer.ReadAvro(r, p)
 	}
 	x.ValidUntil = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.ValidUntil = avrobin.New[time.Time](r, p)
+		x.ValidUntil = new(time.Time)
 		*x.ValidUntil, p = r.TimestampMicros(p)
 	}
 	x.OpenEnded, p = r.Boolean(p)

@@ -86,7 +86,7 @@ func (x *Subscribed) ReadAvro(r *avrobin.Reader, p int) int {
 	x.ValidFrom, p = r.TimestampMicros(p)
 	x.ValidUntil = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.ValidUntil = avrobin.New[time.Time](r, p)
+		x.ValidUntil = new(time.Time)
 		*x.ValidUntil, p = r.TimestampMicros(p)
 	}
 	p = x.Request.ReadAvro(r, p)

@@ -72,12 +72,12 @@ func (x *Suspended) ReadAvro(r *avrobin.Reader, p int) int {
 	x.Reason, p = r.String(p)
 	x.Debit = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.Debit = avrobin.New[DebitFailure](r, p)
+		x.Debit = avrobin.New[DebitFailure](r)
 		p = x.Debit.ReadAvro(r, p)
 	}
 	x.Request = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.Request = avrobin.New[journalrecord.Request](r, p)
+		x.Request = avrobin.New[journalrecord.Request](r)
 		p = x.Request.ReadAvro(r, p)
 	}
 	return p

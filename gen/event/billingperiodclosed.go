@@ -75,7 +75,7 @@ func (x *BillingPeriodClosed) ReadAvro(r *avrobin.Reader, p int) int {
 	p = x.Total.ReadAvro(r, p)
 	x.InvoiceRef = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.InvoiceRef = avrobin.New[string](r, p)
+		x.InvoiceRef = new(string)
 		*x.InvoiceRef, p = r.String(p)
 	}
 	x.OccurredAt, p = r.TimestampMicros(p)

@@ -122,17 +122,17 @@ func (x *Contract) ReadAvro(r *avrobin.Reader, p int) int {
 	x.ValidFrom, p = r.TimestampMicros(p)
 	x.ValidUntil = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.ValidUntil = avrobin.New[time.Time](r, p)
+		x.ValidUntil = new(time.Time)
 		*x.ValidUntil, p = r.TimestampMicros(p)
 	}
 	x.Mandate = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.Mandate = avrobin.New[Mandate](r, p)
+		x.Mandate = avrobin.New[Mandate](r)
 		p = x.Mandate.ReadAvro(r, p)
 	}
 	x.Suspension = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.Suspension = avrobin.New[Suspension](r, p)
+		x.Suspension = avrobin.New[Suspension](r)
 		p = x.Suspension.ReadAvro(r, p)
 	}
 	return p

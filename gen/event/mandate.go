@@ -80,7 +80,7 @@ func (x *Mandate) ReadAvro(r *avrobin.Reader, p int) int {
 	x.SignedAt, p = r.TimestampMicros(p)
 	x.RevokedAt = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.RevokedAt = avrobin.New[time.Time](r, p)
+		x.RevokedAt = new(time.Time)
 		*x.RevokedAt, p = r.TimestampMicros(p)
 	}
 	return p

@@ -90,7 +90,7 @@ func (x *OperationAccepted) ReadAvro(r *avrobin.Reader, p int) int {
 	x.OrderRef, p = r.String(p)
 	x.PurchaseRef = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.PurchaseRef = avrobin.New[string](r, p)
+		x.PurchaseRef = new(string)
 		*x.PurchaseRef, p = r.String(p)
 	}
 	p = x.Amount.ReadAvro(r, p)

@@ -89,7 +89,7 @@ func (x *OperationRefused) ReadAvro(r *avrobin.Reader, p int) int {
 	x.Reasons = nil
 	for n, p = r.Block(p, 1); n > 0; n, p = r.Block(p, 1) {
 		for n > 0 && r.OK() {
-			items := avrobin.Extend(r, p, &x.Reasons, n)
+			items := avrobin.Extend(r, &x.Reasons, n)
 			for j := range items {
 				p = items[j].ReadAvro(r, p)
 			}

@@ -67,7 +67,7 @@ func (x *Suspension) ReadAvro(r *avrobin.Reader, p int) int {
 	x.Since, p = r.TimestampMicros(p)
 	x.InvoiceRef = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.InvoiceRef = avrobin.New[string](r, p)
+		x.InvoiceRef = new(string)
 		*x.InvoiceRef, p = r.String(p)
 	}
 	return p

@@ -51,7 +51,7 @@ func (x *Expectation) ReadAvro(r *avrobin.Reader, p int) int {
 	x.Stream, p = r.String(p)
 	x.Attempt = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.Attempt = avrobin.New[AttemptID](r, p)
+		x.Attempt = new(AttemptID)
 		p = x.Attempt.ReadAvro(r, p)
 	}
 	return p

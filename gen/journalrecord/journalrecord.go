@@ -80,7 +80,7 @@ func (x *JournalRecord) ReadAvro(r *avrobin.Reader, p int) int {
 	x.Expects = nil
 	for n, p = r.Block(p, 2); n > 0; n, p = r.Block(p, 2) {
 		for n > 0 && r.OK() {
-			items := avrobin.Extend(r, p, &x.Expects, n)
+			items := avrobin.Extend(r, &x.Expects, n)
 			for j := range items {
 				p = items[j].ReadAvro(r, p)
 			}
@@ -93,7 +93,7 @@ func (x *JournalRecord) ReadAvro(r *avrobin.Reader, p int) int {
 	x.Body, p = r.Bytes(p)
 	x.Sealed = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.Sealed = avrobin.New[Sealed](r, p)
+		x.Sealed = avrobin.New[Sealed](r)
 		p = x.Sealed.ReadAvro(r, p)
 	}
 	return p

@@ -172,7 +172,7 @@ func (g *generator) blocks(least int) (n string) {
 func (g *generator) readArray(v string, t *schema.Type) {
 	n := g.blocks(t.Items.MinBytes())
 	items, j := g.loopVar("items"), g.loopVar("j")
-	g.p("for %s > 0 && r.OK() {\n%s := %s.Extend(r, p, &%s, %s)", n, items, g.use(runtimePath), v, n)
+	g.p("for %s > 0 && r.OK() {\n%s := %s.Extend(r, &%s, %s)", n, items, g.use(runtimePath), v, n)
 	g.p("for %s := range %s {", j, items)
 	g.read(items+"["+j+"]", t.Items)
 	g.p("}\n%s -= len(%s)\n}\n}", n, items)
@@ -181,7 +181,7 @@ func (g *generator) readArray(v string, t *schema.Type) {
 
 func (g *generator) readMap(v string, t *schema.Type) {
 	n := g.blocks(1 + t.Items.MinBytes())
-	g.p("%s = %s.GrowMap(r, p, %s, %s)\nfor ; %s > 0 && r.OK(); %s-- {", v, g.use(runtimePath), v, n, n, n)
+	g.p("%s = %s.GrowMap(r, %s, %s)\nfor ; %s > 0 && r.OK(); %s-- {", v, g.use(runtimePath), v, n, n, n)
 	k, item := g.loopVar("k"), g.loopVar("v")
 	g.p("var %s string\n%s, p = r.String(p)", k, k)
 	if expr, ok := g.readExpr(t.Items); ok {
@@ -221,7 +221,11 @@ func (g *generator) readPresent(v string, t *schema.Type) {
 	case nilable(t):
 		g.read(v, t)
 	default:
-		g.p("%s = %s.New[%s](r, p)", v, g.use(runtimePath), g.goType(t))
+		if t.Kind == schema.Record {
+			g.p("%s = %s.New[%s](r)", v, g.use(runtimePath), g.goType(t))
+		} else {
+			g.p("%s = new(%s)", v, g.goType(t))
+		}
 		if t.Kind.Named() && t.Logical == "" {
 			g.read(v, t)
 		} else {
@@ -285,7 +289,7 @@ func (g *generator) readBranch(i int, b branchDecl) {
 		g.read("c.Value", b.typ)
 		g.p("return c, p")
 	case b.typ.Kind == schema.Record:
-		g.p("case %d:\nc := %s.New[%s](r, p)\np = c.ReadAvro(r, p)\nreturn c, p", i, g.use(runtimePath), g.goType(b.typ))
+		g.p("case %d:\nc := %s.New[%s](r)\np = c.ReadAvro(r, p)\nreturn c, p", i, g.use(runtimePath), g.goType(b.typ))
 	default:
 		g.p("case %d:\nvar c %s\np = c.ReadAvro(r, p)\nreturn c, p", i, g.goType(b.typ))
 	}

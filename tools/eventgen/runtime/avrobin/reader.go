@@ -16,9 +16,9 @@ const (
 	MaxSize = 64 << 20
 	// MaxDepth is how deep values of recursive types nest.
 	MaxDepth = 256
-	// MaxMemory is how much the items of arrays and maps, and values that may be null, take in memory. Texts and bytes are not
-	// counted, because they take what they took in the message, nor is what decimals and the branches of unions point to, which
-	// is at most three times what is counted for them.
+	// MaxMemory is how much the items of arrays and maps, and records that may be null, take in memory. Texts and bytes are not
+	// counted, because they take what they took in the message; nor are scalars that may be null, decimals and branches of
+	// unions, which take at most four times what the pointers to them do.
 	MaxMemory = 256 << 20
 	// spread is how many bytes of memory are made for each byte of a message on the word of its counts alone. More is made
 	// as items are really read.
@@ -37,13 +37,14 @@ var ErrMalformed = errors.New("malformed Avro")
 type Reader struct {
 	data  []byte
 	err   error
-	text  []byte // where strings are copied to, together
-	used  int    // how much of it has a string
+	text  string // a copy of a part of data, which strings are cut from
+	start int    // where that part begins, and
+	end   int    // where it ends
 	depth int
 	empty int // items without bytes
 
-	trust  int // memory that may still be made on the word of counts
-	memory int // made for items and what may be null
+	trusted int // memory made on the word of counts
+	memory  int // made for items, and for records that may be null
 
 	chunk   []string // room for further arrays of strings
 	strings int      // how many of them were in such room so far
@@ -52,7 +53,6 @@ type Reader struct {
 // Begin makes r read data and returns the position to begin at.
 func (r *Reader) Begin(data []byte) int {
 	r.data = data
-	r.trust = spread * len(data)
 	if len(data) > MaxSize {
 		r.failf(0, "%d bytes are more than the %d allowed", len(data), MaxSize)
 	}
@@ -62,20 +62,23 @@ func (r *Reader) Begin(data []byte) int {
 // BeginText is Begin for values that hold strings for certain: the first window is opened at once.
 func (r *Reader) BeginText(data []byte) int {
 	p := r.Begin(data)
-	r.open(p, 0)
+	r.open(p)
 	return p
 }
 
 // Done returns the first fault, which may be that p is not the end of the data.
 func (r *Reader) Done(p int) error {
+	if r.memory > MaxMemory {
+		return fmt.Errorf("%w: its items take more than the %d bytes of memory allowed", ErrMalformed, MaxMemory)
+	}
 	if r.err == nil && p != len(r.data) {
 		r.failf(p, "%d bytes are left over", len(r.data)-p)
 	}
 	return r.err
 }
 
-// OK tells whether no fault was met yet.
-func (r *Reader) OK() bool { return r.err == nil }
+// OK tells whether no fault was met yet, and not too much memory made: whatever goes on for long asks it.
+func (r *Reader) OK() bool { return r.err == nil && r.memory <= MaxMemory }
 
 // failf keeps a fault, unless there is one already, and drops the data, so that nothing is read any more.
 func (r *Reader) failf(p int, format string, args ...any) {
@@ -84,6 +87,7 @@ func (r *Reader) failf(p int, format string, args ...any) {
 	}
 	r.err = fmt.Errorf("%w: byte %d: %s", ErrMalformed, p, fmt.Sprintf(format, args...))
 	r.data = nil
+	r.text, r.start, r.end = "", 0, 0
 }
 
 // take returns the next n bytes, or nil when there are fewer.
@@ -220,56 +224,42 @@ func (r *Reader) Bytes(p int) ([]byte, int) {
 	return out, p
 }
 
-// Short strings share memory, at most this much: one that is kept for long keeps no more than that alive.
+// Strings are cut from copies of this much of the data: a string that is kept for long keeps no more than that alive.
 const window = 4 << 10
 
-// smallWindow is the size from which memory for strings is made for half of the data only: not all of it is text.
-const smallWindow = 512
-
 // String reads a string, which must be UTF-8. It calls nothing but what it ends with, so that nothing is saved and restored: a
-// short ASCII text is looked at and copied in one pass, all else is left to others.
+// short ASCII text inside the window is looked at and cut out in a few instructions, all else is left to others.
 func (r *Reader) String(p int) (string, int) {
-	if p >= 0 && p < len(r.data)-wordSize {
+	if p < r.end-wordSize {
 		if c := r.data[p]; c&0x81 == 0 && c != 0 { // a length below 64
 			begin, n := p+1, int(c>>1)
-			if n <= len(r.data)-begin && n <= len(r.text)-r.used-wordSize {
+			end := begin + n
+			if end <= r.end {
 				or := word(r.data, begin)
-				setWord(r.text, r.used, or)
 				if n < wordSize {
 					or <<= uint(64-8*n) & 63
 				} else {
-					for i := wordSize; i < n-wordSize; i += wordSize {
-						w := word(r.data, begin+i)
-						setWord(r.text, r.used+i, w)
-						or |= w
+					or |= word(r.data, end-wordSize)
+					for i := begin + wordSize; i < end-wordSize; i += wordSize {
+						or |= word(r.data, i)
 					}
-					w := word(r.data, begin+n-wordSize)
-					setWord(r.text, r.used+n-wordSize, w)
-					or |= w
 				}
 				if or&highBits == 0 {
-					return r.cut(n), begin + n
+					return unsafe.String((*byte)(unsafe.Add(unsafe.Pointer(unsafe.StringData(r.text)), begin-r.start)), n), end
 				}
-				return r.accented(begin, n)
+				return r.accented(begin, end)
 			}
 		}
 	}
 	return r.string(p)
 }
 
-// cut returns the next n bytes of the window, which hold a text.
-func (r *Reader) cut(n int) string {
-	at := r.used
-	r.used += n
-	return unsafe.String((*byte)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(r.text)), at)), n)
-}
-
-// accented cuts out what String copied and found to be more than ASCII.
-func (r *Reader) accented(begin, n int) (string, int) {
-	if !utf8.Valid(r.data[begin : begin+n]) {
-		return r.notText(begin, begin+n)
+// accented cuts what is not ASCII out of the window.
+func (r *Reader) accented(begin, end int) (string, int) {
+	if !utf8.Valid(r.data[begin:end]) {
+		return r.notText(begin, end)
 	}
-	return r.cut(n), begin + n
+	return r.text[begin-r.start : end-r.start], end
 }
 
 func (r *Reader) notText(begin, end int) (string, int) {
@@ -277,31 +267,35 @@ func (r *Reader) notText(begin, end int) (string, int) {
 	return "", end
 }
 
-// string reads what String did not: a text that is long, at the end of the data or of the window, or not valid.
+// string reads what does not lie in the current window, or may not be valid.
 func (r *Reader) string(p int) (string, int) {
-	b, end := r.span(p)
-	n := len(b)
-	switch {
-	case n == 0:
-		return "", end
-	case !validText(b):
-		return r.notText(end-n, end)
-	case n > window/4:
-		return string(b), end
-	case n > len(r.text)-r.used:
-		r.open(end-n, n)
+	if c := r.peek(p); c&0x81 == 0 && c != 0 {
+		if end := p + 1 + int(c>>1); end > r.end && end <= len(r.data) {
+			r.open(p + 1)
+			return r.String(p)
+		}
 	}
-	copy(r.text[r.used:], b)
-	return r.cut(n), end
+	b, end := r.span(p)
+	if len(b) == 0 {
+		return "", end
+	}
+	if !validText(b) {
+		return r.notText(end-len(b), end)
+	}
+	if end > r.end {
+		if len(b) > window/4 {
+			return string(b), end
+		}
+		r.open(end - len(b))
+	}
+	return r.text[end-len(b)-r.start : end-r.start], end
 }
 
-// open begins a window for the strings from p on, the first of which has so many bytes.
-func (r *Reader) open(p, first int) {
-	n := len(r.data) - p
-	if n > smallWindow {
-		n = max(first, smallWindow, min(n/2, window))
-	}
-	r.text, r.used = make([]byte, n), 0
+// open begins a window at p.
+func (r *Reader) open(p int) {
+	r.start = p
+	r.text = string(r.data[p:min(p+window, len(r.data))])
+	r.end = p + len(r.text)
 }
 
 // largestChunk is how many strings of several arrays share an allocation at most.
@@ -314,7 +308,7 @@ func (r *Reader) chunkFor(p, n int) {
 		expected = r.strings * (len(r.data) - p) / p
 	}
 	r.chunk = make([]string, min(n+expected, largestChunk))
-	r.spend(p, len(r.chunk)*int(unsafe.Sizeof("")))
+	r.memory += len(r.chunk) * int(unsafe.Sizeof(""))
 }
 
 // Strings reads an array of strings. Short arrays share memory, as short strings do; each has only its own capacity.
@@ -344,8 +338,8 @@ func (r *Reader) Strings(p int) ([]string, int) {
 // moreStrings reads a block of n strings, and those that follow.
 func (r *Reader) moreStrings(p, n int, out []string) ([]string, int) {
 	for ; n > 0; n, p = r.Block(p, 1) {
-		for n > 0 && r.err == nil {
-			items := Extend(r, p, &out, n)
+		for n > 0 && r.OK() {
+			items := Extend(r, &out, n)
 			for i := range items {
 				items[i], p = r.String(p)
 			}
@@ -438,76 +432,66 @@ func (r *Reader) Enter(p int) bool {
 	if r.depth > MaxDepth {
 		r.failf(p, "values nest deeper than %d", MaxDepth)
 	}
-	return r.err == nil
+	return r.OK()
 }
 
 // Leave ends what Enter began.
 func (r *Reader) Leave() { r.depth-- }
 
-// room is how many of the n items announced, of the given size in memory, to make room for at once: all of them as long as
-// that takes no more than spread bytes for each byte of the message, over the whole message; then one at a time.
-func (r *Reader) room(p, n, size int) int {
-	if size == 0 {
-		return n
+// room is how many of the n items announced, of the given size in memory, to make room for: all of them as long as that takes
+// no more than spread bytes for each byte of the message, over the whole message; then as many as there are already.
+func (r *Reader) room(n, size, there int) int {
+	if size > 0 {
+		n = min(n, max(1, there, (spread*len(r.data)-r.trusted)/size))
+		r.trusted += n * size
+		r.memory += n * size
 	}
-	n = min(n, max(1, r.trust/size))
-	r.trust -= n * size
-	r.spend(p, n*size)
 	return n
 }
 
-// spend counts memory; more than MaxMemory is a fault.
-func (r *Reader) spend(p, size int) {
-	if r.memory += size; r.memory > MaxMemory {
-		r.overspent(p)
-	}
-}
+// largestStep is how many items are read before the memory that they took is looked at.
+const largestStep = 1 << 12
 
-func (r *Reader) overspent(p int) {
-	r.failf(p, "its items take more than the %d bytes of memory allowed", MaxMemory)
-}
-
-// Extend adds to s as many of the n items announced as there is to be room for, and returns them to be read into.
-func Extend[T any](r *Reader, p int, s *[]T, n int) []T {
-	var zero T
+// Extend adds to s some of the n items announced, and returns them to be read into; none when there was a fault.
+func Extend[T any](r *Reader, s *[]T, n int) []T {
 	before := len(*s)
-	n = max(min(n, cap(*s)-before), r.room(p, n, int(unsafe.Sizeof(zero))))
-	if r.err != nil {
-		return nil
-	}
-	if n > cap(*s)-before {
-		grown := make([]T, before, max(before+n, 2*before))
+	if before == cap(*s) {
+		var zero T
+		room := r.room(n, int(unsafe.Sizeof(zero)), before)
+		if !r.OK() {
+			return nil
+		}
+		grown := make([]T, before, before+room)
 		copy(grown, *s)
 		*s = grown
 	}
-	*s = (*s)[:before+n]
+	*s = (*s)[:before+min(n, cap(*s)-before, largestStep)]
 	return (*s)[before:]
 }
 
 // mapKey is what one entry of a map costs beside its value, if the map is full; it may be more than half empty.
 const mapKey = 17
 
-// GrowMap returns m, or a new map, which has room for a block of n entries.
-func GrowMap[V any](r *Reader, p int, m map[string]V, n int) map[string]V {
+// GrowMap returns m, or a new map, for a block of n entries.
+func GrowMap[V any](r *Reader, m map[string]V, n int) map[string]V {
 	var zero V
 	size := 3 * (int(unsafe.Sizeof(zero)) + mapKey)
-	if m != nil {
-		r.spend(p, n*size)
+	room := r.room(n, size, 0)
+	r.memory += (n - room) * size
+	switch {
+	case m != nil:
 		return m
-	}
-	room := r.room(p, n, size)
-	r.spend(p, (n-room)*size)
-	if r.err != nil {
-		return map[string]V{}
+	case !r.OK():
+		room = 0
 	}
 	return make(map[string]V, room)
 }
 
-// New returns room for a value that may be null, and is there.
-func New[T any](r *Reader, p int) *T {
-	v := new(T)
-	r.spend(p, int(unsafe.Sizeof(*v)))
-	return v
+// New returns room for a record that may be null, and is there.
+func New[T any](r *Reader) *T {
+	var zero T
+	r.memory += int(unsafe.Sizeof(zero))
+	return new(T)
 }
 
 // Ptr returns a pointer to v: a nullable value that is there.

@@ -83,7 +83,7 @@ func appendLong(b []byte, v int64) []byte {
 		b = slices.Grow(b, binary.MaxVarintLen64)
 	}
 	if u < 1<<56 {
-		n := (bits.Len64(u) + 6) / 7
+		n := (bits.Len64(u|1) + 6) / 7 // zero takes a byte, too
 		setWord(b, at, unsqueeze(u)|highBits&(1<<(8*uint(n-1)&63)-1))
 		return b[:at+n]
 	}

@@ -67,7 +67,7 @@ func (x *Measured) ReadAvro(r *avrobin.Reader, p int) int {
 	x.Temperature, p = r.Decimal(p, 5, 2)
 	x.Wind = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.Wind = avrobin.New[Wind](r, p)
+		x.Wind = avrobin.New[Wind](r)
 		p = x.Wind.ReadAvro(r, p)
 	}
 	return p

@@ -58,13 +58,13 @@ func (x *OrderPlaced) ReadAvro(r *avrobin.Reader, p int) int {
 	x.Total, p = r.Long(p)
 	x.Note = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.Note = avrobin.New[string](r, p)
+		x.Note = new(string)
 		*x.Note, p = r.String(p)
 	}
 	x.Lines = nil
 	for n, p = r.Block(p, 2); n > 0; n, p = r.Block(p, 2) {
 		for n > 0 && r.OK() {
-			items := avrobin.Extend(r, p, &x.Lines, n)
+			items := avrobin.Extend(r, &x.Lines, n)
 			for j := range items {
 				p = items[j].ReadAvro(r, p)
 			}

@@ -152,12 +152,12 @@ func (x *Defaults) ReadAvro(r *avrobin.Reader, p int) int {
 	x.List = nil
 	for n, p = r.Block(p, 1); n > 0; n, p = r.Block(p, 1) {
 		for n > 0 && r.OK() {
-			items := avrobin.Extend(r, p, &x.List, n)
+			items := avrobin.Extend(r, &x.List, n)
 			for j := range items {
 				items[j] = nil
 				for n2, p = r.Block(p, 1); n2 > 0; n2, p = r.Block(p, 1) {
 					for n2 > 0 && r.OK() {
-						items2 := avrobin.Extend(r, p, &items[j], n2)
+						items2 := avrobin.Extend(r, &items[j], n2)
 						for j2 := range items2 {
 							items2[j2], p = r.Int(p)
 						}
@@ -170,7 +170,7 @@ func (x *Defaults) ReadAvro(r *avrobin.Reader, p int) int {
 	}
 	x.Map = nil
 	for n, p = r.Block(p, 2); n > 0; n, p = r.Block(p, 2) {
-		x.Map = avrobin.GrowMap(r, p, x.Map, n)
+		x.Map = avrobin.GrowMap(r, x.Map, n)
 		for ; n > 0 && r.OK(); n-- {
 			var k string
 			k, p = r.String(p)
@@ -182,12 +182,12 @@ func (x *Defaults) ReadAvro(r *avrobin.Reader, p int) int {
 	p = x.Inner.ReadAvro(r, p)
 	x.First = nil
 	if i, p = r.Branch(p, 2); i == 0 {
-		x.First = avrobin.New[string](r, p)
+		x.First = new(string)
 		*x.First, p = r.String(p)
 	}
 	x.Second = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.Second = avrobin.New[string](r, p)
+		x.Second = new(string)
 		*x.Second, p = r.String(p)
 	}
 	x.Third, p = readDefaultsThird(r, p)
@@ -253,7 +253,7 @@ func readDefaultsThird(r *avrobin.Reader, p int) (DefaultsThird, int) {
 		c.Value, p = r.Boolean(p)
 		return c, p
 	case 2:
-		c := avrobin.New[Inner](r, p)
+		c := avrobin.New[Inner](r)
 		p = c.ReadAvro(r, p)
 		return c, p
 	case 3:

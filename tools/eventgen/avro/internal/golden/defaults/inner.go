@@ -50,7 +50,7 @@ func (x *Inner) ReadAvro(r *avrobin.Reader, p int) int {
 	x.A, p = r.Int(p)
 	x.B = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.B = avrobin.New[string](r, p)
+		x.B = new(string)
 		*x.B, p = r.String(p)
 	}
 	x.C, p = r.String(p)

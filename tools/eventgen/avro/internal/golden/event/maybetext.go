@@ -45,7 +45,7 @@ func (x *MaybeText) ReadAvro(r *avrobin.Reader, p int) int {
 	var i int
 	x.Value = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.Value = avrobin.New[string](r, p)
+		x.Value = new(string)
 		*x.Value, p = r.String(p)
 	}
 	return p

@@ -52,7 +52,7 @@ func (x *Nested) ReadAvro(r *avrobin.Reader, p int) int {
 	var i int
 	x.A = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.A = avrobin.New[Nested](r, p)
+		x.A = avrobin.New[Nested](r)
 		p = x.A.ReadAvro(r, p)
 	}
 	r.Leave()

@@ -180,7 +180,7 @@ func readScalar2(r *avrobin.Reader, p int) (Scalar2, int) {
 		c.Value = nil
 		for n, p = r.Block(p, 1); n > 0; n, p = r.Block(p, 1) {
 			for n > 0 && r.OK() {
-				items := avrobin.Extend(r, p, &c.Value, n)
+				items := avrobin.Extend(r, &c.Value, n)
 				for j := range items {
 					p = items[j].ReadAvro(r, p)
 				}
@@ -189,7 +189,7 @@ func readScalar2(r *avrobin.Reader, p int) (Scalar2, int) {
 		}
 		return c, p
 	case 9:
-		c := avrobin.New[Nested](r, p)
+		c := avrobin.New[Nested](r)
 		p = c.ReadAvro(r, p)
 		return c, p
 	}

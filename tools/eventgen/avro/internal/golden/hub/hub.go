@@ -52,7 +52,7 @@ func (x *Hub) ReadAvro(r *avrobin.Reader, p int) int {
 	x.Spokes = nil
 	for n, p = r.Block(p, 2); n > 0; n, p = r.Block(p, 2) {
 		for n > 0 && r.OK() {
-			items := avrobin.Extend(r, p, &x.Spokes, n)
+			items := avrobin.Extend(r, &x.Spokes, n)
 			for j := range items {
 				p = items[j].ReadAvro(r, p)
 			}

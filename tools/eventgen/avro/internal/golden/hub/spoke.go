@@ -59,12 +59,12 @@ func (x *Spoke) ReadAvro(r *avrobin.Reader, p int) int {
 	var i int
 	x.Hub = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.Hub = avrobin.New[Hub](r, p)
+		x.Hub = avrobin.New[Hub](r)
 		p = x.Hub.ReadAvro(r, p)
 	}
 	x.Other = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.Other = avrobin.New[Spoke](r, p)
+		x.Other = avrobin.New[Spoke](r)
 		p = x.Other.ReadAvro(r, p)
 	}
 	r.Leave()

@@ -67,7 +67,7 @@ func (x *Node) ReadAvro(r *avrobin.Reader, p int) int {
 	var i int
 	x.Other = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.Other = avrobin.New[Node2](r, p)
+		x.Other = avrobin.New[Node2](r)
 		p = x.Other.ReadAvro(r, p)
 	}
 	p = x.Kind.ReadAvro(r, p)
@@ -117,7 +117,7 @@ func readNodeEither(r *avrobin.Reader, p int) (NodeEither, int) {
 	branch, p := r.Branch(p, 4)
 	switch branch {
 	case 0:
-		c := avrobin.New[Node2](r, p)
+		c := avrobin.New[Node2](r)
 		p = c.ReadAvro(r, p)
 		return c, p
 	case 1:

@@ -64,7 +64,7 @@ func (x *Node2) ReadAvro(r *avrobin.Reader, p int) int {
 	var i int
 	x.Other = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.Other = avrobin.New[Node](r, p)
+		x.Other = avrobin.New[Node](r)
 		p = x.Other.ReadAvro(r, p)
 	}
 	p = x.Kind.ReadAvro(r, p)

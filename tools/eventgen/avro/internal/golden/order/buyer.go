@@ -53,7 +53,7 @@ func (x *Buyer) ReadAvro(r *avrobin.Reader, p int) int {
 	x.Siren, p = r.String(p)
 	x.VATNumber = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.VATNumber = avrobin.New[string](r, p)
+		x.VATNumber = new(string)
 		*x.VATNumber, p = r.String(p)
 	}
 	p = x.Address.ReadAvro(r, p)

@@ -92,13 +92,13 @@ func (x *Order) ReadAvro(r *avrobin.Reader, p int) int {
 	x.OpenedAt, p = r.TimestampMicros(p)
 	x.ClosedAt = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.ClosedAt = avrobin.New[time.Time](r, p)
+		x.ClosedAt = new(time.Time)
 		*x.ClosedAt, p = r.TimestampMicros(p)
 	}
 	x.Lines = nil
 	for n, p = r.Block(p, 15); n > 0; n, p = r.Block(p, 15) {
 		for n > 0 && r.OK() {
-			items := avrobin.Extend(r, p, &x.Lines, n)
+			items := avrobin.Extend(r, &x.Lines, n)
 			for j := range items {
 				p = items[j].ReadAvro(r, p)
 			}

@@ -54,7 +54,7 @@ func (x *OrderAddress) ReadAvro(r *avrobin.Reader, p int) int {
 	x.Line1, p = r.String(p)
 	x.Line2 = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.Line2 = avrobin.New[string](r, p)
+		x.Line2 = new(string)
 		*x.Line2, p = r.String(p)
 	}
 	x.PostalCode, p = r.String(p)

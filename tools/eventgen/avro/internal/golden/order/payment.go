@@ -67,7 +67,7 @@ func (x *Payment) ReadAvro(r *avrobin.Reader, p int) int {
 	p = x.Status.ReadAvro(r, p)
 	x.Reference = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.Reference = avrobin.New[string](r, p)
+		x.Reference = new(string)
 		*x.Reference, p = r.String(p)
 	}
 	x.OccurredAt, p = r.TimestampMicros(p)

@@ -95,7 +95,7 @@ func readAnyPayment2(r *avrobin.Reader, p int) (AnyPayment2, int) {
 	branch, p := r.Branch(p, 3)
 	switch branch {
 	case 0:
-		c := avrobin.New[Card](r, p)
+		c := avrobin.New[Card](r)
 		p = c.ReadAvro(r, p)
 		return c, p
 	case 1:

@@ -223,7 +223,7 @@ func (x *Containers) ReadAvro(r *avrobin.Reader, p int) int {
 	x.Longs = nil
 	for n, p = r.Block(p, 1); n > 0; n, p = r.Block(p, 1) {
 		for n > 0 && r.OK() {
-			items := avrobin.Extend(r, p, &x.Longs, n)
+			items := avrobin.Extend(r, &x.Longs, n)
 			for j := range items {
 				items[j], p = r.Long(p)
 			}
@@ -234,7 +234,7 @@ func (x *Containers) ReadAvro(r *avrobin.Reader, p int) int {
 	x.Nulls = nil
 	for n, p = r.Block(p, 0); n > 0; n, p = r.Block(p, 0) {
 		for n > 0 && r.OK() {
-			items := avrobin.Extend(r, p, &x.Nulls, n)
+			items := avrobin.Extend(r, &x.Nulls, n)
 			for j := range items {
 				items[j] = avrobin.Null{}
 			}
@@ -244,7 +244,7 @@ func (x *Containers) ReadAvro(r *avrobin.Reader, p int) int {
 	x.Empties = nil
 	for n, p = r.Block(p, 0); n > 0; n, p = r.Block(p, 0) {
 		for n > 0 && r.OK() {
-			items := avrobin.Extend(r, p, &x.Empties, n)
+			items := avrobin.Extend(r, &x.Empties, n)
 			for j := range items {
 				p = items[j].ReadAvro(r, p)
 			}
@@ -254,12 +254,12 @@ func (x *Containers) ReadAvro(r *avrobin.Reader, p int) int {
 	x.Grid = nil
 	for n, p = r.Block(p, 1); n > 0; n, p = r.Block(p, 1) {
 		for n > 0 && r.OK() {
-			items := avrobin.Extend(r, p, &x.Grid, n)
+			items := avrobin.Extend(r, &x.Grid, n)
 			for j := range items {
 				items[j] = nil
 				for n2, p = r.Block(p, 8); n2 > 0; n2, p = r.Block(p, 8) {
 					for n2 > 0 && r.OK() {
-						items2 := avrobin.Extend(r, p, &items[j], n2)
+						items2 := avrobin.Extend(r, &items[j], n2)
 						for j2 := range items2 {
 							items2[j2], p = r.Double(p)
 						}
@@ -273,11 +273,11 @@ func (x *Containers) ReadAvro(r *avrobin.Reader, p int) int {
 	x.Maybes = nil
 	for n, p = r.Block(p, 1); n > 0; n, p = r.Block(p, 1) {
 		for n > 0 && r.OK() {
-			items := avrobin.Extend(r, p, &x.Maybes, n)
+			items := avrobin.Extend(r, &x.Maybes, n)
 			for j := range items {
 				items[j] = nil
 				if i, p = r.Branch(p, 2); i == 1 {
-					items[j] = avrobin.New[string](r, p)
+					items[j] = new(string)
 					*items[j], p = r.String(p)
 				}
 			}
@@ -287,7 +287,7 @@ func (x *Containers) ReadAvro(r *avrobin.Reader, p int) int {
 	x.Lines = nil
 	for n, p = r.Block(p, 3); n > 0; n, p = r.Block(p, 3) {
 		for n > 0 && r.OK() {
-			items := avrobin.Extend(r, p, &x.Lines, n)
+			items := avrobin.Extend(r, &x.Lines, n)
 			for j := range items {
 				p = items[j].ReadAvro(r, p)
 			}
@@ -296,7 +296,7 @@ func (x *Containers) ReadAvro(r *avrobin.Reader, p int) int {
 	}
 	x.Counts = nil
 	for n, p = r.Block(p, 2); n > 0; n, p = r.Block(p, 2) {
-		x.Counts = avrobin.GrowMap(r, p, x.Counts, n)
+		x.Counts = avrobin.GrowMap(r, x.Counts, n)
 		for ; n > 0 && r.OK(); n-- {
 			var k string
 			k, p = r.String(p)
@@ -305,7 +305,7 @@ func (x *Containers) ReadAvro(r *avrobin.Reader, p int) int {
 	}
 	x.ByColor = nil
 	for n, p = r.Block(p, 2); n > 0; n, p = r.Block(p, 2) {
-		x.ByColor = avrobin.GrowMap(r, p, x.ByColor, n)
+		x.ByColor = avrobin.GrowMap(r, x.ByColor, n)
 		for ; n > 0 && r.OK(); n-- {
 			var k string
 			k, p = r.String(p)
@@ -313,7 +313,7 @@ func (x *Containers) ReadAvro(r *avrobin.Reader, p int) int {
 			v = nil
 			for n2, p = r.Block(p, 1); n2 > 0; n2, p = r.Block(p, 1) {
 				for n2 > 0 && r.OK() {
-					items2 := avrobin.Extend(r, p, &v, n2)
+					items2 := avrobin.Extend(r, &v, n2)
 					for j2 := range items2 {
 						p = items2[j2].ReadAvro(r, p)
 					}
@@ -325,7 +325,7 @@ func (x *Containers) ReadAvro(r *avrobin.Reader, p int) int {
 	}
 	x.LineMap = nil
 	for n, p = r.Block(p, 4); n > 0; n, p = r.Block(p, 4) {
-		x.LineMap = avrobin.GrowMap(r, p, x.LineMap, n)
+		x.LineMap = avrobin.GrowMap(r, x.LineMap, n)
 		for ; n > 0 && r.OK(); n-- {
 			var k string
 			k, p = r.String(p)
@@ -336,14 +336,14 @@ func (x *Containers) ReadAvro(r *avrobin.Reader, p int) int {
 	}
 	x.Deep = nil
 	for n, p = r.Block(p, 2); n > 0; n, p = r.Block(p, 2) {
-		x.Deep = avrobin.GrowMap(r, p, x.Deep, n)
+		x.Deep = avrobin.GrowMap(r, x.Deep, n)
 		for ; n > 0 && r.OK(); n-- {
 			var k string
 			k, p = r.String(p)
 			var v map[string][]map[string][]byte
 			v = nil
 			for n2, p = r.Block(p, 2); n2 > 0; n2, p = r.Block(p, 2) {
-				v = avrobin.GrowMap(r, p, v, n2)
+				v = avrobin.GrowMap(r, v, n2)
 				for ; n2 > 0 && r.OK(); n2-- {
 					var k2 string
 					k2, p = r.String(p)
@@ -351,11 +351,11 @@ func (x *Containers) ReadAvro(r *avrobin.Reader, p int) int {
 					v2 = nil
 					for n3, p = r.Block(p, 1); n3 > 0; n3, p = r.Block(p, 1) {
 						for n3 > 0 && r.OK() {
-							items3 := avrobin.Extend(r, p, &v2, n3)
+							items3 := avrobin.Extend(r, &v2, n3)
 							for j3 := range items3 {
 								items3[j3] = nil
 								for n4, p = r.Block(p, 2); n4 > 0; n4, p = r.Block(p, 2) {
-									items3[j3] = avrobin.GrowMap(r, p, items3[j3], n4)
+									items3[j3] = avrobin.GrowMap(r, items3[j3], n4)
 									for ; n4 > 0 && r.OK(); n4-- {
 										var k4 string
 										k4, p = r.String(p)
@@ -374,7 +374,7 @@ func (x *Containers) ReadAvro(r *avrobin.Reader, p int) int {
 	}
 	x.Voids = nil
 	for n, p = r.Block(p, 1); n > 0; n, p = r.Block(p, 1) {
-		x.Voids = avrobin.GrowMap(r, p, x.Voids, n)
+		x.Voids = avrobin.GrowMap(r, x.Voids, n)
 		for ; n > 0 && r.OK(); n-- {
 			var k string
 			k, p = r.String(p)
@@ -388,7 +388,7 @@ func (x *Containers) ReadAvro(r *avrobin.Reader, p int) int {
 		x.MaybeLongs = []int64{}
 		for n, p = r.Block(p, 1); n > 0; n, p = r.Block(p, 1) {
 			for n > 0 && r.OK() {
-				items := avrobin.Extend(r, p, &x.MaybeLongs, n)
+				items := avrobin.Extend(r, &x.MaybeLongs, n)
 				for j := range items {
 					items[j], p = r.Long(p)
 				}
@@ -400,7 +400,7 @@ func (x *Containers) ReadAvro(r *avrobin.Reader, p int) int {
 	if i, p = r.Branch(p, 2); i == 0 {
 		x.MaybeCounts = map[string]int32{}
 		for n, p = r.Block(p, 2); n > 0; n, p = r.Block(p, 2) {
-			x.MaybeCounts = avrobin.GrowMap(r, p, x.MaybeCounts, n)
+			x.MaybeCounts = avrobin.GrowMap(r, x.MaybeCounts, n)
 			for ; n > 0 && r.OK(); n-- {
 				var k string
 				k, p = r.String(p)
@@ -411,7 +411,7 @@ func (x *Containers) ReadAvro(r *avrobin.Reader, p int) int {
 	x.Hashes = nil
 	for n, p = r.Block(p, 4); n > 0; n, p = r.Block(p, 4) {
 		for n > 0 && r.OK() {
-			items := avrobin.Extend(r, p, &x.Hashes, n)
+			items := avrobin.Extend(r, &x.Hashes, n)
 			for j := range items {
 				p = items[j].ReadAvro(r, p)
 			}
@@ -420,12 +420,12 @@ func (x *Containers) ReadAvro(r *avrobin.Reader, p int) int {
 	}
 	x.MaybeHash = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.MaybeHash = avrobin.New[Hash](r, p)
+		x.MaybeHash = new(Hash)
 		p = x.MaybeHash.ReadAvro(r, p)
 	}
 	x.MaybeColor = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.MaybeColor = avrobin.New[Color](r, p)
+		x.MaybeColor = new(Color)
 		p = x.MaybeColor.ReadAvro(r, p)
 	}
 	p = x.NothingAtAll.ReadAvro(r, p)

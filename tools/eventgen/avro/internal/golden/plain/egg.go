@@ -52,7 +52,7 @@ func (x *Egg) ReadAvro(r *avrobin.Reader, p int) int {
 	var i int
 	x.Hen = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.Hen = avrobin.New[Hen](r, p)
+		x.Hen = avrobin.New[Hen](r)
 		p = x.Hen.ReadAvro(r, p)
 	}
 	r.Leave()

@@ -60,14 +60,14 @@ func (x *Forest) ReadAvro(r *avrobin.Reader, p int) int {
 	var i, n int
 	x.Value = nil
 	for n, p = r.Block(p, 2); n > 0; n, p = r.Block(p, 2) {
-		x.Value = avrobin.GrowMap(r, p, x.Value, n)
+		x.Value = avrobin.GrowMap(r, x.Value, n)
 		for ; n > 0 && r.OK(); n-- {
 			var k string
 			k, p = r.String(p)
 			var v *Tree
 			v = nil
 			if i, p = r.Branch(p, 2); i == 1 {
-				v = avrobin.New[Tree](r, p)
+				v = avrobin.New[Tree](r)
 				p = v.ReadAvro(r, p)
 			}
 			x.Value[k] = v

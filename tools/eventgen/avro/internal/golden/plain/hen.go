@@ -52,7 +52,7 @@ func (x *Hen) ReadAvro(r *avrobin.Reader, p int) int {
 	x.Eggs = nil
 	for n, p = r.Block(p, 1); n > 0; n, p = r.Block(p, 1) {
 		for n > 0 && r.OK() {
-			items := avrobin.Extend(r, p, &x.Eggs, n)
+			items := avrobin.Extend(r, &x.Eggs, n)
 			for j := range items {
 				p = items[j].ReadAvro(r, p)
 			}

@@ -50,7 +50,7 @@ func (x *LineBatch) ReadAvro(r *avrobin.Reader, p int) int {
 	x.Value = nil
 	for n, p = r.Block(p, 3); n > 0; n, p = r.Block(p, 3) {
 		for n > 0 && r.OK() {
-			items := avrobin.Extend(r, p, &x.Value, n)
+			items := avrobin.Extend(r, &x.Value, n)
 			for j := range items {
 				p = items[j].ReadAvro(r, p)
 			}

@@ -172,33 +172,33 @@ func (x *Logical) ReadAvro(r *avrobin.Reader, p int) int {
 	x.Period, p = r.Duration(p)
 	x.MaybePrice = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.MaybePrice = avrobin.New[avrobin.Decimal](r, p)
+		x.MaybePrice = new(avrobin.Decimal)
 		*x.MaybePrice, p = r.Decimal(p, 30, 4)
 	}
 	x.MaybeID = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.MaybeID = avrobin.New[avrobin.UUID](r, p)
+		x.MaybeID = new(avrobin.UUID)
 		*x.MaybeID, p = r.UUID(p)
 	}
 	x.MaybeDay = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.MaybeDay = avrobin.New[avrobin.Date](r, p)
+		x.MaybeDay = new(avrobin.Date)
 		*x.MaybeDay, p = r.Date(p)
 	}
 	x.MaybeAt = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.MaybeAt = avrobin.New[time.Time](r, p)
+		x.MaybeAt = new(time.Time)
 		*x.MaybeAt, p = r.TimestampMicros(p)
 	}
 	x.MaybePeriod = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.MaybePeriod = avrobin.New[avrobin.Duration](r, p)
+		x.MaybePeriod = new(avrobin.Duration)
 		*x.MaybePeriod, p = r.Duration(p)
 	}
 	x.Days = nil
 	for n, p = r.Block(p, 1); n > 0; n, p = r.Block(p, 1) {
 		for n > 0 && r.OK() {
-			items := avrobin.Extend(r, p, &x.Days, n)
+			items := avrobin.Extend(r, &x.Days, n)
 			for j := range items {
 				items[j], p = r.Date(p)
 			}
@@ -207,7 +207,7 @@ func (x *Logical) ReadAvro(r *avrobin.Reader, p int) int {
 	}
 	x.Rates = nil
 	for n, p = r.Block(p, 9); n > 0; n, p = r.Block(p, 9) {
-		x.Rates = avrobin.GrowMap(r, p, x.Rates, n)
+		x.Rates = avrobin.GrowMap(r, x.Rates, n)
 		for ; n > 0 && r.OK(); n-- {
 			var k string
 			k, p = r.String(p)

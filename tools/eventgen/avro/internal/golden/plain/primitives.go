@@ -114,27 +114,27 @@ func (x *Primitives) ReadAvro(r *avrobin.Reader, p int) int {
 	x.Text, p = r.String(p)
 	x.MaybeFlag = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.MaybeFlag = avrobin.New[bool](r, p)
+		x.MaybeFlag = new(bool)
 		*x.MaybeFlag, p = r.Boolean(p)
 	}
 	x.MaybeSmall = nil
 	if i, p = r.Branch(p, 2); i == 0 {
-		x.MaybeSmall = avrobin.New[int32](r, p)
+		x.MaybeSmall = new(int32)
 		*x.MaybeSmall, p = r.Int(p)
 	}
 	x.MaybeLarge = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.MaybeLarge = avrobin.New[int64](r, p)
+		x.MaybeLarge = new(int64)
 		*x.MaybeLarge, p = r.Long(p)
 	}
 	x.MaybeRatio = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.MaybeRatio = avrobin.New[float32](r, p)
+		x.MaybeRatio = new(float32)
 		*x.MaybeRatio, p = r.Float(p)
 	}
 	x.MaybeExact = nil
 	if i, p = r.Branch(p, 2); i == 0 {
-		x.MaybeExact = avrobin.New[float64](r, p)
+		x.MaybeExact = new(float64)
 		*x.MaybeExact, p = r.Double(p)
 	}
 	x.MaybeRaw = nil
@@ -143,7 +143,7 @@ func (x *Primitives) ReadAvro(r *avrobin.Reader, p int) int {
 	}
 	x.MaybeText = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.MaybeText = avrobin.New[string](r, p)
+		x.MaybeText = new(string)
 		*x.MaybeText, p = r.String(p)
 	}
 	_, p = r.Branch(p, 1)

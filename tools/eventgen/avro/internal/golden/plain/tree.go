@@ -99,7 +99,7 @@ func (x *Tree) ReadAvro(r *avrobin.Reader, p int) int {
 	x.Children = nil
 	for n, p = r.Block(p, 6); n > 0; n, p = r.Block(p, 6) {
 		for n > 0 && r.OK() {
-			items := avrobin.Extend(r, p, &x.Children, n)
+			items := avrobin.Extend(r, &x.Children, n)
 			for j := range items {
 				p = items[j].ReadAvro(r, p)
 			}
@@ -108,12 +108,12 @@ func (x *Tree) ReadAvro(r *avrobin.Reader, p int) int {
 	}
 	x.Parent = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.Parent = avrobin.New[Tree](r, p)
+		x.Parent = avrobin.New[Tree](r)
 		p = x.Parent.ReadAvro(r, p)
 	}
 	x.Named = nil
 	for n, p = r.Block(p, 7); n > 0; n, p = r.Block(p, 7) {
-		x.Named = avrobin.GrowMap(r, p, x.Named, n)
+		x.Named = avrobin.GrowMap(r, x.Named, n)
 		for ; n > 0 && r.OK(); n-- {
 			var k string
 			k, p = r.String(p)
@@ -125,7 +125,7 @@ func (x *Tree) ReadAvro(r *avrobin.Reader, p int) int {
 	x.Either, p = readTreeEither(r, p)
 	x.Egg = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.Egg = avrobin.New[Egg](r, p)
+		x.Egg = avrobin.New[Egg](r)
 		p = x.Egg.ReadAvro(r, p)
 	}
 	r.Leave()
@@ -177,7 +177,7 @@ func readTreeEither(r *avrobin.Reader, p int) (TreeEither, int) {
 	branch, p := r.Branch(p, 3)
 	switch branch {
 	case 1:
-		c := avrobin.New[Tree](r, p)
+		c := avrobin.New[Tree](r)
 		p = c.ReadAvro(r, p)
 		return c, p
 	case 2:

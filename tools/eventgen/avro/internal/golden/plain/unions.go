@@ -91,7 +91,7 @@ func (x *Unions) ReadAvro(r *avrobin.Reader, p int) int {
 	x.Many = nil
 	for n, p = r.Block(p, 1); n > 0; n, p = r.Block(p, 1) {
 		for n > 0 && r.OK() {
-			items := avrobin.Extend(r, p, &x.Many, n)
+			items := avrobin.Extend(r, &x.Many, n)
 			for j := range items {
 				items[j], p = readUnionsManyItem(r, p)
 			}
@@ -100,7 +100,7 @@ func (x *Unions) ReadAvro(r *avrobin.Reader, p int) int {
 	}
 	x.Named = nil
 	for n, p = r.Block(p, 3); n > 0; n, p = r.Block(p, 3) {
-		x.Named = avrobin.GrowMap(r, p, x.Named, n)
+		x.Named = avrobin.GrowMap(r, x.Named, n)
 		for ; n > 0 && r.OK(); n-- {
 			var k string
 			k, p = r.String(p)
@@ -160,11 +160,11 @@ func readUnionsMeans(r *avrobin.Reader, p int) (UnionsMeans, int) {
 	branch, p := r.Branch(p, 3)
 	switch branch {
 	case 0:
-		c := avrobin.New[Card](r, p)
+		c := avrobin.New[Card](r)
 		p = c.ReadAvro(r, p)
 		return c, p
 	case 1:
-		c := avrobin.New[Transfer](r, p)
+		c := avrobin.New[Transfer](r)
 		p = c.ReadAvro(r, p)
 		return c, p
 	case 2:
@@ -396,7 +396,7 @@ func readUnionsWide(r *avrobin.Reader, p int) (UnionsWide, int) {
 		c.Value, p = r.String(p)
 		return c, p
 	case 8:
-		c := avrobin.New[Card](r, p)
+		c := avrobin.New[Card](r)
 		p = c.ReadAvro(r, p)
 		return c, p
 	case 9:
@@ -412,7 +412,7 @@ func readUnionsWide(r *avrobin.Reader, p int) (UnionsWide, int) {
 		c.Value = nil
 		for n, p = r.Block(p, 2); n > 0; n, p = r.Block(p, 2) {
 			for n > 0 && r.OK() {
-				items := avrobin.Extend(r, p, &c.Value, n)
+				items := avrobin.Extend(r, &c.Value, n)
 				for j := range items {
 					items[j], p = readUnionsWideArrayItem(r, p)
 				}
@@ -424,7 +424,7 @@ func readUnionsWide(r *avrobin.Reader, p int) (UnionsWide, int) {
 		var c UnionsWideMap
 		c.Value = nil
 		for n, p = r.Block(p, 2); n > 0; n, p = r.Block(p, 2) {
-			c.Value = avrobin.GrowMap(r, p, c.Value, n)
+			c.Value = avrobin.GrowMap(r, c.Value, n)
 			for ; n > 0 && r.OK(); n-- {
 				var k string
 				k, p = r.String(p)
@@ -537,11 +537,11 @@ func readUnionsManyItem(r *avrobin.Reader, p int) (UnionsManyItem, int) {
 	branch, p := r.Branch(p, 3)
 	switch branch {
 	case 0:
-		c := avrobin.New[Card](r, p)
+		c := avrobin.New[Card](r)
 		p = c.ReadAvro(r, p)
 		return c, p
 	case 1:
-		c := avrobin.New[Transfer](r, p)
+		c := avrobin.New[Transfer](r)
 		p = c.ReadAvro(r, p)
 		return c, p
 	}
@@ -598,7 +598,7 @@ func readUnionsNamedValue(r *avrobin.Reader, p int) (UnionsNamedValue, int) {
 		c.Value, p = r.Long(p)
 		return c, p
 	case 1:
-		c := avrobin.New[Transfer](r, p)
+		c := avrobin.New[Transfer](r)
 		p = c.ReadAvro(r, p)
 		return c, p
 	}

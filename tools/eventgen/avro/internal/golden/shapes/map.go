@@ -63,13 +63,13 @@ func (x *Map) ReadAvro(r *avrobin.Reader, p int) int {
 	x.B, p = r.Int(p)
 	x.I = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.I = avrobin.New[int32](r, p)
+		x.I = new(int32)
 		*x.I, p = r.Int(p)
 	}
 	x.N = nil
 	for n, p = r.Block(p, 1); n > 0; n, p = r.Block(p, 1) {
 		for n > 0 && r.OK() {
-			items := avrobin.Extend(r, p, &x.N, n)
+			items := avrobin.Extend(r, &x.N, n)
 			for j := range items {
 				items[j], p = r.Int(p)
 			}

@@ -55,7 +55,7 @@ func (x *Refusal) ReadAvro(r *avrobin.Reader, p int) int {
 	x.Message, p = r.String(p)
 	x.Cause = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.Cause = avrobin.New[Refusal](r, p)
+		x.Cause = avrobin.New[Refusal](r)
 		p = x.Cause.ReadAvro(r, p)
 	}
 	r.Leave()

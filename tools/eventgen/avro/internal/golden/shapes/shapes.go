@@ -123,7 +123,7 @@ func (x *Shapes) ReadAvro(r *avrobin.Reader, p int) int {
 	x.Code, p = readShapesCode(r, p)
 	x.Nested = nil
 	for n, p = r.Block(p, 2); n > 0; n, p = r.Block(p, 2) {
-		x.Nested = avrobin.GrowMap(r, p, x.Nested, n)
+		x.Nested = avrobin.GrowMap(r, x.Nested, n)
 		for ; n > 0 && r.OK(); n-- {
 			var k string
 			k, p = r.String(p)
@@ -140,7 +140,7 @@ func (x *Shapes) ReadAvro(r *avrobin.Reader, p int) int {
 	x.Kv = nil
 	for n, p = r.Block(p, 2); n > 0; n, p = r.Block(p, 2) {
 		for n > 0 && r.OK() {
-			items := avrobin.Extend(r, p, &x.Kv, n)
+			items := avrobin.Extend(r, &x.Kv, n)
 			for j := range items {
 				p = items[j].ReadAvro(r, p)
 			}
@@ -155,7 +155,7 @@ func (x *Shapes) ReadAvro(r *avrobin.Reader, p int) int {
 	x.OnlyOne = nil
 	for n, p = r.Block(p, 3); n > 0; n, p = r.Block(p, 3) {
 		for n > 0 && r.OK() {
-			items := avrobin.Extend(r, p, &x.OnlyOne, n)
+			items := avrobin.Extend(r, &x.OnlyOne, n)
 			for j := range items {
 				_, p = r.Branch(p, 1)
 				p = items[j].ReadAvro(r, p)
@@ -166,7 +166,7 @@ func (x *Shapes) ReadAvro(r *avrobin.Reader, p int) int {
 	x.Choices = nil
 	for n, p = r.Block(p, 2); n > 0; n, p = r.Block(p, 2) {
 		for n > 0 && r.OK() {
-			items := avrobin.Extend(r, p, &x.Choices, n)
+			items := avrobin.Extend(r, &x.Choices, n)
 			for j := range items {
 				items[j], p = readShapesChoicesItem(r, p)
 			}
@@ -256,7 +256,7 @@ func readShapesCode(r *avrobin.Reader, p int) (ShapesCode, int) {
 		p = c.Value.ReadAvro(r, p)
 		return c, p
 	case 4:
-		c := avrobin.New[Error](r, p)
+		c := avrobin.New[Error](r)
 		p = c.ReadAvro(r, p)
 		return c, p
 	case 5:
@@ -341,13 +341,13 @@ func readShapesNestedValue(r *avrobin.Reader, p int) (ShapesNestedValue, int) {
 		c.Value = nil
 		for n, p = r.Block(p, 1); n > 0; n, p = r.Block(p, 1) {
 			for n > 0 && r.OK() {
-				items := avrobin.Extend(r, p, &c.Value, n)
+				items := avrobin.Extend(r, &c.Value, n)
 				for j := range items {
 					items[j] = nil
 					if i, p = r.Branch(p, 2); i == 1 {
 						items[j] = map[string]ShapesNestedValueArrayItemValue{}
 						for n2, p = r.Block(p, 3); n2 > 0; n2, p = r.Block(p, 3) {
-							items[j] = avrobin.GrowMap(r, p, items[j], n2)
+							items[j] = avrobin.GrowMap(r, items[j], n2)
 							for ; n2 > 0 && r.OK(); n2-- {
 								var k2 string
 								k2, p = r.String(p)
@@ -434,7 +434,7 @@ func readShapesNestedValueArrayItemValue(r *avrobin.Reader, p int) (ShapesNested
 		c.Value = nil
 		for n, p = r.Block(p, 1); n > 0; n, p = r.Block(p, 1) {
 			for n > 0 && r.OK() {
-				items := avrobin.Extend(r, p, &c.Value, n)
+				items := avrobin.Extend(r, &c.Value, n)
 				for j := range items {
 					p = items[j].ReadAvro(r, p)
 				}

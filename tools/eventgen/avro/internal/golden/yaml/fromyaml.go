@@ -63,7 +63,7 @@ func (x *FromYAML) ReadAvro(r *avrobin.Reader, p int) int {
 	x.ID, p = r.Long(p)
 	x.Maybe = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.Maybe = avrobin.New[string](r, p)
+		x.Maybe = new(string)
 		*x.Maybe, p = r.String(p)
 	}
 	p = x.Kind.ReadAvro(r, p)

@@ -58,12 +58,12 @@ func (x *Customer) ReadAvro(r *avrobin.Reader, p int) int {
 	var i int
 	x.Size = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.Size = avrobin.New[int64](r, p)
+		x.Size = new(int64)
 		*x.Size, p = r.Long(p)
 	}
 	x.Address = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.Address = avrobin.New[Address](r, p)
+		x.Address = avrobin.New[Address](r)
 		p = x.Address.ReadAvro(r, p)
 	}
 	return p

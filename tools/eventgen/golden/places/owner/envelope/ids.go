@@ -49,7 +49,7 @@ func (x *IDs) ReadAvro(r *avrobin.Reader, p int) int {
 	x.Number, p = r.Long(p)
 	x.Note = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.Note = avrobin.New[string](r, p)
+		x.Note = new(string)
 		*x.Note, p = r.String(p)
 	}
 	return p

@@ -50,7 +50,7 @@ func (x *Count) ReadAvro(r *avrobin.Reader, p int) int {
 	x.What, p = r.String(p)
 	x.Envelope = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.Envelope = avrobin.New[envelope.Envelope](r, p)
+		x.Envelope = avrobin.New[envelope.Envelope](r)
 		p = x.Envelope.ReadAvro(r, p)
 	}
 	return p

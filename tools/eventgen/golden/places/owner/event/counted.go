@@ -50,7 +50,7 @@ func (x *Counted) ReadAvro(r *avrobin.Reader, p int) int {
 	x.Total, p = r.Int(p)
 	x.Of = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.Of = avrobin.New[envelope.IDs](r, p)
+		x.Of = avrobin.New[envelope.IDs](r)
 		p = x.Of.ReadAvro(r, p)
 	}
 	return p

@@ -51,7 +51,7 @@ func (x *Sold) ReadAvro(r *avrobin.Reader, p int) int {
 	var i int
 	x.Batch = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.Batch = avrobin.New[avrobin.UUID](r, p)
+		x.Batch = new(avrobin.UUID)
 		*x.Batch, p = r.UUID(p)
 	}
 	p = x.Customer.ReadAvro(r, p)

@@ -49,7 +49,7 @@ func (x *Closed) ReadAvro(r *avrobin.Reader, p int) int {
 	x.Door, p = r.String(p)
 	x.Reason = nil
 	if i, p = r.Branch(p, 2); i == 1 {
-		x.Reason = avrobin.New[string](r, p)
+		x.Reason = new(string)
 		*x.Reason, p = r.String(p)
 	}
 	return p
