@@ -18,7 +18,6 @@ import (
 	"github.com/deferpay/deferpay/services/internal/instance"
 	"github.com/deferpay/deferpay/services/internal/serve"
 	"github.com/deferpay/deferpay/services/internal/settings"
-	"github.com/deferpay/deferpay/tools/eventgen/runtime/kafkabus"
 )
 
 const about = `The contract service: subscribes customers to deferred-payment contracts, keeps their mandates, activates, suspends,
@@ -58,30 +57,34 @@ func Run(ctx context.Context, cfg Config) error {
 		return err
 	}
 	ready := i.Ready(log)
-	if err := handleMessages(i.Messages, log); err != nil {
+	repair, err := handleMessages(i, log)
+	if err != nil {
 		return err
 	}
 	handler, err := api.New(api.Config{Store: log, Ready: ready, Keys: i.Keys, Logger: i.Logger})
 	if err != nil {
 		return err
 	}
-	return i.Run(ctx, log, handler, serve.Task{Name: "activation", Run: func(ctx context.Context) error {
+	return i.Run(ctx, log, handler, serve.Task{Name: "repair of public facts", Run: repair.Run}, serve.Task{Name: "activation", Run: func(ctx context.Context) error {
 		return activate(ctx, log, ready, i.Now, cfg.Tick, i.Logger)
 	}})
 }
 
-// handleMessages adds the publication of facts, and the reaction to billing's events.
-func handleMessages(m *kafkabus.Messages, log *store.Store) error {
+// handleMessages adds the publication of facts, and the reaction to billing's events. It gives what repairs the publication.
+func handleMessages(i *instance.Instance, log *store.Store) (*bus.Repair, error) {
+	m := i.Messages
 	applied, err := log.Publication()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	events, err := m.Subscriber(contractbus.OnBillingEventsGroup)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	bus.Publish(m.Router, applied, contractbus.NewPublisher(m.Publisher, m.Sending("contract")...))
-	return bus.React(m.Router, events, log, m.Receiving(contractinternal.RedriveTopic)...)
+	facts := contractbus.NewPublisher(m.Publisher, m.Sending("contract")...)
+	bus.Publish(m.Router, applied, facts)
+	repair := &bus.Repair{Client: i.Client, Store: log, Facts: facts, Publishing: applied.Position, Logger: i.Logger}
+	return repair, bus.React(m.Router, events, log, m.Receiving(contractinternal.RedriveTopic)...)
 }
 
 const defaultTick = 500 * time.Millisecond

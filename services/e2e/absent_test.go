@@ -18,7 +18,7 @@ import (
 const billingEvents = "billing.events.v1"
 
 // services are the instances of both.
-func (s *system) services() []*cluster.Service { return append(slices.Clone(s.Billing), s.Contract) }
+func (s *system) services() []*cluster.Service { return slices.Concat(s.Billing, s.Contracts) }
 
 // stopServices ends them in good order.
 func (s *system) stopServices() {

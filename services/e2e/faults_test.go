@@ -208,9 +208,9 @@ func (r *run) freeze(p *process.Process, chances *rand.Rand, most time.Duration)
 	r.signal(p, syscall.SIGCONT)
 }
 
-func (r *run) signal(p *process.Process, s syscall.Signal) {
-	if err := p.Signal(s); err != nil {
-		r.t.Error(err)
+func (s *system) signal(p *process.Process, with syscall.Signal) {
+	if err := p.Signal(with); err != nil {
+		s.t.Error(err)
 	}
 }
 

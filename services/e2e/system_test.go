@@ -39,11 +39,12 @@ const (
 
 // setup says what system a test wants, beyond what BROKER says.
 type setup struct {
-	billing int      // instances; 0 is two
-	brokers int      // 0 is one; Apache Kafka alone can be more
-	proxies bool     // connections can be cut
-	topics  []string // that are observed, besides billing's log
-	data    string   // where the broker keeps its records
+	billing   int      // instances; 0 is two
+	contracts int      // instances; 0 is one
+	brokers   int      // 0 is one; Apache Kafka alone can be more
+	proxies   bool     // connections can be cut
+	topics    []string // that are observed, besides billing's log
+	data      string   // where the broker keeps its records
 }
 
 // start runs the whole system and stops it when the test ends.
@@ -54,7 +55,7 @@ func start(t *testing.T, want setup) *system {
 	s := &system{t: t, began: time.Now(), client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 128}}}
 	o := engines
 	o.Dir, o.Bin, o.LogLevel = t.TempDir(), binaries, "warn"
-	o.Billing, o.KafkaBrokers, o.Data = want.billing, want.brokers, want.data
+	o.Billing, o.Contracts, o.KafkaBrokers, o.Data = want.billing, want.contracts, want.brokers, want.data
 	if want.proxies {
 		o.Front = func(addr string) (string, error) {
 			p := front(t, addr)

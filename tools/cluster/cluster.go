@@ -42,8 +42,8 @@ type Options struct {
 	Front func(addr string) (string, error)
 	// Data is where the one broker keeps its records; a folder in Dir without it.
 	Data string
-	// Billing is how many instances; 0 is two.
-	Billing int
+	// Billing is how many instances; 0 is two. Contracts likewise; 0 is one.
+	Billing, Contracts int
 	// LogLevel of the services; "info" without it.
 	LogLevel string
 	// Progress, when not nil, is told what is going on, a line at a time.
@@ -61,13 +61,14 @@ const EngineKafka = "kafka"
 
 // Cluster is the running system.
 type Cluster struct {
-	Dir      string
-	Brokers  []string
-	Registry string
-	Kafka    *process.Process   // nil when the broker is not ours; the first of several
-	Nodes    []*process.Process // the brokers, when they are ours
-	Contract *Service
-	Billing  []*Service
+	Dir       string
+	Brokers   []string
+	Registry  string
+	Kafka     *process.Process   // nil when the broker is not ours; the first of several
+	Nodes     []*process.Process // the brokers, when they are ours
+	Contract  *Service           // the first instance
+	Contracts []*Service
+	Billing   []*Service
 
 	clock    string // the file with the offset
 	brokers  *engine.Brokers
@@ -89,6 +90,9 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 	}
 	if o.Billing == 0 {
 		o.Billing = 2
+	}
+	if o.Contracts == 0 {
+		o.Contracts = 1
 	}
 	if o.LogLevel == "" {
 		o.LogLevel = "info"
@@ -146,18 +150,19 @@ func (c *Cluster) start(ctx context.Context, o Options) error {
 		return err
 	}
 	o.Progress("%d topics are there, %d schemas are registered", topics, subjects)
-	ports, err := process.FreePorts(1 + o.Billing)
+	ports, err := process.FreePorts(o.Contracts + o.Billing)
 	if err != nil {
 		return err
 	}
-	c.Contract = c.service(o, logs, "contract", "contract-1", ports[0])
-	starting := []*Service{c.Contract}
-	for i, port := range ports[1:] {
-		s := c.service(o, logs, "billing", fmt.Sprintf("billing-%d", i+1), port)
-		c.Billing, starting = append(c.Billing, s), append(starting, s)
+	for i, port := range ports[:o.Contracts] {
+		c.Contracts = append(c.Contracts, c.service(o, logs, "contract", fmt.Sprintf("contract-%d", i+1), port))
+	}
+	c.Contract = c.Contracts[0]
+	for i, port := range ports[o.Contracts:] {
+		c.Billing = append(c.Billing, c.service(o, logs, "billing", fmt.Sprintf("billing-%d", i+1), port))
 	}
 	var g errgroup.Group
-	for _, s := range starting {
+	for _, s := range slices.Concat(c.Contracts, c.Billing) {
 		g.Go(func() error { return StartReady(ctx, s.Process) })
 	}
 	return g.Wait()
@@ -284,11 +289,8 @@ func (c *Cluster) SetClock(ahead time.Duration) error {
 // Processes are all that were started, in the order in which they stop: those that rely on others first.
 func (c *Cluster) Processes() []*process.Process {
 	var all []*process.Process
-	for _, s := range c.Billing {
+	for _, s := range slices.Concat(c.Billing, c.Contracts) {
 		all = append(all, s.Process)
-	}
-	if c.Contract != nil {
-		all = append(all, c.Contract.Process)
 	}
 	return append(all, c.engines()...)
 }

@@ -69,7 +69,7 @@ func Table() []Right {
 		{Contract, Topic, contractinternal.PersonalDataKeysTopic, may(read, write, configs), "keys that seal personal data: nobody else reads them"},
 		{Contract, Topic, contractinternal.DeadLettersTopic, may(write, configs), "dead letters of what it reads"},
 		{Contract, Topic, contractinternal.RedriveTopic, may(read, configs), "dead letters sent round again"},
-		{Contract, Topic, contractbus.ContractFactsTopic, may(write, configs), "publishes facts"},
+		{Contract, Topic, contractbus.ContractFactsTopic, may(read, write, configs), "publishes facts, and reads them back to see that the newest are last"},
 		{Contract, Topic, contractbus.BillingEventsTopic, may(read, configs), "reacts to rejected debits"},
 		{Contract, Group, contractbus.OnBillingEventsGroup, may(read), "the group of that"},
 

@@ -36,7 +36,7 @@ func publish(ctx context.Context, facts *contractbus.Publisher, a store.Applied)
 		version = a.Contract.Version
 		state   = stateOf(a.Contract)
 		at      = a.DecidedAt
-		headers = contractbus.CloudEventsHeaders{ID: a.Attempt.String() + "-0", Time: at, Traceparent: a.Traceparent}
+		headers = contractbus.CloudEventsHeaders{ID: factID(a), Time: at, Traceparent: a.Traceparent}
 	)
 	switch e := a.Body.Event.(type) {
 	case contract.Subscribed:
@@ -58,6 +58,9 @@ func publish(ctx context.Context, facts *contractbus.Publisher, a store.Applied)
 	}
 	return fmt.Errorf("no fact for %T", a.Body.Event)
 }
+
+// factID is the ce_id of the fact that a record amounts to.
+func factID(a store.Applied) string { return a.Attempt.String() + "-0" }
 
 // stateOf is a contract as facts carry it.
 func stateOf(c *contract.Contract) event.Contract {

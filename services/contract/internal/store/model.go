@@ -1,6 +1,7 @@
 package store
 
 import (
+	"slices"
 	"time"
 
 	"github.com/deferpay/deferpay/services/contract/internal/contract"
@@ -11,9 +12,10 @@ import (
 // under its write lock, and reads happen inside Journal.Read, so it needs no lock of its own.
 type model struct {
 	contracts  map[contract.Ref]*contract.Contract
-	all        []contract.Ref            // in the order of subscription
-	byCustomer map[string][]contract.Ref // likewise
-	waiting    map[contract.Ref]struct{} // for their validity to begin
+	latest     map[contract.Ref]journal.Entry[Body] // the record that each is by
+	all        []contract.Ref                       // in the order of subscription
+	byCustomer map[string][]contract.Ref            // likewise
+	waiting    map[contract.Ref]struct{}            // for their validity to begin
 }
 
 func newModel() *model {
@@ -24,7 +26,7 @@ func newModel() *model {
 
 func (m *model) reset() {
 	*m = model{
-		contracts: map[contract.Ref]*contract.Contract{}, byCustomer: map[string][]contract.Ref{}, waiting: map[contract.Ref]struct{}{},
+		contracts: map[contract.Ref]*contract.Contract{}, latest: map[contract.Ref]journal.Entry[Body]{}, byCustomer: map[string][]contract.Ref{}, waiting: map[contract.Ref]struct{}{},
 	}
 }
 
@@ -39,7 +41,7 @@ func (m *model) project(e journal.Entry[Body], after *journal.View[State]) {
 		m.all = append(m.all, ref)
 		m.byCustomer[c.CustomerRef] = append(m.byCustomer[c.CustomerRef], ref)
 	}
-	m.contracts[ref] = c
+	m.contracts[ref], m.latest[ref] = c, e
 	if c.AwaitsActivation() {
 		m.waiting[ref] = struct{}{}
 	} else {
@@ -64,6 +66,21 @@ func (s *Store) Get(ref contract.Ref) (c *contract.Contract, position int64, err
 		return nil, position, contract.ErrUnknown
 	}
 	return c, position, nil
+}
+
+// Latest gives the record by which a contract is as it is. Without such a contract it is false.
+func (s *Store) Latest(ref contract.Ref) (a Applied, ok bool) {
+	s.read(func() {
+		a.Entry, ok = s.model.latest[ref]
+		a.Contract = s.model.contracts[ref]
+	})
+	return a, ok
+}
+
+// Refs are all contracts, in the order of subscription.
+func (s *Store) Refs() (refs []contract.Ref) {
+	s.read(func() { refs = slices.Clone(s.model.all) })
+	return refs
 }
 
 // Filter selects contracts; empty fields select all.

@@ -114,6 +114,9 @@ func (s *Store) WaitFor(ctx context.Context, offset int64) error {
 	return s.journal.WaitFor(ctx, offset)
 }
 
+// Barrier returns when everything that was in the log before the call is applied here.
+func (s *Store) Barrier(ctx context.Context) error { return s.journal.Barrier(ctx) }
+
 // Topic is the name of the log.
 func (s *Store) Topic() string { return s.journal.Topic() }
 

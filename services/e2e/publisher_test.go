@@ -1,0 +1,284 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/deferpay/deferpay/tools/cluster"
+	"github.com/deferpay/deferpay/tools/observer"
+)
+
+const contractFacts = "contract.facts.v1"
+
+// versionOn is the version that a contract has on an instance of the service that owns it.
+func (s *system) versionOn(on *cluster.Service, c *contract) (int64, error) {
+	a, err := s.send(on, "GET", "/refcontract/v1/contracts/"+c.ref, "", "", nil)
+	if err == nil && a.status != 200 {
+		err = fmt.Errorf("%d %s", a.status, a.body)
+	}
+	var body struct{ Version int64 }
+	if err == nil {
+		err = json.Unmarshal([]byte(a.body), &body)
+	}
+	return body.Version, err
+}
+
+// toggle suspends a contract, or reinstates a suspended one. Whoever gets no answer asks again, and may do it twice.
+func (s *system) toggle(on func() *cluster.Service, c *contract, key string, limit time.Duration) {
+	tries := 0
+	s.until("change "+c.ref, func() error {
+		tries++ // another request each time: what is to be done depends on what was
+		x := on()
+		ctx, cancel := context.WithTimeout(s.t.Context(), limit)
+		defer cancel()
+		a, err := s.sendIn(ctx, x, "GET", "/refcontract/v1/contracts/"+c.ref, "", "", nil)
+		if err != nil {
+			return err
+		}
+		action := map[string]string{"ACTIVE": "SUSPEND", "SUSPENDED": "REINSTATE"}[a.text("status")]
+		a, err = s.sendIn(ctx, x, "PATCH", "/refcontract/v1/contracts/"+c.ref, fmt.Sprint(key, "-", tries), a.header.Get("ETag"), map[string]any{"action": action, "reason": "a dispute"})
+		if err == nil && a.status != 200 {
+			err = fmt.Errorf("%d %s", a.status, a.body)
+		}
+		return err
+	})
+}
+
+// of gives the records of a topic by key.
+func of(records []observer.Record, topic string) map[string][]observer.Record {
+	all := map[string][]observer.Record{}
+	for _, r := range records {
+		if r.Topic == topic {
+			all[r.Key] = append(all[r.Key], r)
+		}
+	}
+	return all
+}
+
+// firsts leaves out what was published before.
+func firsts(records []observer.Record) (out []observer.Record) {
+	seen := map[string]bool{}
+	for _, r := range records {
+		if id := r.Headers["ce_id"]; !seen[id] {
+			seen[id] = true
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// newestLast waits until the last fact of each contract is the newest.
+func (s *system) newestLast(o *observer.Observer, on *cluster.Service, contracts []*contract) {
+	s.t.Helper()
+	s.until("the newest fact of each contract is its last", func() error {
+		ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+		defer cancel()
+		if err := o.Sync(ctx); err != nil {
+			return err
+		}
+		facts := of(o.Since(0), contractFacts)
+		for _, c := range contracts {
+			want, err := s.versionOn(on, c)
+			if err != nil {
+				return err
+			}
+			if all := facts[c.ref]; len(all) == 0 || versionOf(all[len(all)-1]) != want {
+				return fmt.Errorf("%s has version %d, and another one is last of its %d facts", c.ref, want, len(all))
+			}
+		}
+		return nil
+	})
+}
+
+// The instance that publishes is frozen in the middle of it, another one takes over, and the first wakes. What it then publishes may be old, and never
+// anything else: leaving out what is there twice, every contract has its facts in the order of its versions, and its events in the order of the log. And
+// the last fact of a contract is the newest, for those who begin to read now.
+func TestFrozenPublisherWakes(t *testing.T) {
+	const limit = 2 * time.Second // an instance that is frozen does not answer
+	s := start(t, setup{contracts: 2, topics: []string{contractFacts, billingEvents}})
+	changed, bought := s.contracts("changed", repeat(1000, 8)...), s.contracts("bought", repeat(1_000_000, 8)...)
+	var over atomic.Bool
+	var asked atomic.Int32 // the instances that are asked
+	var busy sync.WaitGroup
+	purchases := make([][]*purchase, len(bought))
+	for n := range bought {
+		busy.Go(func() {
+			for i := 0; !over.Load() && !t.Failed(); i++ {
+				s.toggle(func() *cluster.Service { return s.Contracts[asked.Load()] }, changed[n], fmt.Sprintf("toggle-%d-%d", n, i), limit)
+			}
+		})
+		busy.Go(func() {
+			for i := 0; !over.Load() && !t.Failed(); i++ {
+				p := &purchase{key: fmt.Sprintf("wakes-%d-%d", n, i), contract: bought[n], amount: 1}
+				purchases[n] = append(purchases[n], p)
+				s.insist(p, func() (*cluster.Service, time.Duration) { return s.Billing[asked.Load()], limit })
+			}
+		})
+	}
+	const some = 50
+	for victim := range 2 { // one of them publishes
+		asked.Store(int32(victim))
+		s.more(some)
+		frozen := []*cluster.Service{s.Contracts[victim], s.Billing[victim]}
+		for _, x := range frozen {
+			s.signal(x.Process, syscall.SIGSTOP)
+		}
+		asked.Store(int32(1 - victim))
+		s.publishes(some)
+		for _, x := range frozen {
+			s.signal(x.Process, syscall.SIGCONT)
+		}
+		s.more(some)
+	}
+	over.Store(true)
+	busy.Wait()
+	all := slices.Concat(purchases...)
+	s.everywhere(all)
+	s.verify(0, bought, all, nil)
+	s.published(0, all)
+	s.newestLast(s.topics, s.Contract, changed)
+	s.inOrder(changed, bought)
+}
+
+// publishes waits until so many more facts and events are published.
+func (s *system) publishes(n int) {
+	s.t.Helper()
+	s.sync()
+	mark := s.topics.Mark()
+	s.until("somebody publishes", func() error {
+		count := map[string]int{}
+		for _, r := range s.topics.Since(mark) {
+			count[r.Topic]++
+		}
+		if count[contractFacts] < n || count[billingEvents] < n {
+			return fmt.Errorf("%d facts, %d events", count[contractFacts], count[billingEvents])
+		}
+		return nil
+	})
+}
+
+// inOrder compares what is published, without what is there twice, with the versions of the contracts and with billing's log.
+func (s *system) inOrder(changed, bought []*contract) {
+	s.t.Helper()
+	s.sync()
+	records := s.topics.Since(0)
+	facts, events, log := of(records, contractFacts), of(records, billingEvents), of(records, billingLog)
+	twice, back := 0, 0
+	for _, c := range changed {
+		once := firsts(facts[c.ref])
+		twice += len(facts[c.ref]) - len(once)
+		for i, r := range once {
+			if fmt.Sprint(r.Value["version"]) != fmt.Sprint(i+1) {
+				s.t.Fatalf("fact %d of %s has version %v", i+1, c.ref, r.Value["version"])
+			}
+		}
+		for i, r := range facts[c.ref][1:] {
+			if versionOf(r) < versionOf(facts[c.ref][i]) {
+				back++
+			}
+		}
+	}
+	for _, c := range bought {
+		once := refs(firsts(events[c.ref]), "OperationAccepted")
+		twice += len(events[c.ref]) - len(firsts(events[c.ref]))
+		if want := refs(log[c.ref], "PurchaseAccepted"); !slices.Equal(once, want) {
+			s.t.Errorf("events of %s: %d in another order than the %d of the log", c.ref, len(once), len(want))
+		}
+	}
+	s.t.Logf("%d facts and events published twice, %d facts behind a newer one", twice, back)
+}
+
+func versionOf(r observer.Record) (n int64) {
+	_, _ = fmt.Sscan(fmt.Sprint(r.Value["version"]), &n)
+	return n
+}
+
+// refs are the operations of the records of a type, without void ones.
+func refs(records []observer.Record, kind string) (out []string) {
+	for _, r := range records {
+		if r.Type == kind && !r.Void() {
+			out = append(out, fmt.Sprint(r.Value["operationRef"]))
+		}
+	}
+	return out
+}
+
+// An old fact comes last, as by a publisher that was frozen: under way, and while nobody publishes, where compaction then leaves nothing but the old one.
+// Both times the newest is published again, by itself.
+func TestOldFactComesLast(t *testing.T) {
+	s := start(t, setup{billing: 1, topics: []string{contractFacts}})
+	contracts := s.contracts("old", repeat(1000, 4)...)
+	s.newestLast(s.topics, s.Contract, contracts)
+	old := s.oldest()
+	s.write(old[:2]) // the others are not to be touched
+	s.newestLast(s.topics, s.Contract, contracts)
+	for i, c := range contracts {
+		all := of(s.topics.Since(0), contractFacts)[c.ref]
+		if last := all[len(all)-1]; last.Headers["ce_id"] != firsts(all)[len(firsts(all))-1].Headers["ce_id"] {
+			t.Errorf("%s is repaired by a fact with another identity", c.ref)
+		}
+		if repaired := len(all) > len(firsts(all)); repaired != (i < 2) {
+			t.Errorf("%s has %d facts, of which %d are different", c.ref, len(all), len(firsts(all)))
+		}
+	}
+	s.stopServices()
+	s.delete(contractFacts)
+	s.deploy()
+	s.write(old)
+	s.restart(s.Contract.Process)
+	s.newestLast(s.observe(contractFacts), s.Contract, contracts)
+}
+
+// oldest are the first facts of each contract, as they are on the topic.
+func (s *system) oldest() (first []*kgo.Record) {
+	s.t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(s.Brokers...), kgo.ConsumeTopics(contractFacts), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	defer cancel()
+	want, seen := len(of(s.topics.Since(0), contractFacts)), map[string]bool{}
+	for len(first) < want {
+		fetched := client.PollFetches(ctx)
+		if err := fetched.Err(); err != nil {
+			s.t.Fatal(err)
+		}
+		fetched.EachRecord(func(r *kgo.Record) {
+			if !seen[string(r.Key)] {
+				seen[string(r.Key)] = true
+				first = append(first, r)
+			}
+		})
+	}
+	return first
+}
+
+// write puts records at the end of their topic.
+func (s *system) write(records []*kgo.Record) {
+	s.t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(s.Brokers...))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	defer cancel()
+	var copies []*kgo.Record // a record remembers the context it was written with
+	for _, r := range records {
+		copies = append(copies, &kgo.Record{Topic: r.Topic, Key: r.Key, Value: r.Value, Headers: r.Headers})
+	}
+	if err := client.ProduceSync(ctx, copies...).FirstErr(); err != nil {
+		s.t.Fatal(err)
+	}
+}
