@@ -20,7 +20,6 @@ import (
 	"github.com/deferpay/deferpay/services/internal/instance"
 	"github.com/deferpay/deferpay/services/internal/serve"
 	"github.com/deferpay/deferpay/services/internal/settings"
-	"github.com/deferpay/deferpay/tools/eventgen/runtime/kafkabus"
 )
 
 const about = `The billing service: accepts purchases and refunds on deferred payment, tells who may still buy, bills each month and follows the
@@ -64,7 +63,7 @@ func Run(ctx context.Context, cfg Config) error {
 		return err
 	}
 	ready := i.Ready(log)
-	if err := handleMessages(i.Messages, log); err != nil {
+	if err := handleMessages(i, log); err != nil {
 		return err
 	}
 	runner := &runs.Runner{Store: log, Ready: ready, Paris: paris, Now: i.Now, Logger: i.Logger, After: cfg.RunAfter}
@@ -76,7 +75,8 @@ func Run(ctx context.Context, cfg Config) error {
 }
 
 // handleMessages adds the publication of events, and the taking in of contract facts.
-func handleMessages(m *kafkabus.Messages, log *store.Store) error {
+func handleMessages(i *instance.Instance, log *store.Store) error {
+	m := i.Messages
 	applied, err := log.Publication()
 	if err != nil {
 		return err
@@ -85,6 +85,7 @@ func handleMessages(m *kafkabus.Messages, log *store.Store) error {
 	if err != nil {
 		return err
 	}
+	i.Metrics.Publication(applied.Position, log.Position)
 	bus.Publish(m.Router, applied, billingbus.NewPublisher(m.Publisher, m.Sending("billing")...))
-	return bus.Ingest(m.Router, facts, log, m.Receiving(billinginternal.RedriveTopic)...)
+	return bus.Ingest(m.Router, facts, log, i.Receiving(billinginternal.RedriveTopic)...)
 }

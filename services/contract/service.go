@@ -84,7 +84,9 @@ func handleMessages(i *instance.Instance, log *store.Store) (*bus.Repair, error)
 	facts := contractbus.NewPublisher(m.Publisher, m.Sending("contract")...)
 	bus.Publish(m.Router, applied, facts)
 	repair := &bus.Repair{Client: i.Client, Store: log, Facts: facts, Publishing: applied.Position, Logger: i.Logger}
-	return repair, bus.React(m.Router, events, log, m.Receiving(contractinternal.RedriveTopic)...)
+	i.Metrics.Publication(applied.Position, log.Position)
+	i.Metrics.Counter("facts_repaired_total", "Facts published again because an older one was the last of its contract.", repair.Repaired)
+	return repair, bus.React(m.Router, events, log, i.Receiving(contractinternal.RedriveTopic)...)
 }
 
 const defaultTick = 500 * time.Millisecond

@@ -17,9 +17,12 @@ import (
 	"github.com/deferpay/deferpay/services/internal/access"
 	"github.com/deferpay/deferpay/services/internal/clock"
 	"github.com/deferpay/deferpay/services/internal/groupcheck"
+	"github.com/deferpay/deferpay/services/internal/journal"
+	"github.com/deferpay/deferpay/services/internal/metrics"
 	"github.com/deferpay/deferpay/services/internal/serve"
 	"github.com/deferpay/deferpay/services/internal/settings"
 	"github.com/deferpay/deferpay/services/internal/topiccheck"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/bus"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/kafkabus"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/topics"
 )
@@ -42,6 +45,7 @@ type Instance struct {
 	Client   []kgo.Opt        // how the log is reached
 	Keys     *access.Keys
 	Messages *kafkabus.Messages // handlers are added before Run
+	Metrics  *metrics.Metrics
 
 	cfg    Config
 	topics *topiccheck.Check
@@ -72,8 +76,10 @@ func New(cfg Config) (*Instance, error) {
 	if err != nil {
 		return nil, err
 	}
+	shown := metrics.New()
+	messages.Router.AddMiddleware(shown.Ages)
 	return &Instance{
-		Logger: logger, Now: clock.Of(s.ClockOffsetFile, logger), Client: client, Keys: keys, Messages: messages, cfg: cfg,
+		Metrics: shown, Logger: logger, Now: clock.Of(s.ClockOffsetFile, logger), Client: client, Keys: keys, Messages: messages, cfg: cfg,
 		topics: &topiccheck.Check{Client: client, Topics: cfg.Topics, Log: cfg.Log, Lax: s.AllowUnverifiedTopics, Explain: security.Explain, Logger: logger},
 		groups: &groupcheck.Check{Client: client, Groups: cfg.Groups, Explain: security.Explain, Logger: logger},
 	}, nil
@@ -83,6 +89,13 @@ func New(cfg Config) (*Instance, error) {
 type Log interface {
 	Run(context.Context) error
 	Ready() error
+	Position() int64
+	Stats() journal.Stats
+}
+
+// Receiving is what a generated receiver needs; see kafkabus.Messages. What becomes of messages is counted.
+func (i *Instance) Receiving(redrive string) []bus.ReceiveOption {
+	return append(i.Messages.Receiving(redrive), bus.WithObserver(i.Metrics.Observe))
 }
 
 func (i *Instance) checks(log Log) []serve.Check {
@@ -97,10 +110,12 @@ func (i *Instance) Ready(log Log) func() error { return serve.Ready(i.checks(log
 // broker is away it keeps trying and is not ready. It returns an error when a part fails, or when a topic is configured
 // otherwise than declared. Each part may rely on those before it until its own end.
 func (i *Instance) Run(ctx context.Context, log Log, handler http.Handler, own ...serve.Task) error {
+	i.Metrics.Ready(i.Ready(log))
+	i.Metrics.Log(log.Stats, log.Position)
 	first := []serve.Task{{Name: "topics", Run: i.topics.Run}, {Name: "journal", Run: log.Run}, {Name: "groups", Run: i.groups.Run}}
 	last := []serve.Task{
 		{Name: "messages", Run: func(ctx context.Context) error { return i.Messages.Run(ctx, i.Ready(log)) }},
-		serve.HTTP(serve.HTTPConfig{Addr: i.cfg.Settings.HTTPAddr, Handler: handler, Checks: i.checks(log), Logger: i.Logger, Listening: i.cfg.Listening}),
+		serve.HTTP(serve.HTTPConfig{Addr: i.cfg.Settings.HTTPAddr, Handler: i.Metrics.Requests(handler), Metrics: i.Metrics.Handler(), Checks: i.checks(log), Logger: i.Logger, Listening: i.cfg.Listening}),
 	}
 	return serve.Group(ctx, i.Logger, slices.Concat(first, own, last)...)
 }

@@ -1,4 +1,4 @@
-// Package serve starts and stops a service: its JSON log, its tasks in order, its HTTP server with /healthz and /readyz.
+// Package serve starts and stops a service: its JSON log, its tasks in order, its HTTP server with /healthz, /readyz and /metrics.
 // The services' front packages import it; domains never.
 package serve
 
@@ -121,7 +121,9 @@ type HTTPConfig struct {
 	Handler http.Handler
 	// Checks are asked, in order, at each GET /readyz. Without any, the server is always ready.
 	Checks []Check
-	Logger *slog.Logger
+	// Metrics, when not nil, answers GET /metrics, ready or not.
+	Metrics http.Handler
+	Logger  *slog.Logger
 	// Listening, when not nil, is called once with the address that is listened on.
 	Listening func(net.Addr)
 	// DrainIn bounds how long requests under way may take after the stop began; 0 is 10 s. Then they are cut.
@@ -197,6 +199,9 @@ func withHealth(cfg HTTPConfig, stopping *atomic.Bool) http.Handler {
 		}
 		writeJSON(w, status, r)
 	})
+	if cfg.Metrics != nil {
+		mux.Handle("GET /metrics", cfg.Metrics)
+	}
 	mux.Handle("/", guard(cfg.Logger, cfg.Handler))
 	return mux
 }

@@ -69,6 +69,9 @@ func (s *Store) Topic() string { return s.j.Topic() }
 // Position is the offset of the last record read.
 func (s *Store) Position() int64 { return s.j.Position() }
 
+// Stats are the journal's counters.
+func (s *Store) Stats() journal.Stats { return s.j.Stats() }
+
 // WaitFor returns when the record at offset is read.
 func (s *Store) WaitFor(ctx context.Context, offset int64) error { return s.j.WaitFor(ctx, offset) }
 

@@ -109,6 +109,9 @@ func (s *Store) Run(ctx context.Context) error { return s.journal.Run(ctx) }
 // Ready is nil, or why nothing is served now.
 func (s *Store) Ready() error { return s.journal.Ready() }
 
+// Stats are the journal's counters.
+func (s *Store) Stats() journal.Stats { return s.journal.Stats() }
+
 // WaitFor returns when the record at offset is applied, or with ctx's error.
 func (s *Store) WaitFor(ctx context.Context, offset int64) error {
 	return s.journal.WaitFor(ctx, offset)

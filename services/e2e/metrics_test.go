@@ -1,0 +1,89 @@
+package e2e
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/deferpay/deferpay/tools/process"
+)
+
+var (
+	shownName = regexp.MustCompile(`(?m)^# TYPE (deferpay_\w+) \w+$`)
+	toldName  = regexp.MustCompile(`deferpay_\w+`)
+)
+
+// The chapter on monitoring names every metric that the instances show, and none that no instance shows.
+func TestMonitoringChapter(t *testing.T) {
+	root, err := process.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(root, "docs", "deployment.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, chapter, _ := strings.Cut(string(text), "\n## Monitoring\n")
+	chapter, _, _ = strings.Cut(chapter, "\n## ")
+	told := map[string]bool{}
+	for _, name := range toldName.FindAllString(chapter, -1) {
+		told[strings.TrimSuffix(name, "_bucket")] = true
+	}
+	s := start(t, setup{topics: []string{billingEvents}})
+	all := s.buy("shown", s.contracts("shown", 1000)[0], 3)
+	s.published(0, all)
+	shown := map[string]bool{}
+	for _, x := range s.services() {
+		for _, m := range shownName.FindAllStringSubmatch(s.must(x, "GET", "/metrics", "", "", nil, 200).body, -1) {
+			shown[m[1]] = true
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(told)) {
+		if !shown[name] {
+			t.Errorf("the chapter names %s, which no instance shows", name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(shown)) {
+		if !told[name] {
+			t.Errorf("instances show %s, which the chapter does not name", name)
+		}
+	}
+	if len(shown) == 0 {
+		t.Error("nothing is shown")
+	}
+	s.truthful(all)
+}
+
+var sample = regexp.MustCompile(`(?m)^(deferpay_\w+)(?:\{[^}]*\})? (\S+)$`)
+
+// truthful compares a few figures with what happened.
+func (s *system) truthful(all []*purchase) {
+	s.t.Helper()
+	sums := map[string]float64{}
+	for _, b := range s.Billing {
+		for _, m := range sample.FindAllStringSubmatch(s.must(b, "GET", "/metrics", "", "", nil, 200).body, -1) {
+			value, err := strconv.ParseFloat(m[2], 64)
+			if err != nil {
+				s.t.Fatal(err)
+			}
+			sums[m[1]] += value
+		}
+	}
+	if got := sums["deferpay_ready"]; got != 2 {
+		s.t.Errorf("%v of two instances are ready", got)
+	}
+	if got := sums["deferpay_publishes"]; got != 1 {
+		s.t.Errorf("%v instances publish", got)
+	}
+	if got := sums["deferpay_decisions_total"]; got < float64(len(all)) {
+		s.t.Errorf("%v decisions, and %d purchases", got, len(all))
+	}
+	if got := sums["deferpay_messages_total"]; got == 0 {
+		s.t.Error("no message was received, and billing knows contracts")
+	}
+}

@@ -1,0 +1,155 @@
+// Package metrics is what an instance shows of itself on GET /metrics, in the format of Prometheus. What each one means, and when to look at it, is in
+// docs/deployment.md, which a test compares with what instances show. The services' front packages import it.
+package metrics
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/deferpay/deferpay/services/internal/journal"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/bus"
+)
+
+const prefix = "deferpay_"
+
+// Metrics of one instance. All methods may be called at the same time.
+type Metrics struct {
+	registry *prometheus.Registry
+	requests *prometheus.HistogramVec
+	messages *prometheus.CounterVec
+	age      *prometheus.GaugeVec
+}
+
+// New has what every instance has: requests, messages, and what the Go runtime and the operating system say of the process.
+func New() *Metrics {
+	m := &Metrics{
+		registry: prometheus.NewRegistry(),
+		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: prefix + "request_seconds", Help: "Time to answer a request.",
+			Buckets: []float64{.001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10}}, []string{"method", "code"}),
+		messages: prometheus.NewCounterVec(prometheus.CounterOpts{Name: prefix + "messages_total", Help: "Messages received, by what became of an attempt."},
+			[]string{"operation", "message", "outcome"}),
+		age: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: prefix + "message_age_seconds", Help: "How old the message was that was taken up last."}, []string{"topic"}),
+	}
+	m.registry.MustRegister(m.requests, m.messages, m.age, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// Handler answers GET /metrics.
+func (m *Metrics) Handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+}
+
+// Requests measures what next answers.
+func (m *Metrics) Requests(next http.Handler) http.Handler {
+	return promhttp.InstrumentHandlerDuration(m.requests, next)
+}
+
+// Observe counts what becomes of messages.
+func (m *Metrics) Observe(o bus.Observation) {
+	m.messages.WithLabelValues(o.Operation, o.Message, string(o.Outcome)).Inc()
+}
+
+// Ages is a middleware of message handlers that tells how old what they take up is. Messages that are no Kafka records have no age.
+func (m *Metrics) Ages(next message.HandlerFunc) message.HandlerFunc {
+	return func(msg *message.Message) ([]*message.Message, error) {
+		if at, err := time.Parse(time.RFC3339Nano, msg.Metadata[bus.MetaTimestamp]); err == nil {
+			m.age.WithLabelValues(msg.Metadata[bus.MetaTopic]).Set(time.Since(at).Seconds())
+		}
+		return next(msg)
+	}
+}
+
+// Ready shows whether the instance serves.
+func (m *Metrics) Ready(ready func() error) {
+	m.gauge("ready", "1 when /readyz is 200.", func() float64 { return truth(ready() == nil) })
+}
+
+// Counter shows something that only grows.
+func (m *Metrics) Counter(name, help string, value func() int64) {
+	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: prefix + name, Help: help}, func() float64 { return float64(value()) }))
+}
+
+func (m *Metrics) gauge(name, help string, value func() float64) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: prefix + name, Help: help}, value))
+}
+
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// Publication shows how far it is behind the log. Only the instance that publishes is behind.
+func (m *Metrics) Publication(position func() (offset int64, publishes bool), log func() int64) {
+	m.gauge("publishes", "1 on the instance that publishes.", func() float64 {
+		_, publishes := position()
+		return truth(publishes)
+	})
+	m.gauge("publication_lag_records", "Records of the log that are not published yet; 0 on an instance that does not publish.", func() float64 {
+		at, publishes := position()
+		if !publishes {
+			return 0
+		}
+		return float64(max(0, log()+1-at))
+	})
+}
+
+// Log shows what the log's journal counts.
+func (m *Metrics) Log(stats func() journal.Stats, position func() int64) {
+	m.registry.MustRegister(&log{stats, position})
+}
+
+// log asks the journal once for all of its metrics.
+type log struct {
+	stats    func() journal.Stats
+	position func() int64
+}
+
+var logMetrics = []struct {
+	name, help string
+	kind       prometheus.ValueType
+	value      func(journal.Stats) float64
+}{
+	{"log_applied_total", "Records applied, of any instance.", prometheus.CounterValue, func(s journal.Stats) float64 { return float64(s.Applied) }},
+	{"log_void_total", "Records read without effect, of any instance.", prometheus.CounterValue, func(s journal.Stats) float64 { return float64(s.Void) }},
+	{"log_own_void_total", "Of those, this instance's.", prometheus.CounterValue, func(s journal.Stats) float64 { return float64(s.OwnVoid) }},
+	{"log_rebuilds_total", "Times the state was discarded and the log read again.", prometheus.CounterValue, func(s journal.Stats) float64 { return float64(s.Rebuilds) }},
+	{"decisions_total", "Verdicts given.", prometheus.CounterValue, func(s journal.Stats) float64 { return float64(s.Decided) }},
+	{"decisions_unknown_total", "Outcomes left unknown, answered 503 outcome-unknown.", prometheus.CounterValue, func(s journal.Stats) float64 { return float64(s.Unknown) }},
+	{"decisions_waiting", "Decisions that wait for a stream.", prometheus.GaugeValue, func(s journal.Stats) float64 { return float64(s.Waiting) }},
+	{"appends_in_flight", "Records appended and not read back.", prometheus.GaugeValue, func(s journal.Stats) float64 { return float64(s.InFlight) }},
+	{"streams_parked", "Streams held back by an impossible record.", prometheus.GaugeValue, func(s journal.Stats) float64 { return float64(s.Parked) }},
+	{"clock_skew_seconds", "The system's clock against the broker's.", prometheus.GaugeValue, func(s journal.Stats) float64 { return s.ClockSkew.Seconds() }},
+}
+
+var positionDesc = prometheus.NewDesc(prefix+"log_position", "Offset of the last record read from the log; -1 before the first.", nil, nil)
+
+var logDescs = func() (all []*prometheus.Desc) {
+	for _, l := range logMetrics {
+		all = append(all, prometheus.NewDesc(prefix+l.name, l.help, nil, nil))
+	}
+	return all
+}()
+
+// Describe implements prometheus.Collector.
+func (l *log) Describe(out chan<- *prometheus.Desc) {
+	out <- positionDesc
+	for _, d := range logDescs {
+		out <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (l *log) Collect(out chan<- prometheus.Metric) {
+	out <- prometheus.MustNewConstMetric(positionDesc, prometheus.GaugeValue, float64(l.position()))
+	stats := l.stats()
+	for i, m := range logMetrics {
+		out <- prometheus.MustNewConstMetric(logDescs[i], m.kind, m.value(stats))
+	}
+}
