@@ -6,6 +6,7 @@ ASYNCAPI := specs/contract/asyncapi.yaml specs/contract/internal.asyncapi.yaml \
             specs/billing/asyncapi.yaml specs/billing/internal.asyncapi.yaml
 EXAMPLE := tools/eventgen/example
 LINT := go tool -modfile=tools/lint/go.mod
+PROCESSES := ./services/e2e ./tools/kafka/...
 RACE := $(shell command -v "$$(go env CC)" >/dev/null 2>&1 && echo -race)
 
 BROKERS ?= 1
@@ -47,12 +48,12 @@ test: ## Every test that needs nothing but Go
 	@go test ./...
 	@cd $(EXAMPLE) && go test ./...
 
-# What tools/kafka tests is in processes that have no race detector: its tests run without it, and not again when `make test` has just run them (Go
+# What PROCESSES test is in processes that have no race detector: those tests run without it, and not again when `make test` has just run them (Go
 # keeps the result).
 race: ## The same tests with the race detector, where a C compiler is there
 	@$(if $(RACE),echo "race: go test -race ./...",echo "race: no C compiler, so the tests run without the race detector (install gcc for it)")
-	@go test $(RACE) $$(go list ./... | grep -v '/tools/kafka')
-	@go test ./tools/kafka/...
+	@go test $(RACE) $$(go list ./... | grep -vxF "$$(go list $(PROCESSES))")
+	@go test $(PROCESSES)
 
 demo: ## Broker, registry, both services and the whole story, checked step by step; KEEP=1 leaves it running, BROKER=kafka plays it on make kafka and make registry
 	@CGO_ENABLED=0 go run ./tools/demo
@@ -104,7 +105,7 @@ kafka: ## Apache Kafka on the local JVM, in the foreground (Java 17, Maven); BRO
 	@CGO_ENABLED=0 go build -o build/bin/ ./tools/kafka
 	@exec build/bin/kafka broker -brokers $(BROKERS) -log-level $(LOG_LEVEL) -data $(KAFKA_DATA) $(if $(SECURE),-secure) $(ARGS)
 
-registry: ## Apicurio Registry on the local JVM, in the foreground; its schemas are on the Kafka of make kafka
+registry: ## Apicurio Registry on the local JVM, in the foreground; its schemas are on the Kafka of make kafka; SECURE=1 for that of SECURE=1 make kafka
 	@echo "registry: Apicurio Registry, schemas on the Kafka of make kafka; Ctrl-C stops it"
 	@CGO_ENABLED=0 go build -o build/bin/ ./tools/kafka
-	@exec build/bin/kafka registry -log-level $(LOG_LEVEL) -data build/registry $(ARGS)
+	@exec build/bin/kafka registry $(if $(SECURE),-kafka-user registry -kafka-password-file $(KAFKA_DATA)/security/registry.password -kafka-ca $(KAFKA_DATA)/security/ca.pem) -log-level $(LOG_LEVEL) -data build/registry $(ARGS)

@@ -164,7 +164,7 @@ func (s *system) buy(url, contract string, cents int) answer {
 func (s *system) until(what string, done func() error) {
 	s.t.Helper()
 	var err error
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) { // a service does not tell when something has changed in it
 		if err = done(); err == nil {
 			return
 		}

@@ -112,7 +112,7 @@ func (w *world) start() {
 	}
 }
 
-// eventually waits until f has no complaint.
+// eventually asks until f has no complaint: a service does not tell when something has changed in it.
 func (w *world) eventually(f func() error) {
 	w.t.Helper()
 	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
@@ -308,7 +308,7 @@ func TestActivationFollowsTheClock(t *testing.T) {
 	w.start()
 	w.ready()
 	w.subscribed(time.Now().AddDate(0, 1, 0))
-	time.Sleep(200 * time.Millisecond) // several ticks
+	time.Sleep(200 * time.Millisecond) // several ticks, none of which may do it: what does not happen cannot be waited for
 	w.reaches("PENDING")
 	if err := clock.SetOffset(w.offsets, 32*24*time.Hour); err != nil {
 		t.Fatal(err)

@@ -17,6 +17,7 @@ import (
 // by themselves, and nothing that was acknowledged is lost.
 func TestDiskFull(t *testing.T) {
 	if engines.Engine != cluster.EngineKafka {
+		// It writes what it can and goes on.
 		t.Skip("the embedded broker keeps no promise on a full disk: BROKER=kafka runs this")
 	}
 	disk := smallDisk(t, "size=48m")
@@ -49,7 +50,7 @@ func TestDiskFull(t *testing.T) {
 	select {
 	case <-s.Kafka.Done():
 		t.Logf("the broker stopped by itself %.1f s after its disk was full:\n%s", time.Since(began).Seconds(), s.Kafka.Tail(4))
-	case <-time.After(recoverIn):
+	case <-time.After(recoverIn): // only bounds the wait
 		t.Fatal("the broker does not notice that its disk is full")
 	}
 	for _, x := range s.services() {

@@ -23,7 +23,7 @@ func TestKilledDuringPurchases(t *testing.T) {
 	if *full {
 		rounds = 20
 	}
-	const tries = 3 // bursts that were over too soon are not counted
+	const tries = 3 // a burst that was over before the kill tried nothing, so another one takes its place; none is left out for how it ended
 	s := start(t, setup{})
 	random := rand.New(rand.NewPCG(*seed, 0))
 	contracts := s.contracts("k", repeat(2000, 4*rounds*tries)...)
@@ -109,7 +109,7 @@ func (s *system) burst(victim *cluster.Service, all []*purchase, answered int, m
 	if answered > 0 {
 		select {
 		case <-reached:
-		case <-time.After(patience):
+		case <-time.After(patience): // only bounds the wait
 			s.t.Fatal("no answers")
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/deferpay/deferpay/tools/observer"
 )
 
 // With 64 callers buying, the public events stay close behind the decisions.
@@ -39,16 +41,18 @@ func TestPublicationKeepsUp(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	var last time.Time // when the last event was produced: the observer's own reading does not count
-	for events := int64(0); events < bought.Load(); time.Sleep(100 * time.Millisecond) {
-		if err := s.topics.Sync(ctx); err != nil {
-			t.Fatalf("%d of %d events: %v", events, bought.Load(), err)
-		}
-		events = 0
-		for _, r := range s.topics.Since(mark) {
+	events, read := int64(0), 0
+	err := s.topics.Wait(ctx, mark, func(records []observer.Record) bool {
+		for _, r := range records[read:] {
 			if r.Type == "OperationAccepted" {
 				events, last = events+1, r.Time
 			}
 		}
+		read = len(records)
+		return events >= bought.Load()
+	})
+	if err != nil {
+		t.Fatalf("%d of %d events: %v", events, bought.Load(), err)
 	}
 	lag := max(0, last.Sub(stopped))
 	t.Logf("%d purchases in %v, %.0f a second; all published %v after the last", bought.Load(), long, float64(bought.Load())/long.Seconds(), lag.Round(time.Millisecond))

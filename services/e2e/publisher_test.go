@@ -218,7 +218,7 @@ func TestOldFactComesLast(t *testing.T) {
 	s := start(t, setup{billing: 1, topics: []string{contractFacts}})
 	contracts := s.contracts("old", repeat(1000, 4)...)
 	s.newestLast(s.topics, s.Contract, contracts)
-	old := s.oldest()
+	old := s.oldest(contracts)
 	s.write(old[:2]) // the others are not to be touched
 	s.newestLast(s.topics, s.Contract, contracts)
 	for i, c := range contracts {
@@ -238,8 +238,8 @@ func TestOldFactComesLast(t *testing.T) {
 	s.newestLast(s.observe(contractFacts), s.Contract, contracts)
 }
 
-// oldest are the first facts of each contract, as they are on the topic.
-func (s *system) oldest() (first []*kgo.Record) {
+// oldest are the first facts of contracts, as they are on the topic.
+func (s *system) oldest(contracts []*contract) (first []*kgo.Record) {
 	s.t.Helper()
 	client, err := kgo.NewClient(kgo.SeedBrokers(s.Brokers...), kgo.ConsumeTopics(contractFacts), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
 	if err != nil {
@@ -248,18 +248,20 @@ func (s *system) oldest() (first []*kgo.Record) {
 	defer client.Close()
 	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
 	defer cancel()
-	want, seen := len(of(s.topics.Since(0), contractFacts)), map[string]bool{}
-	for len(first) < want {
+	found := map[string]*kgo.Record{}
+	for len(found) < len(contracts) {
 		fetched := client.PollFetches(ctx)
 		if err := fetched.Err(); err != nil {
 			s.t.Fatal(err)
 		}
 		fetched.EachRecord(func(r *kgo.Record) {
-			if !seen[string(r.Key)] {
-				seen[string(r.Key)] = true
-				first = append(first, r)
+			if found[string(r.Key)] == nil {
+				found[string(r.Key)] = r
 			}
 		})
+	}
+	for _, c := range contracts {
+		first = append(first, found[c.ref])
 	}
 	return first
 }

@@ -130,7 +130,7 @@ func (p *purchase) isDecided() bool {
 
 // insist sends a purchase until it is decided, each time to the instance that next names.
 func (s *system) insist(p *purchase, next func() (to *cluster.Service, limit time.Duration)) {
-	for deadline := time.Now().Add(recoverIn); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(recoverIn); ; time.Sleep(20 * time.Millisecond) { // as long as a client waits before it asks again
 		to, limit := next()
 		if s.attempt(to, p, limit) || s.t.Failed() {
 			return

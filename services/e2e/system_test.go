@@ -177,7 +177,7 @@ func (s *system) must(to *cluster.Service, method, path, key, match string, body
 	return a
 }
 
-// until polls until done gives nil.
+// until asks until done gives nil: processes do not tell anybody when something has changed in them.
 func (s *system) until(what string, done func() error) {
 	s.t.Helper()
 	err := errors.New("never asked")

@@ -17,6 +17,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/secure"
 	"github.com/deferpay/deferpay/tools/kafka/acls"
 	"github.com/deferpay/deferpay/tools/kafka/artifacts"
 	"github.com/deferpay/deferpay/tools/kafka/engine"
@@ -181,11 +182,16 @@ func (r runner) registry(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("kafka registry", flag.ContinueOnError)
 	flags.StringVar(&o.Addr, "addr", "127.0.0.1:8085", "`address` to listen on; port 0 picks a free one")
 	brokers := flags.String("brokers", "127.0.0.1:9092", "`addresses` of the Kafka that keeps the schemas, separated by commas")
+	declared := secure.NewFlags(flags, os.Getenv)
+	o.Security.Declare(declared)
 	flags.StringVar(&o.Dir, "data", "", "`folder` for logs and temporary files; a temporary one, removed at the end, without it")
 	flags.StringVar(&o.Heap, "heap", "256m", "most `memory` it uses for objects")
 	flags.StringVar(&o.LogLevel, "log-level", "warn", "lowest `level` that it logs: debug, info, warn, error, off")
 	if err := r.parse(flags, args, "Apicurio Registry "+artifacts.RegistryVersion+", with Confluent's interface, its schemas on Kafka."); err != nil {
 		return err
+	}
+	if err := declared.Err(); err != nil {
+		return errors.Join(err, errUsage)
 	}
 	o.Brokers = strings.Split(*brokers, ",")
 	if strings.HasSuffix(o.Addr, ":0") {

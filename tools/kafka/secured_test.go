@@ -201,7 +201,7 @@ func (s *secured) ready(x *service) {
 	}
 }
 
-// until asks something until it gives nil.
+// until asks something until it gives nil: neither processes nor the broker tell when something has changed in them.
 func (s *secured) until(what string, ask func() error) {
 	s.t.Helper()
 	var err error
@@ -447,6 +447,45 @@ func (s *secured) passwordChanges(x *service) {
 		s.t.Fatal(err)
 	}
 	s.ready(old)
+}
+
+// Apicurio Registry keeps its schemas on the secured broker with the rights of the table, which end at its own topics, and has them again after a restart.
+func TestRegistryOnASecuredBroker(t *testing.T) {
+	if os.Getenv("BROKER") != "kafka" {
+		t.Skip("BROKER=kafka starts Apicurio Registry, which takes half a minute")
+	}
+	s := startSecured(t)
+	cache, err := artifacts.Open(t.Logf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.fine(s.env(engine.Admin), "created: User:registry may CREATE", "kafka", "acls", "apply", "-brokers", s.b.Addrs[0])
+	r, err := engine.StartRegistry(t.Context(), engine.RegistryOptions{Cache: cache, Dir: filepath.Join(s.dir, "apicurio"), Brokers: s.b.Addrs, Security: s.b.As(acls.Registry)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = r.Kill() })
+	s.registry = r.URL
+	s.fine(s.env(acls.Provisioning), "registered", "eventgen", "schemas", "register", "-registry", s.registry, documents[0], documents[2])
+	if err := r.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	if err := r.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := s.run(s.env(acls.Provisioning), "eventgen", "schemas", "check", "-registry", s.registry, documents[0], documents[2]); err != nil {
+		t.Errorf("after a restart: %v\n%s", err, out)
+	}
+	for user, topic := range map[string]string{acls.Registry: "contract.log.v1", acls.Billing: "kafkasql-journal"} {
+		if err := s.read(user, topic); !errors.Is(err, kerr.TopicAuthorizationFailed) {
+			t.Errorf("%s reads %s: %v", user, topic, err)
+		}
+	}
+	if info, err := os.Stat(filepath.Join(s.dir, "apicurio", "kafka.properties")); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the file with the password: %v, %v", info, err)
+	}
 }
 
 // Every setting of a client works on the real broker, and each mistake is told for what it is.

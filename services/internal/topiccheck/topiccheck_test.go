@@ -95,7 +95,7 @@ func TestABrokerThatIsAwayIsToldOnce(t *testing.T) {
 
 func until(t *testing.T, done func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); !done(); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); !done(); time.Sleep(10 * time.Millisecond) { // the check tells its state to who asks
 		if time.Now().After(deadline) {
 			t.Fatal("not in time")
 		}

@@ -46,10 +46,11 @@ const (
 	Billing      = "billing"
 	Provisioning = "provisioning"
 	Reader       = "reader"
+	Registry     = "registry"
 )
 
 // Users are all of the table, in its order.
-func Users() []string { return []string{Contract, Billing, Provisioning, Reader} }
+func Users() []string { return []string{Contract, Billing, Provisioning, Reader, Registry} }
 
 const (
 	read    = kadm.OpRead
@@ -89,6 +90,10 @@ func Table() []Right {
 		{Reader, Topic, contractbus.ContractFactsTopic, may(read), "accounting, CRM and others: the public topics alone"},
 		{Reader, Topic, billingbus.BillingEventsTopic, may(read), "accounting, CRM and others: the public topics alone"},
 		{Reader, Groups, "reader.", may(read), "groups of its own, named reader.SOMETHING"},
+
+		{Registry, Topics, "kafkasql-", may(kadm.OpCreate, read, write, configs), "Apicurio Registry keeps its schemas there, and makes the topics itself"},
+		{Registry, Topic, "registry-events", may(kadm.OpCreate, read, write, configs), "Apicurio Registry tells of changes there"},
+		{Registry, Groups, "registry.", may(read), "a group for each start of a registry"},
 	}
 }
 

@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/secure"
 	"github.com/deferpay/deferpay/tools/kafka/artifacts"
 	"github.com/deferpay/deferpay/tools/process"
 )
@@ -21,6 +24,8 @@ type RegistryOptions struct {
 	Dir string
 	// Brokers keep the schemas, on topics of the registry's own; without any they are in memory.
 	Brokers []string
+	// Security is how those are reached, as a user who has the rights that the registry needs. Its password is read once.
+	Security secure.Kafka
 	// Addr is where it listens; a free port without it.
 	Addr string
 	// Heap is the most that the JVM may use for objects, as 256m.
@@ -38,12 +43,18 @@ type Registry struct {
 	URL string
 }
 
+// RegistryGroups begins the names of the consumer groups of registries: each start has one of its own.
+const RegistryGroups = "registry."
+
 // confluent is the path under which Apicurio answers as Confluent's registry does.
 const confluent = "/apis/ccompat/v7"
 
 // StartRegistry returns when the registry answers. On an error nothing is left running.
 func StartRegistry(ctx context.Context, o RegistryOptions) (*Registry, error) {
 	management, err := o.complete()
+	if err == nil {
+		err = o.writeSecurity()
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -75,6 +86,51 @@ func StartRegistry(ctx context.Context, o RegistryOptions) (*Registry, error) {
 
 func (o *RegistryOptions) logs() string { return filepath.Join(o.Dir, "logs") }
 func (o *RegistryOptions) temp() string { return filepath.Join(o.Dir, "tmp") }
+
+// login is a file, as everybody on a machine can read command lines.
+func (o *RegistryOptions) login() string { return filepath.Join(o.Dir, "kafka.properties") }
+
+// writeSecurity writes how the registry reaches Kafka, for its owner alone.
+func (o *RegistryOptions) writeSecurity() error {
+	broker, err := o.Security.Open()
+	if err != nil || broker == nil {
+		return errors.Join(err, os.RemoveAll(o.login()))
+	}
+	if o.Security.CertFile != "" || o.Security.ServerName != "" {
+		return errors.New("the registry logs in by name and password, and cannot be told another name of the brokers: leave out -kafka-cert and -kafka-server-name")
+	}
+	settings := map[string]string{"security.protocol": "SSL"}
+	if broker.Mechanism != "" {
+		password, err := broker.Password()
+		if err != nil {
+			return err
+		}
+		if strings.ContainsAny(broker.User+password, "\"\\$\n") {
+			return errors.New("the registry's name and password for Kafka may have no quotation mark, backslash or dollar sign")
+		}
+		module := "scram.ScramLoginModule"
+		if broker.Mechanism == secure.Plain {
+			module = "plain.PlainLoginModule"
+		}
+		settings["security.protocol"], settings["sasl.mechanism"] = "SASL_SSL", broker.Mechanism
+		if broker.TLS == nil {
+			settings["security.protocol"] = "SASL_PLAINTEXT"
+		}
+		settings["sasl.jaas.config"] = fmt.Sprintf(`org.apache.kafka.common.security.%s required username="%s" password="%s";`, module, broker.User, password)
+	}
+	if o.Security.CAFile != "" {
+		ca, err := filepath.Abs(o.Security.CAFile)
+		if err != nil {
+			return err
+		}
+		settings["ssl.truststore.type"], settings["ssl.truststore.location"] = "PEM", filepath.ToSlash(ca)
+	}
+	var text strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(settings)) {
+		fmt.Fprintf(&text, "apicurio.kafka.common.%s=%s\n", name, settings[name])
+	}
+	return os.WriteFile(o.login(), []byte(text.String()), 0o600)
+}
 
 // complete fills in what was left open, and chooses the address of the registry's management.
 func (o *RegistryOptions) complete() (management string, err error) {
@@ -115,5 +171,9 @@ func (o *RegistryOptions) jvm(management string) []string {
 	if len(o.Brokers) == 0 {
 		return args
 	}
-	return append(args, "-Dapicurio.storage.kind=kafkasql", "-Dapicurio.kafkasql.bootstrap.servers="+strings.Join(o.Brokers, ","))
+	args = append(args, "-Dapicurio.storage.kind=kafkasql", "-Dapicurio.kafkasql.bootstrap.servers="+strings.Join(o.Brokers, ","), "-Dapicurio.kafkasql.consumer.group-prefix="+RegistryGroups)
+	if o.Security != (secure.Kafka{}) {
+		args = append(args, "-Dsmallrye.config.locations="+o.login())
+	}
+	return args
 }

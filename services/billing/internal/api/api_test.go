@@ -98,7 +98,7 @@ func (s *system) instance(name string) *instance {
 
 func (s *system) until(what string, done func() bool) {
 	s.t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !done(); time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(10 * time.Second); !done(); time.Sleep(2 * time.Millisecond) { // an instance does not tell when something has changed in it
 		if time.Now().After(deadline) {
 			s.t.Fatalf("not %s in time", what)
 		}
@@ -497,7 +497,7 @@ func TestARunLeftUnfinishedIsTakenUp(t *testing.T) {
 	two.get("/billing-runs/2026-03").want(t, 200, "invoiced", "1", "notInvoiced", "0")
 	two.post("/operations", purchase("CTR-7", 100)).want(t, 201, "period", "2026-04")
 	s.offset.Store(int64(start.AddDate(0, 3, 0).Sub(start)))
-	time.Sleep(50 * time.Millisecond) // ten looks
+	time.Sleep(50 * time.Millisecond) // ten looks, none of which may do it: what does not happen cannot be waited for
 	two.get("/billing-runs/2026-04").problem(t, 404, "billing-run-not-found")
 }
 

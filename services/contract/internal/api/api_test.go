@@ -93,7 +93,7 @@ func (s *service) instance(writer string) (*store.Store, http.Handler) {
 			s.t.Errorf("%s: %v", writer, err)
 		}
 	})
-	for deadline := time.Now().Add(patience); st.Ready() != nil; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); st.Ready() != nil; time.Sleep(5 * time.Millisecond) { // nobody is told when it becomes ready
 		if time.Now().After(deadline) {
 			s.t.Fatalf("%s is not ready: %v", writer, st.Ready())
 		}
