@@ -155,6 +155,18 @@ func TestRoomIsMadeOnceForAll(t *testing.T) {
 		t.Errorf("%d bytes for a message of 1000", total)
 	}
 	r = readerOf(make([]byte, 1000))
+	var blocks []int64
+	rooms := 0
+	for range 1000 {
+		if len(blocks) == cap(blocks) {
+			rooms++
+		}
+		Extend(&r, &blocks, 1)
+	}
+	if rooms > 20 || len(blocks) != 1000 {
+		t.Errorf("room was made %d times for %d blocks of one item", rooms, len(blocks))
+	}
+	r = readerOf(make([]byte, 1000))
 	var s []int64
 	calls := 0
 	for n := 100_000; n > 0; calls++ {

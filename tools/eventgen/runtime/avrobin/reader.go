@@ -457,7 +457,7 @@ func Extend[T any](r *Reader, s *[]T, n int) []T {
 	before := len(*s)
 	if before == cap(*s) {
 		var zero T
-		room := r.room(n, int(unsafe.Sizeof(zero)), before)
+		room := r.room(max(n, before), int(unsafe.Sizeof(zero)), before) // twice as many: blocks may have one item each
 		if !r.OK() {
 			return nil
 		}
