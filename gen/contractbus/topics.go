@@ -15,7 +15,7 @@ const (
 	BillingEventsTopic = "billing.events.v1"
 )
 
-// Topics gives the topics that the document defines, as it defines them.
+// Topics gives the topics that the document defines, as it defines them. Addresses with parameters are among them when each parameter has an enum.
 func Topics() []topics.Topic {
 	return []topics.Topic{
 		{Name: ContractFactsTopic, Partitions: 1, Configs: []topics.Config{

@@ -66,13 +66,6 @@ func provision(ctx context.Context, brokers []string, schemas *registry.Client) 
 	}
 	defer client.Close()
 	want := append(centre.Topics(), topics.Topic{Name: repliesTopic, Partitions: 1})
-	for _, at := range regions {
-		topic, err := at.Topic()
-		if err != nil {
-			return err
-		}
-		want = append(want, topics.Topic{Name: topic, Partitions: 3})
-	}
 	if _, err := topics.Apply(ctx, client, want); err != nil {
 		return fmt.Errorf("make the topics: %w", err)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/deferpay/deferpay/tools/eventgen/diag"
 	"github.com/deferpay/deferpay/tools/eventgen/goname"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/jsonvalue"
 	"github.com/deferpay/deferpay/tools/eventgen/source"
 )
 
@@ -110,6 +111,44 @@ type Root struct {
 	pos    diag.Pos
 	shape  *shape
 	decl   *decl
+}
+
+// Constant is a member, however deep, that can have listed values only.
+type Constant struct {
+	Path     []string
+	Values   []string // as they stand in a header: text without quotes
+	Required bool     // it is there in every value
+}
+
+// Constants gives the members that can have listed values only, of the object and of the objects in it, allOf and references followed.
+func (r *Root) Constants() []Constant {
+	return r.set.shaper.constants([]part{{schema: r.schema}}, nil, true, map[string]bool{})
+}
+
+func (p *shaper) constants(parts []part, path []string, required bool, within map[string]bool) (out []Constant) {
+	key := keyOfParts(parts)
+	if within[key] {
+		return nil // an object in itself
+	}
+	within[key] = true
+	defer delete(within, key)
+	m := gather(p.flatten(parts))
+	for _, name := range m.names {
+		flat := p.flatten(m.parts[name])
+		c := Constant{Path: append(slices.Clone(path), name), Required: required && m.required[name] != nil}
+		list, listed := values(flat, kinds(flat))
+		scalars := !slices.ContainsFunc(list, func(n *source.Node) bool { return !n.Is(source.String) && !n.Is(source.Bool) && !n.Is(source.Int) })
+		if listed && scalars {
+			for _, n := range list {
+				c.Values = append(c.Values, n.Value)
+			}
+			out = append(out, c)
+			continue
+		}
+		only := kinds(flat) == jsonvalue.Object
+		out = append(out, p.constants(m.parts[name], c.Path, c.Required && only, within)...)
+	}
+	return out
 }
 
 // Field is a property of an object payload.

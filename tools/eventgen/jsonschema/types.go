@@ -2,6 +2,7 @@ package jsonschema
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -252,8 +253,9 @@ func (g *generator) structure(d *decl) {
 }
 
 func (g *generator) readMembers(d *decl) {
-	if len(d.fields)+len(d.patterns) == 0 && d.extra == nil {
-		return
+	reads := slices.ContainsFunc(d.fields, func(f *field) bool { return f.constant == nil })
+	if !reads && len(d.patterns) == 0 && d.extra == nil {
+		return // what has one value only is not read
 	}
 	g.p("for name, m := range v.Members() {\nswitch string(name) {")
 	for _, f := range d.fields {

@@ -10,6 +10,7 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/avro"
 	"github.com/deferpay/deferpay/tools/eventgen/goname"
 	"github.com/deferpay/deferpay/tools/eventgen/parse"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/bus"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/topics"
 )
 
@@ -104,14 +105,48 @@ func (p *pkgBuilder) addTopic(c *parse.Channel) {
 		p.addAddress(c)
 		return
 	}
-	t := Topic{Const: p.scope.take(avro.GoName(c.Name) + "Topic"), Own: c.File == p.doc.File,
-		Doc: sentence(c.Title, "Topic of the channel "+c.Name+"."), Topic: topics.Topic{Name: c.Kafka.Topic, Partitions: int32(c.Kafka.Partitions), Replicas: int16(c.Kafka.Replicas)}}
+	p.topic[c] = p.scope.take(avro.GoName(c.Name) + "Topic")
+	p.topicNamed(c, p.topic[c], c.Kafka.Topic)
+}
+
+// topicNamed adds a topic of a channel, with the name of its constant if it has one.
+func (p *pkgBuilder) topicNamed(c *parse.Channel, constant, name string) {
+	t := Topic{Const: constant, Own: c.File == p.doc.File, Doc: sentence(c.Title, "Topic of the channel "+c.Name+"."),
+		Topic: topics.Topic{Name: name, Partitions: int32(c.Kafka.Partitions), Replicas: int16(c.Kafka.Replicas)}}
 	for _, s := range c.Kafka.Configs {
 		t.Configs = append(t.Configs, topics.Config{Name: s.Name, Value: s.Value})
 	}
 	t.Again = slices.ContainsFunc(p.out.Topics, func(o Topic) bool { return o.Name == t.Name })
-	p.topic[c] = t.Const
 	p.out.Topics = append(p.out.Topics, t)
+}
+
+// mostExpanded is how many topics one address may stand for in the table of topics.
+const mostExpanded = 1000
+
+// expand adds the topics of an address whose parameters all have an enum: only then it is known which there can be.
+func (p *pkgBuilder) expand(c *parse.Channel) {
+	a := &bus.Address{Template: c.Kafka.Topic}
+	if names, _ := parse.Placeholders(c.Kafka.Topic); len(names) != len(c.Params) {
+		return // a topic of the binding with parameters that the address does not have
+	}
+	count := 1
+	for _, param := range c.Params {
+		a.Params = append(a.Params, bus.Param{Name: param.Name, Enum: param.Enum})
+		if count *= len(param.Enum); count > mostExpanded {
+			p.diags.Warnf(c.AddressPos, "make them another way", "the address of channel %s stands for more than %d topics, which are left out of the table of topics", c.Name, mostExpanded)
+			return
+		}
+	}
+	for i := range count {
+		values := make([]string, len(a.Params))
+		for j := len(values) - 1; j >= 0; j-- { // the last parameter changes fastest
+			enum := a.Params[j].Enum
+			values[j], i = enum[i%len(enum)], i/len(enum)
+		}
+		if name, err := a.Topic(values...); err == nil { // an empty value is told where it is sent
+			p.topicNamed(c, "", name)
+		}
+	}
 }
 
 // addAddress makes the Go of an address with parameters.
@@ -132,6 +167,7 @@ func (p *pkgBuilder) addAddress(c *parse.Channel) {
 		}
 		a.Params = append(a.Params, out)
 	}
+	p.expand(c)
 	p.address[c] = a
 	p.out.Addresses = append(p.out.Addresses, a)
 }

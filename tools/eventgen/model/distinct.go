@@ -3,6 +3,7 @@ package model
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/deferpay/deferpay/tools/eventgen/diag"
 	"github.com/deferpay/deferpay/tools/eventgen/parse"
@@ -116,6 +117,13 @@ func (b *builder) constants(m *parse.Message) map[string][]string {
 				out[h.Name] = []string{h.Const}
 			default:
 				out[h.Name] = h.Enum
+			}
+		}
+	}
+	if r := b.heads[m.HeaderRef]; r != nil {
+		for _, c := range r.json.Constants() {
+			if len(c.Path) == 1 || c.Required { // nobody fills in one inside a header
+				out[strings.Join(c.Path, "/")] = c.Values
 			}
 		}
 	}

@@ -41,7 +41,7 @@ type Package struct {
 	Title            string
 	Doc              string
 	Servers          []parse.Server
-	Topics           []Topic // that have a name
+	Topics           []Topic
 	Addresses        []*Address
 	Keys             []Key
 	Headers          []Headers
@@ -55,9 +55,14 @@ type Package struct {
 	Imports          map[string]string // package name -> import path, of Avro types
 }
 
-// Topic is a channel's topic.
+// Named gives the topics that have a constant.
+func (p *Package) Named() []Topic {
+	return slices.DeleteFunc(slices.Clone(p.Topics), func(t Topic) bool { return t.Const == "" })
+}
+
+// Topic is a topic of a channel.
 type Topic struct {
-	Const string // Go name
+	Const string // Go name; empty: one of those that an address with parameters stands for
 	Doc   string
 	Own   bool // the document defines it
 	Again bool // another channel has the same address
@@ -106,34 +111,35 @@ type HeaderField struct {
 
 // Spec is a message on a channel.
 type Spec struct {
-	Go       string // of the message: ContractSuspended
-	Alias    string // of what a handler gets: ContractSuspendedMessage
-	Var      string // of the variable that describes it
-	Doc      string
-	Name     string // in the document
-	Value    string // Go type of the payload, qualified
-	Key      string // Go type of the key
-	Headers  string // Go type of the headers
-	Table    string // of the declared headers; empty: none
-	Write    string // Go of what writes the headers; empty: they are none of the contract's
-	Read     string
-	Codec    string
-	KeyCodec string
-	KeyText  string // Go of the field of m that the key repeats, as text
-	Empty    bool   // it has no payload
-	Reply    string // Go of where its correlation id stands
-	Topic    string // Go name of the constant
-	Subject  string // in the registry; empty: none
-	Content  string
-	Framing  string // of the runtime: Confluent, SingleObject, Bare
-	Keyed    bool
-	KeyField string // the field that the key repeats
-	Schema   string // name of the Go constant with the schema's text, qualified
-	Record   string // Avro full name
-	Title    string
-	Own      bool // the document defines the channel
-	text     string
-	root     *root
+	Go        string // of the message: ContractSuspended
+	Alias     string // of what a handler gets: ContractSuspendedMessage
+	Var       string // of the variable that describes it
+	Doc       string
+	Name      string                // in the document
+	Value     string                // Go type of the payload, qualified
+	Key       string                // Go type of the key
+	Headers   string                // Go type of the headers
+	Table     string                // of the declared headers; empty: none
+	Constants []jsonschema.Constant // headers with listed values, of headers that are more than a table
+	Write     string                // Go of what writes the headers; empty: they are none of the contract's
+	Read      string
+	Codec     string
+	KeyCodec  string
+	KeyText   string // Go of the field of m that the key repeats, as text
+	Empty     bool   // it has no payload
+	Reply     string // Go of where its correlation id stands
+	Topic     string // Go name of the constant
+	Subject   string // in the registry; empty: none
+	Content   string
+	Framing   string // of the runtime: Confluent, SingleObject, Bare
+	Keyed     bool
+	KeyField  string // the field that the key repeats
+	Schema    string // name of the Go constant with the schema's text, qualified
+	Record    string // Avro full name
+	Title     string
+	Own       bool // the document defines the channel
+	text      string
+	root      *root
 
 	KeySubject, KeySchema, keyText string // of a key framed with a schema id; empty: none
 }

@@ -207,6 +207,7 @@ func (p *pkgBuilder) headers(s *Spec, m *parse.ChannelMessage) {
 	if r := p.builder.heads[m.HeaderRef]; r != nil {
 		s.Headers, _ = p.goType(r)
 		s.Write = "bus.WriteJSON[" + s.Headers + "]"
+		s.Constants = r.json.Constants()
 		known, texts := headerNames(r)
 		s.Read = "func(m message.Metadata) (" + s.Headers + ", error) { return bus.ReadJSON[" + s.Headers + "](m, " + known + ", " + texts + ") }"
 		return

@@ -165,9 +165,9 @@ func (n notes) Recorded(_ context.Context, m *client.RecordedMessage) error {
 func TestAddressesKeysAndDispatch(t *testing.T) {
 	got := make(notes, 16)
 	schemas := bustest.NewRegistry(owner.Subjects()...)
-	var outcomes = make(chan bus.Observation, 16)
+	outcomes, watch := observer()
 	ch := pubsub(t, func(r *message.Router, ch *gochannel.GoChannel) error {
-		options := []bus.ReceiveOption{quiet, bus.WithRegistry(schemas), bus.WithObserver(func(o bus.Observation) { outcomes <- o })}
+		options := []bus.ReceiveOption{quiet, bus.WithRegistry(schemas), watch}
 		if err := client.RegisterWrite(r, ch, nil, got, options...); err == nil {
 			t.Error("registered without a topic")
 		}
@@ -225,6 +225,79 @@ func TestAddressesKeysAndDispatch(t *testing.T) {
 	}
 	if o := <-outcomes; !errors.Is(o.Err, bus.ErrUnknownMessage) || !strings.Contains(o.Err.Error(), "it can be both Red and Blue") {
 		t.Errorf("what is two messages: %+v", o)
+	}
+}
+
+func (n notes) NoteStreets(_ context.Context, m *client.NoteStreetsMessage) error {
+	n <- "note " + m.Value.Value + " on " + m.Topic
+	return nil
+}
+
+func (n notes) Warm(_ context.Context, m *client.WarmMessage) error {
+	n <- fmt.Sprint("warm ", m.Headers.Station, " ", m.Value.Degrees)
+	return nil
+}
+
+func (n notes) Cold(_ context.Context, m *client.ColdMessage) error {
+	n <- fmt.Sprint("cold ", m.Headers.Kind, " ", m.Value.Degrees)
+	return nil
+}
+
+func (n notes) Windy(_ context.Context, m *client.WindyMessage) error {
+	n <- fmt.Sprint("windy ", m.Headers.Kind, " ", m.Value.Degrees)
+	return nil
+}
+
+// Constants in parts of an allOf, and in objects inside a header, tell messages of one schema apart, as those of plain headers do.
+func TestToldByConstantsDeepInside(t *testing.T) {
+	got := make(notes, 16)
+	outcomes, watch := observer()
+	ch := pubsub(t, func(r *message.Router, ch *gochannel.GoChannel) error {
+		return client.RegisterTell(r, ch, got, quiet, watch)
+	})
+	p, ctx := owner.NewPublisher(ch), t.Context()
+	for want, err := range map[string]error{
+		"warm s-1 30":    p.Warm(ctx, payload.Degrees{Degrees: 30}, payload.WarmHeaders{Station: "s-1"}),
+		"cold cold -1":   p.Cold(ctx, payload.Degrees{Degrees: -1}, payload.ColdHeaders{Station: "s-1", Kind: payload.ColdHeadersKindCold}),
+		"windy cold -2":  p.Windy(ctx, payload.Degrees{Degrees: -2}, payload.Blowing{Kind: payload.BlowingKindCold}),
+		"windy windy -3": p.Windy(ctx, payload.Degrees{Degrees: -3}, payload.Blowing{Kind: payload.BlowingKindWindy}),
+	} {
+		if err != nil {
+			t.Fatalf("%s: %v", want, err)
+		}
+	}
+	var all []string
+	for range 4 {
+		all = append(all, take(t, got))
+		take(t, outcomes)
+	}
+	slices.Sort(all)
+	if s := strings.Join(all, ","); s != "cold cold -1,warm s-1 30,windy cold -2,windy windy -3" {
+		t.Errorf("got %s", s)
+	}
+	neither := message.NewMessage("x", []byte(`{"degrees":1}`))
+	neither.Metadata["kind"], neither.Metadata["about"] = "cold", `{"what":{"wind":"some"}}`
+	if err := ch.Publish(client.ToldTopic, neither); err != nil {
+		t.Fatal(err)
+	}
+	if o := take(t, outcomes); !errors.Is(o.Err, bus.ErrUnknownMessage) {
+		t.Errorf("what is none of them: %+v", o)
+	}
+}
+
+// An address whose parameters all have an enum stands for topics that are known; one with a parameter that can be anything does not.
+func TestTopicsOfAddressesWithEnums(t *testing.T) {
+	var names []string
+	for _, topic := range owner.Topics() {
+		names = append(names, topic.Name)
+		if at, err := owner.ParseStreetsParams(topic.Name); err == nil {
+			if same, err := at.Topic(); err != nil || same != topic.Name || topic.Partitions != 2 || len(topic.Configs) != 1 {
+				t.Errorf("%+v: %s, %v", topic, same, err)
+			}
+		}
+	}
+	if want := "questions mixed streets.paris.lamp streets.paris.sign streets.lyon.lamp streets.lyon.sign told keyed"; strings.Join(names, " ") != want {
+		t.Errorf("got %s", names)
 	}
 }
 

@@ -120,13 +120,8 @@ func TestCorrelationThatIsANumber(t *testing.T) {
 
 // An id that the answer cannot hold is told, and no answer goes out without it.
 func TestCorrelationThatDoesNotFit(t *testing.T) {
-	seen := make(chan bus.Observation, 100)
-	ch := respond(t, bus.WithObserver(func(o bus.Observation) {
-		select {
-		case seen <- o:
-		default:
-		}
-	}))
+	seen, watch := observer()
+	ch := respond(t, watch)
 	short, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
 	r := asker.NewRequester(ch, ch)

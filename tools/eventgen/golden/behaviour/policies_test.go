@@ -96,27 +96,35 @@ func take[T any](t *testing.T, from <-chan T) (v T) {
 	return v
 }
 
+// observer says on a channel what is observed. It never waits for somebody who takes it: a message that is tried for ever, or comes again and again while all is being
+// closed, says more than anybody asks.
+func observer() (<-chan bus.Observation, bus.ReceiveOption) {
+	seen := make(chan bus.Observation, 100)
+	return seen, bus.WithObserver(func(o bus.Observation) {
+		select {
+		case seen <- o:
+		default:
+		}
+	})
+}
+
 // policies is the document's broker and registry in memory, with all operations running.
 type policies struct {
 	broker   *bustest.Broker
 	registry *bustest.Registry
 	pub      *policiesbus.Publisher
 	watcher  watcher
-	seen     chan bus.Observation
+	seen     <-chan bus.Observation
 }
 
 func startPolicies(t *testing.T) *policies {
 	t.Helper()
-	p := &policies{bustest.NewBroker(), bustest.NewRegistry(policiesbus.Subjects()...), nil, watcher{make(chan string, 100)}, make(chan bus.Observation, 1000)}
+	seen, watch := observer()
+	p := &policies{bustest.NewBroker(), bustest.NewRegistry(policiesbus.Subjects()...), nil, watcher{make(chan string, 100)}, seen}
 	p.pub = policiesbus.NewPublisher(p.broker, bus.SendWithRegistry(p.registry))
 	t.Cleanup(func() { _ = p.broker.Close() })
 	runRouter(t, func(r *message.Router) error {
-		return policiesbus.Register(r, p.broker, p.watcher, bus.WithRegistry(p.registry), bus.WithDeadLetters(p.broker), quiet, bus.WithObserver(func(o bus.Observation) {
-			select {
-			case p.seen <- o:
-			default: // a message that is tried for ever says more than anybody takes
-			}
-		}))
+		return policiesbus.Register(r, p.broker, p.watcher, bus.WithRegistry(p.registry), bus.WithDeadLetters(p.broker), quiet, watch)
 	})
 	return p
 }

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -21,6 +22,7 @@ import (
 // Header is one header that a contract declares.
 type Header struct {
 	Name      string
+	Below     []string // members of the JSON in the header: the rest is about what stands there
 	Required  bool
 	Const     string   // its only value; filled in when sending
 	Enum      []string // its possible values
@@ -28,6 +30,34 @@ type Header struct {
 	MaxLength int    // 0: no limit
 	Pattern   string // regular expression
 	Format    string // date-time, uuid; others are not checked
+}
+
+// in gives what the header is about, of a message.
+func (h *Header) in(m message.Metadata) (string, bool) {
+	text, ok := m[h.Name]
+	if !ok {
+		return "", false
+	}
+	return memberText(text, h.Below)
+}
+
+// label is how the header is called.
+func (h *Header) label() string { return strings.Join(append([]string{h.Name}, h.Below...), "/") }
+
+// memberText gives what stands below those members of JSON.
+func memberText(text string, path []string) (string, bool) {
+	if len(path) == 0 {
+		return text, true
+	}
+	b := json.RawMessage(text)
+	for _, step := range path {
+		var members map[string]json.RawMessage
+		if json.Unmarshal(b, &members) != nil || members[step] == nil {
+			return "", false
+		}
+		b = members[step]
+	}
+	return plain(b), true
 }
 
 // CheckText checks a value against the declared constraints; it serves keys too.
@@ -75,15 +105,15 @@ func checkHeaders(declared []Header, m message.Metadata) error {
 	var errs []error
 	for i := range declared {
 		h := &declared[i]
-		v, ok := m[h.Name]
+		v, ok := h.in(m)
 		if !ok {
 			if h.Required {
-				errs = append(errs, fmt.Errorf("header %s is missing", h.Name))
+				errs = append(errs, fmt.Errorf("header %s is missing", h.label()))
 			}
 			continue
 		}
 		if err := h.CheckText(v); err != nil {
-			errs = append(errs, fmt.Errorf("header %s %w", h.Name, err))
+			errs = append(errs, fmt.Errorf("header %s %w", h.label(), err))
 		}
 	}
 	return errors.Join(errs...)

@@ -24,19 +24,8 @@ func (l *Location[T]) get(m message.Metadata, v *T) string {
 	case len(l.Header) == 0:
 		return ""
 	}
-	text, ok := m[l.Header[0]]
-	if !ok || len(l.Header) == 1 {
-		return text
-	}
-	b := json.RawMessage(text)
-	for _, step := range l.Header[1:] {
-		var members map[string]json.RawMessage
-		if json.Unmarshal(b, &members) != nil {
-			return ""
-		}
-		b = members[step]
-	}
-	return plain(b)
+	text, _ := memberText(m[l.Header[0]], l.Header[1:])
+	return text
 }
 
 // put writes it there, unless something else stands there. It fails when it cannot stand there.

@@ -236,7 +236,7 @@ func byHeaders(list []*Route, m message.Metadata) []*Route {
 		fits := true
 		for i := range r.headers {
 			h := &r.headers[i]
-			v, ok := m[h.Name]
+			v, ok := h.in(m)
 			fits = fits && (!(h.Const != "" || len(h.Enum) > 0) || (ok || !h.Required) && (!ok || h.CheckText(v) == nil))
 		}
 		if fits {

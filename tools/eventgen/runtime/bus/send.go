@@ -126,7 +126,7 @@ func encode[T, K, H any](ctx context.Context, s *Sender, c *Spec[T, K, H], key K
 func (s *Sender) fill(ctx context.Context, declared []Header, m message.Metadata, record, key string) {
 	for i := range declared {
 		h := &declared[i]
-		if _, ok := m[h.Name]; ok {
+		if _, ok := m[h.Name]; ok || len(h.Below) > 0 {
 			continue
 		}
 		v := h.Const

@@ -51,9 +51,17 @@ func ParseMeasurementsParams(topic string) (MeasurementsParams, error) {
 	return MeasurementsParams{Region: MeasurementsRegion(v[0])}, nil
 }
 
-// Topics gives the topics that the document defines, as it defines them.
+// Topics gives the topics that the document defines, as it defines them. Addresses with parameters are among them when each parameter has an enum.
 func Topics() []topics.Topic {
 	return []topics.Topic{
+		{Name: "weather.north.measurements.v1", Partitions: 3, Configs: []topics.Config{
+			{Name: "cleanup.policy", Value: "delete"},
+			{Name: "retention.ms", Value: "604800000"},
+		}},
+		{Name: "weather.south.measurements.v1", Partitions: 3, Configs: []topics.Config{
+			{Name: "cleanup.policy", Value: "delete"},
+			{Name: "retention.ms", Value: "604800000"},
+		}},
 		{Name: StationsTopic, Partitions: 1, Configs: []topics.Config{
 			{Name: "cleanup.policy", Value: "compact"},
 		}},

@@ -13,7 +13,7 @@ const (
 	AsTopic = "as.v1"
 )
 
-// Topics gives the topics that the document defines, as it defines them.
+// Topics gives the topics that the document defines, as it defines them. Addresses with parameters are among them when each parameter has an enum.
 func Topics() []topics.Topic {
 	return []topics.Topic{
 		{Name: AsTopic},

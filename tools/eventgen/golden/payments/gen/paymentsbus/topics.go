@@ -17,7 +17,7 @@ const (
 	DeadTopic = "payments.dlq.v1"
 )
 
-// Topics gives the topics that the document defines, as it defines them.
+// Topics gives the topics that the document defines, as it defines them. Addresses with parameters are among them when each parameter has an enum.
 func Topics() []topics.Topic {
 	return []topics.Topic{
 		{Name: PaymentsTopic},

@@ -66,7 +66,7 @@ func ParseSalesParams(topic string) (SalesParams, error) {
 	return SalesParams{Region: SalesRegion(v[0]), Shop: v[1], Size: v[2], Batch: v[3]}, nil
 }
 
-// Topics gives the topics that the document defines, as it defines them.
+// Topics gives the topics that the document defines, as it defines them. Addresses with parameters are among them when each parameter has an enum.
 func Topics() []topics.Topic {
 	return []topics.Topic{
 		{Name: AskTopic},
