@@ -84,6 +84,8 @@ bench: ## The benchmarks, as a table of ratios; BROKER=kafka measures the journa
 	@build/bin/journal.bench -test.run '^(TestThroughput|TestShared|TestContention)$$' -throughput 1s
 	@echo "bench: generated Avro codecs against hamba/avro's reflection, in one run"
 	@go test ./tools/eventgen/avro/internal/conformance -run '^TestCodecRatio$$' -count=1 -v | grep -v '^[=-]'
+	@echo "bench: generated JSON codecs, which check the schema, against encoding/json and against it with a validator, in one run"
+	@go test ./tools/eventgen/jsonschema/internal/conformance -run '^TestCodecRatio$$' -count=1 -v | grep -v '^[=-]'
 	@echo "bench: eventgen itself, on our documents and on one of 1,000 messages"
 	@go test ./tools/eventgen/generate -run '^$$' -bench . -benchtime 3x | grep '^Benchmark'
 

@@ -119,7 +119,7 @@ func (c *Check) bound(v Value, bound, what string, ok func(order int) bool) bool
 	if !c.step() {
 		return false
 	}
-	if v.Kind() == Number && !ok(decimalOf(v.raw()).compare(decimalOf([]byte(bound)))) {
+	if v.Kind() == Number && !ok(compareNumbers(v.raw(), []byte(bound))) {
 		return c.fail(v, "%s is %s %s", v.raw(), what, bound)
 	}
 	return true
@@ -150,7 +150,7 @@ func (c *Check) MultipleOf(v Value, of string) bool {
 	if !c.step() {
 		return false
 	}
-	if v.Kind() == Number && !decimalOf(v.raw()).multipleOf(decimalOf([]byte(of))) {
+	if v.Kind() == Number && !multipleOf(v.raw(), []byte(of)) {
 		return c.fail(v, "%s is no multiple of %s", v.raw(), of)
 	}
 	return true
@@ -227,6 +227,10 @@ func (c *Check) Unique(v Value) bool {
 	if !c.step() || v.Kind() != Array {
 		return c.steps >= 0
 	}
+	const few = 8
+	if v.Len() <= few {
+		return c.differ(v)
+	}
 	seen := map[uint64][]Value{}
 	for i, it := range v.Items() {
 		h := hash(it)
@@ -236,6 +240,21 @@ func (c *Check) Unique(v Value) bool {
 			}
 		}
 		seen[h] = append(seen[h], it)
+	}
+	return true
+}
+
+// differ compares each item of a short list with those before it.
+func (c *Check) differ(v Value) bool {
+	for i, it := range v.Items() {
+		for j, other := range v.Items() {
+			if j == i {
+				break
+			}
+			if equal(it, other) {
+				return c.fail(v, "has %s twice, at the end as item %d", it.text(), i)
+			}
+		}
 	}
 	return true
 }

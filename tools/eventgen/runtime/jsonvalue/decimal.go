@@ -3,6 +3,7 @@ package jsonvalue
 import (
 	"bytes"
 	"cmp"
+	"math"
 	"math/big"
 	"strconv"
 )
@@ -34,6 +35,88 @@ func decimalOf(text []byte) decimal {
 		return decimal{}
 	}
 	return d
+}
+
+// small is a number exactly, as most are: n divided by ten to the power of places.
+type small struct {
+	n      int64
+	places int
+}
+
+// mostDigits is how many digits every int64 holds.
+const mostDigits = 18
+
+// smallOf reads a number as JSON writes it; false when it has an exponent, or more digits than fit.
+func smallOf(text []byte) (out small, ok bool) {
+	digits, negative, point := 0, false, -1
+	for i, c := range text {
+		switch {
+		case c == '-':
+			negative = true
+		case c == '.':
+			point = i
+		case c < '0' || c > '9':
+			return small{}, false
+		default:
+			if digits++; digits > mostDigits {
+				return small{}, false
+			}
+			out.n = 10*out.n + int64(c-'0')
+		}
+	}
+	if negative {
+		out.n = -out.n
+	}
+	if point >= 0 {
+		out.places = len(text) - point - 1
+	}
+	return out, true
+}
+
+// with gives two numbers as so many of the same part of one; false when that is more than fits.
+func (s small) with(o small) (a, b int64, ok bool) {
+	ok = s.grow(o.places) && o.grow(s.places)
+	return s.n, o.n, ok
+}
+
+// grow gives a number more places; false when that does not fit.
+func (s *small) grow(places int) bool {
+	for ; s.places < places; s.places++ {
+		if s.n > math.MaxInt64/10 || s.n < math.MinInt64/10 {
+			return false
+		}
+		s.n *= 10
+	}
+	return true
+}
+
+// compareNumbers gives -1, 0 or 1 for two numbers as JSON writes them.
+func compareNumbers(a, b []byte) int {
+	if x, ok := smallOf(a); ok {
+		if y, ok := smallOf(b); ok {
+			if m, n, ok := x.with(y); ok {
+				return cmp.Compare(m, n)
+			}
+		}
+	}
+	return decimalOf(a).compare(decimalOf(b))
+}
+
+// multipleOf tells whether a divided by b is an integer, for two numbers as JSON writes them.
+func multipleOf(a, b []byte) bool {
+	if x, ok := smallOf(a); ok {
+		if y, ok := smallOf(b); ok && y.n != 0 {
+			if m, n, ok := x.with(y); ok {
+				return m%n == 0
+			}
+		}
+	}
+	return decimalOf(a).multipleOf(decimalOf(b))
+}
+
+// isInteger tells whether a number has no fraction, however it is written.
+func isInteger(text []byte) bool {
+	return !bytes.ContainsAny(text, ".eE") || decimalOf(text).integer()
 }
 
 func (d decimal) integer() bool { return d.exp >= 0 }

@@ -180,7 +180,7 @@ func (s *scanner) member() error {
 
 // distinct refuses an object that names a member twice: readers differ in which of the two they believe.
 func (s *scanner) distinct(object int) error {
-	const few = 8
+	const few = 32
 	v := Value{s.index, uint32(object)}
 	var names [few]Value
 	var seen map[string]bool

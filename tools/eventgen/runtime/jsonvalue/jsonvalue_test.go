@@ -3,38 +3,53 @@ package jsonvalue
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math/big"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 )
 
+// manyMembers is an object with that many members and one more.
+func manyMembers(n int, last string) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, `"m%d":0,`, i)
+	}
+	return "{" + b.String() + strconv.Quote(last) + ":0}"
+}
+
 func TestSyntax(t *testing.T) {
 	for text, want := range map[string]string{
 		`{"a":[1,-2.5e+3,true,false,null,"x\n\u00e9\ud83d\ude42"]}`: "",
-		" [ ] ":              "",
-		`{}`:                 "",
-		``:                   "a value is expected, not the end of the text",
-		`{"a":1} x`:          "after the end of the value",
-		`{"a":1,"a":2}`:      `the member "a" is given twice`,
-		`{"a":1,"\u0061":2}`: `the member "a" is given twice`,
-		`[1,]`:               "a value is expected",
-		`{"a":1,}`:           "a member's name is expected",
-		`{"a" 1}`:            "':' is expected",
-		`[1 2]`:              "',' or ']' is expected",
-		`01`:                 "a number is not written so",
-		`1.`:                 "a digit is expected",
-		`1e`:                 "a digit is expected",
-		`1e99999`:            "an exponent beyond 9999",
-		"\"\x01\"":           "a control character",
-		"\"\xff\"":           "no UTF-8",
-		`"\ud800"`:           "half a surrogate pair",
-		`"\udc00"`:           "escape",
-		`"\x"`:               "escape",
-		`"abc`:               "does not end",
-		`"abc\`:              "escape",
-		`tru`:                "a value is expected",
+		" [ ] ":               "",
+		`{}`:                  "",
+		``:                    "a value is expected, not the end of the text",
+		`{"a":1} x`:           "after the end of the value",
+		`{"a":1,"a":2}`:       `the member "a" is given twice`,
+		`{"a":1,"\u0061":2}`:  `the member "a" is given twice`,
+		manyMembers(31, "m0"): `the member "m0" is given twice`,
+		manyMembers(32, "m0"): `the member "m0" is given twice`,
+		manyMembers(33, "m9"): `the member "m9" is given twice`,
+		manyMembers(40, "x"):  "",
+		`[1,]`:                "a value is expected",
+		`{"a":1,}`:            "a member's name is expected",
+		`{"a" 1}`:             "':' is expected",
+		`[1 2]`:               "',' or ']' is expected",
+		`01`:                  "a number is not written so",
+		`1.`:                  "a digit is expected",
+		`1e`:                  "a digit is expected",
+		`1e99999`:             "an exponent beyond 9999",
+		"\"\x01\"":            "a control character",
+		"\"\xff\"":            "no UTF-8",
+		`"\ud800"`:            "half a surrogate pair",
+		`"\udc00"`:            "escape",
+		`"\x"`:                "escape",
+		`"abc`:                "does not end",
+		`"abc\`:               "escape",
+		`tru`:                 "a value is expected",
 		strings.Repeat("[", MaxDepth+1) + strings.Repeat("]", MaxDepth+1): "nested deeper",
 		strings.Repeat("[", MaxDepth) + strings.Repeat("]", MaxDepth):     "",
 		strings.Repeat("1", MaxNumber+1):                                  "a number of more than",
@@ -80,7 +95,8 @@ func FuzzSyntax(f *testing.F) {
 
 func TestDecimals(t *testing.T) {
 	numbers := []string{"0", "-0", "0.0", "1", "1.0", "10e-1", "-1", "2", "9", "10", "1e1", "99", "100", "0.1", "0.10", "1e-1", "0.01", "19.99", "-0.25", "1e9999", "-1e9999", "1e-9999",
-		"9007199254740992", "9007199254740993", "9223372036854775807", "9223372036854775808", "-9223372036854775808", "123456789.125"}
+		"9007199254740992", "9007199254740993", "9223372036854775807", "9223372036854775808", "-9223372036854775808", "123456789.125",
+		"999999999999999999", "-999999999999999999", "99999999999999999.9", "922337203685477581", "0.00000000000000001", "0.000000000000000001", "-12.50", "0.5", "12345678901234567.8"}
 	rat := func(s string) *big.Rat {
 		r, ok := new(big.Rat).SetString(s)
 		if !ok {
@@ -93,6 +109,9 @@ func TestDecimals(t *testing.T) {
 		if d.integer() != x.IsInt() {
 			t.Errorf("%s: an integer: %t", a, d.integer())
 		}
+		if isInteger([]byte(a)) != x.IsInt() {
+			t.Errorf("%s: an integer: %t", a, !x.IsInt())
+		}
 		if n, ok := d.int(64); ok != (x.IsInt() && x.Num().IsInt64()) || ok && n != x.Num().Int64() {
 			t.Errorf("%s: %d %t", a, n, ok)
 		}
@@ -101,11 +120,26 @@ func TestDecimals(t *testing.T) {
 			if d.compare(e) != x.Cmp(y) {
 				t.Errorf("%s and %s: %d", a, b, d.compare(e))
 			}
+			if compareNumbers([]byte(a), []byte(b)) != x.Cmp(y) {
+				t.Errorf("%s and %s: %d", a, b, compareNumbers([]byte(a), []byte(b)))
+			}
 			if y.Sign() != 0 {
+				if want := new(big.Rat).Quo(x, y).IsInt(); multipleOf([]byte(a), []byte(b)) != want {
+					t.Errorf("%s is a multiple of %s: %t", a, b, !want)
+				}
 				if want := new(big.Rat).Quo(x, y).IsInt(); d.multipleOf(e) != want {
 					t.Errorf("%s is a multiple of %s: %t", a, b, !want)
 				}
 			}
+		}
+	}
+}
+
+// No schema asks for it, as the generator refuses it: it must not end the program all the same.
+func TestMultiplesOfZero(t *testing.T) {
+	for _, zero := range []string{"0", "0.0", "-0", "0e1"} {
+		if multipleOf([]byte("1"), []byte(zero)) {
+			t.Errorf("1 is a multiple of %s", zero)
 		}
 	}
 }
@@ -204,7 +238,8 @@ func TestWorkIsBounded(t *testing.T) {
 
 func TestUnique(t *testing.T) {
 	for text, unique := range map[string]bool{`[1,2,"1",[1],[2],{"a":1,"b":2},{"a":2,"b":1},null,true,false]`: true, `[1,1.0]`: false, `[{"a":1,"b":2},{"b":2,"a":1e0}]`: false,
-		`["a","\u0061"]`: false, `[[1,2],[1,2]]`: false, `[0,-0.0]`: false, `[[],{}]`: true} {
+		`["a","\u0061"]`: false, `[[1,2],[1,2]]`: false, `[0,-0.0]`: false, `[[],{}]`: true,
+		`[1,2,3,4,5,6,7,8]`: true, `[1,2,3,4,5,6,7,1]`: false, `[1,2,3,4,5,6,7,8,9]`: true, `[1,2,3,4,5,6,7,8,1]`: false} {
 		_, err := Decode([]byte(text), (*Check).Unique, (*Reader).Any)
 		if (err == nil) != unique {
 			t.Errorf("%s: %v", text, err)

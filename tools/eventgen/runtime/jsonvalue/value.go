@@ -47,7 +47,7 @@ func (v Value) Kind() Kind { return v.node().kind }
 // Is tells whether the value is of one of the kinds.
 func (v Value) Is(k Kind) bool {
 	own := v.Kind()
-	return own&k != 0 || own == Number && k&Integer != 0 && decimalOf(v.raw()).integer()
+	return own&k != 0 || own == Number && k&Integer != 0 && isInteger(v.raw())
 }
 
 // raw is the text of the value, of a string without quotes.
