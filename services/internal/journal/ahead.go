@@ -38,6 +38,7 @@ func (j *Journal[S, B]) acknowledged(s *sender, wave []*kgo.Record) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	s.sent -= len(wave)
+	s.spare = append(s.spare, wave...)
 	j.send(s)
 }
 
@@ -49,11 +50,11 @@ func (j *Journal[S, B]) applyAhead(acknowledged []*kgo.Record) {
 			continue
 		}
 		r := &record{offset: a.Offset, value: a.Value}
-		if !j.core.recall(r) {
-			r.decode()
+		if j.core.recall(r); !r.own {
+			r.decode() // a barrier
 		}
 		since, ok := j.appended(r.attempt)
-		if r.fault != nil || !ok || j.core.read(r) != nil {
+		if !ok || j.core.read(r) != nil {
 			return // the reader will say what is wrong
 		}
 		j.ahead = append(j.ahead, early{a.Offset, a.Value, since})

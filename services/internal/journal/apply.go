@@ -30,7 +30,7 @@ type record struct {
 	appended time.Time
 	stamped  bool // appended is the broker's time, and not the writer's
 	value    []byte
-	own      bool  // it is, byte for byte, a record of ours in flight
+	own      bool  // it is, byte for byte, a record of ours in flight, and only attempt is filled in
 	early    bool  // it was applied before it was read
 	fault    error // why the value could not be decoded
 	envelope
@@ -66,9 +66,8 @@ const (
 // result is what became of a record.
 type result[S, B any] struct {
 	outcome outcome
-	entry   Entry[B]
-	after   *View[S] // only when applied
-	err     error    // only when impossible
+	verdict *Verdict[S, B] // only when applied, or impossible
+	err     error          // only when impossible
 }
 
 // ledger is the applied state of a log up to an offset.
@@ -78,13 +77,16 @@ type ledger[S, B any] struct {
 	subject func(*Entry[B]) Stream // what an impossible record parks
 	token   func(*cell[S]) Attempt // what an expectation names of a cell
 	cells   map[Stream]*cell[S]
+	attic   attic[S]
 	parked  map[Stream]error
 	next    int64 // offset of the next record
+
+	untouched *cell[S] // stands for the streams that have none
 }
 
 // newLedger is the state before the first record.
 func newLedger[S, B any](fold Fold[S, B], codec Codec[B], subject func(*Entry[B]) Stream) *ledger[S, B] {
-	l := &ledger[S, B]{fold: fold, codec: codec, subject: subject, token: byIdentity[S]}
+	l := &ledger[S, B]{fold: fold, codec: codec, subject: subject, token: byIdentity[S], untouched: new(cell[S])}
 	if subject == nil {
 		l.subject = firstStream[B]
 	}
@@ -94,6 +96,7 @@ func newLedger[S, B any](fold Fold[S, B], codec Codec[B], subject func(*Entry[B]
 // empty is a ledger of the same rules before the first record.
 func (l *ledger[S, B]) empty() *ledger[S, B] {
 	e := *l
+	e.attic = attic[S]{names: new(strings.Builder)}
 	e.cells, e.parked, e.next = make(map[Stream]*cell[S]), make(map[Stream]error), 0
 	return &e
 }
@@ -109,60 +112,75 @@ func (l *ledger[S, B]) expect(s Stream, c *cell[S]) expectation {
 	return expectation{stream: s, attempt: l.token(c)}
 }
 
-// apply brings the next record into the state. own is the record's entry when the
-// caller has decoded these bytes already. An error means that the body cannot be
-// read: nothing changed, and the log cannot be read further by this program.
-func (l *ledger[S, B]) apply(r *record, own *Entry[B]) (result[S, B], error) {
-	var res result[S, B]
+// apply brings the next record into the state, and what became of it into verdict,
+// whose view is used. An error means that it cannot be read: nothing changed, and the
+// log cannot be read further by this program.
+func (l *ledger[S, B]) apply(r *record, verdict *Verdict[S, B]) (result[S, B], error) {
+	r.decode()
+	if r.fault != nil {
+		return result[S, B]{}, fmt.Errorf("record %d: %w", r.offset, r.fault)
+	}
 	if r.kind == barrierKind {
 		l.next = r.offset + 1
-		res.outcome = isBarrier
-		return res, nil
+		return result[S, B]{outcome: isBarrier}, nil
 	}
-	v, ok := l.holds(r)
-	if !ok {
+	v := verdict.After
+	v.begin(len(r.expects), r.decidedAt)
+	for i := range r.expects {
+		s := r.expects[i].stream
+		v.add(s, l.cells[s])
+	}
+	if !l.holds(r.expects, v) {
 		l.next = r.offset + 1
-		return res, nil
+		return result[S, B]{outcome: isVoid}, nil
 	}
-	if own != nil {
-		res.entry = *own
-	} else {
-		body, err := l.codec.Decode(r.kind, r.body)
-		if err != nil {
-			return res, fmt.Errorf("read the body %q of record %d: %w", r.kind, r.offset, err)
-		}
-		res.entry = entryOf(&r.envelope, body)
+	body, err := l.codec.Decode(r.kind, r.body)
+	if err != nil {
+		return result[S, B]{}, fmt.Errorf("read the body %q of record %d: %w", r.kind, r.offset, err)
 	}
-	res.entry.Offset = r.offset
 	l.next = r.offset + 1
-	if err := foldInto(l.fold, v, res.entry); err != nil {
+	verdict.Entry = entryOf(&r.envelope, body)
+	verdict.Offset = r.offset
+	if err := foldInto(l.fold, v, verdict.Entry); err != nil {
 		l.park(r, v)
-		res.outcome, res.err = isImpossible, err
-		l.parked[l.subject(&res.entry)] = err
-		return res, nil
+		l.parked[l.subject(&verdict.Entry)] = err
+		return result[S, B]{outcome: isImpossible, verdict: verdict, err: err}, nil
 	}
 	v.advance(r.attempt)
 	l.store(v)
-	res.outcome, res.after = isApplied, v
-	return res, nil
+	return result[S, B]{outcome: isApplied, verdict: verdict}, nil
 }
 
-// holds says whether every expectation is met, and gives the view of the streams.
+// applyOwn brings the next record into the state, one that was decided here. If what
+// it expects holds, the states are those that it was decided on, and what the fold
+// made of them then is what it would make of them now.
+func (l *ledger[S, B]) applyOwn(offset int64, expects []expectation, verdict *Verdict[S, B]) result[S, B] {
+	l.next = offset + 1
+	v := verdict.After
+	for i := range v.slots {
+		v.slots[i].origin = l.cells[v.slots[i].stream]
+	}
+	if !l.holds(expects, v) {
+		return result[S, B]{outcome: isVoid}
+	}
+	verdict.Offset = offset
+	l.store(v)
+	return result[S, B]{outcome: isApplied, verdict: verdict}
+}
+
+// holds says whether every expectation is met where the view's cells are kept.
 // Nothing can be built on a parked stream: a record that tries is void.
-func (l *ledger[S, B]) holds(r *record) (*View[S], bool) {
-	v := newView[S](len(r.expects))
-	v.now = r.decidedAt
-	for i := range r.expects {
-		x := &r.expects[i]
-		v.add(x.stream, l.cells[x.stream])
-		if l.token(&v.slots[i].cell) != x.attempt {
-			return nil, false
+func (l *ledger[S, B]) holds(expects []expectation, v *View[S]) bool {
+	for i := range expects {
+		c := v.slots[i].origin
+		if c == nil {
+			c = l.untouched
 		}
-		if len(l.parked) > 0 && l.parked[x.stream] != nil {
-			return nil, false
+		if l.token(c) != expects[i].attempt || len(l.parked) > 0 && l.parked[expects[i].stream] != nil {
+			return false
 		}
 	}
-	return v, len(r.expects) > 0
+	return len(expects) > 0
 }
 
 // park lets an impossible record pass without effect: only the identity of its
@@ -180,8 +198,8 @@ func (l *ledger[S, B]) store(v *View[S]) {
 	for i := range v.slots {
 		s, c := v.slots[i].stream, v.slots[i].origin
 		if c == nil {
-			c = new(cell[S])
-			l.cells[Stream(strings.Clone(string(s)))] = c // s may keep a whole record alive
+			c = l.attic.cell()
+			l.cells[l.attic.name(s)] = c
 		}
 		*c = v.slots[i].cell
 	}

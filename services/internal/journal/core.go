@@ -34,7 +34,8 @@ type core[S, B any] struct {
 	epoch    int64                // counts produce errors: speculation of an older epoch is dropped
 	barriers barriers[S, B]
 	encoder
-	waiting int // commands waiting for a stream
+	waiting int           // commands waiting for a stream
+	foreign Verdict[S, B] // the record of another instance that was read last
 
 	// Of the decision being made.
 	speculative bool
@@ -68,7 +69,7 @@ type command[S, B any] struct {
 
 	flight   *flight[S, B] // the record that stands for it, if one is in flight
 	finished bool
-	verdict  Verdict[S, B]
+	verdict  *Verdict[S, B]
 	err      error
 	signal   chan struct{} // for whoever waits for it
 }
@@ -84,13 +85,14 @@ func (cmd *command[S, B]) alive() bool {
 
 // flight is a record of ours that was appended and not read back.
 type flight[S, B any] struct {
-	seq      int64
-	envelope          // what was appended
-	value    []byte   // as bytes
-	entry    Entry[B] // as decoded from the bytes
-	specs    []*speculation[S, B]
-	cmd      *command[S, B]
-	since    time.Time
+	seq     int64
+	attempt Attempt
+	expects []expectation
+	value   []byte        // what was appended
+	verdict Verdict[S, B] // the answer if it is applied: the entry is the one decoded from value
+	specs   []*speculation[S, B]
+	cmd     *command[S, B]
+	since   time.Time
 
 	inline struct { // spares allocations
 		expects [3]expectation
@@ -106,7 +108,7 @@ type outgoing struct {
 }
 
 func newCore[S, B any](l *ledger[S, B], r rules[S, B]) *core[S, B] {
-	return &core[S, B]{ledger: l, rules: r,
+	return &core[S, B]{ledger: l, rules: r, foreign: *newVerdict[S, B](),
 		flights: make(map[Attempt]*flight[S, B]), specs: make(map[Stream]*speculation[S, B])}
 }
 
@@ -173,8 +175,8 @@ func (c *core[S, B]) decide(cmd *command[S, B], speculate bool) (*View[S], B, er
 	streams := cmd.streams
 	for {
 		c.speculative, c.hold, c.barred = speculate, nil, nil
-		v := newView[S](len(streams))
-		v.now = c.clock().UnixMicro()
+		v := new(View[S])
+		v.begin(len(streams), c.clock().UnixMicro())
 		for _, s := range streams {
 			v.add(s, c.find(s, v))
 			v.now = max(v.now, v.slots[len(v.slots)-1].at)
@@ -224,20 +226,21 @@ func (c *core[S, B]) append(cmd *command[S, B], v *View[S], body B) {
 		c.finish(cmd, fmt.Errorf("read back the encoded decision %q: %w", kind, err))
 		return
 	}
-	f := &flight[S, B]{seq: c.seq, cmd: cmd, since: c.mono()}
-	f.envelope = envelope{
-		kind: kind, attempt: c.newAttempt(), decidedAt: v.now, writer: c.writer,
-		traceparent: cmd.traceparent, body: data, sealed: cmd.sealed, expects: f.inline.expects[:0],
-	}
+	f := &flight[S, B]{seq: c.seq, attempt: c.newAttempt(), cmd: cmd, since: c.mono()}
+	f.expects = f.inline.expects[:0]
 	for i := range v.slots {
 		f.expects = append(f.expects, c.ledger.expect(v.slots[i].stream, &v.slots[i].cell))
 	}
-	f.entry = entryOf(&f.envelope, seen)
-	if err := foldInto(c.ledger.fold, v, f.entry); err != nil {
+	e := envelope{
+		kind: kind, attempt: f.attempt, decidedAt: v.now, writer: c.writer,
+		traceparent: cmd.traceparent, body: data, sealed: cmd.sealed, expects: f.expects,
+	}
+	f.verdict = Verdict[S, B]{Entry: entryOf(&e, seen), After: v}
+	if err := foldInto(c.ledger.fold, v, f.verdict.Entry); err != nil {
 		c.finish(cmd, fmt.Errorf("%w: %w", ErrImpossible, err))
 		return
 	}
-	f.value, err = c.encode(&f.envelope)
+	f.value, err = c.encode(&e)
 	if err == nil && len(f.value) > c.maxRecord {
 		err = fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, len(f.value), c.maxRecord)
 	}
@@ -250,30 +253,32 @@ func (c *core[S, B]) append(cmd *command[S, B], v *View[S], body B) {
 	c.flights[f.attempt] = f
 	v.advance(f.attempt)
 	c.speculate(f, v)
-	c.appends = append(c.appends, outgoing{attempt: f.attempt, key: c.key(&f.entry), value: f.value})
+	c.appends = append(c.appends, outgoing{attempt: f.attempt, key: c.key(&f.verdict.Entry), value: f.value})
 }
 
-// recall fills in the envelope of a record that is one of ours in flight, byte for
-// byte, and says whether it did.
-func (c *core[S, B]) recall(r *record) bool {
-	f := c.flights[attemptIn(r.value)]
-	if f == nil || !bytes.Equal(f.value, r.value) {
-		return false
+// recall marks a record that is one of ours in flight, byte for byte: there is no
+// need to decode it.
+func (c *core[S, B]) recall(r *record) {
+	if f := c.flights[attemptIn(r.value)]; f != nil && bytes.Equal(f.value, r.value) {
+		r.attempt, r.own = f.attempt, true
 	}
-	r.envelope, r.own = f.envelope, true
-	return true
 }
 
 // read takes the next record of the log. On an error nothing has changed.
 func (c *core[S, B]) read(r *record) error {
 	f := c.flights[r.attempt]
-	var own *Entry[B]
-	if r.own {
-		own = &f.entry
-	}
-	res, err := c.ledger.apply(r, own)
-	if err != nil {
-		return err
+	var res result[S, B]
+	if r.own && f != nil {
+		res = c.ledger.applyOwn(r.offset, f.expects, &f.verdict)
+	} else {
+		verdict := &c.foreign
+		if f != nil {
+			verdict = newVerdict[S, B]()
+		}
+		var err error
+		if res, err = c.ledger.apply(r, verdict); err != nil {
+			return err
+		}
 	}
 	switch res.outcome {
 	case isBarrier:
@@ -288,28 +293,28 @@ func (c *core[S, B]) read(r *record) error {
 	case isApplied:
 		c.stats.Applied++
 		if c.project != nil {
-			c.project(res.entry, res.after)
+			c.project(res.verdict.Entry, res.verdict.After)
 		}
-		c.readApplied(f, &res)
+		c.readApplied(f, res.verdict)
 	case isImpossible:
-		c.overtaken(res.entry.Streams)
+		c.overtaken(res.verdict.Streams)
 		if f != nil {
-			c.settle(f, fmt.Errorf("%w: %s: %w", ErrParked, c.ledger.subject(&res.entry), res.err))
+			c.settle(f, fmt.Errorf("%w: %s: %w", ErrParked, c.ledger.subject(&res.verdict.Entry), res.err))
 		}
 	}
 	return nil
 }
 
-func (c *core[S, B]) readApplied(f *flight[S, B], res *result[S, B]) {
+func (c *core[S, B]) readApplied(f *flight[S, B], verdict *Verdict[S, B]) {
 	if f == nil {
-		c.overtaken(res.entry.Streams)
+		c.overtaken(verdict.Streams)
 		return
 	}
 	c.land(f)
 	c.succeed(f.specs)
 	if f.cmd != nil {
 		c.stats.Decided++
-		f.cmd.verdict = Verdict[S, B]{Entry: res.entry, After: res.after}
+		f.cmd.verdict = verdict
 		c.finish(f.cmd, nil)
 	}
 	c.wake(f.specs)

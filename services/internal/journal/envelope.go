@@ -2,6 +2,7 @@ package journal
 
 import (
 	"fmt"
+	"sync"
 
 	"github.com/deferpay/deferpay/gen/journalrecord"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin"
@@ -42,11 +43,15 @@ func attemptIn(data []byte) (a Attempt) {
 	return a
 }
 
+var decoded = sync.Pool{New: func() any { return new(journalrecord.JournalRecord) }}
+
 // decodeEnvelope reads a JournalRecord. The schema of the envelope is frozen: there
 // is no other version to read.
 func decodeEnvelope(data []byte) (envelope, error) {
-	var r journalrecord.JournalRecord
-	if err := decodeSingle(data, &r); err != nil {
+	r := decoded.Get().(*journalrecord.JournalRecord)
+	defer decoded.Put(r)
+	*r = journalrecord.JournalRecord{}
+	if err := decodeSingle(data, r); err != nil {
 		return envelope{}, err
 	}
 	e := envelope{

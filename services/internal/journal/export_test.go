@@ -43,7 +43,6 @@ func NewCall[S, B any](streams []Stream, decide func(*View[S]) (B, error), gone 
 }
 
 func (c *command[S, B]) Finished() bool                  { return c.finished }
-func (c *command[S, B]) Result() (Verdict[S, B], error)  { return c.verdict, c.err }
 func (c *core[S, B]) Ready() bool                        { return c.ready }
 func (c *core[S, B]) Submit(cmd *Call[S, B])             { c.submit(cmd) }
 func (c *core[S, B]) Failed(a Attempt)                   { c.failed(a) }
@@ -56,6 +55,13 @@ func (c *core[S, B]) State(s Stream) (S, bool)           { return c.ledger.state
 func (o *outgoing) ID() Attempt                          { return o.attempt }
 func (o *outgoing) Value() []byte                        { return o.value }
 
+func (c *command[S, B]) Result() (v Verdict[S, B], err error) {
+	if c.verdict != nil {
+		v = *c.verdict
+	}
+	return v, c.err
+}
+
 // Take gives the records to append and the commands that are done.
 func (c *core[S, B]) Take() (appends []Sent, done []*Call[S, B]) {
 	appends, done = c.appends, c.done
@@ -64,14 +70,16 @@ func (c *core[S, B]) Take() (appends []Sent, done []*Call[S, B]) {
 }
 
 func (c *core[S, B]) ReadBytes(offset int64, value []byte) error {
+	return c.Polled(offset, value)()
+}
+
+// Polled is a record that has come, to be read later.
+func (c *core[S, B]) Polled(offset int64, value []byte) (read func() error) {
 	r := &record{offset: offset, value: value}
-	if !c.recall(r) {
+	if c.recall(r); !r.own {
 		r.decode()
 	}
-	if r.fault != nil {
-		return r.fault
-	}
-	return c.read(r)
+	return func() error { return c.read(r) }
 }
 
 // States is everything that was applied.

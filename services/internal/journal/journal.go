@@ -25,8 +25,9 @@ type Config[S, B any] struct {
 	Fold          Fold[S, B]
 
 	// Project is called for each applied entry, in log order, under the journal's
-	// write lock, with the states of the entry's streams after it. It feeds the read
-	// model, which Read may then look at. It may not call the journal.
+	// write lock, with the states of the entry's streams after it, a view that is good
+	// until it returns. It feeds the read model, which Read may then look at. It may not
+	// call the journal.
 	Project func(e Entry[B], after *View[S])
 	// Reset is called, under the same lock, before the log is read again from its
 	// start: the read model is to be emptied.
@@ -188,7 +189,10 @@ func (j *Journal[S, B]) Decide(ctx context.Context, streams []Stream, decide fun
 		j.act()
 		j.mu.Unlock()
 	}
-	return cmd.verdict, cmd.err
+	if cmd.verdict == nil {
+		return Verdict[S, B]{}, cmd.err
+	}
+	return *cmd.verdict, nil
 }
 
 // submit hands a command to the core. Of all who come at once one takes the lock and

@@ -81,9 +81,9 @@ func recordOf(rec *kgo.Record) record {
 	return r
 }
 
-// decode fills in the envelope, or the fault, unless it is there.
+// decode fills in the envelope, or the fault, unless one of them is there.
 func (r *record) decode() {
-	if r.kind == "" {
+	if r.kind == "" && r.fault == nil {
 		r.envelope, r.fault = decodeEnvelope(r.value)
 	}
 }

@@ -143,7 +143,7 @@ func (j *Journal[S, B]) applySome(records []record) error {
 	}
 	j.mu.RUnlock()
 	for i := range records {
-		if !records[i].early {
+		if !records[i].early && !records[i].own {
 			records[i].decode()
 		}
 	}
@@ -167,13 +167,7 @@ func (j *Journal[S, B]) applyRead(r *record, now time.Time) error {
 	if since, ok := j.appended(r.attempt); ok {
 		j.compareClock(r, since, now)
 	}
-	err := r.fault
-	if err == nil {
-		err = j.core.read(r)
-	} else {
-		err = fmt.Errorf("record %d: %w", r.offset, err)
-	}
-	if err != nil {
+	if err := j.core.read(r); err != nil {
 		return errStuck{err}
 	}
 	return nil
@@ -211,12 +205,8 @@ func (j *Journal[S, B]) compareClock(r *record, since, now time.Time) {
 // act carries out what the core asks for. The lock is held, so records reach the
 // producer in the order they were decided.
 func (j *Journal[S, B]) act() {
-	for _, o := range j.core.appends {
-		r := &kgo.Record{Topic: j.cfg.Topic, Value: o.value}
-		if o.key != "" {
-			r.Key = []byte(o.key)
-		}
-		j.sender.outbox = append(j.sender.outbox, r)
+	for i := range j.core.appends {
+		j.sender.put(j.cfg.Topic, &j.core.appends[i])
 	}
 	j.send(j.sender)
 	clear(j.core.appends)
@@ -235,20 +225,36 @@ func (j *Journal[S, B]) act() {
 // sender is the way of a session's records to the broker. Its client sends the first
 // of the records decided together at once and alone, and then the broker's time goes
 // into requests rather than records. So when it is busy, what is decided waits until
-// what was sent is acknowledged, and leaves together.
+// what was sent is acknowledged, or until it is a full load, and leaves together.
 type sender struct {
 	client *kgo.Client
 	ctx    context.Context // the process's: kgo fails all buffered records of the partition with the first whose own is done
 	outbox []*kgo.Record   // in order
 	sent   int             // records not acknowledged
+	spare  []*kgo.Record   // to be used again
 }
 
-// busy is how many records may be under way before others wait for them.
-const busy = 4
+// put takes a record that leaves with the next wave.
+func (s *sender) put(topic string, o *outgoing) {
+	r := new(kgo.Record)
+	if last := len(s.spare) - 1; last >= 0 {
+		r, s.spare = s.spare[last], s.spare[:last]
+	}
+	*r = kgo.Record{Topic: topic, Value: o.value, Key: append(r.Key[:0], o.key...)}
+	if o.key == "" {
+		r.Key = nil
+	}
+	s.outbox = append(s.outbox, r)
+}
+
+const (
+	busy = 4   // records that may be under way before others wait for them
+	full = 256 // records that wait for nothing: the broker has a request to work on while more are decided
+)
 
 // send lets the outbox leave, if it may. The lock is held.
 func (j *Journal[S, B]) send(s *sender) {
-	if s == nil || len(s.outbox) == 0 || s.sent >= busy {
+	if s == nil || len(s.outbox) == 0 || s.sent >= busy && len(s.outbox) < full {
 		return
 	}
 	wave := s.outbox

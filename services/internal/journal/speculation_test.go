@@ -3,6 +3,7 @@ package journal_test
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -19,11 +20,15 @@ type hand struct {
 }
 
 func newHand(t *testing.T, name byte, log ...[]byte) *hand {
+	return newHandOf(t, journaltest.Codec{}, name, log...)
+}
+
+func newHandOf(t *testing.T, codec journal.Codec[journaltest.Body], name byte, log ...[]byte) *hand {
 	attempts := byte(0)
 	h := &hand{t: t}
 	now := time.Unix(1_700_000_000, 0).UTC()
 	clock := func() time.Time { return now }
-	h.core = journal.NewTestCore(journaltest.Fold, journal.Codec[journaltest.Body](journaltest.Codec{}),
+	h.core = journal.NewTestCore(journaltest.Fold, codec,
 		journal.CoreRules[journaltest.State, journaltest.Body]{
 			Writer: "hand", Clock: clock, Mono: func() time.Time { now = now.Add(time.Second); return now },
 			NewAttempt: func() journal.Attempt { attempts++; return journal.Attempt{name, attempts} },
@@ -138,6 +143,55 @@ func TestNothingIsBuiltOnARecordThatFailed(t *testing.T) {
 	h.sees(h.sends(1)...)
 	if _, err := next.Result(); !next.Finished() || err != nil {
 		t.Errorf("the next one: finished %t, %v", next.Finished(), err)
+	}
+}
+
+// mutation: do not decode in apply what was recognized as ours.
+func TestARecordThatWasGivenUpIsReadAsAnybodys(t *testing.T) {
+	h := newHand(t, 'h', opened(t)...)
+	failed := h.buys("A", "k1")
+	appends, _ := h.core.Take()
+	h.core.Failed(appends[0].ID())
+	barrier := h.sends(1)
+	late := h.core.Polled(h.read+1, appends[0].Value())
+	h.sees(barrier...)
+	if _, err := failed.Result(); !errors.Is(err, journal.ErrUnknownOutcome) {
+		t.Errorf("the request: %v", err)
+	}
+	if err := late(); err != nil {
+		t.Fatal(err)
+	}
+	if a, _ := h.core.State(journaltest.Account("A")); a.Spent != 1 {
+		t.Errorf("spent %d", a.Spent)
+	}
+}
+
+// longKinds has names of bodies that are too long for a record to be recognized by its first bytes.
+type longKinds struct{ journaltest.Codec }
+
+var suffix = strings.Repeat("x", 64)
+
+func (c longKinds) Encode(b journaltest.Body) (string, []byte, error) {
+	kind, data, err := c.Codec.Encode(b)
+	return kind + suffix, data, err
+}
+
+func (c longKinds) Decode(kind string, data []byte) (journaltest.Body, error) {
+	return c.Codec.Decode(strings.TrimSuffix(kind, suffix), data)
+}
+
+// mutation: let read use the view of foreign records for all that it decodes.
+func TestAVerdictStaysWhenTheNextRecordIsRead(t *testing.T) {
+	h := newHandOf(t, longKinds{}, 'h')
+	first := h.asks(journaltest.Command{Kind: "open", Account: "A", Key: "a", Amount: 100})
+	h.asks(journaltest.Command{Kind: "open", Account: "B", Key: "b", Amount: 200})
+	h.sees(h.sends(2)...)
+	v, err := first.Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a, _ := v.After.State(journaltest.Account("A")); v.Body.Account != "A" || a.Ceiling != 100 {
+		t.Errorf("the answer became %+v, %+v", v.Body, a)
 	}
 }
 

@@ -238,7 +238,7 @@ func (s *Subscriber[S, B]) deliver(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			if d == nil || d.entry.Offset < from {
+			if d == nil || d.Offset < from {
 				continue
 			}
 			if !w.add(reading, d) {
@@ -277,18 +277,14 @@ func (s *Subscriber[S, B]) from(ctx context.Context, client *kgo.Client) (int64,
 
 // fold applies a record; it gives a delivery when an entry was applied.
 func (s *Subscriber[S, B]) fold(l *ledger[S, B], r *record) (*delivered[S, B], error) {
-	r.decode()
-	if r.fault != nil {
-		return nil, errStuck{fmt.Errorf("record %d: %w", r.offset, r.fault)}
-	}
-	res, err := l.apply(r, nil)
+	res, err := l.apply(r, newVerdict[S, B]())
 	if err != nil {
 		return nil, errStuck{err}
 	}
 	if res.outcome != isApplied {
 		return nil, nil
 	}
-	return &delivered[S, B]{key: s.j.cfg.Key(&res.entry), entry: res.entry, after: res.after, payload: r.body}, nil
+	return &delivered[S, B]{Verdict: res.verdict, key: s.j.cfg.Key(&res.verdict.Entry), payload: r.body}, nil
 }
 
 // save keeps the position now and then, and a last time when everything is handled.
@@ -316,13 +312,12 @@ func (s *Subscriber[S, B]) save(ctx context.Context, handled <-chan struct{}, cl
 
 // delivered is an entry on its way.
 type delivered[S, B any] struct {
+	*Verdict[S, B]
 	key     string
-	entry   Entry[B]
-	after   *View[S]
 	payload []byte
 }
 
-func (d *delivered[S, B]) at() (string, int64) { return d.key, d.entry.Offset }
+func (d *delivered[S, B]) at() (string, int64) { return d.key, d.Offset }
 
 type deliveredKey struct{}
 
@@ -340,10 +335,10 @@ func (s *Subscriber[S, B]) hand(ctx context.Context, item delivery) bool {
 func (s *Subscriber[S, B]) handOnce(ctx context.Context, d *delivered[S, B]) (acked, stopped bool) {
 	ctx, cancel := context.WithCancel(context.WithValue(ctx, deliveredKey{}, d))
 	defer cancel()
-	m := message.NewMessage(d.entry.Attempt.String(), d.payload)
+	m := message.NewMessage(d.Attempt.String(), d.payload)
 	m.SetContext(ctx)
-	m.Metadata = message.Metadata{MetadataOffset: strconv.FormatInt(d.entry.Offset, 10),
-		MetadataKind: d.entry.Kind, MetadataKey: d.key}
+	m.Metadata = message.Metadata{MetadataOffset: strconv.FormatInt(d.Offset, 10),
+		MetadataKind: d.Kind, MetadataKey: d.key}
 	select {
 	case s.out <- m:
 	case <-ctx.Done():
@@ -366,5 +361,5 @@ func FromMessage[S, B any](m *message.Message) (Entry[B], *View[S], bool) {
 	if !ok {
 		return Entry[B]{}, nil, false
 	}
-	return d.entry, d.after, true
+	return d.Entry, d.After, true
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -71,7 +72,8 @@ func (b *bench) instances(t *testing.T, n int) []*Journal {
 func (b *bench) decide(callers int, instances []*Journal, over int) float64 {
 	return rate(callers, *throughput, func() error {
 		n := b.keys.Add(1)
-		_, err := Do(context.Background(), instances[n%int64(len(instances))], Buy(fmt.Sprint(n*7919%int64(over)), fmt.Sprint("k", n), 1))
+		command := Buy(strconv.FormatInt(n*7919%int64(over), 10), "k"+strconv.FormatInt(n, 10), 1)
+		_, err := Do(context.Background(), instances[n%int64(len(instances))], command)
 		return err
 	})
 }

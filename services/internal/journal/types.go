@@ -81,6 +81,8 @@ type Verdict[S, B any] struct {
 	After *View[S]
 }
 
+func newVerdict[S, B any]() *Verdict[S, B] { return &Verdict[S, B]{After: new(View[S])} }
+
 // Errors of Decide, to be told apart with errors.Is.
 var (
 	// ErrAlready is what a decide function returns when the answer rests on a
@@ -174,15 +176,14 @@ func (v *View[S]) slot(s Stream) *slot[S] {
 	return slot
 }
 
-// newView looks at n streams, to be added.
-func newView[S any](n int) *View[S] {
-	v := &View[S]{}
+// begin makes the view one of n streams, to be added, at a time.
+func (v *View[S]) begin(n int, now int64) {
+	*v = View[S]{now: now}
 	if n <= len(v.inline) {
 		v.slots = v.inline[:0]
 	} else {
 		v.slots = make([]slot[S], 0, n)
 	}
-	return v
 }
 
 // add lets the view see c, the stream's cell; nil when nothing was applied to it.

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/deferpay/deferpay/services/internal/journal"
 )
@@ -63,7 +64,7 @@ func (c Command) Streams() []journal.Stream {
 	return journal.On(Account(c.Account), Key(c.Key))
 }
 
-func (c Command) request() string { return fmt.Sprint(c.Kind, c.Account, c.Amount) }
+func (c Command) request() string { return c.Kind + c.Account + "/" + strconv.FormatInt(c.Amount, 10) }
 
 // Decide is the domain: a pure function of the states it reads.
 func (c Command) Decide(v *View) (Body, error) {
@@ -105,7 +106,8 @@ func (c Command) Decide(v *View) (Body, error) {
 // is for decide alone: a test wants to see it exceeded when the journal is wrong.
 func Fold(v *View, e Entry) error {
 	b := e.Body
-	a, open := v.State(Account(b.Account))
+	account := Account(b.Account)
+	a, open := v.State(account)
 	a.Entries++
 	request := Command{Account: b.Account, Amount: b.Amount}
 	switch b.Kind {
@@ -130,7 +132,7 @@ func Fold(v *View, e Entry) error {
 	case "cursed": // for tests: a decision made by a program that had no such assertion
 		return errors.New("cursed")
 	}
-	v.Set(Account(b.Account), a)
+	v.Set(account, a)
 	v.Set(Key(b.Key), State{Request: request.request(), Accepted: b.Kind != "refused", Number: b.Number})
 	return nil
 }
