@@ -85,12 +85,27 @@ func (p *pkgBuilder) framing(s *Spec, c *parse.Channel, m *parse.ChannelMessage,
 	if !ok {
 		p.diags.ErrorHint(m.EncodingPos, "supported are confluent, apicurio-new and avro-single-object", "schemaIdPayloadEncoding %q of message %s is not supported", m.Encoding, m.Message.Name)
 	}
-	if r != nil && r.avro == nil && m.Encoding != "" {
-		p.diags.ErrorHint(m.EncodingPos, "leave it out: the payload says what it is", "schemaIdPayloadEncoding %q of message %s is for Avro only", m.Encoding, m.Message.Name)
+	if r != nil && r.avro == nil {
+		p.unframed(m)
 	}
 	s.Framing = f
 	if f == "Confluent" || f == "IDInHeader" {
 		s.Subject = p.subject(c, m, s.Record, "-value")
+	}
+}
+
+// unframed tells of a binding that wants the id of a schema beside a payload that is not Avro: it would be written and read without.
+func (p *pkgBuilder) unframed(m *parse.ChannelMessage) {
+	const hint = "only Avro is framed with the id of its schema: leave it out when both sides write the bare payload, else write the schema as Avro"
+	switch {
+	case m.Encoding != "":
+		p.diags.ErrorHint(m.EncodingPos, hint, "schemaIdPayloadEncoding %q of message %s is for Avro only", m.Encoding, m.Message.Name)
+	case m.InHeader:
+		p.diags.ErrorHint(m.LocationPos, hint, "schemaIdLocation header of message %s is for Avro only", m.Message.Name)
+	case m.LocationPos.IsValid():
+		p.diags.Warnf(m.LocationPos, hint, "schemaIdLocation of message %s is for Avro only, and is ignored", m.Message.Name)
+	case m.Lookup != "":
+		p.diags.Warnf(m.LookupPos, hint, "schemaLookupStrategy of message %s is for Avro only, and is ignored", m.Message.Name)
 	}
 }
 

@@ -68,6 +68,7 @@ func (p *parser) messageKafka(m *Message, n *source.Node) {
 	}
 	p.fields(k, "a message's Kafka binding", messageKafkaFields)
 	if loc := k.Get("schemaIdLocation"); loc != nil {
+		m.LocationPos = loc.Pos
 		if m.InHeader = loc.Value == "header"; !m.InHeader && loc.Value != "payload" {
 			p.diags.ErrorHint(loc.Pos, "header and payload are", "the schemaIdLocation %q of message %s is not known", loc.Value, m.Name)
 		}
@@ -198,8 +199,12 @@ func (p *parser) headers(m *Message, n *source.Node) {
 		return
 	}
 	h := schema.Schema
+	if schema.Format == Avro {
+		p.avroHeaders(m, h)
+		return
+	}
 	if schema.Format != JSONSchema {
-		p.diags.ErrorHint(at.Pos, "write them as JSON Schema: type: object with properties", "headers of message %s in format %q are not supported", m.Name, schema.Name)
+		p.diags.ErrorHint(at.Pos, "write them as JSON Schema (type: object with properties) or Avro (a record)", "headers of message %s in format %q are not supported", m.Name, schema.Name)
 		return
 	}
 	if t := h.Get("type"); t != nil && t.Value != "object" || !h.Is(source.Map) {

@@ -119,6 +119,7 @@ type Message struct {
 	Lookup      string // schemaLookupStrategy
 	LookupPos   diag.Pos
 	InHeader    bool // schemaIdLocation is header
+	LocationPos diag.Pos
 	Examples    []Example
 	More        []string
 	Broken      bool // its payload could not be read, which was told

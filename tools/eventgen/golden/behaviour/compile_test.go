@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// program sends what stands between its brackets to a compacted topic.
-const program = `package main
+// program is a package, which costs no linking; it sends what stands between its brackets to a compacted topic.
+const program = `package program
 
 import (
 	"context"
@@ -19,8 +19,7 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/golden/policies/gen/policiesbus"
 )
 
-func main() {
-	var pub *policiesbus.Publisher
+func send(pub *policiesbus.Publisher) {
 	var key policiesbus.ClockKey
 	var text string
 	_, _ = key, text
@@ -28,7 +27,7 @@ func main() {
 }
 `
 
-// A program that sends to a compacted topic without a key, or with text that nobody declared to be one, does not compile; with a key it does.
+// Code that sends to a compacted topic without a key, or with text that nobody declared to be one, does not compile; with a key it does.
 func TestNoKeyDoesNotCompile(t *testing.T) {
 	for _, c := range []struct{ name, arguments, want string }{
 		{"with a key", "key, ", ""},
@@ -50,12 +49,12 @@ func TestNoKeyDoesNotCompile(t *testing.T) {
 func compile(t *testing.T, src string) string {
 	t.Helper()
 	dir := t.TempDir()
-	file, overlay := filepath.Join(dir, "main.go"), filepath.Join(dir, "overlay.json")
+	file, overlay := filepath.Join(dir, "program.go"), filepath.Join(dir, "overlay.json")
 	here, err := os.Getwd()
 	if err != nil {
 		t.Fatal(err)
 	}
-	replace, err := json.Marshal(map[string]map[string]string{"Replace": {filepath.Join(here, "program", "main.go"): file}})
+	replace, err := json.Marshal(map[string]map[string]string{"Replace": {filepath.Join(here, "program", "program.go"): file}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +63,7 @@ func compile(t *testing.T, src string) string {
 			t.Fatal(err)
 		}
 	}
-	cmd := exec.Command("go", "build", "-overlay", overlay, "-o", os.DevNull, "./program")
+	cmd := exec.Command("go", "build", "-overlay", overlay, "./program")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	out, err := cmd.CombinedOutput()
 	if err == nil {

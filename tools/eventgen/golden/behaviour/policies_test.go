@@ -56,7 +56,7 @@ func (w watcher) Narrow(_ context.Context, m *policiesbus.NarrowMessage) error {
 }
 
 func (w watcher) Opened(_ context.Context, m *policiesbus.OpenedMessage) error {
-	return w.say("opened %s at %s/%d@%d", m.Value.Door, m.Topic, m.Partition, m.Offset)
+	return w.say("opened %s by %s with %s at %s/%d@%d", m.Value.Door, m.Headers.By, m.Headers.How, m.Topic, m.Partition, m.Offset)
 }
 
 func (w watcher) Closed(_ context.Context, m *policiesbus.ClosedMessage) error {
@@ -308,6 +308,43 @@ func TestPoisonOnABroker(t *testing.T) {
 	}
 }
 
+// Headers whose schema is an Avro record are typed, checked and filled in as those of JSON Schema.
+func TestHeadersInAvro(t *testing.T) {
+	p := startPolicies(t)
+	two := int64(2)
+	for want, h := range map[string]policiesbus.DoorHeaders{
+		"header by is missing":              {How: "KEY"},
+		`header how is "FORCE", not one of`: {By: "me", How: "FORCE"},
+		`header pass is "123", not a UUID`:  {By: "me", How: "KEY", Pass: "123"},
+	} {
+		if err := p.pub.Opened(t.Context(), event.Opened{}, h); !bus.IsPermanent(err) || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+	if err := p.pub.Opened(t.Context(), event.Opened{Door: "back"}, policiesbus.DoorHeaders{By: "me", How: "CODE", Attempts: &two, Pass: "123e4567-e89b-12d3-a456-426614174000"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := take(t, p.watcher.got); got != "opened back by me with CODE at policies.tagged.v1/0@0" {
+		t.Errorf("got %s", got)
+	}
+	m := p.broker.Messages(policiesbus.TaggedTopic)[0].Metadata
+	if m["attempts"] != "2" || m["pass"] != "123e4567-e89b-12d3-a456-426614174000" || m["ce_type"] != "policies.event.Opened" {
+		t.Errorf("got %v", m)
+	}
+	bad := p.broker.Messages(policiesbus.TaggedTopic)[0].Copy()
+	bad.Metadata["attempts"] = "many"
+	if err := p.broker.Publish(policiesbus.TaggedTopic, bad); err != nil {
+		t.Fatal(err)
+	}
+	dead, err := p.broker.Await(t.Context(), policiesbus.DeadTopic, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if why := dead[0].Metadata[bus.DeadLetterError]; !strings.Contains(why, `header attempts is "many", not an integer`) {
+		t.Errorf("dead for %s", why)
+	}
+}
+
 // The id of the schema stands in a header, eight bytes as Apicurio's serializers write it; the payload is the bare value. It tells which message it is, and in which
 // version it was written.
 func TestSchemaIDInHeader(t *testing.T) {
@@ -324,11 +361,11 @@ func TestSchemaIDInHeader(t *testing.T) {
 		t.Fatal(err)
 	}
 	reason := "night"
-	if err := errors.Join(doors.Opened(t.Context(), event.Opened{Door: "front"}, nil), doors.Closed(t.Context(), event.Closed{Door: "front", Reason: &reason}, nil)); err != nil {
+	if err := errors.Join(doors.Opened(t.Context(), event.Opened{Door: "front"}, policiesbus.DoorHeaders{By: "me", How: "KEY"}), doors.Closed(t.Context(), event.Closed{Door: "front", Reason: &reason}, nil)); err != nil {
 		t.Fatal(err)
 	}
 	for i, want := range []struct{ subject, schema, got, payload string }{
-		{"policies.event.Opened", event.SchemaOfOpened, "opened front at policies.tagged.v1/0@0", "\x0afront"},
+		{"policies.event.Opened", event.SchemaOfOpened, "opened front by me with KEY at policies.tagged.v1/0@0", "\x0afront"},
 		{"policies.event.Closed", event.SchemaOfClosed, "closed front night at policies.tagged.v1/0@1", "\x0afront\x02\x0anight"},
 	} {
 		if got := take(t, w.got); got != want.got {
