@@ -1,0 +1,50 @@
+package bus
+
+import (
+	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/jsonvalue"
+)
+
+// Every type of field that a location can name holds text and gives it back, is empty before, and stays as it is when it cannot hold the text.
+func TestFieldText(t *testing.T) {
+	const id = "123e4567-e89b-12d3-a456-426614174000"
+	for _, c := range []struct {
+		field     any
+		text, bad string
+	}{
+		{new(string), "x", ""}, {new(*string), "x", ""}, {new(jsonvalue.Optional[*string]), "x", ""},
+		{new(int64), "-9223372036854775808", "x"}, {new(*int64), "7", "1.5"}, {new(jsonvalue.Optional[*int64]), "7", "x"},
+		{new(int32), "7", "2147483648"}, {new(*int32), "-7", "2147483648"}, {new(jsonvalue.Optional[*int32]), "7", "x"},
+		{new(int), "7", "x"}, {new(*int), "7", "x"},
+		{new(uuid.UUID), id, "x"}, {new(*uuid.UUID), id, "x"}, {new(jsonvalue.Optional[*uuid.UUID]), id, "x"},
+		{new(avrobin.UUID), id, "x"}, {new(*avrobin.UUID), id, "x"},
+	} {
+		if got := FieldText(c.field); got != "" {
+			t.Errorf("%T: %q before anything was set", c.field, got)
+		}
+		if c.bad != "" {
+			if SetFieldText(c.field, c.bad); FieldText(c.field) != "" {
+				t.Errorf("%T: %q became %q", c.field, c.bad, FieldText(c.field))
+			}
+		}
+		if SetFieldText(c.field, c.text); FieldText(c.field) != c.text {
+			t.Errorf("%T: %q became %q", c.field, c.text, FieldText(c.field))
+		}
+		if c.bad != "" {
+			if SetFieldText(c.field, c.bad); FieldText(c.field) != c.text {
+				t.Errorf("%T: %q became %q", c.field, c.bad, FieldText(c.field))
+			}
+		}
+	}
+	var o jsonvalue.Optional[*int64]
+	if SetFieldText(&o, "x"); o.Set {
+		t.Error("what could not be set is there")
+	}
+	if SetFieldText(&o, "1"); !o.Set {
+		t.Error("what was set is not there")
+	}
+}
