@@ -24,26 +24,36 @@ type pass struct {
 }
 
 // astray says why a location leads nowhere.
-type astray struct{ message, hint string }
+type astray struct {
+	message, hint string
+	unread        bool // it leads into what eventgen does not read: the caller fills it in
+}
+
+func astrayBy(hint, format string, args ...any) *astray {
+	return &astray{message: fmt.Sprintf(format, args...), hint: hint}
+}
 
 const throughObjects = "a location leads through objects: it cannot say which item of an array, which key of a map or which form of a union"
 
 // find follows the names of a location through a payload.
 func (r *root) find(l *parse.Location) (*way, *astray) {
+	if r != nil && r.raw != "" {
+		return nil, &astray{l.Text + " leads into a payload that eventgen does not read", "a header can be read; else it is the caller's to fill in", true}
+	}
 	w, fields := &way{expr: "m"}, r.fields()
 	for i, name := range l.Path {
 		at := slices.IndexFunc(fields, func(f field) bool { return f.Name == name })
 		switch {
 		case at < 0 && i > 0 && w.field.inside == nil && slices.Contains([]string{"array", "map", "union", "any"}, w.field.Kind):
-			return nil, &astray{fmt.Sprintf("%s leads through %q, which is of the kind %s", l.Text, w.field.Name, w.field.Kind), throughObjects}
+			return nil, astrayBy(throughObjects, "%s leads through %q, which is of the kind %s", l.Text, w.field.Name, w.field.Kind)
 		case at < 0:
 			var names []string
 			for _, f := range fields {
 				names = append(names, f.Name)
 			}
-			return nil, &astray{fmt.Sprintf("%s names nothing: there is no %q", l.Text, name), diag.OneOf("names there", name, names)}
+			return nil, astrayBy(diag.OneOf("names there", name, names), "%s names nothing: there is no %q", l.Text, name)
 		case fields[at].GoName == "":
-			return nil, &astray{fmt.Sprintf("%s has one value only", l.Text), "name a field whose value differs from message to message"}
+			return nil, astrayBy("name a field whose value differs from message to message", "%s has one value only", l.Text)
 		}
 		if i > 0 {
 			w.through(slices.Delete(slices.Clone(fields), at, at+1))
@@ -103,13 +113,10 @@ func (p *pkgBuilder) location(l *parse.Location, m *parse.ChannelMessage, r *roo
 			quoted[i] = quote(s)
 		}
 		return "bus.Location[" + goType + "]{Header: []string{" + strings.Join(quoted, ", ") + "}}"
-	case r != nil && r.raw != "":
-		p.diags.Warnf(l.Pos, "a header can be", "%s: %s is in a payload that eventgen does not know; the header correlation_id is used", what, l.Text)
-		return ""
 	}
 	w, wrong := r.find(l)
 	if wrong == nil && !w.field.readable() {
-		wrong = &astray{fmt.Sprintf("%s is of the Go type %s", l.Text, w.field.GoType), "text, an integer and a UUID can be"}
+		wrong = astrayBy("text, an integer and a UUID can be", "%s is of the Go type %s", l.Text, w.field.GoType)
 	}
 	if wrong != nil {
 		p.wrong(l, what, wrong)
@@ -137,10 +144,13 @@ func (p *pkgBuilder) location(l *parse.Location, m *parse.ChannelMessage, r *roo
 
 // wrong tells, once, what is wrong with a location.
 func (p *pkgBuilder) wrong(l *parse.Location, what string, a *astray) {
-	key := l.Pos.String() + what
-	if !p.told[key] {
+	d := diag.Diagnostic{Pos: l.Pos, Message: what + ": " + a.message, Hint: a.hint}
+	if a.unread {
+		d.Severity = diag.Warning
+	}
+	if key := l.Pos.String() + what; !p.told[key] {
 		p.told[key] = true
-		p.diags.ErrorHint(l.Pos, a.hint, "%s: %s", what, a.message)
+		p.diags.Add(d)
 	}
 }
 
@@ -159,13 +169,13 @@ func (p *pkgBuilder) header(l *parse.Location, m *parse.ChannelMessage) *astray 
 		at := slices.IndexFunc(fields, func(f field) bool { return f.Name == name })
 		switch {
 		case i > 0 && f.inside == nil && f.Kind != "map" && f.Kind != "any" && f.Kind != "union":
-			return &astray{fmt.Sprintf("%s leads through %q, which is of the kind %s", l.Text, f.Name, f.Kind), "a location leads through objects"}
+			return astrayBy("a location leads through objects", "%s leads through %q, which is of the kind %s", l.Text, f.Name, f.Kind)
 		case at < 0 && closed:
 			var names []string
 			for _, f := range fields {
 				names = append(names, f.Name)
 			}
-			return &astray{fmt.Sprintf("%s names nothing: there is no %q", l.Text, name), diag.OneOf("names there", name, names)}
+			return astrayBy(diag.OneOf("names there", name, names), "%s names nothing: there is no %q", l.Text, name)
 		case at < 0:
 			return nil
 		}
@@ -185,9 +195,9 @@ func flatHeader(l *parse.Location, o *parse.Object) *astray {
 		for i := range o.Props {
 			names = append(names, o.Props[i].Name)
 		}
-		return &astray{fmt.Sprintf("%s names nothing: there is no %q", l.Text, l.Path[0]), diag.OneOf("headers", l.Path[0], names)}
+		return astrayBy(diag.OneOf("headers", l.Path[0], names), "%s names nothing: there is no %q", l.Text, l.Path[0])
 	case at >= 0 && len(l.Path) > 1:
-		return &astray{fmt.Sprintf("%s leads through %q, which is of the kind %s", l.Text, l.Path[0], o.Props[at].Type), "a location leads through objects"}
+		return astrayBy("a location leads through objects", "%s leads through %q, which is of the kind %s", l.Text, l.Path[0], o.Props[at].Type)
 	}
 	return nil
 }
@@ -249,7 +259,7 @@ func (p *pkgBuilder) parameter(l *parse.Location, m *parse.ChannelMessage, s *Sp
 			return p.flatParameter(l, m, s)
 		}
 		if of, at = p.heads[m.HeaderRef], "h"; of == nil {
-			return "", "", &astray{fmt.Sprintf("%s names nothing: there is no header %q", l.Text, l.Path[0]), "declare it under headers of the message"}
+			return "", "", astrayBy("declare it under headers of the message", "%s names nothing: there is no header %q", l.Text, l.Path[0])
 		}
 	}
 	w, wrong := of.find(l)
@@ -277,7 +287,7 @@ func (p *pkgBuilder) parameter(l *parse.Location, m *parse.ChannelMessage, s *Sp
 	case w.field.readable():
 		value = "bus.Decimal(" + value + ")"
 	default:
-		return "", "", &astray{fmt.Sprintf("%s is of the Go type %s", l.Text, w.field.GoType), "text, an integer and a UUID can be"}
+		return "", "", astrayBy("text, an integer and a UUID can be", "%s is of the Go type %s", l.Text, w.field.GoType)
 	}
 	return value, there, nil
 }
@@ -301,8 +311,8 @@ func (p *pkgBuilder) flatParameter(l *parse.Location, m *parse.ChannelMessage, s
 		case h.Type == "*int64":
 			return "bus.Decimal(*h." + h.Go + ")", "h." + h.Go + " != nil", nil
 		default:
-			return "", "", &astray{fmt.Sprintf("%s is neither text nor an integer", l.Text), "text and integers can be"}
+			return "", "", astrayBy("text and integers can be", "%s is neither text nor an integer", l.Text)
 		}
 	}
-	return "", "", &astray{fmt.Sprintf("%s names nothing: there is no header %q", l.Text, l.Path[0]), diag.OneOf("headers", l.Path[0], names)}
+	return "", "", astrayBy(diag.OneOf("headers", l.Path[0], names), "%s names nothing: there is no header %q", l.Text, l.Path[0])
 }
