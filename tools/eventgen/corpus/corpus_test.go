@@ -3,12 +3,8 @@ package corpus
 
 import (
 	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
-	"go/ast"
-	"go/parser"
-	"go/token"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -20,6 +16,7 @@ import (
 
 	"github.com/deferpay/deferpay/tools/eventgen/diag"
 	"github.com/deferpay/deferpay/tools/eventgen/generate"
+	"github.com/deferpay/deferpay/tools/eventgen/typechecktest"
 )
 
 // where the documents lie, beside the repository.
@@ -102,44 +99,17 @@ func (d *document) generate(t *testing.T, module, name string) {
 		if err := os.WriteFile(path, data, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		vague(t, path, data)
 		d.messages += len(schemaConst.FindAll(data, -1))
 	}
-	d.verdict = "compiles"
-	d.folder = name
-}
-
-// vague fails the test for types that say less than a schema: any, empty interfaces, and empty structs of a schema with fields.
-func vague(t *testing.T, path string, data []byte) {
-	f, err := parser.ParseFile(token.NewFileSet(), path, data, 0)
+	vague, err := typechecktest.Vague("corpus.example/"+name, files)
+	for _, v := range vague {
+		t.Errorf("%s: %s", d.name, v)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	ast.Inspect(f, func(n ast.Node) bool {
-		switch n := n.(type) {
-		case *ast.Ident:
-			if n.Name == "any" {
-				t.Errorf("%s: any", path)
-			}
-		case *ast.InterfaceType:
-			if len(n.Methods.List) == 0 {
-				t.Errorf("%s: interface{}", path)
-			}
-		case *ast.TypeSpec:
-			s, ok := n.Type.(*ast.StructType)
-			if ok && len(s.Fields.List) == 0 && regexp.MustCompile(`const SchemaOf`+n.Name.Name+` .*"(fields|properties)":[\[{].`).Match(data) && !bytes.Contains(data, []byte(`"fields":[]`)) {
-				t.Errorf("%s: %s is an empty struct", path, n.Name.Name)
-			}
-		case *ast.MapType, *ast.ArrayType, *ast.StarExpr:
-			ast.Inspect(n, func(inner ast.Node) bool {
-				if s, ok := inner.(*ast.StructType); ok && len(s.Fields.List) == 0 {
-					t.Errorf("%s: struct{}", path)
-				}
-				return true
-			})
-		}
-		return true
-	})
+	d.verdict = "compiles"
+	d.folder = name
 }
 
 // compile vets all packages of the module at once, and lays what is wrong at the documents' doors.

@@ -173,6 +173,10 @@ func promises(t *testing.T, check *typechecktest.Checker, r result) {
 	}
 	if err := check.Check(importPath, r.files); err != nil {
 		t.Errorf("what is generated does not compile: %v", err)
+		return
+	}
+	if vague, err := typechecktest.Vague(importPath, r.files); len(vague) > 0 || err != nil {
+		t.Errorf("types that say less than their schemas: %v\n%s", err, strings.Join(vague, "\n"))
 	}
 }
 

@@ -59,6 +59,8 @@ func TestDiagnostics(t *testing.T) {
 			}
 			if err := check.Check(config.ImportPath, files); err != nil {
 				t.Errorf("does not compile: %v", err)
+			} else if vague, err := typechecktest.Vague(config.ImportPath, files); len(vague) > 0 || err != nil {
+				t.Errorf("types that say less than their schemas: %v\n%s", err, strings.Join(vague, "\n"))
 			}
 			compare(t, a, "want", ds.Error()+"\n")
 			if slices.ContainsFunc(a.Files, func(f txtar.File) bool { return f.Name == "api" }) {
@@ -90,7 +92,7 @@ func compare(t *testing.T, a *txtar.Archive, name, got string) {
 
 // always are declarations of every type and package, which an archive does not list.
 var always = []string{"AppendAvro", "DecodeAvro", "WriteAvro", "ReadAvro", "AvroType", "Validate", "JSONType", "AppendJSON", "DecodeJSON", "UnmarshalJSON", "MarshalJSON",
-	"SchemaOf", "NameOf", "FingerprintOf", "String()", "NewPublisher", "NewRequester", "type Publisher ", "type Requester ", "Subjects()", "Topics()", "Servers()", ") Close("}
+	"SchemaOf", "NameOf", "FingerprintOf", "String()", "NewPublisher", "NewRequester", "type Publisher ", "type Requester ", "Subjects()", "Topics()", "Servers()", "Requester) Close("}
 
 // api lists what users see of generated code, and the rows of the tables of topics, addresses and servers.
 func api(t *testing.T, importPath string, files map[string][]byte) string {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/deferpay/deferpay/tools/eventgen/diag"
 	"github.com/deferpay/deferpay/tools/eventgen/parse"
+	"github.com/deferpay/deferpay/tools/eventgen/source"
 )
 
 // apartness is how well a reader can tell two messages apart.
@@ -85,6 +86,8 @@ func (p *pkgBuilder) compare(a, b *parse.Message) apartness {
 		return sure
 	case same:
 		return never
+	case ra != nil && rb != nil && ra.json != nil && rb.json != nil && p.apartByPayload(ra.node, rb.node):
+		return sure
 	case (ra == nil || ra.json != nil) && (rb == nil || rb.json != nil):
 		return tried
 	}
@@ -97,6 +100,38 @@ func (b *builder) apartByHeader(x, y *parse.Message) bool {
 	for name, va := range b.constants(x) {
 		vb, ok := other[name]
 		if ok && (name == "ce_type" && len(va)+len(vb) == 0 || len(va) > 0 && len(vb) > 0 && !slices.ContainsFunc(va, func(v string) bool { return slices.Contains(vb, v) })) {
+			return true
+		}
+	}
+	return false
+}
+
+// apartByPayload says whether two schemas are of other types, or of objects that require a property which has other values in one than in the other.
+func (b *builder) apartByPayload(x, y *source.Node) bool {
+	if tx, ty := x.Get("type").Str(), y.Get("type").Str(); tx != "" && ty != "" && tx != ty && tx+ty != "integernumber" && tx+ty != "numberinteger" {
+		return true
+	}
+	values := func(n *source.Node, name string) []*source.Node {
+		prop := b.files.Deref(n.Get("properties").Get(name))
+		if c := prop.Get("const"); c != nil {
+			return []*source.Node{c}
+		}
+		if e := prop.Get("enum"); e.Is(source.Seq) {
+			return e.Items
+		}
+		return nil
+	}
+	if !x.Get("required").Is(source.Seq) || !y.Get("required").Is(source.Seq) {
+		return false
+	}
+	for _, n := range x.Get("required").Items {
+		if !slices.ContainsFunc(y.Get("required").Items, func(o *source.Node) bool { return source.Equal(n, o) }) {
+			continue
+		}
+		vx, vy := values(x, n.Str()), values(y, n.Str())
+		if len(vx) > 0 && len(vy) > 0 && !slices.ContainsFunc(vx, func(v *source.Node) bool {
+			return slices.ContainsFunc(vy, func(w *source.Node) bool { return source.Equal(v, w) })
+		}) {
 			return true
 		}
 	}

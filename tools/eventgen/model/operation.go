@@ -128,6 +128,9 @@ func (p *pkgBuilder) send(out Operation) {
 			if len(out.Methods) > 1 {
 				out.Methods[i].Method += out.Methods[i].Go
 			}
+			if out.Methods[i].Method == "Close" { // every requester has one
+				out.Methods[i].Method = "RequestClose"
+			}
 		}
 		p.out.Requesters = append(p.out.Requesters, out)
 		return

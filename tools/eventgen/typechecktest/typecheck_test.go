@@ -1,0 +1,57 @@
+package typechecktest
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestVague(t *testing.T) {
+	const runtime = "import \"github.com/deferpay/deferpay/tools/eventgen/runtime/jsonvalue\"\n"
+	cases := []struct{ name, code, want string }{
+		{"any", "type T struct{ A any }", "any"},
+		{"empty interface", "type T struct{ A interface{} }", "interface{}"},
+		{"a property that says more", runtime + "type T struct{ A *jsonvalue.Any `json:\"a\"` }\nconst SchemaOfT = `{\"properties\": {\"a\": {\"type\": \"string\"}}}`", "T.A says less than its schema"},
+		{"a property that says nothing", runtime + "type T struct{ A *jsonvalue.Any `json:\"a\"` }\nconst SchemaOfT = `{\"properties\": {\"a\": {\"description\": \"x\"}}}`", ""},
+		{"a property that has to be there", runtime + "type T struct{ A jsonvalue.Any `json:\"a\"` }\nconst SchemaOfT = `{\"required\": [\"a\"]}`", ""},
+		{"a reference that says more", runtime + "type T struct{ A jsonvalue.Any `json:\"a\"` }\nconst SchemaOfT = `{\"properties\": {\"a\": {\"$ref\": \"#/definitions/B\"}}, \"definitions\": {\"B\": {\"type\": \"integer\"}}}`", "T.A says less"},
+		{"items that say more", runtime + "type T struct{ A []jsonvalue.Any `json:\"a\"` }\nconst SchemaOfT = `{\"properties\": {\"a\": {\"type\": \"array\", \"items\": {\"type\": \"string\"}}}}`", "T.A says less"},
+		{"a map whose members are named", runtime + "type T struct{ A map[string]jsonvalue.Any `json:\"a\"` }\nconst SchemaOfT = `{\"properties\": {\"a\": {\"type\": \"object\", \"properties\": {\"b\": {}}}}}`", "T.A says less"},
+		{"a map of anything", runtime + "type T struct{ A map[string]jsonvalue.Any `json:\"a\"` }\nconst SchemaOfT = `{\"properties\": {\"a\": {\"type\": \"object\"}}}`", ""},
+		{"null", "type T struct{ A *struct{} `json:\"a\"` }\nconst SchemaOfT = `{\"properties\": {\"a\": {\"type\": \"null\"}}}`", ""},
+		{"struct{} for an object", "type T struct{ A *struct{} `json:\"a\"` }\nconst SchemaOfT = `{\"properties\": {\"a\": {\"type\": \"object\"}}}`", "T.A says less"},
+		{"a record without its fields", "type T struct{}\nconst SchemaOfT = `{\"type\": \"record\", \"name\": \"T\", \"fields\": [{\"name\": \"a\", \"type\": \"int\"}]}`", "T has no fields"},
+		{"a record without fields", "type T struct{}\nconst SchemaOfT = `{\"type\": \"record\", \"name\": \"T\", \"fields\": []}`", ""},
+		{"an object of constants", "type T struct{}\nconst SchemaOfT = `{\"properties\": {\"a\": {\"const\": 1}}}`", ""},
+		{"an object without its properties", "type T struct{}\nconst SchemaOfT = `{\"properties\": {\"a\": {\"type\": \"string\"}}}`", "T has no fields"},
+		{"a payload that says more", runtime + "type T struct{ Value jsonvalue.Any }\nconst SchemaOfT = `{\"type\": \"string\"}`", "T.Value says less"},
+		{"a payload of anything", runtime + "type T struct{ Value jsonvalue.Any }\nconst SchemaOfT = `true`", ""},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			got, err := Vague("example.com/gen", map[string][]byte{"p/t.go": []byte("package p\n" + c.code)})
+			if err != nil || (c.want == "") != (len(got) == 0) || !strings.Contains(strings.Join(got, "\n"), c.want) {
+				t.Errorf("got %q, %v; want %q", got, err, c.want)
+			}
+		})
+	}
+}
+
+func TestCheck(t *testing.T) {
+	check := New(t)
+	cases := []struct{ name, code, want string }{
+		{"good", "import \"time\"\nvar T time.Time", ""},
+		{"a variable that is not used", "func f() { x := 1 }", "declared and not used"},
+		{"an import that is not used", "import \"time\"", "not used"},
+		{"a name twice", "type T int\ntype T string", "redeclared"},
+		{"a package it may not import", "import _ \"example.com/other\"", "may not import example.com/other"},
+		{"no Go", "func", "expected"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			err := check.Check("example.com/gen", map[string][]byte{"p/t.go": []byte("package p\n" + c.code)})
+			if (c.want == "") != (err == nil) || err != nil && !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want %q", err, c.want)
+			}
+		})
+	}
+}
