@@ -70,7 +70,7 @@ func TestLongDocument(t *testing.T) {
 // chain is a document whose payload is S0 of schemas, each made of the next one by a format with the number of it.
 func chain(n int, link, end string) string {
 	var b strings.Builder
-	b.WriteString("asyncapi: 3.0.0\ninfo: {title: T, version: 1.0.0}\nchannels:\n  a: {address: a, messages: {A: {payload: {$ref: '#/components/schemas/S0'}}}}\noperations:\n  sendA: {action: send, channel: {$ref: '#/channels/a'}}\ncomponents:\n  schemas:\n")
+	b.WriteString("asyncapi: 3.0.0\ninfo: {title: T, version: 1.0.0}\nchannels:\n  a: {address: a, messages: {A: {payload: {$ref: '#/components/schemas/S0'}}, B: {payload: {type: object, required: [b], properties: {b: {const: b}}}}}}\noperations:\n  sendA: {action: send, channel: {$ref: '#/channels/a'}}\ncomponents:\n  schemas:\n")
 	for i := range n {
 		fmt.Fprintf(&b, "    S%d: %s\n", i, strings.ReplaceAll(link, "NEXT", fmt.Sprintf("{$ref: '#/components/schemas/S%d'}", i+1)))
 	}

@@ -120,15 +120,18 @@ type Constant struct {
 	Required bool     // it is there in every value
 }
 
-// Constants gives the members that can have listed values only, of the object and of the objects in it, allOf and references followed.
+// Constants gives the members that can have listed values only, of the object and of the objects in it, a few deep, allOf and references followed.
 func (r *Root) Constants() []Constant {
 	return r.set.shaper.constants([]part{{schema: r.schema}}, nil, true, map[string]bool{})
 }
 
+// deepest bounds how far inside a value its constants are looked for: the ways to them can double with each step.
+const deepest = 4
+
 func (p *shaper) constants(parts []part, path []string, required bool, within map[string]bool) (out []Constant) {
 	key := keyOfParts(parts)
-	if within[key] {
-		return nil // an object in itself
+	if within[key] || len(path) > deepest {
+		return nil // an object in itself, or too far inside
 	}
 	within[key] = true
 	defer delete(within, key)

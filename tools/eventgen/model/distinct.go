@@ -6,8 +6,8 @@ import (
 	"strings"
 
 	"github.com/deferpay/deferpay/tools/eventgen/diag"
+	"github.com/deferpay/deferpay/tools/eventgen/jsonschema"
 	"github.com/deferpay/deferpay/tools/eventgen/parse"
-	"github.com/deferpay/deferpay/tools/eventgen/source"
 )
 
 // apartness is how well a reader can tell two messages apart.
@@ -86,7 +86,7 @@ func (p *pkgBuilder) compare(a, b *parse.Message) apartness {
 		return sure
 	case same:
 		return never
-	case ra != nil && rb != nil && ra.json != nil && rb.json != nil && p.apartByPayload(ra.node, rb.node):
+	case ra != nil && rb != nil && ra.json != nil && rb.json != nil && p.apartByPayload(ra, rb):
 		return sure
 	case (ra == nil || ra.json != nil) && (rb == nil || rb.json != nil):
 		return tried
@@ -106,36 +106,29 @@ func (b *builder) apartByHeader(x, y *parse.Message) bool {
 	return false
 }
 
-// apartByPayload says whether two schemas are of other types, or of objects that require a property which has other values in one than in the other.
-func (b *builder) apartByPayload(x, y *source.Node) bool {
-	if tx, ty := x.Get("type").Str(), y.Get("type").Str(); tx != "" && ty != "" && tx != ty && tx+ty != "integernumber" && tx+ty != "numberinteger" {
+// apartByPayload says whether two payloads are of other types, or of objects that hold a member which has other values in one than in the other.
+func (b *builder) apartByPayload(x, y *root) bool {
+	if tx, ty := x.node.Get("type").Str(), y.node.Get("type").Str(); tx != "" && ty != "" && tx != ty && tx+ty != "integernumber" && tx+ty != "numberinteger" {
 		return true
 	}
-	values := func(n *source.Node, name string) []*source.Node {
-		prop := b.files.Deref(n.Get("properties").Get(name))
-		if c := prop.Get("const"); c != nil {
-			return []*source.Node{c}
-		}
-		if e := prop.Get("enum"); e.Is(source.Seq) {
-			return e.Items
-		}
-		return nil
-	}
-	if !x.Get("required").Is(source.Seq) || !y.Get("required").Is(source.Seq) {
-		return false
-	}
-	for _, n := range x.Get("required").Items {
-		if !slices.ContainsFunc(y.Get("required").Items, func(o *source.Node) bool { return source.Equal(n, o) }) {
-			continue
-		}
-		vx, vy := values(x, n.Str()), values(y, n.Str())
-		if len(vx) > 0 && len(vy) > 0 && !slices.ContainsFunc(vx, func(v *source.Node) bool {
-			return slices.ContainsFunc(vy, func(w *source.Node) bool { return source.Equal(v, w) })
-		}) {
-			return true
+	for _, one := range b.members(x.json) {
+		for _, other := range b.members(y.json) {
+			if slices.Equal(one.Path, other.Path) && !slices.ContainsFunc(one.Values, func(v string) bool { return slices.Contains(other.Values, v) }) {
+				return true
+			}
 		}
 	}
 	return false
+}
+
+// members gives the members of a payload that are always there and have listed values only.
+func (b *builder) members(r *jsonschema.Root) []jsonschema.Constant {
+	out, ok := b.listed[r]
+	if !ok {
+		out = slices.DeleteFunc(r.Constants(), func(c jsonschema.Constant) bool { return !c.Required })
+		b.listed[r] = out
+	}
+	return out
 }
 
 // constants gives the values that headers can have: none means any.

@@ -212,7 +212,7 @@ type Example struct {
 
 // Build makes the model of documents. When the list gets errors the model is of no use.
 func Build(docs []*parse.Document, files *parse.Files, c Config, diags *diag.List) *Model {
-	b := &builder{config: c, files: files, diags: diags, avro: avro.NewSet(), json: jsonschema.NewSet(files.Deref), roots: map[*parse.Payload]*root{}, heads: map[*source.Node]*root{}, consts: map[*parse.Message]map[string][]string{}, told: map[string]bool{}}
+	b := &builder{config: c, files: files, diags: diags, avro: avro.NewSet(), json: jsonschema.NewSet(files.Deref), roots: map[*parse.Payload]*root{}, heads: map[*source.Node]*root{}, consts: map[*parse.Message]map[string][]string{}, listed: map[*jsonschema.Root][]jsonschema.Constant{}, told: map[string]bool{}}
 	b.avro.Lookup(b.findType)
 	for _, d := range docs {
 		b.addRoots(d)
@@ -241,8 +241,9 @@ type builder struct {
 	json       *jsonschema.Set
 	jsonConfig jsonschema.Config
 	roots      map[*parse.Payload]*root
-	heads      map[*source.Node]*root                 // headers that are more than scalars
-	consts     map[*parse.Message]map[string][]string // values that headers can have
+	heads      map[*source.Node]*root                     // headers that are more than scalars
+	consts     map[*parse.Message]map[string][]string     // values that headers can have
+	listed     map[*jsonschema.Root][]jsonschema.Constant // members of payloads
 	sealed     []*Sealed
 	told       map[string]bool // faults that would be told for every message
 }
