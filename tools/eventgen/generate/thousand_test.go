@@ -12,22 +12,13 @@ import (
 	"testing/fstest"
 )
 
-// thousand is a document of that many messages, twenty to a channel, each with an Avro record of its own.
-func thousand(messages int) fstest.MapFS {
-	var channels, operations, components strings.Builder
-	for i := range messages {
-		if c := i / 20; i%20 == 0 {
-			fmt.Fprintf(&channels, "  channel%d:\n    address: topic.%d.v1\n    messages:\n", c, c)
-			fmt.Fprintf(&operations, "  publish%d:\n    action: send\n    channel: {$ref: '#/channels/channel%d'}\n", c, c)
-		}
-		fmt.Fprintf(&channels, "      Happened%d: {$ref: '#/components/messages/Happened%d'}\n", i, i)
-		fmt.Fprintf(&components, `    Happened%d:
-      bindings: {kafka: {key: {type: string}}}
-      payload:
+// payloads are what a message of thousand carries, by format. Each has types of its own, named with the message's number.
+var payloads = map[string]string{
+	"avro": `
         schemaFormat: application/vnd.apache.avro+yaml;version=1.12.0
         schema:
           type: record
-          name: Happened%d
+          name: Happened#
           namespace: thousand.event
           fields:
             - {name: ref, type: string}
@@ -35,10 +26,36 @@ func thousand(messages int) fstest.MapFS {
             - {name: note, type: [null, string], default: null}
             - {name: at, type: {type: long, logicalType: timestamp-micros}}
             - {name: amount, type: {type: bytes, logicalType: decimal, precision: 12, scale: 2}}
-            - {name: kind, type: {type: enum, name: Kind%d, symbols: [A, B, C]}}
-            - {name: lines, type: {type: array, items: {type: record, name: Line%d, fields: [{name: sku, type: string}, {name: quantity, type: int}]}}}
-            - {name: either, type: [string, long, Line%d]}
-`, i, i, i, i, i)
+            - {name: kind, type: {type: enum, name: Kind#, symbols: [A, B, C]}}
+            - {name: lines, type: {type: array, items: {type: record, name: Line#, fields: [{name: sku, type: string}, {name: quantity, type: int}]}}}
+            - {name: either, type: [string, long, Line#]}
+`,
+	"json": `
+        type: object
+        required: [ref, version, at, lines]
+        additionalProperties: false
+        properties:
+          ref: {type: string, pattern: '^R-[0-9]+$'}
+          version: {type: integer, minimum: 1}
+          note: {type: [string, 'null']}
+          at: {type: string, format: date-time}
+          amount: {type: number, multipleOf: 0.01}
+          kind: {type: string, enum: [A, B, C]}
+          lines: {type: array, maxItems: 100, items: {type: object, title: Line#, required: [sku], properties: {sku: {type: string}, quantity: {type: integer}}}}
+          either: {oneOf: [{type: string}, {type: integer}]}
+`,
+}
+
+// thousand is a document of that many messages, twenty to a channel.
+func thousand(messages int, payload string) fstest.MapFS {
+	var channels, operations, components strings.Builder
+	for i := range messages {
+		if c := i / 20; i%20 == 0 {
+			fmt.Fprintf(&channels, "  channel%d:\n    address: topic.%d.v1\n    messages:\n", c, c)
+			fmt.Fprintf(&operations, "  publish%d:\n    action: send\n    channel: {$ref: '#/channels/channel%d'}\n", c, c)
+		}
+		fmt.Fprintf(&channels, "      Happened%d: {$ref: '#/components/messages/Happened%d'}\n", i, i)
+		fmt.Fprintf(&components, "    Happened%d:\n      bindings: {kafka: {key: {type: string}}}\n      payload:%s", i, strings.ReplaceAll(payload, "#", fmt.Sprint(i)))
 	}
 	doc := "asyncapi: 3.0.0\ninfo: {title: Thousand, version: 1.0.0}\nchannels:\n" + channels.String() + "operations:\n" + operations.String() + "components:\n  messages:\n" + components.String()
 	return fstest.MapFS{"thousand.asyncapi.yaml": {Data: []byte(doc)}}
@@ -48,11 +65,15 @@ var thousandConfig = Config{ImportPath: "example.com/thousand/gen", Documents: [
 
 // BenchmarkThousandMessages is the time that a document of 1,000 messages takes: aim under 2 s.
 func BenchmarkThousandMessages(b *testing.B) {
-	fsys := thousand(1000)
-	for b.Loop() {
-		if _, ds := Generate(fsys, thousandConfig); ds.HasErrors() {
-			b.Fatal(ds.Error())
-		}
+	for format, payload := range payloads {
+		b.Run(format, func(b *testing.B) {
+			fsys := thousand(1000, payload)
+			for b.Loop() {
+				if _, ds := Generate(fsys, thousandConfig); ds.HasErrors() {
+					b.Fatal(ds.Error())
+				}
+			}
+		})
 	}
 }
 
@@ -63,7 +84,13 @@ func TestLargeDocumentCompiles(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it compiles many packages")
 	}
-	files, ds := Generate(thousand(*compiled), thousandConfig)
+	for format, payload := range payloads {
+		t.Run(format, func(t *testing.T) { compile(t, payload) })
+	}
+}
+
+func compile(t *testing.T, payload string) {
+	files, ds := Generate(thousand(*compiled, payload), thousandConfig)
 	if ds.HasErrors() {
 		t.Fatal(ds.Error())
 	}
