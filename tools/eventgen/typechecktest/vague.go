@@ -141,8 +141,8 @@ func (v *vagueness) typeSpec(s *ast.TypeSpec) []string {
 			tag, _ := strconv.Unquote(f.Tag.Value)
 			name, _, _ = strings.Cut(reflect.StructTag(tag).Get("json"), ",")
 		}
-		if name == "-" {
-			continue // members that the schema does not name
+		if name == "-" || f.Tag == nil && f.Names[0].Name != "Value" {
+			continue // members that the schema does not name, or by a name that can stand in no tag
 		}
 		schemas := v.schemas.props[name]
 		if f.Names[0].Name == "Value" { // of a payload that is no object
