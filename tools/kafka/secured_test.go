@@ -404,8 +404,17 @@ func (s *secured) says(x *service, words string) {
 	})
 }
 
-// groupRights: an instance that may not be in one of its groups is not ready, whether it starts without the right or loses it, and names the group and
-// the right. With the right it is ready by itself.
+// shows gives an error unless an instance shows a line among its metrics.
+func (s *secured) shows(x *service, line string) error {
+	_, _, text, err := send("GET", x.url+"/metrics", "", "", nil)
+	if err == nil && !slices.Contains(strings.Split(text, "\n"), line) {
+		err = fmt.Errorf("it does not show %s", line)
+	}
+	return err
+}
+
+// groupRights: an instance that starts without the right to one of its groups is not ready, and one that loses it says so and goes on; both name the group
+// and the right. With the right all is well by itself.
 func (s *secured) groupRights(contract, billing *service) {
 	s.t.Helper()
 	for _, groups := range [][]string{{"contract.publication", "billing.contract-facts"}, {"contract.billing-events", "billing.publication"}} {
@@ -416,14 +425,24 @@ func (s *secured) groupRights(contract, billing *service) {
 		var all []*service
 		for i, running := range []*service{contract, billing} {
 			command, _, _ := strings.Cut(groups[i], ".")
-			for _, x := range []*service{running, s.service(command, command+"-without-"+groups[i], s.env(command))} {
-				s.says(x, "the right READ on the group "+groups[i]+" is missing")
-				all = append(all, x)
-			}
+			words := "the right READ on the group " + groups[i] + " is missing"
+			without := s.service(command, command+"-without-"+groups[i], s.env(command))
+			s.says(without, words)
+			s.until(running.Name()+" tells", func() error {
+				if !strings.Contains(running.Log(), words) {
+					return errors.New("its log has no word of it")
+				}
+				return s.shows(running, "deferpay_groups_denied 1")
+			})
+			s.ready(running) // what it decides needs no group
+			all = append(all, without)
 		}
 		s.fine(s.env(engine.Admin), "(2 created, 0 removed)", "kafka", "acls", "apply", "-brokers", s.b.Addrs[0])
 		for _, x := range all {
 			s.until(x.Name()+" ready", func() error { return process.HTTPReady(x.url + "/readyz")(s.t.Context()) })
+		}
+		for _, running := range []*service{contract, billing} {
+			s.until(running.Name()+" is in its groups again", func() error { return s.shows(running, "deferpay_groups_denied 0") })
 		}
 	}
 }

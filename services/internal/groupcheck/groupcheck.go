@@ -15,14 +15,17 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Check asks for the right to groups, again and again: rights can be taken away.
+// Check asks for the right to groups, again and again: rights can be taken away. An instance that never had them is set up wrongly and is not to
+// serve; one that had them goes on without, for what it decides needs no group: only what it publishes and takes in waits, and Denied tells.
 type Check struct {
 	Client []kgo.Opt
 	Groups []string
 	// Explain, when not nil, adds to an error of the connection what to look at.
 	Explain func(error) error
 	Logger  *slog.Logger
-	reason  atomic.Pointer[error] // nil: not tried yet
+
+	reason  atomic.Pointer[error] // what was found last; nil: nothing yet
+	allowed atomic.Bool           // all was well once
 }
 
 const (
@@ -34,8 +37,19 @@ const (
 
 var errUnchecked = errors.New("it has not been asked yet whether this instance may be in its consumer groups")
 
-// Ready is nil while this instance may be in all of its groups, else it names a group and the right that is missing.
+// Ready is nil once this instance was found to be allowed into all of its groups. Until then it names a group and the right that is missing.
 func (c *Check) Ready() error {
+	if c.allowed.Load() {
+		return nil
+	}
+	return c.found()
+}
+
+// Denied says whether a right is missing now.
+func (c *Check) Denied() bool { return errors.Is(c.found(), kerr.GroupAuthorizationFailed) }
+
+// found is what was found last.
+func (c *Check) found() error {
 	if reason := c.reason.Load(); reason != nil {
 		return *reason
 	}
@@ -51,11 +65,11 @@ func (c *Check) Run(ctx context.Context) error {
 	defer client.Close()
 	for pause := minPause; ; {
 		err := c.ask(ctx, client)
-		if known := err == nil || errors.Is(err, kerr.GroupAuthorizationFailed); known || c.Ready() != nil {
+		if known := err == nil || errors.Is(err, kerr.GroupAuthorizationFailed); known || c.found() != nil {
 			c.tell(ctx, err)
 		}
 		wait := again
-		if c.Ready() != nil {
+		if c.found() != nil {
 			wait, pause = pause, min(2*pause, maxPause)
 		} else {
 			pause = minPause
@@ -108,8 +122,11 @@ func (c *Check) explain(err error) error {
 	return c.Explain(err)
 }
 
-// tell keeps the reason for Ready, and logs it when it is another one than before.
+// tell keeps what was found, and logs it when it is something else than before.
 func (c *Check) tell(ctx context.Context, reason error) {
+	if reason == nil {
+		c.allowed.Store(true)
+	}
 	before := c.reason.Swap(&reason)
 	known := before != nil && *before != nil
 	switch {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -17,7 +18,7 @@ import (
 
 const patience = 20 * time.Second
 
-// The broker denies one of two groups, at first and again later.
+// The broker denies one of two groups, at first and again later: who never had the right is not ready, who had it serves on and says what it lacks.
 func TestTheGroupThatIsDeniedIsNamed(t *testing.T) {
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
 	if err != nil {
@@ -35,23 +36,35 @@ func TestTheGroupThatIsDeniedIsNamed(t *testing.T) {
 		response.ErrorCode = kerr.GroupAuthorizationFailed.Code
 		return response, nil, true
 	})
-	c := &Check{Client: []kgo.Opt{kgo.SeedBrokers(cluster.ListenAddrs()...)}, Groups: []string{"x.first", "x.second"}, Logger: slog.New(slog.DiscardHandler),
+	var logged lines
+	c := &Check{Client: []kgo.Opt{kgo.SeedBrokers(cluster.ListenAddrs()...)}, Groups: []string{"x.first", "x.second"}, Logger: slog.New(slog.NewTextHandler(&logged, nil)),
 		Explain: func(err error) error { return errors.Join(errors.New("look here"), err) }}
-	if c.Ready() == nil {
-		t.Error("ready before it asked")
+	if c.Ready() == nil || c.Denied() {
+		t.Errorf("before it asked: ready %v, denied %v", c.Ready(), c.Denied())
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- c.Run(ctx) }()
-	names := func() bool {
-		err := c.Ready()
-		return errors.Is(err, kerr.GroupAuthorizationFailed) && strings.Contains(err.Error(), "READ on the group x.second") && strings.Contains(err.Error(), "look here")
+	until(t, c.Denied)
+	for _, words := range []string{"READ on the group x.second", "look here"} {
+		if err := c.Ready(); err == nil || !strings.Contains(err.Error(), words) {
+			t.Errorf("want %q in %v", words, err)
+		}
 	}
-	until(t, names)
 	denied.Store(false)
 	until(t, func() bool { return c.Ready() == nil })
+	if c.Denied() {
+		t.Error("denied and ready at first")
+	}
+	told := strings.Count(logged.String(), "READ on the group x.second")
 	denied.Store(true)
-	until(t, names)
+	until(t, c.Denied)
+	if err := c.Ready(); err != nil {
+		t.Errorf("not ready any more: %v", err)
+	}
+	until(t, func() bool { return strings.Count(logged.String(), "READ on the group x.second") > told })
+	denied.Store(false)
+	until(t, func() bool { return !c.Denied() })
 	stop()
 	if err := <-ended; err != nil {
 		t.Error(err)
@@ -91,4 +104,22 @@ func until(t *testing.T, done func() bool) {
 			t.Fatal("not in time")
 		}
 	}
+}
+
+// lines is a log that may be read while it is written.
+type lines struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *lines) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(b)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }

@@ -103,7 +103,7 @@ func (i *Instance) checks(log Log) []serve.Check {
 }
 
 // Ready gives the condition under which the instance serves: its topics are as the contracts say, the log is read, and
-// it may be in its groups.
+// it was allowed into its groups.
 func (i *Instance) Ready(log Log) func() error { return serve.Ready(i.checks(log)) }
 
 // Run runs all parts and the service's own tasks until ctx ends; then it answers what is under way and returns nil. While the
@@ -112,6 +112,7 @@ func (i *Instance) Ready(log Log) func() error { return serve.Ready(i.checks(log
 func (i *Instance) Run(ctx context.Context, log Log, handler http.Handler, own ...serve.Task) error {
 	i.Metrics.Ready(i.Ready(log))
 	i.Metrics.Log(log.Stats, log.Position)
+	i.Metrics.Groups(i.groups.Denied)
 	first := []serve.Task{{Name: "topics", Run: i.topics.Run}, {Name: "journal", Run: log.Run}, {Name: "groups", Run: i.groups.Run}}
 	last := []serve.Task{
 		{Name: "messages", Run: func(ctx context.Context) error { return i.Messages.Run(ctx, i.Ready(log)) }},

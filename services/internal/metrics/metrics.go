@@ -22,7 +22,7 @@ type Metrics struct {
 	registry *prometheus.Registry
 	requests *prometheus.HistogramVec
 	messages *prometheus.CounterVec
-	age      *prometheus.GaugeVec
+	age      *prometheus.HistogramVec
 }
 
 // New has what every instance has: requests, messages, and what the Go runtime and the operating system say of the process.
@@ -33,7 +33,8 @@ func New() *Metrics {
 			Buckets: []float64{.001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10}}, []string{"method", "code"}),
 		messages: prometheus.NewCounterVec(prometheus.CounterOpts{Name: prefix + "messages_total", Help: "Messages received, by what became of an attempt."},
 			[]string{"operation", "message", "outcome"}),
-		age: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: prefix + "message_age_seconds", Help: "How old the message was that was taken up last."}, []string{"topic"}),
+		age: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: prefix + "message_age_seconds", Help: "How old messages were when they were taken up.",
+			Buckets: []float64{.01, .05, .1, .5, 1, 2, 5, 10, 30, 60, 300, 3600, 86400}}, []string{"topic"}),
 	}
 	m.registry.MustRegister(m.requests, m.messages, m.age, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
@@ -58,7 +59,7 @@ func (m *Metrics) Observe(o bus.Observation) {
 func (m *Metrics) Ages(next message.HandlerFunc) message.HandlerFunc {
 	return func(msg *message.Message) ([]*message.Message, error) {
 		if at, err := time.Parse(time.RFC3339Nano, msg.Metadata[bus.MetaTimestamp]); err == nil {
-			m.age.WithLabelValues(msg.Metadata[bus.MetaTopic]).Set(time.Since(at).Seconds())
+			m.age.WithLabelValues(msg.Metadata[bus.MetaTopic]).Observe(max(0, time.Since(at)).Seconds())
 		}
 		return next(msg)
 	}
@@ -67,6 +68,11 @@ func (m *Metrics) Ages(next message.HandlerFunc) message.HandlerFunc {
 // Ready shows whether the instance serves.
 func (m *Metrics) Ready(ready func() error) {
 	m.gauge("ready", "1 when /readyz is 200.", func() float64 { return truth(ready() == nil) })
+}
+
+// Groups shows whether the instance lacks the right to one of its consumer groups.
+func (m *Metrics) Groups(denied func() bool) {
+	m.gauge("groups_denied", "1 while the right to one of the consumer groups is missing.", func() float64 { return truth(denied()) })
 }
 
 // Counter shows something that only grows.

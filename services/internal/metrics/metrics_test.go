@@ -1,0 +1,94 @@
+package metrics
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+
+	"github.com/deferpay/deferpay/services/internal/journal"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/bus"
+)
+
+// full has every metric of an instance, with something to show.
+func full(t *testing.T) *Metrics {
+	t.Helper()
+	m := New()
+	m.Ready(func() error { return errors.New("starting") })
+	m.Groups(func() bool { return true })
+	m.Counter("facts_repaired_total", "Repaired.", func() int64 { return 3 })
+	m.Publication(func() (int64, bool) { return 5, true }, func() int64 { return 9 })
+	m.Log(func() journal.Stats { return journal.Stats{Applied: 7} }, func() int64 { return 9 })
+	m.Observe(bus.Observation{Operation: "receive", Message: "M", Outcome: bus.DeadLettered})
+	old := message.NewMessage("1", nil)
+	old.Metadata[bus.MetaTopic], old.Metadata[bus.MetaTimestamp] = "facts", time.Now().Add(-time.Hour).Format(time.RFC3339Nano)
+	soon := message.NewMessage("2", nil) // by a clock that is ahead
+	soon.Metadata[bus.MetaTopic], soon.Metadata[bus.MetaTimestamp] = "facts", time.Now().Add(time.Hour).Format(time.RFC3339Nano)
+	for _, msg := range []*message.Message{old, soon, message.NewMessage("of the log", nil)} {
+		if _, err := m.Ages(func(*message.Message) ([]*message.Message, error) { return nil, nil })(msg); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return m
+}
+
+func shown(m *Metrics) string {
+	w := httptest.NewRecorder()
+	m.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	return w.Body.String()
+}
+
+func TestWhatIsShown(t *testing.T) {
+	m := full(t)
+	answer := m.Requests(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusTeapot) }))
+	for _, method := range []string{"GET", "BREW-1", "BREW-2"} {
+		answer.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(method, "/contracts/CTR-1", nil))
+	}
+	text := shown(m)
+	for _, line := range []string{
+		`deferpay_ready 0`, `deferpay_groups_denied 1`, `deferpay_facts_repaired_total 3`, `deferpay_publishes 1`, `deferpay_publication_lag_records 5`,
+		`deferpay_log_applied_total 7`, `deferpay_log_position 9`, `deferpay_messages_total{message="M",operation="receive",outcome="dead-lettered"} 1`,
+		`deferpay_message_age_seconds_count{topic="facts"} 2`, `deferpay_message_age_seconds_bucket{topic="facts",le="0.01"} 1`,
+		`deferpay_message_age_seconds_bucket{topic="facts",le="300"} 1`, `deferpay_request_seconds_count{code="418",method="get"} 1`,
+		`deferpay_request_seconds_count{code="418",method="unknown"} 2`, // whatever a client makes up
+	} {
+		if !slices.Contains(strings.Split(text, "\n"), line) {
+			t.Errorf("there is no line %s", line)
+		}
+	}
+	if strings.Contains(text, "CTR-1") || strings.Contains(text, "BREW") {
+		t.Error("what a client names makes metrics")
+	}
+}
+
+// The instance that does not publish is not behind.
+func TestOnlyWhoPublishesIsBehind(t *testing.T) {
+	m := New()
+	m.Publication(func() (int64, bool) { return -1, false }, func() int64 { return 9 })
+	if text := shown(m); !strings.Contains(text, "deferpay_publication_lag_records 0\n") || !strings.Contains(text, "deferpay_publishes 0\n") {
+		t.Error("it is behind")
+	}
+}
+
+// Names, units and help are as Prometheus has them.
+func TestConventions(t *testing.T) {
+	families, err := full(t).registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	problems, err := promlint.NewWithMetricFamilies(families).Lint()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		if strings.HasPrefix(p.Metric, prefix) {
+			t.Errorf("%s: %s", p.Metric, p.Text)
+		}
+	}
+}
