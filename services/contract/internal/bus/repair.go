@@ -32,7 +32,7 @@ type Repair struct {
 
 const (
 	lookEvery = time.Second
-	lookIn    = 30 * time.Second // bounds one look, the first of which reads the whole topic
+	stepIn    = 30 * time.Second // for the broker to answer, for more of the topic to come, for a fact to be taken
 )
 
 // ceID is the header that says which fact a record is.
@@ -41,14 +41,14 @@ const ceID = "ce_id"
 // Repaired counts the facts that were published again.
 func (r *Repair) Repaired() int64 { return r.repaired.Load() }
 
-// Run looks as long as this instance publishes, until ctx ends. What goes wrong is tried again, from the start of the topic.
+// Run looks as long as this instance publishes, until ctx ends. When the topic cannot be read on, it is read again from its start.
 func (r *Repair) Run(ctx context.Context) error {
 	for wait(ctx) {
 		if _, publishes := r.Publishing(); !publishes || r.Store.Ready() != nil {
 			continue
 		}
 		if err := r.watch(ctx); err != nil && ctx.Err() == nil {
-			r.Logger.WarnContext(ctx, "public facts not compared with the log, trying again", "error", err.Error())
+			r.Logger.WarnContext(ctx, "public facts not compared with the log, reading them again", "error", err.Error())
 		}
 	}
 	return nil
@@ -63,67 +63,86 @@ func wait(ctx context.Context) bool {
 	}
 }
 
-// watch reads the topic from its start, and goes on while this instance publishes.
+// watch reads the topic from its start, and goes on while this instance publishes. An error means that the topic could not be read. What else goes
+// wrong is tried again, without reading again what was read.
 func (r *Repair) watch(ctx context.Context) error {
-	client, err := kgo.NewClient(append(append([]kgo.Opt{}, r.Client...), kgo.ConsumeTopics(contractbus.ContractFactsTopic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))...)
+	t, err := r.open()
 	if err != nil {
 		return err
 	}
-	defer client.Close()
-	t := &tail{client: client, last: map[contract.Ref]string{}, next: map[int32]int64{}, doubtful: map[contract.Ref]struct{}{}}
-	for _, ref := range r.Store.Refs() { // one that is not on the topic at all is no other than an old one
-		t.doubtful[ref] = struct{}{}
-	}
+	defer t.client.Close()
 	for {
-		if err := r.look(ctx, t); err != nil {
+		position, publishes := r.Publishing() // asked for first: only what is published already can be out of place
+		if !publishes {
+			return nil
+		}
+		if err := t.read(ctx); err != nil {
 			return err
+		}
+		if err := r.mend(ctx, t, position); err != nil && ctx.Err() == nil {
+			r.Logger.WarnContext(ctx, "an older fact is the last one of a contract, and the newest could not be published again, trying again", "error", err.Error())
 		}
 		if !wait(ctx) {
 			return nil
 		}
-		if _, publishes := r.Publishing(); !publishes {
-			return nil
-		}
 	}
 }
 
-// look reads the topic to its end and publishes again what is last there and should not be. Only what is published already can be out of place, so
-// the position is asked for first. The barrier is for an instance that was frozen itself, and does not know yet what others have published.
-func (r *Repair) look(ctx context.Context, t *tail) error {
-	ctx, cancel := context.WithTimeout(ctx, lookIn)
-	defer cancel()
-	position, _ := r.Publishing()
-	if err := t.read(ctx); err != nil {
-		return err
+// open is the topic of which nothing was read.
+func (r *Repair) open() (*tail, error) {
+	client, err := kgo.NewClient(append(append([]kgo.Opt{}, r.Client...), kgo.ConsumeTopics(contractbus.ContractFactsTopic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))...)
+	if err != nil {
+		return nil, err
 	}
-	if len(r.displaced(t, position)) == 0 {
-		return nil
+	t := &tail{client: client, last: map[contract.Ref]string{}, next: map[int32]int64{}, doubtful: map[contract.Ref]struct{}{}}
+	for _, ref := range r.Store.Refs() { // one that is not on the topic at all is no other than an old one
+		t.doubtful[ref] = struct{}{}
 	}
-	if err := r.Store.Barrier(ctx); err != nil {
-		return err
-	}
-	for _, a := range r.displaced(t, position) {
-		if err := publish(ctx, r.Facts, a); err != nil {
-			return err
+	return t, nil
+}
+
+// mend publishes again what is published up to a position of the log, and is not last on the topic. The barrier is for an instance that was frozen
+// itself, and does not know yet what others have published. Each contract is looked at right before its fact is sent, for more is published meanwhile.
+func (r *Repair) mend(ctx context.Context, t *tail, position int64) error {
+	upToDate := false
+	for ref := range t.doubtful {
+		a, displaced := r.displaced(t, ref, position)
+		if displaced && !upToDate {
+			if err := within(ctx, r.Store.Barrier); err != nil {
+				return err
+			}
+			upToDate = true
+			a, displaced = r.displaced(t, ref, position)
 		}
-		r.repaired.Add(1)
-		r.Logger.WarnContext(ctx, "an older fact was the last one of its contract: the newest is published again", "contract", a.Contract.Ref, "version", a.Contract.Version)
+		if displaced {
+			if err := within(ctx, func(ctx context.Context) error { return publish(ctx, r.Facts, a) }); err != nil {
+				return err
+			}
+			r.repaired.Add(1)
+			r.Logger.WarnContext(ctx, "an older fact was the last one of its contract: the newest is published again", "contract", a.Contract.Ref, "version", a.Contract.Version)
+		}
 	}
 	return nil
 }
 
-// displaced are the newest facts that are published and not the last ones of their contracts on the topic.
-func (r *Repair) displaced(t *tail, position int64) (all []store.Applied) {
-	for ref := range t.doubtful {
-		a, known := r.Store.Latest(ref)
-		switch {
-		case known && t.last[ref] == factID(a):
-			delete(t.doubtful, ref)
-		case known && a.Offset < position:
-			all = append(all, a)
-		}
+// displaced gives the newest fact of a contract if it is published and not the last one of it on the topic. It forgets the doubt if it is the last.
+func (r *Repair) displaced(t *tail, ref contract.Ref, position int64) (a store.Applied, yes bool) {
+	a, known := r.Store.Latest(ref)
+	if !known {
+		return a, false
 	}
-	return all
+	if t.last[ref] == factID(a) {
+		delete(t.doubtful, ref)
+		return a, false
+	}
+	return a, a.Offset < position
+}
+
+// within does one step.
+func within(ctx context.Context, step func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, stepIn)
+	defer cancel()
+	return step(ctx)
 }
 
 // tail is what was read of the topic: the id of the last fact of each contract.
@@ -137,41 +156,35 @@ type tail struct {
 // read reads to the end that the topic has now.
 func (t *tail) read(ctx context.Context) error {
 	const topic = contractbus.ContractFactsTopic
-	ends, err := kadm.NewClient(t.client).ListEndOffsets(ctx, topic)
-	if err == nil {
-		err = ends.Error()
-	}
-	if err != nil {
-		return fmt.Errorf("look for the end of %s: %w", topic, err)
-	}
-	starts, err := kadm.NewClient(t.client).ListStartOffsets(ctx, topic)
-	if err == nil {
-		err = starts.Error()
-	}
-	if err != nil {
-		return fmt.Errorf("look for the start of %s: %w", topic, err)
-	}
-	behind := func() bool {
-		for p, end := range ends[topic] {
-			if max(t.next[p], starts[topic][p].Offset) < end.Offset {
-				return true
-			}
+	admin := kadm.NewClient(t.client)
+	var starts, ends kadm.ListedOffsets
+	err := within(ctx, func(ctx context.Context) (err error) {
+		if ends, err = admin.ListEndOffsets(ctx, topic); err == nil {
+			starts, err = admin.ListStartOffsets(ctx, topic)
 		}
-		return false
+		return errors.Join(err, ends.Error(), starts.Error())
+	})
+	if err != nil {
+		return fmt.Errorf("look for the start and the end of %s: %w", topic, err)
 	}
 	for p, end := range ends[topic] {
 		if t.next[p] > end.Offset {
-			return errors.New("the topic has lost records, reading it again")
+			return errors.New("the topic has lost records")
 		}
-	}
-	for behind() {
-		fetched := t.client.PollFetches(ctx)
-		if err := fetched.Err(); err != nil {
-			return fmt.Errorf("read %s: %w", topic, err)
+		for max(t.next[p], starts[topic][p].Offset) < end.Offset {
+			if err := within(ctx, t.poll); err != nil {
+				return fmt.Errorf("read %s: %w", topic, err)
+			}
 		}
-		fetched.EachRecord(t.take)
 	}
 	return nil
+}
+
+// poll waits for more records, of any partition.
+func (t *tail) poll(ctx context.Context) error {
+	fetched := t.client.PollFetches(ctx)
+	fetched.EachRecord(t.take)
+	return fetched.Err()
 }
 
 func (t *tail) take(r *kgo.Record) {
