@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/deferpay/deferpay/tools/cluster"
 	"github.com/deferpay/deferpay/tools/observer"
 )
 
@@ -28,8 +29,8 @@ func TestPublicationKeepsUp(t *testing.T) {
 		buying.Go(func() {
 			for n := 0; time.Now().Before(end); n++ {
 				p := &purchase{key: fmt.Sprint("lag-", c, "-", n), contract: all[c%contracts], amount: 1}
-				if !s.attempt(s.Billing[c%len(s.Billing)], p, patience) {
-					t.Errorf("%s was not decided", p.key)
+				s.insist(p, func() (*cluster.Service, time.Duration) { return s.Billing[c%len(s.Billing)], patience })
+				if !p.isDecided() {
 					return
 				}
 				bought.Add(1)

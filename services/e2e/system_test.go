@@ -211,17 +211,33 @@ func (s *system) settled() {
 	})
 }
 
+// insisted sends a write, with its key, until it is answered with a status: a broker that stalls makes an instance not ready for a moment, as clients know.
+func (s *system) insisted(to *cluster.Service, method, path, key, match string, body any, status int) (a answer) {
+	s.t.Helper()
+	s.until(method+" "+path, func() (err error) {
+		a, err = s.send(to, method, path, key, match, body)
+		if err == nil && a.status != status {
+			err = fmt.Errorf("%d %s", a.status, a.body)
+			if a.status != http.StatusServiceUnavailable && a.text("code") != "request-in-progress" {
+				s.t.Fatalf("%s %s: %v", method, path, err)
+			}
+		}
+		return err
+	})
+	return a
+}
+
 // subscribe makes a contract with a ceiling, and a mandate without which nothing can be bought.
 func (s *system) subscribe(name string, ceiling int64) *contract {
 	s.t.Helper()
 	c := &contract{customer: "CE-" + name, ceiling: ceiling}
-	a := s.must(s.Contract, "POST", "/refcontract/v1/contracts", "c-"+name, "", map[string]any{
+	a := s.insisted(s.Contract, "POST", "/refcontract/v1/contracts", "c-"+name, "", map[string]any{
 		"customerRef": c.customer, "sellerRef": "AG-HORIZON", "ceiling": map[string]any{"amount": ceiling, "currency": "EUR"}, "validFrom": "2026-01-01T00:00:00Z",
 		"buyer": map[string]any{"legalName": "CSE ACME", "siren": "732829320", "vatNumber": "FR44732829320",
 			"billingAddress": map[string]any{"line1": "12 rue de la Paix", "postalCode": "75002", "city": "Paris", "country": "FR"}},
 	}, 201)
 	c.ref = a.text("contractRef")
-	s.must(s.Contract, "PUT", "/refcontract/v1/contracts/"+c.ref+"/mandate", "m-"+name, a.header.Get("ETag"), map[string]any{
+	s.insisted(s.Contract, "PUT", "/refcontract/v1/contracts/"+c.ref+"/mandate", "m-"+name, a.header.Get("ETag"), map[string]any{
 		"rum": "RUM-" + name, "ics": "FR72ZZZ123456", "scheme": "B2B", "signedAt": time.Now().UTC().Add(-time.Minute).Format(time.RFC3339),
 		"iban": "FR76 3000 6000 0112 3456 7890 189", "bic": "AGRIFRPP", "owner": "CSE ACME",
 	}, 200)
