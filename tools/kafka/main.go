@@ -74,7 +74,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	case "registry":
 		return r.registry(ctx, args[1:])
 	case "fetch":
-		return r.fetch(ctx)
+		return r.fetch(ctx, args[1:])
 	case "help", "-h", "-help", "--help":
 		fmt.Fprint(stdout, usage)
 		return nil
@@ -134,7 +134,7 @@ func (r runner) broker(ctx context.Context, args []string) error {
 	flags.StringVar(&o.Dir, "data", "", "`folder` for data, configuration and logs; a temporary one, removed at the end, without it")
 	flags.StringVar(&o.Heap, "heap", "384m", "most `memory` a broker uses for objects")
 	flags.StringVar(&o.LogLevel, "log-level", "warn", "lowest `level` that Kafka logs, on standard error and in the folder: trace, debug, info, warn, error, off")
-	secured := flags.Bool("secure", false, "TLS with an authority of its own, a login for everybody, and the rights of `kafka acls print`; passwords and certificates are in the data folder")
+	secured := flags.Bool("secure", false, "TLS with an authority of its own, a login for everybody, and the rights that kafka acls print lists; passwords and certificates are in the data folder")
 	if err := r.parse(flags, args, "Apache Kafka "+artifacts.KafkaVersion+" (KRaft, each broker is a controller too), topics are not created on use."); err != nil {
 		return err
 	}
@@ -214,7 +214,11 @@ func (r runner) registry(ctx context.Context, args []string) error {
 	})
 }
 
-func (r runner) fetch(ctx context.Context) error {
+func (r runner) fetch(ctx context.Context, args []string) error {
+	flags := flag.NewFlagSet("kafka fetch", flag.ContinueOnError)
+	if err := r.parse(flags, args, "downloads Apache Kafka "+artifacts.KafkaVersion+", Apicurio Registry "+artifacts.RegistryVersion+" and the Java it needs, where they are not in the cache yet."); err != nil {
+		return err
+	}
 	began := time.Now()
 	for _, get := range []func() error{
 		func() error { _, err := r.cache.Kafka(ctx); return err },
