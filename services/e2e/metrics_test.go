@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -10,15 +11,19 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/bus"
 	"github.com/deferpay/deferpay/tools/process"
 )
 
 var (
-	shownName = regexp.MustCompile(`(?m)^# TYPE (deferpay_\w+) \w+$`)
-	toldName  = regexp.MustCompile(`deferpay_\w+`)
+	shownName  = regexp.MustCompile(`(?m)^# TYPE (deferpay_\w+) \w+$`)
+	toldName   = regexp.MustCompile(`deferpay_\w+`)
+	shownLabel = regexp.MustCompile(`\w+="[^"]*"`)
+	toldLabel  = regexp.MustCompile(`\b(?:method|outcome|code|topic|operation)="[^"]*"`)
 )
 
-// The chapter on monitoring names every metric that the instances show, and none that no instance shows.
+// The chapter on monitoring names every metric that the instances show, and none that no instance shows; nor do its alerts ask for a label's value that
+// none has, for such an alert would be silent for ever.
 func TestMonitoringChapter(t *testing.T) {
 	root, err := process.Root()
 	if err != nil {
@@ -37,10 +42,22 @@ func TestMonitoringChapter(t *testing.T) {
 	s := start(t, setup{topics: []string{billingEvents}})
 	all := s.buy("shown", s.contracts("shown", 1000)[0], 3)
 	s.published(0, all)
-	shown := map[string]bool{}
+	shown, labels := map[string]bool{}, map[string]bool{}
+	for _, outcome := range []bus.Outcome{bus.Handled, bus.Ignored, bus.Retrying, bus.DeadLettered} { // most of them take a fault to be shown
+		labels[fmt.Sprintf("outcome=%q", outcome)] = true
+	}
 	for _, x := range s.services() {
-		for _, m := range shownName.FindAllStringSubmatch(s.must(x, "GET", "/metrics", "", "", nil, 200).body, -1) {
+		body := s.must(x, "GET", "/metrics", "", "", nil, 200).body
+		for _, m := range shownName.FindAllStringSubmatch(body, -1) {
 			shown[m[1]] = true
+		}
+		for _, label := range shownLabel.FindAllString(body, -1) {
+			labels[label] = true
+		}
+	}
+	for _, label := range toldLabel.FindAllString(chapter, -1) {
+		if !labels[label] {
+			t.Errorf("an alert asks for %s, which no instance shows", label)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(told)) {
