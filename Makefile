@@ -6,7 +6,7 @@ ASYNCAPI := specs/contract/asyncapi.yaml specs/contract/internal.asyncapi.yaml \
             specs/billing/asyncapi.yaml specs/billing/internal.asyncapi.yaml
 EXAMPLE := tools/eventgen/example
 LINT := go tool -modfile=tools/lint/go.mod
-PROCESSES := ./services/e2e ./tools/kafka/...
+PROCESSES := ./services/e2e ./tools/kafka ./tools/kafka/engine
 RACE := $(shell command -v "$$(go env CC)" >/dev/null 2>&1 && echo -race)
 
 BROKERS ?= 1
@@ -49,11 +49,13 @@ test: ## Every test that needs nothing but Go
 	@cd $(EXAMPLE) && go test ./...
 
 # What PROCESSES test is in processes that have no race detector: those tests run without it, and not again when `make test` has just run them (Go
-# keeps the result).
+# keeps the result). What they share to drive a system has goroutines of its own: one of them runs with it.
 race: ## The same tests with the race detector, where a C compiler is there
-	@$(if $(RACE),echo "race: go test -race ./...",echo "race: no C compiler, so the tests run without the race detector (install gcc for it)")
+	@$(if $(RACE),echo "race: go test -race ./... and the example of eventgen",echo "race: no C compiler, so the tests run without the race detector (install gcc for it)")
 	@go test $(RACE) $$(go list ./... | grep -vxF "$$(go list $(PROCESSES))")
+	@cd $(EXAMPLE) && go test $(RACE) ./...
 	@go test $(PROCESSES)
+	@$(if $(RACE),go test $(RACE) -run '^TestRollingRestart$$' ./services/e2e)
 
 demo: ## Broker, registry, both services and the whole story, checked step by step; KEEP=1 leaves it running, BROKER=kafka plays it on make kafka and make registry
 	@CGO_ENABLED=0 go run ./tools/demo
