@@ -1,10 +1,14 @@
 package journal_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -43,6 +47,47 @@ func TestDecisionsLeaveTogetherWhenTheBrokerIsBusy(t *testing.T) {
 		}
 		if got := spent(j, "1"); got != decisions {
 			t.Errorf("%d decided", got)
+		}
+	})
+}
+
+// The records of a wave are used again for the next, when the producer is done with all of them: here a few are a batch, and every third
+// request is cut off, so that some of a wave are sent again long after others were acknowledged.
+//
+// mutation: hand a wave back when half of it is acknowledged.
+func TestRecordsAreUsedAgainWhenTheirWaveIsDone(t *testing.T) {
+	virtually(t, func(t *testing.T, c *kfake.Cluster, _ *network, opts []kgo.Opt) {
+		Topics(t, opts)
+		j, _ := Start(t, Config("a", append(opts, kgo.ProducerBatchMaxBytes(1024))))
+		const callers, each = 64, 10
+		for n := range callers {
+			Must(t, j, Open(fmt.Sprint(n), fmt.Sprint("open", n), 1000))
+		}
+		var requests atomic.Int64
+		c.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
+			c.KeepControl()
+			if requests.Add(1)%3 == 0 {
+				return nil, errors.New("cut off"), true
+			}
+			return nil, nil, false
+		})
+		var deciding sync.WaitGroup
+		for n := range callers {
+			deciding.Go(func() {
+				for i := range each {
+					ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+					if _, err := Do(ctx, j, Buy(fmt.Sprint(n), fmt.Sprint(n, "-", i), 1)); err != nil {
+						t.Errorf("%d, %d: %v", n, i, err)
+					}
+					cancel()
+				}
+			})
+		}
+		deciding.Wait()
+		for n := range callers {
+			if got := spent(j, fmt.Sprint(n)); got != each {
+				t.Errorf("spent %d of account %d, want %d", got, n, each)
+			}
 		}
 	})
 }
