@@ -10,8 +10,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// A record of ours is applied when it is acknowledged, and not only when it is read,
-// if everything before it was applied: all replicas in sync have it then, at the
+// A record of ours is applied as soon as it is acknowledged and everything before it
+// was applied, and not only when it is read: all replicas in sync have it then, at the
 // offset that the broker says, and a reader can see no more. The record is read all
 // the same, and what is read has to be what was applied.
 
@@ -28,7 +28,8 @@ func (j *Journal[S, B]) acknowledged(s *sender, wave []*kgo.Record) {
 	for some := range slices.Chunk(wave, applyAtOnce) {
 		j.mu.Lock()
 		if j.sender == s {
-			j.applyAhead(some)
+			s.acked = append(s.acked, some...)
+			j.applyAhead(s)
 			j.act()
 			j.moved(j.core.ledger.next - 1)
 		}
@@ -38,16 +39,20 @@ func (j *Journal[S, B]) acknowledged(s *sender, wave []*kgo.Record) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	s.sent -= len(wave)
-	s.spare = append(s.spare, wave...)
 	j.send(s)
 }
 
-// applyAhead applies records in the order of the log as far as they go on where it was
-// applied to. The others are applied when they are read.
-func (j *Journal[S, B]) applyAhead(acknowledged []*kgo.Record) {
-	for _, a := range acknowledged {
-		if a.Offset != j.core.ledger.next {
-			continue
+// applyAhead applies acknowledged records in the order of the log as far as they go on
+// where it was applied to. The others wait until what is before them is read, or are
+// read themselves.
+func (j *Journal[S, B]) applyAhead(s *sender) {
+	for ; len(s.acked) > 0; s.done() {
+		a := s.acked[0]
+		if a.Offset < j.core.ledger.next {
+			continue // read already, or failed
+		}
+		if a.Offset > j.core.ledger.next {
+			return
 		}
 		r := &record{offset: a.Offset, value: a.Value}
 		if j.core.recall(r); !r.own {

@@ -155,6 +155,9 @@ func (j *Journal[S, B]) applySome(records []record) error {
 			break
 		}
 	}
+	if err == nil {
+		j.applyAhead(j.sender)
+	}
 	j.act()
 	j.moved(j.core.ledger.next - 1)
 	return err
@@ -231,6 +234,7 @@ type sender struct {
 	ctx    context.Context // the process's: kgo fails all buffered records of the partition with the first whose own is done
 	outbox []*kgo.Record   // in order
 	sent   int             // records not acknowledged
+	acked  []*kgo.Record   // records acknowledged and not applied, in order
 	spare  []*kgo.Record   // to be used again
 }
 
@@ -251,6 +255,13 @@ const (
 	busy = 4   // records that may be under way before others wait for them
 	full = 256 // records that wait for nothing: the broker has a request to work on while more are decided
 )
+
+// done takes out the first record that was acknowledged.
+func (s *sender) done() {
+	s.spare = append(s.spare, s.acked[0])
+	s.acked[0] = nil
+	s.acked = s.acked[1:]
+}
 
 // send lets the outbox leave, if it may. The lock is held.
 func (j *Journal[S, B]) send(s *sender) {
