@@ -86,6 +86,24 @@ func TestAcknowledgedNextIsApplied(t *testing.T) {
 	})
 }
 
+// An acknowledged record does not wait to be read, only for those before it.
+func TestAcknowledgedIsAppliedWhenThoseBeforeAreRead(t *testing.T) {
+	j, err := journal.New(Config("a", nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	open := Open("1", "k0", 100)
+	call := journal.NewCall(open.Streams(), open.Decide, nil)
+	foreign := newHand(t, 'f')
+	foreign.asks(Open("2", "k1", 100))
+	if err := j.ReadBefore(call, foreign.sends(1)[0]); err != nil {
+		t.Fatal(err)
+	}
+	if v, err := call.Result(); err != nil || v.Offset != 1 || j.Position() != 1 || j.Ahead() != 1 {
+		t.Errorf("%v: applied at %d, position %d, %d to be read", err, v.Offset, j.Position(), j.Ahead())
+	}
+}
+
 // Reading has to follow what was acknowledged.
 func TestReadingFarBehindIsNotReady(t *testing.T) {
 	virtually(t, func(t *testing.T, c *kfake.Cluster, _ *network, opts []kgo.Opt) {

@@ -3,6 +3,8 @@ package journal
 import (
 	"fmt"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // What the tests outside the package drive: the very core that Journal drives.
@@ -141,4 +143,15 @@ func (j *Journal[S, B]) ReadBehind(applied, read []byte) error {
 	j.core.ledger.next = 1
 	j.ahead = []early{{offset: 0, value: applied}}
 	return j.applyRead(&record{offset: 0, value: read}, time.Now())
+}
+
+// ReadBefore decides a command whose record is acknowledged at offset 1, and then reads another one at offset 0.
+func (j *Journal[S, B]) ReadBefore(cmd *Call[S, B], foreign []byte) error {
+	cmd.signal = make(chan struct{}, 1)
+	j.core.ready = true
+	j.core.submit(cmd)
+	appends, _ := j.core.Take()
+	j.sender = &sender{acked: []*kgo.Record{{Offset: 1, Value: appends[0].value}}}
+	j.applyAhead(j.sender) // too early
+	return j.applySome([]record{{offset: 0, value: foreign}})
 }
