@@ -72,16 +72,22 @@ func (c *core[S, B]) Take() (appends []Sent, done []*Call[S, B]) {
 }
 
 func (c *core[S, B]) ReadBytes(offset int64, value []byte) error {
-	return c.Polled(offset, value)()
+	r := c.polled(offset, value)
+	return c.read(&r)
 }
 
 // Polled is a record that has come, to be read later.
 func (c *core[S, B]) Polled(offset int64, value []byte) (read func() error) {
-	r := &record{offset: offset, value: value}
-	if c.recall(r); !r.own {
+	r := c.polled(offset, value)
+	return func() error { return c.read(&r) }
+}
+
+func (c *core[S, B]) polled(offset int64, value []byte) record {
+	r := record{offset: offset, value: value}
+	if c.recall(&r); !r.own {
 		r.decode()
 	}
-	return func() error { return c.read(r) }
+	return r
 }
 
 // States is everything that was applied.
