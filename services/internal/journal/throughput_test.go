@@ -20,13 +20,11 @@ import (
 
 var (
 	throughput = flag.Duration("throughput", 0, "measure decisions against raw acknowledged produces for this long each")
+	accounts   = flag.Int("accounts", 1000, "how many accounts the decisions are spread over")
 	profiled   = flag.Bool("profiled", false, "measure decisions alone, for a profile")
 )
 
-const (
-	accounts = 1000
-	rounds   = 5
-)
+const rounds = 5
 
 // bench is a log on a broker that is measured.
 type bench struct {
@@ -60,7 +58,7 @@ func (b *bench) instances(t *testing.T, n int) []*Journal {
 		all = append(all, j)
 	}
 	if !b.opened {
-		for a := range accounts {
+		for a := range *accounts {
 			Must(t, all[0], Open(fmt.Sprint(a), fmt.Sprint("open", a), 1<<60))
 		}
 		b.opened = true
@@ -117,7 +115,7 @@ func (b *bench) compare(t *testing.T, name string, callers ...int) {
 					return raw.ProduceSync(context.Background(), &kgo.Record{Topic: "raw", Value: value}).FirstErr()
 				})
 			}
-			d := b.decide(n, one, accounts)
+			d := b.decide(n, one, *accounts)
 			ratios, raws, decisions = append(ratios, d/r), append(raws, r), append(decisions, d)
 		}
 		fmt.Printf("%7d %8.0f %12.0f  %4.0f %%   %.2f\n", n, median(raws), median(decisions), 100*median(ratios), voids(before, one[0].Stats()))
@@ -129,7 +127,7 @@ func (b *bench) compare(t *testing.T, name string, callers ...int) {
 func TestShared(t *testing.T) {
 	measuring(t)
 	b := newBench(t, nil)
-	fmt.Printf("\ninstances that share the load, over %d accounts: decisions/s, of one alone, void/applied\ninstances", accounts)
+	fmt.Printf("\ninstances that share the load, over %d accounts: decisions/s, of one alone, void/applied\ninstances", *accounts)
 	callers := []int{64, 256, 1024}
 	for _, n := range callers {
 		fmt.Printf("  %13d callers", n)
@@ -143,7 +141,7 @@ func TestShared(t *testing.T) {
 			before := all[0].Stats()
 			var d []float64
 			for range rounds {
-				d = append(d, b.decide(c, all, accounts))
+				d = append(d, b.decide(c, all, *accounts))
 			}
 			if n == 0 {
 				one[i] = median(d)
@@ -161,7 +159,7 @@ func TestContention(t *testing.T) {
 	b := newBench(t, nil)
 	all := b.instances(t, 3)
 	fmt.Println("\nthree instances on few accounts, 64 callers\naccounts  decisions/s  void/applied")
-	for _, over := range []int{1, 3, 20, accounts} {
+	for _, over := range []int{1, 3, 20, *accounts} {
 		before := all[0].Stats()
 		d := b.decide(64, all, over)
 		fmt.Printf("%8d %12.0f  %.2f\n", over, d, voids(before, all[0].Stats()))
