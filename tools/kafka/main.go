@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -151,7 +152,7 @@ func (r runner) broker(ctx context.Context, args []string) error {
 	return r.inFolder(o.Dir, func(dir string) error {
 		log := r.newGate(o.LogLevel)
 		o.Dir, o.Tee = dir, log
-		began := time.Now()
+		began := r.starting("Apache Kafka "+artifacts.KafkaVersion, dir)
 		b, err := engine.StartBrokers(ctx, o)
 		if err != nil {
 			return r.notStarted(ctx, err)
@@ -203,7 +204,7 @@ func (r runner) registry(ctx context.Context, args []string) error {
 	return r.inFolder(o.Dir, func(dir string) error {
 		log := r.newGate(o.LogLevel)
 		o.Dir, o.Tee = dir, log
-		began := time.Now()
+		began := r.starting("Apicurio Registry "+artifacts.RegistryVersion, dir)
 		s, err := engine.StartRegistry(ctx, o)
 		if err != nil {
 			return r.notStarted(ctx, err)
@@ -231,6 +232,12 @@ func (r runner) fetch(ctx context.Context, args []string) error {
 	}
 	fmt.Fprintf(r.stdout, "kafka: all is in %s (%.1f s)\n", r.cache.Dir, time.Since(began).Seconds())
 	return nil
+}
+
+// starting says that something begins which takes seconds, on a busy machine up to a minute.
+func (r runner) starting(what, dir string) time.Time {
+	fmt.Fprintf(r.stdout, "kafka: starting %s, its logs are in %s\n", what, filepath.Join(dir, "logs"))
+	return time.Now()
 }
 
 // notStarted tells a start that was interrupted from one that failed.
