@@ -45,6 +45,11 @@ func (l *loader) load(n *source.Node) *schema {
 		l.diags.ErrorHint(n.Pos, "a schema is an object, true or false", "a schema is expected, not %s", n.Kind)
 	case n.Get("$ref").Is(source.String):
 		l.reference(s)
+	case n.Get("$ref") != nil:
+		ref := n.Get("$ref")
+		l.diags.ErrorHint(ref.Pos, "write $ref: '#/components/...', or a file", "$ref of a schema must be a string, not %s", ref.Kind)
+		all := true
+		s.bool = &all
 	case n.Get("schemaFormat") != nil || n.Get("schema") != nil && len(n.Pairs) == 1:
 		l.multiFormat(s)
 	default:
@@ -222,6 +227,9 @@ func (l *loader) types(n *source.Node) jsonvalue.Kind {
 	list := []*source.Node{n}
 	if n.Is(source.Seq) {
 		list = n.Items
+		if len(list) == 0 {
+			l.diags.ErrorHint(n.Pos, "leave type out where every value is meant", "a list of types names at least one")
+		}
 	}
 	var out jsonvalue.Kind
 	for _, t := range list {

@@ -80,7 +80,7 @@ func (t *texts) gather(at any) {
 		props, _ := at["properties"].(map[string]any)
 		required, _ := at["required"].([]any)
 		for _, r := range required {
-			if name, ok := r.(string); ok && props[name] == nil {
+			if name := fmt.Sprint(r); props[name] == nil {
 				t.props[name] = append(t.props[name], true) // it has to be there, whatever it is
 			}
 		}
@@ -97,6 +97,17 @@ func (t *texts) gather(at any) {
 			t.gather(v)
 		}
 	}
+}
+
+// of gives the schemas of a Go type: those of its name, and those whose name it ends with, for a definition's type has the name of what it is in before its own.
+func (t *texts) of(goName string) []any {
+	var all []any
+	for name, schemas := range t.types {
+		if strings.HasSuffix(goName, name) {
+			all = append(all, schemas...)
+		}
+	}
+	return all
 }
 
 // look gives what is wrong with one node.
@@ -119,7 +130,7 @@ func (v *vagueness) look(n ast.Node) []string {
 func (v *vagueness) typeSpec(s *ast.TypeSpec) []string {
 	t, ok := s.Type.(*ast.StructType)
 	if !ok {
-		if vague(s.Type) && !v.fits(s.Type, v.schemas.types[s.Name.Name]) {
+		if vague(s.Type) && !v.fits(s.Type, v.schemas.of(s.Name.Name)) {
 			return []string{s.Name.Name + " says less than its schema"}
 		}
 		return nil
@@ -146,7 +157,7 @@ func (v *vagueness) typeSpec(s *ast.TypeSpec) []string {
 		}
 		schemas := v.schemas.props[name]
 		if f.Names[0].Name == "Value" { // of a payload that is no object
-			schemas = append(slices.Clone(schemas), v.schemas.types[s.Name.Name]...)
+			schemas = append(slices.Clone(schemas), v.schemas.of(s.Name.Name)...)
 		}
 		if !v.fits(f.Type, schemas) {
 			out = append(out, s.Name.Name+"."+f.Names[0].Name+" says less than its schema")
@@ -196,7 +207,8 @@ func (v *vagueness) fit(t ast.Expr, schema any, depth int) bool {
 	case *ast.ArrayType:
 		return s["items"] == nil || v.fit(t.Elt, s["items"], depth)
 	case *ast.MapType:
-		return s["properties"] == nil && s["patternProperties"] == nil && (s["additionalProperties"] == nil || v.fit(t.Value, s["additionalProperties"], depth))
+		props, _ := s["properties"].(map[string]any)
+		return len(props) == 0 && s["patternProperties"] == nil && (s["additionalProperties"] == nil || v.fit(t.Value, s["additionalProperties"], depth))
 	case *ast.StructType:
 		return s["type"] == "null"
 	case *ast.SelectorExpr:
@@ -205,9 +217,9 @@ func (v *vagueness) fit(t ast.Expr, schema any, depth int) bool {
 	return false
 }
 
-// says tells whether a schema has a keyword that decides what a value is.
+// says tells whether a schema has a keyword that decides what a value is. Format and pattern do not: without a type, whatever is no text keeps to them.
 func says(s map[string]any) bool {
-	for _, key := range []string{"type", "enum", "const", "properties", "items", "allOf", "oneOf", "anyOf", "patternProperties", "format", "pattern"} {
+	for _, key := range []string{"type", "enum", "const", "properties", "items", "allOf", "oneOf", "anyOf", "patternProperties"} {
 		if s[key] != nil {
 			return true
 		}
@@ -230,6 +242,9 @@ func (v *vagueness) described(schema any) bool {
 			}
 		}
 		enum, _ := one["enum"].([]any)
+		if one["type"] == "string" {
+			enum = slices.DeleteFunc(slices.Clone(enum), func(value any) bool { _, text := value.(string); return !text })
+		}
 		if _, ok := one["const"]; !ok && len(enum) != 1 {
 			return true
 		}
