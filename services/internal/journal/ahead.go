@@ -30,8 +30,8 @@ func (j *Journal[S, B]) acknowledged(s *sender, wave []*kgo.Record) {
 		if j.sender == s {
 			s.acked = append(s.acked, some...)
 			j.applyAhead(s)
-			j.act()
 			j.moved(j.core.ledger.next - 1)
+			j.act()
 		}
 		j.mu.Unlock()
 		runtime.Gosched() // who was answered may have more, which leaves with the next wave

@@ -104,6 +104,35 @@ func TestAcknowledgedIsAppliedWhenThoseBeforeAreRead(t *testing.T) {
 	}
 }
 
+// Who is answered finds the position at the record of the answer, or behind it.
+//
+// mutation: move the position after act, in applySome.
+func TestPositionIsMovedBeforeTheAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j, err := journal.New(Config("a", nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		open := Open("1", "k0", 100)
+		call := journal.NewCall(open.Streams(), open.Decide, nil)
+		answered := call.Hold()
+		foreign := newHand(t, 'f')
+		foreign.asks(Open("2", "k1", 100))
+		other := foreign.sends(1)[0]
+		go func() {
+			if err := j.ReadBefore(call, other); err != nil {
+				t.Error(err)
+			}
+		}()
+		synctest.Wait() // it waits for whoever asked to take the answer
+		if at := j.Position(); at != 1 {
+			t.Errorf("answered while the position is %d", at)
+		}
+		answered()
+		synctest.Wait()
+	})
+}
+
 // Reading has to follow what was acknowledged.
 func TestReadingFarBehindIsNotReady(t *testing.T) {
 	virtually(t, func(t *testing.T, c *kfake.Cluster, _ *network, opts []kgo.Opt) {

@@ -44,6 +44,12 @@ func NewCall[S, B any](streams []Stream, decide func(*View[S]) (B, error), gone 
 	return &command[S, B]{streams: streams, decide: decide, gone: gone}
 }
 
+// Hold keeps whoever answers the command waiting until it is called off.
+func (c *command[S, B]) Hold() (release func()) {
+	c.signal = make(chan struct{})
+	return func() { <-c.signal }
+}
+
 func (c *command[S, B]) Finished() bool                  { return c.finished }
 func (c *core[S, B]) Ready() bool                        { return c.ready }
 func (c *core[S, B]) Submit(cmd *Call[S, B])             { c.submit(cmd) }
@@ -153,7 +159,9 @@ func (j *Journal[S, B]) ReadBehind(applied, read []byte) error {
 
 // ReadBefore decides a command whose record is acknowledged at offset 1, and then reads another one at offset 0.
 func (j *Journal[S, B]) ReadBefore(cmd *Call[S, B], foreign []byte) error {
-	cmd.signal = make(chan struct{}, 1)
+	if cmd.signal == nil {
+		cmd.signal = make(chan struct{}, 1)
+	}
 	j.core.ready = true
 	j.core.submit(cmd)
 	appends, _ := j.core.Take()

@@ -158,8 +158,8 @@ func (j *Journal[S, B]) applySome(records []record) error {
 	if err == nil {
 		j.applyAhead(j.sender)
 	}
+	j.moved(j.core.ledger.next - 1) // before anybody is answered
 	j.act()
-	j.moved(j.core.ledger.next - 1)
 	return err
 }
 
