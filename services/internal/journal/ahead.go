@@ -30,7 +30,6 @@ func (j *Journal[S, B]) acknowledged(s *sender, wave []*kgo.Record) {
 		if j.sender == s {
 			s.acked = append(s.acked, some...)
 			j.applyAhead(s)
-			j.moved(j.core.ledger.next - 1)
 			j.act()
 		}
 		j.mu.Unlock()

@@ -106,7 +106,7 @@ func TestAcknowledgedIsAppliedWhenThoseBeforeAreRead(t *testing.T) {
 
 // Who is answered finds the position at the record of the answer, or behind it.
 //
-// mutation: move the position after act, in applySome.
+// mutation: move the position at the end of act.
 func TestPositionIsMovedBeforeTheAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j, err := journal.New(Config("a", nil))

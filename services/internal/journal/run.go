@@ -158,7 +158,6 @@ func (j *Journal[S, B]) applySome(records []record) error {
 	if err == nil {
 		j.applyAhead(j.sender)
 	}
-	j.moved(j.core.ledger.next - 1) // before anybody is answered
 	j.act()
 	return err
 }
@@ -206,8 +205,12 @@ func (j *Journal[S, B]) compareClock(r *record, since, now time.Time) {
 }
 
 // act carries out what the core asks for. The lock is held, so records reach the
-// producer in the order they were decided.
+// producer in the order they were decided. The position moves first: who is answered
+// finds it at the record of the answer, or behind it.
 func (j *Journal[S, B]) act() {
+	if at := j.core.ledger.next - 1; at != j.Position() {
+		j.moved(at)
+	}
 	for i := range j.core.appends {
 		j.sender.put(j.cfg.Topic, &j.core.appends[i])
 	}
@@ -406,7 +409,6 @@ func (j *Journal[S, B]) unready(reason error) {
 	j.core.reset(reason)
 	j.core.appends = nil
 	j.act()
-	j.position.Store(-1)
 	if j.cfg.Reset != nil {
 		j.cfg.Reset()
 	}
