@@ -14,6 +14,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/deferpay/deferpay/services/internal/waittest"
 )
 
 const patience = 20 * time.Second
@@ -45,26 +47,26 @@ func TestTheGroupThatIsDeniedIsNamed(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- c.Run(ctx) }()
-	until(t, c.Denied)
+	waittest.True(t, patience, "denied", c.Denied)
 	for _, words := range []string{"READ on the group x.second", "look here"} {
 		if err := c.Ready(); err == nil || !strings.Contains(err.Error(), words) {
 			t.Errorf("want %q in %v", words, err)
 		}
 	}
 	denied.Store(false)
-	until(t, func() bool { return c.Ready() == nil })
+	waittest.True(t, patience, "ready", func() bool { return c.Ready() == nil })
 	if c.Denied() {
 		t.Error("denied and ready at first")
 	}
 	told := strings.Count(logged.String(), "READ on the group x.second")
 	denied.Store(true)
-	until(t, c.Denied)
+	waittest.True(t, patience, "denied again", c.Denied)
 	if err := c.Ready(); err != nil {
 		t.Errorf("not ready any more: %v", err)
 	}
-	until(t, func() bool { return strings.Count(logged.String(), "READ on the group x.second") > told })
+	waittest.True(t, patience, "told again", func() bool { return strings.Count(logged.String(), "READ on the group x.second") > told })
 	denied.Store(false)
-	until(t, func() bool { return !c.Denied() })
+	waittest.True(t, patience, "allowed again", func() bool { return !c.Denied() })
 	stop()
 	if err := <-ended; err != nil {
 		t.Error(err)
@@ -93,16 +95,6 @@ func TestRightsOutliveTheBroker(t *testing.T) {
 	err = c.ask(ctx, client)
 	if err == nil || errors.Is(err, kerr.GroupAuthorizationFailed) || !strings.Contains(err.Error(), "group x") {
 		t.Errorf("got %v", err)
-	}
-}
-
-// until asks until it is so; what it waits for happens at the check's own pace.
-func until(t *testing.T, done func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); !done(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("not in time")
-		}
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/deferpay/deferpay/services/internal/waittest"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/topics"
 )
 
@@ -53,11 +54,11 @@ func TestTopicsAreWaitedForAndTheirPartitionsAreFree(t *testing.T) {
 	defer stop()
 	ended := make(chan error, 1)
 	go func() { ended <- c.Run(ctx) }()
-	until(t, func() bool { return c.Ready() != nil && strings.Contains(c.Ready().Error(), "x.log does not exist") })
+	waittest.True(t, patience, "the log is missed", func() bool { return c.Ready() != nil && strings.Contains(c.Ready().Error(), "x.log does not exist") })
 	create(t, admin, "x.log", 1, "-1")
-	until(t, func() bool { return c.Ready() != nil && !strings.Contains(c.Ready().Error(), "x.log") })
+	waittest.True(t, patience, "another topic is missed", func() bool { return c.Ready() != nil && !strings.Contains(c.Ready().Error(), "x.log") })
 	create(t, admin, "x.facts", 6, "1000")
-	until(t, func() bool { return c.Ready() == nil })
+	waittest.True(t, patience, "ready", func() bool { return c.Ready() == nil })
 	stop()
 	if err := <-ended; err != nil {
 		t.Error(err)
@@ -90,14 +91,5 @@ func TestABrokerThatIsAwayIsToldOnce(t *testing.T) {
 	}
 	if c.Ready() == nil || strings.Count(out.String(), "trying again") > 1 {
 		t.Errorf("%v\n%s", c.Ready(), &out)
-	}
-}
-
-func until(t *testing.T, done func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); !done(); time.Sleep(10 * time.Millisecond) { // the check tells its state to who asks
-		if time.Now().After(deadline) {
-			t.Fatal("not in time")
-		}
 	}
 }

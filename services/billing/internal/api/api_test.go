@@ -23,6 +23,7 @@ import (
 	"github.com/deferpay/deferpay/services/billing/internal/store"
 	"github.com/deferpay/deferpay/services/internal/access"
 	"github.com/deferpay/deferpay/services/internal/journal/journaltest"
+	"github.com/deferpay/deferpay/services/internal/waittest"
 )
 
 // system is an embedded broker with a log, and instances of billing on it, without the bus.
@@ -98,11 +99,7 @@ func (s *system) instance(name string) *instance {
 
 func (s *system) until(what string, done func() bool) {
 	s.t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !done(); time.Sleep(2 * time.Millisecond) { // an instance does not tell when something has changed in it
-		if time.Now().After(deadline) {
-			s.t.Fatalf("not %s in time", what)
-		}
-	}
+	waittest.True(s.t, 10*time.Second, what, done)
 }
 
 // contract makes billing know an active contract with a ceiling of 5,000 EUR, then changes it.

@@ -25,6 +25,7 @@ import (
 	"github.com/deferpay/deferpay/services/contract/internal/store"
 	"github.com/deferpay/deferpay/services/internal/access"
 	"github.com/deferpay/deferpay/services/internal/problem"
+	"github.com/deferpay/deferpay/services/internal/waittest"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin"
 )
 
@@ -93,11 +94,7 @@ func (s *service) instance(writer string) (*store.Store, http.Handler) {
 			s.t.Errorf("%s: %v", writer, err)
 		}
 	})
-	for deadline := time.Now().Add(patience); st.Ready() != nil; time.Sleep(5 * time.Millisecond) { // nobody is told when it becomes ready
-		if time.Now().After(deadline) {
-			s.t.Fatalf("%s is not ready: %v", writer, st.Ready())
-		}
-	}
+	waittest.Nil(s.t, patience, writer+" is ready", st.Ready)
 	h, err := New(Config{Store: st, Keys: s.keys(), Logger: quiet})
 	if err != nil {
 		s.t.Fatal(err)

@@ -22,6 +22,7 @@ import (
 	"github.com/deferpay/deferpay/services/contract/internal/contract"
 	"github.com/deferpay/deferpay/services/contract/internal/store"
 	"github.com/deferpay/deferpay/services/internal/idempotency"
+	"github.com/deferpay/deferpay/services/internal/waittest"
 	runtimebus "github.com/deferpay/deferpay/tools/eventgen/runtime/bus"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/bustest"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/topics"
@@ -72,11 +73,7 @@ func (w *world) instance(writer string, how ...kgo.Opt) *store.Store {
 			w.t.Errorf("%s: %v", writer, err)
 		}
 	})
-	for deadline := time.Now().Add(patience); s.Ready() != nil; time.Sleep(5 * time.Millisecond) { // nobody is told when it becomes ready
-		if time.Now().After(deadline) {
-			w.t.Fatalf("%s is not ready: %v", writer, s.Ready())
-		}
-	}
+	waittest.Nil(w.t, patience, writer+" is ready", s.Ready)
 	return s
 }
 
@@ -292,11 +289,7 @@ func TestRepairFollowsThePublication(t *testing.T) {
 		t.Errorf("it does not publish, and: %v, %d repaired", err, r.Repaired())
 	}
 	publishes.Store(true)
-	for deadline := time.Now().Add(patience); r.Repaired() == 0; time.Sleep(10 * time.Millisecond) { // it looks at its own pace
-		if time.Now().After(deadline) {
-			t.Fatal("nothing was published again")
-		}
-	}
+	waittest.True(t, patience, "published again", func() bool { return r.Repaired() > 0 })
 	stop()
 	if err := <-ended; err != nil {
 		t.Error(err)

@@ -1,0 +1,37 @@
+// Package waittest waits for what nobody tells, by asking again and again. Only tests import it; those of the journal have their own, for the journal knows nothing of the services.
+package waittest
+
+import (
+	"errors"
+	"testing"
+	"time"
+)
+
+const pause = 5 * time.Millisecond
+
+// Nil asks until fn gives nil. When that takes longer than patience, it ends the test with fn's last error.
+func Nil(t testing.TB, patience time.Duration, what string, fn func() error) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); ; time.Sleep(pause) {
+		err := fn()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: %v", what, err)
+		}
+	}
+}
+
+var errNot = errors.New("not in time")
+
+// True asks until done says so, or ends the test as Nil does.
+func True(t testing.TB, patience time.Duration, what string, done func() bool) {
+	t.Helper()
+	Nil(t, patience, what, func() error {
+		if done() {
+			return nil
+		}
+		return errNot
+	})
+}
