@@ -1,6 +1,6 @@
-// Package billing is the billing service: it decides purchases on deferred payment from its own copy of the contracts,
-// bills months and follows the collection of invoices. Its Run starts everything; its command's main calls Main. Nothing
-// else imports it.
+// Package billing is the billing service: it decides purchases on deferred payment from its own
+// copy of the contracts, bills months and follows the collection of invoices. Its Run starts
+// everything; its command's main calls Main. Nothing else imports it.
 package billing
 
 import (
@@ -28,7 +28,8 @@ collection of its invoices. It learns of contracts from contract.facts.v1 and pu
 // Config is what the service needs to know.
 type Config struct {
 	settings.Common
-	RunAfter  time.Duration  // how long after its end a month is billed by itself; 0: only by request
+	// how long after its end a month is billed by itself; 0: only by request
+	RunAfter  time.Duration
 	LogOutput io.Writer      // nil: nothing is logged
 	Listening func(net.Addr) // when not nil, called with the address that is listened on
 }
@@ -42,9 +43,9 @@ func Main(ctx context.Context, args []string, getenv func(string) string, stdout
 	return settings.Main(set, args, getenv, stdout, stderr, cfg.Check, func() error { return Run(ctx, cfg) })
 }
 
-// Run runs the service until ctx ends; then it answers what is under way and returns nil. While the broker is away it keeps
-// trying and is not ready. It returns an error when it cannot start, or when a topic is configured otherwise than
-// specs/billing says.
+// Run runs the service until ctx ends; then it answers what is under way and returns nil. While the
+// broker is away it keeps trying and is not ready. It returns an error when it cannot start, or
+// when a topic is configured otherwise than specs/billing says.
 func Run(ctx context.Context, cfg Config) error {
 	paris, err := time.LoadLocation("Europe/Paris")
 	if err != nil {

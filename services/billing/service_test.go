@@ -35,7 +35,8 @@ import (
 
 const patience = 20 * time.Second
 
-// system is a broker with a registry, the service on it, and the contract service's side of the topics.
+// system is a broker with a registry, the service on it, and the contract service's side of the
+// topics.
 type system struct {
 	t         *testing.T
 	kafka     *embedded.Kafka
@@ -385,7 +386,8 @@ func TestAWrongTopicIsRefused(t *testing.T) {
 	}
 }
 
-// A broker that is not there: the service says so, keeps trying, answers 503, and goes on when the broker comes.
+// A broker that is not there: the service says so, keeps trying, answers 503, and goes on when the
+// broker comes.
 func TestABrokerThatComesLate(t *testing.T) {
 	ports, err := process.FreePorts(2)
 	if err != nil {

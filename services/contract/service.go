@@ -1,5 +1,5 @@
-// Package contract is the contract service: the master of deferred-payment contracts. Its Run starts everything; its
-// command's main calls Main. Nothing else imports it.
+// Package contract is the contract service: the master of deferred-payment contracts. Its Run
+// starts everything; its command's main calls Main. Nothing else imports it.
 package contract
 
 import (
@@ -40,9 +40,9 @@ func Main(ctx context.Context, args []string, getenv func(string) string, stdout
 	return settings.Main(set, args, getenv, stdout, stderr, cfg.Check, func() error { return Run(ctx, cfg) })
 }
 
-// Run runs the service until ctx ends; then it answers what is under way and returns nil. While the broker is away it keeps
-// trying and is not ready. It returns an error when it cannot start, or when a topic is configured otherwise than
-// specs/contract says.
+// Run runs the service until ctx ends; then it answers what is under way and returns nil. While the
+// broker is away it keeps trying and is not ready. It returns an error when it cannot start, or
+// when a topic is configured otherwise than specs/contract says.
 func Run(ctx context.Context, cfg Config) error {
 	i, err := instance.New(instance.Config{
 		Service: "contract", Settings: cfg.Common, LogOutput: cfg.LogOutput, Listening: cfg.Listening,
@@ -70,7 +70,8 @@ func Run(ctx context.Context, cfg Config) error {
 	}})
 }
 
-// handleMessages adds the publication of facts, and the reaction to billing's events. It gives what repairs the publication.
+// handleMessages adds the publication of facts, and the reaction to billing's events. It gives what
+// repairs the publication.
 func handleMessages(i *instance.Instance, log *store.Store) (*bus.Repair, error) {
 	m := i.Messages
 	applied, err := log.Publication()
@@ -91,8 +92,8 @@ func handleMessages(i *instance.Instance, log *store.Store) (*bus.Repair, error)
 
 const defaultTick = 500 * time.Millisecond
 
-// activate proposes, at every tick, to activate the contracts that are due. Every instance does; the first proposal to be
-// applied counts and the others have no effect.
+// activate proposes, at every tick, to activate the contracts that are due. Every instance does;
+// the first proposal to be applied counts and the others have no effect.
 func activate(ctx context.Context, log *store.Store, ready func() error, now func() time.Time, every time.Duration, logger *slog.Logger) error {
 	if every == 0 {
 		every = defaultTick

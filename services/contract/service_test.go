@@ -112,7 +112,8 @@ func (w *world) start() {
 	}
 }
 
-// eventually asks until f has no complaint: a service does not tell when something has changed in it.
+// eventually asks until f has no complaint: a service does not tell when something has changed in
+// it.
 func (w *world) eventually(f func() error) {
 	w.t.Helper()
 	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
@@ -291,7 +292,8 @@ func TestEveryChangeIsPublishedOnceWithTheFullState(t *testing.T) {
 	w.start()
 	w.ready()
 	w.send("POST", "/contracts", fmt.Sprintf(newContract, "2026-01-01T00:00:00Z"), "")
-	// Publication goes on where it was. What it had not been told about in time may come again, and is no new fact.
+	// Publication goes on where it was. What it had not been told about in time may come again, and
+	// is no new fact.
 	for n := len(types) + 1; ; n++ {
 		last := w.records(contractbus.ContractFactsTopic, n)[n-1]
 		if string(last.Key) == "CTR-2" {
@@ -308,7 +310,8 @@ func TestActivationFollowsTheClock(t *testing.T) {
 	w.start()
 	w.ready()
 	w.subscribed(time.Now().AddDate(0, 1, 0))
-	time.Sleep(200 * time.Millisecond) // several ticks, none of which may do it: what does not happen cannot be waited for
+	// several ticks, none of which may do it: what does not happen cannot be waited for
+	time.Sleep(200 * time.Millisecond)
 	w.reaches("PENDING")
 	if err := clock.SetOffset(w.offsets, 32*24*time.Hour); err != nil {
 		t.Fatal(err)
@@ -316,7 +319,8 @@ func TestActivationFollowsTheClock(t *testing.T) {
 	w.reaches("ACTIVE")
 }
 
-// What billing publishes reaches the contract: once, whatever is delivered twice; what is wrong goes aside.
+// What billing publishes reaches the contract: once, whatever is delivered twice; what is wrong
+// goes aside.
 func TestFailedDebitSuspendsTheContract(t *testing.T) {
 	w := newWorld(t)
 	w.start()

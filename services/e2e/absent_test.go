@@ -65,7 +65,8 @@ func (s *system) unready(x *cluster.Service, words ...string) {
 	})
 }
 
-// logged waits for a line of an instance's log, at a level that people look at, that has all of the words, and shows it.
+// logged waits for a line of an instance's log, at a level that people look at, that has all of the
+// words, and shows it.
 func (s *system) logged(x *cluster.Service, words ...string) {
 	s.t.Helper()
 	s.anyLogged([]*cluster.Service{x}, words...)
@@ -121,7 +122,8 @@ func (s *system) published(mark int, all []*purchase) {
 	})
 }
 
-// Every process but the broker is started while there is none. Once it is there, all are ready by themselves, with what was acknowledged before.
+// Every process but the broker is started while there is none. Once it is there, all are ready by
+// themselves, with what was acknowledged before.
 func TestBrokerAbsentThenPresent(t *testing.T) {
 	s := start(t, setup{topics: []string{billingEvents}})
 	c := s.contracts("absent", 1000)
@@ -152,7 +154,8 @@ func TestBrokerAbsentThenPresent(t *testing.T) {
 	s.published(0, after)
 }
 
-// The services are started while the registry is away: they are ready and decide; what they publish and take in waits for it.
+// The services are started while the registry is away: they are ready and decide; what they publish
+// and take in waits for it.
 func TestRegistryAbsentThenPresent(t *testing.T) {
 	s := start(t, setup{proxies: true, topics: []string{billingEvents, "billing.dlq.v1", "contract.dlq.v1"}})
 	c := s.contracts("registry", 1000)
@@ -213,8 +216,8 @@ func (s *system) deploy() {
 	})
 }
 
-// A public topic is deleted while purchases are under way: they are decided all the same, and what was not yet published then is published
-// once the topic is there again.
+// A public topic is deleted while purchases are under way: they are decided all the same, and what
+// was not yet published then is published once the topic is there again.
 func TestPublicTopicDeleted(t *testing.T) {
 	s := start(t, setup{})
 	c := s.contracts("deleted", 1000)
@@ -241,8 +244,8 @@ func TestPublicTopicDeleted(t *testing.T) {
 	s.verify(0, c, all, nil)
 }
 
-// The log is deleted, which is the one thing that nothing can mend by itself: no instance answers from what it remembers, none decides, and each
-// says why until a person has brought the log back.
+// The log is deleted, which is the one thing that nothing can mend by itself: no instance answers
+// from what it remembers, none decides, and each says why until a person has brought the log back.
 func TestLogDeleted(t *testing.T) {
 	s := start(t, setup{})
 	c := s.contracts("gone", 1000)

@@ -13,8 +13,9 @@ import (
 	"github.com/deferpay/deferpay/tools/cluster"
 )
 
-// The disk of the broker is full while purchases are under way: it stops by itself. Once there is room and it runs again, the services recover
-// by themselves, and nothing that was acknowledged is lost.
+// The disk of the broker is full while purchases are under way: it stops by itself. Once there is
+// room and it runs again, the services recover by themselves, and nothing that was acknowledged is
+// lost.
 func TestDiskFull(t *testing.T) {
 	if engines.Engine != cluster.EngineKafka {
 		// It writes what it can and goes on.

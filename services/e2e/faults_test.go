@@ -15,7 +15,8 @@ import (
 	"github.com/deferpay/deferpay/tools/process"
 )
 
-// fault strikes while purchases are under way, and is over when it returns. What it chooses comes from chances of its own.
+// fault strikes while purchases are under way, and is over when it returns. What it chooses comes
+// from chances of its own.
 type fault struct {
 	name   string
 	target string // two faults of one run have different targets
@@ -34,7 +35,8 @@ var (
 	suspended     = fault{"a contract suspended", "contract", (*run).suspend}
 )
 
-// scenarios are the systems that faults strike. The first fault of each run comes in turn, so that all of them are met.
+// scenarios are the systems that faults strike. The first fault of each run comes in turn, so that
+// all of them are met.
 var scenarios = []struct {
 	name         string
 	setup        setup
@@ -46,8 +48,9 @@ var scenarios = []struct {
 	{"three brokers", setup{billing: 2, brokers: 3}, []fault{oneOfEach, longFrozen, oneKilled, cuts, suspended}, 2, 10},
 }
 
-// Purchases are under way on all instances, each sent again with its key to any instance until it is decided, while one or two faults strike at
-// moments that the seed chooses. Judged by the log, by what the instances show, and by linearizability. Nobody helps the system to recover.
+// Purchases are under way on all instances, each sent again with its key to any instance until it
+// is decided, while one or two faults strike at moments that the seed chooses. Judged by the log,
+// by what the instances show, and by linearizability. Nobody helps the system to recover.
 func TestFaults(t *testing.T) {
 	var sum totals
 	for at, sc := range scenarios {
@@ -111,7 +114,8 @@ type run struct {
 	before, after      counts
 }
 
-// newRun chooses the faults of a run: one in turn, and in every other run a second one, of another target, at the same time.
+// newRun chooses the faults of a run: one in turn, and in every other run a second one, of another
+// target, at the same time.
 func newRun(s *system, name string, contracts []*contract, faults []fault, n int, random *rand.Rand) *run {
 	r := &run{system: s, name: name, contracts: contracts, random: random, faults: []fault{faults[n%len(faults)]}}
 	if second := faults[r.random.IntN(len(faults))]; n%2 == 1 && second.target != r.faults[0].target {
@@ -150,8 +154,8 @@ func (r *run) play() {
 	r.duration = time.Since(began)
 }
 
-// client buys one thing after the other, each until it is decided, from instances that it chooses anew for each try, and gives up on an answer
-// sooner or later.
+// client buys one thing after the other, each until it is decided, from instances that it chooses
+// anew for each try, and gives up on an answer sooner or later.
 func (r *run) client(c int, random *rand.Rand, over *atomic.Bool) {
 	limits := []time.Duration{200 * time.Millisecond, time.Second, 5 * time.Second, 15 * time.Second}
 	for n := 0; n < atMost && (n < atLeast || !over.Load()) && !r.t.Failed(); n++ {
@@ -226,7 +230,8 @@ func (r *run) killAndFreeze(chances *rand.Rand) {
 	r.restart(killed)
 }
 
-// cut cuts all connections to the brokers several times, and now and then lets nobody through for a while.
+// cut cuts all connections to the brokers several times, and now and then lets nobody through for a
+// while.
 func (r *run) cut(chances *rand.Rand) {
 	for range 3 + chances.IntN(8) {
 		if chances.IntN(3) > 0 {

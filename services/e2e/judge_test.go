@@ -23,8 +23,9 @@ func (j *judgement) violated(format string, args ...any) {
 	j.violations = append(j.violations, fmt.Sprintf(format, args...))
 }
 
-// judge compares what was answered with the records of billing's log, in log order. What was answered is there, once, and as it was
-// answered; what is there keeps every ceiling at every prefix; and nothing is accepted after the position of a suspension.
+// judge compares what was answered with the records of billing's log, in log order. What was
+// answered is there, once, and as it was answered; what is there keeps every ceiling at every
+// prefix; and nothing is accepted after the position of a suspension.
 func judge(records []observer.Record, contracts []*contract, all []*purchase) *judgement {
 	j := &judgement{outstanding: map[string]int64{}, keys: map[string]observer.Record{}, suspended: map[string]int64{}}
 	ceilings := map[string]int64{}
@@ -101,7 +102,8 @@ func amountOf(r observer.Record) (n int64) {
 	return n
 }
 
-// verify judges all that was bought since a mark: by the log, by what each instance shows of it, and by linearizability.
+// verify judges all that was bought since a mark: by the log, by what each instance shows of it,
+// and by linearizability.
 func (s *system) verify(mark int, contracts []*contract, all []*purchase, suspensions []suspension) *judgement {
 	s.t.Helper()
 	s.sync()

@@ -16,14 +16,17 @@ const (
 	unanswered = 32 // at least so many when the instance dies
 )
 
-// A billing instance is killed with SIGKILL while 64 purchases are under way on it, at a moment chosen by the seed with at
-// least 32 of them unanswered. Each is then sent again with its key, to either instance.
+// A billing instance is killed with SIGKILL while 64 purchases are under way on it, at a moment
+// chosen by the seed with at least 32 of them unanswered. Each is then sent again with its key, to
+// either instance.
 func TestKilledDuringPurchases(t *testing.T) {
 	rounds := 4
 	if *full {
 		rounds = 20
 	}
-	const tries = 3 // a burst that was over before the kill tried nothing, so another one takes its place; none is left out for how it ended
+	// a burst that was over before the kill tried nothing, so another one takes its place; none is
+	// left out for how it ended
+	const tries = 3
 	s := start(t, setup{})
 	random := rand.New(rand.NewPCG(*seed, 0))
 	contracts := s.contracts("k", repeat(2000, 4*rounds*tries)...)
@@ -42,7 +45,9 @@ func TestKilledDuringPurchases(t *testing.T) {
 	if counted < rounds {
 		t.Fatalf("%d of %d bursts had %d unanswered when the instance was killed", counted, rounds, unanswered)
 	}
-	s.settled() // members that were killed are in the group until their sessions end, and would hold up the stop of the others
+	// members that were killed are in the group until their sessions end, and would hold up the
+	// stop of the others
+	s.settled()
 	t.Logf("%d kills in %.1f s: on average %d of %d unanswered, %d of those in the log all the same", rounds, time.Since(began).Seconds(), pending/rounds, buyers, lost/rounds)
 }
 
@@ -56,7 +61,8 @@ func repeat(ceiling int64, n int) []int64 {
 
 type result struct{ pending, inLog int }
 
-// round kills an instance once, in a burst of 64 purchases on four contracts, of which about two thirds fit under the ceilings.
+// round kills an instance once, in a burst of 64 purchases on four contracts, of which about two
+// thirds fit under the ceilings.
 func (s *system) round(name string, contracts []*contract, eager int, random *rand.Rand) (r result) {
 	s.t.Helper()
 	var all []*purchase
@@ -88,8 +94,8 @@ func (s *system) round(name string, contracts []*contract, eager int, random *ra
 	return r
 }
 
-// burst sends all purchases at once and kills the instance when so many are answered and a moment has passed. It gives how
-// many were unanswered when the instance was gone.
+// burst sends all purchases at once and kills the instance when so many are answered and a moment
+// has passed. It gives how many were unanswered when the instance was gone.
 func (s *system) burst(victim *cluster.Service, all []*purchase, answered int, moment time.Duration) (pending int) {
 	s.t.Helper()
 	var got atomic.Int64
@@ -121,7 +127,8 @@ func (s *system) burst(victim *cluster.Service, all []*purchase, answered int, m
 	return buyers - int(got.Load())
 }
 
-// retry sends every purchase again, answered or not, to an instance that lives or to the killed one once it is back.
+// retry sends every purchase again, answered or not, to an instance that lives or to the killed one
+// once it is back.
 func (s *system) retry(victim *cluster.Service, all []*purchase, random *rand.Rand) {
 	s.t.Helper()
 	var retrying sync.WaitGroup

@@ -41,7 +41,8 @@ func TestPublicationKeepsUp(t *testing.T) {
 	stopped := time.Now()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	var last time.Time // when the last event was produced: the observer's own reading does not count
+	// when the last event was produced: the observer's own reading does not count
+	var last time.Time
 	events, read := int64(0), 0
 	err := s.topics.Wait(ctx, mark, func(records []observer.Record) bool {
 		for _, r := range records[read:] {

@@ -11,7 +11,8 @@ import (
 	"github.com/anishathalye/porcupine"
 )
 
-// suspension is when a contract was asked to be suspended, and when every instance showed it; 0 for not yet.
+// suspension is when a contract was asked to be suspended, and when every instance showed it; 0 for
+// not yet.
 type suspension struct {
 	contract    *contract
 	asked, seen time.Duration
@@ -23,16 +24,17 @@ type account struct {
 	suspended            bool
 }
 
-// step is an input of the model: the first of each history opens the account, then come purchases and suspensions.
+// step is an input of the model: the first of each history opens the account, then come purchases
+// and suspensions.
 type step struct {
 	opens    int64 // ceiling
 	suspends bool
 	amount   int64
 }
 
-// model says what one account answers: a purchase is accepted if it is not suspended and the amount fits, and every answer tells the
-// amount that is outstanding after it, and every reason against it. A purchase without an answer may have been decided either way, or
-// never.
+// model says what one account answers: a purchase is accepted if it is not suspended and the amount
+// fits, and every answer tells the amount that is outstanding after it, and every reason against
+// it. A purchase without an answer may have been decided either way, or never.
 var model = porcupine.Model{
 	Init: func() any { return account{} },
 	Step: func(state, input, output any) (bool, any) {
@@ -59,8 +61,9 @@ var model = porcupine.Model{
 	DescribeState:     func(s any) string { return fmt.Sprintf("%+v", s) },
 }
 
-// linear says which contracts did not answer as one account would. However often a purchase was sent, it takes effect once, between its
-// first sending and its first verdict; without a verdict it may take effect at any later time, or never.
+// linear says which contracts did not answer as one account would. However often a purchase was
+// sent, it takes effect once, between its first sending and its first verdict; without a verdict it
+// may take effect at any later time, or never.
 func linear(contracts []*contract, all []*purchase, suspensions []suspension) (violations []string) {
 	const limit = time.Minute
 	for _, c := range contracts {

@@ -60,8 +60,9 @@ func TestMain(m *testing.M) {
 	os.Exit(status)
 }
 
-// engines is what BROKER=kafka adds to every test's options: a broker of its own, and a registry that the tests share, as it takes long to
-// start. What it registers once is the same for all of them.
+// engines is what BROKER=kafka adds to every test's options: a broker of its own, and a registry
+// that the tests share, as it takes long to start. What it registers once is the same for all of
+// them.
 var engines cluster.Options
 
 // onKafka prepares for tests on Apache Kafka when BROKER asks for it.

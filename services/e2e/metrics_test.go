@@ -22,8 +22,9 @@ var (
 	toldLabel  = regexp.MustCompile(`\b(?:method|outcome|code|topic|operation)="[^"]*"`)
 )
 
-// The chapter on monitoring names every metric that the instances show, and none that no instance shows; nor do its alerts ask for a label's value that
-// none has, for such an alert would be silent for ever.
+// The chapter on monitoring names every metric that the instances show, and none that no instance
+// shows; nor do its alerts ask for a label's value that none has, for such an alert would be silent
+// for ever.
 func TestMonitoringChapter(t *testing.T) {
 	root, err := process.Root()
 	if err != nil {

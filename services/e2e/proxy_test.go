@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// proxy stands before a broker or the registry: everybody is told its address. It cuts connections, and can be as if it were not there.
+// proxy stands before a broker or the registry: everybody is told its address. It cuts connections,
+// and can be as if it were not there.
 type proxy struct {
 	listener net.Listener
 	to       string

@@ -32,7 +32,8 @@ func (s *system) versionOn(on *cluster.Service, c *contract) (int64, error) {
 	return body.Version, err
 }
 
-// toggle suspends a contract, or reinstates a suspended one. Whoever gets no answer asks again, and may do it twice.
+// toggle suspends a contract, or reinstates a suspended one. Whoever gets no answer asks again, and
+// may do it twice.
 func (s *system) toggle(on func() *cluster.Service, c *contract, key string, limit time.Duration) {
 	tries := 0
 	s.until("change "+c.ref, func() error {
@@ -99,9 +100,10 @@ func (s *system) newestLast(o *observer.Observer, on *cluster.Service, contracts
 	})
 }
 
-// The instance that publishes is frozen in the middle of it, another one takes over, and the first wakes. What it then publishes may be old, and never
-// anything else: leaving out what is there twice, every contract has its facts in the order of its versions, and its events in the order of the log. And
-// the last fact of a contract is the newest, for those who begin to read now.
+// The instance that publishes is frozen in the middle of it, another one takes over, and the first
+// wakes. What it then publishes may be old, and never anything else: leaving out what is there
+// twice, every contract has its facts in the order of its versions, and its events in the order of
+// the log. And the last fact of a contract is the newest, for those who begin to read now.
 func TestFrozenPublisherWakes(t *testing.T) {
 	const limit = 2 * time.Second // an instance that is frozen does not answer
 	s := start(t, setup{contracts: 2, topics: []string{contractFacts, billingEvents}})
@@ -166,7 +168,8 @@ func (s *system) publishes(n int) {
 	})
 }
 
-// inOrder compares what is published, without what is there twice, with the versions of the contracts and with billing's log.
+// inOrder compares what is published, without what is there twice, with the versions of the
+// contracts and with billing's log.
 func (s *system) inOrder(changed, bought []*contract) {
 	s.t.Helper()
 	s.sync()
@@ -212,8 +215,9 @@ func refs(records []observer.Record, kind string) (out []string) {
 	return out
 }
 
-// An old fact comes last, as by a publisher that was frozen: under way, and while nobody publishes, where compaction then leaves nothing but the old one.
-// Both times the newest is published again, by itself. So is that of a contract of which the topic has nothing.
+// An old fact comes last, as by a publisher that was frozen: under way, and while nobody publishes,
+// where compaction then leaves nothing but the old one. Both times the newest is published again,
+// by itself. So is that of a contract of which the topic has nothing.
 func TestOldFactComesLast(t *testing.T) {
 	s := start(t, setup{billing: 1, topics: []string{contractFacts}})
 	contracts := s.contracts("old", repeat(1000, 4)...)

@@ -73,7 +73,8 @@ func verdictOf(a answer) (v verdict, decided bool) {
 	return v, false
 }
 
-// traffic counts what was asked and what came of it. Unsent are those of unknown that reached nobody, as no connection was taken.
+// traffic counts what was asked and what came of it. Unsent are those of unknown that reached
+// nobody, as no connection was taken.
 type traffic struct{ sent, decided, unknown, unsent, notReady atomic.Int64 }
 
 // attempt sends a purchase once and keeps what comes. It is true when it was decided.

@@ -12,9 +12,10 @@ import (
 	"github.com/deferpay/deferpay/tools/cluster"
 )
 
-// Each of two billing instances is asked to stop, and started again, while purchases are under way on both. A client goes to the other one when
-// an instance is not there. The stop answers what it had taken: no request is left without knowing what became of it, but those that
-// nobody took; no purchase was decided without an answer; and what was bought is in the log once, and published.
+// Each of two billing instances is asked to stop, and started again, while purchases are under way
+// on both. A client goes to the other one when an instance is not there. The stop answers what it
+// had taken: no request is left without knowing what became of it, but those that nobody took; no
+// purchase was decided without an answer; and what was bought is in the log once, and published.
 func TestRollingRestart(t *testing.T) {
 	const callers, between = 32, 200 // purchases decided between two stops
 	rounds := 2

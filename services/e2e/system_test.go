@@ -24,10 +24,11 @@ import (
 type system struct {
 	*cluster.Cluster
 	traffic
-	t       *testing.T
-	topics  *observer.Observer
-	client  *http.Client
-	proxies []*proxy // before the brokers, in their order, and then the registry, when the setup asks for them
+	t      *testing.T
+	topics *observer.Observer
+	client *http.Client
+	// before the brokers, in their order, and then the registry, when the setup asks for them
+	proxies []*proxy
 	began   time.Time
 }
 
@@ -177,7 +178,8 @@ func (s *system) must(to *cluster.Service, method, path, key, match string, body
 	return a
 }
 
-// until asks until done gives nil: processes do not tell anybody when something has changed in them.
+// until asks until done gives nil: processes do not tell anybody when something has changed in
+// them.
 func (s *system) until(what string, done func() error) {
 	s.t.Helper()
 	err := errors.New("never asked")
@@ -189,8 +191,9 @@ func (s *system) until(what string, done func() error) {
 	s.t.Fatalf("%s: %v", what, err)
 }
 
-// settled waits until billing's consumer group has exactly the members of the instances that run: a member that was killed leaves
-// when its session ends, and a stop meanwhile would wait for the group.
+// settled waits until billing's consumer group has exactly the members of the instances that run: a
+// member that was killed leaves when its session ends, and a stop meanwhile would wait for the
+// group.
 func (s *system) settled() {
 	s.t.Helper()
 	client, err := kgo.NewClient(kgo.SeedBrokers(s.Brokers...))
@@ -198,7 +201,8 @@ func (s *system) settled() {
 		s.t.Fatal(err)
 	}
 	defer client.Close()
-	const topics = 2 // each instance reads the facts and what is sent round again, as a member for each
+	// each instance reads the facts and what is sent round again, as a member for each
+	const topics = 2
 	s.until("billing's consumer group settled", func() error {
 		groups, err := kadm.NewClient(client).DescribeGroups(s.t.Context(), "billing.contract-facts")
 		if err != nil {
@@ -211,7 +215,8 @@ func (s *system) settled() {
 	})
 }
 
-// insisted sends a write, with its key, until it is answered with a status: a broker that stalls makes an instance not ready for a moment, as clients know.
+// insisted sends a write, with its key, until it is answered with a status: a broker that stalls
+// makes an instance not ready for a moment, as clients know.
 func (s *system) insisted(to *cluster.Service, method, path, key, match string, body any, status int) (a answer) {
 	s.t.Helper()
 	s.until(method+" "+path, func() (err error) {

@@ -1,5 +1,6 @@
-// Package cluster starts the whole system as processes: broker and registry, topics and schemas, the contract service and any number
-// of billing instances. The demo, the contract tests and the system tests drive it; services never import it.
+// Package cluster starts the whole system as processes: broker and registry, topics and schemas,
+// the contract service and any number of billing instances. The demo, the contract tests and the
+// system tests drive it; services never import it.
 package cluster
 
 import (
@@ -22,7 +23,8 @@ import (
 	"github.com/deferpay/deferpay/tools/process"
 )
 
-// Options say what to start. The zero value starts an embedded broker that keeps its data on disk, contract, and two billing instances.
+// Options say what to start. The zero value starts an embedded broker that keeps its data on disk,
+// contract, and two billing instances.
 type Options struct {
 	// Dir is the work folder, for binaries, logs and data. It must exist.
 	Dir string
@@ -30,15 +32,17 @@ type Options struct {
 	Bin string
 	// Race builds them with the race detector.
 	Race bool
-	// Brokers and Registry name running ones; without them devkafka is started, or what Engine says.
+	// Brokers and Registry name running ones; without them devkafka is started, or what Engine
+	// says.
 	Brokers  []string
 	Registry string
-	// Engine is EngineKafka for Apache Kafka and, unless Registry names a running one, Apicurio Registry, on the local JVM. What
-	// they need must have been fetched: artifacts.Cache.Missing tells. KafkaBrokers is how many; 0 is one.
+	// Engine is EngineKafka for Apache Kafka and, unless Registry names a running one, Apicurio
+	// Registry, on the local JVM. What they need must have been fetched: artifacts.Cache.Missing
+	// tells. KafkaBrokers is how many; 0 is one.
 	Engine       string
 	KafkaBrokers int
-	// Front, when not nil, is asked before the start for an address that leads to the one a broker or the registry will listen on. It is
-	// what everybody is told.
+	// Front, when not nil, is asked before the start for an address that leads to the one a broker
+	// or the registry will listen on. It is what everybody is told.
 	Front func(addr string) (string, error)
 	// Data is where the one broker keeps its records; a folder in Dir without it.
 	Data string
@@ -175,7 +179,8 @@ func StartReady(ctx context.Context, p *process.Process) error {
 	return p.Start(ctx)
 }
 
-// startKafka starts devkafka on addresses of its own choice, and again on the same ones should it be restarted.
+// startKafka starts devkafka on addresses of its own choice, and again on the same ones should it
+// be restarted.
 func (c *Cluster) startKafka(ctx context.Context, o Options, logs string) error {
 	ports, err := process.FreePorts(2)
 	if err != nil {
@@ -286,7 +291,8 @@ func (c *Cluster) SetClock(ahead time.Duration) error {
 	return os.Rename(part, c.clock)
 }
 
-// Processes are all that were started, in the order in which they stop: those that rely on others first.
+// Processes are all that were started, in the order in which they stop: those that rely on others
+// first.
 func (c *Cluster) Processes() []*process.Process {
 	var all []*process.Process
 	for _, s := range slices.Concat(c.Billing, c.Contracts) {
@@ -303,7 +309,8 @@ func (c *Cluster) engines() []*process.Process {
 	return append([]*process.Process{c.registry.Process}, c.Nodes...)
 }
 
-// Stop ends every process that is running, the broker last, and kills those that do not end by themselves.
+// Stop ends every process that is running, the broker last, and kills those that do not end by
+// themselves.
 func (c *Cluster) Stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), stopIn)
 	defer cancel()
@@ -331,8 +338,8 @@ func (c *Cluster) stopEngines() error {
 	return nil
 }
 
-// Complaints are the lines of the services' logs at level ERROR, each with the name of the file. A panic is one too. What engines on
-// the JVM log is their own.
+// Complaints are the lines of the services' logs at level ERROR, each with the name of the file. A
+// panic is one too. What engines on the JVM log is their own.
 func (c *Cluster) Complaints() []string {
 	var out []string
 	for _, p := range c.Processes() {

@@ -1,6 +1,8 @@
-// Command composecheck reads docker-compose.yml with Compose's own library, so that a mistake is found on a machine without an engine: unknown keys, undefined
-// volumes and dependencies, bad ports. It also holds the file, and the Dockerfiles it builds from, to rules of this project. Its test starts the command lines of
-// our own services as Compose would. It is a module of its own so that nobody inherits its dependencies.
+// Command composecheck reads docker-compose.yml with Compose's own library, so that a mistake is
+// found on a machine without an engine: unknown keys, undefined volumes and dependencies, bad
+// ports. It also holds the file, and the Dockerfiles it builds from, to rules of this project. Its
+// test starts the command lines of our own services as Compose would. It is a module of its own so
+// that nobody inherits its dependencies.
 //
 //	composecheck FILE
 package main

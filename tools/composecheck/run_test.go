@@ -20,7 +20,8 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 )
 
-// stage is what stands in for Compose's network on this machine: our binaries, a broker and a registry, and the addresses that they have here.
+// stage is what stands in for Compose's network on this machine: our binaries, a broker and a
+// registry, and the addresses that they have here.
 type stage struct {
 	t     *testing.T
 	bin   string
@@ -32,8 +33,9 @@ const (
 	patience = time.Minute // on a busy machine; nothing is judged by it
 )
 
-// TestCommandLines starts every service that is built from our Dockerfile with the command and the environment of docker-compose.yml and nothing else, in the order that its
-// dependencies ask for. Only addresses are exchanged. The embedded broker and registry stand in for Kafka and Apicurio.
+// TestCommandLines starts every service that is built from our Dockerfile with the command and the
+// environment of docker-compose.yml and nothing else, in the order that its dependencies ask for.
+// Only addresses are exchanged. The embedded broker and registry stand in for Kafka and Apicurio.
 func TestCommandLines(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds and starts processes")
@@ -125,7 +127,8 @@ func (s *stage) command(service types.ServiceConfig, own map[string]string) (*ex
 
 var listening = regexp.MustCompile(`0\.0\.0\.0:(\d+)`)
 
-// listens gives the port that a service listens on in its container, which must be the one that is published, and an address here instead.
+// listens gives the port that a service listens on in its container, which must be the one that is
+// published, and an address here instead.
 func (s *stage) listens(service types.ServiceConfig) (port, here string) {
 	s.t.Helper()
 	text := strings.Join(service.Command, " ")

@@ -9,8 +9,9 @@ import (
 	"github.com/deferpay/deferpay/tools/contracttest/judge"
 )
 
-// notBuilt lists what the contracts describe and the services do not do yet, with the reason. Operations on it must answer 501, messages must not be seen:
-// an entry that is out of date is a fault.
+// notBuilt lists what the contracts describe and the services do not do yet, with the reason.
+// Operations on it must answer 501, messages must not be seen: an entry that is out of date is a
+// fault.
 var notBuilt = map[string]string{
 	"erasePersonalData":               "sealing of personal data comes later",
 	"republishContract":               "repair of a reader comes later",
@@ -160,7 +161,8 @@ func (c *coverage) print(w io.Writer, api *judge.API, events *judge.Events) {
 	fmt.Fprintf(w, "\nproblem codes seen: %d of %d; not seen: %s\n", len(api.Codes())-len(unseen), len(api.Codes()), strings.Join(unseen, ", "))
 }
 
-// extra is the line for requests of an operation with variants whose variant could not be told (they were refused).
+// extra is the line for requests of an operation with variants whose variant could not be told
+// (they were refused).
 func extra(op judge.Operation, c *coverage) []string {
 	if len(op.Variants) > 0 && c.outcomes[op.ID] != nil {
 		return []string{op.ID}

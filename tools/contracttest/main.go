@@ -1,6 +1,8 @@
-// Command contracttest plays the demo's story against both services and holds every HTTP answer against the OpenAPI documents and every record on the public
-// topics against the AsyncAPI documents and their Avro schemas. It prints which operations, answers and messages were exercised. Exit status 1 on any violation, and
-// when something that is not listed as not built was not exercised.
+// Command contracttest plays the demo's story against both services and holds every HTTP answer
+// against the OpenAPI documents and every record on the public topics against the AsyncAPI
+// documents and their Avro schemas. It prints which operations, answers and messages were
+// exercised. Exit status 1 on any violation, and when something that is not listed as not built was
+// not exercised.
 package main
 
 import (

@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// prober sends requests that the story has no reason to send: reads it leaves out, and mistakes, each of which must be answered as the contract says.
+// prober sends requests that the story has no reason to send: reads it leaves out, and mistakes,
+// each of which must be answered as the contract says.
 type prober struct {
 	client   *http.Client
 	contract string // base URL
@@ -131,7 +132,8 @@ func billingProbes(s subjects) []probe {
 	}
 }
 
-// amend does with a contract of its own what the story leaves out: it raises the ceiling, and buys until the threshold is passed.
+// amend does with a contract of its own what the story leaves out: it raises the ceiling, and buys
+// until the threshold is passed.
 func (p *prober) amend(ctx context.Context) error {
 	var c struct {
 		ContractRef, Status string
@@ -187,7 +189,8 @@ func (p *prober) until(ctx context.Context, what, url string, into any, enough f
 	}
 }
 
-// send sends a probe and says when the answer is another than it must be. Whether the answer keeps the contract is the judge's business.
+// send sends a probe and says when the answer is another than it must be. Whether the answer keeps
+// the contract is the judge's business.
 func (p *prober) send(ctx context.Context, base string, q probe) {
 	status, code, err := p.do(ctx, base, q)
 	if err != nil {

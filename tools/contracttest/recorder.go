@@ -9,7 +9,8 @@ import (
 	"github.com/deferpay/deferpay/tools/contracttest/judge"
 )
 
-// recorder is an HTTP transport that keeps every exchange. A request without an answer (an instance was killed) is not one.
+// recorder is an HTTP transport that keeps every exchange. A request without an answer (an instance
+// was killed) is not one.
 type recorder struct {
 	next http.RoundTripper
 

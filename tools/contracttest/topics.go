@@ -16,7 +16,8 @@ import (
 // quiet is how long nothing may come before the topics are taken to be complete.
 const quiet = 1500 * time.Millisecond
 
-// judgeTopics reads the topics from their beginning to where they stop growing, and judges every record.
+// judgeTopics reads the topics from their beginning to where they stop growing, and judges every
+// record.
 func judgeTopics(ctx context.Context, brokers []string, registryURL string, events *judge.Events, c *coverage) error {
 	registry, err := sr.NewClient(sr.URLs(registryURL))
 	if err != nil {

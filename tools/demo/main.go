@@ -1,5 +1,6 @@
-// Command demo builds everything that the story of the two services needs, in one go, and plays it; flags and environment are those
-// of the command play beneath it. It imports the standard library alone, so that `go run` shows at once what is going on.
+// Command demo builds everything that the story of the two services needs, in one go, and plays it;
+// flags and environment are those of the command play beneath it. It imports the standard library
+// alone, so that `go run` shows at once what is going on.
 package main
 
 import (
@@ -16,7 +17,8 @@ import (
 	"time"
 )
 
-// programs are built together: compiling what they share takes longest, and one go build keeps every core busy with it.
+// programs are built together: compiling what they share takes longest, and one go build keeps
+// every core busy with it.
 var programs = []string{"./tools/demo/play", "./services/contract/cmd/contract", "./services/billing/cmd/billing", "./tools/devkafka"}
 
 func main() {
@@ -40,7 +42,8 @@ func run(ctx context.Context, args []string) (status int, err error) {
 	}
 	play := exec.CommandContext(ctx, filepath.Join(bin, "play"), append([]string{"-bin", bin}, args...)...)
 	play.Stdin, play.Stdout, play.Stderr = os.Stdin, os.Stdout, os.Stderr
-	play.Cancel = func() error { return play.Process.Signal(syscall.SIGTERM) } // it stops its processes in order, then itself
+	// it stops its processes in order, then itself
+	play.Cancel = func() error { return play.Process.Signal(syscall.SIGTERM) }
 	err = play.Run()
 	if play.ProcessState == nil {
 		return 1, err
@@ -88,7 +91,8 @@ func tellProgress(packages *atomic.Int64, began time.Time, done <-chan struct{})
 	}
 }
 
-// remember counts the lines, each a package compiled, and gives the end of what was said: errors come last.
+// remember counts the lines, each a package compiled, and gives the end of what was said: errors
+// come last.
 func remember(said io.Reader, packages *atomic.Int64) string {
 	var last []byte
 	for lines := bufio.NewScanner(said); lines.Scan(); {

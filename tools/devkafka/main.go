@@ -1,5 +1,5 @@
-// Command devkafka is a Kafka broker and a Confluent-compatible schema registry in one static binary, for development: no JVM, no
-// container. See --help.
+// Command devkafka is a Kafka broker and a Confluent-compatible schema registry in one static
+// binary, for development: no JVM, no container. See --help.
 package main
 
 import (

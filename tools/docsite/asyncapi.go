@@ -142,7 +142,8 @@ func readEventOperation(v specfile.Member) EventOperation {
 	return op
 }
 
-// operationMessages gives the messages of an operation under the channel's names; without a list, all of the channel's.
+// operationMessages gives the messages of an operation under the channel's names; without a list,
+// all of the channel's.
 func operationMessages(op specfile.Value) []specfile.Message {
 	all := specfile.Messages(op.Get("channel"))
 	listed := op.Raw("messages")

@@ -1,4 +1,5 @@
-// Command docsite writes the contracts as static pages, or serves them: no script, no network, readable from file://.
+// Command docsite writes the contracts as static pages, or serves them: no script, no network,
+// readable from file://.
 //
 //	docsite [-specs DIR] [-out DIR]
 //	docsite [-specs DIR] -http ADDR

@@ -124,7 +124,8 @@ func firstTag(op specfile.Value) string {
 	return "operations"
 }
 
-// add puts an operation into the group of its tag, which is made when no tag of the document has the name.
+// add puts an operation into the group of its tag, which is made when no tag of the document has
+// the name.
 func (d *APIDoc) add(tag string, op Operation) {
 	for i := range d.Groups {
 		if d.Groups[i].Name == tag {
@@ -207,7 +208,8 @@ func readField(name, in string, v specfile.Value) Field {
 
 func readSchema(name string, v specfile.Value) Schema {
 	s := Schema{Name: name, Text: v.Get("description").Str(), Notes: constraints(v)}
-	s.Type = typeOf(specfile.Value{File: v.File, Node: v.Node}) // the schema itself, not a link to it
+	// the schema itself, not a link to it
+	s.Type = typeOf(specfile.Value{File: v.File, Node: v.Node})
 	required := map[string]bool{}
 	for _, r := range v.Get("required").Items() {
 		required[r.Str()] = true

@@ -10,7 +10,8 @@ import (
 // lineWidth is how long a line of an example may be before an object is opened up.
 const lineWidth = 78
 
-// pretty writes a value as JSON for reading: small objects on one line, members in the order of the document.
+// pretty writes a value as JSON for reading: small objects on one line, members in the order of the
+// document.
 func pretty(v specfile.Value) string {
 	var b strings.Builder
 	prettyNode(&b, v.Node, "")

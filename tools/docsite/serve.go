@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// handler gives the files of a site, and the index for its root. Browsers are told to load nothing from elsewhere.
+// handler gives the files of a site, and the index for its root. Browsers are told to load nothing
+// from elsewhere.
 func handler(files map[string][]byte) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		name := strings.TrimPrefix(r.URL.Path, "/")

@@ -20,7 +20,8 @@ func site(t *testing.T) map[string][]byte {
 	return files
 }
 
-// TestPagesLoadNothingFromElsewhere: what the browser would fetch by itself is a file of the site. (An address written in a text is text.)
+// TestPagesLoadNothingFromElsewhere: what the browser would fetch by itself is a file of the site.
+// (An address written in a text is text.)
 func TestPagesLoadNothingFromElsewhere(t *testing.T) {
 	loads := regexp.MustCompile(`(?i)(?:src|srcset|data|poster|action)\s*=\s*"([^"]*)"|<link[^>]*href="([^"]*)"|url\(([^)]*)\)|@import\s+(\S+)`)
 	for name, data := range site(t) {

@@ -1,4 +1,5 @@
-// Command eventgen makes typed Watermill code from AsyncAPI 3 documents with Avro payloads, and makes brokers and registries what the documents say.
+// Command eventgen makes typed Watermill code from AsyncAPI 3 documents with Avro payloads, and
+// makes brokers and registries what the documents say.
 package main
 
 import (

@@ -1,5 +1,6 @@
-// Package fetched keeps what is fetched once for all work trees of a user: programs of others and what they need. What makes engines and foreign
-// clients available imports it; nothing that is shipped does.
+// Package fetched keeps what is fetched once for all work trees of a user: programs of others and
+// what they need. What makes engines and foreign clients available imports it; nothing that is
+// shipped does.
 package fetched
 
 import (
@@ -14,10 +15,12 @@ import (
 	"path/filepath"
 )
 
-// Folder keeps one folder for each thing fetched. One that has its name is complete: it is made aside and moved there at the end.
+// Folder keeps one folder for each thing fetched. One that has its name is complete: it is made
+// aside and moved there at the end.
 type Folder struct{ Dir string }
 
-// Open gives the folder that DEFERPAY_CACHE names, or deferpay in the user's cache folder. It makes nothing.
+// Open gives the folder that DEFERPAY_CACHE names, or deferpay in the user's cache folder. It makes
+// nothing.
 func Open() (Folder, error) {
 	if dir := os.Getenv("DEFERPAY_CACHE"); dir != "" {
 		return Folder{dir}, nil
@@ -29,7 +32,8 @@ func Open() (Folder, error) {
 	return Folder{filepath.Join(user, "deferpay")}, nil
 }
 
-// Path is where a thing is kept, or would be. It is named by what the thing is made from too: another list is another folder.
+// Path is where a thing is kept, or would be. It is named by what the thing is made from too:
+// another list is another folder.
 func (f Folder) Path(name string, madeFrom ...[]byte) string {
 	sum := sha256.New()
 	for _, text := range madeFrom {
@@ -44,7 +48,8 @@ func Has(path string) bool {
 	return err == nil
 }
 
-// Fill fills a folder of Path's unless it is there. Two that do it at once do the work twice, and one of them wins.
+// Fill fills a folder of Path's unless it is there. Two that do it at once do the work twice, and
+// one of them wins.
 func (f Folder) Fill(path string, fill func(into string) error) (err error) {
 	if Has(path) {
 		return nil
@@ -70,14 +75,16 @@ func (f Folder) Fill(path string, fill func(into string) error) (err error) {
 	return nil
 }
 
-// PythonPath is where the environment with the packages of a requirements file is kept, and its interpreter.
+// PythonPath is where the environment with the packages of a requirements file is kept, and its
+// interpreter.
 func (f Folder) PythonPath(requirements []byte) (dir, interpreter string) {
 	dir = f.Path("python", requirements)
 	return dir, filepath.Join(dir, "bin", "python")
 }
 
-// Python makes that environment unless it is there. It needs python3 with venv, and a package index. The interpreter may be moved with
-// its folder, the scripts beside it may not: nothing runs them.
+// Python makes that environment unless it is there. It needs python3 with venv, and a package
+// index. The interpreter may be moved with its folder, the scripts beside it may not: nothing runs
+// them.
 func (f Folder) Python(ctx context.Context, requirements []byte) (interpreter string, err error) {
 	dir, interpreter := f.PythonPath(requirements)
 	return interpreter, f.Fill(dir, func(into string) error {

@@ -94,8 +94,8 @@ func (c Clients) nodeFolder() (dir string, texts map[string][]byte, err error) {
 	return c.folder.Path("node", all...), texts, nil
 }
 
-// Install puts the clients where they are looked for, unless they are there, and tells what it does, a line at a time. With
-// system it also installs kcat by apt-get, which only root may.
+// Install puts the clients where they are looked for, unless they are there, and tells what it
+// does, a line at a time. With system it also installs kcat by apt-get, which only root may.
 func (c Clients) Install(ctx context.Context, system bool, say func(format string, args ...any)) error {
 	errs := []error{c.python(ctx, say), c.node(ctx, say)}
 	if _, err := c.Kcat(); err != nil && system {

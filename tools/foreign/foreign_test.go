@@ -22,7 +22,8 @@ import (
 
 var asked = flag.Bool("foreign", false, "play the story and read and write its topics with clients that are not ours")
 
-// notBuilt are the messages that the story cannot show yet, with the reason. One that is seen is to be taken off.
+// notBuilt are the messages that the story cannot show yet, with the reason. One that is seen is to
+// be taken off.
 var notBuilt = map[string]string{
 	"OperationCancelled": "cancelling comes later",
 	"CreditNoteIssued":   "refunds after invoicing come later",
@@ -37,7 +38,8 @@ const (
 
 var public = []string{facts, events}
 
-// system is the running system after the story, and what reads it from outside with clients of ours.
+// system is the running system after the story, and what reads it from outside with clients of
+// ours.
 type system struct {
 	story.Addresses
 	seen *observer.Observer
@@ -46,8 +48,8 @@ type system struct {
 	t    *testing.T
 }
 
-// TestForeignClients plays the story, has foreign clients add contracts of their own, and compares every record of the public topics as each client
-// reads it with what ours read.
+// TestForeignClients plays the story, has foreign clients add contracts of their own, and compares
+// every record of the public topics as each client reads it with what ours read.
 func TestForeignClients(t *testing.T) {
 	if !*asked {
 		t.Skip("run `make foreign-test`")
@@ -86,7 +88,8 @@ func TestForeignClients(t *testing.T) {
 	t.Logf("%.0f s in all", time.Since(began).Seconds())
 }
 
-// startEngines starts Apache Kafka and Apicurio Registry when BROKER asks for them; the story starts the embedded ones itself.
+// startEngines starts Apache Kafka and Apicurio Registry when BROKER asks for them; the story
+// starts the embedded ones itself.
 func startEngines(t *testing.T, o *story.Options) {
 	t.Helper()
 	switch broker := os.Getenv("BROKER"); broker {
@@ -129,7 +132,8 @@ type client struct {
 	missing error
 }
 
-// available finds the clients. One that is missing is skipped on a person's machine, and a failure in continuous integration.
+// available finds the clients. One that is missing is skipped on a person's machine, and a failure
+// in continuous integration.
 func available(t *testing.T, c foreign.Clients) map[string]client {
 	t.Helper()
 	root, err := process.Root()

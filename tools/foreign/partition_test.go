@@ -18,8 +18,9 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/kafkabus"
 )
 
-// partitions has each client send the same keys to a topic with several partitions. Each key must meet the partition that our publisher gives it,
-// and librdkafka's own partitioner must be found out.
+// partitions has each client send the same keys to a topic with several partitions. Each key must
+// meet the partition that our publisher gives it, and librdkafka's own partitioner must be found
+// out.
 func (s *system) partitions(t *testing.T, all map[string]client) {
 	const topic = "foreign.partitions"
 	var keys []string

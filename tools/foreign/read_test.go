@@ -23,7 +23,8 @@ import (
 	"github.com/deferpay/deferpay/tools/observer"
 )
 
-// script is a foreign program: orders are its argument, parameters go in as JSON and answers come out as lines of it.
+// script is a foreign program: orders are its argument, parameters go in as JSON and answers come
+// out as lines of it.
 type script struct {
 	command []string
 	env     string
@@ -177,7 +178,8 @@ func rawValues(ctx context.Context, brokers []string, ends map[string]map[string
 	return out, nil
 }
 
-// compare gives every difference between what we read and what another client did. Without a form of instants there are no decoded values.
+// compare gives every difference between what we read and what another client did. Without a form
+// of instants there are no decoded values.
 func compare(ours []observer.Record, theirs []foreignRecord, raw map[place][]byte, form instants) []string {
 	var out []string
 	read := map[place]foreignRecord{}
@@ -273,7 +275,8 @@ func scalar(v any, form instants) any {
 	return fmt.Sprintf("no JSON form for %T", v)
 }
 
-// kcatFormat: sizes first, so that what has any bytes in it can be cut out. kcat gives headers as name=value,name=value.
+// kcatFormat: sizes first, so that what has any bytes in it can be cut out. kcat gives headers as
+// name=value,name=value.
 const kcatFormat = `%t %p %o %T %K %S\n%h\n%k%s\n`
 
 // kcatRead reads the public topics with kcat.

@@ -27,8 +27,8 @@ type fact struct {
 // instant is how an instant is told to a foreign writer, which makes of it what its language has.
 func instant(t time.Time) map[string]any { return map[string]any{"$micros": t.UnixMicro()} }
 
-// life is every fact there is about one contract, in order: four that open it, four that end it. Between them every field is null
-// once and has a value once, and instants have microseconds.
+// life is every fact there is about one contract, in order: four that open it, four that end it.
+// Between them every field is null once and has a value once, and instants have microseconds.
 func life(writer, number, run string) (ref, customer string, opened, ended []fact) {
 	ref, customer = "CTR-"+number, "CE-"+writer+"-"+run
 	at := time.Now().UTC().Truncate(time.Microsecond).Add(-time.Hour)
@@ -83,7 +83,8 @@ func (s *system) writers(t *testing.T, all map[string]client) {
 			c.need(t)
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 			defer cancel()
-			ref, customer, opened, ended := life(name, fmt.Sprint(9-i)+s.run, s.run) // far from the numbers that contract gives
+			// far from the numbers that contract gives
+			ref, customer, opened, ended := life(name, fmt.Sprint(9-i)+s.run, s.run)
 			steps := []struct {
 				facts []fact
 				want  string
@@ -122,7 +123,8 @@ func (s *system) writers(t *testing.T, all map[string]client) {
 	}
 }
 
-// ingested waits until billing's log has so many observations of a contract, in the order of their versions.
+// ingested waits until billing's log has so many observations of a contract, in the order of their
+// versions.
 func (s *system) ingested(ctx context.Context, ref string, count int) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
@@ -197,7 +199,8 @@ func (s *system) buy(ctx context.Context, ref string, amount int) error {
 	})
 }
 
-// amend has our services publish what the story leaves out: the ceiling of a contract is raised, and a purchase passes its threshold.
+// amend has our services publish what the story leaves out: the ceiling of a contract is raised,
+// and a purchase passes its threshold.
 func (s *system) amend(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()

@@ -1,5 +1,6 @@
-// Command fuzz runs every fuzz target of the module, one after the other, and shares the time between them. A target that
-// fails leaves the input in its package's testdata/fuzz, where go test finds it from then on.
+// Command fuzz runs every fuzz target of the module, one after the other, and shares the time
+// between them. A target that fails leaves the input in its package's testdata/fuzz, where go test
+// finds it from then on.
 package main
 
 import (

@@ -1,4 +1,5 @@
-// Command kafka runs Apache Kafka or Apicurio Registry in the foreground on the local JVM, from Maven artifacts. See --help.
+// Command kafka runs Apache Kafka or Apicurio Registry in the foreground on the local JVM, from
+// Maven artifacts. See --help.
 package main
 
 import (
@@ -88,8 +89,9 @@ type runner struct {
 	stdout, stderr io.Writer
 }
 
-// gate lets through what an engine logs while it is up. While brokers look for each other, and while they leave, they warn of just
-// that, over and over; the files have it all, and an engine that does not start says why with its last lines.
+// gate lets through what an engine logs while it is up. While brokers look for each other, and
+// while they leave, they warn of just that, over and over; the files have it all, and an engine
+// that does not start says why with its last lines.
 type gate struct {
 	to   io.Writer
 	open atomic.Bool
@@ -249,7 +251,8 @@ func (r runner) notStarted(ctx context.Context, err error) error {
 	return nil
 }
 
-// inFolder runs something with a folder, which is a temporary one that ends with it when none was named.
+// inFolder runs something with a folder, which is a temporary one that ends with it when none was
+// named.
 func (r runner) inFolder(dir string, do func(dir string) error) error {
 	if dir != "" {
 		return do(dir)
@@ -264,8 +267,8 @@ func (r runner) inFolder(dir string, do func(dir string) error) error {
 // stopIn bounds a clean stop.
 const stopIn = 30 * time.Second
 
-// until waits for the end: asked for, which is no error, or of the last process by itself, which is. Brokers that are left go on: what
-// a cluster is for can be tried by killing one.
+// until waits for the end: asked for, which is no error, or of the last process by itself, which
+// is. Brokers that are left go on: what a cluster is for can be tried by killing one.
 func (r runner) until(ctx context.Context, log *gate, all []*process.Process, stop func(context.Context) error) error {
 	shown := log.open.Swap(true)
 	ended := make(chan *process.Process, len(all))
@@ -292,8 +295,8 @@ func (r runner) until(ctx context.Context, log *gate, all []*process.Process, st
 	return errors.Join(err, stop(stopping))
 }
 
-// addresses gives n of them from what was typed: as many as were named, or consecutive ports from the one that was; nil when the
-// port is 0.
+// addresses gives n of them from what was typed: as many as were named, or consecutive ports from
+// the one that was; nil when the port is 0.
 func addresses(typed string, n int) ([]string, error) {
 	all := strings.Split(typed, ",")
 	if len(all) == n && n > 1 {

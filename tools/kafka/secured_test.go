@@ -34,7 +34,8 @@ import (
 	"github.com/deferpay/deferpay/tools/process"
 )
 
-// secured is Apache Kafka with logins and rights, a registry that wants a password, and the binaries of everything else.
+// secured is Apache Kafka with logins and rights, a registry that wants a password, and the
+// binaries of everything else.
 type secured struct {
 	t        *testing.T
 	b        *engine.Brokers
@@ -201,7 +202,8 @@ func (s *secured) ready(x *service) {
 	}
 }
 
-// until asks something until it gives nil: neither processes nor the broker tell when something has changed in them.
+// until asks something until it gives nil: neither processes nor the broker tell when something has
+// changed in them.
 func (s *secured) until(what string, ask func() error) {
 	s.t.Helper()
 	var err error
@@ -237,7 +239,8 @@ func send(method, url, key, etag string, body any) (status int, tag, answer stri
 	return r.StatusCode, r.Header.Get("ETag"), string(text), err
 }
 
-// buy makes a contract and buys on it: facts go one way, events the other, and both logs are written.
+// buy makes a contract and buys on it: facts go one way, events the other, and both logs are
+// written.
 func (s *secured) buy(contract, billing *service) {
 	s.t.Helper()
 	var status int
@@ -344,7 +347,8 @@ func (s *secured) secret(name string) string {
 	return strings.TrimSpace(string(text))
 }
 
-// rightsEnd tries what must not be allowed. It is written down here once more, so that a table that grew too generous is noticed.
+// rightsEnd tries what must not be allowed. It is written down here once more, so that a table that
+// grew too generous is noticed.
 func (s *secured) rightsEnd() {
 	s.t.Helper()
 	writes := map[string][]string{
@@ -375,7 +379,8 @@ func (s *secured) rightsEnd() {
 	}
 }
 
-// wrongPassword: an instance says that it is refused, and is ready once the file is right, without a restart. So is one whose user nobody knows yet.
+// wrongPassword: an instance says that it is refused, and is ready once the file is right, without
+// a restart. So is one whose user nobody knows yet.
 func (s *secured) wrongPassword() {
 	s.t.Helper()
 	file := s.file("billing-2.password", "guess")
@@ -413,8 +418,9 @@ func (s *secured) shows(x *service, line string) error {
 	return err
 }
 
-// groupRights: an instance that starts without the right to one of its groups is not ready, and one that loses it says so and goes on; both name the group
-// and the right. With the right all is well by itself.
+// groupRights: an instance that starts without the right to one of its groups is not ready, and one
+// that loses it says so and goes on; both name the group and the right. With the right all is well
+// by itself.
 func (s *secured) groupRights(contract, billing *service) {
 	s.t.Helper()
 	for _, groups := range [][]string{{"contract.publication", "billing.contract-facts"}, {"contract.billing-events", "billing.publication"}} {
@@ -447,7 +453,8 @@ func (s *secured) groupRights(contract, billing *service) {
 	}
 }
 
-// passwordChanges: connections that exist go on, and an instance with the old password waits for the new one in its file.
+// passwordChanges: connections that exist go on, and an instance with the old password waits for
+// the new one in its file.
 func (s *secured) passwordChanges(x *service) {
 	s.t.Helper()
 	next := s.file("next.password", "changed")
@@ -468,7 +475,8 @@ func (s *secured) passwordChanges(x *service) {
 	s.ready(old)
 }
 
-// Apicurio Registry keeps its schemas on the secured broker with the rights of the table, which end at its own topics, and has them again after a restart.
+// Apicurio Registry keeps its schemas on the secured broker with the rights of the table, which end
+// at its own topics, and has them again after a restart.
 func TestRegistryOnASecuredBroker(t *testing.T) {
 	if os.Getenv("BROKER") != "kafka" {
 		t.Skip("BROKER=kafka starts Apicurio Registry, which takes half a minute")

@@ -16,7 +16,8 @@ import (
 	"github.com/twmb/franz-go/pkg/sr"
 )
 
-// codec decodes both framings: Confluent's, with the registry, and single objects, with the schemas of the specs folder.
+// codec decodes both framings: Confluent's, with the registry, and single objects, with the schemas
+// of the specs folder.
 type codec struct {
 	registry *sr.Client
 	byPrint  map[uint64]*avro.Schema
@@ -43,7 +44,8 @@ func newCodec(registry, specs string) (*codec, error) {
 	return c, nil
 }
 
-// readSchemas parses every .avsc of a folder. A file may use types of the others: those that cannot be parsed yet wait for the next round.
+// readSchemas parses every .avsc of a folder. A file may use types of the others: those that cannot
+// be parsed yet wait for the next round.
 func readSchemas(dir string) ([]*avro.Schema, error) {
 	files, err := filepath.Glob(filepath.Join(dir, "*.avsc"))
 	if err != nil || len(files) == 0 {

@@ -1,6 +1,7 @@
-// Package observer reads the topics from outside: with a consumer of its own, and an Avro codec that neither the services nor
-// the generated code use. It judges each log record again, applied or void, from what it read alone. The demo and the system
-// tests compare what services answer with what it saw.
+// Package observer reads the topics from outside: with a consumer of its own, and an Avro codec
+// that neither the services nor the generated code use. It judges each log record again, applied or
+// void, from what it read alone. The demo and the system tests compare what services answer with
+// what it saw.
 package observer
 
 import (
@@ -73,7 +74,8 @@ type logState struct {
 	offsets map[string]int64  // attempt to offset
 }
 
-// Open begins to read the topics. Specs is the folder with the Avro files that log records are decoded with.
+// Open begins to read the topics. Specs is the folder with the Avro files that log records are
+// decoded with.
 func Open(brokers []string, registry, specs string, topics ...string) (*Observer, error) {
 	codec, err := newCodec(registry, specs)
 	if err != nil {
@@ -141,7 +143,8 @@ func (o *Observer) add(r Record) {
 	o.wake()
 }
 
-// judge applies the one rule of a log: a record has effect when every stream it expects was last changed by the attempt it names.
+// judge applies the one rule of a log: a record has effect when every stream it expects was last
+// changed by the attempt it names.
 func (o *Observer) judge(r *Record) {
 	log := o.logs[r.Topic]
 	if log == nil {
@@ -176,7 +179,8 @@ func (o *Observer) Mark() int {
 	return len(o.records)
 }
 
-// Since gives the records read after a mark, in the order in which they were read: within a partition that of the log.
+// Since gives the records read after a mark, in the order in which they were read: within a
+// partition that of the log.
 func (o *Observer) Since(mark int) []Record {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -203,8 +207,8 @@ func (o *Observer) Wait(ctx context.Context, mark int, enough func([]Record) boo
 	}
 }
 
-// Sync returns once everything that was on the topics when it was called has been read. A cluster that has just lost a broker, or got it back, is asked until
-// it answers or the context ends.
+// Sync returns once everything that was on the topics when it was called has been read. A cluster
+// that has just lost a broker, or got it back, is asked until it answers or the context ends.
 func (o *Observer) Sync(ctx context.Context) error {
 	ends, err := o.ends(ctx)
 	if err != nil {

@@ -1,5 +1,6 @@
-// Package process builds and controls the project's processes from outside: start, wait until ready, stop, kill, start again,
-// logs in files. The demo and the system tests use it; services do not.
+// Package process builds and controls the project's processes from outside: start, wait until
+// ready, stop, kill, start again, logs in files. The demo and the system tests use it; services do
+// not.
 package process
 
 import (
@@ -37,9 +38,10 @@ func Root() (string, error) {
 	}
 }
 
-// Build compiles commands (paths in the module, as "./tools/devkafka") into dir, all in one go, without cgo and without debug tables:
-// from nothing, most of the time goes into what they share. It takes what `go run` has compiled already, so no other flags. Race builds
-// with the race detector, which needs cgo.
+// Build compiles commands (paths in the module, as "./tools/devkafka") into dir, all in one go,
+// without cgo and without debug tables: from nothing, most of the time goes into what they share.
+// It takes what `go run` has compiled already, so no other flags. Race builds with the race
+// detector, which needs cgo.
 func Build(ctx context.Context, root, dir string, race bool, commands ...string) error {
 	args := []string{"build", "-o", dir + string(filepath.Separator)}
 	env := append(os.Environ(), "CGO_ENABLED=0")
@@ -87,7 +89,8 @@ type Spec struct {
 	LogDir string   // NAME.out and NAME.log (standard error) are appended to
 	// Tee, when not nil, is given standard error too. Several processes may share one.
 	Tee io.Writer
-	// StopStatus is an exit status that is as good as 0 after Stop: a JVM that was asked to end and did in good order ends with 143.
+	// StopStatus is an exit status that is as good as 0 after Stop: a JVM that was asked to end and
+	// did in good order ends with 143.
 	StopStatus int
 	// Ready is asked until it returns nil; without it the process is ready once started.
 	Ready func(context.Context) error
@@ -160,7 +163,8 @@ func appendTo(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 }
 
-// Start launches the process and waits until it is ready. When that fails the process is dead and the error ends with its last lines.
+// Start launches the process and waits until it is ready. When that fails the process is dead and
+// the error ends with its last lines.
 func (p *Process) Start(ctx context.Context) error {
 	if err := p.Launch(); err != nil {
 		return err
@@ -168,7 +172,8 @@ func (p *Process) Start(ctx context.Context) error {
 	return p.WaitReady(ctx)
 }
 
-// WaitReady waits for the spec's Ready. A process that ends meanwhile, or is not ready when the context ends, is killed and an error.
+// WaitReady waits for the spec's Ready. A process that ends meanwhile, or is not ready when the
+// context ends, is killed and an error.
 func (p *Process) WaitReady(ctx context.Context) error {
 	if p.spec.Ready == nil {
 		return nil
@@ -272,8 +277,8 @@ func (p *Process) signalAndWait(s os.Signal) error {
 	return nil
 }
 
-// Stop asks the process to end, and kills it when it has not before the context ended. It is an error when it had to be killed, or ended
-// with another status than 0.
+// Stop asks the process to end, and kills it when it has not before the context ended. It is an
+// error when it had to be killed, or ended with another status than 0.
 func (p *Process) Stop(ctx context.Context) error {
 	p.mu.Lock()
 	running, done := p.running(), p.done

@@ -13,7 +13,8 @@ import (
 	"time"
 )
 
-// The test binary is also the process under test: TestMain turns into it when CHILD says how it should behave.
+// The test binary is also the process under test: TestMain turns into it when CHILD says how it
+// should behave.
 func TestMain(m *testing.M) {
 	switch os.Getenv("CHILD") {
 	case "":
@@ -99,7 +100,8 @@ func TestWhatDoesNotListenIsKilled(t *testing.T) {
 	if err := p.Launch(); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(200 * time.Millisecond) // let it ignore the signal first; a child that has not yet done so only stops well
+	// let it ignore the signal first; a child that has not yet done so only stops well
+	time.Sleep(200 * time.Millisecond)
 	if err := p.Stop(within(t, 50*time.Millisecond)); err == nil || p.Running() {
 		t.Errorf("stop: %v, running %v", err, p.Running())
 	}

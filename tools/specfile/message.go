@@ -15,7 +15,8 @@ type Message struct {
 	Value
 }
 
-// Lookup follows member names in the message, then in its traits: what the message says wins, then the last trait that says something.
+// Lookup follows member names in the message, then in its traits: what the message says wins, then
+// the last trait that says something.
 func (m Message) Lookup(path ...string) Value {
 	if v := m.Get(path...); v.Ok() {
 		return v
@@ -29,7 +30,8 @@ func (m Message) Lookup(path ...string) Value {
 	return Value{}
 }
 
-// Payload gives the payload's schema and its format; the format is empty for a schema written directly.
+// Payload gives the payload's schema and its format; the format is empty for a schema written
+// directly.
 func (m Message) Payload() (schema Value, format string) {
 	p := m.Lookup("payload")
 	if f := p.Get("schemaFormat"); f.Ok() {
@@ -52,7 +54,8 @@ func IsAvro(format string) bool {
 	return strings.HasPrefix(strings.ToLower(strings.ReplaceAll(format, " ", "")), "application/vnd.apache.avro")
 }
 
-// AvroText gives an Avro schema as one text that stands alone: a type that is declared in another file of the folder is put in where it is first named.
+// AvroText gives an Avro schema as one text that stands alone: a type that is declared in another
+// file of the folder is put in where it is first named.
 func AvroText(schema Value) (string, error) {
 	in := inliner{set: schema.set, dir: filepath.Dir(schema.File), done: map[string]bool{}}
 	out, err := in.schema(schema.Node, "")

@@ -1,6 +1,8 @@
-// Package specfile reads contract documents (OpenAPI, AsyncAPI, Avro) as trees in which a $ref is the thing it points to, in whatever file that is.
+// Package specfile reads contract documents (OpenAPI, AsyncAPI, Avro) as trees in which a $ref is
+// the thing it points to, in whatever file that is.
 //
-// The tools that show contracts or hold answers against them import it. It is deliberately not eventgen's parser: a judge that shared it would share its mistakes.
+// The tools that show contracts or hold answers against them import it. It is deliberately not
+// eventgen's parser: a judge that shared it would share its mistakes.
 package specfile
 
 import (
@@ -69,7 +71,8 @@ func (v Value) Text() string {
 	return v.Node.Value
 }
 
-// Get follows member names from the value, resolving references on the way; absent when a step leads nowhere.
+// Get follows member names from the value, resolving references on the way; absent when a step
+// leads nowhere.
 func (v Value) Get(path ...string) Value {
 	for _, key := range path {
 		v = v.child(key, v.Node.Get(key))
@@ -116,7 +119,8 @@ func (v Value) Raw(key string) Value {
 	return Value{set: v.set, File: v.File, Pointer: v.Pointer + "/" + source.Escape(key), Node: n}
 }
 
-// Children gives the members or elements without following their $refs: the document as it is written.
+// Children gives the members or elements without following their $refs: the document as it is
+// written.
 func (v Value) Children() []Value {
 	var out []Value
 	for _, key := range v.Node.Keys() {
@@ -149,7 +153,8 @@ func (v Value) child(key string, n *source.Node) Value {
 	return Value{set: v.set, File: v.File, Pointer: v.Pointer + "/" + source.Escape(key), Node: n}.resolve(0)
 }
 
-// resolve follows $refs. One that leads nowhere, or round in a circle, is absent: eventgen and the OpenAPI validator say so with their place.
+// resolve follows $refs. One that leads nowhere, or round in a circle, is absent: eventgen and the
+// OpenAPI validator say so with their place.
 func (v Value) resolve(depth int) Value {
 	ref := v.Node.Get("$ref").Str()
 	if ref == "" {

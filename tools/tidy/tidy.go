@@ -1,5 +1,5 @@
-// Package tidy keeps the shape of the code: which package may import which, and why not. Its tests hold the repository to
-// it; nothing imports it.
+// Package tidy keeps the shape of the code: which package may import which, and why not. Its tests
+// hold the repository to it; nothing imports it.
 //
 // The arrows of the project:
 //
@@ -99,7 +99,8 @@ func Rules() []Rule {
 	}
 }
 
-// serviceOf is "services/NAME" for a package of a service, "" for any other, the shared ones included.
+// serviceOf is "services/NAME" for a package of a service, "" for any other, the shared ones
+// included.
 func serviceOf(pkg string) string {
 	parts := strings.Split(pkg, "/")
 	if len(parts) < 2 || parts[0] != "services" || parts[1] == "internal" || parts[1] == "cmd" || parts[1] == "e2e" {

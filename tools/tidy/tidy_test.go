@@ -78,8 +78,8 @@ func TestNobodyElseBringsHamba(t *testing.T) {
 	}
 }
 
-// The checker is checked: each bad arrow of the list must be refused by the rule named, each good one by none, and each
-// rule must have a bad arrow.
+// The checker is checked: each bad arrow of the list must be refused by the rule named, each good
+// one by none, and each rule must have a bad arrow.
 func TestTheCheckerRefuses(t *testing.T) {
 	data, err := os.ReadFile("testdata/arrows.txt")
 	if err != nil {
@@ -130,7 +130,8 @@ func files(t *testing.T) []string {
 	return strings.Split(strings.TrimSuffix(string(out), "\x00"), "\x00")
 }
 
-// What is only true of one machine: folders of somebody's home or workplace, package hosts in lock files.
+// What is only true of one machine: folders of somebody's home or workplace, package hosts in lock
+// files.
 var machine = regexp.MustCompile(`(^|[^\w./-])/(root|home/\w+|Users/\w+|work/\w+)/` +
 	`|[A-Z]:\\Users\\|https?://(registry\.npmjs\.` + `org|proxy\.golang\.` + `org|pypi\.` + `org|repo1?\.maven\.` + `(apache\.)?org)`)
 
@@ -164,7 +165,8 @@ func TestMachinePattern(t *testing.T) {
 
 const maxLines = 70
 
-// Functions fit a screen and every package says what it gives. Generated code is what its templates make it.
+// Functions fit a screen and every package says what it gives. Generated code is what its templates
+// make it.
 func TestFunctionsFitAScreenAndPackagesAreDocumented(t *testing.T) {
 	documented := map[string]bool{}
 	for _, name := range files(t) {

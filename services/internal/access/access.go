@@ -1,13 +1,16 @@
-// Package access says who calls and what they may do: API keys kept as hashes in a file, each with a subject and scopes.
-// The services' HTTP layers import it, from their security handlers; domains never.
+// Package access says who calls and what they may do: API keys kept as hashes in a file, each with
+// a subject and scopes. The services' HTTP layers import it, from their security handlers; domains
+// never.
 //
-// The file is a JSON list, one entry a key; a subject may have several keys, so that keys can be rotated:
+// The file is a JSON list, one entry a key; a subject may have several keys, so that keys can be
+// rotated:
 //
 //	[{"subject": "agency-paris", "sha256": "9f86d0...", "scopes": ["read", "write"]}]
 //
 // To hash a key:  printf %s "$KEY" | sha256sum
 //
-// Keys should be long and random (openssl rand -hex 32): a plain hash does not protect one that can be guessed.
+// Keys should be long and random (openssl rand -hex 32): a plain hash does not protect one that can
+// be guessed.
 package access
 
 import (
@@ -40,7 +43,8 @@ const HeaderName = "X-API-Key"
 
 // Caller is who sent a request.
 type Caller struct {
-	// Subject names the client. It, and not the key, is what idempotency keys and records name: keys rotate.
+	// Subject names the client. It, and not the key, is what idempotency keys and records name:
+	// keys rotate.
 	Subject string
 	Scopes  []string
 }
@@ -69,7 +73,8 @@ type entry struct {
 	caller Caller
 }
 
-// Insecure accepts any key and none, as the subject "dev" with every scope. For a developer's machine only.
+// Insecure accepts any key and none, as the subject "dev" with every scope. For a developer's
+// machine only.
 func Insecure() *Keys { return &Keys{insecure: true} }
 
 // Open gives the keys of the file, or with insecure those of Insecure.
@@ -139,8 +144,9 @@ func Hash(key string) string {
 	return hex.EncodeToString(h[:])
 }
 
-// Authenticate finds the caller of a key and checks that they have every scope that the operation asks for. The context
-// returned carries the caller. Errors are problems, 401 or 403, and never hold the key.
+// Authenticate finds the caller of a key and checks that they have every scope that the operation
+// asks for. The context returned carries the caller. Errors are problems, 401 or 403, and never
+// hold the key.
 func (k *Keys) Authenticate(ctx context.Context, key string, scopes []string) (context.Context, error) {
 	caller, ok := k.lookup(key)
 	if !ok {
@@ -154,8 +160,8 @@ func (k *Keys) Authenticate(ctx context.Context, key string, scopes []string) (c
 	return With(ctx, caller), nil
 }
 
-// Bearer answers for a bearer token, which is not accepted yet. The generated servers ask for the API key first: a request that
-// has a good one is served by that, whatever else it carries.
+// Bearer answers for a bearer token, which is not accepted yet. The generated servers ask for the
+// API key first: a request that has a good one is served by that, whatever else it carries.
 func Bearer(ctx context.Context) (context.Context, error) {
 	if _, ok := From(ctx); ok {
 		return ctx, ogenerrors.ErrSkipServerSecurity
@@ -163,7 +169,8 @@ func Bearer(ctx context.Context) (context.Context, error) {
 	return nil, problem.New(problem.Unauthenticated, "bearer tokens are in the contract and not accepted yet").WithHint("send an API key in %s", HeaderName)
 }
 
-// lookup compares with every entry, so that its time says nothing of which one, or whether any, matched.
+// lookup compares with every entry, so that its time says nothing of which one, or whether any,
+// matched.
 func (k *Keys) lookup(key string) (Caller, bool) {
 	if k.insecure {
 		return Caller{Subject: "dev", Scopes: []string{Read, Write, Admin}}, true
@@ -180,8 +187,9 @@ func (k *Keys) lookup(key string) (Caller, bool) {
 	return k.entries[found].caller, true
 }
 
-// Anonymous lets requests without credentials through to the security handlers of a service that runs with Insecure: the
-// generated server refuses such a request before it asks any handler. With real keys it changes nothing.
+// Anonymous lets requests without credentials through to the security handlers of a service that
+// runs with Insecure: the generated server refuses such a request before it asks any handler. With
+// real keys it changes nothing.
 func (k *Keys) Anonymous(next http.Handler) http.Handler {
 	if !k.insecure {
 		return next

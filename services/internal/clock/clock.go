@@ -1,5 +1,6 @@
-// Package clock tells the domain's time: the system clock, plus an offset read from a file in demos and tests.
-// Services import it where they start; the domain packages get the time as a value and never a clock.
+// Package clock tells the domain's time: the system clock, plus an offset read from a file in demos
+// and tests. Services import it where they start; the domain packages get the time as a value and
+// never a clock.
 package clock
 
 import (
@@ -10,7 +11,8 @@ import (
 	"time"
 )
 
-// System is the system clock: UTC, without a monotonic reading, truncated to the microseconds that records keep.
+// System is the system clock: UTC, without a monotonic reading, truncated to the microseconds that
+// records keep.
 func System() time.Time { return truncate(time.Now()) }
 
 func truncate(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
@@ -23,8 +25,9 @@ func Of(path string, logger *slog.Logger) func() time.Time {
 	return WithOffset(path, logger)
 }
 
-// WithOffset is the system clock plus the duration that the file holds at that moment (as "744h"). A file that is missing
-// or empty means no offset. What cannot be read as a duration is logged once and the last good offset stays.
+// WithOffset is the system clock plus the duration that the file holds at that moment (as "744h").
+// A file that is missing or empty means no offset. What cannot be read as a duration is logged once
+// and the last good offset stays.
 func WithOffset(path string, logger *slog.Logger) func() time.Time {
 	f := &file{path: path, logger: logger}
 	return func() time.Time { return truncate(time.Now().Add(f.offset())) }

@@ -1,5 +1,6 @@
-// Package groupcheck asks whether an instance may be in its consumer groups: without the right its handlers would never get a message, and
-// nothing would fail. The services' front packages import it.
+// Package groupcheck asks whether an instance may be in its consumer groups: without the right its
+// handlers would never get a message, and nothing would fail. The services' front packages import
+// it.
 package groupcheck
 
 import (
@@ -15,8 +16,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Check asks for the right to groups, again and again: rights can be taken away. An instance that never had them is set up wrongly and is not to
-// serve; one that had them goes on without, for what it decides needs no group: only what it publishes and takes in waits, and Denied tells.
+// Check asks for the right to groups, again and again: rights can be taken away. An instance that
+// never had them is set up wrongly and is not to serve; one that had them goes on without, for what
+// it decides needs no group: only what it publishes and takes in waits, and Denied tells.
 type Check struct {
 	Client []kgo.Opt
 	Groups []string
@@ -37,7 +39,8 @@ const (
 
 var errUnchecked = errors.New("it has not been asked yet whether this instance may be in its consumer groups")
 
-// Ready is nil once this instance was found to be allowed into all of its groups. Until then it names a group and the right that is missing.
+// Ready is nil once this instance was found to be allowed into all of its groups. Until then it
+// names a group and the right that is missing.
 func (c *Check) Ready() error {
 	if c.allowed.Load() {
 		return nil
@@ -56,7 +59,8 @@ func (c *Check) found() error {
 	return errUnchecked
 }
 
-// Run asks until ctx ends. A broker that does not answer any more takes back nothing: rights are as they were.
+// Run asks until ctx ends. A broker that does not answer any more takes back nothing: rights are as
+// they were.
 func (c *Check) Run(ctx context.Context) error {
 	client, err := kgo.NewClient(c.Client...)
 	if err != nil {
@@ -82,8 +86,8 @@ func (c *Check) Run(ctx context.Context) error {
 	}
 }
 
-// ask sends, for each group, what a member sends all the time, as somebody who is none: it changes nothing, and the broker looks first whether
-// who asks has a member's right.
+// ask sends, for each group, what a member sends all the time, as somebody who is none: it changes
+// nothing, and the broker looks first whether who asks has a member's right.
 func (c *Check) ask(ctx context.Context, client *kgo.Client) error {
 	ctx, cancel := context.WithTimeout(ctx, askIn)
 	defer cancel()
@@ -105,7 +109,8 @@ func (c *Check) ask(ctx context.Context, client *kgo.Client) error {
 	return nil
 }
 
-// isAnswer says whether the broker has looked at the rights, and then found that there is no such member.
+// isAnswer says whether the broker has looked at the rights, and then found that there is no such
+// member.
 func isAnswer(err error) bool {
 	for _, e := range []error{kerr.UnknownMemberID, kerr.IllegalGeneration, kerr.GroupIDNotFound, kerr.RebalanceInProgress} {
 		if errors.Is(err, e) {

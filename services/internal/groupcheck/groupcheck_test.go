@@ -20,7 +20,8 @@ import (
 
 const patience = 20 * time.Second
 
-// The broker denies one of two groups, at first and again later: who never had the right is not ready, who had it serves on and says what it lacks.
+// The broker denies one of two groups, at first and again later: who never had the right is not
+// ready, who had it serves on and says what it lacks.
 func TestTheGroupThatIsDeniedIsNamed(t *testing.T) {
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
 	if err != nil {

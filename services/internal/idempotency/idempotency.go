@@ -1,8 +1,9 @@
-// Package idempotency names requests, so that a repeated one has one effect and one answer. The services' stores and HTTP
-// layers import it.
+// Package idempotency names requests, so that a repeated one has one effect and one answer. The
+// services' stores and HTTP layers import it.
 //
-// A request's key is a stream of the log, key/<client>/<key>, that only one record can begin. That record keeps the
-// request's hash, which tells a repetition from another request that uses the same key.
+// A request's key is a stream of the log, key/<client>/<key>, that only one record can begin. That
+// record keeps the request's hash, which tells a repetition from another request that uses the same
+// key.
 package idempotency
 
 import (
@@ -29,8 +30,9 @@ type Request struct {
 	Hash      []byte // SHA-256 over operation, path and body
 }
 
-// New names a request. Path is what the path's parameters say; body is the decoded body, which is marshalled to JSON, so
-// that neither blanks nor the order of members nor defaults that were left out make another request of it.
+// New names a request. Path is what the path's parameters say; body is the decoded body, which is
+// marshalled to JSON, so that neither blanks nor the order of members nor defaults that were left
+// out make another request of it.
 func New(client, key, operation, path string, body json.Marshaler) (Request, error) {
 	data, err := canonical(body)
 	if err != nil {
@@ -62,7 +64,8 @@ func canonical(body json.Marshaler) ([]byte, error) {
 	return json.Marshal(v)
 }
 
-// Stream is the name of the key's stream. A slash in the client or the key cannot make it that of another.
+// Stream is the name of the key's stream. A slash in the client or the key cannot make it that of
+// another.
 func (r Request) Stream() string {
 	return "key/" + url.PathEscape(r.Client) + "/" + url.PathEscape(r.Key)
 }

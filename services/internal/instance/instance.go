@@ -1,5 +1,6 @@
-// Package instance gives what every instance of a service has, whatever it decides: its log output, clock, keys, the checks of
-// its topics and groups, its message handlers, and the order in which all that starts and stops. The services' front packages import it.
+// Package instance gives what every instance of a service has, whatever it decides: its log output,
+// clock, keys, the checks of its topics and groups, its message handlers, and the order in which
+// all that starts and stops. The services' front packages import it.
 package instance
 
 import (
@@ -52,7 +53,8 @@ type Instance struct {
 	groups *groupcheck.Check
 }
 
-// New refuses settings that do not go together, keys that cannot be read, and a registry that has no URL.
+// New refuses settings that do not go together, keys that cannot be read, and a registry that has
+// no URL.
 func New(cfg Config) (*Instance, error) {
 	s := cfg.Settings
 	if err := s.Check(); err != nil {
@@ -93,7 +95,8 @@ type Log interface {
 	Stats() journal.Stats
 }
 
-// Receiving is what a generated receiver needs; see kafkabus.Messages. What becomes of messages is counted.
+// Receiving is what a generated receiver needs; see kafkabus.Messages. What becomes of messages is
+// counted.
 func (i *Instance) Receiving(redrive string) []bus.ReceiveOption {
 	return append(i.Messages.Receiving(redrive), bus.WithObserver(i.Metrics.Observe))
 }
@@ -102,13 +105,14 @@ func (i *Instance) checks(log Log) []serve.Check {
 	return []serve.Check{{Name: "topics", Ready: i.topics.Ready}, {Name: "journal", Ready: log.Ready}, {Name: "groups", Ready: i.groups.Ready}}
 }
 
-// Ready gives the condition under which the instance serves: its topics are as the contracts say, the log is read, and
-// it was allowed into its groups.
+// Ready gives the condition under which the instance serves: its topics are as the contracts say,
+// the log is read, and it was allowed into its groups.
 func (i *Instance) Ready(log Log) func() error { return serve.Ready(i.checks(log)) }
 
-// Run runs all parts and the service's own tasks until ctx ends; then it answers what is under way and returns nil. While the
-// broker is away it keeps trying and is not ready. It returns an error when a part fails, or when a topic is configured
-// otherwise than declared. Each part may rely on those before it until its own end.
+// Run runs all parts and the service's own tasks until ctx ends; then it answers what is under way
+// and returns nil. While the broker is away it keeps trying and is not ready. It returns an error
+// when a part fails, or when a topic is configured otherwise than declared. Each part may rely on
+// those before it until its own end.
 func (i *Instance) Run(ctx context.Context, log Log, handler http.Handler, own ...serve.Task) error {
 	i.Metrics.Ready(i.Ready(log))
 	i.Metrics.Log(log.Stats, log.Position)

@@ -30,9 +30,10 @@ type record struct {
 	appended time.Time
 	stamped  bool // appended is the broker's time, and not the writer's
 	value    []byte
-	own      bool  // it is, byte for byte, a record of ours in flight, and only attempt is filled in
-	early    bool  // it was applied before it was read
-	fault    error // why the value could not be decoded
+	// it is, byte for byte, a record of ours in flight, and only attempt is filled in
+	own   bool
+	early bool  // it was applied before it was read
+	fault error // why the value could not be decoded
 	envelope
 }
 

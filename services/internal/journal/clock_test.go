@@ -22,11 +22,14 @@ func TestClockGuard(t *testing.T) {
 		stamped bool
 		want    time.Duration
 	}{
-		{begun.Add(20 * time.Millisecond), true, 0},                              // between append and reading
-		{begun.Add(-400 * time.Microsecond), true, 0},                            // whole milliseconds
+		// between append and reading
+		{begun.Add(20 * time.Millisecond), true, 0},
+		// whole milliseconds
+		{begun.Add(-400 * time.Microsecond), true, 0},
 		{begun.Add(-6 * time.Second), true, 6 * time.Second},                     // we are ahead
 		{begun.Add(50*time.Millisecond + 6*time.Second), true, -6 * time.Second}, // we are behind
-		{begun.Add(time.Hour), false, 0},                                         // the writer's own time says nothing
+		// the writer's own time says nothing
+		{begun.Add(time.Hour), false, 0},
 	} {
 		j, err := New(Config[int, int]{Topic: "t", Writer: "w", Logger: slog.New(slog.DiscardHandler), Codec: nothing{}, Fold: func(*View[int], Entry[int]) error { return nil }})
 		if err != nil {

@@ -157,7 +157,8 @@ func (j *Journal[S, B]) ReadBehind(applied, read []byte) error {
 	return j.applyRead(&record{offset: 0, value: read}, time.Now())
 }
 
-// ReadBefore decides a command whose record is acknowledged at offset 1, and then reads another one at offset 0.
+// ReadBefore decides a command whose record is acknowledged at offset 1, and then reads another one
+// at offset 0.
 func (j *Journal[S, B]) ReadBefore(cmd *Call[S, B], foreign []byte) error {
 	if cmd.signal == nil {
 		cmd.signal = make(chan struct{}, 1)

@@ -16,8 +16,8 @@ import (
 // never from elsewhere than where it is: a log that does not go on there has lost
 // records. It produces idempotently, acknowledged by all, without waiting.
 //
-// What the client waits by default, five seconds between two looks for the leader and up to as many between two tries,
-// is how long a broker that is back would go unnoticed.
+// What the client waits by default, five seconds between two looks for the leader and up to as many
+// between two tries, is how long a broker that is back would go unnoticed.
 func newClient(topic string, options []kgo.Opt) (*kgo.Client, error) {
 	prompt := []kgo.Opt{kgo.MetadataMinAge(250 * time.Millisecond), kgo.RetryBackoffFn(backoff)}
 	return kgo.NewClient(append(append(prompt, options...),
@@ -32,7 +32,8 @@ func newClient(topic string, options []kgo.Opt) (*kgo.Client, error) {
 	)...)
 }
 
-// backoff is how long to wait after so many failures of one request: doubling up to a second, each instance differently.
+// backoff is how long to wait after so many failures of one request: doubling up to a second, each
+// instance differently.
 func backoff(fails int) time.Duration {
 	d := min(50*time.Millisecond<<min(max(fails-1, 0), 5), time.Second)
 	return d/2 + rand.N(d/2)

@@ -234,11 +234,13 @@ func (j *Journal[S, B]) act() {
 // what was sent is acknowledged, or until it is a full load, and leaves together.
 type sender struct {
 	client *kgo.Client
-	ctx    context.Context // the process's: kgo fails all buffered records of the partition with the first whose own is done
-	outbox []*kgo.Record   // in order
-	sent   int             // records not acknowledged
-	acked  []*kgo.Record   // records acknowledged and not applied, in order
-	spare  []*kgo.Record   // to be used again
+	// the process's: kgo fails all buffered records of the partition with the first whose own is
+	// done
+	ctx    context.Context
+	outbox []*kgo.Record // in order
+	sent   int           // records not acknowledged
+	acked  []*kgo.Record // records acknowledged and not applied, in order
+	spare  []*kgo.Record // to be used again
 }
 
 // put takes a record that leaves with the next wave.
@@ -255,8 +257,9 @@ func (s *sender) put(topic string, o *outgoing) {
 }
 
 const (
-	busy = 4   // records that may be under way before others wait for them
-	full = 256 // records that wait for nothing: the broker has a request to work on while more are decided
+	busy = 4 // records that may be under way before others wait for them
+	// records that wait for nothing: the broker has a request to work on while more are decided
+	full = 256
 )
 
 // done takes out the first record that was acknowledged.

@@ -11,8 +11,9 @@ import (
 	"github.com/deferpay/deferpay/services/internal/journal/journaltest"
 )
 
-// hand is an instance whose records a test puts in the log one by one. The simulation shows that no order of events breaks
-// the rules of the log; these tests show that speculation keeps its own, which save records and not safety.
+// hand is an instance whose records a test puts in the log one by one. The simulation shows that no
+// order of events breaks the rules of the log; these tests show that speculation keeps its own,
+// which save records and not safety.
 type hand struct {
 	t    *testing.T
 	core *core
@@ -86,7 +87,8 @@ func foreign(t *testing.T, log [][]byte) []byte {
 	return h.sends(1)[0]
 }
 
-// mutation: let blocked look at the window alone, or not at all at it; wake a waiting command too early.
+// mutation: let blocked look at the window alone, or not at all at it; wake a waiting command too
+// early.
 func TestOvertakenStreamWaitsAndBeginsAgainWithOneRecord(t *testing.T) {
 	log := opened(t)
 	h := newHand(t, 'h', log...)

@@ -136,8 +136,8 @@ func (s *Subscriber[S, B]) member(ctx context.Context) {
 	client, err := kgo.NewClient(append(append([]kgo.Opt{}, s.j.cfg.ClientOptions...),
 		kgo.ConsumerGroup(s.cfg.Group), kgo.ConsumeTopics(s.j.cfg.Topic), kgo.DisableAutoCommit(),
 		kgo.SessionTimeout(s.cfg.SessionTimeout), kgo.HeartbeatInterval(s.cfg.SessionTimeout/4),
-		// Half the session's: the embedded broker forgets a member that waits in a join for longer than its session, and never
-		// answers it. Closing waits for the answer.
+		// Half the session's: the embedded broker forgets a member that waits in a join for longer
+		// than its session, and never answers it. Closing waits for the answer.
 		kgo.RebalanceTimeout(s.cfg.SessionTimeout/2),
 		kgo.WithHooks(groupErrors{s.log}),
 		kgo.OnPartitionsAssigned(tell(true)), kgo.OnPartitionsRevoked(tell(false)), kgo.OnPartitionsLost(tell(false)),
@@ -165,7 +165,8 @@ func (s *Subscriber[S, B]) member(ctx context.Context) {
 	}
 }
 
-// groupErrors tells why an instance is not in the group: without the right to it nothing would be delivered, and nobody told.
+// groupErrors tells why an instance is not in the group: without the right to it nothing would be
+// delivered, and nobody told.
 type groupErrors struct{ log *slog.Logger }
 
 // OnGroupManageError implements kgo.HookGroupManageError.

@@ -35,7 +35,8 @@ func TestDecisionsLeaveTogetherWhenTheBrokerIsBusy(t *testing.T) {
 		var deciding sync.WaitGroup
 		for n := range decisions {
 			deciding.Go(func() { Must(t, j, Buy("1", fmt.Sprint("k", n), 1)) })
-			synctest.Wait() // each by itself: nothing but the answer that is missing holds them together
+			// each by itself: nothing but the answer that is missing holds them together
+			synctest.Wait()
 		}
 		if sent, waiting := j.Sending(); sent != 4+256 || waiting != 100 { // a full load does not wait
 			t.Errorf("%d records are under way, %d wait", sent, waiting)
@@ -52,8 +53,9 @@ func TestDecisionsLeaveTogetherWhenTheBrokerIsBusy(t *testing.T) {
 	})
 }
 
-// The records of a wave are used again for the next, when the producer is done with all of them: here a few are a batch, and every third
-// request is cut off, so that some of a wave are sent again long after others were acknowledged.
+// The records of a wave are used again for the next, when the producer is done with all of them:
+// here a few are a batch, and every third request is cut off, so that some of a wave are sent again
+// long after others were acknowledged.
 //
 // mutation: hand a wave back when half of it is acknowledged.
 func TestRecordsAreUsedAgainWhenTheirWaveIsDone(t *testing.T) {
@@ -79,7 +81,9 @@ func TestRecordsAreUsedAgainWhenTheirWaveIsDone(t *testing.T) {
 					ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 					_, err := Do(ctx, j, Buy(fmt.Sprint(n), fmt.Sprint(n, "-", i), 1))
 					for errors.Is(err, journal.ErrNotReady) && ctx.Err() == nil {
-						time.Sleep(100 * time.Millisecond) // of virtual time: what is cut off is sometimes sent again after ten seconds only
+						// of virtual time: what is cut off is sometimes sent again after ten
+						// seconds only
+						time.Sleep(100 * time.Millisecond)
 						_, err = Do(ctx, j, Buy(fmt.Sprint(n), fmt.Sprint(n, "-", i), 1))
 					}
 					if err != nil {

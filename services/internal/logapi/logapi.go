@@ -1,6 +1,7 @@
-// Package logapi gives what the HTTP interfaces of services that decide on a log have in common: nothing is served before
-// the log is read, reads wait for the Log-Position they name, writes are named by their Idempotency-Key, and the errors of
-// all that have one problem each. The services' HTTP layers import it.
+// Package logapi gives what the HTTP interfaces of services that decide on a log have in common:
+// nothing is served before the log is read, reads wait for the Log-Position they name, writes are
+// named by their Idempotency-Key, and the errors of all that have one problem each. The services'
+// HTTP layers import it.
 package logapi
 
 import (
@@ -22,14 +23,16 @@ import (
 )
 
 const (
-	// CommandTime bounds a command: what is not decided by then is answered as unknown, and the retry settles it.
+	// CommandTime bounds a command: what is not decided by then is answered as unknown, and the
+	// retry settles it.
 	CommandTime = 10 * time.Second
 	// positionTime bounds the wait for a Log-Position.
 	positionTime = 2 * time.Second
 )
 
-// WhenReady is a middleware of the generated servers that answers nothing while ready gives a reason. A query is asked again
-// afterwards: the state may have been discarded while it was looked at. A command is not: its answer stands on a record.
+// WhenReady is a middleware of the generated servers that answers nothing while ready gives a
+// reason. A query is asked again afterwards: the state may have been discarded while it was looked
+// at. A command is not: its answer stands on a record.
 func WhenReady(ready func() error) middleware.Middleware {
 	return func(req middleware.Request, next middleware.Next) (middleware.Response, error) {
 		if err := ready(); err != nil {
@@ -62,7 +65,8 @@ func Position(log Log, offset int64) string {
 	return log.Topic() + ":" + strconv.FormatInt(max(offset, 0), 10)
 }
 
-// Fresh returns when the log is read up to the position that a client sent back; asked is the header, "" for none. The error is a problem.
+// Fresh returns when the log is read up to the position that a client sent back; asked is the
+// header, "" for none. The error is a problem.
 func Fresh(ctx context.Context, log Log, asked string) error {
 	if asked == "" {
 		return nil
@@ -87,9 +91,10 @@ func Fresh(ctx context.Context, log Log, asked string) error {
 // Requests are the writes that one instance is deciding. The zero value is ready for use.
 type Requests struct{ deciding sync.Map } // by the stream of the key
 
-// Begin names a write by its key, "" when the header is missing. Operation is its operationId, path what the path's parameters
-// say, body the decoded body or nil. Release must be called once the write is answered; until then the same key is refused
-// here, though it would be safe: the log sees to that. Errors are problems, but for a body that cannot be marshalled.
+// Begin names a write by its key, "" when the header is missing. Operation is its operationId, path
+// what the path's parameters say, body the decoded body or nil. Release must be called once the
+// write is answered; until then the same key is refused here, though it would be safe: the log sees
+// to that. Errors are problems, but for a body that cannot be marshalled.
 func (r *Requests) Begin(ctx context.Context, key, operation, path string, body json.Marshaler) (req idempotency.Request, release func(), err error) {
 	if key == "" {
 		return req, nil, problem.New(problem.IdempotencyKeyMissing, "the header Idempotency-Key is missing: every write names itself, so that a retry is never done twice").
@@ -113,7 +118,8 @@ func (r *Requests) Begin(ctx context.Context, key, operation, path string, body 
 	return req, func() { r.deciding.Delete(stream) }, nil
 }
 
-// NotBuilt answers a write that is in the contract and not built yet, after the checks it will make.
+// NotBuilt answers a write that is in the contract and not built yet, after the checks it will
+// make.
 func (r *Requests) NotBuilt(ctx context.Context, key, operation, hint string) error {
 	_, release, err := r.Begin(ctx, key, operation, "", nil)
 	if err != nil {
@@ -123,9 +129,10 @@ func (r *Requests) NotBuilt(ctx context.Context, key, operation, hint string) er
 	return problem.New(problem.NotBuilt, "%s is in the contract and not built yet; nothing was recorded", operation).WithHint("%s", hint)
 }
 
-// causes is the one place where an error of the journal, of a key or of a request's time becomes a problem. The first that
-// fits counts. That an outcome is unknown comes first: such an error may wrap others that sound more certain. And none says
-// more than that this attempt recorded nothing: an earlier one with the same key may have.
+// causes is the one place where an error of the journal, of a key or of a request's time becomes a
+// problem. The first that fits counts. That an outcome is unknown comes first: such an error may
+// wrap others that sound more certain. And none says more than that this attempt recorded nothing:
+// an earlier one with the same key may have.
 var causes = []struct {
 	is     error
 	code   problem.Code
@@ -143,7 +150,8 @@ var causes = []struct {
 	{context.Canceled, problem.NotReady, "there was no decision in time; this attempt recorded nothing", "repeat the request with the same Idempotency-Key", 1},
 }
 
-// Problem gives the problem of an error that deciding or reading on a log can lead to; nil for any other.
+// Problem gives the problem of an error that deciding or reading on a log can lead to; nil for any
+// other.
 func Problem(err error) *problem.Problem {
 	for _, c := range causes {
 		if !errors.Is(err, c.is) {

@@ -1,5 +1,6 @@
-// Package metrics is what an instance shows of itself on GET /metrics, in the format of Prometheus. What each one means, and when to look at it, is in
-// docs/deployment.md, which a test compares with what instances show. The services' front packages import it.
+// Package metrics is what an instance shows of itself on GET /metrics, in the format of Prometheus.
+// What each one means, and when to look at it, is in docs/deployment.md, which a test compares with
+// what instances show. The services' front packages import it.
 package metrics
 
 import (
@@ -25,7 +26,8 @@ type Metrics struct {
 	age      *prometheus.HistogramVec
 }
 
-// New has what every instance has: requests, messages, and what the Go runtime and the operating system say of the process.
+// New has what every instance has: requests, messages, and what the Go runtime and the operating
+// system say of the process.
 func New() *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
@@ -55,7 +57,8 @@ func (m *Metrics) Observe(o bus.Observation) {
 	m.messages.WithLabelValues(o.Operation, o.Message, string(o.Outcome)).Inc()
 }
 
-// Ages is a middleware of message handlers that tells how old what they take up is. Messages that are no Kafka records have no age.
+// Ages is a middleware of message handlers that tells how old what they take up is. Messages that
+// are no Kafka records have no age.
 func (m *Metrics) Ages(next message.HandlerFunc) message.HandlerFunc {
 	return func(msg *message.Message) ([]*message.Message, error) {
 		if at, err := time.Parse(time.RFC3339Nano, msg.Metadata[bus.MetaTimestamp]); err == nil {

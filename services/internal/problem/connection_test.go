@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// TestARefusedBodyIsNeverTakenForTheNextRequest: after an answer that leaves a large body unread, the connection ends; nothing of the body is answered.
+// TestARefusedBodyIsNeverTakenForTheNextRequest: after an answer that leaves a large body unread,
+// the connection ends; nothing of the body is answered.
 func TestARefusedBodyIsNeverTakenForTheNextRequest(t *testing.T) {
 	for name, handler := range map[string]http.HandlerFunc{
 		"read up to the limit": func(w http.ResponseWriter, r *http.Request) {
@@ -26,7 +27,8 @@ func TestARefusedBodyIsNeverTakenForTheNextRequest(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			// Wrapped, as the services wrap it: the limit cannot reach the server's own response writer.
+			// Wrapped, as the services wrap it: the limit cannot reach the server's own response
+			// writer.
 			wrapped := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				LimitBody(handler).ServeHTTP(struct{ http.ResponseWriter }{w}, r)
 			})
@@ -39,7 +41,8 @@ func TestARefusedBodyIsNeverTakenForTheNextRequest(t *testing.T) {
 	}
 }
 
-// exchange sends one request with a body of that many bytes and counts the answers until the connection ends.
+// exchange sends one request with a body of that many bytes and counts the answers until the
+// connection ends.
 func exchange(t *testing.T, addr string, size int) int {
 	t.Helper()
 	conn, err := net.Dial("tcp", addr)

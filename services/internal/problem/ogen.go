@@ -16,11 +16,13 @@ import (
 // MaxBody is the largest request body that is read, in bytes.
 const MaxBody = 1 << 20
 
-// LimitBody lets a handler read at most MaxBody bytes of a request; the read beyond fails and ErrorHandler answers 413.
+// LimitBody lets a handler read at most MaxBody bytes of a request; the read beyond fails and
+// ErrorHandler answers 413.
 func LimitBody(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// A copy: the server looks at the body of its own request to see that a part was left unread. Would it not, the rest of a refused
-		// body would be taken for the next request of the connection.
+		// A copy: the server looks at the body of its own request to see that a part was left
+		// unread. Would it not, the rest of a refused body would be taken for the next request of
+		// the connection.
 		limited := r.WithContext(r.Context())
 		limited.Body = http.MaxBytesReader(w, r.Body, MaxBody)
 		next.ServeHTTP(w, limited)
@@ -32,7 +34,8 @@ func WriteNotFound(w http.ResponseWriter, r *http.Request) {
 	Write(w, New(NotFound, "no operation has the path %s", r.URL.Path).WithHint("the paths are in the service's openapi.yaml"))
 }
 
-// WriteMethodNotAllowed answers a method that the path does not have; ogen's WithMethodNotAllowed takes it.
+// WriteMethodNotAllowed answers a method that the path does not have; ogen's WithMethodNotAllowed
+// takes it.
 func WriteMethodNotAllowed(w http.ResponseWriter, r *http.Request, allowed string) {
 	w.Header().Set("Allow", allowed)
 	p := New(MethodNotAllowed, "%s has no %s", r.URL.Path, r.Method)
@@ -40,8 +43,9 @@ func WriteMethodNotAllowed(w http.ResponseWriter, r *http.Request, allowed strin
 	Write(w, p)
 }
 
-// ErrorHandler returns the handler for errors that ogen finds before (or after) the service's own code ran: what cannot be
-// decoded or breaks the schema, missing credentials, a response that cannot be written. Only faults of ours are logged.
+// ErrorHandler returns the handler for errors that ogen finds before (or after) the service's own
+// code ran: what cannot be decoded or breaks the schema, missing credentials, a response that
+// cannot be written. Only faults of ours are logged.
 func ErrorHandler(logger *slog.Logger) ogenerrors.ErrorHandler {
 	return func(ctx context.Context, w http.ResponseWriter, r *http.Request, err error) {
 		p := FromOgen(err)
@@ -52,8 +56,8 @@ func ErrorHandler(logger *slog.Logger) ogenerrors.ErrorHandler {
 	}
 }
 
-// FromOgen returns the problem for an error of the generated server. A service's NewError may use it for every error: one
-// that is a problem already stays as it is.
+// FromOgen returns the problem for an error of the generated server. A service's NewError may use
+// it for every error: one that is a problem already stays as it is.
 func FromOgen(err error) *Problem {
 	var (
 		known     *Problem
@@ -113,8 +117,8 @@ var (
 	unexpectedField = regexp.MustCompile(`unexpected field "((?:[^"\\]|\\.)*)"$`)
 )
 
-// bodyErrors finds where in the body a decoding error lies. The generated decoders say it in their texts only, from the
-// outermost field inwards; validation errors come as values.
+// bodyErrors finds where in the body a decoding error lies. The generated decoders say it in their
+// texts only, from the outermost field inwards; validation errors come as values.
 func bodyErrors(err *ogenerrors.DecodeRequestError) []FieldError {
 	if errors.Is(err, validate.ErrBodyRequired) {
 		return []FieldError{{Message: "a JSON body is required"}}
@@ -137,7 +141,8 @@ func bodyErrors(err *ogenerrors.DecodeRequestError) []FieldError {
 	return []FieldError{{Pointer: at.String(), Message: lastOf(text)}}
 }
 
-// validationErrors flattens the nested errors of a validation, which name a field or "[index]" at each level.
+// validationErrors flattens the nested errors of a validation, which name a field or "[index]" at
+// each level.
 func validationErrors(at string, err error) []FieldError {
 	var v *validate.Error
 	if !errors.As(err, &v) {

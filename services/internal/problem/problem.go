@@ -1,6 +1,6 @@
-// Package problem gives the errors of both HTTP interfaces: problem documents as RFC 9457 has them, with one stable code per
-// cause and one table from code to status. The services' HTTP layers import it; their domains return their own errors and
-// know nothing of HTTP.
+// Package problem gives the errors of both HTTP interfaces: problem documents as RFC 9457 has them,
+// with one stable code per cause and one table from code to status. The services' HTTP layers
+// import it; their domains return their own errors and know nothing of HTTP.
 package problem
 
 import (
@@ -17,7 +17,8 @@ const ContentType = "application/problem+json"
 // Code names a cause. Clients may rely on it: a code never changes its meaning.
 type Code string
 
-// The causes that both services share. The services' own are NotFound with another code; see Code.Status.
+// The causes that both services share. The services' own are NotFound with another code; see
+// Code.Status.
 const (
 	InvalidRequest        Code = "invalid-request"
 	IdempotencyKeyMissing Code = "idempotency-key-missing"
@@ -101,7 +102,8 @@ func Codes() []Code {
 	return out
 }
 
-// Status is the HTTP status of a code; a code that is not in the table is a mistake in this program, 500.
+// Status is the HTTP status of a code; a code that is not in the table is a mistake in this
+// program, 500.
 func (c Code) Status() int {
 	if cause, ok := causes[c]; ok {
 		return cause.status
@@ -128,13 +130,14 @@ type Money struct {
 
 // FieldError says what is wrong with one part of a request.
 type FieldError struct {
-	// Pointer is a JSON pointer into the body ("/buyer/siren"), or the parameter as "query:limit", "path:contractRef", "header:If-Match".
+	// Pointer is a JSON pointer into the body ("/buyer/siren"), or the parameter as "query:limit",
+	// "path:contractRef", "header:If-Match".
 	Pointer string `json:"pointer"`
 	Message string `json:"message"`
 }
 
-// Problem is an RFC 9457 problem document and an error. Only Code and Detail are always there; the rest says what to do
-// or what the verdict stands on.
+// Problem is an RFC 9457 problem document and an error. Only Code and Detail are always there; the
+// rest says what to do or what the verdict stands on.
 type Problem struct {
 	Code            Code
 	Detail          string
@@ -173,8 +176,8 @@ func (p *Problem) WithRetryAfter(seconds int) *Problem {
 // Error is for logs.
 func (p *Problem) Error() string { return string(p.Code) + ": " + p.Detail }
 
-// From returns the problem that an error is or wraps. Any other error becomes an Internal problem which says nothing of
-// the error: what it says belongs in the log.
+// From returns the problem that an error is or wraps. Any other error becomes an Internal problem
+// which says nothing of the error: what it says belongs in the log.
 func From(err error) *Problem {
 	var p *Problem
 	if errors.As(err, &p) {

@@ -1,5 +1,5 @@
-// Package serve starts and stops a service: its JSON log, its tasks in order, its HTTP server with /healthz, /readyz and /metrics.
-// The services' front packages import it; domains never.
+// Package serve starts and stops a service: its JSON log, its tasks in order, its HTTP server with
+// /healthz, /readyz and /metrics. The services' front packages import it; domains never.
 package serve
 
 import (
@@ -19,8 +19,8 @@ import (
 	"github.com/deferpay/deferpay/services/internal/problem"
 )
 
-// Logger returns the log of a process: one JSON object a line, each naming the service and the instance. A nil writer means
-// that nothing is logged.
+// Logger returns the log of a process: one JSON object a line, each naming the service and the
+// instance. A nil writer means that nothing is logged.
 func Logger(w io.Writer, level slog.Leveler, service, writer string) *slog.Logger {
 	if w == nil {
 		return slog.New(slog.DiscardHandler)
@@ -28,7 +28,8 @@ func Logger(w io.Writer, level slog.Leveler, service, writer string) *slog.Logge
 	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})).With("service", service, "writer", writer)
 }
 
-// Task is one part of a process. Run works until its context ends, then finishes what is under way and returns.
+// Task is one part of a process. Run works until its context ends, then finishes what is under way
+// and returns.
 type Task struct {
 	Name string
 	Run  func(context.Context) error
@@ -38,10 +39,11 @@ type Task struct {
 
 const defaultStopIn = 15 * time.Second
 
-// Group starts the tasks in the order given. When the context ends, or a task returns, it stops them one after the other
-// in the opposite order, so that a task may rely on those before it until its own end: the HTTP server, last in the list,
-// drains while the journal still runs. It returns the failures joined; nil when the context ended and all stopped well.
-// A task that returns before it was asked to has failed.
+// Group starts the tasks in the order given. When the context ends, or a task returns, it stops
+// them one after the other in the opposite order, so that a task may rely on those before it until
+// its own end: the HTTP server, last in the list, drains while the journal still runs. It returns
+// the failures joined; nil when the context ended and all stopped well. A task that returns before
+// it was asked to has failed.
 func Group(ctx context.Context, logger *slog.Logger, tasks ...Task) error {
 	type running struct {
 		Task
@@ -126,12 +128,13 @@ type HTTPConfig struct {
 	Logger  *slog.Logger
 	// Listening, when not nil, is called once with the address that is listened on.
 	Listening func(net.Addr)
-	// DrainIn bounds how long requests under way may take after the stop began; 0 is 10 s. Then they are cut.
+	// DrainIn bounds how long requests under way may take after the stop began; 0 is 10 s. Then
+	// they are cut.
 	DrainIn time.Duration
 }
 
-// HTTP returns the task that serves cfg. Once asked to stop, /readyz says so, no connection is accepted any more, and
-// requests under way are answered.
+// HTTP returns the task that serves cfg. Once asked to stop, /readyz says so, no connection is
+// accepted any more, and requests under way are answered.
 func HTTP(cfg HTTPConfig) Task {
 	if cfg.DrainIn == 0 {
 		cfg.DrainIn = 10 * time.Second

@@ -17,7 +17,8 @@ import (
 
 var quiet = slog.New(slog.DiscardHandler)
 
-// start runs the server in a group and gives its URL and a function that stops it and returns the group's error.
+// start runs the server in a group and gives its URL and a function that stops it and returns the
+// group's error.
 func start(t *testing.T, cfg HTTPConfig) (string, func() error) {
 	t.Helper()
 	addr := make(chan net.Addr, 1)

@@ -1,6 +1,6 @@
-// Package settings reads a process's settings: a flag, or else an environment variable, or else a default.
-// It also holds the settings that every service has, so that they have one spelling and one check.
-// Any command of the project may import it; the domain packages may not.
+// Package settings reads a process's settings: a flag, or else an environment variable, or else a
+// default. It also holds the settings that every service has, so that they have one spelling and
+// one check. Any command of the project may import it; the domain packages may not.
 package settings
 
 import (
@@ -16,11 +16,12 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/secure"
 )
 
-// ErrHelp is returned by Parse when the help was asked for and printed: the process ends with status 0.
+// ErrHelp is returned by Parse when the help was asked for and printed: the process ends with
+// status 0.
 var ErrHelp = flag.ErrHelp
 
-// Set is a flag set whose flags may each name an environment variable. A flag given on the command line wins over the
-// variable, a variable that is set and not empty wins over the default.
+// Set is a flag set whose flags may each name an environment variable. A flag given on the command
+// line wins over the variable, a variable that is set and not empty wins over the default.
 type Set struct {
 	flags   *flag.FlagSet
 	env     map[string]string         // flag name to variable name
@@ -31,7 +32,8 @@ type Set struct {
 // New returns an empty set for a command. About is what the help says before the list of flags.
 func New(command, about string) *Set {
 	s := &Set{flags: flag.NewFlagSet(command, flag.ContinueOnError), env: map[string]string{}, secrets: map[string]*secure.Secret{}, about: about}
-	s.flags.SetOutput(io.Discard) // Parse reports; the flag package would print the error and the whole help
+	// Parse reports; the flag package would print the error and the whole help
+	s.flags.SetOutput(io.Discard)
 	return s
 }
 
@@ -48,7 +50,8 @@ func (s *Set) Bool(p *bool, name, env string, def bool, usage string) {
 	s.flags.BoolVar(p, name, def, s.usage(name, env, usage))
 }
 
-// Secret declares a setting that only a variable gives: everybody on a machine can read its command lines.
+// Secret declares a setting that only a variable gives: everybody on a machine can read its command
+// lines.
 func (s *Set) Secret(p *secure.Secret, env string) { s.secrets[env] = p }
 
 // Duration declares a time span, as "500ms" or "1h". It may not be negative.
@@ -71,7 +74,8 @@ func (s *Set) usage(name, env, usage string) string {
 	return usage + " [" + env + "]"
 }
 
-// Parse reads the arguments (without the command's name) and then the environment. Help is printed on out and reported as ErrHelp.
+// Parse reads the arguments (without the command's name) and then the environment. Help is printed
+// on out and reported as ErrHelp.
 func (s *Set) Parse(args []string, getenv func(string) string, out io.Writer) error {
 	if err := s.flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		s.help(out)
@@ -195,8 +199,9 @@ func (c *Common) Check() error {
 	return nil
 }
 
-// Main is the main function of a service: it reads the settings of set, asks check what is wrong with them taken together,
-// and runs the service. It returns the exit status of the process: 0 after an orderly end, 1 after a failure, 2 for wrong usage.
+// Main is the main function of a service: it reads the settings of set, asks check what is wrong
+// with them taken together, and runs the service. It returns the exit status of the process: 0
+// after an orderly end, 1 after a failure, 2 for wrong usage.
 func Main(set *Set, args []string, getenv func(string) string, stdout, stderr io.Writer, check, run func() error) int {
 	err := set.Parse(args, getenv, stdout)
 	if errors.Is(err, ErrHelp) {

@@ -1,5 +1,6 @@
-// Package topiccheck compares the topics of a service with what its contracts say of them, before the service is ready: a service does
-// not work on a topic that may lose what it relies on. The services' front packages import it.
+// Package topiccheck compares the topics of a service with what its contracts say of them, before
+// the service is ready: a service does not work on a topic that may lose what it relies on. The
+// services' front packages import it.
 package topiccheck
 
 import (
@@ -19,7 +20,8 @@ import (
 // Check compares topics once the broker is there.
 type Check struct {
 	Client []kgo.Opt
-	// Topics are what the contracts declare. The number of partitions is the operator's to choose, but of Log.
+	// Topics are what the contracts declare. The number of partitions is the operator's to choose,
+	// but of Log.
 	Topics []topics.Topic
 	Log    string
 	Lax    bool // settings that may not be read are taken for good
@@ -44,8 +46,8 @@ func (c *Check) Ready() error {
 	return errUnchecked
 }
 
-// Run returns an error when a topic is not as the contracts say; the error names the settings. A topic that is not there
-// yet is waited for, as the broker is.
+// Run returns an error when a topic is not as the contracts say; the error names the settings. A
+// topic that is not there yet is waited for, as the broker is.
 func (c *Check) Run(ctx context.Context) error {
 	client, err := kgo.NewClient(c.Client...)
 	if err != nil {

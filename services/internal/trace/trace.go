@@ -1,5 +1,5 @@
-// Package trace carries the W3C trace context of a request to the records and messages it leads to. The services' HTTP
-// layers, stores and routers import it.
+// Package trace carries the W3C trace context of a request to the records and messages it leads to.
+// The services' HTTP layers, stores and routers import it.
 package trace
 
 import (
@@ -31,7 +31,8 @@ func From(ctx context.Context) string {
 	return s
 }
 
-// HTTP puts the trace context of each request into its context, and begins one for a request that has none.
+// HTTP puts the trace context of each request into its context, and begins one for a request that
+// has none.
 func HTTP(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		tp := r.Header.Get(Header)

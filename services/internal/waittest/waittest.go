@@ -1,4 +1,5 @@
-// Package waittest waits for what nobody tells, by asking again and again. Only tests import it; those of the journal have their own, for the journal knows nothing of the services.
+// Package waittest waits for what nobody tells, by asking again and again. Only tests import it;
+// those of the journal have their own, for the journal knows nothing of the services.
 package waittest
 
 import (
@@ -9,7 +10,8 @@ import (
 
 const pause = 5 * time.Millisecond
 
-// Nil asks until fn gives nil. When that takes longer than patience, it ends the test with fn's last error.
+// Nil asks until fn gives nil. When that takes longer than patience, it ends the test with fn's
+// last error.
 func Nil(t testing.TB, patience time.Duration, what string, fn func() error) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); ; time.Sleep(pause) {

@@ -1,5 +1,7 @@
-// Package judge holds what the services say against their contracts: HTTP answers against the OpenAPI documents, Kafka records against the AsyncAPI documents and
-// their Avro schemas. It uses libraries that the services do not use, so that a mistake is not made twice. Only contracttest imports it.
+// Package judge holds what the services say against their contracts: HTTP answers against the
+// OpenAPI documents, Kafka records against the AsyncAPI documents and their Avro schemas. It uses
+// libraries that the services do not use, so that a mistake is not made twice. Only contracttest
+// imports it.
 package judge
 
 import (
@@ -36,7 +38,8 @@ type Exchange struct {
 // Operation is one operation of an OpenAPI document.
 type Operation struct {
 	ID, Method, Path string // Path with the server's prefix
-	// Variants are the values of the request's discriminator, such as the actions of a change; empty for a request of one form.
+	// Variants are the values of the request's discriminator, such as the actions of a change;
+	// empty for a request of one form.
 	Variants []string
 	// discriminator is the member of the request that holds the variant.
 	discriminator string

@@ -65,7 +65,8 @@ func TestGoodAnswersPass(t *testing.T) {
 	}
 }
 
-// TestMutatedAnswersAreCaught is the judge's own test: each mutation of a good answer must be found.
+// TestMutatedAnswersAreCaught is the judge's own test: each mutation of a good answer must be
+// found.
 func TestMutatedAnswersAreCaught(t *testing.T) {
 	api := load(t)
 	body := func(from, to string) func(*Exchange) {

@@ -33,7 +33,8 @@ type Header struct {
 	Value []byte
 }
 
-// Registry is what the judge asks of a schema registry: the text behind an id, and the subjects it is registered under.
+// Registry is what the judge asks of a schema registry: the text behind an id, and the subjects it
+// is registered under.
 type Registry interface {
 	SchemaTextByID(ctx context.Context, id int) (string, error)
 	SubjectsByID(ctx context.Context, id int) ([]string, error)
@@ -61,7 +62,8 @@ type message struct {
 	keyField string
 }
 
-// LoadEvents reads AsyncAPI documents. Only channels with an address that a document sends to are judged.
+// LoadEvents reads AsyncAPI documents. Only channels with an address that a document sends to are
+// judged.
 func LoadEvents(files ...string) (*Events, error) {
 	ev := &Events{channels: map[string]*channel{}, seen: map[string][]byte{}}
 	set := specfile.NewSet()
@@ -195,7 +197,8 @@ func (ev *Events) Judge(ctx context.Context, reg Registry, r Record) (name strin
 	return m.name, violations
 }
 
-// decode checks the frame, that the schema of its id is the contract's, and reads the payload with the contract's schema.
+// decode checks the frame, that the schema of its id is the contract's, and reads the payload with
+// the contract's schema.
 func (m *message) decode(ctx context.Context, reg Registry, r Record) (map[string]any, []string) {
 	if r.Value == nil {
 		return nil, []string{"the value is null: a tombstone"}
@@ -273,7 +276,8 @@ func judgeEnvelope(headers, payload map[string]any) []string {
 	return out
 }
 
-// shape is a schema with its named types at hand: a tree names a type in full once and by reference afterwards.
+// shape is a schema with its named types at hand: a tree names a type in full once and by reference
+// afterwards.
 type shape map[string]*avro.SchemaNode
 
 func shapeOf(n *avro.SchemaNode) shape {
@@ -309,7 +313,8 @@ func (s shape) resolve(n *avro.SchemaNode) *avro.SchemaNode {
 	return n
 }
 
-// forms are what the texts of fields with these names must look like: Avro says only that they are texts.
+// forms are what the texts of fields with these names must look like: Avro says only that they are
+// texts.
 var forms = []struct{ suffix, form string }{
 	{"contractRef", `^CTR-[1-9][0-9]*$`},
 	{"subscriptionRef", `^SUB-[1-9][0-9]*$`},
@@ -333,7 +338,8 @@ func wrongForm(field, text string) string {
 	return ""
 }
 
-// wrongValues finds what the schema allows and the contract does not: enums written with the symbol that only readers may see, references that are none.
+// wrongValues finds what the schema allows and the contract does not: enums written with the symbol
+// that only readers may see, references that are none.
 func (s shape) wrongValues(n *avro.SchemaNode, value any, path string) []string {
 	var out []string
 	n = s.resolve(n)
@@ -380,7 +386,8 @@ func sameJSON(a, b string) bool {
 	return err1 == nil && err2 == nil && bytes.Equal(nx, ny)
 }
 
-// inFull writes every name of a schema in full, so that a name relative to its namespace equals the same name in full.
+// inFull writes every name of a schema in full, so that a name relative to its namespace equals the
+// same name in full.
 func inFull(v any, namespace string) any {
 	switch t := v.(type) {
 	case string:

@@ -200,7 +200,8 @@ func TestSchemasAreComparedWhateverTheOrderAndTheFormOfNames(t *testing.T) {
 	}
 }
 
-// fromExample turns the plain JSON of an example into what the codec takes: bytes are base64 there, instants RFC 3339.
+// fromExample turns the plain JSON of an example into what the codec takes: bytes are base64 there,
+// instants RFC 3339.
 func fromExample(s shape, n *avro.SchemaNode, v specfile.Value) (any, error) {
 	n = s.resolve(n)
 	switch {

@@ -11,7 +11,8 @@ import (
 	"github.com/deferpay/deferpay/tools/specfile"
 )
 
-// schemaURL is the name under which a document is known to the JSON Schema compiler; its pointers are the document's.
+// schemaURL is the name under which a document is known to the JSON Schema compiler; its pointers
+// are the document's.
 const schemaURL = "https://deferpay.example/document.json"
 
 // schemaCompiler gives a compiler that knows one document. Formats are asserted.
@@ -29,7 +30,8 @@ func schemaCompiler(root specfile.Value) (*jsonschema.Compiler, error) {
 	return c, nil
 }
 
-// CheckExamples holds every example of an OpenAPI document against the schema it is an example of. It gives how many it looked at and what is wrong, with places.
+// CheckExamples holds every example of an OpenAPI document against the schema it is an example of.
+// It gives how many it looked at and what is wrong, with places.
 func CheckExamples(file string) (checked int, faults []string, err error) {
 	root, err := specfile.NewSet().Open(file)
 	if err != nil {
@@ -51,7 +53,8 @@ type exampleWalk struct {
 	faults   []string
 }
 
-// walk looks at every object that has a schema and examples beside it (parameters, headers, media types) and at every schema with examples of its own.
+// walk looks at every object that has a schema and examples beside it (parameters, headers, media
+// types) and at every schema with examples of its own.
 func (w *exampleWalk) walk(v specfile.Value) {
 	raw := v.Raw("schema")
 	if raw.Ok() {

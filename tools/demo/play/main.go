@@ -1,5 +1,5 @@
-// Command play starts the whole system on this machine and plays the interaction of the two services, checking every step.
-// The command demo builds and runs it.
+// Command play starts the whole system on this machine and plays the interaction of the two
+// services, checking every step. The command demo builds and runs it.
 package main
 
 import (

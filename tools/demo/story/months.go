@@ -8,7 +8,8 @@ import (
 	_ "time/tzdata" // periods are months of Europe/Paris, on machines without a time zone database too
 )
 
-// errGoesOn is returned by a step whose consequences the next step takes: what is on the topics already may be the next one's.
+// errGoesOn is returned by a step whose consequences the next step takes: what is on the topics
+// already may be the next one's.
 var errGoesOn = fmt.Errorf("the next step goes on from here")
 
 func contains(v map[string]any, text string) bool { return strings.Contains(fmt.Sprint(v), text) }
@@ -33,7 +34,8 @@ func (r *run) periodOf(operation string) string {
 	return a.text("period")
 }
 
-// bill lets the month of the last purchase end and runs its billing, which must issue one invoice of a total.
+// bill lets the month of the last purchase end and runs its billing, which must issue one invoice
+// of a total.
 func (r *run) bill(total int64) {
 	period := r.periodOf(r.purchases[len(r.purchases)-1].ref)
 	end, err := afterMonth(period)
@@ -58,7 +60,8 @@ func (r *run) bill(total int64) {
 	r.check(a.amount("total") == total && a.amount("open") == total && a.text("period") == period, "invoice: %v", a.body)
 }
 
-// lineOf gives the outcome of our contract in a run, which may bill others' too on a broker that is not new.
+// lineOf gives the outcome of our contract in a run, which may bill others' too on a broker that is
+// not new.
 func (r *run) lineOf(a answer) string {
 	lines, _ := a.body["lines"].([]any)
 	for _, l := range lines {

@@ -145,7 +145,8 @@ func (t *teller) legend() {
 	t.line("    only while those are the last of their streams; the id of an event names the record that it was derived from")
 }
 
-// show prints records as the observer read them: where, about which contract, what, and for a log record what it builds on.
+// show prints records as the observer read them: where, about which contract, what, and for a log
+// record what it builds on.
 func (r *run) show(records []observer.Record) {
 	for _, rec := range records {
 		topic := strings.TrimSuffix(rec.Topic, ".v1")
@@ -205,7 +206,8 @@ func shortID(id string) string {
 	return id[:4] + "…" + id[max(4, len(id)-6):]
 }
 
-// eventSummary gives what matters of a public message, and the identity by which readers tell a duplicate.
+// eventSummary gives what matters of a public message, and the identity by which readers tell a
+// duplicate.
 func eventSummary(rec observer.Record) string {
 	v := rec.Value
 	var text string

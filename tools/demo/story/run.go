@@ -15,7 +15,8 @@ import (
 	"github.com/deferpay/deferpay/tools/observer"
 )
 
-// run is a story being played: the system, what was seen of it, and what the steps hand on to each other.
+// run is a story being played: the system, what was seen of it, and what the steps hand on to each
+// other.
 type run struct {
 	ctx    context.Context // of the step
 	c      *cluster.Cluster
@@ -27,7 +28,8 @@ type run struct {
 	mark    int               // records before it have been taken by a step
 	waiting []observer.Record // seen since, in order, and not yet taken
 
-	ids   map[string]bool // CloudEvents ids seen by topic, to know a message that is delivered twice
+	// CloudEvents ids seen by topic, to know a message that is delivered twice
+	ids   map[string]bool
 	twice map[place]bool
 
 	suffix   string // of keys and customers, so that a broker may see the story more than once
@@ -180,7 +182,8 @@ func (r *run) exchange(q request) (answer, error) {
 	return a, nil
 }
 
-// onContract sends a change of the contract, which must succeed, with the key and the ETag it needs.
+// onContract sends a change of the contract, which must succeed, with the key and the ETag it
+// needs.
 func (r *run) onContract(method, path string, body any) answer {
 	a := r.send(request{to: r.c.Contract, method: method, path: "/contracts/" + r.contract + path, key: r.newKey("c"), match: r.etag, body: body})
 	r.check(a.status == http.StatusOK, "%s %s: status %d, want 200: %v", method, path, a.status, a.body)
@@ -202,7 +205,8 @@ func on(topic string, kinds ...string) []one {
 	return out
 }
 
-// unshown takes what the observer has read since into waiting. Barriers are the journal's own business.
+// unshown takes what the observer has read since into waiting. Barriers are the journal's own
+// business.
 func (r *run) unshown() []observer.Record {
 	fresh := r.seen.Since(r.mark)
 	r.mark += len(fresh)
@@ -220,13 +224,14 @@ func (r *run) unshown() []observer.Record {
 	return r.waiting
 }
 
-// noEffect says whether a record changes nothing: void in its log, or published again by an instance that took over or came back.
+// noEffect says whether a record changes nothing: void in its log, or published again by an
+// instance that took over or came back.
 func (r *run) noEffect(rec observer.Record) bool {
 	return rec.Void() || r.twice[place{rec.Topic, rec.Offset}]
 }
 
-// flowed waits until the observer has read every record that is expected, and shows them with what is void between them. In
-// the end nothing else may have been written.
+// flowed waits until the observer has read every record that is expected, and shows them with what
+// is void between them. In the end nothing else may have been written.
 func (r *run) flowed(expected ...[]one) []observer.Record {
 	want := slices.Concat(expected...)
 	var taken, left []observer.Record
@@ -253,7 +258,8 @@ func (r *run) flowed(expected ...[]one) []observer.Record {
 	return slices.DeleteFunc(taken, r.noEffect)
 }
 
-// derived checks that every public message comes from an applied record of a log: that is what its CloudEvents id says.
+// derived checks that every public message comes from an applied record of a log: that is what its
+// CloudEvents id says.
 func (r *run) derived(taken []observer.Record) {
 	applied := map[string]bool{}
 	for _, rec := range r.seen.Since(0) {
@@ -269,7 +275,8 @@ func (r *run) derived(taken []observer.Record) {
 	}
 }
 
-// match pairs records with what is expected, first come first served. Those without effect are taken along.
+// match pairs records with what is expected, first come first served. Those without effect are
+// taken along.
 func match(records []observer.Record, want []one, noEffect func(observer.Record) bool) (taken, left []observer.Record, missing []one) {
 	missing = slices.Clone(want)
 	for _, rec := range records {
@@ -304,7 +311,8 @@ func (r *run) nothingElse() error {
 	return fmt.Errorf("%d records were not expected, the first is %s on %s @%d (%v)", len(left), left[0].Type, left[0].Topic, left[0].Offset, left[0].Err)
 }
 
-// ahead of everything read so far: the position that makes an answer of any instance at least that fresh.
+// ahead of everything read so far: the position that makes an answer of any instance at least that
+// fresh.
 func (r *run) position(topic string) string {
 	last := int64(-1)
 	for _, rec := range r.seen.Since(0) {
@@ -318,7 +326,8 @@ func (r *run) position(topic string) string {
 	return fmt.Sprintf("%s:%d", topic, last)
 }
 
-// eligibility asks every instance that is running what the customer may still buy; they must agree. It shows the answer.
+// eligibility asks every instance that is running what the customer may still buy; they must agree.
+// It shows the answer.
 func (r *run) eligibility(amount int64) answer {
 	path := "/eligibility/" + r.customer
 	if amount > 0 {

@@ -1,6 +1,6 @@
-// Package story plays the interaction of the two services on real processes, from the subscription of a works council to its last
-// invoice, and checks every step: what was answered, what was written to the topics, what can be read afterwards. The demo
-// and the contract tests run it.
+// Package story plays the interaction of the two services on real processes, from the subscription
+// of a works council to its last invoice, and checks every step: what was answered, what was
+// written to the topics, what can be read afterwards. The demo and the contract tests run it.
 package story
 
 import (
@@ -32,9 +32,11 @@ type Options struct {
 	Out io.Writer // what is shown; nil shows nothing
 	// Transport carries every request of the story to either service; nil is http.DefaultTransport.
 	Transport http.RoundTripper
-	// BeforeStop is called once, after the last step and with everything still running. Its error fails the run.
+	// BeforeStop is called once, after the last step and with everything still running. Its error
+	// fails the run.
 	BeforeStop func(ctx context.Context, a Addresses) error
-	// Brokers and Registry name running ones to play on; without them devkafka is started. All addresses of ours are free ports.
+	// Brokers and Registry name running ones to play on; without them devkafka is started. All
+	// addresses of ours are free ports.
 	Brokers  []string
 	Registry string
 	Dir      string // work folder; a temporary one, removed when all went well, without it
@@ -42,8 +44,8 @@ type Options struct {
 	Keep     bool   // after the last step leave everything running until the context ends
 }
 
-// Play starts the system, plays the story and stops what it started, also when a step failed or the context ended. The error says
-// which step failed and why, and where the logs are.
+// Play starts the system, plays the story and stops what it started, also when a step failed or the
+// context ended. The error says which step failed and why, and where the logs are.
 func Play(ctx context.Context, o Options) (err error) {
 	if o.Out == nil {
 		o.Out = io.Discard

@@ -1,5 +1,6 @@
-// Package embedded starts a Kafka broker and a schema registry inside the process: what tools/devkafka runs, and what a test may
-// start when it wants no process of its own. It is for development: one broker, no security.
+// Package embedded starts a Kafka broker and a schema registry inside the process: what
+// tools/devkafka runs, and what a test may start when it wants no process of its own. It is for
+// development: one broker, no security.
 package embedded
 
 import (
@@ -25,8 +26,9 @@ type Config struct {
 	Advertise string // host:port that clients are told instead; it must lead to Broker
 	Registry  string // host:port
 	DataDir   string // memory when empty
-	Sync      bool   // fsync every batch: what is acknowledged survives the machine, not only the process
-	Logger    *slog.Logger
+	// fsync every batch: what is acknowledged survives the machine, not only the process
+	Sync   bool
+	Logger *slog.Logger
 }
 
 // Kafka is a running broker with its registry.
@@ -100,7 +102,8 @@ func Start(ctx context.Context, cfg Config) (*Kafka, error) {
 	return k, nil
 }
 
-// advertised is a listener that says another address than its own: the broker tells clients what its listener says.
+// advertised is a listener that says another address than its own: the broker tells clients what
+// its listener says.
 type advertised struct {
 	net.Listener
 	addr string

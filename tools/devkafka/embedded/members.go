@@ -60,13 +60,14 @@ func (c connection) Close() error {
 	return c.Conn.Close()
 }
 
-// goneFor is how long a member of a group may be without the connection it came by: longer than the sessions that clients here ask for, so that the
-// broker ends those it can end itself.
+// goneFor is how long a member of a group may be without the connection it came by: longer than the
+// sessions that clients here ask for, so that the broker ends those it can end itself.
 const goneFor = 8 * time.Second
 
-// removeLost takes members out of consumer groups whose connection is gone. The broker does so itself when a session ends, but for a member whose
-// connection broke while it waited for the answer to its join: that one's session never begins, and its share of the topics would be nobody's for ever.
-// A member that only changed its connection is told so and joins again.
+// removeLost takes members out of consumer groups whose connection is gone. The broker does so
+// itself when a session ends, but for a member whose connection broke while it waited for the
+// answer to its join: that one's session never begins, and its share of the topics would be
+// nobody's for ever. A member that only changed its connection is told so and joins again.
 func removeLost(ctx context.Context, client *kgo.Client, open *connections, log *slog.Logger) {
 	gone := map[string]time.Time{}
 	for {

@@ -7,13 +7,15 @@ import (
 	"github.com/twmb/avro"
 )
 
-// Text is an Avro schema as it was registered, with the texts it refers to, those that others need first.
+// Text is an Avro schema as it was registered, with the texts it refers to, those that others need
+// first.
 type Text struct {
 	Schema     string
 	References []string
 }
 
-// Checker judges Avro schemas. It is an interface so that the project's own checker can take the place of this one.
+// Checker judges Avro schemas. It is an interface so that the project's own checker can take the
+// place of this one.
 type Checker interface {
 	// Valid says whether a schema can be parsed.
 	Valid(Text) error
@@ -57,9 +59,10 @@ func parse(t Text) (*avro.Schema, error) {
 	return cache.Parse(t.Schema)
 }
 
-// withoutImpliedDefaults closes a hole of the library: it takes a field whose type is a union that begins with null for one
-// with the default null, though the specification gives it none. Which branch comes first says nothing about
-// compatibility otherwise, so such unions get their null last.
+// withoutImpliedDefaults closes a hole of the library: it takes a field whose type is a union that
+// begins with null for one with the default null, though the specification gives it none. Which
+// branch comes first says nothing about compatibility otherwise, so such unions get their null
+// last.
 func withoutImpliedDefaults(t Text) (Text, error) {
 	out := Text{References: make([]string, len(t.References))}
 	var err error

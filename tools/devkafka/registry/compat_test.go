@@ -48,7 +48,8 @@ func TestCanRead(t *testing.T) {
 func TestLevels(t *testing.T) {
 	one := `{"name":"a","type":"int","default":1}`
 	v1, v2 := record(one), record(one+`,{"name":"b","type":"int","default":1}`)
-	dropsB := record(one)                                                  // reads both, and both read it
+	// reads both, and both read it
+	dropsB := record(one)
 	needsC := record(one + `,{"name":"c","type":"int"}`)                   // cannot read either; both read it
 	noA := record(`{"name":"b","type":"int","default":1}`)                 // reads both; both have a default for a
 	retypesB := record(one + `,{"name":"b","type":"string","default":""}`) // conflicts with version 2 alone

@@ -1,6 +1,6 @@
-// Package registry is a schema registry with Confluent's HTTP interface, for Avro, that keeps its schemas on the broker
-// beside it. It is for development and tests: one process, no security, no deletion of schemas. devkafka runs it; tests may
-// run it in their own process.
+// Package registry is a schema registry with Confluent's HTTP interface, for Avro, that keeps its
+// schemas on the broker beside it. It is for development and tests: one process, no security, no
+// deletion of schemas. devkafka runs it; tests may run it in their own process.
 package registry
 
 import (

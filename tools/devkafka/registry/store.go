@@ -64,7 +64,8 @@ func newState() *state {
 	return &state{subjects: map[string][]version{}, levels: map[string]string{}, modes: map[string]string{}, nextID: 1}
 }
 
-// apply takes one record of the topic. Kinds of records that this registry never writes are passed over.
+// apply takes one record of the topic. Kinds of records that this registry never writes are passed
+// over.
 func (s *state) apply(key, value []byte) error {
 	var k recordKey
 	if err := json.Unmarshal(key, &k); err != nil {
@@ -160,7 +161,8 @@ func (s *state) withID(id int) []version {
 	return out
 }
 
-// resolve gives a schema's text with everything it refers to, directly or not, each once, those that others need first.
+// resolve gives a schema's text with everything it refers to, directly or not, each once, those
+// that others need first.
 func (s *state) resolve(schema string, refs []Reference) (Text, error) {
 	t := Text{Schema: schema}
 	seen := map[Reference]bool{}
@@ -207,7 +209,8 @@ func compact(schema string) string {
 	return b.String()
 }
 
-// store keeps the state in memory and every change of it on the topic first. Only one process may write the topic.
+// store keeps the state in memory and every change of it on the topic first. Only one process may
+// write the topic.
 type store struct {
 	client *kgo.Client
 
@@ -266,7 +269,8 @@ func (s *store) load(ctx context.Context, brokers []string) error {
 	return nil
 }
 
-// write puts a record on the topic and then into the state. The caller holds the lock for writing. A nil value forgets.
+// write puts a record on the topic and then into the state. The caller holds the lock for writing.
+// A nil value forgets.
 func (s *store) write(ctx context.Context, key recordKey, value any) error {
 	k, err := json.Marshal(key)
 	if err != nil {

@@ -234,7 +234,8 @@ func (g *generator) readPresent(v string, t *schema.Type) {
 	}
 }
 
-// union prints a sealed interface, the structs of its branches that have no type of their own, and its two functions.
+// union prints a sealed interface, the structs of its branches that have no type of their own, and
+// its two functions.
 func (g *generator) union(u *unionDecl) {
 	bin := g.use(runtimePath)
 	g.p("\n// %s is one of %s.", u.name, g.branchList(u))

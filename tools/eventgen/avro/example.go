@@ -15,10 +15,11 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/source"
 )
 
-// Examples are plain JSON: a nullable value is the value or null; a value of a wider union is {"Branch": value}, or the
-// value alone when it fits exactly one branch; timestamps, dates, times, decimals and UUIDs are text (or the number that is
-// encoded); a duration is {"months", "days", "millis"}; bytes are text in base64, unlike in
-// Avro's own JSON, which serves for defaults alone. A field with a default, or one that may be null, may be left out.
+// Examples are plain JSON: a nullable value is the value or null; a value of a wider union is
+// {"Branch": value}, or the value alone when it fits exactly one branch; timestamps, dates, times,
+// decimals and UUIDs are text (or the number that is encoded); a duration is {"months", "days",
+// "millis"}; bytes are text in base64, unlike in Avro's own JSON, which serves for defaults alone.
+// A field with a default, or one that may be null, may be left out.
 
 // CheckExample tells everything that keeps n from being a value of the payload.
 func (r *Root) CheckExample(n *source.Node) diag.List {
@@ -26,7 +27,8 @@ func (r *Root) CheckExample(n *source.Node) diag.List {
 	return faults
 }
 
-// Literal is n as a Go expression of the payload's type, for a package other than those of the types, and what it imports.
+// Literal is n as a Go expression of the payload's type, for a package other than those of the
+// types, and what it imports.
 func (r *Root) Literal(c Config, n *source.Node) (expr string, imports []string, faults diag.List) {
 	x := &exampler{g: &generator{layout: r.set.packages, config: c, imports: map[string]bool{}}}
 	node := fromSource(n)

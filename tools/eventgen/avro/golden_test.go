@@ -58,7 +58,8 @@ func goldenSet(t testing.TB) (*Set, []*Root) {
 	return s, roots
 }
 
-// goldenFiles is what the generator makes of the golden schemas, and a table of the payloads for the conformance suite.
+// goldenFiles is what the generator makes of the golden schemas, and a table of the payloads for
+// the conformance suite.
 func goldenFiles(t testing.TB) map[string][]byte {
 	t.Helper()
 	s, roots := goldenSet(t)
@@ -122,7 +123,8 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// TestHandshake: generated code of another generation than the runtime's does not compile, and the compiler says why.
+// TestHandshake: generated code of another generation than the runtime's does not compile, and the
+// compiler says why.
 func TestHandshake(t *testing.T) {
 	const file = "internal/golden/yaml/doc.go"
 	src, err := os.ReadFile(file)

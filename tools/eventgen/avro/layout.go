@@ -9,7 +9,8 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin/schema"
 )
 
-// layout is what the Go will be: packages, types and their names. It is decided before anything is printed.
+// layout is what the Go will be: packages, types and their names. It is decided before anything is
+// printed.
 type layout struct {
 	packages []*pkg
 	named    map[*schema.Type]*typeDecl
@@ -54,7 +55,8 @@ type branchDecl struct {
 	wrapper string // name of the struct that holds the value; "" when the branch's own type implements the interface
 }
 
-// plan decides the layout. Everything is visited in the order of full names, so that the result depends on nothing else.
+// plan decides the layout. Everything is visited in the order of full names, so that the result
+// depends on nothing else.
 func plan(named []*schema.Type, roots []*Root) *layout {
 	l := &layout{named: map[*schema.Type]*typeDecl{}, unions: map[*schema.Type]*unionDecl{}}
 	byNamespace := l.makePackages(named, roots)
@@ -91,7 +93,8 @@ func plan(named []*schema.Type, roots []*Root) *layout {
 	return l
 }
 
-// hidden tells whether a named type has no Go type of its own, because its logical type has one in avrobin.
+// hidden tells whether a named type has no Go type of its own, because its logical type has one in
+// avrobin.
 func hidden(t *schema.Type) bool { return t.Kind == schema.Fixed && t.Logical != "" }
 
 func (p *pkg) add(d *typeDecl) {
@@ -232,7 +235,8 @@ func homeOf(t *schema.Type) string {
 	return ""
 }
 
-// makePackages makes one package for each namespace; namespaces that need each other share one, because Go packages cannot.
+// makePackages makes one package for each namespace; namespaces that need each other share one,
+// because Go packages cannot.
 func (l *layout) makePackages(named []*schema.Type, roots []*Root) map[string]*pkg {
 	needs := map[string]map[string]bool{}
 	for _, t := range named {
@@ -275,7 +279,8 @@ func (l *layout) makePackages(named []*schema.Type, roots []*Root) map[string]*p
 	return byNamespace
 }
 
-// namePackages takes as many of the last segments of a namespace as it needs to tell the packages apart.
+// namePackages takes as many of the last segments of a namespace as it needs to tell the packages
+// apart.
 func (l *layout) namePackages() {
 	taken := goname.Scope{}
 	for n, left := 1, len(l.packages); left > 0; n++ {

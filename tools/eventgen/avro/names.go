@@ -9,7 +9,8 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/goname"
 )
 
-// takenPackages are names a package of types must not have: what generated code imports, and what Go treats specially.
+// takenPackages are names a package of types must not have: what generated code imports, and what
+// Go treats specially.
 var takenPackages = []string{"avrobin", "jsonvalue", "uuid", "payload", "bus", "handshake", "message", "registry", "singleobject", "topics", "context", "err", "errors", "fmt", "hex", "math", "time", "main", "internal", "vendor", "testdata", "init"}
 
 // variable matches the names of variables in generated code, which would hide a package.

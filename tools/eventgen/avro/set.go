@@ -8,8 +8,8 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/source"
 )
 
-// Set is the schemas of one call of the generator: named types are shared by all of them. Add everything, call Resolve
-// once, then ask and emit.
+// Set is the schemas of one call of the generator: named types are shared by all of them. Add
+// everything, call Resolve once, then ask and emit.
 type Set struct {
 	loader   schema.Loader
 	seen     map[*source.Node]bool
@@ -23,8 +23,8 @@ func NewSet() *Set {
 	return &Set{loader: schema.Loader{Nearest: diag.Nearest}, seen: map[*source.Node]bool{}, byNode: map[*source.Node]*Root{}}
 }
 
-// Lookup says where a type nobody defined may be found: it is asked once for each full name, with the file that uses it, and
-// returns the schema of the file named like the type, or nil.
+// Lookup says where a type nobody defined may be found: it is asked once for each full name, with
+// the file that uses it, and returns the schema of the file named like the type, or nil.
 func (s *Set) Lookup(find func(fullname, fromFile string) *source.Node) {
 	s.loader.Find = func(fullname string, use any) *schema.Node {
 		pos, _ := use.(diag.Pos)
@@ -45,8 +45,8 @@ func (s *Set) AddFile(n *source.Node) {
 	}
 }
 
-// AddRoot reads the schema of a payload. A payload that is not a record becomes a struct named after hint with the field
-// Value. The same node gives the same Root.
+// AddRoot reads the schema of a payload. A payload that is not a record becomes a struct named
+// after hint with the field Value. The same node gives the same Root.
 func (s *Set) AddRoot(n *source.Node, hint string) *Root {
 	if r, ok := s.byNode[n]; ok {
 		return r
@@ -58,8 +58,8 @@ func (s *Set) AddRoot(n *source.Node, hint string) *Root {
 	return r
 }
 
-// Resolve links all names and decides all Go names. The list holds every fault; with an error in it nothing else of the set
-// may be used.
+// Resolve links all names and decides all Go names. The list holds every fault; with an error in it
+// nothing else of the set may be used.
 func (s *Set) Resolve() diag.List {
 	var list diag.List
 	for _, f := range s.loader.Link() {
@@ -177,7 +177,8 @@ func (s *Set) fieldsOf(d *typeDecl) []Field {
 	return out
 }
 
-// Fields are those of a field that is a record, in order; none for anything else. GoType is as written in that record's package.
+// Fields are those of a field that is a record, in order; none for anything else. GoType is as
+// written in that record's package.
 func (f Field) Fields() []Field {
 	if f.typ.Kind != schema.Record {
 		return nil

@@ -39,7 +39,8 @@ func (g *generator) validate(v, name string, t *schema.Type) {
 	}
 }
 
-// checked tells whether anything in a value of t can be wrong, so that calling its Validate is worth a line.
+// checked tells whether anything in a value of t can be wrong, so that calling its Validate is
+// worth a line.
 func checked(t *schema.Type, seen map[*schema.Type]bool) bool {
 	switch {
 	case seen[t]:

@@ -35,7 +35,8 @@ func contents(t *testing.T, dir string) string {
 	return out.String()
 }
 
-// TestBadInput gives the command what it cannot take, where it generated before. Each is an error at its place that says what to do, and nothing of what stands there changes.
+// TestBadInput gives the command what it cannot take, where it generated before. Each is an error
+// at its place that says what to do, and nothing of what stands there changes.
 func TestBadInput(t *testing.T) {
 	asyncapi := func(text string) map[string]string { return map[string]string{"specs/asyncapi.yaml": text} }
 	header := "asyncapi: 3.0.0\ninfo: {title: T, version: 1.0.0}\n"

@@ -1,4 +1,5 @@
-// Package cli is the eventgen command: flags in, files, topics and subjects out, and an exit status.
+// Package cli is the eventgen command: flags in, files, topics and subjects out, and an exit
+// status.
 package cli
 
 import (
@@ -127,7 +128,8 @@ func (c *command) parse(f *flag.FlagSet, args []string) (docs []string, status i
 	return f.Args(), done, true
 }
 
-// disk is the file system of the machine: unlike os.DirFS it takes any path, so that documents may lie anywhere.
+// disk is the file system of the machine: unlike os.DirFS it takes any path, so that documents may
+// lie anywhere.
 type disk struct{}
 
 func (disk) Open(name string) (fs.File, error)          { return os.Open(name) }

@@ -87,7 +87,8 @@ func TestGenerateCheckAndStale(t *testing.T) {
 	if status, _, stderr := run(check...); status != 0 || stderr != "" {
 		t.Fatalf("check after: %d\n%s", status, stderr)
 	}
-	// The type goes by another name: its old file goes away. What other generators keep beside our packages is left alone.
+	// The type goes by another name: its old file goes away. What other generators keep beside our
+	// packages is left alone.
 	write(t, "gen/api/own.go", "package api\n")
 	write(t, "gen/.gitattributes", "* linguist-generated\n")
 	write(t, "specs/A.avsc", strings.Replace(schema, `"A"`, `"B"`, 1))

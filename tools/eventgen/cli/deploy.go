@@ -148,7 +148,8 @@ func (c *command) schemas(args []string) int {
 	return c.results(cl.Check(ctx, m.Subjects()))
 }
 
-// results prints what became of the subjects. A subject that is new or changed is not what the documents say: only check can find one.
+// results prints what became of the subjects. A subject that is new or changed is not what the
+// documents say: only check can find one.
 func (c *command) results(rs []registry.Result, err error) int {
 	status := done
 	for _, r := range rs {

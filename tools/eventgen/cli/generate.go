@@ -63,8 +63,9 @@ type changes struct {
 	remove []string
 }
 
-// compare finds the files that differ from what was generated and generated files that no longer are. The folder has to be eventgen's own: it fails when a
-// file that somebody else wrote stands in it, or in a folder below it where a package goes.
+// compare finds the files that differ from what was generated and generated files that no longer
+// are. The folder has to be eventgen's own: it fails when a file that somebody else wrote stands in
+// it, or in a folder below it where a package goes.
 func compare(out string, files map[string][]byte) (*changes, error) {
 	c := &changes{write: map[string][]byte{}}
 	packages := map[string]bool{}
@@ -92,8 +93,9 @@ func compare(out string, files map[string][]byte) (*changes, error) {
 	return c, nil
 }
 
-// lookAt compares the files of one folder, and gives those that eventgen did not write and the folders in it. Names that begin with a dot are nobody's
-// concern, and of a folder that is not there nothing has to be said.
+// lookAt compares the files of one folder, and gives those that eventgen did not write and the
+// folders in it. Names that begin with a dot are nobody's concern, and of a folder that is not
+// there nothing has to be said.
 func (c *changes) lookAt(dir string) (foreign, folders []string, err error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -11,7 +11,8 @@ import (
 
 var fence = regexp.MustCompile("(?ms)^```(\\w*)\n(.*?)^```$")
 
-// A stranger follows the guide: the first document generates what the guide shows of it, and the guide's test of it passes.
+// A stranger follows the guide: the first document generates what the guide shows of it, and the
+// guide's test of it passes.
 func TestGuide(t *testing.T) {
 	repository, err := filepath.Abs("../../..")
 	if err != nil {

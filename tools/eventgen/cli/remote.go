@@ -49,7 +49,8 @@ type fetcher struct {
 	left int64 // bytes
 }
 
-// fetch gets what is at a URL, and where that was found in the end: what it refers to is relative to that place.
+// fetch gets what is at a URL, and where that was found in the end: what it refers to is relative
+// to that place.
 func (f *fetcher) fetch(place string) (data []byte, from string, err error) {
 	ctx, cancel := context.WithTimeoutCause(f.ctx, f.each, fmt.Errorf("there is no whole answer within %s", f.each))
 	defer cancel()

@@ -129,7 +129,8 @@ func TestAllowRemote(t *testing.T) {
 	}
 }
 
-// What is at a URL is asked for once, whether it is there or not; a copy below vendor stands for it.
+// What is at a URL is asked for once, whether it is there or not; a copy below vendor stands for
+// it.
 func TestRemoteIsAskedForOnce(t *testing.T) {
 	url, asked := far(t)
 	folder(t)

@@ -14,8 +14,9 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/source"
 )
 
-// change makes another document of a document; it is false when there is nothing to change. keeps compares what was generated before and after; nil: nothing but the
-// promises of every document is promised.
+// change makes another document of a document; it is false when there is nothing to change. keeps
+// compares what was generated before and after; nil: nothing but the promises of every document is
+// promised.
 type change struct {
 	name  string
 	make  func(r *rand.Rand, w *work) bool
@@ -156,7 +157,8 @@ func carriage(_ *rand.Rand, w *work) bool {
 	return true
 }
 
-// reorder shuffles the members of every object but channels and operations: which of two channels gives a message they share its plain name follows their order.
+// reorder shuffles the members of every object but channels and operations: which of two channels
+// gives a message they share its plain name follows their order.
 func reorder(r *rand.Rand, n *source.Node, depth int) {
 	r.Shuffle(len(n.Pairs), func(i, j int) { n.Pairs[i], n.Pairs[j] = n.Pairs[j], n.Pairs[i] })
 	for _, p := range n.Pairs {

@@ -1,4 +1,5 @@
-// Package corpus runs eventgen over real public AsyncAPI documents, when they are there: each becomes a package of Go that has to compile.
+// Package corpus runs eventgen over real public AsyncAPI documents, when they are there: each
+// becomes a package of Go that has to compile.
 package corpus
 
 import (
@@ -53,8 +54,9 @@ func documents(t *testing.T) []*document {
 	return out
 }
 
-// TestCorpus generates from every document, vets and compiles what comes out, and prints what became of each. refused.txt lists the documents that break a rule, with what
-// is said of them; every other one has to compile.
+// TestCorpus generates from every document, vets and compiles what comes out, and prints what
+// became of each. refused.txt lists the documents that break a rule, with what is said of them;
+// every other one has to compile.
 func TestCorpus(t *testing.T) {
 	docs := documents(t)
 	if testing.Short() {
@@ -151,7 +153,8 @@ func compile(t *testing.T, module string, docs []*document) {
 	}
 }
 
-// refusals reads the documents that break a rule: lines of a document and, behind a bar, what is said of it.
+// refusals reads the documents that break a rule: lines of a document and, behind a bar, what is
+// said of it.
 func refusals(t *testing.T) map[string]string {
 	f, err := os.Open("refused.txt")
 	if err != nil {

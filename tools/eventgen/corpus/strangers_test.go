@@ -35,8 +35,10 @@ type result struct {
 	diags diag.List
 }
 
-// TestStrangers changes and combines public documents into ones that nobody wrote, and holds what eventgen makes of them to its promises: it ends, it says where a fault
-// is, what it writes compiles, and changes that say the same in other words give the same Go. A failure names the document, the change and the seed that repeat it.
+// TestStrangers changes and combines public documents into ones that nobody wrote, and holds what
+// eventgen makes of them to its promises: it ends, it says where a fault is, what it writes
+// compiles, and changes that say the same in other words give the same Go. A failure names the
+// document, the change and the seed that repeat it.
 func TestStrangers(t *testing.T) {
 	docs := documents(t)
 	check := typechecktest.New(t)

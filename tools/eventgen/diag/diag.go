@@ -1,4 +1,5 @@
-// Package diag carries what eventgen has to say about somebody's files: where, what, and what to do about it.
+// Package diag carries what eventgen has to say about somebody's files: where, what, and what to do
+// about it.
 //
 // Every stage of eventgen may import it; it imports nothing of eventgen.
 package diag
@@ -74,7 +75,8 @@ func (d Diagnostic) String() string {
 	return b.String()
 }
 
-// List gathers diagnostics, so that all of them are told in one go. A *List is what stages write to; a List with errors in it is an error value.
+// List gathers diagnostics, so that all of them are told in one go. A *List is what stages write
+// to; a List with errors in it is an error value.
 type List []Diagnostic
 
 // Errorf adds an error without a hint.

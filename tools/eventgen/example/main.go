@@ -1,5 +1,6 @@
-// Command example shows code that eventgen made of a document with JSON Schema and Avro in one, two servers, parameters in an address, and requests with replies: the centre
-// of a network of weather stations (gen/) talks to stations (stations/, the same document seen from the other side).
+// Command example shows code that eventgen made of a document with JSON Schema and Avro in one, two
+// servers, parameters in an address, and requests with replies: the centre of a network of weather
+// stations (gen/) talks to stations (stations/, the same document seen from the other side).
 //
 //	go run ../../devkafka &      # a broker and a schema registry
 //	go run .
@@ -58,7 +59,8 @@ func run(ctx context.Context, brokers []string, url string) error {
 	return errors.Join(play(ctx, publisher, subscribers, schemas, os.Stdout), publisher.Close())
 }
 
-// provision makes the topics and registers the schemas: a step of a deployment, for which eventgen topics and eventgen schemas are there too.
+// provision makes the topics and registers the schemas: a step of a deployment, for which eventgen
+// topics and eventgen schemas are there too.
 func provision(ctx context.Context, brokers []string, schemas *registry.Client) error {
 	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...))
 	if err != nil {

@@ -62,7 +62,8 @@ func (s station) CalibrationRequested(_ context.Context, m *stations.Calibration
 	return stations.CalibrateWithCalibrationDone(payload.CalibrationResult{Drift: 0.25}, stations.DoneHeaders{}), nil
 }
 
-// play has both sides talk over any publisher and subscribers of Watermill's, and ends when everything was heard.
+// play has both sides talk over any publisher and subscribers of Watermill's, and ends when
+// everything was heard.
 func play(ctx context.Context, publisher message.Publisher, subscriber func(group string) (message.Subscriber, error), schemas registry.Schemas, out io.Writer) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

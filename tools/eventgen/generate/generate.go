@@ -1,4 +1,5 @@
-// Package generate runs the stages of eventgen one after the other: documents in, files out. It writes nothing.
+// Package generate runs the stages of eventgen one after the other: documents in, files out. It
+// writes nothing.
 package generate
 
 import (
@@ -27,8 +28,9 @@ type Config struct {
 	Fetch      parse.Fetch // gets what URLs lead to; nil: only copies below vendor are read
 }
 
-// Generate gives the files of all documents, by their paths below the output folder. The same input gives the same bytes. Diagnostics are sorted by place; when
-// one of them is an error there are no files.
+// Generate gives the files of all documents, by their paths below the output folder. The same input
+// gives the same bytes. Diagnostics are sorted by place; when one of them is an error there are no
+// files.
 func Generate(fsys fs.FS, c Config) (map[string][]byte, diag.List) {
 	m, files, diags := Model(fsys, c)
 	if diags.HasErrors() {
@@ -49,7 +51,8 @@ func Model(fsys fs.FS, c Config) (*model.Model, *parse.Files, diag.List) {
 	var diags diag.List
 	files := parse.NewFiles(fsys, c.Fetch, &diags)
 	docs := parse.Documents(files, c.Documents, c.Raw, &diags)
-	m := model.Build(docs, files, model.Config{ImportPath: c.ImportPath, Client: c.Client}, &diags) // in spite of errors, to tell all in one go
+	// in spite of errors, to tell all in one go
+	m := model.Build(docs, files, model.Config{ImportPath: c.ImportPath, Client: c.Client}, &diags)
 	for _, d := range docs {
 		checkStructure(files.Open(d.File, diag.Pos{}), &diags)
 	}
@@ -119,7 +122,8 @@ func clashes(m *model.Model, types map[string]avro.GoType, diags *diag.List) {
 	}
 }
 
-// Header gives the first lines of a generated file: the mark, and each source with the beginning of its SHA-256.
+// Header gives the first lines of a generated file: the mark, and each source with the beginning of
+// its SHA-256.
 func Header(files *parse.Files, sources []string) string {
 	var b strings.Builder
 	b.WriteString(emit.Marker + "\n")

@@ -17,9 +17,11 @@ import (
 
 var update = flag.Bool("update", false, "write the expected diagnostics again")
 
-// TestDiagnostics runs every case of testdata: an archive of input files, in which "want" is what eventgen says of the documents named *asyncapi.yaml or *.json. The
-// archive's comment tells what the case is about; a line of it that begins with "flags:" gives client, strict or raw. In "api", where an archive has it, stands what users
-// see of the Go: the exported declarations, but for the functions that all types have. What is generated has to compile.
+// TestDiagnostics runs every case of testdata: an archive of input files, in which "want" is what
+// eventgen says of the documents named *asyncapi.yaml or *.json. The archive's comment tells what
+// the case is about; a line of it that begins with "flags:" gives client, strict or raw. In "api",
+// where an archive has it, stands what users see of the Go: the exported declarations, but for the
+// functions that all types have. What is generated has to compile.
 func TestDiagnostics(t *testing.T) {
 	cases, err := filepath.Glob("testdata/*.txtar")
 	more, err2 := filepath.Glob("testdata/*/*.txtar")
@@ -94,7 +96,8 @@ func compare(t *testing.T, a *txtar.Archive, name, got string) {
 var always = []string{"AppendAvro", "DecodeAvro", "WriteAvro", "ReadAvro", "AvroType", "Validate", "JSONType", "AppendJSON", "DecodeJSON", "UnmarshalJSON", "MarshalJSON",
 	"SchemaOf", "NameOf", "FingerprintOf", "String()", "NewPublisher", "NewRequester", "type Publisher ", "type Requester ", "Subjects()", "Topics()", "Servers()", "Requester) Close("}
 
-// api lists what users see of generated code, and the rows of the tables of topics, addresses and servers.
+// api lists what users see of generated code, and the rows of the tables of topics, addresses and
+// servers.
 func api(t *testing.T, importPath string, files map[string][]byte) string {
 	t.Helper()
 	lines, err := typechecktest.API(importPath, files)

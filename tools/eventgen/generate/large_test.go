@@ -10,8 +10,9 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/typechecktest"
 )
 
-// shop is a document of JSON Schema with that many kinds of orders, as a person would write it: one member a line, schemas that refer to one another, inline objects, headers
-// from a trait, keys, replies.
+// shop is a document of JSON Schema with that many kinds of orders, as a person would write it: one
+// member a line, schemas that refer to one another, inline objects, headers from a trait, keys,
+// replies.
 func shop(kinds int) string {
 	var b strings.Builder
 	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
@@ -67,7 +68,8 @@ func TestLongDocument(t *testing.T) {
 	}
 }
 
-// chain is a document whose payload is S0 of schemas, each made of the next one by a format with the number of it.
+// chain is a document whose payload is S0 of schemas, each made of the next one by a format with
+// the number of it.
 func chain(n int, link, end string) string {
 	var b strings.Builder
 	b.WriteString("asyncapi: 3.0.0\ninfo: {title: T, version: 1.0.0}\nchannels:\n  a: {address: a, messages: {A: {payload: {$ref: '#/components/schemas/S0'}}, B: {payload: {type: object, required: [b], properties: {b: {const: b}}}}}}\noperations:\n  sendA: {action: send, channel: {$ref: '#/channels/a'}}\ncomponents:\n  schemas:\n")
@@ -78,7 +80,8 @@ func chain(n int, link, end string) string {
 	return b.String()
 }
 
-// TestManyWays generates from schemas in which a value can be reached on more ways than anybody could go: each is looked at once.
+// TestManyWays generates from schemas in which a value can be reached on more ways than anybody
+// could go: each is looked at once.
 func TestManyWays(t *testing.T) {
 	check := typechecktest.New(t)
 	cases := []struct{ name, document, want string }{

@@ -12,7 +12,8 @@ import (
 	"testing/fstest"
 )
 
-// payloads are what a message of thousand carries, by format. Each has types of its own, named with the message's number.
+// payloads are what a message of thousand carries, by format. Each has types of its own, named with
+// the message's number.
 var payloads = map[string]string{
 	"avro": `
         schemaFormat: application/vnd.apache.avro+yaml;version=1.12.0
@@ -79,7 +80,8 @@ func BenchmarkThousandMessages(b *testing.B) {
 
 var compiled = flag.Int("messages", 40, "messages of the document that TestLargeDocumentCompiles compiles; 1000 take a minute and more")
 
-// TestLargeDocumentCompiles builds what a large document gives, in a module that has this one as its only dependency.
+// TestLargeDocumentCompiles builds what a large document gives, in a module that has this one as
+// its only dependency.
 func TestLargeDocumentCompiles(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it compiles many packages")

@@ -1,10 +1,12 @@
-// Package goname makes Go names of the names of contracts: idiomatic, stable, and never two the same.
+// Package goname makes Go names of the names of contracts: idiomatic, stable, and never two the
+// same.
 //
 // The stages of eventgen that decide names import it; it imports nothing of eventgen.
 //
-// A name is split where its case changes and at signs that are no letters or digits, each word begins with a capital, and the words
-// API, ASCII, BIC, CPU, EOF, HTML, HTTP, HTTPS, IBAN, ID, IP, JSON, SQL, SSL, TCP, TLS, TTL, UDP, UI, URI, URL, UTC, UTF8, UUID, VAT and
-// XML are written in capitals: contractRef is ContractRef, vatNumber is VATNumber, DIRECT_DEBIT is DirectDebit.
+// A name is split where its case changes and at signs that are no letters or digits, each word
+// begins with a capital, and the words API, ASCII, BIC, CPU, EOF, HTML, HTTP, HTTPS, IBAN, ID, IP,
+// JSON, SQL, SSL, TCP, TLS, TTL, UDP, UI, URI, URL, UTC, UTF8, UUID, VAT and XML are written in
+// capitals: contractRef is ContractRef, vatNumber is VATNumber, DIRECT_DEBIT is DirectDebit.
 package goname
 
 import (
@@ -22,7 +24,8 @@ var initialisms = func() map[string]bool {
 	return m
 }()
 
-// words splits a name at underscores, other signs and changes of case: HTTPServer_v2 is HTTP, Server, v2.
+// words splits a name at underscores, other signs and changes of case: HTTPServer_v2 is HTTP,
+// Server, v2.
 func words(name string) []string {
 	var out []string
 	var word []rune

@@ -34,7 +34,8 @@ func (p *shaper) openGroup(flat []part, allowed jsonvalue.Kind, listed bool) (gr
 	return "", nil
 }
 
-// onlyNarrows tells whether alternatives say nothing of the Go type: they ask for some of the properties there are, or for some values of them.
+// onlyNarrows tells whether alternatives say nothing of the Go type: they ask for some of the
+// properties there are, or for some values of them.
 func (p *shaper) onlyNarrows(group []*schema, flat []part, allowed jsonvalue.Kind) bool {
 	if allowed != jsonvalue.Object {
 		return false
@@ -78,7 +79,8 @@ func narrows(s *schema, known []*schema) bool {
 	return len(s.props)+len(s.patterns)+len(s.tuple)+len(s.allOf)+len(s.anyOf)+len(s.oneOf) == 0 && s.items == nil && s.additional == nil
 }
 
-// structural tells whether a schema says something of the Go type, apart from its types and from a group.
+// structural tells whether a schema says something of the Go type, apart from its types and from a
+// group.
 func structural(s *schema, group string) bool {
 	other := s.oneOf
 	if group == "oneOf" {
@@ -204,7 +206,8 @@ func (p *shaper) byKind(out *shape, parts []part, allowed jsonvalue.Kind, w want
 	}
 }
 
-// branchName tells an alternative from the others: by its own name, the value it is told by, the property it alone has, its type; by its number when it has nothing of that.
+// branchName tells an alternative from the others: by its own name, the value it is told by, the
+// property it alone has, its type; by its number when it has nothing of that.
 func (p *shaper) branchName(group []*schema, i int) string {
 	s := group[i].final()
 	if s.key != "" {

@@ -201,7 +201,8 @@ func (g *generator) dependency(d dependency) string {
 	return checkLiteral([]string{"c.Required(v, " + strings.Join(names, ", ") + ")"})
 }
 
-// members is the function that checks one member of an object; empty when there is nothing to check.
+// members is the function that checks one member of an object; empty when there is nothing to
+// check.
 func (g *generator) members(s *schema) string {
 	rest := "true"
 	switch {
@@ -235,7 +236,8 @@ func (g *generator) members(s *schema) string {
 	return head + g.patternMembers(s, cases.String(), rest) + "}"
 }
 
-// patternMembers checks a member against its own schema and against that of each pattern that its name matches.
+// patternMembers checks a member against its own schema and against that of each pattern that its
+// name matches.
 func (g *generator) patternMembers(s *schema, cases, rest string) string {
 	var b strings.Builder
 	b.WriteString("known := false\n")

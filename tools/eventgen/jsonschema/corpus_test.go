@@ -15,7 +15,8 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/source"
 )
 
-// corpus is a folder of public AsyncAPI documents, beside the repository or where the environment says.
+// corpus is a folder of public AsyncAPI documents, beside the repository or where the environment
+// says.
 func corpus() string {
 	if dir := os.Getenv("EVENTGEN_CORPUS"); dir != "" {
 		return dir
@@ -23,7 +24,8 @@ func corpus() string {
 	return "../../../../shared/corpus/asyncapi"
 }
 
-// Every JSON Schema that is a payload or a component of a document of the corpus becomes Go that passes vet.
+// Every JSON Schema that is a payload or a component of a document of the corpus becomes Go that
+// passes vet.
 func TestCorpus(t *testing.T) {
 	if testing.Short() {
 		t.Skip("compiles all documents")
@@ -73,7 +75,8 @@ func TestCorpus(t *testing.T) {
 	vet(t, all)
 }
 
-// refused are the documents that break a rule, or refer to files that are not there, and what is said of them.
+// refused are the documents that break a rule, or refer to files that are not there, and what is
+// said of them.
 var refused = map[string]string{"192/asyncapi.yaml": "there is no file"}
 
 // document adds every schema of a document that is a payload or stands under components.
@@ -131,7 +134,8 @@ func vet(t *testing.T, files map[string][]byte) {
 	}
 }
 
-// inModule writes files into a module of their own, which has what this one has, and gives its folder.
+// inModule writes files into a module of their own, which has what this one has, and gives its
+// folder.
 func inModule(t *testing.T, files map[string][]byte) string {
 	t.Helper()
 	dir := t.TempDir()

@@ -2,7 +2,8 @@ package jsonschema
 
 import "slices"
 
-// endless tells of schemas that lead back to themselves without going into the value: no check of them would end.
+// endless tells of schemas that lead back to themselves without going into the value: no check of
+// them would end.
 func (s *Set) endless() {
 	state := map[*schema]int{} // 1: being looked at, 2: good
 	var visit func(at *schema)
@@ -35,10 +36,12 @@ func (s *schema) inPlace() []*schema {
 	return slices.DeleteFunc(out, func(o *schema) bool { return o == nil })
 }
 
-// mostParts bounds what the smallest value of a schema consists of: two required properties of the same schema are four of the next one, and so on.
+// mostParts bounds what the smallest value of a schema consists of: two required properties of the
+// same schema are four of the next one, and so on.
 const mostParts = 100_000
 
-// infinite tells of types whose values hold one of their own, which no value can end, and of those that hold more than any value can.
+// infinite tells of types whose values hold one of their own, which no value can end, and of those
+// that hold more than any value can.
 func (s *Set) infinite() {
 	const hint = "let one of the properties on the way be left out, or be null"
 	state, parts := map[*decl]int{}, map[*decl]int{}

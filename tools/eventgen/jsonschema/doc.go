@@ -1,7 +1,9 @@
-// Package jsonschema turns the JSON Schemas of a contract (draft-07, and the Schema Object of AsyncAPI, which is more) into Go: types that keep
-// what is absent apart from what is zero, and static code that reads, checks and writes them.
+// Package jsonschema turns the JSON Schemas of a contract (draft-07, and the Schema Object of
+// AsyncAPI, which is more) into Go: types that keep what is absent apart from what is zero, and
+// static code that reads, checks and writes them.
 //
-// The model and emit stages of eventgen import it. What it emits imports jsonvalue and the standard library.
+// The model and emit stages of eventgen import it. What it emits imports jsonvalue and the standard
+// library.
 //
 // What becomes what:
 //
@@ -17,12 +19,15 @@
 //   - not, if, contains, dependencies and all limits: checked in reading and before writing.
 //   - true, {} and what says no more: jsonvalue.Any.
 //
-// An integer has 64 bits, unless its format is int32; a number is a float64, or a float32 when its format is float. date-time is a time.Time, date, time and duration
-// have types of jsonvalue, uuid is a uuid.UUID, byte and contentEncoding base64 are []byte. The formats email, hostname, ipv4, ipv6, uri, uri-reference and regex are checked and stay
-// text; others are not checked.
+// An integer has 64 bits, unless its format is int32; a number is a float64, or a float32 when its
+// format is float. date-time is a time.Time, date, time and duration have types of jsonvalue, uuid
+// is a uuid.UUID, byte and contentEncoding base64 are []byte. The formats email, hostname, ipv4,
+// ipv6, uri, uri-reference and regex are checked and stay text; others are not checked.
 //
-// A schema without type that speaks of one type's keywords only is taken to mean that type, with a warning; its text says so too. A pattern that RE2 does not know is not checked, with a warning.
+// A schema without type that speaks of one type's keywords only is taken to mean that type, with a
+// warning; its text says so too. A pattern that RE2 does not know is not checked, with a warning.
 //
-// Names: the key under components or definitions, or the file, of what a $ref leads to; else the title; else the way to it from what has a name. They become Go names by
-// package goname. A name that is taken gets a number, and its comment says so.
+// Names: the key under components or definitions, or the file, of what a $ref leads to; else the
+// title; else the way to it from what has a name. They become Go names by package goname. A name
+// that is taken gets a number, and its comment says so.
 package jsonschema

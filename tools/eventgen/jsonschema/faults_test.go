@@ -13,7 +13,8 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/parse"
 )
 
-// Each file holds schemas and, in its last part, what must be said of them. The payloads stand under payloads of schemas.yaml.
+// Each file holds schemas and, in its last part, what must be said of them. The payloads stand
+// under payloads of schemas.yaml.
 func TestFaults(t *testing.T) {
 	names, err := filepath.Glob("testdata/faults/*.txtar")
 	if err != nil || len(names) == 0 {

@@ -38,7 +38,8 @@ func load(t testing.TB, dir, name string) (*Set, []*Root, *diag.List) {
 	return s, roots, &faults
 }
 
-// goldenFiles is what the generator makes of the golden schemas, and a table of the payloads for the conformance suite.
+// goldenFiles is what the generator makes of the golden schemas, and a table of the payloads for
+// the conformance suite.
 func goldenFiles(t testing.TB) map[string][]byte {
 	t.Helper()
 	names, err := filepath.Glob("testdata/golden/*.yaml")

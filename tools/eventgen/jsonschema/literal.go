@@ -15,7 +15,8 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/source"
 )
 
-// Literal is n as a Go expression of the payload's type, for a package other than that of the types, and what it imports. Defaults of what n leaves out are in it, as if it had been read.
+// Literal is n as a Go expression of the payload's type, for a package other than that of the
+// types, and what it imports. Defaults of what n leaves out are in it, as if it had been read.
 func (r *Root) Literal(c Config, n *source.Node) (expr string, imports []string, faults diag.List) {
 	if faults = r.CheckExample(n); faults.HasErrors() {
 		return "", nil, faults

@@ -22,7 +22,8 @@ type loader struct {
 	compiled map[*schema]*validator.Schema
 }
 
-// later are keywords of later drafts, which would be passed over in silence, and what to write instead.
+// later are keywords of later drafts, which would be passed over in silence, and what to write
+// instead.
 var later = map[string]string{
 	"prefixItems": "write items: [...]", "dependentRequired": "write dependencies", "dependentSchemas": "write dependencies",
 	"unevaluatedProperties": "write additionalProperties where the properties are", "unevaluatedItems": "write additionalItems", "minContains": "", "maxContains": "",
@@ -128,7 +129,8 @@ func keyOf(ref string) string {
 	return strings.TrimSuffix(strings.TrimSuffix(base, ".schema"), ".json")
 }
 
-// multiFormat reads {schemaFormat, schema} when the format is a JSON Schema, or is not said, of which parse warns.
+// multiFormat reads {schemaFormat, schema} when the format is a JSON Schema, or is not said, of
+// which parse warns.
 func (l *loader) multiFormat(s *schema) {
 	format, inner := s.node.Get("schemaFormat"), s.node.Get("schema")
 	switch {

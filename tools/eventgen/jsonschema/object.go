@@ -112,7 +112,8 @@ func (p *shaper) object(out *shape, parts, flat []part, w want) {
 	}
 }
 
-// forbidden tells whether another part of the schema refuses a property, because it is not one of its own.
+// forbidden tells whether another part of the schema refuses a property, because it is not one of
+// its own.
 func (p *shaper) forbidden(flat []part, m members, name string) bool {
 	for _, at := range flat {
 		s := at.schema

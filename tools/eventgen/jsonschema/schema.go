@@ -53,16 +53,18 @@ type schema struct {
 	required      []*source.Node
 	dependencies  []dependency
 
-	allOf, anyOf, oneOf           []*schema
-	not, cond, then, otherwise    *schema
-	discriminator                 string
-	mapping                       *source.Node // of values to references, as OpenAPI has it
-	key                           string       // the name that a $ref gives it
-	target                        bool         // a $ref leads to it, or it is a root
-	goName, wish                  string       // of a target, or of the type it becomes; what it would be if that were free
-	declared                      bool         // a type has that name
-	says                          bool         // it has a keyword that refuses something
-	nearObject, nearText, nearNum bool         // it has keywords that speak of objects, texts, numbers
+	allOf, anyOf, oneOf        []*schema
+	not, cond, then, otherwise *schema
+	discriminator              string
+	mapping                    *source.Node // of values to references, as OpenAPI has it
+	key                        string       // the name that a $ref gives it
+	target                     bool         // a $ref leads to it, or it is a root
+	// of a target, or of the type it becomes; what it would be if that were free
+	goName, wish string
+	declared     bool // a type has that name
+	says         bool // it has a keyword that refuses something
+	// it has keywords that speak of objects, texts, numbers
+	nearObject, nearText, nearNum bool
 	nearArray                     bool
 }
 
@@ -108,8 +110,9 @@ func (s *schema) group(name string) []*schema {
 	return s.anyOf
 }
 
-// tags are the values of the discriminator that tell the alternatives of a group: what the property of that name has to be, else what the mapping says, else the name that a $ref
-// gives. It is nil when an alternative has none, or the one of another.
+// tags are the values of the discriminator that tell the alternatives of a group: what the property
+// of that name has to be, else what the mapping says, else the name that a $ref gives. It is nil
+// when an alternative has none, or the one of another.
 func (s *schema) tags(group string) []string {
 	var out []string
 	for _, b := range s.group(group) {

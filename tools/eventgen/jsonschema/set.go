@@ -12,7 +12,8 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/source"
 )
 
-// Set is the schemas of one call of the generator: what several refer to is one Go type. Add everything, call Resolve once, then ask and emit.
+// Set is the schemas of one call of the generator: what several refer to is one Go type. Add
+// everything, call Resolve once, then ask and emit.
 type Set struct {
 	loader loader
 	shaper shaper
@@ -20,14 +21,17 @@ type Set struct {
 	roots  []*Root
 }
 
-// NewSet returns an empty set. deref follows the references of a node to what they lead to, and gives nil after telling what is wrong.
+// NewSet returns an empty set. deref follows the references of a node to what they lead to, and
+// gives nil after telling what is wrong.
 func NewSet(deref func(*source.Node) *source.Node) *Set {
 	return &Set{loader: loader{deref: deref, schemas: map[*source.Node]*schema{}, ids: map[string]*source.Node{},
 		compiled: map[*schema]*validator.Schema{}}, byRoot: map[*schema]*Root{}}
 }
 
-// AddRoot reads the schema of a payload; give it the node as it is written, so that a $ref can give its name. Nodes that lead to the same schema give the same Root.
-// hint names what has neither a name of its own nor a title. A payload that is no object with properties becomes a struct with the field Value.
+// AddRoot reads the schema of a payload; give it the node as it is written, so that a $ref can give
+// its name. Nodes that lead to the same schema give the same Root. hint names what has neither a
+// name of its own nor a title. A payload that is no object with properties becomes a struct with
+// the field Value.
 func (s *Set) AddRoot(n *source.Node, hint string) *Root {
 	s.loader.findIDs(n, 0)
 	at := s.loader.load(n).final()
@@ -41,7 +45,8 @@ func (s *Set) AddRoot(n *source.Node, hint string) *Root {
 	return r
 }
 
-// Resolve decides all Go types and names. The list holds every fault; with an error in it nothing else of the set may be used.
+// Resolve decides all Go types and names. The list holds every fault; with an error in it nothing
+// else of the set may be used.
 func (s *Set) Resolve() diag.List {
 	l := &s.loader
 	s.endless()
@@ -120,12 +125,14 @@ type Constant struct {
 	Required bool     // it is there in every value
 }
 
-// Constants gives the members that can have listed values only, of the object and of the objects in it, a few deep, allOf and references followed.
+// Constants gives the members that can have listed values only, of the object and of the objects in
+// it, a few deep, allOf and references followed.
 func (r *Root) Constants() []Constant {
 	return r.set.shaper.constants([]part{{schema: r.schema}}, nil, true, map[string]bool{})
 }
 
-// deepest bounds how far inside a value its constants are looked for: the ways to them can double with each step.
+// deepest bounds how far inside a value its constants are looked for: the ways to them can double
+// with each step.
 const deepest = 4
 
 func (p *shaper) constants(parts []part, path []string, required bool, within map[string]bool) (out []Constant) {
@@ -158,12 +165,14 @@ func (p *shaper) constants(parts []part, path []string, required bool, within ma
 type Field struct {
 	Name, GoName string // GoName is empty for a property that has one value only, and no field
 	GoType       string // as written in the payload's own package: string, int64, *Money
-	Kind         string // string, integer, number, boolean, array, object, map, enum (of texts), union, any
-	Format       string // that has a Go type of its own: date-time, uuid, int32, ...; empty for none
-	Doc          string
-	Optional     bool // it may be left out
-	Nullable     bool
-	Closed       bool // an object that refuses what it does not name
+	// string, integer, number, boolean, array, object, map, enum (of texts), union, any
+	Kind string
+	// that has a Go type of its own: date-time, uuid, int32, ...; empty for none
+	Format   string
+	Doc      string
+	Optional bool // it may be left out
+	Nullable bool
+	Closed   bool // an object that refuses what it does not name
 
 	decl *decl
 }
@@ -171,7 +180,8 @@ type Field struct {
 // Closed tells whether the payload is an object that refuses what it does not name.
 func (r *Root) Closed() bool { return r.IsObject() && r.decl.closed }
 
-// IsObject tells whether the payload is an object with properties, so that the Go type is its own and not a wrapper.
+// IsObject tells whether the payload is an object with properties, so that the Go type is its own
+// and not a wrapper.
 func (r *Root) IsObject() bool { return r.decl.form == isStruct }
 
 // Name is the name of the Go type.
@@ -213,7 +223,8 @@ func fieldsOf(d *decl) []Field {
 	return out
 }
 
-// Fields are those of a property that is an object with properties, in order; none for anything else.
+// Fields are those of a property that is an object with properties, in order; none for anything
+// else.
 func (f Field) Fields() []Field {
 	if f.decl == nil {
 		return nil

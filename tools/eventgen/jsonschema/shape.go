@@ -122,7 +122,8 @@ type enumValue struct {
 	node   *source.Node
 }
 
-// part is a schema, without one of its groups when that was decided; or a restriction to some kinds.
+// part is a schema, without one of its groups when that was decided; or a restriction to some
+// kinds.
 type part struct {
 	schema *schema
 	skip   string // "oneOf", "anyOf", "oneOf anyOf"
@@ -280,7 +281,8 @@ func values(flat []part, allowed jsonvalue.Kind) (list []*source.Node, listed bo
 	return list, listed
 }
 
-// listing are the values of alternatives that each are a const or an enum: how some write an enum with a description of each value.
+// listing are the values of alternatives that each are a const or an enum: how some write an enum
+// with a description of each value.
 func listing(group []*schema) (out []*source.Node, ok bool) {
 	for _, s := range group {
 		s = s.final()
@@ -296,7 +298,8 @@ func listing(group []*schema) (out []*source.Node, ok bool) {
 	return out, len(group) > 0
 }
 
-// implied is the kind that a schema without type speaks of. It is 0 when it speaks of none, or of several.
+// implied is the kind that a schema without type speaks of. It is 0 when it speaks of none, or of
+// several.
 func implied(flat []part) (k jsonvalue.Kind, several bool) {
 	var found []jsonvalue.Kind
 	note := func(is bool, k jsonvalue.Kind) {

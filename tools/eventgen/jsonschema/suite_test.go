@@ -15,8 +15,9 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/source"
 )
 
-// Every case of the JSON Schema Test Suite for draft-07 that the generator takes gives the verdict that the suite asks for. A schema that is taken to mean one type is held
-// to its text with that type.
+// Every case of the JSON Schema Test Suite for draft-07 that the generator takes gives the verdict
+// that the suite asks for. A schema that is taken to mean one type is held to its text with that
+// type.
 func TestSuite(t *testing.T) {
 	dir := os.Getenv("EVENTGEN_SUITE")
 	if dir == "" {

@@ -73,7 +73,8 @@ func (t *texter) schema(n *source.Node) *source.Node {
 	return n
 }
 
-// tagged says in JSON Schema what a discriminator says beside it: which alternative goes with which value.
+// tagged says in JSON Schema what a discriminator says beside it: which alternative goes with which
+// value.
 func (t *texter) tagged(s *schema, p source.Pair, list *source.Node) *source.Node {
 	if s == nil || p.Key.Value != "oneOf" && p.Key.Value != "anyOf" {
 		return list
@@ -99,7 +100,8 @@ func (t *texter) tagged(s *schema, p source.Pair, list *source.Node) *source.Nod
 	return out
 }
 
-// discriminator copies a discriminator whose mapping names alternatives: they stand under definitions now.
+// discriminator copies a discriminator whose mapping names alternatives: they stand under
+// definitions now.
 func (t *texter) discriminator(s *schema, n *source.Node) *source.Node {
 	mapping := &source.Node{Kind: source.Map}
 	for _, p := range s.mapping.Pairs {

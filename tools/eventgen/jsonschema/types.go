@@ -9,7 +9,8 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/source"
 )
 
-// goType is how a type is written in its own package; qualifier is put before the types declared there.
+// goType is how a type is written in its own package; qualifier is put before the types declared
+// there.
 func goType(s *shape, qualifier string) string {
 	switch s.form {
 	case isNever:

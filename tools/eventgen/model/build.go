@@ -68,7 +68,8 @@ func goPackage(s string) string {
 	}, s)
 }
 
-// packageName is info.x-go-package, or the file's name without "asyncapi", or the folder's name, or the title; these with "bus" behind.
+// packageName is info.x-go-package, or the file's name without "asyncapi", or the folder's name, or
+// the title; these with "bus" behind.
 func packageName(d *parse.Document) string {
 	if d.GoPackage != "" {
 		return d.GoPackage
@@ -123,7 +124,8 @@ func (p *pkgBuilder) topicNamed(c *parse.Channel, constant, name string) {
 // mostExpanded is how many topics one address may stand for in the table of topics.
 const mostExpanded = 1000
 
-// expand adds the topics of an address whose parameters all have an enum: only then it is known which there can be.
+// expand adds the topics of an address whose parameters all have an enum: only then it is known
+// which there can be.
 func (p *pkgBuilder) expand(c *parse.Channel) {
 	a := &bus.Address{Template: c.Kafka.Topic}
 	if names, _ := parse.Placeholders(c.Kafka.Topic); len(names) != len(c.Params) {

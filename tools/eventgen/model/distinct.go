@@ -20,7 +20,8 @@ const (
 	never
 )
 
-// distinct tells of messages of a channel that a reader could not tell apart: an error for the one who reads it.
+// distinct tells of messages of a channel that a reader could not tell apart: an error for the one
+// who reads it.
 func (p *pkgBuilder) distinct(c *parse.Channel, o *parse.Operation, sends bool) {
 	var all []*parse.ChannelMessage
 	for _, same := range p.sameTopic(c) {
@@ -94,7 +95,8 @@ func (p *pkgBuilder) compare(a, b *parse.Message) apartness {
 	return hard
 }
 
-// apartByHeader says whether a header has other values in one message than in the other, or names the message.
+// apartByHeader says whether a header has other values in one message than in the other, or names
+// the message.
 func (b *builder) apartByHeader(x, y *parse.Message) bool {
 	other := b.constants(y)
 	for name, va := range b.constants(x) {
@@ -106,7 +108,8 @@ func (b *builder) apartByHeader(x, y *parse.Message) bool {
 	return false
 }
 
-// apartByPayload says whether two payloads are of other types, or of objects that hold a member which has other values in one than in the other.
+// apartByPayload says whether two payloads are of other types, or of objects that hold a member
+// which has other values in one than in the other.
 func (b *builder) apartByPayload(x, y *root) bool {
 	if tx, ty := x.node.Get("type").Str(), y.node.Get("type").Str(); tx != "" && ty != "" && tx != ty && tx+ty != "integernumber" && tx+ty != "numberinteger" {
 		return true

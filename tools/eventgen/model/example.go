@@ -27,7 +27,8 @@ func (p *pkgBuilder) examples() {
 	}
 }
 
-// uses says whether the package has to do with a message: it sends or receives it, or has its codec.
+// uses says whether the package has to do with a message: it sends or receives it, or has its
+// codec.
 func (p *pkgBuilder) uses(m *parse.ChannelMessage, c *parse.Channel) bool {
 	return p.specs[m] != nil || m.Encoding == "avro-single-object" && c.File == p.doc.File
 }

@@ -1,5 +1,5 @@
-// Package model decides what the Go will be: packages, files, names, types. Every refusal that is not about AsyncAPI or Avro themselves happens here, so that
-// emit only prints.
+// Package model decides what the Go will be: packages, files, names, types. Every refusal that is
+// not about AsyncAPI or Avro themselves happens here, so that emit only prints.
 //
 // It reads what parse gives; package emit and the eventgen command import it.
 package model
@@ -81,8 +81,9 @@ type Param struct {
 	*parse.Param
 	Go, Type, Doc string
 	Values        []Value
-	Value, There  string // Go of the value in a message, and of the condition under which it is there, if there is one
-	located       *parse.Location
+	// Go of the value in a message, and of the condition under which it is there, if there is one
+	Value, There string
+	located      *parse.Location
 }
 
 // Value is a value of an enum.
@@ -111,35 +112,37 @@ type HeaderField struct {
 
 // Spec is a message on a channel.
 type Spec struct {
-	Go        string // of the message: ContractSuspended
-	Alias     string // of what a handler gets: ContractSuspendedMessage
-	Var       string // of the variable that describes it
-	Doc       string
-	Name      string                // in the document
-	Value     string                // Go type of the payload, qualified
-	Key       string                // Go type of the key
-	Headers   string                // Go type of the headers
-	Table     string                // of the declared headers; empty: none
-	Constants []jsonschema.Constant // headers with listed values, of headers that are more than a table
-	Write     string                // Go of what writes the headers; empty: they are none of the contract's
-	Read      string
-	Codec     string
-	KeyCodec  string
-	KeyText   string // Go of the field of m that the key repeats, as text
-	Empty     bool   // it has no payload
-	Reply     string // Go of where its correlation id stands
-	Topic     string // Go name of the constant
-	Subject   string // in the registry; empty: none
-	Content   string
-	Framing   string // of the runtime: Confluent, SingleObject, Bare
-	Keyed     bool
-	KeyField  string // the field that the key repeats
-	Schema    string // name of the Go constant with the schema's text, qualified
-	Record    string // Avro full name
-	Title     string
-	Own       bool // the document defines the channel
-	text      string
-	root      *root
+	Go      string // of the message: ContractSuspended
+	Alias   string // of what a handler gets: ContractSuspendedMessage
+	Var     string // of the variable that describes it
+	Doc     string
+	Name    string // in the document
+	Value   string // Go type of the payload, qualified
+	Key     string // Go type of the key
+	Headers string // Go type of the headers
+	Table   string // of the declared headers; empty: none
+	// headers with listed values, of headers that are more than a table
+	Constants []jsonschema.Constant
+	// Go of what writes the headers; empty: they are none of the contract's
+	Write    string
+	Read     string
+	Codec    string
+	KeyCodec string
+	KeyText  string // Go of the field of m that the key repeats, as text
+	Empty    bool   // it has no payload
+	Reply    string // Go of where its correlation id stands
+	Topic    string // Go name of the constant
+	Subject  string // in the registry; empty: none
+	Content  string
+	Framing  string // of the runtime: Confluent, SingleObject, Bare
+	Keyed    bool
+	KeyField string // the field that the key repeats
+	Schema   string // name of the Go constant with the schema's text, qualified
+	Record   string // Avro full name
+	Title    string
+	Own      bool // the document defines the channel
+	text     string
+	root     *root
 
 	KeySubject, KeySchema, keyText string // of a key framed with a schema id; empty: none
 }
@@ -194,7 +197,8 @@ type Member struct {
 	fingerprint                  uint64
 }
 
-// Sealed is what makes types of an Avro package members of an interface that no other type is a member of.
+// Sealed is what makes types of an Avro package members of an interface that no other type is a
+// member of.
 type Sealed struct {
 	Package  string // name and folder
 	Go       string
@@ -248,7 +252,8 @@ type builder struct {
 	told       map[string]bool // faults that would be told for every message
 }
 
-// findType finds the file of an Avro type that is named and not defined: called like the type, beside the file that names it, or else below the document's folder.
+// findType finds the file of an Avro type that is named and not defined: called like the type,
+// beside the file that names it, or else below the document's folder.
 func (b *builder) findType(fullname, fromFile string) *source.Node {
 	short := fullname[strings.LastIndex(fullname, ".")+1:]
 	names := slices.Compact([]string{short + ".avsc", fullname + ".avsc"})
@@ -265,7 +270,8 @@ func (b *builder) findType(fullname, fromFile string) *source.Node {
 	return nil
 }
 
-// Subjects gives the subjects of all messages in Confluent's wire format that the documents define, each once, in order.
+// Subjects gives the subjects of all messages in Confluent's wire format that the documents define,
+// each once, in order.
 func (m *Model) Subjects() []registry.Subject {
 	var out []registry.Subject
 	seen := map[string]bool{}

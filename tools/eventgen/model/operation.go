@@ -53,7 +53,8 @@ func (p *pkgBuilder) operation(o *parse.Operation) {
 	p.out.Receivers = append(p.out.Receivers, out)
 }
 
-// operationName gives the Go name of an operation, with a number when it, or what is called after it, is taken.
+// operationName gives the Go name of an operation, with a number when it, or what is called after
+// it, is taken.
 func (p *pkgBuilder) operationName(name string) string {
 	wish := avro.GoName(name)
 	for out, i := wish, 2; ; i++ {
@@ -65,7 +66,8 @@ func (p *pkgBuilder) operationName(name string) string {
 	}
 }
 
-// methods makes the methods of the messages that an operation names, and finds the other messages that come the same way.
+// methods makes the methods of the messages that an operation names, and finds the other messages
+// that come the same way.
 func (p *pkgBuilder) methods(out *Operation, o *parse.Operation, sends bool) {
 	for _, c := range p.sameTopic(o.Channel) {
 		for _, m := range c.Messages {
@@ -177,7 +179,8 @@ func (p *pkgBuilder) reply(out *Operation, o *parse.Operation, sends bool) bool 
 	return true
 }
 
-// apart says whether no two receivers read the same topic: two that do cannot share a subscriber, which would hand each of them a part of the messages.
+// apart says whether no two receivers read the same topic: two that do cannot share a subscriber,
+// which would hand each of them a part of the messages.
 func (p *pkgBuilder) apart() bool {
 	seen := map[string]bool{}
 	for _, o := range p.out.Receivers {

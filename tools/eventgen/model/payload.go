@@ -12,7 +12,8 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/source"
 )
 
-// root is the Go type of a schema, whatever language that is in. Of one that is nil there is no payload.
+// root is the Go type of a schema, whatever language that is in. Of one that is nil there is no
+// payload.
 type root struct {
 	avro *avro.Root
 	json *jsonschema.Root
@@ -152,7 +153,8 @@ func (b *builder) addRoot(p *parse.Payload, hint string) {
 	b.roots[p] = r
 }
 
-// jsonPackage is the name of the package of JSON types: payload, unless a package is called so already.
+// jsonPackage is the name of the package of JSON types: payload, unless a package is called so
+// already.
 func (b *builder) jsonPackage(docs []*parse.Document) string {
 	taken := map[string]bool{}
 	for _, d := range docs {
@@ -174,7 +176,8 @@ func (m *Model) JSONConfig() jsonschema.Config {
 	return jsonschema.Config{ImportPath: m.importPath, Package: m.jsonPackage}
 }
 
-// goType gives the type of a payload as the bus package writes it. No package of types is called like one that generated code imports.
+// goType gives the type of a payload as the bus package writes it. No package of types is called
+// like one that generated code imports.
 func (p *pkgBuilder) goType(r *root) (qualified, pkg string) {
 	switch {
 	case r == nil:

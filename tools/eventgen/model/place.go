@@ -18,9 +18,10 @@ type way struct {
 
 // pass is a pointer on a way.
 type pass struct {
-	expr   string // of the pointer
-	flag   string // of what says that it is there, for one that may be left out and null; else empty
-	simple bool   // what it points to wants nothing else than what the way leads to
+	expr string // of the pointer
+	// of what says that it is there, for one that may be left out and null; else empty
+	flag   string
+	simple bool // what it points to wants nothing else than what the way leads to
 }
 
 // astray says why a location leads nowhere.
@@ -79,7 +80,8 @@ func (w *way) through(others []field) {
 	}
 }
 
-// nils prints a comparison of everything with nil that may be so on the way; empty when nothing may.
+// nils prints a comparison of everything with nil that may be so on the way; empty when nothing
+// may.
 func (w *way) nils(comparison, between string) string {
 	var out []string
 	for _, p := range w.passes {
@@ -98,7 +100,8 @@ func (f field) readable() bool {
 	return slices.Contains([]string{"string", "int64", "int32", "int", "uuid.UUID", "avrobin.UUID"}, f.base())
 }
 
-// location prints a location of a message for the runtime; "" when there is none, and after telling of one that cannot be.
+// location prints a location of a message for the runtime; "" when there is none, and after telling
+// of one that cannot be.
 func (p *pkgBuilder) location(l *parse.Location, m *parse.ChannelMessage, r *root, goType, what string) string {
 	switch {
 	case l == nil:
@@ -154,7 +157,8 @@ func (p *pkgBuilder) wrong(l *parse.Location, what string, a *astray) {
 	}
 }
 
-// header says why a location in the headers leads nowhere. Headers that are not declared may stand beside those that are, unless the schema refuses them.
+// header says why a location in the headers leads nowhere. Headers that are not declared may stand
+// beside those that are, unless the schema refuses them.
 func (p *pkgBuilder) header(l *parse.Location, m *parse.ChannelMessage) *astray {
 	if m.Headers != nil {
 		return flatHeader(l, m.Headers)
@@ -202,7 +206,8 @@ func flatHeader(l *parse.Location, o *parse.Object) *astray {
 	return nil
 }
 
-// located finds the parameters of an address whose values stand in a message that an operation sends.
+// located finds the parameters of an address whose values stand in a message that an operation
+// sends.
 func (p *pkgBuilder) located(a *Address, m *parse.ChannelMessage, s *Spec) []Param {
 	var out []Param
 	for _, param := range a.Params {
@@ -217,7 +222,8 @@ func (p *pkgBuilder) located(a *Address, m *parse.ChannelMessage, s *Spec) []Par
 	return out
 }
 
-// strayParameters tells of places of parameters: an error when they are in no message of an operation, and a warning for those that do not have them.
+// strayParameters tells of places of parameters: an error when they are in no message of an
+// operation, and a warning for those that do not have them.
 func (p *pkgBuilder) strayParameters(a *Address, o *parse.Operation) {
 	for _, param := range a.Params {
 		l := param.located
@@ -251,7 +257,8 @@ func (p *pkgBuilder) strayParameters(a *Address, o *parse.Operation) {
 	}
 }
 
-// parameter prints the value of a parameter in a message, and the condition under which it is there.
+// parameter prints the value of a parameter in a message, and the condition under which it is
+// there.
 func (p *pkgBuilder) parameter(l *parse.Location, m *parse.ChannelMessage, s *Spec) (value, there string, wrong *astray) {
 	of, at := s.root, "m"
 	if l.Header {

@@ -7,8 +7,9 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/parse"
 )
 
-// seal plans the sealed interface of a channel. It stands beside its types, as only there types can have a method that nobody else can write; with types of several
-// packages the method is exported, and the interface stands in the bus package.
+// seal plans the sealed interface of a channel. It stands beside its types, as only there types can
+// have a method that nobody else can write; with types of several packages the method is exported,
+// and the interface stands in the bus package.
 func (p *pkgBuilder) seal(c *parse.Channel, f *Framed, roots []*avro.Root) {
 	byPackage := map[string][]string{}
 	var packages []string

@@ -15,11 +15,13 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/source"
 )
 
-// framings are the payload encodings of the Kafka binding that are known, as the runtime calls them.
+// framings are the payload encodings of the Kafka binding that are known, as the runtime calls
+// them.
 var framings = map[string]string{"confluent": "Confluent", "apicurio-new": "Confluent", "avro-single-object": "SingleObject", "": "Bare"}
 
-// framing gives the framing of a message; false when its encoding is not known. An Avro message that looks its schema up, or says where its id stands, is framed as
-// Confluent's serializers do it unless it says otherwise.
+// framing gives the framing of a message; false when its encoding is not known. An Avro message
+// that looks its schema up, or says where its id stands, is framed as Confluent's serializers do it
+// unless it says otherwise.
 func framing(m *parse.Message) (string, bool) {
 	if m.Payload == nil || m.Payload.Format != parse.Avro {
 		return "Bare", true
@@ -94,7 +96,8 @@ func (p *pkgBuilder) framing(s *Spec, c *parse.Channel, m *parse.ChannelMessage,
 	}
 }
 
-// unframed tells of a binding that wants the id of a schema beside a payload that is not Avro: it would be written and read without.
+// unframed tells of a binding that wants the id of a schema beside a payload that is not Avro: it
+// would be written and read without.
 func (p *pkgBuilder) unframed(m *parse.ChannelMessage) {
 	const hint = "only Avro is framed with the id of its schema: leave it out when both sides write the bare payload, else write the schema as Avro"
 	switch {
@@ -195,7 +198,8 @@ func (p *pkgBuilder) keyField(s *Spec, m *parse.ChannelMessage, r *root) {
 	}
 }
 
-// keyType gives the Go type of a key, named by the component or trait it is, by its title, or else by the message.
+// keyType gives the Go type of a key, named by the component or trait it is, by its title, or else
+// by the message.
 func (p *pkgBuilder) keyType(key *parse.Key, s *Spec) string {
 	k := key.Scalar
 	for other, name := range p.keys {
@@ -235,7 +239,8 @@ func (p *pkgBuilder) headers(s *Spec, m *parse.ChannelMessage) {
 	s.Write, s.Read = "(*"+h.Go+").write", "read"+h.Go
 }
 
-// headerNames prints the headers that a schema knows, nil when it speaks of others too, and those of them that are text.
+// headerNames prints the headers that a schema knows, nil when it speaks of others too, and those
+// of them that are text.
 func headerNames(r *root) (known, texts string) {
 	var all, text []string
 	for _, f := range r.json.Fields() {
@@ -278,7 +283,8 @@ func (p *pkgBuilder) headersType(o *parse.Object, s *Spec) *Headers {
 	return h
 }
 
-// headerField names and types a header. The attributes of CloudEvents lose their prefix: ce_id is ID.
+// headerField names and types a header. The attributes of CloudEvents lose their prefix: ce_id is
+// ID.
 func headerField(prop *parse.Prop, fields scope) HeaderField {
 	f := HeaderField{Prop: prop, Doc: strings.TrimSpace(prop.Doc)}
 	if f.Doc == "" {
@@ -303,7 +309,8 @@ func headerField(prop *parse.Prop, fields scope) HeaderField {
 	return f
 }
 
-// framed makes the codec of a channel without operations whose messages are in single-object encoding.
+// framed makes the codec of a channel without operations whose messages are in single-object
+// encoding.
 func (p *pkgBuilder) framed(c *parse.Channel) {
 	f := Framed{Go: avro.GoName(c.Name), Doc: sentence(c.Title)}
 	var roots []*avro.Root

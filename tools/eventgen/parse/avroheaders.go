@@ -8,8 +8,9 @@ import (
 // avroScalars are the Avro types of values that a header holds as text, as JSON Schema calls them.
 var avroScalars = map[string]string{"string": "string", "int": "integer", "long": "integer", "float": "number", "double": "number", "boolean": "boolean"}
 
-// avroHeaders reads headers whose schema is an Avro record: one header for each field. They stand in the message as text, as those of JSON Schema do, since neither
-// AsyncAPI nor Kafka says of another way; so a field is of a type that has one way to be text.
+// avroHeaders reads headers whose schema is an Avro record: one header for each field. They stand
+// in the message as text, as those of JSON Schema do, since neither AsyncAPI nor Kafka says of
+// another way; so a field is of a type that has one way to be text.
 func (p *parser) avroHeaders(m *Message, n *source.Node) {
 	if n.Get("type").Str() != "record" {
 		p.diags.ErrorHint(n.Pos, "headers in Avro are a record, with a field for each", "the headers of message %s are not a record", m.Name)

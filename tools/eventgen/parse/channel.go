@@ -134,7 +134,8 @@ func (p *parser) operationChannel(n *source.Node, name string, d *Document) *Cha
 	return p.documentChannel(c, "operation "+name, d)
 }
 
-// documentChannel follows a reference to a channel. One of another document belongs to this one too when an operation goes there.
+// documentChannel follows a reference to a channel. One of another document belongs to this one too
+// when an operation goes there.
 func (p *parser) documentChannel(ref *source.Node, what string, d *Document) *Channel {
 	target := p.Deref(ref)
 	if target == nil {
@@ -157,7 +158,8 @@ func (p *parser) documentChannel(ref *source.Node, what string, d *Document) *Ch
 	return nil
 }
 
-// messagesOf gives the messages that an operation or a reply names: all of the channel's when it names none.
+// messagesOf gives the messages that an operation or a reply names: all of the channel's when it
+// names none.
 func (p *parser) messagesOf(n *source.Node, what string, c *Channel) (out []*ChannelMessage, broken bool) {
 	v := n.Get("messages")
 	if v == nil || v.Is(source.Null) {
@@ -199,7 +201,8 @@ func (p *parser) messagesOf(n *source.Node, what string, c *Channel) (out []*Cha
 	return out, broken
 }
 
-// channelMessage finds a message in a channel: by the name at the end of the reference when the channel has it more than once.
+// channelMessage finds a message in a channel: by the name at the end of the reference when the
+// channel has it more than once.
 func (p *parser) channelMessage(c *Channel, target *source.Node, ref string) *ChannelMessage {
 	var found *ChannelMessage
 	for _, m := range c.Messages {
@@ -264,7 +267,8 @@ func (p *parser) withTraits(n *source.Node, what string, own ...string) *source.
 	return &at
 }
 
-// brings notes the name of a trait for the headers and the key that stand in it. Those that are merged with others are other nodes, and have no name.
+// brings notes the name of a trait for the headers and the key that stand in it. Those that are
+// merged with others are other nodes, and have no name.
 func (p *parser) brings(at, trait *source.Node) {
 	name := refName(at)
 	if name == "" {
@@ -281,7 +285,8 @@ func (p *parser) brings(at, trait *source.Node) {
 	}
 }
 
-// refName is the name of what a reference leads to: the last step of its pointer; "" when there is none.
+// refName is the name of what a reference leads to: the last step of its pointer; "" when there is
+// none.
 func refName(n *source.Node) string {
 	_, pointer, _ := strings.Cut(n.Get("$ref").Str(), "#")
 	name := source.Unescape(pointer[strings.LastIndex(pointer, "/")+1:])

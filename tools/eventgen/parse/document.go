@@ -181,7 +181,8 @@ func members(n *source.Node) []source.Pair {
 	return n.Pairs
 }
 
-// lost are fields of AsyncAPI 2 whose meaning would be lost in silence, with where that is said now.
+// lost are fields of AsyncAPI 2 whose meaning would be lost in silence, with where that is said
+// now.
 var lost = map[string]string{
 	"a channel.publish":   "since AsyncAPI 3: an operation with action: receive, and the messages under the channel",
 	"a channel.subscribe": "since AsyncAPI 3: an operation with action: send, and the messages under the channel",
@@ -217,7 +218,8 @@ func contains(list []string, s string) bool {
 	return false
 }
 
-// object gives a member that must be an object, with its references followed; nil when it is absent or wrong.
+// object gives a member that must be an object, with its references followed; nil when it is absent
+// or wrong.
 func (p *parser) object(n *source.Node, name string) *source.Node {
 	v := n.Get(name)
 	if v == nil || v.Is(source.Null) {

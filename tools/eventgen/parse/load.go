@@ -39,13 +39,15 @@ type answer struct {
 	err  error
 }
 
-// NewFiles reads from a file system; what is wrong with a file goes to the list. fetch gets what is at a URL; without it URLs are looked for in the folder vendor beside
-// the document, as vendor/HOST/PATH, and nowhere else.
+// NewFiles reads from a file system; what is wrong with a file goes to the list. fetch gets what is
+// at a URL; without it URLs are looked for in the folder vendor beside the document, as
+// vendor/HOST/PATH, and nowhere else.
 func NewFiles(fsys fs.FS, fetch Fetch, diags *diag.List) *Files {
 	return &Files{fsys: fsys, fetch: fetch, open: map[*source.Node]bool{}, ends: map[*source.Node]*source.Node{}, roots: map[string]*source.Node{}, away: map[string]*answer{}, sums: map[string][32]byte{}, diags: diags}
 }
 
-// Open gives the root of a file, or nil after telling why not. at is where the file is named; it may be unknown.
+// Open gives the root of a file, or nil after telling why not. at is where the file is named; it
+// may be unknown.
 func (f *Files) Open(name string, at diag.Pos) *source.Node {
 	if !isURL(name) {
 		name = path.Clean(name)
@@ -130,7 +132,8 @@ func (f *Files) exists(name string) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
-// Find gives the file of that name nearest to the documents, in their folder or below it; "" when there is none.
+// Find gives the file of that name nearest to the documents, in their folder or below it; "" when
+// there is none.
 func (f *Files) Find(name string) string {
 	if f.names == nil {
 		f.names = map[string]string{}
@@ -160,7 +163,8 @@ func (f *Files) Sum(name string) string {
 // IsRef says whether a node is a reference.
 func IsRef(n *source.Node) bool { return n.Get("$ref").Is(source.String) }
 
-// Deref follows a node's references to what they name; other nodes it gives back. It gives nil after telling what is wrong.
+// Deref follows a node's references to what they name; other nodes it gives back. It gives nil
+// after telling what is wrong.
 func (f *Files) Deref(n *source.Node) *source.Node {
 	var way []*source.Node
 	for IsRef(n) {
@@ -207,7 +211,8 @@ func circle(way []*source.Node) string {
 	return b.String()
 }
 
-// resolve gives the file that a reference names, from the file it stands in: for one that was fetched, from where it was found.
+// resolve gives the file that a reference names, from the file it stands in: for one that was
+// fetched, from where it was found.
 func (f *Files) resolve(from, file string) string {
 	if isURL(file) {
 		return file
@@ -276,7 +281,8 @@ func (f *Files) follow(ref *source.Node) *source.Node {
 	return cur
 }
 
-// Merge puts one object over another as a JSON merge patch does: members of objects one by one, anything else whole, null takes away.
+// Merge puts one object over another as a JSON merge patch does: members of objects one by one,
+// anything else whole, null takes away.
 func (f *Files) Merge(under, over *source.Node) *source.Node {
 	if under == nil || over == nil {
 		if over == nil {

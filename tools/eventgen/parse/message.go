@@ -100,7 +100,8 @@ func (p *parser) key(at *source.Node) *Key {
 	return k
 }
 
-// nameOf is the name of a schema that stands somewhere else: where a reference leads, or in a trait.
+// nameOf is the name of a schema that stands somewhere else: where a reference leads, or in a
+// trait.
 func (p *parser) nameOf(at *source.Node) string {
 	if name := refName(at); name != "" {
 		return name
@@ -187,7 +188,8 @@ func goodName(name string) bool {
 	return strings.ContainsFunc(name, unicode.IsLetter)
 }
 
-// headers reads a headers schema: as an object whose properties are scalars when it is one, else whatever JSON Schema says.
+// headers reads a headers schema: as an object whose properties are scalars when it is one, else
+// whatever JSON Schema says.
 func (p *parser) headers(m *Message, n *source.Node) {
 	at := n.Get("headers")
 	if at == nil || at.Is(source.Null) {

@@ -1,6 +1,8 @@
-// Package parse reads AsyncAPI 3 documents into objects whose references are resolved and whose every part knows its place in the files.
+// Package parse reads AsyncAPI 3 documents into objects whose references are resolved and whose
+// every part knows its place in the files.
 //
-// It judges the documents by the AsyncAPI specification alone; what Go makes of them is package model's, which imports it.
+// It judges the documents by the AsyncAPI specification alone; what Go makes of them is package
+// model's, which imports it.
 package parse
 
 import (
@@ -48,8 +50,10 @@ type Component struct {
 
 // Channel is a channel. A channel that several documents refer to is one object.
 type Channel struct {
-	Name        string // its name where it is defined
-	File        string // of the document that it belongs to: the one it is defined in, or the first one that takes it from a file that is no document itself
+	Name string // its name where it is defined
+	// of the document that it belongs to: the one it is defined in, or the first one that takes it
+	// from a file that is no document itself
+	File        string
 	Pos         diag.Pos
 	Address     string // empty when null or absent; parts in braces are parameters
 	AddressPos  diag.Pos
@@ -223,8 +227,9 @@ type Operation struct {
 
 // Reply is what answers the messages of an operation.
 type Reply struct {
-	Pos      diag.Pos
-	Address  *Location // where the requester says the reply shall go; nil: the channel has an address
+	Pos diag.Pos
+	// where the requester says the reply shall go; nil: the channel has an address
+	Address  *Location
 	Channel  *Channel
 	Messages []*ChannelMessage
 }
@@ -236,8 +241,9 @@ type Retry struct {
 	Initial, Max time.Duration
 }
 
-// Documents reads documents. Objects that several refer to are shared. When the list gets errors, what is given is incomplete. With raw, payloads in formats that are not
-// known are bytes, else they are refused.
+// Documents reads documents. Objects that several refer to are shared. When the list gets errors,
+// what is given is incomplete. With raw, payloads in formats that are not known are bytes, else
+// they are refused.
 func Documents(files *Files, names []string, raw bool, diags *diag.List) []*Document {
 	p := &parser{Files: files, raw: raw, diags: diags, channels: map[*source.Node]*Channel{}, messages: map[*source.Node]*Message{}, traits: map[*source.Node]string{}}
 	var out []*Document

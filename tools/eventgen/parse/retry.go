@@ -57,7 +57,8 @@ func (p *parser) duration(n *source.Node, name string) time.Duration {
 	return time.Duration(h)*time.Hour + time.Duration(mi)*time.Minute + time.Duration(s*float64(time.Second))
 }
 
-// dispatch reads x-unknown-message and x-dispatch: what becomes of a message that is none of the channel's, and how one is told from another.
+// dispatch reads x-unknown-message and x-dispatch: what becomes of a message that is none of the
+// channel's, and how one is told from another.
 func (p *parser) dispatch(o *Operation, n *source.Node) {
 	switch o.Unknown = p.text(n, "x-unknown-message"); o.Unknown {
 	case "", "dead-letter", "error", "ack":

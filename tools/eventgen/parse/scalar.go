@@ -10,7 +10,8 @@ import (
 
 var scalarFields = []string{"type", "title", "description", "format", "const", "enum", "minLength", "maxLength", "pattern", "examples", "default", "example", "$schema", "$id", "$comment"}
 
-// isScalar says whether a schema is of text, a number or a boolean, and says nothing that scalar does not read.
+// isScalar says whether a schema is of text, a number or a boolean, and says nothing that scalar
+// does not read.
 func (p *parser) isScalar(n *source.Node) bool {
 	if !n.Is(source.Map) {
 		return false

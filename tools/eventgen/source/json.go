@@ -11,7 +11,8 @@ import (
 // maxDepth bounds nesting, so that no file can exhaust the stack.
 const maxDepth = 500
 
-// parseJSON reads strict JSON. YAML's reader would refuse tabs and some escapes, hence one of our own.
+// parseJSON reads strict JSON. YAML's reader would refuse tabs and some escapes, hence one of our
+// own.
 func parseJSON(file string, data []byte) (*Node, diag.List) {
 	p := &jsonParser{file: file, data: data, line: 1, col: 1}
 	n, err := p.document()

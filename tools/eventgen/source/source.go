@@ -37,7 +37,8 @@ func (k Kind) String() string {
 	return [...]string{"null", "a boolean", "an integer", "a number", "a string", "a list", "an object"}[k]
 }
 
-// Node is one value of a file. Nodes may be shared (YAML aliases) and are never changed after parsing.
+// Node is one value of a file. Nodes may be shared (YAML aliases) and are never changed after
+// parsing.
 type Node struct {
 	Pos   diag.Pos
 	Kind  Kind
@@ -65,7 +66,8 @@ func (n *Node) indexed() {
 // Pair is one member of a Map. Key is a String node at the key's own place.
 type Pair struct{ Key, Value *Node }
 
-// Parse reads one file. JSON is told by its extension (.json, .avsc) or its first character, all else is YAML. When the list has errors the node is nil.
+// Parse reads one file. JSON is told by its extension (.json, .avsc) or its first character, all
+// else is YAML. When the list has errors the node is nil.
 func Parse(file string, data []byte) (*Node, diag.List) {
 	data = bytes.TrimPrefix(decoded(data), []byte("\ufeff"))
 	if at := invalid(data); at >= 0 {
@@ -176,7 +178,8 @@ func (n *Node) Int() (int64, bool) {
 	return i, err == nil
 }
 
-// Any gives the value as encoding/json would with UseNumber: map[string]any, []any, string, json.Number, bool, nil.
+// Any gives the value as encoding/json would with UseNumber: map[string]any, []any, string,
+// json.Number, bool, nil.
 func (n *Node) Any() any {
 	if n == nil {
 		return nil
@@ -204,7 +207,8 @@ func (n *Node) Any() any {
 	return nil
 }
 
-// JSON gives the value as compact JSON with the members in the order of the file, so that it is the same text on every run.
+// JSON gives the value as compact JSON with the members in the order of the file, so that it is the
+// same text on every run.
 func (n *Node) JSON() []byte {
 	var b bytes.Buffer
 	n.writeJSON(&b)
@@ -280,8 +284,8 @@ func Equal(a, b *Node) bool {
 	return true
 }
 
-// Lookup follows a JSON pointer ("", "/a/b~1c/0"; percent-encoding as in a URI fragment is undone). When a step leads nowhere it gives the last node
-// reached and that step, for the error message.
+// Lookup follows a JSON pointer ("", "/a/b~1c/0"; percent-encoding as in a URI fragment is undone).
+// When a step leads nowhere it gives the last node reached and that step, for the error message.
 func (n *Node) Lookup(pointer string) (found, last *Node, missing string) {
 	if pointer == "" {
 		return n, n, ""

@@ -15,7 +15,8 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/diag"
 )
 
-// version12 finds a directive that says YAML 1.2. The library refuses it, though it reads what such files have.
+// version12 finds a directive that says YAML 1.2. The library refuses it, though it reads what such
+// files have.
 var version12 = regexp.MustCompile(`\A((?:\s*(?:#[^\n]*)?\n)*%YAML[ \t]+)1\.2`)
 
 func parseYAML(file string, data []byte) (*Node, diag.List) {
@@ -42,7 +43,8 @@ func parseYAML(file string, data []byte) (*Node, diag.List) {
 	return n, c.ds
 }
 
-// yamlConverter turns yaml.v3's tree into ours: aliases and merge keys are followed, scalars are typed as in YAML 1.2.
+// yamlConverter turns yaml.v3's tree into ours: aliases and merge keys are followed, scalars are
+// typed as in YAML 1.2.
 type yamlConverter struct {
 	file string
 	data []byte
@@ -76,8 +78,10 @@ func (c *yamlConverter) syntax(err error) {
 	c.ds.ErrorHint(diag.Pos{File: c.file, Line: line, Col: 1}, hint, "not valid YAML: %s", msg)
 }
 
-// firstWrong gives the number of the line behind the longest part of the file that is valid. The library names the line where the object begins that the fault is in, which
-// may be far above. Between lines that are valid there are some that are not, where a value goes over several: it looks a little further before it goes back.
+// firstWrong gives the number of the line behind the longest part of the file that is valid. The
+// library names the line where the object begins that the fault is in, which may be far above.
+// Between lines that are valid there are some that are not, where a value goes over several: it
+// looks a little further before it goes back.
 func firstWrong(lines [][]byte) int {
 	valid := func(n int) bool {
 		var doc yaml.Node
@@ -139,10 +143,12 @@ func (c *yamlConverter) node(y *yaml.Node, depth int) *Node {
 	return n
 }
 
-// maxValues bounds what aliases can make of a file: those who read the tree go every way through it.
+// maxValues bounds what aliases can make of a file: those who read the tree go every way through
+// it.
 const maxValues = 1_000_000
 
-// measure counts the values of a node whose parts have been counted, and tells of the first one that is too many.
+// measure counts the values of a node whose parts have been counted, and tells of the first one
+// that is too many.
 func (c *yamlConverter) measure(n *Node) {
 	size := 1
 	for _, it := range n.Items {

@@ -1,6 +1,7 @@
 // Package structure holds AsyncAPI documents to the official JSON Schemas of their version.
 //
-// Package generate calls it last. What it finds are warnings: what would change the generated code is found by parse itself, at better places.
+// Package generate calls it last. What it finds are warnings: what would change the generated code
+// is found by parse itself, at better places.
 package structure
 
 import (
@@ -44,7 +45,8 @@ func compile(version string) (*validator.Schema, error) {
 	return c.Compile(name)
 }
 
-// Check gives a warning for each place of a document that is not as its version wants it. Of a version that is not known it says nothing.
+// Check gives a warning for each place of a document that is not as its version wants it. Of a
+// version that is not known it says nothing.
 func Check(root *source.Node) diag.List {
 	version := root.Get("asyncapi").Str()
 	get := compiled[version[:min(3, len(version))]]
@@ -75,7 +77,8 @@ func Check(root *source.Node) diag.List {
 	return out
 }
 
-// leaves gives the causes of an error. Of alternatives it takes the one that went furthest: a wrong channel is no wrong reference.
+// leaves gives the causes of an error. Of alternatives it takes the one that went furthest: a wrong
+// channel is no wrong reference.
 func leaves(e *validator.ValidationError) []*validator.ValidationError {
 	if len(e.Causes) == 0 {
 		return []*validator.ValidationError{e}
@@ -104,7 +107,8 @@ func depth(list []*validator.ValidationError) int {
 	return most
 }
 
-// wrongly says whether the official schema is at fault: it takes no reference for a Kafka key, and wants versions of bindings that documents leave out.
+// wrongly says whether the official schema is at fault: it takes no reference for a Kafka key, and
+// wants versions of bindings that documents leave out.
 func wrongly(e *validator.ValidationError) bool {
 	return strings.Contains(strings.Join(e.InstanceLocation, "/"), "bindings/kafka/key")
 }

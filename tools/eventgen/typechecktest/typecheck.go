@@ -1,4 +1,5 @@
-// Package typechecktest holds generated code to the rules of Go without building it: a package takes milliseconds, so that a test can look at thousands.
+// Package typechecktest holds generated code to the rules of Go without building it: a package
+// takes milliseconds, so that a test can look at thousands.
 //
 // Tests of the generator import it, and nothing else does.
 package typechecktest
@@ -118,7 +119,8 @@ func (i *imports) Import(p string) (*types.Package, error) {
 	return pkg, nil
 }
 
-// API gives the exported declarations of generated files, one line each and sorted: what users of the code see, whatever the order and the comments are.
+// API gives the exported declarations of generated files, one line each and sorted: what users of
+// the code see, whatever the order and the comments are.
 func API(importPath string, files map[string][]byte) ([]string, error) {
 	parsed, fset, err := Parse(importPath, files)
 	if err != nil {
@@ -230,8 +232,9 @@ func field(f *ast.Field) []any {
 	return out
 }
 
-// Shapes gives the structs of generated files with the names of generated types left out, each once and sorted: what is the same when types are called otherwise, or
-// one stands for several that are alike.
+// Shapes gives the structs of generated files with the names of generated types left out, each once
+// and sorted: what is the same when types are called otherwise, or one stands for several that are
+// alike.
 func Shapes(importPath string, files map[string][]byte) ([]string, error) {
 	parsed, fset, err := Parse(importPath, files)
 	if err != nil {

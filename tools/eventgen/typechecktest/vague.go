@@ -11,8 +11,9 @@ import (
 	"strings"
 )
 
-// Vague gives the types of generated files that say less than their schemas: any and interface{} everywhere, and jsonvalue.Any, struct{} and structs without fields
-// where the schema, as it stands in the generated code, says more.
+// Vague gives the types of generated files that say less than their schemas: any and interface{}
+// everywhere, and jsonvalue.Any, struct{} and structs without fields where the schema, as it stands
+// in the generated code, says more.
 func Vague(importPath string, files map[string][]byte) ([]string, error) {
 	parsed, fset, err := Parse(importPath, files)
 	if err != nil {
@@ -38,7 +39,8 @@ type vagueness struct{ schemas *texts }
 
 // texts are the schemas that stand in a package.
 type texts struct {
-	types map[string][]any // by the Go names of types: those of payloads, and what stands under definitions
+	// by the Go names of types: those of payloads, and what stands under definitions
+	types map[string][]any
 	props map[string][]any // by the names of properties, of all objects
 }
 
@@ -99,7 +101,8 @@ func (t *texts) gather(at any) {
 	}
 }
 
-// of gives the schemas of a Go type: those of its name, and those whose name it ends with, for a definition's type has the name of what it is in before its own.
+// of gives the schemas of a Go type: those of its name, and those whose name it ends with, for a
+// definition's type has the name of what it is in before its own.
 func (t *texts) of(goName string) []any {
 	var all []any
 	for name, schemas := range t.types {
@@ -217,7 +220,8 @@ func (v *vagueness) fit(t ast.Expr, schema any, depth int) bool {
 	return false
 }
 
-// says tells whether a schema has a keyword that decides what a value is. Format and pattern do not: without a type, whatever is no text keeps to them.
+// says tells whether a schema has a keyword that decides what a value is. Format and pattern do
+// not: without a type, whatever is no text keeps to them.
 func says(s map[string]any) bool {
 	for _, key := range []string{"type", "enum", "const", "properties", "items", "allOf", "oneOf", "anyOf", "patternProperties"} {
 		if s[key] != nil {

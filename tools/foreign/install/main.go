@@ -1,5 +1,6 @@
-// Command install gets the Kafka clients that are not ours, for the test that reads and writes our topics with them: Python's
-// and Node's into the user's cache folder, kcat by apt-get when it is root on a machine of continuous integration (CI=true).
+// Command install gets the Kafka clients that are not ours, for the test that reads and writes our
+// topics with them: Python's and Node's into the user's cache folder, kcat by apt-get when it is
+// root on a machine of continuous integration (CI=true).
 package main
 
 import (

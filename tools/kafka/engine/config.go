@@ -55,8 +55,9 @@ func (o *BrokersOptions) nodes() ([]node, error) {
 	return out, nil
 }
 
-// settings of one broker. Those that keep records safe are what production has for its number of replicas; those that say how many
-// partitions the internal topics have, and how long a group waits for its members, make a small machine quick.
+// settings of one broker. Those that keep records safe are what production has for its number of
+// replicas; those that say how many partitions the internal topics have, and how long a group waits
+// for its members, make a small machine quick.
 func (o *BrokersOptions) settings(id int, addr, controller, voters, data string) map[string]string {
 	replicas, inSync := min(o.Count, 3), 1
 	if replicas == 3 {
@@ -118,8 +119,8 @@ func (o *BrokersOptions) jvm(jars string) []string {
 		"-cp", filepath.Join(jars, "*"))
 }
 
-// jvm are the options of every JVM: bounded memory, an end rather than a limp when it is used up, and nothing written where it was
-// not asked to.
+// jvm are the options of every JVM: bounded memory, an end rather than a limp when it is used up,
+// and nothing written where it was not asked to.
 func jvm(heap, logs string) []string {
 	return []string{"-Xmx" + heap, "-XX:+ExitOnOutOfMemoryError", "-XX:ErrorFile=" + filepath.Join(logs, "jvm-%p.log"),
 		"-XX:-UsePerfData", "-Djava.awt.headless=true"}

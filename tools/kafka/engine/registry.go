@@ -24,7 +24,8 @@ type RegistryOptions struct {
 	Dir string
 	// Brokers keep the schemas, on topics of the registry's own; without any they are in memory.
 	Brokers []string
-	// Security is how those are reached, as a user who has the rights that the registry needs. Its password is read once.
+	// Security is how those are reached, as a user who has the rights that the registry needs. Its
+	// password is read once.
 	Security secure.Kafka
 	// Addr is where it listens; a free port without it.
 	Addr string
@@ -43,7 +44,8 @@ type Registry struct {
 	URL string
 }
 
-// RegistryGroups begins the names of the consumer groups of registries: each start has one of its own.
+// RegistryGroups begins the names of the consumer groups of registries: each start has one of its
+// own.
 const RegistryGroups = "registry."
 
 // confluent is the path under which Apicurio answers as Confluent's registry does.

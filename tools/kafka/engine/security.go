@@ -21,14 +21,15 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/secure"
 )
 
-// Admin is the user who may do everything on a secured cluster; the brokers are it among themselves.
+// Admin is the user who may do everything on a secured cluster; the brokers are it among
+// themselves.
 const Admin = "admin"
 
 // brokerName is in the certificate that brokers show each other's controllers.
 const brokerName = "broker"
 
-// security are the files of a secured cluster. They are made once and kept with the data: authorities, one certificate for all
-// brokers, and a password for each user.
+// security are the files of a secured cluster. They are made once and kept with the data:
+// authorities, one certificate for all brokers, and a password for each user.
 type security struct{ dir string }
 
 func (s security) ca() string                   { return filepath.Join(s.dir, "ca.pem") }
@@ -80,7 +81,8 @@ func once(file string, content func() ([]byte, error)) error {
 	return os.WriteFile(file, data, 0o600)
 }
 
-// certificates makes an authority whose key is forgotten at once, and a broker's key and certificate signed by it.
+// certificates makes an authority whose key is forgotten at once, and a broker's key and
+// certificate signed by it.
 func certificates(now time.Time) (ca, store []byte, err error) {
 	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -98,7 +100,8 @@ func certificates(now time.Time) (ca, store []byte, err error) {
 	broker := &x509.Certificate{
 		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: brokerName},
 		NotBefore: authority.NotBefore, NotAfter: authority.NotAfter, KeyUsage: x509.KeyUsageDigitalSignature,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}, // brokers are clients of controllers
+		// brokers are clients of controllers
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 		DNSNames:    []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
 	}
 	caDER, err := x509.CreateCertificate(rand.Reader, authority, authority, &caKey.PublicKey, caKey)
@@ -117,7 +120,8 @@ func certificates(now time.Time) (ca, store []byte, err error) {
 	return ca, slices.Concat(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), ca), nil
 }
 
-// settings are added to a broker's: TLS and a login for clients, certificates among controllers, and nothing allowed that no ACL allows.
+// settings are added to a broker's: TLS and a login for clients, certificates among controllers,
+// and nothing allowed that no ACL allows.
 func (s security) settings(users []string) (map[string]string, error) {
 	passwords := map[string]string{}
 	for _, u := range users {
@@ -151,7 +155,8 @@ func (s security) settings(users []string) (map[string]string, error) {
 	}, nil
 }
 
-// scram are the options of the storage tool that make the users known from the start: brokers log in to each other.
+// scram are the options of the storage tool that make the users known from the start: brokers log
+// in to each other.
 func (s security) scram(users []string) ([]string, error) {
 	var out []string
 	for _, u := range users {

@@ -218,7 +218,8 @@ func (a answer) want(t *testing.T, status int, members ...string) {
 	}
 }
 
-// problem checks a problem document: its code, that it says what to do, and that its status is the answer's.
+// problem checks a problem document: its code, that it says what to do, and that its status is the
+// answer's.
 func (a answer) problem(t *testing.T, status int, code string, members ...string) {
 	t.Helper()
 	a.want(t, status, append([]string{"code", code, "type", "urn:deferpay:problem:" + code, "status", fmt.Sprint(status)}, members...)...)
@@ -462,7 +463,8 @@ func TestMonthsAreBilledByThemselvesOnSeveralInstances(t *testing.T) {
 		return two.get("/invoices").at("total") == "2" && two.get("/billing-runs/2026-04").at("status") == "COMPLETED"
 	})
 	two.get("/invoices").want(t, 200, "items.0.period", "2026-03", "items.1.period", "2026-04")
-	// The instances may still be at the end of the same run. After that, however often they look, nothing more is recorded.
+	// The instances may still be at the end of the same run. After that, however often they look,
+	// nothing more is recorded.
 	s.until("quiet", func() bool {
 		before := s.records()
 		time.Sleep(100 * time.Millisecond) // twenty looks of each
@@ -471,7 +473,8 @@ func TestMonthsAreBilledByThemselvesOnSeveralInstances(t *testing.T) {
 	two.get("/invoices").want(t, 200, "total", "2")
 }
 
-// A run that was begun is brought to its end, whoever began it and even where months are billed only on request.
+// A run that was begun is brought to its end, whoever began it and even where months are billed
+// only on request.
 func TestARunLeftUnfinishedIsTakenUp(t *testing.T) {
 	s := newSystem(t)
 	one, two := s.instance("billing-1"), s.instance("billing-2")
@@ -494,7 +497,8 @@ func TestARunLeftUnfinishedIsTakenUp(t *testing.T) {
 	two.get("/billing-runs/2026-03").want(t, 200, "invoiced", "1", "notInvoiced", "0")
 	two.post("/operations", purchase("CTR-7", 100)).want(t, 201, "period", "2026-04")
 	s.offset.Store(int64(start.AddDate(0, 3, 0).Sub(start)))
-	time.Sleep(50 * time.Millisecond) // ten looks, none of which may do it: what does not happen cannot be waited for
+	// ten looks, none of which may do it: what does not happen cannot be waited for
+	time.Sleep(50 * time.Millisecond)
 	two.get("/billing-runs/2026-04").problem(t, 404, "billing-run-not-found")
 }
 

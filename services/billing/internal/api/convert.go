@@ -158,7 +158,8 @@ func toRun(p billing.Period, r store.RunView) billingapi.BillingRun {
 	return out
 }
 
-// toRunLine shows one contract of a run. One that the last run left out says why, whatever would come of it now.
+// toRunLine shows one contract of a run. One that the last run left out says why, whatever would
+// come of it now.
 func toRunLine(l store.RunLine, leftOut string) billingapi.BillingRunLine {
 	out := billingapi.BillingRunLine{
 		ContractRef: billingapi.ContractRef(l.ContractRef), Outcome: billingapi.BillingRunLineOutcomeTOINVOICE, InvoiceRef: optionalInvoice(l.InvoiceRef),

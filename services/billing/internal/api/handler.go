@@ -1,5 +1,5 @@
-// Package api serves the billing service's HTTP interface, as specs/billing/openapi.yaml describes it, on top of package
-// store. The service's front package imports it, nobody else.
+// Package api serves the billing service's HTTP interface, as specs/billing/openapi.yaml describes
+// it, on top of package store. The service's front package imports it, nobody else.
 package api
 
 import (

@@ -10,7 +10,8 @@ import (
 	"github.com/deferpay/deferpay/services/internal/problem"
 )
 
-// causes says what problem an error of the domain is, and what to do about it. The first that fits counts.
+// causes says what problem an error of the domain is, and what to do about it. The first that fits
+// counts.
 var causes = []struct {
 	is    error
 	code  problem.Code
@@ -29,7 +30,8 @@ var causes = []struct {
 	{billing.ErrAmount, problem.InvalidRequest, "ask for at least one minor unit", 0},
 }
 
-// problemOf is the one place where an error becomes a problem: those of the log as in every service, and the domain's.
+// problemOf is the one place where an error becomes a problem: those of the log as in every
+// service, and the domain's.
 func problemOf(err error) *problem.Problem {
 	if p := logapi.Problem(err); p != nil {
 		return p
@@ -59,7 +61,8 @@ func problemOf(err error) *problem.Problem {
 	return problem.FromOgen(err)
 }
 
-// refused is the problem of a purchase that was refused, with every reason and the figures it was judged by.
+// refused is the problem of a purchase that was refused, with every reason and the figures it was
+// judged by.
 func refused(o store.Operation) *problem.Problem {
 	j := o.Judgement
 	p := problem.New(problem.PurchaseRefused, "%s: %s", o.Ref, explain(o)).WithHint("%s", advice[j.Reasons[0]])

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Account is what billing keeps of one contract. It stays small however much is bought: it holds sums and counts of the
-// operations, never a list of them.
+// Account is what billing keeps of one contract. It stays small however much is bought: it holds
+// sums and counts of the operations, never a list of them.
 type Account struct {
 	Contract   Contract
 	IngestedAt time.Time // when this version of the contract was recorded
@@ -23,7 +23,8 @@ type Account struct {
 
 	Presented []Presented // when a collection was last presented, per mandate reference
 
-	// Unreadable: a fact about this contract could not be read, so the copy may be out of date. LastUnreadable is the newest such fact.
+	// Unreadable: a fact about this contract could not be read, so the copy may be out of date.
+	// LastUnreadable is the newest such fact.
 	Unreadable     bool
 	LastUnreadable Source
 }
@@ -68,7 +69,8 @@ func (a Account) MandateStatus(now time.Time) MandateStatus {
 	return a.Contract.Mandate.status(a.LastPresented(), now)
 }
 
-// LastPresented is when a collection was last presented under the contract's mandate reference, zero if never.
+// LastPresented is when a collection was last presented under the contract's mandate reference,
+// zero if never.
 func (a Account) LastPresented() time.Time {
 	for _, p := range a.Presented {
 		if p.RUM == a.Contract.Mandate.RUM {
@@ -78,7 +80,8 @@ func (a Account) LastPresented() time.Time {
 	return time.Time{}
 }
 
-// MandateLapses is when the mandate lapses unless a collection is presented before; zero without a mandate.
+// MandateLapses is when the mandate lapses unless a collection is presented before; zero without a
+// mandate.
 func (a Account) MandateLapses() time.Time {
 	if a.Contract.Mandate.RUM == "" {
 		return time.Time{}
@@ -86,8 +89,8 @@ func (a Account) MandateLapses() time.Time {
 	return a.Contract.Mandate.lapses(a.LastPresented())
 }
 
-// PeriodAt is the period that a purchase decided now belongs to: the month it is, or the first open period when the month
-// it is has been closed already.
+// PeriodAt is the period that a purchase decided now belongs to: the month it is, or the first open
+// period when the month it is has been closed already.
 func (a Account) PeriodAt(now time.Time, paris *time.Location) Period {
 	p := PeriodOf(now, paris)
 	if first := a.LastClosed.Next(); a.LastClosed != (Period{}) && p.Before(first) {
@@ -143,12 +146,14 @@ func (a Account) withPresented(rum string, at time.Time) Account {
 // nextOperation is the reference that the next operation of the contract gets.
 func (a Account) nextOperation() string { return OperationRef(a.Contract.Ref, a.Operations+1) }
 
-// OperationRef is the reference of the nth operation of a contract: BOP-7-12 is the twelfth of CTR-7.
+// OperationRef is the reference of the nth operation of a contract: BOP-7-12 is the twelfth of
+// CTR-7.
 func OperationRef(contractRef string, n int64) string {
 	return "BOP-" + strings.TrimPrefix(contractRef, "CTR-") + "-" + strconv.FormatInt(n, 10)
 }
 
-// ContractOf is the contract that an operation's reference names, or "" when it is no such reference.
+// ContractOf is the contract that an operation's reference names, or "" when it is no such
+// reference.
 func ContractOf(operationRef string) string {
 	rest, ok := strings.CutPrefix(operationRef, "BOP-")
 	contract, n, ok2 := strings.Cut(rest, "-")

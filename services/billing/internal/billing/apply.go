@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// Book holds the states that an event touches. Put replaces a state; a Book never shares what it hands out for change.
+// Book holds the states that an event touches. Put replaces a state; a Book never shares what it
+// hands out for change.
 type Book interface {
 	Account(contractRef string) (Account, bool)
 	PutAccount(Account)
@@ -28,7 +29,8 @@ func impossible(format string, args ...any) error {
 	return fmt.Errorf("%w: %w", ErrImpossible, fmt.Errorf(format, args...))
 }
 
-// Apply brings an event into the book. It checks what the decision relied on; on an error nothing is put.
+// Apply brings an event into the book. It checks what the decision relied on; on an error nothing
+// is put.
 func Apply(b Book, e Event, at time.Time) error {
 	switch e := e.(type) {
 	case ContractObserved:
@@ -120,7 +122,8 @@ func applyPurchase(b Book, e PurchaseAccepted) error {
 	open, _ := a.OpenPeriod(e.Period)
 	open.Period = e.Period
 	open.Lines++
-	open.Purchases += e.Amount.Amount // at most the outstanding amount and refunds, which are at most earlier purchases
+	// at most the outstanding amount and refunds, which are at most earlier purchases
+	open.Purchases += e.Amount.Amount
 	if open.Purchases < 0 {
 		return impossible("purchases of %s: %w", e.Period, errOverflow)
 	}

@@ -74,7 +74,8 @@ const (
 	MandateLapsed    MandateStatus = "LAPSED"
 )
 
-// lapseYears: a mandate lapses 36 months after the last collection presented under it, or after its signature.
+// lapseYears: a mandate lapses 36 months after the last collection presented under it, or after its
+// signature.
 const lapseYears = 3
 
 // status judges a mandate, given when a collection was last presented under its RUM (zero: never).

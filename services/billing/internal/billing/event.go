@@ -24,7 +24,8 @@ type ContractObserved struct {
 	OccurredAt time.Time
 }
 
-// ContractUnreadable: a fact about a known contract could not be read; purchases on it wait for a newer one.
+// ContractUnreadable: a fact about a known contract could not be read; purchases on it wait for a
+// newer one.
 type ContractUnreadable struct {
 	ContractRef string
 	Source      Source

@@ -11,7 +11,8 @@ import (
 // InvoiceStatus is where the collection of an invoice stands.
 type InvoiceStatus string
 
-// ISSUED -> PRESENTED -> SETTLED, or REJECTED and then PRESENTED again. RETURNED has a place and is not built yet.
+// ISSUED -> PRESENTED -> SETTLED, or REJECTED and then PRESENTED again. RETURNED has a place and is
+// not built yet.
 const (
 	InvoiceIssued    InvoiceStatus = "ISSUED"
 	InvoicePresented InvoiceStatus = "PRESENTED"
@@ -74,7 +75,8 @@ func (i Invoice) Due() int64 { return i.Total() - i.CreditNotes }
 // OpenAmount counts as outstanding: due less collected, never below 0.
 func (i Invoice) OpenAmount() int64 { return max(0, i.Due()-i.Collected) }
 
-// CreditDue is owed to the customer: collected less due, never below 0. Paying it out is done elsewhere.
+// CreditDue is owed to the customer: collected less due, never below 0. Paying it out is done
+// elsewhere.
 func (i Invoice) CreditDue() int64 { return max(0, i.Collected-i.Due()) }
 
 // Numbering is the last number of a series of invoices. Years never go back.
@@ -153,8 +155,8 @@ func CanClose(a Account, p Period, now time.Time, paris *time.Location) error {
 	return nil
 }
 
-// DecideClose closes a period and issues its invoice in one decision: not before it has ended, in order, and only when there
-// is something in it.
+// DecideClose closes a period and issues its invoice in one decision: not before it has ended, in
+// order, and only when there is something in it.
 func DecideClose(a Account, n Numbering, p Period, now time.Time, paris *time.Location) (Event, error) {
 	if err := CanClose(a, p, now, paris); err != nil {
 		return nil, err
@@ -230,8 +232,9 @@ var (
 	ErrRunStarted = errors.New("the run was started by another in the meantime")
 )
 
-// DecideRun starts a run when none is going on, and none has been started since the caller saw that there is something to
-// bill: then it is billed. A run that was left unfinished is taken up by going over the contracts again.
+// DecideRun starts a run when none is going on, and none has been started since the caller saw that
+// there is something to bill: then it is billed. A run that was left unfinished is taken up by
+// going over the contracts again.
 func DecideRun(r Run, starts int64, p Period, now time.Time, paris *time.Location) (Event, error) {
 	if end := p.End(paris); now.Before(end) {
 		return nil, fmt.Errorf("%w: %s ends at %s", ErrPeriodNotEnded, p, end.Format(time.RFC3339))

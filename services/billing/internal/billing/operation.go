@@ -81,7 +81,8 @@ type Refund struct {
 	Amount Money
 }
 
-// Judge gives every reason why a purchase of this amount would be refused now; none when it would be accepted.
+// Judge gives every reason why a purchase of this amount would be refused now; none when it would
+// be accepted.
 func (a Account) Judge(amount Money, now time.Time) []Reason {
 	var out []Reason
 	c := a.Contract
@@ -136,8 +137,8 @@ func (e *RefundError) Error() string {
 
 func (e *RefundError) Unwrap() error { return ErrRefundExceeds }
 
-// DecideRefund gives back part of a purchase, whatever the contract's status. Once the purchase's period is closed a credit
-// note is needed, which is not built yet: ErrPurchaseInvoiced.
+// DecideRefund gives back part of a purchase, whatever the contract's status. Once the purchase's
+// period is closed a credit note is needed, which is not built yet: ErrPurchaseInvoiced.
 func DecideRefund(a Account, purchase Operation, r Refund) (Event, error) {
 	switch {
 	case purchase.Kind != KindPurchase || purchase.Status != OperationAccepted:
@@ -165,8 +166,8 @@ func DecideObserved(known *Account, o ContractObserved) (Event, error) {
 	return o, nil
 }
 
-// DecideUnreadable notes that a fact about a contract could not be read. A fact that was noted already is ErrStale: it may
-// be delivered again after a newer version was read.
+// DecideUnreadable notes that a fact about a contract could not be read. A fact that was noted
+// already is ErrStale: it may be delivered again after a newer version was read.
 func DecideUnreadable(a Account, u ContractUnreadable) (Event, error) {
 	last := a.LastUnreadable
 	if last.Topic == u.Source.Topic && last.Partition == u.Source.Partition && last.Offset >= u.Source.Offset {

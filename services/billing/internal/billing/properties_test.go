@@ -10,7 +10,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// world plays random commands against the rules and keeps the log; the properties look at the log alone.
+// world plays random commands against the rules and keeps the log; the properties look at the log
+// alone.
 type world struct {
 	*book
 	t   *rapid.T
@@ -171,7 +172,8 @@ func checkLog(t *rapid.T, log []entry) {
 	for _, e := range log {
 		x.entry(e)
 	}
-	// P5 and P6: every purchase and refund is in exactly one invoice, that of its contract and period.
+	// P5 and P6: every purchase and refund is in exactly one invoice, that of its contract and
+	// period.
 	for key, total := range x.periods {
 		c, ok := x.closed[key]
 		if !ok {
@@ -260,8 +262,8 @@ func (x *audit) close(v PeriodClosed, at time.Time) {
 	x.numbers = n
 }
 
-// P2 at this level: a decision is a function of the states alone, and deciding twice on the same states gives the same.
-// That one key has one effect is the store's part.
+// P2 at this level: a decision is a function of the states alone, and deciding twice on the same
+// states gives the same. That one key has one effect is the store's part.
 func TestDecidingTwiceIsTheSame(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a := account()

@@ -240,7 +240,8 @@ func TestInvoiceNumbers(t *testing.T) {
 	}
 }
 
-// mutation: take the account's Outstanding from one part only; free the ceiling in applyClosed; count collected twice.
+// mutation: take the account's Outstanding from one part only; free the ceiling in applyClosed;
+// count collected twice.
 func TestAMonthFromPurchaseToCollection(t *testing.T) {
 	b := opened(t)
 	figures := func(notInvoiced, notSettled int64) {

@@ -1,6 +1,6 @@
-// Package bus carries the billing service's messages, as specs/billing/asyncapi.yaml describes them: it takes in the facts
-// about contracts, and publishes the events of each applied record of the log. The service's front package imports it,
-// nobody else.
+// Package bus carries the billing service's messages, as specs/billing/asyncapi.yaml describes
+// them: it takes in the facts about contracts, and publishes the events of each applied record of
+// the log. The service's front package imports it, nobody else.
 package bus
 
 import (
@@ -28,9 +28,10 @@ type Memory interface {
 
 var _ Memory = (*store.Store)(nil)
 
-// Ingest adds the taking in of contract facts to a router. A fact is acknowledged once the contract's state is in the log, or once it is certain
-// that the log has one as new. Before a fact that cannot be read becomes a dead letter, it is recorded that what billing
-// knows of that contract may be out of date. A null value says nothing and is passed over.
+// Ingest adds the taking in of contract facts to a router. A fact is acknowledged once the
+// contract's state is in the log, or once it is certain that the log has one as new. Before a fact
+// that cannot be read becomes a dead letter, it is recorded that what billing knows of that
+// contract may be out of date. A null value says nothing and is passed over.
 func Ingest(router *message.Router, facts message.Subscriber, m Memory, options ...bus.ReceiveOption) error {
 	in := ingester{m}
 	return billingbus.Register(router, facts, in, append(options, bus.OnDeadLetter(in.unreadable))...)

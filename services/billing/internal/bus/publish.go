@@ -15,9 +15,10 @@ import (
 // threshold is the share of the ceiling, in per cent, whose passing is published.
 const threshold = 80
 
-// Publish adds publication to a router: every applied record of the log becomes its public events, none, one or several. A
-// record is acknowledged when the broker has all of them; until then it is delivered again, so an event may be published
-// twice, with the same ce_id. Events of one contract are published in order.
+// Publish adds publication to a router: every applied record of the log becomes its public events,
+// none, one or several. A record is acknowledged when the broker has all of them; until then it is
+// delivered again, so an event may be published twice, with the same ce_id. Events of one contract
+// are published in order.
 func Publish(router *message.Router, applied message.Subscriber, events *billingbus.Publisher) {
 	router.AddConsumerHandler("publishBillingEvents", store.Log, applied, func(m *message.Message) error {
 		p, err := store.FromMessage(m)
@@ -28,7 +29,8 @@ func Publish(router *message.Router, applied message.Subscriber, events *billing
 	})
 }
 
-// publication sends the events of one record; each has the record's identity and its own index as id.
+// publication sends the events of one record; each has the record's identity and its own index as
+// id.
 type publication struct {
 	store.Published
 	events *billingbus.Publisher
@@ -80,7 +82,8 @@ func (p *publication) purchase(ctx context.Context, e billing.PurchaseAccepted) 
 	}, p.headers())
 }
 
-// passes says whether a purchase took the outstanding amount from below the threshold to it or above.
+// passes says whether a purchase took the outstanding amount from below the threshold to it or
+// above.
 func passes(after billing.Account, amount int64) bool {
 	ceiling := after.Contract.Ceiling.Amount
 	limit := ceiling/100*threshold + ceiling%100*threshold/100
@@ -108,9 +111,11 @@ func (p *publication) refund(ctx context.Context, e billing.RefundAccepted) erro
 	}, p.headers())
 }
 
-// closed publishes both that the period is closed and its invoice, and that an invoice of nothing is settled.
+// closed publishes both that the period is closed and its invoice, and that an invoice of nothing
+// is settled.
 func (p *publication) closed(ctx context.Context, e billing.PeriodClosed) error {
-	customer, lines := p.Invoice.CustomerRef, int32(e.Lines) // the codec let it into the record, so it fits
+	// the codec let it into the record, so it fits
+	customer, lines := p.Invoice.CustomerRef, int32(e.Lines)
 	err := p.events.BillingPeriodClosed(ctx, p.key, event.BillingPeriodClosed{
 		ContractRef: e.ContractRef, CustomerRef: customer, Period: e.Period.String(), LineCount: lines, Total: event.Money(e.Total), InvoiceRef: &e.InvoiceRef, OccurredAt: p.DecidedAt,
 	}, p.headers())

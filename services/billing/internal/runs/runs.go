@@ -1,6 +1,6 @@
-// Package runs bills months: it goes over the contracts of a period and has each closed, by hand or by itself after the
-// month's end. Any number of instances may run at once: each closing is one record that only one of them gets in.
-// The billing service and its HTTP layer import it.
+// Package runs bills months: it goes over the contracts of a period and has each closed, by hand or
+// by itself after the month's end. Any number of instances may run at once: each closing is one
+// record that only one of them gets in. The billing service and its HTTP layer import it.
 package runs
 
 import (
@@ -24,8 +24,8 @@ type Runner struct {
 	Paris  *time.Location
 	Now    func() time.Time
 	Logger *slog.Logger
-	// After is how long after the end of a month its billing begins by itself; 0 is never. A run that was begun is brought to
-	// its end all the same.
+	// After is how long after the end of a month its billing begins by itself; 0 is never. A run
+	// that was begun is brought to its end all the same.
 	After time.Duration
 	// Every is how often it is looked whether a month is due; 0 is 15 s.
 	Every time.Duration
@@ -36,7 +36,8 @@ type Runner struct {
 	working sync.WaitGroup
 }
 
-// abandoned is how long after its start a run that is not completed is taken up by itself: its instance has probably died.
+// abandoned is how long after its start a run that is not completed is taken up by itself: its
+// instance has probably died.
 const abandoned = time.Minute
 
 // Run keeps the runner going until ctx ends, and starts the billing of months that are due.
@@ -91,7 +92,8 @@ func (r *Runner) startDue(ctx context.Context) {
 	}
 }
 
-// somethingNew is false when all that is left are contracts that the last run left out: they wait for somebody.
+// somethingNew is false when all that is left are contracts that the last run left out: they wait
+// for somebody.
 func (r *Runner) somethingNew(p billing.Period, run billing.Run) bool {
 	left := map[string]bool{}
 	for _, l := range run.LeftOut {
@@ -105,9 +107,10 @@ func (r *Runner) somethingNew(p billing.Period, run billing.Run) bool {
 	return false
 }
 
-// Start begins the billing of a period, or joins the one that is going on here, or takes up one that was left unfinished.
-// Done is closed when every contract was gone over. Replayed is true when the request had begun it before. When there is
-// nothing left to bill after an earlier run, nothing is recorded.
+// Start begins the billing of a period, or joins the one that is going on here, or takes up one
+// that was left unfinished. Done is closed when every contract was gone over. Replayed is true when
+// the request had begun it before. When there is nothing left to bill after an earlier run, nothing
+// is recorded.
 func (r *Runner) Start(ctx context.Context, req *idempotency.Request, p billing.Period) (done <-chan struct{}, replayed bool, err error) {
 	if replayed, err = r.Store.Answered(ctx, req); err != nil {
 		return nil, false, err
@@ -133,8 +136,9 @@ func (r *Runner) Start(ctx context.Context, req *idempotency.Request, p billing.
 	return over, replayed, nil
 }
 
-// begin records the start of a run unless there is nothing to do or one was left unfinished, and says whether to go over the
-// contracts. Everything that was in the log when the request came is read: another instance may have billed the period.
+// begin records the start of a run unless there is nothing to do or one was left unfinished, and
+// says whether to go over the contracts. Everything that was in the log when the request came is
+// read: another instance may have billed the period.
 func (r *Runner) begin(ctx context.Context, req *idempotency.Request, p billing.Period) (work, replayed bool, err error) {
 	seen := r.Store.RunOf(p, store.Page{})
 	switch {
@@ -155,7 +159,8 @@ func (r *Runner) begin(ctx context.Context, req *idempotency.Request, p billing.
 	return !replayed || r.Store.RunOf(p, store.Page{}).Run.Running, replayed, nil
 }
 
-// enter makes this call the one that runs a period in this process; joined is true when another is at it.
+// enter makes this call the one that runs a period in this process; joined is true when another is
+// at it.
 func (r *Runner) enter(p billing.Period) (over chan struct{}, joined bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

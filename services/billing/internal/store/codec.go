@@ -14,7 +14,8 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin"
 )
 
-// codec writes bodies as the log's Avro records and reads them back. Nothing else of the service knows these records.
+// codec writes bodies as the log's Avro records and reads them back. Nothing else of the service
+// knows these records.
 type codec struct{}
 
 func (codec) Encode(b Body) (kind string, data []byte, err error) {
@@ -23,7 +24,8 @@ func (codec) Encode(b Body) (kind string, data []byte, err error) {
 		return "", nil, err
 	}
 	if o, ok := msg.(*billinglog.ContractObserved); ok {
-		// A fact may carry a symbol that this version of billing reads as UNKNOWN, which EncodeLogBody would not write. It is kept as read.
+		// A fact may carry a symbol that this version of billing reads as UNKNOWN, which
+		// EncodeLogBody would not write. It is kept as read.
 		data, err = avrobin.EncodeSingleObject(o)
 	} else {
 		data, err = billinginternal.EncodeLogBody(msg)

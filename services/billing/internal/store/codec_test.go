@@ -80,7 +80,8 @@ func drawEvent(t *rapid.T) (e billing.Event, asked bool) {
 	return billing.RunCompleted{Period: period, Closed: count(), Invoices: count(), LeftOut: []billing.LeftOut{{ContractRef: text(), Code: text(), Detail: text()}}}, false
 }
 
-// What is decided on must be what every instance reads back, to the last member: else instances would fold differently.
+// What is decided on must be what every instance reads back, to the last member: else instances
+// would fold differently.
 func TestBodiesComeBackAsTheyWere(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		e, asked := drawEvent(t)

@@ -177,7 +177,8 @@ func (s *Store) Invoices(f InvoiceFilter, page Page) (l List[billing.Invoice]) {
 	return l
 }
 
-// RunView is a billing run as it can be read: where it stands, and every contract with operations in the period.
+// RunView is a billing run as it can be read: where it stands, and every contract with operations
+// in the period.
 type RunView struct {
 	Run       billing.Run
 	Known     bool // there was a run
@@ -196,7 +197,8 @@ type RunLine struct {
 	Err         error
 }
 
-// RunOf shows the run of a period with a page of its contracts, in the order of their references, judged by the time now.
+// RunOf shows the run of a period with a page of its contracts, in the order of their references,
+// judged by the time now.
 func (s *Store) RunOf(p billing.Period, page Page) (r RunView) {
 	now := s.now()
 	r.Position = s.read(func(st states) {
@@ -222,7 +224,8 @@ func (s *Store) RunOf(p billing.Period, page Page) (r RunView) {
 	return r
 }
 
-// ToClose lists the contracts with operations in a period that is not closed, in the order of their references.
+// ToClose lists the contracts with operations in a period that is not closed, in the order of their
+// references.
 func (s *Store) ToClose(p billing.Period) (refs []string) {
 	s.read(func(states) {
 		for ref := range s.m.periodsOpen[p] {
@@ -233,7 +236,8 @@ func (s *Store) ToClose(p billing.Period) (refs []string) {
 	return refs
 }
 
-// PeriodsDue lists the periods that have ended and have operations that are not invoiced, or a run that is not completed, oldest first.
+// PeriodsDue lists the periods that have ended and have operations that are not invoiced, or a run
+// that is not completed, oldest first.
 func (s *Store) PeriodsDue() (due []billing.Period) {
 	now := s.now()
 	s.read(func(states) {

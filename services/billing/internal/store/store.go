@@ -82,8 +82,8 @@ type Answer[T any] struct {
 	Replayed bool // the answer to an earlier request with the same key
 }
 
-// decide appends what rule decides from the book. Named streams come first; the key's stream is one of them. When the request was answered
-// before, replayed is true and nothing is appended.
+// decide appends what rule decides from the book. Named streams come first; the key's stream is one
+// of them. When the request was answered before, replayed is true and nothing is appended.
 func (s *Store) decide(ctx context.Context, req *idempotency.Request, on []journal.Stream, rule func(b book, now time.Time) (billing.Event, error)) (v journal.Verdict[State, Body], replayed bool, err error) {
 	if req != nil {
 		on = append(on, keyStream(*req))
@@ -209,8 +209,8 @@ func (s *Store) Settle(ctx context.Context, req idempotency.Request, invoiceRef 
 	return out, err
 }
 
-// contractOfInvoice finds whose invoice it is, which never changes. An unknown one is looked for again past a barrier, since
-// another instance may have issued it.
+// contractOfInvoice finds whose invoice it is, which never changes. An unknown one is looked for
+// again past a barrier, since another instance may have issued it.
 func (s *Store) contractOfInvoice(ctx context.Context, invoiceRef string) (string, error) {
 	for again := range 2 {
 		if i, _, ok := s.Invoice(invoiceRef); ok {
@@ -225,7 +225,8 @@ func (s *Store) contractOfInvoice(ctx context.Context, invoiceRef string) (strin
 	return "", fmt.Errorf("%w: %s", billing.ErrInvoiceUnknown, invoiceRef)
 }
 
-// Observe takes in a state of a contract. One that is not newer than the one known is left aside without an error.
+// Observe takes in a state of a contract. One that is not newer than the one known is left aside
+// without an error.
 func (s *Store) Observe(ctx context.Context, o billing.ContractObserved) error {
 	_, _, err := s.decide(ctx, nil, on(o.Contract.Ref), func(b book, _ time.Time) (billing.Event, error) {
 		if a, ok := b.Account(o.Contract.Ref); ok {
@@ -236,7 +237,8 @@ func (s *Store) Observe(ctx context.Context, o billing.ContractObserved) error {
 	return leaveAside(err)
 }
 
-// Unreadable notes that a fact about a contract could not be read. For a contract that is not known there is nothing to note.
+// Unreadable notes that a fact about a contract could not be read. For a contract that is not known
+// there is nothing to note.
 func (s *Store) Unreadable(ctx context.Context, u billing.ContractUnreadable) error {
 	_, _, err := s.decide(ctx, nil, on(u.ContractRef), func(b book, _ time.Time) (billing.Event, error) {
 		a, ok := b.Account(u.ContractRef)
@@ -258,8 +260,8 @@ func leaveAside(err error) error {
 	return err
 }
 
-// Answered reads everything that is in the log, and says whether the request was answered before. A key that was used for
-// another gives idempotency.ErrReused. A nil request was not answered before.
+// Answered reads everything that is in the log, and says whether the request was answered before. A
+// key that was used for another gives idempotency.ErrReused. A nil request was not answered before.
 func (s *Store) Answered(ctx context.Context, req *idempotency.Request) (before bool, err error) {
 	if err := s.j.Barrier(ctx); err != nil || req == nil {
 		return false, err
@@ -274,8 +276,9 @@ func (s *Store) Answered(ctx context.Context, req *idempotency.Request) (before 
 	return before, err
 }
 
-// StartRun records that the billing of a period begins, unless it was started since the caller saw it (starts). Replayed is
-// true when the request began it before. A run that is going on gives billing.ErrRunning.
+// StartRun records that the billing of a period begins, unless it was started since the caller saw
+// it (starts). Replayed is true when the request began it before. A run that is going on gives
+// billing.ErrRunning.
 func (s *Store) StartRun(ctx context.Context, req *idempotency.Request, p billing.Period, starts int64) (replayed bool, err error) {
 	_, replayed, err = s.decide(ctx, req, []journal.Stream{runStream(p)}, func(b book, now time.Time) (billing.Event, error) {
 		return billing.DecideRun(b.Run(p), starts, p, now, s.paris)
@@ -309,7 +312,8 @@ func (s *Store) CompleteRun(ctx context.Context, done billing.RunCompleted) erro
 // PublicationGroup is the consumer group that chooses the instance that publishes.
 const PublicationGroup = "billing.publication"
 
-// Publication delivers every applied record, in order for each contract, at least once; see journal.Subscriber. FromMessage reads them.
+// Publication delivers every applied record, in order for each contract, at least once; see
+// journal.Subscriber. FromMessage reads them.
 func (s *Store) Publication() (*journal.Subscriber[State, Body], error) {
 	return s.j.Subscriber(journal.SubscriberConfig{Name: "publication", Positions: Positions, Group: PublicationGroup})
 }

@@ -9,7 +9,8 @@ import (
 	"github.com/deferpay/deferpay/services/internal/journal"
 )
 
-// State is the state of one stream: a billing.Account, Operation, Invoice, Numbering or Run, or an answered request.
+// State is the state of one stream: a billing.Account, Operation, Invoice, Numbering or Run, or an
+// answered request.
 type State any
 
 // Body is what a record holds: an event, and the request that led to it, if one did.
@@ -79,7 +80,8 @@ func (b book) PutInvoice(i billing.Invoice)     { b.v.Set(invoiceStream(i.Ref), 
 func (b book) PutNumbering(n billing.Numbering) { b.v.Set(numberingStream, n) }
 func (b book) PutRun(r billing.Run)             { b.v.Set(runStream(r.Period), r) }
 
-// expect reads the streams that the event's fold sets and that have a name only once it is decided, so that the record stands on them.
+// expect reads the streams that the event's fold sets and that have a name only once it is decided,
+// so that the record stands on them.
 func expect(b book, e billing.Event) {
 	about := e.About()
 	if about.Operation != "" {

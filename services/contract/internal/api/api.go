@@ -1,9 +1,9 @@
-// Package api serves the contract service's HTTP interface, as specs/contract/openapi.yaml describes it, on top of package
-// store. The service's front package imports it, nobody else.
+// Package api serves the contract service's HTTP interface, as specs/contract/openapi.yaml
+// describes it, on top of package store. The service's front package imports it, nobody else.
 //
-// The generated server checks credentials, parameters and body; everything after that, in this order, is the store's
-// decision: idempotency key, existence, If-Match, transition. So an answer never rests on a check that was true a moment
-// before.
+// The generated server checks credentials, parameters and body; everything after that, in this
+// order, is the store's decision: idempotency key, existence, If-Match, transition. So an answer
+// never rests on a check that was true a moment before.
 package api
 
 import (
@@ -93,10 +93,11 @@ func (h *handler) ChangeContract(ctx context.Context, body contractapi.ContractC
 	return h.change(ctx, "changeContract", params.ContractRef, params.IdempotencyKey, params.IfMatch, body, command)
 }
 
-// SignMandate validates the account and keeps the last four characters of its IBAN. The rest, IBAN, BIC and owner, is not
-// recorded anywhere for now: it is to be sealed with a key that can be destroyed, and the record has a place for it.
-// It is left out of the hash that recognises a repeated request too, since a hash of an account number can be guessed; so
-// a key used again with another account that ends in the same four characters is taken for a repetition.
+// SignMandate validates the account and keeps the last four characters of its IBAN. The rest, IBAN,
+// BIC and owner, is not recorded anywhere for now: it is to be sealed with a key that can be
+// destroyed, and the record has a place for it. It is left out of the hash that recognises a
+// repeated request too, since a hash of an account number can be guessed; so a key used again with
+// another account that ends in the same four characters is taken for a repetition.
 func (h *handler) SignMandate(ctx context.Context, body *contractapi.SignedMandate, params contractapi.SignMandateParams) (*contractapi.ChangedContractHeaders, error) {
 	command := signMandate(body)
 	kept := *body
@@ -114,7 +115,8 @@ func (h *handler) RevokeMandate(ctx context.Context, params contractapi.RevokeMa
 	return h.change(ctx, "revokeMandate", params.ContractRef, params.IdempotencyKey, params.IfMatch, json.RawMessage(asked), command)
 }
 
-// change decides a command on an existing contract. Body is what tells the request from another with its key.
+// change decides a command on an existing contract. Body is what tells the request from another
+// with its key.
 func (h *handler) change(ctx context.Context, operation string, ref contractapi.ContractRef, key, ifMatch contractapi.OptString, body json.Marshaler, command contract.Command) (*contractapi.ChangedContractHeaders, error) {
 	if err := contract.Check(command); err != nil {
 		return nil, err

@@ -324,7 +324,8 @@ func TestSearch(t *testing.T) {
 	}
 }
 
-// Every request here is wrong: it gets the problem it deserves, which says what to do, and leaves no record.
+// Every request here is wrong: it gets the problem it deserves, which says what to do, and leaves
+// no record.
 func TestBadRequestsAreExplainedAndRecordNothing(t *testing.T) {
 	s := newService(t)
 	ref := s.active()
@@ -460,8 +461,8 @@ func TestTheSameKeyGivesTheSameAnswer(t *testing.T) {
 	}
 }
 
-// Many clients send the same request to two instances at once: it happens once, and all hear of that one, now or when they
-// ask again.
+// Many clients send the same request to two instances at once: it happens once, and all hear of
+// that one, now or when they ask again.
 func TestTheSameKeyAtTheSameTime(t *testing.T) {
 	s := newService(t)
 	_, second := s.instance("contract-2")

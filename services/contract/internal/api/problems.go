@@ -18,7 +18,8 @@ func about(ref contractapi.ContractRef, err error) error {
 	return err
 }
 
-// problemOf is the one place where an error becomes a problem: those of the log as in every service, and the domain's.
+// problemOf is the one place where an error becomes a problem: those of the log as in every
+// service, and the domain's.
 func problemOf(err error) *problem.Problem {
 	if p := logapi.Problem(err); p != nil {
 		return p

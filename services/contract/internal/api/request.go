@@ -14,7 +14,8 @@ import (
 // etag is a version as an entity tag.
 func etag(version int64) string { return `"` + strconv.FormatInt(version, 10) + `"` }
 
-// precondition compares If-Match with the contract a command is decided on: RFC 9110, section 13.1.1, strong comparison.
+// precondition compares If-Match with the contract a command is decided on: RFC 9110, section
+// 13.1.1, strong comparison.
 func precondition(ifMatch contractapi.OptString) func(*contract.Contract) error {
 	return func(c *contract.Contract) error {
 		var p *problem.Problem

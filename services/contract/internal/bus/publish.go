@@ -1,5 +1,6 @@
-// Package bus carries the contract service's messages, as specs/contract/asyncapi.yaml describes them: it publishes a fact
-// for each applied record of the log, and reacts to billing's events. The service's front package imports it, nobody else.
+// Package bus carries the contract service's messages, as specs/contract/asyncapi.yaml describes
+// them: it publishes a fact for each applied record of the log, and reacts to billing's events. The
+// service's front package imports it, nobody else.
 package bus
 
 import (
@@ -15,9 +16,10 @@ import (
 	"github.com/deferpay/deferpay/services/contract/internal/store"
 )
 
-// Publish adds publication to a router: every applied record of the log becomes one fact, with the contract's full state
-// and version after it. A record is acknowledged when the broker has its fact; until then it is delivered again, so a fact
-// may be published twice, with the same ce_id. Facts of one contract are published in order.
+// Publish adds publication to a router: every applied record of the log becomes one fact, with the
+// contract's full state and version after it. A record is acknowledged when the broker has its
+// fact; until then it is delivered again, so a fact may be published twice, with the same ce_id.
+// Facts of one contract are published in order.
 func Publish(router *message.Router, applied message.Subscriber, facts *contractbus.Publisher) {
 	router.AddConsumerHandler("publishContractFacts", store.Log, applied, func(m *message.Message) error {
 		a, ok := store.FromMessage(m)

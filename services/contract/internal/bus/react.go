@@ -18,16 +18,17 @@ import (
 // decisionTime bounds one attempt to decide about an event; the event is tried again after it.
 const decisionTime = 15 * time.Second
 
-// React adds the reaction to billing's events to a router. An event is acknowledged once its effect is applied to the log,
-// or once it is certain that it has none. One about a contract that does not exist is a permanent error: this service
-// made every contract there is, so the event is wrong.
+// React adds the reaction to billing's events to a router. An event is acknowledged once its effect
+// is applied to the log, or once it is certain that it has none. One about a contract that does not
+// exist is a permanent error: this service made every contract there is, so the event is wrong.
 func React(router *message.Router, events message.Subscriber, s *store.Store, options ...bus.ReceiveOption) error {
 	return contractbus.Register(router, events, reactor{s}, options...)
 }
 
 type reactor struct{ store *store.Store }
 
-// DirectDebitRejected suspends the contract of the invoice if it is active and this presentation has not suspended it before.
+// DirectDebitRejected suspends the contract of the invoice if it is active and this presentation
+// has not suspended it before.
 func (r reactor) DirectDebitRejected(ctx context.Context, m *contractbus.DirectDebitRejectedMessage) error {
 	ctx, cancel := context.WithTimeout(trace.With(ctx, m.Headers.Traceparent), decisionTime)
 	defer cancel()

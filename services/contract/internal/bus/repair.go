@@ -16,9 +16,11 @@ import (
 	"github.com/deferpay/deferpay/services/contract/internal/store"
 )
 
-// Repair keeps the newest fact of each contract the last one on the topic. Nothing fences publishers: one that was frozen may wake after another has
-// taken over, and put an older fact last, which compaction then keeps. Readers that are up to date ignore it; a new reader would believe it. So the
-// instance that publishes reads the topic back from its start, and publishes a contract's newest fact again, with its ce_id, when another one is last.
+// Repair keeps the newest fact of each contract the last one on the topic. Nothing fences
+// publishers: one that was frozen may wake after another has taken over, and put an older fact
+// last, which compaction then keeps. Readers that are up to date ignore it; a new reader would
+// believe it. So the instance that publishes reads the topic back from its start, and publishes a
+// contract's newest fact again, with its ce_id, when another one is last.
 type Repair struct {
 	Client []kgo.Opt
 	Store  *store.Store
@@ -32,7 +34,8 @@ type Repair struct {
 
 const (
 	lookEvery = time.Second
-	stepIn    = 30 * time.Second // for the broker to answer, for more of the topic to come, for a fact to be taken
+	// for the broker to answer, for more of the topic to come, for a fact to be taken
+	stepIn = 30 * time.Second
 )
 
 // ceID is the header that says which fact a record is.
@@ -41,7 +44,8 @@ const ceID = "ce_id"
 // Repaired counts the facts that were published again.
 func (r *Repair) Repaired() int64 { return r.repaired.Load() }
 
-// Run looks as long as this instance publishes, until ctx ends. When the topic cannot be read on, it is read again from its start.
+// Run looks as long as this instance publishes, until ctx ends. When the topic cannot be read on,
+// it is read again from its start.
 func (r *Repair) Run(ctx context.Context) error {
 	for wait(ctx) {
 		if _, publishes := r.Publishing(); !publishes || r.Store.Ready() != nil {
@@ -63,8 +67,9 @@ func wait(ctx context.Context) bool {
 	}
 }
 
-// watch reads the topic from its start, and goes on while this instance publishes. An error means that the topic could not be read. What else goes
-// wrong is tried again, without reading again what was read.
+// watch reads the topic from its start, and goes on while this instance publishes. An error means
+// that the topic could not be read. What else goes wrong is tried again, without reading again what
+// was read.
 func (r *Repair) watch(ctx context.Context) error {
 	t, err := r.open()
 	if err != nil {
@@ -72,7 +77,8 @@ func (r *Repair) watch(ctx context.Context) error {
 	}
 	defer t.client.Close()
 	for {
-		position, publishes := r.Publishing() // asked for first: only what is published already can be out of place
+		// asked for first: only what is published already can be out of place
+		position, publishes := r.Publishing()
 		if !publishes {
 			return nil
 		}
@@ -101,8 +107,10 @@ func (r *Repair) open() (*tail, error) {
 	return t, nil
 }
 
-// mend publishes again what is published up to a position of the log, and is not last on the topic. The barrier is for an instance that was frozen
-// itself, and does not know yet what others have published. Each contract is looked at right before its fact is sent, for more is published meanwhile.
+// mend publishes again what is published up to a position of the log, and is not last on the topic.
+// The barrier is for an instance that was frozen itself, and does not know yet what others have
+// published. Each contract is looked at right before its fact is sent, for more is published
+// meanwhile.
 func (r *Repair) mend(ctx context.Context, t *tail, position int64) error {
 	upToDate := false
 	for ref := range t.doubtful {
@@ -125,7 +133,8 @@ func (r *Repair) mend(ctx context.Context, t *tail, position int64) error {
 	return nil
 }
 
-// displaced gives the newest fact of a contract if it is published and not the last one of it on the topic. It forgets the doubt if it is the last.
+// displaced gives the newest fact of a contract if it is published and not the last one of it on
+// the topic. It forgets the doubt if it is the last.
 func (r *Repair) displaced(t *tail, ref contract.Ref, position int64) (a store.Applied, yes bool) {
 	a, known := r.Store.Latest(ref)
 	if !known {

@@ -202,8 +202,8 @@ func TestWhatIsPublishedAgain(t *testing.T) {
 	}
 }
 
-// An instance that was frozen wakes and still thinks that it publishes. Another one has written and published meanwhile: what it does not know of yet
-// is no reason to publish what it knows.
+// An instance that was frozen wakes and still thinks that it publishes. Another one has written and
+// published meanwhile: what it does not know of yet is no reason to publish what it knows.
 func TestFrozenInstanceLooksFirst(t *testing.T) {
 	w := newWorld(t)
 	ice := newFrost()
@@ -220,7 +220,8 @@ func TestFrozenInstanceLooksFirst(t *testing.T) {
 	var once sync.Once
 	w.cluster.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
 		w.cluster.KeepControl()
-		once.Do(func() { close(asked) }) // nobody else writes now: it is the barrier of the instance that is frozen
+		// nobody else writes now: it is the barrier of the instance that is frozen
+		once.Do(func() { close(asked) })
 		return nil, nil, false
 	})
 	out := &sent{}

@@ -55,8 +55,8 @@ var (
 	vatForm      = regexp.MustCompile(`^[A-Z]{2}[A-Z0-9+*]{2,13}$`)
 )
 
-// CheckSIREN: nine digits, the last of which is a Luhn check digit (ISO/IEC 7812-1, annex B), as INSEE defines the SIREN
-// (Code de commerce, R123-221).
+// CheckSIREN: nine digits, the last of which is a Luhn check digit (ISO/IEC 7812-1, annex B), as
+// INSEE defines the SIREN (Code de commerce, R123-221).
 func CheckSIREN(siren string) error {
 	if !sirenForm.MatchString(siren) {
 		return errors.New("must be nine digits")
@@ -78,9 +78,10 @@ func CheckSIREN(siren string) error {
 	return nil
 }
 
-// CheckVAT: an intra-community VAT number (Council Directive 2006/112/EC, article 215: a country prefix and the national
-// number). A French one (Code général des impôts, article 286 ter) is FR, a key of two characters and the SIREN; a key
-// of two digits is (12 + 3 * (SIREN mod 97)) mod 97. Of other countries only the form is checked.
+// CheckVAT: an intra-community VAT number (Council Directive 2006/112/EC, article 215: a country
+// prefix and the national number). A French one (Code général des impôts, article 286 ter) is FR, a
+// key of two characters and the SIREN; a key of two digits is (12 + 3 * (SIREN mod 97)) mod 97. Of
+// other countries only the form is checked.
 func CheckVAT(vat, siren string) error {
 	if !vatForm.MatchString(vat) {
 		return errors.New("must be a country prefix of two letters and the national number")

@@ -1,6 +1,7 @@
-// Package contract is the domain of the contract service: what a deferred-payment contract is, which changes it
-// permits, and what each change makes of it. It needs nothing but the standard library and knows neither Kafka nor HTTP
-// nor the clock: Decide and Fold are functions of their arguments alone.
+// Package contract is the domain of the contract service: what a deferred-payment contract is,
+// which changes it permits, and what each change makes of it. It needs nothing but the standard
+// library and knows neither Kafka nor HTTP nor the clock: Decide and Fold are functions of their
+// arguments alone.
 //
 // Everything in services/contract may import it; it imports nothing of ours.
 //
@@ -24,8 +25,9 @@ type Ref string
 // SubscriptionRef is the reference under which billing knows the subscription: "SUB-7" for "CTR-7".
 func (r Ref) SubscriptionRef() string { return "SUB-" + strings.TrimPrefix(string(r), "CTR-") }
 
-// Contract is the state of one contract after its last event. Values are immutable: Fold returns a new one and shares
-// with the old one what did not change. A nil *Contract is a contract that does not exist.
+// Contract is the state of one contract after its last event. Values are immutable: Fold returns a
+// new one and shares with the old one what did not change. A nil *Contract is a contract that does
+// not exist.
 type Contract struct {
 	Ref         Ref
 	CustomerRef string // from the customer file
@@ -42,8 +44,9 @@ type Contract struct {
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
 
-	// Debits are the failed direct debits this contract was suspended for, in the order in which that happened. They are
-	// never forgotten: the topic that brings them may be read again from its beginning.
+	// Debits are the failed direct debits this contract was suspended for, in the order in which
+	// that happened. They are never forgotten: the topic that brings them may be read again from
+	// its beginning.
 	Debits []Debit
 }
 
@@ -61,7 +64,8 @@ type Money struct {
 	Currency string
 }
 
-// Mandate is what is known of a SEPA direct debit mandate once the account itself has been left out.
+// Mandate is what is known of a SEPA direct debit mandate once the account itself has been left
+// out.
 type Mandate struct {
 	RUM          string // unique mandate reference
 	ICS          string // SEPA creditor identifier
@@ -77,7 +81,8 @@ func (m *Mandate) Revoked() bool { return !m.RevokedAt.IsZero() }
 // Scheme is a SEPA direct debit scheme.
 type Scheme string
 
-// The two schemes of the European Payments Council: Core (EPC016-06) and Business-to-Business (EPC222-07).
+// The two schemes of the European Payments Council: Core (EPC016-06) and Business-to-Business
+// (EPC222-07).
 const (
 	Core Scheme = "CORE"
 	B2B  Scheme = "B2B"
@@ -94,7 +99,8 @@ type Suspension struct {
 // Cause is what led to a suspension.
 type Cause string
 
-// What may lead to a suspension: a request, or a direct debit that failed before or after settlement.
+// What may lead to a suspension: a request, or a direct debit that failed before or after
+// settlement.
 const (
 	Requested           Cause = "REQUESTED"
 	DirectDebitRejected Cause = "DIRECT_DEBIT_REJECTED"

@@ -26,7 +26,8 @@ var (
 	}
 )
 
-// play decides and folds one command after the other, all at their instants; it stops the test at the first refusal.
+// play decides and folds one command after the other, all at their instants; it stops the test at
+// the first refusal.
 func play(t *testing.T, steps ...step) *Contract {
 	t.Helper()
 	var c *Contract

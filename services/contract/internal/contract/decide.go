@@ -9,20 +9,23 @@ import (
 // ErrUnknown is the error of a command on a contract that does not exist.
 var ErrUnknown = errors.New("no such contract")
 
-// ErrNoEffect is returned by Activate and ReactToDebit when there is nothing to do: not yet due, done before, or the
-// contract is in a status that the matter does not concern. It is no failure.
+// ErrNoEffect is returned by Activate and ReactToDebit when there is nothing to do: not yet due,
+// done before, or the contract is in a status that the matter does not concern. It is no failure.
 var ErrNoEffect = errors.New("no effect")
 
-// ClockTolerance is how far in the future a client's instants may lie before they are refused: clocks differ.
+// ClockTolerance is how far in the future a client's instants may lie before they are refused:
+// clocks differ.
 const ClockTolerance = time.Minute
 
-// Command is something that is asked of a contract. The commands are the types of this package that have a decide method.
+// Command is something that is asked of a contract. The commands are the types of this package that
+// have a decide method.
 type Command interface {
 	decide(c *Contract, now time.Time) (Event, error)
 }
 
-// Check says what is wrong with a command whatever the contract's state and the time are: *Invalid, or nil. So the body of a
-// request is judged before the contract is looked at. Decide checks the same.
+// Check says what is wrong with a command whatever the contract's state and the time are: *Invalid,
+// or nil. So the body of a request is judged before the contract is looked at. Decide checks the
+// same.
 func Check(command Command) error {
 	var f faults
 	if c, ok := command.(interface{ check(*faults) }); ok {
@@ -31,9 +34,10 @@ func Check(command Command) error {
 	return f.err()
 }
 
-// Decide answers a command on the state c (nil: the contract does not exist) at the instant now. It returns the event that
-// the command amounts to, or why there is none: *Invalid, *Forbidden, ErrUnknown or ErrNoEffect. It changes nothing, and
-// whatever it returns Fold accepts on the same state.
+// Decide answers a command on the state c (nil: the contract does not exist) at the instant now. It
+// returns the event that the command amounts to, or why there is none: *Invalid, *Forbidden,
+// ErrUnknown or ErrNoEffect. It changes nothing, and whatever it returns Fold accepts on the same
+// state.
 func Decide(c *Contract, command Command, now time.Time) (Event, error) {
 	if _, first := command.(Subscribe); !first && c == nil {
 		return nil, ErrUnknown
@@ -70,7 +74,8 @@ func (s Subscribe) decide(c *Contract, now time.Time) (Event, error) {
 	return Subscribed(s), nil
 }
 
-// checkEnd: a validity ends after it begins, and not in the past: purchases have been judged by what was then known.
+// checkEnd: a validity ends after it begins, and not in the past: purchases have been judged by
+// what was then known.
 func checkEnd(f *faults, from, until, now time.Time) {
 	switch {
 	case until.IsZero():
@@ -81,8 +86,9 @@ func checkEnd(f *faults, from, until, now time.Time) {
 	}
 }
 
-// Activate asks whether the contract is due to become active: its mandate stands and its validity has begun. Nobody
-// requests it; whoever notices proposes it, and all but the first proposal have no effect.
+// Activate asks whether the contract is due to become active: its mandate stands and its validity
+// has begun. Nobody requests it; whoever notices proposes it, and all but the first proposal have
+// no effect.
 type Activate struct{}
 
 func (Activate) decide(c *Contract, now time.Time) (Event, error) {
@@ -122,8 +128,9 @@ func (t Terminate) decide(c *Contract, _ time.Time) (Event, error) {
 	return Terminated{Ref: c.Ref, Reason: t.Reason}, nil
 }
 
-// Amend asks for other terms; what is nil (and false) stays as it is. The currency stays: amounts owed are in it. A
-// ceiling below what is outstanding is allowed, it blocks purchases and cancels none.
+// Amend asks for other terms; what is nil (and false) stays as it is. The currency stays: amounts
+// owed are in it. A ceiling below what is outstanding is allowed, it blocks purchases and cancels
+// none.
 type Amend struct {
 	Ceiling    *Money
 	Buyer      *Company
@@ -200,8 +207,9 @@ func (s SignMandate) decide(c *Contract, now time.Time) (Event, error) {
 	}}, nil
 }
 
-// RevokeMandate says that the customer took the mandate back. The status stays; purchases are refused for want of a
-// mandate. A debtor may do so at any time, so it is allowed on a terminated contract too.
+// RevokeMandate says that the customer took the mandate back. The status stays; purchases are
+// refused for want of a mandate. A debtor may do so at any time, so it is allowed on a terminated
+// contract too.
 type RevokeMandate struct{ Reason string }
 
 func (r RevokeMandate) decide(c *Contract, _ time.Time) (Event, error) {
@@ -211,9 +219,9 @@ func (r RevokeMandate) decide(c *Contract, _ time.Time) (Event, error) {
 	return MandateWithdrawn{Ref: c.Ref, Reason: r.Reason}, nil
 }
 
-// ReactToDebit says that a direct debit of an invoice of this contract failed. An ACTIVE contract is suspended, once for
-// each presentation of each invoice; in any other case there is no effect. So the same news, heard again after the
-// contract was reinstated, does not suspend it again.
+// ReactToDebit says that a direct debit of an invoice of this contract failed. An ACTIVE contract
+// is suspended, once for each presentation of each invoice; in any other case there is no effect.
+// So the same news, heard again after the contract was reinstated, does not suspend it again.
 type ReactToDebit struct {
 	Debit
 	Returned bool // it failed after settlement, not before

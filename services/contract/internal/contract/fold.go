@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// Event is what happened to a contract. The events are the types of this package that have an apply method.
+// Event is what happened to a contract. The events are the types of this package that have an apply
+// method.
 type Event interface {
 	ref() Ref
 	apply(c *Contract, at time.Time) (*Contract, error)
@@ -57,9 +58,9 @@ type (
 	}
 )
 
-// Fold returns the contract after an event that happened at the instant at. It never changes c. An error says that the
-// event is impossible on c: no command on c could have led to it. Values are taken as they are, so that a rule made
-// stricter later does not make the past unreadable.
+// Fold returns the contract after an event that happened at the instant at. It never changes c. An
+// error says that the event is impossible on c: no command on c could have led to it. Values are
+// taken as they are, so that a rule made stricter later does not make the past unreadable.
 func Fold(c *Contract, e Event, at time.Time) (*Contract, error) {
 	if _, first := e.(Subscribed); first != (c == nil) {
 		return nil, fmt.Errorf("%T on a contract that exists: %t", e, c != nil)

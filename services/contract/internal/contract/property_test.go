@@ -27,8 +27,9 @@ func anyCommand(t *rapid.T) Command {
 	}).Draw(t, "command")
 }
 
-// Whatever is asked in whatever order: what Decide says happened is possible for Fold, and what it returns keeps the
-// promises of Contract. This is what makes an impossible record in the log mean a defect.
+// Whatever is asked in whatever order: what Decide says happened is possible for Fold, and what it
+// returns keeps the promises of Contract. This is what makes an impossible record in the log mean a
+// defect.
 func TestFoldAcceptsWhatDecideSays(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var c *Contract

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// Account is the account that a mandate permits to debit. It is personal data: nothing here prints it, and events carry
-// no more of it than LastFour.
+// Account is the account that a mandate permits to debit. It is personal data: nothing here prints
+// it, and events carry no more of it than LastFour.
 type Account struct {
 	IBAN  string // with or without spaces
 	BIC   string // optional
@@ -48,8 +48,9 @@ var (
 	icsForm  = regexp.MustCompile(`^[A-Z]{2}[0-9]{2}[A-Z0-9]{3}[A-Z0-9]{1,28}$`)
 )
 
-// ibanLength is the length of an IBAN in each country of the SEPA schemes (EPC409-09, list of SEPA scheme countries), as
-// the registry of ISO 13616 gives it. Guernsey, Jersey and the Isle of Man have GB; the French overseas territories FR.
+// ibanLength is the length of an IBAN in each country of the SEPA schemes (EPC409-09, list of SEPA
+// scheme countries), as the registry of ISO 13616 gives it. Guernsey, Jersey and the Isle of Man
+// have GB; the French overseas territories FR.
 var ibanLength = map[string]int{
 	"AD": 24, "AL": 28, "AT": 20, "BE": 16, "BG": 22, "CH": 21, "CY": 28, "CZ": 24, "DE": 22, "DK": 18, "EE": 20, "ES": 24,
 	"FI": 18, "FR": 27, "GB": 22, "GI": 23, "GR": 27, "HR": 21, "HU": 28, "IE": 22, "IS": 26, "IT": 27, "LI": 21, "LT": 20,
@@ -57,9 +58,9 @@ var ibanLength = map[string]int{
 	"RS": 22, "SE": 24, "SI": 19, "SK": 24, "SM": 27, "VA": 22,
 }
 
-// CheckIBAN: an account number by ISO 13616-1: country, check digits and a national part of the country's length, the
-// whole 1 modulo 97 by ISO 7064 (MOD 97-10), in a country that takes part in the SEPA schemes. Spaces are left out of
-// account. The error does not repeat the number.
+// CheckIBAN: an account number by ISO 13616-1: country, check digits and a national part of the
+// country's length, the whole 1 modulo 97 by ISO 7064 (MOD 97-10), in a country that takes part in
+// the SEPA schemes. Spaces are left out of account. The error does not repeat the number.
 func CheckIBAN(iban string) error {
 	iban = compact(iban)
 	if !ibanForm.MatchString(iban) {
@@ -77,8 +78,8 @@ func CheckIBAN(iban string) error {
 	return nil
 }
 
-// CheckBIC: the form of a business identifier code by ISO 9362: party prefix (4), country (2), party suffix (2) and, if
-// there is one, branch (3).
+// CheckBIC: the form of a business identifier code by ISO 9362: party prefix (4), country (2),
+// party suffix (2) and, if there is one, branch (3).
 func CheckBIC(bic string) error {
 	if !bicForm.MatchString(bic) {
 		return errors.New("must have 8 or 11 characters, ISO 9362")
@@ -86,9 +87,10 @@ func CheckBIC(bic string) error {
 	return nil
 }
 
-// CheckRUM: a unique mandate reference (attribute AT-01 of the SEPA direct debit rulebooks, EPC016-06 and EPC222-07): 1 to
-// 35 characters of the SEPA character set; a reference does not begin or end with a slash or hold two in a row
-// (EPC130-08, section 1.4), and begins or ends with no blank.
+// CheckRUM: a unique mandate reference (attribute AT-01 of the SEPA direct debit rulebooks,
+// EPC016-06 and EPC222-07): 1 to 35 characters of the SEPA character set; a reference does not
+// begin or end with a slash or hold two in a row (EPC130-08, section 1.4), and begins or ends with
+// no blank.
 func CheckRUM(rum string) error {
 	switch {
 	case !rumForm.MatchString(rum):
@@ -101,9 +103,9 @@ func CheckRUM(rum string) error {
 	return nil
 }
 
-// CheckICS: a SEPA creditor identifier (AT-02; EPC262-08): country, check digits, a business code of three characters and
-// the national identifier. The check digits are those of ISO 7064 (MOD 97-10) over the whole without the business code. A
-// French one has 13 characters.
+// CheckICS: a SEPA creditor identifier (AT-02; EPC262-08): country, check digits, a business code
+// of three characters and the national identifier. The check digits are those of ISO 7064 (MOD
+// 97-10) over the whole without the business code. A French one has 13 characters.
 func CheckICS(ics string) error {
 	switch {
 	case !icsForm.MatchString(ics):
@@ -116,7 +118,8 @@ func CheckICS(ics string) error {
 	return nil
 }
 
-// mod97 is the remainder by 97 of the number that s spells when each letter stands for two digits, A = 10 to Z = 35.
+// mod97 is the remainder by 97 of the number that s spells when each letter stands for two digits,
+// A = 10 to Z = 35.
 func mod97(s string) int {
 	rest := 0
 	for _, c := range s {

@@ -20,7 +20,8 @@ const (
 // Action is what may be done to a contract.
 type Action string
 
-// The actions, named as the HTTP API names them. ActionActivate is nobody's request: it happens by itself.
+// The actions, named as the HTTP API names them. ActionActivate is nobody's request: it happens by
+// itself.
 const (
 	ActionActivate      Action = "ACTIVATE"
 	ActionSuspend       Action = "SUSPEND"
@@ -31,8 +32,9 @@ const (
 	ActionRevokeMandate Action = "REVOKE_MANDATE"
 )
 
-// permitted is the whole state machine: what may be done in each status. A mandate may be revoked even when the contract
-// has ended, because the debtor may do so at any time and the last invoice may still be due; a new one may not be signed then.
+// permitted is the whole state machine: what may be done in each status. A mandate may be revoked
+// even when the contract has ended, because the debtor may do so at any time and the last invoice
+// may still be due; a new one may not be signed then.
 var permitted = map[Status][]Action{
 	StatusPending:    {ActionActivate, ActionTerminate, ActionAmend, ActionSignMandate, ActionRevokeMandate},
 	StatusActive:     {ActionSuspend, ActionTerminate, ActionAmend, ActionSignMandate, ActionRevokeMandate},
@@ -47,7 +49,8 @@ func (c *Contract) Allowed() []Action {
 	})
 }
 
-// permits tells whether the contract's state has a place for the action; time and values are not looked at.
+// permits tells whether the contract's state has a place for the action; time and values are not
+// looked at.
 func (c *Contract) permits(a Action) bool {
 	standing := c.Mandate != nil && !c.Mandate.Revoked()
 	switch a {
@@ -86,7 +89,8 @@ func (c *Contract) require(a Action) error {
 	return &Forbidden{Ref: c.Ref, Action: a, Status: c.Status, Version: c.Version, Allowed: c.Allowed()}
 }
 
-// Invalid is the error of a command whose values break a rule; it names every fault, not only the first.
+// Invalid is the error of a command whose values break a rule; it names every fault, not only the
+// first.
 type Invalid struct{ Faults []Fault }
 
 // Fault is one broken rule: where (a JSON pointer into the request's body) and what.

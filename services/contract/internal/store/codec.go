@@ -12,7 +12,8 @@ import (
 	"github.com/deferpay/deferpay/services/internal/idempotency"
 )
 
-// codec writes a body as one of the messages of the channel logBody in specs/contract/internal.asyncapi.yaml.
+// codec writes a body as one of the messages of the channel logBody in
+// specs/contract/internal.asyncapi.yaml.
 type codec struct{}
 
 func (codec) Encode(b Body) (string, []byte, error) {

@@ -9,7 +9,8 @@ import (
 	"github.com/deferpay/deferpay/services/internal/journal"
 )
 
-// fold brings an applied record into the states of its streams. An error says that the record is impossible.
+// fold brings an applied record into the states of its streams. An error says that the record is
+// impossible.
 func fold(v *journal.View[State], e journal.Entry[Body]) error {
 	ref := contract.RefOf(e.Body.Event)
 	stream := contractStream(ref)
@@ -40,7 +41,8 @@ func fold(v *journal.View[State], e journal.Entry[Body]) error {
 // recordKey is the Kafka key of a record, and the order of publication: the contract.
 func recordKey(e *journal.Entry[Body]) string { return string(contract.RefOf(e.Body.Event)) }
 
-// recordSubject is the stream that is held back if the record turns out to be impossible: the contract.
+// recordSubject is the stream that is held back if the record turns out to be impossible: the
+// contract.
 func recordSubject(e *journal.Entry[Body]) journal.Stream {
 	return contractStream(contract.RefOf(e.Body.Event))
 }

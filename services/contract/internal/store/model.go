@@ -8,8 +8,9 @@ import (
 	"github.com/deferpay/deferpay/services/internal/journal"
 )
 
-// model is the read model: what queries need and the journal's states do not give. The journal calls project and reset
-// under its write lock, and reads happen inside Journal.Read, so it needs no lock of its own.
+// model is the read model: what queries need and the journal's states do not give. The journal
+// calls project and reset under its write lock, and reads happen inside Journal.Read, so it needs
+// no lock of its own.
 type model struct {
 	contracts  map[contract.Ref]*contract.Contract
 	latest     map[contract.Ref]journal.Entry[Body] // the record that each is by
@@ -58,8 +59,9 @@ func (s *Store) read(fn func()) (position int64) {
 	return position
 }
 
-// Get returns a contract as applied here, and the position that answer belongs to. contract.ErrUnknown says that it is not
-// known at that position; a query never writes, so it does not ask for more.
+// Get returns a contract as applied here, and the position that answer belongs to.
+// contract.ErrUnknown says that it is not known at that position; a query never writes, so it does
+// not ask for more.
 func (s *Store) Get(ref contract.Ref) (c *contract.Contract, position int64, err error) {
 	position = s.read(func() { c = s.model.contracts[ref] })
 	if c == nil {

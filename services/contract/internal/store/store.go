@@ -1,6 +1,7 @@
-// Package store keeps contracts on the service's log: it gives the domain of package contract the journal's streams, its
-// codec and its fold, decides commands with their idempotency keys, and holds the read model that queries are answered
-// from. The log is the only store; everything here is rebuilt from it.
+// Package store keeps contracts on the service's log: it gives the domain of package contract the
+// journal's streams, its codec and its fold, decides commands with their idempotency keys, and
+// holds the read model that queries are answered from. The log is the only store; everything here
+// is rebuilt from it.
 //
 // The HTTP layer, the message layer and the service's front package may import it.
 //
@@ -35,7 +36,8 @@ const (
 	Positions = contractinternal.PositionsTopic
 )
 
-// Body is what a record of the log says: an event of the domain, and the request it answers, if one led to it.
+// Body is what a record of the log says: an event of the domain, and the request it answers, if one
+// led to it.
 type Body struct {
 	Event   contract.Event
 	Request *idempotency.Request
@@ -49,8 +51,8 @@ type State struct {
 	Seen     bool               // event/...
 }
 
-// Key is what an idempotency key stands for: the request that used it, and the contract right after, from which the same
-// answer is made again.
+// Key is what an idempotency key stands for: the request that used it, and the contract right
+// after, from which the same answer is made again.
 type Key struct {
 	Request  idempotency.Request
 	Contract *contract.Contract
@@ -64,8 +66,9 @@ func eventStream(id string) journal.Stream           { return journal.Stream("ev
 
 func keyStream(r idempotency.Request) journal.Stream { return journal.Stream(r.Stream()) }
 
-// Outcome is what a command led to: the contract right after it. Replayed says that an earlier request with the same key
-// did it. Position is an offset of the log at which the outcome is applied.
+// Outcome is what a command led to: the contract right after it. Replayed says that an earlier
+// request with the same key did it. Position is an offset of the log at which the outcome is
+// applied.
 type Outcome struct {
 	Contract *contract.Contract
 	Position int64
@@ -102,8 +105,8 @@ func New(cfg Config) (*Store, error) {
 	return &Store{journal: j, model: m}, nil
 }
 
-// Run replays the log and goes on reading it until ctx is done. It returns an error when the topic is configured otherwise
-// than a log must be.
+// Run replays the log and goes on reading it until ctx is done. It returns an error when the topic
+// is configured otherwise than a log must be.
 func (s *Store) Run(ctx context.Context) error { return s.journal.Run(ctx) }
 
 // Ready is nil, or why nothing is served now.
@@ -129,12 +132,14 @@ func (s *Store) Position() int64 { return s.journal.Position() }
 // PublicationGroup is the consumer group that chooses the instance that publishes.
 const PublicationGroup = "contract.publication"
 
-// Publication delivers every applied record, in order for each contract, at least once; see journal.Subscriber. FromMessage reads them.
+// Publication delivers every applied record, in order for each contract, at least once; see
+// journal.Subscriber. FromMessage reads them.
 func (s *Store) Publication() (*journal.Subscriber[State, Body], error) {
 	return s.journal.Subscriber(journal.SubscriberConfig{Name: "publication", Positions: Positions, Group: PublicationGroup})
 }
 
-// Create decides a subscription under a reference that is handed out in the same record. The reference of sub is ignored.
+// Create decides a subscription under a reference that is handed out in the same record. The
+// reference of sub is ignored.
 func (s *Store) Create(ctx context.Context, req idempotency.Request, sub contract.Subscribe) (Outcome, error) {
 	key := keyStream(req)
 	return s.decide(ctx, req, journal.On(sequence, key), func(v *journal.View[State]) (contract.Event, error) {
@@ -145,8 +150,8 @@ func (s *Store) Create(ctx context.Context, req idempotency.Request, sub contrac
 	})
 }
 
-// Change decides a command on an existing contract. The precondition is asked first, with the state the command would be
-// decided on; its error is returned as it is.
+// Change decides a command on an existing contract. The precondition is asked first, with the state
+// the command would be decided on; its error is returned as it is.
 func (s *Store) Change(ctx context.Context, req idempotency.Request, ref contract.Ref, precondition func(*contract.Contract) error, command contract.Command) (Outcome, error) {
 	stream, key := contractStream(ref), keyStream(req)
 	return s.decide(ctx, req, journal.On(stream, key), func(v *journal.View[State]) (contract.Event, error) {
@@ -181,7 +186,8 @@ func (s *Store) decide(ctx context.Context, req idempotency.Request, streams []j
 	return Outcome{Contract: after.Key.Contract, Position: verdict.Offset}, nil
 }
 
-// answers says what becomes of a request whose key has been used: the same answer if it is the same request.
+// answers says what becomes of a request whose key has been used: the same answer if it is the same
+// request.
 func (k *Key) answers(req idempotency.Request) error {
 	if err := req.Check(k.Request); err != nil {
 		return err
@@ -200,20 +206,20 @@ func (s *Store) replay(key journal.Stream) (out Outcome, err error) {
 	return out, err
 }
 
-// Activate makes a contract active if it is due. Every instance may propose it; it happens once. That there is nothing to
-// do is no error.
+// Activate makes a contract active if it is due. Every instance may propose it; it happens once.
+// That there is nothing to do is no error.
 func (s *Store) Activate(ctx context.Context, ref contract.Ref) error {
 	return s.effect(ctx, journal.On(contractStream(ref)), contract.Activate{})
 }
 
-// React decides what a failed direct debit does to a contract. That it has no effect is no error; contract.ErrUnknown says
-// that there is no such contract.
+// React decides what a failed direct debit does to a contract. That it has no effect is no error;
+// contract.ErrUnknown says that there is no such contract.
 func (s *Store) React(ctx context.Context, ref contract.Ref, debit contract.ReactToDebit) error {
 	return s.effect(ctx, journal.On(contractStream(ref), eventStream(debit.EventID)), debit)
 }
 
-// effect decides a command that nobody requested, on the contract that is the first stream. An event stream beside it
-// must be new.
+// effect decides a command that nobody requested, on the contract that is the first stream. An
+// event stream beside it must be new.
 func (s *Store) effect(ctx context.Context, streams []journal.Stream, command contract.Command) error {
 	_, err := s.journal.Decide(ctx, streams, func(v *journal.View[State]) (Body, error) {
 		for _, stream := range streams[1:] {

@@ -12,7 +12,8 @@ import (
 	"github.com/deferpay/deferpay/tools/kafka/engine"
 )
 
-// Measured is the broker that is measured, gone when the test ends: Apache Kafka when BROKER=kafka asks for it, else an embedded one.
+// Measured is the broker that is measured, gone when the test ends: Apache Kafka when BROKER=kafka
+// asks for it, else an embedded one.
 func Measured(t testing.TB) (opts []kgo.Opt, kafka bool) {
 	t.Helper()
 	if os.Getenv("BROKER") != "kafka" {

@@ -140,7 +140,8 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 }
 
-// Room for items is made on the word of counts, but only so much in the whole message, and for what is really there.
+// Room for items is made on the word of counts, but only so much in the whole message, and for what
+// is really there.
 func TestRoomIsMadeOnceForAll(t *testing.T) {
 	r := readerOf(make([]byte, 1000))
 	total := 0

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// Generation3 is what code made by this version of the generator needs; it goes when such code no longer works.
+// Generation3 is what code made by this version of the generator needs; it goes when such code no
+// longer works.
 const Generation3 = 3
 
 // Null is the value of Avro's null.

@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// Decimal is an exact decimal number, unscaled x 10^-scale. The zero Decimal is 0. It is a value: nothing changes it.
+// Decimal is an exact decimal number, unscaled x 10^-scale. The zero Decimal is 0. It is a value:
+// nothing changes it.
 type Decimal struct {
 	unscaled *big.Int // nil is 0; never changed
 	scale    int
@@ -15,7 +16,8 @@ type Decimal struct {
 // MaxDecimalBytes is how large the unscaled value of a big-decimal that is read may be.
 const MaxDecimalBytes = 1 << 10
 
-// maxScale bounds the scale of a big-decimal: turning it into text must not cost more than the message did.
+// maxScale bounds the scale of a big-decimal: turning it into text must not cost more than the
+// message did.
 const maxScale = 1 << 12
 
 // NewDecimal is unscaled x 10^-scale: NewDecimal(1250, 2) is 12.50.
@@ -26,7 +28,8 @@ func NewBigDecimal(unscaled *big.Int, scale int) Decimal {
 	return Decimal{new(big.Int).Set(unscaled), scale}
 }
 
-// ParseDecimal reads digits with an optional sign and fraction; the scale is the number of digits after the point.
+// ParseDecimal reads digits with an optional sign and fraction; the scale is the number of digits
+// after the point.
 func ParseDecimal(s string) (Decimal, error) {
 	whole, fraction, _ := strings.Cut(s, ".")
 	digits := whole + fraction
@@ -184,7 +187,8 @@ func appendSigned(b, v []byte, size int) []byte {
 	return append(b, v...)
 }
 
-// significant is a two's complement without the bytes in front that say nothing, because the next one has the same sign.
+// significant is a two's complement without the bytes in front that say nothing, because the next
+// one has the same sign.
 func significant(b []byte) []byte {
 	for len(b) > 1 && (b[0] == 0 && b[1] < 0x80 || b[0] == 0xFF && b[1] >= 0x80) {
 		b = b[1:]
@@ -194,7 +198,8 @@ func significant(b []byte) []byte {
 
 func (r *Reader) decimal(p int, b []byte, precision, scale int) Decimal {
 	b = significant(b)
-	// A digit takes less than 10/3 bits. What is longer is not even turned into a number, which would cost more than reading it.
+	// A digit takes less than 10/3 bits. What is longer is not even turned into a number, which
+	// would cost more than reading it.
 	if len(b) > precision*10/24+2 {
 		r.failf(p, "decimal(%d,%d): %d bytes have more than %d digits", precision, scale, len(b), precision)
 		return Decimal{}

@@ -9,18 +9,20 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin/schema"
 )
 
-// Plan reads values written with one schema as values of another, by the specification's rules of schema resolution: fields by
-// name and alias, defaults, promotions, the enum's default, union branches. It turns the writer's bytes into the bytes the
-// reader's schema would have given, which the compiled codec then decodes; so it needs no reflection, and all bounds of a
-// Reader hold for it. A Plan may be used by many goroutines.
+// Plan reads values written with one schema as values of another, by the specification's rules of
+// schema resolution: fields by name and alias, defaults, promotions, the enum's default, union
+// branches. It turns the writer's bytes into the bytes the reader's schema would have given, which
+// the compiled codec then decodes; so it needs no reflection, and all bounds of a Reader hold for
+// it. A Plan may be used by many goroutines.
 type Plan struct {
 	root *step
 	same bool // the bytes need no change
 }
 
-// NewPlan compiles the resolution of the writer's schema, as text, to a generated type. It fails when no value, or not every
-// value, can be resolved for a reason that lies in the schemas; what depends on the value (a union branch or a symbol the
-// reader does not know) is an error when it is met.
+// NewPlan compiles the resolution of the writer's schema, as text, to a generated type. It fails
+// when no value, or not every value, can be resolved for a reason that lies in the schemas; what
+// depends on the value (a union branch or a symbol the reader does not know) is an error when it is
+// met.
 func NewPlan(writerSchema string, reader *Type) (*Plan, error) {
 	w, err := schema.Parse(writerSchema)
 	if err != nil {
@@ -38,13 +40,15 @@ func NewPlan(writerSchema string, reader *Type) (*Plan, error) {
 	return &Plan{root: root, same: w.Fingerprint() == reader.Fingerprint}, nil
 }
 
-// expansion bounds what defaults may add: a plan's output has at most this many bytes for each byte it read, and slack.
+// expansion bounds what defaults may add: a plan's output has at most this many bytes for each byte
+// it read, and slack.
 const (
 	expansion      = 64
 	expansionSlack = 64 << 10
 )
 
-// Transcode appends body, written with the writer's schema, as the reader's schema would have written it.
+// Transcode appends body, written with the writer's schema, as the reader's schema would have
+// written it.
 func (p *Plan) Transcode(dst, body []byte) ([]byte, error) {
 	t := transcoder{limit: len(dst) + min(expansionSlack+expansion*len(body), MaxSize)}
 	t.p = t.r.Begin(body)

@@ -21,7 +21,8 @@ type pair struct{ w, r *schema.Type }
 // maxPlanDepth bounds how deep schemas nest without names.
 const maxPlanDepth = 200
 
-// maxPlanWork bounds how often types are compared: unions of unions of records could ask for very many comparisons.
+// maxPlanWork bounds how often types are compared: unions of unions of records could ask for very
+// many comparisons.
 const maxPlanWork = 100_000
 
 func (c *planner) resolve(w, r *schema.Type) (*step, error) {
@@ -66,8 +67,9 @@ func (c *planner) resolve(w, r *schema.Type) (*step, error) {
 	return c.recordStep(w, r)
 }
 
-// sameLogical refuses two logical types that give the same bytes another meaning. Decimals match when their precisions and
-// scales do, the specification says, whatever holds them: bytes, or a fixed of any size and name.
+// sameLogical refuses two logical types that give the same bytes another meaning. Decimals match
+// when their precisions and scales do, the specification says, whatever holds them: bytes, or a
+// fixed of any size and name.
 func sameLogical(w, r *schema.Type) error {
 	switch {
 	case w.Logical == "" || r.Logical == "":
@@ -109,7 +111,8 @@ func promotion(w, r *schema.Type) *step {
 	return nil
 }
 
-// sameName compares names as the specification does, without their namespaces; or the reader knows the writer's as an alias.
+// sameName compares names as the specification does, without their namespaces; or the reader knows
+// the writer's as an alias.
 func sameName(w, r *schema.Type) bool {
 	return schema.Unqualified(w.Name) == schema.Unqualified(r.Name) || slices.Contains(r.Aliases, w.Name)
 }
@@ -207,7 +210,8 @@ func (c *planner) recordStep(w, r *schema.Type) (*step, error) {
 	return s, nil
 }
 
-// fields fills a record's step: what is read in the writer's order, and what is written in the reader's.
+// fields fills a record's step: what is read in the writer's order, and what is written in the
+// reader's.
 func (c *planner) fields(s *step, w, r *schema.Type) error {
 	matched := make([]*schema.Field, len(w.Fields)) // the reader's field for each of the writer's
 	order := make([]part, len(r.Fields))
@@ -244,7 +248,8 @@ func (c *planner) fields(s *step, w, r *schema.Type) error {
 	return nil
 }
 
-// find is the writer's field a reader's field stands for, -1 for none: by name, else by one of the reader's aliases.
+// find is the writer's field a reader's field stands for, -1 for none: by name, else by one of the
+// reader's aliases.
 func find(fields []*schema.Field, f *schema.Field) int {
 	for _, name := range append([]string{f.Name}, f.Aliases...) {
 		if i := slices.IndexFunc(fields, func(w *schema.Field) bool { return w.Name == name }); i >= 0 {
@@ -265,7 +270,8 @@ func defaultOf(f *schema.Field) ([]byte, error) {
 	return fill, nil
 }
 
-// merge puts reading and writing into one sequence; false when the fields both have are in another order.
+// merge puts reading and writing into one sequence; false when the fields both have are in another
+// order.
 func merge(reads, order []part) ([]part, bool) {
 	var out []part
 	next := 0

@@ -16,24 +16,28 @@ const (
 	MaxSize = 64 << 20
 	// MaxDepth is how deep values of recursive types nest.
 	MaxDepth = 256
-	// MaxMemory is how much the items of arrays and maps, and records that may be null, take in memory. Texts and bytes are not
-	// counted, because they take what they took in the message; nor are scalars that may be null, decimals and branches of
-	// unions, which take at most four times what the pointers to them do.
+	// MaxMemory is how much the items of arrays and maps, and records that may be null, take in
+	// memory. Texts and bytes are not counted, because they take what they took in the message; nor
+	// are scalars that may be null, decimals and branches of unions, which take at most four times
+	// what the pointers to them do.
 	MaxMemory = 256 << 20
-	// spread is how many bytes of memory are made for each byte of a message on the word of its counts alone. More is made
-	// as items are really read.
+	// spread is how many bytes of memory are made for each byte of a message on the word of its
+	// counts alone. More is made as items are really read.
 	spread = 8
-	// MaxEmptyItems is how many items that take no bytes (nulls, records without fields) a message may hold in all.
+	// MaxEmptyItems is how many items that take no bytes (nulls, records without fields) a message
+	// may hold in all.
 	MaxEmptyItems = 1 << 16
 )
 
-// ErrMalformed is what every error of a Reader wraps: the bytes are not a value of the schema, and never will be.
+// ErrMalformed is what every error of a Reader wraps: the bytes are not a value of the schema, and
+// never will be.
 var ErrMalformed = errors.New("malformed Avro")
 
-// Reader reads values from a byte slice it never changes and keeps no part of. Every method takes the position it reads at
-// and returns the one after what it read: a position that is passed from call to call stays in a register. The first fault is
-// kept as the Reader's error; from then on it returns zero values and counts of zero, so generated loops end by themselves.
-// Done reports the fault.
+// Reader reads values from a byte slice it never changes and keeps no part of. Every method takes
+// the position it reads at and returns the one after what it read: a position that is passed from
+// call to call stays in a register. The first fault is kept as the Reader's error; from then on it
+// returns zero values and counts of zero, so generated loops end by themselves. Done reports the
+// fault.
 type Reader struct {
 	data  []byte
 	err   error
@@ -77,10 +81,12 @@ func (r *Reader) Done(p int) error {
 	return r.err
 }
 
-// OK tells whether no fault was met yet, and not too much memory made: whatever goes on for long asks it.
+// OK tells whether no fault was met yet, and not too much memory made: whatever goes on for long
+// asks it.
 func (r *Reader) OK() bool { return r.err == nil && r.memory <= MaxMemory }
 
-// failf keeps a fault, unless there is one already, and drops the data, so that nothing is read any more.
+// failf keeps a fault, unless there is one already, and drops the data, so that nothing is read any
+// more.
 func (r *Reader) failf(p int, format string, args ...any) {
 	if r.err != nil {
 		return
@@ -120,7 +126,8 @@ func (r *Reader) Long(p int) (int64, int) {
 	return r.long(p)
 }
 
-// varint is the number that the bytes of w begin with and its length, more than wordSize when it does not end there.
+// varint is the number that the bytes of w begin with and its length, more than wordSize when it
+// does not end there.
 func varint(w uint64) (u uint64, n int) {
 	ends := ^w & highBits // the last bytes of numbers
 	return squeeze(w & (ends ^ (ends - 1))), bits.TrailingZeros64(ends)/8 + 1
@@ -224,11 +231,13 @@ func (r *Reader) Bytes(p int) ([]byte, int) {
 	return out, p
 }
 
-// Strings are cut from copies of this much of the data: a string that is kept for long keeps no more than that alive.
+// Strings are cut from copies of this much of the data: a string that is kept for long keeps no
+// more than that alive.
 const window = 4 << 10
 
-// String reads a string, which must be UTF-8. It calls nothing but what it ends with, so that nothing is saved and restored: a
-// short ASCII text inside the window is looked at and cut out in a few instructions, all else is left to others.
+// String reads a string, which must be UTF-8. It calls nothing but what it ends with, so that
+// nothing is saved and restored: a short ASCII text inside the window is looked at and cut out in a
+// few instructions, all else is left to others.
 func (r *Reader) String(p int) (string, int) {
 	if p < r.end-wordSize {
 		if c := r.data[p]; c&0x81 == 0 && c != 0 { // a length below 64
@@ -301,7 +310,8 @@ func (r *Reader) open(p int) {
 // largestChunk is how many strings of several arrays share an allocation at most.
 const largestChunk = 64
 
-// chunkFor makes room for n strings and as many more as the rest of the data holds if it is like what was read before.
+// chunkFor makes room for n strings and as many more as the rest of the data holds if it is like
+// what was read before.
 func (r *Reader) chunkFor(p, n int) {
 	expected := 0
 	if r.strings > 0 {
@@ -311,7 +321,8 @@ func (r *Reader) chunkFor(p, n int) {
 	r.memory += len(r.chunk) * int(unsafe.Sizeof(""))
 }
 
-// Strings reads an array of strings. Short arrays share memory, as short strings do; each has only its own capacity.
+// Strings reads an array of strings. Short arrays share memory, as short strings do; each has only
+// its own capacity.
 func (r *Reader) Strings(p int) ([]string, int) {
 	n, p := r.Block(p, 1)
 	switch {
@@ -386,8 +397,9 @@ func (r *Reader) index(p, n int, wrong string) (i, next int) {
 	return int(v), next
 }
 
-// Block reads the count of the next block of an array or a map, 0 when there is no further one. Every item takes at least
-// smallest bytes, so a count the rest of the data cannot hold is a fault before anything is allocated.
+// Block reads the count of the next block of an array or a map, 0 when there is no further one.
+// Every item takes at least smallest bytes, so a count the rest of the data cannot hold is a fault
+// before anything is allocated.
 func (r *Reader) Block(p, smallest int) (count, next int) {
 	left := len(r.data) - p
 	if c := r.peek(p); c&0x81 == 0 && int(c>>1)*smallest < left && smallest > 0 {
@@ -426,7 +438,8 @@ func (r *Reader) sizedBlock(p int, n int64) (count int64, next int) {
 	return -n, next
 }
 
-// Enter goes one level down into a recursive type; false, and a fault, when that is too deep. Leave comes back.
+// Enter goes one level down into a recursive type; false, and a fault, when that is too deep. Leave
+// comes back.
 func (r *Reader) Enter(p int) bool {
 	r.depth++
 	if r.depth > MaxDepth {
@@ -438,8 +451,9 @@ func (r *Reader) Enter(p int) bool {
 // Leave ends what Enter began.
 func (r *Reader) Leave() { r.depth-- }
 
-// room is how many of the n items announced, of the given size in memory, to make room for: all of them as long as that takes
-// no more than spread bytes for each byte of the message, over the whole message; then as many as there are already.
+// room is how many of the n items announced, of the given size in memory, to make room for: all of
+// them as long as that takes no more than spread bytes for each byte of the message, over the whole
+// message; then as many as there are already.
 func (r *Reader) room(n, size, there int) int {
 	if size > 0 {
 		n = min(n, max(1, there, (spread*len(r.data)-r.trusted)/size))
@@ -452,12 +466,14 @@ func (r *Reader) room(n, size, there int) int {
 // largestStep is how many items are read before the memory that they took is looked at.
 const largestStep = 1 << 12
 
-// Extend adds to s some of the n items announced, and returns them to be read into; none when there was a fault.
+// Extend adds to s some of the n items announced, and returns them to be read into; none when there
+// was a fault.
 func Extend[T any](r *Reader, s *[]T, n int) []T {
 	before := len(*s)
 	if before == cap(*s) {
 		var zero T
-		room := r.room(max(n, before), int(unsafe.Sizeof(zero)), before) // twice as many: blocks may have one item each
+		// twice as many: blocks may have one item each
+		room := r.room(max(n, before), int(unsafe.Sizeof(zero)), before)
 		if !r.OK() {
 			return nil
 		}
@@ -469,7 +485,8 @@ func Extend[T any](r *Reader, s *[]T, n int) []T {
 	return (*s)[before:]
 }
 
-// mapKey is what one entry of a map costs beside its value, if the map is full; it may be more than half empty.
+// mapKey is what one entry of a map costs beside its value, if the map is full; it may be more than
+// half empty.
 const mapKey = 17
 
 // GrowMap returns m, or a new map, for a block of n entries.

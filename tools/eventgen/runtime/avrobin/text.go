@@ -18,7 +18,8 @@ func textWord(s string, i int) uint64 {
 	return binary.LittleEndian.Uint64((*[wordSize]byte)(unsafe.Add(unsafe.Pointer(unsafe.StringData(s)), i))[:])
 }
 
-// setWord stores eight bytes of b at i, up to its capacity. The caller has made sure that there is room.
+// setWord stores eight bytes of b at i, up to its capacity. The caller has made sure that there is
+// room.
 func setWord(b []byte, i int, w uint64) {
 	binary.LittleEndian.PutUint64((*[wordSize]byte)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(b)), i))[:], w)
 }
@@ -32,7 +33,8 @@ func setHalf(b []byte, i int, w uint32) {
 	binary.LittleEndian.PutUint32((*[wordSize / 2]byte)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(b)), i))[:], w)
 }
 
-// shortText is the length from which memmove and utf8 are faster than what is done here; shorter lengths take one byte.
+// shortText is the length from which memmove and utf8 are faster than what is done here; shorter
+// lengths take one byte.
 const shortText = 64
 
 // highBits are the bits that no byte of ASCII has.

@@ -27,7 +27,8 @@ func Encode(v Value) ([]byte, error) { return encode(nil, v) }
 // Decode reads body, all of it, into v.
 func Decode(body []byte, v Value) error { return v.DecodeAvro(body) }
 
-// ErrFraming is what the errors of CutSingleObject and CutConfluent wrap: the bytes do not begin as the framing says.
+// ErrFraming is what the errors of CutSingleObject and CutConfluent wrap: the bytes do not begin as
+// the framing says.
 var ErrFraming = errors.New("not framed as expected")
 
 const (
@@ -35,7 +36,8 @@ const (
 	confluentHeader    = 5
 )
 
-// AppendSingleObjectHeader appends the ten bytes of Avro's single-object encoding: C3 01 and the fingerprint, little endian.
+// AppendSingleObjectHeader appends the ten bytes of Avro's single-object encoding: C3 01 and the
+// fingerprint, little endian.
 func AppendSingleObjectHeader(dst []byte, fingerprint uint64) []byte {
 	return binary.LittleEndian.AppendUint64(append(dst, 0xC3, 0x01), fingerprint)
 }
@@ -54,12 +56,14 @@ func CutSingleObject(data []byte) (fingerprint uint64, body []byte, err error) {
 	return binary.LittleEndian.Uint64(data[2:]), data[singleObjectHeader:], nil
 }
 
-// AppendConfluentHeader appends the five bytes of Confluent's wire format: 0 and the schema id, big endian.
+// AppendConfluentHeader appends the five bytes of Confluent's wire format: 0 and the schema id, big
+// endian.
 func AppendConfluentHeader(dst []byte, id uint32) []byte {
 	return binary.BigEndian.AppendUint32(append(dst, 0), id)
 }
 
-// EncodeConfluent returns v in Confluent's wire format under a registry's schema id, in one allocation.
+// EncodeConfluent returns v in Confluent's wire format under a registry's schema id, in one
+// allocation.
 func EncodeConfluent(id uint32, v Value) ([]byte, error) {
 	var header [confluentHeader]byte
 	return encode(AppendConfluentHeader(header[:0], id), v)

@@ -44,9 +44,10 @@ func AppendString(dst []byte, v string) []byte {
 	return append(AppendLong(dst, int64(len(v))), v...)
 }
 
-// Writer goes along while values are appended to a byte slice. It keeps the first value that has no encoding (an unknown
-// enum symbol, a union without a value, a time out of range), which makes the bytes meaningless; Err reports it. The slice
-// is passed from call to call and not kept here, because that is what keeps it in registers.
+// Writer goes along while values are appended to a byte slice. It keeps the first value that has no
+// encoding (an unknown enum symbol, a union without a value, a time out of range), which makes the
+// bytes meaningless; Err reports it. The slice is passed from call to call and not kept here,
+// because that is what keeps it in registers.
 type Writer struct {
 	err   error
 	keys  []string
@@ -72,8 +73,8 @@ func (w *Writer) Long(b []byte, v int64) []byte {
 	return appendLong(b, v)
 }
 
-// appendLong stores the bytes of all but the largest numbers at once, which matters for times and amounts. It is kept out of
-// line so that Long is not.
+// appendLong stores the bytes of all but the largest numbers at once, which matters for times and
+// amounts. It is kept out of line so that Long is not.
 //
 //go:noinline
 func appendLong(b []byte, v int64) []byte {
@@ -109,8 +110,8 @@ func (w *Writer) Double(b []byte, v float64) []byte { return AppendDouble(b, v) 
 // Bytes appends the length and the bytes.
 func (w *Writer) Bytes(b, v []byte) []byte { return append(w.Long(b, int64(len(v))), v...) }
 
-// String appends the length and the text, which must be UTF-8. A short text is copied and looked at in one pass, which costs
-// less than the calls alone would.
+// String appends the length and the text, which must be UTF-8. A short text is copied and looked at
+// in one pass, which costs less than the calls alone would.
 func (w *Writer) String(b []byte, v string) []byte {
 	n, at := len(v), len(b)
 	if n >= shortText || cap(b)-at <= n {
@@ -160,7 +161,8 @@ func (w *Writer) checkText(v string) {
 // Fixed appends the bytes alone.
 func (w *Writer) Fixed(b, v []byte) []byte { return append(b, v...) }
 
-// Block begins the n items of an array or a map. All of them go into one block; without items there is none.
+// Block begins the n items of an array or a map. All of them go into one block; without items there
+// is none.
 func (w *Writer) Block(b []byte, n int) []byte {
 	if n > 0 {
 		return w.Long(b, int64(n))
@@ -177,7 +179,8 @@ func (w *Writer) Unknown(enum, value string) { w.Fail("%s has no symbol %q", enu
 // Unset fails because a union that cannot be null has no value.
 func (w *Writer) Unset(union string) { w.Fail("%s has no value", union) }
 
-// Enter goes one level down into a recursive type; false, and an error, when that is too deep. Leave comes back.
+// Enter goes one level down into a recursive type; false, and an error, when that is too deep.
+// Leave comes back.
 func (w *Writer) Enter() bool {
 	w.depth++
 	if w.depth > MaxDepth {
@@ -189,7 +192,8 @@ func (w *Writer) Enter() bool {
 // Leave ends what Enter began.
 func (w *Writer) Leave() { w.depth-- }
 
-// Keys returns the keys of m in order, so that equal maps have equal bytes. ReleaseKeys takes them back.
+// Keys returns the keys of m in order, so that equal maps have equal bytes. ReleaseKeys takes them
+// back.
 func Keys[K ~string, V any](w *Writer, m map[K]V) []string {
 	start := len(w.keys)
 	for k := range m {
@@ -203,7 +207,8 @@ func Keys[K ~string, V any](w *Writer, m map[K]V) []string {
 // ReleaseKeys gives back the n keys that Keys returned last.
 func (w *Writer) ReleaseKeys(n int) { w.keys = w.keys[:len(w.keys)-n] }
 
-// largestKept is the capacity above which a buffer is left to the collector instead of kept for the next message.
+// largestKept is the capacity above which a buffer is left to the collector instead of kept for the
+// next message.
 const largestKept = 1 << 20
 
 var writers = sync.Pool{New: func() any { return &Writer{buf: make([]byte, 0, 1024)} }}

@@ -1,11 +1,14 @@
-// Package bus carries typed messages over Watermill: it is what the code that eventgen generates from an AsyncAPI document calls.
+// Package bus carries typed messages over Watermill: it is what the code that eventgen generates
+// from an AsyncAPI document calls.
 //
-// Sending: a Spec describes one message of one channel; Send encodes, frames and publishes it. Receiving: Receive registers one operation with a
-// Watermill router. A message is acknowledged only after its handler returned nil, after the declared policy said that it may be passed over, or after it
-// lies on the dead letter topic. Nothing is acknowledged silently.
+// Sending: a Spec describes one message of one channel; Send encodes, frames and publishes it.
+// Receiving: Receive registers one operation with a Watermill router. A message is acknowledged
+// only after its handler returned nil, after the declared policy said that it may be passed over,
+// or after it lies on the dead letter topic. Nothing is acknowledged silently.
 //
-// It works with any message.Publisher and message.Subscriber. The Kafka key, partition and offset travel in the message's metadata under the reserved
-// names below; an adapter to Kafka translates them.
+// It works with any message.Publisher and message.Subscriber. The Kafka key, partition and offset
+// travel in the message's metadata under the reserved names below; an adapter to Kafka translates
+// them.
 package bus
 
 import (
@@ -18,8 +21,9 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/jsonvalue"
 )
 
-// Reserved names of message metadata: what Kafka keeps beside the headers of a record. They are never headers themselves. A subscriber sets all of them after
-// copying the record's headers, so that a foreign header cannot pose as one.
+// Reserved names of message metadata: what Kafka keeps beside the headers of a record. They are
+// never headers themselves. A subscriber sets all of them after copying the record's headers, so
+// that a foreign header cannot pose as one.
 const (
 	MetaKey       = "kafka_key"       // the record's key; absent when it has none
 	MetaTopic     = "kafka_topic"     // where the record was read
@@ -37,7 +41,8 @@ func Reserved(name string) bool {
 	return false
 }
 
-// Headers of a dead letter: where it came from and why it is one. The headers of the original are kept beside them, its key and value are unchanged.
+// Headers of a dead letter: where it came from and why it is one. The headers of the original are
+// kept beside them, its key and value are unchanged.
 const (
 	DeadLetterTopic     = "dl_topic"
 	DeadLetterPartition = "dl_partition"
@@ -69,13 +74,15 @@ type Headers map[string]string
 type Framing int
 
 const (
-	// Confluent is the wire format of Confluent's serializers: a zero byte and the id that a schema registry gave.
+	// Confluent is the wire format of Confluent's serializers: a zero byte and the id that a schema
+	// registry gave.
 	Confluent Framing = iota
 	// SingleObject is Avro's single-object encoding: the schema's fingerprint, no registry.
 	SingleObject
 	// Bare is the encoded value alone.
 	Bare
-	// IDInHeader is the encoded value alone, with the id that a schema registry gave in a header, as Apicurio's serializers do it.
+	// IDInHeader is the encoded value alone, with the id that a schema registry gave in a header,
+	// as Apicurio's serializers do it.
 	IDInHeader
 )
 
@@ -86,9 +93,12 @@ type Codec[T any] struct {
 	Fingerprint uint64 // CRC-64-AVRO of the schema's canonical form
 	Append      func(b []byte, v *T) ([]byte, error)
 	Decode      func(b []byte, v *T) error // the whole of b, or an error
-	Text        bool                       // decoding succeeds only for what the schema describes, so that payloads can be told apart by trying
-	Empty       bool                       // there is no payload
-	// Plan gives a decoder of what was written with another version of the schema. An error says that the versions cannot be brought together.
+	// decoding succeeds only for what the schema describes, so that payloads can be told apart by
+	// trying
+	Text  bool
+	Empty bool // there is no payload
+	// Plan gives a decoder of what was written with another version of the schema. An error says
+	// that the versions cannot be brought together.
 	Plan func(writer string) (func(b []byte, v *T) error, error)
 }
 

@@ -7,7 +7,8 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/singleobject"
 )
 
-// Permanent marks an error that trying again cannot cure: the message goes to the dead letter topic at once. Handlers use it for messages that break a rule.
+// Permanent marks an error that trying again cannot cure: the message goes to the dead letter topic
+// at once. Handlers use it for messages that break a rule.
 func Permanent(err error) error {
 	if err == nil {
 		return nil
@@ -31,10 +32,12 @@ type permanent struct{ err error }
 func (p permanent) Error() string { return p.err.Error() }
 func (p permanent) Unwrap() error { return p.err }
 
-// ErrUnknownMessage says that a payload is none of the channel's messages. Errors given to OnDeadLetter can be tested for it.
+// ErrUnknownMessage says that a payload is none of the channel's messages. Errors given to
+// OnDeadLetter can be tested for it.
 var ErrUnknownMessage = singleobject.ErrUnknown
 
-// ErrInvalid says that a payload was decoded but breaks its contract: a key or a header that is missing or wrong.
+// ErrInvalid says that a payload was decoded but breaks its contract: a key or a header that is
+// missing or wrong.
 var ErrInvalid = errors.New("breaks its contract")
 
 // ErrUndecodable says that a payload cannot be read as the message it claims to be.

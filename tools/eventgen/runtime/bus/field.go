@@ -9,8 +9,10 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/jsonvalue"
 )
 
-// FieldText gives what stands in a field, by its address: of the types string, int32, int64, int, uuid.UUID and avrobin.UUID, pointers to them, and those of JSON that may be left out
-// and null. It is "" for what is not set: nil, 0, the UUID of zeros. Generated code names no field of another type.
+// FieldText gives what stands in a field, by its address: of the types string, int32, int64, int,
+// uuid.UUID and avrobin.UUID, pointers to them, and those of JSON that may be left out and null. It
+// is "" for what is not set: nil, 0, the UUID of zeros. Generated code names no field of another
+// type.
 func FieldText(field any) string {
 	switch x := field.(type) {
 	case *string:
@@ -67,7 +69,8 @@ func pointedText[T any](p *T) string {
 	return FieldText(p)
 }
 
-// SetFieldText sets a field of a type that FieldText knows. Text that the field cannot hold leaves it as it is.
+// SetFieldText sets a field of a type that FieldText knows. Text that the field cannot hold leaves
+// it as it is.
 func SetFieldText(field any, text string) {
 	switch x := field.(type) {
 	case *string:
@@ -126,7 +129,8 @@ func point[T any](p **T, text string) bool {
 	return true
 }
 
-// Own makes a pointer lead to a copy, or to something new when it is nil: what is then written there is seen by nobody else.
+// Own makes a pointer lead to a copy, or to something new when it is nil: what is then written
+// there is seen by nobody else.
 func Own[T any](p **T) {
 	v := new(T)
 	if *p != nil {

@@ -9,7 +9,8 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/jsonvalue"
 )
 
-// Every type of field that a location can name holds text and gives it back, is empty before, and stays as it is when it cannot hold the text.
+// Every type of field that a location can name holds text and gives it back, is empty before, and
+// stays as it is when it cannot hold the text.
 func TestFieldText(t *testing.T) {
 	const id = "123e4567-e89b-12d3-a456-426614174000"
 	for _, c := range []struct {

@@ -150,7 +150,8 @@ func (c *Spec[T, K, H]) readHeaders(m message.Metadata) (h H, err error) {
 	return h, nil
 }
 
-// The names of headers with the id of a schema, as Apicurio's serializers give them: eight bytes, big endian.
+// The names of headers with the id of a schema, as Apicurio's serializers give them: eight bytes,
+// big endian.
 const (
 	headerContentID = "apicurio.value.contentId"
 	headerGlobalID  = "apicurio.value.globalId"
@@ -172,7 +173,8 @@ func schemaID(m message.Metadata) (int, error) {
 	return 0, fmt.Errorf("header %s is missing", headerContentID)
 }
 
-// WriteJSON writes headers whose schema is more than a list of scalars: each member becomes a header, text as it is, all else as JSON.
+// WriteJSON writes headers whose schema is more than a list of scalars: each member becomes a
+// header, text as it is, all else as JSON.
 func WriteJSON[H any, P interface {
 	*H
 	jsonvalue.Payload
@@ -194,7 +196,8 @@ func WriteJSON[H any, P interface {
 	return nil
 }
 
-// ReadJSON reads what WriteJSON wrote. texts are the headers that are text even when they look like something else.
+// ReadJSON reads what WriteJSON wrote. texts are the headers that are text even when they look like
+// something else.
 func ReadJSON[H any, P interface {
 	*H
 	jsonvalue.Payload

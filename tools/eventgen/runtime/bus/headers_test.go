@@ -8,7 +8,8 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 )
 
-// A constant is filled in where it is a header's only value, and not where it stands inside a header that somebody left out.
+// A constant is filled in where it is a header's only value, and not where it stands inside a
+// header that somebody left out.
 func TestConstantsAreFilledIn(t *testing.T) {
 	declared := []Header{{Name: "kind", Const: "order"}, {Name: "about", Below: []string{"what", "wind"}, Const: "strong"}, {Name: "level", Enum: []string{"low"}}, {Name: "ce_type"}}
 	m := message.Metadata{}

@@ -12,7 +12,8 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/registry"
 )
 
-// KeyCodec is how a key becomes what Kafka carries as key, and back. What it refuses breaks the contract, but for errors of the registry.
+// KeyCodec is how a key becomes what Kafka carries as key, and back. What it refuses breaks the
+// contract, but for errors of the registry.
 type KeyCodec[K any] struct {
 	append func(ctx context.Context, schemas registry.Schemas, k K) (string, error)
 	decode func(ctx context.Context, schemas registry.Schemas, text string) (K, error)
@@ -97,7 +98,8 @@ func eitherWay(text string, decode func([]byte) error) error {
 	return err
 }
 
-// AvroKey is a key with an Avro schema. With a subject it is framed as Confluent's serializers do it, under the id the registry has for it there.
+// AvroKey is a key with an Avro schema. With a subject it is framed as Confluent's serializers do
+// it, under the id the registry has for it there.
 func AvroKey[K any, P interface {
 	*K
 	avrobin.Value

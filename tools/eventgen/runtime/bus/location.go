@@ -61,7 +61,8 @@ func within(b json.RawMessage, path []string, text string) json.RawMessage {
 // correlationHeader is that of Watermill's own middleware.
 const correlationHeader = "correlation_id"
 
-// correlation is where the id of a message stands that a reply repeats: Watermill's own header unless the contract says otherwise.
+// correlation is where the id of a message stands that a reply repeats: Watermill's own header
+// unless the contract says otherwise.
 func (c *Spec[T, K, H]) correlation() *Location[T] {
 	if c.Correlation.none() {
 		return &Location[T]{Header: []string{correlationHeader}}

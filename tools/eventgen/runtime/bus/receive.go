@@ -15,14 +15,17 @@ import (
 
 // Operation describes one receive operation. Generated code fills it in.
 type Operation struct {
-	Name        string   // as in the document; the handler's name in the router
-	Topic       string   // where the messages come from
-	Topics      []string // instead of Topic, for a channel without a fixed address
-	DeadLetters string   // topic for what cannot be handled; empty: such messages block their partition, loudly
-	Compacted   bool     // the topic is compacted, so a null value only says that a key is gone
+	Name   string   // as in the document; the handler's name in the router
+	Topic  string   // where the messages come from
+	Topics []string // instead of Topic, for a channel without a fixed address
+	// topic for what cannot be handled; empty: such messages block their partition, loudly
+	DeadLetters string
+	Compacted   bool // the topic is compacted, so a null value only says that a key is gone
 	Retry       Retry
-	Unknown     Policy // what becomes of a message that is none of the channel's; an option of the application goes before it
-	InOrder     bool   // a message that nothing else tells is the first that it can be read as
+	// what becomes of a message that is none of the channel's; an option of the application goes
+	// before it
+	Unknown Policy
+	InOrder bool // a message that nothing else tells is the first that it can be read as
 }
 
 // Retry says how what may pass is tried again.
@@ -41,7 +44,8 @@ const (
 	DeadLetter Policy = iota
 	// Ack passes it over, with a line in the log.
 	Ack
-	// Stop tries it again and again, however many attempts are allowed, so that nothing behind it is read until somebody looks.
+	// Stop tries it again and again, however many attempts are allowed, so that nothing behind it
+	// is read until somebody looks.
 	Stop
 )
 
@@ -79,27 +83,33 @@ type Failure struct {
 // ReceiveOption sets up a receiver.
 type ReceiveOption func(*receiver)
 
-// WithRegistry names the schema registry. Messages framed the Confluent way cannot be received without it.
+// WithRegistry names the schema registry. Messages framed the Confluent way cannot be received
+// without it.
 func WithRegistry(r registry.Schemas) ReceiveOption { return func(c *receiver) { c.registry = r } }
 
-// WithDeadLetters gives the publisher for dead letters. It is needed when the operation declares a dead letter channel.
+// WithDeadLetters gives the publisher for dead letters. It is needed when the operation declares a
+// dead letter channel.
 func WithDeadLetters(p message.Publisher) ReceiveOption { return func(c *receiver) { c.dead = p } }
 
-// OnDeadLetter is called before a message goes to the dead letter topic, so that the application can record it first. While it fails, the message waits. It may be
-// called again for the same message.
+// OnDeadLetter is called before a message goes to the dead letter topic, so that the application
+// can record it first. While it fails, the message waits. It may be called again for the same
+// message.
 func OnDeadLetter(f func(context.Context, Failure) error) ReceiveOption {
 	return func(c *receiver) { c.onDead = f }
 }
 
-// OnUnknown says what becomes of a message that is none of the channel's; DeadLetter unless said otherwise.
+// OnUnknown says what becomes of a message that is none of the channel's; DeadLetter unless said
+// otherwise.
 func OnUnknown(p Policy) ReceiveOption { return func(c *receiver) { c.unknown = p } }
 
-// OnTombstone is called with the key of a null value on a compacted topic, which else is passed over.
+// OnTombstone is called with the key of a null value on a compacted topic, which else is passed
+// over.
 func OnTombstone(f func(ctx context.Context, key string) error) ReceiveOption {
 	return func(c *receiver) { c.onTombstone = f }
 }
 
-// AlsoFrom reads the same messages from further topics too, such as one on which dead letters are sent round again.
+// AlsoFrom reads the same messages from further topics too, such as one on which dead letters are
+// sent round again.
 func AlsoFrom(topics ...string) ReceiveOption {
 	return func(c *receiver) { c.also = append(c.also, topics...) }
 }
@@ -124,8 +134,10 @@ type receiver struct {
 	observe     func(Observation)
 }
 
-// Receive adds an operation to a router. Messages are decoded inside the handler and dispatched by their schema. What cannot be decoded, breaks the contract, is
-// unknown or was marked Permanent becomes a dead letter at once; all else is tried again, with growing waits, while the subscription lasts.
+// Receive adds an operation to a router. Messages are decoded inside the handler and dispatched by
+// their schema. What cannot be decoded, breaks the contract, is unknown or was marked Permanent
+// becomes a dead letter at once; all else is tried again, with growing waits, while the
+// subscription lasts.
 func Receive(router *message.Router, sub message.Subscriber, op Operation, rs []Route, options ...ReceiveOption) error {
 	c := &receiver{op: op, unknown: op.Unknown, log: slog.Default(), observe: func(Observation) {}}
 	for _, o := range options {
@@ -154,8 +166,8 @@ func Receive(router *message.Router, sub message.Subscriber, op Operation, rs []
 	return nil
 }
 
-// handle takes one message to its end: handled, passed over or on the dead letter topic. It gives an error, and the message back to the transport, only when the
-// subscription ends.
+// handle takes one message to its end: handled, passed over or on the dead letter topic. It gives
+// an error, and the message back to the transport, only when the subscription ends.
 func (c *receiver) handle(raw *message.Message) error {
 	p := readProvenance(raw)
 	firstUnknownID := time.Time{}
@@ -189,7 +201,8 @@ func (c *receiver) handle(raw *message.Message) error {
 // errStopped is an unknown message under the policy Stop: no number of attempts ends it.
 var errStopped = errors.New("nothing behind it is read until somebody looks")
 
-// unknownIDPatience is how long a schema id that the registry does not know may still turn up there.
+// unknownIDPatience is how long a schema id that the registry does not know may still turn up
+// there.
 const unknownIDPatience = time.Minute
 
 // try makes one attempt.

@@ -11,7 +11,8 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 )
 
-// Answer is a message that answers another one. Generated code makes it with NewAnswer; the zero Answer is none.
+// Answer is a message that answers another one. Generated code makes it with NewAnswer; the zero
+// Answer is none.
 type Answer struct {
 	name   string
 	topic  string
@@ -33,8 +34,9 @@ func WithAnswers(p message.Publisher, options ...SendOption) ReceiveOption {
 	return func(c *receiver) { c.answers = NewSender(p, options...) }
 }
 
-// OnRequest routes a message to a handler that answers it. The answer goes to where the message says, at the given place, or else to the address of its channel, with the
-// correlation id of the message. The message is acknowledged when the answer was sent, or when the answer is none.
+// OnRequest routes a message to a handler that answers it. The answer goes to where the message
+// says, at the given place, or else to the address of its channel, with the correlation id of the
+// message. The message is acknowledged when the answer was sent, or when the answer is none.
 func OnRequest[T, K, H any, A interface{ Answered() Answer }](c *Spec[T, K, H], to Location[T], f func(context.Context, *Message[T, K, H]) (A, error)) Route {
 	r := On(c, nil)
 	r.answers = true
@@ -78,8 +80,9 @@ type Requester struct {
 	inboxes map[string]*inbox
 }
 
-// NewRequester makes a requester. It subscribes to a topic with the first request whose answer comes there; the subscriber has to begin with what is published from then
-// on, and no other process may take part of its messages.
+// NewRequester makes a requester. It subscribes to a topic with the first request whose answer
+// comes there; the subscriber has to begin with what is published from then on, and no other
+// process may take part of its messages.
 func NewRequester(p message.Publisher, s message.Subscriber, options ...SendOption) *Requester {
 	r := &Requester{Sender: NewSender(p, options...), subscriber: s, inboxes: map[string]*inbox{}}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
@@ -104,7 +107,8 @@ func SendWithReplyTo(topic string) SendOption { return func(s *Sender) { s.reply
 // ErrClosed says that a requester was closed while an answer was awaited.
 var ErrClosed = errors.New("the requester is closed")
 
-// Request sends a message and hands its answer to the route that takes it. It ends with the context, so give that a deadline.
+// Request sends a message and hands its answer to the route that takes it. It ends with the
+// context, so give that a deadline.
 func Request[T, K, H any](ctx context.Context, r *Requester, topic string, c *Spec[T, K, H], key K, v *T, h *H, to ReplyTo[T], answers []Route) error {
 	wait := &waiting{routes: newRoutes(r.registry, answers), done: make(chan error, 1)}
 	reply := ""
@@ -146,7 +150,8 @@ func Request[T, K, H any](ctx context.Context, r *Requester, topic string, c *Sp
 	return nil
 }
 
-// replyPlace says where the answer of a request comes, and writes it there where the request says so.
+// replyPlace says where the answer of a request comes, and writes it there where the request says
+// so.
 func replyPlace[T any](r *Requester, m message.Metadata, v *T, to ReplyTo[T]) (string, error) {
 	topic := cmp.Or(to.Topic, r.replyTo)
 	err := to.At.put(m, v, topic)

@@ -22,10 +22,12 @@ type Route struct {
 	plan                          func(writer string) (decoder any, err error)
 	headers                       []Header
 	text, empty, keyFramed        bool
-	answers                       bool                    // its handler gives an answer
-	try                           func(body []byte) error // whether a payload can be read as this message
-	correlate                     func(*message.Message, target) string
-	handle                        func(context.Context, *message.Message, provenance, target) error // nil: passed over
+	answers                       bool // its handler gives an answer
+	// whether a payload can be read as this message
+	try       func(body []byte) error
+	correlate func(*message.Message, target) string
+	// nil: passed over
+	handle func(context.Context, *message.Message, provenance, target) error
 }
 
 // target is the route of a payload, how to decode it, and what is left of it behind the framing.
@@ -82,7 +84,8 @@ func (c *Spec[T, K, H]) decodePayload(t target, v *T) error {
 	return dec(t.body, v)
 }
 
-// decode turns a raw message into what the handler takes. Its errors are permanent, but for those of the registry.
+// decode turns a raw message into what the handler takes. Its errors are permanent, but for those
+// of the registry.
 func decode[T, K, H any](ctx context.Context, c *Spec[T, K, H], raw *message.Message, p provenance, t target) (*Message[T, K, H], error) {
 	m := &Message[T, K, H]{Topic: p.topic, Partition: p.partition, Offset: p.offset, Time: p.time, Attempt: p.attempt}
 	if err := c.decodePayload(t, &m.Value); err != nil {
@@ -205,7 +208,8 @@ func (rs *routes) findByID(ctx context.Context, id int, body []byte) (target, er
 	return target{route: k.route, decoder: k.decoder, body: body}, err
 }
 
-// findBare finds the route of a payload that does not tell its schema: the only one there is, or by headers, or by what the payload can be read as.
+// findBare finds the route of a payload that does not tell its schema: the only one there is, or by
+// headers, or by what the payload can be read as.
 func (rs *routes) findBare(m *message.Message) (*Route, error) {
 	var bare []*Route
 	for i := range rs.list {
@@ -255,7 +259,8 @@ func tells(headers []Header) bool {
 	return false
 }
 
-// byPayload tries to read a payload: exactly one message must fit, as AsyncAPI has it; when the contract asks for it, the first one that fits is taken.
+// byPayload tries to read a payload: exactly one message must fit, as AsyncAPI has it; when the
+// contract asks for it, the first one that fits is taken.
 func (rs *routes) byPayload(list []*Route, payload []byte) (*Route, error) {
 	var fits []*Route
 	var errs []error

@@ -32,19 +32,22 @@ func NewSender(p message.Publisher, options ...SendOption) *Sender {
 	return s
 }
 
-// SendWithRegistry names the schema registry. Messages framed the Confluent way cannot be sent without it.
+// SendWithRegistry names the schema registry. Messages framed the Confluent way cannot be sent
+// without it.
 func SendWithRegistry(r registry.Schemas) SendOption { return func(s *Sender) { s.registry = r } }
 
 // SendWithSource fills the header ce_source of messages whose headers leave it empty.
 func SendWithSource(source string) SendOption { return func(s *Sender) { s.source = source } }
 
-// SendWithTraceparent fills the header traceparent, from the context of the call, of messages whose headers leave it empty.
+// SendWithTraceparent fills the header traceparent, from the context of the call, of messages whose
+// headers leave it empty.
 func SendWithTraceparent(from func(context.Context) string) SendOption {
 	return func(s *Sender) { s.traceparent = from }
 }
 
-// Send publishes one message and returns when the publisher has it; with a publisher that waits for the broker, when the broker has it. Sending again after an
-// error may publish it twice. The error says what of the contract a message breaks; it is then Permanent.
+// Send publishes one message and returns when the publisher has it; with a publisher that waits for
+// the broker, when the broker has it. Sending again after an error may publish it twice. The error
+// says what of the contract a message breaks; it is then Permanent.
 func Send[T, K, H any](ctx context.Context, s *Sender, c *Spec[T, K, H], key K, v *T, h *H) error {
 	return SendTo(ctx, s, c.Topic, c, key, v, h)
 }
@@ -68,7 +71,8 @@ func (s *Sender) publish(name, topic string, msg *message.Message) error {
 	return nil
 }
 
-// SendTombstone publishes a null value: on a compacted topic it deletes what was kept under the key.
+// SendTombstone publishes a null value: on a compacted topic it deletes what was kept under the
+// key.
 func SendTombstone[K interface {
 	~string
 	Validate() error
@@ -122,7 +126,8 @@ func encode[T, K, H any](ctx context.Context, s *Sender, c *Spec[T, K, H], key K
 	return msg, nil
 }
 
-// fill gives the headers that the contract declares and the caller left empty the values that follow from the message.
+// fill gives the headers that the contract declares and the caller left empty the values that
+// follow from the message.
 func (s *Sender) fill(ctx context.Context, declared []Header, m message.Metadata, record, key string) {
 	for i := range declared {
 		h := &declared[i]

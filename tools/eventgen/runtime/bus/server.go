@@ -9,7 +9,8 @@ type Server struct {
 	Variables                           []Param
 }
 
-// Address gives host and path with the variables filled in, from the values by name or else their defaults.
+// Address gives host and path with the variables filled in, from the values by name or else their
+// defaults.
 func (s *Server) Address(values map[string]string) (string, error) {
 	a := Address{Template: s.Host + s.Path, Params: s.Variables}
 	in := make([]string, len(s.Variables))

@@ -1,4 +1,5 @@
-// Package bustest stands in for a broker and a schema registry in tests of code that uses generated publishers and handlers: everything stays in memory.
+// Package bustest stands in for a broker and a schema registry in tests of code that uses generated
+// publishers and handlers: everything stays in memory.
 //
 // Tests import it, nothing else does.
 package bustest
@@ -17,8 +18,9 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/registry"
 )
 
-// Broker is a message.Publisher and a message.Subscriber that behaves as Kafka does with one partition a topic: every subscription gets all messages of its topic from
-// the first, in order, the next one when the last is acknowledged. A message given back comes again.
+// Broker is a message.Publisher and a message.Subscriber that behaves as Kafka does with one
+// partition a topic: every subscription gets all messages of its topic from the first, in order,
+// the next one when the last is acknowledged. A message given back comes again.
 type Broker struct {
 	mu     sync.Mutex
 	logs   map[string][]*message.Message
@@ -67,7 +69,8 @@ func (b *Broker) Messages(topic string) []*message.Message {
 	return append([]*message.Message(nil), b.logs[topic]...)
 }
 
-// Await gives the first n messages of a topic when they are there, or an error when the context ends before.
+// Await gives the first n messages of a topic when they are there, or an error when the context
+// ends before.
 func (b *Broker) Await(ctx context.Context, topic string, n int) ([]*message.Message, error) {
 	for {
 		b.mu.Lock()
@@ -113,7 +116,8 @@ func (b *Broker) Subscribe(ctx context.Context, topic string) (<-chan *message.M
 	return out, nil
 }
 
-// deliver hands over one message until it is acknowledged; false when the subscription ended before.
+// deliver hands over one message until it is acknowledged; false when the subscription ended
+// before.
 func deliver(ctx context.Context, out chan<- *message.Message, m *message.Message) bool {
 	for {
 		c := m.Copy()

@@ -1,4 +1,5 @@
-// Package handshake lets generated code and runtime that do not fit together not compile: generated code names the version it was made for.
+// Package handshake lets generated code and runtime that do not fit together not compile: generated
+// code names the version it was made for.
 package handshake
 
 // Version2 stays as long as code generated for it works.

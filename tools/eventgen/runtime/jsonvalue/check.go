@@ -25,14 +25,15 @@ func (e *ValueError) Error() string {
 // Unwrap is the fault itself.
 func (e *ValueError) Unwrap() error { return e.Err }
 
-// ErrTooMuchWork means that deciding whether a value is as its schema wants it takes more steps than its size allows. Only values made for
-// that come here.
+// ErrTooMuchWork means that deciding whether a value is as its schema wants it takes more steps
+// than its size allows. Only values made for that come here.
 var ErrTooMuchWork = errors.New("too much work for a value of this size")
 
 // Func checks a value against a schema: false after telling why not.
 type Func func(c *Check, v Value) bool
 
-// Check checks one value. Each of its methods is a keyword of JSON Schema; as there, a keyword accepts a value of a kind it does not speak of.
+// Check checks one value. Each of its methods is a keyword of JSON Schema; as there, a keyword
+// accepts a value of a kind it does not speak of.
 type Check struct {
 	quiet int   // deep in alternatives, where a refusal is no fault yet
 	err   error // the first fault
@@ -125,7 +126,8 @@ func (c *Check) bound(v Value, bound, what string, ok func(order int) bool) bool
 	return true
 }
 
-// Minimum wants a number of at least that; bounds are numbers as JSON writes them, so that they are exact.
+// Minimum wants a number of at least that; bounds are numbers as JSON writes them, so that they are
+// exact.
 func (c *Check) Minimum(v Value, bound string) bool {
 	return c.bound(v, bound, "below", func(o int) bool { return o >= 0 })
 }
@@ -436,7 +438,8 @@ func (r *Reader) ByTag(v Value, member string, tags ...string) int {
 	return slices.Index(tags, string(m.bytes()))
 }
 
-// none tells why the value is of no form: by the nearest one, which is the one whose fault lies deepest.
+// none tells why the value is of no form: by the nearest one, which is the one whose fault lies
+// deepest.
 func (c *Check) none(v Value, fs []Func) bool {
 	if c.quiet > 0 || c.err != nil {
 		return false
@@ -479,7 +482,8 @@ func (c *Check) If(v Value, cond, then, otherwise Func) bool {
 	return otherwise(c, v)
 }
 
-// equal tells whether two values are the same in JSON: numbers by their value, objects in any order.
+// equal tells whether two values are the same in JSON: numbers by their value, objects in any
+// order.
 func equal(a, b Value) bool {
 	if a.Kind() != b.Kind() {
 		return false
@@ -554,7 +558,8 @@ func hash(v Value) uint64 {
 	return h.Sum64() ^ sum
 }
 
-// Choose gives the number of the first check that the value passes; -1 when it passes none. A value that was checked before passes one.
+// Choose gives the number of the first check that the value passes; -1 when it passes none. A value
+// that was checked before passes one.
 func (r *Reader) Choose(v Value, fs ...Func) int {
 	c := Check{quiet: 1, steps: r.steps}
 	defer func() { r.steps = c.steps }()

@@ -8,7 +8,8 @@ import (
 	"strconv"
 )
 
-// decimal is a number exactly: digits without zeros at either end, times ten to the power of exp. Zero has no digits.
+// decimal is a number exactly: digits without zeros at either end, times ten to the power of exp.
+// Zero has no digits.
 type decimal struct {
 	negative bool
 	digits   []byte
@@ -140,7 +141,8 @@ func (d decimal) compare(e decimal) int {
 	return size * d.sign()
 }
 
-// multipleOf tells whether d divided by e is an integer. No number is made that is longer than their digits.
+// multipleOf tells whether d divided by e is an integer. No number is made that is longer than
+// their digits.
 func (d decimal) multipleOf(e decimal) bool {
 	if len(d.digits) == 0 {
 		return true

@@ -34,7 +34,8 @@ func (e *SyntaxError) Error() string { return fmt.Sprintf("at byte %d: %s", e.Of
 
 var indexes = sync.Pool{New: func() any { return new(index) }}
 
-// largestKept is the number of nodes above which an index is left to the collector instead of kept for the next text.
+// largestKept is the number of nodes above which an index is left to the collector instead of kept
+// for the next text.
 const largestKept = 1 << 16
 
 func (x *index) release() {
@@ -178,7 +179,8 @@ func (s *scanner) member() error {
 	return s.value()
 }
 
-// distinct refuses an object that names a member twice: readers differ in which of the two they believe.
+// distinct refuses an object that names a member twice: readers differ in which of the two they
+// believe.
 func (s *scanner) distinct(object int) error {
 	const few = 32
 	v := Value{s.index, uint32(object)}
@@ -254,7 +256,8 @@ func (s *scanner) digits() int {
 	return s.at - from
 }
 
-// text_ reads a string. Text that is no UTF-8, and halves of surrogate pairs, are refused: they cannot be written again as they are.
+// text_ reads a string. Text that is no UTF-8, and halves of surrogate pairs, are refused: they
+// cannot be written again as they are.
 func (s *scanner) text_() error {
 	s.at++
 	start, escaped := s.at, false

@@ -72,7 +72,8 @@ func errorText(err error) string {
 	return err.Error()
 }
 
-// FuzzSyntax: what is read here is JSON for the standard library too, and what is JSON there is read, but for what is refused on purpose.
+// FuzzSyntax: what is read here is JSON for the standard library too, and what is JSON there is
+// read, but for what is refused on purpose.
 func FuzzSyntax(f *testing.F) {
 	for _, seed := range []string{`{"a":[1,-2.5e+3,true,null,"\u00e9"]}`, `[[[{}]]]`, `"\ud83d\ude42"`, `1e400`, `{"a":1,"a":1}`} {
 		f.Add([]byte(seed))
@@ -220,7 +221,8 @@ func TestTheNearestAlternativeIsTold(t *testing.T) {
 	}
 }
 
-// A schema whose alternatives overlap at every level costs twice the work a level; a value made for that ends in an error, soon.
+// A schema whose alternatives overlap at every level costs twice the work a level; a value made for
+// that ends in an error, soon.
 func TestWorkIsBounded(t *testing.T) {
 	var twice Func
 	twice = func(c *Check, v Value) bool {

@@ -13,7 +13,8 @@ var (
 	errNoURI  = errors.New("not a URI")
 )
 
-// Any is a value whose schema says nothing of it: any JSON. The zero Any is null. Two are == when their texts are.
+// Any is a value whose schema says nothing of it: any JSON. The zero Any is null. Two are == when
+// their texts are.
 type Any struct{ text string }
 
 // ParseAny reads JSON text, by the rules of this package.
@@ -67,7 +68,8 @@ func (a *Any) UnmarshalJSON(text []byte) (err error) {
 // Never is the type of a value that the schema says is never there.
 type Never struct{}
 
-// Optional is a value that may be left out and that is, when it is there, possibly null: T is a type whose nil is null.
+// Optional is a value that may be left out and that is, when it is there, possibly null: T is a
+// type whose nil is null.
 type Optional[T any] struct {
 	Set   bool // it is there
 	Value T

@@ -10,7 +10,8 @@ import (
 // Kind is what a value is; kinds are bits, so that a schema can allow several.
 type Kind uint8
 
-// The kinds of values. Integer is a Number without a fraction, however it is written: 1, 1.0 and 1e3.
+// The kinds of values. Integer is a Number without a fraction, however it is written: 1, 1.0 and
+// 1e3.
 const (
 	Null Kind = 1 << iota
 	Boolean
@@ -88,7 +89,8 @@ func (v Value) Items() iter.Seq2[int, Value] {
 	}
 }
 
-// Members gives the members of an object, in order; none for anything else. A name is valid during its turn only.
+// Members gives the members of an object, in order; none for anything else. A name is valid during
+// its turn only.
 func (v Value) Members() iter.Seq2[[]byte, Value] {
 	return func(yield func([]byte, Value) bool) {
 		for name := range v.names() {
@@ -177,7 +179,8 @@ func writeStep(b *strings.Builder, name string) {
 	}
 }
 
-// Literal is a value that generated code holds, such as the values of an enum. It panics when the text is no JSON.
+// Literal is a value that generated code holds, such as the values of an enum. It panics when the
+// text is no JSON.
 func Literal(text string) Value {
 	x := new(index)
 	if err := x.read([]byte(text)); err != nil {

@@ -1,10 +1,13 @@
-// Package kafkabus is the publisher and the subscriber that generated code is given to work on Kafka: watermill-kafka, with the settings under which nothing
-// acknowledged is lost, a key's messages stay in order, no topic is made by accident, and keys meet the partition that every other client gives them.
-// Services import it, ours and anybody's; what is in a message is the business of the generated code.
+// Package kafkabus is the publisher and the subscriber that generated code is given to work on
+// Kafka: watermill-kafka, with the settings under which nothing acknowledged is lost, a key's
+// messages stay in order, no topic is made by accident, and keys meet the partition that every
+// other client gives them. Services import it, ours and anybody's; what is in a message is the
+// business of the generated code.
 //
-// A message's metadata holds the record's headers, and beside them (bus.MetaKey and so on) its key, topic, partition, offset
-// and time. When publishing, bus.MetaKey is the record's key, absent for none; the others of those names are not sent. A nil payload
-// is a null value, a tombstone; an empty payload is an empty value.
+// A message's metadata holds the record's headers, and beside them (bus.MetaKey and so on) its key,
+// topic, partition, offset and time. When publishing, bus.MetaKey is the record's key, absent for
+// none; the others of those names are not sent. A nil payload is a null value, a tombstone; an
+// empty payload is an empty value.
 package kafkabus
 
 import (
@@ -33,7 +36,8 @@ type Config struct {
 func (c Config) common() (*sarama.Config, error) {
 	s := sarama.NewConfig()
 	s.ClientID = c.ClientID
-	s.Version = sarama.V2_8_0_0 // the newest that sarama covers whole; it negotiates downwards by itself
+	// the newest that sarama covers whole; it negotiates downwards by itself
+	s.Version = sarama.V2_8_0_0
 	s.Net.DialTimeout = 5 * time.Second
 	s.Net.ReadTimeout = 15 * time.Second
 	s.Net.WriteTimeout = 15 * time.Second
@@ -50,26 +54,32 @@ func (c Config) producer() (*sarama.Config, error) {
 	s.Producer.Retry.Backoff = 100 * time.Millisecond
 	s.Producer.Return.Successes = true
 	s.Producer.Return.Errors = true
-	s.Producer.Partitioner = sarama.NewMurmur2Partitioner // sarama's own default is FNV-1a, which no other client uses
+	// sarama's own default is FNV-1a, which no other client uses
+	s.Producer.Partitioner = sarama.NewMurmur2Partitioner
 	return s, err
 }
 
 func (c Config) consumer() (*sarama.Config, error) {
 	s, err := c.common()
 	s.Consumer.Offsets.Initial = sarama.OffsetOldest // a new group reads what was there before it
-	s.Consumer.Offsets.AutoCommit.Enable = true      // without it each commit queues behind a long poll
+	// without it each commit queues behind a long poll
+	s.Consumer.Offsets.AutoCommit.Enable = true
 	s.Consumer.Offsets.AutoCommit.Interval = time.Second
 	s.Consumer.Return.Errors = true
-	s.Consumer.Group.Session.Timeout = 6 * time.Second           // the lowest that brokers allow by default: a killed instance's share moves on
-	s.Consumer.Group.Heartbeat.Interval = 500 * time.Millisecond // how long members take to notice that another one joined
-	// Half the session's: the embedded broker forgets a member that waits in a join for longer than its session, and never answers it.
+	// the lowest that brokers allow by default: a killed instance's share moves on
+	s.Consumer.Group.Session.Timeout = 6 * time.Second
+	// how long members take to notice that another one joined
+	s.Consumer.Group.Heartbeat.Interval = 500 * time.Millisecond
+	// Half the session's: the embedded broker forgets a member that waits in a join for longer than
+	// its session, and never answers it.
 	s.Consumer.Group.Rebalance.Timeout = 3 * time.Second
 	return s, err
 }
 
-// NewPublisher returns a publisher that connects when it first publishes, so that it can be made while the broker is away.
-// Publish returns once every in-sync replica has the messages, in their order. An error means that nothing is known: the
-// caller publishes again, and readers tell the duplicate by its ce_id.
+// NewPublisher returns a publisher that connects when it first publishes, so that it can be made
+// while the broker is away. Publish returns once every in-sync replica has the messages, in their
+// order. An error means that nothing is known: the caller publishes again, and readers tell the
+// duplicate by its ce_id.
 func NewPublisher(cfg Config) (message.Publisher, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
@@ -77,9 +87,10 @@ func NewPublisher(cfg Config) (message.Publisher, error) {
 	return &publisher{cfg: cfg}, nil
 }
 
-// NewSubscriber returns a subscriber of a consumer group. Subscribe does not need the broker either: it goes on trying to
-// connect until its context ends. A message that is acked is committed within a second or so, and may be delivered again
-// after a crash or a rebalance; one that is nacked is delivered again at once.
+// NewSubscriber returns a subscriber of a consumer group. Subscribe does not need the broker
+// either: it goes on trying to connect until its context ends. A message that is acked is committed
+// within a second or so, and may be delivered again after a crash or a rebalance; one that is
+// nacked is delivered again at once.
 func NewSubscriber(cfg Config, group string) (message.Subscriber, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
@@ -113,7 +124,8 @@ func (c Config) check() error {
 	return nil
 }
 
-// publisher makes watermill-kafka's publisher when it is first needed: that one connects in its constructor or not at all.
+// publisher makes watermill-kafka's publisher when it is first needed: that one connects in its
+// constructor or not at all.
 type publisher struct {
 	cfg Config
 
@@ -184,7 +196,8 @@ func (p *publisher) Close() error {
 	return p.inner.Close()
 }
 
-// subscriber keeps trying to subscribe: watermill-kafka's own reconnects only once it has been connected.
+// subscriber keeps trying to subscribe: watermill-kafka's own reconnects only once it has been
+// connected.
 type subscriber struct {
 	cfg     Config
 	inner   message.Subscriber
@@ -192,14 +205,15 @@ type subscriber struct {
 	closing chan struct{}
 	closeIn time.Duration
 	once    sync.Once
-	joining sync.RWMutex // read: while subscribing, as watermill-kafka's own must not be closed meanwhile
-	closed  bool         // nobody subscribes any more
+	// read: while subscribing, as watermill-kafka's own must not be closed meanwhile
+	joining sync.RWMutex
+	closed  bool // nobody subscribes any more
 }
 
 const (
 	maxPause = 5 * time.Second
-	// closeIn bounds leaving a group. Sarama asks a broker that is gone for longer than a stop may take; what it would still
-	// commit is delivered again instead.
+	// closeIn bounds leaving a group. Sarama asks a broker that is gone for longer than a stop may
+	// take; what it would still commit is delivered again instead.
 	closeIn = 5 * time.Second
 )
 
@@ -238,7 +252,8 @@ func (s *subscriber) join(ctx context.Context, topic string) (<-chan *message.Me
 	return s.inner.Subscribe(ctx, topic)
 }
 
-// forward hands on until the subscription ends. A message that nobody takes any more is left unacked: it comes again.
+// forward hands on until the subscription ends. A message that nobody takes any more is left
+// unacked: it comes again.
 func (s *subscriber) forward(in <-chan *message.Message, out chan<- *message.Message) {
 	for {
 		select {

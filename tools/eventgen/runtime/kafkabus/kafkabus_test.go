@@ -258,7 +258,8 @@ func TestBrokerThatComesLateAndGoesAway(t *testing.T) {
 			if time.Now().After(deadline) {
 				t.Fatalf("publish %s: %v", text, err)
 			}
-			time.Sleep(50 * time.Millisecond) // the broker is away for a while: what a caller does then is what is tried here
+			// the broker is away for a while: what a caller does then is what is tried here
+			time.Sleep(50 * time.Millisecond)
 		}
 	}
 	expect := func(text string) { // duplicates of what came before are allowed

@@ -9,8 +9,9 @@ import (
 	"github.com/ThreeDotsLabs/watermill"
 )
 
-// NewLogger returns what Watermill logs to. Watermill and sarama tell of every step at info and repeat an error at every
-// attempt; here their info is debug, and an error, which they all retry, is a warning once in ten seconds.
+// NewLogger returns what Watermill logs to. Watermill and sarama tell of every step at info and
+// repeat an error at every attempt; here their info is debug, and an error, which they all retry,
+// is a warning once in ten seconds.
 func NewLogger(to *slog.Logger) watermill.LoggerAdapter {
 	return logger{to: to, seen: &repeats{last: map[string]time.Time{}}}
 }

@@ -14,8 +14,9 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/bus"
 )
 
-// Marshaler turns messages into records and back. It never fails on a record: a subscriber whose unmarshaler fails stops
-// reading its partition for ever. What is in the payload is decoded in the handler.
+// Marshaler turns messages into records and back. It never fails on a record: a subscriber whose
+// unmarshaler fails stops reading its partition for ever. What is in the payload is decoded in the
+// handler.
 type Marshaler struct{}
 
 var _ kafka.MarshalerUnmarshaler = Marshaler{}
@@ -38,8 +39,8 @@ func (Marshaler) Marshal(topic string, m *message.Message) (*sarama.ProducerMess
 	return record, nil
 }
 
-// Unmarshal implements kafka.Unmarshaler. A header that comes twice has its last value. The message's UUID is the CloudEvents id, or the
-// record's place when it has none.
+// Unmarshal implements kafka.Unmarshaler. A header that comes twice has its last value. The
+// message's UUID is the CloudEvents id, or the record's place when it has none.
 func (Marshaler) Unmarshal(record *sarama.ConsumerMessage) (*message.Message, error) {
 	metadata := make(message.Metadata, len(record.Headers)+5)
 	for _, h := range record.Headers {

@@ -12,7 +12,8 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/registry"
 )
 
-// Messages are a service's handlers of messages and what they share. Handlers are added to Router before Run.
+// Messages are a service's handlers of messages and what they share. Handlers are added to Router
+// before Run.
 type Messages struct {
 	Router    *message.Router
 	Publisher message.Publisher
@@ -24,7 +25,8 @@ type Messages struct {
 // drainIn bounds how long handlers may take once they are asked to stop.
 const drainIn = 10 * time.Second
 
-// NewMessages makes them without touching the network. RegistryURL is that of the schema registry; options are how it is reached.
+// NewMessages makes them without touching the network. RegistryURL is that of the schema registry;
+// options are how it is reached.
 func NewMessages(cfg Config, registryURL string, options ...sr.ClientOpt) (*Messages, error) {
 	publisher, err := NewPublisher(cfg)
 	if err != nil {
@@ -51,15 +53,17 @@ func (m *Messages) Sending(source string) []bus.SendOption {
 	return []bus.SendOption{bus.SendWithRegistry(m.schemas), bus.SendWithSource(source)}
 }
 
-// Receiving is what a generated receiver needs. It also reads redrive, where dead letters are sent round again.
+// Receiving is what a generated receiver needs. It also reads redrive, where dead letters are sent
+// round again.
 func (m *Messages) Receiving(redrive string) []bus.ReceiveOption {
 	return []bus.ReceiveOption{
 		bus.WithRegistry(m.schemas), bus.WithDeadLetters(m.Publisher), bus.WithLogger(m.cfg.Logger), bus.AlsoFrom(redrive),
 	}
 }
 
-// Run starts the handlers once ready gives nil, since before that they could decide and publish nothing, and runs them until
-// ctx ends. What is under way then is finished, within limits; the rest comes again after the next start.
+// Run starts the handlers once ready gives nil, since before that they could decide and publish
+// nothing, and runs them until ctx ends. What is under way then is finished, within limits; the
+// rest comes again after the next start.
 func (m *Messages) Run(ctx context.Context, ready func() error) error {
 	for ready() != nil {
 		select {

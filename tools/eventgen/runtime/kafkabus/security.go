@@ -12,7 +12,8 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/secure"
 )
 
-// protect sets up TLS and the login of a broker that has them. PLAIN asks for the password here, for good; SCRAM at every login.
+// protect sets up TLS and the login of a broker that has them. PLAIN asks for the password here,
+// for good; SCRAM at every login.
 func protect(s *sarama.Config, b *secure.Broker) error {
 	if b == nil {
 		return nil
@@ -42,7 +43,8 @@ type login struct {
 	*scram.ClientConversation
 }
 
-// Begin asks for the password anew, as it may have been put right; the one given is from when the client was made.
+// Begin asks for the password anew, as it may have been put right; the one given is from when the
+// client was made.
 func (l *login) Begin(user, _, authzID string) error {
 	password, err := l.broker.Password()
 	if err != nil {
@@ -56,7 +58,8 @@ func (l *login) Begin(user, _, authzID string) error {
 	return nil
 }
 
-// explain adds what to look at to an error of sarama's that security has to do with; see secure.Broker.Explain.
+// explain adds what to look at to an error of sarama's that security has to do with; see
+// secure.Broker.Explain.
 func (c Config) explain(err error) error {
 	refused := []error{sarama.ErrSASLAuthenticationFailed}
 	denied := []error{sarama.ErrTopicAuthorizationFailed, sarama.ErrGroupAuthorizationFailed, sarama.ErrClusterAuthorizationFailed}

@@ -1,6 +1,8 @@
-// Package registry talks to a schema registry that has Confluent's API: Confluent's own, Apicurio, Karapace, Redpanda.
+// Package registry talks to a schema registry that has Confluent's API: Confluent's own, Apicurio,
+// Karapace, Redpanda.
 //
-// Generated code and runtime/bus use it to learn schema ids and foreign schemas, each once; deployment uses it to register and check.
+// Generated code and runtime/bus use it to learn schema ids and foreign schemas, each once;
+// deployment uses it to register and check.
 package registry
 
 import (
@@ -15,15 +17,19 @@ import (
 	"github.com/twmb/franz-go/pkg/sr"
 )
 
-// Schemas is what sending and receiving need of a registry. Implementations are safe for concurrent use and answer a question asked before without asking again.
+// Schemas is what sending and receiving need of a registry. Implementations are safe for concurrent
+// use and answer a question asked before without asking again.
 type Schemas interface {
-	// ID gives the id of a schema under a subject. ErrNotRegistered says that it is not there; any other error may pass.
+	// ID gives the id of a schema under a subject. ErrNotRegistered says that it is not there; any
+	// other error may pass.
 	ID(ctx context.Context, subject, schema string) (int, error)
-	// Schema gives the schema of an id. ErrUnknownID says that the registry does not know the id; any other error may pass.
+	// Schema gives the schema of an id. ErrUnknownID says that the registry does not know the id;
+	// any other error may pass.
 	Schema(ctx context.Context, id int) (string, error)
 }
 
-// ErrNotRegistered says that the registry does not have the schema under the subject: registering is a step of deployment.
+// ErrNotRegistered says that the registry does not have the schema under the subject: registering
+// is a step of deployment.
 var ErrNotRegistered = errors.New("not registered, run eventgen schemas register")
 
 // ErrUnknownID says that the registry does not know an id.
@@ -40,8 +46,9 @@ type Client struct {
 
 type subjectSchema struct{ subject, schema string }
 
-// NewClient makes a client for the registry at the URL, which may have a path (Apicurio: .../apis/ccompat/v7). Credentials are an option (sr.BasicAuth, or the client
-// of secure.Registry with sr.HTTPClient), not part of the URL, which is logged. It does not connect.
+// NewClient makes a client for the registry at the URL, which may have a path (Apicurio:
+// .../apis/ccompat/v7). Credentials are an option (sr.BasicAuth, or the client of secure.Registry
+// with sr.HTTPClient), not part of the URL, which is logged. It does not connect.
 func NewClient(rawURL string, options ...sr.ClientOpt) (*Client, error) {
 	u, err := url.Parse(rawURL)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {

@@ -23,8 +23,9 @@ type Result struct {
 	Detail  string // what is incompatible
 }
 
-// Register registers every schema under its subject and sets the subject's compatibility level, so that the registry refuses what readers could not read. Doing it
-// again changes nothing. It stops at the first error; what came before stays registered.
+// Register registers every schema under its subject and sets the subject's compatibility level, so
+// that the registry refuses what readers could not read. Doing it again changes nothing. It stops
+// at the first error; what came before stays registered.
 func (c *Client) Register(ctx context.Context, subjects []Subject, level string) ([]Result, error) {
 	var l sr.CompatibilityLevel
 	if err := l.UnmarshalText([]byte(level)); err != nil {
@@ -71,8 +72,8 @@ func (c *Client) setLevel(ctx context.Context, subject string, level sr.Compatib
 	return nil
 }
 
-// Check tells, without changing anything, how the registry stands to every schema: unchanged, new (the subject does not exist), changed (compatible with what is
-// registered) or incompatible.
+// Check tells, without changing anything, how the registry stands to every schema: unchanged, new
+// (the subject does not exist), changed (compatible with what is registered) or incompatible.
 func (c *Client) Check(ctx context.Context, subjects []Subject) ([]Result, error) {
 	var out []Result
 	for _, s := range subjects {

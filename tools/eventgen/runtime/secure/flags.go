@@ -6,7 +6,8 @@ import (
 	"strconv"
 )
 
-// Flags is a Declarer of commands that have a flag set of the standard library: what the environment says is the default of a flag.
+// Flags is a Declarer of commands that have a flag set of the standard library: what the
+// environment says is the default of a flag.
 type Flags struct {
 	flags  *flag.FlagSet
 	getenv func(string) string

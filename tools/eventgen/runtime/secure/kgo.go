@@ -47,7 +47,8 @@ func (b *Broker) mechanism() sasl.Mechanism {
 	})
 }
 
-// Explain adds what to look at to an error of a connection that security has to do with. Other errors are given back as they are.
+// Explain adds what to look at to an error of a connection that security has to do with. Other
+// errors are given back as they are.
 func (b *Broker) Explain(err error) error {
 	var (
 		unknown x509.UnknownAuthorityError

@@ -1,8 +1,11 @@
-// Package secure says how a Kafka and a schema registry are reached that ask who we are: TLS, SASL, basic authentication, tokens. Whatever connects to one of
-// them may import it: the services, eventgen, tools, and anybody who uses the generated code.
+// Package secure says how a Kafka and a schema registry are reached that ask who we are: TLS, SASL,
+// basic authentication, tokens. Whatever connects to one of them may import it: the services,
+// eventgen, tools, and anybody who uses the generated code.
 //
-// A secret comes from a file or from an environment variable, never from a command line, which everybody on the machine can read; and it is never printed. A file is read again
-// for every connection, so that a password that was wrong or has changed can be put right while the process runs.
+// A secret comes from a file or from an environment variable, never from a command line, which
+// everybody on the machine can read; and it is never printed. A file is read again for every
+// connection, so that a password that was wrong or has changed can be put right while the process
+// runs.
 package secure
 
 import (
@@ -45,7 +48,8 @@ type Declarer interface {
 
 // Kafka is how brokers are reached. The zero value is without security.
 type Kafka struct {
-	Mechanism    string // PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512, which is what a user without one has
+	// PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512, which is what a user without one has
+	Mechanism    string
 	User         string
 	Password     Secret
 	PasswordFile string // instead of Password
@@ -85,7 +89,8 @@ type Broker struct {
 	password source
 }
 
-// Open reads the files, and refuses settings that do not go together. It gives nil for settings that say nothing.
+// Open reads the files, and refuses settings that do not go together. It gives nil for settings
+// that say nothing.
 func (k Kafka) Open() (*Broker, error) {
 	b, err := k.open()
 	if err != nil {
@@ -157,7 +162,8 @@ func (s source) read() (string, error) {
 	return text, nil
 }
 
-// clientTLS trusts the authorities of a file, or the system's without one, and shows a certificate, which is read again for every connection.
+// clientTLS trusts the authorities of a file, or the system's without one, and shows a certificate,
+// which is read again for every connection.
 func clientTLS(caFile, certFile, keyFile string) (*tls.Config, error) {
 	c := &tls.Config{MinVersion: tls.VersionTLS12}
 	if caFile != "" {
@@ -187,7 +193,8 @@ func clientTLS(caFile, certFile, keyFile string) (*tls.Config, error) {
 	return c, nil
 }
 
-// Registry is how a schema registry is reached. The zero value is without security; its URL says whether there is TLS.
+// Registry is how a schema registry is reached. The zero value is without security; its URL says
+// whether there is TLS.
 type Registry struct {
 	User         string
 	Password     Secret
@@ -210,7 +217,8 @@ func (r *Registry) Declare(d Declarer) {
 // askIn bounds a request to the schema registry.
 const askIn = 10 * time.Second
 
-// HTTPClient reads the files and gives a client that says who we are in every request. It refuses settings that do not go together.
+// HTTPClient reads the files and gives a client that says who we are in every request. It refuses
+// settings that do not go together.
 func (r Registry) HTTPClient() (*http.Client, error) {
 	c, err := r.httpClient()
 	if err != nil {
@@ -229,7 +237,8 @@ func (r Registry) httpClient() (*http.Client, error) {
 		return nil, err
 	}
 	return &http.Client{Transport: signer{transport, sign}, Timeout: askIn,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}, nil // credentials go nowhere else
+		// credentials go nowhere else
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}, nil
 }
 
 // sign gives what puts credentials on a request.

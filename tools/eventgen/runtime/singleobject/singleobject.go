@@ -1,5 +1,6 @@
-// Package singleobject writes and reads values in Avro's single-object encoding: C3 01, the fingerprint of the schema, the value. The fingerprint tells which of
-// several messages a value is, without a registry.
+// Package singleobject writes and reads values in Avro's single-object encoding: C3 01, the
+// fingerprint of the schema, the value. The fingerprint tells which of several messages a value is,
+// without a registry.
 //
 // Generated code imports it for channels that are no business of a message router.
 package singleobject

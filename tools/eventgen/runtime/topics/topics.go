@@ -1,6 +1,8 @@
-// Package topics makes the topics of a broker what a contract says: it creates what is missing, tells what differs, and never takes anything away.
+// Package topics makes the topics of a broker what a contract says: it creates what is missing,
+// tells what differs, and never takes anything away.
 //
-// Generated code lists the topics; deployment applies them and services verify them when they start.
+// Generated code lists the topics; deployment applies them and services verify them when they
+// start.
 package topics
 
 import (
@@ -21,9 +23,10 @@ import (
 // Topic is a topic as its contract declares it.
 type Topic struct {
 	Name       string
-	Partitions int32    // 0: the broker's default, and any number will do
-	Replicas   int16    // 0: the broker's default; compared by nobody, as it is the operator's to choose
-	Configs    []Config // those not named are the broker's
+	Partitions int32 // 0: the broker's default, and any number will do
+	// 0: the broker's default; compared by nobody, as it is the operator's to choose
+	Replicas int16
+	Configs  []Config // those not named are the broker's
 }
 
 // Config is one setting, as Kafka writes it.
@@ -77,7 +80,8 @@ func (e DriftError) Wrong() (wrong DriftError) {
 	return wrong
 }
 
-// Verify gives nil when every topic is as declared, a DriftError when not, and any other error when the broker could not tell.
+// Verify gives nil when every topic is as declared, a DriftError when not, and any other error when
+// the broker could not tell.
 func Verify(ctx context.Context, cl *kgo.Client, want []Topic) error {
 	drift, err := Diff(ctx, cl, want)
 	if err != nil {
@@ -89,7 +93,8 @@ func Verify(ctx context.Context, cl *kgo.Client, want []Topic) error {
 	return nil
 }
 
-// Diff tells how the broker differs from what is declared, in the order declared. Settings and topics that are not declared are not looked at.
+// Diff tells how the broker differs from what is declared, in the order declared. Settings and
+// topics that are not declared are not looked at.
 func Diff(ctx context.Context, cl *kgo.Client, want []Topic) ([]Drift, error) {
 	have, err := list(ctx, cl, want)
 	if err != nil {
@@ -110,7 +115,8 @@ func Diff(ctx context.Context, cl *kgo.Client, want []Topic) ([]Drift, error) {
 	return out, nil
 }
 
-// list gives the number of partitions of the topics that exist. It asks the broker itself, as kadm answers from what the client heard some seconds ago.
+// list gives the number of partitions of the topics that exist. It asks the broker itself, as kadm
+// answers from what the client heard some seconds ago.
 func list(ctx context.Context, cl *kgo.Client, want []Topic) (map[string]int, error) {
 	req := kmsg.NewPtrMetadataRequest()
 	for _, t := range want {
@@ -190,11 +196,13 @@ func same(a, b string) bool {
 	return slices.Equal(x, y)
 }
 
-// ErrShrink says that a topic has more partitions than the contract says. Partitions cannot be taken away, and adding some moves keys.
+// ErrShrink says that a topic has more partitions than the contract says. Partitions cannot be
+// taken away, and adding some moves keys.
 var ErrShrink = errors.New("the number of partitions is not changed for you: keys would move to other partitions, or records would be lost")
 
-// Apply creates missing topics and alters settings that differ, and tells what it did. Partitions of a topic that exists are never changed; that error is ErrShrink,
-// and nothing at all is done then. Doing it again does nothing.
+// Apply creates missing topics and alters settings that differ, and tells what it did. Partitions
+// of a topic that exists are never changed; that error is ErrShrink, and nothing at all is done
+// then. Doing it again does nothing.
 func Apply(ctx context.Context, cl *kgo.Client, want []Topic) (done []Drift, err error) {
 	drift, err := Diff(ctx, cl, want)
 	if err != nil {
@@ -227,8 +235,9 @@ func Apply(ctx context.Context, cl *kgo.Client, want []Topic) (done []Drift, err
 // settleIn bounds the wait for a broker to show what it has accepted.
 const settleIn = 10 * time.Second
 
-// settle waits until the broker shows every topic as declared. Apache Kafka answers when its controller has decided, which the brokers learn
-// a little later: until then one that is asked has never heard of the topic.
+// settle waits until the broker shows every topic as declared. Apache Kafka answers when its
+// controller has decided, which the brokers learn a little later: until then one that is asked has
+// never heard of the topic.
 func settle(ctx context.Context, cl *kgo.Client, want []Topic) error {
 	ctx, cancel := context.WithTimeout(ctx, settleIn)
 	defer cancel()

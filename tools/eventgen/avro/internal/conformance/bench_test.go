@@ -18,8 +18,9 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin"
 )
 
-// hamba is as fast as its documentation lets it be: arrays and maps without their sizes in bytes, which are what the generated
-// code writes, too. Decoders and encoders are cached, the schema is parsed before, strings come out of its slab.
+// hamba is as fast as its documentation lets it be: arrays and maps without their sizes in bytes,
+// which are what the generated code writes, too. Decoders and encoders are cached, the schema is
+// parsed before, strings come out of its slab.
 var hamba = avro.Config{DisableBlockSizeHeader: true}.Freeze()
 
 type benchCase struct {
@@ -101,8 +102,9 @@ func BenchmarkCodec(b *testing.B) {
 	}
 }
 
-// best is the fastest of many short rounds in turns, which is what other work on the machine and the collector disturb least.
-// A round is short enough to end before the collector begins, whatever the size of the record.
+// best is the fastest of many short rounds in turns, which is what other work on the machine and
+// the collector disturb least. A round is short enough to end before the collector begins, whatever
+// the size of the record.
 func best(t *testing.T, runs [2]func() error, size int) (best [2]time.Duration) {
 	t.Helper()
 	calls := time.Duration(20 + 12_000/size)
@@ -122,7 +124,8 @@ func best(t *testing.T, runs [2]func() error, size int) (best [2]time.Duration) 
 	return best
 }
 
-// ratios measures as often as there are elements: how many times as fast the first is, in order, and the best time of each.
+// ratios measures as often as there are elements: how many times as fast the first is, in order,
+// and the best time of each.
 func ratios(t *testing.T, runs [2]func() error, size int, into []float64) (fastest [2]time.Duration) {
 	t.Helper()
 	for i := range into {
@@ -138,8 +141,8 @@ func ratios(t *testing.T, runs [2]func() error, size int, into []float64) (faste
 	return fastest
 }
 
-// TestCodecRatio prints how much faster the generated code is than hamba's reflection in the same run. RATIO=1
-// makes it fail below 2.5.
+// TestCodecRatio prints how much faster the generated code is than hamba's reflection in the same
+// run. RATIO=1 makes it fail below 2.5.
 func TestCodecRatio(t *testing.T) {
 	if raced || testing.Short() {
 		t.Skip("it measures time and allocations")

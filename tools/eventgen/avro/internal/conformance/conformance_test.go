@@ -53,8 +53,8 @@ func TestFingerprints(t *testing.T) {
 	})
 }
 
-// TestConformance: a value drawn in binary is read and written again to the same bytes by the generated code, and an
-// independent codec that reads what was written agrees about every field.
+// TestConformance: a value drawn in binary is read and written again to the same bytes by the
+// generated code, and an independent codec that reads what was written agrees about every field.
 func TestConformance(t *testing.T) {
 	eachGolden(t, func(t *testing.T, value func() avrobin.Value, own *schema.Type, independent *oracle.Schema) {
 		for seed := range uint64(*rounds) {

@@ -14,8 +14,8 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin/schema"
 )
 
-// FuzzDecode: whatever the bytes, the decoder of each golden payload ends, allocates little, and what was read can be written
-// and read again as the same.
+// FuzzDecode: whatever the bytes, the decoder of each golden payload ends, allocates little, and
+// what was read can be written and read again as the same.
 func FuzzDecode(f *testing.F) {
 	names := slices.Sorted(maps.Keys(golden.Values))
 	for i, name := range names {
@@ -55,7 +55,8 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// FuzzPlan: whatever a registry gives as the writer's schema, and whatever the bytes, resolution ends.
+// FuzzPlan: whatever a registry gives as the writer's schema, and whatever the bytes, resolution
+// ends.
 func FuzzPlan(f *testing.F) {
 	for _, c := range draw.Resolutions {
 		own, err := schema.Parse(c.Writer)
@@ -78,7 +79,8 @@ func FuzzPlan(f *testing.F) {
 		if err != nil {
 			return
 		}
-		// What it gives is a value of the reader's schema: the reader's own plan passes it unchanged.
+		// What it gives is a value of the reader's schema: the reader's own plan passes it
+		// unchanged.
 		same, err := avrobin.NewPlan(reader, &avrobin.Type{Schema: reader})
 		if err != nil {
 			t.Fatalf("the reader's schema does not resolve to itself: %v", err)

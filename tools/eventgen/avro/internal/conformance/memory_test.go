@@ -19,14 +19,16 @@ import (
 
 // Decoding may allocate what it returns, and waste on top of it at most
 const (
-	wastePerByte = 8       // bytes for each byte of the message: room made on the word of a count, and
-	wasteGrown   = 2       // times what it returns: rooms that were outgrown, and what the allocator rounds up; and
+	// bytes for each byte of the message: room made on the word of a count, and
+	wastePerByte = 8
+	// times what it returns: rooms that were outgrown, and what the allocator rounds up; and
+	wasteGrown   = 2
 	wasteAtLeast = 2 << 10 // the error and the first rooms
 )
 
-// mostPerByte is what all of that may come to for each byte of the message, beside wasteAtLeast. What is returned is larger than
-// the message where Go is: an instant or an empty array of one byte takes 24, and an array that is grown item by item is made
-// four times over.
+// mostPerByte is what all of that may come to for each byte of the message, beside wasteAtLeast.
+// What is returned is larger than the message where Go is: an instant or an empty array of one byte
+// takes 24, and an array that is grown item by item is made four times over.
 const mostPerByte = 4 * 24
 
 // allocated is how many bytes f allocates.
@@ -70,8 +72,9 @@ func held(v reflect.Value) uint64 {
 	return n
 }
 
-// measure decodes data and gives what that cost, and what it may cost. What the runtime and others allocate meanwhile is
-// counted too, so a cost that is too high is counted again: the least is what decoding itself costs.
+// measure decodes data and gives what that cost, and what it may cost. What the runtime and others
+// allocate meanwhile is counted too, so a cost that is too high is counted again: the least is what
+// decoding itself costs.
 func measure(data []byte, value func() avrobin.Value) (v avrobin.Value, cost, limit uint64, err error) {
 	cost = math.MaxUint64
 	for range 3 {
@@ -86,8 +89,8 @@ func measure(data []byte, value func() avrobin.Value) (v avrobin.Value, cost, li
 	return v, cost, limit, err
 }
 
-// hostile are messages made to cost their reader more than their sender: counts and lengths far beyond what follows, in
-// front of the message, inside it, again and again.
+// hostile are messages made to cost their reader more than their sender: counts and lengths far
+// beyond what follows, in front of the message, inside it, again and again.
 func hostile(g *draw.Values, data []byte) [][]byte {
 	var out [][]byte
 	for _, n := range []int64{math.MaxInt64, math.MinInt64, math.MinInt64 + 1, math.MaxInt32, -math.MaxInt32, 1 << 20, -(1 << 20), 65536, 1000, -1} {
@@ -102,7 +105,8 @@ func hostile(g *draw.Values, data []byte) [][]byte {
 	for _, b := range []byte{0, 1, 2, 4, 0x7e, 0xff} {
 		out = append(out, bytes.Repeat([]byte{b}, 4000), append(avrobin.AppendLong(nil, 3900), bytes.Repeat([]byte{b}, 4000)...), append(bytes.Clone(data), bytes.Repeat([]byte{b}, 4000)...))
 	}
-	// Counts that are as large as the bytes behind them allow, inside each other where the type is recursive.
+	// Counts that are as large as the bytes behind them allow, inside each other where the type is
+	// recursive.
 	for _, n := range []int64{1, 20, 1000} {
 		lie := avrobin.AppendLong(nil, n)
 		out = append(out, bytes.Repeat(lie, 6000), bytes.Repeat(append([]byte{0}, lie...), 4000), bytes.Repeat(append([]byte{2, 'x'}, lie...), 4000))
@@ -110,8 +114,8 @@ func hostile(g *draw.Values, data []byte) [][]byte {
 	return out
 }
 
-// TestMutated: damaged and hostile bytes end in an error or a value, never in a panic, and never in more memory than the
-// value that was read, and a small multiple of the message.
+// TestMutated: damaged and hostile bytes end in an error or a value, never in a panic, and never in
+// more memory than the value that was read, and a small multiple of the message.
 func TestMutated(t *testing.T) {
 	eachGolden(t, func(t *testing.T, value func() avrobin.Value, own *schema.Type, _ *oracle.Schema) {
 		var worst float64

@@ -2,5 +2,6 @@
 
 package conformance
 
-// raced tells that the race detector is on, which slows things down and drops kept buffers at random.
+// raced tells that the race detector is on, which slows things down and drops kept buffers at
+// random.
 const raced = true

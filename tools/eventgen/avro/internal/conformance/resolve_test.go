@@ -26,9 +26,10 @@ func TestResolution(t *testing.T) {
 	}
 }
 
-// resolveBoth resolves values drawn for the writer's schema here and with the independent codec. False means that one of the
-// two refused the schemas, and was right to: the independent codec refuses beforehand what only some values would meet (a
-// branch, a symbol), and it takes null for the default of a nullable field without one, which the specification does not.
+// resolveBoth resolves values drawn for the writer's schema here and with the independent codec.
+// False means that one of the two refused the schemas, and was right to: the independent codec
+// refuses beforehand what only some values would meet (a branch, a symbol), and it takes null for
+// the default of a nullable field without one, which the specification does not.
 func resolveBoth(t *testing.T, writer, reader string, rounds uint64) bool {
 	t.Helper()
 	own, err := schema.Parse(writer)

@@ -1,5 +1,6 @@
-// Package draw draws what the codecs are tested with: values of a schema in binary, damaged bytes, and later versions of a
-// schema. The same seed draws the same. Tests of the Avro half of eventgen import it, nothing else.
+// Package draw draws what the codecs are tested with: values of a schema in binary, damaged bytes,
+// and later versions of a schema. The same seed draws the same. Tests of the Avro half of eventgen
+// import it, nothing else.
 package draw
 
 import (
@@ -199,7 +200,8 @@ func (g *Values) Mutate(data []byte) []byte {
 	return data
 }
 
-// evolve changes a schema the way its authors might: fields come, go and change places, types widen, symbols come and go.
+// evolve changes a schema the way its authors might: fields come, go and change places, types
+// widen, symbols come and go.
 func (g *Values) evolve(n any) any {
 	switch v := n.(type) {
 	case []any:
@@ -260,8 +262,8 @@ func (g *Values) evolveObject(v map[string]any) any {
 	return out
 }
 
-// Evolved is a later version of a schema, as its authors might make it. A name may have come to be used before its definition,
-// which not every parser takes.
+// Evolved is a later version of a schema, as its authors might make it. A name may have come to be
+// used before its definition, which not every parser takes.
 func Evolved(text string, seed uint64) (string, error) {
 	var tree any
 	if err := json.Unmarshal([]byte(text), &tree); err != nil {

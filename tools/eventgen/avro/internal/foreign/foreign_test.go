@@ -1,4 +1,5 @@
-// Package foreign holds generated codecs to implementations of Avro in other languages. It has tests only.
+// Package foreign holds generated codecs to implementations of Avro in other languages. It has
+// tests only.
 package foreign
 
 import (
@@ -167,7 +168,8 @@ func plainly(t *testing.T, v avrobin.Value, own *schema.Type) any {
 	return out
 }
 
-// agree compares two values told in JSON: numbers as numbers, a branch's struct as what is in it, empty as null.
+// agree compares two values told in JSON: numbers as numbers, a branch's struct as what is in it,
+// empty as null.
 func agree(ours, theirs any) error {
 	if m, ok := ours.(map[string]any); ok && len(m) == 1 {
 		if v, ok := m["Value"]; ok {
@@ -219,7 +221,8 @@ func agree(ours, theirs any) error {
 	return fmt.Errorf("%v, not %v", ours, theirs)
 }
 
-// trimmedZeros leaves out the fraction's zeros at the end of what is told with a fraction, and the sign of zero.
+// trimmedZeros leaves out the fraction's zeros at the end of what is told with a fraction, and the
+// sign of zero.
 func trimmedZeros(text string) string {
 	zone := strings.HasSuffix(text, "Z")
 	text = strings.TrimSuffix(text, "Z")
@@ -247,7 +250,8 @@ func unhex(t *testing.T, text string) []byte {
 	return b
 }
 
-// checkForeign: bytes that foreign.py read as theirs are the same to generated code, and are written as they were.
+// checkForeign: bytes that foreign.py read as theirs are the same to generated code, and are
+// written as they were.
 func checkForeign(t *testing.T, v avrobin.Value, own *schema.Type, data []byte, theirs any) {
 	t.Helper()
 	if err := avrobin.Decode(data, v); err != nil {
@@ -261,7 +265,8 @@ func checkForeign(t *testing.T, v avrobin.Value, own *schema.Type, data []byte, 
 	}
 }
 
-// TestForeignValues: fastavro reads what generated code writes as the same values, for every golden schema, and the reverse.
+// TestForeignValues: fastavro reads what generated code writes as the same values, for every golden
+// schema, and the reverse.
 func TestForeignValues(t *testing.T) {
 	p := startPython(t)
 	eachGolden(t, func(t *testing.T, value func() avrobin.Value, own *schema.Type) {
@@ -273,7 +278,8 @@ func TestForeignValues(t *testing.T) {
 	})
 }
 
-// TestForeignFrames: confluent-kafka reads frames that generated code wrote under an id of the registry, and the reverse.
+// TestForeignFrames: confluent-kafka reads frames that generated code wrote under an id of the
+// registry, and the reverse.
 func TestForeignFrames(t *testing.T) {
 	p := startPython(t)
 	kafka, err := embedded.Start(t.Context(), embedded.Config{Broker: "127.0.0.1:0", Registry: "127.0.0.1:0", Logger: slog.New(slog.DiscardHandler)})
@@ -321,7 +327,8 @@ func TestForeignFrames(t *testing.T) {
 	})
 }
 
-// TestForeignResolution: Apache Avro for Java resolves values between versions of a schema to the same as a plan.
+// TestForeignResolution: Apache Avro for Java resolves values between versions of a schema to the
+// same as a plan.
 func TestForeignResolution(t *testing.T) {
 	p := startJava(t)
 	compared := 0
@@ -349,7 +356,8 @@ func TestForeignResolution(t *testing.T) {
 	}
 }
 
-// resolveInJava compares values drawn for the writer's schema and gives how many resolved, here and there.
+// resolveInJava compares values drawn for the writer's schema and gives how many resolved, here and
+// there.
 func resolveInJava(t *testing.T, p *other, writer, reader string) (compared int) {
 	t.Helper()
 	own, err := schema.Parse(writer)
@@ -368,10 +376,13 @@ func resolveInJava(t *testing.T, p *other, writer, reader string) (compared int)
 			out, err = plan.Transcode(nil, unhex(t, r.Data[i]))
 		}
 		if err != nil && item.Error == "" && (planErr != nil || strings.Contains(err.Error(), "the writer's branch")) {
-			continue // refused for the schemas, whatever the value: in Java an array without items passes
+			// refused for the schemas, whatever the value: in Java an array without items passes
+			continue
 		}
 		if strings.Contains(item.Error, "Invalid default for field") {
-			continue // Java renames the writer's fields by the reader's aliases, but not in the writer's defaults
+			// Java renames the writer's fields by the reader's aliases, but not in the writer's
+			// defaults
+			continue
 		}
 		if (err == nil) != (item.Error == "") {
 			t.Fatalf("here: %v\nin Java: %v\nwriter %s\nreader %s\n%s", err, item.Error, writer, reader, r.Data[i])

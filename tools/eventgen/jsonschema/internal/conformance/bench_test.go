@@ -82,7 +82,8 @@ func benchText(t testing.TB, o *order.OrderPlaced) ([]byte, *plainOrder) {
 
 var sides = [3]string{"eventgen, checked", "encoding/json, unchecked", "encoding/json and a validator"}
 
-// runs are the ways to encode and to decode: ours, which checks the schema, encoding/json alone, which checks nothing, and encoding/json with the validator of the tests.
+// runs are the ways to encode and to decode: ours, which checks the schema, encoding/json alone,
+// which checks nothing, and encoding/json with the validator of the tests.
 func runs(t testing.TB, o *order.OrderPlaced) (size int, out map[string][3]func() error) {
 	text, theirs := benchText(t, o)
 	schema := compile(t, o.JSONType().Schema)
@@ -137,8 +138,9 @@ func BenchmarkCodec(b *testing.B) {
 	}
 }
 
-// TestCodecRatio prints how long the generated code takes beside encoding/json, from one run: the best of many short rounds in turns, which is what other work on the
-// machine disturbs least. Nothing depends on the figures.
+// TestCodecRatio prints how long the generated code takes beside encoding/json, from one run: the
+// best of many short rounds in turns, which is what other work on the machine disturbs least.
+// Nothing depends on the figures.
 func TestCodecRatio(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it measures time")

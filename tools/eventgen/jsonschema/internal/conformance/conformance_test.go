@@ -23,7 +23,8 @@ var rounds = flag.Int("rounds", 500, "documents for each golden payload")
 
 var names = slices.Sorted(maps.Keys(golden.Values))
 
-// compile makes an independent validator. The formats that AsyncAPI adds are no formats of JSON Schema, hence told to it.
+// compile makes an independent validator. The formats that AsyncAPI adds are no formats of JSON
+// Schema, hence told to it.
 func compile(t testing.TB, text string) *judge.Schema {
 	t.Helper()
 	c := judge.NewCompiler()
@@ -66,7 +67,8 @@ func validate(t testing.TB, s *judge.Schema, text []byte) error {
 	return s.Validate(v)
 }
 
-// What the generated type accepts the judge accepts, and the reverse; what is written is what was read, as far as the type holds it, and the judge accepts it too.
+// What the generated type accepts the judge accepts, and the reverse; what is written is what was
+// read, as far as the type holds it, and the judge accepts it too.
 func TestAgainstTheJudge(t *testing.T) {
 	for _, name := range names {
 		t.Run(name, func(t *testing.T) {

@@ -12,7 +12,8 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/jsonschema/internal/golden"
 )
 
-// beyond are refusals of values that JSON Schema accepts and that have no Go value, or that cannot be written again as they are.
+// beyond are refusals of values that JSON Schema accepts and that have no Go value, or that cannot
+// be written again as they are.
 var beyond = []string{"is no integer of", "is beyond the numbers of", "twice", "nested deeper", "an exponent beyond", "a number of more than", "UTF-8", "surrogate", "escape", "stands for none", "too much work"}
 
 func onPurpose(err error) bool {
@@ -24,7 +25,8 @@ func onPurpose(err error) bool {
 	return false
 }
 
-// FuzzDecode: whatever the bytes, decoding ends, agrees with the judge, and what was read can be written and read again as the same.
+// FuzzDecode: whatever the bytes, decoding ends, agrees with the judge, and what was read can be
+// written and read again as the same.
 func FuzzDecode(f *testing.F) {
 	judges := make([]*judge.Schema, len(names))
 	for i, name := range names {

@@ -4,7 +4,8 @@ import (
 	"strconv"
 )
 
-// Canonical is the Parsing Canonical Form of the specification: names, structure and order, nothing else; no logical types.
+// Canonical is the Parsing Canonical Form of the specification: names, structure and order, nothing
+// else; no logical types.
 func (t *Type) Canonical() []byte { return t.appendCanonical(nil, map[string]bool{}) }
 
 func (t *Type) appendCanonical(dst []byte, seen map[string]bool) []byte {
@@ -85,7 +86,8 @@ func CRC64(data []byte) uint64 {
 // Fingerprint is the CRC-64-AVRO of the canonical form.
 func (t *Type) Fingerprint() uint64 { return CRC64(t.Canonical()) }
 
-// Text is the whole schema with everything it names inside, docs and defaults included, as a registry gets it.
+// Text is the whole schema with everything it names inside, docs and defaults included, as a
+// registry gets it.
 func (t *Type) Text() string {
 	return string(t.appendText(nil, "", map[string]bool{}))
 }

@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// Link gives every name its type and then checks what needs the whole: unions, defaults, definitions given twice.
+// Link gives every name its type and then checks what needs the whole: unions, defaults,
+// definitions given twice.
 func (l *Loader) Link() []Fault {
 	sought := map[string]bool{}
 	missing := map[*Node]bool{}
@@ -69,8 +70,9 @@ func (l *Loader) unknown(r ref, name string) {
 	l.fault(r.node, hint, "unknown type %q", name)
 }
 
-// compare refuses a second definition of a name that differs from the first. Files that say the same of a name they share are
-// common, and mean no harm; the same file saying it twice is read, but other readers of Avro refuse it.
+// compare refuses a second definition of a name that differs from the first. Files that say the
+// same of a name they share are common, and mean no harm; the same file saying it twice is read,
+// but other readers of Avro refuse it.
 func (l *Loader) compare() {
 	for _, c := range l.copies {
 		t, first := c.Type, l.named[c.Name]
@@ -159,7 +161,8 @@ func endless(t, goal *Type, seen map[*Type]bool) bool {
 	return false
 }
 
-// checkUnions refuses two branches one cannot tell apart, in a type and what it holds without a name.
+// checkUnions refuses two branches one cannot tell apart, in a type and what it holds without a
+// name.
 func (l *Loader) checkUnions(t *Type) {
 	switch t.Kind {
 	case Array, Map:

@@ -20,11 +20,11 @@ type Fault struct {
 
 // Loader reads schemas that use each other's names. Add all of them, then Link once.
 type Loader struct {
-	// Find is asked for a name nobody defined, by the full name and where it is used; it returns the file that should
-	// define it, or nil. It may be nil.
+	// Find is asked for a name nobody defined, by the full name and where it is used; it returns
+	// the file that should define it, or nil. It may be nil.
 	Find func(fullname string, use any) *Node
-	// Lenient leaves out the checks that only concern the author: logical types that do not fit are ignored, as the
-	// specification asks of readers, and defaults and names are taken as they are.
+	// Lenient leaves out the checks that only concern the author: logical types that do not fit are
+	// ignored, as the specification asks of readers, and defaults and names are taken as they are.
 	Lenient bool
 	// Nearest picks the name that was meant, for a hint; it may be nil.
 	Nearest func(got string, names []string) (string, bool)
@@ -215,7 +215,8 @@ func (l *Loader) noDefault(t *Type, n *Node) {
 	}
 }
 
-// noLogical tells a logical type on a kind that has none. What is not one of the specification's stays an attribute.
+// noLogical tells a logical type on a kind that has none. What is not one of the specification's
+// stays an attribute.
 func (l *Loader) noLogical(t *Type, n *Node) {
 	ln := n.Get("logicalType")
 	name, _ := ln.text()
@@ -243,7 +244,8 @@ func withArticle(k Kind) string {
 	return "a " + k.String()
 }
 
-// define reads name, namespace, aliases and doc, and declares the type. False means that there is nothing to fill.
+// define reads name, namespace, aliases and doc, and declares the type. False means that there is
+// nothing to fill.
 func (l *Loader) define(at **Type, t *Type, n *Node, namespace string) bool {
 	name, ok := n.Get("name").text()
 	if !ok {
@@ -327,7 +329,8 @@ func (l *Loader) aliases(n *Node, namespace string) []string {
 	return out
 }
 
-// ValidName tells whether s is a name by Avro's rule: a letter or _ and then letters, digits and _, all ASCII.
+// ValidName tells whether s is a name by Avro's rule: a letter or _ and then letters, digits and _,
+// all ASCII.
 func ValidName(s string) bool {
 	for i, c := range []byte(s) {
 		letter := c|0x20 >= 'a' && c|0x20 <= 'z' || c == '_'

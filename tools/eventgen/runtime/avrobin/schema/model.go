@@ -101,7 +101,8 @@ func Unqualified(fullname string) string {
 	return fullname[strings.LastIndexByte(fullname, '.')+1:]
 }
 
-// Nullable returns the other branch of a union of null and one more, in either order, and the index of null.
+// Nullable returns the other branch of a union of null and one more, in either order, and the index
+// of null.
 func (t *Type) Nullable() (other *Type, null int, ok bool) {
 	if t.Kind != Union || len(t.Branches) != 2 {
 		return nil, 0, false
@@ -125,7 +126,8 @@ func (t *Type) HasNull() int {
 	return -1
 }
 
-// BranchName is how Avro's JSON and this project's messages name a branch: the full name, or the kind.
+// BranchName is how Avro's JSON and this project's messages name a branch: the full name, or the
+// kind.
 func (t *Type) BranchName() string {
 	if t.Kind.Named() {
 		return t.Name
@@ -139,7 +141,8 @@ func (t *Type) MinBytes() int {
 	return n
 }
 
-// minBytes also tells whether the answer holds everywhere, or only inside the record that is being measured.
+// minBytes also tells whether the answer holds everywhere, or only inside the record that is being
+// measured.
 func (t *Type) minBytes(in map[*Type]bool, known map[*Type]int) (n int, final bool) {
 	if n, ok := known[t]; ok {
 		return n, true

@@ -1,6 +1,7 @@
-// Package schema is the model of an Avro schema: parsing, linking of names, checks, the canonical form and its fingerprint,
-// the text a registry gets, and defaults in binary form. It depends on the standard library alone, because generated code
-// needs it at run time too, to compile a writer's schema into a resolution plan.
+// Package schema is the model of an Avro schema: parsing, linking of names, checks, the canonical
+// form and its fingerprint, the text a registry gets, and defaults in binary form. It depends on
+// the standard library alone, because generated code needs it at run time too, to compile a
+// writer's schema into a resolution plan.
 //
 // Package avrobin and eventgen's Avro stage import it.
 package schema
@@ -32,7 +33,8 @@ func (k NodeKind) String() string {
 	return [...]string{"null", "a boolean", "a number", "a string", "a list", "an object"}[k]
 }
 
-// Node is a JSON value with its members in order. Pos is whatever the reader of the file wants back in a Fault.
+// Node is a JSON value with its members in order. Pos is whatever the reader of the file wants back
+// in a Fault.
 type Node struct {
 	Kind  NodeKind
 	Value string // of a scalar: content of a string, text of a number, true or false

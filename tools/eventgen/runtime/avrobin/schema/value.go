@@ -9,14 +9,16 @@ import (
 	"strings"
 )
 
-// AppendJSON appends the binary encoding of a value written as a field's default is: bytes and fixed as a string of
-// characters up to U+00FF, a union as a value of the first branch that takes it.
+// AppendJSON appends the binary encoding of a value written as a field's default is: bytes and
+// fixed as a string of characters up to U+00FF, a union as a value of the first branch that takes
+// it.
 func AppendJSON(dst []byte, t *Type, n *Node) ([]byte, error) {
 	var f filler
 	return f.append(dst, t, n)
 }
 
-// filler counts how deep it is, because the defaults of a recursive record can call for each other for ever.
+// filler counts how deep it is, because the defaults of a recursive record can call for each other
+// for ever.
 type filler struct{ depth int }
 
 func (f *filler) append(dst []byte, t *Type, n *Node) ([]byte, error) {
