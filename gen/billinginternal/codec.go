@@ -113,6 +113,86 @@ func KindOfLogBody(m LogBody) string {
 	return ""
 }
 
+// LogBodyMessages returns an empty message of each kind, in the order of the document.
+func LogBodyMessages() []LogBody {
+	return []LogBody{
+		new(billinglog.ContractObserved),
+		new(billinglog.ContractUnreadable),
+		new(billinglog.PurchaseAccepted),
+		new(billinglog.PurchaseRefused),
+		new(billinglog.RefundAccepted),
+		new(billinglog.PurchaseCancelled),
+		new(billinglog.PeriodClosed),
+		new(billinglog.CreditNoteRecorded),
+		new(billinglog.DebitPresented),
+		new(billinglog.DebitCollected),
+		new(billinglog.DebitRejected),
+		new(billinglog.DebitReturned),
+		new(billinglog.SettledOtherwise),
+		new(billinglog.RunStarted),
+		new(billinglog.RunCompleted),
+	}
+}
+
+// LogBodyVisitor has one method for each message of the channel, so that the compiler reports a
+// message that is not handled.
+type LogBodyVisitor[T any] interface {
+	ContractObserved(*billinglog.ContractObserved) (T, error)
+	ContractUnreadable(*billinglog.ContractUnreadable) (T, error)
+	PurchaseAccepted(*billinglog.PurchaseAccepted) (T, error)
+	PurchaseRefused(*billinglog.PurchaseRefused) (T, error)
+	RefundAccepted(*billinglog.RefundAccepted) (T, error)
+	PurchaseCancelled(*billinglog.PurchaseCancelled) (T, error)
+	PeriodClosed(*billinglog.PeriodClosed) (T, error)
+	CreditNoteRecorded(*billinglog.CreditNoteRecorded) (T, error)
+	DebitPresented(*billinglog.DebitPresented) (T, error)
+	DebitCollected(*billinglog.DebitCollected) (T, error)
+	DebitRejected(*billinglog.DebitRejected) (T, error)
+	DebitReturned(*billinglog.DebitReturned) (T, error)
+	SettledOtherwise(*billinglog.SettledOtherwise) (T, error)
+	RunStarted(*billinglog.RunStarted) (T, error)
+	RunCompleted(*billinglog.RunCompleted) (T, error)
+}
+
+// VisitLogBody calls the method of v for m and returns its results. The error wraps
+// singleobject.ErrUnknown if m is nil.
+func VisitLogBody[T any](m LogBody, v LogBodyVisitor[T]) (T, error) {
+	switch m := m.(type) {
+	case *billinglog.ContractObserved:
+		return v.ContractObserved(m)
+	case *billinglog.ContractUnreadable:
+		return v.ContractUnreadable(m)
+	case *billinglog.PurchaseAccepted:
+		return v.PurchaseAccepted(m)
+	case *billinglog.PurchaseRefused:
+		return v.PurchaseRefused(m)
+	case *billinglog.RefundAccepted:
+		return v.RefundAccepted(m)
+	case *billinglog.PurchaseCancelled:
+		return v.PurchaseCancelled(m)
+	case *billinglog.PeriodClosed:
+		return v.PeriodClosed(m)
+	case *billinglog.CreditNoteRecorded:
+		return v.CreditNoteRecorded(m)
+	case *billinglog.DebitPresented:
+		return v.DebitPresented(m)
+	case *billinglog.DebitCollected:
+		return v.DebitCollected(m)
+	case *billinglog.DebitRejected:
+		return v.DebitRejected(m)
+	case *billinglog.DebitReturned:
+		return v.DebitReturned(m)
+	case *billinglog.SettledOtherwise:
+		return v.SettledOtherwise(m)
+	case *billinglog.RunStarted:
+		return v.RunStarted(m)
+	case *billinglog.RunCompleted:
+		return v.RunCompleted(m)
+	}
+	var none T
+	return none, singleobject.UnknownType(m)
+}
+
 // EncodePosition gives a Position in Avro's single-object encoding. It fails when the value may not be written.
 func EncodePosition(m *journalrecord.Position) ([]byte, error) { return singleobject.Encode(m) }
 
@@ -161,4 +241,32 @@ func KindOfSnapshots(m Snapshots) string {
 		return "SnapshotManifest"
 	}
 	return ""
+}
+
+// SnapshotsMessages returns an empty message of each kind, in the order of the document.
+func SnapshotsMessages() []Snapshots {
+	return []Snapshots{
+		new(journalrecord.SnapshotChunk),
+		new(journalrecord.SnapshotManifest),
+	}
+}
+
+// SnapshotsVisitor has one method for each message of the channel, so that the compiler reports a
+// message that is not handled.
+type SnapshotsVisitor[T any] interface {
+	SnapshotChunk(*journalrecord.SnapshotChunk) (T, error)
+	SnapshotManifest(*journalrecord.SnapshotManifest) (T, error)
+}
+
+// VisitSnapshots calls the method of v for m and returns its results. The error wraps
+// singleobject.ErrUnknown if m is nil.
+func VisitSnapshots[T any](m Snapshots, v SnapshotsVisitor[T]) (T, error) {
+	switch m := m.(type) {
+	case *journalrecord.SnapshotChunk:
+		return v.SnapshotChunk(m)
+	case *journalrecord.SnapshotManifest:
+		return v.SnapshotManifest(m)
+	}
+	var none T
+	return none, singleobject.UnknownType(m)
 }

@@ -85,6 +85,58 @@ func KindOfLogBody(m LogBody) string {
 	return ""
 }
 
+// LogBodyMessages returns an empty message of each kind, in the order of the document.
+func LogBodyMessages() []LogBody {
+	return []LogBody{
+		new(contractlog.Subscribed),
+		new(contractlog.Activated),
+		new(contractlog.Amended),
+		new(contractlog.Suspended),
+		new(contractlog.Reinstated),
+		new(contractlog.Terminated),
+		new(contractlog.MandateAccepted),
+		new(contractlog.MandateWithdrawn),
+	}
+}
+
+// LogBodyVisitor has one method for each message of the channel, so that the compiler reports a
+// message that is not handled.
+type LogBodyVisitor[T any] interface {
+	Subscribed(*contractlog.Subscribed) (T, error)
+	Activated(*contractlog.Activated) (T, error)
+	Amended(*contractlog.Amended) (T, error)
+	Suspended(*contractlog.Suspended) (T, error)
+	Reinstated(*contractlog.Reinstated) (T, error)
+	Terminated(*contractlog.Terminated) (T, error)
+	MandateAccepted(*contractlog.MandateAccepted) (T, error)
+	MandateWithdrawn(*contractlog.MandateWithdrawn) (T, error)
+}
+
+// VisitLogBody calls the method of v for m and returns its results. The error wraps
+// singleobject.ErrUnknown if m is nil.
+func VisitLogBody[T any](m LogBody, v LogBodyVisitor[T]) (T, error) {
+	switch m := m.(type) {
+	case *contractlog.Subscribed:
+		return v.Subscribed(m)
+	case *contractlog.Activated:
+		return v.Activated(m)
+	case *contractlog.Amended:
+		return v.Amended(m)
+	case *contractlog.Suspended:
+		return v.Suspended(m)
+	case *contractlog.Reinstated:
+		return v.Reinstated(m)
+	case *contractlog.Terminated:
+		return v.Terminated(m)
+	case *contractlog.MandateAccepted:
+		return v.MandateAccepted(m)
+	case *contractlog.MandateWithdrawn:
+		return v.MandateWithdrawn(m)
+	}
+	var none T
+	return none, singleobject.UnknownType(m)
+}
+
 // EncodePosition gives a Position in Avro's single-object encoding. It fails when the value may not be written.
 func EncodePosition(m *journalrecord.Position) ([]byte, error) { return singleobject.Encode(m) }
 
@@ -133,6 +185,34 @@ func KindOfSnapshots(m Snapshots) string {
 		return "SnapshotManifest"
 	}
 	return ""
+}
+
+// SnapshotsMessages returns an empty message of each kind, in the order of the document.
+func SnapshotsMessages() []Snapshots {
+	return []Snapshots{
+		new(journalrecord.SnapshotChunk),
+		new(journalrecord.SnapshotManifest),
+	}
+}
+
+// SnapshotsVisitor has one method for each message of the channel, so that the compiler reports a
+// message that is not handled.
+type SnapshotsVisitor[T any] interface {
+	SnapshotChunk(*journalrecord.SnapshotChunk) (T, error)
+	SnapshotManifest(*journalrecord.SnapshotManifest) (T, error)
+}
+
+// VisitSnapshots calls the method of v for m and returns its results. The error wraps
+// singleobject.ErrUnknown if m is nil.
+func VisitSnapshots[T any](m Snapshots, v SnapshotsVisitor[T]) (T, error) {
+	switch m := m.(type) {
+	case *journalrecord.SnapshotChunk:
+		return v.SnapshotChunk(m)
+	case *journalrecord.SnapshotManifest:
+		return v.SnapshotManifest(m)
+	}
+	var none T
+	return none, singleobject.UnknownType(m)
 }
 
 // EncodePersonalDataKey gives a PersonalDataKey in Avro's single-object encoding. It fails when the value may not be written.

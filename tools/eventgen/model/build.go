@@ -200,6 +200,28 @@ func (s scope) take(name string) string {
 	return out
 }
 
+// takeWith returns the name, with a number if it or one of the names that patterns make of it is
+// taken. All of them are taken afterwards.
+func (s scope) takeWith(name string, patterns ...string) string {
+	for i := 1; ; i++ {
+		out := name
+		if i > 1 {
+			out = fmt.Sprintf("%s%d", name, i)
+		}
+		names := []string{out}
+		for _, p := range patterns {
+			names = append(names, fmt.Sprintf(p, out))
+		}
+		if slices.ContainsFunc(names, func(n string) bool { return s[n] }) {
+			continue
+		}
+		for _, n := range names {
+			s[n] = true
+		}
+		return out
+	}
+}
+
 // retry prints a retry policy as fields of the runtime's Retry.
 func retry(r parse.Retry) string {
 	var out []string

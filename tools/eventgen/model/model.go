@@ -194,6 +194,7 @@ type Framed struct {
 // Member is a message of a Framed channel.
 type Member struct {
 	Name, Type, FingerprintConst string
+	Method                       string // of the channel's visitor
 	fingerprint                  uint64
 }
 

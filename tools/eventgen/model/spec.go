@@ -314,6 +314,7 @@ func headerField(prop *parse.Prop, fields scope) HeaderField {
 func (p *pkgBuilder) framed(c *parse.Channel) {
 	f := Framed{Go: avro.GoName(c.Name), Doc: sentence(c.Title)}
 	var roots []*avro.Root
+	methods := scope{}
 	for _, m := range c.Messages {
 		at := p.roots[m.Payload]
 		if at == nil || at.avro == nil || m.Encoding != "avro-single-object" || !at.avro.IsRecord() {
@@ -321,7 +322,7 @@ func (p *pkgBuilder) framed(c *parse.Channel) {
 		}
 		r := at.avro
 		t, pkg := p.goType(at)
-		f.Members = append(f.Members, Member{m.Message.Name, t, pkg + ".FingerprintOf" + strings.TrimPrefix(t, pkg+"."), r.Fingerprint()})
+		f.Members = append(f.Members, Member{m.Message.Name, t, pkg + ".FingerprintOf" + strings.TrimPrefix(t, pkg+"."), methods.take(avro.GoName(m.Message.Name)), r.Fingerprint()})
 		roots = append(roots, r)
 	}
 	switch len(f.Members) {
@@ -334,7 +335,7 @@ func (p *pkgBuilder) framed(c *parse.Channel) {
 		}
 	default:
 		p.distinctFingerprints(c, f.Members)
-		f.Go = p.scope.take(f.Go)
+		f.Go = p.scope.takeWith(f.Go, "Encode%s", "Decode%s", "KindOf%s", "%sMessages", "%sVisitor", "Visit%s")
 		p.seal(c, &f, roots)
 	}
 	p.out.Framed = append(p.out.Framed, f)

@@ -53,3 +53,48 @@ func TestSingleObject(t *testing.T) {
 		t.Errorf("topics %v", ts)
 	}
 }
+
+// kinds is a visitor that returns the name of the method called.
+type kinds struct{}
+
+func (kinds) Stored(m *storelog.Stored) (string, error) { return "Stored " + m.Article, nil }
+
+func (kinds) Taken(*storelog.Taken) (string, error) { return "Taken", errors.New("out of stock") }
+
+func (kinds) Foreign(*foreign.Foreign) (string, error) { return "Foreign", nil }
+
+// stranger has the exported marker of a channel whose messages lie in several packages.
+type stranger struct{ storeinternal.Mixed }
+
+func TestVisitor(t *testing.T) {
+	got, err := storeinternal.VisitLog(&storelog.Stored{Article: "A-1"}, kinds{})
+	if got != "Stored A-1" || err != nil {
+		t.Errorf("Stored: got %q, %v", got, err)
+	}
+	if got, err := storeinternal.VisitLog(&storelog.Taken{}, kinds{}); got != "Taken" || err == nil || err.Error() != "out of stock" {
+		t.Errorf("Taken: got %q, %v", got, err)
+	}
+	if got, err := storeinternal.VisitLog(nil, kinds{}); got != "" || !errors.Is(err, singleobject.ErrUnknown) {
+		t.Errorf("nil: got %q, %v", got, err)
+	}
+	if got, err := storeinternal.VisitMixed(stranger{}, kinds{}); got != "" || !errors.Is(err, singleobject.ErrUnknown) {
+		t.Errorf("another type: got %q, %v", got, err)
+	}
+}
+
+func TestMessagesOfChannel(t *testing.T) {
+	var got []string
+	for _, m := range storeinternal.MixedMessages() {
+		name, err := storeinternal.VisitMixed(m, kinds{})
+		if err != nil {
+			t.Error(err)
+		}
+		if kind := storeinternal.KindOfMixed(m); strings.TrimSpace(name) != kind {
+			t.Errorf("%s: the visitor's method is %s", kind, name)
+		}
+		got = append(got, storeinternal.KindOfMixed(m))
+	}
+	if strings.Join(got, " ") != "Stored Foreign" {
+		t.Errorf("the messages of the channel are %v", got)
+	}
+}

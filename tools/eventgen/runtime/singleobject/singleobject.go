@@ -40,6 +40,11 @@ func Unknown(fingerprint uint64) error {
 	return fmt.Errorf("%w: schema fingerprint %016x", ErrUnknown, fingerprint)
 }
 
+// UnknownType returns the error for a message whose type is not one of a channel's messages.
+func UnknownType(m any) error {
+	return fmt.Errorf("%w: %T", ErrUnknown, m)
+}
+
 // Decode reads into a value what was written with its schema; with another it fails.
 func Decode(b []byte, v Value) error {
 	t := v.AvroType()

@@ -47,6 +47,34 @@ func KindOfLog(m Log) string {
 	return ""
 }
 
+// LogMessages returns an empty message of each kind, in the order of the document.
+func LogMessages() []Log {
+	return []Log{
+		new(storelog.Stored),
+		new(storelog.Taken),
+	}
+}
+
+// LogVisitor has one method for each message of the channel, so that the compiler reports a
+// message that is not handled.
+type LogVisitor[T any] interface {
+	Stored(*storelog.Stored) (T, error)
+	Taken(*storelog.Taken) (T, error)
+}
+
+// VisitLog calls the method of v for m and returns its results. The error wraps
+// singleobject.ErrUnknown if m is nil.
+func VisitLog[T any](m Log, v LogVisitor[T]) (T, error) {
+	switch m := m.(type) {
+	case *storelog.Stored:
+		return v.Stored(m)
+	case *storelog.Taken:
+		return v.Taken(m)
+	}
+	var none T
+	return none, singleobject.UnknownType(m)
+}
+
 // Mixed is one of the messages of the channel:
 type Mixed interface {
 	singleobject.Value
@@ -86,6 +114,34 @@ func KindOfMixed(m Mixed) string {
 		return "Foreign"
 	}
 	return ""
+}
+
+// MixedMessages returns an empty message of each kind, in the order of the document.
+func MixedMessages() []Mixed {
+	return []Mixed{
+		new(storelog.Stored),
+		new(foreign.Foreign),
+	}
+}
+
+// MixedVisitor has one method for each message of the channel, so that the compiler reports a
+// message that is not handled.
+type MixedVisitor[T any] interface {
+	Stored(*storelog.Stored) (T, error)
+	Foreign(*foreign.Foreign) (T, error)
+}
+
+// VisitMixed calls the method of v for m and returns its results. The error wraps
+// singleobject.ErrUnknown if m is nil or its type is not a message of the channel.
+func VisitMixed[T any](m Mixed, v MixedVisitor[T]) (T, error) {
+	switch m := m.(type) {
+	case *storelog.Stored:
+		return v.Stored(m)
+	case *foreign.Foreign:
+		return v.Foreign(m)
+	}
+	var none T
+	return none, singleobject.UnknownType(m)
 }
 
 // EncodePosition gives a Position in Avro's single-object encoding. It fails when the value may not be written.
