@@ -193,30 +193,3 @@ func (s *Server) securityOAuth2(ctx context.Context, operationName OperationName
 	}
 	return rctx, true, err
 }
-
-// SecuritySource is provider of security values (tokens, passwords, etc.).
-type SecuritySource interface {
-	// ApiKey provides apiKey security value.
-	// A key given to a client, which carries its scopes (read, write, admin).
-	ApiKey(ctx context.Context, operationName OperationName) (ApiKey, error)
-	// OAuth2 provides oauth2 security value.
-	// A bearer JWT of the configured issuer and audience.
-	OAuth2(ctx context.Context, operationName OperationName) (OAuth2, error)
-}
-
-func (s *Client) securityApiKey(ctx context.Context, operationName OperationName, req *http.Request) error {
-	t, err := s.sec.ApiKey(ctx, operationName)
-	if err != nil {
-		return errors.Wrap(err, "security source \"ApiKey\"")
-	}
-	req.Header.Set("X-API-Key", t.APIKey)
-	return nil
-}
-func (s *Client) securityOAuth2(ctx context.Context, operationName OperationName, req *http.Request) error {
-	t, err := s.sec.OAuth2(ctx, operationName)
-	if err != nil {
-		return errors.Wrap(err, "security source \"OAuth2\"")
-	}
-	req.Header.Set("Authorization", "Bearer "+t.Token)
-	return nil
-}

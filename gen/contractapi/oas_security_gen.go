@@ -170,31 +170,3 @@ func (s *Server) securityOAuth2(ctx context.Context, operationName OperationName
 	}
 	return rctx, true, err
 }
-
-// SecuritySource is provider of security values (tokens, passwords, etc.).
-type SecuritySource interface {
-	// ApiKey provides apiKey security value.
-	// A key from the service's credentials file, which holds its hash and the roles `read`, `write`,
-	// `admin` it has.
-	ApiKey(ctx context.Context, operationName OperationName) (ApiKey, error)
-	// OAuth2 provides oauth2 security value.
-	// A bearer token (JWT) whose `scope` names what the client may do.
-	OAuth2(ctx context.Context, operationName OperationName) (OAuth2, error)
-}
-
-func (s *Client) securityApiKey(ctx context.Context, operationName OperationName, req *http.Request) error {
-	t, err := s.sec.ApiKey(ctx, operationName)
-	if err != nil {
-		return errors.Wrap(err, "security source \"ApiKey\"")
-	}
-	req.Header.Set("X-API-Key", t.APIKey)
-	return nil
-}
-func (s *Client) securityOAuth2(ctx context.Context, operationName OperationName, req *http.Request) error {
-	t, err := s.sec.OAuth2(ctx, operationName)
-	if err != nil {
-		return errors.Wrap(err, "security source \"OAuth2\"")
-	}
-	req.Header.Set("Authorization", "Bearer "+t.Token)
-	return nil
-}
