@@ -15,7 +15,7 @@ KAFKA_DATA = $(or $(DATA),build/kafka-$(BROKERS)$(if $(SECURE),-secure))
 FUZZTIME ?= 10m
 
 .DEFAULT_GOAL := gate
-.PHONY: gate help generate check lint test race demo e2e contract-test compose-check bench fuzz foreign-avro docs kafka registry foreign-test foreign-install
+.PHONY: gate help generate check lint test race demo e2e contract-test compose-check bench fuzz foreign-avro foreign-codes docs kafka registry foreign-test foreign-install
 
 gate: check lint compose-check race contract-test ## The whole gate before a push: generated files current, contracts and code linted, tests with the race detector
 	@echo "gate: all good"
@@ -100,6 +100,10 @@ foreign-avro: ## Generated codecs against fastavro, confluent-kafka (Python 3) a
 	@mkdir -p build
 	@go test -count=1 -timeout 5m -v -run '^TestForeign' ./tools/eventgen/avro/internal/foreign -foreign >build/foreign-avro.log; status=$$?; \
 		grep -E '^(---|ok|FAIL|[[:space:]]*foreign_test)' build/foreign-avro.log; exit $$status
+
+foreign-codes: ## Currencies, countries, VAT numbers, IBAN, BIC and creditor identifiers against schwifty, python-stdnum and pycountry (Python 3), fetched once
+	@echo "foreign-codes: our code lists and check digits against other implementations"
+	@go test -count=1 -timeout 10m -run '^TestForeign' ./services/internal/codes -foreign
 
 docs: ## Pages of the four public documents under build/docs, readable offline
 	@go run ./tools/docsite -out build/docs
