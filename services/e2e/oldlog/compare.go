@@ -1,0 +1,157 @@
+package oldlog
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// headers of answers that are kept. What others say, such as Date, is not the services' own.
+var kept = []string{"Content-Type", "ETag", "Idempotent-Replayed", "Location", logPosition, "Retry-After"}
+
+const logPosition = "Log-Position"
+
+// Ask sends the request of an exchange to the service at a base URL, as http://127.0.0.1:8081.
+func (e Exchange) Ask(ctx context.Context, client *http.Client, base string) (Answer, error) {
+	req, err := http.NewRequestWithContext(ctx, e.Method, base+e.Path, bytes.NewReader(e.Body))
+	if err != nil {
+		return Answer{}, err
+	}
+	for name, value := range e.Headers {
+		req.Header.Set(name, value)
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return Answer{}, err
+	}
+	defer resp.Body.Close()
+	a := Answer{Status: resp.StatusCode, Headers: map[string]string{}}
+	for _, name := range kept {
+		if value := resp.Header.Get(name); value != "" {
+			a.Headers[name] = value
+		}
+	}
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || len(body) == 0 {
+		return a, err
+	}
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, body); err != nil {
+		return a, fmt.Errorf("the answer is not JSON: %w: %.200s", err, body)
+	}
+	a.Body = compact.Bytes()
+	return a, nil
+}
+
+// Differences lists what an answer lacks of the recorded one. Members of objects may have been
+// added since. Every recorded one must be there with its value, but for the members of problem
+// documents that are made for people, whose wording may improve. An answer may stand on a later
+// place in the log than the recorded one: barriers are added by reading.
+func Differences(recorded, now Answer) []string {
+	var out []string
+	if now.Status != recorded.Status {
+		out = append(out, fmt.Sprintf("status %d, recorded %d: %s", now.Status, recorded.Status, now.Body))
+	}
+	for _, name := range slices.Sorted(maps.Keys(recorded.Headers)) {
+		want, got := recorded.Headers[name], now.Headers[name]
+		if got != want && (name != logPosition || !notBefore(got, want)) {
+			out = append(out, fmt.Sprintf("header %s is %q, recorded %q", name, got, want))
+		}
+	}
+	want, err1 := value(recorded.Body)
+	got, err2 := value(now.Body)
+	if err1 != nil || err2 != nil {
+		return append(out, fmt.Sprintf("body: %v, recorded: %v", err2, err1))
+	}
+	if recorded.Headers["Content-Type"] == problemType {
+		want, got = forPrograms(want), forPrograms(got)
+	}
+	return append(out, missing("", want, got)...)
+}
+
+// notBefore reports whether a place in a log is another one or comes after it.
+func notBefore(place, other string) bool {
+	log, at, ok := strings.Cut(place, ":")
+	otherLog, otherAt, otherOK := strings.Cut(other, ":")
+	n, err1 := strconv.ParseInt(at, 10, 64)
+	m, err2 := strconv.ParseInt(otherAt, 10, 64)
+	return ok && otherOK && err1 == nil && err2 == nil && log == otherLog && n >= m
+}
+
+const problemType = "application/problem+json"
+
+// forPrograms is a problem document without the members that are made for people.
+func forPrograms(problem any) any {
+	if m, ok := problem.(map[string]any); ok {
+		for _, name := range []string{"title", "detail", "hint"} {
+			delete(m, name)
+		}
+	}
+	return problem
+}
+
+func value(body json.RawMessage) (v any, err error) {
+	if len(body) == 0 {
+		return nil, nil
+	}
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.UseNumber()
+	err = d.Decode(&v)
+	return v, err
+}
+
+// missing lists the places at which got lacks something of want, or has another value.
+func missing(at string, want, got any) []string {
+	switch w := want.(type) {
+	case map[string]any:
+		g, ok := got.(map[string]any)
+		if !ok {
+			return []string{fmt.Sprintf("%s is %s, recorded an object", name(at), text(got))}
+		}
+		var out []string
+		for _, member := range slices.Sorted(maps.Keys(w)) {
+			if v, there := g[member]; there {
+				out = append(out, missing(at+"/"+member, w[member], v)...)
+			} else {
+				out = append(out, fmt.Sprintf("%s is missing, recorded %s", at+"/"+member, text(w[member])))
+			}
+		}
+		return out
+	case []any:
+		g, ok := got.([]any)
+		if !ok || len(g) != len(w) {
+			return []string{fmt.Sprintf("%s has %d items, recorded %d", name(at), len(g), len(w))}
+		}
+		var out []string
+		for i := range w {
+			out = append(out, missing(fmt.Sprintf("%s/%d", at, i), w[i], g[i])...)
+		}
+		return out
+	}
+	if want != got {
+		return []string{fmt.Sprintf("%s is %s, recorded %s", name(at), text(got), text(want))}
+	}
+	return nil
+}
+
+func name(at string) string {
+	if at == "" {
+		return "the body"
+	}
+	return at
+}
+
+func text(v any) string {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Sprint(v)
+	}
+	return string(data)
+}
