@@ -16,10 +16,12 @@
 // Source: specs/avro/RunStarted.avsc a1fe48190c2b
 // Source: specs/avro/SettledOtherwise.avsc 3fa8890fbb51
 
-// Package billinglog has the types of the Avro namespace deferpay.billinglog, with their codecs.
+// Package billinglog holds the types of the Avro namespace deferpay.billinglog and their codecs.
 package billinglog
 
-import "github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin"
+import (
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin"
+)
 
-// The runtime must be one this code was made for.
+// The package compiles only with the runtime that it was generated for.
 const _ = avrobin.Generation3

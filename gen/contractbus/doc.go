@@ -3,13 +3,14 @@
 
 // Package contractbus sends and receives the messages of Contract events.
 //
-// What the contract service tells the world: every change of a deferred-payment contract.
-// Each fact carries the full state of the contract and its version, so the newest fact of a key is all a reader needs.
+// What the contract service tells the world: every change of a deferred-payment contract. Each fact
+// carries the full state of the contract and its version, so the newest fact of a key is all a
+// reader needs.
 package contractbus
 
 import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/handshake"
 )
 
-// The runtime must be one that this code was made for.
+// The package compiles only with the runtime that it was generated for.
 const _ = handshake.Version2

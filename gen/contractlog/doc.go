@@ -10,10 +10,12 @@
 // Source: specs/avro/Suspended.avsc 4f87d7b705dc
 // Source: specs/avro/Terminated.avsc a21270c287f4
 
-// Package contractlog has the types of the Avro namespace deferpay.contractlog, with their codecs.
+// Package contractlog holds the types of the Avro namespace deferpay.contractlog and their codecs.
 package contractlog
 
-import "github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin"
+import (
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin"
+)
 
-// The runtime must be one this code was made for.
+// The package compiles only with the runtime that it was generated for.
 const _ = avrobin.Generation3

@@ -31,10 +31,12 @@
 // Source: specs/avro/Suspension.avsc a9c829afed47
 // Source: specs/avro/SuspensionCause.avsc 2e2e19221284
 
-// Package event has the types of the Avro namespace deferpay.event, with their codecs.
+// Package event holds the types of the Avro namespace deferpay.event and their codecs.
 package event
 
-import "github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin"
+import (
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin"
+)
 
-// The runtime must be one this code was made for.
+// The package compiles only with the runtime that it was generated for.
 const _ = avrobin.Generation3

@@ -8,10 +8,13 @@
 // Source: specs/avro/SnapshotChunk.avsc dc6f3880f488
 // Source: specs/avro/SnapshotManifest.avsc 3eaf145de520
 
-// Package journalrecord has the types of the Avro namespace deferpay.journalrecord, with their codecs.
+// Package journalrecord holds the types of the Avro namespace deferpay.journalrecord and their
+// codecs.
 package journalrecord
 
-import "github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin"
+import (
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin"
+)
 
-// The runtime must be one this code was made for.
+// The package compiles only with the runtime that it was generated for.
 const _ = avrobin.Generation3

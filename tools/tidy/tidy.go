@@ -167,7 +167,7 @@ func refusesGen(a Arrow) bool {
 
 // stages of the generator, first to last. Several on one line know nothing of each other's order.
 var stages = [][]string{
-	{"tools/eventgen/diag", "tools/eventgen/goname"},
+	{"tools/eventgen/diag", "tools/eventgen/gofile", "tools/eventgen/goname"},
 	{"tools/eventgen/source"},
 	{"tools/eventgen/avro", "tools/eventgen/jsonschema", "tools/eventgen/structure"},
 	{"tools/eventgen/parse"},

@@ -111,7 +111,7 @@ func (g *generator) write(v string, t *schema.Type) {
 func (g *generator) writeMap(v string, t *schema.Type) {
 	g.depth++
 	k, item := g.loopVar("k"), g.loopVar("v")
-	g.p("b = w.Block(b, len(%s))\nfor _, %s := range %s.Keys(w, %s) {\nb = w.String(b, %s)", v, k, g.use(runtimePath), v, k)
+	g.p("b = w.Block(b, len(%s))\nfor _, %s := range avrobin.Keys(w, %s) {\nb = w.String(b, %s)", v, k, v, k)
 	if t.Items.Kind != schema.Null {
 		g.p("%s := %s[%s]", item, v, k)
 		g.write(item, t.Items)
@@ -172,7 +172,7 @@ func (g *generator) blocks(least int) (n string) {
 func (g *generator) readArray(v string, t *schema.Type) {
 	n := g.blocks(t.Items.MinBytes())
 	items, j := g.loopVar("items"), g.loopVar("j")
-	g.p("for %s > 0 && r.OK() {\n%s := %s.Extend(r, &%s, %s)", n, items, g.use(runtimePath), v, n)
+	g.p("for %s > 0 && r.OK() {\n%s := avrobin.Extend(r, &%s, %s)", n, items, v, n)
 	g.p("for %s := range %s {", j, items)
 	g.read(items+"["+j+"]", t.Items)
 	g.p("}\n%s -= len(%s)\n}\n}", n, items)
@@ -181,7 +181,7 @@ func (g *generator) readArray(v string, t *schema.Type) {
 
 func (g *generator) readMap(v string, t *schema.Type) {
 	n := g.blocks(1 + t.Items.MinBytes())
-	g.p("%s = %s.GrowMap(r, %s, %s)\nfor ; %s > 0 && r.OK(); %s-- {", v, g.use(runtimePath), v, n, n, n)
+	g.p("%s = avrobin.GrowMap(r, %s, %s)\nfor ; %s > 0 && r.OK(); %s-- {", v, v, n, n, n)
 	k, item := g.loopVar("k"), g.loopVar("v")
 	g.p("var %s string\n%s, p = r.String(p)", k, k)
 	if expr, ok := g.readExpr(t.Items); ok {
@@ -222,7 +222,7 @@ func (g *generator) readPresent(v string, t *schema.Type) {
 		g.read(v, t)
 	default:
 		if t.Kind == schema.Record {
-			g.p("%s = %s.New[%s](r)", v, g.use(runtimePath), g.goType(t))
+			g.p("%s = avrobin.New[%s](r)", v, g.goType(t))
 		} else {
 			g.p("%s = new(%s)", v, g.goType(t))
 		}
@@ -237,19 +237,18 @@ func (g *generator) readPresent(v string, t *schema.Type) {
 // union prints a sealed interface, the structs of its branches that have no type of their own, and
 // its two functions.
 func (g *generator) union(u *unionDecl) {
-	bin := g.use(runtimePath)
 	g.p("\n// %s is one of %s.", u.name, g.branchList(u))
 	if u.typ.HasNull() >= 0 {
-		g.p("// nil is null.")
+		g.p("// A nil %s is null.", u.name)
 	}
 	g.p("type %s interface{ is%s() }\n", u.name, u.name)
 	for _, b := range u.branches {
 		if b.wrapper != "" {
-			g.p("// %s is the branch %s of %s.\ntype %s struct{ Value %s }\n", b.wrapper, b.typ.BranchName(), u.name, b.wrapper, g.goType(b.typ))
+			g.p("// %s is the branch %s of the union %s.\ntype %s struct{ Value %s }\n", b.wrapper, b.typ.BranchName(), u.name, b.wrapper, g.goType(b.typ))
 			g.p("func (%s) is%s() {}\n", b.wrapper, u.name)
 		}
 	}
-	g.p("func write%s(w *%s.Writer, b []byte, u %s) []byte {\nswitch c := u.(type) {", u.name, bin, u.name)
+	g.p("func write%s(w *avrobin.Writer, b []byte, u %s) []byte {\nswitch c := u.(type) {", u.name, u.name)
 	for i, b := range u.branches {
 		if b.typ.Kind == schema.Null {
 			g.p("case nil:\nb = w.Long(b, %d)", i)
@@ -270,7 +269,7 @@ func (g *generator) union(u *unionDecl) {
 		g.p("default:\nw.Unset(%q)", u.name)
 	}
 	g.p("}\nreturn b\n}\n")
-	g.p("func read%s(r *%s.Reader, p int) (%s, int) {", u.name, bin, u.name)
+	g.p("func read%s(r *avrobin.Reader, p int) (%s, int) {", u.name, u.name)
 	g.reading(func() {
 		g.p("branch, p := r.Branch(p, %d)\nswitch branch {", len(u.branches))
 		for i, b := range u.branches {
@@ -290,7 +289,7 @@ func (g *generator) readBranch(i int, b branchDecl) {
 		g.read("c.Value", b.typ)
 		g.p("return c, p")
 	case b.typ.Kind == schema.Record:
-		g.p("case %d:\nc := %s.New[%s](r)\np = c.ReadAvro(r, p)\nreturn c, p", i, g.use(runtimePath), g.goType(b.typ))
+		g.p("case %d:\nc := avrobin.New[%s](r)\np = c.ReadAvro(r, p)\nreturn c, p", i, g.goType(b.typ))
 	default:
 		g.p("case %d:\nvar c %s\np = c.ReadAvro(r, p)\nreturn c, p", i, g.goType(b.typ))
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/deferpay/deferpay/tools/eventgen/diag"
+	"github.com/deferpay/deferpay/tools/eventgen/gofile"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin/schema"
 	"github.com/deferpay/deferpay/tools/eventgen/source"
@@ -30,18 +31,14 @@ func (r *Root) CheckExample(n *source.Node) diag.List {
 // Literal is n as a Go expression of the payload's type, for a package other than those of the
 // types, and what it imports.
 func (r *Root) Literal(c Config, n *source.Node) (expr string, imports []string, faults diag.List) {
-	x := &exampler{g: &generator{layout: r.set.packages, config: c, imports: map[string]bool{}}}
+	x := &exampler{g: &generator{layout: r.set.packages, config: c, imports: map[string]string{}}}
 	node := fromSource(n)
 	if r.IsRecord() {
 		expr = x.value(r.typ, node)
 	} else {
 		expr = x.g.qualified(r.decl.pkg, r.decl.name) + "{Value: " + x.value(r.typ, node) + "}"
 	}
-	for p := range x.g.imports {
-		imports = append(imports, p)
-	}
-	slices.Sort(imports)
-	return expr, imports, x.faults
+	return expr, gofile.Imports(expr, x.g.imports), x.faults
 }
 
 type exampler struct {
@@ -117,7 +114,7 @@ func (x *exampler) float(t *schema.Type, n *schema.Node) string {
 	case n.Kind == schema.JSONNumber:
 		return x.g.goType(t) + "(" + n.Value + ")"
 	case n.Kind == schema.JSONString && special != "":
-		return x.g.goType(t) + "(" + x.g.use("math") + "." + special + ")"
+		return x.g.goType(t) + "(" + "math." + special + ")"
 	}
 	return x.wrong(n, "a number", "")
 }
@@ -274,7 +271,7 @@ func (x *exampler) nullable(t *schema.Type, n *schema.Node) string {
 	case t.Kind.Primitive() && t.Logical == "":
 		expr = x.g.goType(t) + "(" + expr + ")"
 	}
-	return x.g.use(runtimePath) + ".Ptr(" + expr + ")"
+	return "avrobin.Ptr(" + expr + ")"
 }
 
 // pick finds the branch n belongs to, and the value in it.
@@ -353,10 +350,9 @@ func (x *exampler) timestamp(t *schema.Type, n *schema.Node) string {
 	default:
 		return x.wrong(n, "a time", "write it like "+strconv.Quote(sample))
 	}
-	tm := x.g.use("time")
-	expr := fmt.Sprintf("%s.Date(%d, %d, %d, %d, %d, %d, %d, %s.UTC)", tm, at.Year(), at.Month(), at.Day(), at.Hour(), at.Minute(), at.Second(), at.Nanosecond(), tm)
+	expr := fmt.Sprintf("time.Date(%d, %d, %d, %d, %d, %d, %d, time.UTC)", at.Year(), at.Month(), at.Day(), at.Hour(), at.Minute(), at.Second(), at.Nanosecond())
 	if local {
-		expr = x.g.use(runtimePath) + ".LocalDateTimeOf(" + expr + ")"
+		expr = "avrobin.LocalDateTimeOf(" + expr + ")"
 	}
 	return expr
 }
@@ -379,7 +375,7 @@ func (x *exampler) date(t *schema.Type, n *schema.Node) string {
 	if n.Kind != schema.JSONString || err != nil {
 		return x.wrong(n, "a date", `write it like "2026-02-28"`)
 	}
-	return fmt.Sprintf("%s.NewDate(%d, %d, %d)", x.g.use(runtimePath), at.Year(), at.Month(), at.Day())
+	return fmt.Sprintf("avrobin.NewDate(%d, %d, %d)", at.Year(), at.Month(), at.Day())
 }
 
 func (x *exampler) timeOfDay(t *schema.Type, n *schema.Node) string {
@@ -390,7 +386,7 @@ func (x *exampler) timeOfDay(t *schema.Type, n *schema.Node) string {
 	if n.Kind != schema.JSONString || err != nil {
 		return x.wrong(n, "a time of day", `write it like "12:30:00"`)
 	}
-	return fmt.Sprintf("%s.NewTimeOfDay(%d, %d, %d, %d)", x.g.use(runtimePath), at.Hour(), at.Minute(), at.Second(), at.Nanosecond())
+	return fmt.Sprintf("avrobin.NewTimeOfDay(%d, %d, %d, %d)", at.Hour(), at.Minute(), at.Second(), at.Nanosecond())
 }
 
 func (x *exampler) decimal(t *schema.Type, n *schema.Node) string {
@@ -414,7 +410,7 @@ func (x *exampler) decimal(t *schema.Type, n *schema.Node) string {
 	if err != nil {
 		return x.fault(n, "", "%v", err)
 	}
-	return fmt.Sprintf("%s.MustDecimal(%q)", x.g.use(runtimePath), d)
+	return fmt.Sprintf("avrobin.MustDecimal(%q)", d)
 }
 
 // decimalOf reads the two's complement of a default.

@@ -6,12 +6,14 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/deferpay/deferpay/tools/eventgen/gofile"
 	"github.com/deferpay/deferpay/tools/eventgen/goname"
 )
 
-// takenPackages are names a package of types must not have: what generated code imports, and what
-// Go treats specially.
-var takenPackages = []string{"avrobin", "jsonvalue", "uuid", "payload", "bus", "handshake", "message", "registry", "singleobject", "topics", "context", "err", "errors", "fmt", "hex", "math", "time", "main", "internal", "vendor", "testdata", "init"}
+// takenPackages are names that a package of types must not have, beside those of the packages that
+// generated code imports: packages that a user of the types may import, and what Go treats
+// specially.
+var takenPackages = []string{"payload", "err", "errors", "fmt", "main", "internal", "vendor", "testdata", "init"}
 
 // variable matches the names of variables in generated code, which would hide a package.
 var variable = regexp.MustCompile(`^[a-z][0-9]*$`)
@@ -29,7 +31,7 @@ func packageName(namespace string, n int) string {
 	switch {
 	case name == "":
 		return "event"
-	case goname.Reserved(name), slices.Contains(takenPackages, name), unicode.IsDigit(rune(name[0])), variable.MatchString(name):
+	case goname.Reserved(name), gofile.Imported(name), slices.Contains(takenPackages, name), unicode.IsDigit(rune(name[0])), variable.MatchString(name):
 		return "avro" + name
 	}
 	return name

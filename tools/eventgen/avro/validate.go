@@ -15,7 +15,7 @@ func (g *generator) validate(v, name string, t *schema.Type) {
 		g.check(fmt.Sprintf("%s.Fits(%d, %d)", v, t.Precision, t.Scale), name)
 		return
 	case logicalGo[t.Logical] == "time.Time":
-		g.check(fmt.Sprintf("%s.CheckTime(%s)", g.use(runtimePath), v), name)
+		g.check("avrobin.CheckTime("+v+")", name)
 		return
 	case logicalGo[t.Logical] == "TimeOfDay":
 		g.check(v+".Validate()", name)
@@ -64,7 +64,7 @@ func checked(t *schema.Type, seen map[*schema.Type]bool) bool {
 }
 
 func (g *generator) check(expr, name string) {
-	g.p("if err := %s; err != nil {\nreturn %s.At(err, %s)\n}", expr, g.use(runtimePath), name)
+	g.p("if err := %s; err != nil {\nreturn avrobin.At(err, %s)\n}", expr, name)
 }
 
 // quietly runs f and tells whether it printed anything; what it printed is returned, not kept.
@@ -129,14 +129,14 @@ func (g *generator) unionValidate(u *unionDecl) {
 			inner = "return c.Validate()\n"
 		}
 		if record {
-			inner = fmt.Sprintf("if c == nil {\nreturn %s.ErrUnset\n}\n", g.use(runtimePath)) + inner
+			inner = "if c == nil {\nreturn avrobin.ErrUnset\n}\n" + inner
 		}
 		if inner != "" {
 			cases += fmt.Sprintf("case %s:\n%s", g.branchGo(b), inner)
 		}
 	}
 	if !null {
-		cases += fmt.Sprintf("case nil:\nreturn %s.ErrUnset\n", g.use(runtimePath))
+		cases += "case nil:\nreturn avrobin.ErrUnset\n"
 	}
 	if cases != "" {
 		c := ""

@@ -13,8 +13,8 @@ import (
 
 	"golang.org/x/mod/module"
 
-	"github.com/deferpay/deferpay/tools/eventgen/emit"
 	"github.com/deferpay/deferpay/tools/eventgen/generate"
+	"github.com/deferpay/deferpay/tools/eventgen/gofile"
 )
 
 func (c *command) generate(args []string) int {
@@ -127,7 +127,7 @@ func (c *changes) lookAt(dir string) (foreign, folders []string, err error) {
 	return foreign, folders, nil
 }
 
-func ours(data []byte) bool { return bytes.HasPrefix(data, []byte(emit.Marker)) }
+func ours(data []byte) bool { return bytes.HasPrefix(data, []byte(gofile.Marker)) }
 
 func (c *command) report(p *changes) int {
 	if len(p.write) == 0 && len(p.remove) == 0 {

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/deferpay/deferpay/tools/eventgen/avro"
 	"github.com/deferpay/deferpay/tools/eventgen/diag"
@@ -74,13 +73,13 @@ func checkStructure(root *source.Node, diags *diag.List) {
 
 // printAll prints the packages of Avro types and those of documents.
 func printAll(m *model.Model, files *parse.Files, c Config, diags *diag.List) (map[string][]byte, error) {
-	header := func(sources []string) string { return Header(files, sources) }
-	out, types, err := m.Avro.Emit(avro.Config{ImportPath: c.ImportPath, Header: header})
+	sum := func(source string) string { return files.Sum(source)[:12] }
+	out, types, err := m.Avro.Emit(avro.Config{ImportPath: c.ImportPath, Sum: sum})
 	if err != nil {
 		return nil, err
 	}
 	config := m.JSONConfig()
-	config.Header = header
+	config.Sum = sum
 	jsons, jsonTypes, err := m.JSON.Emit(config)
 	if err != nil {
 		return nil, err
@@ -92,7 +91,7 @@ func printAll(m *model.Model, files *parse.Files, c Config, diags *diag.List) (m
 	if clashes(m, types, diags); diags.HasErrors() {
 		return nil, nil
 	}
-	buses, err := emit.Packages(m, header)
+	buses, err := emit.Packages(m, sum)
 	if err != nil {
 		return nil, err
 	}
@@ -120,15 +119,4 @@ func clashes(m *model.Model, types map[string]avro.GoType, diags *diag.List) {
 			}
 		}
 	}
-}
-
-// Header gives the first lines of a generated file: the mark, and each source with the beginning of
-// its SHA-256.
-func Header(files *parse.Files, sources []string) string {
-	var b strings.Builder
-	b.WriteString(emit.Marker + "\n")
-	for _, s := range slices.Compact(slices.Sorted(slices.Values(sources))) {
-		fmt.Fprintf(&b, "// Source: %s %s\n", s, files.Sum(s)[:12])
-	}
-	return b.String()
 }

@@ -3,7 +3,6 @@ package jsonschema
 import (
 	"encoding/base64"
 	"fmt"
-	"maps"
 	"path"
 	"slices"
 	"strconv"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"github.com/deferpay/deferpay/tools/eventgen/diag"
+	"github.com/deferpay/deferpay/tools/eventgen/gofile"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/jsonvalue"
 	"github.com/deferpay/deferpay/tools/eventgen/source"
 )
@@ -21,38 +21,22 @@ func (r *Root) Literal(c Config, n *source.Node) (expr string, imports []string,
 	if faults = r.CheckExample(n); faults.HasErrors() {
 		return "", nil, faults
 	}
-	l := &literals{loader: &r.set.loader, own: c.pkg() + ".", imports: map[string]bool{}, faults: &faults}
-	l.imports[path.Join(c.ImportPath, c.pkg())] = true
+	l := &literals{loader: &r.set.loader, own: c.pkg() + ".", faults: &faults}
 	expr = l.decl(r.decl, n)
-	return expr, slices.Sorted(maps.Keys(l.imports)), faults
+	return expr, gofile.Imports(expr, map[string]string{c.pkg(): path.Join(c.ImportPath, c.pkg())}), faults
 }
 
 // literals prints values that are as their schema wants them.
 type literals struct {
 	*loader
-	own     string // the package of the types, with a dot
-	imports map[string]bool
-	faults  *diag.List
-}
-
-func (l *literals) use(importPath string) string {
-	l.imports[importPath] = true
-	return path.Base(importPath) + "."
-}
-
-func (l *literals) goType(t string) string {
-	for name, p := range packages {
-		if strings.Contains(t, name+".") {
-			l.imports[p] = true
-		}
-	}
-	return t
+	own    string // the package of the types, with a dot
+	faults *diag.List
 }
 
 func (l *literals) value(s *shape, n *source.Node) string {
 	switch s.form {
 	case isAny:
-		return l.use(runtimePath) + "MustAny(" + quoted(string(n.JSON())) + ")"
+		return "jsonvalue.MustAny(" + gofile.Literal(string(n.JSON())) + ")"
 	case isScalar:
 		return l.scalar(s.scalar, n)
 	case isNullable:
@@ -81,9 +65,9 @@ func (l *literals) pointer(s *shape, n *source.Node) string {
 	}
 	of := ""
 	if s.form == isScalar && s.scalar != textScalar && s.scalar != boolScalar && !strings.Contains(expr, "(") || s.form == isDict || s.form == isList || s.form == isNull {
-		of = "[" + l.goType(goType(s, l.own)) + "]" // Go does not infer it
+		of = "[" + goType(s, l.own) + "]" // Go does not infer it
 	}
-	return l.use(runtimePath) + "Ptr" + of + "(" + expr + ")"
+	return "jsonvalue.Ptr" + of + "(" + expr + ")"
 }
 
 // item is a value in a list or a map, which give its type.
@@ -97,7 +81,7 @@ func (l *literals) item(s *shape, n *source.Node) string {
 
 func (l *literals) list(elem *shape, items []*source.Node) string {
 	var b strings.Builder
-	b.WriteString("[]" + l.goType(goType(elem, l.own)) + "{")
+	b.WriteString("[]" + goType(elem, l.own) + "{")
 	for i, it := range items {
 		if i > 0 {
 			b.WriteString(", ")
@@ -109,7 +93,7 @@ func (l *literals) list(elem *shape, items []*source.Node) string {
 
 func (l *literals) dict(elem *shape, pairs []source.Pair) string {
 	var b strings.Builder
-	b.WriteString("map[string]" + l.goType(goType(elem, l.own)) + "{")
+	b.WriteString("map[string]" + goType(elem, l.own) + "{")
 	for i, p := range pairs {
 		if i > 0 {
 			b.WriteString(", ")
@@ -139,9 +123,9 @@ func (l *literals) scalar(s scalar, n *source.Node) string {
 		if err != nil {
 			l.faults.Errorf(n.Pos, "%q is no date", n.Value)
 		}
-		return fmt.Sprintf("%sDate{Year: %d, Month: %d, Day: %d}", l.use(runtimePath), d.Year, d.Month, d.Day)
+		return fmt.Sprintf("jsonvalue.Date{Year: %d, Month: %d, Day: %d}", d.Year, d.Month, d.Day)
 	case "uuid.UUID":
-		return l.use(s.path) + "MustParse(" + strconv.Quote(n.Value) + ")"
+		return "uuid.MustParse(" + strconv.Quote(n.Value) + ")"
 	}
 	return strconv.Quote(n.Value)
 }
@@ -151,12 +135,11 @@ func (l *literals) time(n *source.Node) string {
 	if err != nil {
 		l.faults.Errorf(n.Pos, "%q is no time: %v", n.Value, err)
 	}
-	pkg := l.use("time")
-	zone := pkg + "UTC"
+	zone := "time.UTC"
 	if _, offset := at.Zone(); offset != 0 {
-		zone = fmt.Sprintf("%sFixedZone(\"\", %d)", pkg, offset)
+		zone = fmt.Sprintf("time.FixedZone(\"\", %d)", offset)
 	}
-	return fmt.Sprintf("%sDate(%d, %d, %d, %d, %d, %d, %d, %s)", pkg, at.Year(), at.Month(), at.Day(), at.Hour(), at.Minute(), at.Second(), at.Nanosecond(), zone)
+	return fmt.Sprintf("time.Date(%d, %d, %d, %d, %d, %d, %d, %s)", at.Year(), at.Month(), at.Day(), at.Hour(), at.Minute(), at.Second(), at.Nanosecond(), zone)
 }
 
 func (l *literals) decl(d *decl, n *source.Node) string {
@@ -185,7 +168,7 @@ func (l *literals) field(f *field, n *source.Node) string {
 	case !f.optional || f.shape.form != isNullable && nilable(f.shape):
 		expr = l.value(f.shape, n)
 	case f.shape.form == isNullable:
-		expr = fmt.Sprintf("%sSome[%s](%s)", l.use(runtimePath), l.goType(goType(f.shape, l.own)), l.value(f.shape, n))
+		expr = fmt.Sprintf("jsonvalue.Some[%s](%s)", goType(f.shape, l.own), l.value(f.shape, n))
 	default:
 		expr = l.pointer(f.shape, n)
 	}

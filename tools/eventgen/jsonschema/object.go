@@ -101,13 +101,13 @@ func (p *shaper) object(out *shape, parts, flat []part, w want) {
 	}
 	for _, pat := range m.patterns {
 		name := patternName(pat.pattern.Value)
-		f := &patternField{pattern: pat.pattern, field: field{goName: scope.Take(name), wish: name, doc: "members whose names match " + pat.pattern.Value}}
+		f := &patternField{pattern: pat.pattern, field: field{goName: scope.Take(name), wish: name, doc: "The members whose names match " + pat.pattern.Value + "."}}
 		f.shape = p.shape([]part{{schema: pat.schema}}, want{name: d.name + f.goName + "Value"})
 		d.patterns = append(d.patterns, f)
 	}
 	d.closed = m.closed != nil
 	if m.closed == nil && (len(m.extra) > 0 || m.open) {
-		d.extra = &field{goName: scope.Take("Extra"), wish: "Extra", doc: "the members that the schema does not name"}
+		d.extra = &field{goName: scope.Take("Extra"), wish: "Extra", doc: "The members that the schema does not name."}
 		d.extra.shape = p.shape(m.extra, want{name: d.name + "ExtraValue"})
 	}
 }
@@ -244,7 +244,7 @@ func (p *shaper) array(out *shape, parts, flat []part, w want) {
 		return at.schema != nil && at.schema.isTuple && at.schema.additionalItems.isFalse()
 	})
 	if !closed && (most < 0 || most > int64(n)) {
-		d.extra = &field{goName: "Rest", wish: "Rest", doc: "the items behind those"}
+		d.extra = &field{goName: "Rest", wish: "Rest", doc: "The items after those."}
 		d.extra.shape = p.shape(itemParts(flat, n), want{name: d.name + "RestItem"})
 	}
 }

@@ -35,25 +35,25 @@ type shape struct {
 }
 
 // scalar is a type that needs no declaration, with the methods of Reader and Writer for it.
-type scalar struct{ goType, method, path, kind, logical string }
+type scalar struct{ goType, method, kind, logical string }
 
 var (
-	textScalar    = scalar{"string", "String", "", "string", ""}
-	boolScalar    = scalar{"bool", "Bool", "", "boolean", ""}
-	int64Scalar   = scalar{"int64", "Int64", "", "integer", ""}
-	int32Scalar   = scalar{"int32", "Int32", "", "integer", "int32"}
-	float64Scalar = scalar{"float64", "Float64", "", "number", ""}
-	float32Scalar = scalar{"float32", "Float32", "", "number", "float"}
-	bytesScalar   = scalar{"[]byte", "Bytes", "", "string", "byte"}
+	textScalar    = scalar{"string", "String", "string", ""}
+	boolScalar    = scalar{"bool", "Bool", "boolean", ""}
+	int64Scalar   = scalar{"int64", "Int64", "integer", ""}
+	int32Scalar   = scalar{"int32", "Int32", "integer", "int32"}
+	float64Scalar = scalar{"float64", "Float64", "number", ""}
+	float32Scalar = scalar{"float32", "Float32", "number", "float"}
+	bytesScalar   = scalar{"[]byte", "Bytes", "string", "byte"}
 )
 
 // formats are the formats of texts that have a Go type.
 var formats = map[string]scalar{
-	"date-time": {"time.Time", "Time", "time", "string", "date-time"},
-	"date":      {"jsonvalue.Date", "Date", runtimePath, "string", "date"},
-	"uuid":      {"uuid.UUID", "UUID", "github.com/google/uuid", "string", "uuid"},
-	"time":      {"jsonvalue.Time", "Text", runtimePath, "string", "time"},
-	"duration":  {"jsonvalue.Duration", "Text", runtimePath, "string", "duration"},
+	"date-time": {"time.Time", "Time", "string", "date-time"},
+	"date":      {"jsonvalue.Date", "Date", "string", "date"},
+	"uuid":      {"uuid.UUID", "UUID", "string", "uuid"},
+	"time":      {"jsonvalue.Time", "Text", "string", "time"},
+	"duration":  {"jsonvalue.Duration", "Text", "string", "duration"},
 	"byte":      bytesScalar,
 }
 

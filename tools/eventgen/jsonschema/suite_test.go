@@ -73,7 +73,7 @@ func TestSuite(t *testing.T) {
 		}
 	}
 	t.Logf("%d schemas taken, %d refused", taken, refused)
-	all["main.go"] = fmt.Appendf(nil, suiteMain, imports.String(), runtimePath, table.String())
+	all["main.go"] = fmt.Appendf(nil, suiteMain, imports.String(), table.String())
 	root := inModule(t, all)
 	cmd := exec.Command("go", "run", "-mod=mod", ".")
 	cmd.Dir = root
@@ -127,7 +127,7 @@ import (
 	"fmt"
 	"os"
 
-%s	%q
+%s	"github.com/deferpay/deferpay/tools/eventgen/runtime/jsonvalue"
 )
 
 var cases = []struct {

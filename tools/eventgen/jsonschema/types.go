@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/deferpay/deferpay/tools/eventgen/gofile"
 	"github.com/deferpay/deferpay/tools/eventgen/source"
 )
 
@@ -207,18 +208,11 @@ func tag(name string, optional string) string {
 }
 
 func (g *generator) fieldDecl(f *field, t string) {
-	doc := f.doc
-	if f.wish != f.goName {
-		doc = strings.TrimSpace(doc + "\nIts name " + f.wish + " is taken, hence " + f.goName + ".")
-	}
-	if doc != "" {
-		g.p("%s", comment(doc))
-	}
-	g.p("%s %s", f.goName, t)
+	g.p("%s%s %s", gofile.FieldComment(f.goName, f.wish, f.doc), f.goName, t)
 }
 
 func (g *generator) structure(d *decl) {
-	g.p("%s", typeDoc(d, "an object"))
+	g.typeComment(d, "a JSON object")
 	g.p("type %s struct {", d.name)
 	for _, f := range d.fields {
 		if f.constant == nil {
@@ -261,7 +255,7 @@ func (g *generator) readMembers(d *decl) {
 	g.p("for name, m := range v.Members() {\nswitch string(name) {")
 	for _, f := range d.fields {
 		if f.constant != nil {
-			g.p("case %q: // it has one value only", f.name)
+			g.p("case %q: // It has one value only.", f.name)
 			continue
 		}
 		g.p("case %q:\nx.%s = %s", f.name, f.goName, g.readField(f, "m"))
@@ -300,7 +294,7 @@ func (g *generator) readMembers(d *decl) {
 func (g *generator) writeMember(f *field) {
 	switch {
 	case f.constant != nil:
-		g.p("w.Member(%q)\nw.Literal(%s)\nw.Done()", f.name, quoted(string(f.constant.JSON())))
+		g.p("w.Member(%q)\nw.Literal(%s)\nw.Done()", f.name, gofile.Literal(string(f.constant.JSON())))
 	case !f.optional:
 		g.p("w.Member(%q)\n%s\nw.Done()", f.name, g.write(f.shape, "x."+f.goName))
 	default:
@@ -313,22 +307,22 @@ func (g *generator) writeMember(f *field) {
 // codec prints what every struct has.
 func (g *generator) codec(d *decl) {
 	check := g.needs(d)
-	g.p("\n// DecodeJSON reads x from data, all of it; x is as it was when that fails.\nfunc (x *%s) DecodeJSON(data []byte) error {", d.name)
+	g.p("\n// DecodeJSON decodes data, which must hold one value and nothing else, into x. It returns an error, and\n// leaves x as it was, if the value does not conform to the schema.\nfunc (x *%s) DecodeJSON(data []byte) error {", d.name)
 	g.p("out, err := jsonvalue.Decode(data, %s, read%s)\nif err == nil {\n*x = out\n}\nreturn err\n}\n", check, d.name)
-	g.p("// AppendJSON appends x, when it is as its schema wants it.\nfunc (x *%s) AppendJSON(dst []byte) ([]byte, error) {", d.name)
+	g.p("// AppendJSON appends the JSON of x to dst. It returns an error if x does not conform to the schema.\nfunc (x *%s) AppendJSON(dst []byte) ([]byte, error) {", d.name)
 	g.p("return jsonvalue.Append(dst, *x, write%s, %s)\n}\n", d.name, check)
-	g.p("// Validate tells whether x may be written.\nfunc (x *%s) Validate() error {\nreturn jsonvalue.Validate(*x, write%s, %s)\n}\n", d.name, d.name, check)
-	g.p("// MarshalJSON is AppendJSON for encoding/json.\nfunc (x %s) MarshalJSON() ([]byte, error) { return x.AppendJSON(nil) }\n", d.name)
-	g.p("// UnmarshalJSON is DecodeJSON for encoding/json.\nfunc (x *%s) UnmarshalJSON(data []byte) error { return x.DecodeJSON(data) }\n", d.name)
+	g.p("// Validate returns an error if x does not conform to the schema.\nfunc (x *%s) Validate() error {\nreturn jsonvalue.Validate(*x, write%s, %s)\n}\n", d.name, d.name, check)
+	g.p("// MarshalJSON implements json.Marshaler.\nfunc (x %s) MarshalJSON() ([]byte, error) { return x.AppendJSON(nil) }\n", d.name)
+	g.p("// UnmarshalJSON implements json.Unmarshaler.\nfunc (x *%s) UnmarshalJSON(data []byte) error { return x.DecodeJSON(data) }\n", d.name)
 	if d.root != nil {
-		g.p("// JSONType is what is known of the schema.\nfunc (*%s) JSONType() *jsonvalue.Type { return &typeOf%s }\n", d.name, d.name)
+		g.p("// JSONType describes the schema of the type.\nfunc (*%s) JSONType() *jsonvalue.Type { return &typeOf%s }\n", d.name, d.name)
 		g.p("var typeOf%s = jsonvalue.Type{Name: %q, Schema: SchemaOf%s}\n", d.name, d.name, d.name)
-		g.p("// SchemaOf%s is the schema of %s, with all it refers to inside.\nconst SchemaOf%s = %s\n", d.name, d.name, d.name, quoted(d.root.SchemaText()))
+		g.p("// SchemaOf%s is the schema of %s with the definitions of all schemas that it refers to.\nconst SchemaOf%s = %s\n", d.name, d.name, d.name, gofile.Literal(d.root.SchemaText()))
 	}
 }
 
 func (g *generator) tuple(d *decl) {
-	g.p("%s", typeDoc(d, "a list whose items each have a meaning of their own"))
+	g.typeComment(d, "a JSON array with a type for each position")
 	g.p("type %s struct {", d.name)
 	for _, f := range d.fields {
 		g.fieldDecl(f, f.goType(""))
@@ -371,7 +365,7 @@ func (g *generator) tuple(d *decl) {
 }
 
 func (g *generator) wrapper(d *decl) {
-	g.p("%s", typeDoc(d, "a payload that is no object of its own"))
+	g.typeComment(d, "a payload that is not a JSON object")
 	g.p("type %s struct {\nValue %s `json:\"value\"`\n}", d.name, goType(d.value, ""))
 	g.codec(d)
 	g.p("func read%s(r *jsonvalue.Reader, v jsonvalue.Value) %s {\nreturn %s{Value: %s}\n}\n", d.name, d.name, d.name, g.read(d.value, "v"))
@@ -383,7 +377,7 @@ func (g *generator) enum(d *decl) {
 		g.valueEnum(d)
 		return
 	}
-	g.p("%s", typeDoc(d, "one of the values below"))
+	g.typeComment(d, "one of the values below")
 	base := "string"
 	if d.form == isIntEnum {
 		base = "int64"
@@ -398,7 +392,7 @@ func (g *generator) enum(d *decl) {
 		}
 	}
 	g.p(")\n")
-	g.p("// Valid tells whether x is one of the values.\nfunc (x %s) Valid() bool {\nswitch x {", d.name)
+	g.p("// Valid reports whether x is one of the values.\nfunc (x %s) Valid() bool {\nswitch x {", d.name)
 	var names []string
 	for _, v := range d.values {
 		names = append(names, v.goName)
@@ -409,12 +403,12 @@ func (g *generator) enum(d *decl) {
 // valueEnum prints an enum whose values are lists and objects: they are numbered.
 func (g *generator) valueEnum(d *decl) {
 	all := &source.Node{Kind: source.Seq}
-	g.p("%s", typeDoc(d, "one of the values below"))
-	g.p("//\n// Its zero value is none of them.\ntype %s uint\n", d.name)
+	g.typeComment(d, "one of the values below. Its zero value is none of them")
+	g.p("type %s uint\n", d.name)
 	g.p("// The values of %s.\nconst (", d.name)
 	for i, v := range d.values {
 		all.Items = append(all.Items, v.node)
-		g.p("%s", comment(v.goName+" is "+string(v.node.JSON())))
+		g.p("%s", gofile.Comment(v.goName+" is "+string(v.node.JSON())))
 		g.p("%s %s = %d", v.goName, d.name, i+1)
 	}
 	g.p(")\n")
@@ -439,11 +433,11 @@ func (g *generator) union(d *decl) {
 	for _, b := range d.branches {
 		members = append(members, b.member())
 	}
-	g.p("%s", typeDoc(d, "one of several forms"))
-	g.p("//\n// It is one of %s.\ntype %s interface{ is%s() }\n", strings.Join(members, ", "), d.name, d.name)
+	g.typeComment(d, "one of "+strings.Join(members, ", "))
+	g.p("type %s interface{ is%s() }\n", d.name, d.name)
 	for _, b := range d.branches {
 		if b.wrapper != "" {
-			g.p("// %s is a form of %s.\ntype %s struct{ Value %s }\n\nfunc (%s) is%s() {}\n", b.wrapper, d.name, b.wrapper, goType(b.shape, ""), b.wrapper, d.name)
+			g.p("// %s is one of the types of %s.\ntype %s struct{ Value %s }\n\nfunc (%s) is%s() {}\n", b.wrapper, d.name, b.wrapper, goType(b.shape, ""), b.wrapper, d.name)
 		}
 	}
 	g.readUnion(d)

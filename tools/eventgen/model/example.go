@@ -1,6 +1,8 @@
 package model
 
 import (
+	"slices"
+
 	"github.com/deferpay/deferpay/tools/eventgen/avro"
 	"github.com/deferpay/deferpay/tools/eventgen/parse"
 	"github.com/deferpay/deferpay/tools/eventgen/source"
@@ -27,10 +29,16 @@ func (p *pkgBuilder) examples() {
 	}
 }
 
-// uses says whether the package has to do with a message: it sends or receives it, or has its
-// codec.
+// uses reports whether the package sends or handles a message, or has its codec. A message of which
+// it knows only that it is ignored is not used.
 func (p *pkgBuilder) uses(m *parse.ChannelMessage, c *parse.Channel) bool {
-	return p.specs[m] != nil || m.Encoding == "avro-single-object" && c.File == p.doc.File
+	if m.Encoding == "avro-single-object" && c.File == p.doc.File {
+		return true
+	}
+	s := p.specs[m]
+	return s != nil && slices.ContainsFunc(slices.Concat(p.out.Senders, p.out.Receivers, p.out.Requesters), func(o Operation) bool {
+		return slices.Contains(o.Answers, s) || slices.ContainsFunc(o.Methods, func(m Method) bool { return m.Spec == s })
+	})
 }
 
 func (p *pkgBuilder) example(m *parse.ChannelMessage, r *root, e parse.Example) {
@@ -40,7 +48,7 @@ func (p *pkgBuilder) example(m *parse.ChannelMessage, r *root, e parse.Example) 
 	}
 	t, _ := p.goType(r)
 	p.out.Examples = append(p.out.Examples, Example{Go: p.scope.take("Example" + avro.GoName(m.Message.Name)), Type: t, Expr: expr,
-		Doc: "gives the contract's example of " + m.Message.Name + "."})
+		Doc: "returns the example of " + m.Message.Name + " in the document."})
 }
 
 // checkExamples checks every example against its schemas.

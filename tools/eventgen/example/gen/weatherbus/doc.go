@@ -3,13 +3,14 @@
 
 // Package weatherbus sends and receives the messages of Weather network.
 //
-// What the centre of a network of weather stations hears and says. Stations measure, each in its region; the centre follows them, keeps the list of stations, and
-// asks a station to calibrate itself.
+// What the centre of a network of weather stations hears and says. Stations measure, each in its
+// region; the centre follows them, keeps the list of stations, and asks a station to calibrate
+// itself.
 package weatherbus
 
 import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/handshake"
 )
 
-// The runtime must be one that this code was made for.
+// The package compiles only with the runtime that it was generated for.
 const _ = handshake.Version2

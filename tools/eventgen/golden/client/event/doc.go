@@ -3,10 +3,12 @@
 // Source: orders/OrderPlaced.avsc 7cd7e087b8b9
 // Source: orders/asyncapi.yaml b8b887de4483
 
-// Package event has the types of the Avro namespace shop.event, with their codecs.
+// Package event holds the types of the Avro namespace shop.event and their codecs.
 package event
 
-import "github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin"
+import (
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin"
+)
 
-// The runtime must be one this code was made for.
+// The package compiles only with the runtime that it was generated for.
 const _ = avrobin.Generation3

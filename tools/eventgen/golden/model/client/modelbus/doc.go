@@ -10,5 +10,5 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/handshake"
 )
 
-// The runtime must be one that this code was made for.
+// The package compiles only with the runtime that it was generated for.
 const _ = handshake.Version2

@@ -3,12 +3,13 @@
 
 // Package policiesbus sends and receives the messages of Policies.
 //
-// What becomes of messages that are none of a channel's, and of poison; how messages are told apart.
+// What becomes of messages that are none of a channel's, and of poison; how messages are told
+// apart.
 package policiesbus
 
 import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/handshake"
 )
 
-// The runtime must be one that this code was made for.
+// The package compiles only with the runtime that it was generated for.
 const _ = handshake.Version2
