@@ -13,10 +13,12 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/deferpay/deferpay/services/internal/journal"
+	"github.com/deferpay/deferpay/services/internal/journal/internal/core"
 	. "github.com/deferpay/deferpay/services/internal/journal/journaltest"
+	"github.com/deferpay/deferpay/services/internal/journal/record"
 )
 
-// copyOf gives the value of a record of the log.
+// copyOf returns the value of a record of the log.
 func copyOf(t *testing.T, opts []kgo.Opt, offset int64) []byte {
 	t.Helper()
 	client, err := kgo.NewClient(append(opts, kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{Log: {0: kgo.NewOffset().At(offset)}}))...)
@@ -31,8 +33,7 @@ func copyOf(t *testing.T, opts []kgo.Opt, offset int64) []byte {
 	return records[0].Value
 }
 
-// hold keeps the broker from answering fetches that come from now on, until it is
-// called off.
+// hold keeps the broker from answering fetches that arrive from now on, until release is called.
 func hold(t *testing.T, c *kfake.Cluster) (release func()) {
 	t.Helper()
 	held := make(chan struct{})
@@ -46,9 +47,8 @@ func hold(t *testing.T, c *kfake.Cluster) (release func()) {
 	return release
 }
 
-// An acknowledged record is answered for before it is read, but only if everything
-// before it was applied.
-func TestAcknowledgedNextIsApplied(t *testing.T) {
+// An acknowledged record is applied before it is read, but only if everything before it was applied.
+func TestAcknowledgedRecordIsApplied(t *testing.T) {
 	virtually(t, func(t *testing.T, c *kfake.Cluster, _ *network, opts []kgo.Opt) {
 		Topics(t, opts)
 		j, _ := Start(t, Config("a", opts))
@@ -86,54 +86,68 @@ func TestAcknowledgedNextIsApplied(t *testing.T) {
 	})
 }
 
-// An acknowledged record does not wait to be read, only for those before it.
-func TestAcknowledgedIsAppliedWhenThoseBeforeAreRead(t *testing.T) {
+// command returns what Decide hands to the core.
+func command(c Command) *core.Command[State, Body] {
+	return &core.Command[State, Body]{Streams: c.Streams(), Decide: c.Decide, Signal: make(chan struct{}, 1)}
+}
+
+// openedElsewhere returns the record of another instance that opens account 2.
+func openedElsewhere(t *testing.T) []byte {
+	t.Helper()
+	kind, body, err := Codec{}.Encode(Body{Kind: "opened", Account: "2", Key: "k1", Amount: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	value, err := new(record.Encoder).Encode(&record.Envelope{Kind: kind, Attempt: journal.Attempt{1}, Writer: "b", Body: body,
+		Expects: []record.Expectation{{Stream: Account("2")}, {Stream: Key("k1")}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return value
+}
+
+// An acknowledged record waits for those before it to be read, and not to be read itself.
+func TestAcknowledgedRecordWaitsForOthers(t *testing.T) {
 	j, err := journal.New(Config("a", nil))
 	if err != nil {
 		t.Fatal(err)
 	}
-	open := Open("1", "k0", 100)
-	call := journal.NewCall(open.Streams(), open.Decide, nil)
-	foreign := newHand(t, 'f')
-	foreign.asks(Open("2", "k1", 100))
-	if err := j.ReadBefore(call, foreign.sends(1)[0]); err != nil {
+	cmd := command(Open("1", "k0", 100))
+	if err := j.ReadBefore(t, cmd, openedElsewhere(t)); err != nil {
 		t.Fatal(err)
 	}
-	if v, err := call.Result(); err != nil || v.Offset != 1 || j.Position() != 1 || j.Ahead() != 1 {
-		t.Errorf("%v: applied at %d, position %d, %d to be read", err, v.Offset, j.Position(), j.Ahead())
+	if v, err := cmd.Result(); err != nil || v.Offset != 2 || j.Position() != 2 || j.Ahead() != 1 {
+		t.Errorf("%v: verdict %+v, position %d, %d to be read", err, v, j.Position(), j.Ahead())
 	}
 }
 
-// Who is answered finds the position at the record of the answer, or behind it.
+// A caller that is answered finds the position at the record of the answer, or after it.
 //
 // mutation: move the position at the end of act.
-func TestPositionIsMovedBeforeTheAnswer(t *testing.T) {
+func TestPositionMovesBeforeTheAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j, err := journal.New(Config("a", nil))
 		if err != nil {
 			t.Fatal(err)
 		}
-		open := Open("1", "k0", 100)
-		call := journal.NewCall(open.Streams(), open.Decide, nil)
-		answered := call.Hold()
-		foreign := newHand(t, 'f')
-		foreign.asks(Open("2", "k1", 100))
-		other := foreign.sends(1)[0]
+		cmd := command(Open("1", "k0", 100))
+		cmd.Signal = make(chan struct{}) // the answer waits for the caller to take it
+		other := openedElsewhere(t)
 		go func() {
-			if err := j.ReadBefore(call, other); err != nil {
+			if err := j.ReadBefore(t, cmd, other); err != nil {
 				t.Error(err)
 			}
 		}()
-		synctest.Wait() // it waits for whoever asked to take the answer
-		if at := j.Position(); at != 1 {
+		synctest.Wait()
+		if at := j.Position(); at != 2 {
 			t.Errorf("answered while the position is %d", at)
 		}
-		answered()
+		<-cmd.Signal
 		synctest.Wait()
 	})
 }
 
-// Reading has to follow what was acknowledged.
+// An instance whose reading does not follow its acknowledgements is not ready.
 func TestReadingFarBehindIsNotReady(t *testing.T) {
 	virtually(t, func(t *testing.T, c *kfake.Cluster, _ *network, opts []kgo.Opt) {
 		Topics(t, opts)
@@ -152,8 +166,8 @@ func TestReadingFarBehindIsNotReady(t *testing.T) {
 	})
 }
 
-// What is read has to be what was acknowledged.
-func TestReadAnotherRecordThanAcknowledged(t *testing.T) {
+// A record that is read has to be the one that was acknowledged.
+func TestReadDiffersFromAcknowledged(t *testing.T) {
 	for _, test := range []struct {
 		name  string
 		value string
@@ -168,7 +182,7 @@ func TestReadAnotherRecordThanAcknowledged(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := j.ReadBehind([]byte("ours"), []byte(test.value)); !errors.Is(err, test.want) {
+			if err := j.ReadBehind(t, []byte("ours"), []byte(test.value)); !errors.Is(err, test.want) {
 				t.Errorf("%v, want %v", err, test.want)
 			}
 			if n := j.Ahead(); test.want == nil && n != 0 {

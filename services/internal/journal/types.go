@@ -1,215 +1,102 @@
 package journal
 
 import (
-	"encoding/hex"
 	"errors"
-	"fmt"
-	"time"
+
+	"github.com/deferpay/deferpay/services/internal/journal/internal/core"
+	"github.com/deferpay/deferpay/services/internal/journal/internal/topic"
+	"github.com/deferpay/deferpay/services/internal/journal/ledger"
+	"github.com/deferpay/deferpay/services/internal/journal/record"
 )
 
-// Stream names one line of records that build on each other, such as
-// "contract/CTR-7" or "key/shop/o-17". A record expects every stream that its
-// decision has read.
-type Stream string
+// Stream names one line of records that build on each other, such as "contract/CTR-7" or
+// "key/shop/o-17". It is a string. A record expects every stream that its decision has read.
+type Stream = record.Stream
 
-// Attempt identifies one try to append a record: a random UUID, version 4. The
-// zero value stands for "none".
-type Attempt [16]byte
+// On lists streams.
+func On(streams ...Stream) []Stream { return streams }
 
-// String is the canonical text of the UUID.
-func (a Attempt) String() string {
-	var b [36]byte
-	hex.Encode(b[0:8], a[0:4])
-	b[8] = '-'
-	hex.Encode(b[9:13], a[4:6])
-	b[13] = '-'
-	hex.Encode(b[14:18], a[6:8])
-	b[18] = '-'
-	hex.Encode(b[19:23], a[8:10])
-	b[23] = '-'
-	hex.Encode(b[24:36], a[10:16])
-	return string(b[:])
-}
+// Attempt identifies one attempt to append a record: a random UUID. The zero value stands for
+// "none".
+type Attempt = record.Attempt
 
-// IsZero says whether a is "none".
-func (a Attempt) IsZero() bool { return a == Attempt{} }
+// Sealed is personal data of a record, encrypted with a key that can be destroyed. The journal keeps
+// it in the log and never opens it.
+type Sealed = record.Sealed
 
-// Sealed is personal data of a record, encrypted with a key that can be
-// destroyed. The fold may keep it but never opens it.
-type Sealed struct {
-	KeyID      string
-	Nonce      []byte
-	Ciphertext []byte
-}
+// Entry is one applied record: its offset in the log, its identity (Attempt), the streams that it
+// expects and changes, the time of the decision (DecidedAt), and its Body. Every instance, and every
+// replay, sees the same entries in the same order.
+type Entry[B any] = ledger.Entry[B]
 
-// Entry is one applied record.
-type Entry[B any] struct {
-	Offset      int64     // position in the log; -1 while the entry is only speculated on
-	Attempt     Attempt   // identity of the record; event ids derive from it
-	Streams     []Stream  // what it expects and changes: those named, then those the decision read
-	Kind        string    // name of the body
-	DecidedAt   time.Time // what the decision was judged by, UTC, whole microseconds
-	Writer      string    // the instance that decided it
-	Traceparent string    // W3C trace context of the request, or empty
-	Body        B
-	Sealed      *Sealed
-}
+// Verdict is the answer to a decision: the applied Entry, and After, the states of its streams right
+// after it. A caller may keep it.
+type Verdict[S, B any] = ledger.Verdict[S, B]
 
-// Fold brings an entry into the states of its streams by v.Set. It is pure: no
-// clock (v.Now is the time of the entry), no I/O, nothing outside v and e, and
-// the same result on every instance and after every restart; so it may not rest
-// on Offset, which is not known yet when a decision is built on an entry still in
-// flight. It replaces states and never changes one in place.
-// An error means that the record is impossible: it has no effect and its
-// subject is parked. Before an append the journal runs the fold on the decision
-// itself and refuses it with that error, so a fold is the place for assertions.
-type Fold[S, B any] func(v *View[S], e Entry[B]) error
+// View is what a decision or a fold sees: the State and the Version of streams, and the time, Now.
+// Fold functions change states with Set. State values are shared and must never be changed in place.
+// A view is valid during the call that it is passed to, unless it is that of a Verdict.
+type View[S any] = ledger.View[S]
 
-// Codec turns bodies into bytes and back. The kind is the body's stable name, for
-// people and tools; "barrier" is taken. Decode must give what every instance can
-// fold alike from the bytes alone. A kind or a schema it does not know is an
-// error, which makes the instance not ready: it never skips a record.
-type Codec[B any] interface {
-	Encode(body B) (kind string, data []byte, err error)
-	Decode(kind string, data []byte) (B, error)
-}
+// Fold brings an entry into the states of its streams. It is pure: the same entry on the same states
+// has the same result on every instance, for ever. Its error means that the record is impossible:
+// before an append, the decision is refused with it (ErrImpossible); in the log, the record has no
+// effect and parks its subject (ErrParked).
+type Fold[S, B any] = ledger.Fold[S, B]
 
-// Verdict is the answer to a decision: the applied record and the states of its
-// streams right after it.
-type Verdict[S, B any] struct {
-	Entry[B]
-	After *View[S]
-}
+// Codec turns bodies into bytes and back. Decode returns an error that wraps ErrUnknownKind for a
+// kind, or a version of it, that the program does not know. A record that cannot be decoded makes
+// the instance not ready; it is never skipped.
+type Codec[B any] = ledger.Codec[B]
 
-func newVerdict[S, B any]() *Verdict[S, B] { return &Verdict[S, B]{After: new(View[S])} }
-
-// Errors of Decide, to be told apart with errors.Is.
+// Errors of Decide, for errors.Is. Unless it says otherwise, nothing was appended.
 var (
-	// ErrAlready is what a decide function returns when the answer rests on a
-	// record that is applied already, as for a repeated idempotency key. Decide
-	// returns it only from applied state, so that Read finds the record.
-	ErrAlready = errors.New("already decided")
-	// ErrUnknownOutcome: a record was appended and it is not known whether it is in
-	// the log. It may still be applied. Asking again with the same key settles it.
-	ErrUnknownOutcome = errors.New("outcome unknown")
-	// ErrNotReady: the instance does not serve now; the text says why. Nothing was
-	// appended.
-	ErrNotReady = errors.New("not ready")
-	// ErrParked: an impossible record was met on a stream, and nothing is decided on
-	// it until a correction releases it. Nothing was appended.
-	ErrParked = errors.New("stream parked")
-	// ErrImpossible: the fold refused what the decide function made of the states.
-	// It is a mistake in the domain. Nothing was appended.
-	ErrImpossible = errors.New("decision refused by the fold")
-	// ErrTooLarge: the record does not fit. Nothing was appended.
-	ErrTooLarge = errors.New("record too large")
-	// ErrDataLoss: the log no longer holds what was read from it.
-	ErrDataLoss = errors.New("log lost records")
+	// ErrAlready is what a decide function returns when the answer rests on a record that is applied
+	// already, as for a repeated idempotency key. Decide returns it from applied state alone, so Read
+	// finds that record.
+	ErrAlready = core.ErrAlready
+	// ErrUnknownOutcome is returned if a record was appended and it is not known whether it is in the
+	// log. It may still be applied. Asking again with the same idempotency key settles it.
+	ErrUnknownOutcome = core.ErrUnknownOutcome
+	// ErrNotReady is returned if the instance does not serve now; the text says why.
+	ErrNotReady = core.ErrNotReady
+	// ErrParked is returned if the decision reads a stream on which an impossible record was found.
+	// Nothing is decided on that stream until a correction releases it.
+	ErrParked = core.ErrParked
+	// ErrImpossible is returned if the fold refused what the decide function made of the states. It is
+	// a mistake in the domain.
+	ErrImpossible = core.ErrImpossible
+	// ErrTooLarge is returned if the record would be larger than a log takes, 900,000 bytes.
+	ErrTooLarge = core.ErrTooLarge
 )
 
-// View is what a decision and the fold may see: the states of streams, and the
-// time. State values are shared and must never be changed in place.
-type View[S any] struct {
-	now      int64 // microseconds
-	asked    bool  // Now was called
-	stale    bool  // the time has moved since
-	writable bool
-	more     finder[S] // finds streams that were not named; nil when they are fixed
-	slots    []slot[S]
-	inline   [3]slot[S] // most records name three streams or fewer
+// ErrUnknownKind is what Codec.Decode returns for a kind of body, or a version of it, that the
+// program does not know, and that a newer program may know.
+var ErrUnknownKind = ledger.ErrUnknownKind
+
+// UnreadableError is why an instance is not ready when the log holds a record that it cannot decode:
+// the Log, the Offset, and the Kind of the record. Ready returns an error that wraps it.
+type UnreadableError = ledger.UnreadableError
+
+// ErrDataLoss is why an instance is not ready when the log no longer holds what was read from it.
+// The instance discards its state and reads the log again.
+var ErrDataLoss = topic.ErrDataLoss
+
+// TopicError is a setting of a topic that is not what the journal needs. Only changing the topic, or
+// the rights on it, helps.
+type TopicError struct {
+	Topic   string
+	Setting string // as Kafka names it, such as "retention.ms"; or "partitions", or "client options"
+	Problem string
 }
 
-type slot[S any] struct {
-	stream Stream
-	origin *cell[S] // where the cell is kept
-	cell[S]
-}
+func (e *TopicError) Error() string { return (*topic.Mismatch)(e).Error() }
 
-// finder gives the cell that a view shows of a stream, or nil.
-type finder[S any] interface {
-	find(s Stream, v *View[S]) *cell[S]
-}
-
-// State is the state of a stream, and whether it has one. A decision may ask for
-// any stream, and its record then expects it. A fold may ask only for those of
-// its entry; another is a mistake in the program and panics.
-func (v *View[S]) State(s Stream) (S, bool) {
-	slot := v.slot(s)
-	return slot.state, slot.has
-}
-
-// Version is how many records have been applied to the stream, for people and
-// ETags. Asking is reading the stream, as in State.
-func (v *View[S]) Version(s Stream) int64 { return v.slot(s).version }
-
-// Now is the time that a decision is judged by, UTC, in whole microseconds: the
-// clock's, but never before the last record applied to a stream it names. In a
-// fold it is the DecidedAt of the entry.
-func (v *View[S]) Now() time.Time {
-	v.asked = true
-	return timeOf(v.now)
-}
-
-// Set gives a stream its state after the entry. Only a fold may call it.
-func (v *View[S]) Set(s Stream, st S) {
-	if !v.writable {
-		panic("journal: Set outside a fold")
+// topicError returns err, with a mismatch of the topic as a *TopicError.
+func topicError(err error) error {
+	var m *topic.Mismatch
+	if errors.As(err, &m) {
+		return (*TopicError)(m)
 	}
-	slot := v.slot(s)
-	slot.state, slot.has = st, true
+	return err
 }
-
-func (v *View[S]) slot(s Stream) *slot[S] {
-	for i := range v.slots {
-		if v.slots[i].stream == s {
-			return &v.slots[i]
-		}
-	}
-	if v.more == nil {
-		panic(fmt.Sprintf("journal: stream %q is not one of the entry's", s))
-	}
-	v.add(s, v.more.find(s, v))
-	slot := &v.slots[len(v.slots)-1]
-	if slot.at > v.now {
-		v.now, v.stale = slot.at, v.asked
-	}
-	return slot
-}
-
-// begin makes the view one of n streams, to be added, at a time.
-func (v *View[S]) begin(n int, now int64) {
-	*v = View[S]{now: now}
-	if n <= len(v.inline) {
-		v.slots = v.inline[:0]
-	} else {
-		v.slots = make([]slot[S], 0, n)
-	}
-}
-
-// add lets the view see c, the stream's cell; nil when nothing was applied to it.
-func (v *View[S]) add(s Stream, c *cell[S]) {
-	v.slots = append(v.slots, slot[S]{stream: s, origin: c})
-	if c != nil {
-		v.slots[len(v.slots)-1].cell = *c
-	}
-}
-
-// streams lists what the view has shown, in order.
-func (v *View[S]) streams() []Stream {
-	list := make([]Stream, len(v.slots))
-	for i := range v.slots {
-		list[i] = v.slots[i].stream
-	}
-	return list
-}
-
-// advance makes the view the one after an entry.
-func (v *View[S]) advance(a Attempt) {
-	for i := range v.slots {
-		v.slots[i].last = a
-		v.slots[i].version++
-		v.slots[i].at = v.now
-	}
-}
-
-func timeOf(micros int64) time.Time { return time.UnixMicro(micros).UTC() }

@@ -1,44 +1,49 @@
-package journal
+package core
 
 import (
 	"math"
 	"slices"
+
+	"github.com/deferpay/deferpay/services/internal/journal/ledger"
+	"github.com/deferpay/deferpay/services/internal/journal/record"
 )
 
-// speculation is what this instance has in flight on one stream. While it is on,
-// decisions build on head, the state after its records in flight. It is dropped
-// when another instance's record came between, one of ours was void, or a produce
-// failed; then the stream waits until nothing of ours is in flight on it, and
-// starts again with one record at a time, doubling with each success.
+// speculation is what this instance has in flight on one stream. While it is on, decisions are built
+// on head, the state after the records in flight. It is dropped when a record of another instance
+// came between, when one of ours was void, or when a produce failed. The stream then waits until
+// none of our records is in flight on it, and starts again with one record at a time, doubling with
+// each success.
 type speculation[S, B any] struct {
-	stream  Stream
+	stream  record.Stream
 	on      bool
 	epoch   int64 // of the core when it was turned on
-	head    cell[S]
+	head    ledger.Cell[S]
 	flights []*flight[S, B] // by seq
-	doomed  int64           // flights from this seq on are known to be void
-	window  int             // how many may be in flight; 0 for no limit
-	waiting []*command[S, B]
+	doomed  int64           // flights from this seq on will be void
+	window  int             // how many may be in flight; 0 for any number
+	waiting []*Command[S, B]
 }
 
 const (
 	never     = math.MaxInt64
-	maxWindow = 256 // beyond it there is no limit again
+	maxWindow = 256 // a window beyond it becomes 0
 )
 
-// speculate puts a flight on top of its streams; v is the view after it.
-func (c *core[S, B]) speculate(f *flight[S, B], v *View[S]) {
+// speculate puts a flight on top of its streams; d shows them after it.
+func (c *Core[S, B]) speculate(f *flight[S, B], d *ledger.Draft[S]) {
 	f.specs = f.inline.specs[:0]
-	for i := range v.slots {
-		sp := c.spec(v.slots[i].stream)
+	for i := range d.Len() {
+		s, cell := d.At(i)
+		sp := c.spec(s)
 		f.specs = append(f.specs, sp)
 		sp.on, sp.epoch = true, c.epoch
-		sp.head = v.slots[i].cell
+		sp.head = *cell
 		sp.flights = append(sp.flights, f)
 	}
 }
 
-func (c *core[S, B]) spec(s Stream) *speculation[S, B] {
+// spec returns the speculation of a stream, which may be a new one.
+func (c *Core[S, B]) spec(s record.Stream) *speculation[S, B] {
 	sp := c.specs[s]
 	if sp != nil {
 		return sp
@@ -54,8 +59,8 @@ func (c *core[S, B]) spec(s Stream) *speculation[S, B] {
 	return sp
 }
 
-// blocked says whether decisions on the stream have to wait.
-func (c *core[S, B]) blocked(sp *speculation[S, B]) bool {
+// blocked reports whether decisions on the stream have to wait.
+func (c *Core[S, B]) blocked(sp *speculation[S, B]) bool {
 	if sp.on && sp.epoch != c.epoch {
 		c.drop(sp)
 	}
@@ -66,24 +71,25 @@ func (c *core[S, B]) blocked(sp *speculation[S, B]) bool {
 	return !sp.on || sp.window > 0 && n >= sp.window
 }
 
-func (c *core[S, B]) wait(sp *speculation[S, B], cmd *command[S, B]) {
+// wait lets a command wait for a stream.
+func (c *Core[S, B]) wait(sp *speculation[S, B], cmd *Command[S, B]) {
 	sp.waiting = append(sp.waiting, cmd)
 	c.waiting++
 }
 
-// drop gives up building on what is in flight.
-func (c *core[S, B]) drop(sp *speculation[S, B]) {
+// drop ends building on what is in flight.
+func (c *Core[S, B]) drop(sp *speculation[S, B]) {
 	if sp.on {
 		c.stats.Drops++
 	}
 	sp.on, sp.window = false, 1
-	var none cell[S]
+	var none ledger.Cell[S]
 	sp.head = none
 }
 
-// overtaken drops the speculation on streams that a record of another instance
-// has changed: whatever of ours is still in flight on them will be void.
-func (c *core[S, B]) overtaken(streams []Stream) {
+// overtaken drops the speculation on streams that a record of another instance has changed: what we
+// still have in flight on them will be void.
+func (c *Core[S, B]) overtaken(streams []record.Stream) {
 	for _, s := range streams {
 		if sp := c.specs[s]; sp != nil && len(sp.flights) > 0 {
 			c.doom(sp, 0)
@@ -92,9 +98,9 @@ func (c *core[S, B]) overtaken(streams []Stream) {
 	}
 }
 
-// doom marks the flights on a stream from seq on as void to be, and with them what
-// was built on them on other streams.
-func (c *core[S, B]) doom(sp *speculation[S, B], seq int64) {
+// doom takes note that the flights on a stream from seq on will be void, and with them what was built
+// on them on other streams.
+func (c *Core[S, B]) doom(sp *speculation[S, B], seq int64) {
 	if seq >= sp.doomed {
 		return
 	}
@@ -113,8 +119,8 @@ func (c *core[S, B]) doom(sp *speculation[S, B], seq int64) {
 	}
 }
 
-// succeed widens the window of streams on which a record of ours was applied.
-func (c *core[S, B]) succeed(specs []*speculation[S, B]) {
+// succeed widens the windows of streams on which a record of ours was applied.
+func (c *Core[S, B]) succeed(specs []*speculation[S, B]) {
 	for _, sp := range specs {
 		if sp.window > 0 {
 			if sp.window *= 2; sp.window > maxWindow {
@@ -125,7 +131,7 @@ func (c *core[S, B]) succeed(specs []*speculation[S, B]) {
 }
 
 // wake decides the commands that waited for the streams, as far as they may go.
-func (c *core[S, B]) wake(specs []*speculation[S, B]) {
+func (c *Core[S, B]) wake(specs []*speculation[S, B]) {
 	for _, sp := range specs {
 		for len(sp.waiting) > 0 && !c.blocked(sp) {
 			cmd := sp.waiting[0]
@@ -141,7 +147,7 @@ func (c *core[S, B]) wake(specs []*speculation[S, B]) {
 }
 
 // release forgets a stream on which nothing is in flight and nobody waits.
-func (c *core[S, B]) release(sp *speculation[S, B]) {
+func (c *Core[S, B]) release(sp *speculation[S, B]) {
 	delete(c.specs, sp.stream)
 	if len(c.idle) < 1024 {
 		*sp = speculation[S, B]{flights: sp.flights[:0]}
@@ -157,7 +163,7 @@ func (sp *speculation[S, B]) remove(f *flight[S, B]) {
 	}
 	sp.flights = slices.Delete(sp.flights, i, i+1)
 	if len(sp.flights) == 0 {
-		var none cell[S]
+		var none ledger.Cell[S]
 		sp.on, sp.head, sp.doomed = false, none, never
 	}
 }

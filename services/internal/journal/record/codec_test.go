@@ -1,4 +1,4 @@
-package journal
+package record
 
 import (
 	"bytes"
@@ -10,26 +10,26 @@ import (
 	"github.com/deferpay/deferpay/gen/journalrecord"
 )
 
-func exampleEnvelopes() []envelope {
-	return []envelope{
-		{kind: barrierKind, attempt: Attempt{1}, decidedAt: 1, writer: "w", body: []byte{}},
-		{kind: "bought", attempt: Attempt{15: 9}, decidedAt: 1_700_000_000_000_001, writer: "billing-1", traceparent: "00-1-2-01",
-			expects: []expectation{{"contract/CTR-7", Attempt{3: 4}}, {"key/shop/o-17", Attempt{}}}, body: []byte("body"),
-			sealed: &Sealed{KeyID: "k", Nonce: []byte{1}, Ciphertext: []byte{2}}},
+func exampleEnvelopes() []Envelope {
+	return []Envelope{
+		{Kind: Barrier, Attempt: Attempt{1}, DecidedAt: 1, Writer: "w", Body: []byte{}},
+		{Kind: "bought", Attempt: Attempt{15: 9}, DecidedAt: 1_700_000_000_000_001, Writer: "billing-1", Traceparent: "00-1-2-01",
+			Expects: []Expectation{{"contract/CTR-7", Attempt{3: 4}}, {"key/shop/o-17", Attempt{}}}, Body: []byte("body"),
+			Sealed: &Sealed{KeyID: "k", Nonce: []byte{1}, Ciphertext: []byte{2}}},
 	}
 }
 
 func TestEnvelopeRoundTrip(t *testing.T) {
 	for _, e := range exampleEnvelopes() {
-		data, err := new(encoder).encode(&e)
+		data, err := new(Encoder).Encode(&e)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := decodeEnvelope(data); err != nil || !reflect.DeepEqual(got, e) {
+		if got, err := Decode(data); err != nil || !reflect.DeepEqual(got, e) {
 			t.Errorf("%+v came back as %+v (%v)", e, got, err)
 		}
-		if attemptIn(data) != e.attempt {
-			t.Errorf("attempt %s was found in the bytes, want %s", attemptIn(data), e.attempt)
+		if AttemptIn(data) != e.Attempt {
+			t.Errorf("attempt %s was found in the bytes, want %s", AttemptIn(data), e.Attempt)
 		}
 	}
 }
@@ -41,7 +41,7 @@ func TestEnvelopeIsAvro(t *testing.T) {
 		t.Fatal(err)
 	}
 	e := exampleEnvelopes()[1]
-	data, err := new(encoder).encode(&e)
+	data, err := new(Encoder).Encode(&e)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +58,7 @@ func TestEnvelopeIsAvro(t *testing.T) {
 // be written.
 func FuzzEnvelope(f *testing.F) {
 	for _, e := range exampleEnvelopes() {
-		data, err := new(encoder).encode(&e)
+		data, err := new(Encoder).Encode(&e)
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -66,19 +66,19 @@ func FuzzEnvelope(f *testing.F) {
 		f.Add(data[:len(data)/2])
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		e, err := decodeEnvelope(data)
+		e, err := Decode(data)
 		if err != nil {
 			return
 		}
-		again, err := new(encoder).encode(&e)
+		again, err := new(Encoder).Encode(&e)
 		if err != nil {
 			return // what is not to be written, such as a time out of range
 		}
-		e2, err := decodeEnvelope(again)
+		e2, err := Decode(again)
 		if err != nil || !reflect.DeepEqual(e, e2) {
 			t.Errorf("%+v came back as %+v (%v)", e, e2, err)
 		}
-		if third, _ := new(encoder).encode(&e2); !bytes.Equal(again, third) {
+		if third, _ := new(Encoder).Encode(&e2); !bytes.Equal(again, third) {
 			t.Error("two encodings of one envelope")
 		}
 	})

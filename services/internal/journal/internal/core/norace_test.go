@@ -1,5 +1,5 @@
 //go:build !race
 
-package journal_test
+package core_test
 
 const raceDetector = false

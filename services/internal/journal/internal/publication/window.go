@@ -1,52 +1,52 @@
-package journal
+package publication
 
 import (
 	"context"
 	"sync"
 )
 
-// window holds the entries that were read and not acked. Those of one key are
-// handled one after the other, those of different keys side by side.
+// window holds the items that were read and are not done. Those of one key are handled one after the
+// other, those of different keys side by side.
 type window struct {
-	handle func(context.Context, delivery) bool // true when done, false when ctx is
-	active chan struct{}                        // a token for each entry being handled
-	held   chan struct{}                        // a token for each entry held
+	handle func(context.Context, item) bool // reports whether the item is done; it is not if ctx ended
+	active chan struct{}                    // one element for each item being handled
+	held   chan struct{}                    // one element for each item held
 
 	mu      sync.Mutex
 	pending []*pending // in log order; the first is not done
 	keys    map[string][]*pending
-	next    int64 // offset of the entry to come
+	next    int64 // offset of the next item
 	workers sync.WaitGroup
 }
 
-// delivery is what a window hands out.
-type delivery interface {
+// item is what a window holds.
+type item interface {
 	at() (key string, offset int64)
 }
 
 type pending struct {
-	delivery
+	item
 	done bool
 }
 
-// readAhead is how many entries may be held for each that may be handled: behind a
-// key that is slow, others go on.
+// readAhead is how many items may be held for each one that may be handled: behind a slow key, other
+// keys go on.
 const readAhead = 16
 
-func newWindow(limit int, next int64, handle func(context.Context, delivery) bool) *window {
+func newWindow(limit int, next int64, handle func(context.Context, item) bool) *window {
 	return &window{handle: handle, active: make(chan struct{}, limit), held: make(chan struct{}, limit*readAhead),
 		keys: make(map[string][]*pending), next: next}
 }
 
-// add takes the next entry, waiting for room. It returns false when ctx is done.
-func (w *window) add(ctx context.Context, d delivery) bool {
+// add takes the next item, and waits for room. It reports false if ctx ended first.
+func (w *window) add(ctx context.Context, it item) bool {
 	select {
 	case w.held <- struct{}{}:
 	case <-ctx.Done():
 		return false
 	}
-	key, offset := d.at()
-	p := &pending{delivery: d}
+	key, offset := it.at()
+	p := &pending{item: it}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.next = offset + 1
@@ -59,14 +59,14 @@ func (w *window) add(ctx context.Context, d delivery) bool {
 	return true
 }
 
-// skip says that there is nothing to deliver before offset next.
+// skip takes note that no item will come before offset next.
 func (w *window) skip(next int64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.next = max(w.next, next)
 }
 
-// work handles the entries of a key until none is left.
+// work handles the items of a key until none is left.
 func (w *window) work(ctx context.Context, key string) {
 	for {
 		w.mu.Lock()
@@ -83,7 +83,7 @@ func (w *window) work(ctx context.Context, key string) {
 		case <-ctx.Done():
 			return
 		}
-		done := w.handle(ctx, p.delivery)
+		done := w.handle(ctx, p.item)
 		<-w.active
 		if !done {
 			return
@@ -100,7 +100,7 @@ func (w *window) work(ctx context.Context, key string) {
 	}
 }
 
-// position is the lowest offset not done: all before it are.
+// position returns the lowest offset that is not done; all before it are.
 func (w *window) position() int64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -1,4 +1,4 @@
-package journal_test
+package core_test
 
 import (
 	"errors"
@@ -14,34 +14,29 @@ import (
 	"testing"
 	"time"
 
-	"github.com/deferpay/deferpay/services/internal/journal"
+	"github.com/deferpay/deferpay/services/internal/journal/internal/core"
 	"github.com/deferpay/deferpay/services/internal/journal/journaltest"
+	"github.com/deferpay/deferpay/services/internal/journal/ledger"
+	"github.com/deferpay/deferpay/services/internal/journal/record"
 )
 
-// The simulation scrambles what a real log scrambles: several instances decide at
-// once and pipeline; their records reach the log in any interleaving; produces
-// fail with a fate nobody knows, and some land much later or twice; readers lag;
-// instances die and come back; callers give up and ask again elsewhere. Every
-// decision, every speculation and every application is the journal's own code.
+// The simulation scrambles what a real log scrambles: several instances decide at once and pipeline;
+// their records reach the log in any interleaving; produces fail with an unknown outcome, and some
+// arrive much later or twice; readers lag; instances die and come back; callers give up and ask
+// again elsewhere. Every decision, every speculation and every application is the journal's own
+// code.
 
 var seeds = flag.Int("seeds", 2000, "how many interleavings to simulate")
-
-type (
-	core    = journal.Core[journaltest.State, journaltest.Body]
-	call    = journal.Call[journaltest.State, journaltest.Body]
-	entry   = journaltest.Entry
-	verdict = journaltest.Verdict
-)
 
 // applied is an entry and the account it concerns right after it.
 type applied struct {
 	entry
-	after journaltest.State
+	after state
 }
 
 type instance struct {
-	core    *core
-	sending []journal.Sent // in order; not yet in the log
+	core    node
+	sending []core.Append // in order; not yet in the log
 	applied []applied
 	calls   map[*call]*request
 }
@@ -88,39 +83,45 @@ func newWorld(seed uint64, byCount bool) *world {
 func (w *world) boot(n *instance) {
 	skew := time.Duration(w.rng.IntN(2000)-1000) * time.Millisecond
 	*n = instance{calls: map[*call]*request{}}
-	n.core = w.newCore(func(e entry, after *journaltest.View) {
+	n.core = w.newCore(func(e entry, after *view) {
 		s, _ := after.State(journaltest.Account(e.Body.Account))
 		n.applied = append(n.applied, applied{e, s})
 	}, skew)
 	w.step(n)
 }
 
-func (w *world) newCore(project func(entry, *journaltest.View), skew time.Duration) *core {
-	c := journal.NewTestCore(journaltest.Fold, journal.Codec[journaltest.Body](journaltest.Codec{}),
-		journal.CoreRules[journaltest.State, journaltest.Body]{
-			Writer:  "sim",
-			Clock:   func() time.Time { return w.now.Add(skew) },
-			Mono:    func() time.Time { return w.now },
-			Project: project,
-			NewAttempt: func() (a journal.Attempt) {
-				for i := 0; i < 16; i += 8 {
-					x := w.rng.Uint64()
-					for b := range 8 {
-						a[i+b] = byte(x >> (8 * b))
-					}
+func (w *world) newCore(project func(entry, *view), skew time.Duration) node {
+	s := surroundings{
+		clock:   func() time.Time { return w.now.Add(skew) },
+		mono:    func() time.Time { return w.now },
+		project: project,
+		newAttempt: func() (a record.Attempt) {
+			for i := 0; i < 16; i += 8 {
+				x := w.rng.Uint64()
+				for b := range 8 {
+					a[i+b] = byte(x >> (8 * b))
 				}
-				return a
-			},
-		})
-	if w.byCount {
-		c.ExpectCounts()
+			}
+			return a
+		},
 	}
-	return c
+	if w.byCount {
+		s.token = count
+	}
+	return newNode(s)
+}
+
+// count breaks the rule: an expectation is how many records were applied to the stream, and not which
+// was the last.
+func count(c *ledger.Cell[state]) (a record.Attempt) {
+	n := c.Version()
+	a[0], a[1], a[2] = byte(n), byte(n>>8), byte(n>>16)
+	return a
 }
 
 // step carries out what a core asks for and looks at what it answered.
 func (w *world) step(n *instance) {
-	appends, done := n.core.Take()
+	appends, done := n.core.take()
 	n.sending = append(n.sending, appends...)
 	for _, cl := range done {
 		w.answered(n, cl)
@@ -147,12 +148,12 @@ func (w *world) answered(n *instance, cl *call) {
 		if v.Body.Key != r.Key || v.Body.Account != r.Account {
 			w.check(fmt.Errorf("request %v was answered with %v", r.Command, v.Body))
 		}
-		w.verdicts[v.Offset] = v
+		w.verdicts[v.Offset] = *v
 		w.acked = max(w.acked, v.Offset)
-	case errors.Is(err, journal.ErrUnknownOutcome):
+	case errors.Is(err, core.ErrUnknownOutcome):
 		w.tally.Unknown.Add(1)
-	case errors.Is(err, errDeadline), errors.Is(err, journal.ErrNotReady):
-	case errors.Is(err, journal.ErrParked), errors.Is(err, journal.ErrImpossible):
+	case errors.Is(err, errDeadline), errors.Is(err, core.ErrNotReady):
+	case errors.Is(err, core.ErrParked), errors.Is(err, core.ErrImpossible):
 		if !w.byCount {
 			w.check(fmt.Errorf("request %v: %w", r.Command, err))
 		}
@@ -167,7 +168,7 @@ func (w *world) answered(n *instance, cl *call) {
 		account, open := n.core.State(journaltest.Account(r.Account))
 		var wrong bool
 		switch {
-		case errors.Is(err, journal.ErrAlready):
+		case errors.Is(err, core.ErrAlready):
 			w.tally.Already.Add(1)
 			wrong = !used
 		case errors.Is(err, journaltest.ErrNoAccount):
@@ -188,7 +189,7 @@ func (w *world) answered(n *instance, cl *call) {
 func (w *world) submit(n *instance, c journaltest.Command) {
 	w.requests++
 	r := &request{Command: c, id: w.requests, arrived: w.acked, gone: make(chan struct{})}
-	cl := journal.NewCall(c.Streams(), c.Decide, r.gone)
+	cl := newCall(c, r.gone)
 	n.calls[cl] = r
 	n.core.Submit(cl)
 	w.step(n)
@@ -213,7 +214,7 @@ func (w *world) newCommand() journaltest.Command {
 
 func (w *world) land(n *instance, k int) {
 	for ; k > 0 && len(n.sending) > 0; k-- {
-		w.log = append(w.log, n.sending[0].Value())
+		w.log = append(w.log, n.sending[0].Value)
 		n.sending = n.sending[1:]
 	}
 }
@@ -221,7 +222,7 @@ func (w *world) land(n *instance, k int) {
 func (w *world) read(n *instance, k int) {
 	for ; k > 0 && int(n.core.Next()) < len(w.log); k-- {
 		at := n.core.Next()
-		if err := n.core.ReadBytes(at, w.log[at]); err != nil {
+		if err := n.core.readBytes(at, w.log[at]); err != nil {
 			w.check(err)
 			return
 		}
@@ -237,14 +238,14 @@ func (w *world) lose(n *instance, tell bool) {
 	for _, s := range sending {
 		switch w.rng.IntN(4) {
 		case 0:
-			w.log = append(w.log, s.Value())
+			w.log = append(w.log, s.Value)
 		case 1, 2:
-			w.late = append(w.late, s.Value())
+			w.late = append(w.late, s.Value)
 		}
 	}
 	if tell {
 		for _, s := range sending {
-			n.core.Failed(s.ID())
+			n.core.Failed(s.Attempt)
 		}
 		w.step(n)
 	}
@@ -363,17 +364,17 @@ func (w *world) settle() error {
 
 func (w *world) verify() error {
 	fresh := &instance{calls: map[*call]*request{}}
-	fresh.core = w.newCore(func(e entry, after *journaltest.View) {
+	fresh.core = w.newCore(func(e entry, after *view) {
 		s, _ := after.State(journaltest.Account(e.Body.Account))
 		fresh.applied = append(fresh.applied, applied{e, s})
 	}, 0)
 	w.read(fresh, len(w.log))
-	states := fresh.core.States()
+	states := fresh.core.states()
 	for i, n := range w.nodes {
 		w.read(n, len(w.log))
-		w.tally.Void.Add(n.core.Counters().OwnVoid)
-		w.tally.Drops.Add(n.core.Counters().Drops)
-		if !maps.Equal(states, n.core.States()) {
+		w.tally.Void.Add(n.core.Stats().OwnVoid)
+		w.tally.Drops.Add(n.core.Stats().Drops)
+		if !maps.Equal(states, n.core.states()) {
 			return fmt.Errorf("instance %d has another state than a fresh reader", i)
 		}
 		if len(n.applied) != len(fresh.applied) {
@@ -389,7 +390,7 @@ func (w *world) verify() error {
 // judge looks at the history as the domain does.
 func (w *world) judge(history []applied) error {
 	keys := map[string]bool{}
-	last := map[journal.Stream]time.Time{}
+	last := map[record.Stream]time.Time{}
 	at := map[int64]entry{}
 	var number int64
 	for _, a := range history {

@@ -1,4 +1,4 @@
-package journal_test
+package core_test
 
 import (
 	"errors"
@@ -7,16 +7,18 @@ import (
 	"testing"
 	"time"
 
-	"github.com/deferpay/deferpay/services/internal/journal"
+	"github.com/deferpay/deferpay/services/internal/journal/internal/core"
 	"github.com/deferpay/deferpay/services/internal/journal/journaltest"
+	"github.com/deferpay/deferpay/services/internal/journal/ledger"
+	"github.com/deferpay/deferpay/services/internal/journal/record"
 )
 
 // hand is an instance whose records a test puts in the log one by one. The simulation shows that no
-// order of events breaks the rules of the log; these tests show that speculation keeps its own,
-// which save records and not safety.
+// order of events breaks the rules of the log; these tests show that speculation keeps its own
+// rules, which save records.
 type hand struct {
 	t    *testing.T
-	core *core
+	core node
 	read int64
 }
 
@@ -24,30 +26,29 @@ func newHand(t *testing.T, name byte, log ...[]byte) *hand {
 	return newHandOf(t, journaltest.Codec{}, name, log...)
 }
 
-func newHandOf(t *testing.T, codec journal.Codec[journaltest.Body], name byte, log ...[]byte) *hand {
+func newHandOf(t *testing.T, codec ledger.Codec[body], name byte, log ...[]byte) *hand {
 	attempts := byte(0)
 	h := &hand{t: t}
 	now := time.Unix(1_700_000_000, 0).UTC()
-	clock := func() time.Time { return now }
-	h.core = journal.NewTestCore(journaltest.Fold, codec,
-		journal.CoreRules[journaltest.State, journaltest.Body]{
-			Writer: "hand", Clock: clock, Mono: func() time.Time { now = now.Add(time.Second); return now },
-			NewAttempt: func() journal.Attempt { attempts++; return journal.Attempt{name, attempts} },
-		})
+	h.core = newNode(surroundings{codec: codec,
+		clock:      func() time.Time { return now },
+		mono:       func() time.Time { now = now.Add(time.Second); return now },
+		newAttempt: func() record.Attempt { attempts++; return record.Attempt{name, attempts} },
+	})
 	h.sees(log...)
 	h.sees(h.sends(1)...) // its first barrier: ready
 	return h
 }
 
-// sends gives the records that the instance appends, which must be n.
+// sends returns the records that the instance appends, which must be n.
 func (h *hand) sends(n int) (values [][]byte) {
 	h.t.Helper()
-	appends, _ := h.core.Take()
+	appends, _ := h.core.take()
 	if len(appends) != n {
 		h.t.Fatalf("%d records appended, want %d", len(appends), n)
 	}
 	for i := range appends {
-		values = append(values, appends[i].Value())
+		values = append(values, appends[i].Value)
 	}
 	return values
 }
@@ -55,7 +56,7 @@ func (h *hand) sends(n int) (values [][]byte) {
 func (h *hand) sees(log ...[]byte) {
 	h.t.Helper()
 	for _, value := range log {
-		if err := h.core.ReadBytes(h.read, value); err != nil {
+		if err := h.core.readBytes(h.read, value); err != nil {
 			h.t.Fatal(err)
 		}
 		h.read++
@@ -63,7 +64,7 @@ func (h *hand) sees(log ...[]byte) {
 }
 
 func (h *hand) asks(c journaltest.Command) *call {
-	cl := journal.NewCall(c.Streams(), c.Decide, make(chan struct{}))
+	cl := newCall(c, make(chan struct{}))
 	h.core.Submit(cl)
 	return cl
 }
@@ -87,9 +88,12 @@ func foreign(t *testing.T, log [][]byte) []byte {
 	return h.sends(1)[0]
 }
 
-// mutation: let blocked look at the window alone, or not at all at it; wake a waiting command too
+// A stream that another instance decided on waits until none of its own records is in flight, and
+// then starts again with one record.
+//
+// mutation: let blocked look at the window alone, or not look at it; wake a waiting command too
 // early.
-func TestOvertakenStreamWaitsAndBeginsAgainWithOneRecord(t *testing.T) {
+func TestOvertakenStreamRestartsWithOne(t *testing.T) {
 	log := opened(t)
 	h := newHand(t, 'h', log...)
 	var calls []*call
@@ -113,8 +117,10 @@ func TestOvertakenStreamWaitsAndBeginsAgainWithOneRecord(t *testing.T) {
 	}
 }
 
-// mutation: leave the other streams of a doomed record as they are in doom.
-func TestNothingIsBuiltOnARecordThatWillBeVoid(t *testing.T) {
+// A record that will be void takes the speculation on all of its streams with it.
+//
+// mutation: in doom, leave the other streams of a doomed record as they are.
+func TestNothingIsBuiltOnADoomedRecord(t *testing.T) {
 	log := opened(t)
 	h := newHand(t, 'h', log...)
 	h.asks(journaltest.Command{Kind: "buy", Account: "A", Key: "k1", Amount: 1, Numbered: true})
@@ -126,20 +132,23 @@ func TestNothingIsBuiltOnARecordThatWillBeVoid(t *testing.T) {
 	h.sends(1)
 }
 
-// mutation: do not count the epoch on a produce error; let blocked pass what is not speculated on.
-func TestNothingIsBuiltOnARecordThatFailed(t *testing.T) {
+// A record that failed may still arrive, so its stream waits.
+//
+// mutation: do not count the epoch on a produce error; let blocked pass a stream without
+// speculation.
+func TestNothingIsBuiltOnAFailedRecord(t *testing.T) {
 	h := newHand(t, 'h', opened(t)...)
 	h.buys("A", "k1")
 	failed := h.buys("A", "k2")
-	appends, _ := h.core.Take()
-	h.core.Failed(appends[1].ID())
+	appends, _ := h.core.take()
+	h.core.Failed(appends[1].Attempt)
 	barrier := h.sends(1)
 	next := h.buys("A", "k3")
 	h.sends(0)
-	h.sees(appends[0].Value())
+	h.sees(appends[0].Value)
 	h.sends(0) // the first is applied, and the second may still come
 	h.sees(barrier...)
-	if _, err := failed.Result(); !errors.Is(err, journal.ErrUnknownOutcome) {
+	if _, err := failed.Result(); !errors.Is(err, core.ErrUnknownOutcome) {
 		t.Errorf("the failed one: %v", err)
 	}
 	h.sees(h.sends(1)...)
@@ -148,19 +157,21 @@ func TestNothingIsBuiltOnARecordThatFailed(t *testing.T) {
 	}
 }
 
-// mutation: do not decode in apply what was recognized as ours.
-func TestARecordThatWasGivenUpIsReadAsAnybodys(t *testing.T) {
+// A record that was given up and arrives after all is read like one of another instance.
+//
+// mutation: in Apply, do not decode a record that was recognized as ours.
+func TestLateRecordIsRead(t *testing.T) {
 	h := newHand(t, 'h', opened(t)...)
 	failed := h.buys("A", "k1")
-	appends, _ := h.core.Take()
-	h.core.Failed(appends[0].ID())
+	appends, _ := h.core.take()
+	h.core.Failed(appends[0].Attempt)
 	barrier := h.sends(1)
-	late := h.core.Polled(h.read+1, appends[0].Value())
+	late := h.core.polled(h.read+1, appends[0].Value)
 	h.sees(barrier...)
-	if _, err := failed.Result(); !errors.Is(err, journal.ErrUnknownOutcome) {
+	if _, err := failed.Result(); !errors.Is(err, core.ErrUnknownOutcome) {
 		t.Errorf("the request: %v", err)
 	}
-	if err := late(); err != nil {
+	if err := h.core.Read(&late); err != nil {
 		t.Fatal(err)
 	}
 	if a, _ := h.core.State(journaltest.Account("A")); a.Spent != 1 {
@@ -168,22 +179,24 @@ func TestARecordThatWasGivenUpIsReadAsAnybodys(t *testing.T) {
 	}
 }
 
-// longKinds has names of bodies that are too long for a record to be recognized by its first bytes.
+// longKinds has kinds that are too long for a record to be recognized by its first bytes.
 type longKinds struct{ journaltest.Codec }
 
 var suffix = strings.Repeat("x", 64)
 
-func (c longKinds) Encode(b journaltest.Body) (string, []byte, error) {
+func (c longKinds) Encode(b body) (string, []byte, error) {
 	kind, data, err := c.Codec.Encode(b)
 	return kind + suffix, data, err
 }
 
-func (c longKinds) Decode(kind string, data []byte) (journaltest.Body, error) {
+func (c longKinds) Decode(kind string, data []byte) (body, error) {
 	return c.Codec.Decode(strings.TrimSuffix(kind, suffix), data)
 }
 
-// mutation: let read use the view of foreign records for all that it decodes.
-func TestAVerdictStaysWhenTheNextRecordIsRead(t *testing.T) {
+// A caller keeps its verdict, and with it the view of the states.
+//
+// mutation: let Read use the verdict of foreign records for every record that it decodes.
+func TestVerdictOutlivesTheNextRecord(t *testing.T) {
 	h := newHandOf(t, longKinds{}, 'h')
 	first := h.asks(journaltest.Command{Kind: "open", Account: "A", Key: "a", Amount: 100})
 	h.asks(journaltest.Command{Kind: "open", Account: "B", Key: "b", Amount: 200})
@@ -197,13 +210,15 @@ func TestAVerdictStaysWhenTheNextRecordIsRead(t *testing.T) {
 	}
 }
 
-// mutation: do not ask in try whether the command is alive.
-func TestNothingIsDecidedAgainPastItsDeadline(t *testing.T) {
+// A command whose caller has given up is not decided again when its record is void.
+//
+// mutation: in try, do not ask whether the caller gave up.
+func TestNothingIsDecidedAfterItsDeadline(t *testing.T) {
 	log := opened(t)
 	h := newHand(t, 'h', log...)
 	c := journaltest.Command{Kind: "buy", Account: "A", Key: "k1", Amount: 1}
 	gone := make(chan struct{})
-	h.core.Submit(journal.NewCall(c.Streams(), c.Decide, gone))
+	h.core.Submit(newCall(c, gone))
 	flying := h.sends(1)
 	h.sees(foreign(t, log))
 	close(gone)
