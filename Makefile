@@ -26,15 +26,13 @@ help: ## This list
 generate: ## gen/ from specs/; a second run changes nothing
 	@echo "generate: gen/ from specs/"
 	@go run ./tools/eventgen generate -out gen -import $(MODULE)/gen $(ASYNCAPI)
-	@go run ./tools/eventgen generate -out $(EXAMPLE)/gen -import $(MODULE)/$(EXAMPLE)/gen $(EXAMPLE)/asyncapi.yaml
-	@go run ./tools/eventgen generate -role client -out $(EXAMPLE)/stations -import $(MODULE)/$(EXAMPLE)/stations $(EXAMPLE)/asyncapi.yaml
+	@go run ./tools/eventgen generate -role both -out $(EXAMPLE)/gen -import $(MODULE)/$(EXAMPLE)/gen $(EXAMPLE)/asyncapi.yaml
 	@for s in contract billing; do go tool ogen -loglevel error -config specs/ogen.yml -target gen/$${s}api -package $${s}api -clean specs/$$s/openapi.yaml || exit 1; done
 
 check: ## Fails when gen/ is not what specs/ generate
 	@echo "check: gen/ is what specs/ generate"
 	@go run ./tools/eventgen generate -check -out gen -import $(MODULE)/gen $(ASYNCAPI)
-	@go run ./tools/eventgen generate -check -out $(EXAMPLE)/gen -import $(MODULE)/$(EXAMPLE)/gen $(EXAMPLE)/asyncapi.yaml
-	@go run ./tools/eventgen generate -check -role client -out $(EXAMPLE)/stations -import $(MODULE)/$(EXAMPLE)/stations $(EXAMPLE)/asyncapi.yaml
+	@go run ./tools/eventgen generate -check -role both -out $(EXAMPLE)/gen -import $(MODULE)/$(EXAMPLE)/gen $(EXAMPLE)/asyncapi.yaml
 	@sh tools/checkhttp.sh
 
 lint: ## go vet, staticcheck and gofmt

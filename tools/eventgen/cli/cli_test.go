@@ -154,7 +154,7 @@ func TestUsage(t *testing.T) {
 		{"generate -help", 0, "-strict"},
 		{"generate -out gen specs/asyncapi.yaml", 2, "needs -out and -import"},
 		{"generate -out gen -import x", 2, "name at least one AsyncAPI document"},
-		{"generate -out gen -import x -role both specs/asyncapi.yaml", 2, "owner or client"},
+		{"generate -out gen -import x -role broker specs/asyncapi.yaml", 2, "owner, client or both"},
 		{"generate -out gen -import x specs/asyncapi.yaml -check", 2, "flags come first"},
 		{"generate -nope", 2, "flag provided but not defined"},
 		{"generate -out gen -import x nowhere.yaml", 1, "nowhere.yaml: there is no file nowhere.yaml"},

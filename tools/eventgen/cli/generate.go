@@ -15,13 +15,14 @@ import (
 
 	"github.com/deferpay/deferpay/tools/eventgen/generate"
 	"github.com/deferpay/deferpay/tools/eventgen/gofile"
+	"github.com/deferpay/deferpay/tools/eventgen/model"
 )
 
 func (c *command) generate(args []string) int {
 	f := c.flags("generate", "-out DIR -import PATH [flags] DOCUMENT...")
 	out := f.String("out", "", "folder that holds the generated packages")
 	importPath := f.String("import", "", "import path of that folder")
-	role := f.String("role", "owner", "owner: as the document says; client: the other side, send and receive swapped")
+	role := f.String("role", "owner", "owner: as the document says; client: the other side, send and receive swapped; both: a package for each side")
 	check := f.Bool("check", false, "write nothing; exit status 1, and the names of the files, when those on disk differ")
 	strict := f.Bool("strict", false, "warnings are errors")
 	reads := readingFlags(f)
@@ -31,15 +32,15 @@ func (c *command) generate(args []string) int {
 		return status
 	case *out == "" || *importPath == "":
 		return c.wrong("generate needs -out and -import")
-	case *role != "owner" && *role != "client":
-		return c.wrong("-role is owner or client, not %q", *role)
+	case !slices.Contains([]model.Role{model.Owner, model.Client, model.Both}, model.Role(*role)):
+		return c.wrong("-role is owner, client or both, not %q", *role)
 	}
 	if err := module.CheckImportPath(*importPath); err != nil {
 		return c.wrong("-import: %v\n  hint: the module's path and the folder, as in example.com/shop/gen", err)
 	}
 	config, cancel := reads.config(docs, c.limits)
 	defer cancel()
-	config.ImportPath, config.Client, config.Strict = *importPath, *role == "client", *strict
+	config.ImportPath, config.Role, config.Strict = *importPath, model.Role(*role), *strict
 	files, ds := generate.Generate(disk{}, config)
 	if c.tell(ds) {
 		return fault

@@ -4,6 +4,7 @@
 package emit
 
 import (
+	"cmp"
 	"embed"
 	"fmt"
 	"path"
@@ -33,12 +34,7 @@ var tmpl = template.Must(template.New("").Funcs(template.FuncMap{
 func Packages(m *model.Model, sum func(source string) string) (map[string][]byte, error) {
 	files := map[string]gofile.File{}
 	for _, p := range m.Packages {
-		title := p.Title
-		if title == "" {
-			title = p.Document
-		}
-		doc := fmt.Sprintf("Package %s sends and receives the messages of %s.\n\n%s", p.Name, title, p.Doc)
-		files[path.Join(p.Name, "doc.go")] = gofile.Doc(p.Name, doc, "handshake.Version2", []string{p.Document}, sum)
+		files[path.Join(p.Name, "doc.go")] = gofile.Doc(p.Name, comment(p), "handshake.Version2", []string{p.Document}, sum)
 		for name, needed := range parts(p) {
 			if !needed {
 				continue
@@ -61,6 +57,15 @@ func Packages(m *model.Model, sum func(source string) string) (map[string][]byte
 		files[path.Join(s.Package, strings.ToLower(s.Go)+"_sealed.go")] = gofile.File{Package: s.Package, Sources: s.Sources, Body: body}
 	}
 	return printed(files)
+}
+
+// comment returns the comment of a package.
+func comment(p *model.Package) string {
+	what := cmp.Or(p.Title, p.Document)
+	if p.Role == model.Client {
+		what += " from the side of a client: it receives what the document says is sent, and sends what is received"
+	}
+	return fmt.Sprintf("Package %s sends and receives the messages of %s.\n\n%s", p.Name, what, p.Doc)
 }
 
 // parts returns the files of a package, one for each template, and whether the package needs them.

@@ -10,11 +10,10 @@ import (
 	"github.com/ThreeDotsLabs/watermill"
 	"github.com/ThreeDotsLabs/watermill/message"
 
-	centrepayload "github.com/deferpay/deferpay/tools/eventgen/example/gen/payload"
+	"github.com/deferpay/deferpay/tools/eventgen/example/gen/event"
+	"github.com/deferpay/deferpay/tools/eventgen/example/gen/payload"
 	centre "github.com/deferpay/deferpay/tools/eventgen/example/gen/weatherbus"
-	"github.com/deferpay/deferpay/tools/eventgen/example/stations/event"
-	"github.com/deferpay/deferpay/tools/eventgen/example/stations/payload"
-	stations "github.com/deferpay/deferpay/tools/eventgen/example/stations/weatherbus"
+	stations "github.com/deferpay/deferpay/tools/eventgen/example/gen/weatherclient"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/bus"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/registry"
@@ -122,8 +121,8 @@ func wire(router *message.Router, publisher message.Publisher, subscriber func(g
 // talk sends what there is to send.
 func talk(ctx context.Context, publisher message.Publisher, schemas registry.Schemas, requester *centre.Requester, out io.Writer) error {
 	announce := centre.NewPublisher(publisher)
-	err := announce.StationChanged(ctx, "ST-12", centrepayload.StationState{
-		StationRef: "ST-12", Status: centrepayload.StationStatusWorking, Position: centrepayload.Position{Latitude: 48.85, Longitude: 2.35},
+	err := announce.StationChanged(ctx, "ST-12", payload.StationState{
+		StationRef: "ST-12", Status: payload.StationStatusWorking, Position: payload.Position{Latitude: 48.85, Longitude: 2.35},
 	}, nil)
 	if err != nil {
 		return err
@@ -138,7 +137,7 @@ func talk(ctx context.Context, publisher message.Publisher, schemas registry.Sch
 		}
 	}
 	for _, instrument := range []string{"thermometer", "anemometer"} {
-		answer, err := requester.Calibrate(ctx, "ST-12", centrepayload.Calibration{StationRef: "ST-12", Instrument: instrument}, centre.RequestHeaders{})
+		answer, err := requester.Calibrate(ctx, "ST-12", payload.Calibration{StationRef: "ST-12", Instrument: instrument}, centre.RequestHeaders{})
 		switch {
 		case err != nil:
 			return err

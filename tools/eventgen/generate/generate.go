@@ -21,7 +21,7 @@ import (
 type Config struct {
 	Documents  []string    // paths in the file system
 	ImportPath string      // of the output folder
-	Client     bool        // for the other side of every operation: send and receive swapped
+	Role       model.Role  // the side of the operations; empty: the owner's
 	Strict     bool        // warnings are errors
 	Raw        bool        // payloads in formats that are not known become bytes
 	Fetch      parse.Fetch // gets what URLs lead to; nil: only copies below vendor are read
@@ -51,7 +51,7 @@ func Model(fsys fs.FS, c Config) (*model.Model, *parse.Files, diag.List) {
 	files := parse.NewFiles(fsys, c.Fetch, &diags)
 	docs := parse.Documents(files, c.Documents, c.Raw, &diags)
 	// in spite of errors, to tell all in one go
-	m := model.Build(docs, files, model.Config{ImportPath: c.ImportPath, Client: c.Client}, &diags)
+	m := model.Build(docs, files, model.Config{ImportPath: c.ImportPath, Role: c.Role}, &diags)
 	for _, d := range docs {
 		checkStructure(files.Open(d.File, diag.Pos{}), &diags)
 	}

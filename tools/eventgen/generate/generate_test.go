@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/tools/txtar"
 
+	"github.com/deferpay/deferpay/tools/eventgen/model"
 	"github.com/deferpay/deferpay/tools/eventgen/typechecktest"
 )
 
@@ -19,7 +20,7 @@ var update = flag.Bool("update", false, "write the expected diagnostics again")
 
 // TestDiagnostics runs every case of testdata: an archive of input files, in which "want" is what
 // eventgen says of the documents named *asyncapi.yaml or *.json. The archive's comment tells what
-// the case is about; a line of it that begins with "flags:" gives client, strict or raw. In "api",
+// the case is about; a line of it that begins with "flags:" gives client, both, strict or raw. In "api",
 // where an archive has it, stands what users see of the Go: the exported declarations, but for the
 // functions that all types have. What is generated has to compile.
 func TestDiagnostics(t *testing.T) {
@@ -47,7 +48,12 @@ func TestDiagnostics(t *testing.T) {
 			}
 			for line := range strings.Lines(string(a.Comment)) {
 				if flags, ok := strings.CutPrefix(line, "flags:"); ok {
-					config.Strict, config.Client, config.Raw = strings.Contains(flags, "strict"), strings.Contains(flags, "client"), strings.Contains(flags, "raw")
+					config.Strict, config.Raw = strings.Contains(flags, "strict"), strings.Contains(flags, "raw")
+					for _, role := range []model.Role{model.Client, model.Both} {
+						if strings.Contains(flags, string(role)) {
+							config.Role = role
+						}
+					}
 				}
 			}
 			files, ds := Generate(fsys, config)

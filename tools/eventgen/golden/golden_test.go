@@ -10,6 +10,7 @@ import (
 
 	"github.com/deferpay/deferpay/tools/eventgen/cli"
 	"github.com/deferpay/deferpay/tools/eventgen/generate"
+	"github.com/deferpay/deferpay/tools/eventgen/model"
 )
 
 var update = flag.Bool("update", false, "write the generated code again")
@@ -20,15 +21,12 @@ var goldens = []struct {
 	out    string
 	config generate.Config
 }{
-	{"gen", generate.Config{Documents: []string{"orders/asyncapi.yaml", "store/internal.asyncapi.yaml"}, ImportPath: here + "gen"}},
+	{"gen", generate.Config{Documents: []string{"orders/asyncapi.yaml", "store/internal.asyncapi.yaml"}, ImportPath: here + "gen", Role: model.Both}},
 	{"collisions/gen", generate.Config{Documents: []string{"collisions/asyncapi.yaml"}, ImportPath: here + "collisions/gen"}},
 	{"payments/gen", generate.Config{Documents: []string{"payments/asyncapi.yaml"}, ImportPath: here + "payments/gen"}},
 	{"policies/gen", generate.Config{Documents: []string{"policies/asyncapi.yaml"}, ImportPath: here + "policies/gen"}},
-	{"places/owner", generate.Config{Documents: []string{"places/asyncapi.yaml"}, ImportPath: here + "places/owner"}},
-	{"places/client", generate.Config{Documents: []string{"places/asyncapi.yaml"}, ImportPath: here + "places/client", Client: true}},
-	{"model/owner", generate.Config{Documents: []string{"model/asyncapi.yaml"}, ImportPath: here + "model/owner"}},
-	{"model/client", generate.Config{Documents: []string{"model/asyncapi.yaml"}, ImportPath: here + "model/client", Client: true}},
-	{"client", generate.Config{Documents: []string{"orders/asyncapi.yaml"}, ImportPath: here + "client", Client: true}},
+	{"places/gen", generate.Config{Documents: []string{"places/asyncapi.yaml"}, ImportPath: here + "places/gen", Role: model.Both}},
+	{"model/gen", generate.Config{Documents: []string{"model/asyncapi.yaml"}, ImportPath: here + "model/gen", Role: model.Both}},
 }
 
 func TestGolden(t *testing.T) {
@@ -36,8 +34,8 @@ func TestGolden(t *testing.T) {
 		t.Run(g.out, func(t *testing.T) {
 			if *update {
 				args := []string{"generate", "-out", g.out, "-import", g.config.ImportPath}
-				if g.config.Client {
-					args = append(args, "-role", "client")
+				if g.config.Role != "" {
+					args = append(args, "-role", string(g.config.Role))
 				}
 				if status := cli.Run(append(args, g.config.Documents...), os.Stdout, os.Stderr); status != 0 {
 					t.Fatalf("exit status %d", status)

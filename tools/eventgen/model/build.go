@@ -14,10 +14,11 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/topics"
 )
 
-// pkgBuilder makes the package of one document.
+// pkgBuilder makes the package of one side of a document.
 type pkgBuilder struct {
 	*builder
 	doc        *parse.Document
+	role       Role
 	out        *Package
 	scope      scope
 	keys       map[*parse.Scalar]string
@@ -29,11 +30,11 @@ type pkgBuilder struct {
 	taken      map[string]string // handler method -> what it gives
 }
 
-func (b *builder) pkg(d *parse.Document) *Package {
-	name := packageName(d)
-	p := &pkgBuilder{builder: b, doc: d, scope: scope{}, keys: map[*parse.Scalar]string{}, flat: map[*parse.Object]*Headers{},
+func (b *builder) pkg(d *parse.Document, role Role) *Package {
+	name := b.packageName(d, role)
+	p := &pkgBuilder{builder: b, doc: d, role: role, scope: scope{}, keys: map[*parse.Scalar]string{}, flat: map[*parse.Object]*Headers{},
 		specs: map[*parse.ChannelMessage]*Spec{}, topic: map[*parse.Channel]string{}, address: map[*parse.Channel]*Address{}, operations: scope{}, taken: map[string]string{}}
-	p.out = &Package{Name: name, ImportPath: path.Join(b.config.ImportPath, name), Document: d.File, Pos: d.PackagePos, Title: d.Title, Doc: d.Description, Imports: map[string]string{}}
+	p.out = &Package{Name: name, ImportPath: path.Join(b.config.ImportPath, name), Role: role, Document: d.File, Pos: d.PackagePos, Title: d.Title, Doc: d.Description, Imports: map[string]string{}}
 	for _, taken := range []string{"Publisher", "NewPublisher", "Handler", "Register", "Topics", "OtherTopics", "Subjects", "Requester", "NewRequester", "Servers"} {
 		p.scope.take(taken)
 	}
@@ -47,12 +48,26 @@ func (b *builder) pkg(d *parse.Document) *Package {
 	p.out.Servers = d.Servers
 	p.out.Together = p.apart()
 	for _, c := range d.Channels {
-		if !slices.ContainsFunc(d.Operations, func(o *parse.Operation) bool { return o.Channel == c }) {
+		if !slices.ContainsFunc(d.Operations, func(o *parse.Operation) bool { return o.Channel == c }) && !p.second() {
 			p.framed(c)
 		}
 	}
 	p.examples()
 	return p.out
+}
+
+// second reports whether the package of the owner stands beside this one, so that what has no side
+// is there.
+func (p *pkgBuilder) second() bool { return p.config.Role == Both && p.role == Client }
+
+// packageName is the name of the package of one side: if both are generated, that of the client is
+// called client instead of bus.
+func (b *builder) packageName(d *parse.Document, role Role) string {
+	name := packageName(d)
+	if b.config.Role == Both && role == Client {
+		return strings.TrimSuffix(name, "bus") + "client"
+	}
+	return name
 }
 
 // goPackage are characters of package names; the others are left out.

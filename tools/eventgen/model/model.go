@@ -20,7 +20,28 @@ import (
 // Config says what to make.
 type Config struct {
 	ImportPath string // of the output folder
-	Client     bool   // for the other side: send and receive swapped
+	Role       Role
+}
+
+// Role is the side of a document's operations that is generated.
+type Role string
+
+// The roles. The zero Role is Owner.
+const (
+	Owner  Role = "owner"  // the application that the document describes
+	Client Role = "client" // the other side of every operation: send and receive swapped
+	Both   Role = "both"   // a package for each side, with the same types of payloads
+)
+
+// sides returns the roles of the packages of a document. A document without operations has one side.
+func (r Role) sides(d *parse.Document) []Role {
+	switch {
+	case r == Both && len(d.Operations) > 0:
+		return []Role{Owner, Client}
+	case r == Client:
+		return []Role{Client}
+	}
+	return []Role{Owner}
 }
 
 // Model is everything that one call generates.
@@ -33,9 +54,10 @@ type Model struct {
 	importPath, jsonPackage string
 }
 
-// Package is the Go package of one document.
+// Package is the Go package of one side of a document.
 type Package struct {
 	Name, ImportPath string
+	Role             Role
 	Document         string   // the file it is made from
 	Pos              diag.Pos // of what names it
 	Title            string
@@ -230,7 +252,9 @@ func Build(docs []*parse.Document, files *parse.Files, c Config, diags *diag.Lis
 	m := &Model{Avro: b.avro, JSON: b.json, importPath: c.ImportPath, jsonPackage: b.jsonPackage(docs)}
 	b.jsonConfig = m.JSONConfig()
 	for _, d := range docs {
-		m.Packages = append(m.Packages, b.pkg(d))
+		for _, side := range c.Role.sides(d) {
+			m.Packages = append(m.Packages, b.pkg(d, side))
+		}
 	}
 	m.Sealed = b.sealed
 	b.checkPackages(m)

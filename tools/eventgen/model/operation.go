@@ -28,7 +28,7 @@ func (p *pkgBuilder) operation(o *parse.Operation) {
 	if len(o.More) > 0 {
 		out.About += "\n\n" + strings.Join(o.More, "\n\n")
 	}
-	sends := (o.Action == parse.Send) != p.config.Client
+	sends := (o.Action == parse.Send) != (p.role == Client)
 	p.distinct(o.Channel, o, sends)
 	if !p.reply(&out, o, sends) {
 		return

@@ -158,7 +158,9 @@ func (b *builder) addRoot(p *parse.Payload, hint string) {
 func (b *builder) jsonPackage(docs []*parse.Document) string {
 	taken := map[string]bool{}
 	for _, d := range docs {
-		taken[packageName(d)] = true
+		for _, side := range b.config.Role.sides(d) {
+			taken[b.packageName(d, side)] = true
+		}
 	}
 	for _, r := range b.roots {
 		if r.avro != nil {

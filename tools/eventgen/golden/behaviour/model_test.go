@@ -14,11 +14,10 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/ThreeDotsLabs/watermill/pubsub/gochannel"
 
-	client "github.com/deferpay/deferpay/tools/eventgen/golden/model/client/modelbus"
-	asked "github.com/deferpay/deferpay/tools/eventgen/golden/model/client/payload"
-	"github.com/deferpay/deferpay/tools/eventgen/golden/model/owner/avro"
-	owner "github.com/deferpay/deferpay/tools/eventgen/golden/model/owner/modelbus"
-	"github.com/deferpay/deferpay/tools/eventgen/golden/model/owner/payload"
+	"github.com/deferpay/deferpay/tools/eventgen/golden/model/gen/avro"
+	"github.com/deferpay/deferpay/tools/eventgen/golden/model/gen/modelbus"
+	"github.com/deferpay/deferpay/tools/eventgen/golden/model/gen/modelclient"
+	"github.com/deferpay/deferpay/tools/eventgen/golden/model/gen/payload"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/bus"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/bustest"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/jsonvalue"
@@ -53,30 +52,30 @@ var quiet = bus.WithLogger(slog.New(slog.DiscardHandler))
 // oracle answers questions; some it refuses, and some it does not answer.
 type oracle struct{}
 
-func (oracle) Ask(_ context.Context, m *owner.AskMessage) (owner.OnAskAnswer, error) {
+func (oracle) Ask(_ context.Context, m *modelbus.AskMessage) (modelbus.OnAskAnswer, error) {
 	switch m.Value.Question {
 	case "why":
-		return owner.OnAskWithRefusal(payload.Refusal{Reason: "no reason"}, payload.TracedHeaders{}), nil
+		return modelbus.OnAskWithRefusal(payload.Refusal{Reason: "no reason"}, payload.TracedHeaders{}), nil
 	case "nothing":
-		return owner.OnAskAnswer{}, nil
+		return modelbus.OnAskAnswer{}, nil
 	}
-	return owner.OnAskWithAnswer(payload.Answer{Answer: m.Value.Question + "!"}, payload.TracedHeaders{Trace: &payload.AskHeadersTrace{Hops: jsonvalue.Ptr(int64(1))}}), nil
+	return modelbus.OnAskWithAnswer(payload.Answer{Answer: m.Value.Question + "!"}, payload.TracedHeaders{Trace: &payload.AskHeadersTrace{Hops: jsonvalue.Ptr(int64(1))}}), nil
 }
 
 func TestRequestAndReply(t *testing.T) {
 	ch := pubsub(t, func(r *message.Router, ch *gochannel.GoChannel) error {
-		if err := owner.Register(r, ch, oracle{}); err == nil || !strings.Contains(err.Error(), "bus.WithAnswers") {
+		if err := modelbus.Register(r, ch, oracle{}); err == nil || !strings.Contains(err.Error(), "bus.WithAnswers") {
 			t.Errorf("without a publisher of answers: %v", err)
 		}
-		return owner.Register(r, ch, oracle{}, bus.WithAnswers(ch), quiet)
+		return modelbus.Register(r, ch, oracle{}, bus.WithAnswers(ch), quiet)
 	})
-	r := client.NewRequester(ch, ch, bus.SendWithReplyTo("answers.of.this.test"))
+	r := modelclient.NewRequester(ch, ch, bus.SendWithReplyTo("answers.of.this.test"))
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	results := make(chan string)
 	for i := range 8 { // all at once: each gets its own answer
 		go func() {
-			a, err := r.OnAsk(ctx, asked.Ask{Question: fmt.Sprint(i)}, asked.AskHeaders{Urgent: jsonvalue.Ptr(true)})
+			a, err := r.OnAsk(ctx, payload.Ask{Question: fmt.Sprint(i)}, payload.AskHeaders{Urgent: jsonvalue.Ptr(true)})
 			if err != nil || a.Answer == nil {
 				results <- fmt.Sprint(a, err)
 				return
@@ -93,27 +92,27 @@ func TestRequestAndReply(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 	// The requester may name its own place, and its own id.
-	a, err := r.OnAsk(ctx, asked.Ask{Question: "why"}, asked.AskHeaders{ReplyTo: jsonvalue.Ptr("elsewhere"), Trace: &asked.AskHeadersTrace{ID: jsonvalue.Ptr("mine")}})
+	a, err := r.OnAsk(ctx, payload.Ask{Question: "why"}, payload.AskHeaders{ReplyTo: jsonvalue.Ptr("elsewhere"), Trace: &payload.AskHeadersTrace{ID: jsonvalue.Ptr("mine")}})
 	if err != nil || a.Refusal == nil || a.Refusal.Value.Reason != "no reason" || a.Refusal.Topic != "elsewhere" || *a.Refusal.Headers.Trace.ID != "mine" {
 		t.Errorf("got %+v, %v", a, err)
 	}
 	short, stop := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer stop()
-	if _, err := r.OnAsk(short, asked.Ask{Question: "nothing"}, asked.AskHeaders{}); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := r.OnAsk(short, payload.Ask{Question: "nothing"}, payload.AskHeaders{}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("without an answer: %v", err)
 	}
-	if _, err := r.OnAsk(ctx, asked.Ask{}, asked.AskHeaders{}); !bus.IsPermanent(err) {
+	if _, err := r.OnAsk(ctx, payload.Ask{}, payload.AskHeaders{}); !bus.IsPermanent(err) {
 		t.Errorf("a question that breaks its contract: %v", err)
 	}
 	if err := r.Close(); err != nil {
 		t.Error(err)
 	}
-	if _, err := r.OnAsk(ctx, asked.Ask{Question: "late"}, asked.AskHeaders{}); !errors.Is(err, bus.ErrClosed) {
+	if _, err := r.OnAsk(ctx, payload.Ask{Question: "late"}, payload.AskHeaders{}); !errors.Is(err, bus.ErrClosed) {
 		t.Errorf("after Close: %v", err)
 	}
-	nowhere := client.NewRequester(ch, ch)
+	nowhere := modelclient.NewRequester(ch, ch)
 	defer nowhere.Close()
-	if _, err := nowhere.OnAsk(ctx, asked.Ask{Question: "where"}, asked.AskHeaders{}); err == nil || !strings.Contains(err.Error(), "bus.SendWithReplyTo") {
+	if _, err := nowhere.OnAsk(ctx, payload.Ask{Question: "where"}, payload.AskHeaders{}); err == nil || !strings.Contains(err.Error(), "bus.SendWithReplyTo") {
 		t.Errorf("without a place for the answer: %v", err)
 	}
 }
@@ -121,79 +120,81 @@ func TestRequestAndReply(t *testing.T) {
 // notes takes everything the owner sends, and says what it was.
 type notes chan string
 
-func (n notes) Measured(_ context.Context, m *client.MeasuredMessage) error {
-	at, err := client.ParseLightsParams(m.Topic)
+func (n notes) Measured(_ context.Context, m *modelclient.MeasuredMessage) error {
+	at, err := modelclient.ParseLightsParams(m.Topic)
 	n <- fmt.Sprintf("measured %d at %s %s %v", m.Value.Lumens, at.Street, at.Kind, err)
 	return nil
 }
 
-func (n notes) NoteAnywhere(_ context.Context, m *client.NoteAnywhereMessage) error {
+func (n notes) NoteAnywhere(_ context.Context, m *modelclient.NoteAnywhereMessage) error {
 	n <- "note " + m.Value.Value + " on " + m.Topic
 	return nil
 }
 
-func (n notes) Red(_ context.Context, m *client.RedMessage) error {
+func (n notes) Red(_ context.Context, m *modelclient.RedMessage) error {
 	n <- "red " + m.Value.Red
 	return nil
 }
 
-func (n notes) Blue(_ context.Context, m *client.BlueMessage) error {
+func (n notes) Blue(_ context.Context, m *modelclient.BlueMessage) error {
 	n <- fmt.Sprint("blue ", m.Value.Blue)
 	return nil
 }
 
-func (n notes) Ping(context.Context, *client.PingMessage) error {
+func (n notes) Ping(context.Context, *modelclient.PingMessage) error {
 	n <- "ping"
 	return nil
 }
 
-func (n notes) Numbered(_ context.Context, m *client.NumberedMessage) error {
+func (n notes) Numbered(_ context.Context, m *modelclient.NumberedMessage) error {
 	n <- fmt.Sprint("numbered ", m.Key+1, " ", m.Value.Value)
 	return nil
 }
 
-func (n notes) Placed(_ context.Context, m *client.PlacedMessage) error {
+func (n notes) Placed(_ context.Context, m *modelclient.PlacedMessage) error {
 	n <- fmt.Sprint("placed ", m.Key.X, " ", m.Key.Y, " ", m.Value.Value)
 	return nil
 }
 
-func (n notes) Recorded(_ context.Context, m *client.RecordedMessage) error {
+func (n notes) Recorded(_ context.Context, m *modelclient.RecordedMessage) error {
 	n <- fmt.Sprint("recorded ", m.Key.ID, " ", m.Value.N)
 	return nil
 }
 
 func TestAddressesKeysAndDispatch(t *testing.T) {
 	got := make(notes, 16)
-	schemas := bustest.NewRegistry(owner.Subjects()...)
+	schemas := bustest.NewRegistry(modelbus.Subjects()...)
 	outcomes, watch := observer()
 	ch := pubsub(t, func(r *message.Router, ch *gochannel.GoChannel) error {
 		options := []bus.ReceiveOption{quiet, bus.WithRegistry(schemas), watch}
-		if err := client.RegisterWrite(r, ch, nil, got, options...); err == nil {
+		if err := modelclient.RegisterWrite(r, ch, nil, got, options...); err == nil {
 			t.Error("registered without a topic")
 		}
 		return errors.Join(
-			client.RegisterMeasure(r, ch, []string{"lights/Main/lamp", "lights/Main/sign"}, got, options...),
-			client.RegisterWrite(r, ch, []string{"notes"}, got, options...),
-			client.RegisterMix(r, ch, got, options...),
-			client.RegisterKey(r, ch, got, options...))
+			modelclient.RegisterMeasure(r, ch, []string{"lights/Main/lamp", "lights/Main/sign"}, got, options...),
+			modelclient.RegisterWrite(r, ch, []string{"notes"}, got, options...),
+			modelclient.RegisterMix(r, ch, got, options...),
+			modelclient.RegisterKey(r, ch, got, options...))
 	})
-	p, ctx := owner.NewPublisher(ch, bus.SendWithRegistry(schemas)), t.Context()
+	p, ctx := modelbus.NewPublisher(ch, bus.SendWithRegistry(schemas)), t.Context()
 	for _, c := range []struct {
 		send func() error
 		want string // empty: it is refused
 	}{
 		{func() error {
-			return p.Measured(ctx, owner.LightsParams{}, payload.Measured{Street: "Main", Lumens: 7}, nil)
+			return p.Measured(ctx, modelbus.LightsParams{}, payload.Measured{Street: "Main", Lumens: 7}, nil)
 		}, "measured 7 at Main lamp <nil>"},
 		{func() error {
-			return p.Measured(ctx, owner.LightsParams{Street: "Main", Kind: owner.LightsKindSign}, payload.Measured{Street: "Other", Lumens: 8}, nil)
+			return p.Measured(ctx, modelbus.LightsParams{Street: "Main", Kind: modelbus.LightsKindSign}, payload.Measured{Street: "Other", Lumens: 8}, nil)
 		}, "measured 8 at Main sign <nil>"},
 		{func() error {
-			return p.Measured(ctx, owner.LightsParams{Kind: "bulb"}, payload.Measured{Street: "Main"}, nil)
+			return p.Measured(ctx, modelbus.LightsParams{Kind: "bulb"}, payload.Measured{Street: "Main"}, nil)
 		}, ""},
-		{func() error { return p.Measured(ctx, owner.LightsParams{}, payload.Measured{}, nil) }, ""},
-		{func() error { return p.NoteAnywhere(ctx, "notes", payload.Note{Value: "hello"}, owner.NoteHeaders{}) }, "note hello on notes"},
-		{func() error { return p.NoteAnywhere(ctx, "", payload.Note{Value: "hello"}, owner.NoteHeaders{}) }, ""},
+		{func() error { return p.Measured(ctx, modelbus.LightsParams{}, payload.Measured{}, nil) }, ""},
+		{func() error {
+			return p.NoteAnywhere(ctx, "notes", payload.Note{Value: "hello"}, modelbus.NoteHeaders{})
+		}, "note hello on notes"},
+		{func() error { return p.NoteAnywhere(ctx, "", payload.Note{Value: "hello"}, modelbus.NoteHeaders{}) }, ""},
 		{func() error { return p.Red(ctx, payload.Red{Red: "r"}, nil) }, "red r"},
 		{func() error { return p.Blue(ctx, payload.Blue{Blue: 3}, nil) }, "blue 3"},
 		{func() error { return p.Ping(ctx, nil) }, "ping"},
@@ -228,22 +229,22 @@ func TestAddressesKeysAndDispatch(t *testing.T) {
 	}
 }
 
-func (n notes) NoteStreets(_ context.Context, m *client.NoteStreetsMessage) error {
+func (n notes) NoteStreets(_ context.Context, m *modelclient.NoteStreetsMessage) error {
 	n <- "note " + m.Value.Value + " on " + m.Topic
 	return nil
 }
 
-func (n notes) Warm(_ context.Context, m *client.WarmMessage) error {
+func (n notes) Warm(_ context.Context, m *modelclient.WarmMessage) error {
 	n <- fmt.Sprint("warm ", m.Headers.Station, " ", m.Value.Degrees)
 	return nil
 }
 
-func (n notes) Cold(_ context.Context, m *client.ColdMessage) error {
+func (n notes) Cold(_ context.Context, m *modelclient.ColdMessage) error {
 	n <- fmt.Sprint("cold ", m.Headers.Kind, " ", m.Value.Degrees)
 	return nil
 }
 
-func (n notes) Windy(_ context.Context, m *client.WindyMessage) error {
+func (n notes) Windy(_ context.Context, m *modelclient.WindyMessage) error {
 	n <- fmt.Sprint("windy ", m.Headers.Kind, " ", m.Value.Degrees)
 	return nil
 }
@@ -253,9 +254,9 @@ func TestToldByConstantsDeepInside(t *testing.T) {
 	got := make(notes, 16)
 	outcomes, watch := observer()
 	ch := pubsub(t, func(r *message.Router, ch *gochannel.GoChannel) error {
-		return client.RegisterTell(r, ch, got, quiet, watch)
+		return modelclient.RegisterTell(r, ch, got, quiet, watch)
 	})
-	p, ctx := owner.NewPublisher(ch), t.Context()
+	p, ctx := modelbus.NewPublisher(ch), t.Context()
 	for want, err := range map[string]error{
 		"warm s-1 30":    p.Warm(ctx, payload.Degrees{Degrees: 30}, payload.WarmHeaders{Station: "s-1"}),
 		"cold cold -1":   p.Cold(ctx, payload.Degrees{Degrees: -1}, payload.ColdHeaders{Station: "s-1", Kind: payload.ColdHeadersKindCold}),
@@ -277,7 +278,7 @@ func TestToldByConstantsDeepInside(t *testing.T) {
 	}
 	neither := message.NewMessage("x", []byte(`{"degrees":1}`))
 	neither.Metadata["kind"], neither.Metadata["about"] = "cold", `{"what":{"wind":"some"}}`
-	if err := ch.Publish(client.ToldTopic, neither); err != nil {
+	if err := ch.Publish(modelclient.ToldTopic, neither); err != nil {
 		t.Fatal(err)
 	}
 	if o := take(t, outcomes); !errors.Is(o.Err, bus.ErrUnknownMessage) {
@@ -288,9 +289,9 @@ func TestToldByConstantsDeepInside(t *testing.T) {
 // An address whose parameters all have an enum stands for topics that are known; one with a parameter that can be anything does not.
 func TestTopicsOfAddressesWithEnums(t *testing.T) {
 	var names []string
-	for _, topic := range owner.Topics() {
+	for _, topic := range modelbus.Topics() {
 		names = append(names, topic.Name)
-		if at, err := owner.ParseStreetsParams(topic.Name); err == nil {
+		if at, err := modelbus.ParseStreetsParams(topic.Name); err == nil {
 			if same, err := at.Topic(); err != nil || same != topic.Name || topic.Partitions != 2 || len(topic.Configs) != 1 {
 				t.Errorf("%+v: %s, %v", topic, same, err)
 			}
@@ -302,7 +303,7 @@ func TestTopicsOfAddressesWithEnums(t *testing.T) {
 }
 
 func TestServers(t *testing.T) {
-	s := owner.Servers()
+	s := modelbus.Servers()
 	for i, want := range []string{"kafka.eu.example.com:9092", "mqtt.example.com/v1"} {
 		if got, err := s[i].Address(nil); err != nil || got != want {
 			t.Errorf("got %s, %v, want %s", got, err, want)

@@ -14,13 +14,11 @@ import (
 	"github.com/ThreeDotsLabs/watermill/pubsub/gochannel"
 	"github.com/google/uuid"
 
-	askenvelope "github.com/deferpay/deferpay/tools/eventgen/golden/places/client/envelope"
-	askevent "github.com/deferpay/deferpay/tools/eventgen/golden/places/client/event"
-	asking "github.com/deferpay/deferpay/tools/eventgen/golden/places/client/payload"
-	asker "github.com/deferpay/deferpay/tools/eventgen/golden/places/client/placesbus"
-	"github.com/deferpay/deferpay/tools/eventgen/golden/places/owner/event"
-	"github.com/deferpay/deferpay/tools/eventgen/golden/places/owner/payload"
-	"github.com/deferpay/deferpay/tools/eventgen/golden/places/owner/placesbus"
+	"github.com/deferpay/deferpay/tools/eventgen/golden/places/gen/envelope"
+	"github.com/deferpay/deferpay/tools/eventgen/golden/places/gen/event"
+	"github.com/deferpay/deferpay/tools/eventgen/golden/places/gen/payload"
+	"github.com/deferpay/deferpay/tools/eventgen/golden/places/gen/placesbus"
+	"github.com/deferpay/deferpay/tools/eventgen/golden/places/gen/placesclient"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/bus"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/jsonvalue"
@@ -64,11 +62,11 @@ func TestCorrelationDeepInside(t *testing.T) {
 	ch := respond(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	r := asker.NewRequester(ch, ch)
+	r := placesclient.NewRequester(ch, ch)
 	defer r.Close()
-	meta := &asking.Meta{Answer: &asking.MetaAnswer{To: "answers", Within: 5}}
+	meta := &payload.Meta{Answer: &payload.MetaAnswer{To: "answers", Within: 5}}
 	got := atOnce(func(i int) string {
-		a, err := r.OnAsk(ctx, asking.Ask{Question: fmt.Sprint(i), Meta: meta}, nil)
+		a, err := r.OnAsk(ctx, payload.Ask{Question: fmt.Sprint(i), Meta: meta}, nil)
 		if err != nil {
 			return err.Error()
 		}
@@ -81,11 +79,11 @@ func TestCorrelationDeepInside(t *testing.T) {
 		t.Errorf("what the caller gave was changed: %+v", meta)
 	}
 	// Without a place for the answer, it comes to the address of its channel: nothing can be made of meta.answer, which wants more than that.
-	if a, err := r.OnAsk(ctx, asking.Ask{Question: "where"}, nil); err != nil || a.Topic != asker.AnswerTopic {
+	if a, err := r.OnAsk(ctx, payload.Ask{Question: "where"}, nil); err != nil || a.Topic != placesclient.AnswerTopic {
 		t.Errorf("got %+v, %v", a, err)
 	}
 	got = atOnce(func(i int) string {
-		a, err := r.OnLook(ctx, asking.Look{Value: []string{"even", "odd"}[i%2]}, asking.LookHeaders{Mq: &asking.LookHeadersMq{Md: &asking.LookHeadersMqMd{Priority: jsonvalue.Ptr(int64(i))}}})
+		a, err := r.OnLook(ctx, payload.Look{Value: []string{"even", "odd"}[i%2]}, payload.LookHeaders{Mq: &payload.LookHeadersMq{Md: &payload.LookHeadersMqMd{Priority: jsonvalue.Ptr(int64(i))}}})
 		if err != nil {
 			return err.Error()
 		}
@@ -101,10 +99,10 @@ func TestCorrelationThatIsANumber(t *testing.T) {
 	ch := respond(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	r := asker.NewRequester(ch, ch)
+	r := placesclient.NewRequester(ch, ch)
 	defer r.Close()
 	got := atOnce(func(i int) string {
-		a, err := r.OnCount(ctx, askevent.Count{What: strings.Repeat("x", i), Envelope: &askenvelope.Envelope{IDs: askenvelope.IDs{Number: int64(i + 1)}}}, nil)
+		a, err := r.OnCount(ctx, event.Count{What: strings.Repeat("x", i), Envelope: &envelope.Envelope{IDs: envelope.IDs{Number: int64(i + 1)}}}, nil)
 		if err != nil {
 			return err.Error()
 		}
@@ -113,7 +111,7 @@ func TestCorrelationThatIsANumber(t *testing.T) {
 	if want := "0 for 1,1 for 2,2 for 3,3 for 4,4 for 5,5 for 6,6 for 7,7 for 8"; got != want {
 		t.Errorf("got %s", got)
 	}
-	if _, err := r.OnCount(ctx, askevent.Count{What: "x"}, nil); !bus.IsPermanent(err) || !strings.Contains(err.Error(), "$message.payload#/envelope/ids/number is not set") {
+	if _, err := r.OnCount(ctx, event.Count{What: "x"}, nil); !bus.IsPermanent(err) || !strings.Contains(err.Error(), "$message.payload#/envelope/ids/number is not set") {
 		t.Errorf("without a number: %v", err)
 	}
 }
@@ -124,10 +122,10 @@ func TestCorrelationThatDoesNotFit(t *testing.T) {
 	ch := respond(t, watch)
 	short, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
-	r := asker.NewRequester(ch, ch)
+	r := placesclient.NewRequester(ch, ch)
 	defer r.Close()
 	go func() {
-		_, err := r.OnAsk(short, asking.Ask{Question: "?", Meta: &asking.Meta{Trace: jsonvalue.Some(&asking.MetaTrace{ID: jsonvalue.Ptr("no UUID")})}}, nil)
+		_, err := r.OnAsk(short, payload.Ask{Question: "?", Meta: &payload.Meta{Trace: jsonvalue.Some(&payload.MetaTrace{ID: jsonvalue.Ptr("no UUID")})}}, nil)
 		done <- err
 	}()
 	if o := take(t, seen); o.Outcome != bus.Retrying || !bus.IsPermanent(o.Err) || !strings.Contains(o.Err.Error(), `$message.payload#/to/request is not set, and "no UUID" cannot stand there`) {
@@ -140,10 +138,10 @@ func TestCorrelationThatDoesNotFit(t *testing.T) {
 }
 
 // sales says where what was sold was read.
-type sales chan asker.SalesParams
+type sales chan placesclient.SalesParams
 
-func (s sales) Sold(_ context.Context, m *asker.SoldMessage) error {
-	at, err := asker.ParseSalesParams(m.Topic)
+func (s sales) Sold(_ context.Context, m *placesclient.SoldMessage) error {
+	at, err := placesclient.ParseSalesParams(m.Topic)
 	s <- at
 	return err
 }
@@ -154,7 +152,7 @@ func TestParametersDeepInside(t *testing.T) {
 	batch := avrobin.UUID(id)
 	got := make(sales, 1)
 	ch := pubsub(t, func(r *message.Router, ch *gochannel.GoChannel) error {
-		return asker.Register(r, ch, []string{"sales.SOUTH.s-1.40." + id.String(), "sales.NORTH.s-2.0.b"}, got, quiet)
+		return placesclient.Register(r, ch, []string{"sales.SOUTH.s-1.40." + id.String(), "sales.NORTH.s-2.0.b"}, got, quiet)
 	})
 	p := placesbus.NewPublisher(ch)
 	whole := event.Sold{Batch: &batch, Customer: event.Customer{Size: jsonvalue.Ptr(int64(40)), Address: &event.Address{Region: event.RegionSouth}}}
@@ -164,7 +162,7 @@ func TestParametersDeepInside(t *testing.T) {
 	if err := p.Sold(t.Context(), placesbus.SalesParams{}, whole, shop("s-1")); err != nil {
 		t.Fatal(err)
 	}
-	if at := take(t, got); at != (asker.SalesParams{Region: "SOUTH", Shop: "s-1", Size: "40", Batch: id.String()}) {
+	if at := take(t, got); at != (placesclient.SalesParams{Region: "SOUTH", Shop: "s-1", Size: "40", Batch: id.String()}) {
 		t.Errorf("got %+v", at)
 	}
 	if err := p.Sold(t.Context(), placesbus.SalesParams{Region: "NORTH", Size: "0", Batch: "b"}, whole, shop("s-2")); err != nil {
