@@ -17,10 +17,10 @@ import (
 
 const billingEvents = "billing.events.v1"
 
-// services are the instances of both.
+// services returns the instances of both services.
 func (s *system) services() []*cluster.Service { return slices.Concat(s.Billing, s.Contracts) }
 
-// stopServices ends them in good order.
+// stopServices stops every instance with SIGTERM.
 func (s *system) stopServices() {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
@@ -32,13 +32,13 @@ func (s *system) stopServices() {
 	}
 }
 
-// waitReady waits until an instance that was not ready is.
+// waitReady waits until an instance is ready.
 func (s *system) waitReady(x *cluster.Service) {
 	s.t.Helper()
 	s.until(x.Name()+" ready", func() error { return s.readiness(x) })
 }
 
-// readiness is nil, or what /readyz says.
+// readiness returns nil if an instance is ready, and the answer of /readyz otherwise.
 func (s *system) readiness(x *cluster.Service) error {
 	a, err := s.send(x, "GET", "/readyz", "", "", nil)
 	if err == nil && a.status != http.StatusOK {
@@ -47,10 +47,10 @@ func (s *system) readiness(x *cluster.Service) error {
 	return err
 }
 
-// unready waits until /readyz gives a reason that has all of the words, and shows it.
+// unready waits until /readyz returns a reason that contains all of the words, and logs the reason.
 func (s *system) unready(x *cluster.Service, words ...string) {
 	s.t.Helper()
-	s.until(fmt.Sprintf("%s says %q", x.Name(), words), func() error {
+	s.until(fmt.Sprintf("%s is not ready because of %q", x.Name(), words), func() error {
 		err := s.readiness(x)
 		if err == nil {
 			return fmt.Errorf("it is ready")
@@ -65,14 +65,14 @@ func (s *system) unready(x *cluster.Service, words ...string) {
 	})
 }
 
-// logged waits for a line of an instance's log, at a level that people look at, that has all of the
-// words, and shows it.
+// logged waits for a line at level WARN or ERROR in the log of an instance that contains all of the
+// words, and logs the line.
 func (s *system) logged(x *cluster.Service, words ...string) {
 	s.t.Helper()
 	s.anyLogged([]*cluster.Service{x}, words...)
 }
 
-// anyLogged is logged of one of several.
+// anyLogged is like logged, but accepts a line of any of several instances.
 func (s *system) anyLogged(any []*cluster.Service, words ...string) {
 	s.t.Helper()
 	s.until(fmt.Sprintf("%q in a log", words), func() error {
@@ -88,11 +88,11 @@ func (s *system) anyLogged(any []*cluster.Service, words ...string) {
 				}
 			}
 		}
-		return fmt.Errorf("not there")
+		return fmt.Errorf("no such line")
 	})
 }
 
-// buy decides so many purchases of 1 on a contract.
+// buy sends n purchases of one minor unit each on a contract and waits until they are decided.
 func (s *system) buy(name string, c *contract, n int) []*purchase {
 	var all []*purchase
 	for i := range n {
@@ -103,7 +103,7 @@ func (s *system) buy(name string, c *contract, n int) []*purchase {
 	return all
 }
 
-// published waits until there is an event for every purchase that was accepted.
+// published waits until every accepted purchase has its event.
 func (s *system) published(mark int, all []*purchase) {
 	s.t.Helper()
 	s.until("every accepted purchase is published", func() error {
@@ -115,15 +115,15 @@ func (s *system) published(mark int, all []*purchase) {
 		}
 		for _, p := range all {
 			if p.verdict.Accepted && !events[p.verdict.OperationRef] {
-				return fmt.Errorf("%s is not", p.verdict.OperationRef)
+				return fmt.Errorf("%s is not published", p.verdict.OperationRef)
 			}
 		}
 		return nil
 	})
 }
 
-// Every process but the broker is started while there is none. Once it is there, all are ready by
-// themselves, with what was acknowledged before.
+// The services are started while the broker is down. Once it is up, they become ready by
+// themselves, and every purchase that was acknowledged before is still there.
 func TestBrokerAbsentThenPresent(t *testing.T) {
 	s := start(t, setup{topics: []string{billingEvents}})
 	c := s.contracts("absent", 1000)
@@ -154,8 +154,8 @@ func TestBrokerAbsentThenPresent(t *testing.T) {
 	s.published(0, after)
 }
 
-// The services are started while the registry is away: they are ready and decide; what they publish
-// and take in waits for it.
+// The services are started while the registry is down. They become ready and decide purchases.
+// Publishing and receiving wait for the registry.
 func TestRegistryAbsentThenPresent(t *testing.T) {
 	s := start(t, setup{proxies: true, topics: []string{billingEvents, "billing.dlq.v1", "contract.dlq.v1"}})
 	c := s.contracts("registry", 1000)
@@ -194,7 +194,7 @@ func (s *system) noDeadLetters() {
 	}
 }
 
-// topic deletes a topic.
+// delete deletes a topic.
 func (s *system) delete(topic string) {
 	s.t.Helper()
 	client, err := kgo.NewClient(kgo.SeedBrokers(s.Brokers...))
@@ -207,7 +207,7 @@ func (s *system) delete(topic string) {
 	}
 }
 
-// deploy makes the topics that are missing.
+// deploy creates the topics that are missing.
 func (s *system) deploy() {
 	s.t.Helper()
 	s.until("topics deployed", func() error {
@@ -216,8 +216,8 @@ func (s *system) deploy() {
 	})
 }
 
-// A public topic is deleted while purchases are under way: they are decided all the same, and what
-// was not yet published then is published once the topic is there again.
+// A public topic is deleted while purchases are being made. They are still decided, and events that
+// had not been published are published once the topic has been created again.
 func TestPublicTopicDeleted(t *testing.T) {
 	s := start(t, setup{})
 	c := s.contracts("deleted", 1000)
@@ -227,14 +227,14 @@ func TestPublicTopicDeleted(t *testing.T) {
 	s.anyLogged(s.Billing, billingEvents)
 	s.deploy()
 	o := s.observe(billingEvents)
-	s.until("what was bought meanwhile is published", func() error {
+	s.until("purchases without the topic are published", func() error {
 		events := map[string]bool{}
 		for _, r := range o.Since(0) {
 			events[fmt.Sprint(r.Value["operationRef"])] = true
 		}
 		for _, p := range after {
 			if !events[p.verdict.OperationRef] {
-				return fmt.Errorf("%s is not", p.verdict.OperationRef)
+				return fmt.Errorf("%s is not published", p.verdict.OperationRef)
 			}
 		}
 		return nil
@@ -244,8 +244,8 @@ func TestPublicTopicDeleted(t *testing.T) {
 	s.verify(0, c, all, nil)
 }
 
-// The log is deleted, which is the one thing that nothing can mend by itself: no instance answers
-// from what it remembers, none decides, and each says why until a person has brought the log back.
+// The log is deleted, from which the system cannot recover by itself. No instance answers from its
+// memory or decides anything, and /readyz returns the reason until an operator restores the log.
 func TestLogDeleted(t *testing.T) {
 	s := start(t, setup{})
 	c := s.contracts("gone", 1000)

@@ -13,13 +13,13 @@ import (
 	"github.com/deferpay/deferpay/tools/cluster"
 )
 
-// The disk of the broker is full while purchases are under way: it stops by itself. Once there is
-// room and it runs again, the services recover by themselves, and nothing that was acknowledged is
-// lost.
+// The disk of the broker fills up while purchases are being made, and the broker stops by itself.
+// Once it runs again with free space, the services recover by themselves, and no acknowledged
+// purchase is lost.
 func TestDiskFull(t *testing.T) {
 	if engines.Engine != cluster.EngineKafka {
-		// It writes what it can and goes on.
-		t.Skip("the embedded broker keeps no promise on a full disk: BROKER=kafka runs this")
+		// devkafka goes on after a failed write.
+		t.Skip("the embedded broker does not stop on a full disk: run with BROKER=kafka")
 	}
 	disk := smallDisk(t, "size=48m")
 	s := start(t, setup{data: filepath.Join(disk, "data"), topics: []string{billingEvents}})
@@ -50,9 +50,9 @@ func TestDiskFull(t *testing.T) {
 	fill(t, ballast)
 	select {
 	case <-s.Kafka.Done():
-		t.Logf("the broker stopped by itself %.1f s after its disk was full:\n%s", time.Since(began).Seconds(), s.Kafka.Tail(4))
+		t.Logf("the broker stopped %.1f s after its disk was full:\n%s", time.Since(began).Seconds(), s.Kafka.Tail(4))
 	case <-time.After(recoverIn): // only bounds the wait
-		t.Fatal("the broker does not notice that its disk is full")
+		t.Fatal("the broker did not stop on a full disk")
 	}
 	for _, x := range s.services() {
 		s.unready(x, "the broker does not answer")
@@ -73,12 +73,12 @@ func TestDiskFull(t *testing.T) {
 	s.published(mark, all)
 }
 
-// smallDisk mounts a disk of memory, gone when the test ends; only root may.
+// smallDisk mounts a tmpfs until the test ends. It skips the test if it has no right to mount.
 func smallDisk(t *testing.T, size string) string {
 	t.Helper()
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, size); err != nil {
-		t.Skipf("a small disk cannot be mounted, which takes root: %v", err)
+		t.Skipf("cannot mount a small disk, which requires root: %v", err)
 	}
 	t.Cleanup(func() {
 		if err := syscall.Unmount(dir, 0); err != nil {
@@ -88,7 +88,7 @@ func smallDisk(t *testing.T, size string) string {
 	return dir
 }
 
-// fill writes until there is no room.
+// fill writes to a file until the disk is full.
 func fill(t *testing.T, name string) {
 	t.Helper()
 	f, err := os.Create(name)

@@ -1,4 +1,4 @@
-// Package e2e holds the system tests: the services as real processes on a broker, killed and
-// restarted, judged by what is on the topics. It has nothing to import. With -e2e.full the tests
-// take their full length.
+// Package e2e contains the system tests. They run the services as processes on a broker, kill and
+// restart them, and check the answers against the records on the topics. With -e2e.full each test
+// runs at its full length. The package exports nothing.
 package e2e

@@ -15,11 +15,11 @@ import (
 	"github.com/deferpay/deferpay/tools/process"
 )
 
-// fault strikes while purchases are under way, and is over when it returns. What it chooses comes
-// from chances of its own.
+// fault is a fault that happens while purchases are being made. It has ended when strike returns.
+// The random source is its own.
 type fault struct {
 	name   string
-	target string // two faults of one run have different targets
+	target string // faults that happen at the same time have different targets
 	strike func(*run, *rand.Rand)
 }
 
@@ -28,35 +28,36 @@ var (
 	billingFrozen = fault{"an instance frozen", "billing", func(r *run, c *rand.Rand) { r.freeze(r.victim(c).Process, c, 3*time.Second) }}
 	brokerKilled  = fault{"the broker killed", "broker", func(r *run, c *rand.Rand) { r.kill(r.node(c), c, time.Second) }}
 	brokerFrozen  = fault{"the broker frozen", "broker", func(r *run, c *rand.Rand) { r.freeze(r.node(c), c, 4*time.Second) }}
-	longFrozen    = fault{"one broker frozen", "broker", func(r *run, c *rand.Rand) { r.freeze(r.node(c), c, 15*time.Second) }} // longer than a cluster waits for one
+	longFrozen    = fault{"one broker frozen", "broker", func(r *run, c *rand.Rand) { r.freeze(r.node(c), c, 15*time.Second) }} // longer than the session timeout of a broker
 	oneKilled     = fault{"one broker killed", "broker", brokerKilled.strike}
 	oneOfEach     = fault{"one broker killed and one frozen", "broker", (*run).killAndFreeze}
 	cuts          = fault{"connections cut", "network", (*run).cut}
 	suspended     = fault{"a contract suspended", "contract", (*run).suspend}
 )
 
-// scenarios are the systems that faults strike. The first fault of each run comes in turn, so that
-// all of them are met.
+// scenarios are the systems that are tested. The first fault of each run is taken from the list in
+// turn, so that each of them happens.
 var scenarios = []struct {
 	name         string
 	setup        setup
 	faults       []fault
-	short, whole int // runs
+	short, whole int // number of runs, without and with -e2e.full
 }{
 	{"two instances", setup{billing: 2}, []fault{brokerKilled, billingKilled, cuts, suspended, brokerFrozen, billingFrozen}, 4, 20},
 	{"three instances", setup{billing: 3}, []fault{billingKilled, suspended, brokerKilled, billingFrozen, cuts, brokerFrozen}, 3, 20},
 	{"three brokers", setup{billing: 2, brokers: 3}, []fault{oneOfEach, longFrozen, oneKilled, cuts, suspended}, 2, 10},
 }
 
-// Purchases are under way on all instances, each sent again with its key to any instance until it
-// is decided, while one or two faults strike at moments that the seed chooses. Judged by the log,
-// by what the instances show, and by linearizability. Nobody helps the system to recover.
+// Clients make purchases on all instances while one or two faults happen at random moments. A
+// client repeats a purchase with its key, on any instance, until it is decided. The answers are
+// checked against the log, against the read models and for linearizability. The system must recover
+// by itself.
 func TestFaults(t *testing.T) {
 	var sum totals
 	for at, sc := range scenarios {
 		t.Run(sc.name, func(t *testing.T) {
 			if sc.setup.brokers > 1 && engines.Engine != cluster.EngineKafka {
-				t.Skip("the embedded broker is one process: BROKER=kafka runs this")
+				t.Skip("the embedded broker is a single one: run with BROKER=kafka")
 			}
 			runs := sc.short
 			if *full {
@@ -82,13 +83,13 @@ func TestFaults(t *testing.T) {
 }
 
 const (
-	perRun  = 6  // contracts
-	clients = 32 // each buys one thing after the other
-	atLeast = 12 // purchases of each client
-	atMost  = 200
+	perRun  = 6   // contracts of a run
+	clients = 32  // each makes one purchase after another
+	atLeast = 12  // purchases of each client
+	atMost  = 200 // purchases of each client
 )
 
-// ceilings are of different heights: some are reached soon, some hardly.
+// ceilings returns ceilings of different heights, so that some are reached and others are not.
 func ceilings(n int) []int64 {
 	all := make([]int64, n)
 	for i := range all {
@@ -97,7 +98,7 @@ func ceilings(n int) []int64 {
 	return all
 }
 
-// run is one run of faults.
+// run is one run of TestFaults.
 type run struct {
 	*system
 	name      string
@@ -114,8 +115,8 @@ type run struct {
 	before, after      counts
 }
 
-// newRun chooses the faults of a run: one in turn, and in every other run a second one, of another
-// target, at the same time.
+// newRun chooses the faults of run n: one in turn and, if n is odd, possibly a second one with
+// another target at the same time.
 func newRun(s *system, name string, contracts []*contract, faults []fault, n int, random *rand.Rand) *run {
 	r := &run{system: s, name: name, contracts: contracts, random: random, faults: []fault{faults[n%len(faults)]}}
 	if second := faults[r.random.IntN(len(faults))]; n%2 == 1 && second.target != r.faults[0].target {
@@ -154,8 +155,8 @@ func (r *run) play() {
 	r.duration = time.Since(began)
 }
 
-// client buys one thing after the other, each until it is decided, from instances that it chooses
-// anew for each try, and gives up on an answer sooner or later.
+// client makes one purchase after another. It repeats each until it is decided, and chooses the
+// instance and the timeout of each attempt at random.
 func (r *run) client(c int, random *rand.Rand, over *atomic.Bool) {
 	limits := []time.Duration{200 * time.Millisecond, time.Second, 5 * time.Second, 15 * time.Second}
 	for n := 0; n < atMost && (n < atLeast || !over.Load()) && !r.t.Failed(); n++ {
@@ -175,7 +176,7 @@ func (r *run) purchase(key string, c *contract, amount int64) *purchase {
 	return p
 }
 
-// probe buys something on every instance: it has recovered when that is decided.
+// probe makes a purchase on every instance. Once these are decided, the system has recovered.
 func (r *run) probe() {
 	var asking sync.WaitGroup
 	for n, b := range r.Billing {
@@ -185,7 +186,7 @@ func (r *run) probe() {
 	asking.Wait()
 }
 
-// pause lets a moment pass that the chances choose; nothing waits for it.
+// pause sleeps for a random time, at most most. It chooses a moment; nothing depends on its length.
 func pause(chances *rand.Rand, most time.Duration) {
 	time.Sleep(time.Duration(chances.Int64N(int64(most))))
 }
@@ -218,7 +219,8 @@ func (s *system) signal(p *process.Process, with syscall.Signal) {
 	}
 }
 
-// killAndFreeze leaves one broker of three: nothing can be acknowledged until another one is back.
+// killAndFreeze leaves one of three brokers running. Nothing can be acknowledged until a second one
+// is back.
 func (r *run) killAndFreeze(chances *rand.Rand) {
 	order := chances.Perm(len(r.Nodes))
 	killed, frozen := r.Nodes[order[0]], r.Nodes[order[1]]
@@ -230,7 +232,7 @@ func (r *run) killAndFreeze(chances *rand.Rand) {
 	r.restart(killed)
 }
 
-// cut cuts all connections to the brokers several times, and now and then lets nobody through for a
+// cut closes all connections to the brokers several times, and sometimes refuses new ones for a
 // while.
 func (r *run) cut(chances *rand.Rand) {
 	for range 3 + chances.IntN(8) {
@@ -251,7 +253,7 @@ func (r *run) cut(chances *rand.Rand) {
 	}
 }
 
-// suspend has contract suspend a contract, and waits until every instance of billing knows.
+// suspend suspends a contract and waits until every instance of billing shows it as suspended.
 func (r *run) suspend(chances *rand.Rand) {
 	c := r.contracts[chances.IntN(len(r.contracts))]
 	path := "/refcontract/v1/contracts/" + c.ref
@@ -275,7 +277,7 @@ func (r *run) suspend(chances *rand.Rand) {
 	r.suspensions = append(r.suspensions, s)
 }
 
-// counts are of the traffic so far.
+// counts is a copy of the counters of a traffic.
 type counts struct{ sent, decided, unknown, unsent, notReady int64 }
 
 func (s *system) counts() counts {
@@ -292,13 +294,13 @@ func (r *run) report() string {
 	for _, f := range r.faults {
 		names = append(names, f.name)
 	}
-	return fmt.Sprintf("%s: %d purchases, %d requests, %d unknown, %d not ready, %.2f void a record applied, recovered in %.1f s, %.1f s in all",
+	return fmt.Sprintf("%s: %d purchases, %d requests, %d unknown, %d not ready, %.2f void records per applied one, recovered in %.1f s, %.1f s in all",
 		strings.Join(names, " and "), len(r.all), c.sent, c.unknown, c.notReady, ratio(r.verdict), r.recovery.Seconds(), r.duration.Seconds())
 }
 
 func ratio(j *judgement) float64 { return float64(j.void) / float64(max(1, j.applied)) }
 
-// totals are of all runs.
+// totals sums up all runs.
 type totals struct {
 	runs, purchases, applied, void int
 	counts
@@ -325,6 +327,6 @@ func (t *totals) report() string {
 		return "no runs"
 	}
 	slices.Sort(t.recoveries)
-	return fmt.Sprintf("%d runs without a violation: %d purchases decided, of %d requests %d left unknown and %d answered not ready; %.3f void a record applied; recovered in %.1f s (median), %.1f s (most); %.0f s in all; struck: %v",
+	return fmt.Sprintf("%d runs without a violation: %d purchases decided; %d requests, %d with an unknown outcome, %d answered not ready; %.3f void records per applied one; recovered in %.1f s (median), %.1f s (maximum); %.0f s in all; faults: %v",
 		t.runs, t.purchases, t.sent, t.unknown, t.notReady, float64(t.void)/float64(t.applied), t.recoveries[t.runs/2].Seconds(), t.recoveries[t.runs-1].Seconds(), t.duration.Seconds(), t.struck)
 }

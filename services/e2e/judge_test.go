@@ -10,22 +10,22 @@ import (
 	"github.com/deferpay/deferpay/tools/observer"
 )
 
-// judgement is what the log alone says of contracts and purchases.
+// judgement is what the log alone shows of contracts and purchases.
 type judgement struct {
 	violations    []string
 	applied, void int
 	outstanding   map[string]int64
 	keys          map[string]observer.Record
-	suspended     map[string]int64 // offset of the record by which billing knew
+	suspended     map[string]int64 // offset of the record that suspended the contract, by contract
 }
 
 func (j *judgement) violated(format string, args ...any) {
 	j.violations = append(j.violations, fmt.Sprintf(format, args...))
 }
 
-// judge compares what was answered with the records of billing's log, in log order. What was
-// answered is there, once, and as it was answered; what is there keeps every ceiling at every
-// prefix; and nothing is accepted after the position of a suspension.
+// judge checks the answers against the records of billing's log, in the order of the log. Each
+// answered purchase is in the log once, as it was answered. Accepted purchases never exceed a
+// ceiling at any prefix of the log. No purchase is accepted after the record of a suspension.
 func judge(records []observer.Record, contracts []*contract, all []*purchase) *judgement {
 	j := &judgement{outstanding: map[string]int64{}, keys: map[string]observer.Record{}, suspended: map[string]int64{}}
 	ceilings := map[string]int64{}
@@ -70,10 +70,10 @@ func (j *judgement) record(r observer.Record, ceilings map[string]int64) {
 			return
 		}
 		if j.outstanding[ref] += amountOf(r); j.outstanding[ref] > ceiling {
-			j.violated("@%d takes %s to %d, the ceiling is %d", r.Offset, ref, j.outstanding[ref], ceiling)
+			j.violated("@%d raises the outstanding of %s to %d, the ceiling is %d", r.Offset, ref, j.outstanding[ref], ceiling)
 		}
 		if at, yes := j.suspended[ref]; yes {
-			j.violated("@%d accepts a purchase on %s, which is suspended since @%d", r.Offset, ref, at)
+			j.violated("@%d accepts a purchase on %s, which was suspended at @%d", r.Offset, ref, at)
 		}
 	}
 }
@@ -84,9 +84,9 @@ func (j *judgement) purchase(p *purchase) {
 	case p.returned == 0:
 		j.violated("%s was never decided", p.key)
 	case !there:
-		j.violated("%s was answered %+v, and is not in the log", p.key, p.verdict)
+		j.violated("%s was answered %+v and is not in the log", p.key, p.verdict)
 	case r.Type != want || fmt.Sprint(r.Value["operationRef"]) != p.verdict.OperationRef || amountOf(r) != p.amount || fmt.Sprint(r.Value["contractRef"]) != p.contract.ref:
-		j.violated("%s was answered %+v, and the log says %s %v", p.key, p.verdict, r.Type, r.Value)
+		j.violated("%s was answered %+v, the log has %s %v", p.key, p.verdict, r.Type, r.Value)
 	}
 }
 
@@ -102,18 +102,18 @@ func amountOf(r observer.Record) (n int64) {
 	return n
 }
 
-// verify judges all that was bought since a mark: by the log, by what each instance shows of it,
-// and by linearizability.
+// verify checks all purchases made since a mark against the log, against the read model of each
+// instance, and for linearizability.
 func (s *system) verify(mark int, contracts []*contract, all []*purchase, suspensions []suspension) *judgement {
 	s.t.Helper()
 	s.sync()
 	j := judge(s.topics.Since(mark), contracts, all)
 	for _, b := range s.Billing {
 		for _, c := range contracts {
-			s.until("the outstanding amount of "+c.ref+" on "+b.Name(), func() error {
+			s.until("outstanding of "+c.ref+" on "+b.Name(), func() error {
 				e, err := s.eligibility(b, c)
 				if err == nil && e.Outstanding.Total.Amount != j.outstanding[c.ref] {
-					err = fmt.Errorf("it is %d, and %d by the log", e.Outstanding.Total.Amount, j.outstanding[c.ref])
+					err = fmt.Errorf("it is %d, by the log %d", e.Outstanding.Total.Amount, j.outstanding[c.ref])
 				}
 				return err
 			})
@@ -156,18 +156,18 @@ func TestJudgeCatches(t *testing.T) {
 		all  []*purchase
 		want string
 	}{
-		"all is well": {[]observer.Record{put("PurchaseAccepted", "a", 300, true), put("PurchaseAccepted", "b", 300, false), put("PurchaseRefused", "b", 300, true),
+		"no violation": {[]observer.Record{put("PurchaseAccepted", "a", 300, true), put("PurchaseAccepted", "b", 300, false), put("PurchaseRefused", "b", 300, true),
 			status("SUSPENDED"), put("PurchaseRefused", "c", 1, true), status("ACTIVE"), put("PurchaseAccepted", "d", 200, true)},
 			[]*purchase{answered("a", 300, true), answered("b", 300, false), answered("c", 1, false), answered("d", 200, true)}, ""},
-		"lost":              {nil, []*purchase{answered("a", 1, true)}, "not in the log"},
-		"only a void one":   {[]observer.Record{put("PurchaseAccepted", "a", 1, false)}, []*purchase{answered("a", 1, true)}, "not in the log"},
-		"twice":             {[]observer.Record{put("PurchaseAccepted", "a", 1, true), put("PurchaseAccepted", "a", 1, true)}, []*purchase{answered("a", 1, true)}, "twice"},
-		"another verdict":   {[]observer.Record{put("PurchaseRefused", "a", 1, true)}, []*purchase{answered("a", 1, true)}, "the log says"},
-		"another amount":    {[]observer.Record{put("PurchaseAccepted", "a", 2, true)}, []*purchase{answered("a", 1, true)}, "the log says"},
-		"over the ceiling":  {[]observer.Record{put("PurchaseAccepted", "a", 300, true), put("PurchaseAccepted", "b", 201, true)}, nil, "to 501"},
-		"after the end":     {[]observer.Record{status("SUSPENDED"), put("PurchaseAccepted", "a", 1, true)}, []*purchase{answered("a", 1, true)}, "suspended since"},
-		"never decided":     {nil, []*purchase{{key: "a", contract: c}}, "never decided"},
-		"void ones counted": {[]observer.Record{put("PurchaseAccepted", "a", 501, false)}, nil, ""},
+		"lost":             {nil, []*purchase{answered("a", 1, true)}, "not in the log"},
+		"only void":        {[]observer.Record{put("PurchaseAccepted", "a", 1, false)}, []*purchase{answered("a", 1, true)}, "not in the log"},
+		"twice":            {[]observer.Record{put("PurchaseAccepted", "a", 1, true), put("PurchaseAccepted", "a", 1, true)}, []*purchase{answered("a", 1, true)}, "twice"},
+		"another verdict":  {[]observer.Record{put("PurchaseRefused", "a", 1, true)}, []*purchase{answered("a", 1, true)}, "the log has"},
+		"another amount":   {[]observer.Record{put("PurchaseAccepted", "a", 2, true)}, []*purchase{answered("a", 1, true)}, "the log has"},
+		"over the ceiling": {[]observer.Record{put("PurchaseAccepted", "a", 300, true), put("PurchaseAccepted", "b", 201, true)}, nil, "to 501"},
+		"while suspended":  {[]observer.Record{status("SUSPENDED"), put("PurchaseAccepted", "a", 1, true)}, []*purchase{answered("a", 1, true)}, "was suspended"},
+		"never decided":    {nil, []*purchase{{key: "a", contract: c}}, "never decided"},
+		"void not counted": {[]observer.Record{put("PurchaseAccepted", "a", 501, false)}, nil, ""},
 	} {
 		got := judge(tt.log, []*contract{c}, tt.all).violations
 		if ok := len(got) == 0; ok != (tt.want == "") || !ok && !slices.ContainsFunc(got, func(v string) bool { return strings.Contains(v, tt.want) }) {

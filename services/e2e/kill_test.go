@@ -13,19 +13,19 @@ import (
 
 const (
 	buyers     = 64
-	unanswered = 32 // at least so many when the instance dies
+	unanswered = 32 // minimum when the instance is killed
 )
 
-// A billing instance is killed with SIGKILL while 64 purchases are under way on it, at a moment
-// chosen by the seed with at least 32 of them unanswered. Each is then sent again with its key, to
+// A billing instance is killed with SIGKILL while it is handling 64 purchases, at a random moment
+// at which at least 32 of them are unanswered. Each purchase is then repeated with its key on
 // either instance.
 func TestKilledDuringPurchases(t *testing.T) {
 	rounds := 4
 	if *full {
 		rounds = 20
 	}
-	// a burst that was over before the kill tried nothing, so another one takes its place; none is
-	// left out for how it ended
+	// A burst that was answered before the kill has tested nothing and is replaced by another one.
+	// No burst is left out because of its outcome.
 	const tries = 3
 	s := start(t, setup{})
 	random := rand.New(rand.NewPCG(*seed, 0))
@@ -40,15 +40,15 @@ func TestKilledDuringPurchases(t *testing.T) {
 			continue
 		}
 		counted, pending, lost = counted+1, pending+r.pending, lost+r.inLog
-		t.Logf("kill %d of %d: %d of %d unanswered, %d of those in the log all the same", counted, rounds, r.pending, buyers, r.inLog)
+		t.Logf("kill %d of %d: %d of %d unanswered, %d of those in the log", counted, rounds, r.pending, buyers, r.inLog)
 	}
 	if counted < rounds {
-		t.Fatalf("%d of %d bursts had %d unanswered when the instance was killed", counted, rounds, unanswered)
+		t.Fatalf("only %d of %d bursts had %d unanswered purchases when the instance was killed", counted, rounds, unanswered)
 	}
-	// members that were killed are in the group until their sessions end, and would hold up the
-	// stop of the others
+	// A member that was killed stays in its group until its session times out, and would delay the
+	// stop of the others.
 	s.settled()
-	t.Logf("%d kills in %.1f s: on average %d of %d unanswered, %d of those in the log all the same", rounds, time.Since(began).Seconds(), pending/rounds, buyers, lost/rounds)
+	t.Logf("%d kills in %.1f s: on average %d of %d unanswered, %d of those in the log", rounds, time.Since(began).Seconds(), pending/rounds, buyers, lost/rounds)
 }
 
 func repeat(ceiling int64, n int) []int64 {
@@ -61,8 +61,8 @@ func repeat(ceiling int64, n int) []int64 {
 
 type result struct{ pending, inLog int }
 
-// round kills an instance once, in a burst of 64 purchases on four contracts, of which about two
-// thirds fit under the ceilings.
+// round kills an instance once, during a burst of 64 purchases on four contracts. About two thirds
+// of them fit under the ceilings.
 func (s *system) round(name string, contracts []*contract, eager int, random *rand.Rand) (r result) {
 	s.t.Helper()
 	var all []*purchase
@@ -72,7 +72,7 @@ func (s *system) round(name string, contracts []*contract, eager int, random *ra
 	victim := s.Billing[random.IntN(len(s.Billing))]
 	mark := s.topics.Mark()
 	answered, moment := random.IntN(buyers-unanswered), time.Duration(random.IntN(2000))*time.Microsecond
-	if eager > 0 { // purchases that come at once are answered at once: waiting for the first answers may be waiting for all
+	if eager > 0 { // the first answers may come together with all others, so they are not waited for
 		answered, moment = 0, moment/time.Duration(eager)
 	}
 	r.pending = s.burst(victim, all, answered, moment)
@@ -94,8 +94,8 @@ func (s *system) round(name string, contracts []*contract, eager int, random *ra
 	return r
 }
 
-// burst sends all purchases at once and kills the instance when so many are answered and a moment
-// has passed. It gives how many were unanswered when the instance was gone.
+// burst sends all purchases at once and kills the instance some time after the given number of them
+// has been answered. It returns the number of purchases that were not answered.
 func (s *system) burst(victim *cluster.Service, all []*purchase, answered int, moment time.Duration) (pending int) {
 	s.t.Helper()
 	var got atomic.Int64
@@ -119,7 +119,7 @@ func (s *system) burst(victim *cluster.Service, all []*purchase, answered int, m
 			s.t.Fatal("no answers")
 		}
 	}
-	time.Sleep(moment) // chooses what is under way; nothing waits for it
+	time.Sleep(moment) // chooses the moment of the kill
 	if err := victim.Kill(); err != nil {
 		s.t.Fatal(err)
 	}
@@ -127,8 +127,8 @@ func (s *system) burst(victim *cluster.Service, all []*purchase, answered int, m
 	return buyers - int(got.Load())
 }
 
-// retry sends every purchase again, answered or not, to an instance that lives or to the killed one
-// once it is back.
+// retry repeats every purchase, answered or not, on a random instance. The killed one is restarted
+// meanwhile.
 func (s *system) retry(victim *cluster.Service, all []*purchase, random *rand.Rand) {
 	s.t.Helper()
 	var retrying sync.WaitGroup

@@ -11,30 +11,31 @@ import (
 	"github.com/anishathalye/porcupine"
 )
 
-// suspension is when a contract was asked to be suspended, and when every instance showed it; 0 for
-// not yet.
+// suspension has the times at which the suspension of a contract was requested and at which every
+// instance showed it; 0 means not yet.
 type suspension struct {
 	contract    *contract
 	asked, seen time.Duration
 }
 
-// account is what a contract is to its buyers: one thing that decides one request after the other.
+// account is the state of a contract in the model.
 type account struct {
 	ceiling, outstanding int64
 	suspended            bool
 }
 
-// step is an input of the model: the first of each history opens the account, then come purchases
-// and suspensions.
+// step is an input of the model. The first one of each history opens the account. Purchases and
+// suspensions follow.
 type step struct {
-	opens    int64 // ceiling
+	opens    int64 // ceiling of the account that it opens; 0 for other steps
 	suspends bool
 	amount   int64
 }
 
-// model says what one account answers: a purchase is accepted if it is not suspended and the amount
-// fits, and every answer tells the amount that is outstanding after it, and every reason against
-// it. A purchase without an answer may have been decided either way, or never.
+// model is an account that decides one request after another. A purchase is accepted if the account
+// is not suspended and the amount fits. The answer has the outstanding amount after the decision
+// and every reason for a refusal. A purchase without an answer may have been decided either way or
+// not at all.
 var model = porcupine.Model{
 	Init: func() any { return account{} },
 	Step: func(state, input, output any) (bool, any) {
@@ -61,9 +62,9 @@ var model = porcupine.Model{
 	DescribeState:     func(s any) string { return fmt.Sprintf("%+v", s) },
 }
 
-// linear says which contracts did not answer as one account would. However often a purchase was
-// sent, it takes effect once, between its first sending and its first verdict; without a verdict it
-// may take effect at any later time, or never.
+// linear returns the contracts whose answers are not linearizable. A purchase takes effect once,
+// however often it was sent, between its first request and its first verdict. Without a verdict it
+// may take effect at any later time or never.
 func linear(contracts []*contract, all []*purchase, suspensions []suspension) (violations []string) {
 	const limit = time.Minute
 	for _, c := range contracts {
@@ -89,7 +90,7 @@ func linear(contracts []*contract, all []*purchase, suspensions []suspension) (v
 			history = append(history, op)
 		}
 		if got := porcupine.CheckOperationsTimeout(model, history, limit); got != porcupine.Ok {
-			violations = append(violations, fmt.Sprintf("the answers on %s are not those of one account: %s after %d operations", c.ref, strings.ToLower(string(got)), len(history)))
+			violations = append(violations, fmt.Sprintf("answers on %s are not linearizable: %s after %d operations", c.ref, strings.ToLower(string(got)), len(history)))
 		}
 	}
 	return violations
@@ -106,19 +107,19 @@ func TestLinearCatches(t *testing.T) {
 		susp []suspension
 		fine bool
 	}{
-		"one after the other":             {[]*purchase{buy(300, 1, 2, true, 300), buy(201, 3, 4, false, 300, over), buy(200, 5, 6, true, 500)}, nil, true},
-		"at once, in some order":          {[]*purchase{buy(300, 1, 9, true, 300), buy(300, 2, 8, false, 300, over)}, nil, true},
-		"refused before what refused it":  {[]*purchase{buy(300, 1, 2, false, 300, over), buy(300, 3, 4, true, 300)}, nil, false},
-		"both do not fit":                 {[]*purchase{buy(300, 1, 9, true, 300), buy(300, 1, 9, true, 300)}, nil, false},
-		"refused although it fits":        {[]*purchase{buy(300, 1, 2, false, 0, over)}, nil, false},
-		"an amount nobody had":            {[]*purchase{buy(300, 1, 2, true, 301)}, nil, false},
-		"unanswered may have been":        {[]*purchase{buy(300, 1, 0, false, 0), buy(300, 3, 4, false, 300, over)}, nil, true},
-		"unanswered may not have been":    {[]*purchase{buy(300, 1, 0, false, 0), buy(300, 3, 4, true, 300)}, nil, true},
-		"unanswered cannot come before":   {[]*purchase{buy(300, 5, 0, false, 0), buy(300, 3, 4, false, 300, over)}, nil, false},
-		"accepted while it is suspended":  {[]*purchase{buy(1, 2, 3, true, 1)}, []suspension{{c, 1, 0}}, true},
-		"accepted after all had seen it":  {[]*purchase{buy(1, 3, 4, true, 1)}, []suspension{{c, 1, 2}}, false},
-		"refused before it was suspended": {[]*purchase{buy(1, 1, 2, false, 0, inactive)}, []suspension{{c, 3, 4}}, false},
-		"accepted after one was refused":  {[]*purchase{buy(1, 2, 3, false, 0, inactive), buy(1, 4, 5, true, 1)}, []suspension{{c, 1, 0}}, false},
+		"one after the other":                       {[]*purchase{buy(300, 1, 2, true, 300), buy(201, 3, 4, false, 300, over), buy(200, 5, 6, true, 500)}, nil, true},
+		"at the same time":                          {[]*purchase{buy(300, 1, 9, true, 300), buy(300, 2, 8, false, 300, over)}, nil, true},
+		"refused before the ceiling was used":       {[]*purchase{buy(300, 1, 2, false, 300, over), buy(300, 3, 4, true, 300)}, nil, false},
+		"together over the ceiling":                 {[]*purchase{buy(300, 1, 9, true, 300), buy(300, 1, 9, true, 300)}, nil, false},
+		"refused although it fits":                  {[]*purchase{buy(300, 1, 2, false, 0, over)}, nil, false},
+		"wrong outstanding":                         {[]*purchase{buy(300, 1, 2, true, 301)}, nil, false},
+		"unanswered took effect":                    {[]*purchase{buy(300, 1, 0, false, 0), buy(300, 3, 4, false, 300, over)}, nil, true},
+		"unanswered had no effect":                  {[]*purchase{buy(300, 1, 0, false, 0), buy(300, 3, 4, true, 300)}, nil, true},
+		"unanswered took effect before it was sent": {[]*purchase{buy(300, 5, 0, false, 0), buy(300, 3, 4, false, 300, over)}, nil, false},
+		"accepted while being suspended":            {[]*purchase{buy(1, 2, 3, true, 1)}, []suspension{{c, 1, 0}}, true},
+		"accepted after the suspension":             {[]*purchase{buy(1, 3, 4, true, 1)}, []suspension{{c, 1, 2}}, false},
+		"refused before the suspension":             {[]*purchase{buy(1, 1, 2, false, 0, inactive)}, []suspension{{c, 3, 4}}, false},
+		"accepted after a refusal":                  {[]*purchase{buy(1, 2, 3, false, 0, inactive), buy(1, 4, 5, true, 1)}, []suspension{{c, 1, 0}}, false},
 	} {
 		if got := linear([]*contract{c}, tt.all, tt.susp); (len(got) == 0) != tt.fine {
 			t.Errorf("%s: got %q", name, got)

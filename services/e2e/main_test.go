@@ -9,7 +9,9 @@ import (
 	"testing"
 	"time"
 
-	_ "github.com/deferpay/deferpay/services/billing" // built and started here: with another one, go test keeps no old result
+	// The services and the broker are built and started by TestMain. They are imported so that go
+	// test does not reuse a cached result after they have changed.
+	_ "github.com/deferpay/deferpay/services/billing"
 	_ "github.com/deferpay/deferpay/services/contract"
 	"github.com/deferpay/deferpay/tools/cluster"
 	_ "github.com/deferpay/deferpay/tools/devkafka/embedded"
@@ -20,10 +22,10 @@ import (
 
 var (
 	full = flag.Bool("e2e.full", false, "run every test at its full length")
-	seed = flag.Uint64("e2e.seed", 0, "seed of what the tests choose at random; 0 takes a new one and prints it")
+	seed = flag.Uint64("e2e.seed", 0, "seed of the random choices; 0 chooses a new one and prints it")
 )
 
-// binaries is where TestMain built the processes.
+// binaries is the directory of the commands that TestMain has built.
 var binaries string
 
 func TestMain(m *testing.M) {
@@ -31,7 +33,7 @@ func TestMain(m *testing.M) {
 	if *seed == 0 {
 		*seed = uint64(time.Now().UnixNano() % 1_000_000)
 	}
-	fmt.Printf("e2e: -e2e.seed %d repeats what is chosen at random\n", *seed)
+	fmt.Printf("e2e: -e2e.seed %d repeats the random choices\n", *seed)
 	status, err := func() (int, error) {
 		root, err := process.Root()
 		if err != nil {
@@ -60,12 +62,11 @@ func TestMain(m *testing.M) {
 	os.Exit(status)
 }
 
-// engines is what BROKER=kafka adds to every test's options: a broker of its own, and a registry
-// that the tests share, as it takes long to start. What it registers once is the same for all of
-// them.
+// engines has the options that BROKER=kafka adds to those of each test: every test has its own
+// broker, and all share one registry, because it takes long to start.
 var engines cluster.Options
 
-// onKafka prepares for tests on Apache Kafka when BROKER asks for it.
+// onKafka prepares for tests on Apache Kafka if BROKER is kafka.
 func onKafka() (stop func() error, err error) {
 	stop = func() error { return nil }
 	switch broker := os.Getenv("BROKER"); broker {

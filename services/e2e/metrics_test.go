@@ -22,9 +22,8 @@ var (
 	toldLabel  = regexp.MustCompile(`\b(?:method|outcome|code|topic|operation)="[^"]*"`)
 )
 
-// The chapter on monitoring names every metric that the instances show, and none that no instance
-// shows; nor do its alerts ask for a label's value that none has, for such an alert would be silent
-// for ever.
+// The chapter on monitoring names exactly the metrics that the instances expose. The label values
+// in its alerts exist too: an alert on a missing value would never fire.
 func TestMonitoringChapter(t *testing.T) {
 	root, err := process.Root()
 	if err != nil {
@@ -44,7 +43,7 @@ func TestMonitoringChapter(t *testing.T) {
 	all := s.buy("shown", s.contracts("shown", 1000)[0], 3)
 	s.published(0, all)
 	shown, labels := map[string]bool{}, map[string]bool{}
-	for _, outcome := range []bus.Outcome{bus.Handled, bus.Ignored, bus.Retrying, bus.DeadLettered} { // most of them take a fault to be shown
+	for _, outcome := range []bus.Outcome{bus.Handled, bus.Ignored, bus.Retrying, bus.DeadLettered} { // most of them are exposed only after a fault
 		labels[fmt.Sprintf("outcome=%q", outcome)] = true
 	}
 	for _, x := range s.services() {
@@ -58,28 +57,28 @@ func TestMonitoringChapter(t *testing.T) {
 	}
 	for _, label := range toldLabel.FindAllString(chapter, -1) {
 		if !labels[label] {
-			t.Errorf("an alert asks for %s, which no instance shows", label)
+			t.Errorf("an alert uses %s, which no instance exposes", label)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(told)) {
 		if !shown[name] {
-			t.Errorf("the chapter names %s, which no instance shows", name)
+			t.Errorf("the chapter names %s, which no instance exposes", name)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(shown)) {
 		if !told[name] {
-			t.Errorf("instances show %s, which the chapter does not name", name)
+			t.Errorf("the chapter does not name %s, which an instance exposes", name)
 		}
 	}
 	if len(shown) == 0 {
-		t.Error("nothing is shown")
+		t.Error("the instances expose no metrics")
 	}
 	s.truthful(all)
 }
 
 var sample = regexp.MustCompile(`(?m)^(deferpay_\w+)(?:\{[^}]*\})? (\S+)$`)
 
-// truthful compares a few figures with what happened.
+// truthful compares some metrics with what has happened.
 func (s *system) truthful(all []*purchase) {
 	s.t.Helper()
 	sums := map[string]float64{}
@@ -99,9 +98,9 @@ func (s *system) truthful(all []*purchase) {
 		s.t.Errorf("%v instances publish", got)
 	}
 	if got := sums["deferpay_decisions_total"]; got < float64(len(all)) {
-		s.t.Errorf("%v decisions, and %d purchases", got, len(all))
+		s.t.Errorf("%v decisions for %d purchases", got, len(all))
 	}
 	if got := sums["deferpay_messages_total"]; got == 0 {
-		s.t.Error("no message was received, and billing knows contracts")
+		s.t.Error("no messages were counted, but billing knows contracts")
 	}
 }

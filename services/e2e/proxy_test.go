@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// proxy stands before a broker or the registry: everybody is told its address. It cuts connections,
-// and can be as if it were not there.
+// proxy forwards connections to a broker or the registry. Clients are given its address. It can
+// close the connections and refuse new ones.
 type proxy struct {
 	listener net.Listener
 	to       string
@@ -19,7 +19,7 @@ type proxy struct {
 	conns map[net.Conn]bool
 }
 
-// front starts a proxy before an address, gone when the test ends.
+// front starts a proxy to an address. It is closed when the test ends.
 func front(t *testing.T, to string) *proxy {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -49,7 +49,7 @@ func (p *proxy) serve() {
 	}
 }
 
-// carry moves bytes both ways until either side ends, or both are cut.
+// carry copies bytes in both directions until either side closes its connection or both are cut.
 func (p *proxy) carry(in net.Conn) {
 	if !p.keep(in) {
 		return
@@ -70,7 +70,8 @@ func (p *proxy) carry(in net.Conn) {
 	back.Wait()
 }
 
-// keep remembers a connection, or closes it when nobody is to get through.
+// keep adds a connection to those that cut closes. While the proxy is away it closes the connection
+// and returns false.
 func (p *proxy) keep(c net.Conn) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -89,7 +90,7 @@ func (p *proxy) drop(c net.Conn) {
 	_ = c.Close()
 }
 
-// cut closes every connection at once.
+// cut closes all open connections.
 func (p *proxy) cut() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -98,7 +99,7 @@ func (p *proxy) cut() {
 	}
 }
 
-// leave closes every connection, and each that comes, until it is back.
+// leave closes all connections, and every new one, until back is called.
 func (p *proxy) leave() {
 	p.mu.Lock()
 	p.away = true
@@ -144,11 +145,11 @@ func TestProxyCuts(t *testing.T) {
 	}
 	p.cut()
 	if _, err := c.Read(make([]byte, 1)); err == nil {
-		t.Error("a connection that was cut still speaks")
+		t.Error("a connection was not cut")
 	}
 	p.leave()
 	if _, err := say(); err == nil {
-		t.Error("somebody got through while it was away")
+		t.Error("a connection was accepted while the proxy was away")
 	}
 	p.back()
 	if _, err := say(); err != nil {

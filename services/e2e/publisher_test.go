@@ -19,7 +19,7 @@ import (
 
 const contractFacts = "contract.facts.v1"
 
-// versionOn is the version that a contract has on an instance of the service that owns it.
+// versionOn returns the version of a contract on an instance of the contract service.
 func (s *system) versionOn(on *cluster.Service, c *contract) (int64, error) {
 	a, err := s.send(on, "GET", "/refcontract/v1/contracts/"+c.ref, "", "", nil)
 	if err == nil && a.status != 200 {
@@ -32,12 +32,12 @@ func (s *system) versionOn(on *cluster.Service, c *contract) (int64, error) {
 	return body.Version, err
 }
 
-// toggle suspends a contract, or reinstates a suspended one. Whoever gets no answer asks again, and
-// may do it twice.
+// toggle suspends an active contract or reinstates a suspended one. A request without an answer is
+// repeated and may take effect twice.
 func (s *system) toggle(on func() *cluster.Service, c *contract, key string, limit time.Duration) {
 	tries := 0
 	s.until("change "+c.ref, func() error {
-		tries++ // another request each time: what is to be done depends on what was
+		tries++ // a new key each time, because the action depends on the present status
 		x := on()
 		ctx, cancel := context.WithTimeout(s.t.Context(), limit)
 		defer cancel()
@@ -54,7 +54,7 @@ func (s *system) toggle(on func() *cluster.Service, c *contract, key string, lim
 	})
 }
 
-// of gives the records of a topic by key.
+// of returns the records of a topic by key.
 func of(records []observer.Record, topic string) map[string][]observer.Record {
 	all := map[string][]observer.Record{}
 	for _, r := range records {
@@ -65,7 +65,7 @@ func of(records []observer.Record, topic string) map[string][]observer.Record {
 	return all
 }
 
-// firsts leaves out what was published before.
+// firsts returns the records without those that repeat an earlier ce_id.
 func firsts(records []observer.Record) (out []observer.Record) {
 	seen := map[string]bool{}
 	for _, r := range records {
@@ -77,10 +77,10 @@ func firsts(records []observer.Record) (out []observer.Record) {
 	return out
 }
 
-// newestLast waits until the last fact of each contract is the newest.
+// newestLast waits until the last fact of each contract on the topic is its newest.
 func (s *system) newestLast(o *observer.Observer, on *cluster.Service, contracts []*contract) {
 	s.t.Helper()
-	s.until("the newest fact of each contract is its last", func() error {
+	s.until("the last fact of each contract is its newest", func() error {
 		ctx, cancel := context.WithTimeout(s.t.Context(), patience)
 		defer cancel()
 		if err := o.Sync(ctx); err != nil {
@@ -93,23 +93,23 @@ func (s *system) newestLast(o *observer.Observer, on *cluster.Service, contracts
 				return err
 			}
 			if all := facts[c.ref]; len(all) == 0 || versionOf(all[len(all)-1]) != want {
-				return fmt.Errorf("%s has version %d, and another one is last of its %d facts", c.ref, want, len(all))
+				return fmt.Errorf("%s has version %d, the last of its %d facts has another one", c.ref, want, len(all))
 			}
 		}
 		return nil
 	})
 }
 
-// The instance that publishes is frozen in the middle of it, another one takes over, and the first
-// wakes. What it then publishes may be old, and never anything else: leaving out what is there
-// twice, every contract has its facts in the order of its versions, and its events in the order of
-// the log. And the last fact of a contract is the newest, for those who begin to read now.
+// The publishing instance is frozen, another one takes over, and the first one resumes. It may
+// publish records again, but nothing else. Without the repeated records, the facts of each contract
+// are in the order of its versions and its events are in the order of the log. The last fact of
+// each contract is the newest, so that new readers get the present state.
 func TestFrozenPublisherWakes(t *testing.T) {
-	const limit = 2 * time.Second // an instance that is frozen does not answer
+	const limit = 2 * time.Second // a frozen instance does not answer
 	s := start(t, setup{contracts: 2, topics: []string{contractFacts, billingEvents}})
 	changed, bought := s.contracts("changed", repeat(1000, 8)...), s.contracts("bought", repeat(1_000_000, 8)...)
 	var over atomic.Bool
-	var asked atomic.Int32 // the instances that are asked
+	var asked atomic.Int32 // index of the instances that get the requests
 	var busy sync.WaitGroup
 	purchases := make([][]*purchase, len(bought))
 	for n := range bought {
@@ -127,7 +127,7 @@ func TestFrozenPublisherWakes(t *testing.T) {
 		})
 	}
 	const some = 50
-	for victim := range 2 { // one of them publishes
+	for victim := range 2 { // one of the two is the publishing instance
 		asked.Store(int32(victim))
 		s.more(some)
 		frozen := []*cluster.Service{s.Contracts[victim], s.Billing[victim]}
@@ -151,12 +151,12 @@ func TestFrozenPublisherWakes(t *testing.T) {
 	s.inOrder(changed, bought)
 }
 
-// publishes waits until so many more facts and events are published.
+// publishes waits until n more facts and n more events are published.
 func (s *system) publishes(n int) {
 	s.t.Helper()
 	s.sync()
 	mark := s.topics.Mark()
-	s.until("somebody publishes", func() error {
+	s.until("an instance publishes", func() error {
 		count := map[string]int{}
 		for _, r := range s.topics.Since(mark) {
 			count[r.Topic]++
@@ -168,8 +168,8 @@ func (s *system) publishes(n int) {
 	})
 }
 
-// inOrder compares what is published, without what is there twice, with the versions of the
-// contracts and with billing's log.
+// inOrder checks the published records, without repetitions, against the versions of the contracts
+// and the order of billing's log.
 func (s *system) inOrder(changed, bought []*contract) {
 	s.t.Helper()
 	s.sync()
@@ -194,10 +194,10 @@ func (s *system) inOrder(changed, bought []*contract) {
 		once := refs(firsts(events[c.ref]), "OperationAccepted")
 		twice += len(events[c.ref]) - len(firsts(events[c.ref]))
 		if want := refs(log[c.ref], "PurchaseAccepted"); !slices.Equal(once, want) {
-			s.t.Errorf("events of %s: %d in another order than the %d of the log", c.ref, len(once), len(want))
+			s.t.Errorf("the %d events of %s are not in the order of its %d records in the log", len(once), c.ref, len(want))
 		}
 	}
-	s.t.Logf("%d facts and events published twice, %d facts behind a newer one", twice, back)
+	s.t.Logf("%d facts and events published again, %d facts published after a newer one", twice, back)
 }
 
 func versionOf(r observer.Record) (n int64) {
@@ -205,7 +205,7 @@ func versionOf(r observer.Record) (n int64) {
 	return n
 }
 
-// refs are the operations of the records of a type, without void ones.
+// refs returns the operations of the records of one type that are not void.
 func refs(records []observer.Record, kind string) (out []string) {
 	for _, r := range records {
 		if r.Type == kind && !r.Void() {
@@ -215,23 +215,24 @@ func refs(records []observer.Record, kind string) (out []string) {
 	return out
 }
 
-// An old fact comes last, as by a publisher that was frozen: under way, and while nobody publishes,
-// where compaction then leaves nothing but the old one. Both times the newest is published again,
-// by itself. So is that of a contract of which the topic has nothing.
+// An old fact becomes the last one of its contract, as a publisher that was frozen could cause:
+// first while an instance publishes, then while none does and compaction has left only the old
+// fact. In both cases the newest fact is published again. So is that of a contract without any fact
+// on the topic.
 func TestOldFactComesLast(t *testing.T) {
 	s := start(t, setup{billing: 1, topics: []string{contractFacts}})
 	contracts := s.contracts("old", repeat(1000, 4)...)
 	s.newestLast(s.topics, s.Contract, contracts)
 	old := s.oldest(contracts)
-	s.write(old[:2]) // the others are not to be touched
+	s.write(old[:2]) // facts of the other contracts must not be published again
 	s.newestLast(s.topics, s.Contract, contracts)
 	for i, c := range contracts {
 		all := of(s.topics.Since(0), contractFacts)[c.ref]
 		if last := all[len(all)-1]; last.Headers["ce_id"] != firsts(all)[len(firsts(all))-1].Headers["ce_id"] {
-			t.Errorf("%s is repaired by a fact with another identity", c.ref)
+			t.Errorf("%s was repaired by a fact with another ce_id", c.ref)
 		}
 		if repaired := len(all) > len(firsts(all)); repaired != (i < 2) {
-			t.Errorf("%s has %d facts, of which %d are different", c.ref, len(all), len(firsts(all)))
+			t.Errorf("%s has %d facts, %d of them distinct", c.ref, len(all), len(firsts(all)))
 		}
 	}
 	s.stopServices()
@@ -242,7 +243,7 @@ func TestOldFactComesLast(t *testing.T) {
 	s.newestLast(s.observe(contractFacts), s.Contract, contracts)
 }
 
-// oldest are the first facts of contracts, as they are on the topic.
+// oldest returns the first record of each contract on the topic of facts.
 func (s *system) oldest(contracts []*contract) (first []*kgo.Record) {
 	s.t.Helper()
 	client, err := kgo.NewClient(kgo.SeedBrokers(s.Brokers...), kgo.ConsumeTopics(contractFacts), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
@@ -270,7 +271,7 @@ func (s *system) oldest(contracts []*contract) (first []*kgo.Record) {
 	return first
 }
 
-// write puts records at the end of their topic.
+// write appends copies of records to their topic.
 func (s *system) write(records []*kgo.Record) {
 	s.t.Helper()
 	client, err := kgo.NewClient(kgo.SeedBrokers(s.Brokers...))
@@ -280,7 +281,7 @@ func (s *system) write(records []*kgo.Record) {
 	defer client.Close()
 	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
 	defer cancel()
-	var copies []*kgo.Record // a record remembers the context it was written with
+	var copies []*kgo.Record // a record holds the context with which it was fetched
 	for _, r := range records {
 		copies = append(copies, &kgo.Record{Topic: r.Topic, Key: r.Key, Value: r.Value, Headers: r.Headers})
 	}

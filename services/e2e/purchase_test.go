@@ -15,32 +15,32 @@ import (
 	"github.com/deferpay/deferpay/tools/cluster"
 )
 
-// contract is one that billing knows, made for a test.
+// contract is a contract that was created for a test.
 type contract struct {
 	ref, customer string
 	ceiling       int64
 }
 
-// purchase is one intention: a request that is sent, with its key, until it is decided.
+// purchase is a purchase that is sent, always with the same key, until it is decided.
 type purchase struct {
 	key      string
 	contract *contract
 	amount   int64
 
 	mu       sync.Mutex
-	called   time.Duration // when it was sent first, since the system began; 0: never
-	returned time.Duration // when its verdict came; 0: none yet
+	called   time.Duration // time of the first request, since the system began; 0 if none
+	returned time.Duration // time of the verdict; 0 if there is none yet
 	verdict  verdict
-	body     string // of the verdict
-	replayed bool   // an earlier request had been decided, and nobody had heard of it
+	body     string // body of the verdict
+	replayed bool   // the verdict is a replay: an earlier request was decided but not answered
 	sent     int
 }
 
-// verdict is what an answer decides.
+// verdict is the decision in an answer.
 type verdict struct {
 	Accepted     bool
 	OperationRef string
-	Outstanding  int64 // after it, as it says
+	Outstanding  int64 // after the decision, as answered
 	Reasons      []string
 }
 
@@ -49,14 +49,14 @@ func (p *purchase) request() map[string]any {
 		"amount": map[string]any{"amount": p.amount, "currency": "EUR"}}
 }
 
-// verdictOf reads an answer; false when it decides nothing.
+// verdictOf returns the verdict of an answer. It returns false if the answer has none.
 func verdictOf(a answer) (v verdict, decided bool) {
 	type judgement struct {
 		Outstanding struct{ Amount int64 }
 		Reasons     []string
 	}
 	var b struct {
-		judgement // of a refusal
+		judgement // members of a refusal
 		Code      string
 		Ref       string `json:"operationRef"`
 		Judgement judgement
@@ -73,11 +73,12 @@ func verdictOf(a answer) (v verdict, decided bool) {
 	return v, false
 }
 
-// traffic counts what was asked and what came of it. Unsent are those of unknown that reached
-// nobody, as no connection was taken.
+// traffic counts requests by their outcome. The requests in unsent are also in unknown: they did
+// not get a connection.
 type traffic struct{ sent, decided, unknown, unsent, notReady atomic.Int64 }
 
-// attempt sends a purchase once and keeps what comes. It is true when it was decided.
+// attempt sends a purchase once and records the outcome. It reports whether the purchase was
+// decided.
 func (s *system) attempt(to *cluster.Service, p *purchase, limit time.Duration) bool {
 	ctx, cancel := context.WithTimeout(s.t.Context(), limit)
 	defer cancel()
@@ -112,14 +113,14 @@ func (s *system) attempt(to *cluster.Service, p *purchase, limit time.Duration) 
 	return false
 }
 
-// decide keeps the first verdict, and holds each later one to it.
+// decide records the first verdict. It reports an error if a later answer differs.
 func (p *purchase) decide(t *testing.T, from *cluster.Service, v verdict, a answer, now time.Duration) {
 	if p.returned == 0 {
 		p.returned, p.verdict, p.body, p.replayed = now, v, a.body, a.header.Get("Idempotent-Replayed") == "true"
 		return
 	}
 	if a.body != p.body {
-		t.Errorf("%s changed its answer on %s:\nfirst %s\nnow   %d %s", p.key, from.Name(), p.body, a.status, a.body)
+		t.Errorf("%s was answered differently by %s:\nfirst %s\nnow   %d %s", p.key, from.Name(), p.body, a.status, a.body)
 	}
 }
 
@@ -129,9 +130,9 @@ func (p *purchase) isDecided() bool {
 	return p.returned != 0
 }
 
-// insist sends a purchase until it is decided, each time to the instance that next names.
+// insist sends a purchase until it is decided, each time to the instance that next returns.
 func (s *system) insist(p *purchase, next func() (to *cluster.Service, limit time.Duration)) {
-	for deadline := time.Now().Add(recoverIn); ; time.Sleep(20 * time.Millisecond) { // as long as a client waits before it asks again
+	for deadline := time.Now().Add(recoverIn); ; time.Sleep(20 * time.Millisecond) { // the pause of a client between attempts
 		to, limit := next()
 		if s.attempt(to, p, limit) || s.t.Failed() {
 			return
@@ -143,7 +144,7 @@ func (s *system) insist(p *purchase, next func() (to *cluster.Service, limit tim
 	}
 }
 
-// everywhere sends every purchase again to every instance: each answers, and as before.
+// everywhere repeats every purchase on every instance. Each answer must be equal to the first one.
 func (s *system) everywhere(all []*purchase) {
 	var asking sync.WaitGroup
 	lanes := make(chan struct{}, buyers)
@@ -159,7 +160,7 @@ func (s *system) everywhere(all []*purchase) {
 	asking.Wait()
 }
 
-// contracts makes contracts that every billing instance knows, each with a ceiling of its own.
+// contracts creates one contract per ceiling and waits until every billing instance shows them.
 func (s *system) contracts(name string, ceilings ...int64) []*contract {
 	s.t.Helper()
 	all := make([]*contract, len(ceilings))
@@ -174,7 +175,7 @@ func (s *system) contracts(name string, ceilings ...int64) []*contract {
 	return all
 }
 
-// shows waits until an instance knows a contract in a status.
+// shows waits until an instance of billing shows a contract in a status.
 func (s *system) shows(on *cluster.Service, c *contract, status string) {
 	s.t.Helper()
 	s.until(fmt.Sprintf("%s is %s on %s", c.ref, status, on.Name()), func() error {

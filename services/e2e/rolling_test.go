@@ -12,10 +12,11 @@ import (
 	"github.com/deferpay/deferpay/tools/cluster"
 )
 
-// Each of two billing instances is asked to stop, and started again, while purchases are under way
-// on both. A client goes to the other one when an instance is not there. The stop answers what it
-// had taken: no request is left without knowing what became of it, but those that nobody took; no
-// purchase was decided without an answer; and what was bought is in the log once, and published.
+// Two billing instances are stopped and started again, one after the other, while clients make
+// purchases on both. A client turns to the other instance if one is not there. A stopping instance
+// answers the requests that it has accepted: only requests that no instance accepted have an
+// unknown outcome, and no purchase is decided without an answer. Each purchase is in the log once
+// and is published.
 func TestRollingRestart(t *testing.T) {
 	const callers, between = 32, 200 // purchases decided between two stops
 	rounds := 2
@@ -43,7 +44,7 @@ func TestRollingRestart(t *testing.T) {
 		for _, b := range s.Billing {
 			s.more(between)
 			stops = append(stops, s.stopped(b))
-			s.more(between) // the other one goes on alone
+			s.more(between) // on the other instance alone
 			s.restart(b.Process)
 		}
 	}
@@ -53,14 +54,14 @@ func TestRollingRestart(t *testing.T) {
 	buying.Wait()
 	all := slices.Concat(bought...)
 	c := s.counts().less(before)
-	t.Logf("%d orderly restarts in %.1f s under load: %d purchases, %d requests, %d reached nobody, %d met an instance that was not ready, %d left unknown; a stop took %v at most; nothing was decided for %v at most",
+	t.Logf("%d restarts in %.1f s under load: %d purchases; %d requests, %d without a connection, %d answered not ready, %d others with an unknown outcome; the longest stop took %v; the longest time without a decision was %v",
 		len(stops), took.Seconds(), len(all), c.sent, c.unsent, c.notReady, c.unknown-c.unsent, slices.Max(stops).Round(time.Millisecond), longestGap(all).Round(time.Millisecond))
 	if left := c.unknown - c.unsent; left != 0 {
-		t.Errorf("an orderly stop left %d requests without an answer", left)
+		t.Errorf("%d accepted requests were not answered", left)
 	}
 	for _, p := range all {
 		if p.replayed {
-			t.Errorf("%s was decided by an instance that did not answer before it stopped", p.key)
+			t.Errorf("%s was decided by an instance that stopped without answering", p.key)
 		}
 	}
 	s.everywhere(all)
@@ -68,7 +69,7 @@ func TestRollingRestart(t *testing.T) {
 	s.published(mark, all)
 }
 
-// more waits until so many more purchases are decided.
+// more waits until n more purchases are decided.
 func (s *system) more(n int64) {
 	s.t.Helper()
 	enough := s.decided.Load() + n
@@ -80,7 +81,7 @@ func (s *system) more(n int64) {
 	})
 }
 
-// stopped asks an instance to stop, and gives how long that took.
+// stopped stops an instance and returns how long that took.
 func (s *system) stopped(b *cluster.Service) time.Duration {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
@@ -92,7 +93,7 @@ func (s *system) stopped(b *cluster.Service) time.Duration {
 	return time.Since(began)
 }
 
-// longestGap is the longest time in which no purchase was decided.
+// longestGap returns the longest time between two verdicts.
 func longestGap(all []*purchase) (longest time.Duration) {
 	var at []time.Duration
 	for _, p := range all {

@@ -17,12 +17,12 @@ import (
 	"github.com/deferpay/deferpay/tools/process"
 )
 
-var sizing = flag.Int("e2e.sizing", 0, "measure what so many purchases need: memory, bytes on the broker, time to read the log again")
+var sizing = flag.Int("e2e.sizing", 0, "number of purchases to measure: memory, bytes on the broker, time to read the log")
 
-// TestSizing prints the figures of docs/deployment.md. It judges none.
+// TestSizing logs the figures of docs/deployment.md. It checks none of them.
 func TestSizing(t *testing.T) {
 	if *sizing == 0 {
-		t.Skip("measured with -e2e.sizing 20000")
+		t.Skip("run with -e2e.sizing 20000")
 	}
 	const callers, contracts = 64, 100
 	s := start(t, setup{billing: 1})
@@ -52,14 +52,14 @@ func TestSizing(t *testing.T) {
 	after := s.sizes()
 	n := float64(*sizing)
 	t.Logf("%d purchases by %d callers in %.1f s", *sizing, callers, took.Seconds())
-	t.Logf("billing's memory: %.0f MB with none, %.0f MB after them, %.0f MB after they were read again: %.1f MB per 10,000", memory, worked, again, (again-memory)/n*10_000)
-	t.Logf("read again in %.2f s more than an empty log (%.2f s): %.0f records/s", replay.Seconds(), empty.Seconds(), n/replay.Seconds())
+	t.Logf("memory of billing: %.0f MB before, %.0f MB after the purchases, %.0f MB after a restart: %.1f MB per 10,000 purchases", memory, worked, again, (again-memory)/n*10_000)
+	t.Logf("ready %.2f s later than with an empty log (%.2f s): %.0f records/s", replay.Seconds(), empty.Seconds(), n/replay.Seconds())
 	for _, topic := range []string{billingLog, "billing.events.v1"} {
-		t.Logf("%s: %.0f bytes a purchase on the broker", topic, float64(after[topic]-before[topic])/n)
+		t.Logf("%s: %.0f bytes per purchase on the broker", topic, float64(after[topic]-before[topic])/n)
 	}
 }
 
-// restarted kills an instance and gives the time until it is ready again.
+// restarted kills an instance, starts it, and returns the time until it is ready.
 func (s *system) restarted(p *process.Process) time.Duration {
 	s.t.Helper()
 	if err := p.Kill(); err != nil {
@@ -70,7 +70,7 @@ func (s *system) restarted(p *process.Process) time.Duration {
 	return time.Since(began)
 }
 
-// sizes are the bytes of topics on the broker's disk.
+// sizes returns the number of bytes of each topic on the disks of the brokers.
 func (s *system) sizes() map[string]int64 {
 	s.t.Helper()
 	client, err := kgo.NewClient(kgo.SeedBrokers(s.Brokers...))
@@ -91,7 +91,7 @@ func (s *system) sizes() map[string]int64 {
 
 var residentLine = regexp.MustCompile(`(?m)^VmRSS:\s+(\d+) kB$`)
 
-// resident is the memory that a process holds, in MB.
+// resident returns the resident memory of a process in MB.
 func resident(t *testing.T, p *process.Process) float64 {
 	t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.PID()))

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Asked to stop, every process answers what is under way, leaves its groups and ends by itself.
-func TestStopsByItself(t *testing.T) {
+// A process that gets SIGTERM ends in time, with status 0.
+func TestStopsOnSIGTERM(t *testing.T) {
 	s := start(t, setup{})
 	s.contracts("stop", 5000)
 	for _, b := range s.Billing {

@@ -20,14 +20,14 @@ import (
 	"github.com/deferpay/deferpay/tools/process"
 )
 
-// system is a running system and an observer of its topics.
+// system is a running system with an observer of its topics.
 type system struct {
 	*cluster.Cluster
 	traffic
 	t      *testing.T
 	topics *observer.Observer
 	client *http.Client
-	// before the brokers, in their order, and then the registry, when the setup asks for them
+	// of the brokers, in their order, and of the registry; empty unless setup.proxies is set
 	proxies []*proxy
 	began   time.Time
 }
@@ -35,20 +35,20 @@ type system struct {
 const (
 	billingLog = "billing.log.v1"
 	patience   = 30 * time.Second
-	recoverIn  = 2 * time.Minute // for a purchase to be decided, whatever happens meanwhile
+	recoverIn  = 2 * time.Minute // limit for a purchase to be decided, whatever happens meanwhile
 )
 
-// setup says what system a test wants, beyond what BROKER says.
+// setup describes the system that a test needs. BROKER selects the kind of broker.
 type setup struct {
-	billing   int      // instances; 0 is two
-	contracts int      // instances; 0 is one
-	brokers   int      // 0 is one; Apache Kafka alone can be more
-	proxies   bool     // connections can be cut
-	topics    []string // that are observed, besides billing's log
-	data      string   // where the broker keeps its records
+	billing   int      // number of instances; 0 means two
+	contracts int      // number of instances; 0 means one
+	brokers   int      // number; 0 means one; only Apache Kafka may have more
+	proxies   bool     // brokers and registry are behind proxies
+	topics    []string // topics to observe besides the log of billing
+	data      string   // directory of the records of the broker; may be empty
 }
 
-// start runs the whole system and stops it when the test ends.
+// start starts a system. It is stopped when the test ends.
 func start(t *testing.T, want setup) *system {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
@@ -73,7 +73,7 @@ func start(t *testing.T, want setup) *system {
 	return s
 }
 
-// observe reads topics until the test ends.
+// observe returns an observer of topics. It is closed when the test ends.
 func (s *system) observe(topics ...string) *observer.Observer {
 	s.t.Helper()
 	root, err := process.Root()
@@ -88,7 +88,7 @@ func (s *system) observe(topics ...string) *observer.Observer {
 	return o
 }
 
-// anyOf names the instances of billing in turn.
+// anyOf returns a function for insist that returns the instances of billing in turn.
 func (s *system) anyOf() func() (*cluster.Service, time.Duration) {
 	n := 0
 	return func() (*cluster.Service, time.Duration) {
@@ -97,7 +97,7 @@ func (s *system) anyOf() func() (*cluster.Service, time.Duration) {
 	}
 }
 
-// end stops the system, and shows the last lines of each process when the test failed.
+// end stops the system. If the test has failed, it logs the last lines of each process.
 func (s *system) end() {
 	if err := s.Stop(); err != nil {
 		s.t.Error(err)
@@ -109,10 +109,10 @@ func (s *system) end() {
 	}
 }
 
-// since is the time of the history that answers are judged by.
+// since returns the time since the system was started.
 func (s *system) since() time.Duration { return time.Since(s.began) }
 
-// restart starts a process that was killed and waits until it is ready.
+// restart starts a process that has ended and waits until it is ready.
 func (s *system) restart(p *process.Process) {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), recoverIn)
@@ -122,7 +122,7 @@ func (s *system) restart(p *process.Process) {
 	}
 }
 
-// answer is what came back: a status and the body as it was.
+// answer is the answer to a request.
 type answer struct {
 	status int
 	header http.Header
@@ -136,7 +136,7 @@ func (a answer) text(member string) string {
 	return s
 }
 
-// send sends one request. An error means that no whole answer came.
+// send sends a request. An error is returned if there is no complete answer.
 func (s *system) send(to *cluster.Service, method, path, key, match string, body any) (answer, error) {
 	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
 	defer cancel()
@@ -168,7 +168,7 @@ func (s *system) sendIn(ctx context.Context, to *cluster.Service, method, path, 
 	return answer{status: resp.StatusCode, header: resp.Header, body: string(text)}, err
 }
 
-// must sends a request that has to end with a status.
+// must sends a request and fails the test unless the answer has the given status.
 func (s *system) must(to *cluster.Service, method, path, key, match string, body any, status int) answer {
 	s.t.Helper()
 	a, err := s.send(to, method, path, key, match, body)
@@ -178,11 +178,10 @@ func (s *system) must(to *cluster.Service, method, path, key, match string, body
 	return a
 }
 
-// until asks until done gives nil: processes do not tell anybody when something has changed in
-// them.
+// until calls done until it returns nil. Processes do not notify the tests of changes.
 func (s *system) until(what string, done func() error) {
 	s.t.Helper()
-	err := errors.New("never asked")
+	err := errors.New("not tried")
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		if err = done(); err == nil {
 			return
@@ -191,9 +190,9 @@ func (s *system) until(what string, done func() error) {
 	s.t.Fatalf("%s: %v", what, err)
 }
 
-// settled waits until billing's consumer group has exactly the members of the instances that run: a
-// member that was killed leaves when its session ends, and a stop meanwhile would wait for the
-// group.
+// settled waits until billing's consumer group has no members but those of the running instances. A
+// killed member leaves the group when its session times out, and an instance that stops before that
+// would wait for the group.
 func (s *system) settled() {
 	s.t.Helper()
 	client, err := kgo.NewClient(kgo.SeedBrokers(s.Brokers...))
@@ -201,9 +200,9 @@ func (s *system) settled() {
 		s.t.Fatal(err)
 	}
 	defer client.Close()
-	// each instance reads the facts and what is sent round again, as a member for each
+	// An instance has one member for the facts and one for redriven dead letters.
 	const topics = 2
-	s.until("billing's consumer group settled", func() error {
+	s.until("billing's consumer group is settled", func() error {
 		groups, err := kadm.NewClient(client).DescribeGroups(s.t.Context(), "billing.contract-facts")
 		if err != nil {
 			return err
@@ -215,8 +214,8 @@ func (s *system) settled() {
 	})
 }
 
-// insisted sends a write, with its key, until it is answered with a status: a broker that stalls
-// makes an instance not ready for a moment, as clients know.
+// insisted repeats a write with its key until the answer has the given status. Like a client, it
+// tries again if an instance is not ready, which a slow broker may cause.
 func (s *system) insisted(to *cluster.Service, method, path, key, match string, body any, status int) (a answer) {
 	s.t.Helper()
 	s.until(method+" "+path, func() (err error) {
@@ -232,7 +231,7 @@ func (s *system) insisted(to *cluster.Service, method, path, key, match string, 
 	return a
 }
 
-// subscribe makes a contract with a ceiling, and a mandate without which nothing can be bought.
+// subscribe creates a contract with a ceiling and signs its mandate.
 func (s *system) subscribe(name string, ceiling int64) *contract {
 	s.t.Helper()
 	c := &contract{customer: "CE-" + name, ceiling: ceiling}

@@ -1,6 +1,6 @@
-// Package cluster starts the whole system as processes: broker and registry, topics and schemas,
-// the contract service and any number of billing instances. The demo, the contract tests and the
-// system tests drive it; services never import it.
+// Package cluster starts the whole system as processes: a broker, a schema registry, and any number
+// of instances of the two services. It also creates the topics and registers the schemas. The demo,
+// the contract tests and the system tests import it; services never do.
 package cluster
 
 import (
@@ -23,34 +23,36 @@ import (
 	"github.com/deferpay/deferpay/tools/process"
 )
 
-// Options say what to start. The zero value starts an embedded broker that keeps its data on disk,
-// contract, and two billing instances.
+// Options describe the system to start. With Dir alone, it has an embedded broker that keeps its
+// data on disk, one contract instance and two billing instances.
 type Options struct {
-	// Dir is the work folder, for binaries, logs and data. It must exist.
+	// Dir is the directory for binaries, logs and data. It must exist.
 	Dir string
-	// Bin is a folder with binaries that are built already; without it they are built into Dir/bin.
+	// Bin is a directory with binaries. If it is empty, they are built into Dir/bin.
 	Bin string
-	// Race builds them with the race detector.
+	// Race builds the binaries with the race detector.
 	Race bool
-	// Brokers and Registry name running ones; without them devkafka is started, or what Engine
-	// says.
+	// Brokers and Registry are the addresses of a running broker and registry. If they are empty,
+	// those that Engine selects are started.
 	Brokers  []string
 	Registry string
-	// Engine is EngineKafka for Apache Kafka and, unless Registry names a running one, Apicurio
-	// Registry, on the local JVM. What they need must have been fetched: artifacts.Cache.Missing
-	// tells. KafkaBrokers is how many; 0 is one.
+	// Engine is empty for devkafka. EngineKafka selects Apache Kafka and, if Registry is empty,
+	// Apicurio Registry, on the local JVM. Their artifacts must be in the cache, see
+	// artifacts.Cache.Missing. KafkaBrokers is the number of brokers; 0 means one.
 	Engine       string
 	KafkaBrokers int
-	// Front, when not nil, is asked before the start for an address that leads to the one a broker
-	// or the registry will listen on. It is what everybody is told.
+	// Front, if not nil, is called before the start with the address on which a broker or the
+	// registry will listen. It returns the address that clients are to use instead, such as that of
+	// a proxy.
 	Front func(addr string) (string, error)
-	// Data is where the one broker keeps its records; a folder in Dir without it.
+	// Data is the directory of the records of the broker. If it is empty, they are kept in Dir.
 	Data string
-	// Billing is how many instances; 0 is two. Contracts likewise; 0 is one.
+	// Billing is the number of billing instances; 0 means two. Contracts is the number of contract
+	// instances; 0 means one.
 	Billing, Contracts int
-	// LogLevel of the services; "info" without it.
+	// LogLevel is the log level of the services. If it is empty, it is "info".
 	LogLevel string
-	// Progress, when not nil, is told what is going on, a line at a time.
+	// Progress, if not nil, is called with each line of progress.
 	Progress func(format string, args ...any)
 }
 
@@ -60,26 +62,26 @@ type Service struct {
 	URL string // http://host:port
 }
 
-// EngineKafka is Apache Kafka rather than the embedded broker.
+// EngineKafka is the Options.Engine that selects Apache Kafka.
 const EngineKafka = "kafka"
 
-// Cluster is the running system.
+// Cluster is a running system.
 type Cluster struct {
 	Dir       string
 	Brokers   []string
 	Registry  string
-	Kafka     *process.Process   // nil when the broker is not ours; the first of several
-	Nodes     []*process.Process // the brokers, when they are ours
-	Contract  *Service           // the first instance
+	Kafka     *process.Process   // first broker; nil if Options named a running one
+	Nodes     []*process.Process // all brokers that were started
+	Contract  *Service           // first of Contracts
 	Contracts []*Service
 	Billing   []*Service
 
-	clock    string // the file with the offset
+	clock    string // clock offset file
 	brokers  *engine.Brokers
 	registry *engine.Registry
 }
 
-// commands are what is built; devkafka only when the broker is ours.
+// commands are the packages to build. The last one is not needed on other brokers than devkafka.
 var commands = []string{"./services/contract/cmd/contract", "./services/billing/cmd/billing", "./tools/devkafka"}
 
 const (
@@ -87,7 +89,8 @@ const (
 	stopIn  = 15 * time.Second
 )
 
-// Start returns when every process is ready. On an error everything that was started is stopped.
+// Start returns once every process is ready. If an error is returned, every process that was
+// started has been stopped.
 func Start(ctx context.Context, o Options) (*Cluster, error) {
 	if o.Progress == nil {
 		o.Progress = func(string, ...any) {}
@@ -153,7 +156,7 @@ func (c *Cluster) start(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	o.Progress("%d topics are there, %d schemas are registered", topics, subjects)
+	o.Progress("%d topics and %d schemas are deployed", topics, subjects)
 	ports, err := process.FreePorts(o.Contracts + o.Billing)
 	if err != nil {
 		return err
@@ -172,15 +175,14 @@ func (c *Cluster) start(ctx context.Context, o Options) error {
 	return g.Wait()
 }
 
-// StartReady starts a process and waits a bounded time until it is ready.
+// StartReady starts a process and waits until it is ready, but no longer than readyIn.
 func StartReady(ctx context.Context, p *process.Process) error {
 	ctx, cancel := context.WithTimeout(ctx, readyIn)
 	defer cancel()
 	return p.Start(ctx)
 }
 
-// startKafka starts devkafka on addresses of its own choice, and again on the same ones should it
-// be restarted.
+// startKafka starts devkafka on free ports. It keeps them when it is restarted.
 func (c *Cluster) startKafka(ctx context.Context, o Options, logs string) error {
 	ports, err := process.FreePorts(2)
 	if err != nil {
@@ -204,7 +206,7 @@ func (c *Cluster) startKafka(ctx context.Context, o Options, logs string) error 
 	return StartReady(ctx, c.Kafka)
 }
 
-// front gives the addresses that everybody is told.
+// front returns the addresses that clients are to use.
 func (o *Options) front(addrs []string) ([]string, error) {
 	if o.Front == nil {
 		return addrs, nil
@@ -219,7 +221,7 @@ func (o *Options) front(addrs []string) ([]string, error) {
 	return told, nil
 }
 
-// startEngines starts Apache Kafka and, unless one is there already, Apicurio Registry.
+// startEngines starts Apache Kafka and, unless Options.Registry is set, Apicurio Registry.
 func (c *Cluster) startEngines(ctx context.Context, o Options, _ string) error {
 	cache, err := artifacts.Open(o.Progress)
 	if err != nil {
@@ -273,7 +275,7 @@ func (c *Cluster) service(o Options, logs, command, name, addr string) *Service 
 	args := []string{"-http", addr, "-brokers", strings.Join(c.Brokers, ","), "-registry", c.Registry,
 		"-insecure-dev", "-clock-offset-file", c.clock, "-writer", name, "-log-level", o.LogLevel}
 	if command == "billing" {
-		args = append(args, "-run-after", "0") // months are billed when the story says so
+		args = append(args, "-run-after", "0") // months are billed only on request
 	}
 	return &Service{URL: base, Process: process.New(process.Spec{
 		Name: name, Path: filepath.Join(o.Bin, command), LogDir: logs,
@@ -282,17 +284,17 @@ func (c *Cluster) service(o Options, logs, command, name, addr string) *Service 
 	})}
 }
 
-// SetClock puts the domain's clock of every service ahead of the system's.
+// SetClock sets how far the domain clock of every service is ahead of the system clock.
 func (c *Cluster) SetClock(ahead time.Duration) error {
-	part := c.clock + ".part" // renamed, so that nobody reads half of it
+	part := c.clock + ".part" // renamed, so that the file is never read half written
 	if err := os.WriteFile(part, []byte(ahead.String()+"\n"), 0o600); err != nil {
 		return err
 	}
 	return os.Rename(part, c.clock)
 }
 
-// Processes are all that were started, in the order in which they stop: those that rely on others
-// first.
+// Processes returns every process that was started, in the order in which they are to be stopped: a
+// process comes before those that it depends on.
 func (c *Cluster) Processes() []*process.Process {
 	var all []*process.Process
 	for _, s := range slices.Concat(c.Billing, c.Contracts) {
@@ -301,7 +303,7 @@ func (c *Cluster) Processes() []*process.Process {
 	return append(all, c.engines()...)
 }
 
-// engines are the registry, when it is a process, and the brokers.
+// engines returns the registry, if it is a process of its own, and the brokers.
 func (c *Cluster) engines() []*process.Process {
 	if c.registry == nil {
 		return c.Nodes
@@ -309,8 +311,7 @@ func (c *Cluster) engines() []*process.Process {
 	return append([]*process.Process{c.registry.Process}, c.Nodes...)
 }
 
-// Stop ends every process that is running, the broker last, and kills those that do not end by
-// themselves.
+// Stop stops every running process, the brokers last. Processes that do not end in time are killed.
 func (c *Cluster) Stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), stopIn)
 	defer cancel()
@@ -338,8 +339,8 @@ func (c *Cluster) stopEngines() error {
 	return nil
 }
 
-// Complaints are the lines of the services' logs at level ERROR, each with the name of the file. A
-// panic is one too. What engines on the JVM log is their own.
+// Complaints returns the lines that the processes logged at level ERROR and those that are not
+// JSON, such as a panic, each with the name of the process. Engines on the JVM are left out.
 func (c *Cluster) Complaints() []string {
 	var out []string
 	for _, p := range c.Processes() {

@@ -9,7 +9,7 @@ import (
 	"github.com/deferpay/deferpay/tools/devkafka/embedded"
 )
 
-func TestDeployTwiceChangesNothing(t *testing.T) {
+func TestDeployIsIdempotent(t *testing.T) {
 	k, err := embedded.Start(t.Context(), embedded.Config{Broker: "127.0.0.1:0", Registry: "127.0.0.1:0", Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
@@ -28,7 +28,7 @@ func TestDeployTwiceChangesNothing(t *testing.T) {
 		t.Fatalf("%d schemas, %v", len(before), err)
 	}
 	if again, _, err := Deploy(t.Context(), []string{k.Broker}, k.Registry); err != nil || again != topics {
-		t.Errorf("again: %d topics, %v", again, err)
+		t.Errorf("second Deploy: %d topics, %v", again, err)
 	}
 	if after, err := client.AllSchemas(t.Context()); err != nil || len(after) != len(before) {
 		t.Errorf("%d schemas, %v", len(after), err)

@@ -15,9 +15,9 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/topics"
 )
 
-// Deploy brings a broker and a registry to what the AsyncAPI documents say: what eventgen topics
-// apply and eventgen schemas register do. It says how many topics and subjects there are. Doing it
-// again changes nothing.
+// Deploy creates the topics and registers the schemas that the AsyncAPI documents declare, as the
+// commands eventgen topics apply and eventgen schemas register do. It returns the numbers of topics
+// and subjects. A second call changes nothing.
 func Deploy(ctx context.Context, brokers []string, registryURL string) (topicCount, subjectCount int, err error) {
 	all := slices.Concat(contractbus.Topics(), billingbus.Topics(), contractinternal.Topics(), billinginternal.Topics())
 	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...))

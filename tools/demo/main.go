@@ -1,6 +1,6 @@
-// Command demo builds everything that the story of the two services needs, in one go, and plays it;
-// flags and environment are those of the command play beneath it. It imports the standard library
-// alone, so that `go run` shows at once what is going on.
+// Command demo builds the services, the broker and the command play with one go build, and runs
+// play with its own arguments and environment. It imports only the standard library, so that `go
+// run` compiles it at once and it can report the progress of the build.
 package main
 
 import (
@@ -17,8 +17,8 @@ import (
 	"time"
 )
 
-// programs are built together: compiling what they share takes longest, and one go build keeps
-// every core busy with it.
+// programs are built together. Most of the time goes into the packages that they share, and one go
+// build keeps every core busy.
 var programs = []string{"./tools/demo/play", "./services/contract/cmd/contract", "./services/billing/cmd/billing", "./tools/devkafka"}
 
 func main() {
@@ -42,7 +42,7 @@ func run(ctx context.Context, args []string) (status int, err error) {
 	}
 	play := exec.CommandContext(ctx, filepath.Join(bin, "play"), append([]string{"-bin", bin}, args...)...)
 	play.Stdin, play.Stdout, play.Stderr = os.Stdin, os.Stdout, os.Stderr
-	// it stops its processes in order, then itself
+	// play stops its processes in order before it ends
 	play.Cancel = func() error { return play.Process.Signal(syscall.SIGTERM) }
 	err = play.Run()
 	if play.ProcessState == nil {
@@ -51,15 +51,15 @@ func run(ctx context.Context, args []string) (status int, err error) {
 	if play.ProcessState.Success() { // also when it was left running and then interrupted
 		return 0, nil
 	}
-	return max(1, play.ProcessState.ExitCode()), nil // it said why
+	return max(1, play.ProcessState.ExitCode()), nil // play has printed the error
 }
 
-// build compiles the programs, and says how far it is when that takes a while.
+// build compiles the programs. It prints its progress if that takes a while.
 func build(ctx context.Context, bin string) error {
 	began := time.Now()
 	cmd := exec.CommandContext(ctx, "go", append([]string{"build", "-v", "-ldflags=-s -w", "-o", bin + string(filepath.Separator)}, programs...)...)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	said, err := cmd.StderrPipe()
+	output, err := cmd.StderrPipe()
 	if err != nil {
 		return err
 	}
@@ -68,8 +68,8 @@ func build(ctx context.Context, bin string) error {
 	}
 	packages := &atomic.Int64{}
 	done := make(chan struct{})
-	go tellProgress(packages, began, done)
-	last := remember(said, packages)
+	go printProgress(packages, began, done)
+	last := readLines(output, packages)
 	close(done)
 	if err := cmd.Wait(); err != nil {
 		return fmt.Errorf("go build: %w\n%s", err, last)
@@ -78,7 +78,7 @@ func build(ctx context.Context, bin string) error {
 	return nil
 }
 
-func tellProgress(packages *atomic.Int64, began time.Time, done <-chan struct{}) {
+func printProgress(packages *atomic.Int64, began time.Time, done <-chan struct{}) {
 	wait := 2 * time.Second
 	for {
 		select {
@@ -91,11 +91,11 @@ func tellProgress(packages *atomic.Int64, began time.Time, done <-chan struct{})
 	}
 }
 
-// remember counts the lines, each a package compiled, and gives the end of what was said: errors
-// come last.
-func remember(said io.Reader, packages *atomic.Int64) string {
+// readLines counts the lines of the output of go build -v, one for each compiled package, and
+// returns the end of the output, which has the errors.
+func readLines(output io.Reader, packages *atomic.Int64) string {
 	var last []byte
-	for lines := bufio.NewScanner(said); lines.Scan(); {
+	for lines := bufio.NewScanner(output); lines.Scan(); {
 		packages.Add(1)
 		last = append(append(last, lines.Bytes()...), '\n')
 		last = last[max(0, len(last)-4000):]

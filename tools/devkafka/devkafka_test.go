@@ -74,7 +74,7 @@ func client(t *testing.T, ready Ready, opts ...kgo.Opt) *kgo.Client {
 	return c
 }
 
-func TestWhatIsAcknowledgedSurvivesSIGKILL(t *testing.T) {
+func TestAcknowledgedSurvivesSIGKILL(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	p, ready := start(t, "-broker", "127.0.0.1:0", "-registry", "127.0.0.1:0", "-data", data)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -123,14 +123,14 @@ func TestWhatIsAcknowledgedSurvivesSIGKILL(t *testing.T) {
 	for topic, want := range map[string]string{"log": "retention.ms=-1", "facts": "cleanup.policy=compact"} {
 		rc, err := configs.On(topic, nil)
 		if err != nil || rc.Err != nil {
-			t.Fatalf("%s is gone: %v %v", topic, err, rc.Err)
+			t.Fatalf("topic %s was lost: %v %v", topic, err, rc.Err)
 		}
 		found := false
 		for _, kv := range rc.Configs {
 			found = found || kv.Key+"="+kv.MaybeValue() == want
 		}
 		if !found {
-			t.Errorf("%s has no longer %s", topic, want)
+			t.Errorf("topic %s no longer has %s", topic, want)
 		}
 	}
 	if topics, err := admin.ListTopics(ctx, "facts"); err != nil || len(topics["facts"].Partitions) != 3 {
@@ -151,17 +151,17 @@ func TestWhatIsAcknowledgedSurvivesSIGKILL(t *testing.T) {
 	if got, err := admin.FetchOffsets(ctx, "group"); err != nil {
 		t.Error(err)
 	} else if o, ok := got.Lookup("log", 0); !ok || o.At != 123 {
-		t.Errorf("the group's offset is %+v", o)
+		t.Errorf("committed offset of the group is %+v", o)
 	}
 	if got, err := schemas.SchemaByVersion(ctx, "facts-R", 1); err != nil || got.ID != 1 {
-		t.Errorf("the schema is %+v, %v", got, err)
+		t.Errorf("schema is %+v, %v", got, err)
 	}
 	if r, err := c.ProduceSync(ctx, &kgo.Record{Topic: "log", Value: []byte("next")}).First(); err != nil || r.Offset != 500 {
-		t.Errorf("the next record is at %d, %v", r.Offset, err)
+		t.Errorf("next record has offset %d, %v", r.Offset, err)
 	}
 }
 
-func TestStopsWellOnSIGTERM(t *testing.T) {
+func TestSIGTERMStopsCleanly(t *testing.T) {
 	p, ready := start(t, "-broker", "127.0.0.1:0", "-registry", "127.0.0.1:0")
 	if ready.Data != "memory" || len(ready.Brokers) != 1 {
 		t.Errorf("ready line %+v", ready)
@@ -173,7 +173,7 @@ func TestStopsWellOnSIGTERM(t *testing.T) {
 	}
 }
 
-func TestBadUse(t *testing.T) {
+func TestWrongUsage(t *testing.T) {
 	for args, want := range map[string]string{
 		"-sync":                       "-sync needs -data",
 		"start":                       `unexpected argument "start"`,

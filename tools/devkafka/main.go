@@ -1,5 +1,5 @@
-// Command devkafka is a Kafka broker and a Confluent-compatible schema registry in one static
-// binary, for development: no JVM, no container. See --help.
+// Command devkafka runs a Kafka broker and a Confluent-compatible schema registry in one process,
+// for development. It needs neither a JVM nor a container. See --help.
 package main
 
 import (
@@ -28,12 +28,12 @@ func main() {
 	}
 }
 
-// Ready is the one line on standard output, once both answer.
+// Ready is the only line on standard output. It is written once broker and registry answer.
 type Ready struct {
 	Ready    bool     `json:"ready"`
 	Brokers  []string `json:"brokers"`
 	Registry string   `json:"registry"`
-	Data     string   `json:"data"` // "memory" or the folder
+	Data     string   `json:"data"` // "memory" or the directory
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
@@ -41,17 +41,17 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags.SetOutput(stderr)
 	flags.Usage = func() {
 		fmt.Fprint(stderr, "devkafka: a Kafka broker and a schema registry for development, in one process.\n\n"+
-			"When both answer, one JSON line on standard output says where. Topics are not created on use.\n\n")
+			"Once both answer, one line of JSON with their addresses is written to standard output.\nTopics are not created automatically.\n\n")
 		flags.PrintDefaults()
 	}
 	cfg := embedded.Config{}
 	var level slog.Level
 	flags.StringVar(&cfg.Broker, "broker", "127.0.0.1:9092", "`address` of the broker; port 0 picks a free one")
-	flags.StringVar(&cfg.Advertise, "advertise", "", "`address` that clients are told instead of the broker's, when something stands before it")
+	flags.StringVar(&cfg.Advertise, "advertise", "", "`address` that is advertised to clients instead of the broker's, for a broker behind a proxy")
 	flags.StringVar(&cfg.Registry, "registry", "127.0.0.1:8085", "`address` of the schema registry; port 0 picks a free one")
-	flags.StringVar(&cfg.DataDir, "data", "", "`folder` to keep topics and schemas in; memory without it")
-	flags.BoolVar(&cfg.Sync, "sync", false, "fsync every batch, so that what is acknowledged survives the machine and not only this process")
-	flags.TextVar(&level, "log-level", slog.LevelWarn, "lowest `level` logged on standard error")
+	flags.StringVar(&cfg.DataDir, "data", "", "`directory` for topics and schemas; without it they are kept in memory")
+	flags.BoolVar(&cfg.Sync, "sync", false, "fsync every batch, so that acknowledged records survive a crash of the machine")
+	flags.TextVar(&level, "log-level", slog.LevelWarn, "minimum `level` of log lines on standard error")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}

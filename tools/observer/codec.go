@@ -16,8 +16,8 @@ import (
 	"github.com/twmb/franz-go/pkg/sr"
 )
 
-// codec decodes both framings: Confluent's, with the registry, and single objects, with the schemas
-// of the specs folder.
+// codec decodes Confluent's framing with the schemas of the registry, and Avro's single-object
+// encoding with the schemas of a directory.
 type codec struct {
 	registry *sr.Client
 	byPrint  map[uint64]*avro.Schema
@@ -44,8 +44,8 @@ func newCodec(registry, specs string) (*codec, error) {
 	return c, nil
 }
 
-// readSchemas parses every .avsc of a folder. A file may use types of the others: those that cannot
-// be parsed yet wait for the next round.
+// readSchemas parses every .avsc file of a directory. A file may use types that other files
+// declare, so those that cannot be parsed yet are tried again in the next round.
 func readSchemas(dir string) ([]*avro.Schema, error) {
 	files, err := filepath.Glob(filepath.Join(dir, "*.avsc"))
 	if err != nil || len(files) == 0 {
@@ -91,7 +91,7 @@ func (c *codec) decode(ctx context.Context, r *kgo.Record) Record {
 			out.Err = c.open(&out)
 		}
 	default:
-		out.Err = fmt.Errorf("neither framing: %.20x", r.Value)
+		out.Err = fmt.Errorf("neither Confluent framing nor single-object encoding: %.20x", r.Value)
 	}
 	return out
 }
@@ -133,16 +133,16 @@ func decodeRecord(s *avro.Schema, body []byte) (string, map[string]any, error) {
 	case err != nil:
 		return name, nil, fmt.Errorf("decode %s: %w", name, err)
 	case len(rest) > 0:
-		return name, nil, fmt.Errorf("decode %s: %d bytes too many", name, len(rest))
+		return name, nil, fmt.Errorf("decode %s: %d bytes left over", name, len(rest))
 	}
 	fields, ok := v.(map[string]any)
 	if !ok {
-		return name, nil, fmt.Errorf("decode %s: not a record", name)
+		return name, nil, fmt.Errorf("decode %s: the schema is not a record", name)
 	}
 	return name, fields, nil
 }
 
-// open takes a journal record apart: the envelope, and the body in its place.
+// open moves the fields of a journal record to r.Envelope and decodes its body into r.Value.
 func (c *codec) open(r *Record) error {
 	v := r.Value
 	e := &Envelope{Attempt: attempt(v["attempt"]), Writer: text(v["writer"])}
@@ -158,11 +158,11 @@ func (c *codec) open(r *Record) error {
 		return nil
 	}
 	if len(body) < 10 || body[0] != 0xC3 || body[1] != 0x01 {
-		return fmt.Errorf("the body of %s is no single object", r.Type)
+		return fmt.Errorf("body of %s is not in single-object encoding", r.Type)
 	}
 	kind, value, err := c.singleObject(body)
 	if err == nil && kind != r.Type {
-		err = fmt.Errorf("the envelope says %s and the body is %s", r.Type, kind)
+		err = fmt.Errorf("envelope has kind %s, body is %s", r.Type, kind)
 	}
 	r.Value = value
 	return err
@@ -173,7 +173,7 @@ func text(v any) string {
 	return s
 }
 
-// attempt is the text of an attempt's id, "" for null.
+// attempt returns the text of an attempt id, or "" for null.
 func attempt(v any) string {
 	if s, ok := v.(string); ok {
 		return s

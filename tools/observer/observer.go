@@ -1,7 +1,7 @@
-// Package observer reads the topics from outside: with a consumer of its own, and an Avro codec
-// that neither the services nor the generated code use. It judges each log record again, applied or
-// void, from what it read alone. The demo and the system tests compare what services answer with
-// what it saw.
+// Package observer reads topics with its own consumer and with an Avro codec that neither the
+// services nor the generated code use. It decides by itself, from what it has read, whether each
+// log record is applied or void. The demo and the system tests compare the answers of the services
+// with what it observed.
 package observer
 
 import (
@@ -26,13 +26,15 @@ type Record struct {
 	Key       string
 	Headers   map[string]string
 	Time      time.Time
-	Type      string         // the record's Avro name without namespace, of a log record that of its body; "barrier"; "" for a tombstone
-	Value     map[string]any // of a log record, the body; nil for a tombstone and a barrier
-	Envelope  *Envelope      // of a log record
-	Err       error          // why it could not be decoded
+	// Type is the Avro name without its namespace, "barrier" for a barrier, and "" for a tombstone.
+	// For a log record it is the name of the body.
+	Type     string
+	Value    map[string]any // body of a log record; nil for a tombstone and for a barrier
+	Envelope *Envelope      // nil if the record is not a log record
+	Err      error          // why the record could not be decoded
 }
 
-// Envelope is what makes a log record applied or void.
+// Envelope is the part of a log record that decides whether the record is applied or void.
 type Envelope struct {
 	Attempt   string
 	Expects   []Expectation
@@ -41,17 +43,17 @@ type Envelope struct {
 	Applied   bool
 }
 
-// Expectation names the record that was applied last to a stream.
+// Expectation names the record that must be the last one applied to a stream.
 type Expectation struct {
 	Stream  string
-	Attempt string // "" when none was
-	Offset  int64  // of that record; -1 when none was or it is not in the log
+	Attempt string // "" if no record may have been applied
+	Offset  int64  // offset of that record; -1 if there is none in the log
 }
 
-// Void says whether the record is a log record without effect.
+// Void reports whether the record is a log record that has no effect.
 func (r Record) Void() bool { return r.Envelope != nil && !r.Envelope.Applied }
 
-// Observer has read its topics from their beginning. Its methods are safe for concurrent use.
+// Observer reads its topics from their beginning. Its methods are safe for concurrent use.
 type Observer struct {
 	client *kgo.Client
 	admin  *kadm.Client
@@ -63,19 +65,19 @@ type Observer struct {
 	mu      sync.Mutex
 	records []Record
 	read    map[string]map[int32]int64 // next offset by topic and partition
-	changed chan struct{}              // closed and replaced at each new record
+	changed chan struct{}              // closed and replaced with each new record
 	logs    map[string]*logState
 	failed  error
 }
 
-// logState is what expectations are compared with, for one log.
+// logState is the state of one log against which expectations are checked.
 type logState struct {
 	last    map[string]string // stream to attempt
 	offsets map[string]int64  // attempt to offset
 }
 
-// Open begins to read the topics. Specs is the folder with the Avro files that log records are
-// decoded with.
+// Open starts reading the topics. The parameter specs is the directory of the Avro schemas with
+// which log records are decoded.
 func Open(brokers []string, registry, specs string, topics ...string) (*Observer, error) {
 	codec, err := newCodec(registry, specs)
 	if err != nil {
@@ -107,7 +109,7 @@ func (o *Observer) run(ctx context.Context) {
 		fetches.EachError(func(topic string, _ int32, err error) {
 			var loss *kgo.ErrDataLoss
 			if errors.As(err, &loss) {
-				o.fail(fmt.Errorf("%s: %w", topic, err)) // other errors pass: the client goes on trying
+				o.fail(fmt.Errorf("%s: %w", topic, err)) // the client retries after any other error
 			}
 		})
 		fetches.EachRecord(func(r *kgo.Record) { o.add(o.codec.decode(ctx, r)) })
@@ -123,7 +125,7 @@ func (o *Observer) fail(err error) {
 	o.wake()
 }
 
-// wake is called with the lock held.
+// wake wakes up everybody in Wait. The caller must hold o.mu.
 func (o *Observer) wake() {
 	close(o.changed)
 	o.changed = make(chan struct{})
@@ -143,8 +145,8 @@ func (o *Observer) add(r Record) {
 	o.wake()
 }
 
-// judge applies the one rule of a log: a record has effect when every stream it expects was last
-// changed by the attempt it names.
+// judge applies the one rule of a log: a record is applied if, for each of its expectations, the
+// last record applied to the stream is the one that the expectation names.
 func (o *Observer) judge(r *Record) {
 	log := o.logs[r.Topic]
 	if log == nil {
@@ -172,22 +174,23 @@ func (o *Observer) judge(r *Record) {
 	}
 }
 
-// Mark is where the observer is now; Since gives what came after.
+// Mark returns the number of records read so far, for Since and Wait.
 func (o *Observer) Mark() int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return len(o.records)
 }
 
-// Since gives the records read after a mark, in the order in which they were read: within a
-// partition that of the log.
+// Since returns the records read after a mark, in the order in which they were read. Records of one
+// partition are in the order of their offsets.
 func (o *Observer) Since(mark int) []Record {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return slices.Clone(o.records[mark:])
 }
 
-// Wait returns once enough holds for the records read after a mark, or the context ends.
+// Wait returns nil once enough returns true for the records read after a mark. An error is returned
+// if ctx ends first, or if a topic has lost records.
 func (o *Observer) Wait(ctx context.Context, mark int, enough func([]Record) bool) error {
 	for {
 		o.mu.Lock()
@@ -207,8 +210,9 @@ func (o *Observer) Wait(ctx context.Context, mark int, enough func([]Record) boo
 	}
 }
 
-// Sync returns once everything that was on the topics when it was called has been read. A cluster
-// that has just lost a broker, or got it back, is asked until it answers or the context ends.
+// Sync returns once everything that was on the topics when it was called has been read. It asks for
+// the ends of the topics until the cluster answers or ctx ends: a cluster that has just lost or
+// regained a broker may not answer at once.
 func (o *Observer) Sync(ctx context.Context) error {
 	ends, err := o.ends(ctx)
 	if err != nil {
@@ -226,7 +230,7 @@ func (o *Observer) Sync(ctx context.Context) error {
 	}
 	err = o.Wait(ctx, 0, func([]Record) bool { return len(behind()) == 0 })
 	if err != nil {
-		return fmt.Errorf("not read to the end: %s: %w", strings.Join(behind(), ", "), err)
+		return fmt.Errorf("topics not read to their ends: %s: %w", strings.Join(behind(), ", "), err)
 	}
 	return nil
 }
@@ -242,13 +246,13 @@ func (o *Observer) ends(ctx context.Context) (kadm.ListedOffsets, error) {
 		}
 		select {
 		case <-ctx.Done():
-			return nil, fmt.Errorf("end of the topics: %w", err)
+			return nil, fmt.Errorf("list the ends of the topics: %w", err)
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
 }
 
-// Streams gives, for a log, the attempt last applied to each stream.
+// Streams returns the attempt that was last applied to each stream of a log.
 func (o *Observer) Streams(topic string) map[string]string {
 	o.mu.Lock()
 	defer o.mu.Unlock()

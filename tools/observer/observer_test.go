@@ -60,7 +60,7 @@ func schemaNamed(t *testing.T, name string) *avro.Schema {
 	return nil
 }
 
-// id makes a 16-byte attempt out of a letter.
+// id returns an attempt id of 16 equal bytes.
 func id(letter string) []byte { return []byte(strings.Repeat(letter, 16)) }
 
 func produce(t *testing.T, c *kgo.Client, topic, key string, value []byte) {
@@ -70,7 +70,7 @@ func produce(t *testing.T, c *kgo.Client, topic, key string, value []byte) {
 	}
 }
 
-func TestTheObserverJudgesForItself(t *testing.T) {
+func TestAppliedAndVoid(t *testing.T) {
 	client, _, o := setup(t)
 	envelope := schemaNamed(t, "JournalRecord")
 	put := func(letter string, expects ...any) {
@@ -108,7 +108,7 @@ func TestTheObserverJudgesForItself(t *testing.T) {
 	}
 }
 
-func TestBothFramingsAndWhatIsNeither(t *testing.T) {
+func TestFramings(t *testing.T) {
 	client, registry, o := setup(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
@@ -138,11 +138,11 @@ func TestBothFramingsAndWhatIsNeither(t *testing.T) {
 		t.Errorf("tombstone %+v", r)
 	}
 	if got[2].Err == nil || got[3].Err == nil {
-		t.Errorf("nonsense was decoded: %+v %+v", got[2], got[3])
+		t.Errorf("malformed records were decoded: %+v %+v", got[2], got[3])
 	}
 	short, stop := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer stop()
 	if err := o.Wait(short, mark, func(r []Record) bool { return len(r) > 4 }); err == nil {
-		t.Error("waited for what never came, and got it")
+		t.Error("Wait returned without the records it waited for")
 	}
 }

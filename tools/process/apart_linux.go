@@ -2,9 +2,9 @@ package process
 
 import "syscall"
 
-// apart puts a child in a process group of its own: Ctrl-C in the terminal reaches the parent
-// alone, which stops the children in order. And a parent that is killed takes its children along,
-// so that nothing is left behind that holds ports and memory.
+// apart puts a child into a process group of its own, so that Ctrl-C in the terminal reaches only
+// the parent, which then stops its children in order. The child is killed when the parent dies, so
+// that no process is left holding ports and memory.
 func apart() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }

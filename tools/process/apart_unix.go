@@ -4,6 +4,6 @@ package process
 
 import "syscall"
 
-// apart puts a child in a process group of its own: Ctrl-C in the terminal reaches the parent
-// alone, which stops the children in order.
+// apart puts a child into a process group of its own, so that Ctrl-C in the terminal reaches only
+// the parent, which then stops its children in order.
 func apart() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }

@@ -1,6 +1,6 @@
-// Package process builds and controls the project's processes from outside: start, wait until
-// ready, stop, kill, start again, logs in files. The demo and the system tests use it; services do
-// not.
+// Package process builds the project's commands and controls them as child processes: it starts
+// them, waits until they are ready, stops or kills them, and keeps their logs in files. The demo
+// and the system tests import it; services never do.
 package process
 
 import (
@@ -20,7 +20,7 @@ import (
 	"time"
 )
 
-// Root is the folder of the module that the working directory is in.
+// Root returns the root directory of the module that contains the working directory.
 func Root() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
@@ -38,10 +38,11 @@ func Root() (string, error) {
 	}
 }
 
-// Build compiles commands (paths in the module, as "./tools/devkafka") into dir, all in one go,
-// without cgo and without debug tables: from nothing, most of the time goes into what they share.
-// It takes what `go run` has compiled already, so no other flags. Race builds with the race
-// detector, which needs cgo.
+// Build compiles commands, given as package paths such as "./tools/devkafka", into dir. One go
+// build compiles them all, because with an empty build cache most of the time goes into the
+// packages that they share. They are built without cgo and without debug tables, and with no other
+// flags, so that packages that `go run` has compiled are reused. With race, they are built with the
+// race detector, which needs cgo.
 func Build(ctx context.Context, root, dir string, race bool, commands ...string) error {
 	args := []string{"build", "-o", dir + string(filepath.Separator)}
 	env := append(os.Environ(), "CGO_ENABLED=0")
@@ -60,7 +61,7 @@ func Build(ctx context.Context, root, dir string, race bool, commands ...string)
 	return nil
 }
 
-// FreePorts gives n addresses on the loopback that nobody listens on at the moment.
+// FreePorts returns n loopback addresses on which nobody is listening at the moment.
 func FreePorts(n int) ([]string, error) {
 	var out []string
 	var held []net.Listener
@@ -80,51 +81,52 @@ func FreePorts(n int) ([]string, error) {
 	return out, nil
 }
 
-// Spec says what to run.
+// Spec describes a process.
 type Spec struct {
-	Name   string // in messages, and of the log file
+	Name   string // used in messages and for the log files
 	Path   string
 	Args   []string
-	Env    []string // added to this process's own
-	LogDir string   // NAME.out and NAME.log (standard error) are appended to
-	// Tee, when not nil, is given standard error too. Several processes may share one.
+	Env    []string // added to the environment of this process
+	LogDir string   // standard output is appended to NAME.out, standard error to NAME.log
+	// Tee, if not nil, also receives standard error. Several processes may share one.
 	Tee io.Writer
-	// StopStatus is an exit status that is as good as 0 after Stop: a JVM that was asked to end and
-	// did in good order ends with 143.
+	// StopStatus is an exit status that Stop accepts besides 0. A JVM that ends in good order after
+	// SIGTERM exits with 143.
 	StopStatus int
-	// Ready is asked until it returns nil; without it the process is ready once started.
+	// Ready is called until it returns nil. If it is nil, the process is ready once it is started.
 	Ready func(context.Context) error
 }
 
-// Process is one process, or what is left of it. Its methods are safe for concurrent use.
+// Process is a process that may be started any number of times, one run after the other. Its
+// methods are safe for concurrent use.
 type Process struct {
 	spec Spec
 
 	mu   sync.Mutex
 	cmd  *exec.Cmd
 	done chan struct{} // closed when cmd has ended
-	err  error         // why it ended; to be read once done is closed
-	log  int64         // where the current run's log begins
+	err  error         // why it ended; valid once done is closed
+	log  int64         // offset in the log file at which the current run begins
 }
 
-// New describes a process that is not started yet.
+// New returns a process that has not been started.
 func New(spec Spec) *Process { return &Process{spec: spec} }
 
-// Name is the spec's.
+// Name returns the name of the process.
 func (p *Process) Name() string { return p.spec.Name }
 
-// LogFile is where its standard error goes.
+// LogFile returns the path of the file that receives standard error.
 func (p *Process) LogFile() string { return filepath.Join(p.spec.LogDir, p.spec.Name+".log") }
 
-// OutFile is where its standard output goes.
+// OutFile returns the path of the file that receives standard output.
 func (p *Process) OutFile() string { return filepath.Join(p.spec.LogDir, p.spec.Name+".out") }
 
-// Launch starts the process and does not wait for it to be ready.
+// Launch starts the process without waiting until it is ready.
 func (p *Process) Launch() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.running() {
-		return fmt.Errorf("%s is running already", p.spec.Name)
+		return fmt.Errorf("%s is already running", p.spec.Name)
 	}
 	out, err := appendTo(p.OutFile())
 	if err != nil {
@@ -163,8 +165,8 @@ func appendTo(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 }
 
-// Start launches the process and waits until it is ready. When that fails the process is dead and
-// the error ends with its last lines.
+// Start launches the process and waits until it is ready. If that fails, the process has ended, and
+// the error includes the last lines of its log.
 func (p *Process) Start(ctx context.Context) error {
 	if err := p.Launch(); err != nil {
 		return err
@@ -172,8 +174,8 @@ func (p *Process) Start(ctx context.Context) error {
 	return p.WaitReady(ctx)
 }
 
-// WaitReady waits for the spec's Ready. A process that ends meanwhile, or is not ready when the
-// context ends, is killed and an error.
+// WaitReady waits until the process is ready. An error is returned if the process ends first, or is
+// not ready when ctx ends; in the second case the process is killed.
 func (p *Process) WaitReady(ctx context.Context) error {
 	if p.spec.Ready == nil {
 		return nil
@@ -201,7 +203,7 @@ func (p *Process) WaitReady(ctx context.Context) error {
 	}
 }
 
-// Running says whether the process has been started and not ended.
+// Running reports whether the process has been started and has not ended.
 func (p *Process) Running() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -220,7 +222,7 @@ func (p *Process) running() bool {
 	}
 }
 
-// PID is the process's id; 0 when it has not been started.
+// PID returns the id of the process, or 0 if it has not been started.
 func (p *Process) PID() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -230,7 +232,7 @@ func (p *Process) PID() int {
 	return p.cmd.Process.Pid
 }
 
-// Done is closed when the current run has ended; nil before the first.
+// Done returns a channel that is closed when the current run ends. It is nil before the first run.
 func (p *Process) Done() <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -246,10 +248,12 @@ func (p *Process) ended() string {
 	return p.err.Error()
 }
 
-// Kill ends the process with SIGKILL and waits until it is gone. One that is not running is fine.
+// Kill sends SIGKILL and waits until the process has ended. It does nothing if the process is not
+// running.
 func (p *Process) Kill() error { return p.signalAndWait(syscall.SIGKILL) }
 
-// Signal sends a signal and does not wait; SIGSTOP and SIGCONT freeze and wake it.
+// Signal sends a signal without waiting for its effect. SIGSTOP freezes the process and SIGCONT
+// resumes it.
 func (p *Process) Signal(s os.Signal) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -277,8 +281,9 @@ func (p *Process) signalAndWait(s os.Signal) error {
 	return nil
 }
 
-// Stop asks the process to end, and kills it when it has not before the context ended. It is an
-// error when it had to be killed, or ended with another status than 0.
+// Stop sends SIGTERM and waits until the process has ended. If ctx ends first, the process is
+// killed. An error is returned if it had to be killed or exited with a status that is neither 0 nor
+// the spec's StopStatus.
 func (p *Process) Stop(ctx context.Context) error {
 	p.mu.Lock()
 	running, done := p.running(), p.done
@@ -294,7 +299,7 @@ func (p *Process) Stop(ctx context.Context) error {
 	case <-done:
 		var exit *exec.ExitError
 		if p.err != nil && !(errors.As(p.err, &exit) && exit.ExitCode() == p.spec.StopStatus) {
-			return fmt.Errorf("%s stopped badly: %s\n%s", p.spec.Name, p.ended(), p.Tail(10))
+			return fmt.Errorf("%s did not exit cleanly: %s\n%s", p.spec.Name, p.ended(), p.Tail(10))
 		}
 		return nil
 	case <-ctx.Done():
@@ -303,7 +308,7 @@ func (p *Process) Stop(ctx context.Context) error {
 	}
 }
 
-// Log is what the current run wrote on standard error so far.
+// Log returns what the current run has written to standard error so far.
 func (p *Process) Log() string {
 	p.mu.Lock()
 	from := p.log
@@ -315,7 +320,7 @@ func (p *Process) Log() string {
 	return string(data[from:])
 }
 
-// Tail is the last n lines of Log.
+// Tail returns the last n lines of Log.
 func (p *Process) Tail(n int) string {
 	lines := strings.Split(strings.TrimRight(p.Log(), "\n"), "\n")
 	return strings.Join(lines[max(0, len(lines)-n):], "\n")
@@ -323,7 +328,8 @@ func (p *Process) Tail(n int) string {
 
 var probe = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 
-// HTTPReady is a Ready that wants status 200 of a URL, as http://127.0.0.1:8081/readyz.
+// HTTPReady returns a function for Spec.Ready that requires status 200 from a URL such as
+// http://127.0.0.1:8081/readyz.
 func HTTPReady(url string) func(context.Context) error {
 	return func(ctx context.Context) error {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)

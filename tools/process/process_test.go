@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// The test binary is also the process under test: TestMain turns into it when CHILD says how it
-// should behave.
+// The test binary is also the process under test: the environment variable CHILD selects how it
+// behaves.
 func TestMain(m *testing.M) {
 	switch os.Getenv("CHILD") {
 	case "":
@@ -62,29 +62,29 @@ func TestStartKillStartStop(t *testing.T) {
 	}
 	first := p.PID()
 	if err := p.Launch(); err == nil {
-		t.Error("it was started twice")
+		t.Error("Launch started a running process again")
 	}
 	if err := p.Kill(); err != nil || p.Running() {
 		t.Fatalf("kill: %v, running %v", err, p.Running())
 	}
 	if err := p.Kill(); err != nil {
-		t.Errorf("killing what is gone: %v", err)
+		t.Errorf("kill of a process that has ended: %v", err)
 	}
 	if err := p.Start(within(t, 20*time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	if p.PID() == first {
-		t.Error("the same process")
+		t.Error("the second run has the same process id")
 	}
 	if got := p.Log(); got != "serving\n" {
-		t.Errorf("the second run's log is %q", got)
+		t.Errorf("log of the second run is %q", got)
 	}
 	if err := p.Stop(within(t, 20*time.Second)); err != nil || p.Running() {
 		t.Errorf("stop: %v", err)
 	}
 }
 
-func TestFailureShowsTheLog(t *testing.T) {
+func TestStartErrorIncludesLog(t *testing.T) {
 	p, _ := child(t, "fails")
 	err := p.Start(within(t, 20*time.Second))
 	if err == nil || !strings.Contains(err.Error(), "exit status 3") || !strings.Contains(err.Error(), "wrong topic configuration") {
@@ -92,7 +92,7 @@ func TestFailureShowsTheLog(t *testing.T) {
 	}
 }
 
-func TestWhatDoesNotListenIsKilled(t *testing.T) {
+func TestUnreadyProcessIsKilled(t *testing.T) {
 	p, _ := child(t, "stubborn")
 	if err := p.Start(within(t, 100*time.Millisecond)); err == nil || !strings.Contains(err.Error(), "not ready") || p.Running() {
 		t.Errorf("not ready: %v, running %v", err, p.Running())
@@ -100,17 +100,17 @@ func TestWhatDoesNotListenIsKilled(t *testing.T) {
 	if err := p.Launch(); err != nil {
 		t.Fatal(err)
 	}
-	// let it ignore the signal first; a child that has not yet done so only stops well
+	// Give the child time to ignore the signal. Without it, the child would stop at once.
 	time.Sleep(200 * time.Millisecond)
 	if err := p.Stop(within(t, 50*time.Millisecond)); err == nil || p.Running() {
 		t.Errorf("stop: %v, running %v", err, p.Running())
 	}
 	if err := p.Signal(syscall.SIGCONT); err == nil {
-		t.Error("a signal to a dead process succeeded")
+		t.Error("Signal succeeded on a process that has ended")
 	}
 }
 
-func TestBuildErrorsAreShown(t *testing.T) {
+func TestBuildErrorNamesCommand(t *testing.T) {
 	root, err := Root()
 	if err != nil {
 		t.Fatal(err)

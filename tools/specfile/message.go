@@ -9,14 +9,14 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/source"
 )
 
-// Message is a message of an AsyncAPI document with its traits.
+// Message is a message of an AsyncAPI document together with its traits.
 type Message struct {
 	Name string
 	Value
 }
 
-// Lookup follows member names in the message, then in its traits: what the message says wins, then
-// the last trait that says something.
+// Lookup returns the value at a path of member names. The message itself takes precedence, then its
+// traits, the last one first.
 func (m Message) Lookup(path ...string) Value {
 	if v := m.Get(path...); v.Ok() {
 		return v
@@ -30,8 +30,8 @@ func (m Message) Lookup(path ...string) Value {
 	return Value{}
 }
 
-// Payload gives the payload's schema and its format; the format is empty for a schema written
-// directly.
+// Payload returns the schema of the payload and its format. The format is "" if the payload is a
+// plain schema.
 func (m Message) Payload() (schema Value, format string) {
 	p := m.Lookup("payload")
 	if f := p.Get("schemaFormat"); f.Ok() {
@@ -40,7 +40,7 @@ func (m Message) Payload() (schema Value, format string) {
 	return p, ""
 }
 
-// Messages gives the messages of a channel, each under the name by which the channel knows it.
+// Messages returns the messages of a channel under the names that they have in the channel.
 func Messages(channel Value) []Message {
 	var out []Message
 	for _, m := range channel.Get("messages").Members() {
@@ -49,13 +49,13 @@ func Messages(channel Value) []Message {
 	return out
 }
 
-// IsAvro says whether a schema format is Avro's.
+// IsAvro reports whether a schema format is Avro.
 func IsAvro(format string) bool {
 	return strings.HasPrefix(strings.ToLower(strings.ReplaceAll(format, " ", "")), "application/vnd.apache.avro")
 }
 
-// AvroText gives an Avro schema as one text that stands alone: a type that is declared in another
-// file of the folder is put in where it is first named.
+// AvroText returns an Avro schema as one self-contained text: a type that is declared in another
+// file of the directory is inserted where it is first used.
 func AvroText(schema Value) (string, error) {
 	in := inliner{set: schema.set, dir: filepath.Dir(schema.File), done: map[string]bool{}}
 	out, err := in.schema(schema.Node, "")
@@ -68,7 +68,7 @@ func AvroText(schema Value) (string, error) {
 
 var primitives = map[string]bool{"null": true, "boolean": true, "int": true, "long": true, "float": true, "double": true, "bytes": true, "string": true}
 
-// inliner walks a schema in the order of the text, which is the order in which Avro resolves names.
+// inliner walks a schema in the order of its text, in which Avro resolves names.
 type inliner struct {
 	set  *Set
 	dir  string
@@ -109,7 +109,7 @@ func (in *inliner) name(name, namespace string) (any, error) {
 	file := filepath.Join(in.dir, full[strings.LastIndex(full, ".")+1:]+".avsc")
 	v, err := in.set.Open(file)
 	if err != nil {
-		return nil, fmt.Errorf("type %s is declared nowhere: %w", full, err)
+		return nil, fmt.Errorf("type %s is not declared: %w", full, err)
 	}
 	return in.schema(v.Node, "")
 }
@@ -179,7 +179,7 @@ func isKind(s string) bool {
 	return false
 }
 
-// ordered is an object that keeps its order in JSON.
+// ordered is a JSON object that keeps the order of its members.
 type ordered []entry
 
 type entry struct {
@@ -187,7 +187,7 @@ type entry struct {
 	value any
 }
 
-// MarshalJSON writes the members in their order.
+// MarshalJSON implements json.Marshaler.
 func (o ordered) MarshalJSON() ([]byte, error) {
 	var b strings.Builder
 	b.WriteByte('{')

@@ -1,8 +1,8 @@
-// Package specfile reads contract documents (OpenAPI, AsyncAPI, Avro) as trees in which a $ref is
-// the thing it points to, in whatever file that is.
+// Package specfile reads OpenAPI, AsyncAPI and Avro documents as trees in which every $ref is
+// replaced by its target, in whatever file that is.
 //
-// The tools that show contracts or hold answers against them import it. It is deliberately not
-// eventgen's parser: a judge that shared it would share its mistakes.
+// The tools that render contracts or validate answers against them import it. It deliberately does
+// not use eventgen's parser: a validator that shared it would share its mistakes.
 package specfile
 
 import (
@@ -14,15 +14,15 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/source"
 )
 
-// Set holds the files read so far, each once.
+// Set caches the files read so far.
 type Set struct {
 	files map[string]*source.Node
 }
 
-// NewSet gives an empty set.
+// NewSet returns an empty set.
 func NewSet() *Set { return &Set{files: map[string]*source.Node{}} }
 
-// Open gives the root of a file.
+// Open returns the root of a file.
 func (s *Set) Open(file string) (Value, error) {
 	file = filepath.Clean(file)
 	if n, ok := s.files[file]; ok {
@@ -40,25 +40,25 @@ func (s *Set) Open(file string) (Value, error) {
 	return Value{set: s, File: file, Node: n}, nil
 }
 
-// Value is a place in a document. The zero Value is absent; asking it anything gives nothing.
+// Value is a place in a document. The zero Value is absent: all of its methods return zero values.
 type Value struct {
 	set     *Set
-	File    string       // the file the node is written in
-	Pointer string       // where in that file, as a JSON pointer; "" for the root
-	Node    *source.Node // nil when absent
-	Ref     string       // the $ref through which it was reached, as written; "" without
+	File    string       // file that contains the node
+	Pointer string       // JSON pointer to the node in that file; "" for the root
+	Node    *source.Node // nil if the value is absent
+	Ref     string       // text of the $ref that led to the node; "" if none did
 }
 
-// Ok says whether the value exists.
+// Ok reports whether the value exists.
 func (v Value) Ok() bool { return v.Node != nil }
 
-// Str gives the text of a string, "" for anything else.
+// Str returns the text of a string, and "" for any other value.
 func (v Value) Str() string { return v.Node.Str() }
 
-// True says whether the value is the boolean true.
+// True reports whether the value is the boolean true.
 func (v Value) True() bool { return v.Node.Is(source.Bool) && v.Node.Value == "true" }
 
-// Text gives a scalar as it is written, and anything else as JSON.
+// Text returns a scalar as it is written, and any other value as JSON.
 func (v Value) Text() string {
 	switch {
 	case !v.Ok():
@@ -71,8 +71,8 @@ func (v Value) Text() string {
 	return v.Node.Value
 }
 
-// Get follows member names from the value, resolving references on the way; absent when a step
-// leads nowhere.
+// Get returns the value at a path of member names. References are followed on the way. The result
+// is absent if there is no such value.
 func (v Value) Get(path ...string) Value {
 	for _, key := range path {
 		v = v.child(key, v.Node.Get(key))
@@ -80,7 +80,7 @@ func (v Value) Get(path ...string) Value {
 	return v
 }
 
-// Items gives the elements of a list, references resolved.
+// Items returns the elements of a list, with references resolved.
 func (v Value) Items() []Value {
 	if !v.Node.Is(source.Seq) {
 		return nil
@@ -92,13 +92,13 @@ func (v Value) Items() []Value {
 	return out
 }
 
-// Member is one named member of an object.
+// Member is a member of an object.
 type Member struct {
 	Name string
 	Value
 }
 
-// Members gives the members of an object in the order of the file, references resolved.
+// Members returns the members of an object in the order of the file, with references resolved.
 func (v Value) Members() []Member {
 	if !v.Node.Is(source.Map) {
 		return nil
@@ -110,7 +110,8 @@ func (v Value) Members() []Member {
 	return out
 }
 
-// Raw gives a member without following its $ref, so that its siblings (a description) can be read.
+// Raw returns a member without following its $ref, so that siblings of the $ref, such as a
+// description, can be read.
 func (v Value) Raw(key string) Value {
 	n := v.Node.Get(key)
 	if n == nil {
@@ -119,8 +120,7 @@ func (v Value) Raw(key string) Value {
 	return Value{set: v.set, File: v.File, Pointer: v.Pointer + "/" + source.Escape(key), Node: n}
 }
 
-// Children gives the members or elements without following their $refs: the document as it is
-// written.
+// Children returns the members or elements without following their $refs.
 func (v Value) Children() []Value {
 	var out []Value
 	for _, key := range v.Node.Keys() {
@@ -134,13 +134,13 @@ func (v Value) Children() []Value {
 	return out
 }
 
-// Resolve follows the value's own $ref, if it is one.
+// Resolve returns the target of the value if it is a $ref, and the value itself otherwise.
 func (v Value) Resolve() Value { return v.resolve(0) }
 
-// ID names the place: the same for every reference to it.
+// ID identifies the place. It is the same whichever reference led there.
 func (v Value) ID() string { return filepath.ToSlash(v.File) + "#" + v.Pointer }
 
-// Name is the last step of the pointer: the name under which a component is declared.
+// Name returns the last step of the pointer, which for a component is its name.
 func (v Value) Name() string {
 	step := v.Pointer[strings.LastIndex(v.Pointer, "/")+1:]
 	return strings.ReplaceAll(strings.ReplaceAll(step, "~1", "/"), "~0", "~")
@@ -153,8 +153,8 @@ func (v Value) child(key string, n *source.Node) Value {
 	return Value{set: v.set, File: v.File, Pointer: v.Pointer + "/" + source.Escape(key), Node: n}.resolve(0)
 }
 
-// resolve follows $refs. One that leads nowhere, or round in a circle, is absent: eventgen and the
-// OpenAPI validator say so with their place.
+// resolve follows $refs. The result is absent if a $ref has no target or is part of a cycle:
+// eventgen and the OpenAPI validator report those.
 func (v Value) resolve(depth int) Value {
 	ref := v.Node.Get("$ref").Str()
 	if ref == "" {

@@ -6,24 +6,24 @@ import (
 	"github.com/twmb/avro"
 )
 
-func TestReferencesLeadToOtherFiles(t *testing.T) {
+func TestReferenceToOtherFile(t *testing.T) {
 	doc, err := NewSet().Open("../../specs/contract/asyncapi.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
 	channel := doc.Get("channels", "billingEvents")
 	if got := channel.Get("address").Str(); got != "billing.events.v1" {
-		t.Errorf("address of a channel of another document: %q", got)
+		t.Errorf("channel of another document has address %q", got)
 	}
 	if got, want := channel.Name(), "billingEvents"; got != want {
 		t.Errorf("name %q, want %q", got, want)
 	}
 	if doc.Get("channels", "noSuch", "address").Ok() {
-		t.Error("a path that leads nowhere gave something")
+		t.Error("a path without a target returned a value")
 	}
 }
 
-func TestMessagesTakeFromTheirTraits(t *testing.T) {
+func TestMessageLooksUpTraits(t *testing.T) {
 	doc, err := NewSet().Open("../../specs/contract/asyncapi.yaml")
 	if err != nil {
 		t.Fatal(err)
@@ -39,7 +39,7 @@ func TestMessagesTakeFromTheirTraits(t *testing.T) {
 	}
 }
 
-func TestEveryAvroPayloadStandsAlone(t *testing.T) {
+func TestAvroTextIsSelfContained(t *testing.T) {
 	set := NewSet()
 	for _, file := range []string{"contract/asyncapi.yaml", "contract/internal.asyncapi.yaml", "billing/asyncapi.yaml", "billing/internal.asyncapi.yaml"} {
 		doc, err := set.Open("../../specs/" + file)

@@ -1,5 +1,5 @@
-// Command play starts the whole system on this machine and plays the interaction of the two
-// services, checking every step. The command demo builds and runs it.
+// Command play starts the whole system on this machine, plays the story of the two services and
+// checks every step. The command demo builds and runs it.
 package main
 
 import (
@@ -29,8 +29,8 @@ func main() {
 func run(ctx context.Context, args []string, getenv func(string) string) error {
 	flags := flag.NewFlagSet("demo", flag.ContinueOnError)
 	flags.Usage = func() {
-		fmt.Fprint(flags.Output(), "play: broker, registry, contract and two billing instances, and the whole story between them, checked step by step.\n\n"+
-			"KEEP=1 leaves everything running afterwards, until Ctrl-C. BROKER=kafka plays it on a running broker and registry.\n\n")
+		fmt.Fprint(flags.Output(), "play: starts a broker, a registry, contract and two billing instances, plays the story and checks every step.\n\n"+
+			"With KEEP=1 everything is left running until Ctrl-C. With BROKER=kafka a running broker and registry are used.\n\n")
 		flags.PrintDefaults()
 	}
 	or := func(name, def string) string {
@@ -39,10 +39,10 @@ func run(ctx context.Context, args []string, getenv func(string) string) error {
 		}
 		return def
 	}
-	brokers := flags.String("brokers", or("KAFKA_BROKERS", "127.0.0.1:9092"), "`addresses` of the running broker, for BROKER=kafka [KAFKA_BROKERS]")
-	registry := flags.String("registry", or("SCHEMA_REGISTRY_URL", "http://127.0.0.1:8085/apis/ccompat/v7"), "`URL` of the running registry, for BROKER=kafka [SCHEMA_REGISTRY_URL]")
-	dir := flags.String("dir", "", "work `folder` for binaries, logs and data; a temporary one without it")
-	bin := flags.String("bin", "", "`folder` with the programs when they are built already; they are built without it")
+	brokers := flags.String("brokers", or("KAFKA_BROKERS", "127.0.0.1:9092"), "`addresses` of the running broker, with BROKER=kafka [KAFKA_BROKERS]")
+	registry := flags.String("registry", or("SCHEMA_REGISTRY_URL", "http://127.0.0.1:8085/apis/ccompat/v7"), "`URL` of the running registry, with BROKER=kafka [SCHEMA_REGISTRY_URL]")
+	dir := flags.String("dir", "", "`directory` for binaries, logs and data; a temporary one by default")
+	bin := flags.String("bin", "", "`directory` of the programs; by default they are built")
 	keep := flags.Bool("keep", or("KEEP", "0") != "0", "leave everything running until Ctrl-C [KEEP]")
 	if err := flags.Parse(args); err != nil {
 		return err

@@ -1,20 +1,25 @@
 package story
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 	"time"
-	_ "time/tzdata" // periods are months of Europe/Paris, on machines without a time zone database too
+	_ "time/tzdata" // for Europe/Paris on machines without a time zone database
+
+	"github.com/deferpay/deferpay/tools/demo/story/internal/call"
+	"github.com/deferpay/deferpay/tools/demo/story/internal/flow"
+	"github.com/deferpay/deferpay/tools/demo/story/internal/screen"
 )
 
-// errGoesOn is returned by a step whose consequences the next step takes: what is on the topics
-// already may be the next one's.
-var errGoesOn = fmt.Errorf("the next step goes on from here")
+// errGoesOn is returned by a step whose last records may belong to the next step already. It is not
+// a failure.
+var errGoesOn = errors.New("the next step continues this one")
 
 func contains(v map[string]any, text string) bool { return strings.Contains(fmt.Sprint(v), text) }
 
-// afterMonth is five minutes after the end of a period.
+// afterMonth returns the time five minutes after the end of a period.
 func afterMonth(period string) (time.Time, error) {
 	paris, err := time.LoadLocation("Europe/Paris")
 	if err != nil {
@@ -27,43 +32,43 @@ func afterMonth(period string) (time.Time, error) {
 	return first.AddDate(0, 1, 0).Add(5 * time.Minute), nil
 }
 
-// periodOf asks for the month that an operation belongs to.
+// periodOf returns the billing period of an operation.
 func (r *run) periodOf(operation string) string {
-	a := r.send(request{to: r.billing(1), method: http.MethodGet, path: "/operations/" + operation, fresh: r.position(billingLog), quiet: true})
-	r.check(a.status == http.StatusOK, "%s: %d %v", operation, a.status, a.body)
-	return a.text("period")
+	a := r.ask(call.Request{To: r.billing(1), Method: http.MethodGet, Path: "/operations/" + operation, Fresh: r.flow.Position(billingLog)})
+	r.check(a.Status == http.StatusOK, "%s: %d %v", operation, a.Status, a.Body)
+	return a.Text("period")
 }
 
-// bill lets the month of the last purchase end and runs its billing, which must issue one invoice
-// of a total.
+// bill moves the clock to the end of the month of the last purchase and runs its billing, which
+// must issue one invoice with the given total.
 func (r *run) bill(total int64) {
 	period := r.periodOf(r.purchases[len(r.purchases)-1].ref)
 	end, err := afterMonth(period)
 	r.must(err)
 	r.setClock(end)
-	a := r.send(request{to: r.billing(2), method: http.MethodPost, path: "/billing-runs", key: r.newKey("run"), body: map[string]any{"period": period, "dryRun": true}})
-	r.check(a.status == http.StatusOK && a.text("status") == "DRY_RUN", "dry run: %d %v", a.status, a.body)
-	a = r.send(request{to: r.billing(1), method: http.MethodPost, path: "/billing-runs", key: r.newKey("run"), body: map[string]any{"period": period, "dryRun": false}})
-	r.check(a.status == http.StatusOK, "run: %d %v", a.status, a.body)
-	taken := r.flowed(on(billingLog, "RunStarted", "PeriodClosed", "RunCompleted"), on(billingEvents, "BillingPeriodClosed", "InvoiceIssued"))
+	a := r.send(call.Request{To: r.billing(2), Method: http.MethodPost, Path: "/billing-runs", Key: r.newKey("run"), Body: map[string]any{"period": period, "dryRun": true}})
+	r.check(a.Status == http.StatusOK && a.Text("status") == "DRY_RUN", "dry run: %d %v", a.Status, a.Body)
+	a = r.send(call.Request{To: r.billing(1), Method: http.MethodPost, Path: "/billing-runs", Key: r.newKey("run"), Body: map[string]any{"period": period, "dryRun": false}})
+	r.check(a.Status == http.StatusOK, "run: %d %v", a.Status, a.Body)
+	taken := r.flowed(flow.On(billingLog, "RunStarted", "PeriodClosed", "RunCompleted"), flow.On(billingEvents, "BillingPeriodClosed", "InvoiceIssued"))
 	var invoice string
 	for _, rec := range taken {
 		if rec.Type == "InvoiceIssued" {
 			invoice, _ = rec.Value["invoiceRef"].(string)
-			r.check(money(rec.Value["total"]) == minor(total)+" EUR" && rec.Value["period"] == period, "invoice %v, want %s for %s", rec.Value, minor(total), period)
+			r.check(screen.Money(rec.Value["total"]) == screen.Minor(total)+" EUR" && rec.Value["period"] == period, "invoice %v, want %s for %s", rec.Value, screen.Minor(total), period)
 		}
 	}
 	r.periods, r.invoices = append(r.periods, period), append(r.invoices, invoice)
-	a = r.send(request{to: r.billing(2), method: http.MethodGet, path: "/billing-runs/" + period + "?limit=200", fresh: r.position(billingLog)})
-	r.check(a.text("status") == "COMPLETED" && r.lineOf(a) == "INVOICED "+invoice, "the run: %v", a.body)
+	a = r.send(call.Request{To: r.billing(2), Method: http.MethodGet, Path: "/billing-runs/" + period + "?limit=200", Fresh: r.flow.Position(billingLog)})
+	r.check(a.Text("status") == "COMPLETED" && r.lineOf(a) == "INVOICED "+invoice, "the run: %v", a.Body)
 	a = r.invoice(invoice, "ISSUED")
-	r.check(a.amount("total") == total && a.amount("open") == total && a.text("period") == period, "invoice: %v", a.body)
+	r.check(a.Amount("total") == total && a.Amount("open") == total && a.Text("period") == period, "invoice: %v", a.Body)
 }
 
-// lineOf gives the outcome of our contract in a run, which may bill others' too on a broker that is
-// not new.
-func (r *run) lineOf(a answer) string {
-	lines, _ := a.body["lines"].([]any)
+// lineOf returns the outcome of the contract in a run. On a broker that was used before, the run
+// may have other contracts too.
+func (r *run) lineOf(a call.Answer) string {
+	lines, _ := a.Body["lines"].([]any)
 	for _, l := range lines {
 		line, _ := l.(map[string]any)
 		if line["contractRef"] == r.contract {
@@ -73,41 +78,41 @@ func (r *run) lineOf(a answer) string {
 	return "none"
 }
 
-// invoice reads an invoice and wants a status.
-func (r *run) invoice(ref, status string) answer {
-	a := r.send(request{to: r.billing(2), method: http.MethodGet, path: "/invoices/" + ref, fresh: r.position(billingLog)})
-	r.check(a.status == http.StatusOK && a.text("status") == status, "%s: %d %s, want %s", ref, a.status, a.text("status"), status)
+// invoice reads an invoice, which must have a status.
+func (r *run) invoice(ref, status string) call.Answer {
+	a := r.send(call.Request{To: r.billing(2), Method: http.MethodGet, Path: "/invoices/" + ref, Fresh: r.flow.Position(billingLog)})
+	r.check(a.Status == http.StatusOK && a.Text("status") == status, "%s: %d %s, want %s", ref, a.Status, a.Text("status"), status)
 	return a
 }
 
 func monthEnds(r *run) error {
 	r.bill(320000)
 	r.outstanding(0, 320000)
-	a := r.send(request{to: r.billing(2), method: http.MethodPost, path: "/billing-runs", key: r.newKey("run"), body: map[string]any{"period": r.periods[0]}})
-	r.check(a.status == http.StatusOK && r.lineOf(a) == "INVOICED "+r.invoices[0], "a second run: %d %v", a.status, a.body)
+	a := r.send(call.Request{To: r.billing(2), Method: http.MethodPost, Path: "/billing-runs", Key: r.newKey("run"), Body: map[string]any{"period": r.periods[0]}})
+	r.check(a.Status == http.StatusOK && r.lineOf(a) == "INVOICED "+r.invoices[0], "a second run: %d %v", a.Status, a.Body)
 	return nil
 }
 
-// settle says what the bank reports of an invoice.
-func (r *run) settle(invoice, outcome, reason string) answer {
+// settle records a step of the collection of an invoice.
+func (r *run) settle(invoice, outcome, reason string) call.Answer {
 	body := map[string]any{"outcome": outcome}
 	if reason != "" {
 		body["reason"] = reason
 	}
-	a := r.send(request{to: r.billing(1), method: http.MethodPost, path: "/invoices/" + invoice + "/settlement", key: r.newKey("s"), body: body})
-	r.check(a.status == http.StatusOK, "%s: %d %v", outcome, a.status, a.body)
+	a := r.send(call.Request{To: r.billing(1), Method: http.MethodPost, Path: "/invoices/" + invoice + "/settlement", Key: r.newKey("s"), Body: body})
+	r.check(a.Status == http.StatusOK, "%s: %d %v", outcome, a.Status, a.Body)
 	return a
 }
 
 func collects(r *run) error {
 	invoice := r.invoices[0]
 	r.settle(invoice, "PRESENTED", "")
-	r.flowed(on(billingLog, "DebitPresented"))
+	r.flowed(flow.On(billingLog, "DebitPresented"))
 	r.outstanding(0, 320000)
 	r.settle(invoice, "COLLECTED", "")
-	r.flowed(on(billingLog, "DebitCollected"), on(billingEvents, "InvoiceSettled"))
+	r.flowed(flow.On(billingLog, "DebitCollected"), flow.On(billingEvents, "InvoiceSettled"))
 	a := r.invoice(invoice, "SETTLED")
-	r.check(a.amount("open") == 0 && a.amount("collected") == 320000, "invoice: %v", a.body)
+	r.check(a.Amount("open") == 0 && a.Amount("collected") == 320000, "invoice: %v", a.Body)
 	r.outstanding(0, 0)
 	return nil
 }
@@ -117,28 +122,28 @@ func rejected(r *run) error {
 	r.bill(150000)
 	invoice := r.invoices[1]
 	r.settle(invoice, "PRESENTED", "")
-	r.flowed(on(billingLog, "DebitPresented"))
+	r.flowed(flow.On(billingLog, "DebitPresented"))
 	r.settle(invoice, "REJECTED", "AM04")
-	r.flowed(on(billingLog, "DebitRejected"), on(billingEvents, "DirectDebitRejected"),
-		on(contractLog, "Suspended"), on(contractFacts, "ContractSuspended"), on(billingLog, "ContractObserved"))
+	r.flowed(flow.On(billingLog, "DebitRejected"), flow.On(billingEvents, "DirectDebitRejected"),
+		flow.On(contractLog, "Suspended"), flow.On(contractFacts, "ContractSuspended"), flow.On(billingLog, "ContractObserved"))
 	a := r.refresh("SUSPENDED")
-	r.check(a.text("suspension.cause") == "DIRECT_DEBIT_REJECTED" && a.text("suspension.invoiceRef") == invoice, "contract: %v", a.body)
+	r.check(a.Text("suspension.cause") == "DIRECT_DEBIT_REJECTED" && a.Text("suspension.invoiceRef") == invoice, "contract: %v", a.Body)
 	e := r.outstanding(0, 150000)
-	r.check(e.text("status") == "SUSPENDED" && e.at("eligible") == false, "billing: %v", e.body)
+	r.check(e.Text("status") == "SUSPENDED" && e.At("eligible") == false, "billing: %v", e.Body)
 	return nil
 }
 
 func terminates(r *run) error {
 	r.onContract(http.MethodPatch, "", map[string]any{"action": "REINSTATE", "reason": "paid by transfer, on its way"})
-	r.flowed(on(contractLog, "Reinstated"), on(contractFacts, "ContractReinstated"), on(billingLog, "ContractObserved"))
+	r.flowed(flow.On(contractLog, "Reinstated"), flow.On(contractFacts, "ContractReinstated"), flow.On(billingLog, "ContractObserved"))
 	r.purchase(r.billing(1), 25000)
 	a := r.onContract(http.MethodPatch, "", map[string]any{"action": "TERMINATE", "reason": "the works council closes"})
-	r.check(a.text("status") == "TERMINATED", "contract: %v", a.body)
-	r.flowed(on(contractLog, "Terminated"), on(contractFacts, "ContractTerminated"), on(billingLog, "ContractObserved"))
+	r.check(a.Text("status") == "TERMINATED", "contract: %v", a.Body)
+	r.flowed(flow.On(contractLog, "Terminated"), flow.On(contractFacts, "ContractTerminated"), flow.On(billingLog, "ContractObserved"))
 	r.refused(r.billing(2), 1000, "CONTRACT_NOT_ACTIVE")
-	stale := r.send(request{to: r.c.Contract, method: http.MethodPatch, path: "/contracts/" + r.contract, key: r.newKey("c"), match: r.etag,
-		body: map[string]any{"action": "REINSTATE"}})
-	r.check(stale.status == http.StatusConflict && stale.text("code") == "transition-forbidden", "termination is final: %d %v", stale.status, stale.body)
+	stale := r.send(call.Request{To: r.c.Contract, Method: http.MethodPatch, Path: "/contracts/" + r.contract, Key: r.newKey("c"), Match: r.etag,
+		Body: map[string]any{"action": "REINSTATE"}})
+	r.check(stale.Status == http.StatusConflict && stale.Text("code") == "transition-forbidden", "termination is final: %d %v", stale.Status, stale.Body)
 	r.outstanding(25000, 150000)
 	return nil
 }
@@ -150,42 +155,42 @@ func lastInvoice(r *run) error {
 }
 
 func addsUp(r *run) error {
-	a := r.send(request{to: r.billing(1), method: http.MethodGet, path: "/invoices?contractRef=" + r.contract, fresh: r.position(billingLog), quiet: true})
-	items, _ := a.body["items"].([]any)
-	r.check(a.status == http.StatusOK && len(items) == 3, "invoices: %d %v", a.status, a.body)
+	a := r.ask(call.Request{To: r.billing(1), Method: http.MethodGet, Path: "/invoices?contractRef=" + r.contract, Fresh: r.flow.Position(billingLog)})
+	items, _ := a.Body["items"].([]any)
+	r.check(a.Status == http.StatusOK && len(items) == 3, "invoices: %d %v", a.Status, a.Body)
 	var total, lines int64
 	last := map[int]int{} // number by year
 	for i, item := range items {
 		v, _ := item.(map[string]any)
-		one := answer{status: a.status, body: v}
-		r.t.line("    = %s", summary(one))
-		total += one.amount("total")
-		lines += integer(v["lineCount"])
+		one := call.Answer{Status: a.Status, Body: v}
+		r.screen.Line("    = %s", screen.Summary(one))
+		total += one.Amount("total")
+		lines += screen.Integer(v["lineCount"])
 		var year, number int
-		_, err := fmt.Sscanf(one.text("invoiceRef"), "BIL-%d-%d", &year, &number)
+		_, err := fmt.Sscanf(one.Text("invoiceRef"), "BIL-%d-%d", &year, &number)
 		last[year]++
-		r.check(err == nil && one.text("invoiceRef") == r.invoices[i] && (r.suffix != "" || number == last[year]), "the number %s leaves a gap", one.text("invoiceRef"))
+		r.check(err == nil && one.Text("invoiceRef") == r.invoices[i] && (r.suffix != "" || number == last[year]), "invoice number %s leaves a gap", one.Text("invoiceRef"))
 	}
-	ops := r.send(request{to: r.billing(2), method: http.MethodGet, path: "/operations?limit=200&status=ACCEPTED&contractRef=" + r.contract, fresh: r.position(billingLog), quiet: true})
-	found, _ := ops.body["items"].([]any)
+	ops := r.ask(call.Request{To: r.billing(2), Method: http.MethodGet, Path: "/operations?limit=200&status=ACCEPTED&contractRef=" + r.contract, Fresh: r.flow.Position(billingLog)})
+	found, _ := ops.Body["items"].([]any)
 	var sum int64
 	for _, item := range found {
 		v, _ := item.(map[string]any)
-		op := answer{body: v}
-		r.check(op.text("invoiceRef") != "", "%s is on no invoice", op.text("operationRef"))
-		if op.text("type") == "REFUND" {
-			sum -= op.amount("amount")
+		op := call.Answer{Body: v}
+		r.check(op.Text("invoiceRef") != "", "%s is on no invoice", op.Text("operationRef"))
+		if op.Text("type") == "REFUND" {
+			sum -= op.Amount("amount")
 		} else {
-			sum += op.amount("amount")
+			sum += op.Amount("amount")
 		}
 	}
-	r.check(total == sum && lines == int64(len(found)), "invoices come to %s in %d lines, operations to %s in %d", minor(total), lines, minor(sum), len(found))
-	r.t.line("    = %d operations, %s EUR, each on one invoice", len(found), minor(sum))
+	r.check(total == sum && lines == int64(len(found)), "the invoices have a total of %s and %d lines, the operations %s and %d", screen.Minor(total), lines, screen.Minor(sum), len(found))
+	r.screen.Line("    = %d operations, %s EUR, each on one invoice", len(found), screen.Minor(sum))
 	r.totals()
 	return nil
 }
 
-// totals shows what the topics hold, and wants no dead letter.
+// totals prints the number of records on the topics. There must be no dead letters.
 func (r *run) totals() {
 	count, void := map[string]int{}, map[string]int{}
 	for _, rec := range r.seen.Since(0) {
@@ -195,7 +200,7 @@ func (r *run) totals() {
 		}
 	}
 	for _, topic := range []string{contractLog, contractFacts, billingLog, billingEvents} {
-		r.t.line("    = %-18s %3d records, %d void", topic, count[topic], void[topic])
+		r.screen.Line("    = %-18s %3d records, %d void", topic, count[topic], void[topic])
 	}
 	r.check(r.suffix != "" || count[contractDead]+count[billingDead] == 0, "%d dead letters", count[contractDead]+count[billingDead])
 }

@@ -7,40 +7,42 @@ import (
 	"time"
 
 	"github.com/deferpay/deferpay/tools/cluster"
+	"github.com/deferpay/deferpay/tools/demo/story/internal/call"
+	"github.com/deferpay/deferpay/tools/demo/story/internal/flow"
 	"github.com/deferpay/deferpay/tools/observer"
 )
 
-const ceiling = 500000 // minor units, as all amounts here
+const ceiling = 500000 // in minor units, like all amounts here
 
-// steps are the story, in its order: each builds on those before it.
+// steps returns the steps of the story. Each builds on those before it.
 func steps() []step {
 	return []step{
 		{"A works council subscribes", "Contract records the subscription and publishes it with its full state. Billing learns of it from Kafka alone.", subscribe},
-		{"It signs the direct debit mandate", "The account stays in contract: facts carry the mandate's reference and the last four characters.", signFirst},
-		{"The contract becomes active", "By itself: mandate signed, validity begun. Both instances tick; identity expectations let one record in.", becomesActive},
-		{"What may it buy?", "The CQRS query: billing answers from its own copy, on either instance, at the log position asked for.", asksEligibility},
-		{"It buys 1,200.00 EUR on billing-1", "Decided at once, on billing's log alone. The public event is derived from the record, never written beside it.", func(r *run) error {
+		{"It signs the direct debit mandate", "The account stays in contract. Facts have the reference of the mandate and the last four characters of the IBAN.", signFirst},
+		{"The contract becomes active", "By itself, once the mandate is signed and the validity has begun.", becomesActive},
+		{"What may it buy?", "A query: each instance of billing answers from its own copy, at least as fresh as the requested log position.", asksEligibility},
+		{"It buys 1,200.00 EUR on billing-1", "Decided at once, from billing's log alone. The public event is derived from the log record, not written beside it.", func(r *run) error {
 			return r.buys(1, 120000, 120000)
 		}},
-		{"It buys 2,000.00 EUR on billing-2", "Either instance decides: the record names what it builds on, so two instances cannot both spend the same euro.", func(r *run) error {
+		{"It buys 2,000.00 EUR on billing-2", "Either instance decides. A record names the records it builds on, so two instances cannot spend the same euro.", func(r *run) error {
 			return r.buys(2, 200000, 320000)
 		}},
-		{"The same request comes twice, and to the other instance", "The idempotency key is a stream of the log: one effect, and the same answer from any instance.", sendsAgain},
-		{"The same key with another body", "A key names one request. Nothing is recorded.", reusesKey},
-		{"It would buy 2,500.00 EUR: over the ceiling", "Refused with the figures it was judged by. A refusal is a recorded fact too.", overCeiling},
-		{"It gives 400.00 EUR of the first purchase back", "While the month is open a refund lowers it, and frees the ceiling.", refunds},
-		{"It revokes the mandate", "The contract keeps its status; purchases are refused for want of a mandate.", revokes},
-		{"It signs a new mandate", "Purchases are possible again as soon as billing has read the fact.", signAgain},
-		{"The contract service is stopped: purchases go on", "Billing never calls it. Availability of one is not availability of the other.", withoutContract},
-		{"Contract is back, and the contract is suspended", "Billing refuses from the position in its log where it read the suspension.", suspends},
+		{"The same requests are repeated, on either instance", "The idempotency key is a stream of the log: there is one effect, and every instance gives the same answer.", sendsAgain},
+		{"The same key with another body", "A key names one request. The second one is refused and nothing is recorded.", reusesKey},
+		{"It tries to buy 2,500.00 EUR, above the ceiling", "Refused, with the figures of the decision. A refusal is recorded and published too.", overCeiling},
+		{"400.00 EUR of the first purchase are refunded", "While the month is open, a refund lowers its total and the outstanding amount.", refunds},
+		{"It revokes the mandate", "The contract keeps its status. Purchases are refused because there is no valid mandate.", revokes},
+		{"It signs a new mandate", "Purchases are possible again once billing has read the fact.", signAgain},
+		{"The contract service is stopped, and purchases go on", "Billing never calls it, so it stays available when contract is not.", withoutContract},
+		{"Contract is started again, and the contract is suspended", "Billing refuses purchases from the record on with which it learned of the suspension.", suspends},
 		{"The contract is reinstated", "", reinstates},
-		{"billing-1 is killed with SIGKILL, and comes back", "Its state is its log: it answers the same as before. Until the broker gives it up for dead (6 s) nobody publishes; what it had not yet confirmed is published again.", kills},
-		{"The month ends", "Closing the month and issuing the invoice is one record a contract. Running it again adds nothing.", monthEnds},
-		{"The invoice is collected", "Billing does not free the ceiling, collection does.", collects},
-		{"The next month's debit is rejected", "Billing says so on its public topic; contract reads it and suspends the contract; billing reads that.", rejected},
-		{"Reinstated, then terminated", "Termination is final. What is bought is still owed.", terminates},
-		{"The last month is still invoiced", "Refused purchases are on no invoice; every accepted one is on exactly one.", lastInvoice},
-		{"What is left", "Nothing was dead-lettered, the invoices number without a gap and add up to the purchases.", addsUp},
+		{"billing-1 is killed with SIGKILL and started again", "Its state is its log, so it answers as before. No instance publishes until its session times out (6 s). Events whose publication it had not confirmed are published again.", kills},
+		{"The month ends", "One record per contract closes the month and issues the invoice. A second run adds nothing.", monthEnds},
+		{"The invoice is collected", "Collecting an invoice lowers the outstanding amount, issuing it does not.", collects},
+		{"The next month's debit is rejected", "Billing publishes the rejection, contract receives it and suspends the contract, and billing receives that.", rejected},
+		{"Reinstated, then terminated", "Termination is final. Accepted purchases are still owed.", terminates},
+		{"The last month is still invoiced", "Each accepted purchase is on exactly one invoice, and refused ones are on none.", lastInvoice},
+		{"The books are checked", "There are no dead letters. The invoice numbers have no gap, and the totals add up to the purchases.", addsUp},
 	}
 }
 
@@ -52,12 +54,12 @@ func subscribe(r *run) error {
 		"buyer": map[string]any{"legalName": "CSE ACME", "siren": "732829320", "vatNumber": "FR44732829320",
 			"billingAddress": map[string]any{"line1": "12 rue de la Paix", "postalCode": "75002", "city": "Paris", "country": "FR"}},
 	}
-	a := r.send(request{to: r.c.Contract, method: http.MethodPost, path: "/contracts", key: r.newKey("c"), body: body})
-	r.check(a.status == http.StatusCreated && a.text("status") == "PENDING", "status %d: %v", a.status, a.body)
-	r.contract, r.etag = a.text("contractRef"), a.header.Get("ETag")
-	r.flowed(on(contractLog, "Subscribed"), on(contractFacts, "ContractSubscribed"), on(billingLog, "ContractObserved"))
+	a := r.send(call.Request{To: r.c.Contract, Method: http.MethodPost, Path: "/contracts", Key: r.newKey("c"), Body: body})
+	r.check(a.Status == http.StatusCreated && a.Text("status") == "PENDING", "status %d: %v", a.Status, a.Body)
+	r.contract, r.etag = a.Text("contractRef"), a.Header.Get("ETag")
+	r.flowed(flow.On(contractLog, "Subscribed"), flow.On(contractFacts, "ContractSubscribed"), flow.On(billingLog, "ContractObserved"))
 	e := r.outstanding(0, 0)
-	r.check(e.text("status") == "PENDING" && e.at("eligible") == false, "billing: %v", e.body)
+	r.check(e.Text("status") == "PENDING" && e.At("eligible") == false, "billing: %v", e.Body)
 	return nil
 }
 
@@ -68,57 +70,57 @@ func mandate(rum string) map[string]any {
 
 func signFirst(r *run) error {
 	a := r.onContract(http.MethodPut, "/mandate", mandate("RUM-CE-ACME-1"))
-	r.check(a.text("mandate.status") == "SIGNED" && a.text("mandate.ibanLastFour") == "0189", "mandate: %v", a.body)
-	taken := r.flowed(on(contractLog, "MandateAccepted"), on(contractFacts, "MandateSigned"), on(billingLog, "ContractObserved"))
+	r.check(a.Text("mandate.status") == "SIGNED" && a.Text("mandate.ibanLastFour") == "0189", "mandate: %v", a.Body)
+	taken := r.flowed(flow.On(contractLog, "MandateAccepted"), flow.On(contractFacts, "MandateSigned"), flow.On(billingLog, "ContractObserved"))
 	for _, rec := range taken {
-		r.check(rec.Topic == contractLog || !contains(rec.Value, "30006000"), "%s @%d carries the account: %v", rec.Topic, rec.Offset, rec.Value)
+		r.check(rec.Topic == contractLog || !contains(rec.Value, "30006000"), "%s @%d contains the account: %v", rec.Topic, rec.Offset, rec.Value)
 	}
 	return errGoesOn
 }
 
 func becomesActive(r *run) error {
-	r.flowed(on(contractLog, "Activated"), on(contractFacts, "ContractActivated"), on(billingLog, "ContractObserved"))
+	r.flowed(flow.On(contractLog, "Activated"), flow.On(contractFacts, "ContractActivated"), flow.On(billingLog, "ContractObserved"))
 	r.refresh("ACTIVE")
 	e := r.outstanding(0, 0)
-	r.check(e.text("status") == "ACTIVE" && e.at("eligible") == true, "billing: %v", e.body)
+	r.check(e.Text("status") == "ACTIVE" && e.At("eligible") == true, "billing: %v", e.Body)
 	return nil
 }
 
-// refresh reads the contract, wants a status, and keeps the ETag for the next change.
-func (r *run) refresh(status string) answer {
-	a := r.send(request{to: r.c.Contract, method: http.MethodGet, path: "/contracts/" + r.contract, fresh: r.position(contractLog)})
-	r.check(a.status == http.StatusOK && a.text("status") == status, "contract is %d %s, want %s", a.status, a.text("status"), status)
-	r.etag = a.header.Get("ETag")
+// refresh reads the contract, which must have a status, and keeps its ETag for the next change.
+func (r *run) refresh(status string) call.Answer {
+	a := r.send(call.Request{To: r.c.Contract, Method: http.MethodGet, Path: "/contracts/" + r.contract, Fresh: r.flow.Position(contractLog)})
+	r.check(a.Status == http.StatusOK && a.Text("status") == status, "contract is %d %s, want %s", a.Status, a.Text("status"), status)
+	r.etag = a.Header.Get("ETag")
 	return a
 }
 
 func asksEligibility(r *run) error {
-	r.check(r.eligibility(ceiling).at("eligible") == true, "a purchase up to the ceiling must be possible")
+	r.check(r.eligibility(ceiling).At("eligible") == true, "a purchase up to the ceiling must be possible")
 	e := r.eligibility(ceiling + 1)
-	r.check(e.at("eligible") == false && fmt.Sprint(e.at("reasons")) == "[CEILING_EXCEEDED]", "over the ceiling: %v", e.body)
+	r.check(e.At("eligible") == false && fmt.Sprint(e.At("reasons")) == "[CEILING_EXCEEDED]", "over the ceiling: %v", e.Body)
 	return nil
 }
 
-// order is the body of a purchase.
+// order returns the body of the next purchase.
 func (r *run) order(amount int64) map[string]any {
 	return map[string]any{"type": "PURCHASE", "contractRef": r.contract, "orderRef": fmt.Sprintf("ORD-%d", len(r.purchases)+1), "amount": eur(amount)}
 }
 
-// purchase sends a new purchase, which must be accepted, and says what flowed.
+// purchase makes a purchase, which must be accepted, and waits for its record and its event.
 func (r *run) purchase(to *cluster.Service, amount int64) purchase {
 	p := purchase{key: r.newKey("o"), body: r.order(amount)}
-	a := r.send(request{to: to, method: http.MethodPost, path: "/operations", key: p.key, body: p.body})
-	r.check(a.status == http.StatusCreated && a.text("status") == "ACCEPTED", "purchase: %d %v", a.status, a.body)
-	p.ref = a.text("operationRef")
+	a := r.send(call.Request{To: to, Method: http.MethodPost, Path: "/operations", Key: p.key, Body: p.body})
+	r.check(a.Status == http.StatusCreated && a.Text("status") == "ACCEPTED", "purchase: %d %v", a.Status, a.Body)
+	p.ref = a.Text("operationRef")
 	r.purchases = append(r.purchases, p)
 	r.flowed(accepted(p.ref))
 	return p
 }
 
-// accepted are the record and the event of an accepted operation.
-func accepted(ref string) []one {
+// accepted returns the record and the event of an accepted purchase.
+func accepted(ref string) []flow.Want {
 	isIt := func(rec observer.Record) bool { return rec.Value["operationRef"] == ref }
-	return []one{{billingLog, "PurchaseAccepted", isIt}, {billingEvents, "OperationAccepted", isIt}}
+	return []flow.Want{{Topic: billingLog, Kind: "PurchaseAccepted", Is: isIt}, {Topic: billingEvents, Kind: "OperationAccepted", Is: isIt}}
 }
 
 func (r *run) buys(instance int, amount, outstanding int64) error {
@@ -127,10 +129,10 @@ func (r *run) buys(instance int, amount, outstanding int64) error {
 	return nil
 }
 
-// again sends a purchase of before once more and wants the same answer.
+// again repeats an earlier purchase. The answer must be the same.
 func (r *run) again(to *cluster.Service, p purchase) {
-	a := r.send(request{to: to, method: http.MethodPost, path: "/operations", key: p.key, body: p.body})
-	r.check(a.status == http.StatusCreated && a.text("operationRef") == p.ref && a.replayed(), "the same request: %d %v", a.status, a.body)
+	a := r.send(call.Request{To: to, Method: http.MethodPost, Path: "/operations", Key: p.key, Body: p.body})
+	r.check(a.Status == http.StatusCreated && a.Text("operationRef") == p.ref && a.Replayed(), "the same request: %d %v", a.Status, a.Body)
 }
 
 func sendsAgain(r *run) error {
@@ -142,61 +144,61 @@ func sendsAgain(r *run) error {
 }
 
 func reusesKey(r *run) error {
-	a := r.send(request{to: r.billing(1), method: http.MethodPost, path: "/operations", key: r.purchases[0].key, body: r.order(100)})
-	r.check(a.status == http.StatusUnprocessableEntity && a.text("code") == "idempotency-key-reused", "another body: %d %v", a.status, a.body)
-	a = r.send(request{to: r.billing(1), method: http.MethodPost, path: "/operations", body: r.order(100)})
-	r.check(a.status == http.StatusBadRequest && a.text("code") == "idempotency-key-missing", "no key: %d %v", a.status, a.body)
+	a := r.send(call.Request{To: r.billing(1), Method: http.MethodPost, Path: "/operations", Key: r.purchases[0].key, Body: r.order(100)})
+	r.check(a.Status == http.StatusUnprocessableEntity && a.Text("code") == "idempotency-key-reused", "another body: %d %v", a.Status, a.Body)
+	a = r.send(call.Request{To: r.billing(1), Method: http.MethodPost, Path: "/operations", Body: r.order(100)})
+	r.check(a.Status == http.StatusBadRequest && a.Text("code") == "idempotency-key-missing", "no key: %d %v", a.Status, a.Body)
 	r.outstanding(320000, 0)
 	return nil
 }
 
-// refused sends a purchase that must be refused for one reason.
-func (r *run) refused(to *cluster.Service, amount int64, reason string) answer {
-	a := r.send(request{to: to, method: http.MethodPost, path: "/operations", key: r.newKey("o"), body: r.order(amount)})
-	r.check(a.status == http.StatusUnprocessableEntity && a.text("code") == "purchase-refused", "purchase: %d %v", a.status, a.body)
-	r.check(fmt.Sprint(a.at("reasons")) == "["+reason+"]", "reasons %v, want %s", a.at("reasons"), reason)
+// refused makes a purchase, which must be refused for one reason.
+func (r *run) refused(to *cluster.Service, amount int64, reason string) call.Answer {
+	a := r.send(call.Request{To: to, Method: http.MethodPost, Path: "/operations", Key: r.newKey("o"), Body: r.order(amount)})
+	r.check(a.Status == http.StatusUnprocessableEntity && a.Text("code") == "purchase-refused", "purchase: %d %v", a.Status, a.Body)
+	r.check(fmt.Sprint(a.At("reasons")) == "["+reason+"]", "reasons %v, want %s", a.At("reasons"), reason)
 	r.flowed(refusal())
 	return a
 }
 
-// refusal is the record and the event of a refused purchase.
-func refusal() []one {
-	return []one{{topic: billingLog, kind: "PurchaseRefused"}, {topic: billingEvents, kind: "OperationRefused"}}
+// refusal returns the record and the event of a refused purchase.
+func refusal() []flow.Want {
+	return append(flow.On(billingLog, "PurchaseRefused"), flow.On(billingEvents, "OperationRefused")...)
 }
 
 func overCeiling(r *run) error {
 	a := r.refused(r.billing(1), 250000, "CEILING_EXCEEDED")
-	r.check(a.amount("outstanding") == 320000 && a.amount("ceiling") == ceiling && a.amount("available") == 180000, "figures: %v", a.body)
+	r.check(a.Amount("outstanding") == 320000 && a.Amount("ceiling") == ceiling && a.Amount("available") == 180000, "figures: %v", a.Body)
 	r.outstanding(320000, 0)
 	return nil
 }
 
 func refunds(r *run) error {
 	body := map[string]any{"type": "REFUND", "purchaseRef": r.purchases[0].ref, "amount": eur(40000), "reason": "one traveller less"}
-	a := r.send(request{to: r.billing(2), method: http.MethodPost, path: "/operations", key: r.newKey("o"), body: body})
-	r.check(a.status == http.StatusCreated && a.text("type") == "REFUND", "refund: %d %v", a.status, a.body)
-	r.flowed(on(billingLog, "RefundAccepted"), on(billingEvents, "OperationAccepted"))
+	a := r.send(call.Request{To: r.billing(2), Method: http.MethodPost, Path: "/operations", Key: r.newKey("o"), Body: body})
+	r.check(a.Status == http.StatusCreated && a.Text("type") == "REFUND", "refund: %d %v", a.Status, a.Body)
+	r.flowed(flow.On(billingLog, "RefundAccepted"), flow.On(billingEvents, "OperationAccepted"))
 	body["amount"] = eur(90000)
-	a = r.send(request{to: r.billing(1), method: http.MethodPost, path: "/operations", key: r.newKey("o"), body: body})
-	r.check(a.status == http.StatusUnprocessableEntity && a.text("code") == "refund-exceeds-purchase" && a.amount("available") == 80000, "too much: %d %v", a.status, a.body)
+	a = r.send(call.Request{To: r.billing(1), Method: http.MethodPost, Path: "/operations", Key: r.newKey("o"), Body: body})
+	r.check(a.Status == http.StatusUnprocessableEntity && a.Text("code") == "refund-exceeds-purchase" && a.Amount("available") == 80000, "too much: %d %v", a.Status, a.Body)
 	r.outstanding(280000, 0)
 	return nil
 }
 
 func revokes(r *run) error {
 	a := r.onContract(http.MethodDelete, "/mandate?reason=bank+changed", nil)
-	r.check(a.text("mandate.status") == "REVOKED" && a.text("status") == "ACTIVE", "contract: %v", a.body)
-	r.flowed(on(contractLog, "MandateWithdrawn"), on(contractFacts, "MandateRevoked"), on(billingLog, "ContractObserved"))
+	r.check(a.Text("mandate.status") == "REVOKED" && a.Text("status") == "ACTIVE", "contract: %v", a.Body)
+	r.flowed(flow.On(contractLog, "MandateWithdrawn"), flow.On(contractFacts, "MandateRevoked"), flow.On(billingLog, "ContractObserved"))
 	r.refused(r.billing(2), 1000, "MANDATE_NOT_VALID")
 	e := r.outstanding(280000, 0)
-	r.check(e.text("mandate.status") == "REVOKED", "billing: %v", e.body)
+	r.check(e.Text("mandate.status") == "REVOKED", "billing: %v", e.Body)
 	return nil
 }
 
 func signAgain(r *run) error {
 	r.onContract(http.MethodPut, "/mandate", mandate("RUM-CE-ACME-2"))
-	r.flowed(on(contractLog, "MandateAccepted"), on(contractFacts, "MandateSigned"), on(billingLog, "ContractObserved"))
-	r.check(r.outstanding(280000, 0).at("eligible") == true, "billing must know the mandate")
+	r.flowed(flow.On(contractLog, "MandateAccepted"), flow.On(contractFacts, "MandateSigned"), flow.On(billingLog, "ContractObserved"))
+	r.check(r.outstanding(280000, 0).At("eligible") == true, "billing must show the mandate")
 	return nil
 }
 
@@ -204,7 +206,7 @@ func withoutContract(r *run) error {
 	stop, cancel := context.WithTimeout(r.ctx, 15*time.Second)
 	defer cancel()
 	r.must(r.c.Contract.Stop(stop))
-	r.t.line("    contract-1 is stopped")
+	r.screen.Line("    contract-1 is stopped")
 	r.purchase(r.billing(1), 30000)
 	r.outstanding(310000, 0)
 	return nil
@@ -212,10 +214,10 @@ func withoutContract(r *run) error {
 
 func suspends(r *run) error {
 	r.must(cluster.StartReady(r.ctx, r.c.Contract.Process))
-	r.t.line("    contract-1 is ready again")
+	r.screen.Line("    contract-1 is ready again")
 	a := r.onContract(http.MethodPatch, "", map[string]any{"action": "SUSPEND", "reason": "payment incident elsewhere"})
-	r.check(a.text("status") == "SUSPENDED" && a.text("suspension.cause") == "REQUESTED", "contract: %v", a.body)
-	r.flowed(on(contractLog, "Suspended"), on(contractFacts, "ContractSuspended"), on(billingLog, "ContractObserved"))
+	r.check(a.Text("status") == "SUSPENDED" && a.Text("suspension.cause") == "REQUESTED", "contract: %v", a.Body)
+	r.flowed(flow.On(contractLog, "Suspended"), flow.On(contractFacts, "ContractSuspended"), flow.On(billingLog, "ContractObserved"))
 	r.refused(r.billing(2), 1000, "CONTRACT_NOT_ACTIVE")
 	r.outstanding(310000, 0)
 	return nil
@@ -223,19 +225,19 @@ func suspends(r *run) error {
 
 func reinstates(r *run) error {
 	a := r.onContract(http.MethodPatch, "", map[string]any{"action": "REINSTATE"})
-	r.check(a.text("status") == "ACTIVE", "contract: %v", a.body)
-	r.flowed(on(contractLog, "Reinstated"), on(contractFacts, "ContractReinstated"), on(billingLog, "ContractObserved"))
-	r.check(r.outstanding(310000, 0).at("eligible") == true, "billing must know that it is active again")
+	r.check(a.Text("status") == "ACTIVE", "contract: %v", a.Body)
+	r.flowed(flow.On(contractLog, "Reinstated"), flow.On(contractFacts, "ContractReinstated"), flow.On(billingLog, "ContractObserved"))
+	r.check(r.outstanding(310000, 0).At("eligible") == true, "billing must show that it is active again")
 	return nil
 }
 
 func kills(r *run) error {
 	first := r.billing(1)
 	r.must(first.Kill())
-	r.t.line("    billing-1 is killed")
+	r.screen.Line("    billing-1 is killed")
 	p := r.purchase(r.billing(2), 10000)
 	r.must(cluster.StartReady(r.ctx, first.Process))
-	r.t.line("    billing-1 is ready again")
+	r.screen.Line("    billing-1 is ready again")
 	r.again(first, p)
 	r.again(first, r.purchases[0])
 	r.outstanding(320000, 0)

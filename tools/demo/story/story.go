@@ -1,6 +1,6 @@
-// Package story plays the interaction of the two services on real processes, from the subscription
-// of a works council to its last invoice, and checks every step: what was answered, what was
-// written to the topics, what can be read afterwards. The demo and the contract tests run it.
+// Package story plays the interaction of the two services on processes, from the subscription of a
+// works council to its last invoice. It checks the answers, the records and the read models of
+// every step. The demo, the contract tests and the recorder of old logs import it.
 package story
 
 import (
@@ -15,37 +15,41 @@ import (
 	"time"
 
 	"github.com/deferpay/deferpay/tools/cluster"
+	"github.com/deferpay/deferpay/tools/demo/story/internal/flow"
+	"github.com/deferpay/deferpay/tools/demo/story/internal/screen"
 	"github.com/deferpay/deferpay/tools/observer"
 	"github.com/deferpay/deferpay/tools/process"
 )
 
-// Addresses are where the system listens while the story is played.
+// Addresses are the addresses of the system while the story is played.
 type Addresses struct {
 	Brokers  []string
 	Registry string
-	Contract string   // base URL, as http://127.0.0.1:8081
+	Contract string   // base URL such as http://127.0.0.1:8081
 	Billing  []string // base URLs of the instances
 }
 
-// Options say how to play. The zero value plays silently on an embedded broker.
+// Options describe how to play the story. The zero value plays it on an embedded broker and prints
+// nothing.
 type Options struct {
-	Out io.Writer // what is shown; nil shows nothing
-	// Transport carries every request of the story to either service; nil is http.DefaultTransport.
+	Out io.Writer // receives the printed story; may be nil
+	// Transport is used for every request to the services. If it is nil, http.DefaultTransport is
+	// used.
 	Transport http.RoundTripper
-	// BeforeStop is called once, after the last step and with everything still running. Its error
-	// fails the run.
+	// BeforeStop, if not nil, is called after the last step, while everything is running. Play
+	// returns its error.
 	BeforeStop func(ctx context.Context, a Addresses) error
-	// Brokers and Registry name running ones to play on; without them devkafka is started. All
-	// addresses of ours are free ports.
+	// Brokers and Registry are the addresses of a running broker and registry. If they are empty,
+	// devkafka is started.
 	Brokers  []string
 	Registry string
-	Dir      string // work folder; a temporary one, removed when all went well, without it
-	Bin      string // folder with binaries that are built already
-	Keep     bool   // after the last step leave everything running until the context ends
+	Dir      string // directory for binaries, logs and data; if empty, a temporary one, kept after an error
+	Bin      string // directory of the binaries; if empty, they are built
+	Keep     bool   // leave everything running after the last step until the context ends
 }
 
-// Play starts the system, plays the story and stops what it started, also when a step failed or the
-// context ended. The error says which step failed and why, and where the logs are.
+// Play starts the system, plays the story and stops the system. It stops the system after an error,
+// too. The error names the step that failed and the directory of the logs.
 func Play(ctx context.Context, o Options) (err error) {
 	if o.Out == nil {
 		o.Out = io.Discard
@@ -61,7 +65,7 @@ func Play(ctx context.Context, o Options) (err error) {
 		defer func() {
 			if err == nil {
 				err = os.RemoveAll(o.Dir)
-			} else { // what may tell why is kept
+			} else { // the logs are kept
 				_ = os.RemoveAll(filepath.Join(o.Dir, "bin"))
 			}
 		}()
@@ -75,18 +79,18 @@ func Play(ctx context.Context, o Options) (err error) {
 			err = fmt.Errorf("interrupted: %w", err)
 		}
 	}()
-	t := &teller{out: o.Out}
-	c, err := cluster.Start(ctx, cluster.Options{Dir: o.Dir, Bin: o.Bin, Brokers: o.Brokers, Registry: o.Registry, Progress: t.progress})
+	show := &screen.Screen{Out: o.Out}
+	c, err := cluster.Start(ctx, cluster.Options{Dir: o.Dir, Bin: o.Bin, Brokers: o.Brokers, Registry: o.Registry, Progress: show.Progress})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, c.Stop()) }()
 	for _, s := range append([]*cluster.Service{c.Contract}, c.Billing...) {
-		t.progress("%s is ready on %s", s.Name(), s.URL)
+		show.Progress("%s is ready on %s", s.Name(), s.URL)
 	}
-	t.progress("all ready after %.1f s", time.Since(began).Seconds())
+	show.Progress("all ready after %.1f s", time.Since(began).Seconds())
 	played := time.Now()
-	r, err := newRun(ctx, o, c, t)
+	r, err := newRun(ctx, o, c, show)
 	if err != nil {
 		return err
 	}
@@ -94,8 +98,8 @@ func Play(ctx context.Context, o Options) (err error) {
 	if err := r.play(ctx, steps()); err != nil {
 		return err
 	}
-	t.line("")
-	t.line("%d steps, %d checks, all good. Played in %.1f s, %.1f s in all.", len(steps()), r.checks, time.Since(played).Seconds(), time.Since(began).Seconds())
+	show.Line("")
+	show.Line("%d steps, %d checks, all good. Played in %.1f s, %.1f s in all.", len(steps()), r.checks, time.Since(played).Seconds(), time.Since(began).Seconds())
 	return r.finish(ctx, o)
 }
 
@@ -116,21 +120,21 @@ func (r *run) finish(ctx context.Context, o Options) error {
 	if !o.Keep {
 		return nil
 	}
-	r.t.line("")
-	r.t.line("Everything is left running until Ctrl-C (any API key will do):")
-	r.t.line("  broker    %s", strings.Join(r.c.Brokers, ","))
-	r.t.line("  registry  %s", r.c.Registry)
-	r.t.line("  contract  %s/refcontract/v1", r.c.Contract.URL)
+	r.screen.Line("")
+	r.screen.Line("Everything is left running until Ctrl-C (any API key is accepted):")
+	r.screen.Line("  broker    %s", strings.Join(r.c.Brokers, ","))
+	r.screen.Line("  registry  %s", r.c.Registry)
+	r.screen.Line("  contract  %s/refcontract/v1", r.c.Contract.URL)
 	for _, b := range r.c.Billing {
-		r.t.line("  %s %s/billing/v1", b.Name(), b.URL)
+		r.screen.Line("  %s %s/billing/v1", b.Name(), b.URL)
 	}
-	r.t.line("  clock     %s", filepath.Join(o.Dir, "clock-offset"))
-	r.t.line("  logs      %s", filepath.Join(o.Dir, "logs"))
+	r.screen.Line("  clock     %s", filepath.Join(o.Dir, "clock-offset"))
+	r.screen.Line("  logs      %s", filepath.Join(o.Dir, "logs"))
 	<-ctx.Done()
 	return nil
 }
 
-// topics that the story watches, and how they are shown.
+// The topics that the story observes.
 const (
 	contractLog   = "contract.log.v1"
 	contractFacts = "contract.facts.v1"
@@ -140,17 +144,18 @@ const (
 	billingDead   = "billing.dlq.v1"
 )
 
-// step is one scene: what happens, and what it shows about the interaction.
+// step is one step of the story: a title, what it demonstrates, and the code that plays it.
 type step struct {
 	title string
 	why   string
 	play  func(*run) error
 }
 
-// stepIn bounds a step: longer than a consumer group needs to notice that a member was killed.
+// stepIn limits the time of a step. It is longer than the session timeout of the consumer groups,
+// so that a step can wait until a killed member is replaced.
 const stepIn = 40 * time.Second
 
-func newRun(ctx context.Context, o Options, c *cluster.Cluster, t *teller) (*run, error) {
+func newRun(ctx context.Context, o Options, c *cluster.Cluster, show *screen.Screen) (*run, error) {
 	root, err := process.Root()
 	if err != nil {
 		return nil, err
@@ -160,9 +165,8 @@ func newRun(ctx context.Context, o Options, c *cluster.Cluster, t *teller) (*run
 	if err != nil {
 		return nil, err
 	}
-	r := &run{c: c, t: t, seen: seen, client: &http.Client{Transport: o.Transport, Timeout: 15 * time.Second}, customer: "CE-ACME",
-		ids: map[string]bool{}, twice: map[place]bool{}}
-	if len(o.Brokers) > 0 { // what earlier runs left on the topics is not ours
+	r := &run{c: c, screen: show, seen: seen, client: &http.Client{Transport: o.Transport, Timeout: 15 * time.Second}, customer: "CE-ACME"}
+	if len(o.Brokers) > 0 { // the topics may have records of earlier runs
 		r.suffix = "-" + time.Now().UTC().Format("20060102150405")
 		r.customer += r.suffix
 	}
@@ -170,25 +174,20 @@ func newRun(ctx context.Context, o Options, c *cluster.Cluster, t *teller) (*run
 		seen.Close()
 		return nil, err
 	}
-	r.unshown()
-	r.waiting = nil // what was there before is not the story's
+	r.flow = flow.New(seen)
 	return r, nil
 }
 
 func (r *run) play(ctx context.Context, all []step) error {
-	r.t.legend()
+	r.screen.Legend()
 	for i, s := range all {
-		r.t.line("")
-		r.t.line("%2d  %s", i+1, s.title)
-		for _, l := range wrap(s.why, width-4) {
-			r.t.line("    %s", l)
-		}
+		r.screen.Title(i+1, s.title, s.why)
 		if err := r.scene(ctx, s); err != nil {
 			return fmt.Errorf("step %d, %s: %w", i+1, s.title, err)
 		}
 	}
 	if complaints := r.c.Complaints(); len(complaints) > 0 {
-		return fmt.Errorf("the services complained:\n%s", strings.Join(complaints, "\n"))
+		return fmt.Errorf("the services logged errors:\n%s", strings.Join(complaints, "\n"))
 	}
 	return nil
 }
@@ -198,17 +197,17 @@ func (r *run) scene(ctx context.Context, s step) (err error) {
 	defer cancel()
 	r.ctx = ctx
 	before, began := r.checks, time.Now()
-	defer func() { // checks that fail give up at once, from wherever they are
+	defer func() { // a failed check panics
 		switch p := recover().(type) {
 		case nil:
 		case failed:
-			r.show(r.unshown())
+			r.screen.Records(r.flow.Waiting(), r.flow.Again)
 			err = p.error
 		default:
 			panic(p)
 		}
 		if err == nil {
-			r.t.line("    ok, %d checks, %.2f s", r.checks-before, time.Since(began).Seconds())
+			r.screen.Line("    ok, %d checks, %.2f s", r.checks-before, time.Since(began).Seconds())
 		}
 	}()
 	if err := s.play(r); errors.Is(err, errGoesOn) {

@@ -1,6 +1,5 @@
-// Package embedded starts a Kafka broker and a schema registry inside the process: what
-// tools/devkafka runs, and what a test may start when it wants no process of its own. It is for
-// development: one broker, no security.
+// Package embedded starts a Kafka broker and a schema registry inside the calling process. It is
+// for development: there is one broker and no security. The command devkafka and tests import it.
 package embedded
 
 import (
@@ -20,31 +19,32 @@ import (
 	"github.com/deferpay/deferpay/tools/devkafka/registry"
 )
 
-// Config says where to listen and where to keep the data. Port 0 picks a free one.
+// Config has the addresses to listen on and the place of the data. Port 0 picks a free port.
 type Config struct {
 	Broker    string // host:port; the host must be a loopback name or address
-	Advertise string // host:port that clients are told instead; it must lead to Broker
+	Advertise string // host:port advertised to clients instead of Broker; it must lead to Broker
 	Registry  string // host:port
-	DataDir   string // memory when empty
-	// fsync every batch: what is acknowledged survives the machine, not only the process
+	DataDir   string // if empty, data is kept in memory
+	// Sync has every batch written with fsync, so that acknowledged records survive a crash of the
+	// machine.
 	Sync   bool
 	Logger *slog.Logger
 }
 
 // Kafka is a running broker with its registry.
 type Kafka struct {
-	Broker   string // host:port that clients connect to
+	Broker   string // host:port for clients
 	Registry string // URL
 
 	cluster  *kfake.Cluster
 	registry *registry.Registry
 	server   *http.Server
 	failed   chan error
-	stop     context.CancelFunc // of what watches the groups
+	stop     context.CancelFunc // stops removeLost
 	watch    sync.WaitGroup
 }
 
-// Start returns once both answer. Topics are never made by accident: clients create them.
+// Start returns once broker and registry answer. The broker does not create topics automatically.
 func Start(ctx context.Context, cfg Config) (*Kafka, error) {
 	host, portText, err := net.SplitHostPort(cfg.Broker)
 	if err != nil {
@@ -102,8 +102,8 @@ func Start(ctx context.Context, cfg Config) (*Kafka, error) {
 	return k, nil
 }
 
-// advertised is a listener that says another address than its own: the broker tells clients what
-// its listener says.
+// advertised is a listener that returns another address than its own. The broker advertises the
+// address of its listener to clients.
 type advertised struct {
 	net.Listener
 	addr string
@@ -130,10 +130,10 @@ func (k *Kafka) startRegistry(ctx context.Context, cfg Config) error {
 	return nil
 }
 
-// Failed receives the error of a registry that stopped serving.
+// Failed returns a channel that receives the error of the registry if it stops serving.
 func (k *Kafka) Failed() <-chan error { return k.failed }
 
-// Close stops the registry, then the broker, whose data is then on disk.
+// Close stops the registry and then the broker. The data of the broker is on disk when it returns.
 func (k *Kafka) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
@@ -147,7 +147,7 @@ func (k *Kafka) Close() error {
 
 type logger struct{ to *slog.Logger }
 
-// Logf keeps the broker's warnings and errors; the rest is debug.
+// Logf logs the broker's errors and warnings at their levels, and everything else at level debug.
 func (l logger) Logf(level kfake.LogLevel, format string, args ...any) {
 	to := slog.LevelDebug
 	switch level {

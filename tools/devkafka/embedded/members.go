@@ -13,7 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// connections are those open to the broker, by the address of the other end.
+// connections is the set of the open connections to the broker, by the address of the client.
 type connections struct {
 	mu   sync.Mutex
 	open map[string]bool
@@ -35,7 +35,7 @@ func (c *connections) has(addr string) bool {
 	return c.open[addr]
 }
 
-// listener notes what it accepts.
+// listener records the connections that it accepts.
 type listener struct {
 	net.Listener
 	connections *connections
@@ -60,14 +60,16 @@ func (c connection) Close() error {
 	return c.Conn.Close()
 }
 
-// goneFor is how long a member of a group may be without the connection it came by: longer than the
-// sessions that clients here ask for, so that the broker ends those it can end itself.
+// goneFor is how long the connection with which a member joined its group may be closed before the
+// member is removed. It is longer than the session timeouts of the clients here, so that the broker
+// removes the members that it can remove itself.
 const goneFor = 8 * time.Second
 
-// removeLost takes members out of consumer groups whose connection is gone. The broker does so
-// itself when a session ends, but for a member whose connection broke while it waited for the
-// answer to its join: that one's session never begins, and its share of the topics would be
-// nobody's for ever. A member that only changed its connection is told so and joins again.
+// removeLost removes members whose connection is closed from their consumer groups. The broker does
+// so itself when a session times out, except for a member whose connection broke while it was
+// waiting for the answer to its join: the session of that member never begins, and its share of the
+// partitions would never be assigned to anybody else. A member that has only changed its connection
+// gets an error and joins again.
 func removeLost(ctx context.Context, client *kgo.Client, open *connections, log *slog.Logger) {
 	gone := map[string]time.Time{}
 	for {
@@ -94,9 +96,9 @@ func removeLost(ctx context.Context, client *kgo.Client, open *connections, log 
 					seen[m.MemberID] = since
 					continue
 				}
-				log.Warn("a member's connection is gone and its session never began: it leaves the group", "group", g.Group, "member", m.MemberID)
+				log.Warn("removing a group member whose connection is closed", "group", g.Group, "member", m.MemberID)
 				if err := leave(ctx, client, g.Group, m.MemberID); err != nil {
-					log.Warn("the member could not be removed", "member", m.MemberID, "error", err.Error())
+					log.Warn("group member not removed", "member", m.MemberID, "error", err.Error())
 				}
 			}
 		}

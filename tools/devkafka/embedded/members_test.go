@@ -24,11 +24,11 @@ func client(t *testing.T, k *Kafka, opts ...kgo.Opt) *kgo.Client {
 	return c
 }
 
-// members waits until a group is stable with so many members.
+// members waits until a group is stable with the given number of members.
 func members(t *testing.T, c *kgo.Client, group string, want int) {
 	t.Helper()
 	var last kadm.DescribedGroup
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) { // a broker only says how its groups are
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) { // a broker does not notify
 		groups, err := kadm.NewClient(c).DescribeGroups(t.Context(), group)
 		if err != nil {
 			t.Fatal(err)
@@ -40,7 +40,7 @@ func members(t *testing.T, c *kgo.Client, group string, want int) {
 	t.Fatalf("group is %s with %d members, want %d", last.State, len(last.Members), want)
 }
 
-// join asks to become a member of a group and is gone before the answer.
+// join sends a request to join a group and closes its connection before the answer.
 func join(t *testing.T, k *Kafka, group string) {
 	t.Helper()
 	c := client(t, k)
@@ -63,8 +63,8 @@ func join(t *testing.T, k *Kafka, group string) {
 	c.Close()
 }
 
-// The share of a client that dies while it joins goes to the others.
-func TestAMemberLostWhileJoiningLeaves(t *testing.T) {
+// The partitions of a client that dies while it joins are assigned to the others.
+func TestMemberLostWhileJoining(t *testing.T) {
 	k, err := Start(t.Context(), Config{Broker: "127.0.0.1:0", Registry: "127.0.0.1:0", Logger: slog.New(slog.NewTextHandler(t.Output(), nil))})
 	if err != nil {
 		t.Fatal(err)

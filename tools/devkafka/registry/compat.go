@@ -7,23 +7,23 @@ import (
 	"github.com/twmb/avro"
 )
 
-// Text is an Avro schema as it was registered, with the texts it refers to, those that others need
-// first.
+// Text is the text of an Avro schema with the texts that it refers to. A text comes after those
+// that it refers to itself.
 type Text struct {
 	Schema     string
 	References []string
 }
 
-// Checker judges Avro schemas. It is an interface so that the project's own checker can take the
-// place of this one.
+// Checker validates Avro schemas and checks their compatibility. It is an interface so that another
+// implementation can replace Avro.
 type Checker interface {
-	// Valid says whether a schema can be parsed.
+	// Valid returns an error if a schema cannot be parsed.
 	Valid(Text) error
-	// CanRead says why data written with writer cannot be read with reader; nil when it can.
+	// CanRead returns an error if data written with writer cannot be read with reader.
 	CanRead(reader, writer Text) error
 }
 
-// Avro is the Checker by the rules of schema resolution in the Avro specification.
+// Avro is a Checker that applies the rules of schema resolution of the Avro specification.
 type Avro struct{}
 
 // Valid implements Checker.
@@ -59,10 +59,10 @@ func parse(t Text) (*avro.Schema, error) {
 	return cache.Parse(t.Schema)
 }
 
-// withoutImpliedDefaults closes a hole of the library: it takes a field whose type is a union that
-// begins with null for one with the default null, though the specification gives it none. Which
-// branch comes first says nothing about compatibility otherwise, so such unions get their null
-// last.
+// withoutImpliedDefaults works around an error of the library, which assumes the default null for
+// every field whose type is a union that begins with null. By the specification such a field has no
+// default. The order of the branches does not matter for compatibility otherwise, so null is moved
+// to the end of such unions.
 func withoutImpliedDefaults(t Text) (Text, error) {
 	out := Text{References: make([]string, len(t.References))}
 	var err error
@@ -100,7 +100,7 @@ func isNull(branch any) bool {
 	return branch == "null"
 }
 
-// visitFields calls visit for every field of every record in a schema.
+// visitFields calls visit for each field of each record in a schema.
 func visitFields(node any, visit func(field map[string]any)) {
 	switch n := node.(type) {
 	case []any:
@@ -132,7 +132,8 @@ var levels = map[string]struct{ backward, forward, transitive bool }{
 	"FULL_TRANSITIVE":     {backward: true, forward: true, transitive: true},
 }
 
-// incompatibilities compares a new schema with older ones, the oldest first, as a level asks.
+// incompatibilities returns the reasons why a new schema is not compatible with older ones, which
+// are given oldest first, at a compatibility level.
 func incompatibilities(c Checker, level string, older []version, texts func(version) Text, next Text) []string {
 	rule := levels[level]
 	if !rule.transitive && len(older) > 1 {
@@ -143,12 +144,12 @@ func incompatibilities(c Checker, level string, older []version, texts func(vers
 		old := texts(v)
 		if rule.backward {
 			if err := c.CanRead(next, old); err != nil {
-				out = append(out, fmt.Sprintf("the new schema cannot read what version %d wrote: %v", v.Version, err))
+				out = append(out, fmt.Sprintf("the new schema cannot read data of version %d: %v", v.Version, err))
 			}
 		}
 		if rule.forward {
 			if err := c.CanRead(old, next); err != nil {
-				out = append(out, fmt.Sprintf("version %d cannot read what the new schema writes: %v", v.Version, err))
+				out = append(out, fmt.Sprintf("version %d cannot read data of the new schema: %v", v.Version, err))
 			}
 		}
 	}

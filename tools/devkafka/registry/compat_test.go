@@ -16,7 +16,7 @@ func TestCanRead(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		reader, writer Text
-		want           string // "" when it can
+		want           string // part of the error; "" for none
 	}{
 		"same":                        {record(x), record(x), ""},
 		"field with default added":    {record(x + "," + y), record(x), ""},
@@ -48,12 +48,12 @@ func TestCanRead(t *testing.T) {
 func TestLevels(t *testing.T) {
 	one := `{"name":"a","type":"int","default":1}`
 	v1, v2 := record(one), record(one+`,{"name":"b","type":"int","default":1}`)
-	// reads both, and both read it
+	// compatible with both versions in both directions
 	dropsB := record(one)
-	needsC := record(one + `,{"name":"c","type":"int"}`)                   // cannot read either; both read it
-	noA := record(`{"name":"b","type":"int","default":1}`)                 // reads both; both have a default for a
+	needsC := record(one + `,{"name":"c","type":"int"}`)                   // cannot read either version; both can read it
+	noA := record(`{"name":"b","type":"int","default":1}`)                 // reads both versions; both have a default for a
 	retypesB := record(one + `,{"name":"b","type":"string","default":""}`) // conflicts with version 2 alone
-	retypesA := record(`{"name":"a","type":"string","default":""}`)        // conflicts with version 1 alone, once 2 lost a
+	retypesA := record(`{"name":"a","type":"string","default":""}`)        // conflicts with version 1 alone if version 2 is noA
 	for _, c := range []struct {
 		level string
 		next  Text

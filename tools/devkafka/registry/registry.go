@@ -1,6 +1,6 @@
-// Package registry is a schema registry with Confluent's HTTP interface, for Avro, that keeps its
-// schemas on the broker beside it. It is for development and tests: one process, no security, no
-// deletion of schemas. devkafka runs it; tests may run it in their own process.
+// Package registry implements a schema registry for Avro with Confluent's HTTP interface. It keeps
+// its schemas on a topic of a Kafka broker. It is for development and tests: it runs in one
+// process, without security, and schemas cannot be deleted. Package embedded and tests import it.
 package registry
 
 import (
@@ -15,14 +15,14 @@ import (
 	"strconv"
 )
 
-// Registry is an http.Handler.
+// Registry is a schema registry. It implements http.Handler.
 type Registry struct {
 	store   *store
 	checker Checker
 	mux     *http.ServeMux
 }
 
-// Open loads what the broker has, and creates its topic when there is none.
+// Open loads the schemas from the broker. The topic is created if it does not exist.
 func Open(ctx context.Context, brokers []string, checker Checker) (*Registry, error) {
 	store, err := openStore(ctx, brokers)
 	if err != nil {
@@ -33,12 +33,12 @@ func Open(ctx context.Context, brokers []string, checker Checker) (*Registry, er
 	return r, nil
 }
 
-// Close ends the connection to the broker.
+// Close closes the connection to the broker.
 func (r *Registry) Close() { r.store.client.Close() }
 
 func (r *Registry) ServeHTTP(w http.ResponseWriter, req *http.Request) { r.mux.ServeHTTP(w, req) }
 
-// failure is an error with Confluent's code; the HTTP status is the code's first three digits.
+// failure is an error with Confluent's error code, whose first three digits are the HTTP status.
 type failure struct {
 	Code    int      `json:"error_code"`
 	Message string   `json:"message"`
@@ -92,7 +92,7 @@ func (r *Registry) routes() {
 	})
 	r.mux.HandleFunc("GET /schemas/ids/{id}/schema", func(w http.ResponseWriter, req *http.Request) { r.bare(w, req, r.getByID) })
 	r.mux.HandleFunc("/", func(w http.ResponseWriter, req *http.Request) {
-		write(w, nil, fail(404, "HTTP 404 Not Found: %s %s is not served by this registry", req.Method, req.URL.Path))
+		write(w, nil, fail(404, "HTTP 404 Not Found: %s %s", req.Method, req.URL.Path))
 	})
 }
 
@@ -113,7 +113,7 @@ func write(w http.ResponseWriter, answer any, err error) {
 	_ = json.NewEncoder(w).Encode(answer)
 }
 
-// bare answers with the schema's text alone.
+// bare answers with the text of the schema instead of a JSON object.
 func (r *Registry) bare(w http.ResponseWriter, req *http.Request, get func(*http.Request) (any, error)) {
 	answer, err := get(req)
 	if err != nil {
@@ -124,7 +124,7 @@ func (r *Registry) bare(w http.ResponseWriter, req *http.Request, get func(*http
 	_, _ = io.WriteString(w, answer.(schemaAnswer).Schema)
 }
 
-// schemaAnswer is a schema in answers; what is empty is left out, as Confluent does.
+// schemaAnswer is a schema in an answer. Empty members are omitted, as in Confluent's answers.
 type schemaAnswer struct {
 	Subject    string      `json:"subject,omitempty"`
 	Version    int         `json:"version,omitempty"`
@@ -170,7 +170,7 @@ func (r *Registry) getVersion(req *http.Request) (any, error) {
 	})
 }
 
-// versionOf finds the version that a path names: a number, "latest" or "-1".
+// versionOf returns the version that a path names by a number, "latest" or "-1".
 func (s *state) versionOf(subject, name string) (version, error) {
 	versions := s.subjects[subject]
 	if len(versions) == 0 {
@@ -275,7 +275,7 @@ func (r *Registry) versionsOfID(req *http.Request) (any, error) {
 	})
 }
 
-// posted is a schema in a request.
+// posted is a schema in a request body.
 type posted struct {
 	Schema     string      `json:"schema"`
 	SchemaType string      `json:"schemaType"`
@@ -286,15 +286,16 @@ const maxSchema = 8 << 20
 
 func readBody(req *http.Request, into any) error {
 	if err := json.NewDecoder(io.LimitReader(req.Body, maxSchema)).Decode(into); err != nil {
-		return fail(422, "the request body is not the JSON that is expected: %v", err)
+		return fail(422, "request body: %v", err)
 	}
 	return nil
 }
 
-// readSchema reads a posted schema and finds what it refers to. The caller holds the store's lock.
+// readSchema parses a posted schema and resolves its references. The caller must hold the lock of
+// the store.
 func (r *Registry) readSchema(p posted) (Text, string, error) {
 	if p.SchemaType != "" && p.SchemaType != "AVRO" {
-		return Text{}, "", fail(42201, "Invalid schema type %s: this registry holds Avro alone", p.SchemaType)
+		return Text{}, "", fail(42201, "Invalid schema type %s: only AVRO is supported", p.SchemaType)
 	}
 	p.Schema = compact(p.Schema)
 	text, err := r.store.state.resolve(p.Schema, p.References)
@@ -353,7 +354,8 @@ func (r *Registry) register(req *http.Request) (any, error) {
 	return map[string]int{"id": next.ID}, nil
 }
 
-// idOf is the id of a schema: its own when it is registered anywhere, else the next.
+// idOf returns the id of a schema if it is registered under any subject, and the next free id
+// otherwise.
 func (s *state) idOf(same string) int {
 	for _, versions := range s.subjects {
 		for _, v := range versions {
@@ -368,7 +370,7 @@ func (s *state) idOf(same string) int {
 func (r *Registry) incompatible(subject string, older []version, next Text) []string {
 	s := r.store.state
 	texts := func(v version) Text {
-		t, _ := s.resolve(v.Schema, v.References) // it was resolved when it was registered
+		t, _ := s.resolve(v.Schema, v.References) // it could be resolved when it was registered
 		return t
 	}
 	return incompatibilities(r.checker, s.level(subject), older, texts, next)

@@ -47,15 +47,15 @@ func TestSameSchemaSameID(t *testing.T) {
 	}
 	again, err := c.CreateSchema(ctx, "topic-R", sr.Schema{Schema: `{ "name": "R", "type": "record", "fields": [{"type": "int", "name": "x"}] }`})
 	if err != nil || again.ID != 1 || again.Version != 1 {
-		t.Errorf("the same with other blanks and order: %+v, %v", again, err)
+		t.Errorf("equal schema in another layout: %+v, %v", again, err)
 	}
 	elsewhere, err := c.CreateSchema(ctx, "other/topic R", schema(x))
 	if err != nil || elsewhere.ID != 1 || elsewhere.Version != 1 {
-		t.Errorf("the same on another subject: %+v, %v", elsewhere, err)
+		t.Errorf("equal schema under another subject: %+v, %v", elsewhere, err)
 	}
 	second, err := c.CreateSchema(ctx, "topic-R", schema(x+`,{"name":"y","type":"int","default":0}`))
 	if err != nil || second.ID != 2 || second.Version != 2 {
-		t.Errorf("next: %+v, %v", second, err)
+		t.Errorf("second version: %+v, %v", second, err)
 	}
 	if got, err := c.SchemaByID(ctx, 1); err != nil || got.Schema != schema(x).Schema {
 		t.Errorf("by id: %+v, %v", got, err)
@@ -96,11 +96,11 @@ func TestReferencesAreResolved(t *testing.T) {
 		t.Fatalf("%+v, %v", got, err)
 	}
 	if _, err := c.CreateSchema(ctx, "sale2", schema(`{"name":"price","type":"a.Money"}`)); code(err) != 42201 {
-		t.Errorf("without its reference: %v", err)
+		t.Errorf("schema without its reference: %v", err)
 	}
 	missing := schema(x, sr.SchemaReference{Name: "a.Money", Subject: "money", Version: 9})
 	if _, err := c.CreateSchema(ctx, "sale3", missing); code(err) != 42201 || !strings.Contains(err.Error(), "version 9") {
-		t.Errorf("a reference to nothing: %v", err)
+		t.Errorf("reference without a target: %v", err)
 	}
 	if by, err := c.SchemaReferences(ctx, "money", 1); err != nil || len(by) != 1 || by[0].Subject != "sale" {
 		t.Errorf("referenced by %+v, %v", by, err)
@@ -140,7 +140,7 @@ func TestErrors(t *testing.T) {
 	}{
 		"no subject": {noSubject, 40401}, "no subject's versions": {noVersions, 40401}, "lookup in no subject": {lookupNone, 40401},
 		"no version": {noVersion, 40402}, "version 0": {badVersion, 42202}, "no id": {noID, 40403}, "not registered": {notRegistered, 40403},
-		"invalid": {invalid, 42201}, "no JSON": {noJSON, 42201}, "Protobuf": {protobuf, 42201}, "incompatible": {incompatible, 409},
+		"invalid": {invalid, 42201}, "not JSON": {noJSON, 42201}, "Protobuf": {protobuf, 42201}, "incompatible": {incompatible, 409},
 		"no level": {noLevel, 40408}, "no mode": {noMode, 40409},
 	} {
 		if got := code(e.err); got != e.code {
@@ -157,7 +157,7 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-func TestLevelsAndModesAreKept(t *testing.T) {
+func TestLevelsAndModes(t *testing.T) {
 	_, c := start(t, "")
 	ctx := t.Context()
 	if got := c.Compatibility(ctx)[0]; got.Err != nil || got.Level != sr.CompatBackward {
@@ -167,7 +167,7 @@ func TestLevelsAndModesAreKept(t *testing.T) {
 		t.Fatalf("set: %+v", got)
 	}
 	if got := c.Compatibility(ctx, "s")[0]; got.Err != nil || got.Level != sr.CompatFullTransitive {
-		t.Errorf("level of s %+v", got)
+		t.Errorf("level of s: %+v", got)
 	}
 	if got := c.Compatibility(sr.WithParams(ctx, sr.DefaultToGlobal), "other")[0]; got.Err != nil || got.Level != sr.CompatBackward {
 		t.Errorf("level of a subject without its own %+v", got)
@@ -184,10 +184,10 @@ func TestLevelsAndModesAreKept(t *testing.T) {
 		t.Errorf("check against all: %+v, %v", got, err)
 	}
 	if got, err := c.CheckCompatibility(ctx, "new", -1, forwardOnly); err != nil || !got.Is {
-		t.Errorf("check against nothing: %+v, %v", got, err)
+		t.Errorf("check against a new subject: %+v, %v", got, err)
 	}
 	if _, err := c.CheckCompatibility(ctx, "s", 5, forwardOnly); code(err) != 40402 {
-		t.Errorf("check against a version that is not there: %v", err)
+		t.Errorf("check against a missing version: %v", err)
 	}
 	if got := c.ResetCompatibility(ctx, "s")[0]; got.Err != nil {
 		t.Errorf("reset: %+v", got)
@@ -196,7 +196,7 @@ func TestLevelsAndModesAreKept(t *testing.T) {
 		t.Fatal(got.Err)
 	}
 	if _, err := c.CreateSchema(ctx, "s", forwardOnly); err != nil {
-		t.Errorf("what is forward compatible was refused: %v", err)
+		t.Errorf("forward compatible schema at level FORWARD: %v", err)
 	}
 	if got := c.SetMode(ctx, sr.ModeReadOnly, "s")[0]; got.Err != nil {
 		t.Fatal(got.Err)
@@ -225,13 +225,13 @@ func TestManyRegisterAtOnce(t *testing.T) {
 	wg.Wait()
 	for i, id := range ids {
 		if id != ids[i%5] || id < 1 || id > 5 {
-			t.Errorf("ids %v, want one for each of five schemas", ids)
+			t.Errorf("ids %v, want one id for each of five schemas", ids)
 			break
 		}
 	}
 }
 
-func TestSchemasAreOnTheBrokerInConfluentsFormat(t *testing.T) {
+func TestRecordsHaveConfluentFormat(t *testing.T) {
 	dir := t.TempDir()
 	k, c := start(t, dir)
 	ctx := t.Context()

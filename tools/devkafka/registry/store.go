@@ -16,7 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// Topic is where the schemas are kept, in the record format of Confluent's registry.
+// Topic is the topic of the schemas. Its records have the format of Confluent's registry.
 const Topic = "_schemas"
 
 // Reference names a schema that another one uses.
@@ -26,7 +26,7 @@ type Reference struct {
 	Version int    `json:"version"`
 }
 
-// version is one schema of a subject, and the value of its record.
+// version is one version of a subject. It is the value of its record.
 type version struct {
 	Subject    string      `json:"subject"`
 	Version    int         `json:"version"`
@@ -52,10 +52,10 @@ type modeValue struct {
 	Mode string `json:"mode"`
 }
 
-// state is what the topic's records come to.
+// state is the result of applying the records of the topic in order.
 type state struct {
 	subjects map[string][]version // ascending
-	levels   map[string]string    // "" is the global one
+	levels   map[string]string    // by subject; "" is the global level
 	modes    map[string]string
 	nextID   int
 }
@@ -64,8 +64,8 @@ func newState() *state {
 	return &state{subjects: map[string][]version{}, levels: map[string]string{}, modes: map[string]string{}, nextID: 1}
 }
 
-// apply takes one record of the topic. Kinds of records that this registry never writes are passed
-// over.
+// apply applies one record of the topic. Records of kinds that this registry never writes are
+// ignored.
 func (s *state) apply(key, value []byte) error {
 	var k recordKey
 	if err := json.Unmarshal(key, &k); err != nil {
@@ -148,7 +148,7 @@ func (s *state) find(subject string, number int) (version, bool) {
 	return version{}, false
 }
 
-// withID gives every place a schema is registered, by subject and version.
+// withID returns every version that has an id, in the order of subjects and versions.
 func (s *state) withID(id int) []version {
 	var out []version
 	for _, subject := range slices.Sorted(maps.Keys(s.subjects)) {
@@ -161,8 +161,8 @@ func (s *state) withID(id int) []version {
 	return out
 }
 
-// resolve gives a schema's text with everything it refers to, directly or not, each once, those
-// that others need first.
+// resolve returns a schema with everything it refers to, directly or indirectly. Each text is
+// listed once, after those that it refers to.
 func (s *state) resolve(schema string, refs []Reference) (Text, error) {
 	t := Text{Schema: schema}
 	seen := map[Reference]bool{}
@@ -176,7 +176,7 @@ func (s *state) resolve(schema string, refs []Reference) (Text, error) {
 			seen[at] = true
 			v, ok := s.find(ref.Subject, ref.Version)
 			if !ok {
-				return fmt.Errorf("reference %q: there is no version %d of subject %q", ref.Name, ref.Version, ref.Subject)
+				return fmt.Errorf("reference %q: subject %[3]q has no version %[2]d", ref.Name, ref.Version, ref.Subject)
 			}
 			if err := add(v.References); err != nil {
 				return err
@@ -189,7 +189,8 @@ func (s *state) resolve(schema string, refs []Reference) (Text, error) {
 	return t, err
 }
 
-// identity is equal for schemas that are the same: blanks and the order of attributes say nothing.
+// identity returns a text that is equal for equal schemas. White space and the order of attributes
+// do not matter.
 func identity(schema string, refs []Reference) (string, error) {
 	var node any
 	d := json.NewDecoder(bytes.NewReader([]byte(schema)))
@@ -209,12 +210,12 @@ func compact(schema string) string {
 	return b.String()
 }
 
-// store keeps the state in memory and every change of it on the topic first. Only one process may
-// write the topic.
+// store keeps the state in memory. Each change is written to the topic first. Only one process may
+// write to the topic.
 type store struct {
 	client *kgo.Client
 
-	mu    sync.RWMutex // write: from the decision to the applied record
+	mu    sync.RWMutex // held for writing from a decision until its record is applied
 	state *state
 }
 
@@ -269,8 +270,8 @@ func (s *store) load(ctx context.Context, brokers []string) error {
 	return nil
 }
 
-// write puts a record on the topic and then into the state. The caller holds the lock for writing.
-// A nil value forgets.
+// write writes a record to the topic and then applies it to the state. A nil value deletes. The
+// caller must hold the lock for writing.
 func (s *store) write(ctx context.Context, key recordKey, value any) error {
 	k, err := json.Marshal(key)
 	if err != nil {
@@ -282,7 +283,8 @@ func (s *store) write(ctx context.Context, key recordKey, value any) error {
 			return err
 		}
 	}
-	// the request may go away; whether the record is in the topic must be known all the same
+	// The context of the request is not used: the outcome of the write must be known even if the
+	// client disconnects.
 	if err := s.client.ProduceSync(context.WithoutCancel(ctx), &kgo.Record{Partition: 0, Key: k, Value: v}).FirstErr(); err != nil {
 		return fmt.Errorf("write to %s: %w", Topic, err)
 	}
