@@ -18,6 +18,7 @@ import (
 	"github.com/deferpay/deferpay/services/billing/internal/runs"
 	"github.com/deferpay/deferpay/services/billing/internal/store"
 	"github.com/deferpay/deferpay/services/internal/instance"
+	"github.com/deferpay/deferpay/services/internal/ledger"
 	"github.com/deferpay/deferpay/services/internal/serve"
 	"github.com/deferpay/deferpay/services/internal/settings"
 )
@@ -59,7 +60,7 @@ func Run(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	log, err := store.New(store.Config{Writer: cfg.Writer, ClientOptions: i.Client, Paris: paris, Now: i.Now, AllowUnverified: cfg.AllowUnverifiedTopics, Logger: i.Logger})
+	log, err := store.New(store.Config{Config: ledger.Config{Writer: cfg.Writer, ClientOptions: i.Client, Now: i.Now, AllowUnverified: cfg.AllowUnverifiedTopics, Logger: i.Logger}, Paris: paris})
 	if err != nil {
 		return err
 	}

@@ -3,8 +3,8 @@
 //
 // The arrows of the project:
 //
-//	cmd -> service -> internal/{api,bus,store} -> domain -> standard library
-//	            \-> services/internal/{journal,serve,...} -> gen -> tools/eventgen/runtime -> hamba/avro
+//	cmd -> service -> internal/{api,bus,store,effect} -> domain -> standard library
+//	            \-> services/internal/{ledger,journal,serve,...} -> gen -> tools/eventgen/runtime -> hamba/avro
 package tidy
 
 import (

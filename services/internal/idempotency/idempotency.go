@@ -2,8 +2,13 @@
 // services' stores and HTTP layers import it.
 //
 // A request's key is a stream of the log, key/<client>/<key>, that only one record can begin. That
-// record keeps the request's hash, which tells a repetition from another request that uses the same
-// key.
+// record keeps a hash of the request, by which a repetition is told from another request that uses
+// the same key.
+//
+// A hash has a version. Version 2 is a byte 2 and the SHA-256 over operation, path and body as the
+// generated code encodes it. Version 1 is the SHA-256 alone, over the same with the members of the
+// body sorted. New records have version 2. Logs hold both, so Check computes version 1 if the
+// recorded hash has it.
 package idempotency
 
 import (
@@ -13,49 +18,79 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"slices"
 )
 
-// ErrReused: the key was used for another request.
+// ErrReused is the error of a request whose key was used for another one.
 var ErrReused = errors.New("idempotency key belongs to another request")
 
 // MaxKey is the length of the longest key.
 const MaxKey = 128
+
+// version2 begins a hash of version 2. A hash of version 1 is shorter.
+const version2 = 2
 
 // Request is what a record keeps of the request it answers.
 type Request struct {
 	Client    string // subject of the credential
 	Key       string
 	Operation string // operationId
-	Hash      []byte // SHA-256 over operation, path and body
+	Hash      []byte
+
+	path string // of a request that asks, not of a recorded one
+	body []byte
 }
 
-// New names a request. Path is what the path's parameters say; body is the decoded body, which is
-// marshalled to JSON, so that neither blanks nor the order of members nor defaults that were left
-// out make another request of it.
+// New names a request. Path is what the path's parameters say, body the decoded body or nil. It is
+// hashed as the generated code encodes it, so that neither blanks nor the order in which the client
+// wrote the members make another request of it.
 func New(client, key, operation, path string, body json.Marshaler) (Request, error) {
-	data, err := canonical(body)
-	if err != nil {
-		return Request{}, fmt.Errorf("hash the request: %w", err)
+	r := Request{Client: client, Key: key, Operation: operation, path: path}
+	if body != nil {
+		var err error
+		if r.body, err = body.MarshalJSON(); err != nil {
+			return Request{}, fmt.Errorf("hash the request: %w", err)
+		}
 	}
+	sum := r.sum(r.body)
+	r.Hash = append([]byte{version2}, sum[:]...)
+	return r, nil
+}
+
+// sum returns the SHA-256 over operation, path and an encoded body.
+func (r *Request) sum(body []byte) (sum [sha256.Size]byte) {
 	h := sha256.New()
-	for _, part := range [][]byte{[]byte(operation), []byte(path), data} {
+	for _, part := range [][]byte{[]byte(r.Operation), []byte(r.path), body} {
 		fmt.Fprintf(h, "%d:", len(part))
 		h.Write(part)
 	}
-	return Request{Client: client, Key: key, Operation: operation, Hash: h.Sum(nil)}, nil
+	h.Sum(sum[:0])
+	return sum
 }
 
-// canonical is JSON with sorted members and numbers as they were.
-func canonical(body json.Marshaler) ([]byte, error) {
+// Recorded returns a copy that holds no more than a record does; nil for nil.
+func (r *Request) Recorded() *Request {
+	if r == nil {
+		return nil
+	}
+	return &Request{Client: r.Client, Key: r.Key, Operation: r.Operation, Hash: r.Hash}
+}
+
+// sameAsVersion1 reports whether a hash of version 1 is that of the request.
+func (r *Request) sameAsVersion1(hash []byte) bool {
+	body, err := sorted(r.body)
+	if err != nil {
+		return false
+	}
+	sum := r.sum(body)
+	return bytes.Equal(sum[:], hash)
+}
+
+// sorted returns JSON with the members sorted and numbers as they were.
+func sorted(body []byte) ([]byte, error) {
 	if body == nil {
 		return nil, nil
 	}
-	data, err := body.MarshalJSON()
-	if err != nil {
-		return nil, err
-	}
-	d := json.NewDecoder(bytes.NewReader(data))
+	d := json.NewDecoder(bytes.NewReader(body))
 	d.UseNumber()
 	var v any
 	if err := d.Decode(&v); err != nil {
@@ -64,21 +99,21 @@ func canonical(body json.Marshaler) ([]byte, error) {
 	return json.Marshal(v)
 }
 
-// Stream is the name of the key's stream. A slash in the client or the key cannot make it that of
-// another.
+// Stream returns the name of the key's stream. Slashes in the client and the key are escaped, so that
+// different keys have different streams.
 func (r Request) Stream() string {
 	return "key/" + url.PathEscape(r.Client) + "/" + url.PathEscape(r.Key)
 }
 
-// Check tells whether a recorded request is the same: nil, or ErrReused.
-func (r Request) Check(recorded Request) error {
-	if !slices.Equal(r.Hash, recorded.Hash) {
-		return fmt.Errorf("%w: it was used for %s", ErrReused, recorded.Operation)
+// Check returns nil if a recorded request is the same, else an error that wraps ErrReused.
+func (r *Request) Check(recorded Request) error {
+	if bytes.Equal(r.Hash, recorded.Hash) || len(recorded.Hash) == sha256.Size && r.sameAsVersion1(recorded.Hash) {
+		return nil
 	}
-	return nil
+	return fmt.Errorf("%w: it was used for %s", ErrReused, recorded.Operation)
 }
 
-// ValidKey says whether a key is 1 to MaxKey printable ASCII characters.
+// ValidKey reports whether a key is 1 to MaxKey printable ASCII characters.
 func ValidKey(key string) bool {
 	for i := range len(key) {
 		if key[i] <= ' ' || key[i] > '~' {

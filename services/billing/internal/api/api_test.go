@@ -23,6 +23,7 @@ import (
 	"github.com/deferpay/deferpay/services/billing/internal/store"
 	"github.com/deferpay/deferpay/services/internal/access"
 	"github.com/deferpay/deferpay/services/internal/journal/journaltest"
+	"github.com/deferpay/deferpay/services/internal/ledger"
 	"github.com/deferpay/deferpay/services/internal/waittest"
 )
 
@@ -64,7 +65,7 @@ func (s *system) now() time.Time { return start.Add(time.Duration(s.offset.Load(
 func (s *system) instance(name string) *instance {
 	s.t.Helper()
 	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
-	st, err := store.New(store.Config{Writer: name, ClientOptions: s.options, Paris: paris, Now: s.now, Logger: logger})
+	st, err := store.New(store.Config{Config: ledger.Config{Writer: name, ClientOptions: s.options, Now: s.now, Logger: logger}, Paris: paris})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -114,7 +115,7 @@ func (i *instance) contract(n int, version int64, change func(*billing.Contract)
 	if change != nil {
 		change(&c)
 	}
-	if err := i.store.Observe(i.t.Context(), billing.ContractObserved{Contract: c, Fact: "ContractActivated", EventID: fmt.Sprint(n, "-", version), OccurredAt: start}); err != nil {
+	if err := i.store.Observe(i.t.Context(), billing.Observe{Contract: c, Fact: "ContractActivated", EventID: fmt.Sprint(n, "-", version), OccurredAt: start}); err != nil {
 		i.t.Fatal(err)
 	}
 }
@@ -482,7 +483,7 @@ func TestARunLeftUnfinishedIsTakenUp(t *testing.T) {
 	one.post("/operations", purchase("CTR-7", 100)).want(t, 201)
 	april := int64(start.AddDate(0, 1, 0).Sub(start))
 	s.offset.Store(april)
-	if _, err := one.store.StartRun(t.Context(), nil, billing.Period{Year: 2026, Month: time.March}, 0); err != nil {
+	if _, err := one.store.Decide(t.Context(), nil, billing.StartRun{Period: billing.Period{Year: 2026, Month: time.March}}); err != nil {
 		t.Fatal(err)
 	}
 	one.stop() // and nothing of it was done
@@ -520,7 +521,7 @@ func TestTheKeyOfARunHasOneMeaning(t *testing.T) {
 		on.do("POST", "/billing-runs", "run-3", `{"period":"2026-03","dryRun":true}`).problem(t, 422, "idempotency-key-reused")
 		on.do("POST", "/billing-runs", "run-3", `{"period":"2026-04"}`).problem(t, 422, "idempotency-key-reused")
 	}
-	if _, err := i.store.StartRun(t.Context(), nil, billing.Period{Year: 2026, Month: time.April}, 0); err != nil {
+	if _, err := i.store.Decide(t.Context(), nil, billing.StartRun{Period: billing.Period{Year: 2026, Month: time.April}}); err != nil {
 		t.Fatal(err)
 	}
 	other.do("POST", "/billing-runs", "run-3", `{"period":"2026-04"}`).problem(t, 422, "idempotency-key-reused")
@@ -605,7 +606,7 @@ func TestReadsWaitForAPosition(t *testing.T) {
 func TestAContractWhoseFactCannotBeReadWaits(t *testing.T) {
 	i := newSystem(t).instance("billing-1")
 	i.contract(7, 3, nil)
-	bad := billing.ContractUnreadable{ContractRef: "CTR-7", Source: billing.Source{Topic: "contract.facts.v1", Offset: 4}, Error: "broken"}
+	bad := billing.NoteUnreadable{ContractRef: "CTR-7", Source: billing.Source{Topic: "contract.facts.v1", Offset: 4}, Error: "broken"}
 	if err := i.store.Unreadable(t.Context(), bad); err != nil {
 		t.Fatal(err)
 	}
@@ -631,7 +632,7 @@ func TestAContractWhoseFactCannotBeReadWaits(t *testing.T) {
 
 func TestNothingIsServedBeforeTheLogIsRead(t *testing.T) {
 	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
-	st, err := store.New(store.Config{Writer: "w", ClientOptions: []kgo.Opt{kgo.SeedBrokers("127.0.0.1:1")}, Paris: paris, Now: time.Now, Logger: logger})
+	st, err := store.New(store.Config{Config: ledger.Config{Writer: "w", ClientOptions: []kgo.Opt{kgo.SeedBrokers("127.0.0.1:1")}, Now: time.Now, Logger: logger}, Paris: paris})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -649,7 +650,7 @@ func TestNothingIsServedBeforeTheLogIsRead(t *testing.T) {
 func TestCredentialsComeFirst(t *testing.T) {
 	keys := loadKeys(t)
 	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
-	st, err := store.New(store.Config{Writer: "w", ClientOptions: []kgo.Opt{kgo.SeedBrokers("127.0.0.1:1")}, Paris: paris, Now: time.Now, Logger: logger})
+	st, err := store.New(store.Config{Config: ledger.Config{Writer: "w", ClientOptions: []kgo.Opt{kgo.SeedBrokers("127.0.0.1:1")}, Now: time.Now, Logger: logger}, Paris: paris})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,7 +6,6 @@ import (
 
 	"github.com/deferpay/deferpay/gen/billingapi"
 	"github.com/deferpay/deferpay/services/billing/internal/billing"
-	"github.com/deferpay/deferpay/services/billing/internal/store"
 	"github.com/deferpay/deferpay/services/internal/logapi"
 	"github.com/deferpay/deferpay/services/internal/problem"
 )
@@ -24,26 +23,33 @@ func (h *handler) CreateOperation(ctx context.Context, body billingapi.Operation
 	ctx, cancel := context.WithTimeout(ctx, logapi.CommandTime)
 	defer cancel()
 
-	var a store.Answer[store.Operation]
-	switch body.Type {
-	case billingapi.PurchaseRequestOperationRequest:
-		p := body.PurchaseRequest
-		a, err = h.Store.Purchase(ctx, req, string(p.ContractRef), billing.Purchase{OrderRef: string(p.OrderRef), Label: p.Label.Or(""), Amount: fromMoney(p.Amount)})
-	case billingapi.RefundRequestOperationRequest:
-		r := body.RefundRequest
-		a, err = h.Store.Refund(ctx, req, string(r.PurchaseRef), billing.Refund{Reason: r.Reason.Or(""), Amount: fromMoney(r.Amount)})
-	default:
-		return nil, problem.New(problem.InvalidRequest, "an operation is a PURCHASE or a REFUND")
-	}
+	command, err := operation(body)
 	if err != nil {
 		return nil, err
 	}
-	if a.Value.Status == billing.OperationRefused {
-		return nil, &answered{Problem: refused(a.Value), position: a.Offset, replayed: a.Replayed}
+	o, out, err := h.Store.Operate(ctx, req, command)
+	if err != nil {
+		return nil, err
+	}
+	if o.Status == billing.OperationRefused {
+		return nil, &answered{Problem: refused(o), position: out.Offset, replayed: out.Replayed}
 	}
 	return &billingapi.OperationHeaders{
-		IdempotentReplayed: replayed(a.Replayed), LogPosition: h.position(a.Offset), Response: toOperation(a.Value),
+		IdempotentReplayed: replayed(out.Replayed), LogPosition: h.position(out.Offset), Response: toOperation(o),
 	}, nil
+}
+
+// operation returns the command that a request is.
+func operation(body billingapi.OperationRequest) (billing.Command, error) {
+	switch body.Type {
+	case billingapi.PurchaseRequestOperationRequest:
+		p := body.PurchaseRequest
+		return billing.Purchase{ContractRef: string(p.ContractRef), OrderRef: string(p.OrderRef), Label: p.Label.Or(""), Amount: fromMoney(p.Amount)}, nil
+	case billingapi.RefundRequestOperationRequest:
+		r := body.RefundRequest
+		return billing.Refund{PurchaseRef: string(r.PurchaseRef), Reason: r.Reason.Or(""), Amount: fromMoney(r.Amount)}, nil
+	}
+	return nil, problem.New(problem.InvalidRequest, "an operation is a PURCHASE or a REFUND")
 }
 
 // CancelOperation is in the contract and not built yet.
@@ -53,14 +59,9 @@ func (h *handler) CancelOperation(ctx context.Context, _ *billingapi.Cancellatio
 
 // SettleInvoice records a step of collecting an invoice.
 func (h *handler) SettleInvoice(ctx context.Context, body billingapi.SettlementRequest, params billingapi.SettleInvoiceParams) (*billingapi.SettleInvoiceOKHeaders, error) {
-	step := store.Step{Step: billing.Step(body.Type)}
-	switch body.Type {
-	case billingapi.SettlementReturnedSettlementRequest:
-		return nil, h.requests.NotBuilt(ctx, params.IdempotencyKey.Value, "settleInvoice with RETURNED", "settle the matter outside for now")
-	case billingapi.SettlementOtherwiseSettlementRequest:
-		return nil, h.requests.NotBuilt(ctx, params.IdempotencyKey.Value, "settleInvoice with SETTLED_OTHERWISE", "present the invoice for direct debit")
-	case billingapi.SettlementRejectedSettlementRequest:
-		step.Reason = string(body.SettlementRejected.Reason)
+	command, err := h.settlement(ctx, body, params)
+	if err != nil {
+		return nil, err
 	}
 	req, release, err := h.requests.Begin(ctx, params.IdempotencyKey.Value, "settleInvoice", string(params.InvoiceRef), &body)
 	if err != nil {
@@ -69,13 +70,31 @@ func (h *handler) SettleInvoice(ctx context.Context, body billingapi.SettlementR
 	defer release()
 	ctx, cancel := context.WithTimeout(ctx, logapi.CommandTime)
 	defer cancel()
-	a, err := h.Store.Settle(ctx, req, string(params.InvoiceRef), step)
+	i, out, err := h.Store.Settle(ctx, req, command)
 	if err != nil {
 		return nil, err
 	}
 	return &billingapi.SettleInvoiceOKHeaders{
-		IdempotentReplayed: replayed(a.Replayed), LogPosition: h.position(a.Offset), Response: toInvoice(a.Value),
+		IdempotentReplayed: replayed(out.Replayed), LogPosition: h.position(out.Offset), Response: toInvoice(i),
 	}, nil
+}
+
+// settlement returns the command that a request is.
+func (h *handler) settlement(ctx context.Context, body billingapi.SettlementRequest, params billingapi.SettleInvoiceParams) (billing.Command, error) {
+	ref, key := string(params.InvoiceRef), params.IdempotencyKey.Value
+	switch body.Type {
+	case billingapi.SettlementPresentedSettlementRequest:
+		return billing.Present{InvoiceRef: ref}, nil
+	case billingapi.SettlementCollectedSettlementRequest:
+		return billing.Collect{InvoiceRef: ref}, nil
+	case billingapi.SettlementRejectedSettlementRequest:
+		return billing.Reject{InvoiceRef: ref, Reason: string(body.SettlementRejected.Reason)}, nil
+	case billingapi.SettlementReturnedSettlementRequest:
+		return nil, h.requests.NotBuilt(ctx, key, "settleInvoice with RETURNED", "settle the matter outside for now")
+	case billingapi.SettlementOtherwiseSettlementRequest:
+		return nil, h.requests.NotBuilt(ctx, key, "settleInvoice with SETTLED_OTHERWISE", "present the invoice for direct debit")
+	}
+	return nil, problem.New(problem.InvalidRequest, "a settlement is PRESENTED, COLLECTED, REJECTED, RETURNED or SETTLED_OTHERWISE")
 }
 
 // StartBillingRun bills a month, or shows what would be issued.

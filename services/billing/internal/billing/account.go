@@ -111,15 +111,7 @@ func (a Account) OpenPeriod(p Period) (OpenMonth, bool) {
 
 // withOpen returns the account with one period replaced or inserted. The old slice is not touched.
 func (a Account) withOpen(o OpenMonth) Account {
-	i, found := slices.BinarySearchFunc(a.Open, o.Period, func(x OpenMonth, p Period) int {
-		switch {
-		case x.Period == p:
-			return 0
-		case x.Period.Before(p):
-			return -1
-		}
-		return 1
-	})
+	i, found := slices.BinarySearchFunc(a.Open, o.Period, func(x OpenMonth, p Period) int { return x.Period.Compare(p) })
 	open := slices.Clone(a.Open)
 	if found {
 		open[i] = o

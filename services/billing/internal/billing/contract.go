@@ -1,6 +1,8 @@
 package billing
 
 import (
+	"errors"
+	"fmt"
 	"time"
 )
 
@@ -97,4 +99,118 @@ func (m Mandate) lapses(lastPresented time.Time) time.Time {
 		from = lastPresented
 	}
 	return from.AddDate(lapseYears, 0, 0)
+}
+
+// ContractVisitor has a method for every event about billing's copy of a contract.
+type ContractVisitor interface {
+	ContractObserved(ContractObserved) error
+	ContractUnreadable(ContractUnreadable) error
+}
+
+// Errors of decisions about copies of contracts. They record nothing.
+var (
+	ErrContractUnknown    = errors.New("contract unknown")
+	ErrContractUnreadable = errors.New("newest state of the contract could not be read")
+	ErrStale              = fmt.Errorf("%w: version is not newer than the one known", ErrNoEffect)
+)
+
+// Observe takes in a state of a contract. It has no effect unless the state is newer than the one
+// known.
+type Observe ContractObserved
+
+// About implements Command.
+func (o Observe) About() Subject { return ContractObserved(o).About() }
+
+func (o Observe) decide(s States, _ Moment) (Event, error) {
+	if a, ok := s.Account(o.Contract.Ref); ok {
+		return DecideObserved(&a, ContractObserved(o))
+	}
+	return DecideObserved(nil, ContractObserved(o))
+}
+
+// DecideObserved takes in a state of a contract when it is newer than the one known (nil: none is).
+func DecideObserved(known *Account, o ContractObserved) (Event, error) {
+	if known != nil && o.Contract.Version <= known.Contract.Version {
+		return nil, fmt.Errorf("%w: %d, known %d", ErrStale, o.Contract.Version, known.Contract.Version)
+	}
+	return o, nil
+}
+
+// ContractObserved: a newer state of a contract was read.
+type ContractObserved struct {
+	Contract   Contract
+	Fact       string // name of the fact that carried it
+	EventID    string
+	OccurredAt time.Time
+}
+
+// About implements Event.
+func (e ContractObserved) About() Subject { return Subject{Contract: e.Contract.Ref} }
+
+// Visit implements Event.
+func (e ContractObserved) Visit(v Visitor) error { return v.ContractObserved(e) }
+
+func (e ContractObserved) apply(b Book, at time.Time) error {
+	a, known := b.Account(e.Contract.Ref)
+	if known && e.Contract.Version <= a.Contract.Version {
+		return impossible("%s has version %d, got %d", e.Contract.Ref, a.Contract.Version, e.Contract.Version)
+	}
+	if e.Contract.Ceiling.Amount < 0 {
+		return impossible("ceiling of %s is %d", e.Contract.Ref, e.Contract.Ceiling.Amount)
+	}
+	if !known {
+		a.Currency = e.Contract.Ceiling.Currency
+	}
+	a.Contract, a.IngestedAt, a.Unreadable = e.Contract, at, false
+	b.PutAccount(a)
+	return nil
+}
+
+// NoteUnreadable notes that a fact about a contract could not be read. It has no effect on a
+// contract that is not known: then there is nothing that could be out of date.
+type NoteUnreadable ContractUnreadable
+
+// About implements Command.
+func (n NoteUnreadable) About() Subject { return ContractUnreadable(n).About() }
+
+func (n NoteUnreadable) decide(s States, _ Moment) (Event, error) {
+	a, ok := s.Account(n.ContractRef)
+	if !ok {
+		return nil, ErrNoEffect
+	}
+	return DecideUnreadable(a, ContractUnreadable(n))
+}
+
+// DecideUnreadable notes that a fact about a contract could not be read. A fact that was noted
+// already is ErrStale: it may be delivered again after a newer version was read.
+func DecideUnreadable(a Account, u ContractUnreadable) (Event, error) {
+	last := a.LastUnreadable
+	if last.Topic == u.Source.Topic && last.Partition == u.Source.Partition && last.Offset >= u.Source.Offset {
+		return nil, fmt.Errorf("%w: offset %d was noted", ErrStale, u.Source.Offset)
+	}
+	return u, nil
+}
+
+// ContractUnreadable: a fact about a known contract could not be read; purchases on it wait for a
+// newer one.
+type ContractUnreadable struct {
+	ContractRef string
+	Source      Source
+	Error       string
+}
+
+// About implements Event.
+func (e ContractUnreadable) About() Subject { return Subject{Contract: e.ContractRef} }
+
+// Visit implements Event.
+func (e ContractUnreadable) Visit(v Visitor) error { return v.ContractUnreadable(e) }
+
+func (e ContractUnreadable) apply(b Book, _ time.Time) error {
+	a, ok := b.Account(e.ContractRef)
+	if !ok {
+		return impossible("contract %s is not known", e.ContractRef)
+	}
+	a.Unreadable, a.LastUnreadable = true, e.Source
+	b.PutAccount(a)
+	return nil
 }

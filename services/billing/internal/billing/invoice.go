@@ -1,7 +1,6 @@
 package billing
 
 import (
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -116,142 +115,10 @@ func parseInvoiceRef(ref string) (Numbering, error) {
 	return got, nil
 }
 
-// Errors of closing and settling. They record nothing.
-var (
-	ErrPeriodNotEnded    = errors.New("period has not ended")
-	ErrEarlierPeriodOpen = errors.New("an earlier period is still open; run it first")
-	ErrNothingToClose    = errors.New("nothing in the period")
-	ErrPeriodClosed      = errors.New("period is closed already")
-	ErrInvoiceUnknown    = errors.New("invoice unknown")
-	ErrMandateNotValid   = errors.New("mandate does not allow a direct debit")
-)
-
-// StepError: the invoice's status does not allow a step.
-type StepError struct {
-	InvoiceRef string
-	Status     InvoiceStatus
-	Step       Step
-	Allowed    []Step
-}
-
-func (e *StepError) Error() string {
-	return fmt.Sprintf("invoice %s is %s, which does not allow %s", e.InvoiceRef, e.Status, e.Step)
-}
-
-// CanClose says why a period of a contract cannot be closed now, or nil.
-func CanClose(a Account, p Period, now time.Time, paris *time.Location) error {
-	if end := p.End(paris); now.Before(end) {
-		return fmt.Errorf("%w: %s ends at %s", ErrPeriodNotEnded, p, end.Format(time.RFC3339))
-	}
-	if !a.LastClosed.Before(p) {
-		return fmt.Errorf("%w: %s of %s", ErrPeriodClosed, p, a.Contract.Ref)
-	}
-	if _, found := a.OpenPeriod(p); !found {
-		return fmt.Errorf("%w: %s of %s", ErrNothingToClose, p, a.Contract.Ref)
-	}
-	if first := a.Open[0].Period; first.Before(p) {
-		return fmt.Errorf("%w: %s of %s", ErrEarlierPeriodOpen, first, a.Contract.Ref)
-	}
-	return nil
-}
-
-// DecideClose closes a period and issues its invoice in one decision: not before it has ended, in
-// order, and only when there is something in it.
-func DecideClose(a Account, n Numbering, p Period, now time.Time, paris *time.Location) (Event, error) {
-	if err := CanClose(a, p, now, paris); err != nil {
-		return nil, err
-	}
-	open, _ := a.OpenPeriod(p)
-	return PeriodClosed{
-		ContractRef: a.Contract.Ref, Period: p, Lines: open.Lines, Total: Money{Amount: open.Total(), Currency: a.Currency},
-		InvoiceRef: NextInvoiceRef(n, now, paris), Hash: open.Hash, Buyer: a.Contract.Buyer,
-	}, nil
-}
-
-// DecidePresent gives the open amount of an invoice to the bank. It needs a valid mandate.
-func DecidePresent(a Account, i Invoice, now time.Time) (Event, error) {
-	if err := i.allows(StepPresented); err != nil {
-		return nil, err
-	}
-	if a.Unreadable {
-		return nil, fmt.Errorf("%w: %s", ErrContractUnreadable, a.Contract.Ref)
-	}
-	if s := a.MandateStatus(now); s != MandateValid {
-		return nil, fmt.Errorf("%w: that of %s is %s", ErrMandateNotValid, a.Contract.Ref, s)
-	}
-	return DebitPresented{
-		ContractRef: i.ContractRef, InvoiceRef: i.Ref, Presentation: i.Presentations + 1, RUM: a.Contract.Mandate.RUM,
-		Amount: Money{Amount: i.OpenAmount(), Currency: i.Currency},
-	}, nil
-}
-
-// DecideCollected settles a presented invoice.
-func DecideCollected(i Invoice) (Event, error) {
-	if err := i.allows(StepCollected); err != nil {
-		return nil, err
-	}
-	return DebitCollected{
-		ContractRef: i.ContractRef, InvoiceRef: i.Ref, Presentation: i.Presentations, Amount: Money{Amount: i.Presenting, Currency: i.Currency},
-	}, nil
-}
-
-// DecideRejected notes that the bank rejected a presented invoice. It may be presented again.
-func DecideRejected(i Invoice, reason string) (Event, error) {
-	if err := i.allows(StepRejected); err != nil {
-		return nil, err
-	}
-	return DebitRejected{
-		ContractRef: i.ContractRef, InvoiceRef: i.Ref, Presentation: i.Presentations, Reason: reason,
-		Amount: Money{Amount: i.Presenting, Currency: i.Currency},
-	}, nil
-}
-
-func (i Invoice) allows(s Step) error {
-	allowed := i.Status.AllowedSteps()
-	for _, a := range allowed {
-		if a == s {
-			return nil
-		}
-	}
-	return &StepError{InvoiceRef: i.Ref, Status: i.Status, Step: s, Allowed: allowed}
-}
-
-// Run is the billing run of a period.
-type Run struct {
-	Period      Period
-	Starts      int64 // how often it was started
-	Running     bool
-	StartedAt   time.Time
-	CompletedAt time.Time // of the last completed one
-	LeftOut     []LeftOut // by the last completed one
-}
-
-// Errors of runs. They record nothing.
-var (
-	ErrRunning    = errors.New("the run is going on")
-	ErrRunStarted = errors.New("the run was started by another in the meantime")
-)
-
-// DecideRun starts a run when none is going on, and none has been started since the caller saw that
-// there is something to bill: then it is billed. A run that was left unfinished is taken up by
-// going over the contracts again.
-func DecideRun(r Run, starts int64, p Period, now time.Time, paris *time.Location) (Event, error) {
-	if end := p.End(paris); now.Before(end) {
-		return nil, fmt.Errorf("%w: %s ends at %s", ErrPeriodNotEnded, p, end.Format(time.RFC3339))
-	}
-	if r.Running {
-		return nil, fmt.Errorf("%w: %s", ErrRunning, p)
-	}
-	if r.Starts != starts {
-		return nil, fmt.Errorf("%w: %s", ErrRunStarted, p)
-	}
-	return RunStarted{Period: p}, nil
-}
-
-// DecideRunCompleted ends a run that is going on.
-func DecideRunCompleted(r Run, done RunCompleted) (Event, error) {
-	if !r.Running {
-		return nil, fmt.Errorf("the run of %s is not going on", done.Period)
-	}
-	return done, nil
+// InvoiceVisitor has a method for every event about invoices: their issue, and each step of their collection.
+type InvoiceVisitor interface {
+	PeriodClosed(PeriodClosed) error
+	DebitPresented(DebitPresented) error
+	DebitCollected(DebitCollected) error
+	DebitRejected(DebitRejected) error
 }

@@ -21,15 +21,12 @@ const (
 
 // Errors of decisions about operations. They record nothing.
 var (
-	ErrContractUnknown    = errors.New("contract unknown")
-	ErrContractUnreadable = errors.New("newest state of the contract could not be read")
-	ErrOperationUnknown   = errors.New("operation unknown")
-	ErrNotRefundable      = errors.New("only an accepted purchase can be refunded")
-	ErrRefundExceeds      = errors.New("refund is more than what is left of the purchase")
-	ErrRefundCurrency     = errors.New("refund is not in the currency of the purchase")
-	ErrPurchaseInvoiced   = errors.New("purchase is invoiced already; a credit note is needed")
-	ErrStale              = errors.New("version is not newer than the one known")
-	ErrAmount             = errors.New("amount must be at least one minor unit")
+	ErrOperationUnknown = errors.New("operation unknown")
+	ErrNotRefundable    = errors.New("only an accepted purchase can be refunded")
+	ErrRefundExceeds    = errors.New("refund is more than what is left of the purchase")
+	ErrRefundCurrency   = errors.New("refund is not in the currency of the purchase")
+	ErrPurchaseInvoiced = errors.New("purchase is invoiced already; a credit note is needed")
+	ErrAmount           = errors.New("amount must be at least one minor unit")
 )
 
 // Kind tells purchases from refunds.
@@ -68,19 +65,6 @@ func (o Operation) Left() Money {
 	return Money{Amount: o.Amount.Amount - o.Refunded, Currency: o.Amount.Currency}
 }
 
-// Purchase is what is asked for.
-type Purchase struct {
-	OrderRef string
-	Label    string
-	Amount   Money
-}
-
-// Refund is what is asked back.
-type Refund struct {
-	Reason string
-	Amount Money
-}
-
 // Judge gives every reason why a purchase of this amount would be refused now; none when it would
 // be accepted.
 func (a Account) Judge(amount Money, now time.Time) []Reason {
@@ -105,6 +89,40 @@ func (a Account) Judge(amount Money, now time.Time) []Reason {
 	return out
 }
 
+// Hash is a running SHA-256 over the lines of a period; the zero value before the first.
+type Hash [sha256.Size]byte
+
+// line adds a line: the hash of the hash so far and the line's text.
+func (h Hash) line(kind Kind, ref string, m Money) Hash {
+	return sha256.Sum256(fmt.Appendf(h[:], "%s %s %d %s\n", kind, ref, m.Amount, m.Currency))
+}
+
+// OperationVisitor has a method for every event about purchases and refunds.
+type OperationVisitor interface {
+	PurchaseAccepted(PurchaseAccepted) error
+	PurchaseRefused(PurchaseRefused) error
+	RefundAccepted(RefundAccepted) error
+}
+
+// Purchase asks for a purchase on a contract.
+type Purchase struct {
+	ContractRef string
+	OrderRef    string
+	Label       string
+	Amount      Money
+}
+
+// About implements Command.
+func (p Purchase) About() Subject { return Subject{Contract: p.ContractRef} }
+
+func (p Purchase) decide(s States, at Moment) (Event, error) {
+	a, ok := s.Account(p.ContractRef)
+	if !ok {
+		return nil, fmt.Errorf("%w: %s", ErrContractUnknown, p.ContractRef)
+	}
+	return DecidePurchase(a, p, at.Now, at.Paris)
+}
+
 // DecidePurchase accepts a purchase or refuses it with every reason that applies.
 func DecidePurchase(a Account, p Purchase, now time.Time, paris *time.Location) (Event, error) {
 	if a.Unreadable {
@@ -123,6 +141,132 @@ func DecidePurchase(a Account, p Purchase, now time.Time, paris *time.Location) 
 		OperationRef: a.nextOperation(), ContractRef: a.Contract.Ref, OrderRef: p.OrderRef, Label: p.Label, Amount: p.Amount,
 		Period: a.PeriodAt(now, paris), ContractVersion: a.Contract.Version,
 	}, nil
+}
+
+// take gives the account with one more operation, whose reference must be the next one.
+func take(b Book, contractRef, operationRef string) (Account, error) {
+	a, ok := b.Account(contractRef)
+	if !ok {
+		return a, impossible("contract %s is not known", contractRef)
+	}
+	if want := a.nextOperation(); operationRef != want {
+		return a, impossible("operation %s, want %s", operationRef, want)
+	}
+	if _, taken := b.Operation(operationRef); taken {
+		return a, impossible("operation %s exists", operationRef)
+	}
+	a.Operations++
+	return a, nil
+}
+
+// PurchaseAccepted: a purchase counts from here on.
+type PurchaseAccepted struct {
+	OperationRef    string
+	ContractRef     string
+	OrderRef        string
+	Label           string
+	Amount          Money
+	Period          Period
+	ContractVersion int64
+}
+
+// About implements Event.
+func (e PurchaseAccepted) About() Subject {
+	return Subject{Contract: e.ContractRef, Operation: e.OperationRef}
+}
+
+// Visit implements Event.
+func (e PurchaseAccepted) Visit(v Visitor) error { return v.PurchaseAccepted(e) }
+
+func (e PurchaseAccepted) apply(b Book, _ time.Time) error {
+	a, err := take(b, e.ContractRef, e.OperationRef)
+	if err != nil {
+		return err
+	}
+	total, err := sum(a.Outstanding().Amount, e.Amount.Amount)
+	switch {
+	case err != nil:
+		return impossible("outstanding of %s: %w", e.ContractRef, err)
+	case e.Amount.Amount < 1 || e.Amount.Currency != a.Currency:
+		return impossible("purchase of %s on an account in %s", e.Amount, a.Currency)
+	case total > a.Contract.Ceiling.Amount:
+		return impossible("purchase %s takes the outstanding to %d, above the ceiling %d", e.OperationRef, total, a.Contract.Ceiling.Amount)
+	case a.Contract.Status != StatusActive:
+		return impossible("purchase %s on a contract that is %s", e.OperationRef, a.Contract.Status)
+	case !a.LastClosed.Before(e.Period):
+		return impossible("purchase %s in the closed period %s", e.OperationRef, e.Period)
+	}
+	open, _ := a.OpenPeriod(e.Period)
+	open.Period = e.Period
+	open.Lines++
+	// at most the outstanding amount and refunds, which are at most earlier purchases
+	open.Purchases += e.Amount.Amount
+	if open.Purchases < 0 {
+		return impossible("purchases of %s: %w", e.Period, errOverflow)
+	}
+	open.Hash = open.Hash.line(KindPurchase, e.OperationRef, e.Amount)
+	a.NotInvoiced += e.Amount.Amount
+	b.PutAccount(a.withOpen(open))
+	b.PutOperation(Operation{
+		Ref: e.OperationRef, Kind: KindPurchase, Status: OperationAccepted, ContractRef: e.ContractRef, OrderRef: e.OrderRef,
+		Amount: e.Amount, Period: e.Period,
+	})
+	return nil
+}
+
+// PurchaseRefused: a purchase was asked for and does not count.
+type PurchaseRefused struct {
+	OperationRef    string
+	ContractRef     string
+	OrderRef        string
+	Label           string
+	Amount          Money
+	Reasons         []Reason
+	ContractVersion int64
+}
+
+// About implements Event.
+func (e PurchaseRefused) About() Subject {
+	return Subject{Contract: e.ContractRef, Operation: e.OperationRef}
+}
+
+// Visit implements Event.
+func (e PurchaseRefused) Visit(v Visitor) error { return v.PurchaseRefused(e) }
+
+func (e PurchaseRefused) apply(b Book, _ time.Time) error {
+	a, err := take(b, e.ContractRef, e.OperationRef)
+	if err != nil {
+		return err
+	}
+	if len(e.Reasons) == 0 {
+		return impossible("purchase %s is refused without a reason", e.OperationRef)
+	}
+	b.PutAccount(a)
+	b.PutOperation(Operation{
+		Ref: e.OperationRef, Kind: KindPurchase, Status: OperationRefused, ContractRef: e.ContractRef, OrderRef: e.OrderRef, Amount: e.Amount,
+	})
+	return nil
+}
+
+// Refund asks for a part of a purchase back.
+type Refund struct {
+	PurchaseRef string
+	Reason      string
+	Amount      Money
+}
+
+// About implements Command.
+func (r Refund) About() Subject {
+	return Subject{Contract: ContractOf(r.PurchaseRef), Purchase: r.PurchaseRef}
+}
+
+func (r Refund) decide(s States, _ Moment) (Event, error) {
+	purchase, ok := s.Operation(r.PurchaseRef)
+	if !ok {
+		return nil, fmt.Errorf("%w: %s", ErrOperationUnknown, r.PurchaseRef)
+	}
+	a, _ := s.Account(purchase.ContractRef)
+	return DecideRefund(a, purchase, r)
 }
 
 // RefundError is ErrRefundExceeds with its figures.
@@ -158,28 +302,55 @@ func DecideRefund(a Account, purchase Operation, r Refund) (Event, error) {
 	}, nil
 }
 
-// DecideObserved takes in a state of a contract when it is newer than the one known (nil: none is).
-func DecideObserved(known *Account, o ContractObserved) (Event, error) {
-	if known != nil && o.Contract.Version <= known.Contract.Version {
-		return nil, fmt.Errorf("%w: %d, known %d", ErrStale, o.Contract.Version, known.Contract.Version)
-	}
-	return o, nil
+// RefundAccepted: part of a purchase is given back, within its open period.
+type RefundAccepted struct {
+	OperationRef string
+	ContractRef  string
+	PurchaseRef  string
+	Reason       string
+	Amount       Money
+	Period       Period
 }
 
-// DecideUnreadable notes that a fact about a contract could not be read. A fact that was noted
-// already is ErrStale: it may be delivered again after a newer version was read.
-func DecideUnreadable(a Account, u ContractUnreadable) (Event, error) {
-	last := a.LastUnreadable
-	if last.Topic == u.Source.Topic && last.Partition == u.Source.Partition && last.Offset >= u.Source.Offset {
-		return nil, fmt.Errorf("%w: offset %d was noted", ErrStale, u.Source.Offset)
-	}
-	return u, nil
+// About implements Event.
+func (e RefundAccepted) About() Subject {
+	return Subject{Contract: e.ContractRef, Operation: e.OperationRef, Purchase: e.PurchaseRef}
 }
 
-// Hash is a running SHA-256 over the lines of a period; the zero value before the first.
-type Hash [sha256.Size]byte
+// Visit implements Event.
+func (e RefundAccepted) Visit(v Visitor) error { return v.RefundAccepted(e) }
 
-// line adds a line: the hash of the hash so far and the line's text.
-func (h Hash) line(kind Kind, ref string, m Money) Hash {
-	return sha256.Sum256(fmt.Appendf(h[:], "%s %s %d %s\n", kind, ref, m.Amount, m.Currency))
+func (e RefundAccepted) apply(b Book, _ time.Time) error {
+	a, err := take(b, e.ContractRef, e.OperationRef)
+	if err != nil {
+		return err
+	}
+	p, ok := b.Operation(e.PurchaseRef)
+	if !ok || p.Kind != KindPurchase || p.Status != OperationAccepted || p.ContractRef != e.ContractRef {
+		return impossible("refund %s of %s, which is no accepted purchase of %s", e.OperationRef, e.PurchaseRef, e.ContractRef)
+	}
+	if e.Amount.Amount < 1 || e.Amount.Currency != p.Amount.Currency || e.Amount.Amount > p.Left().Amount {
+		return impossible("refund %s of %s, %s left of %s", e.OperationRef, e.Amount, p.Left(), p.Ref)
+	}
+	open, found := a.OpenPeriod(e.Period)
+	if !found || e.Period != p.Period {
+		return impossible("refund %s in the period %s, which is not the open one of %s", e.OperationRef, e.Period, p.Ref)
+	}
+	if a.NotInvoiced, err = less(a.NotInvoiced, e.Amount.Amount); err != nil {
+		return impossible("not invoiced of %s: %w", e.ContractRef, err)
+	}
+	if _, err := less(open.Total(), e.Amount.Amount); err != nil {
+		return impossible("total of %s: %w", e.Period, err)
+	}
+	open.Refunds += e.Amount.Amount
+	open.Lines++
+	open.Hash = open.Hash.line(KindRefund, e.OperationRef, e.Amount)
+	p.Refunded += e.Amount.Amount
+	b.PutAccount(a.withOpen(open))
+	b.PutOperation(p)
+	b.PutOperation(Operation{
+		Ref: e.OperationRef, Kind: KindRefund, Status: OperationAccepted, ContractRef: e.ContractRef, OrderRef: p.OrderRef,
+		Amount: e.Amount, Period: e.Period,
+	})
+	return nil
 }

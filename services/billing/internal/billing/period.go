@@ -1,6 +1,7 @@
 package billing
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 )
@@ -29,9 +30,12 @@ func ParsePeriod(s string) (Period, error) {
 // String is YYYY-MM.
 func (p Period) String() string { return fmt.Sprintf("%04d-%02d", p.Year, int(p.Month)) }
 
-// Before says whether p is an earlier month than q.
-func (p Period) Before(q Period) bool {
-	return p.Year < q.Year || p.Year == q.Year && p.Month < q.Month
+// Before reports whether p is an earlier month than q.
+func (p Period) Before(q Period) bool { return p.Compare(q) < 0 }
+
+// Compare returns -1 if p is an earlier month than q, 0 if they are the same, and 1 if p is later.
+func (p Period) Compare(q Period) int {
+	return cmp.Or(cmp.Compare(p.Year, q.Year), cmp.Compare(p.Month, q.Month))
 }
 
 // Next is the month after p.

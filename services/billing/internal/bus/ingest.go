@@ -12,6 +12,7 @@ import (
 	"github.com/deferpay/deferpay/gen/billingbus"
 	"github.com/deferpay/deferpay/gen/event"
 	"github.com/deferpay/deferpay/services/billing/internal/billing"
+	"github.com/deferpay/deferpay/services/billing/internal/effect"
 	"github.com/deferpay/deferpay/services/billing/internal/store"
 	"github.com/deferpay/deferpay/services/internal/trace"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/bus"
@@ -22,8 +23,8 @@ const decisionTime = 15 * time.Second
 
 // Memory is the part of the store that takes in facts.
 type Memory interface {
-	Observe(context.Context, billing.ContractObserved) error
-	Unreadable(context.Context, billing.ContractUnreadable) error
+	Observe(context.Context, billing.Observe) error
+	Unreadable(context.Context, billing.NoteUnreadable) error
 }
 
 var _ Memory = (*store.Store)(nil)
@@ -45,14 +46,14 @@ func (i ingester) observe(ctx context.Context, fact string, c event.Contract, at
 	}
 	ctx, cancel := context.WithTimeout(trace.With(ctx, h.Traceparent), decisionTime)
 	defer cancel()
-	return i.memory.Observe(ctx, billing.ContractObserved{Contract: store.FromContract(c), Fact: fact, EventID: h.ID, OccurredAt: at})
+	return i.memory.Observe(ctx, effect.Observed(fact, h.ID, c, at))
 }
 
 // unreadable records that a fact is about to become a dead letter.
 func (i ingester) unreadable(ctx context.Context, f bus.Failure) error {
 	ctx, cancel := context.WithTimeout(ctx, decisionTime)
 	defer cancel()
-	return i.memory.Unreadable(ctx, billing.ContractUnreadable{
+	return i.memory.Unreadable(ctx, billing.NoteUnreadable{
 		ContractRef: f.Key, Source: billing.Source{Topic: f.Topic, Partition: f.Partition, Offset: f.Offset}, Error: f.Err.Error(),
 	})
 }

@@ -147,7 +147,7 @@ func (r *Runner) begin(ctx context.Context, req *idempotency.Request, p billing.
 	case seen.Known && seen.ToInvoice == 0:
 		return false, false, nil
 	}
-	replayed, err = r.Store.StartRun(ctx, req, p, seen.Run.Starts)
+	out, err := r.Store.Decide(ctx, req, billing.StartRun{Period: p, Starts: seen.Run.Starts})
 	switch {
 	case errors.Is(err, billing.ErrRunning):
 		return true, false, nil
@@ -156,7 +156,7 @@ func (r *Runner) begin(ctx context.Context, req *idempotency.Request, p billing.
 	case err != nil:
 		return false, false, err
 	}
-	return !replayed || r.Store.RunOf(p, store.Page{}).Run.Running, replayed, nil
+	return !out.Replayed || r.Store.RunOf(p, store.Page{}).Run.Running, out.Replayed, nil
 }
 
 // enter makes this call the one that runs a period in this process; joined is true when another is
@@ -187,12 +187,12 @@ func (r *Runner) leave(p billing.Period, over chan struct{}) {
 func (r *Runner) over(ctx context.Context, p billing.Period) {
 	done := billing.RunCompleted{Period: p}
 	for _, ref := range r.Store.ToClose(p) {
-		invoice, err := r.Store.ClosePeriod(ctx, ref, p)
+		out, err := r.Store.Decide(ctx, nil, billing.Close{ContractRef: ref, Period: p})
 		switch {
 		case err == nil:
 			done.Closed++
 			done.Invoices++
-			r.Logger.Info("period closed", "contract", ref, "period", p.String(), "invoice", invoice)
+			r.Logger.Info("period closed", "contract", ref, "period", p.String(), "invoice", out.Event.About().Invoice)
 		case errors.Is(err, billing.ErrPeriodClosed) || errors.Is(err, billing.ErrNothingToClose): // by another instance, or a record of ours whose outcome was unknown
 		case ctx.Err() != nil || errors.Is(err, journal.ErrNotReady) || errors.Is(err, journal.ErrUnknownOutcome):
 			r.Logger.Warn("billing run interrupted", "period", p.String(), "error", err.Error())
@@ -205,7 +205,7 @@ func (r *Runner) over(ctx context.Context, p billing.Period) {
 	if !r.Store.RunOf(p, store.Page{}).Run.Running {
 		return
 	}
-	if err := r.Store.CompleteRun(ctx, done); err != nil {
+	if _, err := r.Store.Decide(ctx, nil, billing.CompleteRun(done)); err != nil {
 		r.Logger.Warn("billing run not completed", "period", p.String(), "error", err.Error())
 	}
 }

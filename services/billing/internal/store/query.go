@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"github.com/deferpay/deferpay/services/billing/internal/billing"
-	"github.com/deferpay/deferpay/services/internal/idempotency"
-	"github.com/deferpay/deferpay/services/internal/journal"
+	"github.com/deferpay/deferpay/services/billing/internal/effect"
+	"github.com/deferpay/deferpay/services/internal/ledger"
 )
 
 // Page is a part of a list, and how long the whole list is.
@@ -27,43 +27,19 @@ type OperationFilter struct {
 	Status                               billing.OperationStatus
 }
 
-type states func(journal.Stream) (State, bool)
+// Operation is an operation as queries show it.
+type Operation = effect.Operation
 
-// read runs fn on applied states and the read model, and gives the position that they belong to.
-func (s *Store) read(fn func(st states)) (position int64) {
-	s.j.Read(func(state func(journal.Stream) (State, bool)) {
-		fn(state)
-		position = s.j.Position()
-	})
-	return position
-}
-
-// answered finds what was answered to a request whose key is known to be used.
-func (st states) answered(req idempotency.Request) (answered, error) {
-	v, _ := st(keyStream(req))
-	if was, ok := v.(answered); ok {
-		return was, nil
-	}
-	return answered{}, journal.ErrNotReady // the state was discarded meanwhile
-}
-
-func (st states) account(ref string) (billing.Account, bool) {
-	v, _ := st(contractStream(ref))
-	a, ok := v.(billing.Account)
-	return a, ok
-}
-
-func (st states) invoice(ref string) (billing.Invoice, bool) {
-	v, _ := st(invoiceStream(ref))
-	i, ok := v.(billing.Invoice)
-	return i, ok
+// read runs fn on applied states and the read model, and returns the position that they belong to.
+func (s *Store) read(fn func(st billing.States)) (position int64) {
+	return s.ledger.Read(func(st ledger.States) { fn(book{st, nil}) })
 }
 
 // Operation reads an operation.
 func (s *Store) Operation(ref string) (o Operation, position int64, ok bool) {
-	position = s.read(func(states) {
+	position = s.read(func(billing.States) {
 		var p *Operation
-		if p, ok = s.m.byRef[ref]; ok {
+		if p, ok = s.model.OperationByRef[ref]; ok {
 			o = *p
 		}
 	})
@@ -72,28 +48,28 @@ func (s *Store) Operation(ref string) (o Operation, position int64, ok bool) {
 
 // Operations lists operations in the order of the log.
 func (s *Store) Operations(f OperationFilter, page Page) (l List[Operation]) {
-	l.Position = s.read(func(states) {
+	l.Position = s.read(func(billing.States) {
 		match := func(o *Operation) bool {
 			return (f.ContractRef == "" || o.ContractRef == f.ContractRef) && (f.CustomerRef == "" || o.CustomerRef == f.CustomerRef) &&
 				(f.InvoiceRef == "" || o.InvoiceRef == f.InvoiceRef) && (f.Period == billing.Period{} || o.Period == f.Period) &&
 				(f.Status == "" || o.Status == f.Status)
 		}
-		l.Items, l.Total = cut(s.m.candidates(f), page, match, func(o *Operation) Operation { return *o })
+		l.Items, l.Total = cut(candidates(s.model, f), page, match, func(o *Operation) Operation { return *o })
 	})
 	return l
 }
 
 // candidates is the shortest list that holds all that can match.
-func (m *model) candidates(f OperationFilter) []*Operation {
+func candidates(m *effect.Model, f OperationFilter) []*Operation {
 	switch {
 	case f.InvoiceRef != "":
-		return m.byInvoice[f.InvoiceRef]
+		return m.OperationsByInvoice[f.InvoiceRef]
 	case f.ContractRef != "":
-		return m.byContract[f.ContractRef]
+		return m.OperationsByContract[f.ContractRef]
 	case f.CustomerRef != "":
-		return m.byCustomer[f.CustomerRef]
+		return m.OperationsByCustomer[f.CustomerRef]
 	}
-	return m.operations
+	return m.Operations
 }
 
 // cut counts what matches and converts one page of it.
@@ -112,7 +88,7 @@ func cut[S, T any](all []S, page Page, match func(S) bool, convert func(S) T) (i
 
 // Subscription reads billing's copy of a contract.
 func (s *Store) Subscription(contractRef string) (a billing.Account, position int64, ok bool) {
-	position = s.read(func(st states) { a, ok = st.account(contractRef) })
+	position = s.read(func(st billing.States) { a, ok = st.Account(contractRef) })
 	return a, position, ok
 }
 
@@ -124,15 +100,15 @@ type SubscriptionFilter struct {
 
 // Subscriptions lists billing's copies of contracts in the order in which they were first heard of.
 func (s *Store) Subscriptions(f SubscriptionFilter, page Page) (l List[billing.Account]) {
-	l.Position = s.read(func(st states) {
-		refs := s.m.contracts
+	l.Position = s.read(func(st billing.States) {
+		refs := s.model.Contracts
 		switch {
-		case f.ContractRef != "" && s.m.known(f.ContractRef):
+		case f.ContractRef != "" && s.model.Knows(f.ContractRef):
 			refs = []string{f.ContractRef}
 		case f.CustomerRef != "":
-			refs = s.m.ofCustomer[f.CustomerRef]
+			refs = s.model.ContractsByCustomer[f.CustomerRef]
 		}
-		account := func(ref string) billing.Account { a, _ := st.account(ref); return a }
+		account := func(ref string) billing.Account { a, _ := st.Account(ref); return a }
 		l.Items, l.Total = cut(refs, page, func(ref string) bool {
 			c := account(ref).Contract
 			return (f.ContractRef == "" || c.Ref == f.ContractRef) && (f.CustomerRef == "" || c.CustomerRef == f.CustomerRef) && (f.Status == "" || c.Status == f.Status)
@@ -146,7 +122,7 @@ func (s *Store) Now() time.Time { return s.now() }
 
 // Invoice reads an invoice.
 func (s *Store) Invoice(ref string) (i billing.Invoice, position int64, ok bool) {
-	position = s.read(func(st states) { i, ok = st.invoice(ref) })
+	position = s.read(func(st billing.States) { i, ok = st.Invoice(ref) })
 	return i, position, ok
 }
 
@@ -159,15 +135,15 @@ type InvoiceFilter struct {
 
 // Invoices lists invoices in the order of issue.
 func (s *Store) Invoices(f InvoiceFilter, page Page) (l List[billing.Invoice]) {
-	l.Position = s.read(func(st states) {
-		refs := s.m.invoices
+	l.Position = s.read(func(st billing.States) {
+		refs := s.model.Invoices
 		switch {
 		case f.ContractRef != "":
-			refs = s.m.ofContract[f.ContractRef]
+			refs = s.model.InvoicesByContract[f.ContractRef]
 		case f.Period != billing.Period{}:
-			refs = s.m.invoicesIn[f.Period]
+			refs = s.model.InvoicesByPeriod[f.Period]
 		}
-		invoice := func(ref string) billing.Invoice { i, _ := st.invoice(ref); return i }
+		invoice := func(ref string) billing.Invoice { i, _ := st.Invoice(ref); return i }
 		l.Items, l.Total = cut(refs, page, func(ref string) bool {
 			i := invoice(ref)
 			return (f.ContractRef == "" || i.ContractRef == f.ContractRef) && (f.CustomerRef == "" || i.CustomerRef == f.CustomerRef) &&
@@ -201,17 +177,17 @@ type RunLine struct {
 // judged by the time now.
 func (s *Store) RunOf(p billing.Period, page Page) (r RunView) {
 	now := s.now()
-	r.Position = s.read(func(st states) {
-		v, _ := st(runStream(p))
-		r.Run, r.Known = v.(billing.Run)
+	r.Position = s.read(func(st billing.States) {
+		r.Run = st.Run(p)
+		r.Known = r.Run.Starts > 0
 		var all []RunLine
-		for _, ref := range s.m.invoicesIn[p] {
-			i, _ := st.invoice(ref)
+		for _, ref := range s.model.InvoicesByPeriod[p] {
+			i, _ := st.Invoice(ref)
 			all = append(all, RunLine{ContractRef: i.ContractRef, InvoiceRef: ref, Total: billing.Money{Amount: i.Total(), Currency: i.Currency}, Operations: i.Lines})
 		}
 		r.Invoiced = len(all)
-		for ref := range s.m.periodsOpen[p] {
-			a, _ := st.account(ref)
+		for ref := range s.model.Open[p] {
+			a, _ := st.Account(ref)
 			o, _ := a.OpenPeriod(p)
 			all = append(all, RunLine{
 				ContractRef: ref, Total: billing.Money{Amount: o.Total(), Currency: a.Currency}, Operations: o.Lines, Err: billing.CanClose(a, p, now, s.paris),
@@ -227,8 +203,8 @@ func (s *Store) RunOf(p billing.Period, page Page) (r RunView) {
 // ToClose lists the contracts with operations in a period that is not closed, in the order of their
 // references.
 func (s *Store) ToClose(p billing.Period) (refs []string) {
-	s.read(func(states) {
-		for ref := range s.m.periodsOpen[p] {
+	s.read(func(billing.States) {
+		for ref := range s.model.Open[p] {
 			refs = append(refs, ref)
 		}
 	})
@@ -240,19 +216,19 @@ func (s *Store) ToClose(p billing.Period) (refs []string) {
 // that is not completed, oldest first.
 func (s *Store) PeriodsDue() (due []billing.Period) {
 	now := s.now()
-	s.read(func(states) {
-		for p := range s.m.periodsOpen {
+	s.read(func(billing.States) {
+		for p := range s.model.Open {
 			if !now.Before(p.End(s.paris)) {
 				due = append(due, p)
 			}
 		}
-		for p := range s.m.running {
+		for p := range s.model.Running {
 			if !slices.Contains(due, p) {
 				due = append(due, p)
 			}
 		}
 	})
-	slices.SortFunc(due, func(a, b billing.Period) int { return strings.Compare(a.String(), b.String()) })
+	slices.SortFunc(due, billing.Period.Compare)
 	return due
 }
 

@@ -1,20 +1,30 @@
+// Package store is billing's memory: it supplies the domain of package billing to a ledger, decides
+// commands on it, and answers queries from the read model. The log is the only store; everything here
+// is rebuilt from it.
+//
+// The HTTP layer, the message layer, the billing runs and the service's front package may import it.
+//
+// Streams:
+//
+//	contract/CTR-7              what billing keeps of the contract
+//	operation/BOP-7-17          an operation
+//	invoice/BIL-2026-000003     an invoice
+//	numbering/invoice           the invoice number given last
+//	run/2026-11                 the billing run of a period
+//	key/CLIENT/KEY              a client's idempotency key, and the answer it stands for
 package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"log/slog"
 	"time"
-
-	"github.com/ThreeDotsLabs/watermill/message"
-	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/deferpay/deferpay/gen/billinginternal"
 	"github.com/deferpay/deferpay/services/billing/internal/billing"
+	"github.com/deferpay/deferpay/services/billing/internal/effect"
 	"github.com/deferpay/deferpay/services/internal/idempotency"
 	"github.com/deferpay/deferpay/services/internal/journal"
-	"github.com/deferpay/deferpay/services/internal/trace"
+	"github.com/deferpay/deferpay/services/internal/ledger"
 )
 
 // The private topics that the store uses.
@@ -23,317 +33,140 @@ const (
 	Positions = billinginternal.PositionsTopic
 )
 
-// Config says where the log is.
-type Config struct {
-	Writer          string    // name of this instance
-	ClientOptions   []kgo.Opt // how to reach the broker
-	Paris           *time.Location
-	Now             func() time.Time
-	AllowUnverified bool
-	Logger          *slog.Logger
-}
-
-// Store is billing's memory. Its methods may be called at the same time.
-type Store struct {
-	j     *journal.Journal[State, Body]
-	m     *model
-	paris *time.Location
-	now   func() time.Time
-}
-
-// New makes a store without touching the network; Run makes it live.
-func New(cfg Config) (*Store, error) {
-	s := &Store{m: newModel(), paris: cfg.Paris, now: cfg.Now}
-	j, err := journal.New(journal.Config[State, Body]{
-		Topic: Log, Writer: cfg.Writer, ClientOptions: cfg.ClientOptions, Codec: codec{}, Fold: fold,
-		Project: func(e entry, after *view) { s.m.project(e, after) },
-		Reset:   func() { *s.m = *newModel() },
-		Key:     key, Now: cfg.Now, Traceparent: trace.From, AllowUnverified: cfg.AllowUnverified, Logger: cfg.Logger,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("open the log: %w", err)
-	}
-	s.j = j
-	return s, nil
-}
-
-// Run reads the log and keeps reading; see journal.Run.
-func (s *Store) Run(ctx context.Context) error { return s.j.Run(ctx) }
-
-// Ready is nil, or why nothing is served.
-func (s *Store) Ready() error { return s.j.Ready() }
-
-// Topic is the name of the log.
-func (s *Store) Topic() string { return s.j.Topic() }
-
-// Position is the offset of the last record read.
-func (s *Store) Position() int64 { return s.j.Position() }
-
-// Stats are the journal's counters.
-func (s *Store) Stats() journal.Stats { return s.j.Stats() }
-
-// WaitFor returns when the record at offset is read.
-func (s *Store) WaitFor(ctx context.Context, offset int64) error { return s.j.WaitFor(ctx, offset) }
-
-// Answer is what a command led to, and where.
-type Answer[T any] struct {
-	Value    T
-	Offset   int64
-	Replayed bool // the answer to an earlier request with the same key
-}
-
-// decide appends what rule decides from the book. Named streams come first; the key's stream is one
-// of them. When the request was answered before, replayed is true and nothing is appended.
-func (s *Store) decide(ctx context.Context, req *idempotency.Request, on []journal.Stream, rule func(b book, now time.Time) (billing.Event, error)) (v journal.Verdict[State, Body], replayed bool, err error) {
-	if req != nil {
-		on = append(on, keyStream(*req))
-	}
-	v, err = s.j.Decide(ctx, on, func(v *view) (Body, error) {
-		if req != nil {
-			if was, ok := get[answered](v, keyStream(*req)); ok {
-				if err := req.Check(was.request); err != nil {
-					return Body{}, err
-				}
-				return Body{}, journal.ErrAlready
-			}
-		}
-		b := book{v}
-		e, err := rule(b, v.Now())
-		if err != nil {
-			return Body{}, err
-		}
-		expect(b, e)
-		return Body{Event: e, Request: req}, nil
-	})
-	if errors.Is(err, journal.ErrAlready) {
-		return v, true, nil
-	}
-	return v, false, err
-}
-
-// Purchase decides a purchase on a contract.
-func (s *Store) Purchase(ctx context.Context, req idempotency.Request, contractRef string, p billing.Purchase) (Answer[Operation], error) {
-	return s.operate(ctx, req, on(contractRef), func(b book, now time.Time) (billing.Event, error) {
-		a, ok := b.Account(contractRef)
-		if !ok {
-			return nil, fmt.Errorf("%w: %s", billing.ErrContractUnknown, contractRef)
-		}
-		return billing.DecidePurchase(a, p, now, s.paris)
-	})
-}
-
-// Refund gives back part of a purchase.
-func (s *Store) Refund(ctx context.Context, req idempotency.Request, purchaseRef string, r billing.Refund) (Answer[Operation], error) {
-	contractRef := billing.ContractOf(purchaseRef)
-	streams := append(on(contractRef), operationStream(purchaseRef))
-	return s.operate(ctx, req, streams, func(b book, _ time.Time) (billing.Event, error) {
-		purchase, ok := b.Operation(purchaseRef)
-		if !ok {
-			return nil, fmt.Errorf("%w: %s", billing.ErrOperationUnknown, purchaseRef)
-		}
-		a, _ := b.Account(contractRef)
-		return billing.DecideRefund(a, purchase, r)
-	})
-}
-
-func on(contractRef string) []journal.Stream { return []journal.Stream{contractStream(contractRef)} }
-
-func (s *Store) operate(ctx context.Context, req idempotency.Request, streams []journal.Stream, rule func(book, time.Time) (billing.Event, error)) (Answer[Operation], error) {
-	v, replayed, err := s.decide(ctx, &req, streams, rule)
-	if err != nil {
-		return Answer[Operation]{}, err
-	}
-	if !replayed {
-		return Answer[Operation]{Value: operation(book{v.After}, v.Body.Event, v.DecidedAt), Offset: v.Offset}, nil
-	}
-	out := Answer[Operation]{Replayed: true}
-	out.Offset = s.read(func(st states) {
-		var was answered
-		if was, err = st.answered(req); err != nil {
-			return
-		}
-		if o, ok := s.m.byRef[was.operation]; ok {
-			out.Value = o.asDecided()
-		} else {
-			err = fmt.Errorf("key %s answered no operation", req.Key)
-		}
-	})
-	return out, err
-}
-
-// Step is one step of collecting an invoice.
-type Step struct {
-	Step   billing.Step
-	Reason string // SEPA reason code of a rejection
-}
-
-// Settle records a step of collecting an invoice.
-func (s *Store) Settle(ctx context.Context, req idempotency.Request, invoiceRef string, step Step) (Answer[billing.Invoice], error) {
-	contractRef, err := s.contractOfInvoice(ctx, invoiceRef)
-	if err != nil {
-		return Answer[billing.Invoice]{}, err
-	}
-	v, replayed, err := s.decide(ctx, &req, append(on(contractRef), invoiceStream(invoiceRef)), func(b book, now time.Time) (billing.Event, error) {
-		i, ok := b.Invoice(invoiceRef)
-		if !ok {
-			return nil, fmt.Errorf("%w: %s", billing.ErrInvoiceUnknown, invoiceRef)
-		}
-		a, _ := b.Account(contractRef)
-		switch step.Step {
-		case billing.StepPresented:
-			return billing.DecidePresent(a, i, now)
-		case billing.StepCollected:
-			return billing.DecideCollected(i)
-		}
-		return billing.DecideRejected(i, step.Reason)
-	})
-	if err != nil {
-		return Answer[billing.Invoice]{}, err
-	}
-	if !replayed {
-		i, _ := book{v.After}.Invoice(invoiceRef)
-		return Answer[billing.Invoice]{Value: i, Offset: v.Offset}, nil
-	}
-	out := Answer[billing.Invoice]{Replayed: true}
-	out.Offset = s.read(func(st states) {
-		var was answered
-		if was, err = st.answered(req); err != nil {
-			return
-		}
-		if was.invoice != nil {
-			out.Value = *was.invoice
-		} else {
-			err = fmt.Errorf("key %s answered no invoice", req.Key)
-		}
-	})
-	return out, err
-}
-
-// contractOfInvoice finds whose invoice it is, which never changes. An unknown one is looked for
-// again past a barrier, since another instance may have issued it.
-func (s *Store) contractOfInvoice(ctx context.Context, invoiceRef string) (string, error) {
-	for again := range 2 {
-		if i, _, ok := s.Invoice(invoiceRef); ok {
-			return i.ContractRef, nil
-		}
-		if again == 0 {
-			if err := s.j.Barrier(ctx); err != nil {
-				return "", err
-			}
-		}
-	}
-	return "", fmt.Errorf("%w: %s", billing.ErrInvoiceUnknown, invoiceRef)
-}
-
-// Observe takes in a state of a contract. One that is not newer than the one known is left aside
-// without an error.
-func (s *Store) Observe(ctx context.Context, o billing.ContractObserved) error {
-	_, _, err := s.decide(ctx, nil, on(o.Contract.Ref), func(b book, _ time.Time) (billing.Event, error) {
-		if a, ok := b.Account(o.Contract.Ref); ok {
-			return billing.DecideObserved(&a, o)
-		}
-		return billing.DecideObserved(nil, o)
-	})
-	return leaveAside(err)
-}
-
-// Unreadable notes that a fact about a contract could not be read. For a contract that is not known
-// there is nothing to note.
-func (s *Store) Unreadable(ctx context.Context, u billing.ContractUnreadable) error {
-	_, _, err := s.decide(ctx, nil, on(u.ContractRef), func(b book, _ time.Time) (billing.Event, error) {
-		a, ok := b.Account(u.ContractRef)
-		if !ok {
-			return nil, fmt.Errorf("%w: %s", billing.ErrContractUnknown, u.ContractRef)
-		}
-		return billing.DecideUnreadable(a, u)
-	})
-	if errors.Is(err, billing.ErrContractUnknown) {
-		return nil
-	}
-	return leaveAside(err)
-}
-
-func leaveAside(err error) error {
-	if errors.Is(err, billing.ErrStale) {
-		return nil
-	}
-	return err
-}
-
-// Answered reads everything that is in the log, and says whether the request was answered before. A
-// key that was used for another gives idempotency.ErrReused. A nil request was not answered before.
-func (s *Store) Answered(ctx context.Context, req *idempotency.Request) (before bool, err error) {
-	if err := s.j.Barrier(ctx); err != nil || req == nil {
-		return false, err
-	}
-	s.read(func(st states) {
-		v, _ := st(keyStream(*req))
-		var was answered
-		if was, before = v.(answered); before {
-			err = req.Check(was.request)
-		}
-	})
-	return before, err
-}
-
-// StartRun records that the billing of a period begins, unless it was started since the caller saw
-// it (starts). Replayed is true when the request began it before. A run that is going on gives
-// billing.ErrRunning.
-func (s *Store) StartRun(ctx context.Context, req *idempotency.Request, p billing.Period, starts int64) (replayed bool, err error) {
-	_, replayed, err = s.decide(ctx, req, []journal.Stream{runStream(p)}, func(b book, now time.Time) (billing.Event, error) {
-		return billing.DecideRun(b.Run(p), starts, p, now, s.paris)
-	})
-	return replayed, err
-}
-
-// ClosePeriod closes a period of a contract and issues its invoice.
-func (s *Store) ClosePeriod(ctx context.Context, contractRef string, p billing.Period) (invoiceRef string, err error) {
-	v, _, err := s.decide(ctx, nil, append(on(contractRef), numberingStream), func(b book, now time.Time) (billing.Event, error) {
-		a, ok := b.Account(contractRef)
-		if !ok {
-			return nil, fmt.Errorf("%w: %s", billing.ErrContractUnknown, contractRef)
-		}
-		return billing.DecideClose(a, b.Numbering(), p, now, s.paris)
-	})
-	if err != nil {
-		return "", err
-	}
-	return v.Body.Event.(billing.PeriodClosed).InvoiceRef, nil
-}
-
-// CompleteRun records that a run went over every contract.
-func (s *Store) CompleteRun(ctx context.Context, done billing.RunCompleted) error {
-	_, _, err := s.decide(ctx, nil, []journal.Stream{runStream(done.Period)}, func(b book, _ time.Time) (billing.Event, error) {
-		return billing.DecideRunCompleted(b.Run(done.Period), done)
-	})
-	return err
-}
-
 // PublicationGroup is the consumer group that chooses the instance that publishes.
 const PublicationGroup = "billing.publication"
 
-// Publication delivers every applied record, in order for each contract, at least once; see
-// journal.Subscriber. FromMessage reads them.
-func (s *Store) Publication() (*journal.Subscriber[State, Body], error) {
-	return s.j.Subscriber(journal.SubscriberConfig{Name: "publication", Positions: Positions, Group: PublicationGroup})
+type (
+	// Applied is an applied record, and the states of its streams right after it.
+	Applied = effect.Applied
+	// Publication delivers every applied record.
+	Publication = ledger.Publication[billing.Event, billing.States]
+	// Outcome is what a command led to.
+	Outcome = ledger.Outcome[billing.Event, answer]
+)
+
+// answer is what the answer to a request is made of.
+type answer struct {
+	operation string           // reference of the operation it made
+	invoice   *billing.Invoice // as it was after this step of its collection
 }
 
-// FromMessage gives the record that a message of the Subscriber carries.
-func FromMessage(m *message.Message) (Published, error) {
-	e, after, ok := journal.FromMessage[State, Body](m)
-	if !ok {
-		return Published{}, fmt.Errorf("message %s is not from the log", m.UUID)
+// Config says where the log is, who writes it, and where the months of billing are told.
+type Config struct {
+	ledger.Config
+	Paris *time.Location
+}
+
+// Store decides and remembers. All methods may be called at the same time.
+type Store struct {
+	ledger.Log
+	ledger *ledger.Ledger[billing.Event, billing.States, answer]
+	model  *effect.Model
+	paris  *time.Location
+	now    func() time.Time
+}
+
+// New returns a store without touching the network; Run makes it live.
+func New(cfg Config) (*Store, error) {
+	m := effect.NewModel()
+	l, err := ledger.New(Log, ledger.Domain[billing.Event, billing.States, answer]{
+		Codec: effect.Codec(), Key: key,
+		Streams: func(e billing.Event) []journal.Stream { return streams(e.About()) },
+		Fold:    func(v *ledger.View, e billing.Event, at time.Time) error { return billing.Apply(book{v, v}, e, at) },
+		After:   func(v *ledger.View, _ billing.Event) billing.States { return book{v, v} },
+		Answer:  answerOf, Project: m.Project, Reset: m.Reset, NoEffect: billing.ErrNoEffect,
+	}, cfg.Config)
+	if err != nil {
+		return nil, err
 	}
-	p := Published{Event: e.Body.Event, Attempt: e.Attempt.String(), DecidedAt: e.DecidedAt, Trace: e.Traceparent}
-	b, about := book{after}, e.Body.Event.About()
-	if about.Contract != "" {
-		p.Account, _ = b.Account(about.Contract)
-	}
-	if about.Purchase != "" {
-		p.Purchase, _ = b.Operation(about.Purchase)
-	}
+	return &Store{Log: l, ledger: l, model: m, paris: cfg.Paris, now: cfg.Now}, nil
+}
+
+// answerOf returns what the answer to the request that led to an event is made of.
+func answerOf(e billing.Event, after billing.States) answer {
+	about := e.About()
+	a := answer{operation: about.Operation}
 	if about.Invoice != "" {
-		p.Invoice, _ = b.Invoice(about.Invoice)
+		i, _ := after.Invoice(about.Invoice)
+		a.invoice = &i
 	}
-	return p, nil
+	return a
+}
+
+// Publication delivers every applied record, in order for each contract, at least once.
+func (s *Store) Publication() (*Publication, error) {
+	return s.ledger.Publication(Positions, PublicationGroup)
+}
+
+// Decide records what a command amounts to. A command without a request is one that billing makes
+// itself.
+func (s *Store) Decide(ctx context.Context, req *idempotency.Request, c billing.Command) (Outcome, error) {
+	return s.ledger.Decide(ctx, req, streams(c.About()), func(v *ledger.View) (billing.Event, error) {
+		return billing.Decide(book{v, nil}, c, billing.Moment{Now: v.Now(), Paris: s.paris})
+	})
+}
+
+// Operate decides a purchase or a refund, and returns the operation as it was decided.
+func (s *Store) Operate(ctx context.Context, req idempotency.Request, c billing.Command) (Operation, Outcome, error) {
+	out, err := s.Decide(ctx, &req, c)
+	if err != nil {
+		return Operation{}, out, err
+	}
+	if out.Answer.operation == "" {
+		return Operation{}, out, fmt.Errorf("key %s answered no operation", req.Key)
+	}
+	o, _, ok := s.Operation(out.Answer.operation)
+	if !ok {
+		return o, out, journal.ErrNotReady // the state was discarded meanwhile
+	}
+	return o.AsDecided(), out, nil
+}
+
+// Settle decides a step of collecting an invoice, and returns the invoice as it was after the step.
+func (s *Store) Settle(ctx context.Context, req idempotency.Request, c billing.Command) (billing.Invoice, Outcome, error) {
+	if err := s.issued(ctx, c.About().Invoice); err != nil {
+		return billing.Invoice{}, Outcome{}, err
+	}
+	out, err := s.Decide(ctx, &req, c)
+	if err != nil {
+		return billing.Invoice{}, out, err
+	}
+	if out.Answer.invoice == nil {
+		return billing.Invoice{}, out, fmt.Errorf("key %s answered no invoice", req.Key)
+	}
+	return *out.Answer.invoice, out, nil
+}
+
+// issued returns an error that wraps billing.ErrInvoiceUnknown if there is no such invoice. One that
+// is not known here is looked for again past a barrier, since another instance may have issued it.
+func (s *Store) issued(ctx context.Context, invoiceRef string) error {
+	if _, _, ok := s.Invoice(invoiceRef); ok {
+		return nil
+	}
+	if err := s.Barrier(ctx); err != nil {
+		return err
+	}
+	if _, _, ok := s.Invoice(invoiceRef); ok {
+		return nil
+	}
+	return fmt.Errorf("%w: %s", billing.ErrInvoiceUnknown, invoiceRef)
+}
+
+// Observe takes in a state of a contract. It is no error if a state as new is known.
+func (s *Store) Observe(ctx context.Context, o billing.Observe) error {
+	_, err := s.Decide(ctx, nil, o)
+	return err
+}
+
+// Unreadable notes that a fact about a contract could not be read. It is no error if the contract is
+// not known, or the fact was noted before.
+func (s *Store) Unreadable(ctx context.Context, u billing.NoteUnreadable) error {
+	_, err := s.Decide(ctx, nil, u)
+	return err
+}
+
+// Answered reads everything that is in the log, and reports whether the request was answered before;
+// see ledger.Ledger.
+func (s *Store) Answered(ctx context.Context, req *idempotency.Request) (before bool, err error) {
+	return s.ledger.Answered(ctx, req)
 }

@@ -83,8 +83,8 @@ func (h *handler) CreateContract(ctx context.Context, body *contractapi.NewContr
 		return nil, err
 	}
 	return &contractapi.CreatedContractHeaders{
-		Location: Prefix + "/contracts/" + string(out.Contract.Ref), ETag: etag(out.Contract.Version),
-		LogPosition: logapi.Position(h.Store, out.Position), IdempotentReplayed: replayed(out), Response: contractBody(out.Contract),
+		Location: Prefix + "/contracts/" + string(out.Answer.Ref), ETag: etag(out.Answer.Version),
+		LogPosition: logapi.Position(h.Store, out.Offset), IdempotentReplayed: replayed(out), Response: contractBody(out.Answer),
 	}, nil
 }
 
@@ -133,8 +133,8 @@ func (h *handler) change(ctx context.Context, operation string, ref contractapi.
 		return nil, about(ref, err)
 	}
 	return &contractapi.ChangedContractHeaders{
-		ETag: etag(out.Contract.Version), LogPosition: logapi.Position(h.Store, out.Position), IdempotentReplayed: replayed(out),
-		Response: contractBody(out.Contract),
+		ETag: etag(out.Answer.Version), LogPosition: logapi.Position(h.Store, out.Offset), IdempotentReplayed: replayed(out),
+		Response: contractBody(out.Answer),
 	}, nil
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/deferpay/deferpay/gen/contractbus"
 	"github.com/deferpay/deferpay/services/contract/internal/contract"
+	"github.com/deferpay/deferpay/services/contract/internal/effect"
 	"github.com/deferpay/deferpay/services/contract/internal/store"
 )
 
@@ -123,11 +124,11 @@ func (r *Repair) mend(ctx context.Context, t *tail, position int64) error {
 			a, displaced = r.displaced(t, ref, position)
 		}
 		if displaced {
-			if err := within(ctx, func(ctx context.Context) error { return publish(ctx, r.Facts, a) }); err != nil {
+			if err := within(ctx, func(ctx context.Context) error { return effect.Publish(ctx, r.Facts, a) }); err != nil {
 				return err
 			}
 			r.repaired.Add(1)
-			r.Logger.WarnContext(ctx, "an older fact was the last one of its contract: the newest is published again", "contract", a.Contract.Ref, "version", a.Contract.Version)
+			r.Logger.WarnContext(ctx, "an older fact was the last one of its contract: the newest is published again", "contract", a.After.Ref, "version", a.After.Version)
 		}
 	}
 	return nil
@@ -140,7 +141,7 @@ func (r *Repair) displaced(t *tail, ref contract.Ref, position int64) (a store.A
 	if !known {
 		return a, false
 	}
-	if t.last[ref] == factID(a) {
+	if t.last[ref] == effect.FactID(a) {
 		delete(t.doubtful, ref)
 		return a, false
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/deferpay/deferpay/gen/contractbus"
 	"github.com/deferpay/deferpay/gen/contractinternal"
 	"github.com/deferpay/deferpay/services/contract/internal/contract"
+	"github.com/deferpay/deferpay/services/contract/internal/effect"
 	"github.com/deferpay/deferpay/services/contract/internal/store"
 	"github.com/deferpay/deferpay/services/internal/idempotency"
 	"github.com/deferpay/deferpay/services/internal/waittest"
@@ -90,7 +91,7 @@ func (w *world) subscribe(s *store.Store, key string) store.Applied {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return w.latest(s, o.Contract.Ref)
+	return w.latest(s, o.Answer.Ref)
 }
 
 // terminate makes the next version of a contract and gives the record of it.
@@ -115,7 +116,7 @@ func (w *world) latest(s *store.Store, ref contract.Ref) store.Applied {
 func (w *world) put(records ...store.Applied) {
 	w.t.Helper()
 	for _, a := range records {
-		r := &kgo.Record{Topic: contractbus.ContractFactsTopic, Key: []byte(a.Contract.Ref), Headers: []kgo.RecordHeader{{Key: ceID, Value: []byte(factID(a))}}}
+		r := &kgo.Record{Topic: contractbus.ContractFactsTopic, Key: []byte(a.After.Ref), Headers: []kgo.RecordHeader{{Key: ceID, Value: []byte(effect.FactID(a))}}}
 		if err := w.client.ProduceSync(w.t.Context(), r).FirstErr(); err != nil {
 			w.t.Fatal(err)
 		}
@@ -172,7 +173,7 @@ func TestWhatIsPublishedAgain(t *testing.T) {
 	old := []store.Applied{w.subscribe(s, "1"), w.subscribe(s, "2"), w.subscribe(s, "3"), w.subscribe(s, "4")}
 	var newest []store.Applied
 	for _, a := range old {
-		newest = append(newest, w.terminate(s, a.Contract.Ref))
+		newest = append(newest, w.terminate(s, a.After.Ref))
 	}
 	position := newest[3].Offset // the last one is not published yet
 	w.put(old[0], newest[0], newest[1], old[1], old[3])
@@ -187,7 +188,7 @@ func TestWhatIsPublishedAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	slices.Sort(out.ids)
-	want := []string{factID(newest[1]), factID(newest[2])} // an old one is last; there is none
+	want := []string{effect.FactID(newest[1]), effect.FactID(newest[2])} // an old one is last; there is none
 	slices.Sort(want)
 	if !slices.Equal(out.ids, want) || r.Repaired() != 2 {
 		t.Errorf("published %v, counted %d, want %v", out.ids, r.Repaired(), want)
@@ -197,7 +198,7 @@ func TestWhatIsPublishedAgain(t *testing.T) {
 		t.Errorf("when all is well: %v, %d published, %d in doubt", err, len(out.ids), len(topic.doubtful))
 	}
 	w.put(old[0]) // of which there was no doubt any more
-	if err := w.look(r, topic, position+1); err != nil || len(out.ids) != 3 || out.ids[2] != factID(newest[0]) {
+	if err := w.look(r, topic, position+1); err != nil || len(out.ids) != 3 || out.ids[2] != effect.FactID(newest[0]) {
 		t.Errorf("when an old one came later: %v, published %v", err, out.ids)
 	}
 }
@@ -214,7 +215,7 @@ func TestFrozenInstanceLooksFirst(t *testing.T) {
 		t.Fatal(err)
 	}
 	ice.frozen.Store(true)
-	second := w.terminate(other, first.Contract.Ref)
+	second := w.terminate(other, first.After.Ref)
 	w.put(first, second)
 	asked := make(chan struct{})
 	var once sync.Once
@@ -278,7 +279,7 @@ func TestRepairFollowsThePublication(t *testing.T) {
 	w := newWorld(t)
 	s := w.instance("contract-1")
 	first := w.subscribe(s, "1")
-	second := w.terminate(s, first.Contract.Ref)
+	second := w.terminate(s, first.After.Ref)
 	var publishes atomic.Bool
 	out := &sent{}
 	r := w.repair(s, out, func() (int64, bool) { return second.Offset + 1, publishes.Load() })

@@ -1,7 +1,6 @@
-// Package store keeps contracts on the service's log: it gives the domain of package contract the
-// journal's streams, its codec and its fold, decides commands with their idempotency keys, and
-// holds the read model that queries are answered from. The log is the only store; everything here
-// is rebuilt from it.
+// Package store keeps contracts on the service's log: it supplies the domain of package contract to
+// a ledger, decides commands on it, and answers queries from the read model. The log is the only
+// store; everything here is rebuilt from it.
 //
 // The HTTP layer, the message layer and the service's front package may import it.
 //
@@ -15,19 +14,16 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"log/slog"
 	"strconv"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kgo"
-
 	"github.com/deferpay/deferpay/gen/contractinternal"
 	"github.com/deferpay/deferpay/services/contract/internal/contract"
+	"github.com/deferpay/deferpay/services/contract/internal/effect"
 	"github.com/deferpay/deferpay/services/internal/idempotency"
 	"github.com/deferpay/deferpay/services/internal/journal"
-	"github.com/deferpay/deferpay/services/internal/trace"
+	"github.com/deferpay/deferpay/services/internal/ledger"
 )
 
 // The private topics that the store uses.
@@ -36,206 +32,151 @@ const (
 	Positions = contractinternal.PositionsTopic
 )
 
-// Body is what a record of the log says: an event of the domain, and the request it answers, if one
-// led to it.
-type Body struct {
-	Event   contract.Event
-	Request *idempotency.Request
-}
-
-// State is the state of one stream; the field of the stream's kind is set. Values are immutable.
-type State struct {
-	Contract *contract.Contract // contract/...
-	Last     int64              // sequence/contract
-	Key      *Key               // key/...
-	Seen     bool               // event/...
-}
-
-// Key is what an idempotency key stands for: the request that used it, and the contract right
-// after, from which the same answer is made again.
-type Key struct {
-	Request  idempotency.Request
-	Contract *contract.Contract
-}
-
-// sequence is the stream that hands out references.
-const sequence journal.Stream = "sequence/contract"
-
-func contractStream(ref contract.Ref) journal.Stream { return journal.Stream("contract/" + ref) }
-func eventStream(id string) journal.Stream           { return journal.Stream("event/" + id) }
-
-func keyStream(r idempotency.Request) journal.Stream { return journal.Stream(r.Stream()) }
-
-// Outcome is what a command led to: the contract right after it. Replayed says that an earlier
-// request with the same key did it. Position is an offset of the log at which the outcome is
-// applied.
-type Outcome struct {
-	Contract *contract.Contract
-	Position int64
-	Replayed bool
-}
-
-// Config says where the log is.
-type Config struct {
-	Writer          string    // name of this instance
-	ClientOptions   []kgo.Opt // how to reach the broker
-	Now             func() time.Time
-	AllowUnverified bool
-	Logger          *slog.Logger
-}
-
-// Store decides and remembers. All methods may be called at the same time.
-type Store struct {
-	journal *journal.Journal[State, Body]
-	model   *model
-}
-
-// New makes a store without touching the network; Run makes it live.
-func New(cfg Config) (*Store, error) {
-	m := newModel()
-	j, err := journal.New(journal.Config[State, Body]{
-		Topic: Log, Writer: cfg.Writer, ClientOptions: cfg.ClientOptions, Codec: codec{}, Fold: fold,
-		Project: m.project, Reset: m.reset, Key: recordKey, Subject: recordSubject,
-		Now: cfg.Now, Traceparent: trace.From,
-		AllowUnverified: cfg.AllowUnverified, Logger: cfg.Logger,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("open the log: %w", err)
-	}
-	return &Store{journal: j, model: m}, nil
-}
-
-// Run replays the log and goes on reading it until ctx is done. It returns an error when the topic
-// is configured otherwise than a log must be.
-func (s *Store) Run(ctx context.Context) error { return s.journal.Run(ctx) }
-
-// Ready is nil, or why nothing is served now.
-func (s *Store) Ready() error { return s.journal.Ready() }
-
-// Stats are the journal's counters.
-func (s *Store) Stats() journal.Stats { return s.journal.Stats() }
-
-// WaitFor returns when the record at offset is applied, or with ctx's error.
-func (s *Store) WaitFor(ctx context.Context, offset int64) error {
-	return s.journal.WaitFor(ctx, offset)
-}
-
-// Barrier returns when everything that was in the log before the call is applied here.
-func (s *Store) Barrier(ctx context.Context) error { return s.journal.Barrier(ctx) }
-
-// Topic is the name of the log.
-func (s *Store) Topic() string { return s.journal.Topic() }
-
-// Position is the offset of the last record read from the log.
-func (s *Store) Position() int64 { return s.journal.Position() }
-
 // PublicationGroup is the consumer group that chooses the instance that publishes.
 const PublicationGroup = "contract.publication"
 
-// Publication delivers every applied record, in order for each contract, at least once; see
-// journal.Subscriber. FromMessage reads them.
-func (s *Store) Publication() (*journal.Subscriber[State, Body], error) {
-	return s.journal.Subscriber(journal.SubscriberConfig{Name: "publication", Positions: Positions, Group: PublicationGroup})
+// The families of streams; see the package's comment.
+const (
+	contracts ledger.Family[*contract.Contract] = "contract/"
+	sequences ledger.Family[int64]              = "sequence/"
+	events    ledger.Family[seen]               = "event/"
+)
+
+// references is the sequence of which contracts get their references.
+const references = "contract"
+
+// seen is the state of an event's stream once the event had an effect.
+type seen struct{}
+
+type (
+	// Config says where the log is, and who writes it.
+	Config = ledger.Config
+	// Applied is an applied record, and the contract right after it.
+	Applied = effect.Applied
+	// Publication delivers every applied record.
+	Publication = ledger.Publication[contract.Event, *contract.Contract]
+	// Outcome is what a command led to. Its answer is the contract right after it.
+	Outcome = ledger.Outcome[contract.Event, *contract.Contract]
+)
+
+// Store decides and remembers. All methods may be called at the same time.
+type Store struct {
+	ledger.Log
+	ledger *ledger.Ledger[contract.Event, *contract.Contract, *contract.Contract]
+	model  *effect.Model
+}
+
+// New returns a store without touching the network; Run makes it live.
+func New(cfg Config) (*Store, error) {
+	m := effect.NewModel()
+	l, err := ledger.New(Log, ledger.Domain[contract.Event, *contract.Contract, *contract.Contract]{
+		Codec: effect.Codec(), Streams: streams, Key: func(e contract.Event) string { return string(e.About()) },
+		Fold: fold, After: after, Answer: func(_ contract.Event, after *contract.Contract) *contract.Contract { return after },
+		Project: m.Project, Reset: m.Reset, NoEffect: contract.ErrNoEffect,
+	}, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return &Store{Log: l, ledger: l, model: m}, nil
+}
+
+// streams lists the streams that an event concerns, its contract's first.
+func streams(e contract.Event) []journal.Stream {
+	on := journal.On(contracts.Stream(string(e.About())))
+	switch e := e.(type) {
+	case contract.Subscribed:
+		on = append(on, sequences.Stream(references))
+	case contract.Suspended:
+		if e.Debit != nil {
+			on = append(on, events.Stream(e.Debit.EventID))
+		}
+	}
+	return on
+}
+
+// after returns the contract of an event.
+func after(v *ledger.View, e contract.Event) *contract.Contract {
+	c, _ := contracts.Get(v, string(e.About()))
+	return c
+}
+
+// fold brings an event into the states of its streams. An error means that it is impossible.
+func fold(v *ledger.View, e contract.Event, at time.Time) error {
+	ref := e.About()
+	c, err := contract.Fold(after(v, e), e, at)
+	if err != nil {
+		return fmt.Errorf("%s: %w", ref, err)
+	}
+	switch e := e.(type) {
+	case contract.Subscribed:
+		last, _ := sequences.Get(v, references)
+		if ref != refOf(last+1) {
+			return fmt.Errorf("%s subscribed after %s", ref, refOf(last))
+		}
+		sequences.Put(v, references, last+1)
+	case contract.Suspended:
+		if e.Debit != nil {
+			events.Put(v, e.Debit.EventID, seen{})
+		}
+	}
+	contracts.Put(v, string(ref), c)
+	return nil
+}
+
+// Publication delivers every applied record, in order for each contract, at least once.
+func (s *Store) Publication() (*Publication, error) {
+	return s.ledger.Publication(Positions, PublicationGroup)
 }
 
 // Create decides a subscription under a reference that is handed out in the same record. The
 // reference of sub is ignored.
 func (s *Store) Create(ctx context.Context, req idempotency.Request, sub contract.Subscribe) (Outcome, error) {
-	key := keyStream(req)
-	return s.decide(ctx, req, journal.On(sequence, key), func(v *journal.View[State]) (contract.Event, error) {
-		last, _ := v.State(sequence)
-		sub.Ref = refOf(last.Last + 1)
-		state, _ := v.State(contractStream(sub.Ref))
-		return contract.Decide(state.Contract, sub, v.Now())
+	return s.ledger.Decide(ctx, &req, journal.On(sequences.Stream(references)), func(v *ledger.View) (contract.Event, error) {
+		last, _ := sequences.Get(v, references)
+		sub.Ref = refOf(last + 1)
+		c, _ := contracts.Get(v, string(sub.Ref))
+		return contract.Decide(c, sub, v.Now())
 	})
 }
 
 // Change decides a command on an existing contract. The precondition is asked first, with the state
-// the command would be decided on; its error is returned as it is.
+// that the command would be decided on; its error is returned as it is.
 func (s *Store) Change(ctx context.Context, req idempotency.Request, ref contract.Ref, precondition func(*contract.Contract) error, command contract.Command) (Outcome, error) {
-	stream, key := contractStream(ref), keyStream(req)
-	return s.decide(ctx, req, journal.On(stream, key), func(v *journal.View[State]) (contract.Event, error) {
-		state, _ := v.State(stream)
-		if state.Contract == nil {
+	return s.ledger.Decide(ctx, &req, journal.On(contracts.Stream(string(ref))), func(v *ledger.View) (contract.Event, error) {
+		c, _ := contracts.Get(v, string(ref))
+		if c == nil {
 			return nil, contract.ErrUnknown
 		}
-		if err := precondition(state.Contract); err != nil {
+		if err := precondition(c); err != nil {
 			return nil, err
 		}
-		return contract.Decide(state.Contract, command, v.Now())
+		return contract.Decide(c, command, v.Now())
 	})
 }
 
-// decide runs a request's decision unless its key has been used, and makes the outcome.
-func (s *Store) decide(ctx context.Context, req idempotency.Request, streams []journal.Stream, decide func(*journal.View[State]) (contract.Event, error)) (Outcome, error) {
-	key := keyStream(req)
-	verdict, err := s.journal.Decide(ctx, streams, func(v *journal.View[State]) (Body, error) {
-		if used, ok := v.State(key); ok {
-			return Body{}, used.Key.answers(req)
-		}
-		event, err := decide(v)
-		return Body{Event: event, Request: &req}, err
-	})
-	if errors.Is(err, journal.ErrAlready) {
-		return s.replay(key)
-	}
-	if err != nil {
-		return Outcome{}, err
-	}
-	after, _ := verdict.After.State(key)
-	return Outcome{Contract: after.Key.Contract, Position: verdict.Offset}, nil
-}
-
-// answers says what becomes of a request whose key has been used: the same answer if it is the same
-// request.
-func (k *Key) answers(req idempotency.Request) error {
-	if err := req.Check(k.Request); err != nil {
-		return err
-	}
-	return journal.ErrAlready
-}
-
-func (s *Store) replay(key journal.Stream) (out Outcome, err error) {
-	s.journal.Read(func(state func(journal.Stream) (State, bool)) {
-		if used, ok := state(key); ok {
-			out = Outcome{Contract: used.Key.Contract, Position: s.journal.Position(), Replayed: true}
-		} else { // the state was discarded meanwhile
-			err = journal.ErrNotReady
-		}
-	})
-	return out, err
-}
-
-// Activate makes a contract active if it is due. Every instance may propose it; it happens once.
-// That there is nothing to do is no error.
+// Activate makes a contract active if it is due. Every instance may propose it; it happens once. It
+// is no error if there is nothing to do.
 func (s *Store) Activate(ctx context.Context, ref contract.Ref) error {
-	return s.effect(ctx, journal.On(contractStream(ref)), contract.Activate{})
-}
-
-// React decides what a failed direct debit does to a contract. That it has no effect is no error;
-// contract.ErrUnknown says that there is no such contract.
-func (s *Store) React(ctx context.Context, ref contract.Ref, debit contract.ReactToDebit) error {
-	return s.effect(ctx, journal.On(contractStream(ref), eventStream(debit.EventID)), debit)
-}
-
-// effect decides a command that nobody requested, on the contract that is the first stream. An
-// event stream beside it must be new.
-func (s *Store) effect(ctx context.Context, streams []journal.Stream, command contract.Command) error {
-	_, err := s.journal.Decide(ctx, streams, func(v *journal.View[State]) (Body, error) {
-		for _, stream := range streams[1:] {
-			if seen, _ := v.State(stream); seen.Seen {
-				return Body{}, contract.ErrNoEffect
-			}
-		}
-		state, _ := v.State(streams[0])
-		event, err := contract.Decide(state.Contract, command, v.Now())
-		return Body{Event: event}, err
+	_, err := s.ledger.Decide(ctx, nil, journal.On(contracts.Stream(string(ref))), func(v *ledger.View) (contract.Event, error) {
+		c, _ := contracts.Get(v, string(ref))
+		return contract.Decide(c, contract.Activate{}, v.Now())
 	})
-	if errors.Is(err, contract.ErrNoEffect) {
-		return nil
-	}
 	return err
 }
 
-// refOf is the n-th reference.
+// React decides what a failed direct debit does to a contract. It is no error if it has no effect;
+// the error is contract.ErrUnknown if there is no such contract.
+func (s *Store) React(ctx context.Context, ref contract.Ref, debit contract.ReactToDebit) error {
+	on := journal.On(contracts.Stream(string(ref)), events.Stream(debit.EventID))
+	_, err := s.ledger.Decide(ctx, nil, on, func(v *ledger.View) (contract.Event, error) {
+		if _, known := events.Get(v, debit.EventID); known {
+			return nil, contract.ErrNoEffect
+		}
+		c, _ := contracts.Get(v, string(ref))
+		return contract.Decide(c, debit, v.Now())
+	})
+	return err
+}
+
+// refOf returns the n-th reference.
 func refOf(n int64) contract.Ref { return contract.Ref("CTR-" + strconv.FormatInt(n, 10)) }

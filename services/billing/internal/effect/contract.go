@@ -1,0 +1,65 @@
+package effect
+
+import (
+	"time"
+
+	"github.com/deferpay/deferpay/gen/billinglog"
+	"github.com/deferpay/deferpay/gen/event"
+	"github.com/deferpay/deferpay/services/billing/internal/billing"
+)
+
+func (e *encoder) ContractObserved(o billing.ContractObserved) error {
+	e.message = &billinglog.ContractObserved{ContractRef: o.Contract.Ref, Contract: toLogContract(o.Contract), Fact: o.Fact, EventID: o.EventID, OccurredAt: o.OccurredAt}
+	return e.Unrequested()
+}
+
+func (decoder) ContractObserved(m *billinglog.ContractObserved) (Body, error) {
+	return keep(billing.ContractObserved{Contract: fromLogContract(m.Contract), Fact: m.Fact, EventID: m.EventID, OccurredAt: m.OccurredAt}, nil)
+}
+
+func (p *publisher) ContractObserved(billing.ContractObserved) error { return private() }
+
+func (m projector) ContractObserved(e billing.ContractObserved) error {
+	m.addContract(e.Contract)
+	return nil
+}
+
+func (e *encoder) ContractUnreadable(u billing.ContractUnreadable) error {
+	e.message = &billinglog.ContractUnreadable{ContractRef: u.ContractRef, Topic: u.Source.Topic, Partition: u.Source.Partition, Offset: u.Source.Offset, Error: u.Error}
+	return e.Unrequested()
+}
+
+func (decoder) ContractUnreadable(m *billinglog.ContractUnreadable) (Body, error) {
+	return keep(billing.ContractUnreadable{ContractRef: m.ContractRef, Source: billing.Source{Topic: m.Topic, Partition: m.Partition, Offset: m.Offset}, Error: m.Error}, nil)
+}
+
+func (p *publisher) ContractUnreadable(billing.ContractUnreadable) error { return private() }
+
+func (projector) ContractUnreadable(billing.ContractUnreadable) error { return unread() }
+
+// Observed returns the command to take in the state of a contract that a fact carries.
+func Observed(fact, eventID string, c event.Contract, at time.Time) billing.Observe {
+	return billing.Observe{Contract: fromFact(c), Fact: fact, EventID: eventID, OccurredAt: at}
+}
+
+// fromFact returns billing's copy of a contract that a fact carries.
+func fromFact(c event.Contract) billing.Contract {
+	out := billing.Contract{
+		Ref: c.ContractRef, SubscriptionRef: c.SubscriptionRef, CustomerRef: c.CustomerRef, SellerRef: c.SellerRef, Version: c.Version,
+		Status: billing.Status(c.Status), Buyer: fromFactCompany(c.Buyer), Ceiling: billing.Money(c.Ceiling), ValidFrom: c.ValidFrom, ValidUntil: instant(c.ValidUntil),
+	}
+	if m := c.Mandate; m != nil {
+		out.Mandate = billing.Mandate{RUM: m.Rum, ICS: m.Ics, Scheme: string(m.Scheme), IBANLastFour: m.IBANLastFour, SignedAt: m.SignedAt, RevokedAt: instant(m.RevokedAt)}
+	}
+	if s := c.Suspension; s != nil {
+		out.Suspension = billing.Suspension{Cause: string(s.Cause), Detail: s.Detail, Since: s.Since, InvoiceRef: text(s.InvoiceRef)}
+	}
+	return out
+}
+
+func fromFactCompany(c event.Company) billing.Company {
+	a := c.BillingAddress
+	return billing.Company{LegalName: c.LegalName, SIREN: c.Siren, VATNumber: c.VATNumber, Address: billing.Address{
+		Line1: a.Line1, Line2: text(a.Line2), PostalCode: a.PostalCode, City: a.City, Country: a.Country,
+	}}
+}

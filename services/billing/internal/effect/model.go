@@ -1,0 +1,157 @@
+package effect
+
+import (
+	"slices"
+	"time"
+
+	"github.com/deferpay/deferpay/services/billing/internal/billing"
+)
+
+// Operation is an operation as queries show it.
+type Operation struct {
+	Ref             string
+	Kind            billing.Kind
+	Status          billing.OperationStatus
+	ContractRef     string
+	SubscriptionRef string
+	CustomerRef     string
+	OrderRef        string // of a purchase
+	PurchaseRef     string // of a refund
+	Text            string // what was bought, or why it was given back
+	Amount          billing.Money
+	Refunded        int64          // of a purchase
+	Period          billing.Period // zero when refused
+	InvoiceRef      string         // once its period is closed
+	DecidedAt       time.Time
+	Judgement       Judgement // of a purchase
+}
+
+// Judgement is what a purchase was judged by, and the figures after it.
+type Judgement struct {
+	ContractVersion int64
+	Outstanding     billing.Money
+	Ceiling         billing.Money
+	Available       billing.Money
+	Reasons         []billing.Reason
+}
+
+// AsDecided returns the operation as it was first answered.
+func (o Operation) AsDecided() Operation {
+	o.Refunded, o.InvoiceRef = 0, ""
+	return o
+}
+
+// Model is the read model: what queries need and the states of streams do not show. The ledger calls
+// Project and Reset under its write lock, and queries read it inside Ledger.Read, so it needs no
+// lock of its own.
+type Model struct {
+	Operations           []*Operation // in the order of the log
+	OperationByRef       map[string]*Operation
+	OperationsByContract map[string][]*Operation
+	OperationsByCustomer map[string][]*Operation
+	OperationsByInvoice  map[string][]*Operation
+	Contracts            []string // in the order in which they were first heard of
+	ContractsByCustomer  map[string][]string
+	Invoices             []string // in the order of issue
+	InvoicesByContract   map[string][]string
+	InvoicesByPeriod     map[billing.Period][]string
+	Open                 map[billing.Period]map[string]bool // contracts with something in a period that is not closed
+	Running              map[billing.Period]bool            // runs that are not completed
+
+	unbilled map[unbilledKey][]*Operation // accepted, their period open
+}
+
+type unbilledKey struct {
+	contract string
+	period   billing.Period
+}
+
+// NewModel returns the read model before the first record.
+func NewModel() *Model {
+	m := &Model{}
+	m.Reset()
+	return m
+}
+
+// Reset empties the model.
+func (m *Model) Reset() {
+	*m = Model{
+		OperationByRef: map[string]*Operation{}, OperationsByContract: map[string][]*Operation{}, OperationsByCustomer: map[string][]*Operation{},
+		OperationsByInvoice: map[string][]*Operation{}, ContractsByCustomer: map[string][]string{}, InvoicesByContract: map[string][]string{},
+		InvoicesByPeriod: map[billing.Period][]string{}, Open: map[billing.Period]map[string]bool{}, Running: map[billing.Period]bool{},
+		unbilled: map[unbilledKey][]*Operation{},
+	}
+}
+
+// Project brings an applied record into the model.
+func (m *Model) Project(a Applied) {
+	_ = a.Event().Visit(projector{m, a.After, a.DecidedAt}) // no method of it returns an error
+}
+
+// projector is a visitor that brings an event into the read model.
+type projector struct {
+	*Model
+	after billing.States
+	at    time.Time
+}
+
+// addContract adds a contract unless it is known.
+func (m *Model) addContract(c billing.Contract) {
+	if !slices.Contains(m.ContractsByCustomer[c.CustomerRef], c.Ref) {
+		m.ContractsByCustomer[c.CustomerRef] = append(m.ContractsByCustomer[c.CustomerRef], c.Ref)
+	}
+	if c.Version >= 1 && !m.Knows(c.Ref) {
+		m.Contracts = append(m.Contracts, c.Ref)
+		m.OperationsByContract[c.Ref] = nil
+	}
+}
+
+// Knows reports whether billing has heard of a contract.
+func (m *Model) Knows(contractRef string) bool {
+	_, ok := m.OperationsByContract[contractRef]
+	return ok
+}
+
+// addOperation adds an operation, with the figures right after its record and the reasons of a
+// refused purchase.
+func (m projector) addOperation(o Operation, reasons []billing.Reason) {
+	a, _ := m.after.Account(o.ContractRef)
+	o.DecidedAt, o.SubscriptionRef, o.CustomerRef = m.at, a.Contract.SubscriptionRef, a.Contract.CustomerRef
+	o.Judgement = Judgement{
+		ContractVersion: a.Contract.Version, Outstanding: a.Outstanding(), Ceiling: a.Contract.Ceiling, Available: a.Available(), Reasons: reasons,
+	}
+	p := &o
+	m.Operations = append(m.Operations, p)
+	m.OperationByRef[o.Ref] = p
+	m.OperationsByContract[o.ContractRef] = append(m.OperationsByContract[o.ContractRef], p)
+	m.OperationsByCustomer[o.CustomerRef] = append(m.OperationsByCustomer[o.CustomerRef], p)
+	if o.Status != billing.OperationAccepted {
+		return
+	}
+	if purchase, ok := m.OperationByRef[o.PurchaseRef]; ok {
+		purchase.Refunded += o.Amount.Amount
+	}
+	k := unbilledKey{o.ContractRef, o.Period}
+	m.unbilled[k] = append(m.unbilled[k], p)
+	if m.Open[o.Period] == nil {
+		m.Open[o.Period] = map[string]bool{}
+	}
+	m.Open[o.Period][o.ContractRef] = true
+}
+
+// closePeriod puts the operations of a contract's period on an invoice.
+func (m *Model) closePeriod(contractRef string, p billing.Period, invoiceRef string) {
+	k := unbilledKey{contractRef, p}
+	for _, o := range m.unbilled[k] {
+		o.InvoiceRef = invoiceRef
+	}
+	m.OperationsByInvoice[invoiceRef] = m.unbilled[k]
+	delete(m.unbilled, k)
+	delete(m.Open[p], contractRef)
+	if len(m.Open[p]) == 0 {
+		delete(m.Open, p)
+	}
+	m.Invoices = append(m.Invoices, invoiceRef)
+	m.InvoicesByContract[contractRef] = append(m.InvoicesByContract[contractRef], invoiceRef)
+	m.InvoicesByPeriod[p] = append(m.InvoicesByPeriod[p], invoiceRef)
+}

@@ -1,0 +1,62 @@
+package effect
+
+import (
+	"github.com/deferpay/deferpay/gen/billinglog"
+	"github.com/deferpay/deferpay/services/billing/internal/billing"
+)
+
+func (e *encoder) RunStarted(r billing.RunStarted) error {
+	e.message = &billinglog.RunStarted{Period: r.Period.String(), Request: e.MaybeRequested()}
+	return nil
+}
+
+func (decoder) RunStarted(m *billinglog.RunStarted) (Body, error) {
+	p, err := billing.ParsePeriod(m.Period)
+	if err != nil {
+		return Body{}, err
+	}
+	return keep(billing.RunStarted{Period: p}, m.Request)
+}
+
+func (p *publisher) RunStarted(billing.RunStarted) error { return private() }
+
+func (m projector) RunStarted(e billing.RunStarted) error {
+	m.Running[e.Period] = true
+	return nil
+}
+
+func (e *encoder) RunCompleted(r billing.RunCompleted) error {
+	closed, err := int32Of(r.Closed)
+	if err != nil {
+		return err
+	}
+	invoices, err := int32Of(r.Invoices)
+	if err != nil {
+		return err
+	}
+	m := &billinglog.RunCompleted{Period: r.Period.String(), Closed: closed, Invoices: invoices}
+	for _, l := range r.LeftOut {
+		m.Parked = append(m.Parked, billinglog.Parked(l))
+	}
+	e.message = m
+	return e.Unrequested()
+}
+
+func (decoder) RunCompleted(m *billinglog.RunCompleted) (Body, error) {
+	p, err := billing.ParsePeriod(m.Period)
+	if err != nil {
+		return Body{}, err
+	}
+	e := billing.RunCompleted{Period: p, Closed: int64(m.Closed), Invoices: int64(m.Invoices)}
+	for _, l := range m.Parked {
+		e.LeftOut = append(e.LeftOut, billing.LeftOut(l))
+	}
+	return keep(e, nil)
+}
+
+func (p *publisher) RunCompleted(billing.RunCompleted) error { return private() }
+
+func (m projector) RunCompleted(e billing.RunCompleted) error {
+	delete(m.Running, e.Period)
+	return nil
+}

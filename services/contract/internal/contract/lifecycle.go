@@ -1,0 +1,173 @@
+package contract
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// StatusVisitor has a method for every event that changes the status of a contract.
+type StatusVisitor interface {
+	Activated(Activated) error
+	Suspended(Suspended) error
+	Reinstated(Reinstated) error
+	Terminated(Terminated) error
+}
+
+// Activate asks whether the contract is due to become active: its mandate stands and its validity
+// has begun. Nobody requests it; whoever notices proposes it, and all but the first proposal have
+// no effect.
+type Activate struct{}
+
+func (Activate) decide(c *Contract, now time.Time) (Event, error) {
+	if !c.permits(ActionActivate) || !c.Within(now) {
+		return nil, ErrNoEffect
+	}
+	return Activated{Ref: c.Ref}, nil
+}
+
+// Activated: it became active.
+type Activated struct{ Ref Ref }
+
+// About implements Event.
+func (e Activated) About() Ref { return e.Ref }
+
+// Visit implements Event.
+func (e Activated) Visit(v Visitor) error { return v.Activated(e) }
+
+func (e Activated) apply(c *Contract, at time.Time) (*Contract, error) {
+	if !c.Within(at) {
+		return nil, errors.New("activated outside its validity")
+	}
+	next, err := c.step(ActionActivate)
+	if err == nil {
+		next.Status = StatusActive
+	}
+	return next, err
+}
+
+// Suspend asks for purchases to be refused from now on.
+type Suspend struct{ Reason string }
+
+func (s Suspend) decide(c *Contract, _ time.Time) (Event, error) {
+	if err := c.require(ActionSuspend); err != nil {
+		return nil, err
+	}
+	return Suspended{Ref: c.Ref, Cause: Requested, Reason: s.Reason}, nil
+}
+
+// ReactToDebit says that a direct debit of an invoice of this contract failed. An ACTIVE contract
+// is suspended, once for each presentation of each invoice; in any other case there is no effect.
+// So the same news, heard again after the contract was reinstated, does not suspend it again.
+type ReactToDebit struct {
+	Debit
+	Returned bool // it failed after settlement, not before
+}
+
+func (r ReactToDebit) decide(c *Contract, _ time.Time) (Event, error) {
+	if c.Status != StatusActive || c.knows(r.Debit) {
+		return nil, ErrNoEffect
+	}
+	cause, failed := DirectDebitRejected, "rejected"
+	if r.Returned {
+		cause, failed = DirectDebitReturned, "returned"
+	}
+	debit := r.Debit
+	return Suspended{
+		Ref: c.Ref, Cause: cause, Debit: &debit,
+		Reason: fmt.Sprintf("direct debit of %s %s (%s)", r.InvoiceRef, failed, r.Debit.Reason),
+	}, nil
+}
+
+// Suspended: purchases are refused from here on. Debit is set when a direct debit is the cause.
+type Suspended struct {
+	Ref    Ref
+	Cause  Cause
+	Reason string
+	Debit  *Debit
+}
+
+// About implements Event.
+func (e Suspended) About() Ref { return e.Ref }
+
+// Visit implements Event.
+func (e Suspended) Visit(v Visitor) error { return v.Suspended(e) }
+
+func (e Suspended) apply(c *Contract, at time.Time) (*Contract, error) {
+	next, err := c.step(ActionSuspend)
+	if err != nil {
+		return nil, err
+	}
+	next.Status = StatusSuspended
+	next.Suspension = &Suspension{Cause: e.Cause, Detail: e.Reason, Since: at}
+	if e.Debit != nil {
+		if c.knows(*e.Debit) {
+			return nil, fmt.Errorf("suspended twice for presentation %d of %s", e.Debit.Presentation, e.Debit.InvoiceRef)
+		}
+		next.Suspension.InvoiceRef = e.Debit.InvoiceRef
+		next.Debits = append(slices.Clip(c.Debits), *e.Debit)
+	}
+	return next, nil
+}
+
+// Reinstate asks for a suspended contract to be active again, whatever it was suspended for.
+type Reinstate struct{ Reason string }
+
+func (r Reinstate) decide(c *Contract, _ time.Time) (Event, error) {
+	if err := c.require(ActionReinstate); err != nil {
+		return nil, err
+	}
+	return Reinstated{Ref: c.Ref, Reason: r.Reason}, nil
+}
+
+// Reinstated: it is active again.
+type Reinstated struct {
+	Ref    Ref
+	Reason string
+}
+
+// About implements Event.
+func (e Reinstated) About() Ref { return e.Ref }
+
+// Visit implements Event.
+func (e Reinstated) Visit(v Visitor) error { return v.Reinstated(e) }
+
+func (e Reinstated) apply(c *Contract, _ time.Time) (*Contract, error) {
+	next, err := c.step(ActionReinstate)
+	if err == nil {
+		next.Status, next.Suspension = StatusActive, nil
+	}
+	return next, err
+}
+
+// Terminate asks for the end of the contract. What was bought is still invoiced and collected.
+type Terminate struct{ Reason string }
+
+func (t Terminate) decide(c *Contract, _ time.Time) (Event, error) {
+	if err := c.require(ActionTerminate); err != nil {
+		return nil, err
+	}
+	return Terminated{Ref: c.Ref, Reason: t.Reason}, nil
+}
+
+// Terminated: it ended for good.
+type Terminated struct {
+	Ref    Ref
+	Reason string
+}
+
+// About implements Event.
+func (e Terminated) About() Ref { return e.Ref }
+
+// Visit implements Event.
+func (e Terminated) Visit(v Visitor) error { return v.Terminated(e) }
+
+func (e Terminated) apply(c *Contract, at time.Time) (*Contract, error) {
+	next, err := c.step(ActionTerminate)
+	if err == nil {
+		next.Status, next.Suspension = StatusTerminated, nil
+		next.Termination = &Termination{Reason: e.Reason, Since: at}
+	}
+	return next, err
+}

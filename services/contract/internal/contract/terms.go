@@ -1,0 +1,149 @@
+package contract
+
+import (
+	"fmt"
+	"time"
+)
+
+// TermsVisitor has a method for every event that sets the terms of a contract.
+type TermsVisitor interface {
+	Subscribed(Subscribed) error
+	Amended(Amended) error
+}
+
+// Subscribe asks for a new contract. The reference is the caller's to hand out, each once.
+type Subscribe struct {
+	Ref         Ref
+	CustomerRef string
+	SellerRef   string
+	Buyer       Company
+	Ceiling     Money
+	ValidFrom   time.Time
+	ValidUntil  time.Time // zero: without end
+}
+
+func (s Subscribe) check(f *faults) {
+	s.Buyer.check(f, "/buyer")
+	s.Ceiling.check(f, "/ceiling")
+}
+
+func (s Subscribe) decide(c *Contract, now time.Time) (Event, error) {
+	if c != nil {
+		return nil, fmt.Errorf("contract %s exists already", s.Ref)
+	}
+	var f faults
+	s.check(&f)
+	checkEnd(&f, s.ValidFrom, s.ValidUntil, now)
+	if err := f.err(); err != nil {
+		return nil, err
+	}
+	return Subscribed(s), nil
+}
+
+// checkEnd: a validity ends after it begins, and not in the past: purchases have been judged by
+// what was then known.
+func checkEnd(f *faults, from, until, now time.Time) {
+	switch {
+	case until.IsZero():
+	case !until.After(from):
+		f.add("/validUntil", "must be later than validFrom, %s", from.Format(time.RFC3339))
+	case !until.After(now):
+		f.add("/validUntil", "must be later than now, %s", now.Format(time.RFC3339))
+	}
+}
+
+// Subscribed: the contract began to exist.
+type Subscribed Subscribe
+
+// About implements Event.
+func (e Subscribed) About() Ref { return e.Ref }
+
+// Visit implements Event.
+func (e Subscribed) Visit(v Visitor) error { return v.Subscribed(e) }
+
+func (e Subscribed) apply(_ *Contract, at time.Time) (*Contract, error) {
+	return &Contract{
+		Ref: e.Ref, CustomerRef: e.CustomerRef, SellerRef: e.SellerRef, Status: StatusPending, Buyer: e.Buyer,
+		Ceiling: e.Ceiling, ValidFrom: e.ValidFrom, ValidUntil: e.ValidUntil, CreatedAt: at,
+	}, nil
+}
+
+// Amend asks for other terms; what is nil (and false) stays as it is. The currency stays: amounts
+// owed are in it. A ceiling below what is outstanding is allowed, it blocks purchases and cancels
+// none.
+type Amend struct {
+	Ceiling    *Money
+	Buyer      *Company
+	ValidUntil *time.Time
+	OpenEnded  bool // takes the end of the validity away; not together with ValidUntil
+	Reason     string
+}
+
+func (a Amend) check(f *faults) {
+	if a.Ceiling == nil && a.Buyer == nil && a.ValidUntil == nil && !a.OpenEnded {
+		f.add("", "at least one of ceiling, validUntil, buyer must be there")
+	}
+	if a.Ceiling != nil {
+		a.Ceiling.check(f, "/ceiling")
+	}
+	if a.Buyer != nil {
+		a.Buyer.check(f, "/buyer")
+	}
+	if a.ValidUntil != nil && a.OpenEnded {
+		f.add("/validUntil", "cannot be set and taken away at once")
+	}
+}
+
+func (a Amend) decide(c *Contract, now time.Time) (Event, error) {
+	if err := c.require(ActionAmend); err != nil {
+		return nil, err
+	}
+	var f faults
+	a.check(&f)
+	if a.Ceiling != nil && a.Ceiling.Currency != c.Ceiling.Currency {
+		f.add("/ceiling/currency", "must stay %s", c.Ceiling.Currency)
+	}
+	if a.ValidUntil != nil {
+		checkEnd(&f, c.ValidFrom, *a.ValidUntil, now)
+	}
+	if err := f.err(); err != nil {
+		return nil, err
+	}
+	return Amended{Ref: c.Ref, Ceiling: a.Ceiling, Buyer: a.Buyer, ValidUntil: a.ValidUntil, OpenEnded: a.OpenEnded, Reason: a.Reason}, nil
+}
+
+// Amended: terms changed; what is nil (and false) stayed.
+type Amended struct {
+	Ref        Ref
+	Ceiling    *Money
+	Buyer      *Company
+	ValidUntil *time.Time
+	OpenEnded  bool
+	Reason     string
+}
+
+// About implements Event.
+func (e Amended) About() Ref { return e.Ref }
+
+// Visit implements Event.
+func (e Amended) Visit(v Visitor) error { return v.Amended(e) }
+
+func (e Amended) apply(c *Contract, _ time.Time) (*Contract, error) {
+	next, err := c.step(ActionAmend)
+	if err != nil {
+		return nil, err
+	}
+	if e.Ceiling != nil {
+		next.Ceiling = *e.Ceiling
+	}
+	if e.Buyer != nil {
+		next.Buyer = *e.Buyer
+	}
+	if e.OpenEnded {
+		next.ValidUntil = time.Time{}
+	}
+	if e.ValidUntil != nil {
+		next.ValidUntil = *e.ValidUntil
+	}
+	return next, nil
+}

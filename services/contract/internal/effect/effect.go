@@ -1,0 +1,84 @@
+// Package effect holds what each event of the domain becomes outside it: the body of the log that
+// keeps it, the public fact that is published, and the read model. The conversions between the
+// domain and Avro are here and nowhere else, those of one event in one file.
+//
+// Whatever has to deal with all events is a contract.Visitor, or a generated visitor over the bodies
+// of the log, so that nothing compiles while an event lacks a part. The store and the message layer
+// import this package.
+package effect
+
+import (
+	"context"
+	"time"
+
+	"github.com/deferpay/deferpay/gen/contractbus"
+	"github.com/deferpay/deferpay/gen/contractinternal"
+	"github.com/deferpay/deferpay/gen/journalrecord"
+	"github.com/deferpay/deferpay/services/contract/internal/contract"
+	"github.com/deferpay/deferpay/services/internal/ledger"
+)
+
+// Body is what a record of the log holds.
+type Body = ledger.Body[contract.Event]
+
+// Applied is an applied record, and the contract right after it.
+type Applied = ledger.Applied[contract.Event, *contract.Contract]
+
+// Codec writes bodies as the messages of the channel logBody in
+// specs/contract/internal.asyncapi.yaml, and reads them back.
+func Codec() ledger.Codec[contract.Event, contractinternal.LogBody] {
+	return ledger.Codec[contract.Event, contractinternal.LogBody]{
+		ToMessage: encode, FromMessage: decode,
+		EncodeBytes: contractinternal.EncodeLogBody, DecodeBytes: contractinternal.DecodeLogBody, Kind: contractinternal.KindOfLogBody,
+	}
+}
+
+// encode returns the message that keeps a body.
+func encode(b Body) (contractinternal.LogBody, error) {
+	e := encoder{Body: b}
+	err := b.Event.Visit(&e)
+	return e.message, err
+}
+
+// encoder is a visitor that makes the message of an event.
+type encoder struct {
+	Body
+	message contractinternal.LogBody
+}
+
+// decode returns the body that a message keeps.
+func decode(m contractinternal.LogBody) (Body, error) {
+	return contractinternal.VisitLogBody(m, decoder{})
+}
+
+// decoder is a visitor that makes the body of a message.
+type decoder struct{}
+
+// keep returns the body of an event and the request that led to it, nil if none did.
+func keep(e contract.Event, r *journalrecord.Request) (Body, error) {
+	return ledger.Answering(e, r), nil
+}
+
+// Publish publishes the fact that an applied record amounts to, with the contract's full state after
+// it.
+func Publish(ctx context.Context, facts *contractbus.Publisher, a Applied) error {
+	return a.Event().Visit(&publisher{
+		ctx: ctx, facts: facts, key: contractbus.ContractKey(a.After.Ref), at: a.DecidedAt, ref: string(a.After.Ref), version: a.After.Version, state: stateOf(a.After),
+		headers: contractbus.CloudEventsHeaders{ID: FactID(a), Time: a.DecidedAt, Traceparent: a.Traceparent},
+	})
+}
+
+// FactID returns the ce_id of the fact that a record amounts to.
+func FactID(a Applied) string { return a.EventID(0) }
+
+// publisher is a visitor that publishes the fact of an event.
+type publisher struct {
+	ctx     context.Context
+	facts   *contractbus.Publisher
+	key     contractbus.ContractKey
+	headers contractbus.CloudEventsHeaders
+	at      time.Time
+	ref     string
+	version int64
+	state   factState
+}

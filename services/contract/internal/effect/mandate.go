@@ -1,0 +1,35 @@
+package effect
+
+import (
+	"github.com/deferpay/deferpay/gen/contractlog"
+	"github.com/deferpay/deferpay/gen/event"
+	"github.com/deferpay/deferpay/services/contract/internal/contract"
+)
+
+func (e *encoder) MandateAccepted(a contract.MandateAccepted) error {
+	request, err := e.Requested()
+	e.message = &contractlog.MandateAccepted{ContractRef: string(a.Ref), Mandate: toLogMandate(a.Mandate), Request: request}
+	return err
+}
+
+func (decoder) MandateAccepted(m *contractlog.MandateAccepted) (Body, error) {
+	return keep(contract.MandateAccepted{Ref: contract.Ref(m.ContractRef), Mandate: fromLogMandate(m.Mandate)}, &m.Request)
+}
+
+func (p *publisher) MandateAccepted(contract.MandateAccepted) error {
+	return p.facts.MandateSigned(p.ctx, p.key, event.MandateSigned{ContractRef: p.ref, Version: p.version, Contract: p.state, OccurredAt: p.at}, p.headers)
+}
+
+func (e *encoder) MandateWithdrawn(w contract.MandateWithdrawn) error {
+	request, err := e.Requested()
+	e.message = &contractlog.MandateWithdrawn{ContractRef: string(w.Ref), Reason: w.Reason, Request: request}
+	return err
+}
+
+func (decoder) MandateWithdrawn(m *contractlog.MandateWithdrawn) (Body, error) {
+	return keep(contract.MandateWithdrawn{Ref: contract.Ref(m.ContractRef), Reason: m.Reason}, &m.Request)
+}
+
+func (p *publisher) MandateWithdrawn(e contract.MandateWithdrawn) error {
+	return p.facts.MandateRevoked(p.ctx, p.key, event.MandateRevoked{ContractRef: p.ref, Version: p.version, Contract: p.state, Reason: e.Reason, OccurredAt: p.at}, p.headers)
+}

@@ -1,0 +1,59 @@
+package effect
+
+import (
+	"github.com/deferpay/deferpay/gen/contractlog"
+	"github.com/deferpay/deferpay/gen/event"
+	"github.com/deferpay/deferpay/services/contract/internal/contract"
+)
+
+func (e *encoder) Subscribed(s contract.Subscribed) error {
+	request, err := e.Requested()
+	e.message = &contractlog.Subscribed{
+		ContractRef: string(s.Ref), CustomerRef: s.CustomerRef, SellerRef: s.SellerRef, Buyer: toLogCompany(s.Buyer),
+		Ceiling: logMoney(s.Ceiling), ValidFrom: s.ValidFrom, ValidUntil: optional(s.ValidUntil), Request: request,
+	}
+	return err
+}
+
+func (decoder) Subscribed(m *contractlog.Subscribed) (Body, error) {
+	return keep(contract.Subscribed{
+		Ref: contract.Ref(m.ContractRef), CustomerRef: m.CustomerRef, SellerRef: m.SellerRef, Buyer: fromLogCompany(m.Buyer),
+		Ceiling: contract.Money(m.Ceiling), ValidFrom: m.ValidFrom, ValidUntil: orZero(m.ValidUntil),
+	}, &m.Request)
+}
+
+func (p *publisher) Subscribed(contract.Subscribed) error {
+	return p.facts.ContractSubscribed(p.ctx, p.key, event.ContractSubscribed{ContractRef: p.ref, Version: p.version, Contract: p.state, OccurredAt: p.at}, p.headers)
+}
+
+func (e *encoder) Amended(a contract.Amended) error {
+	request, err := e.Requested()
+	m := &contractlog.Amended{ContractRef: string(a.Ref), ValidUntil: a.ValidUntil, OpenEnded: a.OpenEnded, Reason: a.Reason, Request: request}
+	if a.Ceiling != nil {
+		ceiling := logMoney(*a.Ceiling)
+		m.Ceiling = &ceiling
+	}
+	if a.Buyer != nil {
+		buyer := toLogCompany(*a.Buyer)
+		m.Buyer = &buyer
+	}
+	e.message = m
+	return err
+}
+
+func (decoder) Amended(m *contractlog.Amended) (Body, error) {
+	e := contract.Amended{Ref: contract.Ref(m.ContractRef), ValidUntil: m.ValidUntil, OpenEnded: m.OpenEnded, Reason: m.Reason}
+	if m.Ceiling != nil {
+		ceiling := contract.Money(*m.Ceiling)
+		e.Ceiling = &ceiling
+	}
+	if m.Buyer != nil {
+		buyer := fromLogCompany(*m.Buyer)
+		e.Buyer = &buyer
+	}
+	return keep(e, &m.Request)
+}
+
+func (p *publisher) Amended(e contract.Amended) error {
+	return p.facts.ContractAmended(p.ctx, p.key, event.ContractAmended{ContractRef: p.ref, Version: p.version, Contract: p.state, Reason: e.Reason, OccurredAt: p.at}, p.headers)
+}

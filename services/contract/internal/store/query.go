@@ -1,0 +1,83 @@
+package store
+
+import (
+	"slices"
+	"time"
+
+	"github.com/deferpay/deferpay/services/contract/internal/contract"
+	"github.com/deferpay/deferpay/services/internal/ledger"
+)
+
+// read runs fn on the read model and returns the position that it shows.
+func (s *Store) read(fn func()) (position int64) {
+	return s.ledger.Read(func(ledger.States) { fn() })
+}
+
+// Get returns a contract as applied here, and the position that the answer belongs to. The error is
+// contract.ErrUnknown if there is no such contract at that position: a query never writes, so it
+// does not look further.
+func (s *Store) Get(ref contract.Ref) (c *contract.Contract, position int64, err error) {
+	position = s.read(func() { c = s.model.Latest[ref].After })
+	if c == nil {
+		return nil, position, contract.ErrUnknown
+	}
+	return c, position, nil
+}
+
+// Latest returns the record that made a contract what it is, and whether there is such a contract.
+func (s *Store) Latest(ref contract.Ref) (a Applied, ok bool) {
+	s.read(func() { a, ok = s.model.Latest[ref] })
+	return a, ok
+}
+
+// Refs returns all contracts, in the order of subscription.
+func (s *Store) Refs() (refs []contract.Ref) {
+	s.read(func() { refs = slices.Clone(s.model.All) })
+	return refs
+}
+
+// Filter selects contracts; empty fields select all.
+type Filter struct {
+	CustomerRef string
+	Status      contract.Status
+}
+
+// Page is a part of what a filter selects, in the order of subscription, which never changes.
+type Page struct {
+	Items    []*contract.Contract
+	Total    int
+	Position int64
+}
+
+// Find returns the contracts that match, from offset, at most limit of them.
+func (s *Store) Find(f Filter, limit, offset int) (p Page) {
+	p.Position = s.read(func() {
+		refs := s.model.All
+		if f.CustomerRef != "" {
+			refs = s.model.ByCustomer[f.CustomerRef]
+		}
+		for _, ref := range refs {
+			c := s.model.Latest[ref].After
+			if f.Status != "" && c.Status != f.Status {
+				continue
+			}
+			if p.Total >= offset && len(p.Items) < limit {
+				p.Items = append(p.Items, c)
+			}
+			p.Total++
+		}
+	})
+	return p
+}
+
+// Due returns the contracts that are to be activated at that instant.
+func (s *Store) Due(now time.Time) (due []contract.Ref) {
+	s.read(func() {
+		for ref := range s.model.Waiting {
+			if s.model.Latest[ref].After.Within(now) {
+				due = append(due, ref)
+			}
+		}
+	})
+	return due
+}

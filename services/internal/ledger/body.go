@@ -1,0 +1,88 @@
+package ledger
+
+import (
+	"fmt"
+
+	"github.com/deferpay/deferpay/gen/journalrecord"
+	"github.com/deferpay/deferpay/services/internal/idempotency"
+)
+
+// Body is what a record of a log holds: an event, and the request that led to it, nil if none did.
+type Body[E any] struct {
+	Event   E
+	Request *idempotency.Request
+}
+
+// Codec is a journal.Codec for the bodies of one log. M is a message of the channel that describes
+// them. Encode, Decode and Kind are the generated functions of that channel.
+type Codec[E, M any] struct {
+	ToMessage   func(Body[E]) (M, error)
+	FromMessage func(M) (Body[E], error)
+	EncodeBytes func(M) ([]byte, error)
+	DecodeBytes func([]byte) (M, error)
+	Kind        func(M) string
+}
+
+// Encode implements journal.Codec.
+func (c Codec[E, M]) Encode(b Body[E]) (kind string, data []byte, err error) {
+	m, err := c.ToMessage(b)
+	if err != nil {
+		return "", nil, err
+	}
+	kind = c.Kind(m)
+	if data, err = c.EncodeBytes(m); err != nil {
+		return "", nil, fmt.Errorf("encode %s: %w", kind, err)
+	}
+	return kind, data, nil
+}
+
+// Decode implements journal.Codec.
+func (c Codec[E, M]) Decode(kind string, data []byte) (Body[E], error) {
+	m, err := c.DecodeBytes(data)
+	if err != nil {
+		return Body[E]{}, fmt.Errorf("decode %s: %w", kind, err)
+	}
+	if held := c.Kind(m); held != kind {
+		return Body[E]{}, fmt.Errorf("decode %s: the body is a %s", kind, held)
+	}
+	b, err := c.FromMessage(m)
+	if err != nil {
+		return Body[E]{}, fmt.Errorf("decode %s: %w", kind, err)
+	}
+	return b, nil
+}
+
+// Requested returns the request of a body in the form that logs keep. It is an error for an event
+// to have none if only a request leads to it.
+func (b Body[E]) Requested() (journalrecord.Request, error) {
+	r := b.MaybeRequested()
+	if r == nil {
+		return journalrecord.Request{}, fmt.Errorf("%T without the request that led to it", b.Event)
+	}
+	return *r, nil
+}
+
+// MaybeRequested returns the request of a body in the form that logs keep, nil if there is none.
+func (b Body[E]) MaybeRequested() *journalrecord.Request {
+	if b.Request == nil {
+		return nil
+	}
+	return &journalrecord.Request{Client: b.Request.Client, Key: b.Request.Key, Operation: b.Request.Operation, Hash: b.Request.Hash}
+}
+
+// Unrequested returns an error if a body has a request. It is for events that no request leads to,
+// whose messages have no place for one.
+func (b Body[E]) Unrequested() error {
+	if b.Request != nil {
+		return fmt.Errorf("%T keeps no request, and has one of %s", b.Event, b.Request.Operation)
+	}
+	return nil
+}
+
+// Answering returns the body of an event and the request that led to it, nil if none did.
+func Answering[E any](e E, r *journalrecord.Request) Body[E] {
+	if r == nil {
+		return Body[E]{Event: e}
+	}
+	return Body[E]{Event: e, Request: &idempotency.Request{Client: r.Client, Key: r.Key, Operation: r.Operation, Hash: r.Hash}}
+}

@@ -1,0 +1,225 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/deferpay/deferpay/services/internal/idempotency"
+	"github.com/deferpay/deferpay/services/internal/journal"
+	"github.com/deferpay/deferpay/services/internal/trace"
+)
+
+// Domain is what a service supplies: E is its events, S what publication and the read model see
+// after an event, A what the answer to a request is made of. All fields are required.
+type Domain[E, S, A any] struct {
+	Codec journal.Codec[Body[E]]
+	// Streams lists the streams that an event concerns: its fold reads and sets these alone. The
+	// first is held back if the record turns out to be impossible.
+	Streams func(E) []journal.Stream
+	// Key is the Kafka key of an event's record. Records of one key are published in order.
+	Key func(E) string
+	// Fold brings an event into the states of its streams; see journal.Fold.
+	Fold func(v *View, e E, at time.Time) error
+	// After returns what is kept right after an event. It may refer to the view.
+	After func(v *View, e E) S
+	// Answer returns what the answer to the request that led to an event is made of. It is kept as
+	// long as the key is, so it may not refer to a view.
+	Answer func(e E, after S) A
+	// Project brings an applied record into the read model, and Reset empties it; see
+	// journal.Config.
+	Project func(Applied[E, S])
+	Reset   func()
+	// NoEffect is the error of a decision that has nothing to record, which is not a failure.
+	NoEffect error
+}
+
+// Config says where the log is, and who writes it.
+type Config struct {
+	Writer          string    // name of this instance
+	ClientOptions   []kgo.Opt // how to reach the broker
+	Now             func() time.Time
+	AllowUnverified bool
+	Logger          *slog.Logger
+}
+
+// Log is a log that is read and waited for, whatever it holds. A store embeds it.
+type Log interface {
+	// Run reads the log until ctx is done. It returns an error if the topic is not configured as a
+	// log must be.
+	Run(ctx context.Context) error
+	// Ready returns nil, or why nothing is served now.
+	Ready() error
+	// Topic returns the name of the log.
+	Topic() string
+	// Position returns the offset of the last record read.
+	Position() int64
+	// WaitFor returns when the record at offset is read.
+	WaitFor(ctx context.Context, offset int64) error
+	// Barrier returns when everything is read that was in the log when it was called.
+	Barrier(ctx context.Context) error
+	// Stats returns the journal's counters.
+	Stats() journal.Stats
+}
+
+// Ledger decides on a log, and remembers what was decided. All methods may be called at the same
+// time.
+type Ledger[E, S, A any] struct {
+	Log
+	journal *journal.Journal[State, Body[E]]
+	domain  Domain[E, S, A]
+}
+
+// New returns the ledger on a log without touching the network; Run makes it live.
+func New[E, S, A any](topic string, domain Domain[E, S, A], cfg Config) (*Ledger[E, S, A], error) {
+	l := &Ledger[E, S, A]{domain: domain}
+	j, err := journal.New(journal.Config[State, Body[E]]{
+		Topic: topic, Writer: cfg.Writer, ClientOptions: cfg.ClientOptions,
+		Codec: domain.Codec, Fold: l.fold,
+		Project: func(e journal.Entry[Body[E]], after *View) {
+			domain.Project(Applied[E, S]{e, domain.After(after, e.Body.Event)})
+		},
+		Reset:   domain.Reset,
+		Key:     func(e *journal.Entry[Body[E]]) string { return domain.Key(e.Body.Event) },
+		Subject: func(e *journal.Entry[Body[E]]) journal.Stream { return domain.Streams(e.Body.Event)[0] },
+		Now:     cfg.Now, Traceparent: trace.From, AllowUnverified: cfg.AllowUnverified, Logger: cfg.Logger,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", topic, err)
+	}
+	l.Log, l.journal = j, j
+	return l, nil
+}
+
+// Outcome is what a decision led to.
+type Outcome[E, A any] struct {
+	Event    E     // the zero value if nothing was recorded by this call
+	Answer   A     // the zero value without a request
+	Offset   int64 // of the log, at which the outcome is applied
+	Replayed bool  // an earlier request with the same key led to it
+	NoEffect bool  // there was nothing to record
+}
+
+// key is the state of the stream of an idempotency key: the request that used it, and what its
+// answer is made of.
+type key[A any] struct {
+	request idempotency.Request // without client and key, which the name of the stream holds
+	answer  A
+}
+
+// Decide records what rule decides on the states of the streams, and of any other that it reads; see
+// journal.Decide. With a request, rule is not asked if the request's key was used before: then the
+// outcome is the earlier one, or idempotency.ErrReused if that was another request's. An error of
+// rule is returned as it is, and nothing is recorded.
+func (l *Ledger[E, S, A]) Decide(ctx context.Context, req *idempotency.Request, on []journal.Stream, rule func(v *View) (E, error)) (Outcome[E, A], error) {
+	if req != nil {
+		on = append(slices.Clip(on), journal.Stream(req.Stream()))
+	}
+	v, err := l.journal.Decide(ctx, on, func(v *View) (Body[E], error) {
+		if req != nil {
+			if used, err := l.used(v, req); used {
+				return Body[E]{}, err
+			}
+		}
+		e, err := rule(v)
+		if err != nil {
+			return Body[E]{}, err
+		}
+		for _, s := range l.domain.Streams(e) {
+			v.State(s) // the record stands on all that its fold touches
+		}
+		return Body[E]{Event: e, Request: req.Recorded()}, nil
+	})
+	switch {
+	case errors.Is(err, journal.ErrAlready):
+		return l.replay(req)
+	case errors.Is(err, l.domain.NoEffect):
+		return Outcome[E, A]{NoEffect: true, Offset: l.Position()}, nil
+	case err != nil:
+		return Outcome[E, A]{}, err
+	}
+	out := Outcome[E, A]{Event: v.Body.Event, Offset: v.Offset}
+	if req != nil {
+		k, _ := get[A](v.After, req)
+		out.Answer = k.answer
+	}
+	return out, nil
+}
+
+func get[A any](from Reader, req *idempotency.Request) (key[A], bool) {
+	s, ok := from.State(journal.Stream(req.Stream()))
+	k, _ := s.(key[A])
+	return k, ok
+}
+
+// used reports whether the request's key was used. The error is journal.ErrAlready if it was by the
+// same request.
+func (l *Ledger[E, S, A]) used(from Reader, req *idempotency.Request) (bool, error) {
+	k, ok := get[A](from, req)
+	if !ok {
+		return false, nil
+	}
+	if err := req.Check(k.request); err != nil {
+		return true, err
+	}
+	return true, journal.ErrAlready
+}
+
+// replay returns the outcome that the request's key stands for.
+func (l *Ledger[E, S, A]) replay(req *idempotency.Request) (out Outcome[E, A], err error) {
+	out.Replayed = true
+	out.Offset = l.Read(func(st States) {
+		k, ok := get[A](st, req)
+		if !ok {
+			err = journal.ErrNotReady // the state was discarded meanwhile
+		}
+		out.Answer = k.answer
+	})
+	return out, err
+}
+
+// Answered reads everything that is in the log, and reports whether the request was answered before.
+// The error is idempotency.ErrReused if its key was used by another request. A nil request was not
+// answered before.
+func (l *Ledger[E, S, A]) Answered(ctx context.Context, req *idempotency.Request) (before bool, err error) {
+	if err := l.Barrier(ctx); err != nil || req == nil {
+		return false, err
+	}
+	l.Read(func(st States) { before, err = l.used(st, req) })
+	if errors.Is(err, journal.ErrAlready) {
+		err = nil
+	}
+	return before, err
+}
+
+// Read runs fn on the applied states and the read model, and returns the position that they belong
+// to. fn may not call the ledger.
+func (l *Ledger[E, S, A]) Read(fn func(States)) (position int64) {
+	l.journal.Read(func(state func(journal.Stream) (State, bool)) {
+		fn(state)
+		position = l.journal.Position()
+	})
+	return position
+}
+
+// fold brings a record into the states of its streams.
+func (l *Ledger[E, S, A]) fold(v *View, e journal.Entry[Body[E]]) error {
+	event := e.Body.Event
+	if err := l.domain.Fold(v, event, e.DecidedAt); err != nil {
+		return fmt.Errorf("%s: %w", e.Kind, err)
+	}
+	req := e.Body.Request
+	if req == nil {
+		return nil
+	}
+	if _, used := get[A](v, req); used {
+		return fmt.Errorf("%s: key %s was used before", e.Kind, req.Stream())
+	}
+	v.Set(journal.Stream(req.Stream()), key[A]{idempotency.Request{Operation: req.Operation, Hash: req.Hash}, l.domain.Answer(event, l.domain.After(v, event))})
+	return nil
+}
