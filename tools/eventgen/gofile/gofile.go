@@ -65,16 +65,15 @@ func Doc(pkg, comment, handshake string, sources []string, sum func(source strin
 
 // Print returns the text of the file. It fails, with a numbered listing, if Body is not Go.
 func (f File) Print() ([]byte, error) {
-	src := f.header() + "\n"
+	src := "package " + f.Package + "\n\n" + importDecl(f.Body, f.Imports) + f.Body
 	if f.Comment != "" {
-		src += Comment(f.Comment) + "\n"
+		src = Comment(f.Comment) + "\n" + src
 	}
-	src += "package " + f.Package + "\n\n" + importDecl(f.Body, f.Imports) + f.Body
 	out, err := format.Source([]byte(src))
 	if err != nil {
 		return nil, fmt.Errorf("%w\n%s", err, numbered(src))
 	}
-	return wrap(out), nil
+	return append([]byte(f.header()+"\n"), wrap(out)...), nil // a header stays as wide as its paths
 }
 
 // header returns the first lines of the file.

@@ -39,9 +39,17 @@ func TestFileWithoutImports(t *testing.T) {
 	}
 }
 
+func TestHeaderIsNotWrapped(t *testing.T) {
+	source := strings.Repeat("folder with blanks/", 10) + "a.yaml"
+	got, err := File{Package: "p", Sources: []string{source}}.Print()
+	if want := Marker + "\n// Source: " + source + "\n\npackage p\n"; err != nil || string(got) != want {
+		t.Errorf("got %q, %v; want %q", got, err, want)
+	}
+}
+
 func TestNumberedListing(t *testing.T) {
 	_, err := File{Package: "p", Body: "func f( {\n}\n"}.Print()
-	if err == nil || !strings.Contains(err.Error(), "    5  func f( {\n    6  }") {
+	if err == nil || !strings.Contains(err.Error(), "    3  func f( {\n    4  }") {
 		t.Errorf("the error is %v", err)
 	}
 }
