@@ -33,11 +33,11 @@ func (s *Set) Emit(c Config) (files map[string][]byte, names map[string]GoType, 
 			g := &generator{layout: s.packages, config: c, pkg: p, imports: map[string]string{}}
 			g.decl(d)
 			name := p.name + "/" + d.file + ".go"
-			f := gofile.File{Package: p.name, Sources: []string{d.source}, Imports: g.imports, Body: g.body.String()}
+			f := gofile.File{Package: p.name, Sources: d.sources(), Imports: g.imports, Body: g.body.String()}
 			if files[name], err = f.Print(); err != nil {
 				return nil, nil, fmt.Errorf("generated %s: %w", name, err)
 			}
-			sources = append(sources, d.source)
+			sources = append(sources, d.sources()...)
 			if !d.wrapper {
 				names[d.typ.Name] = c.goType(d)
 			}
@@ -210,7 +210,7 @@ func (g *generator) codec(d *typeDecl, write, read, validate func()) {
 	}
 	g.p("return p\n}\n")
 	g.p("// AvroType describes the schema of the type.\nfunc (*%s) AvroType() *avrobin.Type { return &typeOf%s }\n", d.name, d.name)
-	g.p("var typeOf%s = avrobin.Type{Name: NameOf%s, Schema: SchemaOf%s, Fingerprint: FingerprintOf%s}\n", d.name, d.name, d.name, d.name)
+	g.p("var typeOf%s = avrobin.Type{Name: NameOf%s, Schema: SchemaOf%s, Fingerprint: FingerprintOf%s%s}\n", d.name, d.name, d.name, d.name, d.formerLiteral())
 	name := ""
 	if d.typ.Kind.Named() {
 		name = d.typ.Name

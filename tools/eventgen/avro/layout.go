@@ -40,6 +40,7 @@ type typeDecl struct {
 	unions    []*unionDecl
 	recursive bool
 	implement []*unionDecl // unions of the package it is a branch of
+	former    []former
 }
 
 // unionDecl is a union of more than null and one type: a sealed interface.

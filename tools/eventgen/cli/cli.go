@@ -26,6 +26,7 @@ const help = `eventgen makes typed Watermill code from AsyncAPI 3 documents with
   eventgen generate -out DIR -import PATH [-role owner|client] [-check] [-strict] [-allow-remote] [-allow-raw] DOCUMENT...
   eventgen topics  apply|diff      -brokers HOST:PORT[,...]  DOCUMENT...
   eventgen schemas register|check  -registry URL             DOCUMENT...
+  eventgen versions keep                                     DOCUMENT...
 
 Every generated package lies below DIR; its import path is PATH and the folder. Documents of one call share the types of the schemas they share.
 Exit status: 0 done; 1 the documents (or what they were compared with) are at fault; 2 wrong usage. Nothing is written unless every document is good.
@@ -41,6 +42,9 @@ Examples:
   # before a deployment: topics and subjects become what the documents say
   eventgen topics apply -brokers localhost:9092 specs/orders/asyncapi.yaml
   eventgen schemas register -registry http://localhost:8085 specs/orders/asyncapi.yaml
+
+  # after a change of a schema whose former versions have to stay readable (x-versions)
+  eventgen versions keep specs/store/internal.asyncapi.yaml
 
 eventgen COMMAND -help lists the flags of a command, and the environment variables that stand for those of security.
 `
@@ -59,12 +63,14 @@ func Run(args []string, stdout, stderr io.Writer) int {
 		return c.topics(args[1:])
 	case "schemas":
 		return c.schemas(args[1:])
+	case "versions":
+		return c.versions(args[1:])
 	case "help", "-h", "-help", "--help":
 		fmt.Fprint(stdout, help)
 		return done
 	}
-	near, ok := diag.Nearest(args[0], []string{"generate", "topics", "schemas", "help"})
-	hint := "the commands are generate, topics, schemas, help"
+	near, ok := diag.Nearest(args[0], []string{"generate", "topics", "schemas", "versions", "help"})
+	hint := "the commands are generate, topics, schemas, versions, help"
 	if ok {
 		hint = "did you mean " + near + "?"
 	}

@@ -23,6 +23,7 @@ type Config struct {
 	ImportPath string      // of the output folder
 	Role       model.Role  // the side of the operations; empty: the owner's
 	Strict     bool        // warnings are errors
+	Keep       bool        // present schemas that are not kept are no fault
 	Raw        bool        // payloads in formats that are not known become bytes
 	Fetch      parse.Fetch // gets what URLs lead to; nil: only copies below vendor are read
 }
@@ -51,7 +52,7 @@ func Model(fsys fs.FS, c Config) (*model.Model, *parse.Files, diag.List) {
 	files := parse.NewFiles(fsys, c.Fetch, &diags)
 	docs := parse.Documents(files, c.Documents, c.Raw, &diags)
 	// in spite of errors, to tell all in one go
-	m := model.Build(docs, files, model.Config{ImportPath: c.ImportPath, Role: c.Role}, &diags)
+	m := model.Build(docs, files, model.Config{ImportPath: c.ImportPath, Role: c.Role, Keep: c.Keep}, &diags)
 	for _, d := range docs {
 		checkStructure(files.Open(d.File, diag.Pos{}), &diags)
 	}

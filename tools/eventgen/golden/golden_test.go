@@ -23,6 +23,7 @@ var goldens = []struct {
 }{
 	{"gen", generate.Config{Documents: []string{"orders/asyncapi.yaml", "store/internal.asyncapi.yaml"}, ImportPath: here + "gen", Role: model.Both}},
 	{"collisions/gen", generate.Config{Documents: []string{"collisions/asyncapi.yaml"}, ImportPath: here + "collisions/gen"}},
+	{"depot/gen", generate.Config{Documents: []string{"depot/asyncapi.yaml"}, ImportPath: here + "depot/gen"}},
 	{"payments/gen", generate.Config{Documents: []string{"payments/asyncapi.yaml"}, ImportPath: here + "payments/gen"}},
 	{"policies/gen", generate.Config{Documents: []string{"policies/asyncapi.yaml"}, ImportPath: here + "policies/gen"}},
 	{"places/gen", generate.Config{Documents: []string{"places/asyncapi.yaml"}, ImportPath: here + "places/gen", Role: model.Both}},

@@ -21,6 +21,7 @@ import (
 type Config struct {
 	ImportPath string // of the output folder
 	Role       Role
+	Keep       bool // present schemas that are not among the versions of their messages are not refused
 }
 
 // Role is the side of a document's operations that is generated.
@@ -50,6 +51,7 @@ type Model struct {
 	JSON     *jsonschema.Set
 	Packages []*Package
 	Sealed   []*Sealed // interfaces that stand in packages of Avro types
+	Unkept   []Unkept  // present schemas to add to the versions of their messages
 
 	importPath, jsonPackage string
 }
@@ -213,10 +215,16 @@ type Framed struct {
 	Members   []Member
 }
 
+// HasFormer reports whether a message of the channel has former versions.
+func (f Framed) HasFormer() bool {
+	return slices.ContainsFunc(f.Members, func(m Member) bool { return len(m.Former) > 0 })
+}
+
 // Member is a message of a Framed channel.
 type Member struct {
 	Name, Type, FingerprintConst string
-	Method                       string // of the channel's visitor
+	Method                       string   // of the channel's visitor
+	Former                       []uint64 // fingerprints of former versions
 	fingerprint                  uint64
 }
 
@@ -251,6 +259,7 @@ func Build(docs []*parse.Document, files *parse.Files, c Config, diags *diag.Lis
 	}
 	m := &Model{Avro: b.avro, JSON: b.json, importPath: c.ImportPath, jsonPackage: b.jsonPackage(docs)}
 	b.jsonConfig = m.JSONConfig()
+	m.Unkept = b.versions(docs)
 	for _, d := range docs {
 		for _, side := range c.Role.sides(d) {
 			m.Packages = append(m.Packages, b.pkg(d, side))

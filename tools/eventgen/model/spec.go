@@ -322,7 +322,7 @@ func (p *pkgBuilder) framed(c *parse.Channel) {
 		}
 		r := at.avro
 		t, pkg := p.goType(at)
-		f.Members = append(f.Members, Member{m.Message.Name, t, pkg + ".FingerprintOf" + strings.TrimPrefix(t, pkg+"."), methods.take(avro.GoName(m.Message.Name)), r.Fingerprint()})
+		f.Members = append(f.Members, Member{m.Message.Name, t, pkg + ".FingerprintOf" + strings.TrimPrefix(t, pkg+"."), methods.take(avro.GoName(m.Message.Name)), r.Former(), r.Fingerprint()})
 		roots = append(roots, r)
 	}
 	switch len(f.Members) {

@@ -30,7 +30,7 @@ func (p *parser) message(name string, at *source.Node) *Message {
 	} else {
 		p.fields(n, "a message", messageFields)
 	}
-	n = p.withTraits(n, "a message", "payload", "traits")
+	n = p.withTraits(n, "a message", "payload", "traits", "x-versions")
 	if own := p.text(n, "name"); own != "" {
 		m.Name = own
 	}
@@ -49,6 +49,7 @@ func (p *parser) message(name string, at *source.Node) *Message {
 		m.Broken = m.Payload == nil
 	}
 	p.messageKafka(m, n)
+	m.Versions = p.versions(m, n)
 	for _, e := range p.list(n, "examples") {
 		if e = p.Deref(e); e != nil && !e.Is(source.Map) {
 			p.diags.ErrorHint(e.Pos, "write {payload: ...}, {headers: ...} or both", "an example of message %s must be an object, not %s", m.Name, e.Kind)

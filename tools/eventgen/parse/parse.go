@@ -124,6 +124,7 @@ type Message struct {
 	LookupPos   diag.Pos
 	InHeader    bool // schemaIdLocation is header
 	LocationPos diag.Pos
+	Versions    *Versions // x-versions; nil: none given
 	Examples    []Example
 	More        []string
 	Broken      bool // its payload could not be read, which was told

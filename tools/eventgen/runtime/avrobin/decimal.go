@@ -172,11 +172,11 @@ func (w *Writer) DecimalFixed(b []byte, d Decimal, size, precision, scale int) [
 		w.Fail("%s does not fit %d bytes", d, size)
 		return b
 	}
-	return appendSigned(b, v, size)
+	return AppendSigned(b, v, size)
 }
 
-// appendSigned appends a two's complement in size bytes, which are enough.
-func appendSigned(b, v []byte, size int) []byte {
+// AppendSigned appends a two's complement in size bytes, which are enough.
+func AppendSigned(b, v []byte, size int) []byte {
 	fill := byte(0)
 	if len(v) > 0 && v[0] >= 0x80 {
 		fill = 0xFF
@@ -187,9 +187,9 @@ func appendSigned(b, v []byte, size int) []byte {
 	return append(b, v...)
 }
 
-// significant is a two's complement without the bytes in front that say nothing, because the next
+// TrimSigned is a two's complement without the bytes in front that say nothing, because the next
 // one has the same sign.
-func significant(b []byte) []byte {
+func TrimSigned(b []byte) []byte {
 	for len(b) > 1 && (b[0] == 0 && b[1] < 0x80 || b[0] == 0xFF && b[1] >= 0x80) {
 		b = b[1:]
 	}
@@ -197,29 +197,29 @@ func significant(b []byte) []byte {
 }
 
 func (r *Reader) decimal(p int, b []byte, precision, scale int) Decimal {
-	b = significant(b)
+	b = TrimSigned(b)
 	// A digit takes less than 10/3 bits. What is longer is not even turned into a number, which
 	// would cost more than reading it.
 	if len(b) > precision*10/24+2 {
-		r.failf(p, "decimal(%d,%d): %d bytes have more than %d digits", precision, scale, len(b), precision)
+		r.Fail(p, "decimal(%d,%d): %d bytes have more than %d digits", precision, scale, len(b), precision)
 		return Decimal{}
 	}
 	d := Decimal{fromTwosComplement(b), scale}
 	if err := d.Fits(precision, scale); err != nil {
-		r.failf(p, "decimal(%d,%d): %v", precision, scale, err)
+		r.Fail(p, "decimal(%d,%d): %v", precision, scale, err)
 	}
 	return d
 }
 
 // Decimal reads a decimal.
 func (r *Reader) Decimal(p, precision, scale int) (Decimal, int) {
-	b, next := r.span(p)
+	b, next := r.Span(p)
 	return r.decimal(p, b, precision, scale), next
 }
 
 // DecimalFixed reads a decimal of size bytes.
 func (r *Reader) DecimalFixed(p, size, precision, scale int) (Decimal, int) {
-	b, next := r.take(p, size)
+	b, next := r.Take(p, size)
 	return r.decimal(p, b, precision, scale), next
 }
 
@@ -234,16 +234,16 @@ func (w *Writer) BigDecimal(b []byte, d Decimal) []byte {
 
 // BigDecimal reads a decimal that brings its scale.
 func (r *Reader) BigDecimal(p int) (Decimal, int) {
-	whole, next := r.span(p)
+	whole, next := r.Span(p)
 	var inner Reader
-	b, at := inner.span(inner.Begin(whole))
+	b, at := inner.Span(inner.Begin(whole))
 	scale, at := inner.Int(at)
 	if err := inner.Done(at); err != nil {
-		r.failf(p, "a big-decimal: %v", err)
+		r.Fail(p, "a big-decimal: %v", err)
 		return Decimal{}, next
 	}
 	if len(b) > MaxDecimalBytes || scale > maxScale || scale < -maxScale {
-		r.failf(p, "a big-decimal of %d bytes and scale %d is too large", len(b), scale)
+		r.Fail(p, "a big-decimal of %d bytes and scale %d is too large", len(b), scale)
 		return Decimal{}, next
 	}
 	return Decimal{fromTwosComplement(b), int(scale)}, next

@@ -171,7 +171,7 @@ func (w *Writer) timeOfDay(b []byte, t TimeOfDay, unit time.Duration) []byte {
 
 func (r *Reader) timeOfDay(p int, v int64, unit time.Duration) TimeOfDay {
 	if v < 0 || v >= int64(24*time.Hour/unit) {
-		r.failf(p, "%d is no time of day in units of %s", v, unit)
+		r.Fail(p, "%d is no time of day in units of %s", v, unit)
 		return 0
 	}
 	return TimeOfDay(v * int64(unit))
@@ -213,7 +213,7 @@ func (w *Writer) Duration(b []byte, d Duration) []byte {
 
 // Duration reads twelve bytes.
 func (r *Reader) Duration(p int) (Duration, int) {
-	b, p := r.take(p, 12)
+	b, p := r.Take(p, 12)
 	var v [3]uint32
 	for i, c := range b {
 		v[i/4] |= uint32(c) << (8 * (i % 4))
@@ -267,13 +267,13 @@ func (w *Writer) UUID(b []byte, u UUID) []byte {
 
 // UUID reads u from text.
 func (r *Reader) UUID(p int) (UUID, int) {
-	b, next := r.span(p)
+	b, next := r.Span(p)
 	if r.err != nil {
 		return UUID{}, next
 	}
 	u, err := ParseUUID(string(b[:min(len(b), 40)]))
 	if err != nil || len(b) != 36 {
-		r.failf(p, "%.40q is no UUID", b)
+		r.Fail(p, "%.40q is no UUID", b)
 	}
 	return u, next
 }
@@ -283,7 +283,7 @@ func (w *Writer) UUIDFixed(b []byte, u UUID) []byte { return append(b, u[:]...) 
 
 // UUIDFixed reads sixteen bytes.
 func (r *Reader) UUIDFixed(p int) (u UUID, next int) {
-	b, next := r.take(p, 16)
+	b, next := r.Take(p, 16)
 	copy(u[:], b)
 	return u, next
 }

@@ -58,7 +58,7 @@ type Reader struct {
 func (r *Reader) Begin(data []byte) int {
 	r.data = data
 	if len(data) > MaxSize {
-		r.failf(0, "%d bytes are more than the %d allowed", len(data), MaxSize)
+		r.Fail(0, "%d bytes are more than the %d allowed", len(data), MaxSize)
 	}
 	return 0
 }
@@ -76,7 +76,7 @@ func (r *Reader) Done(p int) error {
 		return fmt.Errorf("%w: its items take more than the %d bytes of memory allowed", ErrMalformed, MaxMemory)
 	}
 	if r.err == nil && p != len(r.data) {
-		r.failf(p, "%d bytes are left over", len(r.data)-p)
+		r.Fail(p, "%d bytes are left over", len(r.data)-p)
 	}
 	return r.err
 }
@@ -85,9 +85,9 @@ func (r *Reader) Done(p int) error {
 // asks it.
 func (r *Reader) OK() bool { return r.err == nil && r.memory <= MaxMemory }
 
-// failf keeps a fault, unless there is one already, and drops the data, so that nothing is read any
+// Fail keeps a fault, unless there is one already, and drops the data, so that nothing is read any
 // more.
-func (r *Reader) failf(p int, format string, args ...any) {
+func (r *Reader) Fail(p int, format string, args ...any) {
 	if r.err != nil {
 		return
 	}
@@ -96,10 +96,10 @@ func (r *Reader) failf(p int, format string, args ...any) {
 	r.text, r.start, r.end = "", 0, 0
 }
 
-// take returns the next n bytes, or nil when there are fewer.
-func (r *Reader) take(p, n int) ([]byte, int) {
+// Take returns the next n bytes, or nil when there are fewer.
+func (r *Reader) Take(p, n int) ([]byte, int) {
 	if n < 0 || n > len(r.data)-p {
-		r.failf(p, "%d bytes are needed, %d are left", n, len(r.data)-p)
+		r.Fail(p, "%d bytes are needed, %d are left", n, len(r.data)-p)
 		return nil, p
 	}
 	return r.data[p : p+n], p + n
@@ -141,7 +141,7 @@ func (r *Reader) long(p int) (int64, int) {
 	rest := r.data[p:]
 	n := longEnd(rest)
 	if n < 0 {
-		r.failf(p, "an integer is cut off, or has more than 64 bits")
+		r.Fail(p, "an integer is cut off, or has more than 64 bits")
 		return 0, p
 	}
 	var u uint64
@@ -177,7 +177,7 @@ func (r *Reader) Int(p int) (int32, int) {
 	}
 	v, next := r.Long(p)
 	if int64(int32(v)) != v {
-		r.failf(p, "%d does not fit an int", v)
+		r.Fail(p, "%d does not fit an int", v)
 		return 0, next
 	}
 	return int32(v), next
@@ -188,7 +188,7 @@ func (r *Reader) Boolean(p int) (bool, int) {
 	if uint(p) < uint(len(r.data)) && r.data[p] <= 1 {
 		return r.data[p] == 1, p + 1
 	}
-	r.failf(p, "no boolean, 0 or 1, is there")
+	r.Fail(p, "no boolean, 0 or 1, is there")
 	return false, p
 }
 
@@ -197,7 +197,7 @@ func (r *Reader) Float(p int) (float32, int) {
 	if p >= 0 && p <= len(r.data)-4 {
 		return math.Float32frombits(binary.LittleEndian.Uint32(r.data[p:])), p + 4
 	}
-	r.take(p, 4)
+	r.Take(p, 4)
 	return 0, p
 }
 
@@ -206,18 +206,18 @@ func (r *Reader) Double(p int) (float64, int) {
 	if p >= 0 && p <= len(r.data)-wordSize {
 		return math.Float64frombits(word(r.data, p)), p + wordSize
 	}
-	r.take(p, 8)
+	r.Take(p, 8)
 	return 0, p
 }
 
-// span reads a length and the bytes it counts, without copying them.
-func (r *Reader) span(p int) ([]byte, int) {
+// Span reads a length and the bytes it counts, without copying them.
+func (r *Reader) Span(p int) ([]byte, int) {
 	if c := r.peek(p); c&0x81 == 0 && int(c>>1) < len(r.data)-p {
 		return r.data[p+1 : p+1+int(c>>1)], p + 1 + int(c>>1)
 	}
 	n, at := r.Long(p)
 	if uint64(n) > uint64(len(r.data)-at) || r.err != nil {
-		r.failf(p, "a length is %d, %d bytes are left", n, len(r.data)-at)
+		r.Fail(p, "a length is %d, %d bytes are left", n, len(r.data)-at)
 		return nil, at
 	}
 	return r.data[at : at+int(n)], at + int(n)
@@ -225,7 +225,7 @@ func (r *Reader) span(p int) ([]byte, int) {
 
 // Bytes reads bytes into a slice of their own, never nil.
 func (r *Reader) Bytes(p int) ([]byte, int) {
-	b, p := r.span(p)
+	b, p := r.Span(p)
 	out := make([]byte, len(b))
 	copy(out, b)
 	return out, p
@@ -272,7 +272,7 @@ func (r *Reader) accented(begin, end int) (string, int) {
 }
 
 func (r *Reader) notText(begin, end int) (string, int) {
-	r.failf(begin, "a string is not UTF-8: %.40q", r.data[begin:end])
+	r.Fail(begin, "a string is not UTF-8: %.40q", r.data[begin:end])
 	return "", end
 }
 
@@ -284,7 +284,7 @@ func (r *Reader) string(p int) (string, int) {
 			return r.String(p)
 		}
 	}
-	b, end := r.span(p)
+	b, end := r.Span(p)
 	if len(b) == 0 {
 		return "", end
 	}
@@ -362,7 +362,7 @@ func (r *Reader) moreStrings(p, n int, out []string) ([]string, int) {
 
 // Fixed reads exactly len(into) bytes.
 func (r *Reader) Fixed(p int, into []byte) int {
-	b, p := r.take(p, len(into))
+	b, p := r.Take(p, len(into))
 	copy(into, b)
 	return p
 }
@@ -391,7 +391,7 @@ func (r *Reader) Symbol(p int, symbols []string) (string, int) {
 func (r *Reader) index(p, n int, wrong string) (i, next int) {
 	v, next := r.Long(p)
 	if uint64(v) >= uint64(n) || r.err != nil {
-		r.failf(p, wrong, n, v)
+		r.Fail(p, wrong, n, v)
 		return -1, next
 	}
 	return int(v), next
@@ -415,14 +415,14 @@ func (r *Reader) Block(p, smallest int) (count, next int) {
 	left = len(r.data) - next
 	if smallest == 0 {
 		if n > int64(MaxEmptyItems-r.empty) {
-			r.failf(p, "%d items without bytes are too many", n)
+			r.Fail(p, "%d items without bytes are too many", n)
 			return 0, next
 		}
 		r.empty += int(n)
 		return int(n), next
 	}
 	if n > int64(left) || int(n)*smallest > left {
-		r.failf(p, "%d items of at least %d bytes are announced, %d bytes are left", n, smallest, left)
+		r.Fail(p, "%d items of at least %d bytes are announced, %d bytes are left", n, smallest, left)
 		return 0, next
 	}
 	return int(n), next
@@ -432,7 +432,7 @@ func (r *Reader) Block(p, smallest int) (count, next int) {
 func (r *Reader) sizedBlock(p int, n int64) (count int64, next int) {
 	size, next := r.Long(p)
 	if n == math.MinInt64 || uint64(size) > uint64(len(r.data)-next) || r.err != nil {
-		r.failf(p, "a block of %d bytes is announced, %d are left", size, len(r.data)-next)
+		r.Fail(p, "a block of %d bytes is announced, %d are left", size, len(r.data)-next)
 		return 0, next
 	}
 	return -n, next
@@ -443,7 +443,7 @@ func (r *Reader) sizedBlock(p int, n int64) (count int64, next int) {
 func (r *Reader) Enter(p int) bool {
 	r.depth++
 	if r.depth > MaxDepth {
-		r.failf(p, "values nest deeper than %d", MaxDepth)
+		r.Fail(p, "values nest deeper than %d", MaxDepth)
 	}
 	return r.OK()
 }

@@ -11,6 +11,24 @@ type Type struct {
 	Name        string // Avro full name; "" for a payload that is not a named type
 	Schema      string // self-contained, as it is registered
 	Fingerprint uint64 // CRC-64-AVRO of the canonical form
+	Former      []Former
+}
+
+// Former is a former version of a type's schema, with which values were written. Package resolve
+// reads them.
+type Former struct {
+	Fingerprint uint64
+	Schema      string // self-contained
+}
+
+// Version returns the former version that has the fingerprint, or nil.
+func (t *Type) Version(fingerprint uint64) *Former {
+	for i := range t.Former {
+		if t.Former[i].Fingerprint == fingerprint {
+			return &t.Former[i]
+		}
+	}
+	return nil
 }
 
 // Value is a generated record, or the wrapper of a payload that is not a named type.

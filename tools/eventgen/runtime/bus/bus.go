@@ -18,6 +18,7 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin/resolve"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/jsonvalue"
 )
 
@@ -97,9 +98,18 @@ type Codec[T any] struct {
 	// trying
 	Text  bool
 	Empty bool // there is no payload
-	// Plan gives a decoder of what was written with another version of the schema. An error says
-	// that the versions cannot be brought together.
+	// Plan returns a decoder of values that were written with another version of the schema. An
+	// error is returned if the versions do not resolve.
 	Plan func(writer string) (func(b []byte, v *T) error, error)
+	// Former are the former versions of the schema that the document lists.
+	Former []FormerCodec[T]
+}
+
+// FormerCodec decodes values that were written with a former version of a schema.
+type FormerCodec[T any] struct {
+	Name        string // full name of the Avro record in that version
+	Fingerprint uint64
+	Decode      func(b []byte, v *T) error
 }
 
 // Avro is the codec of a generated Avro record.
@@ -121,13 +131,29 @@ func Avro[T any, P interface {
 		},
 		Decode: func(b []byte, v *T) error { return P(v).DecodeAvro(b) },
 		Plan: func(writer string) (func([]byte, *T) error, error) {
-			plan, err := avrobin.NewPlan(writer, t)
+			plan, err := resolve.NewPlan(writer, t)
 			if err != nil {
 				return nil, err
 			}
 			return func(b []byte, v *T) error { return plan.Decode(b, P(v)) }, nil
 		},
+		Former: former[T, P](t),
 	}
+}
+
+func former[T any, P interface {
+	*T
+	avrobin.Value
+}](t *avrobin.Type) []FormerCodec[T] {
+	var out []FormerCodec[T]
+	for _, f := range t.Former {
+		name, err := recordName(f.Schema)
+		if err != nil {
+			name = t.Name
+		}
+		out = append(out, FormerCodec[T]{name, f.Fingerprint, func(b []byte, v *T) error { return resolve.Decode(f.Fingerprint, b, P(v)) }})
+	}
+	return out
 }
 
 // JSON is the codec of a generated type of a JSON Schema.

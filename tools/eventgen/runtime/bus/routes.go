@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -19,6 +20,7 @@ type Route struct {
 	name, record, subject, schema string
 	framing                       Framing
 	fingerprint                   uint64
+	former                        []formerVersion
 	plan                          func(writer string) (decoder any, err error)
 	headers                       []Header
 	text, empty, keyFramed        bool
@@ -28,6 +30,32 @@ type Route struct {
 	correlate func(*message.Message, target) string
 	// nil: passed over
 	handle func(context.Context, *message.Message, provenance, target) error
+}
+
+// formerVersion is a former version of a message's schema.
+type formerVersion struct {
+	record      string
+	fingerprint uint64
+	decoder     any // func([]byte, *T) error of the route's T
+}
+
+// isCalled reports whether the record has the name, or had it in a former version.
+func (r *Route) isCalled(record string) bool {
+	return r.record == record || slices.ContainsFunc(r.former, func(f formerVersion) bool { return f.record == record })
+}
+
+// reads reports whether values with the fingerprint are of the route, and returns the decoder if
+// they are of a former version.
+func (r *Route) reads(fingerprint uint64) (decoder any, ok bool) {
+	if r.fingerprint == fingerprint {
+		return nil, true
+	}
+	for _, f := range r.former {
+		if f.fingerprint == fingerprint {
+			return f.decoder, true
+		}
+	}
+	return nil, false
 }
 
 // target is the route of a payload, how to decode it, and what is left of it behind the framing.
@@ -71,9 +99,13 @@ func On[T, K, H any](c *Spec[T, K, H], f func(context.Context, *Message[T, K, H]
 
 // Ignore passes a message over: it is the channel's, but the operation does not take it.
 func Ignore[T, K, H any](c *Spec[T, K, H]) Route {
-	return Route{name: c.Name, record: c.Codec.Name, subject: c.Subject, schema: c.Codec.Schema, framing: c.Framing, fingerprint: c.Codec.Fingerprint,
+	r := Route{name: c.Name, record: c.Codec.Name, subject: c.Subject, schema: c.Codec.Schema, framing: c.Framing, fingerprint: c.Codec.Fingerprint,
 		headers: c.Headers, text: c.Codec.Text, empty: c.Codec.Empty, keyFramed: c.Key.framed,
 		try: func(body []byte) error { return c.Codec.Decode(body, new(T)) }}
+	for _, f := range c.Codec.Former {
+		r.former = append(r.former, formerVersion{f.Name, f.Fingerprint, f.Decode})
+	}
+	return r
 }
 
 func (c *Spec[T, K, H]) decodePayload(t target, v *T) error {
@@ -190,11 +222,12 @@ func (rs *routes) findFramed(ctx context.Context, f Framing, m *message.Message)
 		if err != nil {
 			return target{}, Permanentf("%w: %w", ErrUndecodable, err)
 		}
-		r := rs.by(func(r *Route) bool { return r.framing == f && r.fingerprint == fp })
-		if r == nil {
-			return target{}, Permanentf("%w: schema fingerprint %016x", ErrUnknownMessage, fp)
+		for i := range rs.list {
+			if dec, ok := rs.list[i].reads(fp); ok && rs.list[i].framing == f {
+				return target{route: &rs.list[i], decoder: dec, body: body}, nil
+			}
 		}
-		return target{route: r, body: body}, nil
+		return target{}, Permanentf("%w: schema fingerprint %016x", ErrUnknownMessage, fp)
 	}
 	r, err := rs.findBare(m)
 	return target{route: r, body: m.Payload}, err
@@ -320,7 +353,7 @@ func (rs *routes) judge(ctx context.Context, id int, writer string) (known, erro
 	if err != nil {
 		return known{err: Permanentf("%w: schema %d: %w", ErrUndecodable, id, err)}, nil
 	}
-	r := rs.by(func(r *Route) bool { return (r.framing == Confluent || r.framing == IDInHeader) && r.record == name })
+	r := rs.by(func(r *Route) bool { return (r.framing == Confluent || r.framing == IDInHeader) && r.isCalled(name) })
 	switch {
 	case r == nil:
 		return known{err: Permanentf("%w: %s, schema %d", ErrUnknownMessage, name, id)}, nil

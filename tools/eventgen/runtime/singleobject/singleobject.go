@@ -10,6 +10,7 @@ import (
 	"fmt"
 
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin/resolve"
 )
 
 // Value is a generated Avro record.
@@ -45,17 +46,18 @@ func UnknownType(m any) error {
 	return fmt.Errorf("%w: %T", ErrUnknown, m)
 }
 
-// Decode reads into a value what was written with its schema; with another it fails.
+// Decode reads a value that was written with v's schema, or with one of its former versions, into
+// v. The error wraps ErrUnknown if it was written with another schema.
 func Decode(b []byte, v Value) error {
 	t := v.AvroType()
 	fp, body, err := avrobin.CutSingleObject(b)
+	if err == nil {
+		err = resolve.Decode(fp, body, v)
+	}
+	if errors.Is(err, resolve.ErrVersion) {
+		err = Unknown(fp)
+	}
 	if err != nil {
-		return fmt.Errorf("decode %s: %w", t.Name, err)
-	}
-	if fp != t.Fingerprint {
-		return fmt.Errorf("decode %s: %w", t.Name, Unknown(fp))
-	}
-	if err := avrobin.Decode(body, v); err != nil {
 		return fmt.Errorf("decode %s: %w", t.Name, err)
 	}
 	return nil

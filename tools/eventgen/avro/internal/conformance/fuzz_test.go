@@ -11,6 +11,7 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/avro/internal/golden"
 	"github.com/deferpay/deferpay/tools/eventgen/avro/internal/golden/order"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin/resolve"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin/schema"
 )
 
@@ -68,7 +69,7 @@ func FuzzPlan(f *testing.F) {
 	payment := new(order.Payment).AvroType().Schema
 	f.Add(payment, payment, draw.New(2).Mutate([]byte("PAY")))
 	f.Fuzz(func(t *testing.T, writer, reader string, data []byte) {
-		plan, err := avrobin.NewPlan(writer, &avrobin.Type{Schema: reader})
+		plan, err := resolve.NewPlan(writer, &avrobin.Type{Schema: reader})
 		if err != nil {
 			return
 		}
@@ -81,7 +82,7 @@ func FuzzPlan(f *testing.F) {
 		}
 		// What it gives is a value of the reader's schema: the reader's own plan passes it
 		// unchanged.
-		same, err := avrobin.NewPlan(reader, &avrobin.Type{Schema: reader})
+		same, err := resolve.NewPlan(reader, &avrobin.Type{Schema: reader})
 		if err != nil {
 			t.Fatalf("the reader's schema does not resolve to itself: %v", err)
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/avro/internal/golden"
 	"github.com/deferpay/deferpay/tools/eventgen/avro/internal/golden/order"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin/resolve"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin/schema"
 )
 
@@ -44,7 +45,7 @@ func resolveBoth(t *testing.T, writer, reader string, rounds uint64) bool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	plan, planErr := avrobin.NewPlan(writer, &avrobin.Type{Schema: reader})
+	plan, planErr := resolve.NewPlan(writer, &avrobin.Type{Schema: reader})
 	theirs, theirErr := oracle.Resolve(theirWriter, theirReader)
 	if planErr != nil && theirErr == nil && !strings.Contains(planErr.Error(), "no default") {
 		t.Fatalf("here: %v\nthe independent codec: %v\nwriter %s\nreader %s", planErr, theirErr, writer, reader)
@@ -111,7 +112,7 @@ func TestPlanDecode(t *testing.T) {
 	  {"name": "amount", "type": {"type": "record", "name": "Price", "fields": [{"name": "amount", "type": "int"}, {"name": "currency", "type": "string"}]}},
 	  {"name": "status", "type": {"type": "enum", "name": "OrderStatus", "symbols": ["PAID", "LOST"]}},
 	  {"name": "occurredAt", "type": {"type": "long", "logicalType": "timestamp-micros"}}]}`
-	plan, err := avrobin.NewPlan(older, new(order.Payment).AvroType())
+	plan, err := resolve.NewPlan(older, new(order.Payment).AvroType())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,6 +25,7 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/avro/internal/draw"
 	"github.com/deferpay/deferpay/tools/eventgen/avro/internal/golden"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin/resolve"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin/schema"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/registry"
 	clients "github.com/deferpay/deferpay/tools/foreign"
@@ -316,7 +317,7 @@ func TestForeignFrames(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			plan, err := avrobin.NewPlan(writer, value().AvroType())
+			plan, err := resolve.NewPlan(writer, value().AvroType())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -368,7 +369,7 @@ func resolveInJava(t *testing.T, p *other, writer, reader string) (compared int)
 	if err != nil {
 		t.Fatal(err)
 	}
-	plan, planErr := avrobin.NewPlan(writer, &avrobin.Type{Schema: reader})
+	plan, planErr := resolve.NewPlan(writer, &avrobin.Type{Schema: reader})
 	r := request{Writer: writer, Schema: reader, Data: drawn(own, 10)}
 	for i, item := range p.ask(t, r).Items {
 		out, err := []byte(nil), planErr

@@ -3,7 +3,6 @@ package schema
 import (
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -55,6 +54,9 @@ func (l *Loader) unknown(r ref, name string) {
 	}
 	slices.Sort(known)
 	hint := "define it in one of the files, or in a file named " + Unqualified(name) + ".avsc in the same folder"
+	if l.Alone {
+		hint = "define it where it is first used: the schema has to contain every type it names"
+	}
 	if slices.Contains([]string{"integer", "number", "object", "boolean?", "date", "uuid", "timestamp", "decimal"}, r.node.Value) {
 		hint = "Avro's types are " + strings.Join(kindNames[:Union], ", ")
 	} else if len(known) > 0 {
@@ -76,7 +78,7 @@ func (l *Loader) unknown(r ref, name string) {
 func (l *Loader) compare() {
 	for _, c := range l.copies {
 		t, first := c.Type, l.named[c.Name]
-		if string(first.Canonical()) == string(t.Canonical()) && string(logicals(nil, first, map[*Type]bool{})) == string(logicals(nil, t, map[*Type]bool{})) {
+		if _, other := LogicalDifference(first, t); !other && string(first.Canonical()) == string(t.Canonical()) {
 			if c.sameFile {
 				l.warn(t.Node, "define it once and name it after that", "type %s is defined twice in one schema", t.Name)
 			}
@@ -86,25 +88,37 @@ func (l *Loader) compare() {
 	}
 }
 
-// logicals lists the logical types in the order of the canonical form, which leaves them out.
-func logicals(dst []byte, t *Type, seen map[*Type]bool) []byte {
-	if t == nil || seen[t] {
-		return dst
+// LogicalDifference returns the path of the first field whose logical type differs between a and b,
+// two types with one canonical form, and reports whether there is one. The canonical form leaves
+// logical types out.
+func LogicalDifference(a, b *Type) (path string, differs bool) {
+	return logicalDifference(a, b, "", map[*Type]bool{})
+}
+
+func logicalDifference(a, b *Type, path string, seen map[*Type]bool) (string, bool) {
+	if a.Logical != b.Logical || a.Precision != b.Precision || a.Scale != b.Scale {
+		return path, true
 	}
-	dst = append(append(dst, t.Logical...), ',')
-	if t.Logical == Decimal {
-		dst = strconv.AppendInt(append(strconv.AppendInt(dst, int64(t.Precision), 10), '.'), int64(t.Scale), 10)
+	if a.Kind != b.Kind || seen[a] || a.Kind.Named() && a == b {
+		return "", false
 	}
-	if t.Kind.Named() {
-		seen[t] = true
+	if a.Kind.Named() {
+		seen[a] = true
 	}
-	for _, f := range t.Fields {
-		dst = logicals(dst, f.Type, seen)
+	for i, f := range a.Fields[:min(len(a.Fields), len(b.Fields))] {
+		if at, differs := logicalDifference(f.Type, b.Fields[i].Type, strings.TrimPrefix(path+"."+f.Name, "."), seen); differs {
+			return at, true
+		}
 	}
-	for _, b := range t.Branches {
-		dst = logicals(dst, b, seen)
+	for i, branch := range a.Branches[:min(len(a.Branches), len(b.Branches))] {
+		if at, differs := logicalDifference(branch, b.Branches[i], path, seen); differs {
+			return at, true
+		}
 	}
-	return logicals(dst, t.Items, seen)
+	if a.Items == nil || b.Items == nil {
+		return "", false
+	}
+	return logicalDifference(a.Items, b.Items, path+"[]", seen)
 }
 
 // checkRecord checks the unions and the defaults of one named type.

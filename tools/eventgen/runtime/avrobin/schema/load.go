@@ -26,6 +26,8 @@ type Loader struct {
 	// Lenient leaves out the checks that only concern the author: logical types that do not fit are
 	// ignored, as the specification asks of readers, and defaults and names are taken as they are.
 	Lenient bool
+	// Alone says that each schema has to define every type it names, for a hint.
+	Alone bool
 	// Nearest picks the name that was meant, for a hint; it may be nil.
 	Nearest func(got string, names []string) (string, bool)
 

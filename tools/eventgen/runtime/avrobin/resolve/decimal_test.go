@@ -1,10 +1,12 @@
-package avrobin
+package resolve
 
 import (
 	"bytes"
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin"
 )
 
 // Decimals match when their precisions and scales do, in bytes and in fixeds of any size and name.
@@ -36,7 +38,7 @@ func TestDecimalsResolve(t *testing.T) {
 		"another precision":              {inBytes, strings.Replace(inFixed("A", 4), `"precision":9`, `"precision":8`, 1), nil, nil, "decimal(9,2) is not decimal(8,2)"},
 		"no decimal":                     {inBytes, `{"type":"fixed","name":"A","size":4}`, nil, nil, "cannot be read as"},
 	} {
-		plan, err := NewPlan(c.writer, &Type{Schema: c.reader})
+		plan, err := NewPlan(c.writer, &avrobin.Type{Schema: c.reader})
 		var got []byte
 		if err == nil {
 			got, err = plan.Transcode(nil, c.data)

@@ -1,4 +1,4 @@
-package avrobin
+package resolve
 
 import (
 	"fmt"
@@ -6,24 +6,22 @@ import (
 
 	"github.com/hamba/avro/v2"
 
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin/schema"
 )
 
-// Plan reads values written with one schema as values of another, by the specification's rules of
-// schema resolution: fields by name and alias, defaults, promotions, the enum's default, union
-// branches. It turns the writer's bytes into the bytes the reader's schema would have given, which
-// the compiled codec then decodes; so it needs no reflection, and all bounds of a Reader hold for
-// it. A Plan may be used by many goroutines.
+// Plan reads values written with one schema as values of another. It rewrites the writer's bytes as
+// the reader's schema would have encoded them, and the compiled codec decodes the result. So it
+// needs no reflection, and the bounds of an avrobin.Reader hold. A Plan is safe for concurrent use.
 type Plan struct {
 	root *step
 	same bool // the bytes need no change
 }
 
-// NewPlan compiles the resolution of the writer's schema, as text, to a generated type. It fails
-// when no value, or not every value, can be resolved for a reason that lies in the schemas; what
-// depends on the value (a union branch or a symbol the reader does not know) is an error when it is
-// met.
-func NewPlan(writerSchema string, reader *Type) (*Plan, error) {
+// NewPlan compiles the resolution of the writer's schema into the schema of a generated type. An
+// error is returned if the schemas do not resolve, whatever the value. A union branch or an enum
+// symbol that the reader does not know is an error of Decode, and only for the values that have it.
+func NewPlan(writerSchema string, reader *avrobin.Type) (*Plan, error) {
 	w, err := schema.Parse(writerSchema)
 	if err != nil {
 		return nil, fmt.Errorf("the writer's schema: %w", err)
@@ -32,25 +30,27 @@ func NewPlan(writerSchema string, reader *Type) (*Plan, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the reader's schema: %w", err)
 	}
-	c := planner{known: map[pair]*step{}}
-	root, err := c.resolve(w, r)
+	root, err := newPlanner().resolve(w, r)
 	if err != nil {
 		return nil, fmt.Errorf("resolve the writer's schema to %s: %w", reader.Name, err)
 	}
 	return &Plan{root: root, same: w.Fingerprint() == reader.Fingerprint}, nil
 }
 
-// expansion bounds what defaults may add: a plan's output has at most this many bytes for each byte
-// it read, and slack.
+// A plan's output is limited to expansion bytes for each byte read, plus expansionSlack, because
+// defaults can make it longer than the input.
 const (
 	expansion      = 64
 	expansionSlack = 64 << 10
 )
 
-// Transcode appends body, written with the writer's schema, as the reader's schema would have
-// written it.
+// largestKept is the capacity above which a buffer is not kept for the next message.
+const largestKept = 1 << 20
+
+// Transcode appends body, which was written with the writer's schema, in the encoding of the
+// reader's schema.
 func (p *Plan) Transcode(dst, body []byte) ([]byte, error) {
-	t := transcoder{limit: len(dst) + min(expansionSlack+expansion*len(body), MaxSize)}
+	t := transcoder{limit: len(dst) + min(expansionSlack+expansion*len(body), avrobin.MaxSize)}
 	t.p = t.r.Begin(body)
 	dst = p.root.run(&t, dst)
 	return dst, t.r.Done(t.p)
@@ -59,7 +59,7 @@ func (p *Plan) Transcode(dst, body []byte) ([]byte, error) {
 var transcoded = sync.Pool{New: func() any { return new([]byte) }}
 
 // Decode reads body, written with the writer's schema, into v.
-func (p *Plan) Decode(body []byte, v Value) error {
+func (p *Plan) Decode(body []byte, v avrobin.Value) error {
 	if p.same {
 		return v.DecodeAvro(body)
 	}
@@ -76,7 +76,7 @@ func (p *Plan) Decode(body []byte, v Value) error {
 }
 
 type transcoder struct {
-	r     Reader
+	r     avrobin.Reader
 	p     int // where it reads
 	limit int
 	hamba avro.Reader
@@ -88,12 +88,12 @@ func (t *transcoder) long() (v int64) {
 }
 
 func (t *transcoder) take(n int) (b []byte) {
-	b, t.p = t.r.take(t.p, n)
+	b, t.p = t.r.Take(t.p, n)
 	return b
 }
 
 func (t *transcoder) span() (b []byte) {
-	b, t.p = t.r.span(t.p)
+	b, t.p = t.r.Span(t.p)
 	return b
 }
 
@@ -162,32 +162,32 @@ func (s *step) run(t *transcoder, dst []byte) []byte {
 		return dst
 	}
 	if len(dst) > t.limit {
-		t.r.failf(t.p, "the value grows beyond %d bytes in resolution", t.limit)
+		t.r.Fail(t.p, "the value grows beyond %d bytes in resolution", t.limit)
 		return dst
 	}
 	switch s.op {
 	case opBoolean:
 		var v bool
 		v, t.p = t.r.Boolean(t.p)
-		return AppendBoolean(dst, v)
+		return avrobin.AppendBoolean(dst, v)
 	case opInt:
 		var v int32
 		v, t.p = t.r.Int(t.p)
-		return AppendLong(dst, int64(v))
+		return avrobin.AppendLong(dst, int64(v))
 	case opLong:
-		return AppendLong(dst, t.long())
+		return avrobin.AppendLong(dst, t.long())
 	case opRaw:
 		return append(dst, t.take(s.size)...)
 	case opBytes:
-		return AppendBytes(dst, t.span())
+		return avrobin.AppendBytes(dst, t.span())
 	case opDecimal:
 		return s.decimal(t, dst)
 	case opIntFloat:
-		return AppendFloat(dst, float32(t.long()))
+		return avrobin.AppendFloat(dst, float32(t.long()))
 	case opIntDouble:
-		return AppendDouble(dst, float64(t.long()))
+		return avrobin.AppendDouble(dst, float64(t.long()))
 	case opFloatWiden:
-		return AppendDouble(dst, float64(t.float()))
+		return avrobin.AppendDouble(dst, float64(t.float()))
 	case opEnum:
 		return s.enum(t, dst)
 	case opArray, opMap:
@@ -204,7 +204,7 @@ func (s *step) run(t *transcoder, dst []byte) []byte {
 	case opBranch:
 		return s.steps[0].run(t, append(dst, s.prefix...))
 	case opFail:
-		t.r.failf(t.p, "%s", s.err)
+		t.r.Fail(t.p, "%s", s.err)
 	}
 	return dst
 }
@@ -217,15 +217,15 @@ func (s *step) decimal(t *transcoder, dst []byte) []byte {
 	} else {
 		b = t.span()
 	}
-	b = significant(b)
+	b = avrobin.TrimSigned(b)
 	switch {
 	case s.into == 0:
-		return AppendBytes(dst, b)
+		return avrobin.AppendBytes(dst, b)
 	case len(b) > s.into:
-		t.r.failf(t.p, "a decimal takes %d bytes, the reader's has %d", len(b), s.into)
+		t.r.Fail(t.p, "a decimal takes %d bytes, the reader's has %d", len(b), s.into)
 		return dst
 	}
-	return appendSigned(dst, b, s.into)
+	return avrobin.AppendSigned(dst, b, s.into)
 }
 
 func (s *step) enum(t *transcoder, dst []byte) []byte {
@@ -233,21 +233,21 @@ func (s *step) enum(t *transcoder, dst []byte) []byte {
 	switch {
 	case !t.r.OK():
 	case i < 0 || i >= int64(len(s.indices)):
-		t.r.failf(t.p, "an enum of %d symbols has no symbol %d", len(s.indices), i)
+		t.r.Fail(t.p, "an enum of %d symbols has no symbol %d", len(s.indices), i)
 	case s.indices[i] < 0:
-		t.r.failf(t.p, "the reader's enum has neither %s nor a default", s.names[i])
+		t.r.Fail(t.p, "the reader's enum has neither %s nor a default", s.names[i])
 	default:
-		return AppendLong(dst, s.indices[i])
+		return avrobin.AppendLong(dst, s.indices[i])
 	}
 	return dst
 }
 
 func (s *step) items(t *transcoder, dst []byte) []byte {
 	for n := t.block(s.least); n > 0; n = t.block(s.least) {
-		dst = AppendLong(dst, int64(n))
+		dst = avrobin.AppendLong(dst, int64(n))
 		for ; n > 0 && t.r.OK(); n-- {
 			if s.op == opMap {
-				dst = AppendBytes(dst, t.span())
+				dst = avrobin.AppendBytes(dst, t.span())
 			}
 			dst = s.steps[0].run(t, dst)
 		}

@@ -1,0 +1,168 @@
+package avro
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/deferpay/deferpay/tools/eventgen/diag"
+	"github.com/deferpay/deferpay/tools/eventgen/gofile"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin/resolve"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin/schema"
+	"github.com/deferpay/deferpay/tools/eventgen/source"
+)
+
+// Version is a version of the schema of a payload.
+type Version struct {
+	Pos diag.Pos
+	typ *schema.Type
+}
+
+// ReadVersion reads a version from a schema that defines every type it names. It returns nil if
+// there are faults.
+func ReadVersion(n *source.Node) (*Version, diag.List) {
+	l := schema.Loader{Lenient: true, Alone: true}
+	at := l.Add(fromSource(n))
+	var faults diag.List
+	for _, f := range l.Link() {
+		if pos, _ := f.Pos.(diag.Pos); !f.Warning {
+			faults.ErrorHint(pos, f.Hint, "%s", f.Message)
+		}
+	}
+	if len(faults) > 0 {
+		return nil, faults
+	}
+	return &Version{n.Pos, *at}, nil
+}
+
+// Version returns the present schema of the payload.
+func (r *Root) Version() *Version { return &Version{r.pos, r.typ} }
+
+// Fingerprint returns the CRC-64-AVRO of the canonical form.
+func (v *Version) Fingerprint() uint64 { return v.typ.Fingerprint() }
+
+// Difference compares two versions with one fingerprint. If their logical types differ it returns
+// the path of the first field where they do, and true.
+func (v *Version) Difference(other *Version) (path string, differs bool) {
+	return schema.LogicalDifference(v.typ, other.typ)
+}
+
+// Unreadable returns why values written with a version of the schema cannot be read as values of
+// the present one. The faults are at the fields of the present schema.
+func (r *Root) Unreadable(v *Version) diag.List {
+	var list diag.List
+	for _, m := range resolve.Check(v.typ, r.typ) {
+		pos, ok := m.Pos.(diag.Pos)
+		if !ok {
+			pos = r.pos
+		}
+		list.ErrorHint(pos, m.Hint, "%s", m)
+	}
+	return list
+}
+
+// AddFormer makes the generated code read values that were written with a version of the schema.
+func (r *Root) AddFormer(v *Version) {
+	fp := v.Fingerprint()
+	if fp != r.Fingerprint() && !slices.ContainsFunc(r.decl.former, func(f former) bool { return f.fingerprint == fp }) {
+		r.decl.former = append(r.decl.former, former{fp, bare(v.typ).Text(), v.Pos.File})
+	}
+}
+
+// former is a former version of the schema of a type.
+type former struct {
+	fingerprint uint64
+	text        string
+	source      string
+}
+
+// Former returns the fingerprints of the former versions that the generated code reads.
+func (r *Root) Former() []uint64 {
+	var out []uint64
+	for _, f := range r.decl.former {
+		out = append(out, f.fingerprint)
+	}
+	return out
+}
+
+// bare removes what does not matter to a reader of a writer's schema.
+func bare(t *schema.Type) *schema.Type {
+	strip(t, map[*schema.Type]bool{})
+	return t
+}
+
+func strip(t *schema.Type, seen map[*schema.Type]bool) {
+	if seen[t] {
+		return
+	}
+	seen[t] = true
+	t.Doc, t.Aliases, t.Extra, t.Default = "", nil, nil, ""
+	for _, f := range t.Fields {
+		f.Doc, f.Aliases, f.Extra, f.Order, f.Default = "", nil, nil, "", nil
+	}
+	for _, p := range parts(t) {
+		strip(p, seen)
+	}
+}
+
+// TypeUse is a named type of a schema, at the field that uses it first.
+type TypeUse struct {
+	Name string
+	Pos  diag.Pos
+}
+
+// Types returns the named types of the payload's schema, its own first, in the order in which they
+// are met. Inside the types for which skip returns true no further ones are looked for.
+func (r *Root) Types(skip func(name string) bool) []TypeUse {
+	var out []TypeUse
+	seen := map[*schema.Type]bool{}
+	var walk func(t *schema.Type, pos diag.Pos)
+	walk = func(t *schema.Type, pos diag.Pos) {
+		if t.Kind.Named() {
+			if seen[t] {
+				return
+			}
+			seen[t] = true
+			out = append(out, TypeUse{t.Name, pos})
+			if skip != nil && skip(t.Name) {
+				return
+			}
+		}
+		for _, f := range t.Fields {
+			at := pos
+			if f.Node != nil {
+				at, _ = f.Node.Pos.(diag.Pos)
+			}
+			walk(f.Type, at)
+		}
+		for _, b := range t.Branches {
+			walk(b, pos)
+		}
+		if t.Items != nil {
+			walk(t.Items, pos)
+		}
+	}
+	walk(r.typ, r.pos)
+	return out
+}
+
+// sources returns the files that the Go of a type is made from.
+func (d *typeDecl) sources() []string {
+	out := []string{d.source}
+	for _, f := range d.former {
+		out = append(out, f.source)
+	}
+	return out
+}
+
+// formerLiteral returns the Go of a type's former versions, as a field of avrobin.Type, or "" if it
+// has none.
+func (d *typeDecl) formerLiteral() string {
+	if len(d.former) == 0 {
+		return ""
+	}
+	out := ", Former: []avrobin.Former{\n"
+	for _, f := range d.former {
+		out += fmt.Sprintf("{Fingerprint: %#016x, Schema: %s},\n", f.fingerprint, gofile.Literal(f.text))
+	}
+	return out + "}"
+}
