@@ -1,0 +1,41 @@
+// Package seal encrypts personal data so that it can be erased from a log that is never rewritten:
+// each sealed value has a key of its own, and destroying the key destroys the value wherever it was
+// copied to. The store of a service that keeps personal data imports it.
+//
+// The keys are on a compacted topic, contract.keys.v1. A Ring follows the topic to its end, on every
+// instance. What it promises:
+//
+//   - Seal returns after the key is acknowledged by all replicas in sync, so a record that names a
+//     key is never in the log before the key is on the topic.
+//   - Open returns the plaintext only if the key was still on the topic when Open was called, on
+//     whichever instance it was forgotten. Otherwise the error is ErrForgotten.
+//   - Forget returns nil after the tombstones were read back and no key was left. Calling it again
+//     with the same ids is cheap and changes nothing; a service does so at its start, for an
+//     instance may end between the record that says what to erase and the tombstone.
+//   - Nothing here logs or prints a key or a plaintext.
+//
+// # Choices
+//
+// A key seals one value. Sharing one among the records of a contract would save some keys, and let
+// an instance seal a new account under a key that another instance is just forgetting. So the state
+// of a contract lists the ids of its keys, and erasing them is a tombstone for each. If the record
+// that names a key is never appended, the key stays on the topic and opens nothing.
+//
+// The cipher is AES-256-GCM with a random nonce. What a value is about (the contract) and the id of
+// its key are authenticated with it, so a sealed value that is moved to another record does not
+// open.
+//
+// An answer that must be fresh rests on a barrier: a tombstone for a random id, which changes
+// nothing. Who has read its own barrier has read everything acknowledged before. The end offset of
+// the topic would not do, because the records at the end of a compacted topic may be gone. One
+// barrier is in flight at a time, it serves all who wait, and an instance begins at most ten a
+// second.
+//
+// Of the topic's partitions only the first is used, so that a key and its tombstone are in one even
+// after partitions were added: compaction would never remove the key otherwise. Memory is about a
+// hundred bytes for each key on the topic; tombstones take none.
+//
+// The bytes of a forgotten key stay on the broker's disk until it compacts, which
+// max.compaction.lag.ms bounds, and in backups of that disk: those must not be kept longer than
+// erasure allows.
+package seal
