@@ -78,11 +78,11 @@ func Rules() []Rule {
 		}},
 		{"journal", "the journal is generic: it knows no service, no message of theirs, and no other Kafka client than kgo", refusesJournal},
 		{"pure journal", "what decides on a log and applies it is a state machine that simulations drive: no Kafka client, no messages, no network, no files, no chance", func(a Arrow) bool {
-			return under(a.From, "services/internal/journal/record", "services/internal/journal/ledger", "services/internal/journal/internal/core") &&
+			return under(a.From, "services/internal/journal/record", "services/internal/journal/states", "services/internal/journal/internal/core") &&
 				(isKafkaClient(a.To) || under(a.To, "github.com/ThreeDotsLabs", "os", "net", "log", "syscall", "math/rand", "crypto/rand", "context", "services/internal/journal/internal/topic"))
 		}},
 		{"journal's face", "what is built on the journal imports it, and not the packages that it is made of", func(a Arrow) bool {
-			return !under(a.From, "services/internal/journal") && under(a.To, "services/internal/journal/record", "services/internal/journal/ledger")
+			return !under(a.From, "services/internal/journal") && under(a.To, "services/internal/journal/record", "services/internal/journal/states")
 		}},
 		{"shared plumbing", "what both services share names neither of them", func(a Arrow) bool {
 			return under(a.From, "services/internal") && serviceOf(a.To) != ""

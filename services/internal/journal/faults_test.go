@@ -293,8 +293,8 @@ func TestMissingRightToReadTheConfiguration(t *testing.T) {
 	})
 }
 
-// A body that nobody knows is never skipped.
-func TestUnknownBodyIsNotSkipped(t *testing.T) {
+// A body of an unknown kind is never skipped: the instance is not ready, and says what to do.
+func TestUnknownKindIsNotReady(t *testing.T) {
 	virtually(t, func(t *testing.T, _ *kfake.Cluster, _ *network, opts []kgo.Opt) {
 		Topics(t, opts)
 		newer := Config("newer", opts)
@@ -302,14 +302,23 @@ func TestUnknownBodyIsNotSkipped(t *testing.T) {
 		newer.Fold = func(*View, Entry) error { return nil }
 		j, _ := Start(t, newer)
 		k, _ := Start(t, Config("older", opts))
-		if _, err := j.Decide(t.Context(), journal.On("s"), func(*View) (Body, error) { return Body{Kind: "tomorrow"}, nil }); err != nil {
+		v, err := j.Decide(t.Context(), journal.On("s"), func(*View) (Body, error) { return Body{Kind: "tomorrow"}, nil })
+		if err != nil {
 			t.Fatal(err)
 		}
-		notReady(t, k, `"tomorrow"`)
-		at := k.Position()
+		want := fmt.Sprintf(`not ready: record @%d of test.log.v1 has the kind "tomorrow", which this version cannot read; run a newer version: `, v.Offset)
+		notReady(t, k, want)
 		time.Sleep(time.Minute)
-		if err := k.Ready(); err == nil || k.Position() > at {
-			t.Error("it went on")
+		err = k.Ready()
+		var unreadable *journal.UnreadableError
+		if !errors.As(err, &unreadable) || unreadable.Offset != v.Offset || unreadable.Kind != "tomorrow" || !errors.Is(err, journal.ErrUnknownKind) {
+			t.Errorf("after a minute, Ready returned %v", err)
+		}
+		if k.Position() >= v.Offset {
+			t.Errorf("it read on to %d", k.Position())
+		}
+		if _, err := Do(t.Context(), k, Open("1", "k", 1)); !errors.Is(err, journal.ErrNotReady) || !strings.Contains(err.Error(), want) {
+			t.Errorf("a decision: %v", err)
 		}
 	})
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/deferpay/deferpay/services/internal/journal/internal/core"
-	"github.com/deferpay/deferpay/services/internal/journal/ledger"
+	"github.com/deferpay/deferpay/services/internal/journal/states"
 )
 
 const (
@@ -59,9 +59,9 @@ type Config[S, B any] struct {
 
 // Journal decides on one log. Its methods may be called at the same time.
 type Journal[S, B any] struct {
-	cfg    Config[S, B]
-	now    func() time.Time     // the system's clock, not that of decisions
-	ledger *ledger.Ledger[S, B] // empty; the subscribers' own ledgers are made from it
+	cfg   Config[S, B]
+	now   func() time.Time     // the system's clock, not that of decisions
+	blank *states.States[S, B] // before the first record; a subscriber starts from it
 
 	mu        sync.RWMutex
 	core      *core.Core[S, B]
@@ -97,11 +97,11 @@ func New[S, B any](cfg Config[S, B]) (*Journal[S, B], error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
-	l := ledger.New(ledger.Config[S, B]{Log: cfg.Topic, Fold: cfg.Fold, Codec: cfg.Codec, Subject: cfg.Subject})
+	l := states.New(states.Config[S, B]{Log: cfg.Topic, Fold: cfg.Fold, Codec: cfg.Codec, Subject: cfg.Subject})
 	if cfg.Key == nil {
 		cfg.Key = func(e *Entry[B]) string { return string(l.Subject(e)) }
 	}
-	j := &Journal[S, B]{cfg: cfg, now: time.Now, ledger: l, reason: errStarting}
+	j := &Journal[S, B]{cfg: cfg, now: time.Now, blank: l, reason: errStarting}
 	j.core = core.New(l.Empty(), core.Config[S, B]{
 		Writer: cfg.Writer, MaxRecord: maxRecord, Key: cfg.Key, Clock: cfg.Now, Mono: j.now,
 		NewAttempt: newAttempts(), Project: cfg.Project,

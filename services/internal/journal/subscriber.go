@@ -50,7 +50,7 @@ var _ message.Subscriber = (*Subscriber[int, int])(nil)
 // be ready, nor run. An error is returned if a required field of cfg is missing.
 func (j *Journal[S, B]) Subscriber(cfg SubscriberConfig) (*Subscriber[S, B], error) {
 	p, err := publication.New(publication.Source[S, B]{Topic: j.cfg.Topic, ClientOptions: j.cfg.ClientOptions,
-		AllowUnverified: j.cfg.AllowUnverified, Ledger: j.ledger, Key: j.cfg.Key, Logger: j.cfg.Logger}, publication.Config(cfg))
+		AllowUnverified: j.cfg.AllowUnverified, States: j.blank, Key: j.cfg.Key, Logger: j.cfg.Logger}, publication.Config(cfg))
 	if err != nil {
 		return nil, err
 	}

@@ -5,8 +5,8 @@ import (
 
 	"github.com/deferpay/deferpay/services/internal/journal/internal/core"
 	"github.com/deferpay/deferpay/services/internal/journal/internal/topic"
-	"github.com/deferpay/deferpay/services/internal/journal/ledger"
 	"github.com/deferpay/deferpay/services/internal/journal/record"
+	"github.com/deferpay/deferpay/services/internal/journal/states"
 )
 
 // Stream names one line of records that build on each other, such as "contract/CTR-7" or
@@ -27,27 +27,27 @@ type Sealed = record.Sealed
 // Entry is one applied record: its offset in the log, its identity (Attempt), the streams that it
 // expects and changes, the time of the decision (DecidedAt), and its Body. Every instance, and every
 // replay, sees the same entries in the same order.
-type Entry[B any] = ledger.Entry[B]
+type Entry[B any] = states.Entry[B]
 
 // Verdict is the answer to a decision: the applied Entry, and After, the states of its streams right
 // after it. A caller may keep it.
-type Verdict[S, B any] = ledger.Verdict[S, B]
+type Verdict[S, B any] = states.Verdict[S, B]
 
 // View is what a decision or a fold sees: the State and the Version of streams, and the time, Now.
 // Fold functions change states with Set. State values are shared and must never be changed in place.
 // A view is valid during the call that it is passed to, unless it is that of a Verdict.
-type View[S any] = ledger.View[S]
+type View[S any] = states.View[S]
 
 // Fold brings an entry into the states of its streams. It is pure: the same entry on the same states
 // has the same result on every instance, for ever. Its error means that the record is impossible:
 // before an append, the decision is refused with it (ErrImpossible); in the log, the record has no
 // effect and parks its subject (ErrParked).
-type Fold[S, B any] = ledger.Fold[S, B]
+type Fold[S, B any] = states.Fold[S, B]
 
 // Codec turns bodies into bytes and back. Decode returns an error that wraps ErrUnknownKind for a
 // kind, or a version of it, that the program does not know. A record that cannot be decoded makes
 // the instance not ready; it is never skipped.
-type Codec[B any] = ledger.Codec[B]
+type Codec[B any] = states.Codec[B]
 
 // Errors of Decide, for errors.Is. Unless it says otherwise, nothing was appended.
 var (
@@ -72,11 +72,11 @@ var (
 
 // ErrUnknownKind is what Codec.Decode returns for a kind of body, or a version of it, that the
 // program does not know, and that a newer program may know.
-var ErrUnknownKind = ledger.ErrUnknownKind
+var ErrUnknownKind = states.ErrUnknownKind
 
 // UnreadableError is why an instance is not ready when the log holds a record that it cannot decode:
 // the Log, the Offset, and the Kind of the record. Ready returns an error that wraps it.
-type UnreadableError = ledger.UnreadableError
+type UnreadableError = states.UnreadableError
 
 // ErrDataLoss is why an instance is not ready when the log no longer holds what was read from it.
 // The instance discards its state and reads the log again.

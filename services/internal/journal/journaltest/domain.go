@@ -154,7 +154,7 @@ func (Codec) Encode(b Body) (string, []byte, error) {
 func (Codec) Decode(kind string, data []byte) (Body, error) {
 	b := Body{Kind: kind}
 	if !kinds[kind] {
-		return b, fmt.Errorf("unknown kind %q", kind)
+		return b, fmt.Errorf("%w %q", journal.ErrUnknownKind, kind)
 	}
 	for _, s := range []*string{&b.Account, &b.Key} {
 		n, w := binary.Uvarint(data)

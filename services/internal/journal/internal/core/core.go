@@ -20,8 +20,8 @@ import (
 	"math"
 	"time"
 
-	"github.com/deferpay/deferpay/services/internal/journal/ledger"
 	"github.com/deferpay/deferpay/services/internal/journal/record"
+	"github.com/deferpay/deferpay/services/internal/journal/states"
 )
 
 // The errors of a command. Package journal exports and documents them.
@@ -40,17 +40,17 @@ var errGone = errors.New("the record is not in the log and may still arrive")
 type Config[S, B any] struct {
 	Writer     string
 	MaxRecord  int                                    // bytes
-	Key        func(*ledger.Entry[B]) string          // the Kafka key of a record
+	Key        func(*states.Entry[B]) string          // the Kafka key of a record
 	Clock      func() time.Time                       // the time of decisions
 	Mono       func() time.Time                       // the time of waiting
 	NewAttempt func() record.Attempt                  // a random one
-	Project    func(ledger.Entry[B], *ledger.View[S]) // called for each applied entry
+	Project    func(states.Entry[B], *states.View[S]) // called for each applied entry
 }
 
 // Core decides commands on the log that it reads. One goroutine uses it at a time.
 type Core[S, B any] struct {
-	cfg    Config[S, B]
-	ledger *ledger.Ledger[S, B]
+	cfg     Config[S, B]
+	applied *states.States[S, B]
 
 	ready    bool
 	flights  map[record.Attempt]*flight[S, B]
@@ -61,7 +61,7 @@ type Core[S, B any] struct {
 	barriers barriers[S, B]
 	encoder  record.Encoder
 	waiting  int                   // commands that wait for a stream
-	foreign  *ledger.Verdict[S, B] // the last record of another instance that was read
+	foreign  *states.Verdict[S, B] // the last record of another instance that was read
 
 	// Of the decision being made.
 	speculative bool
@@ -89,7 +89,7 @@ type Append struct {
 // Command is a decision to be made.
 type Command[S, B any] struct {
 	Streams     []record.Stream
-	Decide      func(*ledger.View[S]) (B, error)
+	Decide      func(*states.View[S]) (B, error)
 	Sealed      *record.Sealed
 	Traceparent string
 	Gone        <-chan struct{} // closed when the caller has given up
@@ -97,7 +97,7 @@ type Command[S, B any] struct {
 
 	flight   *flight[S, B] // the record that stands for the command, if one is in flight
 	finished bool
-	verdict  *ledger.Verdict[S, B]
+	verdict  *states.Verdict[S, B]
 	err      error
 }
 
@@ -105,7 +105,7 @@ type Command[S, B any] struct {
 func (cmd *Command[S, B]) Finished() bool { return cmd.finished }
 
 // Result returns the verdict, or an error and no verdict.
-func (cmd *Command[S, B]) Result() (*ledger.Verdict[S, B], error) { return cmd.verdict, cmd.err }
+func (cmd *Command[S, B]) Result() (*states.Verdict[S, B], error) { return cmd.verdict, cmd.err }
 
 // gaveUp reports whether the caller has given up.
 func (cmd *Command[S, B]) gaveUp() bool {
@@ -123,7 +123,7 @@ type flight[S, B any] struct {
 	attempt record.Attempt
 	expects []record.Expectation
 	value   []byte               // what was appended
-	verdict ledger.Verdict[S, B] // the answer if it is applied
+	verdict states.Verdict[S, B] // the answer if it is applied
 	specs   []*speculation[S, B]
 	cmd     *Command[S, B] // nil if the caller has given up
 	since   time.Time
@@ -135,8 +135,8 @@ type flight[S, B any] struct {
 }
 
 // New returns a core on a log of which l has read nothing yet.
-func New[S, B any](l *ledger.Ledger[S, B], cfg Config[S, B]) *Core[S, B] {
-	return &Core[S, B]{cfg: cfg, ledger: l, foreign: ledger.NewVerdict[S, B](),
+func New[S, B any](l *states.States[S, B], cfg Config[S, B]) *Core[S, B] {
+	return &Core[S, B]{cfg: cfg, applied: l, foreign: states.NewVerdict[S, B](),
 		flights: make(map[record.Attempt]*flight[S, B]), specs: make(map[record.Stream]*speculation[S, B])}
 }
 
@@ -149,10 +149,10 @@ func (c *Core[S, B]) Start() {
 func (c *Core[S, B]) Ready() bool { return c.ready }
 
 // Next returns the offset of the next record to read.
-func (c *Core[S, B]) Next() int64 { return c.ledger.Next() }
+func (c *Core[S, B]) Next() int64 { return c.applied.Next() }
 
 // State returns the applied state of a stream and reports whether it has one.
-func (c *Core[S, B]) State(s record.Stream) (S, bool) { return c.ledger.State(s) }
+func (c *Core[S, B]) State(s record.Stream) (S, bool) { return c.applied.State(s) }
 
 // Load returns how many commands are under way.
 func (c *Core[S, B]) Load() int { return len(c.flights) + c.waiting }
@@ -203,7 +203,7 @@ type Stats struct {
 // Stats returns the counters.
 func (c *Core[S, B]) Stats() Stats {
 	s := c.stats
-	s.Parked, s.InFlight, s.Waiting = c.ledger.ParkedStreams(), len(c.flights), c.waiting
+	s.Parked, s.InFlight, s.Waiting = c.applied.ParkedStreams(), len(c.flights), c.waiting
 	return s
 }
 
@@ -242,7 +242,7 @@ func (c *Core[S, B]) Reset(cause error) {
 			t.fn(notReady)
 		}
 	}
-	c.ledger = c.ledger.Empty()
+	c.applied = c.applied.Empty()
 	clear(c.flights)
 	clear(c.specs)
 	c.actions.appends = nil

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"runtime/debug"
 
-	"github.com/deferpay/deferpay/services/internal/journal/ledger"
 	"github.com/deferpay/deferpay/services/internal/journal/record"
+	"github.com/deferpay/deferpay/services/internal/journal/states"
 )
 
 // Submit takes a new command.
@@ -64,11 +64,11 @@ func (c *Core[S, B]) confirm(cmd *Command[S, B]) {
 // alone. It sets hold if the function reads a stream that has to be waited for. If the function
 // reads a stream that is newer than the time it was given, it is called again with the streams that
 // are known now.
-func (c *Core[S, B]) decide(cmd *Command[S, B], speculate bool) (*ledger.Draft[S], B, error) {
+func (c *Core[S, B]) decide(cmd *Command[S, B], speculate bool) (*states.Draft[S], B, error) {
 	streams := cmd.Streams
 	for {
 		c.speculative, c.hold, c.barred = speculate, nil, nil
-		d := ledger.NewDraft[S](streams, c.cfg.Clock().UnixMicro(), c)
+		d := states.NewDraft[S](streams, c.cfg.Clock().UnixMicro(), c)
 		body, err := call(cmd.Decide, d.View())
 		if stale := d.Close(); stale {
 			streams = d.Streams()
@@ -83,7 +83,7 @@ func (c *Core[S, B]) decide(cmd *Command[S, B], speculate bool) (*ledger.Draft[S
 
 // call runs a decide function. Its panic must not end the process, because the function may run on
 // the goroutine of another caller.
-func call[S, B any](decide func(*ledger.View[S]) (B, error), v *ledger.View[S]) (body B, err error) {
+func call[S, B any](decide func(*states.View[S]) (B, error), v *states.View[S]) (body B, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("decide panicked: %v\n%s", p, debug.Stack())
@@ -92,9 +92,9 @@ func call[S, B any](decide func(*ledger.View[S]) (B, error), v *ledger.View[S]) 
 	return decide(v)
 }
 
-// Find implements ledger.Finder for the decision being made.
-func (c *Core[S, B]) Find(s record.Stream) *ledger.Cell[S] {
-	if err := c.ledger.Parked(s); err != nil {
+// Find implements states.Finder for the decision being made.
+func (c *Core[S, B]) Find(s record.Stream) *states.Cell[S] {
+	if err := c.applied.Parked(s); err != nil {
 		c.barred = fmt.Errorf("%w: %s: %w", ErrParked, s, err)
 	}
 	if sp := c.specs[s]; sp != nil && c.speculative {
@@ -104,23 +104,23 @@ func (c *Core[S, B]) Find(s record.Stream) *ledger.Cell[S] {
 			return &sp.head
 		}
 	}
-	return c.ledger.Cell(s)
+	return c.applied.Cell(s)
 }
 
 // append makes a record of a decision and builds the speculation on it. On an error nothing has
 // changed.
-func (c *Core[S, B]) append(cmd *Command[S, B], d *ledger.Draft[S], body B) error {
-	kind, data, seen, err := c.ledger.Encode(body)
+func (c *Core[S, B]) append(cmd *Command[S, B], d *states.Draft[S], body B) error {
+	kind, data, seen, err := c.applied.Encode(body)
 	if err != nil {
 		return err
 	}
 	f := &flight[S, B]{seq: c.seq, attempt: c.cfg.NewAttempt(), cmd: cmd, since: c.cfg.Mono()}
-	f.expects = c.ledger.Expect(f.inline.expects[:0], d)
+	f.expects = c.applied.Expect(f.inline.expects[:0], d)
 	e := record.Envelope{
 		Kind: kind, Attempt: f.attempt, DecidedAt: d.DecidedAt(), Writer: c.cfg.Writer,
 		Traceparent: cmd.Traceparent, Body: data, Sealed: cmd.Sealed, Expects: f.expects,
 	}
-	if f.verdict, err = c.ledger.Foresee(&e, seen, d); err != nil {
+	if f.verdict, err = c.applied.Foresee(&e, seen, d); err != nil {
 		return fmt.Errorf("%w: %w", ErrImpossible, err)
 	}
 	if f.value, err = c.encoder.Encode(&e); err != nil {

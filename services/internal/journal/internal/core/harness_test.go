@@ -7,8 +7,8 @@ import (
 
 	"github.com/deferpay/deferpay/services/internal/journal/internal/core"
 	"github.com/deferpay/deferpay/services/internal/journal/journaltest"
-	"github.com/deferpay/deferpay/services/internal/journal/ledger"
 	"github.com/deferpay/deferpay/services/internal/journal/record"
+	"github.com/deferpay/deferpay/services/internal/journal/states"
 )
 
 type (
@@ -20,16 +20,16 @@ type (
 	call    = core.Command[state, body]
 )
 
-// node is a core on the test domain, and its ledger.
+// node is a core on the test domain, and the states that it applies to.
 type node struct {
 	*core.Core[state, body]
-	ledger *ledger.Ledger[state, body]
+	applied *states.States[state, body]
 }
 
 // surroundings are what the tests vary of a node. Clock, mono and newAttempt are required.
 type surroundings struct {
-	codec      ledger.Codec[body] // journaltest's by default
-	token      func(*ledger.Cell[state]) record.Attempt
+	codec      states.Codec[body] // journaltest's by default
+	token      func(*states.Cell[state]) record.Attempt
 	clock      func() time.Time
 	mono       func() time.Time
 	newAttempt func() record.Attempt
@@ -40,7 +40,7 @@ func newNode(s surroundings) node {
 	if s.codec == nil {
 		s.codec = journaltest.Codec{}
 	}
-	l := ledger.New(ledger.Config[state, body]{Log: "test.log.v1", Fold: journaltest.Fold, Codec: s.codec, Token: s.token})
+	l := states.New(states.Config[state, body]{Log: "test.log.v1", Fold: journaltest.Fold, Codec: s.codec, Token: s.token})
 	c := core.New(l, core.Config[state, body]{Writer: "test", MaxRecord: 1 << 20,
 		Key:   func(e *entry) string { return string(e.Streams[0]) },
 		Clock: s.clock, Mono: s.mono, NewAttempt: s.newAttempt, Project: s.project})
@@ -76,7 +76,7 @@ func (n node) readBytes(offset int64, value []byte) error {
 // states returns everything that was applied.
 func (n node) states() map[record.Stream]string {
 	m := make(map[record.Stream]string)
-	for s, cell := range n.ledger.Cells() {
+	for s, cell := range n.applied.Cells() {
 		m[s] = fmt.Sprintf("%v", *cell)
 	}
 	return m

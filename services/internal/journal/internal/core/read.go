@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"fmt"
 
-	"github.com/deferpay/deferpay/services/internal/journal/ledger"
 	"github.com/deferpay/deferpay/services/internal/journal/record"
+	"github.com/deferpay/deferpay/services/internal/journal/states"
 )
 
 // Recall reports whether a record is, byte for byte, one of ours in flight, and marks it so: there
@@ -17,7 +17,7 @@ func (c *Core[S, B]) Recall(r *record.Record) bool {
 	return r.Own
 }
 
-// Read takes the next record of the log, either recalled or decoded. A *ledger.UnreadableError is
+// Read takes the next record of the log, either recalled or decoded. A *states.UnreadableError is
 // returned if the record cannot be decoded; nothing has changed then.
 func (c *Core[S, B]) Read(r *record.Record) error {
 	f := c.flights[r.Attempt]
@@ -26,42 +26,42 @@ func (c *Core[S, B]) Read(r *record.Record) error {
 		return err
 	}
 	switch res.Outcome {
-	case ledger.Barrier:
+	case states.Barrier:
 		c.stats.Barriers++
 		c.passed(r.Attempt)
-	case ledger.Void:
+	case states.Void:
 		c.stats.Void++
 		if f != nil {
 			c.stats.OwnVoid++
 			c.readVoid(f)
 		}
-	case ledger.Applied:
+	case states.Applied:
 		c.stats.Applied++
 		if c.cfg.Project != nil {
 			c.cfg.Project(res.Verdict.Entry, res.Verdict.After)
 		}
 		c.readApplied(f, res.Verdict)
-	case ledger.Impossible:
+	case states.Impossible:
 		c.overtaken(res.Verdict.Streams)
 		if f != nil {
-			c.settle(f, fmt.Errorf("%w: %s: %w", ErrParked, c.ledger.Subject(&res.Verdict.Entry), res.Err))
+			c.settle(f, fmt.Errorf("%w: %s: %w", ErrParked, c.applied.Subject(&res.Verdict.Entry), res.Err))
 		}
 	}
 	return nil
 }
 
-// apply brings a record into the ledger; f is the flight that it is, if any.
-func (c *Core[S, B]) apply(r *record.Record, f *flight[S, B]) (ledger.Result[S, B], error) {
+// apply brings a record into the states; f is the flight that it is, if any.
+func (c *Core[S, B]) apply(r *record.Record, f *flight[S, B]) (states.Result[S, B], error) {
 	switch {
 	case f == nil:
-		return c.ledger.Apply(r, c.foreign)
+		return c.applied.Apply(r, c.foreign)
 	case r.Own:
-		return c.ledger.ApplyOwn(r.Offset, f.expects, &f.verdict), nil
+		return c.applied.ApplyOwn(r.Offset, f.expects, &f.verdict), nil
 	}
-	return c.ledger.Apply(r, ledger.NewVerdict[S, B]()) // the caller keeps it
+	return c.applied.Apply(r, states.NewVerdict[S, B]()) // the caller keeps it
 }
 
-func (c *Core[S, B]) readApplied(f *flight[S, B], verdict *ledger.Verdict[S, B]) {
+func (c *Core[S, B]) readApplied(f *flight[S, B], verdict *states.Verdict[S, B]) {
 	if f == nil {
 		c.overtaken(verdict.Streams)
 		return

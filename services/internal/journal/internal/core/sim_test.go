@@ -16,8 +16,8 @@ import (
 
 	"github.com/deferpay/deferpay/services/internal/journal/internal/core"
 	"github.com/deferpay/deferpay/services/internal/journal/journaltest"
-	"github.com/deferpay/deferpay/services/internal/journal/ledger"
 	"github.com/deferpay/deferpay/services/internal/journal/record"
+	"github.com/deferpay/deferpay/services/internal/journal/states"
 )
 
 // The simulation scrambles what a real log scrambles: several instances decide at once and pipeline;
@@ -113,7 +113,7 @@ func (w *world) newCore(project func(entry, *view), skew time.Duration) node {
 
 // count breaks the rule: an expectation is how many records were applied to the stream, and not which
 // was the last.
-func count(c *ledger.Cell[state]) (a record.Attempt) {
+func count(c *states.Cell[state]) (a record.Attempt) {
 	n := c.Version()
 	a[0], a[1], a[2] = byte(n), byte(n>>8), byte(n>>16)
 	return a

@@ -4,8 +4,8 @@ import (
 	"math"
 	"slices"
 
-	"github.com/deferpay/deferpay/services/internal/journal/ledger"
 	"github.com/deferpay/deferpay/services/internal/journal/record"
+	"github.com/deferpay/deferpay/services/internal/journal/states"
 )
 
 // speculation is what this instance has in flight on one stream. While it is on, decisions are built
@@ -17,7 +17,7 @@ type speculation[S, B any] struct {
 	stream  record.Stream
 	on      bool
 	epoch   int64 // of the core when it was turned on
-	head    ledger.Cell[S]
+	head    states.Cell[S]
 	flights []*flight[S, B] // by seq
 	doomed  int64           // flights from this seq on will be void
 	window  int             // how many may be in flight; 0 for any number
@@ -30,7 +30,7 @@ const (
 )
 
 // speculate puts a flight on top of its streams; d shows them after it.
-func (c *Core[S, B]) speculate(f *flight[S, B], d *ledger.Draft[S]) {
+func (c *Core[S, B]) speculate(f *flight[S, B], d *states.Draft[S]) {
 	f.specs = f.inline.specs[:0]
 	for i := range d.Len() {
 		s, cell := d.At(i)
@@ -83,7 +83,7 @@ func (c *Core[S, B]) drop(sp *speculation[S, B]) {
 		c.stats.Drops++
 	}
 	sp.on, sp.window = false, 1
-	var none ledger.Cell[S]
+	var none states.Cell[S]
 	sp.head = none
 }
 
@@ -163,7 +163,7 @@ func (sp *speculation[S, B]) remove(f *flight[S, B]) {
 	}
 	sp.flights = slices.Delete(sp.flights, i, i+1)
 	if len(sp.flights) == 0 {
-		var none ledger.Cell[S]
+		var none states.Cell[S]
 		sp.on, sp.head, sp.doomed = false, none, never
 	}
 }

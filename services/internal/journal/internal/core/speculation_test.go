@@ -9,8 +9,8 @@ import (
 
 	"github.com/deferpay/deferpay/services/internal/journal/internal/core"
 	"github.com/deferpay/deferpay/services/internal/journal/journaltest"
-	"github.com/deferpay/deferpay/services/internal/journal/ledger"
 	"github.com/deferpay/deferpay/services/internal/journal/record"
+	"github.com/deferpay/deferpay/services/internal/journal/states"
 )
 
 // hand is an instance whose records a test puts in the log one by one. The simulation shows that no
@@ -26,7 +26,7 @@ func newHand(t *testing.T, name byte, log ...[]byte) *hand {
 	return newHandOf(t, journaltest.Codec{}, name, log...)
 }
 
-func newHandOf(t *testing.T, codec ledger.Codec[body], name byte, log ...[]byte) *hand {
+func newHandOf(t *testing.T, codec states.Codec[body], name byte, log ...[]byte) *hand {
 	attempts := byte(0)
 	h := &hand{t: t}
 	now := time.Unix(1_700_000_000, 0).UTC()

@@ -10,8 +10,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/deferpay/deferpay/services/internal/journal/internal/topic"
-	"github.com/deferpay/deferpay/services/internal/journal/ledger"
 	"github.com/deferpay/deferpay/services/internal/journal/record"
+	"github.com/deferpay/deferpay/services/internal/journal/states"
 )
 
 // Metadata of a message.
@@ -26,7 +26,7 @@ func (p *Publication[S, B]) run(ctx context.Context) {
 	defer p.position.Store(-1)
 	for ctx.Err() == nil {
 		err := p.follow(ctx)
-		var unreadable *ledger.UnreadableError
+		var unreadable *states.UnreadableError
 		switch {
 		case ctx.Err() != nil:
 			return
@@ -65,7 +65,7 @@ func (p *Publication[S, B]) follow(ctx context.Context) error {
 		saving.Wait()
 	}()
 
-	l := p.source.Ledger.Empty()
+	l := p.source.States.Empty()
 	for r := topic.NewReader(client); ; {
 		records, err := r.Poll(ctx)
 		if err != nil {
@@ -110,9 +110,9 @@ func (p *Publication[S, B]) from(ctx context.Context, client *kgo.Client) (int64
 }
 
 // apply applies a record, and returns a delivery if that is an applied entry.
-func (p *Publication[S, B]) apply(l *ledger.Ledger[S, B], r *record.Record) (*delivery[S, B], error) {
-	res, err := l.Apply(r, ledger.NewVerdict[S, B]())
-	if err != nil || res.Outcome != ledger.Applied {
+func (p *Publication[S, B]) apply(l *states.States[S, B], r *record.Record) (*delivery[S, B], error) {
+	res, err := l.Apply(r, states.NewVerdict[S, B]())
+	if err != nil || res.Outcome != states.Applied {
 		return nil, err
 	}
 	return &delivery[S, B]{Verdict: res.Verdict, key: p.source.Key(&res.Verdict.Entry), payload: r.Body}, nil
@@ -143,7 +143,7 @@ func (p *Publication[S, B]) save(ctx context.Context, handled <-chan struct{}, c
 
 // delivery is an entry to deliver.
 type delivery[S, B any] struct {
-	*ledger.Verdict[S, B]
+	*states.Verdict[S, B]
 	key     string
 	payload []byte
 }
@@ -188,10 +188,10 @@ func (p *Publication[S, B]) offer(ctx context.Context, d *delivery[S, B]) (acked
 
 // FromMessage returns the entry that a message carries and the states of its streams right after it.
 // It reports false for a message of another origin.
-func FromMessage[S, B any](m *message.Message) (ledger.Entry[B], *ledger.View[S], bool) {
+func FromMessage[S, B any](m *message.Message) (states.Entry[B], *states.View[S], bool) {
 	d, ok := m.Context().Value(deliveryKey{}).(*delivery[S, B])
 	if !ok {
-		return ledger.Entry[B]{}, nil, false
+		return states.Entry[B]{}, nil, false
 	}
 	return d.Entry, d.After, true
 }

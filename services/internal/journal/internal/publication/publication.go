@@ -16,7 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/deferpay/deferpay/services/internal/journal/internal/topic"
-	"github.com/deferpay/deferpay/services/internal/journal/ledger"
+	"github.com/deferpay/deferpay/services/internal/journal/states"
 )
 
 const (
@@ -41,8 +41,8 @@ type Source[S, B any] struct {
 	Topic           string
 	ClientOptions   []kgo.Opt
 	AllowUnverified bool
-	Ledger          *ledger.Ledger[S, B] // an empty one
-	Key             func(*ledger.Entry[B]) string
+	States          *states.States[S, B] // before the first record
+	Key             func(*states.Entry[B]) string
 	Logger          *slog.Logger
 }
 

@@ -1,15 +1,14 @@
-// Package ledger applies a log: it holds the state of every stream up to an offset, and the rule by
-// which every reader, for ever, applies a record or treats it as void.
+// Package states holds the states of a log's streams up to an offset, and the rule by which every
+// reader, for ever, applies the next record or treats it as void.
 //
 // The rule: a record is applied if each stream that it expects was last changed by the attempt that
 // it names; otherwise it is void. Nothing else is looked at: not the writer, not the time, not the
 // body. A record that holds and that the fold refuses is impossible: it has no effect, it still
 // moves its streams on, so that whatever was built on it is void, and it parks its subject.
 //
-// The package does no I/O, and a ledger is used by one goroutine at a time. Package journal exports
-// Entry, Verdict, View, Fold and Codec under its own name. Only the journal's own packages import
-// this one.
-package ledger
+// The package does no I/O. Package journal exports Entry, Verdict, View, Fold and Codec under its own
+// name. Only the journal's own packages import this one.
+package states
 
 import (
 	"fmt"
@@ -20,7 +19,7 @@ import (
 	"github.com/deferpay/deferpay/services/internal/journal/record"
 )
 
-// Config says what a ledger is made of. Fold and Codec are required.
+// Config says how a log is read. Fold and Codec are required.
 type Config[S, B any] struct {
 	Log     string // name of the topic, for errors
 	Fold    Fold[S, B]
@@ -32,8 +31,8 @@ type Config[S, B any] struct {
 	Token func(*Cell[S]) record.Attempt
 }
 
-// Ledger is the applied state of a log up to an offset.
-type Ledger[S, B any] struct {
+// States is what a log leads to up to an offset. One goroutine uses it at a time.
+type States[S, B any] struct {
 	cfg    Config[S, B]
 	cells  map[record.Stream]*Cell[S]
 	arena  arena[S]
@@ -43,23 +42,23 @@ type Ledger[S, B any] struct {
 	untouched *Cell[S] // stands for the streams that have no cell
 }
 
-// New returns a ledger before the first record.
-func New[S, B any](cfg Config[S, B]) *Ledger[S, B] {
+// New returns the states before the first record.
+func New[S, B any](cfg Config[S, B]) *States[S, B] {
 	if cfg.Subject == nil {
 		cfg.Subject = firstStream[B]
 	}
 	if cfg.Token == nil {
 		cfg.Token = lastAttempt[S]
 	}
-	return (&Ledger[S, B]{cfg: cfg, untouched: new(Cell[S])}).Empty()
+	return (&States[S, B]{cfg: cfg, untouched: new(Cell[S])}).Empty()
 }
 
 func firstStream[B any](e *Entry[B]) record.Stream { return e.Streams[0] }
 
 func lastAttempt[S any](c *Cell[S]) record.Attempt { return c.last }
 
-// Empty returns a ledger with the same configuration, before the first record.
-func (l *Ledger[S, B]) Empty() *Ledger[S, B] {
+// Empty returns the states before the first record, with the same configuration.
+func (l *States[S, B]) Empty() *States[S, B] {
 	e := *l
 	e.arena = arena[S]{names: new(strings.Builder)}
 	e.cells, e.parked, e.next = make(map[record.Stream]*Cell[S]), make(map[record.Stream]error), 0
@@ -67,10 +66,10 @@ func (l *Ledger[S, B]) Empty() *Ledger[S, B] {
 }
 
 // Next returns the offset of the next record.
-func (l *Ledger[S, B]) Next() int64 { return l.next }
+func (l *States[S, B]) Next() int64 { return l.next }
 
 // State returns the state of a stream and reports whether it has one.
-func (l *Ledger[S, B]) State(s record.Stream) (st S, ok bool) {
+func (l *States[S, B]) State(s record.Stream) (st S, ok bool) {
 	if c := l.cells[s]; c != nil {
 		return c.state, c.has
 	}
@@ -78,10 +77,10 @@ func (l *Ledger[S, B]) State(s record.Stream) (st S, ok bool) {
 }
 
 // Cell returns the cell of a stream; nil if nothing was applied to it.
-func (l *Ledger[S, B]) Cell(s record.Stream) *Cell[S] { return l.cells[s] }
+func (l *States[S, B]) Cell(s record.Stream) *Cell[S] { return l.cells[s] }
 
 // Cells iterates over the streams to which something was applied, in no order.
-func (l *Ledger[S, B]) Cells() iter.Seq2[record.Stream, *Cell[S]] {
+func (l *States[S, B]) Cells() iter.Seq2[record.Stream, *Cell[S]] {
 	return func(yield func(record.Stream, *Cell[S]) bool) {
 		for s, c := range l.cells {
 			if !yield(s, c) {
@@ -92,17 +91,17 @@ func (l *Ledger[S, B]) Cells() iter.Seq2[record.Stream, *Cell[S]] {
 }
 
 // Parked returns why a stream is parked, nil if it is not.
-func (l *Ledger[S, B]) Parked(s record.Stream) error { return l.parked[s] }
+func (l *States[S, B]) Parked(s record.Stream) error { return l.parked[s] }
 
 // ParkedStreams returns how many streams are parked.
-func (l *Ledger[S, B]) ParkedStreams() int { return len(l.parked) }
+func (l *States[S, B]) ParkedStreams() int { return len(l.parked) }
 
 // Subject returns the stream that is parked if the entry is impossible.
-func (l *Ledger[S, B]) Subject(e *Entry[B]) record.Stream { return l.cfg.Subject(e) }
+func (l *States[S, B]) Subject(e *Entry[B]) record.Stream { return l.cfg.Subject(e) }
 
 // Encode encodes the body of a decision. It returns the body as readers will decode it too, because
 // what is built on a record in flight has to be built on what its bytes say.
-func (l *Ledger[S, B]) Encode(body B) (kind string, data []byte, seen B, err error) {
+func (l *States[S, B]) Encode(body B) (kind string, data []byte, seen B, err error) {
 	kind, data, err = l.cfg.Codec.Encode(body)
 	if err == nil && kind == record.Barrier {
 		err = fmt.Errorf("kind %q is taken", kind)
@@ -117,7 +116,7 @@ func (l *Ledger[S, B]) Encode(body B) (kind string, data []byte, seen B, err err
 }
 
 // Expect appends the expectations of a record that is built on the draft.
-func (l *Ledger[S, B]) Expect(into []record.Expectation, d *Draft[S]) []record.Expectation {
+func (l *States[S, B]) Expect(into []record.Expectation, d *Draft[S]) []record.Expectation {
 	for i := range d.view.slots {
 		s := &d.view.slots[i]
 		into = append(into, record.Expectation{Stream: s.stream, Attempt: l.cfg.Token(&s.Cell)})
@@ -126,9 +125,9 @@ func (l *Ledger[S, B]) Expect(into []record.Expectation, d *Draft[S]) []record.E
 }
 
 // Foresee returns the verdict on a record if it is applied to what the draft shows. The draft then
-// shows the states after it; the ledger does not change. The fold's error is returned if it refuses
+// shows the states after it; l does not change. The fold's error is returned if it refuses
 // the record.
-func (l *Ledger[S, B]) Foresee(e *record.Envelope, body B, d *Draft[S]) (Verdict[S, B], error) {
+func (l *States[S, B]) Foresee(e *record.Envelope, body B, d *Draft[S]) (Verdict[S, B], error) {
 	v := Verdict[S, B]{Entry: entryOf(e, body), After: &d.view}
 	if err := l.fold(v.After, v.Entry); err != nil {
 		return v, err
@@ -159,7 +158,7 @@ type Result[S, B any] struct {
 // Apply brings the next record of the log into the state. It fills in verdict, reusing its view. An
 // *UnreadableError is returned if the record cannot be decoded; nothing has changed then, and the
 // log cannot be read any further by this program.
-func (l *Ledger[S, B]) Apply(r *record.Record, verdict *Verdict[S, B]) (Result[S, B], error) {
+func (l *States[S, B]) Apply(r *record.Record, verdict *Verdict[S, B]) (Result[S, B], error) {
 	r.Decode()
 	if r.Fault != nil {
 		return Result[S, B]{}, &UnreadableError{Log: l.cfg.Log, Offset: r.Offset, Err: r.Fault}
@@ -198,7 +197,7 @@ func (l *Ledger[S, B]) Apply(r *record.Record, verdict *Verdict[S, B]) (Result[S
 // ApplyOwn brings the next record of the log into the state, one whose verdict was foreseen here. If
 // the record holds, its streams are in the states that it was decided on, so the states after it are
 // those foreseen, and it is neither decoded nor folded again.
-func (l *Ledger[S, B]) ApplyOwn(offset int64, expects []record.Expectation, verdict *Verdict[S, B]) Result[S, B] {
+func (l *States[S, B]) ApplyOwn(offset int64, expects []record.Expectation, verdict *Verdict[S, B]) Result[S, B] {
 	l.next = offset + 1
 	v := verdict.After
 	for i := range v.slots {
@@ -214,7 +213,7 @@ func (l *Ledger[S, B]) ApplyOwn(offset int64, expects []record.Expectation, verd
 
 // holds reports whether every expectation is met where the view's cells are kept. Nothing can be
 // built on a parked stream: a record that tries is void.
-func (l *Ledger[S, B]) holds(expects []record.Expectation, v *View[S]) bool {
+func (l *States[S, B]) holds(expects []record.Expectation, v *View[S]) bool {
 	for i := range expects {
 		c := v.slots[i].origin
 		if c == nil {
@@ -228,7 +227,7 @@ func (l *Ledger[S, B]) holds(expects []record.Expectation, v *View[S]) bool {
 }
 
 // park moves the streams of an impossible record on without its effect.
-func (l *Ledger[S, B]) park(r *record.Record, v *View[S]) {
+func (l *States[S, B]) park(r *record.Record, v *View[S]) {
 	v.slots = v.slots[:0]
 	for i := range r.Expects {
 		v.add(r.Expects[i].Stream, l.cells[r.Expects[i].Stream])
@@ -237,7 +236,7 @@ func (l *Ledger[S, B]) park(r *record.Record, v *View[S]) {
 	l.store(v)
 }
 
-func (l *Ledger[S, B]) store(v *View[S]) {
+func (l *States[S, B]) store(v *View[S]) {
 	for i := range v.slots {
 		s, c := v.slots[i].stream, v.slots[i].origin
 		if c == nil {
@@ -250,7 +249,7 @@ func (l *Ledger[S, B]) store(v *View[S]) {
 
 // fold runs the fold on v. A panic of the fold is an impossible record too: it would come back at
 // every replay.
-func (l *Ledger[S, B]) fold(v *View[S], e Entry[B]) (err error) {
+func (l *States[S, B]) fold(v *View[S], e Entry[B]) (err error) {
 	defer func() {
 		v.writable = false
 		if p := recover(); p != nil {

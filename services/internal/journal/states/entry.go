@@ -1,4 +1,4 @@
-package ledger
+package states
 
 import (
 	"errors"
@@ -40,7 +40,7 @@ type Verdict[S, B any] struct {
 	After *View[S]
 }
 
-// NewVerdict returns a verdict with a view of its own, for Ledger.Apply to fill in.
+// NewVerdict returns a verdict with a view of its own, for States.Apply to fill in.
 func NewVerdict[S, B any]() *Verdict[S, B] { return &Verdict[S, B]{After: new(View[S])} }
 
 // Fold brings an entry into the states of its streams by v.Set.

@@ -1,4 +1,4 @@
-package ledger
+package states
 
 import (
 	"strings"
@@ -6,7 +6,7 @@ import (
 	"github.com/deferpay/deferpay/services/internal/journal/record"
 )
 
-// arena holds the names and cells of streams for as long as the ledger lives. Most streams are never
+// arena holds the names and cells of streams for as long as the states live. Most streams are never
 // looked at again, and there are as many of them as records, so they lie in few large pieces of
 // memory: the garbage collector marks a piece once, whatever it holds.
 type arena[S any] struct {
