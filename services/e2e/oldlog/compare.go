@@ -13,12 +13,13 @@ import (
 	"strings"
 )
 
-// headers of answers that are kept. What others say, such as Date, is not the services' own.
+// kept are the headers of answers that are recorded and compared.
 var kept = []string{"Content-Type", "ETag", "Idempotent-Replayed", "Location", logPosition, "Retry-After"}
 
 const logPosition = "Log-Position"
 
-// Ask sends the request of an exchange to the service at a base URL, as http://127.0.0.1:8081.
+// Ask sends the request to a service at a base URL such as http://127.0.0.1:8081 and returns its
+// answer.
 func (e Exchange) Ask(ctx context.Context, client *http.Client, base string) (Answer, error) {
 	req, err := http.NewRequestWithContext(ctx, e.Method, base+e.Path, bytes.NewReader(e.Body))
 	if err != nil {
@@ -50,10 +51,10 @@ func (e Exchange) Ask(ctx context.Context, client *http.Client, base string) (An
 	return a, nil
 }
 
-// Differences lists what an answer lacks of the recorded one. Members of objects may have been
-// added since. Every recorded one must be there with its value, but for the members of problem
-// documents that are made for people, whose wording may improve. An answer may stand on a later
-// place in the log than the recorded one: barriers are added by reading.
+// Differences compares an answer with the recorded one. Every recorded member must be there with
+// its value, except the members of a problem document that are made for people. Other members may
+// have been added. The Log-Position may be later than the recorded one, because reading adds
+// barriers.
 func Differences(recorded, now Answer) []string {
 	var out []string
 	if now.Status != recorded.Status {
@@ -76,7 +77,7 @@ func Differences(recorded, now Answer) []string {
 	return append(out, missing("", want, got)...)
 }
 
-// notBefore reports whether a place in a log is another one or comes after it.
+// notBefore reports whether a log position is equal to another one or later in the same log.
 func notBefore(place, other string) bool {
 	log, at, ok := strings.Cut(place, ":")
 	otherLog, otherAt, otherOK := strings.Cut(other, ":")
@@ -87,7 +88,7 @@ func notBefore(place, other string) bool {
 
 const problemType = "application/problem+json"
 
-// forPrograms is a problem document without the members that are made for people.
+// forPrograms removes the members of a problem document that are made for people.
 func forPrograms(problem any) any {
 	if m, ok := problem.(map[string]any); ok {
 		for _, name := range []string{"title", "detail", "hint"} {
@@ -107,7 +108,7 @@ func value(body json.RawMessage) (v any, err error) {
 	return v, err
 }
 
-// missing lists the places at which got lacks something of want, or has another value.
+// missing returns a line for each place at which got lacks a member of want or has another value.
 func missing(at string, want, got any) []string {
 	switch w := want.(type) {
 	case map[string]any:

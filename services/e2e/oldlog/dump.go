@@ -13,8 +13,8 @@ import (
 	"github.com/twmb/franz-go/pkg/sr"
 )
 
-// Dump reads the topics, the registry and the consumer groups of a system that is at rest. The
-// topics must be whole: neither retention nor compaction may have removed a record.
+// Dump reads the topics, the schemas and the committed offsets of a system. An error is returned if
+// retention or compaction has removed a record.
 func Dump(ctx context.Context, brokers []string, registry string) (*Recording, error) {
 	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...))
 	if err != nil {
@@ -29,7 +29,7 @@ func Dump(ctx context.Context, brokers []string, registry string) (*Recording, e
 	r := &Recording{System: System{RecordedAt: time.Now().UTC()}, Topics: map[string][]Record{}}
 	for _, topic := range topics.TopicsList() {
 		if strings.HasPrefix(topic.Topic, "_") {
-			continue // the broker's own, and the registry's
+			continue // topics of the broker and of the registry
 		}
 		records, err := dumpTopic(ctx, brokers, admin, topic.Topic)
 		if err != nil {
@@ -48,7 +48,7 @@ func Dump(ctx context.Context, brokers []string, registry string) (*Recording, e
 	return r, nil
 }
 
-// dumpTopic reads a topic of one partition to the end that it has now.
+// dumpTopic reads a topic, which must have one partition, to its present end.
 func dumpTopic(ctx context.Context, brokers []string, admin *kadm.Client, topic string) ([]Record, error) {
 	ends, err := admin.ListEndOffsets(ctx, topic)
 	if err != nil {

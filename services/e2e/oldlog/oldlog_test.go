@@ -25,7 +25,7 @@ import (
 
 const patience = 30 * time.Second
 
-// running is a restored recording with both services of today on it.
+// running is a restored recording with the present services on it.
 type running struct {
 	*Recording
 	kafka *embedded.Kafka
@@ -49,7 +49,8 @@ func restore(t *testing.T, dir string) *running {
 	return &running{Recording: r, kafka: k, bases: map[string]string{}}
 }
 
-// start runs both services on the restored topics until the test ends.
+// start runs both services on the restored topics until the test ends. They do nothing by
+// themselves: no contract is activated, and no month is billed, because it has become due.
 func (r *running) start(t *testing.T) {
 	t.Helper()
 	offset := filepath.Join(t.TempDir(), "offset")
@@ -61,14 +62,14 @@ func (r *running) start(t *testing.T) {
 			InsecureDev: true, ClockOffsetFile: offset, Writer: name + "-today", LogLevel: slog.LevelWarn}
 	}
 	r.bases[ContractService] = serve(t, func(ctx context.Context, log *lockedBuffer, listening func(net.Addr)) error {
-		return contract.Run(ctx, contract.Config{Common: common("contract"), LogOutput: log, Listening: listening})
+		return contract.Run(ctx, contract.Config{Common: common("contract"), Tick: time.Hour, LogOutput: log, Listening: listening})
 	})
 	r.bases[BillingService] = serve(t, func(ctx context.Context, log *lockedBuffer, listening func(net.Addr)) error {
 		return billing.Run(ctx, billing.Config{Common: common("billing"), LogOutput: log, Listening: listening})
 	})
 }
 
-// serve runs a service until the test ends, and returns its URL once it is ready.
+// serve runs a service until the test ends. It returns the URL of the service once it is ready.
 func serve(t *testing.T, run func(context.Context, *lockedBuffer, func(net.Addr)) error) string {
 	t.Helper()
 	log := &lockedBuffer{}
@@ -157,10 +158,10 @@ func TestOldLogsAreAnsweredAlike(t *testing.T) {
 	}
 }
 
-// change amends a contract, waits until billing knows, and buys on it.
+// change amends a contract, waits until billing has the new version, and makes a purchase.
 func (r *running) change(t *testing.T) {
 	t.Helper()
-	const customer = "CE-TOURS" // every recording has an active contract of this customer
+	const customer = "CE-TOURS" // has an active contract in every recording
 	list := r.get(t, ContractService, "/refcontract/v1/contracts?customerRef="+customer)
 	item := list["items"].([]any)[0].(map[string]any)
 	ref, version := item["contractRef"].(string), item["version"].(float64)
@@ -200,7 +201,7 @@ func (r *running) write(t *testing.T, e Exchange) {
 	}
 }
 
-// atRest dumps the system once everything is published and taken in.
+// atRest returns a dump of the system once everything is published and received.
 func (r *running) atRest(t *testing.T) (now *Recording) {
 	t.Helper()
 	waittest.Nil(t, patience, "the system comes to rest", func() (err error) {

@@ -1,6 +1,7 @@
-// Package oldlog keeps recordings under testdata: everything that both services had written to
-// their topics at one time, and everything they answered then. Its test holds the services of today
-// to those answers. The system tests may import it; the command record makes a recording.
+// Package oldlog restores recordings of the system. A recording, below testdata, has everything
+// that both services had written to their topics at one time and the answers that they gave then.
+// The test of the package requires the same answers of the present services. The system tests and
+// the command record, which makes recordings, import it.
 package oldlog
 
 import (
@@ -19,23 +20,23 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin"
 )
 
-// Recording is a system as it was at one time.
+// Recording is the state of the system at one time.
 type Recording struct {
 	System
 	Schemas  []Schema
-	Topics   map[string][]Record // in the order of their offsets; topics that are empty are left out
-	Reads    []Exchange          // every list and every GET by reference, after everything else
-	Commands []Exchange          // writes repeated with their keys, and the answers to that
+	Topics   map[string][]Record // in the order of offsets, without empty topics
+	Reads    []Exchange          // GET requests for every list and every reference
+	Commands []Exchange          // writes that were repeated with their keys
 }
 
-// System is what a recording holds about the system as a whole.
+// System is the part of a recording that concerns the system as a whole.
 type System struct {
-	RecordedAt time.Time `json:"recordedAt"` // by the clock of the machine
-	DomainTime time.Time `json:"domainTime"` // by the clock of the services, at RecordedAt
+	RecordedAt time.Time `json:"recordedAt"` // time of the machine
+	DomainTime time.Time `json:"domainTime"` // time of the domain clock at RecordedAt
 	Commits    []Commit  `json:"commits"`
 }
 
-// Commit is the offset that a consumer group had committed.
+// Commit is a committed offset of a consumer group.
 type Commit struct {
 	Group     string `json:"group"`
 	Topic     string `json:"topic"`
@@ -43,7 +44,7 @@ type Commit struct {
 	Offset    int64  `json:"offset"`
 }
 
-// Schema is one version of a subject of the registry.
+// Schema is a version of a subject of the registry.
 type Schema struct {
 	ID         int               `json:"id"`
 	Subject    string            `json:"subject"`
@@ -52,14 +53,14 @@ type Schema struct {
 	References []SchemaReference `json:"references,omitempty"`
 }
 
-// SchemaReference names a schema that another one refers to.
+// SchemaReference is a reference of a schema to another one.
 type SchemaReference struct {
 	Name    string `json:"name"`
 	Subject string `json:"subject"`
 	Version int    `json:"version"`
 }
 
-// Record is one record of a topic. A nil value is a tombstone.
+// Record is a record of a topic. A nil value is a tombstone.
 type Record struct {
 	Partition int32       `json:"partition"`
 	Offset    int64       `json:"offset"`
@@ -79,7 +80,7 @@ type Exchange struct {
 	Answer  Answer            `json:"answer"`
 }
 
-// Services that are asked.
+// Names of the services.
 const (
 	ContractService = "contract"
 	BillingService  = "billing"
@@ -92,7 +93,7 @@ func (e Exchange) String() string {
 	return fmt.Sprintf("%s: %s %s", e.Service, e.Method, e.Path)
 }
 
-// Answer is what a service answered.
+// Answer is the answer of a service.
 type Answer struct {
 	Status  int               `json:"status"`
 	Headers map[string]string `json:"headers"`
@@ -108,7 +109,7 @@ const (
 	linesSuffix  = ".jsonl"
 )
 
-// Load reads a recording from its folder.
+// Load reads a recording from its directory.
 func Load(dir string) (*Recording, error) {
 	r := &Recording{Topics: map[string][]Record{}}
 	data, err := os.ReadFile(filepath.Join(dir, systemFile))
@@ -137,7 +138,7 @@ func Load(dir string) (*Recording, error) {
 	return r, nil
 }
 
-// Save writes a recording to a folder that does not exist yet: a recording is never changed.
+// Save writes a recording to a new directory. It never overwrites a recording.
 func (r *Recording) Save(dir string) error {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return err
@@ -158,7 +159,7 @@ func (r *Recording) Save(dir string) error {
 	return err
 }
 
-// readLines reads a file with one JSON value a line.
+// readLines reads a file with one JSON value per line.
 func readLines[T any](file string, into *[]T) error {
 	data, err := os.ReadFile(file)
 	if err != nil {
@@ -189,14 +190,13 @@ func writeLines[T any](file string, values []T) error {
 	return errors.Join(err, w.Flush(), f.Close())
 }
 
-// The logs of the two services, to which they append barriers by themselves, and the topics that
-// hold how far their publication has come.
+// The logs of the two services, and the topics that have the positions of their publications.
 var (
 	logs      = []string{"contract.log.v1", "billing.log.v1"}
 	positions = []string{"contract.positions.v1", "billing.positions.v1"}
 )
 
-// Lag returns an error that says what had not been published or taken in; nil when all was.
+// Lag returns an error if a publication or a consumer group is behind the end of its topic.
 func (r *Recording) Lag() error {
 	var behind []string
 	late := func(who, topic string, at int64) {

@@ -16,16 +16,16 @@ import (
 	"github.com/deferpay/deferpay/tools/cluster"
 )
 
-// ClockOffset is what the services' clock must be ahead of the machine's at the moment now, so that
-// their time goes on from where the recording ends.
+// ClockOffset returns the clock offset with which the domain clock shows DomainTime at the moment
+// now.
 func (r *Recording) ClockOffset(now time.Time) time.Duration {
 	return r.DomainTime.Sub(now).Round(time.Microsecond)
 }
 
-// Restore brings a broker and a registry that are new to what they held when the recording was
-// made: the schemas with their ids, the records with their offsets, and the committed offsets. The
-// topics are those that the contracts declare today, and what is new in today's schemas is
-// registered after the old ones.
+// Restore writes the recording to an empty broker and an empty registry: the schemas with their
+// ids, the records with their offsets, and the committed offsets. The topics are created as the
+// present contracts declare them. Present schemas that the recording does not have are registered
+// too.
 func (r *Recording) Restore(ctx context.Context, brokers []string, registry string) error {
 	if err := r.restoreSchemas(ctx, registry); err != nil {
 		return fmt.Errorf("restore schemas: %w", err)
@@ -67,8 +67,8 @@ func (r *Recording) restoreSchemas(ctx context.Context, registry string) error {
 	return nil
 }
 
-// restoreTopic writes the records in their order. Their timestamps are moved so that the recording
-// ends now: a broker removes what is older than a topic's retention.
+// restoreTopic writes the records of a topic. Their timestamps are shifted so that the recording
+// ends now, because a broker deletes records that are older than the retention of the topic.
 func (r *Recording) restoreTopic(ctx context.Context, client *kgo.Client, topic string) error {
 	moved := time.Since(r.RecordedAt)
 	var batch []*kgo.Record
@@ -109,8 +109,8 @@ func (r *Recording) restoreCommits(ctx context.Context, admin *kadm.Client) erro
 	return nil
 }
 
-// Added lists what a later dump of the restored system has more: the topic and the kind of each
-// record, barriers and positions apart.
+// Added returns the topic and the kind of each record that a later dump of the restored system has
+// beyond the recording. Barriers and positions are left out.
 func (r *Recording) Added(later *Recording) ([]string, error) {
 	var added []string
 	for _, topic := range slices.Sorted(maps.Keys(later.Topics)) {
@@ -130,7 +130,7 @@ func (r *Recording) Added(later *Recording) ([]string, error) {
 	return added, nil
 }
 
-// describe is the kind of a log record, or the type of any other.
+// describe returns the kind of a log record or the CloudEvents type of any other record.
 func describe(topic string, rec Record) (string, error) {
 	if !slices.Contains(logs, topic) {
 		for _, h := range rec.Headers {

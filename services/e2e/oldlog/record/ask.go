@@ -10,7 +10,7 @@ import (
 	"github.com/deferpay/deferpay/services/e2e/oldlog"
 )
 
-// reads asks for every list, by every filter and in pages, and for everything by its reference.
+// reads reads every list, with each filter and in pages, and everything that has a reference.
 func (p *player) reads() ([]oldlog.Exchange, error) {
 	var out []oldlog.Exchange
 	err := p.try(func() {
@@ -35,7 +35,7 @@ func (p *player) reads() ([]oldlog.Exchange, error) {
 	return out, nil
 }
 
-// values are the distinct values of a member over the items of a list, sorted.
+// values returns the distinct values of a member in the items of a list, sorted.
 func values(items []object, member string) []string {
 	set := map[string]bool{}
 	for _, item := range items {
@@ -57,7 +57,7 @@ func (p *player) list(service, path string) (items []object) {
 	return items
 }
 
-// by is a list filtered by each of the values.
+// by returns the paths of a list filtered by each of the values.
 func by(list, filter string, values []string) (paths []string) {
 	for _, v := range values {
 		paths = append(paths, list+"?limit=200&"+filter+"="+url.QueryEscape(v))
@@ -65,7 +65,7 @@ func by(list, filter string, values []string) (paths []string) {
 	return paths
 }
 
-// each is a path of each of the references.
+// each returns the path of each of the references.
 func each(list string, refs []string) (paths []string) {
 	for _, ref := range refs {
 		paths = append(paths, list+"/"+url.PathEscape(ref))

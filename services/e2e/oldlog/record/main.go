@@ -1,6 +1,7 @@
-// Command record makes a recording of the services as they are in the working tree: it plays the
-// demo's story, then everything that the story leaves out, asks every question, and writes what is
-// on the topics and what was answered to a folder that does not exist yet.
+// Command record makes a recording of the services in the working tree. It plays the demo's story
+// and then scenes that the story lacks, so that every kind of record is written. Then it repeats
+// every write, reads every list and every reference, and saves the topics and the answers to a new
+// directory.
 //
 //	go run ./services/e2e/oldlog/record services/e2e/oldlog/testdata/log-2
 package main
@@ -23,7 +24,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: record FOLDER")
+		fmt.Fprintln(os.Stderr, "usage: record DIRECTORY")
 		os.Exit(2)
 	}
 	if err := run(ctx, os.Args[1]); err != nil {
@@ -53,7 +54,7 @@ func run(ctx context.Context, out string) error {
 	return err
 }
 
-// record asks every question, repeats every write, and saves all that when the system is at rest.
+// record repeats every write, reads everything, and saves the recording once the system is at rest.
 func (p *player) record(out string) error {
 	asked := oldlog.Recording{}
 	var err error
@@ -76,9 +77,9 @@ func (p *player) record(out string) error {
 			return r.Save(out)
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("the system does not come to rest: %w", lag)
+			return fmt.Errorf("system not at rest: %w", lag)
 		}
-		select { // publishers and groups keep their places at intervals
+		select { // positions and offsets are committed at intervals
 		case <-p.ctx.Done():
 			return p.ctx.Err()
 		case <-time.After(time.Second):
@@ -86,7 +87,7 @@ func (p *player) record(out string) error {
 	}
 }
 
-// repeat sends every write again, and keeps those that are answered from the log.
+// repeat repeats every write that had a key and returns those whose answers were replayed.
 func (p *player) repeat() ([]oldlog.Exchange, error) {
 	var out []oldlog.Exchange
 	seen := map[string]bool{}
@@ -106,7 +107,7 @@ func (p *player) repeat() ([]oldlog.Exchange, error) {
 		}
 	}
 	if len(out) == 0 {
-		return nil, errors.New("no write was answered from the log")
+		return nil, errors.New("no answer was replayed")
 	}
 	return out, nil
 }

@@ -27,7 +27,7 @@ func company(name, siren, vat, line2 string) object {
 
 var acme = company("CSE « ACME & Cie »", "732829320", "FR44732829320", "bâtiment B")
 
-// open subscribes a customer. More overrides members of the body.
+// open creates a contract of a customer. The members of more replace those of the body.
 func (p *player) open(customer string, more object) (ref string) {
 	body := object{"customerRef": customer, "sellerRef": "AG-1", "buyer": acme, "ceiling": money(300000, "EUR"), "validFrom": "2020-01-01T00:00:00Z"}
 	for name, v := range more {
@@ -46,11 +46,11 @@ func (p *player) sign(ref, rum, scheme string, at time.Time) {
 		"signedAt": at.UTC().Format(time.RFC3339), "iban": "FR76 3000 6000 0112 3456 7890 189", "owner": "CSE ACME"})
 }
 
-// change changes a contract and waits until billing knows.
+// change changes a contract and waits until billing has the new version.
 func (p *player) change(method, ref, path string, body any) {
 	etag := p.contract(http.MethodGet, "/contracts/"+ref, "", nil).etag
 	a := p.contract(method, "/contracts/"+ref+path, etag, body)
-	if a.status == http.StatusPreconditionFailed { // activated by itself meanwhile
+	if a.status == http.StatusPreconditionFailed { // the contract has become active meanwhile
 		p.change(method, ref, path, body)
 		return
 	}
@@ -74,14 +74,14 @@ func (p *player) active(customer, rum string, more object) (ref string) {
 	return ref
 }
 
-// buy makes a purchase that must be accepted.
+// buy makes a purchase, which must be accepted.
 func (p *player) buy(ref string, amount int64, order, label string) (operation string) {
 	a := p.purchase(ref, money(amount, "EUR"), order, label)
 	p.check(a.status == http.StatusCreated, "buy on %s: %d %v", ref, a.status, a.body)
 	return a.text("operationRef")
 }
 
-// refused makes a purchase that must be refused for these reasons.
+// refused makes a purchase, which must be refused for the given reasons.
 func (p *player) refused(ref string, amount object, reasons ...string) {
 	a := p.purchase(ref, amount, "ORD-R", "")
 	got := fmt.Sprint(a.body["reasons"])
@@ -131,7 +131,7 @@ func (p *player) completed(period string) (invoices map[string]string) {
 	return invoices
 }
 
-// settle takes an invoice through steps; a rejection is "REJECTED reason".
+// settle records steps of the collection of an invoice. A rejection is given as "REJECTED reason".
 func (p *player) settle(invoice string, steps ...string) {
 	for _, step := range steps {
 		body := object{"outcome": step}
@@ -143,7 +143,7 @@ func (p *player) settle(invoice string, steps ...string) {
 	}
 }
 
-// play makes everything happen that the story leaves out.
+// play plays the scenes.
 func (p *player) play() error {
 	return p.try(func() {
 		s := &scenes{player: p}
@@ -162,7 +162,7 @@ func (p *player) play() error {
 	})
 }
 
-// kinds are the records that must be on each topic.
+// kinds are the kinds of records that must be on each topic.
 var kinds = map[string][]string{
 	contractLog: {"Subscribed", "Activated", "Amended", "Suspended", "Reinstated", "Terminated", "MandateAccepted", "MandateWithdrawn", "barrier"},
 	contractFacts: {"ContractSubscribed", "ContractActivated", "ContractAmended", "ContractSuspended", "ContractReinstated", "ContractTerminated",
@@ -172,7 +172,8 @@ var kinds = map[string][]string{
 	billingEvents: {"OperationAccepted", "OperationRefused", "BillingPeriodClosed", "InvoiceIssued", "InvoiceSettled", "DirectDebitRejected"},
 }
 
-// complete counts what is on the topics, and fails when a kind is missing or no record is void.
+// complete prints the numbers of records by kind. It fails if a kind is missing, if a log has no
+// void record, or if there is no dead letter.
 func (p *player) complete() {
 	p.must(p.seen.Sync(p.ctx))
 	count, void := map[string]map[string]int{}, map[string]int{}
@@ -197,13 +198,13 @@ func (p *player) complete() {
 	p.check(len(count[contractDead]) > 0 && len(count[billingDead]) > 0, "no dead letter")
 }
 
-// void reports whether a void record is on a log.
+// void reports whether a log has a void record.
 func (p *player) void(topic string) bool {
 	p.must(p.seen.Sync(p.ctx))
 	return slices.ContainsFunc(p.seen.Since(0), func(rec observer.Record) bool { return rec.Topic == topic && rec.Void() })
 }
 
-// together calls functions at the same time, and fails when one does.
+// together calls functions at the same time. It fails if one of them does.
 func (p *player) together(calls ...func()) {
 	errs := make([]error, len(calls))
 	var all sync.WaitGroup

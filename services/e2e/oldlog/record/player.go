@@ -32,16 +32,16 @@ const (
 	billingDead   = "billing.dlq.v1"
 )
 
-// player goes on where the story ends.
+// player plays scenes after the end of the story.
 type player struct {
 	ctx    context.Context
-	dir    string // the cluster's work folder
+	dir    string // directory of the cluster
 	at     story.Addresses
 	writes *tap
 	client *http.Client
 	seen   *observer.Observer
 	paris  *time.Location
-	ahead  time.Duration // of the services' clock
+	ahead  time.Duration // clock offset of the services
 	keys   int
 }
 
@@ -68,11 +68,11 @@ func newPlayer(ctx context.Context, dir string, at story.Addresses, writes *tap)
 
 func (p *player) clockFile() string { return filepath.Join(p.dir, "clock-offset") }
 
-// now is the time by the services' clock.
+// now returns the time of the domain clock.
 func (p *player) now() time.Time { return time.Now().Add(p.ahead).UTC() }
 
-// monthEnds moves the clock to five minutes after the end of the present month, and returns that
-// month.
+// monthEnds moves the domain clock to five minutes after the end of the present month. It returns
+// that month.
 func (p *player) monthEnds() (period string) {
 	now := p.now().In(p.paris)
 	end := time.Date(now.Year(), now.Month()+1, 1, 0, 5, 0, 0, p.paris)
@@ -81,7 +81,7 @@ func (p *player) monthEnds() (period string) {
 	return now.Format("2006-01")
 }
 
-// failure is what a step panics with; try turns it into an error.
+// failure is the value with which a failed check panics. The method try turns it into an error.
 type failure struct{ error }
 
 func (p *player) must(err error) {
@@ -110,7 +110,7 @@ func (p *player) try(step func()) (err error) {
 	return nil
 }
 
-// answer is what a service answered.
+// answer is the answer of a service.
 type answer struct {
 	status int
 	etag   string
@@ -185,10 +185,10 @@ func (p *player) billing(method, path string, body any) answer {
 	return p.send(p.at.Billing[p.keys%2], method, "/billing/v1"+path, "", body)
 }
 
-// eventually asks until done is true.
+// eventually calls done until it returns true.
 func (p *player) eventually(what string, done func() bool) {
 	for deadline := time.Now().Add(40 * time.Second); !done(); {
-		p.check(time.Now().Before(deadline), "still waiting: %s", what)
+		p.check(time.Now().Before(deadline), "not in time: %s", what)
 		select {
 		case <-p.ctx.Done():
 			p.must(p.ctx.Err())
@@ -210,11 +210,12 @@ func (p *player) written(what string, is func(observer.Record) bool) {
 		return false
 	})
 	if err != nil {
-		p.must(fmt.Errorf("never seen: %s: %w", what, err))
+		p.must(fmt.Errorf("not written: %s: %w", what, err))
 	}
 }
 
-// known waits until both instances of billing have the contract's present version, or a newer one.
+// known waits until both instances of billing have the present version of a contract or a newer
+// one.
 func (p *player) known(ref string) {
 	version := p.contract(http.MethodGet, "/contracts/"+ref, "", nil).number("version")
 	for _, base := range p.at.Billing {
@@ -225,7 +226,7 @@ func (p *player) known(ref string) {
 	}
 }
 
-// reaches waits until the contract has a status and billing knows it.
+// reaches waits until a contract has a status and billing has that version.
 func (p *player) reaches(ref, status string) {
 	p.eventually(ref+" is "+status, func() bool {
 		return p.contract(http.MethodGet, "/contracts/"+ref, "", nil).text("status") == status
@@ -233,7 +234,7 @@ func (p *player) reaches(ref, status string) {
 	p.known(ref)
 }
 
-// garbage writes a record that nobody can read to a public topic.
+// garbage writes a record that cannot be decoded to a public topic.
 func (p *player) garbage(topic, key string) {
 	client, err := kgo.NewClient(kgo.SeedBrokers(p.at.Brokers...))
 	p.must(err)
@@ -242,7 +243,7 @@ func (p *player) garbage(topic, key string) {
 	p.must(client.ProduceSync(p.ctx, &kgo.Record{Topic: topic, Key: []byte(key), Headers: headers, Value: []byte("garbage")}).FirstErr())
 }
 
-// another starts a further instance of a service until stop is called.
+// another starts another instance of a service. It runs until stop is called.
 func (p *player) another(command, name string, args ...string) (base string, stop func()) {
 	ports, err := process.FreePorts(1)
 	p.must(err)

@@ -7,24 +7,24 @@ import (
 	"github.com/deferpay/deferpay/tools/observer"
 )
 
-// scenes hand references on to each other.
+// scenes are the scenes and the references that they hand on to each other.
 type scenes struct {
 	*player
 
 	lyon, lyon2 string // two contracts of one customer
-	brest       string // amended in every way
+	brest       string // every term is amended
 	lille       string // its mandate lapses
-	rennes      string // suspended by request in the end
-	metz        string // unreadable in the end
-	dollars     string // in another currency
-	early       string // its validity begins in ten years
+	rennes      string // suspended on request at the end
+	metz        string // unreadable at the end
+	dollars     string // in US dollars
+	early       string // validity begins in ten years
 
 	firstMonth, secondMonth string
 	first, second           map[string]string // invoices by contract
 }
 
-// contracts of every status and shape. Some are shapes that later versions may refuse: a reference
-// of a mandate that is used twice, a currency other than EUR.
+// contracts creates contracts of every status and shape. Later versions may refuse some of the
+// shapes, such as a mandate reference that is used twice or a currency other than EUR.
 func (s *scenes) contracts() {
 	s.lyon = s.active("CE-LYON", "RUM-LYON", nil)
 	s.lyon2 = s.active("CE-LYON", "RUM-LYON", object{"validUntil": s.now().AddDate(0, 0, 40).UTC().Format("2006-01-02T15:04:05.999999Z07:00"), "sellerRef": "AG-2"})
@@ -48,14 +48,14 @@ func (s *scenes) contracts() {
 	s.metz = s.active("CE-METZ", "RUM-METZ", nil)
 }
 
-// purchases of every outcome, and refunds within the open period.
+// purchases makes purchases with every outcome, and refunds within the open period.
 func (s *scenes) purchases() {
 	p := s.buy(s.lyon, 120000, "ORD-1", "Lisbonne, 2 adultes – « été »")
 	s.refund(p, 20000, "one traveller less")
 	s.refund(p, 1, "")
 	s.buy(s.lyon, 5000, "ORD-1", "the same order again")
 	all := s.buy(s.lyon2, 70000, "ORD-2", "")
-	s.refund(all, 70000, "called off") // the month comes to 0
+	s.refund(all, 70000, "called off") // the total of the month is 0
 	s.buy(s.brest, 90000, "ORD-3", "")
 	s.buy(s.lille, 10000, "ORD-4", "")
 	s.buy(s.metz, 11000, "ORD-5", "")
@@ -72,15 +72,15 @@ func (s *scenes) purchases() {
 	s.act(s.brest, "AMEND", object{"ceiling": money(200000, "EUR")})
 	s.change(http.MethodDelete, s.brest, "/mandate?reason=bank+changed", nil)
 	s.refused(s.brest, money(1, "EUR"), "MANDATE_NOT_VALID")
-	s.sign(s.brest, "RUM-BREST", "B2B", s.now()) // revoked before
+	s.sign(s.brest, "RUM-BREST", "B2B", s.now()) // it was revoked
 	s.act(s.rennes, "SUSPEND", object{"reason": "incident"})
 	s.refused(s.rennes, money(1, "EUR"), "CONTRACT_NOT_ACTIVE")
 	s.refund(p, 2000, "while it is suspended")
 	s.act(s.rennes, "REINSTATE", nil)
 }
 
-// voids has two instances decide on the same contract at the same time until both logs have a void
-// record.
+// voids sends requests about one contract to two instances at the same time until both logs have a
+// void record.
 func (s *scenes) voids() {
 	for i := 0; !s.void(billingLog); i++ {
 		s.check(i < 50, "no purchase became void")
@@ -114,8 +114,8 @@ func (s *scenes) voids() {
 	s.known(s.lyon)
 }
 
-// unreadable writes facts and events that cannot be read. One contract learns a newer version
-// afterwards, another one does not.
+// unreadable writes facts and events that cannot be decoded. Billing gets a newer version of one of
+// the contracts afterwards, and not of another one.
 func (s *scenes) unreadable() {
 	for _, ref := range []string{s.rennes, s.metz} {
 		s.garbage(contractFacts, ref)
@@ -141,17 +141,17 @@ func (s *scenes) secondPurchases() {
 	s.buy(only, 55000, "ORD-12", "only in the second month")
 }
 
-// runs bills the second month before the first: it leaves out what the first still has open.
+// runs bills the second month before the first. Contracts whose first month is open are left out.
 func (s *scenes) runs() {
 	s.refused(s.lyon2, money(100, "EUR"), "CONTRACT_EXPIRED")
 	s.bill(s.secondMonth)
 	s.first = s.bill(s.firstMonth)
 	s.second = s.bill(s.secondMonth)
-	s.bill("2020-01") // nothing in it
+	s.bill("2020-01") // without any operation
 	s.check(s.first[s.lyon] != "" && s.first[s.lyon2] != "" && s.second[s.lyon] != "", "invoices: %v %v", s.first, s.second)
 }
 
-// collection takes invoices to every status.
+// collection brings invoices to every status.
 func (s *scenes) collection() {
 	zero := s.billing(http.MethodGet, "/invoices/"+s.first[s.lyon2], nil)
 	s.check(zero.text("status") == "SETTLED" && zero.text("total", "amount") == "0", "an invoice of 0: %v", zero.body)
@@ -166,12 +166,12 @@ func (s *scenes) collection() {
 	s.act(s.rennes, "SUSPEND", object{"reason": "before its debit is rejected"})
 	s.settle(s.first[s.rennes], "PRESENTED", "REJECTED AC04")
 	s.settle(s.first[s.brest], "PRESENTED", "REJECTED MD01")
-	s.reaches(s.brest, "SUSPENDED") // and stays it
+	s.reaches(s.brest, "SUSPENDED") // at the end too
 	a := s.billing(http.MethodPost, "/invoices/"+s.first[s.lille]+"/settlement", object{"outcome": "PRESENTED"})
 	s.check(a.text("code") == "mandate-not-valid", "present under a lapsed mandate: %d %v", a.status, a.body)
 }
 
-// automaticRun has an instance bill a month by itself: its records answer no request.
+// automaticRun waits until an instance has billed a month by itself, without a request.
 func (s *scenes) automaticRun() {
 	s.buy(s.lyon, 12000, "ORD-20", "")
 	period := s.monthEnds()
@@ -180,7 +180,7 @@ func (s *scenes) automaticRun() {
 	s.completed(period)
 }
 
-// lastState leaves something open in every place.
+// lastState leaves operations that are not invoiced, and a contract that was never used.
 func (s *scenes) lastState() {
 	p := s.buy(s.lyon, 7000, "ORD-30", "not invoiced")
 	s.refund(p, 500, "")

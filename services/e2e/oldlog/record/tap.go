@@ -11,7 +11,7 @@ import (
 	"github.com/deferpay/deferpay/tools/demo/story"
 )
 
-// tap is a transport that remembers every write.
+// tap is a transport that records every write.
 type tap struct {
 	mu     sync.Mutex
 	writes []write
@@ -19,18 +19,18 @@ type tap struct {
 
 type write struct {
 	host     string
-	exchange oldlog.Exchange // without its service and answer
+	exchange oldlog.Exchange // without service and answer
 }
 
-// remembered are the headers that a write needs to be repeated.
-var remembered = []string{"Content-Type", "Idempotency-Key", "If-Match", "X-API-Key"}
+// recorded are the headers that are needed to repeat a write.
+var recorded = []string{"Content-Type", "Idempotency-Key", "If-Match", "X-API-Key"}
 
 func (t *tap) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.Method == http.MethodGet {
 		return http.DefaultTransport.RoundTrip(req)
 	}
 	e := oldlog.Exchange{Method: req.Method, Path: req.URL.RequestURI(), Headers: map[string]string{}}
-	for _, name := range remembered {
+	for _, name := range recorded {
 		if value := req.Header.Get(name); value != "" {
 			e.Headers[name] = value
 		}
@@ -51,7 +51,7 @@ func (t *tap) RoundTrip(req *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(req)
 }
 
-// exchanges are the writes in their order.
+// exchanges returns the writes in their order.
 func (t *tap) exchanges(at story.Addresses) []oldlog.Exchange {
 	t.mu.Lock()
 	defer t.mu.Unlock()
