@@ -1,10 +1,13 @@
 package ledger
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/deferpay/deferpay/gen/journalrecord"
 	"github.com/deferpay/deferpay/services/internal/idempotency"
+	"github.com/deferpay/deferpay/services/internal/journal"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/singleobject"
 )
 
 // Body is what a record of a log holds: an event, and the request that led to it, nil if none did.
@@ -36,9 +39,13 @@ func (c Codec[E, M]) Encode(b Body[E]) (kind string, data []byte, err error) {
 	return kind, data, nil
 }
 
-// Decode implements journal.Codec.
+// Decode implements journal.Codec. A schema that the channel does not have, nor had, is an unknown
+// kind.
 func (c Codec[E, M]) Decode(kind string, data []byte) (Body[E], error) {
 	m, err := c.DecodeBytes(data)
+	if errors.Is(err, singleobject.ErrUnknown) {
+		return Body[E]{}, fmt.Errorf("%w: %w", journal.ErrUnknownKind, err)
+	}
 	if err != nil {
 		return Body[E]{}, fmt.Errorf("decode %s: %w", kind, err)
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/deferpay/deferpay/gen/billinginternal"
 	"github.com/deferpay/deferpay/gen/event"
 	"github.com/deferpay/deferpay/services/billing/internal/billing"
+	"github.com/deferpay/deferpay/services/internal/journal"
 )
 
 // The log's types are the public ones for now.
@@ -19,7 +20,7 @@ type (
 // notBuilt is the outcome of decoding a body that this version of billing does not write. It is
 // never skipped: the instance is not ready then.
 func notBuilt(m billinginternal.LogBody) (Body, error) {
-	return Body{}, fmt.Errorf("%s is not built yet", billinginternal.KindOfLogBody(m))
+	return Body{}, fmt.Errorf("%w: %s is not built yet", journal.ErrUnknownKind, billinginternal.KindOfLogBody(m))
 }
 
 func fromLogContract(c event.Contract) billing.Contract { return fromFact(c) }
