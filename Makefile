@@ -1,13 +1,20 @@
-# Everything people type. Only Go is needed unless a target says otherwise; modules are downloaded by Go itself.
-# RACE is -race where a C compiler is there (the race detector needs cgo on Linux), else empty, and `make` says so.
+# Everything people type. Only Go is needed unless a target says otherwise. Go downloads the modules
+# itself.
+#
+# Everything is built without cgo, as the services are: with it, nearly every package would be
+# compiled a second time. Only the race detector needs cgo on Linux: RACE is -race where there is a C
+# compiler, otherwise empty, and `make race` says so.
 
 MODULE := github.com/deferpay/deferpay
 ASYNCAPI := specs/contract/asyncapi.yaml specs/contract/internal.asyncapi.yaml \
             specs/billing/asyncapi.yaml specs/billing/internal.asyncapi.yaml
 EXAMPLE := tools/eventgen/example
-LINT := go tool -modfile=tools/lint/go.mod
+# Modules of their own, so that the main module does not compile what only they import.
+MODULES := tools/contracttest tools/composecheck $(EXAMPLE)
 PROCESSES := ./services/e2e ./tools/kafka ./tools/kafka/engine
 RACE := $(shell command -v "$$(go env CC)" >/dev/null 2>&1 && echo -race)
+RACETEST := $(if $(RACE),CGO_ENABLED=1 )go test $(RACE)
+export CGO_ENABLED := 0
 
 BROKERS ?= 1
 LOG_LEVEL ?= warn
@@ -35,11 +42,11 @@ check: ## Fails when gen/ is not what specs/ generate
 	@go run ./tools/eventgen generate -check -role both -out $(EXAMPLE)/gen -import $(MODULE)/$(EXAMPLE)/gen $(EXAMPLE)/asyncapi.yaml
 	@sh tools/checkhttp.sh
 
-lint: ## go vet, staticcheck and gofmt
+lint: ## gofmt, go vet and staticcheck, in every module
 	@echo "lint: gofmt, go vet, staticcheck"
 	@out=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$out" ] || { echo "not formatted, run gofmt -w on:"; echo "$$out"; exit 1; }
-	@go vet ./...
-	@$(LINT) staticcheck ./...
+	@go build -modfile=tools/lint/go.mod -o build/bin/ honnef.co/go/tools/cmd/staticcheck
+	@for m in . $(MODULES); do (cd $$m && go vet ./... && $(CURDIR)/build/bin/staticcheck ./...) || exit 1; done
 
 test: ## Every test that needs nothing but Go
 	@echo "test: go test ./..., and the example of eventgen, a module of its own"
@@ -50,13 +57,13 @@ test: ## Every test that needs nothing but Go
 # keeps the result). What they share to drive a system has goroutines of its own: one of them runs with it.
 race: ## The same tests with the race detector, where a C compiler is there
 	@$(if $(RACE),echo "race: go test -race ./... and the example of eventgen",echo "race: no C compiler, so the tests run without the race detector (install gcc for it)")
-	@go test $(RACE) $$(go list ./... | grep -vxF "$$(go list $(PROCESSES))")
-	@cd $(EXAMPLE) && go test $(RACE) ./...
+	@$(RACETEST) $$(go list ./... | grep -vxF "$$(go list $(PROCESSES))")
+	@cd $(EXAMPLE) && $(RACETEST) ./...
 	@go test $(PROCESSES)
-	@$(if $(RACE),go test $(RACE) -run '^TestRollingRestart$$' ./services/e2e)
+	@$(if $(RACE),$(RACETEST) -run '^TestRollingRestart$$' ./services/e2e)
 
 demo: ## Broker, registry, both services and the whole story, checked step by step; KEEP=1 leaves it running, BROKER=kafka plays it on make kafka and make registry
-	@CGO_ENABLED=0 go run ./tools/demo
+	@go run ./tools/demo
 
 e2e: ## System tests on real processes with the embedded broker; BROKER=kafka on Apache Kafka and Apicurio Registry, SEED=n repeats the choices of a run
 	@echo "e2e: real processes, killed and restarted"
@@ -64,19 +71,19 @@ e2e: ## System tests on real processes with the embedded broker; BROKER=kafka on
 
 contract-test: ## Both services against their own OpenAPI and AsyncAPI documents, with what was exercised
 	@echo "contract-test: every answer and record of the demo's story against the contracts"
-	@CGO_ENABLED=0 go run ./tools/contracttest
+	@cd tools/contracttest && go test ./... && go run .
 
 foreign-test: foreign-install ## Reads and writes our topics with confluent-kafka, fastavro, kafkajs and kcat; BROKER=kafka on Apache Kafka and Apicurio Registry
 	@echo "foreign-test: every record of the demo's story, as clients that are not ours read it"
-	@CGO_ENABLED=0 go test -count=1 -timeout 15m -v ./tools/foreign -foreign
+	@go test -count=1 -timeout 15m -v ./tools/foreign -foreign
 
 foreign-install: ## The clients of foreign-test, into the user's cache folder (Python 3 with venv, Node 20 with npm)
 	@echo "foreign-install: Kafka clients that are not ours"
-	@CGO_ENABLED=0 go run ./tools/foreign/install
+	@go run ./tools/foreign/install
 
 compose-check: ## docker-compose.yml, read by Compose's own library, and our command lines started as it says; needs no engine
 	@echo "compose-check: docker-compose.yml is what Compose understands"
-	@cd tools/composecheck && go vet . && go test -count=1 . && go run . ../../docker-compose.yml
+	@cd tools/composecheck && go test -count=1 . && go run . ../../docker-compose.yml
 
 bench: ## The benchmarks, as a table of ratios; BROKER=kafka measures the journal on Apache Kafka
 	@echo "bench: decisions per second against raw acknowledged produce, in one run"
@@ -108,10 +115,10 @@ docs: ## Pages of the four public documents under build/docs, readable offline
 
 kafka: ## Apache Kafka on the local JVM, in the foreground (Java 17, Maven); BROKERS=3 for three, SECURE=1 with TLS, logins and ACLs, LOG_LEVEL=info to see more, DATA=folder
 	@echo "kafka: Apache Kafka, $(BROKERS) broker(s), data in $(KAFKA_DATA); Ctrl-C stops it"
-	@CGO_ENABLED=0 go build -o build/bin/ ./tools/kafka
+	@go build -o build/bin/ ./tools/kafka
 	@exec build/bin/kafka broker -brokers $(BROKERS) -log-level $(LOG_LEVEL) -data $(KAFKA_DATA) $(if $(SECURE),-secure) $(ARGS)
 
 registry: ## Apicurio Registry on the local JVM, in the foreground; its schemas are on the Kafka of make kafka; SECURE=1 for that of SECURE=1 make kafka
 	@echo "registry: Apicurio Registry, schemas on the Kafka of make kafka; Ctrl-C stops it"
-	@CGO_ENABLED=0 go build -o build/bin/ ./tools/kafka
+	@go build -o build/bin/ ./tools/kafka
 	@exec build/bin/kafka registry $(if $(SECURE),-kafka-user registry -kafka-password-file $(KAFKA_DATA)/security/registry.password -kafka-ca $(KAFKA_DATA)/security/ca.pem) -log-level $(LOG_LEVEL) -data build/registry $(ARGS)

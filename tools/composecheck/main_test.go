@@ -62,11 +62,12 @@ func checkText(t *testing.T, text string) ([]string, error) {
 func TestDockerfiles(t *testing.T) {
 	for text, want := range map[string]int{
 		"FROM a:1 AS build\nUSER root\nFROM b:2\nUSER 65532:65532\n": 0,
-		"FROM a:1\nUSER 65532\nFROM b:2\n":                           1, // the user of another stage
-		"FROM a:1\nUSER 0:0\n":                                       1,
-		"FROM a\nuser root\n":                                        2,
-		"FROM host:5000/a\nUSER me\n":                                1,
-		"FROM host:5000/a:1\nUSER me\n":                              0,
+		// the user of another stage
+		"FROM a:1\nUSER 65532\nFROM b:2\n": 1,
+		"FROM a:1\nUSER 0:0\n":             1,
+		"FROM a\nuser root\n":              2,
+		"FROM host:5000/a\nUSER me\n":      1,
+		"FROM host:5000/a:1\nUSER me\n":    0,
 	} {
 		if faults := checkDockerfile(text); len(faults) != want {
 			t.Errorf("%q: %v", text, faults)

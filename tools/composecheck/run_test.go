@@ -158,7 +158,8 @@ func (s *stage) health(service types.ServiceConfig, port, here string) string {
 
 func healthy(ctx context.Context, url string) error {
 	var err error
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline) && ctx.Err() == nil; time.Sleep(20 * time.Millisecond) { // a process that starts answers sooner or later
+	// a process that starts answers sooner or later
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline) && ctx.Err() == nil; time.Sleep(20 * time.Millisecond) {
 		var r *http.Response
 		if r, err = http.Get(url); err != nil {
 			continue

@@ -45,7 +45,7 @@ func exercised(api *judge.API, events *judge.Events) *coverage {
 	return c
 }
 
-func TestACompleteRunHasNoFault(t *testing.T) {
+func TestCompleteRun(t *testing.T) {
 	api, events := contracts(t)
 	c := exercised(api, events)
 	if c.settle(api, events); len(c.faults) > 0 {
@@ -53,7 +53,7 @@ func TestACompleteRunHasNoFault(t *testing.T) {
 	}
 }
 
-func TestTheListOfWhatIsNotBuiltNamesOnlyWhatTheContractsHave(t *testing.T) {
+func TestNotBuiltIsInContracts(t *testing.T) {
 	api, events := contracts(t)
 	have := map[string]bool{}
 	for _, op := range api.Operations() {
@@ -73,7 +73,7 @@ func TestTheListOfWhatIsNotBuiltNamesOnlyWhatTheContractsHave(t *testing.T) {
 	}
 }
 
-func TestWhatIsMissingOrOutOfDateIsAFault(t *testing.T) {
+func TestMissingOrOutOfDateIsFault(t *testing.T) {
 	api, events := contracts(t)
 	for name, spoil := range map[string]func(*coverage){
 		"operation never asked for":         func(c *coverage) { delete(c.outcomes, "getInvoice") },
@@ -92,7 +92,7 @@ func TestWhatIsMissingOrOutOfDateIsAFault(t *testing.T) {
 	}
 }
 
-func TestTheRecorderKeepsWhatWasSaidAndPassesItOn(t *testing.T) {
+func TestRecorderKeepsExchanges(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		w.Header().Set("ETag", `"3"`)
@@ -116,7 +116,7 @@ func TestTheRecorderKeepsWhatWasSaidAndPassesItOn(t *testing.T) {
 	}
 }
 
-func TestTheReportSaysWhatWasNotExercised(t *testing.T) {
+func TestReportNamesUnexercised(t *testing.T) {
 	api, events := contracts(t)
 	c := exercised(api, events)
 	delete(c.outcomes, "getInvoice")

@@ -99,7 +99,7 @@ func TestLinksLeadSomewhere(t *testing.T) {
 	}
 }
 
-func TestAvroFieldsAreShownWithLogicalTypesAndDocs(t *testing.T) {
+func TestAvroFieldsInPages(t *testing.T) {
 	page := string(site(t)["billing-events.html"])
 	for _, want := range []string{
 		"timestamp-micros (long)", // occurredAt

@@ -95,7 +95,8 @@ func discover(ctx context.Context) ([]target, error) {
 
 // fuzz shows what a target says of its progress, without its last empty words.
 func fuzz(ctx context.Context, t target, d time.Duration) error {
-	cmd := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-fuzz", "^"+t.name+"$", "-fuzztime", d.String(), "-fuzzminimizetime", "2s", t.pkg) // go test would spend a minute on making one interesting input smaller
+	// go test would spend a minute on making one interesting input smaller
+	cmd := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-fuzz", "^"+t.name+"$", "-fuzztime", d.String(), "-fuzzminimizetime", "2s", t.pkg)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()

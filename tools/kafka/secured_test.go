@@ -23,7 +23,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	_ "github.com/deferpay/deferpay/services/billing" // built and started here: with another one, go test keeps no old result
+	// built and started here: with another one, go test keeps no old result
+	_ "github.com/deferpay/deferpay/services/billing"
 	_ "github.com/deferpay/deferpay/services/contract"
 	"github.com/deferpay/deferpay/tools/devkafka/embedded"
 	_ "github.com/deferpay/deferpay/tools/eventgen/cli"
@@ -359,7 +360,8 @@ func (s *secured) rightsEnd() {
 	}
 	for user, topics := range writes {
 		for _, topic := range topics {
-			if err := s.write(user, topic); !errors.Is(err, kerr.TopicAuthorizationFailed) && !errors.Is(err, kerr.ClusterAuthorizationFailed) { // who may write nothing may not begin to
+			// who may write nothing may not begin to
+			if err := s.write(user, topic); !errors.Is(err, kerr.TopicAuthorizationFailed) && !errors.Is(err, kerr.ClusterAuthorizationFailed) {
 				s.t.Errorf("%s writes %s: %v", user, topic, err)
 			}
 		}

@@ -20,19 +20,23 @@ import (
 	"time"
 )
 
-// Root returns the root directory of the module that contains the working directory.
+// module begins the go.mod at the root of the repository. Some tools below it are modules of their
+// own.
+const module = "module github.com/deferpay/deferpay\n"
+
+// Root returns the root directory of the repository that contains the working directory.
 func Root() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
 		return "", err
 	}
 	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+		if text, err := os.ReadFile(filepath.Join(dir, "go.mod")); err == nil && strings.HasPrefix(string(text), module) {
 			return dir, nil
 		}
 		parent := filepath.Dir(dir)
 		if parent == dir {
-			return "", errors.New("no go.mod above the working directory: run this from a clone of the repository")
+			return "", errors.New("the working directory is not in a clone of the repository")
 		}
 		dir = parent
 	}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -107,6 +108,21 @@ func TestUnreadyProcessIsKilled(t *testing.T) {
 	}
 	if err := p.Signal(syscall.SIGCONT); err == nil {
 		t.Error("Signal succeeded on a process that has ended")
+	}
+}
+
+func TestRootFromNestedModule(t *testing.T) {
+	want, err := Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(filepath.Join(want, "tools", "contracttest"))
+	if got, err := Root(); err != nil || got != want {
+		t.Errorf("root %s, error %v, want %s", got, err, want)
+	}
+	t.Chdir(t.TempDir())
+	if got, err := Root(); err == nil {
+		t.Errorf("outside a clone: root %s", got)
 	}
 }
 

@@ -10,8 +10,8 @@ import (
 )
 
 // TestGeneratedFilesAreMarked compares .gitattributes with the headers of all files that git knows.
-// It also finds generated files that are kept twice: eventgen can share types between the sides of a
-// document (-role both).
+// It also finds generated files that are kept twice: eventgen can share types between the sides of
+// a document (-role both).
 func TestGeneratedFilesAreMarked(t *testing.T) {
 	names := files(t)
 	cmd := exec.Command("git", "check-attr", "-z", "--stdin", "linguist-generated")

@@ -4,7 +4,8 @@
 // The arrows of the project:
 //
 //	cmd -> service -> internal/{api,bus,store,effect} -> domain -> standard library
-//	            \-> services/internal/{ledger,journal,serve,...} -> gen -> tools/eventgen/runtime -> hamba/avro
+//	service, internal/{api,bus,store} -> services/internal/{ledger,journal,serve,...}
+//	services/internal/{ledger,journal,...} -> gen -> tools/eventgen/runtime -> hamba/avro
 package tidy
 
 import (
@@ -95,6 +96,9 @@ func Rules() []Rule {
 		{"stages", "the generator's stages point forward: each takes a value and returns a new one, and knows nothing of those after it", refusesStage},
 		{"services and tools", "services run without the tools: of tools/ they import the generated code's runtime and nothing else", func(a Arrow) bool {
 			return under(a.From, "services") && !isTestHelper(a.From) && under(a.To, "tools") && !under(a.To, "tools/eventgen/runtime")
+		}},
+		{"slow libraries", "the OpenAPI libraries take longer to compile than everything else together: only contracttest imports them, which is a module of its own", func(a Arrow) bool {
+			return under(a.To, "github.com/pb33f", "github.com/getkin") && inModule(a.From) && !under(a.From, "tools/contracttest")
 		}},
 		{"tools and services", "a tool drives processes, it does not link a service", func(a Arrow) bool {
 			return under(a.From, "tools") && serviceOf(a.To) != ""

@@ -10,7 +10,7 @@ import (
 
 var apiFiles = []string{"../../../specs/contract/openapi.yaml", "../../../specs/billing/openapi.yaml"}
 
-func TestDocumentsAreValidAndEveryExampleValidates(t *testing.T) {
+func TestExamplesOfDocuments(t *testing.T) {
 	if _, err := LoadAPI(apiFiles...); err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +48,7 @@ func problem(code, status string) []byte {
 	return []byte(`{"type":"urn:deferpay:problem:` + code + `","title":"t","status":` + status + `,"code":"` + code + `"}`)
 }
 
-func TestGoodAnswersPass(t *testing.T) {
+func TestGoodAnswers(t *testing.T) {
 	api := load(t)
 	if f := api.Judge(contractRead(t)); f.Operation != "getContract" || f.Outcome != "200" || len(f.Violations) > 0 {
 		t.Errorf("good answer: %+v", f)
@@ -65,9 +65,9 @@ func TestGoodAnswersPass(t *testing.T) {
 	}
 }
 
-// TestMutatedAnswersAreCaught is the judge's own test: each mutation of a good answer must be
+// TestMutatedAnswers is the judge's own test: each mutation of a good answer must be
 // found.
-func TestMutatedAnswersAreCaught(t *testing.T) {
+func TestMutatedAnswers(t *testing.T) {
 	api := load(t)
 	body := func(from, to string) func(*Exchange) {
 		return func(e *Exchange) {

@@ -274,7 +274,8 @@ func remove(ctx context.Context, client *kgo.Client, all []Entry) error {
 // SetPassword makes a user known to the broker, or gives a known one another password, for both
 // kinds of SCRAM.
 func SetPassword(ctx context.Context, client *kgo.Client, user, password string) error {
-	for _, m := range []kadm.ScramMechanism{kadm.ScramSha512, kadm.ScramSha256} { // the broker takes a user once in a request
+	// the broker takes a user once in a request
+	for _, m := range []kadm.ScramMechanism{kadm.ScramSha512, kadm.ScramSha256} {
 		results, err := kadm.NewClient(client).AlterUserSCRAMs(ctx, nil, []kadm.UpsertSCRAM{{User: user, Mechanism: m, Iterations: 8192, Password: password}})
 		if err == nil {
 			err = results.Error()

@@ -129,7 +129,8 @@ func (b *Brokers) start(ctx context.Context) error {
 
 // joined is nil when one of the brokers says that all of them are in the cluster.
 func (b *Brokers) joined(ctx context.Context) error {
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", b.Addrs[0]) // cheaper than a client, for the seconds in which nobody listens
+	// cheaper than a client, for the seconds in which nobody listens
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", b.Addrs[0])
 	if err != nil {
 		return err
 	}

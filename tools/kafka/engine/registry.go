@@ -168,7 +168,8 @@ func (o *RegistryOptions) jvm(management string) []string {
 		"-Dquarkus.http.access-log.enabled=false", "-Dquarkus.banner.enabled=false",
 		"-Dquarkus.log.console.stderr=true", "-Dquarkus.log.console.format=%d{yyyy-MM-dd'T'HH:mm:ss.SSSXXX} %-5p %c{1}: %m%n%e",
 		"-Dquarkus.log.level="+level, `-Dquarkus.log.category."io.apicurio".level=`+level,
-		`-Dquarkus.log.category."io.quarkus.config".level=ERROR`, // it complains of its own configuration
+		// it complains of its own configuration
+		`-Dquarkus.log.category."io.quarkus.config".level=ERROR`,
 		`-Dquarkus.log.category."io.quarkus.runtime.configuration".level=ERROR`)
 	if len(o.Brokers) == 0 {
 		return args
