@@ -165,7 +165,8 @@ func (s *system) buy(url, contract string, cents int) answer {
 func (s *system) until(what string, done func() error) {
 	s.t.Helper()
 	var err error
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) { // a service does not tell when something has changed in it
+	// a service does not tell when something has changed in it
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		if err = done(); err == nil {
 			return
 		}
@@ -334,7 +335,8 @@ func TestDecisionsBecomeEvents(t *testing.T) {
 
 	events := s.wait(func(r observer.Record) bool { return r.Topic == "billing.events.v1" }, 9)
 	log := map[string]observer.Record{}
-	s.wait(func(r observer.Record) bool { return r.Topic == "billing.log.v1" && r.Type == "DebitCollected" }, 1) // the last of them
+	// the last of them
+	s.wait(func(r observer.Record) bool { return r.Topic == "billing.log.v1" && r.Type == "DebitCollected" }, 1)
 	for _, r := range s.wait(func(r observer.Record) bool { return r.Topic == "billing.log.v1" && r.Envelope.Applied }, 1) {
 		log[r.Envelope.Attempt] = r
 	}

@@ -28,11 +28,12 @@ var (
 	billingFrozen = fault{"an instance frozen", "billing", func(r *run, c *rand.Rand) { r.freeze(r.victim(c).Process, c, 3*time.Second) }}
 	brokerKilled  = fault{"the broker killed", "broker", func(r *run, c *rand.Rand) { r.kill(r.node(c), c, time.Second) }}
 	brokerFrozen  = fault{"the broker frozen", "broker", func(r *run, c *rand.Rand) { r.freeze(r.node(c), c, 4*time.Second) }}
-	longFrozen    = fault{"one broker frozen", "broker", func(r *run, c *rand.Rand) { r.freeze(r.node(c), c, 15*time.Second) }} // longer than the session timeout of a broker
-	oneKilled     = fault{"one broker killed", "broker", brokerKilled.strike}
-	oneOfEach     = fault{"one broker killed and one frozen", "broker", (*run).killAndFreeze}
-	cuts          = fault{"connections cut", "network", (*run).cut}
-	suspended     = fault{"a contract suspended", "contract", (*run).suspend}
+	// longer than the session timeout of a broker
+	longFrozen = fault{"one broker frozen", "broker", func(r *run, c *rand.Rand) { r.freeze(r.node(c), c, 15*time.Second) }}
+	oneKilled  = fault{"one broker killed", "broker", brokerKilled.strike}
+	oneOfEach  = fault{"one broker killed and one frozen", "broker", (*run).killAndFreeze}
+	cuts       = fault{"connections cut", "network", (*run).cut}
+	suspended  = fault{"a contract suspended", "contract", (*run).suspend}
 )
 
 // scenarios are the systems that are tested. The first fault of each run is taken from the list in

@@ -72,7 +72,8 @@ func (s *system) round(name string, contracts []*contract, eager int, random *ra
 	victim := s.Billing[random.IntN(len(s.Billing))]
 	mark := s.topics.Mark()
 	answered, moment := random.IntN(buyers-unanswered), time.Duration(random.IntN(2000))*time.Microsecond
-	if eager > 0 { // the first answers may come together with all others, so they are not waited for
+	// the first answers may come together with all others, so they are not waited for
+	if eager > 0 {
 		answered, moment = 0, moment/time.Duration(eager)
 	}
 	r.pending = s.burst(victim, all, answered, moment)

@@ -43,7 +43,8 @@ func TestMonitoringChapter(t *testing.T) {
 	all := s.buy("shown", s.contracts("shown", 1000)[0], 3)
 	s.published(0, all)
 	shown, labels := map[string]bool{}, map[string]bool{}
-	for _, outcome := range []bus.Outcome{bus.Handled, bus.Ignored, bus.Retrying, bus.DeadLettered} { // most of them are exposed only after a fault
+	// most of them are exposed only after a fault
+	for _, outcome := range []bus.Outcome{bus.Handled, bus.Ignored, bus.Retrying, bus.DeadLettered} {
 		labels[fmt.Sprintf("outcome=%q", outcome)] = true
 	}
 	for _, x := range s.services() {

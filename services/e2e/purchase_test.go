@@ -132,7 +132,8 @@ func (p *purchase) isDecided() bool {
 
 // insist sends a purchase until it is decided, each time to the instance that next returns.
 func (s *system) insist(p *purchase, next func() (to *cluster.Service, limit time.Duration)) {
-	for deadline := time.Now().Add(recoverIn); ; time.Sleep(20 * time.Millisecond) { // the pause of a client between attempts
+	// the pause of a client between attempts
+	for deadline := time.Now().Add(recoverIn); ; time.Sleep(20 * time.Millisecond) {
 		to, limit := next()
 		if s.attempt(to, p, limit) || s.t.Failed() {
 			return

@@ -118,7 +118,8 @@ func draw(r *rand.Rand, pattern string) string {
 func generator() *rand.Rand { return rand.New(rand.NewPCG(4217, 3166)) }
 
 func TestForeignCurrencies(t *testing.T) {
-	noCurrency := strings.Fields("XAG XAU XBA XBB XBC XBD XDR XPD XPT XSU XTS XUA XXX") // they have no decimals
+	// they have no decimals
+	noCurrency := strings.Fields("XAG XAU XBA XBB XBC XBD XDR XPD XPT XSU XTS XUA XXX")
 	compare(t, "currency", allCodes("", 3), passes(currency.Check), never, func(code string) bool { return slices.Contains(noCurrency, code) })
 }
 
@@ -221,7 +222,8 @@ func TestForeignBIC(t *testing.T) {
 	for range 1000 {
 		values = append(values, draw(r, "XXXXXXXX"), draw(r, "AAAAFRXX"))
 	}
-	kosovo := func(bic string) bool { return bic[4:6] == "XK" } // assigned by SWIFT, not by ISO 3166
+	// assigned by SWIFT, not by ISO 3166
+	kosovo := func(bic string) bool { return bic[4:6] == "XK" }
 	compare(t, "bic", values, passes(sepa.CheckBIC), kosovo, never)
 }
 

@@ -99,8 +99,8 @@ func sorted(body []byte) ([]byte, error) {
 	return json.Marshal(v)
 }
 
-// Stream returns the name of the key's stream. Slashes in the client and the key are escaped, so that
-// different keys have different streams.
+// Stream returns the name of the key's stream. Slashes in the client and the key are escaped, so
+// that different keys have different streams.
 func (r Request) Stream() string {
 	return "key/" + url.PathEscape(r.Client) + "/" + url.PathEscape(r.Key)
 }

@@ -47,7 +47,8 @@ func hold(t *testing.T, c *kfake.Cluster) (release func()) {
 	return release
 }
 
-// An acknowledged record is applied before it is read, but only if everything before it was applied.
+// An acknowledged record is applied before it is read, but only if everything before it was
+// applied.
 func TestAcknowledgedRecordIsApplied(t *testing.T) {
 	virtually(t, func(t *testing.T, c *kfake.Cluster, _ *network, opts []kgo.Opt) {
 		Topics(t, opts)

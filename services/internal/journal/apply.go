@@ -88,7 +88,8 @@ func (j *Journal[S, B]) acknowledged(s *sender, wave []*kgo.Record) {
 			j.act()
 		}
 		j.mu.Unlock()
-		runtime.Gosched() // callers that were answered may ask for more, which leaves with the next wave
+		// callers that were answered may ask for more, which leaves with the next wave
+		runtime.Gosched()
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()

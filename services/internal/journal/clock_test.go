@@ -15,8 +15,8 @@ type nothing struct{}
 func (nothing) Encode(int) (string, []byte, error) { return "n", nil, nil }
 func (nothing) Decode(string, []byte) (int, error) { return 0, nil }
 
-// An instance whose clock is more than five seconds off the broker's is not ready. Only stamps of the
-// broker count.
+// An instance whose clock is more than five seconds off the broker's is not ready. Only stamps of
+// the broker count.
 func TestClockGuard(t *testing.T) {
 	begun := time.Unix(1_700_000_000, 0)
 	for _, test := range []struct {

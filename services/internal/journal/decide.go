@@ -21,17 +21,18 @@ func WithSealed(s Sealed) Option { return func(o *options) { o.sealed = &s } }
 // the verdict once the record is applied.
 //
 // decide is pure and may be called several times, from any goroutine; the last call counts. It
-// returns the body to append; or ErrAlready, if the answer rests on a record that is applied already;
-// or another error, to append nothing. Decide returns the error of decide only if decide returned it
-// on applied state, after reading everything that was in the log when Decide was called; an error is
-// never based on a record in flight.
+// returns the body to append; or ErrAlready, if the answer rests on a record that is applied
+// already; or another error, to append nothing. Decide returns the error of decide only if decide
+// returned it on applied state, after reading everything that was in the log when Decide was
+// called; an error is never based on a record in flight.
 //
-// streams are those that decide is known to read. It may read others through its view, and the record
-// expects all of them. Naming a stream saves a call of decide when the stream has to be waited for.
+// streams are those that decide is known to read. It may read others through its view, and the
+// record expects all of them. Naming a stream saves a call of decide when the stream has to be
+// waited for.
 //
-// Decide appends again after a void record, and a caller may ask again after ErrUnknownOutcome. What
-// must not happen twice therefore has to read a stream that only one of several attempts can begin,
-// such as that of an idempotency key.
+// Decide appends again after a void record, and a caller may ask again after ErrUnknownOutcome.
+// What must not happen twice therefore has to read a stream that only one of several attempts can
+// begin, such as that of an idempotency key.
 //
 // If ctx ends first, the error wraps ctx's error, and also ErrUnknownOutcome if a record was
 // appended.

@@ -4,13 +4,13 @@
 // the streams that it reads and supplies a pure function from their states to the body of a record.
 // The journal appends the record together with the identity of the record that was last applied to
 // each of those streams. Every reader applies it if each of them is still the last, and otherwise
-// treats it as void, by the same rule for ever. So any number of instances may append at once: there
-// is no election, no lock and no transaction, and a late or duplicated record is void by
+// treats it as void, by the same rule for ever. So any number of instances may append at once:
+// there is no election, no lock and no transaction, and a late or duplicated record is void by
 // construction.
 //
-// A Journal decides (Decide) and answers queries (Read, WaitFor, Barrier); a Subscriber delivers the
-// applied entries to a Watermill router. Both are generic over the service's state S, one value for
-// each stream, and its body type B, and know nothing of either.
+// A Journal decides (Decide) and answers queries (Read, WaitFor, Barrier); a Subscriber delivers
+// the applied entries to a Watermill router. Both are generic over the service's state S, one value
+// for each stream, and its body type B, and know nothing of either.
 //
 // Terms: a stream is a name that records are ordered under. An attempt is one try to append a
 // record. A record that was read is applied or void. An entry is an applied record. A fold brings
@@ -18,6 +18,6 @@
 //
 // The packages of a service that keep its state import this package; a domain package does not. The
 // parts are packages of their own: record (what is written to the topics), states (the rule that
-// applies a log, and what the log leads to), and, internal, core (deciding, without I/O), topic (the
-// Kafka side) and publication (the subscriber). Package journaltest is for tests.
+// applies a log, and what the log leads to), and, internal, core (deciding, without I/O), topic
+// (the Kafka side) and publication (the subscriber). Package journaltest is for tests.
 package journal

@@ -43,15 +43,16 @@ func (j *Journal[S, B]) becomeReady(t *testing.T) {
 	}
 }
 
-// ReadBehind reads a record at the offset at which another one was applied when it was acknowledged.
+// ReadBehind reads a record at the offset at which another one was applied when it was
+// acknowledged.
 func (j *Journal[S, B]) ReadBehind(t *testing.T, applied, read []byte) error {
 	j.becomeReady(t)
 	j.ahead = []early{{offset: 0, value: applied}}
 	return j.applyRead(&record.Record{Offset: 0, Value: read}, time.Now())
 }
 
-// ReadBefore decides a command whose record is acknowledged at offset 2, and then reads the record of
-// another instance at offset 1.
+// ReadBefore decides a command whose record is acknowledged at offset 2, and then reads the record
+// of another instance at offset 1.
 func (j *Journal[S, B]) ReadBefore(t *testing.T, cmd *core.Command[S, B], foreign []byte) error {
 	j.becomeReady(t)
 	j.core.Submit(cmd)

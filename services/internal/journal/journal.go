@@ -29,21 +29,21 @@ var (
 type Config[S, B any] struct {
 	Topic  string // the log; exactly one partition
 	Writer string // name of this instance, written into every record
-	// ClientOptions say how to reach the broker: seed brokers, TLS, SASL, dialer. The journal itself
-	// sets everything about producing and consuming.
+	// ClientOptions say how to reach the broker: seed brokers, TLS, SASL, dialer. The journal
+	// itself sets everything about producing and consuming.
 	ClientOptions []kgo.Opt
 	Codec         Codec[B]
 	Fold          Fold[S, B]
 
-	// Project is called for each applied entry, in log order, with the states of the entry's streams
-	// after it; the view is valid until Project returns. It feeds the read model that Read looks at,
-	// and runs under the lock that excludes Read. It must not call the journal.
+	// Project is called for each applied entry, in log order, with the states of the entry's
+	// streams after it; the view is valid until Project returns. It feeds the read model that Read
+	// looks at, and runs under the lock that excludes Read. It must not call the journal.
 	Project func(e Entry[B], after *View[S])
 	// Reset empties the read model. It is called, under the same lock, before the log is read again
 	// from its start.
 	Reset func()
-	// Subject returns the stream that an impossible record parks; by default the first stream of the
-	// entry. All instances must agree on it, now and later.
+	// Subject returns the stream that an impossible record parks; by default the first stream of
+	// the entry. All instances must agree on it, now and later.
 	Subject func(e *Entry[B]) Stream
 	// Key returns the Kafka key of a record, which also orders publication: a Subscriber delivers
 	// entries of one key one after the other. By default it is the subject.

@@ -72,7 +72,8 @@ func TestInstancesSideBySide(t *testing.T) {
 	for c := range callers {
 		callersDone.Go(func() {
 			for i := range each {
-				cmd := Buy(fmt.Sprint(i%accounts), fmt.Sprintf("%d-%d", c/2, i), 7) // each key twice
+				// each key twice
+				cmd := Buy(fmt.Sprint(i%accounts), fmt.Sprintf("%d-%d", c/2, i), 7)
 				ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 				_, err := Do(ctx, instances[c%3], cmd)
 				cancel()

@@ -7,9 +7,9 @@ import (
 	"sync/atomic"
 )
 
-// Read calls fn with the applied states. It holds a read lock that excludes Project, so what fn sees
-// of the states and of the read model belongs to Position. fn must not call the journal's other
-// methods, except Position. Read does not check Ready.
+// Read calls fn with the applied states. It holds a read lock that excludes Project, so what fn
+// sees of the states and of the read model belongs to Position. fn must not call the journal's
+// other methods, except Position. Read does not check Ready.
 func (j *Journal[S, B]) Read(fn func(state func(Stream) (S, bool))) {
 	j.mu.RLock()
 	defer j.mu.RUnlock()
@@ -36,8 +36,8 @@ func (j *Journal[S, B]) WaitFor(ctx context.Context, offset int64) error {
 	}
 }
 
-// Barrier returns nil once everything was read that was in the log when it was called. Otherwise the
-// error wraps ErrNotReady, or ctx's error if ctx ends first. It appends a record that changes
+// Barrier returns nil once everything was read that was in the log when it was called. Otherwise
+// the error wraps ErrNotReady, or ctx's error if ctx ends first. It appends a record that changes
 // nothing; calls at the same time share one.
 func (j *Journal[S, B]) Barrier(ctx context.Context) error {
 	passed := make(chan error, 1)

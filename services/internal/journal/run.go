@@ -11,18 +11,20 @@ import (
 )
 
 const (
-	retryDelay  = time.Second            // before the log is read again from its start
-	verifyDelay = 250 * time.Millisecond // before the broker is asked again for the topic's configuration
-	answerLimit = 3 * time.Second        // for the broker to answer a question
-	drainLimit  = 2 * time.Second        // for records in flight, when the journal stops
+	retryDelay = time.Second // before the log is read again from its start
+	// before the broker is asked again for the topic's configuration
+	verifyDelay = 250 * time.Millisecond
+	answerLimit = 3 * time.Second // for the broker to answer a question
+	drainLimit  = 2 * time.Second // for records in flight, when the journal stops
 )
 
 // Run verifies the topic, reads the log from its start, and appends a barrier; the journal is ready
 // once it has read that. Run goes on reading until ctx is done. It then waits up to two seconds for
-// records in flight, and returns nil. While the broker is away, it keeps trying, and Ready says why.
+// records in flight, and returns nil. While the broker is away, it keeps trying, and Ready says
+// why.
 //
-// A *TopicError is returned if the topic is not configured as a log must be, and another error if the
-// configuration must not be read and AllowUnverified is not set. Run may be called once.
+// A *TopicError is returned if the topic is not configured as a log must be, and another error if
+// the configuration must not be read and AllowUnverified is not set. Run may be called once.
 func (j *Journal[S, B]) Run(ctx context.Context) error {
 	defer j.unready(errStopped)
 	for {
@@ -119,7 +121,8 @@ func (j *Journal[S, B]) drain() {
 	}
 }
 
-// unready discards the state: every command ends, and nothing is served until the log was read again.
+// unready discards the state: every command ends, and nothing is served until the log was read
+// again.
 func (j *Journal[S, B]) unready(reason error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()

@@ -29,15 +29,15 @@ const (
 	MetadataKey    = publication.MetadataKey    // "journal_key": the entry's key, by Config.Key
 )
 
-// Subscriber delivers every applied entry at least once, as a Watermill subscriber: those of one key
-// (Config.Key) one after the other, in log order; those of different keys side by side, up to Window
-// unacked. It saves the lowest offset that is not acked and goes on from there after a restart. Of
-// several instances, a consumer group chooses the one that delivers; when the choice changes, an
-// entry may be delivered by both.
+// Subscriber delivers every applied entry at least once, as a Watermill subscriber: those of one
+// key (Config.Key) one after the other, in log order; those of different keys side by side, up to
+// Window unacked. It saves the lowest offset that is not acked and goes on from there after a
+// restart. Of several instances, a consumer group chooses the one that delivers; when the choice
+// changes, an entry may be delivered by both.
 //
-// The UUID of a message is the attempt, and its payload is the encoded body; FromMessage returns the
-// entry and the states after it. The message's context ends once it is acked or nacked, and when the
-// subscription ends. A nacked message comes again, and holds up its own key alone.
+// The UUID of a message is the attempt, and its payload is the encoded body; FromMessage returns
+// the entry and the states after it. The message's context ends once it is acked or nacked, and
+// when the subscription ends. A nacked message comes again, and holds up its own key alone.
 //
 // At a record that cannot be decoded, delivery stops and an error is logged.
 type Subscriber[S, B any] struct {
@@ -46,8 +46,8 @@ type Subscriber[S, B any] struct {
 
 var _ message.Subscriber = (*Subscriber[int, int])(nil)
 
-// Subscriber returns a subscriber to the journal's log. It reads the log itself: the journal need not
-// be ready, nor run. An error is returned if a required field of cfg is missing.
+// Subscriber returns a subscriber to the journal's log. It reads the log itself: the journal need
+// not be ready, nor run. An error is returned if a required field of cfg is missing.
 func (j *Journal[S, B]) Subscriber(cfg SubscriberConfig) (*Subscriber[S, B], error) {
 	p, err := publication.New(publication.Source[S, B]{Topic: j.cfg.Topic, ClientOptions: j.cfg.ClientOptions,
 		AllowUnverified: j.cfg.AllowUnverified, States: j.blank, Key: j.cfg.Key, Logger: j.cfg.Logger}, publication.Config(cfg))
@@ -71,8 +71,8 @@ func (s *Subscriber[S, B]) Close() error { return s.publication.Close() }
 // Position returns the lowest offset that is not acked, and reports whether this instance delivers.
 func (s *Subscriber[S, B]) Position() (offset int64, delivers bool) { return s.publication.Position() }
 
-// FromMessage returns the entry that a message of a Subscriber carries, and the states of its streams
-// right after it. It reports false for any other message.
+// FromMessage returns the entry that a message of a Subscriber carries, and the states of its
+// streams right after it. It reports false for any other message.
 func FromMessage[S, B any](m *message.Message) (Entry[B], *View[S], bool) {
 	return publication.FromMessage[S, B](m)
 }

@@ -50,7 +50,8 @@ func (b *bench) instances(t *testing.T, n int) []*Journal {
 	var all []*Journal
 	for i := range n {
 		j, _ := Run(t, Config(fmt.Sprint("bench", i), b.opts))
-		for until := time.Now().Add(2 * time.Minute); j.Ready() != nil; time.Sleep(time.Millisecond) { // it reads what others were measured by
+		// it reads what others were measured by
+		for until := time.Now().Add(2 * time.Minute); j.Ready() != nil; time.Sleep(time.Millisecond) {
 			if time.Now().After(until) {
 				t.Fatal(j.Ready())
 			}

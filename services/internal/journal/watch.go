@@ -18,8 +18,8 @@ const (
 	maxSkew    = 5 * time.Second
 )
 
-// watch asks the broker at intervals where the log ends: the broker may be away, and the log may have
-// become shorter than what was read of it.
+// watch asks the broker at intervals where the log ends: the broker may be away, and the log may
+// have become shorter than what was read of it.
 func (j *Journal[S, B]) watch(ctx context.Context, client *kgo.Client, stop context.CancelCauseFunc) {
 	for sleep(ctx, watchEvery) {
 		read := j.Position() + 1

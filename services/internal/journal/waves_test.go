@@ -38,7 +38,8 @@ func TestDecisionsLeaveTogetherWhenTheBrokerIsBusy(t *testing.T) {
 			// each by itself: nothing but the answer that is missing holds them together
 			synctest.Wait()
 		}
-		if sent, waiting := j.Sending(); sent != 4+256 || waiting != 100 { // a full load does not wait
+		// a full load does not wait
+		if sent, waiting := j.Sending(); sent != 4+256 || waiting != 100 {
 			t.Errorf("%d records are under way, %d wait", sent, waiting)
 		}
 		close(answer)

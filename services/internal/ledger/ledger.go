@@ -112,10 +112,10 @@ type key[A any] struct {
 	answer  A
 }
 
-// Decide records what rule decides on the states of the streams, and of any other that it reads; see
-// journal.Decide. With a request, rule is not asked if the request's key was used before: then the
-// outcome is the earlier one, or idempotency.ErrReused if that was another request's. An error of
-// rule is returned as it is, and nothing is recorded.
+// Decide records what rule decides on the states of the streams, and of any other that it reads;
+// see journal.Decide. With a request, rule is not asked if the request's key was used before: then
+// the outcome is the earlier one, or idempotency.ErrReused if that was another request's. An error
+// of rule is returned as it is, and nothing is recorded.
 func (l *Ledger[E, S, A]) Decide(ctx context.Context, req *idempotency.Request, on []journal.Stream, rule func(v *View) (E, error)) (Outcome[E, A], error) {
 	if req != nil {
 		on = append(slices.Clip(on), journal.Stream(req.Stream()))
@@ -183,9 +183,9 @@ func (l *Ledger[E, S, A]) replay(req *idempotency.Request) (out Outcome[E, A], e
 	return out, err
 }
 
-// Answered reads everything that is in the log, and reports whether the request was answered before.
-// The error is idempotency.ErrReused if its key was used by another request. A nil request was not
-// answered before.
+// Answered reads everything that is in the log, and reports whether the request was answered
+// before. The error is idempotency.ErrReused if its key was used by another request. A nil request
+// was not answered before.
 func (l *Ledger[E, S, A]) Answered(ctx context.Context, req *idempotency.Request) (before bool, err error) {
 	if err := l.Barrier(ctx); err != nil || req == nil {
 		return false, err

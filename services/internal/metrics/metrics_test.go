@@ -56,7 +56,8 @@ func TestWhatIsShown(t *testing.T) {
 		`deferpay_log_applied_total 7`, `deferpay_log_position 9`, `deferpay_messages_total{message="M",operation="receive",outcome="dead-lettered"} 1`,
 		`deferpay_message_age_seconds_count{topic="facts"} 2`, `deferpay_message_age_seconds_bucket{topic="facts",le="0.01"} 1`,
 		`deferpay_message_age_seconds_bucket{topic="facts",le="300"} 1`, `deferpay_request_seconds_count{code="418",method="get"} 1`,
-		`deferpay_request_seconds_count{code="418",method="unknown"} 2`, // whatever a client makes up
+		// whatever a client makes up
+		`deferpay_request_seconds_count{code="418",method="unknown"} 2`,
 	} {
 		if !slices.Contains(strings.Split(text, "\n"), line) {
 			t.Errorf("there is no line %s", line)

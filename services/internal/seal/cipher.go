@@ -83,6 +83,7 @@ var (
 	// ErrCorrupt: the sealed value is not what Seal returned for this subject, or the record of its
 	// key cannot be read.
 	ErrCorrupt = errors.New("sealed value does not open")
-	// ErrNotReady: the topic could not be written or read to its end in time. Trying again may help.
+	// ErrNotReady: the topic could not be written or read to its end in time. Trying again may
+	// help.
 	ErrNotReady = errors.New("keys not ready")
 )

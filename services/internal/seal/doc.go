@@ -2,8 +2,8 @@
 // each sealed value has a key of its own, and destroying the key destroys the value wherever it was
 // copied to. The store of a service that keeps personal data imports it.
 //
-// The keys are on a compacted topic, contract.keys.v1. A Ring follows the topic to its end, on every
-// instance. What it promises:
+// The keys are on a compacted topic, contract.keys.v1. A Ring follows the topic to its end, on
+// every instance. What it promises:
 //
 //   - Seal returns after the key is acknowledged by all replicas in sync, so a record that names a
 //     key is never in the log before the key is on the topic.

@@ -22,8 +22,8 @@ const (
 	partition = 0
 )
 
-// Run follows the topic until ctx ends, and returns nil. While the topic cannot be read, the ring is
-// not ready and goes on trying. A Ring runs once.
+// Run follows the topic until ctx ends, and returns nil. While the topic cannot be read, the ring
+// is not ready and goes on trying. A Ring runs once.
 func (r *Ring) Run(ctx context.Context) error {
 	if r.client == nil {
 		return errors.New("seal: Run of a zero Ring")
@@ -35,7 +35,8 @@ func (r *Ring) Run(ctx context.Context) error {
 	parts.Go(func() { r.serveBarriers(life) })
 	for life.Err() == nil {
 		r.lose(life, r.follow(life))
-		r.client.PurgeTopicsFromProducing(r.cfg.Topic) // it may be another topic of this name by now
+		// it may be another topic of this name by now
+		r.client.PurgeTopicsFromProducing(r.cfg.Topic)
 		select {
 		case <-life.Done():
 		case <-time.After(pause):
@@ -62,7 +63,8 @@ func (r *Ring) begin(life context.Context) {
 func (r *Ring) follow(ctx context.Context) error {
 	client, err := kgo.NewClient(append(prompt(r.cfg.Client),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{r.cfg.Topic: {partition: kgo.NewOffset().AtStart()}}),
-		kgo.ConsumeResetOffset(kgo.NoResetOffset()), // records that are gone are an error, and nothing is skipped
+		// records that are gone are an error, and nothing is skipped
+		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 	)...)
 	if err != nil {
 		return err
@@ -82,7 +84,8 @@ func (r *Ring) follow(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := fetches.Err(); err != nil { // what can be tried again, the client tries again itself
+		// what can be tried again, the client tries again itself
+		if err := fetches.Err(); err != nil {
 			return fmt.Errorf("read %s: %w", r.cfg.Topic, err)
 		}
 		r.take(ctx, fetches.Records())

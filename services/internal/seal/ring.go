@@ -191,8 +191,8 @@ func record(id string, value []byte) *kgo.Record {
 	return &kgo.Record{Key: []byte(id), Value: value, Partition: partition}
 }
 
-// produce appends a record and returns its offset once it is acknowledged. The record lives by Run's
-// context: the client fails all it has buffered with one record whose context ends.
+// produce appends a record and returns its offset once it is acknowledged. The record lives by
+// Run's context: the client fails all it has buffered with one record whose context ends.
 func (r *Ring) produce(ctx context.Context, rec *kgo.Record) (int64, error) {
 	r.mu.Lock()
 	life := r.life

@@ -689,7 +689,8 @@ func FuzzOpen(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	s := Sealed{KeyID: "k", Nonce: make([]byte, nonceSize)} // no random nonce: fuzzing has several processes
+	// no random nonce: fuzzing has several processes
+	s := Sealed{KeyID: "k", Nonce: make([]byte, nonceSize)}
 	s.Ciphertext = aead.Seal(nil, s.Nonce, []byte(account), bound(s.KeyID, subject))
 	f.Add(s.KeyID, subject, s.Nonce, s.Ciphertext)
 	f.Add("", "", []byte{}, []byte{})

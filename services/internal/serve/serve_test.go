@@ -96,7 +96,8 @@ func TestStopAnswersWhatIsUnderWay(t *testing.T) {
 	<-inside
 	stopped := make(chan error, 1)
 	go func() { stopped <- stop() }()
-	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) { // until the listener is closed
+	// until the listener is closed
+	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
 		if c, err := net.Dial("tcp", strings.TrimPrefix(url, "http://")); err != nil {
 			break
 		} else {

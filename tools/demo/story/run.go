@@ -25,7 +25,8 @@ type run struct {
 	client *http.Client
 	checks int // number of checks that have passed
 
-	suffix   string // of keys and customers, so that the story can be played again on the same broker
+	// of keys and customers, so that the story can be played again on the same broker
+	suffix   string
 	customer string
 	contract string // CTR-...
 	etag     string // ETag of the last answer about the contract

@@ -43,9 +43,10 @@ type Options struct {
 	// devkafka is started.
 	Brokers  []string
 	Registry string
-	Dir      string // directory for binaries, logs and data; if empty, a temporary one, kept after an error
-	Bin      string // directory of the binaries; if empty, they are built
-	Keep     bool   // leave everything running after the last step until the context ends
+	// directory for binaries, logs and data; if empty, a temporary one, kept after an error
+	Dir  string
+	Bin  string // directory of the binaries; if empty, they are built
+	Keep bool   // leave everything running after the last step until the context ends
 }
 
 // Play starts the system, plays the story and stops the system. It stops the system after an error,

@@ -28,7 +28,8 @@ func client(t *testing.T, k *Kafka, opts ...kgo.Opt) *kgo.Client {
 func members(t *testing.T, c *kgo.Client, group string, want int) {
 	t.Helper()
 	var last kadm.DescribedGroup
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) { // a broker does not notify
+	// a broker does not notify
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		groups, err := kadm.NewClient(c).DescribeGroups(t.Context(), group)
 		if err != nil {
 			t.Fatal(err)

@@ -50,10 +50,14 @@ func TestLevels(t *testing.T) {
 	v1, v2 := record(one), record(one+`,{"name":"b","type":"int","default":1}`)
 	// compatible with both versions in both directions
 	dropsB := record(one)
-	needsC := record(one + `,{"name":"c","type":"int"}`)                   // cannot read either version; both can read it
-	noA := record(`{"name":"b","type":"int","default":1}`)                 // reads both versions; both have a default for a
-	retypesB := record(one + `,{"name":"b","type":"string","default":""}`) // conflicts with version 2 alone
-	retypesA := record(`{"name":"a","type":"string","default":""}`)        // conflicts with version 1 alone if version 2 is noA
+	// cannot read either version; both can read it
+	needsC := record(one + `,{"name":"c","type":"int"}`)
+	// reads both versions; both have a default for a
+	noA := record(`{"name":"b","type":"int","default":1}`)
+	// conflicts with version 2 alone
+	retypesB := record(one + `,{"name":"b","type":"string","default":""}`)
+	// conflicts with version 1 alone if version 2 is noA
+	retypesA := record(`{"name":"a","type":"string","default":""}`)
 	for _, c := range []struct {
 		level string
 		next  Text

@@ -15,8 +15,9 @@ import (
 
 // Config says where the Go goes.
 type Config struct {
-	ImportPath string                     // of the folder that holds the packages
-	Sum        func(source string) string // returns the hash of a source, for doc.go; nil if there is none
+	ImportPath string // of the folder that holds the packages
+	// returns the hash of a source, for doc.go; nil if there is none
+	Sum func(source string) string
 }
 
 func (c Config) goType(d *typeDecl) GoType {

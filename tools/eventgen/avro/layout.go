@@ -52,8 +52,10 @@ type unionDecl struct {
 }
 
 type branchDecl struct {
-	typ     *schema.Type
-	wrapper string // name of the struct that holds the value; "" when the branch's own type implements the interface
+	typ *schema.Type
+	// name of the struct that holds the value; "" when the branch's own type implements the
+	// interface
+	wrapper string
 }
 
 // plan decides the layout. Everything is visited in the order of full names, so that the result

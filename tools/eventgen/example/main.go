@@ -1,7 +1,7 @@
 // Command example shows what eventgen generates from a document with JSON Schema and Avro, two
-// servers, an address with parameters, and requests with replies. The centre of a network of weather
-// stations (package weatherbus) talks to stations (package weatherclient, the other side of the same
-// document).
+// servers, an address with parameters, and requests with replies. The centre of a network of
+// weather stations (package weatherbus) talks to stations (package weatherclient, the other side of
+// the same document).
 //
 //	go run ../../devkafka &      # a broker and a schema registry
 //	go run .

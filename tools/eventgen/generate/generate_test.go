@@ -20,9 +20,9 @@ var update = flag.Bool("update", false, "write the expected diagnostics again")
 
 // TestDiagnostics runs every case of testdata: an archive of input files, in which "want" is what
 // eventgen says of the documents named *asyncapi.yaml or *.json. The archive's comment tells what
-// the case is about; a line of it that begins with "flags:" gives client, both, strict or raw. In "api",
-// where an archive has it, stands what users see of the Go: the exported declarations, but for the
-// functions that all types have. What is generated has to compile.
+// the case is about; a line of it that begins with "flags:" gives client, both, strict or raw. In
+// "api", where an archive has it, stands what users see of the Go: the exported declarations, but
+// for the functions that all types have. What is generated has to compile.
 func TestDiagnostics(t *testing.T) {
 	cases, err := filepath.Glob("testdata/*.txtar")
 	more, err2 := filepath.Glob("testdata/*/*.txtar")

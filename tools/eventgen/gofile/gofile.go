@@ -47,11 +47,13 @@ func Imported(name string) bool { return standard[name] != "" }
 // File is a Go file to be printed.
 type File struct {
 	Package string
-	Comment string                     // the comment of the package; empty if another file has it
-	Sources []string                   // the files that it is made from
-	Sum     func(source string) string // returns the hash of a source; nil: the header has no hashes
-	Imports map[string]string          // import paths by name, of packages that Body may name beside the standard ones
-	Body    string                     // what follows the imports
+	Comment string   // the comment of the package; empty if another file has it
+	Sources []string // the files that it is made from
+	// returns the hash of a source; nil: the header has no hashes
+	Sum func(source string) string
+	// import paths by name, of packages that Body may name beside the standard ones
+	Imports map[string]string
+	Body    string // what follows the imports
 }
 
 // Doc returns the file doc.go of a package, which has its comment and the handshake with the
@@ -111,7 +113,8 @@ func named(code string, own map[string]string) map[string]string {
 	out := map[string]string{}
 	var s scanner.Scanner
 	src := []byte(code)
-	s.Init(token.NewFileSet().AddFile("", -1, len(src)), src, nil, 0) // what is wrong, the formatter tells
+	// what is wrong, the formatter tells
+	s.Init(token.NewFileSet().AddFile("", -1, len(src)), src, nil, 0)
 	before, name := token.ILLEGAL, ""
 	for {
 		_, tok, lit := s.Scan()

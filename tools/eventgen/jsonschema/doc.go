@@ -7,15 +7,20 @@
 //
 // What becomes what:
 //
-//   - an object with properties: a struct. A property that is required is a plain field, another one a pointer (a list or a map may be nil instead), or an
-//     Optional when it may be null too. A required property of one value only has no field: it is written by itself.
-//   - an object without properties: a map. Properties and additionalProperties, if that says more than false: a struct with the field Extra. Members that the schema neither
-//     names nor speaks of are passed over in reading.
+//   - an object with properties: a struct. A property that is required is a plain field, another
+//     one a pointer (a list or a map may be nil instead), or an Optional when it may be null too. A
+//     required property of one value only has no field: it is written by itself.
+//   - an object without properties: a map. Properties and additionalProperties, if that says more
+//     than false: a struct with the field Extra. Members that the schema neither names nor speaks
+//     of are passed over in reading.
 //   - a list: a slice, or a struct with the fields Item1, Item2 and so on when items is a list.
-//   - an enum of texts or integers: a named type with constants; of lists and objects: one whose constants are numbered. Any other enum or const is checked, and has the type of its values.
-//   - type, oneOf or anyOf with several forms: an interface that only those types implement. Null beside one form makes a pointer.
+//   - an enum of texts or integers: a named type with constants; of lists and objects: one whose
+//     constants are numbered. Any other enum or const is checked, and has the type of its values.
+//   - type, oneOf or anyOf with several forms: an interface that only those types implement. Null
+//     beside one form makes a pointer.
 //   - allOf: one struct with everything in it; parts that contradict each other are an error.
-//   - a discriminator: what it names is the form the value must have, by the const of the property, the mapping, or the key of what a $ref leads to.
+//   - a discriminator: what it names is the form the value must have, by the const of the property,
+//     the mapping, or the key of what a $ref leads to.
 //   - not, if, contains, dependencies and all limits: checked in reading and before writing.
 //   - true, {} and what says no more: jsonvalue.Any.
 //

@@ -13,9 +13,10 @@ import (
 
 // Config says where the Go goes.
 type Config struct {
-	ImportPath string                     // of the folder that holds the package
-	Package    string                     // its name; empty: payload
-	Sum        func(source string) string // returns the hash of a source, for doc.go; nil if there is none
+	ImportPath string // of the folder that holds the package
+	Package    string // its name; empty: payload
+	// returns the hash of a source, for doc.go; nil if there is none
+	Sum func(source string) string
 }
 
 func (c Config) pkg() string {

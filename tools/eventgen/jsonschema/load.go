@@ -281,7 +281,8 @@ func (l *loader) limit(s *schema, p source.Pair) bool {
 		s.nearObject = true
 	}
 	value := *p.Value
-	if whole, zeros, ok := strings.Cut(value.Value, "."); ok && value.Is(source.Float) && strings.Trim(zeros, "0") == "" { // 2.0
+	// 2.0
+	if whole, zeros, ok := strings.Cut(value.Value, "."); ok && value.Is(source.Float) && strings.Trim(zeros, "0") == "" {
 		value.Kind, value.Value = source.Int, whole
 	}
 	if n, ok := value.Int(); !ok || n < 0 {

@@ -109,12 +109,13 @@ type patternField struct {
 }
 
 type branch struct {
-	shape   *shape
-	parts   []part // that tell it from the others
-	kinds   jsonvalue.Kind
-	also    [][]part // of others with the same Go type
-	tag     string   // value of the discriminator that tells it
-	wrapper string   // name of the struct that holds the value; "" when the type itself implements the interface
+	shape *shape
+	parts []part // that tell it from the others
+	kinds jsonvalue.Kind
+	also  [][]part // of others with the same Go type
+	tag   string   // value of the discriminator that tells it
+	// name of the struct that holds the value; "" when the type itself implements the interface
+	wrapper string
 }
 
 type enumValue struct {
@@ -171,7 +172,8 @@ func (p *shaper) shape(parts []part, w want) *shape {
 	e := &entry{shape: &shape{parts: parts}}
 	p.memo[key] = e
 	p.decide(e.shape, parts, p.named(parts, w))
-	if e.done = true; e.again && e.shape.form != isDecl { // a list of itself: only a type with a name can be
+	// a list of itself: only a type with a name can be
+	if e.done = true; e.again && e.shape.form != isDecl {
 		inner := *e.shape
 		d := p.declare(isWrapper, parts, p.named(parts, w))
 		d.value = &inner

@@ -21,7 +21,8 @@ import (
 type Config struct {
 	ImportPath string // of the output folder
 	Role       Role
-	Keep       bool // present schemas that are not among the versions of their messages are not refused
+	// present schemas that are not among the versions of their messages are not refused
+	Keep bool
 }
 
 // Role is the side of a document's operations that is generated.
@@ -34,7 +35,8 @@ const (
 	Both   Role = "both"   // a package for each side, with the same types of payloads
 )
 
-// sides returns the roles of the packages of a document. A document without operations has one side.
+// sides returns the roles of the packages of a document. A document without operations has one
+// side.
 func (r Role) sides(d *parse.Document) []Role {
 	switch {
 	case r == Both && len(d.Operations) > 0:

@@ -52,7 +52,8 @@ func (p *parser) document(name string) *Document {
 			continue
 		}
 		d.Channels = append(d.Channels, ch)
-		if p.Open(ch.File, diag.Pos{}).Get("asyncapi") == nil { // a fragment: no document's but of those that take it
+		// a fragment: no document's but of those that take it
+		if p.Open(ch.File, diag.Pos{}).Get("asyncapi") == nil {
 			ch.File = d.File
 		}
 		if ch.File == d.File {

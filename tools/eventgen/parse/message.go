@@ -144,7 +144,8 @@ func (p *parser) payload(at *source.Node) *Payload {
 		return &Payload{Name: f.Value, Format: Raw, Schema: schema, Ref: schema}
 	}
 	if format == Raw {
-		return &Payload{Name: f.Value, Format: Raw, Schema: n, Ref: schema} // what it leads to may be no YAML at all
+		// what it leads to may be no YAML at all
+		return &Payload{Name: f.Value, Format: Raw, Schema: n, Ref: schema}
 	}
 	target := p.Deref(schema)
 	if target == nil {

@@ -6,7 +6,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-	_ "time/tzdata" // billing periods are months of Europe/Paris, also where the system has no time zones
+	// billing periods are months of Europe/Paris, also where the system has no time zones
+	_ "time/tzdata"
 
 	"github.com/deferpay/deferpay/services/billing"
 )

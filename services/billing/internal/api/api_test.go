@@ -374,8 +374,9 @@ func TestAKeyHasOneEffectOnAnyInstance(t *testing.T) {
 	}
 	three := s.instance("billing-3") // begins after all that
 	for _, i := range []*instance{one, two, three} {
-		again(i, "o-17", purchase("CTR-7", 120000), first) // as it was then, though it is refunded by now
-		again(i, "o-18", purchase("CTR-7", 400000), over)  // though it would fit by now
+		// as it was then, though it is refunded by now
+		again(i, "o-17", purchase("CTR-7", 120000), first)
+		again(i, "o-18", purchase("CTR-7", 400000), over) // though it would fit by now
 		again(i, "o-19", refund("BOP-7-1", 120000), gone)
 		i.do("POST", "/operations", "o-17", purchase("CTR-7", 120001)).problem(t, 422, "idempotency-key-reused")
 		i.do("POST", "/invoices/BIL-2026-000001/settlement", "o-17", `{"outcome":"PRESENTED"}`).want(t, 404)

@@ -56,7 +56,8 @@ type Source struct {
 
 // Outstanding is the whole outstanding amount.
 func (a Account) Outstanding() Money {
-	return Money{Amount: a.NotInvoiced + a.NotSettled, Currency: a.Currency} // Apply keeps the sum in range
+	// Apply keeps the sum in range
+	return Money{Amount: a.NotInvoiced + a.NotSettled, Currency: a.Currency}
 }
 
 // Available is what further purchases may take, never below 0.

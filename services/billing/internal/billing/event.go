@@ -9,7 +9,8 @@ import (
 // Event is a decision, as the log keeps it. The events are the types of this package that a Visitor
 // has a method for.
 type Event interface {
-	// About names what the event is about: the streams that it changes, and what is published of it.
+	// About names what the event is about: the streams that it changes, and what is published of
+	// it.
 	About() Subject
 	// Visit calls the visitor's method for the event.
 	Visit(Visitor) error
@@ -43,6 +44,6 @@ func impossible(format string, args ...any) error {
 	return fmt.Errorf("%w: %w", ErrImpossible, fmt.Errorf(format, args...))
 }
 
-// Apply brings an event into the book. It checks what the decision relied on; if it returns an error
-// it has put nothing.
+// Apply brings an event into the book. It checks what the decision relied on; if it returns an
+// error it has put nothing.
 func Apply(b Book, e Event, at time.Time) error { return e.apply(b, at) }

@@ -115,7 +115,8 @@ func parseInvoiceRef(ref string) (Numbering, error) {
 	return got, nil
 }
 
-// InvoiceVisitor has a method for every event about invoices: their issue, and each step of their collection.
+// InvoiceVisitor has a method for every event about invoices: their issue, and each step of their
+// collection.
 type InvoiceVisitor interface {
 	PeriodClosed(PeriodClosed) error
 	DebitPresented(DebitPresented) error

@@ -256,7 +256,8 @@ func (x *audit) close(v PeriodClosed, at time.Time) {
 	if _, err := fmt.Sscanf(v.InvoiceRef, "BIL-%d-%d", &n.Year, &n.Last); err != nil {
 		x.t.Fatalf("%s: %v", v.InvoiceRef, err)
 	}
-	if want := (Numbering{n.Year, 1}); n.Year == x.numbers.Year && n.Last != x.numbers.Last+1 || n.Year > x.numbers.Year && n != want || n.Year < x.numbers.Year { // P7
+	// P7
+	if want := (Numbering{n.Year, 1}); n.Year == x.numbers.Year && n.Last != x.numbers.Last+1 || n.Year > x.numbers.Year && n != want || n.Year < x.numbers.Year {
 		x.t.Fatalf("number %+v after %+v", n, x.numbers)
 	}
 	x.numbers = n

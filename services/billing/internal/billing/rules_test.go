@@ -114,8 +114,10 @@ func TestPeriodOfAPurchase(t *testing.T) {
 		{"2026-03-31T21:59:59Z", Period{}, "2026-03"}, // the clocks changed two days before
 		{"2026-12-31T23:00:00Z", Period{}, "2027-01"},
 		{"2026-03-14T00:00:00Z", Period{2026, time.February}, "2026-03"},
-		{"2026-03-14T00:00:00Z", Period{2026, time.March}, "2026-04"},    // a clock that runs late enters no closed period
-		{"2026-12-14T00:00:00Z", Period{2026, time.December}, "2027-01"}, // nor over the turn of the year
+		// a clock that runs late enters no closed period
+		{"2026-03-14T00:00:00Z", Period{2026, time.March}, "2026-04"},
+		// nor over the turn of the year
+		{"2026-12-14T00:00:00Z", Period{2026, time.December}, "2027-01"},
 	}
 	for _, tt := range tests {
 		a := account()
@@ -539,8 +541,9 @@ func TestPresentingNeedsAMandateThatIsValidAndKnown(t *testing.T) {
 		change func(*Account)
 		want   error
 	}{
-		"valid":      {func(*Account) {}, nil},
-		"suspended":  {func(a *Account) { a.Contract.Status = StatusSuspended }, nil}, // what was bought is still collected
+		"valid": {func(*Account) {}, nil},
+		// what was bought is still collected
+		"suspended":  {func(a *Account) { a.Contract.Status = StatusSuspended }, nil},
 		"not signed": {func(a *Account) { a.Contract.Mandate = Mandate{} }, ErrMandateNotValid},
 		"revoked":    {func(a *Account) { a.Contract.Mandate.RevokedAt = now }, ErrMandateNotValid},
 		"lapsed":     {func(a *Account) { a.Contract.Mandate.SignedAt = now.AddDate(-3, 0, 0) }, ErrMandateNotValid},

@@ -35,8 +35,8 @@ var (
 	ErrRunStarted = errors.New("the run was started by another in the meantime")
 )
 
-// StartRun asks for a billing run of a period, unless one was started since the caller saw Starts of
-// them.
+// StartRun asks for a billing run of a period, unless one was started since the caller saw Starts
+// of them.
 type StartRun struct {
 	Period Period
 	Starts int64

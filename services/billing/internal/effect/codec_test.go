@@ -59,6 +59,7 @@ func TestCodecRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := Codec().Decode("DebitReturned", data); !errors.Is(err, journal.ErrUnknownKind) || !strings.Contains(err.Error(), "DebitReturned is not built") {
-		t.Errorf("a record of a later version: %v", err) // never skipped: the instance is not ready then
+		// never skipped: the instance is not ready then
+		t.Errorf("a record of a later version: %v", err)
 	}
 }

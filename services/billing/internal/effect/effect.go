@@ -76,8 +76,8 @@ func Publish(ctx context.Context, events *billingbus.Publisher, a Applied) error
 	return a.Event().Visit(&publisher{Applied: a, ctx: ctx, events: events, key: billingbus.ContractKey(ref), account: account})
 }
 
-// publisher is a visitor that publishes the events of one record. Each has the record's identity and
-// its own index as id.
+// publisher is a visitor that publishes the events of one record. Each has the record's identity
+// and its own index as id.
 type publisher struct {
 	Applied
 	ctx     context.Context

@@ -41,9 +41,9 @@ func (o Operation) AsDecided() Operation {
 	return o
 }
 
-// Model is the read model: what queries need and the states of streams do not show. The ledger calls
-// Project and Reset under its write lock, and queries read it inside Ledger.Read, so it needs no
-// lock of its own.
+// Model is the read model: what queries need and the states of streams do not show. The ledger
+// calls Project and Reset under its write lock, and queries read it inside Ledger.Read, so it needs
+// no lock of its own.
 type Model struct {
 	Operations           []*Operation // in the order of the log
 	OperationByRef       map[string]*Operation
@@ -55,8 +55,9 @@ type Model struct {
 	Invoices             []string // in the order of issue
 	InvoicesByContract   map[string][]string
 	InvoicesByPeriod     map[billing.Period][]string
-	Open                 map[billing.Period]map[string]bool // contracts with something in a period that is not closed
-	Running              map[billing.Period]bool            // runs that are not completed
+	// contracts with something in a period that is not closed
+	Open    map[billing.Period]map[string]bool
+	Running map[billing.Period]bool // runs that are not completed
 
 	unbilled map[unbilledKey][]*Operation // accepted, their period open
 }

@@ -193,7 +193,8 @@ func (r *Runner) over(ctx context.Context, p billing.Period) {
 			done.Closed++
 			done.Invoices++
 			r.Logger.Info("period closed", "contract", ref, "period", p.String(), "invoice", out.Event.About().Invoice)
-		case errors.Is(err, billing.ErrPeriodClosed) || errors.Is(err, billing.ErrNothingToClose): // by another instance, or a record of ours whose outcome was unknown
+		case errors.Is(err, billing.ErrPeriodClosed) || errors.Is(err, billing.ErrNothingToClose):
+			// by another instance, or a record of ours whose outcome was unknown
 		case ctx.Err() != nil || errors.Is(err, journal.ErrNotReady) || errors.Is(err, journal.ErrUnknownOutcome):
 			r.Logger.Warn("billing run interrupted", "period", p.String(), "error", err.Error())
 			return // it stays unfinished and is taken up again

@@ -1,8 +1,9 @@
 // Package store is billing's memory: it supplies the domain of package billing to a ledger, decides
-// commands on it, and answers queries from the read model. The log is the only store; everything here
-// is rebuilt from it.
+// commands on it, and answers queries from the read model. The log is the only store; everything
+// here is rebuilt from it.
 //
-// The HTTP layer, the message layer, the billing runs and the service's front package may import it.
+// The HTTP layer, the message layer, the billing runs and the service's front package may import
+// it.
 //
 // Streams:
 //
@@ -137,8 +138,9 @@ func (s *Store) Settle(ctx context.Context, req idempotency.Request, c billing.C
 	return *out.Answer.invoice, out, nil
 }
 
-// issued returns an error that wraps billing.ErrInvoiceUnknown if there is no such invoice. One that
-// is not known here is looked for again past a barrier, since another instance may have issued it.
+// issued returns an error that wraps billing.ErrInvoiceUnknown if there is no such invoice. One
+// that is not known here is looked for again past a barrier, since another instance may have issued
+// it.
 func (s *Store) issued(ctx context.Context, invoiceRef string) error {
 	if _, _, ok := s.Invoice(invoiceRef); ok {
 		return nil
@@ -158,15 +160,15 @@ func (s *Store) Observe(ctx context.Context, o billing.Observe) error {
 	return err
 }
 
-// Unreadable notes that a fact about a contract could not be read. It is no error if the contract is
-// not known, or the fact was noted before.
+// Unreadable notes that a fact about a contract could not be read. It is no error if the contract
+// is not known, or the fact was noted before.
 func (s *Store) Unreadable(ctx context.Context, u billing.NoteUnreadable) error {
 	_, err := s.Decide(ctx, nil, u)
 	return err
 }
 
-// Answered reads everything that is in the log, and reports whether the request was answered before;
-// see ledger.Ledger.
+// Answered reads everything that is in the log, and reports whether the request was answered
+// before; see ledger.Ledger.
 func (s *Store) Answered(ctx context.Context, req *idempotency.Request) (before bool, err error) {
 	return s.ledger.Answered(ctx, req)
 }

@@ -102,7 +102,8 @@ func (r *Repair) open() (*tail, error) {
 		return nil, err
 	}
 	t := &tail{client: client, last: map[contract.Ref]string{}, next: map[int32]int64{}, doubtful: map[contract.Ref]struct{}{}}
-	for _, ref := range r.Store.Refs() { // one that is not on the topic at all is no other than an old one
+	// one that is not on the topic at all is no other than an old one
+	for _, ref := range r.Store.Refs() {
 		t.doubtful[ref] = struct{}{}
 	}
 	return t, nil

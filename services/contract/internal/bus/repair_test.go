@@ -188,7 +188,8 @@ func TestWhatIsPublishedAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	slices.Sort(out.ids)
-	want := []string{effect.FactID(newest[1]), effect.FactID(newest[2])} // an old one is last; there is none
+	// an old one is last; there is none
+	want := []string{effect.FactID(newest[1]), effect.FactID(newest[2])}
 	slices.Sort(want)
 	if !slices.Equal(out.ids, want) || r.Repaired() != 2 {
 		t.Errorf("published %v, counted %d, want %v", out.ids, r.Repaired(), want)

@@ -7,10 +7,14 @@
 //
 // The rules, each explained where it is written:
 //
-//   - a contract is PENDING, then ACTIVE, then SUSPENDED and ACTIVE in turn, and TERMINATED for good (status.go);
-//   - it becomes active by itself once its mandate is signed and its validity has begun (decide.go);
-//   - a failed direct debit suspends an active contract, once per presentation of an invoice, for ever (decide.go);
-//   - company numbers, accounts and mandate references have the form their authorities gave them (company.go, sepa.go).
+//   - a contract is PENDING, then ACTIVE, then SUSPENDED and ACTIVE in turn, and TERMINATED for
+//     good (status.go);
+//   - it becomes active by itself once its mandate is signed and its validity has begun
+//     (decide.go);
+//   - a failed direct debit suspends an active contract, once per presentation of an invoice, for
+//     ever (decide.go);
+//   - company numbers, accounts and mandate references have the form their authorities gave them
+//     (company.go, sepa.go).
 package contract
 
 import (

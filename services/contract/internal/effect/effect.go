@@ -2,9 +2,9 @@
 // keeps it, the public fact that is published, and the read model. The conversions between the
 // domain and Avro are here and nowhere else, those of one event in one file.
 //
-// Whatever has to deal with all events is a contract.Visitor, or a generated visitor over the bodies
-// of the log, so that nothing compiles while an event lacks a part. The store and the message layer
-// import this package.
+// Whatever has to deal with all events is a contract.Visitor, or a generated visitor over the
+// bodies of the log, so that nothing compiles while an event lacks a part. The store and the
+// message layer import this package.
 package effect
 
 import (
@@ -59,8 +59,8 @@ func keep(e contract.Event, r *journalrecord.Request) (Body, error) {
 	return ledger.Answering(e, r), nil
 }
 
-// Publish publishes the fact that an applied record amounts to, with the contract's full state after
-// it.
+// Publish publishes the fact that an applied record amounts to, with the contract's full state
+// after it.
 func Publish(ctx context.Context, facts *contractbus.Publisher, a Applied) error {
 	return a.Event().Visit(&publisher{
 		ctx: ctx, facts: facts, key: contractbus.ContractKey(a.After.Ref), at: a.DecidedAt, ref: string(a.After.Ref), version: a.After.Version, state: stateOf(a.After),

@@ -2,9 +2,9 @@ package effect
 
 import "github.com/deferpay/deferpay/services/contract/internal/contract"
 
-// Model is the read model: what queries need and the states of streams do not show. The ledger calls
-// Project and Reset under its write lock, and queries read it inside Ledger.Read, so it needs no
-// lock of its own.
+// Model is the read model: what queries need and the states of streams do not show. The ledger
+// calls Project and Reset under its write lock, and queries read it inside Ledger.Read, so it needs
+// no lock of its own.
 type Model struct {
 	Latest     map[contract.Ref]Applied  // the record that made each contract what it is
 	All        []contract.Ref            // in the order of subscription

@@ -77,8 +77,8 @@ func TestWrongVAT(t *testing.T) {
 	}
 }
 
-// TestMistypedDigit changes each digit of right numbers. No change passes where the check digits find
-// every mistyped digit.
+// TestMistypedDigit changes each digit of right numbers. No change passes where the check digits
+// find every mistyped digit.
 func TestMistypedDigit(t *testing.T) {
 	finds := strings.Fields("AT BE DE DK EE FI HR HU IE IT LU PL SE SI")
 	for _, vat := range rightVAT {
@@ -107,8 +107,8 @@ func TestErrorsHideValues(t *testing.T) {
 	}
 }
 
-// FuzzCheckVAT looks for a text that makes a check panic: the checks index and convert what the form
-// let through.
+// FuzzCheckVAT looks for a text that makes a check panic: the checks index and convert what the
+// form let through.
 func FuzzCheckVAT(f *testing.F) {
 	for _, vat := range rightVAT {
 		f.Add(vat)

@@ -80,9 +80,9 @@ func CheckVAT(vat string) error {
 
 var errNoPrefix = errors.New("must begin with the VAT prefix of a member state of the European Union, such as FR")
 
-// french: after the key comes the SIREN (Code général des impôts, article 286 ter), or for companies
-// of Monaco a number that begins with 000. A key of two digits is (12 + 3 * (SIREN mod 97)) mod 97. A
-// key with a letter passes: its rule is not published by the administration.
+// french: after the key comes the SIREN (Code général des impôts, article 286 ter), or for
+// companies of Monaco a number that begins with 000. A key of two digits is (12 + 3 * (SIREN mod
+// 97)) mod 97. A key with a letter passes: its rule is not published by the administration.
 func french(n string) bool {
 	siren := n[2:]
 	if !strings.HasPrefix(siren, "000") && !luhn(siren) {

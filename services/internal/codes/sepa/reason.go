@@ -27,10 +27,10 @@ const (
 )
 
 // reasons has the codes of the European Payments Council's EPC173-14, Guidance on Reason Codes for
-// SDD R-transactions, version 8.0 of November 2024, for rejects, returns and refunds. BE01, which is
-// younger, and FF05 come from the implementation guidelines EPC130-08 and EPC131-08 of 2025. DT01
-// and TM01 are of the ISO 20022 external status reasons: a creditor's own bank rejects with them a
-// debit whose date is wrong or that came too late.
+// SDD R-transactions, version 8.0 of November 2024, for rejects, returns and refunds. BE01, which
+// is younger, and FF05 come from the implementation guidelines EPC130-08 and EPC131-08 of 2025.
+// DT01 and TM01 are of the ISO 20022 external status reasons: a creditor's own bank rejects with
+// them a debit whose date is wrong or that came too late.
 var reasons = []Reason{
 	reason("AC01", reject|back|both, "the account number is wrong"),
 	reason("AC04", reject|back|both, "the account is closed"),

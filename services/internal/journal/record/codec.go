@@ -11,8 +11,8 @@ import (
 // Encoder encodes envelopes. It reuses its memory, so one goroutine uses it at a time.
 type Encoder struct{ record journalrecord.JournalRecord }
 
-// Encode returns the encoding of e. An error is returned if e holds what the schema has no room for,
-// such as a time out of range.
+// Encode returns the encoding of e. An error is returned if e holds what the schema has no room
+// for, such as a time out of range.
 func (enc *Encoder) Encode(e *Envelope) ([]byte, error) {
 	r := &enc.record
 	expects := r.Expects[:0]
@@ -47,7 +47,8 @@ func AttemptIn(data []byte) (a Attempt) {
 
 var decoded = sync.Pool{New: func() any { return new(journalrecord.JournalRecord) }}
 
-// Decode decodes an envelope. The schema of the envelope is frozen, so there is one version to read.
+// Decode decodes an envelope. The schema of the envelope is frozen, so there is one version to
+// read.
 func Decode(data []byte) (Envelope, error) {
 	r := decoded.Get().(*journalrecord.JournalRecord)
 	defer decoded.Put(r)

@@ -10,13 +10,14 @@ import (
 
 // Entry is one applied record.
 type Entry[B any] struct {
-	Offset      int64           // in the log; -1 while the record is in flight
-	Attempt     record.Attempt  // identity of the record; event ids derive from it
-	Streams     []record.Stream // what it expects and changes: those named, then those that the decision read
-	Kind        string          // name of the body
-	DecidedAt   time.Time       // the time that the decision used: UTC, whole microseconds
-	Writer      string          // the instance that decided it
-	Traceparent string          // W3C trace context of the request, or ""
+	Offset  int64          // in the log; -1 while the record is in flight
+	Attempt record.Attempt // identity of the record; event ids derive from it
+	// what it expects and changes: those named, then those that the decision read
+	Streams     []record.Stream
+	Kind        string    // name of the body
+	DecidedAt   time.Time // the time that the decision used: UTC, whole microseconds
+	Writer      string    // the instance that decided it
+	Traceparent string    // W3C trace context of the request, or ""
 	Body        B
 	Sealed      *record.Sealed
 }
@@ -47,12 +48,12 @@ func NewVerdict[S, B any]() *Verdict[S, B] { return &Verdict[S, B]{After: new(Vi
 //
 // It is pure: it has no clock (v.Now is the time of the entry), does no I/O, looks at nothing but v
 // and e, and has the same result on every instance and after every restart. It does not depend on
-// Offset, which is not known while the record is in flight. It replaces states and never changes one
-// in place.
+// Offset, which is not known while the record is in flight. It replaces states and never changes
+// one in place.
 //
-// An error means that the record is impossible: the record has no effect, and its subject is parked.
-// The journal runs the fold before it appends, and refuses the decision with that error, so a fold
-// is the place for assertions.
+// An error means that the record is impossible: the record has no effect, and its subject is
+// parked. The journal runs the fold before it appends, and refuses the decision with that error, so
+// a fold is the place for assertions.
 type Fold[S, B any] func(v *View[S], e Entry[B]) error
 
 // Codec turns bodies into bytes and back. Its methods may be called at the same time.
@@ -66,8 +67,8 @@ type Codec[B any] interface {
 	Decode(kind string, data []byte) (B, error)
 }
 
-// ErrUnknownKind is returned by Codec.Decode for a kind of body, or a version of it, that the program
-// does not know, and that a newer program may know.
+// ErrUnknownKind is returned by Codec.Decode for a kind of body, or a version of it, that the
+// program does not know, and that a newer program may know.
 var ErrUnknownKind = errors.New("unknown kind")
 
 // UnreadableError is why a log cannot be read any further: this program cannot decode one of its

@@ -6,8 +6,8 @@
 // body. A record that holds and that the fold refuses is impossible: it has no effect, it still
 // moves its streams on, so that whatever was built on it is void, and it parks its subject.
 //
-// The package does no I/O. Package journal exports Entry, Verdict, View, Fold and Codec under its own
-// name. Only the journal's own packages import this one.
+// The package does no I/O. Package journal exports Entry, Verdict, View, Fold and Codec under its
+// own name. Only the journal's own packages import this one.
 package states
 
 import (
@@ -21,10 +21,11 @@ import (
 
 // Config says how a log is read. Fold and Codec are required.
 type Config[S, B any] struct {
-	Log     string // name of the topic, for errors
-	Fold    Fold[S, B]
-	Codec   Codec[B]
-	Subject func(*Entry[B]) record.Stream // what an impossible record parks; by default the first stream of the entry
+	Log   string // name of the topic, for errors
+	Fold  Fold[S, B]
+	Codec Codec[B]
+	// what an impossible record parks; by default the first stream of the entry
+	Subject func(*Entry[B]) record.Stream
 	// Token is what an expectation names of a cell: by default, the attempt that changed it last.
 	// Tests replace it to show that a count would not do: a record that was built on a void one
 	// would pass whenever records of others bring the count to the same number.
@@ -194,9 +195,9 @@ func (l *States[S, B]) Apply(r *record.Record, verdict *Verdict[S, B]) (Result[S
 	return Result[S, B]{Outcome: Applied, Verdict: verdict}, nil
 }
 
-// ApplyOwn brings the next record of the log into the state, one whose verdict was foreseen here. If
-// the record holds, its streams are in the states that it was decided on, so the states after it are
-// those foreseen, and it is neither decoded nor folded again.
+// ApplyOwn brings the next record of the log into the state, one whose verdict was foreseen here.
+// If the record holds, its streams are in the states that it was decided on, so the states after it
+// are those foreseen, and it is neither decoded nor folded again.
 func (l *States[S, B]) ApplyOwn(offset int64, expects []record.Expectation, verdict *Verdict[S, B]) Result[S, B] {
 	l.next = offset + 1
 	v := verdict.After

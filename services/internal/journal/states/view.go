@@ -19,8 +19,8 @@ type Cell[S any] struct {
 // Version returns how many records have been applied to the stream.
 func (c *Cell[S]) Version() int64 { return c.version }
 
-// View is what a decision or a fold sees: the states of streams, and a time. State values are shared
-// and must never be changed in place. One goroutine uses a view at a time.
+// View is what a decision or a fold sees: the states of streams, and a time. State values are
+// shared and must never be changed in place. One goroutine uses a view at a time.
 type View[S any] struct {
 	now      int64 // microseconds
 	asked    bool  // Now was called
@@ -38,15 +38,15 @@ type slot[S any] struct {
 }
 
 // State returns the state of a stream and reports whether it has one. A decision may ask for any
-// stream, and its record then expects that stream. A fold may ask only for the streams of its entry;
-// another one is a mistake in the program and panics.
+// stream, and its record then expects that stream. A fold may ask only for the streams of its
+// entry; another one is a mistake in the program and panics.
 func (v *View[S]) State(s record.Stream) (S, bool) {
 	slot := v.slot(s)
 	return slot.state, slot.has
 }
 
-// Version returns how many records have been applied to a stream, for people and ETags. It reads the
-// stream as State does.
+// Version returns how many records have been applied to a stream, for people and ETags. It reads
+// the stream as State does.
 func (v *View[S]) Version(s record.Stream) int64 { return v.slot(s).version }
 
 // Now returns the time that a decision uses, in UTC and whole microseconds: that of the clock, but
@@ -136,8 +136,9 @@ func NewDraft[S any](streams []record.Stream, now int64, cells Finder[S]) *Draft
 // View returns the view to decide on.
 func (d *Draft[S]) View() *View[S] { return &d.view }
 
-// Close ends the decision: the view shows no more streams. It reports whether the decision is stale,
-// which is when it asked for the time and then read a stream that was changed after that time.
+// Close ends the decision: the view shows no more streams. It reports whether the decision is
+// stale, which is when it asked for the time and then read a stream that was changed after that
+// time.
 func (d *Draft[S]) Close() (stale bool) {
 	d.view.more = nil
 	return d.view.stale

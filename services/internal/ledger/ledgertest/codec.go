@@ -12,9 +12,9 @@ import (
 )
 
 // Codec checks that every event that the interface V has a visiting method for comes back from the
-// log as it was, under its own name as the kind, with the request that led to it, or without one. It
-// is an error for the codec to drop a request, or to make one up. The codec may refuse an event with
-// an instant that is not set, and no other.
+// log as it was, under its own name as the kind, with the request that led to it, or without one.
+// It is an error for the codec to drop a request, or to make one up. The codec may refuse an event
+// with an instant that is not set, and no other.
 func Codec[V, E any](t *testing.T, codec journal.Codec[ledger.Body[E]], values Values) {
 	for _, typ := range Events(reflect.TypeFor[V]()) {
 		t.Run(typ.Name(), func(t *testing.T) {

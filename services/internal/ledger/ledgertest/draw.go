@@ -11,8 +11,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Events returns the types that an interface has a visiting method for, in the order of their names.
-// Each method takes one event.
+// Events returns the types that an interface has a visiting method for, in the order of their
+// names. Each method takes one event.
 func Events(visitor reflect.Type) []reflect.Type {
 	var out []reflect.Type
 	for i := range visitor.NumMethod() {
@@ -34,8 +34,8 @@ func With[T any](v Values, draw func(*rapid.T) T) {
 	v[reflect.TypeFor[T]()] = func(t *rapid.T) any { return draw(t) }
 }
 
-// draw returns a value of a type. Strings may be empty, pointers and slices nil, and instants zero if
-// unset is true. Integers are those that fit into an Avro int and are not negative.
+// draw returns a value of a type. Strings may be empty, pointers and slices nil, and instants zero
+// if unset is true. Integers are those that fit into an Avro int and are not negative.
 func (v Values) draw(t *rapid.T, typ reflect.Type, unset bool) reflect.Value {
 	if own, ok := v[typ]; ok {
 		return reflect.ValueOf(own(t))

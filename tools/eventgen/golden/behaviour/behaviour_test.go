@@ -407,7 +407,8 @@ func TestTombstones(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.place("O-2")
-	if err := s.broker.Publish(ordersbus.NotesTopic, message.NewMessage("x", nil)); err != nil { // not compacted
+	// not compacted
+	if err := s.broker.Publish(ordersbus.NotesTopic, message.NewMessage("x", nil)); err != nil {
 		t.Fatal(err)
 	}
 	s.dead(1)
@@ -495,7 +496,8 @@ func TestOtherVersionsOfASchema(t *testing.T) {
 		}
 	}
 	line := `{"name":"lines","type":{"type":"array","items":{"type":"record","name":"Line","fields":[{"name":"article","type":"string"},{"name":"count","type":"int"}]}}}`
-	// An older writer: no note, total as int, fields in another order. A newer one: a field more. One that cannot be read: lines of another type.
+	// An older writer: no note, total as int, fields in another order. A newer one: a field more.
+	// One that cannot be read: lines of another type.
 	send(orderPlaced(`{"name":"total","type":"int"},`+ref+`,`+line), 14, 6, 'O', '-', '1', 0)
 	send(orderPlaced(ref+`,{"name":"total","type":"long"},{"name":"note","type":["null","string"]},`+line+`,{"name":"extra","type":"double"}`), 6, 'O', '-', '1', 16, 2, 2, 'n', 0, 0, 0, 0, 0, 0, 0, 0, 0)
 	send(orderPlaced(ref+`,{"name":"total","type":"long"},`+lines), 6, 'O', '-', '1', 16, 0)

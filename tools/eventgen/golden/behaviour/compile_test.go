@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// program is a package, which costs no linking; it sends what stands between its brackets to a compacted topic.
+// program is a package, which costs no linking; it sends what stands between its brackets to a
+// compacted topic.
 const program = `package program
 
 import (
@@ -27,7 +28,8 @@ func send(pub *policiesbus.Publisher) {
 }
 `
 
-// Code that sends to a compacted topic without a key, or with text that nobody declared to be one, does not compile; with a key it does.
+// Code that sends to a compacted topic without a key, or with text that nobody declared to be one,
+// does not compile; with a key it does.
 func TestNoKeyDoesNotCompile(t *testing.T) {
 	for _, c := range []struct{ name, arguments, want string }{
 		{"with a key", "key, ", ""},
@@ -45,7 +47,8 @@ func TestNoKeyDoesNotCompile(t *testing.T) {
 	}
 }
 
-// compile gives what the compiler says of a program, which it sees as a package of this module without there being one.
+// compile gives what the compiler says of a program, which it sees as a package of this module
+// without there being one.
 func compile(t *testing.T, src string) string {
 	t.Helper()
 	dir := t.TempDir()

@@ -249,7 +249,8 @@ func (n notes) Windy(_ context.Context, m *modelclient.WindyMessage) error {
 	return nil
 }
 
-// Constants in parts of an allOf, and in objects inside a header, tell messages of one schema apart, as those of plain headers do.
+// Constants in parts of an allOf, and in objects inside a header, tell messages of one schema
+// apart, as those of plain headers do.
 func TestToldByConstantsDeepInside(t *testing.T) {
 	got := make(notes, 16)
 	outcomes, watch := observer()
@@ -286,7 +287,8 @@ func TestToldByConstantsDeepInside(t *testing.T) {
 	}
 }
 
-// An address whose parameters all have an enum stands for topics that are known; one with a parameter that can be anything does not.
+// An address whose parameters all have an enum stands for topics that are known; one with a
+// parameter that can be anything does not.
 func TestTopicsOfAddressesWithEnums(t *testing.T) {
 	var names []string
 	for _, topic := range modelbus.Topics() {

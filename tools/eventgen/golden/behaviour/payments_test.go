@@ -47,7 +47,8 @@ func (c *cashier) Rates(_ context.Context, m *paymentsbus.RatesMessage) error {
 	return c.note(func() { c.rates = append(c.rates, m.Value) })
 }
 
-// JSON payloads are sent checked, told apart, and read as the types they are; what breaks its schema becomes a dead letter with the place of the fault.
+// JSON payloads are sent checked, told apart, and read as the types they are; what breaks its
+// schema becomes a dead letter with the place of the fault.
 func TestJSONPayloads(t *testing.T) {
 	broker := bustest.NewBroker()
 	c := &cashier{got: make(chan struct{}, 10)}

@@ -57,7 +57,8 @@ func atOnce(f func(i int) string) string {
 	return strings.Join(out, ",")
 }
 
-// Ids deep in payloads and headers are made on the way, through what is not there yet, and bring each answer to its question. What the caller shares is left as it is.
+// Ids deep in payloads and headers are made on the way, through what is not there yet, and bring
+// each answer to its question. What the caller shares is left as it is.
 func TestCorrelationDeepInside(t *testing.T) {
 	ch := respond(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
@@ -78,7 +79,8 @@ func TestCorrelationDeepInside(t *testing.T) {
 	if meta.Trace.Set || meta.Answer.To != "answers" {
 		t.Errorf("what the caller gave was changed: %+v", meta)
 	}
-	// Without a place for the answer, it comes to the address of its channel: nothing can be made of meta.answer, which wants more than that.
+	// Without a place for the answer, it comes to the address of its channel: nothing can be made
+	// of meta.answer, which wants more than that.
 	if a, err := r.OnAsk(ctx, payload.Ask{Question: "where"}, nil); err != nil || a.Topic != placesclient.AnswerTopic {
 		t.Errorf("got %+v, %v", a, err)
 	}
@@ -94,7 +96,8 @@ func TestCorrelationDeepInside(t *testing.T) {
 	}
 }
 
-// An id that is a number is the caller's to give, and is told to be missing; answers repeat it where theirs stands.
+// An id that is a number is the caller's to give, and is told to be missing; answers repeat it
+// where theirs stands.
 func TestCorrelationThatIsANumber(t *testing.T) {
 	ch := respond(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
@@ -146,7 +149,8 @@ func (s sales) Sold(_ context.Context, m *placesclient.SoldMessage) error {
 	return err
 }
 
-// Parameters come from deep inside payload and headers, unless the caller gives them; what is not there is told.
+// Parameters come from deep inside payload and headers, unless the caller gives them; what is not
+// there is told.
 func TestParametersDeepInside(t *testing.T) {
 	id := uuid.MustParse("123e4567-e89b-12d3-a456-426614174000")
 	batch := avrobin.UUID(id)

@@ -96,8 +96,9 @@ func take[T any](t *testing.T, from <-chan T) (v T) {
 	return v
 }
 
-// observer says on a channel what is observed. It never waits for somebody who takes it: a message that is tried for ever, or comes again and again while all is being
-// closed, says more than anybody asks.
+// observer says on a channel what is observed. It never waits for somebody who takes it: a message
+// that is tried for ever, or comes again and again while all is being closed, says more than
+// anybody asks.
 func observer() (<-chan bus.Observation, bus.ReceiveOption) {
 	seen := make(chan bus.Observation, 100)
 	return seen, bus.WithObserver(func(o bus.Observation) {
@@ -140,7 +141,8 @@ func (p *policies) stranger(t *testing.T, topic string) {
 	}
 }
 
-// An unknown message goes where its operation says, and what comes behind it is read, or is not, as it says too.
+// An unknown message goes where its operation says, and what comes behind it is read, or is not, as
+// it says too.
 func TestUnknownMessagePolicies(t *testing.T) {
 	tick := event.Tick{Clock: "c", N: 1}
 	t.Run("ack", func(t *testing.T) {
@@ -192,7 +194,8 @@ func TestUnknownMessagePolicies(t *testing.T) {
 	})
 }
 
-// Messages that nothing but their payload tells are what they can be read as first, in the order of the operation, which is not the channel's.
+// Messages that nothing but their payload tells are what they can be read as first, in the order of
+// the operation, which is not the channel's.
 func TestDispatchInOrder(t *testing.T) {
 	p := startPolicies(t)
 	b := int64(2)
@@ -255,7 +258,8 @@ func onKafka(t *testing.T, config kafkabus.Config, group string) (message.Publis
 	return pub, sub
 }
 
-// On a broker: what no attempt can mend lies on the dead letter topic with where it came from, and the message behind it is handled.
+// On a broker: what no attempt can mend lies on the dead letter topic with where it came from, and
+// the message behind it is handled.
 func TestPoisonOnABroker(t *testing.T) {
 	config, schemas := kafka(t)
 	pub, sub := onKafka(t, config, policiesbus.OnBuriedGroup)
@@ -345,8 +349,8 @@ func TestHeadersInAvro(t *testing.T) {
 	}
 }
 
-// The id of the schema stands in a header, eight bytes as Apicurio's serializers write it; the payload is the bare value. It tells which message it is, and in which
-// version it was written.
+// The id of the schema stands in a header, eight bytes as Apicurio's serializers write it; the
+// payload is the bare value. It tells which message it is, and in which version it was written.
 func TestSchemaIDInHeader(t *testing.T) {
 	config, schemas := kafka(t)
 	pub, sub := onKafka(t, config, policiesbus.OnTaggedGroup)
@@ -381,7 +385,8 @@ func TestSchemaIDInHeader(t *testing.T) {
 			t.Errorf("message %d has the header %q and the payload %q, with id %d", i, header, m.Payload, id)
 		}
 	}
-	// Somebody whose schema is older, and whose serializer gives the other header; then one without any.
+	// Somebody whose schema is older, and whose serializer gives the other header; then one without
+	// any.
 	older, err := schemas.Register(t.Context(), []registry.Subject{{Name: "policies.event.Closed", Schema: `{"type":"record","name":"Closed","namespace":"policies.event","fields":[{"name":"door","type":"string"}]}`}}, "FULL_TRANSITIVE")
 	if err != nil {
 		t.Fatal(err)

@@ -29,7 +29,8 @@ func (w *Writer) nanos(b []byte, t time.Time) []byte {
 
 // TimestampMillis reads milliseconds since 1970.
 func (r *Reader) TimestampMillis(p int) (time.Time, int) {
-	if p >= 0 && p <= len(r.data)-wordSize { // as Long does, which is not called because there are many timestamps
+	// as Long does, which is not called because there are many timestamps
+	if p >= 0 && p <= len(r.data)-wordSize {
 		if u, n := varint(word(r.data, p)); n <= wordSize {
 			return time.UnixMilli(unzigzag(u)).UTC(), p + n
 		}
@@ -40,7 +41,8 @@ func (r *Reader) TimestampMillis(p int) (time.Time, int) {
 
 // TimestampMicros reads microseconds since 1970.
 func (r *Reader) TimestampMicros(p int) (time.Time, int) {
-	if p >= 0 && p <= len(r.data)-wordSize { // as Long does, which is not called because there are many timestamps
+	// as Long does, which is not called because there are many timestamps
+	if p >= 0 && p <= len(r.data)-wordSize {
 		if u, n := varint(word(r.data, p)); n <= wordSize {
 			return time.UnixMicro(unzigzag(u)).UTC(), p + n
 		}

@@ -54,8 +54,9 @@ type Outcome string
 
 // The outcomes an observer is told.
 const (
-	Handled      Outcome = "handled"
-	Ignored      Outcome = "ignored"       // a message the operation does not take, a tombstone, or an unknown one under the policy Ack
+	Handled Outcome = "handled"
+	// a message the operation does not take, a tombstone, or an unknown one under the policy Ack
+	Ignored      Outcome = "ignored"
 	Retrying     Outcome = "retrying"      // failed, and will be tried again
 	DeadLettered Outcome = "dead-lettered" // lies on the dead letter topic
 )

@@ -21,7 +21,8 @@ func decimalOf(text []byte) decimal {
 	d := decimal{}
 	text, d.negative = bytes.CutPrefix(text, []byte("-"))
 	if i := bytes.IndexAny(text, "eE"); i >= 0 {
-		d.exp, _ = strconv.Atoi(string(bytes.TrimPrefix(text[i+1:], []byte("+")))) // the scanner bounds it
+		// the scanner bounds it
+		d.exp, _ = strconv.Atoi(string(bytes.TrimPrefix(text[i+1:], []byte("+"))))
 		text = text[:i]
 	}
 	whole, fraction, _ := bytes.Cut(text, []byte("."))

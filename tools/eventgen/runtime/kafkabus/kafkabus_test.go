@@ -89,7 +89,8 @@ func TestRoundTrip(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	in := subscribe(t, subscriberOf(t, brokers, "g"), "facts") // after publishing: a new group starts at the oldest
+	// after publishing: a new group starts at the oldest
+	in := subscribe(t, subscriberOf(t, brokers, "g"), "facts")
 	got := next(t, in)
 	if got.UUID != "a-0" || string(got.Payload) != "body" {
 		t.Errorf("message %s %q", got.UUID, got.Payload)

@@ -135,7 +135,8 @@ func TestAPasswordPutRight(t *testing.T) {
 		}
 		t.Cleanup(client.Close)
 		err = b.Explain(client.Ping(t.Context()))
-		if err == nil || !strings.Contains(err.Error(), "another login (-kafka-user)") { // the embedded broker just hangs up
+		// the embedded broker just hangs up
+		if err == nil || !strings.Contains(err.Error(), "another login (-kafka-user)") {
 			t.Errorf("%s: %v", mechanism, err)
 		}
 		if err := os.WriteFile(password, []byte("right\n"), 0o600); err != nil {

@@ -86,8 +86,8 @@ func (c *Core[S, B]) passed(a record.Attempt) {
 	c.pump()
 }
 
-// giveUp ends a flight whose append failed and that was not in the log before a later barrier. It may
-// still arrive; it is then read like a record of another instance.
+// giveUp ends a flight whose append failed and that was not in the log before a later barrier. It
+// may still arrive; it is then read like a record of another instance.
 func (c *Core[S, B]) giveUp(f *flight[S, B]) {
 	if c.flights[f.attempt] != f {
 		return // it was found
@@ -96,7 +96,8 @@ func (c *Core[S, B]) giveUp(f *flight[S, B]) {
 	c.settle(f, fmt.Errorf("%w: %w", ErrUnknownOutcome, errGone))
 }
 
-// failed reports whether a is the barrier in flight. If so, what waits for it waits for the next one.
+// failed reports whether a is the barrier in flight. If so, what waits for it waits for the next
+// one.
 func (b *barriers[S, B]) failed(a record.Attempt) bool {
 	if a != b.flying || a.IsZero() {
 		return false

@@ -50,8 +50,8 @@ func BenchmarkRead(b *testing.B) {
 	}
 }
 
-// BenchmarkCore measures what a decision costs without the broker: decide, encode, speculate, apply,
-// answer.
+// BenchmarkCore measures what a decision costs without the broker: decide, encode, speculate,
+// apply, answer.
 func BenchmarkCore(b *testing.B) {
 	c := benchNode()
 	var offset int64

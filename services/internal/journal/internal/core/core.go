@@ -1,14 +1,14 @@
 // Package core decides on a log. It is a state machine without I/O, goroutines or locks: events go
 // in (Submit, Read, Failed, Abandon, Tick), and actions come out (records to append, commands that
-// are done, a time to be woken at). Package journal drives it against Kafka, and its own tests drive
-// it against a log that they scramble.
+// are done, a time to be woken at). Package journal drives it against Kafka, and its own tests
+// drive it against a log that they scramble.
 //
 // The rules:
 //
 //   - A decision may be built on this instance's own records in flight, but an answer only on an
 //     applied record.
-//   - A decision that appends nothing is answered from applied state alone, after a barrier that was
-//     begun after the command arrived.
+//   - A decision that appends nothing is answered from applied state alone, after a barrier that
+//     was begun after the command arrived.
 //   - A stream that another instance has decided on too is decided on again only when none of this
 //     instance's records is in flight on it.
 //   - A record whose append failed is never decided again: it may be in the log.
@@ -52,12 +52,13 @@ type Core[S, B any] struct {
 	cfg     Config[S, B]
 	applied *states.States[S, B]
 
-	ready    bool
-	flights  map[record.Attempt]*flight[S, B]
-	specs    map[record.Stream]*speculation[S, B]
-	idle     []*speculation[S, B] // to be used again
-	seq      int64                // of the next flight
-	epoch    int64                // counts produce errors: the speculation of an older epoch is dropped
+	ready   bool
+	flights map[record.Attempt]*flight[S, B]
+	specs   map[record.Stream]*speculation[S, B]
+	idle    []*speculation[S, B] // to be used again
+	seq     int64                // of the next flight
+	// counts produce errors: the speculation of an older epoch is dropped
+	epoch    int64
 	barriers barriers[S, B]
 	encoder  record.Encoder
 	waiting  int                   // commands that wait for a stream

@@ -20,11 +20,11 @@ import (
 	"github.com/deferpay/deferpay/services/internal/journal/states"
 )
 
-// The simulation scrambles what a real log scrambles: several instances decide at once and pipeline;
-// their records reach the log in any interleaving; produces fail with an unknown outcome, and some
-// arrive much later or twice; readers lag; instances die and come back; callers give up and ask
-// again elsewhere. Every decision, every speculation and every application is the journal's own
-// code.
+// The simulation scrambles what a real log scrambles: several instances decide at once and
+// pipeline; their records reach the log in any interleaving; produces fail with an unknown outcome,
+// and some arrive much later or twice; readers lag; instances die and come back; callers give up
+// and ask again elsewhere. Every decision, every speculation and every application is the journal's
+// own code.
 
 var seeds = flag.Int("seeds", 2000, "how many interleavings to simulate")
 
@@ -111,8 +111,8 @@ func (w *world) newCore(project func(entry, *view), skew time.Duration) node {
 	return newNode(s)
 }
 
-// count breaks the rule: an expectation is how many records were applied to the stream, and not which
-// was the last.
+// count breaks the rule: an expectation is how many records were applied to the stream, and not
+// which was the last.
 func count(c *states.Cell[state]) (a record.Attempt) {
 	n := c.Version()
 	a[0], a[1], a[2] = byte(n), byte(n>>8), byte(n>>16)

@@ -8,11 +8,11 @@ import (
 	"github.com/deferpay/deferpay/services/internal/journal/states"
 )
 
-// speculation is what this instance has in flight on one stream. While it is on, decisions are built
-// on head, the state after the records in flight. It is dropped when a record of another instance
-// came between, when one of ours was void, or when a produce failed. The stream then waits until
-// none of our records is in flight on it, and starts again with one record at a time, doubling with
-// each success.
+// speculation is what this instance has in flight on one stream. While it is on, decisions are
+// built on head, the state after the records in flight. It is dropped when a record of another
+// instance came between, when one of ours was void, or when a produce failed. The stream then waits
+// until none of our records is in flight on it, and starts again with one record at a time,
+// doubling with each success.
 type speculation[S, B any] struct {
 	stream  record.Stream
 	on      bool
@@ -98,8 +98,8 @@ func (c *Core[S, B]) overtaken(streams []record.Stream) {
 	}
 }
 
-// doom takes note that the flights on a stream from seq on will be void, and with them what was built
-// on them on other streams.
+// doom takes note that the flights on a stream from seq on will be void, and with them what was
+// built on them on other streams.
 func (c *Core[S, B]) doom(sp *speculation[S, B], seq int64) {
 	if seq >= sp.doomed {
 		return

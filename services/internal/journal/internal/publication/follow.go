@@ -186,8 +186,8 @@ func (p *Publication[S, B]) offer(ctx context.Context, d *delivery[S, B]) (acked
 	}
 }
 
-// FromMessage returns the entry that a message carries and the states of its streams right after it.
-// It reports false for a message of another origin.
+// FromMessage returns the entry that a message carries and the states of its streams right after
+// it. It reports false for a message of another origin.
 func FromMessage[S, B any](m *message.Message) (states.Entry[B], *states.View[S], bool) {
 	d, ok := m.Context().Value(deliveryKey{}).(*delivery[S, B])
 	if !ok {

@@ -9,8 +9,8 @@ import (
 )
 
 // takePart is a member of the consumer group that chooses the instance that delivers, and delivers
-// while this one is chosen, until ctx is done. The group assigns the log's one partition; nothing is
-// read through it.
+// while this one is chosen, until ctx is done. The group assigns the log's one partition; nothing
+// is read through it.
 func (p *Publication[S, B]) takePart(ctx context.Context) {
 	chosen := make(chan bool, 16)
 	client, err := p.join(ctx, chosen)
@@ -66,8 +66,8 @@ func (p *Publication[S, B]) join(ctx context.Context, chosen chan<- bool) (*kgo.
 	return client, err
 }
 
-// groupErrors logs why an instance is not in the group: without the right to the group nothing would
-// be delivered, and nothing would say so.
+// groupErrors logs why an instance is not in the group: without the right to the group nothing
+// would be delivered, and nothing would say so.
 type groupErrors struct{ log *slog.Logger }
 
 // OnGroupManageError implements kgo.HookGroupManageError.

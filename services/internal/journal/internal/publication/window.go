@@ -5,12 +5,13 @@ import (
 	"sync"
 )
 
-// window holds the items that were read and are not done. Those of one key are handled one after the
-// other, those of different keys side by side.
+// window holds the items that were read and are not done. Those of one key are handled one after
+// the other, those of different keys side by side.
 type window struct {
-	handle func(context.Context, item) bool // reports whether the item is done; it is not if ctx ended
-	active chan struct{}                    // one element for each item being handled
-	held   chan struct{}                    // one element for each item held
+	// reports whether the item is done; it is not if ctx ended
+	handle func(context.Context, item) bool
+	active chan struct{} // one element for each item being handled
+	held   chan struct{} // one element for each item held
 
 	mu      sync.Mutex
 	pending []*pending // in log order; the first is not done
@@ -29,8 +30,8 @@ type pending struct {
 	done bool
 }
 
-// readAhead is how many items may be held for each one that may be handled: behind a slow key, other
-// keys go on.
+// readAhead is how many items may be held for each one that may be handled: behind a slow key,
+// other keys go on.
 const readAhead = 16
 
 func newWindow(limit int, next int64, handle func(context.Context, item) bool) *window {

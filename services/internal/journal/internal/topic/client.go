@@ -19,9 +19,9 @@ import (
 var ErrDataLoss = errors.New("log lost records")
 
 // NewClient connects to the one partition of a log. The client reads from the start of the log and
-// never skips a record: a log that does not go on where it was read to has lost records. It produces
-// idempotently, acknowledged by all replicas in sync, without lingering, and buffers up to buffered
-// records.
+// never skips a record: a log that does not go on where it was read to has lost records. It
+// produces idempotently, acknowledged by all replicas in sync, without lingering, and buffers up to
+// buffered records.
 //
 // It looks for the leader and retries sooner than the library's default, which is up to five
 // seconds: that is how long a broker that is back would go unnoticed.

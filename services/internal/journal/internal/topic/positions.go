@@ -10,7 +10,8 @@ import (
 	"github.com/deferpay/deferpay/services/internal/journal/record"
 )
 
-// Positions keeps how far the subscriber Name of the log Log has come, on the compacted topic Topic.
+// Positions keeps how far the subscriber Name of the log Log has come, on the compacted topic
+// Topic.
 type Positions struct{ Topic, Name, Log string }
 
 // Load returns the offset that was saved last, 0 if none was. It reads the topic with a client of

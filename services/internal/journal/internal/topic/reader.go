@@ -21,8 +21,8 @@ type Reader struct {
 func NewReader(client *kgo.Client) *Reader { return &Reader{client: client} }
 
 // Poll waits for records and returns them, not decoded yet; they are valid until the next call. An
-// error that wraps ErrDataLoss is returned if the log does not go on where it was read to, and ctx's
-// error if ctx ends first. While the broker is away, Poll waits.
+// error that wraps ErrDataLoss is returned if the log does not go on where it was read to, and
+// ctx's error if ctx ends first. While the broker is away, Poll waits.
 func (r *Reader) Poll(ctx context.Context) ([]record.Record, error) {
 	fetches := r.client.PollFetches(ctx)
 	if err := ctx.Err(); err != nil {
@@ -51,7 +51,8 @@ func (r *Reader) Poll(ctx context.Context) ([]record.Record, error) {
 func recordOf(rec *kgo.Record) record.Record {
 	r := record.Record{Offset: rec.Offset, Appended: rec.Timestamp.UTC(), Stamped: rec.Attrs.TimestampType() == 1, Value: rec.Value}
 	if rec.Attrs.IsControl() {
-		r.Kind, r.Value = record.Barrier, nil // the end of somebody's transaction: it changes nothing
+		// the end of somebody's transaction: it changes nothing
+		r.Kind, r.Value = record.Barrier, nil
 	}
 	return r
 }

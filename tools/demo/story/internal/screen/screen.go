@@ -180,7 +180,8 @@ func buildsOn(rec observer.Record) string {
 	var parts []string
 	for _, x := range rec.Envelope.Expects {
 		name := strings.TrimPrefix(strings.TrimPrefix(x.Stream, "contract/"), "operation/")
-		if id, ok := strings.CutPrefix(x.Stream, "event/"); ok { // CloudEvents id of the fact that was received
+		// CloudEvents id of the fact that was received
+		if id, ok := strings.CutPrefix(x.Stream, "event/"); ok {
 			name = "event " + shortID(id)
 		}
 		if key, ok := strings.CutPrefix(x.Stream, "key/"); ok {

@@ -123,7 +123,8 @@ func (g *Values) items(dst []byte, t *schema.Type) []byte {
 	}
 	for i := range n {
 		if t.Kind == schema.Map {
-			dst = avrobin.AppendString(dst, fmt.Sprintf("%c%d", 'a'+i, g.IntN(10))) // in order, as the generated code writes them
+			// in order, as the generated code writes them
+			dst = avrobin.AppendString(dst, fmt.Sprintf("%c%d", 'a'+i, g.IntN(10)))
 		}
 		dst = g.Append(dst, t.Items)
 	}

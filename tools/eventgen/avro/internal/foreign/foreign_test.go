@@ -344,7 +344,8 @@ func TestForeignResolution(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if _, err := oracle.Parse(evolved); err == nil { // else a name is used before its definition
+				// else a name is used before its definition
+				if _, err := oracle.Parse(evolved); err == nil {
 					compared += resolveInJava(t, p, text, evolved)
 					compared += resolveInJava(t, p, evolved, text)
 				}

@@ -14,8 +14,8 @@
 // floats that it widens with hamba's Reader, each from a slice of exactly four bytes. Package
 // avrobin does the rest itself. Hamba's ReadInt drops the bits that overflow, ReadBytes and
 // ReadString allocate whatever length the input announces, the block headers overflow on the
-// smallest long, and the generic and reflection decoders rely on all of these. ReadLong is safe on a
-// slice that ends with the varint, but does not return how much it read. The Reader keeps its
+// smallest long, and the generic and reflection decoders rely on all of these. ReadLong is safe on
+// a slice that ends with the varint, but does not return how much it read. The Reader keeps its
 // position in memory, where each read waits for the one before it, and takes half of the stack that
 // a small message needs. The Writer owns its buffer and cannot append to the caller's, so each
 // message would be copied.

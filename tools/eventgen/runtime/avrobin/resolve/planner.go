@@ -351,8 +351,8 @@ func find(fields []*schema.Field, f *schema.Field) int {
 	return -1
 }
 
-// merge returns one sequence of reads and defaults. It returns false if the fields that both schemas
-// have are in another order.
+// merge returns one sequence of reads and defaults. It returns false if the fields that both
+// schemas have are in another order.
 func merge(reads, order []part) ([]part, bool) {
 	var out []part
 	next := 0

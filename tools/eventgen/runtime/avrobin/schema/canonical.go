@@ -30,7 +30,8 @@ func (t *Type) appendCanonical(dst []byte, seen map[string]bool) []byte {
 	}
 	seen[t.Name] = true
 	dst = appendQuoted(append(dst, `{"name":`...), t.Name)
-	dst = appendQuoted(append(dst, `,"type":`...), t.Kind.String()) // an error is a record here, as in Java
+	// an error is a record here, as in Java
+	dst = appendQuoted(append(dst, `,"type":`...), t.Kind.String())
 	switch t.Kind {
 	case Record:
 		dst = append(dst, `,"fields":[`...)
