@@ -43,7 +43,7 @@ func (n *network) dial(ctx context.Context, network, address string) (net.Conn, 
 	return c, err
 }
 
-// cut closes every connection, and refuses new ones while down.
+// cut closes every connection. With down, it refuses new ones until it is called without.
 func (n *network) cut(down bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -54,7 +54,7 @@ func (n *network) cut(down bool) {
 	n.conns = nil
 }
 
-// virtually runs a test in virtual time with a broker on an in-memory network.
+// virtually runs a test in virtual time, with a broker on an in-memory network.
 func virtually(t *testing.T, fn func(t *testing.T, c *kfake.Cluster, n *network, opts []kgo.Opt)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -69,7 +69,7 @@ func notReady(t *testing.T, j *Journal, words string) {
 	t.Helper()
 	Eventually(t, "not ready: "+words, func() error {
 		if err := j.Ready(); err == nil || !strings.Contains(err.Error(), words) {
-			return fmt.Errorf("ready says %v", err)
+			return fmt.Errorf("Ready returned %v", err)
 		}
 		return nil
 	})
@@ -88,7 +88,7 @@ func spent(j *Journal, account string) (n int64) {
 	return n
 }
 
-func TestBrokerAbsentThenThereGoneAndBack(t *testing.T) {
+func TestBrokerComesGoesAndComesBack(t *testing.T) {
 	virtually(t, func(t *testing.T, _ *kfake.Cluster, n *network, opts []kgo.Opt) {
 		n.cut(true)
 		j, _ := Run(t, Config("a", opts))
@@ -158,7 +158,7 @@ func TestConnectionsCutWhileDeciding(t *testing.T) {
 	})
 }
 
-func TestUnknownOutcomeWhenTheProduceFails(t *testing.T) {
+func TestFailedProduceIsUnknownOutcome(t *testing.T) {
 	virtually(t, func(t *testing.T, c *kfake.Cluster, _ *network, opts []kgo.Opt) {
 		Topics(t, opts)
 		j, _ := Start(t, Config("a", opts))
@@ -178,7 +178,7 @@ func TestUnknownOutcomeWhenTheProduceFails(t *testing.T) {
 
 func TestDataLossDiscardsTheState(t *testing.T) {
 	loss := map[string]func(*testing.T, *kadm.Client){
-		"the topic is made anew": func(t *testing.T, admin *kadm.Client) {
+		"the topic is deleted and created": func(t *testing.T, admin *kadm.Client) {
 			if _, err := admin.DeleteTopic(t.Context(), Log); err != nil {
 				t.Fatal(err)
 			}
@@ -192,7 +192,7 @@ func TestDataLossDiscardsTheState(t *testing.T) {
 				cfg := Config("a", opts)
 				resets, projected := 0, 0
 				cfg.Reset = func() { resets++; projected = 0 }
-				cfg.Project = func(journaltestEntry, *View) { projected++ }
+				cfg.Project = func(Entry, *View) { projected++ }
 				j, _ := Start(t, cfg)
 				Must(t, j, Open("1", "k0", 100))
 				Must(t, j, Buy("1", "k1", 10))
@@ -209,7 +209,7 @@ func TestDataLossDiscardsTheState(t *testing.T) {
 				ready(t, j)
 				j.Read(func(state func(journal.Stream) (State, bool)) {
 					if _, ok := state(Account("1")); ok || resets == 0 || projected != 0 {
-						t.Errorf("state kept: %v, %d resets, %d projected", ok, resets, projected)
+						t.Errorf("the state was kept: %v, %d resets, %d entries projected", ok, resets, projected)
 					}
 				})
 				Must(t, j, Open("1", "k0", 100))
@@ -218,9 +218,7 @@ func TestDataLossDiscardsTheState(t *testing.T) {
 	}
 }
 
-type journaltestEntry = Entry
-
-func TestLogThatLostItsStartIsNotServed(t *testing.T) {
+func TestTruncatedLogIsNotServed(t *testing.T) {
 	virtually(t, func(t *testing.T, _ *kfake.Cluster, _ *network, opts []kgo.Opt) {
 		Topics(t, opts)
 		j, _ := Start(t, Config("a", opts))
@@ -270,12 +268,12 @@ func refuses(t *testing.T, opts []kgo.Opt, setting string) {
 	err = j.Run(t.Context())
 	var wrong *journal.TopicError
 	if !errors.As(err, &wrong) || wrong.Setting != setting || !strings.Contains(err.Error(), Log) {
-		t.Errorf("Run says %v, want a word on %s", err, setting)
+		t.Errorf("Run returned %v, want an error about %s", err, setting)
 	}
 	t.Log(err)
 }
 
-func TestMissingRightToReadTheConfiguration(t *testing.T) {
+func TestNoRightToReadTheConfiguration(t *testing.T) {
 	virtually(t, func(t *testing.T, c *kfake.Cluster, _ *network, opts []kgo.Opt) {
 		Topics(t, opts)
 		c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.DescribeConfigs}, Resource: Log, Err: kerr.TopicAuthorizationFailed, Count: -1})
@@ -284,7 +282,7 @@ func TestMissingRightToReadTheConfiguration(t *testing.T) {
 			t.Fatal(err)
 		}
 		if err := j.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "DescribeConfigs") {
-			t.Errorf("Run says %v", err)
+			t.Errorf("Run returned %v", err)
 		}
 		cfg := Config("a", opts)
 		cfg.AllowUnverified = true
@@ -323,12 +321,13 @@ func TestUnknownKindIsNotReady(t *testing.T) {
 	})
 }
 
+// newCodec knows every kind.
 type newCodec struct{}
 
 func (newCodec) Encode(b Body) (string, []byte, error)      { return b.Kind, []byte{1}, nil }
 func (newCodec) Decode(kind string, _ []byte) (Body, error) { return Body{Kind: kind}, nil }
 
-// What the fold cannot take parks its subject and nothing else.
+// A record that the fold refuses parks its subject and nothing else.
 func TestImpossibleRecordParksItsSubject(t *testing.T) {
 	virtually(t, func(t *testing.T, _ *kfake.Cluster, _ *network, opts []kgo.Opt) {
 		Topics(t, opts)
@@ -339,11 +338,11 @@ func TestImpossibleRecordParksItsSubject(t *testing.T) {
 			v.State(Key("k3"))
 			return Body{Kind: "cursed", Account: "1", Key: "k3"}, nil
 		}
-		// The journal itself refuses it before the append ...
+		// The journal refuses it before the append ...
 		if _, err := j.Decide(t.Context(), journal.On(Account("1")), curse); !errors.Is(err, journal.ErrImpossible) {
 			t.Errorf("cursed decision: %v", err)
 		}
-		// ... so only another program can have written it.
+		// ... so another program has to write it.
 		careless := Config("careless", opts)
 		careless.Fold = func(v *View, e Entry) error {
 			if e.Body.Kind == "cursed" {
@@ -362,7 +361,7 @@ func TestImpossibleRecordParksItsSubject(t *testing.T) {
 		if _, err := Do(t.Context(), j, Buy("1", "k4", 1)); !errors.Is(err, journal.ErrParked) {
 			t.Errorf("on the parked stream: %v", err)
 		}
-		// What that program builds on it is void.
+		// What the other program builds on it is void.
 		w := Must(t, other, Buy("1", "k6", 1))
 		if err := j.WaitFor(t.Context(), w.Offset); err != nil {
 			t.Fatal(err)
@@ -402,7 +401,7 @@ func TestDecideMistakes(t *testing.T) {
 		if _, err := j.Decide(t.Context(), journal.On("a"), sets); err == nil || !strings.Contains(err.Error(), "outside a fold") {
 			t.Errorf("Set in decide: %v", err)
 		}
-		Must(t, j, Open("1", "k", 1)) // and it goes on
+		Must(t, j, Open("1", "k", 1)) // none of them stopped it
 	})
 }
 
@@ -428,8 +427,8 @@ func TestWaitFor(t *testing.T) {
 	})
 }
 
-// What came with the request travels with the record.
-func TestEnvelopeCarriesTraceSealAndTime(t *testing.T) {
+// An entry has the trace, the sealed data and the time of its decision.
+func TestEntryHasTraceSealAndTime(t *testing.T) {
 	virtually(t, func(t *testing.T, _ *kfake.Cluster, _ *network, opts []kgo.Opt) {
 		Topics(t, opts)
 		cfg := Config("a", opts)
@@ -449,7 +448,8 @@ func TestEnvelopeCarriesTraceSealAndTime(t *testing.T) {
 		if err := k.WaitFor(t.Context(), v.Offset); err != nil {
 			t.Fatal(err)
 		}
-		// An instance whose clock is behind decides no earlier than what it builds on.
+		// An instance whose clock is behind does not decide at an earlier time than what it builds
+		// on.
 		w := Must(t, k, Buy("1", "k2", 1))
 		e := seen[0]
 		if e.Traceparent != cfg.Traceparent(nil) || e.Sealed == nil || e.Sealed.KeyID != "key" || string(e.Sealed.Ciphertext) != "\x02\x03" ||

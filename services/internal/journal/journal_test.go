@@ -12,7 +12,7 @@ import (
 	. "github.com/deferpay/deferpay/services/internal/journal/journaltest"
 )
 
-func TestDecideReadAndReplay(t *testing.T) {
+func TestDecideReadReplay(t *testing.T) {
 	opts := Options(Broker(t))
 	Topics(t, opts)
 	j, stop := Start(t, Config("a", opts))
@@ -33,7 +33,7 @@ func TestDecideReadAndReplay(t *testing.T) {
 			t.Errorf("%v: %v, want %v and no record", c, err, want)
 		}
 	}
-	// Another instance reads the same, and answers the same.
+	// Another instance has the same states, and answers the same.
 	k, _ := Start(t, Config("b", opts))
 	if err := k.WaitFor(ctx, v.Offset); err != nil {
 		t.Fatal(err)
@@ -54,8 +54,8 @@ func TestDecideReadAndReplay(t *testing.T) {
 	}
 }
 
-// Several instances and callers on few accounts: the ceiling holds, each key has
-// one effect, and all readers agree.
+// With several instances and callers on few accounts, the ceiling holds, each key has one effect,
+// and all readers agree.
 func TestInstancesSideBySide(t *testing.T) {
 	opts := Options(Broker(t))
 	Topics(t, opts)

@@ -43,6 +43,7 @@ func receive(t *testing.T, messages <-chan *message.Message) *message.Message {
 	}
 }
 
+// none checks that no message comes.
 func none(t *testing.T, messages <-chan *message.Message) {
 	t.Helper()
 	select {
@@ -53,9 +54,9 @@ func none(t *testing.T, messages <-chan *message.Message) {
 	}
 }
 
-// Entries of one key come one after the other and again after a nack; others do
-// not wait for them; a restart goes on at the lowest not acked.
-func TestSubscriberAcksNacksAndRestarts(t *testing.T) {
+// Entries of one key come one after the other, and again after a nack; those of other keys do not
+// wait for them; a restart goes on at the lowest one that is not acked.
+func TestSubscriberAcksNacksRestarts(t *testing.T) {
 	opts := Options(Broker(t))
 	Topics(t, opts)
 	j, _ := Start(t, Config("a", opts))
@@ -72,7 +73,7 @@ func TestSubscriberAcksNacksAndRestarts(t *testing.T) {
 		got[e.Body.Key] = m
 	}
 	if got["k1"] == nil || got["k2"] == nil {
-		t.Fatalf("the first of each account come first, not %v", got)
+		t.Fatalf("got %v, want the first entry of each account", got)
 	}
 	none(t, messages)
 	got["k2"].Ack()
@@ -124,7 +125,7 @@ func TestSubscriberAcksNacksAndRestarts(t *testing.T) {
 	m.Ack()
 }
 
-// Of two instances one delivers; when it goes, the other takes over.
+// Of two instances, one delivers. When it stops, the other takes over.
 func TestSubscriberHandsOver(t *testing.T) {
 	opts := Options(Broker(t))
 	Topics(t, opts)

@@ -19,14 +19,14 @@ import (
 )
 
 var (
-	throughput = flag.Duration("throughput", 0, "measure decisions against raw acknowledged produces for this long each")
-	accounts   = flag.Int("accounts", 1000, "how many accounts the decisions are spread over")
+	throughput = flag.Duration("throughput", 0, "`time` of each measurement of decisions and of raw acknowledged produces; 0 skips them")
+	accounts   = flag.Int("accounts", 1000, "`number` of accounts that the decisions are spread over")
 	profiled   = flag.Bool("profiled", false, "measure decisions alone, for a profile")
 )
 
 const rounds = 5
 
-// bench is a log on a broker that is measured.
+// bench is a log on the broker to measure.
 type bench struct {
 	opts   []kgo.Opt
 	kafka  bool
@@ -45,12 +45,12 @@ func newBench(t *testing.T, config map[string]string) *bench {
 	return b
 }
 
-// instances starts journals on the log; the first time the accounts are opened.
+// instances starts journals on the log. The first call opens the accounts.
 func (b *bench) instances(t *testing.T, n int) []*Journal {
 	var all []*Journal
 	for i := range n {
 		j, _ := Run(t, Config(fmt.Sprint("bench", i), b.opts))
-		// it reads what others were measured by
+		// it reads what earlier measurements wrote
 		for until := time.Now().Add(2 * time.Minute); j.Ready() != nil; time.Sleep(time.Millisecond) {
 			if time.Now().After(until) {
 				t.Fatal(j.Ready())
@@ -67,7 +67,7 @@ func (b *bench) instances(t *testing.T, n int) []*Journal {
 	return all
 }
 
-// decide measures decisions a second, shared by the instances, over the first so many accounts.
+// decide measures the decisions a second that the instances make together, on so many accounts.
 func (b *bench) decide(callers int, instances []*Journal, over int) float64 {
 	return rate(callers, *throughput, func() error {
 		n := b.keys.Add(1)
@@ -83,9 +83,9 @@ func measuring(t *testing.T) {
 	}
 }
 
-// TestThroughput prints decisions/s as a ratio of raw produces/s: the same client
-// options, the same record size, the same broker, one round after the other. On
-// Apache Kafka also with each batch on disk before it is acknowledged.
+// TestThroughput prints decisions a second as a ratio of raw produces a second, with the same
+// client options, record size and broker, in alternating rounds. On Apache Kafka it does so a
+// second time with each batch on disk before it is acknowledged.
 func TestThroughput(t *testing.T) {
 	measuring(t)
 	b := newBench(t, nil)
@@ -123,12 +123,12 @@ func (b *bench) compare(t *testing.T, name string, callers ...int) {
 	}
 }
 
-// TestShared prints what two and three instances decide together, as a ratio of
-// what one alone does on the same log.
+// TestShared prints how many decisions a second two and three instances make together, as a ratio
+// of what one makes on the same log.
 func TestShared(t *testing.T) {
 	measuring(t)
 	b := newBench(t, nil)
-	fmt.Printf("\ninstances that share the load, over %d accounts: decisions/s, of one alone, void/applied\ninstances", *accounts)
+	fmt.Printf("\ninstances that share the load, on %d accounts: decisions/s, ratio to one alone, void/applied\ninstances", *accounts)
 	callers := []int{64, 256, 1024}
 	for _, n := range callers {
 		fmt.Printf("  %13d callers", n)
@@ -153,8 +153,8 @@ func TestShared(t *testing.T) {
 	fmt.Println()
 }
 
-// TestContention prints how many records are void for each applied one when three
-// instances decide on few streams.
+// TestContention prints how many records are void for each applied one when three instances decide
+// on few streams.
 func TestContention(t *testing.T) {
 	measuring(t)
 	b := newBench(t, nil)

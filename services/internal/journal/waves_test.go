@@ -18,9 +18,9 @@ import (
 	. "github.com/deferpay/deferpay/services/internal/journal/journaltest"
 )
 
-// While the broker has not answered, decisions wait for each other: a few are under
-// way, the others leave together, and none is left behind.
-func TestDecisionsLeaveTogetherWhenTheBrokerIsBusy(t *testing.T) {
+// While the broker has not answered, a few records are under way and the others wait to leave
+// together. In the end none is left.
+func TestBusyBrokerGetsRecordsTogether(t *testing.T) {
 	virtually(t, func(t *testing.T, c *kfake.Cluster, _ *network, opts []kgo.Opt) {
 		Topics(t, opts)
 		j, _ := Start(t, Config("a", opts))
@@ -35,10 +35,9 @@ func TestDecisionsLeaveTogetherWhenTheBrokerIsBusy(t *testing.T) {
 		var deciding sync.WaitGroup
 		for n := range decisions {
 			deciding.Go(func() { Must(t, j, Buy("1", fmt.Sprint("k", n), 1)) })
-			// each by itself: nothing but the answer that is missing holds them together
-			synctest.Wait()
+			synctest.Wait() // one at a time: only the missing answer holds them together
 		}
-		// a full load does not wait
+		// a full load leaves
 		if sent, waiting := j.Sending(); sent != 4+256 || waiting != 100 {
 			t.Errorf("%d records are under way, %d wait", sent, waiting)
 		}
@@ -54,12 +53,12 @@ func TestDecisionsLeaveTogetherWhenTheBrokerIsBusy(t *testing.T) {
 	})
 }
 
-// The records of a wave are used again for the next, when the producer is done with all of them:
-// here a few are a batch, and every third request is cut off, so that some of a wave are sent again
+// The records of a wave are reused once the producer is done with all of them. Here a batch holds a
+// few of them, and every third request is cut off, so that some records of a wave are sent again
 // long after others were acknowledged.
 //
-// mutation: hand a wave back when half of it is acknowledged.
-func TestRecordsAreUsedAgainWhenTheirWaveIsDone(t *testing.T) {
+// mutation: reuse a wave when half of it is acknowledged.
+func TestRecordsAreReusedAfterTheirWave(t *testing.T) {
 	virtually(t, func(t *testing.T, c *kfake.Cluster, _ *network, opts []kgo.Opt) {
 		Topics(t, opts)
 		j, _ := Start(t, Config("a", append(opts, kgo.ProducerBatchMaxBytes(1024))))
@@ -82,8 +81,8 @@ func TestRecordsAreUsedAgainWhenTheirWaveIsDone(t *testing.T) {
 					ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 					_, err := Do(ctx, j, Buy(fmt.Sprint(n), fmt.Sprint(n, "-", i), 1))
 					for errors.Is(err, journal.ErrNotReady) && ctx.Err() == nil {
-						// of virtual time: what is cut off is sometimes sent again after ten
-						// seconds only
+						// Virtual time: what was cut off is sometimes sent again only after ten
+						// seconds.
 						time.Sleep(100 * time.Millisecond)
 						_, err = Do(ctx, j, Buy(fmt.Sprint(n), fmt.Sprint(n, "-", i), 1))
 					}

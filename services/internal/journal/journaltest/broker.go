@@ -21,14 +21,13 @@ const (
 	Positions = "test.positions.v1"
 )
 
-// LogConfig is how a log must be configured.
+// LogConfig returns the configuration that a log must have.
 func LogConfig() map[string]string {
 	return map[string]string{"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1",
 		"message.timestamp.type": "LogAppendTime"}
 }
 
-// Broker starts an embedded broker with a log and a topic of positions, gone when
-// the test ends.
+// Broker starts an embedded broker without topics. It stops when the test ends.
 func Broker(t testing.TB, opts ...kfake.Opt) *kfake.Cluster {
 	t.Helper()
 	c, err := kfake.NewCluster(append([]kfake.Opt{kfake.NumBrokers(1), kfake.GroupMinSessionTimeout(100 * time.Millisecond)}, opts...)...)
@@ -39,12 +38,12 @@ func Broker(t testing.TB, opts ...kfake.Opt) *kfake.Cluster {
 	return c
 }
 
-// Options reach the broker.
+// Options returns the client options to reach the broker, with short retries.
 func Options(c *kfake.Cluster) []kgo.Opt {
 	return []kgo.Opt{kgo.SeedBrokers(c.ListenAddrs()...), kgo.MetadataMinAge(10 * time.Millisecond), kgo.RetryBackoffFn(func(int) time.Duration { return 10 * time.Millisecond })}
 }
 
-// Create makes a topic of one partition.
+// Create creates a topic of one partition.
 func Create(t testing.TB, opts []kgo.Opt, topic string, config map[string]string) {
 	t.Helper()
 	client, err := kgo.NewClient(opts...)
@@ -68,13 +67,13 @@ func Topics(t testing.TB, opts []kgo.Opt) {
 	Create(t, opts, Positions, map[string]string{"cleanup.policy": "compact"})
 }
 
-// Config is that of an instance of the test domain.
+// Config returns the configuration of an instance on the test domain.
 func Config(writer string, opts []kgo.Opt) journal.Config[State, Body] {
 	return journal.Config[State, Body]{Topic: Log, Writer: writer, ClientOptions: opts, Codec: Codec{}, Fold: Fold,
 		Logger: slog.New(slog.NewTextHandler(io.Discard, nil))}
 }
 
-// Journal is a journal of the test domain.
+// Journal is a journal on the test domain.
 type Journal = journal.Journal[State, Body]
 
 // Start runs an instance and waits until it is ready. stop ends it and returns
@@ -109,7 +108,7 @@ func Run(t testing.TB, cfg journal.Config[State, Body]) (j *Journal, stop func()
 	return j, stop
 }
 
-// Eventually polls until fn gives nil, for ten seconds.
+// Eventually calls fn until it returns nil. The test fails after ten seconds.
 func Eventually(t testing.TB, what string, fn func() error) {
 	t.Helper()
 	deadline := time.Now().Add(10 * time.Second)
@@ -130,7 +129,7 @@ func Do(ctx context.Context, j *Journal, c Command) (Verdict, error) {
 	return j.Decide(ctx, c.Streams(), c.Decide)
 }
 
-// Must decides a command that has to end in a record.
+// Must decides a command. The test fails unless a record is applied.
 func Must(t testing.TB, j *Journal, c Command) Verdict {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
@@ -142,15 +141,17 @@ func Must(t testing.TB, j *Journal, c Command) Verdict {
 	return v
 }
 
-// Open, Buy and Repay are commands under a key.
+// Open returns the command to open an account.
 func Open(account, key string, ceiling int64) Command {
 	return Command{Kind: "open", Account: account, Key: key, Amount: ceiling}
 }
 
+// Buy returns the command to buy on an account.
 func Buy(account, key string, amount int64) Command {
 	return Command{Kind: "buy", Account: account, Key: key, Amount: amount}
 }
 
+// Repay returns the command to repay what was bought.
 func Repay(account, key string, amount int64) Command {
 	return Command{Kind: "repay", Account: account, Key: key, Amount: amount}
 }

@@ -1,6 +1,6 @@
-// Package journaltest gives the tests of the journal, and of what is built on
-// it, a small domain (accounts with a ceiling) and an embedded broker whose log is
-// configured as the journal wants it. Only tests and benchmarks may import it.
+// Package journaltest is a small domain, accounts with a ceiling, and an embedded broker whose log
+// is configured as the journal needs it, for the tests of the journal and of what is built on it.
+// Only tests and benchmarks import it.
 package journaltest
 
 import (
@@ -14,14 +14,14 @@ import (
 
 // State is the state of one stream: an account, a key, a purchase or the numbering.
 type State struct {
-	Ceiling, Spent int64  // account
-	Entries        int64  // account
-	Number         int64  // numbering: the last given; key and purchase: their own
-	Request        string // key: what was asked
-	Accepted       bool   // key: what was answered
+	Ceiling, Spent int64  // of an account
+	Entries        int64  // of an account
+	Number         int64  // of the numbering: the last one; of a key or a purchase: its own
+	Request        string // of a key: what was asked
+	Accepted       bool   // of a key: what was answered
 }
 
-// Body is what the log remembers of a decision.
+// Body is what the log keeps of a decision.
 type Body struct {
 	Kind    string // opened, bought, refused, repaid
 	Account string
@@ -30,43 +30,50 @@ type Body struct {
 	Number  int64
 }
 
+// The journal's types on this domain.
 type (
 	View    = journal.View[State]
 	Entry   = journal.Entry[Body]
 	Verdict = journal.Verdict[State, Body]
 )
 
-// What the domain refuses without a record.
+// Errors of Decide, which record nothing.
 var (
 	ErrNoAccount = errors.New("no such account")
-	ErrOpen      = errors.New("account is open already")
-	ErrReused    = errors.New("key was used for something else")
+	ErrOpen      = errors.New("the account is open already")
+	ErrReused    = errors.New("the key was used for another request")
 	ErrNothing   = errors.New("nothing to repay")
 )
 
+// Numbering is the stream of purchase numbers.
 const Numbering journal.Stream = "numbering"
 
+// Account returns the stream of an account.
 func Account(name string) journal.Stream { return journal.Stream("account/" + name) }
-func Key(key string) journal.Stream      { return journal.Stream("key/" + key) }
-func Purchase(n int64) journal.Stream    { return journal.Stream(fmt.Sprintf("purchase/%d", n)) }
 
-// Command is a request: what to do once, under its key.
+// Key returns the stream of an idempotency key.
+func Key(key string) journal.Stream { return journal.Stream("key/" + key) }
+
+// Purchase returns the stream of a numbered purchase.
+func Purchase(n int64) journal.Stream { return journal.Stream(fmt.Sprintf("purchase/%d", n)) }
+
+// Command is a request, to be carried out once under its key.
 type Command struct {
 	Kind     string // open, buy, repay
 	Account  string
 	Key      string
 	Amount   int64
-	Numbered bool // a purchase takes a number, and so expects numbering and its own stream too
+	Numbered bool // the purchase takes a number, so it expects the numbering and its own stream
 }
 
-// Streams is what the command names before it is decided.
+// Streams returns the streams that the command names.
 func (c Command) Streams() []journal.Stream {
 	return journal.On(Account(c.Account), Key(c.Key))
 }
 
 func (c Command) request() string { return c.Kind + c.Account + "/" + strconv.FormatInt(c.Amount, 10) }
 
-// Decide is the domain: a pure function of the states it reads.
+// Decide decides the command, as journal.Decide wants it.
 func (c Command) Decide(v *View) (Body, error) {
 	if k, used := v.State(Key(c.Key)); used {
 		if k.Request != c.request() {
@@ -102,8 +109,8 @@ func (c Command) Decide(v *View) (Body, error) {
 	return b, nil
 }
 
-// Fold brings an entry into the states. Whether a purchase was within the ceiling
-// is for decide alone: a test wants to see it exceeded when the journal is wrong.
+// Fold brings an entry into the states. It does not check the ceiling, which is left to Decide: if
+// the journal is wrong, a test has to see the ceiling exceeded.
 func Fold(v *View, e Entry) error {
 	b := e.Body
 	account := Account(b.Account)
@@ -129,7 +136,7 @@ func Fold(v *View, e Entry) error {
 	case "repaid":
 		a.Spent -= b.Amount
 		request.Kind = "repay"
-	case "cursed": // for tests: a decision made by a program that had no such assertion
+	case "cursed": // for tests: what a program without this assertion would decide
 		return errors.New("cursed")
 	}
 	v.Set(account, a)
@@ -137,11 +144,12 @@ func Fold(v *View, e Entry) error {
 	return nil
 }
 
-// Codec is a plain binary encoding.
+// Codec is a plain binary codec.
 type Codec struct{}
 
 var kinds = map[string]bool{"opened": true, "bought": true, "refused": true, "repaid": true, "cursed": true}
 
+// Encode implements journal.Codec.
 func (Codec) Encode(b Body) (string, []byte, error) {
 	data := make([]byte, 0, 32)
 	for _, s := range []string{b.Account, b.Key} {
@@ -151,6 +159,7 @@ func (Codec) Encode(b Body) (string, []byte, error) {
 	return b.Kind, binary.AppendVarint(data, b.Number), nil
 }
 
+// Decode implements journal.Codec.
 func (Codec) Decode(kind string, data []byte) (Body, error) {
 	b := Body{Kind: kind}
 	if !kinds[kind] {

@@ -12,8 +12,8 @@ import (
 	"github.com/deferpay/deferpay/tools/kafka/engine"
 )
 
-// Measured is the broker that is measured, gone when the test ends: Apache Kafka when BROKER=kafka
-// asks for it, else an embedded one.
+// Measured starts the broker to measure, Apache Kafka if BROKER=kafka is set and an embedded one
+// otherwise, and reports which it is. It stops when the test ends.
 func Measured(t testing.TB) (opts []kgo.Opt, kafka bool) {
 	t.Helper()
 	if os.Getenv("BROKER") != "kafka" {

@@ -54,8 +54,7 @@ func TestEnvelopeIsAvro(t *testing.T) {
 	}
 }
 
-// Whatever bytes are on the log, decoding ends, and what it accepts is what would
-// be written.
+// Decode ends on any bytes, and what it accepts is encoded and decoded to the same envelope.
 func FuzzEnvelope(f *testing.F) {
 	for _, e := range exampleEnvelopes() {
 		data, err := new(Encoder).Encode(&e)
@@ -72,7 +71,7 @@ func FuzzEnvelope(f *testing.F) {
 		}
 		again, err := new(Encoder).Encode(&e)
 		if err != nil {
-			return // what is not to be written, such as a time out of range
+			return // what the schema has no room for, such as a time out of range
 		}
 		e2, err := Decode(again)
 		if err != nil || !reflect.DeepEqual(e, e2) {

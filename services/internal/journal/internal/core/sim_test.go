@@ -44,7 +44,7 @@ type instance struct {
 type request struct {
 	journaltest.Command
 	id      int
-	arrived int64 // offset that had been acknowledged to anybody when it arrived
+	arrived int64 // highest offset that had been acknowledged to any caller when it arrived
 	gone    chan struct{}
 }
 
@@ -64,7 +64,7 @@ type world struct {
 	tally tally
 }
 
-// tally shows that a run met what it is meant to meet.
+// tally counts what the runs have met.
 type tally struct {
 	Verdicts, Already, Refused, Unknown, Negative, Void, Late, Restarts, Failures, Drops atomic.Int64
 }
@@ -119,7 +119,7 @@ func count(c *states.Cell[state]) (a record.Attempt) {
 	return a
 }
 
-// step carries out what a core asks for and looks at what it answered.
+// step carries out what a core asks for and checks its answers.
 func (w *world) step(n *instance) {
 	appends, done := n.core.take()
 	n.sending = append(n.sending, appends...)
@@ -158,8 +158,8 @@ func (w *world) answered(n *instance, cl *call) {
 			w.check(fmt.Errorf("request %v: %w", r.Command, err))
 		}
 	default:
-		// Appended nothing: the instance must have read all that was acknowledged to
-		// anybody before the request arrived, and the applied state must bear it out.
+		// Nothing was appended: the instance must have read everything that was acknowledged to any
+		// caller before the request arrived, and the applied state must agree with the answer.
 		w.tally.Negative.Add(1)
 		if n.core.Next() <= r.arrived {
 			w.check(fmt.Errorf("request %v answered %q at %d, %d had been acknowledged before", r.Command, err, n.core.Next(), r.arrived))
@@ -230,8 +230,8 @@ func (w *world) read(n *instance, k int) {
 	}
 }
 
-// lose fails all that an instance has in flight; each record is in the log all the
-// same, or nowhere, or comes later.
+// lose fails everything that an instance has in flight; each record is in the log all the same, or
+// nowhere, or comes later.
 func (w *world) lose(n *instance, tell bool) {
 	sending := n.sending
 	n.sending = nil
@@ -261,7 +261,7 @@ func (w *world) fault(n *instance) {
 		w.lose(n, false)
 		w.boot(n)
 	case 3:
-		if len(w.log) > 0 { // a duplicate, to come whenever
+		if len(w.log) > 0 { // a duplicate, to come at any time
 			w.late = append(w.late, w.log[w.rng.IntN(len(w.log))])
 		}
 	default:
@@ -287,7 +287,7 @@ func (w *world) tick() {
 var errDeadline = errors.New("deadline")
 
 func (w *world) giveUp(n *instance) {
-	var oldest *call // and not the first of the map, whose order is not the seed's
+	var oldest *call // not the first of the map, whose order does not depend on the seed
 	for cl, r := range n.calls {
 		if oldest == nil || r.id < n.calls[oldest].id {
 			oldest = cl
@@ -301,7 +301,7 @@ func (w *world) giveUp(n *instance) {
 	w.step(n)
 }
 
-// run plays one interleaving and returns the first thing that is wrong.
+// run plays one interleaving and returns the first violation.
 func (w *world) run(steps int) error {
 	for _, a := range []string{"0", "1"} {
 		if w.rng.IntN(3) > 0 {
@@ -331,8 +331,8 @@ func (w *world) run(steps int) error {
 	return w.settle()
 }
 
-// settle lets everything end: after the faults stop, every request is answered,
-// and all readers agree.
+// settle lets everything end: after the faults stop, every request is answered, and all readers
+// agree.
 func (w *world) settle() error {
 	for w.rng.IntN(2) == 0 && len(w.late) > 0 {
 		w.log = append(w.log, w.late[0])
@@ -387,7 +387,7 @@ func (w *world) verify() error {
 	return w.judge(fresh.applied)
 }
 
-// judge looks at the history as the domain does.
+// judge checks the history by the rules of the domain.
 func (w *world) judge(history []applied) error {
 	keys := map[string]bool{}
 	last := map[record.Stream]time.Time{}
@@ -474,7 +474,7 @@ func (t *tally) String() string {
 func TestInterleavings(t *testing.T) {
 	n := *seeds
 	if testing.Short() || raceDetector {
-		n = min(n, 300) // one goroutine a world: there is nothing to race
+		n = min(n, 300) // each world is one goroutine, so there is little to race
 	}
 	var total tally
 	failures := simulate(n, false, &total)
@@ -489,8 +489,8 @@ func TestInterleavings(t *testing.T) {
 	}
 }
 
-// The rule that makes it sound is identity. With counts the same simulation must
-// break the ceiling, or it would prove nothing.
+// Identity is what makes the rule sound. With counts, the same simulation must exceed the ceiling,
+// or it would prove nothing.
 func TestInterleavingsCatchCounts(t *testing.T) {
 	var total tally
 	failures := simulate(300, true, &total)
