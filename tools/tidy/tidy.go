@@ -180,8 +180,10 @@ func refusesGen(a Arrow) bool {
 var stages = [][]string{
 	{"tools/eventgen/diag", "tools/eventgen/gofile", "tools/eventgen/goname"},
 	{"tools/eventgen/source"},
+	{"tools/eventgen/reference"},
 	{"tools/eventgen/avro", "tools/eventgen/jsonschema", "tools/eventgen/structure"},
 	{"tools/eventgen/parse"},
+	{"tools/eventgen/versions"},
 	{"tools/eventgen/model"},
 	{"tools/eventgen/emit"},
 	{"tools/eventgen/generate", "tools/eventgen"},

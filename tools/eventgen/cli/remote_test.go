@@ -86,7 +86,7 @@ func TestAllowRemote(t *testing.T) {
 		{name: "without the flag", a: url + "/v1/messages.yaml#/A", b: url + "/v1/messages.yaml#/B", without: true, limits: usual,
 			want: []string{"asyncapi.yaml:4:45: " + url + "/v1/messages.yaml is remote\n  hint: keep a copy at specs/vendor/" + host + "/v1/messages.yaml, or allow it with -allow-remote"}},
 		{name: "not there", a: url + "/gone.yaml#/A", b: url + "/v1/messages.yaml#/B", limits: usual,
-			want: []string{"asyncapi.yaml:4:45: cannot read " + url + "/gone.yaml: the server answers 404 Not Found\n  hint: keep a copy at specs/vendor/" + host + "/gone.yaml when it cannot be had"}},
+			want: []string{"asyncapi.yaml:4:45: cannot read " + url + "/gone.yaml: the server answers 404 Not Found\n  hint: keep a copy at specs/vendor/" + host + "/gone.yaml if it cannot be fetched"}},
 		{name: "no such name there", a: url + "/v1/messages.yaml#/Z", b: url + "/v1/messages.yaml#/B", limits: usual,
 			want: []string{`asyncapi.yaml:4:45: $ref "` + url + `/v1/messages.yaml#/Z" leads nowhere: there is no "Z" in ` + url + `/v1/messages.yaml`}},
 		{name: "round in circles", a: url + "/round#/A", b: url + "/v1/messages.yaml#/B", limits: usual, want: []string{"stopped after 10 redirects"}},

@@ -11,7 +11,7 @@ import (
 
 	"github.com/deferpay/deferpay/tools/eventgen/diag"
 	"github.com/deferpay/deferpay/tools/eventgen/generate"
-	"github.com/deferpay/deferpay/tools/eventgen/model"
+	"github.com/deferpay/deferpay/tools/eventgen/versions"
 )
 
 // versions adds present schemas to the lists of versions that messages refer to.
@@ -53,11 +53,11 @@ func (c *command) versions(args []string) int {
 
 // keep returns the files that list versions with the schemas that are missing in them, and a line
 // about each schema.
-func keep(unkept []model.Unkept) (files map[string][]byte, told []string, ds diag.List) {
+func keep(unkept []versions.Unkept) (files map[string][]byte, told []string, ds diag.List) {
 	files = map[string][]byte{}
 	for _, u := range unkept {
 		if u.File == "" {
-			ds.ErrorHint(u.Pos, "move the list to a file of its own: x-versions: {$ref: versions/"+u.Message+".json}", "the versions of message %s do not stand in a file of their own", u.Message)
+			ds.ErrorHint(u.Pos, "move the list to a file of its own: x-versions: {$ref: versions/"+u.Message+".json}", "the versions of message %s are not listed in a file of their own", u.Message)
 			continue
 		}
 		data, ok := files[u.File]
@@ -68,7 +68,7 @@ func keep(unkept []model.Unkept) (files map[string][]byte, told []string, ds dia
 				continue
 			}
 		}
-		out, version, err := appendVersion(u.File, data, u.Schema)
+		out, version, err := versions.Append(u.File, data, u.Schema)
 		if err != nil {
 			ds.ErrorHint(u.Pos, "write the list as JSON", "%s: %v", u.File, err)
 			continue

@@ -13,19 +13,20 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/emit"
 	"github.com/deferpay/deferpay/tools/eventgen/model"
 	"github.com/deferpay/deferpay/tools/eventgen/parse"
+	"github.com/deferpay/deferpay/tools/eventgen/reference"
 	"github.com/deferpay/deferpay/tools/eventgen/source"
 	"github.com/deferpay/deferpay/tools/eventgen/structure"
 )
 
 // Config says what to generate.
 type Config struct {
-	Documents  []string    // paths in the file system
-	ImportPath string      // of the output folder
-	Role       model.Role  // the side of the operations; empty: the owner's
-	Strict     bool        // warnings are errors
-	Keep       bool        // present schemas that are not kept are no fault
-	Raw        bool        // payloads in formats that are not known become bytes
-	Fetch      parse.Fetch // gets what URLs lead to; nil: only copies below vendor are read
+	Documents  []string        // paths in the file system
+	ImportPath string          // of the output folder
+	Role       model.Role      // the side of the operations; empty: the owner's
+	Strict     bool            // warnings are errors
+	Keep       bool            // present schemas that are not kept are no fault
+	Raw        bool            // payloads in formats that are not known become bytes
+	Fetch      reference.Fetch // gets what URLs lead to; nil: only copies below vendor are read
 }
 
 // Generate gives the files of all documents, by their paths below the output folder. The same input
@@ -47,9 +48,9 @@ func Generate(fsys fs.FS, c Config) (map[string][]byte, diag.List) {
 }
 
 // Model gives what would be generated, for commands that need the contract and no code.
-func Model(fsys fs.FS, c Config) (*model.Model, *parse.Files, diag.List) {
+func Model(fsys fs.FS, c Config) (*model.Model, *reference.Files, diag.List) {
 	var diags diag.List
-	files := parse.NewFiles(fsys, c.Fetch, &diags)
+	files := reference.New(fsys, c.Fetch, &diags)
 	docs := parse.Documents(files, c.Documents, c.Raw, &diags)
 	// in spite of errors, to tell all in one go
 	m := model.Build(docs, files, model.Config{ImportPath: c.ImportPath, Role: c.Role, Keep: c.Keep}, &diags)
@@ -73,7 +74,7 @@ func checkStructure(root *source.Node, diags *diag.List) {
 }
 
 // printAll prints the packages of Avro types and those of documents.
-func printAll(m *model.Model, files *parse.Files, c Config, diags *diag.List) (map[string][]byte, error) {
+func printAll(m *model.Model, files *reference.Files, c Config, diags *diag.List) (map[string][]byte, error) {
 	sum := func(source string) string { return files.Sum(source)[:12] }
 	out, types, err := m.Avro.Emit(avro.Config{ImportPath: c.ImportPath, Sum: sum})
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"github.com/deferpay/deferpay/tools/eventgen/diag"
-	"github.com/deferpay/deferpay/tools/eventgen/parse"
+	"github.com/deferpay/deferpay/tools/eventgen/reference"
 	"github.com/deferpay/deferpay/tools/eventgen/source"
 )
 
@@ -83,7 +83,7 @@ var refused = map[string]string{"192/asyncapi.yaml": "there is no file"}
 func document(t *testing.T, dir, name string) (*Set, []*Root, *diag.List) {
 	t.Helper()
 	var faults diag.List
-	files := parse.NewFiles(os.DirFS(dir), nil, &faults)
+	files := reference.New(os.DirFS(dir), nil, &faults)
 	root := files.Open(name, diag.Pos{})
 	s := NewSet(files.Deref)
 	if !strings.HasPrefix(root.Get("asyncapi").Str(), "3.") {

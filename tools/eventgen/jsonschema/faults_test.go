@@ -10,7 +10,7 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"github.com/deferpay/deferpay/tools/eventgen/diag"
-	"github.com/deferpay/deferpay/tools/eventgen/parse"
+	"github.com/deferpay/deferpay/tools/eventgen/reference"
 )
 
 // Each file holds schemas and, in its last part, what must be said of them. The payloads stand
@@ -54,7 +54,7 @@ func faults(t *testing.T, archive *txtar.Archive) string {
 		told.Add(resolved...)
 	} else {
 		told.Add(resolved...)
-		root := parse.NewFiles(os.DirFS(dir), nil, told).Open("schemas.yaml", diag.Pos{})
+		root := reference.New(os.DirFS(dir), nil, told).Open("schemas.yaml", diag.Pos{})
 		for _, e := range root.Get("examples").Keys() {
 			for _, r := range roots {
 				if r.Name() == e {

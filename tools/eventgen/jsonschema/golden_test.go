@@ -13,7 +13,7 @@ import (
 
 	"github.com/deferpay/deferpay/tools/eventgen/diag"
 	"github.com/deferpay/deferpay/tools/eventgen/gofile"
-	"github.com/deferpay/deferpay/tools/eventgen/parse"
+	"github.com/deferpay/deferpay/tools/eventgen/reference"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden packages and the expected faults")
@@ -24,7 +24,7 @@ const goldenImport = "github.com/deferpay/deferpay/tools/eventgen/jsonschema/int
 func load(t testing.TB, dir, name string) (*Set, []*Root, *diag.List) {
 	t.Helper()
 	var faults diag.List
-	files := parse.NewFiles(os.DirFS(dir), nil, &faults)
+	files := reference.New(os.DirFS(dir), nil, &faults)
 	root := files.Open(name, diag.Pos{})
 	if faults.HasErrors() {
 		t.Fatal(faults)

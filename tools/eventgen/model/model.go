@@ -12,9 +12,11 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/diag"
 	"github.com/deferpay/deferpay/tools/eventgen/jsonschema"
 	"github.com/deferpay/deferpay/tools/eventgen/parse"
+	"github.com/deferpay/deferpay/tools/eventgen/reference"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/registry"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/topics"
 	"github.com/deferpay/deferpay/tools/eventgen/source"
+	"github.com/deferpay/deferpay/tools/eventgen/versions"
 )
 
 // Config says what to make.
@@ -52,8 +54,8 @@ type Model struct {
 	Avro     *avro.Set
 	JSON     *jsonschema.Set
 	Packages []*Package
-	Sealed   []*Sealed // interfaces that stand in packages of Avro types
-	Unkept   []Unkept  // present schemas to add to the versions of their messages
+	Sealed   []*Sealed         // interfaces that stand in packages of Avro types
+	Unkept   []versions.Unkept // present schemas to add to the versions of their messages
 
 	importPath, jsonPackage string
 }
@@ -248,7 +250,7 @@ type Example struct {
 }
 
 // Build makes the model of documents. When the list gets errors the model is of no use.
-func Build(docs []*parse.Document, files *parse.Files, c Config, diags *diag.List) *Model {
+func Build(docs []*parse.Document, files *reference.Files, c Config, diags *diag.List) *Model {
 	b := &builder{config: c, files: files, diags: diags, avro: avro.NewSet(), json: jsonschema.NewSet(files.Deref), roots: map[*parse.Payload]*root{}, heads: map[*source.Node]*root{}, consts: map[*parse.Message]map[string][]string{}, listed: map[*jsonschema.Root][]jsonschema.Constant{}, told: map[string]bool{}}
 	b.avro.Lookup(b.findType)
 	for _, d := range docs {
@@ -261,7 +263,10 @@ func Build(docs []*parse.Document, files *parse.Files, c Config, diags *diag.Lis
 	}
 	m := &Model{Avro: b.avro, JSON: b.json, importPath: c.ImportPath, jsonPackage: b.jsonPackage(docs)}
 	b.jsonConfig = m.JSONConfig()
-	m.Unkept = b.versions(docs)
+	m.Unkept = versions.Check(docs, b.avroRoot, diags)
+	if !c.Keep {
+		versions.Refuse(m.Unkept, docs, diags)
+	}
 	for _, d := range docs {
 		for _, side := range c.Role.sides(d) {
 			m.Packages = append(m.Packages, b.pkg(d, side))
@@ -275,7 +280,7 @@ func Build(docs []*parse.Document, files *parse.Files, c Config, diags *diag.Lis
 // builder makes the packages of one call.
 type builder struct {
 	config     Config
-	files      *parse.Files
+	files      *reference.Files
 	diags      *diag.List
 	avro       *avro.Set
 	json       *jsonschema.Set
@@ -286,6 +291,14 @@ type builder struct {
 	listed     map[*jsonschema.Root][]jsonschema.Constant // members of payloads
 	sealed     []*Sealed
 	told       map[string]bool // faults that would be told for every message
+}
+
+// avroRoot returns the schema of a payload in Avro, or nil.
+func (b *builder) avroRoot(p *parse.Payload) *avro.Root {
+	if r := b.roots[p]; r != nil {
+		return r.avro
+	}
+	return nil
 }
 
 // findType finds the file of an Avro type that is named and not defined: called like the type,

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/deferpay/deferpay/tools/eventgen/diag"
+	"github.com/deferpay/deferpay/tools/eventgen/reference"
 	"github.com/deferpay/deferpay/tools/eventgen/source"
 )
 
@@ -123,7 +124,7 @@ func (p *parser) operation(key, at *source.Node, d *Document) *Operation {
 
 func (p *parser) operationChannel(n *source.Node, name string, d *Document) *Channel {
 	c := n.Get("channel")
-	if !IsRef(c) {
+	if !reference.Is(c) {
 		at := n.Pos
 		if c != nil {
 			at = c.Pos
@@ -168,7 +169,7 @@ func (p *parser) messagesOf(n *source.Node, what string, c *Channel) (out []*Cha
 	broken = !v.Is(source.Seq)
 	alone := len(c.Messages) == 0 && !c.Broken
 	for _, ref := range p.list(n, "messages") {
-		if !IsRef(ref) {
+		if !reference.Is(ref) {
 			p.diags.ErrorHint(ref.Pos, "write {$ref: '#/channels/NAME/messages/NAME'}", "the messages of %s must be references into its channel", what)
 			broken = true
 			continue

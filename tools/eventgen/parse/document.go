@@ -1,7 +1,6 @@
 package parse
 
 import (
-	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -23,7 +22,7 @@ var (
 var version3 = regexp.MustCompile(`^3\.(\d+)\.\d+(-.*)?$`)
 
 func (p *parser) document(name string) *Document {
-	p.base = path.Dir(name)
+	p.Begin(name)
 	root := p.Open(name, diag.Pos{})
 	if root == nil {
 		return nil

@@ -7,6 +7,7 @@ import (
 	"unicode"
 
 	"github.com/deferpay/deferpay/tools/eventgen/diag"
+	"github.com/deferpay/deferpay/tools/eventgen/reference"
 	"github.com/deferpay/deferpay/tools/eventgen/source"
 )
 
@@ -140,7 +141,7 @@ func (p *parser) payload(at *source.Node) *Payload {
 		p.diags.Errorf(n.Pos, "schemaFormat without schema")
 		return nil
 	}
-	if format == Raw && !IsRef(schema) {
+	if format == Raw && !reference.Is(schema) {
 		return &Payload{Name: f.Value, Format: Raw, Schema: schema, Ref: schema}
 	}
 	if format == Raw {

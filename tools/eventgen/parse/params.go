@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/deferpay/deferpay/tools/eventgen/diag"
+	"github.com/deferpay/deferpay/tools/eventgen/reference"
 	"github.com/deferpay/deferpay/tools/eventgen/source"
 )
 
@@ -110,7 +111,7 @@ func (p *parser) reply(o *Operation, n *source.Node, d *Document) *Reply {
 		}
 	}
 	ref := r.Get("channel")
-	if !IsRef(ref) {
+	if !reference.Is(ref) {
 		p.diags.ErrorHint(r.Pos, "write channel: {$ref: '#/channels/NAME'}", "the reply of operation %s does not refer to a channel", o.Name)
 		return nil
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/deferpay/deferpay/tools/eventgen/diag"
+	"github.com/deferpay/deferpay/tools/eventgen/reference"
 	"github.com/deferpay/deferpay/tools/eventgen/source"
 )
 
@@ -245,7 +246,7 @@ type Retry struct {
 // Documents reads documents. Objects that several refer to are shared. When the list gets errors,
 // what is given is incomplete. With raw, payloads in formats that are not known are bytes, else
 // they are refused.
-func Documents(files *Files, names []string, raw bool, diags *diag.List) []*Document {
+func Documents(files *reference.Files, names []string, raw bool, diags *diag.List) []*Document {
 	p := &parser{Files: files, raw: raw, diags: diags, channels: map[*source.Node]*Channel{}, messages: map[*source.Node]*Message{}, traits: map[*source.Node]string{}}
 	var out []*Document
 	for _, name := range names {
@@ -258,7 +259,7 @@ func Documents(files *Files, names []string, raw bool, diags *diag.List) []*Docu
 
 // parser reads objects, each once.
 type parser struct {
-	*Files
+	*reference.Files
 	raw      bool
 	diags    *diag.List
 	channels map[*source.Node]*Channel

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/deferpay/deferpay/tools/eventgen/reference"
 	"github.com/deferpay/deferpay/tools/eventgen/source"
 )
 
@@ -82,7 +83,7 @@ func (p *parser) deadLetter(o *Operation, n *source.Node) {
 	}
 	p.extension(d, "x-dead-letter", "channel")
 	ref := d.Get("channel")
-	if !IsRef(ref) {
+	if !reference.Is(ref) {
 		p.diags.ErrorHint(d.Pos, "write x-dead-letter: {channel: {$ref: '#/channels/NAME'}}", "x-dead-letter of operation %s does not refer to a channel", o.Name)
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/deferpay/deferpay/tools/eventgen/diag"
+	"github.com/deferpay/deferpay/tools/eventgen/reference"
 	"github.com/deferpay/deferpay/tools/eventgen/source"
 )
 
@@ -32,9 +33,9 @@ func (p *parser) versions(m *Message, n *source.Node) *Versions {
 		return nil
 	}
 	v := &Versions{Pos: at.Pos}
-	if IsRef(at) {
+	if reference.Is(at) {
 		v.Pos = at.Get("$ref").Pos
-		if v.File = p.wholeFile(at.Get("$ref")); v.File != "" && !p.exists(v.File) {
+		if v.File = p.wholeFile(at.Get("$ref")); v.File != "" && !p.Exists(v.File) {
 			v.Missing = true
 			return v
 		}
@@ -61,7 +62,7 @@ func (p *parser) wholeFile(ref *source.Node) string {
 	if file == "" || pointer != "" {
 		return ""
 	}
-	if at := p.resolve(ref.Pos.File, file); !strings.Contains(at, "://") {
+	if at := p.Resolve(ref.Pos.File, file); !strings.Contains(at, "://") {
 		return at
 	}
 	return ""

@@ -1,4 +1,4 @@
-package cli
+package versions
 
 import (
 	"bytes"
@@ -9,10 +9,10 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/source"
 )
 
-// appendVersion returns a file that lists versions with one more schema, and which one of the list
-// it is; or 0 if it is the last one already. The text of the others is not changed. A file without
-// content becomes a list of one.
-func appendVersion(name string, data []byte, schema string) (out []byte, version int, err error) {
+// Append returns the content of a file that lists versions with a schema added, and the number of
+// the schema in the list, which is 0 if it is the last one already. The text of the other versions
+// is not changed. An empty file becomes a list of one.
+func Append(name string, data []byte, schema string) (out []byte, version int, err error) {
 	one, ds := source.Parse("schema.avsc", []byte(schema))
 	if ds.HasErrors() {
 		return nil, 0, ds

@@ -1,4 +1,9 @@
-package parse
+// Package reference reads files once each and follows the references between them: $ref to a part
+// of the same file, to another file, to a part of it, or to a URL.
+//
+// Package parse reads documents with it, and package model looks for files of Avro types; the tests
+// of jsonschema use it too.
+package reference
 
 import (
 	"crypto/sha256"
@@ -15,39 +20,41 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/source"
 )
 
-// Files reads files once each and follows references between them.
+// Files reads files and keeps them.
 type Files struct {
 	fsys  fs.FS
-	fetch Fetch                         // nil: not allowed
+	fetch Fetch                         // nil: URLs are not fetched
 	base  string                        // folder of the document being read
 	open  map[*source.Node]bool         // references being followed
 	ends  map[*source.Node]*source.Node // what references lead to in the end
-	roots map[string]*source.Node       // nil: the file could not be read, which was told
-	away  map[string]*answer            // of URLs that were asked for
+	roots map[string]*source.Node       // nil: the file is not valid, which was reported
+	away  map[string]*answer            // of URLs that were fetched
 	sums  map[string][32]byte
 	names map[string]string // of files below base, for Find
 	diags *diag.List
 }
 
-// Fetch gets what is at a URL, and the URL under which it was found in the end.
+// Fetch returns what is at a URL, and the URL where it was found after redirects.
 type Fetch func(url string) (data []byte, from string, err error)
 
-// answer is what asking for a URL gave.
+// answer is the result of fetching a URL.
 type answer struct {
 	data []byte
 	from string
 	err  error
 }
 
-// NewFiles reads from a file system; what is wrong with a file goes to the list. fetch gets what is
-// at a URL; without it URLs are looked for in the folder vendor beside the document, as
-// vendor/HOST/PATH, and nowhere else.
-func NewFiles(fsys fs.FS, fetch Fetch, diags *diag.List) *Files {
+// New returns files of a file system. Faults of files are added to the list. A URL is looked for in
+// the folder vendor beside the document, as vendor/HOST/PATH, and then fetched, unless fetch is nil.
+func New(fsys fs.FS, fetch Fetch, diags *diag.List) *Files {
 	return &Files{fsys: fsys, fetch: fetch, open: map[*source.Node]bool{}, ends: map[*source.Node]*source.Node{}, roots: map[string]*source.Node{}, away: map[string]*answer{}, sums: map[string][32]byte{}, diags: diags}
 }
 
-// Open gives the root of a file, or nil after telling why not. at is where the file is named; it
-// may be unknown.
+// Begin makes a document the one that is being read: vendor and Find are relative to its folder.
+func (f *Files) Begin(document string) { f.base = path.Dir(document) }
+
+// Open returns the root of a file, or nil after reporting why it cannot be read. at is the place
+// that names the file, if it is known.
 func (f *Files) Open(name string, at diag.Pos) *source.Node {
 	if !isURL(name) {
 		name = path.Clean(name)
@@ -58,7 +65,7 @@ func (f *Files) Open(name string, at diag.Pos) *source.Node {
 	data, err := f.read(name)
 	if err != nil {
 		f.cannotRead(name, at, err)
-		return nil // not remembered: every place that names the file is told of
+		return nil // not kept, so that it is reported at every place that names the file
 	}
 	n, ds := source.Parse(name, data)
 	f.diags.Add(ds...)
@@ -70,7 +77,7 @@ func isURL(name string) bool {
 	return strings.HasPrefix(name, "https://") || strings.HasPrefix(name, "http://")
 }
 
-// read gives a file, or what is at a URL.
+// read returns the content of a file or a URL.
 func (f *Files) read(name string) ([]byte, error) {
 	if !isURL(name) {
 		return fs.ReadFile(f.fsys, name)
@@ -81,7 +88,7 @@ func (f *Files) read(name string) ([]byte, error) {
 		return data, err
 	}
 	a := f.away[name]
-	if a == nil { // each is asked for once, whatever comes of it
+	if a == nil { // each URL is fetched once, even if that fails
 		a = &answer{}
 		a.data, a.from, a.err = f.fetch(name)
 		f.away[name] = a
@@ -96,7 +103,7 @@ func (f *Files) cannotRead(name string, at diag.Pos, err error) {
 		if f.fetch == nil {
 			f.diags.ErrorHint(at, copied+", or allow it with -allow-remote", "%s is remote", name)
 		} else {
-			f.diags.ErrorHint(at, copied+" when it cannot be had", "cannot read %s: %v", name, err)
+			f.diags.ErrorHint(at, copied+" if it cannot be fetched", "cannot read %s: %v", name, err)
 		}
 		return
 	}
@@ -113,10 +120,10 @@ func (f *Files) cannotRead(name string, at diag.Pos, err error) {
 	}
 }
 
-// Beside gives the path of a file in the folder of another one, or "" when it is not there.
+// Beside returns the path of a file in the folder of another one, or "" if there is none.
 func (f *Files) Beside(name, other string) string {
-	at := f.resolve(other, url.PathEscape(name))
-	there := f.exists(at)
+	at := f.Resolve(other, url.PathEscape(name))
+	there := f.Exists(at)
 	if isURL(at) {
 		_, err := f.read(at)
 		there = err == nil
@@ -127,17 +134,18 @@ func (f *Files) Beside(name, other string) string {
 	return at
 }
 
-func (f *Files) exists(name string) bool {
+// Exists reports whether there is a file of that name.
+func (f *Files) Exists(name string) bool {
 	info, err := fs.Stat(f.fsys, path.Clean(name))
 	return err == nil && info.Mode().IsRegular()
 }
 
-// Find gives the file of that name nearest to the documents, in their folder or below it; "" when
-// there is none.
+// Find returns the path of the file with a name that is nearest to the document, in its folder or
+// below it, or "" if there is none.
 func (f *Files) Find(name string) string {
 	if f.names == nil {
 		f.names = map[string]string{}
-		left := 10000 // entries; who has more below a document has to say where its types are
+		left := 10000 // entries; with more below a document, types are not looked for
 		_ = fs.WalkDir(f.fsys, f.base, func(at string, d fs.DirEntry, err error) error {
 			if left--; left < 0 {
 				return fs.SkipAll
@@ -154,20 +162,20 @@ func (f *Files) Find(name string) string {
 	return f.names[name]
 }
 
-// Sum gives the SHA-256 of a file that was read, in hexadecimal.
+// Sum returns the SHA-256 of a file that was read, in hexadecimal.
 func (f *Files) Sum(name string) string {
 	sum := f.sums[name]
 	return hex.EncodeToString(sum[:])
 }
 
-// IsRef says whether a node is a reference.
-func IsRef(n *source.Node) bool { return n.Get("$ref").Is(source.String) }
+// Is reports whether a node is a reference.
+func Is(n *source.Node) bool { return n.Get("$ref").Is(source.String) }
 
-// Deref follows a node's references to what they name; other nodes it gives back. It gives nil
-// after telling what is wrong.
+// Deref follows a node's references to the node they lead to. It returns a node that is not a
+// reference as it is, and nil after reporting a fault.
 func (f *Files) Deref(n *source.Node) *source.Node {
 	var way []*source.Node
-	for IsRef(n) {
+	for Is(n) {
 		ref := n.Get("$ref")
 		if i := slices.Index(way, n); i >= 0 {
 			f.diags.ErrorHint(way[i].Get("$ref").Pos, circle(way[i:]), "$ref %q leads back to itself", way[i].Get("$ref").Value)
@@ -189,7 +197,7 @@ func (f *Files) Deref(n *source.Node) *source.Node {
 	return n
 }
 
-// siblings warns of what stands beside a $ref, as AsyncAPI ignores it.
+// siblings warns about members beside a $ref, which AsyncAPI ignores.
 func (f *Files) siblings(n *source.Node) {
 	for _, p := range n.Pairs {
 		if p.Key.Value != "$ref" && !strings.HasPrefix(p.Key.Value, "x-") {
@@ -198,7 +206,7 @@ func (f *Files) siblings(n *source.Node) {
 	}
 }
 
-// circle prints references that lead to one another.
+// circle returns a hint that lists references that lead to one another.
 func circle(way []*source.Node) string {
 	var b strings.Builder
 	for _, n := range append(way, way[0]) {
@@ -211,9 +219,9 @@ func circle(way []*source.Node) string {
 	return b.String()
 }
 
-// resolve gives the file that a reference names, from the file it stands in: for one that was
-// fetched, from where it was found.
-func (f *Files) resolve(from, file string) string {
+// Resolve returns the path of the file that a reference in another file names. References in a file
+// that was fetched are relative to where it was found.
+func (f *Files) Resolve(from, file string) string {
 	if isURL(file) {
 		return file
 	}
@@ -236,7 +244,8 @@ func (f *Files) resolve(from, file string) string {
 	return path.Join(path.Dir(from), file)
 }
 
-// follow goes to what one $ref names. Steps of its pointer may lead through further references.
+// follow returns the node that one $ref names. Steps of its pointer may lead through further
+// references.
 func (f *Files) follow(ref *source.Node) *source.Node {
 	if f.open[ref] {
 		f.diags.Errorf(ref.Pos, "$ref %q leads through itself", ref.Value)
@@ -247,10 +256,10 @@ func (f *Files) follow(ref *source.Node) *source.Node {
 	file, pointer, _ := strings.Cut(ref.Value, "#")
 	name := ref.Pos.File
 	if file != "" {
-		name = f.resolve(ref.Pos.File, file)
+		name = f.Resolve(ref.Pos.File, file)
 	}
 	if u, err := url.Parse(name); err == nil && len(u.Scheme) > 1 && !isURL(name) {
-		f.diags.ErrorHint(ref.Pos, "refer to a file, or to https", "$ref %q is of a kind that is not supported", ref.Value)
+		f.diags.ErrorHint(ref.Pos, "refer to a file or to an https URL", "the scheme of $ref %q is not supported", ref.Value)
 		return nil
 	}
 	cur := f.Open(name, ref.Pos)
@@ -262,7 +271,7 @@ func (f *Files) follow(ref *source.Node) *source.Node {
 		return nil
 	}
 	for step := range strings.SplitSeq(pointer[1:], "/") {
-		if IsRef(cur) {
+		if Is(cur) {
 			if cur = f.Deref(cur); cur == nil {
 				return nil
 			}
@@ -281,8 +290,8 @@ func (f *Files) follow(ref *source.Node) *source.Node {
 	return cur
 }
 
-// Merge puts one object over another as a JSON merge patch does: members of objects one by one,
-// anything else whole, null takes away.
+// Merge returns one object with another one applied to it as a JSON merge patch: members of objects
+// are merged one by one, anything else is replaced, and null removes.
 func (f *Files) Merge(under, over *source.Node) *source.Node {
 	if under == nil || over == nil {
 		if over == nil {
