@@ -48,16 +48,16 @@ lint: ## gofmt, go vet and staticcheck, in every module
 	@go build -modfile=tools/lint/go.mod -o build/bin/ honnef.co/go/tools/cmd/staticcheck
 	@for m in . $(MODULES); do (cd $$m && go vet ./... && $(CURDIR)/build/bin/staticcheck ./...) || exit 1; done
 
-test: ## Every test that needs nothing but Go
+test: ## Every test that needs nothing but Go, the long ones in their short form
 	@echo "test: go test ./..., and the example of eventgen, a module of its own"
 	@go test ./...
 	@cd $(EXAMPLE) && go test ./...
 
 # What PROCESSES test is in processes that have no race detector: those tests run without it, and not again when `make test` has just run them (Go
 # keeps the result). What they share to drive a system has goroutines of its own: one of them runs with it.
-race: ## The same tests with the race detector, where a C compiler is there
+race: ## The same tests in their full form (DEFERPAY_FULL=1), with the race detector where a C compiler is there
 	@$(if $(RACE),echo "race: go test -race ./... and the example of eventgen",echo "race: no C compiler, so the tests run without the race detector (install gcc for it)")
-	@$(RACETEST) $$(go list ./... | grep -vxF "$$(go list $(PROCESSES))")
+	@DEFERPAY_FULL=1 $(RACETEST) $$(go list ./... | grep -vxF "$$(go list $(PROCESSES))")
 	@cd $(EXAMPLE) && $(RACETEST) ./...
 	@go test $(PROCESSES)
 	@$(if $(RACE),$(RACETEST) -run '^TestRollingRestart$$' ./services/e2e)
@@ -90,9 +90,9 @@ bench: ## The benchmarks, as a table of ratios; BROKER=kafka measures the journa
 	@go test -c -o build/bin/journal.bench ./services/internal/journal
 	@build/bin/journal.bench -test.run '^(TestThroughput|TestShared|TestContention)$$' -throughput 1s
 	@echo "bench: generated Avro codecs against hamba/avro's reflection, in one run"
-	@go test ./tools/eventgen/avro/internal/conformance -run '^TestCodecRatio$$' -count=1 -v | grep -v '^[=-]'
+	@DEFERPAY_FULL=1 go test ./tools/eventgen/avro/internal/conformance -run '^TestCodecRatio$$' -count=1 -v | grep -v '^[=-]'
 	@echo "bench: generated JSON codecs, which check the schema, against encoding/json and against it with a validator, in one run"
-	@go test ./tools/eventgen/jsonschema/internal/conformance -run '^TestCodecRatio$$' -count=1 -v | grep -v '^[=-]'
+	@DEFERPAY_FULL=1 go test ./tools/eventgen/jsonschema/internal/conformance -run '^TestCodecRatio$$' -count=1 -v | grep -v '^[=-]'
 	@echo "bench: eventgen itself, on our documents and on one of 1,000 messages"
 	@go test ./tools/eventgen/generate -run '^$$' -bench . -benchtime 3x | grep '^Benchmark'
 

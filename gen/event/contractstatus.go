@@ -52,8 +52,8 @@ func (x ContractStatus) index() int64 {
 	return -1
 }
 
-// Validate returns an error if x is not a symbol, or is ContractStatusUnknown, which stands for a
-// symbol that a reader does not know and is never written.
+// Validate returns an error if x is not a symbol, or is ContractStatusUnknown, which is never
+// written: a reader gets it in place of a symbol that it does not know.
 func (x ContractStatus) Validate() error {
 	return avrobin.CheckSymbol("ContractStatus", string(x), x.Valid() && x != ContractStatusUnknown)
 }

@@ -44,8 +44,8 @@ func (x DebitPhase) index() int64 {
 	return -1
 }
 
-// Validate returns an error if x is not a symbol, or is DebitPhaseUnknown, which stands for a
-// symbol that a reader does not know and is never written.
+// Validate returns an error if x is not a symbol, or is DebitPhaseUnknown, which is never written:
+// a reader gets it in place of a symbol that it does not know.
 func (x DebitPhase) Validate() error {
 	return avrobin.CheckSymbol("DebitPhase", string(x), x.Valid() && x != DebitPhaseUnknown)
 }

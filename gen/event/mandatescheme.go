@@ -43,8 +43,8 @@ func (x MandateScheme) index() int64 {
 	return -1
 }
 
-// Validate returns an error if x is not a symbol, or is MandateSchemeUnknown, which stands for a
-// symbol that a reader does not know and is never written.
+// Validate returns an error if x is not a symbol, or is MandateSchemeUnknown, which is never
+// written: a reader gets it in place of a symbol that it does not know.
 func (x MandateScheme) Validate() error {
 	return avrobin.CheckSymbol("MandateScheme", string(x), x.Valid() && x != MandateSchemeUnknown)
 }

@@ -55,8 +55,8 @@ func (x RefusalReason) index() int64 {
 	return -1
 }
 
-// Validate returns an error if x is not a symbol, or is RefusalReasonUnknown, which stands for a
-// symbol that a reader does not know and is never written.
+// Validate returns an error if x is not a symbol, or is RefusalReasonUnknown, which is never
+// written: a reader gets it in place of a symbol that it does not know.
 func (x RefusalReason) Validate() error {
 	return avrobin.CheckSymbol("RefusalReason", string(x), x.Valid() && x != RefusalReasonUnknown)
 }

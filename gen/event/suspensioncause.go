@@ -47,8 +47,8 @@ func (x SuspensionCause) index() int64 {
 	return -1
 }
 
-// Validate returns an error if x is not a symbol, or is SuspensionCauseUnknown, which stands for a
-// symbol that a reader does not know and is never written.
+// Validate returns an error if x is not a symbol, or is SuspensionCauseUnknown, which is never
+// written: a reader gets it in place of a symbol that it does not know.
 func (x SuspensionCause) Validate() error {
 	return avrobin.CheckSymbol("SuspensionCause", string(x), x.Valid() && x != SuspensionCauseUnknown)
 }

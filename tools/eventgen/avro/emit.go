@@ -143,7 +143,7 @@ func (g *generator) enum(d *typeDecl) {
 func (g *generator) enumValidate(d *typeDecl) {
 	i := slices.Index(d.typ.Symbols, d.typ.Default)
 	if d.typ.Default == "UNKNOWN" && i >= 0 {
-		g.p("// Validate returns an error if x is not a symbol, or is %s, which stands for a symbol that a reader does\n// not know and is never written.", d.constants[i])
+		g.p("// Validate returns an error if x is not a symbol, or is %s, which is never written:\n// a reader gets it in place of a symbol that it does not know.", d.constants[i])
 		g.p("func (x %s) Validate() error { return avrobin.CheckSymbol(%q, string(x), x.Valid() && x != %s) }\n", d.name, d.name, d.constants[i])
 		return
 	}
@@ -189,7 +189,7 @@ func (g *generator) codec(d *typeDecl, write, read, validate func()) {
 		begin = "BeginText"
 	}
 	g.p("var r avrobin.Reader\nreturn r.Done(x.ReadAvro(&r, r.%s(data)))\n}\n", begin)
-	g.p("// Validate returns an error if x cannot be written: an enum is not one of its symbols, a time is not set,\n// or a union has no value.\nfunc (x *%s) Validate() error {", d.name)
+	g.p("// Validate returns an error if x cannot be written: an enum is not one of its symbols, a time is\n// not set, or a union has no value.\nfunc (x *%s) Validate() error {", d.name)
 	validate()
 	g.p("return nil\n}\n")
 	g.p("// WriteAvro appends the fields in the order of the schema.\nfunc (x *%s) WriteAvro(w *avrobin.Writer, b []byte) []byte {", d.name)

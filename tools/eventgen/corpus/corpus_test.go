@@ -7,8 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -18,6 +18,7 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/diag"
 	"github.com/deferpay/deferpay/tools/eventgen/generate"
 	"github.com/deferpay/deferpay/tools/eventgen/typechecktest"
+	"github.com/deferpay/deferpay/tools/fulltest"
 )
 
 // where the documents lie, beside the repository.
@@ -54,19 +55,18 @@ func documents(t *testing.T) []*document {
 	return out
 }
 
-// TestCorpus generates from every document, vets and compiles what comes out, and prints what
-// became of each. refused.txt lists the documents that break a rule, with what is said of them;
-// every other one has to compile.
+// TestCorpus generates code from every document, compiles it, and prints what became of each. In full
+// the code is also vetted. refused.txt lists the documents that break a rule, with what is said of
+// them; every other one has to compile.
 func TestCorpus(t *testing.T) {
 	docs := documents(t)
-	if testing.Short() {
-		t.Skip("it compiles some thousand files")
-	}
-	module := t.TempDir()
+	all := map[string][]byte{}
 	for i, d := range docs {
-		d.generate(t, module, fmt.Sprintf("d%03d", i))
+		maps.Copy(all, d.generate(t, fmt.Sprintf("d%03d", i)))
 	}
-	compile(t, module, docs)
+	if fulltest.Requested() {
+		vet(t, all, docs)
+	}
 	want := refusals(t)
 	compiled := 0
 	for _, d := range docs {
@@ -86,66 +86,47 @@ func TestCorpus(t *testing.T) {
 
 var schemaConst = regexp.MustCompile(`(?m)^(const |\t)SchemaOf\w+ += `)
 
-func (d *document) generate(t *testing.T, module, name string) {
-	files, diags := generate.Generate(os.DirFS(d.folder), generate.Config{Documents: []string{d.name}, ImportPath: "corpus.example/" + name})
+// generate returns the files of a document, below a folder of that name.
+func (d *document) generate(t *testing.T, name string) map[string][]byte {
+	t.Helper()
+	importPath := "corpus.example/" + name
+	files, diags := generate.Generate(os.DirFS(d.folder), generate.Config{Documents: []string{d.name}, ImportPath: importPath})
 	d.diags = diags
 	if files == nil {
 		d.verdict = "refused"
-		return
+		return nil
 	}
-	for path, data := range files {
-		path = filepath.Join(module, name, path)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, data, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		d.messages += len(schemaConst.FindAll(data, -1))
-	}
-	vague, err := typechecktest.Vague("corpus.example/"+name, files)
-	for _, v := range vague {
-		t.Errorf("%s: %s", d.name, v)
-	}
+	code, err := typechecktest.Parse(importPath, files)
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, v := range code.Vague() {
+		t.Errorf("%s: %s", d.name, v)
 	}
 	d.verdict = "compiles"
 	d.folder = name
+	if err := typechecktest.New(t).Check(code); err != nil {
+		d.verdict = "does not compile: " + err.Error()
+	}
+	out := map[string][]byte{}
+	for file, data := range files {
+		out[name+"/"+file] = data
+		d.messages += len(schemaConst.FindAll(data, -1))
+	}
+	return out
 }
 
-// compile vets all packages of the module at once, and lays what is wrong at the documents' doors.
-func compile(t *testing.T, module string, docs []*document) {
-	repository, err := filepath.Abs("../../..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	gomod, err := os.ReadFile(filepath.Join(repository, "go.mod"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	sum, err := os.ReadFile(filepath.Join(repository, "go.sum"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	text := strings.Replace(string(gomod), "module github.com/deferpay/deferpay", "module corpus.example", 1)
-	text = regexp.MustCompile(`(?ms)^tool (\(.*?^\)|\S+)$`).ReplaceAllString(text, "")
-	text += "\nrequire github.com/deferpay/deferpay v0.0.0\n\nreplace github.com/deferpay/deferpay => " + repository + "\n"
-	for name, data := range map[string][]byte{"go.mod": []byte(text), "go.sum": sum} {
-		if err := os.WriteFile(filepath.Join(module, name), data, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	cmd := exec.Command("go", "vet", "./...")
-	cmd.Dir = module
-	out, err := cmd.CombinedOutput()
+// vet vets all packages at once, and finds the documents that what it says is about.
+func vet(t *testing.T, files map[string][]byte, docs []*document) {
+	t.Helper()
+	out, err := typechecktest.Go(t, typechecktest.Module(t, "corpus.example", files), "vet", "./...")
 	if err == nil {
 		return
 	}
 	found := false
 	for _, d := range docs {
-		if i := strings.Index(string(out), d.folder+"/"); d.verdict == "compiles" && i >= 0 {
-			d.verdict, found = "does not compile: "+string(out[i:min(len(out), i+1000)]), true
+		if i := strings.Index(out, d.folder+"/"); d.verdict == "compiles" && i >= 0 {
+			d.verdict, found = "vet: "+out[i:min(len(out), i+1000)], true
 		}
 	}
 	if !found {

@@ -29,7 +29,6 @@ func TestDiagnostics(t *testing.T) {
 	if cases = append(cases, more...); err != nil || err2 != nil || len(more) == 0 {
 		t.Fatal(cases, err, err2)
 	}
-	check := typechecktest.New(t)
 	for _, path := range cases {
 		t.Run(strings.TrimSuffix(strings.TrimPrefix(filepath.ToSlash(path), "testdata/"), ".txtar"), func(t *testing.T) {
 			a, err := txtar.ParseFile(path)
@@ -65,14 +64,13 @@ func TestDiagnostics(t *testing.T) {
 					t.Errorf("no place: %s", d)
 				}
 			}
-			if err := check.Check(config.ImportPath, files); err != nil {
-				t.Errorf("does not compile: %v", err)
-			} else if vague, err := typechecktest.Vague(config.ImportPath, files); len(vague) > 0 || err != nil {
-				t.Errorf("types that say less than their schemas: %v\n%s", err, strings.Join(vague, "\n"))
+			code := compiles(t, config.ImportPath, files)
+			if vague := code.Vague(); len(vague) > 0 {
+				t.Errorf("types that say less than their schemas:\n%s", strings.Join(vague, "\n"))
 			}
 			compare(t, a, "want", ds.Error()+"\n")
 			if slices.ContainsFunc(a.Files, func(f txtar.File) bool { return f.Name == "api" }) {
-				compare(t, a, "api", api(t, config.ImportPath, files))
+				compare(t, a, "api", api(code, files))
 			}
 			if *update {
 				if err := os.WriteFile(path, txtar.Format(a), 0o644); err != nil {
@@ -83,7 +81,20 @@ func TestDiagnostics(t *testing.T) {
 	}
 }
 
-// compare holds a file of an archive to what it has to be, or makes it that.
+// compiles parses generated files and fails the test unless they would compile.
+func compiles(t *testing.T, importPath string, files map[string][]byte) *typechecktest.Code {
+	t.Helper()
+	code, err := typechecktest.Parse(importPath, files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := typechecktest.New(t).Check(code); err != nil {
+		t.Errorf("the generated code does not compile: %v", err)
+	}
+	return code
+}
+
+// compare compares a file of an archive with got, or replaces it with -update.
 func compare(t *testing.T, a *txtar.Archive, name, got string) {
 	t.Helper()
 	i := slices.IndexFunc(a.Files, func(f txtar.File) bool { return f.Name == name })
@@ -104,13 +115,8 @@ var always = []string{"AppendAvro", "DecodeAvro", "WriteAvro", "ReadAvro", "Avro
 
 // api lists what users see of generated code, and the rows of the tables of topics, addresses and
 // servers.
-func api(t *testing.T, importPath string, files map[string][]byte) string {
-	t.Helper()
-	lines, err := typechecktest.API(importPath, files)
-	if err != nil {
-		t.Fatal(err)
-	}
-	lines = slices.DeleteFunc(lines, func(l string) bool {
+func api(code *typechecktest.Code, files map[string][]byte) string {
+	lines := slices.DeleteFunc(code.API(), func(l string) bool {
 		return slices.ContainsFunc(always, func(c string) bool { return strings.Contains(l, c) })
 	})
 	for _, name := range slices.Sorted(maps.Keys(files)) {

@@ -1,15 +1,14 @@
 package generate
 
 import (
-	"bytes"
 	"flag"
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"testing/fstest"
+
+	"github.com/deferpay/deferpay/tools/eventgen/typechecktest"
+	"github.com/deferpay/deferpay/tools/fulltest"
 )
 
 // payloads are what a message of thousand carries, by format. Each has types of its own, named with
@@ -80,55 +79,27 @@ func BenchmarkThousandMessages(b *testing.B) {
 
 var compiled = flag.Int("messages", 40, "messages of the document that TestLargeDocumentCompiles compiles; 1000 take a minute and more")
 
-// TestLargeDocumentCompiles builds what a large document gives, in a module that has this one as
-// its only dependency.
+// TestLargeDocumentCompiles compiles what is generated from a large document. In full it is built in
+// a module that has this one as its only dependency.
 func TestLargeDocumentCompiles(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it compiles many packages")
-	}
 	for format, payload := range payloads {
-		t.Run(format, func(t *testing.T) { compile(t, payload) })
+		t.Run(format, func(t *testing.T) {
+			files, ds := Generate(thousand(*compiled, payload), thousandConfig)
+			if ds.HasErrors() {
+				t.Fatal(ds.Error())
+			}
+			if !fulltest.Requested() {
+				compiles(t, thousandConfig.ImportPath, files)
+				return
+			}
+			below := map[string][]byte{}
+			for name, src := range files {
+				below["gen/"+name] = src
+			}
+			if out, err := typechecktest.Go(t, typechecktest.Module(t, "example.com/thousand", below), "build", "./..."); err != nil {
+				t.Fatalf("%v\n%.4000s", err, out)
+			}
+			t.Logf("%d files compile", len(files))
+		})
 	}
-}
-
-func compile(t *testing.T, payload string) {
-	files, ds := Generate(thousand(*compiled, payload), thousandConfig)
-	if ds.HasErrors() {
-		t.Fatal(ds.Error())
-	}
-	root, err := filepath.Abs("../../..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	mod, err := os.ReadFile(filepath.Join(root, "go.mod"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	sum, err := os.ReadFile(filepath.Join(root, "go.sum"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	mod = bytes.Replace(mod, []byte("module github.com/deferpay/deferpay"), []byte("module example.com/thousand"), 1)
-	mod = fmt.Appendf(mod, "\nrequire github.com/deferpay/deferpay v0.0.0\n\nreplace github.com/deferpay/deferpay => %s\n", root)
-	dir := t.TempDir()
-	all := map[string][]byte{"go.mod": mod, "go.sum": sum}
-	for name, src := range files {
-		all["gen/"+name] = src
-	}
-	for name, data := range all {
-		p := filepath.Join(dir, filepath.FromSlash(name))
-		if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(p, data, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-mod=mod", "./...")
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "GOFLAGS=", "GOWORK=off")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%.4000s", err, out)
-	}
-	t.Logf("%d files compile", len(files))
 }

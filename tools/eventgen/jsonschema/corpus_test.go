@@ -4,15 +4,15 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/deferpay/deferpay/tools/eventgen/diag"
 	"github.com/deferpay/deferpay/tools/eventgen/reference"
 	"github.com/deferpay/deferpay/tools/eventgen/source"
+	"github.com/deferpay/deferpay/tools/eventgen/typechecktest"
+	"github.com/deferpay/deferpay/tools/fulltest"
 )
 
 // corpus is a folder of public AsyncAPI documents, beside the repository or where the environment
@@ -24,12 +24,9 @@ func corpus() string {
 	return "../../../../shared/corpus/asyncapi"
 }
 
-// Every JSON Schema that is a payload or a component of a document of the corpus becomes Go that
-// passes vet.
+// TestCorpus generates Go from every JSON Schema that is a payload or a component of a document of
+// the corpus, and compiles it. In full it is also vetted.
 func TestCorpus(t *testing.T) {
-	if testing.Short() {
-		t.Skip("compiles all documents")
-	}
 	dir := corpus()
 	if _, err := os.Stat(dir); err != nil {
 		t.Skipf("no corpus: set EVENTGEN_CORPUS to a folder of AsyncAPI documents (%v)", err)
@@ -72,7 +69,25 @@ func TestCorpus(t *testing.T) {
 	if good < 216 {
 		t.Errorf("only %d schemas became Go", good)
 	}
-	vet(t, all)
+	if !fulltest.Requested() {
+		compiles(t, all)
+		return
+	}
+	if out, err := typechecktest.Go(t, typechecktest.Module(t, "example.org/corpus", all), "vet", "./..."); err != nil {
+		t.Errorf("go vet: %v\n%s", err, out)
+	}
+}
+
+// compiles fails the test unless generated files would compile.
+func compiles(t *testing.T, files map[string][]byte) {
+	t.Helper()
+	code, err := typechecktest.Parse(goldenImport, files)
+	if err == nil {
+		err = typechecktest.New(t).Check(code)
+	}
+	if err != nil {
+		t.Error(err)
+	}
 }
 
 // refused are the documents that break a rule, or refer to files that are not there, and what is
@@ -122,47 +137,4 @@ func document(t *testing.T, dir, name string) (*Set, []*Root, *diag.List) {
 		}
 	}
 	return s, roots, &faults
-}
-
-// vet compiles and vets files.
-func vet(t *testing.T, files map[string][]byte) {
-	t.Helper()
-	cmd := exec.Command("go", "vet", "-mod=mod", "./...")
-	cmd.Dir = inModule(t, files)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Errorf("go vet: %v\n%s", err, out)
-	}
-}
-
-// inModule writes files into a module of their own, which has what this one has, and gives its
-// folder.
-func inModule(t *testing.T, files map[string][]byte) string {
-	t.Helper()
-	dir := t.TempDir()
-	root, err := filepath.Abs("../../..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	mod, err := os.ReadFile(filepath.Join(root, "go.mod"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	const own = "github.com/deferpay/deferpay"
-	text := strings.Replace(string(mod), "module "+own, "module example.org/corpus", 1)
-	text += fmt.Sprintf("\nrequire %s v0.0.0\n\nreplace %s => %s\n", own, own, root)
-	sum, err := os.ReadFile(filepath.Join(root, "go.sum"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	files["go.mod"], files["go.sum"] = []byte(text), sum
-	for name, src := range files {
-		at := filepath.Join(dir, filepath.FromSlash(name))
-		if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(at, src, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return dir
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/deferpay/deferpay/tools/eventgen/diag"
 	"github.com/deferpay/deferpay/tools/eventgen/source"
+	"github.com/deferpay/deferpay/tools/eventgen/typechecktest"
 )
 
 // Every case of the JSON Schema Test Suite for draft-07 that the generator takes gives the verdict
@@ -74,10 +74,7 @@ func TestSuite(t *testing.T) {
 	}
 	t.Logf("%d schemas taken, %d refused", taken, refused)
 	all["main.go"] = fmt.Appendf(nil, suiteMain, imports.String(), table.String())
-	root := inModule(t, all)
-	cmd := exec.Command("go", "run", "-mod=mod", ".")
-	cmd.Dir = root
-	out, err := cmd.CombinedOutput()
+	out, err := typechecktest.Go(t, typechecktest.Module(t, "example.org/corpus", all), "run", ".")
 	t.Logf("%s", out)
 	if err != nil {
 		t.Errorf("%v", err)

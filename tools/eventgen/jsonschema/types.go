@@ -307,7 +307,7 @@ func (g *generator) writeMember(f *field) {
 // codec prints what every struct has.
 func (g *generator) codec(d *decl) {
 	check := g.needs(d)
-	g.p("\n// DecodeJSON decodes data, which must hold one value and nothing else, into x. It returns an error, and\n// leaves x as it was, if the value does not conform to the schema.\nfunc (x *%s) DecodeJSON(data []byte) error {", d.name)
+	g.p("\n// DecodeJSON decodes data, which must hold one value and nothing else, into x. It returns an error,\n// and leaves x as it was, if the value does not conform to the schema.\nfunc (x *%s) DecodeJSON(data []byte) error {", d.name)
 	g.p("out, err := jsonvalue.Decode(data, %s, read%s)\nif err == nil {\n*x = out\n}\nreturn err\n}\n", check, d.name)
 	g.p("// AppendJSON appends the JSON of x to dst. It returns an error if x does not conform to the schema.\nfunc (x *%s) AppendJSON(dst []byte) ([]byte, error) {", d.name)
 	g.p("return jsonvalue.Append(dst, *x, write%s, %s)\n}\n", d.name, check)

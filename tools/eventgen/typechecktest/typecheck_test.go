@@ -28,9 +28,12 @@ func TestVague(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := Vague("example.com/gen", map[string][]byte{"p/t.go": []byte("package p\n" + c.code)})
-			if err != nil || (c.want == "") != (len(got) == 0) || !strings.Contains(strings.Join(got, "\n"), c.want) {
-				t.Errorf("got %q, %v; want %q", got, err, c.want)
+			code, err := Parse("example.com/gen", map[string][]byte{"p/t.go": []byte("package p\n" + c.code)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := code.Vague(); (c.want == "") != (len(got) == 0) || !strings.Contains(strings.Join(got, "\n"), c.want) {
+				t.Errorf("got %q, want %q", got, c.want)
 			}
 		})
 	}
@@ -48,10 +51,27 @@ func TestCheck(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			err := check.Check("example.com/gen", map[string][]byte{"p/t.go": []byte("package p\n" + c.code)})
+			code, err := Parse("example.com/gen", map[string][]byte{"p/t.go": []byte("package p\n" + c.code)})
+			if err == nil {
+				err = check.Check(code)
+			}
 			if (c.want == "") != (err == nil) || err != nil && !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v, want %q", err, c.want)
 			}
 		})
+	}
+}
+
+func TestShapes(t *testing.T) {
+	code, err := Parse("example.com/gen", map[string][]byte{"p/t.go": []byte("package p\ntype A struct { X []B; Y string `json:\"y\"` }\ntype B struct { Y string `json:\"y\"`; X []A }\ntype C struct { Z *A }")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "X [ ] T ;  ; Y string ;  `json:\"y\"` |Z * T ;  "
+	if got := strings.Join(code.Shapes(), "|"); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if again := strings.Join(code.Shapes(), "|"); again != want || !strings.Contains(strings.Join(code.API(), "\n"), "A struct X []B") {
+		t.Errorf("asking changed the code: %q, %q", again, code.API())
 	}
 }

@@ -5,33 +5,30 @@ import (
 	"fmt"
 	"go/ast"
 	"go/token"
+	"maps"
 	"reflect"
 	"slices"
 	"strconv"
 	"strings"
 )
 
-// Vague gives the types of generated files that say less than their schemas: any and interface{}
-// everywhere, and jsonvalue.Any, struct{} and structs without fields where the schema, as it stands
-// in the generated code, says more.
-func Vague(importPath string, files map[string][]byte) ([]string, error) {
-	parsed, fset, err := Parse(importPath, files)
-	if err != nil {
-		return nil, err
-	}
+// Vague returns the types that say less than their schemas: any and interface{} everywhere, and
+// jsonvalue.Any, struct{} and structs without fields where the schema, as it stands in the generated
+// code, says more.
+func (c *Code) Vague() []string {
 	var out []string
-	for p, list := range parsed {
-		v := &vagueness{schemas: schemasOf(list)}
-		for _, f := range list {
+	for _, p := range slices.Sorted(maps.Keys(c.packages)) {
+		v := &vagueness{schemas: schemasOf(c.packages[p])}
+		for _, f := range c.packages[p] {
 			ast.Inspect(f, func(n ast.Node) bool {
 				for _, what := range v.look(n) {
-					out = append(out, fmt.Sprintf("%s (%s): %s", fset.Position(n.Pos()), p, what))
+					out = append(out, fmt.Sprintf("%s (%s): %s", c.fset.Position(n.Pos()), p, what))
 				}
 				return true
 			})
 		}
 	}
-	return out, nil
+	return out
 }
 
 // vagueness looks at the types of one package.

@@ -1,16 +1,16 @@
 package behaviour
 
 import (
-	"encoding/json"
+	"io/fs"
+	"maps"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/deferpay/deferpay/tools/eventgen/typechecktest"
 )
 
-// program is a package, which costs no linking; it sends what stands between its brackets to a
-// compacted topic.
+// program sends what stands between its brackets to a compacted topic.
 const program = `package program
 
 import (
@@ -28,9 +28,21 @@ func send(pub *policiesbus.Publisher) {
 }
 `
 
-// Code that sends to a compacted topic without a key, or with text that nobody declared to be one,
-// does not compile; with a key it does.
+// TestNoKeyDoesNotCompile sends to a compacted topic. The code compiles with a key of the declared
+// type only.
 func TestNoKeyDoesNotCompile(t *testing.T) {
+	const folder = "../policies/gen"
+	files := map[string][]byte{}
+	err := fs.WalkDir(os.DirFS(folder), ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		files[name], err = fs.ReadFile(os.DirFS(folder), name)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct{ name, arguments, want string }{
 		{"with a key", "key, ", ""},
 		{"without a key", "", "not enough arguments in call to pub.TickBuried"},
@@ -39,38 +51,18 @@ func TestNoKeyDoesNotCompile(t *testing.T) {
 		{"with another key", "event.Tick{}, ", "as policiesbus.ClockKey value"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			out := compile(t, strings.Replace(program, "[ARGUMENTS]", c.arguments, 1))
-			if c.want == "" && out != "" || !strings.Contains(out, c.want) {
-				t.Errorf("the compiler says %q, want %q", out, c.want)
+			with := maps.Clone(files)
+			with["program/program.go"] = []byte(strings.Replace(program, "[ARGUMENTS]", c.arguments, 1))
+			code, err := typechecktest.Parse("github.com/deferpay/deferpay/tools/eventgen/golden/policies/gen", with)
+			if err != nil {
+				t.Fatal(err)
+			}
+			switch err := typechecktest.New(t).Check(code); {
+			case c.want == "" && err != nil:
+				t.Error(err)
+			case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
+				t.Errorf("the type checker says %v, want %q", err, c.want)
 			}
 		})
 	}
-}
-
-// compile gives what the compiler says of a program, which it sees as a package of this module
-// without there being one.
-func compile(t *testing.T, src string) string {
-	t.Helper()
-	dir := t.TempDir()
-	file, overlay := filepath.Join(dir, "program.go"), filepath.Join(dir, "overlay.json")
-	here, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	replace, err := json.Marshal(map[string]map[string]string{"Replace": {filepath.Join(here, "program", "program.go"): file}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, data := range map[string][]byte{file: []byte(src), overlay: replace} {
-		if err := os.WriteFile(name, data, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	cmd := exec.Command("go", "build", "-overlay", overlay, "./program")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	out, err := cmd.CombinedOutput()
-	if err == nil {
-		return ""
-	}
-	return string(out)
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/deferpay/deferpay/gen/event"
 	"github.com/deferpay/deferpay/tools/eventgen/avro/internal/golden/order"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin"
+	"github.com/deferpay/deferpay/tools/fulltest"
 )
 
 // hamba is as fast as its documentation lets it be: arrays and maps without their sizes in bytes,
@@ -144,7 +145,7 @@ func ratios(t *testing.T, runs [2]func() error, size int, into []float64) (faste
 // TestCodecRatio prints how much faster the generated code is than hamba's reflection in the same
 // run. RATIO=1 makes it fail below 2.5.
 func TestCodecRatio(t *testing.T) {
-	if raced || testing.Short() {
+	if raced {
 		t.Skip("it measures time and allocations")
 	}
 	cases := benchCases(t)
@@ -155,7 +156,7 @@ func TestCodecRatio(t *testing.T) {
 		c := &cases[i]
 		for _, name := range []string{"encode", "decode"} {
 			runs := c.runs()[name]
-			ratio := make([]float64, 11)
+			ratio := make([]float64, fulltest.Choose(1, 11))
 			fastest := ratios(t, runs, len(c.data), ratio)
 			var allocs [2]float64
 			for side, run := range runs {
@@ -174,5 +175,5 @@ func TestCodecRatio(t *testing.T) {
 	if err := w.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("the median of 11 measurements, each the best of 100 rounds in turns:\n%s", &out)
+	t.Logf("the median of %d measurements, each the best of 100 rounds in turns:\n%s", fulltest.Choose(1, 11), &out)
 }

@@ -18,9 +18,10 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/avro/internal/golden"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin/schema"
+	"github.com/deferpay/deferpay/tools/fulltest"
 )
 
-var rounds = flag.Int("rounds", 300, "generated values for each golden payload")
+var rounds = flag.Int("rounds", fulltest.Choose(40, 300), "generated values for each golden payload")
 
 // eachGolden runs f for every golden payload.
 func eachGolden(t *testing.T, f func(t *testing.T, make func() avrobin.Value, own *schema.Type, independent *oracle.Schema)) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/deferpay/deferpay/tools/eventgen/jsonschema/internal/golden/order"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/jsonvalue"
+	"github.com/deferpay/deferpay/tools/fulltest"
 )
 
 // What encoding/json reads and writes: the same fields, of types without methods of ours.
@@ -142,9 +143,6 @@ func BenchmarkCodec(b *testing.B) {
 // best of many short rounds in turns, which is what other work on the machine disturbs least.
 // Nothing depends on the figures.
 func TestCodecRatio(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it measures time")
-	}
 	var out strings.Builder
 	w := tabwriter.NewWriter(&out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "document\tbytes\t\teventgen\tallocs\tencoding/json\tallocs\tratio\twith validator\tratio\t")
@@ -165,13 +163,13 @@ func TestCodecRatio(t *testing.T) {
 	if err := w.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("the best of 100 rounds in turns:\n%s", &out)
+	t.Logf("the best of %d rounds in turns:\n%s", fulltest.Choose(10, 100), &out)
 }
 
 func fastest(t *testing.T, runs [3]func() error) (best [3]time.Duration) {
 	t.Helper()
 	const calls = 20
-	for range 100 {
+	for range fulltest.Choose(10, 100) {
 		for side, run := range runs {
 			start := time.Now()
 			for range calls {

@@ -17,9 +17,10 @@ import (
 
 	"github.com/deferpay/deferpay/tools/eventgen/jsonschema/internal/golden"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/jsonvalue"
+	"github.com/deferpay/deferpay/tools/fulltest"
 )
 
-var rounds = flag.Int("rounds", 500, "documents for each golden payload")
+var rounds = flag.Int("rounds", fulltest.Choose(100, 500), "documents for each golden payload")
 
 var names = slices.Sorted(maps.Keys(golden.Values))
 

@@ -49,8 +49,8 @@ func (x OrderStatus) index() int64 {
 	return -1
 }
 
-// Validate returns an error if x is not a symbol, or is OrderStatusUnknown, which stands for a
-// symbol that a reader does not know and is never written.
+// Validate returns an error if x is not a symbol, or is OrderStatusUnknown, which is never written:
+// a reader gets it in place of a symbol that it does not know.
 func (x OrderStatus) Validate() error {
 	return avrobin.CheckSymbol("OrderStatus", string(x), x.Valid() && x != OrderStatusUnknown)
 }

@@ -41,8 +41,8 @@ func (x Reason) index() int64 {
 	return -1
 }
 
-// Validate returns an error if x is not a symbol, or is ReasonUnknown, which stands for a symbol
-// that a reader does not know and is never written.
+// Validate returns an error if x is not a symbol, or is ReasonUnknown, which is never written:
+// a reader gets it in place of a symbol that it does not know.
 func (x Reason) Validate() error {
 	return avrobin.CheckSymbol("Reason", string(x), x.Valid() && x != ReasonUnknown)
 }

@@ -1,0 +1,22 @@
+// Package fulltest decides how long the long tests run. They have a short form, which `make test`
+// runs, and a full form, which `make race` and the gate run: more seeds, more documents, and the Go
+// compiler where the short form uses the type checker alone.
+//
+// Tests import it, and nothing else does.
+package fulltest
+
+import "os"
+
+// Variable is the environment variable that requests the full form, if it is not empty.
+const Variable = "DEFERPAY_FULL"
+
+// Requested reports whether the full form is requested.
+func Requested() bool { return os.Getenv(Variable) != "" }
+
+// Choose returns full if the full form is requested, and short otherwise.
+func Choose[T any](short, full T) T {
+	if Requested() {
+		return full
+	}
+	return short
+}
