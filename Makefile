@@ -42,10 +42,11 @@ check: ## Fails when gen/ is not what specs/ generate
 	@go run ./tools/eventgen generate -check -role both -out $(EXAMPLE)/gen -import $(MODULE)/$(EXAMPLE)/gen $(EXAMPLE)/asyncapi.yaml
 	@sh tools/checkhttp.sh
 
-lint: ## gofmt, go vet and staticcheck, in every module
-	@echo "lint: gofmt, go vet, staticcheck"
+lint: ## gofmt, go vet and staticcheck in every module, actionlint on the workflows
+	@echo "lint: gofmt, go vet, staticcheck, actionlint"
 	@out=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$out" ] || { echo "not formatted, run gofmt -w on:"; echo "$$out"; exit 1; }
-	@go build -modfile=tools/lint/go.mod -o build/bin/ honnef.co/go/tools/cmd/staticcheck
+	@go build -modfile=tools/lint/go.mod -o build/bin/ honnef.co/go/tools/cmd/staticcheck github.com/rhysd/actionlint/cmd/actionlint
+	@build/bin/actionlint
 	@for m in . $(MODULES); do (cd $$m && go vet ./... && $(CURDIR)/build/bin/staticcheck ./...) || exit 1; done
 
 test: ## Every test that needs nothing but Go, the long ones in their short form

@@ -95,7 +95,7 @@ func (c Clients) nodeFolder() (dir string, texts map[string][]byte, err error) {
 }
 
 // Install puts the clients where they are looked for, unless they are there, and tells what it
-// does, a line at a time. With system it also installs kcat by apt-get, which only root may.
+// does, a line at a time. With system it also installs kcat by apt-get, as root or by sudo.
 func (c Clients) Install(ctx context.Context, system bool, say func(format string, args ...any)) error {
 	errs := []error{c.python(ctx, say), c.node(ctx, say)}
 	if _, err := c.Kcat(); err != nil && system {
@@ -147,9 +147,11 @@ func (c Clients) node(ctx context.Context, say func(string, ...any)) error {
 
 func aptInstall(ctx context.Context, pkg string) error {
 	apt := func(args ...string) error {
-		cmd := exec.CommandContext(ctx, "apt-get", append([]string{"-q", "-y"}, args...)...)
-		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
-		return fetched.Run(cmd)
+		command := append([]string{"env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y"}, args...)
+		if os.Geteuid() != 0 {
+			command = append([]string{"sudo", "-n"}, command...)
+		}
+		return fetched.Run(exec.CommandContext(ctx, command[0], command[1:]...))
 	}
 	if err := apt("install", pkg); err == nil {
 		return nil

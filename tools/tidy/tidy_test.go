@@ -208,6 +208,40 @@ func TestMachinePattern(t *testing.T) {
 	}
 }
 
+// pinned is an action by exact version, or by the hash of a commit.
+var pinned = regexp.MustCompile(`uses:\s*[\w./-]+@(v\d+\.\d+\.\d+|[0-9a-f]{40})(\s|$)`)
+
+func TestActionsArePinned(t *testing.T) {
+	for line, want := range map[string]bool{
+		"- uses: a/b@v1.2.3": true, "uses: a/b/c@v1.2.3 # why": true, "uses: a/b@" + strings.Repeat("0a", 20): true,
+		"- uses: a/b@v1": false, "- uses: a/b@v1.2": false, "uses: a/b@main": false, "uses: a/b": false, "uses: a/b@v1.2.3-rc": false,
+	} {
+		if pinned.MatchString(line) != want {
+			t.Errorf("%q: pinned %v, want %v", line, !want, want)
+		}
+	}
+	seen := 0
+	for _, name := range files(t) {
+		if !strings.HasPrefix(name, ".github/workflows/") {
+			continue
+		}
+		text, err := os.ReadFile(filepath.Join("../..", name))
+		if err != nil {
+			continue // deleted and not committed yet
+		}
+		for i, line := range strings.Split(string(text), "\n") {
+			if strings.Contains(line, "uses:") {
+				if seen++; !pinned.MatchString(line) {
+					t.Errorf("%s:%d: an action is named by its exact version, as actions/checkout@v4.2.2", name, i+1)
+				}
+			}
+		}
+	}
+	if seen == 0 {
+		t.Error("no workflow uses an action")
+	}
+}
+
 // TestPackagesAreDocumented wants a comment that says what each package is for.
 func TestPackagesAreDocumented(t *testing.T) {
 	documented := map[string]bool{}
