@@ -55,9 +55,9 @@ func documents(t *testing.T) []*document {
 	return out
 }
 
-// TestCorpus generates code from every document, compiles it, and prints what became of each. In full
-// the code is also vetted. refused.txt lists the documents that break a rule, with what is said of
-// them; every other one has to compile.
+// TestCorpus generates code from every document, compiles it, and prints what became of each. In
+// full the code is also vetted. refused.txt lists the documents that break a rule, with what is
+// said of them; every other one has to compile.
 func TestCorpus(t *testing.T) {
 	docs := documents(t)
 	all := map[string][]byte{}

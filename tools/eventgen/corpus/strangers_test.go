@@ -37,14 +37,15 @@ type result struct {
 	code  *typechecktest.Code // of the files
 }
 
-// oneIn says how many of the changes the short form of TestStrangers makes to a document: one in six.
+// oneIn says how many of the changes the short form of TestStrangers makes to a document: one in
+// six.
 const oneIn = 6
 
 // TestStrangers changes and combines public documents into ones that nobody wrote, and checks the
 // promises of eventgen: it ends, it names the place of a fault, what it writes compiles, and a
-// document that says the same in other words gives the same Go. In full it makes every change to every
-// document, otherwise a few changes, in turns. A failure names the document, the change and the seed
-// that repeat it.
+// document that says the same in other words gives the same Go. In full it makes every change to
+// every document, otherwise a few changes, in turns. A failure names the document, the change and
+// the seed that repeat it.
 func TestStrangers(t *testing.T) {
 	docs := documents(t)
 	all := load(t, docs[0].folder)

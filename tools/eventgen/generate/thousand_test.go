@@ -79,8 +79,8 @@ func BenchmarkThousandMessages(b *testing.B) {
 
 var compiled = flag.Int("messages", 40, "messages of the document that TestLargeDocumentCompiles compiles; 1000 take a minute and more")
 
-// TestLargeDocumentCompiles compiles what is generated from a large document. In full it is built in
-// a module that has this one as its only dependency.
+// TestLargeDocumentCompiles compiles what is generated from a large document. In full it is built
+// in a module that has this one as its only dependency.
 func TestLargeDocumentCompiles(t *testing.T) {
 	for format, payload := range payloads {
 		t.Run(format, func(t *testing.T) {

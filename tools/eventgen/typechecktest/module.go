@@ -15,8 +15,8 @@ const own = "github.com/deferpay/deferpay"
 // tools are the tool lines of a go.mod.
 var tools = regexp.MustCompile(`(?ms)^tool (\(.*?^\)|\S+)$`)
 
-// Module writes files into a module of their own, in a folder that the test removes, and returns the
-// folder. The module requires this one, and all that this one requires.
+// Module writes files into a module of their own, in a folder that the test removes, and returns
+// the folder. The module requires this one, and all that this one requires.
 func Module(t testing.TB, path string, files map[string][]byte) string {
 	t.Helper()
 	root, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", own).Output()

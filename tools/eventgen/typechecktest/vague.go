@@ -13,8 +13,8 @@ import (
 )
 
 // Vague returns the types that say less than their schemas: any and interface{} everywhere, and
-// jsonvalue.Any, struct{} and structs without fields where the schema, as it stands in the generated
-// code, says more.
+// jsonvalue.Any, struct{} and structs without fields where the schema, as it stands in the
+// generated code, says more.
 func (c *Code) Vague() []string {
 	var out []string
 	for _, p := range slices.Sorted(maps.Keys(c.packages)) {
