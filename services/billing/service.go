@@ -69,7 +69,7 @@ func Run(ctx context.Context, cfg Config) error {
 		return err
 	}
 	runner := &runs.Runner{Store: log, Ready: ready, Paris: paris, Now: i.Now, Logger: i.Logger, After: cfg.RunAfter}
-	handler, err := api.New(api.Config{Store: log, Runs: runner, Ready: ready, Keys: i.Keys, Logger: i.Logger})
+	handler, err := api.New(api.Config{Config: i.HTTP(log), Store: log, Runs: runner})
 	if err != nil {
 		return err
 	}

@@ -61,7 +61,7 @@ func Run(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	handler, err := api.New(api.Config{Store: log, Ready: ready, Keys: i.Keys, Logger: i.Logger})
+	handler, err := api.New(api.Config{Config: i.HTTP(log), Store: log})
 	if err != nil {
 		return err
 	}

@@ -37,10 +37,10 @@ func TestAuthenticate(t *testing.T) {
 		subject string
 		code    problem.Code
 	}{
-		{"old", []string{Write}, "agency", ""},
-		{"new", []string{Read, Write}, "agency", ""},
-		{"looks", []string{Read}, "audit", ""},
-		{"looks", nil, "audit", ""},
+		{"old", []string{Write}, "agency", problem.Code{}},
+		{"new", []string{Read, Write}, "agency", problem.Code{}},
+		{"looks", []string{Read}, "audit", problem.Code{}},
+		{"looks", nil, "audit", problem.Code{}},
 		{"looks", []string{Write}, "", problem.Forbidden},
 		{"old", []string{Admin}, "", problem.Forbidden},
 		{"", nil, "", problem.Unauthenticated},
@@ -48,7 +48,7 @@ func TestAuthenticate(t *testing.T) {
 		{Hash("old"), []string{Read}, "", problem.Unauthenticated},
 	} {
 		ctx, err := k.Authenticate(t.Context(), c.key, c.scopes)
-		if c.code != "" {
+		if c.code != (problem.Code{}) {
 			var p *problem.Problem
 			if !errors.As(err, &p) || p.Code != c.code {
 				t.Errorf("%q for %v: error %v, want %s", c.key, c.scopes, err, c.code)

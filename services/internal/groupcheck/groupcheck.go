@@ -1,6 +1,5 @@
-// Package groupcheck asks whether an instance may be in its consumer groups: without the right its
-// handlers would never get a message, and nothing would fail. The services' front packages import
-// it.
+// Package groupcheck asks whether an instance may be in its consumer groups. Without the right its
+// handlers would never get a message, and nothing would fail. Package instance imports it.
 package groupcheck
 
 import (
@@ -14,84 +13,65 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/deferpay/deferpay/services/internal/check"
 )
 
-// Check asks for the right to groups, again and again: rights can be taken away. An instance that
-// never had them is set up wrongly and is not to serve; one that had them goes on without, for what
-// it decides needs no group: only what it publishes and takes in waits, and Denied tells.
+// Check asks for the right to groups again and again, since rights can be taken away. An instance
+// that never had them is set up wrongly and does not serve. One that had them goes on without: what
+// it decides needs no group, only what it publishes and receives waits, and Denied reports it.
 type Check struct {
-	Client []kgo.Opt
-	Groups []string
-	// Explain, when not nil, adds to an error of the connection what to look at.
-	Explain func(error) error
-	Logger  *slog.Logger
-
-	reason  atomic.Pointer[error] // what was found last; nil: nothing yet
-	allowed atomic.Bool           // all was well once
+	check   check.Question
+	groups  []string
+	explain func(error) error
+	allowed atomic.Bool // all was well once
 }
 
-const (
-	askIn    = 5 * time.Second // for the broker to answer
-	minPause = 250 * time.Millisecond
-	maxPause = time.Second
-	again    = 5 * time.Second // after all was well
-)
+// again is how long after a good answer the rights are asked for again.
+const again = 5 * time.Second
 
-var errUnchecked = errors.New("it has not been asked yet whether this instance may be in its consumer groups")
+// New returns a check of an instance's groups. Explain, unless it is nil, adds to an error of the
+// connection what to look at.
+func New(client []kgo.Opt, groups []string, explain func(error) error, logger *slog.Logger) *Check {
+	if explain == nil {
+		explain = func(err error) error { return err }
+	}
+	return &Check{groups: groups, explain: explain, check: check.Question{
+		Client: client, Again: again, Logger: logger, Unasked: errors.New("the right to the consumer groups was not asked for yet"),
+		Good: "this instance may be in all of its groups", Bad: "groups may not be joined, asking again",
+	}}
+}
 
-// Ready is nil once this instance was found to be allowed into all of its groups. Until then it
-// names a group and the right that is missing.
+// Ready returns nil once this instance was found to be allowed into all of its groups. Until then the
+// error names a group and the right that is missing.
 func (c *Check) Ready() error {
 	if c.allowed.Load() {
 		return nil
 	}
-	return c.found()
+	return c.check.Reason()
 }
 
-// Denied says whether a right is missing now.
-func (c *Check) Denied() bool { return errors.Is(c.found(), kerr.GroupAuthorizationFailed) }
+// Denied reports whether a right is missing now.
+func (c *Check) Denied() bool { return errors.Is(c.check.Reason(), kerr.GroupAuthorizationFailed) }
 
-// found is what was found last.
-func (c *Check) found() error {
-	if reason := c.reason.Load(); reason != nil {
-		return *reason
-	}
-	return errUnchecked
-}
-
-// Run asks until ctx ends. A broker that does not answer any more takes back nothing: rights are as
-// they were.
+// Run asks until ctx ends.
 func (c *Check) Run(ctx context.Context) error {
-	client, err := kgo.NewClient(c.Client...)
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	for pause := minPause; ; {
+	return c.check.Run(ctx, func(ctx context.Context, client *kgo.Client) error {
 		err := c.ask(ctx, client)
-		if known := err == nil || errors.Is(err, kerr.GroupAuthorizationFailed); known || c.found() != nil {
-			c.tell(ctx, err)
+		switch {
+		case err == nil:
+			c.allowed.Store(true)
+		case c.check.Reason() == nil && !errors.Is(err, kerr.GroupAuthorizationFailed):
+			return nil // a broker that does not answer takes no right back
 		}
-		wait := again
-		if c.found() != nil {
-			wait, pause = pause, min(2*pause, maxPause)
-		} else {
-			pause = minPause
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(wait):
-		}
-	}
+		return err
+	})
 }
 
-// ask sends, for each group, what a member sends all the time, as somebody who is none: it changes
-// nothing, and the broker looks first whether who asks has a member's right.
+// ask sends a heartbeat to each group, as a client that is not a member of it. That changes nothing,
+// and the broker first checks whether the client has a member's right.
 func (c *Check) ask(ctx context.Context, client *kgo.Client) error {
-	ctx, cancel := context.WithTimeout(ctx, askIn)
-	defer cancel()
-	for _, group := range c.Groups {
+	for _, group := range c.groups {
 		request := kmsg.NewPtrHeartbeatRequest()
 		request.Group, request.MemberID, request.Generation = group, "nobody", -1
 		response, err := request.RequestWith(ctx, client)
@@ -109,7 +89,7 @@ func (c *Check) ask(ctx context.Context, client *kgo.Client) error {
 	return nil
 }
 
-// isAnswer says whether the broker has looked at the rights, and then found that there is no such
+// isAnswer reports whether the broker has checked the rights, and then found that there is no such
 // member.
 func isAnswer(err error) bool {
 	for _, e := range []error{kerr.UnknownMemberID, kerr.IllegalGeneration, kerr.GroupIDNotFound, kerr.RebalanceInProgress} {
@@ -118,27 +98,4 @@ func isAnswer(err error) bool {
 		}
 	}
 	return err == nil
-}
-
-func (c *Check) explain(err error) error {
-	if c.Explain == nil {
-		return err
-	}
-	return c.Explain(err)
-}
-
-// tell keeps what was found, and logs it when it is something else than before.
-func (c *Check) tell(ctx context.Context, reason error) {
-	if reason == nil {
-		c.allowed.Store(true)
-	}
-	before := c.reason.Swap(&reason)
-	known := before != nil && *before != nil
-	switch {
-	case ctx.Err() != nil:
-	case reason == nil && known:
-		c.Logger.InfoContext(ctx, "this instance may be in all of its groups")
-	case reason != nil && (!known || (*before).Error() != reason.Error()):
-		c.Logger.WarnContext(ctx, "groups may not be joined, asking again", "error", reason.Error())
-	}
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/deferpay/deferpay/services/internal/clock"
 	"github.com/deferpay/deferpay/services/internal/groupcheck"
 	"github.com/deferpay/deferpay/services/internal/journal"
+	"github.com/deferpay/deferpay/services/internal/logapi"
 	"github.com/deferpay/deferpay/services/internal/metrics"
 	"github.com/deferpay/deferpay/services/internal/serve"
 	"github.com/deferpay/deferpay/services/internal/settings"
@@ -82,8 +83,8 @@ func New(cfg Config) (*Instance, error) {
 	messages.Router.AddMiddleware(shown.Ages)
 	return &Instance{
 		Metrics: shown, Logger: logger, Now: clock.Of(s.ClockOffsetFile, logger), Client: client, Keys: keys, Messages: messages, cfg: cfg,
-		topics: &topiccheck.Check{Client: client, Topics: cfg.Topics, Log: cfg.Log, Lax: s.AllowUnverifiedTopics, Explain: security.Explain, Logger: logger},
-		groups: &groupcheck.Check{Client: client, Groups: cfg.Groups, Explain: security.Explain, Logger: logger},
+		topics: topiccheck.New(topiccheck.Config{Client: client, Topics: cfg.Topics, Log: cfg.Log, Lax: s.AllowUnverifiedTopics, Explain: security.Explain, Logger: logger}),
+		groups: groupcheck.New(client, cfg.Groups, security.Explain, logger),
 	}, nil
 }
 
@@ -108,6 +109,11 @@ func (i *Instance) checks(log Log) []serve.Check {
 // Ready gives the condition under which the instance serves: its topics are as the contracts say,
 // the log is read, and it was allowed into its groups.
 func (i *Instance) Ready(log Log) func() error { return serve.Ready(i.checks(log)) }
+
+// HTTP returns what the service's HTTP interface stands on.
+func (i *Instance) HTTP(log Log) logapi.Config {
+	return logapi.Config{Ready: i.Ready(log), Keys: i.Keys, Logger: i.Logger}
+}
 
 // Run runs all parts and the service's own tasks until ctx ends; then it answers what is under way
 // and returns nil. While the broker is away it keeps trying and is not ready. It returns an error

@@ -8,6 +8,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
@@ -20,6 +21,7 @@ import (
 	"github.com/deferpay/deferpay/services/internal/idempotency"
 	"github.com/deferpay/deferpay/services/internal/journal"
 	"github.com/deferpay/deferpay/services/internal/problem"
+	"github.com/deferpay/deferpay/services/internal/trace"
 )
 
 const (
@@ -29,6 +31,35 @@ const (
 	// positionTime bounds the wait for a Log-Position.
 	positionTime = 2 * time.Second
 )
+
+// Config is what every HTTP interface stands on.
+type Config struct {
+	Ready  func() error // nothing is served while it returns a reason
+	Keys   *access.Keys
+	Logger *slog.Logger
+}
+
+// Around returns a generated server with what every interface has around it: the trace of a request,
+// a bound on its body, and a caller for a request without credentials where that is allowed.
+func (c Config) Around(server http.Handler) http.Handler {
+	return trace.HTTP(problem.LimitBody(c.Keys.Anonymous(server)))
+}
+
+// Report logs a problem that is a fault of this program, and returns it.
+func (c Config) Report(ctx context.Context, p *problem.Problem, err error) *problem.Problem {
+	if p.Code == problem.Internal {
+		c.Logger.ErrorContext(ctx, "request not handled", "error", err.Error(), "traceparent", trace.From(ctx))
+	}
+	return p
+}
+
+// Challenge returns the header WWW-Authenticate of a problem, "" if it has none.
+func Challenge(p *problem.Problem) string {
+	if p.Code == problem.Unauthenticated {
+		return problem.Challenge
+	}
+	return ""
+}
 
 // WhenReady is a middleware of the generated servers that answers nothing while ready gives a
 // reason. A query is asked again afterwards: the state may have been discarded while it was looked
@@ -143,7 +174,7 @@ var causes = []struct {
 	{journal.ErrUnknownOutcome, problem.OutcomeUnknown, "the log did not confirm the record in time; it may still be recorded",
 		"repeat the request with the same Idempotency-Key: the answer will be that of whichever attempt landed", 1},
 	{journal.ErrNotReady, problem.NotReady, "", "try again, or ask another instance; GET /readyz says what it waits for", 1},
-	{journal.ErrParked, problem.StreamParked, "the contract met a record that is impossible; an operator has to correct it", "repeat later with the same Idempotency-Key", 60},
+	{journal.ErrParked, problem.StreamParked, "a record that is impossible was met; an operator has to correct it", "repeat later with the same Idempotency-Key", 60},
 	{journal.ErrTooLarge, problem.BodyTooLarge, "the record would be too large for the log", "send less text", 0},
 	{idempotency.ErrReused, problem.IdempotencyKeyReused, "", "take a new key for a new intention", 0},
 	{context.DeadlineExceeded, problem.NotReady, "there was no decision in time; this attempt recorded nothing", "repeat the request with the same Idempotency-Key", 1},

@@ -17,13 +17,13 @@ import (
 	"github.com/deferpay/deferpay/services/internal/problem"
 )
 
-// code is that of the problem an error is, "" for none.
+// code returns that of the problem an error is, the zero Code for none.
 func code(err error) problem.Code {
 	var p *problem.Problem
 	if errors.As(err, &p) {
 		return p.Code
 	}
-	return ""
+	return problem.Code{}
 }
 
 func TestWhenReady(t *testing.T) {
@@ -33,11 +33,11 @@ func TestWhenReady(t *testing.T) {
 		want      problem.Code
 		handled   bool
 	}{
-		"ready":                     {"GET", []error{nil, nil}, "", true},
+		"ready":                     {"GET", []error{nil, nil}, problem.Code{}, true},
 		"not ready":                 {"GET", []error{errors.New("reading")}, problem.NotReady, false},
 		"command before":            {"POST", []error{errors.New("reading")}, problem.NotReady, false},
 		"state lost under a query":  {"GET", []error{nil, errors.New("lost")}, problem.NotReady, true},
-		"state lost after a record": {"POST", []error{nil, errors.New("lost")}, "", true},
+		"state lost after a record": {"POST", []error{nil, errors.New("lost")}, problem.Code{}, true},
 	} {
 		asked, handled := 0, false
 		ready := func() error { asked++; return c.readiness[asked-1] }
@@ -65,11 +65,11 @@ func (l log) WaitFor(_ context.Context, offset int64) error {
 
 func TestFresh(t *testing.T) {
 	for asked, want := range map[string]problem.Code{
-		"": "", "x.log.v1:0": "", "x.log.v1:7": "", "x.log.v1:8": problem.PositionNotReached,
+		"": {}, "x.log.v1:0": {}, "x.log.v1:7": {}, "x.log.v1:8": problem.PositionNotReached,
 		"y.log.v1:7": problem.InvalidRequest, "x.log.v1": problem.InvalidRequest, "x.log.v1:": problem.InvalidRequest,
 		"x.log.v1:99999999999999999999": problem.InvalidRequest, "7": problem.InvalidRequest,
 	} {
-		if err := Fresh(t.Context(), log{7}, asked); code(err) != want || (err == nil) != (want == "") {
+		if err := Fresh(t.Context(), log{7}, asked); code(err) != want || (err == nil) != (want == problem.Code{}) {
 			t.Errorf("%q: %v, want %q", asked, err, want)
 		}
 	}
@@ -115,7 +115,7 @@ func TestRequests(t *testing.T) {
 			t.Errorf("not built: %v", err)
 		}
 	}
-	if _, _, err := r.Begin(t.Context(), "k", "op", "", nil); err == nil || code(err) != "" {
+	if _, _, err := r.Begin(t.Context(), "k", "op", "", nil); err == nil || code(err) != (problem.Code{}) {
 		t.Errorf("without a caller: %v", err)
 	}
 }

@@ -25,24 +25,31 @@ func TestEveryCodeHasAnErrorStatusAndATitle(t *testing.T) {
 			t.Errorf("%s: status %d, title %q", c, s, c.Title())
 		}
 	}
-	if Code("made-up").Status() != http.StatusInternalServerError {
-		t.Error("an unknown code must be a fault of ours")
+	if (Code{}).Status() != http.StatusInternalServerError {
+		t.Error("the zero code must be a fault of ours")
 	}
 }
 
 func TestWrite(t *testing.T) {
-	p := New(PurchaseRefused, "the purchase would exceed the ceiling").WithHint("buy less").WithRetryAfter(2)
-	p.Reasons = []string{"CEILING_EXCEEDED"}
-	p.ContractVersion = 3
-	p.Available = &Money{Amount: 0, Currency: "EUR"}
+	type money struct {
+		Amount   int64  `json:"amount"`
+		Currency string `json:"currency"`
+	}
+	refused := NewCode("purchase-refused", http.StatusUnprocessableEntity, "The purchase is refused")
+	p := New(refused, "the purchase would exceed the ceiling").WithHint("buy less").WithRetryAfter(2).WithExtension(struct {
+		Reasons         []string `json:"reasons"`
+		ContractVersion int64    `json:"contractVersion"`
+		Available       money    `json:"available"`
+		Ceiling         *money   `json:"ceiling,omitempty"`
+	}{Reasons: []string{"CEILING_EXCEEDED"}, ContractVersion: 3, Available: money{Currency: "EUR"}})
 	w := httptest.NewRecorder()
 	Write(w, p)
 	if w.Code != 422 || w.Header().Get("Content-Type") != ContentType || w.Header().Get("Retry-After") != "2" {
 		t.Errorf("status %d, headers %v", w.Code, w.Header())
 	}
 	want := `{"type":"urn:deferpay:problem:purchase-refused","title":"The purchase is refused","status":422,` +
-		`"detail":"the purchase would exceed the ceiling","code":"purchase-refused","hint":"buy less","reasons":["CEILING_EXCEEDED"],` +
-		`"contractVersion":3,"available":{"amount":0,"currency":"EUR"},"retryAfter":2}` + "\n"
+		`"detail":"the purchase would exceed the ceiling","code":"purchase-refused","hint":"buy less","retryAfter":2,` +
+		`"reasons":["CEILING_EXCEEDED"],"contractVersion":3,"available":{"amount":0,"currency":"EUR"}}` + "\n"
 	if got := w.Body.String(); got != want {
 		t.Errorf("body\n%swant\n%s", got, want)
 	}

@@ -18,7 +18,7 @@ import (
 
 const patience = 20 * time.Second
 
-// broker is an embedded one, and a check of two topics on it: a log and another.
+// broker returns an embedded broker, and a check of two topics on it: a log and another.
 func broker(t *testing.T) (*kadm.Client, *Check) {
 	t.Helper()
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
@@ -32,10 +32,10 @@ func broker(t *testing.T) (*kadm.Client, *Check) {
 		t.Fatal(err)
 	}
 	t.Cleanup(client.Close)
-	return kadm.NewClient(client), &Check{
+	return kadm.NewClient(client), New(Config{
 		Client: options, Log: "x.log", Logger: slog.New(slog.DiscardHandler),
 		Topics: []topics.Topic{{Name: "x.log", Partitions: 1, Configs: []topics.Config{{Name: "retention.ms", Value: "-1"}}}, {Name: "x.facts", Partitions: 1}},
-	}
+	})
 }
 
 func create(t *testing.T, admin *kadm.Client, name string, partitions int32, retention string) {
@@ -45,7 +45,7 @@ func create(t *testing.T, admin *kadm.Client, name string, partitions int32, ret
 	}
 }
 
-func TestTopicsAreWaitedForAndTheirPartitionsAreFree(t *testing.T) {
+func TestTopicsAreWaitedFor(t *testing.T) {
 	admin, c := broker(t)
 	if c.Ready() == nil {
 		t.Fatal("ready before it began")
@@ -65,7 +65,7 @@ func TestTopicsAreWaitedForAndTheirPartitionsAreFree(t *testing.T) {
 	}
 }
 
-func TestAWrongTopicIsRefusedEvenWhileAnotherIsMissing(t *testing.T) {
+func TestWrongTopic(t *testing.T) {
 	for setting, c := range map[string]struct {
 		partitions int32
 		retention  string
@@ -81,9 +81,9 @@ func TestAWrongTopicIsRefusedEvenWhileAnotherIsMissing(t *testing.T) {
 	}
 }
 
-func TestABrokerThatIsAwayIsToldOnce(t *testing.T) {
+func TestBrokerAwayIsLoggedOnce(t *testing.T) {
 	var out bytes.Buffer
-	c := &Check{Client: []kgo.Opt{kgo.SeedBrokers("127.0.0.1:1")}, Logger: slog.New(slog.NewTextHandler(&out, nil)), Topics: []topics.Topic{{Name: "x"}}}
+	c := New(Config{Client: []kgo.Opt{kgo.SeedBrokers("127.0.0.1:1")}, Logger: slog.New(slog.NewTextHandler(&out, nil)), Topics: []topics.Topic{{Name: "x"}}})
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
 	if err := c.Run(ctx); err != nil {

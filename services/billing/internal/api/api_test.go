@@ -24,6 +24,7 @@ import (
 	"github.com/deferpay/deferpay/services/internal/access"
 	"github.com/deferpay/deferpay/services/internal/journal/journaltest"
 	"github.com/deferpay/deferpay/services/internal/ledger"
+	"github.com/deferpay/deferpay/services/internal/logapi"
 	"github.com/deferpay/deferpay/services/internal/waittest"
 )
 
@@ -70,7 +71,7 @@ func (s *system) instance(name string) *instance {
 		s.t.Fatal(err)
 	}
 	runner := &runs.Runner{Store: st, Paris: paris, Now: s.now, Logger: logger}
-	h, err := New(Config{Store: st, Runs: runner, Keys: access.Insecure(), Logger: logger})
+	h, err := New(Config{Config: logapi.Config{Ready: st.Ready, Keys: access.Insecure(), Logger: logger}, Store: st, Runs: runner})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -637,7 +638,7 @@ func TestNothingIsServedBeforeTheLogIsRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := New(Config{Store: st, Runs: &runs.Runner{Store: st}, Keys: access.Insecure(), Logger: logger})
+	h, err := New(Config{Config: logapi.Config{Ready: st.Ready, Keys: access.Insecure(), Logger: logger}, Store: st, Runs: &runs.Runner{Store: st}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -655,7 +656,7 @@ func TestCredentialsComeFirst(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := New(Config{Store: st, Runs: &runs.Runner{Store: st}, Keys: keys, Logger: logger})
+	h, err := New(Config{Config: logapi.Config{Ready: st.Ready, Keys: keys, Logger: logger}, Store: st, Runs: &runs.Runner{Store: st}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,17 +5,14 @@ package api
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net/http"
 
 	"github.com/deferpay/deferpay/gen/billingapi"
-	"github.com/deferpay/deferpay/services/billing/internal/billing"
 	"github.com/deferpay/deferpay/services/billing/internal/runs"
 	"github.com/deferpay/deferpay/services/billing/internal/store"
 	"github.com/deferpay/deferpay/services/internal/access"
 	"github.com/deferpay/deferpay/services/internal/logapi"
 	"github.com/deferpay/deferpay/services/internal/problem"
-	"github.com/deferpay/deferpay/services/internal/trace"
 )
 
 // Prefix is the path under which the interface is served.
@@ -23,29 +20,21 @@ const Prefix = "/billing/v1"
 
 // Config says what the interface stands on.
 type Config struct {
-	Store  *store.Store
-	Runs   *runs.Runner
-	Ready  func() error // nothing is served while it gives a reason; nil: the store's
-	Keys   *access.Keys
-	Logger *slog.Logger
+	logapi.Config
+	Store *store.Store
+	Runs  *runs.Runner
 }
 
-// New makes the HTTP interface, with everything around it but health and listening.
+// New returns the HTTP interface, with everything around it but health and listening.
 func New(cfg Config) (http.Handler, error) {
-	if cfg.Ready == nil {
-		cfg.Ready = cfg.Store.Ready
-	}
 	server, err := billingapi.NewServer(&handler{Config: cfg}, security{cfg.Keys},
-		billingapi.WithPathPrefix(Prefix),
-		billingapi.WithErrorHandler(problem.ErrorHandler(cfg.Logger)),
-		billingapi.WithNotFound(problem.WriteNotFound),
-		billingapi.WithMethodNotAllowed(problem.WriteMethodNotAllowed),
-		billingapi.WithMiddleware(logapi.WhenReady(cfg.Ready)),
-	)
+		billingapi.WithPathPrefix(Prefix), billingapi.WithErrorHandler(problem.ErrorHandler(cfg.Logger)),
+		billingapi.WithNotFound(problem.WriteNotFound), billingapi.WithMethodNotAllowed(problem.WriteMethodNotAllowed),
+		billingapi.WithMiddleware(logapi.WhenReady(cfg.Ready)))
 	if err != nil {
 		return nil, err
 	}
-	return trace.HTTP(problem.LimitBody(cfg.Keys.Anonymous(server))), nil
+	return cfg.Around(server), nil
 }
 
 type handler struct {
@@ -62,18 +51,14 @@ type answered struct {
 
 func (a *answered) Unwrap() error { return a.Problem }
 
-// NewError turns whatever a handler returns into a problem document.
+// NewError returns the problem document of whatever a handler returns.
 func (h *handler) NewError(ctx context.Context, err error) *billingapi.ProblemStatusCodeWithHeaders {
-	p := problemOf(err)
-	if p.Code == problem.Internal {
-		h.Logger.ErrorContext(ctx, "request not handled", "error", err.Error(), "traceparent", trace.From(ctx))
+	p := h.Report(ctx, problemOf(err), err)
+	out := &billingapi.ProblemStatusCodeWithHeaders{
+		StatusCode: p.Code.Status(), WWWAuthenticate: optionalText(logapi.Challenge(p)), Response: document(p),
 	}
-	out := &billingapi.ProblemStatusCodeWithHeaders{StatusCode: p.Code.Status(), Response: document(p)}
 	if p.RetryAfter > 0 {
 		out.RetryAfter.SetTo(int32(p.RetryAfter))
-	}
-	if p.Code == problem.Unauthenticated {
-		out.WWWAuthenticate.SetTo(`Bearer realm="deferpay"`)
 	}
 	var a *answered
 	if errors.As(err, &a) {
@@ -92,23 +77,4 @@ func (s security) HandleApiKey(ctx context.Context, _ billingapi.OperationName, 
 
 func (s security) HandleOAuth2(ctx context.Context, _ billingapi.OperationName, _ billingapi.OAuth2) (context.Context, error) {
 	return access.Bearer(ctx)
-}
-
-func (h *handler) position(offset int64) billingapi.OptLogPosition {
-	return billingapi.NewOptLogPosition(billingapi.LogPosition(logapi.Position(h.Store, offset)))
-}
-
-func replayed(is bool) (o billingapi.OptBool) {
-	if is {
-		o.SetTo(true)
-	}
-	return o
-}
-
-func parsePeriod(p billingapi.Period) (billing.Period, error) {
-	out, err := billing.ParsePeriod(string(p))
-	if err != nil {
-		return out, problem.New(problem.InvalidRequest, "%s", err)
-	}
-	return out, nil
 }

@@ -1,8 +1,6 @@
 package bus
 
 import (
-	"context"
-
 	"github.com/ThreeDotsLabs/watermill/message"
 
 	"github.com/deferpay/deferpay/gen/billingbus"
@@ -15,7 +13,5 @@ import (
 // delivered again, so an event may be published twice, with the same ce_id. Events of one contract
 // are published in order.
 func Publish(router *message.Router, applied *store.Publication, events *billingbus.Publisher) {
-	applied.Handle(router, "publishBillingEvents", func(ctx context.Context, a store.Applied) error {
-		return effect.Publish(ctx, events, a)
-	})
+	applied.Handle(router, "publishBillingEvents", effect.Publish(events))
 }

@@ -29,22 +29,14 @@ type Applied = ledger.Applied[billing.Event, billing.States]
 // specs/billing/internal.asyncapi.yaml, and reads them back.
 func Codec() ledger.Codec[billing.Event, billinginternal.LogBody] {
 	return ledger.Codec[billing.Event, billinginternal.LogBody]{
-		ToMessage: encode, FromMessage: decode,
+		ToMessage: func(b Body) (billinginternal.LogBody, error) {
+			e := encoder{Body: b}
+			err := b.Event.Visit(&e)
+			return e.message, err
+		},
+		FromMessage: func(m billinginternal.LogBody) (Body, error) { return billinginternal.VisitLogBody(m, decoder{}) },
 		EncodeBytes: encodeBytes, DecodeBytes: billinginternal.DecodeLogBody, Kind: billinginternal.KindOfLogBody,
 	}
-}
-
-// encode returns the message that keeps a body.
-func encode(b Body) (billinginternal.LogBody, error) {
-	e := encoder{Body: b}
-	err := b.Event.Visit(&e)
-	return e.message, err
-}
-
-// encoder is a visitor that makes the message of an event.
-type encoder struct {
-	Body
-	message billinginternal.LogBody
 }
 
 // encodeBytes encodes a message. A fact may carry a symbol that this version of billing reads as
@@ -56,9 +48,10 @@ func encodeBytes(m billinginternal.LogBody) ([]byte, error) {
 	return billinginternal.EncodeLogBody(m)
 }
 
-// decode returns the body that a message keeps.
-func decode(m billinginternal.LogBody) (Body, error) {
-	return billinginternal.VisitLogBody(m, decoder{})
+// encoder is a visitor that makes the message of an event.
+type encoder struct {
+	Body
+	message billinginternal.LogBody
 }
 
 // decoder is a visitor that makes the body of a message.
@@ -69,11 +62,13 @@ func keep(e billing.Event, r *journalrecord.Request) (Body, error) {
 	return ledger.Answering(e, r), nil
 }
 
-// Publish publishes the events that an applied record amounts to: none, one or several.
-func Publish(ctx context.Context, events *billingbus.Publisher, a Applied) error {
-	ref := a.Event().About().Contract
-	account, _ := a.After.Account(ref)
-	return a.Event().Visit(&publisher{Applied: a, ctx: ctx, events: events, key: billingbus.ContractKey(ref), account: account})
+// Publish returns what publishes the events that an applied record amounts to: none, one or several.
+func Publish(events *billingbus.Publisher) func(context.Context, Applied) error {
+	return func(ctx context.Context, a Applied) error {
+		ref := a.Event().About().Contract
+		account, _ := a.After.Account(ref)
+		return a.Event().Visit(&publisher{Applied: a, ctx: ctx, events: events, key: billingbus.ContractKey(ref), account: account})
+	}
 }
 
 // publisher is a visitor that publishes the events of one record. Each has the record's identity

@@ -160,12 +160,14 @@ func TestProblemsOfTheDocumentAreOurs(t *testing.T) {
 	explained := map[string]bool{}
 	for name, ref := range d.Components.Responses["Problem"].Content[problem.ContentType].Examples {
 		e := d.Components.Examples[ref.Ref[len("#/components/examples/"):]].Value.(map[string]any)
-		code := problem.Code(name)
 		explained[name] = true
-		if !slices.Contains(problem.Codes(), code) {
+		ours := slices.Concat(problem.Codes(), codes)
+		i := slices.IndexFunc(ours, func(c problem.Code) bool { return c.String() == name })
+		if i < 0 {
 			t.Errorf("%s is no problem of ours", name)
 			continue
 		}
+		code := ours[i]
 		if e["code"] != name || e["type"] != code.URN() || e["status"] != code.Status() || e["title"] != code.Title() {
 			t.Errorf("%s: the example says %v; we say %s, %d, %q", name, e, code.URN(), code.Status(), code.Title())
 		}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"errors"
+	"net/http"
 
 	"github.com/deferpay/deferpay/gen/contractapi"
 	"github.com/deferpay/deferpay/services/contract/internal/contract"
@@ -9,17 +10,25 @@ import (
 	"github.com/deferpay/deferpay/services/internal/problem"
 )
 
+var contractNotFound = problem.NewCode("contract-not-found", http.StatusNotFound, "No such contract")
+
+// codes are the causes that only this service has.
+var codes = []problem.Code{contractNotFound}
+
+// judgedBy adds the version of the contract that a request was judged by to a problem.
+type judgedBy struct{ version int64 }
+
 // about names the contract in an error that cannot.
 func about(ref contractapi.ContractRef, err error) error {
 	if errors.Is(err, contract.ErrUnknown) {
-		return problem.New(problem.ContractNotFound, "there is no contract %s", ref).
+		return problem.New(contractNotFound, "there is no contract %s", ref).
 			WithHint("check the reference, or search with GET %s/contracts", Prefix)
 	}
 	return err
 }
 
-// problemOf is the one place where an error becomes a problem: those of the log as in every
-// service, and the domain's.
+// problemOf returns the problem of any error: those of the log are the same in every service, the
+// others are the domain's.
 func problemOf(err error) *problem.Problem {
 	if p := logapi.Problem(err); p != nil {
 		return p
@@ -36,8 +45,7 @@ func problemOf(err error) *problem.Problem {
 		for _, a := range forbidden.Allowed {
 			p.Allowed = append(p.Allowed, string(a))
 		}
-		p.ContractVersion = forbidden.Version
-		return p
+		return p.WithExtension(judgedBy{forbidden.Version})
 	}
 	return problem.FromOgen(err)
 }
@@ -51,21 +59,21 @@ func invalidRequest(err *contract.Invalid) *problem.Problem {
 	return p
 }
 
-// problemBody is a problem as the generated server writes it.
+// problemBody returns a problem as the generated server writes it.
 func problemBody(p *problem.Problem) *contractapi.ProblemStatusCodeWithHeaders {
 	text := func(s string) contractapi.OptString { return contractapi.OptString{Value: s, Set: s != ""} }
 	b := contractapi.Problem{
-		Type: p.Code.URN(), Title: p.Code.Title(), Status: int32(p.Code.Status()), Code: string(p.Code),
+		Type: p.Code.URN(), Title: p.Code.Title(), Status: int32(p.Code.Status()), Code: p.Code.String(),
 		Detail: text(p.Detail), Instance: text(p.Instance), Hint: text(p.Hint), Allowed: p.Allowed,
-		ContractVersion: contractapi.OptInt64{Value: p.ContractVersion, Set: p.ContractVersion != 0},
-		RetryAfter:      contractapi.OptInt32{Value: int32(p.RetryAfter), Set: p.RetryAfter != 0},
+		RetryAfter: contractapi.OptInt32{Value: int32(p.RetryAfter), Set: p.RetryAfter != 0},
 	}
 	for _, e := range p.Errors {
 		b.Errors = append(b.Errors, contractapi.FieldError{Pointer: text(e.Pointer), Message: e.Message})
 	}
-	out := &contractapi.ProblemStatusCodeWithHeaders{StatusCode: p.Code.Status(), Response: b, RetryAfter: b.RetryAfter}
-	if p.Code == problem.Unauthenticated {
-		out.WWWAuthenticate = text(`Bearer realm="deferpay"`)
+	if j, ok := p.Extension.(judgedBy); ok {
+		b.ContractVersion = contractapi.NewOptInt64(j.version)
 	}
-	return out
+	return &contractapi.ProblemStatusCodeWithHeaders{
+		StatusCode: p.Code.Status(), Response: b, RetryAfter: b.RetryAfter, WWWAuthenticate: text(logapi.Challenge(p)),
+	}
 }

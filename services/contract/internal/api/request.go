@@ -29,8 +29,7 @@ func precondition(ifMatch contractapi.OptString) func(*contract.Contract) error 
 		default:
 			return nil
 		}
-		p.ContractVersion = c.Version
-		return p
+		return p.WithExtension(judgedBy{c.Version})
 	}
 }
 

@@ -4,8 +4,6 @@
 package bus
 
 import (
-	"context"
-
 	"github.com/ThreeDotsLabs/watermill/message"
 
 	"github.com/deferpay/deferpay/gen/contractbus"
@@ -18,7 +16,5 @@ import (
 // fact; until then it is delivered again, so a fact may be published twice, with the same ce_id.
 // Facts of one contract are published in order.
 func Publish(router *message.Router, applied *store.Publication, facts *contractbus.Publisher) {
-	applied.Handle(router, "publishContractFacts", func(ctx context.Context, a store.Applied) error {
-		return effect.Publish(ctx, facts, a)
-	})
+	applied.Handle(router, "publishContractFacts", effect.Publish(facts))
 }

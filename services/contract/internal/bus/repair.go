@@ -125,7 +125,7 @@ func (r *Repair) mend(ctx context.Context, t *tail, position int64) error {
 			a, displaced = r.displaced(t, ref, position)
 		}
 		if displaced {
-			if err := within(ctx, func(ctx context.Context) error { return effect.Publish(ctx, r.Facts, a) }); err != nil {
+			if err := within(ctx, func(ctx context.Context) error { return effect.Publish(r.Facts)(ctx, a) }); err != nil {
 				return err
 			}
 			r.repaired.Add(1)

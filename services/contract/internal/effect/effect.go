@@ -28,27 +28,20 @@ type Applied = ledger.Applied[contract.Event, *contract.Contract]
 // specs/contract/internal.asyncapi.yaml, and reads them back.
 func Codec() ledger.Codec[contract.Event, contractinternal.LogBody] {
 	return ledger.Codec[contract.Event, contractinternal.LogBody]{
-		ToMessage: encode, FromMessage: decode,
+		ToMessage: func(b Body) (contractinternal.LogBody, error) {
+			e := encoder{Body: b}
+			err := b.Event.Visit(&e)
+			return e.message, err
+		},
+		FromMessage: func(m contractinternal.LogBody) (Body, error) { return contractinternal.VisitLogBody(m, decoder{}) },
 		EncodeBytes: contractinternal.EncodeLogBody, DecodeBytes: contractinternal.DecodeLogBody, Kind: contractinternal.KindOfLogBody,
 	}
-}
-
-// encode returns the message that keeps a body.
-func encode(b Body) (contractinternal.LogBody, error) {
-	e := encoder{Body: b}
-	err := b.Event.Visit(&e)
-	return e.message, err
 }
 
 // encoder is a visitor that makes the message of an event.
 type encoder struct {
 	Body
 	message contractinternal.LogBody
-}
-
-// decode returns the body that a message keeps.
-func decode(m contractinternal.LogBody) (Body, error) {
-	return contractinternal.VisitLogBody(m, decoder{})
 }
 
 // decoder is a visitor that makes the body of a message.
@@ -59,13 +52,16 @@ func keep(e contract.Event, r *journalrecord.Request) (Body, error) {
 	return ledger.Answering(e, r), nil
 }
 
-// Publish publishes the fact that an applied record amounts to, with the contract's full state
-// after it.
-func Publish(ctx context.Context, facts *contractbus.Publisher, a Applied) error {
-	return a.Event().Visit(&publisher{
-		ctx: ctx, facts: facts, key: contractbus.ContractKey(a.After.Ref), at: a.DecidedAt, ref: string(a.After.Ref), version: a.After.Version, state: stateOf(a.After),
-		headers: contractbus.CloudEventsHeaders{ID: FactID(a), Time: a.DecidedAt, Traceparent: a.Traceparent},
-	})
+// Publish returns what publishes the fact that an applied record amounts to, with the contract's full
+// state after it.
+func Publish(facts *contractbus.Publisher) func(context.Context, Applied) error {
+	return func(ctx context.Context, a Applied) error {
+		c := a.After
+		return a.Event().Visit(&publisher{
+			ctx: ctx, facts: facts, key: contractbus.ContractKey(c.Ref), at: a.DecidedAt, ref: string(c.Ref), version: c.Version, state: stateOf(c),
+			headers: contractbus.CloudEventsHeaders{ID: FactID(a), Time: a.DecidedAt, Traceparent: a.Traceparent},
+		})
+	}
 }
 
 // FactID returns the ce_id of the fact that a record amounts to.

@@ -1,0 +1,167 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"github.com/deferpay/deferpay/gen/billingapi"
+	"github.com/deferpay/deferpay/services/billing/internal/billing"
+	"github.com/deferpay/deferpay/services/billing/internal/store"
+	"github.com/deferpay/deferpay/services/internal/logapi"
+	"github.com/deferpay/deferpay/services/internal/problem"
+)
+
+// Problems of operations.
+var (
+	operationNotFound     = problem.NewCode("operation-not-found", http.StatusNotFound, "No such operation")
+	refundNotPossible     = problem.NewCode("refund-not-possible", http.StatusConflict, "Only an accepted purchase can be refunded")
+	purchaseRefused       = problem.NewCode("purchase-refused", http.StatusUnprocessableEntity, "The purchase is refused")
+	refundExceedsPurchase = problem.NewCode("refund-exceeds-purchase", http.StatusUnprocessableEntity, "The refund exceeds what is left of the purchase")
+)
+
+var operationCauses = causes{
+	{billing.ErrOperationUnknown, operationNotFound, "check the reference; GET /operations searches", 0},
+	{billing.ErrNotRefundable, refundNotPossible, "name the purchase that was accepted", 0},
+	{billing.ErrRefundCurrency, refundNotPossible, "refund in the currency of the purchase", 0},
+	{billing.ErrPurchaseInvoiced, problem.NotBuilt, "credit notes come later; settle the matter outside for now", 0},
+	{billing.ErrAmount, problem.InvalidRequest, "ask for at least one minor unit", 0},
+}
+
+// CreateOperation records a purchase or a refund.
+func (h *handler) CreateOperation(ctx context.Context, body billingapi.OperationRequest, params billingapi.CreateOperationParams) (*billingapi.OperationHeaders, error) {
+	req, release, err := h.requests.Begin(ctx, params.IdempotencyKey.Value, "createOperation", "", &body)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	ctx, cancel := context.WithTimeout(ctx, logapi.CommandTime)
+	defer cancel()
+
+	command, err := operation(body)
+	if err != nil {
+		return nil, err
+	}
+	o, out, err := h.Store.Operate(ctx, req, command)
+	if err != nil {
+		return nil, err
+	}
+	if o.Status == billing.OperationRefused {
+		return nil, &answered{Problem: refused(o), position: out.Offset, replayed: out.Replayed}
+	}
+	return &billingapi.OperationHeaders{
+		IdempotentReplayed: replayed(out.Replayed), LogPosition: h.position(out.Offset), Response: toOperation(o),
+	}, nil
+}
+
+// operation returns the command that a request is.
+func operation(body billingapi.OperationRequest) (billing.Command, error) {
+	switch body.Type {
+	case billingapi.PurchaseRequestOperationRequest:
+		p := body.PurchaseRequest
+		return billing.Purchase{ContractRef: string(p.ContractRef), OrderRef: string(p.OrderRef), Label: p.Label.Or(""), Amount: fromMoney(p.Amount)}, nil
+	case billingapi.RefundRequestOperationRequest:
+		r := body.RefundRequest
+		return billing.Refund{PurchaseRef: string(r.PurchaseRef), Reason: r.Reason.Or(""), Amount: fromMoney(r.Amount)}, nil
+	}
+	return nil, problem.New(problem.InvalidRequest, "an operation is a PURCHASE or a REFUND")
+}
+
+// CancelOperation is in the contract and not built yet.
+func (h *handler) CancelOperation(ctx context.Context, _ *billingapi.CancellationRequest, params billingapi.CancelOperationParams) (*billingapi.OperationHeaders, error) {
+	return nil, h.requests.NotBuilt(ctx, params.IdempotencyKey.Value, "cancelOperation", "refund the purchase instead")
+}
+
+// GetOperation reads an operation.
+func (h *handler) GetOperation(ctx context.Context, params billingapi.GetOperationParams) (*billingapi.GetOperationOKHeaders, error) {
+	if err := logapi.Fresh(ctx, h.Store, string(params.LogPosition.Value)); err != nil {
+		return nil, err
+	}
+	o, at, ok := h.Store.Operation(string(params.OperationRef))
+	if !ok {
+		return nil, notFound(operationNotFound, "operation", string(params.OperationRef), "check the reference; GET /operations searches")
+	}
+	return &billingapi.GetOperationOKHeaders{LogPosition: h.position(at), Response: toOperation(o)}, nil
+}
+
+// ListOperations searches operations.
+func (h *handler) ListOperations(ctx context.Context, params billingapi.ListOperationsParams) (*billingapi.OperationPageHeaders, error) {
+	if err := logapi.Fresh(ctx, h.Store, string(params.LogPosition.Value)); err != nil {
+		return nil, err
+	}
+	f := store.OperationFilter{
+		ContractRef: string(params.ContractRef.Or("")), CustomerRef: string(params.CustomerRef.Or("")), InvoiceRef: string(params.InvoiceRef.Or("")),
+		Status: billing.OperationStatus(params.Status.Or("")),
+	}
+	if err := periodFilter(params.Period, &f.Period); err != nil {
+		return nil, err
+	}
+	page := pageOf(params.Limit, params.Offset)
+	l := h.Store.Operations(f, page)
+	return &billingapi.OperationPageHeaders{LogPosition: h.position(l.Position), Response: billingapi.OperationPage{
+		Items: each(l.Items, toOperation), Total: billingapi.Count(l.Total), Limit: billingapi.Count(page.Limit), Offset: billingapi.Count(page.Offset),
+	}}, nil
+}
+
+// exceeds returns the problem of a refund of more than is left of its purchase.
+func exceeds(err *billing.RefundError) *problem.Problem {
+	return problem.New(refundExceedsPurchase, "%s", err).WithHint("refund at most what is left").WithExtension(figures{Available: &err.Left})
+}
+
+// refused returns the problem of a purchase that was refused, with every reason and the figures it
+// was judged by.
+func refused(o store.Operation) *problem.Problem {
+	j := o.Judgement
+	return problem.New(purchaseRefused, "%s: %s", o.Ref, explain(o)).WithHint("%s", advice[j.Reasons[0]]).WithExtension(figures{
+		OperationRef: o.Ref, Reasons: j.Reasons, ContractVersion: j.ContractVersion, Outstanding: &j.Outstanding, Ceiling: &j.Ceiling, Available: &j.Available,
+	})
+}
+
+func explain(o store.Operation) string {
+	switch o.Judgement.Reasons[0] {
+	case billing.ContractNotActive:
+		return fmt.Sprintf("the contract %s is not active", o.ContractRef)
+	case billing.ContractExpired:
+		return fmt.Sprintf("the contract %s is outside its validity", o.ContractRef)
+	case billing.MandateNotValid:
+		return fmt.Sprintf("the mandate of %s is not valid", o.ContractRef)
+	case billing.CeilingExceeded:
+		return fmt.Sprintf("%s does not fit into the available %s of %s", o.Amount, o.Judgement.Available, o.ContractRef)
+	}
+	return fmt.Sprintf("%s is not in the currency of %s", o.Amount, o.ContractRef)
+}
+
+var advice = map[billing.Reason]string{
+	billing.ContractNotActive: "have the contract activated or reinstated, then buy with a new Idempotency-Key",
+	billing.ContractExpired:   "have the contract's validity extended, then buy with a new Idempotency-Key",
+	billing.MandateNotValid:   "have a mandate signed, then buy with a new Idempotency-Key",
+	billing.CeilingExceeded:   "buy for less, or wait until invoices are collected; then use a new Idempotency-Key",
+	billing.CurrencyMismatch:  "buy in the contract's currency, with a new Idempotency-Key",
+}
+
+func toReason(r billing.Reason) billingapi.RefusalReason { return billingapi.RefusalReason(r) }
+
+func toOperation(o store.Operation) billingapi.Operation {
+	if o.Kind == billing.KindRefund {
+		return billingapi.NewRefundOperation(billingapi.Refund{
+			OperationRef: billingapi.OperationRef(o.Ref), Status: billingapi.OperationStatus(o.Status), ContractRef: billingapi.ContractRef(o.ContractRef),
+			SubscriptionRef: billingapi.SubscriptionRef(o.SubscriptionRef), CustomerRef: billingapi.CustomerRef(o.CustomerRef),
+			PurchaseRef: billingapi.OperationRef(o.PurchaseRef), Reason: optionalText(o.Text), Amount: toPositive(o.Amount),
+			Period: billingapi.Period(o.Period.String()), InvoiceRef: optionalInvoice(o.InvoiceRef), DecidedAt: billingapi.Instant(o.DecidedAt),
+		})
+	}
+	p := billingapi.Purchase{
+		OperationRef: billingapi.OperationRef(o.Ref), Status: billingapi.OperationStatus(o.Status), ContractRef: billingapi.ContractRef(o.ContractRef),
+		SubscriptionRef: billingapi.SubscriptionRef(o.SubscriptionRef), CustomerRef: billingapi.CustomerRef(o.CustomerRef), OrderRef: billingapi.OrderRef(o.OrderRef),
+		Label: optionalText(o.Text), Amount: toPositive(o.Amount), Refunded: toMoney(billing.Money{Amount: o.Refunded, Currency: o.Amount.Currency}),
+		InvoiceRef: optionalInvoice(o.InvoiceRef), DecidedAt: billingapi.Instant(o.DecidedAt),
+		Judgement: billingapi.Judgement{
+			ContractVersion: billingapi.Version(o.Judgement.ContractVersion), Outstanding: toMoney(o.Judgement.Outstanding), Ceiling: toMoney(o.Judgement.Ceiling),
+			Available: toMoney(o.Judgement.Available), Reasons: each(o.Judgement.Reasons, toReason),
+		},
+	}
+	if o.Period != (billing.Period{}) {
+		p.Period.SetTo(billingapi.Period(o.Period.String()))
+	}
+	return billingapi.NewPurchaseOperation(p)
+}
