@@ -1,5 +1,5 @@
-// Package check asks a broker the same question until the answer is good, and keeps the reason why it
-// is not. The packages that check topics and groups import it.
+// Package check asks a broker the same question until the answer is good, and keeps the reason why
+// it is not. The packages that check topics and groups import it.
 package check
 
 import (
@@ -48,8 +48,8 @@ func (f Fatal) Error() string { return f.Reason.Error() }
 // Unwrap returns the reason.
 func (f Fatal) Unwrap() error { return f.Reason }
 
-// Run asks until ctx ends, and returns nil then. The pause after a reason doubles up to a second. Run
-// returns the reason if ask returns it as Fatal.
+// Run asks until ctx ends, and returns nil then. The pause after a reason doubles up to a second.
+// Run returns the reason if ask returns it as Fatal.
 func (q *Question) Run(ctx context.Context, ask func(context.Context, *kgo.Client) error) error {
 	client, err := kgo.NewClient(q.Client...)
 	if err != nil {

@@ -42,8 +42,8 @@ func New(client []kgo.Opt, groups []string, explain func(error) error, logger *s
 	}}
 }
 
-// Ready returns nil once this instance was found to be allowed into all of its groups. Until then the
-// error names a group and the right that is missing.
+// Ready returns nil once this instance was found to be allowed into all of its groups. Until then
+// the error names a group and the right that is missing.
 func (c *Check) Ready() error {
 	if c.allowed.Load() {
 		return nil
@@ -68,8 +68,8 @@ func (c *Check) Run(ctx context.Context) error {
 	})
 }
 
-// ask sends a heartbeat to each group, as a client that is not a member of it. That changes nothing,
-// and the broker first checks whether the client has a member's right.
+// ask sends a heartbeat to each group, as a client that is not a member of it. That changes
+// nothing, and the broker first checks whether the client has a member's right.
 func (c *Check) ask(ctx context.Context, client *kgo.Client) error {
 	for _, group := range c.groups {
 		request := kmsg.NewPtrHeartbeatRequest()

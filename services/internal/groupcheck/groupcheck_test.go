@@ -20,8 +20,8 @@ import (
 
 const patience = 20 * time.Second
 
-// The broker denies one of two groups, at first and again later. An instance that never had the right
-// is not ready; one that had it goes on serving and logs what it lacks.
+// The broker denies one of two groups, at first and again later. An instance that never had the
+// right is not ready; one that had it goes on serving and logs what it lacks.
 func TestDeniedGroup(t *testing.T) {
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
 	if err != nil {

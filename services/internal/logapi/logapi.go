@@ -39,8 +39,9 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// Around returns a generated server with what every interface has around it: the trace of a request,
-// a bound on its body, and a caller for a request without credentials where that is allowed.
+// Around returns a generated server with what every interface has around it: the trace of a
+// request, a bound on its body, and a caller for a request without credentials where that is
+// allowed.
 func (c Config) Around(server http.Handler) http.Handler {
 	return trace.HTTP(problem.LimitBody(c.Keys.Anonymous(server)))
 }

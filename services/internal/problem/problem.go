@@ -1,6 +1,6 @@
-// Package problem holds the errors of HTTP interfaces: problem documents by RFC 9457, with one stable
-// code for each cause. It knows the causes that every service has; a service defines its own with
-// NewCode. The services' HTTP layers import it. Their domains return their own errors and know
+// Package problem holds the errors of HTTP interfaces: problem documents by RFC 9457, with one
+// stable code for each cause. It knows the causes that every service has; a service defines its own
+// with NewCode. The services' HTTP layers import it. Their domains return their own errors and know
 // nothing of HTTP.
 package problem
 
@@ -19,8 +19,8 @@ const ContentType = "application/problem+json"
 // Challenge is the header WWW-Authenticate of an answer to a request without valid credentials.
 const Challenge = `Bearer realm="deferpay"`
 
-// Code names a cause, with the status and the title that every problem of that cause has. Clients may
-// rely on it: a code never changes its meaning.
+// Code names a cause, with the status and the title that every problem of that cause has. Clients
+// may rely on it: a code never changes its meaning.
 type Code struct {
 	name   string
 	status int

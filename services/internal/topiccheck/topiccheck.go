@@ -55,8 +55,8 @@ func New(c Config) *Check {
 // Ready returns nil once the topics were found good, else why they are not.
 func (c *Check) Ready() error { return c.check.Reason() }
 
-// Run returns an error if a topic is not as the contracts say; the error names the settings. It waits
-// for a topic that is not there yet, as for the broker.
+// Run returns an error if a topic is not as the contracts say; the error names the settings. It
+// waits for a topic that is not there yet, as for the broker.
 func (c *Check) Run(ctx context.Context) error {
 	return c.check.Run(ctx, func(ctx context.Context, client *kgo.Client) error {
 		err := c.verify(ctx, client)

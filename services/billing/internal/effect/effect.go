@@ -62,7 +62,8 @@ func keep(e billing.Event, r *journalrecord.Request) (Body, error) {
 	return ledger.Answering(e, r), nil
 }
 
-// Publish returns what publishes the events that an applied record amounts to: none, one or several.
+// Publish returns what publishes the events that an applied record amounts to: none, one or
+// several.
 func Publish(events *billingbus.Publisher) func(context.Context, Applied) error {
 	return func(ctx context.Context, a Applied) error {
 		ref := a.Event().About().Contract

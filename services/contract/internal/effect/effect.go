@@ -52,8 +52,8 @@ func keep(e contract.Event, r *journalrecord.Request) (Body, error) {
 	return ledger.Answering(e, r), nil
 }
 
-// Publish returns what publishes the fact that an applied record amounts to, with the contract's full
-// state after it.
+// Publish returns what publishes the fact that an applied record amounts to, with the contract's
+// full state after it.
 func Publish(facts *contractbus.Publisher) func(context.Context, Applied) error {
 	return func(ctx context.Context, a Applied) error {
 		c := a.After
