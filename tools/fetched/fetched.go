@@ -1,6 +1,6 @@
-// Package fetched keeps what is fetched once for all work trees of a user: programs of others and
-// what they need. What makes engines and foreign clients available imports it; nothing that is
-// shipped does.
+// Package fetched keeps third-party programs, and what they need, in one folder for all work trees
+// of a user, so that each is downloaded once. The tools that provide engines and foreign clients
+// import it; nothing that is shipped does.
 package fetched
 
 import (
@@ -15,25 +15,25 @@ import (
 	"path/filepath"
 )
 
-// Folder keeps one folder for each thing fetched. One that has its name is complete: it is made
-// aside and moved there at the end.
+// Folder holds one folder for each thing that was fetched. A folder that exists is complete: it is
+// filled under another name and renamed at the end.
 type Folder struct{ Dir string }
 
-// Open gives the folder that DEFERPAY_CACHE names, or deferpay in the user's cache folder. It makes
-// nothing.
+// Open returns the folder that DEFERPAY_CACHE names, or deferpay in the user's cache folder. It
+// creates nothing.
 func Open() (Folder, error) {
 	if dir := os.Getenv("DEFERPAY_CACHE"); dir != "" {
 		return Folder{dir}, nil
 	}
 	user, err := os.UserCacheDir()
 	if err != nil {
-		return Folder{}, fmt.Errorf("no folder to keep downloads in, name one in DEFERPAY_CACHE: %w", err)
+		return Folder{}, fmt.Errorf("no folder for downloads, name one in DEFERPAY_CACHE: %w", err)
 	}
 	return Folder{filepath.Join(user, "deferpay")}, nil
 }
 
-// Path is where a thing is kept, or would be. It is named by what the thing is made from too:
-// another list is another folder.
+// Path returns where a thing is kept, whether it is there or not. The path depends on what the
+// thing is made from too: another list of packages is another folder.
 func (f Folder) Path(name string, madeFrom ...[]byte) string {
 	sum := sha256.New()
 	for _, text := range madeFrom {
@@ -42,14 +42,14 @@ func (f Folder) Path(name string, madeFrom ...[]byte) string {
 	return filepath.Join(f.Dir, name+"-"+hex.EncodeToString(sum.Sum(nil)[:4]))
 }
 
-// Has says whether something is at a path.
+// Has reports whether something is at a path.
 func Has(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil
 }
 
-// Fill fills a folder of Path's unless it is there. Two that do it at once do the work twice, and
-// one of them wins.
+// Fill calls fill to fill a folder of Path's, unless it exists. If two processes do so at once,
+// both do the work and one of them wins.
 func (f Folder) Fill(path string, fill func(into string) error) (err error) {
 	if Has(path) {
 		return nil
@@ -75,16 +75,16 @@ func (f Folder) Fill(path string, fill func(into string) error) (err error) {
 	return nil
 }
 
-// PythonPath is where the environment with the packages of a requirements file is kept, and its
-// interpreter.
+// PythonPath returns where the environment with the packages of a requirements file is kept, and
+// the path of its interpreter.
 func (f Folder) PythonPath(requirements []byte) (dir, interpreter string) {
 	dir = f.Path("python", requirements)
 	return dir, filepath.Join(dir, "bin", "python")
 }
 
-// Python makes that environment unless it is there. It needs python3 with venv, and a package
-// index. The interpreter may be moved with its folder, the scripts beside it may not: nothing runs
-// them.
+// Python creates that environment unless it exists, and returns its interpreter. It needs python3
+// with venv, and a package index. Renaming the folder breaks the scripts beside the interpreter, so
+// nothing runs them.
 func (f Folder) Python(ctx context.Context, requirements []byte) (interpreter string, err error) {
 	dir, interpreter := f.PythonPath(requirements)
 	return interpreter, f.Fill(dir, func(into string) error {
@@ -99,7 +99,7 @@ func (f Folder) Python(ctx context.Context, requirements []byte) (interpreter st
 	})
 }
 
-// Run runs a command, and gives the end of what it said when it failed.
+// Run runs a command. If it fails, the error has the last lines of its output.
 func Run(cmd *exec.Cmd) error {
 	out, err := cmd.CombinedOutput()
 	if err == nil {

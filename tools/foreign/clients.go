@@ -17,21 +17,22 @@ var lists embed.FS
 
 var nodeLists = []string{"package.json", "package-lock.json", ".npmrc"}
 
-// install is how a person gets what is missing.
+// install tells a person how to get what is missing.
 const install = "run `make foreign-install`"
 
-// Clients knows the folder that keeps what was installed; see fetched.Open.
+// Clients is the folder that holds what was installed; see fetched.Open.
 type Clients struct {
 	folder fetched.Folder
 }
 
-// Open gives the clients of the user. It installs nothing.
+// Open returns the clients of the user. It installs nothing.
 func Open() (Clients, error) {
 	folder, err := fetched.Open()
 	return Clients{folder}, err
 }
 
-// Python gives the interpreter that has confluent-kafka and fastavro.
+// Python returns the interpreter that has confluent-kafka and fastavro. An error is returned if
+// they are not installed.
 func (c Clients) Python() (string, error) {
 	requirements, err := lists.ReadFile("requirements.txt")
 	if err != nil {
@@ -41,7 +42,7 @@ func (c Clients) Python() (string, error) {
 	return interpreter, installed("python", dir)
 }
 
-// InstallPython makes what Python gives, unless it is there.
+// InstallPython installs what Python returns, unless it is there.
 func (c Clients) InstallPython(ctx context.Context) (string, error) {
 	requirements, err := lists.ReadFile("requirements.txt")
 	if err != nil {
@@ -50,7 +51,8 @@ func (c Clients) InstallPython(ctx context.Context) (string, error) {
 	return c.folder.Python(ctx, requirements)
 }
 
-// Node gives node, and the folder whose node_modules has kafkajs and the registry client.
+// Node returns node, and the folder whose node_modules has kafkajs and the registry client. An
+// error is returned if one of them is not installed.
 func (c Clients) Node() (node, modules string, err error) {
 	modules, _, err = c.nodeFolder()
 	if err == nil {
@@ -65,7 +67,7 @@ func (c Clients) Node() (node, modules string, err error) {
 	return node, modules, nil
 }
 
-// Kcat gives kcat.
+// Kcat returns the path of kcat. An error is returned if it is not installed.
 func (c Clients) Kcat() (string, error) {
 	kcat, err := exec.LookPath("kcat")
 	if err != nil {
@@ -81,7 +83,7 @@ func installed(name, dir string) error {
 	return nil
 }
 
-// nodeFolder names the folder that is made from the lists, and gives their texts.
+// nodeFolder returns the folder that is made from the lists, and their texts.
 func (c Clients) nodeFolder() (dir string, texts map[string][]byte, err error) {
 	texts = map[string][]byte{}
 	var all [][]byte
@@ -94,8 +96,8 @@ func (c Clients) nodeFolder() (dir string, texts map[string][]byte, err error) {
 	return c.folder.Path("node", all...), texts, nil
 }
 
-// Install puts the clients where they are looked for, unless they are there, and tells what it
-// does, a line at a time. With system it also installs kcat by apt-get, as root or by sudo.
+// Install installs the clients that are missing. It calls say with what it does, a line at a time.
+// With system it also installs kcat by apt-get, as root or by sudo.
 func (c Clients) Install(ctx context.Context, system bool, say func(format string, args ...any)) error {
 	errs := []error{c.python(ctx, say), c.node(ctx, say)}
 	if _, err := c.Kcat(); err != nil && system {
@@ -156,7 +158,7 @@ func aptInstall(ctx context.Context, pkg string) error {
 	if err := apt("install", pkg); err == nil {
 		return nil
 	}
-	if err := apt("update"); err != nil { // a new machine knows no packages yet
+	if err := apt("update"); err != nil { // a new machine has no list of packages
 		return err
 	}
 	return apt("install", pkg)

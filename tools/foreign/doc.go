@@ -1,6 +1,6 @@
-// Package foreign finds and installs clients that are not ours: Kafka clients in Python, for Node
-// and in C, with which a test reads and writes our public topics as any other team would, and
-// implementations of Avro in Python and Java, which the generator's codecs are held to. Its test is
-// what `make foreign-test` runs; the install command, that test and the one of `make foreign-avro`
-// import it, nothing else.
+// Package foreign finds and installs third-party clients: Kafka clients for Python, for Node and in
+// C, by which a test reads and writes the public topics as any other team would, and
+// implementations of Avro in Python and Java, which the generator's codecs are compared with. `make
+// foreign-test` runs its test. Only the install command, that test and the one of `make
+// foreign-avro` import it.
 package foreign

@@ -1,6 +1,6 @@
 // Reads and writes our topics with kafkajs and Confluent's registry client, as a team that works in JavaScript would.
-// The order is the first argument, its parameters are JSON on standard input, the answer is a line of JSON for each record;
-// foreign.py says what the orders are. FOREIGN_MODULES is the folder that has node_modules.
+// The order is the first argument, its parameters are JSON on standard input, and the answer is one line of JSON a record;
+// foreign.py describes the orders. FOREIGN_MODULES is the folder that has node_modules.
 import { createRequire } from "node:module";
 import { text } from "node:stream/consumers";
 
@@ -45,13 +45,13 @@ async function read({ brokers, registry, ends }) {
         done();
       }
     };
-    // kafkajs would try a record that cannot be decoded again and again.
+    // Without the catch, kafkajs tries a record that cannot be decoded again and again.
     consumer.run({ autoCommit: false, eachMessage: (m) => one(m).catch(failed) }).catch(failed);
   });
   await consumer.disconnect();
 }
 
-// instants: {"$micros": n} as the number that the Avro library of Node has for it.
+// instants replaces {"$micros": n} by the number that the Avro library of Node has for it.
 function instants(value) {
   if (value === null || typeof value !== "object") return value;
   if ("$micros" in value) return value.$micros;

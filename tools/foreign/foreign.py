@@ -1,12 +1,12 @@
 """Reads and writes our topics with confluent-kafka and fastavro, as a team that works in Python would.
 
-The order is the first argument, its parameters are JSON on standard input, the answer is a line of JSON for each record:
+The order is the first argument, its parameters are JSON on standard input, and the answer is one line of JSON a record:
 
-  read       every record of the topics up to the given ends, decoded
-  write      records, encoded with the schemas that the registry has
-  partition  keys, to say which partition each went to
+  read       reads and decodes every record of the topics, up to the given ends
+  write      encodes records with the schemas of the registry, and writes them
+  partition  writes keys, and answers which partition each went to
 
-  show BROKER REGISTRY TOPIC [TYPE...]   the last record of each type, for people
+  show BROKER REGISTRY TOPIC [TYPE...]   prints the last record of each type, for people
 """
 
 import base64
@@ -37,7 +37,7 @@ class Confluent:
 
 
 class Fastavro:
-    """Decodes with fastavro alone, and asks the registry by plain HTTP."""
+    """Decodes with fastavro alone, and reads the registry by plain HTTP."""
 
     def __init__(self, registry):
         self.registry, self.schemas = registry, {}
@@ -57,7 +57,7 @@ class Fastavro:
 
 
 def plain(value):
-    """What JSON has no form for, as text."""
+    """Returns as text what JSON has no form for."""
     if isinstance(value, datetime.datetime):
         return value.isoformat(timespec="microseconds")
     if isinstance(value, bytes):
@@ -66,7 +66,7 @@ def plain(value):
 
 
 def consume(brokers, ends):
-    """Every record from the beginning up to the ends, {topic: {partition: offset}}."""
+    """Yields every record from the beginning up to the ends, {topic: {partition: offset}}."""
     consumer = Consumer({"bootstrap.servers": brokers, "group.id": "foreign-python", "enable.auto.commit": False, "auto.offset.reset": "error"})
     left = {(t, int(p)): end for t, of in ends.items() for p, end in of.items() if end > 0}
     consumer.assign([TopicPartition(t, p, 0) for t, p in left])
@@ -100,7 +100,7 @@ def read(brokers, registry, ends, decoder):
 
 
 def instants(value):
-    """{"$micros": n} as the instants that a program in Python has."""
+    """Replaces {"$micros": n} by instants of Python."""
     if isinstance(value, dict):
         if "$micros" in value:
             epoch = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
@@ -110,7 +110,7 @@ def instants(value):
 
 
 def produce(brokers, records, **settings):
-    """Sends (topic, key, value, headers) and says where each went, in their order."""
+    """Sends (topic, key, value, headers), and answers where each went, in order."""
     producer = Producer({"bootstrap.servers": brokers, "acks": "all", "enable.idempotence": True, "message.timeout.ms": PATIENCE * 1000, **settings})
     places = [None] * len(records)
 

@@ -20,10 +20,10 @@ import (
 	"github.com/deferpay/deferpay/tools/specfile"
 )
 
-var asked = flag.Bool("foreign", false, "play the story and read and write its topics with clients that are not ours")
+var asked = flag.Bool("foreign", false, "play the story and read and write its topics with third-party clients")
 
-// notBuilt are the messages that the story cannot show yet, with the reason. One that is seen is to
-// be taken off.
+// notBuilt are the messages that the story cannot show yet, with the reason. The test fails if one
+// of them is seen.
 var notBuilt = map[string]string{
 	"OperationCancelled": "cancelling comes later",
 	"CreditNoteIssued":   "refunds after invoicing come later",
@@ -38,18 +38,17 @@ const (
 
 var public = []string{facts, events}
 
-// system is the running system after the story, and what reads it from outside with clients of
-// ours.
+// system is the running system after the story, and an observer that reads it with our own client.
 type system struct {
 	story.Addresses
 	seen *observer.Observer
 	http *http.Client
-	run  string // tells this run's customers from an earlier one's
+	run  string // distinguishes the customers of this run from those of an earlier one
 	t    *testing.T
 }
 
-// TestForeignClients plays the story, has foreign clients add contracts of their own, and compares
-// every record of the public topics as each client reads it with what ours read.
+// TestForeignClients plays the story, lets foreign clients add contracts of their own, and compares
+// how each client reads every record of the public topics with how ours reads it.
 func TestForeignClients(t *testing.T) {
 	if !*asked {
 		t.Skip("run `make foreign-test`")
@@ -88,8 +87,8 @@ func TestForeignClients(t *testing.T) {
 	t.Logf("%.0f s in all", time.Since(began).Seconds())
 }
 
-// startEngines starts Apache Kafka and Apicurio Registry when BROKER asks for them; the story
-// starts the embedded ones itself.
+// startEngines starts Apache Kafka and Apicurio Registry if BROKER asks for them. The story starts
+// the embedded ones itself.
 func startEngines(t *testing.T, o *story.Options) {
 	t.Helper()
 	switch broker := os.Getenv("BROKER"); broker {
@@ -125,15 +124,15 @@ func startEngines(t *testing.T, o *story.Options) {
 	t.Logf("Apache Kafka on %v and Apicurio Registry on %s are up", o.Brokers, o.Registry)
 }
 
-// client is one foreign client, or why it is not there.
+// client is one foreign client, or why it is missing.
 type client struct {
 	name    string
 	scripts *script // nil for kcat
 	missing error
 }
 
-// available finds the clients. One that is missing is skipped on a person's machine, and a failure
-// in continuous integration.
+// available returns the clients. The tests of one that is missing are skipped on a person's
+// machine, and fail in continuous integration.
 func available(t *testing.T, c foreign.Clients) map[string]client {
 	t.Helper()
 	root, err := process.Root()
@@ -163,7 +162,7 @@ func (c client) need(t *testing.T) {
 }
 
 // complete returns an error unless every message that a service sends to the public topics was
-// seen; those that are listed as not built must not be.
+// seen, except those that are listed as not built, which must not be seen.
 func complete(records []observer.Record) error {
 	sent, err := sentMessages()
 	if err != nil {
@@ -180,7 +179,7 @@ func complete(records []observer.Record) error {
 		case !later && count[m] == 0:
 			errs = append(errs, fmt.Errorf("no %s was compared", m))
 		case later && count[m] > 0:
-			errs = append(errs, fmt.Errorf("%s was seen and is listed as not built (%s)", m, why))
+			errs = append(errs, fmt.Errorf("%s was seen, but is listed as not built (%s)", m, why))
 		}
 	}
 	return errors.Join(errs...)

@@ -14,8 +14,8 @@ import (
 //go:embed avro.xml
 var avroPOM []byte
 
-// Java gives a command that runs a source file, as a single-file program of Java 17 or newer, with
-// Apache Avro on its class path. Making the class path, once, needs Maven and a repository.
+// Java returns a command that runs a source file as a single-file program of Java 17 or newer, with
+// Apache Avro on its class path. The first call needs Maven and a repository, for the class path.
 func (c Clients) Java(ctx context.Context, file string) (*exec.Cmd, error) {
 	java, err := exec.LookPath("java")
 	if err != nil {

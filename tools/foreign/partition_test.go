@@ -18,9 +18,9 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/kafkabus"
 )
 
-// partitions has each client send the same keys to a topic with several partitions. Each key must
-// meet the partition that our publisher gives it, and librdkafka's own partitioner must be found
-// out.
+// partitions lets each client send the same keys to a topic of several partitions. Each key must go
+// to the partition that our publisher chooses for it. With librdkafka's own partitioner, the
+// comparison must fail.
 func (s *system) partitions(t *testing.T, all map[string]client) {
 	const topic = "foreign.partitions"
 	var keys []string
@@ -76,7 +76,7 @@ func (s *system) partitions(t *testing.T, all map[string]client) {
 			t.Errorf("confluent-kafka: %v, ours %v", got, want)
 		}
 		if got := order("python", "consistent_random"); maps.Equal(got, want) {
-			t.Error("librdkafka's own partitioner gives the same places: the comparison sees nothing")
+			t.Error("librdkafka's own partitioner chooses the same partitions: the comparison shows nothing")
 		}
 	})
 	t.Run("node", func(t *testing.T) {
@@ -103,7 +103,7 @@ func publish(brokers []string, topic string, keys []string) error {
 	return p.Close()
 }
 
-// placed reads so many records and gives the partition of each key.
+// placed reads so many records and returns the partition of each key.
 func placed(ctx context.Context, brokers []string, topic string, count int) (map[string]int32, error) {
 	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
 	if err != nil {

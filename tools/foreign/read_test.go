@@ -23,8 +23,8 @@ import (
 	"github.com/deferpay/deferpay/tools/observer"
 )
 
-// script is a foreign program: orders are its argument, parameters go in as JSON and answers come
-// out as lines of it.
+// script is a foreign program. Its argument is the order, its standard input the parameters as
+// JSON, and its standard output the answers, one JSON value a line.
 type script struct {
 	command []string
 	env     string
@@ -38,11 +38,11 @@ func (s *script) order(ctx context.Context, name string, parameters map[string]a
 	ctx, cancel := context.WithTimeout(ctx, 90*time.Second)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, s.command[0], append(s.command[1:], name)...)
-	var out, said bytes.Buffer
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(in), &out, &said
+	var out, stderr bytes.Buffer
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(in), &out, &stderr
 	cmd.Env = append(os.Environ(), s.env)
 	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("%s: %w\n%s", name, err, said.String())
+		return fmt.Errorf("%s: %w\n%s", name, err, stderr.String())
 	}
 	for l := range bytes.Lines(out.Bytes()) {
 		if err := line(l); err != nil {
@@ -71,14 +71,14 @@ type foreignRecord struct {
 	Value     map[string]any
 }
 
-// instants is how a client gives a timestamp-micros.
+// instants is how a client represents a timestamp-micros.
 type instants func(time.Time) any
 
 func asText(t time.Time) any { return t.UTC().Format("2006-01-02T15:04:05.000000+00:00") }
 
 func asNumber(t time.Time) any { return json.Number(strconv.FormatInt(t.UnixMicro(), 10)) }
 
-// readers has every client read the public topics and compares.
+// readers lets every client read the public topics, and compares what they read.
 func (s *system) readers(t *testing.T, all map[string]client) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -178,8 +178,8 @@ func rawValues(ctx context.Context, brokers []string, ends map[string]map[string
 	return out, nil
 }
 
-// compare gives every difference between what we read and what another client did. Without a form
-// of instants there are no decoded values.
+// compare returns every difference between what we read and what another client read. If form is
+// nil, the client decodes no values.
 func compare(ours []observer.Record, theirs []foreignRecord, raw map[place][]byte, form instants) []string {
 	var out []string
 	read := map[place]foreignRecord{}
@@ -218,7 +218,7 @@ func compare(ours []observer.Record, theirs []foreignRecord, raw map[place][]byt
 		}
 	}
 	for at := range read {
-		out = append(out, fmt.Sprintf("%v was read by them alone", at))
+		out = append(out, fmt.Sprintf("%v was read by them only", at))
 	}
 	return out
 }
@@ -260,7 +260,7 @@ func fields(form instants, path string, ours, theirs any, differ func(what strin
 	}
 }
 
-// scalar is a value of ours as JSON brings one of theirs.
+// scalar returns one of our values as it looks when it comes from theirs by JSON.
 func scalar(v any, form instants) any {
 	switch v := v.(type) {
 	case time.Time:
@@ -275,8 +275,8 @@ func scalar(v any, form instants) any {
 	return fmt.Sprintf("no JSON form for %T", v)
 }
 
-// kcatFormat: sizes first, so that what has any bytes in it can be cut out. kcat gives headers as
-// name=value,name=value.
+// kcatFormat has the sizes first, so that keys and values of any bytes can be cut out. kcat prints
+// headers as name=value,name=value.
 const kcatFormat = `%t %p %o %T %K %S\n%h\n%k%s\n`
 
 // kcatRead reads the public topics with kcat.
@@ -286,11 +286,11 @@ func kcatRead(ctx context.Context, kcat string, brokers []string) ([]foreignReco
 	var out []foreignRecord
 	for _, topic := range public {
 		cmd := exec.CommandContext(ctx, kcat, "-b", strings.Join(brokers, ","), "-C", "-t", topic, "-o", "beginning", "-e", "-q", "-f", kcatFormat)
-		var said bytes.Buffer
-		cmd.Stderr = &said
+		var stderr bytes.Buffer
+		cmd.Stderr = &stderr
 		text, err := cmd.Output()
 		if err != nil {
-			return nil, fmt.Errorf("kcat: %w\n%s", err, said.String())
+			return nil, fmt.Errorf("kcat: %w\n%s", err, stderr.String())
 		}
 		for len(text) > 0 {
 			var r foreignRecord
@@ -303,15 +303,16 @@ func kcatRead(ctx context.Context, kcat string, brokers []string) ([]foreignReco
 	return out, nil
 }
 
+// kcatRecord cuts one record off what kcat printed.
 func kcatRecord(text []byte) (r foreignRecord, rest []byte, err error) {
 	head, text, ok := bytes.Cut(text, []byte("\n"))
 	headers, text, more := bytes.Cut(text, []byte("\n"))
 	var key, value int
 	if _, err := fmt.Sscan(string(head), &r.Topic, &r.Partition, &r.Offset, &r.Time, &key, &value); err != nil || !ok || !more {
-		return r, nil, fmt.Errorf("kcat says %q: %w", head, err)
+		return r, nil, fmt.Errorf("kcat printed %q: %w", head, err)
 	}
 	if key < 0 || value < 0 || len(text) < key+value+1 {
-		return r, nil, fmt.Errorf("kcat says %q before %d bytes", head, len(text))
+		return r, nil, fmt.Errorf("kcat printed %q before %d bytes", head, len(text))
 	}
 	r.Key, r.Raw, r.Headers = string(text[:key]), text[key:key+value], map[string]string{}
 	for pair := range strings.SplitSeq(string(headers), ",") {

@@ -16,7 +16,7 @@ import (
 	"github.com/deferpay/deferpay/tools/observer"
 )
 
-// fact is what a foreign writer is told to write.
+// fact is what a foreign writer writes.
 type fact struct {
 	Type    string            `json:"type"`
 	Key     string            `json:"key"`
@@ -24,11 +24,11 @@ type fact struct {
 	Value   map[string]any    `json:"value"`
 }
 
-// instant is how an instant is told to a foreign writer, which makes of it what its language has.
+// instant returns an instant in the form that a foreign writer turns into a value of its language.
 func instant(t time.Time) map[string]any { return map[string]any{"$micros": t.UnixMicro()} }
 
-// life is every fact there is about one contract, in order: four that open it, four that end it.
-// Between them every field is null once and has a value once, and instants have microseconds.
+// life returns a fact of each kind about one contract, in order: four that open it and four that
+// end it. Among them every field is null once and has a value once, and instants have microseconds.
 func life(writer, number, run string) (ref, customer string, opened, ended []fact) {
 	ref, customer = "CTR-"+number, "CE-"+writer+"-"+run
 	at := time.Now().UTC().Truncate(time.Microsecond).Add(-time.Hour)
@@ -75,7 +75,7 @@ func life(writer, number, run string) (ref, customer string, opened, ended []fac
 // ceiling takes more than 32 bits.
 const ceiling = 98765432100
 
-// writers has foreign clients write facts, which billing must take in.
+// writers lets foreign clients write facts, which billing must ingest.
 func (s *system) writers(t *testing.T, all map[string]client) {
 	for i, name := range []string{"python", "node"} {
 		t.Run(name, func(t *testing.T) {
@@ -83,7 +83,7 @@ func (s *system) writers(t *testing.T, all map[string]client) {
 			c.need(t)
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 			defer cancel()
-			// far from the numbers that contract gives
+			// far from the numbers that contract hands out
 			ref, customer, opened, ended := life(name, fmt.Sprint(9-i)+s.run, s.run)
 			steps := []struct {
 				facts []fact
@@ -113,7 +113,7 @@ func (s *system) writers(t *testing.T, all map[string]client) {
 					}
 				}
 			}
-			t.Logf("%s wrote 8 facts, billing took in all: %s, then %s", name, steps[0].want, steps[1].want)
+			t.Logf("%s wrote 8 facts, billing ingested all of them: %s, then %s", name, steps[0].want, steps[1].want)
 		})
 	}
 	for _, r := range s.seen.Since(0) {
@@ -152,7 +152,7 @@ func (s *system) ingested(ctx context.Context, ref string, count int) error {
 	return nil
 }
 
-// eligibility is what an instance of billing answers, once it has read its log to the end.
+// eligibility returns what an instance of billing answers once it has read its log to the end.
 func (s *system) eligibility(ctx context.Context, instance int, customer string) (string, error) {
 	if err := s.seen.Sync(ctx); err != nil {
 		return "", err
@@ -184,7 +184,7 @@ func (s *system) eligibility(ctx context.Context, instance int, customer string)
 	return fmt.Sprintf("%s version %d, ceiling %d %s, eligible %t %v", c.Status, c.ContractVersion, c.Ceiling.Amount, c.Ceiling.Currency, c.Eligible, c.Reasons), nil
 }
 
-// buy makes a purchase that must be accepted, and returns once its event is published.
+// buy makes a purchase, which must be accepted, and returns once its event is published.
 func (s *system) buy(ctx context.Context, ref string, amount int) error {
 	var a struct{ OperationRef, Status string }
 	order := fmt.Sprintf(`{"type":"PURCHASE","contractRef":%q,"orderRef":"ORD-FOREIGN","amount":{"amount":%d,"currency":"EUR"}}`, ref, amount)
@@ -199,8 +199,8 @@ func (s *system) buy(ctx context.Context, ref string, amount int) error {
 	})
 }
 
-// amend has our services publish what the story leaves out: the ceiling of a contract is raised,
-// and a purchase passes its threshold.
+// amend makes our services publish what the story leaves out: it raises the ceiling of a contract,
+// and makes a purchase that passes its threshold.
 func (s *system) amend(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
@@ -236,7 +236,8 @@ func (s *system) amend(ctx context.Context) error {
 	})
 }
 
-// send wants a status, and decodes the answer into something unless that is nil.
+// send sends a request, which must be answered with the status want, and decodes the answer into
+// into, unless that is nil.
 func (s *system) send(ctx context.Context, method, url string, headers map[string]string, body string, want int, into any) error {
 	req, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
 	if err != nil {

@@ -28,13 +28,13 @@ import (
 
 const usage = `kafka: the real engines on the local JVM, in the foreground until Ctrl-C.
 
-  kafka broker     Apache Kafka, one broker or a cluster
-  kafka registry   Apicurio Registry, which keeps its schemas on that Kafka
-  kafka fetch      only downloads both, so that they start without a network later
-  kafka acls       prints who may do what on a broker, compares it, applies it
-  kafka user       makes a user known to a broker, or gives one another password
+  kafka broker     runs Apache Kafka, one broker or a cluster
+  kafka registry   runs Apicurio Registry, which keeps its schemas on that Kafka
+  kafka fetch      downloads both, so that they start without a network later
+  kafka acls       prints who may do what on a broker, compares a broker with it, applies it
+  kafka user       creates a user on a broker, or changes the password of one
 
-Each has --help. What is downloaded is kept in the user's cache folder, or in DEFERPAY_CACHE.
+Each has --help. Downloads are kept in the user's cache folder, or in DEFERPAY_CACHE.
 `
 
 // errUsage is a mistake on the command line.
@@ -89,9 +89,9 @@ type runner struct {
 	stdout, stderr io.Writer
 }
 
-// gate lets through what an engine logs while it is up. While brokers look for each other, and
-// while they leave, they warn of just that, over and over; the files have it all, and an engine
-// that does not start says why with its last lines.
+// gate passes on what an engine logs while it is up. While brokers look for each other, and while
+// they leave, they warn of that again and again. The log files have everything, and the error of an
+// engine that does not start has its last lines.
 type gate struct {
 	to   io.Writer
 	open atomic.Bool
@@ -104,14 +104,14 @@ func (g *gate) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// newGate is open from the start for somebody who asked to see more.
+// newGate returns a gate that is open from the start if the user asked for more than warnings.
 func (r runner) newGate(level string) *gate {
 	g := &gate{to: r.stderr}
 	g.open.Store(!slices.Contains([]string{"warn", "error", "off"}, level))
 	return g
 }
 
-// parse reads a command's flags. Mistakes among them are told by the flag package.
+// parse reads a command's flags. The flag package reports mistakes among them.
 func (r runner) parse(flags *flag.FlagSet, args []string, about string) error {
 	flags.SetOutput(r.stderr)
 	flags.Usage = func() {
@@ -132,13 +132,13 @@ func (r runner) parse(flags *flag.FlagSet, args []string, about string) error {
 func (r runner) broker(ctx context.Context, args []string) error {
 	o := engine.BrokersOptions{Cache: r.cache}
 	flags := flag.NewFlagSet("kafka broker", flag.ContinueOnError)
-	addr := flags.String("addr", "127.0.0.1:9092", "`addresses` to listen on, separated by commas; one for several brokers is the first of consecutive ports, port 0 picks free ones")
-	flags.IntVar(&o.Count, "brokers", 1, "`number` of brokers; three give topics three replicas of which two must be in sync")
-	flags.StringVar(&o.Dir, "data", "", "`folder` for data, configuration and logs; a temporary one, removed at the end, without it")
-	flags.StringVar(&o.Heap, "heap", "384m", "most `memory` a broker uses for objects")
+	addr := flags.String("addr", "127.0.0.1:9092", "`addresses` to listen on, separated by commas; one address for several brokers has the first of consecutive ports; port 0 chooses free ones")
+	flags.IntVar(&o.Count, "brokers", 1, "`number` of brokers; with three, topics have three replicas of which two must be in sync")
+	flags.StringVar(&o.Dir, "data", "", "`folder` for data, configuration and logs; by default a temporary one, which is removed at the end")
+	flags.StringVar(&o.Heap, "heap", "384m", "most `memory` that a broker uses for objects")
 	flags.StringVar(&o.LogLevel, "log-level", "warn", "lowest `level` that Kafka logs, on standard error and in the folder: trace, debug, info, warn, error, off")
-	secured := flags.Bool("secure", false, "TLS with an authority of its own, a login for everybody, and the rights that kafka acls print lists; passwords and certificates are in the data folder")
-	if err := r.parse(flags, args, "Apache Kafka "+artifacts.KafkaVersion+" (KRaft, each broker is a controller too), topics are not created on use."); err != nil {
+	secured := flags.Bool("secure", false, "TLS with an authority of its own, a login for each user, and the rights that kafka acls print lists; passwords and certificates are in the data folder")
+	if err := r.parse(flags, args, "Apache Kafka "+artifacts.KafkaVersion+" (KRaft, each broker is a controller too). Topics are not created on use."); err != nil {
 		return err
 	}
 	if o.Count < 1 {
@@ -183,14 +183,14 @@ func replication(brokers int) string {
 func (r runner) registry(ctx context.Context, args []string) error {
 	o := engine.RegistryOptions{Cache: r.cache}
 	flags := flag.NewFlagSet("kafka registry", flag.ContinueOnError)
-	flags.StringVar(&o.Addr, "addr", "127.0.0.1:8085", "`address` to listen on; port 0 picks a free one")
+	flags.StringVar(&o.Addr, "addr", "127.0.0.1:8085", "`address` to listen on; port 0 chooses a free one")
 	brokers := flags.String("brokers", "127.0.0.1:9092", "`addresses` of the Kafka that keeps the schemas, separated by commas")
 	declared := secure.NewFlags(flags, os.Getenv)
 	o.Security.Declare(declared)
-	flags.StringVar(&o.Dir, "data", "", "`folder` for logs and temporary files; a temporary one, removed at the end, without it")
-	flags.StringVar(&o.Heap, "heap", "256m", "most `memory` it uses for objects")
+	flags.StringVar(&o.Dir, "data", "", "`folder` for logs and temporary files; by default a temporary one, which is removed at the end")
+	flags.StringVar(&o.Heap, "heap", "256m", "most `memory` that it uses for objects")
 	flags.StringVar(&o.LogLevel, "log-level", "warn", "lowest `level` that it logs: debug, info, warn, error, off")
-	if err := r.parse(flags, args, "Apicurio Registry "+artifacts.RegistryVersion+", with Confluent's interface, its schemas on Kafka."); err != nil {
+	if err := r.parse(flags, args, "Apicurio Registry "+artifacts.RegistryVersion+", which answers as Confluent's registry does and keeps its schemas on Kafka."); err != nil {
 		return err
 	}
 	if err := declared.Err(); err != nil {
@@ -201,7 +201,7 @@ func (r runner) registry(ctx context.Context, args []string) error {
 		o.Addr = ""
 	}
 	if err := engine.Reachable(ctx, o.Brokers); err != nil {
-		return fmt.Errorf("%w\nthe registry keeps its schemas on Kafka: start it first, with `make kafka`, or say with -brokers where it is", err)
+		return fmt.Errorf("%w\nthe registry keeps its schemas on Kafka: start it first, with `make kafka`, or name its address with -brokers", err)
 	}
 	return r.inFolder(o.Dir, func(dir string) error {
 		log := r.newGate(o.LogLevel)
@@ -219,7 +219,7 @@ func (r runner) registry(ctx context.Context, args []string) error {
 
 func (r runner) fetch(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("kafka fetch", flag.ContinueOnError)
-	if err := r.parse(flags, args, "downloads Apache Kafka "+artifacts.KafkaVersion+", Apicurio Registry "+artifacts.RegistryVersion+" and the Java it needs, where they are not in the cache yet."); err != nil {
+	if err := r.parse(flags, args, "downloads Apache Kafka "+artifacts.KafkaVersion+", Apicurio Registry "+artifacts.RegistryVersion+" and the Java that they need, unless they are in the cache."); err != nil {
 		return err
 	}
 	began := time.Now()
@@ -232,17 +232,18 @@ func (r runner) fetch(ctx context.Context, args []string) error {
 			return err
 		}
 	}
-	fmt.Fprintf(r.stdout, "kafka: all is in %s (%.1f s)\n", r.cache.Dir, time.Since(began).Seconds())
+	fmt.Fprintf(r.stdout, "kafka: everything is in %s (%.1f s)\n", r.cache.Dir, time.Since(began).Seconds())
 	return nil
 }
 
-// starting says that something begins which takes seconds, on a busy machine up to a minute.
+// starting prints that an engine is starting, which takes seconds, on a busy machine up to a
+// minute. It returns the time.
 func (r runner) starting(what, dir string) time.Time {
 	fmt.Fprintf(r.stdout, "kafka: starting %s, its logs are in %s\n", what, filepath.Join(dir, "logs"))
 	return time.Now()
 }
 
-// notStarted tells a start that was interrupted from one that failed.
+// notStarted returns the error of a start that failed; nil if the start was interrupted.
 func (r runner) notStarted(ctx context.Context, err error) error {
 	if ctx.Err() == nil {
 		return err
@@ -251,8 +252,8 @@ func (r runner) notStarted(ctx context.Context, err error) error {
 	return nil
 }
 
-// inFolder runs something with a folder, which is a temporary one that ends with it when none was
-// named.
+// inFolder calls do with a folder: dir, or, if that is empty, a temporary one that is removed
+// afterwards.
 func (r runner) inFolder(dir string, do func(dir string) error) error {
 	if dir != "" {
 		return do(dir)
@@ -267,8 +268,9 @@ func (r runner) inFolder(dir string, do func(dir string) error) error {
 // stopIn bounds a clean stop.
 const stopIn = 30 * time.Second
 
-// until waits for the end: asked for, which is no error, or of the last process by itself, which
-// is. Brokers that are left go on: what a cluster is for can be tried by killing one.
+// until waits until ctx ends, and then stops the processes; or until the last one has ended by
+// itself, which is an error. If one of several ends, the others go on, so that a cluster can be
+// tried by killing a broker.
 func (r runner) until(ctx context.Context, log *gate, all []*process.Process, stop func(context.Context) error) error {
 	shown := log.open.Swap(true)
 	ended := make(chan *process.Process, len(all))
@@ -295,15 +297,15 @@ func (r runner) until(ctx context.Context, log *gate, all []*process.Process, st
 	return errors.Join(err, stop(stopping))
 }
 
-// addresses gives n of them from what was typed: as many as were named, or consecutive ports from
-// the one that was; nil when the port is 0.
+// addresses returns the n addresses that were typed, or n consecutive ports from the one address
+// that was typed; nil if its port is 0.
 func addresses(typed string, n int) ([]string, error) {
 	all := strings.Split(typed, ",")
 	if len(all) == n && n > 1 {
 		return all, nil
 	}
 	if len(all) != 1 {
-		return nil, fmt.Errorf("-addr names %d addresses, and there are %d brokers", len(all), n)
+		return nil, fmt.Errorf("-addr names %d addresses for %d brokers", len(all), n)
 	}
 	host, text, err := net.SplitHostPort(typed)
 	if err != nil {
@@ -311,7 +313,7 @@ func addresses(typed string, n int) ([]string, error) {
 	}
 	port, err := strconv.ParseUint(text, 10, 16)
 	if err != nil {
-		return nil, fmt.Errorf("-addr %q: %q is no port", typed, text)
+		return nil, fmt.Errorf("-addr %q: %q is not a port", typed, text)
 	}
 	if port == 0 {
 		return nil, nil

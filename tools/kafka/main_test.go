@@ -20,9 +20,9 @@ func TestAddresses(t *testing.T) {
 		{"127.0.0.1:9092", 3, []string{"127.0.0.1:9092", "127.0.0.1:9093", "127.0.0.1:9094"}, ""},
 		{"127.0.0.1:1,127.0.0.1:5", 2, []string{"127.0.0.1:1", "127.0.0.1:5"}, ""},
 		{"127.0.0.1:0", 3, nil, ""},
-		{"127.0.0.1:1,127.0.0.1:5", 3, nil, "names 2 addresses, and there are 3 brokers"},
+		{"127.0.0.1:1,127.0.0.1:5", 3, nil, "names 2 addresses for 3 brokers"},
 		{"9092", 1, nil, "want host:port"},
-		{"127.0.0.1:kafka", 1, nil, "is no port"},
+		{"127.0.0.1:kafka", 1, nil, "is not a port"},
 	} {
 		got, err := addresses(c.typed, c.n)
 		if !slices.Equal(got, c.want) || (err == nil) != (c.fault == "") || err != nil && !strings.Contains(err.Error(), c.fault) {

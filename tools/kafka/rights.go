@@ -16,11 +16,11 @@ import (
 	"github.com/deferpay/deferpay/tools/kafka/engine"
 )
 
-// errDiffers says that a broker is not what the table says.
-var errDiffers = errors.New("the broker's ACLs are not the table's: kafka acls apply makes them so")
+// errDiffers is returned if a broker's ACLs are not those of the table.
+var errDiffers = errors.New("the broker's ACLs differ from the table: kafka acls apply applies it")
 
-const aboutACLs = `who may do what: print writes the table, diff compares a broker with it, apply makes the broker so.
-Rights that the table's users have beyond it are removed; other users are left alone. Whoever applies needs the rights Describe and Alter on the cluster.
+const aboutACLs = `who may do what: print prints the table, diff compares a broker with it, apply applies it to a broker.
+Apply removes rights that users of the table have beyond it, and leaves other users alone. It needs the rights Describe and Alter on the cluster.
 
 usage: kafka acls print|diff|apply [flags]`
 
@@ -38,17 +38,17 @@ func (r runner) acls(ctx context.Context, args []string) error {
 		return acls.Print(r.stdout, acls.Table())
 	case "diff", "apply":
 	default:
-		return fmt.Errorf("say print, diff or apply: %w", errUsage)
+		return fmt.Errorf("want print, diff or apply: %w", errUsage)
 	}
 	return connect(ctx, func(ctx context.Context, client *kgo.Client) error {
 		if args[0] == "diff" {
 			return r.diffACLs(ctx, client)
 		}
 		created, removed, err := acls.Apply(ctx, client, acls.Table())
-		r.tell("created", created)
-		r.tell("removed", removed)
+		r.list("created", created)
+		r.list("removed", removed)
 		if err == nil {
-			fmt.Fprintf(r.stdout, "kafka: the ACLs are the table's (%d created, %d removed)\n", len(created), len(removed))
+			fmt.Fprintf(r.stdout, "kafka: the ACLs are those of the table (%d created, %d removed)\n", len(created), len(removed))
 		}
 		return err
 	})
@@ -59,16 +59,17 @@ func (r runner) diffACLs(ctx context.Context, client *kgo.Client) error {
 	if err != nil {
 		return err
 	}
-	r.tell("missing", missing)
-	r.tell("beyond the table", beyond)
+	r.list("missing", missing)
+	r.list("beyond the table", beyond)
 	if len(missing)+len(beyond) > 0 {
 		return errDiffers
 	}
-	fmt.Fprintln(r.stdout, "kafka: the ACLs are the table's")
+	fmt.Fprintln(r.stdout, "kafka: the ACLs are those of the table")
 	return nil
 }
 
-func (r runner) tell(what string, all []acls.Entry) {
+// list prints ACLs, one a line.
+func (r runner) list(what string, all []acls.Entry) {
 	for _, e := range all {
 		fmt.Fprintf(r.stdout, "%s: %s\n", what, e)
 	}
@@ -79,11 +80,11 @@ func (r runner) user(ctx context.Context, args []string) error {
 	name := flags.String("name", "", "`name` of the user; the table of kafka acls has "+strings.Join(acls.Users(), ", "))
 	file := flags.String("new-password-file", "", "`file` with the password to set")
 	connect := r.connection(flags)
-	if err := r.parse(flags, args, "makes a user known to a broker for SCRAM-SHA-512 and SCRAM-SHA-256, or gives one another password. Connections that exist go on."); err != nil {
+	if err := r.parse(flags, args, "creates a user on a broker for SCRAM-SHA-512 and SCRAM-SHA-256, or changes the password of one. Open connections go on."); err != nil {
 		return err
 	}
 	if *name == "" || *file == "" {
-		return fmt.Errorf("give -name and -new-password-file: %w", errUsage)
+		return fmt.Errorf("-name and -new-password-file are required: %w", errUsage)
 	}
 	text, err := os.ReadFile(*file)
 	if err != nil {
@@ -102,7 +103,8 @@ func (r runner) user(ctx context.Context, args []string) error {
 	})
 }
 
-// connection declares how a broker is reached, and gives what reaches it.
+// connection declares the flags for reaching a broker. The function that it returns connects and
+// calls do with the client.
 func (r runner) connection(flags *flag.FlagSet) func(context.Context, func(context.Context, *kgo.Client) error) error {
 	brokers := flags.String("brokers", "127.0.0.1:9092", "`addresses` of the broker, separated by commas")
 	declared := secure.NewFlags(flags, os.Getenv)
@@ -127,7 +129,7 @@ func (r runner) connection(flags *flag.FlagSet) func(context.Context, func(conte
 	}
 }
 
-// protect gives the users of a secured cluster their rights, and says how they log in.
+// protect applies the table to a secured cluster and prints where the passwords are.
 func (r runner) protect(ctx context.Context, b *engine.Brokers) error {
 	admin, err := b.As(engine.Admin).Open()
 	if err != nil {

@@ -23,7 +23,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	// built and started here: with another one, go test keeps no old result
+	// The test builds these. They are imported so that go test runs it again when they change.
 	_ "github.com/deferpay/deferpay/services/billing"
 	_ "github.com/deferpay/deferpay/services/contract"
 	"github.com/deferpay/deferpay/tools/devkafka/embedded"
@@ -35,8 +35,8 @@ import (
 	"github.com/deferpay/deferpay/tools/process"
 )
 
-// secured is Apache Kafka with logins and rights, a registry that wants a password, and the
-// binaries of everything else.
+// secured is Apache Kafka with logins and rights, a registry with a password, and the binaries of
+// the services and tools.
 type secured struct {
 	t        *testing.T
 	b        *engine.Brokers
@@ -45,7 +45,7 @@ type secured struct {
 	password string // file
 }
 
-// patience bounds a wait on a busy machine; nothing is judged by it.
+// patience bounds a wait on a busy machine.
 const patience = 60 * time.Second
 
 func startSecured(t *testing.T) *secured {
@@ -58,7 +58,7 @@ func startSecured(t *testing.T) *secured {
 		t.Skip(err)
 	}
 	if missing := cache.Missing(t.Context(), false); missing != "" {
-		t.Skip("not on a real broker: " + missing)
+		t.Skip("no real broker: " + missing)
 	}
 	s := &secured{t: t, dir: t.TempDir()}
 	s.bin = filepath.Join(s.dir, "bin")
@@ -110,14 +110,14 @@ func (s *secured) file(name, text string) string {
 	return path
 }
 
-// env is how a user reaches the broker.
+// env returns the environment by which a user reaches the broker and the registry.
 func (s *secured) env(user string) []string {
 	k := s.b.As(user)
 	return []string{"KAFKA_BROKERS=" + s.b.Addrs[0], "KAFKA_USER=" + k.User, "KAFKA_PASSWORD_FILE=" + k.PasswordFile, "KAFKA_CA_FILE=" + k.CAFile,
 		"SCHEMA_REGISTRY_URL=" + s.registry, "SCHEMA_REGISTRY_USER=deferpay", "SCHEMA_REGISTRY_PASSWORD_FILE=" + s.password}
 }
 
-// run runs a command of ours to its end, in the root of the repository.
+// run runs one of our commands to its end, in the root of the repository.
 func (s *secured) run(env []string, command string, args ...string) (string, error) {
 	s.t.Helper()
 	cmd := exec.CommandContext(s.t.Context(), filepath.Join(s.bin, command), args...)
@@ -126,7 +126,7 @@ func (s *secured) run(env []string, command string, args ...string) (string, err
 	return string(out), err
 }
 
-// fine runs a command that must go well and say so.
+// fine runs a command that must succeed and print says.
 func (s *secured) fine(env []string, says, command string, args ...string) {
 	s.t.Helper()
 	if out, err := s.run(env, command, args...); err != nil || !strings.Contains(out, says) {
@@ -134,7 +134,7 @@ func (s *secured) fine(env []string, says, command string, args ...string) {
 	}
 }
 
-// refused runs a command that must not go well and say why.
+// refused runs a command that must fail and print says.
 func (s *secured) refused(env []string, says, command string, args ...string) {
 	s.t.Helper()
 	if out, err := s.run(env, command, args...); err == nil || !strings.Contains(out, says) {
@@ -144,7 +144,7 @@ func (s *secured) refused(env []string, says, command string, args ...string) {
 
 var documents = []string{"specs/contract/asyncapi.yaml", "specs/contract/internal.asyncapi.yaml", "specs/billing/asyncapi.yaml", "specs/billing/internal.asyncapi.yaml"}
 
-// provision is the deployment that docs/deployment.md describes, step by step.
+// provision deploys as docs/deployment.md describes, step by step.
 func (s *secured) provision() {
 	s.t.Helper()
 	broker := []string{"-brokers", s.b.Addrs[0]}
@@ -203,8 +203,7 @@ func (s *secured) ready(x *service) {
 	}
 }
 
-// until asks something until it gives nil: neither processes nor the broker tell when something has
-// changed in them.
+// until calls ask until it returns nil: neither processes nor the broker announce their changes.
 func (s *secured) until(what string, ask func() error) {
 	s.t.Helper()
 	var err error
@@ -216,7 +215,7 @@ func (s *secured) until(what string, ask func() error) {
 	s.t.Fatalf("%s: %v", what, err)
 }
 
-// send sends a request, once.
+// send sends one request.
 func send(method, url, key, etag string, body any) (status int, tag, answer string, err error) {
 	data, err := json.Marshal(body)
 	if err != nil {
@@ -240,8 +239,7 @@ func send(method, url, key, etag string, body any) (status int, tag, answer stri
 	return r.StatusCode, r.Header.Get("ETag"), string(text), err
 }
 
-// buy makes a contract and buys on it: facts go one way, events the other, and both logs are
-// written.
+// buy creates a contract and buys on it. This writes both logs, and publishes facts and events.
 func (s *secured) buy(contract, billing *service) {
 	s.t.Helper()
 	var status int
@@ -267,13 +265,14 @@ func (s *secured) buy(contract, billing *service) {
 	})
 	n := 0
 	s.until("a purchase that billing accepts", func() error {
-		n++ // a refusal before the fact arrived is kept under its key
+		n++ // a refusal before the fact arrived is remembered under its key
 		status, _, answer, err := send("POST", billing.url+"/billing/v1/operations", fmt.Sprint("p-", n), "", map[string]any{
 			"type": "PURCHASE", "contractRef": made.ContractRef, "orderRef": "ORD-1", "amount": map[string]any{"amount": 100, "currency": "EUR"}})
 		return wanted(err, status, http.StatusCreated, answer)
 	})
 }
 
+// wanted returns err, or an error if the status is another one than wanted.
 func wanted(err error, status, want int, answer string) error {
 	if err == nil && status != want {
 		err = fmt.Errorf("%d %s", status, answer)
@@ -281,7 +280,7 @@ func wanted(err error, status, want int, answer string) error {
 	return err
 }
 
-// client is a user's, with the settings that the services produce with.
+// client returns a client of a user, with the settings that the services produce with.
 func (s *secured) client(user string, options ...kgo.Opt) *kgo.Client {
 	s.t.Helper()
 	o, err := s.b.As(user).Open()
@@ -314,7 +313,7 @@ func (s *secured) read(user, topic string) error {
 	}
 }
 
-// The services run whole with their own rights, and those end where the table says.
+// The services work with the rights of the table, and have no others.
 func TestServicesOnASecuredBroker(t *testing.T) {
 	s := startSecured(t)
 	s.provision()
@@ -348,8 +347,8 @@ func (s *secured) secret(name string) string {
 	return strings.TrimSpace(string(text))
 }
 
-// rightsEnd tries what must not be allowed. It is written down here once more, so that a table that
-// grew too generous is noticed.
+// rightsEnd tries what must not be allowed. The list does not come from the table, so that a right
+// too many in the table fails the test.
 func (s *secured) rightsEnd() {
 	s.t.Helper()
 	writes := map[string][]string{
@@ -381,8 +380,8 @@ func (s *secured) rightsEnd() {
 	}
 }
 
-// wrongPassword: an instance says that it is refused, and is ready once the file is right, without
-// a restart. So is one whose user nobody knows yet.
+// wrongPassword checks that an instance with a wrong login is not ready and says why, and that it
+// becomes ready without a restart once the password file is right.
 func (s *secured) wrongPassword() {
 	s.t.Helper()
 	file := s.file("billing-2.password", "guess")
@@ -396,7 +395,7 @@ func (s *secured) wrongPassword() {
 	s.ready(wrong)
 }
 
-// says waits until an instance that is not ready says why, on /readyz and in its log.
+// says waits until an instance is not ready for the reason given, on /readyz and in its log.
 func (s *secured) says(x *service, words string) {
 	s.t.Helper()
 	s.until(x.Name()+" says "+words, func() error {
@@ -405,24 +404,24 @@ func (s *secured) says(x *service, words string) {
 			return errors.New("it is ready")
 		}
 		if !strings.Contains(err.Error(), words) || !strings.Contains(x.Log(), words) {
-			return fmt.Errorf("it says %w", err)
+			return fmt.Errorf("it is not ready: %w", err)
 		}
 		return nil
 	})
 }
 
-// shows gives an error unless an instance shows a line among its metrics.
+// shows returns an error unless the metrics of an instance have a line.
 func (s *secured) shows(x *service, line string) error {
 	_, _, text, err := send("GET", x.url+"/metrics", "", "", nil)
 	if err == nil && !slices.Contains(strings.Split(text, "\n"), line) {
-		err = fmt.Errorf("it does not show %s", line)
+		err = fmt.Errorf("no metric %s", line)
 	}
 	return err
 }
 
-// groupRights: an instance that starts without the right to one of its groups is not ready, and one
-// that loses it says so and goes on; both name the group and the right. With the right all is well
-// by itself.
+// groupRights checks that an instance that starts without the right to one of its groups is not
+// ready, and that one that loses the right logs it and goes on. Both name the group and the right.
+// Once the right is back, both recover by themselves.
 func (s *secured) groupRights(contract, billing *service) {
 	s.t.Helper()
 	for _, groups := range [][]string{{"contract.publication", "billing.contract-facts"}, {"contract.billing-events", "billing.publication"}} {
@@ -436,13 +435,13 @@ func (s *secured) groupRights(contract, billing *service) {
 			words := "the right READ on the group " + groups[i] + " is missing"
 			without := s.service(command, command+"-without-"+groups[i], s.env(command))
 			s.says(without, words)
-			s.until(running.Name()+" tells", func() error {
+			s.until(running.Name()+" logs it", func() error {
 				if !strings.Contains(running.Log(), words) {
-					return errors.New("its log has no word of it")
+					return errors.New("its log does not have it")
 				}
 				return s.shows(running, "deferpay_groups_denied 1")
 			})
-			s.ready(running) // what it decides needs no group
+			s.ready(running) // deciding needs no group
 			all = append(all, without)
 		}
 		s.fine(s.env(engine.Admin), "(2 created, 0 removed)", "kafka", "acls", "apply", "-brokers", s.b.Addrs[0])
@@ -455,8 +454,8 @@ func (s *secured) groupRights(contract, billing *service) {
 	}
 }
 
-// passwordChanges: connections that exist go on, and an instance with the old password waits for
-// the new one in its file.
+// passwordChanges checks that open connections go on when a password changes, and that an instance
+// with the old password waits for the new one in its file.
 func (s *secured) passwordChanges(x *service) {
 	s.t.Helper()
 	next := s.file("next.password", "changed")
@@ -467,7 +466,7 @@ func (s *secured) passwordChanges(x *service) {
 	old := s.service("billing", "billing-3", s.env(acls.Billing))
 	s.until("billing-3 is refused", func() error {
 		if !strings.Contains(old.Log(), "look at the name and the password") {
-			return errors.New("it does not say so")
+			return errors.New("its log does not have it")
 		}
 		return nil
 	})
@@ -477,8 +476,8 @@ func (s *secured) passwordChanges(x *service) {
 	s.ready(old)
 }
 
-// Apicurio Registry keeps its schemas on the secured broker with the rights of the table, which end
-// at its own topics, and has them again after a restart.
+// Apicurio Registry keeps its schemas on the secured broker with the rights of the table, has them
+// after a restart, and reaches no topics but its own.
 func TestRegistryOnASecuredBroker(t *testing.T) {
 	if os.Getenv("BROKER") != "kafka" {
 		t.Skip("BROKER=kafka starts Apicurio Registry, which takes half a minute")
@@ -517,7 +516,8 @@ func TestRegistryOnASecuredBroker(t *testing.T) {
 	}
 }
 
-// Every setting of a client works on the real broker, and each mistake is told for what it is.
+// Every setting of a client works on the real broker, and the error of each mistake names its
+// cause.
 func TestMistakesOnASecuredBroker(t *testing.T) {
 	s := startSecured(t)
 	good := s.b.As(engine.Admin)

@@ -1,5 +1,5 @@
-// Command install gets the Kafka clients that are not ours, for the test that reads and writes our
-// topics with them: Python's and Node's into the user's cache folder, kcat by apt-get on a machine
+// Command install installs the third-party Kafka clients by which a test reads and writes our
+// topics: those for Python and Node into the user's cache folder, and kcat by apt-get on a machine
 // of continuous integration (CI=true), as root or by sudo.
 package main
 

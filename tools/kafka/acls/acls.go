@@ -1,5 +1,5 @@
-// Package acls is the table of who may do what on the broker, and brings a broker to it. The kafka
-// command applies it; the services know nothing of it.
+// Package acls holds the table of who may do what on the broker, compares a broker with it and
+// applies it. The kafka command and its tests import it; the services do not know it.
 package acls
 
 import (
@@ -21,10 +21,10 @@ import (
 	"github.com/deferpay/deferpay/gen/contractinternal"
 )
 
-// Kind of what a right is on.
+// Kind is what a right is on.
 type Kind string
 
-// Kinds. Names of Topics and Groups are prefixes.
+// The kinds. The names of Topics and Groups are prefixes.
 const (
 	Topic  Kind = "topic"
 	Topics Kind = "topics"
@@ -32,8 +32,8 @@ const (
 	Groups Kind = "groups"
 )
 
-// Right is one line of the table. What the broker implies is not in it: reading and writing imply
-// describing, and writing, since Kafka 3.0, implies idempotent writing.
+// Right is one line of the table. It leaves out what the broker implies: reading and writing imply
+// describing, and since Kafka 3.0 writing implies idempotent writing.
 type Right struct {
 	User string
 	Kind Kind
@@ -42,7 +42,7 @@ type Right struct {
 	Why  string
 }
 
-// Users of the table.
+// The users of the table.
 const (
 	Contract     = "contract"
 	Billing      = "billing"
@@ -51,7 +51,7 @@ const (
 	Registry     = "registry"
 )
 
-// Users are all of the table, in its order.
+// Users returns all users of the table, in its order.
 func Users() []string { return []string{Contract, Billing, Provisioning, Reader, Registry} }
 
 const (
@@ -62,29 +62,29 @@ const (
 
 func may(ops ...kadm.ACLOperation) []kadm.ACLOperation { return ops }
 
-// Table is the source of truth. Everybody who may do something is in it; who is not may do nothing.
+// Table returns the rights of all users. A user who is not in it may do nothing.
 func Table() []Right {
 	return []Right{
-		{Contract, Topic, contractinternal.LogTopic, may(read, write, configs), "its own log; refuses to start on one that may lose records"},
+		{Contract, Topic, contractinternal.LogTopic, may(read, write, configs), "its own log; it does not start on one that may lose records"},
 		{Contract, Topic, contractinternal.PositionsTopic, may(read, write, configs), "how far publication has come"},
 		{Contract, Group, "contract.publication", may(read), "chooses the instance that publishes"},
 		{Contract, Topic, contractinternal.SnapshotsTopic, may(read, write, configs), "cuts of its log"},
-		{Contract, Topic, contractinternal.PersonalDataKeysTopic, may(read, write, configs), "keys that seal personal data: nobody else reads them"},
+		{Contract, Topic, contractinternal.PersonalDataKeysTopic, may(read, write, configs), "keys that seal personal data; nobody else reads them"},
 		{Contract, Topic, contractinternal.DeadLettersTopic, may(write, configs), "dead letters of what it reads"},
 		{Contract, Topic, contractinternal.RedriveTopic, may(read, configs), "dead letters sent round again"},
-		{Contract, Topic, contractbus.ContractFactsTopic, may(read, write, configs), "publishes facts, and reads them back to see that the newest are last"},
+		{Contract, Topic, contractbus.ContractFactsTopic, may(read, write, configs), "publishes facts, and reads them back to check that the newest ones are last"},
 		{Contract, Topic, contractbus.BillingEventsTopic, may(read, configs), "reacts to rejected debits"},
-		{Contract, Group, contractbus.OnBillingEventsGroup, may(read), "the group of that"},
+		{Contract, Group, contractbus.OnBillingEventsGroup, may(read), "the group that reads them"},
 
-		{Billing, Topic, billinginternal.LogTopic, may(read, write, configs), "its own log; refuses to start on one that may lose records"},
+		{Billing, Topic, billinginternal.LogTopic, may(read, write, configs), "its own log; it does not start on one that may lose records"},
 		{Billing, Topic, billinginternal.PositionsTopic, may(read, write, configs), "how far publication has come"},
 		{Billing, Group, "billing.publication", may(read), "chooses the instance that publishes"},
 		{Billing, Topic, billinginternal.SnapshotsTopic, may(read, write, configs), "cuts of its log"},
 		{Billing, Topic, billinginternal.DeadLettersTopic, may(write, configs), "dead letters of what it reads"},
 		{Billing, Topic, billinginternal.RedriveTopic, may(read, configs), "dead letters sent round again"},
 		{Billing, Topic, billingbus.BillingEventsTopic, may(write, configs), "publishes events"},
-		{Billing, Topic, billingbus.ContractFactsTopic, may(read, configs), "takes in contracts"},
-		{Billing, Group, billingbus.OnContractFactsGroup, may(read), "the group of that"},
+		{Billing, Topic, billingbus.ContractFactsTopic, may(read, configs), "ingests contracts"},
+		{Billing, Group, billingbus.OnContractFactsGroup, may(read), "the group that reads them"},
 
 		{Provisioning, Topics, "contract.", may(kadm.OpCreate, kadm.OpDescribe, configs, kadm.OpAlterConfigs), "eventgen topics apply; reads and writes no record"},
 		{Provisioning, Topics, "billing.", may(kadm.OpCreate, kadm.OpDescribe, configs, kadm.OpAlterConfigs), "eventgen topics apply; reads and writes no record"},
@@ -93,8 +93,8 @@ func Table() []Right {
 		{Reader, Topic, billingbus.BillingEventsTopic, may(read), "accounting, CRM and others: the public topics alone"},
 		{Reader, Groups, "reader.", may(read), "groups of its own, named reader.SOMETHING"},
 
-		{Registry, Topics, "kafkasql-", may(kadm.OpCreate, read, write, configs), "Apicurio Registry keeps its schemas there, and makes the topics itself"},
-		{Registry, Topic, "registry-events", may(kadm.OpCreate, read, write, configs), "Apicurio Registry tells of changes there"},
+		{Registry, Topics, "kafkasql-", may(kadm.OpCreate, read, write, configs), "Apicurio Registry keeps its schemas there, and creates the topics itself"},
+		{Registry, Topic, "registry-events", may(kadm.OpCreate, read, write, configs), "Apicurio Registry announces changes there"},
 		{Registry, Groups, "registry.", may(read), "a group for each start of a registry"},
 	}
 }
@@ -138,7 +138,7 @@ type Entry struct {
 	Host      string
 }
 
-// String tells it in one line.
+// String returns the ACL as one line.
 func (e Entry) String() string {
 	verb := "may"
 	if !e.Allow {
@@ -147,7 +147,7 @@ func (e Entry) String() string {
 	return fmt.Sprintf("%s %s %s %s %s (%s)", e.User, verb, e.Operation, e.Kind, e.Name, e.Pattern)
 }
 
-// entries are the ACLs that the table is made of.
+// entries returns the ACLs that the table stands for.
 func entries(table []Right) []Entry {
 	var out []Entry
 	for _, r := range table {
@@ -166,7 +166,8 @@ func entries(table []Right) []Entry {
 	return out
 }
 
-// Diff tells which ACLs a broker lacks, and which its users of the table have beyond it.
+// Diff returns the ACLs of the table that a broker lacks, and those that users of the table have
+// beyond it.
 func Diff(ctx context.Context, client *kgo.Client, table []Right) (missing, beyond []Entry, err error) {
 	have, err := describe(ctx, client)
 	if err != nil {
@@ -207,8 +208,8 @@ func describe(ctx context.Context, client *kgo.Client) ([]Entry, error) {
 	return out, nil
 }
 
-// Apply creates the ACLs that are missing and removes what the users of the table have beyond it.
-// ACLs of others are left alone. Doing it again does nothing.
+// Apply creates the ACLs that are missing and removes those that users of the table have beyond it.
+// It leaves the ACLs of other users alone. A second call does nothing.
 func Apply(ctx context.Context, client *kgo.Client, table []Right) (created, removed []Entry, err error) {
 	missing, beyond, err := Diff(ctx, client, table)
 	if err != nil {
@@ -238,7 +239,7 @@ func create(ctx context.Context, client *kgo.Client, all []Entry) error {
 	var errs []error
 	for i, r := range resp.Results {
 		if err := kerr.ErrorForCode(r.ErrorCode); err != nil {
-			errs = append(errs, fmt.Errorf("create that %s: %w", all[i], err))
+			errs = append(errs, fmt.Errorf("create %q: %w", all[i], err))
 		}
 	}
 	return errors.Join(errs...)
@@ -265,13 +266,13 @@ func remove(ctx context.Context, client *kgo.Client, all []Entry) error {
 	var errs []error
 	for i, r := range resp.Results {
 		if err := kerr.ErrorForCode(r.ErrorCode); err != nil {
-			errs = append(errs, fmt.Errorf("remove that %s: %w", all[i], err))
+			errs = append(errs, fmt.Errorf("remove %q: %w", all[i], err))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// SetPassword makes a user known to the broker, or gives a known one another password, for both
+// SetPassword creates a user on the broker, or changes the password of one that exists, for both
 // kinds of SCRAM.
 func SetPassword(ctx context.Context, client *kgo.Client, user, password string) error {
 	// the broker takes a user once in a request

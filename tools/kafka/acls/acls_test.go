@@ -12,8 +12,8 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/topics"
 )
 
-// What an instance compares with its contracts when it starts it must be allowed to see.
-func TestServicesSeeTheSettingsOfTheirTopics(t *testing.T) {
+// A service compares its topics with its contracts when it starts, so it may read their settings.
+func TestServicesReadTopicSettings(t *testing.T) {
 	for user, all := range map[string][][]topics.Topic{
 		Contract: {contractinternal.Topics(), contractbus.Topics()},
 		Billing:  {billinginternal.Topics(), billingbus.Topics()},
@@ -22,18 +22,18 @@ func TestServicesSeeTheSettingsOfTheirTopics(t *testing.T) {
 			if !slices.ContainsFunc(Table(), func(r Right) bool {
 				return r.User == user && r.Kind == Topic && r.Name == topic.Name && slices.Contains(r.May, configs)
 			}) {
-				t.Errorf("%s may not see the settings of %s", user, topic.Name)
+				t.Errorf("%s may not read the settings of %s", user, topic.Name)
 			}
 		}
 	}
 }
 
-// Nobody writes another's topics, and each public topic has one writer.
+// A service writes no topic of the other one, and each public topic has one writer.
 func TestOneWriterForEachTopic(t *testing.T) {
 	writers := map[string][]string{}
 	for _, r := range Table() {
 		if !slices.Contains(Users(), r.User) {
-			t.Errorf("%s is in the table and no user", r.User)
+			t.Errorf("%s is in the table but is not a user", r.User)
 		}
 		if slices.Contains(r.May, write) {
 			writers[r.Name] = append(writers[r.Name], r.User)
@@ -41,7 +41,7 @@ func TestOneWriterForEachTopic(t *testing.T) {
 	}
 	for topic, who := range writers {
 		owner, _, ours := strings.Cut(topic, ".")
-		if !ours { // a registry names its topics otherwise
+		if !ours { // the topics of a registry have other names
 			owner = Registry
 		}
 		if !slices.Equal(who, []string{owner}) {
@@ -59,7 +59,7 @@ func TestPrint(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"| billing | topic `contract.facts.v1` | read, describe configs | takes in contracts |\n",
+		"| billing | topic `contract.facts.v1` | read, describe configs | ingests contracts |\n",
 		"| reader | groups `reader.*` | read |",
 	} {
 		if !strings.Contains(out.String(), want) {

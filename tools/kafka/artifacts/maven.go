@@ -14,12 +14,12 @@ import (
 	"time"
 )
 
-// maven runs one goal of the dependency plugin on a pom. Where things come from is Maven's own
-// configuration.
+// maven runs one goal of the dependency plugin on a pom. Maven's own configuration says which
+// repositories are used.
 func (c Cache) maven(ctx context.Context, pom []byte, goal string, args ...string) error {
 	mvn, err := exec.LookPath("mvn")
 	if err != nil {
-		return errors.New("mvn is not installed, and it is what fetches Kafka and the registry: install Maven 3 (Debian and Ubuntu: apt install maven; macOS: brew install maven)")
+		return errors.New("mvn, which downloads Kafka and the registry, is not installed: install Maven 3 (Debian and Ubuntu: apt install maven; macOS: brew install maven)")
 	}
 	dir, err := os.MkdirTemp("", "deferpay-maven-")
 	if err != nil {
@@ -36,28 +36,27 @@ func (c Cache) maven(ctx context.Context, pom []byte, goal string, args ...strin
 	if err != nil {
 		return err
 	}
-	var complaints bytes.Buffer
-	cmd.Stderr = &complaints
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start mvn: %w", err)
 	}
-	said := c.follow(out)
+	faults := c.follow(out)
 	if err := cmd.Wait(); err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		return fmt.Errorf("mvn dependency:%s: %w\n%s%s", goal, err, strings.Join(said, "\n"), complaints.String())
+		return fmt.Errorf("mvn dependency:%s: %w\n%s%s", goal, err, strings.Join(faults, "\n"), stderr.String())
 	}
 	return nil
 }
 
-// every is how often progress is told: a person looking sees that it goes on, and a log does not
-// fill.
+// every is how often progress is reported: a person sees that it goes on, and a log does not fill.
 const every = 5 * time.Second
 
-// follow reads what Maven writes to its end, tells how far it is, and gives the first errors it
-// complained of. Maven rewrites its lines of progress in place, ending each with a carriage return.
-func (c Cache) follow(out io.Reader) (said []string) {
+// follow reads what Maven writes to its end, reports progress, and returns the first errors. Maven
+// rewrites its lines of progress in place and ends each with a carriage return.
+func (c Cache) follow(out io.Reader) (faults []string) {
 	lines := bufio.NewScanner(out)
 	lines.Buffer(nil, 1<<20)
 	lines.Split(splitLines)
@@ -70,8 +69,8 @@ func (c Cache) follow(out io.Reader) (said []string) {
 			files++
 		case strings.HasPrefix(line, "Progress"):
 			_, progress, _ = strings.Cut(line, ": ")
-		case strings.HasPrefix(line, "[ERROR]") && len(said) < 5:
-			said = append(said, line)
+		case strings.HasPrefix(line, "[ERROR]") && len(faults) < 5:
+			faults = append(faults, line)
 		}
 		if time.Since(last) > every && files > 0 {
 			c.say("  %d files so far, now at %s", files, progress)
@@ -79,7 +78,7 @@ func (c Cache) follow(out io.Reader) (said []string) {
 		}
 	}
 	_, _ = io.Copy(io.Discard, out) // a line longer than the buffer must not stop Maven
-	return said
+	return faults
 }
 
 func splitLines(data []byte, atEOF bool) (advance int, token []byte, err error) {

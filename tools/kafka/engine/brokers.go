@@ -1,6 +1,6 @@
 // Package engine runs the real engines as processes on the local JVM: Apache Kafka, one broker or
-// several, and Apicurio Registry. The kafka command runs them in the foreground, the system tests
-// kill, freeze and restart them. They listen on loopback addresses alone.
+// several, and Apicurio Registry. They listen on loopback addresses alone. The kafka command runs
+// them in the foreground; system tests kill, freeze and restart them.
 package engine
 
 import (
@@ -28,54 +28,56 @@ import (
 	"github.com/deferpay/deferpay/tools/process"
 )
 
-// BrokersOptions say what cluster to start. The zero value is one broker on a free port.
+// BrokersOptions say which cluster to start. Cache and Dir are required; the rest defaults to one
+// broker on a free port.
 type BrokersOptions struct {
 	Cache artifacts.Cache
-	// Dir keeps the data, the configuration and the logs; it is made. A cluster that was started
-	// from it before goes on with its data.
+	// Dir holds the data, the configuration and the logs; it is created if it is missing. A cluster
+	// that was started from it before goes on with its data.
 	Dir string
-	// Count of brokers; 0 is one. From three on topics have three replicas, of which two must have
-	// a record before it is acknowledged.
+	// Count is how many brokers there are; 0 is one. From three on, topics have three replicas, and
+	// two of them must have a record before it is acknowledged.
 	Count int
-	// Addrs are where the brokers listen, one each; free ports without them.
+	// Addrs are where the brokers listen, one each; free ports by default.
 	Addrs []string
-	// Advertised are what clients are told instead, one each, when something stands before the
-	// brokers that leads to them.
+	// Advertised are the addresses that clients are told, one each, if those are of a proxy before
+	// the brokers; Addrs by default.
 	Advertised []string
-	// Heap is the most that each JVM may use for objects, as 384m.
+	// Heap is the most memory that each JVM uses for objects; 384m by default.
 	Heap string
-	// LogLevel of Kafka: trace, debug, info, warn (without it), error, off.
+	// LogLevel is the lowest level that Kafka logs: trace, debug, info, warn, error, off; warn by
+	// default.
 	LogLevel string
-	// Settings are added to every broker's server.properties, and win.
+	// Settings are added to every broker's server.properties, and override what is there.
 	Settings map[string]string
-	// Users, when there are any, are who may log in to a cluster that is then secured: TLS with an
-	// authority of its own, SASL, and nobody but Admin, who is one of them, may do what no ACL
-	// allows. Brokers.As gives what a client needs. It holds for a folder from its first start.
+	// Users are those who may log in to a secured cluster; without any, the cluster is not secured.
+	// A secured cluster has TLS with an authority of its own, SASL, and allows only what an ACL
+	// allows, except to Admin, who is always one of the users. Brokers.As returns what a client
+	// needs. Whether a folder's cluster is secured is settled by its first start.
 	Users []string
-	// Tee, when not nil, is given what the brokers log, besides the files.
+	// Tee, if not nil, gets what the brokers log, as the files do.
 	Tee io.Writer
 
-	controllers []string // addresses among themselves
+	controllers []string // the addresses at which they reach each other
 	security    security
 }
 
 // Brokers is a cluster that was started.
 type Brokers struct {
-	Addrs []string           // that clients are told
-	Nodes []*process.Process // each may be killed, frozen and started again by itself
+	Addrs []string           // those that clients use
+	Nodes []*process.Process // each may be killed, frozen and started again
 
 	security security
 }
 
-// How long starting may take before it is given up: a loaded machine needs many times what an idle
-// one does.
+// How long a start may take. A loaded machine needs many times as long as an idle one.
 const (
 	brokersIn  = 4 * time.Minute
 	registryIn = 4 * time.Minute
 )
 
-// StartBrokers returns when every broker has joined the cluster. On an error nothing is left
-// running.
+// StartBrokers starts a cluster and returns once every broker has joined it. On an error, nothing
+// is left running.
 func StartBrokers(ctx context.Context, o BrokersOptions) (*Brokers, error) {
 	if err := o.complete(); err != nil {
 		return nil, err
@@ -111,8 +113,8 @@ func StartBrokers(ctx context.Context, o BrokersOptions) (*Brokers, error) {
 	return b, b.start(ctx)
 }
 
-// start launches all before it waits for one: a controller alone of three has no quorum and is
-// never ready.
+// start launches all brokers before it waits for the first: one controller of three has no quorum
+// and is never ready.
 func (b *Brokers) start(ctx context.Context) error {
 	for _, n := range b.Nodes {
 		if err := n.Launch(); err != nil {
@@ -127,9 +129,9 @@ func (b *Brokers) start(ctx context.Context) error {
 	return nil
 }
 
-// joined is nil when one of the brokers says that all of them are in the cluster.
+// joined returns nil once the first broker reports that all of them are in the cluster.
 func (b *Brokers) joined(ctx context.Context) error {
-	// cheaper than a client, for the seconds in which nobody listens
+	// Cheaper than a client, for the seconds in which nobody listens.
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", b.Addrs[0])
 	if err != nil {
 		return err
@@ -156,13 +158,13 @@ func (b *Brokers) joined(ctx context.Context) error {
 	return nil
 }
 
-// Stop asks the brokers to end, one after the other so that each can hand over what it leads, and
-// kills those that have not when the context ends. The last of several cannot hand over, nor tell a
-// quorum that it goes: it is given a moment and then killed, which loses nothing that was
-// acknowledged.
+// Stop asks the brokers to end, one after the other, so that each can hand over what it leads. It
+// kills those that have not ended when the context ends. Once there is no quorum left, a broker can
+// neither hand over nor leave the cluster: it gets a moment and is then killed, which loses nothing
+// that was acknowledged.
 func (b *Brokers) Stop(ctx context.Context) error {
 	for i, n := range b.Nodes {
-		if len(b.Nodes)-i > len(b.Nodes)/2 { // a quorum is there when it begins to stop
+		if len(b.Nodes)-i > len(b.Nodes)/2 { // there is a quorum when it begins to stop
 			if err := n.Stop(ctx); err != nil {
 				return errors.Join(err, b.Kill())
 			}
@@ -190,7 +192,7 @@ func stopOrKill(ctx context.Context, n *process.Process) error {
 	return n.Kill()
 }
 
-// Kill ends every broker at once, without asking.
+// Kill kills every broker.
 func (b *Brokers) Kill() error {
 	var errs []error
 	for _, n := range b.Nodes {
@@ -199,6 +201,7 @@ func (b *Brokers) Kill() error {
 	return errors.Join(errs...)
 }
 
+// complete fills in the defaults, checks the addresses, and prepares the folder.
 func (o *BrokersOptions) complete() error {
 	o.Count = max(o.Count, 1)
 	if o.Heap == "" {
@@ -243,23 +246,23 @@ func (o *BrokersOptions) complete() error {
 
 func (o *BrokersOptions) logs() string { return filepath.Join(o.Dir, "logs") }
 
-// free is an error when an address is no loopback address or somebody listens there.
+// free returns an error unless addr is a loopback address that nobody listens on.
 func free(addr string) error {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
 		return fmt.Errorf("address %q: want host:port: %w", addr, err)
 	}
 	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return fmt.Errorf("address %q: want a loopback address, as 127.0.0.1:9092: there is no security on it", addr)
+		return fmt.Errorf("address %q: want a loopback address, such as 127.0.0.1:9092: it is not secured", addr)
 	}
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
-		return fmt.Errorf("%s cannot be listened on, stop what does or choose another address: %w", addr, err)
+		return fmt.Errorf("cannot listen on %s, stop what does or choose another address: %w", addr, err)
 	}
 	return l.Close()
 }
 
-// claimed is what a data folder says of the cluster whose data it has.
+// claimed is what a data folder records of the cluster whose data it holds.
 type claimed struct {
 	Cluster string `json:"cluster"`
 	Brokers int    `json:"brokers"`
@@ -269,7 +272,8 @@ type claimed struct {
 
 func (o *BrokersOptions) claimFile() string { return filepath.Join(o.Dir, "cluster.json") }
 
-// claim makes the folder this cluster's, or refuses one that belongs to a cluster of another size.
+// claim records the cluster in the folder. An error is returned if the folder belongs to another
+// kind of cluster.
 func (o *BrokersOptions) claim() error {
 	c, err := o.claimed()
 	switch {
@@ -278,7 +282,7 @@ func (o *BrokersOptions) claim() error {
 		if _, err := rand.Read(id); err != nil {
 			return err
 		}
-		// the text does not begin with a dash, which a command line would take for an option
+		// The text must not begin with a dash, which a command line would take for an option.
 		id[0] &= 0x7f
 		data, err := json.Marshal(claimed{base64.RawURLEncoding.EncodeToString(id), o.Count, len(o.Users) > 0, artifacts.KafkaVersion})
 		if err != nil {
@@ -288,9 +292,9 @@ func (o *BrokersOptions) claim() error {
 	case err != nil:
 		return err
 	case c.Brokers != o.Count:
-		return fmt.Errorf("%s holds the data of a cluster of %d, not %d: give another folder, or remove that one", o.Dir, c.Brokers, o.Count)
+		return fmt.Errorf("%s holds the data of a cluster of %d, not %d: use another folder, or remove that one", o.Dir, c.Brokers, o.Count)
 	case c.Secured != (len(o.Users) > 0):
-		return fmt.Errorf("%s holds the data of a cluster with security %t: give another folder, or remove that one", o.Dir, c.Secured)
+		return fmt.Errorf("%s holds the data of a cluster with security %t: use another folder, or remove that one", o.Dir, c.Secured)
 	}
 	return nil
 }
@@ -307,7 +311,7 @@ func (o *BrokersOptions) claimed() (claimed, error) {
 	return c, nil
 }
 
-// format prepares a node's data folder, once.
+// format prepares a node's data folder, unless that was done before.
 func (o *BrokersOptions) format(ctx context.Context, java, jars string, n node) error {
 	if _, err := os.Stat(filepath.Join(n.data, "meta.properties")); err == nil {
 		return nil
@@ -331,7 +335,7 @@ func (o *BrokersOptions) format(ctx context.Context, java, jars string, n node) 
 	return nil
 }
 
-// Reachable is nil when one of the brokers takes connections.
+// Reachable returns nil if one of the brokers accepts a connection within three seconds.
 func Reachable(ctx context.Context, addrs []string) error {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()

@@ -13,7 +13,7 @@ import (
 
 const (
 	terminate  = syscall.SIGTERM
-	terminated = 128 + int(terminate) // how a JVM that was asked to end says that it did
+	terminated = 128 + int(terminate) // the exit status of a JVM that was asked to end
 )
 
 // node is one broker, which is a controller too.
@@ -21,7 +21,7 @@ type node struct {
 	name, file, data string
 }
 
-// nodes writes the configuration of every broker.
+// nodes writes the configuration of every broker, and returns the brokers.
 func (o *BrokersOptions) nodes() ([]node, error) {
 	var voters []string
 	for i, addr := range o.controllers {
@@ -55,9 +55,9 @@ func (o *BrokersOptions) nodes() ([]node, error) {
 	return out, nil
 }
 
-// settings of one broker. Those that keep records safe are what production has for its number of
-// replicas; those that say how many partitions the internal topics have, and how long a group waits
-// for its members, make a small machine quick.
+// settings returns the configuration of one broker. What keeps records safe is as in production,
+// for the number of replicas; the partitions of internal topics, and the time that a group waits
+// for its members, are chosen for a small machine.
 func (o *BrokersOptions) settings(id int, addr, controller, voters, data string) map[string]string {
 	replicas, inSync := min(o.Count, 3), 1
 	if replicas == 3 {
@@ -90,7 +90,7 @@ func (o *BrokersOptions) settings(id int, addr, controller, voters, data string)
 	return s
 }
 
-// properties writes settings as Java reads them.
+// properties returns the settings as a Java properties file.
 func properties(settings map[string]string) []byte {
 	escape := strings.NewReplacer(`\`, `\\`, "\n", `\n`)
 	var out strings.Builder
@@ -119,8 +119,8 @@ func (o *BrokersOptions) jvm(jars string) []string {
 		"-cp", filepath.Join(jars, "*"))
 }
 
-// jvm are the options of every JVM: bounded memory, an end rather than a limp when it is used up,
-// and nothing written where it was not asked to.
+// jvm returns the options of every JVM: its memory is bounded, it exits when that is used up, and
+// it writes to no folder but the given one.
 func jvm(heap, logs string) []string {
 	return []string{"-Xmx" + heap, "-XX:+ExitOnOutOfMemoryError", "-XX:ErrorFile=" + filepath.Join(logs, "jvm-%p.log"),
 		"-XX:-UsePerfData", "-Djava.awt.headless=true"}

@@ -21,7 +21,7 @@ func TestSettingsFollowTheNumberOfBrokers(t *testing.T) {
 		o := BrokersOptions{Count: count}
 		s := o.settings(1, "127.0.0.1:9092", "127.0.0.1:9093", "1@127.0.0.1:9093", "/data")
 		if got := [2]string{s["default.replication.factor"], s["min.insync.replicas"]}; got != want {
-			t.Errorf("%d brokers: %v replicas and in sync, want %v", count, got, want)
+			t.Errorf("%d brokers: replicas, and those in sync, are %v, want %v", count, got, want)
 		}
 		if s["auto.create.topics.enable"] != "false" || s["num.partitions"] != "1" || s["offsets.topic.replication.factor"] != want[0] {
 			t.Errorf("%d brokers: %v", count, s)
@@ -29,7 +29,7 @@ func TestSettingsFollowTheNumberOfBrokers(t *testing.T) {
 	}
 }
 
-func TestAFolderBelongsToOneCluster(t *testing.T) {
+func TestFolderBelongsToOneCluster(t *testing.T) {
 	o := BrokersOptions{Dir: t.TempDir(), Count: 1}
 	if err := o.complete(); err != nil {
 		t.Fatal(err)
@@ -51,14 +51,14 @@ func TestAFolderBelongsToOneCluster(t *testing.T) {
 	}
 }
 
-func TestAddressesThatCannotBeListenedOn(t *testing.T) {
+func TestAddressesThatAreNotFree(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer taken.Close()
 	for addr, want := range map[string]string{
-		taken.Addr().String(): "cannot be listened on",
+		taken.Addr().String(): "cannot listen on",
 		"0.0.0.0:9092":        "want a loopback address",
 		"9092":                "want host:port",
 	} {
@@ -67,11 +67,12 @@ func TestAddressesThatCannotBeListenedOn(t *testing.T) {
 		}
 	}
 	if _, err := (&RegistryOptions{Dir: t.TempDir(), Addr: "0.0.0.0:8085"}).complete(); err == nil {
-		t.Error("a registry for everybody is fine")
+		t.Error("a registry on all interfaces was accepted")
 	}
 }
 
-// cache gives the user's cache, or skips when what is needed is not in it: tests download nothing.
+// cache returns the user's cache. The test is skipped if what it needs is not there: tests download
+// nothing.
 func cache(t *testing.T, withRegistry bool) artifacts.Cache {
 	t.Helper()
 	if testing.Short() {
@@ -82,12 +83,12 @@ func cache(t *testing.T, withRegistry bool) artifacts.Cache {
 		t.Skip(err)
 	}
 	if missing := c.Missing(t.Context(), withRegistry); missing != "" {
-		t.Skip("not on a real broker: " + missing)
+		t.Skip("no real broker: " + missing)
 	}
 	return c
 }
 
-// startBrokers starts a cluster that ends with the test.
+// startBrokers starts a cluster that is stopped when the test ends.
 func startBrokers(t *testing.T, o BrokersOptions) *Brokers {
 	t.Helper()
 	o.Dir, o.Heap = t.TempDir(), "256m"
@@ -105,7 +106,7 @@ func startBrokers(t *testing.T, o BrokersOptions) *Brokers {
 	return b
 }
 
-func TestWhatIsAcknowledgedSurvivesABrokerThatIsKilled(t *testing.T) {
+func TestAcknowledgedSurvivesAKill(t *testing.T) {
 	b := startBrokers(t, BrokersOptions{Cache: cache(t, false)})
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
@@ -115,7 +116,7 @@ func TestWhatIsAcknowledgedSurvivesABrokerThatIsKilled(t *testing.T) {
 	}
 	defer client.Close()
 	if err := client.ProduceSync(ctx, kgo.StringRecord("x")).FirstErr(); err == nil {
-		t.Error("a topic was made by writing to it")
+		t.Error("a topic was created by writing to it")
 	}
 	want := []topics.Topic{{Name: "t", Configs: []topics.Config{{Name: "retention.ms", Value: "-1"}, {Name: "message.timestamp.type", Value: "LogAppendTime"}}}}
 	if _, err := topics.Apply(ctx, client, want); err != nil {
@@ -152,7 +153,7 @@ func TestWhatIsAcknowledgedSurvivesABrokerThatIsKilled(t *testing.T) {
 	}
 }
 
-func TestRegistryKeepsItsSchemasOnKafka(t *testing.T) {
+func TestRegistryKeepsSchemasOnKafka(t *testing.T) {
 	if os.Getenv("BROKER") != "kafka" {
 		t.Skip("BROKER=kafka starts Apicurio Registry, which takes half a minute")
 	}

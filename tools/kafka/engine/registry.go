@@ -17,41 +17,43 @@ import (
 	"github.com/deferpay/deferpay/tools/process"
 )
 
-// RegistryOptions say what registry to start. Brokers or nothing, and Dir, are all that is needed.
+// RegistryOptions say which registry to start. Cache and Dir are required.
 type RegistryOptions struct {
 	Cache artifacts.Cache
-	// Dir keeps its logs and temporary files; it is made.
+	// Dir holds its logs and temporary files; it is created if it is missing.
 	Dir string
-	// Brokers keep the schemas, on topics of the registry's own; without any they are in memory.
+	// Brokers keep the schemas, on topics of the registry's own. Without brokers, the schemas are
+	// kept in memory.
 	Brokers []string
-	// Security is how those are reached, as a user who has the rights that the registry needs. Its
-	// password is read once.
+	// Security is how the brokers are reached, as a user with the rights that the registry needs.
+	// The password is read once.
 	Security secure.Kafka
-	// Addr is where it listens; a free port without it.
+	// Addr is where it listens; a free port by default.
 	Addr string
-	// Heap is the most that the JVM may use for objects, as 256m.
+	// Heap is the most memory that the JVM uses for objects; 256m by default.
 	Heap string
-	// LogLevel of the registry, as Quarkus names them: debug, info, warn (without it), error, off.
+	// LogLevel is the lowest level that the registry logs: debug, info, warn, error, off; warn by
+	// default.
 	LogLevel string
-	// Tee, when not nil, is given what it logs, besides the file.
+	// Tee, if not nil, gets what it logs, as the file does.
 	Tee io.Writer
 }
 
 // Registry is an Apicurio Registry that was started.
 type Registry struct {
 	*process.Process
-	// URL is of the interface that is Confluent's; it has a path.
+	// URL is where it answers as Confluent's registry does; it has a path.
 	URL string
 }
 
-// RegistryGroups begins the names of the consumer groups of registries: each start has one of its
-// own.
+// RegistryGroups is the prefix of the registries' consumer groups. Each start uses a new one.
 const RegistryGroups = "registry."
 
 // confluent is the path under which Apicurio answers as Confluent's registry does.
 const confluent = "/apis/ccompat/v7"
 
-// StartRegistry returns when the registry answers. On an error nothing is left running.
+// StartRegistry starts a registry and returns once it answers. On an error, nothing is left
+// running.
 func StartRegistry(ctx context.Context, o RegistryOptions) (*Registry, error) {
 	management, err := o.complete()
 	if err == nil {
@@ -89,17 +91,18 @@ func StartRegistry(ctx context.Context, o RegistryOptions) (*Registry, error) {
 func (o *RegistryOptions) logs() string { return filepath.Join(o.Dir, "logs") }
 func (o *RegistryOptions) temp() string { return filepath.Join(o.Dir, "tmp") }
 
-// login is a file, as everybody on a machine can read command lines.
+// login returns the file with the registry's login. It is not on the command line, which every user
+// of the machine can read.
 func (o *RegistryOptions) login() string { return filepath.Join(o.Dir, "kafka.properties") }
 
-// writeSecurity writes how the registry reaches Kafka, for its owner alone.
+// writeSecurity writes how the registry reaches Kafka, to a file that only its owner can read.
 func (o *RegistryOptions) writeSecurity() error {
 	broker, err := o.Security.Open()
 	if err != nil || broker == nil {
 		return errors.Join(err, os.RemoveAll(o.login()))
 	}
 	if o.Security.CertFile != "" || o.Security.ServerName != "" {
-		return errors.New("the registry logs in by name and password, and cannot be told another name of the brokers: leave out -kafka-cert and -kafka-server-name")
+		return errors.New("the registry logs in by name and password, and knows no other name of the brokers: leave out -kafka-cert and -kafka-server-name")
 	}
 	settings := map[string]string{"security.protocol": "SSL"}
 	if broker.Mechanism != "" {
@@ -134,7 +137,8 @@ func (o *RegistryOptions) writeSecurity() error {
 	return os.WriteFile(o.login(), []byte(text.String()), 0o600)
 }
 
-// complete fills in what was left open, and chooses the address of the registry's management.
+// complete fills in the defaults, checks the address, and returns a free address for the registry's
+// management interface.
 func (o *RegistryOptions) complete() (management string, err error) {
 	if o.Heap == "" {
 		o.Heap = "256m"
@@ -168,7 +172,7 @@ func (o *RegistryOptions) jvm(management string) []string {
 		"-Dquarkus.http.access-log.enabled=false", "-Dquarkus.banner.enabled=false",
 		"-Dquarkus.log.console.stderr=true", "-Dquarkus.log.console.format=%d{yyyy-MM-dd'T'HH:mm:ss.SSSXXX} %-5p %c{1}: %m%n%e",
 		"-Dquarkus.log.level="+level, `-Dquarkus.log.category."io.apicurio".level=`+level,
-		// it complains of its own configuration
+		// it warns of its own configuration
 		`-Dquarkus.log.category."io.quarkus.config".level=ERROR`,
 		`-Dquarkus.log.category."io.quarkus.runtime.configuration".level=ERROR`)
 	if len(o.Brokers) == 0 {

@@ -21,22 +21,23 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/secure"
 )
 
-// Admin is the user who may do everything on a secured cluster; the brokers are it among
-// themselves.
+// Admin is the user who may do everything on a secured cluster. The brokers log in to each other as
+// Admin.
 const Admin = "admin"
 
-// brokerName is in the certificate that brokers show each other's controllers.
+// brokerName is the name in the certificate that brokers show to controllers.
 const brokerName = "broker"
 
-// security are the files of a secured cluster. They are made once and kept with the data:
-// authorities, one certificate for all brokers, and a password for each user.
+// security is the folder with the files of a secured cluster. They are made once and kept with the
+// data: the authority, one certificate for all brokers, and a password for each user.
 type security struct{ dir string }
 
 func (s security) ca() string                   { return filepath.Join(s.dir, "ca.pem") }
 func (s security) keystore() string             { return filepath.Join(s.dir, "broker.pem") }
 func (s security) passwordFile(u string) string { return filepath.Join(s.dir, u+".password") }
 
-// As gives what a client needs to be a user of the cluster; nothing when it is not secured.
+// As returns what a client needs to connect as a user; the zero value if the cluster is not
+// secured.
 func (b *Brokers) As(user string) secure.Kafka {
 	if b.security.dir == "" {
 		return secure.Kafka{}
@@ -44,17 +45,18 @@ func (b *Brokers) As(user string) secure.Kafka {
 	return secure.Kafka{User: user, PasswordFile: b.security.passwordFile(user), CAFile: b.security.ca()}
 }
 
-// SecurityDir holds ca.pem and USER.password for each user of a secured cluster.
+// SecurityDir returns the folder that holds ca.pem, and USER.password for each user of a secured
+// cluster; "" if the cluster is not secured.
 func (b *Brokers) SecurityDir() string { return b.security.dir }
 
-// make makes the files that are not there yet, readable by their owner alone.
+// make creates the files that are missing. Only their owner can read the secret ones.
 func (s security) make(users []string) error {
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return err
 	}
 	for _, u := range users {
 		if strings.ContainsFunc(u, func(r rune) bool { return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyz0123456789-_", r) }) {
-			return fmt.Errorf("user %q: want small letters, digits, dashes", u)
+			return fmt.Errorf("user %q: want lower-case letters, digits, dashes", u)
 		}
 		if err := once(s.passwordFile(u), func() ([]byte, error) { return []byte(rand.Text() + "\n"), nil }); err != nil {
 			return err
@@ -70,6 +72,7 @@ func (s security) make(users []string) error {
 	return errors.Join(os.WriteFile(s.keystore(), store, 0o600), os.WriteFile(s.ca(), ca, 0o644))
 }
 
+// once writes a file unless it exists.
 func once(file string, content func() ([]byte, error)) error {
 	if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -81,8 +84,8 @@ func once(file string, content func() ([]byte, error)) error {
 	return os.WriteFile(file, data, 0o600)
 }
 
-// certificates makes an authority whose key is forgotten at once, and a broker's key and
-// certificate signed by it.
+// certificates returns the certificate of a new authority, whose key is not kept, and a broker's
+// key and certificate, signed by it.
 func certificates(now time.Time) (ca, store []byte, err error) {
 	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -120,8 +123,8 @@ func certificates(now time.Time) (ca, store []byte, err error) {
 	return ca, slices.Concat(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), ca), nil
 }
 
-// settings are added to a broker's: TLS and a login for clients, certificates among controllers,
-// and nothing allowed that no ACL allows.
+// settings returns what is added to a broker's settings: TLS and a login for clients, certificates
+// among controllers, and no right without an ACL.
 func (s security) settings(users []string) (map[string]string, error) {
 	passwords := map[string]string{}
 	for _, u := range users {
@@ -155,8 +158,8 @@ func (s security) settings(users []string) (map[string]string, error) {
 	}, nil
 }
 
-// scram are the options of the storage tool that make the users known from the start: brokers log
-// in to each other.
+// scram returns the options by which the storage tool creates the users before the first start,
+// because brokers log in to each other.
 func (s security) scram(users []string) ([]string, error) {
 	var out []string
 	for _, u := range users {
