@@ -10,6 +10,7 @@ import (
 
 	"github.com/deferpay/deferpay/gen/event"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/bus"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/metadata"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/registry"
 )
 
@@ -23,7 +24,7 @@ func (k ContractKey) Validate() error {
 	return contractKeyRules.CheckText(string(k))
 }
 
-var contractKeyRules = bus.Header{MinLength: 1}
+var contractKeyRules = metadata.Header{MinLength: 1}
 
 // CloudEventsHeaders holds the headers of a message.
 //
@@ -44,7 +45,7 @@ type CloudEventsHeaders struct {
 	Traceparent string
 }
 
-var cloudEventsHeadersTable = []bus.Header{
+var cloudEventsHeadersTable = []metadata.Header{
 	{Name: "ce_id", Required: true, MinLength: 1},
 	{Name: "ce_source", Required: true, MinLength: 1},
 	{Name: "ce_type", Required: true, MinLength: 1},
@@ -55,17 +56,17 @@ var cloudEventsHeadersTable = []bus.Header{
 }
 
 func (h *CloudEventsHeaders) write(m message.Metadata) error {
-	bus.SetText(m, "ce_id", h.ID)
-	bus.SetText(m, "ce_source", h.Source)
-	bus.SetText(m, "ce_type", h.Type)
-	bus.SetTime(m, "ce_time", h.Time)
-	bus.SetText(m, "ce_subject", h.Subject)
-	bus.SetText(m, "traceparent", h.Traceparent)
+	metadata.SetText(m, "ce_id", h.ID)
+	metadata.SetText(m, "ce_source", h.Source)
+	metadata.SetText(m, "ce_type", h.Type)
+	metadata.SetTime(m, "ce_time", h.Time)
+	metadata.SetText(m, "ce_subject", h.Subject)
+	metadata.SetText(m, "traceparent", h.Traceparent)
 	return nil
 }
 
 func readCloudEventsHeaders(m message.Metadata) (CloudEventsHeaders, error) {
-	r := bus.HeaderReader{Metadata: m}
+	r := metadata.Reader{Metadata: m}
 	h := CloudEventsHeaders{
 		ID:          r.Text("ce_id"),
 		Source:      r.Text("ce_source"),

@@ -28,6 +28,7 @@ import (
 	"github.com/deferpay/deferpay/tools/devkafka/embedded"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/bus"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/kafkabus"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/metadata"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/registry"
 	"github.com/deferpay/deferpay/tools/observer"
 	"github.com/deferpay/deferpay/tools/process"
@@ -210,7 +211,7 @@ func (s *system) suspended(ref string, version int64) {
 func (s *system) raw(key string, value []byte) {
 	s.t.Helper()
 	m := message.NewMessage("raw", value)
-	m.Metadata[bus.MetaKey] = key
+	m.Metadata[metadata.Key] = key
 	if err := s.publisher.Publish(contractbus.ContractFactsTopic, m); err != nil {
 		s.t.Fatal(err)
 	}

@@ -14,8 +14,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/deferpay/deferpay/tools/eventgen/runtime/bus"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/kafkabus"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/metadata"
 )
 
 // partitions lets each client send the same keys to a topic of several partitions. Each key must go
@@ -95,7 +95,7 @@ func publish(brokers []string, topic string, keys []string) error {
 	}
 	for i, key := range keys {
 		m := message.NewMessage(strconv.Itoa(i), []byte("ours"))
-		m.Metadata.Set(bus.MetaKey, key)
+		m.Metadata.Set(metadata.Key, key)
 		if err := p.Publish(topic, m); err != nil {
 			return err
 		}

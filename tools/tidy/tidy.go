@@ -183,7 +183,7 @@ var stages = [][]string{
 	{"tools/eventgen/reference"},
 	{"tools/eventgen/avro", "tools/eventgen/jsonschema", "tools/eventgen/structure"},
 	{"tools/eventgen/parse"},
-	{"tools/eventgen/versions"},
+	{"tools/eventgen/payload", "tools/eventgen/versions"},
 	{"tools/eventgen/model"},
 	{"tools/eventgen/emit"},
 	{"tools/eventgen/generate", "tools/eventgen"},

@@ -14,6 +14,7 @@ import (
 
 	"github.com/deferpay/deferpay/services/internal/journal"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/bus"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/metadata"
 )
 
 const prefix = "deferpay_"
@@ -61,8 +62,8 @@ func (m *Metrics) Observe(o bus.Observation) {
 // are no Kafka records have no age.
 func (m *Metrics) Ages(next message.HandlerFunc) message.HandlerFunc {
 	return func(msg *message.Message) ([]*message.Message, error) {
-		if at, err := time.Parse(time.RFC3339Nano, msg.Metadata[bus.MetaTimestamp]); err == nil {
-			m.age.WithLabelValues(msg.Metadata[bus.MetaTopic]).Observe(max(0, time.Since(at)).Seconds())
+		if at, err := time.Parse(time.RFC3339Nano, msg.Metadata[metadata.Timestamp]); err == nil {
+			m.age.WithLabelValues(msg.Metadata[metadata.Topic]).Observe(max(0, time.Since(at)).Seconds())
 		}
 		return next(msg)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/deferpay/deferpay/services/internal/journal"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/bus"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/metadata"
 )
 
 // full has every metric of an instance, with something to show.
@@ -27,9 +28,9 @@ func full(t *testing.T) *Metrics {
 	m.Log(func() journal.Stats { return journal.Stats{Applied: 7} }, func() int64 { return 9 })
 	m.Observe(bus.Observation{Operation: "receive", Message: "M", Outcome: bus.DeadLettered})
 	old := message.NewMessage("1", nil)
-	old.Metadata[bus.MetaTopic], old.Metadata[bus.MetaTimestamp] = "facts", time.Now().Add(-time.Hour).Format(time.RFC3339Nano)
+	old.Metadata[metadata.Topic], old.Metadata[metadata.Timestamp] = "facts", time.Now().Add(-time.Hour).Format(time.RFC3339Nano)
 	soon := message.NewMessage("2", nil) // by a clock that is ahead
-	soon.Metadata[bus.MetaTopic], soon.Metadata[bus.MetaTimestamp] = "facts", time.Now().Add(time.Hour).Format(time.RFC3339Nano)
+	soon.Metadata[metadata.Topic], soon.Metadata[metadata.Timestamp] = "facts", time.Now().Add(time.Hour).Format(time.RFC3339Nano)
 	for _, msg := range []*message.Message{old, soon, message.NewMessage("of the log", nil)} {
 		if _, err := m.Ages(func(*message.Message) ([]*message.Message, error) { return nil, nil })(msg); err != nil {
 			t.Fatal(err)

@@ -34,7 +34,7 @@ var tmpl = template.Must(template.New("").Funcs(template.FuncMap{
 func Packages(m *model.Model, sum func(source string) string) (map[string][]byte, error) {
 	files := map[string]gofile.File{}
 	for _, p := range m.Packages {
-		files[path.Join(p.Name, "doc.go")] = gofile.Doc(p.Name, comment(p), "handshake.Version2", []string{p.Document}, sum)
+		files[path.Join(p.Name, "doc.go")] = gofile.Doc(p.Name, comment(p), "handshake.Version3", []string{p.Document}, sum)
 		for name, needed := range parts(p) {
 			if !needed {
 				continue

@@ -36,6 +36,7 @@ var standard = map[string]string{
 	"bus":          runtimePath + "bus",
 	"handshake":    runtimePath + "handshake",
 	"jsonvalue":    runtimePath + "jsonvalue",
+	"metadata":     runtimePath + "metadata",
 	"registry":     runtimePath + "registry",
 	"singleobject": runtimePath + "singleobject",
 	"topics":       runtimePath + "topics",

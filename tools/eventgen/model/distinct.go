@@ -8,6 +8,7 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/diag"
 	"github.com/deferpay/deferpay/tools/eventgen/jsonschema"
 	"github.com/deferpay/deferpay/tools/eventgen/parse"
+	"github.com/deferpay/deferpay/tools/eventgen/payload"
 )
 
 // apartness is how well a reader can tell two messages apart.
@@ -65,7 +66,7 @@ func (p *pkgBuilder) alike(how apartness, sends bool, c *parse.Channel, a, b *pa
 			d.Message = what + " have no payload, so that a reader cannot tell them apart"
 			break
 		}
-		d.Message = fmt.Sprintf("%s have the same schema %s, so that a reader cannot tell them apart", what, p.roots[b.Payload].name())
+		d.Message = fmt.Sprintf("%s have the same schema %s, so that a reader cannot tell them apart", what, p.roots[b.Payload].Name())
 		d.Hint += ", or one of them a schema of its own"
 	}
 	return d
@@ -75,7 +76,7 @@ func (p *pkgBuilder) compare(a, b *parse.Message) apartness {
 	ra, rb := p.roots[a.Payload], p.roots[b.Payload]
 	fa, _ := framing(a)
 	fb, _ := framing(b)
-	same := ra == rb || ra != nil && rb != nil && ra.json != nil && ra.json == rb.json || ra != nil && rb != nil && ra.avro != nil && rb.avro != nil && ra.avro.Name != "" && ra.avro.Name == rb.avro.Name
+	same := ra == rb || ra != nil && rb != nil && ra.JSON != nil && ra.JSON == rb.JSON || ra != nil && rb != nil && ra.Avro != nil && rb.Avro != nil && ra.Avro.Name != "" && ra.Avro.Name == rb.Avro.Name
 	switch {
 	case fa != fb && (fa == "Bare") == (fb == "Bare"), fa != "Bare" && fb == "Bare", fa == "Bare" && fb != "Bare":
 		return sure
@@ -87,9 +88,9 @@ func (p *pkgBuilder) compare(a, b *parse.Message) apartness {
 		return sure
 	case same:
 		return never
-	case ra != nil && rb != nil && ra.json != nil && rb.json != nil && p.apartByPayload(ra, rb):
+	case ra != nil && rb != nil && ra.JSON != nil && rb.JSON != nil && p.apartByPayload(ra, rb):
 		return sure
-	case (ra == nil || ra.json != nil) && (rb == nil || rb.json != nil):
+	case (ra == nil || ra.JSON != nil) && (rb == nil || rb.JSON != nil):
 		return tried
 	}
 	return hard
@@ -110,12 +111,12 @@ func (b *builder) apartByHeader(x, y *parse.Message) bool {
 
 // apartByPayload says whether two payloads are of other types, or of objects that hold a member
 // which has other values in one than in the other.
-func (b *builder) apartByPayload(x, y *root) bool {
-	if tx, ty := x.node.Get("type").Str(), y.node.Get("type").Str(); tx != "" && ty != "" && tx != ty && tx+ty != "integernumber" && tx+ty != "numberinteger" {
+func (b *builder) apartByPayload(x, y *payload.Root) bool {
+	if tx, ty := x.Node.Get("type").Str(), y.Node.Get("type").Str(); tx != "" && ty != "" && tx != ty && tx+ty != "integernumber" && tx+ty != "numberinteger" {
 		return true
 	}
-	for _, one := range b.members(x.json) {
-		for _, other := range b.members(y.json) {
+	for _, one := range b.members(x.JSON) {
+		for _, other := range b.members(y.JSON) {
 			if slices.Equal(one.Path, other.Path) && !slices.ContainsFunc(one.Values, func(v string) bool { return slices.Contains(other.Values, v) }) {
 				return true
 			}
@@ -152,7 +153,7 @@ func (b *builder) constants(m *parse.Message) map[string][]string {
 		}
 	}
 	if r := b.heads[m.HeaderRef]; r != nil {
-		for _, c := range r.json.Constants() {
+		for _, c := range r.JSON.Constants() {
 			if len(c.Path) == 1 || c.Required { // nobody fills in one inside a header
 				out[strings.Join(c.Path, "/")] = c.Values
 			}

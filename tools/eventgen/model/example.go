@@ -5,6 +5,7 @@ import (
 
 	"github.com/deferpay/deferpay/tools/eventgen/avro"
 	"github.com/deferpay/deferpay/tools/eventgen/parse"
+	"github.com/deferpay/deferpay/tools/eventgen/payload"
 	"github.com/deferpay/deferpay/tools/eventgen/source"
 )
 
@@ -41,7 +42,7 @@ func (p *pkgBuilder) uses(m *parse.ChannelMessage, c *parse.Channel) bool {
 	})
 }
 
-func (p *pkgBuilder) example(m *parse.ChannelMessage, r *root, e parse.Example) {
+func (p *pkgBuilder) example(m *parse.ChannelMessage, r *payload.Root, e parse.Example) {
 	expr, ok := p.literal(r, e.Payload)
 	if !ok {
 		return // told by checkExamples
@@ -57,7 +58,7 @@ func (p *pkgBuilder) checkExamples() {
 		for _, m := range c.Messages {
 			for _, e := range m.Examples {
 				if e.Payload != nil {
-					p.diags.Add(p.roots[m.Payload].checkExample(e.Payload)...)
+					p.diags.Add(p.roots[m.Payload].CheckExample(e.Payload)...)
 				}
 				if e.Headers == nil {
 					continue
@@ -66,7 +67,7 @@ func (p *pkgBuilder) checkExamples() {
 					p.checkHeaders(m, e.Headers)
 				}
 				if r := p.builder.heads[m.HeaderRef]; r != nil {
-					p.diags.Add(r.checkExample(e.Headers)...)
+					p.diags.Add(r.CheckExample(e.Headers)...)
 				}
 			}
 		}

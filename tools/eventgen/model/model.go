@@ -12,6 +12,7 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/diag"
 	"github.com/deferpay/deferpay/tools/eventgen/jsonschema"
 	"github.com/deferpay/deferpay/tools/eventgen/parse"
+	"github.com/deferpay/deferpay/tools/eventgen/payload"
 	"github.com/deferpay/deferpay/tools/eventgen/reference"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/registry"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/topics"
@@ -170,7 +171,7 @@ type Spec struct {
 	Title    string
 	Own      bool // the document defines the channel
 	text     string
-	root     *root
+	root     *payload.Root
 
 	KeySubject, KeySchema, keyText string // of a key framed with a schema id; empty: none
 }
@@ -251,7 +252,7 @@ type Example struct {
 
 // Build makes the model of documents. When the list gets errors the model is of no use.
 func Build(docs []*parse.Document, files *reference.Files, c Config, diags *diag.List) *Model {
-	b := &builder{config: c, files: files, diags: diags, avro: avro.NewSet(), json: jsonschema.NewSet(files.Deref), roots: map[*parse.Payload]*root{}, heads: map[*source.Node]*root{}, consts: map[*parse.Message]map[string][]string{}, listed: map[*jsonschema.Root][]jsonschema.Constant{}, told: map[string]bool{}}
+	b := &builder{config: c, files: files, diags: diags, avro: avro.NewSet(), json: jsonschema.NewSet(files.Deref), roots: map[*parse.Payload]*payload.Root{}, heads: map[*source.Node]*payload.Root{}, consts: map[*parse.Message]map[string][]string{}, listed: map[*jsonschema.Root][]jsonschema.Constant{}, told: map[string]bool{}}
 	b.avro.Lookup(b.findType)
 	for _, d := range docs {
 		b.addRoots(d)
@@ -285,8 +286,8 @@ type builder struct {
 	avro       *avro.Set
 	json       *jsonschema.Set
 	jsonConfig jsonschema.Config
-	roots      map[*parse.Payload]*root
-	heads      map[*source.Node]*root                     // headers that are more than scalars
+	roots      map[*parse.Payload]*payload.Root
+	heads      map[*source.Node]*payload.Root             // headers that are more than scalars
 	consts     map[*parse.Message]map[string][]string     // values that headers can have
 	listed     map[*jsonschema.Root][]jsonschema.Constant // members of payloads
 	sealed     []*Sealed
@@ -296,7 +297,7 @@ type builder struct {
 // avroRoot returns the schema of a payload in Avro, or nil.
 func (b *builder) avroRoot(p *parse.Payload) *avro.Root {
 	if r := b.roots[p]; r != nil {
-		return r.avro
+		return r.Avro
 	}
 	return nil
 }

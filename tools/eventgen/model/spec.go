@@ -11,7 +11,8 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/avro"
 	"github.com/deferpay/deferpay/tools/eventgen/diag"
 	"github.com/deferpay/deferpay/tools/eventgen/parse"
-	"github.com/deferpay/deferpay/tools/eventgen/runtime/bus"
+	"github.com/deferpay/deferpay/tools/eventgen/payload"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/metadata"
 	"github.com/deferpay/deferpay/tools/eventgen/source"
 )
 
@@ -51,7 +52,7 @@ func (p *pkgBuilder) spec(c *parse.Channel, m *parse.ChannelMessage) *Spec {
 	}
 	goName = p.scope.take(goName)
 	s := &Spec{Go: goName, Alias: p.scope.take(goName + "Message"), Var: p.scope.take(avro.Unexported(goName) + "Spec"), Name: m.Message.Name,
-		Title: sentence(m.Title, m.Summary, r.doc(), "the message "+m.Message.Name), Doc: strings.Join(append([]string{m.Description}, m.More...), "\n\n"), Topic: p.topic[c], Content: m.ContentType,
+		Title: sentence(m.Title, m.Summary, r.Doc(), "the message "+m.Message.Name), Doc: strings.Join(append([]string{m.Description}, m.More...), "\n\n"), Topic: p.topic[c], Content: m.ContentType,
 		Own: c.File == p.doc.File, Empty: r == nil, root: r}
 	if s.Content == "" && r != nil {
 		s.Content = p.doc.Content
@@ -62,8 +63,8 @@ func (p *pkgBuilder) spec(c *parse.Channel, m *parse.ChannelMessage) *Spec {
 	var pkg string
 	s.Value, pkg = p.goType(r)
 	s.Codec = p.codec(r, s.Value)
-	if r != nil && r.avro != nil {
-		s.Record, s.text = r.avro.Name, r.avro.SchemaText()
+	if r != nil && r.Avro != nil {
+		s.Record, s.text = r.Avro.Name, r.Avro.SchemaText()
 		s.Schema = pkg + ".SchemaOf" + strings.TrimPrefix(s.Value, pkg+".")
 	}
 	p.framing(s, c, m, r)
@@ -82,12 +83,12 @@ func (p *pkgBuilder) free(goName string) bool {
 	return !p.scope[goName] && !p.scope[goName+"Message"]
 }
 
-func (p *pkgBuilder) framing(s *Spec, c *parse.Channel, m *parse.ChannelMessage, r *root) {
+func (p *pkgBuilder) framing(s *Spec, c *parse.Channel, m *parse.ChannelMessage, r *payload.Root) {
 	f, ok := framing(m.Message)
 	if !ok {
 		p.diags.ErrorHint(m.EncodingPos, "supported are confluent, apicurio-new and avro-single-object", "schemaIdPayloadEncoding %q of message %s is not supported", m.Encoding, m.Message.Name)
 	}
-	if r != nil && r.avro == nil {
+	if r != nil && r.Avro == nil {
 		p.unframed(m)
 	}
 	s.Framing = f
@@ -132,7 +133,7 @@ func (p *pkgBuilder) subject(c *parse.Channel, m *parse.ChannelMessage, record, 
 	return out
 }
 
-func (p *pkgBuilder) key(s *Spec, c *parse.Channel, m *parse.ChannelMessage, r *root) {
+func (p *pkgBuilder) key(s *Spec, c *parse.Channel, m *parse.ChannelMessage, r *payload.Root) {
 	s.Key, s.KeyCodec = "bus.NoKey", ""
 	k := m.Key
 	if k == nil {
@@ -147,15 +148,15 @@ func (p *pkgBuilder) key(s *Spec, c *parse.Channel, m *parse.ChannelMessage, r *
 			s.KeyCodec = "bus.TextKey["
 		}
 		s.KeyCodec += s.Key + "]()"
-	case kr.json != nil:
+	case kr.JSON != nil:
 		s.Key, _ = p.goType(kr)
 		s.KeyCodec = "bus.JSONKey[" + s.Key + "]()"
-	case kr.avro != nil:
+	case kr.Avro != nil:
 		s.Key, _ = p.goType(kr)
 		subject := ""
 		if s.Framing == "Confluent" {
-			subject = p.subject(c, m, kr.avro.Name, "-key")
-			s.KeySubject, s.keyText = subject, kr.avro.SchemaText()
+			subject = p.subject(c, m, kr.Avro.Name, "-key")
+			s.KeySubject, s.keyText = subject, kr.Avro.SchemaText()
 			_, pkg := p.goType(kr)
 			s.KeySchema = pkg + ".SchemaOf" + strings.TrimPrefix(s.Key, pkg+".")
 		}
@@ -169,20 +170,20 @@ func (p *pkgBuilder) key(s *Spec, c *parse.Channel, m *parse.ChannelMessage, r *
 }
 
 // keyField finds the field of the payload that the key repeats.
-func (p *pkgBuilder) keyField(s *Spec, m *parse.ChannelMessage, r *root) {
+func (p *pkgBuilder) keyField(s *Spec, m *parse.ChannelMessage, r *payload.Root) {
 	k := m.Key
-	f, ok := r.field(k.Field)
+	f, ok := r.Field(k.Field)
 	var names []string
-	for _, f := range r.fields() {
+	for _, f := range r.Fields() {
 		names = append(names, f.Name)
 	}
-	text := textOf(f, "m")
+	text := f.Text("m")
 	in := "the payload, as there is none"
 	switch {
-	case r != nil && r.node.Pos.File == m.Message.Pos.File:
-		in = r.name()
+	case r != nil && r.Node.Pos.File == m.Message.Pos.File:
+		in = r.Name()
 	case r != nil:
-		in = path.Base(r.node.Pos.File)
+		in = path.Base(r.Node.Pos.File)
 	}
 	switch {
 	case !ok:
@@ -225,10 +226,10 @@ func (p *pkgBuilder) headers(s *Spec, m *parse.ChannelMessage) {
 	s.Headers = "bus.Headers"
 	if r := p.builder.heads[m.HeaderRef]; r != nil {
 		s.Headers, _ = p.goType(r)
-		s.Write = "bus.WriteJSON[" + s.Headers + "]"
-		s.Constants = r.json.Constants()
+		s.Write = "metadata.WriteJSON[" + s.Headers + "]"
+		s.Constants = r.JSON.Constants()
 		known, texts := headerNames(r)
-		s.Read = "func(m message.Metadata) (" + s.Headers + ", error) { return bus.ReadJSON[" + s.Headers + "](m, " + known + ", " + texts + ") }"
+		s.Read = "func(m message.Metadata) (" + s.Headers + ", error) { return metadata.ReadJSON[" + s.Headers + "](m, " + known + ", " + texts + ") }"
 		return
 	}
 	if m.Headers == nil {
@@ -241,17 +242,17 @@ func (p *pkgBuilder) headers(s *Spec, m *parse.ChannelMessage) {
 
 // headerNames prints the headers that a schema knows, nil when it speaks of others too, and those
 // of them that are text.
-func headerNames(r *root) (known, texts string) {
+func headerNames(r *payload.Root) (known, texts string) {
 	var all, text []string
-	for _, f := range r.json.Fields() {
+	for _, f := range r.JSON.Fields() {
 		all = append(all, quote(f.Name))
-		one := r.node.Get("properties").Get(f.Name)
+		one := r.Node.Get("properties").Get(f.Name)
 		if f.Kind == "string" || f.Kind == "enum" || f.Kind == "" && one.Get("const").Is(source.String) {
 			text = append(text, quote(f.Name))
 		}
 	}
 	known, texts = "[]string{"+strings.Join(all, ", ")+"}", "nil"
-	if more := r.node.Get("additionalProperties"); !r.json.IsObject() || more != nil && more.Value != "false" || r.node.Get("patternProperties") != nil {
+	if more := r.Node.Get("additionalProperties"); !r.JSON.IsObject() || more != nil && more.Value != "false" || r.Node.Get("patternProperties") != nil {
 		known = "nil"
 	}
 	if len(text) > 0 {
@@ -317,10 +318,10 @@ func (p *pkgBuilder) framed(c *parse.Channel) {
 	methods := scope{}
 	for _, m := range c.Messages {
 		at := p.roots[m.Payload]
-		if at == nil || at.avro == nil || m.Encoding != "avro-single-object" || !at.avro.IsRecord() {
+		if at == nil || at.Avro == nil || m.Encoding != "avro-single-object" || !at.Avro.IsRecord() {
 			continue
 		}
-		r := at.avro
+		r := at.Avro
 		t, pkg := p.goType(at)
 		f.Members = append(f.Members, Member{m.Message.Name, t, pkg + ".FingerprintOf" + strings.TrimPrefix(t, pkg+"."), methods.take(avro.GoName(m.Message.Name)), r.Former(), r.Fingerprint()})
 		roots = append(roots, r)
@@ -352,6 +353,6 @@ func (p *pkgBuilder) distinctFingerprints(c *parse.Channel, members []Member) {
 }
 
 // RuntimeHeader gives a scalar's constraints as the runtime checks them.
-func RuntimeHeader(h *parse.Prop) bus.Header {
-	return bus.Header{Name: h.Name, Required: h.Required, Const: h.Const, Enum: h.Enum, MinLength: int(h.MinLength), MaxLength: int(h.MaxLength), Pattern: h.Pattern, Format: h.Format}
+func RuntimeHeader(h *parse.Prop) metadata.Header {
+	return metadata.Header{Name: h.Name, Required: h.Required, Const: h.Const, Enum: h.Enum, MinLength: int(h.MinLength), MaxLength: int(h.MaxLength), Pattern: h.Pattern, Format: h.Format}
 }

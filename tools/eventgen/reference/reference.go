@@ -44,9 +44,8 @@ type answer struct {
 	err  error
 }
 
-// New returns files of a file system. Faults of files are added to the list. A URL is looked for in
-// the folder vendor beside the document, as vendor/HOST/PATH, and then fetched, unless fetch is
-// nil.
+// New returns files of a file system. Faults of files are added to the list. A URL is looked for as
+// vendor/HOST/PATH beside the document, and then fetched unless fetch is nil.
 func New(fsys fs.FS, fetch Fetch, diags *diag.List) *Files {
 	return &Files{fsys: fsys, fetch: fetch, open: map[*source.Node]bool{}, ends: map[*source.Node]*source.Node{}, roots: map[string]*source.Node{}, away: map[string]*answer{}, sums: map[string][32]byte{}, diags: diags}
 }

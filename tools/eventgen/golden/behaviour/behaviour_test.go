@@ -19,6 +19,7 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/golden/gen/ordersbus"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/bus"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/bustest"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/metadata"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/registry"
 )
 
@@ -186,7 +187,7 @@ func TestPublishAndHandle(t *testing.T) {
 		t.Errorf("got headers %+v", hd)
 	}
 	raw := s.broker.Messages(ordersbus.OrdersTopic)[0]
-	if raw.UUID != "id-1" || raw.Metadata["ce_specversion"] != "1.0" || raw.Metadata["content-type"] != "application/vnd.apache.avro" || raw.Metadata[bus.MetaKey] != "O-1" {
+	if raw.UUID != "id-1" || raw.Metadata["ce_specversion"] != "1.0" || raw.Metadata["content-type"] != "application/vnd.apache.avro" || raw.Metadata[metadata.Key] != "O-1" {
 		t.Errorf("got message %s with %v", raw.UUID, raw.Metadata)
 	}
 	if raw.Payload[0] != 0 || raw.Payload[4] != 1 {
@@ -246,8 +247,8 @@ func TestPoisonReachesTheDeadLettersAndTheNextMessageIsHandled(t *testing.T) {
 	publish(func(m *message.Message) { m.Payload = m.Payload[:len(m.Payload)-1] })
 	publish(func(m *message.Message) { m.Payload = append(m.Payload, 0) })
 	publish(func(m *message.Message) { delete(m.Metadata, "ce_id") })
-	publish(func(m *message.Message) { m.Metadata[bus.MetaKey] = "O-7" })
-	publish(func(m *message.Message) { delete(m.Metadata, bus.MetaKey) })
+	publish(func(m *message.Message) { m.Metadata[metadata.Key] = "O-7" })
+	publish(func(m *message.Message) { delete(m.Metadata, metadata.Key) })
 	publish(func(m *message.Message) { m.Metadata["x-priority"] = "high" })
 	s.place("O-13")
 	s.place("O-2")
@@ -275,7 +276,7 @@ func TestPoisonReachesTheDeadLettersAndTheNextMessageIsHandled(t *testing.T) {
 			t.Errorf("dead letter %d has provenance %v", i, m.Metadata)
 		}
 		o := original[i+1]
-		if string(m.Payload) != string(o.Payload) || m.Metadata[bus.MetaKey] != o.Metadata[bus.MetaKey] || m.Metadata["ce_type"] != o.Metadata["ce_type"] {
+		if string(m.Payload) != string(o.Payload) || m.Metadata[metadata.Key] != o.Metadata[metadata.Key] || m.Metadata["ce_type"] != o.Metadata["ce_type"] {
 			t.Errorf("dead letter %d is not the original: %v", i, m)
 		}
 	}
@@ -363,7 +364,7 @@ func TestUnknownMessages(t *testing.T) {
 	send := func(s *system) {
 		id := s.registry.Add(foreign)
 		m := message.NewMessage("x", []byte{0, 0, 0, 0, byte(id)})
-		m.Metadata[bus.MetaKey] = "O-9"
+		m.Metadata[metadata.Key] = "O-9"
 		if err := s.broker.Publish(ordersbus.OrdersTopic, m); err != nil {
 			t.Fatal(err)
 		}
@@ -437,7 +438,7 @@ func TestRegistryOutOfOrder(t *testing.T) {
 	// An id never seen waits for the registry; nothing becomes a dead letter.
 	other := m.Copy()
 	other.Payload = append([]byte{0, 0, 0, 0, 2}, 6, 'O', '-', '3', 4)
-	other.Metadata[bus.MetaKey] = "O-3"
+	other.Metadata[metadata.Key] = "O-3"
 	if err := s.broker.Publish(ordersbus.OrdersTopic, other); err != nil {
 		t.Fatal(err)
 	}

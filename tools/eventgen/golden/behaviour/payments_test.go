@@ -16,6 +16,7 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/golden/payments/gen/paymentsbus"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/bus"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/bustest"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/metadata"
 )
 
 // cashier notes the messages it gets.
@@ -109,7 +110,7 @@ func TestJSONPayloads(t *testing.T) {
 	}
 	bad := message.NewMessage("1", []byte(`{"paymentId":"p","reason":"whim"}`))
 	bad.Metadata.Set("ce_type", "PaymentRefused")
-	bad.Metadata.Set(bus.MetaKey, "p")
+	bad.Metadata.Set(metadata.Key, "p")
 	if err := broker.Publish(paymentsbus.PaymentsTopic, bad); err != nil {
 		t.Fatal(err)
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/bus"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/bustest"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/kafkabus"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/metadata"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/registry"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/topics"
 )
@@ -135,7 +136,7 @@ func (p *policies) stranger(t *testing.T, topic string) {
 	t.Helper()
 	id := p.registry.Add(registry.Subject{Name: "strange", Schema: `{"type":"record","name":"Strange","namespace":"policies.event","fields":[]}`})
 	m := message.NewMessage("x", []byte{0, 0, 0, 0, byte(id)})
-	m.Metadata[bus.MetaKey] = "c"
+	m.Metadata[metadata.Key] = "c"
 	if err := p.broker.Publish(topic, m); err != nil {
 		t.Fatal(err)
 	}
@@ -280,7 +281,7 @@ func TestPoisonOnABroker(t *testing.T) {
 		}
 	}
 	garbage := message.NewMessage("x", []byte("no schema id"))
-	garbage.Metadata[bus.MetaKey], garbage.Metadata["by"] = clock, "them"
+	garbage.Metadata[metadata.Key], garbage.Metadata["by"] = clock, "them"
 	send(1)
 	if err := pub.Publish(policiesbus.BuriedTopic, garbage); err != nil {
 		t.Fatal(err)
@@ -300,7 +301,7 @@ func TestPoisonOnABroker(t *testing.T) {
 		m := take(t, dead)
 		m.Ack()
 		if !strings.Contains(m.Metadata[bus.DeadLetterError], want.err) || m.Metadata[bus.DeadLetterTopic] != policiesbus.BuriedTopic || m.Metadata[bus.DeadLetterPartition] != partition ||
-			m.Metadata[bus.DeadLetterOffset] != fmt.Sprint(i+1) || m.Metadata[bus.MetaKey] != clock || m.Metadata[bus.DeadLetterAttempts] != want.attempts || m.Metadata["by"] != want.by {
+			m.Metadata[bus.DeadLetterOffset] != fmt.Sprint(i+1) || m.Metadata[metadata.Key] != clock || m.Metadata[bus.DeadLetterAttempts] != want.attempts || m.Metadata["by"] != want.by {
 			t.Errorf("dead letter %d: %v", i, m.Metadata)
 		}
 		if i == 0 && string(m.Payload) != string(garbage.Payload) {

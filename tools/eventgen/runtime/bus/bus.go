@@ -7,8 +7,8 @@
 // or after it lies on the dead letter topic. Nothing is acknowledged silently.
 //
 // It works with any message.Publisher and message.Subscriber. The Kafka key, partition and offset
-// travel in the message's metadata under the reserved names below; an adapter to Kafka translates
-// them.
+// travel in the message's metadata, under the reserved names of package metadata, which an adapter
+// to Kafka translates.
 package bus
 
 import (
@@ -20,27 +20,8 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin/resolve"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/jsonvalue"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/metadata"
 )
-
-// Reserved names of message metadata: what Kafka keeps beside the headers of a record. They are
-// never headers themselves. A subscriber sets all of them after copying the record's headers, so
-// that a foreign header cannot pose as one.
-const (
-	MetaKey       = "kafka_key"       // the record's key; absent when it has none
-	MetaTopic     = "kafka_topic"     // where the record was read
-	MetaPartition = "kafka_partition" // decimal
-	MetaOffset    = "kafka_offset"    // decimal
-	MetaTimestamp = "kafka_timestamp" // RFC 3339 with nanoseconds
-)
-
-// Reserved says whether a metadata name is one of the reserved names.
-func Reserved(name string) bool {
-	switch name {
-	case MetaKey, MetaTopic, MetaPartition, MetaOffset, MetaTimestamp:
-		return true
-	}
-	return false
-}
 
 // Headers of a dead letter: where it came from and why it is one. The headers of the original are
 // kept beside them, its key and value are unchanged.
@@ -206,7 +187,7 @@ type Spec[T, K, H any] struct {
 	Key         KeyCodec[K]     // zero: the contract declares none
 	KeyField    string          // the field of the payload that the key repeats; may be empty
 	KeyOf       func(*T) string // that field's value
-	Headers     []Header
+	Headers     []metadata.Header
 	Write       func(*H, message.Metadata) error
 	Read        func(message.Metadata) (H, error)
 	Correlation Location[T] // of the id that a reply repeats; zero: the header correlation_id

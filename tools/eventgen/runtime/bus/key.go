@@ -2,13 +2,13 @@ package bus
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
 
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/jsonvalue"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/metadata"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/registry"
 )
 
@@ -63,7 +63,7 @@ func JSONKey[K any, P interface {
 	return KeyCodec[K]{
 		append: func(_ context.Context, _ registry.Schemas, k K) (string, error) {
 			b, err := P(&k).AppendJSON(nil)
-			return plain(b), err
+			return metadata.Text(b), err
 		},
 		decode: func(_ context.Context, _ registry.Schemas, text string) (k K, err error) {
 			return k, eitherWay(text, P(&k).DecodeJSON)
@@ -71,28 +71,13 @@ func JSONKey[K any, P interface {
 	}
 }
 
-// plain gives JSON as it stands in keys and headers: text without quotes.
-func plain(b []byte) string {
-	var s string
-	if len(b) > 0 && b[0] == '"' && json.Unmarshal(b, &s) == nil {
-		return s
-	}
-	return string(b)
-}
-
-// quoted gives text as JSON.
-func quoted(text string) []byte {
-	b, _ := json.Marshal(text) // text: cannot fail
-	return b
-}
-
-// eitherWay reads what plain gave: text that is JSON of the schema is that, all other is a string.
+// eitherWay decodes text that is JSON of the schema, or else a string without its quotes.
 func eitherWay(text string, decode func([]byte) error) error {
 	err := decode([]byte(text))
 	if err == nil {
 		return nil
 	}
-	if decode(quoted(text)) == nil {
+	if decode(metadata.Quote(text)) == nil {
 		return nil
 	}
 	return err

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 
 	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/metadata"
 )
 
 // Location is a place in a message: a header, or a field of the payload. The zero Location is none.
@@ -24,7 +26,7 @@ func (l *Location[T]) get(m message.Metadata, v *T) string {
 	case len(l.Header) == 0:
 		return ""
 	}
-	text, _ := memberText(m[l.Header[0]], l.Header[1:])
+	text, _ := metadata.Member(m[l.Header[0]], l.Header[1:])
 	return text
 }
 
@@ -37,25 +39,9 @@ func (l *Location[T]) put(m message.Metadata, v *T, text string) error {
 			return Permanentf("%w: %s is not set, and %q cannot stand there: fill it", ErrInvalid, l.Text, text)
 		}
 	case len(l.Header) > 0:
-		m[l.Header[0]] = string(within(json.RawMessage(m[l.Header[0]]), l.Header[1:], text))
+		m[l.Header[0]] = string(metadata.SetMember(json.RawMessage(m[l.Header[0]]), l.Header[1:], text))
 	}
 	return nil
-}
-
-// within puts text into JSON, below the members of that path.
-func within(b json.RawMessage, path []string, text string) json.RawMessage {
-	if len(path) == 0 {
-		return json.RawMessage(text)
-	}
-	members := map[string]json.RawMessage{}
-	_ = json.Unmarshal(b, &members) // what is no object is replaced
-	if len(path) == 1 {
-		members[path[0]] = quoted(text)
-	} else {
-		members[path[0]] = within(members[path[0]], path[1:], text)
-	}
-	out, _ := json.Marshal(members) // JSON within JSON: cannot fail
-	return out
 }
 
 // correlationHeader is that of Watermill's own middleware.

@@ -7,6 +7,8 @@ import (
 
 	"github.com/ThreeDotsLabs/watermill"
 	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/metadata"
 )
 
 // provenance is where a message was read.
@@ -21,20 +23,20 @@ type provenance struct {
 }
 
 func readProvenance(m *message.Message) provenance {
-	p := provenance{topic: m.Metadata[MetaTopic], partition: -1, offset: -1}
+	p := provenance{topic: m.Metadata[metadata.Topic], partition: -1, offset: -1}
 	if p.topic == "" {
 		p.topic = message.SubscribeTopicFromCtx(m.Context())
 	}
-	if n, err := strconv.ParseInt(m.Metadata[MetaPartition], 10, 32); err == nil {
+	if n, err := strconv.ParseInt(m.Metadata[metadata.Partition], 10, 32); err == nil {
 		p.partition = int32(n)
 	}
-	if n, err := strconv.ParseInt(m.Metadata[MetaOffset], 10, 64); err == nil {
+	if n, err := strconv.ParseInt(m.Metadata[metadata.Offset], 10, 64); err == nil {
 		p.offset = n
 	}
-	if t, err := time.Parse(time.RFC3339Nano, m.Metadata[MetaTimestamp]); err == nil {
+	if t, err := time.Parse(time.RFC3339Nano, m.Metadata[metadata.Timestamp]); err == nil {
 		p.time = t
 	}
-	p.key, p.keyed = m.Metadata[MetaKey]
+	p.key, p.keyed = m.Metadata[metadata.Key]
 	return p
 }
 
@@ -42,12 +44,12 @@ func readProvenance(m *message.Message) provenance {
 func deadLetter(m *message.Message, p provenance, cause error) *message.Message {
 	out := message.NewMessageWithContext(m.Context(), watermill.NewUUID(), m.Payload)
 	for name, v := range m.Metadata {
-		if !Reserved(name) {
+		if !metadata.Reserved(name) {
 			out.Metadata[name] = v
 		}
 	}
 	if p.keyed {
-		out.Metadata[MetaKey] = p.key
+		out.Metadata[metadata.Key] = p.key
 	}
 	out.Metadata[DeadLetterTopic] = p.topic
 	out.Metadata[DeadLetterPartition] = strconv.FormatInt(int64(max(p.partition, 0)), 10)

@@ -12,6 +12,7 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/metadata"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/registry"
 )
 
@@ -22,7 +23,7 @@ type Route struct {
 	fingerprint                   uint64
 	former                        []formerVersion
 	plan                          func(writer string) (decoder any, err error)
-	headers                       []Header
+	headers                       []metadata.Header
 	text, empty, keyFramed        bool
 	answers                       bool // its handler gives an answer
 	// whether a payload can be read as this message
@@ -123,7 +124,7 @@ func decode[T, K, H any](ctx context.Context, c *Spec[T, K, H], raw *message.Mes
 	if err := c.decodePayload(t, &m.Value); err != nil {
 		return nil, Permanentf("%w as %s: %w", ErrUndecodable, c.Codec.Name, err)
 	}
-	if err := checkHeaders(c.Headers, raw.Metadata); err != nil {
+	if err := metadata.Check(c.Headers, raw.Metadata); err != nil {
 		return nil, Permanentf("%s %w: %w", c.Name, ErrInvalid, err)
 	}
 	h, err := c.readHeaders(raw.Metadata)
@@ -212,7 +213,7 @@ func (rs *routes) findFramed(ctx context.Context, f Framing, m *message.Message)
 		}
 		return rs.findByID(ctx, int(id), body)
 	case IDInHeader:
-		id, err := schemaID(m.Metadata)
+		id, err := metadata.SchemaID(m.Metadata)
 		if err != nil {
 			return target{}, Permanentf("%w: %w: %w", ErrUndecodable, avrobin.ErrFraming, err)
 		}
@@ -273,7 +274,7 @@ func byHeaders(list []*Route, m message.Metadata) []*Route {
 		fits := true
 		for i := range r.headers {
 			h := &r.headers[i]
-			v, ok := h.in(m)
+			v, ok := h.Value(m)
 			fits = fits && (!(h.Const != "" || len(h.Enum) > 0) || (ok || !h.Required) && (!ok || h.CheckText(v) == nil))
 		}
 		if fits {
@@ -283,7 +284,7 @@ func byHeaders(list []*Route, m message.Metadata) []*Route {
 	return out
 }
 
-func tells(headers []Header) bool {
+func tells(headers []metadata.Header) bool {
 	for i := range headers {
 		if headers[i].Const != "" || len(headers[i].Enum) > 0 {
 			return true

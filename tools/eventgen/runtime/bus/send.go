@@ -8,6 +8,7 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/metadata"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/registry"
 )
 
@@ -81,7 +82,7 @@ func SendTombstone[K interface {
 		return fmt.Errorf("send a tombstone to %s: %w", topic, Permanentf("%w: key %w", ErrInvalid, err))
 	}
 	msg := message.NewMessageWithContext(ctx, watermill.NewUUID(), nil)
-	msg.Metadata[MetaKey] = string(key)
+	msg.Metadata[metadata.Key] = string(key)
 	if err := s.publisher.Publish(topic, msg); err != nil {
 		return fmt.Errorf("send a tombstone to %s: %w", topic, err)
 	}
@@ -108,11 +109,11 @@ func encode[T, K, H any](ctx context.Context, s *Sender, c *Spec[T, K, H], key K
 		if text, err = c.encodeKey(ctx, s.registry, key, v); err != nil {
 			return nil, err
 		}
-		msg.Metadata[MetaKey] = text
+		msg.Metadata[metadata.Key] = text
 	}
 	s.fill(ctx, c.Headers, msg.Metadata, c.Codec.Name, text)
-	SetText(msg.Metadata, "content-type", c.ContentType)
-	if err := checkHeaders(c.Headers, msg.Metadata); err != nil {
+	metadata.SetText(msg.Metadata, "content-type", c.ContentType)
+	if err := metadata.Check(c.Headers, msg.Metadata); err != nil {
 		return nil, Permanentf("%w: %w", ErrInvalid, err)
 	}
 	payload, err := encodePayload(ctx, s.registry, c, v, msg.Metadata)
@@ -128,7 +129,7 @@ func encode[T, K, H any](ctx context.Context, s *Sender, c *Spec[T, K, H], key K
 
 // fill gives the headers that the contract declares and the caller left empty the values that
 // follow from the message.
-func (s *Sender) fill(ctx context.Context, declared []Header, m message.Metadata, record, key string) {
+func (s *Sender) fill(ctx context.Context, declared []metadata.Header, m message.Metadata, record, key string) {
 	for i := range declared {
 		h := &declared[i]
 		if _, ok := m[h.Name]; ok || len(h.Below) > 0 {
@@ -146,7 +147,7 @@ func (s *Sender) fill(ctx context.Context, declared []Header, m message.Metadata
 		case h.Name == "traceparent" && s.traceparent != nil:
 			v = s.traceparent(ctx)
 		}
-		SetText(m, h.Name, v)
+		metadata.SetText(m, h.Name, v)
 	}
 }
 
@@ -178,7 +179,7 @@ func encodePayload[T, K, H any](ctx context.Context, schemas registry.Schemas, c
 			return nil, fmt.Errorf("%s: %w", c.Codec.Name, err)
 		}
 		if c.Framing == IDInHeader {
-			setSchemaID(m, id)
+			metadata.SetSchemaID(m, id)
 			break
 		}
 		b = avrobin.AppendConfluentHeader(make([]byte, 0, 256), uint32(id))

@@ -14,7 +14,7 @@ import (
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
-	"github.com/deferpay/deferpay/tools/eventgen/runtime/bus"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/metadata"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/registry"
 )
 
@@ -51,10 +51,10 @@ func (b *Broker) Publish(topic string, messages ...*message.Message) error {
 		if m.Payload != nil && kept.Payload == nil {
 			kept.Payload = message.Payload{}
 		}
-		kept.Metadata[bus.MetaTopic] = topic
-		kept.Metadata[bus.MetaPartition] = "0"
-		kept.Metadata[bus.MetaOffset] = strconv.Itoa(len(b.logs[topic]))
-		kept.Metadata[bus.MetaTimestamp] = time.Now().UTC().Format(time.RFC3339Nano)
+		kept.Metadata[metadata.Topic] = topic
+		kept.Metadata[metadata.Partition] = "0"
+		kept.Metadata[metadata.Offset] = strconv.Itoa(len(b.logs[topic]))
+		kept.Metadata[metadata.Timestamp] = time.Now().UTC().Format(time.RFC3339Nano)
 		b.logs[topic] = append(b.logs[topic], kept)
 	}
 	close(b.more)

@@ -2,5 +2,5 @@
 // code names the version it was made for.
 package handshake
 
-// Version2 stays as long as code generated for it works.
-const Version2 = true
+// Version3 stays as long as code generated for it works.
+const Version3 = true

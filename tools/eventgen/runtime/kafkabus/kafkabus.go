@@ -1,13 +1,12 @@
-// Package kafkabus is the publisher and the subscriber that generated code is given to work on
-// Kafka: watermill-kafka, with the settings under which nothing acknowledged is lost, a key's
-// messages stay in order, no topic is made by accident, and keys meet the partition that every
-// other client gives them. Services import it, ours and anybody's; what is in a message is the
-// business of the generated code.
+// Package kafkabus has a publisher and a subscriber for Kafka: watermill-kafka with settings under
+// which no acknowledged message is lost, the messages of a key stay in order, no topic is created
+// by accident, and a key has the same partition as with other Kafka clients. Services import it.
 //
-// A message's metadata holds the record's headers, and beside them (bus.MetaKey and so on) its key,
-// topic, partition, offset and time. When publishing, bus.MetaKey is the record's key, absent for
-// none; the others of those names are not sent. A nil payload is a null value, a tombstone; an
-// empty payload is an empty value.
+// The metadata of a message holds the headers of the record and, under the reserved names of
+// package metadata, its key, topic, partition, offset and time. When publishing, metadata.Key is
+// the key of the record, which has none if it is absent; the other reserved names are not sent. A
+// nil payload is a null value, the tombstone of a compacted topic. An empty payload is an empty
+// value.
 package kafkabus
 
 import (

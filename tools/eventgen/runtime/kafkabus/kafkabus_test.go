@@ -17,7 +17,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/deferpay/deferpay/tools/eventgen/runtime/bus"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/metadata"
 )
 
 const patience = 20 * time.Second
@@ -81,9 +81,9 @@ func TestRoundTrip(t *testing.T) {
 	brokers := broker(t, kfake.SeedTopics(1, "facts"))
 	pub := publisherOf(t, brokers)
 	full := message.NewMessage("ignored", []byte("body"))
-	full.Metadata = message.Metadata{bus.MetaKey: "CTR-7", bus.MetaOffset: "999", "ce_id": "a-0", "ce_type": "ContractSuspended"}
+	full.Metadata = message.Metadata{metadata.Key: "CTR-7", metadata.Offset: "999", "ce_id": "a-0", "ce_type": "ContractSuspended"}
 	tombstone := message.NewMessage("", nil)
-	tombstone.Metadata = message.Metadata{bus.MetaKey: ""}
+	tombstone.Metadata = message.Metadata{metadata.Key: ""}
 	empty := message.NewMessage("", []byte{})
 	if err := pub.Publish("facts", full, tombstone, empty); err != nil {
 		t.Fatal(err)
@@ -95,13 +95,13 @@ func TestRoundTrip(t *testing.T) {
 	if got.UUID != "a-0" || string(got.Payload) != "body" {
 		t.Errorf("message %s %q", got.UUID, got.Payload)
 	}
-	for name, want := range map[string]string{bus.MetaKey: "CTR-7", bus.MetaTopic: "facts", bus.MetaPartition: "0", bus.MetaOffset: "0", "ce_type": "ContractSuspended"} {
+	for name, want := range map[string]string{metadata.Key: "CTR-7", metadata.Topic: "facts", metadata.Partition: "0", metadata.Offset: "0", "ce_type": "ContractSuspended"} {
 		if got.Metadata[name] != want {
 			t.Errorf("metadata %s = %q, want %q", name, got.Metadata[name], want)
 		}
 	}
-	if at, err := time.Parse(time.RFC3339Nano, got.Metadata[bus.MetaTimestamp]); err != nil || time.Since(at) > time.Minute {
-		t.Errorf("timestamp %q", got.Metadata[bus.MetaTimestamp])
+	if at, err := time.Parse(time.RFC3339Nano, got.Metadata[metadata.Timestamp]); err != nil || time.Since(at) > time.Minute {
+		t.Errorf("timestamp %q", got.Metadata[metadata.Timestamp])
 	}
 	if len(got.Metadata) != 7 {
 		t.Errorf("metadata %v", got.Metadata)
@@ -109,18 +109,18 @@ func TestRoundTrip(t *testing.T) {
 	got.Ack()
 
 	got = next(t, in)
-	if key, ok := got.Metadata[bus.MetaKey]; got.Payload != nil || !ok || key != "" || got.UUID != "facts/0/1" {
+	if key, ok := got.Metadata[metadata.Key]; got.Payload != nil || !ok || key != "" || got.UUID != "facts/0/1" {
 		t.Errorf("tombstone: payload %#v, key %q %v, id %s", got.Payload, key, ok, got.UUID)
 	}
 	got.Nack()
 	got = next(t, in)
-	if got.Payload != nil || got.Metadata[bus.MetaOffset] != "1" {
-		t.Errorf("tombstone after a nack: payload %#v at %s", got.Payload, got.Metadata[bus.MetaOffset])
+	if got.Payload != nil || got.Metadata[metadata.Offset] != "1" {
+		t.Errorf("tombstone after a nack: payload %#v at %s", got.Payload, got.Metadata[metadata.Offset])
 	}
 	got.Ack()
 
 	got = next(t, in)
-	if _, ok := got.Metadata[bus.MetaKey]; got.Payload == nil || len(got.Payload) != 0 || ok {
+	if _, ok := got.Metadata[metadata.Key]; got.Payload == nil || len(got.Payload) != 0 || ok {
 		t.Errorf("empty: payload %#v, has a key: %v", got.Payload, ok)
 	}
 	got.Ack()
@@ -133,12 +133,12 @@ func TestHeadersCannotPoseAsThePlaceOfARecord(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	forged := &kgo.Record{Topic: "facts", Value: []byte("x"), Headers: []kgo.RecordHeader{{Key: bus.MetaKey, Value: []byte("CTR-1")}, {Key: bus.MetaOffset, Value: []byte("7")}}}
+	forged := &kgo.Record{Topic: "facts", Value: []byte("x"), Headers: []kgo.RecordHeader{{Key: metadata.Key, Value: []byte("CTR-1")}, {Key: metadata.Offset, Value: []byte("7")}}}
 	if err := client.ProduceSync(t.Context(), forged).FirstErr(); err != nil {
 		t.Fatal(err)
 	}
 	got := next(t, subscribe(t, subscriberOf(t, brokers, "g"), "facts"))
-	if _, ok := got.Metadata[bus.MetaKey]; ok || got.Metadata[bus.MetaOffset] != "0" {
+	if _, ok := got.Metadata[metadata.Key]; ok || got.Metadata[metadata.Offset] != "0" {
 		t.Errorf("metadata %v", got.Metadata)
 	}
 	got.Ack()
@@ -156,7 +156,7 @@ func TestKeysMeetThePartitionOfOtherClients(t *testing.T) {
 	for i := range 40 {
 		key := fmt.Sprintf("CTR-%d", i)
 		m := message.NewMessage("", []byte("x"))
-		m.Metadata = message.Metadata{bus.MetaKey: key}
+		m.Metadata = message.Metadata{metadata.Key: key}
 		if err := pub.Publish("ours", m); err != nil {
 			t.Fatal(err)
 		}

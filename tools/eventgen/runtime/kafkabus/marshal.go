@@ -11,7 +11,7 @@ import (
 	"github.com/ThreeDotsLabs/watermill-kafka/v3/pkg/kafka"
 	"github.com/ThreeDotsLabs/watermill/message"
 
-	"github.com/deferpay/deferpay/tools/eventgen/runtime/bus"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/metadata"
 )
 
 // Marshaler turns messages into records and back. It never fails on a record: a subscriber whose
@@ -27,11 +27,11 @@ func (Marshaler) Marshal(topic string, m *message.Message) (*sarama.ProducerMess
 	if m.Payload != nil {
 		record.Value = sarama.ByteEncoder(m.Payload)
 	}
-	if key, ok := m.Metadata[bus.MetaKey]; ok {
+	if key, ok := m.Metadata[metadata.Key]; ok {
 		record.Key = sarama.StringEncoder(key)
 	}
 	for name, value := range m.Metadata {
-		if !bus.Reserved(name) {
+		if !metadata.Reserved(name) {
 			record.Headers = append(record.Headers, sarama.RecordHeader{Key: []byte(name), Value: []byte(value)})
 		}
 	}
@@ -42,24 +42,24 @@ func (Marshaler) Marshal(topic string, m *message.Message) (*sarama.ProducerMess
 // Unmarshal implements kafka.Unmarshaler. A header that comes twice has its last value. The
 // message's UUID is the CloudEvents id, or the record's place when it has none.
 func (Marshaler) Unmarshal(record *sarama.ConsumerMessage) (*message.Message, error) {
-	metadata := make(message.Metadata, len(record.Headers)+5)
+	out := make(message.Metadata, len(record.Headers)+5)
 	for _, h := range record.Headers {
-		if h != nil && !bus.Reserved(string(h.Key)) {
-			metadata[string(h.Key)] = string(h.Value)
+		if h != nil && !metadata.Reserved(string(h.Key)) {
+			out[string(h.Key)] = string(h.Value)
 		}
 	}
 	if record.Key != nil {
-		metadata[bus.MetaKey] = string(record.Key)
+		out[metadata.Key] = string(record.Key)
 	}
-	metadata[bus.MetaTopic] = record.Topic
-	metadata[bus.MetaPartition] = strconv.FormatInt(int64(record.Partition), 10)
-	metadata[bus.MetaOffset] = strconv.FormatInt(record.Offset, 10)
-	metadata[bus.MetaTimestamp] = record.Timestamp.UTC().Format(time.RFC3339Nano)
-	id := metadata["ce_id"]
+	out[metadata.Topic] = record.Topic
+	out[metadata.Partition] = strconv.FormatInt(int64(record.Partition), 10)
+	out[metadata.Offset] = strconv.FormatInt(record.Offset, 10)
+	out[metadata.Timestamp] = record.Timestamp.UTC().Format(time.RFC3339Nano)
+	id := out["ce_id"]
 	if id == "" {
 		id = fmt.Sprintf("%s/%d/%d", record.Topic, record.Partition, record.Offset)
 	}
 	m := message.NewMessage(id, record.Value)
-	m.Metadata = metadata
+	m.Metadata = out
 	return m, nil
 }

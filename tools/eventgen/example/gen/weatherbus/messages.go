@@ -9,6 +9,7 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/example/gen/event"
 	"github.com/deferpay/deferpay/tools/eventgen/example/gen/payload"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/bus"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/metadata"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/registry"
 )
 
@@ -22,7 +23,7 @@ func (k StationRef) Validate() error {
 	return stationRefRules.CheckText(string(k))
 }
 
-var stationRefRules = bus.Header{Pattern: "^ST-[0-9]{1,6}$"}
+var stationRefRules = metadata.Header{Pattern: "^ST-[0-9]{1,6}$"}
 
 // MeasuredHeaders holds the headers of a message.
 //
@@ -34,19 +35,19 @@ type MeasuredHeaders struct {
 	Traceparent string
 }
 
-var measuredHeadersTable = []bus.Header{
+var measuredHeadersTable = []metadata.Header{
 	{Name: "ce_id", Required: true, MinLength: 1},
 	{Name: "traceparent"},
 }
 
 func (h *MeasuredHeaders) write(m message.Metadata) error {
-	bus.SetText(m, "ce_id", h.ID)
-	bus.SetText(m, "traceparent", h.Traceparent)
+	metadata.SetText(m, "ce_id", h.ID)
+	metadata.SetText(m, "traceparent", h.Traceparent)
 	return nil
 }
 
 func readMeasuredHeaders(m message.Metadata) (MeasuredHeaders, error) {
-	r := bus.HeaderReader{Metadata: m}
+	r := metadata.Reader{Metadata: m}
 	h := MeasuredHeaders{
 		ID:          r.Text("ce_id"),
 		Traceparent: r.Text("traceparent"),
@@ -62,18 +63,18 @@ type DoneHeaders struct {
 	CorrelationID string
 }
 
-var doneHeadersTable = []bus.Header{
+var doneHeadersTable = []metadata.Header{
 	{Name: "correlationId", Required: true, MinLength: 1},
 	{Name: "kind", Required: true, Const: "done"},
 }
 
 func (h *DoneHeaders) write(m message.Metadata) error {
-	bus.SetText(m, "correlationId", h.CorrelationID)
+	metadata.SetText(m, "correlationId", h.CorrelationID)
 	return nil
 }
 
 func readDoneHeaders(m message.Metadata) (DoneHeaders, error) {
-	r := bus.HeaderReader{Metadata: m}
+	r := metadata.Reader{Metadata: m}
 	h := DoneHeaders{
 		CorrelationID: r.Text("correlationId"),
 	}
@@ -88,18 +89,18 @@ type FailedHeaders struct {
 	CorrelationID string
 }
 
-var failedHeadersTable = []bus.Header{
+var failedHeadersTable = []metadata.Header{
 	{Name: "correlationId", Required: true, MinLength: 1},
 	{Name: "kind", Required: true, Const: "failed"},
 }
 
 func (h *FailedHeaders) write(m message.Metadata) error {
-	bus.SetText(m, "correlationId", h.CorrelationID)
+	metadata.SetText(m, "correlationId", h.CorrelationID)
 	return nil
 }
 
 func readFailedHeaders(m message.Metadata) (FailedHeaders, error) {
-	r := bus.HeaderReader{Metadata: m}
+	r := metadata.Reader{Metadata: m}
 	h := FailedHeaders{
 		CorrelationID: r.Text("correlationId"),
 	}
@@ -116,19 +117,19 @@ type RequestHeaders struct {
 	ReplyTo string
 }
 
-var requestHeadersTable = []bus.Header{
+var requestHeadersTable = []metadata.Header{
 	{Name: "correlationId", Required: true, MinLength: 1},
 	{Name: "replyTo", Required: true, MinLength: 1},
 }
 
 func (h *RequestHeaders) write(m message.Metadata) error {
-	bus.SetText(m, "correlationId", h.CorrelationID)
-	bus.SetText(m, "replyTo", h.ReplyTo)
+	metadata.SetText(m, "correlationId", h.CorrelationID)
+	metadata.SetText(m, "replyTo", h.ReplyTo)
 	return nil
 }
 
 func readRequestHeaders(m message.Metadata) (RequestHeaders, error) {
-	r := bus.HeaderReader{Metadata: m}
+	r := metadata.Reader{Metadata: m}
 	h := RequestHeaders{
 		CorrelationID: r.Text("correlationId"),
 		ReplyTo:       r.Text("replyTo"),

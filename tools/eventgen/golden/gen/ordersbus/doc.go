@@ -11,4 +11,4 @@ import (
 )
 
 // The package compiles only with the runtime that it was generated for.
-const _ = handshake.Version2
+const _ = handshake.Version3

@@ -10,6 +10,7 @@ import (
 
 	"github.com/deferpay/deferpay/tools/eventgen/golden/gen/event"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/bus"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/metadata"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/registry"
 )
 
@@ -23,7 +24,7 @@ func (k OrderKey) Validate() error {
 	return orderKeyRules.CheckText(string(k))
 }
 
-var orderKeyRules = bus.Header{MinLength: 2, MaxLength: 20, Pattern: "^O-[0-9]+$"}
+var orderKeyRules = metadata.Header{MinLength: 2, MaxLength: 20, Pattern: "^O-[0-9]+$"}
 
 // EventHeaders holds the headers of a message.
 //
@@ -51,7 +52,7 @@ type EventHeaders struct {
 	XRegion string
 }
 
-var eventHeadersTable = []bus.Header{
+var eventHeadersTable = []metadata.Header{
 	{Name: "ce_id", Required: true, MinLength: 1},
 	{Name: "ce_type", Required: true},
 	{Name: "ce_source", Required: true},
@@ -66,21 +67,21 @@ var eventHeadersTable = []bus.Header{
 }
 
 func (h *EventHeaders) write(m message.Metadata) error {
-	bus.SetText(m, "ce_id", h.ID)
-	bus.SetText(m, "ce_type", h.Type)
-	bus.SetText(m, "ce_source", h.Source)
-	bus.SetText(m, "ce_subject", h.Subject)
-	bus.SetTime(m, "ce_time", h.Time)
-	bus.SetText(m, "traceparent", h.Traceparent)
-	bus.SetInt(m, "x-priority", h.XPriority)
-	bus.SetBool(m, "x-test", h.XTest)
-	bus.SetFloat(m, "x-weight", h.XWeight)
-	bus.SetText(m, "x-region", h.XRegion)
+	metadata.SetText(m, "ce_id", h.ID)
+	metadata.SetText(m, "ce_type", h.Type)
+	metadata.SetText(m, "ce_source", h.Source)
+	metadata.SetText(m, "ce_subject", h.Subject)
+	metadata.SetTime(m, "ce_time", h.Time)
+	metadata.SetText(m, "traceparent", h.Traceparent)
+	metadata.SetInt(m, "x-priority", h.XPriority)
+	metadata.SetBool(m, "x-test", h.XTest)
+	metadata.SetFloat(m, "x-weight", h.XWeight)
+	metadata.SetText(m, "x-region", h.XRegion)
 	return nil
 }
 
 func readEventHeaders(m message.Metadata) (EventHeaders, error) {
-	r := bus.HeaderReader{Metadata: m}
+	r := metadata.Reader{Metadata: m}
 	h := EventHeaders{
 		ID:          r.Text("ce_id"),
 		Type:        r.Text("ce_type"),

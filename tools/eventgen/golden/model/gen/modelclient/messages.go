@@ -9,6 +9,7 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/golden/model/gen/avro"
 	"github.com/deferpay/deferpay/tools/eventgen/golden/model/gen/payload"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/bus"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/metadata"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/registry"
 )
 
@@ -28,7 +29,7 @@ func (k NumberedKey) Validate() error {
 type HelloHeaders struct {
 }
 
-var helloHeadersTable = []bus.Header{
+var helloHeadersTable = []metadata.Header{
 	{Name: "kind", Required: true, Const: "hello"},
 }
 
@@ -37,7 +38,7 @@ func (h *HelloHeaders) write(m message.Metadata) error {
 }
 
 func readHelloHeaders(m message.Metadata) (HelloHeaders, error) {
-	r := bus.HeaderReader{Metadata: m}
+	r := metadata.Reader{Metadata: m}
 	h := HelloHeaders{}
 	return h, r.Err
 }
@@ -48,7 +49,7 @@ func readHelloHeaders(m message.Metadata) (HelloHeaders, error) {
 type NoteHeaders struct {
 }
 
-var noteHeadersTable = []bus.Header{
+var noteHeadersTable = []metadata.Header{
 	{Name: "kind", Required: true, Const: "note"},
 }
 
@@ -57,7 +58,7 @@ func (h *NoteHeaders) write(m message.Metadata) error {
 }
 
 func readNoteHeaders(m message.Metadata) (NoteHeaders, error) {
-	r := bus.HeaderReader{Metadata: m}
+	r := metadata.Reader{Metadata: m}
 	h := NoteHeaders{}
 	return h, r.Err
 }
@@ -120,9 +121,9 @@ var answerSpec = bus.Spec[payload.Answer, bus.NoKey, payload.TracedHeaders]{
 	ContentType: "application/json",
 	Framing:     bus.Bare,
 	Codec:       bus.JSON[payload.Answer](),
-	Write:       bus.WriteJSON[payload.TracedHeaders],
+	Write:       metadata.WriteJSON[payload.TracedHeaders],
 	Read: func(m message.Metadata) (payload.TracedHeaders, error) {
-		return bus.ReadJSON[payload.TracedHeaders](m, []string{"replyTo", "trace"}, []string{"replyTo"})
+		return metadata.ReadJSON[payload.TracedHeaders](m, []string{"replyTo", "trace"}, []string{"replyTo"})
 	},
 	Correlation: bus.Location[payload.Answer]{Header: []string{"trace", "id"}},
 }
@@ -134,9 +135,9 @@ var refusalSpec = bus.Spec[payload.Refusal, bus.NoKey, payload.TracedHeaders]{
 	ContentType: "application/json",
 	Framing:     bus.Bare,
 	Codec:       bus.JSON[payload.Refusal](),
-	Write:       bus.WriteJSON[payload.TracedHeaders],
+	Write:       metadata.WriteJSON[payload.TracedHeaders],
 	Read: func(m message.Metadata) (payload.TracedHeaders, error) {
-		return bus.ReadJSON[payload.TracedHeaders](m, []string{"replyTo", "trace"}, []string{"replyTo"})
+		return metadata.ReadJSON[payload.TracedHeaders](m, []string{"replyTo", "trace"}, []string{"replyTo"})
 	},
 	Correlation: bus.Location[payload.Refusal]{Header: []string{"trace", "id"}},
 }
@@ -148,9 +149,9 @@ var askSpec = bus.Spec[payload.Ask, bus.NoKey, payload.AskHeaders]{
 	ContentType: "application/json",
 	Framing:     bus.Bare,
 	Codec:       bus.JSON[payload.Ask](),
-	Write:       bus.WriteJSON[payload.AskHeaders],
+	Write:       metadata.WriteJSON[payload.AskHeaders],
 	Read: func(m message.Metadata) (payload.AskHeaders, error) {
-		return bus.ReadJSON[payload.AskHeaders](m, []string{"replyTo", "trace", "urgent"}, []string{"replyTo"})
+		return metadata.ReadJSON[payload.AskHeaders](m, []string{"replyTo", "trace", "urgent"}, []string{"replyTo"})
 	},
 	Correlation: bus.Location[payload.Ask]{Header: []string{"trace", "id"}},
 }
@@ -245,12 +246,12 @@ var warmSpec = bus.Spec[payload.Degrees, bus.NoKey, payload.WarmHeaders]{
 	ContentType: "application/json",
 	Framing:     bus.Bare,
 	Codec:       bus.JSON[payload.Degrees](),
-	Headers: []bus.Header{
+	Headers: []metadata.Header{
 		{Name: "kind", Required: true, Const: "warm"},
 	},
-	Write: bus.WriteJSON[payload.WarmHeaders],
+	Write: metadata.WriteJSON[payload.WarmHeaders],
 	Read: func(m message.Metadata) (payload.WarmHeaders, error) {
-		return bus.ReadJSON[payload.WarmHeaders](m, []string{"station", "kind"}, []string{"station"})
+		return metadata.ReadJSON[payload.WarmHeaders](m, []string{"station", "kind"}, []string{"station"})
 	},
 }
 
@@ -261,13 +262,13 @@ var coldSpec = bus.Spec[payload.Degrees, bus.NoKey, payload.ColdHeaders]{
 	ContentType: "application/json",
 	Framing:     bus.Bare,
 	Codec:       bus.JSON[payload.Degrees](),
-	Headers: []bus.Header{
+	Headers: []metadata.Header{
 		{Name: "kind", Required: true, Enum: []string{"cold", "freezing"}},
 		{Name: "about", Below: []string{"what", "wind"}, Required: true, Const: "none"},
 	},
-	Write: bus.WriteJSON[payload.ColdHeaders],
+	Write: metadata.WriteJSON[payload.ColdHeaders],
 	Read: func(m message.Metadata) (payload.ColdHeaders, error) {
-		return bus.ReadJSON[payload.ColdHeaders](m, []string{"station", "kind", "about"}, []string{"station", "kind"})
+		return metadata.ReadJSON[payload.ColdHeaders](m, []string{"station", "kind", "about"}, []string{"station", "kind"})
 	},
 }
 
@@ -278,13 +279,13 @@ var windySpec = bus.Spec[payload.Degrees, bus.NoKey, payload.Blowing]{
 	ContentType: "application/json",
 	Framing:     bus.Bare,
 	Codec:       bus.JSON[payload.Degrees](),
-	Headers: []bus.Header{
+	Headers: []metadata.Header{
 		{Name: "kind", Required: true, Enum: []string{"cold", "windy"}},
 		{Name: "about", Below: []string{"what", "wind"}, Required: true, Const: "strong"},
 	},
-	Write: bus.WriteJSON[payload.Blowing],
+	Write: metadata.WriteJSON[payload.Blowing],
 	Read: func(m message.Metadata) (payload.Blowing, error) {
-		return bus.ReadJSON[payload.Blowing](m, []string{"kind", "about"}, []string{"kind"})
+		return metadata.ReadJSON[payload.Blowing](m, []string{"kind", "about"}, []string{"kind"})
 	},
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/deferpay/deferpay/tools/eventgen/golden/payments/gen/payload"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/bus"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/metadata"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/registry"
 )
 
@@ -21,7 +22,7 @@ func (k PaymentKey) Validate() error {
 	return paymentKeyRules.CheckText(string(k))
 }
 
-var paymentKeyRules = bus.Header{MinLength: 1}
+var paymentKeyRules = metadata.Header{MinLength: 1}
 
 // EventHeaders holds the headers of a message.
 //
@@ -31,17 +32,17 @@ type EventHeaders struct {
 	Type string
 }
 
-var eventHeadersTable = []bus.Header{
+var eventHeadersTable = []metadata.Header{
 	{Name: "ce_type", Required: true},
 }
 
 func (h *EventHeaders) write(m message.Metadata) error {
-	bus.SetText(m, "ce_type", h.Type)
+	metadata.SetText(m, "ce_type", h.Type)
 	return nil
 }
 
 func readEventHeaders(m message.Metadata) (EventHeaders, error) {
-	r := bus.HeaderReader{Metadata: m}
+	r := metadata.Reader{Metadata: m}
 	h := EventHeaders{
 		Type: r.Text("ce_type"),
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/golden/places/gen/event"
 	"github.com/deferpay/deferpay/tools/eventgen/golden/places/gen/payload"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/bus"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/metadata"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/registry"
 )
 
@@ -126,9 +127,9 @@ var seenSpec = bus.Spec[payload.Seen, bus.NoKey, payload.SeenHeaders]{
 	ContentType: "application/json",
 	Framing:     bus.Bare,
 	Codec:       bus.JSON[payload.Seen](),
-	Write:       bus.WriteJSON[payload.SeenHeaders],
+	Write:       metadata.WriteJSON[payload.SeenHeaders],
 	Read: func(m message.Metadata) (payload.SeenHeaders, error) {
-		return bus.ReadJSON[payload.SeenHeaders](m, []string{"mq"}, nil)
+		return metadata.ReadJSON[payload.SeenHeaders](m, []string{"mq"}, nil)
 	},
 	Correlation: bus.Location[payload.Seen]{Header: []string{"mq", "md", "id"}},
 }
@@ -140,9 +141,9 @@ var lookSpec = bus.Spec[payload.Look, bus.NoKey, payload.LookHeaders]{
 	ContentType: "application/json",
 	Framing:     bus.Bare,
 	Codec:       bus.JSON[payload.Look](),
-	Write:       bus.WriteJSON[payload.LookHeaders],
+	Write:       metadata.WriteJSON[payload.LookHeaders],
 	Read: func(m message.Metadata) (payload.LookHeaders, error) {
-		return bus.ReadJSON[payload.LookHeaders](m, []string{"mq"}, nil)
+		return metadata.ReadJSON[payload.LookHeaders](m, []string{"mq"}, nil)
 	},
 	Correlation: bus.Location[payload.Look]{Header: []string{"mq", "md", "id"}},
 }
@@ -154,9 +155,9 @@ var soldSpec = bus.Spec[event.Sold, bus.NoKey, payload.SoldHeaders]{
 	ContentType: "application/json",
 	Framing:     bus.Bare,
 	Codec:       bus.Avro[event.Sold](),
-	Write:       bus.WriteJSON[payload.SoldHeaders],
+	Write:       metadata.WriteJSON[payload.SoldHeaders],
 	Read: func(m message.Metadata) (payload.SoldHeaders, error) {
-		return bus.ReadJSON[payload.SoldHeaders](m, []string{"origin"}, nil)
+		return metadata.ReadJSON[payload.SoldHeaders](m, []string{"origin"}, nil)
 	},
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/golden/policies/gen/event"
 	"github.com/deferpay/deferpay/tools/eventgen/golden/policies/gen/payload"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/bus"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/metadata"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/registry"
 )
 
@@ -22,7 +23,7 @@ func (k ClockKey) Validate() error {
 	return clockKeyRules.CheckText(string(k))
 }
 
-var clockKeyRules = bus.Header{MinLength: 1}
+var clockKeyRules = metadata.Header{MinLength: 1}
 
 // DoorHeaders holds the headers of a message.
 //
@@ -40,7 +41,7 @@ type DoorHeaders struct {
 	Type string
 }
 
-var doorHeadersTable = []bus.Header{
+var doorHeadersTable = []metadata.Header{
 	{Name: "by", Required: true},
 	{Name: "how", Required: true, Enum: []string{"KEY", "CODE"}},
 	{Name: "attempts"},
@@ -49,16 +50,16 @@ var doorHeadersTable = []bus.Header{
 }
 
 func (h *DoorHeaders) write(m message.Metadata) error {
-	bus.SetText(m, "by", h.By)
-	bus.SetText(m, "how", h.How)
-	bus.SetInt(m, "attempts", h.Attempts)
-	bus.SetText(m, "pass", h.Pass)
-	bus.SetText(m, "ce_type", h.Type)
+	metadata.SetText(m, "by", h.By)
+	metadata.SetText(m, "how", h.How)
+	metadata.SetInt(m, "attempts", h.Attempts)
+	metadata.SetText(m, "pass", h.Pass)
+	metadata.SetText(m, "ce_type", h.Type)
 	return nil
 }
 
 func readDoorHeaders(m message.Metadata) (DoorHeaders, error) {
-	r := bus.HeaderReader{Metadata: m}
+	r := metadata.Reader{Metadata: m}
 	h := DoorHeaders{
 		By:       r.Text("by"),
 		How:      r.Text("how"),
