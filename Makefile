@@ -22,7 +22,7 @@ KAFKA_DATA = $(or $(DATA),build/kafka-$(BROKERS)$(if $(SECURE),-secure))
 FUZZTIME ?= 10m
 
 .DEFAULT_GOAL := gate
-.PHONY: gate help generate check lint test race demo e2e contract-test compose-check bench fuzz foreign-avro foreign-codes docs kafka registry foreign-test foreign-install
+.PHONY: gate help generate check lint test race demo e2e contract-test compose-check bench fuzz mutate foreign-avro foreign-codes docs kafka registry foreign-test foreign-install
 
 gate: check lint compose-check race contract-test ## The whole gate before a push: generated files current, contracts and code linted, tests with the race detector
 	@echo "gate: all good"
@@ -100,6 +100,9 @@ bench: ## The benchmarks, as a table of ratios; BROKER=kafka measures the journa
 fuzz: ## Every fuzz target of the module; FUZZTIME=1h is the time they share (10m)
 	@echo "fuzz: $(FUZZTIME) for all targets together"
 	@go run ./tools/fuzz -time $(FUZZTIME)
+
+mutate: ## Breaks one rule at a time and expects its test to fail (tools/mutate/mutations.txt); RUN=regexp takes some of them
+	@go run ./tools/mutate $(if $(RUN),-run '$(RUN)')
 
 foreign-avro: ## Generated codecs against fastavro, confluent-kafka (Python 3) and Apache Avro (Java 17, Maven), fetched once
 	@echo "foreign-avro: values, frames and resolution against other implementations"
