@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/deferpay/deferpay/tools/eventgen/jsonschema/internal/schema"
+
 	"github.com/deferpay/deferpay/tools/eventgen/diag"
 	"github.com/deferpay/deferpay/tools/eventgen/reference"
 	"github.com/deferpay/deferpay/tools/eventgen/source"
@@ -107,7 +109,7 @@ func document(t *testing.T, dir, name string) (*Set, []*Root, *diag.List) {
 	var roots []*Root
 	add := func(n *source.Node, hint string) {
 		for at := n; at != nil; at = at.Get("schema") {
-			if at = files.Deref(at); at.Get("schemaFormat") != nil && !IsFormat(at.Get("schemaFormat").Str()) {
+			if at = files.Deref(at); at.Get("schemaFormat") != nil && !schema.IsFormat(at.Get("schemaFormat").Str()) {
 				return
 			}
 		}

@@ -65,7 +65,7 @@ func goldenFiles(t testing.TB) map[string][]byte {
 		for _, r := range roots {
 			g := r.Go(c)
 			fmt.Fprintf(&table, "%q: func() jsonvalue.Payload { return new(%s.%s) },\n", g.Package+"."+g.Name, g.Package, g.Name)
-			for _, e := range r.schema.examples {
+			for _, e := range r.payload.Schema.Examples {
 				expr, _, faults := r.Literal(c, e)
 				if faults.HasErrors() {
 					t.Fatal(faults)

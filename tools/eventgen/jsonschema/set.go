@@ -1,221 +1,139 @@
 package jsonschema
 
 import (
+	"fmt"
 	"path"
 	"slices"
 
-	validator "github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/deferpay/deferpay/tools/eventgen/jsonschema/internal/codec"
+	"github.com/deferpay/deferpay/tools/eventgen/jsonschema/internal/schema"
+	"github.com/deferpay/deferpay/tools/eventgen/jsonschema/internal/shape"
 
 	"github.com/deferpay/deferpay/tools/eventgen/diag"
-	"github.com/deferpay/deferpay/tools/eventgen/goname"
-	"github.com/deferpay/deferpay/tools/eventgen/runtime/jsonvalue"
+	"github.com/deferpay/deferpay/tools/eventgen/gofile"
 	"github.com/deferpay/deferpay/tools/eventgen/source"
 )
 
-// Set is the schemas of one call of the generator: what several refer to is one Go type. Add
-// everything, call Resolve once, then ask and emit.
+// Set holds the schemas of one call of the generator: a schema that several refer to is one Go
+// type. Add all roots, call Resolve once, then use the roots and Emit.
 type Set struct {
-	loader loader
-	shaper shaper
-	byRoot map[*schema]*Root
+	loader *schema.Loader
+	shaper *shape.Shaper
+	byRoot map[*schema.Schema]*Root
 	roots  []*Root
 }
 
-// NewSet returns an empty set. deref follows the references of a node to what they lead to, and
-// gives nil after telling what is wrong.
+// NewSet returns an empty set. deref follows the references of a node; if they lead nowhere it
+// reports the fault itself and returns nil.
 func NewSet(deref func(*source.Node) *source.Node) *Set {
-	return &Set{loader: loader{deref: deref, schemas: map[*source.Node]*schema{}, ids: map[string]*source.Node{},
-		compiled: map[*schema]*validator.Schema{}}, byRoot: map[*schema]*Root{}}
+	return &Set{loader: schema.NewLoader(deref), byRoot: map[*schema.Schema]*Root{}}
 }
 
-// AddRoot reads the schema of a payload; give it the node as it is written, so that a $ref can give
-// its name. Nodes that lead to the same schema give the same Root. hint names what has neither a
-// name of its own nor a title. A payload that is no object with properties becomes a struct with
-// the field Value.
+// AddRoot reads the schema of a payload. The node is the one in the document, because a $ref names
+// the schema. Nodes that lead to the same schema have the same Root. The hint is the name of a
+// schema that has neither a name of its own nor a title. A payload that is not an object with
+// properties becomes a struct with the field Value.
 func (s *Set) AddRoot(n *source.Node, hint string) *Root {
-	s.loader.findIDs(n, 0)
-	at := s.loader.load(n).final()
+	at := s.loader.Root(n)
 	if r, ok := s.byRoot[at]; ok {
 		return r
 	}
-	at.target = true
-	r := &Root{hint: hint, set: s, schema: at, pos: n.Pos}
+	r := &Root{set: s, payload: &shape.Payload{Schema: at, Hint: hint, File: n.Pos.File}}
 	s.byRoot[at] = r
 	s.roots = append(s.roots, r)
 	return r
 }
 
-// Resolve decides all Go types and names. The list holds every fault; with an error in it nothing
-// else of the set may be used.
+// Resolve decides all Go types and names and returns every fault. If one of them is an error, the
+// set must not be used any more.
 func (s *Set) Resolve() diag.List {
-	l := &s.loader
-	s.endless()
-	if l.diags.HasErrors() {
-		return l.diags.Sorted()
+	s.shaper = shape.NewShaper(s.loader)
+	s.loader.CheckCycles()
+	if s.loader.Diags.HasErrors() {
+		return s.loader.Diags.Sorted()
 	}
-	s.shaper = shaper{loader: l, scope: goname.Scope{}, files: goname.Scope{"doc": true}, memo: map[string]*entry{}}
+	var payloads []*shape.Payload
 	for _, r := range s.roots {
-		if r.schema.key == "" && !goodTitle(r.schema.title) {
-			r.schema.key = r.hint
-		}
+		payloads = append(payloads, r.payload)
 	}
-	for _, at := range l.order { // names that were given come before names that are made
-		if at.target && at.bool == nil {
-			at.wish = goname.Exported(at.key)
-			if at.key == "" {
-				at.wish = goname.Exported(at.title)
-			}
-			at.goName = s.shaper.scope.Take(at.wish)
-		}
-	}
-	for _, r := range s.roots {
-		r.shape = s.shaper.shape([]part{{schema: r.schema}}, want{name: goname.Exported(r.hint)})
-	}
-	for _, r := range s.roots {
-		s.shaper.root(r)
-	}
-	for _, d := range s.shaper.decls {
-		if d.form == isUnion {
-			s.shaper.finishUnion(d)
-		}
-	}
-	s.infinite()
-	s.defaults()
-	return l.diags.Sorted()
+	s.shaper.Resolve(payloads)
+	s.loader.CheckDefaults()
+	return s.loader.Diags.Sorted()
 }
 
-// root gives a payload a struct.
-func (p *shaper) root(r *Root) {
-	if r.shape.form == isDecl && r.shape.decl.hasCodec() {
-		r.decl = r.shape.decl
-	} else {
-		parts := []part{{schema: r.schema}}
-		w := p.named(parts, want{name: goname.Exported(r.hint)})
-		if r.schema.declared || r.schema.goName == "" && p.scope[w.name] {
-			w.name += "Payload"
-		}
-		r.decl = p.declare(isWrapper, parts, w)
-		r.decl.wish = "" // it has no other
-		r.decl.value = r.shape
-		r.decl.source = r.pos.File
-	}
-	r.decl.root = r
-	for _, name := range []string{"SchemaOf", "typeOf"} {
-		p.scope[name+r.decl.name] = true
-	}
-}
-
-// GoType is where a Go type is found.
+// GoType identifies a Go type.
 type GoType struct{ ImportPath, Package, Name string }
 
 // Root is the schema of a payload.
 type Root struct {
-	hint   string
-	set    *Set
-	schema *schema
-	pos    diag.Pos
-	shape  *shape
-	decl   *decl
+	set     *Set
+	payload *shape.Payload
 }
 
-// Constant is a member, however deep, that can have listed values only.
-type Constant struct {
-	Path     []string
-	Values   []string // as they stand in a header: text without quotes
-	Required bool     // it is there in every value
-}
+// Constant is a member of an object, or of an object inside it, that can only have listed values.
+type Constant = shape.Constant
 
-// Constants gives the members that can have listed values only, of the object and of the objects in
-// it, a few deep, allOf and references followed.
+// Constants returns the members that can only have listed values, of the object and of the objects
+// inside it, a few deep. References and allOf are followed.
 func (r *Root) Constants() []Constant {
-	return r.set.shaper.constants([]part{{schema: r.schema}}, nil, true, map[string]bool{})
-}
-
-// deepest bounds how far inside a value its constants are looked for: the ways to them can double
-// with each step.
-const deepest = 4
-
-func (p *shaper) constants(parts []part, path []string, required bool, within map[string]bool) (out []Constant) {
-	key := keyOfParts(parts)
-	if within[key] || len(path) > deepest {
-		return nil // an object in itself, or too far inside
-	}
-	within[key] = true
-	defer delete(within, key)
-	m := gather(p.flatten(parts))
-	for _, name := range m.names {
-		flat := p.flatten(m.parts[name])
-		c := Constant{Path: append(slices.Clone(path), name), Required: required && m.required[name] != nil}
-		list, listed := values(flat, kinds(flat))
-		scalars := !slices.ContainsFunc(list, func(n *source.Node) bool { return !n.Is(source.String) && !n.Is(source.Bool) && !n.Is(source.Int) })
-		if listed && scalars {
-			for _, n := range list {
-				c.Values = append(c.Values, n.Value)
-			}
-			out = append(out, c)
-			continue
-		}
-		only := kinds(flat) == jsonvalue.Object
-		out = append(out, p.constants(m.parts[name], c.Path, c.Required && only, within)...)
-	}
-	return out
+	return r.set.shaper.Constants([]shape.Part{{Schema: r.payload.Schema}}, nil, true, map[string]bool{})
 }
 
 // Field is a property of an object payload.
 type Field struct {
-	Name, GoName string // GoName is empty for a property that has one value only, and no field
+	Name, GoName string // GoName is empty for a property with one value, which has no field
 	GoType       string // as written in the payload's own package: string, int64, *Money
 	// string, integer, number, boolean, array, object, map, enum (of texts), union, any
 	Kind string
-	// that has a Go type of its own: date-time, uuid, int32, ...; empty for none
+	// one that has a Go type of its own: date-time, uuid, int32, ...; or empty
 	Format   string
 	Doc      string
-	Optional bool // it may be left out
+	Optional bool // it can be absent
 	Nullable bool
-	Closed   bool // an object that refuses what it does not name
+	Closed   bool // an object that refuses members that it does not name
 
-	decl *decl
+	decl *shape.Decl
 }
 
-// Closed tells whether the payload is an object that refuses what it does not name.
-func (r *Root) Closed() bool { return r.IsObject() && r.decl.closed }
+// Closed reports whether the payload is an object that refuses members that it does not name.
+func (r *Root) Closed() bool { return r.IsObject() && r.payload.Decl.Closed }
 
-// IsObject tells whether the payload is an object with properties, so that the Go type is its own
-// and not a wrapper.
-func (r *Root) IsObject() bool { return r.decl.form == isStruct }
+// IsObject reports whether the payload is an object with properties, so that its Go type is not a
+// wrapper.
+func (r *Root) IsObject() bool { return r.payload.Decl.Form == shape.Struct }
 
-// Name is the name of the Go type.
-func (r *Root) Name() string { return r.decl.name }
+// Name returns the name of the Go type.
+func (r *Root) Name() string { return r.payload.Decl.Name }
 
-// Go is the Go type of the payload.
+// Go returns the Go type of the payload.
 func (r *Root) Go(c Config) GoType {
-	return GoType{path.Join(c.ImportPath, c.pkg()), c.pkg(), r.decl.name}
+	return GoType{path.Join(c.ImportPath, c.pkg()), c.pkg(), r.payload.Decl.Name}
 }
 
-// Doc is the description of the schema.
-func (r *Root) Doc() string { return r.schema.doc }
+// Doc returns the description of the schema.
+func (r *Root) Doc() string { return r.payload.Schema.Doc }
 
-// Fields are the properties of an object, in order; none for anything else.
+// Fields returns the properties of an object in order, and nil for any other payload.
 func (r *Root) Fields() []Field {
 	if !r.IsObject() {
 		return nil
 	}
-	return fieldsOf(r.decl)
+	return fieldsOf(r.payload.Decl)
 }
 
-func fieldsOf(d *decl) []Field {
+func fieldsOf(d *shape.Decl) []Field {
 	var out []Field
-	for _, f := range d.fields {
-		field := Field{Name: f.name, GoName: f.goName, Doc: f.doc, Optional: f.optional}
-		if f.constant == nil {
-			s := f.shape
-			if s.form == isNullable {
-				field.Nullable, s = true, s.elem
+	for _, f := range d.Fields {
+		field := Field{Name: f.Name, GoName: f.GoName, Doc: f.Doc, Optional: f.Optional}
+		if f.Constant == nil {
+			s := f.Shape
+			if s.Form == shape.Nullable {
+				field.Nullable, s = true, s.Elem
 			}
-			field.GoType = f.goType("")
-			field.Kind, field.Format = s.kind(), s.scalar.logical
-			if s.form == isDecl && s.decl.form == isStruct {
-				field.decl, field.Closed = s.decl, s.decl.closed
+			field.GoType = f.GoType("")
+			field.Kind, field.Format = s.Kind(), s.Scalar.Logical
+			if s.Form == shape.Declared && s.Decl.Form == shape.Struct {
+				field.decl, field.Closed = s.Decl, s.Decl.Closed
 			}
 		}
 		out = append(out, field)
@@ -223,8 +141,7 @@ func fieldsOf(d *decl) []Field {
 	return out
 }
 
-// Fields are those of a property that is an object with properties, in order; none for anything
-// else.
+// Fields returns the properties of a property that is an object, and nil for any other property.
 func (f Field) Fields() []Field {
 	if f.decl == nil {
 		return nil
@@ -232,7 +149,7 @@ func (f Field) Fields() []Field {
 	return fieldsOf(f.decl)
 }
 
-// Field is the property of that name.
+// Field returns the property of that name.
 func (r *Root) Field(name string) (Field, bool) {
 	fields := r.Fields()
 	i := slices.IndexFunc(fields, func(f Field) bool { return f.Name == name })
@@ -242,32 +159,59 @@ func (r *Root) Field(name string) (Field, bool) {
 	return fields[i], true
 }
 
-func (s *shape) kind() string {
-	switch s.form {
-	case isScalar:
-		return s.scalar.kind
-	case isNull:
-		return "null"
-	case isList:
-		return "array"
-	case isDict:
-		return "map"
-	case isDecl:
-		switch s.decl.form {
-		case isStruct:
-			return "object"
-		case isTuple:
-			return "array"
-		case isUnion:
-			return "union"
-		case isTextEnum:
-			return "enum"
-		case isIntEnum:
-			return "integer"
-		case isValueEnum:
-			return "any"
-		}
-		return s.decl.value.kind()
+// SchemaText returns the schema in draft-07 with the definitions of all schemas that it refers to,
+// as it is registered.
+func (r *Root) SchemaText() string { return string(r.set.loader.Text(r.payload.Schema).JSON()) }
+
+// CheckExample returns a fault for everything in n that does not conform to the schema of the
+// payload.
+func (r *Root) CheckExample(n *source.Node) diag.List {
+	var faults diag.List
+	r.set.loader.Validate(r.payload.Schema, n, "the example", &faults)
+	return faults
+}
+
+// Literal returns n as a Go expression of the payload's type, for another package than that of the
+// types, and what the expression imports. Members that n leaves out have their defaults, as if n
+// had been decoded.
+func (r *Root) Literal(c Config, n *source.Node) (expr string, imports []string, faults diag.List) {
+	if faults = r.CheckExample(n); faults.HasErrors() {
+		return "", nil, faults
 	}
-	return "any"
+	expr = codec.Literal(r.set.loader, r.payload.Decl, c.pkg(), n, &faults)
+	return expr, gofile.Imports(expr, map[string]string{c.pkg(): path.Join(c.ImportPath, c.pkg())}), faults
+}
+
+// Config says where the Go goes.
+type Config struct {
+	ImportPath string // of the folder that holds the package
+	Package    string // its name; empty: payload
+	// returns the hash of a source; nil: doc.go has no hashes
+	Sum func(source string) string
+}
+
+func (c Config) pkg() string {
+	if c.Package == "" {
+		return "payload"
+	}
+	return c.Package
+}
+
+// Emit returns the files, by path below the folder of ImportPath, and the Go types by their names.
+// There are none if the set has no payload.
+func (s *Set) Emit(c Config) (files map[string][]byte, names map[string]GoType, err error) {
+	files, names = map[string][]byte{}, map[string]GoType{}
+	if len(s.shaper.Decls) == 0 {
+		return files, names, nil
+	}
+	for _, d := range s.shaper.Decls {
+		names[d.Name] = GoType{path.Join(c.ImportPath, c.pkg()), c.pkg(), d.Name}
+	}
+	for name, f := range codec.Files(s.loader, s.shaper.Decls, c.pkg(), c.Sum) {
+		name = c.pkg() + "/" + name + ".go"
+		if files[name], err = f.Print(); err != nil {
+			return nil, nil, fmt.Errorf("generated %s: %w", name, err)
+		}
+	}
+	return files, names, nil
 }

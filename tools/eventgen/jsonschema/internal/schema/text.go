@@ -1,4 +1,4 @@
-package jsonschema
+package schema
 
 import (
 	"slices"
@@ -6,21 +6,19 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/source"
 )
 
-// SchemaText is the schema as draft-07 with all it refers to inside, as a registry gets it.
-func (r *Root) SchemaText() string { return string(r.set.loader.text(r.schema).JSON()) }
-
-// text copies a schema. What its references lead to stands under definitions, by the Go names.
-func (l *loader) text(root *schema) *source.Node {
-	if root.bool != nil {
-		return root.node
+// Text returns a copy of a schema that needs no other file: the targets of its references are in
+// definitions, by their Go names.
+func (l *Loader) Text(root *Schema) *source.Node {
+	if root.Bool != nil {
+		return root.Node
 	}
-	t := &texter{loader: l, root: root}
-	out := t.schema(root.node)
+	t := &texter{Loader: l, root: root}
+	out := t.schema(root.Node)
 	pairs := []source.Pair{member("$schema", &source.Node{Kind: source.String, Value: "http://json-schema.org/draft-07/schema#"})}
 	pairs = append(pairs, out.Pairs...)
 	definitions := &source.Node{Kind: source.Map}
-	for i := 0; i < len(t.queue); i++ { // it grows
-		definitions.Pairs = append(definitions.Pairs, member(t.queue[i].goName, t.schema(t.queue[i].node)))
+	for i := 0; i < len(t.queue); i++ { // the queue grows
+		definitions.Pairs = append(definitions.Pairs, member(t.queue[i].GoName, t.schema(t.queue[i].Node)))
 	}
 	if len(definitions.Pairs) > 0 {
 		pairs = append(pairs, member("definitions", definitions))
@@ -29,29 +27,29 @@ func (l *loader) text(root *schema) *source.Node {
 }
 
 type texter struct {
-	*loader
-	root  *schema
-	queue []*schema
+	*Loader
+	root  *Schema
+	queue []*Schema
 }
 
 func member(name string, v *source.Node) source.Pair {
 	return source.Pair{Key: &source.Node{Kind: source.String, Value: name}, Value: v}
 }
 
-// left are members of a schema that mean nothing in another place.
+// left are members of a schema that have no meaning in another place.
 var left = []string{"definitions", "$defs", "$id", "$schema"}
 
-// schema copies a node that is a schema, or holds some.
+// schema copies a node that is a schema or contains schemas.
 func (t *texter) schema(n *source.Node) *source.Node {
 	s, known := t.schemas[n]
 	if known && s.ref != nil {
-		return t.reference(s.final())
+		return t.reference(s.Final())
 	}
 	switch n.Kind {
 	case source.Map:
 		out := &source.Node{Kind: source.Map}
-		if known && s.implied != 0 {
-			out.Pairs = append(out.Pairs, member("type", &source.Node{Kind: source.String, Value: typeName(s.implied)}))
+		if known && s.Implied != 0 {
+			out.Pairs = append(out.Pairs, member("type", &source.Node{Kind: source.String, Value: TypeName(s.Implied)}))
 		}
 		for _, p := range n.Pairs {
 			switch {
@@ -73,13 +71,13 @@ func (t *texter) schema(n *source.Node) *source.Node {
 	return n
 }
 
-// tagged says in JSON Schema what a discriminator says beside it: which alternative goes with which
-// value.
-func (t *texter) tagged(s *schema, p source.Pair, list *source.Node) *source.Node {
+// tagged expresses a discriminator in JSON Schema: each alternative requires its value of the
+// property.
+func (t *texter) tagged(s *Schema, p source.Pair, list *source.Node) *source.Node {
 	if s == nil || p.Key.Value != "oneOf" && p.Key.Value != "anyOf" {
 		return list
 	}
-	tags := s.tags(p.Key.Value)
+	tags := s.Tags(p.Key.Value)
 	if tags == nil {
 		return list
 	}
@@ -88,11 +86,11 @@ func (t *texter) tagged(s *schema, p source.Pair, list *source.Node) *source.Nod
 		return &source.Node{Kind: source.Map, Pairs: []source.Pair{member(name, v)}}
 	}
 	out := &source.Node{Kind: source.Seq}
-	for i, b := range s.group(p.Key.Value) {
+	for i, b := range s.Group(p.Key.Value) {
 		item := list.Items[i]
-		if f := b.final(); s.ownTag(f) == "" || !slices.ContainsFunc(f.required, func(n *source.Node) bool { return n.Value == s.discriminator }) {
-			told := object("properties", object(s.discriminator, object("const", text(tags[i]))))
-			told.Pairs = append(told.Pairs, member("required", &source.Node{Kind: source.Seq, Items: []*source.Node{text(s.discriminator)}}))
+		if f := b.Final(); s.ownTag(f) == "" || !slices.ContainsFunc(f.Required, func(n *source.Node) bool { return n.Value == s.Discriminator }) {
+			told := object("properties", object(s.Discriminator, object("const", text(tags[i]))))
+			told.Pairs = append(told.Pairs, member("required", &source.Node{Kind: source.Seq, Items: []*source.Node{text(s.Discriminator)}}))
 			item = object("allOf", &source.Node{Kind: source.Seq, Items: []*source.Node{item, told}})
 		}
 		out.Items = append(out.Items, item)
@@ -100,14 +98,14 @@ func (t *texter) tagged(s *schema, p source.Pair, list *source.Node) *source.Nod
 	return out
 }
 
-// discriminator copies a discriminator whose mapping names alternatives: they stand under
-// definitions now.
-func (t *texter) discriminator(s *schema, n *source.Node) *source.Node {
+// discriminator copies a discriminator with a mapping. The references of the mapping become those
+// of the copy.
+func (t *texter) discriminator(s *Schema, n *source.Node) *source.Node {
 	mapping := &source.Node{Kind: source.Map}
 	for _, p := range s.mapping.Pairs {
 		at := p.Value
-		for _, b := range slices.Concat(s.oneOf, s.anyOf) {
-			if f := b.final(); b.ref != nil && f.key == keyOf(p.Value.Value) {
+		for _, b := range slices.Concat(s.OneOf, s.AnyOf) {
+			if f := b.Final(); b.ref != nil && f.Key == keyOf(p.Value.Value) {
 				at = t.reference(f).Get("$ref")
 			}
 		}
@@ -125,13 +123,13 @@ func (t *texter) discriminator(s *schema, n *source.Node) *source.Node {
 	return out
 }
 
-func (t *texter) reference(to *schema) *source.Node {
+func (t *texter) reference(to *Schema) *source.Node {
 	at := "#"
 	switch {
-	case to.bool != nil || to != t.root && to.goName == "":
-		return t.schema(to.node)
+	case to.Bool != nil || to != t.root && to.GoName == "":
+		return t.schema(to.Node)
 	case to != t.root:
-		at = "#/definitions/" + to.goName
+		at = "#/definitions/" + to.GoName
 		if !slices.Contains(t.queue, to) {
 			t.queue = append(t.queue, to)
 		}

@@ -1,4 +1,4 @@
-package jsonschema
+package schema
 
 import (
 	"errors"
@@ -14,15 +14,9 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/source"
 )
 
-// CheckExample tells everything that keeps n from being a value of the payload.
-func (r *Root) CheckExample(n *source.Node) diag.List {
-	var faults diag.List
-	r.set.loader.validate(r.schema, n, "the example", &faults)
-	return faults
-}
-
-// validate tells everything that keeps a value from being as a schema wants it.
-func (l *loader) validate(s *schema, n *source.Node, what string, faults *diag.List) {
+// Validate adds a fault for everything in a value that does not conform to a schema; what names the
+// value.
+func (l *Loader) Validate(s *Schema, n *source.Node, what string, faults *diag.List) {
 	compiled, err := l.compile(s)
 	if err != nil {
 		faults.Errorf(n.Pos, "%s cannot be checked: %v", what, err)
@@ -40,7 +34,7 @@ func (l *loader) validate(s *schema, n *source.Node, what string, faults *diag.L
 					at = next
 				}
 			}
-			faults.Errorf(at.Pos, "%s is not as its schema wants it: %s", what, leaf.ErrorKind.LocalizedString(printer))
+			faults.Errorf(at.Pos, "%s does not conform to its schema: %s", what, leaf.ErrorKind.LocalizedString(printer))
 		}
 	} else if err != nil {
 		faults.Errorf(n.Pos, "%s cannot be checked: %v", what, err)
@@ -58,8 +52,8 @@ func leaves(e *validator.ValidationError) []*validator.ValidationError {
 	return out
 }
 
-// compile makes a validator, once for each schema.
-func (l *loader) compile(s *schema) (*validator.Schema, error) {
+// compile returns the validator of a schema, which is made once.
+func (l *Loader) compile(s *Schema) (*validator.Schema, error) {
 	if c := l.compiled[s]; c != nil {
 		return c, nil
 	}
@@ -69,10 +63,10 @@ func (l *loader) compile(s *schema) (*validator.Schema, error) {
 		if compiled, err := regexp.Compile(re); err == nil {
 			return compiled, nil
 		}
-		return regexp.MustCompile(""), nil // told when it was read
+		return regexp.MustCompile(""), nil // the loader added a warning
 	})
 	name := "file:///" + path.Join("schemas", strconv.Itoa(len(l.compiled)))
-	if err := c.AddResource(name, l.text(s).Any()); err != nil {
+	if err := c.AddResource(name, l.Text(s).Any()); err != nil {
 		return nil, err
 	}
 	compiled, err := c.Compile(name)
@@ -82,11 +76,11 @@ func (l *loader) compile(s *schema) (*validator.Schema, error) {
 	return compiled, err
 }
 
-// defaults tells of defaults that are not as their schema wants them.
-func (s *Set) defaults() {
-	for _, at := range s.loader.order {
-		if at.fallback != nil && at.says {
-			s.loader.validate(at, at.fallback, "the default", &s.loader.diags)
+// CheckDefaults adds a fault for each default that does not conform to its schema.
+func (l *Loader) CheckDefaults() {
+	for _, at := range l.Order {
+		if at.Default != nil && at.says {
+			l.Validate(at, at.Default, "the default", &l.Diags)
 		}
 	}
 }

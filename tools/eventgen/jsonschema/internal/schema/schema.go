@@ -1,0 +1,196 @@
+// Package schema reads JSON Schemas of draft-07 with their positions, follows references, checks
+// values against them, and prints them as one text.
+//
+// Package jsonschema alone imports it, beside shape and codec.
+package schema
+
+import (
+	"slices"
+
+	"github.com/deferpay/deferpay/tools/eventgen/diag"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/jsonvalue"
+	"github.com/deferpay/deferpay/tools/eventgen/source"
+)
+
+// Numbers is the kind of type number, which includes the integers.
+const Numbers = jsonvalue.Number | jsonvalue.Integer
+
+// Everything is the kind of a schema without type.
+const Everything = jsonvalue.Null | jsonvalue.Boolean | Numbers | jsonvalue.String | jsonvalue.Array | jsonvalue.Object
+
+var typeNames = map[string]jsonvalue.Kind{"null": jsonvalue.Null, "boolean": jsonvalue.Boolean, "number": Numbers, "integer": jsonvalue.Integer,
+	"string": jsonvalue.String, "array": jsonvalue.Array, "object": jsonvalue.Object}
+
+// Schema is a schema as it is written. After it was read only Implied and the names change.
+type Schema struct {
+	Node *source.Node
+	ref  *Schema // the target of a $ref; all other fields but Node are then empty
+	Bool *bool   // the value of a schema that is true or false
+
+	Types              jsonvalue.Kind // 0: any
+	Implied            jsonvalue.Kind // the type that is assumed if Types is 0
+	Title, Doc, Format string
+	Base64             bool // contentEncoding
+	Enum               []*source.Node
+	IsEnum             bool
+	Constant           *source.Node
+	Default            *source.Node // default
+	Examples           []*source.Node
+
+	Min, Max, Above, Below, MultipleOf *source.Node
+	MinLength, MaxLength               *source.Node
+	MinItems, MaxItems                 *source.Node
+	MinProperties, MaxProperties       *source.Node
+	Pattern                            *source.Node // nil if RE2 does not support it
+	Unique                             bool
+
+	Items           *Schema
+	Tuple           []*Schema
+	IsTuple         bool
+	AdditionalItems *Schema
+	Contains        *Schema
+
+	Properties    []Property
+	Patterns      []PatternProperty
+	Additional    *Schema
+	PropertyNames *Schema
+	Required      []*source.Node
+	Dependencies  []Dependency
+
+	AllOf, AnyOf, OneOf []*Schema
+	Not, If, Then, Else *Schema
+	Discriminator       string
+	mapping             *source.Node // from values of the discriminator to references, as in OpenAPI
+	Key                 string       // the name in a $ref to it
+	Target              bool         // it is a root or the target of a $ref
+	// the Go name of a target, or of the type that it becomes; and the name it would have if that
+	// were not taken
+	GoName, Wish string
+	Declared     bool // a type is declared with that name
+	says         bool // it has a keyword that can refuse a value
+	// it has keywords for objects, strings, numbers
+	ForObjects, ForStrings, ForNumbers bool
+	ForArrays                          bool
+}
+
+// Property is a property with its schema.
+type Property struct {
+	Name string
+	pos  diag.Pos
+	*Schema
+}
+
+// PatternProperty is the schema of all properties whose names match a pattern.
+type PatternProperty struct {
+	Pattern *source.Node // the key
+	*Schema
+}
+
+// Dependency is what an object must have, or conform to, if it has the property Name.
+type Dependency struct {
+	Name   string
+	Names  []*source.Node
+	Schema *Schema
+}
+
+// Final follows $refs.
+func (s *Schema) Final() *Schema {
+	for s != nil && s.ref != nil {
+		s = s.ref
+	}
+	return s
+}
+
+// IsFalse reports whether the schema is false and so refuses every value. Of an absent schema,
+// which is nil, it is false.
+func (s *Schema) IsFalse() bool { f := s.Final(); return f != nil && f.Bool != nil && !*f.Bool }
+
+// IsTrue reports whether the schema accepts every value because it says nothing. Of an absent
+// schema, which is nil, it is true.
+func (s *Schema) IsTrue() bool {
+	f := s.Final()
+	return f == nil || f.Bool != nil && *f.Bool || f.Bool == nil && !f.says
+}
+
+// Group returns the alternatives of oneOf or anyOf.
+func (s *Schema) Group(name string) []*Schema {
+	if name == "oneOf" {
+		return s.OneOf
+	}
+	return s.AnyOf
+}
+
+// Tags returns the value of the discriminator for each alternative of a group: the constant of the
+// property, or else the value in the mapping, or else the name in the $ref. It returns nil if an
+// alternative has no value, or that of another.
+func (s *Schema) Tags(group string) []string {
+	var out []string
+	for _, b := range s.Group(group) {
+		tag := s.tag(b.Final())
+		if s.Discriminator == "" || tag == "" || slices.Contains(out, tag) {
+			return nil
+		}
+		out = append(out, tag)
+	}
+	return out
+}
+
+func (s *Schema) tag(b *Schema) string {
+	if tag := s.ownTag(b); tag != "" {
+		return tag
+	}
+	if s.mapping.Is(source.Map) {
+		for _, p := range s.mapping.Pairs {
+			if keyOf(p.Value.Value) == b.Key {
+				return p.Key.Value
+			}
+		}
+	}
+	return b.Key
+}
+
+// ownTag returns the only value of the discriminator that an alternative allows, or "".
+func (s *Schema) ownTag(b *Schema) string {
+	for _, p := range b.Properties {
+		if f := p.Final(); p.Name == s.Discriminator && f.Constant.Is(source.String) {
+			return f.Constant.Value
+		} else if p.Name == s.Discriminator && len(f.Enum) == 1 {
+			return f.Enum[0].Str()
+		}
+	}
+	return ""
+}
+
+// KindOf returns the kind of a value.
+func KindOf(n *source.Node) jsonvalue.Kind {
+	switch n.Kind {
+	case source.Bool:
+		return jsonvalue.Boolean
+	case source.Int, source.Float:
+		if jsonvalue.Literal(n.Value).Is(jsonvalue.Integer) {
+			return jsonvalue.Integer
+		}
+		return jsonvalue.Number
+	case source.String:
+		return jsonvalue.String
+	case source.Seq:
+		return jsonvalue.Array
+	case source.Map:
+		return jsonvalue.Object
+	}
+	return jsonvalue.Null
+}
+
+// TextFormats are the formats of strings that are checked, with their names in the runtime.
+var TextFormats = map[string]string{"date-time": "DateTime", "date": "FullDate", "time": "FullTime", "duration": "ISODuration", "uuid": "UUIDText", "email": "Email",
+	"hostname": "Hostname", "ipv4": "IPv4", "ipv6": "IPv6", "uri": "URI", "uri-reference": "URIReference", "byte": "Base64", "regex": "Regex"}
+
+// TypeName returns the name of a kind in a schema.
+func TypeName(k jsonvalue.Kind) string {
+	for name, kind := range typeNames {
+		if kind == k {
+			return name
+		}
+	}
+	return "?"
+}
