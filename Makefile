@@ -54,14 +54,14 @@ test: ## Every test that needs nothing but Go, the long ones in their short form
 	@go test ./...
 	@cd $(EXAMPLE) && go test ./...
 
-# What PROCESSES test is in processes that have no race detector: those tests run without it, and not again when `make test` has just run them (Go
-# keeps the result). What they share to drive a system has goroutines of its own: one of them runs with it.
+# What PROCESSES test runs in processes of its own, which have no race detector: those tests run
+# without it. What they share to drive a system has goroutines of its own: one of them runs with it.
 race: ## The same tests in their full form (DEFERPAY_FULL=1), with the race detector where a C compiler is there
 	@$(if $(RACE),echo "race: go test -race ./... and the example of eventgen",echo "race: no C compiler, so the tests run without the race detector (install gcc for it)")
 	@DEFERPAY_FULL=1 $(RACETEST) $$(go list ./... | grep -vxF "$$(go list $(PROCESSES))")
 	@cd $(EXAMPLE) && $(RACETEST) ./...
-	@go test $(PROCESSES)
-	@$(if $(RACE),$(RACETEST) -run '^TestRollingRestart$$' ./services/e2e)
+	@DEFERPAY_FULL=1 go test $(PROCESSES)
+	@$(if $(RACE),DEFERPAY_FULL=1 $(RACETEST) -run '^TestRollingRestart$$' ./services/e2e)
 
 demo: ## Broker, registry, both services and the whole story, checked step by step; KEEP=1 leaves it running, BROKER=kafka plays it on make kafka and make registry
 	@go run ./tools/demo

@@ -39,14 +39,14 @@ var (
 // scenarios are the systems that are tested. The first fault of each run is taken from the list in
 // turn, so that each of them happens.
 var scenarios = []struct {
-	name         string
-	setup        setup
-	faults       []fault
-	short, whole int // number of runs, without and with -e2e.full
+	name   string
+	setup  setup
+	faults []fault
+	runs   length
 }{
-	{"two instances", setup{billing: 2}, []fault{brokerKilled, billingKilled, cuts, suspended, brokerFrozen, billingFrozen}, 4, 20},
-	{"three instances", setup{billing: 3}, []fault{billingKilled, suspended, brokerKilled, billingFrozen, cuts, brokerFrozen}, 3, 20},
-	{"three brokers", setup{billing: 2, brokers: 3}, []fault{oneOfEach, longFrozen, oneKilled, cuts, suspended}, 2, 10},
+	{"two instances", setup{billing: 2}, []fault{brokerKilled, billingKilled, cuts, suspended, brokerFrozen, billingFrozen}, length{2, 4, 20}},
+	{"three instances", setup{billing: 3}, []fault{billingKilled, suspended, brokerKilled, billingFrozen, cuts, brokerFrozen}, length{1, 3, 20}},
+	{"three brokers", setup{billing: 2, brokers: 3}, []fault{oneOfEach, longFrozen, oneKilled, cuts, suspended}, length{2, 2, 10}},
 }
 
 // Clients make purchases on all instances while one or two faults happen at random moments. A
@@ -60,10 +60,7 @@ func TestFaults(t *testing.T) {
 			if sc.setup.brokers > 1 && engines.Engine != cluster.EngineKafka {
 				t.Skip("the embedded broker is a single one: run with BROKER=kafka")
 			}
-			runs := sc.short
-			if *full {
-				runs = sc.whole
-			}
+			runs := sc.runs.take()
 			sc.setup.proxies, sc.setup.topics = true, []string{billingEvents}
 			s := start(t, sc.setup)
 			contracts := s.contracts(fmt.Sprintf("f%d", at), ceilings(runs*perRun)...)

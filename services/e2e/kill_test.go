@@ -20,10 +20,7 @@ const (
 // at which at least 32 of them are unanswered. Each purchase is then repeated with its key on
 // either instance.
 func TestKilledDuringPurchases(t *testing.T) {
-	rounds := 4
-	if *full {
-		rounds = 20
-	}
+	rounds := length{1, 4, 20}.take()
 	// A burst that was answered before the kill has tested nothing and is replaced by another one.
 	// No burst is left out because of its outcome.
 	const tries = 3

@@ -15,10 +15,7 @@ import (
 // While 64 callers make purchases, the public events follow the decisions within two seconds.
 func TestPublicationKeepsUp(t *testing.T) {
 	const callers, contracts = 64, 8
-	long := 2 * time.Second
-	if *full {
-		long = 10 * time.Second
-	}
+	long := time.Duration(length{1, 2, 10}.take()) * time.Second
 	s := start(t, setup{topics: []string{"billing.events.v1"}})
 	all := s.contracts("lag", repeat(1_000_000_000, contracts)...)
 	mark := s.topics.Mark()

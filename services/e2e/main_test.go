@@ -15,15 +15,27 @@ import (
 	_ "github.com/deferpay/deferpay/services/contract"
 	"github.com/deferpay/deferpay/tools/cluster"
 	_ "github.com/deferpay/deferpay/tools/devkafka/embedded"
+	"github.com/deferpay/deferpay/tools/fulltest"
 	"github.com/deferpay/deferpay/tools/kafka/artifacts"
 	"github.com/deferpay/deferpay/tools/kafka/engine"
 	"github.com/deferpay/deferpay/tools/process"
 )
 
 var (
-	full = flag.Bool("e2e.full", false, "run every test at its full length")
+	full = flag.Bool("e2e.full", false, "run every test at its whole length")
 	seed = flag.Uint64("e2e.seed", 0, "seed of the random choices; 0 chooses a new one and prints it")
 )
+
+// length is how long a test runs, such as a number of rounds: in the short form, in the full form
+// (see fulltest), and with -e2e.full.
+type length struct{ short, full, whole int }
+
+func (l length) take() int {
+	if *full {
+		return l.whole
+	}
+	return fulltest.Choose(l.short, l.full)
+}
 
 // binaries is the directory of the commands that TestMain has built.
 var binaries string

@@ -19,10 +19,7 @@ import (
 // and is published.
 func TestRollingRestart(t *testing.T) {
 	const callers, between = 32, 200 // purchases decided between two stops
-	rounds := 2
-	if *full {
-		rounds = 10
-	}
+	rounds := length{1, 2, 10}.take()
 	s := start(t, setup{topics: []string{billingEvents}})
 	contracts := s.contracts("roll", repeat(1_000_000, 8)...)
 	mark, before := s.topics.Mark(), s.counts()

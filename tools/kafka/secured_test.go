@@ -29,6 +29,7 @@ import (
 	"github.com/deferpay/deferpay/tools/devkafka/embedded"
 	_ "github.com/deferpay/deferpay/tools/eventgen/cli"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/secure"
+	"github.com/deferpay/deferpay/tools/fulltest"
 	"github.com/deferpay/deferpay/tools/kafka/acls"
 	"github.com/deferpay/deferpay/tools/kafka/artifacts"
 	"github.com/deferpay/deferpay/tools/kafka/engine"
@@ -50,8 +51,8 @@ const patience = 60 * time.Second
 
 func startSecured(t *testing.T) *secured {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("starts a JVM")
+	if !fulltest.Requested() {
+		t.Skip("starts a JVM: run with " + fulltest.Variable + "=1")
 	}
 	cache, err := artifacts.Open(t.Logf)
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/sr"
 
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/topics"
+	"github.com/deferpay/deferpay/tools/fulltest"
 	"github.com/deferpay/deferpay/tools/kafka/artifacts"
 )
 
@@ -75,8 +76,8 @@ func TestAddressesThatAreNotFree(t *testing.T) {
 // nothing.
 func cache(t *testing.T, withRegistry bool) artifacts.Cache {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("starts a JVM")
+	if !fulltest.Requested() {
+		t.Skip("starts a JVM: run with " + fulltest.Variable + "=1")
 	}
 	c, err := artifacts.Open(t.Logf)
 	if err != nil {
