@@ -7,6 +7,8 @@ import (
 	"hash/maphash"
 	"regexp"
 	"slices"
+
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/jsonvalue/internal/number"
 )
 
 // ValueError says which part of a value is not as its schema wants it.
@@ -120,7 +122,7 @@ func (c *Check) bound(v Value, bound, what string, ok func(order int) bool) bool
 	if !c.step() {
 		return false
 	}
-	if v.Kind() == Number && !ok(compareNumbers(v.raw(), []byte(bound))) {
+	if v.Kind() == Number && !ok(number.Compare(v.raw(), []byte(bound))) {
 		return c.fail(v, "%s is %s %s", v.raw(), what, bound)
 	}
 	return true
@@ -152,7 +154,7 @@ func (c *Check) MultipleOf(v Value, of string) bool {
 	if !c.step() {
 		return false
 	}
-	if v.Kind() == Number && !multipleOf(v.raw(), []byte(of)) {
+	if v.Kind() == Number && !number.MultipleOf(v.raw(), []byte(of)) {
 		return c.fail(v, "%s is no multiple of %s", v.raw(), of)
 	}
 	return true
@@ -490,7 +492,7 @@ func equal(a, b Value) bool {
 	}
 	switch a.Kind() {
 	case Number:
-		return decimalOf(a.raw()).compare(decimalOf(b.raw())) == 0
+		return number.Compare(a.raw(), b.raw()) == 0
 	case String:
 		return bytes.Equal(a.bytes(), b.bytes())
 	case Boolean:
@@ -540,8 +542,7 @@ func hash(v Value) uint64 {
 	var sum uint64 // of members, whose order does not matter
 	switch v.Kind() {
 	case Number:
-		d := decimalOf(v.raw())
-		fmt.Fprintf(&h, "%t %s %d", d.negative, d.digits, d.exp)
+		h.WriteString(number.Parse(v.raw()).String())
 	case String:
 		h.Write(v.bytes())
 	case Boolean:

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/jsonvalue/internal/number"
 )
 
 // Reader makes Go values of values that were checked. Its first error is the result of all.
@@ -77,7 +79,7 @@ func (r *Reader) integer(v Value, bits int) int64 {
 	if n, err := strconv.ParseInt(string(v.raw()), 10, bits); err == nil {
 		return n
 	}
-	n, ok := decimalOf(v.raw()).int(bits)
+	n, ok := number.Parse(v.raw()).Int(bits)
 	if !ok {
 		r.Fail(v, "%s is no integer of %d bits", v.raw(), bits)
 	}

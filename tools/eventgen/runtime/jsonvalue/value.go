@@ -5,6 +5,8 @@ import (
 	"iter"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/jsonvalue/internal/number"
 )
 
 // Kind is what a value is; kinds are bits, so that a schema can allow several.
@@ -48,7 +50,7 @@ func (v Value) Kind() Kind { return v.node().kind }
 // Is tells whether the value is of one of the kinds.
 func (v Value) Is(k Kind) bool {
 	own := v.Kind()
-	return own&k != 0 || own == Number && k&Integer != 0 && isInteger(v.raw())
+	return own&k != 0 || own == Number && k&Integer != 0 && number.IsInteger(v.raw())
 }
 
 // raw is the text of the value, of a string without quotes.

@@ -1,4 +1,6 @@
-package jsonvalue
+// Package number computes with the numbers of JSON exactly, as they are written. The texts that it
+// gets were accepted by the scanner of package jsonvalue, which alone imports it.
+package number
 
 import (
 	"bytes"
@@ -8,17 +10,17 @@ import (
 	"strconv"
 )
 
-// decimal is a number exactly: digits without zeros at either end, times ten to the power of exp.
-// Zero has no digits.
-type decimal struct {
+// Decimal is the exact value of a number: digits without zeros at either end, times ten to the power
+// of exp. Zero has no digits.
+type Decimal struct {
 	negative bool
 	digits   []byte
 	exp      int
 }
 
-// decimalOf reads a number as JSON writes it.
-func decimalOf(text []byte) decimal {
-	d := decimal{}
+// Parse returns the value of a number in JSON.
+func Parse(text []byte) Decimal {
+	d := Decimal{}
 	text, d.negative = bytes.CutPrefix(text, []byte("-"))
 	if i := bytes.IndexAny(text, "eE"); i >= 0 {
 		// the scanner bounds it
@@ -34,21 +36,21 @@ func decimalOf(text []byte) decimal {
 	trimmed := bytes.TrimRight(d.digits, "0")
 	d.exp += len(d.digits) - len(trimmed)
 	if d.digits = bytes.TrimLeft(trimmed, "0"); len(d.digits) == 0 {
-		return decimal{}
+		return Decimal{}
 	}
 	return d
 }
 
-// small is a number exactly, as most are: n divided by ten to the power of places.
+// small is the exact value of a number with few digits: n divided by ten to the power of places.
 type small struct {
 	n      int64
 	places int
 }
 
-// mostDigits is how many digits every int64 holds.
+// mostDigits is the number of digits that always fit an int64.
 const mostDigits = 18
 
-// smallOf reads a number as JSON writes it; false when it has an exponent, or more digits than fit.
+// smallOf returns the value of a number in JSON, or false if it has an exponent or too many digits.
 func smallOf(text []byte) (out small, ok bool) {
 	digits, negative, point := 0, false, -1
 	for i, c := range text {
@@ -75,13 +77,14 @@ func smallOf(text []byte) (out small, ok bool) {
 	return out, true
 }
 
-// with gives two numbers as so many of the same part of one; false when that is more than fits.
+// with returns the numerators of two numbers over a common denominator, or false if one of them
+// overflows.
 func (s small) with(o small) (a, b int64, ok bool) {
 	ok = s.grow(o.places) && o.grow(s.places)
 	return s.n, o.n, ok
 }
 
-// grow gives a number more places; false when that does not fit.
+// grow expands a number to that many places, or returns false if it overflows.
 func (s *small) grow(places int) bool {
 	for ; s.places < places; s.places++ {
 		if s.n > math.MaxInt64/10 || s.n < math.MinInt64/10 {
@@ -92,8 +95,8 @@ func (s *small) grow(places int) bool {
 	return true
 }
 
-// compareNumbers gives -1, 0 or 1 for two numbers as JSON writes them.
-func compareNumbers(a, b []byte) int {
+// Compare compares two numbers in JSON. It returns -1, 0 or 1.
+func Compare(a, b []byte) int {
 	if x, ok := smallOf(a); ok {
 		if y, ok := smallOf(b); ok {
 			if m, n, ok := x.with(y); ok {
@@ -101,11 +104,11 @@ func compareNumbers(a, b []byte) int {
 			}
 		}
 	}
-	return decimalOf(a).compare(decimalOf(b))
+	return Parse(a).compare(Parse(b))
 }
 
-// multipleOf tells whether a divided by b is an integer, for two numbers as JSON writes them.
-func multipleOf(a, b []byte) bool {
+// MultipleOf reports whether a divided by b is an integer, for two numbers in JSON.
+func MultipleOf(a, b []byte) bool {
 	if x, ok := smallOf(a); ok {
 		if y, ok := smallOf(b); ok && y.n != 0 {
 			if m, n, ok := x.with(y); ok {
@@ -113,17 +116,17 @@ func multipleOf(a, b []byte) bool {
 			}
 		}
 	}
-	return decimalOf(a).multipleOf(decimalOf(b))
+	return Parse(a).multipleOf(Parse(b))
 }
 
-// isInteger tells whether a number has no fraction, however it is written.
-func isInteger(text []byte) bool {
-	return !bytes.ContainsAny(text, ".eE") || decimalOf(text).integer()
+// IsInteger reports whether a number in JSON has no fraction, however it is written.
+func IsInteger(text []byte) bool {
+	return !bytes.ContainsAny(text, ".eE") || Parse(text).integer()
 }
 
-func (d decimal) integer() bool { return d.exp >= 0 }
+func (d Decimal) integer() bool { return d.exp >= 0 }
 
-func (d decimal) sign() int {
+func (d Decimal) sign() int {
 	switch {
 	case len(d.digits) == 0:
 		return 0
@@ -133,8 +136,7 @@ func (d decimal) sign() int {
 	return 1
 }
 
-// compare gives -1, 0 or 1.
-func (d decimal) compare(e decimal) int {
+func (d Decimal) compare(e Decimal) int {
 	if s := cmp.Compare(d.sign(), e.sign()); s != 0 || d.sign() == 0 {
 		return s
 	}
@@ -142,15 +144,15 @@ func (d decimal) compare(e decimal) int {
 	return size * d.sign()
 }
 
-// multipleOf tells whether d divided by e is an integer. No number is made that is longer than
-// their digits.
-func (d decimal) multipleOf(e decimal) bool {
+// multipleOf reports whether d divided by e is an integer. It computes with no number that is
+// longer than their digits.
+func (d Decimal) multipleOf(e Decimal) bool {
 	if len(d.digits) == 0 {
 		return true
 	}
 	shift := d.exp - e.exp
 	if shift < 0 || len(e.digits) == 0 {
-		return false // d has a digit behind the last one of e
+		return false // the last digit of d is behind that of e
 	}
 	dv, _ := new(big.Int).SetString(string(d.digits), 10)
 	ev, _ := new(big.Int).SetString(string(e.digits), 10)
@@ -158,8 +160,17 @@ func (d decimal) multipleOf(e decimal) bool {
 	return dv.Mul(dv, power).Mod(dv, ev).Sign() == 0
 }
 
-// int64 is the value of an integer of that many bits.
-func (d decimal) int(bits int) (int64, bool) {
+// String returns the value in a form that is the same for equal values.
+func (d Decimal) String() string {
+	sign := ""
+	if d.negative {
+		sign = "-"
+	}
+	return sign + string(d.digits) + "e" + strconv.Itoa(d.exp)
+}
+
+// Int returns the value as an integer of that many bits, or false if it is not one.
+func (d Decimal) Int(bits int) (int64, bool) {
 	if len(d.digits) == 0 {
 		return 0, true
 	}
