@@ -21,6 +21,6 @@
 // command: sepa.Reason carries its schemes for that. An error of the domain carries amounts as
 // values; the edge writes them with currency.Format.
 //
-// Every error of a check completes the sentence "the value ...", names no library, and never
+// The error of a check completes the sentence "the value ...". It names no library, and it never
 // repeats the value, which may be personal data.
 package codes

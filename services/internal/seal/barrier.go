@@ -11,7 +11,7 @@ import (
 // apart is how long after the begin of a barrier the next may begin.
 const apart = 100 * time.Millisecond
 
-// ticket is shared by all who wait for one barrier.
+// ticket is shared by all callers that wait for one barrier.
 type ticket struct {
 	done    chan struct{} // closed when the others are set
 	reading int
@@ -52,7 +52,7 @@ func (r *Ring) join() (*ticket, error) {
 	return r.waiting, nil
 }
 
-// serveBarriers begins barriers, one after the other, when somebody waits.
+// serveBarriers begins barriers, one after the other, as long as callers wait for them.
 func (r *Ring) serveBarriers(ctx context.Context) {
 	for {
 		select {
@@ -77,8 +77,8 @@ func (r *Ring) serveBarriers(ctx context.Context) {
 
 var errReadAgain = errors.New("the topic is read again from its start")
 
-// pass appends a barrier and waits until it was read. Reading from the start meanwhile is an error:
-// offsets of before may mean nothing.
+// pass appends a barrier and waits until it was read. An error is returned if the topic is read
+// again from its start meanwhile, because the offset may be one of a former topic.
 func (r *Ring) pass(ctx context.Context, reading int) error {
 	offset, err := r.produce(ctx, record(rand.Text(), nil))
 	if err != nil {

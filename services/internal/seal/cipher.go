@@ -65,7 +65,7 @@ func (k *key) open(subject string, s Sealed) ([]byte, error) {
 	return plaintext, nil
 }
 
-// bound is what is authenticated with a value, each part with its length in front.
+// bound returns the data that is authenticated with a value. Each part has its length in front.
 func bound(id, subject string) []byte {
 	data := []byte("deferpay.seal.v1")
 	for _, part := range []string{id, subject} {

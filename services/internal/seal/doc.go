@@ -16,20 +16,20 @@
 //
 // # Choices
 //
-// A key seals one value. Sharing one among the records of a contract would save some keys, and let
-// an instance seal a new account under a key that another instance is just forgetting. So the state
-// of a contract lists the ids of its keys, and erasing them is a tombstone for each. If the record
-// that names a key is never appended, the key stays on the topic and opens nothing.
+// A key seals one value. One key for all records of a contract would save some keys, but an
+// instance could then seal a new account under a key that another instance is forgetting. So the
+// state of a contract lists the ids of its keys, and erasing them is a tombstone for each. If the
+// record that names a key is never appended, the key stays on the topic and opens nothing.
 //
 // The cipher is AES-256-GCM with a random nonce. What a value is about (the contract) and the id of
 // its key are authenticated with it, so a sealed value that is moved to another record does not
 // open.
 //
-// An answer that must be fresh rests on a barrier: a tombstone for a random id, which changes
-// nothing. Who has read its own barrier has read everything acknowledged before. The end offset of
-// the topic would not do, because the records at the end of a compacted topic may be gone. One
-// barrier is in flight at a time, it serves all who wait, and an instance begins at most ten a
-// second.
+// Open and Forget first read up to a barrier: a tombstone for a random id, which changes nothing.
+// An instance that has read its own barrier has read everything that was acknowledged before.
+// Reading up to the end offset of the topic would not work, because the records at the end of a
+// compacted topic may have been removed. One barrier is in flight at a time and serves all callers
+// that wait; an instance begins at most ten a second.
 //
 // Of the topic's partitions only the first is used, so that a key and its tombstone are in one even
 // after partitions were added: compaction would never remove the key otherwise. Memory is about a

@@ -144,13 +144,13 @@ func (r *Ring) readied(ctx context.Context, reading int) {
 	}
 }
 
-// moved wakes those who wait for the reading to go on. The caller holds the lock.
+// moved wakes the goroutines that wait for the reading to progress. The caller holds the lock.
 func (r *Ring) moved() {
 	close(r.progress)
 	r.progress = make(chan struct{})
 }
 
-// take brings records into the keys.
+// take applies records to the keys.
 func (r *Ring) take(ctx context.Context, records []*kgo.Record) {
 	if len(records) == 0 {
 		return

@@ -8,11 +8,11 @@ import (
 	"strings"
 )
 
-// vat is what is known of the numbers of one country: the form without the prefix, how people are
-// told of it, and the check digits, nil where only the form is checked.
+// vat describes the VAT numbers of one country, without their prefix.
 type vat struct {
-	form   *regexp.Regexp
-	words  string
+	form  *regexp.Regexp
+	words string // the form, for people
+	// checks reports whether the check digits are correct. It is nil where they are not checked.
 	checks func(number string) bool
 }
 
@@ -26,7 +26,7 @@ func form(pattern, words string, checks func(string) bool) vat {
 // Sources: Council Directive 2006/112/EC, article 215, for the prefixes; European Commission, VIES
 // FAQ 11, as of November 2026, for the forms; the member states' algorithms as published with VIES
 // for the check digits. Bulgaria, Cyprus, Czechia, Latvia, Lithuania, Malta, Slovakia and Northern
-// Ireland have several kinds of numbers with rules of their own: of these the form is checked.
+// Ireland have several kinds of numbers with rules of their own; only their form is checked.
 var countries = map[string]vat{
 	"AT": form(`U\d{8}`, "U and eight digits", func(n string) bool { return (weighted(n[1:8], 1, 2)+4+digit(n[8]))%10 == 0 }),
 	"BE": form(`[01]\d{9}`, "ten digits, the first 0 or 1", func(n string) bool { return (value(n[:8])+value(n[8:]))%97 == 0 }),
@@ -60,8 +60,8 @@ var countries = map[string]vat{
 
 // CheckVAT returns an error unless vat is a VAT number of a member state of the European Union, or
 // of Northern Ireland: the prefix, the form, and where they are well known the check digits. It is
-// written with capital letters and without spaces. Whether the company of a French number is the
-// one it is given for is not checked: the number ends with the SIREN.
+// written with capital letters and without spaces. A French number ends with the SIREN of its
+// company; whether that is the SIREN that the caller expects is not checked.
 func CheckVAT(vat string) error {
 	if len(vat) < 2 {
 		return errNoPrefix

@@ -32,8 +32,8 @@ func Decimals(code string) (int, bool) {
 }
 
 // Format writes an amount in minor units for people: 600 is "6.00 EUR", "600 JPY" and "0.600 BHD".
-// An amount in a currency that is not in the list, perhaps not any more, is written without a point
-// and named as minor units.
+// An amount in a currency that is not in the list, or no longer, is written as a number of minor
+// units.
 func Format(amount int64, code string) string {
 	decimals, ok := Decimals(code)
 	if !ok {

@@ -32,18 +32,18 @@ var structures = map[string]string{
 func ParseIBAN(s string) (string, error) {
 	iban := strings.ReplaceAll(s, " ", "")
 	if len(iban) < 4 || !matches(iban[:4], "2a2n") || !alphanumeric(iban) {
-		return "", errors.New("must be two capital letters, two digits and the account, as ISO 13616 has it")
+		return "", errors.New("must be two capital letters, two check digits and the account number (ISO 13616)")
 	}
 	structure, member := structures[iban[:2]]
 	switch length := 4 + lengthOf(structure); {
 	case !member && country.Known(iban[:2]):
-		return "", fmt.Errorf("is of %s, which is not a country of the SEPA schemes", iban[:2])
+		return "", fmt.Errorf("must be of a country of the SEPA schemes, which %s is not", iban[:2])
 	case !member:
 		return "", errors.New("must begin with a country code of ISO 3166-1")
 	case len(iban) != length:
 		return "", fmt.Errorf("must have %d characters in %s, has %d", length, iban[:2], len(iban))
 	case !matches(iban[4:], structure):
-		return "", fmt.Errorf("has a letter or a digit where %s has none", iban[:2])
+		return "", fmt.Errorf("does not have the structure of an account number in %s", iban[:2])
 	case !checks(iban[2:4], iban[4:]+iban[:4]):
 		return "", errWrongCheckDigits
 	}
@@ -58,8 +58,9 @@ func LastFour(iban string) string {
 
 var errWrongCheckDigits = errors.New("has wrong check digits; is a character mistyped?")
 
-// checks reports whether the digits are check digits that ISO 7064 (MOD 97-10) produces, and right
-// for the text that ends with them. 00, 01 and 99 satisfy the sum and are never produced.
+// checks reports whether the two check digits are correct (ISO 7064, MOD 97-10) for the text that
+// ends with them. The digits 00, 01 and 99 are never correct, although some texts with them are 1
+// modulo 97.
 func checks(digits, text string) bool {
 	return digits >= "02" && digits <= "98" && mod97(text) == 1
 }

@@ -10,14 +10,14 @@ import (
 
 // CheckBIC returns an error unless bic is a business identifier code by ISO 9362:2022: party prefix
 // (4), country (2), party suffix (2) and, if there is one, branch (3). The country is one of ISO
-// 3166-1, or XK, by which banks in Kosovo are registered. Whether a bank has the code is not known
-// here: the directory is not public.
+// 3166-1, or XK, by which banks in Kosovo are registered. Whether the code is assigned to a
+// bank is not checked: the directory is not public.
 func CheckBIC(bic string) error {
 	switch {
 	case !matches(bic, "4c2a2c") && !matches(bic, "4c2a2c3c"):
-		return errors.New("must have 8 or 11 capital letters and digits, as ISO 9362 has it")
+		return errors.New("must have 8 or 11 capital letters and digits (ISO 9362)")
 	case !country.Known(bic[4:6]) && bic[4:6] != "XK":
-		return errors.New("must have a country code of ISO 3166-1 in its fifth and sixth place")
+		return errors.New("must have a country code of ISO 3166-1 as its fifth and sixth characters")
 	}
 	return nil
 }
@@ -36,7 +36,7 @@ const maxIdentifier = 35
 // chooses. Only capital letters are accepted, without spaces.
 func CheckICS(ics string) error {
 	if len(ics) < 8 || len(ics) > maxIdentifier || !matches(ics[:4], "2a2n") || !alphanumeric(ics) {
-		return errors.New("must be two capital letters, two digits, a business code of three characters and the identifier")
+		return errors.New("must be two capital letters, two check digits, a business code of three characters and the national identifier")
 	}
 	if _, member := structures[ics[:2]]; !member {
 		return errors.New("must begin with a country of the SEPA schemes")
