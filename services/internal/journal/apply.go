@@ -78,7 +78,8 @@ type early struct {
 	since  time.Time // when it left
 }
 
-// acknowledged takes a wave that the broker has answered for. Records that failed have no offset.
+// acknowledged is called when the broker has answered for all records of a wave. Those that failed
+// have no offset.
 func (j *Journal[S, B]) acknowledged(s *sender, wave []*kgo.Record) {
 	for some := range slices.Chunk(wave, applyAtOnce) {
 		j.mu.Lock()

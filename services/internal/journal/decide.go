@@ -24,7 +24,7 @@ func WithSealed(s Sealed) Option { return func(o *options) { o.sealed = &s } }
 // returns the body to append; or ErrAlready, if the answer rests on a record that is applied
 // already; or another error, to append nothing. Decide returns the error of decide only if decide
 // returned it on applied state, after reading everything that was in the log when Decide was
-// called; an error is never based on a record in flight.
+// called; an error is never based on a record in flight. A panic in decide is returned as an error.
 //
 // streams are those that decide is known to read. It may read others through its view, and the
 // record expects all of them. Naming a stream saves a call of decide when the stream has to be
@@ -113,7 +113,7 @@ type inbox[S, B any] struct {
 	spare []*core.Command[S, B]
 }
 
-// add reports whether the command is the first one; its caller takes them all.
+// add reports whether the command is the first one. The caller of the first one takes them all.
 func (b *inbox[S, B]) add(cmd *core.Command[S, B]) (first bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -3,10 +3,16 @@
 // A service keeps all that it knows in one log, a topic of exactly one partition. A command names
 // the streams that it reads and supplies a pure function from their states to the body of a record.
 // The journal appends the record together with the identity of the record that was last applied to
-// each of those streams. Every reader applies it if each of them is still the last, and otherwise
-// treats it as void, by the same rule for ever. So any number of instances may append at once:
-// there is no election, no lock and no transaction, and a late or duplicated record is void by
-// construction.
+// each of those streams. Every reader applies the record if each of those is still the last one of
+// its stream, and otherwise treats it as void, by the same rule for ever. So any number of
+// instances may append at once: there is no election, no lock and no transaction, and a late or
+// duplicated record is void by construction.
+//
+//	verdict, err := j.Decide(ctx, journal.On("account/1", "key/o-17"),
+//		func(v *journal.View[State]) (Body, error) {
+//			account, _ := v.State("account/1")
+//			return account.Buy(40, v.Now())
+//		})
 //
 // A Journal decides (Decide) and answers queries (Read, WaitFor, Barrier); a Subscriber delivers
 // the applied entries to a Watermill router. Both are generic over the service's state S, one value

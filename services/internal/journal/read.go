@@ -8,8 +8,8 @@ import (
 )
 
 // Read calls fn with the applied states. It holds a read lock that excludes Project, so what fn
-// sees of the states and of the read model belongs to Position. fn must not call the journal's
-// other methods, except Position. Read does not check Ready.
+// sees of the states and of the read model belongs to Position. fn must not keep state, nor call
+// the journal's other methods, except Position. Read does not check Ready.
 func (j *Journal[S, B]) Read(fn func(state func(Stream) (S, bool))) {
 	j.mu.RLock()
 	defer j.mu.RUnlock()
@@ -17,7 +17,7 @@ func (j *Journal[S, B]) Read(fn func(state func(Stream) (S, bool))) {
 }
 
 // Position returns the offset of the last record that was read, whether it was applied or void; -1
-// before the first.
+// before the first. It moves back to -1 when the state is discarded, to be read again.
 func (j *Journal[S, B]) Position() int64 { return j.read.at.Load() }
 
 // WaitFor returns nil once the record at offset was read, or an error that wraps ctx's error if ctx
@@ -90,7 +90,7 @@ func (p *progress) forget(c chan struct{}) {
 	delete(p.waiters, c)
 }
 
-// moveTo takes note that the log was read up to offset.
+// moveTo sets how far the log was read, and wakes those who waited for it.
 func (p *progress) moveTo(offset int64) {
 	p.at.Store(offset)
 	p.mu.Lock()

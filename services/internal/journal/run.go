@@ -24,7 +24,8 @@ const (
 // why.
 //
 // A *TopicError is returned if the topic is not configured as a log must be, and another error if
-// the configuration must not be read and AllowUnverified is not set. Run may be called once.
+// the broker does not allow the configuration to be read and AllowUnverified is not set. Run may be
+// called once.
 func (j *Journal[S, B]) Run(ctx context.Context) error {
 	defer j.unready(errStopped)
 	for {

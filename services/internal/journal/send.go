@@ -109,7 +109,7 @@ func (j *Journal[S, B]) send(s *sender) {
 	}
 }
 
-// failed takes the news that a record was not acknowledged.
+// failed is called when a record was not acknowledged.
 func (j *Journal[S, B]) failed(r *kgo.Record, err error) {
 	e, fault := record.Decode(r.Value)
 	if fault != nil {

@@ -25,8 +25,8 @@ type Attempt = record.Attempt
 type Sealed = record.Sealed
 
 // Entry is one applied record: its offset in the log, its identity (Attempt), the streams that it
-// expects and changes, the time of the decision (DecidedAt), and its Body. Every instance, and
-// every replay, sees the same entries in the same order.
+// expects and changes, the time of the decision (DecidedAt, in whole microseconds), and its Body.
+// Every instance, and every replay, sees the same entries in the same order.
 type Entry[B any] = states.Entry[B]
 
 // Verdict is the answer to a decision: the applied Entry, and After, the states of its streams
@@ -35,7 +35,8 @@ type Verdict[S, B any] = states.Verdict[S, B]
 
 // View is what a decision or a fold sees: the State and the Version of streams, and the time, Now.
 // Fold functions change states with Set. State values are shared and must never be changed in
-// place. A view is valid during the call that it is passed to, unless it is that of a Verdict.
+// place. A view is valid during the call that it is passed to; that of a Verdict or of a message
+// may be kept.
 type View[S any] = states.View[S]
 
 // Fold brings an entry into the states of its streams. It is pure: the same entry on the same
@@ -49,7 +50,7 @@ type Fold[S, B any] = states.Fold[S, B]
 // the instance not ready; it is never skipped.
 type Codec[B any] = states.Codec[B]
 
-// Errors of Decide, for errors.Is. Unless it says otherwise, nothing was appended.
+// Errors of Decide, for errors.Is. Unless an error says otherwise, nothing was appended.
 var (
 	// ErrAlready is what a decide function returns when the answer rests on a record that is
 	// applied already, as for a repeated idempotency key. Decide returns it from applied state
@@ -58,7 +59,7 @@ var (
 	// ErrUnknownOutcome is returned if a record was appended and it is not known whether it is in
 	// the log. It may still be applied. Asking again with the same idempotency key settles it.
 	ErrUnknownOutcome = core.ErrUnknownOutcome
-	// ErrNotReady is returned if the instance does not serve now; the text says why.
+	// ErrNotReady is returned if the instance is not ready; the text says why.
 	ErrNotReady = core.ErrNotReady
 	// ErrParked is returned if the decision reads a stream on which an impossible record was found.
 	// Nothing is decided on that stream until a correction releases it.
@@ -75,7 +76,8 @@ var (
 var ErrUnknownKind = states.ErrUnknownKind
 
 // UnreadableError is why an instance is not ready when the log holds a record that it cannot
-// decode: the Log, the Offset, and the Kind of the record. Ready returns an error that wraps it.
+// decode. It has the Log, the Offset and the Kind of the record. Ready returns an error that wraps
+// it.
 type UnreadableError = states.UnreadableError
 
 // ErrDataLoss is why an instance is not ready when the log no longer holds what was read from it.
@@ -85,9 +87,8 @@ var ErrDataLoss = topic.ErrDataLoss
 // TopicError is a setting of a topic that is not what the journal needs. Only changing the topic,
 // or the rights on it, helps.
 type TopicError struct {
-	Topic string
-	// as Kafka names it, such as "retention.ms"; or "partitions", or "client options"
-	Setting string
+	Topic   string
+	Setting string // its name in Kafka, such as "retention.ms"; or "partitions", "client options"
 	Problem string
 }
 

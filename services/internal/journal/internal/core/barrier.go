@@ -64,7 +64,7 @@ func (c *Core[S, B]) pump() {
 	c.actions.appends = append(c.actions.appends, Append{Attempt: e.Attempt, Value: value})
 }
 
-// passed takes note that a barrier was read.
+// passed is called when a barrier was read.
 func (c *Core[S, B]) passed(a record.Attempt) {
 	b := &c.barriers
 	if a != b.flying || a.IsZero() {

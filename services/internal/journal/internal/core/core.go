@@ -260,7 +260,7 @@ func (c *Core[S, B]) Finish(cmd *Command[S, B], err error) {
 	c.actions.done = append(c.actions.done, cmd)
 }
 
-// land takes a flight out: it was read back, or given up.
+// land removes a flight that was read back or given up.
 func (c *Core[S, B]) land(f *flight[S, B]) {
 	delete(c.flights, f.attempt)
 	for _, sp := range f.specs {

@@ -57,7 +57,7 @@ func (c *Core[S, B]) confirm(cmd *Command[S, B]) {
 		c.Finish(cmd, err)
 		return
 	}
-	c.try(cmd) // what spoke against it was in flight, and has come back void
+	c.try(cmd) // its error was based on a record in flight, which has come back void
 }
 
 // decide calls the command's function on its streams: with what is in flight, or in applied state

@@ -89,8 +89,8 @@ func (c *Core[S, B]) readVoid(f *flight[S, B]) {
 	c.wake(f.specs)
 }
 
-// Failed takes the news that a record was not acknowledged. The record may be in the log, now or
-// later; a barrier of the same producer shows when to give up on it.
+// Failed is called when a record was not acknowledged. The record may be in the log, now or later;
+// a barrier of the same producer shows when to give up on it.
 func (c *Core[S, B]) Failed(a record.Attempt) {
 	if c.barriers.failed(a) {
 		c.barriers.after = c.cfg.Mono().Add(barrierRetry)

@@ -98,7 +98,7 @@ func (c *Core[S, B]) overtaken(streams []record.Stream) {
 	}
 }
 
-// doom takes note that the flights on a stream from seq on will be void, and with them what was
+// doom marks the flights on a stream from seq on, which will be void, and with them those that were
 // built on them on other streams.
 func (c *Core[S, B]) doom(sp *speculation[S, B], seq int64) {
 	if seq >= sp.doomed {
@@ -130,7 +130,7 @@ func (c *Core[S, B]) succeed(specs []*speculation[S, B]) {
 	}
 }
 
-// wake decides the commands that waited for the streams, as far as they may go.
+// wake decides the commands that waited for the streams, until one has to wait again.
 func (c *Core[S, B]) wake(specs []*speculation[S, B]) {
 	for _, sp := range specs {
 		for len(sp.waiting) > 0 && !c.blocked(sp) {

@@ -60,7 +60,7 @@ func (w *window) add(ctx context.Context, it item) bool {
 	return true
 }
 
-// skip takes note that no item will come before offset next.
+// skip moves the position on to next if no item is left: none will come before it.
 func (w *window) skip(next int64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
