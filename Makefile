@@ -22,7 +22,7 @@ KAFKA_DATA = $(or $(DATA),build/kafka-$(BROKERS)$(if $(SECURE),-secure))
 FUZZTIME ?= 10m
 
 .DEFAULT_GOAL := gate
-.PHONY: gate help generate check lint test race demo e2e contract-test compose-check bench fuzz mutate foreign-avro foreign-codes docs kafka registry foreign-test foreign-install
+.PHONY: gate help generate keep-versions check lint test race demo e2e contract-test compose-check bench fuzz mutate foreign-avro foreign-codes docs kafka registry foreign-test foreign-install
 
 gate: check lint compose-check race contract-test ## The whole gate before a push: generated files current, contracts and code linted, tests with the race detector
 	@echo "gate: all good"
@@ -35,6 +35,10 @@ generate: ## gen/ from specs/; a second run changes nothing
 	@go run ./tools/eventgen generate -out gen -import $(MODULE)/gen $(ASYNCAPI)
 	@go run ./tools/eventgen generate -role both -out $(EXAMPLE)/gen -import $(MODULE)/$(EXAMPLE)/gen $(EXAMPLE)/asyncapi.yaml
 	@for s in contract billing; do go tool ogen -loglevel error -config specs/ogen.yml -target gen/$${s}api -package $${s}api -clean specs/$$s/openapi.yaml || exit 1; done
+
+keep-versions: ## Adds changed bodies of the logs to the versions that stay readable, under specs/log
+	@echo "keep-versions: the present bodies of the logs into specs/log/*/versions"
+	@go run ./tools/eventgen versions keep $(ASYNCAPI)
 
 check: ## Fails when gen/ is not what specs/ generate
 	@echo "check: gen/ is what specs/ generate"

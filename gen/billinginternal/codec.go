@@ -33,8 +33,9 @@ type LogBody = billinglog.LogBody
 // is not valid.
 func EncodeLogBody(m LogBody) ([]byte, error) { return singleobject.Encode(m) }
 
-// DecodeLogBody decodes what EncodeLogBody returned. The fingerprint at its beginning identifies
-// the message; if it is that of no message, the error wraps singleobject.ErrUnknown.
+// DecodeLogBody decodes what EncodeLogBody returned, now or with a former version of the schemas.
+// The fingerprint at its beginning identifies the message; if it is that of no message, the error
+// wraps singleobject.ErrUnknown.
 func DecodeLogBody(b []byte) (LogBody, error) {
 	fingerprint, err := singleobject.Fingerprint(b)
 	if err != nil {
@@ -42,33 +43,33 @@ func DecodeLogBody(b []byte) (LogBody, error) {
 	}
 	var m LogBody
 	switch fingerprint {
-	case billinglog.FingerprintOfContractObserved:
+	case billinglog.FingerprintOfContractObserved, 0xc4268eb16f9d41b0:
 		m = new(billinglog.ContractObserved)
 	case billinglog.FingerprintOfContractUnreadable:
 		m = new(billinglog.ContractUnreadable)
-	case billinglog.FingerprintOfPurchaseAccepted:
+	case billinglog.FingerprintOfPurchaseAccepted, 0x83391d58508ca81d:
 		m = new(billinglog.PurchaseAccepted)
-	case billinglog.FingerprintOfPurchaseRefused:
+	case billinglog.FingerprintOfPurchaseRefused, 0x4be9ad1aaab7e400:
 		m = new(billinglog.PurchaseRefused)
-	case billinglog.FingerprintOfRefundAccepted:
+	case billinglog.FingerprintOfRefundAccepted, 0xc94ee6c0dcb523a9:
 		m = new(billinglog.RefundAccepted)
-	case billinglog.FingerprintOfPurchaseCancelled:
+	case billinglog.FingerprintOfPurchaseCancelled, 0xd0c13375e075d4c0:
 		m = new(billinglog.PurchaseCancelled)
-	case billinglog.FingerprintOfPeriodClosed:
+	case billinglog.FingerprintOfPeriodClosed, 0xba196c1acda8ed70:
 		m = new(billinglog.PeriodClosed)
-	case billinglog.FingerprintOfCreditNoteRecorded:
+	case billinglog.FingerprintOfCreditNoteRecorded, 0x81a46be9a957bee8:
 		m = new(billinglog.CreditNoteRecorded)
-	case billinglog.FingerprintOfDebitPresented:
+	case billinglog.FingerprintOfDebitPresented, 0x71d053d7a3a74dbe:
 		m = new(billinglog.DebitPresented)
-	case billinglog.FingerprintOfDebitCollected:
+	case billinglog.FingerprintOfDebitCollected, 0x69470d8211dfa902:
 		m = new(billinglog.DebitCollected)
-	case billinglog.FingerprintOfDebitRejected:
+	case billinglog.FingerprintOfDebitRejected, 0x6c70a00b57acf18a:
 		m = new(billinglog.DebitRejected)
-	case billinglog.FingerprintOfDebitReturned:
+	case billinglog.FingerprintOfDebitReturned, 0xa191b5471ff6991b:
 		m = new(billinglog.DebitReturned)
-	case billinglog.FingerprintOfSettledOtherwise:
+	case billinglog.FingerprintOfSettledOtherwise, 0x22041c6434fa79cf:
 		m = new(billinglog.SettledOtherwise)
-	case billinglog.FingerprintOfRunStarted:
+	case billinglog.FingerprintOfRunStarted, 0xaea2eca36240a971:
 		m = new(billinglog.RunStarted)
 	case billinglog.FingerprintOfRunCompleted:
 		m = new(billinglog.RunCompleted)

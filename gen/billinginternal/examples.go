@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/deferpay/deferpay/gen/billinglog"
-	"github.com/deferpay/deferpay/gen/event"
 	"github.com/deferpay/deferpay/gen/journalrecord"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin"
 )
@@ -34,33 +33,33 @@ func ExampleJournalRecord() journalrecord.JournalRecord {
 func ExampleContractObserved() billinglog.ContractObserved {
 	return billinglog.ContractObserved{
 		ContractRef: "CTR-7",
-		Contract: event.Contract{
+		Contract: billinglog.Contract{
 			ContractRef:     "CTR-7",
 			SubscriptionRef: "SUB-7",
 			CustomerRef:     "CUST-42",
 			SellerRef:       "AGENCY-1",
 			Version:         3,
-			Status:          event.ContractStatusActive,
-			Buyer: event.Company{
+			Status:          billinglog.ContractStatusActive,
+			Buyer: billinglog.Company{
 				LegalName: "Comité social Dupont",
 				Siren:     "732829320",
 				VATNumber: "FR44732829320",
-				BillingAddress: event.Address{
+				BillingAddress: billinglog.Address{
 					Line1:      "12 rue de la Paix",
 					PostalCode: "75002",
 					City:       "Paris",
 					Country:    "FR",
 				},
 			},
-			Ceiling: event.Money{
+			Ceiling: billinglog.Money{
 				Amount:   500000,
 				Currency: "EUR",
 			},
 			ValidFrom: time.Date(2026, 10, 1, 0, 0, 0, 0, time.UTC),
-			Mandate: &event.Mandate{
+			Mandate: &billinglog.Mandate{
 				Rum:          "RUM-2026-0007",
 				Ics:          "FR72ZZZ123456",
-				Scheme:       event.MandateSchemeB2B,
+				Scheme:       billinglog.MandateSchemeB2B,
 				IBANLastFour: "0189",
 				SignedAt:     time.Date(2026, 10, 1, 8, 0, 0, 0, time.UTC),
 			},
@@ -89,13 +88,13 @@ func ExamplePurchaseAccepted() billinglog.PurchaseAccepted {
 		ContractRef:  "CTR-7",
 		OrderRef:     "ORD-1001",
 		Label:        avrobin.Ptr(string("Lisbon, 2 adults")),
-		Amount: event.Money{
+		Amount: billinglog.Money{
 			Amount:   120000,
 			Currency: "EUR",
 		},
 		Period:          "2026-11",
 		ContractVersion: 3,
-		Request: journalrecord.Request{
+		Request: billinglog.Request{
 			Client:    "agency-front",
 			Key:       "o-17",
 			Operation: "createOperation",
@@ -110,13 +109,13 @@ func ExamplePurchaseRefused() billinglog.PurchaseRefused {
 		OperationRef: "BOP-7-18",
 		ContractRef:  "CTR-7",
 		OrderRef:     "ORD-1002",
-		Amount: event.Money{
+		Amount: billinglog.Money{
 			Amount:   400000,
 			Currency: "EUR",
 		},
-		Reasons:         []event.RefusalReason{event.RefusalReasonCeilingExceeded},
+		Reasons:         []billinglog.RefusalReason{billinglog.RefusalReasonCeilingExceeded},
 		ContractVersion: 3,
-		Request: journalrecord.Request{
+		Request: billinglog.Request{
 			Client:    "agency-front",
 			Key:       "o-17",
 			Operation: "createOperation",
@@ -132,12 +131,12 @@ func ExampleRefundAccepted() billinglog.RefundAccepted {
 		ContractRef:  "CTR-7",
 		PurchaseRef:  "BOP-7-17",
 		Reason:       avrobin.Ptr(string("one traveller less")),
-		Amount: event.Money{
+		Amount: billinglog.Money{
 			Amount:   20000,
 			Currency: "EUR",
 		},
 		Period: "2026-11",
-		Request: journalrecord.Request{
+		Request: billinglog.Request{
 			Client:    "agency-front",
 			Key:       "o-17",
 			Operation: "createOperation",
@@ -152,7 +151,7 @@ func ExamplePurchaseCancelled() billinglog.PurchaseCancelled {
 		OperationRef: "BOP-7-17",
 		ContractRef:  "CTR-7",
 		Reason:       "trip called off",
-		Request: journalrecord.Request{
+		Request: billinglog.Request{
 			Client:    "agency-front",
 			Key:       "o-17",
 			Operation: "cancelOperation",
@@ -167,17 +166,17 @@ func ExamplePeriodClosed() billinglog.PeriodClosed {
 		ContractRef: "CTR-7",
 		Period:      "2026-11",
 		LineCount:   17,
-		Total: event.Money{
+		Total: billinglog.Money{
 			Amount:   320000,
 			Currency: "EUR",
 		},
 		InvoiceRef: avrobin.Ptr(string("BIL-2026-000003")),
 		LinesHash:  []byte{0x99, 0x9e, 0xe7, 0x5e, 0xa9, 0x11, 0xd5, 0x8b, 0xf7, 0x92, 0xad, 0x2f, 0xd3, 0x20, 0xe4, 0xd5, 0xcd, 0xe1, 0x4f, 0x49, 0xb9, 0xa1, 0x0a, 0xb4, 0x97, 0x49, 0xb4, 0x6f, 0x47, 0x34, 0x77, 0x41},
-		Buyer: &event.Company{
+		Buyer: &billinglog.Company{
 			LegalName: "Comité social Dupont",
 			Siren:     "732829320",
 			VATNumber: "FR44732829320",
-			BillingAddress: event.Address{
+			BillingAddress: billinglog.Address{
 				Line1:      "12 rue de la Paix",
 				PostalCode: "75002",
 				City:       "Paris",
@@ -195,11 +194,11 @@ func ExampleCreditNoteRecorded() billinglog.CreditNoteRecorded {
 		PurchaseRef:   "BOP-7-17",
 		InvoiceRef:    "BIL-2026-000003",
 		CreditNoteRef: "AVO-2026-000001",
-		Amount: event.Money{
+		Amount: billinglog.Money{
 			Amount:   20000,
 			Currency: "EUR",
 		},
-		Request: journalrecord.Request{
+		Request: billinglog.Request{
 			Client:    "agency-front",
 			Key:       "o-17",
 			Operation: "createOperation",
@@ -215,11 +214,11 @@ func ExampleDebitPresented() billinglog.DebitPresented {
 		InvoiceRef:   "BIL-2026-000003",
 		Presentation: 1,
 		Rum:          "RUM-2026-0007",
-		Amount: event.Money{
+		Amount: billinglog.Money{
 			Amount:   320000,
 			Currency: "EUR",
 		},
-		Request: journalrecord.Request{
+		Request: billinglog.Request{
 			Client:    "agency-front",
 			Key:       "o-17",
 			Operation: "settleInvoice",
@@ -234,11 +233,11 @@ func ExampleDebitCollected() billinglog.DebitCollected {
 		ContractRef:  "CTR-7",
 		InvoiceRef:   "BIL-2026-000003",
 		Presentation: 1,
-		Amount: event.Money{
+		Amount: billinglog.Money{
 			Amount:   320000,
 			Currency: "EUR",
 		},
-		Request: journalrecord.Request{
+		Request: billinglog.Request{
 			Client:    "agency-front",
 			Key:       "o-17",
 			Operation: "settleInvoice",
@@ -254,11 +253,11 @@ func ExampleDebitRejected() billinglog.DebitRejected {
 		InvoiceRef:   "BIL-2026-000003",
 		Presentation: 1,
 		Reason:       "AM04",
-		Amount: event.Money{
+		Amount: billinglog.Money{
 			Amount:   320000,
 			Currency: "EUR",
 		},
-		Request: journalrecord.Request{
+		Request: billinglog.Request{
 			Client:    "agency-front",
 			Key:       "o-17",
 			Operation: "settleInvoice",
@@ -274,11 +273,11 @@ func ExampleDebitReturned() billinglog.DebitReturned {
 		InvoiceRef:   "BIL-2026-000003",
 		Presentation: 1,
 		Reason:       "MD06",
-		Amount: event.Money{
+		Amount: billinglog.Money{
 			Amount:   320000,
 			Currency: "EUR",
 		},
-		Request: journalrecord.Request{
+		Request: billinglog.Request{
 			Client:    "agency-front",
 			Key:       "o-17",
 			Operation: "settleInvoice",
@@ -293,11 +292,11 @@ func ExampleSettledOtherwise() billinglog.SettledOtherwise {
 		ContractRef: "CTR-7",
 		InvoiceRef:  "BIL-2026-000003",
 		Reference:   "VIR-889",
-		Amount: event.Money{
+		Amount: billinglog.Money{
 			Amount:   320000,
 			Currency: "EUR",
 		},
-		Request: journalrecord.Request{
+		Request: billinglog.Request{
 			Client:    "agency-front",
 			Key:       "o-17",
 			Operation: "settleInvoice",
@@ -310,7 +309,7 @@ func ExampleSettledOtherwise() billinglog.SettledOtherwise {
 func ExampleRunStarted() billinglog.RunStarted {
 	return billinglog.RunStarted{
 		Period: "2026-11",
-		Request: &journalrecord.Request{
+		Request: &billinglog.Request{
 			Client:    "agency-front",
 			Key:       "o-17",
 			Operation: "startBillingRun",

@@ -33,8 +33,9 @@ type LogBody = contractlog.LogBody
 // is not valid.
 func EncodeLogBody(m LogBody) ([]byte, error) { return singleobject.Encode(m) }
 
-// DecodeLogBody decodes what EncodeLogBody returned. The fingerprint at its beginning identifies
-// the message; if it is that of no message, the error wraps singleobject.ErrUnknown.
+// DecodeLogBody decodes what EncodeLogBody returned, now or with a former version of the schemas.
+// The fingerprint at its beginning identifies the message; if it is that of no message, the error
+// wraps singleobject.ErrUnknown.
 func DecodeLogBody(b []byte) (LogBody, error) {
 	fingerprint, err := singleobject.Fingerprint(b)
 	if err != nil {
@@ -42,21 +43,21 @@ func DecodeLogBody(b []byte) (LogBody, error) {
 	}
 	var m LogBody
 	switch fingerprint {
-	case contractlog.FingerprintOfSubscribed:
+	case contractlog.FingerprintOfSubscribed, 0xce9583be3b2bd608:
 		m = new(contractlog.Subscribed)
 	case contractlog.FingerprintOfActivated:
 		m = new(contractlog.Activated)
-	case contractlog.FingerprintOfAmended:
+	case contractlog.FingerprintOfAmended, 0x1af5a454f2a51c2b:
 		m = new(contractlog.Amended)
-	case contractlog.FingerprintOfSuspended:
+	case contractlog.FingerprintOfSuspended, 0xfef331f719091b81:
 		m = new(contractlog.Suspended)
-	case contractlog.FingerprintOfReinstated:
+	case contractlog.FingerprintOfReinstated, 0xdbcd6dc93b981307:
 		m = new(contractlog.Reinstated)
-	case contractlog.FingerprintOfTerminated:
+	case contractlog.FingerprintOfTerminated, 0x28b3520ae8d8e335:
 		m = new(contractlog.Terminated)
-	case contractlog.FingerprintOfMandateAccepted:
+	case contractlog.FingerprintOfMandateAccepted, 0xa123011ebc64eddd:
 		m = new(contractlog.MandateAccepted)
-	case contractlog.FingerprintOfMandateWithdrawn:
+	case contractlog.FingerprintOfMandateWithdrawn, 0x4db2b8dccc5bae52:
 		m = new(contractlog.MandateWithdrawn)
 	default:
 		return nil, singleobject.Unknown(fingerprint)

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/deferpay/deferpay/gen/contractlog"
-	"github.com/deferpay/deferpay/gen/event"
 	"github.com/deferpay/deferpay/gen/journalrecord"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin"
 )
@@ -36,23 +35,23 @@ func ExampleSubscribed() contractlog.Subscribed {
 		ContractRef: "CTR-7",
 		CustomerRef: "CUST-42",
 		SellerRef:   "AGENCY-1",
-		Buyer: event.Company{
+		Buyer: contractlog.Company{
 			LegalName: "Comité social Dupont",
 			Siren:     "732829320",
 			VATNumber: "FR44732829320",
-			BillingAddress: event.Address{
+			BillingAddress: contractlog.Address{
 				Line1:      "12 rue de la Paix",
 				PostalCode: "75002",
 				City:       "Paris",
 				Country:    "FR",
 			},
 		},
-		Ceiling: event.Money{
+		Ceiling: contractlog.Money{
 			Amount:   500000,
 			Currency: "EUR",
 		},
 		ValidFrom: time.Date(2026, 10, 1, 0, 0, 0, 0, time.UTC),
-		Request: journalrecord.Request{
+		Request: contractlog.Request{
 			Client:    "agency-front",
 			Key:       "o-17",
 			Operation: "createContract",
@@ -72,13 +71,13 @@ func ExampleActivated() contractlog.Activated {
 func ExampleAmended() contractlog.Amended {
 	return contractlog.Amended{
 		ContractRef: "CTR-7",
-		Ceiling: &event.Money{
+		Ceiling: &contractlog.Money{
 			Amount:   600000,
 			Currency: "EUR",
 		},
 		OpenEnded: false,
 		Reason:    "ceiling raised for the summer",
-		Request: journalrecord.Request{
+		Request: contractlog.Request{
 			Client:    "agency-front",
 			Key:       "o-17",
 			Operation: "changeContract",
@@ -91,7 +90,7 @@ func ExampleAmended() contractlog.Amended {
 func ExampleSuspended() contractlog.Suspended {
 	return contractlog.Suspended{
 		ContractRef: "CTR-7",
-		Cause:       event.SuspensionCauseDirectDebitRejected,
+		Cause:       contractlog.SuspensionCauseDirectDebitRejected,
 		Reason:      "direct debit of BIL-2026-000003 rejected (AM04)",
 		Debit: &contractlog.DebitFailure{
 			EventID:      "5f0c1a52-7c3e-4b43-8f3e-0d7f5b1c2a90-0",
@@ -107,7 +106,7 @@ func ExampleReinstated() contractlog.Reinstated {
 	return contractlog.Reinstated{
 		ContractRef: "CTR-7",
 		Reason:      "paid by transfer",
-		Request: journalrecord.Request{
+		Request: contractlog.Request{
 			Client:    "agency-front",
 			Key:       "o-17",
 			Operation: "changeContract",
@@ -121,7 +120,7 @@ func ExampleTerminated() contractlog.Terminated {
 	return contractlog.Terminated{
 		ContractRef: "CTR-7",
 		Reason:      "customer left",
-		Request: journalrecord.Request{
+		Request: contractlog.Request{
 			Client:    "agency-front",
 			Key:       "o-17",
 			Operation: "changeContract",
@@ -134,14 +133,14 @@ func ExampleTerminated() contractlog.Terminated {
 func ExampleMandateAccepted() contractlog.MandateAccepted {
 	return contractlog.MandateAccepted{
 		ContractRef: "CTR-7",
-		Mandate: event.Mandate{
+		Mandate: contractlog.Mandate{
 			Rum:          "RUM-2026-0007",
 			Ics:          "FR72ZZZ123456",
-			Scheme:       event.MandateSchemeB2B,
+			Scheme:       contractlog.MandateSchemeB2B,
 			IBANLastFour: "0189",
 			SignedAt:     time.Date(2026, 10, 1, 8, 0, 0, 0, time.UTC),
 		},
-		Request: journalrecord.Request{
+		Request: contractlog.Request{
 			Client:    "agency-front",
 			Key:       "o-17",
 			Operation: "signMandate",
@@ -155,7 +154,7 @@ func ExampleMandateWithdrawn() contractlog.MandateWithdrawn {
 	return contractlog.MandateWithdrawn{
 		ContractRef: "CTR-7",
 		Reason:      "revoked by the debtor",
-		Request: journalrecord.Request{
+		Request: contractlog.Request{
 			Client:    "agency-front",
 			Key:       "o-17",
 			Operation: "revokeMandate",

@@ -3,7 +3,6 @@
 // Source: specs/avro/Expectation.avsc b0b918616b65
 // Source: specs/avro/JournalRecord.avsc 13a8b46c8168
 // Source: specs/avro/Position.avsc 77db52dd3f99
-// Source: specs/avro/Request.avsc 11ae3b1448c1
 // Source: specs/avro/Sealed.avsc 4b741b4ba944
 // Source: specs/avro/SnapshotChunk.avsc dc6f3880f488
 // Source: specs/avro/SnapshotManifest.avsc 3eaf145de520

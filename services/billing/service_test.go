@@ -73,7 +73,7 @@ func start(t *testing.T) *system {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.topics, err = observer.Open([]string{k.Broker}, k.Registry, filepath.Join(root, "specs", "avro"), "billing.log.v1", "billing.events.v1", "billing.dlq.v1")
+	s.topics, err = observer.Open([]string{k.Broker}, k.Registry, filepath.Join(root, "specs"), "billing.log.v1", "billing.events.v1", "billing.dlq.v1")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -80,7 +80,7 @@ func (s *system) observe(topics ...string) *observer.Observer {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	o, err := observer.Open(s.Brokers, s.Registry, filepath.Join(root, "specs", "avro"), topics...)
+	o, err := observer.Open(s.Brokers, s.Registry, filepath.Join(root, "specs"), topics...)
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -66,7 +66,7 @@ func TestForeignClients(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		seen, err := observer.Open(a.Brokers, a.Registry, filepath.Join(root, "specs", "avro"), facts, events, billingLog, deadLetter)
+		seen, err := observer.Open(a.Brokers, a.Registry, filepath.Join(root, "specs"), facts, events, billingLog, deadLetter)
 		if err != nil {
 			return err
 		}

@@ -3,6 +3,7 @@ package observer
 import (
 	"context"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -44,13 +45,53 @@ func newCodec(registry, specs string) (*codec, error) {
 	return c, nil
 }
 
-// readSchemas parses every .avsc file of a directory. A file may use types that other files
-// declare, so those that cannot be parsed yet are tried again in the next round.
-func readSchemas(dir string) ([]*avro.Schema, error) {
-	files, err := filepath.Glob(filepath.Join(dir, "*.avsc"))
+// readSchemas parses the schemas of the specs directory: every .avsc file of avro, and every
+// version of the bodies of the logs.
+func readSchemas(specs string) ([]*avro.Schema, error) {
+	files, err := filepath.Glob(filepath.Join(specs, "avro", "*.avsc"))
 	if err != nil || len(files) == 0 {
-		return nil, errors.Join(fmt.Errorf("no .avsc files in %s", dir), err)
+		return nil, errors.Join(fmt.Errorf("no .avsc files in %s/avro", specs), err)
 	}
+	out, err := parseTogether(files)
+	if err != nil {
+		return nil, err
+	}
+	lists, err := filepath.Glob(filepath.Join(specs, "log", "*", "versions", "*.json"))
+	if err != nil || len(lists) == 0 {
+		return nil, errors.Join(fmt.Errorf("no versions of bodies in %s/log", specs), err)
+	}
+	for _, name := range lists {
+		versions, err := parseVersions(name)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		out = append(out, versions...)
+	}
+	return out, nil
+}
+
+// parseVersions parses a file that lists schemas, each with all the types that it uses.
+func parseVersions(name string) ([]*avro.Schema, error) {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	var versions []json.RawMessage
+	if err := json.Unmarshal(text, &versions); err != nil {
+		return nil, err
+	}
+	out := make([]*avro.Schema, len(versions))
+	for i, v := range versions {
+		if out[i], err = avro.Parse(string(v)); err != nil {
+			return nil, fmt.Errorf("version %d: %w", i+1, err)
+		}
+	}
+	return out, nil
+}
+
+// parseTogether parses files that may use types that other files declare, so those that cannot be
+// parsed yet are tried again in the next round.
+func parseTogether(files []string) ([]*avro.Schema, error) {
 	var out []*avro.Schema
 	cache := &avro.SchemaCache{}
 	for len(files) > 0 {

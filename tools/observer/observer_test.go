@@ -16,7 +16,7 @@ import (
 	"github.com/deferpay/deferpay/tools/devkafka/embedded"
 )
 
-const specs = "../../specs/avro"
+const specs = "../../specs"
 
 func setup(t *testing.T) (*kgo.Client, *sr.Client, *Observer) {
 	t.Helper()

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/deferpay/deferpay/gen/journalrecord"
 	"github.com/deferpay/deferpay/services/internal/idempotency"
 	"github.com/deferpay/deferpay/services/internal/journal"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/singleobject"
@@ -61,20 +60,19 @@ func (c Codec[E, M]) Decode(kind string, data []byte) (Body[E], error) {
 
 // Requested returns the request of a body in the form that logs keep. It is an error for an event
 // to have none if only a request leads to it.
-func (b Body[E]) Requested() (journalrecord.Request, error) {
-	r := b.MaybeRequested()
-	if r == nil {
-		return journalrecord.Request{}, fmt.Errorf("%T without the request that led to it", b.Event)
+func (b Body[E]) Requested() (Request, error) {
+	if b.Request == nil {
+		return Request{}, fmt.Errorf("%T without the request that led to it", b.Event)
 	}
-	return *r, nil
+	return *b.MaybeRequested(), nil
 }
 
 // MaybeRequested returns the request of a body in the form that logs keep, nil if there is none.
-func (b Body[E]) MaybeRequested() *journalrecord.Request {
+func (b Body[E]) MaybeRequested() *Request {
 	if b.Request == nil {
 		return nil
 	}
-	return &journalrecord.Request{Client: b.Request.Client, Key: b.Request.Key, Operation: b.Request.Operation, Hash: b.Request.Hash}
+	return &Request{Client: b.Request.Client, Key: b.Request.Key, Operation: b.Request.Operation, Hash: b.Request.Hash}
 }
 
 // Unrequested returns an error if a body has a request. It is for events that no request leads to,
@@ -86,10 +84,24 @@ func (b Body[E]) Unrequested() error {
 	return nil
 }
 
-// Answering returns the body of an event and the request that led to it, nil if none did.
-func Answering[E any](e E, r *journalrecord.Request) Body[E] {
+// Request is a request as logs keep it. The type of a log that is generated from its schema
+// converts to it.
+type Request struct {
+	Client    string
+	Key       string
+	Operation string
+	Hash      []byte
+}
+
+// Answering returns the body of an event that a request led to.
+func Answering[E any](e E, r Request) Body[E] {
+	return Body[E]{Event: e, Request: &idempotency.Request{Client: r.Client, Key: r.Key, Operation: r.Operation, Hash: r.Hash}}
+}
+
+// MaybeAnswering returns the body of an event, and of the request that led to it unless it is nil.
+func MaybeAnswering[E any](e E, r *Request) Body[E] {
 	if r == nil {
 		return Body[E]{Event: e}
 	}
-	return Body[E]{Event: e, Request: &idempotency.Request{Client: r.Client, Key: r.Key, Operation: r.Operation, Hash: r.Hash}}
+	return Answering(e, *r)
 }

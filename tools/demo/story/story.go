@@ -161,7 +161,7 @@ func newRun(ctx context.Context, o Options, c *cluster.Cluster, show *screen.Scr
 	if err != nil {
 		return nil, err
 	}
-	seen, err := observer.Open(c.Brokers, c.Registry, filepath.Join(root, "specs", "avro"),
+	seen, err := observer.Open(c.Brokers, c.Registry, filepath.Join(root, "specs"),
 		contractLog, contractFacts, billingLog, billingEvents, contractDead, billingDead)
 	if err != nil {
 		return nil, err

@@ -63,3 +63,23 @@ func TestCodecRefuses(t *testing.T) {
 		t.Errorf("a record of a later version: %v", err)
 	}
 }
+
+// TestSymbolUnknownToLog observes a contract with symbols that the log's types do not have yet.
+func TestSymbolUnknownToLog(t *testing.T) {
+	c := billing.Contract{
+		Ref: "CTR-7", Status: "PAUSED", Mandate: billing.Mandate{RUM: "RUM-1", Scheme: "INSTANT", SignedAt: time.Unix(1, 0)},
+		Suspension: billing.Suspension{Cause: "FRAUD", Since: time.Unix(1, 0)}, ValidFrom: time.Unix(1, 0),
+	}
+	kind, data, err := Codec().Encode(Body{Event: billing.ContractObserved{Contract: c, OccurredAt: time.Unix(1, 0)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := Codec().Decode(kind, data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := b.Event.(billing.ContractObserved).Contract
+	if got.Status != billing.StatusUnknown || got.Mandate.Scheme != "UNKNOWN" || got.Suspension.Cause != "UNKNOWN" {
+		t.Errorf("status %s, scheme %s, cause %s", got.Status, got.Mandate.Scheme, got.Suspension.Cause)
+	}
+}

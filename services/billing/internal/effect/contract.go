@@ -14,7 +14,7 @@ func (e *encoder) ContractObserved(o billing.ContractObserved) error {
 }
 
 func (decoder) ContractObserved(m *billinglog.ContractObserved) (Body, error) {
-	return keep(billing.ContractObserved{Contract: fromLogContract(m.Contract), Fact: m.Fact, EventID: m.EventID, OccurredAt: m.OccurredAt}, nil)
+	return unasked(billing.ContractObserved{Contract: fromLogContract(m.Contract), Fact: m.Fact, EventID: m.EventID, OccurredAt: m.OccurredAt})
 }
 
 func (p *publisher) ContractObserved(billing.ContractObserved) error { return private() }
@@ -30,7 +30,7 @@ func (e *encoder) ContractUnreadable(u billing.ContractUnreadable) error {
 }
 
 func (decoder) ContractUnreadable(m *billinglog.ContractUnreadable) (Body, error) {
-	return keep(billing.ContractUnreadable{ContractRef: m.ContractRef, Source: billing.Source{Topic: m.Topic, Partition: m.Partition, Offset: m.Offset}, Error: m.Error}, nil)
+	return unasked(billing.ContractUnreadable{ContractRef: m.ContractRef, Source: billing.Source{Topic: m.Topic, Partition: m.Partition, Offset: m.Offset}, Error: m.Error})
 }
 
 func (p *publisher) ContractUnreadable(billing.ContractUnreadable) error { return private() }
@@ -58,6 +58,60 @@ func fromFact(c event.Contract) billing.Contract {
 }
 
 func fromFactCompany(c event.Company) billing.Company {
+	a := c.BillingAddress
+	return billing.Company{LegalName: c.LegalName, SIREN: c.Siren, VATNumber: c.VATNumber, Address: billing.Address{
+		Line1: a.Line1, Line2: text(a.Line2), PostalCode: a.PostalCode, City: a.City, Country: a.Country,
+	}}
+}
+
+// known returns the symbol of the log for one of a fact, UNKNOWN if the log has none. The two
+// change apart from each other.
+func known[S interface {
+	~string
+	Valid() bool
+}, T ~string](symbol T) S {
+	if s := S(symbol); s.Valid() {
+		return s
+	}
+	return "UNKNOWN"
+}
+
+func toLogContract(c billing.Contract) billinglog.Contract {
+	out := billinglog.Contract{
+		ContractRef: c.Ref, SubscriptionRef: c.SubscriptionRef, CustomerRef: c.CustomerRef, SellerRef: c.SellerRef, Version: c.Version,
+		Status: known[billinglog.ContractStatus](c.Status), Buyer: toLogCompany(c.Buyer), Ceiling: billinglog.Money(c.Ceiling), ValidFrom: c.ValidFrom, ValidUntil: optionalInstant(c.ValidUntil),
+	}
+	if m := c.Mandate; m != (billing.Mandate{}) {
+		out.Mandate = &billinglog.Mandate{Rum: m.RUM, Ics: m.ICS, Scheme: known[billinglog.MandateScheme](m.Scheme), IBANLastFour: m.IBANLastFour, SignedAt: m.SignedAt, RevokedAt: optionalInstant(m.RevokedAt)}
+	}
+	if s := c.Suspension; s != (billing.Suspension{}) {
+		out.Suspension = &billinglog.Suspension{Cause: known[billinglog.SuspensionCause](s.Cause), Detail: s.Detail, Since: s.Since, InvoiceRef: optional(s.InvoiceRef)}
+	}
+	return out
+}
+
+func fromLogContract(c billinglog.Contract) billing.Contract {
+	out := billing.Contract{
+		Ref: c.ContractRef, SubscriptionRef: c.SubscriptionRef, CustomerRef: c.CustomerRef, SellerRef: c.SellerRef, Version: c.Version,
+		Status: billing.Status(c.Status), Buyer: fromLogCompany(c.Buyer), Ceiling: billing.Money(c.Ceiling), ValidFrom: c.ValidFrom, ValidUntil: instant(c.ValidUntil),
+	}
+	if m := c.Mandate; m != nil {
+		out.Mandate = billing.Mandate{RUM: m.Rum, ICS: m.Ics, Scheme: string(m.Scheme), IBANLastFour: m.IBANLastFour, SignedAt: m.SignedAt, RevokedAt: instant(m.RevokedAt)}
+	}
+	if s := c.Suspension; s != nil {
+		out.Suspension = billing.Suspension{Cause: string(s.Cause), Detail: s.Detail, Since: s.Since, InvoiceRef: text(s.InvoiceRef)}
+	}
+	return out
+}
+
+func toLogCompany(c billing.Company) billinglog.Company {
+	a := c.Address
+	return billinglog.Company{LegalName: c.LegalName, Siren: c.SIREN, VATNumber: c.VATNumber, BillingAddress: billinglog.Address{
+		Line1: a.Line1, Line2: optional(a.Line2), PostalCode: a.PostalCode, City: a.City, Country: a.Country,
+	}}
+}
+
+func fromLogCompany(c billinglog.Company) billing.Company {
 	a := c.BillingAddress
 	return billing.Company{LegalName: c.LegalName, SIREN: c.Siren, VATNumber: c.VATNumber, Address: billing.Address{
 		Line1: a.Line1, Line2: text(a.Line2), PostalCode: a.PostalCode, City: a.City, Country: a.Country,

@@ -13,7 +13,6 @@ import (
 	"github.com/deferpay/deferpay/gen/billingbus"
 	"github.com/deferpay/deferpay/gen/billinginternal"
 	"github.com/deferpay/deferpay/gen/billinglog"
-	"github.com/deferpay/deferpay/gen/journalrecord"
 	"github.com/deferpay/deferpay/services/billing/internal/billing"
 	"github.com/deferpay/deferpay/services/internal/ledger"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin"
@@ -57,10 +56,13 @@ type encoder struct {
 // decoder is a visitor that makes the body of a message.
 type decoder struct{}
 
-// keep returns the body of an event and the request that led to it, nil if none did.
-func keep(e billing.Event, r *journalrecord.Request) (Body, error) {
-	return ledger.Answering(e, r), nil
+// asked returns the body of an event that a request led to.
+func asked(e billing.Event, r billinglog.Request) (Body, error) {
+	return ledger.Answering(e, ledger.Request(r)), nil
 }
+
+// unasked returns the body of an event that no request led to.
+func unasked(e billing.Event) (Body, error) { return Body{Event: e}, nil }
 
 // Publish returns what publishes the events that an applied record amounts to: none, one or
 // several.

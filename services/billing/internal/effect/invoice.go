@@ -15,7 +15,7 @@ func (e *encoder) PeriodClosed(c billing.PeriodClosed) error {
 	}
 	buyer := toLogCompany(c.Buyer)
 	e.message = &billinglog.PeriodClosed{
-		ContractRef: c.ContractRef, Period: c.Period.String(), LineCount: lines, Total: logMoney(c.Total),
+		ContractRef: c.ContractRef, Period: c.Period.String(), LineCount: lines, Total: billinglog.Money(c.Total),
 		InvoiceRef: optional(c.InvoiceRef), LinesHash: c.Hash[:], Buyer: &buyer,
 	}
 	return e.Unrequested()
@@ -33,7 +33,7 @@ func (decoder) PeriodClosed(m *billinglog.PeriodClosed) (Body, error) {
 	if m.Buyer != nil {
 		e.Buyer = fromLogCompany(*m.Buyer)
 	}
-	return keep(e, nil)
+	return unasked(e)
 }
 
 // PeriodClosed publishes that the period is closed, its invoice, and that an invoice of nothing is
@@ -80,14 +80,14 @@ func (e *encoder) DebitPresented(d billing.DebitPresented) error {
 		return err
 	}
 	n, err := int32Of(d.Presentation)
-	e.message = &billinglog.DebitPresented{ContractRef: d.ContractRef, InvoiceRef: d.InvoiceRef, Presentation: n, Rum: d.RUM, Amount: logMoney(d.Amount), Request: request}
+	e.message = &billinglog.DebitPresented{ContractRef: d.ContractRef, InvoiceRef: d.InvoiceRef, Presentation: n, Rum: d.RUM, Amount: billinglog.Money(d.Amount), Request: billinglog.Request(request)}
 	return err
 }
 
 func (decoder) DebitPresented(m *billinglog.DebitPresented) (Body, error) {
-	return keep(billing.DebitPresented{
+	return asked(billing.DebitPresented{
 		ContractRef: m.ContractRef, InvoiceRef: m.InvoiceRef, Presentation: int64(m.Presentation), RUM: m.Rum, Amount: billing.Money(m.Amount),
-	}, &m.Request)
+	}, m.Request)
 }
 
 func (p *publisher) DebitPresented(billing.DebitPresented) error { return private() }
@@ -100,14 +100,14 @@ func (e *encoder) DebitCollected(d billing.DebitCollected) error {
 		return err
 	}
 	n, err := int32Of(d.Presentation)
-	e.message = &billinglog.DebitCollected{ContractRef: d.ContractRef, InvoiceRef: d.InvoiceRef, Presentation: n, Amount: logMoney(d.Amount), Request: request}
+	e.message = &billinglog.DebitCollected{ContractRef: d.ContractRef, InvoiceRef: d.InvoiceRef, Presentation: n, Amount: billinglog.Money(d.Amount), Request: billinglog.Request(request)}
 	return err
 }
 
 func (decoder) DebitCollected(m *billinglog.DebitCollected) (Body, error) {
-	return keep(billing.DebitCollected{
+	return asked(billing.DebitCollected{
 		ContractRef: m.ContractRef, InvoiceRef: m.InvoiceRef, Presentation: int64(m.Presentation), Amount: billing.Money(m.Amount),
-	}, &m.Request)
+	}, m.Request)
 }
 
 func (p *publisher) DebitCollected(e billing.DebitCollected) error {
@@ -123,14 +123,14 @@ func (e *encoder) DebitRejected(d billing.DebitRejected) error {
 		return err
 	}
 	n, err := int32Of(d.Presentation)
-	e.message = &billinglog.DebitRejected{ContractRef: d.ContractRef, InvoiceRef: d.InvoiceRef, Presentation: n, Reason: d.Reason, Amount: logMoney(d.Amount), Request: request}
+	e.message = &billinglog.DebitRejected{ContractRef: d.ContractRef, InvoiceRef: d.InvoiceRef, Presentation: n, Reason: d.Reason, Amount: billinglog.Money(d.Amount), Request: billinglog.Request(request)}
 	return err
 }
 
 func (decoder) DebitRejected(m *billinglog.DebitRejected) (Body, error) {
-	return keep(billing.DebitRejected{
+	return asked(billing.DebitRejected{
 		ContractRef: m.ContractRef, InvoiceRef: m.InvoiceRef, Presentation: int64(m.Presentation), Reason: m.Reason, Amount: billing.Money(m.Amount),
-	}, &m.Request)
+	}, m.Request)
 }
 
 func (p *publisher) DebitRejected(e billing.DebitRejected) error {

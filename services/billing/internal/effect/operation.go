@@ -10,7 +10,7 @@ func (e *encoder) PurchaseAccepted(a billing.PurchaseAccepted) error {
 	request, err := e.Requested()
 	e.message = &billinglog.PurchaseAccepted{
 		OperationRef: a.OperationRef, ContractRef: a.ContractRef, OrderRef: a.OrderRef, Label: optional(a.Label),
-		Amount: logMoney(a.Amount), Period: a.Period.String(), ContractVersion: a.ContractVersion, Request: request,
+		Amount: billinglog.Money(a.Amount), Period: a.Period.String(), ContractVersion: a.ContractVersion, Request: billinglog.Request(request),
 	}
 	return err
 }
@@ -20,10 +20,10 @@ func (decoder) PurchaseAccepted(m *billinglog.PurchaseAccepted) (Body, error) {
 	if err != nil {
 		return Body{}, err
 	}
-	return keep(billing.PurchaseAccepted{
+	return asked(billing.PurchaseAccepted{
 		OperationRef: m.OperationRef, ContractRef: m.ContractRef, OrderRef: m.OrderRef, Label: text(m.Label),
 		Amount: billing.Money(m.Amount), Period: p, ContractVersion: m.ContractVersion,
-	}, &m.Request)
+	}, m.Request)
 }
 
 func (p *publisher) PurchaseAccepted(e billing.PurchaseAccepted) error {
@@ -69,16 +69,16 @@ func (e *encoder) PurchaseRefused(r billing.PurchaseRefused) error {
 	request, err := e.Requested()
 	e.message = &billinglog.PurchaseRefused{
 		OperationRef: r.OperationRef, ContractRef: r.ContractRef, OrderRef: r.OrderRef, Label: optional(r.Label),
-		Amount: logMoney(r.Amount), Reasons: convert[logReason](r.Reasons), ContractVersion: r.ContractVersion, Request: request,
+		Amount: billinglog.Money(r.Amount), Reasons: convert[billinglog.RefusalReason](r.Reasons), ContractVersion: r.ContractVersion, Request: billinglog.Request(request),
 	}
 	return err
 }
 
 func (decoder) PurchaseRefused(m *billinglog.PurchaseRefused) (Body, error) {
-	return keep(billing.PurchaseRefused{
+	return asked(billing.PurchaseRefused{
 		OperationRef: m.OperationRef, ContractRef: m.ContractRef, OrderRef: m.OrderRef, Label: text(m.Label),
 		Amount: billing.Money(m.Amount), Reasons: convert[billing.Reason](m.Reasons), ContractVersion: m.ContractVersion,
-	}, &m.Request)
+	}, m.Request)
 }
 
 func (p *publisher) PurchaseRefused(e billing.PurchaseRefused) error {
@@ -102,7 +102,7 @@ func (e *encoder) RefundAccepted(r billing.RefundAccepted) error {
 	request, err := e.Requested()
 	e.message = &billinglog.RefundAccepted{
 		OperationRef: r.OperationRef, ContractRef: r.ContractRef, PurchaseRef: r.PurchaseRef, Reason: optional(r.Reason),
-		Amount: logMoney(r.Amount), Period: r.Period.String(), Request: request,
+		Amount: billinglog.Money(r.Amount), Period: r.Period.String(), Request: billinglog.Request(request),
 	}
 	return err
 }
@@ -112,10 +112,10 @@ func (decoder) RefundAccepted(m *billinglog.RefundAccepted) (Body, error) {
 	if err != nil {
 		return Body{}, err
 	}
-	return keep(billing.RefundAccepted{
+	return asked(billing.RefundAccepted{
 		OperationRef: m.OperationRef, ContractRef: m.ContractRef, PurchaseRef: m.PurchaseRef, Reason: text(m.Reason),
 		Amount: billing.Money(m.Amount), Period: p,
-	}, &m.Request)
+	}, m.Request)
 }
 
 func (p *publisher) RefundAccepted(e billing.RefundAccepted) error {

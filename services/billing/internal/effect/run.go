@@ -3,10 +3,11 @@ package effect
 import (
 	"github.com/deferpay/deferpay/gen/billinglog"
 	"github.com/deferpay/deferpay/services/billing/internal/billing"
+	"github.com/deferpay/deferpay/services/internal/ledger"
 )
 
 func (e *encoder) RunStarted(r billing.RunStarted) error {
-	e.message = &billinglog.RunStarted{Period: r.Period.String(), Request: e.MaybeRequested()}
+	e.message = &billinglog.RunStarted{Period: r.Period.String(), Request: (*billinglog.Request)(e.MaybeRequested())}
 	return nil
 }
 
@@ -15,7 +16,7 @@ func (decoder) RunStarted(m *billinglog.RunStarted) (Body, error) {
 	if err != nil {
 		return Body{}, err
 	}
-	return keep(billing.RunStarted{Period: p}, m.Request)
+	return ledger.MaybeAnswering[billing.Event](billing.RunStarted{Period: p}, (*ledger.Request)(m.Request)), nil
 }
 
 func (p *publisher) RunStarted(billing.RunStarted) error { return private() }
@@ -51,7 +52,7 @@ func (decoder) RunCompleted(m *billinglog.RunCompleted) (Body, error) {
 	for _, l := range m.Parked {
 		e.LeftOut = append(e.LeftOut, billing.LeftOut(l))
 	}
-	return keep(e, nil)
+	return unasked(e)
 }
 
 func (p *publisher) RunCompleted(billing.RunCompleted) error { return private() }

@@ -4,6 +4,7 @@ import (
 	"github.com/deferpay/deferpay/gen/contractlog"
 	"github.com/deferpay/deferpay/gen/event"
 	"github.com/deferpay/deferpay/services/contract/internal/contract"
+	"github.com/deferpay/deferpay/services/internal/ledger"
 )
 
 func (e *encoder) Activated(a contract.Activated) error {
@@ -12,7 +13,7 @@ func (e *encoder) Activated(a contract.Activated) error {
 }
 
 func (decoder) Activated(m *contractlog.Activated) (Body, error) {
-	return keep(contract.Activated{Ref: contract.Ref(m.ContractRef)}, nil)
+	return unasked(contract.Activated{Ref: contract.Ref(m.ContractRef)})
 }
 
 func (p *publisher) Activated(contract.Activated) error {
@@ -20,7 +21,7 @@ func (p *publisher) Activated(contract.Activated) error {
 }
 
 func (e *encoder) Suspended(s contract.Suspended) error {
-	m := &contractlog.Suspended{ContractRef: string(s.Ref), Cause: logCause(s.Cause), Reason: s.Reason, Request: e.MaybeRequested()}
+	m := &contractlog.Suspended{ContractRef: string(s.Ref), Cause: contractlog.SuspensionCause(s.Cause), Reason: s.Reason, Request: (*contractlog.Request)(e.MaybeRequested())}
 	if d := s.Debit; d != nil {
 		m.Debit = &contractlog.DebitFailure{EventID: d.EventID, InvoiceRef: d.InvoiceRef, Presentation: int32(d.Presentation), Reason: d.Reason}
 	}
@@ -33,7 +34,7 @@ func (decoder) Suspended(m *contractlog.Suspended) (Body, error) {
 	if d := m.Debit; d != nil {
 		e.Debit = &contract.Debit{EventID: d.EventID, InvoiceRef: d.InvoiceRef, Presentation: int(d.Presentation), Reason: d.Reason}
 	}
-	return keep(e, m.Request)
+	return ledger.MaybeAnswering[contract.Event](e, (*ledger.Request)(m.Request)), nil
 }
 
 func (p *publisher) Suspended(e contract.Suspended) error {
@@ -44,12 +45,12 @@ func (p *publisher) Suspended(e contract.Suspended) error {
 
 func (e *encoder) Reinstated(r contract.Reinstated) error {
 	request, err := e.Requested()
-	e.message = &contractlog.Reinstated{ContractRef: string(r.Ref), Reason: r.Reason, Request: request}
+	e.message = &contractlog.Reinstated{ContractRef: string(r.Ref), Reason: r.Reason, Request: contractlog.Request(request)}
 	return err
 }
 
 func (decoder) Reinstated(m *contractlog.Reinstated) (Body, error) {
-	return keep(contract.Reinstated{Ref: contract.Ref(m.ContractRef), Reason: m.Reason}, &m.Request)
+	return asked(contract.Reinstated{Ref: contract.Ref(m.ContractRef), Reason: m.Reason}, m.Request)
 }
 
 func (p *publisher) Reinstated(e contract.Reinstated) error {
@@ -58,12 +59,12 @@ func (p *publisher) Reinstated(e contract.Reinstated) error {
 
 func (e *encoder) Terminated(t contract.Terminated) error {
 	request, err := e.Requested()
-	e.message = &contractlog.Terminated{ContractRef: string(t.Ref), Reason: t.Reason, Request: request}
+	e.message = &contractlog.Terminated{ContractRef: string(t.Ref), Reason: t.Reason, Request: contractlog.Request(request)}
 	return err
 }
 
 func (decoder) Terminated(m *contractlog.Terminated) (Body, error) {
-	return keep(contract.Terminated{Ref: contract.Ref(m.ContractRef), Reason: m.Reason}, &m.Request)
+	return asked(contract.Terminated{Ref: contract.Ref(m.ContractRef), Reason: m.Reason}, m.Request)
 }
 
 func (p *publisher) Terminated(e contract.Terminated) error {

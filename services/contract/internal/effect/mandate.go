@@ -8,12 +8,12 @@ import (
 
 func (e *encoder) MandateAccepted(a contract.MandateAccepted) error {
 	request, err := e.Requested()
-	e.message = &contractlog.MandateAccepted{ContractRef: string(a.Ref), Mandate: toLogMandate(a.Mandate), Request: request}
+	e.message = &contractlog.MandateAccepted{ContractRef: string(a.Ref), Mandate: toLogMandate(a.Mandate), Request: contractlog.Request(request)}
 	return err
 }
 
 func (decoder) MandateAccepted(m *contractlog.MandateAccepted) (Body, error) {
-	return keep(contract.MandateAccepted{Ref: contract.Ref(m.ContractRef), Mandate: fromLogMandate(m.Mandate)}, &m.Request)
+	return asked(contract.MandateAccepted{Ref: contract.Ref(m.ContractRef), Mandate: fromLogMandate(m.Mandate)}, m.Request)
 }
 
 func (p *publisher) MandateAccepted(contract.MandateAccepted) error {
@@ -22,12 +22,12 @@ func (p *publisher) MandateAccepted(contract.MandateAccepted) error {
 
 func (e *encoder) MandateWithdrawn(w contract.MandateWithdrawn) error {
 	request, err := e.Requested()
-	e.message = &contractlog.MandateWithdrawn{ContractRef: string(w.Ref), Reason: w.Reason, Request: request}
+	e.message = &contractlog.MandateWithdrawn{ContractRef: string(w.Ref), Reason: w.Reason, Request: contractlog.Request(request)}
 	return err
 }
 
 func (decoder) MandateWithdrawn(m *contractlog.MandateWithdrawn) (Body, error) {
-	return keep(contract.MandateWithdrawn{Ref: contract.Ref(m.ContractRef), Reason: m.Reason}, &m.Request)
+	return asked(contract.MandateWithdrawn{Ref: contract.Ref(m.ContractRef), Reason: m.Reason}, m.Request)
 }
 
 func (p *publisher) MandateWithdrawn(e contract.MandateWithdrawn) error {

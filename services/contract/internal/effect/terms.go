@@ -10,16 +10,16 @@ func (e *encoder) Subscribed(s contract.Subscribed) error {
 	request, err := e.Requested()
 	e.message = &contractlog.Subscribed{
 		ContractRef: string(s.Ref), CustomerRef: s.CustomerRef, SellerRef: s.SellerRef, Buyer: toLogCompany(s.Buyer),
-		Ceiling: logMoney(s.Ceiling), ValidFrom: s.ValidFrom, ValidUntil: optional(s.ValidUntil), Request: request,
+		Ceiling: contractlog.Money(s.Ceiling), ValidFrom: s.ValidFrom, ValidUntil: optional(s.ValidUntil), Request: contractlog.Request(request),
 	}
 	return err
 }
 
 func (decoder) Subscribed(m *contractlog.Subscribed) (Body, error) {
-	return keep(contract.Subscribed{
+	return asked(contract.Subscribed{
 		Ref: contract.Ref(m.ContractRef), CustomerRef: m.CustomerRef, SellerRef: m.SellerRef, Buyer: fromLogCompany(m.Buyer),
 		Ceiling: contract.Money(m.Ceiling), ValidFrom: m.ValidFrom, ValidUntil: orZero(m.ValidUntil),
-	}, &m.Request)
+	}, m.Request)
 }
 
 func (p *publisher) Subscribed(contract.Subscribed) error {
@@ -28,9 +28,9 @@ func (p *publisher) Subscribed(contract.Subscribed) error {
 
 func (e *encoder) Amended(a contract.Amended) error {
 	request, err := e.Requested()
-	m := &contractlog.Amended{ContractRef: string(a.Ref), ValidUntil: a.ValidUntil, OpenEnded: a.OpenEnded, Reason: a.Reason, Request: request}
+	m := &contractlog.Amended{ContractRef: string(a.Ref), ValidUntil: a.ValidUntil, OpenEnded: a.OpenEnded, Reason: a.Reason, Request: contractlog.Request(request)}
 	if a.Ceiling != nil {
-		ceiling := logMoney(*a.Ceiling)
+		ceiling := contractlog.Money(*a.Ceiling)
 		m.Ceiling = &ceiling
 	}
 	if a.Buyer != nil {
@@ -51,7 +51,7 @@ func (decoder) Amended(m *contractlog.Amended) (Body, error) {
 		buyer := fromLogCompany(*m.Buyer)
 		e.Buyer = &buyer
 	}
-	return keep(e, &m.Request)
+	return asked(e, m.Request)
 }
 
 func (p *publisher) Amended(e contract.Amended) error {

@@ -3,6 +3,7 @@ package effect
 import (
 	"time"
 
+	"github.com/deferpay/deferpay/gen/contractlog"
 	"github.com/deferpay/deferpay/gen/event"
 	"github.com/deferpay/deferpay/services/contract/internal/contract"
 )
@@ -13,64 +14,66 @@ type factState = event.Contract
 func stateOf(c *contract.Contract) factState {
 	r := event.Contract{
 		ContractRef: string(c.Ref), SubscriptionRef: c.Ref.SubscriptionRef(), CustomerRef: c.CustomerRef, SellerRef: c.SellerRef,
-		Version: c.Version, Status: event.ContractStatus(c.Status), Buyer: toLogCompany(c.Buyer), Ceiling: event.Money(c.Ceiling),
+		Version: c.Version, Status: event.ContractStatus(c.Status), Buyer: toFactCompany(c.Buyer), Ceiling: event.Money(c.Ceiling),
 		ValidFrom: c.ValidFrom, ValidUntil: optional(c.ValidUntil),
 	}
-	if c.Mandate != nil {
-		m := toLogMandate(*c.Mandate)
-		r.Mandate = &m
-	}
-	if s := c.Suspension; s != nil {
-		r.Suspension = &event.Suspension{Cause: event.SuspensionCause(s.Cause), Detail: s.Detail, Since: s.Since}
-		if s.InvoiceRef != "" {
-			r.Suspension.InvoiceRef = &s.InvoiceRef
+	if m := c.Mandate; m != nil {
+		r.Mandate = &event.Mandate{
+			Rum: m.RUM, Ics: m.ICS, Scheme: event.MandateScheme(m.Scheme), IBANLastFour: m.IBANLastFour, SignedAt: m.SignedAt, RevokedAt: optional(m.RevokedAt),
 		}
 	}
+	if s := c.Suspension; s != nil {
+		r.Suspension = &event.Suspension{Cause: event.SuspensionCause(s.Cause), Detail: s.Detail, Since: s.Since, InvoiceRef: optionalText(s.InvoiceRef)}
+	}
 	return r
 }
 
-// The log's types are the public ones for now.
-type (
-	logMoney = event.Money
-	logCause = event.SuspensionCause
-)
-
-func toLogCompany(c contract.Company) event.Company {
+func toFactCompany(c contract.Company) event.Company {
 	a := c.BillingAddress
-	r := event.Company{
-		LegalName: c.LegalName, Siren: c.SIREN, VATNumber: c.VATNumber,
-		BillingAddress: event.Address{Line1: a.Line1, PostalCode: a.PostalCode, City: a.City, Country: a.Country},
-	}
-	if a.Line2 != "" {
-		r.BillingAddress.Line2 = &a.Line2
-	}
-	return r
+	return event.Company{LegalName: c.LegalName, Siren: c.SIREN, VATNumber: c.VATNumber, BillingAddress: event.Address{
+		Line1: a.Line1, Line2: optionalText(a.Line2), PostalCode: a.PostalCode, City: a.City, Country: a.Country,
+	}}
 }
 
-func fromLogCompany(r event.Company) contract.Company {
-	a := r.BillingAddress
-	c := contract.Company{
-		LegalName: r.LegalName, SIREN: r.Siren, VATNumber: r.VATNumber,
-		BillingAddress: contract.Address{Line1: a.Line1, PostalCode: a.PostalCode, City: a.City, Country: a.Country},
-	}
-	if a.Line2 != nil {
-		c.BillingAddress.Line2 = *a.Line2
-	}
-	return c
+func toLogCompany(c contract.Company) contractlog.Company {
+	a := c.BillingAddress
+	return contractlog.Company{LegalName: c.LegalName, Siren: c.SIREN, VATNumber: c.VATNumber, BillingAddress: contractlog.Address{
+		Line1: a.Line1, Line2: optionalText(a.Line2), PostalCode: a.PostalCode, City: a.City, Country: a.Country,
+	}}
 }
 
-func toLogMandate(m contract.Mandate) event.Mandate {
-	return event.Mandate{
-		Rum: m.RUM, Ics: m.ICS, Scheme: event.MandateScheme(m.Scheme), IBANLastFour: m.IBANLastFour, SignedAt: m.SignedAt,
-		RevokedAt: optional(m.RevokedAt),
+func fromLogCompany(c contractlog.Company) contract.Company {
+	a := c.BillingAddress
+	return contract.Company{LegalName: c.LegalName, SIREN: c.Siren, VATNumber: c.VATNumber, BillingAddress: contract.Address{
+		Line1: a.Line1, Line2: text(a.Line2), PostalCode: a.PostalCode, City: a.City, Country: a.Country,
+	}}
+}
+
+func toLogMandate(m contract.Mandate) contractlog.Mandate {
+	return contractlog.Mandate{
+		Rum: m.RUM, Ics: m.ICS, Scheme: contractlog.MandateScheme(m.Scheme), IBANLastFour: m.IBANLastFour, SignedAt: m.SignedAt, RevokedAt: optional(m.RevokedAt),
 	}
 }
 
-func fromLogMandate(r event.Mandate) contract.Mandate {
+func fromLogMandate(m contractlog.Mandate) contract.Mandate {
 	return contract.Mandate{
-		RUM: r.Rum, ICS: r.Ics, Scheme: contract.Scheme(r.Scheme), IBANLastFour: r.IBANLastFour, SignedAt: r.SignedAt,
-		RevokedAt: orZero(r.RevokedAt),
+		RUM: m.Rum, ICS: m.Ics, Scheme: contract.Scheme(m.Scheme), IBANLastFour: m.IBANLastFour, SignedAt: m.SignedAt, RevokedAt: orZero(m.RevokedAt),
 	}
+}
+
+// optionalText returns nil for the empty string, which the domain uses for "none".
+func optionalText(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+func text(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
 }
 
 // optional returns nil for the zero time, which the domain uses for "none".

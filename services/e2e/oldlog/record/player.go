@@ -61,7 +61,7 @@ func newPlayer(ctx context.Context, dir string, at story.Addresses, writes *tap)
 	if p.ahead, err = time.ParseDuration(strings.TrimSpace(string(ahead))); err != nil {
 		return nil, err
 	}
-	p.seen, err = observer.Open(at.Brokers, at.Registry, filepath.Join(root, "specs", "avro"),
+	p.seen, err = observer.Open(at.Brokers, at.Registry, filepath.Join(root, "specs"),
 		contractLog, contractFacts, contractDead, billingLog, billingEvents, billingDead)
 	return p, err
 }
