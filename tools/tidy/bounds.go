@@ -73,12 +73,14 @@ var (
 	directive = regexp.MustCompile(`^//[a-z]+:[a-z]`)
 	comment   = regexp.MustCompile(`^\s*(//|/\*|\*)?\s*(- )?`)
 	marker    = regexp.MustCompile(`^[\s>]*([-*+] |[0-9]+\. |\[[^\]]+\]: )?`)
+	unit      = regexp.MustCompile("`[^`]*`|\\[[^\\]]*\\]\\([^)]*\\)") // a code span or a link, which stay on one line
 	fence     = regexp.MustCompile("^\\s*(```|~~~)")
 	separator = regexp.MustCompile(`^[\s|:-]*-[\s|:-]*$`)
 )
 
 // CheckMarkdown returns the lines that are too wide and the paragraphs that stand in table cells.
-// Code blocks and lines that have no place to break are not looked at.
+// Code blocks and lines that have no place to break are not looked at: one word, one code span or
+// one link.
 func CheckMarkdown(text []byte) []Fault {
 	var faults []Fault
 	code := false
@@ -94,7 +96,7 @@ func CheckMarkdown(text []byte) []Fault {
 				}
 			}
 		default:
-			if w := columns(line); w > maxColumns && breakable(marker.ReplaceAllString(line, "")) {
+			if w := columns(line); w > maxColumns && breakable(unit.ReplaceAllString(marker.ReplaceAllString(line, ""), "x")) {
 				faults = append(faults, Fault{i + 1, fmt.Sprintf("the line has %d columns; wrap it at %d", w, maxColumns)})
 			}
 		}

@@ -208,6 +208,55 @@ func TestMachinePattern(t *testing.T) {
 	}
 }
 
+// quoted is a log line that a document quotes.
+var quoted = regexp.MustCompile("(WARN|ERROR)(?:\\s+line)?\\s+`([^`]+)`")
+
+// unsaid returns the parts of the quoted log lines that are in no source. What a line leaves out is
+// written as "...".
+func unsaid(document, sources string) []string {
+	var out []string
+	for _, m := range quoted.FindAllStringSubmatch(document, -1) {
+		for part := range strings.SplitSeq(strings.Join(strings.Fields(m[2]), " "), "...") {
+			if part = strings.Trim(part, " :"); !strings.Contains(sources, part) {
+				out = append(out, part)
+			}
+		}
+	}
+	return out
+}
+
+func TestQuotedLogLines(t *testing.T) {
+	if got := unsaid("ERROR `a thing`, WARN line\n`x ... z`, WARN `gone`, `never`", "a thing, x, z"); !slices.Equal(got, []string{"gone"}) {
+		t.Errorf("unsaid %q, want gone", got)
+	}
+	var sources strings.Builder
+	documents := map[string]string{}
+	for _, name := range files(t) {
+		if filepath.Ext(name) != ".go" && !strings.HasPrefix(name, "docs/") || strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		text, err := os.ReadFile(filepath.Join("../..", name))
+		if err != nil {
+			continue // deleted and not committed yet
+		}
+		if filepath.Ext(name) == ".go" {
+			sources.Write(text)
+		} else {
+			documents[name] = string(text)
+		}
+	}
+	seen := 0
+	for name, text := range documents {
+		seen += len(quoted.FindAllString(text, -1))
+		for _, part := range unsaid(text, sources.String()) {
+			t.Errorf("%s: no source has the log line %q", name, part)
+		}
+	}
+	if seen == 0 {
+		t.Error("the documents quote no log line")
+	}
+}
+
 // pinned is an action by exact version, or by the hash of a commit.
 var pinned = regexp.MustCompile(`uses:\s*[\w./-]+@(v\d+\.\d+\.\d+|[0-9a-f]{40})(\s|$)`)
 
