@@ -73,7 +73,8 @@ var (
 	directive = regexp.MustCompile(`^//[a-z]+:[a-z]`)
 	comment   = regexp.MustCompile(`^\s*(//|/\*|\*)?\s*(- )?`)
 	marker    = regexp.MustCompile(`^[\s>]*([-*+] |[0-9]+\. |\[[^\]]+\]: )?`)
-	unit      = regexp.MustCompile("`[^`]*`|\\[[^\\]]*\\]\\([^)]*\\)") // a code span or a link, which stay on one line
+	// a code span or a link, which stay on one line
+	unit      = regexp.MustCompile("`[^`]*`|\\[[^\\]]*\\]\\([^)]*\\)")
 	fence     = regexp.MustCompile("^\\s*(```|~~~)")
 	separator = regexp.MustCompile(`^[\s|:-]*-[\s|:-]*$`)
 )

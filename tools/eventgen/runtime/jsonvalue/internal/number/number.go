@@ -10,8 +10,8 @@ import (
 	"strconv"
 )
 
-// Decimal is the exact value of a number: digits without zeros at either end, times ten to the power
-// of exp. Zero has no digits.
+// Decimal is the exact value of a number: digits without zeros at either end, times ten to the
+// power of exp. Zero has no digits.
 type Decimal struct {
 	negative bool
 	digits   []byte
