@@ -12,7 +12,7 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/source"
 )
 
-// TestFaults: each archive holds schemas and the faults they must end in, told word for word.
+// TestFaults compares the faults of the schemas in each archive with the file want of the archive.
 func TestFaults(t *testing.T) {
 	archives, err := filepath.Glob("testdata/faults/*.txtar")
 	if err != nil || len(archives) == 0 {

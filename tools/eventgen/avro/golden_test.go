@@ -36,7 +36,7 @@ func parseFile(t testing.TB, file string) *source.Node {
 	return parse(t, filepath.ToSlash(file), data)
 }
 
-// goldenSet reads every schema of testdata/golden; each is a payload of its own.
+// goldenSet reads every schema of testdata/golden as a payload.
 func goldenSet(t testing.TB) (*Set, []*Root) {
 	t.Helper()
 	s := NewSet()
@@ -56,7 +56,7 @@ func goldenSet(t testing.TB) (*Set, []*Root) {
 	return s, roots
 }
 
-// goldenFiles is what the generator makes of the golden schemas, and a table of the payloads for
+// goldenFiles returns what is generated from the golden schemas, and a table of the payloads for
 // the conformance suite.
 func goldenFiles(t testing.TB) map[string][]byte {
 	t.Helper()
@@ -105,12 +105,12 @@ func TestGolden(t *testing.T) {
 			continue
 		}
 		if old, err := os.ReadFile(p); err != nil || !bytes.Equal(old, src) {
-			t.Errorf("%s is not what the generator makes now (%v): look at the difference, then run go test -update", p, err)
+			t.Errorf("%s is not what is generated now (%v): look at the difference, then run go test -update", p, err)
 		}
 	}
 	err := filepath.WalkDir(dir, func(p string, d os.DirEntry, err error) error {
 		if rel, _ := filepath.Rel(dir, p); err == nil && !d.IsDir() && files[filepath.ToSlash(rel)] == nil {
-			t.Errorf("%s is made from no schema any more", p)
+			t.Errorf("%s is no longer generated", p)
 		}
 		return err
 	})
@@ -119,8 +119,8 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// TestHandshake: generated code of another generation than the runtime's does not compile, and the
-// compiler says why.
+// TestHandshake checks that code that was generated for another runtime does not compile, and that
+// the error names the generation.
 func TestHandshake(t *testing.T) {
 	const file = "internal/golden/yaml/doc.go"
 	src, err := os.ReadFile(file)

@@ -1,11 +1,10 @@
 package avro
 
 import (
-	"fmt"
 	"slices"
 
+	"github.com/deferpay/deferpay/tools/eventgen/avro/internal/layout"
 	"github.com/deferpay/deferpay/tools/eventgen/diag"
-	"github.com/deferpay/deferpay/tools/eventgen/gofile"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin/resolve"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin/schema"
 	"github.com/deferpay/deferpay/tools/eventgen/source"
@@ -63,28 +62,21 @@ func (r *Root) Unreadable(v *Version) diag.List {
 // AddFormer makes the generated code read values that were written with a version of the schema.
 func (r *Root) AddFormer(v *Version) {
 	fp := v.Fingerprint()
-	if fp != r.Fingerprint() && !slices.ContainsFunc(r.decl.former, func(f former) bool { return f.fingerprint == fp }) {
-		r.decl.former = append(r.decl.former, former{fp, bare(v.typ).Text(), v.Pos.File})
+	if fp != r.Fingerprint() && !slices.ContainsFunc(r.payload.Decl.Former, func(f layout.Former) bool { return f.Fingerprint == fp }) {
+		r.payload.Decl.Former = append(r.payload.Decl.Former, layout.Former{Fingerprint: fp, Text: bare(v.typ).Text(), Source: v.Pos.File})
 	}
-}
-
-// former is a former version of the schema of a type.
-type former struct {
-	fingerprint uint64
-	text        string
-	source      string
 }
 
 // Former returns the fingerprints of the former versions that the generated code reads.
 func (r *Root) Former() []uint64 {
 	var out []uint64
-	for _, f := range r.decl.former {
-		out = append(out, f.fingerprint)
+	for _, f := range r.payload.Decl.Former {
+		out = append(out, f.Fingerprint)
 	}
 	return out
 }
 
-// bare removes what does not matter to a reader of a writer's schema.
+// bare removes the parts of a writer's schema that have no influence on reading.
 func bare(t *schema.Type) *schema.Type {
 	strip(t, map[*schema.Type]bool{})
 	return t
@@ -99,7 +91,7 @@ func strip(t *schema.Type, seen map[*schema.Type]bool) {
 	for _, f := range t.Fields {
 		f.Doc, f.Aliases, f.Extra, f.Order, f.Default = "", nil, nil, "", nil
 	}
-	for _, p := range parts(t) {
+	for _, p := range layout.Parts(t) {
 		strip(p, seen)
 	}
 }
@@ -110,8 +102,8 @@ type TypeUse struct {
 	Pos  diag.Pos
 }
 
-// Types returns the named types of the payload's schema, its own first, in the order in which they
-// are met. Inside the types for which skip returns true no further ones are looked for.
+// Types returns the named types of the payload's schema, its own first, in the order of their first
+// use. It does not look inside types for which skip returns true.
 func (r *Root) Types(skip func(name string) bool) []TypeUse {
 	var out []TypeUse
 	seen := map[*schema.Type]bool{}
@@ -143,26 +135,4 @@ func (r *Root) Types(skip func(name string) bool) []TypeUse {
 	}
 	walk(r.typ, r.pos)
 	return out
-}
-
-// sources returns the files that the Go of a type is made from.
-func (d *typeDecl) sources() []string {
-	out := []string{d.source}
-	for _, f := range d.former {
-		out = append(out, f.source)
-	}
-	return out
-}
-
-// formerLiteral returns the Go of a type's former versions, as a field of avrobin.Type, or "" if it
-// has none.
-func (d *typeDecl) formerLiteral() string {
-	if len(d.former) == 0 {
-		return ""
-	}
-	out := ", Former: []avrobin.Former{\n"
-	for _, f := range d.former {
-		out += fmt.Sprintf("{Fingerprint: %#016x, Schema: %s},\n", f.fingerprint, gofile.Literal(f.text))
-	}
-	return out + "}"
 }

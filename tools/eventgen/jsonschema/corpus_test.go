@@ -8,9 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/deferpay/deferpay/tools/eventgen/jsonschema/internal/schema"
-
 	"github.com/deferpay/deferpay/tools/eventgen/diag"
+	"github.com/deferpay/deferpay/tools/eventgen/jsonschema/internal/schema"
 	"github.com/deferpay/deferpay/tools/eventgen/reference"
 	"github.com/deferpay/deferpay/tools/eventgen/source"
 	"github.com/deferpay/deferpay/tools/eventgen/typechecktest"

@@ -5,12 +5,11 @@ import (
 	"path"
 	"slices"
 
+	"github.com/deferpay/deferpay/tools/eventgen/diag"
+	"github.com/deferpay/deferpay/tools/eventgen/gofile"
 	"github.com/deferpay/deferpay/tools/eventgen/jsonschema/internal/codec"
 	"github.com/deferpay/deferpay/tools/eventgen/jsonschema/internal/schema"
 	"github.com/deferpay/deferpay/tools/eventgen/jsonschema/internal/shape"
-
-	"github.com/deferpay/deferpay/tools/eventgen/diag"
-	"github.com/deferpay/deferpay/tools/eventgen/gofile"
 	"github.com/deferpay/deferpay/tools/eventgen/source"
 )
 

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/deferpay/deferpay/tools/eventgen/avro"
 	"github.com/deferpay/deferpay/tools/eventgen/goname"
 	"github.com/deferpay/deferpay/tools/eventgen/parse"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/bus"
@@ -121,7 +120,7 @@ func (p *pkgBuilder) addTopic(c *parse.Channel) {
 		p.addAddress(c)
 		return
 	}
-	p.topic[c] = p.scope.take(avro.GoName(c.Name) + "Topic")
+	p.topic[c] = p.scope.take(goname.Exported(c.Name) + "Topic")
 	p.topicNamed(c, p.topic[c], c.Kafka.Topic)
 }
 
@@ -168,18 +167,18 @@ func (p *pkgBuilder) expand(c *parse.Channel) {
 
 // addAddress makes the Go of an address with parameters.
 func (p *pkgBuilder) addAddress(c *parse.Channel) {
-	name := p.scope.take(avro.GoName(c.Name) + "Params")
-	a := &Address{Go: name, Var: p.scope.take(avro.Unexported(avro.GoName(c.Name)) + "Address"), Doc: sentence(c.Title, "The address of the channel "+c.Name+"."), Template: c.Kafka.Topic}
+	name := p.scope.take(goname.Exported(c.Name) + "Params")
+	a := &Address{Go: name, Var: p.scope.take(goname.Unexported(goname.Exported(c.Name)) + "Address"), Doc: sentence(c.Title, "The address of the channel "+c.Name+"."), Template: c.Kafka.Topic}
 	fields := scope{"Topic": true}
 	for _, param := range c.Params {
-		out := Param{Param: param, Go: fields.take(avro.GoName(param.Name)), Type: "string", Doc: sentence(param.Description, "Parameter "+param.Name+"."), located: param.Location}
+		out := Param{Param: param, Go: fields.take(goname.Exported(param.Name)), Type: "string", Doc: sentence(param.Description, "Parameter "+param.Name+"."), located: param.Location}
 		if param.Default != "" {
 			out.Doc += " Empty means " + param.Default + "."
 		}
 		if len(param.Enum) > 0 {
-			out.Type = p.scope.take(avro.GoName(c.Name) + avro.GoName(param.Name))
+			out.Type = p.scope.take(goname.Exported(c.Name) + goname.Exported(param.Name))
 			for _, v := range param.Enum {
-				out.Values = append(out.Values, Value{p.scope.take(out.Type + strings.TrimPrefix(avro.GoName(v), "X")), v})
+				out.Values = append(out.Values, Value{p.scope.take(out.Type + strings.TrimPrefix(goname.Exported(v), "X")), v})
 			}
 		}
 		a.Params = append(a.Params, out)

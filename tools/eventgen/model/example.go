@@ -3,7 +3,7 @@ package model
 import (
 	"slices"
 
-	"github.com/deferpay/deferpay/tools/eventgen/avro"
+	"github.com/deferpay/deferpay/tools/eventgen/goname"
 	"github.com/deferpay/deferpay/tools/eventgen/parse"
 	"github.com/deferpay/deferpay/tools/eventgen/payload"
 	"github.com/deferpay/deferpay/tools/eventgen/source"
@@ -48,7 +48,7 @@ func (p *pkgBuilder) example(m *parse.ChannelMessage, r *payload.Root, e parse.E
 		return // told by checkExamples
 	}
 	t, _ := p.goType(r)
-	p.out.Examples = append(p.out.Examples, Example{Go: p.scope.take("Example" + avro.GoName(m.Message.Name)), Type: t, Expr: expr,
+	p.out.Examples = append(p.out.Examples, Example{Go: p.scope.take("Example" + goname.Exported(m.Message.Name)), Type: t, Expr: expr,
 		Doc: "returns the example of " + m.Message.Name + " in the document."})
 }
 

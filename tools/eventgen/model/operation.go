@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/deferpay/deferpay/tools/eventgen/avro"
+	"github.com/deferpay/deferpay/tools/eventgen/goname"
 	"github.com/deferpay/deferpay/tools/eventgen/parse"
 )
 
@@ -56,7 +56,7 @@ func (p *pkgBuilder) operation(o *parse.Operation) {
 // operationName gives the Go name of an operation, with a number when it, or what is called after
 // it, is taken.
 func (p *pkgBuilder) operationName(name string) string {
-	wish := avro.GoName(name)
+	wish := goname.Exported(name)
 	for out, i := wish, 2; ; i++ {
 		if !p.operations[out] && !p.scope[out+"Handler"] && !p.scope["Register"+out] {
 			p.operations[out], p.scope[out+"Handler"], p.scope["Register"+out] = true, true, true

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/deferpay/deferpay/tools/eventgen/avro"
+	"github.com/deferpay/deferpay/tools/eventgen/goname"
 	"github.com/deferpay/deferpay/tools/eventgen/parse"
 )
 
@@ -46,7 +47,7 @@ func (p *pkgBuilder) addSealed(s *Sealed) *Sealed {
 			other.Sources = append(other.Sources, p.doc.File)
 			return other
 		}
-		s.Go += "Of" + avro.GoName(p.out.Name)
+		s.Go += "Of" + goname.Exported(p.out.Name)
 		s.Marker = s.Marker[:2] + s.Go
 	}
 	p.sealed = append(p.sealed, s)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/deferpay/deferpay/tools/eventgen/avro"
 	"github.com/deferpay/deferpay/tools/eventgen/diag"
+	"github.com/deferpay/deferpay/tools/eventgen/goname"
 	"github.com/deferpay/deferpay/tools/eventgen/parse"
 	"github.com/deferpay/deferpay/tools/eventgen/payload"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/metadata"
@@ -46,12 +47,12 @@ func (p *pkgBuilder) spec(c *parse.Channel, m *parse.ChannelMessage) *Spec {
 	if r == nil && m.Payload != nil || m.Broken {
 		return nil // told already
 	}
-	goName := avro.GoName(m.Message.Name)
+	goName := goname.Exported(m.Message.Name)
 	if !p.free(goName) {
-		goName += avro.GoName(c.Name)
+		goName += goname.Exported(c.Name)
 	}
 	goName = p.scope.take(goName)
-	s := &Spec{Go: goName, Alias: p.scope.take(goName + "Message"), Var: p.scope.take(avro.Unexported(goName) + "Spec"), Name: m.Message.Name,
+	s := &Spec{Go: goName, Alias: p.scope.take(goName + "Message"), Var: p.scope.take(goname.Unexported(goName) + "Spec"), Name: m.Message.Name,
 		Title: sentence(m.Title, m.Summary, r.Doc(), "the message "+m.Message.Name), Doc: strings.Join(append([]string{m.Description}, m.More...), "\n\n"), Topic: p.topic[c], Content: m.ContentType,
 		Own: c.File == p.doc.File, Empty: r == nil, root: r}
 	if s.Content == "" && r != nil {
@@ -210,7 +211,7 @@ func (p *pkgBuilder) keyType(key *parse.Key, s *Spec) string {
 	}
 	name := s.Go + "Key"
 	if wish := cmp.Or(key.Name, k.Title); wish != "" {
-		name = avro.GoName(wish)
+		name = goname.Exported(wish)
 	}
 	name = p.scope.take(name)
 	p.keys[k] = name
@@ -271,10 +272,10 @@ func (p *pkgBuilder) headersType(o *parse.Object, s *Spec) *Headers {
 	}
 	name := s.Go + "Headers"
 	if wish := cmp.Or(o.Name, o.Title); wish != "" {
-		name = avro.GoName(wish)
+		name = goname.Exported(wish)
 	}
 	h := &Headers{Go: p.scope.take(name), Doc: sentence(o.Doc, "Headers of "+s.Name+".")}
-	h.Table = p.scope.take(avro.Unexported(h.Go) + "Table")
+	h.Table = p.scope.take(goname.Unexported(h.Go) + "Table")
 	fields := scope{}
 	for i := range o.Props {
 		h.Props = append(h.Props, headerField(&o.Props[i], fields))
@@ -294,7 +295,7 @@ func headerField(prop *parse.Prop, fields scope) HeaderField {
 	if prop.Const != "" {
 		return f
 	}
-	f.Go = fields.take(avro.GoName(strings.TrimPrefix(prop.Name, "ce_")))
+	f.Go = fields.take(goname.Exported(strings.TrimPrefix(prop.Name, "ce_")))
 	switch {
 	case prop.Type == "integer":
 		f.Type, f.Set, f.Get = "*int64", "SetInt", "Int"
@@ -313,7 +314,7 @@ func headerField(prop *parse.Prop, fields scope) HeaderField {
 // framed makes the codec of a channel without operations whose messages are in single-object
 // encoding.
 func (p *pkgBuilder) framed(c *parse.Channel) {
-	f := Framed{Go: avro.GoName(c.Name), Doc: sentence(c.Title)}
+	f := Framed{Go: goname.Exported(c.Name), Doc: sentence(c.Title)}
 	var roots []*avro.Root
 	methods := scope{}
 	for _, m := range c.Messages {
@@ -323,14 +324,14 @@ func (p *pkgBuilder) framed(c *parse.Channel) {
 		}
 		r := at.Avro
 		t, pkg := p.goType(at)
-		f.Members = append(f.Members, Member{m.Message.Name, t, pkg + ".FingerprintOf" + strings.TrimPrefix(t, pkg+"."), methods.take(avro.GoName(m.Message.Name)), r.Former(), r.Fingerprint()})
+		f.Members = append(f.Members, Member{m.Message.Name, t, pkg + ".FingerprintOf" + strings.TrimPrefix(t, pkg+"."), methods.take(goname.Exported(m.Message.Name)), r.Former(), r.Fingerprint()})
 		roots = append(roots, r)
 	}
 	switch len(f.Members) {
 	case 0:
 		return
 	case 1:
-		f.Go, f.Single = avro.GoName(f.Members[0].Name), true
+		f.Go, f.Single = goname.Exported(f.Members[0].Name), true
 		if slices.ContainsFunc(p.out.Framed, func(o Framed) bool { return o.Go == f.Go }) {
 			return // the same message on another channel
 		}

@@ -7,7 +7,6 @@ import (
 
 	"github.com/deferpay/deferpay/tools/eventgen/jsonschema/internal/schema"
 	"github.com/deferpay/deferpay/tools/eventgen/jsonschema/internal/shape"
-
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/jsonvalue"
 	"github.com/deferpay/deferpay/tools/eventgen/source"
 )

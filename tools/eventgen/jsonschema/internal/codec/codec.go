@@ -10,10 +10,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/deferpay/deferpay/tools/eventgen/gofile"
 	"github.com/deferpay/deferpay/tools/eventgen/jsonschema/internal/schema"
 	"github.com/deferpay/deferpay/tools/eventgen/jsonschema/internal/shape"
-
-	"github.com/deferpay/deferpay/tools/eventgen/gofile"
 	"github.com/deferpay/deferpay/tools/eventgen/source"
 )
 

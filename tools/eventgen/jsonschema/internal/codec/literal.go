@@ -8,11 +8,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/deferpay/deferpay/tools/eventgen/jsonschema/internal/schema"
-	"github.com/deferpay/deferpay/tools/eventgen/jsonschema/internal/shape"
-
 	"github.com/deferpay/deferpay/tools/eventgen/diag"
 	"github.com/deferpay/deferpay/tools/eventgen/gofile"
+	"github.com/deferpay/deferpay/tools/eventgen/jsonschema/internal/schema"
+	"github.com/deferpay/deferpay/tools/eventgen/jsonschema/internal/shape"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/jsonvalue"
 	"github.com/deferpay/deferpay/tools/eventgen/source"
 )

@@ -6,9 +6,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/deferpay/deferpay/tools/eventgen/jsonschema/internal/shape"
-
 	"github.com/deferpay/deferpay/tools/eventgen/gofile"
+	"github.com/deferpay/deferpay/tools/eventgen/jsonschema/internal/shape"
 	"github.com/deferpay/deferpay/tools/eventgen/source"
 )
 

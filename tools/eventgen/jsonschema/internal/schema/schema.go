@@ -60,10 +60,9 @@ type Schema struct {
 	AllOf, AnyOf, OneOf []*Schema
 	Not, If, Then, Else *Schema
 	Discriminator       string
-	// from values of the discriminator to references, as in OpenAPI
-	mapping *source.Node
-	Key     string // the name in a $ref to it
-	Target  bool   // it is a root or the target of a $ref
+	mapping             *source.Node // of values of the discriminator to references
+	Key                 string       // the name in a $ref to it
+	Target              bool         // it is a root or the target of a $ref
 	// the Go name of a target, or of the type that it becomes; and the name it would have if that
 	// were not taken
 	GoName, Wish string

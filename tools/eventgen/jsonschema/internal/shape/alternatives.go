@@ -4,9 +4,8 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/deferpay/deferpay/tools/eventgen/jsonschema/internal/schema"
-
 	"github.com/deferpay/deferpay/tools/eventgen/goname"
+	"github.com/deferpay/deferpay/tools/eventgen/jsonschema/internal/schema"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/jsonvalue"
 	"github.com/deferpay/deferpay/tools/eventgen/source"
 )

@@ -7,9 +7,8 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/deferpay/deferpay/tools/eventgen/jsonschema/internal/schema"
-
 	"github.com/deferpay/deferpay/tools/eventgen/goname"
+	"github.com/deferpay/deferpay/tools/eventgen/jsonschema/internal/schema"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/jsonvalue"
 	"github.com/deferpay/deferpay/tools/eventgen/source"
 )

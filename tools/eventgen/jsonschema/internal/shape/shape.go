@@ -8,10 +8,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/deferpay/deferpay/tools/eventgen/jsonschema/internal/schema"
-
 	"github.com/deferpay/deferpay/tools/eventgen/diag"
 	"github.com/deferpay/deferpay/tools/eventgen/goname"
+	"github.com/deferpay/deferpay/tools/eventgen/jsonschema/internal/schema"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/jsonvalue"
 	"github.com/deferpay/deferpay/tools/eventgen/source"
 )

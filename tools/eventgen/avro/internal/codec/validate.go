@@ -1,23 +1,24 @@
-package avro
+package codec
 
 import (
 	"bytes"
 	"fmt"
 	"strings"
 
+	"github.com/deferpay/deferpay/tools/eventgen/avro/internal/layout"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin/schema"
 )
 
-// validate prints the checks of v, if there are any; name is a Go expression for its place.
+// validate prints the checks of v, if it needs any. The name is the Go expression of its path.
 func (g *generator) validate(v, name string, t *schema.Type) {
 	switch {
 	case t.Logical == schema.Decimal:
 		g.check(fmt.Sprintf("%s.Fits(%d, %d)", v, t.Precision, t.Scale), name)
 		return
-	case logicalGo[t.Logical] == "time.Time":
+	case layout.LogicalTypes[t.Logical] == "time.Time":
 		g.check("avrobin.CheckTime("+v+")", name)
 		return
-	case logicalGo[t.Logical] == "TimeOfDay":
+	case layout.LogicalTypes[t.Logical] == "TimeOfDay":
 		g.check(v+".Validate()", name)
 		return
 	case t.Logical != "":
@@ -39,14 +40,13 @@ func (g *generator) validate(v, name string, t *schema.Type) {
 	}
 }
 
-// checked tells whether anything in a value of t can be wrong, so that calling its Validate is
-// worth a line.
+// checked reports whether a value of t can be invalid, so that its Validate has to be called.
 func checked(t *schema.Type, seen map[*schema.Type]bool) bool {
 	switch {
 	case seen[t]:
 		return false
 	case t.Logical != "":
-		return t.Logical == schema.Decimal || logicalGo[t.Logical] == "time.Time" || logicalGo[t.Logical] == "TimeOfDay"
+		return t.Logical == schema.Decimal || layout.LogicalTypes[t.Logical] == "time.Time" || layout.LogicalTypes[t.Logical] == "TimeOfDay"
 	case t.Kind == schema.Enum:
 		return true
 	case t.Kind == schema.Union && len(t.Branches) > 1:
@@ -55,7 +55,7 @@ func checked(t *schema.Type, seen map[*schema.Type]bool) bool {
 		}
 	}
 	seen[t] = true
-	for _, p := range parts(t) {
+	for _, p := range layout.Parts(t) {
 		if checked(p, seen) {
 			return true
 		}
@@ -67,7 +67,7 @@ func (g *generator) check(expr, name string) {
 	g.p("if err := %s; err != nil {\nreturn avrobin.At(err, %s)\n}", expr, name)
 }
 
-// quietly runs f and tells whether it printed anything; what it printed is returned, not kept.
+// quietly returns what f prints.
 func (g *generator) quietly(f func()) string {
 	outer := g.body
 	g.body = bytes.Buffer{}
@@ -97,42 +97,42 @@ func (g *generator) validateItems(v, name, key string, t *schema.Type) {
 func (g *generator) validateUnion(v, name string, t *schema.Type) {
 	other, _, ok := t.Nullable()
 	switch {
-	case ok && nilable(other):
+	case ok && layout.Nilable(other):
 		g.validate(v, name, other)
 	case ok:
 		target := v
-		if other.Logical != "" && logicalGo[other.Logical] == "time.Time" {
+		if other.Logical != "" && layout.LogicalTypes[other.Logical] == "time.Time" {
 			target = "*" + v
 		}
 		if inner := g.quietly(func() { g.validate(target, name, other) }); inner != "" {
 			g.p("if %s != nil {\n%s}", v, inner)
 		}
-	case g.layout.unions[t] != nil:
-		g.check(fmt.Sprintf("validate%s(%s)", g.layout.unions[t].name, v), name)
+	case g.Layout.Unions[t] != nil:
+		g.check(fmt.Sprintf("validate%s(%s)", g.Layout.Unions[t].Name, v), name)
 	case len(t.Branches) == 1:
 		g.validate(v, name, t.Branches[0])
 	}
 }
 
-func (g *generator) unionValidate(u *unionDecl) {
-	null := u.typ.HasNull() >= 0
-	g.p("\nfunc validate%s(u %s) error {", u.name, u.name)
+func (g *generator) unionValidate(u *layout.Union) {
+	null := u.Type.HasNull() >= 0
+	g.p("\nfunc validate%s(u %s) error {", u.Name, u.Name)
 	var cases string
-	for _, b := range u.branches {
+	for _, b := range u.Branches {
 		inner := ""
-		record := b.wrapper == "" && b.typ.Kind == schema.Record
+		record := b.Wrapper == "" && b.Type.Kind == schema.Record
 		switch {
-		case b.typ.Kind == schema.Null:
-		case b.wrapper != "":
-			inner = g.quietly(func() { g.validate("c.Value", fmt.Sprintf("%q", b.typ.BranchName()), b.typ) })
-		case b.typ.Kind != schema.Fixed:
+		case b.Type.Kind == schema.Null:
+		case b.Wrapper != "":
+			inner = g.quietly(func() { g.validate("c.Value", fmt.Sprintf("%q", b.Type.BranchName()), b.Type) })
+		case b.Type.Kind != schema.Fixed:
 			inner = "return c.Validate()\n"
 		}
 		if record {
 			inner = "if c == nil {\nreturn avrobin.ErrUnset\n}\n" + inner
 		}
 		if inner != "" {
-			cases += fmt.Sprintf("case %s:\n%s", g.branchGo(b), inner)
+			cases += fmt.Sprintf("case %s:\n%s", g.BranchGo(b), inner)
 		}
 	}
 	if !null {

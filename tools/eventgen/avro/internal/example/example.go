@@ -1,4 +1,14 @@
-package avro
+// Package example prints the examples of a contract as Go expressions and reports what is wrong
+// with them.
+//
+// An example is plain JSON. A nullable value is the value or null. A value of a wider union is
+// {"Branch": value}, or the value alone if it fits exactly one branch. Timestamps, dates, times,
+// decimals and UUIDs are strings, or the number that is encoded. A duration is {"months", "days",
+// "millis"}. Bytes are a string in base64, unlike in the JSON encoding of Avro, which is used for
+// defaults alone. A field with a default, or one that can be null, can be left out.
+//
+// Package avro alone imports it.
+package example
 
 import (
 	"encoding/base64"
@@ -9,42 +19,28 @@ import (
 	"strings"
 	"time"
 
+	"github.com/deferpay/deferpay/tools/eventgen/avro/internal/layout"
 	"github.com/deferpay/deferpay/tools/eventgen/diag"
-	"github.com/deferpay/deferpay/tools/eventgen/gofile"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin/schema"
-	"github.com/deferpay/deferpay/tools/eventgen/source"
 )
 
-// Examples are plain JSON: a nullable value is the value or null; a value of a wider union is
-// {"Branch": value}, or the value alone when it fits exactly one branch; timestamps, dates, times,
-// decimals and UUIDs are text (or the number that is encoded); a duration is {"months", "days",
-// "millis"}; bytes are text in base64, unlike in Avro's own JSON, which serves for defaults alone.
-// A field with a default, or one that may be null, may be left out.
-
-// CheckExample tells everything that keeps n from being a value of the payload.
-func (r *Root) CheckExample(n *source.Node) diag.List {
-	_, _, faults := r.Literal(Config{ImportPath: "example"}, n)
-	return faults
-}
-
-// Literal is n as a Go expression of the payload's type, for a package other than those of the
-// types, and what it imports.
-func (r *Root) Literal(c Config, n *source.Node) (expr string, imports []string, faults diag.List) {
-	x := &exampler{g: &generator{layout: r.set.packages, config: c, imports: map[string]string{}}}
-	node := fromSource(n)
-	if r.IsRecord() {
-		expr = x.value(r.typ, node)
+// Literal returns a value of a payload as a Go expression for a package of the user, and the import
+// paths, by name, of the generated packages in it.
+func Literal(l *layout.Layout, importPath string, r *layout.Payload, n *schema.Node) (expr string, imports map[string]string, faults diag.List) {
+	x := &exampler{Namer: layout.NewNamer(l, importPath, nil)}
+	if r.Type.Kind == schema.Record {
+		expr = x.value(r.Type, n)
 	} else {
-		expr = x.g.qualified(r.decl.pkg, r.decl.name) + "{Value: " + x.value(r.typ, node) + "}"
+		expr = x.Qualified(r.Decl.Package, r.Decl.Name) + "{Value: " + x.value(r.Type, n) + "}"
 	}
-	return expr, gofile.Imports(expr, x.g.imports), x.faults
+	return expr, x.Imports, x.faults
 }
 
 type exampler struct {
-	g        *generator
+	*layout.Namer
 	faults   diag.List
-	defaults bool // the node is a default, in Avro's own JSON
+	defaults bool // the node is a default, in the JSON encoding of Avro
 }
 
 func (x *exampler) fault(n *schema.Node, hint, format string, args ...any) string {
@@ -57,7 +53,7 @@ func (x *exampler) wrong(n *schema.Node, what, hint string) string {
 	return x.fault(n, hint, "the example has %s where %s is expected", n.Kind, what)
 }
 
-// value is the expression of n as a t.
+// value returns the expression of n as a value of t.
 func (x *exampler) value(t *schema.Type, n *schema.Node) string {
 	if t.Logical != "" {
 		return x.logical(t, n)
@@ -67,7 +63,7 @@ func (x *exampler) value(t *schema.Type, n *schema.Node) string {
 		if n.Kind != schema.JSONNull {
 			return x.wrong(n, "null", "")
 		}
-		return x.g.goType(t) + "{}"
+		return x.GoType(t) + "{}"
 	case schema.Boolean:
 		if n.Kind != schema.JSONBool {
 			return x.wrong(n, "a boolean", "")
@@ -103,7 +99,7 @@ func (x *exampler) integer(t *schema.Type, n *schema.Node) string {
 		return x.wrong(n, "an integer", "")
 	}
 	if _, err := strconv.ParseInt(n.Value, 10, bits); err != nil {
-		return x.fault(n, "", "%s is no integer of %d bits", n.Value, bits)
+		return x.fault(n, "", "%s is not an integer of %d bits", n.Value, bits)
 	}
 	return n.Value
 }
@@ -112,9 +108,9 @@ func (x *exampler) float(t *schema.Type, n *schema.Node) string {
 	special := map[string]string{"NaN": "NaN()", "Infinity": "Inf(1)", "-Infinity": "Inf(-1)"}[n.Value]
 	switch {
 	case n.Kind == schema.JSONNumber:
-		return x.g.goType(t) + "(" + n.Value + ")"
+		return x.GoType(t) + "(" + n.Value + ")"
 	case n.Kind == schema.JSONString && special != "":
-		return x.g.goType(t) + "(" + "math." + special + ")"
+		return x.GoType(t) + "(" + "math." + special + ")"
 	}
 	return x.wrong(n, "a number", "")
 }
@@ -125,13 +121,13 @@ func (x *exampler) symbol(t *schema.Type, n *schema.Node) string {
 	}
 	i := slices.Index(t.Symbols, n.Value)
 	if i < 0 {
-		return x.fault(n, diag.OneOf("symbols", n.Value, t.Symbols), "%q is no symbol of %s", n.Value, t.Name)
+		return x.fault(n, diag.OneOf("symbols", n.Value, t.Symbols), "%q is not a symbol of %s", n.Value, t.Name)
 	}
-	d := x.g.layout.named[t]
-	return x.g.qualified(d.pkg, d.constants[i])
+	d := x.Layout.Named[t]
+	return x.Qualified(d.Package, d.Constants[i])
 }
 
-// raw reads bytes: base64 in an example, characters up to U+00FF in a default, as Avro has them.
+// raw reads bytes: base64 in an example, characters up to U+00FF in a default.
 func (x *exampler) raw(n *schema.Node) ([]byte, bool) {
 	if n.Kind != schema.JSONString {
 		x.wrong(n, "bytes", "write them in base64")
@@ -147,7 +143,7 @@ func (x *exampler) raw(n *schema.Node) ([]byte, bool) {
 	b := []byte{}
 	for _, c := range n.Value {
 		if c > 0xFF {
-			x.fault(n, "write a string of characters up to U+00FF", "the character %q stands for no byte", c)
+			x.fault(n, "write a string of characters up to U+00FF", "the character %q is not a byte", c)
 			return nil, false
 		}
 		b = append(b, byte(c))
@@ -161,9 +157,9 @@ func (x *exampler) bytes(t *schema.Type, n *schema.Node) string {
 		return ""
 	}
 	if t.Kind == schema.Fixed && len(b) != t.Size {
-		return x.fault(n, "", "%d bytes where %s has %d", len(b), t.Name, t.Size)
+		return x.fault(n, "", "there are %d bytes, but %s has %d", len(b), t.Name, t.Size)
 	}
-	return x.g.goType(t) + "{" + hexList(b) + "}"
+	return x.GoType(t) + "{" + hexList(b) + "}"
 }
 
 func hexList(b []byte) string {
@@ -176,7 +172,7 @@ func hexList(b []byte) string {
 
 func (x *exampler) items(t *schema.Type, n *schema.Node) string {
 	var out strings.Builder
-	out.WriteString(x.g.goType(t) + "{")
+	out.WriteString(x.GoType(t) + "{")
 	switch {
 	case t.Kind == schema.Array && n.Kind == schema.JSONArray:
 		for _, it := range n.Items {
@@ -198,7 +194,7 @@ func (x *exampler) record(t *schema.Type, n *schema.Node) string {
 	if n.Kind != schema.JSONObject {
 		return x.wrong(n, "an object ("+t.Name+")", "")
 	}
-	d := x.g.layout.named[t]
+	d := x.Layout.Named[t]
 	var names []string
 	for _, f := range t.Fields {
 		names = append(names, f.Name)
@@ -210,7 +206,7 @@ func (x *exampler) record(t *schema.Type, n *schema.Node) string {
 		}
 	}
 	var out strings.Builder
-	out.WriteString(x.g.goType(t) + "{\n")
+	out.WriteString(x.GoType(t) + "{\n")
 	for i, f := range t.Fields {
 		v := n.Get(f.Name)
 		inDefault := x.defaults
@@ -221,11 +217,11 @@ func (x *exampler) record(t *schema.Type, n *schema.Node) string {
 		case f.Type.Kind == schema.Union && f.Type.HasNull() >= 0:
 			v = &schema.Node{Kind: schema.JSONNull, Pos: n.Pos}
 		default:
-			x.fault(n, "", "the example lacks the field %q of %s", f.Name, t.Name)
+			x.fault(n, "", "the example has no field %q, which %s needs", f.Name, t.Name)
 			continue
 		}
 		if expr := x.value(f.Type, v); expr != "nil" {
-			out.WriteString(d.fields[i] + ": " + expr + ",\n")
+			out.WriteString(d.Fields[i] + ": " + expr + ",\n")
 		}
 		x.defaults = inDefault
 	}
@@ -244,14 +240,14 @@ func (x *exampler) union(t *schema.Type, n *schema.Node) string {
 		return ""
 	}
 	expr := x.value(b, v)
-	u := x.g.layout.unions[t]
+	u := x.Layout.Unions[t]
 	if u == nil {
 		return expr // one branch
 	}
 	i := slices.Index(t.Branches, b)
 	switch {
-	case u.branches[i].wrapper != "":
-		return x.g.qualified(u.pkg, u.branches[i].wrapper) + "{Value: " + expr + "}"
+	case u.Branches[i].Wrapper != "":
+		return x.Qualified(u.Package, u.Branches[i].Wrapper) + "{Value: " + expr + "}"
 	case b.Kind == schema.Record:
 		return "&" + expr
 	}
@@ -264,17 +260,17 @@ func (x *exampler) nullable(t *schema.Type, n *schema.Node) string {
 	}
 	expr := x.value(t, n)
 	switch {
-	case nilable(t) || expr == "":
+	case layout.Nilable(t) || expr == "":
 		return expr
 	case t.Kind == schema.Record:
 		return "&" + expr
 	case t.Kind.Primitive() && t.Logical == "":
-		expr = x.g.goType(t) + "(" + expr + ")"
+		expr = x.GoType(t) + "(" + expr + ")"
 	}
 	return "avrobin.Ptr(" + expr + ")"
 }
 
-// pick finds the branch n belongs to, and the value in it.
+// pick returns the branch that n belongs to, and the value in it.
 func (x *exampler) pick(t *schema.Type, n *schema.Node) (*schema.Type, *schema.Node, bool) {
 	var names []string
 	for _, b := range t.Branches {
@@ -286,9 +282,9 @@ func (x *exampler) pick(t *schema.Type, n *schema.Node) (*schema.Type, *schema.N
 	var fits []*schema.Type
 	for _, b := range t.Branches {
 		if x.defaults && len(fits) == 1 {
-			break // a default is of the first branch that takes it
+			break // a default belongs to the first branch that it fits
 		}
-		try := &exampler{g: &generator{layout: x.g.layout, config: x.g.config}, defaults: x.defaults}
+		try := &exampler{Namer: layout.NewNamer(x.Layout, x.ImportPath, x.Package), defaults: x.defaults}
 		if try.value(b, n); len(try.faults) == 0 {
 			fits = append(fits, b)
 		}
@@ -305,7 +301,7 @@ func (x *exampler) pick(t *schema.Type, n *schema.Node) (*schema.Type, *schema.N
 	return nil, nil, false
 }
 
-// logical is the expression of a value of a logical type.
+// logical returns the expression of a value of a logical type.
 func (x *exampler) logical(t *schema.Type, n *schema.Node) string {
 	switch t.Logical {
 	case schema.Decimal, schema.BigDecimal:
@@ -317,7 +313,7 @@ func (x *exampler) logical(t *schema.Type, n *schema.Node) string {
 		if n.Kind != schema.JSONString || err != nil {
 			return x.wrong(n, "a UUID", "")
 		}
-		return x.g.goType(t) + "{" + hexList(u[:]) + "}"
+		return x.GoType(t) + "{" + hexList(u[:]) + "}"
 	case schema.Date:
 		return x.date(t, n)
 	case schema.TimeMillis, schema.TimeMicros:
@@ -326,7 +322,7 @@ func (x *exampler) logical(t *schema.Type, n *schema.Node) string {
 	return x.timestamp(t, n)
 }
 
-// units are how much one of an encoded number is.
+// units are the units of encoded numbers.
 var units = map[schema.Logical]time.Duration{
 	schema.TimeMillis: time.Millisecond, schema.TimeMicros: time.Microsecond,
 	schema.TimestampMillis: time.Millisecond, schema.TimestampMicros: time.Microsecond, schema.TimestampNanos: 1,
@@ -334,7 +330,7 @@ var units = map[schema.Logical]time.Duration{
 }
 
 func (x *exampler) timestamp(t *schema.Type, n *schema.Node) string {
-	local := logicalGo[t.Logical] == "LocalDateTime"
+	local := layout.LogicalTypes[t.Logical] == "LocalDateTime"
 	layout, sample := time.RFC3339Nano, "2026-02-28T12:30:00Z"
 	if local {
 		layout, sample = "2006-01-02T15:04:05.999999999", "2026-02-28T12:30:00"
@@ -369,7 +365,7 @@ func fromUnits(v int64, unit time.Duration) time.Time {
 
 func (x *exampler) date(t *schema.Type, n *schema.Node) string {
 	if v, err := strconv.ParseInt(n.Value, 10, 32); n.Kind == schema.JSONNumber && err == nil {
-		return fmt.Sprintf("%s(%d)", x.g.goType(t), v)
+		return fmt.Sprintf("%s(%d)", x.GoType(t), v)
 	}
 	at, err := time.Parse(time.DateOnly, n.Value)
 	if n.Kind != schema.JSONString || err != nil {
@@ -380,7 +376,7 @@ func (x *exampler) date(t *schema.Type, n *schema.Node) string {
 
 func (x *exampler) timeOfDay(t *schema.Type, n *schema.Node) string {
 	if v, err := strconv.ParseInt(n.Value, 10, 64); n.Kind == schema.JSONNumber && err == nil && v >= 0 && v < int64(24*time.Hour/units[t.Logical]) {
-		return fmt.Sprintf("%s(%d)", x.g.goType(t), v*int64(units[t.Logical]))
+		return fmt.Sprintf("%s(%d)", x.GoType(t), v*int64(units[t.Logical]))
 	}
 	at, err := time.Parse("15:04:05.999999999", n.Value)
 	if n.Kind != schema.JSONString || err != nil {
@@ -413,7 +409,7 @@ func (x *exampler) decimal(t *schema.Type, n *schema.Node) string {
 	return fmt.Sprintf("avrobin.MustDecimal(%q)", d)
 }
 
-// decimalOf reads the two's complement of a default.
+// decimalOf returns the decimal whose unscaled value is the two's complement b.
 func decimalOf(b []byte, scale int) avrobin.Decimal {
 	v := new(big.Int).SetBytes(b)
 	if len(b) > 0 && b[0] >= 0x80 {
@@ -432,17 +428,17 @@ func (x *exampler) duration(t *schema.Type, n *schema.Node) string {
 		le := func(i int) uint32 {
 			return uint32(b[i]) | uint32(b[i+1])<<8 | uint32(b[i+2])<<16 | uint32(b[i+3])<<24
 		}
-		return fmt.Sprintf("%s{Months: %d, Days: %d, Millis: %d}", x.g.goType(t), le(0), le(4), le(8))
+		return fmt.Sprintf("%s{Months: %d, Days: %d, Millis: %d}", x.GoType(t), le(0), le(4), le(8))
 	}
 	out := map[string]string{"months": "0", "days": "0", "millis": "0"}
 	for _, p := range n.Pairs {
 		if _, known := out[p.Key]; !known || p.Value.Kind != schema.JSONNumber {
-			return x.fault(n, hint, "%q is no part of a duration", p.Key)
+			return x.fault(n, hint, "%q is not a part of a duration", p.Key)
 		}
 		if _, err := strconv.ParseUint(p.Value.Value, 10, 32); err != nil {
-			return x.fault(p.Value, hint, "%s is not from 0 to 4294967295", p.Value.Value)
+			return x.fault(p.Value, hint, "%s is not between 0 and 4294967295", p.Value.Value)
 		}
 		out[p.Key] = p.Value.Value
 	}
-	return fmt.Sprintf("%s{Months: %s, Days: %s, Millis: %s}", x.g.goType(t), out["months"], out["days"], out["millis"])
+	return fmt.Sprintf("%s{Months: %s, Days: %s, Millis: %s}", x.GoType(t), out["months"], out["days"], out["millis"])
 }

@@ -1,4 +1,4 @@
-package avro
+package layout
 
 import (
 	"regexp"
@@ -10,15 +10,15 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/goname"
 )
 
-// takenPackages are names that a package of types must not have, beside those of the packages that
-// generated code imports: packages that a user of the types may import, and what Go treats
-// specially.
+// takenPackages are names that a package of types must not have, beside the names of the packages
+// that generated code imports: those of packages that users of the types import, and those that are
+// special in Go.
 var takenPackages = []string{"payload", "err", "errors", "fmt", "main", "internal", "vendor", "testdata", "init"}
 
 // variable matches the names of variables in generated code, which would hide a package.
 var variable = regexp.MustCompile(`^[a-z][0-9]*$`)
 
-// packageName is the last n segments of a namespace as a package name.
+// packageName makes a package name of the last n segments of a namespace.
 func packageName(namespace string, n int) string {
 	segments := strings.Split(namespace, ".")
 	var b strings.Builder

@@ -1,4 +1,4 @@
-package avro
+package codec
 
 import (
 	"fmt"
@@ -6,10 +6,11 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/deferpay/deferpay/tools/eventgen/avro/internal/layout"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin/schema"
 )
 
-// scalarMethods are the methods of Writer and Reader that carry a whole value.
+// scalarMethods are the methods of Writer and Reader for a whole value.
 var scalarMethods = map[schema.Kind]string{
 	schema.Boolean: "Boolean", schema.Int: "Int", schema.Long: "Long", schema.Float: "Float", schema.Double: "Double",
 	schema.Bytes: "Bytes", schema.String: "String",
@@ -22,7 +23,8 @@ var logicalMethods = map[schema.Logical]string{
 	schema.LocalTimestampNanos: "LocalTimestampNanos", schema.Duration: "Duration",
 }
 
-// scalar is the method for t and its further arguments; "" when t is no scalar.
+// scalar returns the method of Writer and Reader for t and its further arguments. The method is ""
+// if t is not a scalar.
 func scalar(t *schema.Type) (method, args string) {
 	switch {
 	case t.Logical == schema.Decimal && t.Kind == schema.Fixed:
@@ -37,10 +39,11 @@ func scalar(t *schema.Type) (method, args string) {
 	return scalarMethods[t.Kind], ""
 }
 
-// readExpr is an expression that reads a value and gives the position after it, when one call does.
+// readExpr returns an expression that reads a value and returns it with the position after it. It
+// returns false if that takes more than one call.
 func (g *generator) readExpr(t *schema.Type) (string, bool) {
-	if u := g.layout.unions[t]; u != nil {
-		return "read" + u.name + "(r, p)", true
+	if u := g.Layout.Unions[t]; u != nil {
+		return "read" + u.Name + "(r, p)", true
 	}
 	if t.Kind == schema.Array && t.Items.Kind == schema.String && t.Items.Logical == "" {
 		return "r.Strings(p)", true
@@ -52,7 +55,7 @@ func (g *generator) readExpr(t *schema.Type) (string, bool) {
 	return fmt.Sprintf("r.%s(p%s)", method, args), method != ""
 }
 
-// reading prints what f does, after the counts it needs.
+// reading prints the statements that f prints, after the declaration of the variables they need.
 func (g *generator) reading(f func()) {
 	g.ints = map[string]bool{}
 	text := g.quietly(f)
@@ -62,13 +65,13 @@ func (g *generator) reading(f func()) {
 	g.body.WriteString(text)
 }
 
-// count names a variable that the function needs.
+// count returns the name of a variable that the function needs.
 func (g *generator) count(name string) string {
 	g.ints[name] = true
 	return name
 }
 
-// loopVar gives the variables of nested loops different names.
+// loopVar returns the name of a variable of a loop. Nested loops have different ones.
 func (g *generator) loopVar(name string) string {
 	if g.depth > 1 {
 		return fmt.Sprintf("%s%d", name, g.depth)
@@ -76,7 +79,7 @@ func (g *generator) loopVar(name string) string {
 	return name
 }
 
-// write prints the statements that write v, which can be addressed.
+// write prints the statements that write v, which is addressable.
 func (g *generator) write(v string, t *schema.Type) {
 	if t.Kind == schema.Int && t.Logical == "" {
 		g.p("b = w.Long(b, int64(%s))", v)
@@ -126,21 +129,21 @@ func (g *generator) writeUnion(v string, t *schema.Type) {
 	case ok:
 		g.p("if %s == nil {\nb = w.Long(b, %d)\n} else {\nb = w.Long(b, %d)", v, null, 1-null)
 		switch {
-		case nilable(other), other.Kind.Named() && other.Logical == "":
+		case layout.Nilable(other), other.Kind.Named() && other.Logical == "":
 			g.write(v, other)
 		default:
 			g.write("*"+v, other)
 		}
 		g.p("}")
-	case g.layout.unions[t] != nil:
-		g.p("b = write%s(w, b, %s)", g.layout.unions[t].name, v)
+	case g.Layout.Unions[t] != nil:
+		g.p("b = write%s(w, b, %s)", g.Layout.Unions[t].Name, v)
 	default:
 		g.p("b = w.Long(b, 0)")
 		g.write(v, t.Branches[0])
 	}
 }
 
-// read prints the statements that read into v, overwriting what it holds.
+// read prints the statements that read into v, whatever its value was.
 func (g *generator) read(v string, t *schema.Type) {
 	if expr, ok := g.readExpr(t); ok {
 		g.p("%s, p = %s", v, expr)
@@ -148,7 +151,7 @@ func (g *generator) read(v string, t *schema.Type) {
 	}
 	switch t.Kind {
 	case schema.Null:
-		g.p("%s = %s{}", v, g.goType(t))
+		g.p("%s = %s{}", v, g.GoType(t))
 	case schema.Record, schema.Enum, schema.Fixed:
 		g.p("p = %s.ReadAvro(r, p)", v)
 	case schema.Array:
@@ -187,7 +190,7 @@ func (g *generator) readMap(v string, t *schema.Type) {
 	if expr, ok := g.readExpr(t.Items); ok {
 		g.p("%s[%s], p = %s", v, k, expr)
 	} else {
-		g.p("var %s %s", item, g.goType(t.Items))
+		g.p("var %s %s", item, g.GoType(t.Items))
 		g.read(item, t.Items)
 		g.p("%s[%s] = %s", v, k, item)
 	}
@@ -209,22 +212,22 @@ func (g *generator) readUnion(v string, t *schema.Type) {
 	}
 }
 
-// readPresent reads what is not null into v, which is nil.
+// readPresent prints the statements that read a value that is not null into v, which is nil.
 func (g *generator) readPresent(v string, t *schema.Type) {
 	switch {
-	case nilable(t) && t.Kind == schema.Array:
-		g.p("%s = %s{}", v, g.goType(t))
+	case layout.Nilable(t) && t.Kind == schema.Array:
+		g.p("%s = %s{}", v, g.GoType(t))
 		g.readArray(v, t)
-	case nilable(t) && t.Kind == schema.Map:
-		g.p("%s = %s{}", v, g.goType(t))
+	case layout.Nilable(t) && t.Kind == schema.Map:
+		g.p("%s = %s{}", v, g.GoType(t))
 		g.readMap(v, t)
-	case nilable(t):
+	case layout.Nilable(t):
 		g.read(v, t)
 	default:
 		if t.Kind == schema.Record {
-			g.p("%s = avrobin.New[%s](r)", v, g.goType(t))
+			g.p("%s = avrobin.New[%s](r)", v, g.GoType(t))
 		} else {
-			g.p("%s = new(%s)", v, g.goType(t))
+			g.p("%s = new(%s)", v, g.GoType(t))
 		}
 		if t.Kind.Named() && t.Logical == "" {
 			g.read(v, t)
@@ -234,45 +237,45 @@ func (g *generator) readPresent(v string, t *schema.Type) {
 	}
 }
 
-// union prints a sealed interface, the structs of its branches that have no type of their own, and
-// its two functions.
-func (g *generator) union(u *unionDecl) {
-	g.p("\n// %s is one of %s.", u.name, g.branchList(u))
-	if u.typ.HasNull() >= 0 {
-		g.p("// A nil %s is null.", u.name)
+// union prints a sealed interface, the structs of the branches that have no type of their own, and
+// its functions.
+func (g *generator) union(u *layout.Union) {
+	g.p("\n// %s is one of %s.", u.Name, g.branchList(u))
+	if u.Type.HasNull() >= 0 {
+		g.p("// A nil %s is null.", u.Name)
 	}
-	g.p("type %s interface{ is%s() }\n", u.name, u.name)
-	for _, b := range u.branches {
-		if b.wrapper != "" {
-			g.p("// %s is the branch %s of the union %s.\ntype %s struct{ Value %s }\n", b.wrapper, b.typ.BranchName(), u.name, b.wrapper, g.goType(b.typ))
-			g.p("func (%s) is%s() {}\n", b.wrapper, u.name)
+	g.p("type %s interface{ is%s() }\n", u.Name, u.Name)
+	for _, b := range u.Branches {
+		if b.Wrapper != "" {
+			g.p("// %s is the branch %s of the union %s.\ntype %s struct{ Value %s }\n", b.Wrapper, b.Type.BranchName(), u.Name, b.Wrapper, g.GoType(b.Type))
+			g.p("func (%s) is%s() {}\n", b.Wrapper, u.Name)
 		}
 	}
-	g.p("func write%s(w *avrobin.Writer, b []byte, u %s) []byte {\nswitch c := u.(type) {", u.name, u.name)
-	for i, b := range u.branches {
-		if b.typ.Kind == schema.Null {
+	g.p("func write%s(w *avrobin.Writer, b []byte, u %s) []byte {\nswitch c := u.(type) {", u.Name, u.Name)
+	for i, b := range u.Branches {
+		if b.Type.Kind == schema.Null {
 			g.p("case nil:\nb = w.Long(b, %d)", i)
 			continue
 		}
-		g.p("case %s:", g.branchGo(b))
-		if b.wrapper == "" && b.typ.Kind == schema.Record {
-			g.p("if c == nil {\nw.Unset(%q)\nreturn b\n}", u.name)
+		g.p("case %s:", g.BranchGo(b))
+		if b.Wrapper == "" && b.Type.Kind == schema.Record {
+			g.p("if c == nil {\nw.Unset(%q)\nreturn b\n}", u.Name)
 		}
 		g.p("b = w.Long(b, %d)", i)
-		if b.wrapper != "" {
-			g.write("c.Value", b.typ)
+		if b.Wrapper != "" {
+			g.write("c.Value", b.Type)
 		} else {
 			g.p("b = c.WriteAvro(w, b)")
 		}
 	}
-	if u.typ.HasNull() < 0 {
-		g.p("default:\nw.Unset(%q)", u.name)
+	if u.Type.HasNull() < 0 {
+		g.p("default:\nw.Unset(%q)", u.Name)
 	}
 	g.p("}\nreturn b\n}\n")
-	g.p("func read%s(r *avrobin.Reader, p int) (%s, int) {", u.name, u.name)
+	g.p("func read%s(r *avrobin.Reader, p int) (%s, int) {", u.Name, u.Name)
 	g.reading(func() {
-		g.p("branch, p := r.Branch(p, %d)\nswitch branch {", len(u.branches))
-		for i, b := range u.branches {
+		g.p("branch, p := r.Branch(p, %d)\nswitch branch {", len(u.Branches))
+		for i, b := range u.Branches {
 			g.readBranch(i, b)
 		}
 		g.p("}")
@@ -281,41 +284,30 @@ func (g *generator) union(u *unionDecl) {
 	g.unionValidate(u)
 }
 
-func (g *generator) readBranch(i int, b branchDecl) {
+func (g *generator) readBranch(i int, b layout.Branch) {
 	switch {
-	case b.typ.Kind == schema.Null:
-	case b.wrapper != "":
-		g.p("case %d:\nvar c %s", i, b.wrapper)
-		g.read("c.Value", b.typ)
+	case b.Type.Kind == schema.Null:
+	case b.Wrapper != "":
+		g.p("case %d:\nvar c %s", i, b.Wrapper)
+		g.read("c.Value", b.Type)
 		g.p("return c, p")
-	case b.typ.Kind == schema.Record:
-		g.p("case %d:\nc := avrobin.New[%s](r)\np = c.ReadAvro(r, p)\nreturn c, p", i, g.goType(b.typ))
+	case b.Type.Kind == schema.Record:
+		g.p("case %d:\nc := avrobin.New[%s](r)\np = c.ReadAvro(r, p)\nreturn c, p", i, g.GoType(b.Type))
 	default:
-		g.p("case %d:\nvar c %s\np = c.ReadAvro(r, p)\nreturn c, p", i, g.goType(b.typ))
+		g.p("case %d:\nvar c %s\np = c.ReadAvro(r, p)\nreturn c, p", i, g.GoType(b.Type))
 	}
 }
 
-// branchGo is the Go type that implements the interface.
-func (g *generator) branchGo(b branchDecl) string {
-	switch {
-	case b.wrapper != "":
-		return b.wrapper
-	case b.typ.Kind == schema.Record:
-		return "*" + g.goType(b.typ)
-	}
-	return g.goType(b.typ)
-}
-
-func (g *generator) branchList(u *unionDecl) string {
+func (g *generator) branchList(u *layout.Union) string {
 	var out string
-	for _, b := range u.branches {
-		if b.typ.Kind == schema.Null {
+	for _, b := range u.Branches {
+		if b.Type.Kind == schema.Null {
 			continue
 		}
 		if out != "" {
 			out += ", "
 		}
-		out += g.branchGo(b)
+		out += g.BranchGo(b)
 	}
 	return out
 }
