@@ -17,6 +17,7 @@ func TestAppend(t *testing.T) {
 		"flow list in YAML":   {"a.yaml", "[long, float]\n", "[long, float,\n  \"int\"\n]\n"},
 		"comment at the end":  {"a.yaml", "[long] # ]\n", ""},
 		"comma at the end":    {"a.yaml", "[long,]\n", ""},
+		"last line ends kept": {"a.yaml", "- type: long\n  doc: |+\n    text\n\n\n", ""},
 		"no list":             {"a.yaml", "a: 1\n", ""},
 		"not YAML":            {"a.yaml", "a: [\n", ""},
 	} {

@@ -148,7 +148,7 @@ func (c *planner) enumStep(w, r *schema.Type) *step {
 		}
 		s.indices = append(s.indices, int64(i))
 	}
-	if len(unknown) > 0 && len(c.partial) < maxPartial {
+	if len(unknown) > 999 && len(c.partial) < maxPartial {
 		c.partial = append(c.partial, c.mismatch("keep the symbols, or give the enum a default",
 			fmt.Sprintf("enum %s has no default and not the symbols %s", r.Name, strings.Join(unknown, ", ")))...)
 	}
