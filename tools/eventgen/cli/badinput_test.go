@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// contents gives every file below a folder with its text and time, to see whether anything changed.
+// contents returns every file below a folder with its text and time, to see whether anything
+// changed.
 func contents(t *testing.T, dir string) string {
 	t.Helper()
 	var out strings.Builder
@@ -35,8 +36,8 @@ func contents(t *testing.T, dir string) string {
 	return out.String()
 }
 
-// TestBadInput gives the command what it cannot take, where it generated before. Each is an error
-// at its place that says what to do, and nothing of what stands there changes.
+// TestBadInput runs the command on bad input in a folder with generated files. Each is an error with
+// a position and a hint, and no file changes.
 func TestBadInput(t *testing.T) {
 	asyncapi := func(text string) map[string]string { return map[string]string{"specs/asyncapi.yaml": text} }
 	header := "asyncapi: 3.0.0\ninfo: {title: T, version: 1.0.0}\n"
@@ -44,7 +45,7 @@ func TestBadInput(t *testing.T) {
 		name  string
 		files map[string]string
 		args  []string // instead of the document
-		want  string   // of the message, with its place where it has one
+		want  string   // in the message, with its position if it has one
 	}{
 		{"not YAML", asyncapi(header + "channels: [\n"), nil, "specs/asyncapi.yaml:3:1: not valid YAML"},
 		{"text", asyncapi("Dear reader,\nthis is a letter.\n"), nil, "specs/asyncapi.yaml:1:1: this is not an AsyncAPI document"},
@@ -56,17 +57,17 @@ func TestBadInput(t *testing.T) {
 		{"a reference to no name", asyncapi(header + "channels: {a: {$ref: '#/components/channels/a'}}\n"), nil, "specs/asyncapi.yaml:3:22: $ref \"#/components/channels/a\" leads nowhere"},
 		{"a reference to no file", asyncapi(header + "channels: {a: {$ref: a.yaml}}\n"), nil, "specs/asyncapi.yaml:3:22: there is no file specs/a.yaml"},
 		{"a reference to a folder", asyncapi(header + "channels: {a: {$ref: ../specs}}\n"), nil, "specs/asyncapi.yaml:3:22: specs is a folder"},
-		{"a reference to a file that is no YAML", map[string]string{"specs/asyncapi.yaml": header + "channels: {a: {$ref: a.yaml}}\n", "specs/a.yaml": "a: ]\n"}, nil, "specs/a.yaml:1:1: not valid YAML"},
+		{"a reference to a file that is not YAML", map[string]string{"specs/asyncapi.yaml": header + "channels: {a: {$ref: a.yaml}}\n", "specs/a.yaml": "a: ]\n"}, nil, "specs/a.yaml:1:1: not valid YAML"},
 		{"a URL", asyncapi(header + "channels: {a: {$ref: 'https://example.com/a.yaml'}}\n"), nil, "specs/asyncapi.yaml:3:22: https://example.com/a.yaml is remote"},
 		{"AsyncAPI 2", asyncapi("asyncapi: 2.6.0\ninfo: {title: T, version: 1.0.0}\nchannels: {}\n"), nil, "specs/asyncapi.yaml:1:11: AsyncAPI 2.6.0 is not supported"},
 		{"OpenAPI", asyncapi("openapi: 3.1.0\n"), nil, "specs/asyncapi.yaml:1:1: this is not an AsyncAPI document"},
-		{"a format that is not known", asyncapi(header + "channels: {a: {address: a, messages: {A: {payload: {schemaFormat: application/x-thrift, schema: x}}}}}\n"), nil, "specs/asyncapi.yaml:3:67: schemaFormat \"application/x-thrift\" is not supported"},
+		{"an unknown format", asyncapi(header + "channels: {a: {address: a, messages: {A: {payload: {schemaFormat: application/x-thrift, schema: x}}}}}\n"), nil, "specs/asyncapi.yaml:3:67: schemaFormat \"application/x-thrift\" is not supported"},
 		{"a broken Avro schema", map[string]string{"specs/A.avsc": `{"type": "record", "name": "A", "fields": [{"name": "a", "type": "strin"}]}`}, nil, "specs/A.avsc:1:66: unknown type \"strin\""},
 		{"a folder", nil, []string{"specs"}, "specs: specs is a folder"},
 		{"no file", nil, []string{"specs/asyncapy.yaml"}, "specs/asyncapy.yaml: there is no file"},
 		{"one bad of two", map[string]string{"specs/other/asyncapi.yaml": "asyncapi: 3.0.0\ninfo: 1\nchannels: {a: 1}\n"}, []string{"specs/asyncapi.yaml", "specs/other/asyncapi.yaml"}, "specs/other/asyncapi.yaml:3:15: channel a must be an object"},
 		{"a warning that is an error", asyncapi("asyncapi: 3.0.0\nchannels: {}\n"), []string{"-strict", "specs/asyncapi.yaml"}, "specs/asyncapi.yaml:1:1: the document has no info"},
-		{"an output folder with somebody's file", map[string]string{"gen/event/mine.go": "package event\n"}, nil, "it did not write gen/event/mine.go"},
+		{"an output folder with another file", map[string]string{"gen/event/mine.go": "package event\n"}, nil, "gen contains files that eventgen did not write: gen/event/mine.go"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

@@ -1,5 +1,5 @@
-// Package cli is the eventgen command: flags in, files, topics and subjects out, and an exit
-// status.
+// Package cli is the eventgen command: it reads flags, writes files, topics and subjects, and returns
+// an exit status.
 package cli
 
 import (
@@ -23,33 +23,35 @@ const (
 
 const help = `eventgen makes typed Watermill code from AsyncAPI 3 documents with Avro or JSON Schema payloads.
 
-  eventgen generate -out DIR -import PATH [-role owner|client] [-check] [-strict] [-allow-remote] [-allow-raw] DOCUMENT...
-  eventgen topics  apply|diff      -brokers HOST:PORT[,...]  DOCUMENT...
-  eventgen schemas register|check  -registry URL             DOCUMENT...
-  eventgen versions keep                                     DOCUMENT...
+  eventgen generate -out DIR -import PATH [-role owner|client|both] [-check] [-strict] [-allow-remote] [-allow-raw] DOCUMENT...
+  eventgen topics   apply|diff      -brokers HOST:PORT[,...]  DOCUMENT...
+  eventgen schemas  register|check  -registry URL             DOCUMENT...
+  eventgen versions keep                                      DOCUMENT...
 
-Every generated package lies below DIR; its import path is PATH and the folder. Documents of one call share the types of the schemas they share.
-Exit status: 0 done; 1 the documents (or what they were compared with) are at fault; 2 wrong usage. Nothing is written unless every document is good.
+Every generated package is a folder below DIR, and its import path is PATH with that folder. Documents of one call share the
+types of the schemas they share. Nothing is written if a document has a fault.
+
+Exit status: 0 done; 1 a fault of the documents, or of what they were compared with; 2 wrong usage.
 
 Examples:
 
   # gen/ from two documents that share schemas
   eventgen generate -out gen -import example.com/shop/gen specs/orders/asyncapi.yaml specs/stock/asyncapi.yaml
 
-  # in a gate: fails, and names the files, when gen/ is not what the documents say
+  # in a gate: fails and names the files if gen/ is not what the documents generate
   eventgen generate -check -out gen -import example.com/shop/gen specs/orders/asyncapi.yaml specs/stock/asyncapi.yaml
 
-  # before a deployment: topics and subjects become what the documents say
+  # before a deployment: create the topics and register the schemas of the documents
   eventgen topics apply -brokers localhost:9092 specs/orders/asyncapi.yaml
   eventgen schemas register -registry http://localhost:8085 specs/orders/asyncapi.yaml
 
-  # after a change of a schema whose former versions have to stay readable (x-versions)
+  # after a change of a schema with x-versions, so that its former versions stay readable
   eventgen versions keep specs/store/internal.asyncapi.yaml
 
-eventgen COMMAND -help lists the flags of a command, and the environment variables that stand for those of security.
+eventgen COMMAND -help lists the flags of a command, and the environment variables for those of security.
 `
 
-// Run runs one command and gives its exit status.
+// Run runs one command and returns its exit status.
 func Run(args []string, stdout, stderr io.Writer) int {
 	c := &command{stdout: stdout, stderr: stderr, limits: usual}
 	if len(args) == 0 {
@@ -92,7 +94,7 @@ func (c *command) failed(err error) int {
 	return fault
 }
 
-// tell prints diagnostics and says whether there is an error among them.
+// tell prints diagnostics and reports whether one of them is an error.
 func (c *command) tell(ds diag.List) (failed bool) {
 	if len(ds) > 0 {
 		fmt.Fprintln(c.stderr, ds.Error())
@@ -100,7 +102,7 @@ func (c *command) tell(ds diag.List) (failed bool) {
 	return ds.HasErrors()
 }
 
-// flags makes the flag set of a command.
+// flags returns the flag set of a command.
 func (c *command) flags(name, synopsis string) *flag.FlagSet {
 	f := flag.NewFlagSet("eventgen "+name, flag.ContinueOnError)
 	f.SetOutput(c.stderr)
@@ -111,7 +113,7 @@ func (c *command) flags(name, synopsis string) *flag.FlagSet {
 	return f
 }
 
-// parse gives the documents, or an exit status when there is nothing to do.
+// parse returns the documents, or an exit status if there is nothing to do.
 func (c *command) parse(f *flag.FlagSet, args []string) (docs []string, status int, ok bool) {
 	for _, a := range args {
 		if a == "-h" || a == "-help" || a == "--help" {
@@ -128,14 +130,14 @@ func (c *command) parse(f *flag.FlagSet, args []string) (docs []string, status i
 	}
 	for _, d := range f.Args() {
 		if strings.HasPrefix(d, "-") {
-			return nil, c.wrong("%s comes after a document\n  hint: flags come first", d), false
+			return nil, c.wrong("%s follows a document\n  hint: write flags before documents", d), false
 		}
 	}
 	return f.Args(), done, true
 }
 
-// disk is the file system of the machine: unlike os.DirFS it takes any path, so that documents may
-// lie anywhere.
+// disk is the file system of the machine. Unlike os.DirFS it accepts any path, so that documents can
+// be anywhere.
 type disk struct{}
 
 func (disk) Open(name string) (fs.File, error)          { return os.Open(name) }

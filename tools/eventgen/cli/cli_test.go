@@ -51,7 +51,7 @@ func write(t *testing.T, path, text string) {
 	}
 }
 
-// listing gives the files below a folder with their times, to see what was written.
+// listing returns the files below a folder with their times, to see what was written.
 func listing(t *testing.T, dir string) string {
 	t.Helper()
 	var out strings.Builder
@@ -87,12 +87,12 @@ func TestGenerateCheckAndStale(t *testing.T) {
 	if status, _, stderr := run(check...); status != 0 || stderr != "" {
 		t.Fatalf("check after: %d\n%s", status, stderr)
 	}
-	// The type goes by another name: its old file goes away. What other generators keep beside our
-	// packages is left alone.
+	// The type gets another name, so its old file is removed. Files of other generators beside the
+	// packages are left alone.
 	write(t, "gen/api/own.go", "package api\n")
 	write(t, "gen/.gitattributes", "* linguist-generated\n")
 	write(t, "specs/A.avsc", strings.Replace(schema, `"A"`, `"B"`, 1))
-	if status, _, stderr := run(check...); status != 1 || !strings.Contains(stderr, "gen/event/a.go: is generated no more") {
+	if status, _, stderr := run(check...); status != 1 || !strings.Contains(stderr, "gen/event/a.go: is no longer generated") {
 		t.Fatalf("check of a change: %d\n%s", status, stderr)
 	}
 	if status, _, stderr := run(generate...); status != 0 {
@@ -104,7 +104,7 @@ func TestGenerateCheckAndStale(t *testing.T) {
 	}
 }
 
-func TestNothingIsWrittenUnlessAllIsGood(t *testing.T) {
+func TestNothingWrittenWithFault(t *testing.T) {
 	folder(t)
 	write(t, "specs/other/asyncapi.yaml", "asyncapi: 2.6.0\n")
 	status, _, stderr := run("generate", "-out", "gen", "-import", "example.com/gen", "specs/asyncapi.yaml", "specs/other/asyncapi.yaml")
@@ -116,13 +116,13 @@ func TestNothingIsWrittenUnlessAllIsGood(t *testing.T) {
 	}
 }
 
-func TestFolderOfSomebodyElse(t *testing.T) {
+func TestFolderWithOtherFiles(t *testing.T) {
 	cases := []struct{ name, path, want string }{
-		{"a file to be overwritten", "gen/event/a.go", "it did not write gen/event/a.go"},
-		{"a file in a package", "gen/event/own.go", "it did not write gen/event/own.go"},
-		{"a test in a package", "gen/specsbus/own_test.go", "it did not write gen/specsbus/own_test.go"},
-		{"a file in the folder itself", "gen/main.go", "it did not write gen/main.go"},
-		{"a file that is not Go", "gen/notes.txt", "it did not write gen/notes.txt"},
+		{"a file to be overwritten", "gen/event/a.go", "eventgen did not write: gen/event/a.go"},
+		{"a file in a package", "gen/event/own.go", "eventgen did not write: gen/event/own.go"},
+		{"a test in a package", "gen/specsbus/own_test.go", "eventgen did not write: gen/specsbus/own_test.go"},
+		{"a file in the folder itself", "gen/main.go", "eventgen did not write: gen/main.go"},
+		{"a file that is not Go", "gen/notes.txt", "eventgen did not write: gen/notes.txt"},
 		{"no folder", "gen", "not a directory"},
 	}
 	for _, c := range cases {
@@ -155,12 +155,12 @@ func TestUsage(t *testing.T) {
 		{"generate -out gen specs/asyncapi.yaml", 2, "needs -out and -import"},
 		{"generate -out gen -import x", 2, "name at least one AsyncAPI document"},
 		{"generate -out gen -import x -role broker specs/asyncapi.yaml", 2, "owner, client or both"},
-		{"generate -out gen -import x specs/asyncapi.yaml -check", 2, "flags come first"},
+		{"generate -out gen -import x specs/asyncapi.yaml -check", 2, "write flags before documents"},
 		{"generate -nope", 2, "flag provided but not defined"},
 		{"generate -out gen -import x nowhere.yaml", 1, "nowhere.yaml: there is no file nowhere.yaml"},
 		{"generate -out gen -import x specs", 1, "specs is a folder"},
 		{"generate -out gen -import a:b specs/asyncapi.yaml", 2, "as in example.com/shop/gen"},
-		{"topics", 2, "say apply or diff"},
+		{"topics", 2, "topics: write apply or diff after it"},
 		{"topics apply specs/asyncapi.yaml", 2, "needs -brokers"},
 		{"topics -help", 0, "-brokers"},
 		{"schemas register -help", 0, "-registry"},

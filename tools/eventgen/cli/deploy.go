@@ -18,7 +18,7 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/topics"
 )
 
-// verb takes the word behind topics or schemas.
+// verb returns the word after topics, schemas or versions, and the other arguments.
 func verb(args []string, verbs ...string) (string, []string, error) {
 	if len(args) > 0 {
 		for _, v := range verbs {
@@ -27,10 +27,10 @@ func verb(args []string, verbs ...string) (string, []string, error) {
 			}
 		}
 	}
-	return "", args, errors.New("say " + strings.Join(verbs, " or "))
+	return "", args, errors.New("write " + strings.Join(verbs, " or ") + " after it")
 }
 
-// contract reads the documents for what they say, without generating.
+// contract returns the model of the documents without generating.
 func (c *command) contract(docs []string, reads reading) (*model.Model, bool) {
 	config, cancel := reads.config(docs, c.limits)
 	defer cancel()
@@ -45,8 +45,8 @@ func (c *command) topics(args []string) int {
 		return c.wrong("topics: %v", err)
 	}
 	f := c.flags("topics apply|diff", "-brokers HOST:PORT[,...] DOCUMENT...")
-	brokers := f.String("brokers", "", "addresses of the broker, by commas")
-	timeout := f.Duration("timeout", 30*time.Second, "give up after")
+	brokers := f.String("brokers", "", "addresses of the brokers, separated by commas")
+	timeout := f.Duration("timeout", 30*time.Second, "time after which to give up")
 	reads := readingFlags(f)
 	var security secure.Kafka
 	declared := secure.NewFlags(f, os.Getenv)
@@ -114,7 +114,7 @@ func (c *command) schemas(args []string) int {
 	f := c.flags("schemas register|check", "-registry URL DOCUMENT...")
 	url := f.String("registry", "", "`URL` of the schema registry; it may have a path")
 	level := f.String("compatibility", "FULL_TRANSITIVE", "level that register sets on every subject")
-	timeout := f.Duration("timeout", 30*time.Second, "give up after")
+	timeout := f.Duration("timeout", 30*time.Second, "time after which to give up")
 	reads := readingFlags(f)
 	var security secure.Registry
 	declared := secure.NewFlags(f, os.Getenv)
@@ -148,8 +148,8 @@ func (c *command) schemas(args []string) int {
 	return c.results(cl.Check(ctx, m.Subjects()))
 }
 
-// results prints what became of the subjects. A subject that is new or changed is not what the
-// documents say: only check can find one.
+// results prints the state of the subjects. It returns fault if a subject is new or changed, which
+// only check finds.
 func (c *command) results(rs []registry.Result, err error) int {
 	status := done
 	for _, r := range rs {

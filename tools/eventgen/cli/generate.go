@@ -22,8 +22,8 @@ func (c *command) generate(args []string) int {
 	f := c.flags("generate", "-out DIR -import PATH [flags] DOCUMENT...")
 	out := f.String("out", "", "folder that holds the generated packages")
 	importPath := f.String("import", "", "import path of that folder")
-	role := f.String("role", "owner", "owner: as the document says; client: the other side, send and receive swapped; both: a package for each side")
-	check := f.Bool("check", false, "write nothing; exit status 1, and the names of the files, when those on disk differ")
+	role := f.String("role", "owner", "owner: the application that the document describes; client: the other side, with send and receive swapped; both: a package for each side")
+	check := f.Bool("check", false, "write nothing; if files on disk differ, print their names and exit with 1")
 	strict := f.Bool("strict", false, "warnings are errors")
 	reads := readingFlags(f)
 	docs, status, ok := c.parse(f, args)
@@ -58,15 +58,15 @@ func (c *command) generate(args []string) int {
 	return done
 }
 
-// changes is what has to happen on disk. Paths are complete.
+// changes are the files to write and to remove. Their paths are complete.
 type changes struct {
 	write  map[string][]byte
 	remove []string
 }
 
-// compare finds the files that differ from what was generated and generated files that no longer
-// are. The folder has to be eventgen's own: it fails when a file that somebody else wrote stands in
-// it, or in a folder below it where a package goes.
+// compare finds files that differ from what was generated, and files that are no longer generated.
+// An error is returned if the folder, or a folder below it for a package, has a file that eventgen
+// did not write.
 func compare(out string, files map[string][]byte) (*changes, error) {
 	c := &changes{write: map[string][]byte{}}
 	packages := map[string]bool{}
@@ -89,18 +89,17 @@ func compare(out string, files map[string][]byte) (*changes, error) {
 		}
 	}
 	if len(foreign) > 0 {
-		return nil, fmt.Errorf("%s is not a folder of eventgen's: it did not write %s\n  hint: give -out a folder of its own, or move what is in the way", out, strings.Join(foreign, ", "))
+		return nil, fmt.Errorf("%s contains files that eventgen did not write: %s\n  hint: choose a folder of its own for -out, or move these files", out, strings.Join(foreign, ", "))
 	}
 	return c, nil
 }
 
-// lookAt compares the files of one folder, and gives those that eventgen did not write and the
-// folders in it. Names that begin with a dot are nobody's concern, and of a folder that is not
-// there nothing has to be said.
+// lookAt compares the files of one folder. It returns those that eventgen did not write, and the
+// folders in it. Names that begin with a dot and a folder that does not exist are ignored.
 func (c *changes) lookAt(dir string) (foreign, folders []string, err error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, fmt.Errorf("%s: %w\n  hint: -out names a folder, which need not exist yet", dir, err)
+		return nil, nil, fmt.Errorf("%s: %w\n  hint: -out has to be a folder; it is created if it does not exist", dir, err)
 	}
 	for _, e := range entries {
 		path := filepath.Join(dir, e.Name())
@@ -138,7 +137,7 @@ func (c *command) report(p *changes) int {
 		fmt.Fprintf(c.stderr, "%s: differs from what the documents generate\n", path)
 	}
 	for _, path := range p.remove {
-		fmt.Fprintf(c.stderr, "%s: is generated no more\n", path)
+		fmt.Fprintf(c.stderr, "%s: is no longer generated\n", path)
 	}
 	fmt.Fprintln(c.stderr, "  hint: run eventgen generate without -check")
 	return fault
@@ -157,7 +156,7 @@ func (p *changes) carryOut() error {
 		if err := os.Remove(path); err != nil {
 			return err
 		}
-		_ = os.Remove(filepath.Dir(path)) // goes only when it is empty
+		_ = os.Remove(filepath.Dir(path)) // is removed only if it is empty
 	}
 	return nil
 }

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// far is a server with schemas. Its documents refer to one another, relative to where they are.
+// far starts a server with schemas, which refer to one another by relative references.
 func far(t *testing.T) (url string, asked map[string]*atomic.Int32) {
 	t.Helper()
 	asked = map[string]*atomic.Int32{}
@@ -53,7 +53,7 @@ func far(t *testing.T) (url string, asked map[string]*atomic.Int32) {
 	return server.URL, asked
 }
 
-// near is a document that refers to what is at URLs.
+// near returns a document that refers to URLs.
 func near(a, b string) string {
 	return `asyncapi: 3.0.0
 info: {title: T, version: 1.0.0}
@@ -79,25 +79,25 @@ func TestAllowRemote(t *testing.T) {
 		name, a, b string
 		without    bool // the flag
 		limits     limits
-		want       []string // in what is said; none: it is good
+		want       []string // in the diagnostics; none: it succeeds
 	}{
-		{name: "relative references in what is remote", a: url + "/v1/messages.yaml#/A", b: url + "/v1/messages.yaml#/B", limits: usual},
-		{name: "relative to where a redirect leads", a: url + "/latest#/A", b: url + "/latest#/B", limits: usual},
+		{name: "relative references in a remote file", a: url + "/v1/messages.yaml#/A", b: url + "/v1/messages.yaml#/B", limits: usual},
+		{name: "relative to the target of a redirect", a: url + "/latest#/A", b: url + "/latest#/B", limits: usual},
 		{name: "without the flag", a: url + "/v1/messages.yaml#/A", b: url + "/v1/messages.yaml#/B", without: true, limits: usual,
 			want: []string{"asyncapi.yaml:4:45: " + url + "/v1/messages.yaml is remote\n  hint: keep a copy at specs/vendor/" + host + "/v1/messages.yaml, or allow it with -allow-remote"}},
 		{name: "not there", a: url + "/gone.yaml#/A", b: url + "/v1/messages.yaml#/B", limits: usual,
 			want: []string{"asyncapi.yaml:4:45: cannot read " + url + "/gone.yaml: the server answers 404 Not Found\n  hint: keep a copy at specs/vendor/" + host + "/gone.yaml if it cannot be fetched"}},
 		{name: "no such name there", a: url + "/v1/messages.yaml#/Z", b: url + "/v1/messages.yaml#/B", limits: usual,
 			want: []string{`asyncapi.yaml:4:45: $ref "` + url + `/v1/messages.yaml#/Z" leads nowhere: there is no "Z" in ` + url + `/v1/messages.yaml`}},
-		{name: "round in circles", a: url + "/round#/A", b: url + "/v1/messages.yaml#/B", limits: usual, want: []string{"stopped after 10 redirects"}},
+		{name: "redirects in a circle", a: url + "/round#/A", b: url + "/v1/messages.yaml#/B", limits: usual, want: []string{"stopped after 10 redirects"}},
 		{name: "no answer in time", a: url + "/slow.yaml#/A", b: url + "/slow.yaml#/B", limits: hasty,
-			want: []string{"asyncapi.yaml:4:45: cannot read " + url + "/slow.yaml: there is no whole answer within 200ms", "asyncapi.yaml:5:45: "}},
-		{name: "half an answer in time", a: url + "/stuck.yaml#/A", b: url + "/v1/messages.yaml#/B", limits: hasty, want: []string{"/stuck.yaml: there is no whole answer within 200ms"}},
+			want: []string{"asyncapi.yaml:4:45: cannot read " + url + "/slow.yaml: there was no complete answer within 200ms", "asyncapi.yaml:5:45: "}},
+		{name: "half an answer in time", a: url + "/stuck.yaml#/A", b: url + "/v1/messages.yaml#/B", limits: hasty, want: []string{"/stuck.yaml: there was no complete answer within 200ms"}},
 		{name: "all together not in time", a: url + "/slow.yaml#/A", b: url + "/v1/messages.yaml#/B", limits: hastier,
-			want: []string{"/slow.yaml: what is remote took longer than 200ms in all", "/v1/messages.yaml: what is remote took longer than 200ms in all"}},
+			want: []string{"/slow.yaml: remote files took longer than 200ms in all", "/v1/messages.yaml: remote files took longer than 200ms in all"}},
 		{name: "too large", a: url + "/endless.yaml#/A", b: url + "/v1/messages.yaml#/B", limits: small, want: []string{"asyncapi.yaml:4:45: cannot read " + url + "/endless.yaml: it is larger than 10000 bytes"}},
-		{name: "all together too large", a: url + "/v1/messages.yaml#/A", b: url + "/v1/messages.yaml#/B", limits: little, want: []string{"what is remote is larger than 200 bytes in all"}},
-		{name: "nobody there", a: "http://127.0.0.1:1/a.yaml#/A", b: url + "/v1/messages.yaml#/B", limits: usual, want: []string{"cannot read http://127.0.0.1:1/a.yaml", "connection refused"}},
+		{name: "all together too large", a: url + "/v1/messages.yaml#/A", b: url + "/v1/messages.yaml#/B", limits: little, want: []string{"remote files are larger than 200 bytes in all"}},
+		{name: "no server", a: "http://127.0.0.1:1/a.yaml#/A", b: url + "/v1/messages.yaml#/B", limits: usual, want: []string{"cannot read http://127.0.0.1:1/a.yaml", "connection refused"}},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -119,7 +119,7 @@ func TestAllowRemote(t *testing.T) {
 			}
 			for _, want := range c.want {
 				if status != fault || !strings.Contains(said.String(), want) {
-					t.Errorf("%d, and it does not say %s\n%s", status, want, &said)
+					t.Errorf("%d, and the output does not contain %s\n%s", status, want, &said)
 				}
 			}
 			if _, err := os.Stat("gen"); err == nil {
@@ -129,9 +129,9 @@ func TestAllowRemote(t *testing.T) {
 	}
 }
 
-// What is at a URL is asked for once, whether it is there or not; a copy below vendor stands for
-// it.
-func TestRemoteIsAskedForOnce(t *testing.T) {
+// TestRemoteFetchedOnce fetches a URL once, whether it exists or not, and not at all if there is a
+// copy below vendor.
+func TestRemoteFetchedOnce(t *testing.T) {
 	url, asked := far(t)
 	folder(t)
 	write(t, "specs/asyncapi.yaml", near(url+"/v1/messages.yaml#/A", url+"/gone.yaml#/B")+"  sendC: {action: send, channel: {$ref: '"+url+"/gone.yaml#/C'}}\n")
@@ -140,7 +140,7 @@ func TestRemoteIsAskedForOnce(t *testing.T) {
 	}
 	for _, path := range []string{"/v1/messages.yaml", "/v1/types/A.avsc", "/gone.yaml"} {
 		if n := asked[path].Load(); n != 1 {
-			t.Errorf("%s was asked for %d times", path, n)
+			t.Errorf("%s was fetched %d times", path, n)
 		}
 	}
 	host := strings.TrimPrefix(url, "http://")
@@ -150,9 +150,9 @@ func TestRemoteIsAskedForOnce(t *testing.T) {
 		t.Errorf("got %d\n%s", status, said)
 	}
 	if n := asked["/gone.yaml"].Load(); n != 1 {
-		t.Errorf("in spite of the copy it was asked for %d times", n)
+		t.Errorf("in spite of the copy it was fetched %d times", n)
 	}
-	// The other commands that read documents take the flag too.
+	// The other commands that read documents have the flag too.
 	if status, _, said := run("topics", "diff", "-brokers", "127.0.0.1:1", "specs/asyncapi.yaml"); status != fault || !strings.Contains(said, "-allow-remote") {
 		t.Errorf("topics without the flag: %d\n%s", status, said)
 	}

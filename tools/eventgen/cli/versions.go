@@ -14,7 +14,7 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/versions"
 )
 
-// versions adds present schemas to the lists of versions that messages refer to.
+// versions adds present schemas to the files that list the versions of messages.
 func (c *command) versions(args []string) int {
 	_, args, err := verb(args, "keep")
 	if err != nil && !asksHelp(args) {
@@ -51,8 +51,8 @@ func (c *command) versions(args []string) int {
 	return done
 }
 
-// keep returns the files that list versions with the schemas that are missing in them, and a line
-// about each schema.
+// keep returns the files that list versions, with the schemas added that are missing in them, and a
+// line about each of these schemas.
 func keep(unkept []versions.Unkept) (files map[string][]byte, told []string, ds diag.List) {
 	files = map[string][]byte{}
 	for _, u := range unkept {

@@ -27,7 +27,7 @@ const (
 	secondField = `{"name": "count", "type": "int", "default": 1}`
 )
 
-// store makes a document whose message has versions, none of which is kept.
+// store writes a document whose message has versions, none of which is kept.
 func store(t *testing.T) {
 	t.Helper()
 	t.Chdir(t.TempDir())
@@ -120,7 +120,7 @@ func TestKeepListInDocument(t *testing.T) {
 
 func TestVersionsUsage(t *testing.T) {
 	store(t)
-	expect(t, 2, "", "versions: say keep", "versions", "specs/asyncapi.yaml")
+	expect(t, 2, "", "versions: write keep after it", "versions", "specs/asyncapi.yaml")
 	expect(t, 2, "", "name at least one AsyncAPI document", "versions", "keep")
 	if status, stdout, stderr := run("versions", "keep", "--help"); status != 0 || stderr != "" || !strings.Contains(stdout, "usage: eventgen versions keep") || !strings.Contains(stdout, "-allow-remote") {
 		t.Errorf("--help: %d\n%s\n%s", status, stdout, stderr)

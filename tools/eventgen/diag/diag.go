@@ -1,7 +1,7 @@
-// Package diag carries what eventgen has to say about somebody's files: where, what, and what to do
-// about it.
+// Package diag has the diagnostics of eventgen: each is a fault of a file with its position and a
+// hint what to do about it.
 //
-// Every stage of eventgen may import it; it imports nothing of eventgen.
+// Every stage of eventgen may import it. It imports nothing of eventgen.
 package diag
 
 import (
@@ -11,16 +11,16 @@ import (
 	"strings"
 )
 
-// Pos is a place in a file. Lines and columns count from 1; 0 means unknown.
+// Pos is a position in a file. Lines and columns are counted from 1; 0 means unknown.
 type Pos struct {
 	File      string
 	Line, Col int
 }
 
-// IsValid says whether the position names a file.
+// IsValid reports whether the position names a file.
 func (p Pos) IsValid() bool { return p.File != "" }
 
-// String gives file:line:col, without what is unknown.
+// String returns file:line:col, without the parts that are unknown.
 func (p Pos) String() string {
 	switch {
 	case p.Line == 0:
@@ -31,17 +31,17 @@ func (p Pos) String() string {
 	return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Col)
 }
 
-// Severity says whether code can be generated in spite of the diagnostic.
+// Severity is whether code can be generated in spite of a diagnostic.
 type Severity int
 
 const (
 	// Error stops generation.
 	Error Severity = iota
-	// Warning changes nothing of the generated code.
+	// Warning does not change the generated code.
 	Warning
 )
 
-// String gives the word printed before the message.
+// String returns the name of the severity.
 func (s Severity) String() string {
 	if s == Warning {
 		return "warning"
@@ -49,7 +49,7 @@ func (s Severity) String() string {
 	return "error"
 }
 
-// Diagnostic is one thing to tell the author of a file.
+// Diagnostic is a fault to report to the author of a file.
 type Diagnostic struct {
 	Pos
 	Message  string
@@ -57,7 +57,7 @@ type Diagnostic struct {
 	Severity Severity
 }
 
-// String gives the diagnostic as the command prints it, the hint on a line of its own.
+// String returns the diagnostic as the command prints it, with the hint on a line of its own.
 func (d Diagnostic) String() string {
 	var b strings.Builder
 	if d.IsValid() {
@@ -75,8 +75,8 @@ func (d Diagnostic) String() string {
 	return b.String()
 }
 
-// List gathers diagnostics, so that all of them are told in one go. A *List is what stages write
-// to; a List with errors in it is an error value.
+// List collects diagnostics, so that all of them are reported in one run. Stages add to a *List. A
+// List with errors is an error value.
 type List []Diagnostic
 
 // Errorf adds an error without a hint.
@@ -94,7 +94,8 @@ func (l *List) Warnf(pos Pos, hint, format string, args ...any) {
 	l.Add(Diagnostic{Pos: pos, Hint: hint, Message: fmt.Sprintf(format, args...), Severity: Warning})
 }
 
-// Add adds diagnostics, leaving out those it holds already: a fault in a shared file is told once.
+// Add adds the diagnostics that are not in the list yet, so that a fault in a shared file is
+// reported once.
 func (l *List) Add(ds ...Diagnostic) {
 	for _, d := range ds {
 		if !slices.Contains(*l, d) {
@@ -103,12 +104,12 @@ func (l *List) Add(ds ...Diagnostic) {
 	}
 }
 
-// HasErrors says whether anything in the list stops generation.
+// HasErrors reports whether the list has an error.
 func (l List) HasErrors() bool {
 	return slices.ContainsFunc(l, func(d Diagnostic) bool { return d.Severity == Error })
 }
 
-// Strict gives the same list with every warning made an error.
+// Strict returns the list with every warning made an error.
 func (l List) Strict() List {
 	out := slices.Clone(l)
 	for i := range out {
@@ -117,7 +118,7 @@ func (l List) Strict() List {
 	return out
 }
 
-// Sorted gives the list in the order a reader goes through the files.
+// Sorted returns the list sorted by position.
 func (l List) Sorted() List {
 	out := slices.Clone(l)
 	slices.SortStableFunc(out, func(a, b Diagnostic) int {
@@ -126,7 +127,7 @@ func (l List) Sorted() List {
 	return out
 }
 
-// Error gives the list as the command prints it, one diagnostic after the other.
+// Error returns the list as the command prints it, one diagnostic after the other.
 func (l List) Error() string {
 	lines := make([]string, len(l))
 	for i, d := range l {
@@ -135,7 +136,7 @@ func (l List) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// Err gives the list as an error when it holds one, else nil.
+// Err returns the list as an error if it has one, and nil otherwise.
 func (l List) Err() error {
 	if l.HasErrors() {
 		return l
@@ -143,7 +144,8 @@ func (l List) Err() error {
 	return nil
 }
 
-// OneOf is the hint for a wrong name: the names that exist, the nearest first when one is near.
+// OneOf returns the hint for a wrong name: the names that exist, and first the one that was probably
+// meant.
 func OneOf(what, got string, names []string) string {
 	if len(names) == 0 {
 		return "there are no " + what
@@ -154,7 +156,7 @@ func OneOf(what, got string, names []string) string {
 	return fmt.Sprintf("the %s are %s", what, strings.Join(names, ", "))
 }
 
-// Nearest gives the name a typing error away from got, if there is one.
+// Nearest returns the name that differs from got by a typing error, if there is one.
 func Nearest(got string, names []string) (string, bool) {
 	best, bestAt := "", 3
 	for _, n := range names {
@@ -165,7 +167,7 @@ func Nearest(got string, names []string) (string, bool) {
 	return best, best != ""
 }
 
-// distance is the Levenshtein distance of a and b.
+// distance returns the Levenshtein distance of a and b.
 func distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

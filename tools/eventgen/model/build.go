@@ -26,7 +26,7 @@ type pkgBuilder struct {
 	topic      map[*parse.Channel]string
 	address    map[*parse.Channel]*Address
 	operations scope             // Go names of operations
-	taken      map[string]string // handler method -> what it gives
+	taken      map[string]string // handler method -> Go type of its answer
 }
 
 func (b *builder) pkg(d *parse.Document, role Role) *Package {
@@ -55,12 +55,12 @@ func (b *builder) pkg(d *parse.Document, role Role) *Package {
 	return p.out
 }
 
-// second reports whether the package of the owner stands beside this one, so that what has no side
-// is there.
+// second reports whether the owner's package is generated too, and has everything that belongs to
+// neither side.
 func (p *pkgBuilder) second() bool { return p.config.Role == Both && p.role == Client }
 
-// packageName is the name of the package of one side: if both are generated, that of the client is
-// called client instead of bus.
+// packageName returns the name of the package of one side. If both are generated, the client's ends
+// with client instead of bus.
 func (b *builder) packageName(d *parse.Document, role Role) string {
 	name := packageName(d)
 	if b.config.Role == Both && role == Client {
@@ -69,7 +69,7 @@ func (b *builder) packageName(d *parse.Document, role Role) string {
 	return name
 }
 
-// goPackage are characters of package names; the others are left out.
+// goPackage returns s in lower case, with only letters and digits.
 func goPackage(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
@@ -82,8 +82,8 @@ func goPackage(s string) string {
 	}, s)
 }
 
-// packageName is info.x-go-package, or the file's name without "asyncapi", or the folder's name, or
-// the title; these with "bus" behind.
+// packageName returns info.x-go-package, or else the name of the file without "asyncapi", the name of
+// the folder or the title, with "bus" at its end.
 func packageName(d *parse.Document) string {
 	if d.GoPackage != "" {
 		return d.GoPackage
@@ -97,15 +97,15 @@ func packageName(d *parse.Document) string {
 	return "eventsbus"
 }
 
-// checkPackages refuses packages that would overwrite one another.
+// checkPackages refuses invalid names and packages that would overwrite one another.
 func (b *builder) checkPackages(m *Model) {
 	seen := map[string]string{}
 	for _, p := range m.Packages {
 		if goPackage(p.Name) != p.Name || p.Name == "" || goname.Reserved(p.Name) || p.Name[0] <= '9' {
-			b.diags.ErrorHint(p.Pos, "lower case letters and digits, and no word that Go has", "x-go-package %q is not a package name", p.Name)
+			b.diags.ErrorHint(p.Pos, "use lower case letters and digits, and no keyword of Go", "x-go-package %q is not a package name", p.Name)
 		}
 		if other, ok := seen[p.Name]; ok {
-			b.diags.ErrorHint(p.Pos, "name one with info.x-go-package", "both %s and %s become package %s", other, p.Document, p.Name)
+			b.diags.ErrorHint(p.Pos, "name one of them with info.x-go-package", "%s and %s both become package %s", other, p.Document, p.Name)
 		}
 		seen[p.Name] = p.Document
 	}
@@ -124,7 +124,7 @@ func (p *pkgBuilder) addTopic(c *parse.Channel) {
 	p.topicNamed(c, p.topic[c], c.Kafka.Topic)
 }
 
-// topicNamed adds a topic of a channel, with the name of its constant if it has one.
+// topicNamed adds a topic of a channel. constant is the name of its constant, or empty.
 func (p *pkgBuilder) topicNamed(c *parse.Channel, constant, name string) {
 	t := Topic{Const: constant, Own: c.File == p.doc.File, Doc: sentence(c.Title, "Topic of the channel "+c.Name+"."),
 		Topic: topics.Topic{Name: name, Partitions: int32(c.Kafka.Partitions), Replicas: int16(c.Kafka.Replicas)}}
@@ -135,11 +135,11 @@ func (p *pkgBuilder) topicNamed(c *parse.Channel, constant, name string) {
 	p.out.Topics = append(p.out.Topics, t)
 }
 
-// mostExpanded is how many topics one address may stand for in the table of topics.
+// mostExpanded is the number of topics that one address can add to the table of topics.
 const mostExpanded = 1000
 
-// expand adds the topics of an address whose parameters all have an enum: only then it is known
-// which there can be.
+// expand adds the topics of an address whose parameters all have an enum. Without an enum the topics
+// are not known.
 func (p *pkgBuilder) expand(c *parse.Channel) {
 	a := &bus.Address{Template: c.Kafka.Topic}
 	if names, _ := parse.Placeholders(c.Kafka.Topic); len(names) != len(c.Params) {
@@ -149,7 +149,7 @@ func (p *pkgBuilder) expand(c *parse.Channel) {
 	for _, param := range c.Params {
 		a.Params = append(a.Params, bus.Param{Name: param.Name, Enum: param.Enum})
 		if count *= len(param.Enum); count > mostExpanded {
-			p.diags.Warnf(c.AddressPos, "make them another way", "the address of channel %s stands for more than %d topics, which are left out of the table of topics", c.Name, mostExpanded)
+			p.diags.Warnf(c.AddressPos, "create them in another way", "the address of channel %s has more than %d topics, so they are not in the table of topics", c.Name, mostExpanded)
 			return
 		}
 	}
@@ -159,13 +159,13 @@ func (p *pkgBuilder) expand(c *parse.Channel) {
 			enum := a.Params[j].Enum
 			values[j], i = enum[i%len(enum)], i/len(enum)
 		}
-		if name, err := a.Topic(values...); err == nil { // an empty value is told where it is sent
+		if name, err := a.Topic(values...); err == nil { // an empty value is an error when it is sent
 			p.topicNamed(c, "", name)
 		}
 	}
 }
 
-// addAddress makes the Go of an address with parameters.
+// addAddress adds an address with parameters.
 func (p *pkgBuilder) addAddress(c *parse.Channel) {
 	name := p.scope.take(goname.Exported(c.Name) + "Params")
 	a := &Address{Go: name, Var: p.scope.take(goname.Unexported(goname.Exported(c.Name)) + "Address"), Doc: sentence(c.Title, "The address of the channel "+c.Name+"."), Template: c.Kafka.Topic}
@@ -188,7 +188,7 @@ func (p *pkgBuilder) addAddress(c *parse.Channel) {
 	p.out.Addresses = append(p.out.Addresses, a)
 }
 
-// sentence gives the first text that is not empty, ended by a full stop.
+// sentence returns the first text that is not empty, with a full stop at its end.
 func sentence(texts ...string) string {
 	for _, t := range texts {
 		if t = strings.TrimSpace(t); t != "" {
@@ -201,10 +201,10 @@ func sentence(texts ...string) string {
 	return ""
 }
 
-// scope hands out Go names once.
+// scope is the set of Go names that are taken.
 type scope map[string]bool
 
-// take gives the name, with a number when it is taken.
+// take takes a name and returns it, with a number if it was taken already.
 func (s scope) take(name string) string {
 	out := name
 	for i := 2; s[out]; i++ {
@@ -214,8 +214,8 @@ func (s scope) take(name string) string {
 	return out
 }
 
-// takeWith returns the name, with a number if it or one of the names that patterns make of it is
-// taken. All of them are taken afterwards.
+// takeWith takes a name together with the names that the patterns make of it, and returns it, with a
+// number if one of them was taken already.
 func (s scope) takeWith(name string, patterns ...string) string {
 	for i := 1; ; i++ {
 		out := name
@@ -236,7 +236,7 @@ func (s scope) takeWith(name string, patterns ...string) string {
 	}
 }
 
-// retry prints a retry policy as fields of the runtime's Retry.
+// retry returns the Go of a retry policy, as fields of bus.Retry.
 func retry(r parse.Retry) string {
 	var out []string
 	if r.MaxAttempts > 0 {
@@ -254,7 +254,7 @@ func retry(r parse.Retry) string {
 	return strings.Join(out, ", ")
 }
 
-// duration prints a duration in the largest unit that divides it.
+// duration returns the Go of a duration in the largest unit that divides it.
 func duration(d time.Duration) string {
 	for _, u := range []struct {
 		name string

@@ -11,18 +11,18 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/payload"
 )
 
-// apartness is how well a reader can tell two messages apart.
+// apartness is how a reader can tell two messages apart.
 type apartness int
 
 const (
 	sure  apartness = iota // by schema id or header
-	tried                  // by what the payload can be read as
-	hard                   // only by taking the first that it can be read as
+	tried                  // by trying to read the payload
+	hard                   // only by taking the first message that the payload can be read as
 	never
 )
 
-// distinct tells of messages of a channel that a reader could not tell apart: an error for the one
-// who reads it.
+// distinct reports messages of a channel that a reader could not tell apart. It is an error for the
+// side that reads them and a warning for the other.
 func (p *pkgBuilder) distinct(c *parse.Channel, o *parse.Operation, sends bool) {
 	var all []*parse.ChannelMessage
 	for _, same := range p.sameTopic(c) {
@@ -42,32 +42,32 @@ func (p *pkgBuilder) distinct(c *parse.Channel, o *parse.Operation, sends bool) 
 				worst, with = how, a
 			}
 		}
-		if with != nil { // once for each message: hundreds on one channel are thousands of pairs
+		if with != nil { // one for each message, because hundreds of messages are thousands of pairs
 			p.diags.Add(p.alike(worst, sends, c, with, b))
 		}
 	}
 }
 
-// alike says how hard it is to tell two messages apart.
+// alike returns the diagnostic for two messages that are hard to tell apart.
 func (p *pkgBuilder) alike(how apartness, sends bool, c *parse.Channel, a, b *parse.ChannelMessage) diag.Diagnostic {
-	d := diag.Diagnostic{Pos: b.Message.Pos, Hint: "give each a header with a const of its own"}
+	d := diag.Diagnostic{Pos: b.Message.Pos, Hint: "add a header with a const of its own to each"}
 	if sends || how == tried {
 		d.Severity = diag.Warning
 	}
 	what := fmt.Sprintf("messages %s and %s of channel %s", a.Name, b.Name, c.Name)
 	switch how {
 	case tried:
-		d.Message = what + " differ in their payloads only: a reader finds out by trying, and takes what fits both for neither"
+		d.Message = what + " differ only in their payloads: a reader tries both, and refuses a payload that fits both"
 	case hard:
-		d.Message = what + " do not tell a reader which one they are"
-		d.Hint += " or a header ce_type, or the schemaIdPayloadEncoding confluent or avro-single-object, or the operation that reads them x-dispatch: in-order"
+		d.Message = what + " cannot be told apart by a reader"
+		d.Hint += ", or a header ce_type, or the schemaIdPayloadEncoding confluent or avro-single-object, or x-dispatch: in-order to the operation that reads them"
 	case never:
 		if a.Payload == nil {
-			d.Message = what + " have no payload, so that a reader cannot tell them apart"
+			d.Message = what + " have no payload, so a reader cannot tell them apart"
 			break
 		}
-		d.Message = fmt.Sprintf("%s have the same schema %s, so that a reader cannot tell them apart", what, p.roots[b.Payload].Name())
-		d.Hint += ", or one of them a schema of its own"
+		d.Message = fmt.Sprintf("%s have the same schema %s, so a reader cannot tell them apart", what, p.roots[b.Payload].Name())
+		d.Hint += ", or define a schema of its own for one of them"
 	}
 	return d
 }
@@ -96,8 +96,8 @@ func (p *pkgBuilder) compare(a, b *parse.Message) apartness {
 	return hard
 }
 
-// apartByHeader says whether a header has other values in one message than in the other, or names
-// the message.
+// apartByHeader reports whether a header has other values in one message than in the other, or
+// contains the name of the message.
 func (b *builder) apartByHeader(x, y *parse.Message) bool {
 	other := b.constants(y)
 	for name, va := range b.constants(x) {
@@ -109,8 +109,8 @@ func (b *builder) apartByHeader(x, y *parse.Message) bool {
 	return false
 }
 
-// apartByPayload says whether two payloads are of other types, or of objects that hold a member
-// which has other values in one than in the other.
+// apartByPayload reports whether two payloads have different types, or are objects with a member
+// that has other values in one than in the other.
 func (b *builder) apartByPayload(x, y *payload.Root) bool {
 	if tx, ty := x.Node.Get("type").Str(), y.Node.Get("type").Str(); tx != "" && ty != "" && tx != ty && tx+ty != "integernumber" && tx+ty != "numberinteger" {
 		return true
@@ -125,7 +125,7 @@ func (b *builder) apartByPayload(x, y *payload.Root) bool {
 	return false
 }
 
-// members gives the members of a payload that are always there and have listed values only.
+// members returns the required members of a payload that have only listed values.
 func (b *builder) members(r *jsonschema.Root) []jsonschema.Constant {
 	out, ok := b.listed[r]
 	if !ok {
@@ -135,7 +135,7 @@ func (b *builder) members(r *jsonschema.Root) []jsonschema.Constant {
 	return out
 }
 
-// constants gives the values that headers can have: none means any.
+// constants returns the possible values of headers. An empty list means any value.
 func (b *builder) constants(m *parse.Message) map[string][]string {
 	if out, ok := b.consts[m]; ok {
 		return out
@@ -154,7 +154,7 @@ func (b *builder) constants(m *parse.Message) map[string][]string {
 	}
 	if r := b.heads[m.HeaderRef]; r != nil {
 		for _, c := range r.JSON.Constants() {
-			if len(c.Path) == 1 || c.Required { // nobody fills in one inside a header
+			if len(c.Path) == 1 || c.Required { // a constant inside a header is not filled in
 				out[strings.Join(c.Path, "/")] = c.Values
 			}
 		}

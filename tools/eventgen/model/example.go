@@ -9,7 +9,7 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/source"
 )
 
-// examples makes one function for each message with an example.
+// examples adds a function for each message that has an example.
 func (p *pkgBuilder) examples() {
 	seen := map[string]bool{}
 	for _, c := range p.doc.Channels {
@@ -30,8 +30,8 @@ func (p *pkgBuilder) examples() {
 	}
 }
 
-// uses reports whether the package sends or handles a message, or has its codec. A message of which
-// it knows only that it is ignored is not used.
+// uses reports whether the package sends or handles a message, or has its codec. A message that it
+// ignores is not used.
 func (p *pkgBuilder) uses(m *parse.ChannelMessage, c *parse.Channel) bool {
 	if m.Encoding == "avro-single-object" && c.File == p.doc.File {
 		return true
@@ -45,7 +45,7 @@ func (p *pkgBuilder) uses(m *parse.ChannelMessage, c *parse.Channel) bool {
 func (p *pkgBuilder) example(m *parse.ChannelMessage, r *payload.Root, e parse.Example) {
 	expr, ok := p.literal(r, e.Payload)
 	if !ok {
-		return // told by checkExamples
+		return // reported by checkExamples
 	}
 	t, _ := p.goType(r)
 	p.out.Examples = append(p.out.Examples, Example{Go: p.scope.take("Example" + goname.Exported(m.Message.Name)), Type: t, Expr: expr,

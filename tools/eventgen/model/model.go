@@ -1,7 +1,8 @@
-// Package model decides what the Go will be: packages, files, names, types. Every refusal that is
-// not about AsyncAPI or Avro themselves happens here, so that emit only prints.
+// Package model decides what the Go will be: packages, files, names and types. Everything that
+// cannot be generated is refused here, unless a document violates AsyncAPI or Avro itself, so that
+// package emit only prints.
 //
-// It reads what parse gives; package emit and the eventgen command import it.
+// It reads the documents of package parse. Package emit and the eventgen command import it.
 package model
 
 import (
@@ -20,11 +21,11 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/versions"
 )
 
-// Config says what to make.
+// Config selects what to generate.
 type Config struct {
 	ImportPath string // of the output folder
 	Role       Role
-	// present schemas that are not among the versions of their messages are not refused
+	// a present schema that is not among the versions of its message is not refused
 	Keep bool
 }
 
@@ -35,7 +36,7 @@ type Role string
 const (
 	Owner  Role = "owner"  // the application that the document describes
 	Client Role = "client" // the other side of every operation: send and receive swapped
-	Both   Role = "both"   // a package for each side, with the same types of payloads
+	Both   Role = "both"   // a package for each side; they share the types of payloads
 )
 
 // sides returns the roles of the packages of a document. A document without operations has one
@@ -55,7 +56,7 @@ type Model struct {
 	Avro     *avro.Set
 	JSON     *jsonschema.Set
 	Packages []*Package
-	Sealed   []*Sealed         // interfaces that stand in packages of Avro types
+	Sealed   []*Sealed         // interfaces in packages of Avro types
 	Unkept   []versions.Unkept // present schemas to add to the versions of their messages
 
 	importPath, jsonPackage string
@@ -66,7 +67,7 @@ type Package struct {
 	Name, ImportPath string
 	Role             Role
 	Document         string   // the file it is made from
-	Pos              diag.Pos // of what names it
+	Pos              diag.Pos // of its name
 	Title            string
 	Doc              string
 	Servers          []parse.Server
@@ -84,14 +85,14 @@ type Package struct {
 	Imports          map[string]string // package name -> import path, of Avro types
 }
 
-// Named gives the topics that have a constant.
+// Named returns the topics that have a constant.
 func (p *Package) Named() []Topic {
 	return slices.DeleteFunc(slices.Clone(p.Topics), func(t Topic) bool { return t.Const == "" })
 }
 
 // Topic is a topic of a channel.
 type Topic struct {
-	Const string // Go name; empty: one of those that an address with parameters stands for
+	Const string // Go name; empty: the topic is one of an address with parameters
 	Doc   string
 	Own   bool // the document defines it
 	Again bool // another channel has the same address
@@ -105,12 +106,12 @@ type Address struct {
 	Params       []Param
 }
 
-// Param is a parameter of an address: text, or a type of its own when it has an enum.
+// Param is a parameter of an address: text, or a type of its own if it has an enum.
 type Param struct {
 	*parse.Param
 	Go, Type, Doc string
 	Values        []Value
-	// Go of the value in a message, and of the condition under which it is there, if there is one
+	// Go of the value in a message, and of the condition that it is set, if it may not be
 	Value, There string
 	located      *parse.Location
 }
@@ -132,7 +133,7 @@ type Headers struct {
 	Props   []HeaderField
 }
 
-// HeaderField is a header and the field that holds it; constants have none.
+// HeaderField is a header and the field that holds it. A constant has no field.
 type HeaderField struct {
 	*parse.Prop
 	Go, Type, Doc string
@@ -150,16 +151,16 @@ type Spec struct {
 	Key     string // Go type of the key
 	Headers string // Go type of the headers
 	Table   string // of the declared headers; empty: none
-	// headers with listed values, of headers that are more than a table
+	// headers with listed values, if the headers are more than a table
 	Constants []jsonschema.Constant
-	// Go of what writes the headers; empty: they are none of the contract's
+	// Go of the function that writes the headers; empty: the contract declares none
 	Write    string
 	Read     string
 	Codec    string
 	KeyCodec string
 	KeyText  string // Go of the field of m that the key repeats, as text
 	Empty    bool   // it has no payload
-	Reply    string // Go of where its correlation id stands
+	Reply    string // Go of the location of its correlation id
 	Topic    string // Go name of the constant
 	Subject  string // in the registry; empty: none
 	Content  string
@@ -179,7 +180,7 @@ type Spec struct {
 // Operation is an operation with its methods.
 type Operation struct {
 	Name        string
-	Suffix      string // of the Go names when there are several: OnContractFacts
+	Suffix      string // of the Go names if there are several: OnContractFacts
 	GroupConst  string
 	Group       string
 	About       string // ends a sentence: ": Follow orders." or "."
@@ -188,14 +189,14 @@ type Operation struct {
 	Unknown     string // policy of the runtime
 	InOrder     bool
 	Answers     []*Spec // of the reply
-	Answer      string  // Go type of what answers
-	ReplyTo     string  // Go of where a message says so
+	Answer      string  // Go type of the answer
+	ReplyTo     string  // Go of the location in a message
 	ReplyTopic  string  // Go name of the constant
 	Compacted   bool
 	DeadLetters string // topic
 	Retry       string // fields of the runtime's Retry
 	Methods     []Method
-	Others      []*Spec // of the channel, which it does not take
+	Others      []*Spec // of the channel, which the operation does not handle
 }
 
 // Method is how one message is sent or handled.
@@ -204,9 +205,9 @@ type Method struct {
 	Method  string
 	Address *Address // that the caller fills in
 	Fixed   bool     // the message's topic is fixed
-	Answers string   // Go type of what a handler gives or a request gets; empty: nothing
-	At      string   // Go of where the message says where its answer goes
-	Located []Param  // of the address, with Go of the value in the message
+	Answers string   // Go type that a handler or a request returns; empty: none
+	At      string   // Go of the location of the address of its answer
+	Located []Param  // of the address, with the Go of their values in the message
 }
 
 // Framed is a channel without operations whose messages are in single-object encoding.
@@ -214,9 +215,9 @@ type Framed struct {
 	Go        string // LogBody; for a channel with one message, that message
 	Doc       string
 	Single    bool
-	Interface string // qualified, when it stands beside its types
-	Together  bool   // it does
-	Marker    string // its method, when it does not
+	Interface string // qualified, if it is in the package of its types
+	Together  bool   // it is
+	Marker    string // its method, if it is not
 	Members   []Member
 }
 
@@ -233,15 +234,14 @@ type Member struct {
 	fingerprint                  uint64
 }
 
-// Sealed is what makes types of an Avro package members of an interface that no other type is a
-// member of.
+// Sealed makes types of an Avro package implement an interface that no other type implements.
 type Sealed struct {
 	Package  string // name and folder
 	Go       string
 	Marker   string
 	Types    []string
 	Sources  []string // documents
-	Together bool     // the interface itself stands there too
+	Together bool     // the interface itself is there too
 	Pos      diag.Pos // of the channel
 }
 
@@ -250,7 +250,7 @@ type Example struct {
 	Go, Doc, Type, Expr string
 }
 
-// Build makes the model of documents. When the list gets errors the model is of no use.
+// Build returns the model of documents. If errors are added to the list, the model must not be used.
 func Build(docs []*parse.Document, files *reference.Files, c Config, diags *diag.List) *Model {
 	b := &builder{config: c, files: files, diags: diags, avro: avro.NewSet(), json: jsonschema.NewSet(files.Deref), roots: map[*parse.Payload]*payload.Root{}, heads: map[*source.Node]*payload.Root{}, consts: map[*parse.Message]map[string][]string{}, listed: map[*jsonschema.Root][]jsonschema.Constant{}, told: map[string]bool{}}
 	b.avro.Lookup(b.findType)
@@ -278,7 +278,7 @@ func Build(docs []*parse.Document, files *reference.Files, c Config, diags *diag
 	return m
 }
 
-// builder makes the packages of one call.
+// builder builds the packages of one call.
 type builder struct {
 	config     Config
 	files      *reference.Files
@@ -291,7 +291,7 @@ type builder struct {
 	consts     map[*parse.Message]map[string][]string     // values that headers can have
 	listed     map[*jsonschema.Root][]jsonschema.Constant // members of payloads
 	sealed     []*Sealed
-	told       map[string]bool // faults that would be told for every message
+	told       map[string]bool // faults that were reported, and would be again for each message
 }
 
 // avroRoot returns the schema of a payload in Avro, or nil.
@@ -302,8 +302,8 @@ func (b *builder) avroRoot(p *parse.Payload) *avro.Root {
 	return nil
 }
 
-// findType finds the file of an Avro type that is named and not defined: called like the type,
-// beside the file that names it, or else below the document's folder.
+// findType finds the file of an Avro type that is used and not defined. It has the name of the type,
+// and is in the folder of the file that uses it, or else below the folder of the document.
 func (b *builder) findType(fullname, fromFile string) *source.Node {
 	short := fullname[strings.LastIndex(fullname, ".")+1:]
 	names := slices.Compact([]string{short + ".avsc", fullname + ".avsc"})
@@ -320,8 +320,8 @@ func (b *builder) findType(fullname, fromFile string) *source.Node {
 	return nil
 }
 
-// Subjects gives the subjects of all messages in Confluent's wire format that the documents define,
-// each once, in order.
+// Subjects returns the subjects of all messages in Confluent's wire format that the documents
+// define, each once, in order.
 func (m *Model) Subjects() []registry.Subject {
 	var out []registry.Subject
 	seen := map[string]bool{}
@@ -340,7 +340,7 @@ func (m *Model) Subjects() []registry.Subject {
 	return out
 }
 
-// Topics gives the topics that the documents define, in order.
+// Topics returns the topics that the documents define, in order.
 func (m *Model) Topics() []topics.Topic {
 	var out []topics.Topic
 	for _, p := range m.Packages {

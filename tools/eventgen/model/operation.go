@@ -14,7 +14,7 @@ var policies = map[string]string{"error": "bus.Stop", "ack": "bus.Ack"}
 
 func (p *pkgBuilder) operation(o *parse.Operation) {
 	if len(o.Messages) == 0 && !o.Broken && !o.Channel.Broken {
-		p.diags.Warnf(o.Pos, "give its channel messages", "operation %s has no messages, so that nothing is generated for it", o.Name)
+		p.diags.Warnf(o.Pos, "add messages to its channel", "operation %s has no messages, so nothing is generated for it", o.Name)
 		return
 	}
 	out := Operation{Name: o.Name, Suffix: p.operationName(o.Name), About: ".", Topic: p.topic[o.Channel], Address: p.address[o.Channel], Retry: retry(o.Retry),
@@ -53,8 +53,8 @@ func (p *pkgBuilder) operation(o *parse.Operation) {
 	p.out.Receivers = append(p.out.Receivers, out)
 }
 
-// operationName gives the Go name of an operation, with a number when it, or what is called after
-// it, is taken.
+// operationName returns the Go name of an operation, with a number if it or a name that is derived
+// from it is taken.
 func (p *pkgBuilder) operationName(name string) string {
 	wish := goname.Exported(name)
 	for out, i := wish, 2; ; i++ {
@@ -66,8 +66,8 @@ func (p *pkgBuilder) operationName(name string) string {
 	}
 }
 
-// methods makes the methods of the messages that an operation names, and finds the other messages
-// that come the same way.
+// methods adds the methods of the messages that an operation names, and the other messages of the
+// same topic.
 func (p *pkgBuilder) methods(out *Operation, o *parse.Operation, sends bool) {
 	for _, c := range p.sameTopic(o.Channel) {
 		for _, m := range c.Messages {
@@ -91,17 +91,17 @@ func (p *pkgBuilder) methods(out *Operation, o *parse.Operation, sends bool) {
 			}
 		}
 	}
-	if o.InOrder { // the one that the document gives, not the channel's
+	if o.InOrder { // the order of the operation, not that of the channel
 		slices.SortStableFunc(out.Methods, func(a, b Method) int { return cmp.Compare(p.position(o, a.Spec), p.position(o, b.Spec)) })
 	}
 }
 
-// position is where an operation names a message.
+// position returns the index of a message in an operation.
 func (p *pkgBuilder) position(o *parse.Operation, s *Spec) int {
 	return slices.IndexFunc(o.Messages, func(m *parse.ChannelMessage) bool { return p.specs[m] == s })
 }
 
-// sameTopic gives the channels at the address of a channel, that one first.
+// sameTopic returns the channels at the address of a channel, that channel first.
 func (p *pkgBuilder) sameTopic(c *parse.Channel) []*parse.Channel {
 	out := []*parse.Channel{c}
 	for _, other := range p.doc.Channels {
@@ -112,7 +112,7 @@ func (p *pkgBuilder) sameTopic(c *parse.Channel) []*parse.Channel {
 	return out
 }
 
-// methodName is the message's, unless a handler of that name gives something else.
+// methodName returns the name of the message, unless a handler with that name returns another type.
 func (p *pkgBuilder) methodName(s *Spec, out *Operation) string {
 	name := s.Go
 	if gives, ok := p.taken[name]; ok && gives != out.Answer {
@@ -122,7 +122,7 @@ func (p *pkgBuilder) methodName(s *Spec, out *Operation) string {
 	return name
 }
 
-// send adds a sender; a message that several operations send is sent by one method.
+// send adds a sender. A message that several operations send has one method.
 func (p *pkgBuilder) send(out Operation) {
 	if len(out.Answers) > 0 {
 		for i := range out.Methods {
@@ -130,7 +130,7 @@ func (p *pkgBuilder) send(out Operation) {
 			if len(out.Methods) > 1 {
 				out.Methods[i].Method += out.Methods[i].Go
 			}
-			if out.Methods[i].Method == "Close" { // every requester has one
+			if out.Methods[i].Method == "Close" { // the name is taken by the method of Requester
 				out.Methods[i].Method = "RequestClose"
 			}
 		}
@@ -145,14 +145,14 @@ func (p *pkgBuilder) send(out Operation) {
 	p.out.Senders = append(p.out.Senders, out)
 }
 
-// reply makes the Go of what answers an operation; it is false when that cannot be.
+// reply adds the answers to an operation. It returns false after reporting that there can be none.
 func (p *pkgBuilder) reply(out *Operation, o *parse.Operation, sends bool) bool {
 	r := o.Reply
 	if r == nil {
 		return true
 	}
 	if p.address[r.Channel] != nil && r.Address == nil {
-		p.diags.ErrorHint(r.Pos, "give reply.address.location", "the reply of operation %s goes to an address with parameters, which nothing tells", o.Name)
+		p.diags.ErrorHint(r.Pos, "add reply.address.location", "the reply of operation %s goes to an address with parameters that have no location", o.Name)
 		return false
 	}
 	out.ReplyTopic = p.topic[r.Channel]
@@ -163,7 +163,7 @@ func (p *pkgBuilder) reply(out *Operation, o *parse.Operation, sends bool) bool 
 	}
 	if len(out.Answers) == 0 {
 		if !o.Broken && !r.Channel.Broken {
-			p.diags.Warnf(r.Pos, "give its channel messages", "the reply of operation %s has no messages, so that nothing answers it", o.Name)
+			p.diags.Warnf(r.Pos, "add messages to its channel", "the reply of operation %s has no messages, so nothing answers it", o.Name)
 		}
 		return true
 	}
@@ -179,8 +179,8 @@ func (p *pkgBuilder) reply(out *Operation, o *parse.Operation, sends bool) bool 
 	return true
 }
 
-// apart says whether no two receivers read the same topic: two that do cannot share a subscriber,
-// which would hand each of them a part of the messages.
+// apart reports whether all receivers read different topics. Two that read the same topic cannot
+// share a subscriber, because each would get only a part of the messages.
 func (p *pkgBuilder) apart() bool {
 	seen := map[string]bool{}
 	for _, o := range p.out.Receivers {

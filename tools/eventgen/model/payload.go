@@ -13,7 +13,7 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/source"
 )
 
-// addRoots hands the schemas of a document to the sets of their languages.
+// addRoots adds the schemas of a document to the sets of their languages.
 func (b *builder) addRoots(d *parse.Document) {
 	for _, c := range d.Channels {
 		for _, m := range c.Messages {
@@ -58,8 +58,8 @@ func (b *builder) addRoot(p *parse.Payload, hint string) {
 	b.roots[p] = r
 }
 
-// jsonPackage is the name of the package of JSON types: payload, unless a package is called so
-// already.
+// jsonPackage returns the name of the package of JSON types: payload, unless another package has
+// that name.
 func (b *builder) jsonPackage(docs []*parse.Document) string {
 	taken := map[string]bool{}
 	for _, d := range docs {
@@ -78,13 +78,13 @@ func (b *builder) jsonPackage(docs []*parse.Document) string {
 	return "payload"
 }
 
-// JSONConfig says where the types of JSON Schemas go.
+// JSONConfig returns where the types of JSON Schemas go.
 func (m *Model) JSONConfig() jsonschema.Config {
 	return jsonschema.Config{ImportPath: m.importPath, Package: m.jsonPackage}
 }
 
-// goType gives the type of a payload as the bus package writes it. No package of types is called
-// like one that generated code imports.
+// goType returns the Go type of a payload, qualified by its package. No package of types has the
+// name of a package that generated code imports.
 func (p *pkgBuilder) goType(r *payload.Root) (qualified, pkg string) {
 	switch {
 	case r == nil:
@@ -101,7 +101,7 @@ func (p *pkgBuilder) goType(r *payload.Root) (qualified, pkg string) {
 	return t.Package + "." + t.Name, t.Package
 }
 
-// codec prints what makes the codec of a payload of that type.
+// codec returns the Go of the codec of a payload.
 func (p *pkgBuilder) codec(r *payload.Root, goType string) string {
 	switch {
 	case r == nil:
@@ -114,7 +114,7 @@ func (p *pkgBuilder) codec(r *payload.Root, goType string) string {
 	return "bus.JSON[" + goType + "]()"
 }
 
-// literal prints an example as a Go expression; false when it is none, which was told.
+// literal returns the Go of an example, or false if the example has faults.
 func (p *pkgBuilder) literal(r *payload.Root, n *source.Node) (string, bool) {
 	var expr string
 	var imports []string

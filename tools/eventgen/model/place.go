@@ -9,8 +9,8 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/payload"
 )
 
-// location prints a location of a message for the runtime; "" when there is none, and after telling
-// of one that cannot be.
+// location returns the Go of a location in a message. It returns "" if there is none or after
+// reporting a fault.
 func (p *pkgBuilder) location(l *parse.Location, m *parse.ChannelMessage, r *payload.Root, goType, what string) string {
 	switch {
 	case l == nil:
@@ -28,7 +28,7 @@ func (p *pkgBuilder) location(l *parse.Location, m *parse.ChannelMessage, r *pay
 	}
 	w, wrong := r.Find(l)
 	if wrong == nil && !w.Field.Readable() {
-		wrong = payload.NewAstray("text, an integer and a UUID can be", "%s is of the Go type %s", l.Text, w.Field.GoType)
+		wrong = payload.NewAstray("a location leads to text, an integer or a UUID", "%s is of the Go type %s", l.Text, w.Field.GoType)
 	}
 	if wrong != nil {
 		p.wrong(l, what, wrong)
@@ -54,7 +54,7 @@ func (p *pkgBuilder) location(l *parse.Location, m *parse.ChannelMessage, r *pay
 	return "bus.Location[" + goType + "]{\nText: " + quote(l.Text) + ",\nOf: func(m *" + goType + ") string {\n" + read + "return " + get + "\n},\nSet: func(m *" + goType + ", v string) {\n" + write + set + "\n},\n}"
 }
 
-// wrong tells, once, what is wrong with a location.
+// wrong reports a fault of a location, once.
 func (p *pkgBuilder) wrong(l *parse.Location, what string, a *payload.Astray) {
 	d := diag.Diagnostic{Pos: l.Pos, Message: what + ": " + a.Message, Hint: a.Hint}
 	if a.Unread {
@@ -66,8 +66,8 @@ func (p *pkgBuilder) wrong(l *parse.Location, what string, a *payload.Astray) {
 	}
 }
 
-// header says why a location in the headers leads nowhere. Headers that are not declared may stand
-// beside those that are, unless the schema refuses them.
+// header returns why a location in the headers leads nowhere, or nil. There may be headers that are
+// not declared, unless the schema refuses them.
 func (p *pkgBuilder) header(l *parse.Location, m *parse.ChannelMessage) *payload.Astray {
 	if m.Headers != nil {
 		return flatHeader(l, m.Headers)
@@ -82,7 +82,7 @@ func (p *pkgBuilder) header(l *parse.Location, m *parse.ChannelMessage) *payload
 		at := payload.Index(fields, name)
 		switch {
 		case i > 0 && f.Inside == nil && f.Kind != "map" && f.Kind != "any" && f.Kind != "union":
-			return payload.NewAstray("a location leads through objects", "%s leads through %q, which is of the kind %s", l.Text, f.Name, f.Kind)
+			return payload.NewAstray("a location leads through objects only", "%s leads through %q, which is of the kind %s", l.Text, f.Name, f.Kind)
 		case at < 0 && closed:
 			return payload.NewAstray(diag.OneOf("names there", name, payload.Names(fields)), "%s leads nowhere: there is no %q", l.Text, name)
 		case at < 0:
@@ -106,12 +106,12 @@ func flatHeader(l *parse.Location, o *parse.Object) *payload.Astray {
 		}
 		return payload.NewAstray(diag.OneOf("headers", l.Path[0], names), "%s leads nowhere: there is no %q", l.Text, l.Path[0])
 	case at >= 0 && len(l.Path) > 1:
-		return payload.NewAstray("a location leads through objects", "%s leads through %q, which is of the kind %s", l.Text, l.Path[0], o.Props[at].Type)
+		return payload.NewAstray("a location leads through objects only", "%s leads through %q, which is of the kind %s", l.Text, l.Path[0], o.Props[at].Type)
 	}
 	return nil
 }
 
-// located finds the parameters of an address whose values stand in a message that an operation
+// located returns the parameters of an address whose values are in a message that an operation
 // sends.
 func (p *pkgBuilder) located(a *Address, m *parse.ChannelMessage, s *Spec) []Param {
 	var out []Param
@@ -127,8 +127,8 @@ func (p *pkgBuilder) located(a *Address, m *parse.ChannelMessage, s *Spec) []Par
 	return out
 }
 
-// strayParameters tells of places of parameters: an error when they are in no message of an
-// operation, and a warning for those that do not have them.
+// strayParameters reports a parameter whose location is in no message of an operation, which is an
+// error, or in some of them, which is a warning for the others.
 func (p *pkgBuilder) strayParameters(a *Address, o *parse.Operation) {
 	for _, param := range a.Params {
 		l := param.located
@@ -141,7 +141,7 @@ func (p *pkgBuilder) strayParameters(a *Address, o *parse.Operation) {
 		for _, m := range o.Messages {
 			s := p.specs[m]
 			if s == nil {
-				found = true // nobody knows
+				found = true // not known
 				continue
 			}
 			if _, _, wrong := p.parameter(l, m, s); wrong == nil {
@@ -156,14 +156,14 @@ func (p *pkgBuilder) strayParameters(a *Address, o *parse.Operation) {
 			p.wrong(l, "parameter "+param.Name, first)
 		default:
 			for _, m := range stray {
-				p.diags.Warnf(l.Pos, "the caller gives it", "parameter %s: %s is not in message %s", param.Name, l.Text, m.Message.Name)
+				p.diags.Warnf(l.Pos, "the caller has to fill it in", "parameter %s: %s is not in message %s", param.Name, l.Text, m.Message.Name)
 			}
 		}
 	}
 }
 
-// parameter prints the value of a parameter in a message, and the condition under which it is
-// there.
+// parameter returns the Go of the value of a parameter in a message, and of the condition that it is
+// set.
 func (p *pkgBuilder) parameter(l *parse.Location, m *parse.ChannelMessage, s *Spec) (value, there string, wrong *payload.Astray) {
 	of, at := s.root, "m"
 	if l.Header {
@@ -199,7 +199,7 @@ func (p *pkgBuilder) parameter(l *parse.Location, m *parse.ChannelMessage, s *Sp
 	case w.Field.Readable():
 		value = "bus.Decimal(" + value + ")"
 	default:
-		return "", "", payload.NewAstray("text, an integer and a UUID can be", "%s is of the Go type %s", l.Text, w.Field.GoType)
+		return "", "", payload.NewAstray("a location leads to text, an integer or a UUID", "%s is of the Go type %s", l.Text, w.Field.GoType)
 	}
 	return value, there, nil
 }
@@ -215,7 +215,7 @@ func (p *pkgBuilder) flatParameter(l *parse.Location, m *parse.ChannelMessage, s
 		case h.Type == "*int64":
 			return "bus.Decimal(*h." + h.Go + ")", "h." + h.Go + " != nil", nil
 		default:
-			return "", "", payload.NewAstray("text and integers can be", "%s is neither text nor an integer", l.Text)
+			return "", "", payload.NewAstray("a location leads to text or an integer", "%s is neither text nor an integer", l.Text)
 		}
 	}
 	return "", "", payload.NewAstray(diag.OneOf("headers", l.Path[0], names), "%s leads nowhere: there is no header %q", l.Text, l.Path[0])

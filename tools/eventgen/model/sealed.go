@@ -8,9 +8,9 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/parse"
 )
 
-// seal plans the sealed interface of a channel. It stands beside its types, as only there types can
-// have a method that nobody else can write; with types of several packages the method is exported,
-// and the interface stands in the bus package.
+// seal plans the sealed interface of a channel. It is in the package of its types, because only
+// there can they have an unexported method. If the types are in several packages, the method is
+// exported and the interface is in the package of the document.
 func (p *pkgBuilder) seal(c *parse.Channel, f *Framed, roots []*avro.Root) {
 	byPackage := map[string][]string{}
 	var packages []string
@@ -37,7 +37,8 @@ func (p *pkgBuilder) seal(c *parse.Channel, f *Framed, roots []*avro.Root) {
 	}
 }
 
-// addSealed shares what another document asked for alike, and renames what it asked for otherwise.
+// addSealed shares the interface of another document if it has the same types, and otherwise gives
+// this one another name.
 func (p *pkgBuilder) addSealed(s *Sealed) *Sealed {
 	for _, other := range p.sealed {
 		if other.Package != s.Package || other.Go != s.Go {

@@ -17,13 +17,11 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/source"
 )
 
-// framings are the payload encodings of the Kafka binding that are known, as the runtime calls
-// them.
+// framings are the names that the runtime has for the payload encodings of the Kafka binding.
 var framings = map[string]string{"confluent": "Confluent", "apicurio-new": "Confluent", "avro-single-object": "SingleObject", "": "Bare"}
 
-// framing gives the framing of a message; false when its encoding is not known. An Avro message
-// that looks its schema up, or says where its id stands, is framed as Confluent's serializers do it
-// unless it says otherwise.
+// framing returns the framing of a message, or false if its encoding is not known. An Avro message
+// with a lookup strategy or a location of the schema id has Confluent's framing by default.
 func framing(m *parse.Message) (string, bool) {
 	if m.Payload == nil || m.Payload.Format != parse.Avro {
 		return "Bare", true
@@ -38,14 +36,14 @@ func framing(m *parse.Message) (string, bool) {
 	return f, ok
 }
 
-// spec describes a message on a channel; nil after telling why it cannot be.
+// spec returns the description of a message on a channel, or nil if it has a fault.
 func (p *pkgBuilder) spec(c *parse.Channel, m *parse.ChannelMessage) *Spec {
 	if s, ok := p.specs[m]; ok {
 		return s
 	}
 	r := p.roots[m.Payload]
 	if r == nil && m.Payload != nil || m.Broken {
-		return nil // told already
+		return nil // reported already
 	}
 	goName := goname.Exported(m.Message.Name)
 	if !p.free(goName) {
@@ -79,7 +77,7 @@ func (p *pkgBuilder) spec(c *parse.Channel, m *parse.ChannelMessage) *Spec {
 	return s
 }
 
-// free says whether the names that follow from a message's are free.
+// free reports whether a name, and the names that are derived from it, are free.
 func (p *pkgBuilder) free(goName string) bool {
 	return !p.scope[goName] && !p.scope[goName+"Message"]
 }
@@ -98,23 +96,23 @@ func (p *pkgBuilder) framing(s *Spec, c *parse.Channel, m *parse.ChannelMessage,
 	}
 }
 
-// unframed tells of a binding that wants the id of a schema beside a payload that is not Avro: it
-// would be written and read without.
+// unframed reports a binding for the id of a schema of a payload that is not Avro, which is written
+// and read without one.
 func (p *pkgBuilder) unframed(m *parse.ChannelMessage) {
-	const hint = "only Avro is framed with the id of its schema: leave it out when both sides write the bare payload, else write the schema as Avro"
+	const hint = "only Avro is framed with the id of its schema: remove it if both sides write the bare payload, or write the schema as Avro"
 	switch {
 	case m.Encoding != "":
 		p.diags.ErrorHint(m.EncodingPos, hint, "schemaIdPayloadEncoding %q of message %s is for Avro only", m.Encoding, m.Message.Name)
 	case m.InHeader:
 		p.diags.ErrorHint(m.LocationPos, hint, "schemaIdLocation header of message %s is for Avro only", m.Message.Name)
 	case m.LocationPos.IsValid():
-		p.diags.Warnf(m.LocationPos, hint, "schemaIdLocation of message %s is for Avro only, and is ignored", m.Message.Name)
+		p.diags.Warnf(m.LocationPos, hint, "schemaIdLocation of message %s is for Avro only and is ignored", m.Message.Name)
 	case m.Lookup != "":
-		p.diags.Warnf(m.LookupPos, hint, "schemaLookupStrategy of message %s is for Avro only, and is ignored", m.Message.Name)
+		p.diags.Warnf(m.LookupPos, hint, "schemaLookupStrategy of message %s is for Avro only and is ignored", m.Message.Name)
 	}
 }
 
-// subject gives what the registry keeps a schema under.
+// subject returns the name of a schema in the registry.
 func (p *pkgBuilder) subject(c *parse.Channel, m *parse.ChannelMessage, record, suffix string) string {
 	byTopic := p.topic[c] != ""
 	out := ""
@@ -194,18 +192,18 @@ func (p *pkgBuilder) keyField(s *Spec, m *parse.ChannelMessage, r *payload.Root)
 		}
 		p.diags.ErrorHint(k.FieldPos, hint, "message %s: key field %q is not in %s", m.Message.Name, k.Field, in)
 	case text == "":
-		p.diags.ErrorHint(k.FieldPos, "a key's field is text, an integer or a UUID that is always there", "message %s: key field %q is %s", m.Message.Name, k.Field, f.GoType)
+		p.diags.ErrorHint(k.FieldPos, "the field has to be text, an integer or a UUID, and required", "message %s: key field %q is %s", m.Message.Name, k.Field, f.GoType)
 	default:
 		s.KeyField, s.KeyText = f.Name, text
 	}
 }
 
-// keyType gives the Go type of a key, named by the component or trait it is, by its title, or else
-// by the message.
+// keyType returns the Go type of a key. It is named after the component or trait, the title, or the
+// message.
 func (p *pkgBuilder) keyType(key *parse.Key, s *Spec) string {
 	k := key.Scalar
 	for other, name := range p.keys {
-		if reflect.DeepEqual(other, k) { // messages that share it share the type
+		if reflect.DeepEqual(other, k) { // messages with the same key share the type
 			return name
 		}
 	}
@@ -241,8 +239,8 @@ func (p *pkgBuilder) headers(s *Spec, m *parse.ChannelMessage) {
 	s.Write, s.Read = "(*"+h.Go+").write", "read"+h.Go
 }
 
-// headerNames prints the headers that a schema knows, nil when it speaks of others too, and those
-// of them that are text.
+// headerNames returns the Go of the headers that a schema names, which is nil if it has rules for
+// others too, and of those that are text.
 func headerNames(r *payload.Root) (known, texts string) {
 	var all, text []string
 	for _, f := range r.JSON.Fields() {
@@ -266,7 +264,7 @@ func quote(s string) string { return strconv.Quote(s) }
 
 func (p *pkgBuilder) headersType(o *parse.Object, s *Spec) *Headers {
 	for other, h := range p.flat {
-		if reflect.DeepEqual(other, o) { // the same place alone may be merged with another trait
+		if reflect.DeepEqual(other, o) { // objects of one place may be merged with different traits
 			return h
 		}
 	}
@@ -285,7 +283,7 @@ func (p *pkgBuilder) headersType(o *parse.Object, s *Spec) *Headers {
 	return h
 }
 
-// headerField names and types a header. The attributes of CloudEvents lose their prefix: ce_id is
+// headerField returns the field of a header. Attributes of CloudEvents lose their prefix: ce_id is
 // ID.
 func headerField(prop *parse.Prop, fields scope) HeaderField {
 	f := HeaderField{Prop: prop, Doc: strings.TrimSpace(prop.Doc)}
@@ -311,7 +309,7 @@ func headerField(prop *parse.Prop, fields scope) HeaderField {
 	return f
 }
 
-// framed makes the codec of a channel without operations whose messages are in single-object
+// framed adds the codec of a channel without operations whose messages are in single-object
 // encoding.
 func (p *pkgBuilder) framed(c *parse.Channel) {
 	f := Framed{Go: goname.Exported(c.Name), Doc: sentence(c.Title)}
@@ -347,13 +345,13 @@ func (p *pkgBuilder) distinctFingerprints(c *parse.Channel, members []Member) {
 	seen := map[uint64]string{}
 	for _, m := range members {
 		if other, ok := seen[m.fingerprint]; ok {
-			p.diags.ErrorHint(c.Pos, "the fingerprint does not see docs, defaults and logical types", "messages %s and %s of channel %s have the same fingerprint, so that a reader cannot tell them apart", other, m.Name, c.Name)
+			p.diags.ErrorHint(c.Pos, "the fingerprint does not include docs, defaults and logical types", "messages %s and %s of channel %s have the same fingerprint, so a reader cannot tell them apart", other, m.Name, c.Name)
 		}
 		seen[m.fingerprint] = m.Name
 	}
 }
 
-// RuntimeHeader gives a scalar's constraints as the runtime checks them.
+// RuntimeHeader returns the constraints of a header for the runtime.
 func RuntimeHeader(h *parse.Prop) metadata.Header {
 	return metadata.Header{Name: h.Name, Required: h.Required, Const: h.Const, Enum: h.Enum, MinLength: int(h.MinLength), MaxLength: int(h.MaxLength), Pattern: h.Pattern, Format: h.Format}
 }

@@ -5,15 +5,15 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/source"
 )
 
-// avroScalars are the Avro types of values that a header holds as text, as JSON Schema calls them.
+// avroScalars are the Avro types of headers, with the names that JSON Schema has for them.
 var avroScalars = map[string]string{"string": "string", "int": "integer", "long": "integer", "float": "number", "double": "number", "boolean": "boolean"}
 
-// avroHeaders reads headers whose schema is an Avro record: one header for each field. They stand
-// in the message as text, as those of JSON Schema do, since neither AsyncAPI nor Kafka says of
-// another way; so a field is of a type that has one way to be text.
+// avroHeaders reads headers whose schema is an Avro record: one header for each field. They are
+// written as text, like headers with a JSON Schema, because neither AsyncAPI nor Kafka defines
+// another form. So the type of a field must have exactly one form as text.
 func (p *parser) avroHeaders(m *Message, n *source.Node) {
 	if n.Get("type").Str() != "record" {
-		p.diags.ErrorHint(n.Pos, "headers in Avro are a record, with a field for each", "the headers of message %s are not a record", m.Name)
+		p.diags.ErrorHint(n.Pos, "write a record with a field for each header", "the headers of message %s are not a record", m.Name)
 		return
 	}
 	o := &Object{Pos: n.Pos, Title: p.text(n, "name"), Doc: p.text(n, "doc"), Closed: true}
@@ -29,8 +29,8 @@ func (p *parser) avroHeaders(m *Message, n *source.Node) {
 			o.Props = append(o.Props, prop)
 			continue
 		}
-		p.diags.ErrorHint(position(f.Get("type"), f), "a string, an enum, a number, a boolean or a UUID can be, and each of them or null; write the headers as JSON Schema when one is more than that",
-			"header %s of message %s is of an Avro type that has no one way to be text", name, m.Name)
+		p.diags.ErrorHint(position(f.Get("type"), f), "use a string, an enum, a number, a boolean or a UUID, or a union of one of them and null; or write the headers as JSON Schema",
+			"header %s of message %s has an Avro type that cannot be written as text in one way", name, m.Name)
 	}
 	m.Headers = o
 }
@@ -42,7 +42,7 @@ func position(n, or *source.Node) diag.Pos {
 	return n.Pos
 }
 
-// avroHeader reads the type of a field; false when a header cannot hold its values.
+// avroHeader reads the type of a field. It returns false if a header cannot hold its values.
 func (p *parser) avroHeader(f *source.Node) (prop Prop, ok bool) {
 	t := p.Deref(f.Get("type"))
 	prop.Required = true

@@ -35,7 +35,7 @@ func (p *parser) channel(name string, at *source.Node) *Channel {
 	c.More = p.more(n)
 	p.params(c, n)
 	for _, s := range p.list(n, "servers") {
-		p.Deref(s) // it leads somewhere, or that is told
+		p.Deref(s) // reports a reference that leads nowhere
 	}
 	for _, m := range members(p.object(n, "messages")) {
 		if msg := p.message(m.Key.Value, m.Value); msg != nil {
@@ -69,7 +69,7 @@ func (p *parser) channelKafka(c *Channel, n *source.Node) {
 	}
 }
 
-// setting gives a topic setting as Kafka writes it: lists joined by commas.
+// setting returns a topic setting as Kafka writes it: the items of a list are joined by commas.
 func (p *parser) setting(m source.Pair) (string, bool) {
 	if m.Value.Is(source.Seq) {
 		parts := make([]string, len(m.Value.Items))
@@ -108,7 +108,7 @@ func (p *parser) operation(key, at *source.Node, d *Document) *Operation {
 		if a := n.Get("action"); a != nil {
 			at = a.Pos
 		}
-		p.diags.ErrorHint(at, "it is what your application does: send or receive", "operation %s has no action send or receive", o.Name)
+		p.diags.ErrorHint(at, "write action: send or action: receive, for what your application does", "operation %s has no action send or receive", o.Name)
 	}
 	if o.Channel = p.operationChannel(n, o.Name, d); o.Channel == nil {
 		return nil
@@ -135,8 +135,8 @@ func (p *parser) operationChannel(n *source.Node, name string, d *Document) *Cha
 	return p.documentChannel(c, "operation "+name, d)
 }
 
-// documentChannel follows a reference to a channel. One of another document belongs to this one too
-// when an operation goes there.
+// documentChannel follows a reference to a channel. A channel of another document also belongs to
+// this one if an operation uses it.
 func (p *parser) documentChannel(ref *source.Node, what string, d *Document) *Channel {
 	target := p.Deref(ref)
 	if target == nil {
@@ -155,11 +155,11 @@ func (p *parser) documentChannel(ref *source.Node, what string, d *Document) *Ch
 		return ch
 	}
 	to := ref.Get("$ref")
-	p.diags.ErrorHint(to.Pos, "refer to #/channels/NAME", "the channel of %s is not one of the document's", what)
+	p.diags.ErrorHint(to.Pos, "refer to #/channels/NAME", "the channel of %s is not a channel of the document", what)
 	return nil
 }
 
-// messagesOf gives the messages that an operation or a reply names: all of the channel's when it
+// messagesOf returns the messages that an operation or a reply names, or all of the channel if it
 // names none.
 func (p *parser) messagesOf(n *source.Node, what string, c *Channel) (out []*ChannelMessage, broken bool) {
 	v := n.Get("messages")
@@ -184,17 +184,17 @@ func (p *parser) messagesOf(n *source.Node, what string, c *Channel) (out []*Cha
 		switch {
 		case m == nil && alone:
 			name := source.Unescape(to.Value[strings.LastIndex(to.Value, "/")+1:])
-			p.diags.Warnf(to.Pos, "put it under messages of the channel", "%s names a message of its channel %s, which has none: it is taken to be one", what, c.Name)
+			p.diags.Warnf(to.Pos, "list it under messages of the channel", "%s names a message, but its channel %s has none; the message is added to it", what, c.Name)
 			if msg := p.message(name, ref); msg != nil {
 				m = &ChannelMessage{Name: name, Pos: to.Pos, Message: msg}
 				c.Messages, out = append(c.Messages, m), append(out, m)
 			}
 		case m == nil:
-			p.diags.ErrorHint(to.Pos, diag.OneOf("messages of the channel", to.Value, messageNames(c)), "%s names a message that is not its channel's", what)
+			p.diags.ErrorHint(to.Pos, diag.OneOf("messages of the channel", to.Value, messageNames(c)), "%s names a message that its channel does not have", what)
 			broken = true
 		default:
 			if !strings.Contains(to.Value, "/messages/"+source.Escape(m.Name)) || strings.Contains(to.Value, "#/components/messages/") {
-				p.diags.Warnf(to.Pos, "write '#/channels/"+source.Escape(c.Name)+"/messages/"+source.Escape(m.Name)+"'", "%s refers to a message beside its channel", what)
+				p.diags.Warnf(to.Pos, "write '#/channels/"+source.Escape(c.Name)+"/messages/"+source.Escape(m.Name)+"'", "%s refers to a message of its channel in another place", what)
 			}
 			out = append(out, m)
 		}
@@ -202,8 +202,8 @@ func (p *parser) messagesOf(n *source.Node, what string, c *Channel) (out []*Cha
 	return out, broken
 }
 
-// channelMessage finds a message in a channel: by the name at the end of the reference when the
-// channel has it more than once.
+// channelMessage finds a message in a channel. If the channel has it more than once, the name at the
+// end of the reference selects one.
 func (p *parser) channelMessage(c *Channel, target *source.Node, ref string) *ChannelMessage {
 	var found *ChannelMessage
 	for _, m := range c.Messages {
@@ -232,7 +232,7 @@ func (p *parser) operationKafka(o *Operation, n *source.Node) {
 	case g == nil || g.Is(source.Null) || g.Is(source.Bool):
 	case g.Is(source.Seq):
 		p.diags.ErrorHint(g.Pos, "write groupId: {type: string, const: NAME}", "the groupId of operation %s must be a schema, not a list", o.Name)
-	case !g.Is(source.Map): // not the specification's, but common
+	case !g.Is(source.Map): // not in the specification, but common
 		o.GroupID = g.Value
 	default:
 		n := p.Deref(g)
@@ -242,7 +242,7 @@ func (p *parser) operationKafka(o *Operation, n *source.Node) {
 	}
 }
 
-// withTraits gives the object over its traits. Members named in own may not come from a trait.
+// withTraits returns the object merged over its traits. A trait may not have the members in own.
 func (p *parser) withTraits(n *source.Node, what string, own ...string) *source.Node {
 	traits := p.list(n, "traits")
 	if len(traits) == 0 {
@@ -257,7 +257,7 @@ func (p *parser) withTraits(n *source.Node, what string, own ...string) *source.
 		p.brings(at, t)
 		for _, name := range own {
 			if m, ok := t.Pair(name); ok {
-				p.diags.Errorf(m.Key.Pos, "%s may not stand in a trait of %s", name, what)
+				p.diags.Errorf(m.Key.Pos, "%s is not allowed in a trait of %s", name, what)
 			}
 		}
 		merged = p.Merge(merged, t)
@@ -268,8 +268,8 @@ func (p *parser) withTraits(n *source.Node, what string, own ...string) *source.
 	return &at
 }
 
-// brings notes the name of a trait for the headers and the key that stand in it. Those that are
-// merged with others are other nodes, and have no name.
+// brings records the name of a trait for its headers and its key. Headers that are merged with
+// others are other nodes and have no name.
 func (p *parser) brings(at, trait *source.Node) {
 	name := refName(at)
 	if name == "" {
@@ -286,8 +286,8 @@ func (p *parser) brings(at, trait *source.Node) {
 	}
 }
 
-// refName is the name of what a reference leads to: the last step of its pointer; "" when there is
-// none.
+// refName returns the name of what a reference leads to, which is the last step of its pointer, or
+// "".
 func refName(n *source.Node) string {
 	_, pointer, _ := strings.Cut(n.Get("$ref").Str(), "#")
 	name := source.Unescape(pointer[strings.LastIndex(pointer, "/")+1:])

@@ -40,7 +40,7 @@ func (p *parser) document(name string) *Document {
 			d.PackagePos = info.Get("x-go-package").Pos
 		}
 	} else {
-		p.diags.Warnf(root.Pos, "give info with title and version", "the document has no info")
+		p.diags.Warnf(root.Pos, "add info with title and version", "the document has no info")
 	}
 	for _, s := range members(p.object(root, "servers")) {
 		d.Servers = append(d.Servers, p.server(s.Key.Value, s.Value))
@@ -51,7 +51,7 @@ func (p *parser) document(name string) *Document {
 			continue
 		}
 		d.Channels = append(d.Channels, ch)
-		// a fragment: no document's but of those that take it
+		// a fragment, which belongs to the documents that refer to it
 		if p.Open(ch.File, diag.Pos{}).Get("asyncapi") == nil {
 			ch.File = d.File
 		}
@@ -68,7 +68,7 @@ func (p *parser) document(name string) *Document {
 	return d
 }
 
-// components reads what stands under components, whether or not anything refers to it.
+// components reads everything under components, even if nothing refers to it.
 func (p *parser) components(d *Document, c *source.Node) {
 	for _, m := range members(p.object(c, "messages")) {
 		if msg := p.message(m.Key.Value, m.Value); msg != nil {
@@ -88,7 +88,7 @@ func (p *parser) components(d *Document, c *source.Node) {
 	}
 	for _, section := range componentFields {
 		for _, m := range members(p.object(c, section)) {
-			p.Deref(m.Value) // it leads somewhere, or that is told
+			p.Deref(m.Value) // reports a reference that leads nowhere
 		}
 	}
 }
@@ -114,7 +114,7 @@ func (p *parser) server(name string, at *source.Node) Server {
 	return s
 }
 
-// more says in sentences what an object tells its readers beside its texts.
+// more returns sentences about tags, security, external documentation and deprecation.
 func (p *parser) more(n *source.Node) []string {
 	var out, tags []string
 	for _, t := range p.list(n, "tags") {
@@ -138,12 +138,12 @@ func (p *parser) more(n *source.Node) []string {
 		out = append(out, "See "+url+".")
 	}
 	if d := n.Get("deprecated"); d.Is(source.Bool) && d.Value == "true" {
-		out = append(out, "Deprecated: the contract says so.")
+		out = append(out, "Deprecated: by the contract.")
 	}
 	return out
 }
 
-// word gives a scalar member as text; "" when it is absent.
+// word returns a scalar member as text, or "" if it is absent.
 func (p *parser) word(n *source.Node, name string) string {
 	v := n.Get(name)
 	if v == nil || v.Is(source.Map) || v.Is(source.Seq) {
@@ -152,7 +152,7 @@ func (p *parser) word(n *source.Node, name string) string {
 	return strings.TrimSpace(v.Value)
 }
 
-// version says whether the document is one that this package reads.
+// version reports whether the document has a version that this package reads.
 func (p *parser) version(root *source.Node) bool {
 	v := root.Get("asyncapi")
 	switch {
@@ -181,16 +181,15 @@ func members(n *source.Node) []source.Pair {
 	return n.Pairs
 }
 
-// lost are fields of AsyncAPI 2 whose meaning would be lost in silence, with where that is said
-// now.
+// lost are fields of AsyncAPI 2 whose meaning would be lost silently, with what replaces them.
 var lost = map[string]string{
-	"a channel.publish":   "since AsyncAPI 3: an operation with action: receive, and the messages under the channel",
-	"a channel.subscribe": "since AsyncAPI 3: an operation with action: send, and the messages under the channel",
-	"a message.oneOf":     "since AsyncAPI 3: each under a name of its own, in messages of the channel",
-	"a server.url":        "since AsyncAPI 3: host, protocol and pathname",
+	"a channel.publish":   "in AsyncAPI 3, write an operation with action: receive, and the messages under the channel",
+	"a channel.subscribe": "in AsyncAPI 3, write an operation with action: send, and the messages under the channel",
+	"a message.oneOf":     "in AsyncAPI 3, write each under a name of its own in messages of the channel",
+	"a server.url":        "in AsyncAPI 3, write host, protocol and pathname",
 }
 
-// fields warns of members that the specification does not know.
+// fields warns about members that the specification does not have.
 func (p *parser) fields(n *source.Node, what string, known []string) {
 	for _, m := range members(n) {
 		name := m.Key.Value
@@ -202,7 +201,7 @@ func (p *parser) fields(n *source.Node, what string, known []string) {
 			continue
 		}
 		if hint := lost[what+"."+name]; hint != "" {
-			p.diags.ErrorHint(m.Key.Pos, hint, "%q of %s is of AsyncAPI 2", name, what)
+			p.diags.ErrorHint(m.Key.Pos, hint, "%q of %s belongs to AsyncAPI 2", name, what)
 			continue
 		}
 		p.diags.Warnf(m.Key.Pos, diag.OneOf("fields", name, known), "unknown field %q of %s", name, what)
@@ -218,8 +217,8 @@ func contains(list []string, s string) bool {
 	return false
 }
 
-// object gives a member that must be an object, with its references followed; nil when it is absent
-// or wrong.
+// object returns a member that must be an object, with its references followed, or nil if it is
+// absent or wrong.
 func (p *parser) object(n *source.Node, name string) *source.Node {
 	v := n.Get(name)
 	if v == nil || v.Is(source.Null) {
@@ -235,7 +234,7 @@ func (p *parser) object(n *source.Node, name string) *source.Node {
 	return v
 }
 
-// list gives the items of a member that must be a list.
+// list returns the items of a member that must be a list.
 func (p *parser) list(n *source.Node, name string) []*source.Node {
 	v := n.Get(name)
 	if v == nil || v.Is(source.Null) {
@@ -248,7 +247,7 @@ func (p *parser) list(n *source.Node, name string) []*source.Node {
 	return v.Items
 }
 
-// text gives a member that must be text; "" when it is absent or wrong.
+// text returns a member that must be text, or "" if it is absent or wrong.
 func (p *parser) text(n *source.Node, name string) string {
 	v := n.Get(name)
 	if v == nil || v.Is(source.Null) {
@@ -265,7 +264,7 @@ func (p *parser) text(n *source.Node, name string) string {
 	return strings.TrimSpace(v.Value)
 }
 
-// number gives a member that must be an integer from least to most; 0 when it is absent or wrong.
+// number returns a member that must be an integer from least to most, or 0 if it is absent or wrong.
 func (p *parser) number(n *source.Node, name string, least, most int64) int64 {
 	v := n.Get(name)
 	if v == nil || v.Is(source.Null) {
@@ -283,7 +282,7 @@ func (p *parser) number(n *source.Node, name string, least, most int64) int64 {
 	return 0
 }
 
-// kafka gives the kafka member of an object's bindings.
+// kafka returns the kafka member of an object's bindings.
 func (p *parser) kafka(n *source.Node) *source.Node {
 	return p.object(p.object(n, "bindings"), "kafka")
 }

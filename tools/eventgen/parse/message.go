@@ -27,7 +27,7 @@ func (p *parser) message(name string, at *source.Node) *Message {
 		return m
 	}
 	if f, ok := n.Pair("schemaFormat"); ok {
-		p.diags.ErrorHint(f.Key.Pos, "since AsyncAPI 3: payload: {schemaFormat: ..., schema: ...}", "schemaFormat stands beside the payload of message %s", name)
+		p.diags.ErrorHint(f.Key.Pos, "in AsyncAPI 3, write payload: {schemaFormat: ..., schema: ...}", "schemaFormat is beside the payload of message %s", name)
 	} else {
 		p.fields(n, "a message", messageFields)
 	}
@@ -39,7 +39,7 @@ func (p *parser) message(name string, at *source.Node) *Message {
 	m.ContentType = p.text(n, "contentType")
 	m.More = p.more(n)
 	if m.Title == "" && m.Summary == "" && m.Name == name && n.Get("name") == nil && !goodName(name) {
-		p.diags.Warnf(n.Pos, "give it a name", "message %s has no name", name)
+		p.diags.Warnf(n.Pos, "add a name", "message %s has no name", name)
 	}
 	if c := p.object(n, "correlationId"); c != nil {
 		m.Correlation = p.location(c, "location")
@@ -72,7 +72,7 @@ func (p *parser) messageKafka(m *Message, n *source.Node) {
 	if loc := k.Get("schemaIdLocation"); loc != nil {
 		m.LocationPos = loc.Pos
 		if m.InHeader = loc.Value == "header"; !m.InHeader && loc.Value != "payload" {
-			p.diags.ErrorHint(loc.Pos, "header and payload are", "the schemaIdLocation %q of message %s is not known", loc.Value, m.Name)
+			p.diags.ErrorHint(loc.Pos, "the values are header and payload", "the schemaIdLocation %q of message %s is not known", loc.Value, m.Name)
 		}
 	}
 	if e := k.Get("schemaIdPayloadEncoding"); e != nil {
@@ -102,8 +102,7 @@ func (p *parser) key(at *source.Node) *Key {
 	return k
 }
 
-// nameOf is the name of a schema that stands somewhere else: where a reference leads, or in a
-// trait.
+// nameOf returns the name of a schema that is defined elsewhere, by a reference or in a trait.
 func (p *parser) nameOf(at *source.Node) string {
 	if name := refName(at); name != "" {
 		return name
@@ -126,7 +125,7 @@ func (p *parser) payload(at *source.Node) *Payload {
 	f := n.Get("schemaFormat")
 	format, ok := formatOf(f.Str())
 	if !ok && !p.raw {
-		p.diags.ErrorHint(f.Pos, "Avro (application/vnd.apache.avro+json;version=1.12.0) and JSON Schema (application/schema+json;version=draft-07) are; with -allow-raw others are bytes",
+		p.diags.ErrorHint(f.Pos, "supported are Avro (application/vnd.apache.avro+json;version=1.12.0) and JSON Schema (application/schema+json;version=draft-07); with -allow-raw, other formats are bytes",
 			"schemaFormat %q is not supported", f.Value)
 		return nil
 	}
@@ -145,7 +144,7 @@ func (p *parser) payload(at *source.Node) *Payload {
 		return &Payload{Name: f.Value, Format: Raw, Schema: schema, Ref: schema}
 	}
 	if format == Raw {
-		// what it leads to may be no YAML at all
+		// what it leads to may not be YAML
 		return &Payload{Name: f.Value, Format: Raw, Schema: n, Ref: schema}
 	}
 	target := p.Deref(schema)
@@ -155,22 +154,22 @@ func (p *parser) payload(at *source.Node) *Payload {
 	return &Payload{Name: f.Value, Format: format, Schema: target, Ref: schema}
 }
 
-// unnamed reads a payload whose format is not said.
+// unnamed reads a payload without a format.
 func (p *parser) unnamed(at, n *source.Node) *Payload {
 	if inner := n.Get("schema"); inner != nil && len(n.Pairs) == 1 {
-		p.diags.Warnf(n.Pairs[0].Key.Pos, "write schemaFormat: application/schema+json;version=draft-07 beside it", "a schema without schemaFormat is taken to be AsyncAPI's own")
+		p.diags.Warnf(n.Pairs[0].Key.Pos, "write schemaFormat: application/schema+json;version=draft-07 beside it", "a schema without schemaFormat is read as AsyncAPI's own")
 		if at, n = inner, p.Deref(inner); n == nil {
 			return nil
 		}
 	}
 	if path.Ext(n.Pos.File) == ".avsc" {
-		p.diags.Warnf(at.Pos, "write {schemaFormat: application/vnd.apache.avro+json;version=1.12.0, schema: ...}", "a file .avsc is taken to be Avro, though its schemaFormat is missing")
+		p.diags.Warnf(at.Pos, "write {schemaFormat: application/vnd.apache.avro+json;version=1.12.0, schema: ...}", "a file .avsc without schemaFormat is read as Avro")
 		return &Payload{Format: Avro, Schema: n, Ref: at}
 	}
 	return &Payload{Format: JSONSchema, Schema: n, Ref: at}
 }
 
-// formatOf tells a schema format's language, liberal about version and blanks.
+// formatOf returns the language of a schema format. It ignores versions and blanks.
 func formatOf(s string) (Format, bool) {
 	kind, _, err := mime.ParseMediaType(s)
 	if err != nil {
@@ -186,13 +185,13 @@ func formatOf(s string) (Format, bool) {
 	return 0, false
 }
 
-// goodName says whether a name, alone, is worth being a Go name.
+// goodName reports whether a name can be a Go name on its own.
 func goodName(name string) bool {
 	return strings.ContainsFunc(name, unicode.IsLetter)
 }
 
-// headers reads a headers schema: as an object whose properties are scalars when it is one, else
-// whatever JSON Schema says.
+// headers reads a headers schema: as an Object if all properties are scalars, otherwise as any JSON
+// Schema.
 func (p *parser) headers(m *Message, n *source.Node) {
 	at := n.Get("headers")
 	if at == nil || at.Is(source.Null) {
@@ -213,7 +212,7 @@ func (p *parser) headers(m *Message, n *source.Node) {
 		return
 	}
 	if t := h.Get("type"); t != nil && t.Value != "object" || !h.Is(source.Map) {
-		p.diags.ErrorHint(h.Pos, "headers are type: object with properties", "the headers of message %s are not an object", m.Name)
+		p.diags.ErrorHint(h.Pos, "write type: object with properties", "the headers of message %s are not an object", m.Name)
 		return
 	}
 	if !p.isFlat(h) {
@@ -246,7 +245,7 @@ func (p *parser) headers(m *Message, n *source.Node) {
 
 var flatFields = []string{"type", "title", "description", "required", "properties", "additionalProperties", "examples", "$schema", "$id", "$comment"}
 
-// isFlat says whether an object has scalars only, and says nothing else of itself.
+// isFlat reports whether an object has only scalar properties and no other constraint.
 func (p *parser) isFlat(h *source.Node) bool {
 	if more := h.Get("additionalProperties"); more != nil && !more.Is(source.Bool) || h.Get("properties") == nil {
 		return false

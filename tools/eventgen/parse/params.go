@@ -12,7 +12,7 @@ import (
 func (p *parser) params(c *Channel, n *source.Node) {
 	names, ok := Placeholders(c.Address)
 	if !ok {
-		p.diags.ErrorHint(c.AddressPos, "a parameter is a name in braces: orders/{region}", "the braces of address %q of channel %s do not match", c.Address, c.Name)
+		p.diags.ErrorHint(c.AddressPos, "write a parameter as a name in braces: orders/{region}", "the braces in the address %q of channel %s do not match", c.Address, c.Name)
 		return
 	}
 	declared := p.object(n, "parameters")
@@ -50,7 +50,8 @@ func (p *parser) param(m source.Pair) *Param {
 	return out
 }
 
-// Placeholders gives the names in braces of an address, each once, and whether the braces match.
+// Placeholders returns the names in braces of an address, each once, and reports whether the braces
+// match.
 func Placeholders(address string) (names []string, ok bool) {
 	for rest := address; ; {
 		i := strings.IndexAny(rest, "{}")
@@ -68,7 +69,7 @@ func Placeholders(address string) (names []string, ok bool) {
 	}
 }
 
-// location reads a runtime expression; nil when there is none, or when it is wrong, which is told.
+// location reads a runtime expression. It returns nil if there is none or after reporting a fault.
 func (p *parser) location(n *source.Node, name string) *Location {
 	v := n.Get(name)
 	text := p.text(n, name)
@@ -96,7 +97,7 @@ func (p *parser) location(n *source.Node, name string) *Location {
 
 var replyFields = []string{"address", "channel", "messages"}
 
-// reply reads what answers an operation's messages.
+// reply reads the description of the answers to the messages of an operation.
 func (p *parser) reply(o *Operation, n *source.Node, d *Document) *Reply {
 	r := p.object(n, "reply")
 	if r == nil {
@@ -122,7 +123,7 @@ func (p *parser) reply(o *Operation, n *source.Node, d *Document) *Reply {
 	out.Messages, broken = p.messagesOf(r, "the reply of operation "+o.Name, out.Channel)
 	o.Broken = o.Broken || broken
 	if r.Get("address") == nil && out.Channel.Kafka.Topic == "" {
-		p.diags.ErrorHint(r.Pos, "give reply.address.location, or the channel an address", "the reply of operation %s has no address, and its channel %s none either", o.Name, out.Channel.Name)
+		p.diags.ErrorHint(r.Pos, "add reply.address.location, or an address of the channel", "neither the reply of operation %s nor its channel %s has an address", o.Name, out.Channel.Name)
 	}
 	return out
 }

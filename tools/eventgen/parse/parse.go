@@ -1,8 +1,8 @@
-// Package parse reads AsyncAPI 3 documents into objects whose references are resolved and whose
-// every part knows its place in the files.
+// Package parse reads AsyncAPI 3 documents into objects with resolved references. Every object has
+// its position in the files.
 //
-// It judges the documents by the AsyncAPI specification alone; what Go makes of them is package
-// model's, which imports it.
+// It checks the documents against the AsyncAPI specification alone. Package model, which imports it,
+// decides what the Go will be.
 package parse
 
 import (
@@ -29,7 +29,7 @@ type Document struct {
 	Schemas     []*Component // of components
 }
 
-// Server is a server the document names.
+// Server is a server of the document.
 type Server struct {
 	Name, Host, Path, Protocol, Version string // with variables as they stand
 	Title, Summary, Description         string
@@ -37,13 +37,13 @@ type Server struct {
 	Registry, Vendor                    string // of the Kafka binding
 }
 
-// Variable is a part of a server's host or path that is not fixed.
+// Variable is a variable part of a server's host or path.
 type Variable struct {
 	Name, Default, Description string
 	Enum                       []string
 }
 
-// Component is a schema of components under its name.
+// Component is a named schema of components.
 type Component struct {
 	Name string
 	*Payload
@@ -52,11 +52,11 @@ type Component struct {
 // Channel is a channel. A channel that several documents refer to is one object.
 type Channel struct {
 	Name string // its name where it is defined
-	// of the document that it belongs to: the one it is defined in, or the first one that takes it
-	// from a file that is no document itself
+	// the document that it belongs to: the one that defines it, or the first one that refers to it
+	// if it is defined in a file that is not a document
 	File        string
 	Pos         diag.Pos
-	Address     string // empty when null or absent; parts in braces are parameters
+	Address     string // empty if null or absent; parts in braces are parameters
 	AddressPos  diag.Pos
 	Params      []*Param // in the order of the address
 	Title       string
@@ -65,7 +65,7 @@ type Channel struct {
 	Messages    []*ChannelMessage
 	Kafka       ChannelKafka
 	More        []string // tags, external documentation and the like, one sentence each
-	Broken      bool     // some of its messages could not be read, which was told
+	Broken      bool     // some of its messages could not be read, which was reported
 }
 
 // Param is a parameter of a channel's address.
@@ -75,18 +75,18 @@ type Param struct {
 	Description string
 	Enum        []string
 	Default     string
-	Location    *Location // where in the message its value stands; nil: not said
+	Location    *Location // of its value in the message; nil: not given
 }
 
 // Location is a runtime expression: a place in a message.
 type Location struct {
 	Pos    diag.Pos
 	Text   string   // as written
-	Header bool     // in the headers; else in the payload
+	Header bool     // in the headers; otherwise in the payload
 	Path   []string // of members
 }
 
-// ChannelMessage is a message under its name in a channel.
+// ChannelMessage is a message with its name in a channel.
 type ChannelMessage struct {
 	Name string
 	Pos  diag.Pos
@@ -97,7 +97,7 @@ type ChannelMessage struct {
 type ChannelKafka struct {
 	Pos        diag.Pos // of the binding; unknown without one
 	Topic      string
-	Partitions int64 // 0: not said
+	Partitions int64 // 0: not given
 	Replicas   int64
 	Configs    []Config // in the order of the document
 }
@@ -108,14 +108,14 @@ type Config struct{ Name, Value string }
 // Message is a message with its traits applied.
 type Message struct {
 	Pos         diag.Pos
-	Name        string // the name field, else that under which it is defined
+	Name        string // the name field, or else the name under which it is defined
 	Title       string
 	Summary     string
 	Description string
 	ContentType string
-	Headers     *Object      // nil: none declared, or they are no flat object
-	HeaderRef   *source.Node // a headers schema that says more than Headers can
-	HeaderName  string       // of the component or trait it is; empty: it stands in its message
+	Headers     *Object      // nil: none declared, or they are not a flat object
+	HeaderRef   *source.Node // a headers schema that Headers cannot express
+	HeaderName  string       // of the component or trait; empty: it is defined in its message
 	Payload     *Payload     // nil: none declared
 	Key         *Key         // of the Kafka binding; nil: none declared
 	Correlation *Location
@@ -125,22 +125,22 @@ type Message struct {
 	LookupPos   diag.Pos
 	InHeader    bool // schemaIdLocation is header
 	LocationPos diag.Pos
-	Versions    *Versions // x-versions; nil: none given
+	Versions    *Versions // x-versions; nil: not given
 	Examples    []Example
 	More        []string
-	Broken      bool // its payload could not be read, which was told
+	Broken      bool // its payload could not be read, which was reported
 }
 
 // Key is the schema of a message's key.
 type Key struct {
 	*Payload
-	Name     string  // of the component or trait it is; empty: it stands in its message
-	Scalar   *Scalar // the same, when it is plain text, a number or a boolean
+	Name     string  // of the component or trait; empty: it is defined in its message
+	Scalar   *Scalar // the same, if it is text, a number or a boolean
 	Field    string  // x-key-field: the field of the payload that it repeats
 	FieldPos diag.Pos
 }
 
-// Payload is a schema: of a payload, or of what else may be written in any format.
+// Payload is a schema in any format: of a payload, or of a key or headers.
 type Payload struct {
 	Name   string // schemaFormat, as written
 	Format Format
@@ -151,11 +151,11 @@ type Payload struct {
 // Format is a schema's language.
 type Format int
 
-// The schema languages told apart.
+// The schema languages that are distinguished.
 const (
 	JSONSchema Format = iota
 	Avro
-	Raw // none that is known here; its values are bytes
+	Raw // an unknown language; its values are bytes
 )
 
 // Example is one of a message's examples.
@@ -169,12 +169,12 @@ type Example struct {
 // Object is a flat object of scalars: a headers schema.
 type Object struct {
 	Pos   diag.Pos
-	Name  string // of the component or trait it is; empty: it stands in its message
+	Name  string // of the component or trait; empty: it is defined in its message
 	Title string
 	Doc   string
 	Props []Prop
 
-	Closed bool // it refuses what it does not name
+	Closed bool // it refuses members that it does not name
 }
 
 // Prop is one property of an Object.
@@ -216,21 +216,21 @@ type Operation struct {
 	Summary     string
 	Description string
 	Channel     *Channel
-	Messages    []*ChannelMessage // those of the channel when the document names none
+	Messages    []*ChannelMessage // all of the channel if the document names none
 	GroupID     string
 	Retry       Retry
 	DeadLetter  *Channel // x-dead-letter; nil: none
-	Unknown     string   // x-unknown-message: dead-letter, error, ack; empty: not said
+	Unknown     string   // x-unknown-message: dead-letter, error, ack; empty: not given
 	InOrder     bool     // x-dispatch: in-order
 	Reply       *Reply
 	More        []string
-	Broken      bool // some of its messages could not be found, which was told
+	Broken      bool // some of its messages could not be found, which was reported
 }
 
-// Reply is what answers the messages of an operation.
+// Reply describes the answers to the messages of an operation.
 type Reply struct {
 	Pos diag.Pos
-	// where the requester says the reply shall go; nil: the channel has an address
+	// where a message contains the address of its reply; nil: the channel has an address
 	Address  *Location
 	Channel  *Channel
 	Messages []*ChannelMessage
@@ -243,8 +243,8 @@ type Retry struct {
 	Initial, Max time.Duration
 }
 
-// Documents reads documents. Objects that several refer to are shared. When the list gets errors,
-// what is given is incomplete. With raw, payloads in formats that are not known are bytes, else
+// Documents reads documents. Objects that several documents refer to are shared. If errors are added
+// to the list, the result is incomplete. With raw, payloads in unknown formats are bytes; otherwise
 // they are refused.
 func Documents(files *reference.Files, names []string, raw bool, diags *diag.List) []*Document {
 	p := &parser{Files: files, raw: raw, diags: diags, channels: map[*source.Node]*Channel{}, messages: map[*source.Node]*Message{}, traits: map[*source.Node]string{}}
@@ -264,5 +264,5 @@ type parser struct {
 	diags    *diag.List
 	channels map[*source.Node]*Channel
 	messages map[*source.Node]*Message
-	traits   map[*source.Node]string // names of traits, by the headers and keys they bring
+	traits   map[*source.Node]string // names of traits, by their headers and keys
 }

@@ -23,14 +23,14 @@ func (p *parser) retry(o *Operation, n *source.Node) {
 	case "fixed":
 		o.Retry.Fixed = true
 	default:
-		p.diags.ErrorHint(r.Get("strategy").Pos, "exponential and fixed are", "the retry strategy %q is not supported", s)
+		p.diags.ErrorHint(r.Get("strategy").Pos, "supported are exponential and fixed", "the retry strategy %q is not supported", s)
 	}
 	d := p.object(r, "delays")
 	p.extension(d, "delays", "initial", "max")
 	o.Retry.Initial, o.Retry.Max = p.duration(d, "initial"), p.duration(d, "max")
 }
 
-// extension refuses unknown members: what an extension of ours says is never overlooked.
+// extension refuses unknown members of one of our own extensions.
 func (p *parser) extension(n *source.Node, what string, known ...string) {
 	for _, m := range members(n) {
 		if !contains(known, m.Key.Value) {
@@ -41,7 +41,7 @@ func (p *parser) extension(n *source.Node, what string, known ...string) {
 
 var isoDuration = regexp.MustCompile(`^PT(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?$`)
 
-// duration reads hours, minutes and seconds of ISO 8601.
+// duration reads an ISO 8601 duration of hours, minutes and seconds.
 func (p *parser) duration(n *source.Node, name string) time.Duration {
 	v := p.text(n, name)
 	if v == "" {
@@ -58,24 +58,24 @@ func (p *parser) duration(n *source.Node, name string) time.Duration {
 	return time.Duration(h)*time.Hour + time.Duration(mi)*time.Minute + time.Duration(s*float64(time.Second))
 }
 
-// dispatch reads x-unknown-message and x-dispatch: what becomes of a message that is none of the
-// channel's, and how one is told from another.
+// dispatch reads x-unknown-message and x-dispatch: what happens to a message that the channel does
+// not have, and how messages are told apart.
 func (p *parser) dispatch(o *Operation, n *source.Node) {
 	switch o.Unknown = p.text(n, "x-unknown-message"); o.Unknown {
 	case "", "dead-letter", "error", "ack":
 	default:
-		p.diags.ErrorHint(n.Get("x-unknown-message").Pos, "dead-letter, error and ack are", "the policy %q for unknown messages is not supported", o.Unknown)
+		p.diags.ErrorHint(n.Get("x-unknown-message").Pos, "supported are dead-letter, error and ack", "the policy %q for unknown messages is not supported", o.Unknown)
 	}
 	switch d := p.text(n, "x-dispatch"); d {
 	case "":
 	case "in-order":
 		o.InOrder = true
 	default:
-		p.diags.ErrorHint(n.Get("x-dispatch").Pos, "in-order is the only one", "the dispatch %q is not supported", d)
+		p.diags.ErrorHint(n.Get("x-dispatch").Pos, "in-order is the only value", "the dispatch %q is not supported", d)
 	}
 }
 
-// deadLetter reads x-dead-letter: the channel may be another document's.
+// deadLetter reads x-dead-letter. The channel may be one of another document.
 func (p *parser) deadLetter(o *Operation, n *source.Node) {
 	d := p.object(n, "x-dead-letter")
 	if d == nil {

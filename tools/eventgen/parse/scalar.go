@@ -10,7 +10,7 @@ import (
 
 var scalarFields = []string{"type", "title", "description", "format", "const", "enum", "minLength", "maxLength", "pattern", "examples", "default", "example", "$schema", "$id", "$comment"}
 
-// isScalar says whether a schema is of text, a number or a boolean, and says nothing that scalar
+// isScalar reports whether a schema is of text, a number or a boolean, and has no keyword that scalar
 // does not read.
 func (p *parser) isScalar(n *source.Node) bool {
 	if !n.Is(source.Map) {
@@ -21,11 +21,11 @@ func (p *parser) isScalar(n *source.Node) bool {
 			return false
 		}
 	}
-	t := n.Get("type") // without one it is text, as headers and keys are
+	t := n.Get("type") // without it the type is string, because headers and keys are text
 	return t == nil || t.Is(source.String) && contains([]string{"string", "integer", "number", "boolean"}, t.Value)
 }
 
-// scalar reads a schema that isScalar.
+// scalar reads a schema for which isScalar returned true.
 func (p *parser) scalar(at *source.Node, what string) *Scalar {
 	n := p.Deref(at)
 	s := &Scalar{Pos: n.Pos, Title: p.text(n, "title"), Doc: p.text(n, "description"), Type: p.text(n, "type"), Format: p.text(n, "format"),

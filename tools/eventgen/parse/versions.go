@@ -13,8 +13,8 @@ import (
 type Versions struct {
 	Pos  diag.Pos       // of the list, or of the reference to it
 	List []*source.Node // schemas, with references followed
-	// File is the file that holds the list and nothing else. It is empty if the list stands in the
-	// document or inside another file.
+	// File is the file that holds the list and nothing else. It is empty if the list is part of the
+	// document or of another file.
 	File    string
 	Missing bool // there is no such file yet
 }

@@ -8,11 +8,11 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/diag"
 )
 
-// maxDepth bounds nesting, so that no file can exhaust the stack.
+// maxDepth limits nesting, so that no file can exhaust the stack.
 const maxDepth = 500
 
-// parseJSON reads strict JSON. YAML's reader would refuse tabs and some escapes, hence one of our
-// own.
+// parseJSON reads strict JSON. The reader of YAML cannot be used for it, because it refuses tabs and
+// some escapes.
 func parseJSON(file string, data []byte) (*Node, diag.List) {
 	p := &jsonParser{file: file, data: data, line: 1, col: 1}
 	n, err := p.document()
@@ -33,7 +33,7 @@ type jsonParser struct {
 func (p *jsonParser) pos() diag.Pos { return diag.Pos{File: p.file, Line: p.line, Col: p.col} }
 
 func (p *jsonParser) errorf(format string, args ...any) *diag.Diagnostic {
-	return &diag.Diagnostic{Pos: p.pos(), Hint: "JSON has double quotes, a comma between members and none behind the last, and no comments", Message: "not valid JSON: " + fmt.Sprintf(format, args...)}
+	return &diag.Diagnostic{Pos: p.pos(), Hint: "JSON requires double quotes and commas between members, and has no comments and no comma after the last member", Message: "not valid JSON: " + fmt.Sprintf(format, args...)}
 }
 
 func (p *jsonParser) document() (*Node, *diag.Diagnostic) {
@@ -52,7 +52,7 @@ func (p *jsonParser) document() (*Node, *diag.Diagnostic) {
 	return n, nil
 }
 
-// step goes over n bytes of one line, counting columns in characters.
+// step skips n bytes of one line and counts columns in characters.
 func (p *jsonParser) step(n int) {
 	for _, c := range p.data[p.at : p.at+n] {
 		if utf8.RuneStart(c) {

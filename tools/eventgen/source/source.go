@@ -1,6 +1,6 @@
-// Package source reads YAML and JSON into one kind of tree that keeps the place of every value.
+// Package source reads YAML and JSON into trees of one kind, in which every value has its position.
 //
-// The stages of eventgen that read files import it; it knows nothing of AsyncAPI or Avro.
+// The stages of eventgen that read files import it. It knows nothing about AsyncAPI or Avro.
 package source
 
 import (
@@ -18,7 +18,7 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/diag"
 )
 
-// Kind is what a node is.
+// Kind is the kind of a node.
 type Kind int
 
 // The kinds of nodes. Numbers written without fraction and exponent are Int.
@@ -32,7 +32,7 @@ const (
 	Map
 )
 
-// String names the kind as an author would.
+// String returns the name of the kind for diagnostics.
 func (k Kind) String() string {
 	return [...]string{"null", "a boolean", "an integer", "a number", "a string", "a list", "an object"}[k]
 }
@@ -46,13 +46,13 @@ type Node struct {
 	Items []*Node // of a Seq
 	Pairs []Pair  // of a Map, in the order of the file; keys are unique
 
-	index map[string]int // of the pairs, by name; nil when there are few
+	index map[string]int // of the pairs, by name; nil if there are few
 }
 
-// few is how many members are looked through one by one.
+// few is the number of members up to which no index is made.
 const few = 16
 
-// indexed makes a Map of many members find them by name.
+// indexed makes the index of a Map with many members.
 func (n *Node) indexed() {
 	if len(n.Pairs) <= few {
 		return
@@ -63,17 +63,17 @@ func (n *Node) indexed() {
 	}
 }
 
-// Pair is one member of a Map. Key is a String node at the key's own place.
+// Pair is one member of a Map. Key is a String node with the position of the key.
 type Pair struct{ Key, Value *Node }
 
-// Parse reads one file. JSON is told by its extension (.json, .avsc) or its first character, all
-// else is YAML. When the list has errors the node is nil.
+// Parse reads one file. A file is JSON by its extension (.json, .avsc) or its first character, and
+// YAML otherwise. The node is nil if the list has errors.
 func Parse(file string, data []byte) (*Node, diag.List) {
 	data = bytes.TrimPrefix(decoded(data), []byte("\ufeff"))
 	if at := invalid(data); at >= 0 {
 		var ds diag.List
 		line, last := bytes.Count(data[:at], []byte("\n"))+1, bytes.LastIndexByte(data[:at], '\n')
-		ds.ErrorHint(diag.Pos{File: file, Line: line, Col: utf8.RuneCount(data[last+1:at]) + 1}, "save the file as UTF-8", "the file is not UTF-8: byte %#x is of no character", data[at])
+		ds.ErrorHint(diag.Pos{File: file, Line: line, Col: utf8.RuneCount(data[last+1:at]) + 1}, "save the file as UTF-8", "the file is not UTF-8: byte %#x does not belong to a character", data[at])
 		return nil, ds
 	}
 	ext := strings.ToLower(path.Ext(file))
@@ -88,7 +88,7 @@ func Parse(file string, data []byte) (*Node, diag.List) {
 	return parseYAML(file, data)
 }
 
-// decoded gives a file in UTF-8 when its first bytes say that it is UTF-16.
+// decoded returns a file in UTF-8, which it converts if it begins with the mark of UTF-16.
 func decoded(data []byte) []byte {
 	var order binary.ByteOrder
 	switch {
@@ -106,7 +106,7 @@ func decoded(data []byte) []byte {
 	return []byte(string(utf16.Decode(units)))
 }
 
-// invalid gives the place of the first byte that is not UTF-8, or -1.
+// invalid returns the index of the first byte that is not UTF-8, or -1.
 func invalid(data []byte) int {
 	for at := 0; at < len(data); {
 		r, size := utf8.DecodeRune(data[at:])
@@ -118,7 +118,7 @@ func invalid(data []byte) int {
 	return -1
 }
 
-// Get gives the member of that name, or nil; it is nil too for a node that is nil or no Map.
+// Get returns the member of that name, or nil if there is none or the node is not a Map.
 func (n *Node) Get(key string) *Node {
 	if p, ok := n.Pair(key); ok {
 		return p.Value
@@ -126,7 +126,7 @@ func (n *Node) Get(key string) *Node {
 	return nil
 }
 
-// Pair gives the member of that name with its key.
+// Pair returns the member of that name with its key.
 func (n *Node) Pair(key string) (Pair, bool) {
 	if n == nil {
 		return Pair{}, false
@@ -146,7 +146,7 @@ func (n *Node) Pair(key string) (Pair, bool) {
 	return Pair{}, false
 }
 
-// Keys gives the names of a Map's members, in the order of the file.
+// Keys returns the names of a Map's members, in the order of the file.
 func (n *Node) Keys() []string {
 	if n == nil {
 		return nil
@@ -158,10 +158,10 @@ func (n *Node) Keys() []string {
 	return keys
 }
 
-// Is says whether the node exists and has the kind.
+// Is reports whether the node is not nil and has the kind.
 func (n *Node) Is(k Kind) bool { return n != nil && n.Kind == k }
 
-// Str gives the content of a String node; "" for anything else.
+// Str returns the content of a String node, or "" for any other node.
 func (n *Node) Str() string {
 	if n.Is(String) {
 		return n.Value
@@ -169,7 +169,7 @@ func (n *Node) Str() string {
 	return ""
 }
 
-// Int gives the value of an Int node that fits into 64 bits.
+// Int returns the value of an Int node that fits 64 bits.
 func (n *Node) Int() (int64, bool) {
 	if !n.Is(Int) {
 		return 0, false
@@ -178,8 +178,8 @@ func (n *Node) Int() (int64, bool) {
 	return i, err == nil
 }
 
-// Any gives the value as encoding/json would with UseNumber: map[string]any, []any, string,
-// json.Number, bool, nil.
+// Any returns the value as encoding/json does with UseNumber: map[string]any, []any, string,
+// json.Number, bool or nil.
 func (n *Node) Any() any {
 	if n == nil {
 		return nil
@@ -207,8 +207,8 @@ func (n *Node) Any() any {
 	return nil
 }
 
-// JSON gives the value as compact JSON with the members in the order of the file, so that it is the
-// same text on every run.
+// JSON returns the value as compact JSON with the members in the order of the file, so that it is
+// the same text on every run.
 func (n *Node) JSON() []byte {
 	var b bytes.Buffer
 	n.writeJSON(&b)
@@ -257,7 +257,7 @@ func writeString(b *bytes.Buffer, s string) {
 	b.Truncate(b.Len() - 1) // Encode ends with a newline
 }
 
-// Equal says whether two nodes are the same value, wherever they are written.
+// Equal reports whether two nodes have the same value, whatever their positions.
 func Equal(a, b *Node) bool {
 	if a == nil || b == nil {
 		return a == b
@@ -284,8 +284,9 @@ func Equal(a, b *Node) bool {
 	return true
 }
 
-// Lookup follows a JSON pointer ("", "/a/b~1c/0"; percent-encoding as in a URI fragment is undone).
-// When a step leads nowhere it gives the last node reached and that step, for the error message.
+// Lookup follows a JSON pointer ("", "/a/b~1c/0"), whose steps may be percent-encoded as in the
+// fragment of a URI. If a step leads nowhere, it returns the last node that was reached and that
+// step, for the error message.
 func (n *Node) Lookup(pointer string) (found, last *Node, missing string) {
 	if pointer == "" {
 		return n, n, ""
@@ -310,7 +311,7 @@ func (n *Node) Lookup(pointer string) (found, last *Node, missing string) {
 	return cur, cur, ""
 }
 
-// Unescape undoes Escape, and the percent-encoding of a URI fragment.
+// Unescape reverses Escape and the percent-encoding of a URI fragment.
 func Unescape(step string) string {
 	if u, err := url.PathUnescape(step); err == nil {
 		step = u
@@ -318,7 +319,7 @@ func Unescape(step string) string {
 	return strings.ReplaceAll(strings.ReplaceAll(step, "~1", "/"), "~0", "~")
 }
 
-// Escape makes a name one step of a JSON pointer.
+// Escape returns a name as a step of a JSON pointer.
 func Escape(name string) string {
 	return strings.ReplaceAll(strings.ReplaceAll(name, "~", "~0"), "/", "~1")
 }

@@ -50,7 +50,7 @@ func TestErrors(t *testing.T) {
 		{"garbage after", "a.json", `{} x`, `a.json:1:4: not valid JSON: 'x' after the end`},
 		{"bad number", "a.json", `[01]`, "01 is not a number"},
 		{"too deep", "a.json", strings.Repeat("[", 600), "nested deeper"},
-		{"not UTF-8", "a.yaml", "a: b\nc: d\xe9\n", "a.yaml:2:5: the file is not UTF-8: byte 0xe9 is of no character\n  hint: save the file as UTF-8"},
+		{"not UTF-8", "a.yaml", "a: b\nc: d\xe9\n", "a.yaml:2:5: the file is not UTF-8: byte 0xe9 does not belong to a character\n  hint: save the file as UTF-8"},
 		{"not UTF-8 in JSON", "a.json", "{\"a\": \"\xff\"}", "a.json:1:8: the file is not UTF-8"},
 		{"aliases without measure", "a.yaml", laughs(30), "aliases make more than 1000000 values of this\n  hint: "},
 		{"merges without measure", "a.yaml", "a: &a {x: &x [" + strings.Repeat("1,", 2000) + "1]}\nb: [" + strings.Repeat("*a,", 1000) + "*a]\n", "a.yaml:2:4: aliases make more than"},
@@ -84,7 +84,7 @@ func TestScalarsAndJSON(t *testing.T) {
 	}
 }
 
-// laughs is YAML in which each of n lines has the one before it twice.
+// laughs returns YAML of n lines, each of which contains the previous one twice.
 func laughs(n int) string {
 	var b strings.Builder
 	b.WriteString("l0: &l0 [ha]\n")
@@ -94,7 +94,7 @@ func laughs(n int) string {
 	return b.String()
 }
 
-// distinct is n lines of YAML with a name of their own each.
+// distinct returns n lines of YAML with different names.
 func distinct(n int) string {
 	var b strings.Builder
 	for i := range n {
@@ -103,7 +103,7 @@ func distinct(n int) string {
 	return b.String()
 }
 
-// steps is YAML with n objects in one another.
+// steps returns YAML with n nested objects.
 func steps(n int) string {
 	var b strings.Builder
 	for i := range n {

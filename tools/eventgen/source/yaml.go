@@ -15,8 +15,8 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/diag"
 )
 
-// version12 finds a directive that says YAML 1.2. The library refuses it, though it reads what such
-// files have.
+// version12 matches the directive of YAML 1.2. The library refuses it, although it reads the content
+// of such files.
 var version12 = regexp.MustCompile(`\A((?:\s*(?:#[^\n]*)?\n)*%YAML[ \t]+)1\.2`)
 
 func parseYAML(file string, data []byte) (*Node, diag.List) {
@@ -32,7 +32,7 @@ func parseYAML(file string, data []byte) (*Node, diag.List) {
 		return nil, c.ds
 	}
 	if err := dec.Decode(&more); err == nil {
-		c.ds.ErrorHint(c.pos(&more), "split it into one file each", "the file holds more than one YAML document")
+		c.ds.ErrorHint(c.pos(&more), "write each document into a file of its own", "the file holds more than one YAML document")
 	} else if !errors.Is(err, io.EOF) {
 		c.syntax(err)
 	}
@@ -43,15 +43,15 @@ func parseYAML(file string, data []byte) (*Node, diag.List) {
 	return n, c.ds
 }
 
-// yamlConverter turns yaml.v3's tree into ours: aliases and merge keys are followed, scalars are
-// typed as in YAML 1.2.
+// yamlConverter converts the tree of yaml.v3 to ours. It follows aliases and merge keys, and types
+// scalars as in YAML 1.2.
 type yamlConverter struct {
 	file string
 	data []byte
 	ds   diag.List
 	open map[*yaml.Node]bool  // nodes being converted: an alias to one of them is a cycle
-	done map[*yaml.Node]*Node // an alias gives the node it names again
-	size map[*Node]int        // how many values a node is when its aliases are written out
+	done map[*yaml.Node]*Node // an alias returns the same node again
+	size map[*Node]int        // number of values of a node with its aliases written out
 }
 
 func (c *yamlConverter) pos(n *yaml.Node) diag.Pos {
@@ -78,10 +78,10 @@ func (c *yamlConverter) syntax(err error) {
 	c.ds.ErrorHint(diag.Pos{File: c.file, Line: line, Col: 1}, hint, "not valid YAML: %s", msg)
 }
 
-// firstWrong gives the number of the line behind the longest part of the file that is valid. The
-// library names the line where the object begins that the fault is in, which may be far above.
-// Between lines that are valid there are some that are not, where a value goes over several: it
-// looks a little further before it goes back.
+// firstWrong returns the number of the line after the longest valid part of the file. The library
+// names the line where the object with the fault begins, which may be far above. A part that ends
+// inside a value of several lines is not valid either, so a few more lines are tried before going
+// back.
 func firstWrong(lines [][]byte) int {
 	valid := func(n int) bool {
 		var doc yaml.Node
@@ -114,7 +114,7 @@ func (c *yamlConverter) node(y *yaml.Node, depth int) *Node {
 	}
 	n := &Node{Pos: c.pos(y)}
 	if c.open[y] {
-		c.ds.ErrorHint(n.Pos, "use $ref for what contains itself", "anchor %q contains itself", y.Anchor)
+		c.ds.ErrorHint(n.Pos, "use $ref for a value that contains itself", "anchor %q contains itself", y.Anchor)
 		return n
 	}
 	if depth > maxDepth {
@@ -143,12 +143,12 @@ func (c *yamlConverter) node(y *yaml.Node, depth int) *Node {
 	return n
 }
 
-// maxValues bounds what aliases can make of a file: those who read the tree go every way through
-// it.
+// maxValues limits the number of values that aliases can make of a file, because readers of the tree
+// visit each of them.
 const maxValues = 1_000_000
 
-// measure counts the values of a node whose parts have been counted, and tells of the first one
-// that is too many.
+// measure counts the values of a node whose parts were counted, and reports the first node with too
+// many.
 func (c *yamlConverter) measure(n *Node) {
 	size := 1
 	for _, it := range n.Items {
@@ -158,7 +158,7 @@ func (c *yamlConverter) measure(n *Node) {
 		size += c.size[p.Value]
 	}
 	if size > maxValues && !c.ds.HasErrors() {
-		c.ds.ErrorHint(n.Pos, "write what is repeated once, under components, and refer to it with $ref", "aliases make more than %d values of this", maxValues)
+		c.ds.ErrorHint(n.Pos, "write the repeated value once under components, and refer to it with $ref", "aliases make more than %d values of this", maxValues)
 	}
 	c.size[n] = min(size, maxValues)
 }

@@ -1,7 +1,7 @@
-// Package structure holds AsyncAPI documents to the official JSON Schemas of their version.
+// Package structure checks AsyncAPI documents against the official JSON Schemas of their version.
 //
-// Package generate calls it last. What it finds are warnings: what would change the generated code
-// is found by parse itself, at better places.
+// Package generate calls it last. It returns only warnings, because package parse finds everything
+// that would change the generated code, at better positions.
 package structure
 
 import (
@@ -45,8 +45,8 @@ func compile(version string) (*validator.Schema, error) {
 	return c.Compile(name)
 }
 
-// Check gives a warning for each place of a document that is not as its version wants it. Of a
-// version that is not known it says nothing.
+// Check returns a warning for each place of a document that violates the schema of its version. It
+// returns nothing for a version that is not known.
 func Check(root *source.Node) diag.List {
 	version := root.Get("asyncapi").Str()
 	get := compiled[version[:min(3, len(version))]]
@@ -72,13 +72,13 @@ func Check(root *source.Node) diag.List {
 		if more, ok := leaf.ErrorKind.(*kind.AdditionalProperties); ok {
 			pos = at(root, append(leaf.InstanceLocation, more.Properties[0]))
 		}
-		out.Warnf(pos, "", "not as the official schema of AsyncAPI %s wants it: %s", version[:3], leaf.ErrorKind.LocalizedString(printer))
+		out.Warnf(pos, "", "this violates the official schema of AsyncAPI %s: %s", version[:3], leaf.ErrorKind.LocalizedString(printer))
 	}
 	return out
 }
 
-// leaves gives the causes of an error. Of alternatives it takes the one that went furthest: a wrong
-// channel is no wrong reference.
+// leaves returns the causes of an error. Of several alternatives it takes the one that went
+// furthest, because a wrong channel is not a wrong reference.
 func leaves(e *validator.ValidationError) []*validator.ValidationError {
 	if len(e.Causes) == 0 {
 		return []*validator.ValidationError{e}
@@ -95,7 +95,7 @@ func leaves(e *validator.ValidationError) []*validator.ValidationError {
 	return slices.Concat(groups...)
 }
 
-// depth is how far an alternative went; one that only misses a reference went nowhere.
+// depth returns how far an alternative went. One in which only a reference is missing went nowhere.
 func depth(list []*validator.ValidationError) int {
 	most := 0
 	for _, e := range list {
@@ -107,8 +107,8 @@ func depth(list []*validator.ValidationError) int {
 	return most
 }
 
-// wrongly says whether the official schema is at fault: it takes no reference for a Kafka key, and
-// wants versions of bindings that documents leave out.
+// wrongly reports whether the official schema is wrong: it refuses a reference as a Kafka key, and
+// requires versions of bindings that documents leave out.
 func wrongly(e *validator.ValidationError) bool {
 	return strings.Contains(strings.Join(e.InstanceLocation, "/"), "bindings/kafka/key")
 }
