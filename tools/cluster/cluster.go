@@ -76,6 +76,7 @@ type Cluster struct {
 	Contracts []*Service
 	Billing   []*Service
 
+	options  Options
 	clock    string // clock offset file
 	brokers  *engine.Brokers
 	registry *engine.Registry
@@ -107,7 +108,7 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 	if err := o.build(ctx); err != nil {
 		return nil, err
 	}
-	c := &Cluster{Dir: o.Dir, Brokers: o.Brokers, Registry: o.Registry, clock: filepath.Join(o.Dir, "clock-offset")}
+	c := &Cluster{Dir: o.Dir, Brokers: o.Brokers, Registry: o.Registry, options: o, clock: filepath.Join(o.Dir, "clock-offset")}
 	if err := c.start(ctx, o); err != nil {
 		return nil, errors.Join(err, c.Stop())
 	}
@@ -162,17 +163,41 @@ func (c *Cluster) start(ctx context.Context, o Options) error {
 		return err
 	}
 	for i, port := range ports[:o.Contracts] {
-		c.Contracts = append(c.Contracts, c.service(o, logs, "contract", fmt.Sprintf("contract-%d", i+1), port))
+		c.Contracts = append(c.Contracts, c.service(o, logs, Contract, fmt.Sprintf("contract-%d", i+1), port))
 	}
 	c.Contract = c.Contracts[0]
 	for i, port := range ports[o.Contracts:] {
-		c.Billing = append(c.Billing, c.service(o, logs, "billing", fmt.Sprintf("billing-%d", i+1), port))
+		c.Billing = append(c.Billing, c.service(o, logs, Billing, fmt.Sprintf("billing-%d", i+1), port))
 	}
 	var g errgroup.Group
 	for _, s := range slices.Concat(c.Contracts, c.Billing) {
 		g.Go(func() error { return StartReady(ctx, s.Process) })
 	}
 	return g.Wait()
+}
+
+// Names of the services, for Add.
+const (
+	Contract = "contract"
+	Billing  = "billing"
+)
+
+// Add starts another instance of a service, with the binaries in the directory bin, and returns
+// once it is ready. Stop stops it with the others.
+func (c *Cluster) Add(ctx context.Context, bin, service string) (*Service, error) {
+	ports, err := process.FreePorts(1)
+	if err != nil {
+		return nil, err
+	}
+	all := &c.Contracts
+	if service == Billing {
+		all = &c.Billing
+	}
+	o := c.options
+	o.Bin = bin
+	s := c.service(o, filepath.Join(c.Dir, "logs"), service, fmt.Sprintf("%s-%d", service, len(*all)+1), ports[0])
+	*all = append(*all, s)
+	return s, StartReady(ctx, s.Process)
 }
 
 // StartReady starts a process and waits until it is ready, but no longer than readyIn.
@@ -274,7 +299,7 @@ func (c *Cluster) service(o Options, logs, command, name, addr string) *Service 
 	base := "http://" + addr
 	args := []string{"-http", addr, "-brokers", strings.Join(c.Brokers, ","), "-registry", c.Registry,
 		"-insecure-dev", "-clock-offset-file", c.clock, "-writer", name, "-log-level", o.LogLevel}
-	if command == "billing" {
+	if command == Billing {
 		args = append(args, "-run-after", "0") // months are billed only on request
 	}
 	return &Service{URL: base, Process: process.New(process.Spec{
