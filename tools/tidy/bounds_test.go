@@ -10,7 +10,7 @@ import (
 // open are the documents that still have paragraphs in their tables. Long names of tests pass too,
 // until the last ones have been renamed.
 var open = map[string]bool{
-	"CONTRIBUTING.md": true, "docs/eventgen.md": true,
+	"docs/eventgen.md": true,
 }
 
 // TestBounds holds every hand-written Go file and every document to its bounds.

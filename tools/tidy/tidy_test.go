@@ -257,6 +257,35 @@ func TestQuotedLogLines(t *testing.T) {
 	}
 }
 
+// unlisted returns the names of folders that the text does not have at the start or the end of a
+// path in a code span.
+func unlisted(text string, folders ...string) []string {
+	return slices.DeleteFunc(folders, func(name string) bool {
+		return regexp.MustCompile("`([a-z]+/)*" + regexp.QuoteMeta(name) + "`").MatchString(text)
+	})
+}
+
+func TestMapOfPackages(t *testing.T) {
+	if got := unlisted("`a`, `internal/b`, `cd`", "a", "b", "c", "d"); !slices.Equal(got, []string{"c", "d"}) {
+		t.Errorf("unlisted %q, want c and d", got)
+	}
+	text, err := os.ReadFile("../../CONTRIBUTING.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, parent := range []string{"services", "services/internal", "tools"} {
+		entries, err := os.ReadDir("../../" + parent)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			if e.IsDir() && e.Name() != "internal" && len(unlisted(string(text), e.Name())) > 0 {
+				t.Errorf("CONTRIBUTING.md, \"Where things are\", does not name %s/%s", parent, e.Name())
+			}
+		}
+	}
+}
+
 // pinned is an action by exact version, or by the hash of a commit.
 var pinned = regexp.MustCompile(`uses:\s*[\w./-]+@(v\d+\.\d+\.\d+|[0-9a-f]{40})(\s|$)`)
 
