@@ -36,8 +36,8 @@ func contents(t *testing.T, dir string) string {
 	return out.String()
 }
 
-// TestBadInput runs the command on bad input in a folder with generated files. Each is an error with
-// a position and a hint, and no file changes.
+// TestBadInput runs the command on bad input in a folder with generated files. Each is an error
+// with a position and a hint, and no file changes.
 func TestBadInput(t *testing.T) {
 	asyncapi := func(text string) map[string]string { return map[string]string{"specs/asyncapi.yaml": text} }
 	header := "asyncapi: 3.0.0\ninfo: {title: T, version: 1.0.0}\n"

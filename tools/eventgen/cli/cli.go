@@ -1,5 +1,5 @@
-// Package cli is the eventgen command: it reads flags, writes files, topics and subjects, and returns
-// an exit status.
+// Package cli is the eventgen command: it reads flags, writes files, topics and subjects, and
+// returns an exit status.
 package cli
 
 import (
@@ -136,8 +136,8 @@ func (c *command) parse(f *flag.FlagSet, args []string) (docs []string, status i
 	return f.Args(), done, true
 }
 
-// disk is the file system of the machine. Unlike os.DirFS it accepts any path, so that documents can
-// be anywhere.
+// disk is the file system of the machine. Unlike os.DirFS it accepts any path, so that documents
+// can be anywhere.
 type disk struct{}
 
 func (disk) Open(name string) (fs.File, error)          { return os.Open(name) }

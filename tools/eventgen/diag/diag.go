@@ -144,8 +144,8 @@ func (l List) Err() error {
 	return nil
 }
 
-// OneOf returns the hint for a wrong name: the names that exist, and first the one that was probably
-// meant.
+// OneOf returns the hint for a wrong name: the names that exist, and first the one that was
+// probably meant.
 func OneOf(what, got string, names []string) string {
 	if len(names) == 0 {
 		return "there are no " + what

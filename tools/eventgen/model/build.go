@@ -82,8 +82,8 @@ func goPackage(s string) string {
 	}, s)
 }
 
-// packageName returns info.x-go-package, or else the name of the file without "asyncapi", the name of
-// the folder or the title, with "bus" at its end.
+// packageName returns info.x-go-package, or else the name of the file without "asyncapi", the name
+// of the folder or the title, with "bus" at its end.
 func packageName(d *parse.Document) string {
 	if d.GoPackage != "" {
 		return d.GoPackage
@@ -138,8 +138,8 @@ func (p *pkgBuilder) topicNamed(c *parse.Channel, constant, name string) {
 // mostExpanded is the number of topics that one address can add to the table of topics.
 const mostExpanded = 1000
 
-// expand adds the topics of an address whose parameters all have an enum. Without an enum the topics
-// are not known.
+// expand adds the topics of an address whose parameters all have an enum. Without an enum the
+// topics are not known.
 func (p *pkgBuilder) expand(c *parse.Channel) {
 	a := &bus.Address{Template: c.Kafka.Topic}
 	if names, _ := parse.Placeholders(c.Kafka.Topic); len(names) != len(c.Params) {
@@ -159,7 +159,8 @@ func (p *pkgBuilder) expand(c *parse.Channel) {
 			enum := a.Params[j].Enum
 			values[j], i = enum[i%len(enum)], i/len(enum)
 		}
-		if name, err := a.Topic(values...); err == nil { // an empty value is an error when it is sent
+		// an empty value is an error when it is sent
+		if name, err := a.Topic(values...); err == nil {
 			p.topicNamed(c, "", name)
 		}
 	}
@@ -214,8 +215,8 @@ func (s scope) take(name string) string {
 	return out
 }
 
-// takeWith takes a name together with the names that the patterns make of it, and returns it, with a
-// number if one of them was taken already.
+// takeWith takes a name together with the names that the patterns make of it, and returns it, with
+// a number if one of them was taken already.
 func (s scope) takeWith(name string, patterns ...string) string {
 	for i := 1; ; i++ {
 		out := name

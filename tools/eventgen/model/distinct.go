@@ -42,7 +42,8 @@ func (p *pkgBuilder) distinct(c *parse.Channel, o *parse.Operation, sends bool) 
 				worst, with = how, a
 			}
 		}
-		if with != nil { // one for each message, because hundreds of messages are thousands of pairs
+		// one for each message, because hundreds of messages are thousands of pairs
+		if with != nil {
 			p.diags.Add(p.alike(worst, sends, c, with, b))
 		}
 	}

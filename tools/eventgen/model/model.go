@@ -250,7 +250,8 @@ type Example struct {
 	Go, Doc, Type, Expr string
 }
 
-// Build returns the model of documents. If errors are added to the list, the model must not be used.
+// Build returns the model of documents. If errors are added to the list, the model must not be
+// used.
 func Build(docs []*parse.Document, files *reference.Files, c Config, diags *diag.List) *Model {
 	b := &builder{config: c, files: files, diags: diags, avro: avro.NewSet(), json: jsonschema.NewSet(files.Deref), roots: map[*parse.Payload]*payload.Root{}, heads: map[*source.Node]*payload.Root{}, consts: map[*parse.Message]map[string][]string{}, listed: map[*jsonschema.Root][]jsonschema.Constant{}, told: map[string]bool{}}
 	b.avro.Lookup(b.findType)
@@ -302,8 +303,8 @@ func (b *builder) avroRoot(p *parse.Payload) *avro.Root {
 	return nil
 }
 
-// findType finds the file of an Avro type that is used and not defined. It has the name of the type,
-// and is in the folder of the file that uses it, or else below the folder of the document.
+// findType finds the file of an Avro type that is used and not defined. It has the name of the
+// type, and is in the folder of the file that uses it, or else below the folder of the document.
 func (b *builder) findType(fullname, fromFile string) *source.Node {
 	short := fullname[strings.LastIndex(fullname, ".")+1:]
 	names := slices.Compact([]string{short + ".avsc", fullname + ".avsc"})

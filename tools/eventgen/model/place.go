@@ -162,8 +162,8 @@ func (p *pkgBuilder) strayParameters(a *Address, o *parse.Operation) {
 	}
 }
 
-// parameter returns the Go of the value of a parameter in a message, and of the condition that it is
-// set.
+// parameter returns the Go of the value of a parameter in a message, and of the condition that it
+// is set.
 func (p *pkgBuilder) parameter(l *parse.Location, m *parse.ChannelMessage, s *Spec) (value, there string, wrong *payload.Astray) {
 	of, at := s.root, "m"
 	if l.Header {

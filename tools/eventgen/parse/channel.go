@@ -202,8 +202,8 @@ func (p *parser) messagesOf(n *source.Node, what string, c *Channel) (out []*Cha
 	return out, broken
 }
 
-// channelMessage finds a message in a channel. If the channel has it more than once, the name at the
-// end of the reference selects one.
+// channelMessage finds a message in a channel. If the channel has it more than once, the name at
+// the end of the reference selects one.
 func (p *parser) channelMessage(c *Channel, target *source.Node, ref string) *ChannelMessage {
 	var found *ChannelMessage
 	for _, m := range c.Messages {

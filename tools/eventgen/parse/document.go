@@ -264,7 +264,8 @@ func (p *parser) text(n *source.Node, name string) string {
 	return strings.TrimSpace(v.Value)
 }
 
-// number returns a member that must be an integer from least to most, or 0 if it is absent or wrong.
+// number returns a member that must be an integer from least to most, or 0 if it is absent or
+// wrong.
 func (p *parser) number(n *source.Node, name string, least, most int64) int64 {
 	v := n.Get(name)
 	if v == nil || v.Is(source.Null) {

@@ -1,8 +1,8 @@
 // Package parse reads AsyncAPI 3 documents into objects with resolved references. Every object has
 // its position in the files.
 //
-// It checks the documents against the AsyncAPI specification alone. Package model, which imports it,
-// decides what the Go will be.
+// It checks the documents against the AsyncAPI specification alone. Package model, which imports
+// it, decides what the Go will be.
 package parse
 
 import (
@@ -243,9 +243,9 @@ type Retry struct {
 	Initial, Max time.Duration
 }
 
-// Documents reads documents. Objects that several documents refer to are shared. If errors are added
-// to the list, the result is incomplete. With raw, payloads in unknown formats are bytes; otherwise
-// they are refused.
+// Documents reads documents. Objects that several documents refer to are shared. If errors are
+// added to the list, the result is incomplete. With raw, payloads in unknown formats are bytes;
+// otherwise they are refused.
 func Documents(files *reference.Files, names []string, raw bool, diags *diag.List) []*Document {
 	p := &parser{Files: files, raw: raw, diags: diags, channels: map[*source.Node]*Channel{}, messages: map[*source.Node]*Message{}, traits: map[*source.Node]string{}}
 	var out []*Document

@@ -10,8 +10,8 @@ import (
 
 var scalarFields = []string{"type", "title", "description", "format", "const", "enum", "minLength", "maxLength", "pattern", "examples", "default", "example", "$schema", "$id", "$comment"}
 
-// isScalar reports whether a schema is of text, a number or a boolean, and has no keyword that scalar
-// does not read.
+// isScalar reports whether a schema is of text, a number or a boolean, and has no keyword that
+// scalar does not read.
 func (p *parser) isScalar(n *source.Node) bool {
 	if !n.Is(source.Map) {
 		return false

@@ -11,8 +11,8 @@ import (
 // maxDepth limits nesting, so that no file can exhaust the stack.
 const maxDepth = 500
 
-// parseJSON reads strict JSON. The reader of YAML cannot be used for it, because it refuses tabs and
-// some escapes.
+// parseJSON reads strict JSON. The reader of YAML cannot be used for it, because it refuses tabs
+// and some escapes.
 func parseJSON(file string, data []byte) (*Node, diag.List) {
 	p := &jsonParser{file: file, data: data, line: 1, col: 1}
 	n, err := p.document()

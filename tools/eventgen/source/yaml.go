@@ -15,8 +15,8 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/diag"
 )
 
-// version12 matches the directive of YAML 1.2. The library refuses it, although it reads the content
-// of such files.
+// version12 matches the directive of YAML 1.2. The library refuses it, although it reads the
+// content of such files.
 var version12 = regexp.MustCompile(`\A((?:\s*(?:#[^\n]*)?\n)*%YAML[ \t]+)1\.2`)
 
 func parseYAML(file string, data []byte) (*Node, diag.List) {
@@ -143,8 +143,8 @@ func (c *yamlConverter) node(y *yaml.Node, depth int) *Node {
 	return n
 }
 
-// maxValues limits the number of values that aliases can make of a file, because readers of the tree
-// visit each of them.
+// maxValues limits the number of values that aliases can make of a file, because readers of the
+// tree visit each of them.
 const maxValues = 1_000_000
 
 // measure counts the values of a node whose parts were counted, and reports the first node with too
