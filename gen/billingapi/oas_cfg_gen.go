@@ -24,7 +24,7 @@ var regexMap = map[string]ogenregex.Regexp{
 	"^CTR-[1-9][0-9]{0,17}$":                  ogenregex.MustCompile("^CTR-[1-9][0-9]{0,17}$"),
 	"^SUB-[1-9][0-9]{0,17}$":                  ogenregex.MustCompile("^SUB-[1-9][0-9]{0,17}$"),
 	"^[0-9a-f]{64}$":                          ogenregex.MustCompile("^[0-9a-f]{64}$"),
-	"^[A-Z]{2}[0-9]{2}$":                      ogenregex.MustCompile("^[A-Z]{2}[0-9]{2}$"),
+	"^[A-Z]{2}[A-Z0-9]{2}$":                   ogenregex.MustCompile("^[A-Z]{2}[A-Z0-9]{2}$"),
 	"^[A-Z]{3}$":                              ogenregex.MustCompile("^[A-Z]{3}$"),
 	"^[A-Za-z0-9._:-]{1,64}$":                 ogenregex.MustCompile("^[A-Za-z0-9._:-]{1,64}$"),
 	"^[\\x20-\\x7E]+$":                        ogenregex.MustCompile("^[\\x20-\\x7E]+$"),

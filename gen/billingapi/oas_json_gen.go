@@ -387,8 +387,12 @@ func (s *BillingRunLine) Encode(e *jx.Encoder) {
 // encodeFields encodes fields.
 func (s *BillingRunLine) encodeFields(e *jx.Encoder) {
 	{
-		e.FieldStart("contractRef")
-		s.ContractRef.Encode(e)
+		e.FieldStart("customerRef")
+		s.CustomerRef.Encode(e)
+	}
+	{
+		e.FieldStart("sellerRef")
+		e.Str(s.SellerRef)
 	}
 	{
 		e.FieldStart("outcome")
@@ -409,6 +413,14 @@ func (s *BillingRunLine) encodeFields(e *jx.Encoder) {
 		s.Operations.Encode(e)
 	}
 	{
+		e.FieldStart("parts")
+		e.ArrStart()
+		for _, elem := range s.Parts {
+			elem.Encode(e)
+		}
+		e.ArrEnd()
+	}
+	{
 		if s.Reason.Set {
 			e.FieldStart("reason")
 			s.Reason.Encode(e)
@@ -416,13 +428,15 @@ func (s *BillingRunLine) encodeFields(e *jx.Encoder) {
 	}
 }
 
-var jsonFieldsNameOfBillingRunLine = [6]string{
-	0: "contractRef",
-	1: "outcome",
-	2: "invoiceRef",
-	3: "total",
-	4: "operations",
-	5: "reason",
+var jsonFieldsNameOfBillingRunLine = [8]string{
+	0: "customerRef",
+	1: "sellerRef",
+	2: "outcome",
+	3: "invoiceRef",
+	4: "total",
+	5: "operations",
+	6: "parts",
+	7: "reason",
 }
 
 // Decode decodes BillingRunLine from json.
@@ -434,18 +448,30 @@ func (s *BillingRunLine) Decode(d *jx.Decoder) error {
 
 	if err := d.ObjBytes(func(d *jx.Decoder, k []byte) error {
 		switch string(k) {
-		case "contractRef":
+		case "customerRef":
 			requiredBitSet[0] |= 1 << 0
 			if err := func() error {
-				if err := s.ContractRef.Decode(d); err != nil {
+				if err := s.CustomerRef.Decode(d); err != nil {
 					return err
 				}
 				return nil
 			}(); err != nil {
-				return errors.Wrap(err, "decode field \"contractRef\"")
+				return errors.Wrap(err, "decode field \"customerRef\"")
+			}
+		case "sellerRef":
+			requiredBitSet[0] |= 1 << 1
+			if err := func() error {
+				v, err := d.Str()
+				s.SellerRef = string(v)
+				if err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"sellerRef\"")
 			}
 		case "outcome":
-			requiredBitSet[0] |= 1 << 1
+			requiredBitSet[0] |= 1 << 2
 			if err := func() error {
 				if err := s.Outcome.Decode(d); err != nil {
 					return err
@@ -465,7 +491,7 @@ func (s *BillingRunLine) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"invoiceRef\"")
 			}
 		case "total":
-			requiredBitSet[0] |= 1 << 3
+			requiredBitSet[0] |= 1 << 4
 			if err := func() error {
 				if err := s.Total.Decode(d); err != nil {
 					return err
@@ -475,7 +501,7 @@ func (s *BillingRunLine) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"total\"")
 			}
 		case "operations":
-			requiredBitSet[0] |= 1 << 4
+			requiredBitSet[0] |= 1 << 5
 			if err := func() error {
 				if err := s.Operations.Decode(d); err != nil {
 					return err
@@ -483,6 +509,24 @@ func (s *BillingRunLine) Decode(d *jx.Decoder) error {
 				return nil
 			}(); err != nil {
 				return errors.Wrap(err, "decode field \"operations\"")
+			}
+		case "parts":
+			requiredBitSet[0] |= 1 << 6
+			if err := func() error {
+				s.Parts = make([]BillingRunPart, 0)
+				if err := d.Arr(func(d *jx.Decoder) error {
+					var elem BillingRunPart
+					if err := elem.Decode(d); err != nil {
+						return err
+					}
+					s.Parts = append(s.Parts, elem)
+					return nil
+				}); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"parts\"")
 			}
 		case "reason":
 			if err := func() error {
@@ -504,7 +548,7 @@ func (s *BillingRunLine) Decode(d *jx.Decoder) error {
 	// Validate required fields.
 	var failures []validate.FieldError
 	for i, mask := range [1]uint8{
-		0b00011011,
+		0b01110111,
 	} {
 		if result := (requiredBitSet[i] & mask) ^ mask; result != 0 {
 			// Mask only required fields and check equality to mask using XOR.
@@ -588,6 +632,130 @@ func (s BillingRunLineOutcome) MarshalJSON() ([]byte, error) {
 
 // UnmarshalJSON implements stdjson.Unmarshaler.
 func (s *BillingRunLineOutcome) UnmarshalJSON(data []byte) error {
+	d := jx.DecodeBytes(data)
+	return s.Decode(d)
+}
+
+// Encode implements json.Marshaler.
+func (s *BillingRunPart) Encode(e *jx.Encoder) {
+	e.ObjStart()
+	s.encodeFields(e)
+	e.ObjEnd()
+}
+
+// encodeFields encodes fields.
+func (s *BillingRunPart) encodeFields(e *jx.Encoder) {
+	{
+		e.FieldStart("contractRef")
+		s.ContractRef.Encode(e)
+	}
+	{
+		e.FieldStart("total")
+		s.Total.Encode(e)
+	}
+	{
+		e.FieldStart("operations")
+		s.Operations.Encode(e)
+	}
+}
+
+var jsonFieldsNameOfBillingRunPart = [3]string{
+	0: "contractRef",
+	1: "total",
+	2: "operations",
+}
+
+// Decode decodes BillingRunPart from json.
+func (s *BillingRunPart) Decode(d *jx.Decoder) error {
+	if s == nil {
+		return errors.New("invalid: unable to decode BillingRunPart to nil")
+	}
+	var requiredBitSet [1]uint8
+
+	if err := d.ObjBytes(func(d *jx.Decoder, k []byte) error {
+		switch string(k) {
+		case "contractRef":
+			requiredBitSet[0] |= 1 << 0
+			if err := func() error {
+				if err := s.ContractRef.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"contractRef\"")
+			}
+		case "total":
+			requiredBitSet[0] |= 1 << 1
+			if err := func() error {
+				if err := s.Total.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"total\"")
+			}
+		case "operations":
+			requiredBitSet[0] |= 1 << 2
+			if err := func() error {
+				if err := s.Operations.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"operations\"")
+			}
+		default:
+			return errors.Errorf("unexpected field %q", k)
+		}
+		return nil
+	}); err != nil {
+		return errors.Wrap(err, "decode BillingRunPart")
+	}
+	// Validate required fields.
+	var failures []validate.FieldError
+	for i, mask := range [1]uint8{
+		0b00000111,
+	} {
+		if result := (requiredBitSet[i] & mask) ^ mask; result != 0 {
+			// Mask only required fields and check equality to mask using XOR.
+			//
+			// If XOR result is not zero, result is not equal to expected, so some fields are missed.
+			// Bits of fields which would be set are actually bits of missed fields.
+			missed := bits.OnesCount8(result)
+			for bitN := 0; bitN < missed; bitN++ {
+				bitIdx := bits.TrailingZeros8(result)
+				fieldIdx := i*8 + bitIdx
+				var name string
+				if fieldIdx < len(jsonFieldsNameOfBillingRunPart) {
+					name = jsonFieldsNameOfBillingRunPart[fieldIdx]
+				} else {
+					name = strconv.Itoa(fieldIdx)
+				}
+				failures = append(failures, validate.FieldError{
+					Name:  name,
+					Error: validate.ErrFieldRequired,
+				})
+				// Reset bit.
+				result &^= 1 << bitIdx
+			}
+		}
+	}
+	if len(failures) > 0 {
+		return &validate.Error{Fields: failures}
+	}
+
+	return nil
+}
+
+// MarshalJSON implements stdjson.Marshaler.
+func (s *BillingRunPart) MarshalJSON() ([]byte, error) {
+	e := jx.Encoder{}
+	s.Encode(&e)
+	return e.Bytes(), nil
+}
+
+// UnmarshalJSON implements stdjson.Unmarshaler.
+func (s *BillingRunPart) UnmarshalJSON(data []byte) error {
 	d := jx.DecodeBytes(data)
 	return s.Decode(d)
 }
@@ -1448,6 +1616,14 @@ func (s *Eligibility) encodeFields(e *jx.Encoder) {
 		s.CustomerRef.Encode(e)
 	}
 	{
+		e.FieldStart("sums")
+		e.ArrStart()
+		for _, elem := range s.Sums {
+			elem.Encode(e)
+		}
+		e.ArrEnd()
+	}
+	{
 		e.FieldStart("contracts")
 		e.ArrStart()
 		for _, elem := range s.Contracts {
@@ -1457,9 +1633,10 @@ func (s *Eligibility) encodeFields(e *jx.Encoder) {
 	}
 }
 
-var jsonFieldsNameOfEligibility = [2]string{
+var jsonFieldsNameOfEligibility = [3]string{
 	0: "customerRef",
-	1: "contracts",
+	1: "sums",
+	2: "contracts",
 }
 
 // Decode decodes Eligibility from json.
@@ -1481,8 +1658,26 @@ func (s *Eligibility) Decode(d *jx.Decoder) error {
 			}(); err != nil {
 				return errors.Wrap(err, "decode field \"customerRef\"")
 			}
-		case "contracts":
+		case "sums":
 			requiredBitSet[0] |= 1 << 1
+			if err := func() error {
+				s.Sums = make([]EligibilitySum, 0)
+				if err := d.Arr(func(d *jx.Decoder) error {
+					var elem EligibilitySum
+					if err := elem.Decode(d); err != nil {
+						return err
+					}
+					s.Sums = append(s.Sums, elem)
+					return nil
+				}); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"sums\"")
+			}
+		case "contracts":
+			requiredBitSet[0] |= 1 << 2
 			if err := func() error {
 				s.Contracts = make([]ContractEligibility, 0)
 				if err := d.Arr(func(d *jx.Decoder) error {
@@ -1509,7 +1704,7 @@ func (s *Eligibility) Decode(d *jx.Decoder) error {
 	// Validate required fields.
 	var failures []validate.FieldError
 	for i, mask := range [1]uint8{
-		0b00000011,
+		0b00000111,
 	} {
 		if result := (requiredBitSet[i] & mask) ^ mask; result != 0 {
 			// Mask only required fields and check equality to mask using XOR.
@@ -1551,6 +1746,130 @@ func (s *Eligibility) MarshalJSON() ([]byte, error) {
 
 // UnmarshalJSON implements stdjson.Unmarshaler.
 func (s *Eligibility) UnmarshalJSON(data []byte) error {
+	d := jx.DecodeBytes(data)
+	return s.Decode(d)
+}
+
+// Encode implements json.Marshaler.
+func (s *EligibilitySum) Encode(e *jx.Encoder) {
+	e.ObjStart()
+	s.encodeFields(e)
+	e.ObjEnd()
+}
+
+// encodeFields encodes fields.
+func (s *EligibilitySum) encodeFields(e *jx.Encoder) {
+	{
+		e.FieldStart("outstanding")
+		s.Outstanding.Encode(e)
+	}
+	{
+		e.FieldStart("ceiling")
+		s.Ceiling.Encode(e)
+	}
+	{
+		e.FieldStart("available")
+		s.Available.Encode(e)
+	}
+}
+
+var jsonFieldsNameOfEligibilitySum = [3]string{
+	0: "outstanding",
+	1: "ceiling",
+	2: "available",
+}
+
+// Decode decodes EligibilitySum from json.
+func (s *EligibilitySum) Decode(d *jx.Decoder) error {
+	if s == nil {
+		return errors.New("invalid: unable to decode EligibilitySum to nil")
+	}
+	var requiredBitSet [1]uint8
+
+	if err := d.ObjBytes(func(d *jx.Decoder, k []byte) error {
+		switch string(k) {
+		case "outstanding":
+			requiredBitSet[0] |= 1 << 0
+			if err := func() error {
+				if err := s.Outstanding.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"outstanding\"")
+			}
+		case "ceiling":
+			requiredBitSet[0] |= 1 << 1
+			if err := func() error {
+				if err := s.Ceiling.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"ceiling\"")
+			}
+		case "available":
+			requiredBitSet[0] |= 1 << 2
+			if err := func() error {
+				if err := s.Available.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"available\"")
+			}
+		default:
+			return errors.Errorf("unexpected field %q", k)
+		}
+		return nil
+	}); err != nil {
+		return errors.Wrap(err, "decode EligibilitySum")
+	}
+	// Validate required fields.
+	var failures []validate.FieldError
+	for i, mask := range [1]uint8{
+		0b00000111,
+	} {
+		if result := (requiredBitSet[i] & mask) ^ mask; result != 0 {
+			// Mask only required fields and check equality to mask using XOR.
+			//
+			// If XOR result is not zero, result is not equal to expected, so some fields are missed.
+			// Bits of fields which would be set are actually bits of missed fields.
+			missed := bits.OnesCount8(result)
+			for bitN := 0; bitN < missed; bitN++ {
+				bitIdx := bits.TrailingZeros8(result)
+				fieldIdx := i*8 + bitIdx
+				var name string
+				if fieldIdx < len(jsonFieldsNameOfEligibilitySum) {
+					name = jsonFieldsNameOfEligibilitySum[fieldIdx]
+				} else {
+					name = strconv.Itoa(fieldIdx)
+				}
+				failures = append(failures, validate.FieldError{
+					Name:  name,
+					Error: validate.ErrFieldRequired,
+				})
+				// Reset bit.
+				result &^= 1 << bitIdx
+			}
+		}
+	}
+	if len(failures) > 0 {
+		return &validate.Error{Fields: failures}
+	}
+
+	return nil
+}
+
+// MarshalJSON implements stdjson.Marshaler.
+func (s *EligibilitySum) MarshalJSON() ([]byte, error) {
+	e := jx.Encoder{}
+	s.Encode(&e)
+	return e.Bytes(), nil
+}
+
+// UnmarshalJSON implements stdjson.Unmarshaler.
+func (s *EligibilitySum) UnmarshalJSON(data []byte) error {
 	d := jx.DecodeBytes(data)
 	return s.Decode(d)
 }
@@ -1722,16 +2041,12 @@ func (s *Invoice) encodeFields(e *jx.Encoder) {
 		s.InvoiceRef.Encode(e)
 	}
 	{
-		e.FieldStart("contractRef")
-		s.ContractRef.Encode(e)
-	}
-	{
-		e.FieldStart("subscriptionRef")
-		s.SubscriptionRef.Encode(e)
-	}
-	{
 		e.FieldStart("customerRef")
 		s.CustomerRef.Encode(e)
+	}
+	{
+		e.FieldStart("sellerRef")
+		e.Str(s.SellerRef)
 	}
 	{
 		e.FieldStart("period")
@@ -1786,16 +2101,6 @@ func (s *Invoice) encodeFields(e *jx.Encoder) {
 		e.Str(s.LinesHash)
 	}
 	{
-		e.FieldStart("presentations")
-		s.Presentations.Encode(e)
-	}
-	{
-		if s.Rejection.Set {
-			e.FieldStart("rejection")
-			s.Rejection.Encode(e)
-		}
-	}
-	{
 		e.FieldStart("issuedAt")
 		s.IssuedAt.Encode(e)
 	}
@@ -1805,30 +2110,36 @@ func (s *Invoice) encodeFields(e *jx.Encoder) {
 			s.SettledAt.Encode(e)
 		}
 	}
+	{
+		e.FieldStart("parts")
+		e.ArrStart()
+		for _, elem := range s.Parts {
+			elem.Encode(e)
+		}
+		e.ArrEnd()
+	}
 }
 
-var jsonFieldsNameOfInvoice = [21]string{
+var jsonFieldsNameOfInvoice = [19]string{
 	0:  "invoiceRef",
-	1:  "contractRef",
-	2:  "subscriptionRef",
-	3:  "customerRef",
-	4:  "period",
-	5:  "status",
-	6:  "buyer",
-	7:  "purchases",
-	8:  "refunds",
-	9:  "total",
-	10: "creditNotes",
-	11: "due",
-	12: "collected",
-	13: "open",
-	14: "creditDue",
-	15: "lineCount",
-	16: "linesHash",
-	17: "presentations",
-	18: "rejection",
-	19: "issuedAt",
-	20: "settledAt",
+	1:  "customerRef",
+	2:  "sellerRef",
+	3:  "period",
+	4:  "status",
+	5:  "buyer",
+	6:  "purchases",
+	7:  "refunds",
+	8:  "total",
+	9:  "creditNotes",
+	10: "due",
+	11: "collected",
+	12: "open",
+	13: "creditDue",
+	14: "lineCount",
+	15: "linesHash",
+	16: "issuedAt",
+	17: "settledAt",
+	18: "parts",
 }
 
 // Decode decodes Invoice from json.
@@ -1850,28 +2161,8 @@ func (s *Invoice) Decode(d *jx.Decoder) error {
 			}(); err != nil {
 				return errors.Wrap(err, "decode field \"invoiceRef\"")
 			}
-		case "contractRef":
-			requiredBitSet[0] |= 1 << 1
-			if err := func() error {
-				if err := s.ContractRef.Decode(d); err != nil {
-					return err
-				}
-				return nil
-			}(); err != nil {
-				return errors.Wrap(err, "decode field \"contractRef\"")
-			}
-		case "subscriptionRef":
-			requiredBitSet[0] |= 1 << 2
-			if err := func() error {
-				if err := s.SubscriptionRef.Decode(d); err != nil {
-					return err
-				}
-				return nil
-			}(); err != nil {
-				return errors.Wrap(err, "decode field \"subscriptionRef\"")
-			}
 		case "customerRef":
-			requiredBitSet[0] |= 1 << 3
+			requiredBitSet[0] |= 1 << 1
 			if err := func() error {
 				if err := s.CustomerRef.Decode(d); err != nil {
 					return err
@@ -1880,8 +2171,20 @@ func (s *Invoice) Decode(d *jx.Decoder) error {
 			}(); err != nil {
 				return errors.Wrap(err, "decode field \"customerRef\"")
 			}
+		case "sellerRef":
+			requiredBitSet[0] |= 1 << 2
+			if err := func() error {
+				v, err := d.Str()
+				s.SellerRef = string(v)
+				if err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"sellerRef\"")
+			}
 		case "period":
-			requiredBitSet[0] |= 1 << 4
+			requiredBitSet[0] |= 1 << 3
 			if err := func() error {
 				if err := s.Period.Decode(d); err != nil {
 					return err
@@ -1891,7 +2194,7 @@ func (s *Invoice) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"period\"")
 			}
 		case "status":
-			requiredBitSet[0] |= 1 << 5
+			requiredBitSet[0] |= 1 << 4
 			if err := func() error {
 				if err := s.Status.Decode(d); err != nil {
 					return err
@@ -1901,7 +2204,7 @@ func (s *Invoice) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"status\"")
 			}
 		case "buyer":
-			requiredBitSet[0] |= 1 << 6
+			requiredBitSet[0] |= 1 << 5
 			if err := func() error {
 				if err := s.Buyer.Decode(d); err != nil {
 					return err
@@ -1911,7 +2214,7 @@ func (s *Invoice) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"buyer\"")
 			}
 		case "purchases":
-			requiredBitSet[0] |= 1 << 7
+			requiredBitSet[0] |= 1 << 6
 			if err := func() error {
 				if err := s.Purchases.Decode(d); err != nil {
 					return err
@@ -1921,7 +2224,7 @@ func (s *Invoice) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"purchases\"")
 			}
 		case "refunds":
-			requiredBitSet[1] |= 1 << 0
+			requiredBitSet[0] |= 1 << 7
 			if err := func() error {
 				if err := s.Refunds.Decode(d); err != nil {
 					return err
@@ -1931,7 +2234,7 @@ func (s *Invoice) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"refunds\"")
 			}
 		case "total":
-			requiredBitSet[1] |= 1 << 1
+			requiredBitSet[1] |= 1 << 0
 			if err := func() error {
 				if err := s.Total.Decode(d); err != nil {
 					return err
@@ -1941,7 +2244,7 @@ func (s *Invoice) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"total\"")
 			}
 		case "creditNotes":
-			requiredBitSet[1] |= 1 << 2
+			requiredBitSet[1] |= 1 << 1
 			if err := func() error {
 				if err := s.CreditNotes.Decode(d); err != nil {
 					return err
@@ -1951,7 +2254,7 @@ func (s *Invoice) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"creditNotes\"")
 			}
 		case "due":
-			requiredBitSet[1] |= 1 << 3
+			requiredBitSet[1] |= 1 << 2
 			if err := func() error {
 				if err := s.Due.Decode(d); err != nil {
 					return err
@@ -1961,7 +2264,7 @@ func (s *Invoice) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"due\"")
 			}
 		case "collected":
-			requiredBitSet[1] |= 1 << 4
+			requiredBitSet[1] |= 1 << 3
 			if err := func() error {
 				if err := s.Collected.Decode(d); err != nil {
 					return err
@@ -1971,7 +2274,7 @@ func (s *Invoice) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"collected\"")
 			}
 		case "open":
-			requiredBitSet[1] |= 1 << 5
+			requiredBitSet[1] |= 1 << 4
 			if err := func() error {
 				if err := s.Open.Decode(d); err != nil {
 					return err
@@ -1981,7 +2284,7 @@ func (s *Invoice) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"open\"")
 			}
 		case "creditDue":
-			requiredBitSet[1] |= 1 << 6
+			requiredBitSet[1] |= 1 << 5
 			if err := func() error {
 				if err := s.CreditDue.Decode(d); err != nil {
 					return err
@@ -1991,7 +2294,7 @@ func (s *Invoice) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"creditDue\"")
 			}
 		case "lineCount":
-			requiredBitSet[1] |= 1 << 7
+			requiredBitSet[1] |= 1 << 6
 			if err := func() error {
 				if err := s.LineCount.Decode(d); err != nil {
 					return err
@@ -2001,7 +2304,7 @@ func (s *Invoice) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"lineCount\"")
 			}
 		case "linesHash":
-			requiredBitSet[2] |= 1 << 0
+			requiredBitSet[1] |= 1 << 7
 			if err := func() error {
 				v, err := d.Str()
 				s.LinesHash = string(v)
@@ -2012,28 +2315,8 @@ func (s *Invoice) Decode(d *jx.Decoder) error {
 			}(); err != nil {
 				return errors.Wrap(err, "decode field \"linesHash\"")
 			}
-		case "presentations":
-			requiredBitSet[2] |= 1 << 1
-			if err := func() error {
-				if err := s.Presentations.Decode(d); err != nil {
-					return err
-				}
-				return nil
-			}(); err != nil {
-				return errors.Wrap(err, "decode field \"presentations\"")
-			}
-		case "rejection":
-			if err := func() error {
-				s.Rejection.Reset()
-				if err := s.Rejection.Decode(d); err != nil {
-					return err
-				}
-				return nil
-			}(); err != nil {
-				return errors.Wrap(err, "decode field \"rejection\"")
-			}
 		case "issuedAt":
-			requiredBitSet[2] |= 1 << 3
+			requiredBitSet[2] |= 1 << 0
 			if err := func() error {
 				if err := s.IssuedAt.Decode(d); err != nil {
 					return err
@@ -2052,6 +2335,24 @@ func (s *Invoice) Decode(d *jx.Decoder) error {
 			}(); err != nil {
 				return errors.Wrap(err, "decode field \"settledAt\"")
 			}
+		case "parts":
+			requiredBitSet[2] |= 1 << 2
+			if err := func() error {
+				s.Parts = make([]InvoicePart, 0)
+				if err := d.Arr(func(d *jx.Decoder) error {
+					var elem InvoicePart
+					if err := elem.Decode(d); err != nil {
+						return err
+					}
+					s.Parts = append(s.Parts, elem)
+					return nil
+				}); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"parts\"")
+			}
 		default:
 			return errors.Errorf("unexpected field %q", k)
 		}
@@ -2064,7 +2365,7 @@ func (s *Invoice) Decode(d *jx.Decoder) error {
 	for i, mask := range [3]uint8{
 		0b11111111,
 		0b11111111,
-		0b00001011,
+		0b00000101,
 	} {
 		if result := (requiredBitSet[i] & mask) ^ mask; result != 0 {
 			// Mask only required fields and check equality to mask using XOR.
@@ -2257,6 +2558,384 @@ func (s *InvoicePage) MarshalJSON() ([]byte, error) {
 
 // UnmarshalJSON implements stdjson.Unmarshaler.
 func (s *InvoicePage) UnmarshalJSON(data []byte) error {
+	d := jx.DecodeBytes(data)
+	return s.Decode(d)
+}
+
+// Encode implements json.Marshaler.
+func (s *InvoicePart) Encode(e *jx.Encoder) {
+	e.ObjStart()
+	s.encodeFields(e)
+	e.ObjEnd()
+}
+
+// encodeFields encodes fields.
+func (s *InvoicePart) encodeFields(e *jx.Encoder) {
+	{
+		e.FieldStart("contractRef")
+		s.ContractRef.Encode(e)
+	}
+	{
+		e.FieldStart("subscriptionRef")
+		s.SubscriptionRef.Encode(e)
+	}
+	{
+		e.FieldStart("status")
+		s.Status.Encode(e)
+	}
+	{
+		e.FieldStart("purchases")
+		s.Purchases.Encode(e)
+	}
+	{
+		e.FieldStart("refunds")
+		s.Refunds.Encode(e)
+	}
+	{
+		e.FieldStart("total")
+		s.Total.Encode(e)
+	}
+	{
+		e.FieldStart("creditNotes")
+		s.CreditNotes.Encode(e)
+	}
+	{
+		e.FieldStart("due")
+		s.Due.Encode(e)
+	}
+	{
+		e.FieldStart("collected")
+		s.Collected.Encode(e)
+	}
+	{
+		e.FieldStart("open")
+		s.Open.Encode(e)
+	}
+	{
+		e.FieldStart("creditDue")
+		s.CreditDue.Encode(e)
+	}
+	{
+		e.FieldStart("lineCount")
+		s.LineCount.Encode(e)
+	}
+	{
+		e.FieldStart("linesHash")
+		e.Str(s.LinesHash)
+	}
+	{
+		e.FieldStart("presentations")
+		s.Presentations.Encode(e)
+	}
+	{
+		if s.Rum.Set {
+			e.FieldStart("rum")
+			s.Rum.Encode(e)
+		}
+	}
+	{
+		if s.Rejection.Set {
+			e.FieldStart("rejection")
+			s.Rejection.Encode(e)
+		}
+	}
+	{
+		if s.Method.Set {
+			e.FieldStart("method")
+			s.Method.Encode(e)
+		}
+	}
+	{
+		if s.Reference.Set {
+			e.FieldStart("reference")
+			s.Reference.Encode(e)
+		}
+	}
+	{
+		if s.SettledAt.Set {
+			e.FieldStart("settledAt")
+			s.SettledAt.Encode(e)
+		}
+	}
+}
+
+var jsonFieldsNameOfInvoicePart = [19]string{
+	0:  "contractRef",
+	1:  "subscriptionRef",
+	2:  "status",
+	3:  "purchases",
+	4:  "refunds",
+	5:  "total",
+	6:  "creditNotes",
+	7:  "due",
+	8:  "collected",
+	9:  "open",
+	10: "creditDue",
+	11: "lineCount",
+	12: "linesHash",
+	13: "presentations",
+	14: "rum",
+	15: "rejection",
+	16: "method",
+	17: "reference",
+	18: "settledAt",
+}
+
+// Decode decodes InvoicePart from json.
+func (s *InvoicePart) Decode(d *jx.Decoder) error {
+	if s == nil {
+		return errors.New("invalid: unable to decode InvoicePart to nil")
+	}
+	var requiredBitSet [3]uint8
+
+	if err := d.ObjBytes(func(d *jx.Decoder, k []byte) error {
+		switch string(k) {
+		case "contractRef":
+			requiredBitSet[0] |= 1 << 0
+			if err := func() error {
+				if err := s.ContractRef.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"contractRef\"")
+			}
+		case "subscriptionRef":
+			requiredBitSet[0] |= 1 << 1
+			if err := func() error {
+				if err := s.SubscriptionRef.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"subscriptionRef\"")
+			}
+		case "status":
+			requiredBitSet[0] |= 1 << 2
+			if err := func() error {
+				if err := s.Status.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"status\"")
+			}
+		case "purchases":
+			requiredBitSet[0] |= 1 << 3
+			if err := func() error {
+				if err := s.Purchases.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"purchases\"")
+			}
+		case "refunds":
+			requiredBitSet[0] |= 1 << 4
+			if err := func() error {
+				if err := s.Refunds.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"refunds\"")
+			}
+		case "total":
+			requiredBitSet[0] |= 1 << 5
+			if err := func() error {
+				if err := s.Total.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"total\"")
+			}
+		case "creditNotes":
+			requiredBitSet[0] |= 1 << 6
+			if err := func() error {
+				if err := s.CreditNotes.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"creditNotes\"")
+			}
+		case "due":
+			requiredBitSet[0] |= 1 << 7
+			if err := func() error {
+				if err := s.Due.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"due\"")
+			}
+		case "collected":
+			requiredBitSet[1] |= 1 << 0
+			if err := func() error {
+				if err := s.Collected.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"collected\"")
+			}
+		case "open":
+			requiredBitSet[1] |= 1 << 1
+			if err := func() error {
+				if err := s.Open.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"open\"")
+			}
+		case "creditDue":
+			requiredBitSet[1] |= 1 << 2
+			if err := func() error {
+				if err := s.CreditDue.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"creditDue\"")
+			}
+		case "lineCount":
+			requiredBitSet[1] |= 1 << 3
+			if err := func() error {
+				if err := s.LineCount.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"lineCount\"")
+			}
+		case "linesHash":
+			requiredBitSet[1] |= 1 << 4
+			if err := func() error {
+				v, err := d.Str()
+				s.LinesHash = string(v)
+				if err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"linesHash\"")
+			}
+		case "presentations":
+			requiredBitSet[1] |= 1 << 5
+			if err := func() error {
+				if err := s.Presentations.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"presentations\"")
+			}
+		case "rum":
+			if err := func() error {
+				s.Rum.Reset()
+				if err := s.Rum.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"rum\"")
+			}
+		case "rejection":
+			if err := func() error {
+				s.Rejection.Reset()
+				if err := s.Rejection.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"rejection\"")
+			}
+		case "method":
+			if err := func() error {
+				s.Method.Reset()
+				if err := s.Method.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"method\"")
+			}
+		case "reference":
+			if err := func() error {
+				s.Reference.Reset()
+				if err := s.Reference.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"reference\"")
+			}
+		case "settledAt":
+			if err := func() error {
+				s.SettledAt.Reset()
+				if err := s.SettledAt.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"settledAt\"")
+			}
+		default:
+			return errors.Errorf("unexpected field %q", k)
+		}
+		return nil
+	}); err != nil {
+		return errors.Wrap(err, "decode InvoicePart")
+	}
+	// Validate required fields.
+	var failures []validate.FieldError
+	for i, mask := range [3]uint8{
+		0b11111111,
+		0b00111111,
+		0b00000000,
+	} {
+		if result := (requiredBitSet[i] & mask) ^ mask; result != 0 {
+			// Mask only required fields and check equality to mask using XOR.
+			//
+			// If XOR result is not zero, result is not equal to expected, so some fields are missed.
+			// Bits of fields which would be set are actually bits of missed fields.
+			missed := bits.OnesCount8(result)
+			for bitN := 0; bitN < missed; bitN++ {
+				bitIdx := bits.TrailingZeros8(result)
+				fieldIdx := i*8 + bitIdx
+				var name string
+				if fieldIdx < len(jsonFieldsNameOfInvoicePart) {
+					name = jsonFieldsNameOfInvoicePart[fieldIdx]
+				} else {
+					name = strconv.Itoa(fieldIdx)
+				}
+				failures = append(failures, validate.FieldError{
+					Name:  name,
+					Error: validate.ErrFieldRequired,
+				})
+				// Reset bit.
+				result &^= 1 << bitIdx
+			}
+		}
+	}
+	if len(failures) > 0 {
+		return &validate.Error{Fields: failures}
+	}
+
+	return nil
+}
+
+// MarshalJSON implements stdjson.Marshaler.
+func (s *InvoicePart) MarshalJSON() ([]byte, error) {
+	e := jx.Encoder{}
+	s.Encode(&e)
+	return e.Bytes(), nil
+}
+
+// UnmarshalJSON implements stdjson.Unmarshaler.
+func (s *InvoicePart) UnmarshalJSON(data []byte) error {
 	d := jx.DecodeBytes(data)
 	return s.Decode(d)
 }
@@ -3955,6 +4634,39 @@ func (s OptSepaReason) MarshalJSON() ([]byte, error) {
 
 // UnmarshalJSON implements stdjson.Unmarshaler.
 func (s *OptSepaReason) UnmarshalJSON(data []byte) error {
+	d := jx.DecodeBytes(data)
+	return s.Decode(d)
+}
+
+// Encode encodes SettlementMethod as json.
+func (o OptSettlementMethod) Encode(e *jx.Encoder) {
+	if !o.Set {
+		return
+	}
+	e.Str(string(o.Value))
+}
+
+// Decode decodes SettlementMethod from json.
+func (o *OptSettlementMethod) Decode(d *jx.Decoder) error {
+	if o == nil {
+		return errors.New("invalid: unable to decode OptSettlementMethod to nil")
+	}
+	o.Set = true
+	if err := o.Value.Decode(d); err != nil {
+		return err
+	}
+	return nil
+}
+
+// MarshalJSON implements stdjson.Marshaler.
+func (s OptSettlementMethod) MarshalJSON() ([]byte, error) {
+	e := jx.Encoder{}
+	s.Encode(&e)
+	return e.Bytes(), nil
+}
+
+// UnmarshalJSON implements stdjson.Unmarshaler.
+func (s *OptSettlementMethod) UnmarshalJSON(data []byte) error {
 	d := jx.DecodeBytes(data)
 	return s.Decode(d)
 }
@@ -5981,13 +6693,20 @@ func (s *SettlementCollected) Encode(e *jx.Encoder) {
 // encodeFields encodes fields.
 func (s *SettlementCollected) encodeFields(e *jx.Encoder) {
 	{
+		if s.ContractRef.Set {
+			e.FieldStart("contractRef")
+			s.ContractRef.Encode(e)
+		}
+	}
+	{
 		e.FieldStart("outcome")
 		s.Outcome.Encode(e)
 	}
 }
 
-var jsonFieldsNameOfSettlementCollected = [1]string{
-	0: "outcome",
+var jsonFieldsNameOfSettlementCollected = [2]string{
+	0: "contractRef",
+	1: "outcome",
 }
 
 // Decode decodes SettlementCollected from json.
@@ -5999,8 +6718,18 @@ func (s *SettlementCollected) Decode(d *jx.Decoder) error {
 
 	if err := d.ObjBytes(func(d *jx.Decoder, k []byte) error {
 		switch string(k) {
+		case "contractRef":
+			if err := func() error {
+				s.ContractRef.Reset()
+				if err := s.ContractRef.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"contractRef\"")
+			}
 		case "outcome":
-			requiredBitSet[0] |= 1 << 0
+			requiredBitSet[0] |= 1 << 1
 			if err := func() error {
 				if err := s.Outcome.Decode(d); err != nil {
 					return err
@@ -6019,7 +6748,7 @@ func (s *SettlementCollected) Decode(d *jx.Decoder) error {
 	// Validate required fields.
 	var failures []validate.FieldError
 	for i, mask := range [1]uint8{
-		0b00000001,
+		0b00000010,
 	} {
 		if result := (requiredBitSet[i] & mask) ^ mask; result != 0 {
 			// Mask only required fields and check equality to mask using XOR.
@@ -6103,6 +6832,48 @@ func (s *SettlementCollectedOutcome) UnmarshalJSON(data []byte) error {
 	return s.Decode(d)
 }
 
+// Encode encodes SettlementMethod as json.
+func (s SettlementMethod) Encode(e *jx.Encoder) {
+	e.Str(string(s))
+}
+
+// Decode decodes SettlementMethod from json.
+func (s *SettlementMethod) Decode(d *jx.Decoder) error {
+	if s == nil {
+		return errors.New("invalid: unable to decode SettlementMethod to nil")
+	}
+	v, err := d.StrBytes()
+	if err != nil {
+		return err
+	}
+	// Try to use constant string.
+	switch SettlementMethod(v) {
+	case SettlementMethodDIRECTDEBIT:
+		*s = SettlementMethodDIRECTDEBIT
+	case SettlementMethodOTHER:
+		*s = SettlementMethodOTHER
+	case SettlementMethodNOTHINGDUE:
+		*s = SettlementMethodNOTHINGDUE
+	default:
+		*s = SettlementMethod(v)
+	}
+
+	return nil
+}
+
+// MarshalJSON implements stdjson.Marshaler.
+func (s SettlementMethod) MarshalJSON() ([]byte, error) {
+	e := jx.Encoder{}
+	s.Encode(&e)
+	return e.Bytes(), nil
+}
+
+// UnmarshalJSON implements stdjson.Unmarshaler.
+func (s *SettlementMethod) UnmarshalJSON(data []byte) error {
+	d := jx.DecodeBytes(data)
+	return s.Decode(d)
+}
+
 // Encode implements json.Marshaler.
 func (s *SettlementOtherwise) Encode(e *jx.Encoder) {
 	e.ObjStart()
@@ -6113,6 +6884,12 @@ func (s *SettlementOtherwise) Encode(e *jx.Encoder) {
 // encodeFields encodes fields.
 func (s *SettlementOtherwise) encodeFields(e *jx.Encoder) {
 	{
+		if s.ContractRef.Set {
+			e.FieldStart("contractRef")
+			s.ContractRef.Encode(e)
+		}
+	}
+	{
 		e.FieldStart("outcome")
 		s.Outcome.Encode(e)
 	}
@@ -6122,9 +6899,10 @@ func (s *SettlementOtherwise) encodeFields(e *jx.Encoder) {
 	}
 }
 
-var jsonFieldsNameOfSettlementOtherwise = [2]string{
-	0: "outcome",
-	1: "reference",
+var jsonFieldsNameOfSettlementOtherwise = [3]string{
+	0: "contractRef",
+	1: "outcome",
+	2: "reference",
 }
 
 // Decode decodes SettlementOtherwise from json.
@@ -6136,8 +6914,18 @@ func (s *SettlementOtherwise) Decode(d *jx.Decoder) error {
 
 	if err := d.ObjBytes(func(d *jx.Decoder, k []byte) error {
 		switch string(k) {
+		case "contractRef":
+			if err := func() error {
+				s.ContractRef.Reset()
+				if err := s.ContractRef.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"contractRef\"")
+			}
 		case "outcome":
-			requiredBitSet[0] |= 1 << 0
+			requiredBitSet[0] |= 1 << 1
 			if err := func() error {
 				if err := s.Outcome.Decode(d); err != nil {
 					return err
@@ -6147,7 +6935,7 @@ func (s *SettlementOtherwise) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"outcome\"")
 			}
 		case "reference":
-			requiredBitSet[0] |= 1 << 1
+			requiredBitSet[0] |= 1 << 2
 			if err := func() error {
 				v, err := d.Str()
 				s.Reference = string(v)
@@ -6168,7 +6956,7 @@ func (s *SettlementOtherwise) Decode(d *jx.Decoder) error {
 	// Validate required fields.
 	var failures []validate.FieldError
 	for i, mask := range [1]uint8{
-		0b00000011,
+		0b00000110,
 	} {
 		if result := (requiredBitSet[i] & mask) ^ mask; result != 0 {
 			// Mask only required fields and check equality to mask using XOR.
@@ -6262,13 +7050,20 @@ func (s *SettlementPresented) Encode(e *jx.Encoder) {
 // encodeFields encodes fields.
 func (s *SettlementPresented) encodeFields(e *jx.Encoder) {
 	{
+		if s.ContractRef.Set {
+			e.FieldStart("contractRef")
+			s.ContractRef.Encode(e)
+		}
+	}
+	{
 		e.FieldStart("outcome")
 		s.Outcome.Encode(e)
 	}
 }
 
-var jsonFieldsNameOfSettlementPresented = [1]string{
-	0: "outcome",
+var jsonFieldsNameOfSettlementPresented = [2]string{
+	0: "contractRef",
+	1: "outcome",
 }
 
 // Decode decodes SettlementPresented from json.
@@ -6280,8 +7075,18 @@ func (s *SettlementPresented) Decode(d *jx.Decoder) error {
 
 	if err := d.ObjBytes(func(d *jx.Decoder, k []byte) error {
 		switch string(k) {
+		case "contractRef":
+			if err := func() error {
+				s.ContractRef.Reset()
+				if err := s.ContractRef.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"contractRef\"")
+			}
 		case "outcome":
-			requiredBitSet[0] |= 1 << 0
+			requiredBitSet[0] |= 1 << 1
 			if err := func() error {
 				if err := s.Outcome.Decode(d); err != nil {
 					return err
@@ -6300,7 +7105,7 @@ func (s *SettlementPresented) Decode(d *jx.Decoder) error {
 	// Validate required fields.
 	var failures []validate.FieldError
 	for i, mask := range [1]uint8{
-		0b00000001,
+		0b00000010,
 	} {
 		if result := (requiredBitSet[i] & mask) ^ mask; result != 0 {
 			// Mask only required fields and check equality to mask using XOR.
@@ -6394,6 +7199,12 @@ func (s *SettlementRejected) Encode(e *jx.Encoder) {
 // encodeFields encodes fields.
 func (s *SettlementRejected) encodeFields(e *jx.Encoder) {
 	{
+		if s.ContractRef.Set {
+			e.FieldStart("contractRef")
+			s.ContractRef.Encode(e)
+		}
+	}
+	{
 		e.FieldStart("outcome")
 		s.Outcome.Encode(e)
 	}
@@ -6403,9 +7214,10 @@ func (s *SettlementRejected) encodeFields(e *jx.Encoder) {
 	}
 }
 
-var jsonFieldsNameOfSettlementRejected = [2]string{
-	0: "outcome",
-	1: "reason",
+var jsonFieldsNameOfSettlementRejected = [3]string{
+	0: "contractRef",
+	1: "outcome",
+	2: "reason",
 }
 
 // Decode decodes SettlementRejected from json.
@@ -6417,8 +7229,18 @@ func (s *SettlementRejected) Decode(d *jx.Decoder) error {
 
 	if err := d.ObjBytes(func(d *jx.Decoder, k []byte) error {
 		switch string(k) {
+		case "contractRef":
+			if err := func() error {
+				s.ContractRef.Reset()
+				if err := s.ContractRef.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"contractRef\"")
+			}
 		case "outcome":
-			requiredBitSet[0] |= 1 << 0
+			requiredBitSet[0] |= 1 << 1
 			if err := func() error {
 				if err := s.Outcome.Decode(d); err != nil {
 					return err
@@ -6428,7 +7250,7 @@ func (s *SettlementRejected) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"outcome\"")
 			}
 		case "reason":
-			requiredBitSet[0] |= 1 << 1
+			requiredBitSet[0] |= 1 << 2
 			if err := func() error {
 				if err := s.Reason.Decode(d); err != nil {
 					return err
@@ -6447,7 +7269,7 @@ func (s *SettlementRejected) Decode(d *jx.Decoder) error {
 	// Validate required fields.
 	var failures []validate.FieldError
 	for i, mask := range [1]uint8{
-		0b00000011,
+		0b00000110,
 	} {
 		if result := (requiredBitSet[i] & mask) ^ mask; result != 0 {
 			// Mask only required fields and check equality to mask using XOR.
@@ -6543,14 +7365,38 @@ func (s SettlementRequest) encodeFields(e *jx.Encoder) {
 	case SettlementPresentedSettlementRequest:
 		e.FieldStart("outcome")
 		e.Str("PRESENTED")
+		{
+			s := s.SettlementPresented
+			{
+				if s.ContractRef.Set {
+					e.FieldStart("contractRef")
+					s.ContractRef.Encode(e)
+				}
+			}
+		}
 	case SettlementCollectedSettlementRequest:
 		e.FieldStart("outcome")
 		e.Str("COLLECTED")
+		{
+			s := s.SettlementCollected
+			{
+				if s.ContractRef.Set {
+					e.FieldStart("contractRef")
+					s.ContractRef.Encode(e)
+				}
+			}
+		}
 	case SettlementRejectedSettlementRequest:
 		e.FieldStart("outcome")
 		e.Str("REJECTED")
 		{
 			s := s.SettlementRejected
+			{
+				if s.ContractRef.Set {
+					e.FieldStart("contractRef")
+					s.ContractRef.Encode(e)
+				}
+			}
 			{
 				e.FieldStart("reason")
 				s.Reason.Encode(e)
@@ -6562,6 +7408,12 @@ func (s SettlementRequest) encodeFields(e *jx.Encoder) {
 		{
 			s := s.SettlementReturned
 			{
+				if s.ContractRef.Set {
+					e.FieldStart("contractRef")
+					s.ContractRef.Encode(e)
+				}
+			}
+			{
 				e.FieldStart("reason")
 				s.Reason.Encode(e)
 			}
@@ -6571,6 +7423,12 @@ func (s SettlementRequest) encodeFields(e *jx.Encoder) {
 		e.Str("SETTLED_OTHERWISE")
 		{
 			s := s.SettlementOtherwise
+			{
+				if s.ContractRef.Set {
+					e.FieldStart("contractRef")
+					s.ContractRef.Encode(e)
+				}
+			}
 			{
 				e.FieldStart("reference")
 				e.Str(s.Reference)
@@ -6680,6 +7538,12 @@ func (s *SettlementReturned) Encode(e *jx.Encoder) {
 // encodeFields encodes fields.
 func (s *SettlementReturned) encodeFields(e *jx.Encoder) {
 	{
+		if s.ContractRef.Set {
+			e.FieldStart("contractRef")
+			s.ContractRef.Encode(e)
+		}
+	}
+	{
 		e.FieldStart("outcome")
 		s.Outcome.Encode(e)
 	}
@@ -6689,9 +7553,10 @@ func (s *SettlementReturned) encodeFields(e *jx.Encoder) {
 	}
 }
 
-var jsonFieldsNameOfSettlementReturned = [2]string{
-	0: "outcome",
-	1: "reason",
+var jsonFieldsNameOfSettlementReturned = [3]string{
+	0: "contractRef",
+	1: "outcome",
+	2: "reason",
 }
 
 // Decode decodes SettlementReturned from json.
@@ -6703,8 +7568,18 @@ func (s *SettlementReturned) Decode(d *jx.Decoder) error {
 
 	if err := d.ObjBytes(func(d *jx.Decoder, k []byte) error {
 		switch string(k) {
+		case "contractRef":
+			if err := func() error {
+				s.ContractRef.Reset()
+				if err := s.ContractRef.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"contractRef\"")
+			}
 		case "outcome":
-			requiredBitSet[0] |= 1 << 0
+			requiredBitSet[0] |= 1 << 1
 			if err := func() error {
 				if err := s.Outcome.Decode(d); err != nil {
 					return err
@@ -6714,7 +7589,7 @@ func (s *SettlementReturned) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"outcome\"")
 			}
 		case "reason":
-			requiredBitSet[0] |= 1 << 1
+			requiredBitSet[0] |= 1 << 2
 			if err := func() error {
 				if err := s.Reason.Decode(d); err != nil {
 					return err
@@ -6733,7 +7608,7 @@ func (s *SettlementReturned) Decode(d *jx.Decoder) error {
 	// Validate required fields.
 	var failures []validate.FieldError
 	for i, mask := range [1]uint8{
-		0b00000011,
+		0b00000110,
 	} {
 		if result := (requiredBitSet[i] & mask) ^ mask; result != 0 {
 			// Mask only required fields and check equality to mask using XOR.

@@ -1357,7 +1357,7 @@ func decodeGetSubscriptionParams(args [1]string, argsEscaped bool, r *http.Reque
 
 // ListInvoicesParams is parameters of listInvoices operation.
 type ListInvoicesParams struct {
-	// Invoices of this contract.
+	// Invoices with a part of this contract.
 	ContractRef OptContractRef `json:",omitempty,omitzero"`
 	// Invoices of this customer.
 	CustomerRef OptCustomerRef `json:",omitempty,omitzero"`

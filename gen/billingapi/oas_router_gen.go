@@ -704,7 +704,7 @@ func (s *Server) FindPath(method string, u *url.URL) (r Route, _ bool) {
 							switch method {
 							case "POST":
 								r.name = SettleInvoiceOperation
-								r.summary = "Say how the collection of an invoice goes"
+								r.summary = "Record how the collection of a part goes"
 								r.operationID = "settleInvoice"
 								r.operationGroup = ""
 								r.pathPattern = "/invoices/{invoiceRef}/settlement"

@@ -106,11 +106,11 @@ type BillingRun struct {
 	StartedAt OptInstant `json:"startedAt"`
 	// When it was last completed.
 	CompletedAt OptInstant `json:"completedAt"`
-	// How many contracts have their invoice (or would get it, in a dry run).
+	// How many invoices are issued (in a dry run, and those that would be).
 	Invoiced Count `json:"invoiced"`
-	// How many contracts have operations in the period and no invoice.
+	// How many invoices are not issued (in a dry run, those that would not be).
 	NotInvoiced Count `json:"notInvoiced"`
-	// One line a contract with operations in the period; the first 50 unless paged.
+	// One line for each invoice, issued or to be issued; the first 50 unless paged.
 	Lines []BillingRunLine `json:"lines"`
 }
 
@@ -221,21 +221,32 @@ func (s *BillingRunHeaders) SetResponse(val BillingRun) {
 	s.Response = val
 }
 
+// The invoice of one customer. Contracts of one customer in another currency have an invoice, and a
+// line, of their own.
 // Ref: #/components/schemas/BillingRunLine
 type BillingRunLine struct {
-	ContractRef ContractRef `json:"contractRef"`
-	// TO_INVOICE when it is not invoiced yet, NOT_POSSIBLE when it cannot be for the reason given.
+	CustomerRef CustomerRef `json:"customerRef"`
+	// Reference of the agency that sells.
+	SellerRef string `json:"sellerRef"`
+	// TO_INVOICE when it is not issued yet, NOT_POSSIBLE when it cannot be for the reason given.
 	Outcome    BillingRunLineOutcome `json:"outcome"`
 	InvoiceRef OptInvoiceRef         `json:"invoiceRef"`
 	Total      Money                 `json:"total"`
 	Operations Count                 `json:"operations"`
-	// Why it cannot be invoiced, and what to do.
+	// The contracts with operations in the period, in their order.
+	Parts []BillingRunPart `json:"parts"`
+	// Why it cannot be issued, and what to do.
 	Reason OptString `json:"reason"`
 }
 
-// GetContractRef returns the value of ContractRef.
-func (s *BillingRunLine) GetContractRef() ContractRef {
-	return s.ContractRef
+// GetCustomerRef returns the value of CustomerRef.
+func (s *BillingRunLine) GetCustomerRef() CustomerRef {
+	return s.CustomerRef
+}
+
+// GetSellerRef returns the value of SellerRef.
+func (s *BillingRunLine) GetSellerRef() string {
+	return s.SellerRef
 }
 
 // GetOutcome returns the value of Outcome.
@@ -258,14 +269,24 @@ func (s *BillingRunLine) GetOperations() Count {
 	return s.Operations
 }
 
+// GetParts returns the value of Parts.
+func (s *BillingRunLine) GetParts() []BillingRunPart {
+	return s.Parts
+}
+
 // GetReason returns the value of Reason.
 func (s *BillingRunLine) GetReason() OptString {
 	return s.Reason
 }
 
-// SetContractRef sets the value of ContractRef.
-func (s *BillingRunLine) SetContractRef(val ContractRef) {
-	s.ContractRef = val
+// SetCustomerRef sets the value of CustomerRef.
+func (s *BillingRunLine) SetCustomerRef(val CustomerRef) {
+	s.CustomerRef = val
+}
+
+// SetSellerRef sets the value of SellerRef.
+func (s *BillingRunLine) SetSellerRef(val string) {
+	s.SellerRef = val
 }
 
 // SetOutcome sets the value of Outcome.
@@ -288,12 +309,17 @@ func (s *BillingRunLine) SetOperations(val Count) {
 	s.Operations = val
 }
 
+// SetParts sets the value of Parts.
+func (s *BillingRunLine) SetParts(val []BillingRunPart) {
+	s.Parts = val
+}
+
 // SetReason sets the value of Reason.
 func (s *BillingRunLine) SetReason(val OptString) {
 	s.Reason = val
 }
 
-// TO_INVOICE when it is not invoiced yet, NOT_POSSIBLE when it cannot be for the reason given.
+// TO_INVOICE when it is not issued yet, NOT_POSSIBLE when it cannot be for the reason given.
 type BillingRunLineOutcome string
 
 const (
@@ -340,6 +366,43 @@ func (s *BillingRunLineOutcome) UnmarshalText(data []byte) error {
 	default:
 		return errors.Errorf("invalid value: %q", data)
 	}
+}
+
+// Ref: #/components/schemas/BillingRunPart
+type BillingRunPart struct {
+	ContractRef ContractRef `json:"contractRef"`
+	Total       Money       `json:"total"`
+	Operations  Count       `json:"operations"`
+}
+
+// GetContractRef returns the value of ContractRef.
+func (s *BillingRunPart) GetContractRef() ContractRef {
+	return s.ContractRef
+}
+
+// GetTotal returns the value of Total.
+func (s *BillingRunPart) GetTotal() Money {
+	return s.Total
+}
+
+// GetOperations returns the value of Operations.
+func (s *BillingRunPart) GetOperations() Count {
+	return s.Operations
+}
+
+// SetContractRef sets the value of ContractRef.
+func (s *BillingRunPart) SetContractRef(val ContractRef) {
+	s.ContractRef = val
+}
+
+// SetTotal sets the value of Total.
+func (s *BillingRunPart) SetTotal(val Money) {
+	s.Total = val
+}
+
+// SetOperations sets the value of Operations.
+func (s *BillingRunPart) SetOperations(val Count) {
+	s.Operations = val
 }
 
 // Ref: #/components/schemas/BillingRunRequest
@@ -699,13 +762,20 @@ type CustomerRef string
 
 // Ref: #/components/schemas/Eligibility
 type Eligibility struct {
-	CustomerRef CustomerRef           `json:"customerRef"`
-	Contracts   []ContractEligibility `json:"contracts"`
+	CustomerRef CustomerRef `json:"customerRef"`
+	// One item a currency, in the order of the codes.
+	Sums      []EligibilitySum      `json:"sums"`
+	Contracts []ContractEligibility `json:"contracts"`
 }
 
 // GetCustomerRef returns the value of CustomerRef.
 func (s *Eligibility) GetCustomerRef() CustomerRef {
 	return s.CustomerRef
+}
+
+// GetSums returns the value of Sums.
+func (s *Eligibility) GetSums() []EligibilitySum {
+	return s.Sums
 }
 
 // GetContracts returns the value of Contracts.
@@ -716,6 +786,11 @@ func (s *Eligibility) GetContracts() []ContractEligibility {
 // SetCustomerRef sets the value of CustomerRef.
 func (s *Eligibility) SetCustomerRef(val CustomerRef) {
 	s.CustomerRef = val
+}
+
+// SetSums sets the value of Sums.
+func (s *Eligibility) SetSums(val []EligibilitySum) {
+	s.Sums = val
 }
 
 // SetContracts sets the value of Contracts.
@@ -747,6 +822,45 @@ func (s *EligibilityHeaders) SetLogPosition(val OptLogPosition) {
 // SetResponse sets the value of Response.
 func (s *EligibilityHeaders) SetResponse(val Eligibility) {
 	s.Response = val
+}
+
+// Sums over the contracts of the customer in one currency. `available` is the sum of what is available
+// on each contract: what one contract has left cannot be used by another.
+// Ref: #/components/schemas/EligibilitySum
+type EligibilitySum struct {
+	Outstanding Outstanding `json:"outstanding"`
+	Ceiling     Money       `json:"ceiling"`
+	Available   Money       `json:"available"`
+}
+
+// GetOutstanding returns the value of Outstanding.
+func (s *EligibilitySum) GetOutstanding() Outstanding {
+	return s.Outstanding
+}
+
+// GetCeiling returns the value of Ceiling.
+func (s *EligibilitySum) GetCeiling() Money {
+	return s.Ceiling
+}
+
+// GetAvailable returns the value of Available.
+func (s *EligibilitySum) GetAvailable() Money {
+	return s.Available
+}
+
+// SetOutstanding sets the value of Outstanding.
+func (s *EligibilitySum) SetOutstanding(val Outstanding) {
+	s.Outstanding = val
+}
+
+// SetCeiling sets the value of Ceiling.
+func (s *EligibilitySum) SetCeiling(val Money) {
+	s.Ceiling = val
+}
+
+// SetAvailable sets the value of Available.
+func (s *EligibilitySum) SetAvailable(val Money) {
+	s.Available = val
 }
 
 // Ref: #/components/schemas/FieldError
@@ -830,40 +944,41 @@ func (s *GetOperationOKHeaders) SetResponse(val Operation) {
 
 type Instant time.Time
 
+// What a customer owes to a seller for a month. The amounts are the sums of its parts.
 // Ref: #/components/schemas/Invoice
 type Invoice struct {
-	InvoiceRef      InvoiceRef      `json:"invoiceRef"`
-	ContractRef     ContractRef     `json:"contractRef"`
-	SubscriptionRef SubscriptionRef `json:"subscriptionRef"`
-	CustomerRef     CustomerRef     `json:"customerRef"`
-	Period          Period          `json:"period"`
-	Status          InvoiceStatus   `json:"status"`
-	Buyer           Buyer           `json:"buyer"`
+	InvoiceRef  InvoiceRef  `json:"invoiceRef"`
+	CustomerRef CustomerRef `json:"customerRef"`
+	// Reference of the agency that sells.
+	SellerRef string        `json:"sellerRef"`
+	Period    Period        `json:"period"`
+	Status    InvoiceStatus `json:"status"`
+	Buyer     Buyer         `json:"buyer"`
 	// Sum of the purchases.
 	Purchases Money `json:"purchases"`
 	// Sum of the refunds made before the period was closed.
 	Refunds Money `json:"refunds"`
 	// Purchases less refunds.
 	Total Money `json:"total"`
-	// Sum of the credit notes issued on it since.
+	// Sum of the credit notes issued since.
 	CreditNotes Money `json:"creditNotes"`
 	// Total less credit notes.
-	Due       Money `json:"due"`
+	Due Money `json:"due"`
+	// What was collected, by direct debit or otherwise.
 	Collected Money `json:"collected"`
-	// Due less collected, never below 0. It counts as outstanding.
+	// Sum of what is open on the parts. It counts as outstanding.
 	Open Money `json:"open"`
-	// Collected less due, never below 0. It is owed to the customer.
+	// Sum of what is owed to the customer on the parts. Paying it out is not done here.
 	CreditDue Money `json:"creditDue"`
 	// How many operations are on it.
 	LineCount Count `json:"lineCount"`
-	// SHA-256 over its lines in the order of the log.
-	LinesHash string `json:"linesHash"`
-	// How many times it was presented to the bank.
-	Presentations Count `json:"presentations"`
-	// The SEPA reason code of the last rejection or return, when that is where it stands.
-	Rejection OptSepaReason `json:"rejection"`
-	IssuedAt  Instant       `json:"issuedAt"`
-	SettledAt OptInstant    `json:"settledAt"`
+	// The hash of the lines of its only part, or SHA-256 over the hashes of its parts.
+	LinesHash string  `json:"linesHash"`
+	IssuedAt  Instant `json:"issuedAt"`
+	// When its last part was settled; absent while one is not.
+	SettledAt OptInstant `json:"settledAt"`
+	// One part a contract with operations in the month, in the order of the contracts.
+	Parts []InvoicePart `json:"parts"`
 }
 
 // GetInvoiceRef returns the value of InvoiceRef.
@@ -871,19 +986,14 @@ func (s *Invoice) GetInvoiceRef() InvoiceRef {
 	return s.InvoiceRef
 }
 
-// GetContractRef returns the value of ContractRef.
-func (s *Invoice) GetContractRef() ContractRef {
-	return s.ContractRef
-}
-
-// GetSubscriptionRef returns the value of SubscriptionRef.
-func (s *Invoice) GetSubscriptionRef() SubscriptionRef {
-	return s.SubscriptionRef
-}
-
 // GetCustomerRef returns the value of CustomerRef.
 func (s *Invoice) GetCustomerRef() CustomerRef {
 	return s.CustomerRef
+}
+
+// GetSellerRef returns the value of SellerRef.
+func (s *Invoice) GetSellerRef() string {
+	return s.SellerRef
 }
 
 // GetPeriod returns the value of Period.
@@ -951,16 +1061,6 @@ func (s *Invoice) GetLinesHash() string {
 	return s.LinesHash
 }
 
-// GetPresentations returns the value of Presentations.
-func (s *Invoice) GetPresentations() Count {
-	return s.Presentations
-}
-
-// GetRejection returns the value of Rejection.
-func (s *Invoice) GetRejection() OptSepaReason {
-	return s.Rejection
-}
-
 // GetIssuedAt returns the value of IssuedAt.
 func (s *Invoice) GetIssuedAt() Instant {
 	return s.IssuedAt
@@ -971,24 +1071,24 @@ func (s *Invoice) GetSettledAt() OptInstant {
 	return s.SettledAt
 }
 
+// GetParts returns the value of Parts.
+func (s *Invoice) GetParts() []InvoicePart {
+	return s.Parts
+}
+
 // SetInvoiceRef sets the value of InvoiceRef.
 func (s *Invoice) SetInvoiceRef(val InvoiceRef) {
 	s.InvoiceRef = val
 }
 
-// SetContractRef sets the value of ContractRef.
-func (s *Invoice) SetContractRef(val ContractRef) {
-	s.ContractRef = val
-}
-
-// SetSubscriptionRef sets the value of SubscriptionRef.
-func (s *Invoice) SetSubscriptionRef(val SubscriptionRef) {
-	s.SubscriptionRef = val
-}
-
 // SetCustomerRef sets the value of CustomerRef.
 func (s *Invoice) SetCustomerRef(val CustomerRef) {
 	s.CustomerRef = val
+}
+
+// SetSellerRef sets the value of SellerRef.
+func (s *Invoice) SetSellerRef(val string) {
+	s.SellerRef = val
 }
 
 // SetPeriod sets the value of Period.
@@ -1056,16 +1156,6 @@ func (s *Invoice) SetLinesHash(val string) {
 	s.LinesHash = val
 }
 
-// SetPresentations sets the value of Presentations.
-func (s *Invoice) SetPresentations(val Count) {
-	s.Presentations = val
-}
-
-// SetRejection sets the value of Rejection.
-func (s *Invoice) SetRejection(val OptSepaReason) {
-	s.Rejection = val
-}
-
 // SetIssuedAt sets the value of IssuedAt.
 func (s *Invoice) SetIssuedAt(val Instant) {
 	s.IssuedAt = val
@@ -1074,6 +1164,11 @@ func (s *Invoice) SetIssuedAt(val Instant) {
 // SetSettledAt sets the value of SettledAt.
 func (s *Invoice) SetSettledAt(val OptInstant) {
 	s.SettledAt = val
+}
+
+// SetParts sets the value of Parts.
+func (s *Invoice) SetParts(val []InvoicePart) {
+	s.Parts = val
 }
 
 // InvoiceHeaders wraps Invoice with response headers.
@@ -1177,10 +1272,241 @@ func (s *InvoicePageHeaders) SetResponse(val InvoicePage) {
 	s.Response = val
 }
 
+// What an invoice says of one contract. It is collected under the mandate of that contract and frees
+// that contract's ceiling.
+// Ref: #/components/schemas/InvoicePart
+type InvoicePart struct {
+	ContractRef     ContractRef     `json:"contractRef"`
+	SubscriptionRef SubscriptionRef `json:"subscriptionRef"`
+	Status          InvoiceStatus   `json:"status"`
+	// Sum of the purchases.
+	Purchases Money `json:"purchases"`
+	// Sum of the refunds made before the period was closed.
+	Refunds Money `json:"refunds"`
+	// Purchases less refunds.
+	Total Money `json:"total"`
+	// Sum of the credit notes issued since.
+	CreditNotes Money `json:"creditNotes"`
+	// Total less credit notes.
+	Due Money `json:"due"`
+	// What was collected, by direct debit or otherwise.
+	Collected Money `json:"collected"`
+	// Due less collected, never below 0. It counts as outstanding.
+	Open Money `json:"open"`
+	// Collected less due, never below 0. It is owed to the customer.
+	CreditDue Money `json:"creditDue"`
+	// How many operations are on it.
+	LineCount Count `json:"lineCount"`
+	// SHA-256 over its lines in the order of the log.
+	LinesHash string `json:"linesHash"`
+	// How many times it was presented to the bank.
+	Presentations Count `json:"presentations"`
+	// The mandate under which it was presented last.
+	Rum OptString `json:"rum"`
+	// The SEPA reason code of the last rejection or return, while it is REJECTED or RETURNED.
+	Rejection OptSepaReason       `json:"rejection"`
+	Method    OptSettlementMethod `json:"method"`
+	// Reference of the payment, if it was settled otherwise.
+	Reference OptString  `json:"reference"`
+	SettledAt OptInstant `json:"settledAt"`
+}
+
+// GetContractRef returns the value of ContractRef.
+func (s *InvoicePart) GetContractRef() ContractRef {
+	return s.ContractRef
+}
+
+// GetSubscriptionRef returns the value of SubscriptionRef.
+func (s *InvoicePart) GetSubscriptionRef() SubscriptionRef {
+	return s.SubscriptionRef
+}
+
+// GetStatus returns the value of Status.
+func (s *InvoicePart) GetStatus() InvoiceStatus {
+	return s.Status
+}
+
+// GetPurchases returns the value of Purchases.
+func (s *InvoicePart) GetPurchases() Money {
+	return s.Purchases
+}
+
+// GetRefunds returns the value of Refunds.
+func (s *InvoicePart) GetRefunds() Money {
+	return s.Refunds
+}
+
+// GetTotal returns the value of Total.
+func (s *InvoicePart) GetTotal() Money {
+	return s.Total
+}
+
+// GetCreditNotes returns the value of CreditNotes.
+func (s *InvoicePart) GetCreditNotes() Money {
+	return s.CreditNotes
+}
+
+// GetDue returns the value of Due.
+func (s *InvoicePart) GetDue() Money {
+	return s.Due
+}
+
+// GetCollected returns the value of Collected.
+func (s *InvoicePart) GetCollected() Money {
+	return s.Collected
+}
+
+// GetOpen returns the value of Open.
+func (s *InvoicePart) GetOpen() Money {
+	return s.Open
+}
+
+// GetCreditDue returns the value of CreditDue.
+func (s *InvoicePart) GetCreditDue() Money {
+	return s.CreditDue
+}
+
+// GetLineCount returns the value of LineCount.
+func (s *InvoicePart) GetLineCount() Count {
+	return s.LineCount
+}
+
+// GetLinesHash returns the value of LinesHash.
+func (s *InvoicePart) GetLinesHash() string {
+	return s.LinesHash
+}
+
+// GetPresentations returns the value of Presentations.
+func (s *InvoicePart) GetPresentations() Count {
+	return s.Presentations
+}
+
+// GetRum returns the value of Rum.
+func (s *InvoicePart) GetRum() OptString {
+	return s.Rum
+}
+
+// GetRejection returns the value of Rejection.
+func (s *InvoicePart) GetRejection() OptSepaReason {
+	return s.Rejection
+}
+
+// GetMethod returns the value of Method.
+func (s *InvoicePart) GetMethod() OptSettlementMethod {
+	return s.Method
+}
+
+// GetReference returns the value of Reference.
+func (s *InvoicePart) GetReference() OptString {
+	return s.Reference
+}
+
+// GetSettledAt returns the value of SettledAt.
+func (s *InvoicePart) GetSettledAt() OptInstant {
+	return s.SettledAt
+}
+
+// SetContractRef sets the value of ContractRef.
+func (s *InvoicePart) SetContractRef(val ContractRef) {
+	s.ContractRef = val
+}
+
+// SetSubscriptionRef sets the value of SubscriptionRef.
+func (s *InvoicePart) SetSubscriptionRef(val SubscriptionRef) {
+	s.SubscriptionRef = val
+}
+
+// SetStatus sets the value of Status.
+func (s *InvoicePart) SetStatus(val InvoiceStatus) {
+	s.Status = val
+}
+
+// SetPurchases sets the value of Purchases.
+func (s *InvoicePart) SetPurchases(val Money) {
+	s.Purchases = val
+}
+
+// SetRefunds sets the value of Refunds.
+func (s *InvoicePart) SetRefunds(val Money) {
+	s.Refunds = val
+}
+
+// SetTotal sets the value of Total.
+func (s *InvoicePart) SetTotal(val Money) {
+	s.Total = val
+}
+
+// SetCreditNotes sets the value of CreditNotes.
+func (s *InvoicePart) SetCreditNotes(val Money) {
+	s.CreditNotes = val
+}
+
+// SetDue sets the value of Due.
+func (s *InvoicePart) SetDue(val Money) {
+	s.Due = val
+}
+
+// SetCollected sets the value of Collected.
+func (s *InvoicePart) SetCollected(val Money) {
+	s.Collected = val
+}
+
+// SetOpen sets the value of Open.
+func (s *InvoicePart) SetOpen(val Money) {
+	s.Open = val
+}
+
+// SetCreditDue sets the value of CreditDue.
+func (s *InvoicePart) SetCreditDue(val Money) {
+	s.CreditDue = val
+}
+
+// SetLineCount sets the value of LineCount.
+func (s *InvoicePart) SetLineCount(val Count) {
+	s.LineCount = val
+}
+
+// SetLinesHash sets the value of LinesHash.
+func (s *InvoicePart) SetLinesHash(val string) {
+	s.LinesHash = val
+}
+
+// SetPresentations sets the value of Presentations.
+func (s *InvoicePart) SetPresentations(val Count) {
+	s.Presentations = val
+}
+
+// SetRum sets the value of Rum.
+func (s *InvoicePart) SetRum(val OptString) {
+	s.Rum = val
+}
+
+// SetRejection sets the value of Rejection.
+func (s *InvoicePart) SetRejection(val OptSepaReason) {
+	s.Rejection = val
+}
+
+// SetMethod sets the value of Method.
+func (s *InvoicePart) SetMethod(val OptSettlementMethod) {
+	s.Method = val
+}
+
+// SetReference sets the value of Reference.
+func (s *InvoicePart) SetReference(val OptString) {
+	s.Reference = val
+}
+
+// SetSettledAt sets the value of SettledAt.
+func (s *InvoicePart) SetSettledAt(val OptInstant) {
+	s.SettledAt = val
+}
+
 type InvoiceRef string
 
-// ISSUED -> PRESENTED -> SETTLED or REJECTED; a rejected or returned one may be PRESENTED again. An
-// invoice of total 0 is SETTLED when it is issued.
+// Of a part: ISSUED -> PRESENTED -> SETTLED or REJECTED. A collected debit may come back: SETTLED ->
+// RETURNED. What is ISSUED, REJECTED or RETURNED may be PRESENTED, or settled otherwise. A part is
+// SETTLED by itself once nothing is open on it. An invoice is SETTLED when all its parts are;
+// otherwise it has the first status of RETURNED, REJECTED, PRESENTED, ISSUED that one of them has.
 // Ref: #/components/schemas/InvoiceStatus
 type InvoiceStatus string
 
@@ -2643,6 +2969,52 @@ func (o OptSepaReason) Or(d SepaReason) SepaReason {
 	return d
 }
 
+// NewOptSettlementMethod returns new OptSettlementMethod with value set to v.
+func NewOptSettlementMethod(v SettlementMethod) OptSettlementMethod {
+	return OptSettlementMethod{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptSettlementMethod is optional SettlementMethod.
+type OptSettlementMethod struct {
+	Value SettlementMethod
+	Set   bool
+}
+
+// IsSet returns true if OptSettlementMethod was set.
+func (o OptSettlementMethod) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptSettlementMethod) Reset() {
+	var v SettlementMethod
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptSettlementMethod) SetTo(v SettlementMethod) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptSettlementMethod) Get() (v SettlementMethod, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptSettlementMethod) Or(d SettlementMethod) SettlementMethod {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
 // NewOptString returns new OptString with value set to v.
 func NewOptString(v string) OptString {
 	return OptString{
@@ -3961,12 +4333,23 @@ func (s *SettleInvoiceOKHeaders) SetResponse(val Invoice) {
 // The bank collected the presented amount.
 // Ref: #/components/schemas/SettlementCollected
 type SettlementCollected struct {
-	Outcome SettlementCollectedOutcome `json:"outcome"`
+	ContractRef OptContractRef             `json:"contractRef"`
+	Outcome     SettlementCollectedOutcome `json:"outcome"`
+}
+
+// GetContractRef returns the value of ContractRef.
+func (s *SettlementCollected) GetContractRef() OptContractRef {
+	return s.ContractRef
 }
 
 // GetOutcome returns the value of Outcome.
 func (s *SettlementCollected) GetOutcome() SettlementCollectedOutcome {
 	return s.Outcome
+}
+
+// SetContractRef sets the value of ContractRef.
+func (s *SettlementCollected) SetContractRef(val OptContractRef) {
+	s.ContractRef = val
 }
 
 // SetOutcome sets the value of Outcome.
@@ -4008,11 +4391,68 @@ func (s *SettlementCollectedOutcome) UnmarshalText(data []byte) error {
 	}
 }
 
+// How a part was settled; OTHER is a transfer or the like, NOTHING_DUE when nothing was left to
+// collect.
+// Ref: #/components/schemas/SettlementMethod
+type SettlementMethod string
+
+const (
+	SettlementMethodDIRECTDEBIT SettlementMethod = "DIRECT_DEBIT"
+	SettlementMethodOTHER       SettlementMethod = "OTHER"
+	SettlementMethodNOTHINGDUE  SettlementMethod = "NOTHING_DUE"
+)
+
+// AllValues returns all SettlementMethod values.
+func (SettlementMethod) AllValues() []SettlementMethod {
+	return []SettlementMethod{
+		SettlementMethodDIRECTDEBIT,
+		SettlementMethodOTHER,
+		SettlementMethodNOTHINGDUE,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s SettlementMethod) MarshalText() ([]byte, error) {
+	switch s {
+	case SettlementMethodDIRECTDEBIT:
+		return []byte(s), nil
+	case SettlementMethodOTHER:
+		return []byte(s), nil
+	case SettlementMethodNOTHINGDUE:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *SettlementMethod) UnmarshalText(data []byte) error {
+	switch SettlementMethod(data) {
+	case SettlementMethodDIRECTDEBIT:
+		*s = SettlementMethodDIRECTDEBIT
+		return nil
+	case SettlementMethodOTHER:
+		*s = SettlementMethodOTHER
+		return nil
+	case SettlementMethodNOTHINGDUE:
+		*s = SettlementMethodNOTHINGDUE
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
 // The open amount was paid in another way, such as a transfer.
 // Ref: #/components/schemas/SettlementOtherwise
 type SettlementOtherwise struct {
-	Outcome   SettlementOtherwiseOutcome `json:"outcome"`
-	Reference string                     `json:"reference"`
+	ContractRef OptContractRef             `json:"contractRef"`
+	Outcome     SettlementOtherwiseOutcome `json:"outcome"`
+	Reference   string                     `json:"reference"`
+}
+
+// GetContractRef returns the value of ContractRef.
+func (s *SettlementOtherwise) GetContractRef() OptContractRef {
+	return s.ContractRef
 }
 
 // GetOutcome returns the value of Outcome.
@@ -4023,6 +4463,11 @@ func (s *SettlementOtherwise) GetOutcome() SettlementOtherwiseOutcome {
 // GetReference returns the value of Reference.
 func (s *SettlementOtherwise) GetReference() string {
 	return s.Reference
+}
+
+// SetContractRef sets the value of ContractRef.
+func (s *SettlementOtherwise) SetContractRef(val OptContractRef) {
+	s.ContractRef = val
 }
 
 // SetOutcome sets the value of Outcome.
@@ -4072,12 +4517,23 @@ func (s *SettlementOtherwiseOutcome) UnmarshalText(data []byte) error {
 // The direct debit was given to the bank, for the open amount.
 // Ref: #/components/schemas/SettlementPresented
 type SettlementPresented struct {
-	Outcome SettlementPresentedOutcome `json:"outcome"`
+	ContractRef OptContractRef             `json:"contractRef"`
+	Outcome     SettlementPresentedOutcome `json:"outcome"`
+}
+
+// GetContractRef returns the value of ContractRef.
+func (s *SettlementPresented) GetContractRef() OptContractRef {
+	return s.ContractRef
 }
 
 // GetOutcome returns the value of Outcome.
 func (s *SettlementPresented) GetOutcome() SettlementPresentedOutcome {
 	return s.Outcome
+}
+
+// SetContractRef sets the value of ContractRef.
+func (s *SettlementPresented) SetContractRef(val OptContractRef) {
+	s.ContractRef = val
 }
 
 // SetOutcome sets the value of Outcome.
@@ -4122,8 +4578,14 @@ func (s *SettlementPresentedOutcome) UnmarshalText(data []byte) error {
 // The bank rejected the direct debit before settling it.
 // Ref: #/components/schemas/SettlementRejected
 type SettlementRejected struct {
-	Outcome SettlementRejectedOutcome `json:"outcome"`
-	Reason  SepaReason                `json:"reason"`
+	ContractRef OptContractRef            `json:"contractRef"`
+	Outcome     SettlementRejectedOutcome `json:"outcome"`
+	Reason      SepaReason                `json:"reason"`
+}
+
+// GetContractRef returns the value of ContractRef.
+func (s *SettlementRejected) GetContractRef() OptContractRef {
+	return s.ContractRef
 }
 
 // GetOutcome returns the value of Outcome.
@@ -4134,6 +4596,11 @@ func (s *SettlementRejected) GetOutcome() SettlementRejectedOutcome {
 // GetReason returns the value of Reason.
 func (s *SettlementRejected) GetReason() SepaReason {
 	return s.Reason
+}
+
+// SetContractRef sets the value of ContractRef.
+func (s *SettlementRejected) SetContractRef(val OptContractRef) {
+	s.ContractRef = val
 }
 
 // SetOutcome sets the value of Outcome.
@@ -4337,8 +4804,14 @@ func NewSettlementOtherwiseSettlementRequest(v SettlementOtherwise) SettlementRe
 // A collected direct debit came back.
 // Ref: #/components/schemas/SettlementReturned
 type SettlementReturned struct {
-	Outcome SettlementReturnedOutcome `json:"outcome"`
-	Reason  SepaReason                `json:"reason"`
+	ContractRef OptContractRef            `json:"contractRef"`
+	Outcome     SettlementReturnedOutcome `json:"outcome"`
+	Reason      SepaReason                `json:"reason"`
+}
+
+// GetContractRef returns the value of ContractRef.
+func (s *SettlementReturned) GetContractRef() OptContractRef {
+	return s.ContractRef
 }
 
 // GetOutcome returns the value of Outcome.
@@ -4349,6 +4822,11 @@ func (s *SettlementReturned) GetOutcome() SettlementReturnedOutcome {
 // GetReason returns the value of Reason.
 func (s *SettlementReturned) GetReason() SepaReason {
 	return s.Reason
+}
+
+// SetContractRef sets the value of ContractRef.
+func (s *SettlementReturned) SetContractRef(val OptContractRef) {
+	s.ContractRef = val
 }
 
 // SetOutcome sets the value of Outcome.

@@ -31,23 +31,23 @@ type Handler interface {
 	CreateOperation(ctx context.Context, req OperationRequest, params CreateOperationParams) (*OperationHeaders, error)
 	// GetBillingRun implements getBillingRun operation.
 	//
-	// The run of a period, with one line a contract, in the order of the contracts. `limit` and `offset`
-	// page through the lines.
+	// The run of a period, with one line for each invoice, issued or to be issued, in the order of their
+	// first contracts. `limit` and `offset` page through the lines.
 	//
 	// GET /billing-runs/{period}
 	GetBillingRun(ctx context.Context, params GetBillingRunParams) (*GetBillingRunOKHeaders, error)
 	// GetEligibility implements getEligibility operation.
 	//
 	// Every contract of the customer, with its status and mandate, the outstanding amount in both its
-	// parts, ceiling, what is left, and whether a purchase would be accepted now. With `amount`, whether
-	// that amount would be. This is a forecast by this instance's state, not a reservation: only
-	// `POST /operations` decides.
+	// parts, ceiling, what is left, and whether a purchase would be accepted now; and, for each currency,
+	// the sums over the contracts. With `amount`, whether that amount would be. This is a forecast by this
+	// instance's state, not a reservation: only `POST /operations` decides.
 	//
 	// GET /eligibility/{customerRef}
 	GetEligibility(ctx context.Context, params GetEligibilityParams) (*EligibilityHeaders, error)
 	// GetInvoice implements getInvoice operation.
 	//
-	// An issued invoice never changes; the state of its collection does. Its lines are
+	// An issued invoice never changes; its credit notes and the state of its collection do. Its lines are
 	// `GET /operations?invoiceRef=`.
 	//
 	// GET /invoices/{invoiceRef}
@@ -86,23 +86,30 @@ type Handler interface {
 	ListSubscriptions(ctx context.Context, params ListSubscriptionsParams) (*SubscriptionPageHeaders, error)
 	// SettleInvoice implements settleInvoice operation.
 	//
+	// Each part of an invoice is collected by itself. `contractRef` names the part; it may be left out
+	// when the invoice has one.
+	//
 	// What the bank reports, step by step: PRESENTED (needs a valid mandate) -> COLLECTED, which frees the
 	// ceiling, or REJECTED with its SEPA reason code, after which it may be presented again. A collected
-	// debit may come back: RETURNED. SETTLED_OTHERWISE records a transfer by its reference. A step that
-	// the status does not allow is 409 `transition-forbidden` with the allowed ones. RETURNED and
-	// SETTLED_OTHERWISE are not built yet: they answer 501 `not-built`.
+	// debit may come back: RETURNED with its SEPA reason code, whenever the bank reports it. What is open
+	// then counts as outstanding again, even above the ceiling, and may be presented again.
+	// SETTLED_OTHERWISE records that what is open was paid in another way, such as a transfer, by its
+	// reference; it needs no mandate. A step that the status does not allow is 409 `transition-forbidden`
+	// with the allowed ones.
 	//
 	// POST /invoices/{invoiceRef}/settlement
 	SettleInvoice(ctx context.Context, req SettlementRequest, params SettleInvoiceParams) (*SettleInvoiceOKHeaders, error)
 	// StartBillingRun implements startBillingRun operation.
 	//
-	// Closes the period of every contract that has operations in it and issues its invoice, one record a
-	// contract. The period must have ended (Europe/Paris); periods of a contract are closed in order. A
-	// contract that cannot be billed is reported with its reason and the others go on. Running again adds
-	// nothing to what is already issued and takes up what is not. The answer shows the run as it stands;
-	// while it is `RUNNING`, read it again with `GET /billing-runs/{period}`.
+	// Closes the period for every customer that has operations in it and issues its invoice, one record a
+	// customer, with a part for each of its contracts. The period must have ended (Europe/Paris); periods
+	// are closed in order. A customer that cannot be billed waits with the reason and the others go on; it
+	// is billed by itself once the reason is gone. Running again adds nothing to what is already issued
+	// and takes up what is not. The answer shows the run as it stands; while it is `RUNNING`, read it
+	// again with `GET /billing-runs/{period}`.
 	//
-	// With `dryRun` nothing is recorded: the answer shows what would be issued.
+	// With `dryRun` nothing is recorded: the answer shows the invoice that each customer would get, with
+	// its parts, and who would wait and why.
 	//
 	// POST /billing-runs
 	StartBillingRun(ctx context.Context, req *BillingRunRequest, params StartBillingRunParams) (*BillingRunHeaders, error)

@@ -27,62 +27,62 @@ func NewPublisher(p message.Publisher, options ...bus.SendOption) *Publisher {
 // OperationAccepted sends the message OperationAccepted.
 //
 // A purchase or a refund was accepted.
-func (p *Publisher) OperationAccepted(ctx context.Context, key ContractKey, m event.OperationAccepted, h CloudEventsHeaders) error {
+func (p *Publisher) OperationAccepted(ctx context.Context, key CustomerKey, m event.OperationAccepted, h CloudEventsHeaders) error {
 	return bus.Send(ctx, p.sender, &operationAcceptedSpec, key, &m, &h)
 }
 
 // OperationRefused sends the message OperationRefused.
 //
 // A purchase was refused.
-func (p *Publisher) OperationRefused(ctx context.Context, key ContractKey, m event.OperationRefused, h CloudEventsHeaders) error {
+func (p *Publisher) OperationRefused(ctx context.Context, key CustomerKey, m event.OperationRefused, h CloudEventsHeaders) error {
 	return bus.Send(ctx, p.sender, &operationRefusedSpec, key, &m, &h)
 }
 
 // OperationCancelled sends the message OperationCancelled.
 //
 // A purchase was cancelled within its open period.
-func (p *Publisher) OperationCancelled(ctx context.Context, key ContractKey, m event.OperationCancelled, h CloudEventsHeaders) error {
+func (p *Publisher) OperationCancelled(ctx context.Context, key CustomerKey, m event.OperationCancelled, h CloudEventsHeaders) error {
 	return bus.Send(ctx, p.sender, &operationCancelledSpec, key, &m, &h)
 }
 
 // BillingPeriodClosed sends the message BillingPeriodClosed.
 //
 // The billing period of a contract was closed.
-func (p *Publisher) BillingPeriodClosed(ctx context.Context, key ContractKey, m event.BillingPeriodClosed, h CloudEventsHeaders) error {
+func (p *Publisher) BillingPeriodClosed(ctx context.Context, key CustomerKey, m event.BillingPeriodClosed, h CloudEventsHeaders) error {
 	return bus.Send(ctx, p.sender, &billingPeriodClosedSpec, key, &m, &h)
 }
 
 // InvoiceIssued sends the message InvoiceIssued.
 //
-// An invoice was issued.
-func (p *Publisher) InvoiceIssued(ctx context.Context, key ContractKey, m event.InvoiceIssued, h CloudEventsHeaders) error {
+// An invoice was issued to a customer.
+func (p *Publisher) InvoiceIssued(ctx context.Context, key CustomerKey, m event.InvoiceIssued, h CloudEventsHeaders) error {
 	return bus.Send(ctx, p.sender, &invoiceIssuedSpec, key, &m, &h)
 }
 
 // CreditNoteIssued sends the message CreditNoteIssued.
 //
 // A credit note was issued on an invoice.
-func (p *Publisher) CreditNoteIssued(ctx context.Context, key ContractKey, m event.CreditNoteIssued, h CloudEventsHeaders) error {
+func (p *Publisher) CreditNoteIssued(ctx context.Context, key CustomerKey, m event.CreditNoteIssued, h CloudEventsHeaders) error {
 	return bus.Send(ctx, p.sender, &creditNoteIssuedSpec, key, &m, &h)
 }
 
 // InvoiceSettled sends the message InvoiceSettled.
 //
-// Nothing is left to collect on an invoice.
-func (p *Publisher) InvoiceSettled(ctx context.Context, key ContractKey, m event.InvoiceSettled, h CloudEventsHeaders) error {
+// Nothing is left to collect on a part of an invoice.
+func (p *Publisher) InvoiceSettled(ctx context.Context, key CustomerKey, m event.InvoiceSettled, h CloudEventsHeaders) error {
 	return bus.Send(ctx, p.sender, &invoiceSettledSpec, key, &m, &h)
 }
 
 // DirectDebitRejected sends the message DirectDebitRejected.
 //
-// The direct debit of an invoice was rejected or returned.
-func (p *Publisher) DirectDebitRejected(ctx context.Context, key ContractKey, m event.DirectDebitRejected, h CloudEventsHeaders) error {
+// The direct debit for a part of an invoice was rejected or returned.
+func (p *Publisher) DirectDebitRejected(ctx context.Context, key CustomerKey, m event.DirectDebitRejected, h CloudEventsHeaders) error {
 	return bus.Send(ctx, p.sender, &directDebitRejectedSpec, key, &m, &h)
 }
 
 // CeilingThresholdReached sends the message CeilingThresholdReached.
 //
 // The outstanding amount passed a share of the ceiling.
-func (p *Publisher) CeilingThresholdReached(ctx context.Context, key ContractKey, m event.CeilingThresholdReached, h CloudEventsHeaders) error {
+func (p *Publisher) CeilingThresholdReached(ctx context.Context, key CustomerKey, m event.CeilingThresholdReached, h CloudEventsHeaders) error {
 	return bus.Send(ctx, p.sender, &ceilingThresholdReachedSpec, key, &m, &h)
 }

@@ -43,7 +43,7 @@ func DecodeLogBody(b []byte) (LogBody, error) {
 	}
 	var m LogBody
 	switch fingerprint {
-	case billinglog.FingerprintOfContractObserved, 0xc4268eb16f9d41b0:
+	case billinglog.FingerprintOfContractObserved, 0xc4268eb16f9d41b0, 0x4090da8f8b054eca:
 		m = new(billinglog.ContractObserved)
 	case billinglog.FingerprintOfContractUnreadable:
 		m = new(billinglog.ContractUnreadable)
@@ -55,7 +55,7 @@ func DecodeLogBody(b []byte) (LogBody, error) {
 		m = new(billinglog.RefundAccepted)
 	case billinglog.FingerprintOfPurchaseCancelled, 0xd0c13375e075d4c0:
 		m = new(billinglog.PurchaseCancelled)
-	case billinglog.FingerprintOfPeriodClosed, 0xba196c1acda8ed70:
+	case billinglog.FingerprintOfPeriodClosed, 0xba196c1acda8ed70, 0x5cb21d14a4930415:
 		m = new(billinglog.PeriodClosed)
 	case billinglog.FingerprintOfCreditNoteRecorded, 0x81a46be9a957bee8:
 		m = new(billinglog.CreditNoteRecorded)
@@ -71,7 +71,7 @@ func DecodeLogBody(b []byte) (LogBody, error) {
 		m = new(billinglog.SettledOtherwise)
 	case billinglog.FingerprintOfRunStarted, 0xaea2eca36240a971:
 		m = new(billinglog.RunStarted)
-	case billinglog.FingerprintOfRunCompleted:
+	case billinglog.FingerprintOfRunCompleted, 0x48b7fb3d752be4ee:
 		m = new(billinglog.RunCompleted)
 	default:
 		return nil, singleobject.Unknown(fingerprint)

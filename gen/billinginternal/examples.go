@@ -67,6 +67,7 @@ func ExampleContractObserved() billinglog.ContractObserved {
 		Fact:       "ContractActivated",
 		EventID:    "5f0c1a52-7c3e-4b43-8f3e-0d7f5b1c2a90-0",
 		OccurredAt: time.Date(2026, 11, 12, 9, 30, 0, 0, time.UTC),
+		Listed:     true,
 	}
 }
 
@@ -183,6 +184,18 @@ func ExamplePeriodClosed() billinglog.PeriodClosed {
 				Country:    "FR",
 			},
 		},
+		CustomerRef: "CUST-42",
+		SellerRef:   "AGENCY-1",
+		Parts: []billinglog.ClosedPart{billinglog.ClosedPart{
+			ContractRef: "CTR-7",
+			LineCount:   17,
+			Total: billinglog.Money{
+				Amount:   320000,
+				Currency: "EUR",
+			},
+			LinesHash: []byte{0x99, 0x9e, 0xe7, 0x5e, 0xa9, 0x11, 0xd5, 0x8b, 0xf7, 0x92, 0xad, 0x2f, 0xd3, 0x20, 0xe4, 0xd5, 0xcd, 0xe1, 0x4f, 0x49, 0xb9, 0xa1, 0x0a, 0xb4, 0x97, 0x49, 0xb4, 0x6f, 0x47, 0x34, 0x77, 0x41},
+		}},
+		Contracts: []string{"CTR-7", "CTR-9"},
 	}
 }
 
@@ -326,8 +339,10 @@ func ExampleRunCompleted() billinglog.RunCompleted {
 		Invoices: 11,
 		Parked: []billinglog.Parked{billinglog.Parked{
 			ContractRef: "CTR-9",
-			Code:        "period-not-first-open",
+			Code:        "earlier-period-open",
 			Detail:      "an earlier period is still open",
+			CustomerRef: "CUST-42",
+			SellerRef:   "AGENCY-1",
 		}},
 	}
 }

@@ -9,14 +9,18 @@ import (
 
 // Parked is the Avro record deferpay.billinglog.Parked.
 //
-// A contract that a billing run left out.
+// A customer that a billing run left out.
 type Parked struct {
-	// The contract.
+	// A contract of the customer.
 	ContractRef string `json:"contractRef"`
 	// Stable code of the reason.
 	Code string `json:"code"`
 	// For people.
 	Detail string `json:"detail"`
+	// The customer; empty in records of the former version.
+	CustomerRef string `json:"customerRef"`
+	// The seller.
+	SellerRef string `json:"sellerRef"`
 }
 
 // AppendAvro appends the Avro encoding of x to dst, without framing.
@@ -43,6 +47,8 @@ func (x *Parked) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 	b = w.String(b, x.ContractRef)
 	b = w.String(b, x.Code)
 	b = w.String(b, x.Detail)
+	b = w.String(b, x.CustomerRef)
+	b = w.String(b, x.SellerRef)
 	return b
 }
 
@@ -51,6 +57,8 @@ func (x *Parked) ReadAvro(r *avrobin.Reader, p int) int {
 	x.ContractRef, p = r.String(p)
 	x.Code, p = r.String(p)
 	x.Detail, p = r.String(p)
+	x.CustomerRef, p = r.String(p)
+	x.SellerRef, p = r.String(p)
 	return p
 }
 
@@ -63,6 +71,6 @@ var typeOfParked = avrobin.Type{Name: NameOfParked, Schema: SchemaOfParked, Fing
 // text with the definitions of all types that it names.
 const (
 	NameOfParked               = "deferpay.billinglog.Parked"
-	FingerprintOfParked uint64 = 0x6423156a5e84ad23
-	SchemaOfParked             = `{"type":"record","name":"Parked","namespace":"deferpay.billinglog","doc":"A contract that a billing run left out.","fields":[{"name":"contractRef","type":"string","doc":"The contract."},{"name":"code","type":"string","doc":"Stable code of the reason."},{"name":"detail","type":"string","doc":"For people."}]}`
+	FingerprintOfParked uint64 = 0x92a16ef1e52ffb87
+	SchemaOfParked             = `{"type":"record","name":"Parked","namespace":"deferpay.billinglog","doc":"A customer that a billing run left out.","fields":[{"name":"contractRef","type":"string","doc":"A contract of the customer."},{"name":"code","type":"string","doc":"Stable code of the reason."},{"name":"detail","type":"string","doc":"For people."},{"name":"customerRef","type":"string","doc":"The customer; empty in records of the former version.","default":""},{"name":"sellerRef","type":"string","doc":"The seller.","default":""}]}`
 )

@@ -10,22 +10,31 @@ import (
 
 // PeriodClosed is the Avro record deferpay.billinglog.PeriodClosed.
 //
-// The period of a contract was closed and invoiced.
+// A period was closed for the contracts of a customer, and its invoice was issued.
 type PeriodClosed struct {
-	// The contract.
+	// The contract of the first part.
 	ContractRef string `json:"contractRef"`
 	// Billing period, YYYY-MM, months of Europe/Paris.
 	Period string `json:"period"`
-	// Operations in the period.
+	// Operations on the invoice.
 	LineCount int32 `json:"lineCount"`
 	// Purchases less refunds.
 	Total Money `json:"total"`
-	// The invoice issued; null when there is none.
+	// The invoice issued.
 	InvoiceRef *string `json:"invoiceRef"`
-	// SHA-256 over the lines in log order.
+	// SHA-256 over the lines of the only part in log order, or over the hashes of the parts.
 	LinesHash []byte `json:"linesHash"`
 	// The buyer as printed on the invoice.
 	Buyer *Company `json:"buyer"`
+	// The customer; empty in records of the former version, which closed the period of one
+	// contract.
+	CustomerRef string `json:"customerRef"`
+	// The seller.
+	SellerRef string `json:"sellerRef"`
+	// What the period of each contract with operations in it held, in the order of the references.
+	Parts []ClosedPart `json:"parts"`
+	// All contracts that the period is closed for, those of the parts among them.
+	Contracts []string `json:"contracts"`
 }
 
 // AppendAvro appends the Avro encoding of x to dst, without framing.
@@ -66,12 +75,24 @@ func (x *PeriodClosed) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 		b = w.Long(b, 1)
 		b = x.Buyer.WriteAvro(w, b)
 	}
+	b = w.String(b, x.CustomerRef)
+	b = w.String(b, x.SellerRef)
+	b = w.Block(b, len(x.Parts))
+	for i := range x.Parts {
+		b = x.Parts[i].WriteAvro(w, b)
+	}
+	b = w.End(b)
+	b = w.Block(b, len(x.Contracts))
+	for i := range x.Contracts {
+		b = w.String(b, x.Contracts[i])
+	}
+	b = w.End(b)
 	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.
 func (x *PeriodClosed) ReadAvro(r *avrobin.Reader, p int) int {
-	var i int
+	var i, n int
 	x.ContractRef, p = r.String(p)
 	x.Period, p = r.String(p)
 	x.LineCount, p = r.Int(p)
@@ -87,6 +108,19 @@ func (x *PeriodClosed) ReadAvro(r *avrobin.Reader, p int) int {
 		x.Buyer = avrobin.New[Company](r)
 		p = x.Buyer.ReadAvro(r, p)
 	}
+	x.CustomerRef, p = r.String(p)
+	x.SellerRef, p = r.String(p)
+	x.Parts = nil
+	for n, p = r.Block(p, 5); n > 0; n, p = r.Block(p, 5) {
+		for n > 0 && r.OK() {
+			items := avrobin.Extend(r, &x.Parts, n)
+			for j := range items {
+				p = items[j].ReadAvro(r, p)
+			}
+			n -= len(items)
+		}
+	}
+	x.Contracts, p = r.Strings(p)
 	return p
 }
 
@@ -95,12 +129,13 @@ func (*PeriodClosed) AvroType() *avrobin.Type { return &typeOfPeriodClosed }
 
 var typeOfPeriodClosed = avrobin.Type{Name: NameOfPeriodClosed, Schema: SchemaOfPeriodClosed, Fingerprint: FingerprintOfPeriodClosed, Former: []avrobin.Former{
 	{Fingerprint: 0xba196c1acda8ed70, Schema: `{"type":"record","name":"PeriodClosed","namespace":"deferpay.billinglog","fields":[{"name":"contractRef","type":"string"},{"name":"period","type":"string"},{"name":"lineCount","type":"int"},{"name":"total","type":{"type":"record","name":"Money","namespace":"deferpay.event","fields":[{"name":"amount","type":"long"},{"name":"currency","type":"string"}]}},{"name":"invoiceRef","type":["null","string"]},{"name":"linesHash","type":"bytes"},{"name":"buyer","type":["null",{"type":"record","name":"Company","namespace":"deferpay.event","fields":[{"name":"legalName","type":"string"},{"name":"siren","type":"string"},{"name":"vatNumber","type":"string"},{"name":"billingAddress","type":{"type":"record","name":"Address","fields":[{"name":"line1","type":"string"},{"name":"line2","type":["null","string"]},{"name":"postalCode","type":"string"},{"name":"city","type":"string"},{"name":"country","type":"string"}]}}]}]}]}`},
+	{Fingerprint: 0x5cb21d14a4930415, Schema: `{"type":"record","name":"PeriodClosed","namespace":"deferpay.billinglog","fields":[{"name":"contractRef","type":"string"},{"name":"period","type":"string"},{"name":"lineCount","type":"int"},{"name":"total","type":{"type":"record","name":"Money","fields":[{"name":"amount","type":"long"},{"name":"currency","type":"string"}]}},{"name":"invoiceRef","type":["null","string"]},{"name":"linesHash","type":"bytes"},{"name":"buyer","type":["null",{"type":"record","name":"Company","fields":[{"name":"legalName","type":"string"},{"name":"siren","type":"string"},{"name":"vatNumber","type":"string"},{"name":"billingAddress","type":{"type":"record","name":"Address","fields":[{"name":"line1","type":"string"},{"name":"line2","type":["null","string"]},{"name":"postalCode","type":"string"},{"name":"city","type":"string"},{"name":"country","type":"string"}]}}]}]}]}`},
 }}
 
 // The schema of PeriodClosed: its full name, the CRC-64-AVRO fingerprint of its canonical form, and
 // its text with the definitions of all types that it names.
 const (
 	NameOfPeriodClosed               = "deferpay.billinglog.PeriodClosed"
-	FingerprintOfPeriodClosed uint64 = 0x5cb21d14a4930415
-	SchemaOfPeriodClosed             = `{"type":"record","name":"PeriodClosed","namespace":"deferpay.billinglog","doc":"The period of a contract was closed and invoiced.","fields":[{"name":"contractRef","type":"string","doc":"The contract."},{"name":"period","type":"string","doc":"Billing period, YYYY-MM, months of Europe/Paris."},{"name":"lineCount","type":"int","doc":"Operations in the period."},{"name":"total","type":{"type":"record","name":"Money","doc":"An amount of money.","fields":[{"name":"amount","type":"long","doc":"Minor units of the currency: cents for EUR."},{"name":"currency","type":"string","doc":"ISO 4217 code, three capital letters."}]},"doc":"Purchases less refunds."},{"name":"invoiceRef","type":["null","string"],"doc":"The invoice issued; null when there is none.","default":null},{"name":"linesHash","type":"bytes","doc":"SHA-256 over the lines in log order."},{"name":"buyer","type":["null",{"type":"record","name":"Company","doc":"The company that buys. These are facts about a company, not about a person.","fields":[{"name":"legalName","type":"string","doc":"Registered name."},{"name":"siren","type":"string","doc":"SIREN number, nine digits."},{"name":"vatNumber","type":"string","doc":"Intra-community VAT number."},{"name":"billingAddress","type":{"type":"record","name":"Address","doc":"A postal address.","fields":[{"name":"line1","type":"string","doc":"First line."},{"name":"line2","type":["null","string"],"doc":"Second line.","default":null},{"name":"postalCode","type":"string","doc":"Postal code."},{"name":"city","type":"string","doc":"City."},{"name":"country","type":"string","doc":"ISO 3166-1 alpha-2 code."}]},"doc":"Where invoices go."}]}],"doc":"The buyer as printed on the invoice.","default":null}]}`
+	FingerprintOfPeriodClosed uint64 = 0x4c99ccdd3f83375c
+	SchemaOfPeriodClosed             = `{"type":"record","name":"PeriodClosed","namespace":"deferpay.billinglog","doc":"A period was closed for the contracts of a customer, and its invoice was issued.","fields":[{"name":"contractRef","type":"string","doc":"The contract of the first part."},{"name":"period","type":"string","doc":"Billing period, YYYY-MM, months of Europe/Paris."},{"name":"lineCount","type":"int","doc":"Operations on the invoice."},{"name":"total","type":{"type":"record","name":"Money","doc":"An amount of money.","fields":[{"name":"amount","type":"long","doc":"Minor units of the currency: cents for EUR."},{"name":"currency","type":"string","doc":"ISO 4217 code, three capital letters."}]},"doc":"Purchases less refunds."},{"name":"invoiceRef","type":["null","string"],"doc":"The invoice issued.","default":null},{"name":"linesHash","type":"bytes","doc":"SHA-256 over the lines of the only part in log order, or over the hashes of the parts."},{"name":"buyer","type":["null",{"type":"record","name":"Company","doc":"The company that buys. These are facts about a company, not about a person.","fields":[{"name":"legalName","type":"string","doc":"Registered name."},{"name":"siren","type":"string","doc":"SIREN number, nine digits."},{"name":"vatNumber","type":"string","doc":"Intra-community VAT number."},{"name":"billingAddress","type":{"type":"record","name":"Address","doc":"A postal address.","fields":[{"name":"line1","type":"string","doc":"First line."},{"name":"line2","type":["null","string"],"doc":"Second line.","default":null},{"name":"postalCode","type":"string","doc":"Postal code."},{"name":"city","type":"string","doc":"City."},{"name":"country","type":"string","doc":"ISO 3166-1 alpha-2 code."}]},"doc":"Where invoices go."}]}],"doc":"The buyer as printed on the invoice.","default":null},{"name":"customerRef","type":"string","doc":"The customer; empty in records of the former version, which closed the period of one contract.","default":""},{"name":"sellerRef","type":"string","doc":"The seller.","default":""},{"name":"parts","type":{"type":"array","items":{"type":"record","name":"ClosedPart","doc":"What the closed period of one contract held.","fields":[{"name":"contractRef","type":"string","doc":"The contract."},{"name":"lineCount","type":"int","doc":"Operations in the period."},{"name":"total","type":"Money","doc":"Purchases less refunds."},{"name":"linesHash","type":"bytes","doc":"SHA-256 over the lines in log order."}]}},"doc":"What the period of each contract with operations in it held, in the order of the references.","default":[]},{"name":"contracts","type":{"type":"array","items":"string"},"doc":"All contracts that the period is closed for, those of the parts among them.","default":[]}]}`
 )

@@ -23,7 +23,7 @@ const OnBillingEventsGroup = "contract.billing-events"
 type Handler interface {
 	// DirectDebitRejected handles the message DirectDebitRejected.
 	//
-	// The direct debit of an invoice was rejected or returned.
+	// The direct debit for a part of an invoice was rejected or returned.
 	DirectDebitRejected(ctx context.Context, m *DirectDebitRejectedMessage) error
 }
 

@@ -26,6 +26,19 @@ func (k ContractKey) Validate() error {
 
 var contractKeyRules = metadata.Header{MinLength: 1}
 
+// CustomerKey is the key of a message.
+//
+// The customer that the message is about. Messages of one customer, and so those of one contract,
+// stay in order.
+type CustomerKey string
+
+// Validate returns an error if k breaks a rule of the contract.
+func (k CustomerKey) Validate() error {
+	return customerKeyRules.CheckText(string(k))
+}
+
+var customerKeyRules = metadata.Header{MinLength: 1}
+
 // CloudEventsHeaders holds the headers of a message.
 //
 // CloudEvents 1.0, Kafka protocol binding, binary mode, and W3C trace context.
@@ -39,7 +52,7 @@ type CloudEventsHeaders struct {
 	Type string
 	// When it was decided.
 	Time time.Time
-	// The contract it is about.
+	// What it is about, as the key of the record names it.
 	Subject string
 	// W3C trace context.
 	Traceparent string
@@ -103,31 +116,31 @@ type MandateSignedMessage = bus.Message[event.MandateSigned, ContractKey, CloudE
 type MandateRevokedMessage = bus.Message[event.MandateRevoked, ContractKey, CloudEventsHeaders]
 
 // OperationAcceptedMessage is a received message OperationAccepted.
-type OperationAcceptedMessage = bus.Message[event.OperationAccepted, ContractKey, CloudEventsHeaders]
+type OperationAcceptedMessage = bus.Message[event.OperationAccepted, CustomerKey, CloudEventsHeaders]
 
 // OperationRefusedMessage is a received message OperationRefused.
-type OperationRefusedMessage = bus.Message[event.OperationRefused, ContractKey, CloudEventsHeaders]
+type OperationRefusedMessage = bus.Message[event.OperationRefused, CustomerKey, CloudEventsHeaders]
 
 // OperationCancelledMessage is a received message OperationCancelled.
-type OperationCancelledMessage = bus.Message[event.OperationCancelled, ContractKey, CloudEventsHeaders]
+type OperationCancelledMessage = bus.Message[event.OperationCancelled, CustomerKey, CloudEventsHeaders]
 
 // BillingPeriodClosedMessage is a received message BillingPeriodClosed.
-type BillingPeriodClosedMessage = bus.Message[event.BillingPeriodClosed, ContractKey, CloudEventsHeaders]
+type BillingPeriodClosedMessage = bus.Message[event.BillingPeriodClosed, CustomerKey, CloudEventsHeaders]
 
 // InvoiceIssuedMessage is a received message InvoiceIssued.
-type InvoiceIssuedMessage = bus.Message[event.InvoiceIssued, ContractKey, CloudEventsHeaders]
+type InvoiceIssuedMessage = bus.Message[event.InvoiceIssued, CustomerKey, CloudEventsHeaders]
 
 // CreditNoteIssuedMessage is a received message CreditNoteIssued.
-type CreditNoteIssuedMessage = bus.Message[event.CreditNoteIssued, ContractKey, CloudEventsHeaders]
+type CreditNoteIssuedMessage = bus.Message[event.CreditNoteIssued, CustomerKey, CloudEventsHeaders]
 
 // InvoiceSettledMessage is a received message InvoiceSettled.
-type InvoiceSettledMessage = bus.Message[event.InvoiceSettled, ContractKey, CloudEventsHeaders]
+type InvoiceSettledMessage = bus.Message[event.InvoiceSettled, CustomerKey, CloudEventsHeaders]
 
 // DirectDebitRejectedMessage is a received message DirectDebitRejected.
-type DirectDebitRejectedMessage = bus.Message[event.DirectDebitRejected, ContractKey, CloudEventsHeaders]
+type DirectDebitRejectedMessage = bus.Message[event.DirectDebitRejected, CustomerKey, CloudEventsHeaders]
 
 // CeilingThresholdReachedMessage is a received message CeilingThresholdReached.
-type CeilingThresholdReachedMessage = bus.Message[event.CeilingThresholdReached, ContractKey, CloudEventsHeaders]
+type CeilingThresholdReachedMessage = bus.Message[event.CeilingThresholdReached, CustomerKey, CloudEventsHeaders]
 
 // contractSubscribedSpec describes the message ContractSubscribed.
 var contractSubscribedSpec = bus.Spec[event.ContractSubscribed, ContractKey, CloudEventsHeaders]{
@@ -258,144 +271,144 @@ var mandateRevokedSpec = bus.Spec[event.MandateRevoked, ContractKey, CloudEvents
 }
 
 // operationAcceptedSpec describes the message OperationAccepted.
-var operationAcceptedSpec = bus.Spec[event.OperationAccepted, ContractKey, CloudEventsHeaders]{
+var operationAcceptedSpec = bus.Spec[event.OperationAccepted, CustomerKey, CloudEventsHeaders]{
 	Name:        "OperationAccepted",
 	Topic:       BillingEventsTopic,
 	Subject:     "billing.events.v1-deferpay.event.OperationAccepted",
 	ContentType: "application/vnd.apache.avro",
 	Framing:     bus.Confluent,
 	Codec:       bus.Avro[event.OperationAccepted](),
-	Key:         bus.TextKey[ContractKey](),
-	KeyField:    "contractRef",
-	KeyOf:       func(m *event.OperationAccepted) string { return m.ContractRef },
+	Key:         bus.TextKey[CustomerKey](),
+	KeyField:    "customerRef",
+	KeyOf:       func(m *event.OperationAccepted) string { return m.CustomerRef },
 	Headers:     cloudEventsHeadersTable,
 	Write:       (*CloudEventsHeaders).write,
 	Read:        readCloudEventsHeaders,
 }
 
 // operationRefusedSpec describes the message OperationRefused.
-var operationRefusedSpec = bus.Spec[event.OperationRefused, ContractKey, CloudEventsHeaders]{
+var operationRefusedSpec = bus.Spec[event.OperationRefused, CustomerKey, CloudEventsHeaders]{
 	Name:        "OperationRefused",
 	Topic:       BillingEventsTopic,
 	Subject:     "billing.events.v1-deferpay.event.OperationRefused",
 	ContentType: "application/vnd.apache.avro",
 	Framing:     bus.Confluent,
 	Codec:       bus.Avro[event.OperationRefused](),
-	Key:         bus.TextKey[ContractKey](),
-	KeyField:    "contractRef",
-	KeyOf:       func(m *event.OperationRefused) string { return m.ContractRef },
+	Key:         bus.TextKey[CustomerKey](),
+	KeyField:    "customerRef",
+	KeyOf:       func(m *event.OperationRefused) string { return m.CustomerRef },
 	Headers:     cloudEventsHeadersTable,
 	Write:       (*CloudEventsHeaders).write,
 	Read:        readCloudEventsHeaders,
 }
 
 // operationCancelledSpec describes the message OperationCancelled.
-var operationCancelledSpec = bus.Spec[event.OperationCancelled, ContractKey, CloudEventsHeaders]{
+var operationCancelledSpec = bus.Spec[event.OperationCancelled, CustomerKey, CloudEventsHeaders]{
 	Name:        "OperationCancelled",
 	Topic:       BillingEventsTopic,
 	Subject:     "billing.events.v1-deferpay.event.OperationCancelled",
 	ContentType: "application/vnd.apache.avro",
 	Framing:     bus.Confluent,
 	Codec:       bus.Avro[event.OperationCancelled](),
-	Key:         bus.TextKey[ContractKey](),
-	KeyField:    "contractRef",
-	KeyOf:       func(m *event.OperationCancelled) string { return m.ContractRef },
+	Key:         bus.TextKey[CustomerKey](),
+	KeyField:    "customerRef",
+	KeyOf:       func(m *event.OperationCancelled) string { return m.CustomerRef },
 	Headers:     cloudEventsHeadersTable,
 	Write:       (*CloudEventsHeaders).write,
 	Read:        readCloudEventsHeaders,
 }
 
 // billingPeriodClosedSpec describes the message BillingPeriodClosed.
-var billingPeriodClosedSpec = bus.Spec[event.BillingPeriodClosed, ContractKey, CloudEventsHeaders]{
+var billingPeriodClosedSpec = bus.Spec[event.BillingPeriodClosed, CustomerKey, CloudEventsHeaders]{
 	Name:        "BillingPeriodClosed",
 	Topic:       BillingEventsTopic,
 	Subject:     "billing.events.v1-deferpay.event.BillingPeriodClosed",
 	ContentType: "application/vnd.apache.avro",
 	Framing:     bus.Confluent,
 	Codec:       bus.Avro[event.BillingPeriodClosed](),
-	Key:         bus.TextKey[ContractKey](),
-	KeyField:    "contractRef",
-	KeyOf:       func(m *event.BillingPeriodClosed) string { return m.ContractRef },
+	Key:         bus.TextKey[CustomerKey](),
+	KeyField:    "customerRef",
+	KeyOf:       func(m *event.BillingPeriodClosed) string { return m.CustomerRef },
 	Headers:     cloudEventsHeadersTable,
 	Write:       (*CloudEventsHeaders).write,
 	Read:        readCloudEventsHeaders,
 }
 
 // invoiceIssuedSpec describes the message InvoiceIssued.
-var invoiceIssuedSpec = bus.Spec[event.InvoiceIssued, ContractKey, CloudEventsHeaders]{
+var invoiceIssuedSpec = bus.Spec[event.InvoiceIssued, CustomerKey, CloudEventsHeaders]{
 	Name:        "InvoiceIssued",
 	Topic:       BillingEventsTopic,
 	Subject:     "billing.events.v1-deferpay.event.InvoiceIssued",
 	ContentType: "application/vnd.apache.avro",
 	Framing:     bus.Confluent,
 	Codec:       bus.Avro[event.InvoiceIssued](),
-	Key:         bus.TextKey[ContractKey](),
-	KeyField:    "contractRef",
-	KeyOf:       func(m *event.InvoiceIssued) string { return m.ContractRef },
+	Key:         bus.TextKey[CustomerKey](),
+	KeyField:    "customerRef",
+	KeyOf:       func(m *event.InvoiceIssued) string { return m.CustomerRef },
 	Headers:     cloudEventsHeadersTable,
 	Write:       (*CloudEventsHeaders).write,
 	Read:        readCloudEventsHeaders,
 }
 
 // creditNoteIssuedSpec describes the message CreditNoteIssued.
-var creditNoteIssuedSpec = bus.Spec[event.CreditNoteIssued, ContractKey, CloudEventsHeaders]{
+var creditNoteIssuedSpec = bus.Spec[event.CreditNoteIssued, CustomerKey, CloudEventsHeaders]{
 	Name:        "CreditNoteIssued",
 	Topic:       BillingEventsTopic,
 	Subject:     "billing.events.v1-deferpay.event.CreditNoteIssued",
 	ContentType: "application/vnd.apache.avro",
 	Framing:     bus.Confluent,
 	Codec:       bus.Avro[event.CreditNoteIssued](),
-	Key:         bus.TextKey[ContractKey](),
-	KeyField:    "contractRef",
-	KeyOf:       func(m *event.CreditNoteIssued) string { return m.ContractRef },
+	Key:         bus.TextKey[CustomerKey](),
+	KeyField:    "customerRef",
+	KeyOf:       func(m *event.CreditNoteIssued) string { return m.CustomerRef },
 	Headers:     cloudEventsHeadersTable,
 	Write:       (*CloudEventsHeaders).write,
 	Read:        readCloudEventsHeaders,
 }
 
 // invoiceSettledSpec describes the message InvoiceSettled.
-var invoiceSettledSpec = bus.Spec[event.InvoiceSettled, ContractKey, CloudEventsHeaders]{
+var invoiceSettledSpec = bus.Spec[event.InvoiceSettled, CustomerKey, CloudEventsHeaders]{
 	Name:        "InvoiceSettled",
 	Topic:       BillingEventsTopic,
 	Subject:     "billing.events.v1-deferpay.event.InvoiceSettled",
 	ContentType: "application/vnd.apache.avro",
 	Framing:     bus.Confluent,
 	Codec:       bus.Avro[event.InvoiceSettled](),
-	Key:         bus.TextKey[ContractKey](),
-	KeyField:    "contractRef",
-	KeyOf:       func(m *event.InvoiceSettled) string { return m.ContractRef },
+	Key:         bus.TextKey[CustomerKey](),
+	KeyField:    "customerRef",
+	KeyOf:       func(m *event.InvoiceSettled) string { return m.CustomerRef },
 	Headers:     cloudEventsHeadersTable,
 	Write:       (*CloudEventsHeaders).write,
 	Read:        readCloudEventsHeaders,
 }
 
 // directDebitRejectedSpec describes the message DirectDebitRejected.
-var directDebitRejectedSpec = bus.Spec[event.DirectDebitRejected, ContractKey, CloudEventsHeaders]{
+var directDebitRejectedSpec = bus.Spec[event.DirectDebitRejected, CustomerKey, CloudEventsHeaders]{
 	Name:        "DirectDebitRejected",
 	Topic:       BillingEventsTopic,
 	Subject:     "billing.events.v1-deferpay.event.DirectDebitRejected",
 	ContentType: "application/vnd.apache.avro",
 	Framing:     bus.Confluent,
 	Codec:       bus.Avro[event.DirectDebitRejected](),
-	Key:         bus.TextKey[ContractKey](),
-	KeyField:    "contractRef",
-	KeyOf:       func(m *event.DirectDebitRejected) string { return m.ContractRef },
+	Key:         bus.TextKey[CustomerKey](),
+	KeyField:    "customerRef",
+	KeyOf:       func(m *event.DirectDebitRejected) string { return m.CustomerRef },
 	Headers:     cloudEventsHeadersTable,
 	Write:       (*CloudEventsHeaders).write,
 	Read:        readCloudEventsHeaders,
 }
 
 // ceilingThresholdReachedSpec describes the message CeilingThresholdReached.
-var ceilingThresholdReachedSpec = bus.Spec[event.CeilingThresholdReached, ContractKey, CloudEventsHeaders]{
+var ceilingThresholdReachedSpec = bus.Spec[event.CeilingThresholdReached, CustomerKey, CloudEventsHeaders]{
 	Name:        "CeilingThresholdReached",
 	Topic:       BillingEventsTopic,
 	Subject:     "billing.events.v1-deferpay.event.CeilingThresholdReached",
 	ContentType: "application/vnd.apache.avro",
 	Framing:     bus.Confluent,
 	Codec:       bus.Avro[event.CeilingThresholdReached](),
-	Key:         bus.TextKey[ContractKey](),
-	KeyField:    "contractRef",
-	KeyOf:       func(m *event.CeilingThresholdReached) string { return m.ContractRef },
+	Key:         bus.TextKey[CustomerKey](),
+	KeyField:    "customerRef",
+	KeyOf:       func(m *event.CeilingThresholdReached) string { return m.CustomerRef },
 	Headers:     cloudEventsHeadersTable,
 	Write:       (*CloudEventsHeaders).write,
 	Read:        readCloudEventsHeaders,

@@ -11,11 +11,12 @@ import (
 
 // BillingPeriodClosed is the Avro record deferpay.event.BillingPeriodClosed.
 //
-// The billing period of a contract was closed: nothing enters it any more.
+// The billing period of a contract was closed: nothing enters it any more. Published for contracts
+// with operations in the period.
 type BillingPeriodClosed struct {
-	// Reference of the contract; the key of the record.
+	// Reference of the contract.
 	ContractRef string `json:"contractRef"`
-	// Reference of the customer.
+	// Reference of the customer; the key of the record.
 	CustomerRef string `json:"customerRef"`
 	// Billing period, YYYY-MM, months of Europe/Paris.
 	Period string `json:"period"`
@@ -95,5 +96,5 @@ var typeOfBillingPeriodClosed = avrobin.Type{Name: NameOfBillingPeriodClosed, Sc
 const (
 	NameOfBillingPeriodClosed               = "deferpay.event.BillingPeriodClosed"
 	FingerprintOfBillingPeriodClosed uint64 = 0x943e7575a95ded57
-	SchemaOfBillingPeriodClosed             = `{"type":"record","name":"BillingPeriodClosed","namespace":"deferpay.event","doc":"The billing period of a contract was closed: nothing enters it any more.","fields":[{"name":"contractRef","type":"string","doc":"Reference of the contract; the key of the record."},{"name":"customerRef","type":"string","doc":"Reference of the customer."},{"name":"period","type":"string","doc":"Billing period, YYYY-MM, months of Europe/Paris."},{"name":"lineCount","type":"int","doc":"Operations in the period."},{"name":"total","type":{"type":"record","name":"Money","doc":"An amount of money.","fields":[{"name":"amount","type":"long","doc":"Minor units of the currency: cents for EUR."},{"name":"currency","type":"string","doc":"ISO 4217 code, three capital letters."}]},"doc":"Purchases less refunds of the period."},{"name":"invoiceRef","type":["null","string"],"doc":"Its invoice; null when the period had no operation.","default":null},{"name":"occurredAt","type":{"type":"long","logicalType":"timestamp-micros"},"doc":"When it was decided, UTC."}]}`
+	SchemaOfBillingPeriodClosed             = `{"type":"record","name":"BillingPeriodClosed","namespace":"deferpay.event","doc":"The billing period of a contract was closed: nothing enters it any more. Published for contracts with operations in the period.","fields":[{"name":"contractRef","type":"string","doc":"Reference of the contract."},{"name":"customerRef","type":"string","doc":"Reference of the customer; the key of the record."},{"name":"period","type":"string","doc":"Billing period, YYYY-MM, months of Europe/Paris."},{"name":"lineCount","type":"int","doc":"Operations in the period."},{"name":"total","type":{"type":"record","name":"Money","doc":"An amount of money.","fields":[{"name":"amount","type":"long","doc":"Minor units of the currency: cents for EUR."},{"name":"currency","type":"string","doc":"ISO 4217 code, three capital letters."}]},"doc":"Purchases less refunds of the period."},{"name":"invoiceRef","type":["null","string"],"doc":"Its invoice; null when the period had no operation.","default":null},{"name":"occurredAt","type":{"type":"long","logicalType":"timestamp-micros"},"doc":"When it was decided, UTC."}]}`
 )

@@ -13,9 +13,9 @@ import (
 //
 // The outstanding amount passed a share of the ceiling.
 type CeilingThresholdReached struct {
-	// Reference of the contract; the key of the record.
+	// Reference of the contract.
 	ContractRef string `json:"contractRef"`
-	// Reference of the customer.
+	// Reference of the customer; the key of the record.
 	CustomerRef string `json:"customerRef"`
 	// The share passed, in per cent of the ceiling.
 	Percent int32 `json:"percent"`
@@ -81,5 +81,5 @@ var typeOfCeilingThresholdReached = avrobin.Type{Name: NameOfCeilingThresholdRea
 const (
 	NameOfCeilingThresholdReached               = "deferpay.event.CeilingThresholdReached"
 	FingerprintOfCeilingThresholdReached uint64 = 0xe79b44c22bbdc4e3
-	SchemaOfCeilingThresholdReached             = `{"type":"record","name":"CeilingThresholdReached","namespace":"deferpay.event","doc":"The outstanding amount passed a share of the ceiling.","fields":[{"name":"contractRef","type":"string","doc":"Reference of the contract; the key of the record."},{"name":"customerRef","type":"string","doc":"Reference of the customer."},{"name":"percent","type":"int","doc":"The share passed, in per cent of the ceiling."},{"name":"outstanding","type":{"type":"record","name":"Outstanding","doc":"The outstanding amount (encours) of a contract, in its two parts.","fields":[{"name":"notInvoiced","type":{"type":"record","name":"Money","doc":"An amount of money.","fields":[{"name":"amount","type":"long","doc":"Minor units of the currency: cents for EUR."},{"name":"currency","type":"string","doc":"ISO 4217 code, three capital letters."}]},"doc":"Accepted and not yet invoiced."},{"name":"notSettled","type":"Money","doc":"Invoiced and not yet settled."}]},"doc":"Outstanding that passed it."},{"name":"ceiling","type":"Money","doc":"The ceiling."},{"name":"occurredAt","type":{"type":"long","logicalType":"timestamp-micros"},"doc":"When it was decided, UTC."}]}`
+	SchemaOfCeilingThresholdReached             = `{"type":"record","name":"CeilingThresholdReached","namespace":"deferpay.event","doc":"The outstanding amount passed a share of the ceiling.","fields":[{"name":"contractRef","type":"string","doc":"Reference of the contract."},{"name":"customerRef","type":"string","doc":"Reference of the customer; the key of the record."},{"name":"percent","type":"int","doc":"The share passed, in per cent of the ceiling."},{"name":"outstanding","type":{"type":"record","name":"Outstanding","doc":"The outstanding amount (encours) of a contract, in its two parts.","fields":[{"name":"notInvoiced","type":{"type":"record","name":"Money","doc":"An amount of money.","fields":[{"name":"amount","type":"long","doc":"Minor units of the currency: cents for EUR."},{"name":"currency","type":"string","doc":"ISO 4217 code, three capital letters."}]},"doc":"Accepted and not yet invoiced."},{"name":"notSettled","type":"Money","doc":"Invoiced and not yet settled."}]},"doc":"Outstanding that passed it."},{"name":"ceiling","type":"Money","doc":"The ceiling."},{"name":"occurredAt","type":{"type":"long","logicalType":"timestamp-micros"},"doc":"When it was decided, UTC."}]}`
 )

@@ -17,9 +17,9 @@ type CreditNoteIssued struct {
 	CreditNoteRef string `json:"creditNoteRef"`
 	// Reference of the invoice, BIL-...
 	InvoiceRef string `json:"invoiceRef"`
-	// Reference of the contract; the key of the record.
+	// Reference of the contract.
 	ContractRef string `json:"contractRef"`
-	// Reference of the customer.
+	// Reference of the customer; the key of the record.
 	CustomerRef string `json:"customerRef"`
 	// The refund it carries.
 	RefundRef string `json:"refundRef"`
@@ -85,5 +85,5 @@ var typeOfCreditNoteIssued = avrobin.Type{Name: NameOfCreditNoteIssued, Schema: 
 const (
 	NameOfCreditNoteIssued               = "deferpay.event.CreditNoteIssued"
 	FingerprintOfCreditNoteIssued uint64 = 0x99296f070462420e
-	SchemaOfCreditNoteIssued             = `{"type":"record","name":"CreditNoteIssued","namespace":"deferpay.event","doc":"A credit note was issued on an invoice.","fields":[{"name":"creditNoteRef","type":"string","doc":"Reference of the credit note, AVO-..."},{"name":"invoiceRef","type":"string","doc":"Reference of the invoice, BIL-..."},{"name":"contractRef","type":"string","doc":"Reference of the contract; the key of the record."},{"name":"customerRef","type":"string","doc":"Reference of the customer."},{"name":"refundRef","type":"string","doc":"The refund it carries."},{"name":"amount","type":{"type":"record","name":"Money","doc":"An amount of money.","fields":[{"name":"amount","type":"long","doc":"Minor units of the currency: cents for EUR."},{"name":"currency","type":"string","doc":"ISO 4217 code, three capital letters."}]},"doc":"Its amount, above 0."},{"name":"occurredAt","type":{"type":"long","logicalType":"timestamp-micros"},"doc":"When it was decided, UTC."}]}`
+	SchemaOfCreditNoteIssued             = `{"type":"record","name":"CreditNoteIssued","namespace":"deferpay.event","doc":"A credit note was issued on an invoice.","fields":[{"name":"creditNoteRef","type":"string","doc":"Reference of the credit note, AVO-..."},{"name":"invoiceRef","type":"string","doc":"Reference of the invoice, BIL-..."},{"name":"contractRef","type":"string","doc":"Reference of the contract."},{"name":"customerRef","type":"string","doc":"Reference of the customer; the key of the record."},{"name":"refundRef","type":"string","doc":"The refund it carries."},{"name":"amount","type":{"type":"record","name":"Money","doc":"An amount of money.","fields":[{"name":"amount","type":"long","doc":"Minor units of the currency: cents for EUR."},{"name":"currency","type":"string","doc":"ISO 4217 code, three capital letters."}]},"doc":"Its amount, above 0."},{"name":"occurredAt","type":{"type":"long","logicalType":"timestamp-micros"},"doc":"When it was decided, UTC."}]}`
 )

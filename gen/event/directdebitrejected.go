@@ -11,21 +11,21 @@ import (
 
 // DirectDebitRejected is the Avro record deferpay.event.DirectDebitRejected.
 //
-// The direct debit of an invoice was rejected or returned.
+// The direct debit for a part of an invoice was rejected or returned.
 type DirectDebitRejected struct {
 	// Reference of the invoice, BIL-...
 	InvoiceRef string `json:"invoiceRef"`
-	// Reference of the contract; the key of the record.
+	// Reference of the contract.
 	ContractRef string `json:"contractRef"`
-	// Reference of the customer.
+	// Reference of the customer; the key of the record.
 	CustomerRef string `json:"customerRef"`
-	// Which presentation of this invoice, from 1.
+	// Which presentation of this part, from 1.
 	Presentation int32 `json:"presentation"`
 	// Before or after settlement.
 	Phase DebitPhase `json:"phase"`
 	// SEPA reason code (ISO 20022 ExternalStatusReason1Code), for example AM04.
 	Reason string `json:"reason"`
-	// The amount presented.
+	// The amount presented, or returned.
 	Amount Money `json:"amount"`
 	// When it was decided, UTC.
 	OccurredAt time.Time `json:"occurredAt"`
@@ -92,5 +92,5 @@ var typeOfDirectDebitRejected = avrobin.Type{Name: NameOfDirectDebitRejected, Sc
 const (
 	NameOfDirectDebitRejected               = "deferpay.event.DirectDebitRejected"
 	FingerprintOfDirectDebitRejected uint64 = 0xcff63c6a7cd599ad
-	SchemaOfDirectDebitRejected             = `{"type":"record","name":"DirectDebitRejected","namespace":"deferpay.event","doc":"The direct debit of an invoice was rejected or returned.","fields":[{"name":"invoiceRef","type":"string","doc":"Reference of the invoice, BIL-..."},{"name":"contractRef","type":"string","doc":"Reference of the contract; the key of the record."},{"name":"customerRef","type":"string","doc":"Reference of the customer."},{"name":"presentation","type":"int","doc":"Which presentation of this invoice, from 1."},{"name":"phase","type":{"type":"enum","name":"DebitPhase","doc":"When a direct debit failed: REJECTED before settlement, RETURNED after it. UNKNOWN is never written.","symbols":["UNKNOWN","REJECTED","RETURNED"],"default":"UNKNOWN"},"doc":"Before or after settlement."},{"name":"reason","type":"string","doc":"SEPA reason code (ISO 20022 ExternalStatusReason1Code), for example AM04."},{"name":"amount","type":{"type":"record","name":"Money","doc":"An amount of money.","fields":[{"name":"amount","type":"long","doc":"Minor units of the currency: cents for EUR."},{"name":"currency","type":"string","doc":"ISO 4217 code, three capital letters."}]},"doc":"The amount presented."},{"name":"occurredAt","type":{"type":"long","logicalType":"timestamp-micros"},"doc":"When it was decided, UTC."}]}`
+	SchemaOfDirectDebitRejected             = `{"type":"record","name":"DirectDebitRejected","namespace":"deferpay.event","doc":"The direct debit for a part of an invoice was rejected or returned.","fields":[{"name":"invoiceRef","type":"string","doc":"Reference of the invoice, BIL-..."},{"name":"contractRef","type":"string","doc":"Reference of the contract."},{"name":"customerRef","type":"string","doc":"Reference of the customer; the key of the record."},{"name":"presentation","type":"int","doc":"Which presentation of this part, from 1."},{"name":"phase","type":{"type":"enum","name":"DebitPhase","doc":"When a direct debit failed: REJECTED before settlement, RETURNED after it. UNKNOWN is never written.","symbols":["UNKNOWN","REJECTED","RETURNED"],"default":"UNKNOWN"},"doc":"Before or after settlement."},{"name":"reason","type":"string","doc":"SEPA reason code (ISO 20022 ExternalStatusReason1Code), for example AM04."},{"name":"amount","type":{"type":"record","name":"Money","doc":"An amount of money.","fields":[{"name":"amount","type":"long","doc":"Minor units of the currency: cents for EUR."},{"name":"currency","type":"string","doc":"ISO 4217 code, three capital letters."}]},"doc":"The amount presented, or returned."},{"name":"occurredAt","type":{"type":"long","logicalType":"timestamp-micros"},"doc":"When it was decided, UTC."}]}`
 )

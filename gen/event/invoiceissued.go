@@ -11,13 +11,13 @@ import (
 
 // InvoiceIssued is the Avro record deferpay.event.InvoiceIssued.
 //
-// An invoice was issued. It never changes afterwards.
+// An invoice was issued to a customer for a month. It never changes afterwards.
 type InvoiceIssued struct {
 	// Reference of the invoice, BIL-...
 	InvoiceRef string `json:"invoiceRef"`
-	// Reference of the contract; the key of the record.
+	// The contract of its first part.
 	ContractRef string `json:"contractRef"`
-	// Reference of the customer.
+	// Reference of the customer; the key of the record.
 	CustomerRef string `json:"customerRef"`
 	// Billing period, YYYY-MM, months of Europe/Paris.
 	Period string `json:"period"`
@@ -27,10 +27,15 @@ type InvoiceIssued struct {
 	Total Money `json:"total"`
 	// Its lines.
 	LineCount int32 `json:"lineCount"`
-	// SHA-256 over its lines in log order.
+	// SHA-256 over the lines of its only part in log order, or over the hashes of its parts.
 	LinesHash []byte `json:"linesHash"`
 	// When it was decided, UTC.
 	OccurredAt time.Time `json:"occurredAt"`
+	// Reference of the agency that sells; empty in invoices that were published before it was told.
+	SellerRef string `json:"sellerRef"`
+	// One part a contract with operations in the month; empty in invoices that were published when
+	// an invoice had one contract.
+	Parts []InvoicePart `json:"parts"`
 }
 
 // AppendAvro appends the Avro encoding of x to dst, without framing.
@@ -66,11 +71,18 @@ func (x *InvoiceIssued) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 	b = w.Long(b, int64(x.LineCount))
 	b = w.Bytes(b, x.LinesHash)
 	b = w.TimestampMicros(b, x.OccurredAt)
+	b = w.String(b, x.SellerRef)
+	b = w.Block(b, len(x.Parts))
+	for i := range x.Parts {
+		b = x.Parts[i].WriteAvro(w, b)
+	}
+	b = w.End(b)
 	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.
 func (x *InvoiceIssued) ReadAvro(r *avrobin.Reader, p int) int {
+	var n int
 	x.InvoiceRef, p = r.String(p)
 	x.ContractRef, p = r.String(p)
 	x.CustomerRef, p = r.String(p)
@@ -80,6 +92,17 @@ func (x *InvoiceIssued) ReadAvro(r *avrobin.Reader, p int) int {
 	x.LineCount, p = r.Int(p)
 	x.LinesHash, p = r.Bytes(p)
 	x.OccurredAt, p = r.TimestampMicros(p)
+	x.SellerRef, p = r.String(p)
+	x.Parts = nil
+	for n, p = r.Block(p, 6); n > 0; n, p = r.Block(p, 6) {
+		for n > 0 && r.OK() {
+			items := avrobin.Extend(r, &x.Parts, n)
+			for j := range items {
+				p = items[j].ReadAvro(r, p)
+			}
+			n -= len(items)
+		}
+	}
 	return p
 }
 
@@ -92,6 +115,6 @@ var typeOfInvoiceIssued = avrobin.Type{Name: NameOfInvoiceIssued, Schema: Schema
 // and its text with the definitions of all types that it names.
 const (
 	NameOfInvoiceIssued               = "deferpay.event.InvoiceIssued"
-	FingerprintOfInvoiceIssued uint64 = 0xbe9ee64aa6efa78e
-	SchemaOfInvoiceIssued             = `{"type":"record","name":"InvoiceIssued","namespace":"deferpay.event","doc":"An invoice was issued. It never changes afterwards.","fields":[{"name":"invoiceRef","type":"string","doc":"Reference of the invoice, BIL-..."},{"name":"contractRef","type":"string","doc":"Reference of the contract; the key of the record."},{"name":"customerRef","type":"string","doc":"Reference of the customer."},{"name":"period","type":"string","doc":"Billing period, YYYY-MM, months of Europe/Paris."},{"name":"buyer","type":{"type":"record","name":"Company","doc":"The company that buys. These are facts about a company, not about a person.","fields":[{"name":"legalName","type":"string","doc":"Registered name."},{"name":"siren","type":"string","doc":"SIREN number, nine digits."},{"name":"vatNumber","type":"string","doc":"Intra-community VAT number."},{"name":"billingAddress","type":{"type":"record","name":"Address","doc":"A postal address.","fields":[{"name":"line1","type":"string","doc":"First line."},{"name":"line2","type":["null","string"],"doc":"Second line.","default":null},{"name":"postalCode","type":"string","doc":"Postal code."},{"name":"city","type":"string","doc":"City."},{"name":"country","type":"string","doc":"ISO 3166-1 alpha-2 code."}]},"doc":"Where invoices go."}]},"doc":"The buyer as printed on the invoice."},{"name":"total","type":{"type":"record","name":"Money","doc":"An amount of money.","fields":[{"name":"amount","type":"long","doc":"Minor units of the currency: cents for EUR."},{"name":"currency","type":"string","doc":"ISO 4217 code, three capital letters."}]},"doc":"Its total, never negative."},{"name":"lineCount","type":"int","doc":"Its lines."},{"name":"linesHash","type":"bytes","doc":"SHA-256 over its lines in log order."},{"name":"occurredAt","type":{"type":"long","logicalType":"timestamp-micros"},"doc":"When it was decided, UTC."}]}`
+	FingerprintOfInvoiceIssued uint64 = 0x941e69ec65248ca7
+	SchemaOfInvoiceIssued             = `{"type":"record","name":"InvoiceIssued","namespace":"deferpay.event","doc":"An invoice was issued to a customer for a month. It never changes afterwards.","fields":[{"name":"invoiceRef","type":"string","doc":"Reference of the invoice, BIL-..."},{"name":"contractRef","type":"string","doc":"The contract of its first part."},{"name":"customerRef","type":"string","doc":"Reference of the customer; the key of the record."},{"name":"period","type":"string","doc":"Billing period, YYYY-MM, months of Europe/Paris."},{"name":"buyer","type":{"type":"record","name":"Company","doc":"The company that buys. These are facts about a company, not about a person.","fields":[{"name":"legalName","type":"string","doc":"Registered name."},{"name":"siren","type":"string","doc":"SIREN number, nine digits."},{"name":"vatNumber","type":"string","doc":"Intra-community VAT number."},{"name":"billingAddress","type":{"type":"record","name":"Address","doc":"A postal address.","fields":[{"name":"line1","type":"string","doc":"First line."},{"name":"line2","type":["null","string"],"doc":"Second line.","default":null},{"name":"postalCode","type":"string","doc":"Postal code."},{"name":"city","type":"string","doc":"City."},{"name":"country","type":"string","doc":"ISO 3166-1 alpha-2 code."}]},"doc":"Where invoices go."}]},"doc":"The buyer as printed on the invoice."},{"name":"total","type":{"type":"record","name":"Money","doc":"An amount of money.","fields":[{"name":"amount","type":"long","doc":"Minor units of the currency: cents for EUR."},{"name":"currency","type":"string","doc":"ISO 4217 code, three capital letters."}]},"doc":"Its total, never negative."},{"name":"lineCount","type":"int","doc":"Its lines."},{"name":"linesHash","type":"bytes","doc":"SHA-256 over the lines of its only part in log order, or over the hashes of its parts."},{"name":"occurredAt","type":{"type":"long","logicalType":"timestamp-micros"},"doc":"When it was decided, UTC."},{"name":"sellerRef","type":"string","doc":"Reference of the agency that sells; empty in invoices that were published before it was told.","default":""},{"name":"parts","type":{"type":"array","items":{"type":"record","name":"InvoicePart","doc":"What an invoice says of one contract. It is collected under the mandate of that contract.","fields":[{"name":"contractRef","type":"string","doc":"Reference of the contract."},{"name":"subscriptionRef","type":"string","doc":"Reference of the subscription."},{"name":"total","type":"Money","doc":"Purchases less refunds of the contract, never negative."},{"name":"lineCount","type":"int","doc":"Its lines."},{"name":"linesHash","type":"bytes","doc":"SHA-256 over its lines in log order."}]}},"doc":"One part a contract with operations in the month; empty in invoices that were published when an invoice had one contract.","default":[]}]}`
 )

@@ -11,17 +11,18 @@ import (
 
 // InvoiceSettled is the Avro record deferpay.event.InvoiceSettled.
 //
-// Nothing is left to collect on an invoice.
+// Nothing is left to collect on the part of an invoice that belongs to one contract. A debit may
+// still be returned.
 type InvoiceSettled struct {
 	// Reference of the invoice, BIL-...
 	InvoiceRef string `json:"invoiceRef"`
-	// Reference of the contract; the key of the record.
+	// Reference of the contract.
 	ContractRef string `json:"contractRef"`
-	// Reference of the customer.
+	// Reference of the customer; the key of the record.
 	CustomerRef string `json:"customerRef"`
 	// How it was settled.
 	Method SettlementMethod `json:"method"`
-	// The amount collected.
+	// The amount received.
 	Amount Money `json:"amount"`
 	// Reference of the payment, when it was settled otherwise.
 	Reference *string `json:"reference"`
@@ -98,5 +99,5 @@ var typeOfInvoiceSettled = avrobin.Type{Name: NameOfInvoiceSettled, Schema: Sche
 const (
 	NameOfInvoiceSettled               = "deferpay.event.InvoiceSettled"
 	FingerprintOfInvoiceSettled uint64 = 0x498b364b5a33b086
-	SchemaOfInvoiceSettled             = `{"type":"record","name":"InvoiceSettled","namespace":"deferpay.event","doc":"Nothing is left to collect on an invoice.","fields":[{"name":"invoiceRef","type":"string","doc":"Reference of the invoice, BIL-..."},{"name":"contractRef","type":"string","doc":"Reference of the contract; the key of the record."},{"name":"customerRef","type":"string","doc":"Reference of the customer."},{"name":"method","type":{"type":"enum","name":"SettlementMethod","doc":"How an invoice was settled. UNKNOWN is never written.","symbols":["UNKNOWN","DIRECT_DEBIT","OTHER","NOTHING_DUE"],"default":"UNKNOWN"},"doc":"How it was settled."},{"name":"amount","type":{"type":"record","name":"Money","doc":"An amount of money.","fields":[{"name":"amount","type":"long","doc":"Minor units of the currency: cents for EUR."},{"name":"currency","type":"string","doc":"ISO 4217 code, three capital letters."}]},"doc":"The amount collected."},{"name":"reference","type":["null","string"],"doc":"Reference of the payment, when it was settled otherwise.","default":null},{"name":"occurredAt","type":{"type":"long","logicalType":"timestamp-micros"},"doc":"When it was decided, UTC."}]}`
+	SchemaOfInvoiceSettled             = `{"type":"record","name":"InvoiceSettled","namespace":"deferpay.event","doc":"Nothing is left to collect on the part of an invoice that belongs to one contract. A debit may still be returned.","fields":[{"name":"invoiceRef","type":"string","doc":"Reference of the invoice, BIL-..."},{"name":"contractRef","type":"string","doc":"Reference of the contract."},{"name":"customerRef","type":"string","doc":"Reference of the customer; the key of the record."},{"name":"method","type":{"type":"enum","name":"SettlementMethod","doc":"How a part of an invoice was settled: by direct debit, in another way such as a transfer, or because nothing was due. UNKNOWN is never written.","symbols":["UNKNOWN","DIRECT_DEBIT","OTHER","NOTHING_DUE"],"default":"UNKNOWN"},"doc":"How it was settled."},{"name":"amount","type":{"type":"record","name":"Money","doc":"An amount of money.","fields":[{"name":"amount","type":"long","doc":"Minor units of the currency: cents for EUR."},{"name":"currency","type":"string","doc":"ISO 4217 code, three capital letters."}]},"doc":"The amount received."},{"name":"reference","type":["null","string"],"doc":"Reference of the payment, when it was settled otherwise.","default":null},{"name":"occurredAt","type":{"type":"long","logicalType":"timestamp-micros"},"doc":"When it was decided, UTC."}]}`
 )

@@ -15,9 +15,9 @@ import (
 type OperationCancelled struct {
 	// Reference of the operation, BOP-...
 	OperationRef string `json:"operationRef"`
-	// Reference of the contract; the key of the record.
+	// Reference of the contract.
 	ContractRef string `json:"contractRef"`
-	// Reference of the customer.
+	// Reference of the customer; the key of the record.
 	CustomerRef string `json:"customerRef"`
 	// The amount of the purchase.
 	Amount Money `json:"amount"`
@@ -89,5 +89,5 @@ var typeOfOperationCancelled = avrobin.Type{Name: NameOfOperationCancelled, Sche
 const (
 	NameOfOperationCancelled               = "deferpay.event.OperationCancelled"
 	FingerprintOfOperationCancelled uint64 = 0x35612a000ca0e24f
-	SchemaOfOperationCancelled             = `{"type":"record","name":"OperationCancelled","namespace":"deferpay.event","doc":"A purchase was cancelled within its open period.","fields":[{"name":"operationRef","type":"string","doc":"Reference of the operation, BOP-..."},{"name":"contractRef","type":"string","doc":"Reference of the contract; the key of the record."},{"name":"customerRef","type":"string","doc":"Reference of the customer."},{"name":"amount","type":{"type":"record","name":"Money","doc":"An amount of money.","fields":[{"name":"amount","type":"long","doc":"Minor units of the currency: cents for EUR."},{"name":"currency","type":"string","doc":"ISO 4217 code, three capital letters."}]},"doc":"The amount of the purchase."},{"name":"period","type":"string","doc":"Billing period, YYYY-MM, months of Europe/Paris."},{"name":"reason","type":"string","doc":"Why, for people."},{"name":"outstanding","type":{"type":"record","name":"Outstanding","doc":"The outstanding amount (encours) of a contract, in its two parts.","fields":[{"name":"notInvoiced","type":"Money","doc":"Accepted and not yet invoiced."},{"name":"notSettled","type":"Money","doc":"Invoiced and not yet settled."}]},"doc":"Outstanding after it."},{"name":"occurredAt","type":{"type":"long","logicalType":"timestamp-micros"},"doc":"When it was decided, UTC."}]}`
+	SchemaOfOperationCancelled             = `{"type":"record","name":"OperationCancelled","namespace":"deferpay.event","doc":"A purchase was cancelled within its open period.","fields":[{"name":"operationRef","type":"string","doc":"Reference of the operation, BOP-..."},{"name":"contractRef","type":"string","doc":"Reference of the contract."},{"name":"customerRef","type":"string","doc":"Reference of the customer; the key of the record."},{"name":"amount","type":{"type":"record","name":"Money","doc":"An amount of money.","fields":[{"name":"amount","type":"long","doc":"Minor units of the currency: cents for EUR."},{"name":"currency","type":"string","doc":"ISO 4217 code, three capital letters."}]},"doc":"The amount of the purchase."},{"name":"period","type":"string","doc":"Billing period, YYYY-MM, months of Europe/Paris."},{"name":"reason","type":"string","doc":"Why, for people."},{"name":"outstanding","type":{"type":"record","name":"Outstanding","doc":"The outstanding amount (encours) of a contract, in its two parts.","fields":[{"name":"notInvoiced","type":"Money","doc":"Accepted and not yet invoiced."},{"name":"notSettled","type":"Money","doc":"Invoiced and not yet settled."}]},"doc":"Outstanding after it."},{"name":"occurredAt","type":{"type":"long","logicalType":"timestamp-micros"},"doc":"When it was decided, UTC."}]}`
 )

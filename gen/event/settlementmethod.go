@@ -9,7 +9,8 @@ import (
 
 // SettlementMethod is the Avro enum deferpay.event.SettlementMethod.
 //
-// How an invoice was settled. UNKNOWN is never written.
+// How a part of an invoice was settled: by direct debit, in another way such as a transfer, or
+// because nothing was due. UNKNOWN is never written.
 type SettlementMethod string
 
 // The symbols of SettlementMethod.

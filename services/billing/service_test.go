@@ -353,7 +353,7 @@ func TestDecisionsBecomeEvents(t *testing.T) {
 		id := e.Headers["ce_id"]
 		cut := strings.LastIndexByte(id, '-')
 		record := log[id[:cut]]
-		if e.Type != want[n].name || id[cut+1:] != want[n].index || record.Type != want[n].of || e.Key != "CTR-7" || e.Headers["ce_source"] != "billing" || e.Headers["traceparent"] == "" ||
+		if e.Type != want[n].name || id[cut+1:] != want[n].index || record.Type != want[n].of || e.Key != "CE-CTR-7" || e.Headers["ce_source"] != "billing" || e.Headers["traceparent"] == "" ||
 			e.Headers["ce_time"] != record.Envelope.DecidedAt.Format(time.RFC3339Nano) || e.Value["contractRef"] != "CTR-7" {
 			t.Errorf("event %d is %s %v of a %s, want %v: %v", n, e.Type, e.Headers, record.Type, want[n], e.Value)
 		}

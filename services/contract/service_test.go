@@ -343,13 +343,13 @@ func TestFailedDebitSuspendsTheContract(t *testing.T) {
 		m := billingbus.ExampleDirectDebitRejected()
 		m.ContractRef = ref
 		h := billingbus.CloudEventsHeaders{ID: id, Time: time.Now()}
-		if err := billing.DirectDebitRejected(t.Context(), billingbus.ContractKey(ref), m, h); err != nil {
+		if err := billing.DirectDebitRejected(t.Context(), billingbus.CustomerKey(m.CustomerRef), m, h); err != nil {
 			t.Fatal(err)
 		}
 	}
 	publish("e-1", "CTR-99")
 	other := billingbus.ExampleInvoiceSettled()
-	if err := billing.InvoiceSettled(t.Context(), billingbus.ContractKey(other.ContractRef), other, billingbus.CloudEventsHeaders{ID: "e-2", Time: time.Now()}); err != nil {
+	if err := billing.InvoiceSettled(t.Context(), billingbus.CustomerKey(other.CustomerRef), other, billingbus.CloudEventsHeaders{ID: "e-2", Time: time.Now()}); err != nil {
 		t.Fatal(err)
 	}
 	publish("e-3", "CTR-1")
@@ -362,7 +362,7 @@ func TestFailedDebitSuspendsTheContract(t *testing.T) {
 	publish("e-4", "CTR-99") // read after it, so what is before it had its effect
 	dead := w.records(contractinternal.DeadLettersTopic, 2)
 	for i, id := range []string{"e-1", "e-4"} {
-		if r := dead[i]; string(r.Key) != "CTR-99" || header(r, "ce_id") != id || header(r, "dl_topic") != billingbus.BillingEventsTopic || !strings.Contains(header(r, "dl_error"), "no such contract") {
+		if r := dead[i]; string(r.Key) != "CUST-42" || header(r, "ce_id") != id || header(r, "dl_topic") != billingbus.BillingEventsTopic || !strings.Contains(header(r, "dl_error"), "no such contract") {
 			t.Errorf("dead letter %s: %v", r.Key, r.Headers)
 		}
 	}

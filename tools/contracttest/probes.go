@@ -126,8 +126,9 @@ func billingProbes(s subjects) []probe {
 		{method: "POST", path: "/operations/" + s.operation + "/cancellation", body: `{}`, status: 501, code: "not-built"},
 		{method: "POST", path: "/billing-runs", body: `{"period":"2999-01"}`, status: 409, code: "period-not-ended"},
 		{method: "POST", path: "/billing-runs", body: fmt.Sprintf(`{"period":%q,"dryRun":true}`, s.period), status: 200},
-		{method: "POST", path: invoice + "/settlement", body: `{"outcome":"RETURNED","reason":"MD01"}`, status: 501, code: "not-built"},
-		{method: "POST", path: invoice + "/settlement", body: `{"outcome":"SETTLED_OTHERWISE","reference":"VIR-1"}`, status: 501, code: "not-built"},
+		{method: "POST", path: invoice + "/settlement", body: `{"outcome":"RETURNED","reason":"ZZ99"}`, status: 400, code: "invalid-request"},
+		{method: "POST", path: invoice + "/settlement", body: `{"outcome":"COLLECTED"}`, status: 409, code: "transition-forbidden"},
+		{method: "POST", path: invoice + "/settlement", body: `{"outcome":"PRESENTED","contractRef":"CTR-999999"}`, status: 400, code: "invalid-request"},
 		{method: "POST", path: "/invoices/BIL-2026-999999/settlement", body: `{"outcome":"PRESENTED"}`, status: 404, code: "invoice-not-found"},
 	}
 }

@@ -45,9 +45,11 @@ type Config[S, B any] struct {
 	// Subject returns the stream that an impossible record parks; by default the first stream of
 	// the entry. All instances must agree on it, now and later.
 	Subject func(e *Entry[B]) Stream
-	// Key returns the Kafka key of a record, which also orders publication: a Subscriber delivers
-	// entries of one key one after the other. By default it is the subject.
+	// Key returns the Kafka key of a record. By default it is the subject.
 	Key func(e *Entry[B]) string
+	// Order returns the key that orders publication, given the states of the entry's streams after
+	// it: a Subscriber delivers entries of one such key one after the other. By default it is Key.
+	Order func(e *Entry[B], after *View[S]) string
 	// Now is the clock of decisions; time.Now by default.
 	Now func() time.Time
 	// Traceparent returns the W3C trace context of a request's context, or "".
@@ -100,6 +102,9 @@ func New[S, B any](cfg Config[S, B]) (*Journal[S, B], error) {
 	l := states.New(states.Config[S, B]{Log: cfg.Topic, Fold: cfg.Fold, Codec: cfg.Codec, Subject: cfg.Subject})
 	if cfg.Key == nil {
 		cfg.Key = func(e *Entry[B]) string { return string(l.Subject(e)) }
+	}
+	if cfg.Order == nil {
+		cfg.Order = func(e *Entry[B], _ *View[S]) string { return cfg.Key(e) }
 	}
 	j := &Journal[S, B]{cfg: cfg, now: time.Now, blank: l, reason: errStarting}
 	j.core = core.New(l.Empty(), core.Config[S, B]{

@@ -26,11 +26,11 @@ type SubscriberConfig struct {
 const (
 	MetadataOffset = publication.MetadataOffset // "journal_offset": the entry's offset in the log
 	MetadataKind   = publication.MetadataKind   // "journal_kind": the entry's kind
-	MetadataKey    = publication.MetadataKey    // "journal_key": the entry's key, by Config.Key
+	MetadataKey    = publication.MetadataKey    // "journal_key": the entry's key, by Config.Order
 )
 
 // Subscriber delivers every applied entry at least once, as a Watermill subscriber: those of one
-// key (Config.Key) one after the other, in log order; those of different keys side by side, up to
+// key (Config.Order) one after the other, in log order; those of different keys side by side, up to
 // Window unacked. It saves the lowest offset that is not acked and goes on from there after a
 // restart. Of several instances, a consumer group chooses the one that delivers; when the choice
 // changes, an entry may be delivered by both.
@@ -50,7 +50,7 @@ var _ message.Subscriber = (*Subscriber[int, int])(nil)
 // not be ready, nor run. An error is returned if a required field of cfg is missing.
 func (j *Journal[S, B]) Subscriber(cfg SubscriberConfig) (*Subscriber[S, B], error) {
 	p, err := publication.New(publication.Source[S, B]{Topic: j.cfg.Topic, ClientOptions: j.cfg.ClientOptions,
-		AllowUnverified: j.cfg.AllowUnverified, States: j.blank, Key: j.cfg.Key, Logger: j.cfg.Logger}, publication.Config(cfg))
+		AllowUnverified: j.cfg.AllowUnverified, States: j.blank, Order: j.cfg.Order, Logger: j.cfg.Logger}, publication.Config(cfg))
 	if err != nil {
 		return nil, err
 	}

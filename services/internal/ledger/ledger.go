@@ -16,14 +16,16 @@ import (
 )
 
 // Domain is what a service supplies: E is its events, S what publication and the read model see
-// after an event, A what the answer to a request is made of. All fields are required.
+// after an event, A what the answer to a request is made of. All fields but Order are required.
 type Domain[E, S, A any] struct {
 	Codec journal.Codec[Body[E]]
 	// Streams lists the streams that an event concerns: its fold reads and sets these alone. The
 	// first is held back if the record turns out to be impossible.
 	Streams func(E) []journal.Stream
-	// Key is the Kafka key of an event's record. Records of one key are published in order.
+	// Key is the Kafka key of an event's record.
 	Key func(E) string
+	// Order is the key that orders publication: records of one are published in order. Nil: Key.
+	Order func(Applied[E, S]) string
 	// Fold brings an event into the states of its streams; see journal.Fold.
 	Fold func(v *View, e E, at time.Time) error
 	// After returns what is kept right after an event. It may refer to the view.
@@ -78,6 +80,12 @@ type Ledger[E, S, A any] struct {
 // New returns the ledger on a log without touching the network; Run makes it live.
 func New[E, S, A any](topic string, domain Domain[E, S, A], cfg Config) (*Ledger[E, S, A], error) {
 	l := &Ledger[E, S, A]{domain: domain}
+	order := func(e *journal.Entry[Body[E]], after *View) string {
+		return domain.Order(Applied[E, S]{*e, domain.After(after, e.Body.Event)})
+	}
+	if domain.Order == nil {
+		order = nil
+	}
 	j, err := journal.New(journal.Config[State, Body[E]]{
 		Topic: topic, Writer: cfg.Writer, ClientOptions: cfg.ClientOptions,
 		Codec: domain.Codec, Fold: l.fold,
@@ -86,6 +94,7 @@ func New[E, S, A any](topic string, domain Domain[E, S, A], cfg Config) (*Ledger
 		},
 		Reset:   domain.Reset,
 		Key:     func(e *journal.Entry[Body[E]]) string { return domain.Key(e.Body.Event) },
+		Order:   order,
 		Subject: func(e *journal.Entry[Body[E]]) journal.Stream { return domain.Streams(e.Body.Event)[0] },
 		Now:     cfg.Now, Traceparent: trace.From, AllowUnverified: cfg.AllowUnverified, Logger: cfg.Logger,
 	})

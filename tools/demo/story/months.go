@@ -65,13 +65,13 @@ func (r *run) bill(total int64) {
 	r.check(a.Amount("total") == total && a.Amount("open") == total && a.Text("period") == period, "invoice: %v", a.Body)
 }
 
-// lineOf returns the outcome of the contract in a run. On a broker that was used before, the run
-// may have other contracts too.
+// lineOf returns the outcome of the invoice of the contract in a run. On a broker that was used
+// before, the run may have other customers too.
 func (r *run) lineOf(a call.Answer) string {
 	lines, _ := a.Body["lines"].([]any)
 	for _, l := range lines {
 		line, _ := l.(map[string]any)
-		if line["contractRef"] == r.contract {
+		if contains(line, "contractRef:"+r.contract+" ") {
 			return fmt.Sprintf("%v %v", line["outcome"], line["invoiceRef"])
 		}
 	}
@@ -93,10 +93,14 @@ func monthEnds(r *run) error {
 	return nil
 }
 
-// settle records a step of the collection of an invoice.
+// settle records a step of the collection of an invoice, with the reason code of the bank or the
+// reference of a transfer.
 func (r *run) settle(invoice, outcome, reason string) call.Answer {
 	body := map[string]any{"outcome": outcome}
-	if reason != "" {
+	switch {
+	case outcome == "SETTLED_OTHERWISE":
+		body["reference"], body["contractRef"] = reason, r.contract
+	case reason != "":
 		body["reason"] = reason
 	}
 	a := r.send(call.Request{To: r.billing(1), Method: http.MethodPost, Path: "/invoices/" + invoice + "/settlement", Key: r.newKey("s"), Body: body})
@@ -113,6 +117,35 @@ func collects(r *run) error {
 	r.flowed(flow.On(billingLog, "DebitCollected"), flow.On(billingEvents, "InvoiceSettled"))
 	a := r.invoice(invoice, "SETTLED")
 	r.check(a.Amount("open") == 0 && a.Amount("collected") == 320000, "invoice: %v", a.Body)
+	r.outstanding(0, 0)
+	return nil
+}
+
+func returned(r *run) error {
+	invoice := r.invoices[0]
+	r.settle(invoice, "RETURNED", "MD01")
+	r.flowed(flow.On(billingLog, "DebitReturned"), flow.On(billingEvents, "DirectDebitRejected"),
+		flow.On(contractLog, "Suspended"), flow.On(contractFacts, "ContractSuspended"), flow.On(billingLog, "ContractObserved"))
+	a := r.refresh("SUSPENDED")
+	r.check(a.Text("suspension.cause") == "DIRECT_DEBIT_RETURNED" && a.Text("suspension.invoiceRef") == invoice, "contract: %v", a.Body)
+	r.invoice(invoice, "RETURNED")
+	r.outstanding(0, 320000)
+	r.settle(invoice, "PRESENTED", "")
+	r.flowed(flow.On(billingLog, "DebitPresented"))
+	r.settle(invoice, "COLLECTED", "")
+	r.flowed(flow.On(billingLog, "DebitCollected"), flow.On(billingEvents, "InvoiceSettled"))
+	r.onContract(http.MethodPatch, "", map[string]any{"action": "REINSTATE", "reason": "the bank has the mandate now"})
+	r.flowed(flow.On(contractLog, "Reinstated"), flow.On(contractFacts, "ContractReinstated"), flow.On(billingLog, "ContractObserved"))
+	r.outstanding(0, 0)
+	return nil
+}
+
+func paysByTransfer(r *run) error {
+	invoice := r.invoices[1]
+	r.settle(invoice, "SETTLED_OTHERWISE", "VIR-88213")
+	r.flowed(flow.On(billingLog, "SettledOtherwise"), flow.On(billingEvents, "InvoiceSettled"))
+	a := r.invoice(invoice, "SETTLED")
+	r.check(a.Amount("open") == 0 && a.Amount("collected") == 150000, "invoice: %v", a.Body)
 	r.outstanding(0, 0)
 	return nil
 }
@@ -134,7 +167,7 @@ func rejected(r *run) error {
 }
 
 func terminates(r *run) error {
-	r.onContract(http.MethodPatch, "", map[string]any{"action": "REINSTATE", "reason": "paid by transfer, on its way"})
+	r.onContract(http.MethodPatch, "", map[string]any{"action": "REINSTATE", "reason": "paid by transfer"})
 	r.flowed(flow.On(contractLog, "Reinstated"), flow.On(contractFacts, "ContractReinstated"), flow.On(billingLog, "ContractObserved"))
 	r.purchase(r.billing(1), 25000)
 	a := r.onContract(http.MethodPatch, "", map[string]any{"action": "TERMINATE", "reason": "the works council closes"})
@@ -144,13 +177,13 @@ func terminates(r *run) error {
 	stale := r.send(call.Request{To: r.c.Contract, Method: http.MethodPatch, Path: "/contracts/" + r.contract, Key: r.newKey("c"), Match: r.etag,
 		Body: map[string]any{"action": "REINSTATE"}})
 	r.check(stale.Status == http.StatusConflict && stale.Text("code") == "transition-forbidden", "termination is final: %d %v", stale.Status, stale.Body)
-	r.outstanding(25000, 150000)
+	r.outstanding(25000, 0)
 	return nil
 }
 
 func lastInvoice(r *run) error {
 	r.bill(25000)
-	r.outstanding(0, 175000)
+	r.outstanding(0, 25000)
 	return nil
 }
 

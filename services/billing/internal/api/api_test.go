@@ -318,8 +318,8 @@ func TestBadInputRecordsNothing(t *testing.T) {
 		"method":            {"PUT", "/operations", "", "", 405, "method-not-allowed"},
 		"month not over":    {"POST", "/billing-runs", "k", `{"period":"2026-03"}`, 409, "period-not-ended"},
 		"no such invoice":   {"POST", "/invoices/BIL-2026-000009/settlement", "l", `{"outcome":"PRESENTED"}`, 404, "invoice-not-found"},
-		"returned":          {"POST", "/invoices/BIL-2026-000009/settlement", "m", `{"outcome":"RETURNED","reason":"MD01"}`, 501, "not-built"},
-		"otherwise":         {"POST", "/invoices/BIL-2026-000009/settlement", "n", `{"outcome":"SETTLED_OTHERWISE","reference":"V-1"}`, 501, "not-built"},
+		"returned":          {"POST", "/invoices/BIL-2026-000009/settlement", "m", `{"outcome":"RETURNED","reason":"MD01"}`, 404, "invoice-not-found"},
+		"otherwise":         {"POST", "/invoices/BIL-2026-000009/settlement", "n", `{"outcome":"SETTLED_OTHERWISE","reference":"V-1"}`, 404, "invoice-not-found"},
 		"no reason":         {"POST", "/invoices/BIL-2026-000009/settlement", "o", `{"outcome":"REJECTED"}`, 400, "invalid-request"},
 		"bad reason":        {"POST", "/invoices/BIL-2026-000009/settlement", "p", `{"outcome":"REJECTED","reason":"because"}`, 400, "invalid-request"},
 	}
@@ -394,7 +394,7 @@ func TestAMonthIsBilledOnce(t *testing.T) {
 	s := newSystem(t)
 	i, other := s.instance("billing-1"), s.instance("billing-2")
 	for n := 7; n <= 10; n++ {
-		i.contract(n, 1, nil)
+		i.contract(n, 1, func(c *billing.Contract) { c.CustomerRef = fmt.Sprint("CE-", n) })
 	}
 	i.post("/operations", purchase("CTR-7", 120000)).want(t, 201)
 	i.post("/operations", purchase("CTR-7", 30000)).want(t, 201)
@@ -403,8 +403,8 @@ func TestAMonthIsBilledOnce(t *testing.T) {
 	i.post("/operations", refund("BOP-8-1", 500)).want(t, 201)
 	i.post("/operations", purchase("CTR-9", 600000)).want(t, 422) // nothing to bill
 	before := s.records()
-	i.post("/billing-runs", `{"period":"2026-03","dryRun":true}`).want(t, 200, "status", "DRY_RUN", "invoiced", "0", "notInvoiced", "2", "startedAt", "<none>",
-		"lines.0.contractRef", "CTR-7", "lines.0.outcome", "TO_INVOICE", "lines.0.total.amount", "130000", "lines.0.operations", "3", "lines.1.total.amount", "0", "lines.2", "<none>")
+	i.post("/billing-runs", `{"period":"2026-03","dryRun":true}`).want(t, 200, "status", "DRY_RUN", "invoiced", "2", "notInvoiced", "0", "startedAt", "<none>",
+		"lines.0.parts.0.contractRef", "CTR-7", "lines.0.outcome", "TO_INVOICE", "lines.0.total.amount", "130000", "lines.0.operations", "3", "lines.1.total.amount", "0", "lines.2", "<none>")
 	if s.records() != before {
 		t.Error("a dry run recorded something")
 	}
@@ -412,12 +412,12 @@ func TestAMonthIsBilledOnce(t *testing.T) {
 	s.offset.Store(int64(start.AddDate(0, 1, 0).Sub(start))) // April
 	run := i.do("POST", "/billing-runs", "run-1", `{"period":"2026-03"}`)
 	run.want(t, 200, "status", "COMPLETED", "invoiced", "2", "notInvoiced", "0", "lines.0.invoiceRef", "BIL-2026-000001", "lines.0.outcome", "INVOICED",
-		"lines.1.invoiceRef", "BIL-2026-000002", "lines.1.contractRef", "CTR-8")
+		"lines.1.invoiceRef", "BIL-2026-000002", "lines.1.parts.0.contractRef", "CTR-8")
 	i.get("/invoices/BIL-2026-000001").want(t, 200, "status", "ISSUED", "total.amount", "130000", "purchases.amount", "150000", "refunds.amount", "20000", "open.amount", "130000",
-		"lineCount", "3", "buyer.legalName", "CSE Acme", "period", "2026-03", "presentations", "0")
+		"lineCount", "3", "buyer.legalName", "CSE Acme", "period", "2026-03", "parts.0.presentations", "0")
 	i.get("/invoices/BIL-2026-000002").want(t, 200, "status", "SETTLED", "total.amount", "0", "settledAt", "2026-04-14T09:00:00.123456Z")
 	i.get("/operations?invoiceRef=BIL-2026-000001").want(t, 200, "total", "3", "items.0.operationRef", "BOP-7-1", "items.2.type", "REFUND", "items.2.invoiceRef", "BIL-2026-000001")
-	i.get("/eligibility/CE-ACME").want(t, 200, "contracts.0.outstanding.notInvoiced.amount", "0", "contracts.0.outstanding.notSettled.amount", "130000", "contracts.0.available.amount", "370000")
+	i.get("/eligibility/CE-7").want(t, 200, "contracts.0.outstanding.notInvoiced.amount", "0", "contracts.0.outstanding.notSettled.amount", "130000", "contracts.0.available.amount", "370000")
 
 	records := s.records()
 	i.do("POST", "/billing-runs", "run-1", `{"period":"2026-03"}`).want(t, 200, "status", "COMPLETED", "invoiced", "2")
@@ -426,7 +426,7 @@ func TestAMonthIsBilledOnce(t *testing.T) {
 	if after := s.records(); after != records {
 		t.Errorf("running again recorded: %d, then %d", records, after)
 	}
-	other.get("/billing-runs/2026-03?limit=1&offset=1").want(t, 200, "status", "COMPLETED", "lines.0.contractRef", "CTR-8", "lines.1", "<none>")
+	other.get("/billing-runs/2026-03?limit=1&offset=1").want(t, 200, "status", "COMPLETED", "lines.0.parts.0.contractRef", "CTR-8", "lines.1", "<none>")
 	i.post("/operations", refund("BOP-7-1", 1)).problem(t, 501, "not-built") // a credit note
 	i.post("/operations", purchase("CTR-7", 100)).want(t, 201, "period", "2026-04")
 }
@@ -435,14 +435,14 @@ func TestOneContractThatCannotBeBilledHoldsUpNoOther(t *testing.T) {
 	s := newSystem(t)
 	i := s.instance("billing-1")
 	i.contract(7, 1, nil)
-	i.contract(8, 1, nil)
+	i.contract(8, 1, func(c *billing.Contract) { c.CustomerRef = "CE-BETA" })
 	i.post("/operations", purchase("CTR-7", 100)).want(t, 201)
 	s.offset.Store(int64(start.AddDate(0, 1, 0).Sub(start)))
 	i.post("/operations", purchase("CTR-7", 100)).want(t, 201)
 	i.post("/operations", purchase("CTR-8", 100)).want(t, 201)
 	s.offset.Store(int64(start.AddDate(0, 2, 0).Sub(start)))
 	i.post("/billing-runs", `{"period":"2026-04"}`).want(t, 200, "status", "COMPLETED", "invoiced", "1", "notInvoiced", "1",
-		"lines.0.contractRef", "CTR-7", "lines.0.outcome", "NOT_POSSIBLE", "lines.1.invoiceRef", "BIL-2026-000001", "lines.1.contractRef", "CTR-8")
+		"lines.0.parts.0.contractRef", "CTR-7", "lines.0.outcome", "NOT_POSSIBLE", "lines.1.invoiceRef", "BIL-2026-000001", "lines.1.parts.0.contractRef", "CTR-8")
 	i.post("/billing-runs", `{"period":"2026-03"}`).want(t, 200, "invoiced", "1", "lines.0.invoiceRef", "BIL-2026-000002")
 	i.post("/billing-runs", `{"period":"2026-04"}`).want(t, 200, "invoiced", "2", "notInvoiced", "0", "lines.0.invoiceRef", "BIL-2026-000003")
 }
@@ -540,14 +540,14 @@ func TestCollection(t *testing.T) {
 	i.post("/billing-runs", `{"period":"2026-03"}`).want(t, 200, "invoiced", "1")
 	const path = "/invoices/BIL-2026-000001/settlement"
 
-	i.post(path, `{"outcome":"COLLECTED"}`).problem(t, 409, "transition-forbidden", "allowed", `["PRESENTED"]`)
+	i.post(path, `{"outcome":"COLLECTED"}`).problem(t, 409, "transition-forbidden", "allowed", `["PRESENTED","SETTLED_OTHERWISE"]`)
 	i.contract(7, 2, func(c *billing.Contract) { c.Mandate.RevokedAt = start })
 	i.post(path, `{"outcome":"PRESENTED"}`).problem(t, 409, "mandate-not-valid")
 	i.contract(7, 3, nil)
 	presented := i.do("POST", path, "present", `{"outcome":"PRESENTED"}`)
-	presented.want(t, 200, "status", "PRESENTED", "presentations", "1", "open.amount", "120000")
-	i.post(path, `{"outcome":"REJECTED","reason":"AM04"}`).want(t, 200, "status", "REJECTED", "rejection", "AM04", "open.amount", "120000")
-	i.post(path, `{"outcome":"PRESENTED"}`).want(t, 200, "status", "PRESENTED", "presentations", "2", "rejection", "<none>")
+	presented.want(t, 200, "status", "PRESENTED", "parts.0.presentations", "1", "open.amount", "120000")
+	i.post(path, `{"outcome":"REJECTED","reason":"AM04"}`).want(t, 200, "status", "REJECTED", "parts.0.rejection", "AM04", "open.amount", "120000")
+	i.post(path, `{"outcome":"PRESENTED"}`).want(t, 200, "status", "PRESENTED", "parts.0.presentations", "2", "parts.0.rejection", "<none>")
 	i.get("/eligibility/CE-ACME").want(t, 200, "contracts.0.available.amount", "380000", "contracts.0.mandate.lastPresentedAt", "2026-04-14T09:00:00.123456Z")
 	i.post(path, `{"outcome":"COLLECTED"}`).want(t, 200, "status", "SETTLED", "collected.amount", "120000", "open.amount", "0", "creditDue.amount", "0", "settledAt", "2026-04-14T09:00:00.123456Z")
 	i.get("/eligibility/CE-ACME").want(t, 200, "contracts.0.available.amount", "500000", "contracts.0.outstanding.total.amount", "0")
@@ -557,6 +557,97 @@ func TestCollection(t *testing.T) {
 	}
 	i.get("/invoices?status=SETTLED&customerRef=CE-ACME&period=2026-03").want(t, 200, "total", "1")
 	i.get("/invoices?status=ISSUED").want(t, 200, "total", "0", "items", "[]")
+}
+
+func TestInvoiceOfTwoContracts(t *testing.T) {
+	s := newSystem(t)
+	i := s.instance("billing-1")
+	i.contract(7, 1, nil)
+	i.contract(8, 1, nil)
+	i.contract(9, 1, nil) // buys nothing
+	i.post("/operations", purchase("CTR-7", 120000)).want(t, 201)
+	i.post("/operations", purchase("CTR-8", 30000)).want(t, 201)
+	i.get("/eligibility/CE-ACME").want(t, 200, "sums.0.outstanding.total.amount", "150000", "sums.0.outstanding.notInvoiced.amount", "150000", "sums.0.ceiling.amount", "1500000",
+		"sums.0.available.amount", "1350000", "sums.1", "<none>", "contracts.2.contractRef", "CTR-9")
+	s.offset.Store(int64(start.AddDate(0, 1, 0).Sub(start)))
+	i.post("/billing-runs", `{"period":"2026-03","dryRun":true}`).want(t, 200, "invoiced", "1", "lines.0.customerRef", "CE-ACME", "lines.0.total.amount", "150000", "lines.0.parts.1.total.amount", "30000", "lines.1", "<none>")
+	i.post("/billing-runs", `{"period":"2026-03"}`).want(t, 200, "invoiced", "1", "lines.0.invoiceRef", "BIL-2026-000001", "lines.0.parts.1.contractRef", "CTR-8", "lines.1", "<none>")
+	i.get("/invoices/BIL-2026-000001").want(t, 200, "total.amount", "150000", "parts.0.contractRef", "CTR-7", "parts.0.total.amount", "120000", "parts.1.subscriptionRef", "SUB-8", "parts.2", "<none>", "sellerRef", "AGENCY")
+	for _, query := range []string{"contractRef=CTR-7", "contractRef=CTR-8&customerRef=CE-ACME", "customerRef=CE-ACME&period=2026-03", "period=2026-03&status=ISSUED"} {
+		i.get("/invoices?"+query).want(t, 200, "total", "1")
+	}
+	i.get("/invoices?contractRef=CTR-9").want(t, 200, "total", "0")
+	i.get("/operations?invoiceRef=BIL-2026-000001").want(t, 200, "total", "2", "items.0.contractRef", "CTR-7", "items.1.contractRef", "CTR-8")
+
+	const path = "/invoices/BIL-2026-000001/settlement"
+	before := s.records()
+	i.post(path, `{"outcome":"PRESENTED"}`).problem(t, 400, "invalid-request", "errors.0.pointer", "/contractRef", "detail", "invoice BIL-2026-000001 has parts of CTR-7, CTR-8, and the step does not name one")
+	i.post(path, `{"outcome":"PRESENTED","contractRef":"CTR-9"}`).problem(t, 400, "invalid-request", "errors.0.pointer", "/contractRef")
+	i.post(path, `{"outcome":"REJECTED","contractRef":"CTR-7","reason":"ZZ99"}`).problem(t, 400, "invalid-request", "errors.0.pointer", "/reason")
+	i.post(path, `{"outcome":"RETURNED","contractRef":"CTR-7","reason":"DT01"}`).problem(t, 400, "invalid-request", "errors.0.pointer", "/reason")
+	i.post(path, `{"outcome":"RETURNED","contractRef":"CTR-7","reason":"MD06"}`).problem(t, 409, "transition-forbidden", "allowed", `["PRESENTED","SETTLED_OTHERWISE"]`)
+	if after := s.records(); after != before {
+		t.Errorf("refused steps recorded something: %d, then %d", before, after)
+	}
+	i.post(path, `{"outcome":"PRESENTED","contractRef":"CTR-7"}`).want(t, 200, "status", "PRESENTED", "parts.0.status", "PRESENTED", "parts.0.rum", "RUM-1", "parts.1.status", "ISSUED")
+	i.post(path, `{"outcome":"COLLECTED","contractRef":"CTR-7"}`).want(t, 200, "status", "ISSUED", "parts.0.status", "SETTLED", "parts.0.method", "DIRECT_DEBIT", "collected.amount", "120000", "open.amount", "30000")
+	i.contract(8, 2, func(c *billing.Contract) { c.Mandate.RevokedAt, c.Status = start, billing.StatusTerminated })
+	i.post(path, `{"outcome":"PRESENTED","contractRef":"CTR-8"}`).problem(t, 409, "mandate-not-valid")
+	transfer := i.do("POST", path, "transfer", `{"outcome":"SETTLED_OTHERWISE","contractRef":"CTR-8","reference":"VIR-1"}`)
+	transfer.want(t, 200, "status", "SETTLED", "parts.1.method", "OTHER", "parts.1.reference", "VIR-1", "settledAt", "2026-04-14T09:00:00.123456Z")
+	i.post(path, `{"outcome":"RETURNED","contractRef":"CTR-7","reason":"MD01"}`).want(t, 200, "status", "RETURNED", "parts.0.rejection", "MD01", "open.amount", "120000", "settledAt", "<none>")
+	i.get("/eligibility/CE-ACME").want(t, 200, "contracts.0.outstanding.notSettled.amount", "120000", "contracts.1.outstanding.notSettled.amount", "0", "sums.0.outstanding.notSettled.amount", "120000")
+	i.post(path, `{"outcome":"RETURNED","contractRef":"CTR-8","reason":"MD01"}`).problem(t, 409, "transition-forbidden", "allowed", "<none>")
+	if again := i.do("POST", path, "transfer", `{"outcome":"SETTLED_OTHERWISE","contractRef":"CTR-8","reference":"VIR-1"}`); again.text != transfer.text {
+		t.Errorf("first %s\nagain %s", transfer.text, again.text)
+	}
+}
+
+// billers starts runners that bill due months by themselves, one on each instance.
+func (s *system) billers(instances ...*instance) {
+	for _, i := range instances {
+		runner := &runs.Runner{Store: i.store, Paris: paris, Now: s.now, Logger: slog.New(slog.DiscardHandler), After: time.Hour, Every: 2 * time.Millisecond}
+		ctx, cancel := context.WithCancel(s.t.Context())
+		ended := make(chan struct{})
+		go func() { _ = runner.Run(ctx); close(ended) }()
+		s.t.Cleanup(func() { cancel(); <-ended })
+	}
+}
+
+// Two months are due, and two instances begin with different ones: each customer is billed for
+// both. The full form repeats it 50 times.
+func TestTwoMonthsDueOnTwoInstances(t *testing.T) {
+	times := 50
+	if testing.Short() {
+		times = 3
+	}
+	for n := range times {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			s := newSystem(t)
+			one, two := s.instance("billing-1"), s.instance("billing-2")
+			const customers = 8
+			for month := range 2 {
+				for c := 1; c <= customers; c++ {
+					if month == 0 {
+						one.contract(c, 1, func(k *billing.Contract) { k.CustomerRef = fmt.Sprint("CE-", c) })
+					}
+					one.post("/operations", purchase(fmt.Sprint("CTR-", c), 100)).want(t, 201)
+				}
+				s.offset.Store(int64(start.AddDate(0, month+1, 0).Sub(start)))
+			}
+			second := make(chan answer)
+			// the later month first
+			go func() { second <- two.do("POST", "/billing-runs", "second", `{"period":"2026-04"}`) }()
+			s.billers(one, two)
+			(<-second).want(t, 200)
+			s.until("both months are billed", func() bool { return one.get("/invoices").at("total") == fmt.Sprint(2*customers) })
+			one.get("/billing-runs/2026-04").want(t, 200, "notInvoiced", "0")
+			before := s.records()
+			// ten looks: what does not happen cannot be waited for
+			time.Sleep(20 * time.Millisecond)
+			s.until("quiet", func() bool { was := before; before = s.records(); return was == before })
+		})
+	}
 }
 
 func TestPagesAreStable(t *testing.T) {

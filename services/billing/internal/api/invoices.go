@@ -8,6 +8,7 @@ import (
 	"github.com/deferpay/deferpay/gen/billingapi"
 	"github.com/deferpay/deferpay/services/billing/internal/billing"
 	"github.com/deferpay/deferpay/services/billing/internal/store"
+	"github.com/deferpay/deferpay/services/internal/codes/sepa"
 	"github.com/deferpay/deferpay/services/internal/logapi"
 	"github.com/deferpay/deferpay/services/internal/problem"
 )
@@ -20,12 +21,12 @@ var (
 
 var invoiceCauses = causes{
 	{billing.ErrInvoiceUnknown, invoiceNotFound, "check the reference; GET /invoices searches", 0},
-	{billing.ErrMandateNotValid, mandateNotValid, "have a mandate signed, then present the invoice again", 0},
+	{billing.ErrMandateNotValid, mandateNotValid, "have a mandate signed and present it again, or record a transfer with SETTLED_OTHERWISE", 0},
 }
 
-// SettleInvoice records a step of collecting an invoice.
+// SettleInvoice records a step of collecting a part of an invoice.
 func (h *handler) SettleInvoice(ctx context.Context, body billingapi.SettlementRequest, params billingapi.SettleInvoiceParams) (*billingapi.SettleInvoiceOKHeaders, error) {
-	command, err := h.settlement(ctx, body, params)
+	command, err := settlement(body, string(params.InvoiceRef))
 	if err != nil {
 		return nil, err
 	}
@@ -46,21 +47,38 @@ func (h *handler) SettleInvoice(ctx context.Context, body billingapi.SettlementR
 }
 
 // settlement returns the command that a request is.
-func (h *handler) settlement(ctx context.Context, body billingapi.SettlementRequest, params billingapi.SettleInvoiceParams) (billing.Command, error) {
-	ref, key := string(params.InvoiceRef), params.IdempotencyKey.Value
+func settlement(body billingapi.SettlementRequest, invoiceRef string) (billing.Command, error) {
+	part := func(contractRef billingapi.OptContractRef) billing.Collecting {
+		return billing.Collecting{InvoiceRef: invoiceRef, ContractRef: string(contractRef.Or(""))}
+	}
 	switch body.Type {
 	case billingapi.SettlementPresentedSettlementRequest:
-		return billing.Present{InvoiceRef: ref}, nil
+		return billing.Present{Collecting: part(body.SettlementPresented.ContractRef)}, nil
 	case billingapi.SettlementCollectedSettlementRequest:
-		return billing.Collect{InvoiceRef: ref}, nil
+		return billing.Collect{Collecting: part(body.SettlementCollected.ContractRef)}, nil
 	case billingapi.SettlementRejectedSettlementRequest:
-		return billing.Reject{InvoiceRef: ref, Reason: string(body.SettlementRejected.Reason)}, nil
+		r := body.SettlementRejected
+		known, err := sepa.RejectReason(string(r.Reason))
+		return billing.Reject{Collecting: part(r.ContractRef), Reason: known.Code}, badReason(r.Reason, err)
 	case billingapi.SettlementReturnedSettlementRequest:
-		return nil, h.requests.NotBuilt(ctx, key, "settleInvoice with RETURNED", "settle the matter outside for now")
+		r := body.SettlementReturned
+		known, err := sepa.ReturnReason(string(r.Reason))
+		return billing.Return{Collecting: part(r.ContractRef), Reason: known.Code}, badReason(r.Reason, err)
 	case billingapi.SettlementOtherwiseSettlementRequest:
-		return nil, h.requests.NotBuilt(ctx, key, "settleInvoice with SETTLED_OTHERWISE", "present the invoice for direct debit")
+		o := body.SettlementOtherwise
+		return billing.SettleOtherwise{Collecting: part(o.ContractRef), Reference: o.Reference}, nil
 	}
 	return nil, problem.New(problem.InvalidRequest, "a settlement is PRESENTED, COLLECTED, REJECTED, RETURNED or SETTLED_OTHERWISE")
+}
+
+// badReason returns the problem of a reason code that err says is wrong, nil if err is nil.
+func badReason(code billingapi.SepaReason, err error) error {
+	if err == nil {
+		return nil
+	}
+	p := problem.New(problem.InvalidRequest, "the reason %s %s", code, err).WithHint("send the reason code that the bank stated")
+	p.Errors = []problem.FieldError{{Pointer: "/reason", Message: err.Error()}}
+	return p
 }
 
 // GetInvoice reads an invoice.
@@ -93,7 +111,14 @@ func (h *handler) ListInvoices(ctx context.Context, params billingapi.ListInvoic
 	}}, nil
 }
 
-// forbidden returns the problem of a step that the invoice's status does not allow.
+// noPart returns the problem of a step that does not name a part of its invoice.
+func noPart(err *billing.PartError) *problem.Problem {
+	p := problem.New(problem.InvalidRequest, "%s", err).WithHint("name the contract of one of the parts in contractRef")
+	p.Errors = []problem.FieldError{{Pointer: "/contractRef", Message: err.Error()}}
+	return p
+}
+
+// forbidden returns the problem of a step that the status of a part does not allow.
 func forbidden(err *billing.StepError) *problem.Problem {
 	p := problem.New(problem.TransitionForbidden, "%s", err).WithHint("choose one of the allowed steps")
 	if len(err.Allowed) == 0 {
@@ -109,15 +134,29 @@ func toInvoice(i billing.Invoice) billingapi.Invoice {
 	m := func(amount int64) billingapi.Money {
 		return toMoney(billing.Money{Amount: amount, Currency: i.Currency})
 	}
-	out := billingapi.Invoice{
-		InvoiceRef: billingapi.InvoiceRef(i.Ref), ContractRef: billingapi.ContractRef(i.ContractRef), SubscriptionRef: billingapi.SubscriptionRef(i.SubscriptionRef),
-		CustomerRef: billingapi.CustomerRef(i.CustomerRef), Period: billingapi.Period(i.Period.String()), Status: billingapi.InvoiceStatus(i.Status), Buyer: toBuyer(i.Buyer),
-		Purchases: m(i.Purchases), Refunds: m(i.Refunds), Total: m(i.Total()), CreditNotes: m(i.CreditNotes), Due: m(i.Due()), Collected: m(i.Collected),
-		Open: m(i.OpenAmount()), CreditDue: m(i.CreditDue()), LineCount: billingapi.Count(i.Lines), LinesHash: hex.EncodeToString(i.Hash[:]),
-		Presentations: billingapi.Count(i.Presentations), IssuedAt: billingapi.Instant(i.IssuedAt), SettledAt: optionalInstant(i.SettledAt),
+	hash := i.Hash()
+	return billingapi.Invoice{
+		InvoiceRef: billingapi.InvoiceRef(i.Ref), CustomerRef: billingapi.CustomerRef(i.CustomerRef), SellerRef: i.SellerRef,
+		Period: billingapi.Period(i.Period.String()), Status: billingapi.InvoiceStatus(i.Status()), Buyer: toBuyer(i.Buyer),
+		Purchases: m(i.Purchases()), Refunds: m(i.Refunds()), Total: m(i.Total()), CreditNotes: m(i.CreditNotes()), Due: m(i.Due()), Collected: m(i.Collected()),
+		Open: m(i.OpenAmount()), CreditDue: m(i.CreditDue()), LineCount: billingapi.Count(i.Lines()), LinesHash: hex.EncodeToString(hash[:]),
+		IssuedAt: billingapi.Instant(i.IssuedAt), SettledAt: optionalInstant(i.SettledAt()),
+		Parts: each(i.Parts, func(p billing.Part) billingapi.InvoicePart { return toPart(p, m) }),
 	}
-	if i.Rejection != "" {
-		out.Rejection.SetTo(billingapi.SepaReason(i.Rejection))
+}
+
+func toPart(p billing.Part, m func(int64) billingapi.Money) billingapi.InvoicePart {
+	out := billingapi.InvoicePart{
+		ContractRef: billingapi.ContractRef(p.ContractRef), SubscriptionRef: billingapi.SubscriptionRef(p.SubscriptionRef), Status: billingapi.InvoiceStatus(p.Status),
+		Purchases: m(p.Purchases), Refunds: m(p.Refunds), Total: m(p.Total()), CreditNotes: m(p.CreditNotes), Due: m(p.Due()), Collected: m(p.Collected),
+		Open: m(p.OpenAmount()), CreditDue: m(p.CreditDue()), LineCount: billingapi.Count(p.Lines), LinesHash: hex.EncodeToString(p.Hash[:]),
+		Presentations: billingapi.Count(p.Presentations), Rum: optionalText(p.RUM), Reference: optionalText(p.Reference), SettledAt: optionalInstant(p.SettledAt),
+	}
+	if p.Failure != "" {
+		out.Rejection.SetTo(billingapi.SepaReason(p.Failure))
+	}
+	if p.Method != "" {
+		out.Method.SetTo(billingapi.SettlementMethod(p.Method))
 	}
 	return out
 }

@@ -39,6 +39,10 @@ func problemOf(err error) *problem.Problem {
 	if errors.As(err, &step) {
 		return forbidden(step)
 	}
+	var part *billing.PartError
+	if errors.As(err, &part) {
+		return noPart(part)
+	}
 	var refund *billing.RefundError
 	if errors.As(err, &refund) {
 		return exceeds(refund)

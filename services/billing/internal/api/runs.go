@@ -44,11 +44,7 @@ func (h *handler) StartBillingRun(ctx context.Context, body *billingapi.BillingR
 			return nil, err
 		}
 		r := h.Store.RunOf(p, firstPage)
-		out := toRun(p, r)
-		out.Status = billingapi.BillingRunStatusDRYRUN
-		out.StartedAt.Reset()
-		out.CompletedAt.Reset()
-		return &billingapi.BillingRunHeaders{LogPosition: h.position(r.Position), Response: out}, nil
+		return &billingapi.BillingRunHeaders{LogPosition: h.position(r.Position), Response: toDryRun(p, r)}, nil
 	}
 	done, again, err := h.Runs.Start(decide, &req, p)
 	if err != nil {
@@ -89,22 +85,36 @@ func toRun(p billing.Period, r store.RunView) billingapi.BillingRun {
 	if r.Run.Running {
 		out.Status = billingapi.BillingRunStatusRUNNING
 	}
-	left := map[string]string{}
-	for _, l := range r.Run.LeftOut {
-		left[l.ContractRef] = l.Detail
-	}
-	out.Lines = each(r.Lines, func(l store.RunLine) billingapi.BillingRunLine { return toRunLine(l, left[l.ContractRef]) })
+	out.Lines = each(r.Lines, func(l store.RunLine) billingapi.BillingRunLine { return toRunLine(l, r.Run.LeftOut) })
 	return out
 }
 
-// toRunLine shows one contract of a run. One that the last run left out says why, whatever would
-// come of it now.
-func toRunLine(l store.RunLine, leftOut string) billingapi.BillingRunLine {
+// toDryRun shows what a run would do: it counts what can be issued as issued.
+func toDryRun(p billing.Period, r store.RunView) billingapi.BillingRun {
+	out := toRun(p, r)
+	out.Status = billingapi.BillingRunStatusDRYRUN
+	out.StartedAt.Reset()
+	out.CompletedAt.Reset()
+	out.Invoiced, out.NotInvoiced = billingapi.Count(r.Invoiced+r.Possible), billingapi.Count(r.ToInvoice-r.Possible)
+	return out
+}
+
+// toRunLine shows one invoice of a run, and why it cannot be issued: what the states show now, or
+// else what held up the last run.
+func toRunLine(l store.RunLine, leftOut []billing.LeftOut) billingapi.BillingRunLine {
 	out := billingapi.BillingRunLine{
-		ContractRef: billingapi.ContractRef(l.ContractRef), Outcome: billingapi.BillingRunLineOutcomeTOINVOICE, InvoiceRef: optionalInvoice(l.InvoiceRef),
-		Total: toMoney(l.Total), Operations: billingapi.Count(l.Operations),
+		CustomerRef: billingapi.CustomerRef(l.Customer.CustomerRef), SellerRef: l.Customer.SellerRef, Outcome: billingapi.BillingRunLineOutcomeTOINVOICE,
+		InvoiceRef: optionalInvoice(l.InvoiceRef), Total: toMoney(l.Total), Operations: billingapi.Count(l.Operations),
+		Parts: each(l.Parts, func(p store.RunPart) billingapi.BillingRunPart {
+			return billingapi.BillingRunPart{ContractRef: billingapi.ContractRef(p.ContractRef), Total: toMoney(p.Total), Operations: billingapi.Count(p.Operations)}
+		}),
 	}
-	why := leftOut
+	why := ""
+	for _, left := range leftOut {
+		if left.Customer == l.Customer && !left.Shown() {
+			why = left.Detail
+		}
+	}
 	if l.Err != nil && !errors.Is(l.Err, billing.ErrPeriodNotEnded) {
 		why = l.Err.Error()
 	}

@@ -65,7 +65,7 @@ func (h *handler) GetEligibility(ctx context.Context, params billingapi.GetEligi
 		return nil, problem.New(customerNotFound, "billing knows no contract of the customer %s", params.CustomerRef).
 			WithHint("check the reference; billing learns of contracts from contract facts")
 	}
-	out := billingapi.Eligibility{CustomerRef: params.CustomerRef}
+	out := billingapi.Eligibility{CustomerRef: params.CustomerRef, Sums: toSums(l.Items)}
 	for _, a := range l.Items {
 		asked := billing.Money{Amount: int64(params.Amount.Or(1)), Currency: string(params.Currency.Or(billingapi.Currency(a.Contract.Ceiling.Currency)))}
 		out.Contracts = append(out.Contracts, h.toEligibility(a, asked))
@@ -110,4 +110,17 @@ func (h *handler) toEligibility(a billing.Account, asked billing.Money) billinga
 		Eligible: len(reasons) == 0 && !a.Unreadable, Reasons: each(reasons, toReason),
 		ContractVersion: billingapi.Version(c.Version), IngestedAt: billingapi.Instant(a.IngestedAt),
 	}
+}
+
+// toSums adds up the contracts of a customer by currency.
+func toSums(accounts []billing.Account) []billingapi.EligibilitySum {
+	return each(billing.SumsOf(accounts), func(s billing.Sum) billingapi.EligibilitySum {
+		m := func(amount int64) billingapi.Money {
+			return toMoney(billing.Money{Amount: amount, Currency: s.Currency})
+		}
+		return billingapi.EligibilitySum{
+			Outstanding: billingapi.Outstanding{Total: m(s.Outstanding()), NotInvoiced: m(s.NotInvoiced), NotSettled: m(s.NotSettled)},
+			Ceiling:     m(s.Ceiling), Available: m(s.Available),
+		}
+	})
 }

@@ -1,6 +1,7 @@
 package billing
 
 import (
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,6 +21,7 @@ type Account struct {
 
 	LastClosed Period      // nothing enters it or an earlier one
 	Open       []OpenMonth // periods with operations that are not closed, oldest first
+	Invoiced   []Invoiced  // closed periods that had operations, oldest first
 
 	Presented []Presented // when a collection was last presented, per mandate reference
 
@@ -36,6 +38,12 @@ type OpenMonth struct {
 	Refunds   int64
 	Lines     int64
 	Hash      Hash // over the lines, in the order of the log
+}
+
+// Invoiced says which invoice the operations of a closed period are on.
+type Invoiced struct {
+	Period     Period
+	InvoiceRef string
 }
 
 // Total is what the invoice of the period would say.
@@ -63,6 +71,49 @@ func (a Account) Outstanding() Money {
 // Available is what further purchases may take, never below 0.
 func (a Account) Available() Money {
 	return Money{Amount: max(0, a.Contract.Ceiling.Amount-a.Outstanding().Amount), Currency: a.Contract.Ceiling.Currency}
+}
+
+// Sum is what the contracts of a customer in one currency add up to.
+type Sum struct {
+	Currency    string
+	NotInvoiced int64
+	NotSettled  int64
+	Ceiling     int64
+	Available   int64 // what one contract has left cannot be used by another
+}
+
+// SumsOf adds up accounts by currency, in the order of the codes. A sum that does not fit into an
+// int64 stays at the largest one. Ceilings count by the currency of the ceiling, which may have
+// changed since the first version of the contract.
+func SumsOf(accounts []Account) (sums []Sum) {
+	of := func(currency string) *Sum {
+		i, found := slices.BinarySearchFunc(sums, currency, func(s Sum, c string) int { return strings.Compare(s.Currency, c) })
+		if !found {
+			sums = slices.Insert(sums, i, Sum{Currency: currency})
+		}
+		return &sums[i]
+	}
+	for _, a := range accounts {
+		s := of(a.Currency)
+		s.NotInvoiced = atMost(s.NotInvoiced, a.NotInvoiced)
+		s.NotSettled = atMost(s.NotSettled, a.NotSettled)
+		s = of(a.Contract.Ceiling.Currency)
+		s.Ceiling = atMost(s.Ceiling, a.Contract.Ceiling.Amount)
+		s.Available = atMost(s.Available, a.Available().Amount)
+	}
+	return sums
+}
+
+// Outstanding is the whole outstanding amount.
+func (s Sum) Outstanding() int64 { return atMost(s.NotInvoiced, s.NotSettled) }
+
+// atMost adds amounts that are not negative; the largest int64 stands for any larger sum.
+func atMost(a, b int64) int64 {
+	total, err := sum(a, b)
+	if err != nil {
+		return math.MaxInt64
+	}
+	return total
 }
 
 // MandateStatus judges the contract's mandate.
@@ -108,6 +159,16 @@ func (a Account) OpenPeriod(p Period) (OpenMonth, bool) {
 		}
 	}
 	return OpenMonth{}, false
+}
+
+// InvoiceOf returns the reference of the invoice that the operations of a closed period are on, ""
+// if there is none.
+func (a Account) InvoiceOf(p Period) string {
+	i, found := slices.BinarySearchFunc(a.Invoiced, p, func(x Invoiced, p Period) int { return x.Period.Compare(p) })
+	if !found {
+		return ""
+	}
+	return a.Invoiced[i].InvoiceRef
 }
 
 // withOpen returns the account with one period replaced or inserted. The old slice is not touched.

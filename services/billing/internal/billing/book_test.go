@@ -20,7 +20,8 @@ type book struct {
 	operations map[string]Operation
 	invoices   map[string]Invoice
 	runs       map[Period]Run
-	numbering  Numbering
+	customers  map[CustomerKey]Customer
+	numberings map[Series]Numbering
 	log        []entry
 }
 
@@ -30,7 +31,8 @@ type entry struct {
 }
 
 func newBook() *book {
-	return &book{accounts: map[string]Account{}, operations: map[string]Operation{}, invoices: map[string]Invoice{}, runs: map[Period]Run{}}
+	return &book{accounts: map[string]Account{}, operations: map[string]Operation{}, invoices: map[string]Invoice{}, runs: map[Period]Run{},
+		customers: map[CustomerKey]Customer{}, numberings: map[Series]Numbering{}}
 }
 
 func (b *book) Account(ref string) (Account, bool)     { a, ok := b.accounts[ref]; return a, ok }
@@ -39,10 +41,16 @@ func (b *book) Operation(ref string) (Operation, bool) { o, ok := b.operations[r
 func (b *book) PutOperation(o Operation)               { b.operations[o.Ref] = o }
 func (b *book) Invoice(ref string) (Invoice, bool)     { i, ok := b.invoices[ref]; return i, ok }
 func (b *book) PutInvoice(i Invoice)                   { b.invoices[i.Ref] = i }
-func (b *book) Numbering() Numbering                   { return b.numbering }
-func (b *book) PutNumbering(n Numbering)               { b.numbering = n }
-func (b *book) Run(p Period) Run                       { return b.runs[p] }
-func (b *book) PutRun(r Run)                           { b.runs[r.Period] = r }
+func (b *book) Numbering(s Series) Numbering           { return b.numberings[s] }
+func (b *book) PutNumbering(s Series, n Numbering)     { b.numberings[s] = n }
+func (b *book) PutCustomer(c Customer)                 { b.customers[c.CustomerKey] = c }
+func (b *book) Customer(k CustomerKey) Customer {
+	c := b.customers[k]
+	c.CustomerKey = k
+	return c
+}
+func (b *book) Run(p Period) Run { return b.runs[p] }
+func (b *book) PutRun(r Run)     { b.runs[r.Period] = r }
 
 func (b *book) apply(e Event, at time.Time) error {
 	if err := Apply(b, e, at); err != nil {
@@ -75,6 +83,24 @@ func (b *book) buy(t fataler, at time.Time, ref string, cents int64) Event {
 	return b.do(t, at, e, err)
 }
 
+// acme is the customer of the contracts of the tests.
+var acme = CustomerKey{CustomerRef: "CE-ACME", SellerRef: "AG"}
+
+func (b *book) closes(p Period, at time.Time) (Event, error) {
+	return b.decides(Close{Customer: acme, Period: p}, at)
+}
+
+func (b *book) decides(c Command, at time.Time) (Event, error) {
+	return Decide(b, c, Moment{Now: at, Paris: paris})
+}
+
+// must decides a command that must succeed, and applies it.
+func (b *book) must(t fataler, at time.Time, c Command) Event {
+	t.Helper()
+	e, err := b.decides(c, at)
+	return b.do(t, at, e, err)
+}
+
 func eur(cents int64) Money { return Money{Amount: cents, Currency: "EUR"} }
 
 func date(s string) time.Time {
@@ -89,7 +115,7 @@ func date(s string) time.Time {
 // contract is active all of 2026, with a ceiling of 5,000 EUR and a valid mandate.
 func contract() Contract {
 	return Contract{
-		Ref: "CTR-7", SubscriptionRef: "SUB-7", CustomerRef: "CE-ACME", Version: 3, Status: StatusActive, Ceiling: eur(500000),
+		Ref: "CTR-7", SubscriptionRef: "SUB-7", CustomerRef: "CE-ACME", SellerRef: "AG", Version: 3, Status: StatusActive, Ceiling: eur(500000),
 		Buyer:     Company{LegalName: "CSE Acme", SIREN: "732829320"},
 		ValidFrom: date("2026-01-01"), ValidUntil: date("2027-01-01"),
 		Mandate: Mandate{RUM: "RUM-1", SignedAt: date("2026-01-05")},
@@ -101,7 +127,6 @@ func account() Account { return Account{Contract: contract(), Currency: "EUR"} }
 // opened is a book with the contract in it.
 func opened(t *testing.T) *book {
 	b := newBook()
-	e, err := DecideObserved(nil, ContractObserved{Contract: contract()})
-	b.do(t, date("2026-01-06"), e, err)
+	b.must(t, date("2026-01-06"), Observe{Contract: contract()})
 	return b
 }

@@ -10,7 +10,8 @@ type States interface {
 	Account(contractRef string) (Account, bool)
 	Operation(ref string) (Operation, bool)
 	Invoice(ref string) (Invoice, bool)
-	Numbering() Numbering
+	Customer(CustomerKey) Customer
+	Numbering(Series) Numbering
 	Run(Period) Run
 }
 
@@ -20,7 +21,8 @@ type Book interface {
 	PutAccount(Account)
 	PutOperation(Operation)
 	PutInvoice(Invoice)
-	PutNumbering(Numbering)
+	PutCustomer(Customer)
+	PutNumbering(Series, Numbering)
 	PutRun(Run)
 }
 

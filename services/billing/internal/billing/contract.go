@@ -1,8 +1,10 @@
 package billing
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -18,6 +20,38 @@ const (
 	StatusTerminated Status = "TERMINATED"
 )
 
+// CustomerKey names a customer of a seller: those of one key share an invoice a month.
+type CustomerKey struct {
+	CustomerRef string
+	SellerRef   string
+}
+
+// Customer is what billing keeps of a customer of a seller. Contracts that only records of the
+// former version of the log tell of are missing in it.
+type Customer struct {
+	CustomerKey
+	Contracts  []string // references, sorted by CompareRefs
+	LastClosed Period   // the newest period that was closed for all of them
+}
+
+// with returns the customer with more contracts. The old list is not touched.
+func (c Customer) with(refs ...string) Customer {
+	c.Contracts = union(c.Contracts, refs)
+	return c
+}
+
+// union returns the references of both lists, sorted and each once.
+func union(a, b []string) []string {
+	all := slices.Concat(a, b)
+	slices.SortFunc(all, CompareRefs)
+	return slices.Compact(all)
+}
+
+// CompareRefs orders references of contracts by their numbers: CTR-9 is before CTR-10.
+func CompareRefs(a, b string) int {
+	return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
+}
+
 // Contract is billing's copy of a contract, as the newest fact has it.
 type Contract struct {
 	Ref             string
@@ -32,6 +66,11 @@ type Contract struct {
 	ValidUntil      time.Time // first instant after its validity; zero without end
 	Mandate         Mandate   // the zero value before the first is signed
 	Suspension      Suspension
+}
+
+// Customer returns the key of the contract's customer.
+func (c Contract) Customer() CustomerKey {
+	return CustomerKey{CustomerRef: c.CustomerRef, SellerRef: c.SellerRef}
 }
 
 // Suspension says why a contract is suspended; the zero value when it is not.
@@ -122,6 +161,7 @@ type Observe ContractObserved
 func (o Observe) About() Subject { return ContractObserved(o).About() }
 
 func (o Observe) decide(s States, _ Moment) (Event, error) {
+	o.Listed = true
 	if a, ok := s.Account(o.Contract.Ref); ok {
 		return DecideObserved(&a, ContractObserved(o))
 	}
@@ -142,10 +182,19 @@ type ContractObserved struct {
 	Fact       string // name of the fact that carried it
 	EventID    string
 	OccurredAt time.Time
+	// Listed: the contract is entered in the list of its customer. Records of the former version of
+	// the log did not do that.
+	Listed bool
 }
 
 // About implements Event.
-func (e ContractObserved) About() Subject { return Subject{Contract: e.Contract.Ref} }
+func (e ContractObserved) About() Subject {
+	s := Subject{Contract: e.Contract.Ref}
+	if e.Listed {
+		s.Customer = e.Contract.Customer()
+	}
+	return s
+}
 
 // Visit implements Event.
 func (e ContractObserved) Visit(v Visitor) error { return v.ContractObserved(e) }
@@ -162,6 +211,13 @@ func (e ContractObserved) apply(b Book, at time.Time) error {
 		a.Currency = e.Contract.Ceiling.Currency
 	}
 	a.Contract, a.IngestedAt, a.Unreadable = e.Contract, at, false
+	if e.Listed {
+		c := b.Customer(e.Contract.Customer())
+		if !known { // what was closed for its customer is closed for it
+			a.LastClosed = c.LastClosed
+		}
+		b.PutCustomer(c.with(e.Contract.Ref))
+	}
 	b.PutAccount(a)
 	return nil
 }

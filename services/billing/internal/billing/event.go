@@ -29,12 +29,14 @@ type Visitor interface {
 
 // Subject is what an event or a command is about, by references; "" stands for none.
 type Subject struct {
-	Contract  string // none for a run
-	Operation string // that it makes
-	Purchase  string // that it gives back, wholly or in part
-	Invoice   string // that it issues, or brings forward
-	Run       Period // the zero period for none
-	Numbers   bool   // it takes an invoice number
+	Contract  string      // none for a run
+	Contracts []string    // others that it changes too; Contract may be among them
+	Customer  CustomerKey // whose list of contracts it changes; the zero value for none
+	Operation string      // that it makes
+	Purchase  string      // that it gives back, wholly or in part
+	Invoice   string      // that it issues, or brings forward
+	Run       Period      // the zero period for none
+	Series    Series      // that it takes a number of
 }
 
 // ErrImpossible: no decision can have led to the event in this state. It has no effect.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 )
@@ -184,7 +185,12 @@ func TestRefunds(t *testing.T) {
 	}
 }
 
-// mutation: drop any check of CanClose.
+func planClose(a Account, p Period, now time.Time) error {
+	_, err := PlanClose([]Account{a}, p, now, paris)
+	return err
+}
+
+// mutation: drop any check of PlanClose.
 func TestCanClose(t *testing.T) {
 	feb, march := Period{2026, time.February}, Period{2026, time.March}
 	both := []OpenMonth{{Period: feb, Lines: 1}, {Period: march, Lines: 1}}
@@ -206,7 +212,7 @@ func TestCanClose(t *testing.T) {
 	for name, tt := range tests {
 		a := account()
 		a.Open, a.LastClosed = tt.open, tt.closed
-		if err := CanClose(a, tt.period, date(tt.now), paris); !errors.Is(err, tt.want) {
+		if err := planClose(a, tt.period, date(tt.now)); !errors.Is(err, tt.want) {
 			t.Errorf("%s: %v, want %v", name, err, tt.want)
 		}
 	}
@@ -227,16 +233,16 @@ func TestInvoiceNumbers(t *testing.T) {
 		{Numbering{2027, 1}, "2026-12-31T22:00:00Z", "BIL-2027-000002"},  // a clock that went back
 	}
 	for _, tt := range tests {
-		got := NextInvoiceRef(tt.last, date(tt.now), paris)
+		got := tt.last.next(date(tt.now), paris).ref(InvoiceSeries)
 		if got != tt.want {
 			t.Errorf("after %+v at %s: %s, want %s", tt.last, tt.now, got, tt.want)
 		}
-		if n, err := parseInvoiceRef(got); err != nil || !n.follows(tt.last) {
+		if n, err := parseRef(InvoiceSeries, got); err != nil || !n.follows(tt.last) {
 			t.Errorf("%s does not follow %+v: %v", got, tt.last, err)
 		}
 	}
 	for _, bad := range []string{"", "BIL-2026-1", "BIL-26-000001", "2026-000001", "BIL-2026--00001", "BIL-2026-000001x"} {
-		if _, err := parseInvoiceRef(bad); err == nil {
+		if _, err := parseRef(InvoiceSeries, bad); err == nil {
 			t.Errorf("%q passed", bad)
 		}
 	}
@@ -267,7 +273,7 @@ func TestAMonthFromPurchaseToCollection(t *testing.T) {
 	}
 
 	end := date("2026-04-01")
-	e, err = DecideClose(b.accounts["CTR-7"], b.numbering, Period{2026, time.March}, end, paris)
+	e, err = b.closes(Period{2026, time.March}, end)
 	b.do(t, end, e, err)
 	figures(0, 450000)
 	i := b.invoices["BIL-2026-000001"]
@@ -275,69 +281,83 @@ func TestAMonthFromPurchaseToCollection(t *testing.T) {
 	for _, line := range []string{"PURCHASE BOP-7-1 200000 EUR\n", "PURCHASE BOP-7-2 300000 EUR\n", "REFUND BOP-7-4 50000 EUR\n"} {
 		hash = sha256.Sum256(append(hash[:], line...))
 	}
-	if i.Total() != 450000 || i.Lines != 3 || i.Hash != hash || i.Status != InvoiceIssued || i.Buyer.LegalName != "CSE Acme" || !i.IssuedAt.Equal(end) {
+	if i.Total() != 450000 || i.Lines() != 3 || i.Hash() != hash || i.Status() != InvoiceIssued || i.Buyer.LegalName != "CSE Acme" || !i.IssuedAt.Equal(end) {
 		t.Fatalf("invoice %+v", i)
 	}
 	if _, err := DecideRefund(b.accounts["CTR-7"], b.operations["BOP-7-1"], Refund{Amount: eur(1)}); !errors.Is(err, ErrPurchaseInvoiced) {
 		t.Fatalf("refund after closing: %v", err)
 	}
 
+	collecting := Collecting{InvoiceRef: i.Ref}
 	present := func(want int64) {
 		t.Helper()
-		e, err := DecidePresent(b.accounts["CTR-7"], b.invoices[i.Ref], end)
-		if got := b.do(t, end, e, err).(DebitPresented); got != (DebitPresented{"CTR-7", i.Ref, want, "RUM-1", eur(450000)}) {
+		if got := b.must(t, end, Present{collecting}).(DebitPresented); got != (DebitPresented{"CTR-7", i.Ref, want, "RUM-1", eur(450000)}) {
 			t.Fatalf("presented %+v", got)
 		}
 		if !b.accounts["CTR-7"].LastPresented().Equal(end) {
 			t.Fatal("the presentation does not keep the mandate from lapsing")
 		}
 	}
+	part := func() Part { return b.invoices[i.Ref].Parts[0] }
 	present(1)
-	e, err = DecideRejected(b.invoices[i.Ref], "AM04")
-	b.do(t, end, e, err)
-	if got := b.invoices[i.Ref]; got.Status != InvoiceRejected || got.Rejection != "AM04" {
+	b.must(t, end, Reject{collecting, "AM04"})
+	if got := part(); got.Status != InvoiceRejected || got.Failure != "AM04" {
 		t.Fatalf("rejected %+v", got)
 	}
 	figures(0, 450000)
 	present(2)
-	e, err = DecideCollected(b.invoices[i.Ref])
-	b.do(t, end, e, err)
+	b.must(t, end, Collect{collecting})
 	figures(0, 0)
-	if got := b.invoices[i.Ref]; got.Status != InvoiceSettled || got.Collected != 450000 || got.OpenAmount() != 0 || got.CreditDue() != 0 || got.Rejection != "" {
+	if got := part(); got.Status != InvoiceSettled || got.Method != MethodDirectDebit || got.Collected != 450000 || got.OpenAmount() != 0 || got.CreditDue() != 0 || got.Failure != "" {
 		t.Fatalf("collected %+v", got)
+	}
+	b.must(t, end, Return{collecting, "MD06"})
+	figures(0, 450000)
+	if got := part(); got.Status != InvoiceReturned || got.Failure != "MD06" || got.Collected != 0 || !got.SettledAt.IsZero() {
+		t.Fatalf("returned %+v", got)
+	}
+	present(3)
+	b.must(t, end, Reject{collecting, "AC04"})
+	b.must(t, end, SettleOtherwise{collecting, "VIR-1"})
+	figures(0, 0)
+	if got := part(); got.Status != InvoiceSettled || got.Method != MethodOther || got.Reference != "VIR-1" || got.Collected != 450000 || got.Failure != "" || b.invoices[i.Ref].SettledAt() != end {
+		t.Fatalf("settled otherwise %+v", got)
 	}
 }
 
-// mutation: drop the mandate or the status check in DecidePresent; add a step to AllowedSteps.
-func TestStepsOfAnInvoice(t *testing.T) {
-	allowed := map[InvoiceStatus]string{
-		InvoiceIssued: "[PRESENTED]", InvoiceRejected: "[PRESENTED]", InvoiceReturned: "[PRESENTED]", InvoicePresented: "[COLLECTED REJECTED]", InvoiceSettled: "[]",
+// mutation: add or drop a step in AllowedSteps; do not ask the status in choose.
+func TestStepsOfAPart(t *testing.T) {
+	const issued, rejected, returned = "[PRESENTED SETTLED_OTHERWISE]", "[PRESENTED SETTLED_OTHERWISE]", "[PRESENTED SETTLED_OTHERWISE]"
+	tests := []struct {
+		part Part
+		want string
+	}{
+		{Part{Status: InvoiceIssued}, issued}, {Part{Status: InvoiceRejected}, rejected}, {Part{Status: InvoiceReturned}, returned},
+		{Part{Status: InvoicePresented}, "[COLLECTED REJECTED]"}, {Part{Status: InvoiceSettled, Method: MethodDirectDebit}, "[RETURNED]"},
+		{Part{Status: InvoiceSettled, Method: MethodOther}, "[]"}, {Part{Status: InvoiceSettled, Method: MethodNothingDue}, "[]"},
 	}
-	for status, want := range allowed {
-		i := Invoice{Ref: "BIL-2026-000001", Status: status, Purchases: 10}
-		var got []Step
-		for step, decide := range map[Step]func() (Event, error){
-			StepPresented: func() (Event, error) { return DecidePresent(account(), i, date("2026-04-01")) },
-			StepCollected: func() (Event, error) { return DecideCollected(i) },
-			StepRejected:  func() (Event, error) { return DecideRejected(i, "AM04") },
-		} {
-			_, err := decide()
+	for _, tt := range tests {
+		b := newBook()
+		tt.part.ContractRef, tt.part.Purchases = "CTR-7", 10
+		b.PutAccount(account())
+		b.PutInvoice(Invoice{Ref: "BIL-2026-000001", Parts: []Part{tt.part}})
+		c, got := Collecting{InvoiceRef: "BIL-2026-000001"}, []Step{}
+		for _, s := range []struct {
+			step    Step
+			command Command
+		}{{StepPresented, Present{c}}, {StepCollected, Collect{c}}, {StepRejected, Reject{c, "AM04"}}, {StepReturned, Return{c, "MD06"}}, {StepSettledOtherwise, SettleOtherwise{c, "VIR"}}} {
+			_, err := b.decides(s.command, date("2026-04-01"))
 			var e *StepError
-			if errors.As(err, &e) && (fmt.Sprint(e.Allowed) != want || e.Step != step) {
-				t.Errorf("%s, %s: %v", status, step, err)
+			if errors.As(err, &e) && (fmt.Sprint(e.Allowed) != tt.want || e.Step != s.step) {
+				t.Errorf("%s, %s: %v", tt.part.Status, s.step, err)
 			}
 			if err == nil {
-				got = append(got, step)
+				got = append(got, s.step)
 			}
 		}
-		if len(got) != len(status.AllowedSteps()) || fmt.Sprint(status.AllowedSteps()) != want {
-			t.Errorf("%s allows %v, want %s", status, got, want)
+		if fmt.Sprint(got) != tt.want {
+			t.Errorf("%s by %q allows %v, want %s", tt.part.Status, tt.part.Method, got, tt.want)
 		}
-	}
-	a := account()
-	a.Contract.Mandate.RevokedAt = date("2026-02-01")
-	if _, err := DecidePresent(a, Invoice{Status: InvoiceIssued}, date("2026-04-01")); !errors.Is(err, ErrMandateNotValid) {
-		t.Errorf("mandate revoked: %v", err)
 	}
 }
 
@@ -347,9 +367,9 @@ func TestAnInvoiceOfNothingIsSettledAtOnce(t *testing.T) {
 	b.buy(t, date("2026-03-14"), "CTR-7", 100)
 	e, err := DecideRefund(b.accounts["CTR-7"], b.operations["BOP-7-1"], Refund{Amount: eur(100)})
 	b.do(t, date("2026-03-14"), e, err)
-	e, err = DecideClose(b.accounts["CTR-7"], b.numbering, Period{2026, time.March}, date("2026-04-01"), paris)
+	e, err = b.closes(Period{2026, time.March}, date("2026-04-01"))
 	b.do(t, date("2026-04-01"), e, err)
-	if i := b.invoices["BIL-2026-000001"]; i.Status != InvoiceSettled || i.Total() != 0 || i.SettledAt.IsZero() {
+	if i := b.invoices["BIL-2026-000001"]; i.Status() != InvoiceSettled || i.Total() != 0 || i.SettledAt().IsZero() || i.Parts[0].Method != MethodNothingDue {
 		t.Errorf("%+v", i)
 	}
 }
@@ -359,7 +379,7 @@ func TestAnInvoiceOfNothingIsSettledAtOnce(t *testing.T) {
 func TestARefusedPurchaseOpensNoPeriod(t *testing.T) {
 	b := opened(t)
 	b.buy(t, date("2026-03-14"), "CTR-7", 500001)
-	if _, err := DecideClose(b.accounts["CTR-7"], b.numbering, Period{2026, time.March}, date("2026-04-01"), paris); !errors.Is(err, ErrNothingToClose) {
+	if _, err := b.closes(Period{2026, time.March}, date("2026-04-01")); !errors.Is(err, ErrNothingToClose) {
 		t.Error(err)
 	}
 }
@@ -431,6 +451,12 @@ func TestRuns(t *testing.T) {
 	}
 }
 
+// closedOne closes a period of CTR-7 alone.
+func closedOne(p Period, lines, total int64) PeriodClosed {
+	return PeriodClosed{Customer: acme, Period: p, InvoiceRef: "BIL-2026-000001", Total: eur(total), Contracts: []string{"CTR-7"},
+		Parts: []ClosedPart{{ContractRef: "CTR-7", Lines: lines, Total: eur(total)}}}
+}
+
 // Whatever is wrong with an event, it has no effect.
 // mutation: drop any check of apply.go.
 func TestImpossibleEventsHaveNoEffect(t *testing.T) {
@@ -449,8 +475,8 @@ func TestImpossibleEventsHaveNoEffect(t *testing.T) {
 		"refund of nothing":          RefundAccepted{"BOP-7-3", "CTR-7", "BOP-7-77", "", eur(1), march},
 		"refund of more":             RefundAccepted{"BOP-7-3", "CTR-7", "BOP-7-1", "", eur(101), march},
 		"refund, other period":       RefundAccepted{"BOP-7-3", "CTR-7", "BOP-7-1", "", eur(1), march.Next()},
-		"closed, other total":        PeriodClosed{"CTR-7", march, 2, eur(199), "BIL-2026-000001", Hash{}, Company{}},
-		"closed, nothing in it":      PeriodClosed{"CTR-7", march.Next(), 0, eur(0), "BIL-2026-000001", Hash{}, Company{}},
+		"closed, other total":        closedOne(march, 2, 199),
+		"closed, nothing in it":      closedOne(march.Next(), 0, 0),
 		"invoice unknown":            DebitPresented{"CTR-7", "BIL-2026-000009", 1, "RUM-1", eur(100)},
 		"run not going on":           RunCompleted{Period: march},
 	}
@@ -470,7 +496,7 @@ func TestImpossibleEventsHaveNoEffect(t *testing.T) {
 	}
 	b := opened(t)
 	b.buy(t, date("2026-03-14"), "CTR-7", 100)
-	good, err := DecideClose(b.accounts["CTR-7"], b.numbering, march, at, paris)
+	good, err := b.closes(march, at)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -482,15 +508,16 @@ func TestImpossibleEventsHaveNoEffect(t *testing.T) {
 		}
 	}
 	other := good.(PeriodClosed)
-	other.Hash[0]++
+	other.Parts = slices.Clone(other.Parts)
+	other.Parts[0].Hash[0]++
 	if err := b.apply(other, at); !errors.Is(err, ErrImpossible) {
 		t.Errorf("other lines: %v", err)
 	}
-	b.numbering = Numbering{Year: 2027, Last: 1}
+	b.numberings[InvoiceSeries] = Numbering{Year: 2027, Last: 1}
 	if err := b.apply(good, at); !errors.Is(err, ErrImpossible) {
 		t.Errorf("a number of the year before: %v", err)
 	}
-	b.numbering = Numbering{}
+	delete(b.numberings, InvoiceSeries)
 	b.do(t, at, good, nil)
 	if err := b.apply(PurchaseAccepted{"BOP-7-2", "CTR-7", "O", "", eur(1), march, 3}, at); !errors.Is(err, ErrImpossible) {
 		t.Errorf("purchase in a closed period: %v", err)
@@ -552,8 +579,8 @@ func TestPresentingNeedsAMandateThatIsValidAndKnown(t *testing.T) {
 	for name, tt := range tests {
 		a := account()
 		tt.change(&a)
-		i := Invoice{Ref: "BIL-2026-000001", ContractRef: "CTR-7", Purchases: 100, Currency: "EUR", Status: InvoiceIssued}
-		e, err := DecidePresent(a, i, now)
+		i := Invoice{Ref: "BIL-2026-000001", Currency: "EUR", Parts: []Part{{ContractRef: "CTR-7", Purchases: 100, Status: InvoiceIssued}}}
+		e, err := DecidePresent(a, i, i.Parts[0], now)
 		if !errors.Is(err, tt.want) || (e == nil) != (tt.want != nil) {
 			t.Errorf("%s: %+v, %v", name, e, err)
 		}
@@ -582,13 +609,12 @@ func TestEarlierStatesStay(t *testing.T) {
 	before := b.accounts["CTR-7"]
 	want := fmt.Sprintf("%+v", before)
 	b.buy(t, date("2026-03-14"), "CTR-7", 100)
-	e, err := DecideClose(b.accounts["CTR-7"], b.numbering, Period{2026, time.March}, date("2026-04-01"), paris)
+	e, err := b.closes(Period{2026, time.March}, date("2026-04-01"))
 	b.do(t, date("2026-04-01"), e, err)
 	if got := fmt.Sprintf("%+v", before); got != want {
 		t.Errorf("was %s\nis  %s", want, got)
 	}
-	e, err = DecidePresent(b.accounts["CTR-7"], b.invoices["BIL-2026-000001"], date("2026-04-02"))
-	b.do(t, date("2026-04-02"), e, err)
+	b.must(t, date("2026-04-02"), Present{Collecting{InvoiceRef: "BIL-2026-000001"}})
 	presented := b.accounts["CTR-7"]
 	presented.withPresented("RUM-1", date("2027-01-01"))
 	if !presented.LastPresented().Equal(date("2026-04-02")) {

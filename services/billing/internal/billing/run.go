@@ -3,6 +3,7 @@ package billing
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -22,11 +23,25 @@ type Run struct {
 	LeftOut     []LeftOut // by the last completed one
 }
 
-// LeftOut is a contract that a run could not bill.
+// LeftOut is a customer that a run could not bill.
 type LeftOut struct {
+	// the zero value in a record of the former version of the log, which named the contract alone
+	Customer    CustomerKey
 	ContractRef string
 	Code        string
 	Detail      string
+}
+
+// Codes of reasons that the states show: when the states change they are judged again.
+const (
+	LeftOutEarlierPeriod = "earlier-period-open"
+	LeftOutNotEnded      = "period-not-ended"
+	LeftOutUnreadable    = "contract-unreadable"
+)
+
+// Shown reports whether the states show the reason.
+func (l LeftOut) Shown() bool {
+	return slices.Contains([]string{LeftOutEarlierPeriod, LeftOutNotEnded, LeftOutUnreadable}, l.Code)
 }
 
 // Errors of runs. They record nothing.
@@ -51,7 +66,7 @@ func (r StartRun) decide(s States, at Moment) (Event, error) {
 
 // DecideRun starts a run when none is going on, and none has been started since the caller saw that
 // there is something to bill: then it is billed. A run that was left unfinished is taken up by
-// going over the contracts again.
+// going over the customers again.
 func DecideRun(r Run, starts int64, p Period, now time.Time, paris *time.Location) (Event, error) {
 	if end := p.End(paris); now.Before(end) {
 		return nil, fmt.Errorf("%w: %s ends at %s", ErrPeriodNotEnded, p, end.Format(time.RFC3339))
@@ -85,7 +100,7 @@ func (e RunStarted) apply(b Book, at time.Time) error {
 	return nil
 }
 
-// CompleteRun says that a run went over every contract.
+// CompleteRun says that a run went over every customer.
 type CompleteRun RunCompleted
 
 // About implements Command.
@@ -103,10 +118,10 @@ func DecideRunCompleted(r Run, done RunCompleted) (Event, error) {
 	return done, nil
 }
 
-// RunCompleted: a billing run went over every contract.
+// RunCompleted: a billing run went over every customer.
 type RunCompleted struct {
 	Period   Period
-	Closed   int64 // periods closed by this run
+	Closed   int64 // customers whose period this run closed
 	Invoices int64 // invoices issued by this run
 	LeftOut  []LeftOut
 }

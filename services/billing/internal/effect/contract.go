@@ -9,12 +9,12 @@ import (
 )
 
 func (e *encoder) ContractObserved(o billing.ContractObserved) error {
-	e.message = &billinglog.ContractObserved{ContractRef: o.Contract.Ref, Contract: toLogContract(o.Contract), Fact: o.Fact, EventID: o.EventID, OccurredAt: o.OccurredAt}
+	e.message = &billinglog.ContractObserved{ContractRef: o.Contract.Ref, Contract: toLogContract(o.Contract), Fact: o.Fact, EventID: o.EventID, OccurredAt: o.OccurredAt, Listed: o.Listed}
 	return e.Unrequested()
 }
 
 func (decoder) ContractObserved(m *billinglog.ContractObserved) (Body, error) {
-	return unasked(billing.ContractObserved{Contract: fromLogContract(m.Contract), Fact: m.Fact, EventID: m.EventID, OccurredAt: m.OccurredAt})
+	return unasked(billing.ContractObserved{Contract: fromLogContract(m.Contract), Fact: m.Fact, EventID: m.EventID, OccurredAt: m.OccurredAt, Listed: m.Listed})
 }
 
 func (p *publisher) ContractObserved(billing.ContractObserved) error { return private() }

@@ -68,20 +68,34 @@ func unasked(e billing.Event) (Body, error) { return Body{Event: e}, nil }
 // several.
 func Publish(events *billingbus.Publisher) func(context.Context, Applied) error {
 	return func(ctx context.Context, a Applied) error {
-		ref := a.Event().About().Contract
-		account, _ := a.After.Account(ref)
-		return a.Event().Visit(&publisher{Applied: a, ctx: ctx, events: events, key: billingbus.ContractKey(ref), account: account})
+		p := publisher{Applied: a, ctx: ctx, events: events, key: billingbus.CustomerKey(Key(a))}
+		if ref := a.Event().About().Contract; ref != "" {
+			p.account, _ = a.After.Account(ref)
+		}
+		return a.Event().Visit(&p)
 	}
+}
+
+// Key returns the key of the events of a record: the customer. Records of one key are published in
+// order. Runs publish nothing and have keys of their own.
+func Key(a Applied) string {
+	about := a.Event().About()
+	if about.Contract == "" {
+		return about.Run.String()
+	}
+	account, _ := a.After.Account(about.Contract)
+	return account.Contract.CustomerRef
 }
 
 // publisher is a visitor that publishes the events of one record. Each has the record's identity
 // and its own index as id.
 type publisher struct {
 	Applied
-	ctx     context.Context
-	events  *billingbus.Publisher
-	key     billingbus.ContractKey
-	account billing.Account // right after the record; the zero value for a run
+	ctx    context.Context
+	events *billingbus.Publisher
+	key    billingbus.CustomerKey
+	// of the first contract, right after the record; the zero value for a run
+	account billing.Account
 	next    int
 }
 

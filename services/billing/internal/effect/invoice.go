@@ -9,57 +9,106 @@ import (
 )
 
 func (e *encoder) PeriodClosed(c billing.PeriodClosed) error {
-	lines, err := int32Of(c.Lines)
+	lines, err := int32Of(c.Lines())
 	if err != nil {
 		return err
 	}
-	buyer := toLogCompany(c.Buyer)
-	e.message = &billinglog.PeriodClosed{
-		ContractRef: c.ContractRef, Period: c.Period.String(), LineCount: lines, Total: billinglog.Money(c.Total),
-		InvoiceRef: optional(c.InvoiceRef), LinesHash: c.Hash[:], Buyer: &buyer,
+	buyer, hash := toLogCompany(c.Buyer), hashOf(c)
+	m := &billinglog.PeriodClosed{
+		ContractRef: c.About().Contract, Period: c.Period.String(), LineCount: lines, Total: billinglog.Money(c.Total), InvoiceRef: optional(c.InvoiceRef),
+		LinesHash: hash[:], Buyer: &buyer, CustomerRef: c.Customer.CustomerRef, SellerRef: c.Customer.SellerRef, Contracts: c.Contracts,
 	}
+	for _, p := range c.Parts { // none has more lines than all together
+		m.Parts = append(m.Parts, billinglog.ClosedPart{ContractRef: p.ContractRef, LineCount: int32(p.Lines), Total: billinglog.Money(p.Total), LinesHash: p.Hash[:]})
+	}
+	e.message = m
 	return e.Unrequested()
 }
 
+// hashOf returns the hash of the lines of an invoice.
+func hashOf(c billing.PeriodClosed) billing.Hash {
+	var hashes []billing.Hash
+	for _, p := range c.Parts {
+		hashes = append(hashes, p.Hash)
+	}
+	return billing.HashOf(hashes)
+}
+
+// PeriodClosed returns the closing of one contract as one part if the record is of the former
+// version, which did not name the customer.
 func (decoder) PeriodClosed(m *billinglog.PeriodClosed) (Body, error) {
 	p, err := billing.ParsePeriod(m.Period)
 	if err != nil {
 		return Body{}, err
 	}
-	e := billing.PeriodClosed{ContractRef: m.ContractRef, Period: p, Lines: int64(m.LineCount), Total: billing.Money(m.Total), InvoiceRef: text(m.InvoiceRef)}
-	if n := copy(e.Hash[:], m.LinesHash); n != len(e.Hash) || len(m.LinesHash) != n {
-		return Body{}, fmt.Errorf("hash of %d bytes", len(m.LinesHash))
+	e := billing.PeriodClosed{
+		Customer: billing.CustomerKey{CustomerRef: m.CustomerRef, SellerRef: m.SellerRef}, Period: p, InvoiceRef: text(m.InvoiceRef), Total: billing.Money(m.Total), Contracts: m.Contracts,
 	}
 	if m.Buyer != nil {
 		e.Buyer = fromLogCompany(*m.Buyer)
 	}
+	parts := m.Parts
+	if m.CustomerRef == "" {
+		parts = []billinglog.ClosedPart{{ContractRef: m.ContractRef, LineCount: m.LineCount, Total: m.Total, LinesHash: m.LinesHash}}
+		e.Contracts = []string{m.ContractRef}
+	}
+	for _, p := range parts {
+		part := billing.ClosedPart{ContractRef: p.ContractRef, Lines: int64(p.LineCount), Total: billing.Money(p.Total)}
+		if n := copy(part.Hash[:], p.LinesHash); n != len(part.Hash) || len(p.LinesHash) != n {
+			return Body{}, fmt.Errorf("hash of %d bytes", len(p.LinesHash))
+		}
+		e.Parts = append(e.Parts, part)
+	}
 	return unasked(e)
 }
 
-// PeriodClosed publishes that the period is closed, its invoice, and that an invoice of nothing is
-// settled.
+// PeriodClosed publishes for each part that the period of its contract is closed, then the invoice,
+// and then which parts are settled because nothing is due.
 func (p *publisher) PeriodClosed(e billing.PeriodClosed) error {
 	i, _ := p.After.Invoice(e.InvoiceRef)
-	lines := int32(e.Lines) // the codec let it into the record, so it fits
-	err := p.events.BillingPeriodClosed(p.ctx, p.key, event.BillingPeriodClosed{
-		ContractRef: e.ContractRef, CustomerRef: i.CustomerRef, Period: e.Period.String(), LineCount: lines, Total: event.Money(e.Total), InvoiceRef: &e.InvoiceRef, OccurredAt: p.DecidedAt,
-	}, p.headers())
-	if err != nil {
+	hash := hashOf(e)
+	issued := event.InvoiceIssued{
+		InvoiceRef: e.InvoiceRef, ContractRef: e.About().Contract, CustomerRef: i.CustomerRef, SellerRef: i.SellerRef, Period: e.Period.String(),
+		Buyer: toEventCompany(e.Buyer), Total: event.Money(e.Total), LineCount: int32(e.Lines()), LinesHash: hash[:], OccurredAt: p.DecidedAt,
+	}
+	for _, part := range i.Parts {
+		// the codec let the sum of the lines into the record
+		lines, total := int32(part.Lines), event.Money{Amount: part.Total(), Currency: i.Currency}
+		err := p.events.BillingPeriodClosed(p.ctx, p.key, event.BillingPeriodClosed{
+			ContractRef: part.ContractRef, CustomerRef: i.CustomerRef, Period: e.Period.String(), LineCount: lines, Total: total, InvoiceRef: &e.InvoiceRef, OccurredAt: p.DecidedAt,
+		}, p.headers())
+		if err != nil {
+			return err
+		}
+		issued.Parts = append(issued.Parts, event.InvoicePart{
+			ContractRef: part.ContractRef, SubscriptionRef: part.SubscriptionRef, Total: total, LineCount: lines, LinesHash: part.Hash[:],
+		})
+	}
+	if err := p.events.InvoiceIssued(p.ctx, p.key, issued, p.headers()); err != nil {
 		return err
 	}
-	err = p.events.InvoiceIssued(p.ctx, p.key, event.InvoiceIssued{
-		InvoiceRef: e.InvoiceRef, ContractRef: e.ContractRef, CustomerRef: i.CustomerRef, Period: e.Period.String(), Buyer: toEventCompany(e.Buyer),
-		Total: event.Money(e.Total), LineCount: lines, LinesHash: e.Hash[:], OccurredAt: p.DecidedAt,
-	}, p.headers())
-	if err != nil || i.Status != billing.InvoiceSettled {
-		return err
+	for _, part := range i.Parts {
+		if err := p.nothingDue(i, part.ContractRef); err != nil {
+			return err
+		}
 	}
-	return p.settled(i, event.SettlementMethodNothingDue, e.Total)
+	return nil
 }
 
-func (p *publisher) settled(i billing.Invoice, how event.SettlementMethod, amount billing.Money) error {
+// nothingDue publishes that a part is settled if it is because nothing is due.
+func (p *publisher) nothingDue(i billing.Invoice, contractRef string) error {
+	if part, _ := i.Part(contractRef); part.Method != billing.MethodNothingDue {
+		return nil
+	}
+	return p.settled(i, contractRef, billing.Money{Currency: i.Currency})
+}
+
+// settled publishes that a part is settled.
+func (p *publisher) settled(i billing.Invoice, contractRef string, amount billing.Money) error {
+	part, _ := i.Part(contractRef)
 	return p.events.InvoiceSettled(p.ctx, p.key, event.InvoiceSettled{
-		InvoiceRef: i.Ref, ContractRef: i.ContractRef, CustomerRef: i.CustomerRef, Method: how, Amount: event.Money(amount), OccurredAt: p.DecidedAt,
+		InvoiceRef: i.Ref, ContractRef: contractRef, CustomerRef: i.CustomerRef, Method: event.SettlementMethod(part.Method), Amount: event.Money(amount),
+		Reference: optional(part.Reference), OccurredAt: p.DecidedAt,
 	}, p.headers())
 }
 
@@ -70,7 +119,8 @@ func toEventCompany(c billing.Company) event.Company {
 }
 
 func (m projector) PeriodClosed(e billing.PeriodClosed) error {
-	m.closePeriod(e.ContractRef, e.Period, e.InvoiceRef)
+	i, _ := m.after.Invoice(e.InvoiceRef)
+	m.issueInvoice(i)
 	return nil
 }
 
@@ -112,7 +162,7 @@ func (decoder) DebitCollected(m *billinglog.DebitCollected) (Body, error) {
 
 func (p *publisher) DebitCollected(e billing.DebitCollected) error {
 	i, _ := p.After.Invoice(e.InvoiceRef)
-	return p.settled(i, event.SettlementMethodDirectDebit, e.Amount)
+	return p.settled(i, e.ContractRef, e.Amount)
 }
 
 func (projector) DebitCollected(billing.DebitCollected) error { return unread() }
@@ -134,15 +184,60 @@ func (decoder) DebitRejected(m *billinglog.DebitRejected) (Body, error) {
 }
 
 func (p *publisher) DebitRejected(e billing.DebitRejected) error {
+	return p.failed(event.DebitPhaseRejected, e)
+}
+
+// failed publishes that a debit was rejected or returned, and that the part is settled if nothing
+// is due.
+func (p *publisher) failed(phase event.DebitPhase, e billing.DebitRejected) error {
 	i, _ := p.After.Invoice(e.InvoiceRef)
-	return p.events.DirectDebitRejected(p.ctx, p.key, event.DirectDebitRejected{
-		InvoiceRef: e.InvoiceRef, ContractRef: e.ContractRef, CustomerRef: i.CustomerRef, Presentation: int32(e.Presentation), Phase: event.DebitPhaseRejected,
+	err := p.events.DirectDebitRejected(p.ctx, p.key, event.DirectDebitRejected{
+		InvoiceRef: e.InvoiceRef, ContractRef: e.ContractRef, CustomerRef: i.CustomerRef, Presentation: int32(e.Presentation), Phase: phase,
 		Reason: e.Reason, Amount: event.Money(e.Amount), OccurredAt: p.DecidedAt,
 	}, p.headers())
+	if err != nil {
+		return err
+	}
+	return p.nothingDue(i, e.ContractRef)
 }
 
 func (projector) DebitRejected(billing.DebitRejected) error { return unread() }
 
-func (decoder) DebitReturned(m *billinglog.DebitReturned) (Body, error) { return notBuilt(m) }
+func (e *encoder) DebitReturned(d billing.DebitReturned) error {
+	request, err := e.Requested()
+	if err != nil {
+		return err
+	}
+	n, err := int32Of(d.Presentation)
+	e.message = &billinglog.DebitReturned{ContractRef: d.ContractRef, InvoiceRef: d.InvoiceRef, Presentation: n, Reason: d.Reason, Amount: billinglog.Money(d.Amount), Request: billinglog.Request(request)}
+	return err
+}
 
-func (decoder) SettledOtherwise(m *billinglog.SettledOtherwise) (Body, error) { return notBuilt(m) }
+func (decoder) DebitReturned(m *billinglog.DebitReturned) (Body, error) {
+	return asked(billing.DebitReturned{
+		ContractRef: m.ContractRef, InvoiceRef: m.InvoiceRef, Presentation: int64(m.Presentation), Reason: m.Reason, Amount: billing.Money(m.Amount),
+	}, m.Request)
+}
+
+func (p *publisher) DebitReturned(e billing.DebitReturned) error {
+	return p.failed(event.DebitPhaseReturned, billing.DebitRejected(e))
+}
+
+func (projector) DebitReturned(billing.DebitReturned) error { return unread() }
+
+func (e *encoder) SettledOtherwise(o billing.SettledOtherwise) error {
+	request, err := e.Requested()
+	e.message = &billinglog.SettledOtherwise{ContractRef: o.ContractRef, InvoiceRef: o.InvoiceRef, Reference: o.Reference, Amount: billinglog.Money(o.Amount), Request: billinglog.Request(request)}
+	return err
+}
+
+func (decoder) SettledOtherwise(m *billinglog.SettledOtherwise) (Body, error) {
+	return asked(billing.SettledOtherwise{ContractRef: m.ContractRef, InvoiceRef: m.InvoiceRef, Reference: m.Reference, Amount: billing.Money(m.Amount)}, m.Request)
+}
+
+func (p *publisher) SettledOtherwise(e billing.SettledOtherwise) error {
+	i, _ := p.After.Invoice(e.InvoiceRef)
+	return p.settled(i, e.ContractRef, e.Amount)
+}
+
+func (projector) SettledOtherwise(billing.SettledOtherwise) error { return unread() }

@@ -24,6 +24,8 @@ type Operation struct {
 	InvoiceRef      string         // once its period is closed
 	DecidedAt       time.Time
 	Judgement       Judgement // of a purchase
+
+	n int // how many operations are before it in the log
 }
 
 // Judgement is what a purchase was judged by, and the figures after it.
@@ -52,11 +54,13 @@ type Model struct {
 	OperationsByInvoice  map[string][]*Operation
 	Contracts            []string // in the order in which they were first heard of
 	ContractsByCustomer  map[string][]string
+	CustomerContracts    map[billing.CustomerKey][]string
 	Invoices             []string // in the order of issue
 	InvoicesByContract   map[string][]string
+	InvoicesByCustomer   map[string][]string
 	InvoicesByPeriod     map[billing.Period][]string
-	// contracts with something in a period that is not closed
-	Open    map[billing.Period]map[string]bool
+	// how many contracts of a customer have something in a period that is not closed
+	Open    map[billing.Period]map[billing.CustomerKey]int
 	Running map[billing.Period]bool // runs that are not completed
 
 	unbilled map[unbilledKey][]*Operation // accepted, their period open
@@ -78,9 +82,9 @@ func NewModel() *Model {
 func (m *Model) Reset() {
 	*m = Model{
 		OperationByRef: map[string]*Operation{}, OperationsByContract: map[string][]*Operation{}, OperationsByCustomer: map[string][]*Operation{},
-		OperationsByInvoice: map[string][]*Operation{}, ContractsByCustomer: map[string][]string{}, InvoicesByContract: map[string][]string{},
-		InvoicesByPeriod: map[billing.Period][]string{}, Open: map[billing.Period]map[string]bool{}, Running: map[billing.Period]bool{},
-		unbilled: map[unbilledKey][]*Operation{},
+		OperationsByInvoice: map[string][]*Operation{}, ContractsByCustomer: map[string][]string{}, CustomerContracts: map[billing.CustomerKey][]string{},
+		InvoicesByContract: map[string][]string{}, InvoicesByCustomer: map[string][]string{}, InvoicesByPeriod: map[billing.Period][]string{},
+		Open: map[billing.Period]map[billing.CustomerKey]int{}, Running: map[billing.Period]bool{}, unbilled: map[unbilledKey][]*Operation{},
 	}
 }
 
@@ -100,6 +104,7 @@ type projector struct {
 func (m *Model) addContract(c billing.Contract) {
 	if !slices.Contains(m.ContractsByCustomer[c.CustomerRef], c.Ref) {
 		m.ContractsByCustomer[c.CustomerRef] = append(m.ContractsByCustomer[c.CustomerRef], c.Ref)
+		m.CustomerContracts[c.Customer()] = append(m.CustomerContracts[c.Customer()], c.Ref)
 	}
 	if c.Version >= 1 && !m.Knows(c.Ref) {
 		m.Contracts = append(m.Contracts, c.Ref)
@@ -121,6 +126,7 @@ func (m projector) addOperation(o Operation, reasons []billing.Reason) {
 	o.Judgement = Judgement{
 		ContractVersion: a.Contract.Version, Outstanding: a.Outstanding(), Ceiling: a.Contract.Ceiling, Available: a.Available(), Reasons: reasons,
 	}
+	o.n = len(m.Operations)
 	p := &o
 	m.Operations = append(m.Operations, p)
 	m.OperationByRef[o.Ref] = p
@@ -133,26 +139,39 @@ func (m projector) addOperation(o Operation, reasons []billing.Reason) {
 		purchase.Refunded += o.Amount.Amount
 	}
 	k := unbilledKey{o.ContractRef, o.Period}
-	m.unbilled[k] = append(m.unbilled[k], p)
-	if m.Open[o.Period] == nil {
-		m.Open[o.Period] = map[string]bool{}
+	if len(m.unbilled[k]) == 0 {
+		if m.Open[o.Period] == nil {
+			m.Open[o.Period] = map[billing.CustomerKey]int{}
+		}
+		m.Open[o.Period][a.Contract.Customer()]++
 	}
-	m.Open[o.Period][o.ContractRef] = true
+	m.unbilled[k] = append(m.unbilled[k], p)
 }
 
-// closePeriod puts the operations of a contract's period on an invoice.
-func (m *Model) closePeriod(contractRef string, p billing.Period, invoiceRef string) {
-	k := unbilledKey{contractRef, p}
-	for _, o := range m.unbilled[k] {
-		o.InvoiceRef = invoiceRef
+// issueInvoice adds an invoice and puts the operations of the contracts' period on it.
+func (m *Model) issueInvoice(i billing.Invoice) {
+	for _, part := range i.Parts {
+		k := unbilledKey{part.ContractRef, i.Period}
+		for _, o := range m.unbilled[k] {
+			o.InvoiceRef = i.Ref
+		}
+		m.OperationsByInvoice[i.Ref] = append(m.OperationsByInvoice[i.Ref], m.unbilled[k]...)
+		m.InvoicesByContract[part.ContractRef] = append(m.InvoicesByContract[part.ContractRef], i.Ref)
+		m.noLongerOpen(k, billing.CustomerKey{CustomerRef: i.CustomerRef, SellerRef: i.SellerRef})
 	}
-	m.OperationsByInvoice[invoiceRef] = m.unbilled[k]
+	slices.SortFunc(m.OperationsByInvoice[i.Ref], func(a, b *Operation) int { return a.n - b.n })
+	m.Invoices = append(m.Invoices, i.Ref)
+	m.InvoicesByCustomer[i.CustomerRef] = append(m.InvoicesByCustomer[i.CustomerRef], i.Ref)
+	m.InvoicesByPeriod[i.Period] = append(m.InvoicesByPeriod[i.Period], i.Ref)
+}
+
+// noLongerOpen takes the period of a contract out of those that are not closed.
+func (m *Model) noLongerOpen(k unbilledKey, c billing.CustomerKey) {
 	delete(m.unbilled, k)
-	delete(m.Open[p], contractRef)
-	if len(m.Open[p]) == 0 {
-		delete(m.Open, p)
+	if m.Open[k.period][c]--; m.Open[k.period][c] == 0 {
+		delete(m.Open[k.period], c)
 	}
-	m.Invoices = append(m.Invoices, invoiceRef)
-	m.InvoicesByContract[contractRef] = append(m.InvoicesByContract[contractRef], invoiceRef)
-	m.InvoicesByPeriod[p] = append(m.InvoicesByPeriod[p], invoiceRef)
+	if len(m.Open[k.period]) == 0 {
+		delete(m.Open, k.period)
+	}
 }

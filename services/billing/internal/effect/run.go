@@ -37,7 +37,9 @@ func (e *encoder) RunCompleted(r billing.RunCompleted) error {
 	}
 	m := &billinglog.RunCompleted{Period: r.Period.String(), Closed: closed, Invoices: invoices}
 	for _, l := range r.LeftOut {
-		m.Parked = append(m.Parked, billinglog.Parked(l))
+		m.Parked = append(m.Parked, billinglog.Parked{
+			ContractRef: l.ContractRef, Code: l.Code, Detail: l.Detail, CustomerRef: l.Customer.CustomerRef, SellerRef: l.Customer.SellerRef,
+		})
 	}
 	e.message = m
 	return e.Unrequested()
@@ -50,7 +52,9 @@ func (decoder) RunCompleted(m *billinglog.RunCompleted) (Body, error) {
 	}
 	e := billing.RunCompleted{Period: p, Closed: int64(m.Closed), Invoices: int64(m.Invoices)}
 	for _, l := range m.Parked {
-		e.LeftOut = append(e.LeftOut, billing.LeftOut(l))
+		e.LeftOut = append(e.LeftOut, billing.LeftOut{
+			Customer: billing.CustomerKey{CustomerRef: l.CustomerRef, SellerRef: l.SellerRef}, ContractRef: l.ContractRef, Code: l.Code, Detail: l.Detail,
+		})
 	}
 	return unasked(e)
 }

@@ -1,12 +1,14 @@
-// Package runs bills months: it goes over the contracts of a period and has each closed, by hand or
-// by itself after the month's end. Any number of instances may run at once: each closing is one
-// record that only one of them gets in. The billing service and its HTTP layer import it.
+// Package runs bills months: it goes over the customers of a period and has the period of each
+// closed, by hand or by itself after the month's end. Any number of instances may run at once: each
+// closing is one record that only one of them gets in. The billing service and its HTTP layer
+// import it.
 package runs
 
 import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -67,16 +69,12 @@ func (r *Runner) Run(ctx context.Context) error {
 	}
 }
 
-// startDue takes up the runs that were left unfinished, and begins those of months that are due.
+// startDue takes up the runs that were left unfinished, and begins those of months that are due: it
+// bills the customers that can be billed now. Those that were left out wait until their reason is
+// gone, and nothing is recorded for them meanwhile.
 func (r *Runner) startDue(ctx context.Context) {
 	for _, p := range r.Store.PeriodsDue() {
-		now := r.Now()
-		run := r.Store.RunOf(p, store.Page{}).Run
-		if run.Running {
-			if now.Before(run.StartedAt.Add(abandoned)) {
-				continue
-			}
-		} else if r.After == 0 || now.Before(p.End(r.Paris).Add(r.After)) || !r.somethingNew(p, run) {
+		if !r.due(ctx, p) {
 			continue
 		}
 		done, _, err := r.Start(ctx, nil, p)
@@ -84,7 +82,7 @@ func (r *Runner) startDue(ctx context.Context) {
 			r.Logger.Warn("billing run not started", "period", p.String(), "error", err.Error())
 			continue
 		}
-		select { // the next period only after this one: a contract's periods are closed in order
+		select { // the next period only after this one: a customer's periods are closed in order
 		case <-done:
 		case <-ctx.Done():
 			return
@@ -92,23 +90,36 @@ func (r *Runner) startDue(ctx context.Context) {
 	}
 }
 
-// somethingNew is false when all that is left are contracts that the last run left out: they wait
-// for somebody.
-func (r *Runner) somethingNew(p billing.Period, run billing.Run) bool {
-	left := map[string]bool{}
-	for _, l := range run.LeftOut {
-		left[l.ContractRef] = true
+// due reports whether a run of a period has to be begun or taken up by itself. A period that was
+// run once is run again for those left out, even where months are billed only on request.
+func (r *Runner) due(ctx context.Context, p billing.Period) bool {
+	now, seen := r.Now(), r.Store.RunOf(p, store.Page{})
+	if seen.Run.Running {
+		return !now.Before(seen.Run.StartedAt.Add(abandoned))
 	}
-	for _, ref := range r.Store.ToClose(p) {
-		if !left[ref] {
+	if !seen.Known && (r.After == 0 || now.Before(p.End(r.Paris).Add(r.After))) {
+		return false
+	}
+	possible, _ := r.Store.ToClose(p)
+	for _, c := range possible {
+		if !heldUp(seen.Run, c.Customer) {
 			return true
+		}
+		// What held it up cannot be seen in the states. Trying records nothing while it lasts.
+		if err := r.close(ctx, c, &billing.RunCompleted{}); err == nil {
+			r.Logger.Info("customer that was left out is billed", "customer", c.Customer.CustomerRef, "period", p.String())
 		}
 	}
 	return false
 }
 
+// heldUp reports whether the last run left a customer out for a reason that the states do not show.
+func heldUp(run billing.Run, c billing.CustomerKey) bool {
+	return slices.ContainsFunc(run.LeftOut, func(l billing.LeftOut) bool { return l.Customer == c && !l.Shown() })
+}
+
 // Start begins the billing of a period, or joins the one that is going on here, or takes up one
-// that was left unfinished. Done is closed when every contract was gone over. Replayed is true when
+// that was left unfinished. Done is closed when every customer was gone over. Replayed is true when
 // the request had begun it before. When there is nothing left to bill after an earlier run, nothing
 // is recorded.
 func (r *Runner) Start(ctx context.Context, req *idempotency.Request, p billing.Period) (done <-chan struct{}, replayed bool, err error) {
@@ -137,7 +148,7 @@ func (r *Runner) Start(ctx context.Context, req *idempotency.Request, p billing.
 }
 
 // begin records the start of a run unless there is nothing to do or one was left unfinished, and
-// says whether to go over the contracts. Everything that was in the log when the request came is
+// says whether to go over the customers. Everything that was in the log when the request came is
 // read: another instance may have billed the period.
 func (r *Runner) begin(ctx context.Context, req *idempotency.Request, p billing.Period) (work, replayed bool, err error) {
 	seen := r.Store.RunOf(p, store.Page{})
@@ -183,25 +194,24 @@ func (r *Runner) leave(p billing.Period, over chan struct{}) {
 	close(over)
 }
 
-// over closes the period of every contract with something in it, and completes the run.
+// over closes the period of every customer with something in it, and completes the run.
 func (r *Runner) over(ctx context.Context, p billing.Period) {
 	done := billing.RunCompleted{Period: p}
-	for _, ref := range r.Store.ToClose(p) {
-		out, err := r.Store.Decide(ctx, nil, billing.Close{ContractRef: ref, Period: p})
+	possible, waiting := r.Store.ToClose(p)
+	for _, c := range possible {
+		err := r.close(ctx, c, &done)
 		switch {
 		case err == nil:
-			done.Closed++
-			done.Invoices++
-			r.Logger.Info("period closed", "contract", ref, "period", p.String(), "invoice", out.Event.About().Invoice)
-		case errors.Is(err, billing.ErrPeriodClosed) || errors.Is(err, billing.ErrNothingToClose):
-			// by another instance, or a record of ours whose outcome was unknown
 		case ctx.Err() != nil || errors.Is(err, journal.ErrNotReady) || errors.Is(err, journal.ErrUnknownOutcome):
 			r.Logger.Warn("billing run interrupted", "period", p.String(), "error", err.Error())
 			return // it stays unfinished and is taken up again
 		default:
-			r.Logger.Warn("contract left out of a billing run", "contract", ref, "period", p.String(), "error", err.Error())
-			done.LeftOut = append(done.LeftOut, billing.LeftOut{ContractRef: ref, Code: code(err), Detail: err.Error()})
+			waiting = append(waiting, store.Waiting{Customer: c.Customer, ContractRef: c.Contracts[0], Err: err})
 		}
+	}
+	for _, w := range waiting {
+		r.Logger.Warn("customer left out of a billing run", "customer", w.Customer.CustomerRef, "period", p.String(), "error", w.Err.Error())
+		done.LeftOut = append(done.LeftOut, billing.LeftOut{Customer: w.Customer, ContractRef: w.ContractRef, Code: code(w.Err), Detail: w.Err.Error()})
 	}
 	if !r.Store.RunOf(p, store.Page{}).Run.Running {
 		return
@@ -211,14 +221,36 @@ func (r *Runner) over(ctx context.Context, p billing.Period) {
 	}
 }
 
+// close closes a period of a customer and counts it. There is one invoice for each currency. It is
+// no error if another instance did it, or a record of this one whose outcome was unknown.
+func (r *Runner) close(ctx context.Context, c billing.Close, done *billing.RunCompleted) error {
+	for closed := false; ; closed = true {
+		out, err := r.Store.Decide(ctx, nil, c)
+		if errors.Is(err, billing.ErrPeriodClosed) || errors.Is(err, billing.ErrNothingToClose) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if !closed {
+			done.Closed++
+		}
+		done.Invoices++
+		r.Logger.Info("period closed", "customer", c.Customer.CustomerRef, "period", c.Period.String(), "invoice", out.Event.About().Invoice)
+	}
+}
+
+// code returns the stable code of the reason for which a customer is left out.
 func code(err error) string {
 	switch {
 	case errors.Is(err, billing.ErrEarlierPeriodOpen):
-		return "earlier-period-open"
+		return billing.LeftOutEarlierPeriod
+	case errors.Is(err, billing.ErrPeriodNotEnded):
+		return billing.LeftOutNotEnded
+	case errors.Is(err, billing.ErrContractUnreadable):
+		return billing.LeftOutUnreadable
 	case errors.Is(err, journal.ErrParked):
 		return "stream-parked"
-	case errors.Is(err, billing.ErrPeriodNotEnded):
-		return "period-not-ended"
 	}
 	return "internal"
 }

@@ -1,8 +1,9 @@
 package store
 
 import (
+	"cmp"
+	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/deferpay/deferpay/services/billing/internal/billing"
@@ -140,41 +141,53 @@ func (s *Store) Invoices(f InvoiceFilter, page Page) (l List[billing.Invoice]) {
 		switch {
 		case f.ContractRef != "":
 			refs = s.model.InvoicesByContract[f.ContractRef]
+		case f.CustomerRef != "":
+			refs = s.model.InvoicesByCustomer[f.CustomerRef]
 		case f.Period != billing.Period{}:
 			refs = s.model.InvoicesByPeriod[f.Period]
 		}
 		invoice := func(ref string) billing.Invoice { i, _ := st.Invoice(ref); return i }
 		l.Items, l.Total = cut(refs, page, func(ref string) bool {
 			i := invoice(ref)
-			return (f.ContractRef == "" || i.ContractRef == f.ContractRef) && (f.CustomerRef == "" || i.CustomerRef == f.CustomerRef) &&
-				(f.Period == billing.Period{} || i.Period == f.Period) && (f.Status == "" || i.Status == f.Status)
+			_, part := i.Part(f.ContractRef)
+			return (f.ContractRef == "" || part) && (f.CustomerRef == "" || i.CustomerRef == f.CustomerRef) &&
+				(f.Period == billing.Period{} || i.Period == f.Period) && (f.Status == "" || i.Status() == f.Status)
 		}, invoice)
 	})
 	return l
 }
 
-// RunView is a billing run as it can be read: where it stands, and every contract with operations
-// in the period.
+// RunView is a billing run as it can be read: where it stands, and every invoice of the period,
+// issued or not.
 type RunView struct {
 	Run       billing.Run
 	Known     bool // there was a run
 	Invoiced  int
-	ToInvoice int
+	ToInvoice int // not issued, whether that is possible now or not
+	Possible  int // of these, how many can be issued once the period has ended
 	Lines     []RunLine
 	Position  int64
 }
 
-// RunLine is one contract of a run. Err says why it cannot be invoiced now, nil when it can or is.
+// RunLine is one invoice of a run. Err says why it cannot be issued now, nil when it can or is.
 type RunLine struct {
-	ContractRef string
-	InvoiceRef  string // once invoiced
-	Total       billing.Money
-	Operations  int64
-	Err         error
+	Customer   billing.CustomerKey
+	InvoiceRef string // once issued
+	Total      billing.Money
+	Operations int64
+	Parts      []RunPart
+	Err        error
 }
 
-// RunOf shows the run of a period with a page of its contracts, in the order of their references,
-// judged by the time now.
+// RunPart is one contract on an invoice of a run.
+type RunPart struct {
+	ContractRef string
+	Total       billing.Money
+	Operations  int64
+}
+
+// RunOf shows the run of a period with a page of its invoices, in the order of their first
+// contracts, judged by the time now.
 func (s *Store) RunOf(p billing.Period, page Page) (r RunView) {
 	now := s.now()
 	r.Position = s.read(func(st billing.States) {
@@ -183,33 +196,104 @@ func (s *Store) RunOf(p billing.Period, page Page) (r RunView) {
 		var all []RunLine
 		for _, ref := range s.model.InvoicesByPeriod[p] {
 			i, _ := st.Invoice(ref)
-			all = append(all, RunLine{ContractRef: i.ContractRef, InvoiceRef: ref, Total: billing.Money{Amount: i.Total(), Currency: i.Currency}, Operations: i.Lines})
+			all = append(all, issued(i))
 		}
 		r.Invoiced = len(all)
-		for ref := range s.model.Open[p] {
-			a, _ := st.Account(ref)
-			o, _ := a.OpenPeriod(p)
-			all = append(all, RunLine{
-				ContractRef: ref, Total: billing.Money{Amount: o.Total(), Currency: a.Currency}, Operations: o.Lines, Err: billing.CanClose(a, p, now, s.paris),
-			})
+		for c := range s.model.Open[p] {
+			all = append(all, toIssue(s.accounts(st, c), p, now, s.paris)...)
 		}
 		r.ToInvoice = len(all) - r.Invoiced
-		slices.SortFunc(all, func(a, b RunLine) int { return compareRefs(a.ContractRef, b.ContractRef) })
+		for _, l := range all[r.Invoiced:] {
+			if l.Err == nil || errors.Is(l.Err, billing.ErrPeriodNotEnded) {
+				r.Possible++
+			}
+		}
+		slices.SortStableFunc(all, func(a, b RunLine) int {
+			return billing.CompareRefs(a.Parts[0].ContractRef, b.Parts[0].ContractRef)
+		})
 		r.Lines, _ = cut(all, page, func(RunLine) bool { return true }, func(l RunLine) RunLine { return l })
 	})
 	return r
 }
 
-// ToClose lists the contracts with operations in a period that is not closed, in the order of their
-// references.
-func (s *Store) ToClose(p billing.Period) (refs []string) {
-	s.read(func(billing.States) {
-		for ref := range s.model.Open[p] {
-			refs = append(refs, ref)
+// accounts returns the accounts of the contracts that a customer is known to have, in the order of
+// their references.
+func (s *Store) accounts(st billing.States, c billing.CustomerKey) []billing.Account {
+	refs := s.contracts(c)
+	accounts := make([]billing.Account, 0, len(refs))
+	for _, ref := range refs {
+		a, _ := st.Account(ref)
+		accounts = append(accounts, a)
+	}
+	return accounts
+}
+
+// contracts lists the contracts that a customer is known to have, in the order of their references.
+func (s *Store) contracts(c billing.CustomerKey) []string {
+	return slices.SortedFunc(slices.Values(s.model.CustomerContracts[c]), billing.CompareRefs)
+}
+
+func issued(i billing.Invoice) RunLine {
+	l := RunLine{
+		Customer: billing.CustomerKey{CustomerRef: i.CustomerRef, SellerRef: i.SellerRef}, InvoiceRef: i.Ref,
+		Total: billing.Money{Amount: i.Total(), Currency: i.Currency}, Operations: i.Lines(),
+	}
+	for _, p := range i.Parts {
+		l.Parts = append(l.Parts, RunPart{ContractRef: p.ContractRef, Total: billing.Money{Amount: p.Total(), Currency: i.Currency}, Operations: p.Lines})
+	}
+	return l
+}
+
+// toIssue returns the invoices that a customer would get for a period: one for each currency.
+func toIssue(accounts []billing.Account, p billing.Period, now time.Time, paris *time.Location) (lines []RunLine) {
+	_, err := billing.PlanClose(accounts, p, now, paris)
+	for _, a := range accounts {
+		open, found := a.OpenPeriod(p)
+		if !found {
+			continue
+		}
+		n := slices.IndexFunc(lines, func(l RunLine) bool { return l.Total.Currency == a.Currency })
+		if n < 0 {
+			n = len(lines)
+			lines = append(lines, RunLine{Customer: a.Contract.Customer(), Total: billing.Money{Currency: a.Currency}, Err: err})
+		}
+		l := &lines[n]
+		total := billing.Money{Amount: open.Total(), Currency: a.Currency}
+		l.Total.Amount += total.Amount
+		l.Operations += open.Lines
+		l.Parts = append(l.Parts, RunPart{ContractRef: a.Contract.Ref, Total: total, Operations: open.Lines})
+	}
+	return lines
+}
+
+// ToClose lists the customers with operations in a period that is not closed, in the order of their
+// references: those that can be billed now, and for the others why they cannot.
+func (s *Store) ToClose(p billing.Period) (possible []billing.Close, waiting []Waiting) {
+	now := s.now()
+	s.read(func(st billing.States) {
+		for c := range s.model.Open[p] {
+			contracts := s.contracts(c)
+			if _, err := billing.PlanClose(s.accounts(st, c), p, now, s.paris); err != nil {
+				waiting = append(waiting, Waiting{Customer: c, ContractRef: contracts[0], Err: err})
+				continue
+			}
+			possible = append(possible, billing.Close{Customer: c, Contracts: contracts, Period: p})
 		}
 	})
-	slices.SortFunc(refs, compareRefs)
-	return refs
+	slices.SortFunc(possible, func(a, b billing.Close) int { return compareCustomers(a.Customer, b.Customer) })
+	slices.SortFunc(waiting, func(a, b Waiting) int { return compareCustomers(a.Customer, b.Customer) })
+	return possible, waiting
+}
+
+// Waiting is a customer that cannot be billed now.
+type Waiting struct {
+	Customer    billing.CustomerKey
+	ContractRef string // one of its contracts
+	Err         error
+}
+
+func compareCustomers(a, b billing.CustomerKey) int {
+	return cmp.Or(cmp.Compare(a.CustomerRef, b.CustomerRef), cmp.Compare(a.SellerRef, b.SellerRef))
 }
 
 // PeriodsDue lists the periods that have ended and have operations that are not invoiced, or a run
@@ -230,12 +314,4 @@ func (s *Store) PeriodsDue() (due []billing.Period) {
 	})
 	slices.SortFunc(due, billing.Period.Compare)
 	return due
-}
-
-// compareRefs orders CTR-9 before CTR-10.
-func compareRefs(a, b string) int {
-	if len(a) != len(b) {
-		return len(a) - len(b)
-	}
-	return strings.Compare(a, b)
 }

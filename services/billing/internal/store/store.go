@@ -8,6 +8,7 @@
 // Streams:
 //
 //	contract/CTR-7              what billing keeps of the contract
+//	customer/CUSTOMER/SELLER    the contracts of a customer of a seller, both names path-escaped
 //	operation/BOP-7-17          an operation
 //	invoice/BIL-2026-000003     an invoice
 //	numbering/invoice           the invoice number given last
@@ -71,7 +72,7 @@ type Store struct {
 func New(cfg Config) (*Store, error) {
 	m := effect.NewModel()
 	l, err := ledger.New(Log, ledger.Domain[billing.Event, billing.States, answer]{
-		Codec: effect.Codec(), Key: key,
+		Codec: effect.Codec(), Key: key, Order: effect.Key,
 		Streams: func(e billing.Event) []journal.Stream { return streams(e.About()) },
 		Fold:    func(v *ledger.View, e billing.Event, at time.Time) error { return billing.Apply(book{v, v}, e, at) },
 		After:   func(v *ledger.View, _ billing.Event) billing.States { return book{v, v} },

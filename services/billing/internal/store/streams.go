@@ -1,6 +1,8 @@
 package store
 
 import (
+	"net/url"
+
 	"github.com/deferpay/deferpay/services/billing/internal/billing"
 	"github.com/deferpay/deferpay/services/internal/journal"
 	"github.com/deferpay/deferpay/services/internal/ledger"
@@ -11,12 +13,15 @@ const (
 	accounts   ledger.Family[billing.Account]   = "contract/"
 	operations ledger.Family[billing.Operation] = "operation/"
 	invoices   ledger.Family[billing.Invoice]   = "invoice/"
+	customers  ledger.Family[billing.Customer]  = "customer/"
 	numberings ledger.Family[billing.Numbering] = "numbering/"
 	runs       ledger.Family[billing.Run]       = "run/"
 )
 
-// invoiceSeries is the series of numbers that invoices have.
-const invoiceSeries = "invoice"
+// customer names the stream of a customer. References may hold any character.
+func customer(c billing.CustomerKey) string {
+	return url.PathEscape(c.CustomerRef) + "/" + url.PathEscape(c.SellerRef)
+}
 
 // streams lists the streams of what an event or a command is about. The first is the contract's if
 // there is one.
@@ -24,6 +29,14 @@ func streams(about billing.Subject) []journal.Stream {
 	on := make([]journal.Stream, 0, 4)
 	if about.Contract != "" {
 		on = append(on, accounts.Stream(about.Contract))
+	}
+	for _, ref := range about.Contracts {
+		if ref != about.Contract {
+			on = append(on, accounts.Stream(ref))
+		}
+	}
+	if about.Customer != (billing.CustomerKey{}) {
+		on = append(on, customers.Stream(customer(about.Customer)))
 	}
 	if about.Operation != "" {
 		on = append(on, operations.Stream(about.Operation))
@@ -34,8 +47,8 @@ func streams(about billing.Subject) []journal.Stream {
 	if about.Invoice != "" {
 		on = append(on, invoices.Stream(about.Invoice))
 	}
-	if about.Numbers {
-		on = append(on, numberings.Stream(invoiceSeries))
+	if about.Series != "" {
+		on = append(on, numberings.Stream(string(about.Series)))
 	}
 	if about.Run != (billing.Period{}) {
 		on = append(on, runs.Stream(about.Run.String()))
@@ -43,7 +56,7 @@ func streams(about billing.Subject) []journal.Stream {
 	return on
 }
 
-// key orders publication: by contract, and runs by period.
+// key is the Kafka key of an event's record: the contract, or the stream of a run.
 func key(e billing.Event) string {
 	about := e.About()
 	if about.Contract != "" {
@@ -62,8 +75,14 @@ func (b book) Account(ref string) (billing.Account, bool)     { return accounts.
 func (b book) Operation(ref string) (billing.Operation, bool) { return operations.Get(b, ref) }
 func (b book) Invoice(ref string) (billing.Invoice, bool)     { return invoices.Get(b, ref) }
 
-func (b book) Numbering() billing.Numbering {
-	n, _ := numberings.Get(b, invoiceSeries)
+func (b book) Customer(key billing.CustomerKey) billing.Customer {
+	c, _ := customers.Get(b, customer(key))
+	c.CustomerKey = key
+	return c
+}
+
+func (b book) Numbering(s billing.Series) billing.Numbering {
+	n, _ := numberings.Get(b, string(s))
 	return n
 }
 
@@ -75,5 +94,8 @@ func (b book) Run(p billing.Period) billing.Run {
 func (b book) PutAccount(a billing.Account)     { accounts.Put(b.view, a.Contract.Ref, a) }
 func (b book) PutOperation(o billing.Operation) { operations.Put(b.view, o.Ref, o) }
 func (b book) PutInvoice(i billing.Invoice)     { invoices.Put(b.view, i.Ref, i) }
-func (b book) PutNumbering(n billing.Numbering) { numberings.Put(b.view, invoiceSeries, n) }
-func (b book) PutRun(r billing.Run)             { runs.Put(b.view, r.Period.String(), r) }
+func (b book) PutCustomer(c billing.Customer)   { customers.Put(b.view, customer(c.CustomerKey), c) }
+func (b book) PutNumbering(s billing.Series, n billing.Numbering) {
+	numberings.Put(b.view, string(s), n)
+}
+func (b book) PutRun(r billing.Run) { runs.Put(b.view, r.Period.String(), r) }

@@ -125,7 +125,11 @@ func (p *player) completed(period string) (invoices map[string]string) {
 	for _, l := range lines {
 		line, _ := l.(object)
 		if invoice, ok := line["invoiceRef"].(string); ok {
-			invoices[fmt.Sprint(line["contractRef"])] = invoice
+			parts, _ := line["parts"].([]any)
+			for _, p := range parts {
+				part, _ := p.(object)
+				invoices[fmt.Sprint(part["contractRef"])] = invoice
+			}
 		}
 	}
 	return invoices

@@ -115,7 +115,7 @@ func (p *Publication[S, B]) apply(l *states.States[S, B], r *record.Record) (*de
 	if err != nil || res.Outcome != states.Applied {
 		return nil, err
 	}
-	return &delivery[S, B]{Verdict: res.Verdict, key: p.source.Key(&res.Verdict.Entry), payload: r.Body}, nil
+	return &delivery[S, B]{Verdict: res.Verdict, key: p.source.Order(&res.Verdict.Entry, res.Verdict.After), payload: r.Body}, nil
 }
 
 // save saves the position at intervals, and once more when everything is handled.

@@ -42,8 +42,9 @@ type Source[S, B any] struct {
 	ClientOptions   []kgo.Opt
 	AllowUnverified bool
 	States          *states.States[S, B] // before the first record
-	Key             func(*states.Entry[B]) string
-	Logger          *slog.Logger
+	// Order returns the key of an entry: those of one key are delivered one after the other.
+	Order  func(*states.Entry[B], *states.View[S]) string
+	Logger *slog.Logger
 }
 
 // Publication delivers the entries of one log to one subscription.
