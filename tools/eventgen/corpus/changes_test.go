@@ -14,9 +14,8 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/source"
 )
 
-// change makes another document of a document; it is false when there is nothing to change. keeps
-// compares what was generated before and after; nil: nothing but the promises of every document is
-// promised.
+// change changes a document. Its function make returns false if there is nothing to change; keeps,
+// which can be nil, compares the results before and after.
 type change struct {
 	name  string
 	make  func(r *rand.Rand, w *work) bool
@@ -48,7 +47,7 @@ var changes = []change{
 	{"a byte changed", flip, nil},
 }
 
-// clone copies a tree, aliases and all.
+// clone returns a deep copy of a tree.
 func clone(n *source.Node) *source.Node {
 	if n == nil {
 		return nil
@@ -64,11 +63,11 @@ func clone(n *source.Node) *source.Node {
 	return &out
 }
 
-// yamlText writes a tree as YAML.
+// yamlText returns a tree as YAML.
 func yamlText(n *source.Node) []byte {
 	data, err := yaml.Marshal(yamlNode(n))
 	if err != nil {
-		panic(err) // a tree of plain nodes
+		panic(err) // impossible: the tree has plain nodes only
 	}
 	return data
 }
@@ -101,7 +100,7 @@ func pair(key string, v *source.Node) source.Pair { return source.Pair{Key: str(
 
 func ref(to string) *source.Node { return object(pair("$ref", str(to))) }
 
-// set puts a member into an object.
+// set sets a member of an object.
 func set(n *source.Node, key string, v *source.Node) {
 	for i := range n.Pairs {
 		if n.Pairs[i].Key.Value == key {
@@ -118,7 +117,7 @@ func remove(n *source.Node, key string) bool {
 	return len(n.Pairs) < before
 }
 
-// walk visits every node with its way from the root, parents first.
+// walk calls visit for every node with its path from the root, parents first.
 func walk(n *source.Node, way []string, visit func(n *source.Node, way []string)) {
 	visit(n, way)
 	for i, it := range n.Items {
@@ -129,7 +128,7 @@ func walk(n *source.Node, way []string, visit func(n *source.Node, way []string)
 	}
 }
 
-// references gives the nodes with a $ref.
+// references returns the nodes that have a $ref.
 func references(n *source.Node) []*source.Node {
 	var out []*source.Node
 	walk(n, nil, func(n *source.Node, way []string) {
@@ -140,7 +139,7 @@ func references(n *source.Node) []*source.Node {
 	return out
 }
 
-// retarget changes the target of every reference, and of every mapping of a discriminator.
+// retarget replaces the target of every reference and of every mapping of a discriminator.
 func retarget(n *source.Node, to func(string) string) {
 	walk(n, nil, func(n *source.Node, way []string) {
 		if !n.Is(source.String) || len(way) == 0 {
@@ -157,8 +156,8 @@ func carriage(_ *rand.Rand, w *work) bool {
 	return true
 }
 
-// reorder shuffles the members of every object but channels and operations: which of two channels
-// gives a message they share its plain name follows their order.
+// reorder shuffles the members of every object except channels and operations, whose order decides
+// which of two channels names a message that they share.
 func reorder(r *rand.Rand, n *source.Node, depth int) {
 	r.Shuffle(len(n.Pairs), func(i, j int) { n.Pairs[i], n.Pairs[j] = n.Pairs[j], n.Pairs[i] })
 	for _, p := range n.Pairs {
@@ -175,7 +174,7 @@ func reorder(r *rand.Rand, n *source.Node, depth int) {
 	}
 }
 
-// moved gives a subtree to be written in another folder, depth levels below the document's.
+// moved returns a copy of a subtree for a folder that is depth levels below that of the document.
 func moved(w *work, n *source.Node, depth int) *source.Node {
 	out := clone(n)
 	up := strings.Repeat("../", depth)
@@ -191,7 +190,7 @@ func moved(w *work, n *source.Node, depth int) *source.Node {
 	return out
 }
 
-// split moves some of the components into files, as many levels of folders deep as chance has it.
+// split moves some of the components into files in folders of random depth.
 func split(r *rand.Rand, w *work) bool {
 	any := false
 	for _, section := range w.tree.Get("components").Keys() {
@@ -229,7 +228,7 @@ func splitChannels(r *rand.Rand, w *work) bool {
 	return true
 }
 
-// detour lets references go to a reference to what they meant.
+// detour replaces the targets of references by references to them.
 func detour(r *rand.Rand, w *work) bool {
 	hops := object()
 	for i, n := range references(w.tree) {
@@ -246,7 +245,8 @@ func detour(r *rand.Rand, w *work) bool {
 	return len(hops.Pairs) > 0
 }
 
-// objects gives the AsyncAPI objects of a document that take extensions, and are no reference.
+// objects returns the AsyncAPI objects of a document that may have extensions and are not
+// references.
 func objects(root *source.Node) []*source.Node {
 	out := []*source.Node{root, root.Get("info"), root.Get("components")}
 	for _, of := range []*source.Node{root, root.Get("components")} {
@@ -286,7 +286,7 @@ func unknown(r *rand.Rand, w *work) bool {
 	return true
 }
 
-// renameSchemas gives the schemas of the components other names.
+// renameSchemas renames the schemas under components.
 func renameSchemas(_ *rand.Rand, w *work) bool {
 	schemas := w.tree.Get("components").Get("schemas")
 	if !schemas.Is(source.Map) {
@@ -305,7 +305,7 @@ func renameSchemas(_ *rand.Rand, w *work) bool {
 	return true
 }
 
-// inline writes what some references to schemas lead to in their place.
+// inline replaces some references to schemas by their targets.
 func inline(r *rand.Rand, w *work) bool {
 	any := false
 	for _, n := range references(w.tree) {
@@ -323,7 +323,7 @@ func inline(r *rand.Rand, w *work) bool {
 	return any
 }
 
-// endless says whether references lead from a node back to it.
+// endless reports whether references lead from a node back to it.
 func endless(root, n *source.Node, way []*source.Node) bool {
 	if slices.Contains(way, n) {
 		return true
@@ -338,7 +338,7 @@ func endless(root, n *source.Node, way []*source.Node) bool {
 	return false
 }
 
-// combine puts another document of the same repository into this one.
+// combine merges another document of the same repository into this one.
 func combine(r *rand.Rand, w *work) bool {
 	other := w.docs[r.IntN(len(w.docs))]
 	repository, _, _ := strings.Cut(w.name, "/")
@@ -365,7 +365,7 @@ func combine(r *rand.Rand, w *work) bool {
 	return true
 }
 
-// merge puts members that are missing into an object, three levels deep.
+// merge adds the members that an object lacks, three levels deep.
 func merge(into, from *source.Node, depth int) {
 	for _, p := range from.Pairs {
 		have := into.Get(p.Key.Value)
@@ -378,7 +378,7 @@ func merge(into, from *source.Node, depth int) {
 	}
 }
 
-// anyNode gives a node of the tree, other than the root if there is one.
+// anyNode returns a random node of the tree. It is not the root if there are others.
 func anyNode(r *rand.Rand, root *source.Node) *source.Node {
 	var all []*source.Node
 	walk(root, nil, func(n *source.Node, way []string) {
@@ -425,7 +425,7 @@ func nodes(n *source.Node) []*source.Node {
 	return out
 }
 
-// pointers gives the way to every object of a document.
+// pointers returns the JSON pointers to all objects of a document.
 func pointers(root *source.Node) []string {
 	var out []string
 	walk(root, nil, func(n *source.Node, way []string) {
@@ -451,7 +451,7 @@ func elsewhere(r *rand.Rand, w *work) bool {
 	return true
 }
 
-// ownParent puts a reference to an object deep into it.
+// ownParent replaces a node inside an object by a reference to the object.
 func ownParent(r *rand.Rand, w *work) bool {
 	to := pointers(w.tree)
 	pointer := to[r.IntN(len(to))]

@@ -1,5 +1,5 @@
-// Package corpus runs eventgen over real public AsyncAPI documents, when they are there: each
-// becomes a package of Go that has to compile.
+// Package corpus runs eventgen on public AsyncAPI documents, if they are present. The code of each
+// must compile.
 package corpus
 
 import (
@@ -21,21 +21,21 @@ import (
 	"github.com/deferpay/deferpay/tools/fulltest"
 )
 
-// where the documents lie, beside the repository.
+// where is the folder of the documents, beside the repository.
 const where = "../../../../shared/corpus"
 
-// document is one document and what became of it.
+// document is a document and its result.
 type document struct {
 	name     string
-	verdict  string // compiles, refused, or what the Go tools say
-	messages int    // payloads with a type of their own
+	verdict  string // compiles, refused, or what the Go tools report
+	messages int    // payloads that have a type
 	diags    diag.List
 	folder   string
 }
 
 var roots = regexp.MustCompile(`(?m)^- (\S+\.(?:ya?ml|json))$`)
 
-// documents reads the list of root documents.
+// documents returns the root documents.
 func documents(t *testing.T) []*document {
 	dir := where
 	if env := os.Getenv("EVENTGEN_CORPUS"); env != "" {
@@ -55,9 +55,9 @@ func documents(t *testing.T) []*document {
 	return out
 }
 
-// TestCorpus generates code from every document, compiles it, and prints what became of each. In
-// full the code is also vetted. refused.txt lists the documents that break a rule, with what is
-// said of them; every other one has to compile.
+// TestCorpus generates code from every document, type-checks it, and logs the results. The full
+// form also runs go vet. The documents in refused.txt break a rule and must be refused with the
+// given diagnostic; the code of all others must compile.
 func TestCorpus(t *testing.T) {
 	docs := documents(t)
 	all := map[string][]byte{}
@@ -76,7 +76,7 @@ func TestCorpus(t *testing.T) {
 		}
 		switch rule, refused := want[d.name]; {
 		case refused && !strings.Contains(d.diags.Error(), rule):
-			t.Errorf("%s: is to be refused by %q, got %s:\n%s", d.name, rule, d.verdict, d.diags.Error())
+			t.Errorf("%s: should be refused with %q, got %s:\n%s", d.name, rule, d.verdict, d.diags.Error())
 		case !refused && d.verdict != "compiles":
 			t.Errorf("%s: %s\n%s", d.name, d.verdict, errorsOf(d.diags))
 		}
@@ -86,7 +86,7 @@ func TestCorpus(t *testing.T) {
 
 var schemaConst = regexp.MustCompile(`(?m)^(const |\t)SchemaOf\w+ += `)
 
-// generate returns the files of a document, below a folder of that name.
+// generate returns the files of a document below the folder name.
 func (d *document) generate(t *testing.T, name string) map[string][]byte {
 	t.Helper()
 	importPath := "corpus.example/" + name
@@ -116,7 +116,7 @@ func (d *document) generate(t *testing.T, name string) map[string][]byte {
 	return out
 }
 
-// vet vets all packages at once, and finds the documents that what it says is about.
+// vet runs go vet on all packages at once, and records what it reports at the documents concerned.
 func vet(t *testing.T, files map[string][]byte, docs []*document) {
 	t.Helper()
 	out, err := typechecktest.Go(t, typechecktest.Module(t, "corpus.example", files), "vet", "./...")
@@ -134,8 +134,7 @@ func vet(t *testing.T, files map[string][]byte, docs []*document) {
 	}
 }
 
-// refusals reads the documents that break a rule: lines of a document and, behind a bar, what is
-// said of it.
+// refusals returns the documents that must be refused, with a part of their diagnostics.
 func refusals(t *testing.T) map[string]string {
 	f, err := os.Open("refused.txt")
 	if err != nil {
@@ -155,7 +154,7 @@ func errorsOf(l diag.List) string {
 	return slices.DeleteFunc(slices.Clone(l), func(d diag.Diagnostic) bool { return d.Severity != diag.Error }).Error()
 }
 
-// summary gives the first error, or else the number of warnings.
+// summary returns the first error, or the number of warnings if there is none.
 func summary(l diag.List) string {
 	for _, d := range l {
 		if d.Severity == diag.Error {

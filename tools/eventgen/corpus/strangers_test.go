@@ -24,28 +24,28 @@ import (
 )
 
 var (
-	rounds = flag.Int("rounds", 1, "how often each change is made to each document by TestStrangers")
+	rounds = flag.Int("rounds", 1, "number of times that TestStrangers makes each change to each document")
 	seed   = flag.Uint64("seed", 1, "of the first round")
 )
 
 const importPath = "strangers.example/gen"
 
-// result is what eventgen makes of a document.
+// result is the result of generating from a document.
 type result struct {
 	files map[string][]byte
 	diags diag.List
-	code  *typechecktest.Code // of the files
+	code  *typechecktest.Code // the parsed files
 }
 
-// oneIn says how many of the changes the short form of TestStrangers makes to a document: one in
+// oneIn is the part of the changes that the short form of TestStrangers makes to a document: one in
 // six.
 const oneIn = 6
 
-// TestStrangers changes and combines public documents into ones that nobody wrote, and checks the
-// promises of eventgen: it ends, it names the place of a fault, what it writes compiles, and a
-// document that says the same in other words gives the same Go. In full it makes every change to
-// every document, otherwise a few changes, in turns. A failure names the document, the change and
-// the seed that repeat it.
+// TestStrangers changes and combines public documents and checks what eventgen promises for every
+// document: it terminates, each diagnostic has a position, and the generated code compiles. A
+// change that does not alter the meaning of a document must not alter the code either. The full
+// form makes every change to every document, the short form some of them. A failure names the
+// document, the change and the seed, which together reproduce it.
 func TestStrangers(t *testing.T) {
 	docs := documents(t)
 	all := load(t, docs[0].folder)
@@ -79,14 +79,14 @@ func TestStrangers(t *testing.T) {
 	}
 }
 
-// chance returns the random numbers of one change of one document.
+// chance returns the source of random numbers for a change of a document.
 func chance(document, change string, seed uint64) *rand.Rand {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(document + change))
 	return rand.New(rand.NewPCG(seed, h.Sum64()))
 }
 
-// check generates from a changed document.
+// check generates from a changed document and checks the result.
 func (c change) check(t *testing.T, before result, changed *work) {
 	after := changed.generate(t)
 	promises(t, after)
@@ -98,7 +98,7 @@ func (c change) check(t *testing.T, before result, changed *work) {
 	}
 }
 
-// load reads the public documents into memory.
+// load reads all files of the documents.
 func load(t *testing.T, folder string) fstest.MapFS {
 	out := fstest.MapFS{}
 	err := fs.WalkDir(os.DirFS(folder), ".", func(name string, d fs.DirEntry, err error) error {
@@ -115,18 +115,18 @@ func load(t *testing.T, folder string) fstest.MapFS {
 	return out
 }
 
-// work is a document to be changed, with the files beside it.
+// work is a document that is changed, with the files of its repository.
 type work struct {
 	fsys fstest.MapFS
 	name string
-	tree *source.Node // of the document; nil: it is not changed
-	data []byte       // the document as it is when there is no tree
+	tree *source.Node // of the document; nil: data is used as it is
+	data []byte       // the text of the document, if there is no tree
 	json bool         // the tree is written as JSON
 	all  fstest.MapFS // of other documents
 	docs []*document
 }
 
-// open takes a document and its repository's files.
+// open returns a document with the files of its repository.
 func open(t *testing.T, all fstest.MapFS, name string) *work {
 	w := &work{fsys: fstest.MapFS{}, name: name, data: all[name].Data}
 	repository, _, _ := strings.Cut(name, "/")
@@ -147,9 +147,9 @@ func (w *work) copy() *work {
 	return &work{fsys: maps.Clone(w.fsys), name: w.name, tree: clone(w.tree), data: w.data}
 }
 
-// generate runs eventgen on the document as it is now.
+// generate generates from the document as it is now.
 func (w *work) generate(t *testing.T) result {
-	late := time.AfterFunc(time.Minute, func() { panic(t.Name() + ": eventgen does not end") })
+	late := time.AfterFunc(time.Minute, func() { panic(t.Name() + ": eventgen does not terminate") })
 	defer late.Stop()
 	w.fsys[w.name] = &fstest.MapFile{Data: w.text()}
 	files, ds := generate.Generate(w.fsys, generate.Config{Documents: []string{w.name}, ImportPath: importPath})
@@ -173,7 +173,7 @@ func (w *work) text() []byte {
 	return yamlText(w.tree)
 }
 
-// keep writes a document that fails, to be looked at.
+// keep writes a document that fails, for inspection.
 func (w *work) keep(t *testing.T, dir string) {
 	dir = path.Join(dir, strings.NewReplacer("/", "_", "#", "_").Replace(t.Name()))
 	for name, f := range w.fsys {
@@ -190,30 +190,30 @@ func (w *work) keep(t *testing.T, dir string) {
 	}
 }
 
-// promises holds a result to what is promised of every document, right or wrong.
+// promises checks what is promised for every document, valid or not.
 func promises(t *testing.T, r result) {
 	t.Helper()
 	for _, d := range r.diags {
 		if d.Line == 0 || d.Col == 0 || strings.Contains(d.Message, "eventgen is at fault") {
-			t.Errorf("no place, or at fault: %s", d)
+			t.Errorf("a diagnostic has no position, or eventgen is at fault: %s", d)
 		}
 	}
 	if (r.files == nil) != r.diags.HasErrors() {
-		t.Errorf("%d files with errors: %v", len(r.files), r.diags.HasErrors())
+		t.Errorf("there are %d files, and errors: %t", len(r.files), r.diags.HasErrors())
 	}
 	if r.files == nil {
 		return
 	}
 	if err := typechecktest.New(t).Check(r.code); err != nil {
-		t.Errorf("what is generated does not compile: %v", err)
+		t.Errorf("the generated code does not compile: %v", err)
 		return
 	}
 	if vague := r.code.Vague(); len(vague) > 0 {
-		t.Errorf("types that say less than their schemas:\n%s", strings.Join(vague, "\n"))
+		t.Errorf("types are less specific than their schemas:\n%s", strings.Join(vague, "\n"))
 	}
 }
 
-// sameFiles wants the same bytes, but for the names and hashes of the sources.
+// sameFiles checks that the files are equal, except for the names and hashes of the sources.
 func sameFiles(t *testing.T, before, after result) {
 	sameVerdict(t, before, after)
 	if after.files == nil || before.files == nil {
@@ -221,11 +221,11 @@ func sameFiles(t *testing.T, before, after result) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(before.files)) {
 		if !bytes.Equal(unsourced(before.files[name]), unsourced(after.files[name])) {
-			t.Errorf("%s is another: %s", name, difference(strings.Split(string(unsourced(before.files[name])), "\n"), strings.Split(string(unsourced(after.files[name])), "\n")))
+			t.Errorf("%s differs: %s", name, difference(strings.Split(string(unsourced(before.files[name])), "\n"), strings.Split(string(unsourced(after.files[name])), "\n")))
 		}
 	}
 	if len(before.files) != len(after.files) {
-		t.Errorf("%d files were %d", len(after.files), len(before.files))
+		t.Errorf("there are %d files and were %d", len(after.files), len(before.files))
 	}
 }
 
@@ -239,10 +239,10 @@ func unsourced(data []byte) []byte {
 	return out
 }
 
-// sameAPI wants the same exported declarations, in any order.
+// sameAPI checks that the exported declarations are equal, in any order.
 func sameAPI(t *testing.T, before, after result) { same(t, before, after, (*typechecktest.Code).API) }
 
-// sameShapes wants structs of the same fields, whatever the types are called.
+// sameShapes checks that the structs have the same fields, whatever the names of the types.
 func sameShapes(t *testing.T, before, after result) {
 	same(t, before, after, (*typechecktest.Code).Shapes)
 }
@@ -257,14 +257,14 @@ func same(t *testing.T, before, after result, of func(*typechecktest.Code) []str
 	}
 }
 
-// sameVerdict wants the same errors, at whatever place.
+// sameVerdict checks that both results have errors, or neither has.
 func sameVerdict(t *testing.T, before, after result) {
 	if before.diags.HasErrors() != after.diags.HasErrors() {
-		t.Errorf("another verdict.\nBefore:\n%s\nAfter:\n%s", errorsOf(before.diags), errorsOf(after.diags))
+		t.Errorf("one of the results has errors.\nBefore:\n%s\nAfter:\n%s", errorsOf(before.diags), errorsOf(after.diags))
 	}
 }
 
-// difference gives lines that only one list has, the first few.
+// difference returns the first lines that only one list has.
 func difference(a, b []string) string {
 	count := map[string]int{}
 	for _, l := range a {

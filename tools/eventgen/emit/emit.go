@@ -1,6 +1,7 @@
-// Package emit prints the model as Go, one template for each kind of file.
+// Package emit prints the model as Go, with one template for each kind of file.
 //
-// It decides nothing: what stands in a file is the model's. The eventgen command imports it.
+// It makes no decisions: the model determines the content of each file. Package generate imports
+// it.
 package emit
 
 import (
@@ -29,8 +30,8 @@ var tmpl = template.Must(template.New("").Funcs(template.FuncMap{
 	"rules":       rules,
 }).ParseFS(templates, "templates/*.tmpl"))
 
-// Packages prints the packages of documents and what they put beside Avro types. Paths are below
-// the output folder; sum returns the hash of a source.
+// Packages returns the files of the documents' packages, and those that the documents add to
+// packages of Avro types, by their paths below the output folder. Sum returns the hash of a source.
 func Packages(m *model.Model, sum func(source string) string) (map[string][]byte, error) {
 	files := map[string]gofile.File{}
 	for _, p := range m.Packages {
@@ -68,7 +69,7 @@ func comment(p *model.Package) string {
 	return fmt.Sprintf("Package %s sends and receives the messages of %s.\n\n%s", p.Name, what, p.Doc)
 }
 
-// parts returns the files of a package, one for each template, and whether the package needs them.
+// parts returns the templates of a package's files, and whether the package needs them.
 func parts(p *model.Package) map[string]bool {
 	return map[string]bool{
 		"topics":    len(p.Topics)+len(p.Addresses) > 0,
@@ -98,7 +99,7 @@ func printed(files map[string]gofile.File) (map[string][]byte, error) {
 	return out, nil
 }
 
-// rules prints the constraints of text as fields of the runtime's Header.
+// rules returns the constraints of a text as fields of bus.Header.
 func rules(s parse.Scalar) string {
 	var out []string
 	add := func(name, value string) { out = append(out, name+": "+value) }

@@ -32,7 +32,7 @@ func ownSpecs(t *testing.T) fstest.MapFS {
 	return out
 }
 
-// replace replaces the first old in a file.
+// replace replaces the first occurrence of old in a file.
 func replace(t *testing.T, fsys fstest.MapFS, name, old, replacement string) {
 	t.Helper()
 	before, after, found := strings.Cut(string(fsys[name].Data), old)
@@ -42,8 +42,8 @@ func replace(t *testing.T, fsys fstest.MapFS, name, old, replacement string) {
 	fsys[name] = &fstest.MapFile{Data: []byte(before + replacement + after)}
 }
 
-// TestAddedMessageChangesFewFiles adds a message to the public document of billing. Of the files
-// that are generated already it may change eight.
+// TestAddedMessageChangesFewFiles adds a message to the public document of billing. At most eight
+// of the existing generated files may change.
 func TestAddedMessageChangesFewFiles(t *testing.T) {
 	const doc = "specs/billing/asyncapi.yaml"
 	config := Config{ImportPath: "example.com/gen", Documents: ownDocuments}
@@ -82,10 +82,10 @@ func TestAddedMessageChangesFewFiles(t *testing.T) {
 		}
 	}
 	if len(after) != len(before)+1 || after["event/purchasedisputed.go"] == nil {
-		t.Errorf("%d files became %d; the only new one is to be that of the type", len(before), len(after))
+		t.Errorf("there were %d files and are %d; only that of the new type should be added", len(before), len(after))
 	}
 	if len(changed) == 0 || len(changed) > 8 {
-		t.Errorf("%d files are others: %s", len(changed), strings.Join(changed, ", "))
+		t.Errorf("%d files changed: %s", len(changed), strings.Join(changed, ", "))
 	}
 	t.Logf("of %d files %d changed: %s", len(before), len(changed), strings.Join(changed, ", "))
 }

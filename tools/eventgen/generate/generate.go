@@ -1,5 +1,4 @@
-// Package generate runs the stages of eventgen one after the other: documents in, files out. It
-// writes nothing.
+// Package generate runs the stages of eventgen: it turns documents into files. It writes nothing.
 package generate
 
 import (
@@ -24,14 +23,14 @@ type Config struct {
 	ImportPath string          // of the output folder
 	Role       model.Role      // the side of the operations; empty: the owner's
 	Strict     bool            // warnings are errors
-	Keep       bool            // present schemas that are not kept are no fault
-	Raw        bool            // payloads in formats that are not known become bytes
-	Fetch      reference.Fetch // gets what URLs lead to; nil: only copies below vendor are read
+	Keep       bool            // a present schema that is not kept is not a fault
+	Raw        bool            // a payload in an unknown format becomes bytes
+	Fetch      reference.Fetch // fetches URLs; nil: only copies below vendor are read
 }
 
-// Generate gives the files of all documents, by their paths below the output folder. The same input
-// gives the same bytes. Diagnostics are sorted by place; when one of them is an error there are no
-// files.
+// Generate returns the files of all documents, by their paths below the output folder, and the
+// diagnostics in the order of their positions. For the same input it returns the same bytes. If a
+// diagnostic is an error, it returns no files.
 func Generate(fsys fs.FS, c Config) (map[string][]byte, diag.List) {
 	m, files, diags := Model(fsys, c)
 	if diags.HasErrors() {
@@ -47,12 +46,12 @@ func Generate(fsys fs.FS, c Config) (map[string][]byte, diag.List) {
 	return out, diags
 }
 
-// Model gives what would be generated, for commands that need the contract and no code.
+// Model returns the model of all documents, for commands that need the contract but no code.
 func Model(fsys fs.FS, c Config) (*model.Model, *reference.Files, diag.List) {
 	var diags diag.List
 	files := reference.New(fsys, c.Fetch, &diags)
 	docs := parse.Documents(files, c.Documents, c.Raw, &diags)
-	// in spite of errors, to tell all in one go
+	// even after errors, to report all of them at once
 	m := model.Build(docs, files, model.Config{ImportPath: c.ImportPath, Role: c.Role, Keep: c.Keep}, &diags)
 	for _, d := range docs {
 		checkStructure(files.Open(d.File, diag.Pos{}), &diags)
@@ -63,7 +62,8 @@ func Model(fsys fs.FS, c Config) (*model.Model, *reference.Files, diag.List) {
 	return m, files, diags.Sorted()
 }
 
-// checkStructure adds what the official schema finds, on lines of which nothing was told yet.
+// checkStructure adds the violations of the official schema, except on lines that have a
+// diagnostic.
 func checkStructure(root *source.Node, diags *diag.List) {
 	told := slices.Clone(*diags)
 	for _, found := range structure.Check(root) {
@@ -73,7 +73,7 @@ func checkStructure(root *source.Node, diags *diag.List) {
 	}
 }
 
-// printAll prints the packages of Avro types and those of documents.
+// printAll prints the packages of types and those of documents.
 func printAll(m *model.Model, files *reference.Files, c Config, diags *diag.List) (map[string][]byte, error) {
 	sum := func(source string) string { return files.Sum(source)[:12] }
 	out, types, err := m.Avro.Emit(avro.Config{ImportPath: c.ImportPath, Sum: sum})
@@ -99,25 +99,25 @@ func printAll(m *model.Model, files *reference.Files, c Config, diags *diag.List
 	}
 	for path, data := range buses {
 		if _, taken := out[path]; taken {
-			return nil, fmt.Errorf("two files are called %s", path)
+			return nil, fmt.Errorf("two files have the name %s", path)
 		}
 		out[path] = data
 	}
 	return out, nil
 }
 
-// clashes refuses names of documents that are names of Avro types and packages too.
+// clashes refuses packages and channels with the name of a package or type of payloads.
 func clashes(m *model.Model, types map[string]avro.GoType, diags *diag.List) {
 	for _, full := range slices.Sorted(maps.Keys(types)) {
 		t := types[full]
 		for _, p := range m.Packages {
 			if p.Name == t.Package {
-				diags.ErrorHint(p.Pos, "name the package of the document with info.x-go-package", "the package %s is that of the type %s too", p.Name, full)
+				diags.ErrorHint(p.Pos, "name the package of the document with info.x-go-package", "the package %s is also that of the type %s", p.Name, full)
 			}
 		}
 		for _, s := range m.Sealed {
 			if s.Package == t.Package && s.Go == t.Name && s.Together {
-				diags.ErrorHint(s.Pos, "give the channel another name", "the channel of %s would be called as the Avro type %s", s.Go, full)
+				diags.ErrorHint(s.Pos, "give the channel another name", "the interface of the channel %s would have the name of the Avro type %s", s.Go, full)
 			}
 		}
 	}

@@ -16,13 +16,13 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/typechecktest"
 )
 
-var update = flag.Bool("update", false, "write the expected diagnostics again")
+var update = flag.Bool("update", false, "rewrite the expected diagnostics")
 
-// TestDiagnostics runs every case of testdata: an archive of input files, in which "want" is what
-// eventgen says of the documents named *asyncapi.yaml or *.json. The archive's comment tells what
-// the case is about; a line of it that begins with "flags:" gives client, both, strict or raw. In
-// "api", where an archive has it, stands what users see of the Go: the exported declarations, but
-// for the functions that all types have. What is generated has to compile.
+// TestDiagnostics runs every case in testdata: an archive of input files and the expected
+// diagnostics, "want". The documents are the files whose names contain asyncapi. The comment of the
+// archive describes the case; a line that begins with "flags:" sets client, both, strict or raw.
+// The file "api" is optional and lists the exported declarations, without those that all types
+// have. The generated code must compile.
 func TestDiagnostics(t *testing.T) {
 	cases, err := filepath.Glob("testdata/*.txtar")
 	more, err2 := filepath.Glob("testdata/*/*.txtar")
@@ -57,16 +57,16 @@ func TestDiagnostics(t *testing.T) {
 			}
 			files, ds := Generate(fsys, config)
 			if ds.HasErrors() != (files == nil) {
-				t.Errorf("%d files with errors: %v", len(files), ds.HasErrors())
+				t.Errorf("there are %d files, and errors: %t", len(files), ds.HasErrors())
 			}
 			for _, d := range ds {
 				if d.Col == 0 && len(fsys) > 0 {
-					t.Errorf("no place: %s", d)
+					t.Errorf("a diagnostic has no position: %s", d)
 				}
 			}
 			code := compiles(t, config.ImportPath, files)
 			if vague := code.Vague(); len(vague) > 0 {
-				t.Errorf("types that say less than their schemas:\n%s", strings.Join(vague, "\n"))
+				t.Errorf("types are less specific than their schemas:\n%s", strings.Join(vague, "\n"))
 			}
 			compare(t, a, "want", ds.Error()+"\n")
 			if slices.ContainsFunc(a.Files, func(f txtar.File) bool { return f.Name == "api" }) {
@@ -109,12 +109,12 @@ func compare(t *testing.T, a *txtar.Archive, name, got string) {
 	}
 }
 
-// always are declarations of every type and package, which an archive does not list.
+// always are the declarations of every type and package, which the archives do not list.
 var always = []string{"AppendAvro", "DecodeAvro", "WriteAvro", "ReadAvro", "AvroType", "Validate", "JSONType", "AppendJSON", "DecodeJSON", "UnmarshalJSON", "MarshalJSON",
 	"SchemaOf", "NameOf", "FingerprintOf", "String()", "NewPublisher", "NewRequester", "type Publisher ", "type Requester ", "Subjects()", "Topics()", "Servers()", "Requester) Close("}
 
-// api lists what users see of generated code, and the rows of the tables of topics, addresses and
-// servers.
+// api returns the exported declarations of generated code, and the rows of the tables of topics,
+// addresses and servers.
 func api(code *typechecktest.Code, files map[string][]byte) string {
 	lines := slices.DeleteFunc(code.API(), func(l string) bool {
 		return slices.ContainsFunc(always, func(c string) bool { return strings.Contains(l, c) })
@@ -134,7 +134,8 @@ func api(code *typechecktest.Code, files map[string][]byte) string {
 	return strings.Join(lines, "\n") + "\n"
 }
 
-// BenchmarkOwnDocuments is the time that our own documents take: aim under 200 ms.
+// BenchmarkOwnDocuments generates from the documents of this repository, which should take less
+// than 200 ms.
 func BenchmarkOwnDocuments(b *testing.B) {
 	c := Config{ImportPath: "example.com/gen", Documents: ownDocuments}
 	for b.Loop() {

@@ -10,9 +10,8 @@ import (
 	"github.com/deferpay/deferpay/tools/fulltest"
 )
 
-// shop is a document of JSON Schema with that many kinds of orders, as a person would write it: one
-// member a line, schemas that refer to one another, inline objects, headers from a trait, keys,
-// replies.
+// shop returns a document with kinds kinds of orders, as a person would write it: one member per
+// line, schemas that refer to each other, inline objects, headers from a trait, and keys.
 func shop(kinds int) string {
 	var b strings.Builder
 	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
@@ -49,7 +48,8 @@ func shop(kinds int) string {
 	return b.String()
 }
 
-// TestLongDocument generates from a document of over 2,000 lines, and tells how long that takes.
+// TestLongDocument generates from a document of more than 2,000 lines, and logs how long that
+// takes.
 func TestLongDocument(t *testing.T) {
 	text := shop(30)
 	lines := strings.Count(text, "\n")
@@ -65,8 +65,8 @@ func TestLongDocument(t *testing.T) {
 	compiles(t, "example.com/gen", files)
 }
 
-// chain is a document whose payload is S0 of schemas, each made of the next one by a format with
-// the number of it.
+// chain returns a document whose payload is S0 of n+1 schemas. Each is link with a reference to the
+// next one in place of NEXT, and the last one is end.
 func chain(n int, link, end string) string {
 	var b strings.Builder
 	b.WriteString("asyncapi: 3.0.0\ninfo: {title: T, version: 1.0.0}\nchannels:\n  a: {address: a, messages: {A: {payload: {$ref: '#/components/schemas/S0'}}, B: {payload: {type: object, required: [b], properties: {b: {const: b}}}}}}\noperations:\n  sendA: {action: send, channel: {$ref: '#/channels/a'}}\ncomponents:\n  schemas:\n")
@@ -77,8 +77,8 @@ func chain(n int, link, end string) string {
 	return b.String()
 }
 
-// TestManyWays generates from schemas in which a value can be reached on more ways than anybody
-// could go: each is looked at once.
+// TestManyWays generates from schemas that are reached by more paths than could be followed: each
+// schema must be visited once.
 func TestManyWays(t *testing.T) {
 	cases := []struct{ name, document, want string }{
 		{"two properties", chain(60, "{type: object, properties: {a: NEXT, b: NEXT}}", "{type: string}"), ""},

@@ -11,8 +11,8 @@ import (
 	"github.com/deferpay/deferpay/tools/fulltest"
 )
 
-// payloads are what a message of thousand carries, by format. Each has types of its own, named with
-// the message's number.
+// payloads are the payloads of the messages of thousand, by format. Each message has types of its
+// own, with its number in place of #.
 var payloads = map[string]string{
 	"avro": `
         schemaFormat: application/vnd.apache.avro+yaml;version=1.12.0
@@ -46,7 +46,7 @@ var payloads = map[string]string{
 `,
 }
 
-// thousand is a document of that many messages, twenty to a channel.
+// thousand returns a document with many messages, twenty on each channel.
 func thousand(messages int, payload string) fstest.MapFS {
 	var channels, operations, components strings.Builder
 	for i := range messages {
@@ -63,7 +63,8 @@ func thousand(messages int, payload string) fstest.MapFS {
 
 var thousandConfig = Config{ImportPath: "example.com/thousand/gen", Documents: []string{"thousand.asyncapi.yaml"}}
 
-// BenchmarkThousandMessages is the time that a document of 1,000 messages takes: aim under 2 s.
+// BenchmarkThousandMessages generates from a document of 1,000 messages, which should take less
+// than 2 s.
 func BenchmarkThousandMessages(b *testing.B) {
 	for format, payload := range payloads {
 		b.Run(format, func(b *testing.B) {
@@ -77,10 +78,10 @@ func BenchmarkThousandMessages(b *testing.B) {
 	}
 }
 
-var compiled = flag.Int("messages", 40, "messages of the document that TestLargeDocumentCompiles compiles; 1000 take a minute and more")
+var compiled = flag.Int("messages", 40, "number of messages in TestLargeDocumentCompiles; 1000 take more than a minute")
 
-// TestLargeDocumentCompiles compiles what is generated from a large document. In full it is built
-// in a module that has this one as its only dependency.
+// TestLargeDocumentCompiles type-checks the code of a large document. The full form builds it in a
+// module that has this one as its only dependency.
 func TestLargeDocumentCompiles(t *testing.T) {
 	for format, payload := range payloads {
 		t.Run(format, func(t *testing.T) {

@@ -1,5 +1,5 @@
-// Package golden holds documents and the code that eventgen makes of them, kept in the repository
-// so that it is read, compiled and used by tests.
+// Package golden holds documents and the code that is generated from them, which tests compile and
+// run.
 //
-// go test -update writes the code again. Nothing imports what is below.
+// The command go test -update rewrites the code. Only tests import it.
 package golden

@@ -14,7 +14,7 @@ import (
 	"github.com/deferpay/deferpay/tools/fulltest"
 )
 
-var update = flag.Bool("update", false, "write the generated code again")
+var update = flag.Bool("update", false, "rewrite the generated code")
 
 const here = "github.com/deferpay/deferpay/tools/eventgen/golden/"
 
@@ -50,13 +50,13 @@ func TestGolden(t *testing.T) {
 			for _, name := range slices.Sorted(maps.Keys(files)) {
 				have, err := os.ReadFile(filepath.Join(g.out, name))
 				if err != nil || string(have) != string(files[name]) {
-					t.Errorf("%s/%s is not what is generated; go test ./tools/eventgen/golden -update writes it (%v)", g.out, name, err)
+					t.Errorf("%s/%s is not what is generated now (%v); go test ./tools/eventgen/golden -update rewrites it", g.out, name, err)
 				}
 			}
 			for range fulltest.Choose(1, 3) {
 				again, _ := generate.Generate(os.DirFS("."), g.config)
 				if !maps.EqualFunc(files, again, func(a, b []byte) bool { return string(a) == string(b) }) {
-					t.Fatal("a second run gives other bytes")
+					t.Fatal("a second run generates different files")
 				}
 			}
 		})

@@ -1,12 +1,12 @@
-// Package goname makes Go names of the names of contracts: idiomatic, stable, and never two the
-// same.
+// Package goname makes idiomatic, stable and unique Go names from the names in contracts.
 //
-// The stages of eventgen that decide names import it; it imports nothing of eventgen.
+// The stages of eventgen that decide names import it. It imports no package of eventgen.
 //
-// A name is split where its case changes and at signs that are no letters or digits, each word
-// begins with a capital, and the words API, ASCII, BIC, CPU, EOF, HTML, HTTP, HTTPS, IBAN, ID, IP,
-// JSON, SQL, SSL, TCP, TLS, TTL, UDP, UI, URI, URL, UTC, UTF8, UUID, VAT and XML are written in
-// capitals: contractRef is ContractRef, vatNumber is VATNumber, DIRECT_DEBIT is DirectDebit.
+// A name is split where its case changes, and at characters that are neither letters nor digits.
+// Each word begins with a capital letter, and the words API, ASCII, BIC, CPU, EOF, HTML, HTTP,
+// HTTPS, IBAN, ID, IP, JSON, SQL, SSL, TCP, TLS, TTL, UDP, UI, URI, URL, UTC, UTF8, UUID, VAT and
+// XML are in capital letters: contractRef is ContractRef, vatNumber is VATNumber, DIRECT_DEBIT is
+// DirectDebit.
 package goname
 
 import (
@@ -24,8 +24,7 @@ var initialisms = func() map[string]bool {
 	return m
 }()
 
-// words splits a name at underscores, other signs and changes of case: HTTPServer_v2 is HTTP,
-// Server, v2.
+// words splits a name: HTTPServer_v2 is HTTP, Server, v2.
 func words(name string) []string {
 	var out []string
 	var word []rune
@@ -52,14 +51,14 @@ func words(name string) []string {
 	return out
 }
 
-// plural tells whether what follows capitals is the s of IDs, and not the rest of a word.
+// plural reports whether what follows capital letters is the s of IDs, and not the rest of a word.
 func plural(rest []rune) bool {
 	return rest[0] == 's' && (len(rest) == 1 || !unicode.IsLower(rest[1]))
 }
 
-// Exported is the Go name of a name of a contract.
+// Exported returns the exported Go name for a name in a contract.
 func Exported(name string) string {
-	shouting := strings.ToUpper(name) == name // DIRECT_DEBIT: its capitals say nothing
+	shouting := strings.ToUpper(name) == name // DIRECT_DEBIT: its case is not significant
 	var b strings.Builder
 	for _, w := range words(name) {
 		upper := strings.ToUpper(w)
@@ -88,7 +87,7 @@ func Exported(name string) string {
 	return out
 }
 
-// Unexported is the name of something that stays in its package, made from an exported one.
+// Unexported returns the unexported form of an exported Go name.
 func Unexported(goName string) string {
 	r := []rune(goName)
 	n := 0
@@ -105,7 +104,7 @@ func Unexported(goName string) string {
 	return out
 }
 
-// Reserved tells whether Go gives the name a meaning of its own.
+// Reserved reports whether name is a keyword or a predeclared identifier of Go.
 func Reserved(name string) bool { return token.IsKeyword(name) || predeclared[name] }
 
 var predeclared = func() map[string]bool {
@@ -116,10 +115,10 @@ var predeclared = func() map[string]bool {
 	return m
 }()
 
-// Scope hands out names once.
+// Scope is a set of names that are taken.
 type Scope map[string]bool
 
-// Take returns the first of the candidates that is free, or the last one with a number.
+// Take takes and returns the first candidate that is not taken, or the last one with a number.
 func (s Scope) Take(candidates ...string) string {
 	for _, c := range candidates {
 		if !s[c] {

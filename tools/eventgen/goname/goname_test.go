@@ -8,7 +8,7 @@ func TestExported(t *testing.T) {
 		"2nd": "X2nd", "": "X", "été": "Été", "漢字": "X漢字", "a.b/c d": "ABCD",
 	} {
 		if got := Exported(name); got != want {
-			t.Errorf("%q became %s, want %s", name, got, want)
+			t.Errorf("%q: got %s, want %s", name, got, want)
 		}
 	}
 }
@@ -16,16 +16,16 @@ func TestExported(t *testing.T) {
 func TestUnexported(t *testing.T) {
 	for name, want := range map[string]string{"HTTPServer": "httpServer", "Order": "order", "Type": "type_", "Len": "len_", "ID": "id"} {
 		if got := Unexported(name); got != want {
-			t.Errorf("%q became %s, want %s", name, got, want)
+			t.Errorf("%q: got %s, want %s", name, got, want)
 		}
 	}
 }
 
-func TestScopeHandsOutNamesOnce(t *testing.T) {
+func TestScopeTakesNamesOnce(t *testing.T) {
 	s := Scope{}
 	for _, want := range []string{"Order", "OrderPayload", "OrderPayload2", "OrderPayload3"} {
 		if got := s.Take("Order", "OrderPayload"); got != want {
-			t.Errorf("%s, want %s", got, want)
+			t.Errorf("got %s, want %s", got, want)
 		}
 	}
 }

@@ -16,8 +16,7 @@ import (
 	"github.com/deferpay/deferpay/tools/fulltest"
 )
 
-// corpus is a folder of public AsyncAPI documents, beside the repository or where the environment
-// says.
+// corpus returns the folder of public AsyncAPI documents.
 func corpus() string {
 	if dir := os.Getenv("EVENTGEN_CORPUS"); dir != "" {
 		return dir
@@ -25,8 +24,8 @@ func corpus() string {
 	return "../../../../shared/corpus/asyncapi"
 }
 
-// TestCorpus generates Go from every JSON Schema that is a payload or a component of a document of
-// the corpus, and compiles it. In full it is also vetted.
+// TestCorpus generates Go from every JSON Schema that is a payload or a component of a public
+// document, and type-checks it. The full form also runs go vet.
 func TestCorpus(t *testing.T) {
 	dir := corpus()
 	if _, err := os.Stat(dir); err != nil {
@@ -53,7 +52,7 @@ func TestCorpus(t *testing.T) {
 		if faults.Add(s.Resolve()...); faults.HasErrors() {
 			t.Logf("%s: its %d schemas are refused:\n%v", doc, len(roots), *faults)
 			if known := refused[path.Base(path.Dir(doc))+"/"+path.Base(doc)]; known == "" || !strings.Contains(faults.Error(), known) {
-				t.Errorf("%s is refused, and should not be for that", doc)
+				t.Errorf("%s is refused for another reason than expected", doc)
 			}
 			continue
 		}
@@ -66,9 +65,9 @@ func TestCorpus(t *testing.T) {
 			all[name] = src
 		}
 	}
-	t.Logf("%d of %d schemas became Go", good, payloads)
+	t.Logf("there is Go for %d of %d schemas", good, payloads)
 	if good < 216 {
-		t.Errorf("only %d schemas became Go", good)
+		t.Errorf("there is Go for %d schemas only", good)
 	}
 	if !fulltest.Requested() {
 		compiles(t, all)
@@ -79,7 +78,7 @@ func TestCorpus(t *testing.T) {
 	}
 }
 
-// compiles fails the test unless generated files would compile.
+// compiles fails the test unless the generated files compile.
 func compiles(t *testing.T, files map[string][]byte) {
 	t.Helper()
 	code, err := typechecktest.Parse(goldenImport, files)
@@ -91,11 +90,11 @@ func compiles(t *testing.T, files map[string][]byte) {
 	}
 }
 
-// refused are the documents that break a rule, or refer to files that are not there, and what is
-// said of them.
+// refused are the documents that break a rule or refer to missing files, with a part of their
+// diagnostics.
 var refused = map[string]string{"192/asyncapi.yaml": "there is no file"}
 
-// document adds every schema of a document that is a payload or stands under components.
+// document adds every schema of a document that is a payload or a component.
 func document(t *testing.T, dir, name string) (*Set, []*Root, *diag.List) {
 	t.Helper()
 	var faults diag.List

@@ -13,8 +13,8 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/reference"
 )
 
-// Each file holds schemas and, in its last part, what must be said of them. The payloads stand
-// under payloads of schemas.yaml.
+// TestFaults compares the faults of the schemas in each archive with its last file. The payloads
+// are in the member payloads of schemas.yaml.
 func TestFaults(t *testing.T) {
 	names, err := filepath.Glob("testdata/faults/*.txtar")
 	if err != nil || len(names) == 0 {

@@ -20,7 +20,7 @@ var update = flag.Bool("update", false, "rewrite the golden packages and the exp
 
 const goldenImport = "github.com/deferpay/deferpay/tools/eventgen/jsonschema/internal/golden"
 
-// load reads the payloads of a file: its member payloads, by name.
+// load adds the schemas in the member payloads of a file.
 func load(t testing.TB, dir, name string) (*Set, []*Root, *diag.List) {
 	t.Helper()
 	var faults diag.List
@@ -37,7 +37,7 @@ func load(t testing.TB, dir, name string) (*Set, []*Root, *diag.List) {
 	return s, roots, &faults
 }
 
-// goldenFiles is what the generator makes of the golden schemas, and a table of the payloads for
+// goldenFiles returns what is generated from the golden schemas, and a table of the payloads for
 // the conformance suite.
 func goldenFiles(t testing.TB) map[string][]byte {
 	t.Helper()
@@ -114,12 +114,12 @@ func TestGolden(t *testing.T) {
 			continue
 		}
 		if old, err := os.ReadFile(p); err != nil || !bytes.Equal(old, src) {
-			t.Errorf("%s is not what the generator makes now (%v): look at the difference, then run go test -update", p, err)
+			t.Errorf("%s is not what is generated now (%v): look at the difference, then run go test -update", p, err)
 		}
 	}
 	err := filepath.WalkDir(dir, func(p string, d os.DirEntry, err error) error {
 		if rel, _ := filepath.Rel(dir, p); err == nil && !d.IsDir() && files[filepath.ToSlash(rel)] == nil {
-			t.Errorf("%s is made from no schema any more", p)
+			t.Errorf("%s is no longer generated", p)
 		}
 		return err
 	})

@@ -15,9 +15,9 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/typechecktest"
 )
 
-// Every case of the JSON Schema Test Suite for draft-07 that the generator takes gives the verdict
-// that the suite asks for. A schema that is taken to mean one type is held to its text with that
-// type.
+// TestSuite runs the JSON Schema Test Suite for draft-07. The generated code must give the verdict
+// of the suite for every schema that is not refused. If the type of a schema is implied by its
+// keywords, the verdict is that of its text, which has the type.
 func TestSuite(t *testing.T) {
 	dir := os.Getenv("EVENTGEN_SUITE")
 	if dir == "" {
@@ -44,7 +44,7 @@ func TestSuite(t *testing.T) {
 			s := NewSet(func(n *source.Node) *source.Node {
 				found := local(c.Get("schema"), n)
 				if found == nil {
-					told.Errorf(n.Pos, "this leads out of the schema")
+					told.Errorf(n.Pos, "the reference leads out of the schema")
 				}
 				return found
 			})
@@ -72,7 +72,7 @@ func TestSuite(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d schemas taken, %d refused", taken, refused)
+	t.Logf("%d schemas were accepted, %d refused", taken, refused)
 	all["main.go"] = fmt.Appendf(nil, suiteMain, imports.String(), table.String())
 	out, err := typechecktest.Go(t, typechecktest.Module(t, "example.org/corpus", all), "run", ".")
 	t.Logf("%s", out)
@@ -81,7 +81,7 @@ func TestSuite(t *testing.T) {
 	}
 }
 
-// local follows a reference inside one schema.
+// local follows a reference inside a schema.
 func local(root, n *source.Node) *source.Node {
 	for range 50 {
 		ref := n.Get("$ref")
@@ -140,17 +140,17 @@ func main() {
 	for _, c := range cases {
 		err := c.value.DecodeJSON([]byte(c.data))
 		if (err == nil) != c.valid {
-			fmt.Printf("%%s: %%s: %%v, and should be valid: %%t\n", c.name, c.data, err, c.valid)
+			fmt.Printf("%%s: %%s: got %%v, want valid: %%t\n", c.name, c.data, err, c.valid)
 			bad++
 		}
 		if err == nil {
 			if _, err := c.value.AppendJSON(nil); err != nil {
-				fmt.Printf("%%s: %%s was read and cannot be written: %%v\n", c.name, c.data, err)
+				fmt.Printf("%%s: %%s was decoded and cannot be encoded: %%v\n", c.name, c.data, err)
 				bad++
 			}
 		}
 	}
-	fmt.Printf("%%d of %%d cases are as they should be\n", len(cases)-bad, len(cases))
+	fmt.Printf("%%d of %%d cases are correct\n", len(cases)-bad, len(cases))
 	if bad > 0 {
 		os.Exit(1)
 	}

@@ -11,8 +11,7 @@ import (
 	"strings"
 )
 
-// API returns the exported declarations, one line each and sorted: what users of the code see,
-// whatever the order and the comments are.
+// API returns the exported declarations, one line each, sorted and without comments.
 func (c *Code) API() []string {
 	var out []string
 	for p, list := range c.packages {
@@ -26,7 +25,7 @@ func (c *Code) API() []string {
 	return out
 }
 
-// lines prints one declaration.
+// lines returns the lines of a declaration.
 func lines(fset *token.FileSet, pkg string, d ast.Decl) []string {
 	p := &lister{fset: fset, pkg: pkg}
 	switch d := d.(type) {
@@ -47,14 +46,14 @@ func lines(fset *token.FileSet, pkg string, d ast.Decl) []string {
 	return p.out
 }
 
-// lister prints exported names.
+// lister collects exported declarations.
 type lister struct {
 	fset *token.FileSet
 	pkg  string
 	out  []string
 }
 
-// add prints parts of a declaration as one line.
+// add adds a line with parts of a declaration.
 func (l *lister) add(parts ...any) {
 	var b strings.Builder
 	b.WriteString(l.pkg)
@@ -107,7 +106,7 @@ func (l *lister) values(tok token.Token, s *ast.ValueSpec) {
 	}
 }
 
-// field returns the parts of a field that are worth comparing.
+// field returns the names, the type and the tag of a field.
 func field(f *ast.Field) []any {
 	var out []any
 	for _, n := range f.Names {
@@ -120,8 +119,9 @@ func field(f *ast.Field) []any {
 	return out
 }
 
-// Shapes returns the structs with the names of generated types left out, each once and sorted: what
-// is the same if types have other names, or if one stands for several that are alike.
+// Shapes returns the structs without the names of generated types, each once and sorted. They are
+// equal for code whose types only have other names, or in which one type replaces several equal
+// ones.
 func (c *Code) Shapes() []string {
 	named := map[string]bool{}
 	var structs []*ast.StructType
@@ -157,7 +157,7 @@ func (c *Code) Shapes() []string {
 	return slices.Sorted(maps.Keys(seen))
 }
 
-// unnamed prints a type with T instead of each of the given names.
+// unnamed returns a type with T in place of each of the names.
 func unnamed(fset *token.FileSet, t ast.Expr, names map[string]bool) string {
 	var text strings.Builder
 	_ = printer.Fprint(&text, fset, t) // to memory

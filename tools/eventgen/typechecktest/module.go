@@ -15,8 +15,8 @@ const own = "github.com/deferpay/deferpay"
 // tools are the tool lines of a go.mod.
 var tools = regexp.MustCompile(`(?ms)^tool (\(.*?^\)|\S+)$`)
 
-// Module writes files into a module of their own, in a folder that the test removes, and returns
-// the folder. The module requires this one, and all that this one requires.
+// Module writes files to a temporary folder as a module of their own and returns the folder. The
+// module requires this module and everything that this module requires.
 func Module(t testing.TB, path string, files map[string][]byte) string {
 	t.Helper()
 	root, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", own).Output()
@@ -49,7 +49,7 @@ func Module(t testing.TB, path string, files map[string][]byte) string {
 	return dir
 }
 
-// Go runs the go command in the folder of a module and returns what it prints.
+// Go runs the go command in the folder of a module and returns its output.
 func Go(t testing.TB, dir string, args ...string) (string, error) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "go", args...)

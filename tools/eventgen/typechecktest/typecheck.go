@@ -1,7 +1,6 @@
-// Package typechecktest compares generated code with the rules of Go without building it. A package
-// takes milliseconds, so that a test can look at thousands.
-//
-// Tests of the generator import it, and nothing else does.
+// Package typechecktest checks generated code for tests of the generator, which alone import it. It
+// type-checks code without building it, which takes milliseconds for a package, lists what code
+// declares, finds types that are too vague, and runs the go command on code in a module of its own.
 package typechecktest
 
 import (
@@ -24,20 +23,21 @@ import (
 	"testing"
 )
 
-// Checker type-checks generated code. It reads each package that generated code imports once,
-// whatever the number of checks. It is not safe for concurrent use.
+// Checker type-checks generated code. It loads each package that generated code imports only once.
+// It is not safe for concurrent use.
 type Checker struct {
 	known types.Importer
 }
 
-// allowed is what generated code imports, apart from its own packages.
+// allowed are the packages that generated code may import, apart from its own.
 var allowed = []string{"github.com/deferpay/deferpay/tools/eventgen/runtime/...", "github.com/ThreeDotsLabs/watermill/message", "github.com/google/uuid",
 	"context", "errors", "fmt", "math", "math/big", "regexp", "slices", "strconv", "strings", "time"}
 
 // shared is the checker of the test binary.
 var shared = sync.OnceValues(load)
 
-// New returns the checker of the test binary. The first call builds what generated code may import.
+// New returns the checker of the test binary. The first call builds the packages that generated
+// code may import.
 func New(t testing.TB) *Checker {
 	t.Helper()
 	c, err := shared()
@@ -73,7 +73,7 @@ func load() (*Checker, error) {
 	})}, nil
 }
 
-// Code is generated code, parsed once for all that is asked about it.
+// Code is parsed generated code.
 type Code struct {
 	importPath string
 	packages   map[string][]*ast.File // by import path
@@ -94,7 +94,7 @@ func Parse(importPath string, files map[string][]byte) (*Code, error) {
 	return c, nil
 }
 
-// Check returns what a compiler would say about the code, nil if it compiles.
+// Check returns the error that the compiler would report, or nil if the code compiles.
 func (c *Checker) Check(code *Code) error {
 	i := &imports{known: c.known, code: code, done: map[string]*types.Package{}}
 	for _, p := range slices.Sorted(maps.Keys(code.packages)) {
@@ -105,8 +105,8 @@ func (c *Checker) Check(code *Code) error {
 	return nil
 }
 
-// imports returns packages of the generated code by checking them, and others by what their build
-// left.
+// imports imports packages of the generated code by checking them, and others from their export
+// data.
 type imports struct {
 	known types.Importer
 	code  *Code

@@ -10,21 +10,21 @@ func TestVague(t *testing.T) {
 	cases := []struct{ name, code, want string }{
 		{"any", "type T struct{ A any }", "any"},
 		{"empty interface", "type T struct{ A interface{} }", "interface{}"},
-		{"a property that says more", runtime + "type T struct{ A *jsonvalue.Any `json:\"a\"` }\nconst SchemaOfT = `{\"properties\": {\"a\": {\"type\": \"string\"}}}`", "T.A says less than its schema"},
-		{"a property that says nothing", runtime + "type T struct{ A *jsonvalue.Any `json:\"a\"` }\nconst SchemaOfT = `{\"properties\": {\"a\": {\"description\": \"x\"}}}`", ""},
-		{"a property that has to be there", runtime + "type T struct{ A jsonvalue.Any `json:\"a\"` }\nconst SchemaOfT = `{\"required\": [\"a\"]}`", ""},
-		{"a reference that says more", runtime + "type T struct{ A jsonvalue.Any `json:\"a\"` }\nconst SchemaOfT = `{\"properties\": {\"a\": {\"$ref\": \"#/definitions/B\"}}, \"definitions\": {\"B\": {\"type\": \"integer\"}}}`", "T.A says less"},
-		{"items that say more", runtime + "type T struct{ A []jsonvalue.Any `json:\"a\"` }\nconst SchemaOfT = `{\"properties\": {\"a\": {\"type\": \"array\", \"items\": {\"type\": \"string\"}}}}`", "T.A says less"},
-		{"a map whose members are named", runtime + "type T struct{ A map[string]jsonvalue.Any `json:\"a\"` }\nconst SchemaOfT = `{\"properties\": {\"a\": {\"type\": \"object\", \"properties\": {\"b\": {}}}}}`", "T.A says less"},
-		{"a map of anything", runtime + "type T struct{ A map[string]jsonvalue.Any `json:\"a\"` }\nconst SchemaOfT = `{\"properties\": {\"a\": {\"type\": \"object\"}}}`", ""},
+		{"a specific property", runtime + "type T struct{ A *jsonvalue.Any `json:\"a\"` }\nconst SchemaOfT = `{\"properties\": {\"a\": {\"type\": \"string\"}}}`", "T.A is less specific than its schema"},
+		{"a property without a type", runtime + "type T struct{ A *jsonvalue.Any `json:\"a\"` }\nconst SchemaOfT = `{\"properties\": {\"a\": {\"description\": \"x\"}}}`", ""},
+		{"a required property without a schema", runtime + "type T struct{ A jsonvalue.Any `json:\"a\"` }\nconst SchemaOfT = `{\"required\": [\"a\"]}`", ""},
+		{"a reference to a specific schema", runtime + "type T struct{ A jsonvalue.Any `json:\"a\"` }\nconst SchemaOfT = `{\"properties\": {\"a\": {\"$ref\": \"#/definitions/B\"}}, \"definitions\": {\"B\": {\"type\": \"integer\"}}}`", "T.A is less specific"},
+		{"specific items", runtime + "type T struct{ A []jsonvalue.Any `json:\"a\"` }\nconst SchemaOfT = `{\"properties\": {\"a\": {\"type\": \"array\", \"items\": {\"type\": \"string\"}}}}`", "T.A is less specific"},
+		{"a map whose members are named", runtime + "type T struct{ A map[string]jsonvalue.Any `json:\"a\"` }\nconst SchemaOfT = `{\"properties\": {\"a\": {\"type\": \"object\", \"properties\": {\"b\": {}}}}}`", "T.A is less specific"},
+		{"a map of any values", runtime + "type T struct{ A map[string]jsonvalue.Any `json:\"a\"` }\nconst SchemaOfT = `{\"properties\": {\"a\": {\"type\": \"object\"}}}`", ""},
 		{"null", "type T struct{ A *struct{} `json:\"a\"` }\nconst SchemaOfT = `{\"properties\": {\"a\": {\"type\": \"null\"}}}`", ""},
-		{"struct{} for an object", "type T struct{ A *struct{} `json:\"a\"` }\nconst SchemaOfT = `{\"properties\": {\"a\": {\"type\": \"object\"}}}`", "T.A says less"},
+		{"struct{} for an object", "type T struct{ A *struct{} `json:\"a\"` }\nconst SchemaOfT = `{\"properties\": {\"a\": {\"type\": \"object\"}}}`", "T.A is less specific"},
 		{"a record without its fields", "type T struct{}\nconst SchemaOfT = `{\"type\": \"record\", \"name\": \"T\", \"fields\": [{\"name\": \"a\", \"type\": \"int\"}]}`", "T has no fields"},
 		{"a record without fields", "type T struct{}\nconst SchemaOfT = `{\"type\": \"record\", \"name\": \"T\", \"fields\": []}`", ""},
 		{"an object of constants", "type T struct{}\nconst SchemaOfT = `{\"properties\": {\"a\": {\"const\": 1}}}`", ""},
 		{"an object without its properties", "type T struct{}\nconst SchemaOfT = `{\"properties\": {\"a\": {\"type\": \"string\"}}}`", "T has no fields"},
-		{"a payload that says more", runtime + "type T struct{ Value jsonvalue.Any }\nconst SchemaOfT = `{\"type\": \"string\"}`", "T.Value says less"},
-		{"a payload of anything", runtime + "type T struct{ Value jsonvalue.Any }\nconst SchemaOfT = `true`", ""},
+		{"a specific payload", runtime + "type T struct{ Value jsonvalue.Any }\nconst SchemaOfT = `{\"type\": \"string\"}`", "T.Value is less specific"},
+		{"a payload of any value", runtime + "type T struct{ Value jsonvalue.Any }\nconst SchemaOfT = `true`", ""},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -45,9 +45,9 @@ func TestCheck(t *testing.T) {
 		{"good", "import \"time\"\nvar T time.Time", ""},
 		{"a variable that is not used", "func f() { x := 1 }", "declared and not used"},
 		{"an import that is not used", "import \"time\"", "not used"},
-		{"a name twice", "type T int\ntype T string", "redeclared"},
+		{"a redeclared name", "type T int\ntype T string", "redeclared"},
 		{"a package it may not import", "import _ \"example.com/other\"", "may not import example.com/other"},
-		{"no Go", "func", "expected"},
+		{"not Go", "func", "expected"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

@@ -12,9 +12,9 @@ import (
 	"strings"
 )
 
-// Vague returns the types that say less than their schemas: any and interface{} everywhere, and
-// jsonvalue.Any, struct{} and structs without fields where the schema, as it stands in the
-// generated code, says more.
+// Vague returns the types that are less specific than their schemas: any and interface{}
+// everywhere, and jsonvalue.Any, struct{} and structs without fields where the schema in the
+// generated code is more specific.
 func (c *Code) Vague() []string {
 	var out []string
 	for _, p := range slices.Sorted(maps.Keys(c.packages)) {
@@ -31,12 +31,12 @@ func (c *Code) Vague() []string {
 	return out
 }
 
-// vagueness looks at the types of one package.
+// vagueness finds the vague types of a package.
 type vagueness struct{ schemas *texts }
 
-// texts are the schemas that stand in a package.
+// texts are the schemas in a package.
 type texts struct {
-	// by the Go names of types: those of payloads, and what stands under definitions
+	// by the Go names of types: the schemas of payloads and those under definitions
 	types map[string][]any
 	props map[string][]any // by the names of properties, of all objects
 }
@@ -68,7 +68,7 @@ func schemasOf(files []*ast.File) *texts {
 	return t
 }
 
-// gather notes the properties and definitions in a schema.
+// gather records the properties and definitions in a schema.
 func (t *texts) gather(at any) {
 	switch at := at.(type) {
 	case []any:
@@ -80,7 +80,7 @@ func (t *texts) gather(at any) {
 		required, _ := at["required"].([]any)
 		for _, r := range required {
 			if name := fmt.Sprint(r); props[name] == nil {
-				t.props[name] = append(t.props[name], true) // it has to be there, whatever it is
+				t.props[name] = append(t.props[name], true) // it must be present, with any value
 			}
 		}
 		for key, v := range at {
@@ -98,8 +98,8 @@ func (t *texts) gather(at any) {
 	}
 }
 
-// of gives the schemas of a Go type: those of its name, and those whose name it ends with, for a
-// definition's type has the name of what it is in before its own.
+// of returns the schemas of a Go type: those with its name, and those whose name its name ends
+// with, because the name of the enclosing type can precede that of a definition.
 func (t *texts) of(goName string) []any {
 	var all []any
 	for name, schemas := range t.types {
@@ -110,7 +110,7 @@ func (t *texts) of(goName string) []any {
 	return all
 }
 
-// look gives what is wrong with one node.
+// look returns what is wrong with a node.
 func (v *vagueness) look(n ast.Node) []string {
 	switch n := n.(type) {
 	case *ast.Ident:
@@ -131,14 +131,14 @@ func (v *vagueness) typeSpec(s *ast.TypeSpec) []string {
 	t, ok := s.Type.(*ast.StructType)
 	if !ok {
 		if vague(s.Type) && !v.fits(s.Type, v.schemas.of(s.Name.Name)) {
-			return []string{s.Name.Name + " says less than its schema"}
+			return []string{s.Name.Name + " is less specific than its schema"}
 		}
 		return nil
 	}
 	if len(t.Fields.List) == 0 {
 		for _, schema := range v.schemas.types[s.Name.Name] {
 			if v.described(schema) {
-				return []string{s.Name.Name + " has no fields, and its schema has"}
+				return []string{s.Name.Name + " has no fields, but its schema has"}
 			}
 		}
 	}
@@ -153,20 +153,20 @@ func (v *vagueness) typeSpec(s *ast.TypeSpec) []string {
 			name, _, _ = strings.Cut(reflect.StructTag(tag).Get("json"), ",")
 		}
 		if name == "-" || f.Tag == nil && f.Names[0].Name != "Value" {
-			continue // members that the schema does not name, or by a name that can stand in no tag
+			continue // members that the schema does not name, or whose name cannot be written in a tag
 		}
 		schemas := v.schemas.props[name]
-		if f.Names[0].Name == "Value" { // of a payload that is no object
+		if f.Names[0].Name == "Value" { // of a payload that is not an object
 			schemas = append(slices.Clone(schemas), v.schemas.of(s.Name.Name)...)
 		}
 		if !v.fits(f.Type, schemas) {
-			out = append(out, s.Name.Name+"."+f.Names[0].Name+" says less than its schema")
+			out = append(out, s.Name.Name+"."+f.Names[0].Name+" is less specific than its schema")
 		}
 	}
 	return out
 }
 
-// vague says whether a type has a part that says nothing.
+// vague reports whether a type has a part that can have any value.
 func vague(t ast.Expr) bool {
 	found := false
 	ast.Inspect(t, func(n ast.Node) bool {
@@ -179,7 +179,7 @@ func vague(t ast.Expr) bool {
 	return found
 }
 
-// fits says whether one of the schemas says no more than a type.
+// fits reports whether one of the schemas is no more specific than a type.
 func (v *vagueness) fits(t ast.Expr, schemas []any) bool {
 	for _, s := range schemas {
 		if v.fit(t, s, 0) {
@@ -217,8 +217,8 @@ func (v *vagueness) fit(t ast.Expr, schema any, depth int) bool {
 	return false
 }
 
-// says tells whether a schema has a keyword that decides what a value is. Format and pattern do
-// not: without a type, whatever is no text keeps to them.
+// says reports whether a schema has a keyword that determines the type of a value. Format and
+// pattern do not, because values that are not strings conform to them.
 func says(s map[string]any) bool {
 	for _, key := range []string{"type", "enum", "const", "properties", "items", "allOf", "oneOf", "anyOf", "patternProperties"} {
 		if s[key] != nil {
@@ -228,7 +228,7 @@ func says(s map[string]any) bool {
 	return false
 }
 
-// described says whether a schema has a field that a value can have in more than one way.
+// described reports whether a schema has a field with more than one possible value.
 func (v *vagueness) described(schema any) bool {
 	s, _ := schema.(map[string]any)
 	if fields, ok := s["fields"].([]any); ok && s["type"] == "record" {

@@ -1,3 +1,3 @@
-// Package behaviour tests what generated code does: it stands beside the golden code, not with it,
-// so that the golden code can be written again when it no longer compiles. Nothing imports it.
+// Package behaviour tests what the golden code does. It is not part of package golden, so that the
+// golden code can be rewritten when it does not compile. Nothing imports it.
 package behaviour

@@ -23,7 +23,7 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/registry"
 )
 
-// handler notes what it gets; its functions decide how it answers.
+// handler records the messages that it handles. Its functions decide what it returns.
 type handler struct {
 	mu      sync.Mutex
 	got     []string
@@ -67,7 +67,7 @@ func (h *handler) Note(_ context.Context, m *ordersbus.NoteMessage) error {
 	return nil
 }
 
-// system is a broker, a registry, a publisher and a running router.
+// system is a broker, a registry, a publisher and a running router, all in memory.
 type system struct {
 	t        *testing.T
 	broker   *bustest.Broker
@@ -122,7 +122,7 @@ func (s *system) observed(o bus.Outcome) (n int) {
 	return n
 }
 
-// await waits until the handler noted all of these, in this order, and nothing else.
+// await waits until the handler has recorded exactly want, in that order.
 func (s *system) await(want ...string) {
 	s.t.Helper()
 	deadline := time.After(10 * time.Second)
@@ -188,14 +188,14 @@ func TestPublishAndHandle(t *testing.T) {
 	}
 	raw := s.broker.Messages(ordersbus.OrdersTopic)[0]
 	if raw.UUID != "id-1" || raw.Metadata["ce_specversion"] != "1.0" || raw.Metadata["content-type"] != "application/vnd.apache.avro" || raw.Metadata[metadata.Key] != "O-1" {
-		t.Errorf("got message %s with %v", raw.UUID, raw.Metadata)
+		t.Errorf("got the message %s with the metadata %v", raw.UUID, raw.Metadata)
 	}
 	if raw.Payload[0] != 0 || raw.Payload[4] != 1 {
-		t.Errorf("payload begins with % x, not with the Confluent header of schema 1", raw.Payload[:5])
+		t.Errorf("the payload begins with % x, not with the Confluent header of schema 1", raw.Payload[:5])
 	}
 }
 
-func TestSendRefusesWhatBreaksTheContract(t *testing.T) {
+func TestSendChecksContract(t *testing.T) {
 	s := start(t, &handler{})
 	ctx, ok := t.Context(), event.OrderPlaced{OrderRef: "O-1"}
 	bad := headers("x")
@@ -222,7 +222,7 @@ func TestSendRefusesWhatBreaksTheContract(t *testing.T) {
 	}
 }
 
-func TestPoisonReachesTheDeadLettersAndTheNextMessageIsHandled(t *testing.T) {
+func TestPoisonIsDeadLettered(t *testing.T) {
 	h := &handler{placed: func(m *ordersbus.OrderPlacedMessage) error {
 		if m.Value.OrderRef == "O-13" {
 			return bus.Permanentf("thirteen is not for us")
@@ -273,7 +273,7 @@ func TestPoisonReachesTheDeadLettersAndTheNextMessageIsHandled(t *testing.T) {
 		}
 		if m.Metadata[bus.DeadLetterTopic] != "orders.v1" || m.Metadata[bus.DeadLetterPartition] != "0" || m.Metadata[bus.DeadLetterOffset] != fmt.Sprint(i+1) ||
 			m.Metadata[bus.DeadLetterAttempts] != "1" || m.Metadata[bus.DeadLetterTime] == "" {
-			t.Errorf("dead letter %d has provenance %v", i, m.Metadata)
+			t.Errorf("dead letter %d has the metadata %v", i, m.Metadata)
 		}
 		o := original[i+1]
 		if string(m.Payload) != string(o.Payload) || m.Metadata[metadata.Key] != o.Metadata[metadata.Key] || m.Metadata["ce_type"] != o.Metadata["ce_type"] {
@@ -284,11 +284,11 @@ func TestPoisonReachesTheDeadLettersAndTheNextMessageIsHandled(t *testing.T) {
 		t.Errorf("the hook got %+v", f)
 	}
 	if n := s.observed(bus.DeadLettered); n != 9 {
-		t.Errorf("observed %d dead letters", n)
+		t.Errorf("%d dead letters were observed", n)
 	}
 }
 
-func TestTransientErrorsAreRetriedInOrder(t *testing.T) {
+func TestTransientErrorsAreRetried(t *testing.T) {
 	h := &handler{placed: func(m *ordersbus.OrderPlacedMessage) error {
 		if m.Value.OrderRef == "O-1" && m.Attempt < 20 {
 			return errors.New("not yet")
@@ -300,14 +300,14 @@ func TestTransientErrorsAreRetriedInOrder(t *testing.T) {
 	s.place("O-2")
 	s.await("placed O-1 at orders.v1/0@0", "placed O-2 at orders.v1/0@1")
 	if n := s.observed(bus.Retrying); n != 19 {
-		t.Errorf("observed %d retries, want 19", n)
+		t.Errorf("%d retries were observed, want 19", n)
 	}
 	if len(s.broker.Messages(ordersbus.DeadTopic)) != 0 {
-		t.Error("a transient error made a dead letter")
+		t.Error("there is a dead letter after a transient error")
 	}
 }
 
-func TestStoppingDoesNotWaitForRetries(t *testing.T) {
+func TestStopDoesNotWaitForRetries(t *testing.T) {
 	broker := bustest.NewBroker()
 	router, err := message.NewRouter(message.RouterConfig{}, watermill.NopLogger{})
 	if err != nil {
@@ -335,11 +335,11 @@ func TestStoppingDoesNotWaitForRetries(t *testing.T) {
 		t.Errorf("stopping took %s", took)
 	}
 	if n := len(broker.Messages(ordersbus.DeadTopic)); n != 0 {
-		t.Errorf("stopping made %d dead letters", n)
+		t.Errorf("there are %d dead letters after stopping", n)
 	}
 }
 
-func TestMaxAttemptsEndInTheDeadLetters(t *testing.T) {
+func TestMaxAttemptsThenDeadLetter(t *testing.T) {
 	h := &handler{noted: func(m *ordersbus.NoteMessage) error {
 		if m.Value.Text == "bad" {
 			return errors.New("always")
@@ -396,7 +396,7 @@ func TestUnknownMessages(t *testing.T) {
 		s.place("O-2")
 		s.await("placed O-2 at orders.v1/0@1")
 		if len(s.broker.Messages(ordersbus.DeadTopic)) != 0 || s.observed(bus.Ignored) != 1 {
-			t.Error("it was not passed over")
+			t.Error("it was not acknowledged")
 		}
 	})
 }
@@ -429,13 +429,13 @@ func TestRegistryOutOfOrder(t *testing.T) {
 	s.registry.Fail(nil)
 	s.place("O-1")
 	s.await("placed O-1 at orders.v1/0@0")
-	s.registry.Fail(down) // what is known is not asked again
+	s.registry.Fail(down) // the registry is not asked for a known schema again
 	m := s.broker.Messages(ordersbus.OrdersTopic)[0]
 	if err := s.broker.Publish(ordersbus.OrdersTopic, m); err != nil {
 		t.Fatal(err)
 	}
 	s.await("placed O-1 at orders.v1/0@0", "placed O-1 at orders.v1/0@1")
-	// An id never seen waits for the registry; nothing becomes a dead letter.
+	// A message with an unknown id waits for the registry; it is not dead-lettered.
 	other := m.Copy()
 	other.Payload = append([]byte{0, 0, 0, 0, 2}, 6, 'O', '-', '3', 4)
 	other.Metadata[metadata.Key] = "O-3"
@@ -444,9 +444,9 @@ func TestRegistryOutOfOrder(t *testing.T) {
 	}
 	for deadline := time.Now().Add(10 * time.Second); s.observed(bus.Retrying) < 3; {
 		if time.Now().After(deadline) {
-			t.Fatal("not tried again")
+			t.Fatal("it was not retried")
 		}
-		time.Sleep(time.Millisecond) // the observer only counts
+		time.Sleep(time.Millisecond) // the observer cannot be waited for
 	}
 	s.registry.Fail(nil)
 	s.await("placed O-1 at orders.v1/0@0", "placed O-1 at orders.v1/0@1", "shipped O-3 2")
@@ -455,7 +455,7 @@ func TestRegistryOutOfOrder(t *testing.T) {
 	}
 }
 
-func TestUnknownSchemaIDIsWaitedForAMinute(t *testing.T) {
+func TestUnknownSchemaIDExpires(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := start(t, &handler{})
 		s.place("O-1")
@@ -471,7 +471,7 @@ func TestUnknownSchemaIDIsWaitedForAMinute(t *testing.T) {
 			t.Fatal(err)
 		}
 		if took := time.Since(begin); took < time.Minute || took > 61*time.Second {
-			t.Errorf("given up after %s", took)
+			t.Errorf("it was dead-lettered after %s", took)
 		}
 		if e := ms[0].Metadata[bus.DeadLetterError]; !strings.Contains(e, "does not know the id 2313") {
 			t.Errorf("got %s", e)
@@ -479,7 +479,7 @@ func TestUnknownSchemaIDIsWaitedForAMinute(t *testing.T) {
 	})
 }
 
-// orderPlaced is the schema of OrderPlaced in another version.
+// orderPlaced returns another version of the schema of OrderPlaced.
 func orderPlaced(fields string) registry.Subject {
 	return registry.Subject{Name: "orders.v1-shop.event.OrderPlaced", Schema: `{"type":"record","name":"OrderPlaced","namespace":"shop.event","fields":[` + fields + `]}`}
 }
@@ -497,8 +497,8 @@ func TestOtherVersionsOfASchema(t *testing.T) {
 		}
 	}
 	line := `{"name":"lines","type":{"type":"array","items":{"type":"record","name":"Line","fields":[{"name":"article","type":"string"},{"name":"count","type":"int"}]}}}`
-	// An older writer: no note, total as int, fields in another order. A newer one: a field more.
-	// One that cannot be read: lines of another type.
+	// An older schema has no note, an int as total, and another order of the fields. A newer one
+	// has an additional field. The last one cannot be read because lines has another type.
 	send(orderPlaced(`{"name":"total","type":"int"},`+ref+`,`+line), 14, 6, 'O', '-', '1', 0)
 	send(orderPlaced(ref+`,{"name":"total","type":"long"},{"name":"note","type":["null","string"]},`+line+`,{"name":"extra","type":"double"}`), 6, 'O', '-', '1', 16, 2, 2, 'n', 0, 0, 0, 0, 0, 0, 0, 0, 0)
 	send(orderPlaced(ref+`,{"name":"total","type":"long"},`+lines), 6, 'O', '-', '1', 16, 0)
@@ -512,7 +512,7 @@ func TestOtherVersionsOfASchema(t *testing.T) {
 	}
 }
 
-// failing is a publisher of dead letters that is out of order for a while.
+// failing is a publisher of dead letters whose first calls fail.
 type failing struct {
 	message.Publisher
 	left int
@@ -525,7 +525,7 @@ func (f *failing) Publish(topic string, ms ...*message.Message) error {
 	return f.Publisher.Publish(topic, ms...)
 }
 
-func TestNothingIsAcknowledgedBeforeItLiesOnTheDeadLetters(t *testing.T) {
+func TestDeadLetterBeforeAck(t *testing.T) {
 	hooks := 0
 	h := &handler{}
 	f := &failing{left: 3}
@@ -547,7 +547,7 @@ func TestNothingIsAcknowledgedBeforeItLiesOnTheDeadLetters(t *testing.T) {
 	}
 }
 
-func TestDeadLettersSentRoundAgain(t *testing.T) {
+func TestRedrivenDeadLetters(t *testing.T) {
 	allowed := false
 	h := &handler{placed: func(m *ordersbus.OrderPlacedMessage) error {
 		if !allowed {
@@ -565,7 +565,7 @@ func TestDeadLettersSentRoundAgain(t *testing.T) {
 	s.await("placed O-1 at orders.redrive.v1/0@0")
 }
 
-func TestRegisterSaysWhatIsMissing(t *testing.T) {
+func TestRegisterNamesMissingOption(t *testing.T) {
 	router := message.NewDefaultRouter(watermill.NopLogger{})
 	b := bustest.NewBroker()
 	for want, options := range map[string][]bus.ReceiveOption{

@@ -10,7 +10,7 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/typechecktest"
 )
 
-// program sends what stands between its brackets to a compacted topic.
+// program sends a message to a compacted topic, with arguments in place of [ARGUMENTS].
 const program = `package program
 
 import (

@@ -23,7 +23,7 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/jsonvalue"
 )
 
-// pubsub is a gochannel and a router that runs what register adds, until the test ends.
+// pubsub returns a gochannel. Until the test ends, a router runs what register adds to it.
 func pubsub(t *testing.T, register func(*message.Router, *gochannel.GoChannel) error) *gochannel.GoChannel {
 	t.Helper()
 	ch := gochannel.NewGoChannel(gochannel.Config{OutputChannelBuffer: 16}, watermill.NopLogger{})
@@ -49,7 +49,7 @@ func pubsub(t *testing.T, register func(*message.Router, *gochannel.GoChannel) e
 
 var quiet = bus.WithLogger(slog.New(slog.DiscardHandler))
 
-// oracle answers questions; some it refuses, and some it does not answer.
+// oracle answers questions. It refuses some and does not answer others.
 type oracle struct{}
 
 func (oracle) Ask(_ context.Context, m *modelbus.AskMessage) (modelbus.OnAskAnswer, error) {
@@ -65,7 +65,7 @@ func (oracle) Ask(_ context.Context, m *modelbus.AskMessage) (modelbus.OnAskAnsw
 func TestRequestAndReply(t *testing.T) {
 	ch := pubsub(t, func(r *message.Router, ch *gochannel.GoChannel) error {
 		if err := modelbus.Register(r, ch, oracle{}); err == nil || !strings.Contains(err.Error(), "bus.WithAnswers") {
-			t.Errorf("without a publisher of answers: %v", err)
+			t.Errorf("without a publisher of answers: got %v", err)
 		}
 		return modelbus.Register(r, ch, oracle{}, bus.WithAnswers(ch), quiet)
 	})
@@ -73,7 +73,7 @@ func TestRequestAndReply(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	results := make(chan string)
-	for i := range 8 { // all at once: each gets its own answer
+	for i := range 8 { // concurrently: each gets its own answer
 		go func() {
 			a, err := r.OnAsk(ctx, payload.Ask{Question: fmt.Sprint(i)}, payload.AskHeaders{Urgent: jsonvalue.Ptr(true)})
 			if err != nil || a.Answer == nil {
@@ -91,7 +91,7 @@ func TestRequestAndReply(t *testing.T) {
 	if want := "0 0! 1,1 1! 1,2 2! 1,3 3! 1,4 4! 1,5 5! 1,6 6! 1,7 7! 1"; strings.Join(got, ",") != want {
 		t.Errorf("got %v", got)
 	}
-	// The requester may name its own place, and its own id.
+	// The requester may set the reply address and the id itself.
 	a, err := r.OnAsk(ctx, payload.Ask{Question: "why"}, payload.AskHeaders{ReplyTo: jsonvalue.Ptr("elsewhere"), Trace: &payload.AskHeadersTrace{ID: jsonvalue.Ptr("mine")}})
 	if err != nil || a.Refusal == nil || a.Refusal.Value.Reason != "no reason" || a.Refusal.Topic != "elsewhere" || *a.Refusal.Headers.Trace.ID != "mine" {
 		t.Errorf("got %+v, %v", a, err)
@@ -99,25 +99,25 @@ func TestRequestAndReply(t *testing.T) {
 	short, stop := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer stop()
 	if _, err := r.OnAsk(short, payload.Ask{Question: "nothing"}, payload.AskHeaders{}); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("without an answer: %v", err)
+		t.Errorf("without an answer: got %v", err)
 	}
 	if _, err := r.OnAsk(ctx, payload.Ask{}, payload.AskHeaders{}); !bus.IsPermanent(err) {
-		t.Errorf("a question that breaks its contract: %v", err)
+		t.Errorf("an invalid question: got %v", err)
 	}
 	if err := r.Close(); err != nil {
 		t.Error(err)
 	}
 	if _, err := r.OnAsk(ctx, payload.Ask{Question: "late"}, payload.AskHeaders{}); !errors.Is(err, bus.ErrClosed) {
-		t.Errorf("after Close: %v", err)
+		t.Errorf("after Close: got %v", err)
 	}
 	nowhere := modelclient.NewRequester(ch, ch)
 	defer nowhere.Close()
 	if _, err := nowhere.OnAsk(ctx, payload.Ask{Question: "where"}, payload.AskHeaders{}); err == nil || !strings.Contains(err.Error(), "bus.SendWithReplyTo") {
-		t.Errorf("without a place for the answer: %v", err)
+		t.Errorf("without a reply address: got %v", err)
 	}
 }
 
-// notes takes everything the owner sends, and says what it was.
+// notes handles every message that the owner sends, and describes it.
 type notes chan string
 
 func (n notes) Measured(_ context.Context, m *modelclient.MeasuredMessage) error {
@@ -168,7 +168,7 @@ func TestAddressesKeysAndDispatch(t *testing.T) {
 	ch := pubsub(t, func(r *message.Router, ch *gochannel.GoChannel) error {
 		options := []bus.ReceiveOption{quiet, bus.WithRegistry(schemas), watch}
 		if err := modelclient.RegisterWrite(r, ch, nil, got, options...); err == nil {
-			t.Error("registered without a topic")
+			t.Error("an operation was registered without a topic")
 		}
 		return errors.Join(
 			modelclient.RegisterMeasure(r, ch, []string{"lights/Main/lamp", "lights/Main/sign"}, got, options...),
@@ -205,7 +205,7 @@ func TestAddressesKeysAndDispatch(t *testing.T) {
 		err := c.send()
 		if c.want == "" {
 			if !bus.IsPermanent(err) {
-				t.Errorf("was not refused: %v", err)
+				t.Errorf("it was not refused: got %v", err)
 			}
 			continue
 		}
@@ -225,7 +225,7 @@ func TestAddressesKeysAndDispatch(t *testing.T) {
 		t.Fatal(err)
 	}
 	if o := <-outcomes; !errors.Is(o.Err, bus.ErrUnknownMessage) || !strings.Contains(o.Err.Error(), "it can be both Red and Blue") {
-		t.Errorf("what is two messages: %+v", o)
+		t.Errorf("a message that is two: got %+v", o)
 	}
 }
 
@@ -249,9 +249,9 @@ func (n notes) Windy(_ context.Context, m *modelclient.WindyMessage) error {
 	return nil
 }
 
-// Constants in parts of an allOf, and in objects inside a header, tell messages of one schema
-// apart, as those of plain headers do.
-func TestToldByConstantsDeepInside(t *testing.T) {
+// TestConstantsDeepInside distinguishes messages of one schema by constants in parts of an allOf
+// and in objects inside a header.
+func TestConstantsDeepInside(t *testing.T) {
 	got := make(notes, 16)
 	outcomes, watch := observer()
 	ch := pubsub(t, func(r *message.Router, ch *gochannel.GoChannel) error {
@@ -283,13 +283,13 @@ func TestToldByConstantsDeepInside(t *testing.T) {
 		t.Fatal(err)
 	}
 	if o := take(t, outcomes); !errors.Is(o.Err, bus.ErrUnknownMessage) {
-		t.Errorf("what is none of them: %+v", o)
+		t.Errorf("a message that is neither: got %+v", o)
 	}
 }
 
-// An address whose parameters all have an enum stands for topics that are known; one with a
-// parameter that can be anything does not.
-func TestTopicsOfAddressesWithEnums(t *testing.T) {
+// TestTopicsOfAddresses: the topics of an address are known if each of its parameters has an
+// enum.
+func TestTopicsOfAddresses(t *testing.T) {
 	var names []string
 	for _, topic := range modelbus.Topics() {
 		names = append(names, topic.Name)
@@ -315,7 +315,7 @@ func TestServers(t *testing.T) {
 		t.Errorf("got %s, %v", got, err)
 	}
 	if _, err := s[0].Address(map[string]string{"zone": "mars"}); err == nil {
-		t.Error("a value that is not in the enum")
+		t.Error("a value that is not in the enum was accepted")
 	}
 	if s[0].Registry != "https://registry.example.com" || s[0].Vendor != "apicurio" {
 		t.Errorf("got %+v", s[0])

@@ -19,7 +19,7 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/metadata"
 )
 
-// cashier notes the messages it gets.
+// cashier records the messages that it handles.
 type cashier struct {
 	mu      sync.Mutex
 	taken   []payload.Taken
@@ -48,8 +48,8 @@ func (c *cashier) Rates(_ context.Context, m *paymentsbus.RatesMessage) error {
 	return c.note(func() { c.rates = append(c.rates, m.Value) })
 }
 
-// JSON payloads are sent checked, told apart, and read as the types they are; what breaks its
-// schema becomes a dead letter with the place of the fault.
+// TestJSON sends JSON payloads. They are checked, distinguished and decoded; one that does not
+// conform to its schema is dead-lettered with the path of the fault.
 func TestJSONPayloads(t *testing.T) {
 	broker := bustest.NewBroker()
 	c := &cashier{got: make(chan struct{}, 10)}
@@ -89,7 +89,7 @@ func TestJSONPayloads(t *testing.T) {
 		select {
 		case <-c.got:
 		case <-ctx.Done():
-			t.Fatal("not all arrived")
+			t.Fatal("not all messages arrived")
 		}
 	}
 	c.mu.Lock()
@@ -103,10 +103,10 @@ func TestJSONPayloads(t *testing.T) {
 
 	err = pub.PaymentTaken(ctx, key, payload.Taken{PaymentID: example.PaymentID, Amount: -1, Means: &payload.Card{LastFour: "4242"}}, paymentsbus.EventHeaders{})
 	if !bus.IsPermanent(err) || !strings.Contains(err.Error(), "amount: -1 is below 0") {
-		t.Errorf("a bad payload: %v", err)
+		t.Errorf("an invalid payload: got %v", err)
 	}
 	if err := pub.PaymentTaken(ctx, key, payload.Taken{PaymentID: uuid.New(), Means: &payload.Card{LastFour: "4242"}}, paymentsbus.EventHeaders{}); !bus.IsPermanent(err) {
-		t.Errorf("a key that is not the payload's: %v", err)
+		t.Errorf("a key that differs from the payload: got %v", err)
 	}
 	bad := message.NewMessage("1", []byte(`{"paymentId":"p","reason":"whim"}`))
 	bad.Metadata.Set("ce_type", "PaymentRefused")
@@ -119,6 +119,6 @@ func TestJSONPayloads(t *testing.T) {
 		t.Fatal(err)
 	}
 	if why := dead[0].Metadata.Get(bus.DeadLetterError); !strings.Contains(why, `reason: is not one of ["no-funds","LIMIT"]`) {
-		t.Errorf("dead for %s", why)
+		t.Errorf("dead-lettered because of %s", why)
 	}
 }

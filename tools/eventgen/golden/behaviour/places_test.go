@@ -24,7 +24,7 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/jsonvalue"
 )
 
-// responder answers every message; the ids of its answers are the runtime's business.
+// responder answers every message. The runtime sets the ids of the answers.
 type responder struct{}
 
 func (responder) Ask(_ context.Context, m *placesbus.AskMessage) (placesbus.OnAskAnswer, error) {
@@ -45,7 +45,7 @@ func respond(t *testing.T, options ...bus.ReceiveOption) *gochannel.GoChannel {
 	})
 }
 
-// atOnce calls f eight times at once and gives what they said, sorted.
+// atOnce calls f eight times concurrently and returns the results, sorted.
 func atOnce(f func(i int) string) string {
 	out := make([]string, 8)
 	var wg sync.WaitGroup
@@ -57,8 +57,8 @@ func atOnce(f func(i int) string) string {
 	return strings.Join(out, ",")
 }
 
-// Ids deep in payloads and headers are made on the way, through what is not there yet, and bring
-// each answer to its question. What the caller shares is left as it is.
+// TestCorrelationDeepInside: an id deep in a payload or a header is set together with the objects
+// around it, and leads each answer to its question. Values that the caller shares are not changed.
 func TestCorrelationDeepInside(t *testing.T) {
 	ch := respond(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
@@ -77,10 +77,10 @@ func TestCorrelationDeepInside(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 	if meta.Trace.Set || meta.Answer.To != "answers" {
-		t.Errorf("what the caller gave was changed: %+v", meta)
+		t.Errorf("the value of the caller was changed: %+v", meta)
 	}
-	// Without a place for the answer, it comes to the address of its channel: nothing can be made
-	// of meta.answer, which wants more than that.
+	// Without a reply address the answer is sent to that of its channel: meta.answer cannot be
+	// made, because it has another required member.
 	if a, err := r.OnAsk(ctx, payload.Ask{Question: "where"}, nil); err != nil || a.Topic != placesclient.AnswerTopic {
 		t.Errorf("got %+v, %v", a, err)
 	}
@@ -96,9 +96,8 @@ func TestCorrelationDeepInside(t *testing.T) {
 	}
 }
 
-// An id that is a number is the caller's to give, and is told to be missing; answers repeat it
-// where theirs stands.
-func TestCorrelationThatIsANumber(t *testing.T) {
+// TestCorrelationByNumber: the caller must set an id that is a number. The answers repeat it.
+func TestCorrelationByNumber(t *testing.T) {
 	ch := respond(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
@@ -115,12 +114,13 @@ func TestCorrelationThatIsANumber(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 	if _, err := r.OnCount(ctx, event.Count{What: "x"}, nil); !bus.IsPermanent(err) || !strings.Contains(err.Error(), "$message.payload#/envelope/ids/number is not set") {
-		t.Errorf("without a number: %v", err)
+		t.Errorf("without a number: got %v", err)
 	}
 }
 
-// An id that the answer cannot hold is told, and no answer goes out without it.
-func TestCorrelationThatDoesNotFit(t *testing.T) {
+// TestCorrelationDoesNotFit: if the answer cannot hold the id, an error is observed and no answer
+// is sent.
+func TestCorrelationDoesNotFit(t *testing.T) {
 	seen, watch := observer()
 	ch := respond(t, watch)
 	short, cancel := context.WithCancel(t.Context())
@@ -140,7 +140,7 @@ func TestCorrelationThatDoesNotFit(t *testing.T) {
 	}
 }
 
-// sales says where what was sold was read.
+// sales receives the parameters of the topic of each message.
 type sales chan placesclient.SalesParams
 
 func (s sales) Sold(_ context.Context, m *placesclient.SoldMessage) error {
@@ -149,8 +149,8 @@ func (s sales) Sold(_ context.Context, m *placesclient.SoldMessage) error {
 	return err
 }
 
-// Parameters come from deep inside payload and headers, unless the caller gives them; what is not
-// there is told.
+// TestParametersDeepInside: parameters that the caller does not set are read from the payload and
+// the headers. A missing one is an error.
 func TestParametersDeepInside(t *testing.T) {
 	id := uuid.MustParse("123e4567-e89b-12d3-a456-426614174000")
 	batch := avrobin.UUID(id)
@@ -178,7 +178,7 @@ func TestParametersDeepInside(t *testing.T) {
 	err := p.Sold(t.Context(), placesbus.SalesParams{}, event.Sold{}, payload.SoldHeaders{})
 	for _, name := range []string{"region", "shop", "size", "batch"} {
 		if !bus.IsPermanent(err) || !strings.Contains(err.Error(), "parameter "+name+" is empty") {
-			t.Errorf("without %s: %v", name, err)
+			t.Errorf("without %s: got %v", name, err)
 		}
 	}
 }

@@ -25,7 +25,7 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/topics"
 )
 
-// watcher says on a channel what it was given.
+// watcher sends a description of each message on a channel.
 type watcher struct{ got chan string }
 
 func (w watcher) say(format string, args ...any) error {
@@ -64,7 +64,7 @@ func (w watcher) Closed(_ context.Context, m *policiesbus.ClosedMessage) error {
 	return w.say("closed %s %s at %s/%d@%d", m.Value.Door, bus.FieldText(&m.Value.Reason), m.Topic, m.Partition, m.Offset)
 }
 
-// runRouter runs what register adds until the test ends.
+// runRouter runs a router with what register adds until the test ends.
 func runRouter(t *testing.T, register func(*message.Router) error) {
 	t.Helper()
 	router, err := message.NewRouter(message.RouterConfig{}, watermill.NopLogger{})
@@ -86,20 +86,19 @@ func runRouter(t *testing.T, register func(*message.Router) error) {
 	})
 }
 
-// take gives what comes next on a channel.
+// take returns the next value of a channel.
 func take[T any](t *testing.T, from <-chan T) (v T) {
 	t.Helper()
 	select {
 	case v = <-from:
 	case <-time.After(20 * time.Second):
-		t.Fatal("nothing came")
+		t.Fatal("there is no next value")
 	}
 	return v
 }
 
-// observer says on a channel what is observed. It never waits for somebody who takes it: a message
-// that is tried for ever, or comes again and again while all is being closed, says more than
-// anybody asks.
+// observer sends what is observed on a channel. It never blocks, because a message that is retried
+// for ever, or redelivered during shutdown, is observed more often than a test receives.
 func observer() (<-chan bus.Observation, bus.ReceiveOption) {
 	seen := make(chan bus.Observation, 100)
 	return seen, bus.WithObserver(func(o bus.Observation) {
@@ -110,7 +109,7 @@ func observer() (<-chan bus.Observation, bus.ReceiveOption) {
 	})
 }
 
-// policies is the document's broker and registry in memory, with all operations running.
+// policies returns a broker and a registry in memory, with all operations of the document running.
 type policies struct {
 	broker   *bustest.Broker
 	registry *bustest.Registry
@@ -131,7 +130,7 @@ func startPolicies(t *testing.T) *policies {
 	return p
 }
 
-// stranger publishes a message whose schema is none of the document's.
+// stranger publishes a message whose schema is not in the document.
 func (p *policies) stranger(t *testing.T, topic string) {
 	t.Helper()
 	id := p.registry.Add(registry.Subject{Name: "strange", Schema: `{"type":"record","name":"Strange","namespace":"policies.event","fields":[]}`})
@@ -142,8 +141,8 @@ func (p *policies) stranger(t *testing.T, topic string) {
 	}
 }
 
-// An unknown message goes where its operation says, and what comes behind it is read, or is not, as
-// it says too.
+// TestUnknownMessagePolicies: the policy of an operation decides what happens to an unknown
+// message, and whether the messages after it are handled.
 func TestUnknownMessagePolicies(t *testing.T) {
 	tick := event.Tick{Clock: "c", N: 1}
 	t.Run("ack", func(t *testing.T) {
@@ -156,7 +155,7 @@ func TestUnknownMessagePolicies(t *testing.T) {
 			t.Errorf("got %s", got)
 		}
 		if o := take(t, p.seen); o.Outcome != bus.Ignored {
-			t.Errorf("observed %+v", o)
+			t.Errorf("%+v was observed", o)
 		}
 		if n := len(p.broker.Messages(policiesbus.DeadTopic)); n != 0 {
 			t.Errorf("%d dead letters", n)
@@ -172,7 +171,7 @@ func TestUnknownMessagePolicies(t *testing.T) {
 			t.Errorf("got %s", got)
 		}
 		if o := take(t, p.seen); o.Outcome != bus.DeadLettered || o.Attempt != 1 || !errors.Is(o.Err, bus.ErrUnknownMessage) {
-			t.Errorf("observed %+v", o)
+			t.Errorf("%+v was observed", o)
 		}
 		if n := len(p.broker.Messages(policiesbus.DeadTopic)); n != 1 {
 			t.Errorf("%d dead letters", n)
@@ -184,19 +183,19 @@ func TestUnknownMessagePolicies(t *testing.T) {
 		if err := p.pub.Tick(t.Context(), "c", tick, nil); err != nil {
 			t.Fatal(err)
 		}
-		for attempt := 1; attempt <= 6; attempt++ { // more than the operation's maxAttempts
+		for attempt := 1; attempt <= 6; attempt++ { // more than maxAttempts of the operation
 			if o := take(t, p.seen); o.Outcome != bus.Retrying || o.Attempt != attempt || !strings.Contains(o.Err.Error(), "policies.event.Strange") {
-				t.Fatalf("observed %+v", o)
+				t.Fatalf("%+v was observed", o)
 			}
 		}
 		if len(p.watcher.got) != 0 || len(p.broker.Messages(policiesbus.DeadTopic)) != 0 {
-			t.Error("it was passed over, or is a dead letter")
+			t.Error("it was acknowledged or dead-lettered")
 		}
 	})
 }
 
-// Messages that nothing but their payload tells are what they can be read as first, in the order of
-// the operation, which is not the channel's.
+// TestInOrder: messages that differ in their payloads only are decoded as the first message that
+// fits, in the order of the operation, which differs from that of the channel.
 func TestDispatchInOrder(t *testing.T) {
 	p := startPolicies(t)
 	b := int64(2)
@@ -214,11 +213,11 @@ func TestDispatchInOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	if why := dead[0].Metadata[bus.DeadLetterError]; !strings.Contains(why, "not Narrow: ") || !strings.Contains(why, "not Wide: ") {
-		t.Errorf("what is neither: %s", why)
+		t.Errorf("a message that is neither: got %s", why)
 	}
 }
 
-// kafka is an embedded broker with the topics of the document and a registry with its schemas.
+// kafka starts an embedded broker with the topics of the document and a registry with its schemas.
 func kafka(t *testing.T) (kafkabus.Config, *registry.Client) {
 	t.Helper()
 	k, err := embedded.Start(t.Context(), embedded.Config{Broker: "127.0.0.1:0", Registry: "127.0.0.1:0", Logger: slog.New(slog.DiscardHandler)})
@@ -259,8 +258,8 @@ func onKafka(t *testing.T, config kafkabus.Config, group string) (message.Publis
 	return pub, sub
 }
 
-// On a broker: what no attempt can mend lies on the dead letter topic with where it came from, and
-// the message behind it is handled.
+// TestPoisonOnABroker: on a broker, a message with a permanent error is dead-lettered with its
+// origin, and the message after it is handled.
 func TestPoisonOnABroker(t *testing.T) {
 	config, schemas := kafka(t)
 	pub, sub := onKafka(t, config, policiesbus.OnBuriedGroup)
@@ -274,7 +273,7 @@ func TestPoisonOnABroker(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const clock = "c-5" // its partition is not the first
+	const clock = "c-5" // its partition is not partition 0
 	send := func(n int32) {
 		if err := ticks.TickBuried(t.Context(), clock, event.Tick{Clock: clock, N: n}, bus.Headers{"by": "me"}); err != nil {
 			t.Fatal(err)
@@ -295,7 +294,7 @@ func TestPoisonOnABroker(t *testing.T) {
 	}
 	partition, _, _ := strings.Cut(place, "@")
 	if place != partition+"@0" || partition == "0" {
-		t.Fatalf("got %s, which is not the beginning of another partition than the first", first)
+		t.Fatalf("got %s, which is not the beginning of a partition other than 0", first)
 	}
 	for i, want := range []struct{ err, by, attempts string }{{"no Confluent header", "them", "1"}, {"thirteen is not for us", "me", "1"}} {
 		m := take(t, dead)
@@ -305,7 +304,7 @@ func TestPoisonOnABroker(t *testing.T) {
 			t.Errorf("dead letter %d: %v", i, m.Metadata)
 		}
 		if i == 0 && string(m.Payload) != string(garbage.Payload) {
-			t.Errorf("its payload is %q", m.Payload)
+			t.Errorf("the payload is %q", m.Payload)
 		}
 	}
 	if got, want := take(t, w.got), "tick c-5 4 at policies.buried.v1/"+partition+"@3"; got != want {
@@ -313,7 +312,8 @@ func TestPoisonOnABroker(t *testing.T) {
 	}
 }
 
-// Headers whose schema is an Avro record are typed, checked and filled in as those of JSON Schema.
+// TestAvroHeaders: headers whose schema is an Avro record have types, are checked and are filled
+// in.
 func TestHeadersInAvro(t *testing.T) {
 	p := startPolicies(t)
 	two := int64(2)
@@ -346,12 +346,13 @@ func TestHeadersInAvro(t *testing.T) {
 		t.Fatal(err)
 	}
 	if why := dead[0].Metadata[bus.DeadLetterError]; !strings.Contains(why, `header attempts is "many", not an integer`) {
-		t.Errorf("dead for %s", why)
+		t.Errorf("dead-lettered because of %s", why)
 	}
 }
 
-// The id of the schema stands in a header, eight bytes as Apicurio's serializers write it; the
-// payload is the bare value. It tells which message it is, and in which version it was written.
+// TestSchemaIDInHeader: the id of the schema is a header of eight bytes, as Apicurio's serializers
+// write it, and the payload is the value alone. The id identifies the message and the version of
+// its schema.
 func TestSchemaIDInHeader(t *testing.T) {
 	config, schemas := kafka(t)
 	pub, sub := onKafka(t, config, policiesbus.OnTaggedGroup)
@@ -386,8 +387,8 @@ func TestSchemaIDInHeader(t *testing.T) {
 			t.Errorf("message %d has the header %q and the payload %q, with id %d", i, header, m.Payload, id)
 		}
 	}
-	// Somebody whose schema is older, and whose serializer gives the other header; then one without
-	// any.
+	// The first is written with an older schema, by a serializer that uses the other header; the
+	// second has no header.
 	older, err := schemas.Register(t.Context(), []registry.Subject{{Name: "policies.event.Closed", Schema: `{"type":"record","name":"Closed","namespace":"policies.event","fields":[{"name":"door","type":"string"}]}`}}, "FULL_TRANSITIVE")
 	if err != nil {
 		t.Fatal(err)
@@ -409,6 +410,6 @@ func TestSchemaIDInHeader(t *testing.T) {
 	m := take(t, dead)
 	m.Ack()
 	if !strings.Contains(m.Metadata[bus.DeadLetterError], "header apicurio.value.contentId is missing") || m.Metadata[bus.DeadLetterOffset] != "3" {
-		t.Errorf("without an id: %v", m.Metadata)
+		t.Errorf("without an id: got %v", m.Metadata)
 	}
 }

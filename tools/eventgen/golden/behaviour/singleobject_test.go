@@ -22,7 +22,7 @@ func TestSingleObject(t *testing.T) {
 			t.Fatal(err)
 		}
 		if storeinternal.KindOfLog(got) != storeinternal.KindOfLog(m) {
-			t.Errorf("%T came back as %T", m, got)
+			t.Errorf("%T was decoded as %T", m, got)
 		}
 		for i := range b {
 			if got, err := storeinternal.DecodeLog(b[:i]); err == nil {
@@ -41,13 +41,13 @@ func TestSingleObject(t *testing.T) {
 		t.Errorf("got %v, %v", got, err)
 	}
 	if got, err := storeinternal.DecodeLog(b); !errors.Is(err, singleobject.ErrUnknown) || got != nil {
-		t.Errorf("a message of another channel gives %v, %v", got, err)
+		t.Errorf("a message of another channel: got %v, %v", got, err)
 	}
 	if _, err := storeinternal.DecodePosition(b); err == nil || !strings.Contains(err.Error(), "shop.storelog.Position") {
 		t.Errorf("got %v", err)
 	}
 	if storeinternal.ExampleStored().Article != "A-1" {
-		t.Error("the example is not the contract's")
+		t.Error("the example is not that of the document")
 	}
 	if ts := storeinternal.Topics(); len(ts) != 2 || ts[0].Name != "store.log.v1" || ts[0].Configs[0].Value != "-1" {
 		t.Errorf("topics %v", ts)

@@ -19,9 +19,9 @@ import (
 	"github.com/deferpay/deferpay/tools/fulltest"
 )
 
-// hamba is as fast as its documentation lets it be: arrays and maps without their sizes in bytes,
-// which are what the generated code writes, too. Decoders and encoders are cached, the schema is
-// parsed before, strings come out of its slab.
+// hamba is configured for speed, as its documentation recommends: arrays and maps have no sizes in
+// bytes, as in the generated code. Its decoders and encoders are cached and the schema is parsed in
+// advance.
 var hamba = avro.Config{DisableBlockSizeHeader: true}.Freeze()
 
 type benchCase struct {
@@ -64,13 +64,13 @@ func benchCases(t testing.TB) []benchCase {
 			t.Fatal(err)
 		}
 		if !reflect.DeepEqual(again, c.value) {
-			t.Fatalf("hamba wrote something else: %+v", again)
+			t.Fatalf("hamba wrote another value: %+v", again)
 		}
 	}
 	return cases
 }
 
-// runs are the four things to measure, ours beside hamba's.
+// runs returns what is measured: our code beside that of hamba.
 func (c *benchCase) runs() map[string][2]func() error {
 	return map[string][2]func() error{
 		"encode": {
@@ -103,9 +103,9 @@ func BenchmarkCodec(b *testing.B) {
 	}
 }
 
-// best is the fastest of many short rounds in turns, which is what other work on the machine and
-// the collector disturb least. A round is short enough to end before the collector begins, whatever
-// the size of the record.
+// best returns the times of the fastest of many short alternating rounds, which other work on the
+// machine and the garbage collector disturb least. A round is so short that it ends before a
+// collection begins.
 func best(t *testing.T, runs [2]func() error, size int) (best [2]time.Duration) {
 	t.Helper()
 	calls := time.Duration(20 + 12_000/size)
@@ -125,8 +125,8 @@ func best(t *testing.T, runs [2]func() error, size int) (best [2]time.Duration) 
 	return best
 }
 
-// ratios measures as often as there are elements: how many times as fast the first is, in order,
-// and the best time of each.
+// ratios fills into with measured ratios of the speeds, sorted, and returns the best time of each
+// side.
 func ratios(t *testing.T, runs [2]func() error, size int, into []float64) (fastest [2]time.Duration) {
 	t.Helper()
 	for i := range into {
@@ -142,8 +142,8 @@ func ratios(t *testing.T, runs [2]func() error, size int, into []float64) (faste
 	return fastest
 }
 
-// TestCodecRatio prints how much faster the generated code is than hamba's reflection in the same
-// run. RATIO=1 makes it fail below 2.5.
+// TestCodecRatio logs how much faster the generated code is than hamba's reflection in the same
+// run. With RATIO=1 it fails below 2.5.
 func TestCodecRatio(t *testing.T) {
 	if raced {
 		t.Skip("it measures time and allocations")
@@ -165,10 +165,10 @@ func TestCodecRatio(t *testing.T) {
 			median := ratio[len(ratio)/2]
 			fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%.0f\t%s\t%.0f\t%.2f\t%.2f\t%.2f\t\n", c.name, len(c.data), name, fastest[0], allocs[0], fastest[1], allocs[1], median, ratio[0], ratio[len(ratio)-1])
 			if name == "encode" && allocs[0] > 1 {
-				t.Errorf("%s: %v allocations to encode", c.name, allocs[0])
+				t.Errorf("%s: encoding allocates %v times, want at most once", c.name, allocs[0])
 			}
 			if median < 2.5 && os.Getenv("RATIO") != "" {
-				t.Errorf("%s %s: only %.2f times as fast", c.name, name, median)
+				t.Errorf("%s %s: only %.2f times as fast as hamba", c.name, name, median)
 			}
 		}
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin"
 )
 
-// What hamba's reflection reads and writes: the same records, with its tags.
+// The same records with the tags of hamba, for its reflection.
 type (
 	hambaPrice struct {
 		Amount   int64  `avro:"amount"`

@@ -21,9 +21,9 @@ import (
 	"github.com/deferpay/deferpay/tools/fulltest"
 )
 
-var rounds = flag.Int("rounds", fulltest.Choose(40, 300), "generated values for each golden payload")
+var rounds = flag.Int("rounds", fulltest.Choose(40, 300), "random values for each golden payload")
 
-// eachGolden runs f for every golden payload.
+// eachGolden runs f as a subtest for every golden payload.
 func eachGolden(t *testing.T, f func(t *testing.T, make func() avrobin.Value, own *schema.Type, independent *oracle.Schema)) {
 	for _, name := range slices.Sorted(maps.Keys(golden.Values)) {
 		t.Run(name, func(t *testing.T) {
@@ -54,8 +54,8 @@ func TestFingerprints(t *testing.T) {
 	})
 }
 
-// TestConformance: a value drawn in binary is read and written again to the same bytes by the
-// generated code, and an independent codec that reads what was written agrees about every field.
+// TestConformance decodes random bytes of a schema with the generated code, encodes the value to
+// the same bytes again, and compares every field with an independent codec.
 func TestConformance(t *testing.T) {
 	eachGolden(t, func(t *testing.T, value func() avrobin.Value, own *schema.Type, independent *oracle.Schema) {
 		for seed := range uint64(*rounds) {
@@ -69,7 +69,7 @@ func TestConformance(t *testing.T) {
 				t.Fatalf("seed %d: %v", seed, err)
 			}
 			if !bytes.Equal(again, data) {
-				t.Fatalf("seed %d: read and written again\n got % x\nwant % x", seed, again, data)
+				t.Fatalf("seed %d: decoded and encoded again\n got % x\nwant % x", seed, again, data)
 			}
 			var theirs any
 			rest, err := independent.Decode(again, &theirs, oracle.TaggedUnions())
@@ -82,7 +82,7 @@ func TestConformance(t *testing.T) {
 			}
 			w := value()
 			if err := avrobin.Decode(back, w); err != nil {
-				t.Fatalf("seed %d: what the independent codec wrote: %v", seed, err)
+				t.Fatalf("seed %d: decoding the bytes of the independent codec: %v", seed, err)
 			}
 			if again, err := avrobin.Encode(w); err != nil || !bytes.Equal(again, data) {
 				t.Fatalf("seed %d: through the independent codec\n got % x (%v)\nwant % x", seed, again, err, data)
@@ -107,7 +107,7 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-// same compares a generated value, seen through its JSON, with what the independent codec read.
+// same compares the JSON of a value with what the independent codec decoded.
 func same(t *schema.Type, ours, theirs any) error {
 	if t.Logical != "" {
 		return sameLogical(t, ours, theirs)
@@ -218,7 +218,7 @@ func sameLogical(t *schema.Type, ours, theirs any) error {
 	case interface{ FloatString(int) string }:
 		want = at.FloatString(t.Scale)
 		if t.Logical == schema.BigDecimal {
-			return nil // as a fraction it has lost its scale; the bytes were compared
+			return nil // a fraction has no scale; the bytes were compared
 		}
 	}
 	if text != want {

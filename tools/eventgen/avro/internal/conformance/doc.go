@@ -1,4 +1,4 @@
-// Package conformance has no code: its tests hold what the generator makes of the golden schemas to
-// an independent Avro codec, to damaged bytes and to hamba's speed. It is apart from the
-// generator's own tests because those rewrite the golden packages, and so must build without them.
+// Package conformance tests the code of the golden schemas: against an independent Avro codec, with
+// damaged bytes, and against the speed of hamba. It has no code, and is separate from the tests of
+// package avro because those rewrite the golden code and so must compile without it.
 package conformance

@@ -76,8 +76,8 @@ func compareFormer(t *testing.T, data []byte, fingerprint uint64, v avrobin.Valu
 	}
 }
 
-// FuzzFormer: whatever the bytes, decoding them as a former version ends, allocates little, and
-// what was read can be written and read again as the same.
+// FuzzFormer decodes any bytes as a former version. Decoding terminates and allocates little, and a
+// decoded value can be encoded and decoded again.
 func FuzzFormer(f *testing.F) {
 	var list []func() avrobin.Value
 	var prints []uint64
@@ -99,7 +99,7 @@ func FuzzFormer(f *testing.F) {
 	f.Fuzz(func(t *testing.T, which byte, data []byte) {
 		i := int(which) % len(list)
 		v := list[i]()
-		if crc32.ChecksumIEEE(data)%16 == 0 { // counting stops the world
+		if crc32.ChecksumIEEE(data)%16 == 0 { // measuring stops the world
 			_ = resolve.Decode(prints[i], data, list[i]()) // makes the plan, and a buffer
 			if cost := allocated(func() { _ = resolve.Decode(prints[i], data, v) }); cost > uint64(mostOfFormer*len(data)+(256<<10)) {
 				t.Fatalf("%d bytes allocated for %d", cost, len(data))
@@ -123,7 +123,6 @@ func FuzzFormer(f *testing.F) {
 	})
 }
 
-// mostOfFormer is how many bytes decoding a former version may allocate for each byte of the
-// message: the message in the present version is at most 64 times as long as it was, and is decoded
-// as any other.
+// mostOfFormer is the number of bytes that decoding a former version may allocate for each byte of
+// the message. In the present version a message is at most 64 times as long.
 const mostOfFormer = 64 * mostPerByte

@@ -15,8 +15,8 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin/schema"
 )
 
-// FuzzDecode: whatever the bytes, the decoder of each golden payload ends, allocates little, and
-// what was read can be written and read again as the same.
+// FuzzDecode decodes any bytes as each golden payload. Decoding terminates and allocates little,
+// and a decoded value can be encoded and decoded again.
 func FuzzDecode(f *testing.F) {
 	names := slices.Sorted(maps.Keys(golden.Values))
 	for i, name := range names {
@@ -33,9 +33,9 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, which byte, data []byte) {
 		empty := golden.Values[names[int(which)%len(names)]]
-		if crc32.ChecksumIEEE(data)%16 == 0 { // counting stops the world
+		if crc32.ChecksumIEEE(data)%16 == 0 { // measuring stops the world
 			if _, cost, limit, _ := measure(data, empty); cost > limit {
-				t.Fatalf("%d bytes allocated for %d, more than %d", cost, len(data), limit)
+				t.Fatalf("%d bytes were allocated for %d bytes, more than %d", cost, len(data), limit)
 			}
 		}
 		v := empty()
@@ -44,11 +44,11 @@ func FuzzDecode(f *testing.F) {
 		}
 		again, err := avrobin.Encode(v)
 		if err != nil {
-			t.Fatalf("it was read, and cannot be written: %v", err)
+			t.Fatalf("a decoded value cannot be encoded: %v", err)
 		}
 		w := empty()
 		if err := avrobin.Decode(again, w); err != nil {
-			t.Fatalf("what was written cannot be read: %v", err)
+			t.Fatalf("an encoded value cannot be decoded: %v", err)
 		}
 		if third, err := avrobin.Encode(w); err != nil || !bytes.Equal(third, again) {
 			t.Fatalf("% x, then % x: %v", again, third, err)
@@ -56,8 +56,7 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// FuzzPlan: whatever a registry gives as the writer's schema, and whatever the bytes, resolution
-// ends.
+// FuzzPlan resolves any bytes of any writer's schema. Resolution terminates.
 func FuzzPlan(f *testing.F) {
 	for _, c := range draw.Resolutions {
 		own, err := schema.Parse(c.Writer)
@@ -80,19 +79,18 @@ func FuzzPlan(f *testing.F) {
 		if err != nil {
 			return
 		}
-		// What it gives is a value of the reader's schema: the reader's own plan passes it
-		// unchanged.
+		// The result is a value of the reader's schema: the plan of that schema alone accepts it.
 		same, err := resolve.NewPlan(reader, &avrobin.Type{Schema: reader})
 		if err != nil {
 			t.Fatalf("the reader's schema does not resolve to itself: %v", err)
 		}
 		if _, err := same.Transcode(nil, out); err != nil {
-			t.Fatalf("% x is no value of the reader's schema: %v", out, err)
+			t.Fatalf("% x is not a value of the reader's schema: %v", out, err)
 		}
 	})
 }
 
-// FuzzSchema: whatever the text, parsing ends, and what is printed means the same.
+// FuzzSchema parses any text. Parsing terminates, and the printed schema has the same meaning.
 func FuzzSchema(f *testing.F) {
 	for _, c := range draw.Resolutions {
 		f.Add(c.Writer)
@@ -109,7 +107,7 @@ func FuzzSchema(f *testing.F) {
 		s.MinBytes()
 		again, err := schema.Parse(s.Text())
 		if err != nil {
-			t.Fatalf("%s cannot be read: %v", s.Text(), err)
+			t.Fatalf("%s cannot be parsed: %v", s.Text(), err)
 		}
 		if !bytes.Equal(s.Canonical(), again.Canonical()) {
 			t.Fatalf("%s became %s", s.Canonical(), again.Canonical())

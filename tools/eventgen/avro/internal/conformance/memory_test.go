@@ -17,21 +17,21 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin/schema"
 )
 
-// Decoding may allocate what it returns, and waste on top of it at most
+// Decoding may allocate what it returns, and in addition at most this much.
 const (
-	// bytes for each byte of the message: room made on the word of a count, and
+	// bytes for each byte of the message, for lengths that are longer than their content
 	wastePerByte = 8
-	// times what it returns: rooms that were outgrown, and what the allocator rounds up; and
+	// times what it returns, for slices that were outgrown and sizes that were rounded up
 	wasteGrown   = 2
-	wasteAtLeast = 2 << 10 // the error and the first rooms
+	wasteAtLeast = 2 << 10 // the error and the first slices
 )
 
-// mostPerByte is what all of that may come to for each byte of the message, beside wasteAtLeast.
-// What is returned is larger than the message where Go is: an instant or an empty array of one byte
-// takes 24, and an array that is grown item by item is made four times over.
+// mostPerByte limits the total for each byte of the message, in addition to wasteAtLeast. The value
+// can be larger than the message: a time or an empty array has one byte in the message and 24 in
+// memory, and an array that grows item by item is allocated four times.
 const mostPerByte = 4 * 24
 
-// allocated is how many bytes f allocates.
+// allocated returns the number of bytes that f allocates.
 func allocated(f func()) uint64 {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -40,7 +40,7 @@ func allocated(f func()) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
-// held is how many bytes are reachable from v, beside what v itself is in.
+// held returns the number of bytes that are reachable from v, without v itself.
 func held(v reflect.Value) uint64 {
 	if v.Type() == reflect.TypeFor[avrobin.Decimal]() {
 		return uint64(reflect.TypeFor[big.Int]().Size()) + uint64(len(v.Interface().(avrobin.Decimal).Unscaled().Bytes()))
@@ -72,9 +72,9 @@ func held(v reflect.Value) uint64 {
 	return n
 }
 
-// measure decodes data and gives what that cost, and what it may cost. What the runtime and others
-// allocate meanwhile is counted too, so a cost that is too high is counted again: the least is what
-// decoding itself costs.
+// measure decodes data and returns the bytes that were allocated and the limit. What the runtime
+// and other goroutines allocate meanwhile is counted too, so a result above the limit is measured
+// again: the least is closest to what decoding allocates.
 func measure(data []byte, value func() avrobin.Value) (v avrobin.Value, cost, limit uint64, err error) {
 	cost = math.MaxUint64
 	for range 3 {
@@ -89,8 +89,8 @@ func measure(data []byte, value func() avrobin.Value) (v avrobin.Value, cost, li
 	return v, cost, limit, err
 }
 
-// hostile are messages made to cost their reader more than their sender: counts and lengths far
-// beyond what follows, in front of the message, inside it, again and again.
+// hostile returns messages that are to cost their reader more than their sender: counts and lengths
+// far beyond what follows, at the beginning and inside, once and repeatedly.
 func hostile(g *draw.Values, data []byte) [][]byte {
 	var out [][]byte
 	for _, n := range []int64{math.MaxInt64, math.MinInt64, math.MinInt64 + 1, math.MaxInt32, -math.MaxInt32, 1 << 20, -(1 << 20), 65536, 1000, -1} {
@@ -101,12 +101,11 @@ func hostile(g *draw.Values, data []byte) [][]byte {
 			out = append(out, slices.Concat(data[:at], bomb, data[at+1:], make([]byte, 4096)))
 		}
 	}
-	// Everything is small, and there is a lot of it.
+	// Many small values.
 	for _, b := range []byte{0, 1, 2, 4, 0x7e, 0xff} {
 		out = append(out, bytes.Repeat([]byte{b}, 4000), append(avrobin.AppendLong(nil, 3900), bytes.Repeat([]byte{b}, 4000)...), append(bytes.Clone(data), bytes.Repeat([]byte{b}, 4000)...))
 	}
-	// Counts that are as large as the bytes behind them allow, inside each other where the type is
-	// recursive.
+	// Counts as large as the remaining bytes allow, nested where the type is recursive.
 	for _, n := range []int64{1, 20, 1000} {
 		lie := avrobin.AppendLong(nil, n)
 		out = append(out, bytes.Repeat(lie, 6000), bytes.Repeat(append([]byte{0}, lie...), 4000), bytes.Repeat(append([]byte{2, 'x'}, lie...), 4000))
@@ -114,8 +113,8 @@ func hostile(g *draw.Values, data []byte) [][]byte {
 	return out
 }
 
-// TestMutated: damaged and hostile bytes end in an error or a value, never in a panic, and never in
-// more memory than the value that was read, and a small multiple of the message.
+// TestMutated decodes damaged and hostile bytes. The result is an error or a value, never a panic,
+// and takes no more memory than the value and a small multiple of the message.
 func TestMutated(t *testing.T) {
 	eachGolden(t, func(t *testing.T, value func() avrobin.Value, own *schema.Type, _ *oracle.Schema) {
 		var worst float64
@@ -125,7 +124,7 @@ func TestMutated(t *testing.T) {
 			v, cost, limit, err := measure(data, value)
 			tried++
 			if cost > limit {
-				t.Fatalf("%d bytes allocated for %d bytes that hold %d, more than %d: % .200x", cost, len(data), held(reflect.ValueOf(v).Elem()), limit, data)
+				t.Fatalf("%d bytes were allocated for %d bytes with a value of %d, more than %d: % .200x", cost, len(data), held(reflect.ValueOf(v).Elem()), limit, data)
 			}
 			if per := float64(cost) / float64(len(data)); len(data) >= 1024 && per > worst {
 				worst, worstData = per, data
@@ -134,7 +133,7 @@ func TestMutated(t *testing.T) {
 				return
 			}
 			if _, err := avrobin.Encode(v); err != nil {
-				t.Fatalf("it was read, and cannot be written: %v\n% x", err, data)
+				t.Fatalf("a decoded value cannot be encoded: %v\n% x", err, data)
 			}
 		}
 		for seed := range uint64(*rounds) {
@@ -147,6 +146,6 @@ func TestMutated(t *testing.T) {
 				check(data)
 			}
 		}
-		t.Logf("%d messages; those of a kilobyte and more took at most %.1f bytes for each byte: % x", tried, worst, worstData[:min(len(worstData), 12)])
+		t.Logf("%d messages; those of a kilobyte and more took at most %.1f bytes per byte: % x", tried, worst, worstData[:min(len(worstData), 12)])
 	})
 }

@@ -2,6 +2,6 @@
 
 package conformance
 
-// raced tells that the race detector is on, which slows things down and drops kept buffers at
+// raced reports that the race detector is on, which slows the code down and drops pooled buffers at
 // random.
 const raced = true

@@ -21,16 +21,16 @@ func TestResolution(t *testing.T) {
 	for _, c := range draw.Resolutions {
 		t.Run(c.Name, func(t *testing.T) {
 			if !resolveBoth(t, c.Writer, c.Reader, 100) {
-				t.Error("the two do not resolve")
+				t.Error("the schemas do not resolve")
 			}
 		})
 	}
 }
 
-// resolveBoth resolves values drawn for the writer's schema here and with the independent codec.
-// False means that one of the two refused the schemas, and was right to: the independent codec
-// refuses beforehand what only some values would meet (a branch, a symbol), and it takes null for
-// the default of a nullable field without one, which the specification does not.
+// resolveBoth resolves random values of the writer's schema with a plan and with the independent
+// codec. It returns false if one of the two refuses the schemas with reason: the independent codec
+// refuses schemas that only some values cannot be resolved with, and assumes the default null for
+// nullable fields without a default, unlike the specification.
 func resolveBoth(t *testing.T, writer, reader string, rounds uint64) bool {
 	t.Helper()
 	own, err := schema.Parse(writer)
@@ -68,7 +68,7 @@ func resolveBoth(t *testing.T, writer, reader string, rounds uint64) bool {
 			continue
 		}
 		if rest, err := theirReader.Decode(out, &got, oracle.TaggedUnions()); err != nil || len(rest) > 0 {
-			t.Fatalf("seed %d: what the plan gives is no value of the reader's schema: %v, %d bytes left", seed, err, len(rest))
+			t.Fatalf("seed %d: the result is not a value of the reader's schema: %v, %d bytes left", seed, err, len(rest))
 		}
 		if !reflect.DeepEqual(got, want) {
 			t.Fatalf("seed %d:\n got %v\nwant %v\nwriter %s\nreader %s", seed, got, want, writer, reader)
@@ -105,7 +105,7 @@ func TestResolutionEvolved(t *testing.T) {
 	}
 }
 
-// TestPlanDecode reads an older order into the compiled type.
+// TestPlanDecode decodes a payment of an older schema.
 func TestPlanDecode(t *testing.T) {
 	older := `{"type": "record", "name": "Payment", "namespace": "golden.order", "fields": [
 	  {"name": "orderRef", "type": "string"}, {"name": "comment", "type": "string"}, {"name": "paymentRef", "type": "string"},
@@ -133,11 +133,11 @@ func TestPlanDecode(t *testing.T) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 	if err := got.Validate(); err == nil {
-		t.Error("UNKNOWN may be written")
+		t.Error("UNKNOWN is valid")
 	}
 	for i := range b {
 		if err := plan.Decode(b[:i], new(order.Payment)); err == nil {
-			t.Errorf("%d of %d bytes are enough", i, len(b))
+			t.Errorf("%d of %d bytes can be decoded", i, len(b))
 		}
 	}
 }

@@ -1,6 +1,6 @@
-// Package draw draws what the codecs are tested with: values of a schema in binary, damaged bytes,
-// and later versions of a schema. The same seed draws the same. Tests of the Avro half of eventgen
-// import it, nothing else.
+// Package draw generates random values of a schema in binary, damaged bytes, and later versions of
+// a schema. The results depend on the seed alone. Tests of generated Avro codecs import it, and
+// nothing else does.
 package draw
 
 import (
@@ -18,13 +18,13 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin/schema"
 )
 
-// Values draws values of a schema straight in binary, independently of the generated codecs.
+// Values generates values of a schema in binary, independently of the generated codecs.
 type Values struct {
 	*rand.Rand
 	depth int
 }
 
-// New draws with a seed.
+// New returns Values with a seed.
 func New(seed uint64) *Values { return &Values{Rand: rand.New(rand.NewPCG(seed, 7))} }
 
 func (g *Values) long() int64 {
@@ -59,10 +59,10 @@ func (g *Values) raw(n int) []byte {
 	return b
 }
 
-// instant is a time that every unit can say.
+// instant returns a time that can be encoded in every unit.
 func (g *Values) instant(t *schema.Type) int64 {
 	if g.IntN(10) == 0 {
-		return g.Int64N(3) - 1 // about the epoch, which takes one byte
+		return g.Int64N(3) - 1 // near the epoch, which takes one byte
 	}
 	year := func(y int) int64 { return time.Date(y, 1, 1, 0, 0, 0, 0, time.UTC).Unix() }
 	sec := year(1700) + g.Int64N(year(2250)-year(1700))
@@ -70,7 +70,7 @@ func (g *Values) instant(t *schema.Type) int64 {
 	return sec*int64(time.Second/unit) + g.Int64N(int64(time.Second/unit))
 }
 
-// Append draws one value and appends it.
+// Append appends a random value of a schema.
 func (g *Values) Append(dst []byte, t *schema.Type) []byte {
 	g.depth++
 	defer func() { g.depth-- }()
@@ -123,7 +123,7 @@ func (g *Values) items(dst []byte, t *schema.Type) []byte {
 	}
 	for i := range n {
 		if t.Kind == schema.Map {
-			// in order, as the generated code writes them
+			// sorted, as in the generated code
 			dst = avrobin.AppendString(dst, fmt.Sprintf("%c%d", 'a'+i, g.IntN(10)))
 		}
 		dst = g.Append(dst, t.Items)
@@ -148,7 +148,7 @@ func (g *Values) logical(dst []byte, t *schema.Type) []byte {
 			dst = w.Decimal(dst, avrobin.NewDecimal(unscaled, t.Scale), t.Precision, t.Scale)
 		}
 	case schema.BigDecimal:
-		// The independent codec reads it as a fraction and so loses zeros at the end.
+		// The independent codec decodes a fraction, which has no zeros at the end.
 		dst = w.BigDecimal(dst, avrobin.NewDecimal(g.long()/100*10+1, g.IntN(30)))
 	case schema.UUID:
 		u := avrobin.UUID(g.raw(16))
@@ -172,14 +172,14 @@ func (g *Values) logical(dst []byte, t *schema.Type) []byte {
 	return dst
 }
 
-// units are how much one of an encoded number is.
+// units are the units of encoded numbers.
 var units = map[schema.Logical]time.Duration{
 	schema.TimeMillis: time.Millisecond, schema.TimeMicros: time.Microsecond,
 	schema.TimestampMillis: time.Millisecond, schema.TimestampMicros: time.Microsecond, schema.TimestampNanos: 1,
 	schema.LocalTimestampMillis: time.Millisecond, schema.LocalTimestampMicros: time.Microsecond, schema.LocalTimestampNanos: 1,
 }
 
-// Mutate damages data a little.
+// Mutate returns data with some damage.
 func (g *Values) Mutate(data []byte) []byte {
 	data = slices.Clone(data)
 	for range 1 + g.IntN(3) {
@@ -201,8 +201,8 @@ func (g *Values) Mutate(data []byte) []byte {
 	return data
 }
 
-// evolve changes a schema the way its authors might: fields come, go and change places, types
-// widen, symbols come and go.
+// evolve changes a schema as its authors might: it adds, removes and reorders fields and symbols,
+// and widens types.
 func (g *Values) evolve(n any) any {
 	switch v := n.(type) {
 	case []any:
@@ -246,9 +246,9 @@ func (g *Values) evolveObject(v map[string]any) any {
 	for _, it := range fields {
 		f := maps.Clone(it.(map[string]any))
 		if _, named := f["type"].(map[string]any); g.IntN(8) == 0 && !named {
-			continue // a field that defines no name, which others could need
+			continue // it does not define a name that others could use
 		}
-		delete(f, "default") // it might not fit the new type
+		delete(f, "default") // it may not be a value of the new type
 		f["type"] = g.evolve(f["type"])
 		if g.IntN(10) == 0 {
 			f["aliases"] = []any{f["name"]}
@@ -263,8 +263,8 @@ func (g *Values) evolveObject(v map[string]any) any {
 	return out
 }
 
-// Evolved is a later version of a schema, as its authors might make it. A name may have come to be
-// used before its definition, which not every parser takes.
+// Evolved returns a later version of a schema. In it a name can be used before its definition,
+// which some parsers refuse.
 func Evolved(text string, seed uint64) (string, error) {
 	var tree any
 	if err := json.Unmarshal([]byte(text), &tree); err != nil {

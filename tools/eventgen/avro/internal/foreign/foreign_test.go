@@ -1,5 +1,5 @@
-// Package foreign holds generated codecs to implementations of Avro in other languages. It has
-// tests only.
+// Package foreign tests generated codecs against implementations of Avro in other languages. It has
+// no code.
 package foreign
 
 import (
@@ -33,7 +33,7 @@ import (
 
 var withForeign = flag.Bool("foreign", false, "compare with fastavro, confluent-kafka and Apache Avro for Java, which are fetched the first time")
 
-// other is a program in another language that waits for requests.
+// other is a program in another language that answers requests.
 type other struct {
 	name string
 	in   io.Writer
@@ -57,7 +57,7 @@ type answer struct {
 	}
 }
 
-// eachGolden runs f for every golden payload.
+// eachGolden runs f as a subtest for every golden payload.
 func eachGolden(t *testing.T, f func(t *testing.T, value func() avrobin.Value, own *schema.Type)) {
 	for _, name := range slices.Sorted(maps.Keys(golden.Values)) {
 		t.Run(name, func(t *testing.T) {
@@ -150,7 +150,7 @@ func (p *other) ask(t *testing.T, r request) answer {
 	return a
 }
 
-// plainly is a generated value as foreign.py tells values.
+// plainly returns a value in the form that foreign.py uses.
 func plainly(t *testing.T, v avrobin.Value, own *schema.Type) any {
 	t.Helper()
 	text, err := json.Marshal(v)
@@ -169,8 +169,8 @@ func plainly(t *testing.T, v avrobin.Value, own *schema.Type) any {
 	return out
 }
 
-// agree compares two values told in JSON: numbers as numbers, a branch's struct as what is in it,
-// empty as null.
+// agree compares two values in JSON. The struct of a branch equals its content, and empty equals
+// null.
 func agree(ours, theirs any) error {
 	if m, ok := ours.(map[string]any); ok && len(m) == 1 {
 		if v, ok := m["Value"]; ok {
@@ -222,8 +222,7 @@ func agree(ours, theirs any) error {
 	return fmt.Errorf("%v, not %v", ours, theirs)
 }
 
-// trimmedZeros leaves out the fraction's zeros at the end of what is told with a fraction, and the
-// sign of zero.
+// trimmedZeros removes the zeros at the end of a fraction, and the sign of zero.
 func trimmedZeros(text string) string {
 	zone := strings.HasSuffix(text, "Z")
 	text = strings.TrimSuffix(text, "Z")
@@ -233,7 +232,7 @@ func trimmedZeros(text string) string {
 	return fmt.Sprint(strings.TrimPrefix(text, "-0"), zone)
 }
 
-// drawn are n values of a schema, in hexadecimal.
+// drawn returns n random values of a schema, in hexadecimal.
 func drawn(own *schema.Type, n uint64) []string {
 	var out []string
 	for seed := range n {
@@ -251,8 +250,8 @@ func unhex(t *testing.T, text string) []byte {
 	return b
 }
 
-// checkForeign: bytes that foreign.py read as theirs are the same to generated code, and are
-// written as they were.
+// checkForeign checks that generated code decodes data to the same value as foreign.py, and encodes
+// it to the same bytes.
 func checkForeign(t *testing.T, v avrobin.Value, own *schema.Type, data []byte, theirs any) {
 	t.Helper()
 	if err := avrobin.Decode(data, v); err != nil {
@@ -266,8 +265,7 @@ func checkForeign(t *testing.T, v avrobin.Value, own *schema.Type, data []byte, 
 	}
 }
 
-// TestForeignValues: fastavro reads what generated code writes as the same values, for every golden
-// schema, and the reverse.
+// TestForeignValues exchanges values of every golden schema with fastavro, in both directions.
 func TestForeignValues(t *testing.T) {
 	p := startPython(t)
 	eachGolden(t, func(t *testing.T, value func() avrobin.Value, own *schema.Type) {
@@ -279,8 +277,8 @@ func TestForeignValues(t *testing.T) {
 	})
 }
 
-// TestForeignFrames: confluent-kafka reads frames that generated code wrote under an id of the
-// registry, and the reverse.
+// TestForeignFrames exchanges frames with an id of the registry with confluent-kafka, in both
+// directions.
 func TestForeignFrames(t *testing.T) {
 	p := startPython(t)
 	kafka, err := embedded.Start(t.Context(), embedded.Config{Broker: "127.0.0.1:0", Registry: "127.0.0.1:0", Logger: slog.New(slog.DiscardHandler)})
@@ -328,8 +326,7 @@ func TestForeignFrames(t *testing.T) {
 	})
 }
 
-// TestForeignResolution: Apache Avro for Java resolves values between versions of a schema to the
-// same as a plan.
+// TestForeignResolution compares plans with the schema resolution of Apache Avro for Java.
 func TestForeignResolution(t *testing.T) {
 	p := startJava(t)
 	compared := 0
@@ -344,7 +341,7 @@ func TestForeignResolution(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				// else a name is used before its definition
+				// otherwise a name is used before its definition
 				if _, err := oracle.Parse(evolved); err == nil {
 					compared += resolveInJava(t, p, text, evolved)
 					compared += resolveInJava(t, p, evolved, text)
@@ -358,8 +355,8 @@ func TestForeignResolution(t *testing.T) {
 	}
 }
 
-// resolveInJava compares values drawn for the writer's schema and gives how many resolved, here and
-// there.
+// resolveInJava compares random values of the writer's schema and returns the number of them that
+// both sides resolved.
 func resolveInJava(t *testing.T, p *other, writer, reader string) (compared int) {
 	t.Helper()
 	own, err := schema.Parse(writer)
@@ -378,12 +375,11 @@ func resolveInJava(t *testing.T, p *other, writer, reader string) (compared int)
 			out, err = plan.Transcode(nil, unhex(t, r.Data[i]))
 		}
 		if err != nil && item.Error == "" && (planErr != nil || strings.Contains(err.Error(), "the writer's branch")) {
-			// refused for the schemas, whatever the value: in Java an array without items passes
+			// the schemas are refused here; Java accepts some values, such as an empty array
 			continue
 		}
 		if strings.Contains(item.Error, "Invalid default for field") {
-			// Java renames the writer's fields by the reader's aliases, but not in the writer's
-			// defaults
+			// Java applies the reader's aliases to the writer's fields, but not to their defaults
 			continue
 		}
 		if (err == nil) != (item.Error == "") {

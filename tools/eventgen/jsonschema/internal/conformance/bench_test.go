@@ -16,7 +16,7 @@ import (
 	"github.com/deferpay/deferpay/tools/fulltest"
 )
 
-// What encoding/json reads and writes: the same fields, of types without methods of ours.
+// The same fields in types without generated methods, for encoding/json.
 type (
 	plainMoney struct {
 		Amount   int64   `json:"amount"`
@@ -56,7 +56,8 @@ func benchOrder(lines int) *order.OrderPlaced {
 	return o
 }
 
-// The work is the same: both write what the other one reads.
+// benchText returns the JSON of an order, and the same order for encoding/json. It checks that each
+// side reads what the other one writes.
 func benchText(t testing.TB, o *order.OrderPlaced) ([]byte, *plainOrder) {
 	t.Helper()
 	text, err := o.AppendJSON(nil)
@@ -76,15 +77,15 @@ func benchText(t testing.TB, o *order.OrderPlaced) ([]byte, *plainOrder) {
 		t.Fatal(err)
 	}
 	if !reflect.DeepEqual(&back, o) {
-		t.Fatalf("encoding/json wrote something else: %s\n%s", again, text)
+		t.Fatalf("encoding/json wrote another value: %s\n%s", again, text)
 	}
 	return text, theirs
 }
 
 var sides = [3]string{"eventgen, checked", "encoding/json, unchecked", "encoding/json and a validator"}
 
-// runs are the ways to encode and to decode: ours, which checks the schema, encoding/json alone,
-// which checks nothing, and encoding/json with the validator of the tests.
+// runs returns the ways to encode and to decode: the generated code, which checks the schema,
+// encoding/json alone, and encoding/json with the validator of the tests.
 func runs(t testing.TB, o *order.OrderPlaced) (size int, out map[string][3]func() error) {
 	text, theirs := benchText(t, o)
 	schema := compile(t, o.JSONType().Schema)
@@ -139,9 +140,9 @@ func BenchmarkCodec(b *testing.B) {
 	}
 }
 
-// TestCodecRatio prints how long the generated code takes beside encoding/json, from one run: the
-// best of many short rounds in turns, which is what other work on the machine disturbs least.
-// Nothing depends on the figures.
+// TestCodecRatio logs how long the generated code and encoding/json take in the same run: the best
+// of many short alternating rounds, which other work on the machine disturbs least. No figure makes
+// it fail.
 func TestCodecRatio(t *testing.T) {
 	var out strings.Builder
 	w := tabwriter.NewWriter(&out, 0, 0, 2, ' ', tabwriter.AlignRight)

@@ -20,12 +20,11 @@ import (
 	"github.com/deferpay/deferpay/tools/fulltest"
 )
 
-var rounds = flag.Int("rounds", fulltest.Choose(100, 500), "documents for each golden payload")
+var rounds = flag.Int("rounds", fulltest.Choose(100, 500), "random documents for each golden payload")
 
 var names = slices.Sorted(maps.Keys(golden.Values))
 
-// compile makes an independent validator. The formats that AsyncAPI adds are no formats of JSON
-// Schema, hence told to it.
+// compile returns an independent validator, with the formats that AsyncAPI adds to JSON Schema.
 func compile(t testing.TB, text string) *judge.Schema {
 	t.Helper()
 	c := judge.NewCompiler()
@@ -41,7 +40,7 @@ func compile(t testing.TB, text string) *judge.Schema {
 	c.RegisterFormat(&judge.Format{Name: "int32", Validate: func(v any) error {
 		if n, ok := v.(json.Number); ok {
 			if f, err := n.Float64(); err != nil || f < math.MinInt32 || f > math.MaxInt32 {
-				return errors.New("no int32")
+				return errors.New("not an int32")
 			}
 		}
 		return nil
@@ -63,14 +62,15 @@ func compile(t testing.TB, text string) *judge.Schema {
 func validate(t testing.TB, s *judge.Schema, text []byte) error {
 	v, err := judge.UnmarshalJSON(bytes.NewReader(text))
 	if err != nil {
-		t.Fatalf("%s is no JSON: %v", text, err)
+		t.Fatalf("%s is not JSON: %v", text, err)
 	}
 	return s.Validate(v)
 }
 
-// What the generated type accepts the judge accepts, and the reverse; what is written is what was
-// read, as far as the type holds it, and the judge accepts it too.
-func TestAgainstTheJudge(t *testing.T) {
+// TestAgainstValidator decodes random documents. The generated code accepts a document if and only
+// if the judge, an independent validator, accepts it. What it encodes is what it decoded, as far as
+// the type can hold it, and the judge accepts that too.
+func TestAgainstValidator(t *testing.T) {
 	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
 			text := golden.Values[name]().JSONType().Schema
@@ -86,13 +86,13 @@ func TestAgainstTheJudge(t *testing.T) {
 				}
 			}
 			if accepted == 0 || refused == 0 && !slices.Contains([]string{"rules.Something", "rules.Whatever"}, name) {
-				t.Errorf("%d accepted and %d refused: one side was not tested", accepted, refused)
+				t.Errorf("%d documents were accepted and %d refused: one side was not tested", accepted, refused)
 			}
 		})
 	}
 }
 
-// try tells whether a document was accepted, by both.
+// try reports whether both accept a document, and fails the test if they disagree.
 func try(t *testing.T, empty func() jsonvalue.Payload, s *judge.Schema, doc []byte) bool {
 	t.Helper()
 	verdict := validate(t, s, doc)
@@ -106,11 +106,11 @@ func try(t *testing.T, empty func() jsonvalue.Payload, s *judge.Schema, doc []by
 	}
 	again := written(t, v)
 	if err := validate(t, s, again); err != nil {
-		t.Fatalf("%s became %s, which the judge refuses: %v", doc, again, err)
+		t.Fatalf("%s was encoded as %s, which the judge refuses: %v", doc, again, err)
 	}
 	w := empty()
 	if err := w.DecodeJSON(again); err != nil {
-		t.Fatalf("%s was written and cannot be read: %v", again, err)
+		t.Fatalf("%s was encoded and cannot be decoded: %v", again, err)
 	}
 	if third := written(t, w); !bytes.Equal(third, again) {
 		t.Fatalf("%s, then %s", again, third)
@@ -118,10 +118,10 @@ func try(t *testing.T, empty func() jsonvalue.Payload, s *judge.Schema, doc []by
 	return true
 }
 
-// An example is the same value in Go and as text.
+// TestExamples compares each example in Go with the example as text.
 func TestExamples(t *testing.T) {
 	if len(golden.Examples) < 10 {
-		t.Fatal("there are few examples")
+		t.Fatal("there are too few examples")
 	}
 	for _, e := range golden.Examples {
 		read := golden.Values[e.Name]()
@@ -130,7 +130,7 @@ func TestExamples(t *testing.T) {
 			continue
 		}
 		if want, got := written(t, read), written(t, e.Value()); !bytes.Equal(want, got) {
-			t.Errorf("%s in Go is %s, read it is %s", e.Name, got, want)
+			t.Errorf("%s in Go is %s, decoded it is %s", e.Name, got, want)
 		}
 	}
 }
@@ -139,7 +139,7 @@ func written(t testing.TB, v interface{ AppendJSON([]byte) ([]byte, error) }) []
 	const before = "before"
 	out, err := v.AppendJSON([]byte(before))
 	if err != nil {
-		t.Fatalf("it was read, and cannot be written: %v", err)
+		t.Fatalf("a decoded value cannot be encoded: %v", err)
 	}
 	return bytes.TrimPrefix(out, []byte(before))
 }
@@ -153,16 +153,16 @@ func parse(t testing.TB, text string) any {
 	return v
 }
 
-// drawer draws values of a schema, and now and then of none.
+// drawer generates random values, most of them of a schema.
 type drawer struct {
 	*rand.Rand
 	root    any
-	careful bool // the value should be good
+	careful bool // the value should be valid
 	scalars map[string]*judge.Schema
 	t       testing.TB
 }
 
-// fits tells whether a number or a text is as the judge wants it.
+// fits reports whether the judge accepts a number or a string.
 func (d drawer) fits(schema map[string]any, v any) bool {
 	text, err := json.Marshal(schema)
 	if err != nil {
@@ -174,7 +174,7 @@ func (d drawer) fits(schema map[string]any, v any) bool {
 	return d.scalars[string(text)].Validate(v) == nil
 }
 
-// good draws one of the values, a good one if need be.
+// good returns one of the values, a valid one if d is careful.
 func good[T any](d drawer, schema map[string]any, from []T) any {
 	if d.careful {
 		from = slices.DeleteFunc(slices.Clone(from), func(v T) bool { return !d.fits(schema, v) })
@@ -189,7 +189,7 @@ func pick[T any](d drawer, from []T) T { return from[d.IntN(len(from))] }
 
 func (d drawer) oneIn(n int) bool { return d.IntN(n) == 0 }
 
-// document draws a whole document: two of three should be good.
+// document returns a random document. Two of three should be valid.
 func (d drawer) document() []byte {
 	d.careful = !d.oneIn(3)
 	doc, err := json.Marshal(d.value(d.root, 0))
@@ -354,7 +354,7 @@ func (d drawer) array(s map[string]any, depth int) []any {
 	return out
 }
 
-// combine brings what alternatives and parts want into a value.
+// combine adds what alternatives and parts require to a value.
 func (d drawer) combine(s map[string]any, out any, depth int) any {
 	var parts []any
 	for _, group := range []string{"oneOf", "anyOf"} {

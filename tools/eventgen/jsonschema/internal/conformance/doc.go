@@ -1,3 +1,3 @@
-// Package conformance holds the golden types of package jsonschema to what an independent validator
-// says. It has tests only.
+// Package conformance tests the golden types of package jsonschema against an independent
+// validator. It has no code.
 package conformance

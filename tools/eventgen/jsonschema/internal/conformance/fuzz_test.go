@@ -12,8 +12,8 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/jsonschema/internal/golden"
 )
 
-// beyond are refusals of values that JSON Schema accepts and that have no Go value, or that cannot
-// be written again as they are.
+// beyond are parts of the errors for values that JSON Schema accepts, but that have no Go value or
+// cannot be encoded again as they are.
 var beyond = []string{"is no integer of", "is beyond the numbers of", "twice", "nested deeper", "an exponent beyond", "a number of more than", "UTF-8", "surrogate", "escape", "stands for none", "too much work"}
 
 func onPurpose(err error) bool {
@@ -25,8 +25,8 @@ func onPurpose(err error) bool {
 	return false
 }
 
-// FuzzDecode: whatever the bytes, decoding ends, agrees with the judge, and what was read can be
-// written and read again as the same.
+// FuzzDecode decodes any bytes. Decoding terminates and agrees with the judge, and a decoded value
+// can be encoded and decoded again.
 func FuzzDecode(f *testing.F) {
 	judges := make([]*judge.Schema, len(names))
 	for i, name := range names {
@@ -48,8 +48,9 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// Decoding takes memory for what it returns and for an index, which is kept for the next message.
-func TestHostileTextsTakeLittle(t *testing.T) {
+// TestHostileTextMemory limits the memory of decoding. It takes memory for the value and for an
+// index, which is kept for the next message.
+func TestHostileTextMemory(t *testing.T) {
 	open, closed := strings.Repeat("[", 199), strings.Repeat("]", 199)
 	for _, text := range []string{
 		open + strings.Repeat("0,", 100_000) + "0" + closed,
@@ -65,7 +66,7 @@ func TestHostileTextsTakeLittle(t *testing.T) {
 			err := v.DecodeJSON([]byte(text))
 			runtime.ReadMemStats(&after)
 			if used := after.TotalAlloc - before.TotalAlloc; used > uint64(80*len(text)+1<<20) {
-				t.Errorf("%s: %d bytes for %d: %v", name, used, len(text), err)
+				t.Errorf("%s: %d bytes were allocated for %d: %v", name, used, len(text), err)
 			}
 		}
 	}
