@@ -26,6 +26,13 @@ func values() ledgertest.Values {
 	ledgertest.With(v, func(t *rapid.T) billing.CustomerKey {
 		return billing.CustomerKey{CustomerRef: rapid.StringN(1, 5, 20).Draw(t, "customer"), SellerRef: rapid.String().Draw(t, "seller")}
 	})
+	// The lines of all parts together have to fit into the record.
+	ledgertest.With(v, func(t *rapid.T) billing.ClosedPart {
+		return billing.ClosedPart{
+			ContractRef: rapid.String().Draw(t, "contract"), Lines: rapid.Int64Range(0, 1<<24).Draw(t, "lines"),
+			Total: billing.Money{Amount: rapid.Int64().Draw(t, "total"), Currency: "EUR"}, Hash: billing.Hash{rapid.Byte().Draw(t, "hash")},
+		}
+	})
 	scheme := rapid.SampledFrom([]string{"UNKNOWN", "CORE", "B2B"})
 	cause := rapid.SampledFrom([]string{"UNKNOWN", "REQUESTED", "DIRECT_DEBIT_REJECTED"})
 	instant := rapid.Custom(func(t *rapid.T) time.Time { return time.UnixMicro(rapid.Int64Range(1, 4e15).Draw(t, "micros")).UTC() })
