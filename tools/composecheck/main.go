@@ -1,8 +1,8 @@
-// Command composecheck reads docker-compose.yml with Compose's own library, so that a mistake is
-// found on a machine without an engine: unknown keys, undefined volumes and dependencies, bad
-// ports. It also holds the file, and the Dockerfiles it builds from, to rules of this project. Its
-// test starts the command lines of our own services as Compose would. It is a module of its own so
-// that nobody inherits its dependencies.
+// Command composecheck reads docker-compose.yml with Compose's own library. So it finds mistakes
+// without a container engine: unknown keys, undefined volumes and dependencies, bad ports. It also
+// checks the file and its Dockerfiles against rules of this project. Its test starts the commands
+// of our own services as Compose would. It is a module of its own, so that no other module has its
+// dependencies.
 //
 //	composecheck FILE
 package main
@@ -33,10 +33,10 @@ func main() {
 	if len(faults) > 0 {
 		os.Exit(1)
 	}
-	fmt.Printf("compose: %s is good (read only; no engine was asked)\n", os.Args[1])
+	fmt.Printf("compose: %s is valid (no engine was used)\n", os.Args[1])
 }
 
-// check gives what is wrong with a compose file that can be read, and an error for one that cannot.
+// check returns the faults of a compose file. It returns an error if the file cannot be read.
 func check(ctx context.Context, file string) ([]string, error) {
 	project, err := load(ctx, file)
 	if err != nil {
@@ -84,7 +84,7 @@ func checkService(s types.ServiceConfig) []string {
 		}
 	}
 	if s.HealthCheck == nil && s.Restart != "no" {
-		faults = append(faults, "a service that stays up needs a health check")
+		faults = append(faults, "a service that keeps running needs a health check")
 	}
 	if s.Privileged || s.User == "root" {
 		faults = append(faults, "runs with more rights than it needs")
@@ -92,10 +92,10 @@ func checkService(s types.ServiceConfig) []string {
 	return faults
 }
 
-// pinned says whether an image is named with a tag that is meant to stay.
+// pinned reports whether an image has a tag other than latest.
 func pinned(image string) bool {
 	_, name, ok := strings.Cut(image, "/")
-	for ok { // a registry's address may have a port
+	for ok { // the address of a registry may have a port
 		image = name
 		_, name, ok = strings.Cut(image, "/")
 	}
@@ -103,7 +103,7 @@ func pinned(image string) bool {
 	return ok && tag != "" && tag != "latest"
 }
 
-// checkDockerfile wants fixed base images, and a last stage that runs as somebody who is not root.
+// checkDockerfile requires pinned base images and a last stage that does not run as root.
 func checkDockerfile(text string) []string {
 	var faults []string
 	user := ""

@@ -42,7 +42,7 @@ func TestMistakesAreFound(t *testing.T) {
 	} {
 		text := strings.ReplaceAll(strings.ReplaceAll(string(good), change[0], change[1]), "context: .,", "context: "+here+",")
 		if !strings.Contains(string(good), change[0]) {
-			t.Fatalf("%s: nothing was changed", name)
+			t.Fatalf("%s: the file does not have the text to change", name)
 		}
 		if faults, err := checkText(t, text); err == nil && len(faults) == 0 {
 			t.Errorf("%s: not found", name)
@@ -62,7 +62,7 @@ func checkText(t *testing.T, text string) ([]string, error) {
 func TestDockerfiles(t *testing.T) {
 	for text, want := range map[string]int{
 		"FROM a:1 AS build\nUSER root\nFROM b:2\nUSER 65532:65532\n": 0,
-		// the user of another stage
+		// only the first stage has a user
 		"FROM a:1\nUSER 65532\nFROM b:2\n": 1,
 		"FROM a:1\nUSER 0:0\n":             1,
 		"FROM a\nuser root\n":              2,

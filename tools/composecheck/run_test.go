@@ -20,8 +20,8 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 )
 
-// stage is what stands in for Compose's network on this machine: our binaries, a broker and a
-// registry, and the addresses that they have here.
+// stage replaces Compose's network on this machine: our binaries, a broker and a registry, and
+// their addresses.
 type stage struct {
 	t     *testing.T
 	bin   string
@@ -30,12 +30,12 @@ type stage struct {
 
 const (
 	root     = "../.."
-	patience = time.Minute // on a busy machine; nothing is judged by it
+	patience = time.Minute // bounds a wait on a busy machine
 )
 
-// TestCommandLines starts every service that is built from our Dockerfile with the command and the
-// environment of docker-compose.yml and nothing else, in the order that its dependencies ask for.
-// Only addresses are exchanged. The embedded broker and registry stand in for Kafka and Apicurio.
+// TestCommandLines starts every service that is built from our Dockerfile, in the order of their
+// dependencies, with the command and the environment of docker-compose.yml and nothing else. Only
+// addresses are replaced. The embedded broker and registry stand in for Kafka and Apicurio.
 func TestCommandLines(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds and starts processes")
@@ -56,7 +56,7 @@ func TestCommandLines(t *testing.T) {
 		}
 	}
 	if len(once) != 1 || len(staying) != 4 {
-		t.Fatalf("%d services that end and %d that stay are ours", len(once), len(staying))
+		t.Fatalf("%d of our services end and %d keep running, want 1 and 4", len(once), len(staying))
 	}
 	for range 2 { // Compose runs it at each `up`
 		s.completes(once[0])
@@ -85,7 +85,7 @@ func TestCommandLines(t *testing.T) {
 	}
 }
 
-// completes runs a service that must end well.
+// completes runs a service that must end with status 0.
 func (s *stage) completes(service types.ServiceConfig) {
 	s.t.Helper()
 	cmd, log := s.command(service, nil)
@@ -94,7 +94,7 @@ func (s *stage) completes(service types.ServiceConfig) {
 	}
 }
 
-// command is a service's, with addresses of this machine.
+// command returns the command of a service, with addresses of this machine.
 func (s *stage) command(service types.ServiceConfig, own map[string]string) (*exec.Cmd, *bytes.Buffer) {
 	var pairs []string
 	for _, addresses := range []map[string]string{s.hosts, own} {
@@ -127,8 +127,8 @@ func (s *stage) command(service types.ServiceConfig, own map[string]string) (*ex
 
 var listening = regexp.MustCompile(`0\.0\.0\.0:(\d+)`)
 
-// listens gives the port that a service listens on in its container, which must be the one that is
-// published, and an address here instead.
+// listens returns the port that a service listens on in its container, which must be published, and
+// an address on this machine in its place.
 func (s *stage) listens(service types.ServiceConfig) (port, here string) {
 	s.t.Helper()
 	text := strings.Join(service.Command, " ")
@@ -137,7 +137,7 @@ func (s *stage) listens(service types.ServiceConfig) (port, here string) {
 	}
 	found := listening.FindStringSubmatch(text)
 	if found == nil {
-		s.t.Fatalf("%s: listens nowhere that a container's network reaches", service.Name)
+		s.t.Fatalf("%s: does not listen on an address that the container's network reaches", service.Name)
 	}
 	if len(service.Ports) != 1 || strconv.Itoa(int(service.Ports[0].Target)) != found[1] {
 		s.t.Errorf("%s: listens on %s and publishes %v", service.Name, found[1], service.Ports)
@@ -145,20 +145,20 @@ func (s *stage) listens(service types.ServiceConfig) (port, here string) {
 	return found[1], freeAddress(s.t)
 }
 
-// health is the address that the health check asks, here.
+// health returns the address of the health check on this machine.
 func (s *stage) health(service types.ServiceConfig, port, here string) string {
 	s.t.Helper()
 	test := service.HealthCheck.Test
 	there := test[len(test)-1]
 	if !strings.HasPrefix(there, "http://127.0.0.1:"+port+"/") {
-		s.t.Fatalf("%s: listens on %s, and its health check asks %s", service.Name, port, there)
+		s.t.Fatalf("%s: listens on %s, but its health check requests %s", service.Name, port, there)
 	}
 	return strings.Replace(there, "127.0.0.1:"+port, here, 1)
 }
 
 func healthy(ctx context.Context, url string) error {
 	var err error
-	// a process that starts answers sooner or later
+	// a process is asked until it answers
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline) && ctx.Err() == nil; time.Sleep(20 * time.Millisecond) {
 		var r *http.Response
 		if r, err = http.Get(url); err != nil {
@@ -183,7 +183,7 @@ func freeAddress(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// newStage builds what the Dockerfile builds and starts a broker and a registry.
+// newStage builds the commands of the Dockerfile and starts a broker and a registry.
 func newStage(t *testing.T) *stage {
 	t.Helper()
 	s := &stage{t: t, bin: t.TempDir()}
@@ -219,7 +219,7 @@ func newStage(t *testing.T) *stage {
 
 var buildLine = regexp.MustCompile(`(?m)^RUN .*go build .* -o /out/ (.*)$`)
 
-// builds are the packages that the Dockerfile makes binaries of.
+// builds returns the packages that the Dockerfile builds.
 func builds(t *testing.T) []string {
 	t.Helper()
 	text, err := os.ReadFile(root + "/Dockerfile")
@@ -228,7 +228,7 @@ func builds(t *testing.T) []string {
 	}
 	found := buildLine.FindSubmatch(text)
 	if found == nil {
-		t.Fatal("the Dockerfile builds nothing into /out/")
+		t.Fatal("the Dockerfile builds no package into /out/")
 	}
 	return strings.Fields(string(found[1]))
 }

@@ -9,9 +9,9 @@ import (
 	"github.com/deferpay/deferpay/tools/contracttest/judge"
 )
 
-// notBuilt lists what the contracts describe and the services do not do yet, with the reason.
-// Operations on it must answer 501, messages must not be seen: an entry that is out of date is a
-// fault.
+// notBuilt lists what the contracts describe and the services do not implement yet, with the
+// reason. An operation on the list must answer 501 and a message must not be seen, so that the list
+// stays current.
 var notBuilt = map[string]string{
 	"erasePersonalData":  "sealing of personal data comes later",
 	"republishContract":  "repair of a reader comes later",
@@ -20,7 +20,7 @@ var notBuilt = map[string]string{
 	"CreditNoteIssued":   "refunds after invoicing come later",
 }
 
-// coverage counts what was exercised, and gathers what is wrong.
+// coverage counts what was exercised and collects the faults.
 type coverage struct {
 	outcomes map[string]map[string]int // by operation (and variant), by outcome
 	messages map[string]int
@@ -64,7 +64,7 @@ func (c *coverage) record(r judge.Record, name string, violations []string) {
 	c.messages[name]++
 }
 
-// records is how many records were judged.
+// records returns the number of judged records.
 func (c *coverage) records() int {
 	n := 0
 	for _, m := range c.messages {
@@ -73,7 +73,7 @@ func (c *coverage) records() int {
 	return n
 }
 
-// names gives the lines an operation has in the report: one, or one a variant.
+// names returns the names of an operation in the report: one, or one for each variant.
 func names(op judge.Operation) []string {
 	if len(op.Variants) == 0 {
 		return []string{op.ID}
@@ -85,7 +85,7 @@ func names(op judge.Operation) []string {
 	return out
 }
 
-// settle compares what was seen with what is claimed.
+// settle adds a fault for everything that was not seen and should have been, or the reverse.
 func (c *coverage) settle(api *judge.API, events *judge.Events) {
 	for _, op := range api.Operations() {
 		for _, name := range names(op) {
@@ -93,9 +93,9 @@ func (c *coverage) settle(api *judge.API, events *judge.Events) {
 			why, later := notBuilt[name]
 			switch {
 			case !later && done == 0:
-				c.fault("%s: never answered with success: the story does not exercise it", name)
+				c.fault("%s: never succeeded: the story does not exercise it", name)
 			case later && done > 0:
-				c.fault("%s: is listed as not built (%s) and was answered with success: take it off the list", name, why)
+				c.fault("%s: is listed as not built (%s) and succeeded: remove it from the list", name, why)
 			case later && refused == 0:
 				c.fault("%s: is listed as not built (%s) and never answered 501", name, why)
 			}
@@ -108,13 +108,13 @@ func (c *coverage) settle(api *judge.API, events *judge.Events) {
 			case !later && c.messages[m] == 0:
 				c.fault("%s: never seen on %s", m, topic)
 			case later && c.messages[m] > 0:
-				c.fault("%s: is listed as not built (%s) and was seen on %s: take it off the list", m, why, topic)
+				c.fault("%s: is listed as not built (%s) and was seen on %s: remove it from the list", m, why, topic)
 			}
 		}
 	}
 }
 
-// count gives how often an operation was answered with success, and with 501.
+// count returns how many answers of an operation were a success, and how many 501.
 func (c *coverage) count(name string) (done, refused int) {
 	for outcome, n := range c.outcomes[name] {
 		switch {
@@ -159,8 +159,8 @@ func (c *coverage) print(w io.Writer, api *judge.API, events *judge.Events) {
 	fmt.Fprintf(w, "\nproblem codes seen: %d of %d; not seen: %s\n", len(api.Codes())-len(unseen), len(api.Codes()), strings.Join(unseen, ", "))
 }
 
-// extra is the line for requests of an operation with variants whose variant could not be told
-// (they were refused).
+// extra returns the name for the requests of an operation with variants that had none of them; they
+// were refused.
 func extra(op judge.Operation, c *coverage) []string {
 	if len(op.Variants) > 0 && c.outcomes[op.ID] != nil {
 		return []string{op.ID}

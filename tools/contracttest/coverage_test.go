@@ -23,7 +23,7 @@ func contracts(t *testing.T) (*judge.API, *judge.Events) {
 	return api, events
 }
 
-// exercised is a coverage in which everything that is claimed was seen.
+// exercised returns a complete coverage.
 func exercised(api *judge.API, events *judge.Events) *coverage {
 	c := newCoverage()
 	for _, op := range api.Operations() {
@@ -68,7 +68,7 @@ func TestNotBuiltIsInContracts(t *testing.T) {
 	}
 	for name := range notBuilt {
 		if !have[name] {
-			t.Errorf("%s is no operation and no message", name)
+			t.Errorf("%s is neither an operation nor a message", name)
 		}
 	}
 }
@@ -124,7 +124,7 @@ func TestReportNamesUnexercised(t *testing.T) {
 	c.print(&b, api, events)
 	for _, want := range []string{"getInvoice                        NOT EXERCISED", "not built: cancelling comes later", "changeContract AMEND", "/billing/v1", "contract.facts.v1"} {
 		if !strings.Contains(b.String(), want) {
-			t.Errorf("the report has no %q:\n%s", want, b.String())
+			t.Errorf("the report lacks %q:\n%s", want, b.String())
 		}
 	}
 }

@@ -1,9 +1,9 @@
-// Command contracttest plays the demo's story against both services and holds every HTTP answer
-// against the OpenAPI documents and every record on the public topics against the AsyncAPI
-// documents and their Avro schemas. It prints which operations, answers and messages were
-// exercised. The exit status is 1 on any violation, and when something that is not listed as not
-// built was not exercised. It is a module of its own so that building and testing the main module
-// does not compile the OpenAPI validator, which takes longer than everything else together.
+// Command contracttest plays the demo's story and checks every HTTP answer against the OpenAPI
+// documents and every record on the public topics against the AsyncAPI documents and their Avro
+// schemas. It prints the operations, answers and messages that were exercised. The exit status is 1
+// if there is a violation, or if something was not exercised that is not listed as not built. It is
+// a module of its own, because its OpenAPI validator takes longer to compile than the whole main
+// module.
 package main
 
 import (
@@ -36,7 +36,7 @@ func main() {
 	}
 }
 
-// run gives how many faults it found; an error means that the story itself failed.
+// run returns the number of faults. It returns an error if the story itself fails.
 func run(ctx context.Context, out io.Writer) (int, error) {
 	root, err := process.Root()
 	if err != nil {
@@ -71,7 +71,7 @@ func run(ctx context.Context, out io.Writer) (int, error) {
 		return 0, fmt.Errorf("the story: %w", err)
 	}
 	c.settle(api, events)
-	fmt.Fprintf(out, "%d HTTP exchanges and %d records on public topics, held against the contracts\n", len(exchanges), c.records())
+	fmt.Fprintf(out, "%d HTTP exchanges and %d records on public topics, checked against the contracts\n", len(exchanges), c.records())
 	c.print(out, api, events)
 	printFaults(out, c)
 	return len(c.faults), nil

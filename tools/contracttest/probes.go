@@ -10,27 +10,27 @@ import (
 	"time"
 )
 
-// prober sends requests that the story has no reason to send: reads it leaves out, and mistakes,
-// each of which must be answered as the contract says.
+// prober sends requests that the story does not send: further reads, and mistakes, each of which
+// must get the answer that the contract describes.
 type prober struct {
 	client   *http.Client
 	contract string // base URL
 	billing  string
-	run      string // makes keys its own
+	run      string // makes the keys unique
 	next     int
 	faults   func(format string, args ...any)
 }
 
-// probe is one request and the answer it must get.
+// probe is a request and its expected answer.
 type probe struct {
 	method, path string
 	body         string
 	header       map[string]string
 	status       int
-	code         string // of the problem, when it is one
+	code         string // of the problem, if it is one
 }
 
-// subjects are things the story left behind, found by searching.
+// subjects are resources that the story has created.
 type subjects struct{ contract, customer, subscription, operation, invoice, period string }
 
 func (p *prober) all(ctx context.Context) error {
@@ -61,7 +61,7 @@ func refusedPurchase(s subjects) string {
 	return fmt.Sprintf(`{"type":"PURCHASE","contractRef":%q,"orderRef":"ORD-PROBE","amount":{"amount":1,"currency":"XTS"}}`, s.contract)
 }
 
-// none says that a probe goes without the header.
+// none removes a header.
 const none = "-"
 
 func contractProbes(s subjects) []probe {
@@ -133,8 +133,8 @@ func billingProbes(s subjects) []probe {
 	}
 }
 
-// amend does with a contract of its own what the story leaves out: it raises the ceiling, and buys
-// until the threshold is passed.
+// amend raises the ceiling of a new contract and buys until the threshold is reached, which the
+// story does not.
 func (p *prober) amend(ctx context.Context) error {
 	var c struct {
 		ContractRef, Status string
@@ -171,7 +171,7 @@ func (p *prober) amend(ctx context.Context) error {
 	return nil
 }
 
-// until reads a place again and again until enough holds, for a bounded time.
+// until reads url into a value until enough returns true, for a bounded time.
 func (p *prober) until(ctx context.Context, what, url string, into any, enough func() bool) error {
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
@@ -190,8 +190,7 @@ func (p *prober) until(ctx context.Context, what, url string, into any, enough f
 	}
 }
 
-// send sends a probe and says when the answer is another than it must be. Whether the answer keeps
-// the contract is the judge's business.
+// send sends a probe and reports an unexpected answer. The judge checks it against the contract.
 func (p *prober) send(ctx context.Context, base string, q probe) {
 	status, code, err := p.do(ctx, base, q)
 	if err != nil {
@@ -199,11 +198,11 @@ func (p *prober) send(ctx context.Context, base string, q probe) {
 		return
 	}
 	if status != q.status || code != q.code {
-		p.faults("probe %s %s: answered %d %s, the contract says %d %s", q.method, shorten(q.path), status, code, q.status, q.code)
+		p.faults("probe %s %s: got %d %s, want %d %s", q.method, shorten(q.path), status, code, q.status, q.code)
 	}
 }
 
-// reusedKey sends a request, the same again, and another with the same key.
+// reusedKey sends a request twice and then another one with the same key.
 func (p *prober) reusedKey(ctx context.Context, url, body, other string, status int) {
 	p.next++
 	key := map[string]string{"Idempotency-Key": fmt.Sprintf("probe-%s-%d", p.run, p.next)}
@@ -252,7 +251,7 @@ func (p *prober) do(ctx context.Context, base string, q probe) (status int, code
 	return resp.StatusCode, answer.Code, nil
 }
 
-// find asks billing for an invoice, and for what it belongs to.
+// find asks billing for an invoice and what belongs to it.
 func (p *prober) find(ctx context.Context) (subjects, error) {
 	var invoices struct {
 		Items []struct{ InvoiceRef, ContractRef, CustomerRef, SubscriptionRef, Period string }
@@ -261,7 +260,7 @@ func (p *prober) find(ctx context.Context) (subjects, error) {
 		return subjects{}, err
 	}
 	if len(invoices.Items) == 0 {
-		return subjects{}, fmt.Errorf("the story left no invoice")
+		return subjects{}, fmt.Errorf("the story has issued no invoice")
 	}
 	i := invoices.Items[0]
 	var operations struct {

@@ -9,8 +9,8 @@ import (
 	"github.com/deferpay/deferpay/tools/contracttest/judge"
 )
 
-// recorder is an HTTP transport that keeps every exchange. A request without an answer (an instance
-// was killed) is not one.
+// recorder is an HTTP transport that keeps every exchange. A request that got no answer, because an
+// instance was killed, is left out.
 type recorder struct {
 	next http.RoundTripper
 
@@ -49,7 +49,7 @@ func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// taken gives what was kept, in the order of the answers.
+// taken returns the exchanges, in the order of the answers.
 func (r *recorder) taken() []judge.Exchange {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -13,11 +13,10 @@ import (
 	"github.com/deferpay/deferpay/tools/contracttest/judge"
 )
 
-// quiet is how long nothing may come before the topics are taken to be complete.
+// quiet is how long the topics must not grow before they are taken to be complete.
 const quiet = 1500 * time.Millisecond
 
-// judgeTopics reads the topics from their beginning to where they stop growing, and judges every
-// record.
+// judgeTopics reads the topics from their start until they stop growing and judges every record.
 func judgeTopics(ctx context.Context, brokers []string, registryURL string, events *judge.Events, c *coverage) error {
 	registry, err := sr.NewClient(sr.URLs(registryURL))
 	if err != nil {
@@ -54,7 +53,7 @@ type place struct {
 	partition int32
 }
 
-// settled gives where each partition that has records ends, once that has not changed for a while.
+// settled returns the end of each partition that has records, once it has not changed for a while.
 func settled(ctx context.Context, admin *kadm.Client, topics []string) (map[place]int64, error) {
 	var last map[place]int64
 	since := time.Now()

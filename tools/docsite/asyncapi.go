@@ -24,7 +24,7 @@ type ServerDoc struct{ Name, Host, Protocol, Registry, Text string }
 // Channel is a topic.
 type Channel struct {
 	Name, Address, Title, Text string
-	Foreign                    string // the document that owns the topic, when it is another
+	Foreign                    string // the document that owns the topic, if it is another one
 	Settings                   []Pair
 	Messages                   []string
 }
@@ -142,8 +142,8 @@ func readEventOperation(v specfile.Member) EventOperation {
 	return op
 }
 
-// operationMessages gives the messages of an operation under the channel's names; without a list,
-// all of the channel's.
+// operationMessages returns the messages of an operation under the names that they have in the
+// channel. An operation without a list has all of the channel's messages.
 func operationMessages(op specfile.Value) []specfile.Message {
 	all := specfile.Messages(op.Get("channel"))
 	listed := op.Raw("messages")
@@ -207,7 +207,7 @@ func propertyFields(v specfile.Value) []Field {
 	return out
 }
 
-// collectTypes gathers the named types of a schema, the outer before the inner.
+// collectTypes collects the named types of a schema, outer types first.
 func collectTypes(n *source.Node, namespace string, out *[]AvroType) {
 	for _, it := range n.Items {
 		collectTypes(it, namespace, out)
@@ -258,7 +258,7 @@ func avroField(f *source.Node) Field {
 	return out
 }
 
-// avroTypeOf says in words what a field's schema is, logical types first.
+// avroTypeOf describes the schema of a field in words, logical types first.
 func avroTypeOf(n *source.Node) Type {
 	switch {
 	case n.Is(source.String):

@@ -1,5 +1,5 @@
-// Command docsite writes the contracts as static pages, or serves them: no script, no network,
-// readable from file://.
+// Command docsite writes the contracts as static pages, or serves them. The pages have no scripts
+// and load nothing from the network, so they can be read from file://.
 //
 //	docsite [-specs DIR] [-out DIR]
 //	docsite [-specs DIR] -http ADDR

@@ -17,7 +17,7 @@ type APIDoc struct {
 	Schemas     []Schema
 }
 
-// Pair is a name and what it means.
+// Pair is a name and its meaning.
 type Pair struct{ Name, Text string }
 
 // Group holds the operations of one tag.
@@ -43,7 +43,7 @@ type Body struct {
 	Examples  []Example
 }
 
-// Response is an answer, or a reference to a shared one.
+// Response is an answer or a reference to a shared one.
 type Response struct {
 	Status, Anchor, Text string
 	Shared               string // anchor of the shared response it refers to
@@ -60,7 +60,7 @@ type Field struct {
 	Notes          []string // constraints in words
 }
 
-// Type is how a type reads: words around one link.
+// Type describes a type: words around one link.
 type Type struct{ Before, Name, Href, After string }
 
 // Schema is a component schema.
@@ -124,8 +124,8 @@ func firstTag(op specfile.Value) string {
 	return "operations"
 }
 
-// add puts an operation into the group of its tag, which is made when no tag of the document has
-// the name.
+// add adds an operation to the group of its tag. It makes a group for a tag that the document does
+// not declare.
 func (d *APIDoc) add(tag string, op Operation) {
 	for i := range d.Groups {
 		if d.Groups[i].Name == tag {
@@ -179,7 +179,7 @@ func readResponse(name string, v specfile.Value) Response {
 	return r
 }
 
-// readBody reads the first media type of a body: our documents have one.
+// readBody reads the first media type of a body; our documents have one each.
 func readBody(v specfile.Value) *Body {
 	content := v.Get("content").Members()
 	if len(content) == 0 {
@@ -219,7 +219,7 @@ func readSchema(name string, v specfile.Value) Schema {
 		if own := v.Get("properties").Raw(p.Name).Raw("description"); own.Ok() {
 			f.Text = own.Str()
 		} else if p.Ref != "" {
-			f.Text = "" // told where the type is shown
+			f.Text = "" // it is shown with the type
 		}
 		if p.Ref == "" {
 			f.Notes = constraints(p.Value)
@@ -236,7 +236,7 @@ func readSchema(name string, v specfile.Value) Schema {
 	return s
 }
 
-// typeOf says in words what a schema is, with a link when it is a component.
+// typeOf describes a schema in words, with a link if it is a component.
 func typeOf(v specfile.Value) Type {
 	switch {
 	case !v.Ok():
@@ -265,7 +265,7 @@ func typeOf(v specfile.Value) Type {
 	return Type{Name: name}
 }
 
-// constraints gives what else a schema asks, in words.
+// constraints returns the constraints of a schema in words.
 func constraints(v specfile.Value) []string {
 	var out []string
 	say := func(words string, keys ...string) {

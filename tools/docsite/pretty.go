@@ -7,10 +7,10 @@ import (
 	"github.com/deferpay/deferpay/tools/specfile"
 )
 
-// lineWidth is how long a line of an example may be before an object is opened up.
+// lineWidth is the length of a line of an example above which an object is broken into lines.
 const lineWidth = 78
 
-// pretty writes a value as JSON for reading: small objects on one line, members in the order of the
+// pretty writes a value as JSON for people: small objects on one line, members in the order of the
 // document.
 func pretty(v specfile.Value) string {
 	var b strings.Builder
@@ -50,7 +50,7 @@ func separator(i int, indent string) string {
 	return ",\n" + indent
 }
 
-// spaced is the value on one line, with blanks where people put them.
+// spaced returns the value on one line, with spaces.
 func spaced(n *source.Node) string {
 	var parts []string
 	switch {

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// handler gives the files of a site, and the index for its root. Browsers are told to load nothing
-// from elsewhere.
+// handler serves the files of a site, and the index at its root. A policy keeps browsers from
+// loading anything from elsewhere.
 func handler(files map[string][]byte) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		name := strings.TrimPrefix(r.URL.Path, "/")
@@ -30,7 +30,7 @@ func handler(files map[string][]byte) http.Handler {
 	})
 }
 
-// serve serves a site until ctx ends.
+// serve serves a site until ctx is done.
 func serve(ctx context.Context, addr string, files map[string][]byte) error {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {

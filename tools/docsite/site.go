@@ -24,7 +24,7 @@ type Page struct {
 	Kind     string // "HTTP interface" or "Kafka events"
 	Summary  string
 	Version  string
-	Source   string // the document it was made from
+	Source   string // the document that it shows
 	Sections []Section
 	API      *APIDoc
 	Events   *EventsDoc
@@ -45,7 +45,7 @@ var documents = []struct{ path, page string }{
 	{"billing/asyncapi.yaml", "billing-events.html"},
 }
 
-// Site renders every public document under the folder of contracts. It writes nothing.
+// Site returns the pages of the public documents below the folder of contracts, by file name.
 func Site(specs string) (map[string][]byte, error) {
 	set := specfile.NewSet()
 	var pages []*Page
@@ -94,7 +94,7 @@ func render(pages []*Page) (map[string][]byte, error) {
 	return files, err
 }
 
-// table is what the template of fields takes: the word above the first column, and the rows.
+// table is the data of the template of fields: the heading of the first column, and the rows.
 type table struct {
 	Head   string
 	Fields []Field
@@ -102,7 +102,7 @@ type table struct {
 
 func newTable(head string, fields []Field) table { return table{head, fields} }
 
-// md leaves raw HTML out: what an author writes in a description is text.
+// md renders Markdown without raw HTML, because a description is text.
 var md = goldmark.New(goldmark.WithExtensions(extension.Table))
 
 func markdown(text string) (template.HTML, error) {

@@ -20,8 +20,7 @@ func site(t *testing.T) map[string][]byte {
 	return files
 }
 
-// TestPagesLoadNothingFromElsewhere: what the browser would fetch by itself is a file of the site.
-// (An address written in a text is text.)
+// A browser loads nothing from other sites. Addresses in texts are allowed.
 func TestPagesLoadNothingFromElsewhere(t *testing.T) {
 	loads := regexp.MustCompile(`(?i)(?:src|srcset|data|poster|action)\s*=\s*"([^"]*)"|<link[^>]*href="([^"]*)"|url\(([^)]*)\)|@import\s+(\S+)`)
 	for name, data := range site(t) {
@@ -49,7 +48,7 @@ func TestEveryOperationAndMessageIsShown(t *testing.T) {
 		has := func(anchor string) {
 			count++
 			if strings.Count(page, `id="`+anchor+`"`) != 1 {
-				t.Errorf("%s: %s is there %d times", d.page, anchor, strings.Count(page, `id="`+anchor+`"`))
+				t.Errorf("%s: %s occurs %d times", d.page, anchor, strings.Count(page, `id="`+anchor+`"`))
 			}
 		}
 		for _, p := range root.Get("paths").Members() {
@@ -70,7 +69,7 @@ func TestEveryOperationAndMessageIsShown(t *testing.T) {
 		}
 	}
 	if count < 80 {
-		t.Errorf("only %d things were looked for", count)
+		t.Errorf("only %d anchors were checked", count)
 	}
 }
 
@@ -84,7 +83,7 @@ func TestLinksLeadSomewhere(t *testing.T) {
 		for _, m := range link.FindAllStringSubmatch(string(data), -1) {
 			file, anchor, _ := strings.Cut(m[1], "#")
 			if strings.Contains(file, ":") {
-				continue // an address in a description, followed only when clicked
+				continue // an address in a description, which only a click follows
 			}
 			if file == "" {
 				file = name
@@ -110,7 +109,7 @@ func TestAvroFieldsInPages(t *testing.T) {
 		"billing.contract-facts",
 	} {
 		if !strings.Contains(page, want) {
-			t.Errorf("billing-events.html has no %q", want)
+			t.Errorf("billing-events.html lacks %q", want)
 		}
 	}
 }
@@ -129,7 +128,7 @@ func TestTextIsEscaped(t *testing.T) {
 	}
 	for _, bad := range []string{"<img", "<b>&", "<x>"} {
 		if strings.Contains(string(files["x.html"]), bad) {
-			t.Errorf("%q is in the page", bad)
+			t.Errorf("the page contains %q", bad)
 		}
 	}
 }

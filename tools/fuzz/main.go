@@ -1,6 +1,6 @@
-// Command fuzz runs every fuzz target of the module, one after the other, and shares the time
-// between them. A target that fails leaves the input in its package's testdata/fuzz, where go test
-// finds it from then on.
+// Command fuzz runs every fuzz target of the module, one after the other, and divides the time
+// between them. The input of a failure is written to testdata/fuzz of its package, where go test
+// runs it from then on.
 package main
 
 import (
@@ -20,7 +20,7 @@ import (
 type target struct{ pkg, name string }
 
 func main() {
-	total := flag.Duration("time", 10*time.Minute, "time that all targets share")
+	total := flag.Duration("time", 10*time.Minute, "time for all targets together")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -51,13 +51,13 @@ func run(ctx context.Context, total time.Duration) error {
 		}
 	}
 	if len(failed) > 0 {
-		return fmt.Errorf("found something in %s: run go test there", strings.Join(failed, ", "))
+		return fmt.Errorf("failures in %s: run go test there", strings.Join(failed, ", "))
 	}
-	fmt.Printf("fuzz: %d targets, nothing found\n", len(targets))
+	fmt.Printf("fuzz: %d targets, no failure\n", len(targets))
 	return nil
 }
 
-// discover lists the targets of the packages whose tests have some.
+// discover returns the fuzz targets of all packages.
 func discover(ctx context.Context) ([]target, error) {
 	var dirs []string
 	err := filepath.WalkDir(".", func(path string, d os.DirEntry, err error) error {
@@ -93,9 +93,9 @@ func discover(ctx context.Context) ([]target, error) {
 	return targets, nil
 }
 
-// fuzz shows what a target says of its progress, without its last empty words.
+// fuzz runs one target and prints its progress.
 func fuzz(ctx context.Context, t target, d time.Duration) error {
-	// go test would spend a minute on making one interesting input smaller
+	// without the limit, go test minimizes one interesting input for a minute
 	cmd := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-fuzz", "^"+t.name+"$", "-fuzztime", d.String(), "-fuzzminimizetime", "2s", t.pkg)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.Stderr = os.Stderr

@@ -1,5 +1,5 @@
-// Package tidy keeps the shape of the code: which package may import which, and why not. Its tests
-// hold the repository to it; nothing imports it.
+// Package tidy has the rules for the shape of the repository: which package may import which, and
+// how wide and long things may be. Its tests check the repository. No package imports it.
 //
 // The arrows of the project:
 //
@@ -15,22 +15,22 @@ import (
 	"strings"
 )
 
-// Module is the module's path; the rules name its own packages without it.
+// Module is the path of the module. The rules name its packages without it.
 const Module = "github.com/deferpay/deferpay"
 
-// Arrow is one import: From imports To, both relative to the module when they are in it.
+// Arrow is an import: From imports To. Packages of the module are named relative to it.
 type Arrow struct{ From, To string }
 
 func (a Arrow) String() string { return a.From + " -> " + a.To }
 
-// Rule refuses some arrows.
+// Rule refuses some imports.
 type Rule struct {
 	Name    string
 	Why     string
 	Refuses func(Arrow) bool
 }
 
-// Refusal is an arrow that a rule refuses.
+// Refusal is an import that a rule refuses.
 type Refusal struct {
 	Arrow Arrow
 	Rule  Rule
@@ -40,7 +40,7 @@ func (r Refusal) String() string {
 	return fmt.Sprintf("%s\n  %s: %s", r.Arrow, r.Rule.Name, r.Rule.Why)
 }
 
-// Check gives every refusal, in the order of the arrows.
+// Check returns the refusals, in the order of the arrows.
 func Check(rules []Rule, arrows []Arrow) []Refusal {
 	var out []Refusal
 	for _, a := range arrows {
@@ -53,27 +53,27 @@ func Check(rules []Rule, arrows []Arrow) []Refusal {
 	return out
 }
 
-// Rules are the project's.
+// Rules returns the rules of the project.
 func Rules() []Rule {
 	return []Rule{
-		{"domain", "the rules of the business are read, tested and replayed alone: they import the standard library and nothing else", func(a Arrow) bool {
+		{"domain", "the business rules are read, tested and replayed alone: they import the standard library only", func(a Arrow) bool {
 			return isDomain(a.From) && !isStd(a.To)
 		}},
-		{"pure domain", "a decision is a pure function of states and a time: no files, no network, no chance, no log", func(a Arrow) bool {
+		{"pure domain", "a decision is a pure function of states and a time: no files, no network, no randomness, no log", func(a Arrow) bool {
 			return isDomain(a.From) && (under(a.To, "os", "net", "log", "syscall", "io", "database/sql", "math/rand", "crypto/rand", "sync", "context"))
 		}},
 		{"one hamba", "hamba/avro is no longer maintained and its decoder has known faults: avrobin/resolve alone imports it, for scalars, and checks what it reads", func(a Arrow) bool {
 			return under(a.To, "github.com/hamba/avro") && a.From != "tools/eventgen/runtime/avrobin/resolve" && inModule(a.From)
 		}},
-		{"service internals", "a service is reached over HTTP and Kafka: what is inside it is nobody else's", func(a Arrow) bool {
+		{"service internals", "a service is reached over HTTP and Kafka: nothing else imports its internal packages", func(a Arrow) bool {
 			owner, inside := insideOf(a.To)
 			return inside && !under(a.From, owner)
 		}},
-		{"services apart", "the two services share contracts, not code: contract and billing never import each other", func(a Arrow) bool {
+		{"services apart", "the two services share contracts, not code: they do not import each other", func(a Arrow) bool {
 			from, to := serviceOf(a.From), serviceOf(a.To)
 			return from != "" && to != "" && from != to
 		}},
-		{"layers", "cmd starts the service and no more; api, bus and store never import what starts them; a store knows neither HTTP nor messages", refusesLayer},
+		{"layers", "cmd only starts the service; api, bus and store do not import what starts them; a store has neither HTTP nor messages", refusesLayer},
 		{"HTTP without Kafka", "a request handler decides through the journal: it has no Kafka client and no message router", func(a Arrow) bool {
 			return isLayer(a.From, "api") && (isKafkaClient(a.To) || under(a.To, "github.com/ThreeDotsLabs", "tools/eventgen/runtime/kafkabus"))
 		}},
@@ -85,7 +85,7 @@ func Rules() []Rule {
 		{"journal's face", "what is built on the journal imports it, and not the packages that it is made of", func(a Arrow) bool {
 			return !under(a.From, "services/internal/journal") && under(a.To, "services/internal/journal/record", "services/internal/journal/states")
 		}},
-		{"shared plumbing", "what both services share names neither of them", func(a Arrow) bool {
+		{"shared plumbing", "what both services share imports neither of them", func(a Arrow) bool {
 			return under(a.From, "services/internal") && serviceOf(a.To) != ""
 		}},
 		{"gen", "generated code is thin: standard library, the runtimes it was generated for, Watermill, and its own kind", refusesGen},
@@ -100,7 +100,7 @@ func Rules() []Rule {
 		{"slow libraries", "the OpenAPI libraries take longer to compile than everything else together: only contracttest imports them, which is a module of its own", func(a Arrow) bool {
 			return under(a.To, "github.com/pb33f", "github.com/getkin") && inModule(a.From) && !under(a.From, "tools/contracttest")
 		}},
-		{"tools and services", "a tool drives processes, it does not link a service", func(a Arrow) bool {
+		{"tools and services", "a tool starts the services as processes, it does not link them", func(a Arrow) bool {
 			return under(a.From, "tools") && serviceOf(a.To) != ""
 		}},
 		{"test equipment", "the fake broker and the independent Avro codec are for tools and tests; what runs in production does not link them", func(a Arrow) bool {
@@ -110,8 +110,8 @@ func Rules() []Rule {
 	}
 }
 
-// serviceOf is "services/NAME" for a package of a service, "" for any other, the shared ones
-// included.
+// serviceOf returns "services/NAME" for a package of a service, and "" for any other, those that
+// services share included.
 func serviceOf(pkg string) string {
 	parts := strings.Split(pkg, "/")
 	if len(parts) < 2 || parts[0] != "services" || parts[1] == "internal" || parts[1] == "cmd" || parts[1] == "e2e" {
@@ -120,7 +120,7 @@ func serviceOf(pkg string) string {
 	return parts[0] + "/" + parts[1]
 }
 
-// insideOf says whether a package of the module is internal, and whose.
+// insideOf reports whether a package of the module is internal, and to which one.
 func insideOf(pkg string) (owner string, inside bool) {
 	if !inModule(pkg) {
 		return "", false
@@ -129,7 +129,8 @@ func insideOf(pkg string) (owner string, inside bool) {
 	return before, found
 }
 
-// isDomain: services/billing/internal/billing and what is below it.
+// isDomain reports whether a package is a domain, such as services/billing/internal/billing, or
+// below one.
 func isDomain(pkg string) bool {
 	s := serviceOf(pkg)
 	return s != "" && under(pkg, s+"/internal/"+path.Base(s))
@@ -176,7 +177,7 @@ func refusesGen(a Arrow) bool {
 		"github.com/ogen-go/ogen", "github.com/go-faster", "go.opentelemetry.io/otel", "github.com/google/uuid", "github.com/shopspring/decimal")
 }
 
-// stages of the generator, first to last. Several on one line know nothing of each other's order.
+// stages are the stages of the generator, first to last. Those on one line have no order.
 var stages = [][]string{
 	{"tools/eventgen/diag", "tools/eventgen/gofile", "tools/eventgen/goname"},
 	{"tools/eventgen/source"},
@@ -205,12 +206,12 @@ func isKafkaClient(pkg string) bool {
 	return under(pkg, "github.com/twmb/franz-go", "github.com/IBM/sarama")
 }
 
-// isTestHelper: packages that only tests import, named for it.
+// isTestHelper reports whether only tests import a package, by its name.
 func isTestHelper(pkg string) bool {
 	return strings.HasSuffix(pkg, "test") || strings.HasSuffix(pkg, "sim") || under(pkg, "services/e2e", "services/bench")
 }
 
-// under says whether a package is one of the given ones or below one.
+// under reports whether a package is one of roots or below one.
 func under(pkg string, roots ...string) bool {
 	for _, root := range roots {
 		if pkg == root || strings.HasPrefix(pkg, root+"/") {
@@ -224,7 +225,8 @@ func inModule(pkg string) bool {
 	return under(pkg, "cmd", "gen", "services", "specs", "tools")
 }
 
-// isStd: the first element of a path outside the standard library has a dot.
+// isStd reports whether a package is in the standard library: the first element of any other path
+// has a dot.
 func isStd(pkg string) bool {
 	first, _, _ := strings.Cut(pkg, "/")
 	return !strings.Contains(first, ".") && !inModule(pkg)

@@ -64,7 +64,7 @@ func listed(t *testing.T) []Arrow {
 	}
 }
 
-// parsed reads the imports below dir from the source: go list would download what they name.
+// parsed reads the imports below dir from the source, because go list would download modules.
 func parsed(t *testing.T, dir string) []Arrow {
 	t.Helper()
 	var all []Arrow
@@ -107,7 +107,7 @@ func TestArrows(t *testing.T) {
 	}
 }
 
-// A library that began to use hamba/avro behind our back would bring its decoder to foreign bytes.
+// A dependency that imported hamba/avro would use its decoder on bytes from outside.
 func TestNobodyElseBringsHamba(t *testing.T) {
 	byResolve := false
 	for _, a := range arrows(t) {
@@ -123,8 +123,8 @@ func TestNobodyElseBringsHamba(t *testing.T) {
 	}
 }
 
-// The checker is checked: each bad arrow of the list must be refused by the rule named, each good
-// one by none, and each rule must have a bad arrow.
+// Each arrow of the list must be refused by the rule that it names, or by none, and each rule must
+// refuse one.
 func TestTheCheckerRefuses(t *testing.T) {
 	data, err := os.ReadFile("testdata/arrows.txt")
 	if err != nil {
@@ -163,7 +163,7 @@ func TestTheCheckerRefuses(t *testing.T) {
 	}
 }
 
-// files are those under version control, or nil without git.
+// files returns the files under version control. Without git the test is skipped.
 func files(t *testing.T) []string {
 	t.Helper()
 	cmd := exec.Command("git", "ls-files", "-z")
@@ -175,8 +175,8 @@ func files(t *testing.T) []string {
 	return strings.Split(strings.TrimSuffix(string(out), "\x00"), "\x00")
 }
 
-// What is only true of one machine: folders of somebody's home or workplace, package hosts in lock
-// files.
+// machine matches what is true on one machine only: home and work folders, and hosts of package
+// registries in lock files.
 var machine = regexp.MustCompile(`(^|[^\w./-])/(root|home/\w+|Users/\w+|work/\w+)/` +
 	`|[A-Z]:\\Users\\|https?://(registry\.npmjs\.` + `org|proxy\.golang\.` + `org|pypi\.` + `org|repo1?\.maven\.` + `(apache\.)?org)`)
 
@@ -188,13 +188,13 @@ func TestNothingOfOneMachine(t *testing.T) {
 		}
 		for i, line := range strings.Split(string(data), "\n") {
 			if m := machine.FindString(line); m != "" {
-				t.Errorf("%s:%d: %q is true of one machine only", name, i+1, strings.TrimSpace(m))
+				t.Errorf("%s:%d: %q is true on one machine only", name, i+1, strings.TrimSpace(m))
 			}
 		}
 	}
 }
 
-// The paths are put together here, as this file is held to the pattern too.
+// The paths are concatenated, because this file is checked too.
 func TestMachinePattern(t *testing.T) {
 	const users, drive = "/Users" + "/bob", `C:\` + `Users\x`
 	for text, want := range map[string]bool{

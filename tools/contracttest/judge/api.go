@@ -1,7 +1,7 @@
-// Package judge holds what the services say against their contracts: HTTP answers against the
+// Package judge checks what the services send against their contracts: HTTP answers against the
 // OpenAPI documents, Kafka records against the AsyncAPI documents and their Avro schemas. It uses
-// libraries that the services do not use, so that a mistake is not made twice. Only contracttest
-// imports it.
+// libraries that the services do not use, so that both do not make the same mistake. Only
+// contracttest imports it.
 package judge
 
 import (
@@ -24,7 +24,7 @@ import (
 	"github.com/deferpay/deferpay/tools/specfile"
 )
 
-// Exchange is one request and its answer, bodies read.
+// Exchange is one request and its answer, with their bodies.
 type Exchange struct {
 	Method      string
 	Target      string // path and query
@@ -38,22 +38,22 @@ type Exchange struct {
 // Operation is one operation of an OpenAPI document.
 type Operation struct {
 	ID, Method, Path string // Path with the server's prefix
-	// Variants are the values of the request's discriminator, such as the actions of a change;
-	// empty for a request of one form.
+	// Variants are the values of the request's discriminator, such as the actions of a change. It
+	// is empty if the request has one form.
 	Variants []string
-	// discriminator is the member of the request that holds the variant.
+	// discriminator is the property of the request that names the variant.
 	discriminator string
 }
 
-// Finding is what was concluded about one exchange.
+// Finding is the verdict on one exchange.
 type Finding struct {
-	Operation  string   // operationId, "" when the contract has no such path and method
-	Variant    string   // of the request, "" for one of one form
-	Outcome    string   // status, and the problem's code when there is one
-	Violations []string // empty when all is well
+	Operation  string   // operationId; "" if the contract has no such path and method
+	Variant    string   // of the request; "" if it has one form
+	Outcome    string   // status, and the code of the problem if there is one
+	Violations []string // empty if there are none
 }
 
-// API holds exchanges against OpenAPI documents.
+// API checks exchanges against OpenAPI documents.
 type API struct{ docs []*apiDocument }
 
 type apiDocument struct {
@@ -61,7 +61,7 @@ type apiDocument struct {
 	validator validator.Validator
 	routes    []route
 	problem   *jsonschema.Schema
-	codes     []string // problem codes that the document shows an example of
+	codes     []string // problem codes with an example in the document
 }
 
 type route struct {
@@ -69,7 +69,7 @@ type route struct {
 	pattern *regexp.Regexp
 }
 
-// LoadAPI reads OpenAPI documents. A document that is not valid OpenAPI 3.1 is refused.
+// LoadAPI reads OpenAPI documents. It returns an error if one is not valid OpenAPI 3.1.
 func LoadAPI(files ...string) (*API, error) {
 	api := &API{}
 	set := specfile.NewSet()
@@ -138,7 +138,7 @@ func newRoute(id, method, path string, op specfile.Value) route {
 	return r
 }
 
-// variant gives the form of a request that has several, when it is one of the contract's.
+// variant returns the variant of a request, or "" if the contract has no such variant.
 func (r route) variant(body []byte) string {
 	var members map[string]any
 	if r.discriminator == "" || json.Unmarshal(body, &members) != nil {
@@ -151,7 +151,7 @@ func (r route) variant(body []byte) string {
 	return v
 }
 
-// Codes gives every problem code that the documents show, once.
+// Codes returns the problem codes that have an example in the documents, sorted.
 func (a *API) Codes() []string {
 	var out []string
 	for _, d := range a.docs {
@@ -161,7 +161,7 @@ func (a *API) Codes() []string {
 	return slices.Compact(out)
 }
 
-// Operations gives every operation of every document, in the order of the documents.
+// Operations returns the operations of all documents, in their order.
 func (a *API) Operations() []Operation {
 	var out []Operation
 	for _, d := range a.docs {
@@ -172,7 +172,7 @@ func (a *API) Operations() []Operation {
 	return out
 }
 
-// Judge says which operation an exchange belongs to and what in it breaks the contract.
+// Judge returns the operation of an exchange and its violations of the contract.
 func (a *API) Judge(e Exchange) Finding {
 	path, _, _ := strings.Cut(e.Target, "?")
 	for _, d := range a.docs {
@@ -200,7 +200,7 @@ func (a *API) Judge(e Exchange) Finding {
 	return Finding{Violations: []string{"no document has a server for " + path}}
 }
 
-// judgeDeclared looks at an exchange of an operation of the contract.
+// judgeDeclared judges an exchange of an operation of the contract.
 func (d *apiDocument) judgeDeclared(e Exchange) []string {
 	req, resp, err := e.rebuild()
 	if err != nil {
@@ -213,25 +213,25 @@ func (d *apiDocument) judgeDeclared(e Exchange) []string {
 	if e.Status < 300 {
 		if _, faults := d.validator.ValidateHttpRequestSync(req); len(faults) > 0 {
 			for _, r := range reasons(faults) {
-				out = append(out, "a request that the contract forbids was accepted: "+r)
+				out = append(out, "a request that the contract does not allow was accepted: "+r)
 			}
 		}
 	}
 	return out
 }
 
-// judgeUndeclared looks at an exchange that the contract has no operation for: it must be refused.
+// judgeUndeclared judges an exchange without an operation in the contract: it must be refused.
 func (d *apiDocument) judgeUndeclared(e Exchange) []string {
 	if e.Status < 400 {
-		return []string{fmt.Sprintf("%s %s is not in the contract and was answered %d", e.Method, e.Target, e.Status)}
+		return []string{fmt.Sprintf("%s %s is not in the contract and got %d", e.Method, e.Target, e.Status)}
 	}
 	return nil
 }
 
-// judgeProblem holds an error answer against what every error answer promises.
+// judgeProblem judges an error answer by what all error answers have in common.
 func (d *apiDocument) judgeProblem(e Exchange) (code string, violations []string) {
 	if ct := e.AnswerHead.Get("Content-Type"); ct != "application/problem+json" {
-		return "", []string{fmt.Sprintf("an error is answered as %q, not as a problem document", ct)}
+		return "", []string{fmt.Sprintf("an error has the content type %q, not that of a problem document", ct)}
 	}
 	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(e.Answer))
 	if err != nil {
@@ -249,16 +249,16 @@ func (d *apiDocument) judgeProblem(e Exchange) (code string, violations []string
 		return "", append(violations, "problem document: "+err.Error())
 	}
 	if p.Status != e.Status {
-		violations = append(violations, fmt.Sprintf("the problem document says status %d, the answer has %d", p.Status, e.Status))
+		violations = append(violations, fmt.Sprintf("the problem document has status %d, the answer %d", p.Status, e.Status))
 	}
 	if want := "urn:deferpay:problem:" + p.Code; p.Type != want {
-		violations = append(violations, fmt.Sprintf("problem type %q does not go with code %q", p.Type, p.Code))
+		violations = append(violations, fmt.Sprintf("problem type %q does not match code %q", p.Type, p.Code))
 	}
 	if !slices.Contains(d.codes, p.Code) {
 		violations = append(violations, fmt.Sprintf("problem code %q has no example in the document", p.Code))
 	}
 	if p.RetryAfter != nil && e.AnswerHead.Get("Retry-After") != strconv.Itoa(*p.RetryAfter) {
-		violations = append(violations, fmt.Sprintf("Retry-After is %q, retryAfter in the document %d", e.AnswerHead.Get("Retry-After"), *p.RetryAfter))
+		violations = append(violations, fmt.Sprintf("Retry-After is %q, but retryAfter in the document is %d", e.AnswerHead.Get("Retry-After"), *p.RetryAfter))
 	}
 	return p.Code, violations
 }

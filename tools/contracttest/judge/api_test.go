@@ -29,7 +29,7 @@ func TestExamplesOfDocuments(t *testing.T) {
 	}
 }
 
-// contractRead is a good answer: the document's own example.
+// contractRead is a valid exchange, with an example of the document.
 func contractRead(t *testing.T) Exchange {
 	t.Helper()
 	root, err := specfile.NewSet().Open(apiFiles[0])
@@ -51,13 +51,13 @@ func problem(code, status string) []byte {
 func TestGoodAnswers(t *testing.T) {
 	api := load(t)
 	if f := api.Judge(contractRead(t)); f.Operation != "getContract" || f.Outcome != "200" || len(f.Violations) > 0 {
-		t.Errorf("good answer: %+v", f)
+		t.Errorf("valid answer: %+v", f)
 	}
 	e := contractRead(t)
 	e.Status, e.Answer = 404, problem("contract-not-found", "404")
 	e.AnswerHead = http.Header{"Content-Type": {"application/problem+json"}}
 	if f := api.Judge(e); f.Outcome != "404 contract-not-found" || len(f.Violations) > 0 {
-		t.Errorf("good problem: %+v", f)
+		t.Errorf("valid problem: %+v", f)
 	}
 	e.Target, e.Answer = "/refcontract/v1/nothing", problem("not-found", "404")
 	if f := api.Judge(e); f.Operation != "" || len(f.Violations) > 0 {
@@ -65,15 +65,14 @@ func TestGoodAnswers(t *testing.T) {
 	}
 }
 
-// TestMutatedAnswers is the judge's own test: each mutation of a good answer must be
-// found.
+// TestMutatedAnswers requires that each mutation of a valid answer is found.
 func TestMutatedAnswers(t *testing.T) {
 	api := load(t)
 	body := func(from, to string) func(*Exchange) {
 		return func(e *Exchange) {
 			changed := strings.Replace(string(e.Answer), from, to, 1)
 			if changed == string(e.Answer) {
-				t.Fatalf("the mutation %q changes nothing of %s", from, e.Answer)
+				t.Fatalf("the mutation %q does not change %s", from, e.Answer)
 			}
 			e.Answer = []byte(changed)
 		}
@@ -84,25 +83,25 @@ func TestMutatedAnswers(t *testing.T) {
 		}
 	}
 	mutations := map[string]func(*Exchange){
-		"unknown member":                 body(`"status":"ACTIVE"`, `"status":"ACTIVE","surprise":1`),
-		"missing member":                 body(`"version":3,`, ``),
-		"unknown symbol":                 body(`"ACTIVE"`, `"ACTIVATED"`),
-		"amount as text":                 body(`500000`, `"500000"`),
-		"reference of another kind":      body(`"CTR-7"`, `"7"`),
-		"instant without zone":           body(`"2026-10-01T00:00:00Z"`, `"2026-10-01T00:00:00"`),
-		"not JSON":                       body(`{`, ``),
-		"missing header":                 func(e *Exchange) { e.AnswerHead.Del("ETag") },
-		"header of another form":         func(e *Exchange) { e.AnswerHead.Set("ETag", "3") },
-		"another media type":             func(e *Exchange) { e.AnswerHead.Set("Content-Type", "text/plain") },
-		"error as JSON, not a problem":   asProblem(404, "application/json", problem("contract-not-found", "404")),
-		"problem with another status":    asProblem(404, "application/problem+json", problem("contract-not-found", "410")),
-		"problem without code":           asProblem(404, "application/problem+json", []byte(`{"type":"x","title":"t","status":404}`)),
-		"problem code nobody documented": asProblem(404, "application/problem+json", problem("mystery", "404")),
-		"path that is not in the contract": func(e *Exchange) {
+		"unknown member":               body(`"status":"ACTIVE"`, `"status":"ACTIVE","surprise":1`),
+		"missing member":               body(`"version":3,`, ``),
+		"unknown symbol":               body(`"ACTIVE"`, `"ACTIVATED"`),
+		"amount as text":               body(`500000`, `"500000"`),
+		"reference of another kind":    body(`"CTR-7"`, `"7"`),
+		"instant without zone":         body(`"2026-10-01T00:00:00Z"`, `"2026-10-01T00:00:00"`),
+		"not JSON":                     body(`{`, ``),
+		"missing header":               func(e *Exchange) { e.AnswerHead.Del("ETag") },
+		"header of another form":       func(e *Exchange) { e.AnswerHead.Set("ETag", "3") },
+		"another media type":           func(e *Exchange) { e.AnswerHead.Set("Content-Type", "text/plain") },
+		"error as JSON, not a problem": asProblem(404, "application/json", problem("contract-not-found", "404")),
+		"problem with another status":  asProblem(404, "application/problem+json", problem("contract-not-found", "410")),
+		"problem without code":         asProblem(404, "application/problem+json", []byte(`{"type":"x","title":"t","status":404}`)),
+		"problem code without example": asProblem(404, "application/problem+json", problem("mystery", "404")),
+		"unknown path": func(e *Exchange) {
 			e.Target = "/refcontract/v1/secrets"
 		},
 		"forbidden request accepted": func(e *Exchange) { e.Target = "/refcontract/v1/contracts/not-a-reference" },
-		"service nobody described":   func(e *Exchange) { e.Target = "/other/v1/contracts/CTR-7" },
+		"unknown service":            func(e *Exchange) { e.Target = "/other/v1/contracts/CTR-7" },
 	}
 	for name, mutate := range mutations {
 		e := contractRead(t)

@@ -33,18 +33,18 @@ type Header struct {
 	Value []byte
 }
 
-// Registry is what the judge asks of a schema registry: the text behind an id, and the subjects it
-// is registered under.
+// Registry is the part of a schema registry that the judge uses: the schema of an id, and the
+// subjects under which it is registered.
 type Registry interface {
 	SchemaTextByID(ctx context.Context, id int) (string, error)
 	SubjectsByID(ctx context.Context, id int) ([]string, error)
 }
 
-// Events holds records against AsyncAPI documents.
+// Events checks records against AsyncAPI documents.
 type Events struct {
 	channels map[string]*channel // by topic
 	order    []string            // topics, in the order of the documents
-	seen     map[string][]byte   // values by ce_id: an event published twice must be the same event
+	seen     map[string][]byte   // values by ce_id: an event that is published twice must be the same
 }
 
 type channel struct {
@@ -54,16 +54,15 @@ type channel struct {
 
 type message struct {
 	name     string
-	full     string // full name of the Avro record, what ce_type says
+	full     string // full name of the Avro record, which is its ce_type
 	schema   *avro.Schema
-	text     string // the schema, compact
+	text     string // the schema as compact JSON
 	headers  *jsonschema.Schema
 	key      *jsonschema.Schema
 	keyField string
 }
 
-// LoadEvents reads AsyncAPI documents. Only channels with an address that a document sends to are
-// judged.
+// LoadEvents reads AsyncAPI documents. It knows the channels that a document sends to.
 func LoadEvents(files ...string) (*Events, error) {
 	ev := &Events{channels: map[string]*channel{}, seen: map[string][]byte{}}
 	set := specfile.NewSet()
@@ -105,10 +104,10 @@ func loadChannel(v specfile.Value) (*channel, error) {
 func loadMessage(m specfile.Message) (*message, error) {
 	schema, format := m.Payload()
 	if !specfile.IsAvro(format) {
-		return nil, fmt.Errorf("the judge knows Avro payloads only, not %q", format)
+		return nil, fmt.Errorf("only Avro payloads can be judged, not %q", format)
 	}
 	if enc := m.Lookup("bindings", "kafka", "schemaIdPayloadEncoding").Str(); enc != "confluent" {
-		return nil, fmt.Errorf("the judge knows Confluent framing only, not %q", enc)
+		return nil, fmt.Errorf("only Confluent framing can be judged, not %q", enc)
 	}
 	text, err := specfile.AvroText(schema)
 	if err != nil {
@@ -131,7 +130,7 @@ func loadMessage(m specfile.Message) (*message, error) {
 	return out, nil
 }
 
-// compileAlone compiles a schema that refers to nothing outside itself; nil for an absent one.
+// compileAlone compiles a schema without external references. It returns nil if v is absent.
 func compileAlone(v specfile.Value) (*jsonschema.Schema, error) {
 	if !v.Ok() {
 		return nil, nil
@@ -149,10 +148,10 @@ func compileAlone(v specfile.Value) (*jsonschema.Schema, error) {
 	return c.Compile(schemaURL)
 }
 
-// Topics gives the topics the judge knows.
+// Topics returns the topics of the documents.
 func (ev *Events) Topics() []string { return slices.Clone(ev.order) }
 
-// Messages gives the messages of a topic, in the order of the contract.
+// Messages returns the messages of a topic, in the order of the contract.
 func (ev *Events) Messages(topic string) []string {
 	var out []string
 	for _, m := range ev.channels[topic].messages {
@@ -161,7 +160,7 @@ func (ev *Events) Messages(topic string) []string {
 	return out
 }
 
-// Judge says which message a record is and what in it breaks the contract.
+// Judge returns the name of a record's message and its violations of the contract.
 func (ev *Events) Judge(ctx context.Context, reg Registry, r Record) (name string, violations []string) {
 	ch, ok := ev.channels[r.Topic]
 	if !ok {
@@ -174,7 +173,7 @@ func (ev *Events) Judge(ctx context.Context, reg Registry, r Record) (name strin
 	ceType, _ := headers["ce_type"].(string)
 	i := slices.IndexFunc(ch.messages, func(m *message) bool { return m.full == ceType })
 	if i < 0 {
-		return "", []string{fmt.Sprintf("ce_type %q is no message of the channel", ceType)}
+		return "", []string{fmt.Sprintf("the channel has no message with ce_type %q", ceType)}
 	}
 	m := ch.messages[i]
 	if m.headers != nil {
@@ -191,20 +190,19 @@ func (ev *Events) Judge(ctx context.Context, reg Registry, r Record) (name strin
 	}
 	id, _ := headers["ce_id"].(string)
 	if before, ok := ev.seen[id]; ok && !bytes.Equal(before, r.Value) {
-		violations = append(violations, fmt.Sprintf("ce_id %s is on another record with another value", id))
+		violations = append(violations, fmt.Sprintf("ce_id %s is on two records with different values", id))
 	}
 	ev.seen[id] = r.Value
 	return m.name, violations
 }
 
-// decode checks the frame, that the schema of its id is the contract's, and reads the payload with
-// the contract's schema.
+// decode checks that the frame has the id of the contract's schema and decodes the payload with it.
 func (m *message) decode(ctx context.Context, reg Registry, r Record) (map[string]any, []string) {
 	if r.Value == nil {
 		return nil, []string{"the value is null: a tombstone"}
 	}
 	if len(r.Value) < 5 || r.Value[0] != 0 {
-		return nil, []string{"the value does not begin with magic byte 0 and a schema id"}
+		return nil, []string{"the value does not start with magic byte 0 and a schema id"}
 	}
 	violations := m.judgeSchema(ctx, reg, r.Topic, int(binary.BigEndian.Uint32(r.Value[1:5])))
 	var payload map[string]any
@@ -255,7 +253,7 @@ func (m *message) judgeKey(r Record, payload map[string]any) []string {
 	return nil
 }
 
-// judgeEnvelope compares what the headers and the payload both say.
+// judgeEnvelope compares what is both in the headers and in the payload.
 func judgeEnvelope(headers, payload map[string]any) []string {
 	var out []string
 	if headers["ce_subject"] != payload["contractRef"] {
@@ -269,15 +267,15 @@ func judgeEnvelope(headers, payload map[string]any) []string {
 	if contract, ok := payload["contract"].(map[string]any); ok {
 		for _, field := range []string{"contractRef", "version"} {
 			if contract[field] != payload[field] {
-				out = append(out, fmt.Sprintf("%s is %v, in the contract's state %v", field, payload[field], contract[field]))
+				out = append(out, fmt.Sprintf("%s is %v, but %v in the state of the contract", field, payload[field], contract[field]))
 			}
 		}
 	}
 	return out
 }
 
-// shape is a schema with its named types at hand: a tree names a type in full once and by reference
-// afterwards.
+// shape has the named types of a schema by name. In the tree a type is defined once and referred to
+// by name afterwards.
 type shape map[string]*avro.SchemaNode
 
 func shapeOf(n *avro.SchemaNode) shape {
@@ -313,8 +311,7 @@ func (s shape) resolve(n *avro.SchemaNode) *avro.SchemaNode {
 	return n
 }
 
-// forms are what the texts of fields with these names must look like: Avro says only that they are
-// texts.
+// forms are the patterns of text fields by the end of their names. In Avro they are plain strings.
 var forms = []struct{ suffix, form string }{
 	{"contractRef", `^CTR-[1-9][0-9]*$`},
 	{"subscriptionRef", `^SUB-[1-9][0-9]*$`},
@@ -325,7 +322,7 @@ var forms = []struct{ suffix, form string }{
 	{"period", `^[0-9]{4}-(0[1-9]|1[0-2])$`},
 }
 
-// wrongForm says what is wrong with the text of a field, "" when nothing is.
+// wrongForm returns what is wrong with the text of a field, or "".
 func wrongForm(field, text string) string {
 	for _, f := range forms {
 		if strings.HasSuffix(field, f.suffix) {
@@ -338,8 +335,8 @@ func wrongForm(field, text string) string {
 	return ""
 }
 
-// wrongValues finds what the schema allows and the contract does not: enums written with the symbol
-// that only readers may see, references that are none.
+// wrongValues returns what the schema allows and the contract does not: UNKNOWN, which only readers
+// use, and references of the wrong form.
 func (s shape) wrongValues(n *avro.SchemaNode, value any, path string) []string {
 	var out []string
 	n = s.resolve(n)
@@ -375,7 +372,8 @@ func (s shape) wrongValues(n *avro.SchemaNode, value any, path string) []string 
 	return out
 }
 
-// sameJSON compares two texts as JSON, whatever the order of members.
+// sameJSON reports whether two schemas are equal apart from the order of members and the form of
+// names.
 func sameJSON(a, b string) bool {
 	var x, y any
 	if json.Unmarshal([]byte(a), &x) != nil || json.Unmarshal([]byte(b), &y) != nil {
@@ -386,8 +384,7 @@ func sameJSON(a, b string) bool {
 	return err1 == nil && err2 == nil && bytes.Equal(nx, ny)
 }
 
-// inFull writes every name of a schema in full, so that a name relative to its namespace equals the
-// same name in full.
+// inFull replaces the names of a schema by full names.
 func inFull(v any, namespace string) any {
 	switch t := v.(type) {
 	case string:

@@ -15,7 +15,7 @@ import (
 
 var eventFiles = []string{"../../../specs/contract/asyncapi.yaml", "../../../specs/billing/asyncapi.yaml"}
 
-// registry is one with a schema for each message, by its place in all.
+// registry has a schema for each message; ids are indexes.
 type registry struct{ texts, subjects []string }
 
 func (r registry) SchemaTextByID(_ context.Context, id int) (string, error) {
@@ -29,7 +29,7 @@ func (r registry) SubjectsByID(_ context.Context, id int) ([]string, error) {
 	return []string{r.subjects[id]}, nil
 }
 
-// examples turns every example of the documents into the record that would carry it.
+// examples returns a record for the first example of each message.
 func examples(t *testing.T) (*Events, registry, map[string]Record) {
 	t.Helper()
 	ev, err := LoadEvents(eventFiles...)
@@ -48,7 +48,7 @@ func examples(t *testing.T) (*Events, registry, map[string]Record) {
 			topic := ch.Get("address").Str()
 			for _, m := range specfile.Messages(ch.Value) {
 				if _, ok := records[m.Name]; ok {
-					continue // the other document's channel
+					continue // the channel of the other document
 				}
 				loaded, err := loadMessage(m)
 				if err != nil {
@@ -108,21 +108,21 @@ func TestMutatedRecords(t *testing.T) {
 	}
 	mutations := map[string]func(*Record){
 		"another topic":           func(r *Record) { r.Topic = "billing.events.v1" },
-		"topic nobody described":  func(r *Record) { r.Topic = "contract.log.v1" },
+		"unknown topic":           func(r *Record) { r.Topic = "contract.log.v1" },
 		"no key":                  func(r *Record) { r.Key = nil },
 		"key of another contract": func(r *Record) { r.Key = []byte("CTR-8") },
 		"tombstone":               func(r *Record) { r.Value = nil },
 		"empty value":             func(r *Record) { r.Value = []byte{} },
 		"no magic byte":           func(r *Record) { r.Value[0] = 1 },
-		"schema id nobody knows":  func(r *Record) { r.Value[4] = 200 },
+		"unknown schema id":       func(r *Record) { r.Value[4] = 200 },
 		"schema of another message": func(r *Record) {
 			r.Value[4]++
 		},
-		"cut short":             func(r *Record) { r.Value = r.Value[:len(r.Value)-1] },
-		"bytes behind":          func(r *Record) { r.Value = append(r.Value, 0) },
-		"type of another":       setHeader("ce_type", "deferpay.event.ContractTerminated"),
-		"type nobody described": setHeader("ce_type", "deferpay.event.Nothing"),
-		"no id":                 func(r *Record) { r.Headers = r.Headers[1:] },
+		"cut short":       func(r *Record) { r.Value = r.Value[:len(r.Value)-1] },
+		"trailing bytes":  func(r *Record) { r.Value = append(r.Value, 0) },
+		"type of another": setHeader("ce_type", "deferpay.event.ContractTerminated"),
+		"unknown type":    setHeader("ce_type", "deferpay.event.Nothing"),
+		"no id":           func(r *Record) { r.Headers = r.Headers[1:] },
 		"version of CloudEvents": setHeader("ce_specversion",
 			"0.3"),
 		"another subject": setHeader("ce_subject", "CTR-8"),
@@ -143,7 +143,7 @@ func TestSameIDOtherValue(t *testing.T) {
 	ev, reg, records := examples(t)
 	first, second := records["ContractSuspended"], records["ContractReinstated"]
 	second.Headers[0] = first.Headers[0]
-	for range 2 { // published twice is no fault
+	for range 2 { // publishing twice is allowed
 		if _, v := ev.Judge(t.Context(), reg, first); len(v) > 0 {
 			t.Fatal(v)
 		}
@@ -193,15 +193,15 @@ func TestSameSchemaOtherText(t *testing.T) {
 	a := `{"type":"record","name":"A","namespace":"x","fields":[{"name":"b","type":{"type":"enum","name":"B","symbols":["S"]}},{"name":"c","type":["null","B"]}]}`
 	b := `{"name":"x.A","fields":[{"type":{"name":"x.B","symbols":["S"],"type":"enum"},"name":"b"},{"name":"c","type":["null","x.B"]}],"type":"record"}`
 	if !sameJSON(a, b) {
-		t.Error("the same schema written in another way is another")
+		t.Error("two texts of one schema differ")
 	}
 	if sameJSON(a, strings.Replace(b, `"S"`, `"T"`, 1)) {
-		t.Error("another symbol was overlooked")
+		t.Error("schemas with different symbols are equal")
 	}
 }
 
-// fromExample turns the plain JSON of an example into what the codec takes: bytes are base64 there,
-// instants RFC 3339.
+// fromExample converts an example to the values that the codec encodes. In examples, bytes are
+// base64 and instants are RFC 3339.
 func fromExample(s shape, n *avro.SchemaNode, v specfile.Value) (any, error) {
 	n = s.resolve(n)
 	switch {

@@ -11,11 +11,10 @@ import (
 	"github.com/deferpay/deferpay/tools/specfile"
 )
 
-// schemaURL is the name under which a document is known to the JSON Schema compiler; its pointers
-// are the document's.
+// schemaURL is the URL of a document in the JSON Schema compiler.
 const schemaURL = "https://deferpay.example/document.json"
 
-// schemaCompiler gives a compiler that knows one document. Formats are asserted.
+// schemaCompiler returns a compiler for the schemas of one document. Formats are asserted.
 func schemaCompiler(root specfile.Value) (*jsonschema.Compiler, error) {
 	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(root.Node.JSON()))
 	if err != nil {
@@ -30,8 +29,8 @@ func schemaCompiler(root specfile.Value) (*jsonschema.Compiler, error) {
 	return c, nil
 }
 
-// CheckExamples holds every example of an OpenAPI document against the schema it is an example of.
-// It gives how many it looked at and what is wrong, with places.
+// CheckExamples validates every example of an OpenAPI document against its schema. It returns their
+// number and the faults, with their positions.
 func CheckExamples(file string) (checked int, faults []string, err error) {
 	root, err := specfile.NewSet().Open(file)
 	if err != nil {
@@ -53,8 +52,8 @@ type exampleWalk struct {
 	faults   []string
 }
 
-// walk looks at every object that has a schema and examples beside it (parameters, headers, media
-// types) and at every schema with examples of its own.
+// walk checks the examples beside a schema (of parameters, headers, media types) and the examples
+// of a schema.
 func (w *exampleWalk) walk(v specfile.Value) {
 	raw := v.Raw("schema")
 	if raw.Ok() {
