@@ -44,7 +44,8 @@ type Registry interface {
 type Events struct {
 	channels map[string]*channel // by topic
 	order    []string            // topics, in the order of the documents
-	seen     map[string][]byte   // values by ce_id: an event that is published twice must be the same
+	// values by ce_id: an event that is published twice must be the same
+	seen map[string][]byte
 }
 
 type channel struct {
