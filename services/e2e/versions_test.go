@@ -31,7 +31,7 @@ func TestUnkeptVersionIsRefused(t *testing.T) {
 //
 // On its own it answers the old log as the present version does. Beside the present version, on the
 // same logs, it reads everything. The present version reads the changed public facts. It is not
-// ready once the log has a record of the next version, and says so.
+// ready once the log has a record of the next version, and /readyz returns the reason.
 func TestNextVersion(t *testing.T) {
 	if !*full && !fulltest.Requested() {
 		t.Skip("it compiles the services again: run with -e2e.full or " + fulltest.Variable + "=1")

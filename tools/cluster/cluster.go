@@ -364,8 +364,9 @@ func (c *Cluster) stopEngines() error {
 	return nil
 }
 
-// Complaints returns the lines that the processes logged at level ERROR and those that are not
-// JSON, such as a panic, each with the name of the process. Engines on the JVM are left out.
+// Complaints returns the lines that the processes logged at level ERROR or after a recovered panic,
+// and those that are not JSON, such as a panic, each with the name of the process. Engines on the
+// JVM are left out.
 func (c *Cluster) Complaints() []string {
 	var out []string
 	for _, p := range c.Processes() {
@@ -377,9 +378,9 @@ func (c *Cluster) Complaints() []string {
 			out = append(out, err.Error())
 		}
 		for line := range strings.Lines(string(data)) {
-			var entry struct{ Level string }
-			if json.Unmarshal([]byte(line), &entry) == nil && entry.Level != "ERROR" {
-				continue
+			var entry struct{ Level, Msg string }
+			if json.Unmarshal([]byte(line), &entry) == nil && entry.Level != "ERROR" && !strings.HasPrefix(entry.Msg, "Panic") {
+				continue // the router of messages recovers from panics and logs them at level WARN
 			}
 			if line = strings.TrimSpace(line); line != "" {
 				out = append(out, p.Name()+": "+line)

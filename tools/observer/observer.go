@@ -125,7 +125,7 @@ func (o *Observer) fail(err error) {
 	o.wake()
 }
 
-// wake wakes up everybody in Wait. The caller must hold o.mu.
+// wake wakes the callers of Wait. The caller must hold o.mu.
 func (o *Observer) wake() {
 	close(o.changed)
 	o.changed = make(chan struct{})

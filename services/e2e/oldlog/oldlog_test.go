@@ -150,15 +150,17 @@ func TestOldLogsAreAnsweredAlike(t *testing.T) {
 			r.change(t)
 			added, err := r.Added(r.atRest(t))
 			want := []string{"billing.events.v1: deferpay.event.OperationAccepted", "billing.log.v1: ContractObserved", "billing.log.v1: PurchaseAccepted",
+				"billing.log.v1: RunStarted", "billing.log.v1: RunCompleted",
 				"contract.facts.v1: deferpay.event.ContractAmended", "contract.log.v1: Amended"}
 			if err != nil || !slices.Equal(added, want) {
-				t.Errorf("one change and one purchase added %q, want %q: %v", added, want, err)
+				t.Errorf("a change, a purchase and a billing run added %q, want %q: %v", added, want, err)
 			}
 		})
 	}
 }
 
-// change amends a contract, waits until billing has the new version, and makes a purchase.
+// change amends a contract, waits until billing has the new version, makes a purchase, and bills a
+// month in which there is nothing.
 func (r *running) change(t *testing.T) {
 	t.Helper()
 	const customer = "CE-TOURS" // has an active contract in every recording
@@ -176,6 +178,8 @@ func (r *running) change(t *testing.T) {
 	})
 	r.write(t, Exchange{Service: BillingService, Method: http.MethodPost, Path: "/billing/v1/operations", Headers: map[string]string{},
 		Body: fmt.Appendf(nil, `{"type":"PURCHASE","contractRef":%q,"orderRef":"ORD-NEW","amount":{"amount":100,"currency":"EUR"}}`, ref)})
+	r.write(t, Exchange{Service: BillingService, Method: http.MethodPost, Path: "/billing/v1/billing-runs", Headers: map[string]string{},
+		Body: []byte(`{"period":"2020-02","dryRun":false}`)})
 }
 
 func (r *running) get(t *testing.T, service, path string) (body map[string]any) {
@@ -194,7 +198,7 @@ func (r *running) get(t *testing.T, service, path string) (body map[string]any) 
 // write sends a write with a new key.
 func (r *running) write(t *testing.T, e Exchange) {
 	t.Helper()
-	e.Headers["Content-Type"], e.Headers["Idempotency-Key"] = "application/json", "today-"+e.Method
+	e.Headers["Content-Type"], e.Headers["Idempotency-Key"] = "application/json", "today-"+e.Method+e.Path
 	now, err := e.Ask(t.Context(), http.DefaultClient, r.bases[e.Service])
 	if err != nil || now.Status >= http.StatusMultipleChoices {
 		t.Fatalf("%v: %d %s %v", e, now.Status, now.Body, err)

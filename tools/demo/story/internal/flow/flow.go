@@ -128,8 +128,8 @@ func match(records []observer.Record, want []Want, noEffect func(observer.Record
 // All returns every record that has been read, taken or not.
 func (f *Flow) All() []observer.Record { return f.seen.Since(0) }
 
-// Derived returns an error unless a public message was derived from an applied record of a log, of
-// which its CloudEvents id begins with the attempt.
+// Derived returns an error if a public message was not derived from an applied record of a log. The
+// CloudEvents id of a message begins with the attempt of its record.
 func (f *Flow) Derived(messages []observer.Record) error {
 	applied := map[string]bool{}
 	for _, rec := range f.All() {
