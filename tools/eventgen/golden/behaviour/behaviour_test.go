@@ -206,7 +206,7 @@ func TestSendChecksContract(t *testing.T) {
 	}{
 		{"key against its pattern", `key is "K-1", which does not match ^O-[0-9]+$`, s.pub.OrderPlaced(ctx, "K-1", ok, headers("x"))},
 		{"empty key", "key is empty", s.pub.OrderPlaced(ctx, "", ok, headers("x"))},
-		{"key that is not the payload's", `key "O-2" is not the payload's orderRef "O-1"`, s.pub.OrderPlaced(ctx, "O-2", ok, headers("x"))},
+		{"key that differs from the payload", `key "O-2" differs from the payload's orderRef "O-1"`, s.pub.OrderPlaced(ctx, "O-2", ok, headers("x"))},
 		{"no id", "header ce_id is missing", s.pub.OrderPlaced(ctx, "O-1", ok, ordersbus.EventHeaders{Time: time.Now()})},
 		{"no time", "header ce_time is missing", s.pub.OrderPlaced(ctx, "O-1", ok, ordersbus.EventHeaders{ID: "x"})},
 		{"a value that is not of the enum", `header x-region is "MARS"`, s.pub.OrderPlaced(ctx, "O-1", ok, bad)},
@@ -259,7 +259,7 @@ func TestPoisonIsDeadLettered(t *testing.T) {
 		kind error
 	}{
 		{"cannot be decoded", bus.ErrUndecodable}, {"no Confluent header", bus.ErrUndecodable}, {"cannot be decoded as shop.event.OrderPlaced", bus.ErrUndecodable},
-		{"cannot be decoded", bus.ErrUndecodable}, {"header ce_id is missing", bus.ErrInvalid}, {`key "O-7" is not the payload's`, bus.ErrInvalid}, {"key is empty", bus.ErrInvalid},
+		{"cannot be decoded", bus.ErrUndecodable}, {"header ce_id is missing", bus.ErrInvalid}, {`key "O-7" differs from the payload's`, bus.ErrInvalid}, {"key is empty", bus.ErrInvalid},
 		{`header x-priority is "high", not an integer`, bus.ErrInvalid}, {"thirteen is not for us", nil},
 	}
 	original := s.broker.Messages(ordersbus.OrdersTopic)

@@ -131,7 +131,7 @@ func TestCorrelationDoesNotFit(t *testing.T) {
 		_, err := r.OnAsk(short, payload.Ask{Question: "?", Meta: &payload.Meta{Trace: jsonvalue.Some(&payload.MetaTrace{ID: jsonvalue.Ptr("no UUID")})}}, nil)
 		done <- err
 	}()
-	if o := take(t, seen); o.Outcome != bus.Retrying || !bus.IsPermanent(o.Err) || !strings.Contains(o.Err.Error(), `$message.payload#/to/request is not set, and "no UUID" cannot stand there`) {
+	if o := take(t, seen); o.Outcome != bus.Retrying || !bus.IsPermanent(o.Err) || !strings.Contains(o.Err.Error(), `$message.payload#/to/request is not set, and cannot be set to "no UUID"`) {
 		t.Errorf("observed %+v", o)
 	}
 	cancel()

@@ -20,7 +20,7 @@ type Param struct {
 	Default string
 }
 
-// Topic puts values, in the order of Params, in their places.
+// Topic returns the address with its parameters replaced by values in the order of Params.
 func (a *Address) Topic(values ...string) (string, error) {
 	var errs []error
 	pairs := make([]string, 0, 2*len(values))
@@ -43,14 +43,14 @@ func (a *Address) Topic(values ...string) (string, error) {
 	return strings.NewReplacer(pairs...).Replace(a.Template), nil
 }
 
-// Parse finds the values of the parameters in a topic, in the order of Params.
+// Parse returns the values of the parameters in a topic, in the order of Params.
 func (a *Address) Parse(topic string) ([]string, error) {
 	values := make([]string, len(a.Params))
 	rest, template := topic, a.Template
 	for {
 		before, after, more := strings.Cut(template, "{")
 		if !strings.HasPrefix(rest, before) {
-			return nil, fmt.Errorf("topic %q is not of the address %s", topic, a.Template)
+			return nil, fmt.Errorf("topic %q does not match the address %s", topic, a.Template)
 		}
 		rest = rest[len(before):]
 		if !more {
@@ -62,17 +62,17 @@ func (a *Address) Parse(topic string) ([]string, error) {
 		end := len(rest)
 		if next != "" {
 			if end = strings.Index(rest, next); end < 0 {
-				return nil, fmt.Errorf("topic %q is not of the address %s", topic, a.Template)
+				return nil, fmt.Errorf("topic %q does not match the address %s", topic, a.Template)
 			}
 		}
 		i := slices.IndexFunc(a.Params, func(p Param) bool { return p.Name == name })
 		if v := rest[:end]; v == "" || values[i] != "" && values[i] != v {
-			return nil, fmt.Errorf("topic %q is not of the address %s", topic, a.Template)
+			return nil, fmt.Errorf("topic %q does not match the address %s", topic, a.Template)
 		}
 		values[i], rest = rest[:end], rest[end:]
 	}
 	if rest != "" {
-		return nil, fmt.Errorf("topic %q is not of the address %s", topic, a.Template)
+		return nil, fmt.Errorf("topic %q does not match the address %s", topic, a.Template)
 	}
 	for i, p := range a.Params {
 		if len(p.Enum) > 0 && !slices.Contains(p.Enum, values[i]) {

@@ -1,14 +1,14 @@
-// Package bus carries typed messages over Watermill: it is what the code that eventgen generates
-// from an AsyncAPI document calls.
+// Package bus sends and receives typed messages over Watermill. The code that eventgen generates from
+// an AsyncAPI document calls it.
 //
-// Sending: a Spec describes one message of one channel; Send encodes, frames and publishes it.
-// Receiving: Receive registers one operation with a Watermill router. A message is acknowledged
-// only after its handler returned nil, after the declared policy said that it may be passed over,
-// or after it lies on the dead letter topic. Nothing is acknowledged silently.
+// A Spec describes one message of one channel. Send encodes, frames and publishes a message. Receive
+// adds one operation to a Watermill router. A message is acknowledged when its handler has returned
+// nil, when the declared policy allows it to be skipped, or when it is on the dead letter topic, and
+// never otherwise.
 //
-// It works with any message.Publisher and message.Subscriber. The Kafka key, partition and offset
-// travel in the message's metadata, under the reserved names of package metadata, which an adapter
-// to Kafka translates.
+// The package works with any message.Publisher and message.Subscriber. The Kafka key, partition and
+// offset are in the message's metadata, under the reserved names of package metadata, which an
+// adapter to Kafka translates.
 package bus
 
 import (
@@ -23,8 +23,8 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/metadata"
 )
 
-// Headers of a dead letter: where it came from and why it is one. The headers of the original are
-// kept beside them, its key and value are unchanged.
+// Headers that are added to a dead letter: where it was read and why it is one. Its key, its value
+// and its other headers are unchanged.
 const (
 	DeadLetterTopic     = "dl_topic"
 	DeadLetterPartition = "dl_partition"
@@ -34,7 +34,7 @@ const (
 	DeadLetterTime      = "dl_time"
 )
 
-// Message is one message as a handler gets it.
+// Message is a message as its handler receives it.
 type Message[T, K, H any] struct {
 	Value     T
 	Key       K
@@ -42,47 +42,46 @@ type Message[T, K, H any] struct {
 	Topic     string
 	Partition int32
 	Offset    int64
-	Time      time.Time // the record's time stamp; zero when the transport has none
-	Attempt   int       // 1 for the first time this handler sees it
+	Time      time.Time // the record's time stamp; zero if the transport has none
+	Attempt   int       // 1 for the first call of the handler
 }
 
-// NoKey is the key of messages whose contract declares none: whatever was there.
+// NoKey is the key of a message whose contract declares none. It is the key of the record as it is.
 type NoKey string
 
-// Headers are those of messages whose contract declares none: whatever was there.
+// Headers are those of a message whose contract declares none: all headers of the record.
 type Headers map[string]string
 
-// Framing says how a payload tells its schema.
+// Framing is how a payload identifies its schema.
 type Framing int
 
 const (
-	// Confluent is the wire format of Confluent's serializers: a zero byte and the id that a schema
-	// registry gave.
+	// Confluent is the wire format of Confluent's serializers: a zero byte and the id of the schema
+	// in a registry.
 	Confluent Framing = iota
-	// SingleObject is Avro's single-object encoding: the schema's fingerprint, no registry.
+	// SingleObject is Avro's single-object encoding, with the fingerprint of the schema.
 	SingleObject
 	// Bare is the encoded value alone.
 	Bare
-	// IDInHeader is the encoded value alone, with the id that a schema registry gave in a header,
-	// as Apicurio's serializers do it.
+	// IDInHeader is the encoded value alone, with the id of the schema in a header, as Apicurio's
+	// serializers write it.
 	IDInHeader
 )
 
-// Codec is how values of one message become bytes and back. Generated code fills it in.
+// Codec encodes and decodes the values of one message. Generated code fills it in.
 type Codec[T any] struct {
 	Name        string // full name of the Avro record, or name of the type
-	Schema      string // its schema, with everything it refers to
+	Schema      string // its schema, with all types that it uses
 	Fingerprint uint64 // CRC-64-AVRO of the schema's canonical form
 	Append      func(b []byte, v *T) ([]byte, error)
 	Decode      func(b []byte, v *T) error // the whole of b, or an error
-	// decoding succeeds only for what the schema describes, so that payloads can be told apart by
-	// trying
+	// decoding returns an error for any other message, so messages can be told apart by trying
 	Text  bool
 	Empty bool // there is no payload
 	// Plan returns a decoder of values that were written with another version of the schema. An
 	// error is returned if the versions do not resolve.
 	Plan func(writer string) (func(b []byte, v *T) error, error)
-	// Former are the former versions of the schema that the document lists.
+	// Former are the former versions of the schema.
 	Former []FormerCodec[T]
 }
 
@@ -150,24 +149,24 @@ func JSON[T any, P interface {
 	}
 }
 
-// Empty is the value of a message whose contract declares no payload.
+// Empty is the value of a message without payload.
 type Empty struct{}
 
-// NoPayload is the codec of messages without payload.
+// NoPayload is the codec of a message without payload.
 func NoPayload() Codec[Empty] {
 	return Codec[Empty]{
 		Name: "no payload", Text: true, Empty: true,
 		Append: func(b []byte, _ *Empty) ([]byte, error) { return append(b, []byte{}...), nil },
 		Decode: func(b []byte, _ *Empty) error {
 			if len(b) > 0 {
-				return errors.New("a payload where there should be none")
+				return errors.New("there is a payload, and the contract has none")
 			}
 			return nil
 		},
 	}
 }
 
-// Raw is the codec of payloads in a format that the generator does not know: bytes as they are.
+// Raw is the codec of payloads in a format that the generator does not know. Values are the bytes.
 func Raw(format string) Codec[[]byte] {
 	return Codec[[]byte]{
 		Name:   format,
@@ -176,10 +175,10 @@ func Raw(format string) Codec[[]byte] {
 	}
 }
 
-// Spec describes one message on one channel. Generated code fills it in.
+// Spec describes one message of one channel. Generated code fills it in.
 type Spec[T, K, H any] struct {
 	Name        string // of the message, as in the document
-	Topic       string // empty: given with each message
+	Topic       string // empty: given for each message
 	Subject     string // in the registry; for Confluent
 	ContentType string
 	Framing     Framing
@@ -190,5 +189,5 @@ type Spec[T, K, H any] struct {
 	Headers     []metadata.Header
 	Write       func(*H, message.Metadata) error
 	Read        func(message.Metadata) (H, error)
-	Correlation Location[T] // of the id that a reply repeats; zero: the header correlation_id
+	Correlation Location[T] // of the id that its reply repeats; zero: the header correlation_id
 }

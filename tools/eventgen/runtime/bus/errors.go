@@ -7,8 +7,8 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/singleobject"
 )
 
-// Permanent marks an error that trying again cannot cure: the message goes to the dead letter topic
-// at once. Handlers use it for messages that break a rule.
+// Permanent marks an error that would be returned again by every retry, so that the message goes to
+// the dead letter topic at once. It returns nil if err is nil.
 func Permanent(err error) error {
 	if err == nil {
 		return nil
@@ -16,12 +16,12 @@ func Permanent(err error) error {
 	return permanent{err}
 }
 
-// Permanentf is Permanent of a new error.
+// Permanentf returns a new permanent error.
 func Permanentf(format string, args ...any) error {
 	return permanent{fmt.Errorf(format, args...)}
 }
 
-// IsPermanent says whether an error, or one it wraps, was marked as permanent.
+// IsPermanent reports whether an error, or one it wraps, is permanent.
 func IsPermanent(err error) bool {
 	var p permanent
 	return errors.As(err, &p)
@@ -32,13 +32,13 @@ type permanent struct{ err error }
 func (p permanent) Error() string { return p.err.Error() }
 func (p permanent) Unwrap() error { return p.err }
 
-// ErrUnknownMessage says that a payload is none of the channel's messages. Errors given to
-// OnDeadLetter can be tested for it.
+// ErrUnknownMessage is wrapped by the error for a payload that is not a message of the channel, as
+// OnDeadLetter gets it.
 var ErrUnknownMessage = singleobject.ErrUnknown
 
-// ErrInvalid says that a payload was decoded but breaks its contract: a key or a header that is
-// missing or wrong.
+// ErrInvalid is wrapped by the error for a message that was decoded and violates its contract, for
+// example with a missing key or a wrong header.
 var ErrInvalid = errors.New("breaks its contract")
 
-// ErrUndecodable says that a payload cannot be read as the message it claims to be.
+// ErrUndecodable is wrapped by the error for a payload that cannot be decoded.
 var ErrUndecodable = errors.New("cannot be decoded")

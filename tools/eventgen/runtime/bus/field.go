@@ -9,10 +9,10 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/jsonvalue"
 )
 
-// FieldText gives what stands in a field, by its address: of the types string, int32, int64, int,
-// uuid.UUID and avrobin.UUID, pointers to them, and those of JSON that may be left out and null. It
-// is "" for what is not set: nil, 0, the UUID of zeros. Generated code names no field of another
-// type.
+// FieldText returns the value of a field as text. The argument is the address of a field of type
+// string, int32, int64, int, uuid.UUID or avrobin.UUID, of a pointer to one of them, or of a
+// jsonvalue.Optional of such a pointer. The result is "" for a value that is not set: nil, 0 or the
+// zero UUID.
 func FieldText(field any) string {
 	switch x := field.(type) {
 	case *string:
@@ -69,8 +69,8 @@ func pointedText[T any](p *T) string {
 	return FieldText(p)
 }
 
-// SetFieldText sets a field of a type that FieldText knows. Text that the field cannot hold leaves
-// it as it is.
+// SetFieldText sets a field of a type that FieldText accepts. Text that the field cannot hold is
+// ignored.
 func SetFieldText(field any, text string) {
 	switch x := field.(type) {
 	case *string:
@@ -118,7 +118,7 @@ func setInteger[I ~int64 | ~int32 | ~int](to *I, text string, bits int) {
 	}
 }
 
-// point makes a pointer lead to text, when what it leads to can hold it.
+// point sets a pointer to a new value with the text, and reports whether the value can hold it.
 func point[T any](p **T, text string) bool {
 	v := new(T)
 	SetFieldText(v, text)
@@ -129,8 +129,8 @@ func point[T any](p **T, text string) bool {
 	return true
 }
 
-// Own makes a pointer lead to a copy, or to something new when it is nil: what is then written
-// there is seen by nobody else.
+// Own sets a pointer to a copy of its value, or to a new value if it is nil, so that the value can be
+// changed without changing that of the caller.
 func Own[T any](p **T) {
 	v := new(T)
 	if *p != nil {

@@ -12,18 +12,18 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/registry"
 )
 
-// KeyCodec is how a key becomes what Kafka carries as key, and back. What it refuses breaks the
-// contract, but for errors of the registry.
+// KeyCodec encodes and decodes keys. Its errors mean that a key violates the contract, except for
+// those of the registry.
 type KeyCodec[K any] struct {
 	append func(ctx context.Context, schemas registry.Schemas, k K) (string, error)
 	decode func(ctx context.Context, schemas registry.Schemas, text string) (K, error)
-	// framed says that it needs the registry.
+	// framed: it needs the registry
 	framed bool
 }
 
 func (c *KeyCodec[K]) declared() bool { return c.append != nil }
 
-// TextKey is a key that is text as it is.
+// TextKey is the codec of keys that are text.
 func TextKey[K interface {
 	~string
 	Validate() error
@@ -36,7 +36,7 @@ func TextKey[K interface {
 	}
 }
 
-// IntKey is a key that is an integer in decimal.
+// IntKey is the codec of keys that are integers in decimal.
 func IntKey[K interface {
 	~int64
 	Validate() error
@@ -55,7 +55,7 @@ func IntKey[K interface {
 	}
 }
 
-// JSONKey is a key with a JSON Schema. A key that is one string is that text, without quotes.
+// JSONKey is the codec of keys with a JSON Schema. A string is written without quotes.
 func JSONKey[K any, P interface {
 	*K
 	jsonvalue.Payload
@@ -83,8 +83,8 @@ func eitherWay(text string, decode func([]byte) error) error {
 	return err
 }
 
-// AvroKey is a key with an Avro schema. With a subject it is framed as Confluent's serializers do
-// it, under the id the registry has for it there.
+// AvroKey is the codec of keys with an Avro schema. With a subject it uses Confluent's framing, with
+// the id of the schema under that subject.
 func AvroKey[K any, P interface {
 	*K
 	avrobin.Value
@@ -131,7 +131,7 @@ func AvroKey[K any, P interface {
 	}
 }
 
-// registered gives the id of a schema. Its errors may pass.
+// registered returns the id of a schema. Its errors are not permanent.
 func registered(ctx context.Context, schemas registry.Schemas, subject, schema string) (int, error) {
 	if schemas == nil {
 		return 0, passing{errors.New("no schema registry was given")}
@@ -143,13 +143,13 @@ func registered(ctx context.Context, schemas registry.Schemas, subject, schema s
 	return id, nil
 }
 
-// passing marks errors that are not the message's fault.
+// passing marks errors that are not faults of the message.
 type passing struct{ err error }
 
 func (p passing) Error() string { return p.err.Error() }
 func (p passing) Unwrap() error { return p.err }
 
-// invalid makes an error permanent, unless it may pass.
+// invalid makes an error permanent, unless it is marked with passing.
 func invalid(err error) error {
 	var p passing
 	if errors.As(err, &p) {

@@ -8,17 +8,18 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/metadata"
 )
 
-// Location is a place in a message: a header, or a field of the payload. The zero Location is none.
+// Location is a place in a message: a header, a member in a header, or a field of the payload. The
+// zero Location is no place.
 type Location[T any] struct {
-	Header []string // of a header, and then of members of the JSON in it
-	Text   string   // of a place in the payload, as the contract writes it
+	Header []string // the name of a header, then of members of the JSON in it
+	Text   string   // of a place in the payload, as in the contract
 	Of     func(*T) string
-	Set    func(*T, string) // leaves the payload as it is when the text has no place in it
+	Set    func(*T, string) // does nothing if the field cannot hold the text
 }
 
 func (l *Location[T]) none() bool { return len(l.Header) == 0 && l.Of == nil }
 
-// get gives what stands there; "" when nothing does.
+// get returns the value there, or "".
 func (l *Location[T]) get(m message.Metadata, v *T) string {
 	switch {
 	case l.Of != nil:
@@ -30,13 +31,14 @@ func (l *Location[T]) get(m message.Metadata, v *T) string {
 	return text
 }
 
-// put writes it there, unless something else stands there. It fails when it cannot stand there.
+// put writes text there, unless there is a value already. An error is returned if the place cannot
+// hold the text.
 func (l *Location[T]) put(m message.Metadata, v *T, text string) error {
 	switch {
 	case text == "" || l.get(m, v) != "":
 	case l.Set != nil:
 		if l.Set(v, text); l.Of(v) == "" {
-			return Permanentf("%w: %s is not set, and %q cannot stand there: fill it", ErrInvalid, l.Text, text)
+			return Permanentf("%w: %s is not set, and cannot be set to %q", ErrInvalid, l.Text, text)
 		}
 	case len(l.Header) > 0:
 		m[l.Header[0]] = string(metadata.SetMember(json.RawMessage(m[l.Header[0]]), l.Header[1:], text))
@@ -44,11 +46,11 @@ func (l *Location[T]) put(m message.Metadata, v *T, text string) error {
 	return nil
 }
 
-// correlationHeader is that of Watermill's own middleware.
+// correlationHeader is the header of Watermill's own middleware.
 const correlationHeader = "correlation_id"
 
-// correlation is where the id of a message stands that a reply repeats: Watermill's own header
-// unless the contract says otherwise.
+// correlation returns the location of the id that a reply repeats. Without one in the contract it is
+// Watermill's own header.
 func (c *Spec[T, K, H]) correlation() *Location[T] {
 	if c.Correlation.none() {
 		return &Location[T]{Header: []string{correlationHeader}}

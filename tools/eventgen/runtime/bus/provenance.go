@@ -40,7 +40,7 @@ func readProvenance(m *message.Message) provenance {
 	return p
 }
 
-// deadLetter is the message as it was read, with its provenance in headers.
+// deadLetter returns the message as it was read, with its provenance in headers.
 func deadLetter(m *message.Message, p provenance, cause error) *message.Message {
 	out := message.NewMessageWithContext(m.Context(), watermill.NewUUID(), m.Payload)
 	for name, v := range m.Metadata {
@@ -60,7 +60,7 @@ func deadLetter(m *message.Message, p provenance, cause error) *message.Message 
 	return out
 }
 
-// shorten keeps an error small enough to stand in a header.
+// shorten returns the beginning of an error that is too long for a header.
 func shorten(s string) string {
 	const most = 1000
 	if len(s) <= most {

@@ -15,55 +15,54 @@ import (
 
 // Operation describes one receive operation. Generated code fills it in.
 type Operation struct {
-	Name   string   // as in the document; the handler's name in the router
+	Name   string   // as in the document; the name of the handler in the router
 	Topic  string   // where the messages come from
 	Topics []string // instead of Topic, for a channel without a fixed address
-	// topic for what cannot be handled; empty: such messages block their partition, loudly
+	// topic of messages that cannot be handled; empty: they block their partition and are logged
 	DeadLetters string
-	Compacted   bool // the topic is compacted, so a null value only says that a key is gone
+	Compacted   bool // the topic is compacted, so a null value means that a key was deleted
 	Retry       Retry
-	// what becomes of a message that is none of the channel's; an option of the application goes
-	// before it
+	// what happens to a message that is not one of the channel's; the option OnUnknown overrides it
 	Unknown Policy
-	InOrder bool // a message that nothing else tells is the first that it can be read as
+	InOrder bool // a message that is not identified otherwise is the first one that it can be read as
 }
 
-// Retry says how what may pass is tried again.
+// Retry is how a message is tried again after an error that is not permanent.
 type Retry struct {
-	MaxAttempts int           // 0: for ever
-	Initial     time.Duration // wait after the first failure; 0: 100 ms
+	MaxAttempts int           // 0: no limit
+	Initial     time.Duration // wait after the first error; 0: 100 ms
 	Max         time.Duration // longest wait; 0: 30 s
 	Fixed       bool          // the wait does not grow
 }
 
-// Policy says what becomes of a message that is none of the channel's.
+// Policy is what happens to a message that is not one of the channel's.
 type Policy int
 
 const (
 	// DeadLetter sends it to the dead letter topic.
 	DeadLetter Policy = iota
-	// Ack passes it over, with a line in the log.
+	// Ack skips it, with a line in the log.
 	Ack
-	// Stop tries it again and again, however many attempts are allowed, so that nothing behind it
-	// is read until somebody looks.
+	// Stop tries it again without limit, whatever the number of attempts is, so that nothing behind
+	// it is read.
 	Stop
 )
 
-// Outcome says how an attempt ended.
+// Outcome is the result of an attempt.
 type Outcome string
 
-// The outcomes an observer is told.
+// The outcomes that an observer gets.
 const (
 	Handled Outcome = "handled"
-	// a message the operation does not take, a tombstone, or an unknown one under the policy Ack
+	// a message that the operation does not handle, a tombstone, or an unknown one with the policy Ack
 	Ignored      Outcome = "ignored"
 	Retrying     Outcome = "retrying"      // failed, and will be tried again
-	DeadLettered Outcome = "dead-lettered" // lies on the dead letter topic
+	DeadLettered Outcome = "dead-lettered" // is on the dead letter topic
 )
 
-// Observation is what happened to one message at one attempt, for metrics.
+// Observation describes one attempt to handle one message, for metrics.
 type Observation struct {
-	Operation, Message string // Message is empty when it is not known
+	Operation, Message string // Message is empty if it is not known
 	Outcome            Outcome
 	Attempt            int
 	Err                error
@@ -71,7 +70,7 @@ type Observation struct {
 
 // Failure is a message that is about to become a dead letter.
 type Failure struct {
-	Operation, Message string // Message is empty when it is not known
+	Operation, Message string // Message is empty if it is not known
 	Topic              string
 	Partition          int32
 	Offset             int64
@@ -81,44 +80,44 @@ type Failure struct {
 	Raw                *message.Message
 }
 
-// ReceiveOption sets up a receiver.
+// ReceiveOption is an option of Receive.
 type ReceiveOption func(*receiver)
 
-// WithRegistry names the schema registry. Messages framed the Confluent way cannot be received
-// without it.
+// WithRegistry sets the schema registry. It is required for Confluent's framing and for ids in
+// headers.
 func WithRegistry(r registry.Schemas) ReceiveOption { return func(c *receiver) { c.registry = r } }
 
-// WithDeadLetters gives the publisher for dead letters. It is needed when the operation declares a
-// dead letter channel.
+// WithDeadLetters sets the publisher of dead letters. It is required if the operation has a dead
+// letter channel.
 func WithDeadLetters(p message.Publisher) ReceiveOption { return func(c *receiver) { c.dead = p } }
 
-// OnDeadLetter is called before a message goes to the dead letter topic, so that the application
-// can record it first. While it fails, the message waits. It may be called again for the same
-// message.
+// OnDeadLetter sets a function that is called before a message goes to the dead letter topic, so that
+// the application can record it. The message waits as long as the function returns an error. It may
+// be called again for the same message.
 func OnDeadLetter(f func(context.Context, Failure) error) ReceiveOption {
 	return func(c *receiver) { c.onDead = f }
 }
 
-// OnUnknown says what becomes of a message that is none of the channel's; DeadLetter unless said
-// otherwise.
+// OnUnknown sets what happens to a message that is not one of the channel's. The default is
+// DeadLetter.
 func OnUnknown(p Policy) ReceiveOption { return func(c *receiver) { c.unknown = p } }
 
-// OnTombstone is called with the key of a null value on a compacted topic, which else is passed
-// over.
+// OnTombstone sets a function that is called with the key of a null value on a compacted topic.
+// Without it, null values are skipped.
 func OnTombstone(f func(ctx context.Context, key string) error) ReceiveOption {
 	return func(c *receiver) { c.onTombstone = f }
 }
 
-// AlsoFrom reads the same messages from further topics too, such as one on which dead letters are
-// sent round again.
+// AlsoFrom adds topics with the same messages, such as one on which dead letters are sent again.
 func AlsoFrom(topics ...string) ReceiveOption {
 	return func(c *receiver) { c.also = append(c.also, topics...) }
 }
 
-// WithLogger gives the logger; slog's default unless said otherwise.
+// WithLogger sets the logger. The default is that of slog.
 func WithLogger(l *slog.Logger) ReceiveOption { return func(c *receiver) { c.log = l } }
 
-// WithObserver is told what becomes of every message. It must be quick and safe for concurrent use.
+// WithObserver sets a function that is called after each attempt. It must be quick and safe for
+// concurrent use.
 func WithObserver(f func(Observation)) ReceiveOption { return func(c *receiver) { c.observe = f } }
 
 type receiver struct {
@@ -136,9 +135,9 @@ type receiver struct {
 }
 
 // Receive adds an operation to a router. Messages are decoded inside the handler and dispatched by
-// their schema. What cannot be decoded, breaks the contract, is unknown or was marked Permanent
-// becomes a dead letter at once; all else is tried again, with growing waits, while the
-// subscription lasts.
+// their schema. A message that cannot be decoded, violates the contract, is unknown, or whose handler
+// returns a permanent error becomes a dead letter at once. After any other error it is tried again,
+// with growing waits, as long as the subscription lasts.
 func Receive(router *message.Router, sub message.Subscriber, op Operation, rs []Route, options ...ReceiveOption) error {
 	c := &receiver{op: op, unknown: op.Unknown, log: slog.Default(), observe: func(Observation) {}}
 	for _, o := range options {
@@ -148,18 +147,18 @@ func Receive(router *message.Router, sub message.Subscriber, op Operation, rs []
 	c.routes.inOrder = op.InOrder
 	switch {
 	case op.DeadLetters != "" && c.dead == nil:
-		return fmt.Errorf("receive %s: dead letters go to %s: give their publisher with bus.WithDeadLetters", op.Name, op.DeadLetters)
+		return fmt.Errorf("receive %s: dead letters go to %s: set their publisher with bus.WithDeadLetters", op.Name, op.DeadLetters)
 	case c.answers == nil && c.routes.answer():
-		return fmt.Errorf("receive %s: its messages are answered: give the publisher of answers with bus.WithAnswers", op.Name)
+		return fmt.Errorf("receive %s: its messages are answered: set the publisher of answers with bus.WithAnswers", op.Name)
 	case c.registry == nil && c.routes.needRegistry:
-		return fmt.Errorf("receive %s: its messages name their schemas by id: give the schema registry with bus.WithRegistry", op.Name)
+		return fmt.Errorf("receive %s: its messages have the ids of their schemas: set the schema registry with bus.WithRegistry", op.Name)
 	}
 	topics := append(slices.Clone(op.Topics), c.also...)
 	switch {
 	case op.Topic != "":
 		router.AddConsumerHandler(op.Name, op.Topic, sub, c.handle)
 	case len(topics) == 0:
-		return fmt.Errorf("receive %s: no topic was given", op.Name)
+		return fmt.Errorf("receive %s: there is no topic", op.Name)
 	}
 	for _, topic := range topics {
 		router.AddConsumerHandler(op.Name+" from "+topic, topic, sub, c.handle)
@@ -167,8 +166,8 @@ func Receive(router *message.Router, sub message.Subscriber, op Operation, rs []
 	return nil
 }
 
-// handle takes one message to its end: handled, passed over or on the dead letter topic. It gives
-// an error, and the message back to the transport, only when the subscription ends.
+// handle tries a message until it is handled, skipped or on the dead letter topic. It returns an
+// error, so that the transport keeps the message, only when the subscription ends.
 func (c *receiver) handle(raw *message.Message) error {
 	p := readProvenance(raw)
 	firstUnknownID := time.Time{}
@@ -199,14 +198,14 @@ func (c *receiver) handle(raw *message.Message) error {
 	}
 }
 
-// errStopped is an unknown message under the policy Stop: no number of attempts ends it.
-var errStopped = errors.New("nothing behind it is read until somebody looks")
+// errStopped is the error for an unknown message with the policy Stop. It is tried without limit.
+var errStopped = errors.New("by the policy for unknown messages nothing behind it is read")
 
-// unknownIDPatience is how long a schema id that the registry does not know may still turn up
-// there.
+// unknownIDPatience is how long a message with a schema id that the registry does not know is tried
+// again, because the id may be registered late.
 const unknownIDPatience = time.Minute
 
-// try makes one attempt.
+// try handles a message once.
 func (c *receiver) try(raw *message.Message, p provenance) (name string, o Outcome, err error) {
 	ctx := raw.Context()
 	if raw.Payload == nil && (c.op.Compacted || !c.routes.takesEmpty()) {
@@ -240,7 +239,7 @@ func (c *receiver) tombstone(ctx context.Context, p provenance) error {
 	return c.onTombstone(ctx, p.key)
 }
 
-// bury puts a message on the dead letter topic and tries until it lies there.
+// bury publishes a message on the dead letter topic, and tries until it is there.
 func (c *receiver) bury(raw *message.Message, p provenance, name string, cause error) error {
 	f := Failure{c.op.Name, name, p.topic, p.partition, p.offset, p.key, p.attempt, cause, raw}
 	for attempt := 1; ; attempt++ {
@@ -271,13 +270,13 @@ func (c *receiver) failed(p provenance, name string, attempt int, err error) {
 	c.observe(Observation{c.op.Name, name, Retrying, attempt, err})
 	level := slog.LevelWarn
 	if IsPermanent(err) || attempt >= 5 {
-		level = slog.LevelError // somebody has to look: the partition does not move
+		level = slog.LevelError // somebody has to look, because nothing behind it is read
 	}
 	c.log.Log(context.Background(), level, "message will be tried again", "operation", c.op.Name, "message", name, "topic", p.topic,
 		"partition", p.partition, "offset", p.offset, "key", p.key, "attempt", attempt, "error", err)
 }
 
-// wait sleeps as the attempt asks. Its error says that the subscription ended.
+// wait sleeps before the next attempt. It returns an error if the subscription ends.
 func wait(ctx context.Context, r Retry, attempt int) error {
 	t := time.NewTimer(r.after(attempt))
 	defer t.Stop()
@@ -289,7 +288,7 @@ func wait(ctx context.Context, r Retry, attempt int) error {
 	}
 }
 
-// after is the wait after the given failed attempt.
+// after returns the wait after a failed attempt.
 func (r Retry) after(attempt int) time.Duration {
 	d, most := r.Initial, r.Max
 	if d <= 0 {

@@ -11,32 +11,32 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 )
 
-// Answer is a message that answers another one. Generated code makes it with NewAnswer; the zero
-// Answer is none.
+// Answer is a message that answers another one. Generated code makes it with NewAnswer. The zero
+// Answer is no answer.
 type Answer struct {
 	name   string
 	topic  string
 	encode func(ctx context.Context, s *Sender, id string) (*message.Message, error)
 }
 
-// Answered gives the answer itself, of the generated types that hold one.
+// Answered returns the answer itself. Generated types embed an Answer.
 func (a Answer) Answered() Answer { return a }
 
-// NewAnswer makes an answer.
+// NewAnswer returns an answer.
 func NewAnswer[T, K, H any](c *Spec[T, K, H], key K, v T, h H) Answer {
 	return Answer{c.Name, c.Topic, func(ctx context.Context, s *Sender, id string) (*message.Message, error) {
 		return encode(ctx, s, c, key, &v, &h, func(m message.Metadata) error { return c.correlation().put(m, &v, id) })
 	}}
 }
 
-// WithAnswers names what sends the answers of operations that have replies.
+// WithAnswers sets what sends the answers of an operation with a reply.
 func WithAnswers(p message.Publisher, options ...SendOption) ReceiveOption {
 	return func(c *receiver) { c.answers = NewSender(p, options...) }
 }
 
-// OnRequest routes a message to a handler that answers it. The answer goes to where the message
-// says, at the given place, or else to the address of its channel, with the correlation id of the
-// message. The message is acknowledged when the answer was sent, or when the answer is none.
+// OnRequest routes a message to a handler that answers it. The answer is sent to the address at the
+// given place of the message, or else to the address of its channel, with the correlation id of the
+// message. The message is acknowledged when the answer is sent, or if there is no answer.
 func OnRequest[T, K, H any, A interface{ Answered() Answer }](c *Spec[T, K, H], to Location[T], f func(context.Context, *Message[T, K, H]) (A, error)) Route {
 	r := On(c, nil)
 	r.answers = true
@@ -58,7 +58,7 @@ func OnRequest[T, K, H any, A interface{ Answered() Answer }](c *Spec[T, K, H], 
 			topic = answer.topic
 		}
 		if topic == "" {
-			return Permanentf("%s %w: it does not say where the answer goes", c.Name, ErrInvalid)
+			return Permanentf("%s %w: it has no address for the answer", c.Name, ErrInvalid)
 		}
 		msg, err := answer.encode(ctx, t.answers, c.correlation().get(raw.Metadata, &m.Value))
 		if err != nil {
@@ -69,46 +69,46 @@ func OnRequest[T, K, H any, A interface{ Answered() Answer }](c *Spec[T, K, H], 
 	return r
 }
 
-// Requester sends messages and waits for what answers them. It is safe for concurrent use.
+// Requester sends messages and waits for their answers. It is safe for concurrent use.
 type Requester struct {
 	*Sender
 	subscriber message.Subscriber
-	ctx        context.Context // of the subscriptions; it ends with Close
+	ctx        context.Context // of the subscriptions; Close ends it
 	cancel     context.CancelFunc
 
 	mu      sync.Mutex
 	inboxes map[string]*inbox
 }
 
-// NewRequester makes a requester. It subscribes to a topic with the first request whose answer
-// comes there; the subscriber has to begin with what is published from then on, and no other
-// process may take part of its messages.
+// NewRequester returns a requester. It subscribes to a topic with the first request that is answered
+// there. The subscriber has to begin with the messages that are published from then on, and no other
+// process may share its messages.
 func NewRequester(p message.Publisher, s message.Subscriber, options ...SendOption) *Requester {
 	r := &Requester{Sender: NewSender(p, options...), subscriber: s, inboxes: map[string]*inbox{}}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	return r
 }
 
-// Close ends the subscriptions; requests that wait for an answer end with an error.
+// Close ends the subscriptions. Requests that wait for an answer return an error.
 func (r *Requester) Close() error {
 	r.cancel()
 	return nil
 }
 
-// ReplyTo says where the answer of a request comes. Generated code fills it in.
+// ReplyTo is where a request is answered. Generated code fills it in.
 type ReplyTo[T any] struct {
-	Topic string      // of the channel of the reply; empty: the one that the requester was given
-	At    Location[T] // where the request says so
+	Topic string      // of the channel of the reply; empty: that of SendWithReplyTo
+	At    Location[T] // where the request contains it
 }
 
-// SendWithReplyTo gives the topic for answers, where the contract leaves it to the requester.
+// SendWithReplyTo sets the topic for answers, if the contract leaves it to the requester.
 func SendWithReplyTo(topic string) SendOption { return func(s *Sender) { s.replyTo = topic } }
 
-// ErrClosed says that a requester was closed while an answer was awaited.
+// ErrClosed is returned by a request that waits for its answer when the requester is closed.
 var ErrClosed = errors.New("the requester is closed")
 
-// Request sends a message and hands its answer to the route that takes it. It ends with the
-// context, so give that a deadline.
+// Request sends a message and passes its answer to the route that handles it. It waits until the
+// context is done, so the context should have a deadline.
 func Request[T, K, H any](ctx context.Context, r *Requester, topic string, c *Spec[T, K, H], key K, v *T, h *H, to ReplyTo[T], answers []Route) error {
 	wait := &waiting{routes: newRoutes(r.registry, answers), done: make(chan error, 1)}
 	reply := ""
@@ -126,7 +126,7 @@ func Request[T, K, H any](ctx context.Context, r *Requester, topic string, c *Sp
 	case err != nil:
 		return fmt.Errorf("request %s: %w", c.Name, err)
 	case reply == "":
-		return fmt.Errorf("request %s: %w", c.Name, Permanentf("nothing says where the answer comes: use bus.SendWithReplyTo, or fill the header"))
+		return fmt.Errorf("request %s: %w", c.Name, Permanentf("there is no address for the answer: use bus.SendWithReplyTo, or set the header"))
 	}
 	box, err := r.open(reply)
 	if err != nil {
@@ -150,15 +150,15 @@ func Request[T, K, H any](ctx context.Context, r *Requester, topic string, c *Sp
 	return nil
 }
 
-// replyPlace says where the answer of a request comes, and writes it there where the request says
-// so.
+// replyPlace returns the topic for the answer of a request, and writes it into the request if that
+// has a place for it.
 func replyPlace[T any](r *Requester, m message.Metadata, v *T, to ReplyTo[T]) (string, error) {
 	topic := cmp.Or(to.Topic, r.replyTo)
 	err := to.At.put(m, v, topic)
 	switch said := to.At.get(m, v); {
 	case said != "":
 		return said, nil
-	case to.Topic != "": // who answers falls back to it
+	case to.Topic != "": // the one who answers uses it by default
 		return to.Topic, nil
 	case to.At.none():
 		return topic, nil
@@ -166,7 +166,7 @@ func replyPlace[T any](r *Requester, m message.Metadata, v *T, to ReplyTo[T]) (s
 	return "", err
 }
 
-// open gives the inbox of a topic, and subscribes when it is the first.
+// open returns the inbox of a topic. It subscribes to the topic if there was none.
 func (r *Requester) open(topic string) (*inbox, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -182,16 +182,16 @@ func (r *Requester) open(topic string) (*inbox, error) {
 	go func() {
 		for m := range messages {
 			box.take(r.ctx, m)
-			m.Ack() // what nobody waits for any more is of no use to anybody
+			m.Ack() // nobody waits for it any more
 		}
-		r.mu.Lock() // the subscription ended: the next request makes a new one
+		r.mu.Lock() // the subscription ended, and the next request makes a new one
 		delete(r.inboxes, topic)
 		r.mu.Unlock()
 	}()
 	return box, nil
 }
 
-// inbox is who waits for an answer on a topic.
+// inbox has the requests that wait for an answer on a topic.
 type inbox struct {
 	topic   string
 	mu      sync.Mutex
@@ -216,7 +216,7 @@ func (b *inbox) remove(w *waiting) {
 	delete(b.waiting, w)
 }
 
-// take gives a message to the one who waits for it.
+// take passes a message to the request that waits for it.
 func (b *inbox) take(ctx context.Context, m *message.Message) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -228,7 +228,7 @@ func (b *inbox) take(ctx context.Context, m *message.Message) {
 		delete(b.waiting, w)
 		p := readProvenance(m)
 		if p.topic == "" {
-			p.topic = b.topic // no router says it
+			p.topic = b.topic // there is no router that sets it
 		}
 		w.done <- t.route.handle(ctx, m, p, t)
 		return

@@ -16,7 +16,7 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/registry"
 )
 
-// Route says what becomes of one message of a channel. On and Ignore make them.
+// Route is what is done with one message of a channel. On and Ignore return one.
 type Route struct {
 	name, record, subject, schema string
 	framing                       Framing
@@ -25,11 +25,11 @@ type Route struct {
 	plan                          func(writer string) (decoder any, err error)
 	headers                       []metadata.Header
 	text, empty, keyFramed        bool
-	answers                       bool // its handler gives an answer
-	// whether a payload can be read as this message
+	answers                       bool // its handler returns an answer
+	// returns an error if a payload cannot be read as this message
 	try       func(body []byte) error
 	correlate func(*message.Message, target) string
-	// nil: passed over
+	// nil: the message is skipped
 	handle func(context.Context, *message.Message, provenance, target) error
 }
 
@@ -59,10 +59,10 @@ func (r *Route) reads(fingerprint uint64) (decoder any, ok bool) {
 	return nil, false
 }
 
-// target is the route of a payload, how to decode it, and what is left of it behind the framing.
+// target is the route of a payload, its decoder, and the payload without the framing.
 type target struct {
 	route   *Route
-	decoder any // func([]byte, *T) error of the route's T; nil: written with the schema compiled in
+	decoder any // func([]byte, *T) error of the route's T; nil: it was written with the present schema
 	body    []byte
 	schemas registry.Schemas
 	answers *Sender
@@ -73,7 +73,7 @@ func On[T, K, H any](c *Spec[T, K, H], f func(context.Context, *Message[T, K, H]
 	r := Ignore(c)
 	r.plan = func(writer string) (any, error) {
 		if c.Codec.Plan == nil {
-			return nil, errors.New("this reader knows one version alone")
+			return nil, errors.New("this reader knows only one version")
 		}
 		return c.Codec.Plan(writer)
 	}
@@ -98,7 +98,7 @@ func On[T, K, H any](c *Spec[T, K, H], f func(context.Context, *Message[T, K, H]
 	return r
 }
 
-// Ignore passes a message over: it is the channel's, but the operation does not take it.
+// Ignore skips a message of the channel that the operation does not handle.
 func Ignore[T, K, H any](c *Spec[T, K, H]) Route {
 	r := Route{name: c.Name, record: c.Codec.Name, subject: c.Subject, schema: c.Codec.Schema, framing: c.Framing, fingerprint: c.Codec.Fingerprint,
 		headers: c.Headers, text: c.Codec.Text, empty: c.Codec.Empty, keyFramed: c.Key.framed,
@@ -117,8 +117,8 @@ func (c *Spec[T, K, H]) decodePayload(t target, v *T) error {
 	return dec(t.body, v)
 }
 
-// decode turns a raw message into what the handler takes. Its errors are permanent, but for those
-// of the registry.
+// decode returns the message for the handler. Its errors are permanent, except for those of the
+// registry.
 func decode[T, K, H any](ctx context.Context, c *Spec[T, K, H], raw *message.Message, p provenance, t target) (*Message[T, K, H], error) {
 	m := &Message[T, K, H]{Topic: p.topic, Partition: p.partition, Offset: p.offset, Time: p.time, Attempt: p.attempt}
 	if err := c.decodePayload(t, &m.Value); err != nil {
@@ -149,7 +149,7 @@ func decode[T, K, H any](ctx context.Context, c *Spec[T, K, H], raw *message.Mes
 	return m, nil
 }
 
-// routes finds the route of a payload by the schema it was written with.
+// routes finds the route of a payload by the schema that it was written with.
 type routes struct {
 	registry     registry.Schemas
 	needRegistry bool
@@ -161,7 +161,7 @@ type routes struct {
 	byID map[int]known
 }
 
-// known is what was learned of a schema id: it stays so for ever.
+// known is what is known about a schema id. It never changes.
 type known struct {
 	route   *Route
 	decoder any
@@ -182,13 +182,13 @@ func newRoutes(r registry.Schemas, list []Route) *routes {
 	return rs
 }
 
-// answer says whether an answer has to be sent to a message.
+// answer reports whether one of the messages is answered.
 func (rs *routes) answer() bool { return rs.by(func(r *Route) bool { return r.answers }) != nil }
 
-// takesEmpty says whether a message without payload is one of the channel's.
+// takesEmpty reports whether the channel has a message without payload.
 func (rs *routes) takesEmpty() bool { return rs.by(func(r *Route) bool { return r.empty }) != nil }
 
-// find gives the target of a payload. An error that is not permanent may pass.
+// find returns the target of a payload.
 func (rs *routes) find(ctx context.Context, m *message.Message) (target, error) {
 	var errs error
 	for _, f := range rs.framings {
@@ -242,8 +242,8 @@ func (rs *routes) findByID(ctx context.Context, id int, body []byte) (target, er
 	return target{route: k.route, decoder: k.decoder, body: body}, err
 }
 
-// findBare finds the route of a payload that does not tell its schema: the only one there is, or by
-// headers, or by what the payload can be read as.
+// findBare finds the route of a payload that does not identify its schema: the only one there is, or
+// by headers, or by trying to read the payload.
 func (rs *routes) findBare(m *message.Message) (*Route, error) {
 	var bare []*Route
 	for i := range rs.list {
@@ -267,7 +267,7 @@ func (rs *routes) findBare(m *message.Message) (*Route, error) {
 	return rs.byPayload(left, m.Payload)
 }
 
-// byHeaders gives the routes whose constant headers a message has.
+// byHeaders returns the routes whose constant headers match those of a message.
 func byHeaders(list []*Route, m message.Metadata) []*Route {
 	var out []*Route
 	for _, r := range list {
@@ -293,8 +293,8 @@ func tells(headers []metadata.Header) bool {
 	return false
 }
 
-// byPayload tries to read a payload: exactly one message must fit, as AsyncAPI has it; when the
-// contract asks for it, the first one that fits is taken.
+// byPayload tries to read a payload. By AsyncAPI exactly one message must fit. With dispatch in order
+// the first one that fits is taken.
 func (rs *routes) byPayload(list []*Route, payload []byte) (*Route, error) {
 	var fits []*Route
 	var errs []error
@@ -312,11 +312,11 @@ func (rs *routes) byPayload(list []*Route, payload []byte) (*Route, error) {
 	}
 	switch len(fits) {
 	case 0:
-		return nil, Permanentf("%w: %w", ErrUnknownMessage, errors.Join(append([]error{errors.New("no header tells which message it is")}, errs...)...))
+		return nil, Permanentf("%w: %w", ErrUnknownMessage, errors.Join(append([]error{errors.New("no header identifies the message")}, errs...)...))
 	case 1:
 		return fits[0], nil
 	}
-	return nil, Permanentf("%w: it can be both %s and %s, and no header tells which", ErrUnknownMessage, fits[0].name, fits[1].name)
+	return nil, Permanentf("%w: it can be both %s and %s, and no header identifies it", ErrUnknownMessage, fits[0].name, fits[1].name)
 }
 
 func (rs *routes) by(f func(*Route) bool) *Route {
@@ -328,7 +328,7 @@ func (rs *routes) by(f func(*Route) bool) *Route {
 	return nil
 }
 
-// learn asks the registry what a schema id stands for, once.
+// learn gets the schema of an id from the registry, once.
 func (rs *routes) learn(ctx context.Context, id int) (known, error) {
 	rs.mu.Lock()
 	k, ok := rs.byID[id]
@@ -375,7 +375,7 @@ func (rs *routes) judge(ctx context.Context, id int, writer string) (known, erro
 	return known{route: r, decoder: dec}, nil
 }
 
-// recordName gives the full name of a schema's record.
+// recordName returns the full name of the record in a schema.
 func recordName(schema string) (string, error) {
 	var s struct{ Name, Namespace string }
 	if err := json.Unmarshal([]byte(schema), &s); err != nil || s.Name == "" {

@@ -12,7 +12,7 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/registry"
 )
 
-// Sender publishes messages. It is safe for concurrent use when its publisher is.
+// Sender publishes messages. It is safe for concurrent use if its publisher is.
 type Sender struct {
 	publisher   message.Publisher
 	registry    registry.Schemas
@@ -21,10 +21,10 @@ type Sender struct {
 	traceparent func(context.Context) string
 }
 
-// SendOption sets up a Sender.
+// SendOption is an option of a Sender.
 type SendOption func(*Sender)
 
-// NewSender makes a sender over any Watermill publisher.
+// NewSender returns a sender that uses a Watermill publisher.
 func NewSender(p message.Publisher, options ...SendOption) *Sender {
 	s := &Sender{publisher: p}
 	for _, o := range options {
@@ -33,27 +33,27 @@ func NewSender(p message.Publisher, options ...SendOption) *Sender {
 	return s
 }
 
-// SendWithRegistry names the schema registry. Messages framed the Confluent way cannot be sent
-// without it.
+// SendWithRegistry sets the schema registry. It is required for Confluent's framing and for ids in
+// headers.
 func SendWithRegistry(r registry.Schemas) SendOption { return func(s *Sender) { s.registry = r } }
 
-// SendWithSource fills the header ce_source of messages whose headers leave it empty.
+// SendWithSource sets the header ce_source of messages that do not have it.
 func SendWithSource(source string) SendOption { return func(s *Sender) { s.source = source } }
 
-// SendWithTraceparent fills the header traceparent, from the context of the call, of messages whose
-// headers leave it empty.
+// SendWithTraceparent sets the header traceparent of messages that do not have it, from the context
+// of the call.
 func SendWithTraceparent(from func(context.Context) string) SendOption {
 	return func(s *Sender) { s.traceparent = from }
 }
 
-// Send publishes one message and returns when the publisher has it; with a publisher that waits for
-// the broker, when the broker has it. Sending again after an error may publish it twice. The error
-// says what of the contract a message breaks; it is then Permanent.
+// Send publishes one message and returns when the publisher has it, or, if the publisher waits for
+// the broker, when the broker has it. Sending again after an error may publish the message twice. The
+// error is permanent if the message violates its contract.
 func Send[T, K, H any](ctx context.Context, s *Sender, c *Spec[T, K, H], key K, v *T, h *H) error {
 	return SendTo(ctx, s, c.Topic, c, key, v, h)
 }
 
-// SendTo is Send of a message whose channel has no fixed address.
+// SendTo sends a message whose channel has no fixed address.
 func SendTo[T, K, H any](ctx context.Context, s *Sender, topic string, c *Spec[T, K, H], key K, v *T, h *H) error {
 	msg, err := Encode(ctx, s, c, key, v, h)
 	if err != nil {
@@ -64,7 +64,7 @@ func SendTo[T, K, H any](ctx context.Context, s *Sender, topic string, c *Spec[T
 
 func (s *Sender) publish(name, topic string, msg *message.Message) error {
 	if topic == "" {
-		return fmt.Errorf("send %s: %w", name, Permanentf("no topic was given"))
+		return fmt.Errorf("send %s: %w", name, Permanentf("there is no topic"))
 	}
 	if err := s.publisher.Publish(topic, msg); err != nil {
 		return fmt.Errorf("send %s to %s: %w", name, topic, err)
@@ -72,8 +72,7 @@ func (s *Sender) publish(name, topic string, msg *message.Message) error {
 	return nil
 }
 
-// SendTombstone publishes a null value: on a compacted topic it deletes what was kept under the
-// key.
+// SendTombstone publishes a null value, which deletes a key of a compacted topic.
 func SendTombstone[K interface {
 	~string
 	Validate() error
@@ -89,12 +88,12 @@ func SendTombstone[K interface {
 	return nil
 }
 
-// Encode makes the message that Send would publish.
+// Encode returns the message that Send would publish.
 func Encode[T, K, H any](ctx context.Context, s *Sender, c *Spec[T, K, H], key K, v *T, h *H) (*message.Message, error) {
 	return encode(ctx, s, c, key, v, h, func(message.Metadata) error { return nil })
 }
 
-// encode lets prepare complete value and headers before they are checked.
+// encode calls prepare, which completes value and headers, before they are checked.
 func encode[T, K, H any](ctx context.Context, s *Sender, c *Spec[T, K, H], key K, v *T, h *H, prepare func(message.Metadata) error) (*message.Message, error) {
 	msg := message.NewMessageWithContext(ctx, "", nil)
 	if err := c.writeHeaders(h, msg.Metadata); err != nil {
@@ -127,8 +126,7 @@ func encode[T, K, H any](ctx context.Context, s *Sender, c *Spec[T, K, H], key K
 	return msg, nil
 }
 
-// fill gives the headers that the contract declares and the caller left empty the values that
-// follow from the message.
+// fill sets declared headers that the caller left empty and whose values follow from the message.
 func (s *Sender) fill(ctx context.Context, declared []metadata.Header, m message.Metadata, record, key string) {
 	for i := range declared {
 		h := &declared[i]
@@ -165,7 +163,7 @@ func (c *Spec[T, K, H]) encodeKey(ctx context.Context, schemas registry.Schemas,
 // checkKey compares a key with the field of the payload that it repeats.
 func (c *Spec[T, K, H]) checkKey(text string, v *T) error {
 	if c.KeyOf != nil && c.KeyOf(v) != text {
-		return fmt.Errorf("key %q is not the payload's %s %q", text, c.KeyField, c.KeyOf(v))
+		return fmt.Errorf("key %q differs from the payload's %s %q", text, c.KeyField, c.KeyOf(v))
 	}
 	return nil
 }
