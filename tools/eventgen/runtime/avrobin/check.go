@@ -7,20 +7,19 @@ import (
 	"time"
 )
 
-// Generation3 is what code made by this version of the generator needs; it goes when such code no
-// longer works.
+// Generation3 exists as long as the runtime supports code of this version of the generator.
 const Generation3 = 3
 
 // Null is the value of Avro's null.
 type Null struct{}
 
-// MarshalJSON is null.
+// MarshalJSON returns null.
 func (Null) MarshalJSON() ([]byte, error) { return []byte("null"), nil }
 
-// ErrUnset means that a value that must be there is missing.
+// ErrUnset is wrapped by the error for a required value that is not set.
 var ErrUnset = errors.New("is not set")
 
-// FieldError says which field of a value is wrong.
+// FieldError is a fault of a field.
 type FieldError struct {
 	Path string // lines[3].amount
 	Err  error
@@ -28,10 +27,10 @@ type FieldError struct {
 
 func (e *FieldError) Error() string { return e.Path + ": " + e.Err.Error() }
 
-// Unwrap is the fault itself.
+// Unwrap returns the fault itself.
 func (e *FieldError) Unwrap() error { return e.Err }
 
-// At puts a field, and the index or key of an item in it, before the place of err.
+// At returns err with a field, and the indices or keys of items in it, before its path.
 func At(err error, field string, items ...any) error {
 	var path strings.Builder
 	path.WriteString(field)
@@ -48,7 +47,7 @@ func At(err error, field string, items ...any) error {
 	return &FieldError{Path: path.String(), Err: err}
 }
 
-// CheckSymbol is nil when ok, else an error about a value of an enum.
+// CheckSymbol returns nil if ok, and otherwise an error about a value of an enum.
 func CheckSymbol(enum, value string, ok bool) error {
 	switch {
 	case ok:
@@ -56,10 +55,10 @@ func CheckSymbol(enum, value string, ok bool) error {
 	case value == "":
 		return ErrUnset
 	}
-	return fmt.Errorf("%q is no %s that may be written", value, enum)
+	return fmt.Errorf("%q is not a %s that can be written", value, enum)
 }
 
-// CheckTime refuses the zero time, which nobody means to write.
+// CheckTime returns an error for the zero time.
 func CheckTime(t time.Time) error {
 	if t.IsZero() {
 		return ErrUnset
@@ -67,10 +66,10 @@ func CheckTime(t time.Time) error {
 	return nil
 }
 
-// Validate refuses what is outside one day.
+// Validate returns an error for a time outside one day.
 func (t TimeOfDay) Validate() error {
 	if t < 0 || t >= TimeOfDay(24*time.Hour) {
-		return fmt.Errorf("%s is no time of day", time.Duration(t))
+		return fmt.Errorf("%s is not a time of day", time.Duration(t))
 	}
 	return nil
 }

@@ -6,45 +6,44 @@ import (
 	"strings"
 )
 
-// Decimal is an exact decimal number, unscaled x 10^-scale. The zero Decimal is 0. It is a value:
-// nothing changes it.
+// Decimal is an exact decimal number, unscaled x 10^-scale. The zero Decimal is 0. Decimals are
+// immutable.
 type Decimal struct {
 	unscaled *big.Int // nil is 0; never changed
 	scale    int
 }
 
-// MaxDecimalBytes is how large the unscaled value of a big-decimal that is read may be.
+// MaxDecimalBytes limits the unscaled value of a big-decimal that is read.
 const MaxDecimalBytes = 1 << 10
 
-// maxScale bounds the scale of a big-decimal: turning it into text must not cost more than the
-// message did.
+// maxScale limits the scale of a big-decimal, so that its text is not much longer than the message.
 const maxScale = 1 << 12
 
-// NewDecimal is unscaled x 10^-scale: NewDecimal(1250, 2) is 12.50.
+// NewDecimal returns unscaled x 10^-scale: NewDecimal(1250, 2) is 12.50.
 func NewDecimal(unscaled int64, scale int) Decimal { return Decimal{big.NewInt(unscaled), scale} }
 
-// NewBigDecimal is unscaled x 10^-scale.
+// NewBigDecimal returns unscaled x 10^-scale.
 func NewBigDecimal(unscaled *big.Int, scale int) Decimal {
 	return Decimal{new(big.Int).Set(unscaled), scale}
 }
 
-// ParseDecimal reads digits with an optional sign and fraction; the scale is the number of digits
+// ParseDecimal parses digits with an optional sign and fraction. The scale is the number of digits
 // after the point.
 func ParseDecimal(s string) (Decimal, error) {
 	whole, fraction, _ := strings.Cut(s, ".")
 	digits := whole + fraction
 	bare := strings.TrimLeft(digits, "+-")
 	if len(digits)-len(bare) > 1 || bare == "" || strings.Trim(bare, "0123456789") != "" || len(s) > 2*maxScale || strings.HasSuffix(s, ".") || strings.ContainsAny(fraction, "+-") {
-		return Decimal{}, fmt.Errorf("%.40q is no decimal number", s)
+		return Decimal{}, fmt.Errorf("%.40q is not a decimal number", s)
 	}
 	n, ok := new(big.Int).SetString(digits, 10)
 	if !ok {
-		return Decimal{}, fmt.Errorf("%.40q is no decimal number", s)
+		return Decimal{}, fmt.Errorf("%.40q is not a decimal number", s)
 	}
 	return Decimal{n, len(fraction)}, nil
 }
 
-// MustDecimal is ParseDecimal for numbers written in code.
+// MustDecimal is like ParseDecimal but panics if s is not a decimal number.
 func MustDecimal(s string) Decimal {
 	d, err := ParseDecimal(s)
 	if err != nil {
@@ -53,7 +52,7 @@ func MustDecimal(s string) Decimal {
 	return d
 }
 
-// Unscaled is the number without its point.
+// Unscaled returns the number without its point.
 func (d Decimal) Unscaled() *big.Int {
 	if d.unscaled == nil {
 		return new(big.Int)
@@ -68,12 +67,12 @@ func (d Decimal) int() *big.Int {
 	return d.unscaled
 }
 
-// Scale is the number of digits after the point.
+// Scale returns the number of digits after the point.
 func (d Decimal) Scale() int { return d.scale }
 
 func pow10(n int) *big.Int { return new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(n)), nil) }
 
-// Rat is d as a fraction.
+// Rat returns d as a fraction.
 func (d Decimal) Rat() *big.Rat {
 	if d.scale < 0 {
 		return new(big.Rat).SetInt(new(big.Int).Mul(d.int(), pow10(-d.scale)))
@@ -81,10 +80,10 @@ func (d Decimal) Rat() *big.Rat {
 	return new(big.Rat).SetFrac(d.int(), pow10(d.scale))
 }
 
-// Cmp compares values, whatever their scales: -1, 0 or +1.
+// Cmp compares the values of d and e, whatever their scales. It returns -1, 0 or +1.
 func (d Decimal) Cmp(e Decimal) int { return d.Rat().Cmp(e.Rat()) }
 
-// String is the plain text with every digit of the scale: 12.50.
+// String returns the number with every digit of its scale: 12.50.
 func (d Decimal) String() string {
 	digits := new(big.Int).Abs(d.int()).String()
 	sign := ""
@@ -103,10 +102,10 @@ func (d Decimal) String() string {
 	return sign + digits[:len(digits)-d.scale] + "." + digits[len(digits)-d.scale:]
 }
 
-// MarshalText is String.
+// MarshalText returns the text of String.
 func (d Decimal) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 
-// Rescale is d with another scale; false when that would lose digits.
+// Rescale returns d with another scale, or false if that would lose digits.
 func (d Decimal) Rescale(scale int) (Decimal, bool) {
 	switch {
 	case scale == d.scale:
@@ -118,7 +117,7 @@ func (d Decimal) Rescale(scale int) (Decimal, bool) {
 	return Decimal{q, scale}, rest.Sign() == 0
 }
 
-// Fits tells whether d can be written with that precision and scale, exactly.
+// Fits returns an error if d cannot be written exactly with that precision and scale.
 func (d Decimal) Fits(precision, scale int) error {
 	e, ok := d.Rescale(scale)
 	if !ok {
@@ -130,7 +129,7 @@ func (d Decimal) Fits(precision, scale int) error {
 	return nil
 }
 
-// twosComplement is the shortest big-endian two's complement of v, at least one byte.
+// twosComplement returns the shortest big-endian two's complement of v, at least one byte.
 func twosComplement(v *big.Int) []byte {
 	if v.Sign() >= 0 {
 		b := v.Bytes()
@@ -160,7 +159,7 @@ func (w *Writer) decimal(d Decimal, precision, scale int) []byte {
 	return twosComplement(d.int())
 }
 
-// Decimal writes d, exactly, with the scale of the schema.
+// Decimal writes d exactly, with the scale of the schema.
 func (w *Writer) Decimal(b []byte, d Decimal, precision, scale int) []byte {
 	return w.Bytes(b, w.decimal(d, precision, scale))
 }
@@ -175,7 +174,7 @@ func (w *Writer) DecimalFixed(b []byte, d Decimal, size, precision, scale int) [
 	return AppendSigned(b, v, size)
 }
 
-// AppendSigned appends a two's complement in size bytes, which are enough.
+// AppendSigned appends a two's complement, extended to size bytes. It must not be longer.
 func AppendSigned(b, v []byte, size int) []byte {
 	fill := byte(0)
 	if len(v) > 0 && v[0] >= 0x80 {
@@ -187,8 +186,7 @@ func AppendSigned(b, v []byte, size int) []byte {
 	return append(b, v...)
 }
 
-// TrimSigned is a two's complement without the bytes in front that say nothing, because the next
-// one has the same sign.
+// TrimSigned returns a two's complement without the leading bytes that only repeat the sign.
 func TrimSigned(b []byte) []byte {
 	for len(b) > 1 && (b[0] == 0 && b[1] < 0x80 || b[0] == 0xFF && b[1] >= 0x80) {
 		b = b[1:]
@@ -198,8 +196,8 @@ func TrimSigned(b []byte) []byte {
 
 func (r *Reader) decimal(p int, b []byte, precision, scale int) Decimal {
 	b = TrimSigned(b)
-	// A digit takes less than 10/3 bits. What is longer is not even turned into a number, which
-	// would cost more than reading it.
+	// A digit takes less than 10/3 bits. Longer input is refused before it is converted to a number,
+	// which would cost more than reading it.
 	if len(b) > precision*10/24+2 {
 		r.Fail(p, "decimal(%d,%d): %d bytes have more than %d digits", precision, scale, len(b), precision)
 		return Decimal{}
@@ -232,7 +230,7 @@ func (w *Writer) BigDecimal(b []byte, d Decimal) []byte {
 	return w.Bytes(b, inner)
 }
 
-// BigDecimal reads a decimal that brings its scale.
+// BigDecimal reads a decimal with its own scale.
 func (r *Reader) BigDecimal(p int) (Decimal, int) {
 	whole, next := r.Span(p)
 	var inner Reader

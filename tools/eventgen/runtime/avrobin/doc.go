@@ -1,9 +1,8 @@
-// Package avrobin reads and writes the Avro binary encoding for code that eventgen generated:
-// scalars, blocks, logical types, the two framings of a message (Confluent's and Avro's
-// single-object encoding). Generated packages import it, and so may whatever handles their values.
+// Package avrobin reads and writes the Avro binary encoding for generated code: scalars, blocks,
+// logical types, and the two framings of a message (Confluent's and Avro's single-object encoding).
+// Generated packages import it, and so may any code that handles their values.
 //
-// Reading is bounded, whatever the bytes say: a length or a count is compared with the bytes that
-// are left before anything is allocated for it, recursive types stop at MaxDepth, items that take
-// no bytes are counted for the whole message, and every failure is an error of the Reader, never a
-// panic. What decoding allocates is what it returns.
+// Reading is bounded for any input. A length or a count is compared with the number of bytes that
+// are left before anything is allocated for it. Recursive types stop at MaxDepth, and items that take
+// no bytes are counted for the whole message. Every fault is an error of the Reader, never a panic.
 package avrobin

@@ -12,46 +12,44 @@ import (
 
 // Limits of what a Reader accepts.
 const (
-	// MaxSize is the size of the largest message, framing excluded.
+	// MaxSize is the size of the largest message, without the framing.
 	MaxSize = 64 << 20
-	// MaxDepth is how deep values of recursive types nest.
+	// MaxDepth is the depth to which values of recursive types may nest.
 	MaxDepth = 256
-	// MaxMemory is how much the items of arrays and maps, and records that may be null, take in
-	// memory. Texts and bytes are not counted, because they take what they took in the message; nor
-	// are scalars that may be null, decimals and branches of unions, which take at most four times
-	// what the pointers to them do.
+	// MaxMemory limits the memory of the items of arrays and maps, and of records that may be null.
+	// Texts and bytes are not counted, because they are as large as in the message. Neither are
+	// scalars that may be null, decimals and branches of unions, which take at most four times as
+	// much as the pointers to them.
 	MaxMemory = 256 << 20
-	// spread is how many bytes of memory are made for each byte of a message on the word of its
-	// counts alone. More is made as items are really read.
+	// spread is the number of bytes that are allocated in advance, because of announced counts, for
+	// each byte of a message. More is allocated as items are read.
 	spread = 8
-	// MaxEmptyItems is how many items that take no bytes (nulls, records without fields) a message
-	// may hold in all.
+	// MaxEmptyItems limits the number of items in a message that take no bytes: nulls and records
+	// without fields.
 	MaxEmptyItems = 1 << 16
 )
 
-// ErrMalformed is what every error of a Reader wraps: the bytes are not a value of the schema, and
-// never will be.
+// ErrMalformed is wrapped by every error of a Reader: the bytes are not a value of the schema.
 var ErrMalformed = errors.New("malformed Avro")
 
-// Reader reads values from a byte slice it never changes and keeps no part of. Every method takes
-// the position it reads at and returns the one after what it read: a position that is passed from
-// call to call stays in a register. The first fault is kept as the Reader's error; from then on it
-// returns zero values and counts of zero, so generated loops end by themselves. Done reports the
-// fault.
+// Reader reads values from a byte slice, which it neither changes nor keeps. Every method takes the
+// position to read at and returns the position after the value, because a position that is passed
+// from call to call stays in a register. After the first fault, all methods return zero values and
+// counts of zero, so that generated loops end. Done returns the fault.
 type Reader struct {
 	data  []byte
 	err   error
-	text  string // a copy of a part of data, which strings are cut from
-	start int    // where that part begins, and
+	text  string // a copy of a part of data, of which strings are substrings
+	start int    // where that part begins
 	end   int    // where it ends
 	depth int
 	empty int // items without bytes
 
-	trusted int // memory made on the word of counts
+	trusted int // memory that was allocated in advance
 	memory  int // made for items, and for records that may be null
 
-	chunk   []string // room for further arrays of strings
-	strings int      // how many of them were in such room so far
+	chunk   []string // free space for further arrays of strings
+	strings int      // number of strings that were put into such space so far
 }
 
 // Begin makes r read data and returns the position to begin at.
@@ -63,14 +61,14 @@ func (r *Reader) Begin(data []byte) int {
 	return 0
 }
 
-// BeginText is Begin for values that hold strings for certain: the first window is opened at once.
+// BeginText is Begin for values that always hold a string. It opens the first window at once.
 func (r *Reader) BeginText(data []byte) int {
 	p := r.Begin(data)
 	r.open(p)
 	return p
 }
 
-// Done returns the first fault, which may be that p is not the end of the data.
+// Done returns the first fault. It is a fault too if p is not the end of the data.
 func (r *Reader) Done(p int) error {
 	if r.memory > MaxMemory {
 		return fmt.Errorf("%w: its items take more than the %d bytes of memory allowed", ErrMalformed, MaxMemory)
@@ -81,12 +79,12 @@ func (r *Reader) Done(p int) error {
 	return r.err
 }
 
-// OK tells whether no fault was met yet, and not too much memory made: whatever goes on for long
-// asks it.
+// OK reports whether there was no fault yet and the limit of memory is not exceeded. Long loops call
+// it.
 func (r *Reader) OK() bool { return r.err == nil && r.memory <= MaxMemory }
 
-// Fail keeps a fault, unless there is one already, and drops the data, so that nothing is read any
-// more.
+// Fail records a fault, unless there is one already, and drops the data, so that nothing more is
+// read.
 func (r *Reader) Fail(p int, format string, args ...any) {
 	if r.err != nil {
 		return
@@ -96,7 +94,7 @@ func (r *Reader) Fail(p int, format string, args ...any) {
 	r.text, r.start, r.end = "", 0, 0
 }
 
-// Take returns the next n bytes, or nil when there are fewer.
+// Take returns the next n bytes, or nil if there are fewer.
 func (r *Reader) Take(p, n int) ([]byte, int) {
 	if n < 0 || n > len(r.data)-p {
 		r.Fail(p, "%d bytes are needed, %d are left", n, len(r.data)-p)
@@ -105,7 +103,7 @@ func (r *Reader) Take(p, n int) ([]byte, int) {
 	return r.data[p : p+n], p + n
 }
 
-// peek is the byte at p, 0xFF when there is none: what is below 0x80 is a whole varint.
+// peek returns the byte at p, or 0xFF if there is none. A byte below 0x80 is a complete varint.
 func (r *Reader) peek(p int) byte {
 	if uint(p) < uint(len(r.data)) {
 		return r.data[p]
@@ -126,14 +124,14 @@ func (r *Reader) Long(p int) (int64, int) {
 	return r.long(p)
 }
 
-// varint is the number that the bytes of w begin with and its length, more than wordSize when it
-// does not end there.
+// varint returns the number at the beginning of the bytes of w and its length, which is more than
+// wordSize if the number does not end there.
 func varint(w uint64) (u uint64, n int) {
 	ends := ^w & highBits // the last bytes of numbers
 	return squeeze(w & (ends ^ (ends - 1))), bits.TrailingZeros64(ends)/8 + 1
 }
 
-// long reads a varint that is longer than eight bytes, or near the end of the data.
+// long reads a varint that is longer than eight bytes or near the end of the data.
 func (r *Reader) long(p int) (int64, int) {
 	if uint(p) > uint(len(r.data)) {
 		return 0, p // after a fault
@@ -141,7 +139,7 @@ func (r *Reader) long(p int) (int64, int) {
 	rest := r.data[p:]
 	n := longEnd(rest)
 	if n < 0 {
-		r.Fail(p, "an integer is cut off, or has more than 64 bits")
+		r.Fail(p, "an integer is incomplete, or has more than 64 bits")
 		return 0, p
 	}
 	var u uint64
@@ -153,14 +151,14 @@ func (r *Reader) long(p int) (int64, int) {
 
 func unzigzag(u uint64) int64 { return int64(u>>1) ^ -int64(u&1) }
 
-// squeeze puts the seven low bits of each of eight bytes side by side.
+// squeeze joins the seven low bits of each of eight bytes.
 func squeeze(w uint64) uint64 {
 	w = w&0x007f007f007f007f | w&0x7f007f007f007f00>>1
 	w = w&0x00003fff00003fff | w&0x3fff00003fff0000>>2
 	return w&0x000000000fffffff | w&0x0fffffff00000000>>4
 }
 
-// longEnd is the length of the varint that b begins with, -1 when it does not end in time.
+// longEnd returns the length of the varint at the beginning of b, or -1 if it is too long.
 func longEnd(b []byte) int {
 	for i, c := range b[:min(len(b), binary.MaxVarintLen64)] {
 		if c < 0x80 && (i < 9 || c <= 1) {
@@ -170,7 +168,7 @@ func longEnd(b []byte) int {
 	return -1
 }
 
-// Int reads an int; one of more than 32 bits is a fault.
+// Int reads an int. A number of more than 32 bits is a fault.
 func (r *Reader) Int(p int) (int32, int) {
 	if c := r.peek(p); c < 0x80 {
 		return int32(c>>1) ^ -int32(c&1), p + 1
@@ -188,7 +186,7 @@ func (r *Reader) Boolean(p int) (bool, int) {
 	if uint(p) < uint(len(r.data)) && r.data[p] <= 1 {
 		return r.data[p] == 1, p + 1
 	}
-	r.Fail(p, "no boolean, 0 or 1, is there")
+	r.Fail(p, "a boolean is neither 0 nor 1")
 	return false, p
 }
 
@@ -210,7 +208,7 @@ func (r *Reader) Double(p int) (float64, int) {
 	return 0, p
 }
 
-// Span reads a length and the bytes it counts, without copying them.
+// Span reads a length and returns that many bytes without copying them.
 func (r *Reader) Span(p int) ([]byte, int) {
 	if c := r.peek(p); c&0x81 == 0 && int(c>>1) < len(r.data)-p {
 		return r.data[p+1 : p+1+int(c>>1)], p + 1 + int(c>>1)
@@ -223,7 +221,7 @@ func (r *Reader) Span(p int) ([]byte, int) {
 	return r.data[at : at+int(n)], at + int(n)
 }
 
-// Bytes reads bytes into a slice of their own, never nil.
+// Bytes reads bytes into a new slice, which is never nil.
 func (r *Reader) Bytes(p int) ([]byte, int) {
 	b, p := r.Span(p)
 	out := make([]byte, len(b))
@@ -231,13 +229,12 @@ func (r *Reader) Bytes(p int) ([]byte, int) {
 	return out, p
 }
 
-// Strings are cut from copies of this much of the data: a string that is kept for long keeps no
-// more than that alive.
+// window is the size of the copies of the data of which strings are substrings. A string that is kept
+// keeps no more than that alive.
 const window = 4 << 10
 
-// String reads a string, which must be UTF-8. It calls nothing but what it ends with, so that
-// nothing is saved and restored: a short ASCII text inside the window is looked at and cut out in a
-// few instructions, all else is left to others.
+// String reads a string, which must be UTF-8. A short ASCII text inside the window takes a few
+// instructions. Everything else is a tail call, so that no register has to be saved.
 func (r *Reader) String(p int) (string, int) {
 	if p < r.end-wordSize {
 		if c := r.data[p]; c&0x81 == 0 && c != 0 { // a length below 64
@@ -263,7 +260,7 @@ func (r *Reader) String(p int) (string, int) {
 	return r.string(p)
 }
 
-// accented cuts what is not ASCII out of the window.
+// accented returns a text of the window that is not ASCII.
 func (r *Reader) accented(begin, end int) (string, int) {
 	if !utf8.Valid(r.data[begin:end]) {
 		return r.notText(begin, end)
@@ -276,7 +273,7 @@ func (r *Reader) notText(begin, end int) (string, int) {
 	return "", end
 }
 
-// string reads what does not lie in the current window, or may not be valid.
+// string reads a text that is not in the current window, or may not be valid.
 func (r *Reader) string(p int) (string, int) {
 	if c := r.peek(p); c&0x81 == 0 && c != 0 {
 		if end := p + 1 + int(c>>1); end > r.end && end <= len(r.data) {
@@ -300,18 +297,18 @@ func (r *Reader) string(p int) (string, int) {
 	return r.text[end-len(b)-r.start : end-r.start], end
 }
 
-// open begins a window at p.
+// open starts a window at p.
 func (r *Reader) open(p int) {
 	r.start = p
 	r.text = string(r.data[p:min(p+window, len(r.data))])
 	r.end = p + len(r.text)
 }
 
-// largestChunk is how many strings of several arrays share an allocation at most.
+// largestChunk is the largest number of strings in one allocation for several arrays.
 const largestChunk = 64
 
-// chunkFor makes room for n strings and as many more as the rest of the data holds if it is like
-// what was read before.
+// chunkFor allocates space for n strings and for as many more as the rest of the data probably holds,
+// judging by what was read before.
 func (r *Reader) chunkFor(p, n int) {
 	expected := 0
 	if r.strings > 0 {
@@ -321,8 +318,7 @@ func (r *Reader) chunkFor(p, n int) {
 	r.memory += len(r.chunk) * int(unsafe.Sizeof(""))
 }
 
-// Strings reads an array of strings. Short arrays share memory, as short strings do; each has only
-// its own capacity.
+// Strings reads an array of strings. Short arrays share an allocation, but not their capacity.
 func (r *Reader) Strings(p int) ([]string, int) {
 	n, p := r.Block(p, 1)
 	switch {
@@ -367,7 +363,7 @@ func (r *Reader) Fixed(p int, into []byte) int {
 	return p
 }
 
-// Branch reads the index of a union of n branches, -1 after a fault.
+// Branch reads the index of a branch in a union of n, or returns -1 after a fault.
 func (r *Reader) Branch(p, n int) (branch, next int) {
 	if c := r.peek(p); c&0x81 == 0 && int(c>>1) < n {
 		return int(c >> 1), p + 1
@@ -375,7 +371,7 @@ func (r *Reader) Branch(p, n int) (branch, next int) {
 	return r.index(p, n, "a union of %d branches has no branch %d")
 }
 
-// Symbol reads a symbol of an enum, "" after a fault.
+// Symbol reads a symbol of an enum, or returns "" after a fault.
 func (r *Reader) Symbol(p int, symbols []string) (string, int) {
 	if c := r.peek(p); c&0x81 == 0 && int(c>>1) < len(symbols) {
 		return symbols[c>>1], p + 1
@@ -387,7 +383,7 @@ func (r *Reader) Symbol(p int, symbols []string) (string, int) {
 	return symbols[i], p
 }
 
-// index reads a number below n, which took more than one byte or is wrong.
+// index reads a number below n that takes more than one byte or is wrong.
 func (r *Reader) index(p, n int, wrong string) (i, next int) {
 	v, next := r.Long(p)
 	if uint64(v) >= uint64(n) || r.err != nil {
@@ -397,8 +393,8 @@ func (r *Reader) index(p, n int, wrong string) (i, next int) {
 	return int(v), next
 }
 
-// Block reads the count of the next block of an array or a map, 0 when there is no further one.
-// Every item takes at least smallest bytes, so a count the rest of the data cannot hold is a fault
+// Block reads the number of items in the next block of an array or a map, which is 0 at the end.
+// Every item takes at least smallest bytes. A count that the rest of the data cannot hold is a fault
 // before anything is allocated.
 func (r *Reader) Block(p, smallest int) (count, next int) {
 	left := len(r.data) - p
@@ -415,7 +411,7 @@ func (r *Reader) Block(p, smallest int) (count, next int) {
 	left = len(r.data) - next
 	if smallest == 0 {
 		if n > int64(MaxEmptyItems-r.empty) {
-			r.Fail(p, "%d items without bytes are too many", n)
+			r.Fail(p, "%d items without bytes exceed the limit", n)
 			return 0, next
 		}
 		r.empty += int(n)
@@ -438,8 +434,8 @@ func (r *Reader) sizedBlock(p int, n int64) (count int64, next int) {
 	return -n, next
 }
 
-// Enter goes one level down into a recursive type; false, and a fault, when that is too deep. Leave
-// comes back.
+// Enter enters a value of a recursive type. It returns false, after a fault, if that is too deep.
+// Leave leaves it.
 func (r *Reader) Enter(p int) bool {
 	r.depth++
 	if r.depth > MaxDepth {
@@ -448,12 +444,12 @@ func (r *Reader) Enter(p int) bool {
 	return r.OK()
 }
 
-// Leave ends what Enter began.
+// Leave leaves the value that Enter entered.
 func (r *Reader) Leave() { r.depth-- }
 
-// room is how many of the n items announced, of the given size in memory, to make room for: all of
-// them as long as that takes no more than spread bytes for each byte of the message, over the whole
-// message; then as many as there are already.
+// room returns for how many of n announced items to allocate memory. It is all of them as long as
+// the whole message takes no more than spread bytes for each of its bytes, and then as many as there
+// are already. size is that of an item in memory.
 func (r *Reader) room(n, size, there int) int {
 	if size > 0 {
 		n = min(n, max(1, there, (spread*len(r.data)-r.trusted)/size))
@@ -463,16 +459,16 @@ func (r *Reader) room(n, size, there int) int {
 	return n
 }
 
-// largestStep is how many items are read before the memory that they took is looked at.
+// largestStep is the number of items after which the limit of memory is checked.
 const largestStep = 1 << 12
 
-// Extend adds to s some of the n items announced, and returns them to be read into; none when there
-// was a fault.
+// Extend appends some of n announced items to s, and returns them to be read into. It returns none
+// after a fault.
 func Extend[T any](r *Reader, s *[]T, n int) []T {
 	before := len(*s)
 	if before == cap(*s) {
 		var zero T
-		// twice as many: blocks may have one item each
+		// twice as many, because blocks may have one item each
 		room := r.room(max(n, before), int(unsafe.Sizeof(zero)), before)
 		if !r.OK() {
 			return nil
@@ -485,8 +481,8 @@ func Extend[T any](r *Reader, s *[]T, n int) []T {
 	return (*s)[before:]
 }
 
-// mapKey is what one entry of a map costs beside its value, if the map is full; it may be more than
-// half empty.
+// mapKey is the memory of an entry beside its value, in a full map. A map may be more than half
+// empty.
 const mapKey = 17
 
 // GrowMap returns m, or a new map, for a block of n entries.
@@ -504,12 +500,12 @@ func GrowMap[V any](r *Reader, m map[string]V, n int) map[string]V {
 	return make(map[string]V, room)
 }
 
-// New returns room for a record that may be null, and is there.
+// New returns a new record that may be null and is not.
 func New[T any](r *Reader) *T {
 	var zero T
 	r.memory += int(unsafe.Sizeof(zero))
 	return new(T)
 }
 
-// Ptr returns a pointer to v: a nullable value that is there.
+// Ptr returns a pointer to v, for a value that may be null and is not.
 func Ptr[T any](v T) *T { return &v }

@@ -8,23 +8,23 @@ import (
 
 const wordSize = 8
 
-// word is the eight bytes of b at i, little endian. The caller has made sure that they are there.
+// word returns the eight bytes of b at i, little endian. The caller has checked that they exist.
 func word(b []byte, i int) uint64 {
 	return binary.LittleEndian.Uint64((*[wordSize]byte)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(b)), i))[:])
 }
 
-// textWord is word for a string.
+// textWord is like word, for a string.
 func textWord(s string, i int) uint64 {
 	return binary.LittleEndian.Uint64((*[wordSize]byte)(unsafe.Add(unsafe.Pointer(unsafe.StringData(s)), i))[:])
 }
 
-// setWord stores eight bytes of b at i, up to its capacity. The caller has made sure that there is
-// room.
+// setWord stores eight bytes of b at i, within its capacity. The caller has checked that there is
+// space.
 func setWord(b []byte, i int, w uint64) {
 	binary.LittleEndian.PutUint64((*[wordSize]byte)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(b)), i))[:], w)
 }
 
-// textHalf and setHalf are textWord and setWord for four bytes.
+// textHalf and setHalf are like textWord and setWord, for four bytes.
 func textHalf(s string, i int) uint32 {
 	return binary.LittleEndian.Uint32((*[wordSize / 2]byte)(unsafe.Add(unsafe.Pointer(unsafe.StringData(s)), i))[:])
 }
@@ -33,14 +33,14 @@ func setHalf(b []byte, i int, w uint32) {
 	binary.LittleEndian.PutUint32((*[wordSize / 2]byte)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(b)), i))[:], w)
 }
 
-// shortText is the length from which memmove and utf8 are faster than what is done here; shorter
-// lengths take one byte.
+// shortText is the length from which memmove and utf8 are faster than the code here. Shorter lengths
+// take one byte.
 const shortText = 64
 
-// highBits are the bits that no byte of ASCII has.
+// highBits are the bits that are zero in ASCII.
 const highBits = 0x8080808080808080
 
-// validText is utf8.Valid for texts that are short and mostly ASCII.
+// validText is like utf8.Valid, and faster for short texts that are mostly ASCII.
 func validText(b []byte) bool {
 	n := len(b)
 	switch {

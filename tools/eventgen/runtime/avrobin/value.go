@@ -6,7 +6,7 @@ import (
 	"fmt"
 )
 
-// Type is what a generated type knows of its schema.
+// Type describes the schema of a generated type.
 type Type struct {
 	Name        string // Avro full name; "" for a payload that is not a named type
 	Schema      string // self-contained, as it is registered
@@ -14,8 +14,8 @@ type Type struct {
 	Former      []Former
 }
 
-// Former is a former version of a type's schema, with which values were written. Package resolve
-// reads them.
+// Former is a former version of the schema of a type. Package resolve reads values that were written
+// with it.
 type Former struct {
 	Fingerprint uint64
 	Schema      string // self-contained
@@ -42,11 +42,11 @@ type Value interface {
 // Encode returns the body of v, without framing, in one allocation.
 func Encode(v Value) ([]byte, error) { return encode(nil, v) }
 
-// Decode reads body, all of it, into v.
+// Decode decodes body, which must hold one value and nothing else, into v.
 func Decode(body []byte, v Value) error { return v.DecodeAvro(body) }
 
-// ErrFraming is what the errors of CutSingleObject and CutConfluent wrap: the bytes do not begin as
-// the framing says.
+// ErrFraming is wrapped by the errors of CutSingleObject and CutConfluent: the bytes do not begin
+// with the header of the framing.
 var ErrFraming = errors.New("not framed as expected")
 
 const (

@@ -44,10 +44,9 @@ func AppendString(dst []byte, v string) []byte {
 	return append(AppendLong(dst, int64(len(v))), v...)
 }
 
-// Writer goes along while values are appended to a byte slice. It keeps the first value that has no
-// encoding (an unknown enum symbol, a union without a value, a time out of range), which makes the
-// bytes meaningless; Err reports it. The slice is passed from call to call and not kept here,
-// because that is what keeps it in registers.
+// Writer appends values to a byte slice. Err returns an error if one of the values has no encoding:
+// an unknown enum symbol, a union without a value, a time out of range. The bytes are then
+// meaningless. The slice is passed from call to call, so that it stays in registers.
 type Writer struct {
 	err   error
 	keys  []string
@@ -55,10 +54,10 @@ type Writer struct {
 	buf   []byte // kept by encode
 }
 
-// Err is the first error.
+// Err returns the first error.
 func (w *Writer) Err() error { return w.err }
 
-// Fail keeps an error, unless there is one already.
+// Fail records an error, unless there is one already.
 func (w *Writer) Fail(format string, args ...any) {
 	if w.err == nil {
 		w.err = fmt.Errorf("avro: "+format, args...)
@@ -73,8 +72,8 @@ func (w *Writer) Long(b []byte, v int64) []byte {
 	return appendLong(b, v)
 }
 
-// appendLong stores the bytes of all but the largest numbers at once, which matters for times and
-// amounts. It is kept out of line so that Long is not.
+// appendLong stores the bytes of all but the largest numbers at once, which is faster for times and
+// amounts. It is not inlined, so that Long is.
 //
 //go:noinline
 func appendLong(b []byte, v int64) []byte {
@@ -84,14 +83,14 @@ func appendLong(b []byte, v int64) []byte {
 		b = slices.Grow(b, binary.MaxVarintLen64)
 	}
 	if u < 1<<56 {
-		n := (bits.Len64(u|1) + 6) / 7 // zero takes a byte, too
+		n := (bits.Len64(u|1) + 6) / 7 // zero takes a byte too
 		setWord(b, at, unsqueeze(u)|highBits&(1<<(8*uint(n-1)&63)-1))
 		return b[:at+n]
 	}
 	return binary.AppendUvarint(b, u)
 }
 
-// unsqueeze puts seven bits into each of eight bytes: the reverse of squeeze.
+// unsqueeze distributes a number over the seven low bits of each of eight bytes. It reverses squeeze.
 func unsqueeze(u uint64) uint64 {
 	u = u&0x000000000fffffff | u<<4&0x0fffffff00000000
 	u = u&0x00003fff00003fff | u<<2&0x3fff00003fff0000
@@ -110,8 +109,8 @@ func (w *Writer) Double(b []byte, v float64) []byte { return AppendDouble(b, v) 
 // Bytes appends the length and the bytes.
 func (w *Writer) Bytes(b, v []byte) []byte { return append(w.Long(b, int64(len(v))), v...) }
 
-// String appends the length and the text, which must be UTF-8. A short text is copied and looked at
-// in one pass, which costs less than the calls alone would.
+// String appends the length and the text, which must be UTF-8. A short text is copied and checked in
+// one pass, which takes less time than two calls.
 func (w *Writer) String(b []byte, v string) []byte {
 	n, at := len(v), len(b)
 	if n >= shortText || cap(b)-at <= n {
@@ -161,8 +160,7 @@ func (w *Writer) checkText(v string) {
 // Fixed appends the bytes alone.
 func (w *Writer) Fixed(b, v []byte) []byte { return append(b, v...) }
 
-// Block begins the n items of an array or a map. All of them go into one block; without items there
-// is none.
+// Block begins an array or a map of n items, which are one block, or none if n is 0.
 func (w *Writer) Block(b []byte, n int) []byte {
 	if n > 0 {
 		return w.Long(b, int64(n))
@@ -170,17 +168,17 @@ func (w *Writer) Block(b []byte, n int) []byte {
 	return b
 }
 
-// End closes an array or a map.
+// End ends an array or a map.
 func (w *Writer) End(b []byte) []byte { return append(b, 0) }
 
-// Unknown fails because value is no symbol of the enum.
+// Unknown records an error: value is not a symbol of the enum.
 func (w *Writer) Unknown(enum, value string) { w.Fail("%s has no symbol %q", enum, value) }
 
-// Unset fails because a union that cannot be null has no value.
+// Unset records an error: a union that cannot be null has no value.
 func (w *Writer) Unset(union string) { w.Fail("%s has no value", union) }
 
-// Enter goes one level down into a recursive type; false, and an error, when that is too deep.
-// Leave comes back.
+// Enter enters a value of a recursive type. It returns false, after an error, if that is too deep.
+// Leave leaves it.
 func (w *Writer) Enter() bool {
 	w.depth++
 	if w.depth > MaxDepth {
@@ -189,11 +187,11 @@ func (w *Writer) Enter() bool {
 	return w.err == nil
 }
 
-// Leave ends what Enter began.
+// Leave leaves the value that Enter entered.
 func (w *Writer) Leave() { w.depth-- }
 
-// Keys returns the keys of m in order, so that equal maps have equal bytes. ReleaseKeys takes them
-// back.
+// Keys returns the sorted keys of m, so that equal maps have equal bytes. They are valid until
+// ReleaseKeys.
 func Keys[K ~string, V any](w *Writer, m map[K]V) []string {
 	start := len(w.keys)
 	for k := range m {
@@ -204,16 +202,15 @@ func Keys[K ~string, V any](w *Writer, m map[K]V) []string {
 	return keys
 }
 
-// ReleaseKeys gives back the n keys that Keys returned last.
+// ReleaseKeys releases the n keys that Keys returned last.
 func (w *Writer) ReleaseKeys(n int) { w.keys = w.keys[:len(w.keys)-n] }
 
-// largestKept is the capacity above which a buffer is left to the collector instead of kept for the
-// next message.
+// largestKept is the capacity above which a buffer is not kept for the next message.
 const largestKept = 1 << 20
 
 var writers = sync.Pool{New: func() any { return &Writer{buf: make([]byte, 0, 1024)} }}
 
-// encode appends v to prefix in a kept buffer and returns a copy of the exact size: one allocation.
+// encode appends v to prefix in a kept buffer, and returns a copy of the exact size.
 func encode(prefix []byte, v Value) ([]byte, error) {
 	w := writers.Get().(*Writer)
 	b := v.WriteAvro(w, append(w.buf[:0], prefix...))
