@@ -46,7 +46,7 @@ type Reader struct {
 	empty int // items without bytes
 
 	trusted int // memory that was allocated in advance
-	memory  int // made for items, and for records that may be null
+	memory  int // of items, and of records that may be null
 
 	chunk   []string // free space for further arrays of strings
 	strings int      // number of strings that were put into such space so far

@@ -12,8 +12,8 @@ import (
 // schema nor of a former version of it.
 var ErrVersion = errors.New("not a version of the schema")
 
-// Decode reads body into v. It was written with the version of v's schema that has the fingerprint:
-// the present one, or a former one that the generated code carries.
+// Decode decodes body into v. It was written with the version of v's schema that has the fingerprint,
+// which is the present one or a former one in the generated code.
 func Decode(fingerprint uint64, body []byte, v avrobin.Value) error {
 	t := v.AvroType()
 	if fingerprint == t.Fingerprint {
@@ -30,7 +30,7 @@ func Decode(fingerprint uint64, body []byte, v avrobin.Value) error {
 	return plan.Decode(body, v)
 }
 
-// plans holds a func() (*Plan, error) for each *avrobin.Former that was met.
+// plans has a func() (*Plan, error) for each *avrobin.Former that was used.
 var plans sync.Map
 
 // former returns the plan for a former version, which is made once.

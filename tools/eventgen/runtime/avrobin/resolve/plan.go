@@ -58,7 +58,7 @@ func (p *Plan) Transcode(dst, body []byte) ([]byte, error) {
 
 var transcoded = sync.Pool{New: func() any { return new([]byte) }}
 
-// Decode reads body, written with the writer's schema, into v.
+// Decode decodes body, which was written with the writer's schema, into v.
 func (p *Plan) Decode(body []byte, v avrobin.Value) error {
 	if p.same {
 		return v.DecodeAvro(body)
@@ -102,7 +102,7 @@ func (t *transcoder) block(least int) (n int) {
 	return n
 }
 
-// float reads a float with hamba, from the four bytes alone.
+// float reads a float with hamba, from a slice of four bytes.
 func (t *transcoder) float() float32 {
 	b := t.take(4)
 	if b == nil {
@@ -134,13 +134,13 @@ const (
 	opFail
 )
 
-// step is what is done with a value of one writer's type.
+// step reads a value of one type of the writer.
 type step struct {
 	op      op
-	size    int     // of what the writer wrote; of a decimal in bytes, 0
-	into    int     // opDecimal: the same of the reader
-	least   int     // bytes of the writer's item
-	indices []int64 // enum: the reader's symbol for each of the writer's, -1 for none
+	size    int     // of the value in the input; 0 for a decimal in bytes
+	into    int     // opDecimal: size of the value in the output; 0 for bytes
+	least   int     // least number of bytes of an item
+	indices []int64 // enum: index of the reader's symbol for each of the writer's, or -1
 	names   []string
 	prefix  []byte
 	err     string
@@ -209,7 +209,7 @@ func (s *step) run(t *transcoder, dst []byte) []byte {
 	return dst
 }
 
-// decimal writes the same number into as many bytes as the reader's schema has.
+// decimal writes the number with the number of bytes of the reader's schema.
 func (s *step) decimal(t *transcoder, dst []byte) []byte {
 	var b []byte
 	if s.size > 0 {
@@ -273,7 +273,8 @@ func (s *step) record(t *transcoder, dst []byte) []byte {
 	return dst
 }
 
-// reorder appends the fields as they come, then again in the reader's order, and moves those down.
+// reorder appends the fields in the writer's order, then again in the reader's order, and keeps only
+// the latter.
 func (s *step) reorder(t *transcoder, dst []byte) []byte {
 	if !t.r.Enter(t.p) {
 		return dst

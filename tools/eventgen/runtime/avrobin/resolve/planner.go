@@ -24,21 +24,21 @@ type pair struct{ w, r *schema.Type }
 
 func newPlanner() *planner { return &planner{known: map[pair]*step{}} }
 
-// maxPlanDepth bounds how deep schemas nest without names.
+// maxPlanDepth limits the depth of schemas without names.
 const maxPlanDepth = 200
 
-// maxPlanWork bounds how many pairs of types are compared: unions of unions of records could ask
-// for very many.
+// maxPlanWork limits the number of pairs of types that are compared, which can be very large for
+// nested unions of records.
 const maxPlanWork = 100_000
 
-// within calls f with a further place on the way.
+// within calls f with a place added to the path.
 func (c *planner) within(p place, f func() (*step, error)) (*step, error) {
 	c.places = append(c.places, p)
 	defer func() { c.places = c.places[:len(c.places)-1] }()
 	return f()
 }
 
-// addField is the hint for types that no rule brings together.
+// addField is the hint for types that do not resolve by any rule.
 const addField = "keep the former type, and add a field of another name for the new one"
 
 // resolve returns the step that reads a value of w as one of r. Its errors are mismatches.
@@ -196,7 +196,7 @@ func (c *planner) writerUnion(w, r *schema.Type) (*step, error) {
 	return s, nil
 }
 
-// try resolves two types, and forgets the partial mismatches if that fails.
+// try resolves two types, and drops their partial mismatches if they do not resolve.
 func (c *planner) try(w, r *schema.Type) (*step, error) {
 	before := len(c.partial)
 	s, err := c.resolve(w, r)
@@ -206,7 +206,7 @@ func (c *planner) try(w, r *schema.Type) (*step, error) {
 	return s, err
 }
 
-// readerUnion takes the branch that is the writer's type, else the first that resolves.
+// readerUnion selects the branch that is the writer's type, or else the first one that resolves.
 func (c *planner) readerUnion(w, r *schema.Type) (*step, error) {
 	exact := func(b *schema.Type) bool {
 		return b.Kind == w.Kind && (!b.Kind.Named() || b.Name == w.Name)
@@ -242,7 +242,7 @@ func (c *planner) recordStep(w, r *schema.Type) (*step, error) {
 	c.known[pair{w, r}] = s
 	c.made = append(c.made, pair{w, r})
 	if err := c.fields(s, w, r); err != nil {
-		for _, p := range c.made[before:] { // they may lead back to s, which stays unfinished
+		for _, p := range c.made[before:] { // they may refer to s, which is incomplete
 			delete(c.known, p)
 		}
 		c.made = c.made[:before]
@@ -251,8 +251,8 @@ func (c *planner) recordStep(w, r *schema.Type) (*step, error) {
 	return s, nil
 }
 
-// fields fills a record's step: what is read in the writer's order, and what is written in the
-// reader's.
+// fields completes the step of a record: what is read, in the writer's order, and what is written,
+// in the reader's.
 func (c *planner) fields(s *step, w, r *schema.Type) error {
 	var faults mismatches
 	order, matched := c.match(w, r, &faults)

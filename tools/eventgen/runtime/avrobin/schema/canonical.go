@@ -4,8 +4,8 @@ import (
 	"strconv"
 )
 
-// Canonical is the Parsing Canonical Form of the specification: names, structure and order, nothing
-// else; no logical types.
+// Canonical returns the Parsing Canonical Form of the specification: names, structure and order, but
+// no logical types.
 func (t *Type) Canonical() []byte { return t.appendCanonical(nil, map[string]bool{}) }
 
 func (t *Type) appendCanonical(dst []byte, seen map[string]bool) []byte {
@@ -75,7 +75,7 @@ var crcTable = func() (table [256]uint64) {
 	return table
 }()
 
-// CRC64 is the CRC-64-AVRO of the specification.
+// CRC64 returns the CRC-64-AVRO of the specification.
 func CRC64(data []byte) uint64 {
 	fp := uint64(crcEmpty)
 	for _, b := range data {
@@ -84,11 +84,10 @@ func CRC64(data []byte) uint64 {
 	return fp
 }
 
-// Fingerprint is the CRC-64-AVRO of the canonical form.
+// Fingerprint returns the CRC-64-AVRO of the canonical form.
 func (t *Type) Fingerprint() uint64 { return CRC64(t.Canonical()) }
 
-// Text is the whole schema with everything it names inside, docs and defaults included, as a
-// registry gets it.
+// Text returns the schema with all types that it uses, with docs and defaults, as it is registered.
 func (t *Type) Text() string {
 	return string(t.appendText(nil, "", map[string]bool{}))
 }
@@ -122,7 +121,7 @@ func (t *Type) appendText(dst []byte, namespace string, seen map[string]bool) []
 	return append(appendExtra(dst, t.Extra), '}')
 }
 
-// reference is how a name is written inside a namespace so that every parser finds it.
+// reference returns the name as it is written in a namespace, so that every parser finds it.
 func (t *Type) reference(namespace string) string {
 	if Namespace(t.Name) == namespace {
 		return Unqualified(t.Name)

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Link gives every name its type and then checks what needs the whole: unions, defaults,
-// definitions given twice.
+// Link resolves every name, and then checks unions, defaults, and names that are defined twice. It
+// returns all faults.
 func (l *Loader) Link() []Fault {
 	sought := map[string]bool{}
 	missing := map[*Node]bool{}
@@ -72,25 +72,25 @@ func (l *Loader) unknown(r ref, name string) {
 	l.fault(r.node, hint, "unknown type %q", name)
 }
 
-// compare refuses a second definition of a name that differs from the first. Files that say the
-// same of a name they share are common, and mean no harm; the same file saying it twice is read,
-// but other readers of Avro refuse it.
+// compare refuses a second definition of a name that differs from the first one. Equal definitions
+// in several files are common and allowed. Two equal definitions in one file are a warning, because
+// other readers of Avro refuse them.
 func (l *Loader) compare() {
 	for _, c := range l.copies {
 		t, first := c.Type, l.named[c.Name]
 		if _, other := LogicalDifference(first, t); !other && string(first.Canonical()) == string(t.Canonical()) {
 			if c.sameFile {
-				l.warn(t.Node, "define it once and name it after that", "type %s is defined twice in one schema", t.Name)
+				l.warn(t.Node, "define it once, and use its name after that", "type %s is defined twice in one schema", t.Name)
 			}
 			continue
 		}
-		l.fault(t.Node, "define it once and name it elsewhere, or give one of them another name or namespace", "type %s is defined a second time, differently", t.Name)
+		l.fault(t.Node, "define it once, or give one of them another name or namespace", "type %s is defined twice with different definitions", t.Name)
 	}
 }
 
-// LogicalDifference returns the path of the first field whose logical type differs between a and b,
-// two types with one canonical form, and reports whether there is one. The canonical form leaves
-// logical types out.
+// LogicalDifference compares the logical types of a and b, which have the same canonical form. It
+// returns the path of the first field where they differ, and whether there is one. The canonical form
+// does not include logical types.
 func LogicalDifference(a, b *Type) (path string, differs bool) {
 	return logicalDifference(a, b, "", map[*Type]bool{})
 }
@@ -127,7 +127,7 @@ func (l *Loader) checkRecord(t *Type) {
 		return
 	}
 	if endless(t, t, map[*Type]bool{}) {
-		l.lint(t.Node, `make a field nullable: ["null", "`+t.Name+`"]`, "record %s always contains another %s: it has no finite value", t.Name, t.Name)
+		l.lint(t.Node, `make a field nullable: ["null", "`+t.Name+`"]`, "record %s always contains another %s, so it has no finite value", t.Name, t.Name)
 		return
 	}
 	for _, f := range t.Fields {
@@ -141,7 +141,7 @@ func (l *Loader) checkRecord(t *Type) {
 	}
 }
 
-// broken tells whether a part of t could not be read, which is told already.
+// broken reports whether a part of t could not be read.
 func broken(t *Type, seen map[*Type]bool) bool {
 	if t == failed || seen[t] {
 		return t == failed
@@ -155,7 +155,7 @@ func broken(t *Type, seen map[*Type]bool) bool {
 	return slices.ContainsFunc(t.Branches, func(b *Type) bool { return broken(b, seen) }) || t.Items != nil && broken(t.Items, seen)
 }
 
-// endless tells whether a value of t always holds a value of goal.
+// endless reports whether every value of t contains a value of goal.
 func endless(t, goal *Type, seen map[*Type]bool) bool {
 	switch t.Kind {
 	case Record:
@@ -175,8 +175,8 @@ func endless(t, goal *Type, seen map[*Type]bool) bool {
 	return false
 }
 
-// checkUnions refuses two branches one cannot tell apart, in a type and what it holds without a
-// name.
+// checkUnions refuses two branches that cannot be told apart, in a type and in the types without a
+// name that it contains.
 func (l *Loader) checkUnions(t *Type) {
 	switch t.Kind {
 	case Array, Map:
@@ -193,7 +193,7 @@ func (l *Loader) checkUnions(t *Type) {
 				seen[name] = true
 			}
 			if b.Kind == Union {
-				l.fault(t.Node, "put its branches into the outer union", "a union directly inside a union")
+				l.fault(t.Node, "move its branches to the outer union", "a union directly inside a union")
 				continue
 			}
 			l.checkUnions(b)

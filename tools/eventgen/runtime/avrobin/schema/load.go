@@ -10,29 +10,29 @@ import (
 	"strings"
 )
 
-// Fault is something wrong with a schema, at the node it is about.
+// Fault is a fault of a schema, with the position of a node.
 type Fault struct {
 	Pos     any
 	Message string
 	Hint    string
-	Warning bool // changes nothing of what the schema means
+	Warning bool // it does not change the meaning of the schema
 }
 
-// Loader reads schemas that use each other's names. Add all of them, then Link once.
+// Loader reads schemas that may use each other's names. Call Add for each of them, and then Link once.
 type Loader struct {
-	// Find is asked for a name nobody defined, by the full name and where it is used; it returns
-	// the file that should define it, or nil. It may be nil.
+	// Find returns the schema of the file that should define a full name that is not defined, or
+	// nil. use is the position of its use. Find may be nil.
 	Find func(fullname string, use any) *Node
-	// Lenient leaves out the checks that only concern the author: logical types that do not fit are
-	// ignored, as the specification asks of readers, and defaults and names are taken as they are.
+	// Lenient skips the checks that matter only to the author. Logical types that do not fit are
+	// ignored, as the specification requires of readers, and defaults and names are not checked.
 	Lenient bool
-	// Alone says that each schema has to define every type it names, for a hint.
+	// Alone selects the hint for schemas that have to define every type they use.
 	Alone bool
-	// Nearest picks the name that was meant, for a hint; it may be nil.
+	// Nearest returns the name that was probably meant, for a hint. It may be nil.
 	Nearest func(got string, names []string) (string, bool)
 
 	named  map[string]*Type
-	origin map[*Type]int  // how many roots there were when it was read
+	origin map[*Type]int  // number of roots when it was read
 	copies []redefinition // to be compared with the definition
 	roots  []**Type
 	refs   []ref
@@ -52,7 +52,7 @@ type redefinition struct {
 	sameFile bool
 }
 
-// Parse reads one self-contained schema leniently, as a reader of somebody's messages must.
+// Parse reads one self-contained schema leniently, for a reader of messages.
 func Parse(text string) (*Type, error) {
 	n, err := ParseNode(text)
 	if err != nil {
@@ -68,7 +68,7 @@ func Parse(text string) (*Type, error) {
 	return *root, nil
 }
 
-// Add reads a schema. What it returns points to the type once Link has run.
+// Add reads a schema. The result points to its type after Link.
 func (l *Loader) Add(n *Node) **Type {
 	root := new(*Type)
 	l.roots = append(l.roots, root)
@@ -93,7 +93,7 @@ func (l *Loader) fault(n *Node, hint, format string, args ...any) {
 	l.faults = append(l.faults, f)
 }
 
-// lint is a fault that only the author hears of.
+// lint reports a fault, unless the loader is lenient.
 func (l *Loader) lint(n *Node, hint, format string, args ...any) {
 	if !l.Lenient {
 		l.fault(n, hint, format, args...)
@@ -107,7 +107,7 @@ func (l *Loader) warn(n *Node, hint, format string, args ...any) {
 	}
 }
 
-// failed stands for a type that could not be read; the fault is told already.
+// failed takes the place of a type that could not be read, which was reported.
 var failed = &Type{Kind: Null}
 
 func (l *Loader) read(at **Type, n *Node, namespace string) {
@@ -127,11 +127,11 @@ func (l *Loader) read(at **Type, n *Node, namespace string) {
 		l.warn(n, `write "null"`, "null where a name is expected; it is read as the type null")
 		*at = &Type{Kind: Null, Node: n}
 	default:
-		l.fault(n, `a schema is a name ("string"), an object ({"type": ...}) or a list of branches`, "%s is no Avro schema", n.Kind)
+		l.fault(n, `a schema is a name ("string"), an object ({"type": ...}) or a list of branches`, "%s is not an Avro schema", n.Kind)
 	}
 }
 
-// readName takes a primitive at once and leaves any other name to Link.
+// readName reads the name of a type. Link resolves names that are not primitive types.
 func (l *Loader) readName(at **Type, n *Node, namespace string) {
 	if k := slices.Index(kindNames[:String+1], n.Value); k >= 0 {
 		*at = &Type{Kind: Kind(k), Node: n}
@@ -147,7 +147,7 @@ func (l *Loader) union(n *Node, namespace string) *Type {
 	}
 	for i, it := range n.Items {
 		if it.Kind == JSONArray {
-			l.fault(it, "put its branches into the outer union", "a union directly inside a union")
+			l.fault(it, "move its branches to the outer union", "a union directly inside a union")
 			t.Branches[i] = failed
 			continue
 		}
@@ -195,12 +195,12 @@ func (l *Loader) object(at **Type, n *Node, namespace string) {
 			(*at).Node = n
 			l.attributes(*at, n, tn)
 		} else if n.Get("logicalType") != nil {
-			l.lint(n.Get("logicalType"), "put logicalType where the type is defined", "a logical type beside the name %q has no effect", tn.Value)
+			l.lint(n.Get("logicalType"), "write logicalType where the type is defined", "a logical type beside the name %q has no effect", tn.Value)
 		}
 	}
 }
 
-// attributes reads what stands beside the type of a primitive.
+// attributes reads the attributes beside the type of a primitive.
 func (l *Loader) attributes(t *Type, n, tn *Node) {
 	if t == failed || t.Kind.Named() || t.Kind == Union {
 		return
@@ -210,20 +210,20 @@ func (l *Loader) attributes(t *Type, n, tn *Node) {
 	l.logical(t, n)
 }
 
-// noDefault tells a default that was put into a type, where only an enum has one.
+// noDefault warns about a default in a type that is not an enum.
 func (l *Loader) noDefault(t *Type, n *Node) {
 	if d := n.Get("default"); d != nil {
-		l.warn(d, `put it into the field, beside "type"`, "a default inside %s has no effect", withArticle(t.Kind))
+		l.warn(d, `move it to the field, beside "type"`, "a default inside %s has no effect", withArticle(t.Kind))
 	}
 }
 
-// noLogical tells a logical type on a kind that has none. What is not one of the specification's
-// stays an attribute.
+// noLogical reports a logical type on a kind that has none. An unknown logical type stays an
+// attribute.
 func (l *Loader) noLogical(t *Type, n *Node) {
 	ln := n.Get("logicalType")
 	name, _ := ln.text()
 	if kinds, known := bases[Logical(name)]; known {
-		l.lint(ln, "it annotates "+kindList(kinds), "logical type %s on %s", name, withArticle(t.Kind))
+		l.lint(ln, "use it on "+kindList(kinds), "logical type %s on %s", name, withArticle(t.Kind))
 	} else if ln != nil {
 		l.warn(ln, "the logical types are "+strings.Join(logicalNames(), ", "), "logical type %s is not known; the value is read as %s", ln.JSON(nil), withArticle(t.Kind))
 	}
@@ -246,8 +246,8 @@ func withArticle(k Kind) string {
 	return "a " + k.String()
 }
 
-// define reads name, namespace, aliases and doc, and declares the type. False means that there is
-// nothing to fill.
+// define reads name, namespace, aliases and doc, and declares the type. It returns false if the rest
+// need not be read.
 func (l *Loader) define(at **Type, t *Type, n *Node, namespace string) bool {
 	name, ok := n.Get("name").text()
 	if !ok {
@@ -322,17 +322,17 @@ func (l *Loader) aliases(n *Node, namespace string) []string {
 		name := qualify(alias, namespace)
 		switch {
 		case slices.Contains(out, name):
-			l.warn(it, "take one of them away", "the alias %q is there twice", alias)
+			l.warn(it, "remove one of them", "the alias %q is given twice", alias)
 		case name == qualify(own, namespace):
-			l.warn(it, "take it away", "the alias %q is the name itself", alias)
+			l.warn(it, "remove it", "the alias %q is the name itself", alias)
 		}
 		out = append(out, name)
 	}
 	return out
 }
 
-// ValidName tells whether s is a name by Avro's rule: a letter or _ and then letters, digits and _,
-// all ASCII.
+// ValidName reports whether s is a name in Avro: a letter or _, followed by letters, digits and _, all
+// in ASCII.
 func ValidName(s string) bool {
 	for i, c := range []byte(s) {
 		letter := c|0x20 >= 'a' && c|0x20 <= 'z' || c == '_'
@@ -345,7 +345,7 @@ func ValidName(s string) bool {
 
 func (l *Loader) checkName(n *Node, what, name string) {
 	if !ValidName(name) {
-		l.lint(n, "letters, digits and _ only, and no digit first; other words can go into doc", "%q is not a valid %s", name, what)
+		l.lint(n, "use letters, digits and _, and no digit first; write other words in doc", "%q is not a valid %s", name, what)
 	}
 }
 
@@ -357,7 +357,7 @@ func (l *Loader) record(at **Type, n *Node, namespace string, isError bool) {
 	t.Extra = extra(n, "type", "name", "namespace", "doc", "aliases", "fields")
 	fields := n.Get("fields")
 	if fields == nil || fields.Kind != JSONArray {
-		l.fault(n, `add "fields": [...]; a record may have none`, "record %s has no list of fields", t.Name)
+		l.fault(n, `add "fields": [...]; the list may be empty`, "record %s has no list of fields", t.Name)
 		return
 	}
 	seen := map[string]bool{}
@@ -374,17 +374,17 @@ func (l *Loader) record(at **Type, n *Node, namespace string, isError bool) {
 	l.noLogical(t, n)
 }
 
-// fieldAliases refuses an alias that stands for two fields, or for one that is there.
+// fieldAliases refuses an alias of two fields, and an alias that is the name of another field.
 func (l *Loader) fieldAliases(t *Type, names map[string]bool) {
 	of := map[string]string{}
 	for _, f := range t.Fields {
 		for _, a := range slices.Compact(slices.Sorted(slices.Values(f.Aliases))) {
 			switch {
-			case a == f.Name: // told
+			case a == f.Name: // reported
 			case names[a]:
 				l.lint(f.Node.Get("aliases"), "an alias is a name that the field had before", "%q is an alias of field %s.%s and the name of another", a, t.Name, f.Name)
 			case of[a] != "":
-				l.lint(f.Node.Get("aliases"), "take one of them away", "%q is an alias of the fields %s and %s of %s", a, of[a], f.Name, t.Name)
+				l.lint(f.Node.Get("aliases"), "remove one of them", "%q is an alias of the fields %s and %s of %s", a, of[a], f.Name, t.Name)
 			}
 			of[a] = f.Name
 		}
@@ -404,7 +404,7 @@ func (l *Loader) field(t *Type, n *Node) *Field {
 	f.Aliases = l.aliases(n, "")
 	f.Extra = extra(n, "name", "type", "doc", "default", "order", "aliases")
 	if o := n.Get("order"); o != nil && !slices.Contains([]string{"ascending", "descending", "ignore"}, f.Order) {
-		l.lint(o, "ascending, descending or ignore", "field %s.%s: order is %s", t.Name, name, o.JSON(nil))
+		l.lint(o, "write ascending, descending or ignore", "field %s.%s: order is %s", t.Name, name, o.JSON(nil))
 		f.Order = ""
 	}
 	tn := n.Get("type")
@@ -417,7 +417,7 @@ func (l *Loader) field(t *Type, n *Node) *Field {
 			"field %s.%s: logicalType beside the type, not in it, has no effect", t.Name, name)
 	}
 	if tn.Kind == JSONString && slices.Contains(kindNames[Record:Fixed+1], tn.Value) {
-		l.fault(tn, fmt.Sprintf(`write "type": {"type": %q, ...}`, tn.Value), "field %s.%s: %s needs an object of its own", t.Name, name, withArticle(Kind(slices.Index(kindNames[:], tn.Value))))
+		l.fault(tn, fmt.Sprintf(`write "type": {"type": %q, ...}`, tn.Value), "field %s.%s: the definition of %s has to be an object", t.Name, name, withArticle(Kind(slices.Index(kindNames[:], tn.Value))))
 		return f
 	}
 	l.read(&f.Type, tn, Namespace(t.Name))
@@ -443,7 +443,7 @@ func (l *Loader) enum(at **Type, n *Node, namespace string) {
 		}
 		l.checkName(it, "symbol", s)
 		if slices.Contains(t.Symbols, s) {
-			l.fault(it, "take one of them away", "enum %s has the symbol %q twice", t.Name, s)
+			l.fault(it, "remove one of them", "enum %s has the symbol %q twice", t.Name, s)
 		}
 		t.Symbols = append(t.Symbols, s)
 	}
@@ -454,13 +454,13 @@ func (l *Loader) enum(at **Type, n *Node, namespace string) {
 	if d := n.Get("default"); d != nil {
 		t.Default, _ = d.text()
 		if !slices.Contains(t.Symbols, t.Default) {
-			l.lint(d, "one of "+strings.Join(t.Symbols, ", "), "the default %s of enum %s is none of its symbols", d.JSON(nil), t.Name)
+			l.lint(d, "write one of "+strings.Join(t.Symbols, ", "), "the default %s of enum %s is not one of its symbols", d.JSON(nil), t.Name)
 			t.Default = ""
 		}
 	}
 }
 
-// maxFixed is the largest fixed: values of it are arrays in Go.
+// maxFixed is the size of the largest fixed, because its values are arrays in Go.
 const maxFixed = 1 << 20
 
 func (l *Loader) fixed(at **Type, n *Node, namespace string) {
@@ -471,7 +471,7 @@ func (l *Loader) fixed(at **Type, n *Node, namespace string) {
 	t.Extra = extra(n, "type", "name", "namespace", "doc", "aliases", "size", "logicalType", "precision", "scale")
 	size, ok := l.integer(n, "size")
 	if !ok || size < 0 || size > maxFixed {
-		l.fault(orParent(n.Get("size"), n), `"size" is its number of bytes`, "fixed %s has no valid size", t.Name)
+		l.fault(orParent(n.Get("size"), n), `write the number of bytes as "size"`, "fixed %s has no valid size", t.Name)
 		return
 	}
 	t.Size = size
@@ -494,7 +494,7 @@ func (l *Loader) integer(n *Node, key string) (int, bool) {
 	return int(i), err == nil
 }
 
-// bases are the types each logical type may annotate.
+// bases are the kinds of types that a logical type may have.
 var bases = map[Logical][]Kind{
 	Decimal: {Bytes, Fixed}, BigDecimal: {Bytes}, UUID: {String, Fixed}, Date: {Int}, TimeMillis: {Int}, TimeMicros: {Long},
 	TimestampMillis: {Long}, TimestampMicros: {Long}, TimestampNanos: {Long},
@@ -515,15 +515,15 @@ func (l *Loader) logical(t *Type, n *Node) {
 		return
 	}
 	if !slices.Contains(kinds, t.Kind) {
-		l.lint(ln, fmt.Sprintf("it annotates %s", kindList(kinds)), "logical type %s on %s", logical, withArticle(t.Kind))
+		l.lint(ln, "use it on "+kindList(kinds), "logical type %s on %s", logical, withArticle(t.Kind))
 		return
 	}
 	switch {
 	case logical == Duration && t.Size != 12:
-		l.lint(ln, "its size is 12", "logical type duration on a fixed of %d bytes", t.Size)
+		l.lint(ln, "use a size of 12", "logical type duration on a fixed of %d bytes", t.Size)
 		return
 	case logical == UUID && t.Kind == Fixed && t.Size != 16:
-		l.lint(ln, "its size is 16", "logical type uuid on a fixed of %d bytes", t.Size)
+		l.lint(ln, "use a size of 16", "logical type uuid on a fixed of %d bytes", t.Size)
 		return
 	case logical == Decimal && !l.decimal(t, n):
 		return
@@ -551,21 +551,21 @@ func kindList(kinds []Kind) string {
 func (l *Loader) decimal(t *Type, n *Node) bool {
 	precision, ok := l.integer(n, "precision")
 	if !ok || precision <= 0 {
-		l.lint(orParent(n.Get("precision"), n), `"precision" is the number of digits, at least 1`, "a decimal without a valid precision")
+		l.lint(orParent(n.Get("precision"), n), `write the number of digits, at least 1, as "precision"`, "a decimal without a valid precision")
 		return false
 	}
 	scale := 0
 	if n.Get("scale") != nil {
 		scale, ok = l.integer(n, "scale")
 		if !ok || scale < 0 || scale > precision {
-			l.lint(n.Get("scale"), fmt.Sprintf("from 0 to the precision, %d", precision), "the scale of a decimal is %s", n.Get("scale").JSON(nil))
+			l.lint(n.Get("scale"), fmt.Sprintf("use a scale from 0 to the precision, %d", precision), "the scale of a decimal is %s", n.Get("scale").JSON(nil))
 			return false
 		}
 	}
 	if t.Kind == Fixed {
 		most := int(math.Floor(math.Log10(2) * float64(8*t.Size-1)))
 		if precision > most {
-			l.lint(n.Get("precision"), fmt.Sprintf("at most %d, or a larger size", most), "%d digits do not fit a fixed of %d bytes", precision, t.Size)
+			l.lint(n.Get("precision"), fmt.Sprintf("use a precision of at most %d, or a larger size", most), "%d digits do not fit a fixed of %d bytes", precision, t.Size)
 			return false
 		}
 	}

@@ -26,16 +26,16 @@ const (
 
 var kindNames = [...]string{"null", "boolean", "int", "long", "float", "double", "bytes", "string", "record", "enum", "array", "map", "fixed", "union", "name"}
 
-// String is the word a schema uses.
+// String returns the name that schemas have for the kind.
 func (k Kind) String() string { return kindNames[k] }
 
-// Named tells whether types of the kind have a name.
+// Named reports whether types of the kind have a name.
 func (k Kind) Named() bool { return k == Record || k == Enum || k == Fixed }
 
-// Primitive tells whether the kind is one word.
+// Primitive reports whether the kind is that of a primitive type.
 func (k Kind) Primitive() bool { return k <= String }
 
-// Logical is a logical type of Avro 1.12, by its name in schemas; "" is none.
+// Logical is the name of a logical type of Avro 1.12; "" is none.
 type Logical string
 
 // The logical types.
@@ -55,12 +55,12 @@ const (
 	Duration             Logical = "duration"
 )
 
-// Type is a schema. Named types are one value wherever they are used, so a graph may have cycles.
+// Type is a schema. A named type is one value wherever it is used, so the graph may have cycles.
 type Type struct {
 	Kind    Kind
 	Logical Logical
 
-	Name    string   // full name of a named type, or of what a Ref wants
+	Name    string   // full name of a named type, or the name in a Ref
 	Aliases []string // full names
 	Doc     string
 
@@ -74,7 +74,7 @@ type Type struct {
 	Items     *Type   // of an array, or the values of a map
 	Branches  []*Type // of a union
 
-	Extra []Pair // attributes that mean nothing to Avro, in order
+	Extra []Pair // attributes without a meaning in Avro, in order
 	Node  *Node  // where it was read
 }
 
@@ -90,19 +90,19 @@ type Field struct {
 	Node    *Node
 }
 
-// Namespace is what stands before the last dot of a full name.
+// Namespace returns the part of a full name before its last dot.
 func Namespace(fullname string) string {
 	i := strings.LastIndexByte(fullname, '.')
 	return fullname[:max(i, 0)]
 }
 
-// Unqualified is what stands after the last dot of a full name.
+// Unqualified returns the part of a full name after its last dot.
 func Unqualified(fullname string) string {
 	return fullname[strings.LastIndexByte(fullname, '.')+1:]
 }
 
-// Nullable returns the other branch of a union of null and one more, in either order, and the index
-// of null.
+// Nullable returns the other branch of a union of null and one other type, in either order, and the
+// index of null.
 func (t *Type) Nullable() (other *Type, null int, ok bool) {
 	if t.Kind != Union || len(t.Branches) != 2 {
 		return nil, 0, false
@@ -126,8 +126,8 @@ func (t *Type) HasNull() int {
 	return -1
 }
 
-// BranchName is how Avro's JSON and this project's messages name a branch: the full name, or the
-// kind.
+// BranchName returns the name that Avro's JSON and diagnostics have for a branch: the full name, or
+// the kind.
 func (t *Type) BranchName() string {
 	if t.Kind.Named() {
 		return t.Name
@@ -135,14 +135,14 @@ func (t *Type) BranchName() string {
 	return t.Kind.String()
 }
 
-// MinBytes is the least number of bytes a value of t takes.
+// MinBytes returns the least number of bytes that a value of t takes.
 func (t *Type) MinBytes() int {
 	n, _ := t.minBytes(map[*Type]bool{}, map[*Type]int{})
 	return n
 }
 
-// minBytes also tells whether the answer holds everywhere, or only inside the record that is being
-// measured.
+// minBytes also reports whether the result is valid everywhere, or only inside the record that is
+// being measured.
 func (t *Type) minBytes(in map[*Type]bool, known map[*Type]int) (n int, final bool) {
 	if n, ok := known[t]; ok {
 		return n, true

@@ -1,9 +1,9 @@
 // Package schema is the model of an Avro schema: parsing, linking of names, checks, the canonical
-// form and its fingerprint, the text a registry gets, and defaults in binary form. It depends on
-// the standard library alone, because generated code needs it at run time too, to compile a
-// writer's schema into a resolution plan.
+// form and its fingerprint, the text for a registry, and defaults in binary form. It depends on the
+// standard library alone, because it is needed at run time too, to compile a writer's schema into a
+// resolution plan.
 //
-// Package avrobin and eventgen's Avro stage import it.
+// Package resolve and eventgen's Avro stage import it.
 package schema
 
 import (
@@ -28,13 +28,13 @@ const (
 	JSONObject
 )
 
-// String names the kind as an author would.
+// String returns the name of the kind for diagnostics.
 func (k NodeKind) String() string {
 	return [...]string{"null", "a boolean", "a number", "a string", "a list", "an object"}[k]
 }
 
-// Node is a JSON value with its members in order. Pos is whatever the reader of the file wants back
-// in a Fault.
+// Node is a JSON value with its members in order. Pos is set by the reader of the file, and is
+// returned in a Fault.
 type Node struct {
 	Kind  NodeKind
 	Value string // of a scalar: content of a string, text of a number, true or false
@@ -113,7 +113,7 @@ const (
 	maxDepth = 500
 )
 
-// ParseNode reads JSON text; a bare name, as in "string", is accepted too.
+// ParseNode parses JSON. A schema that is only a name, as in "string", is accepted too.
 func ParseNode(text string) (*Node, error) {
 	if len(text) > maxText {
 		return nil, fmt.Errorf("a schema of %d bytes is larger than the %d allowed", len(text), maxText)

@@ -9,23 +9,22 @@ import (
 	"strings"
 )
 
-// AppendJSON appends the binary encoding of a value written as a field's default is: bytes and
-// fixed as a string of characters up to U+00FF, a union as a value of the first branch that takes
-// it.
+// AppendJSON appends the binary encoding of a value in the form of a field's default: bytes and fixed
+// are strings of characters up to U+00FF, a union is a value of the first branch that accepts it.
 func AppendJSON(dst []byte, t *Type, n *Node) ([]byte, error) {
 	var f filler
 	return f.append(dst, t, n)
 }
 
-// filler counts how deep it is, because the defaults of a recursive record can call for each other
-// for ever.
+// filler counts its depth, because the defaults of a recursive record can contain each other without
+// end.
 type filler struct{ depth int }
 
 func (f *filler) append(dst []byte, t *Type, n *Node) ([]byte, error) {
 	f.depth++
 	defer func() { f.depth-- }()
 	if f.depth > maxDepth {
-		return dst, fmt.Errorf("is without end")
+		return dst, fmt.Errorf("has no end")
 	}
 	switch t.Kind {
 	case Null:
@@ -116,7 +115,7 @@ func appendLatin1(dst []byte, t *Type, n *Node) ([]byte, error) {
 	b := make([]byte, 0, len(n.Value))
 	for _, c := range n.Value {
 		if c > 0xFF {
-			return dst, fmt.Errorf("has the character %q, which stands for no byte (only U+0000 to U+00FF do)", c)
+			return dst, fmt.Errorf("has the character %q, which is not a byte (only U+0000 to U+00FF are)", c)
 		}
 		b = append(b, byte(c))
 	}
