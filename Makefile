@@ -9,11 +9,13 @@ MODULE := github.com/deferpay/deferpay
 ASYNCAPI := specs/contract/asyncapi.yaml specs/contract/internal.asyncapi.yaml \
             specs/billing/asyncapi.yaml specs/billing/internal.asyncapi.yaml
 EXAMPLE := tools/eventgen/example
-# Modules of their own, so that the main module does not compile what only they import.
+# Modules of their own: the main module does not compile what only they import.
 MODULES := tools/contracttest tools/composecheck $(EXAMPLE)
 PROCESSES := ./services/e2e ./tools/kafka ./tools/kafka/engine
 RACE := $(shell command -v "$$(go env CC)" >/dev/null 2>&1 && echo -race)
-RACETEST := $(if $(RACE),CGO_ENABLED=1 )go test $(RACE)
+# make lint runs go vet, whole; go test would run a part of it again.
+TEST := go test -vet=off
+RACETEST := $(if $(RACE),CGO_ENABLED=1 )$(TEST) $(RACE)
 export CGO_ENABLED := 0
 
 BROKERS ?= 1
@@ -24,73 +26,73 @@ FUZZTIME ?= 10m
 .DEFAULT_GOAL := gate
 .PHONY: gate help generate keep-versions check lint test race demo e2e contract-test compose-check bench fuzz mutate foreign-avro foreign-codes docs kafka registry foreign-test foreign-install
 
-gate: check lint compose-check race contract-test ## The whole gate before a push: generated files current, contracts and code linted, tests with the race detector
+gate: check lint compose-check race contract-test ## Everything to run before a push: check, lint, compose-check, race and contract-test
 	@echo "gate: all good"
 
-help: ## This list
+help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-generate: ## gen/ from specs/; a second run changes nothing
+generate: ## Generates gen/ from specs/; a second run changes nothing
 	@echo "generate: gen/ from specs/"
 	@go run ./tools/eventgen generate -out gen -import $(MODULE)/gen $(ASYNCAPI)
 	@go run ./tools/eventgen generate -role both -out $(EXAMPLE)/gen -import $(MODULE)/$(EXAMPLE)/gen $(EXAMPLE)/asyncapi.yaml
 	@for s in contract billing; do go tool ogen -loglevel error -config specs/ogen.yml -target gen/$${s}api -package $${s}api -clean specs/$$s/openapi.yaml || exit 1; done
 
-keep-versions: ## Adds changed bodies of the logs to the versions that stay readable, under specs/log
+keep-versions: ## Keeps changed log bodies as versions that stay readable, under specs/log
 	@echo "keep-versions: the present bodies of the logs into specs/log/*/versions"
 	@go run ./tools/eventgen versions keep $(ASYNCAPI)
 
-check: ## Fails when gen/ is not what specs/ generate
+check: ## Fails if gen/ is not what specs/ generate
 	@echo "check: gen/ is what specs/ generate"
 	@go run ./tools/eventgen generate -check -out gen -import $(MODULE)/gen $(ASYNCAPI)
 	@go run ./tools/eventgen generate -check -role both -out $(EXAMPLE)/gen -import $(MODULE)/$(EXAMPLE)/gen $(EXAMPLE)/asyncapi.yaml
 	@sh tools/checkhttp.sh
 
-lint: ## gofmt, go vet and staticcheck in every module, actionlint on the workflows
+lint: ## Runs gofmt, go vet and staticcheck in every module, and actionlint on the workflows
 	@echo "lint: gofmt, go vet, staticcheck, actionlint"
 	@out=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$out" ] || { echo "not formatted, run gofmt -w on:"; echo "$$out"; exit 1; }
 	@go build -modfile=tools/lint/go.mod -o build/bin/ honnef.co/go/tools/cmd/staticcheck github.com/rhysd/actionlint/cmd/actionlint
 	@build/bin/actionlint
 	@for m in . $(MODULES); do (cd $$m && go vet ./... && $(CURDIR)/build/bin/staticcheck ./...) || exit 1; done
 
-test: ## Every test that needs nothing but Go, the long ones in their short form
+test: ## Runs every test that needs nothing but Go, long ones in their short form
 	@echo "test: go test ./..., and the example of eventgen, a module of its own"
-	@go test ./...
-	@cd $(EXAMPLE) && go test ./...
+	@$(TEST) ./...
+	@cd $(EXAMPLE) && $(TEST) ./...
 
 # What PROCESSES test runs in processes of its own, which have no race detector: those tests run
 # without it. What they share to drive a system has goroutines of its own: one of them runs with it.
-race: ## The same tests in their full form (DEFERPAY_FULL=1), with the race detector where a C compiler is there
+race: ## Runs the tests in their full form (DEFERPAY_FULL=1), with the race detector if there is a C compiler
 	@$(if $(RACE),echo "race: go test -race ./... and the example of eventgen",echo "race: no C compiler, so the tests run without the race detector (install gcc for it)")
 	@DEFERPAY_FULL=1 $(RACETEST) $$(go list ./... | grep -vxF "$$(go list $(PROCESSES))")
 	@cd $(EXAMPLE) && $(RACETEST) ./...
-	@DEFERPAY_FULL=1 go test $(PROCESSES)
+	@DEFERPAY_FULL=1 $(TEST) $(PROCESSES)
 	@$(if $(RACE),DEFERPAY_FULL=1 $(RACETEST) -run '^TestRollingRestart$$' ./services/e2e)
 
-demo: ## Broker, registry, both services and the whole story, checked step by step; KEEP=1 leaves it running, BROKER=kafka plays it on make kafka and make registry
+demo: ## Plays the whole story and checks each step; KEEP=1 leaves it running, BROKER=kafka uses make kafka and make registry
 	@go run ./tools/demo
 
-e2e: ## System tests on real processes with the embedded broker; BROKER=kafka on Apache Kafka and Apicurio Registry, SEED=n repeats the choices of a run
-	@echo "e2e: real processes, killed and restarted"
+e2e: ## Runs the system tests at their whole length; BROKER=kafka on Apache Kafka and Apicurio Registry, SEED=n repeats the choices of a run
+	@echo "e2e: the system tests, on real processes"
 	@go test -count=1 -timeout 60m -v ./services/e2e -e2e.full $(if $(SEED),-e2e.seed $(SEED))
 
-contract-test: ## Both services against their own OpenAPI and AsyncAPI documents, with what was exercised
+contract-test: ## Checks what the services answer and publish against their OpenAPI and AsyncAPI documents
 	@echo "contract-test: every answer and record of the demo's story against the contracts"
 	@cd tools/contracttest && go test ./... && go run .
 
-foreign-test: foreign-install ## Reads and writes our topics with confluent-kafka, fastavro, kafkajs and kcat; BROKER=kafka on Apache Kafka and Apicurio Registry
-	@echo "foreign-test: every record of the demo's story, as clients that are not ours read it"
+foreign-test: foreign-install ## Reads and writes our topics with confluent-kafka, fastavro, kafkajs and kcat; BROKER=kafka as for e2e
+	@echo "foreign-test: every record of the demo's story, read by third-party clients"
 	@go test -count=1 -timeout 15m -v ./tools/foreign -foreign
 
-foreign-install: ## The clients of foreign-test, into the user's cache folder (Python 3 with venv, Node 20 with npm)
-	@echo "foreign-install: Kafka clients that are not ours"
+foreign-install: ## Installs the clients of foreign-test in the user's cache folder (Python 3 with venv, Node 20 with npm)
+	@echo "foreign-install: third-party Kafka clients"
 	@go run ./tools/foreign/install
 
-compose-check: ## docker-compose.yml, read by Compose's own library, and our command lines started as it says; needs no engine
-	@echo "compose-check: docker-compose.yml is what Compose understands"
+compose-check: ## Checks docker-compose.yml with Compose's own library and starts our services as it says; needs no engine
+	@echo "compose-check: docker-compose.yml, by Compose's own library"
 	@cd tools/composecheck && go test -count=1 . && go run . ../../docker-compose.yml
 
-bench: ## The benchmarks, as a table of ratios; BROKER=kafka measures the journal on Apache Kafka
+bench: ## Runs the benchmarks, as tables of ratios; BROKER=kafka measures the journal on Apache Kafka
 	@echo "bench: decisions per second against raw acknowledged produce, in one run"
 	@go test -c -o build/bin/journal.bench ./services/internal/journal
 	@build/bin/journal.bench -test.run '^(TestThroughput|TestShared|TestContention)$$' -throughput 1s
@@ -101,32 +103,32 @@ bench: ## The benchmarks, as a table of ratios; BROKER=kafka measures the journa
 	@echo "bench: eventgen itself, on our documents and on one of 1,000 messages"
 	@go test ./tools/eventgen/generate -run '^$$' -bench . -benchtime 3x | grep '^Benchmark'
 
-fuzz: ## Every fuzz target of the module; FUZZTIME=1h is the time they share (10m)
+fuzz: ## Runs every fuzz target; FUZZTIME=1h is the time for all of them (10m)
 	@echo "fuzz: $(FUZZTIME) for all targets together"
 	@go run ./tools/fuzz -time $(FUZZTIME)
 
-mutate: ## Breaks one rule at a time and expects its test to fail (tools/mutate/mutations.txt); RUN=regexp takes some of them
+mutate: ## Breaks one rule at a time and expects its test to fail (tools/mutate/mutations.txt); RUN=regexp selects some
 	@go run ./tools/mutate $(if $(RUN),-run '$(RUN)')
 
-foreign-avro: ## Generated codecs against fastavro, confluent-kafka (Python 3) and Apache Avro (Java 17, Maven), fetched once
+foreign-avro: ## Compares generated codecs with fastavro, confluent-kafka (Python 3) and Apache Avro (Java 17, Maven)
 	@echo "foreign-avro: values, frames and resolution against other implementations"
 	@mkdir -p build
 	@go test -count=1 -timeout 5m -v -run '^TestForeign' ./tools/eventgen/avro/internal/foreign -foreign >build/foreign-avro.log; status=$$?; \
 		grep -E '^(---|ok|FAIL|[[:space:]]*foreign_test)' build/foreign-avro.log; exit $$status
 
-foreign-codes: ## Currencies, countries, VAT numbers, IBAN, BIC and creditor identifiers against schwifty, python-stdnum and pycountry (Python 3), fetched once
+foreign-codes: ## Compares codes and check digits with schwifty, python-stdnum and pycountry (Python 3)
 	@echo "foreign-codes: our code lists and check digits against other implementations"
 	@go test -count=1 -timeout 10m -run '^TestForeign' ./services/internal/codes -foreign
 
-docs: ## Pages of the four public documents under build/docs, readable offline
+docs: ## Writes pages of the four public documents to build/docs, readable offline
 	@go run ./tools/docsite -out build/docs
 
-kafka: ## Apache Kafka on the local JVM, in the foreground (Java 17, Maven); BROKERS=3 for three, SECURE=1 with TLS, logins and ACLs, LOG_LEVEL=info to see more, DATA=folder
+kafka: ## Runs Apache Kafka in the foreground (Java 17, Maven); BROKERS=3, SECURE=1 with TLS, logins and ACLs, LOG_LEVEL=info, DATA=folder
 	@echo "kafka: Apache Kafka, $(BROKERS) broker(s), data in $(KAFKA_DATA); Ctrl-C stops it"
 	@go build -o build/bin/ ./tools/kafka
 	@exec build/bin/kafka broker -brokers $(BROKERS) -log-level $(LOG_LEVEL) -data $(KAFKA_DATA) $(if $(SECURE),-secure) $(ARGS)
 
-registry: ## Apicurio Registry on the local JVM, in the foreground; its schemas are on the Kafka of make kafka; SECURE=1 for that of SECURE=1 make kafka
+registry: ## Runs Apicurio Registry in the foreground, with its schemas on the Kafka of make kafka; SECURE=1 for a secured one
 	@echo "registry: Apicurio Registry, schemas on the Kafka of make kafka; Ctrl-C stops it"
 	@go build -o build/bin/ ./tools/kafka
 	@exec build/bin/kafka registry $(if $(SECURE),-kafka-user registry -kafka-password-file $(KAFKA_DATA)/security/registry.password -kafka-ca $(KAFKA_DATA)/security/ca.pem) -log-level $(LOG_LEVEL) -data build/registry $(ARGS)

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Is the HTTP code under gen/ what the OpenAPI documents generate? Generates beside it and compares: ogen has no check of its own.
+# Checks that the HTTP code under gen/ is what the OpenAPI documents generate: it generates into
+# another folder and compares, because ogen has no such check.
 set -eu
 cd "$(dirname "$0")/.."
 copy=$(mktemp -d)

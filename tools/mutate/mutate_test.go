@@ -140,9 +140,10 @@ func runTool(ctx context.Context, args ...string) (status int, stdout, stderr st
 	return status, out.String(), errs.String()
 }
 
+// The timeout is longer on a busy machine, where the test takes longer without the mutation too.
 func TestTimeout(t *testing.T) {
 	dir := world(t, mutation("m", "return y", "select {}", "./a ^TestMax$"))
-	if status, stdout, stderr := runTool(t.Context(), "-root", dir, "-timeout", "2s"); status != 0 || !strings.Contains(stdout, "by a timeout of 2s") {
+	if status, stdout, stderr := runTool(t.Context(), "-root", dir, "-timeout", "2s"); status != 0 || !strings.Contains(stdout, "by a timeout of ") {
 		t.Errorf("status %d\n%s%s", status, stdout, stderr)
 	}
 }
