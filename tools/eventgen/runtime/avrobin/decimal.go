@@ -196,8 +196,8 @@ func TrimSigned(b []byte) []byte {
 
 func (r *Reader) decimal(p int, b []byte, precision, scale int) Decimal {
 	b = TrimSigned(b)
-	// A digit takes less than 10/3 bits. Longer input is refused before it is converted to a number,
-	// which would cost more than reading it.
+	// A digit takes less than 10/3 bits. Longer input is refused before it is converted to a
+	// number, which would cost more than reading it.
 	if len(b) > precision*10/24+2 {
 		r.Fail(p, "decimal(%d,%d): %d bytes have more than %d digits", precision, scale, len(b), precision)
 		return Decimal{}

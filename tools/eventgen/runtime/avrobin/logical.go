@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Timestamps are time.Time in UTC. Fractions of the unit are cut off, as time.Time.Truncate does for
-// the years after 1.
+// Timestamps are time.Time in UTC. Fractions of the unit are cut off, as time.Time.Truncate does
+// for the years after 1.
 
 // TimestampMillis writes t as milliseconds since 1970.
 func (w *Writer) TimestampMillis(b []byte, t time.Time) []byte { return appendLong(b, t.UnixMilli()) }

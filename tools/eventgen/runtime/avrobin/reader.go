@@ -79,8 +79,8 @@ func (r *Reader) Done(p int) error {
 	return r.err
 }
 
-// OK reports whether there was no fault yet and the limit of memory is not exceeded. Long loops call
-// it.
+// OK reports whether there was no fault yet and the limit of memory is not exceeded. Long loops
+// call it.
 func (r *Reader) OK() bool { return r.err == nil && r.memory <= MaxMemory }
 
 // Fail records a fault, unless there is one already, and drops the data, so that nothing more is
@@ -229,8 +229,8 @@ func (r *Reader) Bytes(p int) ([]byte, int) {
 	return out, p
 }
 
-// window is the size of the copies of the data of which strings are substrings. A string that is kept
-// keeps no more than that alive.
+// window is the size of the copies of the data of which strings are substrings. A string that is
+// kept keeps no more than that alive.
 const window = 4 << 10
 
 // String reads a string, which must be UTF-8. A short ASCII text inside the window takes a few
@@ -307,8 +307,8 @@ func (r *Reader) open(p int) {
 // largestChunk is the largest number of strings in one allocation for several arrays.
 const largestChunk = 64
 
-// chunkFor allocates space for n strings and for as many more as the rest of the data probably holds,
-// judging by what was read before.
+// chunkFor allocates space for n strings and for as many more as the rest of the data probably
+// holds, judging by what was read before.
 func (r *Reader) chunkFor(p, n int) {
 	expected := 0
 	if r.strings > 0 {
@@ -394,8 +394,8 @@ func (r *Reader) index(p, n int, wrong string) (i, next int) {
 }
 
 // Block reads the number of items in the next block of an array or a map, which is 0 at the end.
-// Every item takes at least smallest bytes. A count that the rest of the data cannot hold is a fault
-// before anything is allocated.
+// Every item takes at least smallest bytes. A count that the rest of the data cannot hold is a
+// fault before anything is allocated.
 func (r *Reader) Block(p, smallest int) (count, next int) {
 	left := len(r.data) - p
 	if c := r.peek(p); c&0x81 == 0 && int(c>>1)*smallest < left && smallest > 0 {
@@ -448,8 +448,8 @@ func (r *Reader) Enter(p int) bool {
 func (r *Reader) Leave() { r.depth-- }
 
 // room returns for how many of n announced items to allocate memory. It is all of them as long as
-// the whole message takes no more than spread bytes for each of its bytes, and then as many as there
-// are already. size is that of an item in memory.
+// the whole message takes no more than spread bytes for each of its bytes, and then as many as
+// there are already. size is that of an item in memory.
 func (r *Reader) room(n, size, there int) int {
 	if size > 0 {
 		n = min(n, max(1, there, (spread*len(r.data)-r.trusted)/size))

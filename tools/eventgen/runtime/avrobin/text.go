@@ -33,8 +33,8 @@ func setHalf(b []byte, i int, w uint32) {
 	binary.LittleEndian.PutUint32((*[wordSize / 2]byte)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(b)), i))[:], w)
 }
 
-// shortText is the length from which memmove and utf8 are faster than the code here. Shorter lengths
-// take one byte.
+// shortText is the length from which memmove and utf8 are faster than the code here. Shorter
+// lengths take one byte.
 const shortText = 64
 
 // highBits are the bits that are zero in ASCII.

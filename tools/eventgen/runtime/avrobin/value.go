@@ -14,8 +14,8 @@ type Type struct {
 	Former      []Former
 }
 
-// Former is a former version of the schema of a type. Package resolve reads values that were written
-// with it.
+// Former is a former version of the schema of a type. Package resolve reads values that were
+// written with it.
 type Former struct {
 	Fingerprint uint64
 	Schema      string // self-contained

@@ -90,7 +90,8 @@ func appendLong(b []byte, v int64) []byte {
 	return binary.AppendUvarint(b, u)
 }
 
-// unsqueeze distributes a number over the seven low bits of each of eight bytes. It reverses squeeze.
+// unsqueeze distributes a number over the seven low bits of each of eight bytes. It reverses
+// squeeze.
 func unsqueeze(u uint64) uint64 {
 	u = u&0x000000000fffffff | u<<4&0x0fffffff00000000
 	u = u&0x00003fff00003fff | u<<2&0x3fff00003fff0000
@@ -109,8 +110,8 @@ func (w *Writer) Double(b []byte, v float64) []byte { return AppendDouble(b, v) 
 // Bytes appends the length and the bytes.
 func (w *Writer) Bytes(b, v []byte) []byte { return append(w.Long(b, int64(len(v))), v...) }
 
-// String appends the length and the text, which must be UTF-8. A short text is copied and checked in
-// one pass, which takes less time than two calls.
+// String appends the length and the text, which must be UTF-8. A short text is copied and checked
+// in one pass, which takes less time than two calls.
 func (w *Writer) String(b []byte, v string) []byte {
 	n, at := len(v), len(b)
 	if n >= shortText || cap(b)-at <= n {

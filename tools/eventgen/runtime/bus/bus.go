@@ -1,10 +1,10 @@
-// Package bus sends and receives typed messages over Watermill. The code that eventgen generates from
-// an AsyncAPI document calls it.
+// Package bus sends and receives typed messages over Watermill. The code that eventgen generates
+// from an AsyncAPI document calls it.
 //
-// A Spec describes one message of one channel. Send encodes, frames and publishes a message. Receive
-// adds one operation to a Watermill router. A message is acknowledged when its handler has returned
-// nil, when the declared policy allows it to be skipped, or when it is on the dead letter topic, and
-// never otherwise.
+// A Spec describes one message of one channel. Send encodes, frames and publishes a message.
+// Receive adds one operation to a Watermill router. A message is acknowledged when its handler has
+// returned nil, when the declared policy allows it to be skipped, or when it is on the dead letter
+// topic, and never otherwise.
 //
 // The package works with any message.Publisher and message.Subscriber. The Kafka key, partition and
 // offset are in the message's metadata, under the reserved names of package metadata, which an

@@ -129,8 +129,8 @@ func point[T any](p **T, text string) bool {
 	return true
 }
 
-// Own sets a pointer to a copy of its value, or to a new value if it is nil, so that the value can be
-// changed without changing that of the caller.
+// Own sets a pointer to a copy of its value, or to a new value if it is nil, so that the value can
+// be changed without changing that of the caller.
 func Own[T any](p **T) {
 	v := new(T)
 	if *p != nil {

@@ -83,8 +83,8 @@ func eitherWay(text string, decode func([]byte) error) error {
 	return err
 }
 
-// AvroKey is the codec of keys with an Avro schema. With a subject it uses Confluent's framing, with
-// the id of the schema under that subject.
+// AvroKey is the codec of keys with an Avro schema. With a subject it uses Confluent's framing,
+// with the id of the schema under that subject.
 func AvroKey[K any, P interface {
 	*K
 	avrobin.Value

@@ -49,8 +49,8 @@ func (l *Location[T]) put(m message.Metadata, v *T, text string) error {
 // correlationHeader is the header of Watermill's own middleware.
 const correlationHeader = "correlation_id"
 
-// correlation returns the location of the id that a reply repeats. Without one in the contract it is
-// Watermill's own header.
+// correlation returns the location of the id that a reply repeats. Without one in the contract it
+// is Watermill's own header.
 func (c *Spec[T, K, H]) correlation() *Location[T] {
 	if c.Correlation.none() {
 		return &Location[T]{Header: []string{correlationHeader}}

@@ -24,7 +24,8 @@ type Operation struct {
 	Retry       Retry
 	// what happens to a message that is not one of the channel's; the option OnUnknown overrides it
 	Unknown Policy
-	InOrder bool // a message that is not identified otherwise is the first one that it can be read as
+	// a message that is not identified otherwise is the first one that it can be read as
+	InOrder bool
 }
 
 // Retry is how a message is tried again after an error that is not permanent.
@@ -54,7 +55,8 @@ type Outcome string
 // The outcomes that an observer gets.
 const (
 	Handled Outcome = "handled"
-	// a message that the operation does not handle, a tombstone, or an unknown one with the policy Ack
+	// a message that the operation does not handle, a tombstone, or an unknown one with the policy
+	// Ack
 	Ignored      Outcome = "ignored"
 	Retrying     Outcome = "retrying"      // failed, and will be tried again
 	DeadLettered Outcome = "dead-lettered" // is on the dead letter topic
@@ -91,9 +93,9 @@ func WithRegistry(r registry.Schemas) ReceiveOption { return func(c *receiver) {
 // letter channel.
 func WithDeadLetters(p message.Publisher) ReceiveOption { return func(c *receiver) { c.dead = p } }
 
-// OnDeadLetter sets a function that is called before a message goes to the dead letter topic, so that
-// the application can record it. The message waits as long as the function returns an error. It may
-// be called again for the same message.
+// OnDeadLetter sets a function that is called before a message goes to the dead letter topic, so
+// that the application can record it. The message waits as long as the function returns an error.
+// It may be called again for the same message.
 func OnDeadLetter(f func(context.Context, Failure) error) ReceiveOption {
 	return func(c *receiver) { c.onDead = f }
 }
@@ -135,9 +137,9 @@ type receiver struct {
 }
 
 // Receive adds an operation to a router. Messages are decoded inside the handler and dispatched by
-// their schema. A message that cannot be decoded, violates the contract, is unknown, or whose handler
-// returns a permanent error becomes a dead letter at once. After any other error it is tried again,
-// with growing waits, as long as the subscription lasts.
+// their schema. A message that cannot be decoded, violates the contract, is unknown, or whose
+// handler returns a permanent error becomes a dead letter at once. After any other error it is
+// tried again, with growing waits, as long as the subscription lasts.
 func Receive(router *message.Router, sub message.Subscriber, op Operation, rs []Route, options ...ReceiveOption) error {
 	c := &receiver{op: op, unknown: op.Unknown, log: slog.Default(), observe: func(Observation) {}}
 	for _, o := range options {

@@ -80,9 +80,9 @@ type Requester struct {
 	inboxes map[string]*inbox
 }
 
-// NewRequester returns a requester. It subscribes to a topic with the first request that is answered
-// there. The subscriber has to begin with the messages that are published from then on, and no other
-// process may share its messages.
+// NewRequester returns a requester. It subscribes to a topic with the first request that is
+// answered there. The subscriber has to begin with the messages that are published from then on,
+// and no other process may share its messages.
 func NewRequester(p message.Publisher, s message.Subscriber, options ...SendOption) *Requester {
 	r := &Requester{Sender: NewSender(p, options...), subscriber: s, inboxes: map[string]*inbox{}}
 	r.ctx, r.cancel = context.WithCancel(context.Background())

@@ -61,8 +61,9 @@ func (r *Route) reads(fingerprint uint64) (decoder any, ok bool) {
 
 // target is the route of a payload, its decoder, and the payload without the framing.
 type target struct {
-	route   *Route
-	decoder any // func([]byte, *T) error of the route's T; nil: it was written with the present schema
+	route *Route
+	// func([]byte, *T) error of the route's T; nil: it was written with the present schema
+	decoder any
 	body    []byte
 	schemas registry.Schemas
 	answers *Sender
@@ -242,8 +243,8 @@ func (rs *routes) findByID(ctx context.Context, id int, body []byte) (target, er
 	return target{route: k.route, decoder: k.decoder, body: body}, err
 }
 
-// findBare finds the route of a payload that does not identify its schema: the only one there is, or
-// by headers, or by trying to read the payload.
+// findBare finds the route of a payload that does not identify its schema: the only one there is,
+// or by headers, or by trying to read the payload.
 func (rs *routes) findBare(m *message.Message) (*Route, error) {
 	var bare []*Route
 	for i := range rs.list {
@@ -293,8 +294,8 @@ func tells(headers []metadata.Header) bool {
 	return false
 }
 
-// byPayload tries to read a payload. By AsyncAPI exactly one message must fit. With dispatch in order
-// the first one that fits is taken.
+// byPayload tries to read a payload. By AsyncAPI exactly one message must fit. With dispatch in
+// order the first one that fits is taken.
 func (rs *routes) byPayload(list []*Route, payload []byte) (*Route, error) {
 	var fits []*Route
 	var errs []error

@@ -47,8 +47,8 @@ func SendWithTraceparent(from func(context.Context) string) SendOption {
 }
 
 // Send publishes one message and returns when the publisher has it, or, if the publisher waits for
-// the broker, when the broker has it. Sending again after an error may publish the message twice. The
-// error is permanent if the message violates its contract.
+// the broker, when the broker has it. Sending again after an error may publish the message twice.
+// The error is permanent if the message violates its contract.
 func Send[T, K, H any](ctx context.Context, s *Sender, c *Spec[T, K, H], key K, v *T, h *H) error {
 	return SendTo(ctx, s, c.Topic, c, key, v, h)
 }

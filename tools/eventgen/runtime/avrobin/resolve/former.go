@@ -12,8 +12,8 @@ import (
 // schema nor of a former version of it.
 var ErrVersion = errors.New("not a version of the schema")
 
-// Decode decodes body into v. It was written with the version of v's schema that has the fingerprint,
-// which is the present one or a former one in the generated code.
+// Decode decodes body into v. It was written with the version of v's schema that has the
+// fingerprint, which is the present one or a former one in the generated code.
 func Decode(fingerprint uint64, body []byte, v avrobin.Value) error {
 	t := v.AvroType()
 	if fingerprint == t.Fingerprint {

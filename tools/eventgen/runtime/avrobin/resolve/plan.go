@@ -273,8 +273,8 @@ func (s *step) record(t *transcoder, dst []byte) []byte {
 	return dst
 }
 
-// reorder appends the fields in the writer's order, then again in the reader's order, and keeps only
-// the latter.
+// reorder appends the fields in the writer's order, then again in the reader's order, and keeps
+// only the latter.
 func (s *step) reorder(t *transcoder, dst []byte) []byte {
 	if !t.r.Enter(t.p) {
 		return dst

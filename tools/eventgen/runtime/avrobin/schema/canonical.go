@@ -4,8 +4,8 @@ import (
 	"strconv"
 )
 
-// Canonical returns the Parsing Canonical Form of the specification: names, structure and order, but
-// no logical types.
+// Canonical returns the Parsing Canonical Form of the specification: names, structure and order,
+// but no logical types.
 func (t *Type) Canonical() []byte { return t.appendCanonical(nil, map[string]bool{}) }
 
 func (t *Type) appendCanonical(dst []byte, seen map[string]bool) []byte {

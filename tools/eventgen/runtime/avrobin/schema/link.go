@@ -89,8 +89,8 @@ func (l *Loader) compare() {
 }
 
 // LogicalDifference compares the logical types of a and b, which have the same canonical form. It
-// returns the path of the first field where they differ, and whether there is one. The canonical form
-// does not include logical types.
+// returns the path of the first field where they differ, and whether there is one. The canonical
+// form does not include logical types.
 func LogicalDifference(a, b *Type) (path string, differs bool) {
 	return logicalDifference(a, b, "", map[*Type]bool{})
 }

@@ -18,7 +18,8 @@ type Fault struct {
 	Warning bool // it does not change the meaning of the schema
 }
 
-// Loader reads schemas that may use each other's names. Call Add for each of them, and then Link once.
+// Loader reads schemas that may use each other's names. Call Add for each of them, and then Link
+// once.
 type Loader struct {
 	// Find returns the schema of the file that should define a full name that is not defined, or
 	// nil. use is the position of its use. Find may be nil.
@@ -246,8 +247,8 @@ func withArticle(k Kind) string {
 	return "a " + k.String()
 }
 
-// define reads name, namespace, aliases and doc, and declares the type. It returns false if the rest
-// need not be read.
+// define reads name, namespace, aliases and doc, and declares the type. It returns false if the
+// rest need not be read.
 func (l *Loader) define(at **Type, t *Type, n *Node, namespace string) bool {
 	name, ok := n.Get("name").text()
 	if !ok {
@@ -331,8 +332,8 @@ func (l *Loader) aliases(n *Node, namespace string) []string {
 	return out
 }
 
-// ValidName reports whether s is a name in Avro: a letter or _, followed by letters, digits and _, all
-// in ASCII.
+// ValidName reports whether s is a name in Avro: a letter or _, followed by letters, digits and _,
+// all in ASCII.
 func ValidName(s string) bool {
 	for i, c := range []byte(s) {
 		letter := c|0x20 >= 'a' && c|0x20 <= 'z' || c == '_'

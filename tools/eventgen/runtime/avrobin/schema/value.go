@@ -9,15 +9,16 @@ import (
 	"strings"
 )
 
-// AppendJSON appends the binary encoding of a value in the form of a field's default: bytes and fixed
-// are strings of characters up to U+00FF, a union is a value of the first branch that accepts it.
+// AppendJSON appends the binary encoding of a value in the form of a field's default: bytes and
+// fixed are strings of characters up to U+00FF, a union is a value of the first branch that accepts
+// it.
 func AppendJSON(dst []byte, t *Type, n *Node) ([]byte, error) {
 	var f filler
 	return f.append(dst, t, n)
 }
 
-// filler counts its depth, because the defaults of a recursive record can contain each other without
-// end.
+// filler counts its depth, because the defaults of a recursive record can contain each other
+// without end.
 type filler struct{ depth int }
 
 func (f *filler) append(dst []byte, t *Type, n *Node) ([]byte, error) {
