@@ -153,8 +153,7 @@ func (v *vagueness) typeSpec(s *ast.TypeSpec) []string {
 			name, _, _ = strings.Cut(reflect.StructTag(tag).Get("json"), ",")
 		}
 		if name == "-" || f.Tag == nil && f.Names[0].Name != "Value" {
-			// members that the schema does not name, or whose name cannot be written in a tag
-			continue
+			continue // members without a name in the schema, or with one that no tag can have
 		}
 		schemas := v.schemas.props[name]
 		if f.Names[0].Name == "Value" { // of a payload that is not an object
