@@ -1,5 +1,5 @@
-// Package waittest waits for what nobody tells, by asking again and again. Only tests import it;
-// those of the journal have their own, for the journal knows nothing of the services.
+// Package waittest polls for a condition that nothing signals. Only tests import it. The tests of
+// the journal have their own, because the journal knows nothing of the services.
 package waittest
 
 import (

@@ -15,8 +15,7 @@ type Versions struct {
 	List []*source.Node // schemas, with references followed
 	// File is the file that holds the list and nothing else. It is empty if the list is part of the
 	// document or of another file.
-	File    string
-	Missing bool // there is no such file yet
+	File string
 }
 
 // versions reads x-versions. It returns nil if the message has none, or after reporting why it
@@ -36,7 +35,6 @@ func (p *parser) versions(m *Message, n *source.Node) *Versions {
 	if reference.Is(at) {
 		v.Pos = at.Get("$ref").Pos
 		if v.File = p.wholeFile(at.Get("$ref")); v.File != "" && !p.Exists(v.File) {
-			v.Missing = true
 			return v
 		}
 		if at = p.Deref(at); at == nil {

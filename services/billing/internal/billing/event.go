@@ -33,7 +33,7 @@ type Subject struct {
 	Contracts []string    // others that it changes too; Contract may be among them
 	Customer  CustomerKey // whose list of contracts it changes; the zero value for none
 	Operation string      // that it makes
-	Purchase  string      // that it gives back, wholly or in part
+	Purchase  string      // that it changes
 	Invoice   string      // that it issues, or brings forward
 	Run       Period      // the zero period for none
 	Series    Series      // that it takes a number of

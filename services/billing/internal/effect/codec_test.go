@@ -2,12 +2,14 @@ package effect
 
 import (
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	"pgregory.net/rapid"
 
+	"github.com/deferpay/deferpay/gen/billingbus"
 	"github.com/deferpay/deferpay/gen/billinginternal"
 	"github.com/deferpay/deferpay/services/billing/internal/billing"
 	"github.com/deferpay/deferpay/services/internal/journal"
@@ -56,6 +58,14 @@ func values() ledgertest.Values {
 }
 
 func TestCodec(t *testing.T) { ledgertest.Codec[billing.Visitor](t, Codec(), values()) }
+
+func TestEveryEventIsDecided(t *testing.T) {
+	ledgertest.Decided[billing.Visitor](t, "../billing")
+}
+
+func TestEveryMessageIsPublished(t *testing.T) {
+	ledgertest.Published(t, reflect.TypeFor[*billingbus.Publisher](), "OperationCancelled", "CreditNoteIssued")
+}
 
 func TestCodecRefuses(t *testing.T) {
 	if _, _, err := Codec().Encode(Body{Event: billing.PeriodClosed{Parts: []billing.ClosedPart{{Lines: 1 << 31}}}}); err == nil {

@@ -17,6 +17,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -49,7 +50,7 @@ type (
 
 // answer is what the answer to a request is made of.
 type answer struct {
-	operation string           // reference of the operation it made
+	operation string           // reference of the operation that it made, or else changed
 	invoice   *billing.Invoice // as it was after this step of its collection
 }
 
@@ -87,7 +88,7 @@ func New(cfg Config) (*Store, error) {
 // answerOf returns what the answer to the request that led to an event is made of.
 func answerOf(e billing.Event, after billing.States) answer {
 	about := e.About()
-	a := answer{operation: about.Operation}
+	a := answer{operation: cmp.Or(about.Operation, about.Purchase)}
 	if about.Invoice != "" {
 		i, _ := after.Invoice(about.Invoice)
 		a.invoice = &i

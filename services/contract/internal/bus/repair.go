@@ -102,7 +102,7 @@ func (r *Repair) open() (*tail, error) {
 		return nil, err
 	}
 	t := &tail{client: client, last: map[contract.Ref]string{}, next: map[int32]int64{}, doubtful: map[contract.Ref]struct{}{}}
-	// one that is not on the topic at all is no other than an old one
+	// A contract without a fact on the topic is treated as one whose fact there is out of date.
 	for _, ref := range r.Store.Refs() {
 		t.doubtful[ref] = struct{}{}
 	}

@@ -1,8 +1,10 @@
 package effect
 
 import (
+	"reflect"
 	"testing"
 
+	"github.com/deferpay/deferpay/gen/contractbus"
 	"github.com/deferpay/deferpay/services/contract/internal/contract"
 	"github.com/deferpay/deferpay/services/internal/idempotency"
 	"github.com/deferpay/deferpay/services/internal/ledger/ledgertest"
@@ -17,6 +19,14 @@ func values() ledgertest.Values {
 }
 
 func TestCodec(t *testing.T) { ledgertest.Codec[contract.Visitor](t, Codec(), values()) }
+
+func TestEveryEventIsDecided(t *testing.T) {
+	ledgertest.Decided[contract.Visitor](t, "../contract")
+}
+
+func TestEveryMessageIsPublished(t *testing.T) {
+	ledgertest.Published(t, reflect.TypeFor[*contractbus.Publisher]())
+}
 
 func TestCodecRefuses(t *testing.T) {
 	asker := &idempotency.Request{Client: "agency", Key: "k-1", Operation: "op", Hash: []byte("0123456789abcdef0123456789abcdef")}

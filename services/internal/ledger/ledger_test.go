@@ -1,0 +1,259 @@
+package ledger
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill"
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/deferpay/deferpay/services/internal/idempotency"
+	"github.com/deferpay/deferpay/services/internal/journal"
+	"github.com/deferpay/deferpay/services/internal/journal/journaltest"
+)
+
+// added is the only event of the test's domain: a number was added to a sum.
+type added struct {
+	Sum string
+	N   int
+}
+
+// row is the message that keeps a body. Kind is its name, so that a test can write a kind that
+// another program does not know.
+type row struct {
+	Kind    string
+	Event   added
+	Request *Request
+}
+
+var errUseless = errors.New("nothing to add")
+
+const sums Family[int] = "sum/"
+
+// book is a service's store on the test's domain.
+type book struct {
+	*Ledger[added, int, int]
+	projected []string
+}
+
+// open runs an instance that writes the kind and knows the kinds.
+func open(t *testing.T, options []kgo.Opt, writer, kind string, known ...string) *book {
+	t.Helper()
+	b := &book{}
+	l, err := New(journaltest.Log, Domain[added, int, int]{
+		Codec: Codec[added, row]{
+			ToMessage: func(b Body[added]) (row, error) { return row{kind, b.Event, b.MaybeRequested()}, nil },
+			FromMessage: func(m row) (Body[added], error) {
+				for _, k := range known {
+					if m.Kind == k {
+						return MaybeAnswering(m.Event, m.Request), nil
+					}
+				}
+				return Body[added]{}, fmt.Errorf("kind %s is not known", m.Kind)
+			},
+			EncodeBytes: func(m row) ([]byte, error) { return json.Marshal(m) },
+			DecodeBytes: func(data []byte) (m row, err error) { err = json.Unmarshal(data, &m); return m, err },
+			Kind:        func(m row) string { return m.Kind },
+		},
+		Streams: func(e added) []journal.Stream { return journal.On(sums.Stream(e.Sum)) },
+		Key:     func(e added) string { return e.Sum },
+		Fold: func(v *View, e added, _ time.Time) error {
+			sum, _ := sums.Get(v, e.Sum)
+			sums.Put(v, e.Sum, sum+e.N)
+			return nil
+		},
+		After:  func(v *View, e added) int { sum, _ := sums.Get(v, e.Sum); return sum },
+		Answer: func(_ added, after int) int { return after },
+		Project: func(a Applied[added, int]) {
+			b.projected = append(b.projected, fmt.Sprintf("%s+%d=%d", a.Event().Sum, a.Event().N, a.After))
+		},
+		Reset: func() { b.projected = nil }, NoEffect: errUseless,
+	}, Config{Writer: writer, ClientOptions: options, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Ledger = l
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- l.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		<-ended
+	})
+	journaltest.Eventually(t, "ready", l.Ready)
+	return b
+}
+
+func (b *book) add(ctx context.Context, req *idempotency.Request, sum string, n int) (Outcome[added, int], error) {
+	return b.Decide(ctx, req, journal.On(sums.Stream(sum)), func(v *View) (added, error) {
+		if n == 0 {
+			return added{}, errUseless
+		}
+		return added{sum, n}, nil
+	})
+}
+
+func request(t *testing.T, key, body string) *idempotency.Request {
+	t.Helper()
+	r, err := idempotency.New("agency", key, "add", "", json.RawMessage(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &r
+}
+
+func options(t *testing.T) []kgo.Opt {
+	t.Helper()
+	o := journaltest.Options(journaltest.Broker(t))
+	journaltest.Topics(t, o)
+	return o
+}
+
+func TestDecide(t *testing.T) {
+	o := options(t)
+	one, two := open(t, o, "one", "added", "added"), open(t, o, "two", "added", "added")
+	ctx := t.Context()
+	first, err := one.add(ctx, request(t, "k-1", `1`), "a", 1)
+	if err != nil || first.Replayed || first.NoEffect || first.Event != (added{"a", 1}) || first.Answer != 1 {
+		t.Fatalf("first request: %+v, %v", first, err)
+	}
+	if out, err := one.add(ctx, nil, "a", 5); err != nil || out.Event != (added{"a", 5}) || out.Answer != 0 || out.Offset <= first.Offset {
+		t.Errorf("without a request: %+v, %v", out, err)
+	}
+	for name, b := range map[string]*book{"here": one, "elsewhere": two} {
+		again, err := b.add(ctx, request(t, "k-1", `1`), "a", 1)
+		if err != nil || !again.Replayed || again.Answer != 1 || again.Event != (added{}) || again.Offset < first.Offset {
+			t.Errorf("repeated %s: %+v, %v", name, again, err)
+		}
+		if out, err := b.add(ctx, request(t, "k-1", `2`), "a", 2); !errors.Is(err, idempotency.ErrReused) {
+			t.Errorf("reused %s: %+v, %v", name, out, err)
+		}
+		if out, err := b.add(ctx, nil, "a", 0); err != nil || !out.NoEffect {
+			t.Errorf("no effect %s: %+v, %v", name, out, err)
+		}
+		if before, err := b.Answered(ctx, request(t, "k-1", `1`)); err != nil || !before {
+			t.Errorf("answered %s: %t, %v", name, before, err)
+		}
+		if _, err := b.Answered(ctx, request(t, "k-1", `2`)); !errors.Is(err, idempotency.ErrReused) {
+			t.Errorf("answered a reused key %s: %v", name, err)
+		}
+		if before, err := b.Answered(ctx, request(t, "k-2", `1`)); err != nil || before {
+			t.Errorf("answered a new key %s: %t, %v", name, before, err)
+		}
+		b.Read(func(st States) {
+			if sum, _ := sums.Get(st, "a"); sum != 6 {
+				t.Errorf("the sum %s is %d", name, sum)
+			}
+			if got := fmt.Sprint(b.projected); got != "[a+1=1 a+5=6]" {
+				t.Errorf("projected %s: %s", name, got)
+			}
+		})
+	}
+}
+
+// TestKeyUsedTwice appends a record whose decision did not look at the key.
+func TestKeyUsedTwice(t *testing.T) {
+	b := open(t, options(t), "one", "added", "added")
+	req := request(t, "k-1", `1`)
+	if _, err := b.add(t.Context(), req, "a", 1); err != nil {
+		t.Fatal(err)
+	}
+	on := journal.On(sums.Stream("a"), journal.Stream(req.Stream()))
+	_, err := b.journal.Decide(t.Context(), on, func(v *View) (Body[added], error) {
+		return Body[added]{Event: added{"a", 1}, Request: req.Recorded()}, nil
+	})
+	if !errors.Is(err, journal.ErrImpossible) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestOlderProgramIsNotReady runs two versions of a program on one log.
+func TestOlderProgramIsNotReady(t *testing.T) {
+	o := options(t)
+	older, newer := open(t, o, "older", "added", "added"), open(t, o, "newer", "added2", "added", "added2")
+	if _, err := older.add(t.Context(), nil, "a", 1); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := newer.add(t.Context(), nil, "a", 2); err != nil {
+		t.Fatal(err)
+	}
+	journaltest.Eventually(t, "the older program is not ready", func() error {
+		if older.Ready() == nil {
+			return errors.New("it is")
+		}
+		return nil
+	})
+	if out, err := newer.add(t.Context(), request(t, "k", `1`), "a", 4); err != nil || out.Answer != 7 {
+		t.Errorf("the newer program: %+v, %v", out, err)
+	}
+}
+
+func TestPublication(t *testing.T) {
+	b := open(t, options(t), "one", "added", "added")
+	p, err := b.Publication(journaltest.Positions, "test.publication")
+	if err != nil {
+		t.Fatal(err)
+	}
+	router, err := message.NewRouter(message.RouterConfig{}, watermill.NopLogger{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var (
+		mu   sync.Mutex
+		seen []Applied[added, int]
+	)
+	p.Handle(router, "test", func(_ context.Context, a Applied[added, int]) error {
+		mu.Lock()
+		defer mu.Unlock()
+		seen = append(seen, a)
+		return nil
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- router.Run(ctx) }()
+	for n := 1; n <= 2; n++ {
+		if _, err := b.add(t.Context(), nil, "a", n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	journaltest.Eventually(t, "both records are published", func() error {
+		mu.Lock()
+		defer mu.Unlock()
+		if len(seen) < 2 {
+			return fmt.Errorf("%d records", len(seen))
+		}
+		return nil
+	})
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	for i, after := range []int{1, 3} {
+		a := seen[i]
+		if a.After != after || a.Event().N != i+1 || a.EventID(1) != a.Attempt.String()+"-1" || a.DecidedAt.IsZero() {
+			t.Errorf("record %d: %+v", i, a)
+		}
+	}
+}
+
+func TestCodecChecksKind(t *testing.T) {
+	c := Codec[added, row]{
+		FromMessage: func(m row) (Body[added], error) { return MaybeAnswering(m.Event, m.Request), nil },
+		DecodeBytes: func(data []byte) (m row, err error) { err = json.Unmarshal(data, &m); return m, err },
+		Kind:        func(m row) string { return m.Kind },
+	}
+	if b, err := c.Decode("added", []byte(`{"Kind":"added","Event":{"N":1}}`)); err != nil || b.Event.N != 1 || b.Request != nil {
+		t.Errorf("got %+v, %v", b, err)
+	}
+	if b, err := c.Decode("removed", []byte(`{"Kind":"added"}`)); err == nil {
+		t.Errorf("another kind was read as %+v", b)
+	}
+}
