@@ -40,7 +40,7 @@ func TestLong(t *testing.T) {
 	}
 }
 
-// Instants take every length that a long has, the epoch a single byte.
+// TestTimestamps writes and reads instants whose encodings have every length of a long.
 func TestTimestamps(t *testing.T) {
 	var w Writer
 	for shift := range 53 { // in milliseconds: what time.Time can say in microseconds
@@ -55,7 +55,7 @@ func TestTimestamps(t *testing.T) {
 			} {
 				b := c.write(nil, c.at)
 				if !bytes.Equal(b, AppendLong(nil, v)) {
-					t.Fatalf("%s: %d is written % x", name, v, b)
+					t.Fatalf("%s: %d is written as % x", name, v, b)
 				}
 				for _, tail := range []int{0, 10} {
 					r := readerOf(append(bytes.Clone(b), make([]byte, tail)...))
@@ -68,7 +68,7 @@ func TestTimestamps(t *testing.T) {
 	}
 }
 
-// Each of these made hamba's own decoder allocate, overflow or loop.
+// TestHostile reads bytes that make the decoder of hamba/avro allocate, overflow or loop.
 func TestHostile(t *testing.T) {
 	huge := AppendLong(nil, math.MaxInt64)
 	smallest := AppendLong(nil, math.MinInt64)
@@ -111,12 +111,12 @@ func TestHostile(t *testing.T) {
 		number, _ := r.Long(0)
 		text, _ := r.String(1)
 		if count, _ := r.Block(2, 1); number != 0 || text != "" || count != 0 {
-			t.Errorf("%s: something is read after a fault", name)
+			t.Errorf("%s: a value was read after a fault", name)
 		}
 	}
 }
 
-// Memory is refused before it is made.
+// TestMemoryIsBounded checks that memory is refused before it is allocated.
 func TestMemoryIsBounded(t *testing.T) {
 	entries := MaxMemory/(3*(16+mapKey)) + 1
 	for name, c := range map[string]func(r *Reader){
@@ -140,15 +140,15 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 }
 
-// Room for items is made on the word of counts, but only so much in the whole message, and for what
-// is really there.
-func TestRoomIsMadeOnceForAll(t *testing.T) {
+// TestAllocationInAdvance checks that the memory allocated in advance, for announced items, is limited
+// for the whole message.
+func TestAllocationInAdvance(t *testing.T) {
 	r := readerOf(make([]byte, 1000))
 	total := 0
 	for range 100 {
 		var s []int64
 		if got := Extend(&r, &s, 1000); len(got) == 0 {
-			t.Fatal("no room for one item")
+			t.Fatal("nothing is allocated for one item")
 		}
 		total += cap(s) * 8
 	}
@@ -165,7 +165,7 @@ func TestRoomIsMadeOnceForAll(t *testing.T) {
 		Extend(&r, &blocks, 1)
 	}
 	if rooms > 20 || len(blocks) != 1000 {
-		t.Errorf("room was made %d times for %d blocks of one item", rooms, len(blocks))
+		t.Errorf("%d allocations for %d blocks of one item", rooms, len(blocks))
 	}
 	r = readerOf(make([]byte, 1000))
 	var s []int64
@@ -174,11 +174,11 @@ func TestRoomIsMadeOnceForAll(t *testing.T) {
 		n -= len(Extend(&r, &s, n))
 	}
 	if len(s) != 100_000 || cap(s) > 2*len(s) || calls > 40 {
-		t.Errorf("%d items in %d calls, room for %d", len(s), calls, cap(s))
+		t.Errorf("%d items in %d calls, with a capacity of %d", len(s), calls, cap(s))
 	}
 }
 
-func TestEmptyItemsAreCountedForTheWholeMessage(t *testing.T) {
+func TestEmptyItemsInWholeMessage(t *testing.T) {
 	r := readerOf(bytes.Repeat(AppendLong(nil, MaxEmptyItems/2), 3))
 	n, p := 0, 0
 	for range 2 {
@@ -187,7 +187,7 @@ func TestEmptyItemsAreCountedForTheWholeMessage(t *testing.T) {
 		}
 	}
 	if n, _ = r.Block(p, 0); n != 0 || r.OK() {
-		t.Error("a third half is accepted")
+		t.Error("more items than the limit are accepted")
 	}
 }
 
@@ -200,7 +200,7 @@ func TestText(t *testing.T) {
 			w = Writer{}
 			b := w.String(make([]byte, i%3, i%3+room), s)
 			if !bytes.Equal(b[i%3:], AppendString(nil, s)) {
-				t.Fatalf("%q with room for %d: % x", s, room, b)
+				t.Fatalf("%q with capacity %d: % x", s, room, b)
 			}
 			if (w.Err() == nil) != utf8.ValidString(s) {
 				t.Fatalf("%q: %v", s, w.Err())
@@ -248,7 +248,7 @@ func TestDecimal(t *testing.T) {
 	for _, s := range []string{"0", "1", "-1", "127", "128", "-128", "-129", "255", "256", "-255", "-256", "32767", "32768", "-32768", "-32769", "12.50", "-0.01", "0.00", "99999999999999999999.99"} {
 		d := MustDecimal(s)
 		if d.String() != s {
-			t.Errorf("%s is written %s", s, d)
+			t.Errorf("%s is written as %s", s, d)
 		}
 		if got := fromTwosComplement(twosComplement(d.int())); got.Cmp(d.int()) != 0 {
 			t.Errorf("%s comes back as %s", s, got)
@@ -276,7 +276,7 @@ func TestDecimal(t *testing.T) {
 		}
 	}
 	if MustDecimal("1.005").Fits(10, 2) == nil || MustDecimal("123").Fits(4, 2) == nil || MustDecimal("12.500").Fits(4, 2) != nil {
-		t.Error("what fits is wrong")
+		t.Error("Fits is wrong")
 	}
 	if NewBigDecimal(big.NewInt(5), -2).String() != "500" || (Decimal{}).String() != "0" {
 		t.Error("negative scale or zero")

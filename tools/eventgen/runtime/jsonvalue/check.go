@@ -11,9 +11,9 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/jsonvalue/internal/number"
 )
 
-// ValueError says which part of a value is not as its schema wants it.
+// ValueError is a fault of a part of a value.
 type ValueError struct {
-	Path string // lines[3].amount; empty for the whole
+	Path string // lines[3].amount; empty for the whole value
 	Err  error
 }
 
@@ -24,20 +24,20 @@ func (e *ValueError) Error() string {
 	return e.Path + ": " + e.Err.Error()
 }
 
-// Unwrap is the fault itself.
+// Unwrap returns the fault itself.
 func (e *ValueError) Unwrap() error { return e.Err }
 
-// ErrTooMuchWork means that deciding whether a value is as its schema wants it takes more steps
-// than its size allows. Only values made for that come here.
+// ErrTooMuchWork is wrapped by the error for a value whose check takes more steps than its size
+// allows. Only a value that was made for the purpose does.
 var ErrTooMuchWork = errors.New("too much work for a value of this size")
 
-// Func checks a value against a schema: false after telling why not.
+// Func checks a value against a schema. It returns false after it has recorded a fault in c.
 type Func func(c *Check, v Value) bool
 
-// Check checks one value. Each of its methods is a keyword of JSON Schema; as there, a keyword
-// accepts a value of a kind it does not speak of.
+// Check checks one value. Each of its methods is a keyword of JSON Schema. As there, a keyword
+// accepts values of the kinds that it does not apply to.
 type Check struct {
-	quiet int   // deep in alternatives, where a refusal is no fault yet
+	quiet int   // depth of alternatives, in which a refusal is not a fault
 	err   error // the first fault
 	steps int   // left
 }
@@ -47,7 +47,7 @@ const (
 	stepsPerNode = 200
 )
 
-// check is the error of a value against its schema.
+// check returns an error if a value does not conform to its schema.
 func check(v Value, f Func) error {
 	c := Check{steps: stepsAtLeast + stepsPerNode*len(v.x.nodes)}
 	ok := f(&c, v)
@@ -60,7 +60,8 @@ func check(v Value, f Func) error {
 	return c.err
 }
 
-// step counts; false when there are none left, which no alternative and no negation can make good.
+// step counts a step. It returns false if none are left; then no alternative and no negation can
+// accept the value.
 func (c *Check) step() bool { c.steps--; return c.steps >= 0 }
 
 func (c *Check) fail(v Value, format string, args ...any) bool {
@@ -77,24 +78,24 @@ func (c *Check) holds(v Value, f Func) bool {
 	return ok
 }
 
-// Any accepts everything.
+// Any accepts any value.
 func (c *Check) Any(Value) bool { return c.step() }
 
-// Never accepts nothing.
-func (c *Check) Never(v Value) bool { return c.fail(v, "may not be there") }
+// Never accepts no value.
+func (c *Check) Never(v Value) bool { return c.fail(v, "is not allowed") }
 
-// Type wants one of the kinds.
+// Type accepts values of the kinds.
 func (c *Check) Type(v Value, k Kind) bool {
 	if !c.step() {
 		return false
 	}
 	if !v.Is(k) {
-		return c.fail(v, "is %s where %s is expected", v.Kind(), k)
+		return c.fail(v, "is %s, not %s", v.Kind(), k)
 	}
 	return true
 }
 
-// Const wants this value; literal is what Literal gave.
+// Const accepts one value, which Literal returned.
 func (c *Check) Const(v, literal Value) bool {
 	if !c.step() {
 		return false
@@ -105,7 +106,7 @@ func (c *Check) Const(v, literal Value) bool {
 	return true
 }
 
-// Enum wants one of the items of a list.
+// Enum accepts the items of a list.
 func (c *Check) Enum(v, list Value) bool {
 	if !c.step() {
 		return false
@@ -128,39 +129,38 @@ func (c *Check) bound(v Value, bound, what string, ok func(order int) bool) bool
 	return true
 }
 
-// Minimum wants a number of at least that; bounds are numbers as JSON writes them, so that they are
-// exact.
+// Minimum accepts numbers of at least bound. Bounds are numbers in JSON, so that they are exact.
 func (c *Check) Minimum(v Value, bound string) bool {
 	return c.bound(v, bound, "below", func(o int) bool { return o >= 0 })
 }
 
-// Maximum wants a number of at most that.
+// Maximum accepts numbers of at most bound.
 func (c *Check) Maximum(v Value, bound string) bool {
 	return c.bound(v, bound, "above", func(o int) bool { return o <= 0 })
 }
 
-// Above wants a number above that.
+// Above accepts numbers above bound.
 func (c *Check) Above(v Value, bound string) bool {
 	return c.bound(v, bound, "not above", func(o int) bool { return o > 0 })
 }
 
-// Below wants a number below that.
+// Below accepts numbers below bound.
 func (c *Check) Below(v Value, bound string) bool {
 	return c.bound(v, bound, "not below", func(o int) bool { return o < 0 })
 }
 
-// MultipleOf wants a number that is an integer times that.
+// MultipleOf accepts multiples of a number.
 func (c *Check) MultipleOf(v Value, of string) bool {
 	if !c.step() {
 		return false
 	}
 	if v.Kind() == Number && !number.MultipleOf(v.raw(), []byte(of)) {
-		return c.fail(v, "%s is no multiple of %s", v.raw(), of)
+		return c.fail(v, "%s is not a multiple of %s", v.raw(), of)
 	}
 	return true
 }
 
-// MinLength wants a text of at least n characters.
+// MinLength accepts texts of at least n characters.
 func (c *Check) MinLength(v Value, n int) bool {
 	if !c.step() {
 		return false
@@ -171,7 +171,7 @@ func (c *Check) MinLength(v Value, n int) bool {
 	return true
 }
 
-// MaxLength wants a text of at most n characters.
+// MaxLength accepts texts of at most n characters.
 func (c *Check) MaxLength(v Value, n int) bool {
 	if !c.step() {
 		return false
@@ -182,7 +182,7 @@ func (c *Check) MaxLength(v Value, n int) bool {
 	return true
 }
 
-// Pattern wants a text that the expression matches somewhere.
+// Pattern accepts texts that contain a match of the expression.
 func (c *Check) Pattern(v Value, re *regexp.Regexp) bool {
 	if !c.step() {
 		return false
@@ -193,18 +193,18 @@ func (c *Check) Pattern(v Value, re *regexp.Regexp) bool {
 	return true
 }
 
-// Format wants a text of that format.
+// Format accepts texts in a format.
 func (c *Check) Format(v Value, f Format) bool {
 	if !c.step() {
 		return false
 	}
 	if v.Kind() == String && !f.valid(string(v.bytes())) {
-		return c.fail(v, "%q is no %s", v.bytes(), f.name)
+		return c.fail(v, "%q is not a valid %s", v.bytes(), f.name)
 	}
 	return true
 }
 
-// MinItems wants a list of at least n items.
+// MinItems accepts lists of at least n items.
 func (c *Check) MinItems(v Value, n int) bool {
 	if !c.step() {
 		return false
@@ -215,7 +215,7 @@ func (c *Check) MinItems(v Value, n int) bool {
 	return true
 }
 
-// MaxItems wants a list of at most n items.
+// MaxItems accepts lists of at most n items.
 func (c *Check) MaxItems(v Value, n int) bool {
 	if !c.step() {
 		return false
@@ -226,7 +226,7 @@ func (c *Check) MaxItems(v Value, n int) bool {
 	return true
 }
 
-// Unique wants a list of different items.
+// Unique accepts lists of different items.
 func (c *Check) Unique(v Value) bool {
 	if !c.step() || v.Kind() != Array {
 		return c.steps >= 0
@@ -240,7 +240,7 @@ func (c *Check) Unique(v Value) bool {
 		h := hash(it)
 		for _, other := range seen[h] {
 			if equal(it, other) {
-				return c.fail(v, "has %s twice, at the end as item %d", it.text(), i)
+				return c.fail(v, "has %s twice, the second time as item %d", it.text(), i)
 			}
 		}
 		seen[h] = append(seen[h], it)
@@ -248,7 +248,7 @@ func (c *Check) Unique(v Value) bool {
 	return true
 }
 
-// differ compares each item of a short list with those before it.
+// differ compares each item of a short list with the items before it.
 func (c *Check) differ(v Value) bool {
 	for i, it := range v.Items() {
 		for j, other := range v.Items() {
@@ -256,14 +256,14 @@ func (c *Check) differ(v Value) bool {
 				break
 			}
 			if equal(it, other) {
-				return c.fail(v, "has %s twice, at the end as item %d", it.text(), i)
+				return c.fail(v, "has %s twice, the second time as item %d", it.text(), i)
 			}
 		}
 	}
 	return true
 }
 
-// Items wants every item of a list, from the given one on, to pass.
+// Items accepts lists in which f accepts every item from an index on.
 func (c *Check) Items(v Value, from int, f Func) bool {
 	if !c.step() {
 		return false
@@ -276,7 +276,7 @@ func (c *Check) Items(v Value, from int, f Func) bool {
 	return true
 }
 
-// Item wants the item of that number to pass, if there is one.
+// Item accepts lists in which f accepts the item at an index, or which have no such item.
 func (c *Check) Item(v Value, n int, f Func) bool {
 	if !c.step() {
 		return false
@@ -289,7 +289,7 @@ func (c *Check) Item(v Value, n int, f Func) bool {
 	return true
 }
 
-// Contains wants an item of a list to pass.
+// Contains accepts lists with an item that f accepts.
 func (c *Check) Contains(v Value, f Func) bool {
 	if !c.step() || v.Kind() != Array {
 		return c.steps >= 0
@@ -299,10 +299,10 @@ func (c *Check) Contains(v Value, f Func) bool {
 			return true
 		}
 	}
-	return c.fail(v, "has no item of the kind that must be in it")
+	return c.fail(v, "has no item that conforms to contains")
 }
 
-// MinProperties wants an object of at least n members.
+// MinProperties accepts objects of at least n members.
 func (c *Check) MinProperties(v Value, n int) bool {
 	if !c.step() {
 		return false
@@ -313,7 +313,7 @@ func (c *Check) MinProperties(v Value, n int) bool {
 	return true
 }
 
-// MaxProperties wants an object of at most n members.
+// MaxProperties accepts objects of at most n members.
 func (c *Check) MaxProperties(v Value, n int) bool {
 	if !c.step() {
 		return false
@@ -324,7 +324,7 @@ func (c *Check) MaxProperties(v Value, n int) bool {
 	return true
 }
 
-// Required wants an object to have these members.
+// Required accepts objects with these members.
 func (c *Check) Required(v Value, names ...string) bool {
 	if !c.step() || v.Kind() != Object {
 		return c.steps >= 0
@@ -337,7 +337,7 @@ func (c *Check) Required(v Value, names ...string) bool {
 	return true
 }
 
-// Members wants every member of an object to pass.
+// Members accepts objects in which f accepts every member.
 func (c *Check) Members(v Value, f func(c *Check, name []byte, m Value) bool) bool {
 	if !c.step() {
 		return false
@@ -350,10 +350,10 @@ func (c *Check) Members(v Value, f func(c *Check, name []byte, m Value) bool) bo
 	return true
 }
 
-// Unknown refuses a member.
+// Unknown refuses a member of an object.
 func (c *Check) Unknown(m Value) bool { return c.fail(m, "the schema has no such member") }
 
-// Names wants the name of every member of an object to pass.
+// Names accepts objects in which f accepts the name of every member.
 func (c *Check) Names(v Value, f Func) bool {
 	if !c.step() {
 		return false
@@ -366,7 +366,7 @@ func (c *Check) Names(v Value, f Func) bool {
 	return true
 }
 
-// Dependent wants an object that has the member to pass.
+// Dependent accepts objects without the member, and those that f accepts.
 func (c *Check) Dependent(v Value, member string, f Func) bool {
 	if !c.step() {
 		return false
@@ -377,7 +377,7 @@ func (c *Check) Dependent(v Value, member string, f Func) bool {
 	return f(c, v)
 }
 
-// AnyOf wants the value to pass one of the checks.
+// AnyOf accepts values that one of the checks accepts.
 func (c *Check) AnyOf(v Value, fs ...Func) bool {
 	if !c.step() {
 		return false
@@ -390,7 +390,7 @@ func (c *Check) AnyOf(v Value, fs ...Func) bool {
 	return c.none(v, fs)
 }
 
-// OneOf wants the value to pass exactly one of the checks.
+// OneOf accepts values that exactly one of the checks accepts.
 func (c *Check) OneOf(v Value, fs ...Func) bool {
 	if !c.step() {
 		return false
@@ -400,7 +400,7 @@ func (c *Check) OneOf(v Value, fs ...Func) bool {
 		switch {
 		case !c.holds(v, f):
 		case first >= 0:
-			return c.fail(v, "is of the forms %d and %d at once, where it must be of one", first+1, i+1)
+			return c.fail(v, "has the forms %d and %d, and must have only one", first+1, i+1)
 		default:
 			first = i
 		}
@@ -408,30 +408,30 @@ func (c *Check) OneOf(v Value, fs ...Func) bool {
 	return first >= 0 || c.none(v, fs)
 }
 
-// Tagged is an alternative that a member tells by its value.
+// Tagged is an alternative that the value of a member selects.
 type Tagged struct {
 	Tag string
 	Func
 }
 
-// ByTag wants an object to pass the check that its member of that name tells.
+// ByTag accepts objects that the check accepts which their member of that name selects.
 func (c *Check) ByTag(v Value, member string, list ...Tagged) bool {
 	if !c.step() {
 		return false
 	}
 	m, ok := v.Member(member)
 	if !ok || m.Kind() != String {
-		return c.fail(v, "has no text %q, which tells what it is", member)
+		return c.fail(v, "has no text %q, which selects its form", member)
 	}
 	for _, t := range list {
 		if string(m.bytes()) == t.Tag {
 			return t.Func(c, v)
 		}
 	}
-	return c.fail(m, "%s is none of the %d forms there are", m.text(), len(list))
+	return c.fail(m, "%s is not one of the %d forms", m.text(), len(list))
 }
 
-// ByTag gives the number of the tag that an object's member has; -1 for none.
+// ByTag returns the index of the tag that a member of an object has, or -1.
 func (r *Reader) ByTag(v Value, member string, tags ...string) int {
 	m, _ := v.Member(member)
 	if m.x == nil || m.Kind() != String {
@@ -440,8 +440,8 @@ func (r *Reader) ByTag(v Value, member string, tags ...string) int {
 	return slices.Index(tags, string(m.bytes()))
 }
 
-// none tells why the value is of no form: by the nearest one, which is the one whose fault lies
-// deepest.
+// none reports that the value has none of the forms, with the fault of the nearest form, which is the
+// one with the deepest fault.
 func (c *Check) none(v Value, fs []Func) bool {
 	if c.quiet > 0 || c.err != nil {
 		return false
@@ -457,23 +457,23 @@ func (c *Check) none(v Value, fs []Func) bool {
 	}
 	switch {
 	case nearest == nil || nearest.Path == v.path():
-		return c.fail(v, "is of none of the %d forms it may have", len(fs))
+		return c.fail(v, "has none of the %d forms that are allowed", len(fs))
 	}
-	return c.fail(v, "is of none of the %d forms it may have; nearest: %w", len(fs), nearest)
+	return c.fail(v, "has none of the %d forms that are allowed; nearest: %w", len(fs), nearest)
 }
 
-// Not wants the value not to pass.
+// Not accepts values that f refuses.
 func (c *Check) Not(v Value, f Func) bool {
 	if !c.step() {
 		return false
 	}
 	if c.holds(v, f) {
-		return c.fail(v, "is what it may not be")
+		return c.fail(v, "has a form that is not allowed")
 	}
 	return true
 }
 
-// If wants the value to pass the second check when it passes the first, else the third.
+// If accepts values that the second check accepts if the first one does, or else the third.
 func (c *Check) If(v Value, cond, then, otherwise Func) bool {
 	if !c.step() {
 		return false
@@ -484,8 +484,8 @@ func (c *Check) If(v Value, cond, then, otherwise Func) bool {
 	return otherwise(c, v)
 }
 
-// equal tells whether two values are the same in JSON: numbers by their value, objects in any
-// order.
+// equal reports whether two values are equal in JSON. Numbers are compared by value, and the order of
+// members does not matter.
 func equal(a, b Value) bool {
 	if a.Kind() != b.Kind() {
 		return false
@@ -534,7 +534,7 @@ func equalMembers(a, b Value) bool {
 
 var seed = maphash.MakeSeed()
 
-// hash is the same for equal values.
+// hash returns a hash that is the same for equal values.
 func hash(v Value) uint64 {
 	var h maphash.Hash
 	h.SetSeed(seed)
@@ -559,8 +559,8 @@ func hash(v Value) uint64 {
 	return h.Sum64() ^ sum
 }
 
-// Choose gives the number of the first check that the value passes; -1 when it passes none. A value
-// that was checked before passes one.
+// Choose returns the index of the first check that accepts the value, or -1. There is one for a value
+// that was checked before.
 func (r *Reader) Choose(v Value, fs ...Func) int {
 	c := Check{quiet: 1, steps: r.steps}
 	defer func() { r.steps = c.steps }()

@@ -13,7 +13,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// Format is a form of text that a schema can name.
+// Format is a format of text in a schema.
 type Format struct {
 	name  string
 	valid func(string) bool
@@ -44,7 +44,7 @@ var isoDuration = regexp.MustCompile(`^P(\d+W|(\d+Y(\d+M(\d+D)?)?|\d+M(\d+D)?|\d
 
 var rfc3339 = regexp.MustCompile(`^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)$`)
 
-// parseTime reads a time of RFC 3339. A leap second has no Go value, and is refused.
+// parseTime parses a time of RFC 3339. It refuses a leap second, which has no Go value.
 func parseTime(s string) (time.Time, error) {
 	if !rfc3339.MatchString(s) {
 		return time.Time{}, errNoTime

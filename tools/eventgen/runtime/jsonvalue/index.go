@@ -10,21 +10,21 @@ import (
 	"unicode/utf8"
 )
 
-// node is a value, or the name of a member, in the index of a text: the values inside it follow it.
+// node is a value, or the name of a member, in the index of a text. The values inside it follow it.
 type node struct {
-	start, end uint32 // its text; of a string, without the quotes
-	next       uint32 // index of the node behind it and all it holds
+	start, end uint32 // of its text; for a string, without the quotes
+	next       uint32 // index of the node after it and the values inside it
 	kind       Kind
 	escaped    bool // a string with escapes
 }
 
-// index is a text with the places of its values. It is valid as long as the text is not changed.
+// index has the positions of the values in a text. It is valid as long as the text is not changed.
 type index struct {
 	text  []byte
 	nodes []node
 }
 
-// SyntaxError is what is wrong with a text that is no JSON, or more than the limits allow.
+// SyntaxError is the error for a text that is not JSON or exceeds the limits.
 type SyntaxError struct {
 	Offset  int // in bytes
 	Message string
@@ -34,8 +34,7 @@ func (e *SyntaxError) Error() string { return fmt.Sprintf("at byte %d: %s", e.Of
 
 var indexes = sync.Pool{New: func() any { return new(index) }}
 
-// largestKept is the number of nodes above which an index is left to the collector instead of kept
-// for the next text.
+// largestKept is the number of nodes above which an index is not kept for the next text.
 const largestKept = 1 << 16
 
 func (x *index) release() {
@@ -45,7 +44,7 @@ func (x *index) release() {
 	}
 }
 
-// read indexes a text, all of it.
+// read indexes a text, which must be one value.
 func (x *index) read(text []byte) error {
 	if len(text) > MaxSize {
 		return &SyntaxError{MaxSize, fmt.Sprintf("larger than %d bytes", MaxSize)}
@@ -133,7 +132,7 @@ func (s *scanner) word(word string, kind Kind) error {
 	return nil
 }
 
-// inside reads what stands between brackets.
+// inside reads the items or members between brackets.
 func (s *scanner) inside(kind Kind, end byte, one func() error) error {
 	if s.depth++; s.depth > MaxDepth {
 		return s.errorf("nested deeper than %d", MaxDepth)
@@ -179,8 +178,8 @@ func (s *scanner) member() error {
 	return s.value()
 }
 
-// distinct refuses an object that names a member twice: readers differ in which of the two they
-// believe.
+// distinct refuses an object that has a member twice, because readers differ in which of the two they
+// use.
 func (s *scanner) distinct(object int) error {
 	const few = 32
 	v := Value{s.index, uint32(object)}
@@ -216,7 +215,7 @@ func (s *scanner) number() error {
 	s.skip('-')
 	digits := s.digits()
 	if digits == 0 || digits > 1 && s.text[s.at-digits] == '0' {
-		return s.errorf("a number is not written so")
+		return s.errorf("a number is not valid")
 	}
 	if s.skip('.') && s.digits() == 0 {
 		return s.errorf("a digit is expected, not %s", s.seen())
@@ -256,8 +255,8 @@ func (s *scanner) digits() int {
 	return s.at - from
 }
 
-// text_ reads a string. Text that is no UTF-8, and halves of surrogate pairs, are refused: they
-// cannot be written again as they are.
+// text_ reads a string. It refuses text that is not UTF-8 and halves of surrogate pairs, because they
+// cannot be written again.
 func (s *scanner) text_() error {
 	s.at++
 	start, escaped := s.at, false
@@ -281,7 +280,7 @@ func (s *scanner) text_() error {
 		default:
 			r, n := utf8.DecodeRune(s.text[s.at:])
 			if r == utf8.RuneError && n == 1 {
-				return s.errorf("no UTF-8")
+				return s.errorf("the text is not UTF-8")
 			}
 			s.at += n
 		}
@@ -333,7 +332,7 @@ func hex4(b []byte) (uint64, bool) {
 	return n, err == nil
 }
 
-// unescape gives the content of a string that the scanner accepted, quotes excluded.
+// unescape returns the content of a string that the scanner accepted, without its quotes.
 func unescape(b []byte) []byte {
 	quoted := make([]byte, 0, len(b)+2)
 	quoted = append(append(append(quoted, '"'), b...), '"')

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// manyMembers is an object with that many members and one more.
+// manyMembers returns an object with n members and a last one.
 func manyMembers(n int, last string) string {
 	var b strings.Builder
 	for i := range n {
@@ -37,7 +37,7 @@ func TestSyntax(t *testing.T) {
 		`{"a":1,}`:            "a member's name is expected",
 		`{"a" 1}`:             "':' is expected",
 		`[1 2]`:               "',' or ']' is expected",
-		`01`:                  "a number is not written so",
+		`01`:                  "a number is not valid",
 		`1.`:                  "a digit is expected",
 		`1e`:                  "a digit is expected",
 		`1e99999`:             "an exponent beyond 9999",
@@ -71,8 +71,8 @@ func errorText(err error) string {
 	return err.Error()
 }
 
-// FuzzSyntax: what is read here is JSON for the standard library too, and what is JSON there is
-// read, but for what is refused on purpose.
+// FuzzSyntax compares the syntax with that of the standard library. The two accept the same texts,
+// except for those that this package refuses on purpose.
 func FuzzSyntax(f *testing.F) {
 	for _, seed := range []string{`{"a":[1,-2.5e+3,true,null,"\u00e9"]}`, `[[[{}]]]`, `"\ud83d\ude42"`, `1e400`, `{"a":1,"a":1}`} {
 		f.Add([]byte(seed))
@@ -82,7 +82,7 @@ func FuzzSyntax(f *testing.F) {
 		var onPurpose *SyntaxError
 		switch {
 		case err == nil && !json.Valid(text):
-			t.Fatalf("%q is no JSON and was read", text)
+			t.Fatalf("%q is not JSON and was read", text)
 		case err == nil && !json.Valid([]byte(a.String())):
 			t.Fatalf("%q became %q", text, a)
 		case err != nil && json.Valid(text):
@@ -114,18 +114,18 @@ func TestFormats(t *testing.T) {
 	} {
 		for s := range strings.FieldsSeq(c.good) {
 			if !c.format.valid(s) {
-				t.Errorf("%q is refused as a %s", s, c.format.name)
+				t.Errorf("%q is not accepted as a %s", s, c.format.name)
 			}
 		}
 		for s := range strings.FieldsSeq(c.bad) {
 			if c.format.valid(s) {
-				t.Errorf("%q is taken for a %s", s, c.format.name)
+				t.Errorf("%q is accepted as a %s", s, c.format.name)
 			}
 		}
 	}
 }
 
-func TestErrorsSayWhere(t *testing.T) {
+func TestErrorPath(t *testing.T) {
 	items := func(c *Check, v Value) bool {
 		return c.Members(v, func(c *Check, name []byte, m Value) bool {
 			return c.Items(m, 0, func(c *Check, v Value) bool {
@@ -142,7 +142,7 @@ func TestErrorsSayWhere(t *testing.T) {
 		t.Errorf("%#v", err)
 	}
 	_, err = Decode([]byte(`[1,9223372036854775808]`), (*Check).Any, func(r *Reader, v Value) []int64 { return ReadList(r, v, (*Reader).Int64) })
-	if want := `[1]: 9223372036854775808 is no integer of 64 bits`; errorText(err) != want {
+	if want := `[1]: 9223372036854775808 is not an integer of 64 bits`; errorText(err) != want {
 		t.Errorf("%v, want %s", err, want)
 	}
 	write := func(w *Writer, list []time.Time) {
@@ -158,19 +158,19 @@ func TestErrorsSayWhere(t *testing.T) {
 	}
 }
 
-func TestTheNearestAlternativeIsTold(t *testing.T) {
+func TestNearestAlternative(t *testing.T) {
 	number := func(c *Check, v Value) bool { return c.Type(v, Number) }
 	object := func(c *Check, v Value) bool {
 		return c.Type(v, Object) && c.Members(v, func(c *Check, _ []byte, m Value) bool { return c.Type(m, String) })
 	}
 	_, err := Decode([]byte(`{"a":1}`), func(c *Check, v Value) bool { return c.OneOf(v, number, object) }, (*Reader).Any)
-	if want := "is of none of the 2 forms it may have; nearest: a: is a number where a string is expected"; errorText(err) != want {
+	if want := "has none of the 2 forms that are allowed; nearest: a: is a number, not a string"; errorText(err) != want {
 		t.Errorf("%v, want %s", err, want)
 	}
 }
 
-// A schema whose alternatives overlap at every level costs twice the work a level; a value made for
-// that ends in an error, soon.
+// TestWorkIsBounded checks a value against a schema whose alternatives overlap at every level, so that
+// each level doubles the work. The check ends early with an error.
 func TestWorkIsBounded(t *testing.T) {
 	var twice Func
 	twice = func(c *Check, v Value) bool {
@@ -197,7 +197,7 @@ func TestUnique(t *testing.T) {
 	}
 }
 
-func TestNothingIsAppendedOnError(t *testing.T) {
+func TestAppendError(t *testing.T) {
 	before := []byte("before")
 	after, err := Append(before, "abc", (*Writer).String, func(c *Check, v Value) bool { return c.MaxLength(v, 2) })
 	if err == nil || string(after) != "before" {
@@ -222,6 +222,6 @@ func TestAny(t *testing.T) {
 		t.Error(zero)
 	}
 	if _, err := AnyOf(func() {}); err == nil {
-		t.Error("a function is JSON")
+		t.Error("a function was accepted")
 	}
 }

@@ -11,13 +11,13 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/jsonvalue/internal/number"
 )
 
-// Reader makes Go values of values that were checked. Its first error is the result of all.
+// Reader converts checked values to Go values. Its first error is that of the whole.
 type Reader struct {
 	err   error
 	steps int
 }
 
-// Decode reads data, all of it: it must be JSON within the limits and pass the check.
+// Decode decodes data, which must be one JSON value within the limits that f accepts.
 func Decode[T any](data []byte, f Func, read func(r *Reader, v Value) T) (T, error) {
 	x := indexes.Get().(*index)
 	defer x.release()
@@ -40,7 +40,7 @@ func Decode[T any](data []byte, f Func, read func(r *Reader, v Value) T) (T, err
 	return out, nil
 }
 
-// Fail notes that v has no Go value.
+// Fail records that v has no Go value.
 func (r *Reader) Fail(v Value, format string, args ...any) {
 	if r.err == nil {
 		r.err = &ValueError{v.path(), fmt.Errorf(format, args...)}
@@ -49,7 +49,7 @@ func (r *Reader) Fail(v Value, format string, args ...any) {
 
 func (r *Reader) kind(v Value, k Kind) bool {
 	if v.Kind() != k {
-		r.Fail(v, "is %s where %s is expected", v.Kind(), k)
+		r.Fail(v, "is %s, not %s", v.Kind(), k)
 		return false
 	}
 	return true
@@ -81,15 +81,15 @@ func (r *Reader) integer(v Value, bits int) int64 {
 	}
 	n, ok := number.Parse(v.raw()).Int(bits)
 	if !ok {
-		r.Fail(v, "%s is no integer of %d bits", v.raw(), bits)
+		r.Fail(v, "%s is not an integer of %d bits", v.raw(), bits)
 	}
 	return n
 }
 
-// Float64 reads a number, to the nearest one that there is.
+// Float64 reads a number, rounded to the nearest float64.
 func (r *Reader) Float64(v Value) float64 { return r.float(v, 64) }
 
-// Float32 reads a number, to the nearest one that there is.
+// Float32 reads a number, rounded to the nearest float32.
 func (r *Reader) Float32(v Value) float32 { return float32(r.float(v, 32)) }
 
 func (r *Reader) float(v Value, bits int) float64 {
@@ -98,7 +98,7 @@ func (r *Reader) float(v Value, bits int) float64 {
 	}
 	f, err := strconv.ParseFloat(string(v.raw()), bits)
 	if err != nil {
-		r.Fail(v, "%s is beyond the numbers of %d bits", v.raw(), bits)
+		r.Fail(v, "%s is out of range for a number of %d bits", v.raw(), bits)
 	}
 	return f
 }
@@ -106,10 +106,10 @@ func (r *Reader) float(v Value, bits int) float64 {
 // Null reads null.
 func (r *Reader) Null(v Value) struct{} { r.kind(v, Null); return struct{}{} }
 
-// Never reads what is never there.
-func (r *Reader) Never(v Value) Never { r.Fail(v, "may not be there"); return Never{} }
+// Never fails, because the schema accepts no value.
+func (r *Reader) Never(v Value) Never { r.Fail(v, "is not allowed"); return Never{} }
 
-// Any reads anything.
+// Any reads any value.
 func (r *Reader) Any(v Value) Any { return Any{string(v.text())} }
 
 // Bytes reads base64.
@@ -119,7 +119,7 @@ func (r *Reader) Bytes(v Value) []byte { return parsed(r, v, base64.StdEncoding.
 func (r *Reader) Time(v Value) time.Time {
 	t := parsed(r, v, parseTime)
 	if t.IsZero() {
-		r.Fail(v, "is the time that stands for none")
+		r.Fail(v, "is the zero time, which means that there is none")
 	}
 	return t
 }
@@ -130,7 +130,7 @@ func (r *Reader) Date(v Value) Date { return parsed(r, v, ParseDate) }
 // UUID reads a UUID.
 func (r *Reader) UUID(v Value) uuid.UUID { return parsed(r, v, parseUUID) }
 
-// parsed reads a text that has a form.
+// parsed reads a text with a parse function.
 func parsed[T any](r *Reader, v Value, parse func(string) (T, error)) T {
 	out, err := parse(r.String(v))
 	if err != nil {
@@ -139,7 +139,7 @@ func parsed[T any](r *Reader, v Value, parse func(string) (T, error)) T {
 	return out
 }
 
-// Number finds a value in a list, and counts from 1.
+// Number returns the index of a value in a list, counted from 1.
 func (r *Reader) Number(v, list Value) uint {
 	for i, it := range list.Items() {
 		if equal(v, it) {
@@ -156,7 +156,7 @@ func ReadText[T ~string](r *Reader, v Value) T { return T(r.String(v)) }
 // ReadInteger reads an integer of a named type.
 func ReadInteger[T ~int64](r *Reader, v Value) T { return T(r.Int64(v)) }
 
-// ReadList reads a list; it is not nil when it is empty.
+// ReadList reads a list. It does not return nil for an empty one.
 func ReadList[T any](r *Reader, v Value, item func(*Reader, Value) T) []T {
 	if !r.kind(v, Array) {
 		return nil
@@ -168,7 +168,7 @@ func ReadList[T any](r *Reader, v Value, item func(*Reader, Value) T) []T {
 	return out
 }
 
-// ReadRest reads the items of a list from a number on; nil when there are none.
+// ReadRest reads the items of a list from an index on. It returns nil if there are none.
 func ReadRest[T any](r *Reader, v Value, from int, item func(*Reader, Value) T) []T {
 	var out []T
 	for i, it := range v.Items() {
@@ -179,7 +179,7 @@ func ReadRest[T any](r *Reader, v Value, from int, item func(*Reader, Value) T) 
 	return out
 }
 
-// ReadMap reads an object; it is not nil when it is empty.
+// ReadMap reads an object. It does not return nil for an empty one.
 func ReadMap[T any](r *Reader, v Value, member func(*Reader, Value) T) map[string]T {
 	if !r.kind(v, Object) {
 		return nil
@@ -191,7 +191,7 @@ func ReadMap[T any](r *Reader, v Value, member func(*Reader, Value) T) map[strin
 	return out
 }
 
-// Put adds a member to a map, which it makes first if need be.
+// Put adds a member to a map, or to a new one if the map is nil.
 func Put[T any](m map[string]T, name []byte, v T) map[string]T {
 	if m == nil {
 		m = map[string]T{}
@@ -200,7 +200,7 @@ func Put[T any](m map[string]T, name []byte, v T) map[string]T {
 	return m
 }
 
-// ReadPointer reads a value to point to.
+// ReadPointer reads a value and returns a pointer to it.
 func ReadPointer[T any](r *Reader, v Value, read func(*Reader, Value) T) *T {
 	out := read(r, v)
 	return &out
@@ -214,7 +214,7 @@ func ReadNullable[T any](r *Reader, v Value, read func(*Reader, Value) T) *T {
 	return ReadPointer(r, v, read)
 }
 
-// ReadNilable reads null as the zero value, which is nil for the types it is for.
+// ReadNilable reads null as the zero value. It is used for types whose zero value is nil.
 func ReadNilable[T any](r *Reader, v Value, read func(*Reader, Value) T) T {
 	if v.Kind() == Null {
 		var none T

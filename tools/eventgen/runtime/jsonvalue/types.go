@@ -13,11 +13,11 @@ var (
 	errNoURI  = errors.New("not a URI")
 )
 
-// Any is a value whose schema says nothing of it: any JSON. The zero Any is null. Two are == when
+// Any is a value whose schema accepts any JSON. The zero Any is null. Two of them are equal (==) if
 // their texts are.
 type Any struct{ text string }
 
-// ParseAny reads JSON text, by the rules of this package.
+// ParseAny parses JSON by the rules of this package.
 func ParseAny(text []byte) (Any, error) {
 	x := indexes.Get().(*index)
 	defer x.release()
@@ -27,7 +27,7 @@ func ParseAny(text []byte) (Any, error) {
 	return Any{string(Value{x, 0}.text())}, nil
 }
 
-// AnyOf is a Go value as encoding/json writes it.
+// AnyOf returns a Go value as encoding/json encodes it.
 func AnyOf(v any) (Any, error) {
 	text, err := json.Marshal(v)
 	if err != nil {
@@ -36,7 +36,7 @@ func AnyOf(v any) (Any, error) {
 	return ParseAny(text)
 }
 
-// MustAny is ParseAny for texts that are known to be JSON; it panics when they are not.
+// MustAny is like ParseAny but panics if the text is not JSON.
 func MustAny(text string) Any {
 	a, err := ParseAny([]byte(text))
 	if err != nil {
@@ -45,7 +45,7 @@ func MustAny(text string) Any {
 	return a
 }
 
-// String is the value as JSON.
+// String returns the value as JSON.
 func (a Any) String() string {
 	if a.text == "" {
 		return "null"
@@ -53,45 +53,45 @@ func (a Any) String() string {
 	return a.text
 }
 
-// Into reads the value into a Go value as encoding/json does.
+// Into decodes the value into a Go value with encoding/json.
 func (a Any) Into(dst any) error { return json.Unmarshal([]byte(a.String()), dst) }
 
-// MarshalJSON gives the value as it is.
+// MarshalJSON returns the value as it is.
 func (a Any) MarshalJSON() ([]byte, error) { return []byte(a.String()), nil }
 
-// UnmarshalJSON is ParseAny.
+// UnmarshalJSON parses JSON like ParseAny.
 func (a *Any) UnmarshalJSON(text []byte) (err error) {
 	*a, err = ParseAny(text)
 	return err
 }
 
-// Never is the type of a value that the schema says is never there.
+// Never is the type of a value that the schema does not allow.
 type Never struct{}
 
-// Optional is a value that may be left out and that is, when it is there, possibly null: T is a
-// type whose nil is null.
+// Optional is a value that may be absent, and may be null if it is present. T is a type whose nil is
+// null.
 type Optional[T any] struct {
-	Set   bool // it is there
+	Set   bool // it is present
 	Value T
 }
 
-// Some is an Optional that is there.
+// Some returns an Optional that is present.
 func Some[T any](v T) Optional[T] { return Optional[T]{true, v} }
 
-// IsZero tells whether it is left out, for omitzero.
+// IsZero reports whether the value is absent, for omitzero.
 func (o Optional[T]) IsZero() bool { return !o.Set }
 
-// Ptr gives the address of a copy, for optional values in literals.
+// Ptr returns a pointer to a copy of v, for optional values in literals.
 func Ptr[T any](v T) *T { return &v }
 
-// Date is a day. The zero Date is none and cannot be written.
+// Date is a date. The zero Date is not set and cannot be written.
 type Date struct {
 	Year  int
 	Month time.Month
 	Day   int
 }
 
-// ParseDate reads 2026-02-28.
+// ParseDate parses a date like 2026-02-28.
 func ParseDate(s string) (Date, error) {
 	t, err := time.Parse(time.DateOnly, s)
 	if err != nil {
@@ -100,18 +100,18 @@ func ParseDate(s string) (Date, error) {
 	return Date{t.Year(), t.Month(), t.Day()}, nil
 }
 
-// String is the date as 2026-02-28.
+// String returns the date as 2026-02-28.
 func (d Date) String() string { return fmt.Sprintf("%04d-%02d-%02d", d.Year, d.Month, d.Day) }
 
-// Midnight is when the day begins somewhere.
+// Midnight returns the beginning of the day in loc.
 func (d Date) Midnight(loc *time.Location) time.Time {
 	return time.Date(d.Year, d.Month, d.Day, 0, 0, 0, 0, loc)
 }
 
-// MarshalText gives String.
+// MarshalText returns the text of String.
 func (d Date) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 
-// UnmarshalText is ParseDate.
+// UnmarshalText parses a date like ParseDate.
 func (d *Date) UnmarshalText(text []byte) (err error) {
 	*d, err = ParseDate(string(text))
 	return err
@@ -120,19 +120,19 @@ func (d *Date) UnmarshalText(text []byte) (err error) {
 // Time is a time of day with its zone, as written: 12:30:00Z.
 type Time string
 
-// On is the instant of a day.
+// On returns the instant of the time on a date.
 func (t Time) On(d Date) (time.Time, error) { return parseTime(d.String() + "T" + string(t)) }
 
-// Duration is a duration of ISO 8601, as written: P1DT12H. How long a month is, it does not say.
+// Duration is an ISO 8601 duration, as written: P1DT12H. It does not define the length of a month.
 type Duration string
 
-// Type is what a generated payload knows of its schema.
+// Type describes the schema of a generated payload.
 type Type struct {
 	Name   string // of the Go type
-	Schema string // draft-07, with all it refers to inside
+	Schema string // draft-07, with everything that it refers to
 }
 
-// Payload is a generated type that is the whole of a message.
+// Payload is a generated type of the payload of a message.
 type Payload interface {
 	AppendJSON(dst []byte) ([]byte, error)
 	DecodeJSON(data []byte) error

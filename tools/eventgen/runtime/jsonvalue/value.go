@@ -9,7 +9,7 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/jsonvalue/internal/number"
 )
 
-// Kind is what a value is; kinds are bits, so that a schema can allow several.
+// Kind is the kind of a value. Kinds are bits, so that a schema can allow several.
 type Kind uint8
 
 // The kinds of values. Integer is a Number without a fraction, however it is written: 1, 1.0 and
@@ -36,7 +36,7 @@ func (k Kind) String() string {
 	return strings.Join(out, " or ")
 }
 
-// Value is a value of a text that was indexed. It is to be used only while the text is being read.
+// Value is a value in an indexed text. It is valid only while the text is being read.
 type Value struct {
 	x *index
 	i uint32
@@ -44,19 +44,19 @@ type Value struct {
 
 func (v Value) node() *node { return &v.x.nodes[v.i] }
 
-// Kind gives what the value is; an integer is a Number.
+// Kind returns the kind of the value. An integer is a Number.
 func (v Value) Kind() Kind { return v.node().kind }
 
-// Is tells whether the value is of one of the kinds.
+// Is reports whether the value has one of the kinds.
 func (v Value) Is(k Kind) bool {
 	own := v.Kind()
 	return own&k != 0 || own == Number && k&Integer != 0 && number.IsInteger(v.raw())
 }
 
-// raw is the text of the value, of a string without quotes.
+// raw returns the text of the value, for a string without quotes.
 func (v Value) raw() []byte { n := v.node(); return v.x.text[n.start:n.end] }
 
-// bytes is the content of a string.
+// bytes returns the content of a string.
 func (v Value) bytes() []byte {
 	if v.node().escaped {
 		return unescape(v.raw())
@@ -64,7 +64,7 @@ func (v Value) bytes() []byte {
 	return v.raw()
 }
 
-// text is the value as JSON.
+// text returns the value as JSON.
 func (v Value) text() []byte {
 	if n := v.node(); n.kind == String {
 		return v.x.text[n.start-1 : n.end+1]
@@ -72,10 +72,10 @@ func (v Value) text() []byte {
 	return v.raw()
 }
 
-// length is the number of characters of a string.
+// length returns the number of characters of a string.
 func (v Value) length() int { return utf8.RuneCount(v.bytes()) }
 
-// Items gives the items of a list, in order; none for anything else.
+// Items returns the items of a list, in order. There are none for any other value.
 func (v Value) Items() iter.Seq2[int, Value] {
 	return func(yield func(int, Value) bool) {
 		if v.Kind() != Array {
@@ -91,8 +91,8 @@ func (v Value) Items() iter.Seq2[int, Value] {
 	}
 }
 
-// Members gives the members of an object, in order; none for anything else. A name is valid during
-// its turn only.
+// Members returns the members of an object, in order. There are none for any other value. A name is
+// valid only during its iteration.
 func (v Value) Members() iter.Seq2[[]byte, Value] {
 	return func(yield func([]byte, Value) bool) {
 		for name := range v.names() {
@@ -103,7 +103,7 @@ func (v Value) Members() iter.Seq2[[]byte, Value] {
 	}
 }
 
-// names gives the names of an object's members as strings; the member follows its name.
+// names returns the names of an object's members as values. The node of a member follows its name.
 func (v Value) names() iter.Seq[Value] {
 	return func(yield func(Value) bool) {
 		if v.Kind() != Object {
@@ -117,7 +117,7 @@ func (v Value) names() iter.Seq[Value] {
 	}
 }
 
-// Len is the number of items or members.
+// Len returns the number of items or members.
 func (v Value) Len() int {
 	n := 0
 	for range v.Items() {
@@ -129,7 +129,7 @@ func (v Value) Len() int {
 	return n
 }
 
-// Member gives the member of that name.
+// Member returns the member of that name.
 func (v Value) Member(name string) (Value, bool) {
 	for n, m := range v.Members() {
 		if string(n) == name {
@@ -139,7 +139,7 @@ func (v Value) Member(name string) (Value, bool) {
 	return Value{}, false
 }
 
-// path is the way to the value from the root of its text: lines[3].amount.
+// path returns the path of the value in its text: lines[3].amount.
 func (v Value) path() string {
 	var b strings.Builder
 	for at := (Value{v.x, 0}); at.i != v.i; {
@@ -181,8 +181,8 @@ func writeStep(b *strings.Builder, name string) {
 	}
 }
 
-// Literal is a value that generated code holds, such as the values of an enum. It panics when the
-// text is no JSON.
+// Literal returns a value of generated code, such as the values of an enum. It panics if the text is
+// not JSON.
 func Literal(text string) Value {
 	x := new(index)
 	if err := x.read([]byte(text)); err != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// Writer writes one value. Its first error is the result of all.
+// Writer writes one value. Its first error is that of the whole.
 type Writer struct {
 	e     jx.Encoder
 	path  []step
@@ -22,7 +22,7 @@ type Writer struct {
 	depth int
 }
 
-// step is a step of the way to what is being written: a member, or an item of a list.
+// step is a part of the path to the value that is being written: a member or an item.
 type step struct {
 	name string
 	item int
@@ -30,7 +30,7 @@ type step struct {
 
 var writers = sync.Pool{New: func() any { return new(Writer) }}
 
-// Append appends v to dst as JSON that passes the check. On an error dst is given back as it was.
+// Append appends v to dst as JSON that f accepts. On an error it returns dst unchanged.
 func Append[T any](dst []byte, v T, write func(*Writer, T), f Func) ([]byte, error) {
 	w := writers.Get().(*Writer)
 	defer w.release()
@@ -49,12 +49,12 @@ func Append[T any](dst []byte, v T, write func(*Writer, T), f Func) ([]byte, err
 	return append(dst, w.e.Bytes()...), nil
 }
 
-// Encode gives v as JSON that passes the check.
+// Encode returns v as JSON that f accepts.
 func Encode[T any](v T, write func(*Writer, T), f Func) ([]byte, error) {
 	return Append(nil, v, write, f)
 }
 
-// Validate tells whether v may be written.
+// Validate returns an error if v cannot be written.
 func Validate[T any](v T, write func(*Writer, T), f Func) error {
 	_, err := Append(nil, v, write, f)
 	return err
@@ -68,7 +68,7 @@ func (w *Writer) release() {
 	}
 }
 
-// Fail notes that the value cannot be written.
+// Fail records that the value cannot be written.
 func (w *Writer) Fail(format string, args ...any) {
 	if w.err == nil {
 		var b strings.Builder
@@ -83,7 +83,8 @@ func (w *Writer) Fail(format string, args ...any) {
 	}
 }
 
-// Open begins an object; false, and an error, when it would be nested too deep. Close ends it.
+// Open begins an object, which Close ends. It returns false, after an error, if it is nested too
+// deep.
 func (w *Writer) Open() bool {
 	if w.depth++; w.depth > MaxDepth {
 		w.Fail("nested deeper than %d", MaxDepth)
@@ -96,13 +97,14 @@ func (w *Writer) Open() bool {
 // Close ends an object.
 func (w *Writer) Close() { w.depth--; w.e.ObjEnd() }
 
-// Member begins a member of an object; Done ends it.
+// Member begins a member of an object, which Done ends.
 func (w *Writer) Member(name string) { w.path = append(w.path, step{name: name}); w.e.FieldStart(name) }
 
 // Done ends a member.
 func (w *Writer) Done() { w.path = w.path[:len(w.path)-1] }
 
-// OpenList begins a list; false, and an error, when it would be nested too deep. CloseList ends it.
+// OpenList begins a list, which CloseList ends. It returns false, after an error, if it is nested too
+// deep.
 func (w *Writer) OpenList() bool {
 	if w.depth++; w.depth > MaxDepth {
 		w.Fail("nested deeper than %d", MaxDepth)
@@ -115,10 +117,10 @@ func (w *Writer) OpenList() bool {
 // CloseList ends a list.
 func (w *Writer) CloseList() { w.depth--; w.e.ArrEnd() }
 
-// Literal writes JSON that is known to be right.
+// Literal writes JSON that is known to be valid.
 func (w *Writer) Literal(text string) { w.e.Raw([]byte(text)) }
 
-// Unset fails because a value that must be there is not.
+// Unset records that a required value is not set.
 func (w *Writer) Unset() { w.Fail("is not set") }
 
 // String writes a text.
@@ -136,7 +138,7 @@ func (w *Writer) Int32(n int32) { w.e.Int32(n) }
 // Float64 writes a number.
 func (w *Writer) Float64(f float64) {
 	if math.IsNaN(f) || math.IsInf(f, 0) {
-		w.Fail("%v is no number of JSON", f)
+		w.Fail("%v is not a number in JSON", f)
 		return
 	}
 	w.e.Float64(f)
@@ -145,7 +147,7 @@ func (w *Writer) Float64(f float64) {
 // Float32 writes a number.
 func (w *Writer) Float32(f float32) {
 	if f64 := float64(f); math.IsNaN(f64) || math.IsInf(f64, 0) {
-		w.Fail("%v is no number of JSON", f)
+		w.Fail("%v is not a number in JSON", f)
 		return
 	}
 	w.e.Float32(f)
@@ -154,8 +156,8 @@ func (w *Writer) Float32(f float32) {
 // Null writes null.
 func (w *Writer) Null(struct{}) { w.e.Null() }
 
-// Never fails.
-func (w *Writer) Never(Never) { w.Fail("may not be there") }
+// Never records that the schema accepts no value.
+func (w *Writer) Never(Never) { w.Fail("is not allowed") }
 
 // Any writes a value as it is.
 func (w *Writer) Any(a Any) { w.e.Raw([]byte(a.String())) }
@@ -163,7 +165,7 @@ func (w *Writer) Any(a Any) { w.e.Raw([]byte(a.String())) }
 // Bytes writes base64.
 func (w *Writer) Bytes(b []byte) { w.e.Str(base64.StdEncoding.EncodeToString(b)) }
 
-// Time writes a time of RFC 3339. The zero time stands for none and is refused.
+// Time writes a time of RFC 3339. It refuses the zero time, which means that there is none.
 func (w *Writer) Time(t time.Time) {
 	if t.IsZero() {
 		w.Unset()
@@ -201,7 +203,7 @@ func WriteText[T ~string](w *Writer, s T) { w.e.Str(string(s)) }
 // WriteInteger writes an integer of a named type.
 func WriteInteger[T ~int64](w *Writer, n T) { w.e.Int64(int64(n)) }
 
-// WriteList writes a list; nil is an empty one.
+// WriteList writes a list. nil is an empty one.
 func WriteList[T any](w *Writer, list []T, item func(*Writer, T)) {
 	if !w.OpenList() {
 		return
@@ -214,7 +216,7 @@ func WriteList[T any](w *Writer, list []T, item func(*Writer, T)) {
 	w.CloseList()
 }
 
-// WriteMap writes an object, its members in the order of their names; nil is an empty one.
+// WriteMap writes an object with its members sorted by name. nil is an empty one.
 func WriteMap[T any](w *Writer, m map[string]T, member func(*Writer, T)) {
 	if !w.Open() {
 		return

@@ -14,7 +14,7 @@ import (
 
 // beyond are parts of the errors for values that JSON Schema accepts, but that have no Go value or
 // cannot be encoded again as they are.
-var beyond = []string{"is no integer of", "is beyond the numbers of", "twice", "nested deeper", "an exponent beyond", "a number of more than", "UTF-8", "surrogate", "escape", "stands for none", "too much work"}
+var beyond = []string{"is not an integer of", "is out of range for a number of", "twice", "nested deeper", "an exponent beyond", "a number of more than", "UTF-8", "surrogate", "escape", "is the zero time", "too much work"}
 
 func onPurpose(err error) bool {
 	for _, b := range beyond {

@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// The fingerprints of Avro's own test data (share/test/data/schema-tests.txt).
+// TestFingerprintVectors checks the fingerprints of Avro's own test data
+// (share/test/data/schema-tests.txt).
 func TestFingerprintVectors(t *testing.T) {
 	for text, want := range map[string]int64{
 		`"null"`:            7195948357588979594,
@@ -42,7 +43,7 @@ func TestFingerprintVectors(t *testing.T) {
 	}
 }
 
-// Text must say everything again, names resolved, whatever the order of definitions was.
+// TestText checks that the text has everything of the schema, with resolved names.
 func TestText(t *testing.T) {
 	const text = `{"type":"record","name":"A","namespace":"n.m","doc":"d","aliases":["n.m.Old"],"fields":[` +
 		`{"name":"e","type":{"type":"enum","name":"E","symbols":["X","Y"],"default":"Y"},"doc":"\"quoted\" <b>","default":"X","order":"ignore","aliases":["f"]},` +
@@ -75,7 +76,7 @@ func TestHostileText(t *testing.T) {
 			t.Errorf("%s: accepted", name)
 		}
 	}
-	// Defaults that call for each other have no end; records without an end have no least size.
+	// Defaults that contain each other have no end, and such records have no least size.
 	for _, text := range []string{
 		`{"type":"record","name":"R","fields":[{"name":"f","type":["R","null"],"default":{}}]}`,
 		`{"type":"record","name":"R","fields":[{"name":"f","type":"R","default":{}}]}`,
@@ -85,7 +86,7 @@ func TestHostileText(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, err := AppendJSON(nil, s, &Node{Kind: JSONObject}); err == nil {
-			t.Errorf("%s: its default has an end", text)
+			t.Errorf("%s: its default is accepted", text)
 		}
 		s.MinBytes()
 	}
