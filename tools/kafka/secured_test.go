@@ -152,16 +152,16 @@ func (s *secured) provision() {
 	topics := append([]string{"topics", "apply", "-timeout", "60s"}, append(broker, documents...)...)
 	schemas := []string{"schemas", "register", "-registry", s.registry, documents[0], documents[2]}
 
-	s.refused(s.env(acls.Provisioning), "look at the ACLs", "eventgen", topics...) // no rights yet
+	s.refused(s.env(acls.Provisioning), "check the ACLs", "eventgen", topics...) // no rights yet
 	s.refused(s.env(engine.Admin), "missing: User:billing may READ", "kafka", append([]string{"acls", "diff"}, broker...)...)
-	s.refused(s.env(acls.Contract), "look at the ACLs", "kafka", append([]string{"acls", "apply"}, broker...)...)
+	s.refused(s.env(acls.Contract), "check the ACLs", "kafka", append([]string{"acls", "apply"}, broker...)...)
 	s.fine(s.env(engine.Admin), "created: User:billing may READ", "kafka", append([]string{"acls", "apply"}, broker...)...)
 	s.fine(s.env(engine.Admin), "(0 created, 0 removed)", "kafka", append([]string{"acls", "apply"}, broker...)...)
 
 	s.fine(s.env(acls.Provisioning), "created topic contract.log.v1", "eventgen", topics...)
-	s.refused(s.env(acls.Contract), "look at the ACLs", "eventgen", append([]string{"topics", "diff"}, append(broker, documents[2:]...)...)...)
+	s.refused(s.env(acls.Contract), "check the ACLs", "eventgen", append([]string{"topics", "diff"}, append(broker, documents[2:]...)...)...)
 	s.fine(s.env(acls.Provisioning), "registered", "eventgen", schemas...)
-	s.refused(append(s.env(acls.Provisioning), "SCHEMA_REGISTRY_PASSWORD_FILE="+s.file("other", "guess")), "look at its credentials", "eventgen", schemas...)
+	s.refused(append(s.env(acls.Provisioning), "SCHEMA_REGISTRY_PASSWORD_FILE="+s.file("other", "guess")), "check the credentials", "eventgen", schemas...)
 	s.refused(append(s.env("contract"), "KAFKA_PASSWORD_FILE=/does/not/exist"), "read the password: open /does/not/exist", "eventgen", topics...)
 }
 
@@ -389,9 +389,9 @@ func (s *secured) wrongPassword() {
 	wrong := s.service("billing", "billing-2", append(s.env(acls.Billing), "KAFKA_PASSWORD_FILE="+file))
 	stranger := s.service("billing", "stranger", append(s.env(acls.Billing), "KAFKA_USER=stranger"))
 	untrusting := s.service("billing", "untrusting", append(s.env(acls.Billing), "KAFKA_CA_FILE=", "KAFKA_TLS=true"))
-	s.says(wrong, "look at the name and the password")
-	s.says(stranger, "look at the name and the password")
-	s.says(untrusting, "signed by nobody who is trusted, look at -kafka-ca")
+	s.says(wrong, "check the name and the password")
+	s.says(stranger, "check the name and the password")
+	s.says(untrusting, "not signed by a trusted authority, check -kafka-ca")
 	s.file("billing-2.password", s.secret("billing-2"))
 	s.ready(wrong)
 }
@@ -466,7 +466,7 @@ func (s *secured) passwordChanges(x *service) {
 	}
 	old := s.service("billing", "billing-3", s.env(acls.Billing))
 	s.until("billing-3 is refused", func() error {
-		if !strings.Contains(old.Log(), "look at the name and the password") {
+		if !strings.Contains(old.Log(), "check the name and the password") {
 			return errors.New("its log does not have it")
 		}
 		return nil
@@ -532,8 +532,8 @@ func TestMistakesOnASecuredBroker(t *testing.T) {
 		"PLAIN":         {func(k *secure.Kafka) { k.Mechanism = secure.Plain }, ""},
 		"password":      {func(k *secure.Kafka) { k.PasswordFile = guess }, `refuses the login of user "admin" by SCRAM-SHA-512`},
 		"user":          {func(k *secure.Kafka) { k.User = "nobody" }, `refuses the login of user "nobody"`},
-		"authority":     {func(k *secure.Kafka) { k.CAFile, k.TLS = "", true }, "signed by nobody who is trusted, look at -kafka-ca"},
-		"name":          {func(k *secure.Kafka) { k.ServerName = "other" }, "look at -kafka-ca and -kafka-server-name"},
+		"authority":     {func(k *secure.Kafka) { k.CAFile, k.TLS = "", true }, "not signed by a trusted authority, check -kafka-ca"},
+		"name":          {func(k *secure.Kafka) { k.ServerName = "other" }, "check -kafka-ca and -kafka-server-name"},
 		"no login":      {func(k *secure.Kafka) { *k = secure.Kafka{CAFile: k.CAFile} }, "or another login (-kafka-user)"},
 		"no TLS":        {func(k *secure.Kafka) { k.CAFile = "" }, "tls"},
 	} {

@@ -1,7 +1,7 @@
-// Package bustest stands in for a broker and a schema registry in tests of code that uses generated
-// publishers and handlers: everything stays in memory.
+// Package bustest has a broker and a schema registry in memory, for tests of code that uses generated
+// publishers and handlers.
 //
-// Tests import it, nothing else does.
+// Only tests import it.
 package bustest
 
 import (
@@ -18,9 +18,9 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/registry"
 )
 
-// Broker is a message.Publisher and a message.Subscriber that behaves as Kafka does with one
-// partition a topic: every subscription gets all messages of its topic from the first, in order,
-// the next one when the last is acknowledged. A message given back comes again.
+// Broker is a message.Publisher and a message.Subscriber that behaves like Kafka with one partition
+// for each topic. Every subscription gets all messages of its topic from the first one, in order, each
+// when the one before is acknowledged. A message that is nacked is delivered again.
 type Broker struct {
 	mu     sync.Mutex
 	logs   map[string][]*message.Message
@@ -29,7 +29,7 @@ type Broker struct {
 	wg     sync.WaitGroup
 }
 
-// NewBroker makes an empty broker.
+// NewBroker returns an empty broker.
 func NewBroker() *Broker {
 	return &Broker{logs: map[string][]*message.Message{}, more: make(chan struct{}), closed: make(chan struct{})}
 }
@@ -62,15 +62,15 @@ func (b *Broker) Publish(topic string, messages ...*message.Message) error {
 	return nil
 }
 
-// Messages gives everything that was published to a topic. It must not be changed.
+// Messages returns all messages that were published to a topic. They must not be changed.
 func (b *Broker) Messages(topic string) []*message.Message {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return append([]*message.Message(nil), b.logs[topic]...)
 }
 
-// Await gives the first n messages of a topic when they are there, or an error when the context
-// ends before.
+// Await waits for the first n messages of a topic and returns them. It returns an error if the
+// context is done before.
 func (b *Broker) Await(ctx context.Context, topic string, n int) ([]*message.Message, error) {
 	for {
 		b.mu.Lock()
@@ -116,7 +116,7 @@ func (b *Broker) Subscribe(ctx context.Context, topic string) (<-chan *message.M
 	return out, nil
 }
 
-// deliver hands over one message until it is acknowledged; false when the subscription ended
+// deliver delivers one message until it is acknowledged. It returns false if the subscription ends
 // before.
 func deliver(ctx context.Context, out chan<- *message.Message, m *message.Message) bool {
 	for {
@@ -150,7 +150,7 @@ func (b *Broker) Close() error {
 	return nil
 }
 
-// Registry is a schema registry. It can be put out of order.
+// Registry is a schema registry. Fail makes it return errors.
 type Registry struct {
 	mu      sync.Mutex
 	ids     map[string]int
@@ -159,7 +159,7 @@ type Registry struct {
 	down    error
 }
 
-// NewRegistry makes a registry that knows the subjects.
+// NewRegistry returns a registry with the subjects.
 func NewRegistry(subjects ...registry.Subject) *Registry {
 	r := &Registry{ids: map[string]int{}, subject: map[string]bool{}}
 	for _, s := range subjects {
@@ -168,7 +168,7 @@ func NewRegistry(subjects ...registry.Subject) *Registry {
 	return r
 }
 
-// Add registers a schema and gives its id; equal schemas share one.
+// Add registers a schema and returns its id. Equal schemas have the same id.
 func (r *Registry) Add(s registry.Subject) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -182,7 +182,7 @@ func (r *Registry) Add(s registry.Subject) int {
 	return id
 }
 
-// Fail makes every question fail until it is called with nil.
+// Fail makes every request return the error, until it is called with nil.
 func (r *Registry) Fail(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -1,6 +1,6 @@
-// Package handshake lets generated code and runtime that do not fit together not compile: generated
-// code names the version it was made for.
+// Package handshake prevents generated code from compiling with a runtime that it was not generated
+// for. Generated code names the version that it needs.
 package handshake
 
-// Version3 stays as long as code generated for it works.
+// Version3 exists as long as the runtime supports code that was generated for it.
 const Version3 = true

@@ -42,7 +42,7 @@ func TestSyntax(t *testing.T) {
 		`1e`:                  "a digit is expected",
 		`1e99999`:             "an exponent beyond 9999",
 		"\"\x01\"":            "a control character",
-		"\"\xff\"":            "no UTF-8",
+		"\"\xff\"":            "the text is not UTF-8",
 		`"\ud800"`:            "half a surrogate pair",
 		`"\udc00"`:            "escape",
 		`"\x"`:                "escape",

@@ -24,18 +24,18 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/secure"
 )
 
-// Config says where the broker is and who we are.
+// Config is the configuration of a publisher or a subscriber.
 type Config struct {
 	Brokers  []string
-	ClientID string // as the broker logs it
+	ClientID string // in the logs of the broker
 	Logger   *slog.Logger
-	Security *secure.Broker // nil: brokers that ask nobody who they are
+	Security *secure.Broker // nil: no authentication and no TLS
 }
 
 func (c Config) common() (*sarama.Config, error) {
 	s := sarama.NewConfig()
 	s.ClientID = c.ClientID
-	// the newest that sarama covers whole; it negotiates downwards by itself
+	// the newest version that sarama supports completely; it negotiates older ones itself
 	s.Version = sarama.V2_8_0_0
 	s.Net.DialTimeout = 5 * time.Second
 	s.Net.ReadTimeout = 15 * time.Second
@@ -48,37 +48,37 @@ func (c Config) producer() (*sarama.Config, error) {
 	s, err := c.common()
 	s.Producer.RequiredAcks = sarama.WaitForAll
 	s.Producer.Idempotent = true
-	s.Net.MaxOpenRequests = 1 // what keeps order across a retry
+	s.Net.MaxOpenRequests = 1 // keeps the order when a request is retried
 	s.Producer.Retry.Max = 10
 	s.Producer.Retry.Backoff = 100 * time.Millisecond
 	s.Producer.Return.Successes = true
 	s.Producer.Return.Errors = true
-	// sarama's own default is FNV-1a, which no other client uses
+	// the default of sarama is FNV-1a, which no other client uses
 	s.Producer.Partitioner = sarama.NewMurmur2Partitioner
 	return s, err
 }
 
 func (c Config) consumer() (*sarama.Config, error) {
 	s, err := c.common()
-	s.Consumer.Offsets.Initial = sarama.OffsetOldest // a new group reads what was there before it
-	// without it each commit queues behind a long poll
+	s.Consumer.Offsets.Initial = sarama.OffsetOldest // a new group reads the topic from the beginning
+	// without it each commit waits for a long poll
 	s.Consumer.Offsets.AutoCommit.Enable = true
 	s.Consumer.Offsets.AutoCommit.Interval = time.Second
 	s.Consumer.Return.Errors = true
-	// the lowest that brokers allow by default: a killed instance's share moves on
+	// the shortest that brokers allow by default, so that the partitions of a killed instance move on
 	s.Consumer.Group.Session.Timeout = 6 * time.Second
-	// how long members take to notice that another one joined
+	// how long members take to notice that another one has joined
 	s.Consumer.Group.Heartbeat.Interval = 500 * time.Millisecond
-	// Half the session's: the embedded broker forgets a member that waits in a join for longer than
-	// its session, and never answers it.
+	// half of the session timeout, because the embedded broker forgets a member that waits in a join
+	// for longer than its session, and never answers it
 	s.Consumer.Group.Rebalance.Timeout = 3 * time.Second
 	return s, err
 }
 
-// NewPublisher returns a publisher that connects when it first publishes, so that it can be made
-// while the broker is away. Publish returns once every in-sync replica has the messages, in their
-// order. An error means that nothing is known: the caller publishes again, and readers tell the
-// duplicate by its ce_id.
+// NewPublisher returns a publisher that connects when it first publishes, so that it can be created
+// while the broker is not reachable. Publish returns when every in-sync replica has the messages, in
+// their order. After an error it is not known whether the broker has them: the caller publishes them
+// again, and readers recognize a duplicate by its ce_id.
 func NewPublisher(cfg Config) (message.Publisher, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
@@ -86,16 +86,16 @@ func NewPublisher(cfg Config) (message.Publisher, error) {
 	return &publisher{cfg: cfg}, nil
 }
 
-// NewSubscriber returns a subscriber of a consumer group. Subscribe does not need the broker
-// either: it goes on trying to connect until its context ends. A message that is acked is committed
-// within a second or so, and may be delivered again after a crash or a rebalance; one that is
-// nacked is delivered again at once.
+// NewSubscriber returns a subscriber of a consumer group. Subscribe does not need the broker either:
+// it tries to connect until its context is done. A message that is acked is committed within about a
+// second, and may be delivered again after a crash or a rebalance. A message that is nacked is
+// delivered again at once.
 func NewSubscriber(cfg Config, group string) (message.Subscriber, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
 	if group == "" {
-		return nil, errors.New("no consumer group")
+		return nil, errors.New("there is no consumer group")
 	}
 	settings, err := cfg.consumer()
 	if err != nil {
@@ -115,20 +115,20 @@ func NewSubscriber(cfg Config, group string) (message.Subscriber, error) {
 
 func (c Config) check() error {
 	if len(c.Brokers) == 0 {
-		return errors.New("no Kafka brokers")
+		return errors.New("there are no Kafka brokers")
 	}
 	if c.Logger == nil {
-		return errors.New("no logger")
+		return errors.New("there is no logger")
 	}
 	return nil
 }
 
-// publisher makes watermill-kafka's publisher when it is first needed: that one connects in its
-// constructor or not at all.
+// publisher creates the publisher of watermill-kafka when it is first needed, because that one
+// connects in its constructor.
 type publisher struct {
 	cfg Config
 
-	mu     sync.RWMutex // write: making and closing; read: publishing
+	mu     sync.RWMutex // write: creating and closing; read: publishing
 	inner  message.Publisher
 	closed bool
 }
@@ -181,7 +181,7 @@ func (p *publisher) connect() error {
 	return nil
 }
 
-// Close waits for what is being published.
+// Close waits until the messages that are being published are.
 func (p *publisher) Close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -195,8 +195,8 @@ func (p *publisher) Close() error {
 	return p.inner.Close()
 }
 
-// subscriber keeps trying to subscribe: watermill-kafka's own reconnects only once it has been
-// connected.
+// subscriber tries to subscribe until it succeeds. The subscriber of watermill-kafka reconnects only
+// if it has been connected before.
 type subscriber struct {
 	cfg     Config
 	inner   message.Subscriber
@@ -204,15 +204,15 @@ type subscriber struct {
 	closing chan struct{}
 	closeIn time.Duration
 	once    sync.Once
-	// read: while subscribing, as watermill-kafka's own must not be closed meanwhile
+	// read: subscribing, during which the subscriber of watermill-kafka must not be closed
 	joining sync.RWMutex
-	closed  bool // nobody subscribes any more
+	closed  bool // no further subscriptions
 }
 
 const (
 	maxPause = 5 * time.Second
-	// closeIn bounds leaving a group. Sarama asks a broker that is gone for longer than a stop may
-	// take; what it would still commit is delivered again instead.
+	// closeIn limits the time to leave a group. Sarama tries to reach a broker for longer than a stop
+	// may take. Messages that are not committed then are delivered again.
 	closeIn = 5 * time.Second
 )
 
@@ -229,7 +229,7 @@ func (s *subscriber) Subscribe(ctx context.Context, topic string) (<-chan *messa
 			if errors.Is(err, errClosed) {
 				return
 			}
-			s.logger.Warn("not subscribed yet, trying again", "topic", topic, "error", s.cfg.explain(err).Error(), "in", pause.String())
+			s.logger.Warn("cannot subscribe yet, trying again", "topic", topic, "error", s.cfg.explain(err).Error(), "in", pause.String())
 			select {
 			case <-time.After(pause):
 			case <-ctx.Done():
@@ -251,8 +251,8 @@ func (s *subscriber) join(ctx context.Context, topic string) (<-chan *message.Me
 	return s.inner.Subscribe(ctx, topic)
 }
 
-// forward hands on until the subscription ends. A message that nobody takes any more is left
-// unacked: it comes again.
+// forward passes messages on until the subscription ends. A message that is not received any more
+// is not acked, so it is delivered again.
 func (s *subscriber) forward(in <-chan *message.Message, out chan<- *message.Message) {
 	for {
 		select {
@@ -267,7 +267,7 @@ func (s *subscriber) forward(in <-chan *message.Message, out chan<- *message.Mes
 			}
 		case <-s.closing:
 			go func() {
-				for range in { // until the inner one has closed it
+				for range in { // until the inner subscription has closed it
 				}
 			}()
 			return
@@ -275,7 +275,7 @@ func (s *subscriber) forward(in <-chan *message.Message, out chan<- *message.Mes
 	}
 }
 
-// Close leaves the group, if that can be done within closeIn.
+// Close leaves the group, if that takes no longer than closeIn.
 func (s *subscriber) Close() error {
 	s.once.Do(func() { close(s.closing) })
 	left := make(chan error, 1)
@@ -289,7 +289,7 @@ func (s *subscriber) Close() error {
 	case err := <-left:
 		return err
 	case <-time.After(s.closeIn):
-		s.logger.Warn("the group was not left in time, as the broker does not answer: messages may be delivered again")
+		s.logger.Warn("the broker did not answer in time when leaving the group: messages may be delivered again")
 		return nil
 	}
 }

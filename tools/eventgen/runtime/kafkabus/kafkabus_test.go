@@ -89,7 +89,7 @@ func TestRoundTrip(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	// after publishing: a new group starts at the oldest
+	// subscribe after publishing, because a new group starts at the oldest message
 	in := subscribe(t, subscriberOf(t, brokers, "g"), "facts")
 	got := next(t, in)
 	if got.UUID != "a-0" || string(got.Payload) != "body" {
@@ -126,7 +126,7 @@ func TestRoundTrip(t *testing.T) {
 	got.Ack()
 }
 
-func TestHeadersCannotPoseAsThePlaceOfARecord(t *testing.T) {
+func TestReservedHeaders(t *testing.T) {
 	brokers := broker(t, kfake.SeedTopics(1, "facts"))
 	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...))
 	if err != nil {
@@ -144,7 +144,7 @@ func TestHeadersCannotPoseAsThePlaceOfARecord(t *testing.T) {
 	got.Ack()
 }
 
-func TestKeysMeetThePartitionOfOtherClients(t *testing.T) {
+func TestPartitionOfOtherClients(t *testing.T) {
 	brokers := broker(t, kfake.SeedTopics(7, "ours", "theirs"))
 	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.ConsumeTopics("ours"), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
 	if err != nil {
@@ -182,7 +182,7 @@ func TestKeysMeetThePartitionOfOtherClients(t *testing.T) {
 	}
 }
 
-func TestWhatWasAckedIsNotDeliveredAgain(t *testing.T) {
+func TestAckedIsNotDeliveredAgain(t *testing.T) {
 	brokers := broker(t, kfake.SeedTopics(1, "facts"))
 	pub := publisherOf(t, brokers)
 	for i := range 3 {
@@ -203,7 +203,7 @@ func TestWhatWasAckedIsNotDeliveredAgain(t *testing.T) {
 	}
 }
 
-func TestNoTopicIsMadeByAccident(t *testing.T) {
+func TestNoTopicIsCreated(t *testing.T) {
 	brokers := broker(t, kfake.AllowAutoTopicCreation())
 	if err := publisherOf(t, brokers).Publish("typo", message.NewMessage("", []byte("x"))); err == nil {
 		t.Error("publishing to a topic that does not exist succeeded")
@@ -234,7 +234,7 @@ func freePort(t *testing.T) int {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
-func TestBrokerThatComesLateAndGoesAway(t *testing.T) {
+func TestBrokerLateAndAway(t *testing.T) {
 	port, dir := freePort(t), t.TempDir()
 	brokers := []string{fmt.Sprintf("127.0.0.1:%d", port)}
 	start := func() *kfake.Cluster {
@@ -259,7 +259,7 @@ func TestBrokerThatComesLateAndGoesAway(t *testing.T) {
 			if time.Now().After(deadline) {
 				t.Fatalf("publish %s: %v", text, err)
 			}
-			// the broker is away for a while: what a caller does then is what is tried here
+			// the broker is away for a while, and the caller publishes again
 			time.Sleep(50 * time.Millisecond)
 		}
 	}
@@ -282,7 +282,7 @@ func TestBrokerThatComesLateAndGoesAway(t *testing.T) {
 	expect("two")
 }
 
-func TestCloseEndsASubscriptionThatNeverConnected(t *testing.T) {
+func TestCloseWithoutConnection(t *testing.T) {
 	sub := subscriberOf(t, []string{fmt.Sprintf("127.0.0.1:%d", freePort(t))}, "g")
 	in := subscribe(t, sub, "facts")
 	if err := sub.Close(); err != nil {

@@ -9,9 +9,9 @@ import (
 	"github.com/ThreeDotsLabs/watermill"
 )
 
-// NewLogger returns what Watermill logs to. Watermill and sarama tell of every step at info and
-// repeat an error at every attempt; here their info is debug, and an error, which they all retry,
-// is a warning once in ten seconds.
+// NewLogger returns a logger for Watermill. Watermill and sarama log every step at level info, and an
+// error at every attempt. This logger uses level debug for their info, and logs an error, which they
+// always retry, as a warning once in ten seconds.
 func NewLogger(to *slog.Logger) watermill.LoggerAdapter {
 	return logger{to: to, seen: &repeats{last: map[string]time.Time{}}}
 }
@@ -63,7 +63,7 @@ func attributes(fields watermill.LogFields) []any {
 	return out
 }
 
-// repeats remembers when a text was last let through.
+// repeats has the time when each text was last logged.
 type repeats struct {
 	mu   sync.Mutex
 	last map[string]time.Time
@@ -76,7 +76,7 @@ func (r *repeats) lately(text string) bool {
 	if last, ok := r.last[text]; ok && now.Sub(last) < quietFor {
 		return true
 	}
-	if len(r.last) > 1000 { // texts hold ports and numbers: forget them all rather than grow
+	if len(r.last) > 1000 { // texts contain ports and numbers, so all are dropped rather than kept
 		clear(r.last)
 	}
 	r.last[text] = now

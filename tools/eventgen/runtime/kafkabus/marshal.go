@@ -14,8 +14,8 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/metadata"
 )
 
-// Marshaler turns messages into records and back. It never fails on a record: a subscriber whose
-// unmarshaler fails stops reading its partition for ever. What is in the payload is decoded in the
+// Marshaler converts messages to records and back. It accepts every record, because a subscriber
+// whose unmarshaler returns an error never reads its partition again. The payload is decoded in the
 // handler.
 type Marshaler struct{}
 
@@ -39,8 +39,8 @@ func (Marshaler) Marshal(topic string, m *message.Message) (*sarama.ProducerMess
 	return record, nil
 }
 
-// Unmarshal implements kafka.Unmarshaler. A header that comes twice has its last value. The
-// message's UUID is the CloudEvents id, or the record's place when it has none.
+// Unmarshal implements kafka.Unmarshaler. A header that occurs twice has its last value. The UUID of
+// the message is the CloudEvents id, or else its topic, partition and offset.
 func (Marshaler) Unmarshal(record *sarama.ConsumerMessage) (*message.Message, error) {
 	out := make(message.Metadata, len(record.Headers)+5)
 	for _, h := range record.Headers {

@@ -12,8 +12,8 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/registry"
 )
 
-// Messages are a service's handlers of messages and what they share. Handlers are added to Router
-// before Run.
+// Messages has the message handlers of a service and what they share. Add handlers to Router before
+// Run.
 type Messages struct {
 	Router    *message.Router
 	Publisher message.Publisher
@@ -22,11 +22,11 @@ type Messages struct {
 	schemas registry.Schemas
 }
 
-// drainIn bounds how long handlers may take once they are asked to stop.
+// drainIn limits the time that handlers may take to stop.
 const drainIn = 10 * time.Second
 
-// NewMessages makes them without touching the network. RegistryURL is that of the schema registry;
-// options are how it is reached.
+// NewMessages does not use the network. registryURL is that of the schema registry, and options are
+// those of its client.
 func NewMessages(cfg Config, registryURL string, options ...sr.ClientOpt) (*Messages, error) {
 	publisher, err := NewPublisher(cfg)
 	if err != nil {
@@ -48,22 +48,22 @@ func (m *Messages) Subscriber(group string) (message.Subscriber, error) {
 	return NewSubscriber(m.cfg, group)
 }
 
-// Sending is what a generated publisher needs; source is the service's name.
+// Sending returns the options of a generated publisher. source is the name of the service.
 func (m *Messages) Sending(source string) []bus.SendOption {
 	return []bus.SendOption{bus.SendWithRegistry(m.schemas), bus.SendWithSource(source)}
 }
 
-// Receiving is what a generated receiver needs. It also reads redrive, where dead letters are sent
-// round again.
+// Receiving returns the options of a generated receiver, which also reads the topic redrive, on which
+// dead letters are sent again.
 func (m *Messages) Receiving(redrive string) []bus.ReceiveOption {
 	return []bus.ReceiveOption{
 		bus.WithRegistry(m.schemas), bus.WithDeadLetters(m.Publisher), bus.WithLogger(m.cfg.Logger), bus.AlsoFrom(redrive),
 	}
 }
 
-// Run starts the handlers once ready gives nil, since before that they could decide and publish
-// nothing, and runs them until ctx ends. What is under way then is finished, within limits; the
-// rest comes again after the next start.
+// Run starts the handlers when ready returns nil, because before that they can neither decide nor
+// publish, and runs them until ctx is done. Messages that are being handled then are finished within a
+// time limit. The others are delivered again after the next start.
 func (m *Messages) Run(ctx context.Context, ready func() error) error {
 	for ready() != nil {
 		select {

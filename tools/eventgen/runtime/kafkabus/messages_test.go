@@ -9,7 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 )
 
-// running gives handlers that take messages of a topic, and how they end.
+// running starts handlers of the messages of a topic, and returns how they end.
 func running(t *testing.T, brokers []string) (m *Messages, handled chan *message.Message, stop func(), ended chan error) {
 	t.Helper()
 	m, err := NewMessages(Config{Brokers: brokers, ClientID: "test", Logger: quiet}, "http://127.0.0.1:1")
@@ -30,7 +30,7 @@ func running(t *testing.T, brokers []string) (m *Messages, handled chan *message
 	return m, handled, stop, ended
 }
 
-func TestStoppingIsOrderlyAndQuick(t *testing.T) {
+func TestStop(t *testing.T) {
 	for name, lose := range map[string]bool{"with the broker": false, "after the broker is gone": true} {
 		t.Run(name, func(t *testing.T) {
 			cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "events", "redrive"))
@@ -72,7 +72,7 @@ func (stuck) Subscribe(context.Context, string) (<-chan *message.Message, error)
 }
 func (stuck) Close() error { select {} }
 
-func TestASubscriberThatCannotLeaveItsGroupHoldsNothingUp(t *testing.T) {
+func TestStopWithStuckSubscriber(t *testing.T) {
 	s := &subscriber{inner: stuck{}, logger: quiet, closing: make(chan struct{}), closeIn: 10 * time.Millisecond}
 	in := subscribe(t, s, "events")
 	if err := s.Close(); err != nil {

@@ -12,8 +12,8 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/secure"
 )
 
-// protect sets up TLS and the login of a broker that has them. PLAIN asks for the password here,
-// for good; SCRAM at every login.
+// protect sets TLS and the login of a broker. The password is read once for PLAIN, and at every login
+// for SCRAM.
 func protect(s *sarama.Config, b *secure.Broker) error {
 	if b == nil {
 		return nil
@@ -43,8 +43,8 @@ type login struct {
 	*scram.ClientConversation
 }
 
-// Begin asks for the password anew, as it may have been put right; the one given is from when the
-// client was made.
+// Begin reads the password again, because it may have been corrected. The argument is the password at
+// the time when the client was created.
 func (l *login) Begin(user, _, authzID string) error {
 	password, err := l.broker.Password()
 	if err != nil {
@@ -58,8 +58,7 @@ func (l *login) Begin(user, _, authzID string) error {
 	return nil
 }
 
-// explain adds what to look at to an error of sarama's that security has to do with; see
-// secure.Broker.Explain.
+// explain adds a hint to an error of sarama that is caused by security, like secure.Broker.Explain.
 func (c Config) explain(err error) error {
 	refused := []error{sarama.ErrSASLAuthenticationFailed}
 	denied := []error{sarama.ErrTopicAuthorizationFailed, sarama.ErrGroupAuthorizationFailed, sarama.ErrClusterAuthorizationFailed}
@@ -73,11 +72,11 @@ func (c Config) explain(err error) error {
 	}
 	switch {
 	case has(refused):
-		return fmt.Errorf("the broker refuses the login of user %q, look at the name and the password: %w", user, err)
+		return fmt.Errorf("the broker refuses the login of user %q, check the name and the password: %w", user, err)
 	case has(denied):
-		return fmt.Errorf("user %q may not do this, look at the ACLs: %w", user, err)
+		return fmt.Errorf("user %q is not allowed to do this, check the ACLs: %w", user, err)
 	case errors.As(err, &unknown):
-		return fmt.Errorf("the broker's certificate is signed by nobody who is trusted, look at -kafka-ca: %w", err)
+		return fmt.Errorf("the broker's certificate is not signed by a trusted authority, check -kafka-ca: %w", err)
 	}
 	return err
 }

@@ -12,7 +12,8 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/secure"
 )
 
-// A wrong password is told, and is put right in its file while the process runs.
+// TestLogin logs in with a wrong password, which is reported, and corrects it in its file while the
+// process runs.
 func TestLogin(t *testing.T) {
 	for _, mechanism := range []string{secure.Scram256, secure.Scram512} {
 		t.Run(mechanism, func(t *testing.T) {
@@ -55,7 +56,7 @@ func TestLogin(t *testing.T) {
 	}
 }
 
-func TestPasswordFileThatIsGone(t *testing.T) {
+func TestPasswordFileMissing(t *testing.T) {
 	password := filepath.Join(t.TempDir(), "password")
 	if err := os.WriteFile(password, []byte("p"), 0o600); err != nil {
 		t.Fatal(err)

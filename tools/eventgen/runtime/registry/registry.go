@@ -1,8 +1,8 @@
-// Package registry talks to a schema registry that has Confluent's API: Confluent's own, Apicurio,
-// Karapace, Redpanda.
+// Package registry is a client of a schema registry with Confluent's API, as Confluent, Apicurio,
+// Karapace and Redpanda have it.
 //
-// Generated code and runtime/bus use it to learn schema ids and foreign schemas, each once;
-// deployment uses it to register and check.
+// Generated code and package bus use it to get schemas and their ids, each once. The eventgen command
+// uses it to register and check schemas.
 package registry
 
 import (
@@ -17,22 +17,22 @@ import (
 	"github.com/twmb/franz-go/pkg/sr"
 )
 
-// Schemas is what sending and receiving need of a registry. Implementations are safe for concurrent
-// use and answer a question asked before without asking again.
+// Schemas is the part of a registry that sending and receiving need. Implementations are safe for
+// concurrent use, and cache what they return.
 type Schemas interface {
-	// ID gives the id of a schema under a subject. ErrNotRegistered says that it is not there; any
-	// other error may pass.
+	// ID returns the id of a schema under a subject. The error wraps ErrNotRegistered if the subject
+	// does not have the schema. Any other error is temporary.
 	ID(ctx context.Context, subject, schema string) (int, error)
-	// Schema gives the schema of an id. ErrUnknownID says that the registry does not know the id;
-	// any other error may pass.
+	// Schema returns the schema of an id. The error wraps ErrUnknownID if the registry does not have
+	// the id. Any other error is temporary.
 	Schema(ctx context.Context, id int) (string, error)
 }
 
-// ErrNotRegistered says that the registry does not have the schema under the subject: registering
+// ErrNotRegistered is wrapped by the error for a schema that the subject does not have. Registering
 // is a step of deployment.
 var ErrNotRegistered = errors.New("not registered, run eventgen schemas register")
 
-// ErrUnknownID says that the registry does not know an id.
+// ErrUnknownID is wrapped by the error for an id that the registry does not have.
 var ErrUnknownID = errors.New("the schema registry does not know the id")
 
 // Client is a Schemas over HTTP.
@@ -46,16 +46,16 @@ type Client struct {
 
 type subjectSchema struct{ subject, schema string }
 
-// NewClient makes a client for the registry at the URL, which may have a path (Apicurio:
-// .../apis/ccompat/v7). Credentials are an option (sr.BasicAuth, or the client of secure.Registry
-// with sr.HTTPClient), not part of the URL, which is logged. It does not connect.
+// NewClient returns a client of the registry at the URL, which may have a path (Apicurio:
+// .../apis/ccompat/v7). Credentials are set by an option (sr.BasicAuth, or sr.HTTPClient with the
+// client of secure.Registry) and not in the URL, which is logged. NewClient does not connect.
 func NewClient(rawURL string, options ...sr.ClientOpt) (*Client, error) {
 	u, err := url.Parse(rawURL)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, errors.New("schema registry: the URL must be as http://host:port/path")
+		return nil, errors.New("schema registry: the URL must have the form http://host:port/path")
 	}
 	if u.User != nil {
-		return nil, errors.New("schema registry: credentials do not belong into the URL, which is logged: give -registry-user and its password file")
+		return nil, errors.New("schema registry: the URL, which is logged, must not contain credentials: use -registry-user and -registry-password-file")
 	}
 	opts := []sr.ClientOpt{sr.HTTPClient(&http.Client{Timeout: 10 * time.Second})}
 	cl, err := sr.NewClient(append(append(opts, sr.URLs(u.String())), options...)...)
@@ -111,10 +111,10 @@ func (c *Client) Schema(ctx context.Context, id int) (string, error) {
 	return found.Schema, nil
 }
 
-// explain says what to look at when the registry does not take us for somebody who may ask.
+// explain adds a hint to an error of authentication or authorization.
 func explain(err error) error {
 	if isStatus(err, http.StatusUnauthorized) || isStatus(err, http.StatusForbidden) {
-		return fmt.Errorf("refused, look at its credentials (-registry-user, -registry-password-file, -registry-token-file): %w", err)
+		return fmt.Errorf("refused, check the credentials (-registry-user, -registry-password-file, -registry-token-file): %w", err)
 	}
 	return err
 }

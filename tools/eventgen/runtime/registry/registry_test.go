@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// fake is a schema registry under a path, as Apicurio is.
+// fake is a schema registry whose URL has a path, like that of Apicurio.
 type fake struct {
 	mu      sync.Mutex
 	schemas []string
@@ -140,7 +140,7 @@ func TestRegisterThenUse(t *testing.T) {
 	}
 }
 
-func TestErrorsAreToldApart(t *testing.T) {
+func TestErrors(t *testing.T) {
 	f, c := start(t)
 	ctx := t.Context()
 	if _, err := c.Schema(ctx, 9); !errors.Is(err, ErrUnknownID) {

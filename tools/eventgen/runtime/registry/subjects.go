@@ -9,23 +9,23 @@ import (
 	"github.com/twmb/franz-go/pkg/sr"
 )
 
-// Subject is a schema and the name it is registered under.
+// Subject is a schema and the name under which it is registered.
 type Subject struct {
 	Name   string
 	Schema string // self-contained
 }
 
-// Result says what Register did, or Check found, for one subject.
+// Result is what Register did or Check found for one subject.
 type Result struct {
 	Subject string
-	ID      int    // when registered
+	ID      int    // if it is registered
 	State   string // registered, unchanged, new, changed, incompatible
-	Detail  string // what is incompatible
+	Detail  string // the incompatibility
 }
 
-// Register registers every schema under its subject and sets the subject's compatibility level, so
-// that the registry refuses what readers could not read. Doing it again changes nothing. It stops
-// at the first error; what came before stays registered.
+// Register registers every schema under its subject. It also sets the compatibility level of the
+// subject, so that the registry refuses schemas that readers could not read. It is idempotent. It
+// stops at the first error; the subjects before it stay registered.
 func (c *Client) Register(ctx context.Context, subjects []Subject, level string) ([]Result, error) {
 	var l sr.CompatibilityLevel
 	if err := l.UnmarshalText([]byte(level)); err != nil {
@@ -61,7 +61,7 @@ func (c *Client) register(ctx context.Context, s Subject, level sr.Compatibility
 	return Result{Subject: s.Name, ID: id, State: "registered"}, nil
 }
 
-// setLevel leaves a subject alone whose level is right already.
+// setLevel sets the level of a subject, unless it is that already.
 func (c *Client) setLevel(ctx context.Context, subject string, level sr.CompatibilityLevel) error {
 	if got := c.sr.Compatibility(ctx, subject)[0]; got.Err == nil && got.Level == level {
 		return nil
@@ -72,8 +72,8 @@ func (c *Client) setLevel(ctx context.Context, subject string, level sr.Compatib
 	return nil
 }
 
-// Check tells, without changing anything, how the registry stands to every schema: unchanged, new
-// (the subject does not exist), changed (compatible with what is registered) or incompatible.
+// Check returns the state of every schema without changing anything: unchanged, new (the subject does
+// not exist), changed (and compatible with the registered ones) or incompatible.
 func (c *Client) Check(ctx context.Context, subjects []Subject) ([]Result, error) {
 	var out []Result
 	for _, s := range subjects {
@@ -99,7 +99,7 @@ func (c *Client) check(ctx context.Context, s Subject) (Result, error) {
 	} else if err != nil {
 		return Result{}, err
 	}
-	const all = -2 // against every version, by the subject's level
+	const all = -2 // against the versions that the level of the subject requires
 	got, err := c.sr.CheckCompatibility(sr.WithParams(ctx, sr.Verbose), s.Name, all, sr.Schema{Schema: s.Schema, Type: sr.TypeAvro})
 	if err != nil {
 		return Result{}, err

@@ -6,20 +6,20 @@ import (
 	"strconv"
 )
 
-// Flags is a Declarer of commands that have a flag set of the standard library: what the
-// environment says is the default of a flag.
+// Flags is a Declarer for a flag set of the standard library. The value of the environment variable
+// is the default of the flag.
 type Flags struct {
 	flags  *flag.FlagSet
 	getenv func(string) string
 	err    error
 }
 
-// NewFlags declares on a flag set.
+// NewFlags returns a Declarer for a flag set.
 func NewFlags(flags *flag.FlagSet, getenv func(string) string) *Flags {
 	return &Flags{flags: flags, getenv: getenv}
 }
 
-// Err is what is wrong with the environment. It is asked after flags were declared.
+// Err returns the first fault of the environment. Call it after the flags were declared.
 func (f *Flags) Err() error { return f.err }
 
 // String implements Declarer.

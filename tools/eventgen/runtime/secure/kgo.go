@@ -15,7 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/sasl/scram"
 )
 
-// Options are those of a franz-go client of the broker.
+// Options returns the options of a franz-go client of the broker.
 func (b *Broker) Options() []kgo.Opt {
 	if b == nil {
 		return nil
@@ -47,8 +47,8 @@ func (b *Broker) mechanism() sasl.Mechanism {
 	})
 }
 
-// Explain adds what to look at to an error of a connection that security has to do with. Other
-// errors are given back as they are.
+// Explain adds a hint to an error of a connection that is caused by security. It returns other errors
+// unchanged.
 func (b *Broker) Explain(err error) error {
 	var (
 		unknown x509.UnknownAuthorityError
@@ -59,19 +59,19 @@ func (b *Broker) Explain(err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, kerr.SaslAuthenticationFailed) && b != nil:
-		return fmt.Errorf("the broker refuses the login of user %q by %s, look at the name and the password: %w", b.User, b.Mechanism, err)
+		return fmt.Errorf("the broker refuses the login of user %q by %s, check the name and the password: %w", b.User, b.Mechanism, err)
 	case errors.Is(err, kerr.UnsupportedSaslMechanism):
-		return fmt.Errorf("the broker does not know the SASL mechanism of -kafka-sasl: %w", err)
+		return fmt.Errorf("the broker does not support the SASL mechanism of -kafka-sasl: %w", err)
 	case errors.As(err, &unknown):
-		return fmt.Errorf("the broker's certificate is signed by nobody who is trusted, look at -kafka-ca: %w", err)
+		return fmt.Errorf("the broker's certificate is not signed by a trusted authority, check -kafka-ca: %w", err)
 	case errors.As(err, &invalid):
-		return fmt.Errorf("the broker's certificate is not accepted, look at -kafka-ca and -kafka-server-name: %w", err)
+		return fmt.Errorf("the broker's certificate is not valid, check -kafka-ca and -kafka-server-name: %w", err)
 	case errors.As(err, &record):
-		return fmt.Errorf("the broker does not speak TLS at this address: %w", err)
+		return fmt.Errorf("the broker does not use TLS at this address: %w", err)
 	case errors.Is(err, kerr.TopicAuthorizationFailed), errors.Is(err, kerr.ClusterAuthorizationFailed), errors.Is(err, kerr.GroupAuthorizationFailed):
-		return fmt.Errorf("%s may not do this, look at the ACLs: %w", b.who(), err)
+		return fmt.Errorf("%s is not allowed to do this, check the ACLs: %w", b.who(), err)
 	case errors.Is(err, io.EOF):
-		return fmt.Errorf("the broker closes the connection at once: it may want TLS (-kafka-tls, -kafka-ca) or another login (-kafka-user): %w", err)
+		return fmt.Errorf("the broker closes the connection at once: it may require TLS (-kafka-tls, -kafka-ca) or another login (-kafka-user): %w", err)
 	}
 	return err
 }

@@ -1,11 +1,10 @@
-// Package secure says how a Kafka and a schema registry are reached that ask who we are: TLS, SASL,
-// basic authentication, tokens. Whatever connects to one of them may import it: the services,
-// eventgen, tools, and anybody who uses the generated code.
+// Package secure has the settings for authentication and encryption of Kafka and of a schema
+// registry: TLS, SASL, basic authentication, tokens. Any code that connects to one of them may import
+// it: the services, eventgen, tools, and users of generated code.
 //
-// A secret comes from a file or from an environment variable, never from a command line, which
-// everybody on the machine can read; and it is never printed. A file is read again for every
-// connection, so that a password that was wrong or has changed can be put right while the process
-// runs.
+// A secret is read from a file or an environment variable, never from a command line, which every
+// user of the machine can read. It is never printed. A file is read again for every connection, so
+// that a wrong or changed password can be corrected while the process runs.
 package secure
 
 import (
@@ -21,7 +20,7 @@ import (
 	"time"
 )
 
-// Secret is a text that no printing shows.
+// Secret is a text that is never printed.
 type Secret string
 
 const hidden = "[secret]"
@@ -38,26 +37,26 @@ func (Secret) LogValue() slog.Value { return slog.StringValue(hidden) }
 // MarshalText hides it from encoders.
 func (Secret) MarshalText() ([]byte, error) { return []byte(hidden), nil }
 
-// Declarer takes settings under the name of a flag and of an environment variable.
+// Declarer declares settings by the names of a flag and of an environment variable.
 type Declarer interface {
 	String(p *string, name, env, def, usage string)
 	Bool(p *bool, name, env string, def bool, usage string)
-	// Secret takes a setting that has no flag.
+	// Secret declares a setting that has no flag.
 	Secret(p *Secret, env string)
 }
 
-// Kafka is how brokers are reached. The zero value is without security.
+// Kafka has the settings for brokers. The zero value is no authentication and no TLS.
 type Kafka struct {
-	// PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512, which is what a user without one has
+	// PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512, which is the default if there is a user
 	Mechanism    string
 	User         string
 	Password     Secret
 	PasswordFile string // instead of Password
-	TLS          bool   // what any of the following says too
-	CAFile       string // PEM; without it the system's authorities are trusted
-	CertFile     string // PEM, for brokers that ask for a client's certificate
+	TLS          bool   // each of the following settings implies it
+	CAFile       string // PEM; empty: the authorities of the system are trusted
+	CertFile     string // PEM, for brokers that require a client certificate
 	KeyFile      string
-	ServerName   string // in the brokers' certificates, when it is not the host they are reached by
+	ServerName   string // in the brokers' certificates, if it is not the host of their address
 }
 
 // Declare declares the settings of k.
@@ -80,7 +79,7 @@ const (
 	Scram512 = "SCRAM-SHA-512"
 )
 
-// Broker is a Kafka that was opened: its files were found good. Nil is a broker without security.
+// Broker is an opened Kafka, whose files are valid. Nil is a broker without security.
 type Broker struct {
 	TLS       *tls.Config // nil: not encrypted
 	Mechanism string      // empty: no login
@@ -89,8 +88,8 @@ type Broker struct {
 	password source
 }
 
-// Open reads the files, and refuses settings that do not go together. It gives nil for settings
-// that say nothing.
+// Open reads the files and refuses settings that contradict each other. It returns nil for the zero
+// value.
 func (k Kafka) Open() (*Broker, error) {
 	b, err := k.open()
 	if err != nil {
@@ -114,7 +113,7 @@ func (k Kafka) open() (*Broker, error) {
 	}
 	if k.User == "" {
 		if k.Mechanism != "" || k.Password != "" || k.PasswordFile != "" {
-			return nil, errors.New("a mechanism or a password is given and nobody's name: give -kafka-user")
+			return nil, errors.New("there is a mechanism or a password but no user: set -kafka-user")
 		}
 		return b, nil
 	}
@@ -122,34 +121,34 @@ func (k Kafka) open() (*Broker, error) {
 		b.Mechanism = Scram512
 	}
 	if all := []string{Plain, Scram256, Scram512}; !slices.Contains(all, b.Mechanism) {
-		return nil, fmt.Errorf("there is no SASL mechanism %q: want one of %s", k.Mechanism, strings.Join(all, ", "))
+		return nil, fmt.Errorf("there is no SASL mechanism %q: use one of %s", k.Mechanism, strings.Join(all, ", "))
 	}
 	if b.Mechanism == Plain && !secured {
-		return nil, errors.New("SASL PLAIN sends the password readable: give -kafka-tls or -kafka-ca too, or use SCRAM-SHA-512")
+		return nil, errors.New("SASL PLAIN sends the password in clear text: set -kafka-tls or -kafka-ca too, or use SCRAM-SHA-512")
 	}
 	_, err = b.password.read()
 	return b, err
 }
 
-// Password is that of User, as it is now.
+// Password returns the password of User, read again.
 func (b *Broker) Password() (string, error) { return b.password.read() }
 
-// source is where a secret is.
+// source is where a secret is read from.
 type source struct {
 	value Secret
 	file  string
-	what  string // it is
-	give  string // to give it
+	what  string // the secret is
+	give  string // the names of its settings
 }
 
 func (s source) read() (string, error) {
 	switch {
 	case s.value != "" && s.file != "":
-		return "", fmt.Errorf("the %s is given twice, as a file and in the environment", s.what)
+		return "", fmt.Errorf("the %s is set twice, by a file and in the environment", s.what)
 	case s.value != "":
 		return string(s.value), nil
 	case s.file == "":
-		return "", fmt.Errorf("no %s: give %s", s.what, s.give)
+		return "", fmt.Errorf("there is no %s: set %s", s.what, s.give)
 	}
 	data, err := os.ReadFile(s.file)
 	if err != nil {
@@ -162,8 +161,8 @@ func (s source) read() (string, error) {
 	return text, nil
 }
 
-// clientTLS trusts the authorities of a file, or the system's without one, and shows a certificate,
-// which is read again for every connection.
+// clientTLS returns a configuration that trusts the authorities of a file, or else those of the
+// system. The client certificate is read again for every connection.
 func clientTLS(caFile, certFile, keyFile string) (*tls.Config, error) {
 	c := &tls.Config{MinVersion: tls.VersionTLS12}
 	if caFile != "" {
@@ -173,7 +172,7 @@ func clientTLS(caFile, certFile, keyFile string) (*tls.Config, error) {
 		}
 		c.RootCAs = x509.NewCertPool()
 		if !c.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("%s holds no certificate in PEM form", caFile)
+			return nil, fmt.Errorf("%s has no certificate in PEM format", caFile)
 		}
 	}
 	if certFile == "" && keyFile == "" {
@@ -193,15 +192,15 @@ func clientTLS(caFile, certFile, keyFile string) (*tls.Config, error) {
 	return c, nil
 }
 
-// Registry is how a schema registry is reached. The zero value is without security; its URL says
-// whether there is TLS.
+// Registry has the settings for a schema registry. The zero value is no authentication. The URL of
+// the registry determines whether TLS is used.
 type Registry struct {
 	User         string
 	Password     Secret
 	PasswordFile string
 	Token        Secret // a bearer token, instead of User
 	TokenFile    string
-	CAFile       string // PEM; without it the system's authorities are trusted
+	CAFile       string // PEM; empty: the authorities of the system are trusted
 }
 
 // Declare declares the settings of r.
@@ -214,11 +213,11 @@ func (r *Registry) Declare(d Declarer) {
 	d.String(&r.CAFile, "registry-ca", "SCHEMA_REGISTRY_CA_FILE", "", "PEM `file` of the authorities that sign the registry's certificate, instead of the system's")
 }
 
-// askIn bounds a request to the schema registry.
+// askIn limits the time of a request to the schema registry.
 const askIn = 10 * time.Second
 
-// HTTPClient reads the files and gives a client that says who we are in every request. It refuses
-// settings that do not go together.
+// HTTPClient reads the files and returns a client that adds the credentials to every request. It
+// refuses settings that contradict each other.
 func (r Registry) HTTPClient() (*http.Client, error) {
 	c, err := r.httpClient()
 	if err != nil {
@@ -237,20 +236,20 @@ func (r Registry) httpClient() (*http.Client, error) {
 		return nil, err
 	}
 	return &http.Client{Transport: signer{transport, sign}, Timeout: askIn,
-		// credentials go nowhere else
+		// the credentials must not be sent to another host
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}, nil
 }
 
-// sign gives what puts credentials on a request.
+// sign returns a function that adds the credentials to a request.
 func (r Registry) sign() (func(*http.Request) error, error) {
 	password := source{r.Password, r.PasswordFile, "password", "-registry-password-file or SCHEMA_REGISTRY_PASSWORD"}
 	token := source{r.Token, r.TokenFile, "token", "-registry-token-file or SCHEMA_REGISTRY_TOKEN"}
 	hasToken := r.Token != "" || r.TokenFile != ""
 	switch {
 	case r.User != "" && hasToken:
-		return nil, errors.New("a user and a token exclude each other")
+		return nil, errors.New("there are both a user and a token: set only one of them")
 	case r.User == "" && (r.Password != "" || r.PasswordFile != ""):
-		return nil, errors.New("a password is given and nobody's name: give -registry-user")
+		return nil, errors.New("there is a password but no user: set -registry-user")
 	case r.User != "":
 		_, err := password.read()
 		return func(q *http.Request) error {
@@ -274,7 +273,7 @@ type signer struct {
 	sign func(*http.Request) error
 }
 
-// RoundTrip signs a copy, as a request is its caller's.
+// RoundTrip adds the credentials to a copy, because the request belongs to its caller.
 func (s signer) RoundTrip(q *http.Request) (*http.Response, error) {
 	if s.sign != nil {
 		q = q.Clone(q.Context())

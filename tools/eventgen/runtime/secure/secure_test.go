@@ -29,7 +29,7 @@ func file(t *testing.T, text string) string {
 	return name
 }
 
-func TestKafkaSettingsThatDoNotGoTogether(t *testing.T) {
+func TestKafkaOpen(t *testing.T) {
 	password, empty := file(t, "pw\n"), file(t, "\n")
 	for name, c := range map[string]struct {
 		k    Kafka
@@ -40,15 +40,15 @@ func TestKafkaSettingsThatDoNotGoTogether(t *testing.T) {
 		"SCRAM":               {Kafka{User: "u", PasswordFile: password}, ""},
 		"any case":            {Kafka{User: "u", PasswordFile: password, Mechanism: "scram-sha-256"}, ""},
 		"PLAIN with TLS":      {Kafka{User: "u", Password: "p", Mechanism: Plain, TLS: true}, ""},
-		"PLAIN readable":      {Kafka{User: "u", Password: "p", Mechanism: Plain}, "SASL PLAIN sends the password readable"},
-		"unknown mechanism":   {Kafka{User: "u", Password: "p", Mechanism: "GSSAPI"}, `there is no SASL mechanism "GSSAPI": want one of PLAIN, SCRAM-SHA-256, SCRAM-SHA-512`},
-		"nobody":              {Kafka{Password: "p"}, "give -kafka-user"},
-		"no password":         {Kafka{User: "u"}, "no password: give -kafka-password-file or KAFKA_PASSWORD"},
-		"two passwords":       {Kafka{User: "u", Password: "p", PasswordFile: password}, "given twice"},
+		"PLAIN in clear":      {Kafka{User: "u", Password: "p", Mechanism: Plain}, "SASL PLAIN sends the password in clear text"},
+		"unknown mechanism":   {Kafka{User: "u", Password: "p", Mechanism: "GSSAPI"}, `there is no SASL mechanism "GSSAPI": use one of PLAIN, SCRAM-SHA-256, SCRAM-SHA-512`},
+		"no user":             {Kafka{Password: "p"}, "set -kafka-user"},
+		"no password":         {Kafka{User: "u"}, "no password: set -kafka-password-file or KAFKA_PASSWORD"},
+		"two passwords":       {Kafka{User: "u", Password: "p", PasswordFile: password}, "set twice"},
 		"empty password":      {Kafka{User: "u", PasswordFile: empty}, "is empty"},
 		"no password file":    {Kafka{User: "u", PasswordFile: "/does/not/exist"}, "read the password: open /does/not/exist: no such file"},
 		"no authority":        {Kafka{CAFile: "/does/not/exist"}, "read the trusted authorities: open /does/not/exist: no such file"},
-		"no PEM":              {Kafka{CAFile: password}, "holds no certificate in PEM form"},
+		"no PEM":              {Kafka{CAFile: password}, "has no certificate in PEM format"},
 		"certificate, no key": {Kafka{CertFile: password}, "read the client's certificate"},
 	} {
 		_, err := c.k.Open()
@@ -61,7 +61,7 @@ func TestKafkaSettingsThatDoNotGoTogether(t *testing.T) {
 	}
 }
 
-func TestRegistrySettingsThatDoNotGoTogether(t *testing.T) {
+func TestRegistryHTTPClient(t *testing.T) {
 	for name, c := range map[string]struct {
 		r    Registry
 		want string
@@ -69,9 +69,9 @@ func TestRegistrySettingsThatDoNotGoTogether(t *testing.T) {
 		"nothing":    {Registry{}, ""},
 		"basic":      {Registry{User: "u", Password: "p"}, ""},
 		"bearer":     {Registry{Token: "t"}, ""},
-		"both":       {Registry{User: "u", Token: "t"}, "exclude each other"},
-		"nobody":     {Registry{Password: "p"}, "give -registry-user"},
-		"no secret":  {Registry{User: "u"}, "give -registry-password-file or SCHEMA_REGISTRY_PASSWORD"},
+		"both":       {Registry{User: "u", Token: "t"}, "both a user and a token"},
+		"nobody":     {Registry{Password: "p"}, "set -registry-user"},
+		"no secret":  {Registry{User: "u"}, "set -registry-password-file or SCHEMA_REGISTRY_PASSWORD"},
 		"no token":   {Registry{TokenFile: "/does/not/exist"}, "read the token: open /does/not/exist"},
 		"no ca file": {Registry{CAFile: "/does/not/exist"}, "read the trusted authorities"},
 	} {
@@ -96,7 +96,7 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 	}
 }
 
-func TestFlagsWinOverTheEnvironment(t *testing.T) {
+func TestFlagsOverrideEnvironment(t *testing.T) {
 	env := map[string]string{"KAFKA_USER": "of-env", "KAFKA_PASSWORD": "pw", "KAFKA_TLS": "true", "KAFKA_SASL_MECHANISM": Scram256}
 	flags := flag.NewFlagSet("x", flag.ContinueOnError)
 	declared := NewFlags(flags, func(name string) string { return env[name] })
@@ -116,8 +116,8 @@ func TestFlagsWinOverTheEnvironment(t *testing.T) {
 	}
 }
 
-// The password is read at every login: one that was wrong is put right without a restart.
-func TestAPasswordPutRight(t *testing.T) {
+// TestPasswordCorrected corrects a wrong password in its file. The next login reads it again.
+func TestPasswordCorrected(t *testing.T) {
 	for _, mechanism := range []string{Scram256, Scram512} {
 		c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.EnableSASL(), kfake.Superuser(mechanism, "u", "right"), kfake.SeedTopics(1, "t"))
 		if err != nil {
@@ -135,7 +135,7 @@ func TestAPasswordPutRight(t *testing.T) {
 		}
 		t.Cleanup(client.Close)
 		err = b.Explain(client.Ping(t.Context()))
-		// the embedded broker just hangs up
+		// the embedded broker only closes the connection
 		if err == nil || !strings.Contains(err.Error(), "another login (-kafka-user)") {
 			t.Errorf("%s: %v", mechanism, err)
 		}
@@ -148,7 +148,7 @@ func TestAPasswordPutRight(t *testing.T) {
 	}
 }
 
-func TestRegistryIsToldWhoWeAre(t *testing.T) {
+func TestRegistryCredentials(t *testing.T) {
 	var got []string
 	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		user, password, _ := r.BasicAuth()
@@ -172,7 +172,7 @@ func TestRegistryIsToldWhoWeAre(t *testing.T) {
 		return c.Do(q)
 	}
 	if _, err := get(Registry{User: "u", Password: "p"}, "/"); err == nil || !strings.Contains(err.Error(), x509.UnknownAuthorityError{}.Error()) {
-		t.Errorf("an authority that nobody trusts: %v", err)
+		t.Errorf("an authority that is not trusted: %v", err)
 	}
 	if _, err := get(Registry{User: "u", Password: "p", CAFile: ca}, "/"); err != nil || got[0] != "u:p" {
 		t.Errorf("%v, %q", err, got)
@@ -181,11 +181,11 @@ func TestRegistryIsToldWhoWeAre(t *testing.T) {
 		t.Errorf("%v, %q", err, got)
 	}
 	if res, err := get(Registry{Token: "tok", CAFile: ca}, "/away"); err != nil || res.StatusCode != http.StatusFound || len(got) != 6 {
-		t.Errorf("followed to where the token does not belong: %v, %q", err, got)
+		t.Errorf("the redirect was followed: %v, %q", err, got)
 	}
 }
 
-func TestExplainLeavesOtherErrorsAlone(t *testing.T) {
+func TestExplainOtherErrors(t *testing.T) {
 	var b *Broker
 	if b.Explain(nil) != nil || b.Explain(context.Canceled) != context.Canceled {
 		t.Error("changed")

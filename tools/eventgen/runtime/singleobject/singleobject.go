@@ -1,8 +1,8 @@
 // Package singleobject writes and reads values in Avro's single-object encoding: C3 01, the
-// fingerprint of the schema, the value. The fingerprint tells which of several messages a value is,
-// without a registry.
+// fingerprint of the schema, the value. The fingerprint identifies one of several messages without a
+// registry.
 //
-// Generated code imports it for channels that are no business of a message router.
+// Generated code imports it for channels without operations.
 package singleobject
 
 import (
@@ -19,10 +19,11 @@ type Value interface {
 	Validate() error
 }
 
-// ErrUnknown says that a fingerprint is that of none of a channel's messages.
+// ErrUnknown is wrapped by the error for a fingerprint that no message of a channel has.
 var ErrUnknown = errors.New("not a message of this channel")
 
-// Encode gives a value with its fingerprint, unless it may not be written.
+// Encode returns the single-object encoding of a value. An error is returned if the value is not
+// valid.
 func Encode(v Value) ([]byte, error) {
 	if err := v.Validate(); err != nil {
 		return nil, fmt.Errorf("encode %s: %w", v.AvroType().Name, err)
@@ -30,13 +31,13 @@ func Encode(v Value) ([]byte, error) {
 	return avrobin.EncodeSingleObject(v)
 }
 
-// Fingerprint gives the fingerprint in front of a value.
+// Fingerprint returns the fingerprint at the beginning of an encoded value.
 func Fingerprint(b []byte) (uint64, error) {
 	fp, _, err := avrobin.CutSingleObject(b)
 	return fp, err
 }
 
-// Unknown is the error for a fingerprint that no message of a channel has.
+// Unknown returns the error for a fingerprint that no message of a channel has.
 func Unknown(fingerprint uint64) error {
 	return fmt.Errorf("%w: schema fingerprint %016x", ErrUnknown, fingerprint)
 }
@@ -46,8 +47,7 @@ func UnknownType(m any) error {
 	return fmt.Errorf("%w: %T", ErrUnknown, m)
 }
 
-// Decode reads a value that was written with v's schema, or with one of its former versions, into
-// v. The error wraps ErrUnknown if it was written with another schema.
+// Decode decodes a value that was written with v's schema, or with a former version of it, into v. The error wraps ErrUnknown if it was written with another schema.
 func Decode(b []byte, v Value) error {
 	t := v.AvroType()
 	fp, body, err := avrobin.CutSingleObject(b)

@@ -1,8 +1,8 @@
-// Package topics makes the topics of a broker what a contract says: it creates what is missing,
-// tells what differs, and never takes anything away.
+// Package topics compares the topics of a broker with those of a contract, creates missing topics and
+// corrects settings. It never removes anything.
 //
-// Generated code lists the topics; deployment applies them and services verify them when they
-// start.
+// Generated code lists the topics. The eventgen command applies them, and services verify them when
+// they start.
 package topics
 
 import (
@@ -23,16 +23,16 @@ import (
 // Topic is a topic as its contract declares it.
 type Topic struct {
 	Name       string
-	Partitions int32 // 0: the broker's default, and any number will do
-	// 0: the broker's default; compared by nobody, as it is the operator's to choose
+	Partitions int32 // 0: the broker's default, and any number is accepted
+	// 0: the broker's default; it is not compared, because the operator may choose it
 	Replicas int16
-	Configs  []Config // those not named are the broker's
+	Configs  []Config // other settings are those of the broker
 }
 
-// Config is one setting, as Kafka writes it.
+// Config is one setting in the form of Kafka.
 type Config struct{ Name, Value string }
 
-// Drift is one way in which a broker differs from the contract.
+// Drift is a difference between a broker and the contract.
 type Drift struct {
 	Topic   string
 	Setting string // "exists", "partitions" or the name of a setting
@@ -40,7 +40,7 @@ type Drift struct {
 	Have    string
 }
 
-// String tells the drift in one line.
+// String returns the difference in one line.
 func (d Drift) String() string {
 	if d.Setting == settingExists {
 		return fmt.Sprintf("topic %s does not exist", d.Topic)
@@ -53,10 +53,10 @@ const (
 	settingPartitions = "partitions"
 )
 
-// DriftError is the error of Verify: a broker that is there and differs.
+// DriftError is the error of Verify for a broker that differs from the contract.
 type DriftError []Drift
 
-// Error tells every drift, one a line.
+// Error returns every difference on a line of its own.
 func (e DriftError) Error() string {
 	lines := make([]string, len(e))
 	for i, d := range e {
@@ -65,12 +65,12 @@ func (e DriftError) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// Missing says whether a topic does not exist, rather than being wrong.
+// Missing reports whether a topic does not exist.
 func (e DriftError) Missing() bool {
 	return slices.ContainsFunc(e, func(d Drift) bool { return d.Setting == settingExists })
 }
 
-// Wrong are the topics that exist and differ: those do not come right by waiting.
+// Wrong returns the topics that exist and differ. Waiting does not correct them.
 func (e DriftError) Wrong() (wrong DriftError) {
 	for _, d := range e {
 		if d.Setting != settingExists {
@@ -80,8 +80,8 @@ func (e DriftError) Wrong() (wrong DriftError) {
 	return wrong
 }
 
-// Verify gives nil when every topic is as declared, a DriftError when not, and any other error when
-// the broker could not tell.
+// Verify returns nil if every topic is as declared, and otherwise a DriftError. It returns another
+// error if the broker does not answer.
 func Verify(ctx context.Context, cl *kgo.Client, want []Topic) error {
 	drift, err := Diff(ctx, cl, want)
 	if err != nil {
@@ -93,8 +93,8 @@ func Verify(ctx context.Context, cl *kgo.Client, want []Topic) error {
 	return nil
 }
 
-// Diff tells how the broker differs from what is declared, in the order declared. Settings and
-// topics that are not declared are not looked at.
+// Diff returns the differences in the order of the declared topics. Settings and topics that are not
+// declared are ignored.
 func Diff(ctx context.Context, cl *kgo.Client, want []Topic) ([]Drift, error) {
 	have, err := list(ctx, cl, want)
 	if err != nil {
@@ -115,8 +115,8 @@ func Diff(ctx context.Context, cl *kgo.Client, want []Topic) ([]Drift, error) {
 	return out, nil
 }
 
-// list gives the number of partitions of the topics that exist. It asks the broker itself, as kadm
-// answers from what the client heard some seconds ago.
+// list returns the number of partitions of the topics that exist. It asks the broker itself, because
+// kadm answers from metadata of the client that may be seconds old.
 func list(ctx context.Context, cl *kgo.Client, want []Topic) (map[string]int, error) {
 	req := kmsg.NewPtrMetadataRequest()
 	for _, t := range want {
@@ -126,7 +126,7 @@ func list(ctx context.Context, cl *kgo.Client, want []Topic) (map[string]int, er
 	}
 	out := map[string]int{}
 	if len(want) == 0 {
-		return out, nil // the broker would take it for "all"
+		return out, nil // an empty request means all topics
 	}
 	resp, err := req.RequestWith(ctx, cl)
 	if err != nil {
@@ -181,7 +181,7 @@ func differences(t Topic, partitions int, configs map[string]string) []Drift {
 	return out
 }
 
-// same compares settings: the items of a list may come in any order.
+// same compares two settings. The items of a list may be in any order.
 func same(a, b string) bool {
 	if a == b {
 		return true
@@ -196,13 +196,13 @@ func same(a, b string) bool {
 	return slices.Equal(x, y)
 }
 
-// ErrShrink says that a topic has more partitions than the contract says. Partitions cannot be
-// taken away, and adding some moves keys.
-var ErrShrink = errors.New("the number of partitions is not changed for you: keys would move to other partitions, or records would be lost")
+// ErrShrink is wrapped by the error for a topic whose number of partitions is not that of the
+// contract. Partitions cannot be removed, and adding some moves keys.
+var ErrShrink = errors.New("the number of partitions is never changed, because keys would move to other partitions or records would be lost")
 
-// Apply creates missing topics and alters settings that differ, and tells what it did. Partitions
-// of a topic that exists are never changed; that error is ErrShrink, and nothing at all is done
-// then. Doing it again does nothing.
+// Apply creates missing topics and sets settings that differ, and returns what it changed. It never
+// changes the partitions of a topic: if they differ, it changes nothing and the error wraps
+// ErrShrink. It is idempotent.
 func Apply(ctx context.Context, cl *kgo.Client, want []Topic) (done []Drift, err error) {
 	drift, err := Diff(ctx, cl, want)
 	if err != nil {
@@ -232,12 +232,11 @@ func Apply(ctx context.Context, cl *kgo.Client, want []Topic) (done []Drift, err
 	return done, settle(ctx, cl, want)
 }
 
-// settleIn bounds the wait for a broker to show what it has accepted.
+// settleIn limits the time to wait until a broker shows the topics that it accepted.
 const settleIn = 10 * time.Second
 
 // settle waits until the broker shows every topic as declared. Apache Kafka answers when its
-// controller has decided, which the brokers learn a little later: until then one that is asked has
-// never heard of the topic.
+// controller has decided. Until the brokers are informed, they do not know the topic.
 func settle(ctx context.Context, cl *kgo.Client, want []Topic) error {
 	ctx, cancel := context.WithTimeout(ctx, settleIn)
 	defer cancel()
@@ -249,7 +248,7 @@ func settle(ctx context.Context, cl *kgo.Client, want []Topic) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("the broker accepted the topics and does not show them as declared: %w", err)
+			return fmt.Errorf("the broker accepted the topics but does not show them as declared: %w", err)
 		case <-time.After(20 * time.Millisecond):
 		}
 	}

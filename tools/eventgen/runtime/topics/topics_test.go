@@ -53,7 +53,7 @@ func TestApplyThenVerify(t *testing.T) {
 	}
 }
 
-func TestDriftIsToldAndSetRight(t *testing.T) {
+func TestDriftIsCorrected(t *testing.T) {
 	cl, ctx := client(t)
 	if _, err := Apply(ctx, cl, want); err != nil {
 		t.Fatal(err)
@@ -75,7 +75,7 @@ func TestDriftIsToldAndSetRight(t *testing.T) {
 	}
 }
 
-func TestPartitionsAreNeverChanged(t *testing.T) {
+func TestPartitionsNeverChanged(t *testing.T) {
 	cl, ctx := client(t)
 	if _, err := Apply(ctx, cl, want); err != nil {
 		t.Fatal(err)
