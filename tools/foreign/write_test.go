@@ -232,7 +232,7 @@ func (s *system) amend(ctx context.Context) error {
 		return err
 	}
 	return s.seen.Wait(ctx, 0, func(records []observer.Record) bool {
-		return slices.ContainsFunc(records, func(r observer.Record) bool { return r.Type == "CeilingThresholdReached" && r.Key == c.ContractRef })
+		return slices.ContainsFunc(records, func(r observer.Record) bool { return r.Type == "CeilingThresholdReached" && r.Key == "CE-OURS-"+s.run })
 	})
 }
 
