@@ -254,13 +254,16 @@ func (p *prober) do(ctx context.Context, base string, q probe) (status int, code
 // find asks billing for an invoice and what belongs to it.
 func (p *prober) find(ctx context.Context) (subjects, error) {
 	var invoices struct {
-		Items []struct{ InvoiceRef, ContractRef, CustomerRef, SubscriptionRef, Period string }
+		Items []struct {
+			InvoiceRef, CustomerRef, Period string
+			Parts                           []struct{ ContractRef, SubscriptionRef string }
+		}
 	}
 	if err := p.get(ctx, p.billing+"/billing/v1/invoices?limit=1", &invoices); err != nil {
 		return subjects{}, err
 	}
-	if len(invoices.Items) == 0 {
-		return subjects{}, fmt.Errorf("the story has issued no invoice")
+	if len(invoices.Items) == 0 || len(invoices.Items[0].Parts) == 0 {
+		return subjects{}, fmt.Errorf("the story has issued no invoice with a part")
 	}
 	i := invoices.Items[0]
 	var operations struct {
@@ -272,7 +275,8 @@ func (p *prober) find(ctx context.Context) (subjects, error) {
 	if len(operations.Items) == 0 {
 		return subjects{}, fmt.Errorf("the invoice %s has no line", i.InvoiceRef)
 	}
-	return subjects{contract: i.ContractRef, customer: i.CustomerRef, subscription: i.SubscriptionRef, operation: operations.Items[0].OperationRef, invoice: i.InvoiceRef, period: i.Period}, nil
+	part := i.Parts[0]
+	return subjects{contract: part.ContractRef, customer: i.CustomerRef, subscription: part.SubscriptionRef, operation: operations.Items[0].OperationRef, invoice: i.InvoiceRef, period: i.Period}, nil
 }
 
 func (p *prober) get(ctx context.Context, url string, into any) error {

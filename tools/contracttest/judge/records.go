@@ -186,7 +186,7 @@ func (ev *Events) Judge(ctx context.Context, reg Registry, r Record) (name strin
 	violations = append(violations, faults...)
 	if payload != nil {
 		violations = append(violations, m.judgeKey(r, payload)...)
-		violations = append(violations, judgeEnvelope(headers, payload)...)
+		violations = append(violations, judgeEnvelope(headers, string(r.Key), payload)...)
 		violations = append(violations, shapeOf(m.schema.Root()).wrongValues(m.schema.Root(), payload, m.name)...)
 	}
 	id, _ := headers["ce_id"].(string)
@@ -254,11 +254,11 @@ func (m *message) judgeKey(r Record, payload map[string]any) []string {
 	return nil
 }
 
-// judgeEnvelope compares what is both in the headers and in the payload.
-func judgeEnvelope(headers, payload map[string]any) []string {
+// judgeEnvelope compares what the headers, the key and the payload say of the same thing.
+func judgeEnvelope(headers map[string]any, key string, payload map[string]any) []string {
 	var out []string
-	if headers["ce_subject"] != payload["contractRef"] {
-		out = append(out, fmt.Sprintf("ce_subject is %v, contractRef %v", headers["ce_subject"], payload["contractRef"]))
+	if headers["ce_subject"] != key {
+		out = append(out, fmt.Sprintf("ce_subject is %v, the key %s", headers["ce_subject"], key))
 	}
 	text, _ := headers["ce_time"].(string)
 	at, err := time.Parse(time.RFC3339Nano, text)

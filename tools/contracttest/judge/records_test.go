@@ -73,7 +73,8 @@ func record(t *testing.T, topic string, m *message, id int, example specfile.Val
 	if err != nil {
 		t.Fatalf("%s: %v", m.name, err)
 	}
-	ref := example.Get("contractRef").Str()
+	key := map[string]string{"contract.facts.v1": "contractRef", "billing.events.v1": "customerRef"}[topic]
+	ref := example.Get(key).Str()
 	return Record{
 		Topic: topic, Key: []byte(ref), Value: append([]byte{0, 0, 0, 0, byte(id)}, body...),
 		Headers: []Header{
