@@ -55,9 +55,10 @@ lint: ## Runs gofmt, go vet and staticcheck in every module, and actionlint on t
 	@build/bin/actionlint
 	@for m in . $(MODULES); do (cd $$m && go vet ./... && $(CURDIR)/build/bin/staticcheck ./...) || exit 1; done
 
+# More packages at a time than two cores need, because several wait for timers most of their time.
 test: ## Runs every test that needs nothing but Go, long ones in their short form
 	@echo "test: go test ./..., and the example of eventgen, a module of its own"
-	@$(TEST) ./...
+	@$(TEST) -p 4 ./...
 	@cd $(EXAMPLE) && $(TEST) ./...
 
 # What PROCESSES test runs in processes of its own, which have no race detector: those tests run

@@ -43,17 +43,24 @@ func (r *Ring) Run(ctx context.Context) error {
 		}
 	}
 	parts.Wait()
-	r.begin(nil)
+	r.end()
 	r.client.Close()
 	return nil
 }
 
-// begin sets the context that what is appended lives by; nil at the end.
+// begin sets the context that what is appended lives by.
 func (r *Ring) begin(life context.Context) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.life = life
-	if life == nil && r.waiting != nil {
+}
+
+// end fails the barrier that waits, if there is one, and lets nothing be appended any more.
+func (r *Ring) end() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.life = nil
+	if r.waiting != nil {
 		r.waiting.finish(0, fmt.Errorf("%w: %w", ErrNotReady, errNotRunning))
 		r.waiting = nil
 	}
