@@ -1,7 +1,7 @@
 // Command example shows what eventgen generates from a document with JSON Schema and Avro, two
 // servers, an address with parameters, and requests with replies. The centre of a network of
-// weather stations (package weatherbus) talks to stations (package weatherclient, the other side of
-// the same document).
+// weather stations (package weatherbus) exchanges messages with stations (package weatherclient,
+// the other side of the same document).
 //
 //	go run ../../devkafka &      # a broker and a schema registry
 //	go run .
@@ -29,7 +29,7 @@ import (
 
 func main() {
 	server := centre.Servers()[0]
-	brokers := flag.String("brokers", server.Host, "addresses of the broker, by commas")
+	brokers := flag.String("brokers", server.Host, "addresses of the brokers, separated by commas")
 	url := flag.String("registry", server.Registry, "URL of the schema registry")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -42,7 +42,7 @@ func main() {
 	}
 }
 
-// run plays the whole example on a broker and a registry.
+// run runs the example on a broker and a registry.
 func run(ctx context.Context, brokers []string, url string) error {
 	schemas, err := registry.NewClient(url)
 	if err != nil {
@@ -60,8 +60,8 @@ func run(ctx context.Context, brokers []string, url string) error {
 	return errors.Join(play(ctx, publisher, subscribers, schemas, os.Stdout), publisher.Close())
 }
 
-// provision makes the topics and registers the schemas: a step of a deployment, for which eventgen
-// topics and eventgen schemas are there too.
+// provision creates the topics and registers the schemas. In a deployment the commands
+// "eventgen topics" and "eventgen schemas" do it.
 func provision(ctx context.Context, brokers []string, schemas *registry.Client) error {
 	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...))
 	if err != nil {
@@ -70,7 +70,7 @@ func provision(ctx context.Context, brokers []string, schemas *registry.Client) 
 	defer client.Close()
 	want := append(centre.Topics(), topics.Topic{Name: repliesTopic, Partitions: 1})
 	if _, err := topics.Apply(ctx, client, want); err != nil {
-		return fmt.Errorf("make the topics: %w", err)
+		return fmt.Errorf("create the topics: %w", err)
 	}
 	if _, err := schemas.Register(ctx, centre.Subjects(), "FULL_TRANSITIVE"); err != nil {
 		return fmt.Errorf("register the schemas: %w", err)

@@ -16,7 +16,7 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/bustest"
 )
 
-// said is what is written, by anybody at any time.
+// said is a buffer that is safe for concurrent use.
 type said struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
@@ -28,7 +28,7 @@ func (s *said) Write(b []byte) (int, error) {
 	return s.buf.Write(b)
 }
 
-// The whole example in memory: no broker, no registry.
+// TestInMemory runs the example without a broker and a registry.
 func TestInMemory(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
@@ -44,13 +44,13 @@ func TestInMemory(t *testing.T) {
 		"centre: the thermometer was off by 0.25\n", "centre: the anemometer was not calibrated: it is frozen\n",
 	} {
 		if !strings.Contains(out.buf.String(), want) {
-			t.Errorf("%q was not said:\n%s", want, out.buf.String())
+			t.Errorf("the output does not have %q:\n%s", want, out.buf.String())
 		}
 	}
 }
 
-// The whole example on a broker and a registry.
-func TestOnABroker(t *testing.T) {
+// TestOnBroker runs the example on a broker and a registry.
+func TestOnBroker(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	k, err := embedded.Start(ctx, embedded.Config{Broker: "127.0.0.1:0", Registry: "127.0.0.1:0", Logger: slog.New(slog.DiscardHandler)})

@@ -19,12 +19,12 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/registry"
 )
 
-// repliesTopic is where the centre hears answers: the document leaves it to the one who asks.
+// repliesTopic is the topic for the answers to the centre. The document leaves it to the requester.
 const repliesTopic = "weather.centre.replies.v1"
 
 var regions = []centre.MeasurementsParams{{Region: centre.MeasurementsRegionNorth}, {Region: centre.MeasurementsRegionSouth}}
 
-// watcher is the centre's side of the document: it follows the measurements.
+// watcher is the centre. It handles the measurements.
 type watcher struct {
 	out  io.Writer
 	mu   sync.Mutex
@@ -46,7 +46,7 @@ func (w *watcher) Measured(_ context.Context, m *centre.MeasuredMessage) error {
 	return nil
 }
 
-// station is the other side: what the centre sends, it takes.
+// station is the other side. It handles the messages of the centre.
 type station struct{ out io.Writer }
 
 func (s station) StationChanged(_ context.Context, m *stations.StationChangedMessage) error {
@@ -61,8 +61,8 @@ func (s station) CalibrationRequested(_ context.Context, m *stations.Calibration
 	return stations.CalibrateWithCalibrationDone(payload.CalibrationResult{Drift: 0.25}, stations.DoneHeaders{}), nil
 }
 
-// play has both sides talk over any publisher and subscribers of Watermill's, and ends when
-// everything was heard.
+// play connects both sides by a Watermill publisher and subscribers, and returns when all messages
+// were handled.
 func play(ctx context.Context, publisher message.Publisher, subscriber func(group string) (message.Subscriber, error), schemas registry.Schemas, out io.Writer) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -85,13 +85,13 @@ func play(ctx context.Context, publisher message.Publisher, subscriber func(grou
 	select {
 	case <-watch.done:
 	case <-ctx.Done():
-		return fmt.Errorf("not everything was heard: %w", context.Cause(ctx))
+		return fmt.Errorf("not all messages were handled: %w", context.Cause(ctx))
 	}
 	cancel()
 	return <-ended
 }
 
-// wire registers both sides with the router.
+// wire adds both sides to the router.
 func wire(router *message.Router, publisher message.Publisher, subscriber func(group string) (message.Subscriber, error), schemas registry.Schemas, w *watcher, s station) (*centre.Requester, error) {
 	var topics []string
 	for _, at := range regions {
@@ -118,7 +118,7 @@ func wire(router *message.Router, publisher message.Publisher, subscriber func(g
 	return centre.NewRequester(publisher, of["centre.replies"], bus.SendWithReplyTo(repliesTopic)), nil
 }
 
-// talk sends what there is to send.
+// talk sends the messages of both sides.
 func talk(ctx context.Context, publisher message.Publisher, schemas registry.Schemas, requester *centre.Requester, out io.Writer) error {
 	announce := centre.NewPublisher(publisher)
 	err := announce.StationChanged(ctx, "ST-12", payload.StationState{

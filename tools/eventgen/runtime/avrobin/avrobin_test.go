@@ -140,8 +140,8 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 }
 
-// TestAllocationInAdvance checks that the memory allocated in advance, for announced items, is limited
-// for the whole message.
+// TestAllocationInAdvance checks that the memory allocated in advance, for announced items, is
+// limited for the whole message.
 func TestAllocationInAdvance(t *testing.T) {
 	r := readerOf(make([]byte, 1000))
 	total := 0

@@ -9,8 +9,8 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/jsonvalue"
 )
 
-// TestFieldText sets and reads a field of each type that a location can name. It is empty before, and
-// is not changed by text that it cannot hold.
+// TestFieldText sets and reads a field of each type that a location can name. It is empty before,
+// and is not changed by text that it cannot hold.
 func TestFieldText(t *testing.T) {
 	const id = "123e4567-e89b-12d3-a456-426614174000"
 	for _, c := range []struct {

@@ -1,5 +1,5 @@
-// Package bustest has a broker and a schema registry in memory, for tests of code that uses generated
-// publishers and handlers.
+// Package bustest has a broker and a schema registry in memory, for tests of code that uses
+// generated publishers and handlers.
 //
 // Only tests import it.
 package bustest
@@ -19,8 +19,8 @@ import (
 )
 
 // Broker is a message.Publisher and a message.Subscriber that behaves like Kafka with one partition
-// for each topic. Every subscription gets all messages of its topic from the first one, in order, each
-// when the one before is acknowledged. A message that is nacked is delivered again.
+// for each topic. Every subscription gets all messages of its topic from the first one, in order,
+// each when the one before is acknowledged. A message that is nacked is delivered again.
 type Broker struct {
 	mu     sync.Mutex
 	logs   map[string][]*message.Message

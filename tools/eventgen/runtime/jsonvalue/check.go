@@ -440,8 +440,8 @@ func (r *Reader) ByTag(v Value, member string, tags ...string) int {
 	return slices.Index(tags, string(m.bytes()))
 }
 
-// none reports that the value has none of the forms, with the fault of the nearest form, which is the
-// one with the deepest fault.
+// none reports that the value has none of the forms, with the fault of the nearest form, which is
+// the one with the deepest fault.
 func (c *Check) none(v Value, fs []Func) bool {
 	if c.quiet > 0 || c.err != nil {
 		return false
@@ -484,8 +484,8 @@ func (c *Check) If(v Value, cond, then, otherwise Func) bool {
 	return otherwise(c, v)
 }
 
-// equal reports whether two values are equal in JSON. Numbers are compared by value, and the order of
-// members does not matter.
+// equal reports whether two values are equal in JSON. Numbers are compared by value, and the order
+// of members does not matter.
 func equal(a, b Value) bool {
 	if a.Kind() != b.Kind() {
 		return false
@@ -559,8 +559,8 @@ func hash(v Value) uint64 {
 	return h.Sum64() ^ sum
 }
 
-// Choose returns the index of the first check that accepts the value, or -1. There is one for a value
-// that was checked before.
+// Choose returns the index of the first check that accepts the value, or -1. There is one for a
+// value that was checked before.
 func (r *Reader) Choose(v Value, fs ...Func) int {
 	c := Check{quiet: 1, steps: r.steps}
 	defer func() { r.steps = c.steps }()

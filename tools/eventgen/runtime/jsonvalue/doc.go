@@ -7,8 +7,8 @@
 // Reading has three steps. First the text is indexed, which checks that all of it is JSON, that it
 // does not exceed the limits, and that no object has a member twice. Then the value is checked
 // against its schema. Then it is converted to a Go value. Writing converts the Go value first, and
-// then indexes and checks the text. No input makes the package panic, and the work is bounded by the
-// size of the input.
+// then indexes and checks the text. No input makes the package panic, and the work is bounded by
+// the size of the input.
 package jsonvalue
 
 // Generation1 exists as long as the runtime supports code of this version of the generator.

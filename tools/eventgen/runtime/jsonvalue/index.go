@@ -178,8 +178,8 @@ func (s *scanner) member() error {
 	return s.value()
 }
 
-// distinct refuses an object that has a member twice, because readers differ in which of the two they
-// use.
+// distinct refuses an object that has a member twice, because readers differ in which of the two
+// they use.
 func (s *scanner) distinct(object int) error {
 	const few = 32
 	v := Value{s.index, uint32(object)}
@@ -255,8 +255,8 @@ func (s *scanner) digits() int {
 	return s.at - from
 }
 
-// text_ reads a string. It refuses text that is not UTF-8 and halves of surrogate pairs, because they
-// cannot be written again.
+// text_ reads a string. It refuses text that is not UTF-8 and halves of surrogate pairs, because
+// they cannot be written again.
 func (s *scanner) text_() error {
 	s.at++
 	start, escaped := s.at, false

@@ -169,8 +169,8 @@ func TestNearestAlternative(t *testing.T) {
 	}
 }
 
-// TestWorkIsBounded checks a value against a schema whose alternatives overlap at every level, so that
-// each level doubles the work. The check ends early with an error.
+// TestWorkIsBounded checks a value against a schema whose alternatives overlap at every level, so
+// that each level doubles the work. The check ends early with an error.
 func TestWorkIsBounded(t *testing.T) {
 	var twice Func
 	twice = func(c *Check, v Value) bool {

@@ -68,8 +68,8 @@ func (a *Any) UnmarshalJSON(text []byte) (err error) {
 // Never is the type of a value that the schema does not allow.
 type Never struct{}
 
-// Optional is a value that may be absent, and may be null if it is present. T is a type whose nil is
-// null.
+// Optional is a value that may be absent, and may be null if it is present. T is a type whose nil
+// is null.
 type Optional[T any] struct {
 	Set   bool // it is present
 	Value T

@@ -181,8 +181,8 @@ func writeStep(b *strings.Builder, name string) {
 	}
 }
 
-// Literal returns a value of generated code, such as the values of an enum. It panics if the text is
-// not JSON.
+// Literal returns a value of generated code, such as the values of an enum. It panics if the text
+// is not JSON.
 func Literal(text string) Value {
 	x := new(index)
 	if err := x.read([]byte(text)); err != nil {

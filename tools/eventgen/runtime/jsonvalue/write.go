@@ -103,8 +103,8 @@ func (w *Writer) Member(name string) { w.path = append(w.path, step{name: name})
 // Done ends a member.
 func (w *Writer) Done() { w.path = w.path[:len(w.path)-1] }
 
-// OpenList begins a list, which CloseList ends. It returns false, after an error, if it is nested too
-// deep.
+// OpenList begins a list, which CloseList ends. It returns false, after an error, if it is nested
+// too deep.
 func (w *Writer) OpenList() bool {
 	if w.depth++; w.depth > MaxDepth {
 		w.Fail("nested deeper than %d", MaxDepth)

@@ -60,25 +60,26 @@ func (c Config) producer() (*sarama.Config, error) {
 
 func (c Config) consumer() (*sarama.Config, error) {
 	s, err := c.common()
-	s.Consumer.Offsets.Initial = sarama.OffsetOldest // a new group reads the topic from the beginning
+	s.Consumer.Offsets.Initial = sarama.OffsetOldest // where a new group begins
 	// without it each commit waits for a long poll
 	s.Consumer.Offsets.AutoCommit.Enable = true
 	s.Consumer.Offsets.AutoCommit.Interval = time.Second
 	s.Consumer.Return.Errors = true
-	// the shortest that brokers allow by default, so that the partitions of a killed instance move on
+	// the shortest that brokers allow by default, so that the partitions of a killed instance move
+	// on
 	s.Consumer.Group.Session.Timeout = 6 * time.Second
 	// how long members take to notice that another one has joined
 	s.Consumer.Group.Heartbeat.Interval = 500 * time.Millisecond
-	// half of the session timeout, because the embedded broker forgets a member that waits in a join
-	// for longer than its session, and never answers it
+	// half of the session timeout, because the embedded broker forgets a member that waits in a
+	// join for longer than its session, and never answers it
 	s.Consumer.Group.Rebalance.Timeout = 3 * time.Second
 	return s, err
 }
 
 // NewPublisher returns a publisher that connects when it first publishes, so that it can be created
-// while the broker is not reachable. Publish returns when every in-sync replica has the messages, in
-// their order. After an error it is not known whether the broker has them: the caller publishes them
-// again, and readers recognize a duplicate by its ce_id.
+// while the broker is not reachable. Publish returns when every in-sync replica has the messages,
+// in their order. After an error it is not known whether the broker has them: the caller publishes
+// them again, and readers recognize a duplicate by its ce_id.
 func NewPublisher(cfg Config) (message.Publisher, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
@@ -86,10 +87,10 @@ func NewPublisher(cfg Config) (message.Publisher, error) {
 	return &publisher{cfg: cfg}, nil
 }
 
-// NewSubscriber returns a subscriber of a consumer group. Subscribe does not need the broker either:
-// it tries to connect until its context is done. A message that is acked is committed within about a
-// second, and may be delivered again after a crash or a rebalance. A message that is nacked is
-// delivered again at once.
+// NewSubscriber returns a subscriber of a consumer group. Subscribe does not need the broker
+// either: it tries to connect until its context is done. A message that is acked is committed
+// within about a second, and may be delivered again after a crash or a rebalance. A message that is
+// nacked is delivered again at once.
 func NewSubscriber(cfg Config, group string) (message.Subscriber, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
@@ -195,8 +196,8 @@ func (p *publisher) Close() error {
 	return p.inner.Close()
 }
 
-// subscriber tries to subscribe until it succeeds. The subscriber of watermill-kafka reconnects only
-// if it has been connected before.
+// subscriber tries to subscribe until it succeeds. The subscriber of watermill-kafka reconnects
+// only if it has been connected before.
 type subscriber struct {
 	cfg     Config
 	inner   message.Subscriber
@@ -211,8 +212,8 @@ type subscriber struct {
 
 const (
 	maxPause = 5 * time.Second
-	// closeIn limits the time to leave a group. Sarama tries to reach a broker for longer than a stop
-	// may take. Messages that are not committed then are delivered again.
+	// closeIn limits the time to leave a group. Sarama tries to reach a broker for longer than a
+	// stop may take. Messages that are not committed then are delivered again.
 	closeIn = 5 * time.Second
 )
 

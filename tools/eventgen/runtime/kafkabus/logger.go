@@ -9,9 +9,9 @@ import (
 	"github.com/ThreeDotsLabs/watermill"
 )
 
-// NewLogger returns a logger for Watermill. Watermill and sarama log every step at level info, and an
-// error at every attempt. This logger uses level debug for their info, and logs an error, which they
-// always retry, as a warning once in ten seconds.
+// NewLogger returns a logger for Watermill. Watermill and sarama log every step at level info, and
+// an error at every attempt. This logger uses level debug for their info, and logs an error, which
+// they always retry, as a warning once in ten seconds.
 func NewLogger(to *slog.Logger) watermill.LoggerAdapter {
 	return logger{to: to, seen: &repeats{last: map[string]time.Time{}}}
 }

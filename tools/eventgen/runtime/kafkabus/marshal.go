@@ -39,8 +39,8 @@ func (Marshaler) Marshal(topic string, m *message.Message) (*sarama.ProducerMess
 	return record, nil
 }
 
-// Unmarshal implements kafka.Unmarshaler. A header that occurs twice has its last value. The UUID of
-// the message is the CloudEvents id, or else its topic, partition and offset.
+// Unmarshal implements kafka.Unmarshaler. A header that occurs twice has its last value. The UUID
+// of the message is the CloudEvents id, or else its topic, partition and offset.
 func (Marshaler) Unmarshal(record *sarama.ConsumerMessage) (*message.Message, error) {
 	out := make(message.Metadata, len(record.Headers)+5)
 	for _, h := range record.Headers {

@@ -53,8 +53,8 @@ func (m *Messages) Sending(source string) []bus.SendOption {
 	return []bus.SendOption{bus.SendWithRegistry(m.schemas), bus.SendWithSource(source)}
 }
 
-// Receiving returns the options of a generated receiver, which also reads the topic redrive, on which
-// dead letters are sent again.
+// Receiving returns the options of a generated receiver, which also reads the topic redrive, on
+// which dead letters are sent again.
 func (m *Messages) Receiving(redrive string) []bus.ReceiveOption {
 	return []bus.ReceiveOption{
 		bus.WithRegistry(m.schemas), bus.WithDeadLetters(m.Publisher), bus.WithLogger(m.cfg.Logger), bus.AlsoFrom(redrive),
@@ -62,8 +62,8 @@ func (m *Messages) Receiving(redrive string) []bus.ReceiveOption {
 }
 
 // Run starts the handlers when ready returns nil, because before that they can neither decide nor
-// publish, and runs them until ctx is done. Messages that are being handled then are finished within a
-// time limit. The others are delivered again after the next start.
+// publish, and runs them until ctx is done. Messages that are being handled then are finished
+// within a time limit. The others are delivered again after the next start.
 func (m *Messages) Run(ctx context.Context, ready func() error) error {
 	for ready() != nil {
 		select {

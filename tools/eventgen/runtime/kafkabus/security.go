@@ -12,8 +12,8 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/secure"
 )
 
-// protect sets TLS and the login of a broker. The password is read once for PLAIN, and at every login
-// for SCRAM.
+// protect sets TLS and the login of a broker. The password is read once for PLAIN, and at every
+// login for SCRAM.
 func protect(s *sarama.Config, b *secure.Broker) error {
 	if b == nil {
 		return nil
@@ -43,8 +43,8 @@ type login struct {
 	*scram.ClientConversation
 }
 
-// Begin reads the password again, because it may have been corrected. The argument is the password at
-// the time when the client was created.
+// Begin reads the password again, because it may have been corrected. The argument is the password
+// at the time when the client was created.
 func (l *login) Begin(user, _, authzID string) error {
 	password, err := l.broker.Password()
 	if err != nil {

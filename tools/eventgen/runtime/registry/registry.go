@@ -1,8 +1,8 @@
 // Package registry is a client of a schema registry with Confluent's API, as Confluent, Apicurio,
 // Karapace and Redpanda have it.
 //
-// Generated code and package bus use it to get schemas and their ids, each once. The eventgen command
-// uses it to register and check schemas.
+// Generated code and package bus use it to get schemas and their ids, each once. The eventgen
+// command uses it to register and check schemas.
 package registry
 
 import (
@@ -20,11 +20,11 @@ import (
 // Schemas is the part of a registry that sending and receiving need. Implementations are safe for
 // concurrent use, and cache what they return.
 type Schemas interface {
-	// ID returns the id of a schema under a subject. The error wraps ErrNotRegistered if the subject
-	// does not have the schema. Any other error is temporary.
+	// ID returns the id of a schema under a subject. The error wraps ErrNotRegistered if the
+	// subject does not have the schema. Any other error is temporary.
 	ID(ctx context.Context, subject, schema string) (int, error)
-	// Schema returns the schema of an id. The error wraps ErrUnknownID if the registry does not have
-	// the id. Any other error is temporary.
+	// Schema returns the schema of an id. The error wraps ErrUnknownID if the registry does not
+	// have the id. Any other error is temporary.
 	Schema(ctx context.Context, id int) (string, error)
 }
 

@@ -72,8 +72,8 @@ func (c *Client) setLevel(ctx context.Context, subject string, level sr.Compatib
 	return nil
 }
 
-// Check returns the state of every schema without changing anything: unchanged, new (the subject does
-// not exist), changed (and compatible with the registered ones) or incompatible.
+// Check returns the state of every schema without changing anything: unchanged, new (the subject
+// does not exist), changed (and compatible with the registered ones) or incompatible.
 func (c *Client) Check(ctx context.Context, subjects []Subject) ([]Result, error) {
 	var out []Result
 	for _, s := range subjects {

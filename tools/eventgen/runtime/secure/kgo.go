@@ -47,8 +47,8 @@ func (b *Broker) mechanism() sasl.Mechanism {
 	})
 }
 
-// Explain adds a hint to an error of a connection that is caused by security. It returns other errors
-// unchanged.
+// Explain adds a hint to an error of a connection that is caused by security. It returns other
+// errors unchanged.
 func (b *Broker) Explain(err error) error {
 	var (
 		unknown x509.UnknownAuthorityError

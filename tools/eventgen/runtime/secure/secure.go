@@ -1,6 +1,6 @@
 // Package secure has the settings for authentication and encryption of Kafka and of a schema
-// registry: TLS, SASL, basic authentication, tokens. Any code that connects to one of them may import
-// it: the services, eventgen, tools, and users of generated code.
+// registry: TLS, SASL, basic authentication, tokens. Any code that connects to one of them may
+// import it: the services, eventgen, tools, and users of generated code.
 //
 // A secret is read from a file or an environment variable, never from a command line, which every
 // user of the machine can read. It is never printed. A file is read again for every connection, so

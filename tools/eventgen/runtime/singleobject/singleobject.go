@@ -1,6 +1,6 @@
 // Package singleobject writes and reads values in Avro's single-object encoding: C3 01, the
-// fingerprint of the schema, the value. The fingerprint identifies one of several messages without a
-// registry.
+// fingerprint of the schema, the value. The fingerprint identifies one of several messages without
+// a registry.
 //
 // Generated code imports it for channels without operations.
 package singleobject
@@ -47,7 +47,8 @@ func UnknownType(m any) error {
 	return fmt.Errorf("%w: %T", ErrUnknown, m)
 }
 
-// Decode decodes a value that was written with v's schema, or with a former version of it, into v. The error wraps ErrUnknown if it was written with another schema.
+// Decode decodes a value that was written with v's schema, or with a former version of it, into v.
+// The error wraps ErrUnknown if it was written with another schema.
 func Decode(b []byte, v Value) error {
 	t := v.AvroType()
 	fp, body, err := avrobin.CutSingleObject(b)

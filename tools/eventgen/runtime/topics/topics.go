@@ -1,5 +1,5 @@
-// Package topics compares the topics of a broker with those of a contract, creates missing topics and
-// corrects settings. It never removes anything.
+// Package topics compares the topics of a broker with those of a contract, creates missing topics
+// and corrects settings. It never removes anything.
 //
 // Generated code lists the topics. The eventgen command applies them, and services verify them when
 // they start.
@@ -93,8 +93,8 @@ func Verify(ctx context.Context, cl *kgo.Client, want []Topic) error {
 	return nil
 }
 
-// Diff returns the differences in the order of the declared topics. Settings and topics that are not
-// declared are ignored.
+// Diff returns the differences in the order of the declared topics. Settings and topics that are
+// not declared are ignored.
 func Diff(ctx context.Context, cl *kgo.Client, want []Topic) ([]Drift, error) {
 	have, err := list(ctx, cl, want)
 	if err != nil {
@@ -115,8 +115,8 @@ func Diff(ctx context.Context, cl *kgo.Client, want []Topic) ([]Drift, error) {
 	return out, nil
 }
 
-// list returns the number of partitions of the topics that exist. It asks the broker itself, because
-// kadm answers from metadata of the client that may be seconds old.
+// list returns the number of partitions of the topics that exist. It asks the broker itself,
+// because kadm answers from metadata of the client that may be seconds old.
 func list(ctx context.Context, cl *kgo.Client, want []Topic) (map[string]int, error) {
 	req := kmsg.NewPtrMetadataRequest()
 	for _, t := range want {

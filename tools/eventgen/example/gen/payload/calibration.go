@@ -11,7 +11,7 @@ import (
 type Calibration struct {
 	StationRef string `json:"stationRef"`
 	Instrument string `json:"instrument"`
-	// What the instrument ought to show.
+	// Value that the instrument should show.
 	Reference *float64 `json:"reference,omitzero"`
 }
 
@@ -48,7 +48,7 @@ var typeOfCalibration = jsonvalue.Type{Name: "Calibration", Schema: SchemaOfCali
 
 // SchemaOfCalibration is the schema of Calibration with the definitions of all schemas that it
 // refers to.
-const SchemaOfCalibration = `{"$schema":"http://json-schema.org/draft-07/schema#","type":"object","title":"Calibration","required":["stationRef","instrument"],"properties":{"stationRef":{"$ref":"#/definitions/StationRef"},"instrument":{"type":"string","minLength":1},"reference":{"type":"number","default":0,"description":"What the instrument ought to show."}},"definitions":{"StationRef":{"type":"string","title":"StationRef","pattern":"^ST-[0-9]{1,6}$","description":"The station's reference."}}}`
+const SchemaOfCalibration = `{"$schema":"http://json-schema.org/draft-07/schema#","type":"object","title":"Calibration","required":["stationRef","instrument"],"properties":{"stationRef":{"$ref":"#/definitions/StationRef"},"instrument":{"type":"string","minLength":1},"reference":{"type":"number","default":0,"description":"Value that the instrument should show."}},"definitions":{"StationRef":{"type":"string","title":"StationRef","pattern":"^ST-[0-9]{1,6}$","description":"The station's reference."}}}`
 
 func readCalibration(r *jsonvalue.Reader, v jsonvalue.Value) (x Calibration) {
 	for name, m := range v.Members() {

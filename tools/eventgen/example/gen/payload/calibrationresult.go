@@ -9,7 +9,7 @@ import (
 
 // CalibrationResult is a JSON object.
 type CalibrationResult struct {
-	// By how much it was wrong.
+	// Difference from the right value.
 	Drift float64 `json:"drift"`
 }
 
@@ -46,7 +46,7 @@ var typeOfCalibrationResult = jsonvalue.Type{Name: "CalibrationResult", Schema: 
 
 // SchemaOfCalibrationResult is the schema of CalibrationResult with the definitions of all schemas
 // that it refers to.
-const SchemaOfCalibrationResult = `{"$schema":"http://json-schema.org/draft-07/schema#","type":"object","title":"CalibrationResult","required":["drift"],"properties":{"drift":{"type":"number","description":"By how much it was wrong."}}}`
+const SchemaOfCalibrationResult = `{"$schema":"http://json-schema.org/draft-07/schema#","type":"object","title":"CalibrationResult","required":["drift"],"properties":{"drift":{"type":"number","description":"Difference from the right value."}}}`
 
 func readCalibrationResult(r *jsonvalue.Reader, v jsonvalue.Value) (x CalibrationResult) {
 	for name, m := range v.Members() {

@@ -52,7 +52,7 @@ type CalibrateAnswer struct {
 
 // Calibrate sends the message CalibrationRequested and returns its answer.
 //
-// A station shall calibrate itself.
+// A station has to calibrate itself.
 //
 // It waits until ctx is done.
 func (r *Requester) Calibrate(ctx context.Context, key StationRef, m payload.Calibration, h RequestHeaders) (*CalibrateAnswer, error) {

@@ -57,14 +57,14 @@ type CalibrateAnswer struct{ bus.Answer }
 
 // CalibrateWithCalibrationDone returns an answer that is the message CalibrationDone.
 //
-// It did.
+// The station was calibrated.
 func CalibrateWithCalibrationDone(m payload.CalibrationResult, h DoneHeaders) CalibrateAnswer {
 	return CalibrateAnswer{bus.NewAnswer(&calibrationDoneSpec, "", m, h)}
 }
 
 // CalibrateWithCalibrationFailed returns an answer that is the message CalibrationFailed.
 //
-// It could not.
+// The station could not be calibrated.
 func CalibrateWithCalibrationFailed(m payload.CalibrationFailure, h FailedHeaders) CalibrateAnswer {
 	return CalibrateAnswer{bus.NewAnswer(&calibrationFailedSpec, "", m, h)}
 }
@@ -78,7 +78,7 @@ func CalibrateWithCalibrationFailed(m payload.CalibrationFailure, h FailedHeader
 type CalibrateHandler interface {
 	// CalibrationRequested handles the message CalibrationRequested.
 	//
-	// A station shall calibrate itself.
+	// A station has to calibrate itself.
 	CalibrationRequested(ctx context.Context, m *CalibrationRequestedMessage) (CalibrateAnswer, error)
 }
 

@@ -22,7 +22,7 @@ const (
 //
 // Measurements of a region.
 type MeasurementsParams struct {
-	// Where the station stands.
+	// Region of the station.
 	Region MeasurementsRegion
 }
 
