@@ -239,7 +239,7 @@ func decode(t *testing.T, r *kgo.Record, into interface{ DecodeAvro([]byte) erro
 	}
 }
 
-func TestEveryChangeIsPublishedOnceWithTheFullState(t *testing.T) {
+func TestEveryChangeIsPublishedOnce(t *testing.T) {
 	w := newWorld(t)
 	w.start()
 	w.ready()

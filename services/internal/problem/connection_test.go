@@ -12,9 +12,9 @@ import (
 	"time"
 )
 
-// TestARefusedBodyIsNeverTakenForTheNextRequest: after an answer that leaves a large body unread,
+// TestRefusedBodyIsNoRequest: after an answer that leaves a large body unread,
 // the connection ends; nothing of the body is answered.
-func TestARefusedBodyIsNeverTakenForTheNextRequest(t *testing.T) {
+func TestRefusedBodyIsNoRequest(t *testing.T) {
 	for name, handler := range map[string]http.HandlerFunc{
 		"read up to the limit": func(w http.ResponseWriter, r *http.Request) {
 			_, err := io.ReadAll(r.Body)

@@ -19,7 +19,7 @@ func parse(t *testing.T, env map[string]string, args ...string) (Common, string,
 	return c, out.String(), err
 }
 
-func TestFlagWinsOverEnvironmentWinsOverDefault(t *testing.T) {
+func TestFlagThenEnvironmentThenDefault(t *testing.T) {
 	env := map[string]string{"HTTP_ADDR": "127.0.0.1:1", "KAFKA_BROKERS": "a:1, b:2,", "LOG_LEVEL": "debug", "INSECURE_DEV": "true"}
 	c, _, err := parse(t, env, "-http", "127.0.0.1:2")
 	if err != nil {

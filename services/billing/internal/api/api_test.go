@@ -431,7 +431,7 @@ func TestAMonthIsBilledOnce(t *testing.T) {
 	i.post("/operations", purchase("CTR-7", 100)).want(t, 201, "period", "2026-04")
 }
 
-func TestOneContractThatCannotBeBilledHoldsUpNoOther(t *testing.T) {
+func TestUnbillableContractIsLeftOut(t *testing.T) {
 	s := newSystem(t)
 	i := s.instance("billing-1")
 	i.contract(7, 1, nil)
@@ -447,7 +447,7 @@ func TestOneContractThatCannotBeBilledHoldsUpNoOther(t *testing.T) {
 	i.post("/billing-runs", `{"period":"2026-04"}`).want(t, 200, "invoiced", "2", "notInvoiced", "0", "lines.0.invoiceRef", "BIL-2026-000003")
 }
 
-func TestMonthsAreBilledByThemselvesOnSeveralInstances(t *testing.T) {
+func TestMonthsAreBilledByThemselves(t *testing.T) {
 	s := newSystem(t)
 	one, two := s.instance("billing-1"), s.instance("billing-2")
 	one.contract(7, 1, nil)

@@ -77,7 +77,7 @@ func TestPurchaseNotDecided(t *testing.T) {
 }
 
 // mutation: lapseYears 2 or 4; count from the last presentation of any RUM; !Before -> After.
-func TestMandateLapses36MonthsAfterTheLastPresentation(t *testing.T) {
+func TestMandateLapsesAfter36Months(t *testing.T) {
 	tests := []struct {
 		name      string
 		presented []Presented
@@ -535,7 +535,7 @@ func TestImpossibleEventsHaveNoEffect(t *testing.T) {
 // No decision accepts a purchase on a contract that is not active, so no record may.
 //
 // mutation: drop the status from applyPurchase.
-func TestPurchaseOnAContractThatIsNotActiveIsImpossible(t *testing.T) {
+func TestPurchaseOnInactiveContract(t *testing.T) {
 	for _, status := range []Status{StatusUnknown, StatusPending, StatusSuspended, StatusTerminated} {
 		b := opened(t)
 		c := contract()
@@ -562,7 +562,7 @@ func TestAvailableIsNeverBelowZero(t *testing.T) {
 }
 
 // mutation: allow any other MandateStatus, or drop Unreadable, in DecidePresent.
-func TestPresentingNeedsAMandateThatIsValidAndKnown(t *testing.T) {
+func TestPresentingNeedsValidMandate(t *testing.T) {
 	now := date("2026-04-02")
 	tests := map[string]struct {
 		change func(*Account)

@@ -327,7 +327,7 @@ func TestSearch(t *testing.T) {
 
 // Every request here is wrong: it gets the problem it deserves, which says what to do, and leaves
 // no record.
-func TestBadRequestsAreExplainedAndRecordNothing(t *testing.T) {
+func TestBadRequestsRecordNothing(t *testing.T) {
 	s := newService(t)
 	ref := s.active()
 	at := "/contracts/" + ref
@@ -516,7 +516,7 @@ func TestNoPersonalDataIsRecorded(t *testing.T) {
 	}
 }
 
-func TestActivationIsProposedByAllAndHappensOnce(t *testing.T) {
+func TestActivationHappensOnce(t *testing.T) {
 	s := newService(t)
 	second, _ := s.instance("contract-2")
 	early := start.AddDate(0, 0, -10)

@@ -118,7 +118,7 @@ func TestLife(t *testing.T) {
 }
 
 // mutation: drop the validity from Activated.apply.
-func TestActivatedOutsideItsValidityIsImpossible(t *testing.T) {
+func TestActivatedOutsideValidity(t *testing.T) {
 	c := play(t, signed...)
 	for _, at := range []time.Time{begin.Add(-time.Microsecond), end} {
 		if _, err := Fold(c, Activated{Ref: c.Ref}, at); err == nil {
