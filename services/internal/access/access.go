@@ -1,15 +1,15 @@
-// Package access says who calls and what they may do: API keys kept as hashes in a file, each with
-// a subject and scopes. The services' HTTP layers import it, from their security handlers; domains
-// never.
+// Package access identifies callers and checks what they may do: API keys are kept as hashes in a
+// file, each with a subject and scopes. The HTTP layers of the services import it for their
+// security handlers; the domains never do.
 //
-// The file is a JSON list, one entry a key; a subject may have several keys, so that keys can be
-// rotated:
+// The file is a JSON list with one entry for each key. A subject may have several keys, so that
+// keys can be rotated:
 //
 //	[{"subject": "agency-paris", "sha256": "9f86d0...", "scopes": ["read", "write"]}]
 //
 // To hash a key:  printf %s "$KEY" | sha256sum
 //
-// Keys should be long and random (openssl rand -hex 32): a plain hash does not protect one that can
+// Keys must be long and random (openssl rand -hex 32): a plain hash does not protect a key that can
 // be guessed.
 package access
 
@@ -31,7 +31,7 @@ import (
 	"github.com/deferpay/deferpay/services/internal/problem"
 )
 
-// The scopes that the OpenAPI documents know. None implies another.
+// The scopes of the OpenAPI documents. None implies another.
 const (
 	Read  = "read"
 	Write = "write"
@@ -43,8 +43,8 @@ const HeaderName = "X-API-Key"
 
 // Caller is who sent a request.
 type Caller struct {
-	// Subject names the client. It, and not the key, is what idempotency keys and records name:
-	// keys rotate.
+	// Subject names the client. Idempotency keys and records refer to the subject and not to the
+	// API key, because keys rotate.
 	Subject string
 	Scopes  []string
 }
@@ -73,11 +73,11 @@ type entry struct {
 	caller Caller
 }
 
-// Insecure accepts any key and none, as the subject "dev" with every scope. For a developer's
-// machine only.
+// Insecure returns keys that accept any API key, or none, as the subject "dev" with every scope. It
+// is for development only.
 func Insecure() *Keys { return &Keys{insecure: true} }
 
-// Open gives the keys of the file, or with insecure those of Insecure.
+// Open returns the keys of a file, or Insecure keys if insecure is true.
 func Open(path string, insecure bool) (*Keys, error) {
 	if insecure {
 		return Insecure(), nil
@@ -85,7 +85,8 @@ func Open(path string, insecure bool) (*Keys, error) {
 	return Load(path)
 }
 
-// Load reads a file of keys. An empty list is refused: such a service would answer nobody.
+// Load reads a file of keys. It returns an error if the list is empty, because such a service would
+// answer nobody.
 func Load(path string) (*Keys, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -138,15 +139,15 @@ func parse(data []byte) (*Keys, error) {
 	return k, nil
 }
 
-// Hash is how a key stands in the file.
+// Hash returns the hash of a key as the file contains it.
 func Hash(key string) string {
 	h := sha256.Sum256([]byte(key))
 	return hex.EncodeToString(h[:])
 }
 
-// Authenticate finds the caller of a key and checks that they have every scope that the operation
-// asks for. The context returned carries the caller. Errors are problems, 401 or 403, and never
-// hold the key.
+// Authenticate returns a context that carries the caller of a key. The error is a problem: 401 if
+// the key is not known, 403 if the caller lacks a scope that the operation requires. It never
+// contains the key.
 func (k *Keys) Authenticate(ctx context.Context, key string, scopes []string) (context.Context, error) {
 	caller, ok := k.lookup(key)
 	if !ok {
@@ -160,8 +161,8 @@ func (k *Keys) Authenticate(ctx context.Context, key string, scopes []string) (c
 	return With(ctx, caller), nil
 }
 
-// Bearer answers for a bearer token, which is not accepted yet. The generated servers ask for the
-// API key first: a request that has a good one is served by that, whatever else it carries.
+// Bearer handles a bearer token, which is not accepted yet. The generated servers check the API key
+// first, so a request with a valid one is served whatever else it carries.
 func Bearer(ctx context.Context) (context.Context, error) {
 	if _, ok := From(ctx); ok {
 		return ctx, ogenerrors.ErrSkipServerSecurity
@@ -169,8 +170,8 @@ func Bearer(ctx context.Context) (context.Context, error) {
 	return nil, problem.New(problem.Unauthenticated, "bearer tokens are in the contract and not accepted yet").WithHint("send an API key in %s", HeaderName)
 }
 
-// lookup compares with every entry, so that its time says nothing of which one, or whether any,
-// matched.
+// lookup compares the key with every entry, so that its duration does not depend on whether one
+// matches, or which.
 func (k *Keys) lookup(key string) (Caller, bool) {
 	if k.insecure {
 		return Caller{Subject: "dev", Scopes: []string{Read, Write, Admin}}, true
@@ -187,9 +188,9 @@ func (k *Keys) lookup(key string) (Caller, bool) {
 	return k.entries[found].caller, true
 }
 
-// Anonymous lets requests without credentials through to the security handlers of a service that
-// runs with Insecure: the generated server refuses such a request before it asks any handler. With
-// real keys it changes nothing.
+// Anonymous lets requests without credentials through to the security handlers if the service runs
+// with Insecure keys: the generated server would refuse them before it calls a handler. With real
+// keys it returns next.
 func (k *Keys) Anonymous(next http.Handler) http.Handler {
 	if !k.insecure {
 		return next

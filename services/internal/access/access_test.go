@@ -53,7 +53,7 @@ func TestAuthenticate(t *testing.T) {
 			if !errors.As(err, &p) || p.Code != c.code {
 				t.Errorf("%q for %v: error %v, want %s", c.key, c.scopes, err, c.code)
 			} else if c.key != "" && strings.Contains(p.Detail+p.Hint, c.key) {
-				t.Errorf("the problem holds the key: %v", p)
+				t.Errorf("the problem contains the key: %v", p)
 			}
 			continue
 		}
@@ -67,7 +67,7 @@ func TestAuthenticate(t *testing.T) {
 	}
 }
 
-func TestInsecureAcceptsAnythingAsDev(t *testing.T) {
+func TestInsecure(t *testing.T) {
 	k := Insecure()
 	ctx, err := k.Authenticate(t.Context(), "whatever", []string{Read, Write, Admin})
 	if err != nil {
@@ -90,7 +90,7 @@ func TestInsecureAcceptsAnythingAsDev(t *testing.T) {
 	}
 }
 
-func TestFilesThatAreRefused(t *testing.T) {
+func TestInvalidFiles(t *testing.T) {
 	for text, want := range map[string]string{
 		`[]`:                               "empty",
 		`{}`:                               "cannot unmarshal",
@@ -109,9 +109,9 @@ func TestFilesThatAreRefused(t *testing.T) {
 	}
 }
 
-func TestABearerTokenDoesNotSpoilAGoodKey(t *testing.T) {
+func TestBearerBesideKey(t *testing.T) {
 	if _, err := Bearer(With(t.Context(), Caller{Subject: "a"})); !errors.Is(err, ogenerrors.ErrSkipServerSecurity) {
-		t.Errorf("beside a good key: %v", err)
+		t.Errorf("beside a valid key: %v", err)
 	}
 	var p *problem.Problem
 	if _, err := Bearer(t.Context()); !errors.As(err, &p) || p.Code != problem.Unauthenticated {

@@ -1,6 +1,6 @@
-// Package clock tells the domain's time: the system clock, plus an offset read from a file in demos
-// and tests. Services import it where they start; the domain packages get the time as a value and
-// never a clock.
+// Package clock provides the time of the domain: the system clock, plus an offset read from a file
+// in demos and tests. Services import it where they start. The domain packages get the time as a
+// value and never a clock.
 package clock
 
 import (
@@ -11,13 +11,13 @@ import (
 	"time"
 )
 
-// System is the system clock: UTC, without a monotonic reading, truncated to the microseconds that
-// records keep.
+// System returns the time of the system clock in UTC, without a monotonic reading, truncated to the
+// microseconds that records keep.
 func System() time.Time { return truncate(time.Now()) }
 
 func truncate(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
 
-// Of is the system clock, or with a path WithOffset.
+// Of returns System if path is empty, else WithOffset.
 func Of(path string, logger *slog.Logger) func() time.Time {
 	if path == "" {
 		return System
@@ -25,9 +25,9 @@ func Of(path string, logger *slog.Logger) func() time.Time {
 	return WithOffset(path, logger)
 }
 
-// WithOffset is the system clock plus the duration that the file holds at that moment (as "744h").
-// A file that is missing or empty means no offset. What cannot be read as a duration is logged once
-// and the last good offset stays.
+// WithOffset returns a clock that adds the duration in a file, such as "744h", to the system clock.
+// The file is read at each call. A missing or empty file is no offset. A file that is not a
+// duration is logged once, and the last valid offset stays.
 func WithOffset(path string, logger *slog.Logger) func() time.Time {
 	f := &file{path: path, logger: logger}
 	return func() time.Time { return truncate(time.Now().Add(f.offset())) }
@@ -68,7 +68,7 @@ func (f *file) offset() time.Duration {
 	return d
 }
 
-// SetOffset writes an offset for the processes that read the file. They never see half of it.
+// SetOffset writes an offset for the processes that read the file. They never read a part of it.
 func SetOffset(path string, d time.Duration) error {
 	part := path + ".part"
 	if err := os.WriteFile(part, []byte(d.String()+"\n"), 0o600); err != nil {

@@ -31,7 +31,7 @@ func TestOffsetFollowsTheFile(t *testing.T) {
 	near("nonsense keeps the last", 744*time.Hour)
 	near("nonsense keeps the last", 744*time.Hour)
 	if n := strings.Count(log.String(), "clock offset file ignored"); n != 1 {
-		t.Errorf("nonsense was logged %d times, want once:\n%s", n, log.String())
+		t.Errorf("an invalid duration was logged %d times, want once:\n%s", n, log.String())
 	}
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)

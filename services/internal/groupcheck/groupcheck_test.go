@@ -20,8 +20,8 @@ import (
 
 const patience = 20 * time.Second
 
-// The broker denies one of two groups, at first and again later. An instance that never had the
-// right is not ready; one that had it goes on serving and logs what it lacks.
+// TestDeniedGroup lets the broker deny one of two groups, at first and again later. An instance
+// that never had the right is not ready; one that had it goes on serving and logs what it lacks.
 func TestDeniedGroup(t *testing.T) {
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
 	if err != nil {
@@ -43,7 +43,7 @@ func TestDeniedGroup(t *testing.T) {
 	c := New([]kgo.Opt{kgo.SeedBrokers(cluster.ListenAddrs()...)}, []string{"x.first", "x.second"},
 		func(err error) error { return errors.Join(errors.New("look here"), err) }, slog.New(slog.NewTextHandler(&logged, nil)))
 	if c.Ready() == nil || c.Denied() {
-		t.Errorf("before it asked: ready %v, denied %v", c.Ready(), c.Denied())
+		t.Errorf("before the first answer: ready %v, denied %v", c.Ready(), c.Denied())
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
@@ -57,7 +57,7 @@ func TestDeniedGroup(t *testing.T) {
 	denied.Store(false)
 	waittest.True(t, patience, "ready", func() bool { return c.Ready() == nil })
 	if c.Denied() {
-		t.Error("denied and ready at first")
+		t.Error("denied while it is ready")
 	}
 	told := strings.Count(logged.String(), "READ on the group x.second")
 	denied.Store(true)
@@ -74,7 +74,7 @@ func TestDeniedGroup(t *testing.T) {
 	}
 }
 
-// A broker that goes away says nothing of rights.
+// TestRightsOutliveTheBroker checks that an absent broker takes no right back.
 func TestRightsOutliveTheBroker(t *testing.T) {
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
 	if err != nil {

@@ -1,6 +1,6 @@
-// Package instance gives what every instance of a service has, whatever it decides: its log output,
-// clock, keys, the checks of its topics and groups, its message handlers, and the order in which
-// all that starts and stops. The services' front packages import it.
+// Package instance provides what every instance of a service has, whatever it decides: its logger,
+// clock and keys, the checks of its topics and groups, its message handlers, and the order in which
+// all that starts and stops. The front packages of the services import it.
 package instance
 
 import (
@@ -29,18 +29,18 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/topics"
 )
 
-// Config says which service it is an instance of, and how this one is set up.
+// Config describes the service, and how this instance of it is set up.
 type Config struct {
 	Service   string
 	Settings  settings.Common
 	LogOutput io.Writer      // nil: nothing is logged
-	Listening func(net.Addr) // when not nil, called with the address that is listened on
+	Listening func(net.Addr) // unless nil, called with the address of the listener
 	Topics    []topics.Topic // as the contracts declare them
-	Log       string         // the one of them that is the service's log
-	Groups    []string       // that it is in
+	Log       string         // which of Topics is the log of the service
+	Groups    []string       // the consumer groups of the instance
 }
 
-// Instance is made without touching the network; Run makes it live.
+// Instance is one instance of a service. Making one does not touch the network; Run does.
 type Instance struct {
 	Logger   *slog.Logger
 	Now      func() time.Time // the domain's clock
@@ -54,8 +54,8 @@ type Instance struct {
 	groups *groupcheck.Check
 }
 
-// New refuses settings that do not go together, keys that cannot be read, and a registry that has
-// no URL.
+// New returns an error for settings that contradict each other, keys that cannot be read, and a
+// registry without a URL.
 func New(cfg Config) (*Instance, error) {
 	s := cfg.Settings
 	if err := s.Check(); err != nil {
@@ -96,8 +96,8 @@ type Log interface {
 	Stats() journal.Stats
 }
 
-// Receiving is what a generated receiver needs; see kafkabus.Messages. What becomes of messages is
-// counted.
+// Receiving returns the options of a generated receiver; see kafkabus.Messages. Outcomes of
+// messages are counted.
 func (i *Instance) Receiving(redrive string) []bus.ReceiveOption {
 	return append(i.Messages.Receiving(redrive), bus.WithObserver(i.Metrics.Observe))
 }
@@ -106,19 +106,19 @@ func (i *Instance) checks(log Log) []serve.Check {
 	return []serve.Check{{Name: "topics", Ready: i.topics.Ready}, {Name: "journal", Ready: log.Ready}, {Name: "groups", Ready: i.groups.Ready}}
 }
 
-// Ready gives the condition under which the instance serves: its topics are as the contracts say,
+// Ready returns the condition under which the instance serves: its topics are as the contracts say,
 // the log is read, and it was allowed into its groups.
 func (i *Instance) Ready(log Log) func() error { return serve.Ready(i.checks(log)) }
 
-// HTTP returns what the service's HTTP interface stands on.
+// HTTP returns the common configuration of the service's HTTP interface.
 func (i *Instance) HTTP(log Log) logapi.Config {
 	return logapi.Config{Ready: i.Ready(log), Keys: i.Keys, Logger: i.Logger}
 }
 
-// Run runs all parts and the service's own tasks until ctx ends; then it answers what is under way
-// and returns nil. While the broker is away it keeps trying and is not ready. It returns an error
-// when a part fails, or when a topic is configured otherwise than declared. Each part may rely on
-// those before it until its own end.
+// Run runs all parts and the service's own tasks until ctx ends. Then it answers the requests under
+// way and returns nil. While the broker is away, the instance keeps trying and is not ready. Run
+// returns an error if a part fails, or if a topic is not configured as it is declared. Each part
+// may rely on those before it until its own end.
 func (i *Instance) Run(ctx context.Context, log Log, handler http.Handler, own ...serve.Task) error {
 	i.Metrics.Ready(i.Ready(log))
 	i.Metrics.Log(log.Stats, log.Position)

@@ -1,7 +1,7 @@
-// Package logapi gives what the HTTP interfaces of services that decide on a log have in common:
-// nothing is served before the log is read, reads wait for the Log-Position they name, writes are
-// named by their Idempotency-Key, and the errors of all that have one problem each. The services'
-// HTTP layers import it.
+// Package logapi provides what the HTTP interfaces of services that decide on a log have in common:
+// nothing is served before the log is read, reads wait for the Log-Position of the request, writes
+// are named by their Idempotency-Key, and the errors of all that have one problem each. The HTTP
+// layers of the services import it.
 package logapi
 
 import (
@@ -25,28 +25,27 @@ import (
 )
 
 const (
-	// CommandTime bounds a command: what is not decided by then is answered as unknown, and the
+	// CommandTime bounds a command. One that is not decided by then is answered as unknown, and a
 	// retry settles it.
 	CommandTime = 10 * time.Second
 	// positionTime bounds the wait for a Log-Position.
 	positionTime = 2 * time.Second
 )
 
-// Config is what every HTTP interface stands on.
+// Config is what every HTTP interface needs.
 type Config struct {
 	Ready  func() error // nothing is served while it returns a reason
 	Keys   *access.Keys
 	Logger *slog.Logger
 }
 
-// Around returns a generated server with what every interface has around it: the trace of a
-// request, a bound on its body, and a caller for a request without credentials where that is
-// allowed.
+// Around wraps a generated server with what every interface has: the trace of a request, a limit on
+// its body, and a caller for a request without credentials if that is allowed.
 func (c Config) Around(server http.Handler) http.Handler {
 	return trace.HTTP(problem.LimitBody(c.Keys.Anonymous(server)))
 }
 
-// Report logs a problem that is a fault of this program, and returns it.
+// Report logs a problem that is a fault of this program, and returns the problem.
 func (c Config) Report(ctx context.Context, p *problem.Problem, err error) *problem.Problem {
 	if p.Code == problem.Internal {
 		c.Logger.ErrorContext(ctx, "request not handled", "error", err.Error(), "traceparent", trace.From(ctx))
@@ -62,9 +61,9 @@ func Challenge(p *problem.Problem) string {
 	return ""
 }
 
-// WhenReady is a middleware of the generated servers that answers nothing while ready gives a
-// reason. A query is asked again afterwards: the state may have been discarded while it was looked
-// at. A command is not: its answer stands on a record.
+// WhenReady is a middleware of the generated servers that answers 503 while ready returns a reason.
+// After a query it checks again, because the state may have been discarded during the query. It
+// does not after a command, whose answer is that of a record.
 func WhenReady(ready func() error) middleware.Middleware {
 	return func(req middleware.Request, next middleware.Next) (middleware.Response, error) {
 		if err := ready(); err != nil {
@@ -85,20 +84,20 @@ func notReady(err error) *problem.Problem {
 	return problem.New(problem.NotReady, "%s", err).WithHint("try again, or ask another instance; GET /readyz says what it waits for").WithRetryAfter(1)
 }
 
-// Log is a log that answers name positions of.
+// Log is a log whose positions answers name.
 type Log interface {
 	Topic() string
 	Position() int64
 	WaitFor(ctx context.Context, offset int64) error
 }
 
-// Position is a place in a log as the header Log-Position has it.
+// Position returns a position of a log in the form of the header Log-Position.
 func Position(log Log, offset int64) string {
 	return log.Topic() + ":" + strconv.FormatInt(max(offset, 0), 10)
 }
 
-// Fresh returns when the log is read up to the position that a client sent back; asked is the
-// header, "" for none. The error is a problem.
+// Fresh returns when the log is read up to the position that a client sent back. Asked is the
+// header, "" if there is none. The error is a problem.
 func Fresh(ctx context.Context, log Log, asked string) error {
 	if asked == "" {
 		return nil
@@ -106,8 +105,8 @@ func Fresh(ctx context.Context, log Log, asked string) error {
 	topic, text, _ := strings.Cut(asked, ":")
 	offset, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || topic != log.Topic() {
-		p := problem.New(problem.InvalidRequest, "Log-Position %s is no place in %s", asked, log.Topic()).
-			WithHint("send a Log-Position back as this service gave it, %s:OFFSET, or leave it out", log.Topic())
+		p := problem.New(problem.InvalidRequest, "Log-Position %s is not a position in %s", asked, log.Topic()).
+			WithHint("send a Log-Position as this service returned it, %s:OFFSET, or leave it out", log.Topic())
 		p.Errors = []problem.FieldError{{Pointer: "header:Log-Position", Message: "must be " + log.Topic() + ":OFFSET"}}
 		return p
 	}
@@ -123,10 +122,10 @@ func Fresh(ctx context.Context, log Log, asked string) error {
 // Requests are the writes that one instance is deciding. The zero value is ready for use.
 type Requests struct{ deciding sync.Map } // by the stream of the key
 
-// Begin names a write by its key, "" when the header is missing. Operation is its operationId, path
-// what the path's parameters say, body the decoded body or nil. Release must be called once the
-// write is answered; until then the same key is refused here, though it would be safe: the log sees
-// to that. Errors are problems, but for a body that cannot be marshalled.
+// Begin names a write by its key, "" if the header is missing. Operation is the operationId, path
+// the parameters of the path, and body the decoded body or nil. Release must be called once the
+// write is answered. Until then another request with the key is refused; the log would prevent a
+// second effect anyway. Errors are problems, except that of a body that cannot be encoded.
 func (r *Requests) Begin(ctx context.Context, key, operation, path string, body json.Marshaler) (req idempotency.Request, release func(), err error) {
 	if key == "" {
 		return req, nil, problem.New(problem.IdempotencyKeyMissing, "the header Idempotency-Key is missing: every write names itself, so that a retry is never done twice").
@@ -137,7 +136,7 @@ func (r *Requests) Begin(ctx context.Context, key, operation, path string, body 
 	}
 	caller, ok := access.From(ctx)
 	if !ok {
-		return req, nil, errors.New("no caller in the context of a request")
+		return req, nil, errors.New("the context of the request has no caller")
 	}
 	if req, err = idempotency.New(caller.Subject, key, operation, path, body); err != nil {
 		return req, nil, err
@@ -150,8 +149,8 @@ func (r *Requests) Begin(ctx context.Context, key, operation, path string, body 
 	return req, func() { r.deciding.Delete(stream) }, nil
 }
 
-// NotBuilt answers a write that is in the contract and not built yet, after the checks it will
-// make.
+// NotBuilt returns the problem of a write that is in the contract and not built yet, after the
+// checks that the write will make.
 func (r *Requests) NotBuilt(ctx context.Context, key, operation, hint string) error {
 	_, release, err := r.Begin(ctx, key, operation, "", nil)
 	if err != nil {
@@ -161,14 +160,14 @@ func (r *Requests) NotBuilt(ctx context.Context, key, operation, hint string) er
 	return problem.New(problem.NotBuilt, "%s is in the contract and not built yet; nothing was recorded", operation).WithHint("%s", hint)
 }
 
-// causes is the one place where an error of the journal, of a key or of a request's time becomes a
-// problem. The first that fits counts. That an outcome is unknown comes first: such an error may
-// wrap others that sound more certain. And none says more than that this attempt recorded nothing:
-// an earlier one with the same key may have.
+// causes maps the errors of the journal, of keys and of deadlines to problems. The first that fits
+// counts. An unknown outcome comes first, because such an error may wrap others that sound more
+// certain. No text says more than that this attempt recorded nothing: an earlier one with the same
+// key may have.
 var causes = []struct {
 	is     error
 	code   problem.Code
-	detail string // "": what the error says
+	detail string // "": the text of the error
 	hint   string
 	retry  int
 }{
@@ -182,8 +181,7 @@ var causes = []struct {
 	{context.Canceled, problem.NotReady, "there was no decision in time; this attempt recorded nothing", "repeat the request with the same Idempotency-Key", 1},
 }
 
-// Problem gives the problem of an error that deciding or reading on a log can lead to; nil for any
-// other.
+// Problem returns the problem of an error of deciding or reading on a log, nil for any other error.
 func Problem(err error) *problem.Problem {
 	for _, c := range causes {
 		if !errors.Is(err, c.is) {

@@ -17,7 +17,7 @@ import (
 	"github.com/deferpay/deferpay/services/internal/problem"
 )
 
-// code returns that of the problem an error is, the zero Code for none.
+// code returns the code of the problem that an error is, the zero Code if it is none.
 func code(err error) problem.Code {
 	var p *problem.Problem
 	if errors.As(err, &p) {
@@ -29,7 +29,7 @@ func code(err error) problem.Code {
 func TestWhenReady(t *testing.T) {
 	for name, c := range map[string]struct {
 		method    string
-		readiness []error // at each time it is asked
+		readiness []error // the answers one after the other
 		want      problem.Code
 		handled   bool
 	}{
@@ -120,7 +120,8 @@ func TestRequests(t *testing.T) {
 	}
 }
 
-// What may be in the log is never called refused or failed, whatever else the error wraps.
+// TestProblem checks that an outcome that is not known is never called refused or failed, whatever
+// else the error wraps.
 func TestProblem(t *testing.T) {
 	for _, c := range []struct {
 		err  error
@@ -142,6 +143,6 @@ func TestProblem(t *testing.T) {
 		}
 	}
 	if p := Problem(journal.ErrImpossible); p != nil {
-		t.Errorf("a mistake of ours is shown: %v", p)
+		t.Errorf("a fault of this program has a problem of its own: %v", p)
 	}
 }

@@ -1,6 +1,6 @@
-// Package metrics is what an instance shows of itself on GET /metrics, in the format of Prometheus.
-// What each one means, and when to look at it, is in docs/deployment.md, which a test compares with
-// what instances show. The services' front packages import it.
+// Package metrics provides the metrics of an instance on GET /metrics, in the format of Prometheus.
+// docs/deployment.md describes each of them and when to look at it; a test compares the two. The
+// front packages of the services import it.
 package metrics
 
 import (
@@ -19,7 +19,7 @@ import (
 
 const prefix = "deferpay_"
 
-// Metrics of one instance. All methods may be called at the same time.
+// Metrics are the metrics of one instance. All methods may be called at the same time.
 type Metrics struct {
 	registry *prometheus.Registry
 	requests *prometheus.HistogramVec
@@ -27,8 +27,8 @@ type Metrics struct {
 	age      *prometheus.HistogramVec
 }
 
-// New has what every instance has: requests, messages, and what the Go runtime and the operating
-// system say of the process.
+// New returns the metrics that every instance has: requests, messages, and those of the Go runtime
+// and the process.
 func New() *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
@@ -48,18 +48,18 @@ func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
 }
 
-// Requests measures what next answers.
+// Requests returns a handler that measures how long next takes to answer.
 func (m *Metrics) Requests(next http.Handler) http.Handler {
 	return promhttp.InstrumentHandlerDuration(m.requests, next)
 }
 
-// Observe counts what becomes of messages.
+// Observe counts an attempt to handle a message by its outcome.
 func (m *Metrics) Observe(o bus.Observation) {
 	m.messages.WithLabelValues(o.Operation, o.Message, string(o.Outcome)).Inc()
 }
 
-// Ages is a middleware of message handlers that tells how old what they take up is. Messages that
-// are no Kafka records have no age.
+// Ages is a middleware of message handlers that records the age of each message. Messages that are
+// not Kafka records have no age.
 func (m *Metrics) Ages(next message.HandlerFunc) message.HandlerFunc {
 	return func(msg *message.Message) ([]*message.Message, error) {
 		if at, err := time.Parse(time.RFC3339Nano, msg.Metadata[metadata.Timestamp]); err == nil {
@@ -69,17 +69,17 @@ func (m *Metrics) Ages(next message.HandlerFunc) message.HandlerFunc {
 	}
 }
 
-// Ready shows whether the instance serves.
+// Ready adds whether the instance is ready.
 func (m *Metrics) Ready(ready func() error) {
 	m.gauge("ready", "1 when /readyz is 200.", func() float64 { return truth(ready() == nil) })
 }
 
-// Groups shows whether the instance lacks the right to one of its consumer groups.
+// Groups adds whether the instance lacks the right to one of its consumer groups.
 func (m *Metrics) Groups(denied func() bool) {
 	m.gauge("groups_denied", "1 while the right to one of the consumer groups is missing.", func() float64 { return truth(denied()) })
 }
 
-// Counter shows something that only grows.
+// Counter adds a value that only grows.
 func (m *Metrics) Counter(name, help string, value func() int64) {
 	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: prefix + name, Help: help}, func() float64 { return float64(value()) }))
 }
@@ -95,7 +95,8 @@ func truth(b bool) float64 {
 	return 0
 }
 
-// Publication shows how far it is behind the log. Only the instance that publishes is behind.
+// Publication adds how far publication is behind the log. Only the instance that publishes can be
+// behind.
 func (m *Metrics) Publication(position func() (offset int64, publishes bool), log func() int64) {
 	m.gauge("publishes", "1 on the instance that publishes.", func() float64 {
 		_, publishes := position()
@@ -110,12 +111,12 @@ func (m *Metrics) Publication(position func() (offset int64, publishes bool), lo
 	})
 }
 
-// Log shows what the log's journal counts.
+// Log adds the counters of the log's journal.
 func (m *Metrics) Log(stats func() journal.Stats, position func() int64) {
 	m.registry.MustRegister(&log{stats, position})
 }
 
-// log asks the journal once for all of its metrics.
+// log reads the counters of the journal once for all of its metrics.
 type log struct {
 	stats    func() journal.Stats
 	position func() int64

@@ -17,7 +17,7 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/metadata"
 )
 
-// full has every metric of an instance, with something to show.
+// full returns the metrics of an instance, each with a value.
 func full(t *testing.T) *Metrics {
 	t.Helper()
 	m := New()
@@ -29,7 +29,7 @@ func full(t *testing.T) *Metrics {
 	m.Observe(bus.Observation{Operation: "receive", Message: "M", Outcome: bus.DeadLettered})
 	old := message.NewMessage("1", nil)
 	old.Metadata[metadata.Topic], old.Metadata[metadata.Timestamp] = "facts", time.Now().Add(-time.Hour).Format(time.RFC3339Nano)
-	soon := message.NewMessage("2", nil) // by a clock that is ahead
+	soon := message.NewMessage("2", nil) // its clock is ahead
 	soon.Metadata[metadata.Topic], soon.Metadata[metadata.Timestamp] = "facts", time.Now().Add(time.Hour).Format(time.RFC3339Nano)
 	for _, msg := range []*message.Message{old, soon, message.NewMessage("of the log", nil)} {
 		if _, err := m.Ages(func(*message.Message) ([]*message.Message, error) { return nil, nil })(msg); err != nil {
@@ -45,7 +45,7 @@ func shown(m *Metrics) string {
 	return w.Body.String()
 }
 
-func TestWhatIsShown(t *testing.T) {
+func TestValues(t *testing.T) {
 	m := full(t)
 	answer := m.Requests(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusTeapot) }))
 	for _, method := range []string{"GET", "BREW-1", "BREW-2"} {
@@ -57,7 +57,7 @@ func TestWhatIsShown(t *testing.T) {
 		`deferpay_log_applied_total 7`, `deferpay_log_position 9`, `deferpay_messages_total{message="M",operation="receive",outcome="dead-lettered"} 1`,
 		`deferpay_message_age_seconds_count{topic="facts"} 2`, `deferpay_message_age_seconds_bucket{topic="facts",le="0.01"} 1`,
 		`deferpay_message_age_seconds_bucket{topic="facts",le="300"} 1`, `deferpay_request_seconds_count{code="418",method="get"} 1`,
-		// whatever a client makes up
+		// a method that a client made up
 		`deferpay_request_seconds_count{code="418",method="unknown"} 2`,
 	} {
 		if !slices.Contains(strings.Split(text, "\n"), line) {
@@ -65,20 +65,20 @@ func TestWhatIsShown(t *testing.T) {
 		}
 	}
 	if strings.Contains(text, "CTR-1") || strings.Contains(text, "BREW") {
-		t.Error("what a client names makes metrics")
+		t.Error("a client can create metrics")
 	}
 }
 
-// The instance that does not publish is not behind.
-func TestOnlyWhoPublishesIsBehind(t *testing.T) {
+// TestPublicationLag checks that an instance that does not publish is not behind.
+func TestPublicationLag(t *testing.T) {
 	m := New()
 	m.Publication(func() (int64, bool) { return -1, false }, func() int64 { return 9 })
 	if text := shown(m); !strings.Contains(text, "deferpay_publication_lag_records 0\n") || !strings.Contains(text, "deferpay_publishes 0\n") {
-		t.Error("it is behind")
+		t.Error("an instance that does not publish is behind")
 	}
 }
 
-// Names, units and help are as Prometheus has them.
+// TestConventions checks names, units and help texts by the conventions of Prometheus.
 func TestConventions(t *testing.T) {
 	families, err := full(t).registry.Gather()
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// TestRefusedBodyIsNoRequest: after an answer that leaves a large body unread,
-// the connection ends; nothing of the body is answered.
+// TestRefusedBodyIsNoRequest checks that the connection ends after an answer that leaves a large
+// body unread, and that no part of the body is answered as a request.
 func TestRefusedBodyIsNoRequest(t *testing.T) {
 	for name, handler := range map[string]http.HandlerFunc{
 		"read up to the limit": func(w http.ResponseWriter, r *http.Request) {
@@ -27,8 +27,8 @@ func TestRefusedBodyIsNoRequest(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			// Wrapped, as the services wrap it: the limit cannot reach the server's own response
-			// writer.
+			// Wrapped as the services wrap it: the limit has no access to the response writer of
+			// the server.
 			wrapped := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				LimitBody(handler).ServeHTTP(struct{ http.ResponseWriter }{w}, r)
 			})
@@ -41,7 +41,7 @@ func TestRefusedBodyIsNoRequest(t *testing.T) {
 	}
 }
 
-// exchange sends one request with a body of that many bytes and counts the answers until the
+// exchange sends one request with a body of size bytes, and returns the number of answers until the
 // connection ends.
 func exchange(t *testing.T, addr string, size int) int {
 	t.Helper()
@@ -51,7 +51,7 @@ func exchange(t *testing.T, addr string, size int) int {
 	}
 	defer func() { _ = conn.Close() }()
 	_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
-	go func() { // the server may stop reading: then writing fails, which is fine
+	go func() { // writing fails if the server stops reading
 		_, _ = fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", size, strings.Repeat("x", size))
 	}()
 	answers := 0

@@ -16,26 +16,27 @@ import (
 // MaxBody is the largest request body that is read, in bytes.
 const MaxBody = 1 << 20
 
-// LimitBody lets a handler read at most MaxBody bytes of a request; the read beyond fails and
+// LimitBody lets a handler read at most MaxBody bytes of a request. A read beyond that fails, and
 // ErrorHandler answers 413.
 func LimitBody(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// A copy: the server looks at the body of its own request to see that a part was left
-		// unread. Would it not, the rest of a refused body would be taken for the next request of
-		// the connection.
+		// A copy, because the server checks the body of its own request for an unread rest.
+		// Otherwise the rest of a refused body would be taken for the next request of the
+		// connection.
 		limited := r.WithContext(r.Context())
 		limited.Body = http.MaxBytesReader(w, r.Body, MaxBody)
 		next.ServeHTTP(w, limited)
 	})
 }
 
-// WriteNotFound answers a path that is in no contract; ogen's WithNotFound takes it.
+// WriteNotFound answers a request for a path that is not in the contract. It is for WithNotFound of
+// ogen.
 func WriteNotFound(w http.ResponseWriter, r *http.Request) {
 	Write(w, New(NotFound, "no operation has the path %s", r.URL.Path).WithHint("the paths are in the service's openapi.yaml"))
 }
 
-// WriteMethodNotAllowed answers a method that the path does not have; ogen's WithMethodNotAllowed
-// takes it.
+// WriteMethodNotAllowed answers a request with a method that the path does not have. It is for
+// WithMethodNotAllowed of ogen.
 func WriteMethodNotAllowed(w http.ResponseWriter, r *http.Request, allowed string) {
 	w.Header().Set("Allow", allowed)
 	p := New(MethodNotAllowed, "%s has no %s", r.URL.Path, r.Method)
@@ -43,9 +44,9 @@ func WriteMethodNotAllowed(w http.ResponseWriter, r *http.Request, allowed strin
 	Write(w, p)
 }
 
-// ErrorHandler returns the handler for errors that ogen finds before (or after) the service's own
-// code ran: what cannot be decoded or breaks the schema, missing credentials, a response that
-// cannot be written. Only faults of ours are logged.
+// ErrorHandler returns the handler of errors that ogen finds before or after the code of the
+// service runs: a request that cannot be decoded or is not valid, missing credentials, a response
+// that cannot be written. It logs only faults of this program.
 func ErrorHandler(logger *slog.Logger) ogenerrors.ErrorHandler {
 	return func(ctx context.Context, w http.ResponseWriter, r *http.Request, err error) {
 		p := FromOgen(err)
@@ -56,8 +57,8 @@ func ErrorHandler(logger *slog.Logger) ogenerrors.ErrorHandler {
 	}
 }
 
-// FromOgen returns the problem for an error of the generated server. A service's NewError may use
-// it for every error: one that is a problem already stays as it is.
+// FromOgen returns the problem of an error of the generated server, or the problem that the error
+// wraps.
 func FromOgen(err error) *Problem {
 	var (
 		known     *Problem
@@ -117,8 +118,8 @@ var (
 	unexpectedField = regexp.MustCompile(`unexpected field "((?:[^"\\]|\\.)*)"$`)
 )
 
-// bodyErrors finds where in the body a decoding error lies. The generated decoders say it in their
-// texts only, from the outermost field inwards; validation errors come as values.
+// bodyErrors returns where in the body a decoding error is. Generated decoders name the fields only
+// in the text of an error, from the outermost inwards; validation errors are values.
 func bodyErrors(err *ogenerrors.DecodeRequestError) []FieldError {
 	if errors.Is(err, validate.ErrBodyRequired) {
 		return []FieldError{{Message: "a JSON body is required"}}
@@ -141,8 +142,8 @@ func bodyErrors(err *ogenerrors.DecodeRequestError) []FieldError {
 	return []FieldError{{Pointer: at.String(), Message: lastOf(text)}}
 }
 
-// validationErrors flattens the nested errors of a validation, which name a field or "[index]" at
-// each level.
+// validationErrors flattens the nested errors of a validation, each of which names a field or an
+// "[index]".
 func validationErrors(at string, err error) []FieldError {
 	var v *validate.Error
 	if !errors.As(err, &v) {
@@ -168,7 +169,7 @@ func escape(segment string) string {
 	return strings.ReplaceAll(strings.ReplaceAll(segment, "~", "~0"), "/", "~1")
 }
 
-// lastOf drops from a decoder's text the steps that the pointer says already.
+// lastOf removes from the text of a decoder the fields that the pointer names already.
 func lastOf(text string) string {
 	if i := decodeField.FindAllStringIndex(text, -1); i != nil {
 		text = text[i[len(i)-1][1]:]

@@ -50,7 +50,7 @@ var (
 	NotReady              = Code{"not-ready", http.StatusServiceUnavailable, "The service is not ready"}
 	OutcomeUnknown        = Code{"outcome-unknown", http.StatusServiceUnavailable, "The outcome is not known yet"}
 	StreamParked          = Code{"stream-parked", http.StatusServiceUnavailable, "A stream is held for a correction"}
-	PositionNotReached    = Code{"position-not-reached", http.StatusServiceUnavailable, "The asked log position is not reached yet"}
+	PositionNotReached    = Code{"position-not-reached", http.StatusServiceUnavailable, "The requested log position is not reached yet"}
 )
 
 // Codes returns the causes that every service has.
@@ -90,7 +90,7 @@ func (c Code) Title() string { return cmp.Or(c.title, Internal.title) }
 // URN returns the code as the type of a problem.
 func (c Code) URN() string { return "urn:deferpay:problem:" + c.name }
 
-// FieldError says what is wrong with one part of a request.
+// FieldError describes a fault in one part of a request.
 type FieldError struct {
 	// Pointer is a JSON pointer into the body ("/buyer/siren"), or the parameter as "query:limit",
 	// "path:contractRef", "header:If-Match".
@@ -98,8 +98,7 @@ type FieldError struct {
 	Message string `json:"message"`
 }
 
-// Problem is an RFC 9457 problem document and an error. Only Code and Detail are always there; the
-// rest says what to do or what the verdict stands on.
+// Problem is an RFC 9457 problem document and an error. Only Code and Detail are always set.
 type Problem struct {
 	Code       Code
 	Detail     string
@@ -112,46 +111,46 @@ type Problem struct {
 	Extension any
 }
 
-// New returns a problem.
+// New returns a problem with a code and a detail.
 func New(code Code, format string, args ...any) *Problem {
 	return &Problem{Code: code, Detail: fmt.Sprintf(format, args...)}
 }
 
-// WithHint returns a copy that also says what to do.
+// WithHint returns a copy with a hint of what to do.
 func (p *Problem) WithHint(format string, args ...any) *Problem {
 	q := *p
 	q.Hint = fmt.Sprintf(format, args...)
 	return &q
 }
 
-// WithExtension returns a copy with members that a service adds.
+// WithExtension returns a copy with the members that a service adds.
 func (p *Problem) WithExtension(members any) *Problem {
 	q := *p
 	q.Extension = members
 	return &q
 }
 
-// WithRetryAfter returns a copy that also says when to try again, in seconds.
+// WithRetryAfter returns a copy that says when to try again, in seconds.
 func (p *Problem) WithRetryAfter(seconds int) *Problem {
 	q := *p
 	q.RetryAfter = seconds
 	return &q
 }
 
-// Error is for logs.
+// Error implements error. The text is for logs.
 func (p *Problem) Error() string { return p.Code.name + ": " + p.Detail }
 
-// From returns the problem that an error is or wraps. Any other error becomes an Internal problem
-// which says nothing of the error: what it says belongs in the log.
+// From returns the problem that an error is or wraps. For any other error it returns an Internal
+// problem that does not contain the text of the error, which belongs in the log.
 func From(err error) *Problem {
 	var p *Problem
 	if errors.As(err, &p) {
 		return p
 	}
-	return New(Internal, "the request could not be handled; nothing is known to be wrong with it").WithHint("try again with the same Idempotency-Key; if it lasts, tell the operators")
+	return New(Internal, "the request could not be handled because of a fault in the service").WithHint("try again with the same Idempotency-Key; if it lasts, tell the operators")
 }
 
-// MarshalJSON returns the document.
+// MarshalJSON implements json.Marshaler.
 func (p *Problem) MarshalJSON() ([]byte, error) {
 	own, err := json.Marshal(document{
 		Type: p.Code.URN(), Title: p.Code.Title(), Status: p.Code.Status(), Detail: p.Detail, Instance: p.Instance, Code: p.Code.name,
@@ -180,10 +179,10 @@ type document struct {
 	Errors     []FieldError `json:"errors,omitempty"`
 }
 
-// Write answers with the problem. Nothing may have been written before.
+// Write answers a request with the problem. Nothing may have been written before.
 func Write(w http.ResponseWriter, p *Problem) {
 	body, err := json.Marshal(p)
-	if err != nil { // only strings and numbers in there
+	if err != nil { // a document has strings and numbers only
 		panic(err)
 	}
 	h := w.Header()

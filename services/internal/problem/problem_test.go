@@ -19,7 +19,7 @@ import (
 	"github.com/ogen-go/ogen/validate"
 )
 
-func TestEveryCodeHasAnErrorStatusAndATitle(t *testing.T) {
+func TestCodes(t *testing.T) {
 	for _, c := range Codes() {
 		if s := c.Status(); s < 400 || s > 599 || http.StatusText(s) == "" || c.Title() == "" {
 			t.Errorf("%s: status %d, title %q", c, s, c.Title())
@@ -55,7 +55,7 @@ func TestWrite(t *testing.T) {
 	}
 }
 
-func TestFromHidesWhatItDoesNotKnow(t *testing.T) {
+func TestFromHidesOtherErrors(t *testing.T) {
 	p := From(errors.New("password=hunter2"))
 	if body, _ := json.Marshal(p); p.Code != Internal || bytes.Contains(body, []byte("hunter2")) {
 		t.Errorf("problem %s", body)
@@ -65,7 +65,7 @@ func TestFromHidesWhatItDoesNotKnow(t *testing.T) {
 	}
 }
 
-// request wraps an error as the generated server does when the body cannot be decoded.
+// request wraps an error as the generated server does if it cannot decode a body.
 func request(err error) error {
 	return &ogenerrors.DecodeRequestError{Err: errors.Join(err, nil)}
 }
@@ -115,7 +115,7 @@ func TestFromOgen(t *testing.T) {
 	}
 }
 
-func TestErrorHandlerLogsOnlyOurFaults(t *testing.T) {
+func TestErrorHandlerLogsInternalOnly(t *testing.T) {
 	var log bytes.Buffer
 	h := ErrorHandler(slog.New(slog.NewTextHandler(&log, nil)))
 	r := httptest.NewRequest("POST", "/operations", nil)

@@ -1,5 +1,6 @@
-// Package serve starts and stops a service: its JSON log, its tasks in order, its HTTP server with
-// /healthz, /readyz and /metrics. The services' front packages import it; domains never.
+// Package serve starts and stops a service: its JSON log, its tasks in order, and its HTTP server
+// with /healthz, /readyz and /metrics. The front packages of the services import it; the domains
+// never do.
 package serve
 
 import (
@@ -19,8 +20,8 @@ import (
 	"github.com/deferpay/deferpay/services/internal/problem"
 )
 
-// Logger returns the log of a process: one JSON object a line, each naming the service and the
-// instance. A nil writer means that nothing is logged.
+// Logger returns the logger of a process. It writes one JSON object a line, with the name of the
+// service and of the instance. Nothing is logged if w is nil.
 func Logger(w io.Writer, level slog.Leveler, service, writer string) *slog.Logger {
 	if w == nil {
 		return slog.New(slog.DiscardHandler)
@@ -28,29 +29,29 @@ func Logger(w io.Writer, level slog.Leveler, service, writer string) *slog.Logge
 	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})).With("service", service, "writer", writer)
 }
 
-// Task is one part of a process. Run works until its context ends, then finishes what is under way
-// and returns.
+// Task is one part of a process. Run works until its context ends, finishes what is under way, and
+// returns.
 type Task struct {
 	Name string
 	Run  func(context.Context) error
-	// StopIn bounds how long Run may take once it is asked to stop; 0 is 15 s.
+	// StopIn bounds how long Run may take after its context has ended; 0 is 15 s.
 	StopIn time.Duration
 }
 
 const defaultStopIn = 15 * time.Second
 
-// Group starts the tasks in the order given. When the context ends, or a task returns, it stops
-// them one after the other in the opposite order, so that a task may rely on those before it until
-// its own end: the HTTP server, last in the list, drains while the journal still runs. It returns
-// the failures joined; nil when the context ended and all stopped well. A task that returns before
-// it was asked to has failed.
+// Group starts the tasks in order. When the context ends or a task returns, it stops them one after
+// the other in the opposite order, so that a task may rely on those before it: the HTTP server,
+// which is last, drains while the journal still runs. It returns the joined errors of the tasks,
+// nil if the context ended and all tasks stopped without an error. A task that returns before it
+// was stopped has failed.
 func Group(ctx context.Context, logger *slog.Logger, tasks ...Task) error {
 	type running struct {
 		Task
 		cancel context.CancelFunc
 		done   chan error
 	}
-	ended := make(chan string, len(tasks)) // why each did
+	ended := make(chan string, len(tasks)) // the reason for stopping
 	all := make([]*running, 0, len(tasks))
 	for _, t := range tasks {
 		taskCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -99,13 +100,15 @@ func runTask(ctx context.Context, t Task) (err error) {
 	return t.Run(ctx)
 }
 
-// Check is one condition of readiness: nil when it holds, else why not.
+// Check is one condition of readiness. Ready returns nil if the condition holds, else why it does
+// not.
 type Check struct {
 	Name  string
 	Ready func() error
 }
 
-// Ready is nil when every check holds, else why the first of the others does not.
+// Ready returns a function that returns nil if every check holds, else the error of the first that
+// does not.
 func Ready(checks []Check) func() error {
 	return func() error {
 		for _, c := range checks {
@@ -119,22 +122,22 @@ func Ready(checks []Check) func() error {
 
 // HTTPConfig says what an HTTP server serves.
 type HTTPConfig struct {
-	Addr    string // port 0 picks a free one; Listening tells which
+	Addr    string // port 0 is any free port; Listening gets the address
 	Handler http.Handler
-	// Checks are asked, in order, at each GET /readyz. Without any, the server is always ready.
+	// Checks are evaluated in order at each GET /readyz. Without checks the server is always ready.
 	Checks []Check
-	// Metrics, when not nil, answers GET /metrics, ready or not.
+	// Metrics, unless it is nil, answers GET /metrics whether the server is ready or not.
 	Metrics http.Handler
 	Logger  *slog.Logger
-	// Listening, when not nil, is called once with the address that is listened on.
+	// Listening, unless it is nil, is called once with the address of the listener.
 	Listening func(net.Addr)
-	// DrainIn bounds how long requests under way may take after the stop began; 0 is 10 s. Then
-	// they are cut.
+	// DrainIn bounds how long requests under way may take once the server stops; 0 is 10 s. Then
+	// they are cut off.
 	DrainIn time.Duration
 }
 
-// HTTP returns the task that serves cfg. Once asked to stop, /readyz says so, no connection is
-// accepted any more, and requests under way are answered.
+// HTTP returns the task that serves cfg. When its context ends, /readyz is 503, no connection is
+// accepted, and requests under way are answered.
 func HTTP(cfg HTTPConfig) Task {
 	if cfg.DrainIn == 0 {
 		cfg.DrainIn = 10 * time.Second
@@ -209,7 +212,7 @@ func withHealth(cfg HTTPConfig, stopping *atomic.Bool) http.Handler {
 	return mux
 }
 
-// Readiness is the answer of GET /readyz: 200 when ready, else 503 with every reason.
+// Readiness is the answer of GET /readyz: 200 if the service is ready, else 503 with every reason.
 type Readiness struct {
 	Ready   bool     `json:"ready"`
 	Reasons []Reason `json:"reasons,omitempty"`
@@ -221,7 +224,7 @@ type Reason struct {
 	Reason string `json:"reason"`
 }
 
-// guard answers a panic in a handler with a problem document, and logs it.
+// guard returns a handler that answers a panic of next with a problem document, and logs it.
 func guard(logger *slog.Logger, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		seen := &recorder{ResponseWriter: w}

@@ -17,8 +17,8 @@ import (
 
 var quiet = slog.New(slog.DiscardHandler)
 
-// start runs the server in a group and gives its URL and a function that stops it and returns the
-// group's error.
+// start runs the server in a group. It returns the URL, and a function that stops the group and
+// returns its error.
 func start(t *testing.T, cfg HTTPConfig) (string, func() error) {
 	t.Helper()
 	addr := make(chan net.Addr, 1)
@@ -51,7 +51,7 @@ func get(t *testing.T, url string) (int, string) {
 	return resp.StatusCode, string(body)
 }
 
-func TestReadyzGivesEveryReason(t *testing.T) {
+func TestReadyzReasons(t *testing.T) {
 	var mu sync.Mutex
 	var journal error = errors.New("replaying: 10 of 20 records")
 	url, _ := start(t, HTTPConfig{Handler: http.NotFoundHandler(), Checks: []Check{
@@ -73,7 +73,7 @@ func TestReadyzGivesEveryReason(t *testing.T) {
 	}
 }
 
-func TestStopAnswersWhatIsUnderWay(t *testing.T) {
+func TestStopAnswersRequests(t *testing.T) {
 	inside, release := make(chan struct{}), make(chan struct{})
 	url, stop := start(t, HTTPConfig{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		close(inside)

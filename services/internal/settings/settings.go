@@ -1,6 +1,6 @@
-// Package settings reads a process's settings: a flag, or else an environment variable, or else a
-// default. It also holds the settings that every service has, so that they have one spelling and
-// one check. Any command of the project may import it; the domain packages may not.
+// Package settings reads the settings of a process: a flag, else an environment variable, else a
+// default. It also has the settings that every service has, so that they are spelled and checked in
+// one way. Any command of the project may import it; the domain packages may not.
 package settings
 
 import (
@@ -16,12 +16,13 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/secure"
 )
 
-// ErrHelp is returned by Parse when the help was asked for and printed: the process ends with
-// status 0.
+// ErrHelp is returned by Parse if the help was requested and printed. The process ends with status
+// 0 then.
 var ErrHelp = flag.ErrHelp
 
-// Set is a flag set whose flags may each name an environment variable. A flag given on the command
-// line wins over the variable, a variable that is set and not empty wins over the default.
+// Set is a flag set in which each flag may name an environment variable. A flag on the command line
+// takes precedence over the variable, and a variable that is not empty takes precedence over the
+// default.
 type Set struct {
 	flags   *flag.FlagSet
 	env     map[string]string         // flag name to variable name
@@ -29,15 +30,15 @@ type Set struct {
 	about   string
 }
 
-// New returns an empty set for a command. About is what the help says before the list of flags.
+// New returns an empty set for a command. The help prints about before the list of flags.
 func New(command, about string) *Set {
 	s := &Set{flags: flag.NewFlagSet(command, flag.ContinueOnError), env: map[string]string{}, secrets: map[string]*secure.Secret{}, about: about}
-	// Parse reports; the flag package would print the error and the whole help
+	// Parse returns the error; the flag package would print it with the whole help.
 	s.flags.SetOutput(io.Discard)
 	return s
 }
 
-// Flags gives the underlying flag set, for kinds of flags that have no method here.
+// Flags returns the underlying flag set, for kinds of flags that have no method here.
 func (s *Set) Flags() *flag.FlagSet { return s.flags }
 
 // String declares a text setting. An empty env means that no variable is read.
@@ -50,17 +51,17 @@ func (s *Set) Bool(p *bool, name, env string, def bool, usage string) {
 	s.flags.BoolVar(p, name, def, s.usage(name, env, usage))
 }
 
-// Secret declares a setting that only a variable gives: everybody on a machine can read its command
+// Secret declares a setting that only a variable can set: everybody on a machine can read command
 // lines.
 func (s *Set) Secret(p *secure.Secret, env string) { s.secrets[env] = p }
 
-// Duration declares a time span, as "500ms" or "1h". It may not be negative.
+// Duration declares a duration, such as "500ms" or "1h". It may not be negative.
 func (s *Set) Duration(p *time.Duration, name, env string, def time.Duration, usage string) {
 	*p = def
 	s.flags.Var((*span)(p), name, s.usage(name, env, usage))
 }
 
-// List declares a comma-separated list; blanks around the items and empty items are dropped.
+// List declares a comma-separated list. Blanks around items and empty items are dropped.
 func (s *Set) List(p *[]string, name, env, def, usage string) {
 	*p = split(def)
 	s.flags.Var((*list)(p), name, s.usage(name, env, usage))
@@ -74,8 +75,8 @@ func (s *Set) usage(name, env, usage string) string {
 	return usage + " [" + env + "]"
 }
 
-// Parse reads the arguments (without the command's name) and then the environment. Help is printed
-// on out and reported as ErrHelp.
+// Parse reads the arguments, without the name of the command, and then the environment. If the help
+// is requested, it prints the help to out and returns ErrHelp.
 func (s *Set) Parse(args []string, getenv func(string) string, out io.Writer) error {
 	if err := s.flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		s.help(out)
@@ -199,9 +200,9 @@ func (c *Common) Check() error {
 	return nil
 }
 
-// Main is the main function of a service: it reads the settings of set, asks check what is wrong
-// with them taken together, and runs the service. It returns the exit status of the process: 0
-// after an orderly end, 1 after a failure, 2 for wrong usage.
+// Main is the main function of a service: it reads the settings of set, calls check to validate
+// them together, and runs the service. It returns the exit status of the process: 0 after an
+// orderly end, 1 after a failure, 2 for wrong usage.
 func Main(set *Set, args []string, getenv func(string) string, stdout, stderr io.Writer, check, run func() error) int {
 	err := set.Parse(args, getenv, stdout)
 	if errors.Is(err, ErrHelp) {

@@ -26,7 +26,7 @@ func TestFlagThenEnvironmentThenDefault(t *testing.T) {
 		t.Fatal(err)
 	}
 	if c.HTTPAddr != "127.0.0.1:2" {
-		t.Errorf("HTTPAddr = %q, want the flag's", c.HTTPAddr)
+		t.Errorf("HTTPAddr = %q, want that of the flag", c.HTTPAddr)
 	}
 	if len(c.Brokers) != 2 || c.Brokers[0] != "a:1" || c.Brokers[1] != "b:2" {
 		t.Errorf("Brokers = %q, want the variable's two", c.Brokers)
@@ -114,7 +114,7 @@ func TestDurations(t *testing.T) {
 	}
 }
 
-func TestMainGivesTheExitStatus(t *testing.T) {
+func TestMainStatus(t *testing.T) {
 	ok := func() error { return nil }
 	for name, c := range map[string]struct {
 		args       []string

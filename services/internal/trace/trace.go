@@ -1,5 +1,5 @@
-// Package trace carries the W3C trace context of a request to the records and messages it leads to.
-// The services' HTTP layers, stores and routers import it.
+// Package trace carries the W3C trace context of a request to the records and messages that it
+// leads to. The HTTP layers, stores and routers of the services import it.
 package trace
 
 import (
@@ -17,7 +17,7 @@ type contextKey struct{}
 
 var valid = regexp.MustCompile(`^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$`)
 
-// With returns a context that carries a trace context. One that is not valid is left out.
+// With returns a context that carries a trace context, or ctx if the trace context is not valid.
 func With(ctx context.Context, traceparent string) context.Context {
 	if !valid.MatchString(traceparent) {
 		return ctx
@@ -25,14 +25,14 @@ func With(ctx context.Context, traceparent string) context.Context {
 	return context.WithValue(ctx, contextKey{}, traceparent)
 }
 
-// From is the trace context that ctx carries, or "".
+// From returns the trace context that ctx carries, "" if there is none.
 func From(ctx context.Context) string {
 	s, _ := ctx.Value(contextKey{}).(string)
 	return s
 }
 
-// HTTP puts the trace context of each request into its context, and begins one for a request that
-// has none.
+// HTTP returns a handler that adds the trace context of a request to its context. It begins a trace
+// for a request without one.
 func HTTP(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		tp := r.Header.Get(Header)
@@ -43,7 +43,7 @@ func HTTP(next http.Handler) http.Handler {
 	})
 }
 
-// New begins a trace.
+// New returns the context of a new trace.
 func New() string {
 	var b [24]byte
 	rand.Read(b[:]) // never fails

@@ -19,6 +19,6 @@ func TestHTTP(t *testing.T) {
 		}
 	}
 	if From(t.Context()) != "" {
-		t.Error("a trace out of nothing")
+		t.Error("an invalid trace context was kept")
 	}
 }

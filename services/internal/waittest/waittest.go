@@ -10,8 +10,8 @@ import (
 
 const pause = 5 * time.Millisecond
 
-// Nil asks until fn gives nil. When that takes longer than patience, it ends the test with fn's
-// last error.
+// Nil calls fn until it returns nil. If that takes longer than patience, it ends the test with the
+// last error of fn.
 func Nil(t testing.TB, patience time.Duration, what string, fn func() error) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); ; time.Sleep(pause) {
@@ -27,7 +27,7 @@ func Nil(t testing.TB, patience time.Duration, what string, fn func() error) {
 
 var errNot = errors.New("not in time")
 
-// True asks until done says so, or ends the test as Nil does.
+// True calls done until it reports true, or ends the test as Nil does.
 func True(t testing.TB, patience time.Duration, what string, done func() bool) {
 	t.Helper()
 	Nil(t, patience, what, func() error {

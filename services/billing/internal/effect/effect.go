@@ -56,6 +56,9 @@ type encoder struct {
 // decoder is a visitor that makes the body of a message.
 type decoder struct{}
 
+// the compiler names the method that is missing
+var _ billinginternal.LogBodyVisitor[Body] = decoder{}
+
 // asked returns the body of an event that a request led to.
 func asked(e billing.Event, r billinglog.Request) (Body, error) {
 	return ledger.Answering(e, ledger.Request(r)), nil

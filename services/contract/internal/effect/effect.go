@@ -47,6 +47,9 @@ type encoder struct {
 // decoder is a visitor that makes the body of a message.
 type decoder struct{}
 
+// the compiler names the method that is missing
+var _ contractinternal.LogBodyVisitor[Body] = decoder{}
+
 // asked returns the body of an event that a request led to.
 func asked(e contract.Event, r contractlog.Request) (Body, error) {
 	return ledger.Answering(e, ledger.Request(r)), nil
