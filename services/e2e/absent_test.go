@@ -167,7 +167,7 @@ func TestRegistryAbsentThenPresent(t *testing.T) {
 	}
 	mark := s.topics.Mark()
 	all := s.buy("meanwhile", c[0], 20)
-	late := s.subscribe("late", 1000)
+	late := s.subscribe("late", "CE-late", 1000)
 	s.logged(s.Contract, "schema registry")
 	for _, x := range s.services() {
 		if err := s.readiness(x); err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -161,12 +162,13 @@ func (s *system) everywhere(all []*purchase) {
 	asking.Wait()
 }
 
-// contracts creates one contract per ceiling and waits until every billing instance shows them.
+// contracts creates one contract per ceiling, two for each customer, and waits until every billing
+// instance shows them.
 func (s *system) contracts(name string, ceilings ...int64) []*contract {
 	s.t.Helper()
 	all := make([]*contract, len(ceilings))
 	for n, ceiling := range ceilings {
-		all[n] = s.subscribe(fmt.Sprintf("%s-%d", name, n), ceiling)
+		all[n] = s.subscribe(fmt.Sprintf("%s-%d", name, n), fmt.Sprintf("CE-%s-%d", name, n/2), ceiling)
 	}
 	for _, c := range all {
 		for _, b := range s.Billing {
@@ -189,6 +191,7 @@ func (s *system) shows(on *cluster.Service, c *contract, status string) {
 }
 
 type eligibility struct {
+	ContractRef string
 	Status      string
 	Outstanding struct{ Total struct{ Amount int64 } }
 }
@@ -199,8 +202,12 @@ func (s *system) eligibility(on *cluster.Service, c *contract) (eligibility, err
 	if err == nil {
 		err = json.Unmarshal([]byte(a.body), &e)
 	}
-	if err != nil || len(e.Contracts) != 1 {
-		return eligibility{}, fmt.Errorf("status %d, %s, error %v", a.status, a.body, err)
+	if err != nil {
+		return eligibility{}, fmt.Errorf("status %d, %s: %w", a.status, a.body, err)
 	}
-	return e.Contracts[0], nil
+	at := slices.IndexFunc(e.Contracts, func(of eligibility) bool { return of.ContractRef == c.ref })
+	if at < 0 {
+		return eligibility{}, fmt.Errorf("status %d, %s: no %s", a.status, a.body, c.ref)
+	}
+	return e.Contracts[at], nil
 }

@@ -231,10 +231,10 @@ func (s *system) insisted(to *cluster.Service, method, path, key, match string, 
 	return a
 }
 
-// subscribe creates a contract with a ceiling and signs its mandate.
-func (s *system) subscribe(name string, ceiling int64) *contract {
+// subscribe creates a contract of a customer with a ceiling and signs its mandate.
+func (s *system) subscribe(name, customer string, ceiling int64) *contract {
 	s.t.Helper()
-	c := &contract{customer: "CE-" + name, ceiling: ceiling}
+	c := &contract{customer: customer, ceiling: ceiling}
 	a := s.insisted(s.Contract, "POST", "/refcontract/v1/contracts", "c-"+name, "", map[string]any{
 		"customerRef": c.customer, "sellerRef": "AG-HORIZON", "ceiling": map[string]any{"amount": ceiling, "currency": "EUR"}, "validFrom": "2026-01-01T00:00:00Z",
 		"buyer": map[string]any{"legalName": "CSE ACME", "siren": "732829320", "vatNumber": "FR44732829320",
