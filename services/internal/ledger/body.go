@@ -93,15 +93,21 @@ type Request struct {
 	Hash      []byte
 }
 
+// Bodies makes bodies of the events E. The decoder of a service embeds it.
+type Bodies[E any] struct{}
+
 // Answering returns the body of an event that a request led to.
-func Answering[E any](e E, r Request) Body[E] {
-	return Body[E]{Event: e, Request: &idempotency.Request{Client: r.Client, Key: r.Key, Operation: r.Operation, Hash: r.Hash}}
+func (Bodies[E]) Answering(e E, r Request) (Body[E], error) {
+	return Body[E]{Event: e, Request: &idempotency.Request{Client: r.Client, Key: r.Key, Operation: r.Operation, Hash: r.Hash}}, nil
 }
 
 // MaybeAnswering returns the body of an event, and of the request that led to it unless it is nil.
-func MaybeAnswering[E any](e E, r *Request) Body[E] {
+func (b Bodies[E]) MaybeAnswering(e E, r *Request) (Body[E], error) {
 	if r == nil {
-		return Body[E]{Event: e}
+		return b.WithoutRequest(e)
 	}
-	return Answering(e, *r)
+	return b.Answering(e, *r)
 }
+
+// WithoutRequest returns the body of an event that no request led to.
+func (Bodies[E]) WithoutRequest(e E) (Body[E], error) { return Body[E]{Event: e}, nil }

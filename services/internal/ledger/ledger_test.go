@@ -54,7 +54,7 @@ func open(t *testing.T, options []kgo.Opt, writer, kind string, known ...string)
 			FromMessage: func(m row) (Body[added], error) {
 				for _, k := range known {
 					if m.Kind == k {
-						return MaybeAnswering(m.Event, m.Request), nil
+						return Bodies[added]{}.MaybeAnswering(m.Event, m.Request)
 					}
 				}
 				return Body[added]{}, fmt.Errorf("kind %s is not known", m.Kind)
@@ -246,7 +246,7 @@ func TestPublication(t *testing.T) {
 
 func TestCodecChecksKind(t *testing.T) {
 	c := Codec[added, row]{
-		FromMessage: func(m row) (Body[added], error) { return MaybeAnswering(m.Event, m.Request), nil },
+		FromMessage: func(m row) (Body[added], error) { return Bodies[added]{}.MaybeAnswering(m.Event, m.Request) },
 		DecodeBytes: func(data []byte) (m row, err error) { err = json.Unmarshal(data, &m); return m, err },
 		Kind:        func(m row) string { return m.Kind },
 	}

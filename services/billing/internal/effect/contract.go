@@ -6,6 +6,7 @@ import (
 	"github.com/deferpay/deferpay/gen/billinglog"
 	"github.com/deferpay/deferpay/gen/event"
 	"github.com/deferpay/deferpay/services/billing/internal/billing"
+	"github.com/deferpay/deferpay/services/internal/optional"
 )
 
 func (e *encoder) ContractObserved(o billing.ContractObserved) error {
@@ -13,8 +14,8 @@ func (e *encoder) ContractObserved(o billing.ContractObserved) error {
 	return e.Unrequested()
 }
 
-func (decoder) ContractObserved(m *billinglog.ContractObserved) (Body, error) {
-	return unasked(billing.ContractObserved{Contract: fromLogContract(m.Contract), Fact: m.Fact, EventID: m.EventID, OccurredAt: m.OccurredAt, Listed: m.Listed})
+func (d decoder) ContractObserved(m *billinglog.ContractObserved) (Body, error) {
+	return d.WithoutRequest(billing.ContractObserved{Contract: fromLogContract(m.Contract), Fact: m.Fact, EventID: m.EventID, OccurredAt: m.OccurredAt, Listed: m.Listed})
 }
 
 func (p *publisher) ContractObserved(billing.ContractObserved) error { return private() }
@@ -29,8 +30,8 @@ func (e *encoder) ContractUnreadable(u billing.ContractUnreadable) error {
 	return e.Unrequested()
 }
 
-func (decoder) ContractUnreadable(m *billinglog.ContractUnreadable) (Body, error) {
-	return unasked(billing.ContractUnreadable{ContractRef: m.ContractRef, Source: billing.Source{Topic: m.Topic, Partition: m.Partition, Offset: m.Offset}, Error: m.Error})
+func (d decoder) ContractUnreadable(m *billinglog.ContractUnreadable) (Body, error) {
+	return d.WithoutRequest(billing.ContractUnreadable{ContractRef: m.ContractRef, Source: billing.Source{Topic: m.Topic, Partition: m.Partition, Offset: m.Offset}, Error: m.Error})
 }
 
 func (p *publisher) ContractUnreadable(billing.ContractUnreadable) error { return private() }
@@ -46,13 +47,13 @@ func Observed(fact, eventID string, c event.Contract, at time.Time) billing.Obse
 func fromFact(c event.Contract) billing.Contract {
 	out := billing.Contract{
 		Ref: c.ContractRef, SubscriptionRef: c.SubscriptionRef, CustomerRef: c.CustomerRef, SellerRef: c.SellerRef, Version: c.Version,
-		Status: billing.Status(c.Status), Buyer: fromFactCompany(c.Buyer), Ceiling: billing.Money(c.Ceiling), ValidFrom: c.ValidFrom, ValidUntil: instant(c.ValidUntil),
+		Status: billing.Status(c.Status), Buyer: fromFactCompany(c.Buyer), Ceiling: billing.Money(c.Ceiling), ValidFrom: c.ValidFrom, ValidUntil: optional.Value(c.ValidUntil),
 	}
 	if m := c.Mandate; m != nil {
-		out.Mandate = billing.Mandate{RUM: m.Rum, ICS: m.Ics, Scheme: string(m.Scheme), IBANLastFour: m.IBANLastFour, SignedAt: m.SignedAt, RevokedAt: instant(m.RevokedAt)}
+		out.Mandate = billing.Mandate{RUM: m.Rum, ICS: m.Ics, Scheme: string(m.Scheme), IBANLastFour: m.IBANLastFour, SignedAt: m.SignedAt, RevokedAt: optional.Value(m.RevokedAt)}
 	}
 	if s := c.Suspension; s != nil {
-		out.Suspension = billing.Suspension{Cause: string(s.Cause), Detail: s.Detail, Since: s.Since, InvoiceRef: text(s.InvoiceRef)}
+		out.Suspension = billing.Suspension{Cause: string(s.Cause), Detail: s.Detail, Since: s.Since, InvoiceRef: optional.Value(s.InvoiceRef)}
 	}
 	return out
 }
@@ -60,7 +61,7 @@ func fromFact(c event.Contract) billing.Contract {
 func fromFactCompany(c event.Company) billing.Company {
 	a := c.BillingAddress
 	return billing.Company{LegalName: c.LegalName, SIREN: c.Siren, VATNumber: c.VATNumber, Address: billing.Address{
-		Line1: a.Line1, Line2: text(a.Line2), PostalCode: a.PostalCode, City: a.City, Country: a.Country,
+		Line1: a.Line1, Line2: optional.Value(a.Line2), PostalCode: a.PostalCode, City: a.City, Country: a.Country,
 	}}
 }
 
@@ -79,13 +80,13 @@ func known[S interface {
 func toLogContract(c billing.Contract) billinglog.Contract {
 	out := billinglog.Contract{
 		ContractRef: c.Ref, SubscriptionRef: c.SubscriptionRef, CustomerRef: c.CustomerRef, SellerRef: c.SellerRef, Version: c.Version,
-		Status: known[billinglog.ContractStatus](c.Status), Buyer: toLogCompany(c.Buyer), Ceiling: billinglog.Money(c.Ceiling), ValidFrom: c.ValidFrom, ValidUntil: optionalInstant(c.ValidUntil),
+		Status: known[billinglog.ContractStatus](c.Status), Buyer: toLogCompany(c.Buyer), Ceiling: billinglog.Money(c.Ceiling), ValidFrom: c.ValidFrom, ValidUntil: optional.Instant(c.ValidUntil),
 	}
 	if m := c.Mandate; m != (billing.Mandate{}) {
-		out.Mandate = &billinglog.Mandate{Rum: m.RUM, Ics: m.ICS, Scheme: known[billinglog.MandateScheme](m.Scheme), IBANLastFour: m.IBANLastFour, SignedAt: m.SignedAt, RevokedAt: optionalInstant(m.RevokedAt)}
+		out.Mandate = &billinglog.Mandate{Rum: m.RUM, Ics: m.ICS, Scheme: known[billinglog.MandateScheme](m.Scheme), IBANLastFour: m.IBANLastFour, SignedAt: m.SignedAt, RevokedAt: optional.Instant(m.RevokedAt)}
 	}
 	if s := c.Suspension; s != (billing.Suspension{}) {
-		out.Suspension = &billinglog.Suspension{Cause: known[billinglog.SuspensionCause](s.Cause), Detail: s.Detail, Since: s.Since, InvoiceRef: optional(s.InvoiceRef)}
+		out.Suspension = &billinglog.Suspension{Cause: known[billinglog.SuspensionCause](s.Cause), Detail: s.Detail, Since: s.Since, InvoiceRef: optional.Text(s.InvoiceRef)}
 	}
 	return out
 }
@@ -93,13 +94,13 @@ func toLogContract(c billing.Contract) billinglog.Contract {
 func fromLogContract(c billinglog.Contract) billing.Contract {
 	out := billing.Contract{
 		Ref: c.ContractRef, SubscriptionRef: c.SubscriptionRef, CustomerRef: c.CustomerRef, SellerRef: c.SellerRef, Version: c.Version,
-		Status: billing.Status(c.Status), Buyer: fromLogCompany(c.Buyer), Ceiling: billing.Money(c.Ceiling), ValidFrom: c.ValidFrom, ValidUntil: instant(c.ValidUntil),
+		Status: billing.Status(c.Status), Buyer: fromLogCompany(c.Buyer), Ceiling: billing.Money(c.Ceiling), ValidFrom: c.ValidFrom, ValidUntil: optional.Value(c.ValidUntil),
 	}
 	if m := c.Mandate; m != nil {
-		out.Mandate = billing.Mandate{RUM: m.Rum, ICS: m.Ics, Scheme: string(m.Scheme), IBANLastFour: m.IBANLastFour, SignedAt: m.SignedAt, RevokedAt: instant(m.RevokedAt)}
+		out.Mandate = billing.Mandate{RUM: m.Rum, ICS: m.Ics, Scheme: string(m.Scheme), IBANLastFour: m.IBANLastFour, SignedAt: m.SignedAt, RevokedAt: optional.Value(m.RevokedAt)}
 	}
 	if s := c.Suspension; s != nil {
-		out.Suspension = billing.Suspension{Cause: string(s.Cause), Detail: s.Detail, Since: s.Since, InvoiceRef: text(s.InvoiceRef)}
+		out.Suspension = billing.Suspension{Cause: string(s.Cause), Detail: s.Detail, Since: s.Since, InvoiceRef: optional.Value(s.InvoiceRef)}
 	}
 	return out
 }
@@ -107,13 +108,13 @@ func fromLogContract(c billinglog.Contract) billing.Contract {
 func toLogCompany(c billing.Company) billinglog.Company {
 	a := c.Address
 	return billinglog.Company{LegalName: c.LegalName, Siren: c.SIREN, VATNumber: c.VATNumber, BillingAddress: billinglog.Address{
-		Line1: a.Line1, Line2: optional(a.Line2), PostalCode: a.PostalCode, City: a.City, Country: a.Country,
+		Line1: a.Line1, Line2: optional.Text(a.Line2), PostalCode: a.PostalCode, City: a.City, Country: a.Country,
 	}}
 }
 
 func fromLogCompany(c billinglog.Company) billing.Company {
 	a := c.BillingAddress
 	return billing.Company{LegalName: c.LegalName, SIREN: c.Siren, VATNumber: c.VATNumber, Address: billing.Address{
-		Line1: a.Line1, Line2: text(a.Line2), PostalCode: a.PostalCode, City: a.City, Country: a.Country,
+		Line1: a.Line1, Line2: optional.Value(a.Line2), PostalCode: a.PostalCode, City: a.City, Country: a.Country,
 	}}
 }

@@ -54,18 +54,10 @@ type encoder struct {
 }
 
 // decoder is a visitor that makes the body of a message.
-type decoder struct{}
+type decoder struct{ ledger.Bodies[billing.Event] }
 
 // the compiler names the method that is missing
 var _ billinginternal.LogBodyVisitor[Body] = decoder{}
-
-// asked returns the body of an event that a request led to.
-func asked(e billing.Event, r billinglog.Request) (Body, error) {
-	return ledger.Answering(e, ledger.Request(r)), nil
-}
-
-// unasked returns the body of an event that no request led to.
-func unasked(e billing.Event) (Body, error) { return Body{Event: e}, nil }
 
 // Publish returns what publishes the events that an applied record amounts to: none, one or
 // several.

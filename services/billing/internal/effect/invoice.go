@@ -6,6 +6,8 @@ import (
 	"github.com/deferpay/deferpay/gen/billinglog"
 	"github.com/deferpay/deferpay/gen/event"
 	"github.com/deferpay/deferpay/services/billing/internal/billing"
+	"github.com/deferpay/deferpay/services/internal/ledger"
+	"github.com/deferpay/deferpay/services/internal/optional"
 )
 
 func (e *encoder) PeriodClosed(c billing.PeriodClosed) error {
@@ -15,7 +17,7 @@ func (e *encoder) PeriodClosed(c billing.PeriodClosed) error {
 	}
 	buyer, hash := toLogCompany(c.Buyer), hashOf(c)
 	m := &billinglog.PeriodClosed{
-		ContractRef: c.About().Contract, Period: c.Period.String(), LineCount: lines, Total: billinglog.Money(c.Total), InvoiceRef: optional(c.InvoiceRef),
+		ContractRef: c.About().Contract, Period: c.Period.String(), LineCount: lines, Total: billinglog.Money(c.Total), InvoiceRef: optional.Text(c.InvoiceRef),
 		LinesHash: hash[:], Buyer: &buyer, CustomerRef: c.Customer.CustomerRef, SellerRef: c.Customer.SellerRef, Contracts: c.Contracts,
 	}
 	for _, p := range c.Parts { // none has more lines than all together
@@ -36,13 +38,13 @@ func hashOf(c billing.PeriodClosed) billing.Hash {
 
 // PeriodClosed returns the closing of one contract as one part if the record is of the former
 // version, which did not name the customer.
-func (decoder) PeriodClosed(m *billinglog.PeriodClosed) (Body, error) {
+func (d decoder) PeriodClosed(m *billinglog.PeriodClosed) (Body, error) {
 	p, err := billing.ParsePeriod(m.Period)
 	if err != nil {
 		return Body{}, err
 	}
 	e := billing.PeriodClosed{
-		Customer: billing.CustomerKey{CustomerRef: m.CustomerRef, SellerRef: m.SellerRef}, Period: p, InvoiceRef: text(m.InvoiceRef), Total: billing.Money(m.Total), Contracts: m.Contracts,
+		Customer: billing.CustomerKey{CustomerRef: m.CustomerRef, SellerRef: m.SellerRef}, Period: p, InvoiceRef: optional.Value(m.InvoiceRef), Total: billing.Money(m.Total), Contracts: m.Contracts,
 	}
 	if m.Buyer != nil {
 		e.Buyer = fromLogCompany(*m.Buyer)
@@ -59,7 +61,7 @@ func (decoder) PeriodClosed(m *billinglog.PeriodClosed) (Body, error) {
 		}
 		e.Parts = append(e.Parts, part)
 	}
-	return unasked(e)
+	return d.WithoutRequest(e)
 }
 
 // PeriodClosed publishes for each part that the period of its contract is closed, then the invoice,
@@ -108,13 +110,13 @@ func (p *publisher) settled(i billing.Invoice, contractRef string, amount billin
 	part, _ := i.Part(contractRef)
 	return p.events.InvoiceSettled(p.ctx, p.key, event.InvoiceSettled{
 		InvoiceRef: i.Ref, ContractRef: contractRef, CustomerRef: i.CustomerRef, Method: event.SettlementMethod(part.Method), Amount: event.Money(amount),
-		Reference: optional(part.Reference), OccurredAt: p.DecidedAt,
+		Reference: optional.Text(part.Reference), OccurredAt: p.DecidedAt,
 	}, p.headers())
 }
 
 func toEventCompany(c billing.Company) event.Company {
 	return event.Company{LegalName: c.LegalName, Siren: c.SIREN, VATNumber: c.VATNumber, BillingAddress: event.Address{
-		Line1: c.Address.Line1, Line2: optional(c.Address.Line2), PostalCode: c.Address.PostalCode, City: c.Address.City, Country: c.Address.Country,
+		Line1: c.Address.Line1, Line2: optional.Text(c.Address.Line2), PostalCode: c.Address.PostalCode, City: c.Address.City, Country: c.Address.Country,
 	}}
 }
 
@@ -134,10 +136,10 @@ func (e *encoder) DebitPresented(d billing.DebitPresented) error {
 	return err
 }
 
-func (decoder) DebitPresented(m *billinglog.DebitPresented) (Body, error) {
-	return asked(billing.DebitPresented{
+func (d decoder) DebitPresented(m *billinglog.DebitPresented) (Body, error) {
+	return d.Answering(billing.DebitPresented{
 		ContractRef: m.ContractRef, InvoiceRef: m.InvoiceRef, Presentation: int64(m.Presentation), RUM: m.Rum, Amount: billing.Money(m.Amount),
-	}, m.Request)
+	}, ledger.Request(m.Request))
 }
 
 func (p *publisher) DebitPresented(billing.DebitPresented) error { return private() }
@@ -154,10 +156,10 @@ func (e *encoder) DebitCollected(d billing.DebitCollected) error {
 	return err
 }
 
-func (decoder) DebitCollected(m *billinglog.DebitCollected) (Body, error) {
-	return asked(billing.DebitCollected{
+func (d decoder) DebitCollected(m *billinglog.DebitCollected) (Body, error) {
+	return d.Answering(billing.DebitCollected{
 		ContractRef: m.ContractRef, InvoiceRef: m.InvoiceRef, Presentation: int64(m.Presentation), Amount: billing.Money(m.Amount),
-	}, m.Request)
+	}, ledger.Request(m.Request))
 }
 
 func (p *publisher) DebitCollected(e billing.DebitCollected) error {
@@ -177,10 +179,10 @@ func (e *encoder) DebitRejected(d billing.DebitRejected) error {
 	return err
 }
 
-func (decoder) DebitRejected(m *billinglog.DebitRejected) (Body, error) {
-	return asked(billing.DebitRejected{
+func (d decoder) DebitRejected(m *billinglog.DebitRejected) (Body, error) {
+	return d.Answering(billing.DebitRejected{
 		ContractRef: m.ContractRef, InvoiceRef: m.InvoiceRef, Presentation: int64(m.Presentation), Reason: m.Reason, Amount: billing.Money(m.Amount),
-	}, m.Request)
+	}, ledger.Request(m.Request))
 }
 
 func (p *publisher) DebitRejected(e billing.DebitRejected) error {
@@ -213,10 +215,10 @@ func (e *encoder) DebitReturned(d billing.DebitReturned) error {
 	return err
 }
 
-func (decoder) DebitReturned(m *billinglog.DebitReturned) (Body, error) {
-	return asked(billing.DebitReturned{
+func (d decoder) DebitReturned(m *billinglog.DebitReturned) (Body, error) {
+	return d.Answering(billing.DebitReturned{
 		ContractRef: m.ContractRef, InvoiceRef: m.InvoiceRef, Presentation: int64(m.Presentation), Reason: m.Reason, Amount: billing.Money(m.Amount),
-	}, m.Request)
+	}, ledger.Request(m.Request))
 }
 
 func (p *publisher) DebitReturned(e billing.DebitReturned) error {
@@ -231,8 +233,8 @@ func (e *encoder) SettledOtherwise(o billing.SettledOtherwise) error {
 	return err
 }
 
-func (decoder) SettledOtherwise(m *billinglog.SettledOtherwise) (Body, error) {
-	return asked(billing.SettledOtherwise{ContractRef: m.ContractRef, InvoiceRef: m.InvoiceRef, Reference: m.Reference, Amount: billing.Money(m.Amount)}, m.Request)
+func (d decoder) SettledOtherwise(m *billinglog.SettledOtherwise) (Body, error) {
+	return d.Answering(billing.SettledOtherwise{ContractRef: m.ContractRef, InvoiceRef: m.InvoiceRef, Reference: m.Reference, Amount: billing.Money(m.Amount)}, ledger.Request(m.Request))
 }
 
 func (p *publisher) SettledOtherwise(e billing.SettledOtherwise) error {

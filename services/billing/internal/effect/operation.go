@@ -4,26 +4,28 @@ import (
 	"github.com/deferpay/deferpay/gen/billinglog"
 	"github.com/deferpay/deferpay/gen/event"
 	"github.com/deferpay/deferpay/services/billing/internal/billing"
+	"github.com/deferpay/deferpay/services/internal/ledger"
+	"github.com/deferpay/deferpay/services/internal/optional"
 )
 
 func (e *encoder) PurchaseAccepted(a billing.PurchaseAccepted) error {
 	request, err := e.Requested()
 	e.message = &billinglog.PurchaseAccepted{
-		OperationRef: a.OperationRef, ContractRef: a.ContractRef, OrderRef: a.OrderRef, Label: optional(a.Label),
+		OperationRef: a.OperationRef, ContractRef: a.ContractRef, OrderRef: a.OrderRef, Label: optional.Text(a.Label),
 		Amount: billinglog.Money(a.Amount), Period: a.Period.String(), ContractVersion: a.ContractVersion, Request: billinglog.Request(request),
 	}
 	return err
 }
 
-func (decoder) PurchaseAccepted(m *billinglog.PurchaseAccepted) (Body, error) {
+func (d decoder) PurchaseAccepted(m *billinglog.PurchaseAccepted) (Body, error) {
 	p, err := billing.ParsePeriod(m.Period)
 	if err != nil {
 		return Body{}, err
 	}
-	return asked(billing.PurchaseAccepted{
-		OperationRef: m.OperationRef, ContractRef: m.ContractRef, OrderRef: m.OrderRef, Label: text(m.Label),
+	return d.Answering(billing.PurchaseAccepted{
+		OperationRef: m.OperationRef, ContractRef: m.ContractRef, OrderRef: m.OrderRef, Label: optional.Value(m.Label),
 		Amount: billing.Money(m.Amount), Period: p, ContractVersion: m.ContractVersion,
-	}, m.Request)
+	}, ledger.Request(m.Request))
 }
 
 func (p *publisher) PurchaseAccepted(e billing.PurchaseAccepted) error {
@@ -68,17 +70,17 @@ func (m projector) PurchaseAccepted(e billing.PurchaseAccepted) error {
 func (e *encoder) PurchaseRefused(r billing.PurchaseRefused) error {
 	request, err := e.Requested()
 	e.message = &billinglog.PurchaseRefused{
-		OperationRef: r.OperationRef, ContractRef: r.ContractRef, OrderRef: r.OrderRef, Label: optional(r.Label),
+		OperationRef: r.OperationRef, ContractRef: r.ContractRef, OrderRef: r.OrderRef, Label: optional.Text(r.Label),
 		Amount: billinglog.Money(r.Amount), Reasons: convert[billinglog.RefusalReason](r.Reasons), ContractVersion: r.ContractVersion, Request: billinglog.Request(request),
 	}
 	return err
 }
 
-func (decoder) PurchaseRefused(m *billinglog.PurchaseRefused) (Body, error) {
-	return asked(billing.PurchaseRefused{
-		OperationRef: m.OperationRef, ContractRef: m.ContractRef, OrderRef: m.OrderRef, Label: text(m.Label),
+func (d decoder) PurchaseRefused(m *billinglog.PurchaseRefused) (Body, error) {
+	return d.Answering(billing.PurchaseRefused{
+		OperationRef: m.OperationRef, ContractRef: m.ContractRef, OrderRef: m.OrderRef, Label: optional.Value(m.Label),
 		Amount: billing.Money(m.Amount), Reasons: convert[billing.Reason](m.Reasons), ContractVersion: m.ContractVersion,
-	}, m.Request)
+	}, ledger.Request(m.Request))
 }
 
 func (p *publisher) PurchaseRefused(e billing.PurchaseRefused) error {
@@ -101,21 +103,21 @@ func (m projector) PurchaseRefused(e billing.PurchaseRefused) error {
 func (e *encoder) RefundAccepted(r billing.RefundAccepted) error {
 	request, err := e.Requested()
 	e.message = &billinglog.RefundAccepted{
-		OperationRef: r.OperationRef, ContractRef: r.ContractRef, PurchaseRef: r.PurchaseRef, Reason: optional(r.Reason),
+		OperationRef: r.OperationRef, ContractRef: r.ContractRef, PurchaseRef: r.PurchaseRef, Reason: optional.Text(r.Reason),
 		Amount: billinglog.Money(r.Amount), Period: r.Period.String(), Request: billinglog.Request(request),
 	}
 	return err
 }
 
-func (decoder) RefundAccepted(m *billinglog.RefundAccepted) (Body, error) {
+func (d decoder) RefundAccepted(m *billinglog.RefundAccepted) (Body, error) {
 	p, err := billing.ParsePeriod(m.Period)
 	if err != nil {
 		return Body{}, err
 	}
-	return asked(billing.RefundAccepted{
-		OperationRef: m.OperationRef, ContractRef: m.ContractRef, PurchaseRef: m.PurchaseRef, Reason: text(m.Reason),
+	return d.Answering(billing.RefundAccepted{
+		OperationRef: m.OperationRef, ContractRef: m.ContractRef, PurchaseRef: m.PurchaseRef, Reason: optional.Value(m.Reason),
 		Amount: billing.Money(m.Amount), Period: p,
-	}, m.Request)
+	}, ledger.Request(m.Request))
 }
 
 func (p *publisher) RefundAccepted(e billing.RefundAccepted) error {

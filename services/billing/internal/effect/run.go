@@ -11,12 +11,12 @@ func (e *encoder) RunStarted(r billing.RunStarted) error {
 	return nil
 }
 
-func (decoder) RunStarted(m *billinglog.RunStarted) (Body, error) {
+func (d decoder) RunStarted(m *billinglog.RunStarted) (Body, error) {
 	p, err := billing.ParsePeriod(m.Period)
 	if err != nil {
 		return Body{}, err
 	}
-	return ledger.MaybeAnswering[billing.Event](billing.RunStarted{Period: p}, (*ledger.Request)(m.Request)), nil
+	return d.MaybeAnswering(billing.RunStarted{Period: p}, (*ledger.Request)(m.Request))
 }
 
 func (p *publisher) RunStarted(billing.RunStarted) error { return private() }
@@ -45,7 +45,7 @@ func (e *encoder) RunCompleted(r billing.RunCompleted) error {
 	return e.Unrequested()
 }
 
-func (decoder) RunCompleted(m *billinglog.RunCompleted) (Body, error) {
+func (d decoder) RunCompleted(m *billinglog.RunCompleted) (Body, error) {
 	p, err := billing.ParsePeriod(m.Period)
 	if err != nil {
 		return Body{}, err
@@ -56,7 +56,7 @@ func (decoder) RunCompleted(m *billinglog.RunCompleted) (Body, error) {
 			Customer: billing.CustomerKey{CustomerRef: l.CustomerRef, SellerRef: l.SellerRef}, ContractRef: l.ContractRef, Code: l.Code, Detail: l.Detail,
 		})
 	}
-	return unasked(e)
+	return d.WithoutRequest(e)
 }
 
 func (p *publisher) RunCompleted(billing.RunCompleted) error { return private() }

@@ -3,7 +3,6 @@ package effect
 import (
 	"fmt"
 	"math"
-	"time"
 
 	"github.com/deferpay/deferpay/gen/billinginternal"
 	"github.com/deferpay/deferpay/services/internal/journal"
@@ -20,34 +19,6 @@ func convert[To, From ~string](from []From) (to []To) {
 		to = append(to, To(f))
 	}
 	return to
-}
-
-func optional(s string) *string {
-	if s == "" {
-		return nil
-	}
-	return &s
-}
-
-func text(s *string) string {
-	if s == nil {
-		return ""
-	}
-	return *s
-}
-
-func optionalInstant(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	return &t
-}
-
-func instant(t *time.Time) time.Time {
-	if t == nil {
-		return time.Time{}
-	}
-	return *t
 }
 
 func int32Of(n int64) (int32, error) {

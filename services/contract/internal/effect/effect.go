@@ -13,7 +13,6 @@ import (
 
 	"github.com/deferpay/deferpay/gen/contractbus"
 	"github.com/deferpay/deferpay/gen/contractinternal"
-	"github.com/deferpay/deferpay/gen/contractlog"
 	"github.com/deferpay/deferpay/services/contract/internal/contract"
 	"github.com/deferpay/deferpay/services/internal/ledger"
 )
@@ -45,18 +44,10 @@ type encoder struct {
 }
 
 // decoder is a visitor that makes the body of a message.
-type decoder struct{}
+type decoder struct{ ledger.Bodies[contract.Event] }
 
 // the compiler names the method that is missing
 var _ contractinternal.LogBodyVisitor[Body] = decoder{}
-
-// asked returns the body of an event that a request led to.
-func asked(e contract.Event, r contractlog.Request) (Body, error) {
-	return ledger.Answering(e, ledger.Request(r)), nil
-}
-
-// unasked returns the body of an event that no request led to.
-func unasked(e contract.Event) (Body, error) { return Body{Event: e}, nil }
 
 // Publish returns what publishes the fact that an applied record amounts to, with the contract's
 // full state after it.

@@ -12,8 +12,8 @@ func (e *encoder) Activated(a contract.Activated) error {
 	return e.Unrequested()
 }
 
-func (decoder) Activated(m *contractlog.Activated) (Body, error) {
-	return unasked(contract.Activated{Ref: contract.Ref(m.ContractRef)})
+func (d decoder) Activated(m *contractlog.Activated) (Body, error) {
+	return d.WithoutRequest(contract.Activated{Ref: contract.Ref(m.ContractRef)})
 }
 
 func (p *publisher) Activated(contract.Activated) error {
@@ -29,12 +29,12 @@ func (e *encoder) Suspended(s contract.Suspended) error {
 	return nil
 }
 
-func (decoder) Suspended(m *contractlog.Suspended) (Body, error) {
+func (d decoder) Suspended(m *contractlog.Suspended) (Body, error) {
 	e := contract.Suspended{Ref: contract.Ref(m.ContractRef), Cause: contract.Cause(m.Cause), Reason: m.Reason}
 	if d := m.Debit; d != nil {
 		e.Debit = &contract.Debit{EventID: d.EventID, InvoiceRef: d.InvoiceRef, Presentation: int(d.Presentation), Reason: d.Reason}
 	}
-	return ledger.MaybeAnswering[contract.Event](e, (*ledger.Request)(m.Request)), nil
+	return d.MaybeAnswering(e, (*ledger.Request)(m.Request))
 }
 
 func (p *publisher) Suspended(e contract.Suspended) error {
@@ -49,8 +49,8 @@ func (e *encoder) Reinstated(r contract.Reinstated) error {
 	return err
 }
 
-func (decoder) Reinstated(m *contractlog.Reinstated) (Body, error) {
-	return asked(contract.Reinstated{Ref: contract.Ref(m.ContractRef), Reason: m.Reason}, m.Request)
+func (d decoder) Reinstated(m *contractlog.Reinstated) (Body, error) {
+	return d.Answering(contract.Reinstated{Ref: contract.Ref(m.ContractRef), Reason: m.Reason}, ledger.Request(m.Request))
 }
 
 func (p *publisher) Reinstated(e contract.Reinstated) error {
@@ -63,8 +63,8 @@ func (e *encoder) Terminated(t contract.Terminated) error {
 	return err
 }
 
-func (decoder) Terminated(m *contractlog.Terminated) (Body, error) {
-	return asked(contract.Terminated{Ref: contract.Ref(m.ContractRef), Reason: m.Reason}, m.Request)
+func (d decoder) Terminated(m *contractlog.Terminated) (Body, error) {
+	return d.Answering(contract.Terminated{Ref: contract.Ref(m.ContractRef), Reason: m.Reason}, ledger.Request(m.Request))
 }
 
 func (p *publisher) Terminated(e contract.Terminated) error {

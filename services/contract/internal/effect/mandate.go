@@ -4,6 +4,7 @@ import (
 	"github.com/deferpay/deferpay/gen/contractlog"
 	"github.com/deferpay/deferpay/gen/event"
 	"github.com/deferpay/deferpay/services/contract/internal/contract"
+	"github.com/deferpay/deferpay/services/internal/ledger"
 )
 
 func (e *encoder) MandateAccepted(a contract.MandateAccepted) error {
@@ -12,8 +13,8 @@ func (e *encoder) MandateAccepted(a contract.MandateAccepted) error {
 	return err
 }
 
-func (decoder) MandateAccepted(m *contractlog.MandateAccepted) (Body, error) {
-	return asked(contract.MandateAccepted{Ref: contract.Ref(m.ContractRef), Mandate: fromLogMandate(m.Mandate)}, m.Request)
+func (d decoder) MandateAccepted(m *contractlog.MandateAccepted) (Body, error) {
+	return d.Answering(contract.MandateAccepted{Ref: contract.Ref(m.ContractRef), Mandate: fromLogMandate(m.Mandate)}, ledger.Request(m.Request))
 }
 
 func (p *publisher) MandateAccepted(contract.MandateAccepted) error {
@@ -26,8 +27,8 @@ func (e *encoder) MandateWithdrawn(w contract.MandateWithdrawn) error {
 	return err
 }
 
-func (decoder) MandateWithdrawn(m *contractlog.MandateWithdrawn) (Body, error) {
-	return asked(contract.MandateWithdrawn{Ref: contract.Ref(m.ContractRef), Reason: m.Reason}, m.Request)
+func (d decoder) MandateWithdrawn(m *contractlog.MandateWithdrawn) (Body, error) {
+	return d.Answering(contract.MandateWithdrawn{Ref: contract.Ref(m.ContractRef), Reason: m.Reason}, ledger.Request(m.Request))
 }
 
 func (p *publisher) MandateWithdrawn(e contract.MandateWithdrawn) error {

@@ -4,22 +4,24 @@ import (
 	"github.com/deferpay/deferpay/gen/contractlog"
 	"github.com/deferpay/deferpay/gen/event"
 	"github.com/deferpay/deferpay/services/contract/internal/contract"
+	"github.com/deferpay/deferpay/services/internal/ledger"
+	"github.com/deferpay/deferpay/services/internal/optional"
 )
 
 func (e *encoder) Subscribed(s contract.Subscribed) error {
 	request, err := e.Requested()
 	e.message = &contractlog.Subscribed{
 		ContractRef: string(s.Ref), CustomerRef: s.CustomerRef, SellerRef: s.SellerRef, Buyer: toLogCompany(s.Buyer),
-		Ceiling: contractlog.Money(s.Ceiling), ValidFrom: s.ValidFrom, ValidUntil: optional(s.ValidUntil), Request: contractlog.Request(request),
+		Ceiling: contractlog.Money(s.Ceiling), ValidFrom: s.ValidFrom, ValidUntil: optional.Instant(s.ValidUntil), Request: contractlog.Request(request),
 	}
 	return err
 }
 
-func (decoder) Subscribed(m *contractlog.Subscribed) (Body, error) {
-	return asked(contract.Subscribed{
+func (d decoder) Subscribed(m *contractlog.Subscribed) (Body, error) {
+	return d.Answering(contract.Subscribed{
 		Ref: contract.Ref(m.ContractRef), CustomerRef: m.CustomerRef, SellerRef: m.SellerRef, Buyer: fromLogCompany(m.Buyer),
-		Ceiling: contract.Money(m.Ceiling), ValidFrom: m.ValidFrom, ValidUntil: orZero(m.ValidUntil),
-	}, m.Request)
+		Ceiling: contract.Money(m.Ceiling), ValidFrom: m.ValidFrom, ValidUntil: optional.Value(m.ValidUntil),
+	}, ledger.Request(m.Request))
 }
 
 func (p *publisher) Subscribed(contract.Subscribed) error {
@@ -41,7 +43,7 @@ func (e *encoder) Amended(a contract.Amended) error {
 	return err
 }
 
-func (decoder) Amended(m *contractlog.Amended) (Body, error) {
+func (d decoder) Amended(m *contractlog.Amended) (Body, error) {
 	e := contract.Amended{Ref: contract.Ref(m.ContractRef), ValidUntil: m.ValidUntil, OpenEnded: m.OpenEnded, Reason: m.Reason}
 	if m.Ceiling != nil {
 		ceiling := contract.Money(*m.Ceiling)
@@ -51,7 +53,7 @@ func (decoder) Amended(m *contractlog.Amended) (Body, error) {
 		buyer := fromLogCompany(*m.Buyer)
 		e.Buyer = &buyer
 	}
-	return asked(e, m.Request)
+	return d.Answering(e, ledger.Request(m.Request))
 }
 
 func (p *publisher) Amended(e contract.Amended) error {
