@@ -15,8 +15,6 @@ import (
 
 // An instance that meets a record of a newer version is not ready, and /readyz says why and what to
 // do.
-//
-// mutation: in the ledger's codec, do not tell a schema that nobody knows from a broken body.
 func TestRecordOfANewerVersion(t *testing.T) {
 	s := start(t)
 	url := s.run(s.config("billing-1"))

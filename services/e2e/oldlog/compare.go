@@ -78,10 +78,10 @@ func Differences(recorded, now Answer) []string {
 	return append(out, missing("", want, got)...)
 }
 
-// lifted returns an answer in which invoices, and lines of billing runs, have the members of their
-// only part as their own too. When the recordings were made an invoice was that of one contract:
-// what belongs to a contract was a member of the invoice and is one of its part now, such as
-// contractRef, presentations and rejection.
+// lifted returns an answer in which invoices, and lines of billing runs that name an invoice, have
+// the members of their only part as their own too. When the recordings were made an invoice was
+// that of one contract: what belongs to a contract was a member of the invoice and is one of its
+// part now, such as contractRef, presentations and rejection.
 func lifted(v any) any {
 	switch v := v.(type) {
 	case []any:
@@ -92,7 +92,7 @@ func lifted(v any) any {
 		for name := range v {
 			v[name] = lifted(v[name])
 		}
-		if parts, ok := v["parts"].([]any); ok && len(parts) == 1 {
+		if parts, ok := v["parts"].([]any); ok && len(parts) == 1 && v["invoiceRef"] != nil {
 			part, _ := parts[0].(map[string]any)
 			for name, value := range part {
 				if _, own := v[name]; !own {

@@ -38,6 +38,16 @@ func TestDifferences(t *testing.T) {
 		"another problem": {
 			answer(422, `{"code":"x","detail":"old"}`, "Content-Type", "application/problem+json"),
 			answer(422, `{"code":"y","detail":"old"}`, "Content-Type", "application/problem+json"), 1},
+		"moved into the part of an invoice": {
+			answer(200, `{"items":[{"invoiceRef":"BIL-1","rum":"R"}]}`), answer(200, `{"items":[{"invoiceRef":"BIL-1","parts":[{"rum":"R"}]}]}`), 0},
+		"moved with another value": {
+			answer(200, `{"invoiceRef":"BIL-1","rum":"R"}`), answer(200, `{"invoiceRef":"BIL-1","parts":[{"rum":"S"}]}`), 1},
+		"moved, but the invoice has its own": {
+			answer(200, `{"invoiceRef":"BIL-1","rum":"R"}`), answer(200, `{"invoiceRef":"BIL-1","rum":"S","parts":[{"rum":"R"}]}`), 1},
+		"moved into one of two parts": {
+			answer(200, `{"invoiceRef":"BIL-1","rum":"R"}`), answer(200, `{"invoiceRef":"BIL-1","parts":[{"rum":"R"},{"rum":"S"}]}`), 1},
+		"moved into the part of something else": {
+			answer(200, `{"contractRef":"CTR-1","rum":"R"}`), answer(200, `{"contractRef":"CTR-1","parts":[{"rum":"R"}]}`), 1},
 	} {
 		if got := Differences(c.recorded, c.now); len(got) != c.want {
 			t.Errorf("%s: %q, want %d differences", name, got, c.want)

@@ -123,8 +123,6 @@ func TestAcknowledgedRecordWaitsForOthers(t *testing.T) {
 }
 
 // A caller that is answered finds the position at the record of the answer, or after it.
-//
-// mutation: move the position at the end of act.
 func TestPositionMovesBeforeTheAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j, err := journal.New(Config("a", nil))

@@ -8,7 +8,6 @@ import (
 	"github.com/deferpay/deferpay/services/internal/journal/internal/core"
 )
 
-// mutation: leave the key of a record that is used again.
 func TestReusedRecordKeepsNothing(t *testing.T) {
 	s := &sender{spare: []*kgo.Record{{Key: []byte("CTR-1"), Value: []byte("old"), Offset: 7, Headers: []kgo.RecordHeader{{Key: "h"}}}}}
 	s.put("log", &core.Append{Value: []byte("a barrier")})

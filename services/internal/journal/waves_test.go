@@ -56,8 +56,6 @@ func TestBusyBrokerGetsRecordsTogether(t *testing.T) {
 // The records of a wave are reused once the producer is done with all of them. Here a batch holds a
 // few of them, and every third request is cut off, so that some records of a wave are sent again
 // long after others were acknowledged.
-//
-// mutation: reuse a wave when half of it is acknowledged.
 func TestRecordsAreReusedAfterTheirWave(t *testing.T) {
 	virtually(t, func(t *testing.T, c *kfake.Cluster, _ *network, opts []kgo.Opt) {
 		Topics(t, opts)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -77,8 +78,33 @@ type Ledger[E, S, A any] struct {
 	domain  Domain[E, S, A]
 }
 
-// New returns the ledger on a log without touching the network; Run makes it live.
+// check returns an error that names the required fields that are not set.
+func (d Domain[E, S, A]) check() error {
+	var unset []string
+	for _, f := range []struct {
+		name string
+		set  bool
+	}{
+		{"Codec", d.Codec != nil}, {"Streams", d.Streams != nil}, {"Key", d.Key != nil}, {"Fold", d.Fold != nil},
+		{"After", d.After != nil}, {"Answer", d.Answer != nil}, {"Project", d.Project != nil}, {"Reset", d.Reset != nil},
+		{"NoEffect", d.NoEffect != nil},
+	} {
+		if !f.set {
+			unset = append(unset, f.name)
+		}
+	}
+	if len(unset) > 0 {
+		return fmt.Errorf("the domain has no %s", strings.Join(unset, ", "))
+	}
+	return nil
+}
+
+// New returns the ledger on a log without touching the network; Run makes it live. It returns an
+// error that names the required fields of the domain that are not set.
 func New[E, S, A any](topic string, domain Domain[E, S, A], cfg Config) (*Ledger[E, S, A], error) {
+	if err := domain.check(); err != nil {
+		return nil, fmt.Errorf("open %s: %w", topic, err)
+	}
 	l := &Ledger[E, S, A]{domain: domain}
 	order := func(e *journal.Entry[Body[E]], after *View) string {
 		return domain.Order(Applied[E, S]{*e, domain.After(after, e.Body.Event)})

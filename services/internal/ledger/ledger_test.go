@@ -92,6 +92,14 @@ func open(t *testing.T, options []kgo.Opt, writer, kind string, known ...string)
 	return b
 }
 
+func TestDomainWithoutField(t *testing.T) {
+	_, err := New("log", Domain[added, int, int]{Key: func(added) string { return "" }}, Config{})
+	const want = "open log: the domain has no Codec, Streams, Fold, After, Answer, Project, Reset, NoEffect"
+	if err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
 func (b *book) add(ctx context.Context, req *idempotency.Request, sum string, n int) (Outcome[added, int], error) {
 	return b.Decide(ctx, req, journal.On(sums.Stream(sum)), func(v *View) (added, error) {
 		if n == 0 {

@@ -22,7 +22,6 @@ func (b *book) knows(t fataler, refs ...string) {
 	}
 }
 
-// mutation: close only the parts' contracts; take the buyer of the first part; sum only one part.
 func TestOneInvoicePerCustomer(t *testing.T) {
 	b := newBook()
 	b.knows(t, "CTR-10", "CTR-9", "CTR-8")
@@ -53,7 +52,6 @@ func TestOneInvoicePerCustomer(t *testing.T) {
 	}
 }
 
-// mutation: drop a check of PlanClose.
 func TestACustomerWaitsAsAWhole(t *testing.T) {
 	at := date("2026-05-01")
 	tests := map[string]struct {
@@ -108,7 +106,6 @@ func TestClosingUnlistedContracts(t *testing.T) {
 	}
 }
 
-// mutation: put every open contract into one invoice.
 func TestAnInvoiceHasOneCurrency(t *testing.T) {
 	b := newBook()
 	b.knows(t, "CTR-7")
@@ -146,7 +143,6 @@ func TestAHundredContracts(t *testing.T) {
 	}
 }
 
-// mutation: choose the first part; free another contract's outstanding amount.
 func TestPartsAreCollectedByThemselves(t *testing.T) {
 	b := newBook()
 	b.knows(t, "CTR-7", "CTR-8")
@@ -184,7 +180,6 @@ func TestPartsAreCollectedByThemselves(t *testing.T) {
 	}
 }
 
-// mutation: settledIfNothingIsOpen without a status.
 func TestNothingOpenIsSettled(t *testing.T) {
 	at := date("2026-04-02")
 	for status, want := range map[InvoiceStatus]InvoiceStatus{
@@ -200,7 +195,6 @@ func TestNothingOpenIsSettled(t *testing.T) {
 	}
 }
 
-// mutation: add available amounts by subtracting the sums.
 func TestSumsOfAccounts(t *testing.T) {
 	a, b, c := account(), account(), account()
 	// above its ceiling: nothing is left, and nothing is taken from others

@@ -13,7 +13,6 @@ import (
 
 // Each table says under "mutation" which change of the rule makes it fail.
 
-// mutation: drop any branch of Account.Judge; < for !Before at ValidUntil; > for >= at the ceiling.
 func TestPurchaseRefusals(t *testing.T) {
 	now := date("2026-03-14")
 	tests := map[string]struct {
@@ -64,7 +63,6 @@ func TestPurchaseRefusals(t *testing.T) {
 	}
 }
 
-// mutation: drop the check of Unreadable, or of the amount, in DecidePurchase.
 func TestPurchaseNotDecided(t *testing.T) {
 	a := account()
 	if _, err := DecidePurchase(a, Purchase{Amount: eur(0)}, date("2026-03-14"), paris); !errors.Is(err, ErrAmount) {
@@ -76,7 +74,6 @@ func TestPurchaseNotDecided(t *testing.T) {
 	}
 }
 
-// mutation: lapseYears 2 or 4; count from the last presentation of any RUM; !Before -> After.
 func TestMandateLapsesAfter36Months(t *testing.T) {
 	tests := []struct {
 		name      string
@@ -101,7 +98,6 @@ func TestMandateLapsesAfter36Months(t *testing.T) {
 	}
 }
 
-// mutation: PeriodOf by UTC; PeriodAt without the first open period.
 func TestPeriodOfAPurchase(t *testing.T) {
 	tests := []struct {
 		at     string
@@ -149,7 +145,6 @@ func TestPeriodEnds(t *testing.T) {
 	}
 }
 
-// mutation: drop any case of DecideRefund; Left without Refunded; look at the contract's status.
 func TestRefunds(t *testing.T) {
 	march := Period{2026, time.March}
 	bought := Operation{Ref: "BOP-7-1", Kind: KindPurchase, Status: OperationAccepted, ContractRef: "CTR-7", Amount: eur(1000), Refunded: 300, Period: march}
@@ -190,7 +185,6 @@ func planClose(a Account, p Period, now time.Time) error {
 	return err
 }
 
-// mutation: drop any check of PlanClose.
 func TestCanClose(t *testing.T) {
 	feb, march := Period{2026, time.February}, Period{2026, time.March}
 	both := []OpenMonth{{Period: feb, Lines: 1}, {Period: march, Lines: 1}}
@@ -218,7 +212,6 @@ func TestCanClose(t *testing.T) {
 	}
 }
 
-// mutation: the UTC year in next; a year that goes back.
 func TestInvoiceNumbers(t *testing.T) {
 	tests := []struct {
 		last Numbering
@@ -248,8 +241,6 @@ func TestInvoiceNumbers(t *testing.T) {
 	}
 }
 
-// mutation: take the account's Outstanding from one part only; free the ceiling in applyClosed;
-// count collected twice.
 func TestAMonthFromPurchaseToCollection(t *testing.T) {
 	b := opened(t)
 	figures := func(notInvoiced, notSettled int64) {
@@ -325,7 +316,6 @@ func TestAMonthFromPurchaseToCollection(t *testing.T) {
 	}
 }
 
-// mutation: add or drop a step in AllowedSteps; do not ask the status in choose.
 func TestStepsOfAPart(t *testing.T) {
 	const issued, rejected, returned = "[PRESENTED SETTLED_OTHERWISE]", "[PRESENTED SETTLED_OTHERWISE]", "[PRESENTED SETTLED_OTHERWISE]"
 	tests := []struct {
@@ -361,7 +351,6 @@ func TestStepsOfAPart(t *testing.T) {
 	}
 }
 
-// mutation: issue without the case of a total of 0.
 func TestAnInvoiceOfNothingIsSettledAtOnce(t *testing.T) {
 	b := opened(t)
 	b.buy(t, date("2026-03-14"), "CTR-7", 100)
@@ -375,7 +364,6 @@ func TestAnInvoiceOfNothingIsSettledAtOnce(t *testing.T) {
 }
 
 // A refused purchase is nothing to invoice.
-// mutation: applyRefused opens the period.
 func TestARefusedPurchaseOpensNoPeriod(t *testing.T) {
 	b := opened(t)
 	b.buy(t, date("2026-03-14"), "CTR-7", 500001)
@@ -384,7 +372,6 @@ func TestARefusedPurchaseOpensNoPeriod(t *testing.T) {
 	}
 }
 
-// mutation: <= -> < in DecideObserved; keep Unreadable in applyObserved; forget LastUnreadable.
 func TestFactsAboutAContract(t *testing.T) {
 	b := opened(t)
 	known := b.accounts["CTR-7"]
@@ -423,7 +410,6 @@ func TestFactsAboutAContract(t *testing.T) {
 	}
 }
 
-// mutation: drop a check in applyRunStarted or DecideRun.
 func TestRuns(t *testing.T) {
 	b := newBook()
 	march, now := Period{2026, time.March}, date("2026-04-01")
@@ -458,7 +444,6 @@ func closedOne(p Period, lines, total int64) PeriodClosed {
 }
 
 // Whatever is wrong with an event, it has no effect.
-// mutation: drop any check of apply.go.
 func TestImpossibleEventsHaveNoEffect(t *testing.T) {
 	march, at := Period{2026, time.March}, date("2026-04-01")
 	tests := map[string]Event{
@@ -533,8 +518,6 @@ func TestImpossibleEventsHaveNoEffect(t *testing.T) {
 }
 
 // No decision accepts a purchase on a contract that is not active, so no record may.
-//
-// mutation: drop the status from applyPurchase.
 func TestPurchaseOnInactiveContract(t *testing.T) {
 	for _, status := range []Status{StatusUnknown, StatusPending, StatusSuspended, StatusTerminated} {
 		b := opened(t)
@@ -548,7 +531,6 @@ func TestPurchaseOnInactiveContract(t *testing.T) {
 	}
 }
 
-// mutation: drop max from Available, or one part of the outstanding.
 func TestAvailableIsNeverBelowZero(t *testing.T) {
 	for _, tt := range []struct{ notInvoiced, notSettled, want int64 }{
 		{0, 0, 500000}, {100000, 300000, 100000}, {200000, 300000, 0}, {200000, 300001, 0},
@@ -561,7 +543,6 @@ func TestAvailableIsNeverBelowZero(t *testing.T) {
 	}
 }
 
-// mutation: allow any other MandateStatus, or drop Unreadable, in DecidePresent.
 func TestPresentingNeedsValidMandate(t *testing.T) {
 	now := date("2026-04-02")
 	tests := map[string]struct {
@@ -602,7 +583,6 @@ func TestReferences(t *testing.T) {
 }
 
 // States are values: an event leaves those before it as they were.
-// mutation: no Clone in withOpen or withPresented.
 func TestEarlierStatesStay(t *testing.T) {
 	b := opened(t)
 	b.buy(t, date("2026-03-14"), "CTR-7", 100)

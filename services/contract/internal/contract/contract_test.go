@@ -117,7 +117,6 @@ func TestLife(t *testing.T) {
 	}
 }
 
-// mutation: drop the validity from Activated.apply.
 func TestActivatedOutsideValidity(t *testing.T) {
 	c := play(t, signed...)
 	for _, at := range []time.Time{begin.Add(-time.Microsecond), end} {

@@ -7,7 +7,6 @@ import (
 	"github.com/deferpay/deferpay/services/internal/journal/record"
 )
 
-// mutation: compare the length of a name with the whole piece instead of what is left of it.
 func TestNamesLieInFewPieces(t *testing.T) {
 	a := New(Config[int, int]{}).arena
 	const names = 5000

@@ -51,9 +51,6 @@ func apply(l *states.States[state, body], value []byte) (states.Result[state, bo
 }
 
 // Each record is applied or void by what it expects, whatever else it says.
-//
-// mutation: apply a record without expectations; apply one on a parked stream; leave the streams of
-// an impossible record where they were.
 func TestOutcomes(t *testing.T) {
 	open := body{Kind: "opened", Account: "1", Key: "k0", Amount: 100}
 	buy := func(key string) body { return body{Kind: "bought", Account: "1", Key: key, Amount: 10} }
@@ -99,8 +96,6 @@ func TestOutcomes(t *testing.T) {
 }
 
 // A record that cannot be decoded changes nothing, and its error says what to do.
-//
-// mutation: move next before the body is decoded; report every body as one of an unknown kind.
 func TestUnreadable(t *testing.T) {
 	open := body{Kind: "opened", Account: "1", Key: "k0", Amount: 100}
 	good := encode(t, "opened", open, attempt(1), builds(record.Attempt{}, "k0"))

@@ -90,9 +90,6 @@ func foreign(t *testing.T, log [][]byte) []byte {
 
 // A stream that another instance decided on waits until none of its own records is in flight, and
 // then starts again with one record.
-//
-// mutation: let blocked look at the window alone, or not look at it; wake a waiting command too
-// early.
 func TestOvertakenStreamRestartsWithOne(t *testing.T) {
 	log := opened(t)
 	h := newHand(t, 'h', log...)
@@ -118,8 +115,6 @@ func TestOvertakenStreamRestartsWithOne(t *testing.T) {
 }
 
 // A record that will be void takes the speculation on all of its streams with it.
-//
-// mutation: in doom, leave the other streams of a doomed record as they are.
 func TestNothingIsBuiltOnADoomedRecord(t *testing.T) {
 	log := opened(t)
 	h := newHand(t, 'h', log...)
@@ -133,9 +128,6 @@ func TestNothingIsBuiltOnADoomedRecord(t *testing.T) {
 }
 
 // A record that failed may still arrive, so its stream waits.
-//
-// mutation: do not count the epoch on a produce error; let blocked pass a stream without
-// speculation.
 func TestNothingIsBuiltOnAFailedRecord(t *testing.T) {
 	h := newHand(t, 'h', opened(t)...)
 	h.buys("A", "k1")
@@ -158,8 +150,6 @@ func TestNothingIsBuiltOnAFailedRecord(t *testing.T) {
 }
 
 // A record that was given up and arrives after all is read like one of another instance.
-//
-// mutation: in Apply, do not decode a record that was recognized as ours.
 func TestLateRecordIsRead(t *testing.T) {
 	h := newHand(t, 'h', opened(t)...)
 	failed := h.buys("A", "k1")
@@ -194,8 +184,6 @@ func (c longKinds) Decode(kind string, data []byte) (body, error) {
 }
 
 // A caller keeps its verdict, and with it the view of the states.
-//
-// mutation: let Read use the verdict of foreign records for every record that it decodes.
 func TestVerdictOutlivesTheNextRecord(t *testing.T) {
 	h := newHandOf(t, longKinds{}, 'h')
 	first := h.asks(journaltest.Command{Kind: "open", Account: "A", Key: "a", Amount: 100})
@@ -211,8 +199,6 @@ func TestVerdictOutlivesTheNextRecord(t *testing.T) {
 }
 
 // A command whose caller has given up is not decided again when its record is void.
-//
-// mutation: in try, do not ask whether the caller gave up.
 func TestNothingIsDecidedAfterItsDeadline(t *testing.T) {
 	log := opened(t)
 	h := newHand(t, 'h', log...)

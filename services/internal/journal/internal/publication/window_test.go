@@ -16,8 +16,6 @@ func (t *thing) at() (string, int64) { return t.key, t.offset }
 
 // Items of one key are handled in order, those of other keys do not wait for them, and the position
 // is the lowest offset that is not done.
-//
-// mutation: in work, handle an item beside the one before it; in position, return next.
 func TestWindowOrdersByKey(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begun := make(chan int64, 10)
