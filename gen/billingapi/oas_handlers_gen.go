@@ -36,8 +36,8 @@ func (c *codeRecorder) Unwrap() http.ResponseWriter {
 // handleCancelOperationRequest handles cancelOperation operation.
 //
 // A purchase only, while its period is open and no refund has been made on it; otherwise 409
-// `transition-forbidden` with the reason. A cancelled purchase no longer counts and is on no invoice.
-// Not built yet: answers 501 `not-built`.
+// `transition-forbidden` with the reason, and with what may still be refunded in `available`. A
+// cancelled purchase no longer counts and is on no invoice.
 //
 // POST /operations/{operationRef}/cancellation
 func (s *Server) handleCancelOperationRequest(args [1]string, argsEscaped bool, w http.ResponseWriter, r *http.Request) {
@@ -282,7 +282,8 @@ func (s *Server) handleCancelOperationRequest(args [1]string, argsEscaped bool, 
 // perhaps not yet: nothing is recorded, try again after `Retry-After` seconds.
 //
 // A refund names its purchase, never exceeds what is left of it, and does not look at the contract's
-// status. While the purchase's period is open it lowers that period's total.
+// status. While the purchase's period is open it lowers that period's total. Once that is invoiced a
+// refund is a credit note, with a number of its own series, which lowers what is due on the invoice.
 //
 // POST /operations
 func (s *Server) handleCreateOperationRequest(args [0]string, argsEscaped bool, w http.ResponseWriter, r *http.Request) {

@@ -5539,8 +5539,6 @@ func (s *ProblemCode) Decode(d *jx.Decoder) error {
 		*s = ProblemCodeRefundExceedsPurchase
 	case ProblemCodeInternal:
 		*s = ProblemCodeInternal
-	case ProblemCodeNotBuilt:
-		*s = ProblemCodeNotBuilt
 	case ProblemCodeNotReady:
 		*s = ProblemCodeNotReady
 	case ProblemCodeOutcomeUnknown:

@@ -1901,7 +1901,7 @@ type ListOperationsParams struct {
 	ContractRef OptContractRef `json:",omitempty,omitzero"`
 	// Operations of this customer's contracts.
 	CustomerRef OptCustomerRef `json:",omitempty,omitzero"`
-	// The lines of this invoice.
+	// The lines of this invoice, and the refunds of its credit notes, which have a `creditNoteRef`.
 	InvoiceRef OptInvoiceRef `json:",omitempty,omitzero"`
 	// Operations that belong to this billing period.
 	Period OptPeriod `json:",omitempty,omitzero"`

@@ -1297,7 +1297,7 @@ type InvoicePart struct {
 	CreditDue Money `json:"creditDue"`
 	// How many operations are on it.
 	LineCount Count `json:"lineCount"`
-	// SHA-256 over its lines in the order of the log.
+	// SHA-256 over its lines, and the cancellations between them, in the order of the log.
 	LinesHash string `json:"linesHash"`
 	// How many times it was presented to the bank.
 	Presentations Count `json:"presentations"`
@@ -3393,7 +3393,6 @@ const (
 	ProblemCodePurchaseRefused       ProblemCode = "purchase-refused"
 	ProblemCodeRefundExceedsPurchase ProblemCode = "refund-exceeds-purchase"
 	ProblemCodeInternal              ProblemCode = "internal"
-	ProblemCodeNotBuilt              ProblemCode = "not-built"
 	ProblemCodeNotReady              ProblemCode = "not-ready"
 	ProblemCodeOutcomeUnknown        ProblemCode = "outcome-unknown"
 	ProblemCodeStreamParked          ProblemCode = "stream-parked"
@@ -3427,7 +3426,6 @@ func (ProblemCode) AllValues() []ProblemCode {
 		ProblemCodePurchaseRefused,
 		ProblemCodeRefundExceedsPurchase,
 		ProblemCodeInternal,
-		ProblemCodeNotBuilt,
 		ProblemCodeNotReady,
 		ProblemCodeOutcomeUnknown,
 		ProblemCodeStreamParked,
@@ -3484,8 +3482,6 @@ func (s ProblemCode) MarshalText() ([]byte, error) {
 	case ProblemCodeRefundExceedsPurchase:
 		return []byte(s), nil
 	case ProblemCodeInternal:
-		return []byte(s), nil
-	case ProblemCodeNotBuilt:
 		return []byte(s), nil
 	case ProblemCodeNotReady:
 		return []byte(s), nil
@@ -3573,9 +3569,6 @@ func (s *ProblemCode) UnmarshalText(data []byte) error {
 		return nil
 	case ProblemCodeInternal:
 		*s = ProblemCodeInternal
-		return nil
-	case ProblemCodeNotBuilt:
-		*s = ProblemCodeNotBuilt
 		return nil
 	case ProblemCodeNotReady:
 		*s = ProblemCodeNotReady
@@ -3970,7 +3963,7 @@ type Refund struct {
 	Amount      PositiveMoney `json:"amount"`
 	// The billing period it lowers, that of its purchase.
 	Period Period `json:"period"`
-	// The invoice it is on, once its period is closed.
+	// The invoice it is on, once its period is closed, or that its credit note lowers.
 	InvoiceRef OptInvoiceRef `json:"invoiceRef"`
 	// The credit note it is on, when its purchase was already invoiced.
 	CreditNoteRef OptString `json:"creditNoteRef"`

@@ -3115,8 +3115,6 @@ func (s ProblemCode) Validate() error {
 		return nil
 	case "internal":
 		return nil
-	case "not-built":
-		return nil
 	case "not-ready":
 		return nil
 	case "outcome-unknown":

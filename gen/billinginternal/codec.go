@@ -57,7 +57,7 @@ func DecodeLogBody(b []byte) (LogBody, error) {
 		m = new(billinglog.PurchaseCancelled)
 	case billinglog.FingerprintOfPeriodClosed, 0xba196c1acda8ed70, 0x5cb21d14a4930415:
 		m = new(billinglog.PeriodClosed)
-	case billinglog.FingerprintOfCreditNoteRecorded, 0x81a46be9a957bee8:
+	case billinglog.FingerprintOfCreditNoteRecorded, 0x81a46be9a957bee8, 0xcfdd250160affe66:
 		m = new(billinglog.CreditNoteRecorded)
 	case billinglog.FingerprintOfDebitPresented, 0x71d053d7a3a74dbe:
 		m = new(billinglog.DebitPresented)

@@ -26,6 +26,8 @@ type CreditNoteRecorded struct {
 	Amount Money `json:"amount"`
 	// The request it answers.
 	Request Request `json:"request"`
+	// Why, for the credit note.
+	Reason *string `json:"reason"`
 }
 
 // AppendAvro appends the Avro encoding of x to dst, without framing.
@@ -56,11 +58,18 @@ func (x *CreditNoteRecorded) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 	b = w.String(b, x.CreditNoteRef)
 	b = x.Amount.WriteAvro(w, b)
 	b = x.Request.WriteAvro(w, b)
+	if x.Reason == nil {
+		b = w.Long(b, 0)
+	} else {
+		b = w.Long(b, 1)
+		b = w.String(b, *x.Reason)
+	}
 	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.
 func (x *CreditNoteRecorded) ReadAvro(r *avrobin.Reader, p int) int {
+	var i int
 	x.OperationRef, p = r.String(p)
 	x.ContractRef, p = r.String(p)
 	x.PurchaseRef, p = r.String(p)
@@ -68,6 +77,11 @@ func (x *CreditNoteRecorded) ReadAvro(r *avrobin.Reader, p int) int {
 	x.CreditNoteRef, p = r.String(p)
 	p = x.Amount.ReadAvro(r, p)
 	p = x.Request.ReadAvro(r, p)
+	x.Reason = nil
+	if i, p = r.Branch(p, 2); i == 1 {
+		x.Reason = new(string)
+		*x.Reason, p = r.String(p)
+	}
 	return p
 }
 
@@ -76,12 +90,13 @@ func (*CreditNoteRecorded) AvroType() *avrobin.Type { return &typeOfCreditNoteRe
 
 var typeOfCreditNoteRecorded = avrobin.Type{Name: NameOfCreditNoteRecorded, Schema: SchemaOfCreditNoteRecorded, Fingerprint: FingerprintOfCreditNoteRecorded, Former: []avrobin.Former{
 	{Fingerprint: 0x81a46be9a957bee8, Schema: `{"type":"record","name":"CreditNoteRecorded","namespace":"deferpay.billinglog","fields":[{"name":"operationRef","type":"string"},{"name":"contractRef","type":"string"},{"name":"purchaseRef","type":"string"},{"name":"invoiceRef","type":"string"},{"name":"creditNoteRef","type":"string"},{"name":"amount","type":{"type":"record","name":"Money","namespace":"deferpay.event","fields":[{"name":"amount","type":"long"},{"name":"currency","type":"string"}]}},{"name":"request","type":{"type":"record","name":"Request","namespace":"deferpay.journalrecord","fields":[{"name":"client","type":"string"},{"name":"key","type":"string"},{"name":"operation","type":"string"},{"name":"hash","type":"bytes"}]}}]}`},
+	{Fingerprint: 0xcfdd250160affe66, Schema: `{"type":"record","name":"CreditNoteRecorded","namespace":"deferpay.billinglog","fields":[{"name":"operationRef","type":"string"},{"name":"contractRef","type":"string"},{"name":"purchaseRef","type":"string"},{"name":"invoiceRef","type":"string"},{"name":"creditNoteRef","type":"string"},{"name":"amount","type":{"type":"record","name":"Money","fields":[{"name":"amount","type":"long"},{"name":"currency","type":"string"}]}},{"name":"request","type":{"type":"record","name":"Request","fields":[{"name":"client","type":"string"},{"name":"key","type":"string"},{"name":"operation","type":"string"},{"name":"hash","type":"bytes"}]}}]}`},
 }}
 
 // The schema of CreditNoteRecorded: its full name, the CRC-64-AVRO fingerprint of its canonical
 // form, and its text with the definitions of all types that it names.
 const (
 	NameOfCreditNoteRecorded               = "deferpay.billinglog.CreditNoteRecorded"
-	FingerprintOfCreditNoteRecorded uint64 = 0xcfdd250160affe66
-	SchemaOfCreditNoteRecorded             = `{"type":"record","name":"CreditNoteRecorded","namespace":"deferpay.billinglog","doc":"A refund of an invoiced purchase was accepted and its credit note issued.","fields":[{"name":"operationRef","type":"string","doc":"The operation, BOP-..."},{"name":"contractRef","type":"string","doc":"The contract."},{"name":"purchaseRef","type":"string","doc":"The purchase it gives back."},{"name":"invoiceRef","type":"string","doc":"The invoice it is deducted from."},{"name":"creditNoteRef","type":"string","doc":"The credit note issued."},{"name":"amount","type":{"type":"record","name":"Money","doc":"An amount of money.","fields":[{"name":"amount","type":"long","doc":"Minor units of the currency: cents for EUR."},{"name":"currency","type":"string","doc":"ISO 4217 code, three capital letters."}]},"doc":"Its amount."},{"name":"request","type":{"type":"record","name":"Request","doc":"The request a record answers, so that a repeated key gets the same answer.","fields":[{"name":"client","type":"string","doc":"Subject of the credential that asked."},{"name":"key","type":"string","doc":"Its idempotency key."},{"name":"operation","type":"string","doc":"The operation asked for (operationId)."},{"name":"hash","type":"bytes","doc":"SHA-256 over operation, path and decoded body."}]},"doc":"The request it answers."}]}`
+	FingerprintOfCreditNoteRecorded uint64 = 0xa494cb3f51391051
+	SchemaOfCreditNoteRecorded             = `{"type":"record","name":"CreditNoteRecorded","namespace":"deferpay.billinglog","doc":"A refund of an invoiced purchase was accepted and its credit note issued.","fields":[{"name":"operationRef","type":"string","doc":"The operation, BOP-..."},{"name":"contractRef","type":"string","doc":"The contract."},{"name":"purchaseRef","type":"string","doc":"The purchase it gives back."},{"name":"invoiceRef","type":"string","doc":"The invoice it is deducted from."},{"name":"creditNoteRef","type":"string","doc":"The credit note issued."},{"name":"amount","type":{"type":"record","name":"Money","doc":"An amount of money.","fields":[{"name":"amount","type":"long","doc":"Minor units of the currency: cents for EUR."},{"name":"currency","type":"string","doc":"ISO 4217 code, three capital letters."}]},"doc":"Its amount."},{"name":"request","type":{"type":"record","name":"Request","doc":"The request a record answers, so that a repeated key gets the same answer.","fields":[{"name":"client","type":"string","doc":"Subject of the credential that asked."},{"name":"key","type":"string","doc":"Its idempotency key."},{"name":"operation","type":"string","doc":"The operation asked for (operationId)."},{"name":"hash","type":"bytes","doc":"SHA-256 over operation, path and decoded body."}]},"doc":"The request it answers."},{"name":"reason","type":["null","string"],"doc":"Why, for the credit note.","default":null}]}`
 )

@@ -35,6 +35,8 @@ type OperationAccepted struct {
 	Outstanding Outstanding `json:"outstanding"`
 	// When it was decided, UTC.
 	OccurredAt time.Time `json:"occurredAt"`
+	// The credit note of a refund whose purchase was invoiced, AVO-...
+	CreditNoteRef *string `json:"creditNoteRef"`
 }
 
 // AppendAvro appends the Avro encoding of x to dst, without framing.
@@ -80,6 +82,12 @@ func (x *OperationAccepted) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 	b = w.Long(b, x.ContractVersion)
 	b = x.Outstanding.WriteAvro(w, b)
 	b = w.TimestampMicros(b, x.OccurredAt)
+	if x.CreditNoteRef == nil {
+		b = w.Long(b, 0)
+	} else {
+		b = w.Long(b, 1)
+		b = w.String(b, *x.CreditNoteRef)
+	}
 	return b
 }
 
@@ -101,6 +109,11 @@ func (x *OperationAccepted) ReadAvro(r *avrobin.Reader, p int) int {
 	x.ContractVersion, p = r.Long(p)
 	p = x.Outstanding.ReadAvro(r, p)
 	x.OccurredAt, p = r.TimestampMicros(p)
+	x.CreditNoteRef = nil
+	if i, p = r.Branch(p, 2); i == 1 {
+		x.CreditNoteRef = new(string)
+		*x.CreditNoteRef, p = r.String(p)
+	}
 	return p
 }
 
@@ -113,6 +126,6 @@ var typeOfOperationAccepted = avrobin.Type{Name: NameOfOperationAccepted, Schema
 // form, and its text with the definitions of all types that it names.
 const (
 	NameOfOperationAccepted               = "deferpay.event.OperationAccepted"
-	FingerprintOfOperationAccepted uint64 = 0x2d328d6e774aacd4
-	SchemaOfOperationAccepted             = `{"type":"record","name":"OperationAccepted","namespace":"deferpay.event","doc":"A purchase or a refund was accepted.","fields":[{"name":"operationRef","type":"string","doc":"Reference of the operation, BOP-..."},{"name":"contractRef","type":"string","doc":"Reference of the contract."},{"name":"customerRef","type":"string","doc":"Reference of the customer; the key of the record."},{"name":"kind","type":{"type":"enum","name":"OperationKind","doc":"What an operation is. UNKNOWN is never written.","symbols":["UNKNOWN","PURCHASE","REFUND"],"default":"UNKNOWN"},"doc":"Purchase or refund."},{"name":"orderRef","type":"string","doc":"Order of the booking system."},{"name":"purchaseRef","type":["null","string"],"doc":"The purchase that a refund gives back.","default":null},{"name":"amount","type":{"type":"record","name":"Money","doc":"An amount of money.","fields":[{"name":"amount","type":"long","doc":"Minor units of the currency: cents for EUR."},{"name":"currency","type":"string","doc":"ISO 4217 code, three capital letters."}]},"doc":"Its amount, never negative."},{"name":"period","type":"string","doc":"Billing period, YYYY-MM, months of Europe/Paris."},{"name":"contractVersion","type":"long","doc":"Version of the contract it was judged by."},{"name":"outstanding","type":{"type":"record","name":"Outstanding","doc":"The outstanding amount (encours) of a contract, in its two parts.","fields":[{"name":"notInvoiced","type":"Money","doc":"Accepted and not yet invoiced."},{"name":"notSettled","type":"Money","doc":"Invoiced and not yet settled."}]},"doc":"Outstanding after it."},{"name":"occurredAt","type":{"type":"long","logicalType":"timestamp-micros"},"doc":"When it was decided, UTC."}]}`
+	FingerprintOfOperationAccepted uint64 = 0x5d7d02ca9c1b8feb
+	SchemaOfOperationAccepted             = `{"type":"record","name":"OperationAccepted","namespace":"deferpay.event","doc":"A purchase or a refund was accepted.","fields":[{"name":"operationRef","type":"string","doc":"Reference of the operation, BOP-..."},{"name":"contractRef","type":"string","doc":"Reference of the contract."},{"name":"customerRef","type":"string","doc":"Reference of the customer; the key of the record."},{"name":"kind","type":{"type":"enum","name":"OperationKind","doc":"What an operation is. UNKNOWN is never written.","symbols":["UNKNOWN","PURCHASE","REFUND"],"default":"UNKNOWN"},"doc":"Purchase or refund."},{"name":"orderRef","type":"string","doc":"Order of the booking system."},{"name":"purchaseRef","type":["null","string"],"doc":"The purchase that a refund gives back.","default":null},{"name":"amount","type":{"type":"record","name":"Money","doc":"An amount of money.","fields":[{"name":"amount","type":"long","doc":"Minor units of the currency: cents for EUR."},{"name":"currency","type":"string","doc":"ISO 4217 code, three capital letters."}]},"doc":"Its amount, never negative."},{"name":"period","type":"string","doc":"Billing period, YYYY-MM, months of Europe/Paris."},{"name":"contractVersion","type":"long","doc":"Version of the contract it was judged by."},{"name":"outstanding","type":{"type":"record","name":"Outstanding","doc":"The outstanding amount (encours) of a contract, in its two parts.","fields":[{"name":"notInvoiced","type":"Money","doc":"Accepted and not yet invoiced."},{"name":"notSettled","type":"Money","doc":"Invoiced and not yet settled."}]},"doc":"Outstanding after it."},{"name":"occurredAt","type":{"type":"long","logicalType":"timestamp-micros"},"doc":"When it was decided, UTC."},{"name":"creditNoteRef","type":["null","string"],"doc":"The credit note of a refund whose purchase was invoiced, AVO-...","default":null}]}`
 )

@@ -308,6 +308,7 @@ func TestDecisionsBecomeEvents(t *testing.T) {
 	steps := []answer{
 		s.buy(url, "CTR-7", 399999), s.buy(url, "CTR-7", 1), s.buy(url, "CTR-7", 200000),
 		s.post(url, "/operations", `{"type":"REFUND","purchaseRef":"BOP-7-1","amount":{"amount":99999,"currency":"EUR"}}`),
+		s.buy(url, "CTR-7", 5), s.post(url, "/operations/BOP-7-5/cancellation", `{"reason":"booked twice"}`),
 	}
 	if err := clock.SetOffset(s.offset, 32*24*time.Hour); err != nil {
 		t.Fatal(err)
@@ -328,23 +329,26 @@ func TestDecisionsBecomeEvents(t *testing.T) {
 	for _, body := range []string{`{"outcome":"PRESENTED"}`, `{"outcome":"REJECTED","reason":"AM04"}`, `{"outcome":"PRESENTED"}`, `{"outcome":"COLLECTED"}`} {
 		steps = append(steps, s.post(url, "/invoices/"+ref+"/settlement", body))
 	}
+	steps = append(steps, s.post(url, "/operations", `{"type":"REFUND","purchaseRef":"BOP-7-2","amount":{"amount":1,"currency":"EUR"}}`))
 	for n, a := range steps {
 		if a.status >= 300 && a.status != 422 {
 			t.Fatalf("step %d: %d %s", n, a.status, a.text)
 		}
 	}
 
-	events := s.wait(func(r observer.Record) bool { return r.Topic == "billing.events.v1" }, 9)
+	events := s.wait(func(r observer.Record) bool { return r.Topic == "billing.events.v1" }, 13)
 	log := map[string]observer.Record{}
 	// the last of them
-	s.wait(func(r observer.Record) bool { return r.Topic == "billing.log.v1" && r.Type == "DebitCollected" }, 1)
+	s.wait(func(r observer.Record) bool { return r.Topic == "billing.log.v1" && r.Type == "CreditNoteRecorded" }, 1)
 	for _, r := range s.wait(func(r observer.Record) bool { return r.Topic == "billing.log.v1" && r.Envelope.Applied }, 1) {
 		log[r.Envelope.Attempt] = r
 	}
 	want := []struct{ name, index, of string }{
 		{"OperationAccepted", "0", "PurchaseAccepted"}, {"OperationAccepted", "0", "PurchaseAccepted"}, {"CeilingThresholdReached", "1", "PurchaseAccepted"},
-		{"OperationRefused", "0", "PurchaseRefused"}, {"OperationAccepted", "0", "RefundAccepted"}, {"BillingPeriodClosed", "0", "PeriodClosed"},
+		{"OperationRefused", "0", "PurchaseRefused"}, {"OperationAccepted", "0", "RefundAccepted"}, {"OperationAccepted", "0", "PurchaseAccepted"},
+		{"OperationCancelled", "0", "PurchaseCancelled"}, {"BillingPeriodClosed", "0", "PeriodClosed"},
 		{"InvoiceIssued", "1", "PeriodClosed"}, {"DirectDebitRejected", "0", "DebitRejected"}, {"InvoiceSettled", "0", "DebitCollected"},
+		{"OperationAccepted", "0", "CreditNoteRecorded"}, {"CreditNoteIssued", "1", "CreditNoteRecorded"},
 	}
 	if len(events) != len(want) {
 		t.Fatalf("%d events, want %d", len(events), len(want))
@@ -361,8 +365,8 @@ func TestDecisionsBecomeEvents(t *testing.T) {
 	if p := fmt.Sprint(events[2].Value["percent"], events[2].Value["outstanding"]); !strings.HasPrefix(p, "80 ") || !strings.Contains(p, "400000") {
 		t.Errorf("threshold %s", p)
 	}
-	if total := fmt.Sprint(events[6].Value["total"]); !strings.Contains(total, "300001") || fmt.Sprint(events[6].Value["invoiceRef"]) != ref {
-		t.Errorf("invoice %v", events[6].Value)
+	if total := fmt.Sprint(events[8].Value["total"]); !strings.Contains(total, "300001") || fmt.Sprint(events[8].Value["invoiceRef"]) != ref {
+		t.Errorf("invoice %v", events[8].Value)
 	}
 	if r := events[4].Value; fmt.Sprint(r["kind"]) != "REFUND" || !strings.Contains(fmt.Sprint(r["purchaseRef"]), "BOP-7-1") || r["orderRef"] != "O-1" {
 		t.Errorf("refund %v", r)

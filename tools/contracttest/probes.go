@@ -123,7 +123,8 @@ func billingProbes(s subjects) []probe {
 		{method: "POST", path: "/operations", body: strings.Replace(purchase(s.contract), `{`, `{"surprise":true,`, 1), status: 400, code: "invalid-request"},
 		{method: "POST", path: "/operations", body: `{"x":"` + strings.Repeat("x", 2<<20) + `"}`, status: 413, code: "body-too-large"},
 		{method: "POST", path: "/operations", body: `{"type":"REFUND","purchaseRef":"BOP-1-999999","amount":{"amount":1,"currency":"EUR"}}`, status: 404, code: "operation-not-found"},
-		{method: "POST", path: "/operations/" + s.operation + "/cancellation", body: `{}`, status: 501, code: "not-built"},
+		{method: "POST", path: "/operations/" + s.operation + "/cancellation", body: `{}`, status: 409, code: "transition-forbidden"},
+		{method: "POST", path: "/operations", body: fmt.Sprintf(`{"type":"REFUND","purchaseRef":%q,"amount":{"amount":1,"currency":"EUR"}}`, s.operation), status: 201},
 		{method: "POST", path: "/billing-runs", body: `{"period":"2999-01"}`, status: 409, code: "period-not-ended"},
 		{method: "POST", path: "/billing-runs", body: fmt.Sprintf(`{"period":%q,"dryRun":true}`, s.period), status: 200},
 		{method: "POST", path: invoice + "/settlement", body: `{"outcome":"RETURNED","reason":"ZZ99"}`, status: 400, code: "invalid-request"},
@@ -168,6 +169,8 @@ func (p *prober) amend(ctx context.Context) error {
 	}
 	purchase := fmt.Sprintf(`{"type":"PURCHASE","contractRef":%q,"orderRef":"ORD-AMENDED","amount":{"amount":170000,"currency":"EUR"}}`, c.ContractRef)
 	p.send(ctx, p.billing+"/billing/v1/operations", probe{method: "POST", body: purchase, status: 201})
+	cancel := "/BOP-" + strings.TrimPrefix(c.ContractRef, "CTR-") + "-1/cancellation"
+	p.send(ctx, p.billing+"/billing/v1/operations", probe{method: "POST", path: cancel, body: `{"reason":"booked twice"}`, status: 200})
 	return nil
 }
 

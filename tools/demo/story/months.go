@@ -108,15 +108,27 @@ func (r *run) settle(invoice, outcome, reason string) call.Answer {
 	return a
 }
 
+func credits(r *run) error {
+	invoice := r.invoices[0]
+	body := map[string]any{"type": "REFUND", "purchaseRef": r.purchases[1].ref, "amount": eur(20000), "reason": "a night less"}
+	a := r.send(call.Request{To: r.billing(1), Method: http.MethodPost, Path: "/operations", Key: r.newKey("o"), Body: body})
+	r.check(a.Status == http.StatusCreated && a.Text("creditNoteRef") != "" && a.Text("invoiceRef") == invoice, "credit note: %d %v", a.Status, a.Body)
+	r.flowed(flow.On(billingLog, "CreditNoteRecorded"), flow.On(billingEvents, "OperationAccepted", "CreditNoteIssued"))
+	a = r.invoice(invoice, "ISSUED")
+	r.check(a.Amount("total") == 320000 && a.Amount("due") == 300000 && a.Amount("open") == 300000, "invoice: %v", a.Body)
+	r.outstanding(0, 300000)
+	return nil
+}
+
 func collects(r *run) error {
 	invoice := r.invoices[0]
 	r.settle(invoice, "PRESENTED", "")
 	r.flowed(flow.On(billingLog, "DebitPresented"))
-	r.outstanding(0, 320000)
+	r.outstanding(0, 300000)
 	r.settle(invoice, "COLLECTED", "")
 	r.flowed(flow.On(billingLog, "DebitCollected"), flow.On(billingEvents, "InvoiceSettled"))
 	a := r.invoice(invoice, "SETTLED")
-	r.check(a.Amount("open") == 0 && a.Amount("collected") == 320000, "invoice: %v", a.Body)
+	r.check(a.Amount("open") == 0 && a.Amount("collected") == 300000, "invoice: %v", a.Body)
 	r.outstanding(0, 0)
 	return nil
 }
@@ -129,7 +141,7 @@ func returned(r *run) error {
 	a := r.refresh("SUSPENDED")
 	r.check(a.Text("suspension.cause") == "DIRECT_DEBIT_RETURNED" && a.Text("suspension.invoiceRef") == invoice, "contract: %v", a.Body)
 	r.invoice(invoice, "RETURNED")
-	r.outstanding(0, 320000)
+	r.outstanding(0, 300000)
 	r.settle(invoice, "PRESENTED", "")
 	r.flowed(flow.On(billingLog, "DebitPresented"))
 	r.settle(invoice, "COLLECTED", "")
@@ -191,13 +203,14 @@ func addsUp(r *run) error {
 	a := r.ask(call.Request{To: r.billing(1), Method: http.MethodGet, Path: "/invoices?contractRef=" + r.contract, Fresh: r.flow.Position(billingLog)})
 	items, _ := a.Body["items"].([]any)
 	r.check(a.Status == http.StatusOK && len(items) == 3, "invoices: %d %v", a.Status, a.Body)
-	var total, lines int64
+	var total, credited, lines int64
 	last := map[int]int{} // number by year
 	for i, item := range items {
 		v, _ := item.(map[string]any)
 		one := call.Answer{Status: a.Status, Body: v}
 		r.screen.Line("    = %s", screen.Summary(one))
 		total += one.Amount("total")
+		credited += one.Amount("total") - one.Amount("due")
 		lines += screen.Integer(v["lineCount"])
 		var year, number int
 		_, err := fmt.Sscanf(one.Text("invoiceRef"), "BIL-%d-%d", &year, &number)
@@ -206,18 +219,22 @@ func addsUp(r *run) error {
 	}
 	ops := r.ask(call.Request{To: r.billing(2), Method: http.MethodGet, Path: "/operations?limit=200&status=ACCEPTED&contractRef=" + r.contract, Fresh: r.flow.Position(billingLog)})
 	found, _ := ops.Body["items"].([]any)
-	var sum int64
+	var sum, notes, creditNotes int64
 	for _, item := range found {
 		v, _ := item.(map[string]any)
 		op := call.Answer{Body: v}
 		r.check(op.Text("invoiceRef") != "", "%s is on no invoice", op.Text("operationRef"))
-		if op.Text("type") == "REFUND" {
+		switch {
+		case op.Text("creditNoteRef") != "":
+			notes, creditNotes = notes+op.Amount("amount"), creditNotes+1
+		case op.Text("type") == "REFUND":
 			sum -= op.Amount("amount")
-		} else {
+		default:
 			sum += op.Amount("amount")
 		}
 	}
-	r.check(total == sum && lines == int64(len(found)), "the invoices have a total of %s and %d lines, the operations %s and %d", screen.Minor(total), lines, screen.Minor(sum), len(found))
+	r.check(credited == notes && creditNotes == 1, "%s were credited on the invoices, by %d credit notes of %s", screen.Minor(credited), creditNotes, screen.Minor(notes))
+	r.check(total == sum && lines+creditNotes == int64(len(found)), "the invoices have a total of %s and %d lines, the operations %s and %d", screen.Minor(total), lines, screen.Minor(sum), len(found))
 	r.screen.Line("    = %d operations, %s EUR, each on one invoice", len(found), screen.Minor(sum))
 	r.totals()
 	return nil

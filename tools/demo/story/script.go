@@ -31,6 +31,7 @@ func steps() []step {
 		{"The same key with another body", "A key names one request. The second one is refused and nothing is recorded.", reusesKey},
 		{"It tries to buy 2,500.00 EUR, above the ceiling", "Refused, with the figures of the decision. A refusal is recorded and published too.", overCeiling},
 		{"400.00 EUR of the first purchase are refunded", "While the month is open, a refund lowers its total and the outstanding amount.", refunds},
+		{"A purchase is cancelled", "Nothing of it was refunded and its month is open, so it no longer counts and will be on no invoice.", cancels},
 		{"It revokes the mandate", "The contract keeps its status. Purchases are refused because there is no valid mandate.", revokes},
 		{"It signs a new mandate", "Purchases are possible again once billing has read the fact.", signAgain},
 		{"The contract service is stopped, and purchases go on", "Billing never calls it, so it stays available when contract is not.", withoutContract},
@@ -38,6 +39,7 @@ func steps() []step {
 		{"The contract is reinstated", "", reinstates},
 		{"billing-1 is killed with SIGKILL and started again", "Its state is its log, so it answers as before. No instance publishes until its session times out (6 s). Events whose publication it had not confirmed are published again.", kills},
 		{"The month ends", "One record per customer closes the month and issues the invoice, with a part for each contract. A second run adds nothing.", monthEnds},
+		{"200.00 EUR are given back after the invoice", "An issued invoice never changes. A credit note, numbered in a series of its own, lowers what is due on it.", credits},
 		{"The invoice is collected", "Collecting an invoice lowers the outstanding amount, issuing it does not.", collects},
 		{"The collected debit comes back from the bank", "What was collected is owed again, and contract suspends the contract. The debit is presented again under the mandate and collected.", returned},
 		{"The next month's debit is rejected", "Billing publishes the rejection, contract receives it and suspends the contract, and billing receives that.", rejected},
@@ -183,6 +185,24 @@ func refunds(r *run) error {
 	body["amount"] = eur(90000)
 	a = r.send(call.Request{To: r.billing(1), Method: http.MethodPost, Path: "/operations", Key: r.newKey("o"), Body: body})
 	r.check(a.Status == http.StatusUnprocessableEntity && a.Text("code") == "refund-exceeds-purchase" && a.Amount("available") == 80000, "too much: %d %v", a.Status, a.Body)
+	r.outstanding(280000, 0)
+	return nil
+}
+
+func cancels(r *run) error {
+	p := r.purchase(r.billing(1), 30000)
+	r.outstanding(310000, 0)
+	cancel := func(to *cluster.Service, ref string) call.Answer {
+		return r.send(call.Request{To: to, Method: http.MethodPost, Path: "/operations/" + ref + "/cancellation", Key: r.newKey("x"), Body: map[string]any{"reason": "booked twice"}})
+	}
+	a := cancel(r.billing(2), p.ref)
+	r.check(a.Status == http.StatusOK && a.Text("status") == "CANCELLED", "cancellation: %d %v", a.Status, a.Body)
+	r.flowed(flow.On(billingLog, "PurchaseCancelled"), flow.On(billingEvents, "OperationCancelled"))
+	// the one is cancelled already, the other was refunded in part
+	for _, ref := range []string{p.ref, r.purchases[0].ref} {
+		a = cancel(r.billing(1), ref)
+		r.check(a.Status == http.StatusConflict && a.Text("code") == "transition-forbidden", "cancellation of %s: %d %v", ref, a.Status, a.Body)
+	}
 	r.outstanding(280000, 0)
 	return nil
 }

@@ -305,7 +305,7 @@ func TestBadInputRecordsNothing(t *testing.T) {
 		"refund of nothing": {"POST", "/operations", "i", refund("BOP-99-1", 1), 404, "operation-not-found"},
 		"refund too much":   {"POST", "/operations", "i", refund("BOP-7-1", 1001), 422, "refund-exceeds-purchase"},
 		"other currency":    {"POST", "/operations", "i", strings.Replace(refund("BOP-7-1", 1), "EUR", "USD", 1), 409, "refund-not-possible"},
-		"cancellation":      {"POST", "/operations/BOP-7-1/cancellation", "j", `{}`, 501, "not-built"},
+		"cancellation":      {"POST", "/operations/BOP-7-99/cancellation", "j", `{}`, 404, "operation-not-found"},
 		"operation":         {"GET", "/operations/BOP-7-99", "", "", 404, "operation-not-found"},
 		"subscription":      {"GET", "/subscriptions/SUB-99", "", "", 404, "subscription-not-found"},
 		"customer":          {"GET", "/eligibility/NOBODY", "", "", 404, "customer-not-found"},
@@ -427,8 +427,67 @@ func TestAMonthIsBilledOnce(t *testing.T) {
 		t.Errorf("running again recorded: %d, then %d", records, after)
 	}
 	other.get("/billing-runs/2026-03?limit=1&offset=1").want(t, 200, "status", "COMPLETED", "lines.0.parts.0.contractRef", "CTR-8", "lines.1", "<none>")
-	i.post("/operations", refund("BOP-7-1", 1)).problem(t, 501, "not-built") // a credit note
 	i.post("/operations", purchase("CTR-7", 100)).want(t, 201, "period", "2026-04")
+}
+
+func TestCancellation(t *testing.T) {
+	s := newSystem(t)
+	i := s.instance("billing-1")
+	i.contract(7, 1, nil)
+	i.post("/operations", purchase("CTR-7", 300)).want(t, 201)
+	i.post("/operations", purchase("CTR-7", 200)).want(t, 201)
+	i.post("/operations", purchase("CTR-7", 600000)).want(t, 422) // refused
+	i.post("/operations", refund("BOP-7-2", 50)).want(t, 201)     // BOP-7-4
+	const path = "/operations/BOP-7-1/cancellation"
+	i.do("POST", path, "c", `{"reason":"booked twice"}`).want(t, 200, "status", "CANCELLED", "operationRef", "BOP-7-1", "invoiceRef", "<none>")
+	records := s.records()
+	i.do("POST", path, "c", `{"reason":"booked twice"}`).want(t, 200, "status", "CANCELLED")
+	i.do("POST", path, "c", `{"reason":"ill"}`).problem(t, 422, "idempotency-key-reused")
+	for name, ref := range map[string]string{"cancelled": "BOP-7-1", "refunded": "BOP-7-2", "refused": "BOP-7-3", "a refund": "BOP-7-4"} {
+		i.post("/operations/"+ref+"/cancellation", `{}`).problem(t, 409, "transition-forbidden")
+		if t.Failed() {
+			t.Fatal(name)
+		}
+	}
+	i.post("/operations/BOP-7-2/cancellation", `{}`).want(t, 409, "available.amount", "150")
+	i.post("/operations", refund("BOP-7-1", 1)).problem(t, 409, "refund-not-possible")
+	if after := s.records(); after != records {
+		t.Errorf("refusals recorded: %d, then %d", records, after)
+	}
+	i.get("/operations/BOP-7-1").want(t, 200, "status", "CANCELLED")
+	i.get("/eligibility/CE-ACME").want(t, 200, "contracts.0.outstanding.notInvoiced.amount", "150")
+	s.offset.Store(int64(start.AddDate(0, 1, 0).Sub(start)))
+	i.post("/billing-runs", `{"period":"2026-03"}`).want(t, 200, "invoiced", "1")
+	i.get("/invoices/BIL-2026-000001").want(t, 200, "total.amount", "150", "lineCount", "2")
+	i.get("/operations?invoiceRef=BIL-2026-000001").want(t, 200, "total", "2", "items.0.operationRef", "BOP-7-2")
+	i.post("/operations/BOP-7-2/cancellation", `{}`).problem(t, 409, "transition-forbidden")
+	again := s.instance("billing-2")
+	again.get("/operations/BOP-7-1").want(t, 200, "status", "CANCELLED", "invoiceRef", "<none>")
+}
+
+func TestCreditNotes(t *testing.T) {
+	s := newSystem(t)
+	i := s.instance("billing-1")
+	i.contract(7, 1, nil)
+	i.post("/operations", purchase("CTR-7", 1000)).want(t, 201)
+	s.offset.Store(int64(start.AddDate(0, 1, 0).Sub(start)))
+	i.post("/billing-runs", `{"period":"2026-03"}`).want(t, 200, "invoiced", "1")
+	i.do("POST", "/operations", "r", refund("BOP-7-1", 400)).want(t, 201, "operationRef", "BOP-7-2", "creditNoteRef", "AVO-2026-000001", "invoiceRef", "BIL-2026-000001", "period", "2026-03")
+	records := s.records()
+	i.do("POST", "/operations", "r", refund("BOP-7-1", 400)).want(t, 201, "creditNoteRef", "AVO-2026-000001")
+	i.post("/operations", refund("BOP-7-1", 601)).want(t, 422, "code", "refund-exceeds-purchase", "available.amount", "600")
+	if after := s.records(); after != records {
+		t.Errorf("a replay and a refusal recorded: %d, then %d", records, after)
+	}
+	i.get("/invoices/BIL-2026-000001").want(t, 200, "status", "ISSUED", "total.amount", "1000", "due.amount", "600", "open.amount", "600")
+	i.post("/invoices/BIL-2026-000001/settlement", `{"outcome":"PRESENTED"}`).want(t, 200)
+	i.post("/invoices/BIL-2026-000001/settlement", `{"outcome":"COLLECTED"}`).want(t, 200, "status", "SETTLED", "collected.amount", "600")
+	i.post("/operations", refund("BOP-7-1", 600)).want(t, 201, "creditNoteRef", "AVO-2026-000002")
+	again := s.instance("billing-2")
+	again.get("/invoices/BIL-2026-000001").want(t, 200, "status", "SETTLED", "due.amount", "0", "open.amount", "0", "creditDue.amount", "600")
+	again.get("/operations/BOP-7-1").want(t, 200, "refunded.amount", "1000")
+	again.get("/operations?invoiceRef=BIL-2026-000001").want(t, 200, "total", "3", "items.2.creditNoteRef", "AVO-2026-000002")
+	again.get("/eligibility/CE-ACME").want(t, 200, "contracts.0.outstanding.total.amount", "0")
 }
 
 func TestUnbillableContractIsLeftOut(t *testing.T) {

@@ -24,7 +24,6 @@ var operationCauses = causes{
 	{billing.ErrOperationUnknown, operationNotFound, "check the reference; GET /operations searches", 0},
 	{billing.ErrNotRefundable, refundNotPossible, "name the purchase that was accepted", 0},
 	{billing.ErrRefundCurrency, refundNotPossible, "refund in the currency of the purchase", 0},
-	{billing.ErrPurchaseInvoiced, problem.NotBuilt, "credit notes come later; settle the matter outside for now", 0},
 	{billing.ErrAmount, problem.InvalidRequest, "ask for at least one minor unit", 0},
 }
 
@@ -67,9 +66,38 @@ func operation(body billingapi.OperationRequest) (billing.Command, error) {
 	return nil, problem.New(problem.InvalidRequest, "an operation is a PURCHASE or a REFUND")
 }
 
-// CancelOperation is in the contract and not built yet.
-func (h *handler) CancelOperation(ctx context.Context, _ *billingapi.CancellationRequest, params billingapi.CancelOperationParams) (*billingapi.OperationHeaders, error) {
-	return nil, h.requests.NotBuilt(ctx, params.IdempotencyKey.Value, "cancelOperation", "refund the purchase instead")
+// CancelOperation cancels a purchase.
+func (h *handler) CancelOperation(ctx context.Context, body *billingapi.CancellationRequest, params billingapi.CancelOperationParams) (*billingapi.OperationHeaders, error) {
+	req, release, err := h.requests.Begin(ctx, params.IdempotencyKey.Value, "cancelOperation", string(params.OperationRef), body)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	ctx, cancel := context.WithTimeout(ctx, logapi.CommandTime)
+	defer cancel()
+	o, out, err := h.Store.Operate(ctx, req, billing.Cancel{PurchaseRef: string(params.OperationRef), Reason: body.Reason.Or("")})
+	if err != nil {
+		return nil, err
+	}
+	return &billingapi.OperationHeaders{
+		IdempotentReplayed: replayed(out.Replayed), LogPosition: h.position(out.Offset), Response: toOperation(o),
+	}, nil
+}
+
+// notCancelled returns the problem of an operation that cannot be cancelled, with what may still be
+// refunded of it.
+func notCancelled(err *billing.CancelError) *problem.Problem {
+	o := err.Operation
+	p := problem.New(problem.TransitionForbidden, "%s", err)
+	if o.Kind != billing.KindPurchase || o.Status != billing.OperationAccepted {
+		return p.WithHint("name an accepted purchase that is not invoiced and of which nothing was refunded")
+	}
+	left := o.Left()
+	hint := "refund what is left of it instead"
+	if err.InvoiceRef != "" {
+		hint = "refund what is left of it; that issues a credit note"
+	}
+	return p.WithHint("%s", hint).WithExtension(figures{OperationRef: o.Ref, Available: &left})
 }
 
 // GetOperation reads an operation.
@@ -147,7 +175,8 @@ func toOperation(o store.Operation) billingapi.Operation {
 			OperationRef: billingapi.OperationRef(o.Ref), Status: billingapi.OperationStatus(o.Status), ContractRef: billingapi.ContractRef(o.ContractRef),
 			SubscriptionRef: billingapi.SubscriptionRef(o.SubscriptionRef), CustomerRef: billingapi.CustomerRef(o.CustomerRef),
 			PurchaseRef: billingapi.OperationRef(o.PurchaseRef), Reason: optionalText(o.Text), Amount: toPositive(o.Amount),
-			Period: billingapi.Period(o.Period.String()), InvoiceRef: optionalInvoice(o.InvoiceRef), DecidedAt: billingapi.Instant(o.DecidedAt),
+			Period: billingapi.Period(o.Period.String()), InvoiceRef: optionalInvoice(o.InvoiceRef), CreditNoteRef: optionalText(o.CreditNoteRef),
+			DecidedAt: billingapi.Instant(o.DecidedAt),
 		})
 	}
 	p := billingapi.Purchase{

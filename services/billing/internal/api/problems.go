@@ -47,6 +47,10 @@ func problemOf(err error) *problem.Problem {
 	if errors.As(err, &refund) {
 		return exceeds(refund)
 	}
+	var cancel *billing.CancelError
+	if errors.As(err, &cancel) {
+		return notCancelled(cancel)
+	}
 	for _, c := range slices.Concat(subscriptionCauses, operationCauses, invoiceCauses, runCauses) {
 		if errors.Is(err, c.is) {
 			return problem.New(c.code, "%s", err).WithHint("%s", c.hint).WithRetryAfter(c.retry)

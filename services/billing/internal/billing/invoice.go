@@ -196,7 +196,7 @@ type Series string
 const InvoiceSeries Series = "invoice"
 
 // prefixes are what the references of a series begin with.
-var prefixes = map[Series]string{InvoiceSeries: "BIL"}
+var prefixes = map[Series]string{InvoiceSeries: "BIL", CreditNoteSeries: "AVO"}
 
 // Numbering is the last number of a series. Years never go back.
 type Numbering struct {
@@ -227,7 +227,7 @@ func parseRef(s Series, ref string) (Numbering, error) {
 	last, err2 := strconv.ParseInt(n, 10, 64)
 	got := Numbering{Year: y, Last: last}
 	if !ok || err1 != nil || err2 != nil || y < 2000 || last < 1 || got.ref(s) != ref {
-		return Numbering{}, fmt.Errorf("%q is no reference of the series %s", ref, s)
+		return Numbering{}, fmt.Errorf("%q is not a reference of the series %s", ref, s)
 	}
 	return got, nil
 }

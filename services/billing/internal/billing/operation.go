@@ -25,7 +25,6 @@ var (
 	ErrNotRefundable    = errors.New("only an accepted purchase can be refunded")
 	ErrRefundExceeds    = errors.New("refund is more than what is left of the purchase")
 	ErrRefundCurrency   = errors.New("refund is not in the currency of the purchase")
-	ErrPurchaseInvoiced = errors.New("purchase is invoiced already; a credit note is needed")
 	ErrAmount           = errors.New("amount must be at least one minor unit")
 )
 
@@ -41,7 +40,7 @@ const (
 // OperationStatus is what became of an operation.
 type OperationStatus string
 
-// The statuses of operations. A cancelled purchase has a place here and is not built yet.
+// The statuses of operations.
 const (
 	OperationAccepted  OperationStatus = "ACCEPTED"
 	OperationRefused   OperationStatus = "REFUSED"
@@ -102,6 +101,8 @@ type OperationVisitor interface {
 	PurchaseAccepted(PurchaseAccepted) error
 	PurchaseRefused(PurchaseRefused) error
 	RefundAccepted(RefundAccepted) error
+	CreditNoteRecorded(CreditNoteRecorded) error
+	PurchaseCancelled(PurchaseCancelled) error
 }
 
 // Purchase asks for a purchase on a contract.
@@ -260,13 +261,18 @@ func (r Refund) About() Subject {
 	return Subject{Contract: ContractOf(r.PurchaseRef), Purchase: r.PurchaseRef}
 }
 
-func (r Refund) decide(s States, _ Moment) (Event, error) {
+func (r Refund) decide(s States, at Moment) (Event, error) {
 	purchase, ok := s.Operation(r.PurchaseRef)
 	if !ok {
 		return nil, fmt.Errorf("%w: %s", ErrOperationUnknown, r.PurchaseRef)
 	}
 	a, _ := s.Account(purchase.ContractRef)
-	return DecideRefund(a, purchase, r)
+	e, err := DecideRefund(a, purchase, r)
+	if !errors.Is(err, ErrPurchaseInvoiced) {
+		return e, err
+	}
+	i, _ := s.Invoice(a.InvoiceOf(purchase.Period))
+	return DecideCreditNote(a, purchase, i, s.Numbering(CreditNoteSeries), r, at)
 }
 
 // RefundError is ErrRefundExceeds with its figures.
@@ -281,8 +287,8 @@ func (e *RefundError) Error() string {
 
 func (e *RefundError) Unwrap() error { return ErrRefundExceeds }
 
-// DecideRefund gives back part of a purchase, whatever the contract's status. Once the purchase's
-// period is closed a credit note is needed, which is not built yet: ErrPurchaseInvoiced.
+// DecideRefund refunds part of a purchase, whatever the contract's status. It returns
+// ErrPurchaseInvoiced if the purchase's period is closed; DecideCreditNote decides then.
 func DecideRefund(a Account, purchase Operation, r Refund) (Event, error) {
 	switch {
 	case purchase.Kind != KindPurchase || purchase.Status != OperationAccepted:
@@ -320,17 +326,26 @@ func (e RefundAccepted) About() Subject {
 // Visit implements Event.
 func (e RefundAccepted) Visit(v Visitor) error { return v.RefundAccepted(e) }
 
+// refundable returns the purchase of a recorded refund, if the amount is left of it.
+func refundable(b Book, refundRef, contractRef, purchaseRef string, amount Money) (Operation, error) {
+	p, ok := b.Operation(purchaseRef)
+	if !ok || p.Kind != KindPurchase || p.Status != OperationAccepted || p.ContractRef != contractRef {
+		return p, impossible("refund %s of %s, which is not an accepted purchase of %s", refundRef, purchaseRef, contractRef)
+	}
+	if amount.Amount < 1 || amount.Currency != p.Amount.Currency || amount.Amount > p.Left().Amount {
+		return p, impossible("refund %s of %s, %s left of %s", refundRef, amount, p.Left(), p.Ref)
+	}
+	return p, nil
+}
+
 func (e RefundAccepted) apply(b Book, _ time.Time) error {
 	a, err := take(b, e.ContractRef, e.OperationRef)
 	if err != nil {
 		return err
 	}
-	p, ok := b.Operation(e.PurchaseRef)
-	if !ok || p.Kind != KindPurchase || p.Status != OperationAccepted || p.ContractRef != e.ContractRef {
-		return impossible("refund %s of %s, which is no accepted purchase of %s", e.OperationRef, e.PurchaseRef, e.ContractRef)
-	}
-	if e.Amount.Amount < 1 || e.Amount.Currency != p.Amount.Currency || e.Amount.Amount > p.Left().Amount {
-		return impossible("refund %s of %s, %s left of %s", e.OperationRef, e.Amount, p.Left(), p.Ref)
+	p, err := refundable(b, e.OperationRef, e.ContractRef, e.PurchaseRef, e.Amount)
+	if err != nil {
+		return err
 	}
 	open, found := a.OpenPeriod(e.Period)
 	if !found || e.Period != p.Period {

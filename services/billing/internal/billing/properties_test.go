@@ -64,13 +64,22 @@ func (w *world) purchase() {
 	}
 }
 
-func (w *world) refund() {
+// operation returns the reference of any operation, or "" if there is none.
+func (w *world) operation() string {
 	a, ok := w.accounts[w.contract()]
 	if !ok || a.Operations == 0 {
-		return
+		return ""
 	}
-	o := w.operations[OperationRef(a.Contract.Ref, rapid.Int64Range(1, a.Operations).Draw(w.t, "operation"))]
-	w.decided(DecideRefund(a, o, Refund{Amount: eur(rapid.Int64Range(1, 400).Draw(w.t, "amount"))}))
+	return OperationRef(a.Contract.Ref, rapid.Int64Range(1, a.Operations).Draw(w.t, "operation"))
+}
+
+// refund refunds a part of a purchase, before or after it was invoiced.
+func (w *world) refund() {
+	w.decided(w.decides(Refund{PurchaseRef: w.operation(), Amount: eur(rapid.Int64Range(1, 400).Draw(w.t, "amount"))}, w.now))
+}
+
+func (w *world) cancel() {
+	w.decided(w.decides(Cancel{PurchaseRef: w.operation()}, w.now))
 }
 
 // run bills a period as the service does: every customer, one decision each.
@@ -115,13 +124,15 @@ func TestProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := &world{book: newBook(), t: t, now: date("2026-01-01")}
 		for range rapid.IntRange(1, 120).Draw(t, "steps") {
-			switch rapid.IntRange(0, 12).Draw(t, "what") {
+			switch rapid.IntRange(0, 14).Draw(t, "what") {
 			case 0:
 				w.observe()
 			case 1, 2, 3, 4:
 				w.purchase()
-			case 5:
+			case 5, 13:
 				w.refund()
+			case 14:
+				w.cancel()
 			case 6:
 				w.run()
 			case 7, 8, 9:
@@ -189,24 +200,26 @@ type audit struct {
 	t           *rapid.T
 	contracts   map[string]Contract
 	outstanding map[string]int64
-	purchases   map[string]PurchaseAccepted
-	refunded    map[string]int64
-	periods     map[string]int64 // contract and period: accepted less refunded
+	purchases   map[string]PurchaseAccepted // not cancelled
+	refunded    map[string]int64            // by purchase, credit notes included
+	periods     map[string]int64            // by contract and period: purchases less refunds
 	lines       map[string]int64
 	closed      map[string]PeriodClosed // by contract and period
 	issued      map[string]string       // invoice by customer and period
-	open        map[string]int64        // by invoice and contract
-	numbers     Numbering
+	due         map[string]int64        // by invoice and contract: invoiced less credited
+	collected   map[string]int64        // by invoice and contract
+	numbers     map[string]Numbering    // by prefix
 }
 
 func checkLog(t *rapid.T, log []entry) {
-	x := &audit{t, map[string]Contract{}, map[string]int64{}, map[string]PurchaseAccepted{}, map[string]int64{}, map[string]int64{}, map[string]int64{},
-		map[string]PeriodClosed{}, map[string]string{}, map[string]int64{}, Numbering{}}
+	x := &audit{t: t, contracts: map[string]Contract{}, outstanding: map[string]int64{}, purchases: map[string]PurchaseAccepted{},
+		refunded: map[string]int64{}, periods: map[string]int64{}, lines: map[string]int64{}, closed: map[string]PeriodClosed{},
+		issued: map[string]string{}, due: map[string]int64{}, collected: map[string]int64{}, numbers: map[string]Numbering{}}
 	for _, e := range log {
 		x.entry(e)
 	}
-	// P5 and P6: every purchase and refund is in exactly one invoice, that of its contract and
-	// period.
+	// P5 and P6: every purchase that was not cancelled and every refund before the invoice is in
+	// exactly one invoice, that of its contract and period. Credit notes are checked one by one.
 	for key, total := range x.periods {
 		c, ok := x.closed[key]
 		if !ok {
@@ -228,16 +241,17 @@ func (x *audit) entry(e entry) {
 		x.contracts[v.Contract.Ref] = v.Contract
 	case PurchaseAccepted:
 		x.purchase(v, e.at)
+	case PurchaseCancelled:
+		x.cancel(v)
 	case RefundAccepted:
 		key := v.ContractRef + " " + v.Period.String()
-		x.refunded[v.PurchaseRef] += v.Amount.Amount
-		if x.refunded[v.PurchaseRef] > x.purchases[v.PurchaseRef].Amount.Amount { // P11
-			x.t.Fatalf("refunds of %s: %d", v.PurchaseRef, x.refunded[v.PurchaseRef])
-		}
+		x.refund(v.PurchaseRef, v.Amount)
 		x.notClosed(key)
 		x.periods[key] -= v.Amount.Amount
 		x.lines[key]++
 		x.outstanding[v.ContractRef] -= v.Amount.Amount
+	case CreditNoteRecorded:
+		x.credit(v)
 	case PeriodClosed:
 		x.close(v, e.at)
 	case DebitCollected:
@@ -252,6 +266,70 @@ func (x *audit) entry(e entry) {
 			x.t.Fatalf("outstanding of %s is %d", ref, amount)
 		}
 	}
+}
+
+// refund adds to what was refunded of a purchase: P11.
+func (x *audit) refund(purchase string, amount Money) {
+	x.refunded[purchase] += amount.Amount
+	if x.refunded[purchase] > x.purchases[purchase].Amount.Amount || amount.Amount < 1 {
+		x.t.Fatalf("refunds of %s: %d", purchase, x.refunded[purchase])
+	}
+}
+
+// cancel takes a purchase out of its open period. A period without any line is on no invoice.
+func (x *audit) cancel(v PurchaseCancelled) {
+	p, ok := x.purchases[v.OperationRef]
+	if !ok || x.refunded[v.OperationRef] != 0 {
+		x.t.Fatalf("%s is cancelled, with %d refunded", v.OperationRef, x.refunded[v.OperationRef])
+	}
+	key := p.ContractRef + " " + p.Period.String()
+	x.notClosed(key)
+	delete(x.purchases, v.OperationRef)
+	x.outstanding[p.ContractRef] -= p.Amount.Amount
+	x.periods[key] -= p.Amount.Amount
+	if x.lines[key]--; x.lines[key] == 0 {
+		if x.periods[key] != 0 {
+			x.t.Fatalf("%s has no lines and %d", key, x.periods[key])
+		}
+		delete(x.periods, key)
+		delete(x.lines, key)
+	}
+}
+
+// credit lowers what is due on the invoice that has the purchase: P5, P6 and P11.
+func (x *audit) credit(v CreditNoteRecorded) {
+	p := x.purchases[v.PurchaseRef]
+	if on := x.closed[v.ContractRef+" "+p.Period.String()]; on.InvoiceRef != v.InvoiceRef || p.ContractRef != v.ContractRef {
+		x.t.Fatalf("%s of %s is on %s, the purchase on %s", v.CreditNoteRef, v.PurchaseRef, v.InvoiceRef, on.InvoiceRef)
+	}
+	x.refund(v.PurchaseRef, v.Amount)
+	x.number("AVO", v.CreditNoteRef)
+	key := v.InvoiceRef + " " + v.ContractRef
+	x.change(v.ContractRef, key, func() { x.due[key] -= v.Amount.Amount })
+	if x.due[key] < 0 {
+		x.t.Fatalf("%d is due on %s", x.due[key], key)
+	}
+}
+
+// change keeps the outstanding amount of a contract in step with what is open on an invoice.
+func (x *audit) change(contract, key string, change func()) {
+	open := func() int64 { return max(0, x.due[key]-x.collected[key]) }
+	before := open()
+	change()
+	x.outstanding[contract] += open() - before
+}
+
+// number checks that a reference is the next of its series: P7.
+func (x *audit) number(prefix, ref string) {
+	var n Numbering
+	if _, err := fmt.Sscanf(ref, prefix+"-%d-%d", &n.Year, &n.Last); err != nil {
+		x.t.Fatalf("%s: %v", ref, err)
+	}
+	last := x.numbers[prefix]
+	if want := (Numbering{n.Year, 1}); n.Year == last.Year && n.Last != last.Last+1 || n.Year > last.Year && n != want || n.Year < last.Year {
+		x.t.Fatalf("number %+v after %+v", n, last)
+	}
+	x.numbers[prefix] = n
 }
 
 func (x *audit) purchase(v PurchaseAccepted, at time.Time) {
@@ -279,13 +357,15 @@ func (x *audit) notClosed(key string) {
 	}
 }
 
-// pay takes what was collected from the outstanding amount; a part is paid in full or not at all.
+// pay adds what was collected, or returned. A part is paid in full or not at all.
 func (x *audit) pay(invoice, contract string, amount int64) {
 	key := invoice + " " + contract
-	x.outstanding[contract] -= amount
-	x.open[key] -= amount
-	if amount > 0 && x.open[key] != 0 {
-		x.t.Fatalf("%s has %d open after it was paid", key, x.open[key])
+	x.change(contract, key, func() { x.collected[key] += amount })
+	if amount > 0 && x.collected[key] < x.due[key] {
+		x.t.Fatalf("%s has %d open after it was paid", key, x.due[key]-x.collected[key])
+	}
+	if x.collected[key] < 0 {
+		x.t.Fatalf("%s has %d collected", key, x.collected[key])
 	}
 }
 
@@ -302,21 +382,13 @@ func (x *audit) close(v PeriodClosed, at time.Time) {
 		if p.Total.Amount < 0 || customerOf[p.ContractRef] != v.Customer {
 			x.t.Fatalf("%s closed with %+v for %s", key, p, v.Customer.CustomerRef)
 		}
-		x.closed[key], x.open[v.InvoiceRef+" "+p.ContractRef] = v, p.Total.Amount
+		x.closed[key], x.due[v.InvoiceRef+" "+p.ContractRef] = v, p.Total.Amount
 		total += p.Total.Amount
 	}
 	if at.Before(v.Period.End(paris)) || v.Total.Amount != total {
 		x.t.Fatalf("%s closed at %s with %d, the parts have %d", customer, at, v.Total.Amount, total)
 	}
-	var n Numbering
-	if _, err := fmt.Sscanf(v.InvoiceRef, "BIL-%d-%d", &n.Year, &n.Last); err != nil {
-		x.t.Fatalf("%s: %v", v.InvoiceRef, err)
-	}
-	// P7
-	if want := (Numbering{n.Year, 1}); n.Year == x.numbers.Year && n.Last != x.numbers.Last+1 || n.Year > x.numbers.Year && n != want || n.Year < x.numbers.Year {
-		x.t.Fatalf("number %+v after %+v", n, x.numbers)
-	}
-	x.numbers = n
+	x.number("BIL", v.InvoiceRef)
 }
 
 // P2 at this level: a decision is a function of the states alone, and deciding twice on the same

@@ -21,7 +21,8 @@ type Operation struct {
 	Amount          billing.Money
 	Refunded        int64          // of a purchase
 	Period          billing.Period // zero when refused
-	InvoiceRef      string         // once its period is closed
+	InvoiceRef      string         // once its period is closed; of a credit note, the one it lowers
+	CreditNoteRef   string         // of a refund after its purchase was invoiced
 	DecidedAt       time.Time
 	Judgement       Judgement // of a purchase
 
@@ -39,7 +40,13 @@ type Judgement struct {
 
 // AsDecided returns the operation as it was first answered.
 func (o Operation) AsDecided() Operation {
-	o.Refunded, o.InvoiceRef = 0, ""
+	o.Refunded = 0
+	if o.CreditNoteRef == "" {
+		o.InvoiceRef = ""
+	}
+	if o.Status == billing.OperationCancelled {
+		o.Status = billing.OperationAccepted
+	}
 	return o
 }
 
@@ -120,7 +127,7 @@ func (m *Model) Knows(contractRef string) bool {
 
 // addOperation adds an operation, with the figures right after its record and the reasons of a
 // refused purchase.
-func (m projector) addOperation(o Operation, reasons []billing.Reason) {
+func (m projector) addOperation(o Operation, reasons []billing.Reason) *Operation {
 	a, _ := m.after.Account(o.ContractRef)
 	o.DecidedAt, o.SubscriptionRef, o.CustomerRef = m.at, a.Contract.SubscriptionRef, a.Contract.CustomerRef
 	o.Judgement = Judgement{
@@ -132,12 +139,16 @@ func (m projector) addOperation(o Operation, reasons []billing.Reason) {
 	m.OperationByRef[o.Ref] = p
 	m.OperationsByContract[o.ContractRef] = append(m.OperationsByContract[o.ContractRef], p)
 	m.OperationsByCustomer[o.CustomerRef] = append(m.OperationsByCustomer[o.CustomerRef], p)
-	if o.Status != billing.OperationAccepted {
-		return
-	}
 	if purchase, ok := m.OperationByRef[o.PurchaseRef]; ok {
 		purchase.Refunded += o.Amount.Amount
 	}
+	return p
+}
+
+// addToPeriod adds an accepted operation to the open period that it belongs to.
+func (m projector) addToPeriod(o Operation) {
+	p := m.addOperation(o, nil)
+	a, _ := m.after.Account(o.ContractRef)
 	k := unbilledKey{o.ContractRef, o.Period}
 	if len(m.unbilled[k]) == 0 {
 		if m.Open[o.Period] == nil {
@@ -146,6 +157,20 @@ func (m projector) addOperation(o Operation, reasons []billing.Reason) {
 		m.Open[o.Period][a.Contract.Customer()]++
 	}
 	m.unbilled[k] = append(m.unbilled[k], p)
+}
+
+// cancel takes a purchase of a customer out of its period.
+func (m *Model) cancel(purchaseRef string, c billing.CustomerKey) {
+	o, ok := m.OperationByRef[purchaseRef]
+	if !ok {
+		return
+	}
+	o.Status = billing.OperationCancelled
+	k := unbilledKey{o.ContractRef, o.Period}
+	m.unbilled[k] = slices.DeleteFunc(m.unbilled[k], func(x *Operation) bool { return x == o })
+	if len(m.unbilled[k]) == 0 {
+		m.noLongerOpen(k, c)
+	}
 }
 
 // issueInvoice adds an invoice and puts the operations of the contracts' period on it.

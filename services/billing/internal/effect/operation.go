@@ -60,10 +60,10 @@ func (p *publisher) outstanding() event.Outstanding {
 }
 
 func (m projector) PurchaseAccepted(e billing.PurchaseAccepted) error {
-	m.addOperation(Operation{
+	m.addToPeriod(Operation{
 		Ref: e.OperationRef, Kind: billing.KindPurchase, Status: billing.OperationAccepted, ContractRef: e.ContractRef, OrderRef: e.OrderRef,
 		Text: e.Label, Amount: e.Amount, Period: e.Period,
-	}, nil)
+	})
 	return nil
 }
 
@@ -130,15 +130,9 @@ func (p *publisher) RefundAccepted(e billing.RefundAccepted) error {
 }
 
 func (m projector) RefundAccepted(e billing.RefundAccepted) error {
-	m.addOperation(Operation{
+	m.addToPeriod(Operation{
 		Ref: e.OperationRef, Kind: billing.KindRefund, Status: billing.OperationAccepted, ContractRef: e.ContractRef, PurchaseRef: e.PurchaseRef,
 		Text: e.Reason, Amount: e.Amount, Period: e.Period,
-	}, nil)
+	})
 	return nil
-}
-
-func (decoder) PurchaseCancelled(m *billinglog.PurchaseCancelled) (Body, error) { return notBuilt(m) }
-
-func (decoder) CreditNoteRecorded(m *billinglog.CreditNoteRecorded) (Body, error) {
-	return notBuilt(m)
 }

@@ -3,16 +3,7 @@ package effect
 import (
 	"fmt"
 	"math"
-
-	"github.com/deferpay/deferpay/gen/billinginternal"
-	"github.com/deferpay/deferpay/services/internal/journal"
 )
-
-// notBuilt is the outcome of decoding a body that this version of billing does not write. It is
-// never skipped: the instance is not ready then.
-func notBuilt(m billinginternal.LogBody) (Body, error) {
-	return Body{}, fmt.Errorf("%w: %s is not built yet", journal.ErrUnknownKind, billinginternal.KindOfLogBody(m))
-}
 
 func convert[To, From ~string](from []From) (to []To) {
 	for _, f := range from {

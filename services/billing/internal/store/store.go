@@ -11,7 +11,8 @@
 //	customer/CUSTOMER/SELLER    the contracts of a customer of a seller, both names path-escaped
 //	operation/BOP-7-17          an operation
 //	invoice/BIL-2026-000003     an invoice
-//	numbering/invoice           the invoice number given last
+//	numbering/invoice           the number of the last invoice
+//	numbering/credit-note       the number of the last credit note
 //	run/2026-11                 the billing run of a period
 //	key/CLIENT/KEY              a client's idempotency key, and the answer it stands for
 package store
@@ -51,6 +52,7 @@ type (
 // answer is what the answer to a request is made of.
 type answer struct {
 	operation string           // reference of the operation that it made, or else changed
+	made      bool             // it made that operation
 	invoice   *billing.Invoice // as it was after this step of its collection
 }
 
@@ -88,8 +90,8 @@ func New(cfg Config) (*Store, error) {
 // answerOf returns what the answer to the request that led to an event is made of.
 func answerOf(e billing.Event, after billing.States) answer {
 	about := e.About()
-	a := answer{operation: cmp.Or(about.Operation, about.Purchase)}
-	if about.Invoice != "" {
+	a := answer{operation: cmp.Or(about.Operation, about.Purchase), made: about.Operation != ""}
+	if about.Invoice != "" && !a.made {
 		i, _ := after.Invoice(about.Invoice)
 		a.invoice = &i
 	}
@@ -109,7 +111,8 @@ func (s *Store) Decide(ctx context.Context, req *idempotency.Request, c billing.
 	})
 }
 
-// Operate decides a purchase or a refund, and returns the operation as it was decided.
+// Operate decides a purchase, a refund or a cancellation, and returns the operation as it was
+// decided.
 func (s *Store) Operate(ctx context.Context, req idempotency.Request, c billing.Command) (Operation, Outcome, error) {
 	out, err := s.Decide(ctx, &req, c)
 	if err != nil {
@@ -121,6 +124,9 @@ func (s *Store) Operate(ctx context.Context, req idempotency.Request, c billing.
 	o, _, ok := s.Operation(out.Answer.operation)
 	if !ok {
 		return o, out, journal.ErrNotReady // the state was discarded meanwhile
+	}
+	if !out.Answer.made { // a cancellation, which is final
+		return o, out, nil
 	}
 	return o.AsDecided(), out, nil
 }
