@@ -81,7 +81,7 @@ func TestCreditNoteMeetsDebit(t *testing.T) {
 
 // TestImpossibleCreditNotes applies records that no decision makes.
 func TestImpossibleCreditNotes(t *testing.T) {
-	good := CreditNoteRecorded{"BOP-7-2", "CTR-7", "BOP-7-1", "BIL-2026-000001", "AVO-2026-000001", "", eur(400)}
+	good := CreditNoteRecorded{"BOP-7-3", "CTR-7", "BOP-7-1", "BIL-2026-000001", "AVO-2026-000001", "", eur(400)}
 	for name, change := range map[string]func(*CreditNoteRecorded){
 		"whole":              func(*CreditNoteRecorded) {},
 		"number left out":    func(e *CreditNoteRecorded) { e.CreditNoteRef = "AVO-2026-000002" },
@@ -90,9 +90,12 @@ func TestImpossibleCreditNotes(t *testing.T) {
 		"other purchase":     func(e *CreditNoteRecorded) { e.PurchaseRef = "BOP-7-9" },
 		"more than is left":  func(e *CreditNoteRecorded) { e.Amount = eur(1001) },
 		"nothing":            func(e *CreditNoteRecorded) { e.Amount = eur(0) },
-		"operation left out": func(e *CreditNoteRecorded) { e.OperationRef = "BOP-7-3" },
+		"operation left out": func(e *CreditNoteRecorded) { e.OperationRef = "BOP-7-4" },
 	} {
-		b, now := invoiced(t)
+		b, _ := invoiced(t)
+		b.buy(t, date("2026-04-14"), "CTR-7", 5000)
+		now := date("2026-05-01")
+		b.must(t, now, Close{Customer: acme, Period: Period{2026, time.April}}) // BIL-2026-000002
 		e := good
 		change(&e)
 		if err := b.apply(e, now); (err == nil) != (name == "whole") {
