@@ -173,6 +173,17 @@ func (r *Root) Fields() []Field {
 	return r.set.fieldsOf(r.payload.Decl)
 }
 
+// Whole returns the field that holds a payload that is not a record, and nil for a record.
+func (r *Root) Whole() []Field {
+	d := r.payload.Decl
+	if !d.Wrapper {
+		return nil
+	}
+	whole := *d
+	whole.Type = &schema.Type{Fields: []*schema.Field{{Type: d.Type}}}
+	return r.set.fieldsOf(&whole)
+}
+
 func (s *Set) fieldsOf(d *layout.Decl) []Field {
 	names := layout.NewNamer(s.packages, "", d.Package)
 	var out []Field

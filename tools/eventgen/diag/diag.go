@@ -118,6 +118,15 @@ func (l List) Strict() List {
 	return out
 }
 
+// Warnings returns the list with every error made a warning.
+func (l List) Warnings() List {
+	out := slices.Clone(l)
+	for i := range out {
+		out[i].Severity = Warning
+	}
+	return out
+}
+
 // Sorted returns the list sorted by position.
 func (l List) Sorted() List {
 	out := slices.Clone(l)

@@ -27,10 +27,11 @@
 //     written.
 //   - true, {} and schemas that allow every value: jsonvalue.Any.
 //
-// An integer has 64 bits, unless its format is int32; a number is a float64, or a float32 if its
-// format is float. date-time is a time.Time; date, time and duration have types of jsonvalue; uuid
-// is a uuid.UUID; byte and contentEncoding base64 are []byte. The formats email, hostname, ipv4,
-// ipv6, uri, uri-reference and regex are checked and stay strings; others are not checked.
+// An integer has 64 bits, unless its format is int32. A number is a float64, also if its format is
+// float: a float32 would write another number than was read. date-time is a time.Time; date, time
+// and duration have types of jsonvalue; uuid is a uuid.UUID; byte and contentEncoding base64 are
+// []byte. The formats email, hostname, ipv4, ipv6, uri, uri-reference and regex are checked and
+// stay strings; others are not checked.
 //
 // A schema without type whose keywords all apply to one type is assumed to have that type, with a
 // warning; so does its text. A pattern that RE2 does not support is not checked, with a warning.

@@ -32,8 +32,12 @@ func NewSet(deref func(*source.Node) *source.Node) *Set {
 // the schema. Nodes that lead to the same schema have the same Root. The hint is the name of a
 // schema that has neither a name of its own nor a title. A payload that is not an object with
 // properties becomes a struct with the field Value.
-func (s *Set) AddRoot(n *source.Node, hint string) *Root {
-	at := s.loader.Root(n)
+func (s *Set) AddRoot(n *source.Node, hint string) *Root { return s.AddRootIn("", n, hint) }
+
+// AddRootIn is like AddRoot for a schema in a schemaFormat. In OpenAPI's format nullable and the
+// flags exclusiveMinimum and exclusiveMaximum have the meaning that they have in OpenAPI 3.0.
+func (s *Set) AddRootIn(schemaFormat string, n *source.Node, hint string) *Root {
+	at := s.loader.Root(n, schemaFormat)
 	if r, ok := s.byRoot[at]; ok {
 		return r
 	}
@@ -56,7 +60,6 @@ func (s *Set) Resolve() diag.List {
 		payloads = append(payloads, r.payload)
 	}
 	s.shaper.Resolve(payloads)
-	s.loader.CheckDefaults()
 	return s.loader.Diags.Sorted()
 }
 
@@ -118,6 +121,14 @@ func (r *Root) Fields() []Field {
 		return nil
 	}
 	return fieldsOf(r.payload.Decl)
+}
+
+// Whole returns the field that holds a payload that is not an object, and nil for an object.
+func (r *Root) Whole() []Field {
+	if r.payload.Decl.Form != shape.Wrapper {
+		return nil
+	}
+	return fieldsOf(&shape.Decl{Fields: []*shape.Field{{GoName: "Value", Shape: r.payload.Decl.Value}}})
 }
 
 func fieldsOf(d *shape.Decl) []Field {

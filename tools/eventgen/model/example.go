@@ -9,7 +9,7 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/source"
 )
 
-// examples adds a function for each message that has an example.
+// examples adds a function for each message that has an example without a fault.
 func (p *pkgBuilder) examples() {
 	seen := map[string]bool{}
 	for _, c := range p.doc.Channels {
@@ -20,11 +20,9 @@ func (p *pkgBuilder) examples() {
 			}
 			seen[m.Message.Name] = true
 			for _, e := range m.Examples {
-				if e.Payload == nil {
-					continue
+				if e.Payload != nil && p.example(m, r, e) {
+					break
 				}
-				p.example(m, r, e)
-				break
 			}
 		}
 	}
@@ -42,23 +40,27 @@ func (p *pkgBuilder) uses(m *parse.ChannelMessage, c *parse.Channel) bool {
 	})
 }
 
-func (p *pkgBuilder) example(m *parse.ChannelMessage, r *payload.Root, e parse.Example) {
+// example adds a function that returns an example. It reports whether the example has no fault;
+// checkExamples reports the faults.
+func (p *pkgBuilder) example(m *parse.ChannelMessage, r *payload.Root, e parse.Example) bool {
 	expr, ok := p.literal(r, e.Payload)
 	if !ok {
-		return // reported by checkExamples
+		return false
 	}
 	t, _ := p.goType(r)
 	p.out.Examples = append(p.out.Examples, Example{Go: p.scope.take("Example" + goname.Exported(m.Message.Name)), Type: t, Expr: expr,
 		Doc: "returns the example of " + m.Message.Name + " in the document."})
+	return true
 }
 
-// checkExamples checks every example against its schemas.
+// checkExamples checks every example against its schemas. A fault is a warning, because no type
+// depends on an example.
 func (p *pkgBuilder) checkExamples() {
 	for _, c := range p.doc.Channels {
 		for _, m := range c.Messages {
 			for _, e := range m.Examples {
 				if e.Payload != nil {
-					p.diags.Add(p.roots[m.Payload].CheckExample(e.Payload)...)
+					p.diags.Add(p.roots[m.Payload].CheckExample(e.Payload).Warnings()...)
 				}
 				if e.Headers == nil {
 					continue
@@ -67,7 +69,7 @@ func (p *pkgBuilder) checkExamples() {
 					p.checkHeaders(m, e.Headers)
 				}
 				if r := p.builder.heads[m.HeaderRef]; r != nil {
-					p.diags.Add(r.CheckExample(e.Headers)...)
+					p.diags.Add(r.CheckExample(e.Headers).Warnings()...)
 				}
 			}
 		}
@@ -80,11 +82,11 @@ func (p *pkgBuilder) checkHeaders(m *parse.ChannelMessage, n *source.Node) {
 		v := n.Get(h.Name)
 		switch {
 		case v == nil && h.Required && h.Const == "":
-			p.diags.Errorf(n.Pos, "example of message %s: header %s is missing", m.Message.Name, h.Name)
+			p.diags.Warnf(n.Pos, "", "example of message %s: header %s is missing", m.Message.Name, h.Name)
 		case v != nil:
 			header := RuntimeHeader(h)
 			if err := header.CheckText(v.Value); err != nil {
-				p.diags.Errorf(v.Pos, "example of message %s: header %s %v", m.Message.Name, h.Name, err)
+				p.diags.Warnf(v.Pos, "", "example of message %s: header %s %v", m.Message.Name, h.Name, err)
 			}
 		}
 	}

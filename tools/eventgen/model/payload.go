@@ -51,7 +51,7 @@ func (b *builder) addRoot(p *parse.Payload, hint string) {
 	case parse.Avro:
 		r.Avro = b.avro.AddRoot(p.Schema, hint)
 	case parse.JSONSchema:
-		r.JSON = b.json.AddRoot(p.Ref, hint)
+		r.JSON = b.json.AddRootIn(p.Name, p.Ref, hint)
 	default:
 		r.Raw = p.Name
 	}

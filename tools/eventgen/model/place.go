@@ -28,7 +28,7 @@ func (p *pkgBuilder) location(l *parse.Location, m *parse.ChannelMessage, r *pay
 	}
 	w, wrong := r.Find(l)
 	if wrong == nil && !w.Field.Readable() {
-		wrong = payload.NewAstray("a location leads to text, an integer or a UUID", "%s is of the Go type %s", l.Text, w.Field.GoType)
+		wrong = payload.NewAstray("a location leads to text, an integer, a UUID, or a time that is text", "%s is of the Go type %s", l.Text, w.Field.GoType)
 	}
 	if wrong != nil {
 		p.wrong(l, what, wrong)
@@ -196,10 +196,12 @@ func (p *pkgBuilder) parameter(l *parse.Location, m *parse.ChannelMessage, s *Sp
 		value = "string(" + value + ")"
 	case base == "uuid.UUID", base == "avrobin.UUID":
 		value = strings.TrimPrefix(value, "*") + ".String()"
+	case w.Field.Text: // a time
+		value = "bus.FieldText(&" + strings.TrimPrefix(value, "*") + ")"
 	case w.Field.Readable():
 		value = "bus.Decimal(" + value + ")"
 	default:
-		return "", "", payload.NewAstray("a location leads to text, an integer or a UUID", "%s is of the Go type %s", l.Text, w.Field.GoType)
+		return "", "", payload.NewAstray("a location leads to text, an integer, a UUID, or a time that is text", "%s is of the Go type %s", l.Text, w.Field.GoType)
 	}
 	return value, there, nil
 }

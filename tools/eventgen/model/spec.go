@@ -50,7 +50,7 @@ func (p *pkgBuilder) spec(c *parse.Channel, m *parse.ChannelMessage) *Spec {
 		goName += goname.Exported(c.Name)
 	}
 	goName = p.scope.take(goName)
-	s := &Spec{Go: goName, Alias: p.scope.take(goName + "Message"), Var: p.scope.take(goname.Unexported(goName) + "Spec"), Name: m.Message.Name,
+	s := &Spec{Go: goName, Alias: p.alias(goName), Var: p.scope.take(goname.Unexported(goName) + "Spec"), Name: m.Message.Name,
 		Title: sentence(m.Title, m.Summary, r.Doc(), "the message "+m.Message.Name), Doc: strings.Join(append([]string{m.Description}, m.More...), "\n\n"), Topic: p.topic[c], Content: m.ContentType,
 		Own: c.File == p.doc.File, Empty: r == nil, root: r}
 	if s.Content == "" && r != nil {
@@ -80,6 +80,15 @@ func (p *pkgBuilder) spec(c *parse.Channel, m *parse.ChannelMessage) *Spec {
 // free reports whether a name, and the names that are derived from it, are free.
 func (p *pkgBuilder) free(goName string) bool {
 	return !p.scope[goName] && !p.scope[goName+"Message"]
+}
+
+// alias returns the name of the type of a received message: that of the message, which is taken,
+// with Message at its end.
+func (p *pkgBuilder) alias(goName string) string {
+	if strings.HasSuffix(goName, "Message") {
+		return goName
+	}
+	return p.scope.take(goName + "Message")
 }
 
 func (p *pkgBuilder) framing(s *Spec, c *parse.Channel, m *parse.ChannelMessage, r *payload.Root) {
@@ -176,7 +185,7 @@ func (p *pkgBuilder) keyField(s *Spec, m *parse.ChannelMessage, r *payload.Root)
 	for _, f := range r.Fields() {
 		names = append(names, f.Name)
 	}
-	text := f.Text("m")
+	text := f.AsText("m")
 	in := "the payload, as there is none"
 	switch {
 	case r != nil && r.Node.Pos.File == m.Message.Pos.File:

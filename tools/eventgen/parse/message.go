@@ -31,8 +31,13 @@ func (p *parser) message(name string, at *source.Node) *Message {
 	} else {
 		p.fields(n, "a message", messageFields)
 	}
+	own := p.text(n, "name")
 	n = p.withTraits(n, "a message", "payload", "traits", "x-versions")
-	if own := p.text(n, "name"); own != "" {
+	// messages that share a trait also share the name in it, so it is the last resort
+	if own == "" && !goodName(name) {
+		own = p.text(n, "name")
+	}
+	if own != "" {
 		m.Name = own
 	}
 	m.Title, m.Summary, m.Description = p.text(n, "title"), p.text(n, "summary"), p.text(n, "description")
@@ -179,7 +184,8 @@ func formatOf(s string) (Format, bool) {
 	case "application/vnd.apache.avro", "application/vnd.apache.avro+json", "application/vnd.apache.avro+yaml":
 		return Avro, true
 	case "application/vnd.aai.asyncapi", "application/vnd.aai.asyncapi+json", "application/vnd.aai.asyncapi+yaml",
-		"application/schema", "application/schema+json", "application/schema+yaml":
+		"application/schema", "application/schema+json", "application/schema+yaml",
+		"application/vnd.oai.openapi", "application/vnd.oai.openapi+json", "application/vnd.oai.openapi+yaml":
 		return JSONSchema, true
 	}
 	return 0, false

@@ -85,6 +85,9 @@ func (p *parser) location(n *source.Node, name string) *Location {
 	default:
 		part = ""
 	}
+	if part == "$message.payload" && pointer == "" {
+		return l // the whole payload
+	}
 	if part == "" || !strings.HasPrefix(pointer, "/") || pointer == "/" {
 		p.diags.ErrorHint(v.Pos, "write $message.header#/NAME or $message.payload#/NAME", "%s %q is not a runtime expression", name, text)
 		return nil

@@ -83,7 +83,7 @@ type Location struct {
 	Pos    diag.Pos
 	Text   string   // as written
 	Header bool     // in the headers; otherwise in the payload
-	Path   []string // of members
+	Path   []string // of members; empty: the whole payload
 }
 
 // ChannelMessage is a message with its name in a channel.

@@ -89,6 +89,7 @@ type Field struct {
 	Dispensable          bool           // the zero value of Go means that there is none
 	Inside               func() []Field // those of an object; nil for anything else
 	Closed               bool           // of headers: an object that refuses what it does not name
+	Text                 bool           // it is text on the wire, also if it is a time in Go
 }
 
 func avroFields(list []avro.Field) []Field {
@@ -105,12 +106,17 @@ func avroFields(list []avro.Field) []Field {
 func jsonFields(list []jsonschema.Field) []Field {
 	out := make([]Field, len(list))
 	for i, f := range list {
-		out[i] = Field{Name: f.Name, GoName: f.GoName, GoType: f.GoType, Kind: f.Kind, Dispensable: f.Optional || f.Nullable, Closed: f.Closed}
+		out[i] = Field{Name: f.Name, GoName: f.GoName, GoType: f.GoType, Kind: f.Kind, Dispensable: f.Optional || f.Nullable, Closed: f.Closed, Text: isText(f)}
 		if f.Kind == "object" {
 			out[i].Inside = func() []Field { return jsonFields(f.Fields()) }
 		}
 	}
 	return out
+}
+
+// isText reports whether a field is a string that is text or a time in Go.
+func isText(f jsonschema.Field) bool {
+	return f.Kind == "string" && slices.Contains([]string{"", "date-time", "date", "time", "duration", "uuid"}, f.Format)
 }
 
 // Names returns the names of fields.
@@ -134,12 +140,12 @@ func (f Field) Base() string {
 
 // Readable reports whether values of the field are text, or can be converted to text and back.
 func (f Field) Readable() bool {
-	return slices.Contains([]string{"string", "int64", "int32", "int", "uuid.UUID", "avrobin.UUID"}, f.Base())
+	return f.Text || slices.Contains([]string{"string", "int64", "int32", "int", "uuid.UUID", "avrobin.UUID"}, f.Base())
 }
 
-// Text returns the Go of the field of m as text, if it is always set and has such a form; otherwise
-// it returns "".
-func (f Field) Text(m string) string {
+// AsText returns the Go of the field of m as text, if it is always set and has such a form;
+// otherwise it returns "".
+func (f Field) AsText(m string) string {
 	at := m + "." + f.GoName
 	switch f.GoType {
 	case "string":

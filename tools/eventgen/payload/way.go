@@ -42,6 +42,9 @@ func (r *Root) Find(l *parse.Location) (*Way, *Astray) {
 	if r != nil && r.Raw != "" {
 		return nil, &Astray{l.Text + " leads into a payload that eventgen does not read", "name a header, or let the caller fill it in", true}
 	}
+	if len(l.Path) == 0 {
+		return r.whole(l)
+	}
 	w, fields := &Way{Expr: "m"}, r.Fields()
 	for i, name := range l.Path {
 		at := Index(fields, name)
@@ -63,6 +66,22 @@ func (r *Root) Find(l *parse.Location) (*Way, *Astray) {
 		}
 	}
 	return w, nil
+}
+
+// whole returns the way to the payload itself, whose value is in a field if it is not an object.
+func (r *Root) whole(l *parse.Location) (*Way, *Astray) {
+	var fields []Field
+	switch {
+	case r == nil:
+	case r.Avro != nil:
+		fields = avroFields(r.Avro.Whole())
+	case r.JSON != nil:
+		fields = jsonFields(r.JSON.Whole())
+	}
+	if len(fields) == 0 {
+		return nil, NewAstray("name a field of it: $message.payload#/NAME", "%s leads to the payload, which is not text", l.Text)
+	}
+	return &Way{Expr: "m." + fields[0].GoName, Field: fields[0]}, nil
 }
 
 // through extends the way beyond its end, where there are other fields too.

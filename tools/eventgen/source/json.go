@@ -1,8 +1,11 @@
 package source
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"path"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/deferpay/deferpay/tools/eventgen/diag"
@@ -14,7 +17,7 @@ const maxDepth = 500
 // parseJSON reads strict JSON. The reader of YAML cannot be used for it, because it refuses tabs
 // and some escapes.
 func parseJSON(file string, data []byte) (*Node, diag.List) {
-	p := &jsonParser{file: file, data: data, line: 1, col: 1}
+	p := &jsonParser{file: file, data: data, line: 1, col: 1, comments: strings.EqualFold(path.Ext(file), ".avsc")}
 	n, err := p.document()
 	if err != nil {
 		return nil, diag.List{*err}
@@ -27,6 +30,7 @@ type jsonParser struct {
 	data      []byte
 	at        int
 	line, col int
+	comments  bool // Avro's own parser skips comments, so schemas have them
 	dups      diag.List
 }
 
@@ -70,9 +74,46 @@ func (p *jsonParser) space() {
 			p.line, p.col = p.line+1, 1
 		case ' ', '\t', '\r':
 			p.step(1)
+		case '/':
+			if n := p.comment(); n > 0 {
+				p.skip(n)
+				continue
+			}
+			return
 		default:
 			return
 		}
+	}
+}
+
+// comment returns the length of the comment here, or 0 if there is none, it has no end, or the file
+// may not have comments.
+func (p *jsonParser) comment() int {
+	rest := p.data[p.at:]
+	switch {
+	case !p.comments:
+	case bytes.HasPrefix(rest, []byte("//")):
+		if end := bytes.IndexByte(rest, '\n'); end >= 0 {
+			return end
+		}
+		return len(rest)
+	case bytes.HasPrefix(rest, []byte("/*")):
+		if end := bytes.Index(rest[2:], []byte("*/")); end >= 0 {
+			return end + 4
+		}
+	}
+	return 0
+}
+
+// skip skips n bytes, which may have several lines.
+func (p *jsonParser) skip(n int) {
+	for end := p.at + n; p.at < end; {
+		if p.data[p.at] == '\n' {
+			p.at++
+			p.line, p.col = p.line+1, 1
+			continue
+		}
+		p.step(1)
 	}
 }
 

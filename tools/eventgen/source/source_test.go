@@ -15,6 +15,7 @@ func TestPositions(t *testing.T) {
 		{"json in a yaml file", "a.yaml", "{\n\t\"a\": 1}", "/a", "a.yaml:2:7"},
 		{"flow yaml is not json", "a.yaml", "{a: 1, b: c}", "/b", "a.yaml:1:11"},
 		{"columns are characters", "a.json", `{"é": "ü", "b": 1}`, "/b", "a.json:1:17"},
+		{"comments in a schema of Avro", "a.avsc", "/* licence\n é */ // one\n{\"a\": /* b */ 1, // two\n\"b\": 2} // end", "/b", "a.avsc:4:6"},
 		{"escaped pointer", "a.yaml", "\"a/b\":\n  c~d: 1\n", "/a~1b/c~0d", "a.yaml:2:8"},
 	}
 	for _, c := range cases {
@@ -39,6 +40,8 @@ func TestErrors(t *testing.T) {
 		{"empty", "a.yaml", "", "a.yaml:1:1: the file is empty"},
 		{"empty json", "a.json", " \n", "a.json:2:1: not valid JSON: the file is empty"},
 		{"tab in yaml", "a.yaml", "a:\n\tb: 1\n", "hint: YAML is indented with spaces"},
+		{"comment in JSON", "a.json", "/* a */ {}", "a.json:1:1: not valid JSON: a value is expected, not '/'"},
+		{"comment without end", "a.avsc", "{} /* a", "a.avsc:1:4: not valid JSON: '/' after the end"},
 		{"duplicate", "a.yaml", "a: 1\nb: 2\na: 3\n", "a.yaml:3:1: \"a\" is given twice\n  hint: first given at a.yaml:1:1"},
 		{"duplicate json", "a.json", `{"a":1,"a":2}`, `a.json:1:8: "a" is given twice`},
 		{"two documents", "a.yaml", "a: 1\n---\nb: 2\n", "more than one YAML document"},

@@ -2,6 +2,7 @@ package bus
 
 import (
 	"strconv"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -10,11 +11,21 @@ import (
 )
 
 // FieldText returns the value of a field as text. The argument is the address of a field of type
-// string, int32, int64, int, uuid.UUID or avrobin.UUID, of a pointer to one of them, or of a
-// jsonvalue.Optional of such a pointer. The result is "" for a value that is not set: nil, 0 or the
-// zero UUID.
+// string, int32, int64, int, uuid.UUID, avrobin.UUID, time.Time, or jsonvalue.Date, Time or
+// Duration, of a pointer to one of them, or of a jsonvalue.Optional of such a pointer. The result
+// is "" for a value that is not set: nil or the zero value. An instant is in UTC.
 func FieldText(field any) string {
 	switch x := field.(type) {
+	case *time.Time, *jsonvalue.Date, *jsonvalue.Time, *jsonvalue.Duration:
+		return momentText(x)
+	case **time.Time:
+		return pointedText(*x)
+	case **jsonvalue.Date:
+		return pointedText(*x)
+	case **jsonvalue.Time:
+		return pointedText(*x)
+	case **jsonvalue.Duration:
+		return pointedText(*x)
 	case *string:
 		return *x
 	case *int32:
@@ -51,6 +62,33 @@ func FieldText(field any) string {
 		return pointedText(x.Value)
 	case *jsonvalue.Optional[*uuid.UUID]:
 		return pointedText(x.Value)
+	case *jsonvalue.Optional[*time.Time]:
+		return pointedText(x.Value)
+	case *jsonvalue.Optional[*jsonvalue.Date]:
+		return pointedText(x.Value)
+	case *jsonvalue.Optional[*jsonvalue.Time]:
+		return pointedText(x.Value)
+	case *jsonvalue.Optional[*jsonvalue.Duration]:
+		return pointedText(x.Value)
+	}
+	return ""
+}
+
+// momentText returns the text of a date or time.
+func momentText(field any) string {
+	switch x := field.(type) {
+	case *time.Time:
+		if !x.IsZero() {
+			return x.UTC().Format(time.RFC3339Nano)
+		}
+	case *jsonvalue.Date:
+		if *x != (jsonvalue.Date{}) {
+			return x.String()
+		}
+	case *jsonvalue.Time:
+		return string(*x)
+	case *jsonvalue.Duration:
+		return string(*x)
 	}
 	return ""
 }
@@ -73,6 +111,16 @@ func pointedText[T any](p *T) string {
 // ignored.
 func SetFieldText(field any, text string) {
 	switch x := field.(type) {
+	case *time.Time, *jsonvalue.Date, *jsonvalue.Time, *jsonvalue.Duration:
+		setMoment(x, text)
+	case **time.Time:
+		point(x, text)
+	case **jsonvalue.Date:
+		point(x, text)
+	case **jsonvalue.Time:
+		point(x, text)
+	case **jsonvalue.Duration:
+		point(x, text)
 	case *string:
 		*x = text
 	case *int32:
@@ -109,6 +157,33 @@ func SetFieldText(field any, text string) {
 		x.Set = point(&x.Value, text) || x.Set
 	case *jsonvalue.Optional[*uuid.UUID]:
 		x.Set = point(&x.Value, text) || x.Set
+	case *jsonvalue.Optional[*time.Time]:
+		x.Set = point(&x.Value, text) || x.Set
+	case *jsonvalue.Optional[*jsonvalue.Date]:
+		x.Set = point(&x.Value, text) || x.Set
+	case *jsonvalue.Optional[*jsonvalue.Time]:
+		x.Set = point(&x.Value, text) || x.Set
+	case *jsonvalue.Optional[*jsonvalue.Duration]:
+		x.Set = point(&x.Value, text) || x.Set
+	}
+}
+
+// setMoment sets a date or time. Text of a time of day or of a duration is checked when the payload
+// is.
+func setMoment(field any, text string) {
+	switch x := field.(type) {
+	case *time.Time:
+		if t, err := time.Parse(time.RFC3339Nano, text); err == nil {
+			*x = t
+		}
+	case *jsonvalue.Date:
+		if d, err := jsonvalue.ParseDate(text); err == nil {
+			*x = d
+		}
+	case *jsonvalue.Time:
+		*x = jsonvalue.Time(text)
+	case *jsonvalue.Duration:
+		*x = jsonvalue.Duration(text)
 	}
 }
 

@@ -2,6 +2,7 @@ package bus
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -22,6 +23,10 @@ func TestFieldText(t *testing.T) {
 		{new(int32), "7", "2147483648"}, {new(*int32), "-7", "2147483648"}, {new(jsonvalue.Optional[*int32]), "7", "x"},
 		{new(int), "7", "x"}, {new(*int), "7", "x"},
 		{new(uuid.UUID), id, "x"}, {new(*uuid.UUID), id, "x"}, {new(jsonvalue.Optional[*uuid.UUID]), id, "x"},
+		{new(time.Time), "2026-01-02T03:04:05.000000006Z", "x"}, {new(*time.Time), "2026-01-02T03:04:05Z", "x"}, {new(jsonvalue.Optional[*time.Time]), "2026-01-02T03:04:05Z", "x"},
+		{new(jsonvalue.Date), "2026-01-02", "x"}, {new(*jsonvalue.Date), "2026-01-02", "2026-13-02"}, {new(jsonvalue.Optional[*jsonvalue.Date]), "2026-01-02", "x"},
+		{new(jsonvalue.Time), "03:04:05Z", ""}, {new(*jsonvalue.Time), "03:04:05Z", ""}, {new(jsonvalue.Optional[*jsonvalue.Time]), "03:04:05Z", ""},
+		{new(jsonvalue.Duration), "P1D", ""}, {new(*jsonvalue.Duration), "P1D", ""}, {new(jsonvalue.Optional[*jsonvalue.Duration]), "P1D", ""},
 		{new(avrobin.UUID), id, "x"}, {new(*avrobin.UUID), id, "x"},
 	} {
 		if got := FieldText(c.field); got != "" {

@@ -87,18 +87,13 @@ func (r *Reader) integer(v Value, bits int) int64 {
 }
 
 // Float64 reads a number, rounded to the nearest float64.
-func (r *Reader) Float64(v Value) float64 { return r.float(v, 64) }
-
-// Float32 reads a number, rounded to the nearest float32.
-func (r *Reader) Float32(v Value) float32 { return float32(r.float(v, 32)) }
-
-func (r *Reader) float(v Value, bits int) float64 {
+func (r *Reader) Float64(v Value) float64 {
 	if !r.kind(v, Number) {
 		return 0
 	}
-	f, err := strconv.ParseFloat(string(v.raw()), bits)
+	f, err := strconv.ParseFloat(string(v.raw()), 64)
 	if err != nil {
-		r.Fail(v, "%s is out of range for a number of %d bits", v.raw(), bits)
+		r.Fail(v, "%s is out of range for a number of 64 bits", v.raw())
 	}
 	return f
 }

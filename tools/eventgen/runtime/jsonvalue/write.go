@@ -144,15 +144,6 @@ func (w *Writer) Float64(f float64) {
 	w.e.Float64(f)
 }
 
-// Float32 writes a number.
-func (w *Writer) Float32(f float32) {
-	if f64 := float64(f); math.IsNaN(f64) || math.IsInf(f64, 0) {
-		w.Fail("%v is not a number in JSON", f)
-		return
-	}
-	w.e.Float32(f)
-}
-
 // Null writes null.
 func (w *Writer) Null(struct{}) { w.e.Null() }
 

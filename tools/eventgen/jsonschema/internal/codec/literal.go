@@ -104,7 +104,7 @@ func (l *literals) scalar(s shape.Scalar, n *source.Node) string {
 	case "int64", "int32":
 		r := jsonvalue.Literal(n.Value)
 		return strconv.FormatInt(new(jsonvalue.Reader).Int64(r), 10)
-	case "bool", "float64", "float32":
+	case "bool", "float64":
 		return n.Value
 	case "[]byte":
 		b, err := base64.StdEncoding.DecodeString(n.Value)

@@ -123,7 +123,7 @@ var Examples = []struct {
 			Anything:   jsonvalue.Ptr(jsonvalue.MustAny(`{"x":[1,"y"]}`)),
 			Free:       map[string]jsonvalue.Any{"a": jsonvalue.MustAny(`1`)},
 			Flag:       jsonvalue.Ptr(true),
-			Ratio:      jsonvalue.Ptr[float32](0.25),
+			Ratio:      jsonvalue.Ptr[float64](0.25),
 			Nothing:    jsonvalue.Ptr[struct{}](struct{}{}),
 			Raw:        []byte{0x1, 0x2},
 			ValidFor:   jsonvalue.Ptr[jsonvalue.Duration]("P1D"),

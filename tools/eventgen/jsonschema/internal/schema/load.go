@@ -21,6 +21,7 @@ type Loader struct {
 	Order    []*Schema // in the order in which they were read
 	ids      map[string]*source.Node
 	compiled map[*Schema]*validator.Schema
+	openAPI  bool // the schema that is being read is in OpenAPI's format
 }
 
 // NewLoader returns a loader. deref follows the references of a node; if they lead nowhere it
@@ -29,9 +30,10 @@ func NewLoader(deref func(*source.Node) *source.Node) *Loader {
 	return &Loader{deref: deref, schemas: map[*source.Node]*Schema{}, ids: map[string]*source.Node{}, compiled: map[*Schema]*validator.Schema{}}
 }
 
-// Root reads the schema of a payload.
-func (l *Loader) Root(n *source.Node) *Schema {
+// Root reads the schema of a payload in a schemaFormat.
+func (l *Loader) Root(n *source.Node, schemaFormat string) *Schema {
 	l.findIDs(n, 0)
+	l.openAPI = isOpenAPI(schemaFormat)
 	at := l.load(n).Final()
 	at.Target = true
 	return at
@@ -53,6 +55,10 @@ func (l *Loader) load(n *source.Node) *Schema {
 	}
 	s := &Schema{Node: n}
 	l.schemas[n] = s
+	if l.openAPI && n.Is(source.Map) {
+		n = fromOpenAPI(n)
+		s.Node, l.schemas[n] = n, s
+	}
 	switch {
 	case n.Is(source.Bool):
 		b := n.Value == "true"
@@ -155,7 +161,10 @@ func (l *Loader) multiFormat(s *Schema) {
 	case inner == nil:
 		l.Diags.Errorf(s.Node.Pos, "schemaFormat without schema")
 	default:
+		outer := l.openAPI
+		l.openAPI = isOpenAPI(format.Str())
 		l.link(s, l.load(inner))
+		l.openAPI = outer
 	}
 }
 
@@ -164,7 +173,17 @@ func IsFormat(schemaFormat string) bool {
 	kind, _, _ := strings.Cut(strings.ToLower(schemaFormat), ";")
 	switch strings.TrimSpace(kind) {
 	case "application/vnd.aai.asyncapi", "application/vnd.aai.asyncapi+json", "application/vnd.aai.asyncapi+yaml",
-		"application/schema+json", "application/schema+yaml":
+		"application/schema", "application/schema+json", "application/schema+yaml":
+		return true
+	}
+	return isOpenAPI(schemaFormat)
+}
+
+// isOpenAPI reports whether schemaFormat is that of OpenAPI's Schema Object.
+func isOpenAPI(schemaFormat string) bool {
+	kind, _, _ := strings.Cut(strings.ToLower(schemaFormat), ";")
+	switch strings.TrimSpace(kind) {
+	case "application/vnd.oai.openapi", "application/vnd.oai.openapi+json", "application/vnd.oai.openapi+yaml":
 		return true
 	}
 	return false

@@ -45,6 +45,9 @@ func (t *texter) schema(n *source.Node) *source.Node {
 	if known && s.ref != nil {
 		return t.reference(s.Final())
 	}
+	if known {
+		n = s.Node
+	}
 	switch n.Kind {
 	case source.Map:
 		out := &source.Node{Kind: source.Map}

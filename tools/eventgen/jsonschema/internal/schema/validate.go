@@ -76,11 +76,20 @@ func (l *Loader) compile(s *Schema) (*validator.Schema, error) {
 	return compiled, err
 }
 
-// CheckDefaults adds a fault for each default that does not conform to its schema.
+// CheckDefaults removes each default that does not conform to its schema, and adds a warning for
+// it.
 func (l *Loader) CheckDefaults() {
 	for _, at := range l.Order {
-		if at.Default != nil && at.says {
-			l.Validate(at, at.Default, "the default", &l.Diags)
+		if at.Default == nil || !at.says {
+			continue
+		}
+		var faults diag.List
+		if l.Validate(at, at.Default, "the default", &faults); len(faults) > 0 {
+			at.Default = nil
+		}
+		for _, f := range faults.Warnings() {
+			f.Hint = "the default is left out"
+			l.Diags.Add(f)
 		}
 	}
 }

@@ -88,7 +88,7 @@ func structural(s *schema.Schema, group string) bool {
 		other = s.AnyOf
 	}
 	return len(s.Properties)+len(s.Patterns)+len(s.Required)+len(s.Tuple)+len(other) > 0 || s.Additional != nil || s.Items != nil || s.IsEnum || s.Constant != nil ||
-		formats[s.Format].GoType != "" || s.Base64 || s.Format == "int32" || s.Format == "float"
+		formats[s.Format].GoType != "" || s.Base64 || s.Format == "int32"
 }
 
 // alternatives decides the shape of a value that conforms to one of several schemas.

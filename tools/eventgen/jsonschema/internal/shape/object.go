@@ -145,8 +145,8 @@ func (p *Shaper) field(d *Decl, name string, m members, scope goname.Scope) *Fie
 		if f.Doc == "" && !at.Schema.Target {
 			f.Doc = at.Schema.Doc
 		}
-		if f.Default == nil && f.Optional {
-			f.Default = at.Schema.Default
+		if f.Optional && f.Default == nil && at.Schema.Default != nil {
+			f.Default, f.from = at.Schema.Default, at.Schema
 		}
 	}
 	if at := slices.IndexFunc(flat, func(at Part) bool { return at.Schema.IsFalse() }); at >= 0 {

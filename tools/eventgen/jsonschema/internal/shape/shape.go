@@ -47,7 +47,6 @@ var (
 	int64Scalar   = Scalar{"int64", "Int64", "integer", ""}
 	int32Scalar   = Scalar{"int32", "Int32", "integer", "int32"}
 	float64Scalar = Scalar{"float64", "Float64", "number", ""}
-	float32Scalar = Scalar{"float32", "Float32", "number", "float"}
 	bytesScalar   = Scalar{"[]byte", "Bytes", "string", "byte"}
 )
 
@@ -105,6 +104,7 @@ type Field struct {
 	Optional           bool
 	Constant           *source.Node // the only value: there is no Go field
 	Default            *source.Node
+	from               *schema.Schema // that has the default
 }
 
 // patternField is a field for all members whose names match a pattern.
@@ -203,6 +203,14 @@ func (p *Shaper) Resolve(payloads []*Payload) {
 		}
 	}
 	p.infinite()
+	p.CheckDefaults()
+	for _, d := range p.Decls {
+		for _, f := range d.Fields {
+			if f.from != nil && f.from.Default == nil {
+				f.Default = nil // it does not conform to its schema
+			}
+		}
+	}
 }
 
 // payload makes a payload a struct.
@@ -486,8 +494,6 @@ func (p *Shaper) number(out *Shape, parts, flat []Part, allowed jsonvalue.Kind, 
 		out.Scalar = int32Scalar
 	case allowed == jsonvalue.Integer:
 		out.Scalar = int64Scalar
-	case format == "float":
-		out.Scalar = float32Scalar
 	default:
 		out.Scalar = float64Scalar
 	}

@@ -121,6 +121,9 @@ func logicalDifference(a, b *Type, path string, seen map[*Type]bool) (string, bo
 	return logicalDifference(a.Items, b.Items, path+"[]", seen)
 }
 
+// leftOut is the hint for a default that does not conform to its type.
+const leftOut = "the default is left out"
+
 // checkRecord checks the unions and the defaults of one named type.
 func (l *Loader) checkRecord(t *Type) {
 	if t.Kind != Record {
@@ -136,7 +139,8 @@ func (l *Loader) checkRecord(t *Type) {
 			continue
 		}
 		if _, err := AppendJSON(nil, f.Type, f.Default); err != nil {
-			l.lint(f.Default, "", "field %s.%s: the default %s %v", t.Name, f.Name, f.Default.JSON(nil), err)
+			l.warn(f.Default, leftOut, "field %s.%s: the default %s %v", t.Name, f.Name, f.Default.JSON(nil), err)
+			f.Default = nil
 		}
 	}
 }

@@ -455,7 +455,7 @@ func (l *Loader) enum(at **Type, n *Node, namespace string) {
 	if d := n.Get("default"); d != nil {
 		t.Default, _ = d.text()
 		if !slices.Contains(t.Symbols, t.Default) {
-			l.lint(d, "write one of "+strings.Join(t.Symbols, ", "), "the default %s of enum %s is not one of its symbols", d.JSON(nil), t.Name)
+			l.warn(d, leftOut+"; write one of "+strings.Join(t.Symbols, ", "), "the default %s of enum %s is not one of its symbols", d.JSON(nil), t.Name)
 			t.Default = ""
 		}
 	}

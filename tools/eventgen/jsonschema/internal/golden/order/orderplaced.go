@@ -30,7 +30,7 @@ type OrderPlaced struct {
 	Anything   *jsonvalue.Any              `json:"anything,omitzero"`
 	Free       map[string]jsonvalue.Any    `json:"free,omitzero"`
 	Flag       *bool                       `json:"flag,omitzero"`
-	Ratio      *float32                    `json:"ratio,omitzero"`
+	Ratio      *float64                    `json:"ratio,omitzero"`
 	Nothing    *struct{}                   `json:"nothing,omitzero"`
 	Raw        []byte                      `json:"raw,omitzero"`
 	ValidFor   *jsonvalue.Duration         `json:"validFor,omitzero"`
@@ -108,7 +108,7 @@ func readOrderPlaced(r *jsonvalue.Reader, v jsonvalue.Value) (x OrderPlaced) {
 		case "flag":
 			x.Flag = jsonvalue.ReadPointer(r, m, (*jsonvalue.Reader).Bool)
 		case "ratio":
-			x.Ratio = jsonvalue.ReadPointer(r, m, (*jsonvalue.Reader).Float32)
+			x.Ratio = jsonvalue.ReadPointer(r, m, (*jsonvalue.Reader).Float64)
 		case "nothing":
 			x.Nothing = jsonvalue.ReadPointer(r, m, (*jsonvalue.Reader).Null)
 		case "raw":
@@ -207,7 +207,7 @@ func writeOrderPlaced(w *jsonvalue.Writer, x OrderPlaced) {
 	}
 	if x.Ratio != nil {
 		w.Member("ratio")
-		w.Float32(*x.Ratio)
+		w.Float64(*x.Ratio)
 		w.Done()
 	}
 	if x.Nothing != nil {
