@@ -21,12 +21,13 @@ var notBuilt = map[string]string{
 type coverage struct {
 	outcomes map[string]map[string]int // by operation (and variant), by outcome
 	messages map[string]int
+	notBuilt map[string]string // what may be missing, with the reason
 	codes    map[string]bool
 	faults   []string
 }
 
 func newCoverage() *coverage {
-	return &coverage{outcomes: map[string]map[string]int{}, messages: map[string]int{}, codes: map[string]bool{}}
+	return &coverage{outcomes: map[string]map[string]int{}, messages: map[string]int{}, notBuilt: notBuilt, codes: map[string]bool{}}
 }
 
 func (c *coverage) fault(format string, args ...any) {
@@ -87,7 +88,7 @@ func (c *coverage) settle(api *judge.API, events *judge.Events) {
 	for _, op := range api.Operations() {
 		for _, name := range names(op) {
 			done, refused := c.count(name)
-			why, later := notBuilt[name]
+			why, later := c.notBuilt[name]
 			switch {
 			case !later && done == 0:
 				c.fault("%s: never succeeded: the story does not exercise it", name)
@@ -100,7 +101,7 @@ func (c *coverage) settle(api *judge.API, events *judge.Events) {
 	}
 	for _, topic := range events.Topics() {
 		for _, m := range events.Messages(topic) {
-			why, later := notBuilt[m]
+			why, later := c.notBuilt[m]
 			switch {
 			case !later && c.messages[m] == 0:
 				c.fault("%s: never seen on %s", m, topic)
@@ -166,7 +167,7 @@ func extra(op judge.Operation, c *coverage) []string {
 }
 
 func (c *coverage) line(w io.Writer, name, text string) {
-	if why, later := notBuilt[name]; later {
+	if why, later := c.notBuilt[name]; later {
 		if text != "" {
 			text += "; "
 		}

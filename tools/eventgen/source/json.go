@@ -69,19 +69,14 @@ func (p *jsonParser) step(n int) {
 func (p *jsonParser) space() {
 	for p.at < len(p.data) {
 		switch p.data[p.at] {
-		case '\n':
-			p.at++
-			p.line, p.col = p.line+1, 1
-		case ' ', '\t', '\r':
-			p.step(1)
-		case '/':
-			if n := p.comment(); n > 0 {
-				p.skip(n)
-				continue
-			}
-			return
+		case ' ', '\t', '\r', '\n':
+			p.skip(1)
 		default:
-			return
+			n := p.comment()
+			if n == 0 {
+				return
+			}
+			p.skip(n)
 		}
 	}
 }

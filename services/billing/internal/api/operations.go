@@ -8,6 +8,7 @@ import (
 	"github.com/deferpay/deferpay/gen/billingapi"
 	"github.com/deferpay/deferpay/services/billing/internal/billing"
 	"github.com/deferpay/deferpay/services/billing/internal/store"
+	"github.com/deferpay/deferpay/services/internal/idempotency"
 	"github.com/deferpay/deferpay/services/internal/logapi"
 	"github.com/deferpay/deferpay/services/internal/problem"
 )
@@ -34,14 +35,18 @@ func (h *handler) CreateOperation(ctx context.Context, body billingapi.Operation
 		return nil, err
 	}
 	defer release()
-	ctx, cancel := context.WithTimeout(ctx, logapi.CommandTime)
-	defer cancel()
-
 	command, err := operation(body)
 	if err != nil {
 		return nil, err
 	}
-	o, out, err := h.Store.Operate(ctx, req, command)
+	return h.operate(ctx, req, command)
+}
+
+// operate decides a command that makes an operation or changes one, and returns its answer.
+func (h *handler) operate(ctx context.Context, req idempotency.Request, c billing.Command) (*billingapi.OperationHeaders, error) {
+	ctx, cancel := context.WithTimeout(ctx, logapi.CommandTime)
+	defer cancel()
+	o, out, err := h.Store.Operate(ctx, req, c)
 	if err != nil {
 		return nil, err
 	}
@@ -73,15 +78,7 @@ func (h *handler) CancelOperation(ctx context.Context, body *billingapi.Cancella
 		return nil, err
 	}
 	defer release()
-	ctx, cancel := context.WithTimeout(ctx, logapi.CommandTime)
-	defer cancel()
-	o, out, err := h.Store.Operate(ctx, req, billing.Cancel{PurchaseRef: string(params.OperationRef), Reason: body.Reason.Or("")})
-	if err != nil {
-		return nil, err
-	}
-	return &billingapi.OperationHeaders{
-		IdempotentReplayed: replayed(out.Replayed), LogPosition: h.position(out.Offset), Response: toOperation(o),
-	}, nil
+	return h.operate(ctx, req, billing.Cancel{PurchaseRef: string(params.OperationRef), Reason: body.Reason.Or("")})
 }
 
 // notCancelled returns the problem of an operation that cannot be cancelled, with what may still be

@@ -13,16 +13,13 @@ type Cancel struct {
 }
 
 // About implements Command.
-func (c Cancel) About() Subject {
-	return Subject{Contract: ContractOf(c.PurchaseRef), Purchase: c.PurchaseRef}
-}
+func (c Cancel) About() Subject { return onPurchase(c.PurchaseRef) }
 
 func (c Cancel) decide(s States, _ Moment) (Event, error) {
-	purchase, ok := s.Operation(c.PurchaseRef)
-	if !ok {
-		return nil, fmt.Errorf("%w: %s", ErrOperationUnknown, c.PurchaseRef)
+	a, purchase, err := purchaseOf(s, c.PurchaseRef)
+	if err != nil {
+		return nil, err
 	}
-	a, _ := s.Account(purchase.ContractRef)
 	return DecideCancel(a, purchase, c)
 }
 

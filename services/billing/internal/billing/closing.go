@@ -171,12 +171,9 @@ func (e PeriodClosed) About() Subject {
 func (e PeriodClosed) Visit(v Visitor) error { return v.PeriodClosed(e) }
 
 func (e PeriodClosed) apply(b Book, at time.Time) error {
-	number, err := parseRef(InvoiceSeries, e.InvoiceRef)
+	number, err := takeNumber(b, InvoiceSeries, e.InvoiceRef)
 	if err != nil {
-		return impossible("%w", err)
-	}
-	if last := b.Numbering(InvoiceSeries); !number.follows(last) {
-		return impossible("invoice %s after number %d of %d", e.InvoiceRef, last.Last, last.Year)
+		return err
 	}
 	i := Invoice{Ref: e.InvoiceRef, Period: e.Period, Buyer: e.Buyer, Currency: e.Total.Currency, IssuedAt: at}
 	accounts, err := e.accounts(b)

@@ -45,18 +45,11 @@ func (e CreditNoteRecorded) About() Subject {
 func (e CreditNoteRecorded) Visit(v Visitor) error { return v.CreditNoteRecorded(e) }
 
 func (e CreditNoteRecorded) apply(b Book, at time.Time) error {
-	number, err := parseRef(CreditNoteSeries, e.CreditNoteRef)
-	if err != nil {
-		return impossible("%w", err)
-	}
-	if last := b.Numbering(CreditNoteSeries); !number.follows(last) {
-		return impossible("credit note %s after number %d of %d", e.CreditNoteRef, last.Last, last.Year)
-	}
-	a, err := take(b, e.ContractRef, e.OperationRef)
+	number, err := takeNumber(b, CreditNoteSeries, e.CreditNoteRef)
 	if err != nil {
 		return err
 	}
-	p, err := refundable(b, e.OperationRef, e.ContractRef, e.PurchaseRef, e.Amount)
+	a, p, err := takeRefund(b, e.OperationRef, e.ContractRef, e.PurchaseRef, e.Amount)
 	if err != nil {
 		return err
 	}
@@ -74,12 +67,7 @@ func (e CreditNoteRecorded) apply(b Book, at time.Time) error {
 	if err := c.put(); err != nil {
 		return err
 	}
-	p.Refunded += e.Amount.Amount
-	b.PutOperation(p)
-	b.PutOperation(Operation{
-		Ref: e.OperationRef, Kind: KindRefund, Status: OperationAccepted, ContractRef: e.ContractRef, OrderRef: p.OrderRef,
-		Amount: e.Amount, Period: p.Period,
-	})
+	putRefund(b, e.OperationRef, p, e.Amount)
 	b.PutNumbering(CreditNoteSeries, number)
 	return nil
 }

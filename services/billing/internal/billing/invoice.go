@@ -232,6 +232,18 @@ func parseRef(s Series, ref string) (Numbering, error) {
 	return got, nil
 }
 
+// takeNumber returns the number of a reference, which must be the next one of its series.
+func takeNumber(b Book, s Series, ref string) (Numbering, error) {
+	n, err := parseRef(s, ref)
+	if err != nil {
+		return n, impossible("%w", err)
+	}
+	if last := b.Numbering(s); !n.follows(last) {
+		return n, impossible("%s %s after number %d of %d", s, ref, last.Last, last.Year)
+	}
+	return n, nil
+}
+
 // InvoiceVisitor has a method for every event about invoices: their issue, and each step of their
 // collection.
 type InvoiceVisitor interface {

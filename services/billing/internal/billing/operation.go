@@ -257,16 +257,26 @@ type Refund struct {
 }
 
 // About implements Command.
-func (r Refund) About() Subject {
-	return Subject{Contract: ContractOf(r.PurchaseRef), Purchase: r.PurchaseRef}
+func (r Refund) About() Subject { return onPurchase(r.PurchaseRef) }
+
+// onPurchase is the subject of a command on a purchase.
+func onPurchase(ref string) Subject { return Subject{Contract: ContractOf(ref), Purchase: ref} }
+
+// purchaseOf returns the operation with the reference, which may be no purchase, and its account.
+func purchaseOf(s States, ref string) (Account, Operation, error) {
+	o, ok := s.Operation(ref)
+	if !ok {
+		return Account{}, o, fmt.Errorf("%w: %s", ErrOperationUnknown, ref)
+	}
+	a, _ := s.Account(o.ContractRef)
+	return a, o, nil
 }
 
 func (r Refund) decide(s States, at Moment) (Event, error) {
-	purchase, ok := s.Operation(r.PurchaseRef)
-	if !ok {
-		return nil, fmt.Errorf("%w: %s", ErrOperationUnknown, r.PurchaseRef)
+	a, purchase, err := purchaseOf(s, r.PurchaseRef)
+	if err != nil {
+		return nil, err
 	}
-	a, _ := s.Account(purchase.ContractRef)
 	e, err := DecideRefund(a, purchase, r)
 	if !errors.Is(err, ErrPurchaseInvoiced) {
 		return e, err
@@ -326,24 +336,35 @@ func (e RefundAccepted) About() Subject {
 // Visit implements Event.
 func (e RefundAccepted) Visit(v Visitor) error { return v.RefundAccepted(e) }
 
-// refundable returns the purchase of a recorded refund, if the amount is left of it.
-func refundable(b Book, refundRef, contractRef, purchaseRef string, amount Money) (Operation, error) {
+// takeRefund returns the account and the purchase of a recorded refund, with the refund counted in
+// both. The refund's reference must be the next one, and its amount must be left of the purchase.
+func takeRefund(b Book, refundRef, contractRef, purchaseRef string, amount Money) (Account, Operation, error) {
+	a, err := take(b, contractRef, refundRef)
+	if err != nil {
+		return a, Operation{}, err
+	}
 	p, ok := b.Operation(purchaseRef)
 	if !ok || p.Kind != KindPurchase || p.Status != OperationAccepted || p.ContractRef != contractRef {
-		return p, impossible("refund %s of %s, which is not an accepted purchase of %s", refundRef, purchaseRef, contractRef)
+		return a, p, impossible("refund %s of %s, which is not an accepted purchase of %s", refundRef, purchaseRef, contractRef)
 	}
 	if amount.Amount < 1 || amount.Currency != p.Amount.Currency || amount.Amount > p.Left().Amount {
-		return p, impossible("refund %s of %s, %s left of %s", refundRef, amount, p.Left(), p.Ref)
+		return a, p, impossible("refund %s of %s, %s left of %s", refundRef, amount, p.Left(), p.Ref)
 	}
-	return p, nil
+	p.Refunded += amount.Amount
+	return a, p, nil
+}
+
+// putRefund keeps a refund, and its purchase as takeRefund returned it.
+func putRefund(b Book, refundRef string, purchase Operation, amount Money) {
+	b.PutOperation(purchase)
+	b.PutOperation(Operation{
+		Ref: refundRef, Kind: KindRefund, Status: OperationAccepted, ContractRef: purchase.ContractRef, OrderRef: purchase.OrderRef,
+		Amount: amount, Period: purchase.Period,
+	})
 }
 
 func (e RefundAccepted) apply(b Book, _ time.Time) error {
-	a, err := take(b, e.ContractRef, e.OperationRef)
-	if err != nil {
-		return err
-	}
-	p, err := refundable(b, e.OperationRef, e.ContractRef, e.PurchaseRef, e.Amount)
+	a, p, err := takeRefund(b, e.OperationRef, e.ContractRef, e.PurchaseRef, e.Amount)
 	if err != nil {
 		return err
 	}
@@ -360,12 +381,7 @@ func (e RefundAccepted) apply(b Book, _ time.Time) error {
 	open.Refunds += e.Amount.Amount
 	open.Lines++
 	open.Hash = open.Hash.line(KindRefund, e.OperationRef, e.Amount)
-	p.Refunded += e.Amount.Amount
 	b.PutAccount(a.withOpen(open))
-	b.PutOperation(p)
-	b.PutOperation(Operation{
-		Ref: e.OperationRef, Kind: KindRefund, Status: OperationAccepted, ContractRef: e.ContractRef, OrderRef: p.OrderRef,
-		Amount: e.Amount, Period: e.Period,
-	})
+	putRefund(b, e.OperationRef, p, e.Amount)
 	return nil
 }
