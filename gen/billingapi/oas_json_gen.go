@@ -1460,6 +1460,8 @@ func (s *ContractStatus) Decode(d *jx.Decoder) error {
 		*s = ContractStatusACTIVE
 	case ContractStatusSUSPENDED:
 		*s = ContractStatusSUSPENDED
+	case ContractStatusEXPIRED:
+		*s = ContractStatusEXPIRED
 	case ContractStatusTERMINATED:
 		*s = ContractStatusTERMINATED
 	default:

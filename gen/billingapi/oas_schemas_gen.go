@@ -699,6 +699,7 @@ const (
 	ContractStatusPENDING    ContractStatus = "PENDING"
 	ContractStatusACTIVE     ContractStatus = "ACTIVE"
 	ContractStatusSUSPENDED  ContractStatus = "SUSPENDED"
+	ContractStatusEXPIRED    ContractStatus = "EXPIRED"
 	ContractStatusTERMINATED ContractStatus = "TERMINATED"
 )
 
@@ -709,6 +710,7 @@ func (ContractStatus) AllValues() []ContractStatus {
 		ContractStatusPENDING,
 		ContractStatusACTIVE,
 		ContractStatusSUSPENDED,
+		ContractStatusEXPIRED,
 		ContractStatusTERMINATED,
 	}
 }
@@ -723,6 +725,8 @@ func (s ContractStatus) MarshalText() ([]byte, error) {
 	case ContractStatusACTIVE:
 		return []byte(s), nil
 	case ContractStatusSUSPENDED:
+		return []byte(s), nil
+	case ContractStatusEXPIRED:
 		return []byte(s), nil
 	case ContractStatusTERMINATED:
 		return []byte(s), nil
@@ -745,6 +749,9 @@ func (s *ContractStatus) UnmarshalText(data []byte) error {
 		return nil
 	case ContractStatusSUSPENDED:
 		*s = ContractStatusSUSPENDED
+		return nil
+	case ContractStatusEXPIRED:
+		*s = ContractStatusEXPIRED
 		return nil
 	case ContractStatusTERMINATED:
 		*s = ContractStatusTERMINATED

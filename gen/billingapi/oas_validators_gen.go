@@ -851,6 +851,8 @@ func (s ContractStatus) Validate() error {
 		return nil
 	case "SUSPENDED":
 		return nil
+	case "EXPIRED":
+		return nil
 	case "TERMINATED":
 		return nil
 	default:

@@ -434,6 +434,47 @@ func ExampleContractReinstated() event.ContractReinstated {
 	}
 }
 
+// ExampleContractExpired returns the example of ContractExpired in the document.
+func ExampleContractExpired() event.ContractExpired {
+	return event.ContractExpired{
+		ContractRef: "CTR-7",
+		Version:     7,
+		Contract: event.Contract{
+			ContractRef:     "CTR-7",
+			SubscriptionRef: "SUB-7",
+			CustomerRef:     "CUST-42",
+			SellerRef:       "AGENCY-1",
+			Version:         7,
+			Status:          event.ContractStatusExpired,
+			Buyer: event.Company{
+				LegalName: "Comité social Dupont",
+				Siren:     "732829320",
+				VATNumber: "FR44732829320",
+				BillingAddress: event.Address{
+					Line1:      "12 rue de la Paix",
+					PostalCode: "75002",
+					City:       "Paris",
+					Country:    "FR",
+				},
+			},
+			Ceiling: event.Money{
+				Amount:   500000,
+				Currency: "EUR",
+			},
+			ValidFrom:  time.Date(2026, 10, 1, 0, 0, 0, 0, time.UTC),
+			ValidUntil: avrobin.Ptr(time.Date(2026, 11, 12, 0, 0, 0, 0, time.UTC)),
+			Mandate: &event.Mandate{
+				Rum:          "RUM-2026-0007",
+				Ics:          "FR72ZZZ123456",
+				Scheme:       event.MandateSchemeB2B,
+				IBANLastFour: "0189",
+				SignedAt:     time.Date(2026, 10, 1, 8, 0, 0, 0, time.UTC),
+			},
+		},
+		OccurredAt: time.Date(2026, 11, 12, 0, 0, 0, 0, time.UTC),
+	}
+}
+
 // ExampleContractTerminated returns the example of ContractTerminated in the document.
 func ExampleContractTerminated() event.ContractTerminated {
 	return event.ContractTerminated{

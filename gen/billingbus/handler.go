@@ -41,6 +41,10 @@ type Handler interface {
 	//
 	// A suspended contract is active again.
 	ContractReinstated(ctx context.Context, m *ContractReinstatedMessage) error
+	// ContractExpired handles the message ContractExpired.
+	//
+	// The validity of a contract ended.
+	ContractExpired(ctx context.Context, m *ContractExpiredMessage) error
 	// ContractTerminated handles the message ContractTerminated.
 	//
 	// A contract ended for good.
@@ -70,6 +74,7 @@ func Register(router *message.Router, subscriber message.Subscriber, h Handler, 
 		bus.On(&contractAmendedSpec, h.ContractAmended),
 		bus.On(&contractSuspendedSpec, h.ContractSuspended),
 		bus.On(&contractReinstatedSpec, h.ContractReinstated),
+		bus.On(&contractExpiredSpec, h.ContractExpired),
 		bus.On(&contractTerminatedSpec, h.ContractTerminated),
 		bus.On(&mandateSignedSpec, h.MandateSigned),
 		bus.On(&mandateRevokedSpec, h.MandateRevoked),

@@ -43,7 +43,7 @@ func DecodeLogBody(b []byte) (LogBody, error) {
 	}
 	var m LogBody
 	switch fingerprint {
-	case billinglog.FingerprintOfContractObserved, 0xc4268eb16f9d41b0, 0x4090da8f8b054eca:
+	case billinglog.FingerprintOfContractObserved, 0xc4268eb16f9d41b0, 0x4090da8f8b054eca, 0x2aa5b01308a61c5f:
 		m = new(billinglog.ContractObserved)
 	case billinglog.FingerprintOfContractUnreadable:
 		m = new(billinglog.ContractUnreadable)

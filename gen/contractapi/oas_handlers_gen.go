@@ -37,12 +37,15 @@ func (c *codeRecorder) Unwrap() http.ResponseWriter {
 //
 // Records one change, chosen by `action`, and publishes it as a fact with the contract's new version.
 //
-//	action      | from                       | to         | fact
-//	------------+----------------------------+------------+-------------------
-//	`SUSPEND`   | ACTIVE                     | SUSPENDED  | ContractSuspended
-//	`REINSTATE` | SUSPENDED                  | ACTIVE     | ContractReinstated
-//	`TERMINATE` | PENDING, ACTIVE, SUSPENDED | TERMINATED | ContractTerminated
-//	`AMEND`     | PENDING, ACTIVE, SUSPENDED | unchanged  | ContractAmended
+//	action      | from                                | to         | fact
+//	------------+-------------------------------------+------------+-------------------
+//	`SUSPEND`   | ACTIVE                              | SUSPENDED  | ContractSuspended
+//	`REINSTATE` | SUSPENDED                           | ACTIVE     | ContractReinstated
+//	`TERMINATE` | PENDING, ACTIVE, SUSPENDED, EXPIRED | TERMINATED | ContractTerminated
+//	`AMEND`     | PENDING, ACTIVE, SUSPENDED, EXPIRED | unchanged  | ContractAmended
+//
+// An amendment that moves the end of the validity of an `EXPIRED` contract into the future, or takes
+// it away, gives the contract the status that it had before: see `expiry`.
 //
 // A ceiling amended below the outstanding amount blocks purchases and cancels none. Purchases that
 // billing accepted before it heard of a suspension stand.

@@ -573,6 +573,12 @@ func (s *Contract) encodeFields(e *jx.Encoder) {
 		}
 	}
 	{
+		if s.Expiry.Set {
+			e.FieldStart("expiry")
+			s.Expiry.Encode(e)
+		}
+	}
+	{
 		if s.Termination.Set {
 			e.FieldStart("termination")
 			s.Termination.Encode(e)
@@ -612,7 +618,7 @@ func (s *Contract) encodeFields(e *jx.Encoder) {
 	}
 }
 
-var jsonFieldsNameOfContract = [15]string{
+var jsonFieldsNameOfContract = [16]string{
 	0:  "contractRef",
 	1:  "subscriptionRef",
 	2:  "customerRef",
@@ -620,14 +626,15 @@ var jsonFieldsNameOfContract = [15]string{
 	4:  "version",
 	5:  "status",
 	6:  "suspension",
-	7:  "termination",
-	8:  "buyer",
-	9:  "ceiling",
-	10: "validFrom",
-	11: "validUntil",
-	12: "mandate",
-	13: "createdAt",
-	14: "updatedAt",
+	7:  "expiry",
+	8:  "termination",
+	9:  "buyer",
+	10: "ceiling",
+	11: "validFrom",
+	12: "validUntil",
+	13: "mandate",
+	14: "createdAt",
+	15: "updatedAt",
 }
 
 // Decode decodes Contract from json.
@@ -711,6 +718,16 @@ func (s *Contract) Decode(d *jx.Decoder) error {
 			}(); err != nil {
 				return errors.Wrap(err, "decode field \"suspension\"")
 			}
+		case "expiry":
+			if err := func() error {
+				s.Expiry.Reset()
+				if err := s.Expiry.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"expiry\"")
+			}
 		case "termination":
 			if err := func() error {
 				s.Termination.Reset()
@@ -722,7 +739,7 @@ func (s *Contract) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"termination\"")
 			}
 		case "buyer":
-			requiredBitSet[1] |= 1 << 0
+			requiredBitSet[1] |= 1 << 1
 			if err := func() error {
 				if err := s.Buyer.Decode(d); err != nil {
 					return err
@@ -732,7 +749,7 @@ func (s *Contract) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"buyer\"")
 			}
 		case "ceiling":
-			requiredBitSet[1] |= 1 << 1
+			requiredBitSet[1] |= 1 << 2
 			if err := func() error {
 				if err := s.Ceiling.Decode(d); err != nil {
 					return err
@@ -742,7 +759,7 @@ func (s *Contract) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"ceiling\"")
 			}
 		case "validFrom":
-			requiredBitSet[1] |= 1 << 2
+			requiredBitSet[1] |= 1 << 3
 			if err := func() error {
 				v, err := json.DecodeTimeFormat(d, "2006-01-02T15:04:05.999999Z07:00")
 				s.ValidFrom = v
@@ -774,7 +791,7 @@ func (s *Contract) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"mandate\"")
 			}
 		case "createdAt":
-			requiredBitSet[1] |= 1 << 5
+			requiredBitSet[1] |= 1 << 6
 			if err := func() error {
 				v, err := json.DecodeTimeFormat(d, "2006-01-02T15:04:05.999999Z07:00")
 				s.CreatedAt = v
@@ -786,7 +803,7 @@ func (s *Contract) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"createdAt\"")
 			}
 		case "updatedAt":
-			requiredBitSet[1] |= 1 << 6
+			requiredBitSet[1] |= 1 << 7
 			if err := func() error {
 				v, err := json.DecodeTimeFormat(d, "2006-01-02T15:04:05.999999Z07:00")
 				s.UpdatedAt = v
@@ -808,7 +825,7 @@ func (s *Contract) Decode(d *jx.Decoder) error {
 	var failures []validate.FieldError
 	for i, mask := range [2]uint8{
 		0b00111111,
-		0b01100111,
+		0b11001110,
 	} {
 		if result := (requiredBitSet[i] & mask) ^ mask; result != 0 {
 			// Mask only required fields and check equality to mask using XOR.
@@ -1231,6 +1248,8 @@ func (s *ContractStatus) Decode(d *jx.Decoder) error {
 		*s = ContractStatusACTIVE
 	case ContractStatusSUSPENDED:
 		*s = ContractStatusSUSPENDED
+	case ContractStatusEXPIRED:
+		*s = ContractStatusEXPIRED
 	case ContractStatusTERMINATED:
 		*s = ContractStatusTERMINATED
 	default:
@@ -1289,6 +1308,159 @@ func (s CustomerRef) MarshalJSON() ([]byte, error) {
 
 // UnmarshalJSON implements stdjson.Unmarshaler.
 func (s *CustomerRef) UnmarshalJSON(data []byte) error {
+	d := jx.DecodeBytes(data)
+	return s.Decode(d)
+}
+
+// Encode implements json.Marshaler.
+func (s *Expiry) Encode(e *jx.Encoder) {
+	e.ObjStart()
+	s.encodeFields(e)
+	e.ObjEnd()
+}
+
+// encodeFields encodes fields.
+func (s *Expiry) encodeFields(e *jx.Encoder) {
+	{
+		e.FieldStart("statusBefore")
+		s.StatusBefore.Encode(e)
+	}
+	{
+		e.FieldStart("since")
+		json.EncodeTimeFormat(e, s.Since, "2006-01-02T15:04:05.999999Z07:00")
+	}
+}
+
+var jsonFieldsNameOfExpiry = [2]string{
+	0: "statusBefore",
+	1: "since",
+}
+
+// Decode decodes Expiry from json.
+func (s *Expiry) Decode(d *jx.Decoder) error {
+	if s == nil {
+		return errors.New("invalid: unable to decode Expiry to nil")
+	}
+	var requiredBitSet [1]uint8
+
+	if err := d.ObjBytes(func(d *jx.Decoder, k []byte) error {
+		switch string(k) {
+		case "statusBefore":
+			requiredBitSet[0] |= 1 << 0
+			if err := func() error {
+				if err := s.StatusBefore.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"statusBefore\"")
+			}
+		case "since":
+			requiredBitSet[0] |= 1 << 1
+			if err := func() error {
+				v, err := json.DecodeTimeFormat(d, "2006-01-02T15:04:05.999999Z07:00")
+				s.Since = v
+				if err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"since\"")
+			}
+		default:
+			return errors.Errorf("unexpected field %q", k)
+		}
+		return nil
+	}); err != nil {
+		return errors.Wrap(err, "decode Expiry")
+	}
+	// Validate required fields.
+	var failures []validate.FieldError
+	for i, mask := range [1]uint8{
+		0b00000011,
+	} {
+		if result := (requiredBitSet[i] & mask) ^ mask; result != 0 {
+			// Mask only required fields and check equality to mask using XOR.
+			//
+			// If XOR result is not zero, result is not equal to expected, so some fields are missed.
+			// Bits of fields which would be set are actually bits of missed fields.
+			missed := bits.OnesCount8(result)
+			for bitN := 0; bitN < missed; bitN++ {
+				bitIdx := bits.TrailingZeros8(result)
+				fieldIdx := i*8 + bitIdx
+				var name string
+				if fieldIdx < len(jsonFieldsNameOfExpiry) {
+					name = jsonFieldsNameOfExpiry[fieldIdx]
+				} else {
+					name = strconv.Itoa(fieldIdx)
+				}
+				failures = append(failures, validate.FieldError{
+					Name:  name,
+					Error: validate.ErrFieldRequired,
+				})
+				// Reset bit.
+				result &^= 1 << bitIdx
+			}
+		}
+	}
+	if len(failures) > 0 {
+		return &validate.Error{Fields: failures}
+	}
+
+	return nil
+}
+
+// MarshalJSON implements stdjson.Marshaler.
+func (s *Expiry) MarshalJSON() ([]byte, error) {
+	e := jx.Encoder{}
+	s.Encode(&e)
+	return e.Bytes(), nil
+}
+
+// UnmarshalJSON implements stdjson.Unmarshaler.
+func (s *Expiry) UnmarshalJSON(data []byte) error {
+	d := jx.DecodeBytes(data)
+	return s.Decode(d)
+}
+
+// Encode encodes ExpiryStatusBefore as json.
+func (s ExpiryStatusBefore) Encode(e *jx.Encoder) {
+	e.Str(string(s))
+}
+
+// Decode decodes ExpiryStatusBefore from json.
+func (s *ExpiryStatusBefore) Decode(d *jx.Decoder) error {
+	if s == nil {
+		return errors.New("invalid: unable to decode ExpiryStatusBefore to nil")
+	}
+	v, err := d.StrBytes()
+	if err != nil {
+		return err
+	}
+	// Try to use constant string.
+	switch ExpiryStatusBefore(v) {
+	case ExpiryStatusBeforePENDING:
+		*s = ExpiryStatusBeforePENDING
+	case ExpiryStatusBeforeACTIVE:
+		*s = ExpiryStatusBeforeACTIVE
+	case ExpiryStatusBeforeSUSPENDED:
+		*s = ExpiryStatusBeforeSUSPENDED
+	default:
+		*s = ExpiryStatusBefore(v)
+	}
+
+	return nil
+}
+
+// MarshalJSON implements stdjson.Marshaler.
+func (s ExpiryStatusBefore) MarshalJSON() ([]byte, error) {
+	e := jx.Encoder{}
+	s.Encode(&e)
+	return e.Bytes(), nil
+}
+
+// UnmarshalJSON implements stdjson.Unmarshaler.
+func (s *ExpiryStatusBefore) UnmarshalJSON(data []byte) error {
 	d := jx.DecodeBytes(data)
 	return s.Decode(d)
 }
@@ -2068,6 +2240,39 @@ func (s OptDateTime) MarshalJSON() ([]byte, error) {
 func (s *OptDateTime) UnmarshalJSON(data []byte) error {
 	d := jx.DecodeBytes(data)
 	return s.Decode(d, json.NewTimeDecoder("2006-01-02T15:04:05.999999Z07:00"))
+}
+
+// Encode encodes Expiry as json.
+func (o OptExpiry) Encode(e *jx.Encoder) {
+	if !o.Set {
+		return
+	}
+	o.Value.Encode(e)
+}
+
+// Decode decodes Expiry from json.
+func (o *OptExpiry) Decode(d *jx.Decoder) error {
+	if o == nil {
+		return errors.New("invalid: unable to decode OptExpiry to nil")
+	}
+	o.Set = true
+	if err := o.Value.Decode(d); err != nil {
+		return err
+	}
+	return nil
+}
+
+// MarshalJSON implements stdjson.Marshaler.
+func (s OptExpiry) MarshalJSON() ([]byte, error) {
+	e := jx.Encoder{}
+	s.Encode(&e)
+	return e.Bytes(), nil
+}
+
+// UnmarshalJSON implements stdjson.Unmarshaler.
+func (s *OptExpiry) UnmarshalJSON(data []byte) error {
+	d := jx.DecodeBytes(data)
+	return s.Decode(d)
 }
 
 // Encode encodes int32 as json.

@@ -303,8 +303,10 @@ type Contract struct {
 	// How many facts the contract consists of. Facts carry it, and `ETag` is made of it.
 	Version int64          `json:"version"`
 	Status  ContractStatus `json:"status"`
-	// Present while the status is SUSPENDED.
+	// Present while the status is SUSPENDED, and while it is EXPIRED and was SUSPENDED before.
 	Suspension OptSuspension `json:"suspension"`
+	// Present while the status is EXPIRED.
+	Expiry OptExpiry `json:"expiry"`
 	// Present when the status is TERMINATED.
 	Termination OptTermination `json:"termination"`
 	Buyer       Company        `json:"buyer"`
@@ -350,6 +352,11 @@ func (s *Contract) GetStatus() ContractStatus {
 // GetSuspension returns the value of Suspension.
 func (s *Contract) GetSuspension() OptSuspension {
 	return s.Suspension
+}
+
+// GetExpiry returns the value of Expiry.
+func (s *Contract) GetExpiry() OptExpiry {
+	return s.Expiry
 }
 
 // GetTermination returns the value of Termination.
@@ -425,6 +432,11 @@ func (s *Contract) SetStatus(val ContractStatus) {
 // SetSuspension sets the value of Suspension.
 func (s *Contract) SetSuspension(val OptSuspension) {
 	s.Suspension = val
+}
+
+// SetExpiry sets the value of Expiry.
+func (s *Contract) SetExpiry(val OptExpiry) {
+	s.Expiry = val
 }
 
 // SetTermination sets the value of Termination.
@@ -664,7 +676,8 @@ func (s *ContractPageHeaders) SetResponse(val ContractPage) {
 type ContractRef string
 
 // Where the contract is in its life. Only `ACTIVE` permits purchases, and then only within the
-// validity, with a valid mandate and under the ceiling.
+// validity, with a valid mandate and under the ceiling. `EXPIRED` begins at `validUntil` and ends when
+// an amendment prolongs the validity.
 // Ref: #/components/schemas/ContractStatus
 type ContractStatus string
 
@@ -672,6 +685,7 @@ const (
 	ContractStatusPENDING    ContractStatus = "PENDING"
 	ContractStatusACTIVE     ContractStatus = "ACTIVE"
 	ContractStatusSUSPENDED  ContractStatus = "SUSPENDED"
+	ContractStatusEXPIRED    ContractStatus = "EXPIRED"
 	ContractStatusTERMINATED ContractStatus = "TERMINATED"
 )
 
@@ -681,6 +695,7 @@ func (ContractStatus) AllValues() []ContractStatus {
 		ContractStatusPENDING,
 		ContractStatusACTIVE,
 		ContractStatusSUSPENDED,
+		ContractStatusEXPIRED,
 		ContractStatusTERMINATED,
 	}
 }
@@ -693,6 +708,8 @@ func (s ContractStatus) MarshalText() ([]byte, error) {
 	case ContractStatusACTIVE:
 		return []byte(s), nil
 	case ContractStatusSUSPENDED:
+		return []byte(s), nil
+	case ContractStatusEXPIRED:
 		return []byte(s), nil
 	case ContractStatusTERMINATED:
 		return []byte(s), nil
@@ -712,6 +729,9 @@ func (s *ContractStatus) UnmarshalText(data []byte) error {
 		return nil
 	case ContractStatusSUSPENDED:
 		*s = ContractStatusSUSPENDED
+		return nil
+	case ContractStatusEXPIRED:
+		*s = ContractStatusEXPIRED
 		return nil
 	case ContractStatusTERMINATED:
 		*s = ContractStatusTERMINATED
@@ -818,6 +838,85 @@ func (s *CurrentContractHeaders) SetResponse(val Contract) {
 }
 
 type CustomerRef string
+
+// Since when the validity is over, and what the contract is again when it is prolonged.
+// Ref: #/components/schemas/Expiry
+type Expiry struct {
+	// The status that an amendment of `validUntil` gives back. A debit that fails while the contract is
+	// EXPIRED makes it SUSPENDED if it was ACTIVE.
+	StatusBefore ExpiryStatusBefore `json:"statusBefore"`
+	Since        time.Time          `json:"since"`
+}
+
+// GetStatusBefore returns the value of StatusBefore.
+func (s *Expiry) GetStatusBefore() ExpiryStatusBefore {
+	return s.StatusBefore
+}
+
+// GetSince returns the value of Since.
+func (s *Expiry) GetSince() time.Time {
+	return s.Since
+}
+
+// SetStatusBefore sets the value of StatusBefore.
+func (s *Expiry) SetStatusBefore(val ExpiryStatusBefore) {
+	s.StatusBefore = val
+}
+
+// SetSince sets the value of Since.
+func (s *Expiry) SetSince(val time.Time) {
+	s.Since = val
+}
+
+// The status that an amendment of `validUntil` gives back. A debit that fails while the contract is
+// EXPIRED makes it SUSPENDED if it was ACTIVE.
+type ExpiryStatusBefore string
+
+const (
+	ExpiryStatusBeforePENDING   ExpiryStatusBefore = "PENDING"
+	ExpiryStatusBeforeACTIVE    ExpiryStatusBefore = "ACTIVE"
+	ExpiryStatusBeforeSUSPENDED ExpiryStatusBefore = "SUSPENDED"
+)
+
+// AllValues returns all ExpiryStatusBefore values.
+func (ExpiryStatusBefore) AllValues() []ExpiryStatusBefore {
+	return []ExpiryStatusBefore{
+		ExpiryStatusBeforePENDING,
+		ExpiryStatusBeforeACTIVE,
+		ExpiryStatusBeforeSUSPENDED,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s ExpiryStatusBefore) MarshalText() ([]byte, error) {
+	switch s {
+	case ExpiryStatusBeforePENDING:
+		return []byte(s), nil
+	case ExpiryStatusBeforeACTIVE:
+		return []byte(s), nil
+	case ExpiryStatusBeforeSUSPENDED:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *ExpiryStatusBefore) UnmarshalText(data []byte) error {
+	switch ExpiryStatusBefore(data) {
+	case ExpiryStatusBeforePENDING:
+		*s = ExpiryStatusBeforePENDING
+		return nil
+	case ExpiryStatusBeforeACTIVE:
+		*s = ExpiryStatusBeforeACTIVE
+		return nil
+	case ExpiryStatusBeforeSUSPENDED:
+		*s = ExpiryStatusBeforeSUSPENDED
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
 
 // Ref: #/components/schemas/FieldError
 type FieldError struct {
@@ -1370,6 +1469,52 @@ func (o OptDateTime) Get() (v time.Time, ok bool) {
 
 // Or returns value if set, or given parameter if does not.
 func (o OptDateTime) Or(d time.Time) time.Time {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptExpiry returns new OptExpiry with value set to v.
+func NewOptExpiry(v Expiry) OptExpiry {
+	return OptExpiry{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptExpiry is optional Expiry.
+type OptExpiry struct {
+	Value Expiry
+	Set   bool
+}
+
+// IsSet returns true if OptExpiry was set.
+func (o OptExpiry) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptExpiry) Reset() {
+	var v Expiry
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptExpiry) SetTo(v Expiry) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptExpiry) Get() (v Expiry, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptExpiry) Or(d Expiry) Expiry {
 	if v, ok := o.Get(); ok {
 		return v
 	}

@@ -491,6 +491,24 @@ func (s *Contract) Validate() error {
 		})
 	}
 	if err := func() error {
+		if value, ok := s.Expiry.Get(); ok {
+			if err := func() error {
+				if err := value.Validate(); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}(); err != nil {
+		failures = append(failures, validate.FieldError{
+			Name:  "expiry",
+			Error: err,
+		})
+	}
+	if err := func() error {
 		if value, ok := s.Termination.Get(); ok {
 			if err := func() error {
 				if err := value.Validate(); err != nil {
@@ -766,6 +784,8 @@ func (s ContractStatus) Validate() error {
 		return nil
 	case "SUSPENDED":
 		return nil
+	case "EXPIRED":
+		return nil
 	case "TERMINATED":
 		return nil
 	default:
@@ -952,6 +972,42 @@ func (s CustomerRef) Validate() error {
 		return errors.Wrap(err, "string")
 	}
 	return nil
+}
+
+func (s *Expiry) Validate() error {
+	if s == nil {
+		return validate.ErrNilPointer
+	}
+
+	var failures []validate.FieldError
+	if err := func() error {
+		if err := s.StatusBefore.Validate(); err != nil {
+			return err
+		}
+		return nil
+	}(); err != nil {
+		failures = append(failures, validate.FieldError{
+			Name:  "statusBefore",
+			Error: err,
+		})
+	}
+	if len(failures) > 0 {
+		return &validate.Error{Fields: failures}
+	}
+	return nil
+}
+
+func (s ExpiryStatusBefore) Validate() error {
+	switch s {
+	case "PENDING":
+		return nil
+	case "ACTIVE":
+		return nil
+	case "SUSPENDED":
+		return nil
+	default:
+		return errors.Errorf("invalid value: %v", s)
+	}
 }
 
 func (s Ics) Validate() error {

@@ -106,6 +106,9 @@ type ContractSuspendedMessage = bus.Message[event.ContractSuspended, ContractKey
 // ContractReinstatedMessage is a received message ContractReinstated.
 type ContractReinstatedMessage = bus.Message[event.ContractReinstated, ContractKey, CloudEventsHeaders]
 
+// ContractExpiredMessage is a received message ContractExpired.
+type ContractExpiredMessage = bus.Message[event.ContractExpired, ContractKey, CloudEventsHeaders]
+
 // ContractTerminatedMessage is a received message ContractTerminated.
 type ContractTerminatedMessage = bus.Message[event.ContractTerminated, ContractKey, CloudEventsHeaders]
 
@@ -217,6 +220,22 @@ var contractReinstatedSpec = bus.Spec[event.ContractReinstated, ContractKey, Clo
 	Key:         bus.TextKey[ContractKey](),
 	KeyField:    "contractRef",
 	KeyOf:       func(m *event.ContractReinstated) string { return m.ContractRef },
+	Headers:     cloudEventsHeadersTable,
+	Write:       (*CloudEventsHeaders).write,
+	Read:        readCloudEventsHeaders,
+}
+
+// contractExpiredSpec describes the message ContractExpired.
+var contractExpiredSpec = bus.Spec[event.ContractExpired, ContractKey, CloudEventsHeaders]{
+	Name:        "ContractExpired",
+	Topic:       ContractFactsTopic,
+	Subject:     "contract.facts.v1-deferpay.event.ContractExpired",
+	ContentType: "application/vnd.apache.avro",
+	Framing:     bus.Confluent,
+	Codec:       bus.Avro[event.ContractExpired](),
+	Key:         bus.TextKey[ContractKey](),
+	KeyField:    "contractRef",
+	KeyOf:       func(m *event.ContractExpired) string { return m.ContractRef },
 	Headers:     cloudEventsHeadersTable,
 	Write:       (*CloudEventsHeaders).write,
 	Read:        readCloudEventsHeaders,
@@ -423,6 +442,7 @@ func Subjects() []registry.Subject {
 		{Name: contractAmendedSpec.Subject, Schema: event.SchemaOfContractAmended},
 		{Name: contractSuspendedSpec.Subject, Schema: event.SchemaOfContractSuspended},
 		{Name: contractReinstatedSpec.Subject, Schema: event.SchemaOfContractReinstated},
+		{Name: contractExpiredSpec.Subject, Schema: event.SchemaOfContractExpired},
 		{Name: contractTerminatedSpec.Subject, Schema: event.SchemaOfContractTerminated},
 		{Name: mandateSignedSpec.Subject, Schema: event.SchemaOfMandateSigned},
 		{Name: mandateRevokedSpec.Subject, Schema: event.SchemaOfMandateRevoked},

@@ -59,6 +59,13 @@ func (p *Publisher) ContractReinstated(ctx context.Context, key ContractKey, m e
 	return bus.Send(ctx, p.sender, &contractReinstatedSpec, key, &m, &h)
 }
 
+// ContractExpired sends the message ContractExpired.
+//
+// The validity of a contract ended.
+func (p *Publisher) ContractExpired(ctx context.Context, key ContractKey, m event.ContractExpired, h CloudEventsHeaders) error {
+	return bus.Send(ctx, p.sender, &contractExpiredSpec, key, &m, &h)
+}
+
 // ContractTerminated sends the message ContractTerminated.
 //
 // A contract ended for good.

@@ -53,6 +53,8 @@ func DecodeLogBody(b []byte) (LogBody, error) {
 		m = new(contractlog.Suspended)
 	case contractlog.FingerprintOfReinstated, 0xdbcd6dc93b981307:
 		m = new(contractlog.Reinstated)
+	case contractlog.FingerprintOfExpired:
+		m = new(contractlog.Expired)
 	case contractlog.FingerprintOfTerminated, 0x28b3520ae8d8e335:
 		m = new(contractlog.Terminated)
 	case contractlog.FingerprintOfMandateAccepted, 0xa123011ebc64eddd:
@@ -81,6 +83,8 @@ func KindOfLogBody(m LogBody) string {
 		return "Suspended"
 	case *contractlog.Reinstated:
 		return "Reinstated"
+	case *contractlog.Expired:
+		return "Expired"
 	case *contractlog.Terminated:
 		return "Terminated"
 	case *contractlog.MandateAccepted:
@@ -99,6 +103,7 @@ func LogBodyMessages() []LogBody {
 		new(contractlog.Amended),
 		new(contractlog.Suspended),
 		new(contractlog.Reinstated),
+		new(contractlog.Expired),
 		new(contractlog.Terminated),
 		new(contractlog.MandateAccepted),
 		new(contractlog.MandateWithdrawn),
@@ -113,6 +118,7 @@ type LogBodyVisitor[T any] interface {
 	Amended(*contractlog.Amended) (T, error)
 	Suspended(*contractlog.Suspended) (T, error)
 	Reinstated(*contractlog.Reinstated) (T, error)
+	Expired(*contractlog.Expired) (T, error)
 	Terminated(*contractlog.Terminated) (T, error)
 	MandateAccepted(*contractlog.MandateAccepted) (T, error)
 	MandateWithdrawn(*contractlog.MandateWithdrawn) (T, error)
@@ -132,6 +138,8 @@ func VisitLogBody[T any](m LogBody, v LogBodyVisitor[T]) (T, error) {
 		return v.Suspended(m)
 	case *contractlog.Reinstated:
 		return v.Reinstated(m)
+	case *contractlog.Expired:
+		return v.Expired(m)
 	case *contractlog.Terminated:
 		return v.Terminated(m)
 	case *contractlog.MandateAccepted:

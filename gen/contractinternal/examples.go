@@ -115,6 +115,13 @@ func ExampleReinstated() contractlog.Reinstated {
 	}
 }
 
+// ExampleExpired returns the example of Expired in the document.
+func ExampleExpired() contractlog.Expired {
+	return contractlog.Expired{
+		ContractRef: "CTR-7",
+	}
+}
+
 // ExampleTerminated returns the example of Terminated in the document.
 func ExampleTerminated() contractlog.Terminated {
 	return contractlog.Terminated{

@@ -7,8 +7,8 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/singleobject"
 )
 
-// LogBody is one of *Activated, *Amended, *MandateAccepted, *MandateWithdrawn, *Reinstated,
-// *Subscribed, *Suspended, *Terminated.
+// LogBody is one of *Activated, *Amended, *Expired, *MandateAccepted, *MandateWithdrawn,
+// *Reinstated, *Subscribed, *Suspended, *Terminated.
 type LogBody interface {
 	singleobject.Value
 	isLogBody()
@@ -16,6 +16,7 @@ type LogBody interface {
 
 func (*Activated) isLogBody()        {}
 func (*Amended) isLogBody()          {}
+func (*Expired) isLogBody()          {}
 func (*MandateAccepted) isLogBody()  {}
 func (*MandateWithdrawn) isLogBody() {}
 func (*Reinstated) isLogBody()       {}

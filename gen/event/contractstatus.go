@@ -20,6 +20,7 @@ const (
 	ContractStatusActive     ContractStatus = "ACTIVE"
 	ContractStatusSuspended  ContractStatus = "SUSPENDED"
 	ContractStatusTerminated ContractStatus = "TERMINATED"
+	ContractStatusExpired    ContractStatus = "EXPIRED"
 )
 
 var contractStatusSymbols = [...]string{
@@ -28,6 +29,7 @@ var contractStatusSymbols = [...]string{
 	"ACTIVE",
 	"SUSPENDED",
 	"TERMINATED",
+	"EXPIRED",
 }
 
 // String returns the symbol.
@@ -48,6 +50,8 @@ func (x ContractStatus) index() int64 {
 		return 3
 	case ContractStatusTerminated:
 		return 4
+	case ContractStatusExpired:
+		return 5
 	}
 	return -1
 }

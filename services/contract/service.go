@@ -26,7 +26,7 @@ reinstates, amends and terminates them, and publishes every change on contract.f
 // Config is what the service needs to know.
 type Config struct {
 	settings.Common
-	Tick      time.Duration  // how often it looks for contracts to activate; 0: 500 ms
+	Tick      time.Duration  // how often it looks for contracts to activate or to expire; 0: 500 ms
 	LogOutput io.Writer      // nil: nothing is logged
 	Listening func(net.Addr) // when not nil, called with the address that is listened on
 }
@@ -36,7 +36,7 @@ func Main(ctx context.Context, args []string, getenv func(string) string, stdout
 	cfg := Config{LogOutput: stderr}
 	set := settings.New("contract", about)
 	cfg.Register(set, "127.0.0.1:8081")
-	set.Duration(&cfg.Tick, "tick", "TICK", defaultTick, "how often to look for contracts that are due to become active, as a `duration`")
+	set.Duration(&cfg.Tick, "tick", "TICK", defaultTick, "how often to look for contracts that are due to become active or to expire, as a `duration`")
 	return settings.Main(set, args, getenv, stdout, stderr, cfg.Check, func() error { return Run(ctx, cfg) })
 }
 
@@ -65,8 +65,8 @@ func Run(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	return i.Run(ctx, log, handler, serve.Task{Name: "repair of public facts", Run: repair.Run}, serve.Task{Name: "activation", Run: func(ctx context.Context) error {
-		return activate(ctx, log, ready, i.Now, cfg.Tick, i.Logger)
+	return i.Run(ctx, log, handler, serve.Task{Name: "repair of public facts", Run: repair.Run}, serve.Task{Name: "what falls due", Run: func(ctx context.Context) error {
+		return advance(ctx, log, ready, i.Now, cfg.Tick, i.Logger)
 	}})
 }
 
@@ -92,9 +92,9 @@ func handleMessages(i *instance.Instance, log *store.Store) (*bus.Repair, error)
 
 const defaultTick = 500 * time.Millisecond
 
-// activate proposes, at every tick, to activate the contracts that are due. Every instance does;
-// the first proposal to be applied counts and the others have no effect.
-func activate(ctx context.Context, log *store.Store, ready func() error, now func() time.Time, every time.Duration, logger *slog.Logger) error {
+// advance proposes, at every tick, the changes of contracts that are due. Every instance does; the
+// first proposal to be applied counts and the others have no effect.
+func advance(ctx context.Context, log *store.Store, ready func() error, now func() time.Time, every time.Duration, logger *slog.Logger) error {
 	if every == 0 {
 		every = defaultTick
 	}
@@ -111,8 +111,8 @@ func activate(ctx context.Context, log *store.Store, ready func() error, now fun
 		}
 		for _, ref := range log.Due(now()) {
 			attempt, cancel := context.WithTimeout(ctx, 10*time.Second)
-			if err := log.Activate(attempt, ref); err != nil && ctx.Err() == nil {
-				logger.WarnContext(ctx, "contract not activated, trying again at the next tick", "contract", ref, "error", err.Error())
+			if err := log.Advance(attempt, ref); err != nil && ctx.Err() == nil {
+				logger.WarnContext(ctx, "a change that is due was not made, trying again at the next tick", "contract", ref, "error", err.Error())
 			}
 			cancel()
 		}

@@ -319,6 +319,27 @@ func TestActivationFollowsTheClock(t *testing.T) {
 	w.reaches("ACTIVE")
 }
 
+func TestExpiryFollowsTheClock(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	w.ready()
+	w.subscribed(time.Now().Add(-time.Hour))
+	w.reaches("ACTIVE")
+	until := time.Now().AddDate(0, 1, 0).UTC().Format(time.RFC3339)
+	w.send("PATCH", "/contracts/CTR-1", fmt.Sprintf(`{"action":"AMEND","validUntil":%q}`, until), `"3"`)
+	if err := clock.SetOffset(w.offsets, 32*24*time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	w.reaches("EXPIRED")
+	var expired event.ContractExpired
+	decode(t, w.records(contractbus.ContractFactsTopic, 5)[4], &expired)
+	if c := expired.Contract; expired.Version != 5 || c.Version != 5 || c.Status != event.ContractStatusExpired || c.ValidUntil.Format(time.RFC3339) != until {
+		t.Errorf("%+v", expired)
+	}
+	w.send("PATCH", "/contracts/CTR-1", `{"action":"AMEND","validUntil":null}`, `"5"`)
+	w.reaches("ACTIVE")
+}
+
 // What billing publishes reaches the contract: once, whatever is delivered twice; what is wrong
 // goes aside.
 func TestFailedDebitSuspendsTheContract(t *testing.T) {

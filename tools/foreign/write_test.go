@@ -27,7 +27,7 @@ type fact struct {
 // instant returns an instant in the form that a foreign writer turns into a value of its language.
 func instant(t time.Time) map[string]any { return map[string]any{"$micros": t.UnixMicro()} }
 
-// life returns a fact of each kind about one contract, in order: four that open it and four that
+// life returns a fact of each kind about one contract, in order: those that open it and those that
 // end it. Among them every field is null once and has a value once, and instants have microseconds.
 func life(writer, number, run string) (ref, customer string, opened, ended []fact) {
 	ref, customer = "CTR-"+number, "CE-"+writer+"-"+run
@@ -67,6 +67,7 @@ func life(writer, number, run string) (ref, customer string, opened, ended []fac
 		next("ContractSuspended", "SUSPENDED", map[string]any{"suspension": suspension}, map[string]any{"cause": "DIRECT_DEBIT_RETURNED", "reason": "AM04"}),
 		next("ContractReinstated", "ACTIVE", map[string]any{"suspension": nil}, reason("paid")),
 		next("MandateRevoked", "ACTIVE", map[string]any{"mandate": revoked}, reason("by the debtor")),
+		next("ContractExpired", "EXPIRED", nil, nil),
 		next("ContractTerminated", "TERMINATED", nil, reason("left")),
 	}
 	return ref, customer, opened, ended
@@ -90,8 +91,9 @@ func (s *system) writers(t *testing.T, all map[string]client) {
 				want  string
 			}{
 				{opened, fmt.Sprintf("ACTIVE version 4, ceiling %d EUR, eligible true []", ceiling)},
-				{ended, fmt.Sprintf("TERMINATED version 8, ceiling %d EUR, eligible false [CONTRACT_NOT_ACTIVE MANDATE_NOT_VALID]", ceiling)},
+				{ended, fmt.Sprintf("TERMINATED version 9, ceiling %d EUR, eligible false [CONTRACT_NOT_ACTIVE MANDATE_NOT_VALID]", ceiling)},
 			}
+			written := 0
 			for stage, step := range steps {
 				wrote := 0
 				err := c.scripts.order(ctx, "write", map[string]any{"brokers": strings.Join(s.Brokers, ","), "registry": s.Registry, "topic": facts, "records": step.facts},
@@ -99,7 +101,8 @@ func (s *system) writers(t *testing.T, all map[string]client) {
 				if err != nil || wrote != len(step.facts) {
 					t.Fatalf("wrote %d of %d facts: %v", wrote, len(step.facts), err)
 				}
-				if err := s.ingested(ctx, ref, 4*(stage+1)); err != nil {
+				written += wrote
+				if err := s.ingested(ctx, ref, written); err != nil {
 					t.Fatal(err)
 				}
 				for b := range s.Billing {
@@ -113,7 +116,7 @@ func (s *system) writers(t *testing.T, all map[string]client) {
 					}
 				}
 			}
-			t.Logf("%s wrote 8 facts, billing ingested all of them: %s, then %s", name, steps[0].want, steps[1].want)
+			t.Logf("%s wrote %d facts, billing ingested all of them: %s, then %s", name, written, steps[0].want, steps[1].want)
 		})
 	}
 	for _, r := range s.seen.Since(0) {

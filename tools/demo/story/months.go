@@ -178,6 +178,25 @@ func rejected(r *run) error {
 	return nil
 }
 
+func expires(r *run) error {
+	amended := func() {
+		r.flowed(flow.On(contractLog, "Amended"), flow.On(contractFacts, "ContractAmended"), flow.On(billingLog, "ContractObserved"))
+	}
+	now := time.Now().Add(r.ahead)
+	r.onContract(http.MethodPatch, "", map[string]any{"action": "AMEND", "validUntil": now.Add(time.Hour).UTC().Format(time.RFC3339)})
+	amended()
+	r.setClock(now.Add(2 * time.Hour))
+	r.flowed(flow.On(contractLog, "Expired"), flow.On(contractFacts, "ContractExpired"), flow.On(billingLog, "ContractObserved"))
+	a := r.refresh("EXPIRED")
+	r.check(a.Text("expiry.statusBefore") == "SUSPENDED", "contract: %v", a.Body)
+	e := r.outstanding(0, 0)
+	r.check(e.Text("status") == "EXPIRED" && e.At("eligible") == false, "billing: %v", e.Body)
+	r.onContract(http.MethodPatch, "", map[string]any{"action": "AMEND", "validUntil": nil, "reason": "prolonged"})
+	amended()
+	r.refresh("SUSPENDED")
+	return nil
+}
+
 func terminates(r *run) error {
 	r.onContract(http.MethodPatch, "", map[string]any{"action": "REINSTATE", "reason": "paid by transfer"})
 	r.flowed(flow.On(contractLog, "Reinstated"), flow.On(contractFacts, "ContractReinstated"), flow.On(billingLog, "ContractObserved"))

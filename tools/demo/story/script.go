@@ -44,6 +44,7 @@ func steps() []step {
 		{"The collected debit comes back from the bank", "What was collected is owed again, and contract suspends the contract. The debit is presented again under the mandate and collected.", returned},
 		{"The next month's debit is rejected", "Billing publishes the rejection, contract receives it and suspends the contract, and billing receives that.", rejected},
 		{"The rejected invoice is paid by transfer", "A transfer needs no mandate, so no debt is stuck. It frees the ceiling as a collected debit does.", paysByTransfer},
+		{"The validity ends, and is prolonged", "The contract expires by itself. An amendment gives back the status that it had, here SUSPENDED.", expires},
 		{"Reinstated, then terminated", "Termination is final. Accepted purchases are still owed.", terminates},
 		{"The last month is still invoiced", "Each accepted purchase is on exactly one invoice, and refused ones are on none.", lastInvoice},
 		{"The books are checked", "There are no dead letters. The invoice numbers have no gap, and the totals add up to the purchases.", addsUp},

@@ -17,6 +17,7 @@ const (
 	StatusPending    Status = "PENDING"
 	StatusActive     Status = "ACTIVE"
 	StatusSuspended  Status = "SUSPENDED"
+	StatusExpired    Status = "EXPIRED"
 	StatusTerminated Status = "TERMINATED"
 )
 

@@ -78,6 +78,10 @@ func (i ingester) ContractReinstated(ctx context.Context, m *billingbus.Contract
 	return i.observe(ctx, "ContractReinstated", m.Value.Contract, m.Value.OccurredAt, m.Headers)
 }
 
+func (i ingester) ContractExpired(ctx context.Context, m *billingbus.ContractExpiredMessage) error {
+	return i.observe(ctx, "ContractExpired", m.Value.Contract, m.Value.OccurredAt, m.Headers)
+}
+
 func (i ingester) ContractTerminated(ctx context.Context, m *billingbus.ContractTerminatedMessage) error {
 	return i.observe(ctx, "ContractTerminated", m.Value.Contract, m.Value.OccurredAt, m.Headers)
 }

@@ -237,12 +237,18 @@ func (s *service) active() string {
 	s.t.Helper()
 	ref := s.create().body["contractRef"].(string)
 	s.must(200, call{method: "PUT", path: "/contracts/" + ref + "/mandate", body: signedMandate, ifMatch: `"1"`})
+	s.advance()
+	return ref
+}
+
+// advance makes the changes that are due.
+func (s *service) advance() {
+	s.t.Helper()
 	for _, due := range s.store.Due(*s.now.Load()) {
-		if err := s.store.Activate(s.t.Context(), due); err != nil {
+		if err := s.store.Advance(s.t.Context(), due); err != nil {
 			s.t.Fatal(err)
 		}
 	}
-	return ref
 }
 
 func TestLifeOverHTTP(t *testing.T) {
@@ -257,7 +263,7 @@ func TestLifeOverHTTP(t *testing.T) {
 	if m := a.body["mandate"].(map[string]any); m["ibanLastFour"] != "0189" || m["status"] != "SIGNED" || strings.Contains(a.text, "3000") {
 		t.Fatalf("%s", a.text)
 	}
-	if err := s.store.Activate(t.Context(), "CTR-1"); err != nil {
+	if err := s.store.Advance(t.Context(), "CTR-1"); err != nil {
 		t.Fatal(err)
 	}
 	position := ""
@@ -526,13 +532,13 @@ func TestActivationHappensOnce(t *testing.T) {
 	if due := s.store.Due(early); len(due) != 0 {
 		t.Fatalf("due before its validity: %v", due)
 	}
-	if err := s.store.Activate(t.Context(), "CTR-1"); err != nil {
+	if err := s.store.Advance(t.Context(), "CTR-1"); err != nil {
 		t.Fatal(err)
 	}
 	s.now.Store(&start)
 	done := make(chan error)
 	for _, st := range []*store.Store{s.store, second, s.store, second} {
-		go func() { done <- st.Activate(t.Context(), "CTR-1") }()
+		go func() { done <- st.Advance(t.Context(), "CTR-1") }()
 	}
 	for range 4 {
 		if err := <-done; err != nil {
@@ -542,6 +548,41 @@ func TestActivationHappensOnce(t *testing.T) {
 	a := s.must(200, call{method: "GET", path: "/contracts/CTR-1"})
 	if a.body["status"] != "ACTIVE" || a.body["version"] != json.Number("3") || len(s.store.Due(start)) != 0 {
 		t.Errorf("%s", a.text)
+	}
+}
+
+func TestExpiryOverHTTP(t *testing.T) {
+	s := newService(t)
+	at := "/contracts/" + s.active()
+	end := time.Date(2027, 10, 1, 0, 0, 0, 0, time.UTC)
+	before := end.Add(-time.Microsecond)
+	if due := s.store.Due(before); len(due) != 0 {
+		t.Fatalf("due before the end: %v", due)
+	}
+	s.now.Store(&end)
+	s.advance()
+	s.advance() // there is nothing more to do
+	a := s.must(200, call{method: "GET", path: at})
+	expiry, _ := a.body["expiry"].(map[string]any)
+	if a.body["status"] != "EXPIRED" || a.body["version"] != json.Number("4") || expiry["statusBefore"] != "ACTIVE" || expiry["since"] != "2027-10-01T00:00:00Z" {
+		t.Fatalf("%s", a.text)
+	}
+	if a := s.must(200, call{method: "GET", path: "/contracts?status=EXPIRED"}); a.body["total"] != json.Number("1") {
+		t.Errorf("%s", a.text)
+	}
+	a = s.must(409, call{method: "PATCH", path: at, ifMatch: `"4"`, body: `{"action":"SUSPEND","reason":"dispute"}`})
+	if fmt.Sprint(a.body["allowed"]) != "[TERMINATE AMEND SIGN_MANDATE REVOKE_MANDATE]" {
+		t.Errorf("%s", a.text)
+	}
+	a = s.must(200, call{method: "PATCH", path: at, ifMatch: `"4"`, body: `{"action":"AMEND","validUntil":"2028-10-01T00:00:00Z"}`})
+	if a.body["status"] != "ACTIVE" || a.body["version"] != json.Number("5") || a.body["expiry"] != nil {
+		t.Errorf("%s", a.text)
+	}
+	next := end.AddDate(1, 0, 0)
+	s.now.Store(&next)
+	s.advance()
+	if a := s.must(200, call{method: "GET", path: at}); a.body["status"] != "EXPIRED" {
+		t.Errorf("not expired again: %s", a.text)
 	}
 }
 

@@ -140,6 +140,9 @@ func contractBody(c *contract.Contract) contractapi.Contract {
 			InvoiceRef: contractapi.OptString{Value: s.InvoiceRef, Set: s.InvoiceRef != ""},
 		})
 	}
+	if x := c.Expiry; x != nil {
+		b.Expiry = contractapi.NewOptExpiry(contractapi.Expiry{StatusBefore: contractapi.ExpiryStatusBefore(x.Before), Since: x.Since})
+	}
 	if t := c.Termination; t != nil {
 		b.Termination = contractapi.NewOptTermination(contractapi.Termination{Reason: contractapi.Reason(t.Reason), Since: t.Since})
 	}

@@ -10,9 +10,11 @@
 //   - a contract is PENDING, then ACTIVE, then SUSPENDED and ACTIVE in turn, and TERMINATED for
 //     good (status.go);
 //   - it becomes active by itself once its mandate is signed and its validity has begun
-//     (decide.go);
+//     (lifecycle.go);
+//   - it becomes EXPIRED by itself when its validity ends, and what it was before when an amendment
+//     prolongs the validity (expiry.go);
 //   - a failed direct debit suspends an active contract, once per presentation of an invoice, for
-//     ever (decide.go);
+//     ever (lifecycle.go);
 //   - company numbers, accounts and mandate references have the form their authorities gave them
 //     (company.go, sepa.go).
 package contract
@@ -43,7 +45,8 @@ type Contract struct {
 	ValidFrom   time.Time    // first instant of the validity
 	ValidUntil  time.Time    // first instant after it; zero: without end
 	Mandate     *Mandate     // the one signed last; nil: none yet
-	Suspension  *Suspension  // set while SUSPENDED
+	Suspension  *Suspension  // set while SUSPENDED, and while EXPIRED after it
+	Expiry      *Expiry      // set while EXPIRED
 	Termination *Termination // set when TERMINATED
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
@@ -54,13 +57,25 @@ type Contract struct {
 	Debits []Debit
 }
 
-// Within tells whether the validity has begun and has not ended.
+// Within reports whether the validity has begun and has not ended.
 func (c *Contract) Within(now time.Time) bool {
-	return !now.Before(c.ValidFrom) && (c.ValidUntil.IsZero() || now.Before(c.ValidUntil))
+	return !now.Before(c.ValidFrom) && !c.Over(now)
 }
 
-// AwaitsActivation tells whether the contract becomes active as soon as its validity has begun.
-func (c *Contract) AwaitsActivation() bool { return c.permits(ActionActivate) }
+// Over reports whether the validity has ended.
+func (c *Contract) Over(now time.Time) bool { return !c.ValidUntil.IsZero() && !now.Before(c.ValidUntil) }
+
+// NextChange returns the instant at which the contract changes by itself, and whether there is one:
+// it becomes active when its validity begins, and expires when its validity ends.
+func (c *Contract) NextChange() (time.Time, bool) {
+	switch {
+	case c.permits(ActionActivate):
+		return c.ValidFrom, true
+	case c.permits(ActionExpire) && !c.ValidUntil.IsZero():
+		return c.ValidUntil, true
+	}
+	return time.Time{}, false
+}
 
 // Money is an amount in minor units of a currency (ISO 4217).
 type Money struct {

@@ -53,6 +53,7 @@ var (
 	signed     = append(slices.Clip(pending), step{sign, day0})
 	active     = append(slices.Clip(signed), step{Activate{}, begin})
 	suspended  = append(slices.Clip(active), step{Suspend{"dispute"}, begin})
+	expired    = append(slices.Clip(active), step{Expire{}, end})
 	terminated = append(slices.Clip(active), step{Terminate{"left"}, begin})
 	revoked    = append(slices.Clip(active), step{RevokeMandate{"by letter"}, begin})
 )
@@ -92,6 +93,20 @@ func TestLife(t *testing.T) {
 		{"debit rejected while suspended", suspended, debit, begin, "", nil},
 		{"debit rejected while pending", signed, debit, begin, "", nil},
 		{"debit rejected at the end", terminated, debit, begin, "", nil},
+		{"over while pending", pending, Expire{}, end, StatusExpired, nil},
+		{"over while active", active, Expire{}, end, StatusExpired, nil},
+		{"over while suspended", suspended, Expire{}, end, StatusExpired, nil},
+		{"over when terminated", terminated, Expire{}, end, "", nil},
+		{"over already", expired, Expire{}, end, "", nil},
+		{"not over yet", active, Expire{}, end.Add(-1), "", nil},
+		{"without end", append(slices.Clip(active), step{Amend{OpenEnded: true}, begin}), Expire{}, end, "", nil},
+		{"suspend expired", expired, Suspend{"dispute"}, end, "", []Action{ActionTerminate, ActionAmend, ActionSignMandate, ActionRevokeMandate}},
+		{"activate expired", expired, Activate{}, end, "", nil},
+		{"terminate expired", expired, Terminate{"left"}, end, StatusTerminated, nil},
+		{"amend expired", expired, Amend{Ceiling: &higher}, end, StatusExpired, nil},
+		{"sign when expired", expired, sign, end, StatusExpired, nil},
+		{"revoke when expired", expired, RevokeMandate{}, end, StatusExpired, nil},
+		{"debit rejected when expired", expired, debit, end, StatusExpired, nil},
 		{"nobody", nil, Suspend{"dispute"}, begin, "", nil},
 		{"subscribed twice", pending, subscribe, begin, "", nil},
 	}
@@ -126,6 +141,74 @@ func TestActivatedOutsideValidity(t *testing.T) {
 	}
 	if _, err := Fold(c, Activated{Ref: c.Ref}, begin); err != nil {
 		t.Errorf("activated at the first instant: %v", err)
+	}
+}
+
+// A validity that is prolonged gives a contract back what it was when it expired.
+func TestProlongedContract(t *testing.T) {
+	later := end.AddDate(1, 0, 0)
+	debit := ReactToDebit{Debit: Debit{EventID: "e-0", InvoiceRef: "BIL-2026-000001", Presentation: 1, Reason: "AM04"}}
+	for _, k := range []struct {
+		name   string
+		before []step
+		then   []step // between expiry and amendment
+		want   Status
+	}{
+		{"pending", pending, nil, StatusPending},
+		{"pending and signed meanwhile", pending, []step{{sign, end}}, StatusPending},
+		{"active", active, nil, StatusActive},
+		{"active and revoked meanwhile", active, []step{{RevokeMandate{}, end}}, StatusActive},
+		{"suspended", suspended, nil, StatusSuspended},
+		{"debit failed meanwhile", active, []step{{debit, end}}, StatusSuspended},
+	} {
+		for kind, amend := range map[string]Amend{"later end": {ValidUntil: &later}, "no end": {OpenEnded: true}} {
+			t.Run(k.name+", "+kind, func(t *testing.T) {
+				c := play(t, slices.Concat(k.before, []step{{Expire{}, end}}, k.then)...)
+				if c.Status != StatusExpired || c.Expiry == nil || !c.Expiry.Since.Equal(end) || c.Expiry.Before != k.want {
+					t.Fatalf("expired to %+v, %+v", c, c.Expiry)
+				}
+				e, err := Decide(c, amend, end.AddDate(0, 1, 0))
+				if err != nil {
+					t.Fatal(err)
+				}
+				after, err := Fold(c, e, end.AddDate(0, 1, 0))
+				if err != nil || after.Status != k.want || after.Expiry != nil || after.Version != c.Version+1 {
+					t.Fatalf("%+v, %v; want %s", after, err, k.want)
+				}
+				if (after.Suspension != nil) != (k.want == StatusSuspended) {
+					t.Errorf("suspension %+v", after.Suspension)
+				}
+			})
+		}
+	}
+}
+
+func TestDebitWhileExpired(t *testing.T) {
+	debit := ReactToDebit{Debit: Debit{EventID: "e-0", InvoiceRef: "BIL-2026-000001", Presentation: 1, Reason: "AM04"}}
+	c := play(t, append(slices.Clip(expired), step{debit, end})...)
+	if c.Suspension == nil || c.Suspension.Cause != DirectDebitRejected || !c.knows(debit.Debit) {
+		t.Fatalf("%+v", c)
+	}
+	second := debit
+	second.Presentation = 2
+	if _, err := Decide(c, second, end); !errors.Is(err, ErrNoEffect) {
+		t.Errorf("suspended while it will be SUSPENDED anyway: %v", err)
+	}
+	if _, err := Fold(c, Suspended{Ref: c.Ref, Debit: &second.Debit}, end); err == nil {
+		t.Error("a record suspended it again")
+	}
+	if _, err := Fold(play(t, expired...), Suspended{Ref: c.Ref, Cause: Requested}, end); err == nil {
+		t.Error("a request suspended an expired contract")
+	}
+}
+
+func TestExpiredBeforeTheEnd(t *testing.T) {
+	c := play(t, active...)
+	if _, err := Fold(c, Expired{Ref: c.Ref}, end.Add(-time.Microsecond)); err == nil {
+		t.Error("expired before its end")
+	}
+	if _, err := Fold(c, Expired{Ref: c.Ref}, end); err != nil {
+		t.Errorf("expired at the first instant after it: %v", err)
 	}
 }
 

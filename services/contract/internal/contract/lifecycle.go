@@ -12,6 +12,7 @@ type StatusVisitor interface {
 	Activated(Activated) error
 	Suspended(Suspended) error
 	Reinstated(Reinstated) error
+	Expired(Expired) error
 	Terminated(Terminated) error
 }
 
@@ -58,15 +59,16 @@ func (s Suspend) decide(c *Contract, _ time.Time) (Event, error) {
 }
 
 // ReactToDebit says that a direct debit of an invoice of this contract failed. An ACTIVE contract
-// is suspended, once for each presentation of each invoice; in any other case there is no effect.
-// So the same news, heard again after the contract was reinstated, does not suspend it again.
+// is suspended, once for each presentation of each invoice. So is an EXPIRED one that would
+// otherwise be ACTIVE again when its validity is prolonged. In any other case there is no effect.
+// The same event, received again after the contract was reinstated, does not suspend it again.
 type ReactToDebit struct {
 	Debit
 	Returned bool // it failed after settlement, not before
 }
 
 func (r ReactToDebit) decide(c *Contract, _ time.Time) (Event, error) {
-	if c.Status != StatusActive || c.knows(r.Debit) {
+	if c.underlying() != StatusActive || c.knows(r.Debit) {
 		return nil, ErrNoEffect
 	}
 	cause, failed := DirectDebitRejected, "rejected"
@@ -95,11 +97,10 @@ func (e Suspended) About() Ref { return e.Ref }
 func (e Suspended) Visit(v Visitor) error { return v.Suspended(e) }
 
 func (e Suspended) apply(c *Contract, at time.Time) (*Contract, error) {
-	next, err := c.step(ActionSuspend)
+	next, err := e.suspended(c)
 	if err != nil {
 		return nil, err
 	}
-	next.Status = StatusSuspended
 	next.Suspension = &Suspension{Cause: e.Cause, Detail: e.Reason, Since: at}
 	if e.Debit != nil {
 		if c.knows(*e.Debit) {
@@ -109,6 +110,21 @@ func (e Suspended) apply(c *Contract, at time.Time) (*Contract, error) {
 		next.Debits = append(slices.Clip(c.Debits), *e.Debit)
 	}
 	return next, nil
+}
+
+// suspended returns a copy of the contract with the status changed. A contract that has expired
+// stays EXPIRED: it will be SUSPENDED when its validity is prolonged.
+func (e Suspended) suspended(c *Contract) (*Contract, error) {
+	if e.Debit != nil && c.Status == StatusExpired && c.underlying() == StatusActive {
+		next := *c
+		next.Expiry = &Expiry{Before: StatusSuspended, Since: c.Expiry.Since}
+		return &next, nil
+	}
+	next, err := c.step(ActionSuspend)
+	if err == nil {
+		next.Status = StatusSuspended
+	}
+	return next, err
 }
 
 // Reinstate asks for a suspended contract to be active again, whatever it was suspended for.
@@ -166,7 +182,7 @@ func (e Terminated) Visit(v Visitor) error { return v.Terminated(e) }
 func (e Terminated) apply(c *Contract, at time.Time) (*Contract, error) {
 	next, err := c.step(ActionTerminate)
 	if err == nil {
-		next.Status, next.Suspension = StatusTerminated, nil
+		next.Status, next.Suspension, next.Expiry = StatusTerminated, nil, nil
 		next.Termination = &Termination{Reason: e.Reason, Since: at}
 	}
 	return next, err

@@ -19,7 +19,7 @@ func anyCommand(t *rapid.T) Command {
 	badSign := sign
 	badSign.Account.IBAN = "FR7630006000011234567890188"
 	return rapid.SampledFrom([]Command{
-		subscribe, Activate{}, Suspend{"s"}, Reinstate{"r"}, Terminate{"t"}, sign, badSign, RevokeMandate{"w"}, Amend{},
+		subscribe, Activate{}, Expire{}, Suspend{"s"}, Reinstate{"r"}, Terminate{"t"}, sign, badSign, RevokeMandate{"w"}, Amend{},
 		Amend{Ceiling: &ceiling}, Amend{ValidUntil: &until}, Amend{OpenEnded: true}, Amend{Buyer: &acme},
 		ReactToDebit{debit, false}, ReactToDebit{debit, true},
 		// twice again, or most contracts would be terminated too soon
@@ -74,7 +74,7 @@ func snapshot(c *Contract) any {
 	}
 	copied := *c
 	copied.Debits = slices.Clone(c.Debits)
-	for _, p := range []any{&copied.Mandate, &copied.Suspension, &copied.Termination} {
+	for _, p := range []any{&copied.Mandate, &copied.Suspension, &copied.Termination, &copied.Expiry} {
 		clonePointer(p)
 	}
 	return copied
@@ -103,15 +103,43 @@ func checkPromises(t *rapid.T, before, after *Contract) {
 	switch {
 	case after.Version != version+1:
 		t.Fatalf("version %d after %d", after.Version, version)
-	case (after.Suspension != nil) != (after.Status == StatusSuspended):
+	case (after.Suspension != nil) != (after.underlying() == StatusSuspended):
 		t.Fatalf("%s with suspension %+v", after.Status, after.Suspension)
 	case (after.Termination != nil) != (after.Status == StatusTerminated):
 		t.Fatalf("%s with termination %+v", after.Status, after.Termination)
-	case after.Status == StatusActive && after.Mandate == nil:
+	case (after.Expiry != nil) != (after.Status == StatusExpired):
+		t.Fatalf("%s with expiry %+v", after.Status, after.Expiry)
+	case after.Status == StatusExpired && !after.Over(after.UpdatedAt):
+		t.Fatalf("EXPIRED at %s, valid until %s", after.UpdatedAt, after.ValidUntil)
+	case after.underlying() == StatusActive && after.Mandate == nil:
 		t.Fatal("active without a mandate ever signed")
 	case after.Ceiling.Amount < 0:
 		t.Fatal("a ceiling below zero")
 	}
+}
+
+// What is due has an effect, and until then there is none: the schedule neither misses a change nor
+// proposes one for ever.
+func TestNextChangeIsTheTruth(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var c *Contract
+		now := day0
+		for range rapid.IntRange(1, 40).Draw(t, "steps") {
+			now = now.Add(time.Duration(rapid.IntRange(0, 40).Draw(t, "days")) * 24 * time.Hour)
+			if e, err := Decide(c, anyCommand(t), now); err == nil {
+				c, _ = Fold(c, e, now)
+			}
+			if c == nil {
+				continue
+			}
+			_, expires := Decide(c, Expire{}, now)
+			_, activates := Decide(c, Activate{}, now)
+			at, changes := c.NextChange()
+			if due := changes && !now.Before(at); due != (expires == nil || activates == nil) {
+				t.Fatalf("due %t at %s, expires: %v, activates: %v: %+v", due, now, expires, activates, c)
+			}
+		}
+	})
 }
 
 // An action is refused as forbidden exactly when the list of what is allowed does not have it.
@@ -120,7 +148,7 @@ func TestAllowedIsTheTruth(t *testing.T) {
 		ActionSuspend: Suspend{"s"}, ActionReinstate: Reinstate{}, ActionTerminate: Terminate{"t"},
 		ActionAmend: Amend{OpenEnded: true}, ActionSignMandate: sign, ActionRevokeMandate: RevokeMandate{},
 	}
-	for _, steps := range [][]step{pending, signed, active, suspended, terminated, revoked} {
+	for _, steps := range [][]step{pending, signed, active, suspended, expired, terminated, revoked} {
 		c := play(t, steps...)
 		for action, do := range ask {
 			_, err := Decide(c, do, begin)

@@ -9,21 +9,24 @@ import (
 // Status is where a contract is in its life.
 type Status string
 
-// The life of a contract. Only ACTIVE permits purchases; TERMINATED is final.
+// The life of a contract. Only ACTIVE permits purchases; EXPIRED lasts until the validity is
+// prolonged; TERMINATED is final.
 const (
 	StatusPending    Status = "PENDING"
 	StatusActive     Status = "ACTIVE"
 	StatusSuspended  Status = "SUSPENDED"
+	StatusExpired    Status = "EXPIRED"
 	StatusTerminated Status = "TERMINATED"
 )
 
 // Action is what may be done to a contract.
 type Action string
 
-// The actions, named as the HTTP API names them. ActionActivate is nobody's request: it happens by
-// itself.
+// The actions, named as the HTTP API names them. Nobody requests ActionActivate and ActionExpire:
+// they happen by themselves.
 const (
 	ActionActivate      Action = "ACTIVATE"
+	ActionExpire        Action = "EXPIRE"
 	ActionSuspend       Action = "SUSPEND"
 	ActionReinstate     Action = "REINSTATE"
 	ActionTerminate     Action = "TERMINATE"
@@ -36,21 +39,21 @@ const (
 // even when the contract has ended, because the debtor may do so at any time and the last invoice
 // may still be due; a new one may not be signed then.
 var permitted = map[Status][]Action{
-	StatusPending:    {ActionActivate, ActionTerminate, ActionAmend, ActionSignMandate, ActionRevokeMandate},
-	StatusActive:     {ActionSuspend, ActionTerminate, ActionAmend, ActionSignMandate, ActionRevokeMandate},
-	StatusSuspended:  {ActionReinstate, ActionTerminate, ActionAmend, ActionSignMandate, ActionRevokeMandate},
+	StatusPending:    {ActionActivate, ActionExpire, ActionTerminate, ActionAmend, ActionSignMandate, ActionRevokeMandate},
+	StatusActive:     {ActionExpire, ActionSuspend, ActionTerminate, ActionAmend, ActionSignMandate, ActionRevokeMandate},
+	StatusSuspended:  {ActionExpire, ActionReinstate, ActionTerminate, ActionAmend, ActionSignMandate, ActionRevokeMandate},
+	StatusExpired:    {ActionTerminate, ActionAmend, ActionSignMandate, ActionRevokeMandate},
 	StatusTerminated: {ActionRevokeMandate},
 }
 
 // Allowed lists what a client may ask for in the contract's present state, in a fixed order.
 func (c *Contract) Allowed() []Action {
 	return slices.DeleteFunc(slices.Clone(permitted[c.Status]), func(a Action) bool {
-		return a == ActionActivate || !c.permits(a)
+		return a == ActionActivate || a == ActionExpire || !c.permits(a)
 	})
 }
 
-// permits tells whether the contract's state has a place for the action; time and values are not
-// looked at.
+// permits reports whether the contract's state allows the action, apart from time and values.
 func (c *Contract) permits(a Action) bool {
 	standing := c.Mandate != nil && !c.Mandate.Revoked()
 	switch a {

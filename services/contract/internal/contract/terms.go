@@ -112,7 +112,8 @@ func (a Amend) decide(c *Contract, now time.Time) (Event, error) {
 	return Amended{Ref: c.Ref, Ceiling: a.Ceiling, Buyer: a.Buyer, ValidUntil: a.ValidUntil, OpenEnded: a.OpenEnded, Reason: a.Reason}, nil
 }
 
-// Amended: terms changed; what is nil (and false) stayed.
+// Amended: terms changed; what is nil (and false) stayed. A contract that has expired gets back the
+// status that it had before if its validity is prolonged.
 type Amended struct {
 	Ref        Ref
 	Ceiling    *Money
@@ -128,7 +129,7 @@ func (e Amended) About() Ref { return e.Ref }
 // Visit implements Event.
 func (e Amended) Visit(v Visitor) error { return v.Amended(e) }
 
-func (e Amended) apply(c *Contract, _ time.Time) (*Contract, error) {
+func (e Amended) apply(c *Contract, at time.Time) (*Contract, error) {
 	next, err := c.step(ActionAmend)
 	if err != nil {
 		return nil, err
@@ -145,5 +146,6 @@ func (e Amended) apply(c *Contract, _ time.Time) (*Contract, error) {
 	if e.ValidUntil != nil {
 		next.ValidUntil = *e.ValidUntil
 	}
+	next.prolonged(at)
 	return next, nil
 }

@@ -57,6 +57,19 @@ func (p *publisher) Reinstated(e contract.Reinstated) error {
 	return p.facts.ContractReinstated(p.ctx, p.key, event.ContractReinstated{ContractRef: p.ref, Version: p.version, Contract: p.state, Reason: e.Reason, OccurredAt: p.at}, p.headers)
 }
 
+func (e *encoder) Expired(x contract.Expired) error {
+	e.message = &contractlog.Expired{ContractRef: string(x.Ref)}
+	return e.Unrequested()
+}
+
+func (d decoder) Expired(m *contractlog.Expired) (Body, error) {
+	return d.WithoutRequest(contract.Expired{Ref: contract.Ref(m.ContractRef)})
+}
+
+func (p *publisher) Expired(contract.Expired) error {
+	return p.facts.ContractExpired(p.ctx, p.key, event.ContractExpired{ContractRef: p.ref, Version: p.version, Contract: p.state, OccurredAt: p.at}, p.headers)
+}
+
 func (e *encoder) Terminated(t contract.Terminated) error {
 	request, err := e.Requested()
 	e.message = &contractlog.Terminated{ContractRef: string(t.Ref), Reason: t.Reason, Request: contractlog.Request(request)}

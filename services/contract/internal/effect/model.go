@@ -9,7 +9,7 @@ type Model struct {
 	Latest     map[contract.Ref]Applied  // the record that made each contract what it is
 	All        []contract.Ref            // in the order of subscription
 	ByCustomer map[string][]contract.Ref // likewise
-	Waiting    map[contract.Ref]struct{} // for their validity to begin
+	Schedule   *Schedule                 // of the changes that happen by themselves
 }
 
 // NewModel returns the read model before the first record.
@@ -21,7 +21,7 @@ func NewModel() *Model {
 
 // Reset empties the model.
 func (m *Model) Reset() {
-	*m = Model{Latest: map[contract.Ref]Applied{}, ByCustomer: map[string][]contract.Ref{}, Waiting: map[contract.Ref]struct{}{}}
+	*m = Model{Latest: map[contract.Ref]Applied{}, ByCustomer: map[string][]contract.Ref{}, Schedule: newSchedule()}
 }
 
 // Project brings an applied record into the model. Every event changes one contract, so the model
@@ -33,9 +33,9 @@ func (m *Model) Project(a Applied) {
 		m.ByCustomer[c.CustomerRef] = append(m.ByCustomer[c.CustomerRef], ref)
 	}
 	m.Latest[ref] = a
-	if c.AwaitsActivation() {
-		m.Waiting[ref] = struct{}{}
+	if at, changes := c.NextChange(); changes {
+		m.Schedule.set(ref, at)
 	} else {
-		delete(m.Waiting, ref)
+		m.Schedule.remove(ref)
 	}
 }

@@ -70,14 +70,8 @@ func (s *Store) Find(f Filter, limit, offset int) (p Page) {
 	return p
 }
 
-// Due returns the contracts that are to be activated at that instant.
+// Due returns the contracts that change by themselves at that instant, or should have before it.
 func (s *Store) Due(now time.Time) (due []contract.Ref) {
-	s.read(func() {
-		for ref := range s.model.Waiting {
-			if s.model.Latest[ref].After.Within(now) {
-				due = append(due, ref)
-			}
-		}
-	})
+	s.read(func() { due = s.model.Schedule.Due(now) })
 	return due
 }

@@ -14,6 +14,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -154,12 +155,16 @@ func (s *Store) Change(ctx context.Context, req idempotency.Request, ref contrac
 	})
 }
 
-// Activate makes a contract active if it is due. Every instance may propose it; it happens once. It
-// is no error if there is nothing to do.
-func (s *Store) Activate(ctx context.Context, ref contract.Ref) error {
+// Advance makes a contract active or lets it expire if it is due. Every instance may propose it; it
+// happens once. It is no error if there is nothing to do.
+func (s *Store) Advance(ctx context.Context, ref contract.Ref) error {
 	_, err := s.ledger.Decide(ctx, nil, journal.On(contracts.Stream(string(ref))), func(v *ledger.View) (contract.Event, error) {
 		c, _ := contracts.Get(v, string(ref))
-		return contract.Decide(c, contract.Activate{}, v.Now())
+		e, err := contract.Decide(c, contract.Expire{}, v.Now())
+		if errors.Is(err, contract.ErrNoEffect) {
+			return contract.Decide(c, contract.Activate{}, v.Now())
+		}
+		return e, err
 	})
 	return err
 }
