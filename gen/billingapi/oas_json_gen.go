@@ -3745,6 +3745,10 @@ func (s Operation) encodeFields(e *jx.Encoder) {
 				s.PurchaseRef.Encode(e)
 			}
 			{
+				e.FieldStart("orderRef")
+				s.OrderRef.Encode(e)
+			}
+			{
 				if s.Reason.Set {
 					e.FieldStart("reason")
 					s.Reason.Encode(e)
@@ -5525,6 +5529,8 @@ func (s *ProblemCode) Decode(d *jx.Decoder) error {
 		*s = ProblemCodeTransitionForbidden
 	case ProblemCodeMandateNotValid:
 		*s = ProblemCodeMandateNotValid
+	case ProblemCodeOrderAlreadyPurchased:
+		*s = ProblemCodeOrderAlreadyPurchased
 	case ProblemCodeRefundNotPossible:
 		*s = ProblemCodeRefundNotPossible
 	case ProblemCodePeriodNotEnded:
@@ -6137,6 +6143,10 @@ func (s *Refund) encodeFields(e *jx.Encoder) {
 		s.PurchaseRef.Encode(e)
 	}
 	{
+		e.FieldStart("orderRef")
+		s.OrderRef.Encode(e)
+	}
+	{
 		if s.Reason.Set {
 			e.FieldStart("reason")
 			s.Reason.Encode(e)
@@ -6168,7 +6178,7 @@ func (s *Refund) encodeFields(e *jx.Encoder) {
 	}
 }
 
-var jsonFieldsNameOfRefund = [13]string{
+var jsonFieldsNameOfRefund = [14]string{
 	0:  "type",
 	1:  "operationRef",
 	2:  "status",
@@ -6176,12 +6186,13 @@ var jsonFieldsNameOfRefund = [13]string{
 	4:  "subscriptionRef",
 	5:  "customerRef",
 	6:  "purchaseRef",
-	7:  "reason",
-	8:  "amount",
-	9:  "period",
-	10: "invoiceRef",
-	11: "creditNoteRef",
-	12: "decidedAt",
+	7:  "orderRef",
+	8:  "reason",
+	9:  "amount",
+	10: "period",
+	11: "invoiceRef",
+	12: "creditNoteRef",
+	13: "decidedAt",
 }
 
 // Decode decodes Refund from json.
@@ -6263,6 +6274,16 @@ func (s *Refund) Decode(d *jx.Decoder) error {
 			}(); err != nil {
 				return errors.Wrap(err, "decode field \"purchaseRef\"")
 			}
+		case "orderRef":
+			requiredBitSet[0] |= 1 << 7
+			if err := func() error {
+				if err := s.OrderRef.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"orderRef\"")
+			}
 		case "reason":
 			if err := func() error {
 				s.Reason.Reset()
@@ -6274,7 +6295,7 @@ func (s *Refund) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"reason\"")
 			}
 		case "amount":
-			requiredBitSet[1] |= 1 << 0
+			requiredBitSet[1] |= 1 << 1
 			if err := func() error {
 				if err := s.Amount.Decode(d); err != nil {
 					return err
@@ -6284,7 +6305,7 @@ func (s *Refund) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"amount\"")
 			}
 		case "period":
-			requiredBitSet[1] |= 1 << 1
+			requiredBitSet[1] |= 1 << 2
 			if err := func() error {
 				if err := s.Period.Decode(d); err != nil {
 					return err
@@ -6314,7 +6335,7 @@ func (s *Refund) Decode(d *jx.Decoder) error {
 				return errors.Wrap(err, "decode field \"creditNoteRef\"")
 			}
 		case "decidedAt":
-			requiredBitSet[1] |= 1 << 4
+			requiredBitSet[1] |= 1 << 5
 			if err := func() error {
 				if err := s.DecidedAt.Decode(d); err != nil {
 					return err
@@ -6333,8 +6354,8 @@ func (s *Refund) Decode(d *jx.Decoder) error {
 	// Validate required fields.
 	var failures []validate.FieldError
 	for i, mask := range [2]uint8{
-		0b01111111,
-		0b00010011,
+		0b11111111,
+		0b00100110,
 	} {
 		if result := (requiredBitSet[i] & mask) ^ mask; result != 0 {
 			// Mask only required fields and check equality to mask using XOR.

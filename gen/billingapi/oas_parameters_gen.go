@@ -1903,6 +1903,8 @@ type ListOperationsParams struct {
 	CustomerRef OptCustomerRef `json:",omitempty,omitzero"`
 	// The lines of this invoice, and the refunds of its credit notes, which have a `creditNoteRef`.
 	InvoiceRef OptInvoiceRef `json:",omitempty,omitzero"`
+	// The purchases of this order, refused and cancelled ones too, and their refunds.
+	OrderRef OptOrderRef `json:",omitempty,omitzero"`
 	// Operations that belong to this billing period.
 	Period OptPeriod `json:",omitempty,omitzero"`
 	// Operations in this status.
@@ -1942,6 +1944,15 @@ func unpackListOperationsParams(packed middleware.Parameters) (params ListOperat
 		}
 		if v, ok := packed[key]; ok {
 			params.InvoiceRef = v.(OptInvoiceRef)
+		}
+	}
+	{
+		key := middleware.ParameterKey{
+			Name: "orderRef",
+			In:   "query",
+		}
+		if v, ok := packed[key]; ok {
+			params.OrderRef = v.(OptOrderRef)
 		}
 	}
 	{
@@ -2180,6 +2191,69 @@ func decodeListOperationsParams(args [0]string, argsEscaped bool, r *http.Reques
 	}(); err != nil {
 		return params, &ogenerrors.DecodeParamError{
 			Name: "invoiceRef",
+			In:   "query",
+			Err:  err,
+		}
+	}
+	// Decode query: orderRef.
+	if err := func() error {
+		cfg := uri.QueryParameterDecodingConfig{
+			Name:    "orderRef",
+			Style:   uri.QueryStyleForm,
+			Explode: true,
+		}
+
+		if err := q.HasParam(cfg); err == nil {
+			if err := q.DecodeParam(cfg, func(d uri.Decoder) error {
+				var paramsDotOrderRefVal OrderRef
+				if err := func() error {
+					var paramsDotOrderRefValVal string
+					if err := func() error {
+						val, err := d.DecodeValue()
+						if err != nil {
+							return err
+						}
+
+						c, err := conv.ToString(val)
+						if err != nil {
+							return err
+						}
+
+						paramsDotOrderRefValVal = c
+						return nil
+					}(); err != nil {
+						return err
+					}
+					paramsDotOrderRefVal = OrderRef(paramsDotOrderRefValVal)
+					return nil
+				}(); err != nil {
+					return err
+				}
+				params.OrderRef.SetTo(paramsDotOrderRefVal)
+				return nil
+			}); err != nil {
+				return err
+			}
+			if err := func() error {
+				if value, ok := params.OrderRef.Get(); ok {
+					if err := func() error {
+						if err := value.Validate(); err != nil {
+							return err
+						}
+						return nil
+					}(); err != nil {
+						return err
+					}
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "orderRef",
 			In:   "query",
 			Err:  err,
 		}

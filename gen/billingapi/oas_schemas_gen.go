@@ -2838,6 +2838,52 @@ func (o OptOperationStatus) Or(d OperationStatus) OperationStatus {
 	return d
 }
 
+// NewOptOrderRef returns new OptOrderRef with value set to v.
+func NewOptOrderRef(v OrderRef) OptOrderRef {
+	return OptOrderRef{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptOrderRef is optional OrderRef.
+type OptOrderRef struct {
+	Value OrderRef
+	Set   bool
+}
+
+// IsSet returns true if OptOrderRef was set.
+func (o OptOrderRef) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptOrderRef) Reset() {
+	var v OrderRef
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptOrderRef) SetTo(v OrderRef) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptOrderRef) Get() (v OrderRef, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptOrderRef) Or(d OrderRef) OrderRef {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
 // NewOptPeriod returns new OptPeriod with value set to v.
 func NewOptPeriod(v Period) OptPeriod {
 	return OptPeriod{
@@ -3199,7 +3245,7 @@ type Problem struct {
 	Code     ProblemCode `json:"code"`
 	// What to do.
 	Hint OptString `json:"hint"`
-	// The refused purchase as it is recorded.
+	// The refused purchase as it is recorded, or the operation that is in the way.
 	OperationRef OptOperationRef `json:"operationRef"`
 	// Steps that are allowed instead.
 	Allowed         []string        `json:"allowed"`
@@ -3392,6 +3438,7 @@ const (
 	ProblemCodeRequestInProgress     ProblemCode = "request-in-progress"
 	ProblemCodeTransitionForbidden   ProblemCode = "transition-forbidden"
 	ProblemCodeMandateNotValid       ProblemCode = "mandate-not-valid"
+	ProblemCodeOrderAlreadyPurchased ProblemCode = "order-already-purchased"
 	ProblemCodeRefundNotPossible     ProblemCode = "refund-not-possible"
 	ProblemCodePeriodNotEnded        ProblemCode = "period-not-ended"
 	ProblemCodeBodyTooLarge          ProblemCode = "body-too-large"
@@ -3425,6 +3472,7 @@ func (ProblemCode) AllValues() []ProblemCode {
 		ProblemCodeRequestInProgress,
 		ProblemCodeTransitionForbidden,
 		ProblemCodeMandateNotValid,
+		ProblemCodeOrderAlreadyPurchased,
 		ProblemCodeRefundNotPossible,
 		ProblemCodePeriodNotEnded,
 		ProblemCodeBodyTooLarge,
@@ -3473,6 +3521,8 @@ func (s ProblemCode) MarshalText() ([]byte, error) {
 	case ProblemCodeTransitionForbidden:
 		return []byte(s), nil
 	case ProblemCodeMandateNotValid:
+		return []byte(s), nil
+	case ProblemCodeOrderAlreadyPurchased:
 		return []byte(s), nil
 	case ProblemCodeRefundNotPossible:
 		return []byte(s), nil
@@ -3552,6 +3602,9 @@ func (s *ProblemCode) UnmarshalText(data []byte) error {
 		return nil
 	case ProblemCodeMandateNotValid:
 		*s = ProblemCodeMandateNotValid
+		return nil
+	case ProblemCodeOrderAlreadyPurchased:
+		*s = ProblemCodeOrderAlreadyPurchased
 		return nil
 	case ProblemCodeRefundNotPossible:
 		*s = ProblemCodeRefundNotPossible
@@ -3965,9 +4018,11 @@ type Refund struct {
 	SubscriptionRef SubscriptionRef `json:"subscriptionRef"`
 	CustomerRef     CustomerRef     `json:"customerRef"`
 	// The purchase it gives back.
-	PurchaseRef OperationRef  `json:"purchaseRef"`
-	Reason      OptString     `json:"reason"`
-	Amount      PositiveMoney `json:"amount"`
+	PurchaseRef OperationRef `json:"purchaseRef"`
+	// The order of that purchase.
+	OrderRef OrderRef      `json:"orderRef"`
+	Reason   OptString     `json:"reason"`
+	Amount   PositiveMoney `json:"amount"`
 	// The billing period it lowers, that of its purchase.
 	Period Period `json:"period"`
 	// The invoice it is on, once its period is closed, or that its credit note lowers.
@@ -4010,6 +4065,11 @@ func (s *Refund) GetCustomerRef() CustomerRef {
 // GetPurchaseRef returns the value of PurchaseRef.
 func (s *Refund) GetPurchaseRef() OperationRef {
 	return s.PurchaseRef
+}
+
+// GetOrderRef returns the value of OrderRef.
+func (s *Refund) GetOrderRef() OrderRef {
+	return s.OrderRef
 }
 
 // GetReason returns the value of Reason.
@@ -4075,6 +4135,11 @@ func (s *Refund) SetCustomerRef(val CustomerRef) {
 // SetPurchaseRef sets the value of PurchaseRef.
 func (s *Refund) SetPurchaseRef(val OperationRef) {
 	s.PurchaseRef = val
+}
+
+// SetOrderRef sets the value of OrderRef.
+func (s *Refund) SetOrderRef(val OrderRef) {
+	s.OrderRef = val
 }
 
 // SetReason sets the value of Reason.

@@ -12,7 +12,7 @@ type Handler interface {
 	//
 	// A purchase only, while its period is open and no refund has been made on it; otherwise 409
 	// `transition-forbidden` with the reason, and with what may still be refunded in `available`. A
-	// cancelled purchase no longer counts and is on no invoice.
+	// cancelled purchase no longer counts and is on no invoice, and its order may be purchased again.
 	//
 	// POST /operations/{operationRef}/cancellation
 	CancelOperation(ctx context.Context, req *CancellationRequest, params CancelOperationParams) (*OperationHeaders, error)
@@ -23,6 +23,10 @@ type Handler interface {
 	// figures. A refused purchase is recorded too, and the same key gets the same refusal for ever: a new
 	// attempt needs a new key. 409 `contract-unknown` means that billing has not heard of the contract,
 	// perhaps not yet: nothing is recorded, try again after `Retry-After` seconds.
+	//
+	// An order has one accepted purchase per contract. The second is 409 `order-already-purchased` with
+	// the first one in `operationRef`, and nothing is recorded. A refused purchase does not take its
+	// order, and a cancellation frees it. What is added to an order later has an `orderRef` of its own.
 	//
 	// A refund names its purchase, never exceeds what is left of it, and does not look at the contract's
 	// status. While the purchase's period is open it lowers that period's total. Once that is invoiced a

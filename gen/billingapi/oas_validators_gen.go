@@ -3101,6 +3101,8 @@ func (s ProblemCode) Validate() error {
 		return nil
 	case "mandate-not-valid":
 		return nil
+	case "order-already-purchased":
+		return nil
 	case "refund-not-possible":
 		return nil
 	case "period-not-ended":
@@ -3573,6 +3575,17 @@ func (s *Refund) Validate() error {
 	}(); err != nil {
 		failures = append(failures, validate.FieldError{
 			Name:  "purchaseRef",
+			Error: err,
+		})
+	}
+	if err := func() error {
+		if err := s.OrderRef.Validate(); err != nil {
+			return err
+		}
+		return nil
+	}(); err != nil {
+		failures = append(failures, validate.FieldError{
+			Name:  "orderRef",
 			Error: err,
 		})
 	}

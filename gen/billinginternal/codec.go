@@ -47,13 +47,13 @@ func DecodeLogBody(b []byte) (LogBody, error) {
 		m = new(billinglog.ContractObserved)
 	case billinglog.FingerprintOfContractUnreadable:
 		m = new(billinglog.ContractUnreadable)
-	case billinglog.FingerprintOfPurchaseAccepted, 0x83391d58508ca81d:
+	case billinglog.FingerprintOfPurchaseAccepted, 0x83391d58508ca81d, 0x5852448ea58177f8:
 		m = new(billinglog.PurchaseAccepted)
 	case billinglog.FingerprintOfPurchaseRefused, 0x4be9ad1aaab7e400:
 		m = new(billinglog.PurchaseRefused)
 	case billinglog.FingerprintOfRefundAccepted, 0xc94ee6c0dcb523a9:
 		m = new(billinglog.RefundAccepted)
-	case billinglog.FingerprintOfPurchaseCancelled, 0xd0c13375e075d4c0:
+	case billinglog.FingerprintOfPurchaseCancelled, 0xd0c13375e075d4c0, 0xfbefe71b3220592f:
 		m = new(billinglog.PurchaseCancelled)
 	case billinglog.FingerprintOfPeriodClosed, 0xba196c1acda8ed70, 0x5cb21d14a4930415:
 		m = new(billinglog.PeriodClosed)

@@ -28,6 +28,9 @@ type PurchaseAccepted struct {
 	ContractVersion int64 `json:"contractVersion"`
 	// The request it answers.
 	Request Request `json:"request"`
+	// Whether the purchase is entered in the state of its order; false in records of the former
+	// version.
+	TakesOrder bool `json:"takesOrder"`
 }
 
 // AppendAvro appends the Avro encoding of x to dst, without framing.
@@ -64,6 +67,7 @@ func (x *PurchaseAccepted) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 	b = w.String(b, x.Period)
 	b = w.Long(b, x.ContractVersion)
 	b = x.Request.WriteAvro(w, b)
+	b = w.Boolean(b, x.TakesOrder)
 	return b
 }
 
@@ -82,6 +86,7 @@ func (x *PurchaseAccepted) ReadAvro(r *avrobin.Reader, p int) int {
 	x.Period, p = r.String(p)
 	x.ContractVersion, p = r.Long(p)
 	p = x.Request.ReadAvro(r, p)
+	x.TakesOrder, p = r.Boolean(p)
 	return p
 }
 
@@ -90,12 +95,13 @@ func (*PurchaseAccepted) AvroType() *avrobin.Type { return &typeOfPurchaseAccept
 
 var typeOfPurchaseAccepted = avrobin.Type{Name: NameOfPurchaseAccepted, Schema: SchemaOfPurchaseAccepted, Fingerprint: FingerprintOfPurchaseAccepted, Former: []avrobin.Former{
 	{Fingerprint: 0x83391d58508ca81d, Schema: `{"type":"record","name":"PurchaseAccepted","namespace":"deferpay.billinglog","fields":[{"name":"operationRef","type":"string"},{"name":"contractRef","type":"string"},{"name":"orderRef","type":"string"},{"name":"label","type":["null","string"]},{"name":"amount","type":{"type":"record","name":"Money","namespace":"deferpay.event","fields":[{"name":"amount","type":"long"},{"name":"currency","type":"string"}]}},{"name":"period","type":"string"},{"name":"contractVersion","type":"long"},{"name":"request","type":{"type":"record","name":"Request","namespace":"deferpay.journalrecord","fields":[{"name":"client","type":"string"},{"name":"key","type":"string"},{"name":"operation","type":"string"},{"name":"hash","type":"bytes"}]}}]}`},
+	{Fingerprint: 0x5852448ea58177f8, Schema: `{"type":"record","name":"PurchaseAccepted","namespace":"deferpay.billinglog","fields":[{"name":"operationRef","type":"string"},{"name":"contractRef","type":"string"},{"name":"orderRef","type":"string"},{"name":"label","type":["null","string"]},{"name":"amount","type":{"type":"record","name":"Money","fields":[{"name":"amount","type":"long"},{"name":"currency","type":"string"}]}},{"name":"period","type":"string"},{"name":"contractVersion","type":"long"},{"name":"request","type":{"type":"record","name":"Request","fields":[{"name":"client","type":"string"},{"name":"key","type":"string"},{"name":"operation","type":"string"},{"name":"hash","type":"bytes"}]}}]}`},
 }}
 
 // The schema of PurchaseAccepted: its full name, the CRC-64-AVRO fingerprint of its canonical form,
 // and its text with the definitions of all types that it names.
 const (
 	NameOfPurchaseAccepted               = "deferpay.billinglog.PurchaseAccepted"
-	FingerprintOfPurchaseAccepted uint64 = 0x5852448ea58177f8
-	SchemaOfPurchaseAccepted             = `{"type":"record","name":"PurchaseAccepted","namespace":"deferpay.billinglog","doc":"A purchase was accepted.","fields":[{"name":"operationRef","type":"string","doc":"The operation, BOP-..."},{"name":"contractRef","type":"string","doc":"The contract."},{"name":"orderRef","type":"string","doc":"Order of the booking system."},{"name":"label","type":["null","string"],"doc":"What was bought, for the line of the invoice.","default":null},{"name":"amount","type":{"type":"record","name":"Money","doc":"An amount of money.","fields":[{"name":"amount","type":"long","doc":"Minor units of the currency: cents for EUR."},{"name":"currency","type":"string","doc":"ISO 4217 code, three capital letters."}]},"doc":"Its amount."},{"name":"period","type":"string","doc":"Billing period, YYYY-MM, months of Europe/Paris."},{"name":"contractVersion","type":"long","doc":"Version of the contract it was judged by."},{"name":"request","type":{"type":"record","name":"Request","doc":"The request a record answers, so that a repeated key gets the same answer.","fields":[{"name":"client","type":"string","doc":"Subject of the credential that asked."},{"name":"key","type":"string","doc":"Its idempotency key."},{"name":"operation","type":"string","doc":"The operation asked for (operationId)."},{"name":"hash","type":"bytes","doc":"SHA-256 over operation, path and decoded body."}]},"doc":"The request it answers."}]}`
+	FingerprintOfPurchaseAccepted uint64 = 0x6f55c3d0e953dbb3
+	SchemaOfPurchaseAccepted             = `{"type":"record","name":"PurchaseAccepted","namespace":"deferpay.billinglog","doc":"A purchase was accepted.","fields":[{"name":"operationRef","type":"string","doc":"The operation, BOP-..."},{"name":"contractRef","type":"string","doc":"The contract."},{"name":"orderRef","type":"string","doc":"Order of the booking system."},{"name":"label","type":["null","string"],"doc":"What was bought, for the line of the invoice.","default":null},{"name":"amount","type":{"type":"record","name":"Money","doc":"An amount of money.","fields":[{"name":"amount","type":"long","doc":"Minor units of the currency: cents for EUR."},{"name":"currency","type":"string","doc":"ISO 4217 code, three capital letters."}]},"doc":"Its amount."},{"name":"period","type":"string","doc":"Billing period, YYYY-MM, months of Europe/Paris."},{"name":"contractVersion","type":"long","doc":"Version of the contract it was judged by."},{"name":"request","type":{"type":"record","name":"Request","doc":"The request a record answers, so that a repeated key gets the same answer.","fields":[{"name":"client","type":"string","doc":"Subject of the credential that asked."},{"name":"key","type":"string","doc":"Its idempotency key."},{"name":"operation","type":"string","doc":"The operation asked for (operationId)."},{"name":"hash","type":"bytes","doc":"SHA-256 over operation, path and decoded body."}]},"doc":"The request it answers."},{"name":"takesOrder","type":"boolean","doc":"Whether the purchase is entered in the state of its order; false in records of the former version.","default":false}]}`
 )

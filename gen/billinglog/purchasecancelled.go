@@ -20,6 +20,8 @@ type PurchaseCancelled struct {
 	Reason string `json:"reason"`
 	// The request it answers.
 	Request Request `json:"request"`
+	// Order of the booking system that it frees; empty in records of the former version.
+	OrderRef string `json:"orderRef"`
 }
 
 // AppendAvro appends the Avro encoding of x to dst, without framing.
@@ -47,6 +49,7 @@ func (x *PurchaseCancelled) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 	b = w.String(b, x.ContractRef)
 	b = w.String(b, x.Reason)
 	b = x.Request.WriteAvro(w, b)
+	b = w.String(b, x.OrderRef)
 	return b
 }
 
@@ -56,6 +59,7 @@ func (x *PurchaseCancelled) ReadAvro(r *avrobin.Reader, p int) int {
 	x.ContractRef, p = r.String(p)
 	x.Reason, p = r.String(p)
 	p = x.Request.ReadAvro(r, p)
+	x.OrderRef, p = r.String(p)
 	return p
 }
 
@@ -64,12 +68,13 @@ func (*PurchaseCancelled) AvroType() *avrobin.Type { return &typeOfPurchaseCance
 
 var typeOfPurchaseCancelled = avrobin.Type{Name: NameOfPurchaseCancelled, Schema: SchemaOfPurchaseCancelled, Fingerprint: FingerprintOfPurchaseCancelled, Former: []avrobin.Former{
 	{Fingerprint: 0xd0c13375e075d4c0, Schema: `{"type":"record","name":"PurchaseCancelled","namespace":"deferpay.billinglog","fields":[{"name":"operationRef","type":"string"},{"name":"contractRef","type":"string"},{"name":"reason","type":"string"},{"name":"request","type":{"type":"record","name":"Request","namespace":"deferpay.journalrecord","fields":[{"name":"client","type":"string"},{"name":"key","type":"string"},{"name":"operation","type":"string"},{"name":"hash","type":"bytes"}]}}]}`},
+	{Fingerprint: 0xfbefe71b3220592f, Schema: `{"type":"record","name":"PurchaseCancelled","namespace":"deferpay.billinglog","fields":[{"name":"operationRef","type":"string"},{"name":"contractRef","type":"string"},{"name":"reason","type":"string"},{"name":"request","type":{"type":"record","name":"Request","fields":[{"name":"client","type":"string"},{"name":"key","type":"string"},{"name":"operation","type":"string"},{"name":"hash","type":"bytes"}]}}]}`},
 }}
 
 // The schema of PurchaseCancelled: its full name, the CRC-64-AVRO fingerprint of its canonical
 // form, and its text with the definitions of all types that it names.
 const (
 	NameOfPurchaseCancelled               = "deferpay.billinglog.PurchaseCancelled"
-	FingerprintOfPurchaseCancelled uint64 = 0xfbefe71b3220592f
-	SchemaOfPurchaseCancelled             = `{"type":"record","name":"PurchaseCancelled","namespace":"deferpay.billinglog","doc":"A purchase was cancelled within its open period.","fields":[{"name":"operationRef","type":"string","doc":"The operation, BOP-..."},{"name":"contractRef","type":"string","doc":"The contract."},{"name":"reason","type":"string","doc":"Why, for people."},{"name":"request","type":{"type":"record","name":"Request","doc":"The request a record answers, so that a repeated key gets the same answer.","fields":[{"name":"client","type":"string","doc":"Subject of the credential that asked."},{"name":"key","type":"string","doc":"Its idempotency key."},{"name":"operation","type":"string","doc":"The operation asked for (operationId)."},{"name":"hash","type":"bytes","doc":"SHA-256 over operation, path and decoded body."}]},"doc":"The request it answers."}]}`
+	FingerprintOfPurchaseCancelled uint64 = 0x8b22fbc468d81db8
+	SchemaOfPurchaseCancelled             = `{"type":"record","name":"PurchaseCancelled","namespace":"deferpay.billinglog","doc":"A purchase was cancelled within its open period.","fields":[{"name":"operationRef","type":"string","doc":"The operation, BOP-..."},{"name":"contractRef","type":"string","doc":"The contract."},{"name":"reason","type":"string","doc":"Why, for people."},{"name":"request","type":{"type":"record","name":"Request","doc":"The request a record answers, so that a repeated key gets the same answer.","fields":[{"name":"client","type":"string","doc":"Subject of the credential that asked."},{"name":"key","type":"string","doc":"Its idempotency key."},{"name":"operation","type":"string","doc":"The operation asked for (operationId)."},{"name":"hash","type":"bytes","doc":"SHA-256 over operation, path and decoded body."}]},"doc":"The request it answers."},{"name":"orderRef","type":"string","doc":"Order of the booking system that it frees; empty in records of the former version.","default":""}]}`
 )

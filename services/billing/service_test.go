@@ -160,7 +160,7 @@ func (s *system) post(url, path, body string) answer {
 
 func (s *system) buy(url, contract string, cents int) answer {
 	s.t.Helper()
-	return s.post(url, "/operations", fmt.Sprintf(`{"type":"PURCHASE","contractRef":%q,"orderRef":"O-1","amount":{"amount":%d,"currency":"EUR"}}`, contract, cents))
+	return s.post(url, "/operations", fmt.Sprintf(`{"type":"PURCHASE","contractRef":%q,"orderRef":"O-%d","amount":{"amount":%d,"currency":"EUR"}}`, contract, s.keys, cents))
 }
 
 func (s *system) until(what string, done func() error) {
@@ -368,7 +368,7 @@ func TestDecisionsBecomeEvents(t *testing.T) {
 	if total := fmt.Sprint(events[8].Value["total"]); !strings.Contains(total, "300001") || fmt.Sprint(events[8].Value["invoiceRef"]) != ref {
 		t.Errorf("invoice %v", events[8].Value)
 	}
-	if r := events[4].Value; fmt.Sprint(r["kind"]) != "REFUND" || !strings.Contains(fmt.Sprint(r["purchaseRef"]), "BOP-7-1") || r["orderRef"] != "O-1" {
+	if r := events[4].Value; fmt.Sprint(r["kind"]) != "REFUND" || !strings.Contains(fmt.Sprint(r["purchaseRef"]), "BOP-7-1") || r["orderRef"] != "O-0" {
 		t.Errorf("refund %v", r)
 	}
 }

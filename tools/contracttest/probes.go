@@ -58,7 +58,7 @@ const newContract = `{"customerRef":"CE-PROBE","sellerRef":"AG-PROBE","ceiling":
 const signedMandate = `{"rum":"RUM-PROBE","ics":"FR72ZZZ123456","scheme":"B2B","signedAt":"2026-01-01T00:00:00Z","iban":"FR76 3000 6000 0112 3456 7890 189","owner":"CSE"}`
 
 func refusedPurchase(s subjects) string {
-	return fmt.Sprintf(`{"type":"PURCHASE","contractRef":%q,"orderRef":"ORD-PROBE","amount":{"amount":1,"currency":"XTS"}}`, s.contract)
+	return fmt.Sprintf(`{"type":"PURCHASE","contractRef":%q,"orderRef":"ORD-PROBE","amount":{"amount":1,"currency":"USD"}}`, s.contract)
 }
 
 // none removes a header.
@@ -103,6 +103,7 @@ func billingProbes(s subjects) []probe {
 	return []probe{
 		{method: "GET", path: "/operations?contractRef=" + s.contract + "&limit=2", status: 200},
 		{method: "GET", path: "/operations?invoiceRef=" + s.invoice, status: 200},
+		{method: "GET", path: "/operations?orderRef=ORD-1", status: 200},
 		{method: "GET", path: "/operations/" + s.operation, status: 200},
 		{method: "GET", path: "/operations/BOP-1-999999", status: 404, code: "operation-not-found"},
 		{method: "GET", path: "/subscriptions?customerRef=" + s.customer, status: 200},
@@ -169,6 +170,7 @@ func (p *prober) amend(ctx context.Context) error {
 	}
 	purchase := fmt.Sprintf(`{"type":"PURCHASE","contractRef":%q,"orderRef":"ORD-AMENDED","amount":{"amount":170000,"currency":"EUR"}}`, c.ContractRef)
 	p.send(ctx, p.billing+"/billing/v1/operations", probe{method: "POST", body: purchase, status: 201})
+	p.send(ctx, p.billing+"/billing/v1/operations", probe{method: "POST", body: purchase, status: 409, code: "order-already-purchased"})
 	cancel := "/BOP-" + strings.TrimPrefix(c.ContractRef, "CTR-") + "-1/cancellation"
 	p.send(ctx, p.billing+"/billing/v1/operations", probe{method: "POST", path: cancel, body: `{"reason":"booked twice"}`, status: 200})
 	return nil

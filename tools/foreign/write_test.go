@@ -190,7 +190,7 @@ func (s *system) eligibility(ctx context.Context, instance int, customer string)
 // buy makes a purchase, which must be accepted, and returns once its event is published.
 func (s *system) buy(ctx context.Context, ref string, amount int) error {
 	var a struct{ OperationRef, Status string }
-	order := fmt.Sprintf(`{"type":"PURCHASE","contractRef":%q,"orderRef":"ORD-FOREIGN","amount":{"amount":%d,"currency":"EUR"}}`, ref, amount)
+	order := fmt.Sprintf(`{"type":"PURCHASE","contractRef":%q,"orderRef":"ORD-%s","amount":{"amount":%d,"currency":"EUR"}}`, ref, rand.Text(), amount)
 	err := s.send(ctx, http.MethodPost, s.Billing[0]+"/billing/v1/operations", nil, order, http.StatusCreated, &a)
 	if err != nil || a.Status != "ACCEPTED" {
 		return fmt.Errorf("a purchase on %s: %q: %w", ref, a.Status, err)

@@ -178,8 +178,22 @@ func (r *running) change(t *testing.T) {
 	})
 	r.write(t, Exchange{Service: BillingService, Method: http.MethodPost, Path: "/billing/v1/operations", Headers: map[string]string{},
 		Body: fmt.Appendf(nil, `{"type":"PURCHASE","contractRef":%q,"orderRef":"ORD-NEW","amount":{"amount":100,"currency":"EUR"}}`, ref)})
+	r.orderIsTaken(t, ref)
 	r.write(t, Exchange{Service: BillingService, Method: http.MethodPost, Path: "/billing/v1/billing-runs", Headers: map[string]string{},
 		Body: []byte(`{"period":"2020-02","dryRun":false}`)})
+}
+
+// orderIsTaken purchases an order of the old log again, which must be refused.
+func (r *running) orderIsTaken(t *testing.T, contractRef string) {
+	t.Helper()
+	first := r.get(t, BillingService, "/billing/v1/operations?status=ACCEPTED&limit=1&contractRef="+contractRef)["items"].([]any)[0].(map[string]any)
+	now, err := Exchange{Service: BillingService, Method: http.MethodPost, Path: "/billing/v1/operations",
+		Headers: map[string]string{"Content-Type": "application/json", "Idempotency-Key": "today-taken"},
+		Body:    fmt.Appendf(nil, `{"type":"PURCHASE","contractRef":%q,"orderRef":%q,"amount":{"amount":100,"currency":"EUR"}}`, contractRef, first["orderRef"]),
+	}.Ask(t.Context(), http.DefaultClient, r.bases[BillingService])
+	if err != nil || now.Status != http.StatusConflict || !bytes.Contains(now.Body, fmt.Appendf(nil, `"operationRef":%q`, first["operationRef"])) {
+		t.Errorf("order %v of %v again: %d %s %v", first["orderRef"], first["operationRef"], now.Status, now.Body, err)
+	}
 }
 
 func (r *running) get(t *testing.T, service, path string) (body map[string]any) {

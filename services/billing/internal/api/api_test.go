@@ -171,11 +171,18 @@ func (i *instance) get(path string, headers ...string) answer {
 	return i.do("GET", path, "", "", headers...)
 }
 
-func purchase(contract string, cents int) string {
-	return fmt.Sprintf(`{"type":"PURCHASE","contractRef":%q,"orderRef":"ORD-1","amount":{"amount":%d,"currency":"EUR"},"label":"Lisbon"}`, contract, cents)
+var ordered atomic.Int64
+
+// purchase is a purchase of an order of its own.
+func purchase(contract string, cents int64) string {
+	return order(contract, fmt.Sprint("ORD-", ordered.Add(1)), cents)
 }
 
-func refund(purchase string, cents int) string {
+func order(contract, ref string, cents int64) string {
+	return fmt.Sprintf(`{"type":"PURCHASE","contractRef":%q,"orderRef":%q,"amount":{"amount":%d,"currency":"EUR"},"label":"Lisbon"}`, contract, ref, cents)
+}
+
+func refund(purchase string, cents int64) string {
 	return fmt.Sprintf(`{"type":"REFUND","purchaseRef":%q,"amount":{"amount":%d,"currency":"EUR"},"reason":"ill"}`, purchase, cents)
 }
 
@@ -236,14 +243,14 @@ func (a answer) problem(t *testing.T, status int, code string, members ...string
 func TestPurchaseRefundAndWhatIsSeenOfThem(t *testing.T) {
 	i := newSystem(t).instance("billing-1")
 	i.contract(7, 3, nil)
-	a := i.post("/operations", purchase("CTR-7", 120000))
+	a := i.post("/operations", order("CTR-7", "ORD-1", 120000))
 	a.want(t, 201, "type", "PURCHASE", "operationRef", "BOP-7-1", "status", "ACCEPTED", "subscriptionRef", "SUB-7", "customerRef", "CE-ACME", "orderRef", "ORD-1",
 		"label", "Lisbon", "amount.amount", "120000", "refunded.amount", "0", "period", "2026-03", "invoiceRef", "<none>", "decidedAt", "2026-03-14T09:00:00.123456Z",
 		"judgement.contractVersion", "3", "judgement.outstanding.amount", "120000", "judgement.available.amount", "380000", "judgement.ceiling.amount", "500000", "judgement.reasons", "[]")
 	if p := a.header.Get("Log-Position"); !strings.HasPrefix(p, "billing.log.v1:") || a.header.Get("Idempotent-Replayed") != "" {
 		t.Errorf("headers %v", a.header)
 	}
-	i.post("/operations", refund("BOP-7-1", 20000)).want(t, 201, "type", "REFUND", "operationRef", "BOP-7-2", "purchaseRef", "BOP-7-1", "reason", "ill", "period", "2026-03")
+	i.post("/operations", refund("BOP-7-1", 20000)).want(t, 201, "type", "REFUND", "operationRef", "BOP-7-2", "purchaseRef", "BOP-7-1", "orderRef", "ORD-1", "reason", "ill", "period", "2026-03")
 	i.get("/operations/BOP-7-1").want(t, 200, "refunded.amount", "20000", "amount.amount", "120000")
 	i.get("/operations/BOP-7-2").want(t, 200, "type", "REFUND")
 	i.get("/subscriptions/SUB-7").want(t, 200, "contractRef", "CTR-7", "status", "ACTIVE", "contractVersion", "3", "mandate.status", "VALID", "mandate.scheme", "B2B",
@@ -358,9 +365,10 @@ func TestAKeyHasOneEffectOnAnyInstance(t *testing.T) {
 	s := newSystem(t)
 	one, two := s.instance("billing-1"), s.instance("billing-2")
 	one.contract(7, 3, nil)
-	first := one.do("POST", "/operations", "o-17", purchase("CTR-7", 120000))
+	bought, tooMuch := purchase("CTR-7", 120000), purchase("CTR-7", 400000)
+	first := one.do("POST", "/operations", "o-17", bought)
 	first.want(t, 201, "operationRef", "BOP-7-1")
-	over := two.do("POST", "/operations", "o-18", purchase("CTR-7", 400000))
+	over := two.do("POST", "/operations", "o-18", tooMuch)
 	over.problem(t, 422, "purchase-refused", "operationRef", "BOP-7-2")
 	gone := one.do("POST", "/operations", "o-19", refund("BOP-7-1", 120000))
 	gone.want(t, 201, "operationRef", "BOP-7-3")
@@ -376,10 +384,10 @@ func TestAKeyHasOneEffectOnAnyInstance(t *testing.T) {
 	three := s.instance("billing-3") // begins after all that
 	for _, i := range []*instance{one, two, three} {
 		// as it was then, though it is refunded by now
-		again(i, "o-17", purchase("CTR-7", 120000), first)
-		again(i, "o-18", purchase("CTR-7", 400000), over) // though it would fit by now
+		again(i, "o-17", bought, first)
+		again(i, "o-18", tooMuch, over) // though it would fit by now
 		again(i, "o-19", refund("BOP-7-1", 120000), gone)
-		i.do("POST", "/operations", "o-17", purchase("CTR-7", 120001)).problem(t, 422, "idempotency-key-reused")
+		i.do("POST", "/operations", "o-17", strings.Replace(bought, "120000", "120001", 1)).problem(t, 422, "idempotency-key-reused")
 		i.do("POST", "/invoices/BIL-2026-000001/settlement", "o-17", `{"outcome":"PRESENTED"}`).want(t, 404)
 	}
 	if after := s.records(); after != records {

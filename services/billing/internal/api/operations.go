@@ -16,6 +16,7 @@ import (
 // Problems of operations.
 var (
 	operationNotFound     = problem.NewCode("operation-not-found", http.StatusNotFound, "No such operation")
+	orderAlreadyPurchased = problem.NewCode("order-already-purchased", http.StatusConflict, "The order was already purchased")
 	refundNotPossible     = problem.NewCode("refund-not-possible", http.StatusConflict, "Only an accepted purchase can be refunded")
 	purchaseRefused       = problem.NewCode("purchase-refused", http.StatusUnprocessableEntity, "The purchase is refused")
 	refundExceedsPurchase = problem.NewCode("refund-exceeds-purchase", http.StatusUnprocessableEntity, "The refund exceeds what is left of the purchase")
@@ -116,7 +117,7 @@ func (h *handler) ListOperations(ctx context.Context, params billingapi.ListOper
 	}
 	f := store.OperationFilter{
 		ContractRef: string(params.ContractRef.Or("")), CustomerRef: string(params.CustomerRef.Or("")), InvoiceRef: string(params.InvoiceRef.Or("")),
-		Status: billing.OperationStatus(params.Status.Or("")),
+		OrderRef: string(params.OrderRef.Or("")), Status: billing.OperationStatus(params.Status.Or("")),
 	}
 	if err := periodFilter(params.Period, &f.Period); err != nil {
 		return nil, err
@@ -126,6 +127,13 @@ func (h *handler) ListOperations(ctx context.Context, params billingapi.ListOper
 	return &billingapi.OperationPageHeaders{LogPosition: h.position(l.Position), Response: billingapi.OperationPage{
 		Items: each(l.Items, toOperation), Total: billingapi.Count(l.Total), Limit: billingapi.Count(page.Limit), Offset: billingapi.Count(page.Offset),
 	}}, nil
+}
+
+// purchased returns the problem of a purchase of an order that another purchase has.
+func purchased(err *billing.OrderError) *problem.Problem {
+	return problem.New(orderAlreadyPurchased, "%s", err).
+		WithHint("give what is added to the order an orderRef of its own, or cancel %s and purchase the order again", err.PurchaseRef).
+		WithExtension(figures{OperationRef: err.PurchaseRef})
 }
 
 // exceeds returns the problem of a refund of more than is left of its purchase.
@@ -171,7 +179,7 @@ func toOperation(o store.Operation) billingapi.Operation {
 		return billingapi.NewRefundOperation(billingapi.Refund{
 			OperationRef: billingapi.OperationRef(o.Ref), Status: billingapi.OperationStatus(o.Status), ContractRef: billingapi.ContractRef(o.ContractRef),
 			SubscriptionRef: billingapi.SubscriptionRef(o.SubscriptionRef), CustomerRef: billingapi.CustomerRef(o.CustomerRef),
-			PurchaseRef: billingapi.OperationRef(o.PurchaseRef), Reason: optionalText(o.Text), Amount: toPositive(o.Amount),
+			PurchaseRef: billingapi.OperationRef(o.PurchaseRef), OrderRef: billingapi.OrderRef(o.OrderRef), Reason: optionalText(o.Text), Amount: toPositive(o.Amount),
 			Period: billingapi.Period(o.Period.String()), InvoiceRef: optionalInvoice(o.InvoiceRef), CreditNoteRef: optionalText(o.CreditNoteRef),
 			DecidedAt: billingapi.Instant(o.DecidedAt),
 		})

@@ -12,7 +12,7 @@ import (
 
 // figures are the members that billing adds to a problem.
 type figures struct {
-	OperationRef    string           // of the refused purchase, which is recorded
+	OperationRef    string           // that was refused or is in the way
 	Reasons         []billing.Reason // of a refused purchase
 	ContractVersion int64            // that a purchase was judged by
 	Outstanding     *billing.Money
@@ -46,6 +46,10 @@ func problemOf(err error) *problem.Problem {
 	var refund *billing.RefundError
 	if errors.As(err, &refund) {
 		return exceeds(refund)
+	}
+	var order *billing.OrderError
+	if errors.As(err, &order) {
+		return purchased(order)
 	}
 	var cancel *billing.CancelError
 	if errors.As(err, &cancel) {

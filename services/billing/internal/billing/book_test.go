@@ -1,6 +1,7 @@
 package billing
 
 import (
+	"fmt"
 	"testing"
 	"time"
 	_ "time/tzdata"
@@ -22,6 +23,7 @@ type book struct {
 	runs       map[Period]Run
 	customers  map[CustomerKey]Customer
 	numberings map[Series]Numbering
+	orders     map[OrderKey]string
 	log        []entry
 }
 
@@ -32,7 +34,7 @@ type entry struct {
 
 func newBook() *book {
 	return &book{accounts: map[string]Account{}, operations: map[string]Operation{}, invoices: map[string]Invoice{}, runs: map[Period]Run{},
-		customers: map[CustomerKey]Customer{}, numberings: map[Series]Numbering{}}
+		customers: map[CustomerKey]Customer{}, numberings: map[Series]Numbering{}, orders: map[OrderKey]string{}}
 }
 
 func (b *book) Account(ref string) (Account, bool)     { a, ok := b.accounts[ref]; return a, ok }
@@ -43,6 +45,8 @@ func (b *book) Invoice(ref string) (Invoice, bool)     { i, ok := b.invoices[ref
 func (b *book) PutInvoice(i Invoice)                   { b.invoices[i.Ref] = i }
 func (b *book) Numbering(s Series) Numbering           { return b.numberings[s] }
 func (b *book) PutNumbering(s Series, n Numbering)     { b.numberings[s] = n }
+func (b *book) Order(k OrderKey) string                { return b.orders[k] }
+func (b *book) PutOrder(k OrderKey, ref string)        { b.orders[k] = ref }
 func (b *book) PutCustomer(c Customer)                 { b.customers[c.CustomerKey] = c }
 func (b *book) Customer(k CustomerKey) Customer {
 	c := b.customers[k]
@@ -79,8 +83,7 @@ func (b *book) do(t fataler, at time.Time, e Event, err error) Event {
 
 func (b *book) buy(t fataler, at time.Time, ref string, cents int64) Event {
 	t.Helper()
-	e, err := DecidePurchase(b.accounts[ref], Purchase{OrderRef: "O", Amount: eur(cents)}, at, paris)
-	return b.do(t, at, e, err)
+	return b.must(t, at, Purchase{ContractRef: ref, OrderRef: fmt.Sprint("O-", len(b.log)), Amount: eur(cents)})
 }
 
 // acme is the customer of the contracts of the tests.

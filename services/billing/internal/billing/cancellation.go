@@ -51,19 +51,26 @@ func DecideCancel(a Account, purchase Operation, c Cancel) (Event, error) {
 	if purchase.Kind != KindPurchase || purchase.Status != OperationAccepted || invoice != "" || purchase.Refunded > 0 {
 		return nil, &CancelError{Operation: purchase, InvoiceRef: invoice}
 	}
-	return PurchaseCancelled{OperationRef: purchase.Ref, ContractRef: purchase.ContractRef, Reason: c.Reason}, nil
+	return PurchaseCancelled{OperationRef: purchase.Ref, ContractRef: purchase.ContractRef, OrderRef: purchase.OrderRef, Reason: c.Reason}, nil
 }
 
 // PurchaseCancelled: a purchase does not count any more, and is on no invoice.
 type PurchaseCancelled struct {
 	OperationRef string
 	ContractRef  string
+	OrderRef     string // that it frees, "" in a record of the former version of the log
 	Reason       string
 }
 
+func (e PurchaseCancelled) order() OrderKey { return OrderKey{e.ContractRef, e.OrderRef} }
+
 // About implements Event.
 func (e PurchaseCancelled) About() Subject {
-	return Subject{Contract: e.ContractRef, Purchase: e.OperationRef}
+	s := Subject{Contract: e.ContractRef, Purchase: e.OperationRef}
+	if e.OrderRef != "" {
+		s.Order = e.order()
+	}
+	return s
 }
 
 // Visit implements Event.
@@ -80,6 +87,9 @@ func (e PurchaseCancelled) apply(b Book, _ time.Time) error {
 	p, ok := b.Operation(e.OperationRef)
 	if !ok || p.Kind != KindPurchase || p.Status != OperationAccepted || p.ContractRef != e.ContractRef || p.Refunded > 0 {
 		return impossible("cancellation of %s, which is not an accepted purchase of %s without refunds", e.OperationRef, e.ContractRef)
+	}
+	if e.OrderRef != "" && e.OrderRef != p.OrderRef {
+		return impossible("cancellation of %s frees the order %s, its order is %s", p.Ref, e.OrderRef, p.OrderRef)
 	}
 	open, found := a.OpenPeriod(p.Period)
 	if !found || open.Lines < 1 {
@@ -102,5 +112,8 @@ func (e PurchaseCancelled) apply(b Book, _ time.Time) error {
 	p.Status = OperationCancelled
 	b.PutAccount(a)
 	b.PutOperation(p)
+	if e.OrderRef != "" && b.Order(e.order()) == p.Ref {
+		b.PutOrder(e.order(), "")
+	}
 	return nil
 }

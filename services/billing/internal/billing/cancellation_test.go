@@ -9,7 +9,7 @@ import (
 
 func TestCancel(t *testing.T) {
 	march := Period{2026, time.March}
-	bought := Operation{Ref: "BOP-7-1", Kind: KindPurchase, Status: OperationAccepted, ContractRef: "CTR-7", Amount: eur(1000), Period: march}
+	bought := Operation{Ref: "BOP-7-1", Kind: KindPurchase, Status: OperationAccepted, ContractRef: "CTR-7", OrderRef: "O-1", Amount: eur(1000), Period: march}
 	refused, refund, refunded, again := bought, bought, bought, bought
 	refused.Status, refund.Kind, refunded.Refunded, again.Status = OperationRefused, KindRefund, 1, OperationCancelled
 	for name, tt := range map[string]struct {
@@ -34,7 +34,7 @@ func TestCancel(t *testing.T) {
 		if ok := errors.As(err, &refusal); ok != (tt.want != "") || ok && !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v, want %q", name, err, tt.want)
 		}
-		if want := (PurchaseCancelled{"BOP-7-1", "CTR-7", "booked twice"}); err == nil && e != want {
+		if want := (PurchaseCancelled{"BOP-7-1", "CTR-7", "O-1", "booked twice"}); err == nil && e != want {
 			t.Errorf("%s: %+v", name, e)
 		}
 	}

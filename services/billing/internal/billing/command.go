@@ -13,6 +13,8 @@ type States interface {
 	Customer(CustomerKey) Customer
 	Numbering(Series) Numbering
 	Run(Period) Run
+	// Order returns the reference of the accepted purchase that has an order, "" for none.
+	Order(OrderKey) string
 }
 
 // Book holds the states that an event touches. Put replaces a state.
@@ -24,6 +26,7 @@ type Book interface {
 	PutCustomer(Customer)
 	PutNumbering(Series, Numbering)
 	PutRun(Run)
+	PutOrder(k OrderKey, purchaseRef string)
 }
 
 // Moment is when a decision is made, and where its month is told.

@@ -34,6 +34,7 @@ type Subject struct {
 	Customer  CustomerKey // whose list of contracts it changes; the zero value for none
 	Operation string      // that it makes
 	Purchase  string      // that it changes
+	Order     OrderKey    // that it takes or frees
 	Invoice   string      // that it issues, or brings forward
 	Run       Period      // the zero period for none
 	Series    Series      // that it takes a number of

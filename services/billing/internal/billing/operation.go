@@ -111,15 +111,24 @@ type Purchase struct {
 	OrderRef    string
 	Label       string
 	Amount      Money
+	// Earlier are the accepted purchases of the order that the caller knows. Only those of the
+	// former version of the log are needed.
+	Earlier []string
 }
 
+// Order is the order that is to be purchased.
+func (p Purchase) Order() OrderKey { return OrderKey{p.ContractRef, p.OrderRef} }
+
 // About implements Command.
-func (p Purchase) About() Subject { return Subject{Contract: p.ContractRef} }
+func (p Purchase) About() Subject { return Subject{Contract: p.ContractRef, Order: p.Order()} }
 
 func (p Purchase) decide(s States, at Moment) (Event, error) {
 	a, ok := s.Account(p.ContractRef)
 	if !ok {
 		return nil, fmt.Errorf("%w: %s", ErrContractUnknown, p.ContractRef)
+	}
+	if err := p.Order().free(s, p.Earlier); err != nil {
+		return nil, err
 	}
 	return DecidePurchase(a, p, at.Now, at.Paris)
 }
@@ -140,7 +149,7 @@ func DecidePurchase(a Account, p Purchase, now time.Time, paris *time.Location) 
 	}
 	return PurchaseAccepted{
 		OperationRef: a.nextOperation(), ContractRef: a.Contract.Ref, OrderRef: p.OrderRef, Label: p.Label, Amount: p.Amount,
-		Period: a.PeriodAt(now, paris), ContractVersion: a.Contract.Version,
+		Period: a.PeriodAt(now, paris), ContractVersion: a.Contract.Version, TakesOrder: true,
 	}, nil
 }
 
@@ -169,11 +178,20 @@ type PurchaseAccepted struct {
 	Amount          Money
 	Period          Period
 	ContractVersion int64
+	// TakesOrder: the purchase is entered in the state of its order. Records of the former version
+	// of the log did not do that.
+	TakesOrder bool
 }
+
+func (e PurchaseAccepted) order() OrderKey { return OrderKey{e.ContractRef, e.OrderRef} }
 
 // About implements Event.
 func (e PurchaseAccepted) About() Subject {
-	return Subject{Contract: e.ContractRef, Operation: e.OperationRef}
+	s := Subject{Contract: e.ContractRef, Operation: e.OperationRef}
+	if e.TakesOrder {
+		s.Order = e.order()
+	}
+	return s
 }
 
 // Visit implements Event.
@@ -197,6 +215,11 @@ func (e PurchaseAccepted) apply(b Book, _ time.Time) error {
 	case !a.LastClosed.Before(e.Period):
 		return impossible("purchase %s in the closed period %s", e.OperationRef, e.Period)
 	}
+	if e.TakesOrder {
+		if taken := b.Order(e.order()); taken != "" {
+			return impossible("purchase %s of the order %s, which %s has", e.OperationRef, e.OrderRef, taken)
+		}
+	}
 	open, _ := a.OpenPeriod(e.Period)
 	open.Period = e.Period
 	open.Lines++
@@ -208,6 +231,9 @@ func (e PurchaseAccepted) apply(b Book, _ time.Time) error {
 	open.Hash = open.Hash.line(KindPurchase, e.OperationRef, e.Amount)
 	a.NotInvoiced += e.Amount.Amount
 	b.PutAccount(a.withOpen(open))
+	if e.TakesOrder {
+		b.PutOrder(e.order(), e.OperationRef)
+	}
 	b.PutOperation(Operation{
 		Ref: e.OperationRef, Kind: KindPurchase, Status: OperationAccepted, ContractRef: e.ContractRef, OrderRef: e.OrderRef,
 		Amount: e.Amount, Period: e.Period,

@@ -58,10 +58,29 @@ func (w *world) observe() {
 	w.decided(w.decides(Observe{Contract: c}, w.now))
 }
 
+// purchase purchases an order, which may be one that was purchased before. The first records of a
+// contract may be of the former version.
 func (w *world) purchase() {
-	if a, ok := w.accounts[w.contract()]; ok {
-		w.decided(DecidePurchase(a, Purchase{OrderRef: "O", Amount: eur(rapid.Int64Range(1, 400).Draw(w.t, "amount"))}, w.now, paris))
+	p := Purchase{ContractRef: w.contract(), OrderRef: fmt.Sprint("O-", rapid.IntRange(1, 30).Draw(w.t, "order")), Amount: eur(rapid.Int64Range(1, 400).Draw(w.t, "amount"))}
+	if !slices.ContainsFunc(w.log, func(e entry) bool {
+		return e.event.About().Contract == p.ContractRef && e.event.About().Order != OrderKey{}
+	}) &&
+		w.accounts[p.ContractRef].Contract.Version == 1 && rapid.Bool().Draw(w.t, "by a record of the former version") {
+		if e, err := DecidePurchase(w.accounts[p.ContractRef], p, w.now, paris); err == nil {
+			if accepted, ok := e.(PurchaseAccepted); ok {
+				accepted.TakesOrder = false
+				e = accepted
+			}
+			w.do(w.t, w.now, e, nil)
+		}
+		return
 	}
+	for _, o := range w.operations {
+		if o.ContractRef == p.ContractRef && o.OrderRef == p.OrderRef && o.Kind == KindPurchase && o.Status == OperationAccepted {
+			p.Earlier = append(p.Earlier, o.Ref)
+		}
+	}
+	w.decided(w.decides(p, w.now))
 }
 
 // operation returns the reference of any operation, or "" if there is none.
@@ -341,6 +360,11 @@ func (x *audit) purchase(v PurchaseAccepted, at time.Time) {
 	// P4
 	if c.Status != StatusActive || !c.Mandate.RevokedAt.IsZero() || !c.ValidUntil.IsZero() && !at.Before(c.ValidUntil) || at.Before(c.ValidFrom) {
 		x.t.Fatalf("%s accepted at %s on %+v", v.OperationRef, at, c)
+	}
+	for _, p := range x.purchases {
+		if v.TakesOrder && p.ContractRef == v.ContractRef && p.OrderRef == v.OrderRef {
+			x.t.Fatalf("%s and %s are of the order %s", p.OperationRef, v.OperationRef, v.OrderRef)
+		}
 	}
 	if _, twice := x.purchases[v.OperationRef]; twice {
 		x.t.Fatalf("%s is there twice", v.OperationRef)

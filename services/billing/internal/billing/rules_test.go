@@ -52,7 +52,7 @@ func TestPurchaseRefusals(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			var want Event = PurchaseAccepted{"BOP-7-1", "CTR-7", "O-1", "trip", tt.amount, Period{2026, time.March}, 3}
+			var want Event = PurchaseAccepted{"BOP-7-1", "CTR-7", "O-1", "trip", tt.amount, Period{2026, time.March}, 3, true}
 			if tt.want != nil {
 				want = PurchaseRefused{"BOP-7-1", "CTR-7", "O-1", "trip", tt.amount, tt.want, 3}
 			}
@@ -450,12 +450,14 @@ func TestImpossibleEventsHaveNoEffect(t *testing.T) {
 		"version known":              ContractObserved{Contract: contract()},
 		"negative ceiling":           ContractObserved{Contract: Contract{Ref: "CTR-8", Version: 1, Ceiling: eur(-1)}},
 		"unreadable, unknown":        ContractUnreadable{ContractRef: "CTR-8"},
-		"purchase, unknown contract": PurchaseAccepted{"BOP-8-1", "CTR-8", "O", "", eur(1), march, 1},
-		"purchase, wrong number":     PurchaseAccepted{"BOP-7-9", "CTR-7", "O", "", eur(1), march, 3},
-		"purchase above the ceiling": PurchaseAccepted{"BOP-7-3", "CTR-7", "O", "", eur(499801), march, 3},
-		"purchase that runs over":    PurchaseAccepted{"BOP-7-3", "CTR-7", "O", "", eur(math.MaxInt64), march, 3},
-		"purchase of less than 0":    PurchaseAccepted{"BOP-7-3", "CTR-7", "O", "", eur(-1), march, 3},
-		"purchase, other currency":   PurchaseAccepted{"BOP-7-3", "CTR-7", "O", "", Money{1, "USD"}, march, 3},
+		"purchase, unknown contract": PurchaseAccepted{"BOP-8-1", "CTR-8", "O", "", eur(1), march, 1, true},
+		"purchase, wrong number":     PurchaseAccepted{"BOP-7-9", "CTR-7", "O", "", eur(1), march, 3, true},
+		"purchase above the ceiling": PurchaseAccepted{"BOP-7-3", "CTR-7", "O", "", eur(499801), march, 3, true},
+		"purchase that runs over":    PurchaseAccepted{"BOP-7-3", "CTR-7", "O", "", eur(math.MaxInt64), march, 3, true},
+		"purchase of less than 0":    PurchaseAccepted{"BOP-7-3", "CTR-7", "O", "", eur(-1), march, 3, true},
+		"purchase, other currency":   PurchaseAccepted{"BOP-7-3", "CTR-7", "O", "", Money{1, "USD"}, march, 3, true},
+		"purchase of a taken order":  PurchaseAccepted{"BOP-7-3", "CTR-7", "O-1", "", eur(1), march, 3, true},
+		"cancels another order":      PurchaseCancelled{"BOP-7-2", "CTR-7", "O-1", ""},
 		"refused without reason":     PurchaseRefused{"BOP-7-3", "CTR-7", "O", "", eur(1), nil, 3},
 		"refund of nothing":          RefundAccepted{"BOP-7-3", "CTR-7", "BOP-7-77", "", eur(1), march},
 		"refund of more":             RefundAccepted{"BOP-7-3", "CTR-7", "BOP-7-1", "", eur(101), march},
@@ -504,7 +506,7 @@ func TestImpossibleEventsHaveNoEffect(t *testing.T) {
 	}
 	delete(b.numberings, InvoiceSeries)
 	b.do(t, at, good, nil)
-	if err := b.apply(PurchaseAccepted{"BOP-7-2", "CTR-7", "O", "", eur(1), march, 3}, at); !errors.Is(err, ErrImpossible) {
+	if err := b.apply(PurchaseAccepted{"BOP-7-2", "CTR-7", "O", "", eur(1), march, 3, true}, at); !errors.Is(err, ErrImpossible) {
 		t.Errorf("purchase in a closed period: %v", err)
 	}
 	for name, e := range map[string]Event{
@@ -524,7 +526,7 @@ func TestPurchaseOnInactiveContract(t *testing.T) {
 		c := contract()
 		c.Version, c.Status = 4, status
 		b.do(t, date("2026-03-14"), ContractObserved{Contract: c}, nil)
-		e := PurchaseAccepted{"BOP-7-1", "CTR-7", "O", "", eur(1), Period{2026, time.March}, 4}
+		e := PurchaseAccepted{"BOP-7-1", "CTR-7", "O", "", eur(1), Period{2026, time.March}, 4, true}
 		if err := b.apply(e, date("2026-03-14")); !errors.Is(err, ErrImpossible) {
 			t.Errorf("%s: %v", status, err)
 		}

@@ -9,12 +9,12 @@ import (
 
 func (e *encoder) PurchaseCancelled(c billing.PurchaseCancelled) error {
 	request, err := e.Requested()
-	e.message = &billinglog.PurchaseCancelled{OperationRef: c.OperationRef, ContractRef: c.ContractRef, Reason: c.Reason, Request: billinglog.Request(request)}
+	e.message = &billinglog.PurchaseCancelled{OperationRef: c.OperationRef, ContractRef: c.ContractRef, OrderRef: c.OrderRef, Reason: c.Reason, Request: billinglog.Request(request)}
 	return err
 }
 
 func (d decoder) PurchaseCancelled(m *billinglog.PurchaseCancelled) (Body, error) {
-	return d.Answering(billing.PurchaseCancelled{OperationRef: m.OperationRef, ContractRef: m.ContractRef, Reason: m.Reason}, ledger.Request(m.Request))
+	return d.Answering(billing.PurchaseCancelled{OperationRef: m.OperationRef, ContractRef: m.ContractRef, OrderRef: m.OrderRef, Reason: m.Reason}, ledger.Request(m.Request))
 }
 
 func (p *publisher) PurchaseCancelled(e billing.PurchaseCancelled) error {

@@ -15,7 +15,7 @@ type Operation struct {
 	ContractRef     string
 	SubscriptionRef string
 	CustomerRef     string
-	OrderRef        string // of a purchase
+	OrderRef        string // of a refund, that of its purchase
 	PurchaseRef     string // of a refund
 	Text            string // what was bought, or why it was given back
 	Amount          billing.Money
@@ -59,6 +59,7 @@ type Model struct {
 	OperationsByContract map[string][]*Operation
 	OperationsByCustomer map[string][]*Operation
 	OperationsByInvoice  map[string][]*Operation
+	OperationsByOrder    map[string][]*Operation
 	Contracts            []string // in the order in which they were first heard of
 	ContractsByCustomer  map[string][]string
 	CustomerContracts    map[billing.CustomerKey][]string
@@ -89,7 +90,7 @@ func NewModel() *Model {
 func (m *Model) Reset() {
 	*m = Model{
 		OperationByRef: map[string]*Operation{}, OperationsByContract: map[string][]*Operation{}, OperationsByCustomer: map[string][]*Operation{},
-		OperationsByInvoice: map[string][]*Operation{}, ContractsByCustomer: map[string][]string{}, CustomerContracts: map[billing.CustomerKey][]string{},
+		OperationsByInvoice: map[string][]*Operation{}, OperationsByOrder: map[string][]*Operation{}, ContractsByCustomer: map[string][]string{}, CustomerContracts: map[billing.CustomerKey][]string{},
 		InvoicesByContract: map[string][]string{}, InvoicesByCustomer: map[string][]string{}, InvoicesByPeriod: map[billing.Period][]string{},
 		Open: map[billing.Period]map[billing.CustomerKey]int{}, Running: map[billing.Period]bool{}, unbilled: map[unbilledKey][]*Operation{},
 	}
@@ -141,7 +142,9 @@ func (m projector) addOperation(o Operation, reasons []billing.Reason) *Operatio
 	m.OperationsByCustomer[o.CustomerRef] = append(m.OperationsByCustomer[o.CustomerRef], p)
 	if purchase, ok := m.OperationByRef[o.PurchaseRef]; ok {
 		purchase.Refunded += o.Amount.Amount
+		p.OrderRef = purchase.OrderRef
 	}
+	m.OperationsByOrder[p.OrderRef] = append(m.OperationsByOrder[p.OrderRef], p)
 	return p
 }
 

@@ -12,7 +12,8 @@ func (e *encoder) PurchaseAccepted(a billing.PurchaseAccepted) error {
 	request, err := e.Requested()
 	e.message = &billinglog.PurchaseAccepted{
 		OperationRef: a.OperationRef, ContractRef: a.ContractRef, OrderRef: a.OrderRef, Label: optional.Text(a.Label),
-		Amount: billinglog.Money(a.Amount), Period: a.Period.String(), ContractVersion: a.ContractVersion, Request: billinglog.Request(request),
+		Amount: billinglog.Money(a.Amount), Period: a.Period.String(), ContractVersion: a.ContractVersion, TakesOrder: a.TakesOrder,
+		Request: billinglog.Request(request),
 	}
 	return err
 }
@@ -24,7 +25,7 @@ func (d decoder) PurchaseAccepted(m *billinglog.PurchaseAccepted) (Body, error) 
 	}
 	return d.Answering(billing.PurchaseAccepted{
 		OperationRef: m.OperationRef, ContractRef: m.ContractRef, OrderRef: m.OrderRef, Label: optional.Value(m.Label),
-		Amount: billing.Money(m.Amount), Period: p, ContractVersion: m.ContractVersion,
+		Amount: billing.Money(m.Amount), Period: p, ContractVersion: m.ContractVersion, TakesOrder: m.TakesOrder,
 	}, ledger.Request(m.Request))
 }
 

@@ -23,9 +23,9 @@ type List[T any] struct {
 
 // OperationFilter leaves out what does not match; empty members match everything.
 type OperationFilter struct {
-	ContractRef, CustomerRef, InvoiceRef string
-	Period                               billing.Period
-	Status                               billing.OperationStatus
+	ContractRef, CustomerRef, InvoiceRef, OrderRef string
+	Period                                         billing.Period
+	Status                                         billing.OperationStatus
 }
 
 // Operation is an operation as queries show it.
@@ -52,7 +52,8 @@ func (s *Store) Operations(f OperationFilter, page Page) (l List[Operation]) {
 	l.Position = s.read(func(billing.States) {
 		match := func(o *Operation) bool {
 			return (f.ContractRef == "" || o.ContractRef == f.ContractRef) && (f.CustomerRef == "" || o.CustomerRef == f.CustomerRef) &&
-				(f.InvoiceRef == "" || o.InvoiceRef == f.InvoiceRef) && (f.Period == billing.Period{} || o.Period == f.Period) &&
+				(f.InvoiceRef == "" || o.InvoiceRef == f.InvoiceRef) && (f.OrderRef == "" || o.OrderRef == f.OrderRef) &&
+				(f.Period == billing.Period{} || o.Period == f.Period) &&
 				(f.Status == "" || o.Status == f.Status)
 		}
 		l.Items, l.Total = cut(candidates(s.model, f), page, match, func(o *Operation) Operation { return *o })
@@ -63,6 +64,8 @@ func (s *Store) Operations(f OperationFilter, page Page) (l List[Operation]) {
 // candidates is the shortest list that holds all that can match.
 func candidates(m *effect.Model, f OperationFilter) []*Operation {
 	switch {
+	case f.OrderRef != "":
+		return m.OperationsByOrder[f.OrderRef]
 	case f.InvoiceRef != "":
 		return m.OperationsByInvoice[f.InvoiceRef]
 	case f.ContractRef != "":
@@ -71,6 +74,18 @@ func candidates(m *effect.Model, f OperationFilter) []*Operation {
 		return m.OperationsByCustomer[f.CustomerRef]
 	}
 	return m.Operations
+}
+
+// purchases lists the accepted purchases of an order.
+func (s *Store) purchases(k billing.OrderKey) (refs []string) {
+	s.read(func(billing.States) {
+		for _, o := range s.model.OperationsByOrder[k.OrderRef] {
+			if o.ContractRef == k.ContractRef && o.Kind == billing.KindPurchase && o.Status == billing.OperationAccepted {
+				refs = append(refs, o.Ref)
+			}
+		}
+	})
+	return refs
 }
 
 // cut counts what matches and converts one page of it.

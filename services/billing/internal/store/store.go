@@ -14,6 +14,7 @@
 //	numbering/invoice           the number of the last invoice
 //	numbering/credit-note       the number of the last credit note
 //	run/2026-11                 the billing run of a period
+//	order/CTR-7/ORDER           the accepted purchase that has an order, its name path-escaped
 //	key/CLIENT/KEY              a client's idempotency key, and the answer it stands for
 package store
 
@@ -114,6 +115,10 @@ func (s *Store) Decide(ctx context.Context, req *idempotency.Request, c billing.
 // Operate decides a purchase, a refund or a cancellation, and returns the operation as it was
 // decided.
 func (s *Store) Operate(ctx context.Context, req idempotency.Request, c billing.Command) (Operation, Outcome, error) {
+	if p, ok := c.(billing.Purchase); ok {
+		p.Earlier = s.purchases(p.Order())
+		c = p
+	}
 	out, err := s.Decide(ctx, &req, c)
 	if err != nil {
 		return Operation{}, out, err

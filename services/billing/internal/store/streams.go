@@ -16,12 +16,16 @@ const (
 	customers  ledger.Family[billing.Customer]  = "customer/"
 	numberings ledger.Family[billing.Numbering] = "numbering/"
 	runs       ledger.Family[billing.Run]       = "run/"
+	orders     ledger.Family[string]            = "order/"
 )
 
 // customer names the stream of a customer. References may hold any character.
 func customer(c billing.CustomerKey) string {
 	return url.PathEscape(c.CustomerRef) + "/" + url.PathEscape(c.SellerRef)
 }
+
+// order names the stream of an order.
+func order(k billing.OrderKey) string { return k.ContractRef + "/" + url.PathEscape(k.OrderRef) }
 
 // streams lists the streams of what an event or a command is about. The first is the contract's if
 // there is one.
@@ -43,6 +47,9 @@ func streams(about billing.Subject) []journal.Stream {
 	}
 	if about.Purchase != "" {
 		on = append(on, operations.Stream(about.Purchase))
+	}
+	if about.Order != (billing.OrderKey{}) {
+		on = append(on, orders.Stream(order(about.Order)))
 	}
 	if about.Invoice != "" {
 		on = append(on, invoices.Stream(about.Invoice))
@@ -91,6 +98,11 @@ func (b book) Run(p billing.Period) billing.Run {
 	return r
 }
 
+func (b book) Order(k billing.OrderKey) string {
+	ref, _ := orders.Get(b, order(k))
+	return ref
+}
+
 func (b book) PutAccount(a billing.Account)     { accounts.Put(b.view, a.Contract.Ref, a) }
 func (b book) PutOperation(o billing.Operation) { operations.Put(b.view, o.Ref, o) }
 func (b book) PutInvoice(i billing.Invoice)     { invoices.Put(b.view, i.Ref, i) }
@@ -99,3 +111,7 @@ func (b book) PutNumbering(s billing.Series, n billing.Numbering) {
 	numberings.Put(b.view, string(s), n)
 }
 func (b book) PutRun(r billing.Run) { runs.Put(b.view, r.Period.String(), r) }
+
+func (b book) PutOrder(k billing.OrderKey, purchaseRef string) {
+	orders.Put(b.view, order(k), purchaseRef)
+}

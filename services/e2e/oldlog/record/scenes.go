@@ -53,7 +53,7 @@ func (s *scenes) purchases() {
 	p := s.buy(s.lyon, 120000, "ORD-1", "Lisbonne, 2 adultes – « été »")
 	s.refund(p, 20000, "one traveller less")
 	s.refund(p, 1, "")
-	s.buy(s.lyon, 5000, "ORD-1", "the same order again")
+	s.buy(s.lyon, 5000, "ORD-1-2", "added to the order")
 	all := s.buy(s.lyon2, 70000, "ORD-2", "")
 	s.refund(all, 70000, "called off") // the total of the month is 0
 	s.buy(s.brest, 90000, "ORD-3", "")
