@@ -50,6 +50,9 @@ func (c *codeRecorder) Unwrap() http.ResponseWriter {
 // A ceiling amended below the outstanding amount blocks purchases and cancels none. Purchases that
 // billing accepted before it heard of a suspension stand.
 //
+// `REINSTATE` is refused when it could not lead to purchases: the validity is over, or no mandate
+// stands. `hint` says what to do first. `validFrom` may be amended until the validity has begun.
+//
 // PATCH /contracts/{contractRef}
 func (s *Server) handleChangeContractRequest(args [1]string, argsEscaped bool, w http.ResponseWriter, r *http.Request) {
 	statusWriter := &codeRecorder{ResponseWriter: w}

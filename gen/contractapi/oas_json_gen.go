@@ -197,6 +197,12 @@ func (s *AmendContract) encodeFields(e *jx.Encoder) {
 		}
 	}
 	{
+		if s.ValidFrom.Set {
+			e.FieldStart("validFrom")
+			s.ValidFrom.Encode(e, json.NewTimeEncoder("2006-01-02T15:04:05.999999Z07:00"))
+		}
+	}
+	{
 		if s.ValidUntil.Set {
 			e.FieldStart("validUntil")
 			s.ValidUntil.Encode(e, json.NewTimeEncoder("2006-01-02T15:04:05.999999Z07:00"))
@@ -216,12 +222,13 @@ func (s *AmendContract) encodeFields(e *jx.Encoder) {
 	}
 }
 
-var jsonFieldsNameOfAmendContract = [5]string{
+var jsonFieldsNameOfAmendContract = [6]string{
 	0: "action",
 	1: "ceiling",
-	2: "validUntil",
-	3: "buyer",
-	4: "reason",
+	2: "validFrom",
+	3: "validUntil",
+	4: "buyer",
+	5: "reason",
 }
 
 // Decode decodes AmendContract from json.
@@ -254,6 +261,16 @@ func (s *AmendContract) Decode(d *jx.Decoder) error {
 				return nil
 			}(); err != nil {
 				return errors.Wrap(err, "decode field \"ceiling\"")
+			}
+		case "validFrom":
+			if err := func() error {
+				s.ValidFrom.Reset()
+				if err := s.ValidFrom.Decode(d, json.NewTimeDecoder("2006-01-02T15:04:05.999999Z07:00")); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"validFrom\"")
 			}
 		case "validUntil":
 			if err := func() error {
@@ -921,6 +938,12 @@ func (s ContractChange) encodeFields(e *jx.Encoder) {
 				if s.Ceiling.Set {
 					e.FieldStart("ceiling")
 					s.Ceiling.Encode(e)
+				}
+			}
+			{
+				if s.ValidFrom.Set {
+					e.FieldStart("validFrom")
+					s.ValidFrom.Encode(e, json.NewTimeEncoder("2006-01-02T15:04:05.999999Z07:00"))
 				}
 			}
 			{

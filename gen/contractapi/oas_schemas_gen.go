@@ -79,6 +79,8 @@ func (s *Address) SetCountry(val string) {
 type AmendContract struct {
 	Action  AmendContractAction `json:"action"`
 	Ceiling OptMoney            `json:"ceiling"`
+	// First instant of the validity, earlier than its end. It can be changed until the validity has begun.
+	ValidFrom OptDateTime `json:"validFrom"`
 	// First instant after the validity, later than its beginning and than now; null takes the end away.
 	ValidUntil OptNilDateTime `json:"validUntil"`
 	Buyer      OptCompany     `json:"buyer"`
@@ -93,6 +95,11 @@ func (s *AmendContract) GetAction() AmendContractAction {
 // GetCeiling returns the value of Ceiling.
 func (s *AmendContract) GetCeiling() OptMoney {
 	return s.Ceiling
+}
+
+// GetValidFrom returns the value of ValidFrom.
+func (s *AmendContract) GetValidFrom() OptDateTime {
+	return s.ValidFrom
 }
 
 // GetValidUntil returns the value of ValidUntil.
@@ -118,6 +125,11 @@ func (s *AmendContract) SetAction(val AmendContractAction) {
 // SetCeiling sets the value of Ceiling.
 func (s *AmendContract) SetCeiling(val OptMoney) {
 	s.Ceiling = val
+}
+
+// SetValidFrom sets the value of ValidFrom.
+func (s *AmendContract) SetValidFrom(val OptDateTime) {
+	s.ValidFrom = val
 }
 
 // SetValidUntil sets the value of ValidUntil.
@@ -2048,7 +2060,8 @@ type Problem struct {
 	Code string `json:"code"`
 	// What to do about it.
 	Hint OptString `json:"hint"`
-	// On `transition-forbidden`, the commands the contract's state allows.
+	// On `transition-forbidden`, the commands the contract's state allows. Empty when a `TERMINATED`
+	// contract was to be changed: nothing changes it any more, and `hint` says so.
 	Allowed []string `json:"allowed"`
 	// The contract's version on which the answer rests.
 	ContractVersion OptInt64 `json:"contractVersion"`

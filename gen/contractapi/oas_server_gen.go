@@ -25,6 +25,9 @@ type Handler interface {
 	// A ceiling amended below the outstanding amount blocks purchases and cancels none. Purchases that
 	// billing accepted before it heard of a suspension stand.
 	//
+	// `REINSTATE` is refused when it could not lead to purchases: the validity is over, or no mandate
+	// stands. `hint` says what to do first. `validFrom` may be amended until the validity has begun.
+	//
 	// PATCH /contracts/{contractRef}
 	ChangeContract(ctx context.Context, req ContractChange, params ChangeContractParams) (*ChangedContractHeaders, error)
 	// CreateContract implements createContract operation.

@@ -47,7 +47,7 @@ func DecodeLogBody(b []byte) (LogBody, error) {
 		m = new(contractlog.Subscribed)
 	case contractlog.FingerprintOfActivated:
 		m = new(contractlog.Activated)
-	case contractlog.FingerprintOfAmended, 0x1af5a454f2a51c2b:
+	case contractlog.FingerprintOfAmended, 0x1af5a454f2a51c2b, 0x8e9dd36b610fd291:
 		m = new(contractlog.Amended)
 	case contractlog.FingerprintOfSuspended, 0xfef331f719091b81:
 		m = new(contractlog.Suspended)

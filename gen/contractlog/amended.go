@@ -20,6 +20,8 @@ type Amended struct {
 	Ceiling *Money `json:"ceiling"`
 	// New details of the buyer.
 	Buyer *Company `json:"buyer"`
+	// New beginning of validity.
+	ValidFrom *time.Time `json:"validFrom"`
 	// New end of validity.
 	ValidUntil *time.Time `json:"validUntil"`
 	// True takes the end of validity away.
@@ -46,6 +48,11 @@ func (x *Amended) DecodeAvro(data []byte) error {
 // Validate returns an error if x cannot be written: an enum is not one of its symbols, a time is
 // not set, or a union has no value.
 func (x *Amended) Validate() error {
+	if x.ValidFrom != nil {
+		if err := avrobin.CheckTime(*x.ValidFrom); err != nil {
+			return avrobin.At(err, "validFrom")
+		}
+	}
 	if x.ValidUntil != nil {
 		if err := avrobin.CheckTime(*x.ValidUntil); err != nil {
 			return avrobin.At(err, "validUntil")
@@ -68,6 +75,12 @@ func (x *Amended) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 	} else {
 		b = w.Long(b, 1)
 		b = x.Buyer.WriteAvro(w, b)
+	}
+	if x.ValidFrom == nil {
+		b = w.Long(b, 0)
+	} else {
+		b = w.Long(b, 1)
+		b = w.TimestampMicros(b, *x.ValidFrom)
 	}
 	if x.ValidUntil == nil {
 		b = w.Long(b, 0)
@@ -95,6 +108,11 @@ func (x *Amended) ReadAvro(r *avrobin.Reader, p int) int {
 		x.Buyer = avrobin.New[Company](r)
 		p = x.Buyer.ReadAvro(r, p)
 	}
+	x.ValidFrom = nil
+	if i, p = r.Branch(p, 2); i == 1 {
+		x.ValidFrom = new(time.Time)
+		*x.ValidFrom, p = r.TimestampMicros(p)
+	}
 	x.ValidUntil = nil
 	if i, p = r.Branch(p, 2); i == 1 {
 		x.ValidUntil = new(time.Time)
@@ -111,12 +129,13 @@ func (*Amended) AvroType() *avrobin.Type { return &typeOfAmended }
 
 var typeOfAmended = avrobin.Type{Name: NameOfAmended, Schema: SchemaOfAmended, Fingerprint: FingerprintOfAmended, Former: []avrobin.Former{
 	{Fingerprint: 0x1af5a454f2a51c2b, Schema: `{"type":"record","name":"Amended","namespace":"deferpay.contractlog","fields":[{"name":"contractRef","type":"string"},{"name":"ceiling","type":["null",{"type":"record","name":"Money","namespace":"deferpay.event","fields":[{"name":"amount","type":"long"},{"name":"currency","type":"string"}]}]},{"name":"buyer","type":["null",{"type":"record","name":"Company","namespace":"deferpay.event","fields":[{"name":"legalName","type":"string"},{"name":"siren","type":"string"},{"name":"vatNumber","type":"string"},{"name":"billingAddress","type":{"type":"record","name":"Address","fields":[{"name":"line1","type":"string"},{"name":"line2","type":["null","string"]},{"name":"postalCode","type":"string"},{"name":"city","type":"string"},{"name":"country","type":"string"}]}}]}]},{"name":"validUntil","type":["null",{"type":"long","logicalType":"timestamp-micros"}]},{"name":"openEnded","type":"boolean"},{"name":"reason","type":"string"},{"name":"request","type":{"type":"record","name":"Request","namespace":"deferpay.journalrecord","fields":[{"name":"client","type":"string"},{"name":"key","type":"string"},{"name":"operation","type":"string"},{"name":"hash","type":"bytes"}]}}]}`},
+	{Fingerprint: 0x8e9dd36b610fd291, Schema: `{"type":"record","name":"Amended","namespace":"deferpay.contractlog","fields":[{"name":"contractRef","type":"string"},{"name":"ceiling","type":["null",{"type":"record","name":"Money","fields":[{"name":"amount","type":"long"},{"name":"currency","type":"string"}]}]},{"name":"buyer","type":["null",{"type":"record","name":"Company","fields":[{"name":"legalName","type":"string"},{"name":"siren","type":"string"},{"name":"vatNumber","type":"string"},{"name":"billingAddress","type":{"type":"record","name":"Address","fields":[{"name":"line1","type":"string"},{"name":"line2","type":["null","string"]},{"name":"postalCode","type":"string"},{"name":"city","type":"string"},{"name":"country","type":"string"}]}}]}]},{"name":"validUntil","type":["null",{"type":"long","logicalType":"timestamp-micros"}]},{"name":"openEnded","type":"boolean"},{"name":"reason","type":"string"},{"name":"request","type":{"type":"record","name":"Request","fields":[{"name":"client","type":"string"},{"name":"key","type":"string"},{"name":"operation","type":"string"},{"name":"hash","type":"bytes"}]}}]}`},
 }}
 
 // The schema of Amended: its full name, the CRC-64-AVRO fingerprint of its canonical form, and its
 // text with the definitions of all types that it names.
 const (
 	NameOfAmended               = "deferpay.contractlog.Amended"
-	FingerprintOfAmended uint64 = 0x8e9dd36b610fd291
-	SchemaOfAmended             = `{"type":"record","name":"Amended","namespace":"deferpay.contractlog","doc":"Terms changed; a null keeps what was.","fields":[{"name":"contractRef","type":"string","doc":"The contract."},{"name":"ceiling","type":["null",{"type":"record","name":"Money","doc":"An amount of money.","fields":[{"name":"amount","type":"long","doc":"Minor units of the currency: cents for EUR."},{"name":"currency","type":"string","doc":"ISO 4217 code, three capital letters."}]}],"doc":"New ceiling.","default":null},{"name":"buyer","type":["null",{"type":"record","name":"Company","doc":"The company that buys. These are facts about a company, not about a person.","fields":[{"name":"legalName","type":"string","doc":"Registered name."},{"name":"siren","type":"string","doc":"SIREN number, nine digits."},{"name":"vatNumber","type":"string","doc":"Intra-community VAT number."},{"name":"billingAddress","type":{"type":"record","name":"Address","doc":"A postal address.","fields":[{"name":"line1","type":"string","doc":"First line."},{"name":"line2","type":["null","string"],"doc":"Second line.","default":null},{"name":"postalCode","type":"string","doc":"Postal code."},{"name":"city","type":"string","doc":"City."},{"name":"country","type":"string","doc":"ISO 3166-1 alpha-2 code."}]},"doc":"Where invoices go."}]}],"doc":"New details of the buyer.","default":null},{"name":"validUntil","type":["null",{"type":"long","logicalType":"timestamp-micros"}],"doc":"New end of validity.","default":null},{"name":"openEnded","type":"boolean","doc":"True takes the end of validity away."},{"name":"reason","type":"string","doc":"Why, for people."},{"name":"request","type":{"type":"record","name":"Request","doc":"The request a record answers, so that a repeated key gets the same answer.","fields":[{"name":"client","type":"string","doc":"Subject of the credential that asked."},{"name":"key","type":"string","doc":"Its idempotency key."},{"name":"operation","type":"string","doc":"The operation asked for (operationId)."},{"name":"hash","type":"bytes","doc":"SHA-256 over operation, path and decoded body."}]},"doc":"The request it answers."}]}`
+	FingerprintOfAmended uint64 = 0x8a3b0543d8ec17d7
+	SchemaOfAmended             = `{"type":"record","name":"Amended","namespace":"deferpay.contractlog","doc":"Terms changed; a null keeps what was.","fields":[{"name":"contractRef","type":"string","doc":"The contract."},{"name":"ceiling","type":["null",{"type":"record","name":"Money","doc":"An amount of money.","fields":[{"name":"amount","type":"long","doc":"Minor units of the currency: cents for EUR."},{"name":"currency","type":"string","doc":"ISO 4217 code, three capital letters."}]}],"doc":"New ceiling.","default":null},{"name":"buyer","type":["null",{"type":"record","name":"Company","doc":"The company that buys. These are facts about a company, not about a person.","fields":[{"name":"legalName","type":"string","doc":"Registered name."},{"name":"siren","type":"string","doc":"SIREN number, nine digits."},{"name":"vatNumber","type":"string","doc":"Intra-community VAT number."},{"name":"billingAddress","type":{"type":"record","name":"Address","doc":"A postal address.","fields":[{"name":"line1","type":"string","doc":"First line."},{"name":"line2","type":["null","string"],"doc":"Second line.","default":null},{"name":"postalCode","type":"string","doc":"Postal code."},{"name":"city","type":"string","doc":"City."},{"name":"country","type":"string","doc":"ISO 3166-1 alpha-2 code."}]},"doc":"Where invoices go."}]}],"doc":"New details of the buyer.","default":null},{"name":"validFrom","type":["null",{"type":"long","logicalType":"timestamp-micros"}],"doc":"New beginning of validity.","default":null},{"name":"validUntil","type":["null",{"type":"long","logicalType":"timestamp-micros"}],"doc":"New end of validity.","default":null},{"name":"openEnded","type":"boolean","doc":"True takes the end of validity away."},{"name":"reason","type":"string","doc":"Why, for people."},{"name":"request","type":{"type":"record","name":"Request","doc":"The request a record answers, so that a repeated key gets the same answer.","fields":[{"name":"client","type":"string","doc":"Subject of the credential that asked."},{"name":"key","type":"string","doc":"Its idempotency key."},{"name":"operation","type":"string","doc":"The operation asked for (operationId)."},{"name":"hash","type":"bytes","doc":"SHA-256 over operation, path and decoded body."}]},"doc":"The request it answers."}]}`
 )

@@ -586,6 +586,53 @@ func TestExpiryOverHTTP(t *testing.T) {
 	}
 }
 
+func TestReinstateSaysWhatToDo(t *testing.T) {
+	s := newService(t)
+	at := "/contracts/" + s.active()
+	patch := func(status int, body, tag string) answer {
+		t.Helper()
+		return s.must(status, call{method: "PATCH", path: at, ifMatch: tag, body: body})
+	}
+	refused := func(tag, hint, allowed string) {
+		t.Helper()
+		a := patch(409, `{"action":"REINSTATE"}`, tag)
+		if a.code() != "transition-forbidden" || a.body["hint"] != hint || fmt.Sprint(a.body["allowed"]) != allowed {
+			t.Errorf("%s", a.text)
+		}
+	}
+	patch(200, `{"action":"SUSPEND","reason":"dispute"}`, `"3"`)
+	s.must(200, call{method: "DELETE", path: at + "/mandate", ifMatch: `"4"`})
+	refused(`"5"`, "have a mandate signed first", "[TERMINATE AMEND SIGN_MANDATE]")
+	s.must(200, call{method: "PUT", path: at + "/mandate", ifMatch: `"5"`, body: strings.Replace(signedMandate, "RUM-1", "RUM-2", 1)})
+	end := time.Date(2027, 10, 1, 0, 0, 0, 0, time.UTC)
+	s.now.Store(&end)
+	refused(`"6"`, "amend validUntil first", "[TERMINATE AMEND SIGN_MANDATE REVOKE_MANDATE]")
+	s.advance()
+	refused(`"7"`, "amend validUntil first; the contract is SUSPENDED again then", "[TERMINATE AMEND SIGN_MANDATE REVOKE_MANDATE]")
+	patch(200, `{"action":"AMEND","validUntil":null}`, `"7"`)
+	if a := patch(200, `{"action":"REINSTATE"}`, `"8"`); a.body["status"] != "ACTIVE" {
+		t.Errorf("%s", a.text)
+	}
+	patch(200, `{"action":"TERMINATE","reason":"left"}`, `"9"`)
+	refused(`"10"`, "a terminated contract is not changed any more; subscribe a new one", "[]")
+}
+
+func TestValidFromIsAmended(t *testing.T) {
+	s := newService(t)
+	early := start.AddDate(0, 0, -10)
+	s.now.Store(&early)
+	s.create()
+	a := s.must(200, call{method: "PATCH", path: "/contracts/CTR-1", ifMatch: `"1"`, body: `{"action":"AMEND","validFrom":"2026-10-04T02:00:00+02:00"}`})
+	if a.body["validFrom"] != "2026-10-04T00:00:00Z" || a.body["validUntil"] != "2027-10-01T00:00:00Z" {
+		t.Errorf("%s", a.text)
+	}
+	s.now.Store(&start)
+	a = s.must(400, call{method: "PATCH", path: "/contracts/CTR-1", ifMatch: `"2"`, body: `{"action":"AMEND","validFrom":"2026-11-01T00:00:00Z"}`})
+	if !strings.Contains(a.text, "/validFrom") || !strings.Contains(a.text, "2026-10-04T00:00:00Z") {
+		t.Errorf("%s", a.text)
+	}
+}
+
 func TestRejectedDebitSuspendsOnce(t *testing.T) {
 	s := newService(t)
 	ref := contract.Ref(s.active())

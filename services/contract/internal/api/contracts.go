@@ -107,6 +107,10 @@ func amend(b *contractapi.AmendContract) contract.Amend {
 		buyer := company(b.Buyer.Value)
 		a.Buyer = &buyer
 	}
+	if b.ValidFrom.Set {
+		from := utc(&b.ValidFrom.Value)
+		a.ValidFrom = &from
+	}
 	if b.ValidUntil.Set && b.ValidUntil.Null {
 		a.OpenEnded = true
 	} else if b.ValidUntil.Set {

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 
@@ -41,7 +42,8 @@ func problemOf(err error) *problem.Problem {
 	case errors.As(err, &invalid):
 		return invalidRequest(invalid)
 	case errors.As(err, &forbidden):
-		p := problem.New(problem.TransitionForbidden, "%s", forbidden.Error()).WithHint("choose among allowed")
+		p := problem.New(problem.TransitionForbidden, "%s", forbidden.Error()).WithHint("%s", cmp.Or(forbidden.Remedy, "choose among allowed"))
+		p.Allowed = []string{} // shown even if nothing is
 		for _, a := range forbidden.Allowed {
 			p.Allowed = append(p.Allowed, string(a))
 		}

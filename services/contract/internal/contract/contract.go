@@ -51,10 +51,10 @@ type Contract struct {
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
 
-	// Debits are the failed direct debits this contract was suspended for, in the order in which
-	// that happened. They are never forgotten: the topic that brings them may be read again from
-	// its beginning.
-	Debits []Debit
+	// Failures are the failures of direct debits that this contract was suspended for, in the order
+	// in which that happened. They are never forgotten: the topic that brings them may be read
+	// again from its beginning.
+	Failures []Failure
 }
 
 // Within reports whether the validity has begun and has not ended.
@@ -63,7 +63,9 @@ func (c *Contract) Within(now time.Time) bool {
 }
 
 // Over reports whether the validity has ended.
-func (c *Contract) Over(now time.Time) bool { return !c.ValidUntil.IsZero() && !now.Before(c.ValidUntil) }
+func (c *Contract) Over(now time.Time) bool {
+	return !c.ValidUntil.IsZero() && !now.Before(c.ValidUntil)
+}
 
 // NextChange returns the instant at which the contract changes by itself, and whether there is one:
 // it becomes active when its validity begins, and expires when its validity ends.
@@ -94,8 +96,11 @@ type Mandate struct {
 	RevokedAt    time.Time // zero: it stands
 }
 
-// Revoked tells whether the debtor took the mandate back.
+// Revoked reports whether the debtor took the mandate back.
 func (m *Mandate) Revoked() bool { return !m.RevokedAt.IsZero() }
+
+// Stands reports whether there is a mandate, which was not revoked.
+func (m *Mandate) Stands() bool { return m != nil && !m.Revoked() }
 
 // Scheme is a SEPA direct debit scheme.
 type Scheme string
@@ -132,17 +137,26 @@ type Termination struct {
 	Since  time.Time
 }
 
-// Debit is a failed direct debit, identified by its invoice and how many times that was presented.
+// Debit is a direct debit that failed.
 type Debit struct {
-	EventID      string // of the event that told
+	EventID      string // of the event that said so
 	InvoiceRef   string
-	Presentation int
+	Presentation int    // how many times the invoice was presented
 	Reason       string // ISO 20022 reason code, such as AM04
 }
 
-// knows tells whether this presentation of this invoice has suspended the contract before.
-func (c *Contract) knows(d Debit) bool {
-	return slices.ContainsFunc(c.Debits, func(k Debit) bool {
-		return k.InvoiceRef == d.InvoiceRef && k.Presentation == d.Presentation
-	})
+// Failure identifies the failure of a direct debit. One presentation may fail twice: it may be
+// returned after it was rejected.
+type Failure struct {
+	InvoiceRef   string
+	Presentation int
+	Returned     bool // after settlement, otherwise before it
 }
+
+// failure returns what identifies the failure of a debit that led to a suspension.
+func (d Debit) failure(c Cause) Failure {
+	return Failure{InvoiceRef: d.InvoiceRef, Presentation: d.Presentation, Returned: c == DirectDebitReturned}
+}
+
+// knows reports whether the failure has suspended the contract before.
+func (c *Contract) knows(f Failure) bool { return slices.Contains(c.Failures, f) }

@@ -43,6 +43,20 @@ func play(t *testing.T, steps ...step) *Contract {
 	return c
 }
 
+// fold decides and folds a command at the beginning of the validity.
+func fold(t *testing.T, c *Contract, do Command) *Contract {
+	t.Helper()
+	e, err := Decide(c, do, begin)
+	if err != nil {
+		t.Fatalf("%T: %v", do, err)
+	}
+	next, err := Fold(c, e, begin)
+	if err != nil {
+		t.Fatalf("fold %T: %v", e, err)
+	}
+	return next
+}
+
 type step struct {
 	do Command
 	at time.Time
@@ -81,8 +95,9 @@ func TestLife(t *testing.T) {
 		{"reinstate active", active, Reinstate{}, begin, "", []Action{ActionSuspend, ActionTerminate, ActionAmend, ActionSignMandate, ActionRevokeMandate}},
 		{"terminate pending", pending, Terminate{"left"}, begin, StatusTerminated, nil},
 		{"terminate suspended", suspended, Terminate{"left"}, begin, StatusTerminated, nil},
-		{"terminate terminated", terminated, Terminate{"left"}, begin, "", []Action{ActionRevokeMandate}},
-		{"amend terminated", terminated, Amend{Ceiling: &higher}, begin, "", []Action{ActionRevokeMandate}},
+		{"terminate terminated", terminated, Terminate{"left"}, begin, "", []Action{}},
+		{"amend terminated", terminated, Amend{Ceiling: &higher}, begin, "", []Action{}},
+		{"reinstate terminated", terminated, Reinstate{}, begin, "", []Action{}},
 		{"amend", active, Amend{Ceiling: &higher}, begin, StatusActive, nil},
 		{"revoke", active, RevokeMandate{}, begin, StatusActive, nil},
 		{"revoke at the end", terminated, RevokeMandate{}, begin, StatusTerminated, nil},
@@ -129,6 +144,84 @@ func TestLife(t *testing.T) {
 				t.Fatalf("folded to %+v, %v; want %s", after, err, k.want)
 			}
 		})
+	}
+}
+
+// A contract is reinstated only if it can buy afterwards. Otherwise the error says what to do.
+func TestReinstateRefused(t *testing.T) {
+	withdrawn := append(slices.Clip(suspended), step{RevokeMandate{}, begin})
+	for _, k := range []struct {
+		name   string
+		before []step
+		at     time.Time
+		remedy string
+		allow  []Action
+	}{
+		{"validity over", suspended, end, "amend validUntil first", []Action{ActionTerminate, ActionAmend, ActionSignMandate, ActionRevokeMandate}},
+		{"expired after suspension", append(slices.Clip(suspended), step{Expire{}, end}), end, "amend validUntil first; the contract is SUSPENDED again then",
+			[]Action{ActionTerminate, ActionAmend, ActionSignMandate, ActionRevokeMandate}},
+		{"expired while active", expired, end, "amend validUntil first; the contract is ACTIVE again then",
+			[]Action{ActionTerminate, ActionAmend, ActionSignMandate, ActionRevokeMandate}},
+		{"mandate revoked", withdrawn, begin, "have a mandate signed first", []Action{ActionTerminate, ActionAmend, ActionSignMandate}},
+		{"terminated", terminated, begin, "a terminated contract is not changed any more; subscribe a new one", []Action{}},
+	} {
+		t.Run(k.name, func(t *testing.T) {
+			_, err := Decide(play(t, k.before...), Reinstate{}, k.at)
+			var forbidden *Forbidden
+			if !errors.As(err, &forbidden) || forbidden.Remedy != k.remedy || !reflect.DeepEqual(forbidden.Allowed, k.allow) {
+				t.Fatalf("%v, remedy %q, allowed %v", err, forbidden.Remedy, forbidden.Allowed)
+			}
+		})
+	}
+	if allowed := play(t, withdrawn...).Allowed(); slices.Contains(allowed, ActionReinstate) {
+		t.Errorf("allowed %v without a mandate", allowed)
+	}
+	if _, err := Decide(play(t, suspended...), Reinstate{}, end.Add(-1)); err != nil {
+		t.Errorf("in the last instant of the validity: %v", err)
+	}
+	// the rule is newer than the log, so what was recorded stays possible
+	if c, err := Fold(play(t, withdrawn...), Reinstated{Ref: "CTR-7"}, end); err != nil || c.Status != StatusActive {
+		t.Errorf("recorded before: %+v, %v", c, err)
+	}
+}
+
+func TestAmendValidFrom(t *testing.T) {
+	early, late, beyond := begin.AddDate(0, 0, -1), begin.AddDate(0, 1, 0), end.AddDate(1, 0, 0)
+	c := play(t, signed...)
+	for _, from := range []time.Time{day0, early, late} {
+		e, err := Decide(c, Amend{ValidFrom: &from}, day0)
+		if err != nil {
+			t.Fatalf("moved to %s: %v", from, err)
+		}
+		after, err := Fold(c, e, day0)
+		if err != nil || !after.ValidFrom.Equal(from) || !after.ValidUntil.Equal(end) || after.Status != StatusPending {
+			t.Fatalf("%+v, %v", after, err)
+		}
+		if at, changes := after.NextChange(); !changes || !at.Equal(from) {
+			t.Errorf("next change at %s, want %s", at, from)
+		}
+	}
+	for name, k := range map[string]struct {
+		do   Amend
+		at   time.Time
+		want string
+	}{
+		"at the end":           {Amend{ValidFrom: &end}, day0, "/validFrom"},
+		"both, turned round":   {Amend{ValidFrom: &end, ValidUntil: &begin}, day0, "/validUntil"},
+		"begun":                {Amend{ValidFrom: &late}, begin, "/validFrom"},
+		"begun, both":          {Amend{ValidFrom: &late, ValidUntil: &beyond}, begin, "/validFrom"},
+		"begun, and its start": {Amend{ValidFrom: &begin}, begin, "/validFrom"},
+	} {
+		if got := faultsOf(t, c, k.do, k.at); got != k.want {
+			t.Errorf("%s: faults %q, want %q", name, got, k.want)
+		}
+	}
+	for name, do := range map[string]Amend{
+		"both moved": {ValidFrom: &end, ValidUntil: &beyond}, "without end": {ValidFrom: &end, OpenEnded: true},
+	} {
+		if _, err := Decide(c, do, begin.Add(-1)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 
@@ -186,7 +279,7 @@ func TestProlongedContract(t *testing.T) {
 func TestDebitWhileExpired(t *testing.T) {
 	debit := ReactToDebit{Debit: Debit{EventID: "e-0", InvoiceRef: "BIL-2026-000001", Presentation: 1, Reason: "AM04"}}
 	c := play(t, append(slices.Clip(expired), step{debit, end})...)
-	if c.Suspension == nil || c.Suspension.Cause != DirectDebitRejected || !c.knows(debit.Debit) {
+	if c.Suspension == nil || c.Suspension.Cause != DirectDebitRejected || !c.knows(debit.failure(DirectDebitRejected)) {
 		t.Fatalf("%+v", c)
 	}
 	second := debit
@@ -229,6 +322,25 @@ func TestDebitSuspendsOnceForEver(t *testing.T) {
 	if c, err = Fold(c, e, begin); err != nil || c.Suspension.Cause != DirectDebitReturned || c.Suspension.InvoiceRef != "BIL-2026-000001" {
 		t.Fatalf("%+v, %v", c, err)
 	}
+	returned := ReactToDebit{Debit: Debit{"e-2", "BIL-2026-000001", 1, "MD01"}, Returned: true}
+	c = fold(t, c, Reinstate{"paid"})
+	if _, err := Decide(c, second, begin); !errors.Is(err, ErrNoEffect) {
+		t.Fatalf("the same return again: %v", err)
+	}
+	if c = fold(t, c, returned); c.Status != StatusSuspended {
+		t.Fatalf("a return after a rejection of the same presentation: %+v", c)
+	}
+	c = fold(t, c, Reinstate{"paid"})
+	if _, err := Decide(c, returned, begin); !errors.Is(err, ErrNoEffect) {
+		t.Fatalf("that return again: %v", err)
+	}
+	if _, err := Fold(c, Suspended{Ref: c.Ref, Cause: DirectDebitReturned, Debit: &returned.Debit}, begin); err == nil {
+		t.Error("a record suspended twice for one failure")
+	}
+}
+
+func TestDebitSaysWhatFailed(t *testing.T) {
+	c := fold(t, play(t, active...), ReactToDebit{Debit: Debit{"e-1", "BIL-2026-000001", 2, "AM04"}, Returned: true})
 	if want := "direct debit of BIL-2026-000001 returned (AM04)"; c.Suspension.Detail != want {
 		t.Errorf("detail %q, want %q", c.Suspension.Detail, want)
 	}

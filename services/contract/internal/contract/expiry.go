@@ -19,8 +19,8 @@ func (c *Contract) underlying() Status {
 	return c.Status
 }
 
-// prolonged gives the contract back the status that it had before it expired, unless its validity is
-// still over. It changes c.
+// prolonged gives the contract the status again that it had before it expired, unless its validity
+// is still over. It changes c.
 func (c *Contract) prolonged(now time.Time) {
 	if c.Expiry != nil && !c.Over(now) {
 		c.Status, c.Expiry = c.Expiry.Before, nil

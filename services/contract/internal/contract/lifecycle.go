@@ -59,21 +59,22 @@ func (s Suspend) decide(c *Contract, _ time.Time) (Event, error) {
 }
 
 // ReactToDebit says that a direct debit of an invoice of this contract failed. An ACTIVE contract
-// is suspended, once for each presentation of each invoice. So is an EXPIRED one that would
-// otherwise be ACTIVE again when its validity is prolonged. In any other case there is no effect.
-// The same event, received again after the contract was reinstated, does not suspend it again.
+// is suspended, at most once for the rejection and once for the return of each presentation of each
+// invoice. So is an EXPIRED one that would otherwise be ACTIVE again when its validity is
+// prolonged. In any other case there is no effect. The same event, received again after the
+// contract was reinstated, does not suspend it again.
 type ReactToDebit struct {
 	Debit
 	Returned bool // it failed after settlement, not before
 }
 
 func (r ReactToDebit) decide(c *Contract, _ time.Time) (Event, error) {
-	if c.underlying() != StatusActive || c.knows(r.Debit) {
-		return nil, ErrNoEffect
-	}
 	cause, failed := DirectDebitRejected, "rejected"
 	if r.Returned {
 		cause, failed = DirectDebitReturned, "returned"
+	}
+	if c.underlying() != StatusActive || c.knows(r.failure(cause)) {
+		return nil, ErrNoEffect
 	}
 	debit := r.Debit
 	return Suspended{
@@ -103,11 +104,12 @@ func (e Suspended) apply(c *Contract, at time.Time) (*Contract, error) {
 	}
 	next.Suspension = &Suspension{Cause: e.Cause, Detail: e.Reason, Since: at}
 	if e.Debit != nil {
-		if c.knows(*e.Debit) {
+		failure := e.Debit.failure(e.Cause)
+		if c.knows(failure) {
 			return nil, fmt.Errorf("suspended twice for presentation %d of %s", e.Debit.Presentation, e.Debit.InvoiceRef)
 		}
 		next.Suspension.InvoiceRef = e.Debit.InvoiceRef
-		next.Debits = append(slices.Clip(c.Debits), *e.Debit)
+		next.Failures = append(slices.Clip(c.Failures), failure)
 	}
 	return next, nil
 }
@@ -127,12 +129,20 @@ func (e Suspended) suspended(c *Contract) (*Contract, error) {
 	return next, err
 }
 
-// Reinstate asks for a suspended contract to be active again, whatever it was suspended for.
+// Reinstate asks for a suspended contract to be active again, whatever it was suspended for. A
+// contract that could buy nothing then is not reinstated: its validity is over, or no mandate
+// stands. Whether a mandate has lapsed is not known here, because that depends on collections.
 type Reinstate struct{ Reason string }
 
-func (r Reinstate) decide(c *Contract, _ time.Time) (Event, error) {
+func (r Reinstate) decide(c *Contract, now time.Time) (Event, error) {
 	if err := c.require(ActionReinstate); err != nil {
 		return nil, err
+	}
+	switch {
+	case c.Over(now):
+		return nil, c.forbidden(ActionReinstate).because("and its validity ended at "+c.ValidUntil.Format(time.RFC3339), "amend validUntil first")
+	case !c.Mandate.Stands():
+		return nil, c.forbidden(ActionReinstate).because("and has no mandate that stands", "have a mandate signed first")
 	}
 	return Reinstated{Ref: c.Ref, Reason: r.Reason}, nil
 }

@@ -14,13 +14,14 @@ import (
 func anyCommand(t *rapid.T) Command {
 	invoice := rapid.SampledFrom([]string{"BIL-2026-000001", "BIL-2026-000002"})
 	until := rapid.SampledFrom([]time.Time{end, begin, end.AddDate(1, 0, 0)}).Draw(t, "until")
+	from := rapid.SampledFrom([]time.Time{day0, begin, begin.AddDate(0, 1, 0)}).Draw(t, "from")
 	ceiling := rapid.SampledFrom([]Money{{1, "EUR"}, {0, "EUR"}, {-1, "EUR"}, {1, "USD"}}).Draw(t, "ceiling")
 	debit := Debit{"e", invoice.Draw(t, "invoice"), rapid.IntRange(1, 3).Draw(t, "presentation"), "AM04"}
 	badSign := sign
 	badSign.Account.IBAN = "FR7630006000011234567890188"
 	return rapid.SampledFrom([]Command{
 		subscribe, Activate{}, Expire{}, Suspend{"s"}, Reinstate{"r"}, Terminate{"t"}, sign, badSign, RevokeMandate{"w"}, Amend{},
-		Amend{Ceiling: &ceiling}, Amend{ValidUntil: &until}, Amend{OpenEnded: true}, Amend{Buyer: &acme},
+		Amend{Ceiling: &ceiling}, Amend{ValidFrom: &from}, Amend{ValidUntil: &until}, Amend{OpenEnded: true}, Amend{Buyer: &acme},
 		ReactToDebit{debit, false}, ReactToDebit{debit, true},
 		// twice again, or most contracts would be terminated too soon
 		Activate{}, Activate{}, Reinstate{"r"}, sign, ReactToDebit{debit, false},
@@ -34,7 +35,7 @@ func TestFoldAcceptsWhatDecideSays(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var c *Contract
 		now := day0
-		suspendedFor := map[Debit]int{}
+		suspendedFor := map[Failure]int{}
 		for range rapid.IntRange(1, 60).Draw(t, "steps") {
 			now = now.Add(time.Duration(rapid.IntRange(0, 40).Draw(t, "days")) * 24 * time.Hour)
 			do := anyCommand(t)
@@ -54,7 +55,7 @@ func TestFoldAcceptsWhatDecideSays(t *testing.T) {
 				t.Fatalf("folding %T changed the state before it", e)
 			}
 			if s, ok := e.(Suspended); ok && s.Debit != nil {
-				suspendedFor[Debit{InvoiceRef: s.Debit.InvoiceRef, Presentation: s.Debit.Presentation}]++
+				suspendedFor[Failure{s.Debit.InvoiceRef, s.Debit.Presentation, s.Cause == DirectDebitReturned}]++
 			}
 			checkPromises(t, c, next)
 			c = next
@@ -73,7 +74,7 @@ func snapshot(c *Contract) any {
 		return nil
 	}
 	copied := *c
-	copied.Debits = slices.Clone(c.Debits)
+	copied.Failures = slices.Clone(c.Failures)
 	for _, p := range []any{&copied.Mandate, &copied.Suspension, &copied.Termination, &copied.Expiry} {
 		clonePointer(p)
 	}

@@ -49,16 +49,21 @@ var permitted = map[Status][]Action{
 // Allowed lists what a client may ask for in the contract's present state, in a fixed order.
 func (c *Contract) Allowed() []Action {
 	return slices.DeleteFunc(slices.Clone(permitted[c.Status]), func(a Action) bool {
-		return a == ActionActivate || a == ActionExpire || !c.permits(a)
+		switch a {
+		case ActionActivate, ActionExpire:
+			return true
+		case ActionReinstate:
+			return !c.Mandate.Stands()
+		}
+		return !c.permits(a)
 	})
 }
 
 // permits reports whether the contract's state allows the action, apart from time and values.
 func (c *Contract) permits(a Action) bool {
-	standing := c.Mandate != nil && !c.Mandate.Revoked()
 	switch a {
 	case ActionActivate, ActionRevokeMandate:
-		return standing && slices.Contains(permitted[c.Status], a)
+		return c.Mandate.Stands() && slices.Contains(permitted[c.Status], a)
 	default:
 		return slices.Contains(permitted[c.Status], a)
 	}
@@ -70,18 +75,19 @@ type Forbidden struct {
 	Action  Action
 	Status  Status
 	Version int64
-	Allowed []Action // what a client may ask for instead
+	Allowed []Action // what a client may ask for instead; empty on a contract that is TERMINATED
+	Why     string   // completes the sentence "the contract is SUSPENDED ..."; may be empty
+	Remedy  string   // what to do first; may be empty
 }
 
 func (e *Forbidden) Error() string {
-	return fmt.Sprintf("%s is not possible on %s, which is %s%s", e.Action, e.Ref, e.Status, e.why())
+	return strings.TrimSuffix(fmt.Sprintf("%s is not possible on %s, which is %s %s", e.Action, e.Ref, e.Status, e.Why), " ")
 }
 
-func (e *Forbidden) why() string {
-	if e.Action == ActionRevokeMandate {
-		return " and has no mandate that stands"
-	}
-	return ""
+// because returns the error with a reason and what to do about it.
+func (e *Forbidden) because(why, remedy string) *Forbidden {
+	e.Why, e.Remedy = why, remedy
+	return e
 }
 
 // require returns a *Forbidden unless the contract permits the action.
@@ -89,7 +95,23 @@ func (c *Contract) require(a Action) error {
 	if c.permits(a) {
 		return nil
 	}
-	return &Forbidden{Ref: c.Ref, Action: a, Status: c.Status, Version: c.Version, Allowed: c.Allowed()}
+	return c.forbidden(a)
+}
+
+// forbidden returns the error of an action that the contract does not permit.
+func (c *Contract) forbidden(a Action) *Forbidden {
+	others := slices.DeleteFunc(c.Allowed(), func(b Action) bool { return b == a })
+	f := &Forbidden{Ref: c.Ref, Action: a, Status: c.Status, Version: c.Version, Allowed: others}
+	switch {
+	case a == ActionRevokeMandate:
+		return f.because("and has no mandate that stands", "")
+	case c.Status == StatusTerminated && a != ActionSignMandate:
+		f.Allowed = []Action{}
+		return f.because("for good", "a terminated contract is not changed any more; subscribe a new one")
+	case c.Status == StatusExpired:
+		return f.because("since its validity ended", fmt.Sprintf("amend validUntil first; the contract is %s again then", c.underlying()))
+	}
+	return f
 }
 
 // Invalid is the error of a command whose values break a rule; it names every fault, not only the

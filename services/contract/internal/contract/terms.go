@@ -74,14 +74,15 @@ func (e Subscribed) apply(_ *Contract, at time.Time) (*Contract, error) {
 type Amend struct {
 	Ceiling    *Money
 	Buyer      *Company
+	ValidFrom  *time.Time // until the validity has begun
 	ValidUntil *time.Time
 	OpenEnded  bool // takes the end of the validity away; not together with ValidUntil
 	Reason     string
 }
 
 func (a Amend) check(f *faults) {
-	if a.Ceiling == nil && a.Buyer == nil && a.ValidUntil == nil && !a.OpenEnded {
-		f.add("", "at least one of ceiling, validUntil, buyer must be there")
+	if a.Ceiling == nil && a.Buyer == nil && a.ValidFrom == nil && a.ValidUntil == nil && !a.OpenEnded {
+		f.add("", "at least one of ceiling, validFrom, validUntil, buyer must be there")
 	}
 	if a.Ceiling != nil {
 		a.Ceiling.check(f, "/ceiling")
@@ -103,13 +104,28 @@ func (a Amend) decide(c *Contract, now time.Time) (Event, error) {
 	if a.Ceiling != nil && a.Ceiling.Currency != c.Ceiling.Currency {
 		f.add("/ceiling/currency", "must stay %s", c.Ceiling.Currency)
 	}
-	if a.ValidUntil != nil {
-		checkEnd(&f, c.ValidFrom, *a.ValidUntil, now)
-	}
+	a.checkValidity(&f, c, now)
 	if err := f.err(); err != nil {
 		return nil, err
 	}
-	return Amended{Ref: c.Ref, Ceiling: a.Ceiling, Buyer: a.Buyer, ValidUntil: a.ValidUntil, OpenEnded: a.OpenEnded, Reason: a.Reason}, nil
+	return Amended{
+		Ref: c.Ref, Ceiling: a.Ceiling, Buyer: a.Buyer, ValidFrom: a.ValidFrom, ValidUntil: a.ValidUntil, OpenEnded: a.OpenEnded, Reason: a.Reason,
+	}, nil
+}
+
+// checkValidity: the beginning may be moved until it has come, and the end at any time.
+func (a Amend) checkValidity(f *faults, c *Contract, now time.Time) {
+	from, until := c.ValidFrom, c.ValidUntil
+	if a.ValidFrom != nil {
+		if from = *a.ValidFrom; !now.Before(c.ValidFrom) {
+			f.add("/validFrom", "cannot be changed any more; the validity began at %s", c.ValidFrom.Format(time.RFC3339))
+		}
+	}
+	if a.ValidUntil != nil {
+		checkEnd(f, from, *a.ValidUntil, now)
+	} else if a.ValidFrom != nil && !a.OpenEnded && !until.IsZero() && !until.After(from) {
+		f.add("/validFrom", "must be earlier than validUntil, %s", until.Format(time.RFC3339))
+	}
 }
 
 // Amended: terms changed; what is nil (and false) stayed. A contract that has expired gets back the
@@ -118,6 +134,7 @@ type Amended struct {
 	Ref        Ref
 	Ceiling    *Money
 	Buyer      *Company
+	ValidFrom  *time.Time
 	ValidUntil *time.Time
 	OpenEnded  bool
 	Reason     string
@@ -139,6 +156,9 @@ func (e Amended) apply(c *Contract, at time.Time) (*Contract, error) {
 	}
 	if e.Buyer != nil {
 		next.Buyer = *e.Buyer
+	}
+	if e.ValidFrom != nil {
+		next.ValidFrom = *e.ValidFrom
 	}
 	if e.OpenEnded {
 		next.ValidUntil = time.Time{}

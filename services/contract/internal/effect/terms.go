@@ -30,7 +30,7 @@ func (p *publisher) Subscribed(contract.Subscribed) error {
 
 func (e *encoder) Amended(a contract.Amended) error {
 	request, err := e.Requested()
-	m := &contractlog.Amended{ContractRef: string(a.Ref), ValidUntil: a.ValidUntil, OpenEnded: a.OpenEnded, Reason: a.Reason, Request: contractlog.Request(request)}
+	m := &contractlog.Amended{ContractRef: string(a.Ref), ValidFrom: a.ValidFrom, ValidUntil: a.ValidUntil, OpenEnded: a.OpenEnded, Reason: a.Reason, Request: contractlog.Request(request)}
 	if a.Ceiling != nil {
 		ceiling := contractlog.Money(*a.Ceiling)
 		m.Ceiling = &ceiling
@@ -44,7 +44,7 @@ func (e *encoder) Amended(a contract.Amended) error {
 }
 
 func (d decoder) Amended(m *contractlog.Amended) (Body, error) {
-	e := contract.Amended{Ref: contract.Ref(m.ContractRef), ValidUntil: m.ValidUntil, OpenEnded: m.OpenEnded, Reason: m.Reason}
+	e := contract.Amended{Ref: contract.Ref(m.ContractRef), ValidFrom: m.ValidFrom, ValidUntil: m.ValidUntil, OpenEnded: m.OpenEnded, Reason: m.Reason}
 	if m.Ceiling != nil {
 		ceiling := contract.Money(*m.Ceiling)
 		e.Ceiling = &ceiling
