@@ -5533,6 +5533,8 @@ func (s *ProblemCode) Decode(d *jx.Decoder) error {
 		*s = ProblemCodeOrderAlreadyPurchased
 	case ProblemCodeRefundNotPossible:
 		*s = ProblemCodeRefundNotPossible
+	case ProblemCodeRefundCurrencyDiffers:
+		*s = ProblemCodeRefundCurrencyDiffers
 	case ProblemCodePeriodNotEnded:
 		*s = ProblemCodePeriodNotEnded
 	case ProblemCodeBodyTooLarge:
@@ -6636,6 +6638,8 @@ func (s *RefusalReason) Decode(d *jx.Decoder) error {
 	switch RefusalReason(v) {
 	case RefusalReasonCONTRACTNOTACTIVE:
 		*s = RefusalReasonCONTRACTNOTACTIVE
+	case RefusalReasonCONTRACTNOTSTARTED:
+		*s = RefusalReasonCONTRACTNOTSTARTED
 	case RefusalReasonCONTRACTEXPIRED:
 		*s = RefusalReasonCONTRACTEXPIRED
 	case RefusalReasonMANDATENOTVALID:

@@ -3440,6 +3440,7 @@ const (
 	ProblemCodeMandateNotValid       ProblemCode = "mandate-not-valid"
 	ProblemCodeOrderAlreadyPurchased ProblemCode = "order-already-purchased"
 	ProblemCodeRefundNotPossible     ProblemCode = "refund-not-possible"
+	ProblemCodeRefundCurrencyDiffers ProblemCode = "refund-currency-differs"
 	ProblemCodePeriodNotEnded        ProblemCode = "period-not-ended"
 	ProblemCodeBodyTooLarge          ProblemCode = "body-too-large"
 	ProblemCodeUnsupportedMediaType  ProblemCode = "unsupported-media-type"
@@ -3474,6 +3475,7 @@ func (ProblemCode) AllValues() []ProblemCode {
 		ProblemCodeMandateNotValid,
 		ProblemCodeOrderAlreadyPurchased,
 		ProblemCodeRefundNotPossible,
+		ProblemCodeRefundCurrencyDiffers,
 		ProblemCodePeriodNotEnded,
 		ProblemCodeBodyTooLarge,
 		ProblemCodeUnsupportedMediaType,
@@ -3525,6 +3527,8 @@ func (s ProblemCode) MarshalText() ([]byte, error) {
 	case ProblemCodeOrderAlreadyPurchased:
 		return []byte(s), nil
 	case ProblemCodeRefundNotPossible:
+		return []byte(s), nil
+	case ProblemCodeRefundCurrencyDiffers:
 		return []byte(s), nil
 	case ProblemCodePeriodNotEnded:
 		return []byte(s), nil
@@ -3608,6 +3612,9 @@ func (s *ProblemCode) UnmarshalText(data []byte) error {
 		return nil
 	case ProblemCodeRefundNotPossible:
 		*s = ProblemCodeRefundNotPossible
+		return nil
+	case ProblemCodeRefundCurrencyDiffers:
+		*s = ProblemCodeRefundCurrencyDiffers
 		return nil
 	case ProblemCodePeriodNotEnded:
 		*s = ProblemCodePeriodNotEnded
@@ -4289,7 +4296,8 @@ func (s *RefundType) UnmarshalText(data []byte) error {
 	}
 }
 
-// CONTRACT_NOT_ACTIVE: pending, suspended or terminated. CONTRACT_EXPIRED: outside its validity.
+// CONTRACT_NOT_ACTIVE: pending, suspended or terminated. CONTRACT_NOT_STARTED: before its validity.
+// CONTRACT_EXPIRED: after its validity; on purchases of earlier releases, before it too.
 // MANDATE_NOT_VALID: not signed, revoked, or lapsed (36 months without a collection).
 // CEILING_EXCEEDED: does not fit into what is available. CURRENCY_MISMATCH: not the currency of the
 // contract.
@@ -4297,17 +4305,19 @@ func (s *RefundType) UnmarshalText(data []byte) error {
 type RefusalReason string
 
 const (
-	RefusalReasonCONTRACTNOTACTIVE RefusalReason = "CONTRACT_NOT_ACTIVE"
-	RefusalReasonCONTRACTEXPIRED   RefusalReason = "CONTRACT_EXPIRED"
-	RefusalReasonMANDATENOTVALID   RefusalReason = "MANDATE_NOT_VALID"
-	RefusalReasonCEILINGEXCEEDED   RefusalReason = "CEILING_EXCEEDED"
-	RefusalReasonCURRENCYMISMATCH  RefusalReason = "CURRENCY_MISMATCH"
+	RefusalReasonCONTRACTNOTACTIVE  RefusalReason = "CONTRACT_NOT_ACTIVE"
+	RefusalReasonCONTRACTNOTSTARTED RefusalReason = "CONTRACT_NOT_STARTED"
+	RefusalReasonCONTRACTEXPIRED    RefusalReason = "CONTRACT_EXPIRED"
+	RefusalReasonMANDATENOTVALID    RefusalReason = "MANDATE_NOT_VALID"
+	RefusalReasonCEILINGEXCEEDED    RefusalReason = "CEILING_EXCEEDED"
+	RefusalReasonCURRENCYMISMATCH   RefusalReason = "CURRENCY_MISMATCH"
 )
 
 // AllValues returns all RefusalReason values.
 func (RefusalReason) AllValues() []RefusalReason {
 	return []RefusalReason{
 		RefusalReasonCONTRACTNOTACTIVE,
+		RefusalReasonCONTRACTNOTSTARTED,
 		RefusalReasonCONTRACTEXPIRED,
 		RefusalReasonMANDATENOTVALID,
 		RefusalReasonCEILINGEXCEEDED,
@@ -4319,6 +4329,8 @@ func (RefusalReason) AllValues() []RefusalReason {
 func (s RefusalReason) MarshalText() ([]byte, error) {
 	switch s {
 	case RefusalReasonCONTRACTNOTACTIVE:
+		return []byte(s), nil
+	case RefusalReasonCONTRACTNOTSTARTED:
 		return []byte(s), nil
 	case RefusalReasonCONTRACTEXPIRED:
 		return []byte(s), nil
@@ -4338,6 +4350,9 @@ func (s *RefusalReason) UnmarshalText(data []byte) error {
 	switch RefusalReason(data) {
 	case RefusalReasonCONTRACTNOTACTIVE:
 		*s = RefusalReasonCONTRACTNOTACTIVE
+		return nil
+	case RefusalReasonCONTRACTNOTSTARTED:
+		*s = RefusalReasonCONTRACTNOTSTARTED
 		return nil
 	case RefusalReasonCONTRACTEXPIRED:
 		*s = RefusalReasonCONTRACTEXPIRED

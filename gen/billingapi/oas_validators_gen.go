@@ -3105,6 +3105,8 @@ func (s ProblemCode) Validate() error {
 		return nil
 	case "refund-not-possible":
 		return nil
+	case "refund-currency-differs":
+		return nil
 	case "period-not-ended":
 		return nil
 	case "body-too-large":
@@ -3791,6 +3793,8 @@ func (s RefundType) Validate() error {
 func (s RefusalReason) Validate() error {
 	switch s {
 	case "CONTRACT_NOT_ACTIVE":
+		return nil
+	case "CONTRACT_NOT_STARTED":
 		return nil
 	case "CONTRACT_EXPIRED":
 		return nil

@@ -49,7 +49,7 @@ func DecodeLogBody(b []byte) (LogBody, error) {
 		m = new(billinglog.ContractUnreadable)
 	case billinglog.FingerprintOfPurchaseAccepted, 0x83391d58508ca81d, 0x5852448ea58177f8:
 		m = new(billinglog.PurchaseAccepted)
-	case billinglog.FingerprintOfPurchaseRefused, 0x4be9ad1aaab7e400:
+	case billinglog.FingerprintOfPurchaseRefused, 0x4be9ad1aaab7e400, 0x3d552faf119df5dc:
 		m = new(billinglog.PurchaseRefused)
 	case billinglog.FingerprintOfRefundAccepted, 0xc94ee6c0dcb523a9:
 		m = new(billinglog.RefundAccepted)

@@ -14,12 +14,13 @@ type RefusalReason string
 
 // The symbols of RefusalReason.
 const (
-	RefusalReasonUnknown           RefusalReason = "UNKNOWN"
-	RefusalReasonContractNotActive RefusalReason = "CONTRACT_NOT_ACTIVE"
-	RefusalReasonContractExpired   RefusalReason = "CONTRACT_EXPIRED"
-	RefusalReasonMandateNotValid   RefusalReason = "MANDATE_NOT_VALID"
-	RefusalReasonCeilingExceeded   RefusalReason = "CEILING_EXCEEDED"
-	RefusalReasonCurrencyMismatch  RefusalReason = "CURRENCY_MISMATCH"
+	RefusalReasonUnknown            RefusalReason = "UNKNOWN"
+	RefusalReasonContractNotActive  RefusalReason = "CONTRACT_NOT_ACTIVE"
+	RefusalReasonContractExpired    RefusalReason = "CONTRACT_EXPIRED"
+	RefusalReasonMandateNotValid    RefusalReason = "MANDATE_NOT_VALID"
+	RefusalReasonCeilingExceeded    RefusalReason = "CEILING_EXCEEDED"
+	RefusalReasonCurrencyMismatch   RefusalReason = "CURRENCY_MISMATCH"
+	RefusalReasonContractNotStarted RefusalReason = "CONTRACT_NOT_STARTED"
 )
 
 var refusalReasonSymbols = [...]string{
@@ -29,6 +30,7 @@ var refusalReasonSymbols = [...]string{
 	"MANDATE_NOT_VALID",
 	"CEILING_EXCEEDED",
 	"CURRENCY_MISMATCH",
+	"CONTRACT_NOT_STARTED",
 }
 
 // String returns the symbol.
@@ -51,6 +53,8 @@ func (x RefusalReason) index() int64 {
 		return 4
 	case RefusalReasonCurrencyMismatch:
 		return 5
+	case RefusalReasonContractNotStarted:
+		return 6
 	}
 	return -1
 }

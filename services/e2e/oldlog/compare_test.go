@@ -40,6 +40,12 @@ func TestDifferences(t *testing.T) {
 			answer(422, `{"code":"y","detail":"old"}`, "Content-Type", "application/problem+json"), 1},
 		"moved into the part of an invoice": {
 			answer(200, `{"items":[{"invoiceRef":"BIL-1","rum":"R"}]}`), answer(200, `{"items":[{"invoiceRef":"BIL-1","parts":[{"rum":"R"}]}]}`), 0},
+		"forecast told apart": {
+			answer(200, `{"contracts":[{"reasons":["A","CONTRACT_EXPIRED"]}]}`), answer(200, `{"contracts":[{"reasons":["A","CONTRACT_NOT_STARTED"]}]}`), 0},
+		"forecast, other way round": {
+			answer(200, `{"contracts":[{"reasons":["CONTRACT_NOT_STARTED"]}]}`), answer(200, `{"contracts":[{"reasons":["CONTRACT_EXPIRED"]}]}`), 1},
+		"refusal told apart": {
+			answer(200, `{"judgement":{"reasons":["CONTRACT_EXPIRED"]}}`), answer(200, `{"judgement":{"reasons":["CONTRACT_NOT_STARTED"]}}`), 1},
 		"moved with another value": {
 			answer(200, `{"invoiceRef":"BIL-1","rum":"R"}`), answer(200, `{"invoiceRef":"BIL-1","parts":[{"rum":"S"}]}`), 1},
 		"moved, but the invoice has its own": {

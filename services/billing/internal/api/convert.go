@@ -6,6 +6,7 @@ import (
 	"github.com/deferpay/deferpay/gen/billingapi"
 	"github.com/deferpay/deferpay/services/billing/internal/billing"
 	"github.com/deferpay/deferpay/services/billing/internal/store"
+	"github.com/deferpay/deferpay/services/internal/codes/currency"
 	"github.com/deferpay/deferpay/services/internal/logapi"
 	"github.com/deferpay/deferpay/services/internal/problem"
 )
@@ -60,6 +61,21 @@ func each[S, T any](from []S, convert func(S) T) []T {
 
 func fromMoney(m billingapi.PositiveMoney) billing.Money {
 	return billing.Money{Amount: int64(m.Amount), Currency: string(m.Currency)}
+}
+
+// text writes an amount for people.
+func text(m billing.Money) string { return currency.Format(m.Amount, m.Currency) }
+
+// checkCurrency returns the problem of a code that is not that of a currency. Place is a pointer
+// into the body, or names a parameter.
+func checkCurrency(place string, code billingapi.Currency) error {
+	err := currency.Check(string(code))
+	if err == nil {
+		return nil
+	}
+	p := problem.New(problem.InvalidRequest, "%s: %s %s", place, code, err).WithHint("nothing was recorded; correct the request and send it again")
+	p.Errors = []problem.FieldError{{Pointer: place, Message: err.Error()}}
+	return p
 }
 
 func toMoney(m billing.Money) billingapi.Money {

@@ -21,7 +21,6 @@ var (
 
 var invoiceCauses = causes{
 	{billing.ErrInvoiceUnknown, invoiceNotFound, "check the reference; GET /invoices searches", 0},
-	{billing.ErrMandateNotValid, mandateNotValid, "have a mandate signed and present it again, or record a transfer with SETTLED_OTHERWISE", 0},
 }
 
 // SettleInvoice records a step of collecting a part of an invoice.
@@ -109,6 +108,13 @@ func (h *handler) ListInvoices(ctx context.Context, params billingapi.ListInvoic
 	return &billingapi.InvoicePageHeaders{LogPosition: h.position(l.Position), Response: billingapi.InvoicePage{
 		Items: each(l.Items, toInvoice), Total: billingapi.Count(l.Total), Limit: billingapi.Count(page.Limit), Offset: billingapi.Count(page.Offset),
 	}}, nil
+}
+
+// noMandate returns the problem of a presentation that the mandate does not allow.
+func noMandate(err *billing.MandateError) *problem.Problem {
+	return problem.New(mandateNotValid, "%s", err).
+		WithHint("have a mandate signed and present it again, or record a transfer with SETTLED_OTHERWISE").
+		WithExtension(figures{Reasons: []billing.Reason{billing.MandateNotValid}})
 }
 
 // noPart returns the problem of a step that does not name a part of its invoice.

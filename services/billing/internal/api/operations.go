@@ -19,27 +19,28 @@ var (
 	orderAlreadyPurchased = problem.NewCode("order-already-purchased", http.StatusConflict, "The order was already purchased")
 	refundNotPossible     = problem.NewCode("refund-not-possible", http.StatusConflict, "Only an accepted purchase can be refunded")
 	purchaseRefused       = problem.NewCode("purchase-refused", http.StatusUnprocessableEntity, "The purchase is refused")
+	refundCurrency        = problem.NewCode("refund-currency-differs", http.StatusConflict, "The refund is in another currency than its purchase")
 	refundExceedsPurchase = problem.NewCode("refund-exceeds-purchase", http.StatusUnprocessableEntity, "The refund exceeds what is left of the purchase")
 )
 
 var operationCauses = causes{
 	{billing.ErrOperationUnknown, operationNotFound, "check the reference; GET /operations searches", 0},
 	{billing.ErrNotRefundable, refundNotPossible, "name the purchase that was accepted", 0},
-	{billing.ErrRefundCurrency, refundNotPossible, "refund in the currency of the purchase", 0},
+	{billing.ErrRefundCurrency, refundCurrency, "refund in the currency of the purchase", 0},
 	{billing.ErrAmount, problem.InvalidRequest, "ask for at least one minor unit", 0},
 }
 
 // CreateOperation records a purchase or a refund.
 func (h *handler) CreateOperation(ctx context.Context, body billingapi.OperationRequest, params billingapi.CreateOperationParams) (*billingapi.OperationHeaders, error) {
+	command, err := operation(body)
+	if err != nil {
+		return nil, err
+	}
 	req, release, err := h.requests.Begin(ctx, params.IdempotencyKey.Value, "createOperation", "", &body)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
-	command, err := operation(body)
-	if err != nil {
-		return nil, err
-	}
 	return h.operate(ctx, req, command)
 }
 
@@ -64,10 +65,12 @@ func operation(body billingapi.OperationRequest) (billing.Command, error) {
 	switch body.Type {
 	case billingapi.PurchaseRequestOperationRequest:
 		p := body.PurchaseRequest
-		return billing.Purchase{ContractRef: string(p.ContractRef), OrderRef: string(p.OrderRef), Label: p.Label.Or(""), Amount: fromMoney(p.Amount)}, nil
+		return billing.Purchase{ContractRef: string(p.ContractRef), OrderRef: string(p.OrderRef), Label: p.Label.Or(""), Amount: fromMoney(p.Amount)},
+			checkCurrency("/amount/currency", p.Amount.Currency)
 	case billingapi.RefundRequestOperationRequest:
 		r := body.RefundRequest
-		return billing.Refund{PurchaseRef: string(r.PurchaseRef), Reason: r.Reason.Or(""), Amount: fromMoney(r.Amount)}, nil
+		return billing.Refund{PurchaseRef: string(r.PurchaseRef), Reason: r.Reason.Or(""), Amount: fromMoney(r.Amount)},
+			checkCurrency("/amount/currency", r.Amount.Currency)
 	}
 	return nil, problem.New(problem.InvalidRequest, "an operation is a PURCHASE or a REFUND")
 }
@@ -92,6 +95,9 @@ func notCancelled(err *billing.CancelError) *problem.Problem {
 	}
 	left := o.Left()
 	hint := "refund what is left of it instead"
+	if o.Refunded > 0 {
+		p.Detail = fmt.Sprintf("%s of %s was refunded", text(o.Given()), o.Ref)
+	}
 	if err.InvoiceRef != "" {
 		hint = "refund what is left of it; that issues a credit note"
 	}
@@ -138,38 +144,8 @@ func purchased(err *billing.OrderError) *problem.Problem {
 
 // exceeds returns the problem of a refund of more than is left of its purchase.
 func exceeds(err *billing.RefundError) *problem.Problem {
-	return problem.New(refundExceedsPurchase, "%s", err).WithHint("refund at most what is left").WithExtension(figures{Available: &err.Left})
-}
-
-// refused returns the problem of a purchase that was refused, with every reason and the figures it
-// was judged by.
-func refused(o store.Operation) *problem.Problem {
-	j := o.Judgement
-	return problem.New(purchaseRefused, "%s: %s", o.Ref, explain(o)).WithHint("%s", advice[j.Reasons[0]]).WithExtension(figures{
-		OperationRef: o.Ref, Reasons: j.Reasons, ContractVersion: j.ContractVersion, Outstanding: &j.Outstanding, Ceiling: &j.Ceiling, Available: &j.Available,
-	})
-}
-
-func explain(o store.Operation) string {
-	switch o.Judgement.Reasons[0] {
-	case billing.ContractNotActive:
-		return fmt.Sprintf("the contract %s is not active", o.ContractRef)
-	case billing.ContractExpired:
-		return fmt.Sprintf("the contract %s is outside its validity", o.ContractRef)
-	case billing.MandateNotValid:
-		return fmt.Sprintf("the mandate of %s is not valid", o.ContractRef)
-	case billing.CeilingExceeded:
-		return fmt.Sprintf("%s does not fit into the available %s of %s", o.Amount, o.Judgement.Available, o.ContractRef)
-	}
-	return fmt.Sprintf("%s is not in the currency of %s", o.Amount, o.ContractRef)
-}
-
-var advice = map[billing.Reason]string{
-	billing.ContractNotActive: "have the contract activated or reinstated, then buy with a new Idempotency-Key",
-	billing.ContractExpired:   "have the contract's validity extended, then buy with a new Idempotency-Key",
-	billing.MandateNotValid:   "have a mandate signed, then buy with a new Idempotency-Key",
-	billing.CeilingExceeded:   "buy for less, or wait until invoices are collected; then use a new Idempotency-Key",
-	billing.CurrencyMismatch:  "buy in the contract's currency, with a new Idempotency-Key",
+	return problem.New(refundExceedsPurchase, "%s is asked back and %s is left of %s", text(err.Asked), text(err.Left), err.PurchaseRef).
+		WithHint("refund at most what is left").WithExtension(figures{Available: &err.Left})
 }
 
 func toReason(r billing.Reason) billingapi.RefusalReason { return billingapi.RefusalReason(r) }

@@ -47,6 +47,10 @@ func problemOf(err error) *problem.Problem {
 	if errors.As(err, &refund) {
 		return exceeds(refund)
 	}
+	var mandate *billing.MandateError
+	if errors.As(err, &mandate) {
+		return noMandate(mandate)
+	}
 	var order *billing.OrderError
 	if errors.As(err, &order) {
 		return purchased(order)

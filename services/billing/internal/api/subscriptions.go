@@ -60,6 +60,11 @@ func (h *handler) GetEligibility(ctx context.Context, params billingapi.GetEligi
 	if err := logapi.Fresh(ctx, h.Store, string(params.LogPosition.Value)); err != nil {
 		return nil, err
 	}
+	if code, given := params.Currency.Get(); given {
+		if err := checkCurrency("query:currency", code); err != nil {
+			return nil, err
+		}
+	}
 	l := h.Store.Subscriptions(store.SubscriptionFilter{CustomerRef: string(params.CustomerRef)}, store.Page{Limit: maxContracts})
 	if l.Total == 0 {
 		return nil, problem.New(customerNotFound, "billing knows no contract of the customer %s", params.CustomerRef).

@@ -121,6 +121,20 @@ func (a Account) MandateStatus(now time.Time) MandateStatus {
 	return a.Contract.Mandate.status(a.LastPresented(), now)
 }
 
+// CheckMandate returns a MandateError if the contract's mandate allows no collection now.
+func (a Account) CheckMandate(now time.Time) error {
+	e := &MandateError{ContractRef: a.Contract.Ref, Status: a.MandateStatus(now)}
+	switch e.Status {
+	case MandateValid:
+		return nil
+	case MandateRevoked:
+		e.Since = a.Contract.Mandate.RevokedAt
+	case MandateLapsed:
+		e.Since = a.MandateLapses()
+	}
+	return e
+}
+
 // LastPresented is when a collection was last presented under the contract's mandate reference,
 // zero if never.
 func (a Account) LastPresented() time.Time {

@@ -41,7 +41,7 @@ func (e *CancelError) Error() string {
 	case e.InvoiceRef != "":
 		return fmt.Sprintf("%s is on invoice %s", o.Ref, e.InvoiceRef)
 	}
-	return fmt.Sprintf("%s of %s was refunded", Money{Amount: o.Refunded, Currency: o.Amount.Currency}, o.Ref)
+	return fmt.Sprintf("%s of %s was refunded", o.Given(), o.Ref)
 }
 
 // DecideCancel cancels an accepted purchase. Its period must be open, and nothing of it refunded.

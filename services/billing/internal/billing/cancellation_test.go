@@ -20,7 +20,7 @@ func TestCancel(t *testing.T) {
 		"accepted":  {bought, Period{}, ""},
 		"refused":   {refused, Period{}, "was refused"},
 		"a refund":  {refund, Period{}, "is a refund"},
-		"refunded":  {refunded, Period{}, "0.01 EUR of BOP-7-1 was refunded"},
+		"refunded":  {refunded, Period{}, "1 minor units of EUR of BOP-7-1 was refunded"},
 		"cancelled": {again, Period{}, "is cancelled already"},
 		"invoiced":  {bought, march, "is on invoice"},
 	} {

@@ -8,11 +8,8 @@ import (
 	"time"
 )
 
-// Errors of collecting an invoice. They record nothing.
-var (
-	ErrInvoiceUnknown  = errors.New("invoice unknown")
-	ErrMandateNotValid = errors.New("mandate does not allow a direct debit")
-)
+// ErrInvoiceUnknown is the error of a step on an invoice that was not issued. It records nothing.
+var ErrInvoiceUnknown = errors.New("invoice unknown")
 
 // Step is what is reported about the collection of a part of an invoice.
 type Step string
@@ -179,13 +176,13 @@ func (p Present) decide(s States, at Moment) (Event, error) {
 	return DecidePresent(a, i, part, at.Now)
 }
 
-// DecidePresent gives the open amount of a part to the bank. It needs a valid mandate.
+// DecidePresent presents the open amount of a part to the bank. It needs a valid mandate.
 func DecidePresent(a Account, i Invoice, p Part, now time.Time) (Event, error) {
 	if a.Unreadable {
 		return nil, fmt.Errorf("%w: %s", ErrContractUnreadable, a.Contract.Ref)
 	}
-	if s := a.MandateStatus(now); s != MandateValid {
-		return nil, fmt.Errorf("%w: that of %s is %s", ErrMandateNotValid, a.Contract.Ref, s)
+	if err := a.CheckMandate(now); err != nil {
+		return nil, err
 	}
 	return DebitPresented{
 		ContractRef: p.ContractRef, InvoiceRef: i.Ref, Presentation: p.Presentations + 1, RUM: a.Contract.Mandate.RUM,

@@ -133,6 +133,24 @@ func (m Mandate) status(lastPresented, now time.Time) MandateStatus {
 	return MandateValid
 }
 
+// MandateError: a mandate does not allow purchases and collections.
+type MandateError struct {
+	ContractRef string
+	Status      MandateStatus
+	Since       time.Time // zero if none was signed
+}
+
+func (e *MandateError) Error() string {
+	since := e.Since.Format(time.RFC3339)
+	switch e.Status {
+	case MandateNotSigned:
+		return "no mandate is signed for " + e.ContractRef
+	case MandateRevoked:
+		return fmt.Sprintf("the mandate of %s was revoked at %s", e.ContractRef, since)
+	}
+	return fmt.Sprintf("the mandate of %s lapsed at %s, %d months after its last presentation or its signature", e.ContractRef, since, 12*lapseYears)
+}
+
 func (m Mandate) lapses(lastPresented time.Time) time.Time {
 	from := m.SignedAt
 	if lastPresented.After(from) {

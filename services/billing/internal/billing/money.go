@@ -12,13 +12,10 @@ type Money struct {
 	Currency string // ISO 4217
 }
 
-// String is for people: 1200.00 EUR.
+// String returns the amount for logs. What is written for people has the decimals of its currency,
+// which this package does not know; the edge writes it.
 func (m Money) String() string {
-	sign, amount := "", m.Amount
-	if amount < 0 {
-		sign, amount = "-", -amount
-	}
-	return fmt.Sprintf("%s%d.%02d %s", sign, amount/100, amount%100, m.Currency)
+	return fmt.Sprintf("%d minor units of %s", m.Amount, m.Currency)
 }
 
 var errOverflow = errors.New("amount out of range")

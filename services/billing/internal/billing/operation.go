@@ -10,13 +10,14 @@ import (
 // Reason is why a purchase is refused.
 type Reason string
 
-// Every reason, in the order in which they are given.
+// The reasons, in the order in which a refusal lists them.
 const (
-	ContractNotActive Reason = "CONTRACT_NOT_ACTIVE"
-	ContractExpired   Reason = "CONTRACT_EXPIRED"
-	MandateNotValid   Reason = "MANDATE_NOT_VALID"
-	CeilingExceeded   Reason = "CEILING_EXCEEDED"
-	CurrencyMismatch  Reason = "CURRENCY_MISMATCH"
+	ContractNotActive  Reason = "CONTRACT_NOT_ACTIVE"
+	ContractNotStarted Reason = "CONTRACT_NOT_STARTED"
+	ContractExpired    Reason = "CONTRACT_EXPIRED"
+	MandateNotValid    Reason = "MANDATE_NOT_VALID"
+	CeilingExceeded    Reason = "CEILING_EXCEEDED"
+	CurrencyMismatch   Reason = "CURRENCY_MISMATCH"
 )
 
 // Errors of decisions about operations. They record nothing.
@@ -64,15 +65,34 @@ func (o Operation) Left() Money {
 	return Money{Amount: o.Amount.Amount - o.Refunded, Currency: o.Amount.Currency}
 }
 
-// Judge gives every reason why a purchase of this amount would be refused now; none when it would
+// became says what became of the operation.
+func (o Operation) became() string {
+	switch {
+	case o.Kind == KindRefund:
+		return "is a refund"
+	case o.Status == OperationRefused:
+		return "was refused"
+	case o.Status == OperationCancelled:
+		return "was cancelled"
+	}
+	return "was accepted"
+}
+
+// Given is what was refunded.
+func (o Operation) Given() Money { return Money{Amount: o.Refunded, Currency: o.Amount.Currency} }
+
+// Judge returns every reason why a purchase of this amount would be refused now, none if it would
 // be accepted.
 func (a Account) Judge(amount Money, now time.Time) []Reason {
 	var out []Reason
 	c := a.Contract
-	if c.Status != StatusActive {
+	if c.Status != StatusActive && c.Status != StatusExpired {
 		out = append(out, ContractNotActive)
 	}
-	if now.Before(c.ValidFrom) || !c.ValidUntil.IsZero() && !now.Before(c.ValidUntil) {
+	if now.Before(c.ValidFrom) {
+		out = append(out, ContractNotStarted)
+	}
+	if c.Status == StatusExpired || !c.ValidUntil.IsZero() && !now.Before(c.ValidUntil) {
 		out = append(out, ContractExpired)
 	}
 	if a.MandateStatus(now) != MandateValid {
@@ -328,7 +348,7 @@ func (e *RefundError) Unwrap() error { return ErrRefundExceeds }
 func DecideRefund(a Account, purchase Operation, r Refund) (Event, error) {
 	switch {
 	case purchase.Kind != KindPurchase || purchase.Status != OperationAccepted:
-		return nil, fmt.Errorf("%w: %s is a %s, %s", ErrNotRefundable, purchase.Ref, purchase.Kind, purchase.Status)
+		return nil, fmt.Errorf("%w: %s %s", ErrNotRefundable, purchase.Ref, purchase.became())
 	case r.Amount.Amount < 1:
 		return nil, fmt.Errorf("%w: %d", ErrAmount, r.Amount.Amount)
 	case r.Amount.Currency != purchase.Amount.Currency:

@@ -15,8 +15,8 @@ import (
 // values draws the types of the domain that not every value is good for.
 func values() ledgertest.Values {
 	v := ledgertest.Values{}
-	v.Among(billing.StatusUnknown, billing.StatusPending, billing.StatusActive, billing.StatusSuspended, billing.StatusTerminated)
-	v.Among(billing.ContractNotActive, billing.ContractExpired, billing.MandateNotValid, billing.CeilingExceeded, billing.CurrencyMismatch)
+	v.Among(billing.StatusUnknown, billing.StatusPending, billing.StatusActive, billing.StatusSuspended, billing.StatusExpired, billing.StatusTerminated)
+	v.Among(billing.ContractNotActive, billing.ContractNotStarted, billing.ContractExpired, billing.MandateNotValid, billing.CeilingExceeded, billing.CurrencyMismatch)
 	ledgertest.With(v, func(t *rapid.T) billing.Period {
 		return billing.Period{Year: rapid.IntRange(2000, 2999).Draw(t, "year"), Month: time.Month(rapid.IntRange(1, 12).Draw(t, "month"))}
 	})

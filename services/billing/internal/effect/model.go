@@ -36,6 +36,14 @@ type Judgement struct {
 	Ceiling         billing.Money
 	Available       billing.Money
 	Reasons         []billing.Reason
+	Refused         *Refused // nil if it was accepted
+}
+
+// Refused is what a contract was when a purchase on it was refused.
+type Refused struct {
+	Status                billing.Status
+	ValidFrom, ValidUntil time.Time
+	Mandate               error // a billing.MandateError, nil if the mandate was valid
 }
 
 // AsDecided returns the operation as it was first answered.
@@ -133,6 +141,10 @@ func (m projector) addOperation(o Operation, reasons []billing.Reason) *Operatio
 	o.DecidedAt, o.SubscriptionRef, o.CustomerRef = m.at, a.Contract.SubscriptionRef, a.Contract.CustomerRef
 	o.Judgement = Judgement{
 		ContractVersion: a.Contract.Version, Outstanding: a.Outstanding(), Ceiling: a.Contract.Ceiling, Available: a.Available(), Reasons: reasons,
+	}
+	if len(reasons) > 0 {
+		c := a.Contract
+		o.Judgement.Refused = &Refused{Status: c.Status, ValidFrom: c.ValidFrom, ValidUntil: c.ValidUntil, Mandate: a.CheckMandate(m.at)}
 	}
 	o.n = len(m.Operations)
 	p := &o

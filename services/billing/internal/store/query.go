@@ -31,6 +31,9 @@ type OperationFilter struct {
 // Operation is an operation as queries show it.
 type Operation = effect.Operation
 
+// Refused is what a contract was when a purchase on it was refused.
+type Refused = effect.Refused
+
 // read runs fn on applied states and the read model, and returns the position that they belong to.
 func (s *Store) read(fn func(st billing.States)) (position int64) {
 	return s.ledger.Read(func(st ledger.States) { fn(book{st, nil}) })

@@ -63,7 +63,7 @@ func (s *scenes) purchases() {
 	s.refused(s.lyon, money(300000, "EUR"), "CEILING_EXCEEDED")
 	s.refused(s.lyon, money(100, "USD"), "CURRENCY_MISMATCH")
 	s.refused(s.dollars, money(100, "EUR"), "CURRENCY_MISMATCH")
-	s.refused(s.early, money(300001, "EUR"), "CONTRACT_NOT_ACTIVE", "CONTRACT_EXPIRED", "CEILING_EXCEEDED")
+	s.refused(s.early, money(300001, "EUR"), "CONTRACT_NOT_ACTIVE", "CONTRACT_NOT_STARTED", "CEILING_EXCEEDED")
 	a := s.purchase(s.dollars, money(12345, "USD"), "ORD-7", "")
 	s.check(a.status == http.StatusCreated, "buy in dollars: %d %v", a.status, a.body)
 
