@@ -73,17 +73,26 @@ type Handler interface {
 	// RevokeMandate implements revokeMandate operation.
 	//
 	// Records the revocation and publishes MandateRevoked. The contract keeps its status; purchases are
-	// refused until another mandate is signed. Possible in every status, since the customer may revoke at
-	// any time.
+	// refused until another mandate is signed, which has another reference. Possible in every status,
+	// since the customer may revoke at any time.
 	//
 	// DELETE /contracts/{contractRef}/mandate
 	RevokeMandate(ctx context.Context, params RevokeMandateParams) (*ChangedContractHeaders, error)
 	// SignMandate implements signMandate operation.
 	//
 	// Records that the customer signed this mandate, and publishes MandateSigned. It takes the place of
-	// the mandate the contract had. IBAN, BIC and account owner are personal data: they go in, and never
-	// come out of this service again; answers and facts carry the mandate reference (RUM), the creditor
-	// identifier (ICS) and the last four characters of the IBAN.
+	// the mandate the contract had. Possible in every status, since a contract that has ended may still
+	// owe.
+	//
+	// A mandate reference names one mandate for ever: it is refused (409) when it was used under the same
+	// creditor identifier for another contract, when that mandate was revoked, and when 36 months have
+	// passed since the signature. References are compared as banks do: case, blanks and the business code
+	// of the creditor identifier do not count. The mandate that the contract has may be sent again, with
+	// another account for example.
+	//
+	// IBAN, BIC and account owner are personal data: they go in, and never come out of this service again;
+	// answers and facts carry the mandate reference (RUM), the creditor identifier (ICS) and the last four
+	// characters of the IBAN.
 	//
 	// PUT /contracts/{contractRef}/mandate
 	SignMandate(ctx context.Context, req *SignedMandate, params SignMandateParams) (*ChangedContractHeaders, error)

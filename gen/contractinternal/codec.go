@@ -57,9 +57,9 @@ func DecodeLogBody(b []byte) (LogBody, error) {
 		m = new(contractlog.Expired)
 	case contractlog.FingerprintOfTerminated, 0x28b3520ae8d8e335:
 		m = new(contractlog.Terminated)
-	case contractlog.FingerprintOfMandateAccepted, 0xa123011ebc64eddd:
+	case contractlog.FingerprintOfMandateAccepted, 0xa123011ebc64eddd, 0xafb4f97aceb681ae:
 		m = new(contractlog.MandateAccepted)
-	case contractlog.FingerprintOfMandateWithdrawn, 0x4db2b8dccc5bae52:
+	case contractlog.FingerprintOfMandateWithdrawn, 0x4db2b8dccc5bae52, 0x8528e91b60341a76:
 		m = new(contractlog.MandateWithdrawn)
 	default:
 		return nil, singleobject.Unknown(fingerprint)

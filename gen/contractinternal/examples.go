@@ -141,6 +141,7 @@ func ExampleMandateAccepted() contractlog.MandateAccepted {
 	return contractlog.MandateAccepted{
 		ContractRef: "CTR-7",
 		Mandate: contractlog.Mandate{
+			Key:          "FR72123456/RUM-2026-0007",
 			Rum:          "RUM-2026-0007",
 			Ics:          "FR72ZZZ123456",
 			Scheme:       contractlog.MandateSchemeB2B,
@@ -160,6 +161,7 @@ func ExampleMandateAccepted() contractlog.MandateAccepted {
 func ExampleMandateWithdrawn() contractlog.MandateWithdrawn {
 	return contractlog.MandateWithdrawn{
 		ContractRef: "CTR-7",
+		MandateKey:  "FR72123456/RUM-2026-0007",
 		Reason:      "revoked by the debtor",
 		Request: contractlog.Request{
 			Client:    "agency-front",

@@ -13,6 +13,9 @@ import (
 //
 // A SEPA direct debit mandate. Carries no IBAN: only its last four characters.
 type Mandate struct {
+	// What identifies the mandate to the banks; names its stream. Empty in records of the former
+	// version.
+	Key string `json:"key"`
 	// Unique mandate reference (RUM), 1 to 35 characters.
 	Rum string `json:"rum"`
 	// SEPA creditor identifier (ICS).
@@ -59,6 +62,7 @@ func (x *Mandate) Validate() error {
 
 // WriteAvro appends the fields in the order of the schema.
 func (x *Mandate) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = w.String(b, x.Key)
 	b = w.String(b, x.Rum)
 	b = w.String(b, x.Ics)
 	b = x.Scheme.WriteAvro(w, b)
@@ -76,6 +80,7 @@ func (x *Mandate) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 // ReadAvro reads the fields in the order of the schema.
 func (x *Mandate) ReadAvro(r *avrobin.Reader, p int) int {
 	var i int
+	x.Key, p = r.String(p)
 	x.Rum, p = r.String(p)
 	x.Ics, p = r.String(p)
 	p = x.Scheme.ReadAvro(r, p)
@@ -98,6 +103,6 @@ var typeOfMandate = avrobin.Type{Name: NameOfMandate, Schema: SchemaOfMandate, F
 // text with the definitions of all types that it names.
 const (
 	NameOfMandate               = "deferpay.contractlog.Mandate"
-	FingerprintOfMandate uint64 = 0x0e0578e7872a6eb9
-	SchemaOfMandate             = `{"type":"record","name":"Mandate","namespace":"deferpay.contractlog","doc":"A SEPA direct debit mandate. Carries no IBAN: only its last four characters.","fields":[{"name":"rum","type":"string","doc":"Unique mandate reference (RUM), 1 to 35 characters."},{"name":"ics","type":"string","doc":"SEPA creditor identifier (ICS)."},{"name":"scheme","type":{"type":"enum","name":"MandateScheme","doc":"The SEPA direct debit scheme of a mandate. UNKNOWN is never written.","symbols":["UNKNOWN","CORE","B2B"],"default":"UNKNOWN"},"doc":"Scheme of the mandate."},{"name":"ibanLastFour","type":"string","doc":"Last four characters of the debtor account."},{"name":"signedAt","type":{"type":"long","logicalType":"timestamp-micros"},"doc":"When the debtor signed."},{"name":"revokedAt","type":["null",{"type":"long","logicalType":"timestamp-micros"}],"doc":"When the debtor revoked it; null while it stands.","default":null}]}`
+	FingerprintOfMandate uint64 = 0xb89d1976f2838b34
+	SchemaOfMandate             = `{"type":"record","name":"Mandate","namespace":"deferpay.contractlog","doc":"A SEPA direct debit mandate. Carries no IBAN: only its last four characters.","fields":[{"name":"key","type":"string","doc":"What identifies the mandate to the banks; names its stream. Empty in records of the former version.","default":""},{"name":"rum","type":"string","doc":"Unique mandate reference (RUM), 1 to 35 characters."},{"name":"ics","type":"string","doc":"SEPA creditor identifier (ICS)."},{"name":"scheme","type":{"type":"enum","name":"MandateScheme","doc":"The SEPA direct debit scheme of a mandate. UNKNOWN is never written.","symbols":["UNKNOWN","CORE","B2B"],"default":"UNKNOWN"},"doc":"Scheme of the mandate."},{"name":"ibanLastFour","type":"string","doc":"Last four characters of the debtor account."},{"name":"signedAt","type":{"type":"long","logicalType":"timestamp-micros"},"doc":"When the debtor signed."},{"name":"revokedAt","type":["null",{"type":"long","logicalType":"timestamp-micros"}],"doc":"When the debtor revoked it; null while it stands.","default":null}]}`
 )

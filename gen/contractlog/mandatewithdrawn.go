@@ -14,6 +14,9 @@ import (
 type MandateWithdrawn struct {
 	// The contract.
 	ContractRef string `json:"contractRef"`
+	// What identifies the mandate to the banks; names its stream. Empty in records of the former
+	// version.
+	MandateKey string `json:"mandateKey"`
 	// Why, for people.
 	Reason string `json:"reason"`
 	// The request it answers.
@@ -42,6 +45,7 @@ func (x *MandateWithdrawn) Validate() error {
 // WriteAvro appends the fields in the order of the schema.
 func (x *MandateWithdrawn) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 	b = w.String(b, x.ContractRef)
+	b = w.String(b, x.MandateKey)
 	b = w.String(b, x.Reason)
 	b = x.Request.WriteAvro(w, b)
 	return b
@@ -50,6 +54,7 @@ func (x *MandateWithdrawn) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 // ReadAvro reads the fields in the order of the schema.
 func (x *MandateWithdrawn) ReadAvro(r *avrobin.Reader, p int) int {
 	x.ContractRef, p = r.String(p)
+	x.MandateKey, p = r.String(p)
 	x.Reason, p = r.String(p)
 	p = x.Request.ReadAvro(r, p)
 	return p
@@ -60,12 +65,13 @@ func (*MandateWithdrawn) AvroType() *avrobin.Type { return &typeOfMandateWithdra
 
 var typeOfMandateWithdrawn = avrobin.Type{Name: NameOfMandateWithdrawn, Schema: SchemaOfMandateWithdrawn, Fingerprint: FingerprintOfMandateWithdrawn, Former: []avrobin.Former{
 	{Fingerprint: 0x4db2b8dccc5bae52, Schema: `{"type":"record","name":"MandateWithdrawn","namespace":"deferpay.contractlog","fields":[{"name":"contractRef","type":"string"},{"name":"reason","type":"string"},{"name":"request","type":{"type":"record","name":"Request","namespace":"deferpay.journalrecord","fields":[{"name":"client","type":"string"},{"name":"key","type":"string"},{"name":"operation","type":"string"},{"name":"hash","type":"bytes"}]}}]}`},
+	{Fingerprint: 0x8528e91b60341a76, Schema: `{"type":"record","name":"MandateWithdrawn","namespace":"deferpay.contractlog","fields":[{"name":"contractRef","type":"string"},{"name":"reason","type":"string"},{"name":"request","type":{"type":"record","name":"Request","fields":[{"name":"client","type":"string"},{"name":"key","type":"string"},{"name":"operation","type":"string"},{"name":"hash","type":"bytes"}]}}]}`},
 }}
 
 // The schema of MandateWithdrawn: its full name, the CRC-64-AVRO fingerprint of its canonical form,
 // and its text with the definitions of all types that it names.
 const (
 	NameOfMandateWithdrawn               = "deferpay.contractlog.MandateWithdrawn"
-	FingerprintOfMandateWithdrawn uint64 = 0x8528e91b60341a76
-	SchemaOfMandateWithdrawn             = `{"type":"record","name":"MandateWithdrawn","namespace":"deferpay.contractlog","doc":"The mandate was revoked.","fields":[{"name":"contractRef","type":"string","doc":"The contract."},{"name":"reason","type":"string","doc":"Why, for people."},{"name":"request","type":{"type":"record","name":"Request","doc":"The request a record answers, so that a repeated key gets the same answer.","fields":[{"name":"client","type":"string","doc":"Subject of the credential that asked."},{"name":"key","type":"string","doc":"Its idempotency key."},{"name":"operation","type":"string","doc":"The operation asked for (operationId)."},{"name":"hash","type":"bytes","doc":"SHA-256 over operation, path and decoded body."}]},"doc":"The request it answers."}]}`
+	FingerprintOfMandateWithdrawn uint64 = 0xfa80e975f82096e6
+	SchemaOfMandateWithdrawn             = `{"type":"record","name":"MandateWithdrawn","namespace":"deferpay.contractlog","doc":"The mandate was revoked.","fields":[{"name":"contractRef","type":"string","doc":"The contract."},{"name":"mandateKey","type":"string","doc":"What identifies the mandate to the banks; names its stream. Empty in records of the former version.","default":""},{"name":"reason","type":"string","doc":"Why, for people."},{"name":"request","type":{"type":"record","name":"Request","doc":"The request a record answers, so that a repeated key gets the same answer.","fields":[{"name":"client","type":"string","doc":"Subject of the credential that asked."},{"name":"key","type":"string","doc":"Its idempotency key."},{"name":"operation","type":"string","doc":"The operation asked for (operationId)."},{"name":"hash","type":"bytes","doc":"SHA-256 over operation, path and decoded body."}]},"doc":"The request it answers."}]}`
 )

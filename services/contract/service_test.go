@@ -183,14 +183,14 @@ const (
 	newContract = `{"customerRef":"CE-ACME","sellerRef":"AG-1","buyer":{"legalName":"CSE ACME","siren":"732829320","vatNumber":"FR44732829320",
 		"billingAddress":{"line1":"12 rue de la Paix","postalCode":"75002","city":"Paris","country":"FR"}},
 		"ceiling":{"amount":500000,"currency":"EUR"},"validFrom":%q}`
-	signedMandate = `{"rum":"RUM-1","ics":"FR72ZZZ123456","scheme":"B2B","signedAt":"2020-01-01T00:00:00Z",
+	signedMandate = `{"rum":"RUM-1","ics":"FR72ZZZ123456","scheme":"B2B","signedAt":%q,
 		"iban":"FR7630006000011234567890189","owner":"CSE ACME"}`
 )
 
 func (w *world) subscribed(validFrom time.Time) {
 	w.t.Helper()
 	w.send("POST", "/contracts", fmt.Sprintf(newContract, validFrom.Format(time.RFC3339)), "")
-	w.send("PUT", "/contracts/CTR-1/mandate", signedMandate, `"1"`)
+	w.send("PUT", "/contracts/CTR-1/mandate", fmt.Sprintf(signedMandate, time.Now().Add(-time.Hour).Format(time.RFC3339)), `"1"`)
 }
 
 func (w *world) reaches(status string) {

@@ -44,7 +44,7 @@ func (p *prober) all(ctx context.Context) error {
 	for _, probe := range billingProbes(s) {
 		p.send(ctx, p.billing+"/billing/v1", probe)
 	}
-	if err := p.amend(ctx); err != nil {
+	if err := p.amend(ctx, s.contract); err != nil {
 		return err
 	}
 	p.reusedKey(ctx, p.contract+"/refcontract/v1/contracts", newContract, strings.Replace(newContract, "CE-PROBE", "CE-OTHER", 1), http.StatusCreated)
@@ -69,6 +69,8 @@ func contractProbes(s subjects) []probe {
 	big := `{"customerRef":"` + strings.Repeat("x", 2<<20) + `"}`
 	suspend := `{"action":"SUSPEND","reason":"probe"}`
 	mandate := strings.Replace(signedMandate, "7890 189", "7890 188", 1) // a wrong check digit
+	lapsed := strings.Replace(signedMandate, "2026-01-01", "2020-01-01", 1)
+	revoked := strings.Replace(signedMandate, "RUM-PROBE", "RUM-"+s.customer+"-1", 1)
 	return []probe{
 		{method: "GET", path: "/contracts?limit=1", status: 200},
 		{method: "GET", path: "/contracts?customerRef=CE-NOBODY", status: 200},
@@ -89,6 +91,8 @@ func contractProbes(s subjects) []probe {
 		{method: "PATCH", path: one, body: suspend, header: map[string]string{"If-Match": `"999"`}, status: 412, code: "precondition-failed"},
 		{method: "PATCH", path: one, body: `{"action":"FREEZE"}`, header: map[string]string{"If-Match": `"1"`}, status: 400, code: "invalid-request"},
 		{method: "PATCH", path: "/contracts/CTR-999999", body: suspend, header: map[string]string{"If-Match": `"1"`}, status: 404, code: "contract-not-found"},
+		{method: "PUT", path: one + "/mandate", body: lapsed, header: map[string]string{"If-Match": "*"}, status: 409, code: "mandate-lapsed"},
+		{method: "PUT", path: one + "/mandate", body: revoked, header: map[string]string{"If-Match": "*"}, status: 409, code: "mandate-revoked"},
 		{method: "PUT", path: one + "/mandate", body: mandate, header: map[string]string{"If-Match": `"1"`}, status: 400, code: "invalid-request"},
 		{method: "DELETE", path: one + "/personal-data", status: 501, code: "not-built"},
 		{method: "POST", path: one + "/republication", status: 501, code: "not-built"},
@@ -140,7 +144,7 @@ func billingProbes(s subjects) []probe {
 
 // amend raises the ceiling of a new contract and buys until the threshold is reached, which the
 // story does not.
-func (p *prober) amend(ctx context.Context) error {
+func (p *prober) amend(ctx context.Context, another string) error {
 	var c struct {
 		ContractRef, Status string
 		Version             int64
@@ -155,7 +159,9 @@ func (p *prober) amend(ctx context.Context) error {
 		return fmt.Errorf("find the contract to amend: %d found: %w", len(page.Items), err)
 	}
 	one := contracts + "/" + page.Items[0].ContractRef
-	p.send(ctx, one, probe{method: "PUT", path: "/mandate", body: signedMandate, header: map[string]string{"If-Match": `"1"`}, status: 200})
+	mandate := strings.Replace(signedMandate, "RUM-PROBE", "RUM-PROBE-"+p.run, 1)
+	p.send(ctx, one, probe{method: "PUT", path: "/mandate", body: mandate, header: map[string]string{"If-Match": `"1"`}, status: 200})
+	p.send(ctx, contracts, probe{method: "PUT", path: "/" + another + "/mandate", body: mandate, header: map[string]string{"If-Match": "*"}, status: 409, code: "mandate-already-used"})
 	err := p.until(ctx, "the contract is active", one, &c, func() bool { return c.Status == "ACTIVE" })
 	if err != nil {
 		return err

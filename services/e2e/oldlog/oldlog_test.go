@@ -147,6 +147,7 @@ func TestOldLogsAreAnsweredAlike(t *testing.T) {
 			r.start(t)
 			t.Run("reads", func(t *testing.T) { r.ask(t, r.Reads) })
 			t.Run("repeated commands", func(t *testing.T) { r.ask(t, r.Commands) })
+			r.referencesAreTaken(t)
 			r.change(t)
 			added, err := r.Added(r.atRest(t))
 			want := []string{"billing.events.v1: deferpay.event.OperationAccepted", "billing.log.v1: ContractObserved", "billing.log.v1: PurchaseAccepted",

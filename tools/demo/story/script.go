@@ -74,7 +74,7 @@ func mandate(rum string) map[string]any {
 }
 
 func signFirst(r *run) error {
-	a := r.onContract(http.MethodPut, "/mandate", mandate("RUM-CE-ACME-1"))
+	a := r.onContract(http.MethodPut, "/mandate", mandate("RUM-"+r.customer+"-1"))
 	r.check(a.Text("mandate.status") == "SIGNED" && a.Text("mandate.ibanLastFour") == "0189", "mandate: %v", a.Body)
 	taken := r.flowed(flow.On(contractLog, "MandateAccepted"), flow.On(contractFacts, "MandateSigned"), flow.On(billingLog, "ContractObserved"))
 	for _, rec := range taken {
@@ -219,7 +219,7 @@ func revokes(r *run) error {
 }
 
 func signAgain(r *run) error {
-	r.onContract(http.MethodPut, "/mandate", mandate("RUM-CE-ACME-2"))
+	r.onContract(http.MethodPut, "/mandate", mandate("RUM-"+r.customer+"-2"))
 	r.flowed(flow.On(contractLog, "MandateAccepted"), flow.On(contractFacts, "MandateSigned"), flow.On(billingLog, "ContractObserved"))
 	r.check(r.outstanding(280000, 0).At("eligible") == true, "billing must show the mandate")
 	return nil

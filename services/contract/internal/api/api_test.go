@@ -633,6 +633,66 @@ func TestValidFromIsAmended(t *testing.T) {
 	}
 }
 
+// A mandate reference names one mandate for ever, whatever instance is asked.
+func TestMandateReference(t *testing.T) {
+	s := newService(t)
+	_, second := s.instance("contract-2")
+	s.active()
+	s.create()
+	sign := func(ref, tag, old, new string) call {
+		return call{method: "PUT", path: "/contracts/" + ref + "/mandate", ifMatch: tag, body: strings.Replace(signedMandate, old, new, 1)}
+	}
+	refused := func(code string, c call) {
+		t.Helper()
+		for _, c.on = range []http.Handler{s.handler, second} {
+			if a := s.must(409, c); a.code() != code || a.body["hint"] == nil || a.body["contractVersion"] == nil {
+				t.Errorf("%s, want %s", a.text, code)
+			}
+		}
+	}
+	for _, same := range [][2]string{{"RUM-1", "RUM-1"}, {"RUM-1", "rum -1"}, {"FR72ZZZ123456", "FR72ABC123456"}} {
+		refused("mandate-already-used", sign("CTR-2", `"1"`, same[0], same[1]))
+	}
+	// the contract's own mandate, with another account
+	a := s.must(200, sign("CTR-1", `"3"`, "FR76 3000 6000 0112 3456 7890 189", "DE89370400440532013000"))
+	if m := a.body["mandate"].(map[string]any); m["ibanLastFour"] != "3000" {
+		t.Errorf("%s", a.text)
+	}
+	refused("mandate-lapsed", sign("CTR-2", `"1"`, `RUM-1","ics":"FR72ZZZ123456","scheme":"B2B","signedAt":"2026-09-28T14:00:00Z`,
+		`RUM-2","ics":"FR72ZZZ123456","scheme":"B2B","signedAt":"2023-10-05T09:00:00Z`))
+	s.must(200, call{method: "DELETE", path: "/contracts/CTR-1/mandate", ifMatch: `"4"`})
+	refused("mandate-revoked", sign("CTR-1", `"5"`, "", ""))
+	refused("mandate-revoked", sign("CTR-2", `"1"`, "", ""))
+	s.must(200, sign("CTR-1", `"5"`, "RUM-1", "RUM-3"))
+	refused("mandate-revoked", sign("CTR-1", `"6"`, "", "")) // not the contract's last one any more
+	s.must(200, call{method: "PATCH", path: "/contracts/CTR-1", ifMatch: `"6"`, body: `{"action":"TERMINATE","reason":"left"}`})
+	s.must(200, call{method: "DELETE", path: "/contracts/CTR-1/mandate", ifMatch: `"7"`})
+	if a := s.must(200, sign("CTR-1", `"8"`, "RUM-1", "RUM-4")); a.body["status"] != "TERMINATED" {
+		t.Errorf("signed on a contract that has ended: %s", a.text)
+	}
+}
+
+func TestMandateSignedTwiceAtOnce(t *testing.T) {
+	s := newService(t)
+	_, second := s.instance("contract-2")
+	for i := range 10 {
+		rum := fmt.Sprint("RUM-", i)
+		var calls []call
+		for _, h := range []http.Handler{s.handler, second} {
+			ref := s.create().body["contractRef"].(string)
+			s.must(200, call{method: "GET", path: "/contracts/" + ref, header: [2]string{"Log-Position", fmt.Sprintf("%s:%d", logTopic, s.store.Position())}, on: second})
+			calls = append(calls, call{method: "PUT", path: "/contracts/" + ref + "/mandate", ifMatch: `"1"`, body: strings.Replace(signedMandate, "RUM-1", rum, 1), on: h})
+		}
+		answers := make(chan answer)
+		for _, c := range calls {
+			go func() { answers <- s.do(c) }()
+		}
+		if one, other := <-answers, <-answers; min(one.status, other.status) != 200 || max(one.status, other.status) != 409 {
+			t.Fatalf("%s: %s\n%s", rum, one.text, other.text)
+		}
+	}
+}
+
 func TestRejectedDebitSuspendsOnce(t *testing.T) {
 	s := newService(t)
 	ref := contract.Ref(s.active())

@@ -11,10 +11,15 @@ import (
 	"github.com/deferpay/deferpay/services/internal/problem"
 )
 
-var contractNotFound = problem.NewCode("contract-not-found", http.StatusNotFound, "No such contract")
+// The causes that only this service has.
+var (
+	contractNotFound  = problem.NewCode("contract-not-found", http.StatusNotFound, "No such contract")
+	mandateUsedBefore = problem.NewCode("mandate-already-used", http.StatusConflict, "The mandate reference names another contract's mandate")
+	mandateRevoked    = problem.NewCode("mandate-revoked", http.StatusConflict, "The mandate was revoked")
+	mandateLapsed     = problem.NewCode("mandate-lapsed", http.StatusConflict, "The mandate has lapsed")
 
-// codes are the causes that only this service has.
-var codes = []problem.Code{contractNotFound}
+	codes = []problem.Code{contractNotFound, mandateUsedBefore, mandateRevoked, mandateLapsed}
+)
 
 // judgedBy adds the version of the contract that a request was judged by to a problem.
 type judgedBy struct{ version int64 }
@@ -37,6 +42,7 @@ func problemOf(err error) *problem.Problem {
 	var (
 		invalid   *contract.Invalid
 		forbidden *contract.Forbidden
+		unusable  *contract.UnusableMandate
 	)
 	switch {
 	case errors.As(err, &invalid):
@@ -48,8 +54,17 @@ func problemOf(err error) *problem.Problem {
 			p.Allowed = append(p.Allowed, string(a))
 		}
 		return p.WithExtension(judgedBy{forbidden.Version})
+	case errors.As(err, &unusable):
+		return unusableMandate(unusable)
 	}
 	return problem.FromOgen(err)
+}
+
+func unusableMandate(err *contract.UnusableMandate) *problem.Problem {
+	code := map[contract.Unusable]problem.Code{
+		contract.UsedElsewhere: mandateUsedBefore, contract.RevokedBefore: mandateRevoked, contract.Lapsed: mandateLapsed,
+	}[err.Cause]
+	return problem.New(code, "%s", err.Error()).WithHint("have a new mandate signed, with a reference of its own").WithExtension(judgedBy{err.Version})
 }
 
 func invalidRequest(err *contract.Invalid) *problem.Problem {

@@ -35,8 +35,8 @@ func Check(command Command) error {
 
 // Decide answers a command on the state c (nil: the contract does not exist) at the instant now. It
 // returns the event that the command amounts to, or why there is none: *Invalid, *Forbidden,
-// ErrUnknown or ErrNoEffect. It changes nothing, and whatever it returns Fold accepts on the same
-// state.
+// *UnusableMandate, ErrUnknown or ErrNoEffect. It changes nothing, and whatever it returns Fold
+// accepts on the same state.
 func Decide(c *Contract, command Command, now time.Time) (Event, error) {
 	if _, first := command.(Subscribe); !first && c == nil {
 		return nil, ErrUnknown

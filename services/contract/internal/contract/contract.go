@@ -88,6 +88,7 @@ type Money struct {
 // Mandate is what is known of a SEPA direct debit mandate once the account itself has been left
 // out.
 type Mandate struct {
+	Key          string // identifies it to the banks; empty if the former version recorded it
 	RUM          string // unique mandate reference
 	ICS          string // SEPA creditor identifier
 	Scheme       Scheme

@@ -69,7 +69,7 @@ var (
 	suspended  = append(slices.Clip(active), step{Suspend{"dispute"}, begin})
 	expired    = append(slices.Clip(active), step{Expire{}, end})
 	terminated = append(slices.Clip(active), step{Terminate{"left"}, begin})
-	revoked    = append(slices.Clip(active), step{RevokeMandate{"by letter"}, begin})
+	revoked    = append(slices.Clip(active), step{RevokeMandate{Reason: "by letter"}, begin})
 )
 
 func TestLife(t *testing.T) {
@@ -103,7 +103,7 @@ func TestLife(t *testing.T) {
 		{"revoke at the end", terminated, RevokeMandate{}, begin, StatusTerminated, nil},
 		{"revoke twice", revoked, RevokeMandate{}, begin, "", []Action{ActionSuspend, ActionTerminate, ActionAmend, ActionSignMandate}},
 		{"sign again", revoked, sign, begin, StatusActive, nil},
-		{"sign at the end", terminated, sign, begin, "", []Action{ActionRevokeMandate}},
+		{"sign at the end", terminated, sign, begin, StatusTerminated, nil},
 		{"debit rejected", active, debit, begin, StatusSuspended, nil},
 		{"debit rejected while suspended", suspended, debit, begin, "", nil},
 		{"debit rejected while pending", signed, debit, begin, "", nil},
@@ -453,6 +453,49 @@ func TestNumbers(t *testing.T) {
 	}
 	if err := CheckIBAN("FR76 3000 6000 0112 3456 7890 189"); err != nil {
 		t.Error(err)
+	}
+}
+
+// A mandate reference names one mandate for ever.
+func TestMandateIsUsedOnce(t *testing.T) {
+	lapse := day0.AddDate(3, 0, 0)
+	for _, k := range []struct {
+		name   string
+		before []step
+		use    Use
+		renews bool
+		at     time.Time
+		want   Unusable // -1: it can be signed
+	}{
+		{"new", pending, Use{}, false, begin, -1},
+		{"in its last instant", pending, Use{}, false, lapse.Add(-1), -1},
+		{"lapsed", pending, Use{}, false, lapse, Lapsed},
+		{"of another contract", pending, Use{By: "CTR-8"}, false, begin, UsedElsewhere},
+		{"of this contract, replaced", signed, Use{By: "CTR-7"}, false, begin, -1},
+		{"of this contract, replaced and lapsed", signed, Use{By: "CTR-7"}, false, lapse, Lapsed},
+		{"of this contract, revoked", revoked, Use{By: "CTR-7", Revoked: true}, true, begin, RevokedBefore},
+		{"of another contract, revoked", signed, Use{By: "CTR-8", Revoked: true}, false, begin, RevokedBefore},
+		{"standing", signed, Use{By: "CTR-7"}, true, begin, -1},
+		{"standing, perhaps lapsed", signed, Use{By: "CTR-7"}, true, lapse, -1},
+		{"standing, and of another contract before", signed, Use{By: "CTR-8"}, true, begin, -1},
+		{"terminated", terminated, Use{}, false, begin, -1},
+		{"expired", expired, Use{}, false, end, -1},
+	} {
+		t.Run(k.name, func(t *testing.T) {
+			do := sign
+			do.Key, do.Use, do.Renews = "FR72123456/RUM-1", k.use, k.renews
+			e, err := Decide(play(t, k.before...), do, k.at)
+			var unusable *UnusableMandate
+			if errors.As(err, &unusable) != (k.want >= 0) || unusable != nil && unusable.Cause != k.want {
+				t.Fatalf("%#v, %v", e, err)
+			}
+			if accepted, ok := e.(MandateAccepted); ok != (k.want < 0) || ok && accepted.Mandate.Key != do.Key {
+				t.Fatalf("%#v, %v", e, err)
+			}
+			if k.want == Lapsed && !unusable.Since.Equal(lapse) {
+				t.Errorf("lapsed since %s, want %s", unusable.Since, lapse)
+			}
+		})
 	}
 }
 

@@ -20,7 +20,7 @@ func anyCommand(t *rapid.T) Command {
 	badSign := sign
 	badSign.Account.IBAN = "FR7630006000011234567890188"
 	return rapid.SampledFrom([]Command{
-		subscribe, Activate{}, Expire{}, Suspend{"s"}, Reinstate{"r"}, Terminate{"t"}, sign, badSign, RevokeMandate{"w"}, Amend{},
+		subscribe, Activate{}, Expire{}, Suspend{"s"}, Reinstate{"r"}, Terminate{"t"}, sign, badSign, RevokeMandate{Reason: "w"}, Amend{},
 		Amend{Ceiling: &ceiling}, Amend{ValidFrom: &from}, Amend{ValidUntil: &until}, Amend{OpenEnded: true}, Amend{Buyer: &acme},
 		ReactToDebit{debit, false}, ReactToDebit{debit, true},
 		// twice again, or most contracts would be terminated too soon

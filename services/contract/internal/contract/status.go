@@ -35,15 +35,15 @@ const (
 	ActionRevokeMandate Action = "REVOKE_MANDATE"
 )
 
-// permitted is the whole state machine: what may be done in each status. A mandate may be revoked
-// even when the contract has ended, because the debtor may do so at any time and the last invoice
-// may still be due; a new one may not be signed then.
+// permitted is the whole state machine: what may be done in each status. A mandate may be signed
+// and revoked even when the contract has ended, because the last invoices may still be due, and the
+// debtor may revoke at any time.
 var permitted = map[Status][]Action{
 	StatusPending:    {ActionActivate, ActionExpire, ActionTerminate, ActionAmend, ActionSignMandate, ActionRevokeMandate},
 	StatusActive:     {ActionExpire, ActionSuspend, ActionTerminate, ActionAmend, ActionSignMandate, ActionRevokeMandate},
 	StatusSuspended:  {ActionExpire, ActionReinstate, ActionTerminate, ActionAmend, ActionSignMandate, ActionRevokeMandate},
 	StatusExpired:    {ActionTerminate, ActionAmend, ActionSignMandate, ActionRevokeMandate},
-	StatusTerminated: {ActionRevokeMandate},
+	StatusTerminated: {ActionSignMandate, ActionRevokeMandate},
 }
 
 // Allowed lists what a client may ask for in the contract's present state, in a fixed order.
@@ -105,7 +105,7 @@ func (c *Contract) forbidden(a Action) *Forbidden {
 	switch {
 	case a == ActionRevokeMandate:
 		return f.because("and has no mandate that stands", "")
-	case c.Status == StatusTerminated && a != ActionSignMandate:
+	case c.Status == StatusTerminated:
 		f.Allowed = []Action{}
 		return f.because("for good", "a terminated contract is not changed any more; subscribe a new one")
 	case c.Status == StatusExpired:

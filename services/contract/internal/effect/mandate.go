@@ -23,12 +23,12 @@ func (p *publisher) MandateAccepted(contract.MandateAccepted) error {
 
 func (e *encoder) MandateWithdrawn(w contract.MandateWithdrawn) error {
 	request, err := e.Requested()
-	e.message = &contractlog.MandateWithdrawn{ContractRef: string(w.Ref), Reason: w.Reason, Request: contractlog.Request(request)}
+	e.message = &contractlog.MandateWithdrawn{ContractRef: string(w.Ref), MandateKey: w.Key, Reason: w.Reason, Request: contractlog.Request(request)}
 	return err
 }
 
 func (d decoder) MandateWithdrawn(m *contractlog.MandateWithdrawn) (Body, error) {
-	return d.Answering(contract.MandateWithdrawn{Ref: contract.Ref(m.ContractRef), Reason: m.Reason}, ledger.Request(m.Request))
+	return d.Answering(contract.MandateWithdrawn{Ref: contract.Ref(m.ContractRef), Key: m.MandateKey, Reason: m.Reason}, ledger.Request(m.Request))
 }
 
 func (p *publisher) MandateWithdrawn(e contract.MandateWithdrawn) error {

@@ -50,12 +50,12 @@ func fromLogCompany(c contractlog.Company) contract.Company {
 
 func toLogMandate(m contract.Mandate) contractlog.Mandate {
 	return contractlog.Mandate{
-		Rum: m.RUM, Ics: m.ICS, Scheme: contractlog.MandateScheme(m.Scheme), IBANLastFour: m.IBANLastFour, SignedAt: m.SignedAt, RevokedAt: optional.Instant(m.RevokedAt),
+		Key: m.Key, Rum: m.RUM, Ics: m.ICS, Scheme: contractlog.MandateScheme(m.Scheme), IBANLastFour: m.IBANLastFour, SignedAt: m.SignedAt, RevokedAt: optional.Instant(m.RevokedAt),
 	}
 }
 
 func fromLogMandate(m contractlog.Mandate) contract.Mandate {
 	return contract.Mandate{
-		RUM: m.Rum, ICS: m.Ics, Scheme: contract.Scheme(m.Scheme), IBANLastFour: m.IBANLastFour, SignedAt: m.SignedAt, RevokedAt: optional.Value(m.RevokedAt),
+		Key: m.Key, RUM: m.Rum, ICS: m.Ics, Scheme: contract.Scheme(m.Scheme), IBANLastFour: m.IBANLastFour, SignedAt: m.SignedAt, RevokedAt: optional.Value(m.RevokedAt),
 	}
 }

@@ -10,6 +10,7 @@
 //	sequence/contract   the number handed out last
 //	key/CLIENT/KEY      a client's idempotency key, and the answer it stands for
 //	event/ID            an event of another service that had an effect here
+//	mandate/KEY         a mandate, by sepa.MandateKey: the contract that it was signed for first
 package store
 
 import (
@@ -91,6 +92,14 @@ func streams(e contract.Event) []journal.Stream {
 		if e.Debit != nil {
 			on = append(on, events.Stream(e.Debit.EventID))
 		}
+	case contract.MandateAccepted:
+		if e.Mandate.Key != "" {
+			on = append(on, mandates.Stream(e.Mandate.Key))
+		}
+	case contract.MandateWithdrawn:
+		if e.Key != "" {
+			on = append(on, mandates.Stream(e.Key))
+		}
 	}
 	return on
 }
@@ -119,6 +128,10 @@ func fold(v *ledger.View, e contract.Event, at time.Time) error {
 		if e.Debit != nil {
 			events.Put(v, e.Debit.EventID, seen{})
 		}
+	case contract.MandateAccepted:
+		use(v, e.Mandate.Key, ref, false)
+	case contract.MandateWithdrawn:
+		use(v, e.Key, ref, true)
 	}
 	contracts.Put(v, string(ref), c)
 	return nil
@@ -143,6 +156,7 @@ func (s *Store) Create(ctx context.Context, req idempotency.Request, sub contrac
 // Change decides a command on an existing contract. The precondition is asked first, with the state
 // that the command would be decided on; its error is returned as it is.
 func (s *Store) Change(ctx context.Context, req idempotency.Request, ref contract.Ref, precondition func(*contract.Contract) error, command contract.Command) (Outcome, error) {
+	informed := s.informed(command)
 	return s.ledger.Decide(ctx, &req, journal.On(contracts.Stream(string(ref))), func(v *ledger.View) (contract.Event, error) {
 		c, _ := contracts.Get(v, string(ref))
 		if c == nil {
@@ -151,7 +165,7 @@ func (s *Store) Change(ctx context.Context, req idempotency.Request, ref contrac
 		if err := precondition(c); err != nil {
 			return nil, err
 		}
-		return contract.Decide(c, command, v.Now())
+		return contract.Decide(c, informed(v, c), v.Now())
 	})
 }
 
