@@ -55,6 +55,7 @@ func Start(ctx context.Context, cfg Config) (*Kafka, error) {
 		return nil, fmt.Errorf("broker address: port %q is not a number", portText)
 	}
 	open := &connections{open: map[string]bool{}}
+	var direct kgo.Opt // of clients in this process
 	opts := []kfake.Opt{
 		kfake.NumBrokers(1), kfake.Ports(port), kfake.ClusterID("devkafka"), kfake.DefaultNumPartitions(1),
 		kfake.WithLogger(logger{cfg.Logger}),
@@ -67,6 +68,7 @@ func Start(ctx context.Context, cfg Config) (*Kafka, error) {
 			if err != nil {
 				return nil, err
 			}
+			direct = within(l.Addr().String())
 			l = listener{l, open}
 			if cfg.Advertise != "" {
 				l = advertised{l, cfg.Advertise}
@@ -85,11 +87,11 @@ func Start(ctx context.Context, cfg Config) (*Kafka, error) {
 		return nil, fmt.Errorf("start the broker: %w", err)
 	}
 	k := &Kafka{Broker: cluster.ListenAddrs()[0], cluster: cluster, failed: make(chan error, 1), stop: func() {}}
-	if err := k.startRegistry(ctx, cfg); err != nil {
+	if err := k.startRegistry(ctx, cfg, direct); err != nil {
 		cluster.Close()
 		return nil, fmt.Errorf("start the registry: %w", err)
 	}
-	client, err := kgo.NewClient(kgo.SeedBrokers(k.Broker))
+	client, err := kgo.NewClient(kgo.SeedBrokers(k.Broker), direct)
 	if err != nil {
 		return nil, errors.Join(err, k.Close())
 	}
@@ -100,6 +102,15 @@ func Start(ctx context.Context, cfg Config) (*Kafka, error) {
 		removeLost(watching, client, open, cfg.Logger)
 	})
 	return k, nil
+}
+
+// within makes a client connect to the broker at the address on which it listens, whatever it
+// advertises: what is in one process does not depend on a network or a proxy.
+func within(addr string) kgo.Opt {
+	var d net.Dialer
+	return kgo.Dialer(func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return d.DialContext(ctx, network, addr)
+	})
 }
 
 // advertised is a listener that returns another address than its own. The broker advertises the
@@ -116,12 +127,12 @@ type address string
 func (address) Network() string  { return "tcp" }
 func (a address) String() string { return string(a) }
 
-func (k *Kafka) startRegistry(ctx context.Context, cfg Config) error {
+func (k *Kafka) startRegistry(ctx context.Context, cfg Config, direct kgo.Opt) error {
 	listener, err := net.Listen("tcp", cfg.Registry)
 	if err != nil {
 		return err
 	}
-	if k.registry, err = registry.Open(ctx, []string{k.Broker}, registry.Avro{}); err != nil {
+	if k.registry, err = registry.Open(ctx, []string{k.Broker}, registry.Avro{}, direct); err != nil {
 		return errors.Join(err, listener.Close())
 	}
 	k.Registry = "http://" + listener.Addr().String()

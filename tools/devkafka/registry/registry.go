@@ -13,6 +13,8 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+
+	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // Registry is a schema registry. It implements http.Handler.
@@ -22,9 +24,10 @@ type Registry struct {
 	mux     *http.ServeMux
 }
 
-// Open loads the schemas from the broker. The topic is created if it does not exist.
-func Open(ctx context.Context, brokers []string, checker Checker) (*Registry, error) {
-	store, err := openStore(ctx, brokers)
+// Open loads the schemas from the broker. The topic is created if it does not exist. The options
+// are those of the clients of the broker.
+func Open(ctx context.Context, brokers []string, checker Checker, opts ...kgo.Opt) (*Registry, error) {
+	store, err := openStore(ctx, append([]kgo.Opt{kgo.SeedBrokers(brokers...)}, opts...))
 	if err != nil {
 		return nil, err
 	}

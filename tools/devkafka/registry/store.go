@@ -219,24 +219,23 @@ type store struct {
 	state *state
 }
 
-func openStore(ctx context.Context, brokers []string) (*store, error) {
-	client, err := kgo.NewClient(
-		kgo.SeedBrokers(brokers...), kgo.ClientID("schema-registry"), kgo.DefaultProduceTopic(Topic),
-		kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(0),
-		kgo.RecordDeliveryTimeout(10*time.Second),
-	)
+func openStore(ctx context.Context, opts []kgo.Opt) (*store, error) {
+	client, err := kgo.NewClient(append([]kgo.Opt{
+		kgo.ClientID("schema-registry"), kgo.DefaultProduceTopic(Topic), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(0),
+		kgo.RecordDeliveryTimeout(10 * time.Second),
+	}, opts...)...)
 	if err != nil {
 		return nil, err
 	}
 	s := &store{client: client, state: newState()}
-	if err := s.load(ctx, brokers); err != nil {
+	if err := s.load(ctx, opts); err != nil {
 		client.Close()
 		return nil, fmt.Errorf("load %s: %w", Topic, err)
 	}
 	return s, nil
 }
 
-func (s *store) load(ctx context.Context, brokers []string) error {
+func (s *store) load(ctx context.Context, opts []kgo.Opt) error {
 	policy := "compact"
 	admin := kadm.NewClient(s.client)
 	if _, err := admin.CreateTopic(ctx, 1, 1, map[string]*string{"cleanup.policy": &policy}, Topic); err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
@@ -250,7 +249,7 @@ func (s *store) load(ctx context.Context, brokers []string) error {
 	if end.Err != nil {
 		return fmt.Errorf("end offset: %w", end.Err)
 	}
-	reader, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{Topic: {0: kgo.NewOffset().AtStart()}}))
+	reader, err := kgo.NewClient(append([]kgo.Opt{kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{Topic: {0: kgo.NewOffset().AtStart()}})}, opts...)...)
 	if err != nil {
 		return err
 	}
