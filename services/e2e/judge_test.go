@@ -6,35 +6,26 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/deferpay/deferpay/tools/observer"
 )
 
-// judgement is what the log alone shows of contracts and purchases.
+// judgement is what the log alone shows.
 type judgement struct {
-	violations    []string
+	*books
 	applied, void int
-	outstanding   map[string]int64
-	keys          map[string]observer.Record
-	suspended     map[string]int64 // offset of the record that suspended the contract, by contract
+	keys          map[string]observer.Record // applied records by the key of their request
 }
 
-func (j *judgement) violated(format string, args ...any) {
-	j.violations = append(j.violations, fmt.Sprintf(format, args...))
-}
-
-// judge checks the answers against the records of billing's log, in the order of the log. Each
-// answered purchase is in the log once, as it was answered. Accepted purchases never exceed a
-// ceiling at any prefix of the log. No purchase is accepted after the record of a suspension.
-func judge(records []observer.Record, contracts []*contract, all []*purchase) *judgement {
-	j := &judgement{outstanding: map[string]int64{}, keys: map[string]observer.Record{}, suspended: map[string]int64{}}
-	ceilings := map[string]int64{}
-	for _, c := range contracts {
-		ceilings[c.ref] = c.ceiling
-	}
-	for _, r := range records {
+// judge checks the answers against the records of billing's log, in the order of the log, and the
+// records against the rules: see books. Each answered purchase is in the log once, as it was
+// answered. Records before the mark are not counted.
+func judge(records []observer.Record, mark int, all []*purchase) *judgement {
+	j := &judgement{books: newBooks(), keys: map[string]observer.Record{}}
+	for n, r := range records {
 		if r.Topic == billingLog && r.Envelope != nil {
-			j.record(r, ceilings)
+			j.enter(r, n >= mark)
 		}
 	}
 	for _, p := range all {
@@ -43,39 +34,27 @@ func judge(records []observer.Record, contracts []*contract, all []*purchase) *j
 	return j
 }
 
-func (j *judgement) record(r observer.Record, ceilings map[string]int64) {
-	if r.Void() {
+func (j *judgement) violated(format string, args ...any) {
+	j.violations = append(j.violations, fmt.Sprintf(format, args...))
+}
+
+func (j *judgement) enter(r observer.Record, counted bool) {
+	switch {
+	case r.Void() && counted:
 		j.void++
 		return
+	case r.Void():
+		return
+	case counted:
+		j.applied++
 	}
-	j.applied++
-	ref := fmt.Sprint(r.Value["contractRef"])
-	ceiling, ours := ceilings[ref]
-	switch {
-	case !ours:
-	case r.Type == "ContractObserved":
-		state, _ := r.Value["contract"].(map[string]any)
-		if state["status"] == "SUSPENDED" {
-			j.suspended[ref] = r.Offset
-		} else {
-			delete(j.suspended, ref)
-		}
-	case r.Type == "PurchaseAccepted", r.Type == "PurchaseRefused":
-		key := keyOf(r)
+	if key := keyOf(r); key != "" {
 		if was, twice := j.keys[key]; twice {
 			j.violated("%s is in the log twice: %s @%d and %s @%d", key, was.Type, was.Offset, r.Type, r.Offset)
 		}
 		j.keys[key] = r
-		if r.Type == "PurchaseRefused" {
-			return
-		}
-		if j.outstanding[ref] += amountOf(r); j.outstanding[ref] > ceiling {
-			j.violated("@%d raises the outstanding of %s to %d, the ceiling is %d", r.Offset, ref, j.outstanding[ref], ceiling)
-		}
-		if at, yes := j.suspended[ref]; yes {
-			j.violated("@%d accepts a purchase on %s, which was suspended at @%d", r.Offset, ref, at)
-		}
 	}
+	j.record(r)
 }
 
 func (j *judgement) purchase(p *purchase) {
@@ -96,10 +75,8 @@ func keyOf(r observer.Record) string {
 	return key
 }
 
-func amountOf(r observer.Record) (n int64) {
-	money, _ := r.Value["amount"].(map[string]any)
-	_, _ = fmt.Sscan(fmt.Sprint(money["amount"]), &n)
-	return n
+func amountOf(r observer.Record) int64 {
+	return cents(r.Value["amount"])
 }
 
 // verify checks all purchases made since a mark against the log, against the read model of each
@@ -107,23 +84,29 @@ func amountOf(r observer.Record) (n int64) {
 func (s *system) verify(mark int, contracts []*contract, all []*purchase, suspensions []suspension) *judgement {
 	s.t.Helper()
 	s.sync()
-	j := judge(s.topics.Since(mark), contracts, all)
-	for _, b := range s.Billing {
-		for _, c := range contracts {
-			s.until("outstanding of "+c.ref+" on "+b.Name(), func() error {
-				e, err := s.eligibility(b, c)
-				if err == nil && e.Outstanding.Total.Amount != j.outstanding[c.ref] {
-					err = fmt.Errorf("it is %d, by the log %d", e.Outstanding.Total.Amount, j.outstanding[c.ref])
-				}
-				return err
-			})
-		}
-	}
+	j := judge(s.topics.Since(0), mark, all)
+	s.accounts(j, contracts)
 	j.violations = append(j.violations, linear(contracts, all, suspensions)...)
 	for _, v := range j.violations {
 		s.t.Error(v)
 	}
 	return j
+}
+
+// accounts waits until every instance shows the outstanding amounts that the log implies.
+func (s *system) accounts(j *judgement, contracts []*contract) {
+	s.t.Helper()
+	for _, b := range s.Billing {
+		for _, c := range contracts {
+			s.until("outstanding of "+c.ref+" on "+b.Name(), func() error {
+				e, err := s.eligibility(b, c)
+				if err == nil && e.Outstanding.Total.Amount != j.outstanding(c.ref) {
+					err = fmt.Errorf("it is %d, by the log %d", e.Outstanding.Total.Amount, j.outstanding(c.ref))
+				}
+				return err
+			})
+		}
+	}
 }
 
 func (s *system) sync() {
@@ -135,41 +118,129 @@ func (s *system) sync() {
 	}
 }
 
+// writer writes the records of a log.
+type writer struct{ log []observer.Record }
+
+// put adds a record, decided at the given day of 2026.
+func (w *writer) put(kind, day string, value map[string]any) *writer {
+	at, err := time.ParseInLocation("2006-01-02 15:04", "2026-"+day+" 12:00", paris)
+	if err != nil {
+		panic(err)
+	}
+	w.log = append(w.log, observer.Record{Topic: billingLog, Type: kind, Offset: int64(len(w.log)), Envelope: &observer.Envelope{Applied: true, DecidedAt: at}, Value: value})
+	return w
+}
+
+func (w *writer) void() *writer {
+	w.log[len(w.log)-1].Envelope.Applied = false
+	return w
+}
+
+func (w *writer) contract(ref, status string) *writer {
+	return w.put("ContractObserved", "01-01", map[string]any{"contractRef": ref, "contract": map[string]any{
+		"status": status, "customerRef": "CE-1", "ceiling": euros(500)}})
+}
+
+func (w *writer) purchase(kind, key string, amount int64) *writer {
+	return w.put(kind, "01-15", map[string]any{"contractRef": "CTR-1", "operationRef": "BOP-" + key, "amount": euros(amount), "period": "2026-01",
+		"request": map[string]any{"key": key}})
+}
+
+// part adds a record about a purchase or an invoice of CTR-1.
+func (w *writer) part(kind, day string, amount int64, more ...any) *writer {
+	v := map[string]any{"contractRef": "CTR-1", "amount": euros(amount), "invoiceRef": "BIL-2026-000001", "purchaseRef": "BOP-a", "operationRef": "BOP-a", "presentation": 1}
+	for n := 0; n < len(more); n += 2 {
+		v[more[n].(string)] = more[n+1]
+	}
+	return w.put(kind, day, v)
+}
+
+// closed closes January with one part.
+func (w *writer) closed(day, ref string, lines, total int64, contracts ...any) *writer {
+	return w.put("PeriodClosed", day, map[string]any{"contractRef": "CTR-1", "invoiceRef": ref, "period": "2026-01", "lineCount": lines, "total": euros(total),
+		"parts": []any{map[string]any{"contractRef": "CTR-1", "lineCount": lines, "total": euros(total)}}, "contracts": contracts})
+}
+
+func euros(amount int64) map[string]any {
+	return map[string]any{"amount": amount, "currency": "EUR"}
+}
+
+// begun is a log with two contracts of a customer, CTR-1 and CTR-2.
+func begun() *writer {
+	return new(writer).contract("CTR-1", "ACTIVE").contract("CTR-2", "ACTIVE")
+}
+
+// bought is a log with a purchase BOP-a of 300 on CTR-1.
+func bought() *writer { return begun().purchase("PurchaseAccepted", "a", 300) }
+
+// billed is a log in which the purchase of bought is on invoice BIL-2026-000001.
+func billed() *writer { return bought().closed("02-01", "BIL-2026-000001", 1, 300, "CTR-1", "CTR-2") }
+
+// presented is a log in which the invoice of billed is with the bank.
+func presented() *writer { return billed().part("DebitPresented", "02-02", 300) }
+
 func TestJudgeCatches(t *testing.T) {
-	c := &contract{ref: "CTR-1", ceiling: 500}
-	offset := int64(0)
-	put := func(kind, key string, amount int64, applied bool) observer.Record {
-		offset++
-		return observer.Record{Topic: billingLog, Type: kind, Offset: offset, Envelope: &observer.Envelope{Applied: applied}, Value: map[string]any{
-			"contractRef": "CTR-1", "operationRef": "BOP-" + key, "amount": map[string]any{"amount": amount}, "request": map[string]any{"key": key}}}
-	}
-	status := func(name string) observer.Record {
-		offset++
-		return observer.Record{Topic: billingLog, Type: "ContractObserved", Offset: offset, Envelope: &observer.Envelope{Applied: true},
-			Value: map[string]any{"contractRef": "CTR-1", "contract": map[string]any{"status": name}}}
-	}
 	answered := func(key string, amount int64, accepted bool) *purchase {
-		return &purchase{key: key, contract: c, amount: amount, called: 1, returned: 2, verdict: verdict{Accepted: accepted, OperationRef: "BOP-" + key}}
+		return &purchase{key: key, contract: &contract{ref: "CTR-1"}, amount: amount, called: 1, returned: 2, verdict: verdict{Accepted: accepted, OperationRef: "BOP-" + key}}
 	}
+	const yes, no = "PurchaseAccepted", "PurchaseRefused"
+	a := []*purchase{answered("a", 300, true)}
 	for name, tt := range map[string]struct {
-		log  []observer.Record
+		log  *writer
 		all  []*purchase
 		want string
 	}{
-		"no violation": {[]observer.Record{put("PurchaseAccepted", "a", 300, true), put("PurchaseAccepted", "b", 300, false), put("PurchaseRefused", "b", 300, true),
-			status("SUSPENDED"), put("PurchaseRefused", "c", 1, true), status("ACTIVE"), put("PurchaseAccepted", "d", 200, true)},
+		"no violation": {bought().purchase(yes, "b", 300).void().purchase(no, "b", 300).contract("CTR-1", "SUSPENDED").purchase(no, "c", 1).contract("CTR-1", "ACTIVE").purchase(yes, "d", 200),
 			[]*purchase{answered("a", 300, true), answered("b", 300, false), answered("c", 1, false), answered("d", 200, true)}, ""},
-		"lost":             {nil, []*purchase{answered("a", 1, true)}, "not in the log"},
-		"only void":        {[]observer.Record{put("PurchaseAccepted", "a", 1, false)}, []*purchase{answered("a", 1, true)}, "not in the log"},
-		"twice":            {[]observer.Record{put("PurchaseAccepted", "a", 1, true), put("PurchaseAccepted", "a", 1, true)}, []*purchase{answered("a", 1, true)}, "twice"},
-		"another verdict":  {[]observer.Record{put("PurchaseRefused", "a", 1, true)}, []*purchase{answered("a", 1, true)}, "the log has"},
-		"another amount":   {[]observer.Record{put("PurchaseAccepted", "a", 2, true)}, []*purchase{answered("a", 1, true)}, "the log has"},
-		"over the ceiling": {[]observer.Record{put("PurchaseAccepted", "a", 300, true), put("PurchaseAccepted", "b", 201, true)}, nil, "to 501"},
-		"while suspended":  {[]observer.Record{status("SUSPENDED"), put("PurchaseAccepted", "a", 1, true)}, []*purchase{answered("a", 1, true)}, "was suspended"},
-		"never decided":    {nil, []*purchase{{key: "a", contract: c}}, "never decided"},
-		"void not counted": {[]observer.Record{put("PurchaseAccepted", "a", 501, false)}, nil, ""},
+		"lost":                {begun(), a, "not in the log"},
+		"only void":           {bought().void(), a, "not in the log"},
+		"twice":               {bought().purchase(yes, "a", 1), a, "twice"},
+		"another verdict":     {begun().purchase(no, "a", 300), a, "the log has"},
+		"another amount":      {begun().purchase(yes, "a", 2), a, "the log has"},
+		"over the ceiling":    {bought().purchase(yes, "b", 201), a, "to 501"},
+		"while suspended":     {begun().contract("CTR-1", "SUSPENDED").purchase(yes, "a", 300), a, "which is SUSPENDED"},
+		"never decided":       {begun(), []*purchase{{key: "a", contract: &contract{ref: "CTR-1"}}}, "never decided"},
+		"void not counted":    {begun().purchase(yes, "a", 501).void(), nil, ""},
+		"another month":       {begun().part(yes, "03-01", 1, "period", "2026-01"), nil, "decided in 2026-03"},
+		"after the closing":   {billed().purchase(yes, "b", 1), nil, "in the closed period"},
+		"over it, invoiced":   {billed().part(yes, "02-03", 201, "period", "2026-02"), nil, "to 501"},
+		"over it, collected":  {presented().part("DebitCollected", "02-03", 300).part(yes, "02-04", 500, "period", "2026-02"), nil, ""},
+		"over it, returned":   {presented().part("DebitCollected", "02-03", 300).part("DebitReturned", "02-03", 300).part(yes, "02-04", 201, "period", "2026-02"), nil, "to 501"},
+		"refund":              {bought().part("RefundAccepted", "01-16", 300, "operationRef", "BOP-r").purchase(yes, "b", 500), nil, ""},
+		"refund above it":     {bought().part("RefundAccepted", "01-16", 200).part("RefundAccepted", "01-16", 101), nil, "100 of 300 is left"},
+		"refund of another's": {bought().part("RefundAccepted", "01-16", 1, "contractRef", "CTR-2"), nil, "not a purchase of CTR-2"},
+		"refund, invoiced":    {billed().part("RefundAccepted", "02-02", 1), nil, "in the closed period"},
+		"refund, cancelled":   {bought().part("PurchaseCancelled", "01-16", 0).part("RefundAccepted", "01-17", 1), nil, "is cancelled"},
+		"cancelled":           {bought().part("PurchaseCancelled", "01-16", 0).purchase(yes, "b", 500), nil, ""},
+		"cancelled twice":     {bought().part("PurchaseCancelled", "01-16", 0).part("PurchaseCancelled", "01-16", 0), nil, "cancelled, refunded"},
+		"cancelled, invoiced": {billed().part("PurchaseCancelled", "02-16", 0), nil, "cancelled, refunded"},
+		"cancelled, refunded": {bought().part("RefundAccepted", "01-16", 1).part("PurchaseCancelled", "01-16", 0), nil, "cancelled, refunded"},
+		"billed":              {billed(), nil, ""},
+		"billed too early":    {bought().closed("01-31", "BIL-2026-000001", 1, 300, "CTR-1", "CTR-2"), nil, "closes 2026-01 in 2026-01"},
+		"number left out":     {bought().closed("02-01", "BIL-2026-000002", 1, 300, "CTR-1", "CTR-2"), nil, "want BIL-2026-000001"},
+		"wrong sum":           {bought().closed("02-01", "BIL-2026-000001", 1, 299, "CTR-1", "CTR-2"), nil, "differs from the operations"},
+		"wrong count":         {bought().closed("02-01", "BIL-2026-000001", 2, 300, "CTR-1", "CTR-2"), nil, "differs from the operations"},
+		"billed twice":        {billed().closed("02-01", "BIL-2026-000002", 1, 300, "CTR-1", "CTR-2"), nil, "differs from the operations"},
+		"contract left out":   {bought().closed("02-01", "BIL-2026-000001", 1, 300, "CTR-1"), nil, "want CTR-2 too"},
+		"lines left out":      {bought().part(yes, "01-15", 5, "contractRef", "CTR-2", "period", "2026-01").closed("02-01", "BIL-2026-000001", 1, 300, "CTR-1", "CTR-2"), nil, "1 lines of CTR-2"},
+		"credit note":         {billed().part("CreditNoteRecorded", "02-02", 300, "creditNoteRef", "AVO-2026-000001").part(yes, "02-04", 500, "period", "2026-02"), nil, ""},
+		"credit note above":   {billed().part("CreditNoteRecorded", "02-02", 301, "creditNoteRef", "AVO-2026-000001"), nil, "300 of 300 is left"},
+		"credit note number":  {billed().part("CreditNoteRecorded", "02-02", 1, "creditNoteRef", "AVO-2026-000002"), nil, "want AVO-2026-000001"},
+		"credit note, open":   {bought().part("CreditNoteRecorded", "01-20", 1, "creditNoteRef", "AVO-2026-000001"), nil, "not on invoice"},
+		"presented too much":  {billed().part("DebitPresented", "02-02", 301), nil, "301 on the part"},
+		"presented twice":     {presented().part("DebitPresented", "02-02", 300, "presentation", 2), nil, "300 on the part"},
+		"presented again":     {presented().part("DebitRejected", "02-03", 300).part("DebitPresented", "02-04", 300, "presentation", 2), nil, ""},
+		"first presentation":  {billed().part("DebitPresented", "02-02", 300, "presentation", 2), nil, "300 on the part"},
+		"collected too early": {billed().part("DebitCollected", "02-02", 300), nil, "on the part"},
+		"collected too much":  {presented().part("DebitCollected", "02-02", 301), nil, "301 on the part"},
+		"rejected, collected": {presented().part("DebitCollected", "02-03", 300).part("DebitRejected", "02-04", 300), nil, "on the part"},
+		"returned, open":      {presented().part("DebitReturned", "02-03", 300), nil, "on the part"},
+		"transfer":            {billed().part("SettledOtherwise", "02-02", 300), nil, ""},
+		"transfer twice":      {billed().part("SettledOtherwise", "02-02", 300).part("SettledOtherwise", "02-03", 300), nil, "on the part"},
+		"transfer, presented": {presented().part("SettledOtherwise", "02-03", 300), nil, "on the part"},
+		"another's invoice":   {billed().part("DebitPresented", "02-02", 300, "contractRef", "CTR-2"), nil, "no part of CTR-2"},
 	} {
-		got := judge(tt.log, []*contract{c}, tt.all).violations
+		got := judge(tt.log.log, 0, tt.all).violations
 		if ok := len(got) == 0; ok != (tt.want == "") || !ok && !slices.ContainsFunc(got, func(v string) bool { return strings.Contains(v, tt.want) }) {
 			t.Errorf("%s: got %q, want %q", name, got, tt.want)
 		}

@@ -75,7 +75,7 @@ func (s *system) round(name string, contracts []*contract, eager int, random *ra
 	}
 	r.pending = s.burst(victim, all, answered, moment)
 	s.sync()
-	before := judge(s.topics.Since(mark), contracts, nil)
+	before := judge(s.topics.Since(0), mark, nil)
 	for _, p := range all {
 		if _, there := before.keys[p.key]; there && !p.isDecided() {
 			r.inLog++
@@ -85,7 +85,7 @@ func (s *system) round(name string, contracts []*contract, eager int, random *ra
 	s.everywhere(all)
 	j := s.verify(mark, contracts, all, nil)
 	for _, c := range contracts {
-		if j.outstanding[c.ref] == 0 {
+		if j.outstanding(c.ref) == 0 {
 			s.t.Errorf("nothing was accepted on %s", c.ref)
 		}
 	}

@@ -30,6 +30,7 @@ type system struct {
 	// of the brokers, in their order, and of the registry; empty unless setup.proxies is set
 	proxies []*proxy
 	began   time.Time
+	ahead   time.Duration // of the clock of the services
 }
 
 const (
@@ -111,6 +112,15 @@ func (s *system) end() {
 
 // since returns the time since the system was started.
 func (s *system) since() time.Duration { return time.Since(s.began) }
+
+// now returns the time by the clock of the services.
+func (s *system) now() time.Time { return time.Now().Add(s.ahead) }
+
+// setClock sets the clock of the services.
+func (s *system) setClock(now time.Time) error {
+	s.ahead = time.Until(now)
+	return s.SetClock(s.ahead)
+}
 
 // restart starts a process that has ended and waits until it is ready.
 func (s *system) restart(p *process.Process) {
@@ -242,7 +252,7 @@ func (s *system) subscribe(name, customer string, ceiling int64) *contract {
 	}, 201)
 	c.ref = a.text("contractRef")
 	s.insisted(s.Contract, "PUT", "/refcontract/v1/contracts/"+c.ref+"/mandate", "m-"+name, a.header.Get("ETag"), map[string]any{
-		"rum": "RUM-" + name, "ics": "FR72ZZZ123456", "scheme": "B2B", "signedAt": time.Now().UTC().Add(-time.Minute).Format(time.RFC3339),
+		"rum": "RUM-" + name, "ics": "FR72ZZZ123456", "scheme": "B2B", "signedAt": s.now().UTC().Add(-time.Minute).Format(time.RFC3339),
 		"iban": "FR76 3000 6000 0112 3456 7890 189", "bic": "AGRIFRPP", "owner": "CSE ACME",
 	}, 200)
 	return c
