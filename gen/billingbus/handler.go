@@ -49,6 +49,10 @@ type Handler interface {
 	//
 	// A contract ended for good.
 	ContractTerminated(ctx context.Context, m *ContractTerminatedMessage) error
+	// ContractRepublished handles the message ContractRepublished.
+	//
+	// The state of a contract, published again.
+	ContractRepublished(ctx context.Context, m *ContractRepublishedMessage) error
 	// MandateSigned handles the message MandateSigned.
 	//
 	// A mandate was signed.
@@ -76,6 +80,7 @@ func Register(router *message.Router, subscriber message.Subscriber, h Handler, 
 		bus.On(&contractReinstatedSpec, h.ContractReinstated),
 		bus.On(&contractExpiredSpec, h.ContractExpired),
 		bus.On(&contractTerminatedSpec, h.ContractTerminated),
+		bus.On(&contractRepublishedSpec, h.ContractRepublished),
 		bus.On(&mandateSignedSpec, h.MandateSigned),
 		bus.On(&mandateRevokedSpec, h.MandateRevoked),
 	}, options...)

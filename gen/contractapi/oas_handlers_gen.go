@@ -1216,9 +1216,10 @@ func (s *Server) handleListContractsRequest(args [0]string, argsEscaped bool, w 
 
 // handleRepublishContractRequest handles republishContract operation.
 //
-// Has the contract's last fact put once more on `contract.facts.v1`, with its version unchanged.
-// Consumers ignore a version they know, so this repairs a reader that missed it and disturbs no other.
-// The contract itself does not change.
+// Publishes ContractRepublished with the full state of the contract. The version is raised, and
+// nothing else changes. So a reader that missed a fact, or took in a wrong one, has the right state
+// again. If a reader holds a version that the contract never had, name that version as `aboveVersion`:
+// readers ignore a fact whose version is not above the one they know. Possible in every status.
 //
 // POST /contracts/{contractRef}/republication
 func (s *Server) handleRepublishContractRequest(args [1]string, argsEscaped bool, w http.ResponseWriter, r *http.Request) {
@@ -1369,6 +1370,21 @@ func (s *Server) handleRepublishContractRequest(args [1]string, argsEscaped bool
 	}
 
 	var rawBody []byte
+	request, rawBody, close, err := s.decodeRepublishContractRequest(r)
+	if err != nil {
+		err = &ogenerrors.DecodeRequestError{
+			OperationContext: opErrContext,
+			Err:              err,
+		}
+		defer recordError("DecodeRequest", err)
+		s.cfg.ErrorHandler(ctx, w, r, err)
+		return
+	}
+	defer func() {
+		if err := close(); err != nil {
+			recordError("CloseRequest", err)
+		}
+	}()
 
 	var response *RepublicationHeaders
 	if m := s.cfg.Middleware; m != nil {
@@ -1377,7 +1393,7 @@ func (s *Server) handleRepublishContractRequest(args [1]string, argsEscaped bool
 			OperationName:    RepublishContractOperation,
 			OperationSummary: "Publish the present state of a contract again",
 			OperationID:      "republishContract",
-			Body:             nil,
+			Body:             request,
 			RawBody:          rawBody,
 			Params: middleware.Parameters{
 				{
@@ -1393,7 +1409,7 @@ func (s *Server) handleRepublishContractRequest(args [1]string, argsEscaped bool
 		}
 
 		type (
-			Request  = struct{}
+			Request  = OptRepublishContract
 			Params   = RepublishContractParams
 			Response = *RepublicationHeaders
 		)
@@ -1406,12 +1422,12 @@ func (s *Server) handleRepublishContractRequest(args [1]string, argsEscaped bool
 			mreq,
 			unpackRepublishContractParams,
 			func(ctx context.Context, request Request, params Params) (response Response, err error) {
-				response, err = s.h.RepublishContract(ctx, params)
+				response, err = s.h.RepublishContract(ctx, request, params)
 				return response, err
 			},
 		)
 	} else {
-		response, err = s.h.RepublishContract(ctx, params)
+		response, err = s.h.RepublishContract(ctx, request, params)
 	}
 	if err != nil {
 		if errRes, ok := errors.Into[*ProblemStatusCodeWithHeaders](err); ok {

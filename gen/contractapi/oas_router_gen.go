@@ -27,7 +27,7 @@ var (
 		"DELETE": "Authorization,Idempotency-Key,X-Api-Key",
 	}
 	rn6AllowedHeaders = map[string]string{
-		"POST": "Authorization,Idempotency-Key,X-Api-Key",
+		"POST": "Authorization,Content-Type,Idempotency-Key,X-Api-Key",
 	}
 )
 
@@ -224,7 +224,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 								s.notAllowed(w, r, notAllowedParams{
 									allowedMethods: "POST",
 									allowedHeaders: rn6AllowedHeaders,
-									acceptPost:     "",
+									acceptPost:     "application/json",
 									acceptPatch:    "",
 								})
 							}

@@ -1831,6 +1831,52 @@ func (o OptReason) Or(d Reason) Reason {
 	return d
 }
 
+// NewOptRepublishContract returns new OptRepublishContract with value set to v.
+func NewOptRepublishContract(v RepublishContract) OptRepublishContract {
+	return OptRepublishContract{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptRepublishContract is optional RepublishContract.
+type OptRepublishContract struct {
+	Value RepublishContract
+	Set   bool
+}
+
+// IsSet returns true if OptRepublishContract was set.
+func (o OptRepublishContract) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptRepublishContract) Reset() {
+	var v RepublishContract
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptRepublishContract) SetTo(v RepublishContract) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptRepublishContract) Get() (v RepublishContract, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptRepublishContract) Or(d RepublishContract) RepublishContract {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
 // NewOptString returns new OptString with value set to v.
 func NewOptString(v string) OptString {
 	return OptString{
@@ -2306,7 +2352,7 @@ func (s *ReinstateContractAction) UnmarshalText(data []byte) error {
 // Ref: #/components/schemas/Republication
 type Republication struct {
 	ContractRef ContractRef `json:"contractRef"`
-	// The version that is published again.
+	// The version under which the contract is published again.
 	Version     int64     `json:"version"`
 	RequestedAt time.Time `json:"requestedAt"`
 }
@@ -2376,6 +2422,23 @@ func (s *RepublicationHeaders) SetLogPosition(val string) {
 // SetResponse sets the value of Response.
 func (s *RepublicationHeaders) SetResponse(val Republication) {
 	s.Response = val
+}
+
+// Ref: #/components/schemas/RepublishContract
+type RepublishContract struct {
+	// A version that a reader holds. The new version is above it and above the contract's own. The maximum
+	// leaves the contract room for more than a million further versions.
+	AboveVersion OptInt64 `json:"aboveVersion"`
+}
+
+// GetAboveVersion returns the value of AboveVersion.
+func (s *RepublishContract) GetAboveVersion() OptInt64 {
+	return s.AboveVersion
+}
+
+// SetAboveVersion sets the value of AboveVersion.
+func (s *RepublishContract) SetAboveVersion(val OptInt64) {
+	s.AboveVersion = val
 }
 
 type Rum string

@@ -64,12 +64,13 @@ type Handler interface {
 	ListContracts(ctx context.Context, params ListContractsParams) (*ContractPageHeaders, error)
 	// RepublishContract implements republishContract operation.
 	//
-	// Has the contract's last fact put once more on `contract.facts.v1`, with its version unchanged.
-	// Consumers ignore a version they know, so this repairs a reader that missed it and disturbs no other.
-	// The contract itself does not change.
+	// Publishes ContractRepublished with the full state of the contract. The version is raised, and
+	// nothing else changes. So a reader that missed a fact, or took in a wrong one, has the right state
+	// again. If a reader holds a version that the contract never had, name that version as `aboveVersion`:
+	// readers ignore a fact whose version is not above the one they know. Possible in every status.
 	//
 	// POST /contracts/{contractRef}/republication
-	RepublishContract(ctx context.Context, params RepublishContractParams) (*RepublicationHeaders, error)
+	RepublishContract(ctx context.Context, req OptRepublishContract, params RepublishContractParams) (*RepublicationHeaders, error)
 	// RevokeMandate implements revokeMandate operation.
 	//
 	// Records the revocation and publishes MandateRevoked. The contract keeps its status; purchases are

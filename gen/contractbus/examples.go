@@ -295,6 +295,46 @@ func ExampleContractTerminated() event.ContractTerminated {
 	}
 }
 
+// ExampleContractRepublished returns the example of ContractRepublished in the document.
+func ExampleContractRepublished() event.ContractRepublished {
+	return event.ContractRepublished{
+		ContractRef: "CTR-7",
+		Version:     41,
+		Contract: event.Contract{
+			ContractRef:     "CTR-7",
+			SubscriptionRef: "SUB-7",
+			CustomerRef:     "CUST-42",
+			SellerRef:       "AGENCY-1",
+			Version:         41,
+			Status:          event.ContractStatusActive,
+			Buyer: event.Company{
+				LegalName: "Comité social Dupont",
+				Siren:     "732829320",
+				VATNumber: "FR44732829320",
+				BillingAddress: event.Address{
+					Line1:      "12 rue de la Paix",
+					PostalCode: "75002",
+					City:       "Paris",
+					Country:    "FR",
+				},
+			},
+			Ceiling: event.Money{
+				Amount:   500000,
+				Currency: "EUR",
+			},
+			ValidFrom: time.Date(2026, 10, 1, 0, 0, 0, 0, time.UTC),
+			Mandate: &event.Mandate{
+				Rum:          "RUM-2026-0007",
+				Ics:          "FR72ZZZ123456",
+				Scheme:       event.MandateSchemeB2B,
+				IBANLastFour: "0189",
+				SignedAt:     time.Date(2026, 10, 1, 8, 0, 0, 0, time.UTC),
+			},
+		},
+		OccurredAt: time.Date(2026, 11, 12, 9, 30, 0, 0, time.UTC),
+	}
+}
+
 // ExampleMandateSigned returns the example of MandateSigned in the document.
 func ExampleMandateSigned() event.MandateSigned {
 	return event.MandateSigned{

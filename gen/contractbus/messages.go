@@ -112,6 +112,9 @@ type ContractExpiredMessage = bus.Message[event.ContractExpired, ContractKey, Cl
 // ContractTerminatedMessage is a received message ContractTerminated.
 type ContractTerminatedMessage = bus.Message[event.ContractTerminated, ContractKey, CloudEventsHeaders]
 
+// ContractRepublishedMessage is a received message ContractRepublished.
+type ContractRepublishedMessage = bus.Message[event.ContractRepublished, ContractKey, CloudEventsHeaders]
+
 // MandateSignedMessage is a received message MandateSigned.
 type MandateSignedMessage = bus.Message[event.MandateSigned, ContractKey, CloudEventsHeaders]
 
@@ -252,6 +255,22 @@ var contractTerminatedSpec = bus.Spec[event.ContractTerminated, ContractKey, Clo
 	Key:         bus.TextKey[ContractKey](),
 	KeyField:    "contractRef",
 	KeyOf:       func(m *event.ContractTerminated) string { return m.ContractRef },
+	Headers:     cloudEventsHeadersTable,
+	Write:       (*CloudEventsHeaders).write,
+	Read:        readCloudEventsHeaders,
+}
+
+// contractRepublishedSpec describes the message ContractRepublished.
+var contractRepublishedSpec = bus.Spec[event.ContractRepublished, ContractKey, CloudEventsHeaders]{
+	Name:        "ContractRepublished",
+	Topic:       ContractFactsTopic,
+	Subject:     "contract.facts.v1-deferpay.event.ContractRepublished",
+	ContentType: "application/vnd.apache.avro",
+	Framing:     bus.Confluent,
+	Codec:       bus.Avro[event.ContractRepublished](),
+	Key:         bus.TextKey[ContractKey](),
+	KeyField:    "contractRef",
+	KeyOf:       func(m *event.ContractRepublished) string { return m.ContractRef },
 	Headers:     cloudEventsHeadersTable,
 	Write:       (*CloudEventsHeaders).write,
 	Read:        readCloudEventsHeaders,
@@ -444,6 +463,7 @@ func Subjects() []registry.Subject {
 		{Name: contractReinstatedSpec.Subject, Schema: event.SchemaOfContractReinstated},
 		{Name: contractExpiredSpec.Subject, Schema: event.SchemaOfContractExpired},
 		{Name: contractTerminatedSpec.Subject, Schema: event.SchemaOfContractTerminated},
+		{Name: contractRepublishedSpec.Subject, Schema: event.SchemaOfContractRepublished},
 		{Name: mandateSignedSpec.Subject, Schema: event.SchemaOfMandateSigned},
 		{Name: mandateRevokedSpec.Subject, Schema: event.SchemaOfMandateRevoked},
 	}

@@ -73,6 +73,13 @@ func (p *Publisher) ContractTerminated(ctx context.Context, key ContractKey, m e
 	return bus.Send(ctx, p.sender, &contractTerminatedSpec, key, &m, &h)
 }
 
+// ContractRepublished sends the message ContractRepublished.
+//
+// The state of a contract, published again.
+func (p *Publisher) ContractRepublished(ctx context.Context, key ContractKey, m event.ContractRepublished, h CloudEventsHeaders) error {
+	return bus.Send(ctx, p.sender, &contractRepublishedSpec, key, &m, &h)
+}
+
 // MandateSigned sends the message MandateSigned.
 //
 // A mandate was signed.

@@ -57,6 +57,8 @@ func DecodeLogBody(b []byte) (LogBody, error) {
 		m = new(contractlog.Expired)
 	case contractlog.FingerprintOfTerminated, 0x28b3520ae8d8e335:
 		m = new(contractlog.Terminated)
+	case contractlog.FingerprintOfRepublished:
+		m = new(contractlog.Republished)
 	case contractlog.FingerprintOfMandateAccepted, 0xa123011ebc64eddd, 0xafb4f97aceb681ae:
 		m = new(contractlog.MandateAccepted)
 	case contractlog.FingerprintOfMandateWithdrawn, 0x4db2b8dccc5bae52, 0x8528e91b60341a76:
@@ -87,6 +89,8 @@ func KindOfLogBody(m LogBody) string {
 		return "Expired"
 	case *contractlog.Terminated:
 		return "Terminated"
+	case *contractlog.Republished:
+		return "Republished"
 	case *contractlog.MandateAccepted:
 		return "MandateAccepted"
 	case *contractlog.MandateWithdrawn:
@@ -105,6 +109,7 @@ func LogBodyMessages() []LogBody {
 		new(contractlog.Reinstated),
 		new(contractlog.Expired),
 		new(contractlog.Terminated),
+		new(contractlog.Republished),
 		new(contractlog.MandateAccepted),
 		new(contractlog.MandateWithdrawn),
 	}
@@ -120,6 +125,7 @@ type LogBodyVisitor[T any] interface {
 	Reinstated(*contractlog.Reinstated) (T, error)
 	Expired(*contractlog.Expired) (T, error)
 	Terminated(*contractlog.Terminated) (T, error)
+	Republished(*contractlog.Republished) (T, error)
 	MandateAccepted(*contractlog.MandateAccepted) (T, error)
 	MandateWithdrawn(*contractlog.MandateWithdrawn) (T, error)
 }
@@ -142,6 +148,8 @@ func VisitLogBody[T any](m LogBody, v LogBodyVisitor[T]) (T, error) {
 		return v.Expired(m)
 	case *contractlog.Terminated:
 		return v.Terminated(m)
+	case *contractlog.Republished:
+		return v.Republished(m)
 	case *contractlog.MandateAccepted:
 		return v.MandateAccepted(m)
 	case *contractlog.MandateWithdrawn:

@@ -136,6 +136,20 @@ func ExampleTerminated() contractlog.Terminated {
 	}
 }
 
+// ExampleRepublished returns the example of Republished in the document.
+func ExampleRepublished() contractlog.Republished {
+	return contractlog.Republished{
+		ContractRef: "CTR-7",
+		Version:     41,
+		Request: contractlog.Request{
+			Client:    "operator",
+			Key:       "o-17",
+			Operation: "republishContract",
+			Hash:      []byte{0x99, 0x9e, 0xe7, 0x5e, 0xa9, 0x11, 0xd5, 0x8b, 0xf7, 0x92, 0xad, 0x2f, 0xd3, 0x20, 0xe4, 0xd5, 0xcd, 0xe1, 0x4f, 0x49, 0xb9, 0xa1, 0x0a, 0xb4, 0x97, 0x49, 0xb4, 0x6f, 0x47, 0x34, 0x77, 0x41},
+		},
+	}
+}
+
 // ExampleMandateAccepted returns the example of MandateAccepted in the document.
 func ExampleMandateAccepted() contractlog.MandateAccepted {
 	return contractlog.MandateAccepted{

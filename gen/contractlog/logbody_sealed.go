@@ -8,7 +8,7 @@ import (
 )
 
 // LogBody is one of *Activated, *Amended, *Expired, *MandateAccepted, *MandateWithdrawn,
-// *Reinstated, *Subscribed, *Suspended, *Terminated.
+// *Reinstated, *Republished, *Subscribed, *Suspended, *Terminated.
 type LogBody interface {
 	singleobject.Value
 	isLogBody()
@@ -20,6 +20,7 @@ func (*Expired) isLogBody()          {}
 func (*MandateAccepted) isLogBody()  {}
 func (*MandateWithdrawn) isLogBody() {}
 func (*Reinstated) isLogBody()       {}
+func (*Republished) isLogBody()      {}
 func (*Subscribed) isLogBody()       {}
 func (*Suspended) isLogBody()        {}
 func (*Terminated) isLogBody()       {}

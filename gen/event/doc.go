@@ -8,6 +8,7 @@
 // Source: specs/avro/ContractAmended.avsc 925780a53b5f
 // Source: specs/avro/ContractExpired.avsc b642ff10e5b7
 // Source: specs/avro/ContractReinstated.avsc 2829207daabd
+// Source: specs/avro/ContractRepublished.avsc 1895d0a7530f
 // Source: specs/avro/ContractStatus.avsc df989e60b6a9
 // Source: specs/avro/ContractSubscribed.avsc c802801b91aa
 // Source: specs/avro/ContractSuspended.avsc eda8f74200c5

@@ -280,6 +280,35 @@ func TestFactsBecomeWhatPurchasesAreJudgedBy(t *testing.T) {
 	}
 }
 
+// A wrong fact left a version that the contract never had, and another one that no reader takes in.
+func TestRepublicationMendsHighVersion(t *testing.T) {
+	s := start(t)
+	url := s.run(s.config("billing-1"))
+	s.activated("CTR-7", 3)
+	s.suspended("CTR-7", 40) // contract never had it
+	s.knows(url, "CTR-7", 40)
+	s.activated("CTR-7", 4) // and this is what contract says
+	if a := s.buy(url, "CTR-7", 100); a.status != 422 {
+		t.Fatalf("%d %s", a.status, a.text)
+	}
+	s.suspended("CTR-7", 1<<53)
+	s.wait(func(r observer.Record) bool { return r.Topic == "billing.dlq.v1" }, 1)
+	if a := s.buy(url, "CTR-7", 100); a.status != 503 || a.json["code"] != "contract-unreadable" {
+		t.Fatalf("%d %s", a.status, a.text)
+	}
+	now := time.Now().UTC()
+	err := s.facts.ContractRepublished(t.Context(), "CTR-7", event.ContractRepublished{
+		ContractRef: "CTR-7", Version: 41, Contract: contract("CTR-7", 41, event.ContractStatusActive), OccurredAt: now,
+	}, contractbus.CloudEventsHeaders{ID: "republished", Time: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.knows(url, "CTR-7", 41)
+	if a := s.buy(url, "CTR-7", 100); a.status != 201 {
+		t.Fatalf("%d %s", a.status, a.text)
+	}
+}
+
 // wait waits for n records that match, and gives all that do.
 func (s *system) wait(match func(observer.Record) bool, n int) (found []observer.Record) {
 	s.t.Helper()

@@ -250,8 +250,9 @@ func TestEveryChangeIsPublishedOnce(t *testing.T) {
 	w.send("PATCH", "/contracts/CTR-1", `{"action":"AMEND","ceiling":{"amount":100,"currency":"EUR"},"reason":"smaller"}`, `"5"`)
 	w.send("DELETE", "/contracts/CTR-1/mandate?reason=letter", "", `"6"`)
 	w.send("PATCH", "/contracts/CTR-1", `{"action":"TERMINATE","reason":"left"}`, `"7"`)
+	w.send("POST", "/contracts/CTR-1/republication", `{"aboveVersion":40}`, "")
 
-	types := []string{"ContractSubscribed", "MandateSigned", "ContractActivated", "ContractSuspended", "ContractReinstated", "ContractAmended", "MandateRevoked", "ContractTerminated"}
+	types := []string{"ContractSubscribed", "MandateSigned", "ContractActivated", "ContractSuspended", "ContractReinstated", "ContractAmended", "MandateRevoked", "ContractTerminated", "ContractRepublished"}
 	facts := w.records(contractbus.ContractFactsTopic, len(types))
 	ids := map[string]bool{}
 	for i, r := range facts {
@@ -285,6 +286,11 @@ func TestEveryChangeIsPublishedOnce(t *testing.T) {
 	decode(t, facts[6], &revoked)
 	if m := revoked.Contract.Mandate; m.RevokedAt == nil || revoked.Contract.Status != event.ContractStatusActive || revoked.Reason != "letter" {
 		t.Errorf("%+v", revoked)
+	}
+	var again event.ContractRepublished
+	decode(t, facts[8], &again)
+	if c := again.Contract; again.Version != 41 || c.Version != 41 || c.Status != event.ContractStatusTerminated || c.Ceiling.Amount != 100 || c.Mandate.RevokedAt == nil {
+		t.Errorf("%+v", again)
 	}
 	if err := w.stop(); err != nil {
 		t.Fatal(err)

@@ -80,10 +80,10 @@ func TestMissingOrOutOfDateIsFault(t *testing.T) {
 		"operation never successful":        func(c *coverage) { c.outcomes["getInvoice"] = map[string]int{"404 invoice-not-found": 3} },
 		"variant never used":                func(c *coverage) { delete(c.outcomes, "changeContract AMEND") },
 		"message never seen":                func(c *coverage) { delete(c.messages, "ContractAmended") },
-		"operation built and on the list":   func(c *coverage) { c.outcomes["republishContract"]["200"] = 1 },
-		"operation on the list never asked": func(c *coverage) { delete(c.outcomes, "republishContract") },
+		"operation built and on the list":   func(c *coverage) { c.outcomes["erasePersonalData"]["200"] = 1 },
+		"operation on the list never asked": func(c *coverage) { delete(c.outcomes, "erasePersonalData") },
 		"message built and on the list": func(c *coverage) {
-			c.notBuilt = map[string]string{"erasePersonalData": "later", "republishContract": "later", "CreditNoteIssued": "later"}
+			c.notBuilt = map[string]string{"erasePersonalData": "later", "CreditNoteIssued": "later"}
 		},
 	} {
 		c := exercised(api, events)
@@ -124,7 +124,7 @@ func TestReportNamesUnexercised(t *testing.T) {
 	delete(c.outcomes, "getInvoice")
 	var b strings.Builder
 	c.print(&b, api, events)
-	for _, want := range []string{"getInvoice                        NOT EXERCISED", "not built: repair of a reader comes later", "changeContract AMEND", "/billing/v1", "contract.facts.v1"} {
+	for _, want := range []string{"getInvoice                        NOT EXERCISED", "not built: sealing of personal data comes later", "changeContract AMEND", "/billing/v1", "contract.facts.v1"} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("the report lacks %q:\n%s", want, b.String())
 		}

@@ -95,7 +95,9 @@ func contractProbes(s subjects) []probe {
 		{method: "PUT", path: one + "/mandate", body: revoked, header: map[string]string{"If-Match": "*"}, status: 409, code: "mandate-revoked"},
 		{method: "PUT", path: one + "/mandate", body: mandate, header: map[string]string{"If-Match": `"1"`}, status: 400, code: "invalid-request"},
 		{method: "DELETE", path: one + "/personal-data", status: 501, code: "not-built"},
-		{method: "POST", path: one + "/republication", status: 501, code: "not-built"},
+		{method: "POST", path: one + "/republication", body: `{"aboveVersion":0}`, status: 400, code: "invalid-request"},
+		{method: "POST", path: "/contracts/CTR-999999/republication", body: `{}`, status: 404, code: "contract-not-found"},
+		{method: "POST", path: one + "/republication", body: `{"aboveVersion":100}`, status: 202},
 	}
 }
 

@@ -66,6 +66,7 @@ func life(writer, number, run string) (ref, customer string, opened, ended []fac
 	ended = []fact{
 		next("ContractSuspended", "SUSPENDED", map[string]any{"suspension": suspension}, map[string]any{"cause": "DIRECT_DEBIT_RETURNED", "reason": "AM04"}),
 		next("ContractReinstated", "ACTIVE", map[string]any{"suspension": nil}, reason("paid")),
+		next("ContractRepublished", "ACTIVE", nil, nil),
 		next("MandateRevoked", "ACTIVE", map[string]any{"mandate": revoked}, reason("by the debtor")),
 		next("ContractExpired", "EXPIRED", nil, nil),
 		next("ContractTerminated", "TERMINATED", nil, reason("left")),
@@ -91,7 +92,7 @@ func (s *system) writers(t *testing.T, all map[string]client) {
 				want  string
 			}{
 				{opened, fmt.Sprintf("ACTIVE version 4, ceiling %d EUR, eligible true []", ceiling)},
-				{ended, fmt.Sprintf("TERMINATED version 9, ceiling %d EUR, eligible false [CONTRACT_NOT_ACTIVE MANDATE_NOT_VALID]", ceiling)},
+				{ended, fmt.Sprintf("TERMINATED version 10, ceiling %d EUR, eligible false [CONTRACT_NOT_ACTIVE MANDATE_NOT_VALID]", ceiling)},
 			}
 			written := 0
 			for stage, step := range steps {

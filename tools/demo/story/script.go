@@ -37,6 +37,7 @@ func steps() []step {
 		{"The contract service is stopped, and purchases go on", "Billing never calls it, so it stays available when contract is not.", withoutContract},
 		{"Contract is started again, and the contract is suspended", "Billing refuses purchases from the record on with which it learned of the suspension.", suspends},
 		{"The contract is reinstated", "", reinstates},
+		{"The contract is published again", "An operator does so when a reader has a wrong state. The version is raised above the one that the reader has.", republishes},
 		{"billing-1 is killed with SIGKILL and started again", "Its state is its log, so it answers as before. No instance publishes until its session times out (6 s). Events whose publication it had not confirmed are published again.", kills},
 		{"The month ends", "One record per customer closes the month and issues the invoice, with a part for each contract. A second run adds nothing.", monthEnds},
 		{"200.00 EUR are given back after the invoice", "An issued invoice never changes. A credit note, numbered in a series of its own, lowers what is due on it.", credits},
@@ -251,6 +252,16 @@ func reinstates(r *run) error {
 	r.check(a.Text("status") == "ACTIVE", "contract: %v", a.Body)
 	r.flowed(flow.On(contractLog, "Reinstated"), flow.On(contractFacts, "ContractReinstated"), flow.On(billingLog, "ContractObserved"))
 	r.check(r.outstanding(310000, 0).At("eligible") == true, "billing must show that it is active again")
+	return nil
+}
+
+func republishes(r *run) error {
+	a := r.send(call.Request{To: r.c.Contract, Method: http.MethodPost, Path: "/contracts/" + r.contract + "/republication", Key: r.newKey("c"), Body: map[string]any{"aboveVersion": 40}})
+	r.check(a.Status == http.StatusAccepted && fmt.Sprint(a.At("version")) == "41", "republication: %d %v", a.Status, a.Body)
+	r.flowed(flow.On(contractLog, "Republished"), flow.On(contractFacts, "ContractRepublished"), flow.On(billingLog, "ContractObserved"))
+	r.refresh("ACTIVE")
+	e := r.outstanding(310000, 0)
+	r.check(fmt.Sprint(e.At("contractVersion")) == "41" && e.At("eligible") == true, "billing: %v", e.Body)
 	return nil
 }
 

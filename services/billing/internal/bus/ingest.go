@@ -21,6 +21,9 @@ import (
 // decisionTime bounds one attempt to take in a fact; the fact is tried again after it.
 const decisionTime = 15 * time.Second
 
+// maxVersion is the highest version that a contract may have, as its documents say.
+const maxVersion = 1<<53 - 1
+
 // Memory is the part of the store that takes in facts.
 type Memory interface {
 	Observe(context.Context, billing.Observe) error
@@ -41,7 +44,7 @@ func Ingest(router *message.Router, facts message.Subscriber, m Memory, options 
 type ingester struct{ memory Memory }
 
 func (i ingester) observe(ctx context.Context, fact string, c event.Contract, at time.Time, h billingbus.CloudEventsHeaders) error {
-	if c.Version < 1 || c.Ceiling.Amount < 0 || len(c.Ceiling.Currency) != 3 || c.CustomerRef == "" {
+	if c.Version < 1 || c.Version > maxVersion || c.Ceiling.Amount < 0 || len(c.Ceiling.Currency) != 3 || c.CustomerRef == "" {
 		return bus.Permanentf("contract %s: version %d, ceiling %d %q, customer %q", c.ContractRef, c.Version, c.Ceiling.Amount, c.Ceiling.Currency, c.CustomerRef)
 	}
 	ctx, cancel := context.WithTimeout(trace.With(ctx, h.Traceparent), decisionTime)
@@ -84,6 +87,10 @@ func (i ingester) ContractExpired(ctx context.Context, m *billingbus.ContractExp
 
 func (i ingester) ContractTerminated(ctx context.Context, m *billingbus.ContractTerminatedMessage) error {
 	return i.observe(ctx, "ContractTerminated", m.Value.Contract, m.Value.OccurredAt, m.Headers)
+}
+
+func (i ingester) ContractRepublished(ctx context.Context, m *billingbus.ContractRepublishedMessage) error {
+	return i.observe(ctx, "ContractRepublished", m.Value.Contract, m.Value.OccurredAt, m.Headers)
 }
 
 func (i ingester) MandateSigned(ctx context.Context, m *billingbus.MandateSignedMessage) error {

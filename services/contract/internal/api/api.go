@@ -56,27 +56,33 @@ type handler struct {
 	requests logapi.Requests
 }
 
-// change decides a command on an existing contract. Body is what tells the request from another
-// with its key.
+// change decides a command that has an If-Match on an existing contract, as decide does.
 func (h *handler) change(ctx context.Context, operation string, ref contractapi.ContractRef, key, ifMatch contractapi.OptString, body json.Marshaler, command contract.Command) (*contractapi.ChangedContractHeaders, error) {
-	if err := contract.Check(command); err != nil {
-		return nil, err
-	}
-	req, release, err := h.requests.Begin(ctx, key.Value, operation, string(ref), body)
+	out, err := h.decide(ctx, operation, ref, key, precondition(ifMatch), body, command)
 	if err != nil {
 		return nil, err
-	}
-	defer release()
-	ctx, cancel := context.WithTimeout(ctx, logapi.CommandTime)
-	defer cancel()
-	out, err := h.Store.Change(ctx, req, contract.Ref(ref), precondition(ifMatch), command)
-	if err != nil {
-		return nil, about(ref, err)
 	}
 	return &contractapi.ChangedContractHeaders{
 		ETag: etag(out.Answer.Version), LogPosition: logapi.Position(h.Store, out.Offset), IdempotentReplayed: replayed(out),
 		Response: contractBody(out.Answer),
 	}, nil
+}
+
+// decide decides a command on an existing contract. Body is what tells the request from another
+// with its key.
+func (h *handler) decide(ctx context.Context, operation string, ref contractapi.ContractRef, key contractapi.OptString, precondition func(*contract.Contract) error, body json.Marshaler, command contract.Command) (out store.Outcome, err error) {
+	if err := contract.Check(command); err != nil {
+		return out, err
+	}
+	req, release, err := h.requests.Begin(ctx, key.Value, operation, string(ref), body)
+	if err != nil {
+		return out, err
+	}
+	defer release()
+	ctx, cancel := context.WithTimeout(ctx, logapi.CommandTime)
+	defer cancel()
+	out, err = h.Store.Change(ctx, req, contract.Ref(ref), precondition, command)
+	return out, about(ref, err)
 }
 
 // NewError returns the problem document of whatever a handler returns.

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -408,7 +409,11 @@ func TestBadRequestsRecordNothing(t *testing.T) {
 		"unknown path":            {call{method: "GET", path: "/nowhere"}, 404, "not-found", "openapi"},
 		"wrong method":            {call{method: "PUT", path: at, body: suspend}, 405, "method-not-allowed", "GET"},
 		"not built":               {call{method: "DELETE", path: at + "/personal-data", apiKey: "admin-key"}, 501, "not-built", "erasePersonalData"},
-		"not built either":        {call{method: "POST", path: at + "/republication", apiKey: "admin-key"}, 501, "not-built", "republishContract"},
+		"republished by a writer": {call{method: "POST", path: at + "/republication"}, 403, "forbidden", "admin"},
+		"republished, no key":     {call{method: "POST", path: at + "/republication", apiKey: "admin-key", key: "-"}, 400, "idempotency-key-missing", "Idempotency-Key"},
+		"republished, unknown":    {call{method: "POST", path: "/contracts/CTR-99/republication", apiKey: "admin-key"}, 404, "contract-not-found", "CTR-99"},
+		"above no version":        {call{method: "POST", path: at + "/republication", apiKey: "admin-key", body: `{"aboveVersion":0}`}, 400, "invalid-request", "aboveVersion"},
+		"above too high":          {call{method: "POST", path: at + "/republication", apiKey: "admin-key", body: `{"aboveVersion":9007199253692417}`}, 400, "invalid-request", "aboveVersion"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := &service{t: t, brokers: s.brokers, handler: s.handler, store: s.store}
@@ -503,6 +508,38 @@ func TestTheSameKeyAtTheSameTime(t *testing.T) {
 	if a := s.must(200, call{method: "GET", path: "/contracts"}); a.body["total"] != json.Number("1") {
 		t.Errorf("%s", a.text)
 	}
+}
+
+func TestRepublicationRaisesVersion(t *testing.T) {
+	s := newService(t)
+	at := "/contracts/" + s.active() // version 3
+	republish := func(body, key string, want int, replayed string) {
+		t.Helper()
+		a := s.must(202, call{method: "POST", path: at + "/republication", apiKey: "admin-key", body: body, key: key})
+		if a.body["version"] != json.Number(fmt.Sprint(want)) || a.body["requestedAt"] == nil || a.header.Get("Idempotent-Replayed") != replayed || a.header.Get("Log-Position") == "" {
+			t.Fatalf("%v %s, want version %d", a.header, a.text, want)
+		}
+	}
+	before := s.must(200, call{method: "GET", path: at})
+	republish("", "once", 4, "")
+	republish("{}", "once", 4, "true")
+	republish(`{"aboveVersion":40}`, "twice", 41, "")
+	republish(`{"aboveVersion":7}`, "thrice", 42, "")
+	republish("", "once", 4, "true")
+	_, fresh := s.instance("contract-2")
+	after := s.must(200, call{method: "GET", path: at, on: fresh})
+	if after.header.Get("ETag") != `"42"` {
+		t.Errorf("%v", after.header)
+	}
+	for _, changes := range []string{"version", "updatedAt"} {
+		delete(before.body, changes)
+		delete(after.body, changes)
+	}
+	if !reflect.DeepEqual(before.body, after.body) {
+		t.Errorf("before %v\nafter %v", before.body, after.body)
+	}
+	s.must(200, call{method: "PATCH", path: at, ifMatch: `"42"`, body: `{"action":"TERMINATE","reason":"left"}`})
+	republish("", "ended", 44, "")
 }
 
 func TestNoPersonalDataIsRecorded(t *testing.T) {

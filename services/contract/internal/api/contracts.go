@@ -68,11 +68,6 @@ func (h *handler) ListContracts(ctx context.Context, params contractapi.ListCont
 	}, nil
 }
 
-// RepublishContract is in the contract and not built yet.
-func (h *handler) RepublishContract(ctx context.Context, params contractapi.RepublishContractParams) (*contractapi.RepublicationHeaders, error) {
-	return nil, h.requests.NotBuilt(ctx, params.IdempotencyKey.Value, "republishContract", "an amendment publishes the whole contract too")
-}
-
 func subscribe(b *contractapi.NewContract) contract.Subscribe {
 	s := contract.Subscribe{
 		CustomerRef: string(b.CustomerRef), SellerRef: string(b.SellerRef), Buyer: company(b.Buyer), Ceiling: contract.Money(b.Ceiling),

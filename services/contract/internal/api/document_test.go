@@ -57,6 +57,8 @@ func newValue(schema string) value {
 		return &contractapi.ContractChange{}
 	case "SignedMandate":
 		return &contractapi.SignedMandate{}
+	case "RepublishContract":
+		return &contractapi.RepublishContract{}
 	case "Contract":
 		return &contractapi.Contract{}
 	case "ContractPage":

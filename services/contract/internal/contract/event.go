@@ -22,6 +22,7 @@ type Visitor interface {
 	TermsVisitor
 	StatusVisitor
 	MandateVisitor
+	RepublicationVisitor
 }
 
 // Fold returns the contract after an event that happened at the instant at. It never changes c. An
