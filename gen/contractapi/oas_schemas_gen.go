@@ -19,7 +19,7 @@ type Address struct {
 	Line2      OptString `json:"line2"`
 	PostalCode string    `json:"postalCode"`
 	City       string    `json:"city"`
-	// ISO 3166-1 alpha-2 code.
+	// One of the alpha-2 codes that ISO 3166-1 assigns.
 	Country string `json:"country"`
 }
 
@@ -260,7 +260,8 @@ type Company struct {
 	LegalName string `json:"legalName"`
 	// Nine digits of which the last is a check digit (Luhn).
 	Siren string `json:"siren"`
-	// Intra-community VAT number. A French one is FR, two check digits and the SIREN.
+	// VAT number of a member state of the European Union, or of Northern Ireland. A French one is FR, two
+	// characters and the SIREN.
 	VatNumber      string  `json:"vatNumber"`
 	BillingAddress Address `json:"billingAddress"`
 }
@@ -1164,7 +1165,8 @@ type NewContract struct {
 	CustomerRef CustomerRef `json:"customerRef"`
 	SellerRef   SellerRef   `json:"sellerRef"`
 	Buyer       Company     `json:"buyer"`
-	Ceiling     Money       `json:"ceiling"`
+	// The most that may be outstanding, in EUR, since contracts are collected by SEPA direct debit.
+	Ceiling Money `json:"ceiling"`
 	// First instant of the validity.
 	ValidFrom time.Time `json:"validFrom"`
 	// First instant after the validity; later than `validFrom` and than now. Without it the contract has
@@ -2453,7 +2455,8 @@ type SignedMandate struct {
 	Scheme MandateScheme `json:"scheme"`
 	// When it was signed; not in the future.
 	SignedAt time.Time `json:"signedAt"`
-	// Account to be debited, ISO 13616. Spaces between groups are accepted.
+	// Account to be debited, ISO 13616, in a country of the SEPA schemes. Spaces between groups are
+	// accepted.
 	Iban string `json:"iban"`
 	// The bank of the account, ISO 9362. Optional within the EEA.
 	Bic OptString `json:"bic"`

@@ -71,7 +71,7 @@ func (h *handler) change(ctx context.Context, operation string, ref contractapi.
 // decide decides a command on an existing contract. Body is what tells the request from another
 // with its key.
 func (h *handler) decide(ctx context.Context, operation string, ref contractapi.ContractRef, key contractapi.OptString, precondition func(*contract.Contract) error, body json.Marshaler, command contract.Command) (out store.Outcome, err error) {
-	if err := contract.Check(command); err != nil {
+	if err := check(command); err != nil {
 		return out, err
 	}
 	req, release, err := h.requests.Begin(ctx, key.Value, operation, string(ref), body)

@@ -221,8 +221,9 @@ func (s *service) must(status int, c call) answer {
 }
 
 const (
-	newContract = `{"customerRef":"CE-ACME","sellerRef":"AG-1","buyer":{"legalName":"CSE ACME","siren":"732829320","vatNumber":"FR44732829320",
-		"billingAddress":{"line1":"12 rue de la Paix","postalCode":"75002","city":"Paris","country":"FR"}},
+	buyer = `"buyer":{"legalName":"CSE ACME","siren":"732829320","vatNumber":"FR44732829320",
+		"billingAddress":{"line1":"12 rue de la Paix","postalCode":"75002","city":"Paris","country":"FR"}}`
+	newContract = `{"customerRef":"CE-ACME","sellerRef":"AG-1",` + buyer + `,
 		"ceiling":{"amount":500000,"currency":"EUR"},"validFrom":"2026-10-01T00:00:00Z","validUntil":"2027-10-01T00:00:00Z"}`
 	signedMandate = `{"rum":"RUM-1","ics":"FR72ZZZ123456","scheme":"B2B","signedAt":"2026-09-28T14:00:00Z",
 		"iban":"FR76 3000 6000 0112 3456 7890 189","bic":"AGRIFRPP","owner":"Jeanne Durand"}`
@@ -400,6 +401,15 @@ func TestBadRequestsRecordNothing(t *testing.T) {
 		"body before If-Match":    {call{method: "PUT", path: at + "/mandate", ifMatch: `"1"`, body: strings.Replace(signedMandate, "890 189", "890 188", 1)}, 400, "invalid-request", "/iban"},
 		"IBAN mistyped":           {sign("890 189", "890 188"), 400, "invalid-request", "/iban"},
 		"IBAN of no SEPA country": {sign("FR76 3000 6000 0112 3456 7890 189", "TR330006100519786457841326"), 400, "invalid-request", "/iban"},
+		"ceiling in dollars":      {post(replace(`"EUR"`, `"USD"`)), 400, "invalid-request", "must be EUR"},
+		"no such currency":        {post(replace(`"EUR"`, `"ZZZ"`)), 400, "invalid-request", "/ceiling/currency"},
+		"no such country":         {post(replace(`"country":"FR"`, `"country":"ZZ"`)), 400, "invalid-request", "/buyer/billingAddress/country"},
+		"VAT of no country":       {post(replace(`FR44732829320`, `XX123456789`)), 400, "invalid-request", "/buyer/vatNumber"},
+		"VAT mistyped":            {post(replace(`FR44732829320`, `FR45732829320`)), 400, "invalid-request", "/buyer/vatNumber"},
+		"amended country":         {patch(`{"action":"AMEND",` + strings.Replace(buyer, `"FR"`, `"ZZ"`, 1) + `}`), 400, "invalid-request", "/buyer/billingAddress/country"},
+		"BIC of no country":       {sign("AGRIFRPP", "AGRIZZPP"), 400, "invalid-request", "/bic"},
+		"RUM with two slashes":    {sign("RUM-1", "RUM//1"), 400, "invalid-request", "/rum"},
+		"signed in the future":    {sign("2026-09-28T14:00:00Z", "2026-10-05T09:01:00.000001Z"), 400, "invalid-request", "/signedAt"},
 		"ICS mistyped":            {sign("FR72ZZZ123456", "FR73ZZZ123456"), 400, "invalid-request", "/ics"},
 		"signed tomorrow":         {sign("2026-09-28", "2027-09-28"), 400, "invalid-request", "/signedAt"},
 		"limit too large":         {call{method: "GET", path: "/contracts?limit=1000"}, 400, "invalid-request", "limit"},

@@ -12,7 +12,7 @@ import (
 // CreateContract opens a contract.
 func (h *handler) CreateContract(ctx context.Context, body *contractapi.NewContract, params contractapi.CreateContractParams) (*contractapi.CreatedContractHeaders, error) {
 	command := subscribe(body)
-	if err := contract.Check(command); err != nil {
+	if err := check(command); err != nil {
 		return nil, err
 	}
 	req, release, err := h.requests.Begin(ctx, params.IdempotencyKey.Value, "createContract", "", body)
@@ -70,7 +70,7 @@ func (h *handler) ListContracts(ctx context.Context, params contractapi.ListCont
 
 func subscribe(b *contractapi.NewContract) contract.Subscribe {
 	s := contract.Subscribe{
-		CustomerRef: string(b.CustomerRef), SellerRef: string(b.SellerRef), Buyer: company(b.Buyer), Ceiling: contract.Money(b.Ceiling),
+		CustomerRef: string(b.CustomerRef), SellerRef: string(b.SellerRef), Buyer: companyOf(b.Buyer), Ceiling: contract.Money(b.Ceiling),
 		ValidFrom: utc(&b.ValidFrom),
 	}
 	if b.ValidUntil.Set {
@@ -99,7 +99,7 @@ func amend(b *contractapi.AmendContract) contract.Amend {
 		a.Ceiling = &ceiling
 	}
 	if b.Buyer.Set {
-		buyer := company(b.Buyer.Value)
+		buyer := companyOf(b.Buyer.Value)
 		a.Buyer = &buyer
 	}
 	if b.ValidFrom.Set {

@@ -14,7 +14,7 @@ func utc(t *time.Time) time.Time {
 	return *t
 }
 
-func company(b contractapi.Company) contract.Company {
+func companyOf(b contractapi.Company) contract.Company {
 	a := b.BillingAddress
 	return contract.Company{
 		LegalName: b.LegalName, SIREN: b.Siren, VATNumber: b.VatNumber,

@@ -15,8 +15,10 @@
 //     prolongs the validity (expiry.go);
 //   - a failed direct debit suspends an active contract, once per presentation of an invoice, for
 //     ever (lifecycle.go);
-//   - company numbers, accounts and mandate references have the form their authorities gave them
-//     (company.go, sepa.go).
+//   - a mandate reference names one mandate for ever (mandate.go);
+//   - a ceiling is in EUR (terms.go).
+//
+// Codes are checked by whoever makes a command: lists change, and what was recorded stays right.
 package contract
 
 import (

@@ -385,8 +385,8 @@ func TestEveryFaultIsNamed(t *testing.T) {
 	bad.Buyer = Company{LegalName: " ", SIREN: "732829321", VATNumber: "FR00", BillingAddress: Address{Country: "France"}}
 	bad.Ceiling = Money{-1, "euro"}
 	bad.ValidUntil = bad.ValidFrom
-	want := "/buyer/legalName /buyer/siren /buyer/vatNumber /buyer/billingAddress/line1 /buyer/billingAddress/postalCode " +
-		"/buyer/billingAddress/city /buyer/billingAddress/country /ceiling/amount /ceiling/currency /validUntil"
+	want := "/buyer/legalName /buyer/vatNumber /buyer/billingAddress/line1 /buyer/billingAddress/postalCode /buyer/billingAddress/city " +
+		"/ceiling/amount /ceiling/currency /validUntil"
 	if got := faultsOf(t, nil, bad, day0); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
@@ -396,7 +396,7 @@ func TestEveryFaultIsNamed(t *testing.T) {
 
 	c := play(t, active...)
 	badSign := SignMandate{RUM: "/x", ICS: "FR00ZZZ123456", Scheme: "B2C", SignedAt: begin.Add(time.Hour), Account: Account{IBAN: "FR76", BIC: "X", Owner: " "}}
-	if got, want := faultsOf(t, c, badSign, begin), "/rum /ics /scheme /iban /bic /owner /signedAt"; got != want {
+	if got, want := faultsOf(t, c, badSign, begin), "/scheme /owner /signedAt"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	ahead := sign
@@ -417,42 +417,11 @@ func TestEveryFaultIsNamed(t *testing.T) {
 		{Amend{Ceiling: &Money{1, "USD"}}, "/ceiling/currency"},
 		{Amend{ValidUntil: &past}, "/validUntil"},
 		{Amend{ValidUntil: &end, OpenEnded: true}, "/validUntil"},
-		{Amend{Buyer: &Company{}}, "/buyer/legalName /buyer/siren /buyer/vatNumber /buyer/billingAddress/line1 /buyer/billingAddress/postalCode /buyer/billingAddress/city /buyer/billingAddress/country"},
+		{Amend{Buyer: &Company{}}, "/buyer/legalName /buyer/billingAddress/line1 /buyer/billingAddress/postalCode /buyer/billingAddress/city"},
 	} {
 		if got := faultsOf(t, c, k.do, begin); got != k.want {
 			t.Errorf("%+v: got %s, want %s", k.do, got, k.want)
 		}
-	}
-}
-
-func TestNumbers(t *testing.T) {
-	vat := func(s string) error { return CheckVAT(s, "732829320") }
-	for _, k := range []struct {
-		check func(string) error
-		good  string
-		bad   string
-	}{
-		{CheckSIREN, "732829320 552100554 356000000", "732829321 73282932 7328293200 73282932O"},
-		{vat, "FR44732829320 FRK7732829320 DE136695976 ATU12345678", "FR45732829320 FR44552100554 FR4473282932 44732829320 F1"},
-		{CheckIBAN, "FR7630006000011234567890189 DE89370400440532013000 GB29NWBK60161331926819 NO9386011117947 MT84MALT011000012345MTLCAST001S BE68539007547034 NL91ABNA0417164300",
-			"FR7630006000011234567890188 FR763000600001123456789018 FR133000600001123456789018 DE8937040044053201300 US12345678901234 fr7630006000011234567890189 FR"},
-		{CheckBIC, "AGRIFRPP AGRIFRPP882 DEUTDEFF500", "AGRIFRP AGRIFRPP88 agrifrpp AGRI12PP"},
-		{CheckRUM, "RUM-CE-ACME-0001 a A/b (x)", "/a a/ a//b é 123456789012345678901234567890123456"},
-		{CheckICS, "FR72ZZZ123456 DE98ZZZ09999999999", "FR72ZZZ123457 FR72ZZZ12345 FR7 DE99ZZZ09999999999"},
-	} {
-		for _, s := range strings.Fields(k.good) {
-			if err := k.check(s); err != nil {
-				t.Errorf("%s: %v", s, err)
-			}
-		}
-		for _, s := range strings.Fields(k.bad) {
-			if err := k.check(s); err == nil {
-				t.Errorf("%s passed", s)
-			}
-		}
-	}
-	if err := CheckIBAN("FR76 3000 6000 0112 3456 7890 189"); err != nil {
-		t.Error(err)
 	}
 }
 
@@ -505,7 +474,7 @@ func TestNothingPrintsTheAccount(t *testing.T) {
 		t.Errorf("last four %q", c.Mandate.IBANLastFour)
 	}
 	bad := sign
-	bad.Account.IBAN = "FR7630006000011234567890188"
+	bad.Account.Owner = " "
 	_, err := Decide(c, bad, day0)
 	if err == nil || strings.Contains(err.Error(), "3000") {
 		t.Errorf("error %v", err)

@@ -86,9 +86,9 @@ func (s SignMandate) usable(c *Contract, now time.Time) error {
 	return nil
 }
 
+// check checks what does not depend on lists of codes: whoever makes the command checks the
+// references.
 func (s SignMandate) check(f *faults) {
-	f.check("/rum", CheckRUM(s.RUM))
-	f.check("/ics", CheckICS(s.ICS))
 	if s.Scheme != Core && s.Scheme != B2B {
 		f.add("/scheme", "must be CORE or B2B")
 	}

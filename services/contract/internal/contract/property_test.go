@@ -18,7 +18,7 @@ func anyCommand(t *rapid.T) Command {
 	ceiling := rapid.SampledFrom([]Money{{1, "EUR"}, {0, "EUR"}, {-1, "EUR"}, {1, "USD"}}).Draw(t, "ceiling")
 	debit := Debit{"e", invoice.Draw(t, "invoice"), rapid.IntRange(1, 3).Draw(t, "presentation"), "AM04"}
 	badSign := sign
-	badSign.Account.IBAN = "FR7630006000011234567890188"
+	badSign.Account.Owner = ""
 	return rapid.SampledFrom([]Command{
 		subscribe, Activate{}, Expire{}, Suspend{"s"}, Reinstate{"r"}, Terminate{"t"}, sign, badSign, RevokeMandate{Reason: "w"}, Amend{},
 		Amend{Ceiling: &ceiling}, Amend{ValidFrom: &from}, Amend{ValidUntil: &until}, Amend{OpenEnded: true}, Amend{Buyer: &acme},
@@ -159,29 +159,6 @@ func TestAllowedIsTheTruth(t *testing.T) {
 			var forbidden *Forbidden
 			if errors.As(err, &forbidden) == slices.Contains(c.Allowed(), action) {
 				t.Errorf("%s on %s: %v, allowed %v", action, c.Status, err, c.Allowed())
-			}
-		}
-	}
-}
-
-// The check digits find every single mistyped character.
-func TestCheckDigitsFindATypo(t *testing.T) {
-	for name, k := range map[string]struct {
-		check func(string) error
-		good  string
-		from  int // characters before it say which rule applies
-	}{
-		"iban":  {CheckIBAN, "FR7630006000011234567890189", 4},
-		"ics":   {CheckICS, "FR72ZZZ123456", 7},
-		"siren": {CheckSIREN, "732829320", 0},
-	} {
-		for i := k.from; i < len(k.good); i++ {
-			for d := byte('0'); d <= '9'; d++ {
-				typo := []byte(k.good)
-				typo[i] = d
-				if err := k.check(string(typo)); (err == nil) != (string(typo) == k.good) {
-					t.Errorf("%s %s: %v", name, typo, err)
-				}
 			}
 		}
 	}

@@ -136,13 +136,6 @@ func (f *faults) add(pointer, format string, args ...any) {
 	*f = append(*f, Fault{Pointer: pointer, Message: fmt.Sprintf(format, args...)})
 }
 
-// check adds err, unless it is nil, as a fault at pointer.
-func (f *faults) check(pointer string, err error) {
-	if err != nil {
-		f.add(pointer, "%s", err)
-	}
-}
-
 func (f faults) err() error {
 	if len(f) == 0 {
 		return nil

@@ -22,9 +22,15 @@ type Subscribe struct {
 	ValidUntil  time.Time // zero: without end
 }
 
+// currency is the only one of new contracts, because they are collected by SEPA direct debit.
+const currency = "EUR"
+
 func (s Subscribe) check(f *faults) {
 	s.Buyer.check(f, "/buyer")
 	s.Ceiling.check(f, "/ceiling")
+	if s.Ceiling.Currency != currency {
+		f.add("/ceiling/currency", "must be %s: contracts are collected by SEPA direct debit", currency)
+	}
 }
 
 func (s Subscribe) decide(c *Contract, now time.Time) (Event, error) {
