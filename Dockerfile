@@ -12,5 +12,6 @@ RUN apk add --no-cache ca-certificates tzdata
 WORKDIR /app
 COPY --from=build /out/ /usr/local/bin/
 COPY specs specs
+COPY docs docs
 USER 65532:65532
 EXPOSE 8080 8081 8082 8083

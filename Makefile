@@ -123,7 +123,8 @@ foreign-codes: ## Compares codes and check digits with schwifty, python-stdnum a
 	@echo "foreign-codes: our code lists and check digits against other implementations"
 	@go test -count=1 -timeout 10m -run '^TestForeign' ./services/internal/codes -foreign
 
-docs: ## Writes pages of the four public documents to build/docs, readable offline
+docs: ## Writes the documents as pages, and the presentation (npm and Chromium for all of it), to build/docs
+	@echo "docs: the contracts and the presentation as pages, in build/docs"
 	@go run ./tools/docsite -out build/docs
 
 kafka: ## Runs Apache Kafka in the foreground (Java 17, Maven); BROKERS=3, SECURE=1 with TLS, logins and ACLs, LOG_LEVEL=info, DATA=folder

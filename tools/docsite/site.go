@@ -45,8 +45,29 @@ var documents = []struct{ path, page string }{
 	{"billing/asyncapi.yaml", "billing-events.html"},
 }
 
-// Site returns the pages of the public documents below the folder of contracts, by file name.
-func Site(specs string) (map[string][]byte, error) {
+// Site returns the files of the site by name: the pages of the public documents below the folder of
+// contracts, and the presentation if the folder of documents has one. The index links to the parts
+// of the presentation that were made.
+func Site(specs, docs string, made parts) (map[string][]byte, error) {
+	pages, err := readPages(specs)
+	if err != nil {
+		return nil, err
+	}
+	talk, err := presentation(docs, specs, made)
+	if err != nil {
+		return nil, err
+	}
+	files, err := render(pages, cards(talk, made))
+	if err != nil {
+		return nil, err
+	}
+	for name, data := range talk {
+		files[folder+"/"+name] = data
+	}
+	return files, nil
+}
+
+func readPages(specs string) ([]*Page, error) {
 	set := specfile.NewSet()
 	var pages []*Page
 	for _, d := range documents {
@@ -68,10 +89,10 @@ func Site(specs string) (map[string][]byte, error) {
 		}
 		pages = append(pages, page)
 	}
-	return render(pages)
+	return pages, nil
 }
 
-func render(pages []*Page) (map[string][]byte, error) {
+func render(pages []*Page, talks []card) (map[string][]byte, error) {
 	t, err := template.New("").Funcs(template.FuncMap{"markdown": markdown, "fields": newTable}).ParseFS(templates, "templates/*.html")
 	if err != nil {
 		return nil, err
@@ -85,7 +106,7 @@ func render(pages []*Page) (map[string][]byte, error) {
 		files[p.File] = b.Bytes()
 	}
 	var b bytes.Buffer
-	if err := t.ExecuteTemplate(&b, "index.html", pages); err != nil {
+	if err := t.ExecuteTemplate(&b, "index.html", index{Pages: pages, Talks: talks}); err != nil {
 		return nil, err
 	}
 	files["index.html"] = b.Bytes()
@@ -114,10 +135,10 @@ func markdown(text string) (template.HTML, error) {
 }
 
 func write(dir string, files map[string][]byte) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
 	for name, data := range files {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
+			return err
+		}
 		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
 			return err
 		}
