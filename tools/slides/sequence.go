@@ -147,5 +147,5 @@ func drawMessage(b *strings.Builder, from, to, y int, s step) {
 	fmt.Fprintf(b, `<line class="%s" x1="%d" y1="%d" x2="%d" y2="%d"/>`, class, from, y, end, y)
 	half := float64(len([]rune(s.text))) * letterWidth / 2
 	middle := min(max(float64(from+to)/2, half), drawingWidth-half)
-	fmt.Fprintf(b, `<text class="message" x="%.0f" y="%d">%s</text>`, middle, y-8, html.EscapeString(s.text))
+	fmt.Fprintf(b, `<text class="message" x="%.0f" y="%d">%s</text>`, middle, y-10, html.EscapeString(s.text))
 }
