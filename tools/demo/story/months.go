@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 	_ "time/tzdata" // for Europe/Paris on machines without a time zone database
@@ -40,8 +41,8 @@ func (r *run) periodOf(operation string) string {
 }
 
 // bill moves the clock to the end of the month of the last purchase and runs its billing, which
-// must issue one invoice with the given total.
-func (r *run) bill(total int64) {
+// must issue one invoice with the given total and a part for each of so many contracts.
+func (r *run) bill(total int64, parts int) {
 	period := r.periodOf(r.purchases[len(r.purchases)-1].ref)
 	end, err := afterMonth(period)
 	r.must(err)
@@ -50,7 +51,8 @@ func (r *run) bill(total int64) {
 	r.check(a.Status == http.StatusOK && a.Text("status") == "DRY_RUN", "dry run: %d %v", a.Status, a.Body)
 	a = r.send(call.Request{To: r.billing(1), Method: http.MethodPost, Path: "/billing-runs", Key: r.newKey("run"), Body: map[string]any{"period": period, "dryRun": false}})
 	r.check(a.Status == http.StatusOK, "run: %d %v", a.Status, a.Body)
-	taken := r.flowed(flow.On(billingLog, "RunStarted", "PeriodClosed", "RunCompleted"), flow.On(billingEvents, "BillingPeriodClosed", "InvoiceIssued"))
+	closed := slices.Repeat([]string{"BillingPeriodClosed"}, parts)
+	taken := r.flowed(flow.On(billingLog, "RunStarted", "PeriodClosed", "RunCompleted"), flow.On(billingEvents, append(closed, "InvoiceIssued")...))
 	var invoice string
 	for _, rec := range taken {
 		if rec.Type == "InvoiceIssued" {
@@ -62,7 +64,8 @@ func (r *run) bill(total int64) {
 	a = r.send(call.Request{To: r.billing(2), Method: http.MethodGet, Path: "/billing-runs/" + period + "?limit=200", Fresh: r.flow.Position(billingLog)})
 	r.check(a.Text("status") == "COMPLETED" && r.lineOf(a) == "INVOICED "+invoice, "the run: %v", a.Body)
 	a = r.invoice(invoice, "ISSUED")
-	r.check(a.Amount("total") == total && a.Amount("open") == total && a.Text("period") == period, "invoice: %v", a.Body)
+	found, _ := a.Body["parts"].([]any)
+	r.check(a.Amount("total") == total && a.Amount("open") == total && a.Text("period") == period && len(found) == parts, "invoice: %v", a.Body)
 }
 
 // lineOf returns the outcome of the invoice of the contract in a run. On a broker that was used
@@ -86,26 +89,34 @@ func (r *run) invoice(ref, status string) call.Answer {
 }
 
 func monthEnds(r *run) error {
-	r.bill(320000)
+	r.bill(320000, 1)
 	r.outstanding(0, 320000)
 	a := r.send(call.Request{To: r.billing(2), Method: http.MethodPost, Path: "/billing-runs", Key: r.newKey("run"), Body: map[string]any{"period": r.periods[0]}})
 	r.check(a.Status == http.StatusOK && r.lineOf(a) == "INVOICED "+r.invoices[0], "a second run: %d %v", a.Status, a.Body)
 	return nil
 }
 
-// settle records a step of the collection of an invoice, with the reason code of the bank or the
-// reference of a transfer.
+// settle records a step of the collection of the contract's part of an invoice, with the reason
+// code of the bank or the reference of a transfer.
 func (r *run) settle(invoice, outcome, reason string) call.Answer {
+	a := r.step(invoice, outcome, reason)
+	r.check(a.Status == http.StatusOK, "%s: %d %v", outcome, a.Status, a.Body)
+	return a
+}
+
+// step asks for a step as settle does. It names the part unless the invoice has one.
+func (r *run) step(invoice, outcome, reason string) call.Answer {
 	body := map[string]any{"outcome": outcome}
+	if r.contracts > 1 {
+		body["contractRef"] = r.contract
+	}
 	switch {
 	case outcome == "SETTLED_OTHERWISE":
-		body["reference"], body["contractRef"] = reason, r.contract
+		body["reference"] = reason
 	case reason != "":
 		body["reason"] = reason
 	}
-	a := r.send(call.Request{To: r.billing(1), Method: http.MethodPost, Path: "/invoices/" + invoice + "/settlement", Key: r.newKey("s"), Body: body})
-	r.check(a.Status == http.StatusOK, "%s: %d %v", outcome, a.Status, a.Body)
-	return a
+	return r.send(call.Request{To: r.billing(1), Method: http.MethodPost, Path: "/invoices/" + invoice + "/settlement", Key: r.newKey("s"), Body: body})
 }
 
 func credits(r *run) error {
@@ -136,8 +147,7 @@ func collects(r *run) error {
 func returned(r *run) error {
 	invoice := r.invoices[0]
 	r.settle(invoice, "RETURNED", "MD01")
-	r.flowed(flow.On(billingLog, "DebitReturned"), flow.On(billingEvents, "DirectDebitRejected"),
-		flow.On(contractLog, "Suspended"), flow.On(contractFacts, "ContractSuspended"), flow.On(billingLog, "ContractObserved"))
+	r.flowed(append(changed("Suspended", "ContractSuspended"), flow.On(billingLog, "DebitReturned"), flow.On(billingEvents, "DirectDebitRejected"))...)
 	a := r.refresh("SUSPENDED")
 	r.check(a.Text("suspension.cause") == "DIRECT_DEBIT_RETURNED" && a.Text("suspension.invoiceRef") == invoice, "contract: %v", a.Body)
 	r.invoice(invoice, "RETURNED")
@@ -147,7 +157,7 @@ func returned(r *run) error {
 	r.settle(invoice, "COLLECTED", "")
 	r.flowed(flow.On(billingLog, "DebitCollected"), flow.On(billingEvents, "InvoiceSettled"))
 	r.onContract(http.MethodPatch, "", map[string]any{"action": "REINSTATE", "reason": "the bank has the mandate now"})
-	r.flowed(flow.On(contractLog, "Reinstated"), flow.On(contractFacts, "ContractReinstated"), flow.On(billingLog, "ContractObserved"))
+	r.flowed(changed("Reinstated", "ContractReinstated")...)
 	r.outstanding(0, 0)
 	return nil
 }
@@ -157,36 +167,70 @@ func paysByTransfer(r *run) error {
 	r.settle(invoice, "SETTLED_OTHERWISE", "VIR-88213")
 	r.flowed(flow.On(billingLog, "SettledOtherwise"), flow.On(billingEvents, "InvoiceSettled"))
 	a := r.invoice(invoice, "SETTLED")
-	r.check(a.Amount("open") == 0 && a.Amount("collected") == 150000, "invoice: %v", a.Body)
+	r.check(a.Amount("open") == 0 && a.Amount("collected") == 230000, "invoice: %v", a.Body)
+	r.outstanding(0, 0)
+	return nil
+}
+
+// about plays something with the second contract of the customer instead of the first.
+func (r *run) about(contract string, play func()) {
+	first, etag := r.contract, r.etag
+	r.contract = contract
+	play()
+	r.contract, r.etag = first, etag
+}
+
+func secondContract(r *run) error {
+	r.about("", func() {
+		r.subscribes()
+		r.second = r.contract
+		r.flowed(subscribed()...)
+		r.onContract(http.MethodPut, "/mandate", mandate("RUM-"+r.customer+"-3"))
+		r.flowed(append(signed(), activated()...)...)
+		r.purchase(r.billing(1), 80000)
+		r.outstanding(80000, 0)
+	})
+	a := r.ask(call.Request{To: r.billing(2), Method: http.MethodGet, Path: "/eligibility/" + r.customer, Fresh: r.flow.Position(billingLog)})
+	sums, _ := a.Body["sums"].([]any)
+	r.check(len(sums) == 1, "sums: %v", a.Body)
+	sum := call.Answer{}
+	sum.Body, _ = sums[0].(map[string]any)
+	r.check(sum.Amount("ceiling") == 2*ceiling && sum.Amount("outstanding.total") == 80000 && sum.Amount("available") == 2*ceiling-80000, "sums: %v", sums)
 	r.outstanding(0, 0)
 	return nil
 }
 
 func rejected(r *run) error {
 	r.purchase(r.billing(2), 150000)
-	r.bill(150000)
+	r.bill(230000, 2)
 	invoice := r.invoices[1]
+	r.about(r.second, func() {
+		r.settle(invoice, "PRESENTED", "")
+		r.flowed(flow.On(billingLog, "DebitPresented"))
+		r.settle(invoice, "COLLECTED", "")
+		r.flowed(flow.On(billingLog, "DebitCollected"), flow.On(billingEvents, "InvoiceSettled"))
+	})
 	r.settle(invoice, "PRESENTED", "")
 	r.flowed(flow.On(billingLog, "DebitPresented"))
 	r.settle(invoice, "REJECTED", "AM04")
-	r.flowed(flow.On(billingLog, "DebitRejected"), flow.On(billingEvents, "DirectDebitRejected"),
-		flow.On(contractLog, "Suspended"), flow.On(contractFacts, "ContractSuspended"), flow.On(billingLog, "ContractObserved"))
+	r.flowed(append(changed("Suspended", "ContractSuspended"), flow.On(billingLog, "DebitRejected"), flow.On(billingEvents, "DirectDebitRejected"))...)
 	a := r.refresh("SUSPENDED")
 	r.check(a.Text("suspension.cause") == "DIRECT_DEBIT_REJECTED" && a.Text("suspension.invoiceRef") == invoice, "contract: %v", a.Body)
 	e := r.outstanding(0, 150000)
 	r.check(e.Text("status") == "SUSPENDED" && e.At("eligible") == false, "billing: %v", e.Body)
+	r.about(r.second, func() { r.check(r.outstanding(0, 0).At("eligible") == true, "the other contract must not be affected") })
 	return nil
 }
 
 func expires(r *run) error {
 	amended := func() {
-		r.flowed(flow.On(contractLog, "Amended"), flow.On(contractFacts, "ContractAmended"), flow.On(billingLog, "ContractObserved"))
+		r.flowed(changed("Amended", "ContractAmended")...)
 	}
 	now := time.Now().Add(r.ahead)
 	r.onContract(http.MethodPatch, "", map[string]any{"action": "AMEND", "validUntil": now.Add(time.Hour).UTC().Format(time.RFC3339)})
 	amended()
 	r.setClock(now.Add(2 * time.Hour))
-	r.flowed(flow.On(contractLog, "Expired"), flow.On(contractFacts, "ContractExpired"), flow.On(billingLog, "ContractObserved"))
+	r.flowed(changed("Expired", "ContractExpired")...)
 	a := r.refresh("EXPIRED")
 	r.check(a.Text("expiry.statusBefore") == "SUSPENDED", "contract: %v", a.Body)
 	e := r.outstanding(0, 0)
@@ -199,11 +243,11 @@ func expires(r *run) error {
 
 func terminates(r *run) error {
 	r.onContract(http.MethodPatch, "", map[string]any{"action": "REINSTATE", "reason": "paid by transfer"})
-	r.flowed(flow.On(contractLog, "Reinstated"), flow.On(contractFacts, "ContractReinstated"), flow.On(billingLog, "ContractObserved"))
+	r.flowed(changed("Reinstated", "ContractReinstated")...)
 	r.purchase(r.billing(1), 25000)
 	a := r.onContract(http.MethodPatch, "", map[string]any{"action": "TERMINATE", "reason": "the works council closes"})
 	r.check(a.Text("status") == "TERMINATED", "contract: %v", a.Body)
-	r.flowed(flow.On(contractLog, "Terminated"), flow.On(contractFacts, "ContractTerminated"), flow.On(billingLog, "ContractObserved"))
+	r.flowed(changed("Terminated", "ContractTerminated")...)
 	r.refused(r.billing(2), 1000, "CONTRACT_NOT_ACTIVE")
 	stale := r.send(call.Request{To: r.c.Contract, Method: http.MethodPatch, Path: "/contracts/" + r.contract, Key: r.newKey("c"), Match: r.etag,
 		Body: map[string]any{"action": "REINSTATE"}})
@@ -213,13 +257,29 @@ func terminates(r *run) error {
 }
 
 func lastInvoice(r *run) error {
-	r.bill(25000)
+	r.bill(25000, 1)
 	r.outstanding(0, 25000)
 	return nil
 }
 
+// lapses sets the clock back at its end: whoever uses the system afterwards signs mandates today.
+func lapses(r *run) error {
+	before := time.Now().Add(r.ahead)
+	r.setClock(before.AddDate(0, 37, 0))
+	invoice := r.invoices[2]
+	a := r.step(invoice, "PRESENTED", "")
+	r.check(a.Status == http.StatusConflict && a.Text("code") == "mandate-not-valid", "presented: %d %v", a.Status, a.Body)
+	r.about(r.second, func() { r.refused(r.billing(1), 1000, "MANDATE_NOT_VALID") })
+	r.settle(invoice, "SETTLED_OTHERWISE", "VIR-90112")
+	r.flowed(flow.On(billingLog, "SettledOtherwise"), flow.On(billingEvents, "InvoiceSettled"))
+	r.invoice(invoice, "SETTLED")
+	r.outstanding(0, 0)
+	r.setClock(before)
+	return nil
+}
+
 func addsUp(r *run) error {
-	a := r.ask(call.Request{To: r.billing(1), Method: http.MethodGet, Path: "/invoices?contractRef=" + r.contract, Fresh: r.flow.Position(billingLog)})
+	a := r.ask(call.Request{To: r.billing(1), Method: http.MethodGet, Path: "/invoices?customerRef=" + r.customer, Fresh: r.flow.Position(billingLog)})
 	items, _ := a.Body["items"].([]any)
 	r.check(a.Status == http.StatusOK && len(items) == 3, "invoices: %d %v", a.Status, a.Body)
 	var total, credited, lines int64
@@ -236,7 +296,7 @@ func addsUp(r *run) error {
 		last[year]++
 		r.check(err == nil && one.Text("invoiceRef") == r.invoices[i] && (r.suffix != "" || number == last[year]), "invoice number %s leaves a gap", one.Text("invoiceRef"))
 	}
-	ops := r.ask(call.Request{To: r.billing(2), Method: http.MethodGet, Path: "/operations?limit=200&status=ACCEPTED&contractRef=" + r.contract, Fresh: r.flow.Position(billingLog)})
+	ops := r.ask(call.Request{To: r.billing(2), Method: http.MethodGet, Path: "/operations?limit=200&status=ACCEPTED&customerRef=" + r.customer, Fresh: r.flow.Position(billingLog)})
 	found, _ := ops.Body["items"].([]any)
 	var sum, notes, creditNotes int64
 	for _, item := range found {

@@ -28,10 +28,13 @@ type run struct {
 	// of keys and customers, so that the story can be played again on the same broker
 	suffix   string
 	customer string
-	contract string // CTR-...
-	etag     string // ETag of the last answer about the contract
+	contract string // CTR-... of the present contract
+	etag     string // ETag of the last answer about it
+	second   string // CTR-... of the second contract
 	keys     int
 	ahead    time.Duration // of the services' clock
+
+	contracts int // of the customer
 
 	purchases []purchase
 	periods   []string // billed months, oldest first
@@ -138,8 +141,10 @@ func (r *run) eligibility(amount int64) call.Answer {
 		a := r.ask(call.Request{To: s, Method: http.MethodGet, Path: path, Fresh: r.flow.Position(billingLog)})
 		r.check(a.Status == http.StatusOK, "eligibility of %s on %s: status %d: %v", r.customer, s.Name(), a.Status, a.Body)
 		contracts, _ := a.Body["contracts"].([]any)
-		r.check(len(contracts) == 1, "%s shows %d contracts of %s, want 1", s.Name(), len(contracts), r.customer)
-		a.Body, _ = contracts[0].(map[string]any)
+		r.check(len(contracts) == r.contracts, "%s shows %d contracts of %s, want %d", s.Name(), len(contracts), r.customer, r.contracts)
+		of := slices.IndexFunc(contracts, func(c any) bool { v, _ := c.(map[string]any); return v["contractRef"] == r.contract })
+		r.check(of >= 0, "%s does not show %s", s.Name(), r.contract)
+		a.Body, _ = contracts[of].(map[string]any)
 		if first.Body != nil {
 			same := fmt.Sprint(a.Body) == fmt.Sprint(first.Body)
 			r.check(same, "billing-%d does not agree with the other instance:\n%v\n%v", i+1, a.Body, first.Body)

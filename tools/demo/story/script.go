@@ -43,11 +43,13 @@ func steps() []step {
 		{"200.00 EUR are given back after the invoice", "An issued invoice never changes. A credit note, numbered in a series of its own, lowers what is due on it.", credits},
 		{"The invoice is collected", "Collecting an invoice lowers the outstanding amount, issuing it does not.", collects},
 		{"The collected debit comes back from the bank", "What was collected is owed again, and contract suspends the contract. The debit is presented again under the mandate and collected.", returned},
-		{"The next month's debit is rejected", "Billing publishes the rejection, contract receives it and suspends the contract, and billing receives that.", rejected},
+		{"It signs a second contract, and buys on it", "Each contract has a ceiling and a mandate of its own. What one has left cannot be used by the other.", secondContract},
+		{"The next month's debit is rejected for one contract", "One invoice has a part for each contract. One part is collected. Billing publishes the rejection of the other, contract receives it and suspends that contract, and billing receives that.", rejected},
 		{"The rejected invoice is paid by transfer", "A transfer needs no mandate, so no debt is stuck. It frees the ceiling as a collected debit does.", paysByTransfer},
 		{"The validity ends, and is prolonged", "The contract expires by itself. An amendment gives back the status that it had, here SUSPENDED.", expires},
 		{"Reinstated, then terminated", "Termination is final. Accepted purchases are still owed.", terminates},
 		{"The last month is still invoiced", "Each accepted purchase is on exactly one invoice, and refused ones are on none.", lastInvoice},
+		{"Three years later the mandate has lapsed", "A mandate that was not used for 36 months is void, so the last invoice cannot be debited. It is paid by transfer.", lapses},
 		{"The books are checked", "There are no dead letters. The invoice numbers have no gap, and the totals add up to the purchases.", addsUp},
 	}
 }
@@ -55,6 +57,15 @@ func steps() []step {
 func eur(amount int64) map[string]any { return map[string]any{"amount": amount, "currency": "EUR"} }
 
 func subscribe(r *run) error {
+	r.subscribes()
+	r.flowed(subscribed()...)
+	e := r.outstanding(0, 0)
+	r.check(e.Text("status") == "PENDING" && e.At("eligible") == false, "billing: %v", e.Body)
+	return nil
+}
+
+// subscribes creates a contract of the customer, which is the present one from then on.
+func (r *run) subscribes() {
 	body := map[string]any{
 		"customerRef": r.customer, "sellerRef": "AG-HORIZON", "ceiling": eur(ceiling), "validFrom": "2026-01-01T00:00:00Z",
 		"buyer": map[string]any{"legalName": "CSE ACME", "siren": "732829320", "vatNumber": "FR44732829320",
@@ -63,10 +74,18 @@ func subscribe(r *run) error {
 	a := r.send(call.Request{To: r.c.Contract, Method: http.MethodPost, Path: "/contracts", Key: r.newKey("c"), Body: body})
 	r.check(a.Status == http.StatusCreated && a.Text("status") == "PENDING", "status %d: %v", a.Status, a.Body)
 	r.contract, r.etag = a.Text("contractRef"), a.Header.Get("ETag")
-	r.flowed(flow.On(contractLog, "Subscribed"), flow.On(contractFacts, "ContractSubscribed"), flow.On(billingLog, "ContractObserved"))
-	e := r.outstanding(0, 0)
-	r.check(e.Text("status") == "PENDING" && e.At("eligible") == false, "billing: %v", e.Body)
-	return nil
+	r.contracts++
+}
+
+// subscribed, signed and activated are the records of a change and what follows from it.
+func subscribed() [][]flow.Want { return changed("Subscribed", "ContractSubscribed") }
+func signed() [][]flow.Want     { return changed("MandateAccepted", "MandateSigned") }
+func activated() [][]flow.Want  { return changed("Activated", "ContractActivated") }
+
+// changed returns the record of a change of a contract, its fact, and the record of billing that
+// has taken it in.
+func changed(record, fact string) [][]flow.Want {
+	return [][]flow.Want{flow.On(contractLog, record), flow.On(contractFacts, fact), flow.On(billingLog, "ContractObserved")}
 }
 
 func mandate(rum string) map[string]any {
@@ -77,7 +96,7 @@ func mandate(rum string) map[string]any {
 func signFirst(r *run) error {
 	a := r.onContract(http.MethodPut, "/mandate", mandate("RUM-"+r.customer+"-1"))
 	r.check(a.Text("mandate.status") == "SIGNED" && a.Text("mandate.ibanLastFour") == "0189", "mandate: %v", a.Body)
-	taken := r.flowed(flow.On(contractLog, "MandateAccepted"), flow.On(contractFacts, "MandateSigned"), flow.On(billingLog, "ContractObserved"))
+	taken := r.flowed(signed()...)
 	for _, rec := range taken {
 		r.check(rec.Topic == contractLog || !contains(rec.Value, "30006000"), "%s @%d contains the account: %v", rec.Topic, rec.Offset, rec.Value)
 	}
@@ -85,7 +104,7 @@ func signFirst(r *run) error {
 }
 
 func becomesActive(r *run) error {
-	r.flowed(flow.On(contractLog, "Activated"), flow.On(contractFacts, "ContractActivated"), flow.On(billingLog, "ContractObserved"))
+	r.flowed(activated()...)
 	r.refresh("ACTIVE")
 	e := r.outstanding(0, 0)
 	r.check(e.Text("status") == "ACTIVE" && e.At("eligible") == true, "billing: %v", e.Body)
@@ -212,7 +231,7 @@ func cancels(r *run) error {
 func revokes(r *run) error {
 	a := r.onContract(http.MethodDelete, "/mandate?reason=bank+changed", nil)
 	r.check(a.Text("mandate.status") == "REVOKED" && a.Text("status") == "ACTIVE", "contract: %v", a.Body)
-	r.flowed(flow.On(contractLog, "MandateWithdrawn"), flow.On(contractFacts, "MandateRevoked"), flow.On(billingLog, "ContractObserved"))
+	r.flowed(changed("MandateWithdrawn", "MandateRevoked")...)
 	r.refused(r.billing(2), 1000, "MANDATE_NOT_VALID")
 	e := r.outstanding(280000, 0)
 	r.check(e.Text("mandate.status") == "REVOKED", "billing: %v", e.Body)
@@ -221,7 +240,7 @@ func revokes(r *run) error {
 
 func signAgain(r *run) error {
 	r.onContract(http.MethodPut, "/mandate", mandate("RUM-"+r.customer+"-2"))
-	r.flowed(flow.On(contractLog, "MandateAccepted"), flow.On(contractFacts, "MandateSigned"), flow.On(billingLog, "ContractObserved"))
+	r.flowed(signed()...)
 	r.check(r.outstanding(280000, 0).At("eligible") == true, "billing must show the mandate")
 	return nil
 }
@@ -241,7 +260,7 @@ func suspends(r *run) error {
 	r.screen.Line("    contract-1 is ready again")
 	a := r.onContract(http.MethodPatch, "", map[string]any{"action": "SUSPEND", "reason": "payment incident elsewhere"})
 	r.check(a.Text("status") == "SUSPENDED" && a.Text("suspension.cause") == "REQUESTED", "contract: %v", a.Body)
-	r.flowed(flow.On(contractLog, "Suspended"), flow.On(contractFacts, "ContractSuspended"), flow.On(billingLog, "ContractObserved"))
+	r.flowed(changed("Suspended", "ContractSuspended")...)
 	r.refused(r.billing(2), 1000, "CONTRACT_NOT_ACTIVE")
 	r.outstanding(310000, 0)
 	return nil
@@ -250,7 +269,7 @@ func suspends(r *run) error {
 func reinstates(r *run) error {
 	a := r.onContract(http.MethodPatch, "", map[string]any{"action": "REINSTATE"})
 	r.check(a.Text("status") == "ACTIVE", "contract: %v", a.Body)
-	r.flowed(flow.On(contractLog, "Reinstated"), flow.On(contractFacts, "ContractReinstated"), flow.On(billingLog, "ContractObserved"))
+	r.flowed(changed("Reinstated", "ContractReinstated")...)
 	r.check(r.outstanding(310000, 0).At("eligible") == true, "billing must show that it is active again")
 	return nil
 }
@@ -258,7 +277,7 @@ func reinstates(r *run) error {
 func republishes(r *run) error {
 	a := r.send(call.Request{To: r.c.Contract, Method: http.MethodPost, Path: "/contracts/" + r.contract + "/republication", Key: r.newKey("c"), Body: map[string]any{"aboveVersion": 40}})
 	r.check(a.Status == http.StatusAccepted && fmt.Sprint(a.At("version")) == "41", "republication: %d %v", a.Status, a.Body)
-	r.flowed(flow.On(contractLog, "Republished"), flow.On(contractFacts, "ContractRepublished"), flow.On(billingLog, "ContractObserved"))
+	r.flowed(changed("Republished", "ContractRepublished")...)
 	r.refresh("ACTIVE")
 	e := r.outstanding(310000, 0)
 	r.check(fmt.Sprint(e.At("contractVersion")) == "41" && e.At("eligible") == true, "billing: %v", e.Body)
