@@ -295,7 +295,8 @@ func (s *Server) handleChangeContractRequest(args [1]string, argsEscaped bool, w
 //
 // Records a new contract in status `PENDING` and publishes ContractSubscribed. The service chooses the
 // reference and the status. The contract becomes `ACTIVE` by itself once its mandate is signed and its
-// validity has begun. A customer may hold several contracts.
+// validity has begun. A customer may hold several contracts, which all name the same company: another
+// SIREN is 409 `customer-identity-differs`.
 //
 // POST /contracts
 func (s *Server) handleCreateContractRequest(args [0]string, argsEscaped bool, w http.ResponseWriter, r *http.Request) {

@@ -34,7 +34,8 @@ type Handler interface {
 	//
 	// Records a new contract in status `PENDING` and publishes ContractSubscribed. The service chooses the
 	// reference and the status. The contract becomes `ACTIVE` by itself once its mandate is signed and its
-	// validity has begun. A customer may hold several contracts.
+	// validity has begun. A customer may hold several contracts, which all name the same company: another
+	// SIREN is 409 `customer-identity-differs`.
 	//
 	// POST /contracts
 	CreateContract(ctx context.Context, req *NewContract, params CreateContractParams) (*CreatedContractHeaders, error)

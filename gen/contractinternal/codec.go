@@ -43,11 +43,11 @@ func DecodeLogBody(b []byte) (LogBody, error) {
 	}
 	var m LogBody
 	switch fingerprint {
-	case contractlog.FingerprintOfSubscribed, 0xce9583be3b2bd608:
+	case contractlog.FingerprintOfSubscribed, 0xce9583be3b2bd608, 0xc31976e1d2d20e49:
 		m = new(contractlog.Subscribed)
 	case contractlog.FingerprintOfActivated:
 		m = new(contractlog.Activated)
-	case contractlog.FingerprintOfAmended, 0x1af5a454f2a51c2b, 0x8e9dd36b610fd291:
+	case contractlog.FingerprintOfAmended, 0x1af5a454f2a51c2b, 0x8e9dd36b610fd291, 0x8a3b0543d8ec17d7:
 		m = new(contractlog.Amended)
 	case contractlog.FingerprintOfSuspended, 0xfef331f719091b81:
 		m = new(contractlog.Suspended)

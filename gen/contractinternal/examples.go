@@ -51,6 +51,7 @@ func ExampleSubscribed() contractlog.Subscribed {
 			Currency: "EUR",
 		},
 		ValidFrom: time.Date(2026, 10, 1, 0, 0, 0, 0, time.UTC),
+		Listed:    true,
 		Request: contractlog.Request{
 			Client:    "agency-front",
 			Key:       "o-17",
@@ -71,6 +72,7 @@ func ExampleActivated() contractlog.Activated {
 func ExampleAmended() contractlog.Amended {
 	return contractlog.Amended{
 		ContractRef: "CTR-7",
+		CustomerRef: "",
 		Ceiling: &contractlog.Money{
 			Amount:   600000,
 			Currency: "EUR",

@@ -8,12 +8,12 @@
 // Source: specs/log/contract/Money.avsc 0914361e75c5
 // Source: specs/log/contract/Request.avsc 7b3ba9b44ded
 // Source: specs/log/contract/SuspensionCause.avsc 180622b33d9f
-// Source: specs/log/contract/bodies.yaml e3c114d9af93
-// Source: specs/log/contract/versions/Amended.json 89f70c30d6ac
+// Source: specs/log/contract/bodies.yaml 00dc963c359b
+// Source: specs/log/contract/versions/Amended.json 4e7e6245067d
 // Source: specs/log/contract/versions/MandateAccepted.json 33397838bd20
 // Source: specs/log/contract/versions/MandateWithdrawn.json da6cff529942
 // Source: specs/log/contract/versions/Reinstated.json 9c1c04dfd7d6
-// Source: specs/log/contract/versions/Subscribed.json fa377bfda246
+// Source: specs/log/contract/versions/Subscribed.json aa9b6d84fb88
 // Source: specs/log/contract/versions/Suspended.json f7685e5dd687
 // Source: specs/log/contract/versions/Terminated.json 33d1fe9c6c8d
 

@@ -68,6 +68,7 @@ func contractProbes(s subjects) []probe {
 	one := "/contracts/" + s.contract
 	big := `{"customerRef":"` + strings.Repeat("x", 2<<20) + `"}`
 	suspend := `{"action":"SUSPEND","reason":"probe"}`
+	anotherCompany := strings.NewReplacer("CE-PROBE", s.customer, "FR44732829320", "FR96552100554", "732829320", "552100554").Replace(newContract)
 	mandate := strings.Replace(signedMandate, "7890 189", "7890 188", 1) // a wrong check digit
 	lapsed := strings.Replace(signedMandate, "2026-01-01", "2020-01-01", 1)
 	revoked := strings.Replace(signedMandate, "RUM-PROBE", "RUM-"+s.customer+"-1", 1)
@@ -85,6 +86,7 @@ func contractProbes(s subjects) []probe {
 		{method: "POST", path: "/contracts", body: strings.Replace(newContract, `{`, `{"creditLimit":5,`, 1), status: 400, code: "invalid-request"},
 		{method: "POST", path: "/contracts", body: strings.Replace(newContract, `100000`, `"100000"`, 1), status: 400, code: "invalid-request"},
 		{method: "POST", path: "/contracts", body: `{`, status: 400, code: "invalid-request"},
+		{method: "POST", path: "/contracts", body: anotherCompany, status: 409, code: "customer-identity-differs"},
 		{method: "POST", path: "/contracts", body: big, status: 413, code: "body-too-large"},
 		{method: "POST", path: "/contracts", body: newContract, header: map[string]string{"Content-Type": "text/plain"}, status: 415, code: "unsupported-media-type"},
 		{method: "PATCH", path: one, body: suspend, status: 428, code: "precondition-required"},

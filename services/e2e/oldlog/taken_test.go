@@ -14,7 +14,11 @@ func (r *running) referencesAreTaken(t *testing.T) {
 	contract := r.get(t, ContractService, "/refcontract/v1/contracts?customerRef=CE-TOURS")["items"].([]any)[0].(map[string]any)
 	mandate := fmt.Sprintf("/refcontract/v1/contracts/%v/mandate", contract["contractRef"])
 	signed := time.Now().Add(r.ClockOffset(time.Now())).Add(-time.Hour).UTC().Format(time.RFC3339)
+	lyon := r.get(t, ContractService, "/refcontract/v1/contracts?customerRef=CE-LYON")["items"].([]any)[0].(map[string]any)
 	for _, k := range []struct{ method, path, body, code string }{
+		{http.MethodPost, "/refcontract/v1/contracts", fmt.Sprintf(`{"customerRef":"CE-LYON","sellerRef":"AG-1","ceiling":{"amount":1,"currency":"EUR"},"validFrom":%q,%s}`, signed, another),
+			"customer-identity-differs"},
+		{http.MethodPatch, fmt.Sprintf("/refcontract/v1/contracts/%v", lyon["contractRef"]), `{"action":"AMEND",` + another + `}`, "customer-identity-differs"},
 		{http.MethodPut, mandate, signature("RUM-LYON", signed), "mandate-already-used"},
 		{http.MethodPut, mandate, signature("rum-lyon", signed), "mandate-already-used"},
 		{http.MethodPut, mandate, signature("RUM-BREST", signed), "mandate-already-used"},
@@ -28,6 +32,10 @@ func (r *running) referencesAreTaken(t *testing.T) {
 		}
 	}
 }
+
+// another is a company that is nobody's in the old log.
+const another = `"buyer":{"legalName":"CSE AUTRE","siren":"552100554","vatNumber":"FR96552100554",
+	"billingAddress":{"line1":"1 rue de la Gare","postalCode":"69003","city":"Lyon","country":"FR"}}`
 
 // signature returns the body that signs a mandate.
 func signature(rum, at string) string {

@@ -218,6 +218,21 @@ func (l *Ledger[E, S, A]) replay(req *idempotency.Request) (out Outcome[E, A], e
 	return out, err
 }
 
+// Earlier returns the outcome that a request with the same key and content led to before, and
+// whether there is one among the applied records. It is for requests that are not decided any more,
+// because the rules have become stricter since: their retries get the same answer for all that.
+func (l *Ledger[E, S, A]) Earlier(req *idempotency.Request) (out Outcome[E, A], ok bool) {
+	l.Read(func(st States) {
+		_, err := l.used(st, req)
+		ok = errors.Is(err, journal.ErrAlready)
+	})
+	if !ok {
+		return out, false
+	}
+	out, err := l.replay(req)
+	return out, err == nil
+}
+
 // Answered reads everything that is in the log, and reports whether the request was answered
 // before. The error is idempotency.ErrReused if its key was used by another request. A nil request
 // was not answered before.

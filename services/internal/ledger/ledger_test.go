@@ -150,6 +150,14 @@ func TestDecide(t *testing.T) {
 		if before, err := b.Answered(ctx, request(t, "k-1", `1`)); err != nil || !before {
 			t.Errorf("answered %s: %t, %v", name, before, err)
 		}
+		if out, ok := b.Earlier(request(t, "k-1", `1`)); !ok || out.Answer != first.Answer || !out.Replayed {
+			t.Errorf("earlier: %+v, %t", out, ok)
+		}
+		for key, body := range map[string]string{"k-1": `2`, "k-2": `1`} {
+			if out, ok := b.Earlier(request(t, key, body)); ok {
+				t.Errorf("earlier than %s with %s: %+v", key, body, out)
+			}
+		}
 		if _, err := b.Answered(ctx, request(t, "k-1", `2`)); !errors.Is(err, idempotency.ErrReused) {
 			t.Errorf("answered a reused key %s: %v", name, err)
 		}

@@ -7,6 +7,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -15,6 +16,7 @@ import (
 	"github.com/deferpay/deferpay/services/contract/internal/contract"
 	"github.com/deferpay/deferpay/services/contract/internal/store"
 	"github.com/deferpay/deferpay/services/internal/access"
+	"github.com/deferpay/deferpay/services/internal/idempotency"
 	"github.com/deferpay/deferpay/services/internal/logapi"
 	"github.com/deferpay/deferpay/services/internal/problem"
 )
@@ -71,18 +73,31 @@ func (h *handler) change(ctx context.Context, operation string, ref contractapi.
 // decide decides a command on an existing contract. Body is what tells the request from another
 // with its key.
 func (h *handler) decide(ctx context.Context, operation string, ref contractapi.ContractRef, key contractapi.OptString, precondition func(*contract.Contract) error, body json.Marshaler, command contract.Command) (out store.Outcome, err error) {
-	if err := check(command); err != nil {
-		return out, err
-	}
-	req, release, err := h.requests.Begin(ctx, key.Value, operation, string(ref), body)
+	out, err = h.answer(ctx, operation, string(ref), key, body, command, func(ctx context.Context, req idempotency.Request) (store.Outcome, error) {
+		return h.Store.Change(ctx, req, contract.Ref(ref), precondition, command)
+	})
+	return out, about(ref, err)
+}
+
+// answer decides a command, unless its values are wrong. A request that was accepted before the
+// rules became stricter is not decided again, and gets its earlier answer.
+func (h *handler) answer(ctx context.Context, operation, path string, key contractapi.OptString, body json.Marshaler, command contract.Command,
+	decide func(context.Context, idempotency.Request) (store.Outcome, error)) (out store.Outcome, err error) {
+	wrong := check(command)
+	req, release, err := h.requests.Begin(ctx, key.Value, operation, path, body)
 	if err != nil {
-		return out, err
+		return out, cmp.Or(wrong, err)
 	}
 	defer release()
+	if wrong != nil {
+		if earlier, ok := h.Store.Earlier(req); ok {
+			return earlier, nil
+		}
+		return out, wrong
+	}
 	ctx, cancel := context.WithTimeout(ctx, logapi.CommandTime)
 	defer cancel()
-	out, err = h.Store.Change(ctx, req, contract.Ref(ref), precondition, command)
-	return out, about(ref, err)
+	return decide(ctx, req)
 }
 
 // NewError returns the problem document of whatever a handler returns.

@@ -719,6 +719,61 @@ func TestMandateReference(t *testing.T) {
 	}
 }
 
+// another is buyer with another SIREN.
+var another = strings.NewReplacer("732829320", "552100554", "FR44732829320", "FR96552100554").Replace(buyer)
+
+// A customer is one company, whatever instance is asked.
+func TestCustomerIdentity(t *testing.T) {
+	s := newService(t)
+	_, second := s.instance("contract-2")
+	s.create()
+	create := func(by string) call {
+		return call{method: "POST", path: "/contracts", body: strings.Replace(newContract, buyer, by, 1)}
+	}
+	amend := func(ref, tag, by string) call {
+		return call{method: "PATCH", path: "/contracts/" + ref, ifMatch: tag, body: `{"action":"AMEND",` + by + `}`}
+	}
+	refused := func(c call, siren, on string) {
+		t.Helper()
+		for _, c.on = range []http.Handler{s.handler, second} {
+			if a := s.must(409, c); a.code() != "customer-identity-differs" || a.body["hint"] == nil || !strings.Contains(a.text, siren+" on "+on) {
+				t.Errorf("%s", a.text)
+			}
+		}
+	}
+	refused(create(another), "732829320", "CTR-1")
+	s.must(200, amend("CTR-1", `"1"`, another)) // its only contract
+	refused(create(buyer), "552100554", "CTR-1")
+	s.must(201, create(another))
+	refused(amend("CTR-1", `"2"`, buyer), "552100554", "CTR-2")
+	s.must(200, call{method: "PATCH", path: "/contracts/CTR-2", ifMatch: `"1"`, body: `{"action":"TERMINATE","reason":"left"}`})
+	refused(amend("CTR-1", `"2"`, buyer), "552100554", "CTR-2") // it may still owe
+	s.must(200, amend("CTR-1", `"2"`, strings.Replace(another, "CSE ACME", "CSE NEW", 1)))
+	other := create(buyer)
+	other.body = strings.Replace(other.body, "CE-ACME", "CE-OTHER", 1)
+	s.must(201, other)
+	_, fresh := s.instance("contract-3")
+	c := create(buyer)
+	c.on = fresh
+	s.must(409, c)
+}
+
+func TestTwoIdentitiesAtOnce(t *testing.T) {
+	s := newService(t)
+	_, second := s.instance("contract-2")
+	for i := range 10 {
+		answers := make(chan answer)
+		for n, h := range []http.Handler{s.handler, second} {
+			body := strings.Replace(newContract, buyer, []string{buyer, another}[n], 1)
+			body = strings.Replace(body, "CE-ACME", fmt.Sprint("CE-", i), 1)
+			go func() { answers <- s.do(call{method: "POST", path: "/contracts", body: body, on: h}) }()
+		}
+		if one, other := <-answers, <-answers; min(one.status, other.status) != 201 || max(one.status, other.status) != 409 {
+			t.Fatalf("%s\n%s", one.text, other.text)
+		}
+	}
+}
+
 func TestMandateSignedTwiceAtOnce(t *testing.T) {
 	s := newService(t)
 	_, second := s.instance("contract-2")

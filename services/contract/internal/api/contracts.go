@@ -6,23 +6,16 @@ import (
 	"github.com/deferpay/deferpay/gen/contractapi"
 	"github.com/deferpay/deferpay/services/contract/internal/contract"
 	"github.com/deferpay/deferpay/services/contract/internal/store"
+	"github.com/deferpay/deferpay/services/internal/idempotency"
 	"github.com/deferpay/deferpay/services/internal/logapi"
 )
 
 // CreateContract opens a contract.
 func (h *handler) CreateContract(ctx context.Context, body *contractapi.NewContract, params contractapi.CreateContractParams) (*contractapi.CreatedContractHeaders, error) {
 	command := subscribe(body)
-	if err := check(command); err != nil {
-		return nil, err
-	}
-	req, release, err := h.requests.Begin(ctx, params.IdempotencyKey.Value, "createContract", "", body)
-	if err != nil {
-		return nil, err
-	}
-	defer release()
-	ctx, cancel := context.WithTimeout(ctx, logapi.CommandTime)
-	defer cancel()
-	out, err := h.Store.Create(ctx, req, command)
+	out, err := h.answer(ctx, "createContract", "", params.IdempotencyKey, body, command, func(ctx context.Context, req idempotency.Request) (store.Outcome, error) {
+		return h.Store.Create(ctx, req, command)
+	})
 	if err != nil {
 		return nil, err
 	}

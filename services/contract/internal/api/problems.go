@@ -17,11 +17,13 @@ var (
 	mandateUsedBefore = problem.NewCode("mandate-already-used", http.StatusConflict, "The mandate reference names another contract's mandate")
 	mandateRevoked    = problem.NewCode("mandate-revoked", http.StatusConflict, "The mandate was revoked")
 	mandateLapsed     = problem.NewCode("mandate-lapsed", http.StatusConflict, "The mandate has lapsed")
+	identityDiffers   = problem.NewCode("customer-identity-differs", http.StatusConflict, "The customer's other contracts name another company")
 
-	codes = []problem.Code{contractNotFound, mandateUsedBefore, mandateRevoked, mandateLapsed}
+	codes = []problem.Code{contractNotFound, mandateUsedBefore, mandateRevoked, mandateLapsed, identityDiffers}
 )
 
-// judgedBy adds the version of the contract that a request was judged by to a problem.
+// judgedBy adds the version of the contract that a request was judged by to a problem. It is 0 if
+// there was no contract.
 type judgedBy struct{ version int64 }
 
 // about names the contract in an error that cannot.
@@ -43,6 +45,7 @@ func problemOf(err error) *problem.Problem {
 		invalid   *contract.Invalid
 		forbidden *contract.Forbidden
 		unusable  *contract.UnusableMandate
+		other     *contract.OtherIdentity
 	)
 	switch {
 	case errors.As(err, &invalid):
@@ -56,6 +59,8 @@ func problemOf(err error) *problem.Problem {
 		return p.WithExtension(judgedBy{forbidden.Version})
 	case errors.As(err, &unusable):
 		return unusableMandate(unusable)
+	case errors.As(err, &other):
+		return problem.New(identityDiffers, "%s", other.Error()).WithHint("use that SIREN, or another customerRef").WithExtension(judgedBy{other.Version})
 	}
 	return problem.FromOgen(err)
 }
@@ -87,7 +92,7 @@ func problemBody(p *problem.Problem) *contractapi.ProblemStatusCodeWithHeaders {
 	for _, e := range p.Errors {
 		b.Errors = append(b.Errors, contractapi.FieldError{Pointer: text(e.Pointer), Message: e.Message})
 	}
-	if j, ok := p.Extension.(judgedBy); ok {
+	if j, ok := p.Extension.(judgedBy); ok && j.version > 0 {
 		b.ContractVersion = contractapi.NewOptInt64(j.version)
 	}
 	return &contractapi.ProblemStatusCodeWithHeaders{

@@ -468,6 +468,44 @@ func TestMandateIsUsedOnce(t *testing.T) {
 	}
 }
 
+// A customer is one company.
+func TestCustomerIdentity(t *testing.T) {
+	const another = "552100554"
+	other := acme
+	other.SIREN, other.VATNumber = another, "FR96552100554"
+	moved := acme
+	moved.BillingAddress.City = "Lyon"
+	for name, k := range map[string]struct {
+		buyer   Company
+		others  []Identity
+		created bool // it may be subscribed
+		amended bool // it may be amended so
+	}{
+		"first contract":                {other, nil, true, true},
+		"same company":                  {acme, []Identity{{"CTR-1", acme.SIREN}, {"CTR-2", acme.SIREN}}, true, true},
+		"another company":               {other, []Identity{{"CTR-1", acme.SIREN}}, false, false},
+		"one of several, from old logs": {other, []Identity{{"CTR-1", acme.SIREN}, {"CTR-2", another}}, true, true},
+		"stays as it is":                {moved, []Identity{{"CTR-1", another}}, false, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			do := subscribe
+			do.Buyer, do.Others = k.buyer, k.others
+			e, err := Decide(nil, do, day0)
+			var differs *OtherIdentity
+			if s, ok := e.(Subscribed); ok != k.created || ok && !s.Listed || errors.As(err, &differs) == k.created {
+				t.Errorf("subscribed: %#v, %v", e, err)
+			}
+			e, err = Decide(play(t, active...), Amend{Buyer: &k.buyer, Others: k.others}, begin)
+			if a, ok := e.(Amended); ok != k.amended || ok && a.CustomerRef != "CE-ACME" || errors.As(err, &differs) == k.amended {
+				t.Errorf("amended: %#v, %v", e, err)
+			}
+		})
+	}
+	if e, _ := Decide(play(t, active...), Amend{OpenEnded: true}, begin); e.(Amended).CustomerRef != "" {
+		t.Errorf("the list of the customer is changed by %#v", e)
+	}
+}
+
 func TestNothingPrintsTheAccount(t *testing.T) {
 	c := play(t, signed...)
 	if c.Mandate.IBANLastFour != "0189" {

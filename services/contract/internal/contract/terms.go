@@ -20,6 +20,8 @@ type Subscribe struct {
 	Ceiling     Money
 	ValidFrom   time.Time
 	ValidUntil  time.Time // zero: without end
+
+	Others []Identity // of the customer's other contracts
 }
 
 // currency is the only one of new contracts, because they are collected by SEPA direct debit.
@@ -43,7 +45,13 @@ func (s Subscribe) decide(c *Contract, now time.Time) (Event, error) {
 	if err := f.err(); err != nil {
 		return nil, err
 	}
-	return Subscribed(s), nil
+	if err := checkIdentity(s.CustomerRef, s.Buyer.SIREN, s.Others, 0); err != nil {
+		return nil, err
+	}
+	return Subscribed{
+		Ref: s.Ref, CustomerRef: s.CustomerRef, SellerRef: s.SellerRef, Buyer: s.Buyer, Ceiling: s.Ceiling,
+		ValidFrom: s.ValidFrom, ValidUntil: s.ValidUntil, Listed: true,
+	}, nil
 }
 
 // checkEnd: a validity ends after it begins, and not in the past: purchases have been judged by
@@ -59,7 +67,18 @@ func checkEnd(f *faults, from, until, now time.Time) {
 }
 
 // Subscribed: the contract began to exist.
-type Subscribed Subscribe
+type Subscribed struct {
+	Ref         Ref
+	CustomerRef string
+	SellerRef   string
+	Buyer       Company
+	Ceiling     Money
+	ValidFrom   time.Time
+	ValidUntil  time.Time // zero: without end
+	// Listed: the contract is entered in the list of its customer. Records of the former version
+	// did not do that.
+	Listed bool
+}
 
 // About implements Event.
 func (e Subscribed) About() Ref { return e.Ref }
@@ -84,6 +103,8 @@ type Amend struct {
 	ValidUntil *time.Time
 	OpenEnded  bool // takes the end of the validity away; not together with ValidUntil
 	Reason     string
+
+	Others []Identity // of the customer's other contracts
 }
 
 func (a Amend) check(f *faults) {
@@ -114,9 +135,18 @@ func (a Amend) decide(c *Contract, now time.Time) (Event, error) {
 	if err := f.err(); err != nil {
 		return nil, err
 	}
-	return Amended{
+	if a.Buyer != nil && a.Buyer.SIREN != c.Buyer.SIREN {
+		if err := checkIdentity(c.CustomerRef, a.Buyer.SIREN, a.Others, c.Version); err != nil {
+			return nil, err
+		}
+	}
+	e := Amended{
 		Ref: c.Ref, Ceiling: a.Ceiling, Buyer: a.Buyer, ValidFrom: a.ValidFrom, ValidUntil: a.ValidUntil, OpenEnded: a.OpenEnded, Reason: a.Reason,
-	}, nil
+	}
+	if a.Buyer != nil {
+		e.CustomerRef = c.CustomerRef
+	}
+	return e, nil
 }
 
 // checkValidity: the beginning may be moved until it has come, and the end at any time.
@@ -144,6 +174,9 @@ type Amended struct {
 	ValidUntil *time.Time
 	OpenEnded  bool
 	Reason     string
+	// CustomerRef is set together with Buyer: the customer's list of contracts has the new SIREN.
+	// Records of the former version did not do that.
+	CustomerRef string
 }
 
 // About implements Event.

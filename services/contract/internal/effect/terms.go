@@ -12,7 +12,7 @@ func (e *encoder) Subscribed(s contract.Subscribed) error {
 	request, err := e.Requested()
 	e.message = &contractlog.Subscribed{
 		ContractRef: string(s.Ref), CustomerRef: s.CustomerRef, SellerRef: s.SellerRef, Buyer: toLogCompany(s.Buyer),
-		Ceiling: contractlog.Money(s.Ceiling), ValidFrom: s.ValidFrom, ValidUntil: optional.Instant(s.ValidUntil), Request: contractlog.Request(request),
+		Ceiling: contractlog.Money(s.Ceiling), ValidFrom: s.ValidFrom, ValidUntil: optional.Instant(s.ValidUntil), Listed: s.Listed, Request: contractlog.Request(request),
 	}
 	return err
 }
@@ -20,7 +20,7 @@ func (e *encoder) Subscribed(s contract.Subscribed) error {
 func (d decoder) Subscribed(m *contractlog.Subscribed) (Body, error) {
 	return d.Answering(contract.Subscribed{
 		Ref: contract.Ref(m.ContractRef), CustomerRef: m.CustomerRef, SellerRef: m.SellerRef, Buyer: fromLogCompany(m.Buyer),
-		Ceiling: contract.Money(m.Ceiling), ValidFrom: m.ValidFrom, ValidUntil: optional.Value(m.ValidUntil),
+		Ceiling: contract.Money(m.Ceiling), ValidFrom: m.ValidFrom, ValidUntil: optional.Value(m.ValidUntil), Listed: m.Listed,
 	}, ledger.Request(m.Request))
 }
 
@@ -30,7 +30,7 @@ func (p *publisher) Subscribed(contract.Subscribed) error {
 
 func (e *encoder) Amended(a contract.Amended) error {
 	request, err := e.Requested()
-	m := &contractlog.Amended{ContractRef: string(a.Ref), ValidFrom: a.ValidFrom, ValidUntil: a.ValidUntil, OpenEnded: a.OpenEnded, Reason: a.Reason, Request: contractlog.Request(request)}
+	m := &contractlog.Amended{ContractRef: string(a.Ref), CustomerRef: a.CustomerRef, ValidFrom: a.ValidFrom, ValidUntil: a.ValidUntil, OpenEnded: a.OpenEnded, Reason: a.Reason, Request: contractlog.Request(request)}
 	if a.Ceiling != nil {
 		ceiling := contractlog.Money(*a.Ceiling)
 		m.Ceiling = &ceiling
@@ -44,7 +44,7 @@ func (e *encoder) Amended(a contract.Amended) error {
 }
 
 func (d decoder) Amended(m *contractlog.Amended) (Body, error) {
-	e := contract.Amended{Ref: contract.Ref(m.ContractRef), ValidFrom: m.ValidFrom, ValidUntil: m.ValidUntil, OpenEnded: m.OpenEnded, Reason: m.Reason}
+	e := contract.Amended{Ref: contract.Ref(m.ContractRef), CustomerRef: m.CustomerRef, ValidFrom: m.ValidFrom, ValidUntil: m.ValidUntil, OpenEnded: m.OpenEnded, Reason: m.Reason}
 	if m.Ceiling != nil {
 		ceiling := contract.Money(*m.Ceiling)
 		e.Ceiling = &ceiling

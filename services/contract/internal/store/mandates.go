@@ -18,31 +18,29 @@ func keyOf(m *contract.Mandate) string {
 	return sepa.MandateKey(m.ICS, m.RUM)
 }
 
-// informed returns the command to decide, given the states that it is decided on: a command about a
-// mandate is told what became of that mandate.
-func (s *Store) informed(command contract.Command) func(*ledger.View, *contract.Contract) contract.Command {
-	switch asked := command.(type) {
-	case contract.SignMandate:
-		asked.Key = sepa.MandateKey(asked.ICS, asked.RUM)
-		s.read(func() { asked.Use = s.model.Mandates[asked.Key] })
-		return func(v *ledger.View, c *contract.Contract) contract.Command {
-			told := asked
-			told.Renews = c.Mandate != nil && keyOf(c.Mandate) == asked.Key
-			if use, known := mandates.Get(v, asked.Key); known {
-				told.Use = use
-			}
-			return told
+// signing completes a command with what became of its mandate.
+func (s *Store) signing(asked contract.SignMandate) completion {
+	asked.Key = sepa.MandateKey(asked.ICS, asked.RUM)
+	s.read(func() { asked.Use = s.model.Mandates[asked.Key] })
+	return func(v *ledger.View, c *contract.Contract) contract.Command {
+		complete := asked
+		complete.Renews = c.Mandate != nil && keyOf(c.Mandate) == asked.Key
+		if use, known := mandates.Get(v, asked.Key); known {
+			complete.Use = use
 		}
-	case contract.RevokeMandate:
-		return func(_ *ledger.View, c *contract.Contract) contract.Command {
-			told := asked
-			if c.Mandate != nil {
-				told.Key = keyOf(c.Mandate)
-			}
-			return told
-		}
+		return complete
 	}
-	return func(*ledger.View, *contract.Contract) contract.Command { return command }
+}
+
+// revoking completes a command with the key of the mandate that the contract has.
+func revoking(asked contract.RevokeMandate) completion {
+	return func(_ *ledger.View, c *contract.Contract) contract.Command {
+		complete := asked
+		if c.Mandate != nil {
+			complete.Key = keyOf(c.Mandate)
+		}
+		return complete
+	}
 }
 
 // use notes in its stream what became of a mandate. A key is empty in records of the former

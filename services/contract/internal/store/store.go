@@ -11,6 +11,7 @@
 //	key/CLIENT/KEY      a client's idempotency key, and the answer it stands for
 //	event/ID            an event of another service that had an effect here
 //	mandate/KEY         a mandate, by sepa.MandateKey: the contract that it was signed for first
+//	customer/CE-ACME    a customer: the SIRENs of its contracts
 package store
 
 import (
@@ -88,6 +89,13 @@ func streams(e contract.Event) []journal.Stream {
 	switch e := e.(type) {
 	case contract.Subscribed:
 		on = append(on, sequences.Stream(references))
+		if e.Listed {
+			on = append(on, customers.Stream(e.CustomerRef))
+		}
+	case contract.Amended:
+		if e.CustomerRef != "" {
+			on = append(on, customers.Stream(e.CustomerRef))
+		}
 	case contract.Suspended:
 		if e.Debit != nil {
 			on = append(on, events.Stream(e.Debit.EventID))
@@ -124,6 +132,11 @@ func fold(v *ledger.View, e contract.Event, at time.Time) error {
 			return fmt.Errorf("%s subscribed after %s", ref, refOf(last))
 		}
 		sequences.Put(v, references, last+1)
+		if e.Listed {
+			identify(v, e.CustomerRef, c.Identity())
+		}
+	case contract.Amended:
+		identify(v, e.CustomerRef, c.Identity())
 	case contract.Suspended:
 		if e.Debit != nil {
 			events.Put(v, e.Debit.EventID, seen{})
@@ -145,18 +158,42 @@ func (s *Store) Publication() (*Publication, error) {
 // Create decides a subscription under a reference that is handed out in the same record. The
 // reference of sub is ignored.
 func (s *Store) Create(ctx context.Context, req idempotency.Request, sub contract.Subscribe) (Outcome, error) {
-	return s.ledger.Decide(ctx, &req, journal.On(sequences.Stream(references)), func(v *ledger.View) (contract.Event, error) {
+	known := s.identities(sub.CustomerRef)
+	on := journal.On(sequences.Stream(references), customers.Stream(sub.CustomerRef))
+	return s.ledger.Decide(ctx, &req, on, func(v *ledger.View) (contract.Event, error) {
 		last, _ := sequences.Get(v, references)
 		sub.Ref = refOf(last + 1)
+		sub.Others = others(v, sub.CustomerRef, sub.Ref, known)
 		c, _ := contracts.Get(v, string(sub.Ref))
 		return contract.Decide(c, sub, v.Now())
 	})
 }
 
+// completion returns a command with what it has to know of the states that it is decided on.
+type completion func(*ledger.View, *contract.Contract) contract.Command
+
+// completion returns that of a command on a contract.
+func (s *Store) completion(ctx context.Context, ref contract.Ref, command contract.Command) (completion, error) {
+	switch asked := command.(type) {
+	case contract.SignMandate:
+		return s.signing(asked), nil
+	case contract.RevokeMandate:
+		return revoking(asked), nil
+	case contract.Amend:
+		if asked.Buyer != nil {
+			return s.amending(ctx, ref, asked)
+		}
+	}
+	return func(*ledger.View, *contract.Contract) contract.Command { return command }, nil
+}
+
 // Change decides a command on an existing contract. The precondition is asked first, with the state
 // that the command would be decided on; its error is returned as it is.
 func (s *Store) Change(ctx context.Context, req idempotency.Request, ref contract.Ref, precondition func(*contract.Contract) error, command contract.Command) (Outcome, error) {
-	informed := s.informed(command)
+	complete, err := s.completion(ctx, ref, command)
+	if err != nil {
+		return Outcome{}, err
+	}
 	return s.ledger.Decide(ctx, &req, journal.On(contracts.Stream(string(ref))), func(v *ledger.View) (contract.Event, error) {
 		c, _ := contracts.Get(v, string(ref))
 		if c == nil {
@@ -165,8 +202,14 @@ func (s *Store) Change(ctx context.Context, req idempotency.Request, ref contrac
 		if err := precondition(c); err != nil {
 			return nil, err
 		}
-		return contract.Decide(c, informed(v, c), v.Now())
+		return contract.Decide(c, complete(v, c), v.Now())
 	})
+}
+
+// Earlier returns the outcome that a request with the same key and content led to before, and
+// whether there is one; see ledger.Ledger.
+func (s *Store) Earlier(req idempotency.Request) (out Outcome, ok bool) {
+	return s.ledger.Earlier(&req)
 }
 
 // Advance makes a contract active or lets it expire if it is due. Every instance may propose it; it
