@@ -832,7 +832,8 @@ func (s *EligibilityHeaders) SetResponse(val Eligibility) {
 }
 
 // Sums over the contracts of the customer in one currency. `available` is the sum of what is available
-// on each contract: what one contract has left cannot be used by another.
+// on each contract: what one contract has left cannot be used by another. 9007199254740991 stands for
+// any larger sum.
 // Ref: #/components/schemas/EligibilitySum
 type EligibilitySum struct {
 	Outstanding Outstanding `json:"outstanding"`

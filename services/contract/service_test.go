@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/sr"
@@ -31,6 +32,7 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin"
 	runtimebus "github.com/deferpay/deferpay/tools/eventgen/runtime/bus"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/kafkabus"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/metadata"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/registry"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/topics"
 )
@@ -346,8 +348,8 @@ func TestExpiryFollowsTheClock(t *testing.T) {
 	w.reaches("ACTIVE")
 }
 
-// What billing publishes reaches the contract: once, whatever is delivered twice; what is wrong
-// goes aside.
+// What billing publishes reaches the contract: once, whatever is delivered twice, and under the
+// former key of the topic too, which was the contract; what is wrong goes aside.
 func TestFailedDebitSuspendsTheContract(t *testing.T) {
 	w := newWorld(t)
 	w.start()
@@ -364,29 +366,30 @@ func TestFailedDebitSuspendsTheContract(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	billing := billingbus.NewPublisher(publisher, runtimebus.SendWithRegistry(schemas), runtimebus.SendWithSource("billing"))
-	publish := func(id, ref string) {
+	present := billingbus.NewPublisher(publisher, runtimebus.SendWithRegistry(schemas), runtimebus.SendWithSource("billing"))
+	former := billingbus.NewPublisher(keyed{publisher, "CTR-1"}, runtimebus.SendWithRegistry(schemas), runtimebus.SendWithSource("billing"))
+	publish := func(billing *billingbus.Publisher, id, ref string, presentation int32) {
 		t.Helper()
 		m := billingbus.ExampleDirectDebitRejected()
-		m.ContractRef = ref
+		m.ContractRef, m.Presentation = ref, presentation
 		h := billingbus.CloudEventsHeaders{ID: id, Time: time.Now()}
 		if err := billing.DirectDebitRejected(t.Context(), billingbus.CustomerKey(m.CustomerRef), m, h); err != nil {
 			t.Fatal(err)
 		}
 	}
-	publish("e-1", "CTR-99")
+	publish(present, "e-1", "CTR-99", 1)
 	other := billingbus.ExampleInvoiceSettled()
-	if err := billing.InvoiceSettled(t.Context(), billingbus.CustomerKey(other.CustomerRef), other, billingbus.CloudEventsHeaders{ID: "e-2", Time: time.Now()}); err != nil {
+	if err := present.InvoiceSettled(t.Context(), billingbus.CustomerKey(other.CustomerRef), other, billingbus.CloudEventsHeaders{ID: "e-2", Time: time.Now()}); err != nil {
 		t.Fatal(err)
 	}
-	publish("e-3", "CTR-1")
+	publish(former, "e-3", "CTR-1", 1)
 	w.reaches("SUSPENDED")
 	if _, body := w.get("/refcontract/v1/contracts/CTR-1"); !strings.Contains(body, `"cause":"DIRECT_DEBIT_RE`) || !strings.Contains(body, `"version":4`) {
 		t.Errorf("%s", body)
 	}
 	w.send("PATCH", "/contracts/CTR-1", `{"action":"REINSTATE","reason":"paid"}`, `"4"`)
-	publish("e-3", "CTR-1")
-	publish("e-4", "CTR-99") // read after it, so what is before it had its effect
+	publish(present, "e-3", "CTR-1", 1)
+	publish(present, "e-4", "CTR-99", 1) // read after it, so what is before it had its effect
 	dead := w.records(contractinternal.DeadLettersTopic, 2)
 	for i, id := range []string{"e-1", "e-4"} {
 		if r := dead[i]; string(r.Key) != "CUST-42" || header(r, "ce_id") != id || header(r, "dl_topic") != billingbus.BillingEventsTopic || !strings.Contains(header(r, "dl_error"), "no such contract") {
@@ -394,6 +397,21 @@ func TestFailedDebitSuspendsTheContract(t *testing.T) {
 		}
 	}
 	w.reaches("ACTIVE")
+	publish(present, "e-5", "CTR-1", 2)
+	w.reaches("SUSPENDED")
+}
+
+// keyed publishes messages under a key of its own.
+type keyed struct {
+	message.Publisher
+	key string
+}
+
+func (k keyed) Publish(topic string, messages ...*message.Message) error {
+	for _, m := range messages {
+		m.Metadata[metadata.Key] = k.key
+	}
+	return k.Publisher.Publish(topic, messages...)
 }
 
 func TestABrokerThatComesLater(t *testing.T) {

@@ -159,6 +159,13 @@ func (j *Journal[S, B]) readiness() error {
 	return nil
 }
 
+// Parked returns the parked streams, and why each is.
+func (j *Journal[S, B]) Parked() map[Stream]error {
+	j.mu.RLock()
+	defer j.mu.RUnlock()
+	return j.core.Parked()
+}
+
 // Stats counts what has happened since the journal was made, and what is under way.
 type Stats struct {
 	Applied   int64         // records applied, of any instance

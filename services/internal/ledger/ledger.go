@@ -257,6 +257,10 @@ func (l *Ledger[E, S, A]) Read(fn func(States)) (position int64) {
 	return position
 }
 
+// Parked returns the parked streams, and why each is. Decisions that read one return
+// journal.ErrParked.
+func (l *Ledger[E, S, A]) Parked() map[journal.Stream]error { return l.journal.Parked() }
+
 // fold brings a record into the states of its streams.
 func (l *Ledger[E, S, A]) fold(v *View, e journal.Entry[Body[E]]) error {
 	event := e.Body.Event

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -298,6 +299,13 @@ func TestBadInputRecordsNothing(t *testing.T) {
 		"fraction":          {"POST", "/operations", "b", strings.Replace(good, `{"amount":1,`, `{"amount":1.5,`, 1), 400, "invalid-request"},
 		"zero":              {"POST", "/operations", "b", purchase("CTR-7", 0), 400, "invalid-request"},
 		"negative":          {"POST", "/operations", "b", purchase("CTR-7", -5), 400, "invalid-request"},
+		"largest int64":     {"POST", "/operations", "b", purchase("CTR-7", math.MaxInt64), 400, "invalid-request"},
+		"smallest int64":    {"POST", "/operations", "b", purchase("CTR-7", math.MinInt64), 400, "invalid-request"},
+		"beyond int64":      {"POST", "/operations", "b", strings.Replace(good, `{"amount":1,`, `{"amount":9223372036854775808,`, 1), 400, "invalid-request"},
+		"above the bound":   {"POST", "/operations", "b", purchase("CTR-7", 1e12+1), 400, "invalid-request"},
+		"refund, int64":     {"POST", "/operations", "b", refund("BOP-7-1", math.MaxInt64), 400, "invalid-request"},
+		"refund, largest":   {"POST", "/operations", "b", refund("BOP-7-1", 1e12), 422, "refund-exceeds-purchase"},
+		"eligible, int64":   {"GET", "/eligibility/CE-ACME?amount=9223372036854775807", "", "", 400, "invalid-request"},
 		"missing field":     {"POST", "/operations", "c", `{"type":"PURCHASE","contractRef":"CTR-7"}`, 400, "invalid-request"},
 		"unknown type":      {"POST", "/operations", "d", `{"type":"GIFT"}`, 400, "invalid-request"},
 		"no type":           {"POST", "/operations", "d", `{}`, 400, "invalid-request"},

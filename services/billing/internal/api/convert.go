@@ -1,12 +1,14 @@
 package api
 
 import (
+	"context"
 	"time"
 
 	"github.com/deferpay/deferpay/gen/billingapi"
 	"github.com/deferpay/deferpay/services/billing/internal/billing"
 	"github.com/deferpay/deferpay/services/billing/internal/store"
 	"github.com/deferpay/deferpay/services/internal/codes/currency"
+	"github.com/deferpay/deferpay/services/internal/idempotency"
 	"github.com/deferpay/deferpay/services/internal/logapi"
 	"github.com/deferpay/deferpay/services/internal/problem"
 )
@@ -76,6 +78,18 @@ func checkCurrency(place string, code billingapi.Currency) error {
 	p := problem.New(problem.InvalidRequest, "%s: %s %s", place, code, err).WithHint("nothing was recorded; correct the request and send it again")
 	p.Errors = []problem.FieldError{{Pointer: place, Message: err.Error()}}
 	return p
+}
+
+// unlessAnswered returns invalid, or nil if the request was answered before: lists of codes change,
+// and a request that was right then gets the same answer again.
+func (h *handler) unlessAnswered(ctx context.Context, req idempotency.Request, invalid error) error {
+	if invalid == nil {
+		return nil
+	}
+	if before, err := h.Store.Answered(ctx, &req); err != nil || before {
+		return err
+	}
+	return invalid
 }
 
 func toMoney(m billing.Money) billingapi.Money {

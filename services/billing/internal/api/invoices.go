@@ -25,15 +25,15 @@ var invoiceCauses = causes{
 
 // SettleInvoice records a step of collecting a part of an invoice.
 func (h *handler) SettleInvoice(ctx context.Context, body billingapi.SettlementRequest, params billingapi.SettleInvoiceParams) (*billingapi.SettleInvoiceOKHeaders, error) {
-	command, err := settlement(body, string(params.InvoiceRef))
-	if err != nil {
-		return nil, err
-	}
 	req, release, err := h.requests.Begin(ctx, params.IdempotencyKey.Value, "settleInvoice", string(params.InvoiceRef), &body)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
+	command, invalid := settlement(body, string(params.InvoiceRef))
+	if err := h.unlessAnswered(ctx, req, invalid); err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, logapi.CommandTime)
 	defer cancel()
 	i, out, err := h.Store.Settle(ctx, req, command)

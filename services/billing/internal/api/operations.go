@@ -27,20 +27,21 @@ var operationCauses = causes{
 	{billing.ErrOperationUnknown, operationNotFound, "check the reference; GET /operations searches", 0},
 	{billing.ErrNotRefundable, refundNotPossible, "name the purchase that was accepted", 0},
 	{billing.ErrRefundCurrency, refundCurrency, "refund in the currency of the purchase", 0},
+	{billing.ErrPeriodFull, problem.InvalidRequest, "purchase less in one month", 0},
 	{billing.ErrAmount, problem.InvalidRequest, "ask for at least one minor unit", 0},
 }
 
 // CreateOperation records a purchase or a refund.
 func (h *handler) CreateOperation(ctx context.Context, body billingapi.OperationRequest, params billingapi.CreateOperationParams) (*billingapi.OperationHeaders, error) {
-	command, err := operation(body)
-	if err != nil {
-		return nil, err
-	}
 	req, release, err := h.requests.Begin(ctx, params.IdempotencyKey.Value, "createOperation", "", &body)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
+	command, invalid := operation(body)
+	if err := h.unlessAnswered(ctx, req, invalid); err != nil {
+		return nil, err
+	}
 	return h.operate(ctx, req, command)
 }
 
@@ -95,7 +96,7 @@ func notCancelled(err *billing.CancelError) *problem.Problem {
 	}
 	left := o.Left()
 	hint := "refund what is left of it instead"
-	if o.Refunded > 0 {
+	if err.InvoiceRef == "" {
 		p.Detail = fmt.Sprintf("%s of %s was refunded", text(o.Given()), o.Ref)
 	}
 	if err.InvoiceRef != "" {

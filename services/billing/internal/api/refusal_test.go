@@ -5,7 +5,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/deferpay/deferpay/gen/billingapi"
 	"github.com/deferpay/deferpay/services/billing/internal/billing"
+	"github.com/deferpay/deferpay/services/internal/idempotency"
 )
 
 func TestRefusalTexts(t *testing.T) {
@@ -70,4 +72,27 @@ func TestAmountTexts(t *testing.T) {
 		}
 		a.problem(t, 400, "invalid-request", "detail", place+": ZZZ must be a currency code of ISO 4217, such as EUR", "errors.0.pointer", place)
 	}
+}
+
+// TestFormerCodeIsReplayed repeats a request that was answered when its currency was in the list.
+func TestFormerCodeIsReplayed(t *testing.T) {
+	i := newSystem(t).instance("billing-1")
+	i.contract(7, 1, nil)
+	text := strings.Replace(purchase("CTR-7", 100), "EUR", "ZZZ", 1)
+	var body billingapi.OperationRequest
+	if err := body.UnmarshalJSON([]byte(text)); err != nil {
+		t.Fatal(err)
+	}
+	req, err := idempotency.New("dev", "former", "createOperation", "", &body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := i.store.Operate(t.Context(), req, billing.Purchase{ContractRef: "CTR-7", OrderRef: "ORD-Z", Amount: billing.Money{Amount: 100, Currency: "ZZZ"}}); err != nil {
+		t.Fatal(err)
+	}
+	if a := i.do("POST", "/operations", "former", text); a.status != 422 || a.header.Get("Idempotent-Replayed") != "true" {
+		t.Errorf("%d %s", a.status, a.text)
+	}
+	i.do("POST", "/operations", "former", strings.Replace(text, "100", "101", 1)).problem(t, 422, "idempotency-key-reused")
+	i.do("POST", "/operations", "new", text).problem(t, 400, "invalid-request")
 }

@@ -1,7 +1,6 @@
 package billing
 
 import (
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -82,8 +81,8 @@ type Sum struct {
 	Available   int64 // what one contract has left cannot be used by another
 }
 
-// SumsOf adds up accounts by currency, in the order of the codes. A sum that does not fit into an
-// int64 stays at the largest one. Ceilings count by the currency of the ceiling, which may have
+// SumsOf adds up accounts by currency, in the order of the codes. MaxAmount stands for any larger
+// sum. Ceilings count by the currency of the ceiling, which may have
 // changed since the first version of the contract.
 func SumsOf(accounts []Account) (sums []Sum) {
 	of := func(currency string) *Sum {
@@ -107,13 +106,13 @@ func SumsOf(accounts []Account) (sums []Sum) {
 // Outstanding is the whole outstanding amount.
 func (s Sum) Outstanding() int64 { return atMost(s.NotInvoiced, s.NotSettled) }
 
-// atMost adds amounts that are not negative; the largest int64 stands for any larger sum.
+// atMost adds amounts that are not negative; MaxAmount stands for any larger sum.
 func atMost(a, b int64) int64 {
 	total, err := sum(a, b)
 	if err != nil {
-		return math.MaxInt64
+		return MaxAmount
 	}
-	return total
+	return min(total, MaxAmount)
 }
 
 // MandateStatus judges the contract's mandate.

@@ -66,8 +66,8 @@ func (c Closing) Total(p Period) (Money, error) {
 
 // PlanClose returns what closing a period of a customer takes, given the accounts of all its
 // contracts in the order of their references, or why it cannot be closed now. An invoice has one
-// currency, that of the first contract with something in the period. Contracts in another currency
-// are left for an invoice of their own.
+// currency, that of the first contract with something in the period, and its purchases add up to
+// MaxAmount at most. Contracts that do not fit are left for another invoice.
 func PlanClose(accounts []Account, p Period, now time.Time, paris *time.Location) (Closing, error) {
 	c := planned(accounts, p)
 	for _, a := range accounts {
@@ -90,11 +90,13 @@ func PlanClose(accounts []Account, p Period, now time.Time, paris *time.Location
 }
 
 func planned(accounts []Account, p Period) (c Closing) {
+	purchases := int64(0)
 	for _, a := range accounts {
-		_, found := a.OpenPeriod(p)
+		open, found := a.OpenPeriod(p)
 		switch {
-		case found && (len(c.Parts) == 0 || c.Parts[0].Currency == a.Currency):
+		case found && (len(c.Parts) == 0 || c.Parts[0].Currency == a.Currency && open.Purchases <= MaxAmount-purchases):
 			c.Parts = append(c.Parts, a)
+			purchases += open.Purchases
 		case found || !a.LastClosed.Before(p):
 			continue
 		}

@@ -206,7 +206,7 @@ func TestSumsOfAccounts(t *testing.T) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
 	a.NotInvoiced, b.NotInvoiced = 1<<62, 1<<62
-	if got := SumsOf([]Account{a, b}); got[0].NotInvoiced != 1<<63-1 || got[0].Outstanding() != 1<<63-1 {
+	if got := SumsOf([]Account{a, b}); got[0].NotInvoiced != MaxAmount || got[0].Outstanding() != MaxAmount {
 		t.Errorf("sums out of range: %+v", got)
 	}
 }

@@ -18,6 +18,10 @@ func (m Money) String() string {
 	return fmt.Sprintf("%d minor units of %s", m.Amount, m.Currency)
 }
 
+// MaxAmount is the largest amount that an answer or an event can hold: numbers of JSON are exact up
+// to it.
+const MaxAmount = 1<<53 - 1
+
 var errOverflow = errors.New("amount out of range")
 
 // sum adds amounts that are not negative.

@@ -26,6 +26,7 @@ var (
 	ErrNotRefundable    = errors.New("only an accepted purchase can be refunded")
 	ErrRefundExceeds    = errors.New("refund is more than what is left of the purchase")
 	ErrRefundCurrency   = errors.New("refund is not in the currency of the purchase")
+	ErrPeriodFull       = errors.New("purchases of a contract in one period would be out of range")
 	ErrAmount           = errors.New("amount must be at least one minor unit")
 )
 
@@ -153,7 +154,7 @@ func (p Purchase) decide(s States, at Moment) (Event, error) {
 	return DecidePurchase(a, p, at.Now, at.Paris)
 }
 
-// DecidePurchase accepts a purchase or refuses it with every reason that applies.
+// DecidePurchase accepts a purchase, or refuses it with every reason that applies.
 func DecidePurchase(a Account, p Purchase, now time.Time, paris *time.Location) (Event, error) {
 	if a.Unreadable {
 		return nil, fmt.Errorf("%w: %s", ErrContractUnreadable, a.Contract.Ref)
@@ -167,9 +168,13 @@ func DecidePurchase(a Account, p Purchase, now time.Time, paris *time.Location) 
 			Reasons: reasons, ContractVersion: a.Contract.Version,
 		}, nil
 	}
+	period := a.PeriodAt(now, paris)
+	if open, _ := a.OpenPeriod(period); open.Purchases > MaxAmount-p.Amount.Amount {
+		return nil, fmt.Errorf("%w: %s of %s", ErrPeriodFull, period, a.Contract.Ref)
+	}
 	return PurchaseAccepted{
 		OperationRef: a.nextOperation(), ContractRef: a.Contract.Ref, OrderRef: p.OrderRef, Label: p.Label, Amount: p.Amount,
-		Period: a.PeriodAt(now, paris), ContractVersion: a.Contract.Version, TakesOrder: true,
+		Period: period, ContractVersion: a.Contract.Version, TakesOrder: true,
 	}, nil
 }
 

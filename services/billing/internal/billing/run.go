@@ -37,11 +37,12 @@ const (
 	LeftOutEarlierPeriod = "earlier-period-open"
 	LeftOutNotEnded      = "period-not-ended"
 	LeftOutUnreadable    = "contract-unreadable"
+	LeftOutParked        = "stream-parked"
 )
 
 // Shown reports whether the states show the reason.
 func (l LeftOut) Shown() bool {
-	return slices.Contains([]string{LeftOutEarlierPeriod, LeftOutNotEnded, LeftOutUnreadable}, l.Code)
+	return slices.Contains([]string{LeftOutEarlierPeriod, LeftOutNotEnded, LeftOutUnreadable, LeftOutParked}, l.Code)
 }
 
 // Errors of runs. They record nothing.

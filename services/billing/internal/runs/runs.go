@@ -250,7 +250,7 @@ func code(err error) string {
 	case errors.Is(err, billing.ErrContractUnreadable):
 		return billing.LeftOutUnreadable
 	case errors.Is(err, journal.ErrParked):
-		return "stream-parked"
+		return billing.LeftOutParked
 	}
 	return "internal"
 }

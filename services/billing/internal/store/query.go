@@ -3,11 +3,13 @@ package store
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
 	"github.com/deferpay/deferpay/services/billing/internal/billing"
 	"github.com/deferpay/deferpay/services/billing/internal/effect"
+	"github.com/deferpay/deferpay/services/internal/journal"
 	"github.com/deferpay/deferpay/services/internal/ledger"
 )
 
@@ -207,7 +209,7 @@ type RunPart struct {
 // RunOf shows the run of a period with a page of its invoices, in the order of their first
 // contracts, judged by the time now.
 func (s *Store) RunOf(p billing.Period, page Page) (r RunView) {
-	now := s.now()
+	now, parked := s.now(), s.ledger.Parked()
 	r.Position = s.read(func(st billing.States) {
 		r.Run = st.Run(p)
 		r.Known = r.Run.Starts > 0
@@ -218,7 +220,8 @@ func (s *Store) RunOf(p billing.Period, page Page) (r RunView) {
 		}
 		r.Invoiced = len(all)
 		for c := range s.model.Open[p] {
-			all = append(all, toIssue(s.accounts(st, c), p, now, s.paris)...)
+			accounts := s.accounts(st, c)
+			all = append(all, toIssue(accounts, p, s.canClose(accounts, p, now, parked))...)
 		}
 		r.ToInvoice = len(all) - r.Invoiced
 		for _, l := range all[r.Invoiced:] {
@@ -262,9 +265,24 @@ func issued(i billing.Invoice) RunLine {
 	return l
 }
 
-// toIssue returns the invoices that a customer would get for a period: one for each currency.
-func toIssue(accounts []billing.Account, p billing.Period, now time.Time, paris *time.Location) (lines []RunLine) {
-	_, err := billing.PlanClose(accounts, p, now, paris)
+// canClose returns why a period of a customer cannot be closed now, nil if it can. A customer with
+// a parked contract waits as a whole.
+func (s *Store) canClose(of []billing.Account, p billing.Period, now time.Time, parked map[journal.Stream]error) error {
+	_, err := billing.PlanClose(of, p, now, s.paris)
+	if err != nil && !errors.Is(err, billing.ErrPeriodNotEnded) {
+		return err
+	}
+	for _, a := range of {
+		if parked[accounts.Stream(a.Contract.Ref)] != nil {
+			return fmt.Errorf("%w: %s waits for a correction by an operator", journal.ErrParked, a.Contract.Ref)
+		}
+	}
+	return err
+}
+
+// toIssue returns the invoices that a customer would get for a period: one for each currency. Err
+// is why they cannot be issued now.
+func toIssue(accounts []billing.Account, p billing.Period, err error) (lines []RunLine) {
 	for _, a := range accounts {
 		open, found := a.OpenPeriod(p)
 		if !found {
@@ -287,11 +305,11 @@ func toIssue(accounts []billing.Account, p billing.Period, now time.Time, paris 
 // ToClose lists the customers with operations in a period that is not closed, in the order of their
 // references: those that can be billed now, and for the others why they cannot.
 func (s *Store) ToClose(p billing.Period) (possible []billing.Close, waiting []Waiting) {
-	now := s.now()
+	now, parked := s.now(), s.ledger.Parked()
 	s.read(func(st billing.States) {
 		for c := range s.model.Open[p] {
 			contracts := s.contracts(c)
-			if _, err := billing.PlanClose(s.accounts(st, c), p, now, s.paris); err != nil {
+			if err := s.canClose(s.accounts(st, c), p, now, parked); err != nil {
 				waiting = append(waiting, Waiting{Customer: c, ContractRef: contracts[0], Err: err})
 				continue
 			}

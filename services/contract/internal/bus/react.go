@@ -21,8 +21,9 @@ const decisionTime = 15 * time.Second
 // React adds the reaction to billing's events to a router. An event is acknowledged once its effect
 // is applied to the log, or once it is certain that it has none. One about a contract that does not
 // exist is a permanent error: this service made every contract there is, so the event is wrong.
+// Events of the former version have the contract as their key, not the customer.
 func React(router *message.Router, events message.Subscriber, s *store.Store, options ...bus.ReceiveOption) error {
-	return contractbus.Register(router, events, reactor{s}, options...)
+	return contractbus.Register(router, events, reactor{s}, append(options, bus.AnyKey())...)
 }
 
 type reactor struct{ store *store.Store }

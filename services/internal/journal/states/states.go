@@ -13,6 +13,7 @@ package states
 import (
 	"fmt"
 	"iter"
+	"maps"
 	"runtime/debug"
 	"strings"
 
@@ -93,6 +94,9 @@ func (l *States[S, B]) Cells() iter.Seq2[record.Stream, *Cell[S]] {
 
 // Parked returns why a stream is parked, nil if it is not.
 func (l *States[S, B]) Parked(s record.Stream) error { return l.parked[s] }
+
+// AllParked returns the parked streams, and why each is.
+func (l *States[S, B]) AllParked() map[record.Stream]error { return maps.Clone(l.parked) }
 
 // ParkedStreams returns how many streams are parked.
 func (l *States[S, B]) ParkedStreams() int { return len(l.parked) }

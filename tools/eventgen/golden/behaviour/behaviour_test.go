@@ -222,6 +222,19 @@ func TestSendChecksContract(t *testing.T) {
 	}
 }
 
+// TestAnyKey reads a message that was written when the channel had another key.
+func TestAnyKey(t *testing.T) {
+	s := start(t, &handler{}, bus.AnyKey())
+	s.place("O-1")
+	former := s.broker.Messages(ordersbus.OrdersTopic)[0].Copy()
+	former.Metadata[metadata.Key] = "O-7"
+	if err := s.broker.Publish(ordersbus.OrdersTopic, former); err != nil {
+		t.Fatal(err)
+	}
+	s.place("O-2")
+	s.await("placed O-1 at orders.v1/0@0", "placed O-1 at orders.v1/0@1", "placed O-2 at orders.v1/0@2")
+}
+
 func TestPoisonIsDeadLettered(t *testing.T) {
 	h := &handler{placed: func(m *ordersbus.OrderPlacedMessage) error {
 		if m.Value.OrderRef == "O-13" {

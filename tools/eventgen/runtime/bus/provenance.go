@@ -19,6 +19,7 @@ type provenance struct {
 	time      time.Time
 	key       string
 	keyed     bool
+	anyKey    bool // the key may differ from the payload
 	attempt   int
 }
 

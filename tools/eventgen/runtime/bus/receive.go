@@ -110,6 +110,10 @@ func OnTombstone(f func(ctx context.Context, key string) error) ReceiveOption {
 	return func(c *receiver) { c.onTombstone = f }
 }
 
+// AnyKey accepts messages whose key differs from the field of the payload that it repeats. It is
+// for a channel whose messages were once keyed by another field.
+func AnyKey() ReceiveOption { return func(c *receiver) { c.anyKey = true } }
+
 // AlsoFrom adds topics with the same messages, such as one on which dead letters are sent again.
 func AlsoFrom(topics ...string) ReceiveOption {
 	return func(c *receiver) { c.also = append(c.also, topics...) }
@@ -132,6 +136,7 @@ type receiver struct {
 	unknown     Policy
 	answers     *Sender
 	also        []string
+	anyKey      bool
 	log         *slog.Logger
 	observe     func(Observation)
 }
@@ -172,6 +177,7 @@ func Receive(router *message.Router, sub message.Subscriber, op Operation, rs []
 // error, so that the transport keeps the message, only when the subscription ends.
 func (c *receiver) handle(raw *message.Message) error {
 	p := readProvenance(raw)
+	p.anyKey = c.anyKey
 	firstUnknownID := time.Time{}
 	for attempt := 1; ; attempt++ {
 		p.attempt = attempt

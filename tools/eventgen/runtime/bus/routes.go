@@ -141,7 +141,7 @@ func decode[T, K, H any](ctx context.Context, c *Spec[T, K, H], raw *message.Mes
 	}
 	if m.Key, err = c.Key.decode(ctx, t.schemas, p.key); err != nil {
 		err = fmt.Errorf("key %w", err)
-	} else {
+	} else if !p.anyKey {
 		err = c.checkKey(p.key, &m.Value)
 	}
 	if err != nil {

@@ -208,6 +208,9 @@ func (c *Core[S, B]) Stats() Stats {
 	return s
 }
 
+// Parked returns the parked streams, and why each is.
+func (c *Core[S, B]) Parked() map[record.Stream]error { return c.applied.AllParked() }
+
 // Abandon gives up a command whose caller has given up, for the reason given.
 func (c *Core[S, B]) Abandon(cmd *Command[S, B], cause error) {
 	if cmd.finished {
