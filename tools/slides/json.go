@@ -97,11 +97,13 @@ func showMembers(v map[string]any, t *tree, indent string) ([]string, error) {
 }
 
 func scalar(v any) string {
-	data, err := json.Marshal(v)
-	if err != nil {
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
 		return html.EscapeString(fmt.Sprint(v))
 	}
-	return "<em>" + html.EscapeString(strings.ReplaceAll(string(data), `\"`, `"`)) + "</em>"
+	return "<em>" + html.EscapeString(strings.TrimSpace(b.String())) + "</em>"
 }
 
 // plainLength is the length of a text without its tags.

@@ -79,7 +79,7 @@ func (q *sequence) read(line string) error {
 const (
 	drawingWidth = 1160
 	headHeight   = 50
-	rowHeight    = 49
+	rowHeight    = 48
 	letterWidth  = 11.5 // of the text of a message, at most
 )
 
@@ -88,7 +88,7 @@ func (q *sequence) svg() string {
 	var b strings.Builder
 	lane := drawingWidth / len(q.titles)
 	x := func(i int) int { return lane*i + lane/2 }
-	height := headHeight + rowHeight*len(q.steps) + 30
+	height := headHeight + rowHeight*len(q.steps) + 14
 	fmt.Fprintf(&b, `<svg class="sequence" role="img" viewBox="0 0 %d %d" width="%d" height="%d">`, drawingWidth, height, drawingWidth, height)
 	for i, t := range q.titles {
 		class := "lane"

@@ -18,7 +18,7 @@
     begins = seconds(s.begins);
     $("plan").textContent = s.begins + " + " + s.time + " · " + s.number + " / " + s.of;
     $("title").textContent = s.title;
-    $("notes").textContent = s.notes.trim();
+    $("notes").textContent = s.notes.trim().replace(/\s*\n\s*/g, " ");
     $("next").textContent = s.next ? "→ " + s.next : "";
   });
   document.addEventListener("keydown", (e) => {
