@@ -145,6 +145,9 @@ func (r *renderer) markdown(text string) (string, error) {
 	if failed != nil {
 		return "", failed
 	}
+	if r.deck.Lang == "fr" {
+		text = keepTogether(text)
+	}
 	var b bytes.Buffer
 	if err := r.md.Convert([]byte(text), &b); err != nil {
 		return "", err
@@ -154,6 +157,21 @@ func (r *renderer) markdown(text string) (string, error) {
 		out = strings.Replace(out, fmt.Sprintf("<!-- made %d -->", i), m, 1)
 	}
 	return out, nil
+}
+
+var (
+	beforeMark = regexp.MustCompile(`(\S) ([:;?!»%€])`)
+	afterMark  = regexp.MustCompile(`« `)
+	thousands  = regexp.MustCompile(`(\d) (\d{3})\b`)
+)
+
+// keepTogether puts French spaces that must not end a line: before marks of two parts, within
+// quotation marks and within numbers.
+func keepTogether(text string) string {
+	const space = "\u00a0"
+	text = beforeMark.ReplaceAllString(text, "$1"+space+"$2")
+	text = afterMark.ReplaceAllString(text, "«"+space)
+	return thousands.ReplaceAllString(text, "$1"+space+"$2")
 }
 
 var tags = regexp.MustCompile(`<[^>]*>`)
