@@ -70,8 +70,8 @@ func Run(ctx context.Context, cfg Config) error {
 	}})
 }
 
-// handleMessages adds the publication of facts, and the reaction to billing's events. It gives what
-// repairs the publication.
+// handleMessages adds the publication of facts, and the reaction to billing's events. It returns
+// what repairs the publication.
 func handleMessages(i *instance.Instance, log *store.Store) (*bus.Repair, error) {
 	m := i.Messages
 	applied, err := log.Publication()

@@ -8,8 +8,8 @@ import (
 // ErrUnknown is the error of a command on a contract that does not exist.
 var ErrUnknown = errors.New("no such contract")
 
-// ErrNoEffect is returned by Activate and ReactToDebit when there is nothing to do: not yet due,
-// done before, or the contract is in a status that the matter does not concern. It is no failure.
+// ErrNoEffect is returned by Activate, Expire and ReactToDebit if there is nothing to record: it is
+// not due yet, it was done before, or the contract's status makes it irrelevant. It is no failure.
 var ErrNoEffect = errors.New("no effect")
 
 // ClockTolerance is how far in the future a client's instants may lie before they are refused:
@@ -22,9 +22,9 @@ type Command interface {
 	decide(c *Contract, now time.Time) (Event, error)
 }
 
-// Check says what is wrong with a command whatever the contract's state and the time are: *Invalid,
-// or nil. So the body of a request is judged before the contract is looked at. Decide checks the
-// same.
+// Check returns what is wrong with a command whatever the contract's state and the time are: an
+// *Invalid, or nil. So the body of a request is judged before its contract is read. Decide checks
+// the same.
 func Check(command Command) error {
 	var f faults
 	if c, ok := command.(interface{ check(*faults) }); ok {

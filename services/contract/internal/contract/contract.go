@@ -11,14 +11,16 @@
 //     good (status.go);
 //   - it becomes active by itself once its mandate is signed and its validity has begun
 //     (lifecycle.go);
-//   - it becomes EXPIRED by itself when its validity ends, and what it was before when an amendment
-//     prolongs the validity (expiry.go);
-//   - a failed direct debit suspends an active contract, once per presentation of an invoice, for
-//     ever (lifecycle.go);
+//   - it becomes EXPIRED by itself when its validity ends, and has its former status again when an
+//     amendment prolongs the validity (expiry.go);
+//   - a failed direct debit suspends an active contract, at most once for each phase of each
+//     presentation of an invoice (lifecycle.go);
 //   - a mandate reference names one mandate for ever (mandate.go);
+//   - a customer is one company (identity.go);
 //   - a ceiling is in EUR (terms.go).
 //
-// Codes are checked by whoever makes a command: lists change, and what was recorded stays right.
+// Codes are not checked here but by whoever makes a command: their lists change, and a record that
+// was right must stay so.
 package contract
 
 import (

@@ -237,7 +237,7 @@ func TestActivatedOutsideValidity(t *testing.T) {
 	}
 }
 
-// A validity that is prolonged gives a contract back what it was when it expired.
+// A contract whose validity is prolonged has the status again that it had when it expired.
 func TestProlongedContract(t *testing.T) {
 	later := end.AddDate(1, 0, 0)
 	debit := ReactToDebit{Debit: Debit{EventID: "e-0", InvoiceRef: "BIL-2026-000001", Presentation: 1, Reason: "AM04"}}

@@ -19,16 +19,16 @@ func (c *Contract) underlying() Status {
 	return c.Status
 }
 
-// prolonged gives the contract the status again that it had before it expired, unless its validity
-// is still over. It changes c.
+// prolonged restores the status that the contract had before it expired, unless its validity is
+// still over. It changes c.
 func (c *Contract) prolonged(now time.Time) {
 	if c.Expiry != nil && !c.Over(now) {
 		c.Status, c.Expiry = c.Expiry.Before, nil
 	}
 }
 
-// Expire asks whether the validity of the contract is over. Nobody requests it; every instance
-// proposes it when it is due, and all but the first proposal have no effect.
+// Expire ends the contract's life for now if its validity is over. Nobody requests it. Every
+// instance proposes it when it is due, and all but the first proposal have no effect.
 type Expire struct{}
 
 func (Expire) decide(c *Contract, now time.Time) (Event, error) {

@@ -16,9 +16,8 @@ type StatusVisitor interface {
 	Terminated(Terminated) error
 }
 
-// Activate asks whether the contract is due to become active: its mandate stands and its validity
-// has begun. Nobody requests it; whoever notices proposes it, and all but the first proposal have
-// no effect.
+// Activate makes the contract active if that is due: its mandate stands and its validity has begun.
+// Nobody requests it. Every instance proposes it, and all but the first proposal have no effect.
 type Activate struct{}
 
 func (Activate) decide(c *Contract, now time.Time) (Event, error) {

@@ -66,8 +66,9 @@ func (e *UnusableMandate) Error() string {
 // lapseYears: a mandate lapses 36 months after its signature if nothing is collected under it.
 const lapseYears = 3
 
-// usable returns an *UnusableMandate unless the mandate may be used on the contract. Whether the
-// mandate that the contract has already has lapsed depends on collections, which billing knows.
+// usable returns an *UnusableMandate unless the mandate may be used on the contract. The mandate
+// that the contract has already is not asked for its age: whether it has lapsed depends on
+// collections, which billing knows.
 func (s SignMandate) usable(c *Contract, now time.Time) error {
 	unusable := func(cause Unusable, since time.Time) error {
 		return &UnusableMandate{Ref: c.Ref, Version: c.Version, RUM: s.RUM, Cause: cause, Since: since}
@@ -136,9 +137,8 @@ func (e MandateAccepted) apply(c *Contract, _ time.Time) (*Contract, error) {
 	return next, err
 }
 
-// RevokeMandate says that the customer took the mandate back. The status stays; purchases are
-// refused for want of a mandate. A debtor may do so at any time, so it is allowed on a terminated
-// contract too.
+// RevokeMandate says that the customer revoked the mandate. The status stays, and purchases are
+// refused for want of a mandate. A debtor may revoke at any time, so it is allowed in every status.
 type RevokeMandate struct {
 	Reason string
 	Key    string // of the mandate that the contract has

@@ -54,8 +54,8 @@ func (s Subscribe) decide(c *Contract, now time.Time) (Event, error) {
 	}, nil
 }
 
-// checkEnd: a validity ends after it begins, and not in the past: purchases have been judged by
-// what was then known.
+// checkEnd adds a fault unless the validity ends after it begins and in the future. Purchases in
+// the past were judged by what was known then.
 func checkEnd(f *faults, from, until, now time.Time) {
 	switch {
 	case until.IsZero():
@@ -149,7 +149,8 @@ func (a Amend) decide(c *Contract, now time.Time) (Event, error) {
 	return e, nil
 }
 
-// checkValidity: the beginning may be moved until it has come, and the end at any time.
+// checkValidity adds a fault if the beginning is moved after it has come, or if the validity would
+// end before it begins or in the past.
 func (a Amend) checkValidity(f *faults, c *Contract, now time.Time) {
 	from, until := c.ValidFrom, c.ValidUntil
 	if a.ValidFrom != nil {
@@ -164,8 +165,8 @@ func (a Amend) checkValidity(f *faults, c *Contract, now time.Time) {
 	}
 }
 
-// Amended: terms changed; what is nil (and false) stayed. A contract that has expired gets back the
-// status that it had before if its validity is prolonged.
+// Amended: terms changed; what is nil (and false) stayed. If it prolongs the validity of a contract
+// that has expired, the contract has its former status again.
 type Amended struct {
 	Ref        Ref
 	Ceiling    *Money

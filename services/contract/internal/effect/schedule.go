@@ -7,8 +7,8 @@ import (
 	"github.com/deferpay/deferpay/services/contract/internal/contract"
 )
 
-// Schedule holds the instants at which contracts change by themselves, at most one each. To list
-// those that are due takes time in proportion to their number, however many contracts there are.
+// Schedule holds the instants at which contracts change by themselves, at most one for each. The
+// time it takes to list those that are due depends on their number, not on that of all contracts.
 type Schedule struct{ queue queue }
 
 func newSchedule() *Schedule { return &Schedule{queue{index: map[contract.Ref]int{}}} }
@@ -16,7 +16,7 @@ func newSchedule() *Schedule { return &Schedule{queue{index: map[contract.Ref]in
 // Due returns the contracts whose instant is not after now, in no particular order.
 func (s *Schedule) Due(now time.Time) []contract.Ref { return s.queue.due(0, now, nil) }
 
-// set gives a contract an instant, which takes the place of the one it had.
+// set sets the instant of a contract, in place of the one that it had.
 func (s *Schedule) set(ref contract.Ref, at time.Time) {
 	if i, known := s.queue.index[ref]; known {
 		s.queue.items[i].at = at
@@ -26,7 +26,7 @@ func (s *Schedule) set(ref contract.Ref, at time.Time) {
 	heap.Push(&s.queue, change{ref, at})
 }
 
-// remove takes a contract out, if it is in.
+// remove removes a contract, if it is there.
 func (s *Schedule) remove(ref contract.Ref) {
 	if i, known := s.queue.index[ref]; known {
 		heap.Remove(&s.queue, i)

@@ -50,8 +50,8 @@ func (s *Store) identities(customer string) (out []contract.Identity) {
 	return out
 }
 
-// amending completes a command that names a buyer with the identities of the customer's other
-// contracts. It reads what is in the log if the contract is not known here.
+// amending returns what completes a command that names a buyer with the identities of the
+// customer's other contracts. It reads what is in the log if the contract is not known here.
 func (s *Store) amending(ctx context.Context, ref contract.Ref, asked contract.Amend) (completion, error) {
 	c, _, err := s.Get(ref)
 	if err != nil {

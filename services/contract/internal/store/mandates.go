@@ -18,7 +18,7 @@ func keyOf(m *contract.Mandate) string {
 	return sepa.MandateKey(m.ICS, m.RUM)
 }
 
-// signing completes a command with what became of its mandate.
+// signing returns what completes a command with what became of its mandate.
 func (s *Store) signing(asked contract.SignMandate) completion {
 	asked.Key = sepa.MandateKey(asked.ICS, asked.RUM)
 	s.read(func() { asked.Use = s.model.Mandates[asked.Key] })
@@ -32,7 +32,7 @@ func (s *Store) signing(asked contract.SignMandate) completion {
 	}
 }
 
-// revoking completes a command with the key of the mandate that the contract has.
+// revoking returns what completes a command with the key of the mandate that the contract has.
 func revoking(asked contract.RevokeMandate) completion {
 	return func(_ *ledger.View, c *contract.Contract) contract.Command {
 		complete := asked

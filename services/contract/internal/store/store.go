@@ -83,7 +83,7 @@ func New(cfg Config) (*Store, error) {
 	return &Store{Log: l, ledger: l, model: m}, nil
 }
 
-// streams lists the streams that an event concerns, its contract's first.
+// streams returns the streams that the fold of an event reads and sets, its contract's first.
 func streams(e contract.Event) []journal.Stream {
 	on := journal.On(contracts.Stream(string(e.About())))
 	switch e := e.(type) {
@@ -169,10 +169,10 @@ func (s *Store) Create(ctx context.Context, req idempotency.Request, sub contrac
 	})
 }
 
-// completion returns a command with what it has to know of the states that it is decided on.
+// completion completes a command with what it has to know of the states that it is decided on.
 type completion func(*ledger.View, *contract.Contract) contract.Command
 
-// completion returns that of a command on a contract.
+// completion returns what completes a command on a contract.
 func (s *Store) completion(ctx context.Context, ref contract.Ref, command contract.Command) (completion, error) {
 	switch asked := command.(type) {
 	case contract.SignMandate:
