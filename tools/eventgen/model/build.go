@@ -25,8 +25,9 @@ type pkgBuilder struct {
 	specs      map[*parse.ChannelMessage]*Spec
 	topic      map[*parse.Channel]string
 	address    map[*parse.Channel]*Address
-	operations scope             // Go names of operations
-	taken      map[string]string // handler method -> Go type of its answer
+	operations scope                   // Go names of operations
+	taken      map[string]string       // handler method -> Go type of its answer
+	unsaid     []*parse.ChannelMessage // nothing says how they are framed
 }
 
 func (b *builder) pkg(d *parse.Document, role Role) *Package {
@@ -44,6 +45,7 @@ func (b *builder) pkg(d *parse.Document, role Role) *Package {
 	for _, o := range d.Operations {
 		p.operation(o)
 	}
+	p.unframed()
 	p.out.Servers = d.Servers
 	p.out.Together = p.apart()
 	for _, c := range d.Channels {

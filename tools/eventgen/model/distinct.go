@@ -34,7 +34,7 @@ func (p *pkgBuilder) distinct(c *parse.Channel, o *parse.Operation, sends bool) 
 			if a.Message == b.Message || a.Broken || b.Broken {
 				continue
 			}
-			how := p.compare(a.Message, b.Message)
+			how := p.compare(a, b)
 			if how == sure || how == hard && o.InOrder || how == tried && sends {
 				continue
 			}
@@ -73,19 +73,20 @@ func (p *pkgBuilder) alike(how apartness, sends bool, c *parse.Channel, a, b *pa
 	return d
 }
 
-func (p *pkgBuilder) compare(a, b *parse.Message) apartness {
+func (p *pkgBuilder) compare(a, b *parse.ChannelMessage) apartness {
 	ra, rb := p.roots[a.Payload], p.roots[b.Payload]
-	fa, _ := framing(a)
-	fb, _ := framing(b)
+	fa, _ := p.builder.framing(a)
+	fb, _ := p.builder.framing(b)
 	same := ra == rb || ra != nil && rb != nil && ra.JSON != nil && ra.JSON == rb.JSON || ra != nil && rb != nil && ra.Avro != nil && rb.Avro != nil && ra.Avro.Name != "" && ra.Avro.Name == rb.Avro.Name
+	json := func(r *payload.Root) bool { return r != nil && r.JSON != nil }
 	switch {
-	case fa != fb && (fa == "Bare") == (fb == "Bare"), fa != "Bare" && fb == "Bare", fa == "Bare" && fb != "Bare":
+	case fa != fb, fa != "Bare" && json(ra) != json(rb):
 		return sure
-	case fa != "Bare" && same:
+	case fa != "Bare" && !json(ra) && same:
 		return never
-	case fa != "Bare":
+	case fa != "Bare" && !json(ra):
 		return sure
-	case p.apartByHeader(a, b):
+	case p.apartByHeader(a.Message, b.Message):
 		return sure
 	case same:
 		return never

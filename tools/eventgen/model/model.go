@@ -168,7 +168,7 @@ type Spec struct {
 	Keyed    bool
 	KeyField string // the field that the key repeats
 	Schema   string // name of the Go constant with the schema's text, qualified
-	Record   string // Avro full name
+	Record   string // full name of the schema in the registry
 	Title    string
 	Own      bool // the document defines the channel
 	text     string
@@ -253,10 +253,11 @@ type Example struct {
 // Build returns the model of documents. If errors are added to the list, the model must not be
 // used.
 func Build(docs []*parse.Document, files *reference.Files, c Config, diags *diag.List) *Model {
-	b := &builder{config: c, files: files, diags: diags, avro: avro.NewSet(), json: jsonschema.NewSet(files.Deref), roots: map[*parse.Payload]*payload.Root{}, heads: map[*source.Node]*payload.Root{}, consts: map[*parse.Message]map[string][]string{}, listed: map[*jsonschema.Root][]jsonschema.Constant{}, told: map[string]bool{}}
+	b := &builder{config: c, files: files, diags: diags, avro: avro.NewSet(), json: jsonschema.NewSet(files.Deref), roots: map[*parse.Payload]*payload.Root{}, heads: map[*source.Node]*payload.Root{}, consts: map[*parse.Message]map[string][]string{}, listed: map[*jsonschema.Root][]jsonschema.Constant{}, registry: map[*parse.ChannelMessage]*parse.Server{}, told: map[string]bool{}}
 	b.avro.Lookup(b.findType)
 	for _, d := range docs {
 		b.addRoots(d)
+		b.findRegistries(d)
 	}
 	resolved := append(b.avro.Resolve(), b.json.Resolve()...)
 	diags.Add(resolved...)
@@ -292,7 +293,9 @@ type builder struct {
 	consts     map[*parse.Message]map[string][]string     // values that headers can have
 	listed     map[*jsonschema.Root][]jsonschema.Constant // members of payloads
 	sealed     []*Sealed
-	told       map[string]bool // faults that were reported, and would be again for each message
+	// the servers with a schema registry, by the messages of their channels
+	registry map[*parse.ChannelMessage]*parse.Server
+	told     map[string]bool // faults that were reported, and would be again for each message
 }
 
 // avroRoot returns the schema of a payload in Avro, or nil.
@@ -321,7 +324,7 @@ func (b *builder) findType(fullname, fromFile string) *source.Node {
 	return nil
 }
 
-// Subjects returns the subjects of all messages in Confluent's wire format that the documents
+// Subjects returns the subjects of all messages with the id of a schema that the documents
 // define, each once, in order.
 func (m *Model) Subjects() []registry.Subject {
 	var out []registry.Subject

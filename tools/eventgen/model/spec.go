@@ -17,25 +17,6 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/source"
 )
 
-// framings are the names that the runtime has for the payload encodings of the Kafka binding.
-var framings = map[string]string{"confluent": "Confluent", "apicurio-new": "Confluent", "avro-single-object": "SingleObject", "": "Bare"}
-
-// framing returns the framing of a message, or false if its encoding is not known. An Avro message
-// with a lookup strategy or a location of the schema id has Confluent's framing by default.
-func framing(m *parse.Message) (string, bool) {
-	if m.Payload == nil || m.Payload.Format != parse.Avro {
-		return "Bare", true
-	}
-	f, ok := framings[m.Encoding]
-	if m.InHeader {
-		return "IDInHeader", ok
-	}
-	if m.Encoding == "" && m.Lookup != "" {
-		return "Confluent", true
-	}
-	return f, ok
-}
-
 // spec returns the description of a message on a channel, or nil if it has a fault.
 func (p *pkgBuilder) spec(c *parse.Channel, m *parse.ChannelMessage) *Spec {
 	if s, ok := p.specs[m]; ok {
@@ -51,19 +32,16 @@ func (p *pkgBuilder) spec(c *parse.Channel, m *parse.ChannelMessage) *Spec {
 	}
 	goName = p.scope.take(goName)
 	s := &Spec{Go: goName, Alias: p.alias(goName), Var: p.scope.take(goname.Unexported(goName) + "Spec"), Name: m.Message.Name,
-		Title: sentence(m.Title, m.Summary, r.Doc(), "the message "+m.Message.Name), Doc: strings.Join(append([]string{m.Description}, m.More...), "\n\n"), Topic: p.topic[c], Content: m.ContentType,
+		Title: sentence(m.Title, m.Summary, r.Doc(), "the message "+m.Message.Name), Doc: strings.Join(append([]string{m.Description}, m.More...), "\n\n"), Topic: p.topic[c], Content: p.content(m, r),
 		Own: c.File == p.doc.File, Empty: r == nil, root: r}
-	if s.Content == "" && r != nil {
-		s.Content = p.doc.Content
-	}
 	if s.Topic == "" {
 		s.Topic = `""`
 	}
 	var pkg string
 	s.Value, pkg = p.goType(r)
 	s.Codec = p.codec(r, s.Value)
-	if r != nil && r.Avro != nil {
-		s.Record, s.text = r.Avro.Name, r.Avro.SchemaText()
+	if r != nil && r.Raw == "" {
+		s.Record, s.text = r.Record(), r.SchemaText()
 		s.Schema = pkg + ".SchemaOf" + strings.TrimPrefix(s.Value, pkg+".")
 	}
 	p.framing(s, c, m, r)
@@ -89,36 +67,6 @@ func (p *pkgBuilder) alias(goName string) string {
 		return goName
 	}
 	return p.scope.take(goName + "Message")
-}
-
-func (p *pkgBuilder) framing(s *Spec, c *parse.Channel, m *parse.ChannelMessage, r *payload.Root) {
-	f, ok := framing(m.Message)
-	if !ok {
-		p.diags.ErrorHint(m.EncodingPos, "supported are confluent, apicurio-new and avro-single-object", "schemaIdPayloadEncoding %q of message %s is not supported", m.Encoding, m.Message.Name)
-	}
-	if r != nil && r.Avro == nil {
-		p.unframed(m)
-	}
-	s.Framing = f
-	if f == "Confluent" || f == "IDInHeader" {
-		s.Subject = p.subject(c, m, s.Record, "-value")
-	}
-}
-
-// unframed reports a binding for the id of a schema of a payload that is not Avro, which is written
-// and read without one.
-func (p *pkgBuilder) unframed(m *parse.ChannelMessage) {
-	const hint = "only Avro is framed with the id of its schema: remove it if both sides write the bare payload, or write the schema as Avro"
-	switch {
-	case m.Encoding != "":
-		p.diags.ErrorHint(m.EncodingPos, hint, "schemaIdPayloadEncoding %q of message %s is for Avro only", m.Encoding, m.Message.Name)
-	case m.InHeader:
-		p.diags.ErrorHint(m.LocationPos, hint, "schemaIdLocation header of message %s is for Avro only", m.Message.Name)
-	case m.LocationPos.IsValid():
-		p.diags.Warnf(m.LocationPos, hint, "schemaIdLocation of message %s is for Avro only and is ignored", m.Message.Name)
-	case m.Lookup != "":
-		p.diags.Warnf(m.LookupPos, hint, "schemaLookupStrategy of message %s is for Avro only and is ignored", m.Message.Name)
-	}
 }
 
 // subject returns the name of a schema in the registry.

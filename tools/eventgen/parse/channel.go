@@ -35,7 +35,9 @@ func (p *parser) channel(name string, at *source.Node) *Channel {
 	c.More = p.more(n)
 	p.params(c, n)
 	for _, s := range p.list(n, "servers") {
-		p.Deref(s) // reports a reference that leads nowhere
+		if at := p.Deref(s); at != nil {
+			c.servers = append(c.servers, at)
+		}
 	}
 	for _, m := range members(p.object(n, "messages")) {
 		if msg := p.message(m.Key.Value, m.Value); msg != nil {

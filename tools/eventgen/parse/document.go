@@ -98,7 +98,7 @@ var serverFields = []string{"host", "protocol", "protocolVersion", "pathname", "
 func (p *parser) server(name string, at *source.Node) Server {
 	n := p.Deref(at)
 	p.fields(n, "a server", serverFields)
-	s := Server{Name: name, Host: p.text(n, "host"), Path: p.text(n, "pathname"), Protocol: p.text(n, "protocol"), Version: p.text(n, "protocolVersion"),
+	s := Server{at: n, Name: name, Host: p.text(n, "host"), Path: p.text(n, "pathname"), Protocol: p.text(n, "protocol"), Version: p.text(n, "protocolVersion"),
 		Title: p.text(n, "title"), Summary: p.text(n, "summary"), Description: p.text(n, "description")}
 	for _, v := range members(p.object(n, "variables")) {
 		vn := p.Deref(v.Value)
@@ -111,6 +111,9 @@ func (p *parser) server(name string, at *source.Node) Server {
 	k := p.kafka(n)
 	p.fields(k, "a server's Kafka binding", []string{"schemaRegistryUrl", "schemaRegistryVendor", "bindingVersion"})
 	s.Registry, s.Vendor = p.text(k, "schemaRegistryUrl"), p.text(k, "schemaRegistryVendor")
+	if v := k.Get("schemaRegistryVendor"); v != nil {
+		s.VendorPos = v.Pos
+	}
 	return s
 }
 

@@ -6,6 +6,7 @@
 package parse
 
 import (
+	"slices"
 	"time"
 
 	"github.com/deferpay/deferpay/tools/eventgen/diag"
@@ -35,6 +36,9 @@ type Server struct {
 	Title, Summary, Description         string
 	Variables                           []Variable
 	Registry, Vendor                    string // of the Kafka binding
+	VendorPos                           diag.Pos
+
+	at *source.Node
 }
 
 // Variable is a variable part of a server's host or path.
@@ -66,6 +70,8 @@ type Channel struct {
 	Kafka       ChannelKafka
 	More        []string // tags, external documentation and the like, one sentence each
 	Broken      bool     // some of its messages could not be read, which was reported
+
+	servers []*source.Node // none: all of the document
 }
 
 // Param is a parameter of a channel's address.
@@ -241,6 +247,17 @@ type Retry struct {
 	MaxAttempts  int64
 	Fixed        bool
 	Initial, Max time.Duration
+}
+
+// Registry returns the server of a channel that names a schema registry, or nil.
+func (d *Document) Registry(c *Channel) *Server {
+	i := slices.IndexFunc(d.Servers, func(s Server) bool {
+		return (s.Registry != "" || s.Vendor != "") && (len(c.servers) == 0 || slices.Contains(c.servers, s.at))
+	})
+	if i < 0 {
+		return nil
+	}
+	return &d.Servers[i]
 }
 
 // Documents reads documents. Objects that several documents refer to are shared. If errors are

@@ -5,6 +5,7 @@
 package payload
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -34,6 +35,27 @@ func (r *Root) Name() string {
 		return r.JSON.Name()
 	}
 	return r.Raw
+}
+
+// Record returns the name of the schema in a registry: the full name of a record in Avro, the title
+// of a JSON Schema.
+func (r *Root) Record() string {
+	if r != nil && r.JSON != nil {
+		return cmp.Or(r.Node.Get("title").Str(), r.JSON.Name())
+	}
+	return r.Name()
+}
+
+// SchemaText returns the schema as it is registered.
+func (r *Root) SchemaText() string {
+	switch {
+	case r == nil:
+	case r.Avro != nil:
+		return r.Avro.SchemaText()
+	case r.JSON != nil:
+		return r.JSON.SchemaText()
+	}
+	return ""
 }
 
 // Doc returns the description in the schema.

@@ -166,6 +166,7 @@ type routes struct {
 type known struct {
 	route   *Route
 	decoder any
+	json    bool // it is a JSON Schema
 	err     error
 }
 
@@ -174,13 +175,25 @@ func newRoutes(r registry.Schemas, list []Route) *routes {
 	seen := map[Framing]bool{}
 	for i := range list {
 		rs.needRegistry = rs.needRegistry || list[i].keyFramed
+		if f := list[i].framing; f == Confluent || f == IDInHeader {
+			rs.needRegistry = rs.needRegistry || !list[i].text
+		}
 		if !seen[list[i].framing] {
 			seen[list[i].framing] = true
 			rs.framings = append(rs.framings, list[i].framing)
 		}
 	}
-	rs.needRegistry = rs.needRegistry || seen[Confluent] || seen[IDInHeader]
+	// a payload whose schema is in a header could also be read as a bare one
+	slices.SortStableFunc(rs.framings, func(a, b Framing) int { return order(a) - order(b) })
 	return rs
+}
+
+// order returns 1 for the framing that fits every payload, and 0 for the others.
+func order(f Framing) int {
+	if f == Bare {
+		return 1
+	}
+	return 0
 }
 
 // answer reports whether one of the messages is answered.
@@ -212,13 +225,13 @@ func (rs *routes) findFramed(ctx context.Context, f Framing, m *message.Message)
 		if err != nil {
 			return target{}, Permanentf("%w: %w", ErrUndecodable, err)
 		}
-		return rs.findByID(ctx, int(id), body)
+		return rs.findByID(ctx, f, int(id), m, body)
 	case IDInHeader:
 		id, err := metadata.SchemaID(m.Metadata)
 		if err != nil {
 			return target{}, Permanentf("%w: %w: %w", ErrUndecodable, avrobin.ErrFraming, err)
 		}
-		return rs.findByID(ctx, id, m.Payload)
+		return rs.findByID(ctx, f, id, m, m.Payload)
 	case SingleObject:
 		fp, body, err := avrobin.CutSingleObject(m.Payload)
 		if err != nil {
@@ -231,41 +244,60 @@ func (rs *routes) findFramed(ctx context.Context, f Framing, m *message.Message)
 		}
 		return target{}, Permanentf("%w: schema fingerprint %016x", ErrUnknownMessage, fp)
 	}
-	r, err := rs.findBare(m)
+	r, err := rs.findBare(rs.framed(Bare), m.Metadata, m.Payload)
 	return target{route: r, body: m.Payload}, err
 }
 
-func (rs *routes) findByID(ctx context.Context, id int, body []byte) (target, error) {
-	k, err := rs.learn(ctx, id)
-	if err == nil {
-		err = k.err
+// framed returns the routes with a framing.
+func (rs *routes) framed(f Framing) []*Route {
+	var out []*Route
+	for i := range rs.list {
+		if rs.list[i].framing == f {
+			out = append(out, &rs.list[i])
+		}
 	}
-	return target{route: k.route, decoder: k.decoder, body: body}, err
+	return out
+}
+
+// findByID finds the route of a payload with the id of its schema. An Avro payload needs that
+// schema. JSON does not, and the id of another version of its schema does not name the message, so
+// JSON is routed as if it had no id.
+func (rs *routes) findByID(ctx context.Context, f Framing, id int, m *message.Message, body []byte) (target, error) {
+	all := rs.framed(f)
+	jsons := slices.DeleteFunc(slices.Clone(all), func(r *Route) bool { return !r.text })
+	if len(jsons) < len(all) {
+		k, err := rs.learn(ctx, id)
+		if err == nil {
+			err = k.err
+		}
+		if err != nil || !k.json {
+			return target{route: k.route, decoder: k.decoder, body: body}, err
+		}
+	}
+	if len(jsons) == 0 {
+		return target{}, Permanentf("%w: schema %d is a JSON Schema", ErrUnknownMessage, id)
+	}
+	r, err := rs.findBare(jsons, m.Metadata, body)
+	return target{route: r, body: body}, err
 }
 
 // findBare finds the route of a payload that does not identify its schema: the only one there is,
 // or by headers, or by trying to read the payload.
-func (rs *routes) findBare(m *message.Message) (*Route, error) {
-	var bare []*Route
-	for i := range rs.list {
-		if rs.list[i].framing == Bare {
-			bare = append(bare, &rs.list[i])
-		}
-	}
+func (rs *routes) findBare(bare []*Route, headers message.Metadata, payload []byte) (*Route, error) {
 	if len(bare) == 1 && len(rs.list) == 1 {
 		return bare[0], nil
 	}
-	name := m.Metadata["ce_type"]
+	name := headers["ce_type"]
 	for _, r := range bare {
 		if name != "" && (r.record == name || r.name == name) {
 			return r, nil
 		}
 	}
-	left := byHeaders(bare, m.Metadata)
+	left := byHeaders(bare, headers)
 	if len(left) == 1 && tells(left[0].headers) {
 		return left[0], nil
 	}
-	return rs.byPayload(left, m.Payload)
+	return rs.byPayload(left, payload)
 }
 
 // byHeaders returns the routes whose constant headers match those of a message.
@@ -352,6 +384,9 @@ func (rs *routes) learn(ctx context.Context, id int) (known, error) {
 
 func (rs *routes) judge(ctx context.Context, id int, writer string) (known, error) {
 	name, err := recordName(writer)
+	if registry.IsJSON(writer) || err != nil && rs.by(func(r *Route) bool { return r.text && r.framing != Bare }) != nil {
+		return known{json: true}, nil
+	}
 	if err != nil {
 		return known{err: Permanentf("%w: schema %d: %w", ErrUndecodable, id, err)}, nil
 	}

@@ -7,10 +7,12 @@ package registry
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -74,7 +76,7 @@ func (c *Client) ID(ctx context.Context, subject, schema string) (int, error) {
 	if ok {
 		return id, nil
 	}
-	found, err := c.sr.LookupSchema(ctx, subject, sr.Schema{Schema: schema, Type: sr.TypeAvro})
+	found, err := c.sr.LookupSchema(ctx, subject, typed(schema))
 	if isStatus(err, http.StatusNotFound) {
 		return 0, ErrNotRegistered
 	}
@@ -102,13 +104,31 @@ func (c *Client) Schema(ctx context.Context, id int) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("fetch schema %d from the schema registry: %w", id, explain(err))
 	}
-	if found.Type != sr.TypeAvro || len(found.References) > 0 {
-		return "", fmt.Errorf("%w %d as a self-contained Avro schema", ErrUnknownID, id)
+	if found.Type != sr.TypeAvro && found.Type != sr.TypeJSON || len(found.References) > 0 {
+		return "", fmt.Errorf("%w %d as a self-contained schema of Avro or JSON", ErrUnknownID, id)
 	}
 	c.mu.Lock()
 	c.schemas[id] = found.Schema
 	c.mu.Unlock()
 	return found.Schema, nil
+}
+
+// IsJSON reports whether a schema is a JSON Schema that is a boolean or has the member $schema. A
+// schema of Avro is neither.
+func IsJSON(schema string) bool {
+	var s struct {
+		Schema string `json:"$schema"`
+	}
+	text := strings.TrimSpace(schema)
+	return text == "true" || text == "false" || json.Unmarshal([]byte(text), &s) == nil && s.Schema != ""
+}
+
+// typed returns a schema with its type.
+func typed(schema string) sr.Schema {
+	if IsJSON(schema) {
+		return sr.Schema{Schema: schema, Type: sr.TypeJSON}
+	}
+	return sr.Schema{Schema: schema, Type: sr.TypeAvro}
 }
 
 // explain adds a hint to an error of authentication or authorization.

@@ -20,6 +20,7 @@ type fake struct {
 	refuse  bool // incompatible
 	down    bool
 	calls   []string
+	types   []string // of the schemas that were sent; empty: Avro
 }
 
 func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -31,8 +32,11 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "out of order", http.StatusServiceUnavailable)
 		return
 	}
-	var body struct{ Schema, Compatibility string }
+	var body struct{ Schema, SchemaType, Compatibility string }
 	_ = json.NewDecoder(r.Body).Decode(&body)
+	if body.Schema != "" {
+		f.types = append(f.types, body.SchemaType)
+	}
 	answer := func(v any) { _ = json.NewEncoder(w).Encode(v) }
 	missing := func(code int) {
 		w.WriteHeader(http.StatusNotFound)
@@ -59,7 +63,11 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			missing(40403)
 			return
 		}
-		answer(map[string]any{"schema": f.schemas[id-1]})
+		typ := "AVRO"
+		if IsJSON(f.schemas[id-1]) {
+			typ = "JSON"
+		}
+		answer(map[string]any{"schema": f.schemas[id-1], "schemaType": typ})
 	case parts[0] == "compatibility":
 		answer(map[string]any{"is_compatible": !f.refuse, "messages": []string{"READER_FIELD_MISSING_DEFAULT_VALUE"}})
 	case r.Method == http.MethodPost && len(parts) == 3:
@@ -169,6 +177,41 @@ func TestErrors(t *testing.T) {
 	for _, url := range []string{"", "localhost:8085", "ftp://x"} {
 		if _, err := NewClient(url); err == nil {
 			t.Errorf("URL %q was taken", url)
+		}
+	}
+}
+
+// TestJSONSchema registers, finds and reads a JSON Schema, with its type in every request.
+func TestJSONSchema(t *testing.T) {
+	f, c := start(t)
+	const text = `{"$schema":"http://json-schema.org/draft-07/schema#","type":"object"}`
+	subjects := []Subject{{"s", text}}
+	if rs, err := c.Register(t.Context(), subjects, "BACKWARD"); err != nil || rs[0].ID != 1 {
+		t.Fatalf("got %v, %v", rs, err)
+	}
+	if rs, err := c.Check(t.Context(), subjects); err != nil || rs[0].State != "unchanged" {
+		t.Fatalf("got %v, %v", rs, err)
+	}
+	if id, err := c.ID(t.Context(), "s", text); err != nil || id != 1 {
+		t.Errorf("got %d, %v", id, err)
+	}
+	if got, err := c.Schema(t.Context(), 1); err != nil || got != text {
+		t.Errorf("got %s, %v", got, err)
+	}
+	for i, typ := range f.types {
+		if typ != "JSON" {
+			t.Errorf("request %d says the schema is of the type %q", i, typ)
+		}
+	}
+}
+
+func TestIsJSON(t *testing.T) {
+	for text, want := range map[string]bool{
+		schema: false, `"string"`: false, `{"type":"array","items":"string"}`: false, "": false,
+		"true": true, " false\n": true, `{"$schema":"http://json-schema.org/draft-07/schema#"}`: true,
+	} {
+		if got := IsJSON(text); got != want {
+			t.Errorf("IsJSON(%s) = %t", text, got)
 		}
 	}
 }

@@ -54,7 +54,7 @@ func (c *Client) register(ctx context.Context, s Subject, level sr.Compatibility
 	if known {
 		return Result{Subject: s.Name, ID: before, State: "unchanged"}, nil
 	}
-	id, err := c.sr.RegisterSchema(ctx, s.Name, sr.Schema{Schema: s.Schema, Type: sr.TypeAvro}, -1, -1)
+	id, err := c.sr.RegisterSchema(ctx, s.Name, typed(s.Schema), -1, -1)
 	if err != nil {
 		return Result{}, err
 	}
@@ -100,7 +100,7 @@ func (c *Client) check(ctx context.Context, s Subject) (Result, error) {
 		return Result{}, err
 	}
 	const all = -2 // against the versions that the level of the subject requires
-	got, err := c.sr.CheckCompatibility(sr.WithParams(ctx, sr.Verbose), s.Name, all, sr.Schema{Schema: s.Schema, Type: sr.TypeAvro})
+	got, err := c.sr.CheckCompatibility(sr.WithParams(ctx, sr.Verbose), s.Name, all, typed(s.Schema))
 	if err != nil {
 		return Result{}, err
 	}

@@ -311,13 +311,12 @@ var placedSpec = bus.Spec[payload.Placed, payload.PlacedKey, bus.Headers]{
 
 // recordedSpec describes the message Recorded.
 var recordedSpec = bus.Spec[avro.Recorded, avro.RecordedKey, bus.Headers]{
-	Name:        "Recorded",
-	Topic:       KeyedTopic,
-	Subject:     "keyed-value",
-	ContentType: "application/json",
-	Framing:     bus.Confluent,
-	Codec:       bus.Avro[avro.Recorded](),
-	Key:         bus.AvroKey[avro.RecordedKey]("keyed-key"),
+	Name:    "Recorded",
+	Topic:   KeyedTopic,
+	Subject: "keyed-value",
+	Framing: bus.Confluent,
+	Codec:   bus.Avro[avro.Recorded](),
+	Key:     bus.AvroKey[avro.RecordedKey]("keyed-key"),
 }
 
 // Subjects returns the schemas of the messages that the document defines. They must be registered

@@ -78,11 +78,10 @@ var askSpec = bus.Spec[payload.Ask, bus.NoKey, bus.Headers]{
 
 // countedSpec describes the message Counted.
 var countedSpec = bus.Spec[event.Counted, bus.NoKey, bus.Headers]{
-	Name:        "Counted",
-	Topic:       CountedTopic,
-	ContentType: "application/json",
-	Framing:     bus.Bare,
-	Codec:       bus.Avro[event.Counted](),
+	Name:    "Counted",
+	Topic:   CountedTopic,
+	Framing: bus.Bare,
+	Codec:   bus.Avro[event.Counted](),
 	Correlation: bus.Location[event.Counted]{
 		Text: "$message.payload#/of/number",
 		Of: func(m *event.Counted) string {
@@ -100,11 +99,10 @@ var countedSpec = bus.Spec[event.Counted, bus.NoKey, bus.Headers]{
 
 // countSpec describes the message Count.
 var countSpec = bus.Spec[event.Count, bus.NoKey, bus.Headers]{
-	Name:        "Count",
-	Topic:       CountTopic,
-	ContentType: "application/json",
-	Framing:     bus.Bare,
-	Codec:       bus.Avro[event.Count](),
+	Name:    "Count",
+	Topic:   CountTopic,
+	Framing: bus.Bare,
+	Codec:   bus.Avro[event.Count](),
 	Correlation: bus.Location[event.Count]{
 		Text: "$message.payload#/envelope/ids/number",
 		Of: func(m *event.Count) string {
@@ -150,12 +148,11 @@ var lookSpec = bus.Spec[payload.Look, bus.NoKey, payload.LookHeaders]{
 
 // soldSpec describes the message Sold.
 var soldSpec = bus.Spec[event.Sold, bus.NoKey, payload.SoldHeaders]{
-	Name:        "Sold",
-	Topic:       "",
-	ContentType: "application/json",
-	Framing:     bus.Bare,
-	Codec:       bus.Avro[event.Sold](),
-	Write:       metadata.WriteJSON[payload.SoldHeaders],
+	Name:    "Sold",
+	Topic:   "",
+	Framing: bus.Bare,
+	Codec:   bus.Avro[event.Sold](),
+	Write:   metadata.WriteJSON[payload.SoldHeaders],
 	Read: func(m message.Metadata) (payload.SoldHeaders, error) {
 		return metadata.ReadJSON[payload.SoldHeaders](m, []string{"origin"}, nil)
 	},
