@@ -23,8 +23,9 @@ type parts struct {
 
 // index is the data of the first page.
 type index struct {
-	Pages []*Page
-	Talks []card
+	Pages     []*Page
+	Talks     []card
+	Documents []document
 }
 
 // card is the presentation in one language on the first page.

@@ -46,8 +46,8 @@ var documents = []struct{ path, page string }{
 }
 
 // Site returns the files of the site by name: the pages of the public documents below the folder of
-// contracts, and the presentation if the folder of documents has one. The index links to the parts
-// of the presentation that were made.
+// contracts, the documents, and the presentation if there is one. The index links to the parts of the
+// presentation that were made.
 func Site(specs, docs string, made parts) (map[string][]byte, error) {
 	pages, err := readPages(specs)
 	if err != nil {
@@ -57,7 +57,11 @@ func Site(specs, docs string, made parts) (map[string][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	files, err := render(pages, cards(talk, made))
+	documents, err := readDocuments(docs)
+	if err != nil {
+		return nil, err
+	}
+	files, err := render(index{Pages: pages, Talks: cards(talk, made), Documents: documents})
 	if err != nil {
 		return nil, err
 	}
@@ -92,21 +96,28 @@ func readPages(specs string) ([]*Page, error) {
 	return pages, nil
 }
 
-func render(pages []*Page, talks []card) (map[string][]byte, error) {
+func render(x index) (map[string][]byte, error) {
 	t, err := template.New("").Funcs(template.FuncMap{"markdown": markdown, "fields": newTable}).ParseFS(templates, "templates/*.html")
 	if err != nil {
 		return nil, err
 	}
 	files := map[string][]byte{}
-	for _, p := range pages {
+	for _, p := range x.Pages {
 		var b bytes.Buffer
 		if err := t.ExecuteTemplate(&b, "page.html", p); err != nil {
 			return nil, fmt.Errorf("%s: %w", p.File, err)
 		}
 		files[p.File] = b.Bytes()
 	}
+	for _, d := range x.Documents {
+		var b bytes.Buffer
+		if err := t.ExecuteTemplate(&b, "document.html", d); err != nil {
+			return nil, fmt.Errorf("%s: %w", d.File, err)
+		}
+		files[d.File] = b.Bytes()
+	}
 	var b bytes.Buffer
-	if err := t.ExecuteTemplate(&b, "index.html", index{Pages: pages, Talks: talks}); err != nil {
+	if err := t.ExecuteTemplate(&b, "index.html", x); err != nil {
 		return nil, err
 	}
 	files["index.html"] = b.Bytes()

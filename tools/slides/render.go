@@ -121,10 +121,8 @@ func (r *renderer) markdown(text string) (string, error) {
 		m := block.FindStringSubmatch(all)
 		out, ok, err := r.extract(m[1], m[2], m[3])
 		if m[1] == "mermaid" {
-			var q *sequence
-			if q, err = parseSequence(m[3]); err == nil {
-				out, ok = q.svg(), true
-			}
+			out, err = Diagram(m[3])
+			ok = true
 		}
 		if err != nil {
 			failed = err
@@ -215,7 +213,7 @@ func Site(docs, specs string) (map[string][]byte, error) {
 	if err := addFolder(files, docs, "pictures"); err != nil {
 		return nil, err
 	}
-	for _, name := range []string{"slides.css", "deck.css", "deck.js", "speaker.html", "speaker.js", "pages.css"} {
+	for _, name := range []string{"slides.css", "diagrams.css", "deck.css", "deck.js", "speaker.html", "speaker.js", "pages.css"} {
 		if files[name], err = templates.ReadFile("templates/" + name); err != nil {
 			return nil, err
 		}

@@ -7,7 +7,16 @@ import (
 	"strings"
 )
 
-// sequence is a diagram in a part of Mermaid's language: participants, messages and notes.
+// Diagram draws a sequence diagram in a part of Mermaid's language: participants, messages, notes,
+// and frames that name a loop or an alternative. It returns SVG, which diagrams.css colours.
+func Diagram(text string) (string, error) {
+	q, err := parseSequence(text)
+	if err != nil {
+		return "", err
+	}
+	return q.svg(), nil
+}
+
 type sequence struct {
 	names  map[string]int // to the lane
 	titles []string
@@ -15,30 +24,42 @@ type sequence struct {
 	steps  []step
 }
 
-// step is a message from one lane to another, or a note over the lanes from one to another.
+// stepKind is what a step of a diagram is.
+type stepKind int
+
+const (
+	arrow stepKind = iota // from one lane to another, or to itself
+	note                  // over the lanes from one to another
+	frame                 // the name of the steps below it
+)
+
 type step struct {
-	note     bool
+	kind     stepKind
 	from, to int
-	arrow    string // ->>, -->>, -x or --x
-	text     string
+	line     string // ->>, -->>, -x or --x
+	lines    []string
 }
 
 var (
-	laneLine = regexp.MustCompile(`^(participant|actor) (\w+)(?: as (.+))?$`)
-	sendLine = regexp.MustCompile(`^(\w+?)(-?->>|-?-x)(\w+): (.+)$`)
-	noteLine = regexp.MustCompile(`^Note over (\w+)(?:,(\w+))?: (.+)$`)
+	laneLine  = regexp.MustCompile(`^(participant|actor) (\w+)(?: as (.+))?$`)
+	sendLine  = regexp.MustCompile(`^(\w+?)(-?->>|-?-x)(\w+): (.+)$`)
+	noteLine  = regexp.MustCompile(`^Note over (\w+)(?:,(\w+))?: (.+)$`)
+	frameLine = regexp.MustCompile(`^(?:loop|alt|else) (.+)$`)
 )
 
 func parseSequence(text string) (*sequence, error) {
 	q := &sequence{names: map[string]int{}, actors: map[int]bool{}}
 	for line := range strings.Lines(text) {
-		line = strings.TrimSpace(line)
-		if line == "" || line == "sequenceDiagram" || line == "autonumber" {
+		switch line = strings.TrimSpace(line); line {
+		case "", "sequenceDiagram", "autonumber", "end":
 			continue
 		}
 		if err := q.read(line); err != nil {
 			return nil, err
 		}
+	}
+	if len(q.titles) == 0 {
+		return nil, fmt.Errorf("a sequence diagram without participants")
 	}
 	return q, nil
 }
@@ -53,12 +74,16 @@ func (q *sequence) read(line string) error {
 		q.titles = append(q.titles, m[3])
 		return nil
 	}
+	if m := frameLine.FindStringSubmatch(line); m != nil {
+		q.steps = append(q.steps, step{kind: frame, lines: m[1:]})
+		return nil
+	}
 	var s step
-	var from, to string
+	var from, to, text string
 	if m := sendLine.FindStringSubmatch(line); m != nil {
-		from, to, s.arrow, s.text = m[1], m[3], m[2], m[4]
+		from, to, s.line, text = m[1], m[3], m[2], m[4]
 	} else if m := noteLine.FindStringSubmatch(line); m != nil {
-		from, to, s.note, s.text = m[1], m[2], true, m[3]
+		from, to, text, s.kind = m[1], m[2], m[3], note
 		if to == "" {
 			to = from
 		}
@@ -71,6 +96,7 @@ func (q *sequence) read(line string) error {
 	if !ok || !ok2 {
 		return fmt.Errorf("no such participant in %q", line)
 	}
+	s.lines = strings.Split(text, "<br/>")
 	q.steps = append(q.steps, s)
 	return nil
 }
@@ -80,72 +106,107 @@ const (
 	drawingWidth = 1160
 	headHeight   = 50
 	rowHeight    = 48
-	letterWidth  = 11.5 // of the text of a message, at most
+	lineHeight   = 27   // of further lines of a note
+	letterWidth  = 11.5 // at most
 )
+
+// height returns the height of a step.
+func (s step) height() int {
+	if s.kind == note {
+		return rowHeight + lineHeight*(len(s.lines)-1)
+	}
+	return rowHeight
+}
+
+func (q *sequence) lane(i int) int {
+	width := drawingWidth / len(q.titles)
+	return width*i + width/2
+}
 
 // svg draws the diagram.
 func (q *sequence) svg() string {
-	var b strings.Builder
-	lane := drawingWidth / len(q.titles)
-	x := func(i int) int { return lane*i + lane/2 }
-	height := headHeight + rowHeight*len(q.steps) + 14
-	fmt.Fprintf(&b, `<svg class="sequence" role="img" viewBox="0 0 %d %d" width="%d" height="%d">`, drawingWidth, height, drawingWidth, height)
-	for i, t := range q.titles {
-		class := "lane"
-		switch {
-		case q.actors[i]:
-			class = "lane actor"
-		case strings.Contains(t, ".v1"):
-			class = "lane topic"
-		}
-		w := min(lane-16, 260)
-		fmt.Fprintf(&b, `<line class="life" x1="%d" y1="%d" x2="%d" y2="%d"/>`, x(i), headHeight, x(i), height)
-		fmt.Fprintf(&b, `<rect class="%s" x="%d" y="2" width="%d" height="%d" rx="8"/><text class="title" x="%d" y="33">%s</text>`,
-			class, x(i)-w/2, w, headHeight-4, x(i), html.EscapeString(t))
+	height := headHeight + 14
+	for _, s := range q.steps {
+		height += s.height()
 	}
-	for i, s := range q.steps {
-		y := headHeight + rowHeight*(i+1)
-		if s.note {
-			drawNote(&b, x(s.from), x(s.to), y, s.text)
-		} else {
-			drawMessage(&b, x(s.from), x(s.to), y, s)
+	var b strings.Builder
+	fmt.Fprintf(&b, `<svg class="sequence" role="img" viewBox="0 0 %d %d" width="%d" height="%d">`, drawingWidth, height, drawingWidth, height)
+	for i := range q.titles {
+		q.drawHead(&b, i, height)
+	}
+	y := headHeight
+	for _, s := range q.steps {
+		y += s.height()
+		switch s.kind {
+		case note:
+			drawNote(&b, q.lane(s.from), q.lane(s.to), y, s.lines)
+		case frame:
+			fmt.Fprintf(&b, `<rect class="frame" x="0" y="%d" width="%d" height="34"/><text class="frame" x="12" y="%d">%s</text>`,
+				y-30, drawingWidth, y-6, html.EscapeString(s.lines[0]))
+		default:
+			drawMessage(&b, q.lane(s.from), q.lane(s.to), y, s.line, strings.Join(s.lines, " "))
 		}
 	}
 	return b.String() + "</svg>"
 }
 
-func drawNote(b *strings.Builder, from, to, y int, text string) {
-	middle := (from + to) / 2
-	w := max(to-from+60, int(float64(len([]rune(text)))*letterWidth)+24)
-	middle = min(max(middle, w/2+2), drawingWidth-w/2-2)
-	fmt.Fprintf(b, `<rect class="note" x="%d" y="%d" width="%d" height="32" rx="4"/><text class="note" x="%d" y="%d">%s</text>`,
-		middle-w/2, y-25, w, middle, y-3, html.EscapeString(text))
+func (q *sequence) drawHead(b *strings.Builder, i, height int) {
+	title, class := q.titles[i], "lane"
+	switch {
+	case q.actors[i]:
+		class = "lane actor"
+	case strings.Contains(title, "."):
+		class = "lane topic"
+	}
+	w, x := min(drawingWidth/len(q.titles)-16, 260), q.lane(i)
+	fmt.Fprintf(b, `<line class="life" x1="%d" y1="%d" x2="%d" y2="%d"/>`, x, headHeight, x, height)
+	fmt.Fprintf(b, `<rect class="%s" x="%d" y="2" width="%d" height="%d" rx="8"/><text class="title" x="%d" y="33">%s</text>`,
+		class, x-w/2, w, headHeight-4, x, html.EscapeString(title))
 }
 
-func drawMessage(b *strings.Builder, from, to, y int, s step) {
-	class := "call"
-	if strings.HasPrefix(s.arrow, "--") {
+func drawNote(b *strings.Builder, from, to, y int, lines []string) {
+	w := to - from + 60
+	for _, l := range lines {
+		w = max(w, int(float64(len([]rune(l)))*letterWidth)+24)
+	}
+	w = min(w, drawingWidth-4)
+	middle := min(max((from+to)/2, w/2+2), drawingWidth-w/2-2)
+	top := y - lineHeight*len(lines) - 1
+	fmt.Fprintf(b, `<rect class="note" x="%d" y="%d" width="%d" height="%d" rx="4"/>`, middle-w/2, top, w, lineHeight*len(lines)+8)
+	for i, l := range lines {
+		fmt.Fprintf(b, `<text class="note" x="%d" y="%d">%s</text>`, middle, top+lineHeight*i+24, html.EscapeString(l))
+	}
+}
+
+func drawMessage(b *strings.Builder, from, to, y int, line, text string) {
+	class, lost := "call", strings.HasSuffix(line, "x")
+	if strings.HasPrefix(line, "--") {
 		class = "reply"
 	}
-	if strings.HasSuffix(s.arrow, "x") {
+	if lost {
 		class += " lost"
 	}
+	text = html.EscapeString(text)
 	if from == to {
-		fmt.Fprintf(b, `<path class="%s" d="M%d %d h34 v16 h-26"/><text class="own" x="%d" y="%d">%s</text>`, class, from, y-16, from+44, y-2, html.EscapeString(s.text))
+		own, x := "own", from+44
+		if float64(x)+float64(len([]rune(text)))*letterWidth > drawingWidth { // no room on the right
+			own, x = "own before", from-12
+		}
+		fmt.Fprintf(b, `<path class="%s" d="M%d %d h34 v16 h-26"/><text class="%s" x="%d" y="%d">%s</text>`, class, from, y-16, own, x, y-2, text)
 		return
 	}
 	end, tip := to, -11
 	if to < from {
 		tip = 11
 	}
-	if strings.HasSuffix(s.arrow, "x") { // a lost message ends on its way
+	if lost { // it ends on its way
 		end = to + (from-to)/4
 		fmt.Fprintf(b, `<path class="cross" d="M%d %d l14 14 m0 -14 l-14 14"/>`, end-7, y-7)
 	} else {
 		fmt.Fprintf(b, `<path class="tip" d="M%d %d l%d -6 v12 z"/>`, end, y, tip)
 	}
 	fmt.Fprintf(b, `<line class="%s" x1="%d" y1="%d" x2="%d" y2="%d"/>`, class, from, y, end, y)
-	half := float64(len([]rune(s.text))) * letterWidth / 2
+	half := float64(len([]rune(html.UnescapeString(text)))) * letterWidth / 2
 	middle := min(max(float64(from+to)/2, half), drawingWidth-half)
-	fmt.Fprintf(b, `<text class="message" x="%.0f" y="%d">%s</text>`, middle, y-10, html.EscapeString(s.text))
+	fmt.Fprintf(b, `<text class="message" x="%.0f" y="%d">%s</text>`, middle, y-10, text)
 }
