@@ -123,7 +123,7 @@ foreign-codes: ## Compares codes and check digits with schwifty, python-stdnum a
 	@echo "foreign-codes: our code lists and check digits against other implementations"
 	@go test -count=1 -timeout 10m -run '^TestForeign' ./services/internal/codes -foreign
 
-docs: ## Writes the documents as pages, and the presentation (npm and Chromium for all of it), to build/docs
+docs: ## Writes contracts, documents and the presentation as pages to build/docs (its slides take npm, its PDFs Chromium)
 	@echo "docs: the contracts and the presentation as pages, in build/docs"
 	@go run ./tools/docsite -out build/docs
 

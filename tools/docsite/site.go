@@ -46,8 +46,8 @@ var documents = []struct{ path, page string }{
 }
 
 // Site returns the files of the site by name: the pages of the public documents below the folder of
-// contracts, the documents, and the presentation if there is one. The index links to the parts of the
-// presentation that were made.
+// contracts, the documents, and the presentation if there is one. The index links to the parts of
+// the presentation that were made.
 func Site(specs, docs string, made parts) (map[string][]byte, error) {
 	pages, err := readPages(specs)
 	if err != nil {

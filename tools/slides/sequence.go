@@ -189,7 +189,7 @@ func drawMessage(b *strings.Builder, from, to, y int, line, text string) {
 	text = html.EscapeString(text)
 	if from == to {
 		own, x := "own", from+44
-		if float64(x)+float64(len([]rune(text)))*letterWidth > drawingWidth { // no room on the right
+		if noRoom := float64(x)+float64(len([]rune(text)))*letterWidth > drawingWidth; noRoom {
 			own, x = "own before", from-12
 		}
 		fmt.Fprintf(b, `<path class="%s" d="M%d %d h34 v16 h-26"/><text class="%s" x="%d" y="%d">%s</text>`, class, from, y-16, own, x, y-2, text)
