@@ -226,3 +226,43 @@ func TestDecodeMessageRefuses(t *testing.T) {
 		t.Error("no error for a byte too many")
 	}
 }
+
+// What slides and pictures say in words about the recorded run.
+func TestWordsFitTheRun(t *testing.T) {
+	read := func(name string) string {
+		text, err := os.ReadFile(filepath.Join(docs, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	for _, c := range []struct{ slide, words, example, has string }{
+		{"lost", "BOP-1-1", "again.http", `"operationRef": "BOP-1-1"`},
+		{"lost", "Idempotent-Replayed", "again.http", "Idempotent-Replayed: true"},
+		{"lost", "o-17", "again.http", "Idempotency-Key: o-17"},
+		{"suspended", "version 4", "inactive.http", `"contractVersion": 4`},
+		{"suspended", "CONTRACT_NOT_ACTIVE", "inactive.http", `"CONTRACT_NOT_ACTIVE"`},
+		{"subscription", `201 CTR-1, PENDING, ETag "1"`, "subscribe.http", "Location: /refcontract/v1/contracts/CTR-1"},
+		{"subscription", `200, ETag "2"`, "sign.http", `ETag: "2"`},
+		{"collection", "CTR-1 COLLECTED", "collect.http", `"outcome": "COLLECTED"`},
+		{"collection", "CTR-2 REJECTED", "reject.http", `"contractRef": "CTR-2"`},
+	} {
+		if !strings.Contains(read("examples/"+c.example), c.has) {
+			t.Errorf("%s has no %s", c.example, c.has)
+		}
+		list, _ := decks(t)
+		for _, d := range list {
+			if s := d.Slides[d.Number(c.slide)-1]; !strings.Contains(s.Body, c.words) {
+				t.Errorf("%s: slide %s has no %q", d.Lang, c.slide, c.words)
+			}
+		}
+	}
+	for _, lang := range Languages {
+		picture := read("pictures/cqrs." + lang + ".svg")
+		for line := range strings.Lines(read("examples/race.txt")) {
+			if offset := strings.Fields(line)[0]; !strings.Contains(picture, ">"+offset+" ") {
+				t.Errorf("cqrs.%s.svg has no record %s of the race", lang, offset)
+			}
+		}
+	}
+}
