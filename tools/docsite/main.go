@@ -1,6 +1,6 @@
 // Command docsite writes the contracts and the presentation as static pages, or serves them. The
 // pages load nothing from the network, so they can be read from file://. With npm and Chromium it
-// adds reveal.js, to present the slides, and their PDFs; it says what is missing without them.
+// adds reveal.js, to present the slides, and their PDFs; without them it prints what is missing.
 //
 //	docsite [-specs DIR] [-docs DIR] [-out DIR]
 //	docsite [-specs DIR] [-docs DIR] -http ADDR

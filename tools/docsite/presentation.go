@@ -15,7 +15,7 @@ import (
 // folder is where the presentation is in the site.
 const folder = "presentation"
 
-// parts says which parts of the presentation were made that Go alone cannot make.
+// parts lists the parts of the presentation that were made and that Go alone cannot make.
 type parts struct {
 	Reveal bool            // the slides can be presented
 	PDF    map[string]bool // by language
@@ -81,7 +81,7 @@ var texts = map[string]map[string]string{
 }
 
 // addPresentation writes the presentation below out, with reveal.js and the PDFs if the machine has
-// what they need. What is missing it returns as sentences.
+// what they need. It returns what is missing as sentences.
 func addPresentation(ctx context.Context, docs, specs, out string) (made parts, missing []string, err error) {
 	if _, err := os.Stat(filepath.Join(docs, folder)); errors.Is(err, fs.ErrNotExist) {
 		return made, nil, nil
