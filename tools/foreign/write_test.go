@@ -217,8 +217,8 @@ func (s *system) amend(ctx context.Context) error {
 		return err
 	}
 	one := contracts + "/" + c.ContractRef
-	err = s.send(ctx, http.MethodPut, one+"/mandate", map[string]string{"If-Match": `"1"`}, `{"rum":"RUM-1","ics":"FR72ZZZ123456","scheme":"CORE",
-		"signedAt":"2026-01-01T00:00:00Z","iban":"FR76 3000 6000 0112 3456 7890 189","owner":"CSE"}`, http.StatusOK, nil)
+	err = s.send(ctx, http.MethodPut, one+"/mandate", map[string]string{"If-Match": `"1"`}, fmt.Sprintf(`{"rum":"RUM-OURS-%s","ics":"FR72ZZZ123456","scheme":"CORE",
+		"signedAt":"2026-01-01T00:00:00Z","iban":"FR76 3000 6000 0112 3456 7890 189","owner":"CSE"}`, s.run), http.StatusOK, nil)
 	if err != nil {
 		return err
 	}

@@ -631,6 +631,20 @@ func TestExpiryOverHTTP(t *testing.T) {
 	if a := s.must(200, call{method: "GET", path: at}); a.body["status"] != "EXPIRED" {
 		t.Errorf("not expired again: %s", a.text)
 	}
+	debit := contract.Debit{EventID: "e-0", InvoiceRef: "BIL-2027-000001", Presentation: 1, Reason: "AM04"}
+	for range 2 { // the topic is read again
+		if err := s.store.React(t.Context(), contract.Ref(strings.TrimPrefix(at, "/contracts/")), contract.ReactToDebit{Debit: debit}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a = s.must(200, call{method: "GET", path: at})
+	if expiry, _ = a.body["expiry"].(map[string]any); a.body["status"] != "EXPIRED" || a.body["version"] != json.Number("7") || expiry["statusBefore"] != "SUSPENDED" || a.body["suspension"] == nil {
+		t.Errorf("a debit that failed meanwhile: %s", a.text)
+	}
+	a = s.must(200, call{method: "PATCH", path: at, ifMatch: `"7"`, body: `{"action":"AMEND","validUntil":null}`})
+	if a.body["status"] != "SUSPENDED" || !strings.Contains(a.text, "BIL-2027-000001") {
+		t.Errorf("prolonged after it: %s", a.text)
+	}
 }
 
 func TestReinstateSaysWhatToDo(t *testing.T) {
