@@ -33,7 +33,7 @@ type Audit struct {
 	outstanding map[string]int64
 	purchases   map[string]billing.PurchaseAccepted // not cancelled
 	refunded    map[string]int64                    // by purchase, credit notes included
-	periods     map[string]int64                    // by contract and period: purchases less refunds
+	periods     map[string]int64                    // by contract and period: net of refunds
 	lines       map[string]int64
 	closed      map[string]billing.PeriodClosed // by contract and period
 	issued      map[string]string               // invoice by customer, currency and period
