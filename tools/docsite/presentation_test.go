@@ -23,7 +23,7 @@ func TestWithoutNpmAndChromium(t *testing.T) {
 		t.Fatalf("%+v, %v", made, err)
 	}
 	said := strings.Join(missing, "\n")
-	for _, want := range []string{"npm is not installed", "fr.pdf: Chromium is not installed", "en.pdf"} {
+	for _, want := range []string{"npm is not installed", "fr.pdf: chromium is not installed", "en.pdf"} {
 		if !strings.Contains(said, want) {
 			t.Errorf("%q is not said: %s", want, said)
 		}

@@ -111,7 +111,7 @@ func TestMissingProgramsAreNamed(t *testing.T) {
 	if err := AddReveal(t.Context(), t.TempDir()); err == nil || !strings.Contains(err.Error(), "npm is not installed") {
 		t.Errorf("without npm: %v", err)
 	}
-	if err := PDF(t.Context(), "page.html", "page.pdf", 1); err == nil || !strings.Contains(err.Error(), "Chromium is not installed") {
+	if err := PDF(t.Context(), "page.html", "page.pdf", 1); err == nil || !strings.Contains(err.Error(), "chromium is not installed") {
 		t.Errorf("without Chromium: %v", err)
 	}
 }

@@ -105,7 +105,7 @@ func chromium() (string, error) {
 			return path, nil
 		}
 	}
-	return "", errors.New("Chromium is not installed (Debian and Ubuntu: apt-get install chromium)")
+	return "", errors.New("chromium is not installed (Debian and Ubuntu: apt-get install chromium)")
 }
 
 var pdfPage = regexp.MustCompile(`/Type\s*/Page\b`)

@@ -1,6 +1,7 @@
 package slides
 
 import (
+	"errors"
 	"fmt"
 	"html"
 	"regexp"
@@ -59,7 +60,7 @@ func parseSequence(text string) (*sequence, error) {
 		}
 	}
 	if len(q.titles) == 0 {
-		return nil, fmt.Errorf("a sequence diagram without participants")
+		return nil, errors.New("a sequence diagram without participants")
 	}
 	return q, nil
 }
