@@ -530,11 +530,13 @@ func (s *Server) handleCreateContractRequest(args [0]string, argsEscaped bool, w
 
 // handleErasePersonalDataRequest handles erasePersonalData operation.
 //
-// Records the erasure and destroys the keys under which the IBAN, BIC, account owner and contacts of
-// this contract are sealed, in every record they were ever written to. It cannot be undone. What is a
-// company's and not a person's (legal name, SIREN, VAT number, billing address) stays: invoices need
-// it. `completedAt` is absent while the destruction of the keys has not yet been read back; repeat the
-// request with another key to learn of it.
+// Records the erasure and destroys the keys under which the IBAN, BIC and account owner of this
+// contract are sealed, in every record they were ever written to. It cannot be undone. What is a
+// company's and not a person's (legal name, SIREN, VAT number, billing address) stays, because
+// invoices need it; so do the mandate reference and the last four characters of the IBAN.
+// `completedAt` is absent while the destruction of the keys has not yet been read back; send the
+// request again to learn of it. A second erasure changes nothing unless a mandate was signed in
+// between.
 //
 // DELETE /contracts/{contractRef}/personal-data
 func (s *Server) handleErasePersonalDataRequest(args [1]string, argsEscaped bool, w http.ResponseWriter, r *http.Request) {
@@ -971,6 +973,231 @@ func (s *Server) handleGetContractRequest(args [1]string, argsEscaped bool, w ht
 	}
 
 	if err := encodeGetContractResponse(response, w, span); err != nil {
+		defer recordError("EncodeResponse", err)
+		if !errors.Is(err, ht.ErrInternalServerErrorResponse) {
+			s.cfg.ErrorHandler(ctx, w, r, err)
+		}
+		return
+	}
+}
+
+// handleGetMandateAccountRequest handles getMandateAccount operation.
+//
+// The account to debit, for those who make the debits. No other answer and no topic has it: the log
+// keeps it sealed, under a key that `erasePersonalData` destroys. Each reading leaves a line in the
+// service's log, without the account. A mandate that was revoked still has its account.
+//
+// GET /contracts/{contractRef}/mandate/account
+func (s *Server) handleGetMandateAccountRequest(args [1]string, argsEscaped bool, w http.ResponseWriter, r *http.Request) {
+	statusWriter := &codeRecorder{ResponseWriter: w}
+	w = statusWriter
+	otelAttrs := []attribute.KeyValue{
+		otelogen.OperationID("getMandateAccount"),
+		semconv.HTTPRequestMethodKey.String("GET"),
+		semconv.HTTPRouteKey.String("/contracts/{contractRef}/mandate/account"),
+	}
+	// Add attributes from config.
+	otelAttrs = append(otelAttrs, s.cfg.Attributes...)
+
+	// Start a span for this request.
+	ctx, span := s.cfg.Tracer.Start(r.Context(), GetMandateAccountOperation,
+		trace.WithAttributes(otelAttrs...),
+		serverSpanKind,
+	)
+	defer span.End()
+
+	// Add Labeler to context.
+	labeler := &Labeler{attrs: otelAttrs}
+	ctx = contextWithLabeler(ctx, labeler)
+
+	// Run stopwatch.
+	startTime := time.Now()
+	defer func() {
+		elapsedDuration := time.Since(startTime)
+
+		attrSet := labeler.AttributeSet()
+		attrs := attrSet.ToSlice()
+		code := statusWriter.status
+		if code != 0 {
+			codeAttr := semconv.HTTPResponseStatusCode(code)
+			attrs = append(attrs, codeAttr)
+			span.SetAttributes(attrs...)
+		}
+		attrOpt := metric.WithAttributes(attrs...)
+
+		// Increment request counter.
+		s.requests.Add(ctx, 1, attrOpt)
+
+		// Use floating point division here for higher precision (instead of Millisecond method).
+		s.duration.Record(ctx, float64(elapsedDuration)/float64(time.Millisecond), attrOpt)
+	}()
+
+	var (
+		recordError = func(stage string, err error) {
+			span.RecordError(err)
+
+			// https://opentelemetry.io/docs/specs/semconv/http/http-spans/#status
+			// Span Status MUST be left unset if HTTP status code was in the 1xx, 2xx or 3xx ranges,
+			// unless there was another error (e.g., network error receiving the response body; or 3xx codes with
+			// max redirects exceeded), in which case status MUST be set to Error.
+			code := statusWriter.status
+			if code < 100 || code >= 500 {
+				span.SetStatus(codes.Error, stage)
+			}
+
+			attrSet := labeler.AttributeSet()
+			attrs := attrSet.ToSlice()
+			if code != 0 {
+				attrs = append(attrs, semconv.HTTPResponseStatusCode(code))
+			}
+
+			s.errors.Add(ctx, 1, metric.WithAttributes(attrs...))
+		}
+		err          error
+		opErrContext = ogenerrors.OperationContext{
+			Name: GetMandateAccountOperation,
+			ID:   "getMandateAccount",
+		}
+	)
+	{
+		type bitset = [1]uint8
+		var satisfied bitset
+		{
+			sctx, ok, err := s.securityApiKey(ctx, GetMandateAccountOperation, r)
+			if err != nil {
+				err = &ogenerrors.SecurityError{
+					OperationContext: opErrContext,
+					Security:         "ApiKey",
+					Err:              err,
+				}
+				if encodeErr := encodeErrorResponse(s.h.NewError(ctx, err), w, span); encodeErr != nil {
+					defer recordError("Security:ApiKey", err)
+				}
+				return
+			}
+			if ok {
+				satisfied[0] |= 1 << 0
+				ctx = sctx
+			}
+		}
+		{
+			sctx, ok, err := s.securityOAuth2(ctx, GetMandateAccountOperation, r)
+			if err != nil {
+				err = &ogenerrors.SecurityError{
+					OperationContext: opErrContext,
+					Security:         "OAuth2",
+					Err:              err,
+				}
+				if encodeErr := encodeErrorResponse(s.h.NewError(ctx, err), w, span); encodeErr != nil {
+					defer recordError("Security:OAuth2", err)
+				}
+				return
+			}
+			if ok {
+				satisfied[0] |= 1 << 1
+				ctx = sctx
+			}
+		}
+
+		if ok := func() bool {
+		nextRequirement:
+			for _, requirement := range []bitset{
+				{0b00000001},
+				{0b00000010},
+			} {
+				for i, mask := range requirement {
+					if satisfied[i]&mask != mask {
+						continue nextRequirement
+					}
+				}
+				return true
+			}
+			return false
+		}(); !ok {
+			err = &ogenerrors.SecurityError{
+				OperationContext: opErrContext,
+				Err:              ogenerrors.ErrSecurityRequirementIsNotSatisfied,
+			}
+			if encodeErr := encodeErrorResponse(s.h.NewError(ctx, err), w, span); encodeErr != nil {
+				defer recordError("Security", err)
+			}
+			return
+		}
+	}
+	params, err := decodeGetMandateAccountParams(args, argsEscaped, r)
+	if err != nil {
+		err = &ogenerrors.DecodeParamsError{
+			OperationContext: opErrContext,
+			Err:              err,
+		}
+		defer recordError("DecodeParams", err)
+		s.cfg.ErrorHandler(ctx, w, r, err)
+		return
+	}
+
+	var rawBody []byte
+
+	var response *MandateAccountHeaders
+	if m := s.cfg.Middleware; m != nil {
+		mreq := middleware.Request{
+			Context:          ctx,
+			OperationName:    GetMandateAccountOperation,
+			OperationSummary: "Read the account of the mandate that was signed last",
+			OperationID:      "getMandateAccount",
+			Body:             nil,
+			RawBody:          rawBody,
+			Params: middleware.Parameters{
+				{
+					Name: "Log-Position",
+					In:   "header",
+				}: params.LogPosition,
+				{
+					Name: "contractRef",
+					In:   "path",
+				}: params.ContractRef,
+			},
+			Raw: r,
+		}
+
+		type (
+			Request  = struct{}
+			Params   = GetMandateAccountParams
+			Response = *MandateAccountHeaders
+		)
+		response, err = middleware.HookMiddleware[
+			Request,
+			Params,
+			Response,
+		](
+			m,
+			mreq,
+			unpackGetMandateAccountParams,
+			func(ctx context.Context, request Request, params Params) (response Response, err error) {
+				response, err = s.h.GetMandateAccount(ctx, params)
+				return response, err
+			},
+		)
+	} else {
+		response, err = s.h.GetMandateAccount(ctx, params)
+	}
+	if err != nil {
+		if errRes, ok := errors.Into[*ProblemStatusCodeWithHeaders](err); ok {
+			if err := encodeErrorResponse(errRes, w, span); err != nil {
+				defer recordError("Internal", err)
+			}
+			return
+		}
+		if errors.Is(err, ht.ErrNotImplemented) {
+			s.cfg.ErrorHandler(ctx, w, r, err)
+			return
+		}
+		if err := encodeErrorResponse(s.h.NewError(ctx, err), w, span); err != nil {
+			defer recordError("Internal", err)
+		}
+		return
+	}
+
+	if err := encodeGetMandateAccountResponse(response, w, span); err != nil {
 		defer recordError("EncodeResponse", err)
 		if !errors.Is(err, ht.ErrInternalServerErrorResponse) {
 			s.cfg.ErrorHandler(ctx, w, r, err)
@@ -1701,9 +1928,9 @@ func (s *Server) handleRevokeMandateRequest(args [1]string, argsEscaped bool, w 
 // of the creditor identifier do not count. The mandate that the contract has may be sent again, with
 // another account for example.
 //
-// IBAN, BIC and account owner are personal data: they go in, and never come out of this service again;
-// answers and facts carry the mandate reference (RUM), the creditor identifier (ICS) and the last four
-// characters of the IBAN.
+// IBAN, BIC and account owner are personal data: they are kept sealed, and only `getMandateAccount`
+// returns them. Other answers and facts carry the mandate reference (RUM), the creditor identifier
+// (ICS) and the last four characters of the IBAN.
 //
 // PUT /contracts/{contractRef}/mandate
 func (s *Server) handleSignMandateRequest(args [1]string, argsEscaped bool, w http.ResponseWriter, r *http.Request) {

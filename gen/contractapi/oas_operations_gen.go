@@ -10,6 +10,7 @@ const (
 	CreateContractOperation    OperationName = "CreateContract"
 	ErasePersonalDataOperation OperationName = "ErasePersonalData"
 	GetContractOperation       OperationName = "GetContract"
+	GetMandateAccountOperation OperationName = "GetMandateAccount"
 	ListContractsOperation     OperationName = "ListContracts"
 	RepublishContractOperation OperationName = "RepublishContract"
 	RevokeMandateOperation     OperationName = "RevokeMandate"

@@ -666,6 +666,166 @@ func decodeGetContractParams(args [1]string, argsEscaped bool, r *http.Request) 
 	return params, nil
 }
 
+// GetMandateAccountParams is parameters of getMandateAccount operation.
+type GetMandateAccountParams struct {
+	// A `Log-Position` of an earlier answer, of any instance. The answer is then at least that fresh: the
+	// service waits up to two seconds for it, then answers 503 `position-not-reached`.
+	LogPosition OptString `json:",omitempty,omitzero"`
+	// The contract's reference.
+	ContractRef ContractRef
+}
+
+func unpackGetMandateAccountParams(packed middleware.Parameters) (params GetMandateAccountParams) {
+	{
+		key := middleware.ParameterKey{
+			Name: "Log-Position",
+			In:   "header",
+		}
+		if v, ok := packed[key]; ok {
+			params.LogPosition = v.(OptString)
+		}
+	}
+	{
+		key := middleware.ParameterKey{
+			Name: "contractRef",
+			In:   "path",
+		}
+		params.ContractRef = packed[key].(ContractRef)
+	}
+	return params
+}
+
+func decodeGetMandateAccountParams(args [1]string, argsEscaped bool, r *http.Request) (params GetMandateAccountParams, _ error) {
+	h := uri.NewHeaderDecoder(r.Header)
+	// Decode header: Log-Position.
+	if err := func() error {
+		cfg := uri.HeaderParameterDecodingConfig{
+			Name:    "Log-Position",
+			Explode: false,
+		}
+		if err := h.HasParam(cfg); err == nil {
+			if err := h.DecodeParam(cfg, func(d uri.Decoder) error {
+				var paramsDotLogPositionVal string
+				if err := func() error {
+					val, err := d.DecodeValue()
+					if err != nil {
+						return err
+					}
+
+					c, err := conv.ToString(val)
+					if err != nil {
+						return err
+					}
+
+					paramsDotLogPositionVal = c
+					return nil
+				}(); err != nil {
+					return err
+				}
+				params.LogPosition.SetTo(paramsDotLogPositionVal)
+				return nil
+			}); err != nil {
+				return err
+			}
+			if err := func() error {
+				if value, ok := params.LogPosition.Get(); ok {
+					if err := func() error {
+						if err := (validate.String{
+							MinLength:     0,
+							MinLengthSet:  false,
+							MaxLength:     200,
+							MaxLengthSet:  true,
+							Email:         false,
+							Hostname:      false,
+							Regex:         regexMap["^[A-Za-z0-9._-]+:[0-9]{1,18}$"],
+							MinNumeric:    0,
+							MinNumericSet: false,
+							MaxNumeric:    0,
+							MaxNumericSet: false,
+						}).Validate(string(value)); err != nil {
+							return errors.Wrap(err, "string")
+						}
+						return nil
+					}(); err != nil {
+						return err
+					}
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "Log-Position",
+			In:   "header",
+			Err:  err,
+		}
+	}
+	// Decode path: contractRef.
+	if err := func() error {
+		param := args[0]
+		if argsEscaped {
+			unescaped, err := url.PathUnescape(args[0])
+			if err != nil {
+				return errors.Wrap(err, "unescape path")
+			}
+			param = unescaped
+		}
+		if len(param) > 0 {
+			d := uri.NewPathDecoder(uri.PathDecoderConfig{
+				Param:   "contractRef",
+				Value:   param,
+				Style:   uri.PathStyleSimple,
+				Explode: false,
+			})
+
+			if err := func() error {
+				var paramsDotContractRefVal string
+				if err := func() error {
+					val, err := d.DecodeValue()
+					if err != nil {
+						return err
+					}
+
+					c, err := conv.ToString(val)
+					if err != nil {
+						return err
+					}
+
+					paramsDotContractRefVal = c
+					return nil
+				}(); err != nil {
+					return err
+				}
+				params.ContractRef = ContractRef(paramsDotContractRefVal)
+				return nil
+			}(); err != nil {
+				return err
+			}
+			if err := func() error {
+				if err := params.ContractRef.Validate(); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		} else {
+			return validate.ErrFieldRequired
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "contractRef",
+			In:   "path",
+			Err:  err,
+		}
+	}
+	return params, nil
+}
+
 // ListContractsParams is parameters of listContracts operation.
 type ListContractsParams struct {
 	// Only the contracts of this customer.

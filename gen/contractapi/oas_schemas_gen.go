@@ -206,6 +206,40 @@ func (s *ApiKey) SetRoles(val []string) {
 	s.Roles = val
 }
 
+type CacheControl string
+
+const (
+	CacheControlNoStore CacheControl = "no-store"
+)
+
+// AllValues returns all CacheControl values.
+func (CacheControl) AllValues() []CacheControl {
+	return []CacheControl{
+		CacheControlNoStore,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s CacheControl) MarshalText() ([]byte, error) {
+	switch s {
+	case CacheControlNoStore:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *CacheControl) UnmarshalText(data []byte) error {
+	switch CacheControl(data) {
+	case CacheControlNoStore:
+		*s = CacheControlNoStore
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
 // ChangedContractHeaders wraps Contract with response headers.
 type ChangedContractHeaders struct {
 	ETag               string
@@ -1043,6 +1077,103 @@ func (s *Mandate) SetRevokedAt(val OptDateTime) {
 // SetIbanLastFour sets the value of IbanLastFour.
 func (s *Mandate) SetIbanLastFour(val string) {
 	s.IbanLastFour = val
+}
+
+// Ref: #/components/schemas/MandateAccount
+type MandateAccount struct {
+	ContractRef ContractRef `json:"contractRef"`
+	Rum         Rum         `json:"rum"`
+	// Without spaces.
+	Iban  string    `json:"iban"`
+	Bic   OptString `json:"bic"`
+	Owner string    `json:"owner"`
+}
+
+// GetContractRef returns the value of ContractRef.
+func (s *MandateAccount) GetContractRef() ContractRef {
+	return s.ContractRef
+}
+
+// GetRum returns the value of Rum.
+func (s *MandateAccount) GetRum() Rum {
+	return s.Rum
+}
+
+// GetIban returns the value of Iban.
+func (s *MandateAccount) GetIban() string {
+	return s.Iban
+}
+
+// GetBic returns the value of Bic.
+func (s *MandateAccount) GetBic() OptString {
+	return s.Bic
+}
+
+// GetOwner returns the value of Owner.
+func (s *MandateAccount) GetOwner() string {
+	return s.Owner
+}
+
+// SetContractRef sets the value of ContractRef.
+func (s *MandateAccount) SetContractRef(val ContractRef) {
+	s.ContractRef = val
+}
+
+// SetRum sets the value of Rum.
+func (s *MandateAccount) SetRum(val Rum) {
+	s.Rum = val
+}
+
+// SetIban sets the value of Iban.
+func (s *MandateAccount) SetIban(val string) {
+	s.Iban = val
+}
+
+// SetBic sets the value of Bic.
+func (s *MandateAccount) SetBic(val OptString) {
+	s.Bic = val
+}
+
+// SetOwner sets the value of Owner.
+func (s *MandateAccount) SetOwner(val string) {
+	s.Owner = val
+}
+
+// MandateAccountHeaders wraps MandateAccount with response headers.
+type MandateAccountHeaders struct {
+	CacheControl CacheControl
+	LogPosition  string
+	Response     MandateAccount
+}
+
+// GetCacheControl returns the value of CacheControl.
+func (s *MandateAccountHeaders) GetCacheControl() CacheControl {
+	return s.CacheControl
+}
+
+// GetLogPosition returns the value of LogPosition.
+func (s *MandateAccountHeaders) GetLogPosition() string {
+	return s.LogPosition
+}
+
+// GetResponse returns the value of Response.
+func (s *MandateAccountHeaders) GetResponse() MandateAccount {
+	return s.Response
+}
+
+// SetCacheControl sets the value of CacheControl.
+func (s *MandateAccountHeaders) SetCacheControl(val CacheControl) {
+	s.CacheControl = val
+}
+
+// SetLogPosition sets the value of LogPosition.
+func (s *MandateAccountHeaders) SetLogPosition(val string) {
+	s.LogPosition = val
+}
+
+// SetResponse sets the value of Response.
+func (s *MandateAccountHeaders) SetResponse(val MandateAccount) {
+	s.Response = val
 }
 
 // SEPA direct debit scheme, CORE or business to business.

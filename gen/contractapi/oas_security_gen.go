@@ -15,7 +15,7 @@ import (
 type SecurityHandler interface {
 	// HandleApiKey handles apiKey security.
 	// A key from the service's credentials file, which holds its hash and the roles `read`, `write`,
-	// `admin` it has.
+	// `admin`, `payments` it has.
 	HandleApiKey(ctx context.Context, operationName OperationName, t ApiKey) (context.Context, error)
 	// HandleOAuth2 handles oauth2 security.
 	// A bearer token (JWT) whose `scope` names what the client may do.
@@ -50,6 +50,9 @@ var operationRolesApiKey = map[string][]string{
 	},
 	GetContractOperation: []string{
 		"read",
+	},
+	GetMandateAccountOperation: []string{
+		"payments",
 	},
 	ListContractsOperation: []string{
 		"read",
@@ -99,6 +102,9 @@ var oauth2ScopesOAuth2 = map[string][]string{
 	},
 	GetContractOperation: []string{
 		"read",
+	},
+	GetMandateAccountOperation: []string{
+		"payments",
 	},
 	ListContractsOperation: []string{
 		"read",

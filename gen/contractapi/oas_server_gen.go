@@ -41,11 +41,13 @@ type Handler interface {
 	CreateContract(ctx context.Context, req *NewContract, params CreateContractParams) (*CreatedContractHeaders, error)
 	// ErasePersonalData implements erasePersonalData operation.
 	//
-	// Records the erasure and destroys the keys under which the IBAN, BIC, account owner and contacts of
-	// this contract are sealed, in every record they were ever written to. It cannot be undone. What is a
-	// company's and not a person's (legal name, SIREN, VAT number, billing address) stays: invoices need
-	// it. `completedAt` is absent while the destruction of the keys has not yet been read back; repeat the
-	// request with another key to learn of it.
+	// Records the erasure and destroys the keys under which the IBAN, BIC and account owner of this
+	// contract are sealed, in every record they were ever written to. It cannot be undone. What is a
+	// company's and not a person's (legal name, SIREN, VAT number, billing address) stays, because
+	// invoices need it; so do the mandate reference and the last four characters of the IBAN.
+	// `completedAt` is absent while the destruction of the keys has not yet been read back; send the
+	// request again to learn of it. A second erasure changes nothing unless a mandate was signed in
+	// between.
 	//
 	// DELETE /contracts/{contractRef}/personal-data
 	ErasePersonalData(ctx context.Context, params ErasePersonalDataParams) (*PersonalDataErasureHeaders, error)
@@ -56,6 +58,14 @@ type Handler interface {
 	//
 	// GET /contracts/{contractRef}
 	GetContract(ctx context.Context, params GetContractParams) (*CurrentContractHeaders, error)
+	// GetMandateAccount implements getMandateAccount operation.
+	//
+	// The account to debit, for those who make the debits. No other answer and no topic has it: the log
+	// keeps it sealed, under a key that `erasePersonalData` destroys. Each reading leaves a line in the
+	// service's log, without the account. A mandate that was revoked still has its account.
+	//
+	// GET /contracts/{contractRef}/mandate/account
+	GetMandateAccount(ctx context.Context, params GetMandateAccountParams) (*MandateAccountHeaders, error)
 	// ListContracts implements listContracts operation.
 	//
 	// Contracts that match all the filters given, in the order in which they were subscribed: a page does
@@ -92,9 +102,9 @@ type Handler interface {
 	// of the creditor identifier do not count. The mandate that the contract has may be sent again, with
 	// another account for example.
 	//
-	// IBAN, BIC and account owner are personal data: they go in, and never come out of this service again;
-	// answers and facts carry the mandate reference (RUM), the creditor identifier (ICS) and the last four
-	// characters of the IBAN.
+	// IBAN, BIC and account owner are personal data: they are kept sealed, and only `getMandateAccount`
+	// returns them. Other answers and facts carry the mandate reference (RUM), the creditor identifier
+	// (ICS) and the last four characters of the IBAN.
 	//
 	// PUT /contracts/{contractRef}/mandate
 	SignMandate(ctx context.Context, req *SignedMandate, params SignMandateParams) (*ChangedContractHeaders, error)

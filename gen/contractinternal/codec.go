@@ -59,6 +59,8 @@ func DecodeLogBody(b []byte) (LogBody, error) {
 		m = new(contractlog.Terminated)
 	case contractlog.FingerprintOfRepublished:
 		m = new(contractlog.Republished)
+	case contractlog.FingerprintOfPersonalDataErased:
+		m = new(contractlog.PersonalDataErased)
 	case contractlog.FingerprintOfMandateAccepted, 0xa123011ebc64eddd, 0xafb4f97aceb681ae:
 		m = new(contractlog.MandateAccepted)
 	case contractlog.FingerprintOfMandateWithdrawn, 0x4db2b8dccc5bae52, 0x8528e91b60341a76:
@@ -91,6 +93,8 @@ func KindOfLogBody(m LogBody) string {
 		return "Terminated"
 	case *contractlog.Republished:
 		return "Republished"
+	case *contractlog.PersonalDataErased:
+		return "PersonalDataErased"
 	case *contractlog.MandateAccepted:
 		return "MandateAccepted"
 	case *contractlog.MandateWithdrawn:
@@ -110,6 +114,7 @@ func LogBodyMessages() []LogBody {
 		new(contractlog.Expired),
 		new(contractlog.Terminated),
 		new(contractlog.Republished),
+		new(contractlog.PersonalDataErased),
 		new(contractlog.MandateAccepted),
 		new(contractlog.MandateWithdrawn),
 	}
@@ -126,6 +131,7 @@ type LogBodyVisitor[T any] interface {
 	Expired(*contractlog.Expired) (T, error)
 	Terminated(*contractlog.Terminated) (T, error)
 	Republished(*contractlog.Republished) (T, error)
+	PersonalDataErased(*contractlog.PersonalDataErased) (T, error)
 	MandateAccepted(*contractlog.MandateAccepted) (T, error)
 	MandateWithdrawn(*contractlog.MandateWithdrawn) (T, error)
 }
@@ -150,6 +156,8 @@ func VisitLogBody[T any](m LogBody, v LogBodyVisitor[T]) (T, error) {
 		return v.Terminated(m)
 	case *contractlog.Republished:
 		return v.Republished(m)
+	case *contractlog.PersonalDataErased:
+		return v.PersonalDataErased(m)
 	case *contractlog.MandateAccepted:
 		return v.MandateAccepted(m)
 	case *contractlog.MandateWithdrawn:

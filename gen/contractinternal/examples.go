@@ -152,6 +152,19 @@ func ExampleRepublished() contractlog.Republished {
 	}
 }
 
+// ExamplePersonalDataErased returns the example of PersonalDataErased in the document.
+func ExamplePersonalDataErased() contractlog.PersonalDataErased {
+	return contractlog.PersonalDataErased{
+		ContractRef: "CTR-7",
+		Request: contractlog.Request{
+			Client:    "operator",
+			Key:       "o-17",
+			Operation: "erasePersonalData",
+			Hash:      []byte{0x99, 0x9e, 0xe7, 0x5e, 0xa9, 0x11, 0xd5, 0x8b, 0xf7, 0x92, 0xad, 0x2f, 0xd3, 0x20, 0xe4, 0xd5, 0xcd, 0xe1, 0x4f, 0x49, 0xb9, 0xa1, 0x0a, 0xb4, 0x97, 0x49, 0xb4, 0x6f, 0x47, 0x34, 0x77, 0x41},
+		},
+	}
+}
+
 // ExampleMandateAccepted returns the example of MandateAccepted in the document.
 func ExampleMandateAccepted() contractlog.MandateAccepted {
 	return contractlog.MandateAccepted{
@@ -225,6 +238,7 @@ func ExampleSnapshotManifest() journalrecord.SnapshotManifest {
 func ExamplePersonalDataKey() contractlog.PersonalDataKey {
 	return contractlog.PersonalDataKey{
 		KeyID:     "k-5f0c1a52",
+		Subject:   "CTR-7/0",
 		Key:       []byte{0x99, 0x9e, 0xe7, 0x5e, 0xa9, 0x11, 0xd5, 0x8b, 0xf7, 0x92, 0xad, 0x2f, 0xd3, 0x20, 0xe4, 0xd5, 0xcd, 0xe1, 0x4f, 0x49, 0xb9, 0xa1, 0x0a, 0xb4, 0x97, 0x49, 0xb4, 0x6f, 0x47, 0x34, 0x77, 0x41},
 		CreatedAt: time.Date(2026, 11, 12, 9, 30, 0, 0, time.UTC),
 	}

@@ -8,19 +8,20 @@ import (
 )
 
 // LogBody is one of *Activated, *Amended, *Expired, *MandateAccepted, *MandateWithdrawn,
-// *Reinstated, *Republished, *Subscribed, *Suspended, *Terminated.
+// *PersonalDataErased, *Reinstated, *Republished, *Subscribed, *Suspended, *Terminated.
 type LogBody interface {
 	singleobject.Value
 	isLogBody()
 }
 
-func (*Activated) isLogBody()        {}
-func (*Amended) isLogBody()          {}
-func (*Expired) isLogBody()          {}
-func (*MandateAccepted) isLogBody()  {}
-func (*MandateWithdrawn) isLogBody() {}
-func (*Reinstated) isLogBody()       {}
-func (*Republished) isLogBody()      {}
-func (*Subscribed) isLogBody()       {}
-func (*Suspended) isLogBody()        {}
-func (*Terminated) isLogBody()       {}
+func (*Activated) isLogBody()          {}
+func (*Amended) isLogBody()            {}
+func (*Expired) isLogBody()            {}
+func (*MandateAccepted) isLogBody()    {}
+func (*MandateWithdrawn) isLogBody()   {}
+func (*PersonalDataErased) isLogBody() {}
+func (*Reinstated) isLogBody()         {}
+func (*Republished) isLogBody()        {}
+func (*Subscribed) isLogBody()         {}
+func (*Suspended) isLogBody()          {}
+func (*Terminated) isLogBody()         {}

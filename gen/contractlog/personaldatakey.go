@@ -15,6 +15,8 @@ import (
 type PersonalDataKey struct {
 	// Random id; the key of the record.
 	KeyID string `json:"keyId"`
+	// What the sealed data is about: a contract, and how often its data was erased before.
+	Subject string `json:"subject"`
 	// The key, 32 bytes.
 	Key []byte `json:"key"`
 	// When it was made, UTC.
@@ -46,6 +48,7 @@ func (x *PersonalDataKey) Validate() error {
 // WriteAvro appends the fields in the order of the schema.
 func (x *PersonalDataKey) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 	b = w.String(b, x.KeyID)
+	b = w.String(b, x.Subject)
 	b = w.Bytes(b, x.Key)
 	b = w.TimestampMicros(b, x.CreatedAt)
 	return b
@@ -54,6 +57,7 @@ func (x *PersonalDataKey) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 // ReadAvro reads the fields in the order of the schema.
 func (x *PersonalDataKey) ReadAvro(r *avrobin.Reader, p int) int {
 	x.KeyID, p = r.String(p)
+	x.Subject, p = r.String(p)
 	x.Key, p = r.Bytes(p)
 	x.CreatedAt, p = r.TimestampMicros(p)
 	return p
@@ -68,6 +72,6 @@ var typeOfPersonalDataKey = avrobin.Type{Name: NameOfPersonalDataKey, Schema: Sc
 // and its text with the definitions of all types that it names.
 const (
 	NameOfPersonalDataKey               = "deferpay.contractlog.PersonalDataKey"
-	FingerprintOfPersonalDataKey uint64 = 0xf8c155c96404210f
-	SchemaOfPersonalDataKey             = `{"type":"record","name":"PersonalDataKey","namespace":"deferpay.contractlog","doc":"A key that seals personal data. Destroying it destroys the data.","fields":[{"name":"keyId","type":"string","doc":"Random id; the key of the record."},{"name":"key","type":"bytes","doc":"The key, 32 bytes."},{"name":"createdAt","type":{"type":"long","logicalType":"timestamp-micros"},"doc":"When it was made, UTC."}]}`
+	FingerprintOfPersonalDataKey uint64 = 0xae35064fc309a736
+	SchemaOfPersonalDataKey             = `{"type":"record","name":"PersonalDataKey","namespace":"deferpay.contractlog","doc":"A key that seals personal data. Destroying it destroys the data.","fields":[{"name":"keyId","type":"string","doc":"Random id; the key of the record."},{"name":"subject","type":"string","doc":"What the sealed data is about: a contract, and how often its data was erased before."},{"name":"key","type":"bytes","doc":"The key, 32 bytes."},{"name":"createdAt","type":{"type":"long","logicalType":"timestamp-micros"},"doc":"When it was made, UTC."}]}`
 )

@@ -3,6 +3,7 @@
 package contract
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"log/slog"
@@ -27,6 +28,7 @@ reinstates, amends and terminates them, and publishes every change on contract.f
 type Config struct {
 	settings.Common
 	Tick      time.Duration  // how often it looks for contracts to activate or to expire; 0: 500 ms
+	Forget    time.Duration  // how often it looks for keys of erased personal data; 0: 10 s
 	LogOutput io.Writer      // nil: nothing is logged
 	Listening func(net.Addr) // when not nil, called with the address that is listened on
 }
@@ -67,6 +69,8 @@ func Run(ctx context.Context, cfg Config) error {
 	}
 	return i.Run(ctx, log, handler, serve.Task{Name: "repair of public facts", Run: repair.Run}, serve.Task{Name: "what falls due", Run: func(ctx context.Context) error {
 		return advance(ctx, log, ready, i.Now, cfg.Tick, i.Logger)
+	}}, serve.Task{Name: "erasure of personal data", Run: func(ctx context.Context) error {
+		return forgetErased(ctx, log, ready, cfg.Forget, i.Logger)
 	}})
 }
 
@@ -90,15 +94,15 @@ func handleMessages(i *instance.Instance, log *store.Store) (*bus.Repair, error)
 	return repair, bus.React(m.Router, events, log, i.Receiving(contractinternal.RedriveTopic)...)
 }
 
-const defaultTick = 500 * time.Millisecond
+const (
+	defaultTick   = 500 * time.Millisecond
+	defaultForget = 10 * time.Second
+)
 
 // advance proposes, at every tick, the changes of contracts that are due. Every instance does; the
 // first proposal to be applied counts and the others have no effect.
 func advance(ctx context.Context, log *store.Store, ready func() error, now func() time.Time, every time.Duration, logger *slog.Logger) error {
-	if every == 0 {
-		every = defaultTick
-	}
-	ticker := time.NewTicker(every)
+	ticker := time.NewTicker(cmp.Or(every, defaultTick))
 	defer ticker.Stop()
 	for {
 		select {
@@ -116,5 +120,27 @@ func advance(ctx context.Context, log *store.Store, ready func() error, now func
 			}
 			cancel()
 		}
+	}
+}
+
+// forgetErased looks at every tick for keys of personal data that was erased, and destroys them.
+// Every instance does: the one that recorded the erasure may have ended before it destroyed them.
+func forgetErased(ctx context.Context, log *store.Store, ready func() error, every time.Duration, logger *slog.Logger) error {
+	ticker := time.NewTicker(cmp.Or(every, defaultForget))
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+		if ready() != nil || !log.KeysToForget() {
+			continue
+		}
+		attempt, cancel := context.WithTimeout(ctx, 10*time.Second)
+		if _, err := log.ForgetErased(attempt); err != nil && ctx.Err() == nil {
+			logger.WarnContext(ctx, "keys of erased personal data may be left, trying again at the next tick", "error", err.Error())
+		}
+		cancel()
 	}
 }

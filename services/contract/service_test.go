@@ -26,6 +26,7 @@ import (
 	"github.com/deferpay/deferpay/gen/billingbus"
 	"github.com/deferpay/deferpay/gen/contractbus"
 	"github.com/deferpay/deferpay/gen/contractinternal"
+	"github.com/deferpay/deferpay/gen/contractlog"
 	"github.com/deferpay/deferpay/gen/event"
 	"github.com/deferpay/deferpay/services/internal/clock"
 	"github.com/deferpay/deferpay/services/internal/settings"
@@ -94,7 +95,7 @@ func (w *world) start() {
 		Common: settings.Common{
 			HTTPAddr: "127.0.0.1:0", Brokers: w.brokers, Registry: w.registry, InsecureDev: true, ClockOffsetFile: w.offsets, Writer: "contract-1",
 		},
-		Tick: 20 * time.Millisecond, LogOutput: w.log, Listening: func(a net.Addr) { listening <- a },
+		Tick: 20 * time.Millisecond, Forget: 20 * time.Millisecond, LogOutput: w.log, Listening: func(a net.Addr) { listening <- a },
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -346,6 +347,36 @@ func TestExpiryFollowsTheClock(t *testing.T) {
 	}
 	w.send("PATCH", "/contracts/CTR-1", `{"action":"AMEND","validUntil":null}`, `"5"`)
 	w.reaches("ACTIVE")
+}
+
+// An instance that was frozen puts a key on the topic after the erasure.
+func TestLateKeyIsDestroyed(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	w.ready()
+	w.subscribed(time.Now().Add(-time.Hour))
+	if a := w.send("DELETE", "/contracts/CTR-1/personal-data", "", ""); a["completedAt"] == nil {
+		t.Errorf("not completed: %v", a)
+	}
+	const topic = contractinternal.PersonalDataKeysTopic
+	value, err := contractinternal.EncodePersonalDataKey(&contractlog.PersonalDataKey{KeyID: "late", Subject: "CTR-1/0", Key: make([]byte, 32), CreatedAt: time.Now()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.client().ProduceSync(t.Context(), &kgo.Record{Topic: topic, Key: []byte("late"), Value: value}).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	for n := 1; ; n++ {
+		if last := w.records(topic, n)[n-1]; string(last.Key) == "late" && last.Value == nil {
+			break
+		}
+	}
+	if status, body := w.get("/refcontract/v1/contracts/CTR-1/mandate/account"); status != 410 {
+		t.Errorf("%d %s", status, body)
+	}
+	if strings.Contains(w.log.String(), "FR76") || !strings.Contains(w.log.String(), `"action":"personal data erased"`) {
+		t.Errorf("%s", w.log)
+	}
 }
 
 // What billing publishes reaches the contract: once, whatever is delivered twice, and under the

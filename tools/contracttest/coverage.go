@@ -9,24 +9,16 @@ import (
 	"github.com/deferpay/deferpay/tools/contracttest/judge"
 )
 
-// notBuilt lists what the contracts describe and the services do not implement yet, with the
-// reason. An operation on the list must answer 501 and a message must not be seen, so that the list
-// stays current.
-var notBuilt = map[string]string{
-	"erasePersonalData": "sealing of personal data comes later",
-}
-
 // coverage counts what was exercised and collects the faults.
 type coverage struct {
 	outcomes map[string]map[string]int // by operation (and variant), by outcome
 	messages map[string]int
-	notBuilt map[string]string // what may be missing, with the reason
 	codes    map[string]bool
 	faults   []string
 }
 
 func newCoverage() *coverage {
-	return &coverage{outcomes: map[string]map[string]int{}, messages: map[string]int{}, notBuilt: notBuilt, codes: map[string]bool{}}
+	return &coverage{outcomes: map[string]map[string]int{}, messages: map[string]int{}, codes: map[string]bool{}}
 }
 
 func (c *coverage) fault(format string, args ...any) {
@@ -82,46 +74,32 @@ func names(op judge.Operation) []string {
 	return out
 }
 
-// settle adds a fault for everything that was not seen and should have been, or the reverse.
+// settle adds a fault for everything that was not seen.
 func (c *coverage) settle(api *judge.API, events *judge.Events) {
 	for _, op := range api.Operations() {
 		for _, name := range names(op) {
-			done, refused := c.count(name)
-			why, later := c.notBuilt[name]
-			switch {
-			case !later && done == 0:
+			if c.succeeded(name) == 0 {
 				c.fault("%s: never succeeded: the story does not exercise it", name)
-			case later && done > 0:
-				c.fault("%s: is listed as not built (%s) and succeeded: remove it from the list", name, why)
-			case later && refused == 0:
-				c.fault("%s: is listed as not built (%s) and never answered 501", name, why)
 			}
 		}
 	}
 	for _, topic := range events.Topics() {
 		for _, m := range events.Messages(topic) {
-			why, later := c.notBuilt[m]
-			switch {
-			case !later && c.messages[m] == 0:
+			if c.messages[m] == 0 {
 				c.fault("%s: never seen on %s", m, topic)
-			case later && c.messages[m] > 0:
-				c.fault("%s: is listed as not built (%s) and was seen on %s: remove it from the list", m, why, topic)
 			}
 		}
 	}
 }
 
-// count returns how many answers of an operation were a success, and how many 501.
-func (c *coverage) count(name string) (done, refused int) {
-	for outcome, n := range c.outcomes[name] {
-		switch {
-		case strings.HasPrefix(outcome, "2"):
-			done += n
-		case strings.HasPrefix(outcome, "501"):
-			refused += n
+// succeeded returns how many answers of an operation were a success.
+func (c *coverage) succeeded(name string) (n int) {
+	for outcome, times := range c.outcomes[name] {
+		if strings.HasPrefix(outcome, "2") {
+			n += times
 		}
 	}
-	return done, refused
+	return n
 }
 
 // print writes the report.
@@ -166,12 +144,6 @@ func extra(op judge.Operation, c *coverage) []string {
 }
 
 func (c *coverage) line(w io.Writer, name, text string) {
-	if why, later := c.notBuilt[name]; later {
-		if text != "" {
-			text += "; "
-		}
-		text += "not built: " + why
-	}
 	if text == "" {
 		text = "NOT EXERCISED"
 	}

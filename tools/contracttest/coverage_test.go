@@ -28,18 +28,12 @@ func exercised(api *judge.API, events *judge.Events) *coverage {
 	c := newCoverage()
 	for _, op := range api.Operations() {
 		for _, name := range names(op) {
-			outcome := "200"
-			if _, later := notBuilt[name]; later {
-				outcome = "501 not-built"
-			}
-			c.outcomes[name] = map[string]int{outcome: 1}
+			c.outcomes[name] = map[string]int{"200": 1}
 		}
 	}
 	for _, topic := range events.Topics() {
 		for _, m := range events.Messages(topic) {
-			if _, later := notBuilt[m]; !later {
-				c.messages[m] = 1
-			}
+			c.messages[m] = 1
 		}
 	}
 	return c
@@ -53,38 +47,13 @@ func TestCompleteRun(t *testing.T) {
 	}
 }
 
-func TestNotBuiltIsInContracts(t *testing.T) {
-	api, events := contracts(t)
-	have := map[string]bool{}
-	for _, op := range api.Operations() {
-		for _, name := range names(op) {
-			have[name] = true
-		}
-	}
-	for _, topic := range events.Topics() {
-		for _, m := range events.Messages(topic) {
-			have[m] = true
-		}
-	}
-	for name := range notBuilt {
-		if !have[name] {
-			t.Errorf("%s is neither an operation nor a message", name)
-		}
-	}
-}
-
-func TestMissingOrOutOfDateIsFault(t *testing.T) {
+func TestMissingIsFault(t *testing.T) {
 	api, events := contracts(t)
 	for name, spoil := range map[string]func(*coverage){
-		"operation never asked for":         func(c *coverage) { delete(c.outcomes, "getInvoice") },
-		"operation never successful":        func(c *coverage) { c.outcomes["getInvoice"] = map[string]int{"404 invoice-not-found": 3} },
-		"variant never used":                func(c *coverage) { delete(c.outcomes, "changeContract AMEND") },
-		"message never seen":                func(c *coverage) { delete(c.messages, "ContractAmended") },
-		"operation built and on the list":   func(c *coverage) { c.outcomes["erasePersonalData"]["200"] = 1 },
-		"operation on the list never asked": func(c *coverage) { delete(c.outcomes, "erasePersonalData") },
-		"message built and on the list": func(c *coverage) {
-			c.notBuilt = map[string]string{"erasePersonalData": "later", "CreditNoteIssued": "later"}
-		},
+		"operation never asked for":  func(c *coverage) { delete(c.outcomes, "getInvoice") },
+		"operation never successful": func(c *coverage) { c.outcomes["getInvoice"] = map[string]int{"404 invoice-not-found": 3} },
+		"variant never used":         func(c *coverage) { delete(c.outcomes, "changeContract AMEND") },
+		"message never seen":         func(c *coverage) { delete(c.messages, "ContractAmended") },
 	} {
 		c := exercised(api, events)
 		spoil(c)
@@ -124,7 +93,7 @@ func TestReportNamesUnexercised(t *testing.T) {
 	delete(c.outcomes, "getInvoice")
 	var b strings.Builder
 	c.print(&b, api, events)
-	for _, want := range []string{"getInvoice                        NOT EXERCISED", "not built: sealing of personal data comes later", "changeContract AMEND", "/billing/v1", "contract.facts.v1"} {
+	for _, want := range []string{"getInvoice                        NOT EXERCISED", "changeContract AMEND", "/billing/v1", "contract.facts.v1"} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("the report lacks %q:\n%s", want, b.String())
 		}

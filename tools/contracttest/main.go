@@ -1,9 +1,8 @@
 // Command contracttest plays the demo's story and checks every HTTP answer against the OpenAPI
 // documents and every record on the public topics against the AsyncAPI documents and their Avro
 // schemas. It prints the operations, answers and messages that were exercised. The exit status is 1
-// if there is a violation, or if something was not exercised that is not listed as not built. It is
-// a module of its own, because its OpenAPI validator takes longer to compile than the whole main
-// module.
+// if there is a violation, or if an operation or a message was not exercised. It is a module of its
+// own, because its OpenAPI validator takes longer to compile than the whole main module.
 package main
 
 import (

@@ -36,7 +36,11 @@ const (
 	Read  = "read"
 	Write = "write"
 	Admin = "admin"
+	// Payments covers the accounts of mandates.
+	Payments = "payments"
 )
+
+var scopes = []string{Read, Write, Admin, Payments}
 
 // HeaderName is the header that carries an API key.
 const HeaderName = "X-API-Key"
@@ -125,8 +129,8 @@ func parse(data []byte) (*Keys, error) {
 		}
 		copy(e.hash[:], hash)
 		for _, s := range item.Scopes {
-			if s != Read && s != Write && s != Admin {
-				return nil, fmt.Errorf("entry %d (%s): unknown scope %q, want read, write or admin", i, item.Subject, s)
+			if !slices.Contains(scopes, s) {
+				return nil, fmt.Errorf("entry %d (%s): unknown scope %q, want one of %s", i, item.Subject, s, strings.Join(scopes, ", "))
 			}
 		}
 		for j := range k.entries {
@@ -148,12 +152,12 @@ func Hash(key string) string {
 // Authenticate returns a context that carries the caller of a key. The error is a problem: 401 if
 // the key is not known, 403 if the caller lacks a scope that the operation requires. It never
 // contains the key.
-func (k *Keys) Authenticate(ctx context.Context, key string, scopes []string) (context.Context, error) {
+func (k *Keys) Authenticate(ctx context.Context, key string, required []string) (context.Context, error) {
 	caller, ok := k.lookup(key)
 	if !ok {
 		return nil, problem.New(problem.Unauthenticated, "the API key is not known").WithHint("send a valid key in %s", HeaderName)
 	}
-	for _, s := range scopes {
+	for _, s := range required {
 		if !slices.Contains(caller.Scopes, s) {
 			return nil, problem.New(problem.Forbidden, "%q lacks the scope %s", caller.Subject, s).WithHint("ask for a key with the scope %s", s)
 		}
@@ -174,7 +178,7 @@ func Bearer(ctx context.Context) (context.Context, error) {
 // matches, or which.
 func (k *Keys) lookup(key string) (Caller, bool) {
 	if k.insecure {
-		return Caller{Subject: "dev", Scopes: []string{Read, Write, Admin}}, true
+		return Caller{Subject: "dev", Scopes: scopes}, true
 	}
 	hash := sha256.Sum256([]byte(key))
 	found := -1

@@ -27,7 +27,8 @@ func TestAuthenticate(t *testing.T) {
 	k, err := keys(t, `[
 		{"subject":"agency","sha256":"`+Hash("old")+`","scopes":["read","write"]},
 		{"subject":"agency","sha256":"`+strings.ToUpper(Hash("new"))+`","scopes":["read","write"]},
-		{"subject":"audit","sha256":"`+Hash("looks")+`","scopes":["read"]}]`)
+		{"subject":"audit","sha256":"`+Hash("looks")+`","scopes":["read"]},
+		{"subject":"treasury","sha256":"`+Hash("pays")+`","scopes":["payments"]}]`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,6 +43,8 @@ func TestAuthenticate(t *testing.T) {
 		{"looks", []string{Read}, "audit", problem.Code{}},
 		{"looks", nil, "audit", problem.Code{}},
 		{"looks", []string{Write}, "", problem.Forbidden},
+		{"pays", []string{Payments}, "treasury", problem.Code{}},
+		{"old", []string{Payments}, "", problem.Forbidden},
 		{"old", []string{Admin}, "", problem.Forbidden},
 		{"", nil, "", problem.Unauthenticated},
 		{"secret-guess", []string{Read}, "", problem.Unauthenticated},
@@ -69,7 +72,7 @@ func TestAuthenticate(t *testing.T) {
 
 func TestInsecure(t *testing.T) {
 	k := Insecure()
-	ctx, err := k.Authenticate(t.Context(), "whatever", []string{Read, Write, Admin})
+	ctx, err := k.Authenticate(t.Context(), "whatever", []string{Read, Write, Admin, Payments})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -150,8 +150,8 @@ type key[A any] struct {
 // Decide records what rule decides on the states of the streams, and of any other that it reads;
 // see journal.Decide. With a request, rule is not asked if the request's key was used before: then
 // the outcome is the earlier one, or idempotency.ErrReused if that was another request's. An error
-// of rule is returned as it is, and nothing is recorded.
-func (l *Ledger[E, S, A]) Decide(ctx context.Context, req *idempotency.Request, on []journal.Stream, rule func(v *View) (E, error)) (Outcome[E, A], error) {
+// of rule is returned as it is, and nothing is recorded. The options are those of the record.
+func (l *Ledger[E, S, A]) Decide(ctx context.Context, req *idempotency.Request, on []journal.Stream, rule func(v *View) (E, error), opts ...journal.Option) (Outcome[E, A], error) {
 	if req != nil {
 		on = append(slices.Clip(on), journal.Stream(req.Stream()))
 	}
@@ -169,7 +169,7 @@ func (l *Ledger[E, S, A]) Decide(ctx context.Context, req *idempotency.Request, 
 			v.State(s) // the record stands on all that its fold touches
 		}
 		return Body[E]{Event: e, Request: req.Recorded()}, nil
-	})
+	}, opts...)
 	switch {
 	case errors.Is(err, journal.ErrAlready):
 		return l.replay(req)

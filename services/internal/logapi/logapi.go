@@ -149,17 +149,6 @@ func (r *Requests) Begin(ctx context.Context, key, operation, path string, body 
 	return req, func() { r.deciding.Delete(stream) }, nil
 }
 
-// NotBuilt returns the problem of a write that is in the contract and not built yet, after the
-// checks that the write will make.
-func (r *Requests) NotBuilt(ctx context.Context, key, operation, hint string) error {
-	_, release, err := r.Begin(ctx, key, operation, "", nil)
-	if err != nil {
-		return err
-	}
-	release()
-	return problem.New(problem.NotBuilt, "%s is in the contract and not built yet; nothing was recorded", operation).WithHint("%s", hint)
-}
-
 // causes maps the errors of the journal, of keys and of deadlines to problems. The first that fits
 // counts. An unknown outcome comes first, because such an error may wrap others that sound more
 // certain. No text says more than that this attempt recorded nothing: an earlier one with the same

@@ -107,14 +107,6 @@ func TestRequests(t *testing.T) {
 		t.Fatalf("afterwards: %v", err)
 	}
 	release()
-	if err := r.NotBuilt(ctx, "", "op", ""); code(err) != problem.IdempotencyKeyMissing {
-		t.Errorf("not built, without a key: %v", err)
-	}
-	for range 2 {
-		if err := r.NotBuilt(ctx, "k", "op", ""); code(err) != problem.NotBuilt {
-			t.Errorf("not built: %v", err)
-		}
-	}
 	if _, _, err := r.Begin(t.Context(), "k", "op", "", nil); err == nil || code(err) != (problem.Code{}) {
 		t.Errorf("without a caller: %v", err)
 	}

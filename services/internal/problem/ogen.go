@@ -8,7 +8,6 @@ import (
 	"regexp"
 	"strings"
 
-	ht "github.com/ogen-go/ogen/http"
 	"github.com/ogen-go/ogen/ogenerrors"
 	"github.com/ogen-go/ogen/validate"
 )
@@ -81,8 +80,6 @@ func FromOgen(err error) *Problem {
 		return invalid(paramErrors(params))
 	case errors.As(err, &request):
 		return invalid(bodyErrors(request))
-	case errors.Is(err, ht.ErrNotImplemented):
-		return New(NotBuilt, "this operation is agreed and not built yet")
 	}
 	return From(err)
 }

@@ -46,7 +46,6 @@ var (
 	IdempotencyKeyReused  = Code{"idempotency-key-reused", http.StatusUnprocessableEntity, "The Idempotency-Key was used for another request"}
 	PreconditionRequired  = Code{"precondition-required", http.StatusPreconditionRequired, "The change needs If-Match"}
 	Internal              = Code{"internal", http.StatusInternalServerError, "Something went wrong on our side"}
-	NotBuilt              = Code{"not-built", http.StatusNotImplemented, "This operation is in the contract and not built yet"}
 	NotReady              = Code{"not-ready", http.StatusServiceUnavailable, "The service is not ready"}
 	OutcomeUnknown        = Code{"outcome-unknown", http.StatusServiceUnavailable, "The outcome is not known yet"}
 	StreamParked          = Code{"stream-parked", http.StatusServiceUnavailable, "A stream is held for a correction"}
@@ -70,7 +69,6 @@ func Codes() []Code {
 		IdempotencyKeyReused,
 		PreconditionRequired,
 		Internal,
-		NotBuilt,
 		NotReady,
 		OutcomeUnknown,
 		StreamParked,

@@ -13,7 +13,6 @@ import (
 
 	"github.com/go-faster/errors"
 	"github.com/go-faster/jx"
-	ht "github.com/ogen-go/ogen/http"
 	"github.com/ogen-go/ogen/ogenerrors"
 	"github.com/ogen-go/ogen/openapi"
 	"github.com/ogen-go/ogen/validate"
@@ -99,7 +98,6 @@ func TestFromOgen(t *testing.T) {
 		"media type":   {request(validate.InvalidContentType("text/plain")), UnsupportedMediaType, nil},
 		"no key":       {&ogenerrors.SecurityError{Err: ogenerrors.ErrSecurityRequirementIsNotSatisfied}, Unauthenticated, nil},
 		"lacks scope":  {&ogenerrors.SecurityError{Err: New(Forbidden, "no")}, Forbidden, nil},
-		"not built":    {ht.ErrNotImplemented, NotBuilt, nil},
 		"ours":         {errors.New("nil pointer somewhere"), Internal, nil},
 		"ours already": {New(NotReady, "replaying"), NotReady, nil},
 	} {

@@ -9,24 +9,25 @@
 //     key is never in the log before the key is on the topic.
 //   - Open returns the plaintext only if the key was still on the topic when Open was called, on
 //     whichever instance it was forgotten. Otherwise the error is ErrForgotten.
-//   - Forget returns nil after the tombstones were read back and no key was left. Calling it again
-//     with the same ids is cheap and changes nothing; a service does so at its start, for an
-//     instance may end between the record that says what to erase and the tombstone.
+//   - Forget and ForgetAbout return nil after the tombstones were read back and no key was left.
+//     Calling them again changes nothing. A service does so for ever, because an instance may end
+//     between the record that says what to erase and the tombstone.
 //   - Nothing here logs or prints a key or a plaintext.
 //
 // # Choices
 //
 // A key seals one value. One key for all records of a contract would save some keys, but an
-// instance could then seal a new account under a key that another instance is forgetting. So the
-// state of a contract lists the ids of its keys, and erasing them is a tombstone for each. If the
-// record that names a key is never appended, the key stays on the topic and opens nothing.
+// instance could then seal a new account under a key that another instance is forgetting. Each key
+// on the topic has the subject of its value, and erasing is a tombstone for each key of a subject.
+// So it also reaches values that no state lists: a record that had no effect is in the log all the
+// same, with what was sealed for it.
 //
 // The cipher is AES-256-GCM with a random nonce. What a value is about (the contract) and the id of
 // its key are authenticated with it, so a sealed value that is moved to another record does not
 // open.
 //
-// Open and Forget first read up to a barrier: a tombstone for a random id, which changes nothing.
-// An instance that has read its own barrier has read everything that was acknowledged before.
+// Open and forgetting read up to a barrier first: a tombstone for a random id, which changes
+// nothing. An instance that has read its own barrier has read all that was acknowledged before it.
 // Reading up to the end offset of the topic would not work, because the records at the end of a
 // compacted topic may have been removed. One barrier is in flight at a time and serves all callers
 // that wait; an instance begins at most ten a second.

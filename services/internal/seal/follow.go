@@ -192,5 +192,5 @@ func entryOf(id string, value []byte) (entry, error) {
 	case len(k.Key) != keySize:
 		return fault, fmt.Errorf("the key has %d bytes, want %d", len(k.Key), keySize)
 	}
-	return entry{key: key(k.Key)}, nil
+	return entry{key: key(k.Key), subject: k.Subject}, nil
 }

@@ -44,8 +44,9 @@ type Ring struct {
 
 // entry is a key, or why its record cannot be read.
 type entry struct {
-	key   key
-	fault bool
+	key     key
+	subject string
+	fault   bool
 }
 
 // New returns a Ring that has not touched the network yet.
@@ -114,7 +115,7 @@ func (r *Ring) Seal(ctx context.Context, subject string, plaintext []byte) (Seal
 	if err != nil {
 		return Sealed{}, fmt.Errorf("seal: %w", err)
 	}
-	value, err := contractinternal.EncodePersonalDataKey(&contractlog.PersonalDataKey{KeyID: id, Key: k[:], CreatedAt: time.Now()})
+	value, err := contractinternal.EncodePersonalDataKey(&contractlog.PersonalDataKey{KeyID: id, Subject: subject, Key: k[:], CreatedAt: time.Now()})
 	if err != nil {
 		return Sealed{}, fmt.Errorf("seal: encode the key: %w", err)
 	}
@@ -178,10 +179,51 @@ func (r *Ring) Forget(ctx context.Context, ids ...string) error {
 			return fmt.Errorf("forget: %w", err)
 		}
 		ids = slices.Collect(maps.Keys(left))
-		for _, id := range ids {
-			if _, err := r.produce(ctx, record(id, nil)); err != nil {
-				return fmt.Errorf("forget: %w", err)
-			}
+		if err := r.bury(ctx, ids); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ForgetAbout destroys the keys of all values about the subjects that match, also of those that
+// were sealed in vain. It returns as Forget does.
+func (r *Ring) ForgetAbout(ctx context.Context, match func(subject string) bool) error {
+	for {
+		if _, err := r.fresh(ctx); err != nil {
+			return fmt.Errorf("forget: %w", err)
+		}
+		ids := r.about(match)
+		if len(ids) == 0 {
+			return nil
+		}
+		if err := r.bury(ctx, ids); err != nil {
+			return err
+		}
+	}
+}
+
+// Holds reports whether there is a key of a value about a subject that matches, as far as the topic
+// was read.
+func (r *Ring) Holds(match func(subject string) bool) bool { return len(r.about(match)) > 0 }
+
+// about returns the ids of the keys about the subjects that match.
+func (r *Ring) about(match func(subject string) bool) (ids []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for id, e := range r.keys {
+		if !e.fault && match(e.subject) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// bury appends a tombstone for each key.
+func (r *Ring) bury(ctx context.Context, ids []string) error {
+	for _, id := range ids {
+		if _, err := r.produce(ctx, record(id, nil)); err != nil {
+			return fmt.Errorf("forget: %w", err)
 		}
 	}
 	return nil

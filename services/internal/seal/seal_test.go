@@ -110,6 +110,15 @@ func (w *world) seal(r *Ring) Sealed {
 	return s
 }
 
+func (w *world) sealAbout(r *Ring, subject string) Sealed {
+	w.t.Helper()
+	s, err := r.Seal(w.context(), subject, []byte(account))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return s
+}
+
 func (w *world) opens(r *Ring, s Sealed) {
 	w.t.Helper()
 	if got, err := r.Open(w.context(), subject, s); err != nil || string(got) != account {
@@ -364,6 +373,31 @@ func TestCrashBeforeReadBack(t *testing.T) {
 	w.refuses(b, s, ErrForgotten)
 	w.forget(b, s.KeyID)
 	w.opens(b, kept)
+}
+
+// A key appears while others about its subject are forgotten.
+func TestForgetAboutReadsBack(t *testing.T) {
+	w := newWorld(t)
+	hook := &crashAfterTombstone{}
+	r, _ := w.ring(kgo.WithHooks(hook))
+	other, _ := w.ring()
+	first, kept := w.seal(r), w.sealAbout(r, subject+"0")
+	var late Sealed
+	hook.at(first.KeyID, func() { late = w.seal(other) })
+	about := func(s string) bool { return s == subject }
+	if err := r.ForgetAbout(w.context(), about); err != nil {
+		t.Fatal(err)
+	}
+	if late.KeyID == "" || r.Holds(about) {
+		t.Error("a key is left")
+	}
+	for _, i := range []*Ring{r, other} {
+		w.refuses(i, first, ErrForgotten)
+		w.refuses(i, late, ErrForgotten)
+		if got, err := i.Open(w.context(), subject+"0", kept); err != nil || string(got) != account {
+			t.Errorf("another subject opens as %d bytes, %v", len(got), err)
+		}
+	}
 }
 
 func TestCrashBeforeTombstone(t *testing.T) {

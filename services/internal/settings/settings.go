@@ -173,7 +173,7 @@ func (c *Common) Register(s *Set, defaultHTTP string) {
 	s.String(&c.HTTPAddr, "http", "HTTP_ADDR", defaultHTTP, "`address` to serve HTTP on")
 	s.List(&c.Brokers, "brokers", "KAFKA_BROKERS", "127.0.0.1:9092", "Kafka bootstrap `addresses`, comma-separated")
 	s.String(&c.Registry, "registry", "SCHEMA_REGISTRY_URL", "http://127.0.0.1:8085", "`URL` of the schema registry")
-	s.String(&c.Credentials, "credentials", "CREDENTIALS_FILE", "", "`file` of API keys: JSON list of {subject, sha256 (printf %s KEY | sha256sum), scopes (read, write, admin)}")
+	s.String(&c.Credentials, "credentials", "CREDENTIALS_FILE", "", "`file` of API keys: JSON list of {subject, sha256 (printf %s KEY | sha256sum), scopes (read, write, admin, payments)}")
 	s.Bool(&c.InsecureDev, "insecure-dev", "INSECURE_DEV", false, "accept any API key or none, with every scope: never in production")
 	s.String(&c.ClockOffsetFile, "clock-offset-file", "CLOCK_OFFSET_FILE", "", "`file` holding a duration added to the clock (as 744h); needs -insecure-dev")
 	s.String(&c.Writer, "writer", "WRITER", defaultWriter(), "`name` of this instance in records and logs")

@@ -256,6 +256,21 @@ func terminates(r *run) error {
 	return nil
 }
 
+func erases(r *run) error {
+	erase := func() call.Answer {
+		a := r.send(call.Request{To: r.c.Contract, Method: http.MethodDelete, Path: "/contracts/" + r.contract + "/personal-data", Key: r.newKey("c")})
+		r.check(a.Status == http.StatusAccepted && a.Text("completedAt") != "", "erasure: %d %v", a.Status, a.Body)
+		return a
+	}
+	first := erase()
+	r.flowed(flow.On(contractLog, "PersonalDataErased"))
+	a := r.account()
+	r.check(a.Status == http.StatusGone && a.Text("code") == "personal-data-erased", "account: %d %v", a.Status, a.Body)
+	r.check(erase().Text("requestedAt") == first.Text("requestedAt"), "a second erasure was recorded")
+	r.refresh("TERMINATED")
+	return nil
+}
+
 func lastInvoice(r *run) error {
 	r.bill(25000, 1)
 	r.outstanding(0, 25000)

@@ -18,7 +18,7 @@ const ceiling = 500000 // in minor units, like all amounts here
 func steps() []step {
 	return []step{
 		{"A works council subscribes", "Contract records the subscription and publishes it with its full state. Billing learns of it from Kafka alone.", subscribe},
-		{"It signs the direct debit mandate", "The account stays in contract. Facts have the reference of the mandate and the last four characters of the IBAN.", signFirst},
+		{"It signs the direct debit mandate", "Contract keeps the account sealed, for the one endpoint that returns it. Facts have the reference of the mandate and the last four characters of the IBAN.", signFirst},
 		{"The contract becomes active", "By itself, once the mandate is signed and the validity has begun.", becomesActive},
 		{"What may it buy?", "A query: each instance of billing answers from its own copy, at least as fresh as the requested log position.", asksEligibility},
 		{"It buys 1,200.00 EUR on billing-1", "Decided at once, from billing's log alone. The public event is derived from the log record, not written beside it.", func(r *run) error {
@@ -50,6 +50,7 @@ func steps() []step {
 		{"Reinstated, then terminated", "Termination is final. Accepted purchases are still owed.", terminates},
 		{"The last month is still invoiced", "Each accepted purchase is on exactly one invoice, and refused ones are on none.", lastInvoice},
 		{"Three years later the mandate has lapsed", "A mandate that was not used for 36 months is void, so the last invoice cannot be debited. It is paid by transfer.", lapses},
+		{"Its personal data is erased", "The log keeps the account sealed for ever, and the key that opens it is destroyed. The invoices stay as they are.", erases},
 		{"The books are checked", "There are no dead letters. The invoice numbers have no gap, and the totals add up to the purchases.", addsUp},
 	}
 }
@@ -93,13 +94,22 @@ func mandate(rum string) map[string]any {
 		"iban": "FR76 3000 6000 0112 3456 7890 189", "bic": "AGRIFRPP", "owner": "CSE ACME"}
 }
 
+// account reads the account of the contract.
+func (r *run) account() call.Answer {
+	return r.send(call.Request{To: r.c.Contract, Method: http.MethodGet, Path: "/contracts/" + r.contract + "/mandate/account", Fresh: r.flow.Position(contractLog)})
+}
+
 func signFirst(r *run) error {
+	none := r.account()
+	r.check(none.Status == http.StatusNotFound && none.Text("code") == "account-not-found", "account: %d %v", none.Status, none.Body)
 	a := r.onContract(http.MethodPut, "/mandate", mandate("RUM-"+r.customer+"-1"))
 	r.check(a.Text("mandate.status") == "SIGNED" && a.Text("mandate.ibanLastFour") == "0189", "mandate: %v", a.Body)
 	taken := r.flowed(signed()...)
 	for _, rec := range taken {
-		r.check(rec.Topic == contractLog || !contains(rec.Value, "30006000"), "%s @%d contains the account: %v", rec.Topic, rec.Offset, rec.Value)
+		r.check(!contains(rec.Value, "30006000"), "%s @%d contains the account: %v", rec.Topic, rec.Offset, rec.Value)
 	}
+	kept := r.account()
+	r.check(kept.Status == http.StatusOK && kept.Text("iban") == "FR7630006000011234567890189", "account: %d", kept.Status)
 	return errGoesOn
 }
 

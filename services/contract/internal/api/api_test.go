@@ -12,7 +12,9 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -21,6 +23,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/deferpay/deferpay/gen/contractinternal"
 	"github.com/deferpay/deferpay/gen/journalrecord"
 	"github.com/deferpay/deferpay/services/contract/internal/contract"
 	"github.com/deferpay/deferpay/services/contract/internal/store"
@@ -29,6 +32,7 @@ import (
 	"github.com/deferpay/deferpay/services/internal/problem"
 	"github.com/deferpay/deferpay/services/internal/waittest"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/topics"
 )
 
 const (
@@ -43,6 +47,24 @@ type service struct {
 	handler http.Handler
 	store   *store.Store
 	now     atomic.Pointer[time.Time]
+	log     lockedBuffer // of the interfaces
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
 }
 
 var start = time.Date(2026, 10, 5, 9, 0, 0, 0, time.UTC)
@@ -61,6 +83,10 @@ func newService(t *testing.T) *service {
 	if _, err := admin.CreateTopic(t.Context(), 1, 1, map[string]*string{
 		"retention.ms": &forever, "retention.bytes": &forever, "message.timestamp.type": &stamp, "cleanup.policy": &keep,
 	}, logTopic); err != nil {
+		t.Fatal(err)
+	}
+	keys := slices.DeleteFunc(contractinternal.Topics(), func(t topics.Topic) bool { return t.Name != contractinternal.PersonalDataKeysTopic })
+	if _, err := topics.Apply(t.Context(), s.client(), keys); err != nil {
 		t.Fatal(err)
 	}
 	s.store, s.handler = s.instance("contract-1")
@@ -97,7 +123,7 @@ func (s *service) instance(writer string) (*store.Store, http.Handler) {
 		}
 	})
 	waittest.Nil(s.t, patience, writer+" is ready", st.Ready)
-	h, err := New(Config{Config: logapi.Config{Ready: st.Ready, Keys: s.keys(), Logger: quiet}, Store: st})
+	h, err := New(Config{Config: logapi.Config{Ready: st.Ready, Keys: s.keys(), Logger: slog.New(slog.NewTextHandler(&s.log, nil))}, Store: st})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -107,8 +133,9 @@ func (s *service) instance(writer string) (*store.Store, http.Handler) {
 func (s *service) keys() *access.Keys {
 	path := filepath.Join(s.t.TempDir(), "keys.json")
 	text := fmt.Sprintf(`[{"subject":"agency","sha256":%q,"scopes":["read","write"]},{"subject":"other","sha256":%q,"scopes":["read","write"]},
-		{"subject":"admin","sha256":%q,"scopes":["read","write","admin"]},{"subject":"reader","sha256":%q,"scopes":["read"]}]`,
-		access.Hash("agency-key"), access.Hash("other-key"), access.Hash("admin-key"), access.Hash("reader-key"))
+		{"subject":"admin","sha256":%q,"scopes":["read","write","admin"]},{"subject":"reader","sha256":%q,"scopes":["read"]},
+		{"subject":"treasury","sha256":%q,"scopes":["payments"]}]`,
+		access.Hash("agency-key"), access.Hash("other-key"), access.Hash("admin-key"), access.Hash("reader-key"), access.Hash("payments-key"))
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		s.t.Fatal(err)
 	}
@@ -418,7 +445,11 @@ func TestBadRequestsRecordNothing(t *testing.T) {
 		"position to come":        {call{method: "GET", path: at, header: [2]string{"Log-Position", "contract.log.v1:100000"}}, 503, "position-not-reached", "repeat"},
 		"unknown path":            {call{method: "GET", path: "/nowhere"}, 404, "not-found", "openapi"},
 		"wrong method":            {call{method: "PUT", path: at, body: suspend}, 405, "method-not-allowed", "GET"},
-		"not built":               {call{method: "DELETE", path: at + "/personal-data", apiKey: "admin-key"}, 501, "not-built", "erasePersonalData"},
+		"account without scope":   {call{method: "GET", path: at + "/mandate/account", apiKey: "admin-key"}, 403, "forbidden", "payments"},
+		"account of nobody":       {call{method: "GET", path: "/contracts/CTR-99/mandate/account", apiKey: "payments-key"}, 404, "contract-not-found", "CTR-99"},
+		"erased by a writer":      {call{method: "DELETE", path: at + "/personal-data"}, 403, "forbidden", "admin"},
+		"erased, no key":          {call{method: "DELETE", path: at + "/personal-data", apiKey: "admin-key", key: "-"}, 400, "idempotency-key-missing", "Idempotency-Key"},
+		"erased, unknown":         {call{method: "DELETE", path: "/contracts/CTR-99/personal-data", apiKey: "admin-key"}, 404, "contract-not-found", "CTR-99"},
 		"republished by a writer": {call{method: "POST", path: at + "/republication"}, 403, "forbidden", "admin"},
 		"republished, no key":     {call{method: "POST", path: at + "/republication", apiKey: "admin-key", key: "-"}, 400, "idempotency-key-missing", "Idempotency-Key"},
 		"republished, unknown":    {call{method: "POST", path: "/contracts/CTR-99/republication", apiKey: "admin-key"}, 404, "contract-not-found", "CTR-99"},
@@ -550,6 +581,81 @@ func TestRepublicationRaisesVersion(t *testing.T) {
 	}
 	s.must(200, call{method: "PATCH", path: at, ifMatch: `"42"`, body: `{"action":"TERMINATE","reason":"left"}`})
 	republish("", "ended", 44, "")
+}
+
+// A hash of an account can be guessed, so the log has none.
+func TestAccountIsNotHashed(t *testing.T) {
+	s := newService(t)
+	s.create()
+	sign := call{method: "PUT", path: "/contracts/CTR-1/mandate", ifMatch: `"1"`, body: signedMandate, key: "sign"}
+	s.must(200, sign)
+	sign.body = strings.NewReplacer("FR76 3000 6000 0112 3456 7890 189", "FR2830006000011234567880189", "AGRIFRPP", "BNPAFRPP", "Jeanne", "Jean").Replace(signedMandate)
+	if a := s.must(200, sign); a.header.Get("Idempotent-Replayed") != "true" {
+		t.Errorf("another account with the same last four characters: %v", a.header)
+	}
+}
+
+func TestAccountAndErasure(t *testing.T) {
+	s := newService(t)
+	at := "/contracts/" + s.active()
+	_, second := s.instance("contract-2")
+	read := call{method: "GET", path: at + "/mandate/account", apiKey: "payments-key"}
+	s.must(200, call{method: "GET", path: at, on: second, header: [2]string{"Log-Position", s.must(200, read).header.Get("Log-Position")}})
+	for _, h := range []http.Handler{s.handler, second} {
+		read.on = h
+		a := s.must(200, read)
+		want := map[string]any{"contractRef": "CTR-1", "rum": "RUM-1", "iban": "FR7630006000011234567890189", "bic": "AGRIFRPP", "owner": "Jeanne Durand"}
+		if !reflect.DeepEqual(a.body, want) || a.header.Get("Cache-Control") != "no-store" {
+			t.Errorf("%v %s", a.header, a.text)
+		}
+	}
+	before := s.must(200, call{method: "GET", path: at})
+	erase := call{method: "DELETE", path: at + "/personal-data", apiKey: "admin-key", key: "erase"}
+	first := s.must(202, erase)
+	if first.body["contractRef"] != "CTR-1" || first.body["requestedAt"] == nil || first.body["completedAt"] == nil {
+		t.Errorf("%s", first.text)
+	}
+	records := len(s.records())
+	for key, replayed := range map[string]string{"erase": "true", "again": ""} {
+		erase.key, erase.on = key, second
+		if a := s.must(202, erase); a.body["requestedAt"] != first.body["requestedAt"] || a.body["completedAt"] == nil || a.header.Get("Idempotent-Replayed") != replayed {
+			t.Errorf("key %s: %v %s, first %s", key, a.header, a.text, first.text)
+		}
+	}
+	if n := len(s.records()); n != records {
+		t.Errorf("%d records after a repeated erasure, want %d", n, records)
+	}
+	for _, h := range []http.Handler{s.handler, second} {
+		read.on = h
+		if a := s.must(410, read); a.code() != "personal-data-erased" || strings.Contains(a.text, "FR76") {
+			t.Errorf("%s", a.text)
+		}
+	}
+	if after := s.must(200, call{method: "GET", path: at}); after.text != before.text {
+		t.Errorf("before %s\nafter %s", before.text, after.text)
+	}
+	s.create() // CTR-2 has no mandate
+	if a := s.must(404, call{method: "GET", path: "/contracts/CTR-2/mandate/account", apiKey: "payments-key"}); a.code() != "account-not-found" {
+		t.Errorf("%s", a.text)
+	}
+	s.audited(`action="account read" subject=treasury contract=CTR-1 outcome=done`, `action="account read" subject=treasury contract=CTR-1 outcome=personal-data-erased`,
+		`action="personal data erased" subject=admin contract=CTR-1 outcome=done`, `action="account read" subject=treasury contract=CTR-2 outcome=account-not-found`)
+}
+
+// audited fails the test unless the lines are in the log, and no personal data is.
+func (s *service) audited(lines ...string) {
+	s.t.Helper()
+	text := s.log.String()
+	for _, line := range lines {
+		if !strings.Contains(text, line) {
+			s.t.Errorf("%s is not in the log:\n%s", line, text)
+		}
+	}
+	for _, secret := range []string{"FR76", "30006000", "AGRIFRPP", "Jeanne", "0189"} {
+		if strings.Contains(text, secret) {
+			s.t.Errorf("%s is in the log:\n%s", secret, text)
+		}
+	}
 }
 
 func TestNoPersonalDataIsRecorded(t *testing.T) {

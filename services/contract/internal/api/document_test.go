@@ -63,6 +63,8 @@ func newValue(schema string) value {
 		return &contractapi.Contract{}
 	case "ContractPage":
 		return &contractapi.ContractPage{}
+	case "MandateAccount":
+		return &contractapi.MandateAccount{}
 	case "PersonalDataErasure":
 		return &contractapi.PersonalDataErasure{}
 	case "Republication":
@@ -139,7 +141,7 @@ func TestExamplesOfTheDocumentAreGood(t *testing.T) {
 			t.Errorf("example %s is nowhere used", name)
 		}
 	}
-	if len(operations) != 8 {
+	if len(operations) != 9 {
 		t.Errorf("%d operations", len(operations))
 	}
 }

@@ -6,13 +6,13 @@ import (
 
 	"github.com/deferpay/deferpay/gen/contractapi"
 	"github.com/deferpay/deferpay/services/contract/internal/contract"
+	"github.com/deferpay/deferpay/services/internal/logapi"
 )
 
-// SignMandate validates the account and keeps the last four characters of its IBAN. The rest, IBAN,
-// BIC and owner, is not recorded anywhere for now: it is to be sealed with a key that can be
-// destroyed, and the record has a place for it. It is left out of the hash that recognises a
-// repeated request too, since a hash of an account number can be guessed; so a key used again with
-// another account that ends in the same four characters is taken for a repetition.
+// SignMandate records a mandate, with its account sealed. IBAN, BIC and owner are left out of the
+// hash that recognises a repeated request, since a hash of an account number can be guessed; so a
+// key used again with another account that ends in the same four characters is taken for a
+// repetition.
 func (h *handler) SignMandate(ctx context.Context, body *contractapi.SignedMandate, params contractapi.SignMandateParams) (*contractapi.ChangedContractHeaders, error) {
 	command := signMandate(body)
 	kept := *body
@@ -31,9 +31,23 @@ func (h *handler) RevokeMandate(ctx context.Context, params contractapi.RevokeMa
 	return h.change(ctx, "revokeMandate", params.ContractRef, params.IdempotencyKey, params.IfMatch, json.RawMessage(asked), command)
 }
 
-// ErasePersonalData is in the contract and not built yet.
-func (h *handler) ErasePersonalData(ctx context.Context, params contractapi.ErasePersonalDataParams) (*contractapi.PersonalDataErasureHeaders, error) {
-	return nil, h.requests.NotBuilt(ctx, params.IdempotencyKey.Value, "erasePersonalData", "only the last four characters of the IBAN are kept for now")
+// GetMandateAccount reads the account of the mandate that was signed last.
+func (h *handler) GetMandateAccount(ctx context.Context, params contractapi.GetMandateAccountParams) (*contractapi.MandateAccountHeaders, error) {
+	if err := logapi.Fresh(ctx, h.Store, params.LogPosition.Value); err != nil {
+		return nil, err
+	}
+	a, err := h.Store.Account(ctx, contract.Ref(params.ContractRef))
+	h.audit(ctx, "account read", params.ContractRef, err)
+	if err != nil {
+		return nil, about(params.ContractRef, err)
+	}
+	return &contractapi.MandateAccountHeaders{
+		CacheControl: contractapi.CacheControlNoStore, LogPosition: logapi.Position(h.Store, a.Position),
+		Response: contractapi.MandateAccount{
+			ContractRef: params.ContractRef, Rum: contractapi.Rum(a.RUM), Iban: a.Number(),
+			Bic: contractapi.OptString{Value: a.BIC, Set: a.BIC != ""}, Owner: a.Owner,
+		},
+	}, nil
 }
 
 func signMandate(b *contractapi.SignedMandate) contract.SignMandate {

@@ -7,8 +7,10 @@ import (
 
 	"github.com/deferpay/deferpay/gen/contractapi"
 	"github.com/deferpay/deferpay/services/contract/internal/contract"
+	"github.com/deferpay/deferpay/services/contract/internal/store"
 	"github.com/deferpay/deferpay/services/internal/logapi"
 	"github.com/deferpay/deferpay/services/internal/problem"
+	"github.com/deferpay/deferpay/services/internal/seal"
 )
 
 // The causes that only this service has.
@@ -16,10 +18,12 @@ var (
 	contractNotFound  = problem.NewCode("contract-not-found", http.StatusNotFound, "No such contract")
 	mandateUsedBefore = problem.NewCode("mandate-already-used", http.StatusConflict, "The mandate reference names another contract's mandate")
 	mandateRevoked    = problem.NewCode("mandate-revoked", http.StatusConflict, "The mandate was revoked")
+	accountNotFound   = problem.NewCode("account-not-found", http.StatusNotFound, "The contract has no account")
+	dataErased        = problem.NewCode("personal-data-erased", http.StatusGone, "The personal data was erased")
 	mandateLapsed     = problem.NewCode("mandate-lapsed", http.StatusConflict, "The mandate has lapsed")
 	identityDiffers   = problem.NewCode("customer-identity-differs", http.StatusConflict, "The customer's other contracts name another company")
 
-	codes = []problem.Code{contractNotFound, mandateUsedBefore, mandateRevoked, mandateLapsed, identityDiffers}
+	codes = []problem.Code{contractNotFound, mandateUsedBefore, mandateRevoked, mandateLapsed, identityDiffers, accountNotFound, dataErased}
 )
 
 // judgedBy adds the version of the contract that a request was judged by to a problem. It is 0 if
@@ -46,6 +50,7 @@ func problemOf(err error) *problem.Problem {
 		forbidden *contract.Forbidden
 		unusable  *contract.UnusableMandate
 		other     *contract.OtherIdentity
+		missing   *store.NoAccount
 	)
 	switch {
 	case errors.As(err, &invalid):
@@ -61,8 +66,19 @@ func problemOf(err error) *problem.Problem {
 		return unusableMandate(unusable)
 	case errors.As(err, &other):
 		return problem.New(identityDiffers, "%s", other.Error()).WithHint("use that SIREN, or another customerRef").WithExtension(judgedBy{other.Version})
+	case errors.As(err, &missing):
+		return noAccount(missing)
+	case errors.Is(err, seal.ErrNotReady):
+		return problem.New(problem.NotReady, "the keys of personal data cannot be read or written now").WithHint("repeat the request with the same Idempotency-Key, if it has one").WithRetryAfter(1)
 	}
 	return problem.FromOgen(err)
+}
+
+func noAccount(err *store.NoAccount) *problem.Problem {
+	if err.Erased {
+		return problem.New(dataErased, "%s", err.Error()).WithHint("have a mandate signed if there is still something to collect")
+	}
+	return problem.New(accountNotFound, "%s", err.Error()).WithHint("have a mandate signed")
 }
 
 func unusableMandate(err *contract.UnusableMandate) *problem.Problem {

@@ -22,9 +22,12 @@ func (a Account) GoString() string { return a.String() }
 // MarshalJSON returns the last four characters of the account, and never the rest.
 func (a Account) MarshalJSON() ([]byte, error) { return json.Marshal(a.LastFour()) }
 
+// Number returns the IBAN without spaces.
+func (a Account) Number() string { return compact(a.IBAN) }
+
 // LastFour returns the last four characters of the IBAN, by which people recognise the account.
 func (a Account) LastFour() string {
-	iban := compact(a.IBAN)
+	iban := a.Number()
 	return iban[max(0, len(iban)-4):]
 }
 

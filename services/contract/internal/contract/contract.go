@@ -42,7 +42,7 @@ type Contract struct {
 	Ref         Ref
 	CustomerRef string // from the customer file
 	SellerRef   string // the agency that sells
-	Version     int64  // number of events, from 1
+	Version     int64  // rises with every event that others see, from 1
 	Status      Status
 	Buyer       Company
 	Ceiling     Money
@@ -52,6 +52,9 @@ type Contract struct {
 	Suspension  *Suspension  // set while SUSPENDED, and while EXPIRED after it
 	Expiry      *Expiry      // set while EXPIRED
 	Termination *Termination // set when TERMINATED
+	Erasures    int64        // how often the personal data was erased
+	ErasedAt    time.Time    // the last time; zero: never
+	Personal    bool         // there is personal data since then
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
 

@@ -23,6 +23,7 @@ type Visitor interface {
 	StatusVisitor
 	MandateVisitor
 	RepublicationVisitor
+	ErasureVisitor
 }
 
 // Fold returns the contract after an event that happened at the instant at. It never changes c. An
@@ -36,8 +37,10 @@ func Fold(c *Contract, e Event, at time.Time) (*Contract, error) {
 	if err != nil {
 		return nil, err
 	}
-	next.Version++
-	next.UpdatedAt = at
+	if _, hidden := e.(PersonalDataErased); !hidden { // nobody outside sees a change
+		next.Version++
+		next.UpdatedAt = at
+	}
 	return next, nil
 }
 

@@ -133,6 +133,7 @@ func (e MandateAccepted) apply(c *Contract, _ time.Time) (*Contract, error) {
 	if err == nil {
 		mandate := e.Mandate
 		next.Mandate = &mandate
+		next.Personal = true
 	}
 	return next, err
 }

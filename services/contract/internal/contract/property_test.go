@@ -22,7 +22,7 @@ func anyCommand(t *rapid.T) Command {
 	return rapid.SampledFrom([]Command{
 		subscribe, Activate{}, Expire{}, Suspend{"s"}, Reinstate{"r"}, Terminate{"t"}, sign, badSign, RevokeMandate{Reason: "w"}, Amend{},
 		Amend{Ceiling: &ceiling}, Amend{ValidFrom: &from}, Amend{ValidUntil: &until}, Amend{OpenEnded: true}, Amend{Buyer: &acme},
-		ReactToDebit{debit, false}, ReactToDebit{debit, true}, Republish{}, Republish{rapid.Int64Range(-1, 90).Draw(t, "above")},
+		ReactToDebit{debit, false}, ReactToDebit{debit, true}, ErasePersonalData{}, Republish{}, Republish{rapid.Int64Range(-1, 90).Draw(t, "above")},
 		// twice again, or most contracts would be terminated too soon
 		Activate{}, Activate{}, Reinstate{"r"}, sign, ReactToDebit{debit, false},
 	}).Draw(t, "command")
@@ -103,6 +103,9 @@ func checkPromises(t *rapid.T, before, after *Contract, e Event) {
 	}
 	if r, ok := e.(Republished); ok && r.Version > version {
 		version = r.Version - 1
+	}
+	if _, ok := e.(PersonalDataErased); ok {
+		version--
 	}
 	switch {
 	case after.Version != version+1:

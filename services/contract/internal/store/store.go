@@ -27,6 +27,7 @@ import (
 	"github.com/deferpay/deferpay/services/internal/idempotency"
 	"github.com/deferpay/deferpay/services/internal/journal"
 	"github.com/deferpay/deferpay/services/internal/ledger"
+	"github.com/deferpay/deferpay/services/internal/seal"
 )
 
 // The private topics that the store uses.
@@ -67,6 +68,8 @@ type Store struct {
 	ledger.Log
 	ledger *ledger.Ledger[contract.Event, *contract.Contract, *contract.Contract]
 	model  *effect.Model
+	keys   ring
+	now    func() time.Time
 }
 
 // New returns a store without touching the network; Run makes it live.
@@ -80,7 +83,23 @@ func New(cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Store{Log: l, ledger: l, model: m}, nil
+	keys, err := seal.New(seal.Config{Client: cfg.ClientOptions, Logger: cfg.Logger})
+	if err != nil {
+		return nil, err
+	}
+	return &Store{Log: l, ledger: l, model: m, keys: keys, now: cfg.Now}, nil
+}
+
+// Run reads the log and the keys of personal data until ctx ends; see ledger.Log. While the keys
+// cannot be read, the error of what needs them wraps seal.ErrNotReady, and the rest goes on.
+func (s *Store) Run(ctx context.Context) error {
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	keys := make(chan error, 1)
+	go func() { keys <- s.keys.Run(ctx) }()
+	err := s.Log.Run(ctx)
+	end()
+	return errors.Join(err, <-keys)
 }
 
 // streams returns the streams that the fold of an event reads and sets, its contract's first.
@@ -189,21 +208,35 @@ func (s *Store) completion(ctx context.Context, ref contract.Ref, command contra
 
 // Change decides a command on an existing contract. The precondition is asked first, with the state
 // that the command would be decided on; its error is returned as it is.
+//
+// The account of a mandate is sealed into its record.
 func (s *Store) Change(ctx context.Context, req idempotency.Request, ref contract.Ref, precondition func(*contract.Contract) error, command contract.Command) (Outcome, error) {
 	complete, err := s.completion(ctx, ref, command)
 	if err != nil {
 		return Outcome{}, err
 	}
-	return s.ledger.Decide(ctx, &req, journal.On(contracts.Stream(string(ref))), func(v *ledger.View) (contract.Event, error) {
+	rule := func(v *ledger.View) (contract.Event, *contract.Contract, error) {
 		c, _ := contracts.Get(v, string(ref))
 		if c == nil {
-			return nil, contract.ErrUnknown
+			return nil, nil, contract.ErrUnknown
 		}
 		if err := precondition(c); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		return contract.Decide(c, complete(v, c), v.Now())
+		e, err := contract.Decide(c, complete(v, c), v.Now())
+		return e, c, err
+	}
+	if signing, yes := command.(contract.SignMandate); yes {
+		return s.sign(ctx, req, ref, signing.Account, rule)
+	}
+	out, err := s.ledger.Decide(ctx, &req, journal.On(contracts.Stream(string(ref))), func(v *ledger.View) (contract.Event, error) {
+		e, _, err := rule(v)
+		return e, err
 	})
+	if err == nil && out.NoEffect { // the contract is what was asked for
+		out.Answer, out.Offset, err = s.Get(ref)
+	}
+	return out, err
 }
 
 // Earlier returns the outcome that a request with the same key and content led to before, and
