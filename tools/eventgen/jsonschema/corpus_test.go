@@ -100,7 +100,7 @@ func document(t *testing.T, dir, name string) (*Set, []*Root, *diag.List) {
 	var faults diag.List
 	files := reference.New(os.DirFS(dir), nil, &faults)
 	root := files.Open(name, diag.Pos{})
-	s := NewSet(files.Deref)
+	s := NewSet(files.Deref, nil)
 	if !strings.HasPrefix(root.Get("asyncapi").Str(), "3.") {
 		return s, nil, &faults
 	}

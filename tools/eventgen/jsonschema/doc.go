@@ -19,10 +19,16 @@
 //     type whose constants are numbered. Any other enum, and const, is checked and has the type of
 //     its values.
 //   - several types, oneOf or anyOf: an interface that only those types implement. Null and one
-//     other type make a pointer.
+//     other type make a pointer. allOf, oneOf or anyOf of a single $ref, and nothing else, is that
+//     type. A value that conforms to several objects of an anyOf has the type that names the most
+//     of its members, and keeps the others in the field Extra.
 //   - allOf: one struct with everything in it. Parts that contradict each other are an error.
 //   - a discriminator: its value decides which type the value has, by the const of the property,
-//     the mapping, or the key of the $ref.
+//     the mapping, or the key of the $ref. A value with the discriminator of another type is not
+//     written.
+//   - a schema whose subtypes have it in their allOf, and that lists them in oneOf or anyOf or has
+//     a discriminator: one of the subtypes. Those that it does not list are looked for in its file
+//     and in the documents.
 //   - not, if, contains, dependencies and all limits: checked when a value is read and before it is
 //     written.
 //   - true, {} and schemas that allow every value: jsonvalue.Any.

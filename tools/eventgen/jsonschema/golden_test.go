@@ -14,6 +14,7 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/diag"
 	"github.com/deferpay/deferpay/tools/eventgen/gofile"
 	"github.com/deferpay/deferpay/tools/eventgen/reference"
+	"github.com/deferpay/deferpay/tools/eventgen/source"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden packages and the expected faults")
@@ -29,7 +30,7 @@ func load(t testing.TB, dir, name string) (*Set, []*Root, *diag.List) {
 	if faults.HasErrors() {
 		t.Fatal(faults)
 	}
-	s := NewSet(files.Deref)
+	s := NewSet(files.Deref, func(string) []*source.Node { return []*source.Node{root} })
 	var roots []*Root
 	for _, p := range root.Get("payloads").Pairs {
 		roots = append(roots, s.AddRoot(p.Value, p.Key.Value))

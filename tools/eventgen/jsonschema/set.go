@@ -23,9 +23,10 @@ type Set struct {
 }
 
 // NewSet returns an empty set. deref follows the references of a node; if they lead nowhere it
-// reports the fault itself and returns nil.
-func NewSet(deref func(*source.Node) *source.Node) *Set {
-	return &Set{loader: schema.NewLoader(deref), byRoot: map[*schema.Schema]*Root{}}
+// reports the fault itself and returns nil. roots returns the roots of the files in which the
+// subtypes of a schema in a file are looked for; if it is nil, they are not.
+func NewSet(deref func(*source.Node) *source.Node, roots func(file string) []*source.Node) *Set {
+	return &Set{loader: schema.NewLoader(deref, roots), byRoot: map[*schema.Schema]*Root{}}
 }
 
 // AddRoot reads the schema of a payload. The node is the one in the document, because a $ref names

@@ -47,7 +47,7 @@ func TestSuite(t *testing.T) {
 					told.Errorf(n.Pos, "the reference leads out of the schema")
 				}
 				return found
-			})
+			}, nil)
 			r := s.AddRoot(c.Get("schema"), "Case")
 			told.Add(s.Resolve()...)
 			if told.HasErrors() {

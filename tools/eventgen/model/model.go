@@ -253,7 +253,16 @@ type Example struct {
 // Build returns the model of documents. If errors are added to the list, the model must not be
 // used.
 func Build(docs []*parse.Document, files *reference.Files, c Config, diags *diag.List) *Model {
-	b := &builder{config: c, files: files, diags: diags, avro: avro.NewSet(), json: jsonschema.NewSet(files.Deref), roots: map[*parse.Payload]*payload.Root{}, heads: map[*source.Node]*payload.Root{}, consts: map[*parse.Message]map[string][]string{}, listed: map[*jsonschema.Root][]jsonschema.Constant{}, registry: map[*parse.ChannelMessage]*parse.Server{}, told: map[string]bool{}}
+	b := &builder{config: c, files: files, diags: diags, avro: avro.NewSet(), roots: map[*parse.Payload]*payload.Root{}, heads: map[*source.Node]*payload.Root{}, consts: map[*parse.Message]map[string][]string{}, listed: map[*jsonschema.Root][]jsonschema.Constant{}, registry: map[*parse.ChannelMessage]*parse.Server{}, told: map[string]bool{}}
+	b.json = jsonschema.NewSet(files.Deref, func(file string) []*source.Node {
+		roots := []*source.Node{files.Open(file, diag.Pos{})}
+		for _, d := range docs {
+			if d.File != file {
+				roots = append(roots, files.Open(d.File, diag.Pos{}))
+			}
+		}
+		return roots
+	})
 	b.avro.Lookup(b.findType)
 	for _, d := range docs {
 		b.addRoots(d)

@@ -571,3 +571,32 @@ func (r *Reader) Choose(v Value, fs ...Func) int {
 	}
 	return -1
 }
+
+// Form is one of the forms that a value can have at once, with the members that its Go type names.
+type Form struct {
+	Func
+	Members []string
+}
+
+// ChooseMost returns the index of the form that accepts the value and names the most of its
+// members, or -1. Of two that name as many, it is the first.
+func (r *Reader) ChooseMost(v Value, forms ...Form) int {
+	c := Check{quiet: 1, steps: r.steps}
+	defer func() { r.steps = c.steps }()
+	best, most := -1, -1
+	for i, f := range forms {
+		if !f.Func(&c, v) {
+			continue
+		}
+		n := 0
+		for name := range v.Members() {
+			if slices.Contains(f.Members, string(name)) {
+				n++
+			}
+		}
+		if n > most {
+			best, most = i, n
+		}
+	}
+	return best
+}

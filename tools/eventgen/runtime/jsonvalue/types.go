@@ -53,6 +53,15 @@ func (a Any) String() string {
 	return a.text
 }
 
+// Text returns the value if it is a text, and "" otherwise.
+func (a Any) Text() string {
+	var s string
+	if json.Unmarshal([]byte(a.String()), &s) != nil {
+		return ""
+	}
+	return s
+}
+
 // Into decodes the value into a Go value with encoding/json.
 func (a Any) Into(dst any) error { return json.Unmarshal([]byte(a.String()), dst) }
 

@@ -123,6 +123,15 @@ func (w *Writer) Literal(text string) { w.e.Raw([]byte(text)) }
 // Unset records that a required value is not set.
 func (w *Writer) Unset() { w.Fail("is not set") }
 
+// Tag reports whether a member has the text that the type of its object has. If it does not, that
+// is an error.
+func (w *Writer) Tag(member, text, want string) bool {
+	if text != want {
+		w.Fail("has %q for %q, but its type has %q", text, member, want)
+	}
+	return text == want
+}
+
 // String writes a text.
 func (w *Writer) String(s string) { w.e.Str(s) }
 

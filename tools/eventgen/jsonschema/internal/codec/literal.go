@@ -215,21 +215,32 @@ func (l *literals) tuple(d *shape.Decl, n *source.Node) string {
 }
 
 func (l *literals) union(d *shape.Decl, n *source.Node) string {
+	var of *shape.Branch
+	most := -1
 	for _, b := range d.Branches {
 		if d.Tagged != "" && n.Get(d.Tagged).Str() != b.Tag || !l.fits(b, n) {
 			continue
 		}
-		expr := l.value(b.Shape, n)
-		switch {
-		case b.Wrapper != "":
-			return l.own + b.Wrapper + "{Value: " + expr + "}"
-		case b.Shape.Decl.HasCodec():
-			return "&" + expr
+		known := 0
+		if d.ByMembers() {
+			known = len(slices.DeleteFunc(n.Keys(), func(name string) bool { return !slices.Contains(b.Names(), name) }))
 		}
+		if known > most {
+			of, most = b, known
+		}
+	}
+	if of == nil {
+		l.faults.Errorf(n.Pos, "the example is none of the types of %s", d.Name)
+		return ""
+	}
+	switch expr := l.value(of.Shape, n); {
+	case of.Wrapper != "":
+		return l.own + of.Wrapper + "{Value: " + expr + "}"
+	case of.Shape.Decl.HasCodec():
+		return "&" + expr
+	default:
 		return expr
 	}
-	l.faults.Errorf(n.Pos, "the example is none of the types of %s", d.Name)
-	return ""
 }
 
 // fits reports whether a value belongs to a branch.

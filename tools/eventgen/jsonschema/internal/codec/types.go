@@ -372,12 +372,37 @@ func (g *generator) union(d *shape.Decl) {
 		case b.Wrapper != "":
 			g.p("case %s:\n%s", b.Wrapper, g.write(b.Shape, "x.Value"))
 		case b.Shape.Decl.HasCodec():
-			g.p("case %s:\nif x == nil {\nw.Unset()\nreturn\n}\n%s", b.Member(), g.write(b.Shape, "*x"))
+			g.p("case %s:\nif x == nil {\nw.Unset()\nreturn\n}\n%s%s", b.Member(), tagged(d, b), g.write(b.Shape, "*x"))
 		default:
 			g.p("case %s:\n%s", b.Member(), g.write(b.Shape, "x"))
 		}
 	}
 	g.p("default:\nw.Unset()\n}\n}")
+}
+
+// tagged returns the statement that refuses a value with the discriminator of another type, or ""
+// if the type has no field for it.
+func tagged(d *shape.Decl, b *shape.Branch) string {
+	for _, f := range b.Shape.Decl.Fields {
+		if d.Tagged == "" || f.Name != d.Tagged || f.Constant != nil {
+			continue
+		}
+		set, value := "", "x."+f.GoName
+		if f.Optional {
+			set, value = f.Present(value)
+			set += " && "
+		}
+		switch s := f.Shape; {
+		case s.Form == shape.Declared && s.Decl.Form == shape.TextEnum:
+			value = "string(" + value + ")"
+		case s.Form == shape.Any:
+			value += ".Text()"
+		case s.Form != shape.Basic || s.Scalar != shape.TextScalar:
+			return ""
+		}
+		return fmt.Sprintf("if %s!w.Tag(%q, %s, %q) {\nreturn\n}\n", set, d.Tagged, value, b.Tag)
+	}
+	return ""
 }
 
 func (g *generator) readUnion(d *shape.Decl) {
@@ -393,17 +418,17 @@ func (g *generator) readUnion(d *shape.Decl) {
 		}
 		g.p("switch r.ByTag(v, %q, %s) {", d.Tagged, strings.Join(tags, ", "))
 	default:
-		g.p("switch r.Choose(v,")
+		choose := "Choose"
+		if d.ByMembers() {
+			choose = "ChooseMost"
+		}
+		g.p("switch r.%s(v,", choose)
 		for _, b := range d.Branches {
-			if len(b.Also) == 0 {
-				g.p("%s,", g.checkParts(b.Parts))
+			if choose == "ChooseMost" {
+				g.form(b)
 				continue
 			}
-			all := []string{g.checkParts(b.Parts)}
-			for _, a := range b.Also {
-				all = append(all, g.checkParts(a))
-			}
-			g.p("%s,", checkLiteral([]string{"c.AnyOf(v,\n" + strings.Join(all, ",\n") + ",\n)"}))
+			g.p("%s,", g.checkBranch(b))
 		}
 		g.p(") {")
 	}
@@ -423,4 +448,26 @@ func (g *generator) readUnion(d *shape.Decl) {
 		}
 	}
 	g.p("}\nr.Fail(v, %q)\nreturn nil\n}\n", "has no form of "+d.Name)
+}
+
+// form prints one of the forms that a value can have at once.
+func (g *generator) form(b *shape.Branch) {
+	check := g.checkBranch(b)
+	var names []string
+	for _, name := range b.Names() {
+		names = append(names, strconv.Quote(name))
+	}
+	g.p("jsonvalue.Form{Func: %s, Members: []string{%s}},", check, strings.Join(names, ", "))
+}
+
+// checkBranch returns the expression of the function that accepts the values of a branch.
+func (g *generator) checkBranch(b *shape.Branch) string {
+	if len(b.Also) == 0 {
+		return g.checkParts(b.Parts)
+	}
+	all := []string{g.checkParts(b.Parts)}
+	for _, a := range b.Also {
+		all = append(all, g.checkParts(a))
+	}
+	return checkLiteral([]string{"c.AnyOf(v,\n" + strings.Join(all, ",\n") + ",\n)"})
 }

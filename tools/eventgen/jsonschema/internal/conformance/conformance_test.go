@@ -6,9 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"maps"
 	"math"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -16,6 +18,7 @@ import (
 	judge "github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/deferpay/deferpay/tools/eventgen/jsonschema/internal/golden"
+	"github.com/deferpay/deferpay/tools/eventgen/jsonschema/internal/golden/families"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/jsonvalue"
 	"github.com/deferpay/deferpay/tools/fulltest"
 )
@@ -377,4 +380,59 @@ func (d drawer) combine(s map[string]any, out any, depth int) any {
 		return pick(d, anything)
 	}
 	return out
+}
+
+// TestAnyOfKeepsAll reads values that conform to several objects of an anyOf. They are of the type
+// that names the most of their members, and no member is lost.
+func TestAnyOfKeepsAll(t *testing.T) {
+	for _, c := range []struct {
+		text string
+		want families.Changed
+	}{
+		{`{"name":"a"}`, &families.First{}},
+		{`{"size":3}`, &families.Second{}},
+		{`{"name":"a","size":3}`, &families.First{}},
+		{`{"size":3,"other":{"x":[1]}}`, &families.Second{}},
+		{`{}`, &families.First{}},
+	} {
+		var v families.ChangedPayload
+		if err := v.DecodeJSON([]byte(c.text)); err != nil {
+			t.Errorf("%s: %v", c.text, err)
+			continue
+		}
+		if fmt.Sprintf("%T", v.Value) != fmt.Sprintf("%T", c.want) {
+			t.Errorf("%s is read as %T, not %T", c.text, v.Value, c.want)
+		}
+		if got := string(written(t, &v)); !sameJSON(t, got, c.text) {
+			t.Errorf("%s is written again as %s", c.text, got)
+		}
+	}
+}
+
+func sameJSON(t *testing.T, a, b string) bool {
+	t.Helper()
+	var x, y any
+	if json.Unmarshal([]byte(a), &x) != nil || json.Unmarshal([]byte(b), &y) != nil {
+		t.Fatalf("%s or %s is not JSON", a, b)
+	}
+	return reflect.DeepEqual(x, y)
+}
+
+// TestForeignTag writes values with the discriminator of another type, which is refused.
+func TestForeignTag(t *testing.T) {
+	for want, zoo := range map[string]families.Zoo{
+		"": {Animal: &families.Hound{Kind: "Hound"}},
+		`animal: has "Feline" for "kind", but its type has "Hound"`:       {Animal: &families.Hound{Kind: "Feline"}},
+		`animal: has "" for "kind", but its type has "Feline"`:            {Animal: &families.Feline{}},
+		`vehicles[0]: has "BIG_TRUCK" for "type", but its type has "CAR"`: {Animal: &families.Hound{Kind: "Hound"}, Vehicles: []families.Vehicle{&families.Car{Type: families.CarTypeBigTruck}}},
+	} {
+		err := zoo.Validate()
+		if got := fmt.Sprint(err); err == nil && want != "" || err != nil && got != want {
+			t.Errorf("got %v, not %q", err, want)
+		}
+	}
+	var v families.Zoo
+	if err := v.DecodeJSON([]byte(`{"animal":{"kind":"Nothing"}}`)); err == nil {
+		t.Error("a kind that no subtype has was read")
+	}
 }

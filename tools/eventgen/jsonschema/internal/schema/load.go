@@ -22,19 +22,27 @@ type Loader struct {
 	ids      map[string]*source.Node
 	compiled map[*Schema]*validator.Schema
 	openAPI  bool // the schema that is being read is in OpenAPI's format
+
+	// returns the roots of the files in which the subtypes of a schema in a file are looked for
+	roots    func(file string) []*source.Node
+	families map[*source.Node]*family
+	origin   map[*source.Node]*source.Node // of the nodes of a family
+	commonOf map[*source.Node]string       // the name of a family, by what is common
 }
 
 // NewLoader returns a loader. deref follows the references of a node; if they lead nowhere it
-// reports the fault itself and returns nil.
-func NewLoader(deref func(*source.Node) *source.Node) *Loader {
-	return &Loader{deref: deref, schemas: map[*source.Node]*Schema{}, ids: map[string]*source.Node{}, compiled: map[*Schema]*validator.Schema{}}
+// reports the fault itself and returns nil. roots returns the roots of the files in which the
+// subtypes of a schema in a file are looked for; it may be nil.
+func NewLoader(deref func(*source.Node) *source.Node, roots func(file string) []*source.Node) *Loader {
+	return &Loader{deref: deref, schemas: map[*source.Node]*Schema{}, ids: map[string]*source.Node{}, compiled: map[*Schema]*validator.Schema{},
+		roots: roots, families: map[*source.Node]*family{}, origin: map[*source.Node]*source.Node{}, commonOf: map[*source.Node]string{}}
 }
 
 // Root reads the schema of a payload in a schemaFormat.
 func (l *Loader) Root(n *source.Node, schemaFormat string) *Schema {
 	l.findIDs(n, 0)
 	l.openAPI = isOpenAPI(schemaFormat)
-	at := l.load(n).Final()
+	at := l.load(n).Alias()
 	at.Target = true
 	return at
 }
@@ -55,6 +63,13 @@ func (l *Loader) load(n *source.Node) *Schema {
 	}
 	s := &Schema{Node: n}
 	l.schemas[n] = s
+	if name, ok := l.commonOf[n]; ok {
+		s.Key, s.Target = name+"Base", true
+	}
+	if n.Is(source.Map) {
+		n = l.inFamily(n)
+		s.Node, l.schemas[n] = n, s
+	}
 	if l.openAPI && n.Is(source.Map) {
 		n = fromOpenAPI(n)
 		s.Node, l.schemas[n] = n, s
@@ -78,6 +93,9 @@ func (l *Loader) load(n *source.Node) *Schema {
 	default:
 		l.Order = append(l.Order, s)
 		l.keywords(s)
+		if at := s.Node.Get("discriminator"); at != nil && len(s.OneOf)+len(s.AnyOf) == 0 {
+			l.Diags.Warnf(at.Pos, "list its subtypes in oneOf, or refer to it in the allOf of each", "the discriminator is ignored, because the schema has no subtypes")
+		}
 	}
 	return s
 }

@@ -6,6 +6,7 @@ package schema
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/deferpay/deferpay/tools/eventgen/diag"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/jsonvalue"
@@ -112,6 +113,51 @@ func (s *Schema) IsTrue() bool {
 	return f == nil || f.Bool != nil && *f.Bool || f.Bool == nil && !f.says
 }
 
+// Alias returns the schema that another one is another name of: the only item of its allOf, oneOf
+// or anyOf, if it says nothing else. If there is none, it returns the schema itself. It follows
+// $refs.
+func (s *Schema) Alias() *Schema {
+	s = s.Final()
+	for range most {
+		one := s.alias().Final()
+		if one == nil {
+			break
+		}
+		s = one
+	}
+	return s
+}
+
+func (s *Schema) alias() *Schema {
+	if s == nil || s.Bool != nil || s.Discriminator != "" {
+		return nil
+	}
+	var out *Schema
+	for _, p := range s.Node.Pairs {
+		switch name := p.Key.Value; {
+		case name == "allOf" || name == "oneOf" || name == "anyOf":
+			list := map[string][]*Schema{"allOf": s.AllOf, "oneOf": s.OneOf, "anyOf": s.AnyOf}[name]
+			if len(list) != 1 || out != nil || list[0].ref == nil {
+				return nil
+			}
+			out = list[0]
+		case !slices.Contains(notes, name) && !strings.HasPrefix(name, "x-"):
+			return nil
+		}
+	}
+	return out
+}
+
+// notes are the keywords that do not limit the values.
+var notes = []string{"title", "description", "default", "example", "examples", "deprecated", "readOnly", "writeOnly", "$comment", "$id", "$schema", "definitions", "$defs"}
+
+// OnlyType reports whether nothing but type limits the values.
+func (s *Schema) OnlyType() bool {
+	return s.Bool == nil && s.Types != 0 && !slices.ContainsFunc(s.Node.Pairs, func(p source.Pair) bool {
+		return p.Key.Value != "type" && !slices.Contains(notes, p.Key.Value) && !strings.HasPrefix(p.Key.Value, "x-")
+	})
+}
+
 // Group returns the alternatives of oneOf or anyOf.
 func (s *Schema) Group(name string) []*Schema {
 	if name == "oneOf" {
@@ -121,8 +167,8 @@ func (s *Schema) Group(name string) []*Schema {
 }
 
 // Tags returns the value of the discriminator for each alternative of a group: the constant of the
-// property, or else the value in the mapping, or else the name in the $ref. It returns nil if an
-// alternative has no value, or that of another.
+// property, or else the value in the mapping, or else the name in the $ref, spelled as in the enum
+// of the property. It returns nil if an alternative has no value, or that of another.
 func (s *Schema) Tags(group string) []string {
 	var out []string
 	for _, b := range s.Group(group) {
@@ -135,30 +181,78 @@ func (s *Schema) Tags(group string) []string {
 	return out
 }
 
+// tag returns the value of the discriminator for an alternative, or "" if it is not known.
 func (s *Schema) tag(b *Schema) string {
-	if tag := s.ownTag(b); tag != "" {
-		return tag
+	allowed := b.texts(s.Discriminator, 0)
+	if len(allowed) == 1 {
+		return allowed[0]
 	}
+	tag := b.Key
 	if s.mapping.Is(source.Map) {
 		for _, p := range s.mapping.Pairs {
 			if keyOf(p.Value.Value) == b.Key {
-				return p.Key.Value
+				tag = p.Key.Value
+				break
 			}
 		}
 	}
-	return b.Key
+	if len(allowed) == 0 || slices.Contains(allowed, tag) {
+		return tag
+	}
+	// as an enum of Java spells the name of a class
+	alike := slices.DeleteFunc(slices.Clone(allowed), func(v string) bool { return letters(v) != letters(tag) })
+	if len(alike) == 1 {
+		return alike[0]
+	}
+	return ""
+}
+
+func letters(s string) string {
+	return strings.ToLower(strings.NewReplacer("_", "", "-", "", ".", "").Replace(s))
 }
 
 // ownTag returns the only value of the discriminator that an alternative allows, or "".
 func (s *Schema) ownTag(b *Schema) string {
-	for _, p := range b.Properties {
-		if f := p.Final(); p.Name == s.Discriminator && f.Constant.Is(source.String) {
-			return f.Constant.Value
-		} else if p.Name == s.Discriminator && len(f.Enum) == 1 {
-			return f.Enum[0].Str()
-		}
+	if allowed := b.texts(s.Discriminator, 0); len(allowed) == 1 {
+		return allowed[0]
 	}
 	return ""
+}
+
+// texts returns the texts that a property can have, or nil if it can have any.
+func (s *Schema) texts(property string, depth int) []string {
+	var out []string
+	narrow := func(list []string) {
+		if out == nil {
+			out = list
+			return
+		}
+		if len(list) > 0 {
+			out = slices.DeleteFunc(slices.Clone(out), func(v string) bool { return !slices.Contains(list, v) })
+		}
+	}
+	for _, p := range s.Properties {
+		if p.Name != property {
+			continue
+		}
+		f := p.Final()
+		if f.Constant.Is(source.String) {
+			narrow([]string{f.Constant.Value})
+		}
+		if f.IsEnum {
+			var list []string
+			for _, v := range f.Enum {
+				list = append(list, v.Str())
+			}
+			narrow(list)
+		}
+	}
+	if depth < most {
+		for _, a := range s.AllOf {
+			narrow(a.Final().texts(property, depth+1))
+		}
+	}
+	return out
 }
 
 // KindOf returns the kind of a value.

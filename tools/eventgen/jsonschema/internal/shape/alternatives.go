@@ -103,7 +103,8 @@ func (p *Shaper) alternatives(out *Shape, parts []Part, of *schema.Schema, group
 		allFlat := p.flatten(all)
 		allowed := kinds(allFlat)
 		if vals, listed := values(allFlat, allowed); allowed == 0 || listed && len(vals) == 0 {
-			continue // no value conforms to both
+			p.Diags.Warnf(b.Node.Pos, "", "no value can have this alternative, because it contradicts the rest")
+			continue
 		}
 		if allowed == jsonvalue.Null {
 			null = true
@@ -126,8 +127,15 @@ func (p *Shaper) alternatives(out *Shape, parts []Part, of *schema.Schema, group
 		branches = merge(branches, at)
 	}
 	p.union(out, parts, branches, null, w)
-	if s := out.unnulled(); s.Form == Declared && s.Decl.Form == Union && len(s.Decl.Branches) == len(of.Tags(group)) {
-		s.Decl.Tagged = of.Discriminator
+	tags := of.Tags(group)
+	if tags == nil && group == "oneOf" {
+		p.ambiguous(base, of.OneOf)
+	}
+	if s := out.unnulled(); s.Form == Declared && s.Decl.Form == Union {
+		if len(s.Decl.Branches) == len(tags) {
+			s.Decl.Tagged = of.Discriminator
+		}
+		s.Decl.Several = group == "anyOf" && tags == nil
 	}
 }
 

@@ -108,7 +108,7 @@ func (p *Shaper) object(out *Shape, parts, flat []Part, w want) {
 	}
 	d.Closed = m.closed != nil
 	if m.closed == nil && (len(m.extra) > 0 || m.open) {
-		d.Extra = &Field{GoName: scope.Take("Extra"), Wish: "Extra", Doc: "The members that the schema does not name."}
+		d.Extra = extra(scope)
 		d.Extra.Shape = p.shape(m.extra, want{name: d.Name + "ExtraValue"})
 	}
 }

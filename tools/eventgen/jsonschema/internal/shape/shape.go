@@ -90,6 +90,7 @@ type Decl struct {
 	Extra     *Field // for members or items without a field of their own
 	Branches  []*Branch
 	Tagged    string // the member that distinguishes the branches; "" if there is none
+	Several   bool   // a value can conform to several branches
 	Values    []enumValue
 	Value     *Shape         // of a wrapper
 	Implement []*Decl        // the unions that it is a branch of
@@ -200,6 +201,7 @@ func (p *Shaper) Resolve(payloads []*Payload) {
 	for _, d := range p.Decls {
 		if d.Form == Union {
 			p.finishUnion(d)
+			p.keepAll(d)
 		}
 	}
 	p.infinite()
@@ -266,7 +268,10 @@ func (p *Shaper) shape(parts []Part, w want) *Shape {
 func (p *Shaper) normal(parts []Part) []Part {
 	var out []Part
 	for _, at := range parts {
-		if at.Schema = at.Schema.Final(); at.Schema == nil && at.Kinds == 0 {
+		if at.Schema = at.Schema.Final(); at.Skip == "" && at.Schema != nil {
+			at.Schema = at.Schema.Alias()
+		}
+		if at.Schema == nil && at.Kinds == 0 {
 			continue
 		}
 		if !slices.Contains(out, at) {

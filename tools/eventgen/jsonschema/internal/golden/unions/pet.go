@@ -30,10 +30,16 @@ func writePet(w *jsonvalue.Writer, u Pet) {
 			w.Unset()
 			return
 		}
+		if !w.Tag("petType", string(x.PetType), "Cat") {
+			return
+		}
 		writeCat(w, *x)
 	case *Dog:
 		if x == nil {
 			w.Unset()
+			return
+		}
+		if !w.Tag("petType", string(x.PetType), "Dog") {
 			return
 		}
 		writeDog(w, *x)
