@@ -23,15 +23,14 @@ var templates embed.FS
 // Languages are those of the presentation; the first is the customer's.
 var Languages = []string{"fr", "en"}
 
-// words are the words of an extract that are not in the example.
+// words are the words of extracts and pages that are not in the decks. A word that is not listed is
+// shown as it is.
 var words = map[string]map[string]string{
-	"fr": {"key": "clé", "magic": "format", "schema id": "schéma n°", "writer": "écrit par", "record": "enregistrement", "builds on": "repose sur",
-		"applied": "appliqué", "void": "nul", "items": "éléments", "enum": "énumération", "slide": "diapositive", "notes": "notes", "total": "durée",
-		"of": "sur", "next": "Ensuite", "end": "Fin", "deck": "Projeter", "pdf": "PDF", "pages": "Lire page par page, avec les notes",
-		"help": "S ouvre les notes, O la vue d'ensemble, F le plein écran.", "index": "Contrats"},
-	"en": {"magic": "format", "schema id": "schema id", "writer": "written by", "slide": "slide", "total": "length", "deck": "Present",
-		"pdf": "PDF", "pages": "Read page by page, with the notes", "next": "Next", "end": "End", "index": "Contracts",
-		"help": "S opens the notes, O the overview, F full screen."},
+	"fr": {
+		"key": "clé", "magic": "format", "schema id": "schéma n°", "writer": "écrit par", "record": "enregistrement", "builds on": "repose sur",
+		"applied": "appliqué", "void": "nul", "items": "éléments", "enum": "énumération", "index": "Contrats",
+	},
+	"en": {"magic": "format", "writer": "written by", "index": "Contracts"},
 }
 
 // renderer makes the pages of one deck.
@@ -109,7 +108,6 @@ func render(docs, specs string, d *Deck) (page, error) {
 var (
 	block     = regexp.MustCompile("(?ms)^```([a-z-]+) ?([A-Za-z]*)\n(.*?)^```$")
 	reference = regexp.MustCompile(`\{#([a-z0-9-]+)\}`)
-	drawing   = regexp.MustCompile(`(?s)<svg.*?</svg>`)
 )
 
 // markdown renders a part of a slide. Extracts and diagrams are put in after Markdown has made the

@@ -131,7 +131,8 @@ func (q *sequence) svg() string {
 		height += s.height()
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, `<svg class="sequence" role="img" viewBox="0 0 %d %d" width="%d" height="%d">`, drawingWidth, height, drawingWidth, height)
+	fmt.Fprintf(&b, `<svg class="sequence" role="img" aria-label="%s" viewBox="0 0 %d %d" width="%d" height="%d">`,
+		html.EscapeString(strings.Join(q.titles, ", ")), drawingWidth, height, drawingWidth, height)
 	for i := range q.titles {
 		q.drawHead(&b, i, height)
 	}
