@@ -229,9 +229,15 @@ func (s *system) knows(url, ref string, version int64) {
 	})
 }
 
-func TestFactsBecomeWhatPurchasesAreJudgedBy(t *testing.T) {
+func TestFactsJudgePurchases(t *testing.T) {
 	s := start(t)
 	one, two := s.run(s.config("billing-1")), s.run(s.config("billing-2"))
+	t.Run("P13 billing decides without contract", func(t *testing.T) { judgedByFacts(t, s, one, two) })
+	t.Run("P15 poison holds up its contract alone", func(t *testing.T) { poisoned(t, s, one, two) })
+}
+
+// judgedByFacts buys while facts come and contract is not running.
+func judgedByFacts(t *testing.T, s *system, one, two string) {
 	if a := s.buy(one, "CTR-7", 100); a.status != 409 || a.json["code"] != "contract-unknown" {
 		t.Fatalf("%d %s", a.status, a.text)
 	}
@@ -253,8 +259,11 @@ func TestFactsBecomeWhatPurchasesAreJudgedBy(t *testing.T) {
 	if a := s.buy(one, "CTR-7", 100); a.status != 422 || fmt.Sprint(a.json["reasons"]) != "[CONTRACT_NOT_ACTIVE]" || a.json["contractVersion"] != float64(4) {
 		t.Fatalf("%d %s", a.status, a.text)
 	}
+}
 
-	// A fact that cannot be read: it becomes a dead letter, its contract waits, the others go on.
+// poisoned sends facts that cannot be read: they become dead letters, their contract waits, and the
+// others go on.
+func poisoned(t *testing.T, s *system, one, two string) {
 	for _, poison := range [][]byte{{}, []byte("nonsense"), {0, 0, 0, 0, 1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}} {
 		s.raw("CTR-8", poison)
 	}
@@ -276,6 +285,31 @@ func TestFactsBecomeWhatPurchasesAreJudgedBy(t *testing.T) {
 	for _, r := range dead {
 		if r.Headers["dl_topic"] != contractbus.ContractFactsTopic || r.Headers["dl_error"] == "" || r.Key != "CTR-8" && r.Key != "CTR-99" {
 			t.Errorf("dead letter %s %v", r.Key, r.Headers)
+		}
+	}
+}
+
+// TestP14LateConsumerConverges starts billing a day after the facts were published.
+func TestP14LateConsumerConverges(t *testing.T) {
+	s := start(t)
+	for version := int64(1); version <= 9; version++ {
+		s.activated("CTR-7", version)
+		s.activated("CTR-8", version)
+	}
+	s.suspended("CTR-8", 10)
+	s.activated("CTR-8", 9) // published again
+	if err := clock.SetOffset(s.offset, 24*time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	one, two := s.run(s.config("billing-1")), s.run(s.config("billing-2"))
+	for _, url := range []string{one, two} {
+		s.knows(url, "CTR-7", 9)
+		s.knows(url, "CTR-8", 10)
+		if a := s.buy(url, "CTR-7", 100); a.status != 201 {
+			t.Errorf("%d %s", a.status, a.text)
+		}
+		if a := s.buy(url, "CTR-8", 100); a.status != 422 || a.json["contractVersion"] != float64(10) {
+			t.Errorf("%d %s", a.status, a.text)
 		}
 	}
 }

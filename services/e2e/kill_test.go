@@ -19,7 +19,7 @@ const (
 // A billing instance is killed with SIGKILL while it is handling 64 purchases, at a random moment
 // at which at least 32 of them are unanswered. Each purchase is then repeated with its key on
 // either instance.
-func TestKilledDuringPurchases(t *testing.T) {
+func TestP1KilledDuringPurchases(t *testing.T) {
 	rounds := length{1, 4, 20}.take()
 	// A burst that was answered before the kill has tested nothing and is replaced by another one.
 	// No burst is left out because of its outcome.

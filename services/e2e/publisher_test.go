@@ -105,9 +105,9 @@ func (s *system) newestLast(o *observer.Observer, on *cluster.Service, contracts
 // publish records again, but nothing else. Without the repeated records, the facts of each contract
 // are in the order of its versions and its events are in the order of the log. The last fact of
 // each contract is the newest, so that new readers get the present state.
-func TestFrozenPublisherWakes(t *testing.T) {
+func TestP19FrozenPublisherWakes(t *testing.T) {
 	if !fulltest.Requested() && !*full {
-		t.Skip("waits for sessions to end: run with " + fulltest.Variable + "=1; TestOldFactComesLast takes less time")
+		t.Skip("waits for sessions to end: run with " + fulltest.Variable + "=1; TestP19OldFactComesLast takes less time")
 	}
 	const limit = 2 * time.Second // a frozen instance does not answer
 	s := start(t, setup{contracts: 2, topics: []string{contractFacts, billingEvents}})
@@ -238,7 +238,7 @@ func refs(records []observer.Record, kind string) (out []string) {
 // first while an instance publishes, then while none does and compaction has left only the old
 // fact. In both cases the newest fact is published again. So is that of a contract without any fact
 // on the topic.
-func TestOldFactComesLast(t *testing.T) {
+func TestP19OldFactComesLast(t *testing.T) {
 	s := start(t, setup{billing: 1, topics: []string{contractFacts}})
 	contracts := s.contracts("old", repeat(1000, 4)...)
 	s.newestLast(s.topics, s.Contract, contracts)

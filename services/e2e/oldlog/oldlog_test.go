@@ -136,7 +136,7 @@ func (r *running) ask(t *testing.T, exchanges []Exchange) {
 	}
 }
 
-func TestOldLogsAreAnsweredAlike(t *testing.T) {
+func TestP16OldLogsAnsweredAlike(t *testing.T) {
 	dirs, err := filepath.Glob("testdata/log-*")
 	if err != nil || len(dirs) == 0 {
 		t.Fatalf("no recordings: %v", err)

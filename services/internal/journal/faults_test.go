@@ -124,7 +124,7 @@ func TestBrokerComesGoesAndComesBack(t *testing.T) {
 	})
 }
 
-func TestConnectionsCutWhileDeciding(t *testing.T) {
+func TestP18ConnectionsCutWhileDeciding(t *testing.T) {
 	virtually(t, func(t *testing.T, _ *kfake.Cluster, n *network, opts []kgo.Opt) {
 		Topics(t, opts)
 		a, _ := Start(t, Config("a", opts))
@@ -158,7 +158,7 @@ func TestConnectionsCutWhileDeciding(t *testing.T) {
 	})
 }
 
-func TestFailedProduceIsUnknownOutcome(t *testing.T) {
+func TestP12FailedProduceIsUnknown(t *testing.T) {
 	virtually(t, func(t *testing.T, c *kfake.Cluster, _ *network, opts []kgo.Opt) {
 		Topics(t, opts)
 		j, _ := Start(t, Config("a", opts))

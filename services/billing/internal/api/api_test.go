@@ -373,7 +373,7 @@ func (s *system) records() (n int) {
 	return n
 }
 
-func TestAKeyHasOneEffectOnAnyInstance(t *testing.T) {
+func TestP2KeyOnAnyInstance(t *testing.T) {
 	s := newSystem(t)
 	one, two := s.instance("billing-1"), s.instance("billing-2")
 	one.contract(7, 3, nil)

@@ -31,16 +31,17 @@ type Audit struct {
 	contracts   map[string]billing.Contract
 	presented   map[string]time.Time // by mandate reference: the last presentation
 	outstanding map[string]int64
-	purchases   map[string]billing.PurchaseAccepted // not cancelled
-	refunded    map[string]int64                    // by purchase, credit notes included
-	periods     map[string]int64                    // by contract and period: net of refunds
-	lines       map[string]int64
-	closed      map[string]billing.PeriodClosed // by contract and period
-	issued      map[string]string               // invoice by customer, currency and period
-	due         map[string]int64                // by invoice and contract: invoiced less credited
-	collected   map[string]int64                // by invoice and contract
-	numbers     map[string]billing.Numbering    // by prefix
-	last        map[string]time.Time            // by contract: when it was last decided on
+	// by operation; not cancelled
+	purchases map[string]billing.PurchaseAccepted
+	refunded  map[string]int64 // by purchase, credit notes included
+	periods   map[string]int64 // by contract and period: purchases less refunds
+	lines     map[string]int64
+	closed    map[string]billing.PeriodClosed // by contract and period
+	issued    map[string]string               // invoice by customer, currency and period
+	due       map[string]int64                // by invoice and contract: invoiced less credited
+	collected map[string]int64                // by invoice and contract
+	numbers   map[string]billing.Numbering    // by prefix
+	last      map[string]time.Time            // by contract: when it was last decided on
 }
 
 // New returns the books before the first event. Paris is where the months are.
