@@ -23,16 +23,16 @@ import (
 	"github.com/deferpay/deferpay/services/internal/settings"
 )
 
-const about = `The billing service: accepts purchases and refunds on deferred payment, tells who may still buy, bills each month and follows the
+const about = `The billing service: accepts purchases and refunds on deferred payment, answers who may still buy, bills each month and follows the
 collection of its invoices. It learns of contracts from contract.facts.v1 and publishes on billing.events.v1.`
 
-// Config is what the service needs to know.
+// Config configures the service.
 type Config struct {
 	settings.Common
-	// how long after its end a month is billed by itself; 0: only by request
+	// how long after its end a month is billed automatically; 0: only on request
 	RunAfter  time.Duration
 	LogOutput io.Writer      // nil: nothing is logged
-	Listening func(net.Addr) // when not nil, called with the address that is listened on
+	Listening func(net.Addr) // if not nil, called with the listening address
 }
 
 // Main reads flags and environment and runs the service until ctx ends; see settings.Main.
@@ -44,9 +44,9 @@ func Main(ctx context.Context, args []string, getenv func(string) string, stdout
 	return settings.Main(set, args, getenv, stdout, stderr, cfg.Check, func() error { return Run(ctx, cfg) })
 }
 
-// Run runs the service until ctx ends; then it answers what is under way and returns nil. While the
-// broker is away it keeps trying and is not ready. It returns an error when it cannot start, or
-// when a topic is configured otherwise than specs/billing says.
+// Run runs the service until ctx ends. It then answers the requests in flight and returns nil.
+// While the broker is away it keeps trying and is not ready. An error is returned if it cannot
+// start, or if the configuration of a topic is not what specs/billing requires.
 func Run(ctx context.Context, cfg Config) error {
 	paris, err := time.LoadLocation("Europe/Paris")
 	if err != nil {
@@ -76,7 +76,7 @@ func Run(ctx context.Context, cfg Config) error {
 	return i.Run(ctx, log, handler, serve.Task{Name: "billing runs", Run: runner.Run})
 }
 
-// handleMessages adds the publication of events, and the taking in of contract facts.
+// handleMessages adds the handlers that publish events and ingest contract facts.
 func handleMessages(i *instance.Instance, log *store.Store) error {
 	m := i.Messages
 	applied, err := log.Publication()

@@ -87,7 +87,7 @@ func (s *system) config(writer string) billing.Config {
 	}}
 }
 
-// run starts an instance and gives its address once it is ready.
+// run starts an instance and returns its address once it is ready.
 func (s *system) run(cfg billing.Config) (url string) {
 	s.t.Helper()
 	url = launch(s.t, cfg)
@@ -166,7 +166,7 @@ func (s *system) buy(url, contract string, cents int) answer {
 func (s *system) until(what string, done func() error) {
 	s.t.Helper()
 	var err error
-	// a service does not tell when something has changed in it
+	// a service sends no notice when its state changes
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		if err = done(); err == nil {
 			return
@@ -343,7 +343,7 @@ func TestRepublicationMendsHighVersion(t *testing.T) {
 	}
 }
 
-// wait waits for n records that match, and gives all that do.
+// wait waits until n records match, and returns all that do.
 func (s *system) wait(match func(observer.Record) bool, n int) (found []observer.Record) {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), patience)

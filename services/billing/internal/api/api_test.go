@@ -241,7 +241,7 @@ func (a answer) problem(t *testing.T, status int, code string, members ...string
 	}
 }
 
-func TestPurchaseRefundAndWhatIsSeenOfThem(t *testing.T) {
+func TestPurchaseAndRefund(t *testing.T) {
 	i := newSystem(t).instance("billing-1")
 	i.contract(7, 3, nil)
 	a := i.post("/operations", order("CTR-7", "ORD-1", 120000))
@@ -526,7 +526,7 @@ func TestUnbillableContractIsLeftOut(t *testing.T) {
 	i.post("/billing-runs", `{"period":"2026-04"}`).want(t, 200, "invoiced", "2", "notInvoiced", "0", "lines.0.invoiceRef", "BIL-2026-000003")
 }
 
-func TestMonthsAreBilledByThemselves(t *testing.T) {
+func TestMonthsAreBilledUnasked(t *testing.T) {
 	s := newSystem(t)
 	one, two := s.instance("billing-1"), s.instance("billing-2")
 	one.contract(7, 1, nil)
@@ -555,9 +555,8 @@ func TestMonthsAreBilledByThemselves(t *testing.T) {
 	two.get("/invoices").want(t, 200, "total", "2")
 }
 
-// A run that was begun is brought to its end, whoever began it and even where months are billed
-// only on request.
-func TestARunLeftUnfinishedIsTakenUp(t *testing.T) {
+// An unfinished run is resumed by any instance, even if months are billed only on request.
+func TestUnfinishedRunIsResumed(t *testing.T) {
 	s := newSystem(t)
 	one, two := s.instance("billing-1"), s.instance("billing-2")
 	one.contract(7, 1, nil)
@@ -584,7 +583,7 @@ func TestARunLeftUnfinishedIsTakenUp(t *testing.T) {
 	two.get("/billing-runs/2026-04").problem(t, 404, "billing-run-not-found")
 }
 
-func TestTheKeyOfARunHasOneMeaning(t *testing.T) {
+func TestRunKeyIsNotReused(t *testing.T) {
 	s := newSystem(t)
 	i, other := s.instance("billing-1"), s.instance("billing-2")
 	i.contract(7, 1, nil)
@@ -775,7 +774,7 @@ func TestReadsWaitForAPosition(t *testing.T) {
 	one.get("/operations", "Log-Position", "billing.log.v1:99999").problem(t, 503, "position-not-reached")
 }
 
-func TestAContractWhoseFactCannotBeReadWaits(t *testing.T) {
+func TestUnreadableContractWaits(t *testing.T) {
 	i := newSystem(t).instance("billing-1")
 	i.contract(7, 3, nil)
 	bad := billing.NoteUnreadable{ContractRef: "CTR-7", Source: billing.Source{Topic: "contract.facts.v1", Offset: 4}, Error: "broken"}
@@ -802,7 +801,7 @@ func TestAContractWhoseFactCannotBeReadWaits(t *testing.T) {
 	}
 }
 
-func TestNothingIsServedBeforeTheLogIsRead(t *testing.T) {
+func TestNotReadyBeforeLogIsRead(t *testing.T) {
 	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
 	st, err := store.New(store.Config{Config: ledger.Config{Writer: "w", ClientOptions: []kgo.Opt{kgo.SeedBrokers("127.0.0.1:1")}, Now: time.Now, Logger: logger}, Paris: paris})
 	if err != nil {

@@ -1,5 +1,5 @@
 // Package api serves the billing service's HTTP interface, as specs/billing/openapi.yaml describes
-// it, on top of package store. The service's front package imports it, nobody else.
+// it, on top of package store. Only the service's front package imports it.
 package api
 
 import (
@@ -18,14 +18,14 @@ import (
 // Prefix is the path under which the interface is served.
 const Prefix = "/billing/v1"
 
-// Config says what the interface stands on.
+// Config is what the interface needs.
 type Config struct {
 	logapi.Config
 	Store *store.Store
 	Runs  *runs.Runner
 }
 
-// New returns the HTTP interface, with everything around it but health and listening.
+// New returns the HTTP interface, without health checks.
 func New(cfg Config) (http.Handler, error) {
 	server, err := billingapi.NewServer(&handler{Config: cfg}, security{cfg.Keys},
 		billingapi.WithPathPrefix(Prefix), billingapi.WithErrorHandler(problem.ErrorHandler(cfg.Logger)),
@@ -42,7 +42,7 @@ type handler struct {
 	requests logapi.Requests
 }
 
-// answered is a problem that stands on a record.
+// answered is a problem that was recorded, such as a refusal.
 type answered struct {
 	*problem.Problem
 	position int64
@@ -51,7 +51,7 @@ type answered struct {
 
 func (a *answered) Unwrap() error { return a.Problem }
 
-// NewError returns the problem document of whatever a handler returns.
+// NewError returns the problem document of an error that a handler returned.
 func (h *handler) NewError(ctx context.Context, err error) *billingapi.ProblemStatusCodeWithHeaders {
 	p := h.Report(ctx, problemOf(err), err)
 	out := &billingapi.ProblemStatusCodeWithHeaders{
@@ -68,7 +68,8 @@ func (h *handler) NewError(ctx context.Context, err error) *billingapi.ProblemSt
 	return out
 }
 
-// security finds out who calls; the scopes each operation needs come from the OpenAPI document.
+// security authenticates callers. The scopes that an operation needs come from the OpenAPI
+// document.
 type security struct{ keys *access.Keys }
 
 func (s security) HandleApiKey(ctx context.Context, _ billingapi.OperationName, t billingapi.ApiKey) (context.Context, error) {

@@ -52,7 +52,7 @@ func TestOneInvoicePerCustomer(t *testing.T) {
 	}
 }
 
-func TestACustomerWaitsAsAWhole(t *testing.T) {
+func TestCustomerWaitsAsAWhole(t *testing.T) {
 	at := date("2026-05-01")
 	tests := map[string]struct {
 		change func(*testing.T, *book)
@@ -81,7 +81,7 @@ func TestACustomerWaitsAsAWhole(t *testing.T) {
 	}
 }
 
-// Contracts that records of the former version told of are not in the customer's list. The caller
+// Contracts observed by records of the former version are not in the customer's list. The caller
 // names them.
 func TestClosingUnlistedContracts(t *testing.T) {
 	b := newBook()
@@ -143,7 +143,7 @@ func TestAHundredContracts(t *testing.T) {
 	}
 }
 
-func TestPartsAreCollectedByThemselves(t *testing.T) {
+func TestPartsAreCollectedApart(t *testing.T) {
 	b := newBook()
 	b.knows(t, "CTR-7", "CTR-8")
 	b.buy(t, date("2026-03-14"), "CTR-7", 100)

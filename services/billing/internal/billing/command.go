@@ -29,7 +29,7 @@ type Book interface {
 	PutOrder(k OrderKey, purchaseRef string)
 }
 
-// Moment is when a decision is made, and where its month is told.
+// Moment is when a decision is made, and the time zone of its month.
 type Moment struct {
 	Now   time.Time
 	Paris *time.Location

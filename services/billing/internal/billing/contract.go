@@ -27,8 +27,8 @@ type CustomerKey struct {
 	SellerRef   string
 }
 
-// Customer is what billing keeps of a customer of a seller. Contracts that only records of the
-// former version of the log tell of are missing in it.
+// Customer is what billing keeps of a customer of a seller. It lacks contracts that were observed
+// by records of the former version of the log only.
 type Customer struct {
 	CustomerKey
 	Contracts  []string // references, sorted by CompareRefs
@@ -172,8 +172,8 @@ var (
 	ErrStale              = fmt.Errorf("%w: version is not newer than the one known", ErrNoEffect)
 )
 
-// Observe takes in a state of a contract. It has no effect unless the state is newer than the one
-// known.
+// Observe asks for a state of a contract to be recorded. It has no effect unless the state is newer
+// than the one known.
 type Observe ContractObserved
 
 // About implements Command.
@@ -187,7 +187,7 @@ func (o Observe) decide(s States, _ Moment) (Event, error) {
 	return DecideObserved(nil, ContractObserved(o))
 }
 
-// DecideObserved takes in a state of a contract when it is newer than the one known (nil: none is).
+// DecideObserved records a state of a contract if it is newer than the one known (nil: none is).
 func DecideObserved(known *Account, o ContractObserved) (Event, error) {
 	if known != nil && o.Contract.Version <= known.Contract.Version {
 		return nil, fmt.Errorf("%w: %d, known %d", ErrStale, o.Contract.Version, known.Contract.Version)

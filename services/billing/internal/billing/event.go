@@ -35,7 +35,7 @@ type Subject struct {
 	Operation string      // that it makes
 	Purchase  string      // that it changes
 	Order     OrderKey    // that it takes or frees
-	Invoice   string      // that it issues, or brings forward
+	Invoice   string      // that it issues or changes
 	Run       Period      // the zero period for none
 	Series    Series      // that it takes a number of
 }

@@ -30,7 +30,7 @@ var (
 	ErrAmount           = errors.New("amount must be at least one minor unit")
 )
 
-// Kind tells purchases from refunds.
+// Kind is the kind of an operation: a purchase or a refund.
 type Kind string
 
 // The kinds of operations.
@@ -178,7 +178,7 @@ func DecidePurchase(a Account, p Purchase, now time.Time, paris *time.Location) 
 	}, nil
 }
 
-// take gives the account with one more operation, whose reference must be the next one.
+// take returns the account with one more operation, whose reference must be the next one.
 func take(b Book, contractRef, operationRef string) (Account, error) {
 	a, ok := b.Account(contractRef)
 	if !ok {
@@ -194,7 +194,7 @@ func take(b Book, contractRef, operationRef string) (Account, error) {
 	return a, nil
 }
 
-// PurchaseAccepted: a purchase counts from here on.
+// PurchaseAccepted: a purchase was accepted.
 type PurchaseAccepted struct {
 	OperationRef    string
 	ContractRef     string
@@ -266,7 +266,7 @@ func (e PurchaseAccepted) apply(b Book, _ time.Time) error {
 	return nil
 }
 
-// PurchaseRefused: a purchase was asked for and does not count.
+// PurchaseRefused: a purchase was refused.
 type PurchaseRefused struct {
 	OperationRef    string
 	ContractRef     string
@@ -369,7 +369,7 @@ func DecideRefund(a Account, purchase Operation, r Refund) (Event, error) {
 	}, nil
 }
 
-// RefundAccepted: part of a purchase is given back, within its open period.
+// RefundAccepted: part of a purchase was refunded before its period was closed.
 type RefundAccepted struct {
 	OperationRef string
 	ContractRef  string

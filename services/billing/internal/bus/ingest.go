@@ -1,6 +1,6 @@
 // Package bus carries the billing service's messages, as specs/billing/asyncapi.yaml describes
-// them: it takes in the facts about contracts, and publishes the events of each applied record of
-// the log. The service's front package imports it, nobody else.
+// them: it ingests facts about contracts, and publishes the events of each applied record of the
+// log. Only the service's front package imports it.
 package bus
 
 import (
@@ -18,13 +18,13 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/bus"
 )
 
-// decisionTime bounds one attempt to take in a fact; the fact is tried again after it.
+// decisionTime bounds one attempt to ingest a fact, which is then retried.
 const decisionTime = 15 * time.Second
 
 // maxVersion is the highest version that a contract may have, as its documents say.
 const maxVersion = 1<<53 - 1
 
-// Memory is the part of the store that takes in facts.
+// Memory is the part of the store that ingests facts.
 type Memory interface {
 	Observe(context.Context, billing.Observe) error
 	Unreadable(context.Context, billing.NoteUnreadable) error
@@ -32,10 +32,9 @@ type Memory interface {
 
 var _ Memory = (*store.Store)(nil)
 
-// Ingest adds the taking in of contract facts to a router. A fact is acknowledged once the
-// contract's state is in the log, or once it is certain that the log has one as new. Before a fact
-// that cannot be read becomes a dead letter, it is recorded that what billing knows of that
-// contract may be out of date. A null value says nothing and is passed over.
+// Ingest adds the handler of contract facts to a router. A fact is acknowledged once the log has
+// the contract's state, or one that is as new. Before an unreadable fact becomes a dead letter, a
+// record notes that billing's copy of that contract may be out of date. Null values are skipped.
 func Ingest(router *message.Router, facts message.Subscriber, m Memory, options ...bus.ReceiveOption) error {
 	in := ingester{m}
 	return billingbus.Register(router, facts, in, append(options, bus.OnDeadLetter(in.unreadable))...)

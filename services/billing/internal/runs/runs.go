@@ -1,7 +1,6 @@
-// Package runs bills months: it goes over the customers of a period and has the period of each
-// closed, by hand or by itself after the month's end. Any number of instances may run at once: each
-// closing is one record that only one of them gets in. The billing service and its HTTP layer
-// import it.
+// Package runs bills months: it closes the period of each customer, on request or automatically
+// after the end of the month. Any number of instances may run at once, because each closing is one
+// record, and only one of them is applied. The billing service and its HTTP layer import it.
 package runs
 
 import (
@@ -19,30 +18,30 @@ import (
 	"github.com/deferpay/deferpay/services/internal/trace"
 )
 
-// Runner runs the billing of periods. Its Run task must be going for it to work.
+// Runner bills periods while Run is running.
 type Runner struct {
 	Store  *store.Store
-	Ready  func() error // nothing is begun by itself while it gives a reason; nil: the store's
+	Ready  func() error // no run is started automatically while it fails; nil: the store's
 	Paris  *time.Location
 	Now    func() time.Time
 	Logger *slog.Logger
-	// After is how long after the end of a month its billing begins by itself; 0 is never. A run
-	// that was begun is brought to its end all the same.
+	// After is how long after the end of a month its billing starts automatically, 0 for never. An
+	// unfinished run is resumed in any case.
 	After time.Duration
-	// Every is how often it is looked whether a month is due; 0 is 15 s.
+	// Every is how often the runner checks for months that are due; 0 is 15 s.
 	Every time.Duration
 
 	mu      sync.Mutex
-	going   map[billing.Period]chan struct{} // closed when the period has been gone over
+	going   map[billing.Period]chan struct{} // closed when the run of the period is over
 	base    context.Context
 	working sync.WaitGroup
 }
 
-// abandoned is how long after its start a run that is not completed is taken up by itself: its
-// instance has probably died.
+// abandoned is the age at which an unfinished run is resumed by another instance: the one that
+// started it has probably died.
 const abandoned = time.Minute
 
-// Run keeps the runner going until ctx ends, and starts the billing of months that are due.
+// Run starts the billing of months that are due until ctx ends.
 func (r *Runner) Run(ctx context.Context) error {
 	r.mu.Lock()
 	r.base, r.going = ctx, map[billing.Period]chan struct{}{}
@@ -69,9 +68,8 @@ func (r *Runner) Run(ctx context.Context) error {
 	}
 }
 
-// startDue takes up the runs that were left unfinished, and begins those of months that are due: it
-// bills the customers that can be billed now. Those that were left out wait until their reason is
-// gone, and nothing is recorded for them meanwhile.
+// startDue resumes unfinished runs and starts those of months that are due. It bills the customers
+// that can be billed now. The others wait until their reason is gone, and make no record meanwhile.
 func (r *Runner) startDue(ctx context.Context) {
 	for _, p := range r.Store.PeriodsDue() {
 		if !r.due(ctx, p) {
@@ -82,7 +80,7 @@ func (r *Runner) startDue(ctx context.Context) {
 			r.Logger.Warn("billing run not started", "period", p.String(), "error", err.Error())
 			continue
 		}
-		select { // the next period only after this one: a customer's periods are closed in order
+		select { // one period after the other: a customer's periods are closed in order
 		case <-done:
 		case <-ctx.Done():
 			return
@@ -90,8 +88,8 @@ func (r *Runner) startDue(ctx context.Context) {
 	}
 }
 
-// due reports whether a run of a period has to be begun or taken up by itself. A period that was
-// run once is run again for those left out, even where months are billed only on request.
+// due reports whether a run of a period has to be started or resumed automatically. A period that
+// was run is run again for the customers left out, even if months are billed only on request.
 func (r *Runner) due(ctx context.Context, p billing.Period) bool {
 	now, seen := r.Now(), r.Store.RunOf(p, store.Page{})
 	if seen.Run.Running {
@@ -105,7 +103,7 @@ func (r *Runner) due(ctx context.Context, p billing.Period) bool {
 		if !heldUp(seen.Run, c.Customer) {
 			return true
 		}
-		// What held it up cannot be seen in the states. Trying records nothing while it lasts.
+		// The states do not show what held it up. A failed attempt makes no record.
 		if err := r.close(ctx, c, &billing.RunCompleted{}); err == nil {
 			r.Logger.Info("customer that was left out is billed", "customer", c.Customer.CustomerRef, "period", p.String())
 		}
@@ -118,10 +116,9 @@ func heldUp(run billing.Run, c billing.CustomerKey) bool {
 	return slices.ContainsFunc(run.LeftOut, func(l billing.LeftOut) bool { return l.Customer == c && !l.Shown() })
 }
 
-// Start begins the billing of a period, or joins the one that is going on here, or takes up one
-// that was left unfinished. Done is closed when every customer was gone over. Replayed is true when
-// the request had begun it before. When there is nothing left to bill after an earlier run, nothing
-// is recorded.
+// Start starts the billing of a period, joins the run of this instance, or resumes an unfinished
+// one. Done is closed when the run is over. Replayed reports whether the same request started it
+// before. If an earlier run left nothing to bill, nothing is recorded.
 func (r *Runner) Start(ctx context.Context, req *idempotency.Request, p billing.Period) (done <-chan struct{}, replayed bool, err error) {
 	if replayed, err = r.Store.Answered(ctx, req); err != nil {
 		return nil, false, err
@@ -147,9 +144,9 @@ func (r *Runner) Start(ctx context.Context, req *idempotency.Request, p billing.
 	return over, replayed, nil
 }
 
-// begin records the start of a run unless there is nothing to do or one was left unfinished, and
-// says whether to go over the customers. Everything that was in the log when the request came is
-// read: another instance may have billed the period.
+// begin records the start of a run unless there is nothing to do or one is unfinished. It reports
+// whether there is work. The caller has read everything that was in the log when the request came,
+// because another instance may have billed the period.
 func (r *Runner) begin(ctx context.Context, req *idempotency.Request, p billing.Period) (work, replayed bool, err error) {
 	seen := r.Store.RunOf(p, store.Page{})
 	switch {
@@ -170,8 +167,8 @@ func (r *Runner) begin(ctx context.Context, req *idempotency.Request, p billing.
 	return !out.Replayed || r.Store.RunOf(p, store.Page{}).Run.Running, out.Replayed, nil
 }
 
-// enter makes this call the one that runs a period in this process; joined is true when another is
-// at it.
+// enter registers a run of a period in this process. It reports whether it joined one that is
+// running.
 func (r *Runner) enter(p billing.Period) (over chan struct{}, joined bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -194,7 +191,7 @@ func (r *Runner) leave(p billing.Period, over chan struct{}) {
 	close(over)
 }
 
-// over closes the period of every customer with something in it, and completes the run.
+// over closes the period of every customer with something in it, and then completes the run.
 func (r *Runner) over(ctx context.Context, p billing.Period) {
 	done := billing.RunCompleted{Period: p}
 	possible, waiting := r.Store.ToClose(p)
@@ -204,7 +201,7 @@ func (r *Runner) over(ctx context.Context, p billing.Period) {
 		case err == nil:
 		case ctx.Err() != nil || errors.Is(err, journal.ErrNotReady) || errors.Is(err, journal.ErrUnknownOutcome):
 			r.Logger.Warn("billing run interrupted", "period", p.String(), "error", err.Error())
-			return // it stays unfinished and is taken up again
+			return // it stays unfinished and is resumed
 		default:
 			waiting = append(waiting, store.Waiting{Customer: c.Customer, ContractRef: c.Contracts[0], Err: err})
 		}
@@ -222,7 +219,7 @@ func (r *Runner) over(ctx context.Context, p billing.Period) {
 }
 
 // close closes a period of a customer and counts it. There is one invoice for each currency. It is
-// no error if another instance did it, or a record of this one whose outcome was unknown.
+// no error if another instance did it, or an earlier record whose outcome was unknown.
 func (r *Runner) close(ctx context.Context, c billing.Close, done *billing.RunCompleted) error {
 	for closed := false; ; closed = true {
 		out, err := r.Store.Decide(ctx, nil, c)

@@ -13,7 +13,7 @@ import (
 	"github.com/deferpay/deferpay/services/internal/ledger"
 )
 
-// Page is a part of a list, and how long the whole list is.
+// Page is the part of a list that is asked for.
 type Page struct{ Limit, Offset int }
 
 // List is a page of what matches, and where in the log it was read.
@@ -177,8 +177,8 @@ func (s *Store) Invoices(f InvoiceFilter, page Page) (l List[billing.Invoice]) {
 	return l
 }
 
-// RunView is a billing run as it can be read: where it stands, and every invoice of the period,
-// issued or not.
+// RunView is a billing run as queries show it: its state, and every invoice of the period, issued
+// or not.
 type RunView struct {
 	Run       billing.Run
 	Known     bool // there was a run

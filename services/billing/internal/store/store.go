@@ -57,7 +57,7 @@ type answer struct {
 	invoice   *billing.Invoice // as it was after this step of its collection
 }
 
-// Config says where the log is, who writes it, and where the months of billing are told.
+// Config configures a store. Paris is the time zone of billing's months.
 type Config struct {
 	ledger.Config
 	Paris *time.Location
@@ -99,13 +99,13 @@ func answerOf(e billing.Event, after billing.States) answer {
 	return a
 }
 
-// Publication delivers every applied record, in order for each contract, at least once.
+// Publication delivers every applied record at least once, in order for each customer.
 func (s *Store) Publication() (*Publication, error) {
 	return s.ledger.Publication(Positions, PublicationGroup)
 }
 
-// Decide records what a command amounts to. A command without a request is one that billing makes
-// itself.
+// Decide decides a command and records the event. Req is nil for a command that billing itself
+// makes.
 func (s *Store) Decide(ctx context.Context, req *idempotency.Request, c billing.Command) (Outcome, error) {
 	return s.ledger.Decide(ctx, req, streams(c.About()), func(v *ledger.View) (billing.Event, error) {
 		return billing.Decide(book{v, nil}, c, billing.Moment{Now: v.Now(), Paris: s.paris})
@@ -152,8 +152,8 @@ func (s *Store) Settle(ctx context.Context, req idempotency.Request, c billing.C
 }
 
 // issued returns an error that wraps billing.ErrInvoiceUnknown if there is no such invoice. One
-// that is not known here is looked for again past a barrier, since another instance may have issued
-// it.
+// that is not known here is looked up again past a barrier, because another instance may have
+// issued it.
 func (s *Store) issued(ctx context.Context, invoiceRef string) error {
 	if _, _, ok := s.Invoice(invoiceRef); ok {
 		return nil
@@ -167,14 +167,14 @@ func (s *Store) issued(ctx context.Context, invoiceRef string) error {
 	return fmt.Errorf("%w: %s", billing.ErrInvoiceUnknown, invoiceRef)
 }
 
-// Observe takes in a state of a contract. It is no error if a state as new is known.
+// Observe records a state of a contract. It is not an error if a state as new is known.
 func (s *Store) Observe(ctx context.Context, o billing.Observe) error {
 	_, err := s.Decide(ctx, nil, o)
 	return err
 }
 
-// Unreadable notes that a fact about a contract could not be read. It is no error if the contract
-// is not known, or the fact was noted before.
+// Unreadable records that a fact about a contract could not be read. It is not an error if the
+// contract is not known, or if the fact was recorded before.
 func (s *Store) Unreadable(ctx context.Context, u billing.NoteUnreadable) error {
 	_, err := s.Decide(ctx, nil, u)
 	return err
