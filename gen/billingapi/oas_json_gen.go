@@ -5525,6 +5525,8 @@ func (s *ProblemCode) Decode(d *jx.Decoder) error {
 		*s = ProblemCodeContractUnknown
 	case ProblemCodeRequestInProgress:
 		*s = ProblemCodeRequestInProgress
+	case ProblemCodeRequestTimeout:
+		*s = ProblemCodeRequestTimeout
 	case ProblemCodeTransitionForbidden:
 		*s = ProblemCodeTransitionForbidden
 	case ProblemCodeMandateNotValid:
@@ -5539,6 +5541,8 @@ func (s *ProblemCode) Decode(d *jx.Decoder) error {
 		*s = ProblemCodePeriodNotEnded
 	case ProblemCodeBodyTooLarge:
 		*s = ProblemCodeBodyTooLarge
+	case ProblemCodeHeadersTooLarge:
+		*s = ProblemCodeHeadersTooLarge
 	case ProblemCodeUnsupportedMediaType:
 		*s = ProblemCodeUnsupportedMediaType
 	case ProblemCodeIdempotencyKeyReused:

@@ -3437,6 +3437,7 @@ const (
 	ProblemCodeMethodNotAllowed      ProblemCode = "method-not-allowed"
 	ProblemCodeContractUnknown       ProblemCode = "contract-unknown"
 	ProblemCodeRequestInProgress     ProblemCode = "request-in-progress"
+	ProblemCodeRequestTimeout        ProblemCode = "request-timeout"
 	ProblemCodeTransitionForbidden   ProblemCode = "transition-forbidden"
 	ProblemCodeMandateNotValid       ProblemCode = "mandate-not-valid"
 	ProblemCodeOrderAlreadyPurchased ProblemCode = "order-already-purchased"
@@ -3444,6 +3445,7 @@ const (
 	ProblemCodeRefundCurrencyDiffers ProblemCode = "refund-currency-differs"
 	ProblemCodePeriodNotEnded        ProblemCode = "period-not-ended"
 	ProblemCodeBodyTooLarge          ProblemCode = "body-too-large"
+	ProblemCodeHeadersTooLarge       ProblemCode = "headers-too-large"
 	ProblemCodeUnsupportedMediaType  ProblemCode = "unsupported-media-type"
 	ProblemCodeIdempotencyKeyReused  ProblemCode = "idempotency-key-reused"
 	ProblemCodePurchaseRefused       ProblemCode = "purchase-refused"
@@ -3472,6 +3474,7 @@ func (ProblemCode) AllValues() []ProblemCode {
 		ProblemCodeMethodNotAllowed,
 		ProblemCodeContractUnknown,
 		ProblemCodeRequestInProgress,
+		ProblemCodeRequestTimeout,
 		ProblemCodeTransitionForbidden,
 		ProblemCodeMandateNotValid,
 		ProblemCodeOrderAlreadyPurchased,
@@ -3479,6 +3482,7 @@ func (ProblemCode) AllValues() []ProblemCode {
 		ProblemCodeRefundCurrencyDiffers,
 		ProblemCodePeriodNotEnded,
 		ProblemCodeBodyTooLarge,
+		ProblemCodeHeadersTooLarge,
 		ProblemCodeUnsupportedMediaType,
 		ProblemCodeIdempotencyKeyReused,
 		ProblemCodePurchaseRefused,
@@ -3521,6 +3525,8 @@ func (s ProblemCode) MarshalText() ([]byte, error) {
 		return []byte(s), nil
 	case ProblemCodeRequestInProgress:
 		return []byte(s), nil
+	case ProblemCodeRequestTimeout:
+		return []byte(s), nil
 	case ProblemCodeTransitionForbidden:
 		return []byte(s), nil
 	case ProblemCodeMandateNotValid:
@@ -3534,6 +3540,8 @@ func (s ProblemCode) MarshalText() ([]byte, error) {
 	case ProblemCodePeriodNotEnded:
 		return []byte(s), nil
 	case ProblemCodeBodyTooLarge:
+		return []byte(s), nil
+	case ProblemCodeHeadersTooLarge:
 		return []byte(s), nil
 	case ProblemCodeUnsupportedMediaType:
 		return []byte(s), nil
@@ -3602,6 +3610,9 @@ func (s *ProblemCode) UnmarshalText(data []byte) error {
 	case ProblemCodeRequestInProgress:
 		*s = ProblemCodeRequestInProgress
 		return nil
+	case ProblemCodeRequestTimeout:
+		*s = ProblemCodeRequestTimeout
+		return nil
 	case ProblemCodeTransitionForbidden:
 		*s = ProblemCodeTransitionForbidden
 		return nil
@@ -3622,6 +3633,9 @@ func (s *ProblemCode) UnmarshalText(data []byte) error {
 		return nil
 	case ProblemCodeBodyTooLarge:
 		*s = ProblemCodeBodyTooLarge
+		return nil
+	case ProblemCodeHeadersTooLarge:
+		*s = ProblemCodeHeadersTooLarge
 		return nil
 	case ProblemCodeUnsupportedMediaType:
 		*s = ProblemCodeUnsupportedMediaType

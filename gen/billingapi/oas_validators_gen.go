@@ -3097,6 +3097,8 @@ func (s ProblemCode) Validate() error {
 		return nil
 	case "request-in-progress":
 		return nil
+	case "request-timeout":
+		return nil
 	case "transition-forbidden":
 		return nil
 	case "mandate-not-valid":
@@ -3110,6 +3112,8 @@ func (s ProblemCode) Validate() error {
 	case "period-not-ended":
 		return nil
 	case "body-too-large":
+		return nil
+	case "headers-too-large":
 		return nil
 	case "unsupported-media-type":
 		return nil

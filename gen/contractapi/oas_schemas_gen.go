@@ -1298,7 +1298,7 @@ type NewContract struct {
 	Buyer       Company     `json:"buyer"`
 	// The most that may be outstanding, in EUR, since contracts are collected by SEPA direct debit.
 	Ceiling Money `json:"ceiling"`
-	// First instant of the validity.
+	// First instant of the validity. All instants are from 1970-01-01 to before 2200-01-01 UTC.
 	ValidFrom time.Time `json:"validFrom"`
 	// First instant after the validity; later than `validFrom` and than now. Without it the contract has
 	// no end.

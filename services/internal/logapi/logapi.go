@@ -8,6 +8,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -21,6 +22,7 @@ import (
 	"github.com/deferpay/deferpay/services/internal/idempotency"
 	"github.com/deferpay/deferpay/services/internal/journal"
 	"github.com/deferpay/deferpay/services/internal/problem"
+	"github.com/deferpay/deferpay/services/internal/strict"
 	"github.com/deferpay/deferpay/services/internal/trace"
 )
 
@@ -40,17 +42,32 @@ type Config struct {
 }
 
 // Around wraps a generated server with what every interface has: the trace of a request, a limit on
-// its body, and a caller for a request without credentials if that is allowed.
+// its body, the refusal of ambiguous requests, and a caller for a request without credentials if
+// that is allowed.
 func (c Config) Around(server http.Handler) http.Handler {
-	return trace.HTTP(problem.LimitBody(c.Keys.Anonymous(server)))
+	return trace.HTTP(problem.LimitBody(strict.HTTP(c.Keys.Anonymous(server))))
 }
 
-// Report logs a problem that is a fault of this program, and returns the problem.
+// Middleware returns what a generated server calls around every operation: see strict.Parameters
+// and WhenReady.
+func (c Config) Middleware() []middleware.Middleware {
+	return []middleware.Middleware{strict.Parameters, WhenReady(c.Ready)}
+}
+
+// Report logs a problem that is a fault of this program, and returns it with the trace of the
+// request, by which it is found in the log. Other problems are returned as they are: a refusal is
+// answered again with the same bytes.
 func (c Config) Report(ctx context.Context, p *problem.Problem, err error) *problem.Problem {
-	if p.Code == problem.Internal {
-		c.Logger.ErrorContext(ctx, "request not handled", "error", err.Error(), "traceparent", trace.From(ctx))
+	if p.Code != problem.Internal {
+		return p
 	}
-	return p
+	c.Logger.ErrorContext(ctx, "request not handled", "error", err.Error(), "traceparent", trace.From(ctx))
+	return p.WithInstance(trace.URN(ctx))
+}
+
+// ErrorHandler is for WithErrorHandler of the generated servers: see problem.FromOgen and Report.
+func (c Config) ErrorHandler(ctx context.Context, w http.ResponseWriter, r *http.Request, err error) {
+	problem.Write(w, c.Report(ctx, problem.FromOgen(err), fmt.Errorf("%s %s: %w", r.Method, r.URL.Path, err)))
 }
 
 // Challenge returns the header WWW-Authenticate of a problem, "" if it has none.

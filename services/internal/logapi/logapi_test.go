@@ -1,11 +1,14 @@
 package logapi
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -15,6 +18,7 @@ import (
 	"github.com/deferpay/deferpay/services/internal/idempotency"
 	"github.com/deferpay/deferpay/services/internal/journal"
 	"github.com/deferpay/deferpay/services/internal/problem"
+	"github.com/deferpay/deferpay/services/internal/trace"
 )
 
 // code returns the code of the problem that an error is, the zero Code if it is none.
@@ -136,5 +140,27 @@ func TestProblem(t *testing.T) {
 	}
 	if p := Problem(journal.ErrImpossible); p != nil {
 		t.Errorf("a fault of this program has a problem of its own: %v", p)
+	}
+}
+
+func TestErrorHandlerLogsInternalOnly(t *testing.T) {
+	var log bytes.Buffer
+	c := Config{Logger: slog.New(slog.NewTextHandler(&log, nil))}
+	const traced = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+	ctx, r := trace.With(t.Context(), traced), httptest.NewRequest("POST", "/operations", nil)
+	answer := func(err error) *httptest.ResponseRecorder {
+		w := httptest.NewRecorder()
+		c.ErrorHandler(ctx, w, r, err)
+		return w
+	}
+	if w := answer(problem.New(problem.InvalidRequest, "no")); w.Code != 400 || log.Len() > 0 {
+		t.Errorf("a client's fault: %d, logged %s", w.Code, log.String())
+	}
+	w := answer(errors.New("index out of range"))
+	if w.Code != 500 || !strings.Contains(log.String(), "index out of range") || strings.Contains(w.Body.String(), "index out of range") {
+		t.Errorf("status %d, log %s, body %s", w.Code, log.String(), w.Body.String())
+	}
+	if !strings.Contains(w.Body.String(), `"instance":"urn:trace:0af7651916cd43dd8448eb211c80319c"`) || !strings.Contains(log.String(), traced) {
+		t.Errorf("the log and the answer do not have the trace: %s %s", log.String(), w.Body.String())
 	}
 }

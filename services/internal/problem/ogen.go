@@ -1,9 +1,7 @@
 package problem
 
 import (
-	"context"
 	"errors"
-	"log/slog"
 	"net/http"
 	"regexp"
 	"strings"
@@ -43,21 +41,9 @@ func WriteMethodNotAllowed(w http.ResponseWriter, r *http.Request, allowed strin
 	Write(w, p)
 }
 
-// ErrorHandler returns the handler of errors that ogen finds before or after the code of the
-// service runs: a request that cannot be decoded or is not valid, missing credentials, a response
-// that cannot be written. It logs only faults of this program.
-func ErrorHandler(logger *slog.Logger) ogenerrors.ErrorHandler {
-	return func(ctx context.Context, w http.ResponseWriter, r *http.Request, err error) {
-		p := FromOgen(err)
-		if p.Code == Internal {
-			logger.ErrorContext(ctx, "request not handled", "method", r.Method, "path", r.URL.Path, "error", err.Error())
-		}
-		Write(w, p)
-	}
-}
-
-// FromOgen returns the problem of an error of the generated server, or the problem that the error
-// wraps.
+// FromOgen returns the problem of an error that the generated server finds before or after the code
+// of the service runs: a request that cannot be decoded or is not valid, missing credentials, a
+// response that cannot be written. If the error wraps a problem, that is returned.
 func FromOgen(err error) *Problem {
 	var (
 		known     *Problem
@@ -98,7 +84,7 @@ func invalid(fields []FieldError) *Problem {
 func paramErrors(err *ogenerrors.DecodeParamsError) []FieldError {
 	var one *ogenerrors.DecodeParamError
 	if !errors.As(err, &one) {
-		return []FieldError{{Message: plain(err.Err)}}
+		return []FieldError{{Message: words(firstLine(err.Err))}}
 	}
 	at := string(one.In) + ":" + one.Name
 	if fields := validationErrors("", one.Err); len(fields) > 0 {
@@ -107,7 +93,7 @@ func paramErrors(err *ogenerrors.DecodeParamsError) []FieldError {
 		}
 		return fields
 	}
-	return []FieldError{{Pointer: at, Message: plain(one.Err)}}
+	return []FieldError{{Pointer: at, Message: words(firstLine(one.Err))}}
 }
 
 var (
@@ -118,13 +104,14 @@ var (
 // bodyErrors returns where in the body a decoding error is. Generated decoders name the fields only
 // in the text of an error, from the outermost inwards; validation errors are values.
 func bodyErrors(err *ogenerrors.DecodeRequestError) []FieldError {
-	if errors.Is(err, validate.ErrBodyRequired) {
+	// a body without a media type was refused before
+	if errors.Is(err, validate.ErrBodyRequired) || strings.Contains(err.Error(), "mime: no media type") {
 		return []FieldError{{Message: "a JSON body is required"}}
 	}
 	var body *ogenerrors.DecodeBodyError
-	text := plain(err.Err)
+	text := firstLine(err.Err)
 	if errors.As(err, &body) {
-		text = plain(body.Err)
+		text = firstLine(body.Err)
 	}
 	var at strings.Builder
 	for _, m := range decodeField.FindAllStringSubmatch(text, -1) {
@@ -136,7 +123,7 @@ func bodyErrors(err *ogenerrors.DecodeRequestError) []FieldError {
 	if m := unexpectedField.FindStringSubmatch(text); m != nil {
 		return []FieldError{{Pointer: at.String() + "/" + escape(m[1]), Message: "this field is not in the contract"}}
 	}
-	return []FieldError{{Pointer: at.String(), Message: lastOf(text)}}
+	return []FieldError{{Pointer: at.String(), Message: words(text)}}
 }
 
 // validationErrors flattens the nested errors of a validation, each of which names a field or an
@@ -153,7 +140,7 @@ func validationErrors(at string, err error) []FieldError {
 			out = append(out, inner...)
 			continue
 		}
-		message := plain(f.Error)
+		message := words(firstLine(f.Error))
 		if errors.Is(f.Error, validate.ErrFieldRequired) {
 			message = "this field is required"
 		}
@@ -166,18 +153,7 @@ func escape(segment string) string {
 	return strings.ReplaceAll(strings.ReplaceAll(segment, "~", "~0"), "/", "~1")
 }
 
-// lastOf removes from the text of a decoder the fields that the pointer names already.
-func lastOf(text string) string {
-	if i := decodeField.FindAllStringIndex(text, -1); i != nil {
-		text = text[i[len(i)-1][1]:]
-	}
-	return strings.TrimPrefix(text, "callback: ")
-}
-
-func plain(err error) string {
+func firstLine(err error) string {
 	text, _, _ := strings.Cut(err.Error(), "\n")
-	if len(text) > 300 {
-		text = strings.ToValidUTF8(text[:300], "") + "..."
-	}
 	return text
 }

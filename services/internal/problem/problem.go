@@ -40,8 +40,10 @@ var (
 	MethodNotAllowed      = Code{"method-not-allowed", http.StatusMethodNotAllowed, "The method is not allowed here"}
 	TransitionForbidden   = Code{"transition-forbidden", http.StatusConflict, "The state does not allow this"}
 	RequestInProgress     = Code{"request-in-progress", http.StatusConflict, "The same request is still in progress"}
+	RequestTimeout        = Code{"request-timeout", http.StatusRequestTimeout, "The request did not arrive in time"}
 	PreconditionFailed    = Code{"precondition-failed", http.StatusPreconditionFailed, "The resource has changed since it was read"}
 	BodyTooLarge          = Code{"body-too-large", http.StatusRequestEntityTooLarge, "The request body is too large"}
+	HeadersTooLarge       = Code{"headers-too-large", http.StatusRequestHeaderFieldsTooLarge, "The request headers are too large"}
 	UnsupportedMediaType  = Code{"unsupported-media-type", http.StatusUnsupportedMediaType, "The request body has the wrong media type"}
 	IdempotencyKeyReused  = Code{"idempotency-key-reused", http.StatusUnprocessableEntity, "The Idempotency-Key was used for another request"}
 	PreconditionRequired  = Code{"precondition-required", http.StatusPreconditionRequired, "The change needs If-Match"}
@@ -63,8 +65,10 @@ func Codes() []Code {
 		MethodNotAllowed,
 		TransitionForbidden,
 		RequestInProgress,
+		RequestTimeout,
 		PreconditionFailed,
 		BodyTooLarge,
+		HeadersTooLarge,
 		UnsupportedMediaType,
 		IdempotencyKeyReused,
 		PreconditionRequired,
@@ -118,6 +122,13 @@ func New(code Code, format string, args ...any) *Problem {
 func (p *Problem) WithHint(format string, args ...any) *Problem {
 	q := *p
 	q.Hint = fmt.Sprintf(format, args...)
+	return &q
+}
+
+// WithInstance returns a copy with an id of this occurrence, unless it has one.
+func (p *Problem) WithInstance(id string) *Problem {
+	q := *p
+	q.Instance = cmp.Or(p.Instance, id)
 	return &q
 }
 

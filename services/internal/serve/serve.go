@@ -145,6 +145,9 @@ func HTTP(cfg HTTPConfig) Task {
 	return Task{Name: "http", StopIn: cfg.DrainIn + 5*time.Second, Run: func(ctx context.Context) error { return serveHTTP(ctx, cfg) }}
 }
 
+// maxHeaders is the size of the headers that are read, in bytes.
+const maxHeaders = 64 << 10
+
 func serveHTTP(ctx context.Context, cfg HTTPConfig) error {
 	listener, err := net.Listen("tcp", cfg.Addr)
 	if err != nil {
@@ -163,12 +166,12 @@ func serveHTTP(ctx context.Context, cfg HTTPConfig) error {
 		ReadTimeout:       20 * time.Second,
 		WriteTimeout:      40 * time.Second,
 		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
+		MaxHeaderBytes:    maxHeaders,
 		BaseContext:       func(net.Listener) context.Context { return requests },
 		ErrorLog:          slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelDebug),
 	}
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(listener) }()
+	go func() { failed <- server.Serve(plainErrors{listener}) }()
 	select {
 	case err := <-failed:
 		return err
@@ -208,8 +211,15 @@ func withHealth(cfg HTTPConfig, stopping *atomic.Bool) http.Handler {
 	if cfg.Metrics != nil {
 		mux.Handle("GET /metrics", cfg.Metrics)
 	}
-	mux.Handle("/", guard(cfg.Logger, cfg.Handler))
-	return mux
+	// Not the mux alone: it redirects paths that are not clean, with a page of HTML.
+	own, others := []string{"/healthz", "/readyz", "/metrics"}, guard(cfg.Logger, cfg.Handler)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, pattern := mux.Handler(r); slices.Contains(own, r.URL.Path) && pattern != "" {
+			mux.ServeHTTP(w, r)
+			return
+		}
+		others.ServeHTTP(w, r)
+	})
 }
 
 // Readiness is the answer of GET /readyz: 200 if the service is ready, else 503 with every reason.

@@ -31,6 +31,14 @@ func From(ctx context.Context) string {
 	return s
 }
 
+// URN returns the id of the trace that ctx carries as a URN, "" if it carries none.
+func URN(ctx context.Context) string {
+	if tp := From(ctx); tp != "" {
+		return "urn:trace:" + tp[3:35]
+	}
+	return ""
+}
+
 // HTTP returns a handler that adds the trace context of a request to its context. It begins a trace
 // for a request without one.
 func HTTP(next http.Handler) http.Handler {

@@ -28,9 +28,9 @@ type Config struct {
 // New returns the HTTP interface, without health checks.
 func New(cfg Config) (http.Handler, error) {
 	server, err := billingapi.NewServer(&handler{Config: cfg}, security{cfg.Keys},
-		billingapi.WithPathPrefix(Prefix), billingapi.WithErrorHandler(problem.ErrorHandler(cfg.Logger)),
+		billingapi.WithPathPrefix(Prefix), billingapi.WithErrorHandler(cfg.ErrorHandler),
 		billingapi.WithNotFound(problem.WriteNotFound), billingapi.WithMethodNotAllowed(problem.WriteMethodNotAllowed),
-		billingapi.WithMiddleware(logapi.WhenReady(cfg.Ready)))
+		billingapi.WithMiddleware(cfg.Middleware()...))
 	if err != nil {
 		return nil, err
 	}

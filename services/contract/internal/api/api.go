@@ -33,9 +33,9 @@ type Config struct {
 // New returns the HTTP interface, with everything around it but health and listening.
 func New(cfg Config) (http.Handler, error) {
 	server, err := contractapi.NewServer(&handler{Config: cfg}, security{cfg.Keys},
-		contractapi.WithPathPrefix(Prefix), contractapi.WithErrorHandler(problem.ErrorHandler(cfg.Logger)),
+		contractapi.WithPathPrefix(Prefix), contractapi.WithErrorHandler(cfg.ErrorHandler),
 		contractapi.WithNotFound(problem.WriteNotFound), contractapi.WithMethodNotAllowed(problem.WriteMethodNotAllowed),
-		contractapi.WithMiddleware(logapi.WhenReady(cfg.Ready)))
+		contractapi.WithMiddleware(cfg.Middleware()...))
 	if err != nil {
 		return nil, err
 	}

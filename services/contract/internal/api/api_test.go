@@ -455,6 +455,19 @@ func TestBadRequestsRecordNothing(t *testing.T) {
 		"republished, unknown":    {call{method: "POST", path: "/contracts/CTR-99/republication", apiKey: "admin-key"}, 404, "contract-not-found", "CTR-99"},
 		"above no version":        {call{method: "POST", path: at + "/republication", apiKey: "admin-key", body: `{"aboveVersion":0}`}, 400, "invalid-request", "aboveVersion"},
 		"above too high":          {call{method: "POST", path: at + "/republication", apiKey: "admin-key", body: `{"aboveVersion":9007199253692417}`}, 400, "invalid-request", "aboveVersion"},
+		"default date":            {post(replace(`2027-10-01T00:00:00Z`, `0001-01-01T00:00:00Z`)), 400, "invalid-request", "/validUntil"},
+		"default date, zone":      {post(replace(`2027-10-01T00:00:00Z`, `0001-01-01T01:00:00+01:00`)), 400, "invalid-request", "/validUntil"},
+		"year of five digits":     {post(replace(`2027-10-01T00:00:00Z`, `9999-12-31T23:59:59-12:00`)), 400, "invalid-request", "/validUntil"},
+		"before the year 0":       {post(replace(`2026-10-01T00:00:00Z`, `0000-01-01T00:00:00+14:00`)), 400, "invalid-request", "/validFrom"},
+		"amended to the default":  {patch(`{"action":"AMEND","validUntil":"0001-01-01T00:00:00Z"}`), 400, "invalid-request", "/validUntil"},
+		"NUL in a name":           {post(replace(`CSE ACME`, `CSE\u0000ACME`)), 400, "invalid-request", "/buyer/legalName"},
+		"hidden direction":        {post(replace(`CSE ACME`, `CSE\u202eACME`)), 400, "invalid-request", "/buyer/legalName"},
+		"invalid UTF-8":           {post(replace(`CSE ACME`, "CSE \xff")), 400, "invalid-request", "/buyer/legalName"},
+		"member twice":            {post(replace(`"sellerRef"`, `"customerRef":"CE-2","sellerRef"`)), 400, "invalid-request", "/customerRef"},
+		"reason not UTF-8":        {call{method: "DELETE", path: at + "/mandate?reason=%ff", ifMatch: `"4"`}, 400, "invalid-request", "query:reason"},
+		"unknown parameter":       {call{method: "GET", path: "/contracts?subscriberRef=CE-1"}, 400, "invalid-request", "it has customerRef"},
+		"query with ;":            {call{method: "GET", path: "/contracts?customerRef=CE-1;x"}, 400, "invalid-request", "%3B"},
+		"charset":                 {call{method: "POST", path: "/contracts", body: newContract, contentType: "application/json; charset=utf-16"}, 415, "unsupported-media-type", "UTF-8"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := &service{t: t, brokers: s.brokers, handler: s.handler, store: s.store}

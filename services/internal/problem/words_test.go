@@ -1,0 +1,34 @@
+package problem
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestWords(t *testing.T) {
+	for text, want := range map[string]string{
+		`string: no regex match: ^CTR-[1-9]$`:                                         "must match ^CTR-[1-9]$",
+		`string: len 4 greater than maximum 3`:                                        "must have at most 3 characters, it has 4",
+		`array: len 0 less than minimum 1`:                                            "must have at least 1 items, it has 0",
+		`int: value -1 less than 1`:                                                   "must be at least 1, it is -1",
+		`int: value 9999 greater than 200`:                                            "must be at most 200, it is 9999",
+		`alias: unexpected floating point character: unexpected byte 46 '.' at 76`:    "must be an integer",
+		`strconv.ParseInt: parsing "x": invalid syntax`:                               `must be an integer, it is "x"`,
+		`strconv.ParseInt: parsing "99999999999999999999": value out of range`:        "is out of range: 99999999999999999999",
+		`parsing time "x" as "2006-01-02T15:04:05Z07:00": cannot parse "x" as "2006"`: `must be an instant such as 2026-03-01T00:00:00Z, it is "x"`,
+		`capture: callback: unknown type GIFT`:                                        `"GIFT" is not a kind that the contract has`,
+		`invalid value: X`:                                                            `"X" is not a value that the contract has`,
+		`unexpected json type "array"`:                                                "must be an object, it is of the type array",
+		`decode PositiveMoney: "{" expected: unexpected byte 91 '[' at 65`:            "must be an object",
+		`alias: unexpected byte 55 '7' at 33`:                                         "must be of the type in the contract, it is a number",
+		`alias: unexpected byte 110 'n' at 52`:                                        "must be of the type in the contract, it is null",
+		`reflect: call of Foo on bar`:                                                 "is not as the contract has it",
+	} {
+		if got := words(text); got != want {
+			t.Errorf("%s: got %q, want %q", text, got, want)
+		}
+	}
+	if got := words("invalid value: " + strings.Repeat("é", 1000)); len(got) > 310 {
+		t.Errorf("%d bytes", len(got))
+	}
+}

@@ -1,0 +1,76 @@
+package serve
+
+import (
+	"bytes"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/deferpay/deferpay/services/internal/problem"
+)
+
+// plainErrors is a listener whose connections turn the errors that net/http answers by itself,
+// before there is a request for a handler, into problem documents: a request line, a Host or a
+// header that cannot be read, and headers that are too large.
+type plainErrors struct{ net.Listener }
+
+func (l plainErrors) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &plainConn{Conn: c}, nil
+}
+
+type plainConn struct{ net.Conn }
+
+// ownHeaders are the headers of net/http's own errors, which it writes at once. Our handlers answer
+// with JSON.
+const ownHeaders = "\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"
+
+func (c *plainConn) Write(b []byte) (int, error) {
+	head, _, own := bytes.Cut(b, []byte(ownHeaders))
+	line, ok := strings.CutPrefix(string(head), "HTTP/1.1 ")
+	if !own || !ok {
+		return c.Conn.Write(b)
+	}
+	code, _, _ := strings.Cut(line, " ")
+	status, err := strconv.Atoi(code)
+	if err != nil || status < http.StatusBadRequest {
+		return c.Conn.Write(b)
+	}
+	if _, err := c.Conn.Write(document(status)); err != nil {
+		return 0, err
+	}
+	return len(b), nil
+}
+
+// document returns the answer to a request that was not read.
+func document(status int) []byte {
+	p := problem.New(problem.InvalidRequest, "the request cannot be read as HTTP").WithHint("check its first line, its Host and its headers")
+	if status == http.StatusRequestHeaderFieldsTooLarge {
+		p = problem.New(problem.HeadersTooLarge, "the headers are larger than %d bytes", maxHeaders).WithHint("send fewer or shorter headers")
+	}
+	w := &collected{header: http.Header{}}
+	problem.Write(w, p)
+	var out bytes.Buffer
+	out.WriteString("HTTP/1.1 " + strconv.Itoa(w.status) + " " + http.StatusText(w.status) + "\r\n")
+	w.header.Set("Connection", "close")
+	w.header.Set("Content-Length", strconv.Itoa(w.body.Len()))
+	_ = w.header.Write(&out) // a buffer takes everything
+	out.WriteString("\r\n")
+	out.Write(w.body.Bytes())
+	return out.Bytes()
+}
+
+// collected is a http.ResponseWriter that keeps what is written.
+type collected struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (w *collected) Header() http.Header         { return w.header }
+func (w *collected) WriteHeader(status int)      { w.status = status }
+func (w *collected) Write(b []byte) (int, error) { return w.body.Write(b) }

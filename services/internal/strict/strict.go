@@ -1,0 +1,300 @@
+// Package strict refuses requests that a lenient server would read as something else: a query that
+// is not well formed or names an unknown parameter, a header that is repeated, and JSON that is
+// ambiguous or holds text that people cannot see. It is the same for every operation, and an
+// operation that is added gets it without a line of code. Package logapi imports it.
+package strict
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+	"mime"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/ogen-go/ogen/middleware"
+	"github.com/ogen-go/ogen/openapi"
+
+	"github.com/deferpay/deferpay/services/internal/problem"
+)
+
+// Instants in requests must not be before Earliest, and must be before Latest. Dates outside are
+// mistakes, such as the default date of a language, and years of five digits cannot be read back.
+var (
+	Earliest = time.Date(1970, 1, 1, 0, 0, 0, 0, time.UTC)
+	Latest   = time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)
+)
+
+// single are the headers of which a request has one at most.
+var single = []string{"Authorization", "X-Api-Key", "Content-Type", "Content-Encoding", "Idempotency-Key", "If-Match", "Log-Position", "Traceparent"}
+
+// HTTP returns a handler that refuses repeated headers and bodies that are not plain JSON in UTF-8,
+// before credentials are looked at. The body itself is checked when next reads it.
+func HTTP(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if p := checkHeaders(r); p != nil {
+			problem.Write(w, p)
+			return
+		}
+		if hasBody(r) {
+			checked := r.WithContext(r.Context()) // a copy; see problem.LimitBody
+			checked.Body = &body{from: r.Body}
+			r = checked
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func hasBody(r *http.Request) bool { return r.ContentLength != 0 && r.Body != http.NoBody }
+
+func checkHeaders(r *http.Request) *problem.Problem {
+	for _, name := range single {
+		if n := len(r.Header.Values(name)); n > 1 {
+			return invalid("header:"+name, "must be sent once, it was sent %d times", n)
+		}
+	}
+	if !hasBody(r) {
+		return nil
+	}
+	if coding := r.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
+		return mediaType("the body is encoded by %q, and no coding is read", short(coding)).WithHint("send the body as it is, without Content-Encoding")
+	}
+	sent := r.Header.Get("Content-Type")
+	if sent == "" {
+		return mediaType("the body has no media type").WithHint("send Content-Type: application/json")
+	}
+	kind, params, err := mime.ParseMediaType(sent)
+	if err != nil || kind != "application/json" {
+		return mediaType("the body's media type %q is not the contract's", short(sent)).WithHint("send Content-Type: application/json")
+	}
+	if charset, named := params["charset"]; named && !strings.EqualFold(charset, "utf-8") {
+		return mediaType("the body's charset %q is not the one of JSON", short(charset)).WithHint("send JSON in UTF-8")
+	}
+	return nil
+}
+
+func mediaType(format string, args ...any) *problem.Problem {
+	return problem.New(problem.UnsupportedMediaType, format, args...)
+}
+
+func invalid(at, format string, args ...any) *problem.Problem {
+	message := fmt.Sprintf(format, args...)
+	where := at
+	if where == "" {
+		where = "the body"
+	}
+	p := problem.New(problem.InvalidRequest, "%s: %s", where, message).WithHint("nothing was recorded; correct the request and send it again")
+	p.Errors = []problem.FieldError{{Pointer: at, Message: message}}
+	return p
+}
+
+// Parameters is a middleware of the generated servers. It refuses a query that is not well formed,
+// a parameter that the operation does not have, one that is repeated, and one with text that is not
+// visible.
+func Parameters(req middleware.Request, next middleware.Next) (middleware.Response, error) {
+	if p := checkQuery(req.Raw.URL.RawQuery, declared(req.Params)); p != nil {
+		return middleware.Response{}, p
+	}
+	return next(req)
+}
+
+// declared returns the names of the query parameters of an operation, sorted.
+func declared(all middleware.Parameters) (names []string) {
+	for key := range all {
+		if key.In == openapi.LocationQuery {
+			names = append(names, key.Name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+func checkQuery(raw string, known []string) *problem.Problem {
+	values, err := url.ParseQuery(raw)
+	if err != nil {
+		return invalid("query", "is not well formed: separate parameters by &, and write ; and %% in a value as %%3B and %%25")
+	}
+	names := make([]string, 0, len(values))
+	for name := range values {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		at := "query:" + short(name)
+		switch {
+		case !slices.Contains(known, name) && len(known) == 0:
+			return invalid(at, "this operation has no query parameters")
+		case !slices.Contains(known, name):
+			return invalid(at, "this operation does not have the parameter; it has %s", strings.Join(known, ", "))
+		case len(values[name]) > 1:
+			return invalid(at, "must be sent once, it was sent %d times", len(values[name]))
+		}
+		if fault := unseen(values[name][0]); fault != "" {
+			return invalid(at, "%s", fault)
+		}
+	}
+	return nil
+}
+
+// short returns a text for a message: at most 60 characters, none of them invisible.
+func short(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if hidden(r) || r == utf8.RuneError {
+			return '?'
+		}
+		return r
+	}, s)
+	if r := []rune(s); len(r) > 60 {
+		s = string(r[:60]) + "..."
+	}
+	return s
+}
+
+// hidden reports whether a character is a control character or changes the order of those around
+// it: line breaks, NUL, bidirectional controls. What a person reads is then not what is recorded.
+func hidden(r rune) bool {
+	return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || unicode.Is(unicode.Zl, r) || unicode.Is(unicode.Zp, r) || r == '\uFEFF'
+}
+
+// unseen returns what is wrong with the characters of a text, "" if nothing is.
+func unseen(s string) string {
+	if !utf8.ValidString(s) {
+		return "is not valid UTF-8"
+	}
+	for _, r := range s {
+		if hidden(r) {
+			return fmt.Sprintf("has the character U+%04X, which cannot be seen; remove it", r)
+		}
+	}
+	return ""
+}
+
+// body is the body of a request. The first read takes it whole and checks it. An error of a read is
+// a problem.
+type body struct {
+	from    io.ReadCloser
+	checked io.Reader
+	err     error
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	if b.checked == nil && b.err == nil {
+		b.check()
+	}
+	if b.err != nil {
+		return 0, b.err
+	}
+	return b.checked.Read(p)
+}
+
+func (b *body) Close() error { return b.from.Close() }
+
+func (b *body) check() {
+	data, err := io.ReadAll(b.from)
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		b.err = err
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		b.err = problem.New(problem.RequestTimeout, "the body did not arrive in time").WithHint("send the request again, with the same Idempotency-Key")
+	case err != nil:
+		b.err = invalid("", "it ended before its announced length")
+	default:
+		if data, err = Canonical(data); err != nil {
+			b.err = err
+			return
+		}
+		b.checked = bytes.NewReader(data)
+	}
+}
+
+// Canonical returns JSON with its integers written as such: 100.0 and 1e2 become 100, as JSON
+// Schema has it. It returns a problem for text that is not JSON, for a member that an object has
+// twice, for text that is not valid UTF-8, that has lone surrogates or characters that cannot be
+// seen, and for an instant outside of Earliest and Latest. Empty input is returned as it is.
+func Canonical(data []byte) ([]byte, error) {
+	if len(bytes.TrimSpace(data)) == 0 {
+		return data, nil
+	}
+	var out bytes.Buffer
+	in, to := jsontext.NewDecoder(bytes.NewReader(data)), jsontext.NewEncoder(&out)
+	for complete := false; ; {
+		token, err := in.ReadToken()
+		if err == io.EOF {
+			return out.Bytes(), nil
+		}
+		if err != nil {
+			return nil, syntax(err, data)
+		}
+		if token, err = plain(token, string(in.StackPointer())); err != nil {
+			return nil, err
+		}
+		if complete {
+			return nil, invalid("", "it must be one value, more follows it")
+		}
+		complete = in.StackDepth() == 0
+		if err := to.WriteToken(token); err != nil {
+			return nil, syntax(err, data)
+		}
+	}
+}
+
+// plain returns a token as Canonical writes it.
+func plain(t jsontext.Token, at string) (jsontext.Token, error) {
+	switch t.Kind() {
+	case '"':
+		s := t.String()
+		if fault := unseen(s); fault != "" {
+			return t, invalid(at, "%s", fault)
+		}
+		if instant, err := time.Parse(time.RFC3339Nano, s); err == nil && (instant.Before(Earliest) || !instant.Before(Latest)) {
+			return t, invalid(at, "must be from %s to before %s", Earliest.Format(time.DateOnly), Latest.Format(time.DateOnly))
+		}
+		return jsontext.String(s), nil
+	case '0':
+		if n, ok := integer(t.String()); ok {
+			return n, nil
+		}
+	}
+	return t, nil
+}
+
+// integer returns a number as an integer, if it is one and is not too long to be meant.
+func integer(s string) (jsontext.Token, bool) {
+	_, exponent, _ := strings.Cut(strings.ToLower(s), "e")
+	if len(s) > 40 || len(exponent) > 3 || !strings.ContainsAny(s, ".eE") {
+		return jsontext.Token{}, false
+	}
+	r, ok := new(big.Rat).SetString(s)
+	if !ok || !r.IsInt() || !r.Num().IsInt64() {
+		return jsontext.Token{}, false
+	}
+	return jsontext.Int(r.Num().Int64()), true
+}
+
+// syntax returns the problem of text that is not JSON.
+func syntax(err error, data []byte) *problem.Problem {
+	var s *jsontext.SyntacticError
+	if !errors.As(err, &s) {
+		return invalid("", "it is not JSON")
+	}
+	at := string(s.JSONPointer)
+	switch {
+	case errors.Is(err, jsontext.ErrDuplicateName):
+		return invalid(at, "the member is there twice")
+	case !utf8.Valid(data):
+		return invalid(at, "the body is not valid UTF-8")
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return invalid("", "the JSON ends too early")
+	}
+	return invalid(at, "the body is not JSON at byte %d", s.ByteOffset)
+}

@@ -1,0 +1,179 @@
+package strict
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/ogen-go/ogen/middleware"
+	"github.com/ogen-go/ogen/openapi"
+
+	"github.com/deferpay/deferpay/services/internal/problem"
+)
+
+func TestCanonical(t *testing.T) {
+	for in, want := range map[string]string{
+		`{"a":100.0}`:                       `{"a":100}`,
+		`{"a":[1e2,-5.00,0.5,7]}`:           `{"a":[100,-5,0.5,7]}`,
+		`{"a":1e999999999}`:                 `{"a":1e999999999}`,
+		`{"a":9223372036854775807.0}`:       `{"a":9223372036854775807}`,
+		`{"a":9223372036854775808.0}`:       `{"a":9223372036854775808.0}`,
+		` { "a" : null , "b" : [ true ] } `: `{"a":null,"b":[true]}`,
+		`{"a":"é\u00e9\ud83d\ude00"}`:       `{"a":"éé😀"}`,
+		`{"a":"1970-01-01T00:00:00Z"}`:      `{"a":"1970-01-01T00:00:00Z"}`,
+		`{"a":"2200-01-01T00:59:59+01:00"}`: `{"a":"2200-01-01T00:59:59+01:00"}`,
+		`{"a":"0001-01-01"}`:                `{"a":"0001-01-01"}`,
+		``:                                  ``,
+		`{"a":{"x":1},"b":{"x":1}}`:         `{"a":{"x":1},"b":{"x":1}}`,
+	} {
+		if got, err := Canonical([]byte(in)); err != nil || strings.TrimSpace(string(got)) != want {
+			t.Errorf("%s: got %s %v, want %s", in, got, err, want)
+		}
+	}
+}
+
+func TestCanonicalRefuses(t *testing.T) {
+	for in, want := range map[string][2]string{
+		`{"amount":{"amount":1},"amount":{"amount":9}}`: {"/amount", "twice"},
+		`{"a":[{"b":1,"b":2}]}`:                         {"/a/0/b", "twice"},
+		"{\"label\":\"\xff\"}":                          {"/label", "not valid UTF-8"},
+		`{"label":"\ud800"}`:                            {"/label", "not JSON"},
+		`{"label":"a\u0000b"}`:                          {"/label", "U+0000"},
+		`{"label":"a\nb"}`:                              {"/label", "U+000A"},
+		`{"label":"a\u202eb"}`:                          {"/label", "U+202E"},
+		`{"label":"a\u2028b"}`:                          {"/label", "U+2028"},
+		`{"a\u0007":1}`:                                 {"/a", "U+0007"},
+		`{"validUntil":"0001-01-01T00:00:00Z"}`:         {"/validUntil", "from 1970-01-01 to before 2200-01-01"},
+		`{"validUntil":"0001-01-01T01:00:00+01:00"}`:    {"/validUntil", "from 1970-01-01"},
+		`{"validUntil":"9999-12-31T23:59:59-12:00"}`:    {"/validUntil", "from 1970-01-01"},
+		`{"validFrom":"0000-01-01T00:00:00+14:00"}`:     {"/validFrom", "from 1970-01-01"},
+		`{"validFrom":"1970-01-01T00:59:59+01:00"}`:     {"/validFrom", "from 1970-01-01"},
+		`{"a":1`:   {"", "ends too early"},
+		`{"a":01}`: {"", "not JSON"},
+		`{} {}`:    {"", "one value"},
+		`nonsense`: {"", "not JSON"},
+	} {
+		_, err := Canonical([]byte(in))
+		var p *problem.Problem
+		if !errors.As(err, &p) || p.Code != problem.InvalidRequest || !strings.HasPrefix(p.Errors[0].Pointer, want[0]) || !strings.Contains(p.Detail, want[1]) {
+			t.Errorf("%q: got %v %+v, want %v", in, err, p, want)
+		}
+	}
+}
+
+func TestQuery(t *testing.T) {
+	known := []string{"customerRef", "limit"}
+	for raw, want := range map[string]string{
+		"":                           "",
+		"customerRef=CE-1&limit=3":   "",
+		"customerRef=CE%2D1":         "",
+		"customerRef=CE-NOBODY;x":    "query is not well formed",
+		"customerRef=CE-NOBODY%":     "query is not well formed",
+		"customer=CE-1":              "it has customerRef, limit",
+		"customerRef=1&customerRef=": "sent 2 times",
+		"customerRef=%ff":            "not valid UTF-8",
+		"customerRef=a%00":           "U+0000",
+		"%00=a":                      "query:?",
+	} {
+		p := checkQuery(raw, known)
+		if (p == nil) != (want == "") || p != nil && !strings.Contains(strings.ReplaceAll(p.Detail, "query: is", "query is"), want) {
+			t.Errorf("%q: got %v, want %q", raw, p, want)
+		}
+	}
+	if p := checkQuery("a=1", nil); p == nil || !strings.Contains(p.Detail, "no query parameters") {
+		t.Errorf("without parameters: %v", p)
+	}
+}
+
+func TestParametersAreTheOperations(t *testing.T) {
+	request := func(query string) middleware.Request {
+		return middleware.Request{Raw: httptest.NewRequest("GET", "/x?"+query, nil), Params: middleware.Parameters{
+			{Name: "limit", In: openapi.LocationQuery}: 1, {Name: "ref", In: openapi.LocationPath}: "r"}}
+	}
+	asked := 0
+	next := func(middleware.Request) (middleware.Response, error) { asked++; return middleware.Response{}, nil }
+	if _, err := Parameters(request("limit=1"), next); err != nil || asked != 1 {
+		t.Errorf("%v, asked %d times", err, asked)
+	}
+	if _, err := Parameters(request("ref=1"), next); err == nil || asked != 1 {
+		t.Errorf("%v, asked %d times", err, asked)
+	}
+}
+
+func TestHeaders(t *testing.T) {
+	type header = http.Header
+	for name, tt := range map[string]struct {
+		body   string
+		header header
+		status int
+	}{
+		"JSON":                 {"{}", header{"Content-Type": {"application/json"}}, 200},
+		"charset":              {"{}", header{"Content-Type": {"application/json; charset=UTF-8"}}, 200},
+		"no body":              {"", header{}, 200},
+		"other charset":        {"{}", header{"Content-Type": {"application/json; charset=utf-16"}}, 415},
+		"no media type":        {"{}", header{}, 415},
+		"other media type":     {"{}", header{"Content-Type": {"text/plain"}}, 415},
+		"broken media type":    {"{}", header{"Content-Type": {";"}}, 415},
+		"compressed":           {"{}", header{"Content-Type": {"application/json"}, "Content-Encoding": {"gzip"}}, 415},
+		"two keys":             {"{}", header{"Content-Type": {"application/json"}, "Idempotency-Key": {"a", "b"}}, 400},
+		"two API keys":         {"", header{"X-Api-Key": {"a", "b"}}, 400},
+		"two tokens":           {"", header{"Authorization": {"Bearer a", "Bearer b"}}, 400},
+		"two media types":      {"{}", header{"Content-Type": {"application/json", "text/plain"}}, 400},
+		"a duplicate in JSON":  {`{"a":1,"a":2}`, header{"Content-Type": {"application/json"}}, 400},
+		"more than the limits": {`"` + strings.Repeat("x", problem.MaxBody) + `"`, header{"Content-Type": {"application/json"}}, 413},
+	} {
+		next := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if _, err := io.ReadAll(r.Body); err != nil {
+				problem.Write(w, problem.FromOgen(err))
+			}
+		})
+		r := httptest.NewRequest("POST", "/", strings.NewReader(tt.body))
+		r.Header = tt.header
+		w := httptest.NewRecorder()
+		problem.LimitBody(HTTP(next)).ServeHTTP(w, r)
+		if w.Code != tt.status {
+			t.Errorf("%s: %d %s, want %d", name, w.Code, w.Body, tt.status)
+		}
+	}
+}
+
+// A body that stops arriving is answered 408, without an address.
+func TestStalledBody(t *testing.T) {
+	server := httptest.NewUnstartedServer(problem.LimitBody(HTTP(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, err := io.ReadAll(r.Body)
+		problem.Write(w, problem.FromOgen(err))
+	}))))
+	server.Config.ReadTimeout = 50e6 // 50 ms
+	server.Start()
+	defer server.Close()
+	stalled, writer := io.Pipe()
+	defer writer.Close()
+	go func() { _, _ = io.WriteString(writer, `{"a":`) }()
+	resp, err := http.Post(server.URL, "application/json", stalled)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, _ := io.ReadAll(resp.Body)
+	if resp.StatusCode != http.StatusRequestTimeout || strings.Contains(string(text), "127.0.0.1") {
+		t.Errorf("%d %s", resp.StatusCode, text)
+	}
+}
+
+func FuzzCanonical(f *testing.F) {
+	for _, s := range []string{`{"a":100.0}`, `{"a":1e2,"b":"\u00e9"}`, `[]`, `{"a":1,"a":2}`} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		once, err := Canonical(data)
+		if err != nil {
+			return
+		}
+		if twice, err := Canonical(once); err != nil || string(twice) != string(once) {
+			t.Errorf("%q became %q, and then %q %v", data, once, twice, err)
+		}
+	})
+}
