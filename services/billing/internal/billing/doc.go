@@ -1,7 +1,7 @@
 // Package billing holds the rules of billing: whether a purchase is accepted, what a refund may
 // give back, how a month is closed and invoiced, and how an invoice is settled. It is pure: it
-// knows neither HTTP nor Kafka nor the clock, and imports only the standard library. Only the billing
-// service's own packages import it.
+// knows neither HTTP nor Kafka nor the clock, and imports only the standard library. Only the
+// billing service's own packages import it.
 //
 // Decisions (Decide...) take states and a time, return an Event or an error, and change nothing.
 // Apply applies an event to the states of a Book. States are values: a state that a Book returns is
