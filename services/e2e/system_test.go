@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,6 +17,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/deferpay/deferpay/tools/cluster"
+	"github.com/deferpay/deferpay/tools/devkafka/embedded"
 	"github.com/deferpay/deferpay/tools/observer"
 	"github.com/deferpay/deferpay/tools/process"
 )
@@ -41,12 +43,14 @@ const (
 
 // setup describes the system that a test needs. BROKER selects the kind of broker.
 type setup struct {
-	billing   int      // number of instances; 0 means two
-	contracts int      // number of instances; 0 means one
-	brokers   int      // number; 0 means one; only Apache Kafka may have more
-	proxies   bool     // brokers and registry are behind proxies
-	topics    []string // topics to observe besides the log of billing
-	data      string   // directory of the records of the broker; may be empty
+	billing   int             // number of instances; 0 means two
+	contracts int             // number of instances; 0 means one
+	brokers   int             // number; 0 means one; only Apache Kafka may have more
+	proxies   bool            // brokers and registry are behind proxies
+	topics    []string        // topics to observe besides the log of billing
+	data      string          // directory of the records of the broker; may be empty
+	logLevel  string          // of the services; empty means warn
+	embedded  *embedded.Kafka // a broker that runs already
 }
 
 // start starts a system. It is stopped when the test ends.
@@ -56,8 +60,11 @@ func start(t *testing.T, want setup) *system {
 	defer cancel()
 	s := &system{t: t, began: time.Now(), client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 128}}}
 	o := engines
-	o.Dir, o.Bin, o.LogLevel = t.TempDir(), binaries, "warn"
+	o.Dir, o.Bin, o.LogLevel = t.TempDir(), binaries, cmp.Or(want.logLevel, "warn")
 	o.Billing, o.Contracts, o.KafkaBrokers, o.Data = want.billing, want.contracts, want.brokers, want.data
+	if k := want.embedded; k != nil {
+		o.Brokers, o.Registry = []string{k.Broker}, k.Registry
+	}
 	if want.proxies {
 		o.Front = func(addr string) (string, error) {
 			p := front(t, addr)

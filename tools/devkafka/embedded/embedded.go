@@ -27,8 +27,10 @@ type Config struct {
 	DataDir   string // if empty, data is kept in memory
 	// Sync has every batch written with fsync, so that acknowledged records survive a crash of the
 	// machine.
-	Sync   bool
-	Logger *slog.Logger
+	Sync bool
+	// CompactEvery is how often compacted topics are compacted; 0 means once an hour.
+	CompactEvery time.Duration
+	Logger       *slog.Logger
 }
 
 // Kafka is a running broker with its registry.
@@ -81,6 +83,9 @@ func Start(ctx context.Context, cfg Config) (*Kafka, error) {
 	}
 	if cfg.Sync {
 		opts = append(opts, kfake.SyncWrites())
+	}
+	if every := cfg.CompactEvery; every > 0 {
+		opts = append(opts, kfake.BrokerConfigs(map[string]string{"log.cleaner.backoff.ms": strconv.FormatInt(every.Milliseconds(), 10)}))
 	}
 	cluster, err := kfake.NewCluster(opts...)
 	if err != nil {
