@@ -234,6 +234,8 @@ type Config struct {
 	ImportPath string // of the folder that holds the packages
 	// returns the hash of a source; nil: doc.go has no hashes
 	Sum func(source string) string
+	// returns the name of a source in the headers; nil: its path
+	Name func(source string) string
 }
 
 func (c Config) goType(d *layout.Decl) GoType {
@@ -248,7 +250,7 @@ func (s *Set) Emit(c Config) (files map[string][]byte, names map[string]GoType, 
 		var sources []string
 		for _, d := range p.Decls {
 			name := p.Name + "/" + d.File + ".go"
-			if files[name], err = codec.File(s.packages, c.ImportPath, p, d).Print(); err != nil {
+			if files[name], err = codec.File(s.packages, c.ImportPath, p, d).Named(c.Name).Print(); err != nil {
 				return nil, nil, fmt.Errorf("generated %s: %w", name, err)
 			}
 			sources = append(sources, d.Sources()...)
@@ -257,7 +259,7 @@ func (s *Set) Emit(c Config) (files map[string][]byte, names map[string]GoType, 
 			}
 		}
 		if len(p.Decls) > 0 {
-			if files[p.Name+"/doc.go"], err = gofile.Doc(p.Name, p.Doc(), "avrobin.Generation3", sources, c.Sum).Print(); err != nil {
+			if files[p.Name+"/doc.go"], err = gofile.Doc(p.Name, p.Doc(), "avrobin.Generation3", sources, c.Sum).Named(c.Name).Print(); err != nil {
 				return nil, nil, fmt.Errorf("generated %s/doc.go: %w", p.Name, err)
 			}
 		}

@@ -71,7 +71,7 @@ func TestGenerateCheckAndStale(t *testing.T) {
 	folder(t)
 	generate := []string{"generate", "-out", "gen", "-import", "example.com/gen", "specs/asyncapi.yaml"}
 	check := append([]string{"generate", "-check"}, generate[1:]...)
-	if status, _, stderr := run(check...); status != 1 || !strings.Contains(stderr, "gen/specsbus/publisher.go: differs") {
+	if status, _, stderr := run(check...); status != 1 || !strings.Contains(stderr, "gen/tbus/publisher.go: differs") {
 		t.Fatalf("check before: %d\n%s", status, stderr)
 	}
 	if _, err := os.Stat("gen"); err == nil {
@@ -120,7 +120,7 @@ func TestFolderWithOtherFiles(t *testing.T) {
 	cases := []struct{ name, path, want string }{
 		{"a file to be overwritten", "gen/event/a.go", "eventgen did not write: gen/event/a.go"},
 		{"a file in a package", "gen/event/own.go", "eventgen did not write: gen/event/own.go"},
-		{"a test in a package", "gen/specsbus/own_test.go", "eventgen did not write: gen/specsbus/own_test.go"},
+		{"a test in a package", "gen/tbus/own_test.go", "eventgen did not write: gen/tbus/own_test.go"},
 		{"a file in the folder itself", "gen/main.go", "eventgen did not write: gen/main.go"},
 		{"a file that is not Go", "gen/notes.txt", "eventgen did not write: gen/notes.txt"},
 		{"no folder", "gen", "not a directory"},

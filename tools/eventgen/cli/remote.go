@@ -8,6 +8,8 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/deferpay/deferpay/tools/eventgen/generate"
@@ -33,13 +35,33 @@ func readingFlags(f *flag.FlagSet) reading {
 
 // config returns how to read documents. They have to be read before cancel is called.
 func (r reading) config(docs []string, l limits) (c generate.Config, cancel func()) {
-	c, cancel = generate.Config{Documents: docs, Raw: *r.raw}, func() {}
+	c, cancel = generate.Config{Documents: alike(docs), Raw: *r.raw, Complete: complete}, func() {}
 	if *r.remote {
 		f := &fetcher{limits: l, left: l.allBytes}
 		f.ctx, cancel = context.WithTimeoutCause(context.Background(), l.all, fmt.Errorf("remote files took longer than %s in all", l.all))
 		c.Fetch = f.fetch
 	}
 	return c, cancel
+}
+
+// complete returns the complete path of a file, with slashes.
+func complete(name string) string {
+	if at, err := filepath.Abs(name); err == nil {
+		name = at
+	}
+	return filepath.ToSlash(name)
+}
+
+// alike makes all paths complete if one of them is, so that no file is read under two names.
+func alike(docs []string) []string {
+	if !slices.ContainsFunc(docs, filepath.IsAbs) {
+		return docs
+	}
+	out := make([]string, len(docs))
+	for i, d := range docs {
+		out[i] = complete(d)
+	}
+	return out
 }
 
 // fetcher fetches URLs.

@@ -31,23 +31,24 @@ var tmpl = template.Must(template.New("").Funcs(template.FuncMap{
 }).ParseFS(templates, "templates/*.tmpl"))
 
 // Packages returns the files of the documents' packages, and those that the documents add to
-// packages of Avro types, by their paths below the output folder. Sum returns the hash of a source.
-func Packages(m *model.Model, sum func(source string) string) (map[string][]byte, error) {
+// packages of Avro types, by their paths below the output folder. Sum returns the hash of a source,
+// and name its name in the headers.
+func Packages(m *model.Model, sum, name func(source string) string) (map[string][]byte, error) {
 	files := map[string]gofile.File{}
 	for _, p := range m.Packages {
-		files[path.Join(p.Name, "doc.go")] = gofile.Doc(p.Name, comment(p), "handshake.Version3", []string{p.Document}, sum)
-		for name, needed := range parts(p) {
+		files[path.Join(p.Name, "doc.go")] = gofile.Doc(p.Name, comment(p, name), "handshake.Version3", []string{p.Document}, sum)
+		for part, needed := range parts(p) {
 			if !needed {
 				continue
 			}
-			body, err := execute(name, struct {
+			body, err := execute(part, struct {
 				*model.Package
 				Several bool
 			}{p, len(p.Receivers) > 1})
 			if err != nil {
 				return nil, err
 			}
-			files[path.Join(p.Name, name+".go")] = gofile.File{Package: p.Name, Sources: []string{p.Document}, Imports: p.Imports, Body: body}
+			files[path.Join(p.Name, part+".go")] = gofile.File{Package: p.Name, Sources: []string{p.Document}, Imports: p.Imports, Body: body}
 		}
 	}
 	for _, s := range m.Sealed {
@@ -57,12 +58,12 @@ func Packages(m *model.Model, sum func(source string) string) (map[string][]byte
 		}
 		files[path.Join(s.Package, strings.ToLower(s.Go)+"_sealed.go")] = gofile.File{Package: s.Package, Sources: s.Sources, Body: body}
 	}
-	return printed(files)
+	return printed(files, name)
 }
 
 // comment returns the comment of a package.
-func comment(p *model.Package) string {
-	what := cmp.Or(p.Title, p.Document)
+func comment(p *model.Package, name func(source string) string) string {
+	what := cmp.Or(p.Title, name(p.Document))
 	if p.Role == model.Client {
 		what += " from the side of a client: it receives what the document says is sent, and sends what is received"
 	}
@@ -88,11 +89,11 @@ func execute(name string, data any) (string, error) {
 	return b.String(), err
 }
 
-func printed(files map[string]gofile.File) (map[string][]byte, error) {
+func printed(files map[string]gofile.File, source func(string) string) (map[string][]byte, error) {
 	out := map[string][]byte{}
 	for name, f := range files {
 		var err error
-		if out[name], err = f.Print(); err != nil {
+		if out[name], err = f.Named(source).Print(); err != nil {
 			return nil, fmt.Errorf("generated %s: %w", name, err)
 		}
 	}

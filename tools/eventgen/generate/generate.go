@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"path"
 	"slices"
+	"strings"
 
 	"github.com/deferpay/deferpay/tools/eventgen/avro"
 	"github.com/deferpay/deferpay/tools/eventgen/diag"
@@ -26,6 +28,8 @@ type Config struct {
 	Keep       bool            // a present schema that is not kept is not a fault
 	Raw        bool            // a payload in an unknown format becomes bytes
 	Fetch      reference.Fetch // fetches URLs; nil: only copies below vendor are read
+	// returns the complete path of a file; nil: the file system has no other
+	Complete func(name string) string
 }
 
 // Generate returns the files of all documents, by their paths below the output folder, and the
@@ -76,12 +80,13 @@ func checkStructure(root *source.Node, diags *diag.List) {
 // printAll prints the packages of types and those of documents.
 func printAll(m *model.Model, files *reference.Files, c Config, diags *diag.List) (map[string][]byte, error) {
 	sum := func(source string) string { return files.Sum(source)[:12] }
-	out, types, err := m.Avro.Emit(avro.Config{ImportPath: c.ImportPath, Sum: sum})
+	name := names(files.Local(), c.Complete)
+	out, types, err := m.Avro.Emit(avro.Config{ImportPath: c.ImportPath, Sum: sum, Name: name})
 	if err != nil {
 		return nil, err
 	}
 	config := m.JSONConfig()
-	config.Sum = sum
+	config.Sum, config.Name = sum, name
 	jsons, jsonTypes, err := m.JSON.Emit(config)
 	if err != nil {
 		return nil, err
@@ -93,17 +98,43 @@ func printAll(m *model.Model, files *reference.Files, c Config, diags *diag.List
 	if clashes(m, types, diags); diags.HasErrors() {
 		return nil, nil
 	}
-	buses, err := emit.Packages(m, sum)
+	buses, err := emit.Packages(m, sum, name)
 	if err != nil {
 		return nil, err
 	}
-	for path, data := range buses {
-		if _, taken := out[path]; taken {
-			return nil, fmt.Errorf("two files have the name %s", path)
+	for at, data := range buses {
+		if _, taken := out[at]; taken {
+			return nil, fmt.Errorf("two files have the name %s", at)
 		}
-		out[path] = data
+		out[at] = data
 	}
 	return out, nil
+}
+
+// names returns the function that names a file relative to the nearest folder that all files are
+// below, so that what is generated depends neither on where they are nor on how their paths were
+// typed.
+func names(all []string, complete func(string) string) func(string) string {
+	if complete == nil {
+		complete = func(name string) string { return "/" + path.Clean(name) }
+	}
+	folder := func(at string) string { return strings.TrimSuffix(path.Dir(at), "/") + "/" }
+	root := ""
+	for i, name := range all {
+		at := complete(name)
+		if i == 0 {
+			root = folder(at)
+		}
+		for root != "/" && !strings.HasPrefix(at, root) {
+			root = folder(strings.TrimSuffix(root, "/"))
+		}
+	}
+	return func(name string) string {
+		if !slices.Contains(all, name) {
+			return name // a URL
+		}
+		return strings.TrimPrefix(complete(name), root)
+	}
 }
 
 // clashes refuses packages and channels with the name of a package or type of payloads.

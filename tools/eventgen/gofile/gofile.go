@@ -66,6 +66,22 @@ func Doc(pkg, comment, handshake string, sources []string, sum func(source strin
 		Body: "// The package compiles only with the runtime that it was generated for.\nconst _ = " + handshake + "\n"}
 }
 
+// Named returns the file with other names for its sources. The function may be nil.
+func (f File) Named(name func(source string) string) File {
+	if name == nil {
+		return f
+	}
+	of := map[string]string{}
+	for _, s := range f.Sources {
+		of[name(s)] = s
+	}
+	f.Sources = slices.Collect(maps.Keys(of))
+	if sum := f.Sum; sum != nil {
+		f.Sum = func(source string) string { return sum(of[source]) }
+	}
+	return f
+}
+
 // Print returns the text of the file. It fails, with a numbered listing, if Body is not Go.
 func (f File) Print() ([]byte, error) {
 	src := "package " + f.Package + "\n\n" + importDecl(f.Body, f.Imports) + f.Body

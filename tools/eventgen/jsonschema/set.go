@@ -199,6 +199,8 @@ type Config struct {
 	Package    string // its name; empty: payload
 	// returns the hash of a source; nil: doc.go has no hashes
 	Sum func(source string) string
+	// returns the name of a source in the headers; nil: its path
+	Name func(source string) string
 }
 
 func (c Config) pkg() string {
@@ -220,7 +222,7 @@ func (s *Set) Emit(c Config) (files map[string][]byte, names map[string]GoType, 
 	}
 	for name, f := range codec.Files(s.loader, s.shaper.Decls, c.pkg(), c.Sum) {
 		name = c.pkg() + "/" + name + ".go"
-		if files[name], err = f.Print(); err != nil {
+		if files[name], err = f.Named(c.Name).Print(); err != nil {
 			return nil, nil, fmt.Errorf("generated %s: %w", name, err)
 		}
 	}

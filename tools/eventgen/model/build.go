@@ -84,14 +84,14 @@ func goPackage(s string) string {
 	}, s)
 }
 
-// packageName returns info.x-go-package, or else the name of the file without "asyncapi", the name
-// of the folder or the title, with "bus" at its end.
+// packageName returns info.x-go-package, or else the name of the file without "asyncapi", or the
+// title, with "bus" at its end.
 func packageName(d *parse.Document) string {
 	if d.GoPackage != "" {
 		return d.GoPackage
 	}
 	base := strings.TrimSuffix(path.Base(d.File), path.Ext(d.File))
-	for _, s := range []string{strings.ReplaceAll(strings.ToLower(base), "asyncapi", ""), path.Base(path.Dir(d.File)), d.Title, "events"} {
+	for _, s := range []string{strings.ReplaceAll(strings.ToLower(base), "asyncapi", ""), d.Title, "events"} {
 		if name := strings.TrimLeft(goPackage(s), "0123456789"); name != "" {
 			return name + "bus"
 		}

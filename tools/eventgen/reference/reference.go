@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net/url"
 	"path"
 	"slices"
@@ -160,6 +161,11 @@ func (f *Files) Find(name string) string {
 		})
 	}
 	return f.names[name]
+}
+
+// Local returns the names of the files that were read, without URLs, sorted.
+func (f *Files) Local() []string {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(f.roots)), isURL)
 }
 
 // Sum returns the SHA-256 of a file that was read, in hexadecimal.
