@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/sr"
 
+	"github.com/deferpay/deferpay/gen/contractinternal"
 	"github.com/deferpay/deferpay/gen/journalrecord"
 	"github.com/deferpay/deferpay/tools/cluster"
 )
@@ -137,6 +138,9 @@ func describe(topic string, rec Record) (string, error) {
 			if h[0] == "ce_type" {
 				return h[1], nil
 			}
+		}
+		if topic == contractinternal.PersonalDataKeysTopic && rec.Value == nil {
+			return "barrier", nil // of whoever reads the keys
 		}
 		return "a record", nil
 	}
