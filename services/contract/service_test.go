@@ -87,7 +87,7 @@ func (w *world) client(opts ...kgo.Opt) *kgo.Client {
 	return c
 }
 
-// start runs the service; stop ends it and gives Run's error.
+// start runs the service. The function stop ends it and returns the error of Run.
 func (w *world) start() {
 	w.t.Helper()
 	listening := make(chan net.Addr, 1)
@@ -156,7 +156,7 @@ func (w *world) get(path string) (int, string) {
 
 var requests int
 
-// send makes a write with a key of its own, and gives the answer.
+// send makes a write with a key of its own and returns the answer.
 func (w *world) send(method, path, body, ifMatch string) map[string]any {
 	w.t.Helper()
 	r, err := http.NewRequest(method, w.url+"/refcontract/v1"+path, strings.NewReader(body))
@@ -301,8 +301,8 @@ func TestEveryChangeIsPublishedOnce(t *testing.T) {
 	w.start()
 	w.ready()
 	w.send("POST", "/contracts", fmt.Sprintf(newContract, "2026-01-01T00:00:00Z"), "")
-	// Publication goes on where it was. What it had not been told about in time may come again, and
-	// is no new fact.
+	// Publication goes on where it stopped. A fact whose publication was not confirmed may come
+	// again; it is not a new one.
 	for n := len(types) + 1; ; n++ {
 		last := w.records(contractbus.ContractFactsTopic, n)[n-1]
 		if string(last.Key) == "CTR-2" {

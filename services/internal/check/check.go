@@ -18,7 +18,7 @@ const (
 	maxPause = time.Second
 )
 
-// Question is asked again after each answer that gives a reason.
+// Question is asked again after each answer that is a reason.
 type Question struct {
 	Client []kgo.Opt
 	// Unasked is the reason before the first answer.

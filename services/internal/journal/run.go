@@ -107,7 +107,7 @@ func (j *Journal[S, B]) verify(ctx context.Context, client *kgo.Client) error {
 	}
 }
 
-// drain gives records in flight a moment to come back.
+// drain waits a moment for records in flight to come back.
 func (j *Journal[S, B]) drain() {
 	j.mu.Lock()
 	j.stopping = true

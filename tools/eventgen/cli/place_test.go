@@ -46,8 +46,8 @@ func generated(t *testing.T, in string, docs ...string) map[string][]byte {
 	return files
 }
 
-// TestOutputIgnoresPlace generates from one document as seen from three folders, by a complete path,
-// and at another place of the machine. The files are the same.
+// TestOutputIgnoresPlace generates from one document as seen from three folders, by a complete
+// path, and at another place of the machine. The files are the same.
 func TestOutputIgnoresPlace(t *testing.T) {
 	root, other := t.TempDir(), filepath.Join(t.TempDir(), "another", "place")
 	for _, at := range []string{root, other} {

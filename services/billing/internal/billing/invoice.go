@@ -135,7 +135,7 @@ func (i Invoice) Due() int64 { return i.sum(Part.Due) }
 // Collected is what was collected.
 func (i Invoice) Collected() int64 { return i.sum(func(p Part) int64 { return p.Collected }) }
 
-// OpenAmount is the sum of what is open on the parts. A credit on one part settles no other.
+// OpenAmount is the sum of what is open on the parts. A credit on one part does not settle another.
 func (i Invoice) OpenAmount() int64 { return i.sum(Part.OpenAmount) }
 
 // CreditDue is the sum of what is owed to the customer on the parts.

@@ -70,8 +70,8 @@ func (h *handler) change(ctx context.Context, operation string, ref contractapi.
 	}, nil
 }
 
-// decide decides a command on an existing contract. Body is what tells the request from another
-// with its key.
+// decide decides a command on an existing contract. Body distinguishes the request from others with
+// the same key.
 func (h *handler) decide(ctx context.Context, operation string, ref contractapi.ContractRef, key contractapi.OptString, precondition func(*contract.Contract) error, body json.Marshaler, command contract.Command) (out store.Outcome, err error) {
 	out, err = h.answer(ctx, operation, string(ref), key, body, command, func(ctx context.Context, req idempotency.Request) (store.Outcome, error) {
 		return h.Store.Change(ctx, req, contract.Ref(ref), precondition, command)

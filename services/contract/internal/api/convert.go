@@ -7,8 +7,8 @@ import (
 	"github.com/deferpay/deferpay/services/contract/internal/contract"
 )
 
-// utc is an instant as records keep it. The conversions below bring the instants of a body to that
-// form in place, so that another way to write the same instant makes no other request of it.
+// utc returns an instant as records keep it. The conversions below change the instants of a body in
+// place, so that a request that writes the same instant in another way is the same request.
 func utc(t *time.Time) time.Time {
 	*t = t.UTC().Truncate(time.Microsecond)
 	return *t

@@ -158,7 +158,7 @@ func roundTrip(schema string, example any) error {
 	return v.Validate()
 }
 
-// The document tells of each problem what the service will say of it.
+// The document describes each problem as the service answers it.
 func TestProblemsOfTheDocumentAreOurs(t *testing.T) {
 	d, operations := readDocument(t)
 	explained := map[string]bool{}

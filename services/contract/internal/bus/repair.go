@@ -26,7 +26,7 @@ type Repair struct {
 	Client []kgo.Opt
 	Store  *store.Store
 	Facts  *contractbus.Publisher
-	// Publishing gives how far publication has come, and whether this instance publishes.
+	// Publishing returns how far publication has come, and whether this instance publishes.
 	Publishing func() (position int64, publishes bool)
 	Logger     *slog.Logger
 
@@ -135,7 +135,7 @@ func (r *Repair) mend(ctx context.Context, t *tail, position int64) error {
 	return nil
 }
 
-// displaced gives the newest fact of a contract if it is published and not the last one of it on
+// displaced returns the newest fact of a contract if it is published and not the last one of it on
 // the topic. It forgets the doubt if it is the last.
 func (r *Repair) displaced(t *tail, ref contract.Ref, position int64) (a store.Applied, yes bool) {
 	a, known := r.Store.Latest(ref)

@@ -82,7 +82,7 @@ func request(key string) idempotency.Request {
 	return idempotency.Request{Client: "agency", Key: key, Operation: "op", Hash: []byte("0123456789abcdef0123456789abcdef")}
 }
 
-// subscribe makes a contract and gives the record of it.
+// subscribe makes a contract and returns its record.
 func (w *world) subscribe(s *store.Store, key string) store.Applied {
 	w.t.Helper()
 	o, err := s.Create(w.t.Context(), request(key), contract.Subscribe{CustomerRef: "CE", SellerRef: "AG", Ceiling: contract.Money{Amount: 1000, Currency: "EUR"}, ValidFrom: time.Now(),
@@ -94,7 +94,7 @@ func (w *world) subscribe(s *store.Store, key string) store.Applied {
 	return w.latest(s, o.Answer.Ref)
 }
 
-// terminate makes the next version of a contract and gives the record of it.
+// terminate makes the next version of a contract and returns its record.
 func (w *world) terminate(s *store.Store, ref contract.Ref) store.Applied {
 	w.t.Helper()
 	if _, err := s.Change(w.t.Context(), request("end-"+string(ref)), ref, func(*contract.Contract) error { return nil }, contract.Terminate{Reason: "left"}); err != nil {
@@ -204,8 +204,8 @@ func TestWhatIsPublishedAgain(t *testing.T) {
 	}
 }
 
-// An instance that was frozen wakes and still thinks that it publishes. Another one has written and
-// published meanwhile: what it does not know of yet is no reason to publish what it knows.
+// An instance that was frozen wakes and still thinks that it publishes. Another instance has
+// written and published meanwhile. The first one must read that before it publishes anything.
 func TestFrozenInstanceLooksFirst(t *testing.T) {
 	w := newWorld(t)
 	ice := newFrost()
