@@ -27,6 +27,7 @@ var goldens = []struct {
 	{"depot/gen", generate.Config{Documents: []string{"depot/asyncapi.yaml"}, ImportPath: here + "depot/gen"}},
 	{"payments/gen", generate.Config{Documents: []string{"payments/asyncapi.yaml"}, ImportPath: here + "payments/gen"}},
 	{"policies/gen", generate.Config{Documents: []string{"policies/asyncapi.yaml"}, ImportPath: here + "policies/gen"}},
+	{"desks/gen", generate.Config{Documents: []string{"desks/asyncapi.yaml"}, ImportPath: here + "desks/gen", Role: model.Both}},
 	{"registered/gen", generate.Config{Documents: []string{"registered/asyncapi.yaml"}, ImportPath: here + "registered/gen"}},
 	{"places/gen", generate.Config{Documents: []string{"places/asyncapi.yaml"}, ImportPath: here + "places/gen", Role: model.Both}},
 	{"model/gen", generate.Config{Documents: []string{"model/asyncapi.yaml"}, ImportPath: here + "model/gen", Role: model.Both}},

@@ -179,24 +179,27 @@ type Spec struct {
 
 // Operation is an operation with its methods.
 type Operation struct {
-	Name        string
-	Suffix      string // of the Go names if there are several: OnContractFacts
-	GroupConst  string
-	Group       string
-	About       string // ends a sentence: ": Follow orders." or "."
-	Topic       string // Go name of the constant; empty: given at run time
-	Address     *Address
-	Unknown     string // policy of the runtime
-	InOrder     bool
-	Answers     []*Spec // of the reply
-	Answer      string  // Go type of the answer
-	ReplyTo     string  // Go of the location in a message
-	ReplyTopic  string  // Go name of the constant
-	Compacted   bool
-	DeadLetters string // topic
-	Retry       string // fields of the runtime's Retry
-	Methods     []Method
-	Others      []*Spec // of the channel, which the operation does not handle
+	Name       string
+	Suffix     string // of the Go names if there are several: OnContractFacts
+	GroupConst string
+	Group      string
+	About      string // ends a sentence: ": Follow orders." or "."
+	Topic      string // Go name of the constant; empty: given at run time
+	Address    *Address
+	Unknown    string // policy of the runtime
+	InOrder    bool
+	Answers    []*Spec // of the reply
+	NoAnswers  []*Spec // other messages of that topic, which a requester skips
+	Answer     string  // Go type of the answer
+	ReplyTo    string  // Go of the location in a message
+	ReplyTopic string  // Go name of the constant
+	// of the reply, with parameters that the request has too
+	ReplyAddress *Address
+	Compacted    bool
+	DeadLetters  string // topic
+	Retry        string // fields of the runtime's Retry
+	Methods      []Method
+	Others       []*Spec // of the channel, which the operation does not handle
 }
 
 // Method is how one message is sent or handled.

@@ -151,9 +151,12 @@ func (p *pkgBuilder) reply(out *Operation, o *parse.Operation, sends bool) bool 
 	if r == nil {
 		return true
 	}
-	if p.address[r.Channel] != nil && r.Address == nil {
-		p.diags.ErrorHint(r.Pos, "add reply.address.location", "the reply of operation %s goes to an address with parameters that have no location", o.Name)
-		return false
+	if to := p.address[r.Channel]; to != nil && r.Address == nil {
+		if missing := lacks(p.address[o.Channel], to); missing != "" {
+			p.diags.ErrorHint(r.Pos, "add reply.address.location", "the reply of operation %s goes to an address whose parameter %s the request does not have", o.Name, missing)
+			return false
+		}
+		out.ReplyAddress = to
 	}
 	out.ReplyTopic = p.topic[r.Channel]
 	for _, m := range r.Messages {
@@ -168,6 +171,9 @@ func (p *pkgBuilder) reply(out *Operation, o *parse.Operation, sends bool) bool 
 		return true
 	}
 	p.distinct(r.Channel, o, !sends)
+	if sends {
+		p.besideAnswers(out, r)
+	}
 	switch {
 	case !sends:
 		out.Answer = p.scope.take(out.Suffix + "Answer")
@@ -177,6 +183,29 @@ func (p *pkgBuilder) reply(out *Operation, o *parse.Operation, sends bool) bool 
 		out.Answer = "*" + p.scope.take(out.Suffix+"Answer")
 	}
 	return true
+}
+
+// besideAnswers adds the messages of the topic of a reply that are no answers, such as the request
+// itself.
+func (p *pkgBuilder) besideAnswers(out *Operation, r *parse.Reply) {
+	for _, c := range p.sameTopic(r.Channel) {
+		for _, m := range c.Messages {
+			if s := p.spec(c, m); s != nil && !slices.Contains(out.Answers, s) {
+				out.NoAnswers = append(out.NoAnswers, s)
+			}
+		}
+	}
+}
+
+// lacks returns the first parameter of an address that another one, which may be nil, does not
+// have, or "".
+func lacks(from, to *Address) string {
+	for _, param := range to.Params {
+		if from == nil || !slices.ContainsFunc(from.Params, func(o Param) bool { return o.Name == param.Name }) {
+			return param.Name
+		}
+	}
+	return ""
 }
 
 // apart reports whether all receivers read different topics. Two that read the same topic cannot

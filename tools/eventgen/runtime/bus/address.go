@@ -43,6 +43,22 @@ func (a *Address) Topic(values ...string) (string, error) {
 	return strings.NewReplacer(pairs...).Replace(a.Template), nil
 }
 
+// Move returns the topic at another address that has the same values of parameters as a topic of a.
+// The other address must have no parameter that a does not have.
+func (a *Address) Move(topic string, to *Address) (string, error) {
+	values, err := a.Parse(topic)
+	if err != nil {
+		return "", Permanentf("%w: %w", ErrInvalid, err)
+	}
+	moved := make([]string, len(to.Params))
+	for i, p := range to.Params {
+		if k := slices.IndexFunc(a.Params, func(o Param) bool { return o.Name == p.Name }); k >= 0 {
+			moved[i] = values[k]
+		}
+	}
+	return to.Topic(moved...)
+}
+
 // Parse returns the values of the parameters in a topic, in the order of Params.
 func (a *Address) Parse(topic string) ([]string, error) {
 	values := make([]string, len(a.Params))

@@ -54,6 +54,11 @@ func OnRequest[T, K, H any, A interface{ Answered() Answer }](c *Spec[T, K, H], 
 			return nil
 		}
 		topic := to.get(raw.Metadata, &m.Value)
+		if topic == "" && t.route.answerAt != nil {
+			if topic, err = t.route.answerAt(p.topic); err != nil {
+				return Permanentf("%s has no address for its answer: %w", c.Name, err)
+			}
+		}
 		if topic == "" {
 			topic = answer.topic
 		}
@@ -66,6 +71,13 @@ func OnRequest[T, K, H any, A interface{ Answered() Answer }](c *Spec[T, K, H], 
 		}
 		return t.answers.publish(answer.name, topic, msg)
 	}
+	return r
+}
+
+// AnsweredAt makes the answers to messages at an address go to another one, or the same, with the
+// same values of parameters.
+func (r Route) AnsweredAt(from, to *Address) Route {
+	r.answerAt = func(topic string) (string, error) { return from.Move(topic, to) }
 	return r
 }
 
@@ -222,7 +234,7 @@ func (b *inbox) take(ctx context.Context, m *message.Message) {
 	defer b.mu.Unlock()
 	for w := range b.waiting {
 		t, err := w.routes.find(ctx, m)
-		if err != nil || t.route.correlate(m, t) != w.id {
+		if err != nil || t.route.handle == nil || t.route.correlate(m, t) != w.id {
 			continue
 		}
 		delete(b.waiting, w)

@@ -29,6 +29,8 @@ type Route struct {
 	// returns an error if a payload cannot be read as this message
 	try       func(body []byte) error
 	correlate func(*message.Message, target) string
+	// returns the topic of the answer to a message of a topic; nil: the answer knows it
+	answerAt func(topic string) (string, error)
 	// nil: the message is skipped
 	handle func(context.Context, *message.Message, provenance, target) error
 }
