@@ -36,7 +36,7 @@ KEEP_HINT = echo "a body of a log that changed on purpose is kept by: make keep-
 
 generate: ## Generates gen/ from specs/; a second run changes nothing
 	@echo "generate: gen/ from specs/"
-	@go run ./tools/eventgen generate -out gen -import $(MODULE)/gen $(ASYNCAPI) || { $(KEEP_HINT); exit 1; }
+	@go run ./tools/eventgen generate -refuse-unknown -out gen -import $(MODULE)/gen $(ASYNCAPI) || { $(KEEP_HINT); exit 1; }
 	@go run ./tools/eventgen generate -role both -out $(EXAMPLE)/gen -import $(MODULE)/$(EXAMPLE)/gen $(EXAMPLE)/asyncapi.yaml
 	@for s in contract billing; do go tool ogen -loglevel error -config specs/ogen.yml -target gen/$${s}api -package $${s}api -clean specs/$$s/openapi.yaml || exit 1; done
 
@@ -46,7 +46,7 @@ keep-versions: ## Keeps changed log bodies as versions that stay readable, under
 
 check: ## Fails if gen/ is not what specs/ generate
 	@echo "check: gen/ is what specs/ generate"
-	@go run ./tools/eventgen generate -check -out gen -import $(MODULE)/gen $(ASYNCAPI) || { $(KEEP_HINT); exit 1; }
+	@go run ./tools/eventgen generate -check -refuse-unknown -out gen -import $(MODULE)/gen $(ASYNCAPI) || { $(KEEP_HINT); exit 1; }
 	@go run ./tools/eventgen generate -check -role both -out $(EXAMPLE)/gen -import $(MODULE)/$(EXAMPLE)/gen $(EXAMPLE)/asyncapi.yaml
 	@sh tools/checkhttp.sh
 

@@ -93,7 +93,7 @@ func eventgen(args []string) (status int, output string) {
 }
 
 func (e *evolution) generate() (status int, output string) {
-	return e.eventgen("generate", "-out", e.gen, "-import", "github.com/deferpay/deferpay/gen")
+	return e.eventgen("generate", "-refuse-unknown", "-out", e.gen, "-import", "github.com/deferpay/deferpay/gen")
 }
 
 // must fails the test unless a command of eventgen succeeds.

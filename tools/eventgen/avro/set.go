@@ -236,6 +236,8 @@ type Config struct {
 	Sum func(source string) string
 	// returns the name of a source in the headers; nil: its path
 	Name func(source string) string
+	// the symbol UNKNOWN, where it is the default of an enum, is read and never written
+	RefuseUnknown bool
 }
 
 func (c Config) goType(d *layout.Decl) GoType {
@@ -250,7 +252,7 @@ func (s *Set) Emit(c Config) (files map[string][]byte, names map[string]GoType, 
 		var sources []string
 		for _, d := range p.Decls {
 			name := p.Name + "/" + d.File + ".go"
-			if files[name], err = codec.File(s.packages, c.ImportPath, p, d).Named(c.Name).Print(); err != nil {
+			if files[name], err = codec.File(s.packages, c.ImportPath, p, d, c.RefuseUnknown).Named(c.Name).Print(); err != nil {
 				return nil, nil, fmt.Errorf("generated %s: %w", name, err)
 			}
 			sources = append(sources, d.Sources()...)

@@ -25,6 +25,7 @@ func (c *command) generate(args []string) int {
 	role := f.String("role", "owner", "owner: the application that the document describes; client: the other side, with send and receive swapped; both: a package for each side")
 	check := f.Bool("check", false, "write nothing; if files on disk differ, print their names and exit with 1")
 	strict := f.Bool("strict", false, "warnings are errors")
+	unknown := f.Bool("refuse-unknown", false, "the symbol UNKNOWN, where it is the default of an Avro enum, can be read and not written")
 	reads := readingFlags(f)
 	docs, status, ok := c.parse(f, args)
 	switch {
@@ -40,7 +41,7 @@ func (c *command) generate(args []string) int {
 	}
 	config, cancel := reads.config(docs, c.limits)
 	defer cancel()
-	config.ImportPath, config.Role, config.Strict = *importPath, model.Role(*role), *strict
+	config.ImportPath, config.Role, config.Strict, config.RefuseUnknown = *importPath, model.Role(*role), *strict, *unknown
 	files, ds := generate.Generate(disk{}, config)
 	if c.tell(ds) {
 		return fault

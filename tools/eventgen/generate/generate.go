@@ -28,6 +28,8 @@ type Config struct {
 	Keep       bool            // a present schema that is not kept is not a fault
 	Raw        bool            // a payload in an unknown format becomes bytes
 	Fetch      reference.Fetch // fetches URLs; nil: only copies below vendor are read
+	// the symbol UNKNOWN, where it is the default of an Avro enum, is read and never written
+	RefuseUnknown bool
 	// returns the complete path of a file; nil: the file system has no other
 	Complete func(name string) string
 }
@@ -81,7 +83,7 @@ func checkStructure(root *source.Node, diags *diag.List) {
 func printAll(m *model.Model, files *reference.Files, c Config, diags *diag.List) (map[string][]byte, error) {
 	sum := func(source string) string { return files.Sum(source)[:12] }
 	name := names(files.Local(), c.Complete)
-	out, types, err := m.Avro.Emit(avro.Config{ImportPath: c.ImportPath, Sum: sum, Name: name})
+	out, types, err := m.Avro.Emit(avro.Config{ImportPath: c.ImportPath, Sum: sum, Name: name, RefuseUnknown: c.RefuseUnknown})
 	if err != nil {
 		return nil, err
 	}

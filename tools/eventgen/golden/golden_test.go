@@ -24,7 +24,7 @@ var goldens = []struct {
 }{
 	{"gen", generate.Config{Documents: []string{"orders/asyncapi.yaml", "store/internal.asyncapi.yaml"}, ImportPath: here + "gen", Role: model.Both}},
 	{"collisions/gen", generate.Config{Documents: []string{"collisions/asyncapi.yaml"}, ImportPath: here + "collisions/gen"}},
-	{"depot/gen", generate.Config{Documents: []string{"depot/asyncapi.yaml"}, ImportPath: here + "depot/gen"}},
+	{"depot/gen", generate.Config{Documents: []string{"depot/asyncapi.yaml"}, ImportPath: here + "depot/gen", RefuseUnknown: true}},
 	{"payments/gen", generate.Config{Documents: []string{"payments/asyncapi.yaml"}, ImportPath: here + "payments/gen"}},
 	{"policies/gen", generate.Config{Documents: []string{"policies/asyncapi.yaml"}, ImportPath: here + "policies/gen"}},
 	{"desks/gen", generate.Config{Documents: []string{"desks/asyncapi.yaml"}, ImportPath: here + "desks/gen", Role: model.Both}},
@@ -40,6 +40,9 @@ func TestGolden(t *testing.T) {
 				args := []string{"generate", "-out", g.out, "-import", g.config.ImportPath}
 				if g.config.Role != "" {
 					args = append(args, "-role", string(g.config.Role))
+				}
+				if g.config.RefuseUnknown {
+					args = append(args, "-refuse-unknown")
 				}
 				if status := cli.Run(append(args, g.config.Documents...), os.Stdout, os.Stderr); status != 0 {
 					t.Fatalf("exit status %d", status)

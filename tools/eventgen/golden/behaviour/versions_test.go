@@ -199,3 +199,13 @@ func TestFormerVersionsOnTheBus(t *testing.T) {
 	}
 	broker.Close()
 }
+
+// TestUnknownIsNotWritten: generated with -refuse-unknown, the default symbol of an enum is read
+// and not written.
+func TestUnknownIsNotWritten(t *testing.T) {
+	for reason, ok := range map[log.Reason]bool{log.ReasonUnknown: false, log.ReasonSold: true, "OTHER": false} {
+		if err := reason.Validate(); (err == nil) != ok {
+			t.Errorf("%s: %v", reason, err)
+		}
+	}
+}

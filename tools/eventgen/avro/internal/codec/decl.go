@@ -21,11 +21,13 @@ type generator struct {
 	body  bytes.Buffer
 	depth int             // of nested loops
 	ints  map[string]bool // variables that the function being printed needs
+
+	refuseUnknown bool // the default symbol UNKNOWN of an enum is not written
 }
 
 // File returns the file of a type.
-func File(l *layout.Layout, importPath string, p *layout.Package, d *layout.Decl) gofile.File {
-	g := &generator{Namer: layout.NewNamer(l, importPath, p)}
+func File(l *layout.Layout, importPath string, p *layout.Package, d *layout.Decl, refuseUnknown bool) gofile.File {
+	g := &generator{Namer: layout.NewNamer(l, importPath, p), refuseUnknown: refuseUnknown}
 	g.decl(d)
 	return gofile.File{Package: p.Name, Sources: d.Sources(), Imports: g.Imports, Body: g.body.String()}
 }
@@ -94,7 +96,7 @@ func (g *generator) enum(d *layout.Decl) {
 
 func (g *generator) enumValidate(d *layout.Decl) {
 	i := slices.Index(d.Type.Symbols, d.Type.Default)
-	if d.Type.Default == "UNKNOWN" && i >= 0 {
+	if g.refuseUnknown && d.Type.Default == "UNKNOWN" && i >= 0 {
 		g.p("// Validate returns an error if x is not a symbol, or is %s, which is never written:\n// a reader gets it in place of a symbol that it does not know.", d.Constants[i])
 		g.p("func (x %s) Validate() error { return avrobin.CheckSymbol(%q, string(x), x.Valid() && x != %s) }\n", d.Name, d.Name, d.Constants[i])
 		return

@@ -49,10 +49,9 @@ func (x OrderStatus) index() int64 {
 	return -1
 }
 
-// Validate returns an error if x is not a symbol, or is OrderStatusUnknown, which is never written:
-// a reader gets it in place of a symbol that it does not know.
+// Validate returns an error if x is not a symbol.
 func (x OrderStatus) Validate() error {
-	return avrobin.CheckSymbol("OrderStatus", string(x), x.Valid() && x != OrderStatusUnknown)
+	return avrobin.CheckSymbol("OrderStatus", string(x), x.Valid())
 }
 
 // WriteAvro appends the index of the symbol.

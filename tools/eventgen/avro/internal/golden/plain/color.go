@@ -51,11 +51,8 @@ func (x Color) index() int64 {
 	return -1
 }
 
-// Validate returns an error if x is not a symbol, or is ColorUnknown, which is never written:
-// a reader gets it in place of a symbol that it does not know.
-func (x Color) Validate() error {
-	return avrobin.CheckSymbol("Color", string(x), x.Valid() && x != ColorUnknown)
-}
+// Validate returns an error if x is not a symbol.
+func (x Color) Validate() error { return avrobin.CheckSymbol("Color", string(x), x.Valid()) }
 
 // WriteAvro appends the index of the symbol.
 func (x Color) WriteAvro(w *avrobin.Writer, b []byte) []byte {
