@@ -23,7 +23,7 @@ func (ErasePersonalData) decide(c *Contract, _ time.Time) (Event, error) {
 type PersonalDataErased struct{ Ref Ref }
 
 // About implements Event.
-func (e PersonalDataErased) About() Ref { return e.Ref }
+func (e PersonalDataErased) About() Subject { return Subject{Contract: e.Ref} }
 
 // Visit implements Event.
 func (e PersonalDataErased) Visit(v Visitor) error { return v.PersonalDataErased(e) }

@@ -8,12 +8,23 @@ import (
 // Event is what happened to a contract. The events are the types of this package that a Visitor has
 // a method for.
 type Event interface {
-	// About returns the contract that it happened to.
-	About() Ref
+	// About returns what it is about.
+	About() Subject
 	// Visit calls the visitor's method for the event.
 	Visit(Visitor) error
 	// apply returns the contract after it. It never changes c, which Fold has checked to exist.
 	apply(c *Contract, at time.Time) (*Contract, error)
+}
+
+// Subject is what an event is about: the states that its record reads and sets. Records of former
+// versions do not expect the streams of customers and mandates; for them these members are empty.
+type Subject struct {
+	Contract Ref
+	Numbered bool   // the reference is the next one
+	Customer string // reference of the customer in whose list of contracts it enters this one
+	Debit    string // id of the event about a failed debit that led to it
+	Mandate  string // key of the mandate that it uses
+	Revoked  bool   // the mandate is revoked by it
 }
 
 // Visitor has a method for every event. Whatever has to deal with all events is a Visitor, so that

@@ -43,7 +43,7 @@ func (Expire) decide(c *Contract, now time.Time) (Event, error) {
 type Expired struct{ Ref Ref }
 
 // About implements Event.
-func (e Expired) About() Ref { return e.Ref }
+func (e Expired) About() Subject { return Subject{Contract: e.Ref} }
 
 // Visit implements Event.
 func (e Expired) Visit(v Visitor) error { return v.Expired(e) }

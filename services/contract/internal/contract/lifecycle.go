@@ -31,7 +31,7 @@ func (Activate) decide(c *Contract, now time.Time) (Event, error) {
 type Activated struct{ Ref Ref }
 
 // About implements Event.
-func (e Activated) About() Ref { return e.Ref }
+func (e Activated) About() Subject { return Subject{Contract: e.Ref} }
 
 // Visit implements Event.
 func (e Activated) Visit(v Visitor) error { return v.Activated(e) }
@@ -91,7 +91,13 @@ type Suspended struct {
 }
 
 // About implements Event.
-func (e Suspended) About() Ref { return e.Ref }
+func (e Suspended) About() Subject {
+	about := Subject{Contract: e.Ref}
+	if e.Debit != nil {
+		about.Debit = e.Debit.EventID
+	}
+	return about
+}
 
 // Visit implements Event.
 func (e Suspended) Visit(v Visitor) error { return v.Suspended(e) }
@@ -153,7 +159,7 @@ type Reinstated struct {
 }
 
 // About implements Event.
-func (e Reinstated) About() Ref { return e.Ref }
+func (e Reinstated) About() Subject { return Subject{Contract: e.Ref} }
 
 // Visit implements Event.
 func (e Reinstated) Visit(v Visitor) error { return v.Reinstated(e) }
@@ -183,7 +189,7 @@ type Terminated struct {
 }
 
 // About implements Event.
-func (e Terminated) About() Ref { return e.Ref }
+func (e Terminated) About() Subject { return Subject{Contract: e.Ref} }
 
 // Visit implements Event.
 func (e Terminated) Visit(v Visitor) error { return v.Terminated(e) }

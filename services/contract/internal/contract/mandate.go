@@ -123,7 +123,7 @@ type MandateAccepted struct {
 }
 
 // About implements Event.
-func (e MandateAccepted) About() Ref { return e.Ref }
+func (e MandateAccepted) About() Subject { return Subject{Contract: e.Ref, Mandate: e.Mandate.Key} }
 
 // Visit implements Event.
 func (e MandateAccepted) Visit(v Visitor) error { return v.MandateAccepted(e) }
@@ -160,7 +160,9 @@ type MandateWithdrawn struct {
 }
 
 // About implements Event.
-func (e MandateWithdrawn) About() Ref { return e.Ref }
+func (e MandateWithdrawn) About() Subject {
+	return Subject{Contract: e.Ref, Mandate: e.Key, Revoked: true}
+}
 
 // Visit implements Event.
 func (e MandateWithdrawn) Visit(v Visitor) error { return v.MandateWithdrawn(e) }

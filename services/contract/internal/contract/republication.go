@@ -45,7 +45,7 @@ type Republished struct {
 }
 
 // About implements Event.
-func (e Republished) About() Ref { return e.Ref }
+func (e Republished) About() Subject { return Subject{Contract: e.Ref} }
 
 // Visit implements Event.
 func (e Republished) Visit(v Visitor) error { return v.Republished(e) }

@@ -81,7 +81,13 @@ type Subscribed struct {
 }
 
 // About implements Event.
-func (e Subscribed) About() Ref { return e.Ref }
+func (e Subscribed) About() Subject {
+	about := Subject{Contract: e.Ref, Numbered: true}
+	if e.Listed {
+		about.Customer = e.CustomerRef
+	}
+	return about
+}
 
 // Visit implements Event.
 func (e Subscribed) Visit(v Visitor) error { return v.Subscribed(e) }
@@ -181,7 +187,7 @@ type Amended struct {
 }
 
 // About implements Event.
-func (e Amended) About() Ref { return e.Ref }
+func (e Amended) About() Subject { return Subject{Contract: e.Ref, Customer: e.CustomerRef} }
 
 // Visit implements Event.
 func (e Amended) Visit(v Visitor) error { return v.Amended(e) }

@@ -13,12 +13,8 @@ import (
 // any more; the read model has them.
 const customers ledger.Family[[]contract.Identity] = "customer/"
 
-// identify enters a contract in the list of its customer. A customer is empty in records of the
-// former version, which do not expect the stream.
+// identify enters a contract in the list of its customer.
 func identify(v *ledger.View, customer string, of contract.Identity) {
-	if customer == "" {
-		return
-	}
 	listed, _ := customers.Get(v, customer)
 	customers.Put(v, customer, append(without(listed, of.Ref), of))
 }

@@ -43,12 +43,8 @@ func revoking(asked contract.RevokeMandate) completion {
 	}
 }
 
-// use notes in its stream what became of a mandate. A key is empty in records of the former
-// version, which do not expect the stream.
+// use notes in its stream what became of a mandate.
 func use(v *ledger.View, key string, by contract.Ref, revoked bool) {
-	if key == "" {
-		return
-	}
 	u, _ := mandates.Get(v, key)
 	if u.By == "" {
 		u.By = by

@@ -76,7 +76,7 @@ type Store struct {
 func New(cfg Config) (*Store, error) {
 	m := effect.NewModel()
 	l, err := ledger.New(Log, ledger.Domain[contract.Event, *contract.Contract, *contract.Contract]{
-		Codec: effect.Codec(), Streams: streams, Key: func(e contract.Event) string { return string(e.About()) },
+		Codec: effect.Codec(), Streams: streams, Key: func(e contract.Event) string { return string(e.About().Contract) },
 		Fold: fold, After: after, Answer: func(_ contract.Event, after *contract.Contract) *contract.Contract { return after },
 		Project: m.Project, Reset: m.Reset, NoEffect: contract.ErrNoEffect,
 	}, cfg)
@@ -104,66 +104,52 @@ func (s *Store) Run(ctx context.Context) error {
 
 // streams returns the streams that the fold of an event reads and sets, its contract's first.
 func streams(e contract.Event) []journal.Stream {
-	on := journal.On(contracts.Stream(string(e.About())))
-	switch e := e.(type) {
-	case contract.Subscribed:
+	about := e.About()
+	on := journal.On(contracts.Stream(string(about.Contract)))
+	if about.Numbered {
 		on = append(on, sequences.Stream(references))
-		if e.Listed {
-			on = append(on, customers.Stream(e.CustomerRef))
-		}
-	case contract.Amended:
-		if e.CustomerRef != "" {
-			on = append(on, customers.Stream(e.CustomerRef))
-		}
-	case contract.Suspended:
-		if e.Debit != nil {
-			on = append(on, events.Stream(e.Debit.EventID))
-		}
-	case contract.MandateAccepted:
-		if e.Mandate.Key != "" {
-			on = append(on, mandates.Stream(e.Mandate.Key))
-		}
-	case contract.MandateWithdrawn:
-		if e.Key != "" {
-			on = append(on, mandates.Stream(e.Key))
-		}
+	}
+	if about.Customer != "" {
+		on = append(on, customers.Stream(about.Customer))
+	}
+	if about.Debit != "" {
+		on = append(on, events.Stream(about.Debit))
+	}
+	if about.Mandate != "" {
+		on = append(on, mandates.Stream(about.Mandate))
 	}
 	return on
 }
 
 // after returns the contract of an event.
 func after(v *ledger.View, e contract.Event) *contract.Contract {
-	c, _ := contracts.Get(v, string(e.About()))
+	c, _ := contracts.Get(v, string(e.About().Contract))
 	return c
 }
 
 // fold brings an event into the states of its streams. An error means that it is impossible.
 func fold(v *ledger.View, e contract.Event, at time.Time) error {
-	ref := e.About()
+	about := e.About()
+	ref := about.Contract
 	c, err := contract.Fold(after(v, e), e, at)
 	if err != nil {
 		return fmt.Errorf("%s: %w", ref, err)
 	}
-	switch e := e.(type) {
-	case contract.Subscribed:
+	if about.Numbered {
 		last, _ := sequences.Get(v, references)
 		if ref != refOf(last+1) {
 			return fmt.Errorf("%s subscribed after %s", ref, refOf(last))
 		}
 		sequences.Put(v, references, last+1)
-		if e.Listed {
-			identify(v, e.CustomerRef, c.Identity())
-		}
-	case contract.Amended:
-		identify(v, e.CustomerRef, c.Identity())
-	case contract.Suspended:
-		if e.Debit != nil {
-			events.Put(v, e.Debit.EventID, seen{})
-		}
-	case contract.MandateAccepted:
-		use(v, e.Mandate.Key, ref, false)
-	case contract.MandateWithdrawn:
-		use(v, e.Key, ref, true)
+	}
+	if about.Customer != "" {
+		identify(v, about.Customer, c.Identity())
+	}
+	if about.Debit != "" {
+		events.Put(v, about.Debit, seen{})
+	}
+	if about.Mandate != "" {
+		use(v, about.Mandate, ref, about.Revoked)
 	}
 	contracts.Put(v, string(ref), c)
 	return nil
