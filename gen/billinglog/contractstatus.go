@@ -9,8 +9,8 @@ import (
 
 // ContractStatus is the Avro enum deferpay.billinglog.ContractStatus.
 //
-// Where a contract stands. UNKNOWN is never written: a reader that meets it treats the contract as
-// not active.
+// Where a contract stands. UNKNOWN stands for a status of contract that this log does not have; the
+// contract is then not active.
 type ContractStatus string
 
 // The symbols of ContractStatus.

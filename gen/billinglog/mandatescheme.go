@@ -9,7 +9,8 @@ import (
 
 // MandateScheme is the Avro enum deferpay.billinglog.MandateScheme.
 //
-// The SEPA direct debit scheme of a mandate. UNKNOWN is never written.
+// The SEPA direct debit scheme of a mandate. UNKNOWN stands for one of contract that this log does
+// not have.
 type MandateScheme string
 
 // The symbols of MandateScheme.

@@ -9,7 +9,7 @@ import (
 
 // SuspensionCause is the Avro enum deferpay.billinglog.SuspensionCause.
 //
-// Why a contract was suspended. UNKNOWN is never written.
+// Why a contract was suspended. UNKNOWN stands for one of contract that this log does not have.
 type SuspensionCause string
 
 // The symbols of SuspensionCause.
