@@ -24,6 +24,7 @@ const (
 const help = `eventgen makes typed Watermill code from AsyncAPI 3 documents with Avro or JSON Schema payloads.
 
   eventgen generate -out DIR -import PATH [-role owner|client|both] [-check] [-strict] [-refuse-unknown] [-allow-remote] [-allow-raw] DOCUMENT...
+  eventgen explain  [-role owner|client|both]                 DOCUMENT...
   eventgen topics   apply|diff      -brokers HOST:PORT[,...]  DOCUMENT...
   eventgen schemas  register|check  -registry URL             DOCUMENT...
   eventgen versions keep                                      DOCUMENT...
@@ -61,6 +62,8 @@ func Run(args []string, stdout, stderr io.Writer) int {
 	switch args[0] {
 	case "generate":
 		return c.generate(args[1:])
+	case "explain":
+		return c.explain(args[1:])
 	case "topics":
 		return c.topics(args[1:])
 	case "schemas":
@@ -71,8 +74,8 @@ func Run(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprint(stdout, help)
 		return done
 	}
-	near, ok := diag.Nearest(args[0], []string{"generate", "topics", "schemas", "versions", "help"})
-	hint := "the commands are generate, topics, schemas, versions, help"
+	near, ok := diag.Nearest(args[0], []string{"generate", "explain", "topics", "schemas", "versions", "help"})
+	hint := "the commands are generate, explain, topics, schemas, versions, help"
 	if ok {
 		hint = "did you mean " + near + "?"
 	}

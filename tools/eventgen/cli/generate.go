@@ -33,7 +33,7 @@ func (c *command) generate(args []string) int {
 		return status
 	case *out == "" || *importPath == "":
 		return c.wrong("generate needs -out and -import")
-	case !slices.Contains([]model.Role{model.Owner, model.Client, model.Both}, model.Role(*role)):
+	case !isRole(*role):
 		return c.wrong("-role is owner, client or both, not %q", *role)
 	}
 	if err := module.CheckImportPath(*importPath); err != nil {
@@ -57,6 +57,10 @@ func (c *command) generate(args []string) int {
 		return c.failed(err)
 	}
 	return done
+}
+
+func isRole(s string) bool {
+	return slices.Contains([]model.Role{model.Owner, model.Client, model.Both}, model.Role(s))
 }
 
 // changes are the files to write and to remove. Their paths are complete.

@@ -49,6 +49,34 @@ func (p *pkgBuilder) distinct(c *parse.Channel, o *parse.Operation, sends bool) 
 	}
 }
 
+// toldApart describes how a reader tells the messages of a topic apart.
+func (p *pkgBuilder) toldApart(o *parse.Operation) string {
+	var all []*parse.ChannelMessage
+	for _, same := range p.sameTopic(o.Channel) {
+		all = append(all, same.Messages...)
+	}
+	ids, headers := true, true
+	for i, b := range all {
+		r := p.roots[b.Payload]
+		f, _ := p.builder.framing(b)
+		ids = ids && f != "Bare" && r != nil && r.Avro != nil
+		for _, a := range all[:i] {
+			headers = headers && p.apartByHeader(a.Message, b.Message)
+		}
+	}
+	switch {
+	case len(all) == 1:
+		return "by its topic, which has no other"
+	case ids:
+		return "by the id or the fingerprint of its schema"
+	case headers:
+		return "by its headers"
+	case o.InOrder:
+		return "by taking the first whose payload fits, in the order of the operation"
+	}
+	return "by its schema or headers if they differ, and else by trying its payload"
+}
+
 // alike returns the diagnostic for two messages that are hard to tell apart.
 func (p *pkgBuilder) alike(how apartness, sends bool, c *parse.Channel, a, b *parse.ChannelMessage) diag.Diagnostic {
 	d := diag.Diagnostic{Pos: b.Message.Pos, Hint: "add a header with a const of its own to each"}

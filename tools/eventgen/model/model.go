@@ -188,6 +188,7 @@ type Operation struct {
 	Address    *Address
 	Unknown    string // policy of the runtime
 	InOrder    bool
+	Apart      string  // how a reader tells its messages apart
 	Answers    []*Spec // of the reply
 	NoAnswers  []*Spec // other messages of that topic, which a requester skips
 	Answer     string  // Go type of the answer

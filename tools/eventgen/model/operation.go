@@ -30,6 +30,7 @@ func (p *pkgBuilder) operation(o *parse.Operation) {
 	}
 	sends := (o.Action == parse.Send) != (p.role == Client)
 	p.distinct(o.Channel, o, sends)
+	out.Apart = p.toldApart(o)
 	if !p.reply(&out, o, sends) {
 		return
 	}
