@@ -24,18 +24,22 @@ type limits struct {
 var usual = limits{each: 30 * time.Second, all: 2 * time.Minute, eachBytes: 16 << 20, allBytes: 64 << 20}
 
 // reading has the flags of all commands that read documents.
-type reading struct{ remote, raw *bool }
+type reading struct {
+	remote, raw *bool
+	settings    *string
+}
 
 func readingFlags(f *flag.FlagSet) reading {
 	return reading{
 		f.Bool("allow-remote", false, "fetch what URLs refer to, unless there is a copy beside the document (vendor/HOST/PATH)"),
 		f.Bool("allow-raw", false, "payloads in unknown formats are []byte instead of an error"),
+		f.String("config", "", "file with what the documents leave out: the package, and the framing of messages"),
 	}
 }
 
 // config returns how to read documents. They have to be read before cancel is called.
 func (r reading) config(docs []string, l limits) (c generate.Config, cancel func()) {
-	c, cancel = generate.Config{Documents: alike(docs), Raw: *r.raw, Complete: complete}, func() {}
+	c, cancel = generate.Config{Documents: alike(docs), Raw: *r.raw, Settings: *r.settings, Complete: complete}, func() {}
 	if *r.remote {
 		f := &fetcher{limits: l, left: l.allBytes}
 		f.ctx, cancel = context.WithTimeoutCause(context.Background(), l.all, fmt.Errorf("remote files took longer than %s in all", l.all))

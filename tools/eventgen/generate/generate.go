@@ -28,6 +28,8 @@ type Config struct {
 	Keep       bool            // a present schema that is not kept is not a fault
 	Raw        bool            // a payload in an unknown format becomes bytes
 	Fetch      reference.Fetch // fetches URLs; nil: only copies below vendor are read
+	// path of a file with what the documents leave out; empty: there is none
+	Settings string
 	// the symbol UNKNOWN, where it is the default of an Avro enum, is read and never written
 	RefuseUnknown bool
 	// returns the complete path of a file; nil: the file system has no other
@@ -57,6 +59,7 @@ func Model(fsys fs.FS, c Config) (*model.Model, *reference.Files, diag.List) {
 	var diags diag.List
 	files := reference.New(fsys, c.Fetch, &diags)
 	docs := parse.Documents(files, c.Documents, c.Raw, &diags)
+	parse.Settings(settings(fsys, c.Settings, &diags), docs, &diags)
 	// even after errors, to report all of them at once
 	m := model.Build(docs, files, model.Config{ImportPath: c.ImportPath, Role: c.Role, Keep: c.Keep}, &diags)
 	for _, d := range docs {
@@ -66,6 +69,21 @@ func Model(fsys fs.FS, c Config) (*model.Model, *reference.Files, diag.List) {
 		diags = diags.Strict()
 	}
 	return m, files, diags.Sorted()
+}
+
+// settings returns the root of a file of settings. It is not one of the sources.
+func settings(fsys fs.FS, name string, diags *diag.List) *source.Node {
+	if name == "" {
+		return nil
+	}
+	data, err := fs.ReadFile(fsys, name)
+	if err != nil {
+		diags.Errorf(diag.Pos{File: name}, "cannot read the config: %v", err)
+		return nil
+	}
+	n, ds := source.Parse(name, data)
+	diags.Add(ds...)
+	return n
 }
 
 // checkStructure adds the violations of the official schema, except on lines that have a

@@ -107,7 +107,8 @@ func (p *pkgBuilder) unframed() {
 	if first.Payload.Format == parse.JSONSchema {
 		why, encodings = "the server has a schema registry, and nothing says whether JSON is framed", "or none"
 	}
-	p.diags.Warnf(first.Message.Pos, "add it to the message: bindings: {kafka: {schemaIdPayloadEncoding: confluent}}; "+encodings+" if that is meant",
+	p.diags.Warnf(first.Message.Pos, "add it to the message: bindings: {kafka: {schemaIdPayloadEncoding: confluent}}; "+encodings+" if that is meant;\n"+
+		"or name a file with -config that has messages: {"+first.Message.Name+": {framing: confluent}}",
 		"%s sent without the id of a schema: %s", what, why)
 }
 
