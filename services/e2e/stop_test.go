@@ -1,9 +1,30 @@
 package e2e
 
 import (
+	"fmt"
+	"syscall"
 	"testing"
 	"time"
+
+	"github.com/deferpay/deferpay/tools/cluster"
 )
+
+// SIGHUP changes nothing: the same processes go on deciding.
+func TestHangupChangesNothing(t *testing.T) {
+	s := start(t, setup{})
+	c := s.contracts("hangup", 5000)
+	for _, x := range s.services() {
+		s.signal(x.Process, syscall.SIGHUP)
+	}
+	for n, b := range s.Billing {
+		s.insist(&purchase{key: fmt.Sprint("hangup-", n), contract: c[0], amount: 1}, func() (*cluster.Service, time.Duration) { return b, patience })
+	}
+	for _, x := range s.services() {
+		if !x.Running() {
+			t.Errorf("%s ended", x.Name())
+		}
+	}
+}
 
 // A process that gets SIGTERM ends in time, with status 0.
 func TestStopsOnSIGTERM(t *testing.T) {

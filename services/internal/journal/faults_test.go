@@ -1,9 +1,11 @@
 package journal_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"net"
 	"strings"
@@ -327,11 +329,14 @@ type newCodec struct{}
 func (newCodec) Encode(b Body) (string, []byte, error)      { return b.Kind, []byte{1}, nil }
 func (newCodec) Decode(kind string, _ []byte) (Body, error) { return Body{Kind: kind}, nil }
 
-// A record that the fold refuses parks its subject and nothing else.
+// A record that the fold refuses parks its subject and nothing else. The log names it.
 func TestImpossibleRecordParksItsSubject(t *testing.T) {
 	virtually(t, func(t *testing.T, _ *kfake.Cluster, _ *network, opts []kgo.Opt) {
 		Topics(t, opts)
-		j, _ := Start(t, Config("a", opts))
+		cfg := Config("a", opts)
+		var log bytes.Buffer
+		cfg.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelError}))
+		j, _ := Start(t, cfg)
 		Must(t, j, Open("1", "k1", 100))
 		Must(t, j, Open("2", "k2", 100))
 		curse := func(v *View) (Body, error) {
@@ -360,6 +365,9 @@ func TestImpossibleRecordParksItsSubject(t *testing.T) {
 		}
 		if _, err := Do(t.Context(), j, Buy("1", "k4", 1)); !errors.Is(err, journal.ErrParked) {
 			t.Errorf("on the parked stream: %v", err)
+		}
+		if said := fmt.Sprintf("offset=%d stream=%s", v.Offset, Account("1")); !strings.Contains(log.String(), said) {
+			t.Errorf("the log does not have %q: %s", said, log.String())
 		}
 		// What the other program builds on it is void.
 		w := Must(t, other, Buy("1", "k6", 1))

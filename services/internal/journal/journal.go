@@ -110,6 +110,9 @@ func New[S, B any](cfg Config[S, B]) (*Journal[S, B], error) {
 	j.core = core.New(l.Empty(), core.Config[S, B]{
 		Writer: cfg.Writer, MaxRecord: maxRecord, Key: cfg.Key, Clock: cfg.Now, Mono: j.now,
 		NewAttempt: newAttempts(), Project: cfg.Project,
+		Park: func(offset int64, s Stream, why error) {
+			cfg.Logger.Error("a record is impossible: its stream is parked until a correction", "topic", cfg.Topic, "offset", offset, "stream", string(s), "error", why.Error())
+		},
 	})
 	j.signals.New = func() any { return make(chan struct{}, 1) }
 	j.read.at.Store(-1)

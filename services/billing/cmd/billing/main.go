@@ -15,5 +15,6 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	signal.Ignore(syscall.SIGHUP) // a terminal that closes must not end what is under way
 	os.Exit(billing.Main(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
 }

@@ -36,7 +36,7 @@ var (
 
 var errGone = errors.New("the record is not in the log and may still arrive")
 
-// Config is what a core is given by its surroundings. Project may be nil.
+// Config is what a core is given by its surroundings. Project and Park may be nil.
 type Config[S, B any] struct {
 	Writer     string
 	MaxRecord  int                                    // bytes
@@ -45,6 +45,8 @@ type Config[S, B any] struct {
 	Mono       func() time.Time                       // the time of waiting
 	NewAttempt func() record.Attempt                  // a random one
 	Project    func(states.Entry[B], *states.View[S]) // called for each applied entry
+	// Park is called for each impossible record, with the stream that it parks.
+	Park func(offset int64, s record.Stream, why error)
 }
 
 // Core decides commands on the log that it reads. One goroutine uses it at a time.

@@ -43,8 +43,12 @@ func (c *Core[S, B]) Read(r *record.Record) error {
 		c.readApplied(f, res.Verdict)
 	case states.Impossible:
 		c.overtaken(res.Verdict.Streams)
+		subject := c.applied.Subject(&res.Verdict.Entry)
+		if c.cfg.Park != nil {
+			c.cfg.Park(r.Offset, subject, res.Err)
+		}
 		if f != nil {
-			c.settle(f, fmt.Errorf("%w: %s: %w", ErrParked, c.applied.Subject(&res.Verdict.Entry), res.Err))
+			c.settle(f, fmt.Errorf("%w: %s: %w", ErrParked, subject, res.Err))
 		}
 	}
 	return nil
