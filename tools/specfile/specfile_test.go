@@ -29,8 +29,8 @@ func TestMessageLooksUpTraits(t *testing.T) {
 		t.Fatal(err)
 	}
 	messages := Messages(doc.Get("channels", "contractFacts"))
-	if len(messages) != 8 {
-		t.Fatalf("%d messages, want 8", len(messages))
+	if len(messages) != 10 {
+		t.Fatalf("%d messages, want 10", len(messages))
 	}
 	for _, m := range messages {
 		if got := m.Lookup("bindings", "kafka", "key", "x-key-field").Str(); got != "contractRef" {
