@@ -98,7 +98,7 @@ func WhenReady(ready func() error) middleware.Middleware {
 }
 
 func notReady(err error) *problem.Problem {
-	return problem.New(problem.NotReady, "%s", err).WithHint("try again, or ask another instance; GET /readyz says what it waits for").WithRetryAfter(1)
+	return problem.New(problem.NotReady, "%s", problem.WithoutAddresses(err.Error())).WithHint("try again, or ask another instance; GET /readyz says what it waits for").WithRetryAfter(1)
 }
 
 // Log is a log whose positions answers name.
@@ -173,7 +173,7 @@ func (r *Requests) Begin(ctx context.Context, key, operation, path string, body 
 var causes = []struct {
 	is     error
 	code   problem.Code
-	detail string // "": the text of the error
+	detail string // "": the text of the error, without addresses
 	hint   string
 	retry  int
 }{
@@ -195,7 +195,7 @@ func Problem(err error) *problem.Problem {
 		}
 		detail := c.detail
 		if detail == "" {
-			detail = err.Error()
+			detail = problem.WithoutAddresses(err.Error())
 		}
 		return problem.New(c.code, "%s", detail).WithHint("%s", c.hint).WithRetryAfter(c.retry)
 	}

@@ -164,3 +164,13 @@ func TestErrorHandlerLogsInternalOnly(t *testing.T) {
 		t.Errorf("the log and the answer do not have the trace: %s %s", log.String(), w.Body.String())
 	}
 }
+
+// Anybody may ask a service that is not ready; the address of the broker is in its log.
+func TestNotReadyHasNoAddress(t *testing.T) {
+	away := fmt.Errorf("%w: the broker does not answer: unable to dial: dial tcp 10.1.2.3:9092: connect: connection refused", journal.ErrNotReady)
+	for name, p := range map[string]*problem.Problem{"of a decision": Problem(away), "before it": notReady(away)} {
+		if strings.Contains(p.Detail, "10.1.2.3") || !strings.Contains(p.Detail, "connection refused") {
+			t.Errorf("%s: %s", name, p.Detail)
+		}
+	}
+}

@@ -71,3 +71,9 @@ func shorten(text string) string {
 	}
 	return text
 }
+
+var address = regexp.MustCompile(`\b(dial|read|write|lookup|accept)( tcp| udp)? \S+( on \S+)?`)
+
+// WithoutAddresses returns a text without the network addresses that errors of the standard library
+// name. What everybody may read says that the broker does not answer, and the log says where it is.
+func WithoutAddresses(text string) string { return address.ReplaceAllString(text, "$1:") }

@@ -32,3 +32,17 @@ func TestWords(t *testing.T) {
 		t.Errorf("%d bytes", len(got))
 	}
 }
+
+func TestWithoutAddresses(t *testing.T) {
+	for text, want := range map[string]string{
+		"list topics: unable to dial: dial tcp 127.0.0.1:41603: connect: connection refused": "list topics: unable to dial: dial: connect: connection refused",
+		"fetch: read tcp 10.0.0.1:5555->kafka-1.internal:9092: i/o timeout":                  "fetch: read: i/o timeout",
+		"dial tcp: lookup kafka-1.internal on 10.0.0.2:53: no such host":                     "dial: lookup: no such host",
+		"dial tcp [::1]:9092: connect: connection refused":                                   "dial: connect: connection refused",
+		"replaying: 10 of 20 records":                                                        "replaying: 10 of 20 records",
+	} {
+		if got := WithoutAddresses(text); got != want {
+			t.Errorf("%s: got %q, want %q", text, got, want)
+		}
+	}
+}

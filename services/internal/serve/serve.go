@@ -199,7 +199,7 @@ func withHealth(cfg HTTPConfig, stopping *atomic.Bool) http.Handler {
 		}
 		for _, c := range cfg.Checks {
 			if err := c.Ready(); err != nil {
-				r.Ready, r.Reasons = false, append(r.Reasons, Reason{c.Name, err.Error()})
+				r.Ready, r.Reasons = false, append(r.Reasons, Reason{c.Name, problem.WithoutAddresses(err.Error())})
 			}
 		}
 		status := http.StatusOK
