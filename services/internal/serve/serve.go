@@ -120,7 +120,7 @@ func Ready(checks []Check) func() error {
 	}
 }
 
-// HTTPConfig says what an HTTP server serves.
+// HTTPConfig describes what an HTTP server serves.
 type HTTPConfig struct {
 	Addr    string // port 0 is any free port; Listening gets the address
 	Handler http.Handler
