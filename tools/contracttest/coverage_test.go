@@ -36,6 +36,9 @@ func exercised(api *judge.API, events *judge.Events) *coverage {
 			c.messages[m] = 1
 		}
 	}
+	for _, code := range api.Codes() {
+		c.codes[code] = excused[code] == ""
+	}
 	return c
 }
 
@@ -53,6 +56,7 @@ func TestMissingIsFault(t *testing.T) {
 		"operation never asked for":  func(c *coverage) { delete(c.outcomes, "getInvoice") },
 		"operation never successful": func(c *coverage) { c.outcomes["getInvoice"] = map[string]int{"404 invoice-not-found": 3} },
 		"variant never used":         func(c *coverage) { delete(c.outcomes, "changeContract AMEND") },
+		"problem never seen":         func(c *coverage) { delete(c.codes, "order-already-purchased") },
 		"message never seen":         func(c *coverage) { delete(c.messages, "ContractAmended") },
 	} {
 		c := exercised(api, events)

@@ -31,7 +31,7 @@ type probe struct {
 }
 
 // subjects are resources that the story has created.
-type subjects struct{ contract, customer, subscription, operation, invoice, period string }
+type subjects struct{ contract, customer, subscription, operation, refused, invoice, period string }
 
 func (p *prober) all(ctx context.Context) error {
 	s, err := p.find(ctx)
@@ -136,6 +136,7 @@ func billingProbes(s subjects) []probe {
 		{method: "POST", path: "/operations", body: strings.Replace(purchase(s.contract), `{`, `{"surprise":true,`, 1), status: 400, code: "invalid-request"},
 		{method: "POST", path: "/operations", body: `{"x":"` + strings.Repeat("x", 2<<20) + `"}`, status: 413, code: "body-too-large"},
 		{method: "POST", path: "/operations", body: `{"type":"REFUND","purchaseRef":"BOP-1-999999","amount":{"amount":1,"currency":"EUR"}}`, status: 404, code: "operation-not-found"},
+		{method: "POST", path: "/operations", body: fmt.Sprintf(`{"type":"REFUND","purchaseRef":%q,"amount":{"amount":1,"currency":"EUR"}}`, s.refused), status: 409, code: "refund-not-possible"},
 		{method: "POST", path: "/operations/" + s.operation + "/cancellation", body: `{}`, status: 409, code: "transition-forbidden"},
 		{method: "POST", path: "/operations", body: fmt.Sprintf(`{"type":"REFUND","purchaseRef":%q,"amount":{"amount":1,"currency":"EUR"}}`, s.operation), status: 201},
 		{method: "POST", path: "/operations", body: fmt.Sprintf(`{"type":"REFUND","purchaseRef":%q,"amount":{"amount":1,"currency":"USD"}}`, s.operation), status: 409, code: "refund-currency-differs"},
@@ -297,8 +298,17 @@ func (p *prober) find(ctx context.Context) (subjects, error) {
 	if len(operations.Items) == 0 {
 		return subjects{}, fmt.Errorf("the invoice %s has no line", i.InvoiceRef)
 	}
+	var refusals struct {
+		Items []struct{ OperationRef string }
+	}
+	if err := p.get(ctx, p.billing+"/billing/v1/operations?limit=1&status=REFUSED&customerRef="+i.CustomerRef, &refusals); err != nil {
+		return subjects{}, err
+	}
+	if len(refusals.Items) == 0 {
+		return subjects{}, fmt.Errorf("the story has no refused purchase of %s", i.CustomerRef)
+	}
 	part := i.Parts[0]
-	return subjects{contract: part.ContractRef, customer: i.CustomerRef, subscription: part.SubscriptionRef, operation: operations.Items[0].OperationRef, invoice: i.InvoiceRef, period: i.Period}, nil
+	return subjects{refused: refusals.Items[0].OperationRef, contract: part.ContractRef, customer: i.CustomerRef, subscription: part.SubscriptionRef, operation: operations.Items[0].OperationRef, invoice: i.InvoiceRef, period: i.Period}, nil
 }
 
 func (p *prober) get(ctx context.Context, url string, into any) error {
