@@ -143,7 +143,7 @@ func (c *codec) confluent(ctx context.Context, data []byte) (string, map[string]
 	s := c.byID[id]
 	c.mu.Unlock()
 	if s == nil {
-		got, err := c.registry.SchemaByID(ctx, id)
+		got, err := c.schema(ctx, id)
 		if err != nil {
 			return "", nil, fmt.Errorf("schema %d: %w", id, err)
 		}
@@ -155,6 +155,22 @@ func (c *codec) confluent(ctx context.Context, data []byte) (string, map[string]
 		c.mu.Unlock()
 	}
 	return decodeRecord(s, data[5:])
+}
+
+// schema fetches a schema. While the registry does not answer, it tries again until ctx ends: a
+// record that was read once is not decoded again later.
+func (c *codec) schema(ctx context.Context, id int) (sr.Schema, error) {
+	for {
+		got, err := c.registry.SchemaByID(ctx, id)
+		var answered *sr.ResponseError
+		if err == nil || errors.As(err, &answered) || ctx.Err() != nil {
+			return got, err
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 }
 
 func (c *codec) singleObject(data []byte) (string, map[string]any, error) {
