@@ -63,14 +63,16 @@ func FromOgen(err error) *Problem {
 	case errors.As(err, &mediaType):
 		return New(UnsupportedMediaType, "the body's media type %q is not the contract's", mediaType.ContentType).WithHint("send Content-Type: application/json")
 	case errors.As(err, &params):
-		return invalid(paramErrors(params))
+		return Invalid(paramErrors(params)...)
 	case errors.As(err, &request):
-		return invalid(bodyErrors(request))
+		return Invalid(bodyErrors(request)...)
 	}
 	return From(err)
 }
 
-func invalid(fields []FieldError) *Problem {
+// Invalid returns the problem of a request with faults, of which there is at least one. The detail
+// has the first.
+func Invalid(fields ...FieldError) *Problem {
 	first := fields[0]
 	where := first.Pointer
 	if where == "" {

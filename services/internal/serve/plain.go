@@ -30,14 +30,14 @@ type plainConn struct{ net.Conn }
 const ownHeaders = "\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"
 
 func (c *plainConn) Write(b []byte) (int, error) {
-	head, _, own := bytes.Cut(b, []byte(ownHeaders))
-	line, ok := strings.CutPrefix(string(head), "HTTP/1.1 ")
-	if !own || !ok {
-		return c.Conn.Write(b)
+	line, begins := bytes.CutPrefix(b, []byte("HTTP/1.1 "))
+	if !begins || len(line) == 0 || line[0] != '4' && line[0] != '5' {
+		return c.Conn.Write(b) // most answers, which are not searched
 	}
-	code, _, _ := strings.Cut(line, " ")
+	head, _, own := bytes.Cut(line, []byte(ownHeaders))
+	code, _, _ := strings.Cut(string(head), " ")
 	status, err := strconv.Atoi(code)
-	if err != nil || status < http.StatusBadRequest {
+	if !own || err != nil {
 		return c.Conn.Write(b)
 	}
 	if _, err := c.Conn.Write(document(status)); err != nil {

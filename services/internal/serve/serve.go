@@ -214,9 +214,11 @@ func withHealth(cfg HTTPConfig, stopping *atomic.Bool) http.Handler {
 	// Not the mux alone: it redirects paths that are not clean, with a page of HTML.
 	own, others := []string{"/healthz", "/readyz", "/metrics"}, guard(cfg.Logger, cfg.Handler)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if _, pattern := mux.Handler(r); slices.Contains(own, r.URL.Path) && pattern != "" {
-			mux.ServeHTTP(w, r)
-			return
+		if slices.Contains(own, r.URL.Path) {
+			if _, pattern := mux.Handler(r); pattern != "" {
+				mux.ServeHTTP(w, r)
+				return
+			}
 		}
 		others.ServeHTTP(w, r)
 	})

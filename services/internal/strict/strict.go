@@ -87,21 +87,18 @@ func mediaType(format string, args ...any) *problem.Problem {
 }
 
 func invalid(at, format string, args ...any) *problem.Problem {
-	message := fmt.Sprintf(format, args...)
-	where := at
-	if where == "" {
-		where = "the body"
-	}
-	p := problem.New(problem.InvalidRequest, "%s: %s", where, message).WithHint("nothing was recorded; correct the request and send it again")
-	p.Errors = []problem.FieldError{{Pointer: at, Message: message}}
-	return p
+	return problem.Invalid(problem.FieldError{Pointer: at, Message: fmt.Sprintf(format, args...)})
 }
 
 // Parameters is a middleware of the generated servers. It refuses a query that is not well formed,
 // a parameter that the operation does not have, one that is repeated, and one with text that is not
 // visible.
 func Parameters(req middleware.Request, next middleware.Next) (middleware.Response, error) {
-	if p := checkQuery(req.Raw.URL.RawQuery, declared(req.Params)); p != nil {
+	query := req.Raw.URL.RawQuery
+	if query == "" {
+		return next(req)
+	}
+	if p := checkQuery(query, declared(req.Params)); p != nil {
 		return middleware.Response{}, p
 	}
 	return next(req)

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/deferpay/deferpay/gen/billingapi"
@@ -75,8 +76,8 @@ func checkCurrency(place string, code billingapi.Currency) error {
 	if err == nil {
 		return nil
 	}
-	p := problem.New(problem.InvalidRequest, "%s: %s %s", place, code, err).WithHint("nothing was recorded; correct the request and send it again")
-	p.Errors = []problem.FieldError{{Pointer: place, Message: err.Error()}}
+	p := problem.Invalid(problem.FieldError{Pointer: place, Message: err.Error()})
+	p.Detail = fmt.Sprintf("%s: %s %s", place, code, err)
 	return p
 }
 

@@ -89,11 +89,12 @@ func unusableMandate(err *contract.UnusableMandate) *problem.Problem {
 }
 
 func invalidRequest(err *contract.Invalid) *problem.Problem {
-	first := err.Faults[0]
-	p := problem.New(problem.InvalidRequest, "%s %s", first.Pointer, first.Message).WithHint("nothing was recorded; correct the request and send it again")
-	for _, f := range err.Faults {
-		p.Errors = append(p.Errors, problem.FieldError{Pointer: f.Pointer, Message: f.Message})
+	fields := make([]problem.FieldError, len(err.Faults))
+	for i, f := range err.Faults {
+		fields[i] = problem.FieldError{Pointer: f.Pointer, Message: f.Message}
 	}
+	p := problem.Invalid(fields...)
+	p.Detail = fields[0].Pointer + " " + fields[0].Message
 	return p
 }
 
