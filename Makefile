@@ -97,7 +97,7 @@ compose-check: ## Checks docker-compose.yml with Compose's own library and start
 
 bench: ## Runs the benchmarks, as tables of ratios; BROKER=kafka measures the journal on Apache Kafka
 	@echo "bench: decisions per second against raw acknowledged produce, in one run"
-	@go test -c -o build/bin/journal.bench ./services/internal/journal
+	@go test -c -o build/bin/journal.bench ./services/journal
 	@build/bin/journal.bench -test.run '^(TestThroughput|TestShared|TestContention)$$' -throughput 1s
 	@echo "bench: generated Avro codecs against hamba/avro's reflection, in one run"
 	@DEFERPAY_FULL=1 go test ./tools/eventgen/avro/internal/conformance -run '^TestCodecRatio$$' -count=1 -v | grep -v '^[=-]'

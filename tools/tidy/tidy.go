@@ -77,13 +77,13 @@ func Rules() []Rule {
 		{"HTTP without Kafka", "a request handler decides through the journal: it has no Kafka client and no message router", func(a Arrow) bool {
 			return isLayer(a.From, "api") && (isKafkaClient(a.To) || under(a.To, "github.com/ThreeDotsLabs", "tools/eventgen/runtime/kafkabus"))
 		}},
-		{"journal", "the journal is generic: it knows no service, no message of theirs, and no other Kafka client than kgo", refusesJournal},
+		{"journal", "the journal is generic: it knows no service, no message of theirs, nothing that they share, and no other Kafka client than kgo", refusesJournal},
 		{"pure journal", "what decides on a log and applies it is a state machine that simulations drive: no Kafka client, no messages, no network, no files, no chance", func(a Arrow) bool {
-			return under(a.From, "services/internal/journal/record", "services/internal/journal/states", "services/internal/journal/internal/core") &&
-				(isKafkaClient(a.To) || under(a.To, "github.com/ThreeDotsLabs", "os", "net", "log", "syscall", "math/rand", "crypto/rand", "context", "services/internal/journal/internal/topic"))
+			return under(a.From, "services/journal/record", "services/journal/states", "services/journal/internal/core") &&
+				(isKafkaClient(a.To) || under(a.To, "github.com/ThreeDotsLabs", "os", "net", "log", "syscall", "math/rand", "crypto/rand", "context", "services/journal/internal/topic"))
 		}},
 		{"journal's face", "what is built on the journal imports it, and not the packages that it is made of", func(a Arrow) bool {
-			return !under(a.From, "services/internal/journal") && under(a.To, "services/internal/journal/record", "services/internal/journal/states")
+			return !under(a.From, "services/journal") && under(a.To, "services/journal/record", "services/journal/states")
 		}},
 		{"shared plumbing", "what both services share imports neither of them", func(a Arrow) bool {
 			return under(a.From, "services/internal") && serviceOf(a.To) != ""
@@ -114,7 +114,7 @@ func Rules() []Rule {
 // services share included.
 func serviceOf(pkg string) string {
 	parts := strings.Split(pkg, "/")
-	if len(parts) < 2 || parts[0] != "services" || parts[1] == "internal" || parts[1] == "cmd" || parts[1] == "e2e" {
+	if len(parts) < 2 || parts[0] != "services" || slices.Contains([]string{"internal", "journal", "cmd", "e2e"}, parts[1]) {
 		return ""
 	}
 	return parts[0] + "/" + parts[1]
@@ -160,14 +160,14 @@ func refusesLayer(a Arrow) bool {
 }
 
 func refusesJournal(a Arrow) bool {
-	if !under(a.From, "services/internal/journal") {
+	if !under(a.From, "services/journal") {
 		return false
 	}
 	switch {
 	case under(a.To, "gen"):
 		return a.To != "gen/journalrecord"
 	case under(a.To, "services"):
-		return !under(a.To, "services/internal/journal")
+		return !under(a.To, "services/journal")
 	}
 	return under(a.To, "github.com/IBM/sarama", "github.com/ThreeDotsLabs/watermill-kafka", "net/http", "github.com/ogen-go")
 }

@@ -7,7 +7,7 @@ import (
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
-	"github.com/deferpay/deferpay/services/internal/journal"
+	"github.com/deferpay/deferpay/services/journal"
 )
 
 // Applied is a record that was applied to the log, and what the service keeps right after it.

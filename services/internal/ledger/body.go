@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"github.com/deferpay/deferpay/services/internal/idempotency"
-	"github.com/deferpay/deferpay/services/internal/journal"
+	"github.com/deferpay/deferpay/services/journal"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/singleobject"
 )
 

@@ -12,8 +12,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/deferpay/deferpay/services/internal/idempotency"
-	"github.com/deferpay/deferpay/services/internal/journal"
 	"github.com/deferpay/deferpay/services/internal/trace"
+	"github.com/deferpay/deferpay/services/journal"
 )
 
 // Domain is what a service supplies: E is its events, S what publication and the read model see

@@ -16,8 +16,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/deferpay/deferpay/services/internal/idempotency"
-	"github.com/deferpay/deferpay/services/internal/journal"
-	"github.com/deferpay/deferpay/services/internal/journal/journaltest"
+	"github.com/deferpay/deferpay/services/journal"
+	"github.com/deferpay/deferpay/services/journal/journaltest"
 )
 
 // added is the only event of the test's domain: a number was added to a sum.

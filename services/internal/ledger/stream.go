@@ -1,6 +1,6 @@
 package ledger
 
-import "github.com/deferpay/deferpay/services/internal/journal"
+import "github.com/deferpay/deferpay/services/journal"
 
 // State is the state of one stream. Streams of one Family have states of one type. States are
 // immutable.

@@ -20,10 +20,10 @@ import (
 
 	"github.com/deferpay/deferpay/services/internal/access"
 	"github.com/deferpay/deferpay/services/internal/idempotency"
-	"github.com/deferpay/deferpay/services/internal/journal"
 	"github.com/deferpay/deferpay/services/internal/problem"
 	"github.com/deferpay/deferpay/services/internal/strict"
 	"github.com/deferpay/deferpay/services/internal/trace"
+	"github.com/deferpay/deferpay/services/journal"
 )
 
 const (

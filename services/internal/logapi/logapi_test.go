@@ -16,9 +16,9 @@ import (
 
 	"github.com/deferpay/deferpay/services/internal/access"
 	"github.com/deferpay/deferpay/services/internal/idempotency"
-	"github.com/deferpay/deferpay/services/internal/journal"
 	"github.com/deferpay/deferpay/services/internal/problem"
 	"github.com/deferpay/deferpay/services/internal/trace"
+	"github.com/deferpay/deferpay/services/journal"
 )
 
 // code returns the code of the problem that an error is, the zero Code if it is none.

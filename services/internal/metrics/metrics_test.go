@@ -12,7 +12,7 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
-	"github.com/deferpay/deferpay/services/internal/journal"
+	"github.com/deferpay/deferpay/services/journal"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/bus"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/metadata"
 )

@@ -23,10 +23,10 @@ import (
 	"github.com/deferpay/deferpay/services/billing/internal/runs"
 	"github.com/deferpay/deferpay/services/billing/internal/store"
 	"github.com/deferpay/deferpay/services/internal/access"
-	"github.com/deferpay/deferpay/services/internal/journal/journaltest"
 	"github.com/deferpay/deferpay/services/internal/ledger"
 	"github.com/deferpay/deferpay/services/internal/logapi"
 	"github.com/deferpay/deferpay/services/internal/waittest"
+	"github.com/deferpay/deferpay/services/journal/journaltest"
 )
 
 // system is an embedded broker with a log, and instances of billing on it, without the bus.

@@ -11,8 +11,8 @@ import (
 	"github.com/deferpay/deferpay/services/billing/internal/billing"
 	"github.com/deferpay/deferpay/services/billing/internal/effect"
 	"github.com/deferpay/deferpay/services/billing/internal/store"
-	"github.com/deferpay/deferpay/services/internal/journal"
 	"github.com/deferpay/deferpay/services/internal/ledger"
+	"github.com/deferpay/deferpay/services/journal"
 )
 
 // park writes an impossible record about a contract: one that takes in a version that is known. It

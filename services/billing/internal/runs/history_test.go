@@ -25,10 +25,10 @@ import (
 	"github.com/deferpay/deferpay/services/billing/internal/runs"
 	"github.com/deferpay/deferpay/services/billing/internal/store"
 	"github.com/deferpay/deferpay/services/internal/idempotency"
-	"github.com/deferpay/deferpay/services/internal/journal"
-	"github.com/deferpay/deferpay/services/internal/journal/journaltest"
 	"github.com/deferpay/deferpay/services/internal/ledger"
 	"github.com/deferpay/deferpay/services/internal/waittest"
+	"github.com/deferpay/deferpay/services/journal"
+	"github.com/deferpay/deferpay/services/journal/journaltest"
 	"github.com/deferpay/deferpay/tools/fulltest"
 )
 

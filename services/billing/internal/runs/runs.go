@@ -14,8 +14,8 @@ import (
 	"github.com/deferpay/deferpay/services/billing/internal/billing"
 	"github.com/deferpay/deferpay/services/billing/internal/store"
 	"github.com/deferpay/deferpay/services/internal/idempotency"
-	"github.com/deferpay/deferpay/services/internal/journal"
 	"github.com/deferpay/deferpay/services/internal/trace"
+	"github.com/deferpay/deferpay/services/journal"
 )
 
 // Runner bills periods while Run is running.

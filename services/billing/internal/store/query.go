@@ -9,8 +9,8 @@ import (
 
 	"github.com/deferpay/deferpay/services/billing/internal/billing"
 	"github.com/deferpay/deferpay/services/billing/internal/effect"
-	"github.com/deferpay/deferpay/services/internal/journal"
 	"github.com/deferpay/deferpay/services/internal/ledger"
+	"github.com/deferpay/deferpay/services/journal"
 )
 
 // Page is the part of a list that is asked for.

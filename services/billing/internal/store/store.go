@@ -28,8 +28,8 @@ import (
 	"github.com/deferpay/deferpay/services/billing/internal/billing"
 	"github.com/deferpay/deferpay/services/billing/internal/effect"
 	"github.com/deferpay/deferpay/services/internal/idempotency"
-	"github.com/deferpay/deferpay/services/internal/journal"
 	"github.com/deferpay/deferpay/services/internal/ledger"
+	"github.com/deferpay/deferpay/services/journal"
 )
 
 // The private topics that the store uses.

@@ -4,8 +4,8 @@ import (
 	"net/url"
 
 	"github.com/deferpay/deferpay/services/billing/internal/billing"
-	"github.com/deferpay/deferpay/services/internal/journal"
 	"github.com/deferpay/deferpay/services/internal/ledger"
+	"github.com/deferpay/deferpay/services/journal"
 )
 
 // The families of streams; see the package's comment.

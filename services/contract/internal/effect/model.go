@@ -3,7 +3,7 @@ package effect
 import (
 	"github.com/deferpay/deferpay/services/contract/internal/contract"
 	"github.com/deferpay/deferpay/services/internal/codes/sepa"
-	"github.com/deferpay/deferpay/services/internal/journal"
+	"github.com/deferpay/deferpay/services/journal"
 )
 
 // Model is the read model: what queries need and the states of streams do not show. The ledger

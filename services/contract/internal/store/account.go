@@ -13,9 +13,9 @@ import (
 	"github.com/deferpay/deferpay/services/contract/internal/contract"
 	"github.com/deferpay/deferpay/services/contract/internal/effect"
 	"github.com/deferpay/deferpay/services/internal/idempotency"
-	"github.com/deferpay/deferpay/services/internal/journal"
 	"github.com/deferpay/deferpay/services/internal/ledger"
 	"github.com/deferpay/deferpay/services/internal/seal"
+	"github.com/deferpay/deferpay/services/journal"
 )
 
 // An account is sealed about a subject: its contract, and how often the personal data of the

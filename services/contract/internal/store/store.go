@@ -25,9 +25,9 @@ import (
 	"github.com/deferpay/deferpay/services/contract/internal/contract"
 	"github.com/deferpay/deferpay/services/contract/internal/effect"
 	"github.com/deferpay/deferpay/services/internal/idempotency"
-	"github.com/deferpay/deferpay/services/internal/journal"
 	"github.com/deferpay/deferpay/services/internal/ledger"
 	"github.com/deferpay/deferpay/services/internal/seal"
+	"github.com/deferpay/deferpay/services/journal"
 )
 
 // The private topics that the store uses.

@@ -8,8 +8,8 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/deferpay/deferpay/services/internal/idempotency"
-	"github.com/deferpay/deferpay/services/internal/journal"
 	"github.com/deferpay/deferpay/services/internal/ledger"
+	"github.com/deferpay/deferpay/services/journal"
 )
 
 // Codec checks that every event that the interface V has a visiting method for comes back from the

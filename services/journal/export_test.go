@@ -1,0 +1,63 @@
+package journal
+
+import (
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/deferpay/deferpay/services/journal/internal/core"
+	"github.com/deferpay/deferpay/services/journal/internal/topic"
+	"github.com/deferpay/deferpay/services/journal/record"
+)
+
+// NewRawClient returns a client like the one that a journal produces with.
+func NewRawClient(log string, opts []kgo.Opt) (*kgo.Client, error) {
+	return topic.NewClient(log, 2*maxInFlight, opts)
+}
+
+// Sending returns how many records are under way to the broker, and how many wait for them.
+func (j *Journal[S, B]) Sending() (sent, waiting int) {
+	j.mu.RLock()
+	defer j.mu.RUnlock()
+	return j.sender.sent, len(j.sender.outbox)
+}
+
+// Ahead returns how many records were applied and not read yet.
+func (j *Journal[S, B]) Ahead() int {
+	j.mu.RLock()
+	defer j.mu.RUnlock()
+	return len(j.ahead)
+}
+
+// becomeReady lets the journal read its first barrier, at offset 0, without a broker.
+func (j *Journal[S, B]) becomeReady(t *testing.T) {
+	t.Helper()
+	j.reason = nil
+	j.core.Start()
+	appends, _ := j.core.Take()
+	barrier := &record.Record{Offset: 0, Value: appends[0].Value}
+	barrier.Decode()
+	if err := j.core.Read(barrier); err != nil || !j.core.Ready() {
+		t.Fatalf("not ready after the first barrier: %v", err)
+	}
+}
+
+// ReadBehind reads a record at the offset at which another one was applied when it was
+// acknowledged.
+func (j *Journal[S, B]) ReadBehind(t *testing.T, applied, read []byte) error {
+	j.becomeReady(t)
+	j.ahead = []early{{offset: 0, value: applied}}
+	return j.applyRead(&record.Record{Offset: 0, Value: read}, time.Now())
+}
+
+// ReadBefore decides a command whose record is acknowledged at offset 2, and then reads the record
+// of another instance at offset 1.
+func (j *Journal[S, B]) ReadBefore(t *testing.T, cmd *core.Command[S, B], foreign []byte) error {
+	j.becomeReady(t)
+	j.core.Submit(cmd)
+	appends, _ := j.core.Take()
+	j.sender = &sender{acked: []*kgo.Record{{Offset: 2, Value: appends[0].Value}}}
+	j.applyAhead(j.sender) // too early
+	return j.applySome([]record.Record{{Offset: 1, Value: foreign}})
+}

@@ -1,0 +1,197 @@
+package publication
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"sync"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/deferpay/deferpay/services/journal/internal/topic"
+	"github.com/deferpay/deferpay/services/journal/record"
+	"github.com/deferpay/deferpay/services/journal/states"
+)
+
+// Metadata of a message.
+const (
+	MetadataOffset = "journal_offset"
+	MetadataKind   = "journal_kind"
+	MetadataKey    = "journal_key"
+)
+
+// run delivers until ctx is done, and starts again after a failure.
+func (p *Publication[S, B]) run(ctx context.Context) {
+	defer p.position.Store(-1)
+	for ctx.Err() == nil {
+		err := p.follow(ctx)
+		var unreadable *states.UnreadableError
+		switch {
+		case ctx.Err() != nil:
+			return
+		case errors.As(err, &unreadable):
+			p.log.Error("delivery stops at a record that cannot be read", "error", err)
+			<-ctx.Done()
+			return
+		}
+		p.log.Warn("delivery starts again", "error", err)
+		sleep(ctx, restartDelay)
+	}
+}
+
+// follow reads the log. It applies the records before the saved position silently, and delivers the
+// entries from there on. It returns when nothing that it has begun is still under way.
+func (p *Publication[S, B]) follow(ctx context.Context) error {
+	client, err := topic.NewClient(p.source.Topic, buffered, p.source.ClientOptions)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	from, err := p.from(ctx, client)
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	w := newWindow(p.cfg.Window, from, p.deliver)
+	p.position.Store(from)
+	var saving sync.WaitGroup
+	handled := make(chan struct{}) // closed when nothing is delivered any more
+	saving.Go(func() { p.save(ctx, handled, client, w, from) })
+	defer func() {
+		stop()
+		w.workers.Wait()
+		close(handled)
+		saving.Wait()
+	}()
+
+	l := p.source.States.Empty()
+	for r := topic.NewReader(client); ; {
+		records, err := r.Poll(ctx)
+		if err != nil {
+			return err
+		}
+		for i := range records {
+			d, err := p.apply(l, &records[i])
+			if err != nil {
+				return err
+			}
+			if d != nil && d.Offset >= from && !w.add(ctx, d) {
+				return ctx.Err()
+			}
+		}
+		w.skip(l.Next())
+		p.position.Store(w.position())
+	}
+}
+
+// from returns the offset at which the delivery starts.
+func (p *Publication[S, B]) from(ctx context.Context, client *kgo.Client) (int64, error) {
+	err := topic.Verify(ctx, client, p.positions.Topic, topic.PositionSettings)
+	if errors.Is(err, topic.ErrUnverified) && p.source.AllowUnverified {
+		err = nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	from, err := p.positions.Load(ctx, p.source.ClientOptions)
+	if err != nil {
+		return 0, err
+	}
+	end, err := topic.End(ctx, client, p.source.Topic)
+	if err != nil {
+		return 0, err
+	}
+	if from > end {
+		p.log.Warn("the log ends before the saved position; delivering from its start", "position", from, "end", end)
+		return 0, nil
+	}
+	return from, nil
+}
+
+// apply applies a record, and returns a delivery if that is an applied entry.
+func (p *Publication[S, B]) apply(l *states.States[S, B], r *record.Record) (*delivery[S, B], error) {
+	res, err := l.Apply(r, states.NewVerdict[S, B]())
+	if err != nil || res.Outcome != states.Applied {
+		return nil, err
+	}
+	return &delivery[S, B]{Verdict: res.Verdict, key: p.source.Order(&res.Verdict.Entry, res.Verdict.After), payload: r.Body}, nil
+}
+
+// save saves the position at intervals, and once more when everything is handled.
+func (p *Publication[S, B]) save(ctx context.Context, handled <-chan struct{}, client *kgo.Client, w *window, saved int64) {
+	for going := true; going; {
+		going = sleep(ctx, p.cfg.SaveEvery)
+		if !going {
+			<-handled
+		}
+		at := w.position()
+		p.position.Store(at)
+		if at == saved {
+			continue
+		}
+		saving, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveLimit)
+		err := p.positions.Save(saving, client, at)
+		cancel()
+		if err != nil {
+			p.log.Warn("the position was not saved; entries may be delivered again", "error", err)
+			continue
+		}
+		saved = at
+	}
+}
+
+// delivery is an entry to deliver.
+type delivery[S, B any] struct {
+	*states.Verdict[S, B]
+	key     string
+	payload []byte
+}
+
+func (d *delivery[S, B]) at() (string, int64) { return d.key, d.Offset }
+
+type deliveryKey struct{}
+
+// deliver offers an entry until it is acked, and reports whether it was. It was not if ctx is done.
+func (p *Publication[S, B]) deliver(ctx context.Context, it item) bool {
+	d := it.(*delivery[S, B])
+	for delay := p.cfg.NackDelay; ; delay = min(2*delay, p.cfg.NackDelayMax) {
+		acked, stopped := p.offer(ctx, d)
+		if acked || stopped || !sleep(ctx, delay) {
+			return acked
+		}
+	}
+}
+
+// offer sends one message and waits for its ack or nack.
+func (p *Publication[S, B]) offer(ctx context.Context, d *delivery[S, B]) (acked, stopped bool) {
+	ctx, cancel := context.WithCancel(context.WithValue(ctx, deliveryKey{}, d))
+	defer cancel()
+	m := message.NewMessage(d.Attempt.String(), d.payload)
+	m.SetContext(ctx)
+	m.Metadata = message.Metadata{MetadataOffset: strconv.FormatInt(d.Offset, 10),
+		MetadataKind: d.Kind, MetadataKey: d.key}
+	select {
+	case p.out <- m:
+	case <-ctx.Done():
+		return false, true
+	}
+	select {
+	case <-m.Acked():
+		return true, false
+	case <-m.Nacked():
+		return false, false
+	case <-ctx.Done():
+		return false, true
+	}
+}
+
+// FromMessage returns the entry that a message carries and the states of its streams right after
+// it. It reports false for a message of another origin.
+func FromMessage[S, B any](m *message.Message) (states.Entry[B], *states.View[S], bool) {
+	d, ok := m.Context().Value(deliveryKey{}).(*delivery[S, B])
+	if !ok {
+		return states.Entry[B]{}, nil, false
+	}
+	return d.Entry, d.After, true
+}

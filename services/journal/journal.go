@@ -1,0 +1,197 @@
+package journal
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/deferpay/deferpay/services/journal/internal/core"
+	"github.com/deferpay/deferpay/services/journal/states"
+)
+
+const (
+	maxInFlight = 20_000  // records of ours that were not read back, and commands that wait
+	maxRecord   = 900_000 // bytes; brokers take 1 MiB by default
+)
+
+var (
+	errStarting = errors.New("starting")
+	errStopped  = errors.New("stopped")
+)
+
+// Config says what a journal is made of. Topic, Writer, ClientOptions, Codec and Fold are required.
+type Config[S, B any] struct {
+	Topic  string // the log; exactly one partition
+	Writer string // name of this instance, written into every record
+	// ClientOptions say how to reach the broker: seed brokers, TLS, SASL, dialer. The journal
+	// itself sets everything about producing and consuming.
+	ClientOptions []kgo.Opt
+	Codec         Codec[B]
+	Fold          Fold[S, B]
+
+	// Project is called for each applied entry, in log order, with the states of the entry's
+	// streams after it; the view is valid until Project returns. It feeds the read model that Read
+	// looks at, and runs under the lock that excludes Read. It must not call the journal.
+	Project func(e Entry[B], after *View[S])
+	// Reset empties the read model. It is called, under the same lock, before the log is read again
+	// from its start.
+	Reset func()
+	// Subject returns the stream that an impossible record parks; by default the first stream of
+	// the entry. All instances must agree on it, now and later.
+	Subject func(e *Entry[B]) Stream
+	// Key returns the Kafka key of a record. By default it is the subject.
+	Key func(e *Entry[B]) string
+	// Order returns the key that orders publication, given the states of the entry's streams after
+	// it: a Subscriber delivers entries of one such key one after the other. By default it is Key.
+	Order func(e *Entry[B], after *View[S]) string
+	// Now is the clock of decisions; time.Now by default.
+	Now func() time.Time
+	// Traceparent returns the W3C trace context of a request's context, or "".
+	Traceparent func(context.Context) string
+	// AllowUnverified lets Run go on, with a warning, if it may not read the topic's configuration.
+	AllowUnverified bool
+	Logger          *slog.Logger // slog.Default by default
+}
+
+// Journal decides on one log. Its methods may be called at the same time.
+type Journal[S, B any] struct {
+	cfg   Config[S, B]
+	now   func() time.Time     // the system's clock, not that of decisions
+	blank *states.States[S, B] // before the first record; a subscriber starts from it
+
+	mu        sync.RWMutex
+	core      *core.Core[S, B]
+	sender    *sender // nil while nothing can be appended
+	reason    error   // why nothing is served
+	stopping  bool
+	skew      time.Duration // of the system clock against the broker's
+	unguarded bool          // a warning was logged that the broker does not stamp records
+	timer     *time.Timer
+	alarm     time.Time // when the timer fires
+	warned    time.Time // when a failed produce was last logged
+	ahead     []early   // in the order of the log
+
+	inbox   inbox[S, B]
+	signals sync.Pool // channels that callers wait on
+	read    progress
+}
+
+// New returns a journal without touching the network; Run makes it live. An error is returned if a
+// required field of cfg is missing.
+func New[S, B any](cfg Config[S, B]) (*Journal[S, B], error) {
+	switch {
+	case cfg.Topic == "":
+		return nil, errors.New("journal: no topic")
+	case cfg.Writer == "":
+		return nil, errors.New("journal: no writer")
+	case cfg.Codec == nil, cfg.Fold == nil:
+		return nil, errors.New("journal: no codec or no fold")
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
+	l := states.New(states.Config[S, B]{Log: cfg.Topic, Fold: cfg.Fold, Codec: cfg.Codec, Subject: cfg.Subject})
+	if cfg.Key == nil {
+		cfg.Key = func(e *Entry[B]) string { return string(l.Subject(e)) }
+	}
+	if cfg.Order == nil {
+		cfg.Order = func(e *Entry[B], _ *View[S]) string { return cfg.Key(e) }
+	}
+	j := &Journal[S, B]{cfg: cfg, now: time.Now, blank: l, reason: errStarting}
+	j.core = core.New(l.Empty(), core.Config[S, B]{
+		Writer: cfg.Writer, MaxRecord: maxRecord, Key: cfg.Key, Clock: cfg.Now, Mono: j.now,
+		NewAttempt: newAttempts(), Project: cfg.Project,
+		Park: func(offset int64, s Stream, why error) {
+			cfg.Logger.Error("a record is impossible: its stream is parked until a correction", "topic", cfg.Topic, "offset", offset, "stream", string(s), "error", why.Error())
+		},
+	})
+	j.signals.New = func() any { return make(chan struct{}, 1) }
+	j.read.at.Store(-1)
+	j.timer = time.AfterFunc(time.Hour, j.tick)
+	j.timer.Stop()
+	return j, nil
+}
+
+// newAttempts returns a source of random UUIDs. It is used under the journal's lock.
+func newAttempts() func() Attempt {
+	var pool [64 * 16]byte
+	used := len(pool)
+	return func() (a Attempt) {
+		if used == len(pool) {
+			rand.Read(pool[:])
+			used = 0
+		}
+		used += copy(a[:], pool[used:])
+		a[6] = a[6]&0x0f | 0x40
+		a[8] = a[8]&0x3f | 0x80
+		return a
+	}
+}
+
+// Topic returns the name of the log.
+func (j *Journal[S, B]) Topic() string { return j.cfg.Topic }
+
+// Ready returns nil if commands and queries are served, or an error that wraps ErrNotReady and says
+// why not. It wraps an *UnreadableError or ErrDataLoss if that is the reason.
+func (j *Journal[S, B]) Ready() error {
+	j.mu.RLock()
+	defer j.mu.RUnlock()
+	return j.readiness()
+}
+
+func (j *Journal[S, B]) readiness() error {
+	switch {
+	case j.stopping:
+		return fmt.Errorf("%w: %w", ErrNotReady, errStopped)
+	case j.reason != nil:
+		return fmt.Errorf("%w: %w", ErrNotReady, j.reason)
+	case j.skewed() != nil:
+		return fmt.Errorf("%w: %w", ErrNotReady, j.skewed())
+	case !j.core.Ready():
+		return fmt.Errorf("%w: reading the log, at %d", ErrNotReady, j.core.Next())
+	}
+	return nil
+}
+
+// Parked returns the parked streams, and why each is.
+func (j *Journal[S, B]) Parked() map[Stream]error {
+	j.mu.RLock()
+	defer j.mu.RUnlock()
+	return j.core.Parked()
+}
+
+// Stats counts what has happened since the journal was made, and what is under way.
+type Stats struct {
+	Applied   int64         // records applied, of any instance
+	Void      int64         // records read and void, of any instance
+	OwnVoid   int64         // of those, this instance's
+	Decided   int64         // verdicts returned
+	Unknown   int64         // commands that ended with ErrUnknownOutcome
+	Barriers  int64         // barriers read, of any instance
+	Drops     int64         // times the speculation on a stream was dropped
+	Parked    int           // streams parked now
+	InFlight  int           // records appended and not read back
+	Waiting   int           // commands waiting for a stream
+	Rebuilds  int64         // times the state was discarded, to be read again
+	ClockSkew time.Duration // of the system clock against the broker's; positive if it is ahead
+}
+
+// Stats returns the counters.
+func (j *Journal[S, B]) Stats() Stats {
+	j.mu.RLock()
+	defer j.mu.RUnlock()
+	s := j.core.Stats()
+	return Stats{
+		Applied: s.Applied, Void: s.Void, OwnVoid: s.OwnVoid, Decided: s.Decided, Unknown: s.Unknown, Barriers: s.Barriers, Drops: s.Drops,
+		Parked: s.Parked, InFlight: s.InFlight, Waiting: s.Waiting, Rebuilds: s.Rebuilds, ClockSkew: j.skew,
+	}
+}

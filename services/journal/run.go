@@ -1,0 +1,153 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/deferpay/deferpay/services/journal/internal/topic"
+)
+
+const (
+	retryDelay = time.Second // before the log is read again from its start
+	// before the broker is asked again for the topic's configuration
+	verifyDelay = 250 * time.Millisecond
+	answerLimit = 3 * time.Second // for the broker to answer a question
+	drainLimit  = 2 * time.Second // for records in flight, when the journal stops
+)
+
+// Run verifies the topic, reads the log from its start, and appends a barrier; the journal is ready
+// once it has read that. Run goes on reading until ctx is done. It then waits up to two seconds for
+// records in flight, and returns nil. While the broker is away, it keeps trying, and Ready says
+// why.
+//
+// A *TopicError is returned if the topic is not configured as a log must be, and another error if
+// the broker does not allow the configuration to be read and AllowUnverified is not set. Run may be
+// called once.
+func (j *Journal[S, B]) Run(ctx context.Context) error {
+	defer j.unready(errStopped)
+	for {
+		err := j.session(ctx)
+		j.unready(err)
+		var wrong *TopicError
+		var unreadable *UnreadableError
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case errors.As(err, &wrong), errors.Is(err, topic.ErrUnverified):
+			return err
+		case errors.As(err, &unreadable):
+			j.cfg.Logger.Error("not ready: the log holds a record that cannot be read", "topic", j.cfg.Topic, "error", err)
+			<-ctx.Done()
+			return nil
+		}
+		j.cfg.Logger.Error("reading the log again from its start", "topic", j.cfg.Topic, "error", err)
+		if !sleep(ctx, retryDelay) {
+			return nil
+		}
+	}
+}
+
+// session reads the log from its start for as long as that is possible.
+func (j *Journal[S, B]) session(ctx context.Context) error {
+	client, err := topic.NewClient(j.cfg.Topic, 2*maxInFlight, j.cfg.ClientOptions)
+	if err != nil {
+		return &TopicError{j.cfg.Topic, "client options", "are not usable: " + err.Error()}
+	}
+	defer client.Close()
+	if err := j.verify(ctx, client); err != nil {
+		return err
+	}
+	reading, stop := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer stop(nil)
+	defer context.AfterFunc(ctx, func() { j.drain(); stop(ctx.Err()) })()
+	go j.watch(reading, client, stop)
+
+	j.mu.Lock()
+	j.sender, j.reason = &sender{client: client, ctx: reading}, nil
+	j.core.Start()
+	j.act()
+	j.mu.Unlock()
+	for r := topic.NewReader(client); ; {
+		records, err := r.Poll(reading)
+		if err == nil {
+			err = j.take(records)
+		}
+		if cause := context.Cause(reading); cause != nil {
+			return cause
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// verify asks for the topic's configuration until the broker answers.
+func (j *Journal[S, B]) verify(ctx context.Context, client *kgo.Client) error {
+	for {
+		asking, cancel := context.WithTimeout(ctx, answerLimit)
+		err := topicError(topic.Verify(asking, client, j.cfg.Topic, topic.LogSettings))
+		cancel()
+		var wrong *TopicError
+		switch {
+		case err == nil, ctx.Err() != nil, errors.As(err, &wrong):
+			return err
+		case errors.Is(err, topic.ErrUnverified) && j.cfg.AllowUnverified:
+			j.cfg.Logger.Warn("the log's configuration was not verified", "topic", j.cfg.Topic, "error", err)
+			return nil
+		case errors.Is(err, topic.ErrUnverified):
+			return err
+		}
+		j.setReason(err)
+		if !sleep(ctx, verifyDelay) {
+			return ctx.Err()
+		}
+	}
+}
+
+// drain waits a moment for records in flight to come back.
+func (j *Journal[S, B]) drain() {
+	j.mu.Lock()
+	j.stopping = true
+	j.mu.Unlock()
+	for until := j.now().Add(drainLimit); j.now().Before(until); time.Sleep(5 * time.Millisecond) {
+		j.mu.RLock()
+		n := j.core.InFlight()
+		j.mu.RUnlock()
+		if n == 0 {
+			return
+		}
+	}
+}
+
+// unready discards the state: every command ends, and nothing is served until the log was read
+// again.
+func (j *Journal[S, B]) unready(reason error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if reason == nil {
+		reason = errStopped
+	}
+	j.reason = reason
+	if j.sender == nil {
+		return
+	}
+	j.sender.outbox = nil // its last wave would send it to a closed client
+	j.sender, j.ahead = nil, nil
+	j.core.Reset(reason)
+	j.act()
+	if j.cfg.Reset != nil {
+		j.cfg.Reset()
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
+	}
+}

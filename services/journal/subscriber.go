@@ -1,0 +1,78 @@
+package journal
+
+import (
+	"context"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/deferpay/deferpay/services/journal/internal/publication"
+)
+
+// SubscriberConfig says how applied entries are delivered. Name and Positions are required.
+type SubscriberConfig struct {
+	Name      string // name of the subscriber; its position is saved under it
+	Positions string // compacted topic of positions, one partition
+	Group     string // consumer group that chooses the instance that delivers; Name by default
+	Window    int    // how many messages may be unacked at once; 256 by default
+	// NackDelay is the wait before a nacked message is delivered again; it doubles up to
+	// NackDelayMax. 100 ms and 10 s by default.
+	NackDelay, NackDelayMax time.Duration
+	SaveEvery               time.Duration // how often the position is saved; 500 ms by default
+	SessionTimeout          time.Duration // after which a dead instance is replaced; 6 s by default
+}
+
+// Metadata of a delivered message.
+const (
+	MetadataOffset = publication.MetadataOffset // "journal_offset": the entry's offset in the log
+	MetadataKind   = publication.MetadataKind   // "journal_kind": the entry's kind
+	MetadataKey    = publication.MetadataKey    // "journal_key": the entry's key, by Config.Order
+)
+
+// Subscriber delivers every applied entry at least once, as a Watermill subscriber: those of one
+// key (Config.Order) one after the other, in log order; those of different keys side by side, up to
+// Window unacked. It saves the lowest offset that is not acked and goes on from there after a
+// restart. Of several instances, a consumer group chooses the one that delivers; when the choice
+// changes, an entry may be delivered by both.
+//
+// The UUID of a message is the attempt, and its payload is the encoded body; FromMessage returns
+// the entry and the states after it. The message's context ends once it is acked or nacked, and
+// when the subscription ends. A nacked message comes again, and holds up its own key alone.
+//
+// At a record that cannot be decoded, delivery stops and an error is logged.
+type Subscriber[S, B any] struct {
+	publication *publication.Publication[S, B]
+}
+
+var _ message.Subscriber = (*Subscriber[int, int])(nil)
+
+// Subscriber returns a subscriber to the journal's log. It reads the log itself: the journal need
+// not be ready, nor run. An error is returned if a required field of cfg is missing.
+func (j *Journal[S, B]) Subscriber(cfg SubscriberConfig) (*Subscriber[S, B], error) {
+	p, err := publication.New(publication.Source[S, B]{Topic: j.cfg.Topic, ClientOptions: j.cfg.ClientOptions,
+		AllowUnverified: j.cfg.AllowUnverified, States: j.blank, Order: j.cfg.Order, Logger: j.cfg.Logger}, publication.Config(cfg))
+	if err != nil {
+		return nil, err
+	}
+	return &Subscriber[S, B]{p}, nil
+}
+
+// Subscribe begins the delivery, which ends with ctx or Close; the channel is closed then. topic is
+// that of the log, or empty. A subscriber has one position and so one subscription: a second call
+// returns an error.
+func (s *Subscriber[S, B]) Subscribe(ctx context.Context, topic string) (<-chan *message.Message, error) {
+	return s.publication.Subscribe(ctx, topic)
+}
+
+// Close ends the delivery, saves the position, and returns nil once that is done. Calling it again
+// does nothing.
+func (s *Subscriber[S, B]) Close() error { return s.publication.Close() }
+
+// Position returns the lowest offset that is not acked, and reports whether this instance delivers.
+func (s *Subscriber[S, B]) Position() (offset int64, delivers bool) { return s.publication.Position() }
+
+// FromMessage returns the entry that a message of a Subscriber carries, and the states of its
+// streams right after it. It reports false for any other message.
+func FromMessage[S, B any](m *message.Message) (Entry[B], *View[S], bool) {
+	return publication.FromMessage[S, B](m)
+}

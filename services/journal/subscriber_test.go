@@ -1,0 +1,201 @@
+package journal_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/deferpay/deferpay/services/journal"
+	. "github.com/deferpay/deferpay/services/journal/journaltest"
+)
+
+func subscribe(t *testing.T, j *Journal, change func(*journal.SubscriberConfig)) (<-chan *message.Message, *journal.Subscriber[State, Body]) {
+	t.Helper()
+	cfg := journal.SubscriberConfig{Name: "publisher", Positions: Positions, NackDelay: time.Millisecond,
+		SaveEvery: 5 * time.Millisecond, SessionTimeout: 200 * time.Millisecond}
+	if change != nil {
+		change(&cfg)
+	}
+	s, err := j.Subscriber(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	messages, err := s.Subscribe(context.Background(), Log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return messages, s
+}
+
+func receive(t *testing.T, messages <-chan *message.Message) *message.Message {
+	t.Helper()
+	select {
+	case m := <-messages:
+		return m
+	case <-time.After(10 * time.Second):
+		t.Fatal("no message came")
+		return nil
+	}
+}
+
+// none checks that no message comes.
+func none(t *testing.T, messages <-chan *message.Message) {
+	t.Helper()
+	select {
+	case m := <-messages:
+		e, _, _ := journal.FromMessage[State, Body](m)
+		t.Fatalf("message %+v came too early", e)
+	case <-time.After(30 * time.Millisecond):
+	}
+}
+
+// Entries of one key come one after the other, and again after a nack; those of other keys do not
+// wait for them; a restart goes on at the lowest one that is not acked.
+func TestSubscriberAcksNacksRestarts(t *testing.T) {
+	opts := Options(Broker(t))
+	Topics(t, opts)
+	j, _ := Start(t, Config("a", opts))
+	Must(t, j, Open("1", "k1", 100))
+	Must(t, j, Open("2", "k2", 100))
+	Must(t, j, Buy("1", "k3", 10))
+	bought := Must(t, j, Buy("2", "k4", 20))
+
+	messages, s := subscribe(t, j, nil)
+	got := map[string]*message.Message{}
+	for range 2 {
+		m := receive(t, messages)
+		e, _, _ := journal.FromMessage[State, Body](m)
+		got[e.Body.Key] = m
+	}
+	if got["k1"] == nil || got["k2"] == nil {
+		t.Fatalf("got %v, want the first entry of each account", got)
+	}
+	none(t, messages)
+	got["k2"].Ack()
+	m := receive(t, messages)
+	e, after, ok := journal.FromMessage[State, Body](m)
+	if st, _ := after.State(Account("2")); !ok || e.Offset != bought.Offset || st.Spent != 20 || m.UUID != bought.Attempt.String() {
+		t.Fatalf("entry %+v with state %+v", e, st)
+	}
+	m.Ack()
+	got["k1"].Nack()
+	m = receive(t, messages)
+	if e, _, _ := journal.FromMessage[State, Body](m); e.Body.Key != "k1" {
+		t.Fatalf("after a nack came %+v", e)
+	}
+	s.Close() // k1 and k3 are not acked
+	if _, open := <-messages; open {
+		t.Error("a message after the end")
+	}
+
+	messages, s = subscribe(t, j, nil)
+	var keys []string
+	for range 4 { // k2 and k4 were acked, but k1 before them was not
+		m := receive(t, messages)
+		if e, _, _ := journal.FromMessage[State, Body](m); e.Body.Account == "1" {
+			keys = append(keys, e.Body.Key)
+		}
+		m.Ack()
+	}
+	if fmt.Sprint(keys) != "[k1 k3]" {
+		t.Errorf("entries of one account came as %v", keys)
+	}
+	Eventually(t, "everything is acked", func() error {
+		if p, _ := s.Position(); p != j.Position()+1 {
+			return fmt.Errorf("at %d", p)
+		}
+		return nil
+	})
+	s.Close()
+
+	messages, _ = subscribe(t, j, nil)
+	none(t, messages)
+	Must(t, j, Buy("1", "k5", 1))
+	m = receive(t, messages)
+	if e, after, _ := journal.FromMessage[State, Body](m); e.Body.Key != "k5" {
+		t.Errorf("after everything was acked came %+v", e)
+	} else if st, _ := after.State(Account("1")); st.Spent != 11 {
+		t.Errorf("the silent fold left %+v", st)
+	}
+	m.Ack()
+}
+
+// Of two instances, one delivers. When it stops, the other takes over.
+func TestSubscriberHandsOver(t *testing.T) {
+	opts := Options(Broker(t))
+	Topics(t, opts)
+	a, _ := Start(t, Config("a", opts))
+	b, _ := Start(t, Config("b", opts))
+	fromA, subA := subscribe(t, a, nil)
+	Must(t, a, Open("1", "k1", 100))
+	receive(t, fromA).Ack()
+	fromB, subB := subscribe(t, b, nil)
+	var mu sync.Mutex
+	seen := map[string]int{}
+	for _, messages := range []<-chan *message.Message{fromA, fromB} {
+		go func() {
+			for m := range messages {
+				e, _, _ := journal.FromMessage[State, Body](m)
+				mu.Lock()
+				seen[e.Body.Key]++
+				mu.Unlock()
+				m.Ack()
+			}
+		}()
+	}
+	for i := range 20 {
+		Must(t, b, Buy("1", fmt.Sprint("b", i), 1))
+		if i == 10 {
+			if _, delivers := subA.Position(); delivers {
+				subA.Close()
+			} else {
+				subB.Close()
+			}
+		}
+	}
+	Eventually(t, "the other delivers the rest", func() error {
+		mu.Lock()
+		defer mu.Unlock()
+		for i := range 20 {
+			if seen[fmt.Sprint("b", i)] == 0 {
+				return fmt.Errorf("b%d is missing", i)
+			}
+		}
+		return nil
+	})
+}
+
+// No more than Window messages are unacked at once.
+func TestSubscriberWindow(t *testing.T) {
+	opts := Options(Broker(t))
+	Topics(t, opts)
+	j, _ := Start(t, Config("a", opts))
+	const n = 40
+	for i := range n {
+		Must(t, j, Open(fmt.Sprint(i), fmt.Sprint("k", i), 100))
+	}
+	messages, s := subscribe(t, j, func(c *journal.SubscriberConfig) { c.Window = 8 })
+	var held []*message.Message
+	for range 8 {
+		held = append(held, receive(t, messages))
+	}
+	none(t, messages)
+	for left := n; left > 0; left-- {
+		held[0].Ack()
+		held = held[1:]
+		if left > 8 {
+			held = append(held, receive(t, messages))
+		}
+	}
+	Eventually(t, "everything is acked", func() error {
+		if p, _ := s.Position(); p != j.Position()+1 {
+			return fmt.Errorf("at %d", p)
+		}
+		return nil
+	})
+}
