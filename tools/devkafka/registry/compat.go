@@ -1,10 +1,14 @@
 package registry
 
 import (
-	"encoding/json"
+	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/twmb/avro"
+
+	"github.com/deferpay/deferpay/tools/eventgen/avro/compat"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin/schema"
 )
 
 // Text is the text of an Avro schema with the texts that it refers to. A text comes after those
@@ -23,7 +27,7 @@ type Checker interface {
 	CanRead(reader, writer Text) error
 }
 
-// Avro is a Checker that applies the rules of schema resolution of the Avro specification.
+// Avro is a Checker that parses schemas with twmb/avro and compares them as Apache Avro does.
 type Avro struct{}
 
 // Valid implements Checker.
@@ -34,19 +38,45 @@ func (Avro) Valid(t Text) error {
 
 // CanRead implements Checker.
 func (Avro) CanRead(reader, writer Text) error {
-	strict, err := withoutImpliedDefaults(reader)
-	if err != nil {
-		return err
-	}
-	r, err := parse(strict)
+	r, err := load(reader)
 	if err != nil {
 		return fmt.Errorf("reader schema: %w", err)
 	}
-	w, err := parse(writer)
+	w, err := load(writer)
 	if err != nil {
 		return fmt.Errorf("writer schema: %w", err)
 	}
-	return avro.CheckCompatibility(w, r)
+	all := compat.Check(r, w).All
+	if len(all) == 0 {
+		return nil
+	}
+	texts, pointers := make([]string, len(all)), compat.Pointers(r.Node)
+	for i, found := range all {
+		texts[i] = fmt.Sprintf("%s: %s", found.ID, found.Message)
+		if at := pointers[found.At]; at != "" {
+			texts[i] += " at " + at
+		}
+	}
+	return errors.New(strings.Join(texts, "; "))
+}
+
+// load returns a schema in the form in which compat compares it.
+func load(t Text) (*schema.Type, error) {
+	l := schema.Loader{Lenient: true}
+	var root **schema.Type
+	for _, text := range append(t.References[:len(t.References):len(t.References)], t.Schema) {
+		n, err := schema.ParseNode(text)
+		if err != nil {
+			return nil, err
+		}
+		root = l.Add(n)
+	}
+	for _, f := range l.Link() {
+		if !f.Warning {
+			return nil, errors.New(f.Message)
+		}
+	}
+	return *root, nil
 }
 
 func parse(t Text) (*avro.Schema, error) {
@@ -57,68 +87,6 @@ func parse(t Text) (*avro.Schema, error) {
 		}
 	}
 	return cache.Parse(t.Schema)
-}
-
-// withoutImpliedDefaults works around an error of the library, which assumes the default null for
-// every field whose type is a union that begins with null. By the specification such a field has no
-// default. The order of the branches does not matter for compatibility otherwise, so null is moved
-// to the end of such unions.
-func withoutImpliedDefaults(t Text) (Text, error) {
-	out := Text{References: make([]string, len(t.References))}
-	var err error
-	if out.Schema, err = nullLast(t.Schema); err != nil {
-		return Text{}, err
-	}
-	for i := range t.References {
-		if out.References[i], err = nullLast(t.References[i]); err != nil {
-			return Text{}, err
-		}
-	}
-	return out, nil
-}
-
-func nullLast(schema string) (string, error) {
-	var node any
-	if err := json.Unmarshal([]byte(schema), &node); err != nil {
-		return "", err
-	}
-	visitFields(node, func(field map[string]any) {
-		union, ok := field["type"].([]any)
-		_, hasDefault := field["default"]
-		if ok && !hasDefault && len(union) > 1 && isNull(union[0]) {
-			field["type"] = append(union[1:len(union):len(union)], union[0])
-		}
-	})
-	text, err := json.Marshal(node)
-	return string(text), err
-}
-
-func isNull(branch any) bool {
-	if o, ok := branch.(map[string]any); ok {
-		branch = o["type"]
-	}
-	return branch == "null"
-}
-
-// visitFields calls visit for each field of each record in a schema.
-func visitFields(node any, visit func(field map[string]any)) {
-	switch n := node.(type) {
-	case []any:
-		for _, branch := range n {
-			visitFields(branch, visit)
-		}
-	case map[string]any:
-		fields, _ := n["fields"].([]any)
-		for _, f := range fields {
-			if field, ok := f.(map[string]any); ok {
-				visitFields(field["type"], visit)
-				visit(field)
-			}
-		}
-		for _, inner := range []string{"type", "items", "values"} {
-			visitFields(n[inner], visit)
-		}
-	}
 }
 
 // levels are the compatibility levels that a subject may have.

@@ -29,7 +29,7 @@ func TestCanRead(t *testing.T) {
 		"made nullable":               {record(`{"name":"z","type":["null","int"]}`), record(`{"name":"z","type":"int"}`), ""},
 		"deep nullable, no default":   {record(inner(x + `,{"name":"z","type":["null","string"]}`)), record(inner(x)), "z"},
 		"promotion":                   {record(`{"name":"x","type":"long"}`), record(x), ""},
-		"narrowing":                   {record(x), record(`{"name":"x","type":"long"}`), "x"},
+		"narrowing":                   {record(x), record(`{"name":"x","type":"long"}`), "/fields/0/type"},
 		"enum symbol without default": {Text{Schema: `{"type":"enum","name":"E","symbols":["A"]}`}, Text{Schema: `{"type":"enum","name":"E","symbols":["A","B"]}`}, "B"},
 		"enum symbol with default":    {Text{Schema: `{"type":"enum","name":"E","symbols":["A"],"default":"A"}`}, Text{Schema: `{"type":"enum","name":"E","symbols":["A","B"]}`}, ""},
 		"reference": {
