@@ -167,6 +167,77 @@ func VisitLogBody[T any](m LogBody, v LogBodyVisitor[T]) (T, error) {
 	return none, singleobject.UnknownType(m)
 }
 
+// LogAdministration is a message of the channel.
+//
+// Records of an operator.
+type LogAdministration = journalrecord.LogAdministration
+
+// EncodeLogAdministration returns the single-object encoding of a message. It returns an error if
+// the message is not valid.
+func EncodeLogAdministration(m LogAdministration) ([]byte, error) { return singleobject.Encode(m) }
+
+// DecodeLogAdministration decodes what EncodeLogAdministration returned. The fingerprint at its
+// beginning identifies the message; if it is that of no message, the error wraps
+// singleobject.ErrUnknown.
+func DecodeLogAdministration(b []byte) (LogAdministration, error) {
+	fingerprint, err := singleobject.Fingerprint(b)
+	if err != nil {
+		return nil, err
+	}
+	var m LogAdministration
+	switch fingerprint {
+	case journalrecord.FingerprintOfRecordVoided:
+		m = new(journalrecord.RecordVoided)
+	case journalrecord.FingerprintOfStreamReleased:
+		m = new(journalrecord.StreamReleased)
+	default:
+		return nil, singleobject.Unknown(fingerprint)
+	}
+	if err := singleobject.Decode(b, m); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// KindOfLogAdministration returns the name of a message, or "" if m is nil.
+func KindOfLogAdministration(m LogAdministration) string {
+	switch m.(type) {
+	case *journalrecord.RecordVoided:
+		return "RecordVoided"
+	case *journalrecord.StreamReleased:
+		return "StreamReleased"
+	}
+	return ""
+}
+
+// LogAdministrationMessages returns an empty message of each kind, in the order of the document.
+func LogAdministrationMessages() []LogAdministration {
+	return []LogAdministration{
+		new(journalrecord.RecordVoided),
+		new(journalrecord.StreamReleased),
+	}
+}
+
+// LogAdministrationVisitor has one method for each message of the channel, so that the compiler
+// reports a message that is not handled.
+type LogAdministrationVisitor[T any] interface {
+	RecordVoided(*journalrecord.RecordVoided) (T, error)
+	StreamReleased(*journalrecord.StreamReleased) (T, error)
+}
+
+// VisitLogAdministration calls the method of v for m and returns its results. The error wraps
+// singleobject.ErrUnknown if m is nil.
+func VisitLogAdministration[T any](m LogAdministration, v LogAdministrationVisitor[T]) (T, error) {
+	switch m := m.(type) {
+	case *journalrecord.RecordVoided:
+		return v.RecordVoided(m)
+	case *journalrecord.StreamReleased:
+		return v.StreamReleased(m)
+	}
+	var none T
+	return none, singleobject.UnknownType(m)
+}
+
 // EncodePosition returns the single-object encoding of m, the message Position. It returns an error
 // if m is not valid.
 func EncodePosition(m *journalrecord.Position) ([]byte, error) { return singleobject.Encode(m) }

@@ -201,6 +201,24 @@ func ExampleMandateWithdrawn() contractlog.MandateWithdrawn {
 	}
 }
 
+// ExampleRecordVoided returns the example of RecordVoided in the document.
+func ExampleRecordVoided() journalrecord.RecordVoided {
+	return journalrecord.RecordVoided{
+		Offset: 41,
+		Digest: []byte{0x99, 0x9e, 0xe7, 0x5e, 0xa9, 0x11, 0xd5, 0x8b, 0xf7, 0x92, 0xad, 0x2f, 0xd3, 0x20, 0xe4, 0xd5, 0xcd, 0xe1, 0x4f, 0x49, 0xb9, 0xa1, 0x0a, 0xb4, 0x97, 0x49, 0xb4, 0x6f, 0x47, 0x34, 0x77, 0x41},
+		Reason: "written by a script that took the log for another topic",
+	}
+}
+
+// ExampleStreamReleased returns the example of StreamReleased in the document.
+func ExampleStreamReleased() journalrecord.StreamReleased {
+	return journalrecord.StreamReleased{
+		Stream:  "contract/CTR-7",
+		Attempt: journalrecord.AttemptID{0x5f, 0x0c, 0x1a, 0x52, 0x7c, 0x3e, 0x4b, 0x43, 0x8f, 0x3e, 0x0d, 0x7f, 0x5b, 0x1c, 0x2a, 0x90},
+		Reason:  "the purchase was cancelled by hand",
+	}
+}
+
 // ExamplePosition returns the example of Position in the document.
 func ExamplePosition() journalrecord.Position {
 	return journalrecord.Position{

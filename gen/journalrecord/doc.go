@@ -3,9 +3,11 @@
 // Source: avro/Expectation.avsc b0b918616b65
 // Source: avro/JournalRecord.avsc 13a8b46c8168
 // Source: avro/Position.avsc 77db52dd3f99
+// Source: avro/RecordVoided.avsc 12bd61cd409c
 // Source: avro/Sealed.avsc 4b741b4ba944
 // Source: avro/SnapshotChunk.avsc dc6f3880f488
 // Source: avro/SnapshotManifest.avsc 3eaf145de520
+// Source: avro/StreamReleased.avsc 09c89b91f585
 
 // Package journalrecord holds the types of the Avro namespace deferpay.journalrecord and their
 // codecs.

@@ -26,6 +26,9 @@ const (
 // A *TopicError is returned if the topic is not configured as a log must be, and another error if
 // the broker does not allow the configuration to be read and AllowUnverified is not set. Run may be
 // called once.
+//
+// At a record that cannot be decoded the journal stops being ready, and waits until a later record
+// declares that one void.
 func (j *Journal[S, B]) Run(ctx context.Context) error {
 	defer j.unready(errStopped)
 	for {
@@ -40,8 +43,8 @@ func (j *Journal[S, B]) Run(ctx context.Context) error {
 			return err
 		case errors.As(err, &unreadable):
 			j.cfg.Logger.Error("not ready: the log holds a record that cannot be read", "topic", j.cfg.Topic, "error", err)
-			<-ctx.Done()
-			return nil
+			j.awaitVoiding(ctx, unreadable)
+			continue
 		}
 		j.cfg.Logger.Error("reading the log again from its start", "topic", j.cfg.Topic, "error", err)
 		if !sleep(ctx, retryDelay) {
@@ -73,7 +76,7 @@ func (j *Journal[S, B]) session(ctx context.Context) error {
 	for r := topic.NewReader(client); ; {
 		records, err := r.Poll(reading)
 		if err == nil {
-			err = j.take(records)
+			err = j.takeAll(reading, client, records)
 		}
 		if cause := context.Cause(reading); cause != nil {
 			return cause

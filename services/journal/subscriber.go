@@ -39,7 +39,8 @@ const (
 // the entry and the states after it. The message's context ends once it is acked or nacked, and
 // when the subscription ends. A nacked message comes again, and holds up its own key alone.
 //
-// At a record that cannot be decoded, delivery stops and an error is logged.
+// At a record that cannot be decoded, delivery stops and an error is logged, until a later record
+// declares that one void.
 type Subscriber[S, B any] struct {
 	publication *publication.Publication[S, B]
 }

@@ -47,7 +47,7 @@ type Fold[S, B any] = states.Fold[S, B]
 
 // Codec turns bodies into bytes and back. Decode returns an error that wraps ErrUnknownKind for a
 // kind, or a version of it, that the program does not know. A record that cannot be decoded makes
-// the instance not ready; it is never skipped.
+// the instance not ready; it is never skipped, unless an operator declares it void in the log.
 type Codec[B any] = states.Codec[B]
 
 // Errors of Decide, for errors.Is. Unless an error says otherwise, nothing was appended.

@@ -51,7 +51,7 @@ const Barrier = "barrier"
 // Envelope is what the log keeps of a decision. Whether a record is applied depends on its envelope
 // alone.
 type Envelope struct {
-	Kind        string // name of the body, or Barrier
+	Kind        string // name of the body, or one of the journal's own: Barrier, Void, Release
 	Attempt     Attempt
 	Expects     []Expectation
 	DecidedAt   int64 // microseconds since 1970

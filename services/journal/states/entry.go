@@ -59,7 +59,7 @@ type Fold[S, B any] func(v *View[S], e Entry[B]) error
 // Codec turns bodies into bytes and back. Its methods may be called at the same time.
 type Codec[B any] interface {
 	// Encode returns the bytes of a body and its kind: a stable name of its type, for people and
-	// tools. The kind "barrier" is taken.
+	// tools. The kind "barrier", and those that begin with "journal.", are taken.
 	Encode(body B) (kind string, data []byte, err error)
 	// Decode returns the body. It depends on its arguments alone, so that every instance folds the
 	// same body. An error that wraps ErrUnknownKind is returned if the program does not know the
@@ -72,7 +72,7 @@ type Codec[B any] interface {
 var ErrUnknownKind = errors.New("unknown kind")
 
 // UnreadableError is why a log cannot be read any further: this program cannot decode one of its
-// records. The record is never skipped.
+// records. The record is never skipped, unless a later record declares it void.
 type UnreadableError struct {
 	Log    string // the topic
 	Offset int64

@@ -6,6 +6,10 @@
 // body. A record that holds and that the fold refuses is impossible: it has no effect, it still
 // moves its streams on, so that whatever was built on it is void, and it parks its subject.
 //
+// Operators write records of two kinds. A journal.void declares an earlier record void that cannot
+// be decoded, by its offset and its digest; every reader then treats it so, those included that
+// could decode it. A journal.release releases a parked stream.
+//
 // The package does no I/O. Package journal exports Entry, Verdict, View, Fold and Codec under its
 // own name. Only the journal's own packages import this one.
 package states
@@ -13,8 +17,8 @@ package states
 import (
 	"fmt"
 	"iter"
-	"maps"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/deferpay/deferpay/services/journal/record"
@@ -38,8 +42,10 @@ type States[S, B any] struct {
 	cfg    Config[S, B]
 	cells  map[record.Stream]*Cell[S]
 	arena  arena[S]
-	parked map[record.Stream]error
+	parked map[record.Stream]parking
 	next   int64 // offset of the next record
+	// what was declared void, by offset; a later record may declare it
+	voids map[int64][]record.Digest
 
 	untouched *Cell[S] // stands for the streams that have no cell
 }
@@ -59,11 +65,16 @@ func firstStream[B any](e *Entry[B]) record.Stream { return e.Streams[0] }
 
 func lastAttempt[S any](c *Cell[S]) record.Attempt { return c.last }
 
-// Empty returns the states before the first record, with the same configuration.
+// Empty returns the states before the first record, with the same configuration. They know which
+// records l has found to be declared void.
 func (l *States[S, B]) Empty() *States[S, B] {
 	e := *l
 	e.arena = arena[S]{names: new(strings.Builder)}
-	e.cells, e.parked, e.next = make(map[record.Stream]*Cell[S]), make(map[record.Stream]error), 0
+	e.cells, e.parked, e.next = make(map[record.Stream]*Cell[S]), make(map[record.Stream]parking), 0
+	e.voids = make(map[int64][]record.Digest, len(l.voids))
+	for offset, digests := range l.voids {
+		e.voids[offset] = slices.Clone(digests)
+	}
 	return &e
 }
 
@@ -93,10 +104,19 @@ func (l *States[S, B]) Cells() iter.Seq2[record.Stream, *Cell[S]] {
 }
 
 // Parked returns why a stream is parked, nil if it is not.
-func (l *States[S, B]) Parked(s record.Stream) error { return l.parked[s] }
+func (l *States[S, B]) Parked(s record.Stream) error { return l.parked[s].err }
 
 // AllParked returns the parked streams, and why each is.
-func (l *States[S, B]) AllParked() map[record.Stream]error { return maps.Clone(l.parked) }
+func (l *States[S, B]) AllParked() map[record.Stream]error {
+	all := make(map[record.Stream]error, len(l.parked))
+	for s, p := range l.parked {
+		all[s] = p.err
+	}
+	return all
+}
+
+// ParkedBy returns the impossible record that parks a stream, the zero Attempt if none does.
+func (l *States[S, B]) ParkedBy(s record.Stream) record.Attempt { return l.parked[s].attempt }
 
 // ParkedStreams returns how many streams are parked.
 func (l *States[S, B]) ParkedStreams() int { return len(l.parked) }
@@ -108,7 +128,7 @@ func (l *States[S, B]) Subject(e *Entry[B]) record.Stream { return l.cfg.Subject
 // what is built on a record in flight has to be built on what its bytes say.
 func (l *States[S, B]) Encode(body B) (kind string, data []byte, seen B, err error) {
 	kind, data, err = l.cfg.Codec.Encode(body)
-	if err == nil && kind == record.Barrier {
+	if err == nil && record.IsReserved(kind) {
 		err = fmt.Errorf("kind %q is taken", kind)
 	}
 	if err != nil {
@@ -150,6 +170,7 @@ const (
 	Applied
 	Barrier
 	Impossible // it holds, and the fold refused it
+	Operators  // written by an operator: it changes no stream of the domain
 )
 
 // Result is what became of a record. Verdict is set if it was applied or impossible, Err if it was
@@ -162,15 +183,23 @@ type Result[S, B any] struct {
 
 // Apply brings the next record of the log into the state. It fills in verdict, reusing its view. An
 // *UnreadableError is returned if the record cannot be decoded; nothing has changed then, and the
-// log cannot be read any further by this program.
+// log can be read further only if a later record declares this one void: see Declare. A
+// *VoidedError is returned if the log has to be read again.
 func (l *States[S, B]) Apply(r *record.Record, verdict *Verdict[S, B]) (Result[S, B], error) {
 	r.Decode()
+	if l.isVoided(r) {
+		l.next = r.Offset + 1
+		return Result[S, B]{Outcome: Void}, nil
+	}
 	if r.Fault != nil {
 		return Result[S, B]{}, &UnreadableError{Log: l.cfg.Log, Offset: r.Offset, Err: r.Fault}
 	}
 	if r.Kind == record.Barrier {
 		l.next = r.Offset + 1
 		return Result[S, B]{Outcome: Barrier}, nil
+	}
+	if record.IsReserved(r.Kind) {
+		return l.applyOperators(r)
 	}
 	v := verdict.After
 	v.begin(len(r.Expects), r.DecidedAt)
@@ -191,7 +220,7 @@ func (l *States[S, B]) Apply(r *record.Record, verdict *Verdict[S, B]) (Result[S
 	verdict.Offset = r.Offset
 	if err := l.fold(v, verdict.Entry); err != nil {
 		l.park(r, v)
-		l.parked[l.Subject(&verdict.Entry)] = err
+		l.parked[l.Subject(&verdict.Entry)] = parking{err, r.Attempt}
 		return Result[S, B]{Outcome: Impossible, Verdict: verdict, Err: err}, nil
 	}
 	v.advance(r.Attempt)
@@ -224,7 +253,7 @@ func (l *States[S, B]) holds(expects []record.Expectation, v *View[S]) bool {
 		if c == nil {
 			c = l.untouched
 		}
-		if l.cfg.Token(c) != expects[i].Attempt || len(l.parked) > 0 && l.parked[expects[i].Stream] != nil {
+		if l.cfg.Token(c) != expects[i].Attempt || len(l.parked) > 0 && l.Parked(expects[i].Stream) != nil {
 			return false
 		}
 	}

@@ -151,6 +151,9 @@ func (c *Core[S, B]) Start() {
 // Ready reports whether commands are decided.
 func (c *Core[S, B]) Ready() bool { return c.ready }
 
+// Declare takes note of a declaration that was found further on in the log.
+func (c *Core[S, B]) Declare(v record.Voiding) { c.applied.Declare(v) }
+
 // Next returns the offset of the next record to read.
 func (c *Core[S, B]) Next() int64 { return c.applied.Next() }
 

@@ -18,7 +18,8 @@ func (c *Core[S, B]) Recall(r *record.Record) bool {
 }
 
 // Read takes the next record of the log, either recalled or decoded. A *states.UnreadableError is
-// returned if the record cannot be decoded; nothing has changed then.
+// returned if the record cannot be decoded; nothing has changed then. A *states.VoidedError is
+// returned if the log has to be read again, after Reset.
 func (c *Core[S, B]) Read(r *record.Record) error {
 	f := c.flights[r.Attempt]
 	res, err := c.apply(r, f)

@@ -26,13 +26,7 @@ func (p *Publication[S, B]) run(ctx context.Context) {
 	defer p.position.Store(-1)
 	for ctx.Err() == nil {
 		err := p.follow(ctx)
-		var unreadable *states.UnreadableError
-		switch {
-		case ctx.Err() != nil:
-			return
-		case errors.As(err, &unreadable):
-			p.log.Error("delivery stops at a record that cannot be read", "error", err)
-			<-ctx.Done()
+		if ctx.Err() != nil {
 			return
 		}
 		p.log.Warn("delivery starts again", "error", err)
@@ -65,14 +59,15 @@ func (p *Publication[S, B]) follow(ctx context.Context) error {
 		saving.Wait()
 	}()
 
-	l := p.source.States.Empty()
+	l := p.states.Empty()
+	p.states = l
 	for r := topic.NewReader(client); ; {
 		records, err := r.Poll(ctx)
 		if err != nil {
 			return err
 		}
 		for i := range records {
-			d, err := p.apply(l, &records[i])
+			d, err := p.apply(ctx, client, l, &records[i])
 			if err != nil {
 				return err
 			}
@@ -109,13 +104,37 @@ func (p *Publication[S, B]) from(ctx context.Context, client *kgo.Client) (int64
 	return from, nil
 }
 
-// apply applies a record, and returns a delivery if that is an applied entry.
-func (p *Publication[S, B]) apply(l *states.States[S, B], r *record.Record) (*delivery[S, B], error) {
+// apply applies a record, and returns a delivery if that is an applied entry. At a record that
+// cannot be decoded it waits until a later one declares that void.
+func (p *Publication[S, B]) apply(ctx context.Context, client *kgo.Client, l *states.States[S, B], r *record.Record) (*delivery[S, B], error) {
 	res, err := l.Apply(r, states.NewVerdict[S, B]())
+	var unreadable *states.UnreadableError
+	if errors.As(err, &unreadable) {
+		v, failed := p.voiding(ctx, client, unreadable)
+		if failed != nil {
+			return nil, failed
+		}
+		l.Declare(*v)
+		res, err = l.Apply(r, states.NewVerdict[S, B]())
+	}
 	if err != nil || res.Outcome != states.Applied {
 		return nil, err
 	}
 	return &delivery[S, B]{Verdict: res.Verdict, key: p.source.Order(&res.Verdict.Entry, res.Verdict.After), payload: r.Body}, nil
+}
+
+// voiding returns the declaration that a record is void, and waits for it if there is none yet.
+func (p *Publication[S, B]) voiding(ctx context.Context, client *kgo.Client, unreadable *states.UnreadableError) (*record.Voiding, error) {
+	end, err := topic.End(ctx, client, p.source.Topic)
+	if err != nil {
+		return nil, err
+	}
+	v, err := topic.FindVoiding(ctx, p.source.Topic, unreadable.Offset, end, p.source.ClientOptions)
+	if v != nil || err != nil {
+		return v, err
+	}
+	p.log.Error("delivery stops at a record that cannot be read", "error", unreadable)
+	return topic.FindVoiding(ctx, p.source.Topic, unreadable.Offset, -1, p.source.ClientOptions)
 }
 
 // save saves the position at intervals, and once more when everything is handled.

@@ -60,6 +60,8 @@ type Publication[S, B any] struct {
 	running  sync.WaitGroup
 	out      chan *message.Message
 	position atomic.Int64 // -1 while another instance delivers
+	// read last, or before the first record; it knows which records were declared void
+	states *states.States[S, B]
 }
 
 // New returns a publication without touching the network. An error is returned if the configuration
@@ -74,7 +76,7 @@ func New[S, B any](source Source[S, B], cfg Config) (*Publication[S, B], error) 
 	setDefault(&cfg.NackDelayMax, 10*time.Second)
 	setDefault(&cfg.SaveEvery, 500*time.Millisecond)
 	setDefault(&cfg.SessionTimeout, 6*time.Second)
-	p := &Publication[S, B]{source: source, cfg: cfg, out: make(chan *message.Message),
+	p := &Publication[S, B]{source: source, cfg: cfg, states: source.States, out: make(chan *message.Message),
 		log:       source.Logger.With("topic", source.Topic, "subscriber", cfg.Name),
 		positions: topic.Positions{Topic: cfg.Positions, Name: cfg.Name, Log: source.Topic}}
 	p.ctx, p.close = context.WithCancel(context.Background())
