@@ -218,27 +218,42 @@ func (l *Ledger[E, S, A]) replay(req *idempotency.Request) (out Outcome[E, A], e
 	return out, err
 }
 
-// Earlier returns the outcome that a request with the same key and content led to before, and
-// whether there is one among the applied records. It is for requests that are not decided any more,
-// because the rules have become stricter since: their retries get the same answer for all that.
-func (l *Ledger[E, S, A]) Earlier(req *idempotency.Request) (out Outcome[E, A], ok bool) {
-	l.Read(func(st States) {
-		_, err := l.used(st, req)
-		ok = errors.Is(err, journal.ErrAlready)
-	})
-	if !ok {
-		return out, false
+// Answered returns the outcome that the request led to before, and reports whether there is one.
+// Unless an applied record answers the request, everything that is in the log is read first, since
+// another instance may have recorded it. The error is idempotency.ErrReused if another request used
+// the key. A nil request was not answered before.
+func (l *Ledger[E, S, A]) Answered(ctx context.Context, req *idempotency.Request) (out Outcome[E, A], before bool, err error) {
+	if before, err = l.applied(req); !before && err == nil {
+		if err = l.Barrier(ctx); err == nil {
+			before, err = l.applied(req)
+		}
 	}
-	out, err := l.replay(req)
-	return out, err == nil
+	if !before || err != nil {
+		return out, false, err
+	}
+	out, err = l.replay(req)
+	return out, err == nil, err
 }
 
-// Answered reads everything that is in the log, and reports whether the request was answered
-// before. The error is idempotency.ErrReused if its key was used by another request. A nil request
-// was not answered before.
-func (l *Ledger[E, S, A]) Answered(ctx context.Context, req *idempotency.Request) (before bool, err error) {
-	if err := l.Barrier(ctx); err != nil || req == nil {
-		return false, err
+// UnlessAnswered returns wrong, which is what is wrong with a request, unless the request was
+// answered before: then it returns that outcome. Rules and lists of codes become stricter, and a
+// request that was right by the former ones gets the same answer again. A wrong request is refused
+// as such although another one used its key. If wrong is nil, the error is nil.
+func (l *Ledger[E, S, A]) UnlessAnswered(ctx context.Context, req *idempotency.Request, wrong error) (Outcome[E, A], error) {
+	if wrong == nil {
+		return Outcome[E, A]{}, nil
+	}
+	out, before, err := l.Answered(ctx, req)
+	if before || err != nil && !errors.Is(err, idempotency.ErrReused) {
+		return out, err
+	}
+	return out, wrong
+}
+
+// applied reports whether an applied record answers the request.
+func (l *Ledger[E, S, A]) applied(req *idempotency.Request) (before bool, err error) {
+	if req == nil {
+		return false, nil
 	}
 	l.Read(func(st States) { before, err = l.used(st, req) })
 	if errors.Is(err, journal.ErrAlready) {

@@ -14,6 +14,7 @@ import (
 	"github.com/ThreeDotsLabs/watermill"
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/deferpay/deferpay/services/internal/idempotency"
 	"github.com/deferpay/deferpay/services/journal"
@@ -147,21 +148,13 @@ func TestDecide(t *testing.T) {
 		if out, err := b.add(ctx, nil, "a", 0); err != nil || !out.NoEffect {
 			t.Errorf("no effect %s: %+v, %v", name, out, err)
 		}
-		if before, err := b.Answered(ctx, request(t, "k-1", `1`)); err != nil || !before {
-			t.Errorf("answered %s: %t, %v", name, before, err)
+		if out, before, err := b.Answered(ctx, request(t, "k-1", `1`)); err != nil || !before || out.Answer != first.Answer || !out.Replayed {
+			t.Errorf("answered %s: %+v, %t, %v", name, out, before, err)
 		}
-		if out, ok := b.Earlier(request(t, "k-1", `1`)); !ok || out.Answer != first.Answer || !out.Replayed {
-			t.Errorf("earlier: %+v, %t", out, ok)
+		if _, before, err := b.Answered(ctx, request(t, "k-1", `2`)); !errors.Is(err, idempotency.ErrReused) || before {
+			t.Errorf("answered a reused key %s: %t, %v", name, before, err)
 		}
-		for key, body := range map[string]string{"k-1": `2`, "k-2": `1`} {
-			if out, ok := b.Earlier(request(t, key, body)); ok {
-				t.Errorf("earlier than %s with %s: %+v", key, body, out)
-			}
-		}
-		if _, err := b.Answered(ctx, request(t, "k-1", `2`)); !errors.Is(err, idempotency.ErrReused) {
-			t.Errorf("answered a reused key %s: %v", name, err)
-		}
-		if before, err := b.Answered(ctx, request(t, "k-2", `1`)); err != nil || before {
+		if _, before, err := b.Answered(ctx, request(t, "k-2", `1`)); err != nil || before {
 			t.Errorf("answered a new key %s: %t, %v", name, before, err)
 		}
 		b.Read(func(st States) {
@@ -172,6 +165,64 @@ func TestDecide(t *testing.T) {
 				t.Errorf("projected %s: %s", name, got)
 			}
 		})
+	}
+}
+
+// TestRulesBecameStricter sends requests to a program that finds them wrong. One of them was
+// answered by its predecessor.
+func TestRulesBecameStricter(t *testing.T) {
+	b := open(t, options(t), "one", "added", "added")
+	ctx, wrong := t.Context(), errors.New("not in the list any more")
+	first, err := b.add(ctx, request(t, "k-1", `1`), "a", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := b.UnlessAnswered(ctx, request(t, "k-1", `1`), wrong); err != nil || out.Answer != first.Answer || !out.Replayed {
+		t.Errorf("the retry of an answered request: %+v, %v", out, err)
+	}
+	for key, body := range map[string]string{"k-1": `2`, "k-2": `1`} {
+		if out, err := b.UnlessAnswered(ctx, request(t, key, body), wrong); err != wrong {
+			t.Errorf("a new request with %s: %+v, %v", key, out, err)
+		}
+	}
+	if _, err := b.UnlessAnswered(ctx, request(t, "k-2", `1`), nil); err != nil {
+		t.Errorf("a request that is right: %v", err)
+	}
+}
+
+// TestAnsweredElsewhere asks an instance that has not read the answer yet.
+func TestAnsweredElsewhere(t *testing.T) {
+	cluster := journaltest.Broker(t)
+	o := journaltest.Options(cluster)
+	journaltest.Topics(t, o)
+	one, two := open(t, o, "one", "added", "added"), open(t, append(o, kgo.Rack("slow")), "two", "added", "added")
+	read, held := make(chan struct{}), make(chan struct{}, 100)
+	release := sync.OnceFunc(func() { close(read) })
+	t.Cleanup(release) // or the broker does not close
+	cluster.ControlKey(int16(kmsg.Fetch), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		if r.(*kmsg.FetchRequest).Rack == "slow" {
+			held <- struct{}{}
+			cluster.SleepControl(func() { <-read })
+		}
+		return nil, nil, false
+	})
+	ctx := t.Context()
+	if _, err := one.add(ctx, nil, "a", 1); err != nil { // it answers a fetch that waits at the broker
+		t.Fatal(err)
+	}
+	<-held // the next one
+	req := request(t, "k-1", `1`)
+	first, err := one.add(ctx, req, "a", 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if known, err := two.applied(req); known || err != nil {
+		t.Fatalf("the slow instance has read it: %t, %v", known, err)
+	}
+	time.AfterFunc(10*time.Millisecond, release)
+	if out, err := two.UnlessAnswered(ctx, req, errors.New("wrong")); err != nil || out.Answer != first.Answer {
+		t.Errorf("got %+v, %v; the answer is %d", out, err, first.Answer)
 	}
 }
 

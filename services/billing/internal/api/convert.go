@@ -1,7 +1,6 @@
 package api
 
 import (
-	"context"
 	"fmt"
 	"time"
 
@@ -9,7 +8,6 @@ import (
 	"github.com/deferpay/deferpay/services/billing/internal/billing"
 	"github.com/deferpay/deferpay/services/billing/internal/store"
 	"github.com/deferpay/deferpay/services/internal/codes/currency"
-	"github.com/deferpay/deferpay/services/internal/idempotency"
 	"github.com/deferpay/deferpay/services/internal/logapi"
 	"github.com/deferpay/deferpay/services/internal/problem"
 )
@@ -79,18 +77,6 @@ func checkCurrency(place string, code billingapi.Currency) error {
 	p := problem.Invalid(problem.FieldError{Pointer: place, Message: err.Error()})
 	p.Detail = fmt.Sprintf("%s: %s %s", place, code, err)
 	return p
-}
-
-// unlessAnswered returns invalid, or nil if the request was answered before: lists of codes change,
-// and a request that was right then gets the same answer again.
-func (h *handler) unlessAnswered(ctx context.Context, req idempotency.Request, invalid error) error {
-	if invalid == nil {
-		return nil
-	}
-	if before, err := h.Store.Answered(ctx, &req); err != nil || before {
-		return err
-	}
-	return invalid
 }
 
 func toMoney(m billing.Money) billingapi.Money {

@@ -30,12 +30,12 @@ func (h *handler) SettleInvoice(ctx context.Context, body billingapi.SettlementR
 		return nil, err
 	}
 	defer release()
-	command, invalid := settlement(body, string(params.InvoiceRef))
-	if err := h.unlessAnswered(ctx, req, invalid); err != nil {
-		return nil, err
-	}
+	command, wrong := settlement(body, string(params.InvoiceRef))
 	ctx, cancel := context.WithTimeout(ctx, logapi.CommandTime)
 	defer cancel()
+	if err := h.Store.UnlessAnswered(ctx, req, wrong); err != nil {
+		return nil, err
+	}
 	i, out, err := h.Store.Settle(ctx, req, command)
 	if err != nil {
 		return nil, err

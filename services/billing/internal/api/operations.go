@@ -38,17 +38,18 @@ func (h *handler) CreateOperation(ctx context.Context, body billingapi.Operation
 		return nil, err
 	}
 	defer release()
-	command, invalid := operation(body)
-	if err := h.unlessAnswered(ctx, req, invalid); err != nil {
-		return nil, err
-	}
-	return h.operate(ctx, req, command)
+	command, wrong := operation(body)
+	return h.operate(ctx, req, command, wrong)
 }
 
-// operate decides a command that makes an operation or changes one, and returns its answer.
-func (h *handler) operate(ctx context.Context, req idempotency.Request, c billing.Command) (*billingapi.OperationHeaders, error) {
+// operate decides a command that makes an operation or changes one, and returns its answer. Wrong is
+// what is wrong with the request, nil if nothing is.
+func (h *handler) operate(ctx context.Context, req idempotency.Request, c billing.Command, wrong error) (*billingapi.OperationHeaders, error) {
 	ctx, cancel := context.WithTimeout(ctx, logapi.CommandTime)
 	defer cancel()
+	if err := h.Store.UnlessAnswered(ctx, req, wrong); err != nil {
+		return nil, err
+	}
 	o, out, err := h.Store.Operate(ctx, req, c)
 	if err != nil {
 		return nil, err
@@ -83,7 +84,7 @@ func (h *handler) CancelOperation(ctx context.Context, body *billingapi.Cancella
 		return nil, err
 	}
 	defer release()
-	return h.operate(ctx, req, billing.Cancel{PurchaseRef: string(params.OperationRef), Reason: body.Reason.Or("")})
+	return h.operate(ctx, req, billing.Cancel{PurchaseRef: string(params.OperationRef), Reason: body.Reason.Or("")}, nil)
 }
 
 // notCancelled returns the problem of an operation that cannot be cancelled, with what may still be

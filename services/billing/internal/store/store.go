@@ -180,8 +180,14 @@ func (s *Store) Unreadable(ctx context.Context, u billing.NoteUnreadable) error 
 	return err
 }
 
-// Answered reads everything that is in the log, and reports whether the request was answered
-// before; see ledger.Ledger.
-func (s *Store) Answered(ctx context.Context, req *idempotency.Request) (before bool, err error) {
+// Answered returns the outcome that the request led to before, and reports whether there is one; see
+// ledger.Ledger.
+func (s *Store) Answered(ctx context.Context, req *idempotency.Request) (out Outcome, before bool, err error) {
 	return s.ledger.Answered(ctx, req)
+}
+
+// UnlessAnswered returns wrong unless the request was answered before; see ledger.Ledger.
+func (s *Store) UnlessAnswered(ctx context.Context, req idempotency.Request, wrong error) error {
+	_, err := s.ledger.UnlessAnswered(ctx, &req, wrong)
+	return err
 }

@@ -89,14 +89,11 @@ func (h *handler) answer(ctx context.Context, operation, path string, key contra
 		return out, cmp.Or(wrong, err)
 	}
 	defer release()
-	if wrong != nil {
-		if earlier, ok := h.Store.Earlier(req); ok {
-			return earlier, nil
-		}
-		return out, wrong
-	}
 	ctx, cancel := context.WithTimeout(ctx, logapi.CommandTime)
 	defer cancel()
+	if wrong != nil {
+		return h.Store.UnlessAnswered(ctx, req, wrong)
+	}
 	return decide(ctx, req)
 }
 

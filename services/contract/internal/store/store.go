@@ -225,10 +225,9 @@ func (s *Store) Change(ctx context.Context, req idempotency.Request, ref contrac
 	return out, err
 }
 
-// Earlier returns the outcome that a request with the same key and content led to before, and
-// whether there is one; see ledger.Ledger.
-func (s *Store) Earlier(req idempotency.Request) (out Outcome, ok bool) {
-	return s.ledger.Earlier(&req)
+// UnlessAnswered returns wrong unless the request was answered before; see ledger.Ledger.
+func (s *Store) UnlessAnswered(ctx context.Context, req idempotency.Request, wrong error) (Outcome, error) {
+	return s.ledger.UnlessAnswered(ctx, &req, wrong)
 }
 
 // Advance makes a contract active or lets it expire if it is due. Every instance may propose it; it
