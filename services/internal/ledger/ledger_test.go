@@ -208,10 +208,11 @@ func TestAnsweredElsewhere(t *testing.T) {
 		return nil, nil, false
 	})
 	ctx := t.Context()
-	if _, err := one.add(ctx, nil, "a", 1); err != nil { // it answers a fetch that waits at the broker
+	// The record answers a fetch that waits at the broker, and the next one is held.
+	if _, err := one.add(ctx, nil, "a", 1); err != nil {
 		t.Fatal(err)
 	}
-	<-held // the next one
+	<-held
 	req := request(t, "k-1", `1`)
 	first, err := one.add(ctx, req, "a", 2)
 	if err != nil {

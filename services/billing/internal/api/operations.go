@@ -42,8 +42,8 @@ func (h *handler) CreateOperation(ctx context.Context, body billingapi.Operation
 	return h.operate(ctx, req, command, wrong)
 }
 
-// operate decides a command that makes an operation or changes one, and returns its answer. Wrong is
-// what is wrong with the request, nil if nothing is.
+// operate decides a command that makes an operation or changes one, and returns its answer. Wrong
+// is what is wrong with the request, nil if nothing is.
 func (h *handler) operate(ctx context.Context, req idempotency.Request, c billing.Command, wrong error) (*billingapi.OperationHeaders, error) {
 	ctx, cancel := context.WithTimeout(ctx, logapi.CommandTime)
 	defer cancel()

@@ -180,8 +180,8 @@ func (s *Store) Unreadable(ctx context.Context, u billing.NoteUnreadable) error 
 	return err
 }
 
-// Answered returns the outcome that the request led to before, and reports whether there is one; see
-// ledger.Ledger.
+// Answered returns the outcome that the request led to before, and reports whether there is one;
+// see ledger.Ledger.
 func (s *Store) Answered(ctx context.Context, req *idempotency.Request) (out Outcome, before bool, err error) {
 	return s.ledger.Answered(ctx, req)
 }
