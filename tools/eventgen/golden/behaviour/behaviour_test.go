@@ -451,7 +451,7 @@ func TestRegistryOutOfOrder(t *testing.T) {
 	// A message with an unknown id waits for the registry; it is not dead-lettered.
 	other := m.Copy()
 	other.Payload = append([]byte{0, 0, 0, 0, 2}, 6, 'O', '-', '3', 4)
-	other.Metadata[metadata.Key] = "O-3"
+	other.Metadata[metadata.Key], other.Metadata["ce_type"] = "O-3", "shop.event.OrderShipped"
 	if err := s.broker.Publish(ordersbus.OrdersTopic, other); err != nil {
 		t.Fatal(err)
 	}

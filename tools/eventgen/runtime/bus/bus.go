@@ -24,7 +24,9 @@ import (
 )
 
 // Headers that are added to a dead letter: where it was read and why it is one. Its key, its value
-// and its other headers are unchanged.
+// and its other headers are unchanged, if they fit. A dead letter that would be too large for its
+// topic has no value, and DeadLetterSize; if it still is, it has no key and no other header either,
+// and DeadLetterKeySize.
 const (
 	DeadLetterTopic     = "dl_topic"
 	DeadLetterPartition = "dl_partition"
@@ -32,6 +34,8 @@ const (
 	DeadLetterError     = "dl_error"
 	DeadLetterAttempts  = "dl_attempts"
 	DeadLetterTime      = "dl_time"
+	DeadLetterSize      = "dl_size"     // bytes of the value that is left out
+	DeadLetterKeySize   = "dl_key_size" // bytes of the key that is left out
 )
 
 // Message is a message as its handler receives it.

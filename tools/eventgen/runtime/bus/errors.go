@@ -36,6 +36,10 @@ func (p permanent) Unwrap() error { return p.err }
 // OnDeadLetter gets it.
 var ErrUnknownMessage = singleobject.ErrUnknown
 
+// ErrTooLarge is wrapped by the error of a publisher for a message that is larger than the topic or
+// the client takes. The publisher of package kafkabus returns it.
+var ErrTooLarge = errors.New("message too large")
+
 // ErrInvalid is wrapped by the error for a message that was decoded and violates its contract, for
 // example with a missing key or a wrong header.
 var ErrInvalid = errors.New("breaks its contract")

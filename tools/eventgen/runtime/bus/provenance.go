@@ -61,6 +61,26 @@ func deadLetter(m *message.Message, p provenance, cause error) *message.Message 
 	return out
 }
 
+// deadLetterWithoutValue is for a message that does not fit into its dead letter. The value may
+// still be where the message was read.
+func deadLetterWithoutValue(m *message.Message, p provenance, cause error) *message.Message {
+	out := deadLetter(m, p, cause)
+	out.Payload = nil
+	out.Metadata[DeadLetterSize] = strconv.Itoa(len(m.Payload))
+	return out
+}
+
+// deadLetterAlone is for a message whose key and headers do not fit either.
+func deadLetterAlone(m *message.Message, p provenance, cause error) *message.Message {
+	out := message.NewMessageWithContext(m.Context(), watermill.NewUUID(), nil)
+	all := deadLetterWithoutValue(m, p, cause).Metadata
+	for _, name := range []string{DeadLetterTopic, DeadLetterPartition, DeadLetterOffset, DeadLetterError, DeadLetterAttempts, DeadLetterTime, DeadLetterSize} {
+		out.Metadata[name] = all[name]
+	}
+	out.Metadata[DeadLetterKeySize] = strconv.Itoa(len(p.key))
+	return out
+}
+
 // shorten returns the beginning of an error that is too long for a header.
 func shorten(s string) string {
 	const most = 1000

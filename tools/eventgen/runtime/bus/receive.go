@@ -70,7 +70,7 @@ type Observation struct {
 	Err                error
 }
 
-// Failure is a message that is about to become a dead letter.
+// Failure is a message that could not be handled.
 type Failure struct {
 	Operation, Message string // Message is empty if it is not known
 	Topic              string
@@ -99,6 +99,16 @@ func WithDeadLetters(p message.Publisher) ReceiveOption { return func(c *receive
 func OnDeadLetter(f func(context.Context, Failure) error) ReceiveOption {
 	return func(c *receiver) { c.onDead = f }
 }
+
+// OnLaidAside sets a function that is called once an attempt to handle a message has failed and the
+// message is going to be tried again beside those behind it. The application can record that it
+// lacks the message. After an error it is called again after the next attempt.
+func OnLaidAside(f func(context.Context, Failure) error) ReceiveOption {
+	return func(c *receiver) { c.onAside = f }
+}
+
+// WithProgress makes an operation show in p whether its messages move on.
+func WithProgress(p *Progress) ReceiveOption { return func(c *receiver) { c.progress = p } }
 
 // OnUnknown sets what happens to a message that is not one of the channel's. The default is
 // DeadLetter.
@@ -132,6 +142,7 @@ type receiver struct {
 	registry    registry.Schemas
 	dead        message.Publisher
 	onDead      func(context.Context, Failure) error
+	onAside     func(context.Context, Failure) error
 	onTombstone func(context.Context, string) error
 	unknown     Policy
 	answers     *Sender
@@ -139,17 +150,25 @@ type receiver struct {
 	anyKey      bool
 	log         *slog.Logger
 	observe     func(Observation)
+	progress    *Progress
+	lanes       *lanes
 }
 
 // Receive adds an operation to a router. Messages are decoded inside the handler and dispatched by
 // their schema. A message that cannot be decoded, violates the contract, is unknown, or whose
 // handler returns a permanent error becomes a dead letter at once. After any other error it is
 // tried again, with growing waits, as long as the subscription lasts.
+//
+// If the transport can hold messages (package hold), as that of package kafkabus can, the messages
+// of other keys do not wait for it: after the first error, or when the handler takes long, the
+// message is laid aside and tried again beside them. So the handler is called for messages of
+// different keys at the same time, and never for two messages of one key.
 func Receive(router *message.Router, sub message.Subscriber, op Operation, rs []Route, options ...ReceiveOption) error {
-	c := &receiver{op: op, unknown: op.Unknown, log: slog.Default(), observe: func(Observation) {}}
+	c := &receiver{op: op, unknown: op.Unknown, log: slog.Default(), observe: func(Observation) {}, progress: new(Progress)}
 	for _, o := range options {
 		o(c)
 	}
+	c.lanes = newLanes(c)
 	c.routes = newRoutes(c.registry, rs)
 	c.routes.inOrder = op.InOrder
 	switch {
@@ -163,25 +182,29 @@ func Receive(router *message.Router, sub message.Subscriber, op Operation, rs []
 	topics := append(slices.Clone(op.Topics), c.also...)
 	switch {
 	case op.Topic != "":
-		router.AddConsumerHandler(op.Name, op.Topic, sub, c.handle)
+		c.addTo(router, op.Name, op.Topic, sub)
 	case len(topics) == 0:
 		return fmt.Errorf("receive %s: there is no topic", op.Name)
 	}
 	for _, topic := range topics {
-		router.AddConsumerHandler(op.Name+" from "+topic, topic, sub, c.handle)
+		c.addTo(router, op.Name+" from "+topic, topic, sub)
 	}
 	return nil
 }
 
-// handle tries a message until it is handled, skipped or on the dead letter topic. It returns an
-// error, so that the transport keeps the message, only when the subscription ends.
-func (c *receiver) handle(raw *message.Message) error {
-	p := readProvenance(raw)
-	p.anyKey = c.anyKey
+func (c *receiver) addTo(router *message.Router, name, topic string, sub message.Subscriber) {
+	alive := newLifetime(sub)
+	router.AddConsumerHandler(name, topic, alive, func(m *message.Message) error { return c.receive(alive.ctx, m) })
+}
+
+// finish tries a message until it is handled, skipped or on the dead letter topic. It returns an
+// error, so that the transport keeps the message, only when ctx ends. Unless t is nil, it is told
+// of each failure.
+func (c *receiver) finish(ctx context.Context, raw *message.Message, p provenance, t *task) error {
 	firstUnknownID := time.Time{}
 	for attempt := 1; ; attempt++ {
 		p.attempt = attempt
-		name, outcome, err := c.try(raw, p)
+		name, outcome, err := c.try(ctx, raw, p)
 		if err == nil {
 			c.observe(Observation{c.op.Name, name, outcome, attempt, nil})
 			return nil
@@ -197,13 +220,20 @@ func (c *receiver) handle(raw *message.Message) error {
 			err = Permanentf("given up after %d attempts: %w", attempt, err)
 		}
 		if IsPermanent(err) && c.op.DeadLetters != "" {
-			return c.bury(raw, p, name, err)
+			return c.bury(ctx, raw, p, name, err, t)
 		}
 		c.failed(p, name, attempt, err)
-		if err := wait(raw.Context(), c.op.Retry, attempt); err != nil {
+		if t != nil {
+			t.fail(ctx, c, c.failure(raw, p, name, err))
+		}
+		if err := wait(ctx, c.op.Retry, attempt); err != nil {
 			return err
 		}
 	}
+}
+
+func (c *receiver) failure(raw *message.Message, p provenance, name string, cause error) Failure {
+	return Failure{c.op.Name, name, p.topic, p.partition, p.offset, p.key, p.attempt, cause, raw}
 }
 
 // errStopped is the error for an unknown message with the policy Stop. It is tried without limit.
@@ -214,8 +244,7 @@ var errStopped = errors.New("by the policy for unknown messages nothing behind i
 const unknownIDPatience = time.Minute
 
 // try handles a message once.
-func (c *receiver) try(raw *message.Message, p provenance) (name string, o Outcome, err error) {
-	ctx := raw.Context()
+func (c *receiver) try(ctx context.Context, raw *message.Message, p provenance) (name string, o Outcome, err error) {
 	if raw.Payload == nil && (c.op.Compacted || !c.routes.takesEmpty()) {
 		return "", Ignored, c.tombstone(ctx, p)
 	}
@@ -229,6 +258,9 @@ func (c *receiver) try(raw *message.Message, p provenance) (name string, o Outco
 	}
 	if err != nil {
 		return "", "", err
+	}
+	if other := c.routes.contradicts(t.route, raw.Metadata["ce_type"]); other != nil {
+		return t.route.name, "", Permanentf("%s %w: its header ce_type is that of %s", t.route.name, ErrInvalid, other.name)
 	}
 	if t.route.handle == nil {
 		return t.route.name, Ignored, nil
@@ -248,30 +280,41 @@ func (c *receiver) tombstone(ctx context.Context, p provenance) error {
 }
 
 // bury publishes a message on the dead letter topic, and tries until it is there.
-func (c *receiver) bury(raw *message.Message, p provenance, name string, cause error) error {
-	f := Failure{c.op.Name, name, p.topic, p.partition, p.offset, p.key, p.attempt, cause, raw}
+func (c *receiver) bury(ctx context.Context, raw *message.Message, p provenance, name string, cause error, t *task) error {
+	f := c.failure(raw, p, name, cause)
 	for attempt := 1; ; attempt++ {
-		err := c.buryOnce(raw, p, f)
+		err := c.buryOnce(ctx, raw, p, f)
 		if err == nil {
-			c.log.ErrorContext(raw.Context(), "message moved to the dead letter topic", "operation", c.op.Name, "message", name, "topic", p.topic,
+			c.log.ErrorContext(ctx, "message moved to the dead letter topic", "operation", c.op.Name, "message", name, "topic", p.topic,
 				"partition", p.partition, "offset", p.offset, "key", p.key, "dead_letters", c.op.DeadLetters, "error", cause)
 			c.observe(Observation{c.op.Name, name, DeadLettered, p.attempt, cause})
 			return nil
 		}
 		c.failed(p, name, attempt, fmt.Errorf("dead letter (%w): %w", cause, err))
-		if err := wait(raw.Context(), c.op.Retry, attempt); err != nil {
+		if t != nil {
+			t.fail(ctx, c, f)
+		}
+		if err := wait(ctx, c.op.Retry, attempt); err != nil {
 			return err
 		}
 	}
 }
 
-func (c *receiver) buryOnce(raw *message.Message, p provenance, f Failure) error {
+// buryOnce publishes a dead letter. One that is too large is published with less of the message.
+func (c *receiver) buryOnce(ctx context.Context, raw *message.Message, p provenance, f Failure) error {
 	if c.onDead != nil {
-		if err := c.onDead(raw.Context(), f); err != nil {
+		if err := c.onDead(ctx, f); err != nil {
 			return err
 		}
 	}
-	return c.dead.Publish(c.op.DeadLetters, deadLetter(raw, p, f.Err))
+	err := c.dead.Publish(c.op.DeadLetters, deadLetter(raw, p, f.Err))
+	for _, shorten := range []func(*message.Message, provenance, error) *message.Message{deadLetterWithoutValue, deadLetterAlone} {
+		if !errors.Is(err, ErrTooLarge) {
+			return err
+		}
+		err = c.dead.Publish(c.op.DeadLetters, shorten(raw, p, f.Err))
+	}
+	return err
 }
 
 func (c *receiver) failed(p provenance, name string, attempt int, err error) {

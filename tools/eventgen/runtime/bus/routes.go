@@ -204,6 +204,16 @@ func (rs *routes) answer() bool { return rs.by(func(r *Route) bool { return r.an
 // takesEmpty reports whether the channel has a message without payload.
 func (rs *routes) takesEmpty() bool { return rs.by(func(r *Route) bool { return r.empty }) != nil }
 
+// contradicts returns the route that a header ce_type names if it is another one than that of the
+// payload, and nil otherwise. A name that the channel does not have contradicts nothing.
+func (rs *routes) contradicts(r *Route, name string) *Route {
+	named := func(r *Route) bool { return r.name == name || r.isCalled(name) }
+	if name == "" || named(r) {
+		return nil
+	}
+	return rs.by(named)
+}
+
 // find returns the target of a payload.
 func (rs *routes) find(ctx context.Context, m *message.Message) (target, error) {
 	var errs error

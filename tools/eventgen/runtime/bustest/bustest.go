@@ -14,6 +14,7 @@ import (
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/hold"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/metadata"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/registry"
 )
@@ -25,16 +26,39 @@ type Broker struct {
 	mu     sync.Mutex
 	logs   map[string][]*message.Message
 	more   chan struct{} // closed and replaced when something is published
+	held   map[string]int
+	holds  bool
 	closed chan struct{}
 	wg     sync.WaitGroup
 }
 
 // NewBroker returns an empty broker.
 func NewBroker() *Broker {
-	return &Broker{logs: map[string][]*message.Message{}, more: make(chan struct{}), closed: make(chan struct{})}
+	return &Broker{logs: map[string][]*message.Message{}, held: map[string]int{}, more: make(chan struct{}), closed: make(chan struct{})}
 }
 
 var errClosed = errors.New("the broker is closed")
+
+// AllowHolds lets receivers hold messages (package hold), as the subscriber of package kafkabus
+// does. Call it before Subscribe.
+func (b *Broker) AllowHolds() { b.holds = true }
+
+// Held returns how many messages of a topic are held.
+func (b *Broker) Held(topic string) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.held[topic]
+}
+
+func (b *Broker) hold(topic string) (release func()) {
+	add := func(n int) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.held[topic] += n
+	}
+	add(1)
+	return func() { add(-1) }
+}
 
 // Publish implements message.Publisher.
 func (b *Broker) Publish(topic string, messages ...*message.Message) error {
@@ -108,7 +132,14 @@ func (b *Broker) Subscribe(ctx context.Context, topic string) (<-chan *message.M
 		}()
 		for n := 1; ; n++ {
 			ms, err := b.Await(ctx, topic, n)
-			if err != nil || !deliver(ctx, out, ms[n-1]) {
+			if err != nil {
+				return
+			}
+			at := ctx
+			if b.holds {
+				at = hold.With(ctx, func() func() { return b.hold(topic) })
+			}
+			if !deliver(at, out, ms[n-1]) {
 				return
 			}
 		}

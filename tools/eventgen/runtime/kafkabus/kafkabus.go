@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -21,6 +22,7 @@ import (
 	"github.com/ThreeDotsLabs/watermill-kafka/v3/pkg/kafka"
 	"github.com/ThreeDotsLabs/watermill/message"
 
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/bus"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/secure"
 )
 
@@ -90,8 +92,10 @@ func NewPublisher(cfg Config) (message.Publisher, error) {
 // NewSubscriber returns a subscriber of a consumer group. Subscribe does not need the broker
 // either: it tries to connect until its context is done. A message that is acked is committed
 // within about a second, and may be delivered again after a crash or a rebalance. A message that is
-// nacked is delivered again at once.
-func NewSubscriber(cfg Config, group string) (message.Subscriber, error) {
+// nacked is delivered again at once. Messages can be held (package hold): what is committed is the
+// offset of the first message that is not finished, so that it and those behind it are delivered
+// again.
+func NewSubscriber(cfg Config, group string) (*Subscriber, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
@@ -102,16 +106,16 @@ func NewSubscriber(cfg Config, group string) (message.Subscriber, error) {
 	if err != nil {
 		return nil, err
 	}
-	inner, err := kafka.NewSubscriber(kafka.SubscriberConfig{
+	s := &Subscriber{cfg: cfg, logger: cfg.Logger.With("group", group), closing: make(chan struct{}), closeIn: closeIn}
+	s.claims.init(cfg, s.logger)
+	s.inner, err = kafka.NewSubscriber(kafka.SubscriberConfig{
 		Brokers:               cfg.Brokers,
 		Unmarshaler:           Marshaler{},
 		OverwriteSaramaConfig: settings,
 		ConsumerGroup:         group,
+		Tracer:                &s.claims,
 	}, NewLogger(cfg.Logger))
-	if err != nil {
-		return nil, err
-	}
-	return &subscriber{inner: inner, cfg: cfg, logger: cfg.Logger.With("group", group), closing: make(chan struct{}), closeIn: closeIn}, nil
+	return s, err
 }
 
 func (c Config) check() error {
@@ -145,10 +149,20 @@ func (p *publisher) Publish(topic string, messages ...*message.Message) error {
 	if p.closed {
 		return errClosed
 	}
-	if err := p.inner.Publish(topic, messages...); err != nil {
+	err := p.inner.Publish(topic, messages...)
+	if isTooLarge(err) {
+		return fmt.Errorf("publish to %s: %w: %w", topic, bus.ErrTooLarge, err)
+	}
+	if err != nil {
 		return fmt.Errorf("publish to %s: %w", topic, p.cfg.explain(err))
 	}
 	return nil
+}
+
+// isTooLarge reports whether a message is larger than the client or the broker takes.
+func isTooLarge(err error) bool {
+	var client sarama.ConfigurationError
+	return errors.Is(err, sarama.ErrMessageSizeTooLarge) || errors.As(err, &client) && strings.Contains(string(client), "MaxMessageBytes")
 }
 
 func (p *publisher) connect() error {
@@ -196,10 +210,11 @@ func (p *publisher) Close() error {
 	return p.inner.Close()
 }
 
-// subscriber tries to subscribe until it succeeds. The subscriber of watermill-kafka reconnects
-// only if it has been connected before.
-type subscriber struct {
+// Subscriber is a subscriber of a consumer group; see NewSubscriber. It tries to subscribe until it
+// succeeds. The subscriber of watermill-kafka reconnects only if it has been connected before.
+type Subscriber struct {
 	cfg     Config
+	claims  claims
 	inner   message.Subscriber
 	logger  *slog.Logger
 	closing chan struct{}
@@ -217,7 +232,8 @@ const (
 	closeIn = 5 * time.Second
 )
 
-func (s *subscriber) Subscribe(ctx context.Context, topic string) (<-chan *message.Message, error) {
+// Subscribe implements message.Subscriber.
+func (s *Subscriber) Subscribe(ctx context.Context, topic string) (<-chan *message.Message, error) {
 	out := make(chan *message.Message)
 	go func() {
 		defer close(out)
@@ -243,7 +259,7 @@ func (s *subscriber) Subscribe(ctx context.Context, topic string) (<-chan *messa
 	return out, nil
 }
 
-func (s *subscriber) join(ctx context.Context, topic string) (<-chan *message.Message, error) {
+func (s *Subscriber) join(ctx context.Context, topic string) (<-chan *message.Message, error) {
 	s.joining.RLock()
 	defer s.joining.RUnlock()
 	if s.closed {
@@ -254,13 +270,14 @@ func (s *subscriber) join(ctx context.Context, topic string) (<-chan *message.Me
 
 // forward passes messages on until the subscription ends. A message that is not received any more
 // is not acked, so it is delivered again.
-func (s *subscriber) forward(in <-chan *message.Message, out chan<- *message.Message) {
+func (s *Subscriber) forward(in <-chan *message.Message, out chan<- *message.Message) {
 	for {
 		select {
 		case m, ok := <-in:
 			if !ok {
 				return
 			}
+			s.claims.holdable(m)
 			select {
 			case out <- m:
 			case <-m.Context().Done():
@@ -277,7 +294,7 @@ func (s *subscriber) forward(in <-chan *message.Message, out chan<- *message.Mes
 }
 
 // Close leaves the group, if that takes no longer than closeIn.
-func (s *subscriber) Close() error {
+func (s *Subscriber) Close() error {
 	s.once.Do(func() { close(s.closing) })
 	left := make(chan error, 1)
 	go func() {

@@ -44,7 +44,7 @@ func NewMessages(cfg Config, registryURL string, options ...sr.ClientOpt) (*Mess
 }
 
 // Subscriber returns a subscriber of a consumer group; see NewSubscriber.
-func (m *Messages) Subscriber(group string) (message.Subscriber, error) {
+func (m *Messages) Subscriber(group string) (*Subscriber, error) {
 	return NewSubscriber(m.cfg, group)
 }
 

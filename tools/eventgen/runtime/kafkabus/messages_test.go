@@ -73,7 +73,7 @@ func (stuck) Subscribe(context.Context, string) (<-chan *message.Message, error)
 func (stuck) Close() error { select {} }
 
 func TestStopWithStuckSubscriber(t *testing.T) {
-	s := &subscriber{inner: stuck{}, logger: quiet, closing: make(chan struct{}), closeIn: 10 * time.Millisecond}
+	s := &Subscriber{inner: stuck{}, logger: quiet, closing: make(chan struct{}), closeIn: 10 * time.Millisecond}
 	in := subscribe(t, s, "events")
 	if err := s.Close(); err != nil {
 		t.Error(err)

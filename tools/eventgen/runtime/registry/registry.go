@@ -26,7 +26,8 @@ type Schemas interface {
 	// subject does not have the schema. Any other error is temporary.
 	ID(ctx context.Context, subject, schema string) (int, error)
 	// Schema returns the schema of an id. The error wraps ErrUnknownID if the registry does not
-	// have the id. Any other error is temporary.
+	// have the id. Any other error is temporary: the registry is away, or something else
+	// answers in its place.
 	Schema(ctx context.Context, id int) (string, error)
 }
 
@@ -76,9 +77,14 @@ func (c *Client) ID(ctx context.Context, subject, schema string) (int, error) {
 	if ok {
 		return id, nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, answerLimit)
+	defer cancel()
 	found, err := c.sr.LookupSchema(ctx, subject, typed(schema))
-	if isStatus(err, http.StatusNotFound) {
+	if isCode(err, codeNoSubject) || isCode(err, codeNoSchema) {
 		return 0, ErrNotRegistered
+	}
+	if err == nil && found.ID < 1 {
+		err = errors.New("the answer has no id")
 	}
 	if err != nil {
 		return 0, fmt.Errorf("look up in the schema registry: %w", explain(err))
@@ -97,9 +103,14 @@ func (c *Client) Schema(ctx context.Context, id int) (string, error) {
 	if ok {
 		return s, nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, answerLimit)
+	defer cancel()
 	found, err := c.sr.SchemaByID(ctx, id)
-	if isStatus(err, http.StatusNotFound) {
+	if isCode(err, codeNoSchema) {
 		return "", fmt.Errorf("%w %d", ErrUnknownID, id)
+	}
+	if err == nil && strings.TrimSpace(found.Schema) == "" {
+		err = errors.New("the answer has no schema")
 	}
 	if err != nil {
 		return "", fmt.Errorf("fetch schema %d from the schema registry: %w", id, explain(err))
@@ -137,6 +148,21 @@ func explain(err error) error {
 		return fmt.Errorf("refused, check the credentials (-registry-user, -registry-password-file, -registry-token-file): %w", err)
 	}
 	return err
+}
+
+// The codes with which a registry itself says that it does not have something. A proxy before it
+// may answer 404 too, and knows nothing.
+const (
+	codeNoSubject = 40401
+	codeNoSchema  = 40403
+)
+
+// answerLimit is how long a message waits for the registry before its attempt has failed.
+const answerLimit = 3 * time.Second
+
+func isCode(err error, code int) bool {
+	var re *sr.ResponseError
+	return errors.As(err, &re) && re.StatusCode == http.StatusNotFound && re.ErrorCode == code
 }
 
 func isStatus(err error, status int) bool {

@@ -215,3 +215,36 @@ func TestIsJSON(t *testing.T) {
 		}
 	}
 }
+
+// Only the registry's own error says that a schema is unknown. Whatever else answers in its place
+// may not make a message a dead letter, and nothing of its answer is kept.
+func TestNotTheRegistry(t *testing.T) {
+	for name, answer := range map[string]func(http.ResponseWriter){
+		"a proxy's 404": func(w http.ResponseWriter) {
+			w.WriteHeader(http.StatusNotFound)
+			fmt.Fprint(w, "<html><body>404 page not found</body></html>")
+		},
+		"another 404": func(w http.ResponseWriter) {
+			http.Error(w, `{"error_code": 404, "message": "HTTP 404 Not Found"}`, 404)
+		},
+		"an empty 200":  func(w http.ResponseWriter) { fmt.Fprint(w, `{}`) },
+		"an HTML page":  func(w http.ResponseWriter) { fmt.Fprint(w, "<html></html>") },
+		"nothing":       func(http.ResponseWriter) {},
+		"blank schemas": func(w http.ResponseWriter) { fmt.Fprint(w, `{"id": 0, "schema": " "}`) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { answer(w) }))
+			t.Cleanup(s.Close)
+			c := fresh(t, s.URL)
+			if got, err := c.Schema(t.Context(), 7); err == nil || errors.Is(err, ErrUnknownID) {
+				t.Errorf("schema %q, %v", got, err)
+			}
+			if id, err := c.ID(t.Context(), "facts-x.A", schema); err == nil || errors.Is(err, ErrNotRegistered) {
+				t.Errorf("id %d, %v", id, err)
+			}
+			if len(c.ids) > 0 || len(c.schemas) > 0 {
+				t.Errorf("kept %v %v", c.ids, c.schemas)
+			}
+		})
+	}
+}

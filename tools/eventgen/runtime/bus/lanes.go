@@ -1,0 +1,269 @@
+package bus
+
+import (
+	"context"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/hold"
+)
+
+// A message that is not handled soon is laid aside: it is acknowledged and held, and tried again
+// beside the messages behind it. Those of its own key wait for it in a lane, so that the messages
+// of a key stay in order. Messages without a key stay in order within their partition.
+
+const (
+	// maxDelay bounds how long messages wait for one that is being handled for the first time. It
+	// is one budget for all of them, which grows again by a tenth of the time that passes, so that
+	// many slow messages do not add up.
+	maxDelay = time.Second
+	// what may be laid aside at once; then the partition waits
+	maxAside      = 1000
+	maxAsideBytes = 64 << 20
+)
+
+// lanes are the lanes of one receive operation.
+type lanes struct {
+	c *receiver
+
+	mu    sync.Mutex
+	lines map[string][]*task // by lane; the first task is being handled
+	aside map[place]*task
+	bytes int           // of the payloads that are laid aside
+	room  chan struct{} // closed and replaced when a task ends
+
+	budget time.Duration // what is left of maxDelay
+	spent  time.Time     // when the budget was last used
+}
+
+// place is where a message was read.
+type place struct {
+	topic     string
+	partition int32
+	offset    int64
+}
+
+// task is a message on its way through a lane.
+type task struct {
+	life context.Context // of the subscription
+	raw  *message.Message
+	p    provenance
+	lane string
+
+	failed chan struct{} // closed when the first attempt has failed
+	done   chan struct{} // closed when the message is finished, or the subscription has ended
+	err    error         // set before done is closed; nil if the message is finished
+	marked bool          // OnLaidAside has returned nil; only the lane uses it
+
+	// guarded by lanes.mu
+	over     bool
+	releases []func()
+}
+
+func newLanes(c *receiver) *lanes {
+	return &lanes{c: c, lines: map[string][]*task{}, aside: map[place]*task{}, room: make(chan struct{}), budget: maxDelay}
+}
+
+func (t *task) place() place { return place{t.p.topic, t.p.partition, t.p.offset} }
+
+func laneOf(p provenance) string {
+	if p.keyed {
+		return "key " + p.key
+	}
+	return "partition " + p.topic + " " + strconv.Itoa(int(p.partition))
+}
+
+// handle returns nil when a message is finished or laid aside.
+func (l *lanes) handle(life context.Context, raw *message.Message, take func() func()) error {
+	t := &task{life: life, raw: raw, p: readProvenance(raw), failed: make(chan struct{}), done: make(chan struct{})}
+	t.p.anyKey, t.lane = l.c.anyKey, laneOf(t.p)
+	first, again := l.enter(t, take)
+	if again {
+		l.c.progress.end(raw)
+		return nil
+	}
+	if first {
+		if finished, err := l.await(t); finished {
+			return err
+		}
+	}
+	return l.layAside(t, take)
+}
+
+// enter puts a task at the end of its lane and reports whether the lane was empty. It reports again
+// if the message is laid aside already, because it was delivered a second time: then it is held
+// once more.
+func (l *lanes) enter(t *task, take func() func()) (first, again bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if before := l.aside[t.place()]; before != nil && t.p.offset >= 0 {
+		before.releases = append(before.releases, take())
+		return false, true
+	}
+	line := append(l.lines[t.lane], t)
+	l.lines[t.lane] = line
+	if len(line) == 1 {
+		go l.run(t)
+	}
+	return len(line) == 1, false
+}
+
+// await waits for a message that is being handled, but not after an attempt has failed, and no
+// longer than the budget allows. It reports whether the message is finished.
+func (l *lanes) await(t *task) (finished bool, err error) {
+	began := time.Now()
+	timer := time.NewTimer(l.allowance(began))
+	defer timer.Stop()
+	select {
+	case <-t.done:
+		return true, t.err
+	case <-t.raw.Context().Done():
+		return true, context.Cause(t.raw.Context())
+	case <-t.failed:
+	case <-timer.C:
+	}
+	l.spend(time.Since(began))
+	return false, nil
+}
+
+// allowance returns what is left of the budget.
+func (l *lanes) allowance(now time.Time) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.budget = min(maxDelay, l.budget+now.Sub(l.spent)/10)
+	l.spent = now
+	return l.budget
+}
+
+func (l *lanes) spend(d time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.budget = max(0, l.budget-d)
+	l.spent = time.Now()
+}
+
+// layAside holds a message, as soon as there is room for it.
+func (l *lanes) layAside(t *task, take func() func()) error {
+	for {
+		l.mu.Lock()
+		if t.over {
+			l.mu.Unlock()
+			<-t.done
+			return t.err
+		}
+		if len(l.aside) == 0 || len(l.aside) < maxAside && l.bytes+len(t.raw.Payload) <= maxAsideBytes {
+			t.releases = append(t.releases, take())
+			l.aside[t.place()] = t
+			l.bytes += len(t.raw.Payload)
+			l.mu.Unlock()
+			l.c.progress.layAside(t.raw)
+			return nil
+		}
+		room := l.room
+		l.mu.Unlock()
+		select {
+		case <-room:
+		case <-t.done:
+		case <-t.raw.Context().Done():
+			return context.Cause(t.raw.Context())
+		}
+	}
+}
+
+// run handles the messages of a lane, one after the other, until there are no more.
+func (l *lanes) run(t *task) {
+	for t != nil {
+		// the context of the message ends when it is acknowledged
+		ctx, cancel := context.WithCancelCause(context.WithoutCancel(t.raw.Context()))
+		stop := context.AfterFunc(t.life, func() { cancel(context.Cause(t.life)) })
+		t.err = l.c.finish(ctx, t.raw, t.p, t)
+		stop()
+		cancel(nil)
+		t = l.end(t)
+	}
+}
+
+// end takes a task out of its lane and returns the next one. A message that is not finished is not
+// released, so that it is delivered again.
+func (l *lanes) end(t *task) (next *task) {
+	l.mu.Lock()
+	t.over = true
+	if l.aside[t.place()] == t {
+		delete(l.aside, t.place())
+		l.bytes -= len(t.raw.Payload)
+	}
+	if line := l.lines[t.lane]; len(line) > 1 {
+		next = line[1]
+		l.lines[t.lane] = line[1:]
+	} else {
+		delete(l.lines, t.lane)
+	}
+	releases := t.releases
+	close(l.room)
+	l.room = make(chan struct{})
+	l.mu.Unlock()
+	if t.err == nil {
+		for _, release := range releases {
+			release()
+		}
+	}
+	l.c.progress.end(t.raw)
+	close(t.done)
+	return next
+}
+
+// fail is called after each failed attempt.
+func (t *task) fail(ctx context.Context, c *receiver, f Failure) {
+	select {
+	case <-t.failed:
+	default:
+		close(t.failed)
+	}
+	if c.onAside == nil || t.marked {
+		return
+	}
+	if err := c.onAside(ctx, f); err != nil {
+		c.log.WarnContext(ctx, "a message laid aside is not marked yet", "operation", c.op.Name, "topic", t.p.topic, "partition", t.p.partition, "offset", t.p.offset, "key", t.p.key, "error", err)
+		return
+	}
+	t.marked = true
+}
+
+// lifetime is a subscriber that says when its subscriptions have ended.
+type lifetime struct {
+	message.Subscriber
+	ctx context.Context
+	end context.CancelFunc
+}
+
+func newLifetime(s message.Subscriber) *lifetime {
+	ctx, end := context.WithCancel(context.Background())
+	return &lifetime{s, ctx, end}
+}
+
+func (l *lifetime) Subscribe(ctx context.Context, topic string) (<-chan *message.Message, error) {
+	context.AfterFunc(ctx, l.end)
+	return l.Subscriber.Subscribe(ctx, topic)
+}
+
+func (l *lifetime) Close() error {
+	l.end()
+	return l.Subscriber.Close()
+}
+
+// receive handles a message of a subscription. Unless its transport can hold it, or if nothing
+// behind an unknown message may be read, it is not laid aside.
+func (c *receiver) receive(life context.Context, raw *message.Message) error {
+	c.progress.begin(raw)
+	take := hold.Of(raw.Context())
+	if take != nil && c.unknown != Stop {
+		return c.lanes.handle(life, raw, take)
+	}
+	defer c.progress.end(raw)
+	p := readProvenance(raw)
+	p.anyKey = c.anyKey
+	return c.finish(raw.Context(), raw, p, nil)
+}

@@ -1,0 +1,327 @@
+package bus_test
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill"
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/bus"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/bustest"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/metadata"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/registry"
+)
+
+type noteMessage = bus.Message[[]byte, bus.NoKey, bus.Headers]
+
+var errBusy = errors.New("busy")
+
+// notes is a channel of texts on a broker in memory, and what its handler has received.
+type notes struct {
+	broker   *bustest.Broker
+	progress bus.Progress
+	start    time.Time
+
+	mu    sync.Mutex
+	times map[string]time.Duration // when the handler returned nil for a text
+	order []string
+}
+
+// receiveNotes calls handle for each note until the test ends. Time is virtual.
+func receiveNotes(t *testing.T, framing bus.Framing, handle func(ctx context.Context, text string) error, options ...bus.ReceiveOption) *notes {
+	t.Helper()
+	n := &notes{broker: bustest.NewBroker(), start: time.Now(), times: map[string]time.Duration{}}
+	n.broker.AllowHolds()
+	spec := &bus.Spec[[]byte, bus.NoKey, bus.Headers]{Name: "Note", Topic: "notes", Subject: "notes-x.Note", Framing: framing, Codec: bus.Raw("text")}
+	spec.Codec.Name, spec.Codec.Schema = "x.Note", noteSchema
+	spec.Codec.Plan = func(string) (func([]byte, *[]byte) error, error) { return spec.Codec.Decode, nil }
+	op := bus.Operation{Name: "onNotes", Topic: "notes", DeadLetters: "dead", Retry: bus.Retry{Max: 5 * time.Second}}
+	router, err := message.NewRouter(message.RouterConfig{}, watermill.NopLogger{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	options = append([]bus.ReceiveOption{bus.WithDeadLetters(n.broker), bus.WithLogger(slog.New(slog.DiscardHandler)), bus.WithProgress(&n.progress)}, options...)
+	err = bus.Receive(router, n.broker, op, []bus.Route{bus.On(spec, func(ctx context.Context, m *noteMessage) error {
+		if err := handle(ctx, string(m.Value)); err != nil {
+			return err
+		}
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		n.times[string(m.Value)] = time.Since(n.start)
+		n.order = append(n.order, string(m.Value))
+		return nil
+	})}, options...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error)
+	go func() { ended <- router.Run(t.Context()) }()
+	<-router.Running()
+	t.Cleanup(func() {
+		if err := errors.Join(router.Close(), <-ended, n.broker.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	return n
+}
+
+const noteSchema = `{"type":"record","name":"Note","namespace":"x","fields":[]}`
+
+func (n *notes) send(t *testing.T, key string, payload []byte) {
+	t.Helper()
+	m := message.NewMessage(watermill.NewUUID(), payload)
+	if key != "" {
+		m.Metadata[metadata.Key] = key
+	}
+	if err := n.broker.Publish("notes", m); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (n *notes) text(t *testing.T, key, text string) {
+	t.Helper()
+	n.send(t, key, []byte(text))
+}
+
+// handled returns when a text was handled.
+func (n *notes) handled(t *testing.T, text string) time.Duration {
+	t.Helper()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	at, ok := n.times[text]
+	if !ok {
+		t.Fatalf("%s is not handled after %v", text, time.Since(n.start))
+	}
+	return at
+}
+
+// pause lets virtual time pass.
+func pause(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+// hang waits as a handler does whose dependency does not answer, and returns an error.
+func hang(ctx context.Context) error {
+	select {
+	case <-time.After(15 * time.Second):
+		return errBusy
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// However many messages hang or fail, one of another key behind them is handled within two seconds.
+func TestNobodyWaits(t *testing.T) {
+	for name, trouble := range map[string]func(context.Context) error{
+		"one hangs": hang, "one fails": func(context.Context) error { return errBusy },
+	} {
+		for _, many := range []int{1, 300} {
+			t.Run(fmt.Sprintf("%s, %d times", name, many), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					n := receiveNotes(t, bus.Bare, func(ctx context.Context, text string) error {
+						if strings.HasPrefix(text, "bad") {
+							return trouble(ctx)
+						}
+						return nil
+					})
+					for i := range many {
+						n.text(t, fmt.Sprint("bad-", i), fmt.Sprint("bad-", i))
+						n.text(t, "good", fmt.Sprint("good-", i))
+					}
+					pause(20 * time.Second)
+					if at := n.handled(t, fmt.Sprint("good-", many-1)); at > 2*time.Second {
+						t.Errorf("the last one was handled after %v", at)
+					}
+					if held, aside := n.broker.Held("notes"), n.progress.LaidAside(); held != many || aside != many {
+						t.Errorf("%d messages held, %d laid aside, want %d", held, aside, many)
+					}
+					if oldest := n.progress.Oldest(); oldest < 18*time.Second || n.progress.Blocked() != 0 {
+						t.Errorf("oldest %v, blocked %v", oldest, n.progress.Blocked())
+					}
+				})
+			})
+		}
+	}
+}
+
+// Messages of one key are handled in their order, and a message that was laid aside is handled by
+// itself when it can be.
+func TestKeyStaysInOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mended bool
+		var mu sync.Mutex
+		n := receiveNotes(t, bus.Bare, func(_ context.Context, text string) error {
+			mu.Lock()
+			defer mu.Unlock()
+			if text == "a1" && !mended {
+				return errBusy
+			}
+			return nil
+		})
+		for _, text := range []string{"a1", "a2", "b1", "a3", "b2"} {
+			n.text(t, text[:1], text)
+		}
+		n.text(t, "", "no key")
+		pause(time.Minute)
+		if got := strings.Join(n.order, " "); got != "b1 b2 no key" {
+			t.Errorf("handled %s", got)
+		}
+		mu.Lock()
+		mended = true
+		mu.Unlock()
+		pause(10 * time.Second)
+		if got := strings.Join(n.order, " "); got != "b1 b2 no key a1 a2 a3" {
+			t.Errorf("handled %s", got)
+		}
+		if held := n.broker.Held("notes"); held != 0 || n.progress.Oldest() != 0 {
+			t.Errorf("%d messages are held, oldest %v", held, n.progress.Oldest())
+		}
+	})
+}
+
+// When a thousand messages are laid aside, the partition waits, and shows for how long.
+func TestTooManyLaidAside(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := receiveNotes(t, bus.Bare, func(_ context.Context, text string) error {
+			if strings.HasPrefix(text, "bad") {
+				return errBusy
+			}
+			return nil
+		})
+		for i := range 1001 {
+			n.text(t, fmt.Sprint("bad-", i), fmt.Sprint("bad-", i))
+		}
+		n.text(t, "good", "good")
+		pause(time.Minute)
+		if len(n.order) > 0 || n.progress.LaidAside() != 1000 || n.progress.Blocked() < 50*time.Second {
+			t.Errorf("handled %s, %d laid aside, blocked %v", n.order, n.progress.LaidAside(), n.progress.Blocked())
+		}
+	})
+}
+
+// The application is told once of a message that is laid aside, and again if it could not record
+// it.
+func TestLaidAsideIsMarked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var told []string
+		n := receiveNotes(t, bus.Bare, func(context.Context, string) error { return errBusy }, bus.OnLaidAside(func(_ context.Context, f bus.Failure) error {
+			told = append(told, fmt.Sprint(f.Key, " ", f.Topic, " ", f.Offset, " ", f.Err))
+			if len(told) == 1 {
+				return errors.New("not now")
+			}
+			return nil
+		}))
+		n.text(t, "a", "a")
+		pause(time.Minute)
+		if got := strings.Join(told, ", "); got != "a notes 0 busy, a notes 0 busy" {
+			t.Errorf("told %s", got)
+		}
+	})
+}
+
+// A schema id that the registry does not know holds up its own key for a minute, and then the
+// message is a dead letter. One that is registered meanwhile is handled. While the registry is
+// away, nothing becomes a dead letter, and messages with a known schema pass.
+func TestUnknownSchemaID(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		schemas := bustest.NewRegistry(registry.Subject{Name: "notes-x.Note", Schema: noteSchema})
+		n := receiveNotes(t, bus.Confluent, func(context.Context, string) error { return nil }, bus.WithRegistry(schemas))
+		framed := func(id uint32, text string) []byte {
+			return append(binary.BigEndian.AppendUint32([]byte{0}, id), text...)
+		}
+		n.send(t, "a", framed(1, "known"))
+		n.send(t, "late", framed(2, "late"))
+		n.send(t, "never", framed(99, "never"))
+		n.send(t, "never too", framed(98, "never too"))
+		n.send(t, "b", framed(1, "behind"))
+		pause(2 * time.Second)
+		if at := n.handled(t, "behind"); at > 2*time.Second {
+			t.Errorf("the message behind was handled after %v", at)
+		}
+		schemas.Add(registry.Subject{Name: "notes-x.Note", Schema: noteSchema + " "})
+		pause(8 * time.Second)
+		n.handled(t, "late")
+		if dead := n.broker.Messages("dead"); len(dead) > 0 {
+			t.Errorf("%d dead letters after %v", len(dead), time.Since(n.start))
+		}
+		pause(80 * time.Second)
+		if dead := n.broker.Messages("dead"); len(dead) != 2 || n.broker.Held("notes") != 0 {
+			t.Errorf("%d dead letters, %d held", len(dead), n.broker.Held("notes"))
+		}
+
+		schemas.Fail(errors.New("no route to host"))
+		n.start = time.Now()
+		n.send(t, "c", framed(3, "not yet"))
+		n.send(t, "b", framed(1, "while away"))
+		pause(time.Hour)
+		if at := n.handled(t, "while away"); at > 2*time.Second {
+			t.Errorf("while the registry was away, a message with a known schema was handled after %v", at)
+		}
+		if dead := n.broker.Messages("dead"); len(dead) != 2 {
+			t.Errorf("%d dead letters while the registry was away", len(dead))
+		}
+	})
+}
+
+// limited is a publisher of a topic with a maximum size.
+type limited struct {
+	message.Publisher
+	most int
+}
+
+func (l limited) Publish(topic string, all ...*message.Message) error {
+	for _, m := range all {
+		size := len(m.Payload)
+		for name, v := range m.Metadata {
+			size += len(name) + len(v)
+		}
+		if size > l.most {
+			return fmt.Errorf("%w: %d bytes", bus.ErrTooLarge, size)
+		}
+	}
+	return l.Publisher.Publish(topic, all...)
+}
+
+// A dead letter fits into its topic, however large the message is.
+func TestDeadLetterFits(t *testing.T) {
+	for _, size := range []struct {
+		name       string
+		value, key int
+		want       map[string]string
+	}{
+		{"all of it", 1000, 1, map[string]string{bus.DeadLetterSize: "", bus.DeadLetterKeySize: "", bus.DeadLetterOffset: "0", metadata.Key: "k"}},
+		{"without its value", 4000, 1, map[string]string{bus.DeadLetterSize: "4000", bus.DeadLetterKeySize: "", bus.DeadLetterOffset: "0", bus.DeadLetterTopic: "notes", metadata.Key: "k"}},
+		{"without its key", 10, 3990, map[string]string{bus.DeadLetterSize: "10", bus.DeadLetterKeySize: "3990", bus.DeadLetterOffset: "0", bus.DeadLetterTopic: "notes", metadata.Key: ""}},
+	} {
+		t.Run(size.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				dead := bustest.NewBroker()
+				n := receiveNotes(t, bus.Bare, func(context.Context, string) error { return bus.Permanentf("no") }, bus.WithDeadLetters(limited{dead, 4000}))
+				n.text(t, strings.Repeat("k", size.key), strings.Repeat("v", size.value))
+				pause(time.Minute)
+				got := dead.Messages("dead")
+				if len(got) != 1 {
+					t.Fatalf("%d dead letters", len(got))
+				}
+				for name, want := range size.want {
+					if got[0].Metadata[name] != want {
+						t.Errorf("%s is %q, want %q", name, got[0].Metadata[name], want)
+					}
+				}
+				if whole := size.want[bus.DeadLetterSize] == ""; whole != (len(got[0].Payload) == size.value) || !whole && got[0].Payload != nil {
+					t.Errorf("the dead letter has %d bytes", len(got[0].Payload))
+				}
+			})
+		})
+	}
+}

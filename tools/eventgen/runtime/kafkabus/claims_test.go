@@ -1,0 +1,153 @@
+package kafkabus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/twmb/franz-go/pkg/kfake"
+
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/bus"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/hold"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/metadata"
+)
+
+// member is a subscriber of the group g to the topic events.
+func member(t *testing.T, brokers []string, start func(context.Context, string, int32) (int64, error)) (*Subscriber, <-chan *message.Message) {
+	t.Helper()
+	s, err := NewSubscriber(Config{Brokers: brokers, ClientID: "test", Logger: quiet}, "g")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if start != nil {
+		s.StartFrom(start)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s, subscribe(t, s, "events")
+}
+
+// accept acknowledges the next message and requires it to be at an offset.
+func accept(t *testing.T, in <-chan *message.Message, offset int) *message.Message {
+	t.Helper()
+	m := next(t, in)
+	if got := m.Metadata[metadata.Offset]; got != fmt.Sprint(offset) {
+		t.Fatalf("the message at %s came, want that at %d", got, offset)
+	}
+	m.Ack()
+	return m
+}
+
+func position(t *testing.T, s *Subscriber, want int64) {
+	t.Helper()
+	var all []Position
+	// the transport is told of an acknowledgement a moment later
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		if all = s.Positions(); len(all) == 1 && all[0].Offset == want {
+			return
+		}
+	}
+	t.Fatalf("positions %v, want %d", all, want)
+}
+
+func filled(t *testing.T, n int) (brokers []string) {
+	t.Helper()
+	brokers = broker(t, kfake.SeedTopics(1, "events"))
+	p := publisherOf(t, brokers)
+	for i := range n {
+		if err := p.Publish("events", message.NewMessage(fmt.Sprint(i), message.Payload(fmt.Sprint(i)))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return brokers
+}
+
+// A message that is acknowledged and held is delivered again to another member, with those behind
+// it, until it is released.
+func TestHeldMessageComesAgain(t *testing.T) {
+	brokers := filled(t, 4)
+	one, in := member(t, brokers, nil)
+	accept(t, in, 0)
+	second := next(t, in)
+	release := hold.Of(second.Context())()
+	second.Ack()
+	accept(t, in, 2)
+	position(t, one, 1)
+	if err := one.Close(); err != nil {
+		t.Fatal(err)
+	}
+	release() // too late: another member has it
+
+	two, in := member(t, brokers, nil)
+	second = next(t, in)
+	if second.Metadata[metadata.Offset] != "1" {
+		t.Fatalf("the message at %s came again", second.Metadata[metadata.Offset])
+	}
+	release = hold.Of(second.Context())()
+	second.Ack()
+	accept(t, in, 2)
+	release()
+	position(t, two, 3)
+	if err := two.Close(); err != nil {
+		t.Fatal(err)
+	}
+	_, in = member(t, brokers, nil)
+	accept(t, in, 3)
+}
+
+// A consumer that keeps its own account is read from there, whatever the group has committed: from
+// an earlier offset, from a later one, and again after Restart.
+func TestStartFromOwnAccount(t *testing.T) {
+	brokers := filled(t, 5)
+	one, in := member(t, brokers, nil)
+	for i := range 5 {
+		accept(t, in, i)
+	}
+	position(t, one, 5)
+	if err := one.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var at atomic.Int64
+	at.Store(2)
+	unknown := errors.New("not known yet")
+	asked := 0
+	two, in := member(t, brokers, func(_ context.Context, topic string, partition int32) (int64, error) {
+		if asked++; asked == 1 {
+			return 0, unknown
+		}
+		if topic != "events" || partition != 0 {
+			t.Errorf("asked for %s/%d", topic, partition)
+		}
+		return at.Load(), nil
+	})
+	accept(t, in, 2)
+	accept(t, in, 3)
+	for _, start := range []int64{0, 4} {
+		at.Store(start)
+		two.Restart()
+		for came := ""; came != fmt.Sprint(start); { // another one may be on its way
+			m := next(t, in)
+			came = m.Metadata[metadata.Offset]
+			m.Ack()
+		}
+	}
+}
+
+// A message that is larger than the topic or the client takes is an error that says so.
+func TestPublishTooLarge(t *testing.T) {
+	brokers := broker(t, kfake.SeedTopics(1, "events"), kfake.BrokerConfigs(map[string]string{"message.max.bytes": "100000"}))
+	p := publisherOf(t, brokers)
+	for _, size := range []int{2 << 20, 200_000} {
+		err := p.Publish("events", message.NewMessage("large", message.Payload(strings.Repeat("x", size))))
+		if !errors.Is(err, bus.ErrTooLarge) {
+			t.Errorf("%d bytes: %v", size, err)
+		}
+	}
+	if err := p.Publish("events", message.NewMessage("small", message.Payload("x"))); err != nil {
+		t.Error(err)
+	}
+}
