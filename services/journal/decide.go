@@ -23,8 +23,10 @@ func WithSealed(s Sealed) Option { return func(o *options) { o.sealed = &s } }
 // decide is pure and may be called several times, from any goroutine; the last call counts. It
 // returns the body to append; or ErrAlready, if the answer rests on a record that is applied
 // already; or another error, to append nothing. Decide returns the error of decide only if decide
-// returned it on applied state, after reading everything that was in the log when Decide was
-// called; an error is never based on a record in flight. A panic in decide is returned as an error.
+// returned it on applied state; an error is never based on a record in flight. Unless the error
+// wraps ErrAlready, everything that was in the log when Decide was called is read before. For that
+// the journal appends barriers, at most ten a second, so such an error may take a tenth of a
+// second. A panic in decide is returned as an error.
 //
 // streams are those that decide is known to read. It may read others through its view, and the
 // record expects all of them. Naming a stream saves a call of decide when the stream has to be

@@ -151,6 +151,9 @@ type key[A any] struct {
 // see journal.Decide. With a request, rule is not asked if the request's key was used before: then
 // the outcome is the earlier one, or idempotency.ErrReused if that was another request's. An error
 // of rule is returned as it is, and nothing is recorded. The options are those of the record.
+//
+// An error of rule that later records cannot make wrong should be made with ForGood: it is returned
+// without a barrier.
 func (l *Ledger[E, S, A]) Decide(ctx context.Context, req *idempotency.Request, on []journal.Stream, rule func(v *View) (E, error), opts ...journal.Option) (Outcome[E, A], error) {
 	if req != nil {
 		on = append(slices.Clip(on), journal.Stream(req.Stream()))
@@ -171,10 +174,10 @@ func (l *Ledger[E, S, A]) Decide(ctx context.Context, req *idempotency.Request, 
 		return Body[E]{Event: e, Request: req.Recorded()}, nil
 	}, opts...)
 	switch {
-	case errors.Is(err, journal.ErrAlready):
-		return l.replay(req)
 	case errors.Is(err, l.domain.NoEffect):
 		return Outcome[E, A]{NoEffect: true, Offset: l.Position()}, nil
+	case errors.Is(err, errAnswered):
+		return l.replay(req)
 	case err != nil:
 		return Outcome[E, A]{}, err
 	}
@@ -192,17 +195,28 @@ func get[A any](from Reader, req *idempotency.Request) (key[A], bool) {
 	return k, ok
 }
 
-// used reports whether the request's key was used. The error is journal.ErrAlready if it was by the
-// same request.
+// ForGood returns an error with the text of err that wraps both err and journal.ErrAlready. It is
+// for errors of decisions that rest on an applied record and that no later record makes wrong.
+func ForGood(err error) error { return forGood{err} }
+
+type forGood struct{ error }
+
+func (e forGood) Unwrap() []error { return []error{journal.ErrAlready, e.error} }
+
+// errAnswered is the error of a decision on a request that was answered before.
+var errAnswered = ForGood(errors.New("the request was answered before"))
+
+// used reports whether the request's key was used. The error is errAnswered if it was by the same
+// request, and otherwise wraps idempotency.ErrReused.
 func (l *Ledger[E, S, A]) used(from Reader, req *idempotency.Request) (bool, error) {
 	k, ok := get[A](from, req)
 	if !ok {
 		return false, nil
 	}
 	if err := req.Check(k.request); err != nil {
-		return true, err
+		return true, ForGood(err)
 	}
-	return true, journal.ErrAlready
+	return true, errAnswered
 }
 
 // replay returns the outcome that the request's key stands for.
@@ -256,7 +270,7 @@ func (l *Ledger[E, S, A]) applied(req *idempotency.Request) (before bool, err er
 		return false, nil
 	}
 	l.Read(func(st States) { before, err = l.used(st, req) })
-	if errors.Is(err, journal.ErrAlready) {
+	if errors.Is(err, errAnswered) {
 		err = nil
 	}
 	return before, err

@@ -77,7 +77,7 @@ func (c Command) request() string { return c.Kind + c.Account + "/" + strconv.Fo
 func (c Command) Decide(v *View) (Body, error) {
 	if k, used := v.State(Key(c.Key)); used {
 		if k.Request != c.request() {
-			return Body{}, ErrReused
+			return Body{}, fmt.Errorf("%w: %w", journal.ErrAlready, ErrReused)
 		}
 		return Body{}, journal.ErrAlready
 	}

@@ -21,6 +21,7 @@ package store
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -108,7 +109,12 @@ func (s *Store) Publication() (*Publication, error) {
 // makes.
 func (s *Store) Decide(ctx context.Context, req *idempotency.Request, c billing.Command) (Outcome, error) {
 	return s.ledger.Decide(ctx, req, streams(c.About()), func(v *ledger.View) (billing.Event, error) {
-		return billing.Decide(book{v, nil}, c, billing.Moment{Now: v.Now(), Paris: s.paris})
+		e, err := billing.Decide(book{v, nil}, c, billing.Moment{Now: v.Now(), Paris: s.paris})
+		if errors.Is(err, billing.ErrStale) || errors.Is(err, billing.ErrPeriodClosed) {
+			// versions never go back, and closed periods are never opened again
+			err = ledger.ForGood(err)
+		}
+		return e, err
 	})
 }
 

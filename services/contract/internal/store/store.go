@@ -250,7 +250,7 @@ func (s *Store) React(ctx context.Context, ref contract.Ref, debit contract.Reac
 	on := journal.On(contracts.Stream(string(ref)), events.Stream(debit.EventID))
 	_, err := s.ledger.Decide(ctx, nil, on, func(v *ledger.View) (contract.Event, error) {
 		if _, known := events.Get(v, debit.EventID); known {
-			return nil, contract.ErrNoEffect
+			return nil, ledger.ForGood(contract.ErrNoEffect)
 		}
 		c, _ := contracts.Get(v, string(ref))
 		return contract.Decide(c, debit, v.Now())

@@ -9,12 +9,9 @@ import (
 
 // A barrier is a record that changes nothing. An instance that has read its own barrier has read
 // everything that was in the log when the barrier was begun. At most one is in flight, and each
-// serves all who asked before it was begun.
-
-const (
-	barrierApart = 5 * time.Millisecond
-	barrierRetry = 50 * time.Millisecond
-)
+// serves all who asked before it was begun. However many ask, an instance begins at most ten a
+// second, because barriers stay in the log for ever.
+const barrierApart = 100 * time.Millisecond
 
 type barriers[S, B any] struct {
 	flying  record.Attempt // the barrier in flight; zero for none

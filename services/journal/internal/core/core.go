@@ -8,7 +8,8 @@
 //   - A decision may be built on this instance's own records in flight, but an answer only on an
 //     applied record.
 //   - A decision that appends nothing is answered from applied state alone, after a barrier that
-//     was begun after the command arrived.
+//     was begun after the command arrived. No barrier is needed if it rests on a record that is
+//     applied already (ErrAlready).
 //   - A stream that another instance has decided on too is decided on again only when none of this
 //     instance's records is in flight on it.
 //   - A record whose append failed is never decided again: it may be in the log.

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"errors"
 	"fmt"
 	"runtime/debug"
 
@@ -38,6 +39,7 @@ func (c *Core[S, B]) try(cmd *Command[S, B]) {
 	switch {
 	case c.hold != nil:
 		c.wait(c.hold, cmd)
+	case errors.Is(err, ErrAlready) && c.already(cmd):
 	case err != nil:
 		c.await(ticket[S, B]{cmd: cmd})
 	default:
@@ -45,6 +47,18 @@ func (c *Core[S, B]) try(cmd *Command[S, B]) {
 			c.Finish(cmd, err)
 		}
 	}
+}
+
+// already answers a command whose decision returns ErrAlready on applied state, and reports whether
+// it did. Such an answer rests on a record that no later one undoes, so nothing has to be read
+// before it is returned.
+func (c *Core[S, B]) already(cmd *Command[S, B]) bool {
+	_, _, err := c.decide(cmd, false)
+	if !errors.Is(err, ErrAlready) {
+		return false
+	}
+	c.Finish(cmd, err)
+	return true
 }
 
 // confirm answers a command that appends nothing from applied state. It is called after a barrier

@@ -98,7 +98,6 @@ func (c *Core[S, B]) readVoid(f *flight[S, B]) {
 // a barrier of the same producer shows when to give up on it.
 func (c *Core[S, B]) Failed(a record.Attempt) {
 	if c.barriers.failed(a) {
-		c.barriers.after = c.cfg.Mono().Add(barrierRetry)
 		c.pump()
 		return
 	}
