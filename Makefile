@@ -11,7 +11,7 @@ ASYNCAPI := specs/contract/asyncapi.yaml specs/contract/internal.asyncapi.yaml \
 EXAMPLE := tools/eventgen/example
 # Modules of their own: the main module does not compile what only they import.
 MODULES := tools/contracttest tools/composecheck $(EXAMPLE)
-PROCESSES := ./services/e2e ./tools/kafka ./tools/kafka/engine
+PROCESSES := ./services/e2e ./tools/slides/runs ./tools/kafka ./tools/kafka/engine
 RACE := $(shell command -v "$$(go env CC)" >/dev/null 2>&1 && echo -race)
 # make lint runs go vet, whole; go test would run a part of it again.
 TEST := go test -vet=off

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -19,8 +18,6 @@ import (
 	"github.com/yuin/goldmark/parser"
 	"github.com/yuin/goldmark/renderer/html"
 	"github.com/yuin/goldmark/text"
-
-	"github.com/deferpay/deferpay/tools/slides"
 )
 
 // document is a page that is made from a Markdown file of the folder of documents.
@@ -81,22 +78,8 @@ func readDocuments(docs string) ([]document, error) {
 	return list, nil
 }
 
-var mermaid = regexp.MustCompile("(?ms)^```mermaid\n(.*?)^```$")
-
-// renderDocument renders a document of our own, with raw HTML. Its diagrams are drawn.
+// renderDocument renders a document of our own, with raw HTML.
 func renderDocument(name, source string, pages map[string]string) (title string, body template.HTML, err error) {
-	var drawn []string
-	source = mermaid.ReplaceAllStringFunc(source, func(block string) string {
-		svg, e := slides.Diagram(mermaid.FindStringSubmatch(block)[1])
-		if e != nil {
-			err = e
-		}
-		drawn = append(drawn, svg)
-		return fmt.Sprintf("<!-- drawn %d -->", len(drawn)-1)
-	})
-	if err != nil {
-		return "", "", err
-	}
 	md := goldmark.New(goldmark.WithExtensions(extension.Table), goldmark.WithParserOptions(parser.WithAutoHeadingID()), goldmark.WithRendererOptions(html.WithUnsafe()))
 	data := []byte(source)
 	root := md.Parser().Parse(text.NewReader(data), parser.WithContext(parser.NewContext(parser.WithIDs(&headingIDs{used: map[string]int{}}))))
@@ -110,11 +93,7 @@ func renderDocument(name, source string, pages map[string]string) (title string,
 	if err := md.Renderer().Render(&b, data, root); err != nil {
 		return "", "", err
 	}
-	out := b.String()
-	for i, svg := range drawn {
-		out = strings.Replace(out, fmt.Sprintf("<!-- drawn %d -->", i), svg, 1)
-	}
-	return strings.TrimSpace(title), template.HTML(out), nil
+	return strings.TrimSpace(title), template.HTML(b.String()), nil
 }
 
 // relink makes links between documents links between pages. A link to a file that is not in the

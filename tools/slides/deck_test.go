@@ -1,7 +1,6 @@
 package slides
 
 import (
-	"fmt"
 	"os"
 	"regexp"
 	"slices"
@@ -88,14 +87,17 @@ func TestLanguagesHaveTheSameSlides(t *testing.T) {
 	}
 }
 
-// extracts returns the blocks that show examples, which are the same in every language, and for
-// each diagram the number of its lines.
+var picture = regexp.MustCompile(`\(pictures/([a-z-]+)\.[a-z]+\.svg\)`)
+
+// extracts returns the blocks that show examples and the names of the pictures, which are the same
+// in every language.
 func extracts(body string) (list []string) {
+	for _, m := range picture.FindAllStringSubmatch(body, -1) {
+		list = append(list, "picture "+m[1])
+	}
 	for _, m := range block.FindAllStringSubmatch(body, -1) {
 		switch m[1] {
 		case "text":
-		case "mermaid":
-			list = append(list, fmt.Sprint("mermaid ", strings.Count(m[3], "\n")))
 		default:
 			list = append(list, m[0])
 		}
@@ -195,7 +197,6 @@ func TestRenderRefuses(t *testing.T) {
 		"unknown field":   "```avro OperationRefused\nmembers: nothing\n```",
 		"unknown choice":  "```avro OperationRefused\nfields: amount\n```",
 		"unknown slide":   "see {#nothing}",
-		"diagram":         "```mermaid\nsequenceDiagram\nA->>B: x\n```",
 	} {
 		d, err := Parse("en", "<!-- slide a 0:30 -->\n\n## A\n\n"+block+"\n\n<!-- notes -->\n\nsay\n")
 		if err != nil {

@@ -23,7 +23,6 @@
 //	log NAME            the records in examples/NAME.txt
 //	avro NAME           the schema in specs/avro/NAME.avsc
 //
-// Its lines select what is shown: "headers: Name Name" and "members: name name.inner". A block
-// "mermaid" with a sequence diagram is drawn. The text {#need} becomes the number of that slide,
-// with a link.
+// Its lines select what is shown: "headers: Name Name" and "members: name name.inner". The text
+// {#need} becomes the number of that slide, with a link.
 package slides

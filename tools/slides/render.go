@@ -110,7 +110,7 @@ var (
 	reference = regexp.MustCompile(`\{#([a-z0-9-]+)\}`)
 )
 
-// markdown renders a part of a slide. Extracts and diagrams are put in after Markdown has made the
+// markdown renders a part of a slide. Extracts are put in after Markdown has made the
 // rest, because their text is not Markdown.
 func (r *renderer) markdown(text string) (string, error) {
 	var made []string
@@ -118,10 +118,6 @@ func (r *renderer) markdown(text string) (string, error) {
 	text = block.ReplaceAllStringFunc(text, func(all string) string {
 		m := block.FindStringSubmatch(all)
 		out, ok, err := r.extract(m[1], m[2], m[3])
-		if m[1] == "mermaid" {
-			out, err = Diagram(m[3])
-			ok = true
-		}
 		if err != nil {
 			failed = err
 		}
@@ -211,7 +207,7 @@ func Site(docs, specs string) (map[string][]byte, error) {
 	if err := addFolder(files, docs, "pictures"); err != nil {
 		return nil, err
 	}
-	for _, name := range []string{"slides.css", "diagrams.css", "deck.css", "deck.js", "speaker.html", "speaker.js", "pages.css"} {
+	for _, name := range []string{"slides.css", "deck.css", "deck.js", "speaker.html", "speaker.js", "pages.css"} {
 		if files[name], err = templates.ReadFile("templates/" + name); err != nil {
 			return nil, err
 		}
@@ -225,6 +221,9 @@ func addFolder(files map[string][]byte, docs, folder string) error {
 		return err
 	}
 	for _, e := range entries {
+		if e.IsDir() {
+			continue
+		}
 		name := folder + "/" + e.Name()
 		if files[name], err = os.ReadFile(filepath.Join(docs, name)); err != nil {
 			return err
