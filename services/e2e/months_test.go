@@ -269,27 +269,25 @@ func (y *year) do(a *act, next func() (*cluster.Service, time.Duration)) {
 
 // settle sends a write until it is decided. It reports whether it was.
 func (y *year) settle(a *act, next func() (*cluster.Service, time.Duration)) bool {
-	// the pause of a client between attempts
-	for deadline := time.Now().Add(recoverIn); !y.t.Failed(); time.Sleep(20 * time.Millisecond) {
-		on, limit := next()
-		ctx, cancel := context.WithTimeout(y.t.Context(), limit)
-		y.sent.Add(1)
-		got, err := y.sendIn(ctx, on, "POST", a.path, a.key, "", a.body)
-		cancel()
-		switch {
-		case err == nil && decided(got):
-			a.answer = got
-			y.decided.Add(1)
-			return true
-		case err != nil || got.text("code") == "outcome-unknown":
-			y.unknown.Add(1)
-			a.repeated = true
-		default:
-			y.notReady.Add(1)
-		}
-		if time.Now().After(deadline) {
-			y.t.Errorf("%s was not decided in %v", a.key, recoverIn)
-		}
+	return y.persist(a.key, next, func(on *cluster.Service, limit time.Duration) bool { return y.once(a, on, limit) })
+}
+
+// once sends a write a single time, and reports whether it was decided.
+func (y *year) once(a *act, on *cluster.Service, limit time.Duration) bool {
+	ctx, cancel := context.WithTimeout(y.t.Context(), limit)
+	defer cancel()
+	y.sent.Add(1)
+	got, err := y.sendIn(ctx, on, "POST", a.path, a.key, "", a.body)
+	switch {
+	case err == nil && decided(got):
+		a.answer = got
+		y.decided.Add(1)
+		return true
+	case err != nil || got.text("code") == "outcome-unknown":
+		y.unknown.Add(1)
+		a.repeated = true
+	default:
+		y.notReady.Add(1)
 	}
 	return false
 }

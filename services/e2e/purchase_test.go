@@ -133,17 +133,23 @@ func (p *purchase) isDecided() bool {
 
 // insist sends a purchase until it is decided, each time to the instance that next returns.
 func (s *system) insist(p *purchase, next func() (to *cluster.Service, limit time.Duration)) {
+	s.persist(p.key, next, func(to *cluster.Service, limit time.Duration) bool { return s.attempt(to, p, limit) })
+}
+
+// persist calls attempt with what next returns until it reports that the request with the key is
+// decided, or the test has failed. It reports whether the request was decided. The test fails if it
+// is not within recoverIn.
+func (s *system) persist(key string, next func() (*cluster.Service, time.Duration), attempt func(*cluster.Service, time.Duration) bool) bool {
 	// the pause of a client between attempts
-	for deadline := time.Now().Add(recoverIn); ; time.Sleep(20 * time.Millisecond) {
-		to, limit := next()
-		if s.attempt(to, p, limit) || s.t.Failed() {
-			return
+	for deadline := time.Now().Add(recoverIn); !s.t.Failed(); time.Sleep(20 * time.Millisecond) {
+		if attempt(next()) {
+			return true
 		}
 		if time.Now().After(deadline) {
-			s.t.Errorf("%s was not decided in %v", p.key, recoverIn)
-			return
+			s.t.Errorf("%s was not decided in %v", key, recoverIn)
 		}
 	}
+	return false
 }
 
 // everywhere repeats every purchase on every instance. Each answer must be equal to the first one.

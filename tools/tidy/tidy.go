@@ -179,7 +179,7 @@ func refusesGen(a Arrow) bool {
 
 // stages are the stages of the generator, first to last. Those on one line have no order.
 var stages = [][]string{
-	{"tools/eventgen/diag", "tools/eventgen/gofile", "tools/eventgen/goname"},
+	{"tools/eventgen/diag", "tools/eventgen/gofile", "tools/eventgen/goname", "tools/eventgen/schemaformat"},
 	{"tools/eventgen/source"},
 	{"tools/eventgen/reference"},
 	{"tools/eventgen/avro", "tools/eventgen/jsonschema", "tools/eventgen/structure"},

@@ -9,8 +9,8 @@ import (
 	"testing"
 
 	"github.com/deferpay/deferpay/tools/eventgen/diag"
-	"github.com/deferpay/deferpay/tools/eventgen/jsonschema/internal/schema"
 	"github.com/deferpay/deferpay/tools/eventgen/reference"
+	"github.com/deferpay/deferpay/tools/eventgen/schemaformat"
 	"github.com/deferpay/deferpay/tools/eventgen/source"
 	"github.com/deferpay/deferpay/tools/eventgen/typechecktest"
 	"github.com/deferpay/deferpay/tools/fulltest"
@@ -107,7 +107,7 @@ func document(t *testing.T, dir, name string) (*Set, []*Root, *diag.List) {
 	var roots []*Root
 	add := func(n *source.Node, hint string) {
 		for at := n; at != nil; at = at.Get("schema") {
-			if at = files.Deref(at); at.Get("schemaFormat") != nil && !schema.IsFormat(at.Get("schemaFormat").Str()) {
+			if at = files.Deref(at); at.Get("schemaFormat") != nil && !schemaformat.Of(at.Get("schemaFormat").Str()).IsJSONSchema() {
 				return
 			}
 		}

@@ -1,13 +1,13 @@
 package parse
 
 import (
-	"mime"
 	"path"
 	"strings"
 	"unicode"
 
 	"github.com/deferpay/deferpay/tools/eventgen/diag"
 	"github.com/deferpay/deferpay/tools/eventgen/reference"
+	"github.com/deferpay/deferpay/tools/eventgen/schemaformat"
 	"github.com/deferpay/deferpay/tools/eventgen/source"
 )
 
@@ -128,7 +128,7 @@ func (p *parser) payload(at *source.Node) *Payload {
 		return p.unnamed(at, n)
 	}
 	f := n.Get("schemaFormat")
-	format, ok := formatOf(f.Str())
+	format, ok := formats[schemaformat.Of(f.Str())]
 	if !ok && !p.raw {
 		p.diags.ErrorHint(f.Pos, "supported are Avro (application/vnd.apache.avro+json;version=1.12.0) and JSON Schema (application/schema+json;version=draft-07); with -allow-raw, other formats are bytes",
 			"schemaFormat %q is not supported", f.Value)
@@ -174,22 +174,8 @@ func (p *parser) unnamed(at, n *source.Node) *Payload {
 	return &Payload{Format: JSONSchema, Schema: n, Ref: at}
 }
 
-// formatOf returns the language of a schema format. It ignores versions and blanks.
-func formatOf(s string) (Format, bool) {
-	kind, _, err := mime.ParseMediaType(s)
-	if err != nil {
-		kind, _, _ = strings.Cut(s, ";")
-	}
-	switch strings.ToLower(strings.TrimSpace(kind)) {
-	case "application/vnd.apache.avro", "application/vnd.apache.avro+json", "application/vnd.apache.avro+yaml":
-		return Avro, true
-	case "application/vnd.aai.asyncapi", "application/vnd.aai.asyncapi+json", "application/vnd.aai.asyncapi+yaml",
-		"application/schema", "application/schema+json", "application/schema+yaml",
-		"application/vnd.oai.openapi", "application/vnd.oai.openapi+json", "application/vnd.oai.openapi+yaml":
-		return JSONSchema, true
-	}
-	return 0, false
-}
+// formats are the formats of the languages that payloads are read in.
+var formats = map[schemaformat.Language]Format{schemaformat.Avro: Avro, schemaformat.JSONSchema: JSONSchema, schemaformat.OpenAPI: JSONSchema}
 
 // goodName reports whether a name can be a Go name on its own.
 func goodName(name string) bool {

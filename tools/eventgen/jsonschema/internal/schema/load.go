@@ -10,6 +10,7 @@ import (
 
 	"github.com/deferpay/deferpay/tools/eventgen/diag"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/jsonvalue"
+	"github.com/deferpay/deferpay/tools/eventgen/schemaformat"
 	"github.com/deferpay/deferpay/tools/eventgen/source"
 )
 
@@ -41,7 +42,7 @@ func NewLoader(deref func(*source.Node) *source.Node, roots func(file string) []
 // Root reads the schema of a payload in a schemaFormat.
 func (l *Loader) Root(n *source.Node, schemaFormat string) *Schema {
 	l.findIDs(n, 0)
-	l.openAPI = isOpenAPI(schemaFormat)
+	l.openAPI = schemaformat.Of(schemaFormat) == schemaformat.OpenAPI
 	at := l.load(n).Alias()
 	at.Target = true
 	return at
@@ -174,37 +175,16 @@ func keyOf(ref string) string {
 func (l *Loader) multiFormat(s *Schema) {
 	format, inner := s.Node.Get("schemaFormat"), s.Node.Get("schema")
 	switch {
-	case format != nil && !IsFormat(format.Str()):
+	case format != nil && !schemaformat.Of(format.Str()).IsJSONSchema():
 		l.Diags.ErrorHint(format.Pos, "a JSON Schema can refer to JSON Schemas only", "schemaFormat %q is not a JSON Schema", format.Value)
 	case inner == nil:
 		l.Diags.Errorf(s.Node.Pos, "schemaFormat without schema")
 	default:
 		outer := l.openAPI
-		l.openAPI = isOpenAPI(format.Str())
+		l.openAPI = schemaformat.Of(format.Str()) == schemaformat.OpenAPI
 		l.link(s, l.load(inner))
 		l.openAPI = outer
 	}
-}
-
-// IsFormat reports whether schemaFormat is a format of JSON Schemas.
-func IsFormat(schemaFormat string) bool {
-	kind, _, _ := strings.Cut(strings.ToLower(schemaFormat), ";")
-	switch strings.TrimSpace(kind) {
-	case "application/vnd.aai.asyncapi", "application/vnd.aai.asyncapi+json", "application/vnd.aai.asyncapi+yaml",
-		"application/schema", "application/schema+json", "application/schema+yaml":
-		return true
-	}
-	return isOpenAPI(schemaFormat)
-}
-
-// isOpenAPI reports whether schemaFormat is that of OpenAPI's Schema Object.
-func isOpenAPI(schemaFormat string) bool {
-	kind, _, _ := strings.Cut(strings.ToLower(schemaFormat), ";")
-	switch strings.TrimSpace(kind) {
-	case "application/vnd.oai.openapi", "application/vnd.oai.openapi+json", "application/vnd.oai.openapi+yaml":
-		return true
-	}
-	return false
 }
 
 func (l *Loader) keywords(s *Schema) {
