@@ -24,7 +24,7 @@ KAFKA_DATA = $(or $(DATA),build/kafka-$(BROKERS)$(if $(SECURE),-secure))
 FUZZTIME ?= 10m
 
 .DEFAULT_GOAL := gate
-.PHONY: gate help generate keep-versions check lint test race demo e2e contract-test compose-check bench fuzz mutate foreign-avro foreign-codes docs kafka registry foreign-test foreign-install
+.PHONY: gate help generate keep-versions check lint test race demo live e2e contract-test compose-check bench fuzz mutate foreign-avro foreign-codes docs kafka registry foreign-test foreign-install
 
 gate: check lint compose-check race contract-test ## Everything to run before a push: check, lint, compose-check, race and contract-test
 	@echo "gate: all good"
@@ -79,6 +79,9 @@ race: ## Runs the tests in their full form (DEFERPAY_FULL=1), with the race dete
 
 demo: ## Plays the whole story and checks each step; KEEP=1 leaves it running, BROKER=kafka uses make kafka and make registry
 	@go run ./tools/demo
+
+live: ## Starts the system and serves a page that shows it, with buttons for the story and for faults; BROKER=kafka as for demo
+	@go run ./tools/demo -live
 
 e2e: ## Runs the system tests at their whole length; BROKER=kafka on Apache Kafka and Apicurio Registry, SEED=n repeats the choices of a run
 	@echo "e2e: the system tests, on real processes"

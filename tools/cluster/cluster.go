@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -45,6 +46,9 @@ type Options struct {
 	// registry will listen. It returns the address that clients are to use instead, such as that of
 	// a proxy.
 	Front func(addr string) (string, error)
+	// Link, if not nil, is called before an instance is created. It returns the addresses of the
+	// brokers and the registry that this instance alone is to use, such as those of proxies.
+	Link func(instance string, brokers []string, registry string) ([]string, string, error)
 	// Data is the directory of the records of the broker. If it is empty, they are kept in Dir.
 	Data string
 	// Billing is the number of billing instances; 0 means two. Contracts is the number of contract
@@ -77,7 +81,9 @@ type Cluster struct {
 	Billing   []*Service
 
 	options  Options
-	clock    string // clock offset file
+	attached bool
+	clock    string       // clock offset file
+	ahead    atomic.Int64 // of the clock, in nanoseconds
 	brokers  *engine.Brokers
 	registry *engine.Registry
 }
@@ -162,15 +168,20 @@ func (c *Cluster) start(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	for i, port := range ports[:o.Contracts] {
-		c.Contracts = append(c.Contracts, c.service(o, logs, Contract, fmt.Sprintf("contract-%d", i+1), port))
+	for i, port := range ports {
+		command, all, n := Contract, &c.Contracts, i+1
+		if i >= o.Contracts {
+			command, all, n = Billing, &c.Billing, i+1-o.Contracts
+		}
+		s, err := c.service(o, logs, command, fmt.Sprintf("%s-%d", command, n), port)
+		if err != nil {
+			return err
+		}
+		*all = append(*all, s)
 	}
 	c.Contract = c.Contracts[0]
-	for i, port := range ports[o.Contracts:] {
-		c.Billing = append(c.Billing, c.service(o, logs, Billing, fmt.Sprintf("billing-%d", i+1), port))
-	}
 	var g errgroup.Group
-	for _, s := range slices.Concat(c.Contracts, c.Billing) {
+	for _, s := range c.Services() {
 		g.Go(func() error { return StartReady(ctx, s.Process) })
 	}
 	return g.Wait()
@@ -195,7 +206,10 @@ func (c *Cluster) Add(ctx context.Context, bin, service string) (*Service, error
 	}
 	o := c.options
 	o.Bin = bin
-	s := c.service(o, filepath.Join(c.Dir, "logs"), service, fmt.Sprintf("%s-%d", service, len(*all)+1), ports[0])
+	s, err := c.service(o, filepath.Join(c.Dir, "logs"), service, fmt.Sprintf("%s-%d", service, len(*all)+1), ports[0])
+	if err != nil {
+		return nil, err
+	}
 	*all = append(*all, s)
 	return s, StartReady(ctx, s.Process)
 }
@@ -295,9 +309,16 @@ func (o *Options) frontURL(to string) (string, error) {
 	return u.String(), nil
 }
 
-func (c *Cluster) service(o Options, logs, command, name, addr string) *Service {
+func (c *Cluster) service(o Options, logs, command, name, addr string) (*Service, error) {
+	brokers, registry := c.Brokers, c.Registry
+	if o.Link != nil {
+		var err error
+		if brokers, registry, err = o.Link(name, brokers, registry); err != nil {
+			return nil, err
+		}
+	}
 	base := "http://" + addr
-	args := []string{"-http", addr, "-brokers", strings.Join(c.Brokers, ","), "-registry", c.Registry,
+	args := []string{"-http", addr, "-brokers", strings.Join(brokers, ","), "-registry", registry,
 		"-insecure-dev", "-clock-offset-file", c.clock, "-writer", name, "-log-level", o.LogLevel}
 	if command == Billing {
 		args = append(args, "-run-after", "0") // months are billed only on request
@@ -306,17 +327,44 @@ func (c *Cluster) service(o Options, logs, command, name, addr string) *Service 
 		Name: name, Path: filepath.Join(o.Bin, command), LogDir: logs,
 		Args:  args,
 		Ready: process.HTTPReady(base + "/readyz"),
-	})}
+	})}, nil
 }
+
+// Attach describes a system that others have started. Its processes cannot be started, stopped or
+// killed, and its clock cannot be moved.
+func Attach(brokers []string, registry, contract string, billing []string) *Cluster {
+	away := func(name, url string) *Service {
+		return &Service{URL: url, Process: process.New(process.Spec{Name: name})}
+	}
+	c := &Cluster{Brokers: brokers, Registry: registry, Contract: away("contract-1", contract), attached: true}
+	c.Contracts = []*Service{c.Contract}
+	for i, url := range billing {
+		c.Billing = append(c.Billing, away(fmt.Sprintf("billing-%d", i+1), url))
+	}
+	return c
+}
+
+// Attached reports whether the system was started by others.
+func (c *Cluster) Attached() bool { return c.attached }
+
+// Services returns all instances, those of contract first.
+func (c *Cluster) Services() []*Service { return slices.Concat(c.Contracts, c.Billing) }
 
 // SetClock sets how far the domain clock of every service is ahead of the system clock.
 func (c *Cluster) SetClock(ahead time.Duration) error {
+	if c.attached {
+		return errors.New("the clock of a system that others have started cannot be moved")
+	}
+	c.ahead.Store(int64(ahead))
 	part := c.clock + ".part" // renamed, so that the file is never read half written
 	if err := os.WriteFile(part, []byte(ahead.String()+"\n"), 0o600); err != nil {
 		return err
 	}
 	return os.Rename(part, c.clock)
 }
+
+// Ahead returns how far the domain clock of every service is ahead of the system clock.
+func (c *Cluster) Ahead() time.Duration { return time.Duration(c.ahead.Load()) }
 
 // Processes returns every process that was started, in the order in which they are to be stopped: a
 // process comes before those that it depends on.

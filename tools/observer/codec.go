@@ -202,7 +202,7 @@ func decodeRecord(s *avro.Schema, body []byte) (string, map[string]any, error) {
 // open moves the fields of a journal record to r.Envelope and decodes its body into r.Value.
 func (c *codec) open(r *Record) error {
 	v := r.Value
-	e := &Envelope{Attempt: attempt(v["attempt"]), Writer: text(v["writer"])}
+	e := &Envelope{Attempt: attempt(v["attempt"]), Writer: text(v["writer"]), Traceparent: text(v["traceparent"])}
 	e.DecidedAt, _ = v["decidedAt"].(time.Time)
 	expects, _ := v["expects"].([]any)
 	for _, x := range expects {

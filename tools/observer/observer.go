@@ -40,7 +40,9 @@ type Envelope struct {
 	Expects   []Expectation
 	DecidedAt time.Time
 	Writer    string
-	Applied   bool
+	// Traceparent is the W3C trace context of the request or message that led to the record, or "".
+	Traceparent string
+	Applied     bool
 }
 
 // Expectation names the record that must be the last one applied to a stream.
@@ -48,6 +50,8 @@ type Expectation struct {
 	Stream  string
 	Attempt string // "" if no record may have been applied
 	Offset  int64  // offset of that record; -1 if there is none in the log
+	Met     bool   // whether it was the last record applied to the stream
+	Last    int64  // offset of the record that was; -1 if there was none
 }
 
 // Void reports whether the record is a log record that has no effect.
@@ -59,6 +63,7 @@ type Observer struct {
 	admin  *kadm.Client
 	topics []string
 	codec  *codec
+	handle func(Record) // nil unless the observer was opened by Follow
 	stop   context.CancelFunc
 	done   chan struct{}
 
@@ -79,6 +84,16 @@ type logState struct {
 // Open starts reading the topics. The parameter specs is the directory of the Avro schemas with
 // which log records are decoded.
 func Open(brokers []string, registry, specs string, topics ...string) (*Observer, error) {
+	return open(brokers, registry, specs, nil, topics)
+}
+
+// Follow is like Open, but the observer passes each record to handle, one after the other, and does
+// not keep it: Since returns nothing, and Wait and Sync must not be called.
+func Follow(brokers []string, registry, specs string, handle func(Record), topics ...string) (*Observer, error) {
+	return open(brokers, registry, specs, handle, topics)
+}
+
+func open(brokers []string, registry, specs string, handle func(Record), topics []string) (*Observer, error) {
 	codec, err := newCodec(registry, specs)
 	if err != nil {
 		return nil, err
@@ -89,7 +104,7 @@ func Open(brokers []string, registry, specs string, topics ...string) (*Observer
 		return nil, err
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	o := &Observer{client: client, admin: kadm.NewClient(client), topics: topics, codec: codec, stop: stop, done: make(chan struct{}),
+	o := &Observer{client: client, admin: kadm.NewClient(client), topics: topics, codec: codec, handle: handle, stop: stop, done: make(chan struct{}),
 		read: map[string]map[int32]int64{}, changed: make(chan struct{}), logs: map[string]*logState{}}
 	go o.run(ctx)
 	return o, nil
@@ -137,6 +152,10 @@ func (o *Observer) add(r Record) {
 	if r.Envelope != nil {
 		o.judge(&r)
 	}
+	if o.handle != nil {
+		o.handle(r)
+		return
+	}
 	o.records = append(o.records, r)
 	if o.read[r.Topic] == nil {
 		o.read[r.Topic] = map[int32]int64{}
@@ -161,9 +180,12 @@ func (o *Observer) judge(r *Record) {
 		if at, ok := log.offsets[x.Attempt]; ok {
 			x.Offset = at
 		}
-		if log.last[x.Stream] != x.Attempt {
-			e.Applied = false
+		last := log.last[x.Stream]
+		x.Met, x.Last = last == x.Attempt, -1
+		if last != "" {
+			x.Last = log.offsets[last]
 		}
+		e.Applied = e.Applied && x.Met
 	}
 	if !e.Applied {
 		return

@@ -106,6 +106,9 @@ func TestAppliedAndVoid(t *testing.T) {
 	if x := got[5].Envelope.Expects; x[0].Offset != 1 || x[1].Offset != -1 {
 		t.Errorf("the last builds on %+v, want offset 1 and nothing", x)
 	}
+	if x := got[2].Envelope.Expects; x[0].Met || x[0].Last != 1 || !x[1].Met || x[1].Last != -1 {
+		t.Errorf("the third builds on %+v, want the first expectation not met, because of offset 1", x)
+	}
 }
 
 func TestFramings(t *testing.T) {

@@ -39,6 +39,19 @@ type Options struct {
 	// BeforeStop, if not nil, is called after the last step, while everything is running. Play
 	// returns its error.
 	BeforeStop func(ctx context.Context, a Addresses) error
+	// Started, if not nil, is called when everything is ready, before the first step.
+	Started func(ctx context.Context, c *cluster.Cluster) error
+	// OnStep, if not nil, is called when a step begins and when it has ended.
+	OnStep func(Progress)
+	// Shared is set if others use the system at the same time. Records that a step does not expect
+	// are not an error then, but every other check is made.
+	Shared bool
+	// OnStop, if not nil, is called before the system is stopped.
+	OnStop func()
+	// View is the address of a page that shows the system, printed with the other addresses.
+	View string
+	// Link is passed on to the system that is started, see cluster.Options.
+	Link func(instance string, brokers []string, registry string) ([]string, string, error)
 	// Brokers and Registry are the addresses of a running broker and registry. If they are empty,
 	// devkafka is started.
 	Brokers  []string
@@ -81,15 +94,25 @@ func Play(ctx context.Context, o Options) (err error) {
 		}
 	}()
 	show := &screen.Screen{Out: o.Out}
-	c, err := cluster.Start(ctx, cluster.Options{Dir: o.Dir, Bin: o.Bin, Brokers: o.Brokers, Registry: o.Registry, Progress: show.Progress})
+	c, err := cluster.Start(ctx, cluster.Options{Dir: o.Dir, Bin: o.Bin, Brokers: o.Brokers, Registry: o.Registry, Link: o.Link, Progress: show.Progress})
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, c.Stop()) }()
+	defer func() {
+		if o.OnStop != nil {
+			o.OnStop()
+		}
+		err = errors.Join(err, c.Stop())
+	}()
 	for _, s := range append([]*cluster.Service{c.Contract}, c.Billing...) {
 		show.Progress("%s is ready on %s", s.Name(), s.URL)
 	}
 	show.Progress("all ready after %.1f s", time.Since(began).Seconds())
+	if o.Started != nil {
+		if err := o.Started(ctx, c); err != nil {
+			return err
+		}
+	}
 	played := time.Now()
 	r, err := newRun(ctx, o, c, show)
 	if err != nil {
@@ -129,6 +152,9 @@ func (r *run) finish(ctx context.Context, o Options) error {
 	for _, b := range r.c.Billing {
 		r.screen.Line("  %s %s/billing/v1", b.Name(), b.URL)
 	}
+	if o.View != "" {
+		r.screen.Line("  live view %s", o.View)
+	}
 	r.screen.Line("  clock     %s", filepath.Join(o.Dir, "clock-offset"))
 	r.screen.Line("  logs      %s", filepath.Join(o.Dir, "logs"))
 	<-ctx.Done()
@@ -166,7 +192,8 @@ func newRun(ctx context.Context, o Options, c *cluster.Cluster, show *screen.Scr
 	if err != nil {
 		return nil, err
 	}
-	r := &run{c: c, screen: show, seen: seen, client: &http.Client{Transport: o.Transport, Timeout: 15 * time.Second}, customer: "CE-ACME"}
+	r := &run{c: c, screen: show, seen: seen, client: &http.Client{Transport: o.Transport, Timeout: 15 * time.Second}, customer: "CE-ACME",
+		shared: o.Shared, onStep: o.OnStep}
 	if len(o.Brokers) > 0 { // the topics may have records of earlier runs
 		r.suffix = "-" + time.Now().UTC().Format("20060102150405")
 		r.customer += r.suffix
@@ -182,14 +209,30 @@ func newRun(ctx context.Context, o Options, c *cluster.Cluster, show *screen.Scr
 func (r *run) play(ctx context.Context, all []step) error {
 	r.screen.Legend()
 	for i, s := range all {
-		r.screen.Title(i+1, s.title, s.why)
-		if err := r.scene(ctx, s); err != nil {
-			return fmt.Errorf("step %d, %s: %w", i+1, s.title, err)
+		if err := r.playOne(ctx, i+1, s); err != nil {
+			return err
 		}
 	}
 	if complaints := r.c.Complaints(); len(complaints) > 0 {
 		return fmt.Errorf("the services logged errors:\n%s", strings.Join(complaints, "\n"))
 	}
+	return nil
+}
+
+// playOne shows a step's title and plays it.
+func (r *run) playOne(ctx context.Context, number int, s step) error {
+	report := r.onStep
+	if report == nil {
+		report = func(Progress) {}
+	}
+	r.screen.Title(number, s.title, s.why)
+	report(Progress{Number: number})
+	if err := r.scene(ctx, s); err != nil {
+		err = fmt.Errorf("step %d, %s: %w", number, s.title, err)
+		report(Progress{Number: number, Ended: true, Err: err})
+		return err
+	}
+	report(Progress{Number: number, Ended: true})
 	return nil
 }
 
@@ -211,9 +254,11 @@ func (r *run) scene(ctx context.Context, s step) (err error) {
 			r.screen.Line("    ok, %d checks, %.2f s", r.checks-before, time.Since(began).Seconds())
 		}
 	}()
-	if err := s.play(r); errors.Is(err, errGoesOn) {
+	err = s.play(r)
+	if r.goesOn = errors.Is(err, errGoesOn); r.goesOn {
 		return nil
-	} else if err != nil {
+	}
+	if err != nil {
 		return err
 	}
 	return r.nothingElse()
