@@ -1,6 +1,7 @@
 // Package billing is the billing service: it decides purchases on deferred payment from its own
 // copy of the contracts, bills months and follows the collection of invoices. Its Run starts
-// everything; its command's main calls Main. Nothing else imports it.
+// everything; its command's main calls Main. Otherwise only the command journal imports it, for
+// OpenLog.
 package billing
 
 import (

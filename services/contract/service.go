@@ -1,5 +1,6 @@
 // Package contract is the contract service: the master of deferred-payment contracts. Its Run
-// starts everything; its command's main calls Main. Nothing else imports it.
+// starts everything; its command's main calls Main. Otherwise only the command journal imports it,
+// for OpenLog.
 package contract
 
 import (

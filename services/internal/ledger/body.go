@@ -58,6 +58,10 @@ func (c Codec[E, M]) Decode(kind string, data []byte) (Body[E], error) {
 	return b, nil
 }
 
+// Show returns the message of a body, for package admin: unlike the domain's events, it is written
+// as JSON.
+func (c Codec[E, M]) Show(_ string, data []byte) (any, error) { return c.DecodeBytes(data) }
+
 // Requested returns the request of a body in the form that logs keep. It is an error for an event
 // to have none if only a request leads to it.
 func (b Body[E]) Requested() (Request, error) {

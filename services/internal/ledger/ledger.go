@@ -14,6 +14,7 @@ import (
 	"github.com/deferpay/deferpay/services/internal/idempotency"
 	"github.com/deferpay/deferpay/services/internal/trace"
 	"github.com/deferpay/deferpay/services/journal"
+	"github.com/deferpay/deferpay/services/journal/admin"
 )
 
 // Domain is what a service supplies: E is its events, S what publication and the read model see
@@ -76,7 +77,11 @@ type Ledger[E, S, A any] struct {
 	Log
 	journal *journal.Journal[State, Body[E]]
 	domain  Domain[E, S, A]
+	admin   *admin.Log
 }
+
+// Admin returns the log for the people who operate it.
+func (l *Ledger[E, S, A]) Admin() *admin.Log { return l.admin }
 
 // check returns an error that names the required fields that are not set.
 func (d Domain[E, S, A]) check() error {
@@ -112,7 +117,7 @@ func New[E, S, A any](topic string, domain Domain[E, S, A], cfg Config) (*Ledger
 	if domain.Order == nil {
 		order = nil
 	}
-	j, err := journal.New(journal.Config[State, Body[E]]{
+	config := journal.Config[State, Body[E]]{
 		Topic: topic, Writer: cfg.Writer, ClientOptions: cfg.ClientOptions,
 		Codec: domain.Codec, Fold: l.fold,
 		Project: func(e journal.Entry[Body[E]], after *View) {
@@ -123,11 +128,12 @@ func New[E, S, A any](topic string, domain Domain[E, S, A], cfg Config) (*Ledger
 		Order:   order,
 		Subject: func(e *journal.Entry[Body[E]]) journal.Stream { return domain.Streams(e.Body.Event)[0] },
 		Now:     cfg.Now, Traceparent: trace.From, AllowUnverified: cfg.AllowUnverified, Logger: cfg.Logger,
-	})
+	}
+	j, err := journal.New(config)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", topic, err)
 	}
-	l.Log, l.journal = j, j
+	l.Log, l.journal, l.admin = j, j, admin.Open(config)
 	return l, nil
 }
 

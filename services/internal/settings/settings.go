@@ -28,7 +28,17 @@ type Set struct {
 	env     map[string]string         // flag name to variable name
 	secrets map[string]*secure.Secret // by variable name
 	about   string
+	args    []argument
 }
+
+// argument is one after the flags.
+type argument struct {
+	p    *string
+	name string
+}
+
+// Argument declares a required argument after the flags, such as a file.
+func (s *Set) Argument(p *string, name string) { s.args = append(s.args, argument{p, name}) }
 
 // New returns an empty set for a command. The help prints about before the list of flags.
 func New(command, about string) *Set {
@@ -84,8 +94,8 @@ func (s *Set) Parse(args []string, getenv func(string) string, out io.Writer) er
 	} else if err != nil {
 		return fmt.Errorf("%w (see %s --help)", err, s.flags.Name())
 	}
-	if rest := s.flags.Args(); len(rest) > 0 {
-		return fmt.Errorf("unexpected argument %q (see %s --help)", rest[0], s.flags.Name())
+	if err := s.arguments(); err != nil {
+		return err
 	}
 	for env, p := range s.secrets {
 		*p = secure.Secret(getenv(env))
@@ -104,8 +114,26 @@ func (s *Set) Parse(args []string, getenv func(string) string, out io.Writer) er
 	return nil
 }
 
+func (s *Set) arguments() error {
+	rest := s.flags.Args()
+	for i, a := range s.args {
+		if i >= len(rest) {
+			return fmt.Errorf("no %s (see %s --help)", a.name, s.flags.Name())
+		}
+		*a.p = rest[i]
+	}
+	if rest = rest[len(s.args):]; len(rest) > 0 {
+		return fmt.Errorf("unexpected argument %q (see %s --help)", rest[0], s.flags.Name())
+	}
+	return nil
+}
+
 func (s *Set) help(out io.Writer) {
-	fmt.Fprintf(out, "%s\n\nUsage: %s [flags]\n\nA flag wins over the environment variable named in brackets.\n\n", strings.TrimSpace(s.about), s.flags.Name())
+	names := ""
+	for _, a := range s.args {
+		names += " " + a.name
+	}
+	fmt.Fprintf(out, "%s\n\nUsage: %s [flags]%s\n\nA flag wins over the environment variable named in brackets.\n\n", strings.TrimSpace(s.about), s.flags.Name(), names)
 	s.flags.SetOutput(out)
 	s.flags.PrintDefaults()
 	s.flags.SetOutput(io.Discard)

@@ -31,6 +31,7 @@ import (
 	"github.com/deferpay/deferpay/services/internal/idempotency"
 	"github.com/deferpay/deferpay/services/internal/ledger"
 	"github.com/deferpay/deferpay/services/journal"
+	"github.com/deferpay/deferpay/services/journal/admin"
 )
 
 // The private topics that the store uses.
@@ -99,6 +100,9 @@ func answerOf(e billing.Event, after billing.States) answer {
 	}
 	return a
 }
+
+// Admin returns the log for the people who operate it.
+func (s *Store) Admin() *admin.Log { return s.ledger.Admin() }
 
 // Publication delivers every applied record at least once, in order for each customer.
 func (s *Store) Publication() (*Publication, error) {

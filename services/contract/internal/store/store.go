@@ -28,6 +28,7 @@ import (
 	"github.com/deferpay/deferpay/services/internal/ledger"
 	"github.com/deferpay/deferpay/services/internal/seal"
 	"github.com/deferpay/deferpay/services/journal"
+	"github.com/deferpay/deferpay/services/journal/admin"
 )
 
 // The private topics that the store uses.
@@ -154,6 +155,9 @@ func fold(v *ledger.View, e contract.Event, at time.Time) error {
 	contracts.Put(v, string(ref), c)
 	return nil
 }
+
+// Admin returns the log for the people who operate it.
+func (s *Store) Admin() *admin.Log { return s.ledger.Admin() }
 
 // Publication delivers every applied record, in order for each contract, at least once.
 func (s *Store) Publication() (*Publication, error) {

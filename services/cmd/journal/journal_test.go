@@ -1,0 +1,359 @@
+package main
+
+import (
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/deferpay/deferpay/gen/contractlog"
+	"github.com/deferpay/deferpay/gen/journalrecord"
+	"github.com/deferpay/deferpay/services/e2e/oldlog"
+	"github.com/deferpay/deferpay/services/journal/admin"
+	"github.com/deferpay/deferpay/tools/cluster"
+	"github.com/deferpay/deferpay/tools/devkafka/embedded"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin"
+)
+
+// broker is a broker to run commands on.
+type broker struct {
+	t    *testing.T
+	addr string
+}
+
+// empty starts a broker with the topics of the services.
+func empty(t *testing.T) *broker {
+	t.Helper()
+	k := start(t)
+	if _, _, err := cluster.Deploy(t.Context(), []string{k.Broker}, k.Registry); err != nil {
+		t.Fatal(err)
+	}
+	return &broker{t, k.Broker}
+}
+
+// recorded starts a broker with the logs of a system that has run.
+func recorded(t *testing.T) *broker {
+	t.Helper()
+	r, err := oldlog.Load("../../e2e/oldlog/testdata/log-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := start(t)
+	if err := r.Restore(t.Context(), []string{k.Broker}, k.Registry); err != nil {
+		t.Fatal(err)
+	}
+	return &broker{t, k.Broker}
+}
+
+func start(t *testing.T) *embedded.Kafka {
+	t.Helper()
+	k, err := embedded.Start(t.Context(), embedded.Config{Broker: "127.0.0.1:0", Registry: "127.0.0.1:0", Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = k.Close() })
+	return k
+}
+
+// result is what a command printed, and its exit status.
+type result struct {
+	status      int
+	out, errors string
+}
+
+func (b *broker) run(line string, more ...string) result {
+	var out, errors bytes.Buffer
+	env := func(name string) string { return map[string]string{"KAFKA_BROKERS": b.addr}[name] }
+	status := run(b.t.Context(), append(strings.Fields(line), more...), env, &out, &errors)
+	return result{status, out.String(), errors.String()}
+}
+
+// must runs a command that succeeds, and returns what it printed.
+func (b *broker) must(line string, more ...string) string {
+	b.t.Helper()
+	r := b.run(line, more...)
+	if r.status != 0 {
+		b.t.Fatalf("journal %s: status %d: %s", line, r.status, r.errors)
+	}
+	return r.out
+}
+
+// refused runs a command that fails with a status and an error that has the words.
+func (b *broker) refused(status int, words, line string, more ...string) {
+	b.t.Helper()
+	r := b.run(line, more...)
+	if r.status != status || !strings.Contains(r.errors, words) || r.out != "" {
+		b.t.Errorf("journal %s: status %d, %q on standard error, %q on standard output; want status %d and %q", line, r.status, r.errors, r.out, status, words)
+	}
+}
+
+func decode[T any](t *testing.T, text string) (v T) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(text), &v); err != nil {
+		t.Fatalf("%v: %s", err, text)
+	}
+	return v
+}
+
+func (b *broker) verify(args string) admin.Summary {
+	b.t.Helper()
+	return decode[admin.Summary](b.t, b.must("verify "+args))
+}
+
+func (b *broker) write(topic string, r *kgo.Record) int64 {
+	b.t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(b.addr), kgo.DefaultProduceTopic(topic))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer client.Close()
+	got, err := client.ProduceSync(b.t.Context(), r).First()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return got.Offset
+}
+
+func (b *broker) read(topic string) (all []*kgo.Record) {
+	b.t.Helper()
+	if err := scan(b.t.Context(), []kgo.Opt{kgo.SeedBrokers(b.addr)}, topic, func(r *kgo.Record) { all = append(all, r) }); err != nil {
+		b.t.Fatal(err)
+	}
+	return all
+}
+
+// A restored log is the same record by record, leads to the same states, and so does the dump.
+func TestDumpRestoreVerify(t *testing.T) {
+	from, to := recorded(t), empty(t)
+	for _, log := range []string{"contract", "billing"} {
+		file := filepath.Join(t.TempDir(), log)
+		original := from.verify("-log " + log)
+		if original.Outcomes[admin.Applied] < 10 || original.Outcomes[admin.Unreadable] != 0 || len(original.Writers) == 0 {
+			t.Fatalf("%s has %+v", log, original)
+		}
+		from.must("dump -log "+log+" -out", file)
+		if got := from.verify("-log " + log + " -file " + file); got.Hash != original.Hash {
+			t.Errorf("the dump of %s has the hash %s, the log %s", log, got.Hash, original.Hash)
+		}
+		to.must("restore -log "+log, file)
+		if got := to.verify("-log " + log); fmt.Sprint(got) != fmt.Sprint(original) {
+			t.Errorf("%s restored\ngot  %+v\nwant %+v", log, got, original)
+		}
+		if got := from.verify(fmt.Sprintf("-log %s -to %d", log, original.Records/2)); got.Hash == original.Hash {
+			t.Errorf("half of %s has the hash of the whole", log)
+		}
+		was, is := from.read(log+".log.v1"), to.read(log+".log.v1")
+		for i := range was {
+			if was[i].Offset != is[i].Offset || !bytes.Equal(was[i].Key, is[i].Key) || !bytes.Equal(was[i].Value, is[i].Value) {
+				t.Fatalf("record @%d of %s was changed", was[i].Offset, log)
+			}
+		}
+	}
+}
+
+// What must not be restored, and where, is refused before anything is written.
+func TestRestoreRefuses(t *testing.T) {
+	from, to := recorded(t), empty(t)
+	dir := t.TempDir()
+	file := filepath.Join(dir, "whole")
+	from.must("dump -log billing -out", file)
+	whole, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := bytes.Clone(whole)
+	changed[len(changed)/2] ^= 1
+	for name, content := range map[string][]byte{
+		"cut short": whole[:len(whole)/2], "one byte short": whole[:len(whole)-1], "without its end": whole[:len(whole)-40],
+		"empty": {}, "another file": []byte(strings.Repeat("text\n", 100)), "changed": changed,
+	} {
+		bad := filepath.Join(dir, "bad")
+		if err := os.WriteFile(bad, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		t.Log(name)
+		to.refused(1, "not a whole dump", "restore -log billing", bad)
+	}
+	to.refused(1, "the dump is of billing.log.v1, not of contract.log.v1", "restore -log contract", file)
+	to.refused(1, "is a dump of billing.log.v1, not of contract.log.v1", "verify -log contract -file", file)
+	to.refused(1, "no such file", "restore -log billing", file+".no")
+	if n := len(to.read("billing.log.v1")); n != 0 {
+		t.Errorf("%d records were written all the same", n)
+	}
+	from.refused(1, "billing.log.v1 is not empty", "restore -log billing", file)
+	other := &broker{t, start(t).Broker}
+	other.refused(1, "UNKNOWN_TOPIC_OR_PARTITION", "restore -log billing", file)
+}
+
+// Garbage is found, shown and declared void. Nothing else changes.
+func TestVoidGarbage(t *testing.T) {
+	b := recorded(t)
+	before := b.verify("-log contract")
+	offset := b.write("contract.log.v1", &kgo.Record{Value: []byte("garbage")})
+	r := b.run("verify -log contract")
+	if words := fmt.Sprintf("the first one @%d", offset); r.status != 1 || !strings.Contains(r.errors, words) {
+		t.Errorf("verify: status %d, %s", r.status, r.errors)
+	}
+	shown := decode[admin.Reading](t, b.must(fmt.Sprintf("cat -log contract -from %d", offset)))
+	if shown.Outcome != admin.Unreadable || string(shown.Value) != "garbage" || !strings.Contains(shown.Why, "is not a record of a journal") {
+		t.Errorf("cat shows %+v", shown)
+	}
+	b.refused(1, "only a record that no instance can read", "void -log contract -reason x -offset", fmt.Sprint(offset-1))
+	b.refused(1, "it has no record", "void -log contract -reason x -offset", fmt.Sprint(offset+1))
+	b.must("void -log contract -reason test -writer somebody -offset", fmt.Sprint(offset))
+	b.refused(1, "is declared void already", "void -log contract -reason x -offset", fmt.Sprint(offset))
+	after := b.verify("-log contract")
+	if after.Hash != before.Hash || after.Outcomes[admin.DeclaredVoid] != 1 || after.Outcomes[admin.Operator] != 1 || after.Writers["somebody"] != 1 {
+		t.Errorf("after it\ngot  %+v\nwas  %+v", after, before)
+	}
+	lines := strings.Split(strings.TrimSpace(b.must(fmt.Sprintf("cat -log contract -from %d", offset))), "\n")
+	if len(lines) != 2 || !strings.Contains(lines[0], `"outcome":"declared-void"`) || !strings.Contains(lines[1], `"reason":"test"`) {
+		t.Errorf("cat shows %s", lines)
+	}
+}
+
+// An impossible record, of a writer that nobody knows, parks its contract until it is released.
+func TestCorrectParked(t *testing.T) {
+	b := recorded(t)
+	var last admin.Reading
+	for line := range strings.Lines(b.must("cat -log contract")) {
+		if r := decode[admin.Reading](t, line); r.Outcome == admin.Applied && r.Kind == "Activated" {
+			last = r
+		}
+	}
+	body, err := avrobin.EncodeSingleObject(&contractlog.Activated{ContractRef: strings.TrimPrefix(string(last.Expects[0].Stream), "contract/")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream := string(last.Expects[0].Stream)
+	value, err := avrobin.EncodeSingleObject(&journalrecord.JournalRecord{
+		Kind: "Activated", Attempt: journalrecord.AttemptID{1}, DecidedAt: time.Now(), Writer: "stranger", Body: body,
+		Expects: []journalrecord.Expectation{{Stream: stream, Attempt: b.lastOf("contract", stream)}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	offset := b.write("contract.log.v1", &kgo.Record{Value: value})
+	s := b.verify("-log contract")
+	if len(s.Parked) != 1 || string(s.Parked[0].Stream) != stream || s.Parked[0].Offset != offset || s.Writers["stranger"] != 1 {
+		t.Fatalf("parked %+v, writers %v", s.Parked, s.Writers)
+	}
+	b.refused(1, `stream "contract/CTR-none" of contract.log.v1 is not parked`, "correct -log contract -stream CTR-none -reason x")
+	b.must("correct -log contract -reason mended -stream", strings.TrimPrefix(stream, "contract/"))
+	if s := b.verify("-log contract"); len(s.Parked) != 0 {
+		t.Errorf("parked %+v after the release", s.Parked)
+	}
+}
+
+// lastOf returns the attempt that changed a stream last.
+func (b *broker) lastOf(log, stream string) *journalrecord.AttemptID {
+	b.t.Helper()
+	var last string
+	for line := range strings.Lines(b.must("cat -log " + log)) {
+		r := decode[admin.Reading](b.t, line)
+		for _, e := range r.Expects {
+			if r.Outcome == admin.Applied && string(e.Stream) == stream {
+				last = r.Attempt
+			}
+		}
+	}
+	var a journalrecord.AttemptID
+	if _, err := hex.Decode(a[:], []byte(strings.ReplaceAll(last, "-", ""))); err != nil {
+		b.t.Fatal(err)
+	}
+	return &a
+}
+
+// Dead letters are sent to the topic that the handlers alone read, once each, and never to the one
+// that they came from.
+func TestRedrive(t *testing.T) {
+	b := empty(t)
+	facts := len(b.read("contract.facts.v1"))
+	large := b.write("contract.facts.v1", &kgo.Record{Key: []byte("CTR-2"), Value: []byte("a large value")})
+	letter := func(key, at string, value []byte, more ...kgo.RecordHeader) {
+		headers := append(more, kgo.RecordHeader{Key: "ce_type", Value: []byte("deferpay.event.ContractActivated")})
+		for name, v := range map[string]string{"dl_topic": "contract.facts.v1", "dl_partition": "0", "dl_offset": at, "dl_error": "broken", "dl_attempts": "1"} {
+			headers = append(headers, kgo.RecordHeader{Key: name, Value: []byte(v)})
+		}
+		b.write("billing.dlq.v1", &kgo.Record{Key: []byte(key), Value: value, Headers: headers})
+	}
+	letter("CTR-1", "7", []byte("a value"))
+	letter("CTR-2", fmt.Sprint(large), nil, kgo.RecordHeader{Key: "dl_size", Value: []byte("13")})
+	letter("CTR-3", "9999", nil, kgo.RecordHeader{Key: "dl_size", Value: []byte("13")})
+
+	shown := strings.Split(strings.TrimSpace(b.must("dlq list billing")), "\n")
+	if len(shown) != 3 || !strings.Contains(shown[0], `"key":"CTR-1"`) || !strings.Contains(shown[1], `"size":13,"leftOut":true`) {
+		t.Fatalf("listed %s", shown)
+	}
+	b.must("dlq redrive -offset 0,1 billing")
+	got := b.read("billing.redrive.v1")
+	if len(got) != 2 || string(got[0].Value) != "a value" || string(got[1].Value) != "a large value" || string(got[1].Key) != "CTR-2" ||
+		header(got[0], "ce_type") != "deferpay.event.ContractActivated" || header(got[0], letterHeader) != "billing.dlq.v1@0" {
+		t.Fatalf("sent %+v", got)
+	}
+	if shown := b.must("dlq list billing.dlq.v1"); !strings.Contains(shown, `"redriven":[1]`) {
+		t.Errorf("listed %s", shown)
+	}
+	r := b.run("dlq redrive billing") // what is left is not there any more
+	if r.status != 1 || !strings.Contains(r.errors, "is not at contract.facts.v1/0/9999 any more") {
+		t.Errorf("status %d, %s", r.status, r.errors)
+	}
+	if n := len(b.read("billing.redrive.v1")); n != 2 {
+		t.Errorf("%d messages were sent, want 2", n)
+	}
+	if n := len(b.read("contract.facts.v1")); n != facts+1 {
+		t.Errorf("%d records on the topic of facts, want %d", n, facts+1)
+	}
+}
+
+func TestUsage(t *testing.T) {
+	b := &broker{t, "127.0.0.1:1"}
+	for line, words := range map[string]string{
+		"":                               "journal cat",
+		"copy":                           `unknown command "copy"`,
+		"dlq":                            `unknown command "dlq"`,
+		"cat":                            `-log "" is no log`,
+		"cat -log contract.facts.v1":     `-log "contract.facts.v1" is no log`,
+		"cat -log billing -from -1":      "-from is not negative",
+		"dump -log billing.events.v1":    `-log "billing.events.v1" is not copied`,
+		"restore -log billing":           "no FILE",
+		"void -log billing -reason x":    "-offset is required",
+		"void -log billing -offset 1":    "-reason is required",
+		"correct -log billing -reason x": "-stream is required",
+		"dlq redrive contract.facts.v1":  `"contract.facts.v1" has no dead letters`,
+		"dlq list":                       "no TOPIC",
+		"verify -log billing more":       `unexpected argument "more"`,
+	} {
+		b.refused(2, words, line)
+	}
+	for name := range commands {
+		if r := b.run(name + " --help"); r.status != 0 || !strings.Contains(r.out, "  journal "+name+" ") {
+			t.Errorf("journal %s --help: status %d, without an example: %s", name, r.status, r.out)
+		}
+	}
+}
+
+func TestProgress(t *testing.T) {
+	var out strings.Builder
+	p := newProgress(&out, "read")
+	now := time.Now()
+	p.now = func() time.Time { return now }
+	p.at(64, 1000)
+	now = now.Add(3 * time.Second)
+	p.at(65, 1000) // looks at the clock now and then
+	p.at(128, 1000)
+	p.at(192, 1000)
+	now = now.Add(3 * time.Second)
+	p.at(256, 0)
+	if want := "journal: read: 128 of 1000 records, 12 %\njournal: read: 256 records\n"; out.String() != want {
+		t.Errorf("printed %q, want %q", out.String(), want)
+	}
+}
