@@ -90,5 +90,8 @@ func handleMessages(i *instance.Instance, log *store.Store) error {
 	}
 	i.Metrics.Publication(applied.Position, log.Position)
 	bus.Publish(m.Router, applied, billingbus.NewPublisher(m.Publisher, m.Sending("billing")...))
-	return bus.Ingest(m.Router, facts, log, i.Receiving(billinginternal.RedriveTopic)...)
+	in := &bus.Ingester{Memory: log, Logger: i.Logger}
+	i.Metrics.Counter("facts_behind_total", "Facts decided after the known state of their contract, and with a lower version.", in.Behind)
+	i.Metrics.Intake(i.Progress, facts.Positions)
+	return in.Register(m.Router, facts, i.Receiving(billinginternal.RedriveTopic)...)
 }

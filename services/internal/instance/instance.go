@@ -48,6 +48,7 @@ type Instance struct {
 	Keys     *access.Keys
 	Messages *kafkabus.Messages // handlers are added before Run
 	Metrics  *metrics.Metrics
+	Progress *bus.Progress // of the messages that are received
 
 	cfg    Config
 	topics *topiccheck.Check
@@ -82,7 +83,7 @@ func New(cfg Config) (*Instance, error) {
 	shown := metrics.New()
 	messages.Router.AddMiddleware(shown.Ages)
 	return &Instance{
-		Metrics: shown, Logger: logger, Now: clock.Of(s.ClockOffsetFile, logger), Client: client, Keys: keys, Messages: messages, cfg: cfg,
+		Metrics: shown, Logger: logger, Now: clock.Of(s.ClockOffsetFile, logger), Client: client, Keys: keys, Messages: messages, Progress: new(bus.Progress), cfg: cfg,
 		topics: topiccheck.New(topiccheck.Config{Client: client, Topics: cfg.Topics, Log: cfg.Log, Lax: s.AllowUnverifiedTopics, Explain: security.Explain, Logger: logger}),
 		groups: groupcheck.New(client, cfg.Groups, security.Explain, logger),
 	}, nil
@@ -99,7 +100,7 @@ type Log interface {
 // Receiving returns the options of a generated receiver; see kafkabus.Messages. Outcomes of
 // messages are counted.
 func (i *Instance) Receiving(redrive string) []bus.ReceiveOption {
-	return append(i.Messages.Receiving(redrive), bus.WithObserver(i.Metrics.Observe))
+	return append(i.Messages.Receiving(redrive), bus.WithObserver(i.Metrics.Observe), bus.WithProgress(i.Progress))
 }
 
 func (i *Instance) checks(log Log) []serve.Check {

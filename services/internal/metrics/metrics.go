@@ -14,6 +14,7 @@ import (
 
 	"github.com/deferpay/deferpay/services/journal"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/bus"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/kafkabus"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/metadata"
 )
 
@@ -108,6 +109,21 @@ func (m *Metrics) Publication(position func() (offset int64, publishes bool), lo
 			return 0
 		}
 		return float64(max(0, log()+1-at))
+	})
+}
+
+// Intake adds whether the messages of other services are taken in: those that are under way, and
+// those of the partitions that this instance is assigned.
+func (m *Metrics) Intake(p *bus.Progress, assigned func() []kafkabus.Position) {
+	m.gauge("messages_laid_aside", "Messages that are tried again beside those behind them.", func() float64 { return float64(p.LaidAside()) })
+	m.gauge("messages_oldest_seconds", "For how long the oldest message that is not finished was tried.", func() float64 { return p.Oldest().Seconds() })
+	m.gauge("messages_blocked_seconds", "For how long a message kept its partition from moving on.", func() float64 { return p.Blocked().Seconds() })
+	m.gauge("messages_behind", "Messages of the partitions assigned to this instance that are not finished.", func() float64 {
+		var n int64
+		for _, a := range assigned() {
+			n += a.Lag
+		}
+		return float64(n)
 	})
 }
 

@@ -130,7 +130,7 @@ func (i *instance) contract(n int, version int64, change func(*billing.Contract)
 	if change != nil {
 		change(&c)
 	}
-	if err := i.store.Observe(i.t.Context(), billing.Observe{Contract: c, Fact: "ContractActivated", EventID: fmt.Sprint(n, "-", version), OccurredAt: start}); err != nil {
+	if err := i.store.Observe(i.t.Context(), billing.Observe{ContractObserved: billing.ContractObserved{Contract: c, Fact: "ContractActivated", EventID: fmt.Sprint(n, "-", version), OccurredAt: start}}); err != nil {
 		i.t.Fatal(err)
 	}
 }

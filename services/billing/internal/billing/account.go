@@ -11,6 +11,8 @@ import (
 // sums and counts of the operations, never a list of them.
 type Account struct {
 	Contract   Contract
+	EventID    string    // of the fact that this version was read from
+	OccurredAt time.Time // when contract decided this version
 	IngestedAt time.Time // when this version of the contract was recorded
 	Currency   string    // of all sums; that of the first version, for good
 

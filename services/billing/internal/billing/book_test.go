@@ -130,6 +130,6 @@ func account() Account { return Account{Contract: contract(), Currency: "EUR"} }
 // opened is a book with the contract in it.
 func opened(t *testing.T) *book {
 	b := newBook()
-	b.must(t, date("2026-01-06"), Observe{Contract: contract()})
+	b.must(t, date("2026-01-06"), Observe{ContractObserved: ContractObserved{Contract: contract()}})
 	return b
 }

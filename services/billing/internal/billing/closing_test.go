@@ -18,7 +18,7 @@ func (b *book) knows(t fataler, refs ...string) {
 		c := contract()
 		c.Ref, c.SubscriptionRef, c.Version = ref, strings.Replace(ref, "CTR", "SUB", 1), 1
 		c.Buyer.LegalName = "as told by " + ref
-		b.must(t, date("2026-01-06").Add(time.Duration(n)*time.Hour), Observe{Contract: c})
+		b.must(t, date("2026-01-06").Add(time.Duration(n)*time.Hour), Observe{ContractObserved: ContractObserved{Contract: c}})
 	}
 }
 
@@ -111,7 +111,7 @@ func TestAnInvoiceHasOneCurrency(t *testing.T) {
 	b.knows(t, "CTR-7")
 	c := contract()
 	c.Ref, c.Ceiling.Currency = "CTR-8", "CHF"
-	b.must(t, date("2026-01-06"), Observe{Contract: c})
+	b.must(t, date("2026-01-06"), Observe{ContractObserved: ContractObserved{Contract: c}})
 	b.buy(t, date("2026-03-14"), "CTR-7", 100)
 	b.must(t, date("2026-03-14"), Purchase{ContractRef: "CTR-8", OrderRef: "O", Amount: Money{50, "CHF"}})
 	for _, want := range []Money{{100, "EUR"}, {50, "CHF"}} {

@@ -170,29 +170,69 @@ var (
 	ErrContractUnknown    = errors.New("contract unknown")
 	ErrContractUnreadable = errors.New("newest state of the contract could not be read")
 	ErrStale              = fmt.Errorf("%w: version is not newer than the one known", ErrNoEffect)
+	// ErrBehind is ErrStale for a state that was decided after the one known, and still has a lower
+	// version: contract never gave out the version that is known.
+	ErrBehind = fmt.Errorf("%w, but it was decided later", ErrStale)
+	// ErrContradiction: a fact contradicts what an earlier one said. No retry can help.
+	ErrContradiction = errors.New("fact contradicts an earlier one")
 )
 
 // Observe asks for a state of a contract to be recorded. It has no effect unless the state is newer
-// than the one known.
-type Observe ContractObserved
-
-// About implements Command.
-func (o Observe) About() Subject { return ContractObserved(o).About() }
+// than the one known, or Source is the fact that could not be read.
+type Observe struct {
+	ContractObserved
+	Source Source // where the fact was read
+}
 
 func (o Observe) decide(s States, _ Moment) (Event, error) {
 	o.Listed = true
 	if a, ok := s.Account(o.Contract.Ref); ok {
-		return DecideObserved(&a, ContractObserved(o))
+		return DecideObserved(&a, o)
 	}
-	return DecideObserved(nil, ContractObserved(o))
+	return DecideObserved(nil, o)
 }
 
-// DecideObserved records a state of a contract if it is newer than the one known (nil: none is).
-func DecideObserved(known *Account, o ContractObserved) (Event, error) {
-	if known != nil && o.Contract.Version <= known.Contract.Version {
-		return nil, fmt.Errorf("%w: %d, known %d", ErrStale, o.Contract.Version, known.Contract.Version)
+// DecideObserved records a state of a contract if it is newer than the one known (nil: none is). If
+// it is not, and the fact is the one that could not be read before, the known state is recorded
+// again: nothing is missing any more.
+func DecideObserved(known *Account, o Observe) (Event, error) {
+	e := o.ContractObserved
+	if known == nil {
+		return e, nil
 	}
-	return o, nil
+	if err := known.contradicts(e); err != nil {
+		return nil, err
+	}
+	stale := ErrStale
+	switch {
+	case e.Contract.Version > known.Contract.Version:
+		return e, nil
+	case known.Unreadable && known.LastUnreadable == o.Source:
+		return ContractObserved{Contract: known.Contract, Fact: e.Fact, EventID: known.EventID, OccurredAt: known.OccurredAt, Listed: e.Listed}, nil
+	case e.OccurredAt.After(known.OccurredAt):
+		stale = ErrBehind
+	}
+	return nil, fmt.Errorf("%w: %d, known %d", stale, e.Contract.Version, known.Contract.Version)
+}
+
+// contradicts returns an error if the id of a fact is that of another one, or if the ceiling has
+// another currency than before.
+func (a *Account) contradicts(e ContractObserved) error {
+	if e.EventID == a.EventID && e.EventID != "" && e.Contract.instants() != a.Contract.instants() {
+		return fmt.Errorf("%w: the id %s is that of version %d of %s with another content", ErrContradiction, e.EventID, a.Contract.Version, a.Contract.Ref)
+	}
+	if e.Contract.Ceiling.Currency != a.Currency {
+		return fmt.Errorf("%w: the ceiling of %s is in %s, and was in %s", ErrContradiction, a.Contract.Ref, e.Contract.Ceiling.Currency, a.Currency)
+	}
+	return nil
+}
+
+// instants returns the contract with its times in one form, so that contracts can be compared.
+func (c Contract) instants() Contract {
+	for _, t := range []*time.Time{&c.ValidFrom, &c.ValidUntil, &c.Mandate.SignedAt, &c.Mandate.RevokedAt, &c.Suspension.Since} {
+		*t = time.UnixMicro(t.UnixMicro()).UTC()
+	}
+	return c
 }
 
 // ContractObserved: a newer state of a contract was read.
@@ -220,7 +260,8 @@ func (e ContractObserved) Visit(v Visitor) error { return v.ContractObserved(e) 
 
 func (e ContractObserved) apply(b Book, at time.Time) error {
 	a, known := b.Account(e.Contract.Ref)
-	if known && e.Contract.Version <= a.Contract.Version {
+	// the same version is recorded again once nothing is missing any more
+	if known && e.Contract.Version <= a.Contract.Version && !(e.Contract.Version == a.Contract.Version && a.Unreadable) {
 		return impossible("%s has version %d, got %d", e.Contract.Ref, a.Contract.Version, e.Contract.Version)
 	}
 	if e.Contract.Ceiling.Amount < 0 {
@@ -230,6 +271,7 @@ func (e ContractObserved) apply(b Book, at time.Time) error {
 		a.Currency = e.Contract.Ceiling.Currency
 	}
 	a.Contract, a.IngestedAt, a.Unreadable = e.Contract, at, false
+	a.EventID, a.OccurredAt = e.EventID, e.OccurredAt
 	if e.Listed {
 		c := b.Customer(e.Contract.Customer())
 		if !known { // what was closed for its customer is closed for it

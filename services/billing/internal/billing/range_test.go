@@ -14,7 +14,7 @@ func TestAmountsStayInRange(t *testing.T) {
 	for n, ceiling := range map[string]int64{"CTR-7": math.MaxInt64, "CTR-8": MaxAmount} {
 		c := contract()
 		c.Ref, c.Ceiling.Amount = n, ceiling
-		b.must(t, date("2026-01-06"), Observe{Contract: c})
+		b.must(t, date("2026-01-06"), Observe{ContractObserved: ContractObserved{Contract: c}})
 	}
 	purchase := func(ref string, amount int64) (Event, error) {
 		return b.decides(Purchase{ContractRef: ref, OrderRef: fmt.Sprint("O-", len(b.log)), Amount: eur(amount)}, at)
@@ -50,7 +50,7 @@ func TestInvoiceStaysInRange(t *testing.T) {
 	for _, ref := range []string{"CTR-7", "CTR-8", "CTR-9"} {
 		c := contract()
 		c.Ref, c.Ceiling.Amount = ref, MaxAmount
-		b.must(t, date("2026-01-06"), Observe{Contract: c})
+		b.must(t, date("2026-01-06"), Observe{ContractObserved: ContractObserved{Contract: c}})
 		b.buy(t, date("2026-03-14"), ref, MaxAmount-5)
 		b.must(t, date("2026-03-14"), Refund{PurchaseRef: OperationRef(ref, 1), Amount: eur(MaxAmount - 10)})
 	}

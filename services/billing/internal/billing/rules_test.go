@@ -375,13 +375,66 @@ func TestARefusedPurchaseOpensNoPeriod(t *testing.T) {
 	}
 }
 
+// What a fact that is not newer, or that contradicts an earlier one, leads to.
+func TestFactsThatDisagree(t *testing.T) {
+	at := date("2026-03-14")
+	b := opened(t)
+	first := b.accounts["CTR-7"].Contract
+	version := func(n int64, id string, day int) Observe {
+		c := first
+		c.Version = n
+		return Observe{ContractObserved{Contract: c, EventID: id, OccurredAt: at.AddDate(0, 0, day)}, Source{"contract.facts.v1", 0, n}}
+	}
+	b.must(t, at, version(10, "e-10", 1))
+	other := version(10, "e-10", 1)
+	other.Contract.Ceiling.Amount++
+	dollars := version(11, "e-11", 2)
+	dollars.Contract.Ceiling.Currency = "USD"
+	for name, c := range map[string]struct {
+		o    Observe
+		want error
+	}{
+		"published again":                {version(10, "e-10", 1), ErrStale},
+		"older":                          {version(9, "e-9", 0), ErrStale},
+		"decided later, version lower":   {version(9, "e-9", 2), ErrBehind},
+		"same id, another version":       {version(11, "e-10", 2), ErrContradiction},
+		"same id, another content":       {other, ErrContradiction},
+		"ceiling in another currency":    {dollars, ErrContradiction},
+		"newer":                          {version(11, "e-11", 2), nil},
+		"newer, from where none is read": {version(12, "", 2), nil},
+	} {
+		known := b.accounts["CTR-7"]
+		if _, err := DecideObserved(&known, c.o); !errors.Is(err, c.want) || errors.Is(err, ErrBehind) != (c.want == ErrBehind) {
+			t.Errorf("%s: %v, want %v", name, err, c.want)
+		}
+	}
+
+	// a fact that could not be read, and then turns out to be an old one, is no longer missing
+	late := version(9, "e-9", 0)
+	b.must(t, at, NoteUnreadable{ContractRef: "CTR-7", Source: late.Source, Error: "no such schema"})
+	elsewhere := late
+	elsewhere.Source.Offset++
+	known := b.accounts["CTR-7"]
+	if _, err := DecideObserved(&known, elsewhere); !errors.Is(err, ErrStale) {
+		t.Errorf("another old fact: %v", err)
+	}
+	b.must(t, at, late)
+	after := b.accounts["CTR-7"]
+	if after.Unreadable || after.Contract != known.Contract || after.EventID != "e-10" || !after.OccurredAt.Equal(known.OccurredAt) {
+		t.Errorf("after it was read: %+v", after)
+	}
+	if err := b.apply(ContractObserved{Contract: after.Contract}, at); !errors.Is(err, ErrImpossible) {
+		t.Errorf("the same version again, with nothing missing: %v", err)
+	}
+}
+
 func TestFactsAboutAContract(t *testing.T) {
 	b := opened(t)
 	known := b.accounts["CTR-7"]
 	newer := known.Contract
 	for version, want := range map[int64]error{2: ErrStale, 3: ErrStale, 4: nil, 9: nil} {
 		newer.Version = version
-		if _, err := DecideObserved(&known, ContractObserved{Contract: newer}); !errors.Is(err, want) {
+		if _, err := DecideObserved(&known, Observe{ContractObserved: ContractObserved{Contract: newer}}); !errors.Is(err, want) {
 			t.Errorf("version %d: %v", version, err)
 		}
 	}
@@ -392,7 +445,7 @@ func TestFactsAboutAContract(t *testing.T) {
 		t.Fatal("not noted")
 	}
 	newer.Version = 4
-	e, err = DecideObserved(&known, ContractObserved{Contract: newer})
+	e, err = DecideObserved(&known, Observe{ContractObserved: ContractObserved{Contract: newer}})
 	b.do(t, date("2026-03-14"), e, err)
 	after := b.accounts["CTR-7"]
 	if after.Unreadable {

@@ -99,7 +99,7 @@ func (w *world) observe() {
 		w.must(billing.ContractObserved{Contract: c}, w.now)
 		return
 	}
-	w.decide(billing.Observe{Contract: c})
+	w.decide(billing.Observe{ContractObserved: billing.ContractObserved{Contract: c}})
 }
 
 // former decides whether the next record is of the former version. There are none after the first

@@ -5,6 +5,10 @@ package bus
 
 import (
 	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -15,6 +19,7 @@ import (
 	"github.com/deferpay/deferpay/services/billing/internal/effect"
 	"github.com/deferpay/deferpay/services/billing/internal/store"
 	"github.com/deferpay/deferpay/services/internal/trace"
+	"github.com/deferpay/deferpay/services/journal"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/bus"
 )
 
@@ -32,70 +37,124 @@ type Memory interface {
 
 var _ Memory = (*store.Store)(nil)
 
-// Ingest adds the handler of contract facts to a router. A fact is acknowledged once the log has
-// the contract's state, or one that is as new. Before an unreadable fact becomes a dead letter, a
-// record notes that billing's copy of that contract may be out of date. Null values are skipped.
-func Ingest(router *message.Router, facts message.Subscriber, m Memory, options ...bus.ReceiveOption) error {
-	in := ingester{m}
-	return billingbus.Register(router, facts, in, append(options, bus.OnDeadLetter(in.unreadable))...)
+// Ingester takes in facts about contracts.
+type Ingester struct {
+	Memory Memory
+	Logger *slog.Logger
+
+	behind atomic.Int64
 }
 
-type ingester struct{ memory Memory }
+// Behind counts the facts that were decided after the state that is known of their contract, and
+// have a lower version: the known version is one that contract never gave out.
+func (i *Ingester) Behind() int64 { return i.behind.Load() }
 
-func (i ingester) observe(ctx context.Context, fact string, c event.Contract, at time.Time, h billingbus.CloudEventsHeaders) error {
-	if c.Version < 1 || c.Version > maxVersion || c.Ceiling.Amount < 0 || len(c.Ceiling.Currency) != 3 || c.CustomerRef == "" {
+// Register adds the handler of contract facts to a router. A fact is acknowledged once the log has
+// the contract's state, or one that is as new. Before an unreadable fact becomes a dead letter, and
+// when one is laid aside, a record notes that billing's copy of that contract may be out of date.
+// Null values are skipped.
+func (i *Ingester) Register(router *message.Router, facts message.Subscriber, options ...bus.ReceiveOption) error {
+	return billingbus.Register(router, facts, i, append(options, bus.OnDeadLetter(i.unreadable), bus.OnLaidAside(i.unreadable))...)
+}
+
+// fact is what every fact about a contract has.
+type fact struct {
+	name        string
+	contractRef string
+	version     int64
+	contract    event.Contract
+	at          time.Time
+	headers     billingbus.CloudEventsHeaders
+}
+
+// check returns why a fact cannot be true.
+func (f fact) check() error {
+	c := f.contract
+	switch {
+	case c.Version < 1 || c.Version > maxVersion || c.Ceiling.Amount < 0 || len(c.Ceiling.Currency) != 3 || c.CustomerRef == "":
 		return bus.Permanentf("contract %s: version %d, ceiling %d %q, customer %q", c.ContractRef, c.Version, c.Ceiling.Amount, c.Ceiling.Currency, c.CustomerRef)
+	case c.Version != f.version || c.ContractRef != f.contractRef:
+		return bus.Permanentf("the fact is about version %d of %s, and carries version %d of %s", f.version, f.contractRef, c.Version, c.ContractRef)
 	}
-	ctx, cancel := context.WithTimeout(trace.With(ctx, h.Traceparent), decisionTime)
-	defer cancel()
-	return i.memory.Observe(ctx, effect.Observed(fact, h.ID, c, at))
+	return nil
 }
 
-// unreadable records that a fact is about to become a dead letter.
-func (i ingester) unreadable(ctx context.Context, f bus.Failure) error {
+// observe takes in a fact that was read from a message.
+func observe[T any](ctx context.Context, i *Ingester, m *bus.Message[T, billingbus.ContractKey, billingbus.CloudEventsHeaders], f fact) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(trace.With(ctx, f.headers.Traceparent), decisionTime)
+	defer cancel()
+	source := billing.Source{Topic: m.Topic, Partition: m.Partition, Offset: m.Offset}
+	err := i.Memory.Observe(ctx, effect.Observed(f.name, f.headers.ID, f.contract, f.at, source))
+	switch {
+	case errors.Is(err, billing.ErrBehind):
+		i.behind.Add(1)
+		i.Logger.ErrorContext(ctx, "a later fact has a lower version than the one known: publish the contract again, above the known version", "contract", f.contractRef, "fact", f.name, "error", err.Error())
+		return nil
+	case errors.Is(err, billing.ErrContradiction), errors.Is(err, journal.ErrTooLarge), errors.Is(err, journal.ErrImpossible):
+		return bus.Permanent(err)
+	}
+	return err
+}
+
+// maxReason is how many bytes of an error a record keeps.
+const maxReason = 500
+
+// unreadable records that a fact is laid aside, or about to become a dead letter.
+func (i *Ingester) unreadable(ctx context.Context, f bus.Failure) error {
 	ctx, cancel := context.WithTimeout(ctx, decisionTime)
 	defer cancel()
-	return i.memory.Unreadable(ctx, billing.NoteUnreadable{
-		ContractRef: f.Key, Source: billing.Source{Topic: f.Topic, Partition: f.Partition, Offset: f.Offset}, Error: f.Err.Error(),
+	reason := f.Err.Error()
+	if len(reason) > maxReason {
+		reason = strings.ToValidUTF8(reason[:maxReason], "")
+	}
+	err := i.Memory.Unreadable(ctx, billing.NoteUnreadable{
+		ContractRef: f.Key, Source: billing.Source{Topic: f.Topic, Partition: f.Partition, Offset: f.Offset}, Error: reason,
 	})
+	if errors.Is(err, journal.ErrTooLarge) { // of a key that no contract has
+		return nil
+	}
+	return err
 }
 
-func (i ingester) ContractSubscribed(ctx context.Context, m *billingbus.ContractSubscribedMessage) error {
-	return i.observe(ctx, "ContractSubscribed", m.Value.Contract, m.Value.OccurredAt, m.Headers)
+func (i *Ingester) ContractSubscribed(ctx context.Context, m *billingbus.ContractSubscribedMessage) error {
+	return observe(ctx, i, m, fact{"ContractSubscribed", m.Value.ContractRef, m.Value.Version, m.Value.Contract, m.Value.OccurredAt, m.Headers})
 }
 
-func (i ingester) ContractActivated(ctx context.Context, m *billingbus.ContractActivatedMessage) error {
-	return i.observe(ctx, "ContractActivated", m.Value.Contract, m.Value.OccurredAt, m.Headers)
+func (i *Ingester) ContractActivated(ctx context.Context, m *billingbus.ContractActivatedMessage) error {
+	return observe(ctx, i, m, fact{"ContractActivated", m.Value.ContractRef, m.Value.Version, m.Value.Contract, m.Value.OccurredAt, m.Headers})
 }
 
-func (i ingester) ContractAmended(ctx context.Context, m *billingbus.ContractAmendedMessage) error {
-	return i.observe(ctx, "ContractAmended", m.Value.Contract, m.Value.OccurredAt, m.Headers)
+func (i *Ingester) ContractAmended(ctx context.Context, m *billingbus.ContractAmendedMessage) error {
+	return observe(ctx, i, m, fact{"ContractAmended", m.Value.ContractRef, m.Value.Version, m.Value.Contract, m.Value.OccurredAt, m.Headers})
 }
 
-func (i ingester) ContractSuspended(ctx context.Context, m *billingbus.ContractSuspendedMessage) error {
-	return i.observe(ctx, "ContractSuspended", m.Value.Contract, m.Value.OccurredAt, m.Headers)
+func (i *Ingester) ContractSuspended(ctx context.Context, m *billingbus.ContractSuspendedMessage) error {
+	return observe(ctx, i, m, fact{"ContractSuspended", m.Value.ContractRef, m.Value.Version, m.Value.Contract, m.Value.OccurredAt, m.Headers})
 }
 
-func (i ingester) ContractReinstated(ctx context.Context, m *billingbus.ContractReinstatedMessage) error {
-	return i.observe(ctx, "ContractReinstated", m.Value.Contract, m.Value.OccurredAt, m.Headers)
+func (i *Ingester) ContractReinstated(ctx context.Context, m *billingbus.ContractReinstatedMessage) error {
+	return observe(ctx, i, m, fact{"ContractReinstated", m.Value.ContractRef, m.Value.Version, m.Value.Contract, m.Value.OccurredAt, m.Headers})
 }
 
-func (i ingester) ContractExpired(ctx context.Context, m *billingbus.ContractExpiredMessage) error {
-	return i.observe(ctx, "ContractExpired", m.Value.Contract, m.Value.OccurredAt, m.Headers)
+func (i *Ingester) ContractExpired(ctx context.Context, m *billingbus.ContractExpiredMessage) error {
+	return observe(ctx, i, m, fact{"ContractExpired", m.Value.ContractRef, m.Value.Version, m.Value.Contract, m.Value.OccurredAt, m.Headers})
 }
 
-func (i ingester) ContractTerminated(ctx context.Context, m *billingbus.ContractTerminatedMessage) error {
-	return i.observe(ctx, "ContractTerminated", m.Value.Contract, m.Value.OccurredAt, m.Headers)
+func (i *Ingester) ContractTerminated(ctx context.Context, m *billingbus.ContractTerminatedMessage) error {
+	return observe(ctx, i, m, fact{"ContractTerminated", m.Value.ContractRef, m.Value.Version, m.Value.Contract, m.Value.OccurredAt, m.Headers})
 }
 
-func (i ingester) ContractRepublished(ctx context.Context, m *billingbus.ContractRepublishedMessage) error {
-	return i.observe(ctx, "ContractRepublished", m.Value.Contract, m.Value.OccurredAt, m.Headers)
+func (i *Ingester) ContractRepublished(ctx context.Context, m *billingbus.ContractRepublishedMessage) error {
+	return observe(ctx, i, m, fact{"ContractRepublished", m.Value.ContractRef, m.Value.Version, m.Value.Contract, m.Value.OccurredAt, m.Headers})
 }
 
-func (i ingester) MandateSigned(ctx context.Context, m *billingbus.MandateSignedMessage) error {
-	return i.observe(ctx, "MandateSigned", m.Value.Contract, m.Value.OccurredAt, m.Headers)
+func (i *Ingester) MandateSigned(ctx context.Context, m *billingbus.MandateSignedMessage) error {
+	return observe(ctx, i, m, fact{"MandateSigned", m.Value.ContractRef, m.Value.Version, m.Value.Contract, m.Value.OccurredAt, m.Headers})
 }
 
-func (i ingester) MandateRevoked(ctx context.Context, m *billingbus.MandateRevokedMessage) error {
-	return i.observe(ctx, "MandateRevoked", m.Value.Contract, m.Value.OccurredAt, m.Headers)
+func (i *Ingester) MandateRevoked(ctx context.Context, m *billingbus.MandateRevokedMessage) error {
+	return observe(ctx, i, m, fact{"MandateRevoked", m.Value.ContractRef, m.Value.Version, m.Value.Contract, m.Value.OccurredAt, m.Headers})
 }

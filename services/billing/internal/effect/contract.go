@@ -39,8 +39,8 @@ func (p *publisher) ContractUnreadable(billing.ContractUnreadable) error { retur
 func (projector) ContractUnreadable(billing.ContractUnreadable) error { return unread() }
 
 // Observed returns the command to take in the state of a contract that a fact carries.
-func Observed(fact, eventID string, c event.Contract, at time.Time) billing.Observe {
-	return billing.Observe{Contract: fromFact(c), Fact: fact, EventID: eventID, OccurredAt: at}
+func Observed(fact, eventID string, c event.Contract, at time.Time, source billing.Source) billing.Observe {
+	return billing.Observe{ContractObserved: billing.ContractObserved{Contract: fromFact(c), Fact: fact, EventID: eventID, OccurredAt: at}, Source: source}
 }
 
 // fromFact returns billing's copy of a contract that a fact carries.

@@ -264,7 +264,7 @@ func (h *history) observe() {
 	case 2:
 		c.ValidUntil = now.AddDate(0, 0, h.one(400))
 	}
-	if err := h.instances[h.one(2)].store.Observe(h.t.Context(), billing.Observe{Contract: c, OccurredAt: now}); err != nil {
+	if err := h.instances[h.one(2)].store.Observe(h.t.Context(), billing.Observe{ContractObserved: billing.ContractObserved{Contract: c, OccurredAt: now}}); err != nil {
 		h.t.Fatal(err)
 	}
 }

@@ -177,8 +177,18 @@ func (s *Store) issued(ctx context.Context, invoiceRef string) error {
 	return fmt.Errorf("%w: %s", billing.ErrInvoiceUnknown, invoiceRef)
 }
 
-// Observe records a state of a contract. It is not an error if a state as new is known.
+// Observe records a state of a contract. It is not an error if a state as new is known, unless that
+// is billing.ErrBehind. Versions only grow, so what is known here already needs no decision.
 func (s *Store) Observe(ctx context.Context, o billing.Observe) error {
+	if known, _, ok := s.Subscription(o.Contract.Ref); ok {
+		_, err := billing.DecideObserved(&known, o)
+		switch {
+		case errors.Is(err, billing.ErrStale) && !errors.Is(err, billing.ErrBehind):
+			return nil
+		case err != nil:
+			return err
+		}
+	}
 	_, err := s.Decide(ctx, nil, o)
 	return err
 }

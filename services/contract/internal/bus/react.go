@@ -12,6 +12,7 @@ import (
 	"github.com/deferpay/deferpay/services/contract/internal/contract"
 	"github.com/deferpay/deferpay/services/contract/internal/store"
 	"github.com/deferpay/deferpay/services/internal/trace"
+	"github.com/deferpay/deferpay/services/journal"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/bus"
 )
 
@@ -38,7 +39,8 @@ func (r reactor) DirectDebitRejected(ctx context.Context, m *contractbus.DirectD
 		Debit:    contract.Debit{EventID: m.Headers.ID, InvoiceRef: e.InvoiceRef, Presentation: int(e.Presentation), Reason: e.Reason},
 		Returned: e.Phase == event.DebitPhaseReturned,
 	})
-	if errors.Is(err, contract.ErrUnknown) {
+	switch {
+	case errors.Is(err, contract.ErrUnknown), errors.Is(err, store.ErrContradiction), errors.Is(err, journal.ErrTooLarge), errors.Is(err, journal.ErrImpossible):
 		return bus.Permanentf("direct debit of %s: contract %s: %w", e.InvoiceRef, e.ContractRef, err)
 	}
 	return err

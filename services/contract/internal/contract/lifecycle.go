@@ -67,12 +67,17 @@ type ReactToDebit struct {
 	Returned bool // it failed after settlement, not before
 }
 
+// Failure returns what identifies the failure.
+func (r ReactToDebit) Failure() Failure {
+	return Failure{InvoiceRef: r.InvoiceRef, Presentation: r.Presentation, Returned: r.Returned}
+}
+
 func (r ReactToDebit) decide(c *Contract, _ time.Time) (Event, error) {
 	cause, failed := DirectDebitRejected, "rejected"
 	if r.Returned {
 		cause, failed = DirectDebitReturned, "returned"
 	}
-	if c.underlying() != StatusActive || c.knows(r.failure(cause)) {
+	if c.underlying() != StatusActive || c.knows(r.Failure()) {
 		return nil, ErrNoEffect
 	}
 	debit := r.Debit

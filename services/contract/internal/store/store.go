@@ -50,8 +50,15 @@ const (
 // references is the sequence of which contracts get their references.
 const references = "contract"
 
-// seen is the state of an event's stream once the event had an effect.
-type seen struct{}
+// seen is the state of an event's stream once the event had an effect: on which contract, and for
+// which debit.
+type seen struct {
+	contract contract.Ref
+	failure  contract.Failure
+}
+
+// ErrContradiction is returned for an event with the id of another one.
+var ErrContradiction = errors.New("another event has this id")
 
 type (
 	// Config says where the log is, and who writes it.
@@ -147,7 +154,7 @@ func fold(v *ledger.View, e contract.Event, at time.Time) error {
 		identify(v, about.Customer, c.Identity())
 	}
 	if about.Debit != "" {
-		events.Put(v, about.Debit, seen{})
+		events.Put(v, about.Debit, seen{ref, c.Failures[len(c.Failures)-1]})
 	}
 	if about.Mandate != "" {
 		use(v, about.Mandate, ref, about.Revoked)
@@ -253,7 +260,10 @@ func (s *Store) Advance(ctx context.Context, ref contract.Ref) error {
 func (s *Store) React(ctx context.Context, ref contract.Ref, debit contract.ReactToDebit) error {
 	on := journal.On(contracts.Stream(string(ref)), events.Stream(debit.EventID))
 	_, err := s.ledger.Decide(ctx, nil, on, func(v *ledger.View) (contract.Event, error) {
-		if _, known := events.Get(v, debit.EventID); known {
+		if before, known := events.Get(v, debit.EventID); known {
+			if before != (seen{ref, debit.Failure()}) {
+				return nil, ledger.ForGood(fmt.Errorf("%w: %s, about %s", ErrContradiction, debit.EventID, before.contract))
+			}
 			return nil, ledger.ForGood(contract.ErrNoEffect)
 		}
 		c, _ := contracts.Get(v, string(ref))
