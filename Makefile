@@ -43,7 +43,7 @@ generate: ## Generates gen/ from specs/; a second run changes nothing
 	@echo "generate: gen/ from specs/"
 	$(call eventgen,-refuse-unknown -out gen -import $(MODULE)/gen $(ASYNCAPI))
 	$(call eventgen,-role both -out $(EXAMPLE)/gen -import $(MODULE)/$(EXAMPLE)/gen $(EXAMPLE)/asyncapi.yaml)
-	@for s in contract billing; do go tool ogen -loglevel error -config specs/ogen.yml -target gen/$${s}api -package $${s}api -clean specs/$$s/openapi.yaml || exit 1; done
+	@sh tools/generatehttp.sh gen
 
 keep-versions: ## Keeps changed log bodies as versions that stay readable, under specs/log
 	@echo "keep-versions: the present bodies of the logs into specs/log/*/versions"

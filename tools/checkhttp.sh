@@ -5,9 +5,7 @@ set -eu
 cd "$(dirname "$0")/.."
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
-for s in contract billing; do
-	go tool ogen -loglevel error -config specs/ogen.yml -target "$copy/gen/${s}api" -package "${s}api" -clean "specs/$s/openapi.yaml"
-done
+sh tools/generatehttp.sh "$copy/gen"
 for s in contract billing; do
 	diff -r "gen/${s}api" "$copy/gen/${s}api" >>"$copy/diff" || stale=1
 done

@@ -29,7 +29,8 @@ var regexMap = map[string]ogenregex.Regexp{
 	"^[A-Za-z0-9._:-]{1,64}$":                 ogenregex.MustCompile("^[A-Za-z0-9._:-]{1,64}$"),
 	"^[\\x20-\\x7E]+$":                        ogenregex.MustCompile("^[\\x20-\\x7E]+$"),
 	"^[\\x21-\\x7E]+$":                        ogenregex.MustCompile("^[\\x21-\\x7E]+$"),
-	"^[a-z0-9.-]{1,80}:[0-9]{1,18}$":          ogenregex.MustCompile("^[a-z0-9.-]{1,80}:[0-9]{1,18}$"),
+	"^[^\\x00-\\x1F\\x7F-\\x9F\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]*$": ogenregex.MustCompile("^[^\\x00-\\x1F\\x7F-\\x9F\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]*$"),
+	"^billing\\.log\\.v1:[0-9]{1,18}$":                                               ogenregex.MustCompile("^billing\\.log\\.v1:[0-9]{1,18}$"),
 }
 var (
 	// Allocate option closure once.

@@ -16,8 +16,8 @@ import (
 
 // CancelOperationParams is parameters of cancelOperation operation.
 type CancelOperationParams struct {
-	// Names this request among all of the client's; a UUID is a good choice. Without it the request is
-	// refused with 400 `idempotency-key-missing`, which is why it is not marked as required here.
+	// Names this request among all of the client's; a UUID is a good choice. Without it the answer is 400
+	// `idempotency-key-missing`.
 	IdempotencyKey OptString `json:",omitempty,omitzero"`
 	// Reference of the operation.
 	OperationRef OperationRef
@@ -176,8 +176,8 @@ func decodeCancelOperationParams(args [1]string, argsEscaped bool, r *http.Reque
 
 // CreateOperationParams is parameters of createOperation operation.
 type CreateOperationParams struct {
-	// Names this request among all of the client's; a UUID is a good choice. Without it the request is
-	// refused with 400 `idempotency-key-missing`, which is why it is not marked as required here.
+	// Names this request among all of the client's; a UUID is a good choice. Without it the answer is 400
+	// `idempotency-key-missing`.
 	IdempotencyKey OptString `json:",omitempty,omitzero"`
 }
 
@@ -3051,8 +3051,8 @@ func decodeListSubscriptionsParams(args [0]string, argsEscaped bool, r *http.Req
 
 // SettleInvoiceParams is parameters of settleInvoice operation.
 type SettleInvoiceParams struct {
-	// Names this request among all of the client's; a UUID is a good choice. Without it the request is
-	// refused with 400 `idempotency-key-missing`, which is why it is not marked as required here.
+	// Names this request among all of the client's; a UUID is a good choice. Without it the answer is 400
+	// `idempotency-key-missing`.
 	IdempotencyKey OptString `json:",omitempty,omitzero"`
 	// Reference of the invoice.
 	InvoiceRef InvoiceRef
@@ -3211,8 +3211,8 @@ func decodeSettleInvoiceParams(args [1]string, argsEscaped bool, r *http.Request
 
 // StartBillingRunParams is parameters of startBillingRun operation.
 type StartBillingRunParams struct {
-	// Names this request among all of the client's; a UUID is a good choice. Without it the request is
-	// refused with 400 `idempotency-key-missing`, which is why it is not marked as required here.
+	// Names this request among all of the client's; a UUID is a good choice. Without it the answer is 400
+	// `idempotency-key-missing`.
 	IdempotencyKey OptString `json:",omitempty,omitzero"`
 }
 

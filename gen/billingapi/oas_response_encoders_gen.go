@@ -42,11 +42,8 @@ func encodeCancelOperationResponse(response *OperationHeaders, w http.ResponseWr
 				Explode: false,
 			}
 			if err := h.EncodeParam(cfg, func(e uri.Encoder) error {
-				if val, ok := response.LogPosition.Get(); ok {
-					if unwrapped := string(val); true {
-						return e.EncodeValue(conv.StringToString(unwrapped))
-					}
-					return nil
+				if unwrapped := string(response.LogPosition); true {
+					return e.EncodeValue(conv.StringToString(unwrapped))
 				}
 				return nil
 			}); err != nil {
@@ -93,11 +90,8 @@ func encodeCreateOperationResponse(response *OperationHeaders, w http.ResponseWr
 				Explode: false,
 			}
 			if err := h.EncodeParam(cfg, func(e uri.Encoder) error {
-				if val, ok := response.LogPosition.Get(); ok {
-					if unwrapped := string(val); true {
-						return e.EncodeValue(conv.StringToString(unwrapped))
-					}
-					return nil
+				if unwrapped := string(response.LogPosition); true {
+					return e.EncodeValue(conv.StringToString(unwrapped))
 				}
 				return nil
 			}); err != nil {
@@ -129,11 +123,8 @@ func encodeGetBillingRunResponse(response *GetBillingRunOKHeaders, w http.Respon
 				Explode: false,
 			}
 			if err := h.EncodeParam(cfg, func(e uri.Encoder) error {
-				if val, ok := response.LogPosition.Get(); ok {
-					if unwrapped := string(val); true {
-						return e.EncodeValue(conv.StringToString(unwrapped))
-					}
-					return nil
+				if unwrapped := string(response.LogPosition); true {
+					return e.EncodeValue(conv.StringToString(unwrapped))
 				}
 				return nil
 			}); err != nil {
@@ -165,11 +156,8 @@ func encodeGetEligibilityResponse(response *EligibilityHeaders, w http.ResponseW
 				Explode: false,
 			}
 			if err := h.EncodeParam(cfg, func(e uri.Encoder) error {
-				if val, ok := response.LogPosition.Get(); ok {
-					if unwrapped := string(val); true {
-						return e.EncodeValue(conv.StringToString(unwrapped))
-					}
-					return nil
+				if unwrapped := string(response.LogPosition); true {
+					return e.EncodeValue(conv.StringToString(unwrapped))
 				}
 				return nil
 			}); err != nil {
@@ -201,11 +189,8 @@ func encodeGetInvoiceResponse(response *InvoiceHeaders, w http.ResponseWriter, s
 				Explode: false,
 			}
 			if err := h.EncodeParam(cfg, func(e uri.Encoder) error {
-				if val, ok := response.LogPosition.Get(); ok {
-					if unwrapped := string(val); true {
-						return e.EncodeValue(conv.StringToString(unwrapped))
-					}
-					return nil
+				if unwrapped := string(response.LogPosition); true {
+					return e.EncodeValue(conv.StringToString(unwrapped))
 				}
 				return nil
 			}); err != nil {
@@ -237,11 +222,8 @@ func encodeGetOperationResponse(response *GetOperationOKHeaders, w http.Response
 				Explode: false,
 			}
 			if err := h.EncodeParam(cfg, func(e uri.Encoder) error {
-				if val, ok := response.LogPosition.Get(); ok {
-					if unwrapped := string(val); true {
-						return e.EncodeValue(conv.StringToString(unwrapped))
-					}
-					return nil
+				if unwrapped := string(response.LogPosition); true {
+					return e.EncodeValue(conv.StringToString(unwrapped))
 				}
 				return nil
 			}); err != nil {
@@ -273,11 +255,8 @@ func encodeGetSubscriptionResponse(response *SubscriptionHeaders, w http.Respons
 				Explode: false,
 			}
 			if err := h.EncodeParam(cfg, func(e uri.Encoder) error {
-				if val, ok := response.LogPosition.Get(); ok {
-					if unwrapped := string(val); true {
-						return e.EncodeValue(conv.StringToString(unwrapped))
-					}
-					return nil
+				if unwrapped := string(response.LogPosition); true {
+					return e.EncodeValue(conv.StringToString(unwrapped))
 				}
 				return nil
 			}); err != nil {
@@ -309,11 +288,8 @@ func encodeListInvoicesResponse(response *InvoicePageHeaders, w http.ResponseWri
 				Explode: false,
 			}
 			if err := h.EncodeParam(cfg, func(e uri.Encoder) error {
-				if val, ok := response.LogPosition.Get(); ok {
-					if unwrapped := string(val); true {
-						return e.EncodeValue(conv.StringToString(unwrapped))
-					}
-					return nil
+				if unwrapped := string(response.LogPosition); true {
+					return e.EncodeValue(conv.StringToString(unwrapped))
 				}
 				return nil
 			}); err != nil {
@@ -345,11 +321,8 @@ func encodeListOperationsResponse(response *OperationPageHeaders, w http.Respons
 				Explode: false,
 			}
 			if err := h.EncodeParam(cfg, func(e uri.Encoder) error {
-				if val, ok := response.LogPosition.Get(); ok {
-					if unwrapped := string(val); true {
-						return e.EncodeValue(conv.StringToString(unwrapped))
-					}
-					return nil
+				if unwrapped := string(response.LogPosition); true {
+					return e.EncodeValue(conv.StringToString(unwrapped))
 				}
 				return nil
 			}); err != nil {
@@ -381,11 +354,8 @@ func encodeListSubscriptionsResponse(response *SubscriptionPageHeaders, w http.R
 				Explode: false,
 			}
 			if err := h.EncodeParam(cfg, func(e uri.Encoder) error {
-				if val, ok := response.LogPosition.Get(); ok {
-					if unwrapped := string(val); true {
-						return e.EncodeValue(conv.StringToString(unwrapped))
-					}
-					return nil
+				if unwrapped := string(response.LogPosition); true {
+					return e.EncodeValue(conv.StringToString(unwrapped))
 				}
 				return nil
 			}); err != nil {
@@ -432,11 +402,8 @@ func encodeSettleInvoiceResponse(response *SettleInvoiceOKHeaders, w http.Respon
 				Explode: false,
 			}
 			if err := h.EncodeParam(cfg, func(e uri.Encoder) error {
-				if val, ok := response.LogPosition.Get(); ok {
-					if unwrapped := string(val); true {
-						return e.EncodeValue(conv.StringToString(unwrapped))
-					}
-					return nil
+				if unwrapped := string(response.LogPosition); true {
+					return e.EncodeValue(conv.StringToString(unwrapped))
 				}
 				return nil
 			}); err != nil {
@@ -483,11 +450,8 @@ func encodeStartBillingRunResponse(response *BillingRunHeaders, w http.ResponseW
 				Explode: false,
 			}
 			if err := h.EncodeParam(cfg, func(e uri.Encoder) error {
-				if val, ok := response.LogPosition.Get(); ok {
-					if unwrapped := string(val); true {
-						return e.EncodeValue(conv.StringToString(unwrapped))
-					}
-					return nil
+				if unwrapped := string(response.LogPosition); true {
+					return e.EncodeValue(conv.StringToString(unwrapped))
 				}
 				return nil
 			}); err != nil {

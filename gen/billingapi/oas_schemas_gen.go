@@ -187,7 +187,7 @@ func (s *BillingRun) SetLines(val []BillingRunLine) {
 // BillingRunHeaders wraps BillingRun with response headers.
 type BillingRunHeaders struct {
 	IdempotentReplayed OptBool
-	LogPosition        OptLogPosition
+	LogPosition        LogPosition
 	Response           BillingRun
 }
 
@@ -197,7 +197,7 @@ func (s *BillingRunHeaders) GetIdempotentReplayed() OptBool {
 }
 
 // GetLogPosition returns the value of LogPosition.
-func (s *BillingRunHeaders) GetLogPosition() OptLogPosition {
+func (s *BillingRunHeaders) GetLogPosition() LogPosition {
 	return s.LogPosition
 }
 
@@ -212,7 +212,7 @@ func (s *BillingRunHeaders) SetIdempotentReplayed(val OptBool) {
 }
 
 // SetLogPosition sets the value of LogPosition.
-func (s *BillingRunHeaders) SetLogPosition(val OptLogPosition) {
+func (s *BillingRunHeaders) SetLogPosition(val LogPosition) {
 	s.LogPosition = val
 }
 
@@ -807,12 +807,12 @@ func (s *Eligibility) SetContracts(val []ContractEligibility) {
 
 // EligibilityHeaders wraps Eligibility with response headers.
 type EligibilityHeaders struct {
-	LogPosition OptLogPosition
+	LogPosition LogPosition
 	Response    Eligibility
 }
 
 // GetLogPosition returns the value of LogPosition.
-func (s *EligibilityHeaders) GetLogPosition() OptLogPosition {
+func (s *EligibilityHeaders) GetLogPosition() LogPosition {
 	return s.LogPosition
 }
 
@@ -822,7 +822,7 @@ func (s *EligibilityHeaders) GetResponse() Eligibility {
 }
 
 // SetLogPosition sets the value of LogPosition.
-func (s *EligibilityHeaders) SetLogPosition(val OptLogPosition) {
+func (s *EligibilityHeaders) SetLogPosition(val LogPosition) {
 	s.LogPosition = val
 }
 
@@ -900,12 +900,12 @@ func (s *FieldError) SetMessage(val string) {
 
 // GetBillingRunOKHeaders wraps BillingRun with response headers.
 type GetBillingRunOKHeaders struct {
-	LogPosition OptLogPosition
+	LogPosition LogPosition
 	Response    BillingRun
 }
 
 // GetLogPosition returns the value of LogPosition.
-func (s *GetBillingRunOKHeaders) GetLogPosition() OptLogPosition {
+func (s *GetBillingRunOKHeaders) GetLogPosition() LogPosition {
 	return s.LogPosition
 }
 
@@ -915,7 +915,7 @@ func (s *GetBillingRunOKHeaders) GetResponse() BillingRun {
 }
 
 // SetLogPosition sets the value of LogPosition.
-func (s *GetBillingRunOKHeaders) SetLogPosition(val OptLogPosition) {
+func (s *GetBillingRunOKHeaders) SetLogPosition(val LogPosition) {
 	s.LogPosition = val
 }
 
@@ -926,12 +926,12 @@ func (s *GetBillingRunOKHeaders) SetResponse(val BillingRun) {
 
 // GetOperationOKHeaders wraps Operation with response headers.
 type GetOperationOKHeaders struct {
-	LogPosition OptLogPosition
+	LogPosition LogPosition
 	Response    Operation
 }
 
 // GetLogPosition returns the value of LogPosition.
-func (s *GetOperationOKHeaders) GetLogPosition() OptLogPosition {
+func (s *GetOperationOKHeaders) GetLogPosition() LogPosition {
 	return s.LogPosition
 }
 
@@ -941,7 +941,7 @@ func (s *GetOperationOKHeaders) GetResponse() Operation {
 }
 
 // SetLogPosition sets the value of LogPosition.
-func (s *GetOperationOKHeaders) SetLogPosition(val OptLogPosition) {
+func (s *GetOperationOKHeaders) SetLogPosition(val LogPosition) {
 	s.LogPosition = val
 }
 
@@ -1181,12 +1181,12 @@ func (s *Invoice) SetParts(val []InvoicePart) {
 
 // InvoiceHeaders wraps Invoice with response headers.
 type InvoiceHeaders struct {
-	LogPosition OptLogPosition
+	LogPosition LogPosition
 	Response    Invoice
 }
 
 // GetLogPosition returns the value of LogPosition.
-func (s *InvoiceHeaders) GetLogPosition() OptLogPosition {
+func (s *InvoiceHeaders) GetLogPosition() LogPosition {
 	return s.LogPosition
 }
 
@@ -1196,7 +1196,7 @@ func (s *InvoiceHeaders) GetResponse() Invoice {
 }
 
 // SetLogPosition sets the value of LogPosition.
-func (s *InvoiceHeaders) SetLogPosition(val OptLogPosition) {
+func (s *InvoiceHeaders) SetLogPosition(val LogPosition) {
 	s.LogPosition = val
 }
 
@@ -1256,12 +1256,12 @@ func (s *InvoicePage) SetOffset(val Count) {
 
 // InvoicePageHeaders wraps InvoicePage with response headers.
 type InvoicePageHeaders struct {
-	LogPosition OptLogPosition
+	LogPosition LogPosition
 	Response    InvoicePage
 }
 
 // GetLogPosition returns the value of LogPosition.
-func (s *InvoicePageHeaders) GetLogPosition() OptLogPosition {
+func (s *InvoicePageHeaders) GetLogPosition() LogPosition {
 	return s.LogPosition
 }
 
@@ -1271,7 +1271,7 @@ func (s *InvoicePageHeaders) GetResponse() InvoicePage {
 }
 
 // SetLogPosition sets the value of LogPosition.
-func (s *InvoicePageHeaders) SetLogPosition(val OptLogPosition) {
+func (s *InvoicePageHeaders) SetLogPosition(val LogPosition) {
 	s.LogPosition = val
 }
 
@@ -1969,7 +1969,7 @@ func NewRefundOperation(v Refund) Operation {
 // OperationHeaders wraps Operation with response headers.
 type OperationHeaders struct {
 	IdempotentReplayed OptBool
-	LogPosition        OptLogPosition
+	LogPosition        LogPosition
 	Response           Operation
 }
 
@@ -1979,7 +1979,7 @@ func (s *OperationHeaders) GetIdempotentReplayed() OptBool {
 }
 
 // GetLogPosition returns the value of LogPosition.
-func (s *OperationHeaders) GetLogPosition() OptLogPosition {
+func (s *OperationHeaders) GetLogPosition() LogPosition {
 	return s.LogPosition
 }
 
@@ -1994,7 +1994,7 @@ func (s *OperationHeaders) SetIdempotentReplayed(val OptBool) {
 }
 
 // SetLogPosition sets the value of LogPosition.
-func (s *OperationHeaders) SetLogPosition(val OptLogPosition) {
+func (s *OperationHeaders) SetLogPosition(val LogPosition) {
 	s.LogPosition = val
 }
 
@@ -2054,12 +2054,12 @@ func (s *OperationPage) SetOffset(val Count) {
 
 // OperationPageHeaders wraps OperationPage with response headers.
 type OperationPageHeaders struct {
-	LogPosition OptLogPosition
+	LogPosition LogPosition
 	Response    OperationPage
 }
 
 // GetLogPosition returns the value of LogPosition.
-func (s *OperationPageHeaders) GetLogPosition() OptLogPosition {
+func (s *OperationPageHeaders) GetLogPosition() LogPosition {
 	return s.LogPosition
 }
 
@@ -2069,7 +2069,7 @@ func (s *OperationPageHeaders) GetResponse() OperationPage {
 }
 
 // SetLogPosition sets the value of LogPosition.
-func (s *OperationPageHeaders) SetLogPosition(val OptLogPosition) {
+func (s *OperationPageHeaders) SetLogPosition(val LogPosition) {
 	s.LogPosition = val
 }
 
@@ -4391,7 +4391,7 @@ type SepaReason string
 // SettleInvoiceOKHeaders wraps Invoice with response headers.
 type SettleInvoiceOKHeaders struct {
 	IdempotentReplayed OptBool
-	LogPosition        OptLogPosition
+	LogPosition        LogPosition
 	Response           Invoice
 }
 
@@ -4401,7 +4401,7 @@ func (s *SettleInvoiceOKHeaders) GetIdempotentReplayed() OptBool {
 }
 
 // GetLogPosition returns the value of LogPosition.
-func (s *SettleInvoiceOKHeaders) GetLogPosition() OptLogPosition {
+func (s *SettleInvoiceOKHeaders) GetLogPosition() LogPosition {
 	return s.LogPosition
 }
 
@@ -4416,7 +4416,7 @@ func (s *SettleInvoiceOKHeaders) SetIdempotentReplayed(val OptBool) {
 }
 
 // SetLogPosition sets the value of LogPosition.
-func (s *SettleInvoiceOKHeaders) SetLogPosition(val OptLogPosition) {
+func (s *SettleInvoiceOKHeaders) SetLogPosition(val LogPosition) {
 	s.LogPosition = val
 }
 
@@ -5097,12 +5097,12 @@ func (s *Subscription) SetIngestedAt(val Instant) {
 
 // SubscriptionHeaders wraps Subscription with response headers.
 type SubscriptionHeaders struct {
-	LogPosition OptLogPosition
+	LogPosition LogPosition
 	Response    Subscription
 }
 
 // GetLogPosition returns the value of LogPosition.
-func (s *SubscriptionHeaders) GetLogPosition() OptLogPosition {
+func (s *SubscriptionHeaders) GetLogPosition() LogPosition {
 	return s.LogPosition
 }
 
@@ -5112,7 +5112,7 @@ func (s *SubscriptionHeaders) GetResponse() Subscription {
 }
 
 // SetLogPosition sets the value of LogPosition.
-func (s *SubscriptionHeaders) SetLogPosition(val OptLogPosition) {
+func (s *SubscriptionHeaders) SetLogPosition(val LogPosition) {
 	s.LogPosition = val
 }
 
@@ -5172,12 +5172,12 @@ func (s *SubscriptionPage) SetOffset(val Count) {
 
 // SubscriptionPageHeaders wraps SubscriptionPage with response headers.
 type SubscriptionPageHeaders struct {
-	LogPosition OptLogPosition
+	LogPosition LogPosition
 	Response    SubscriptionPage
 }
 
 // GetLogPosition returns the value of LogPosition.
-func (s *SubscriptionPageHeaders) GetLogPosition() OptLogPosition {
+func (s *SubscriptionPageHeaders) GetLogPosition() LogPosition {
 	return s.LogPosition
 }
 
@@ -5187,7 +5187,7 @@ func (s *SubscriptionPageHeaders) GetResponse() SubscriptionPage {
 }
 
 // SetLogPosition sets the value of LogPosition.
-func (s *SubscriptionPageHeaders) SetLogPosition(val OptLogPosition) {
+func (s *SubscriptionPageHeaders) SetLogPosition(val LogPosition) {
 	s.LogPosition = val
 }
 

@@ -242,15 +242,8 @@ func (s *BillingRunHeaders) Validate() error {
 
 	var failures []validate.FieldError
 	if err := func() error {
-		if value, ok := s.LogPosition.Get(); ok {
-			if err := func() error {
-				if err := value.Validate(); err != nil {
-					return err
-				}
-				return nil
-			}(); err != nil {
-				return err
-			}
+		if err := s.LogPosition.Validate(); err != nil {
+			return err
 		}
 		return nil
 	}(); err != nil {
@@ -648,7 +641,7 @@ func (s *CancellationRequest) Validate() error {
 					MaxLengthSet:  true,
 					Email:         false,
 					Hostname:      false,
-					Regex:         nil,
+					Regex:         regexMap["^[^\\x00-\\x1F\\x7F-\\x9F\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]*$"],
 					MinNumeric:    0,
 					MinNumericSet: false,
 					MaxNumeric:    0,
@@ -1020,15 +1013,8 @@ func (s *EligibilityHeaders) Validate() error {
 
 	var failures []validate.FieldError
 	if err := func() error {
-		if value, ok := s.LogPosition.Get(); ok {
-			if err := func() error {
-				if err := value.Validate(); err != nil {
-					return err
-				}
-				return nil
-			}(); err != nil {
-				return err
-			}
+		if err := s.LogPosition.Validate(); err != nil {
+			return err
 		}
 		return nil
 	}(); err != nil {
@@ -1171,15 +1157,8 @@ func (s *GetBillingRunOKHeaders) Validate() error {
 
 	var failures []validate.FieldError
 	if err := func() error {
-		if value, ok := s.LogPosition.Get(); ok {
-			if err := func() error {
-				if err := value.Validate(); err != nil {
-					return err
-				}
-				return nil
-			}(); err != nil {
-				return err
-			}
+		if err := s.LogPosition.Validate(); err != nil {
+			return err
 		}
 		return nil
 	}(); err != nil {
@@ -1212,15 +1191,8 @@ func (s *GetOperationOKHeaders) Validate() error {
 
 	var failures []validate.FieldError
 	if err := func() error {
-		if value, ok := s.LogPosition.Get(); ok {
-			if err := func() error {
-				if err := value.Validate(); err != nil {
-					return err
-				}
-				return nil
-			}(); err != nil {
-				return err
-			}
+		if err := s.LogPosition.Validate(); err != nil {
+			return err
 		}
 		return nil
 	}(); err != nil {
@@ -1501,15 +1473,8 @@ func (s *InvoiceHeaders) Validate() error {
 
 	var failures []validate.FieldError
 	if err := func() error {
-		if value, ok := s.LogPosition.Get(); ok {
-			if err := func() error {
-				if err := value.Validate(); err != nil {
-					return err
-				}
-				return nil
-			}(); err != nil {
-				return err
-			}
+		if err := s.LogPosition.Validate(); err != nil {
+			return err
 		}
 		return nil
 	}(); err != nil {
@@ -1623,15 +1588,8 @@ func (s *InvoicePageHeaders) Validate() error {
 
 	var failures []validate.FieldError
 	if err := func() error {
-		if value, ok := s.LogPosition.Get(); ok {
-			if err := func() error {
-				if err := value.Validate(); err != nil {
-					return err
-				}
-				return nil
-			}(); err != nil {
-				return err
-			}
+		if err := s.LogPosition.Validate(); err != nil {
+			return err
 		}
 		return nil
 	}(); err != nil {
@@ -2065,11 +2023,11 @@ func (s LogPosition) Validate() error {
 	if err := (validate.String{
 		MinLength:     0,
 		MinLengthSet:  false,
-		MaxLength:     100,
+		MaxLength:     33,
 		MaxLengthSet:  true,
 		Email:         false,
 		Hostname:      false,
-		Regex:         regexMap["^[a-z0-9.-]{1,80}:[0-9]{1,18}$"],
+		Regex:         regexMap["^billing\\.log\\.v1:[0-9]{1,18}$"],
 		MinNumeric:    0,
 		MinNumericSet: false,
 		MaxNumeric:    0,
@@ -2315,15 +2273,8 @@ func (s *OperationHeaders) Validate() error {
 
 	var failures []validate.FieldError
 	if err := func() error {
-		if value, ok := s.LogPosition.Get(); ok {
-			if err := func() error {
-				if err := value.Validate(); err != nil {
-					return err
-				}
-				return nil
-			}(); err != nil {
-				return err
-			}
+		if err := s.LogPosition.Validate(); err != nil {
+			return err
 		}
 		return nil
 	}(); err != nil {
@@ -2437,15 +2388,8 @@ func (s *OperationPageHeaders) Validate() error {
 
 	var failures []validate.FieldError
 	if err := func() error {
-		if value, ok := s.LogPosition.Get(); ok {
-			if err := func() error {
-				if err := value.Validate(); err != nil {
-					return err
-				}
-				return nil
-			}(); err != nil {
-				return err
-			}
+		if err := s.LogPosition.Validate(); err != nil {
+			return err
 		}
 		return nil
 	}(); err != nil {
@@ -3193,6 +3137,36 @@ func (s *ProblemStatusCodeWithHeaders) Validate() error {
 		})
 	}
 	if err := func() error {
+		if value, ok := s.WWWAuthenticate.Get(); ok {
+			if err := func() error {
+				if err := (validate.String{
+					MinLength:     0,
+					MinLengthSet:  false,
+					MaxLength:     200,
+					MaxLengthSet:  true,
+					Email:         false,
+					Hostname:      false,
+					Regex:         nil,
+					MinNumeric:    0,
+					MinNumericSet: false,
+					MaxNumeric:    0,
+					MaxNumericSet: false,
+				}).Validate(string(value)); err != nil {
+					return errors.Wrap(err, "string")
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}(); err != nil {
+		failures = append(failures, validate.FieldError{
+			Name:  "WWWAuthenticate",
+			Error: err,
+		})
+	}
+	if err := func() error {
 		if err := s.Response.Validate(); err != nil {
 			return err
 		}
@@ -3457,7 +3431,7 @@ func (s *PurchaseRequest) Validate() error {
 					MaxLengthSet:  true,
 					Email:         false,
 					Hostname:      false,
-					Regex:         nil,
+					Regex:         regexMap["^[^\\x00-\\x1F\\x7F-\\x9F\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]*$"],
 					MinNumeric:    0,
 					MinNumericSet: false,
 					MaxNumeric:    0,
@@ -3750,7 +3724,7 @@ func (s *RefundRequest) Validate() error {
 					MaxLengthSet:  true,
 					Email:         false,
 					Hostname:      false,
-					Regex:         nil,
+					Regex:         regexMap["^[^\\x00-\\x1F\\x7F-\\x9F\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]*$"],
 					MinNumeric:    0,
 					MinNumericSet: false,
 					MaxNumeric:    0,
@@ -3840,15 +3814,8 @@ func (s *SettleInvoiceOKHeaders) Validate() error {
 
 	var failures []validate.FieldError
 	if err := func() error {
-		if value, ok := s.LogPosition.Get(); ok {
-			if err := func() error {
-				if err := value.Validate(); err != nil {
-					return err
-				}
-				return nil
-			}(); err != nil {
-				return err
-			}
+		if err := s.LogPosition.Validate(); err != nil {
+			return err
 		}
 		return nil
 	}(); err != nil {
@@ -4321,15 +4288,8 @@ func (s *SubscriptionHeaders) Validate() error {
 
 	var failures []validate.FieldError
 	if err := func() error {
-		if value, ok := s.LogPosition.Get(); ok {
-			if err := func() error {
-				if err := value.Validate(); err != nil {
-					return err
-				}
-				return nil
-			}(); err != nil {
-				return err
-			}
+		if err := s.LogPosition.Validate(); err != nil {
+			return err
 		}
 		return nil
 	}(); err != nil {
@@ -4443,15 +4403,8 @@ func (s *SubscriptionPageHeaders) Validate() error {
 
 	var failures []validate.FieldError
 	if err := func() error {
-		if value, ok := s.LogPosition.Get(); ok {
-			if err := func() error {
-				if err := value.Validate(); err != nil {
-					return err
-				}
-				return nil
-			}(); err != nil {
-				return err
-			}
+		if err := s.LogPosition.Validate(); err != nil {
+			return err
 		}
 		return nil
 	}(); err != nil {

@@ -17,7 +17,8 @@ import (
 )
 
 var regexMap = map[string]ogenregex.Regexp{
-	"^\"[0-9]+\"$":           ogenregex.MustCompile("^\"[0-9]+\"$"),
+	"^\"[0-9]+\"$": ogenregex.MustCompile("^\"[0-9]+\"$"),
+	"^2[01][0-9]{2}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})$": ogenregex.MustCompile("^2[01][0-9]{2}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})$"),
 	"^CTR-[1-9][0-9]{0,17}$": ogenregex.MustCompile("^CTR-[1-9][0-9]{0,17}$"),
 	"^SUB-[1-9][0-9]{0,17}$": ogenregex.MustCompile("^SUB-[1-9][0-9]{0,17}$"),
 	"^[0-9]{9}$":             ogenregex.MustCompile("^[0-9]{9}$"),
@@ -29,10 +30,11 @@ var regexMap = map[string]ogenregex.Regexp{
 	"^[A-Z]{2}[A-Z0-9+*]{2,13}$":                          ogenregex.MustCompile("^[A-Z]{2}[A-Z0-9+*]{2,13}$"),
 	"^[A-Z]{3}$":                                          ogenregex.MustCompile("^[A-Z]{3}$"),
 	"^[A-Za-z0-9+?/:().,'-][A-Za-z0-9 +?/:().,'-]{0,34}$": ogenregex.MustCompile("^[A-Za-z0-9+?/:().,'-][A-Za-z0-9 +?/:().,'-]{0,34}$"),
-	"^[A-Za-z0-9._-]+:[0-9]{1,18}$":                       ogenregex.MustCompile("^[A-Za-z0-9._-]+:[0-9]{1,18}$"),
 	"^[A-Za-z0-9._:-]{1,64}$":                             ogenregex.MustCompile("^[A-Za-z0-9._:-]{1,64}$"),
 	"^[\\x21-\\x7e]+$":                                    ogenregex.MustCompile("^[\\x21-\\x7e]+$"),
-	"^urn:deferpay:problem:[a-z-]+$":                      ogenregex.MustCompile("^urn:deferpay:problem:[a-z-]+$"),
+	"^[^\\x00-\\x1F\\x7F-\\x9F\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]*$": ogenregex.MustCompile("^[^\\x00-\\x1F\\x7F-\\x9F\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]*$"),
+	"^contract\\.log\\.v1:[0-9]{1,18}$":                                              ogenregex.MustCompile("^contract\\.log\\.v1:[0-9]{1,18}$"),
+	"^urn:deferpay:problem:[a-z-]+$":                                                 ogenregex.MustCompile("^urn:deferpay:problem:[a-z-]+$"),
 }
 var (
 	// Allocate option closure once.

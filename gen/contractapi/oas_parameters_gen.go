@@ -16,12 +16,12 @@ import (
 
 // ChangeContractParams is parameters of changeContract operation.
 type ChangeContractParams struct {
-	// Chosen by the client, new for each intention, the same on each retry of it. Needed on every write:
-	// without it the answer is 400 `idempotency-key-missing`. Keys are the client's own (another client's
-	// keys do not collide) and are remembered for at least 90 days.
+	// Chosen by the client, new for each intention, the same on each retry of it. Without it the answer is
+	// 400 `idempotency-key-missing`. Keys are the client's own (another client's keys do not collide) and
+	// are remembered for at least 90 days.
 	IdempotencyKey OptString `json:",omitempty,omitzero"`
-	// The `ETag` of the contract the change was thought out on. Needed on every change of a contract:
-	// without it the answer is 428, and 412 when the contract has another version by now.
+	// The `ETag` of the contract that the change was thought out on, or `*` for any version. Without it
+	// the answer is 428, and 412 when the contract has another version by now.
 	IfMatch OptString `json:",omitempty,omitzero"`
 	// The contract's reference.
 	ContractRef ContractRef
@@ -255,9 +255,9 @@ func decodeChangeContractParams(args [1]string, argsEscaped bool, r *http.Reques
 
 // CreateContractParams is parameters of createContract operation.
 type CreateContractParams struct {
-	// Chosen by the client, new for each intention, the same on each retry of it. Needed on every write:
-	// without it the answer is 400 `idempotency-key-missing`. Keys are the client's own (another client's
-	// keys do not collide) and are remembered for at least 90 days.
+	// Chosen by the client, new for each intention, the same on each retry of it. Without it the answer is
+	// 400 `idempotency-key-missing`. Keys are the client's own (another client's keys do not collide) and
+	// are remembered for at least 90 days.
 	IdempotencyKey OptString `json:",omitempty,omitzero"`
 }
 
@@ -347,9 +347,9 @@ func decodeCreateContractParams(args [0]string, argsEscaped bool, r *http.Reques
 
 // ErasePersonalDataParams is parameters of erasePersonalData operation.
 type ErasePersonalDataParams struct {
-	// Chosen by the client, new for each intention, the same on each retry of it. Needed on every write:
-	// without it the answer is 400 `idempotency-key-missing`. Keys are the client's own (another client's
-	// keys do not collide) and are remembered for at least 90 days.
+	// Chosen by the client, new for each intention, the same on each retry of it. Without it the answer is
+	// 400 `idempotency-key-missing`. Keys are the client's own (another client's keys do not collide) and
+	// are remembered for at least 90 days.
 	IdempotencyKey OptString `json:",omitempty,omitzero"`
 	// The contract's reference.
 	ContractRef ContractRef
@@ -577,7 +577,7 @@ func decodeGetContractParams(args [1]string, argsEscaped bool, r *http.Request) 
 							MaxLengthSet:  true,
 							Email:         false,
 							Hostname:      false,
-							Regex:         regexMap["^[A-Za-z0-9._-]+:[0-9]{1,18}$"],
+							Regex:         regexMap["^contract\\.log\\.v1:[0-9]{1,18}$"],
 							MinNumeric:    0,
 							MinNumericSet: false,
 							MaxNumeric:    0,
@@ -737,7 +737,7 @@ func decodeGetMandateAccountParams(args [1]string, argsEscaped bool, r *http.Req
 							MaxLengthSet:  true,
 							Email:         false,
 							Hostname:      false,
-							Regex:         regexMap["^[A-Za-z0-9._-]+:[0-9]{1,18}$"],
+							Regex:         regexMap["^contract\\.log\\.v1:[0-9]{1,18}$"],
 							MinNumeric:    0,
 							MinNumericSet: false,
 							MaxNumeric:    0,
@@ -1194,7 +1194,7 @@ func decodeListContractsParams(args [0]string, argsEscaped bool, r *http.Request
 							MaxLengthSet:  true,
 							Email:         false,
 							Hostname:      false,
-							Regex:         regexMap["^[A-Za-z0-9._-]+:[0-9]{1,18}$"],
+							Regex:         regexMap["^contract\\.log\\.v1:[0-9]{1,18}$"],
 							MinNumeric:    0,
 							MinNumericSet: false,
 							MaxNumeric:    0,
@@ -1225,9 +1225,9 @@ func decodeListContractsParams(args [0]string, argsEscaped bool, r *http.Request
 
 // RepublishContractParams is parameters of republishContract operation.
 type RepublishContractParams struct {
-	// Chosen by the client, new for each intention, the same on each retry of it. Needed on every write:
-	// without it the answer is 400 `idempotency-key-missing`. Keys are the client's own (another client's
-	// keys do not collide) and are remembered for at least 90 days.
+	// Chosen by the client, new for each intention, the same on each retry of it. Without it the answer is
+	// 400 `idempotency-key-missing`. Keys are the client's own (another client's keys do not collide) and
+	// are remembered for at least 90 days.
 	IdempotencyKey OptString `json:",omitempty,omitzero"`
 	// The contract's reference.
 	ContractRef ContractRef
@@ -1386,12 +1386,12 @@ func decodeRepublishContractParams(args [1]string, argsEscaped bool, r *http.Req
 
 // RevokeMandateParams is parameters of revokeMandate operation.
 type RevokeMandateParams struct {
-	// Chosen by the client, new for each intention, the same on each retry of it. Needed on every write:
-	// without it the answer is 400 `idempotency-key-missing`. Keys are the client's own (another client's
-	// keys do not collide) and are remembered for at least 90 days.
+	// Chosen by the client, new for each intention, the same on each retry of it. Without it the answer is
+	// 400 `idempotency-key-missing`. Keys are the client's own (another client's keys do not collide) and
+	// are remembered for at least 90 days.
 	IdempotencyKey OptString `json:",omitempty,omitzero"`
-	// The `ETag` of the contract the change was thought out on. Needed on every change of a contract:
-	// without it the answer is 428, and 412 when the contract has another version by now.
+	// The `ETag` of the contract that the change was thought out on, or `*` for any version. Without it
+	// the answer is 428, and 412 when the contract has another version by now.
 	IfMatch OptString `json:",omitempty,omitzero"`
 	// Why, in words for people. Published; no personal data, please.
 	Reason OptReason `json:",omitempty,omitzero"`
@@ -1700,12 +1700,12 @@ func decodeRevokeMandateParams(args [1]string, argsEscaped bool, r *http.Request
 
 // SignMandateParams is parameters of signMandate operation.
 type SignMandateParams struct {
-	// Chosen by the client, new for each intention, the same on each retry of it. Needed on every write:
-	// without it the answer is 400 `idempotency-key-missing`. Keys are the client's own (another client's
-	// keys do not collide) and are remembered for at least 90 days.
+	// Chosen by the client, new for each intention, the same on each retry of it. Without it the answer is
+	// 400 `idempotency-key-missing`. Keys are the client's own (another client's keys do not collide) and
+	// are remembered for at least 90 days.
 	IdempotencyKey OptString `json:",omitempty,omitzero"`
-	// The `ETag` of the contract the change was thought out on. Needed on every change of a contract:
-	// without it the answer is 428, and 412 when the contract has another version by now.
+	// The `ETag` of the contract that the change was thought out on, or `*` for any version. Without it
+	// the answer is 428, and 412 when the contract has another version by now.
 	IfMatch OptString `json:",omitempty,omitzero"`
 	// The contract's reference.
 	ContractRef ContractRef

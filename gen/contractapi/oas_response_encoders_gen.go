@@ -460,25 +460,10 @@ func encodeSignMandateResponse(response *ChangedContractHeaders, w http.Response
 
 func encodeErrorResponse(response *ProblemStatusCodeWithHeaders, w http.ResponseWriter, span trace.Span) error {
 	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("Access-Control-Expose-Headers", "Log-Position,Retry-After,Www-Authenticate")
+	w.Header().Set("Access-Control-Expose-Headers", "Retry-After,Www-Authenticate")
 	// Encoding response headers.
 	{
 		h := uri.NewHeaderEncoder(w.Header())
-		// Encode "Log-Position" header.
-		{
-			cfg := uri.HeaderParameterEncodingConfig{
-				Name:    "Log-Position",
-				Explode: false,
-			}
-			if err := h.EncodeParam(cfg, func(e uri.Encoder) error {
-				if val, ok := response.LogPosition.Get(); ok {
-					return e.EncodeValue(conv.StringToString(val))
-				}
-				return nil
-			}); err != nil {
-				return errors.Wrap(err, "encode Log-Position header")
-			}
-		}
 		// Encode "Retry-After" header.
 		{
 			cfg := uri.HeaderParameterEncodingConfig{

@@ -1298,7 +1298,8 @@ type NewContract struct {
 	Buyer       Company     `json:"buyer"`
 	// The most that may be outstanding, in EUR, since contracts are collected by SEPA direct debit.
 	Ceiling Money `json:"ceiling"`
-	// First instant of the validity. All instants are from 1970-01-01 to before 2200-01-01 UTC.
+	// First instant of the validity. An instant in a request is in the years 2000 to 2199, as written and
+	// in UTC.
 	ValidFrom time.Time `json:"validFrom"`
 	// First instant after the validity; later than `validFrom` and than now. Without it the contract has
 	// no end.
@@ -2363,7 +2364,6 @@ func (s *Problem) SetErrors(val []FieldError) {
 // ProblemStatusCodeWithHeaders wraps Problem with status code and response headers.
 type ProblemStatusCodeWithHeaders struct {
 	StatusCode      int
-	LogPosition     OptString
 	RetryAfter      OptInt32
 	WWWAuthenticate OptString
 	Response        Problem
@@ -2372,11 +2372,6 @@ type ProblemStatusCodeWithHeaders struct {
 // GetStatusCode returns the value of StatusCode.
 func (s *ProblemStatusCodeWithHeaders) GetStatusCode() int {
 	return s.StatusCode
-}
-
-// GetLogPosition returns the value of LogPosition.
-func (s *ProblemStatusCodeWithHeaders) GetLogPosition() OptString {
-	return s.LogPosition
 }
 
 // GetRetryAfter returns the value of RetryAfter.
@@ -2397,11 +2392,6 @@ func (s *ProblemStatusCodeWithHeaders) GetResponse() Problem {
 // SetStatusCode sets the value of StatusCode.
 func (s *ProblemStatusCodeWithHeaders) SetStatusCode(val int) {
 	s.StatusCode = val
-}
-
-// SetLogPosition sets the value of LogPosition.
-func (s *ProblemStatusCodeWithHeaders) SetLogPosition(val OptString) {
-	s.LogPosition = val
 }
 
 // SetRetryAfter sets the value of RetryAfter.

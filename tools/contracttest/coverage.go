@@ -1,16 +1,18 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/deferpay/deferpay/tools/contracttest/judge"
 )
 
-// excused are the problem codes that the story and the probes need not see, with the test that sees
-// the problem.
+// excused are the problems that the story and the probes need not see, with the test that sees
+// them. A key is a code, for every operation that declares it, or an operation and a code.
 var excused = map[string]string{
 	"unauthenticated":     "the demo accepts any key; TestBadRequestsRecordNothing of contract, TestCredentialsComeFirst of billing",
 	"forbidden":           "the demo accepts any key; TestBadRequestsRecordNothing of contract, TestCredentialsComeFirst of billing",
@@ -24,35 +26,34 @@ var excused = map[string]string{
 	"internal":            "is a defect; TestErrorHandlerLogsInternalOnly",
 }
 
+// fault is something that is not as the contracts have it.
+type fault struct{ subject, text string } // the operation or message, "" if it is neither
+
 // coverage counts what was exercised and collects the faults.
 type coverage struct {
 	outcomes map[string]map[string]int // by operation (and variant), by outcome
 	messages map[string]int
-	codes    map[string]bool
-	faults   []string
+	faults   []fault
 }
+
+// nowhere is the name of requests that are for no operation.
+const nowhere = "(no such operation)"
 
 func newCoverage() *coverage {
-	return &coverage{outcomes: map[string]map[string]int{}, messages: map[string]int{}, codes: map[string]bool{}}
+	return &coverage{outcomes: map[string]map[string]int{}, messages: map[string]int{}}
 }
 
-func (c *coverage) fault(format string, args ...any) {
-	if f := fmt.Sprintf(format, args...); !slices.Contains(c.faults, f) {
+func (c *coverage) fault(subject, format string, args ...any) {
+	if f := (fault{subject, fmt.Sprintf(format, args...)}); !slices.Contains(c.faults, f) {
 		c.faults = append(c.faults, f)
 	}
 }
 
 // exchange counts a judged exchange.
 func (c *coverage) exchange(e judge.Exchange, f judge.Finding) {
+	name := cmp.Or(strings.TrimSpace(f.Operation+" "+f.Variant), nowhere)
 	for _, v := range f.Violations {
-		c.fault("%s %s -> %d: %s", e.Method, e.Target, e.Status, v)
-	}
-	if _, code, ok := strings.Cut(f.Outcome, " "); ok {
-		c.codes[code] = true
-	}
-	name := strings.TrimSpace(f.Operation + " " + f.Variant)
-	if name == "" {
-		name = "(no such operation)"
+		c.fault(name, "%s %s -> %d: %s", e.Method, shorten(e.Target), e.Status, v)
 	}
 	if c.outcomes[name] == nil {
 		c.outcomes[name] = map[string]int{}
@@ -63,7 +64,7 @@ func (c *coverage) exchange(e judge.Exchange, f judge.Finding) {
 // record counts a judged record.
 func (c *coverage) record(r judge.Record, name string, violations []string) {
 	for _, v := range violations {
-		c.fault("%s/%d @%d %s: %s", r.Topic, r.Partition, r.Offset, name, v)
+		c.fault(name, "%s/%d @%d %s: %s", r.Topic, r.Partition, r.Offset, name, v)
 	}
 	c.messages[name]++
 }
@@ -89,32 +90,76 @@ func names(op judge.Operation) []string {
 	return out
 }
 
-// settle adds a fault for everything that was not seen.
+// settle adds a fault for everything that was not seen and is not excused.
 func (c *coverage) settle(api *judge.API, events *judge.Events) {
 	for _, op := range api.Operations() {
 		for _, name := range names(op) {
 			if c.succeeded(name) == 0 {
-				c.fault("%s: never succeeded: the story does not exercise it", name)
+				c.fault(name, "%s: never succeeded: the story does not exercise it", name)
 			}
+		}
+		for _, problem := range c.unseen(op) {
+			if excuse(op.ID, problem) == "" {
+				c.fault(op.ID, "%s: %s is declared and was never answered, and no reason is listed why", op.ID, problem)
+			}
+		}
+	}
+	for _, code := range api.Elsewhere() {
+		if !c.elsewhere(code) {
+			c.fault(nowhere, "%s is declared for requests that are for no operation, and was never answered", code)
 		}
 	}
 	for _, topic := range events.Topics() {
 		for _, m := range events.Messages(topic) {
 			if c.messages[m] == 0 {
-				c.fault("%s: never seen on %s", m, topic)
+				c.fault(m, "%s: never seen on %s", m, topic)
 			}
 		}
 	}
-	for _, code := range api.Codes() {
-		if !c.codes[code] && excused[code] == "" {
-			c.fault("problem %s: never seen, and no reason is listed why", code)
+	for key := range excused {
+		if !slices.ContainsFunc(api.Operations(), func(op judge.Operation) bool { return excuses(key, op) }) {
+			c.fault("", "problem %s: excused, and in no document", key)
 		}
 	}
-	for code := range excused {
-		if !slices.Contains(api.Codes(), code) {
-			c.fault("problem %s: excused, and in no document", code)
+}
+
+// excuse returns why an operation's problem, such as "404 contract-not-found", need not be seen, ""
+// if it must be.
+func excuse(operation, problem string) string {
+	_, code, _ := strings.Cut(problem, " ")
+	return cmp.Or(excused[operation+" "+code], excused[code])
+}
+
+// excuses reports whether a key of excused is for a problem of the operation.
+func excuses(key string, op judge.Operation) bool {
+	return slices.ContainsFunc(op.Problems, func(problem string) bool {
+		_, code, _ := strings.Cut(problem, " ")
+		return key == code || key == op.ID+" "+code
+	})
+}
+
+// unseen returns the problems that an operation declares and that no request got.
+func (c *coverage) unseen(op judge.Operation) (out []string) {
+	for _, problem := range op.Problems {
+		seen := c.outcomes[op.ID][problem]
+		for _, name := range names(op) {
+			seen += c.outcomes[name][problem]
+		}
+		if seen == 0 {
+			out = append(out, problem)
 		}
 	}
+	return out
+}
+
+// elsewhere reports whether a request that is for no operation got a code.
+func (c *coverage) elsewhere(code string) bool {
+	for outcome := range c.outcomes[nowhere] {
+		if strings.HasSuffix(outcome, " "+code) {
+			return true
+		}
+	}
+	return false
 }
 
 // succeeded returns how many answers of an operation were a success.
@@ -139,27 +184,37 @@ func (c *coverage) print(w io.Writer, api *judge.API, events *judge.Events) {
 			c.line(w, name, outcomesText(c.outcomes[name]))
 		}
 	}
-	c.line(w, "(no such operation)", outcomesText(c.outcomes["(no such operation)"]))
+	c.line(w, nowhere, outcomesText(c.outcomes[nowhere]))
 	for _, topic := range events.Topics() {
 		fmt.Fprintf(w, "\n%s\n", topic)
 		for _, m := range events.Messages(topic) {
-			text := ""
-			if n := c.messages[m]; n > 0 {
-				text = fmt.Sprintf("%d", n)
-			}
-			c.line(w, m, text)
+			c.line(w, m, countText(c.messages[m]))
 		}
 	}
-	seen := 0
-	for _, code := range api.Codes() {
-		if c.codes[code] {
-			seen++
+	c.printTotals(w, api)
+}
+
+// printTotals writes how much of the contracts was seen, and what was not.
+func (c *coverage) printTotals(w io.Writer, api *judge.API) {
+	declared, seen, reasons := 0, 0, map[string][]string{}
+	for _, op := range api.Operations() {
+		declared += len(op.Problems)
+		missing := c.unseen(op)
+		seen += len(op.Problems) - len(missing)
+		for _, problem := range missing {
+			_, code, _ := strings.Cut(problem, " ")
+			line := code + ": " + cmp.Or(excuse(op.ID, problem), "NO REASON")
+			reasons[line] = append(reasons[line], op.ID)
 		}
 	}
-	fmt.Fprintf(w, "\nproblem codes seen: %d of %d\n", seen, len(api.Codes()))
-	for _, code := range api.Codes() {
-		if !c.codes[code] {
-			c.line(w, code, excused[code])
+	fmt.Fprintf(w, "\nproblems of operations answered: %d of %d declared; the others:\n", seen, declared)
+	for _, line := range slices.Sorted(maps.Keys(reasons)) {
+		fmt.Fprintf(w, "  %s (%d operations)\n", line, len(reasons[line]))
+	}
+	for _, m := range api.Members() {
+		fmt.Fprintf(w, "\n%s: %d of %d members and %d of %d enum values of the bodies were seen\n", m.Document, m.Seen, m.Declared, m.ValuesSeen, m.Values)
+		for _, missing := range m.Missing {
+			fmt.Fprintf(w, "  not seen: %s\n", missing)
 		}
 	}
 }
@@ -178,6 +233,13 @@ func (c *coverage) line(w io.Writer, name, text string) {
 		text = "NOT EXERCISED"
 	}
 	fmt.Fprintf(w, "  %-33s %s\n", name, text)
+}
+
+func countText(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprint(n)
 }
 
 func outcomesText(outcomes map[string]int) string {

@@ -30,14 +30,20 @@ func exercised(api *judge.API, events *judge.Events) *coverage {
 		for _, name := range names(op) {
 			c.outcomes[name] = map[string]int{"200": 1}
 		}
+		for _, problem := range op.Problems {
+			if excuse(op.ID, problem) == "" {
+				c.outcomes[names(op)[0]][problem] = 1
+			}
+		}
+	}
+	c.outcomes[nowhere] = map[string]int{}
+	for _, code := range api.Elsewhere() {
+		c.outcomes[nowhere]["404 "+code] = 1
 	}
 	for _, topic := range events.Topics() {
 		for _, m := range events.Messages(topic) {
 			c.messages[m] = 1
 		}
-	}
-	for _, code := range api.Codes() {
-		c.codes[code] = excused[code] == ""
 	}
 	return c
 }
@@ -53,15 +59,18 @@ func TestCompleteRun(t *testing.T) {
 func TestMissingIsFault(t *testing.T) {
 	api, events := contracts(t)
 	for name, spoil := range map[string]func(*coverage){
-		"operation never asked for":  func(c *coverage) { delete(c.outcomes, "getInvoice") },
-		"operation never successful": func(c *coverage) { c.outcomes["getInvoice"] = map[string]int{"404 invoice-not-found": 3} },
-		"variant never used":         func(c *coverage) { delete(c.outcomes, "changeContract AMEND") },
-		"problem never seen":         func(c *coverage) { delete(c.codes, "order-already-purchased") },
-		"message never seen":         func(c *coverage) { delete(c.messages, "ContractAmended") },
+		"getInvoice: never succeeded":           func(c *coverage) { delete(c.outcomes["getInvoice"], "200") },
+		"changeContract AMEND: never succeeded": func(c *coverage) { delete(c.outcomes, "changeContract AMEND") },
+		"createOperation: 409 order-already-purchased is declared and was never answered": func(c *coverage) {
+			delete(c.outcomes["createOperation PURCHASE"], "409 order-already-purchased")
+		},
+		"getContract: 404 contract-not-found is declared": func(c *coverage) { delete(c.outcomes["getContract"], "404 contract-not-found") },
+		"not-found is declared for requests":              func(c *coverage) { delete(c.outcomes[nowhere], "404 not-found") },
+		"ContractAmended: never seen":                     func(c *coverage) { delete(c.messages, "ContractAmended") },
 	} {
 		c := exercised(api, events)
 		spoil(c)
-		if c.settle(api, events); len(c.faults) != 1 {
+		if c.settle(api, events); len(c.faults) != 1 || !strings.HasPrefix(c.faults[0].text, name) {
 			t.Errorf("%s: faults %q", name, c.faults)
 		}
 	}

@@ -1,19 +1,33 @@
 // Command contracttest plays the demo's story and checks every HTTP answer against the OpenAPI
 // documents and every record on the public topics against the AsyncAPI documents and their Avro
-// schemas. It prints the operations, answers and messages that were exercised. The exit status is 1
-// if there is a violation, or if an operation or a message was not exercised. It is a module of its
-// own, because its OpenAPI validator takes longer to compile than the whole main module.
+// schemas. It fails if there is a violation, if an answer has a status or a code that its operation
+// does not declare, and if an operation, a message or a declared problem was not exercised and no
+// list excuses it. It prints the operations, statuses, codes, messages, members and enum values
+// that were exercised; -junit FILE writes them for a CI server too.
+//
+// With -openapi FILE and -url URL it judges any running service by any OpenAPI documents: it sends
+// the examples of the documents, or, with -proxy HOST:PORT, is a proxy for other clients until it
+// is interrupted. What is not exercised is then shown and is no fault.
+//
+//	contracttest -openapi api.yaml -url http://127.0.0.1:8081 -proxy 127.0.0.1:9000
+//
+// The exit status is 1 if there is a fault. The command is a module of its own, because its OpenAPI
+// validator takes longer to compile than the whole main module.
 package main
 
 import (
 	"context"
+	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -25,7 +39,14 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	faults, err := run(ctx, os.Stdout)
+	var o options
+	flag.StringVar(&o.junit, "junit", "", "write the report to this `file` as JUnit has it")
+	flag.Func("openapi", "judge by this OpenAPI `file` instead of playing the story; may be repeated", o.addFile)
+	flag.StringVar(&o.url, "url", "", "the service to judge, with -openapi")
+	flag.StringVar(&o.proxy, "proxy", "", "be a validating proxy on this `address`, instead of sending the documents' examples")
+	flag.Func("header", "send this `header`, as Name: value, with every request; may be repeated", o.addHeader)
+	flag.Parse()
+	faults, err := o.run(ctx, os.Stdout)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "contracttest:", err)
 		os.Exit(1)
@@ -35,8 +56,78 @@ func main() {
 	}
 }
 
-// run returns the number of faults. It returns an error if the story itself fails.
-func run(ctx context.Context, out io.Writer) (int, error) {
+// options are the flags.
+type options struct {
+	junit, url, proxy string
+	files             []string
+	headers           http.Header
+}
+
+func (o *options) addFile(name string) error {
+	o.files = append(o.files, name)
+	return nil
+}
+
+func (o *options) addHeader(text string) error {
+	name, value, ok := strings.Cut(text, ":")
+	if !ok {
+		return errors.New("a header is written as Name: value")
+	}
+	if o.headers == nil {
+		o.headers = http.Header{}
+	}
+	o.headers.Add(strings.TrimSpace(name), strings.TrimSpace(value))
+	return nil
+}
+
+// run returns the number of faults. It returns an error if the run itself fails.
+func (o *options) run(ctx context.Context, out io.Writer) (int, error) {
+	if len(o.files) > 0 || o.url != "" || o.proxy != "" {
+		return o.against(ctx, out)
+	}
+	return o.story(ctx, out)
+}
+
+// against judges a running service.
+func (o *options) against(ctx context.Context, out io.Writer) (int, error) {
+	to, err := url.Parse(o.url)
+	if err != nil || to.Host == "" || len(o.files) == 0 {
+		return 0, errors.New("-openapi FILE and -url http://HOST:PORT belong together")
+	}
+	api, err := judge.LoadAPI(o.files...)
+	if err != nil {
+		return 0, err
+	}
+	events, err := judge.LoadEvents()
+	if err != nil {
+		return 0, err
+	}
+	a := &against{api: api, url: to, headers: o.headers, out: out, coverage: newCoverage()}
+	if o.proxy != "" {
+		err = a.serve(ctx, o.proxy)
+	} else {
+		err = a.send(ctx)
+	}
+	if err != nil {
+		return 0, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return o.report(out, a.coverage, api, events)
+}
+
+// report writes the report and returns the number of faults.
+func (o *options) report(out io.Writer, c *coverage, api *judge.API, events *judge.Events) (int, error) {
+	c.print(out, api, events)
+	printFaults(out, c)
+	if o.junit == "" {
+		return len(c.faults), nil
+	}
+	return len(c.faults), c.writeJUnit(o.junit, api, events)
+}
+
+// story plays the story and judges what it causes.
+func (o *options) story(ctx context.Context, out io.Writer) (int, error) {
 	root, err := process.Root()
 	if err != nil {
 		return 0, err
@@ -54,7 +145,10 @@ func run(ctx context.Context, out io.Writer) (int, error) {
 	err = story.Play(ctx, story.Options{
 		Transport: rec,
 		BeforeStop: func(ctx context.Context, a story.Addresses) error {
-			p := &prober{client: &http.Client{Transport: rec}, contract: a.Contract, billing: a.Billing[0], run: strconv.FormatInt(time.Now().UnixNano(), 36), faults: c.fault}
+			p := &prober{
+				client: &http.Client{Transport: rec}, contract: a.Contract, billing: a.Billing[0], run: strconv.FormatInt(time.Now().UnixNano(), 36),
+				api: api, faults: func(format string, args ...any) { c.fault("", format, args...) },
+			}
 			if err := p.all(ctx); err != nil {
 				return fmt.Errorf("probes: %w", err)
 			}
@@ -71,14 +165,12 @@ func run(ctx context.Context, out io.Writer) (int, error) {
 	}
 	c.settle(api, events)
 	fmt.Fprintf(out, "%d HTTP exchanges and %d records on public topics, checked against the contracts\n", len(exchanges), c.records())
-	c.print(out, api, events)
-	printFaults(out, c)
-	return len(c.faults), nil
+	return o.report(out, c, api, events)
 }
 
 func printFaults(out io.Writer, c *coverage) {
 	for _, f := range c.faults {
-		fmt.Fprintf(out, "\nFAULT %s", f)
+		fmt.Fprintf(out, "\nFAULT %s", f.text)
 	}
 	if len(c.faults) > 0 {
 		fmt.Fprintf(out, "\n\ncontract-test: %d faults\n", len(c.faults))

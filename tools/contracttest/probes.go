@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/deferpay/deferpay/tools/contracttest/judge"
 )
 
 // prober sends requests that the story does not send: further reads, and mistakes, each of which
@@ -18,6 +20,7 @@ type prober struct {
 	billing  string
 	run      string // makes the keys unique
 	next     int
+	api      *judge.API
 	faults   func(format string, args ...any)
 }
 
@@ -43,6 +46,9 @@ func (p *prober) all(ctx context.Context) error {
 	}
 	for _, probe := range billingProbes(s) {
 		p.send(ctx, p.billing+"/billing/v1", probe)
+	}
+	if err := p.sweep(ctx, s); err != nil {
+		return err
 	}
 	if err := p.amend(ctx, s.contract); err != nil {
 		return err
@@ -168,6 +174,11 @@ func (p *prober) amend(ctx context.Context, another string) error {
 		return fmt.Errorf("find the contract to amend: %d found: %w", len(page.Items), err)
 	}
 	one := contracts + "/" + page.Items[0].ContractRef
+	p.send(ctx, one, probe{method: "DELETE", path: "/mandate", header: map[string]string{"If-Match": `"1"`}, status: 409, code: "transition-forbidden"})
+	p.send(ctx, contracts, probe{method: "POST", body: created, status: 201})
+	otherCompany := `{"action":"AMEND","buyer":{"legalName":"SA PROBE","siren":"552100554","vatNumber":"FR96552100554",` +
+		`"billingAddress":{"line1":"12 rue de la Paix","postalCode":"75002","city":"Paris","country":"FR"}}}`
+	p.send(ctx, one, probe{method: "PATCH", body: otherCompany, header: map[string]string{"If-Match": `"1"`}, status: 409, code: "customer-identity-differs"})
 	mandate := strings.Replace(signedMandate, "RUM-PROBE", "RUM-PROBE-"+p.run, 1)
 	p.send(ctx, one, probe{method: "PUT", path: "/mandate", body: mandate, header: map[string]string{"If-Match": `"1"`}, status: 200})
 	p.send(ctx, contracts, probe{method: "PUT", path: "/" + another + "/mandate", body: mandate, header: map[string]string{"If-Match": "*"}, status: 409, code: "mandate-already-used"})

@@ -30,7 +30,6 @@ type Group struct {
 type Operation struct {
 	ID, Method, Path, Summary, Text string
 	Scopes                          []string
-	Problems                        []string
 	Parameters                      []Field
 	Body                            *Body
 	Responses                       []Response
@@ -46,7 +45,8 @@ type Body struct {
 // Response is an answer or a reference to a shared one.
 type Response struct {
 	Status, Anchor, Text string
-	Shared               string // anchor of the shared response it refers to
+	Shared               string   // anchor of the shared response it refers to
+	Codes                []string // of its problems
 	Headers              []Field
 	Body                 *Body
 }
@@ -152,9 +152,6 @@ func readOperation(root specfile.Value, path, op specfile.Member) Operation {
 			}
 		}
 	}
-	for _, p := range op.Get("x-problems").Items() {
-		out.Problems = append(out.Problems, p.Str())
-	}
 	for _, p := range append(path.Get("parameters").Items(), op.Get("parameters").Items()...) {
 		out.Parameters = append(out.Parameters, readField(p.Get("name").Str(), p.Get("in").Str(), p))
 	}
@@ -162,17 +159,20 @@ func readOperation(root specfile.Value, path, op specfile.Member) Operation {
 		out.Body = readBody(b)
 	}
 	for _, r := range op.Get("responses").Members() {
-		if r.Ref != "" && r.Name == "default" {
-			out.Responses = append(out.Responses, Response{Status: r.Name, Shared: "response-" + r.Value.Name()})
-			continue
+		response := readResponse(r.Name, r.Value)
+		if r.Ref != "" {
+			response.Shared = "response-" + r.Value.Name()
 		}
-		out.Responses = append(out.Responses, readResponse(r.Name, r.Value))
+		out.Responses = append(out.Responses, response)
 	}
 	return out
 }
 
 func readResponse(name string, v specfile.Value) Response {
 	r := Response{Status: name, Anchor: "response-" + name, Text: v.Get("description").Str(), Body: readBody(v)}
+	for _, ex := range v.Get("content", "application/problem+json", "examples").Members() {
+		r.Codes = append(r.Codes, ex.Name)
+	}
 	for _, h := range v.Get("headers").Members() {
 		r.Headers = append(r.Headers, readField(h.Name, "", h.Value))
 	}

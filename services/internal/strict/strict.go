@@ -27,18 +27,23 @@ import (
 	"github.com/deferpay/deferpay/services/internal/problem"
 )
 
-// Instants in requests must not be before Earliest, and must be before Latest. Dates outside are
-// mistakes, such as the default date of a language, and years of five digits cannot be read back.
-var (
-	Earliest = time.Date(1970, 1, 1, 0, 0, 0, 0, time.UTC)
-	Latest   = time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)
+// Instants in requests are in the years FirstYear to LastYear, as they are written and in UTC.
+// Dates outside are mistakes, such as the default date of a language, and years of five digits
+// cannot be read back. The OpenAPI documents have the same bounds.
+const (
+	FirstYear = 2000
+	LastYear  = 2199
 )
 
 // single are the headers of which a request has one at most.
 var single = []string{"Authorization", "X-Api-Key", "Content-Type", "Content-Encoding", "Idempotency-Key", "If-Match", "Log-Position", "Traceparent"}
 
-// HTTP returns a handler that refuses repeated headers and bodies that are not plain JSON in UTF-8,
-// before credentials are looked at. The body itself is checked when next reads it.
+// bodiless are the methods of which no operation has a body. What would be ignored is refused.
+var bodiless = []string{http.MethodGet, http.MethodHead, http.MethodDelete}
+
+// HTTP returns a handler that refuses repeated headers, bodies of requests that have none, and
+// bodies that are not plain JSON in UTF-8, before credentials are looked at. The body itself is
+// checked when next reads it.
 func HTTP(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if p := checkHeaders(r); p != nil {
@@ -64,6 +69,9 @@ func checkHeaders(r *http.Request) *problem.Problem {
 	}
 	if !hasBody(r) {
 		return nil
+	}
+	if slices.Contains(bodiless, r.Method) {
+		return invalid("", "a %s request has no body here; leave it out", r.Method)
 	}
 	if coding := r.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
 		return mediaType("the body is encoded by %q, and no coding is read", short(coding)).WithHint("send the body as it is, without Content-Encoding")
@@ -217,7 +225,7 @@ func (b *body) check() {
 // Canonical returns JSON with its integers written as such: 100.0 and 1e2 become 100, as JSON
 // Schema has it. It returns a problem for text that is not JSON, for a member that an object has
 // twice, for text that is not valid UTF-8, that has lone surrogates or characters that cannot be
-// seen, and for an instant outside of Earliest and Latest. Empty input is returned as it is.
+// seen, and for an instant outside of FirstYear and LastYear. Empty input is returned as it is.
 func Canonical(data []byte) ([]byte, error) {
 	if len(bytes.TrimSpace(data)) == 0 {
 		return data, nil
@@ -253,8 +261,8 @@ func plain(t jsontext.Token, at string) (jsontext.Token, error) {
 		if fault := unseen(s); fault != "" {
 			return t, invalid(at, "%s", fault)
 		}
-		if instant, err := time.Parse(time.RFC3339Nano, s); err == nil && (instant.Before(Earliest) || !instant.Before(Latest)) {
-			return t, invalid(at, "must be from %s to before %s", Earliest.Format(time.DateOnly), Latest.Format(time.DateOnly))
+		if instant, err := time.Parse(time.RFC3339Nano, s); err == nil && !(bounded(instant) && bounded(instant.UTC())) {
+			return t, invalid(at, "must be in the years %d to %d", FirstYear, LastYear)
 		}
 		return jsontext.String(s), nil
 	case '0':
@@ -264,6 +272,8 @@ func plain(t jsontext.Token, at string) (jsontext.Token, error) {
 	}
 	return t, nil
 }
+
+func bounded(t time.Time) bool { return t.Year() >= FirstYear && t.Year() <= LastYear }
 
 // integer returns a number as an integer, if it is one and is not too long to be meant.
 func integer(s string) (jsontext.Token, bool) {

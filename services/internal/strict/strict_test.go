@@ -1,6 +1,7 @@
 package strict
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"net/http"
@@ -23,8 +24,8 @@ func TestCanonical(t *testing.T) {
 		`{"a":9223372036854775808.0}`:       `{"a":9223372036854775808.0}`,
 		` { "a" : null , "b" : [ true ] } `: `{"a":null,"b":[true]}`,
 		`{"a":"é\u00e9\ud83d\ude00"}`:       `{"a":"éé😀"}`,
-		`{"a":"1970-01-01T00:00:00Z"}`:      `{"a":"1970-01-01T00:00:00Z"}`,
-		`{"a":"2200-01-01T00:59:59+01:00"}`: `{"a":"2200-01-01T00:59:59+01:00"}`,
+		`{"a":"2000-01-01T00:00:00Z"}`:      `{"a":"2000-01-01T00:00:00Z"}`,
+		`{"a":"2199-12-31T23:59:59Z"}`:      `{"a":"2199-12-31T23:59:59Z"}`,
 		`{"a":"0001-01-01"}`:                `{"a":"0001-01-01"}`,
 		``:                                  ``,
 		`{"a":{"x":1},"b":{"x":1}}`:         `{"a":{"x":1},"b":{"x":1}}`,
@@ -46,11 +47,14 @@ func TestCanonicalRefuses(t *testing.T) {
 		`{"label":"a\u202eb"}`:                          {"/label", "U+202E"},
 		`{"label":"a\u2028b"}`:                          {"/label", "U+2028"},
 		`{"a\u0007":1}`:                                 {"/a", "U+0007"},
-		`{"validUntil":"0001-01-01T00:00:00Z"}`:         {"/validUntil", "from 1970-01-01 to before 2200-01-01"},
-		`{"validUntil":"0001-01-01T01:00:00+01:00"}`:    {"/validUntil", "from 1970-01-01"},
-		`{"validUntil":"9999-12-31T23:59:59-12:00"}`:    {"/validUntil", "from 1970-01-01"},
-		`{"validFrom":"0000-01-01T00:00:00+14:00"}`:     {"/validFrom", "from 1970-01-01"},
-		`{"validFrom":"1970-01-01T00:59:59+01:00"}`:     {"/validFrom", "from 1970-01-01"},
+		`{"validUntil":"0001-01-01T00:00:00Z"}`:         {"/validUntil", "in the years 2000 to 2199"},
+		`{"validUntil":"0001-01-01T01:00:00+01:00"}`:    {"/validUntil", "in the years 2000 to 2199"},
+		`{"validUntil":"9999-12-31T23:59:59-12:00"}`:    {"/validUntil", "in the years 2000 to 2199"},
+		`{"validFrom":"0000-01-01T00:00:00+14:00"}`:     {"/validFrom", "in the years 2000 to 2199"},
+		`{"validFrom":"1970-01-01T00:00:00Z"}`:          {"/validFrom", "in the years 2000 to 2199"},
+		`{"validFrom":"2000-01-01T00:59:59+01:00"}`:     {"/validFrom", "in the years 2000 to 2199"},
+		`{"validFrom":"1999-12-31T23:59:59-12:00"}`:     {"/validFrom", "in the years 2000 to 2199"},
+		`{"validFrom":"2200-01-01T00:59:59+01:00"}`:     {"/validFrom", "in the years 2000 to 2199"},
 		`{"a":1`:   {"", "ends too early"},
 		`{"a":01}`: {"", "not JSON"},
 		`{} {}`:    {"", "one value"},
@@ -123,6 +127,9 @@ func TestHeaders(t *testing.T) {
 		"two tokens":           {"", header{"Authorization": {"Bearer a", "Bearer b"}}, 400},
 		"two media types":      {"{}", header{"Content-Type": {"application/json", "text/plain"}}, 400},
 		"a duplicate in JSON":  {`{"a":1,"a":2}`, header{"Content-Type": {"application/json"}}, 400},
+		"GET with a body":      {"{}", header{"Content-Type": {"application/json"}, "X-Method": {"GET"}}, 400},
+		"DELETE with a body":   {"{}", header{"Content-Type": {"application/json"}, "X-Method": {"DELETE"}}, 400},
+		"DELETE without":       {"", header{"X-Method": {"DELETE"}}, 200},
 		"more than the limits": {`"` + strings.Repeat("x", problem.MaxBody) + `"`, header{"Content-Type": {"application/json"}}, 413},
 	} {
 		next := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -130,7 +137,7 @@ func TestHeaders(t *testing.T) {
 				problem.Write(w, problem.FromOgen(err))
 			}
 		})
-		r := httptest.NewRequest("POST", "/", strings.NewReader(tt.body))
+		r := httptest.NewRequest(cmp.Or(tt.header.Get("X-Method"), "POST"), "/", strings.NewReader(tt.body))
 		r.Header = tt.header
 		w := httptest.NewRecorder()
 		problem.LimitBody(HTTP(next)).ServeHTTP(w, r)

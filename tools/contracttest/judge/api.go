@@ -6,6 +6,7 @@ package judge
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -38,11 +39,31 @@ type Exchange struct {
 // Operation is one operation of an OpenAPI document.
 type Operation struct {
 	ID, Method, Path string // Path with the server's prefix
+	Parameters       []Parameter
+	Bodies           [][]byte // examples of the body
 	// Variants are the values of the request's discriminator, such as the actions of a change. It
 	// is empty if the request has one form.
 	Variants []string
+	// Problems are the answers that are problems, as "404 contract-not-found", sorted.
+	Problems []string
 	// discriminator is the property of the request that names the variant.
 	discriminator string
+}
+
+// Parameter is a parameter of an operation.
+type Parameter struct {
+	Name, In string
+	Required bool
+	Example  string // "" if the document has none
+}
+
+// Parameter returns the parameter of that name, if the operation has it.
+func (o Operation) Parameter(name string) (Parameter, bool) {
+	i := slices.IndexFunc(o.Parameters, func(p Parameter) bool { return p.Name == name })
+	if i < 0 {
+		return Parameter{}, false
+	}
+	return o.Parameters[i], true
 }
 
 // Finding is the verdict on one exchange.
@@ -60,13 +81,15 @@ type apiDocument struct {
 	prefix    string
 	validator validator.Validator
 	routes    []route
-	problem   *jsonschema.Schema
-	codes     []string // problem codes with an example in the document
+	problem   *jsonschema.Schema // nil if the document has no Problem with a code
+	members   *Members
+	elsewhere []string // codes of problems for requests that are for no operation
 }
 
 type route struct {
 	Operation
 	pattern *regexp.Regexp
+	node    specfile.Value
 }
 
 // LoadAPI reads OpenAPI documents. It returns an error if one is not valid OpenAPI 3.1.
@@ -102,13 +125,17 @@ func loadAPIDocument(set *specfile.Set, file string) (*apiDocument, error) {
 	doc := &apiDocument{validator: v, prefix: firstServer(root)}
 	for _, path := range root.Get("paths").Members() {
 		for _, op := range path.Members() {
-			if id := op.Get("operationId").Str(); id != "" {
-				doc.routes = append(doc.routes, newRoute(id, strings.ToUpper(op.Name), doc.prefix+path.Name, op.Value))
+			if op.Get("responses").Ok() {
+				doc.routes = append(doc.routes, newRoute(doc.prefix+path.Name, path, op))
 			}
 		}
 	}
-	for _, ex := range root.Get("components", "responses", "Problem", "content", "application/problem+json", "examples").Members() {
-		doc.codes = append(doc.codes, ex.Get("value", "code").Str())
+	doc.members = newMembers(file, root)
+	for _, ex := range root.Get("x-problems").Members() {
+		doc.elsewhere = append(doc.elsewhere, ex.Get("value", "code").Str())
+	}
+	if !root.Get("components", "schemas", "Problem", "properties", "code").Ok() {
+		return doc, nil
 	}
 	compiler, err := schemaCompiler(root)
 	if err != nil {
@@ -117,6 +144,8 @@ func loadAPIDocument(set *specfile.Set, file string) (*apiDocument, error) {
 	doc.problem, err = compiler.Compile(schemaURL + "#/components/schemas/Problem")
 	return doc, err
 }
+
+const problemType = "application/problem+json"
 
 func firstServer(root specfile.Value) string {
 	for _, s := range root.Get("servers").Items() {
@@ -127,14 +156,29 @@ func firstServer(root specfile.Value) string {
 
 var parameter = regexp.MustCompile(`\\\{[^/]+?\\\}`)
 
-func newRoute(id, method, path string, op specfile.Value) route {
+func newRoute(path string, item, op specfile.Member) route {
+	method := strings.ToUpper(op.Name)
 	pattern := "^" + parameter.ReplaceAllString(regexp.QuoteMeta(path), `[^/]+`) + "$"
-	r := route{Operation: Operation{ID: id, Method: method, Path: path}, pattern: regexp.MustCompile(pattern)}
-	d := op.Get("requestBody", "content", "application/json", "schema", "discriminator")
+	id := cmp.Or(op.Get("operationId").Str(), method+" "+path)
+	r := route{Operation: Operation{ID: id, Method: method, Path: path}, pattern: regexp.MustCompile(pattern), node: op.Value}
+	media := op.Get("requestBody", "content", "application/json")
+	d := media.Get("schema", "discriminator")
 	r.discriminator = d.Get("propertyName").Str()
 	for _, m := range d.Get("mapping").Members() {
 		r.Variants = append(r.Variants, m.Name)
 	}
+	for _, ex := range media.Get("examples").Members() {
+		r.Bodies = append(r.Bodies, ex.Get("value").Node.JSON())
+	}
+	for _, p := range append(item.Get("parameters").Items(), op.Get("parameters").Items()...) {
+		r.Parameters = append(r.Parameters, Parameter{p.Get("name").Str(), p.Get("in").Str(), p.Get("required").True(), p.Get("example").Text()})
+	}
+	for _, answer := range op.Get("responses").Members() {
+		for _, ex := range answer.Get("content", problemType, "examples").Members() {
+			r.Problems = append(r.Problems, answer.Name+" "+ex.Get("value", "code").Str())
+		}
+	}
+	slices.Sort(r.Problems)
 	return r
 }
 
@@ -151,11 +195,11 @@ func (r route) variant(body []byte) string {
 	return v
 }
 
-// Codes returns the problem codes that have an example in the documents, sorted.
-func (a *API) Codes() []string {
+// Elsewhere returns the codes of problems for requests that are for no operation, sorted.
+func (a *API) Elsewhere() []string {
 	var out []string
 	for _, d := range a.docs {
-		out = append(out, d.codes...)
+		out = append(out, d.elsewhere...)
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
@@ -172,32 +216,53 @@ func (a *API) Operations() []Operation {
 	return out
 }
 
+// Members returns how much of the bodies of each document was exercised.
+func (a *API) Members() (out []Members) {
+	for _, d := range a.docs {
+		out = append(out, d.members.settled())
+	}
+	return out
+}
+
 // Judge returns the operation of an exchange and its violations of the contract.
 func (a *API) Judge(e Exchange) Finding {
 	path, _, _ := strings.Cut(e.Target, "?")
 	for _, d := range a.docs {
-		if !strings.HasPrefix(path, d.prefix+"/") {
-			continue
+		if strings.HasPrefix(path, d.prefix+"/") {
+			return d.judge(e, path)
 		}
-		f := Finding{Outcome: strconv.Itoa(e.Status)}
-		for _, r := range d.routes {
-			if r.Method == e.Method && r.pattern.MatchString(path) {
-				f.Operation, f.Variant = r.ID, r.variant(e.RequestBody)
-			}
-		}
-		if f.Operation == "" {
-			f.Violations = d.judgeUndeclared(e)
-		} else {
-			f.Violations = d.judgeDeclared(e)
-		}
-		if e.Status >= 400 {
-			code, violations := d.judgeProblem(e)
-			f.Violations = append(f.Violations, violations...)
-			f.Outcome += " " + code
-		}
-		return f
 	}
 	return Finding{Violations: []string{"no document has a server for " + path}}
+}
+
+func (d *apiDocument) judge(e Exchange, path string) Finding {
+	f := Finding{Outcome: strconv.Itoa(e.Status)}
+	var to *route
+	for i, r := range d.routes {
+		if r.Method == e.Method && r.pattern.MatchString(path) {
+			to = &d.routes[i]
+		}
+	}
+	if to == nil {
+		f.Violations = d.judgeUndeclared(e)
+	} else {
+		f.Operation, f.Variant = to.ID, to.variant(e.RequestBody)
+		f.Violations = d.judgeDeclared(e)
+		d.members.exchange(to, e)
+	}
+	if e.Status < 400 || d.problem == nil {
+		return f
+	}
+	code, violations := d.judgeProblem(e)
+	f.Violations = append(f.Violations, violations...)
+	f.Outcome += " " + code
+	switch {
+	case to == nil && !slices.Contains(d.elsewhere, code):
+		f.Violations = append(f.Violations, fmt.Sprintf("the document does not declare %q for a request that is for no operation", code))
+	case to != nil && !slices.Contains(to.Problems, f.Outcome):
+		f.Violations = append(f.Violations, fmt.Sprintf("%s does not declare %s", f.Operation, f.Outcome))
+	}
+	return f
 }
 
 // judgeDeclared judges an exchange of an operation of the contract.
@@ -230,7 +295,7 @@ func (d *apiDocument) judgeUndeclared(e Exchange) []string {
 
 // judgeProblem judges an error answer by what all error answers have in common.
 func (d *apiDocument) judgeProblem(e Exchange) (code string, violations []string) {
-	if ct := e.AnswerHead.Get("Content-Type"); ct != "application/problem+json" {
+	if ct := e.AnswerHead.Get("Content-Type"); ct != problemType {
 		return "", []string{fmt.Sprintf("an error has the content type %q, not that of a problem document", ct)}
 	}
 	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(e.Answer))
@@ -253,9 +318,6 @@ func (d *apiDocument) judgeProblem(e Exchange) (code string, violations []string
 	}
 	if want := "urn:deferpay:problem:" + p.Code; p.Type != want {
 		violations = append(violations, fmt.Sprintf("problem type %q does not match code %q", p.Type, p.Code))
-	}
-	if !slices.Contains(d.codes, p.Code) {
-		violations = append(violations, fmt.Sprintf("problem code %q has no example in the document", p.Code))
 	}
 	if p.RetryAfter != nil && e.AnswerHead.Get("Retry-After") != strconv.Itoa(*p.RetryAfter) {
 		violations = append(violations, fmt.Sprintf("Retry-After is %q, but retryAfter in the document is %d", e.AnswerHead.Get("Retry-After"), *p.RetryAfter))

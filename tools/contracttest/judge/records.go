@@ -46,6 +46,8 @@ type Events struct {
 	order    []string            // topics, in the order of the documents
 	// values by ce_id: an event that is published twice must be the same
 	seen map[string][]byte
+	// the highest version by topic and key: a fact is published once its predecessors are
+	versions map[[2]string]int64
 }
 
 type channel struct {
@@ -65,7 +67,7 @@ type message struct {
 
 // LoadEvents reads AsyncAPI documents. It knows the channels that a document sends to.
 func LoadEvents(files ...string) (*Events, error) {
-	ev := &Events{channels: map[string]*channel{}, seen: map[string][]byte{}}
+	ev := &Events{channels: map[string]*channel{}, seen: map[string][]byte{}, versions: map[[2]string]int64{}}
 	set := specfile.NewSet()
 	for _, file := range files {
 		root, err := set.Open(file)
@@ -190,11 +192,26 @@ func (ev *Events) Judge(ctx context.Context, reg Registry, r Record) (name strin
 		violations = append(violations, shapeOf(m.schema.Root()).wrongValues(m.schema.Root(), payload, m.name)...)
 	}
 	id, _ := headers["ce_id"].(string)
-	if before, ok := ev.seen[id]; ok && !bytes.Equal(before, r.Value) {
+	return m.name, append(violations, ev.judgeHistory(r, id, payload)...)
+}
+
+// judgeHistory compares a record with those before it. An event may be published again, as it was.
+func (ev *Events) judgeHistory(r Record, id string, payload map[string]any) (violations []string) {
+	before, again := ev.seen[id]
+	if again && !bytes.Equal(before, r.Value) {
 		violations = append(violations, fmt.Sprintf("ce_id %s is on two records with different values", id))
 	}
 	ev.seen[id] = r.Value
-	return m.name, violations
+	version, versioned := payload["version"].(int64)
+	if again || !versioned {
+		return violations
+	}
+	of := [2]string{r.Topic, string(r.Key)}
+	if last := ev.versions[of]; version <= last {
+		violations = append(violations, fmt.Sprintf("version %d of %s comes after version %d", version, r.Key, last))
+	}
+	ev.versions[of] = max(ev.versions[of], version)
+	return violations
 }
 
 // decode checks that the frame has the id of the contract's schema and decodes the payload with it.

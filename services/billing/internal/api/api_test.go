@@ -27,6 +27,7 @@ import (
 	"github.com/deferpay/deferpay/services/internal/access"
 	"github.com/deferpay/deferpay/services/internal/ledger"
 	"github.com/deferpay/deferpay/services/internal/logapi"
+	"github.com/deferpay/deferpay/services/internal/problem/problemtest"
 	"github.com/deferpay/deferpay/services/internal/waittest"
 	"github.com/deferpay/deferpay/services/journal/journaltest"
 )
@@ -89,7 +90,7 @@ func (s *system) instance(name string) *instance {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	server := httptest.NewServer(h)
+	server := httptest.NewServer(problemtest.Open(s.t, openAPI).Handler(s.t, h))
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 2)
 	go func() { ended <- st.Run(ctx) }()

@@ -12,8 +12,8 @@ import (
 	"github.com/deferpay/deferpay/services/internal/problem"
 )
 
-func (h *handler) position(offset int64) billingapi.OptLogPosition {
-	return billingapi.NewOptLogPosition(billingapi.LogPosition(logapi.Position(h.Store, offset)))
+func (h *handler) position(offset int64) billingapi.LogPosition {
+	return billingapi.LogPosition(logapi.Position(h.Store, offset))
 }
 
 func replayed(is bool) (o billingapi.OptBool) {

@@ -62,7 +62,7 @@ func (h *handler) NewError(ctx context.Context, err error) *billingapi.ProblemSt
 	}
 	var a *answered
 	if errors.As(err, &a) {
-		out.LogPosition = h.position(a.position)
+		out.LogPosition.SetTo(h.position(a.position))
 		out.IdempotentReplayed = replayed(a.replayed)
 	}
 	return out

@@ -30,6 +30,7 @@ import (
 	"github.com/deferpay/deferpay/services/internal/access"
 	"github.com/deferpay/deferpay/services/internal/logapi"
 	"github.com/deferpay/deferpay/services/internal/problem"
+	"github.com/deferpay/deferpay/services/internal/problem/problemtest"
 	"github.com/deferpay/deferpay/services/internal/waittest"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/topics"
@@ -127,7 +128,7 @@ func (s *service) instance(writer string) (*store.Store, http.Handler) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return st, h
+	return st, problemtest.Open(s.t, openAPI).Handler(s.t, h)
 }
 
 func (s *service) keys() *access.Keys {
@@ -441,7 +442,7 @@ func TestBadRequestsRecordNothing(t *testing.T) {
 		"signed tomorrow":         {sign("2026-09-28", "2027-09-28"), 400, "invalid-request", "/signedAt"},
 		"limit too large":         {call{method: "GET", path: "/contracts?limit=1000"}, 400, "invalid-request", "limit"},
 		"unknown status":          {call{method: "GET", path: "/contracts?status=ACTIVATED"}, 400, "invalid-request", "status"},
-		"position of another log": {call{method: "GET", path: at, header: [2]string{"Log-Position", "billing.log.v1:1"}}, 400, "invalid-request", "contract.log.v1"},
+		"position of another log": {call{method: "GET", path: at, header: [2]string{"Log-Position", "billing.log.v1:1"}}, 400, "invalid-request", `"header:Log-Position"`},
 		"position to come":        {call{method: "GET", path: at, header: [2]string{"Log-Position", "contract.log.v1:100000"}}, 503, "position-not-reached", "repeat"},
 		"unknown path":            {call{method: "GET", path: "/nowhere"}, 404, "not-found", "openapi"},
 		"wrong method":            {call{method: "PUT", path: at, body: suspend}, 405, "method-not-allowed", "GET"},

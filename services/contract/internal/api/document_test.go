@@ -3,13 +3,12 @@ package api
 import (
 	"encoding/json"
 	"os"
-	"slices"
 	"testing"
 
 	"go.yaml.in/yaml/v3"
 
 	"github.com/deferpay/deferpay/gen/contractapi"
-	"github.com/deferpay/deferpay/services/internal/problem"
+	"github.com/deferpay/deferpay/services/internal/problem/problemtest"
 )
 
 type (
@@ -24,7 +23,6 @@ type (
 		OperationID string   `yaml:"operationId"`
 		RequestBody response `yaml:"requestBody"`
 		Responses   map[string]response
-		Problems    []string `yaml:"x-problems"`
 	}
 	response struct {
 		Ref     string `yaml:"$ref"`
@@ -40,6 +38,8 @@ type (
 		Value any
 	}
 )
+
+const openAPI = "../../../../specs/contract/openapi.yaml"
 
 // value is what a schema of the document generates.
 type value interface {
@@ -77,7 +77,7 @@ func newValue(schema string) value {
 
 func readDocument(t *testing.T) (document, map[string]operation) {
 	t.Helper()
-	data, err := os.ReadFile("../../../../specs/contract/openapi.yaml")
+	data, err := os.ReadFile(openAPI)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,32 +158,6 @@ func roundTrip(schema string, example any) error {
 	return v.Validate()
 }
 
-// The document describes each problem as the service answers it.
 func TestProblemsOfTheDocumentAreOurs(t *testing.T) {
-	d, operations := readDocument(t)
-	explained := map[string]bool{}
-	for name, ref := range d.Components.Responses["Problem"].Content[problem.ContentType].Examples {
-		e := d.Components.Examples[ref.Ref[len("#/components/examples/"):]].Value.(map[string]any)
-		explained[name] = true
-		ours := slices.Concat(problem.Codes(), codes)
-		i := slices.IndexFunc(ours, func(c problem.Code) bool { return c.String() == name })
-		if i < 0 {
-			t.Errorf("%s is no problem of ours", name)
-			continue
-		}
-		code := ours[i]
-		if e["code"] != name || e["type"] != code.URN() || e["status"] != code.Status() || e["title"] != code.Title() {
-			t.Errorf("%s: the example says %v; we say %s, %d, %q", name, e, code.URN(), code.Status(), code.Title())
-		}
-	}
-	for name, o := range operations {
-		if len(o.Problems) == 0 {
-			t.Errorf("%s has no x-problems", name)
-		}
-		for _, code := range o.Problems {
-			if !explained[code] {
-				t.Errorf("%s: problem %s is not explained", name, code)
-			}
-		}
-	}
+	problemtest.Open(t, openAPI).Check(t, codes...)
 }
