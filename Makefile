@@ -10,7 +10,7 @@ ASYNCAPI := specs/contract/asyncapi.yaml specs/contract/internal.asyncapi.yaml \
             specs/billing/asyncapi.yaml specs/billing/internal.asyncapi.yaml
 EXAMPLE := tools/eventgen/example
 # Modules of their own: the main module does not compile what only they import.
-MODULES := tools/contracttest tools/composecheck $(EXAMPLE)
+MODULES := tools/contracttest tools/contractdiff tools/composecheck $(EXAMPLE)
 PROCESSES := ./services/e2e ./tools/slides/runs ./tools/kafka ./tools/kafka/engine
 RACE := $(shell command -v "$$(go env CC)" >/dev/null 2>&1 && echo -race)
 # make lint runs go vet, whole; go test would run a part of it again.
@@ -24,9 +24,9 @@ KAFKA_DATA = $(or $(DATA),build/kafka-$(BROKERS)$(if $(SECURE),-secure))
 FUZZTIME ?= 10m
 
 .DEFAULT_GOAL := gate
-.PHONY: gate help generate keep-versions check lint test race demo live e2e contract-test compose-check bench fuzz mutate foreign-avro foreign-codes docs kafka registry foreign-test foreign-install
+.PHONY: gate help generate keep-versions check lint test race demo live e2e contract-test diff release-contracts compose-check bench fuzz mutate foreign-avro foreign-codes docs kafka registry foreign-test foreign-install
 
-gate: check lint compose-check race contract-test ## Everything to run before a push: check, lint, compose-check, race and contract-test
+gate: check lint diff compose-check race contract-test ## Everything to run before a push: check, lint, diff, compose-check, race and contract-test
 	@echo "gate: all good"
 
 help: ## Lists the targets
@@ -64,8 +64,9 @@ lint: ## Runs gofmt, go vet and staticcheck in every module, and actionlint on t
 
 # More packages at a time than two cores need, because several wait for timers most of their time.
 test: ## Runs every test that needs nothing but Go, long ones in their short form
-	@echo "test: go test ./..., and the example of eventgen, a module of its own"
+	@echo "test: go test ./..., and contractdiff and the example of eventgen, modules of their own"
 	@$(TEST) -p 4 ./...
+	@cd tools/contractdiff && $(TEST) ./...
 	@cd $(EXAMPLE) && $(TEST) ./...
 
 # What PROCESSES test runs in processes of its own, which have no race detector: those tests run
@@ -73,6 +74,7 @@ test: ## Runs every test that needs nothing but Go, long ones in their short for
 race: ## Runs the tests in their full form (DEFERPAY_FULL=1), with the race detector if there is a C compiler
 	@$(if $(RACE),echo "race: go test -race ./... and the example of eventgen",echo "race: no C compiler, so the tests run without the race detector (install gcc for it)")
 	@DEFERPAY_FULL=1 $(RACETEST) $$(go list ./... | grep -vxF "$$(go list $(PROCESSES))")
+	@cd tools/contractdiff && $(TEST) ./...
 	@cd $(EXAMPLE) && $(RACETEST) ./...
 	@DEFERPAY_FULL=1 $(TEST) $(PROCESSES)
 	@$(if $(RACE),DEFERPAY_FULL=1 $(RACETEST) -run '^TestRollingRestart$$' ./services/e2e)
@@ -90,6 +92,24 @@ e2e: ## Runs the system tests at their whole length; BROKER=kafka on Apache Kafk
 contract-test: ## Checks what the services answer and publish against their OpenAPI and AsyncAPI documents
 	@echo "contract-test: every answer and record of the demo's story against the contracts"
 	@cd tools/contracttest && go test ./... && go run .
+
+# The mode is for Avro: what was released reads what is written now, and the reverse, whichever was
+# the release. OLD are the releases, oldest first.
+RELEASED = $(shell ls -d specs/released/*/ 2>/dev/null | sort -t. -k1,1V -k2,2n -k3,3n)
+DIFFMODE ?= FULL_TRANSITIVE
+
+diff: ## Compares the contracts with every release of them (AGAINST=<git ref> for that state alone) and fails if they may not be released
+	@echo "diff: specs/ against $(if $(AGAINST),$(AGAINST),$(notdir $(patsubst %/,%,$(RELEASED))))"
+	@mkdir -p build/bin && cd tools/contractdiff && go build -o ../../build/bin/contractdiff .
+	@build/bin/contractdiff -mode $(DIFFMODE) $(if $(FORMAT),-format $(FORMAT)) $(if $(AGAINST),-against $(AGAINST) specs,$(RELEASED) specs)
+
+release-contracts: ## Freezes specs/ under specs/released/VERSION/ (VERSION=0.1.0); FORCE=1 replaces a version that was not tagged yet
+	@case "$(VERSION)" in [0-9]*.[0-9]*.[0-9]*) ;; *) echo "name the version: make release-contracts VERSION=0.2.0"; exit 1;; esac
+	@[ -n "$(FORCE)" ] || [ ! -e specs/released/$(VERSION) ] || { echo "specs/released/$(VERSION) exists: a released contract does not change; FORCE=1 replaces one that was not tagged"; exit 1; }
+	@! git rev-parse -q --verify "refs/tags/v$(VERSION)" >/dev/null || { echo "v$(VERSION) is tagged: a released contract does not change"; exit 1; }
+	@echo "release-contracts: specs/ into specs/released/$(VERSION)"
+	@rm -rf specs/released/$(VERSION) && mkdir -p specs/released/$(VERSION)
+	@git ls-files specs | grep -v -e '^specs/released/' -e '\.md$$' -e '^specs/ogen.yml$$' -e 'ignore.yaml$$' | tar -cf - -T - | tar -xf - -C specs/released/$(VERSION) --strip-components=1
 
 foreign-test: foreign-install ## Reads and writes our topics with confluent-kafka, fastavro, kafkajs and kcat; BROKER=kafka as for e2e
 	@echo "foreign-test: every record of the demo's story, read by third-party clients"

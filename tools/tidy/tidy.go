@@ -97,8 +97,8 @@ func Rules() []Rule {
 		{"services and tools", "services run without the tools: of tools/ they import the generated code's runtime and nothing else", func(a Arrow) bool {
 			return under(a.From, "services") && !isTestHelper(a.From) && under(a.To, "tools") && !under(a.To, "tools/eventgen/runtime")
 		}},
-		{"slow libraries", "the OpenAPI libraries take longer to compile than everything else together: only contracttest imports them, which is a module of its own", func(a Arrow) bool {
-			return under(a.To, "github.com/pb33f", "github.com/getkin") && inModule(a.From) && !under(a.From, "tools/contracttest")
+		{"slow libraries", "the OpenAPI libraries take longer to compile than everything else together: only contracttest and contractdiff import them, which are modules of their own", func(a Arrow) bool {
+			return under(a.To, "github.com/pb33f", "github.com/getkin", "github.com/oasdiff") && inModule(a.From) && !under(a.From, "tools/contracttest", "tools/contractdiff")
 		}},
 		{"tools and services", "a tool starts the services as processes, it does not link them", func(a Arrow) bool {
 			return under(a.From, "tools") && serviceOf(a.To) != ""

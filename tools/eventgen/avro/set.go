@@ -40,7 +40,7 @@ func (s *Set) Lookup(find func(fullname, fromFile string) *source.Node) {
 			return nil
 		}
 		s.seen[n] = true
-		return fromSource(n)
+		return Node(n)
 	}
 }
 
@@ -48,7 +48,7 @@ func (s *Set) Lookup(find func(fullname, fromFile string) *source.Node) {
 func (s *Set) AddFile(n *source.Node) {
 	if !s.seen[n] {
 		s.seen[n] = true
-		s.loader.Add(fromSource(n))
+		s.loader.Add(Node(n))
 	}
 }
 
@@ -59,7 +59,7 @@ func (s *Set) AddRoot(n *source.Node, hint string) *Root {
 		return r
 	}
 	s.seen[n] = true
-	r := &Root{set: s, at: s.loader.Add(fromSource(n)), pos: n.Pos, payload: &layout.Payload{Hint: hint, File: n.Pos.File}}
+	r := &Root{set: s, at: s.loader.Add(Node(n)), pos: n.Pos, payload: &layout.Payload{Hint: hint, File: n.Pos.File}}
 	s.byNode[n] = r
 	s.roots = append(s.roots, r)
 	return r
@@ -95,7 +95,8 @@ func (s *Set) Resolve() diag.List {
 }
 
 // fromSource converts a node to that of package schema, with its positions.
-func fromSource(n *source.Node) *schema.Node {
+// Node returns a schema as package schema reads it. The positions are those of the files.
+func Node(n *source.Node) *schema.Node {
 	out := &schema.Node{Value: n.Value, Pos: n.Pos}
 	switch n.Kind {
 	case source.Bool:
@@ -107,12 +108,12 @@ func fromSource(n *source.Node) *schema.Node {
 	case source.Seq:
 		out.Kind = schema.JSONArray
 		for _, it := range n.Items {
-			out.Items = append(out.Items, fromSource(it))
+			out.Items = append(out.Items, Node(it))
 		}
 	case source.Map:
 		out.Kind = schema.JSONObject
 		for _, p := range n.Pairs {
-			out.Pairs = append(out.Pairs, schema.Pair{Key: p.Key.Value, Pos: p.Key.Pos, Value: fromSource(p.Value)})
+			out.Pairs = append(out.Pairs, schema.Pair{Key: p.Key.Value, Pos: p.Key.Pos, Value: Node(p.Value)})
 		}
 	}
 	return out
@@ -225,7 +226,7 @@ func (r *Root) CheckExample(n *source.Node) diag.List {
 // Literal returns n as a Go expression of the payload's type, for another package than those of the
 // types, and what the expression imports.
 func (r *Root) Literal(c Config, n *source.Node) (expr string, imports []string, faults diag.List) {
-	expr, own, faults := example.Literal(r.set.packages, c.ImportPath, r.payload, fromSource(n))
+	expr, own, faults := example.Literal(r.set.packages, c.ImportPath, r.payload, Node(n))
 	return expr, gofile.Imports(expr, own), faults
 }
 

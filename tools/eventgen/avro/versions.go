@@ -20,7 +20,7 @@ type Version struct {
 // there are faults.
 func ReadVersion(n *source.Node) (*Version, diag.List) {
 	l := schema.Loader{Lenient: true, Alone: true}
-	at := l.Add(fromSource(n))
+	at := l.Add(Node(n))
 	var faults diag.List
 	for _, f := range l.Link() {
 		if pos, _ := f.Pos.(diag.Pos); !f.Warning {

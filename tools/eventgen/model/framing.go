@@ -17,10 +17,14 @@ var framings = map[string]string{"confluent": "Confluent", "apicurio-new": "Conf
 // format nor anything else that the runtime knows.
 var ownFormat = []string{"aws", "glue", "azure", "cloudera", "hortonworks", "pulsar"}
 
-// framing returns the framing of a message, or false if its encoding is not known. A message with a
+func (b *builder) framing(m *parse.ChannelMessage) (string, bool) {
+	return Framing(m.Message, b.registry[m] != nil)
+}
+
+// Framing returns the framing of a message, or false if its encoding is not known. A message with a
 // lookup strategy or a location of the schema id has Confluent's framing by default. So has an Avro
 // message of a channel whose server has a schema registry.
-func (b *builder) framing(m *parse.ChannelMessage) (string, bool) {
+func Framing(m *parse.Message, registry bool) (string, bool) {
 	if m.Payload == nil || m.Payload.Format == parse.Raw {
 		return "Bare", true
 	}
@@ -32,7 +36,7 @@ func (b *builder) framing(m *parse.ChannelMessage) (string, bool) {
 		return "IDInHeader", ok
 	case m.Encoding != "":
 		return f, ok
-	case m.Lookup != "", m.LocationPos.IsValid(), avro && b.registry[m] != nil:
+	case m.Lookup != "", m.LocationPos.IsValid(), avro && registry:
 		return "Confluent", true
 	}
 	return "Bare", true

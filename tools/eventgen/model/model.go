@@ -7,7 +7,6 @@ package model
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/deferpay/deferpay/tools/eventgen/avro"
 	"github.com/deferpay/deferpay/tools/eventgen/diag"
@@ -267,7 +266,7 @@ func Build(docs []*parse.Document, files *reference.Files, c Config, diags *diag
 		}
 		return roots
 	})
-	b.avro.Lookup(b.findType)
+	b.avro.Lookup(b.files.FindType)
 	for _, d := range docs {
 		b.addRoots(d)
 		b.findRegistries(d)
@@ -315,24 +314,6 @@ type builder struct {
 func (b *builder) avroRoot(p *parse.Payload) *avro.Root {
 	if r := b.roots[p]; r != nil {
 		return r.Avro
-	}
-	return nil
-}
-
-// findType finds the file of an Avro type that is used and not defined. It has the name of the
-// type, and is in the folder of the file that uses it, or else below the folder of the document.
-func (b *builder) findType(fullname, fromFile string) *source.Node {
-	short := fullname[strings.LastIndex(fullname, ".")+1:]
-	names := slices.Compact([]string{short + ".avsc", fullname + ".avsc"})
-	for _, name := range names {
-		if at := b.files.Beside(name, fromFile); at != "" {
-			return b.files.Open(at, diag.Pos{})
-		}
-	}
-	for _, name := range names {
-		if at := b.files.Find(name); at != "" {
-			return b.files.Open(at, diag.Pos{})
-		}
 	}
 	return nil
 }

@@ -163,6 +163,24 @@ func (f *Files) Find(name string) string {
 	return f.names[name]
 }
 
+// FindType returns the schema in the file that is named like an Avro type: beside the file that
+// uses the type, or else below the document. It returns nil if there is none.
+func (f *Files) FindType(fullname, fromFile string) *source.Node {
+	short := fullname[strings.LastIndex(fullname, ".")+1:]
+	names := slices.Compact([]string{short + ".avsc", fullname + ".avsc"})
+	for _, name := range names {
+		if at := f.Beside(name, fromFile); at != "" {
+			return f.Open(at, diag.Pos{})
+		}
+	}
+	for _, name := range names {
+		if at := f.Find(name); at != "" {
+			return f.Open(at, diag.Pos{})
+		}
+	}
+	return nil
+}
+
 // Local returns the names of the files that were read, without URLs, sorted.
 func (f *Files) Local() []string {
 	return slices.DeleteFunc(slices.Sorted(maps.Keys(f.roots)), isURL)

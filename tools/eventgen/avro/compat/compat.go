@@ -103,7 +103,7 @@ func (c *checker) compare(r, w *schema.Type, at *schema.Node) []Incompatibility 
 		return out
 	case r.Kind == schema.Union:
 		if !c.fits(r, w) {
-			return one(MissingBranch, at, "the reader's union has no branch for %s", w.BranchName())
+			return one(MissingBranch, at, "%s", c.noBranch(r, w))
 		}
 		return nil
 	case !readable(r, w):
@@ -137,7 +137,7 @@ func (c *checker) branches(r, w *schema.Type, at *schema.Node) []Incompatibility
 	var out []Incompatibility
 	for _, b := range w.Branches {
 		if len(c.check(r, b, at)) > 0 {
-			out = merge(out, []Incompatibility{{MissingBranch, r, b, at, fmt.Sprintf("the reader's union has no branch for %s", b.BranchName())}})
+			out = merge(out, []Incompatibility{{MissingBranch, r, b, at, c.noBranch(r, b)}})
 		}
 	}
 	return out
@@ -146,6 +146,17 @@ func (c *checker) branches(r, w *schema.Type, at *schema.Node) []Incompatibility
 // fits reports whether a branch of the reader's union can read w.
 func (c *checker) fits(r, w *schema.Type) bool {
 	return slices.ContainsFunc(r.Branches, func(b *schema.Type) bool { return len(c.check(b, w, b.Node)) == 0 })
+}
+
+// noBranch returns why no branch of the reader's union can read w: the first reason why the branch
+// of its name cannot, if there is one.
+func (c *checker) noBranch(r, w *schema.Type) string {
+	for _, b := range r.Branches {
+		if reasons := c.check(b, w, b.Node); b.BranchName() == w.BranchName() && len(reasons) > 0 {
+			return fmt.Sprintf("the reader's branch %s cannot read it: %s", b.BranchName(), reasons[0].Message)
+		}
+	}
+	return "the reader's union has no branch for " + w.BranchName()
 }
 
 func (c *checker) fields(r, w *schema.Type) []Incompatibility {

@@ -1,0 +1,250 @@
+package asyncdiff
+
+import (
+	"cmp"
+	"fmt"
+	"mime"
+	"strings"
+
+	"github.com/deferpay/deferpay/tools/contractdiff/avrodiff"
+	"github.com/deferpay/deferpay/tools/contractdiff/finding"
+	"github.com/deferpay/deferpay/tools/contractdiff/jsondiff"
+	"github.com/deferpay/deferpay/tools/eventgen/diag"
+	"github.com/deferpay/deferpay/tools/eventgen/parse"
+	"github.com/deferpay/deferpay/tools/eventgen/source"
+)
+
+// likeness returns how much two messages of a channel seem to be the same one; 0 is not at all.
+func likeness(a, b *parse.ChannelMessage) int {
+	out := 0
+	if a.Message.Name == b.Message.Name {
+		out += 2
+	}
+	if a.Name == b.Name {
+		out++
+	}
+	return out
+}
+
+// like returns the message of a channel that takes the place of a former one.
+func like(m *parse.ChannelMessage, n *parse.Channel) *parse.ChannelMessage {
+	var best *parse.ChannelMessage
+	most := 0
+	for _, k := range n.Messages {
+		if l := likeness(m, k); l > most {
+			best, most = k, l
+		}
+	}
+	return best
+}
+
+func (d *differ) messages(c, n *parse.Channel) {
+	met := map[*parse.ChannelMessage]bool{}
+	for _, m := range c.Messages {
+		k := like(m, n)
+		if k == nil && len(c.Messages) == 1 && len(n.Messages) == 1 {
+			k = n.Messages[0] // the only message was renamed
+		}
+		if k == nil {
+			d.of(finding.Breaking, "MESSAGE_REMOVED", finding.Old, m.Pos, "keep the message until nobody relies on it", "message %s of %s is gone%s", m.Message.Name, label(c), d.users(topic(c)))
+			continue
+		}
+		met[k] = true
+		d.message(c, n, m, k)
+	}
+	for _, k := range n.Messages {
+		if !met[k] {
+			d.report(Kind, finding.Difference{Level: finding.Warning, ID: "MESSAGE_ADDED", Pos: k.Pos, Key: true, Message: fmt.Sprintf("message %s of %s is new", k.Message.Name, label(n)),
+				Hint: d.hintOf(finding.Difference{Order: finding.ConsumersFirst}, n)})
+		}
+	}
+}
+
+// message compares two versions of a message.
+func (d *differ) message(c, n *parse.Channel, m, k *parse.ChannelMessage) {
+	name, user := k.Message.Name, use(n, k.Message)
+	if m.Message.Name != name {
+		d.of(finding.Info, "MESSAGE_RENAMED", finding.New, k.Pos, "", "message %s is called %s now", m.Message.Name, name)
+	}
+	if a, b := content(d.former, m.Message), content(d.next, k.Message); a != b {
+		d.part(finding.Breaking, "CONTENT_TYPE_CHANGED", finding.New, k.Message.Pos, user, "add a message of another name", "the content type changed from %q to %q", a, b)
+	}
+	if a, b := d.former.framing(c, m.Message), d.next.framing(n, k.Message); a != b {
+		d.part(finding.Semantic, "FRAMING_CHANGED", finding.New, cmp.Or(k.EncodingPos, k.Message.Pos), user, "add a topic with the new framing", "the framing changed from %s to %s", a, b)
+	}
+	if m.Lookup != k.Lookup {
+		d.part(finding.Semantic, "LOOKUP_STRATEGY_CHANGED", finding.New, cmp.Or(k.LookupPos, k.Message.Pos), user, "register the schema under both subjects first", "the subject is found by %q instead of %q", k.Lookup, m.Lookup)
+	}
+	if a, b := location(m.Correlation), location(k.Correlation); a != b {
+		d.part(finding.Semantic, "CORRELATION_CHANGED", finding.New, k.Message.Pos, user, "keep where the correlation id is", "the correlation id is at %q instead of %q", b, a)
+	}
+	d.key(n, m.Message, k.Message)
+	d.headers(n, m.Message, k.Message)
+	d.payload(n, m.Message, k.Message)
+}
+
+func location(l *parse.Location) string {
+	if l == nil {
+		return ""
+	}
+	return l.Text
+}
+
+// content returns the media type of a message without parameters.
+func content(d *Document, m *parse.Message) string {
+	text := cmp.Or(m.ContentType, d.Content)
+	if kind, _, err := mime.ParseMediaType(text); err == nil {
+		return kind
+	}
+	return strings.ToLower(text)
+}
+
+func use(n *parse.Channel, m *parse.Message) string { return m.Name + " on " + label(n) }
+
+func (d *differ) payload(n *parse.Channel, m, k *parse.Message) {
+	a, b := m.Payload, k.Payload
+	switch {
+	case a == nil && b == nil:
+	case a == nil:
+		d.changed(finding.Warning, "PAYLOAD_ADDED", b.Schema.Pos, "", "message %s has a payload", k.Name)
+	case b == nil:
+		d.changed(finding.Breaking, "PAYLOAD_REMOVED", k.Pos, "keep the payload", "message %s has no payload any more", k.Name)
+	case a.Format != b.Format:
+		d.changed(finding.Breaking, "PAYLOAD_FORMAT_CHANGED", b.Schema.Pos, "add a message of another name", "the payload of message %s is described in another format", k.Name)
+	case a.Format == parse.Avro:
+		former, next := d.former.avroType(a), d.next.avroType(b)
+		kept := d.next.kept(k, former)
+		for _, diff := range avrodiff.Compare(former, next, d.mode) {
+			if k.Versions != nil && diff.Order == finding.ConsumersFirst {
+				continue // a private log has no other readers
+			}
+			if kept && diff.Order != finding.ConsumersFirst {
+				diff.Level, diff.Hint = finding.Info, ""
+				diff.Message += "; the former version is kept in x-versions"
+			}
+			diff.Hint = d.hintOf(diff, n)
+			d.report("avro", diff, use(n, k))
+		}
+	case a.Format == parse.JSONSchema:
+		for _, diff := range jsondiff.Compare(d.former.json(a.Schema), d.next.json(b.Schema), d.role(n)) {
+			diff.Hint = d.hintOf(diff, n)
+			d.report("jsonschema", diff, use(n, k))
+		}
+	case !source.Equal(a.Schema, b.Schema):
+		d.changed(finding.Warning, "PAYLOAD_NOT_COMPARED", b.Schema.Pos, "compare the schemas with a tool for their format", "the payload of message %s changed, in a format that is not read: %s", k.Name, b.Name)
+	}
+}
+
+func (d *Document) json(n *source.Node) jsondiff.Schema {
+	return jsondiff.Schema{Node: n, Deref: d.Reader.Deref}
+}
+
+const keyHint = "add a topic with the new key: records of one key stay in order, and may be compacted, by the former one"
+
+func (d *differ) key(n *parse.Channel, m, k *parse.Message) {
+	a, b := m.Key, k.Key
+	switch {
+	case a == nil && b == nil:
+	case a == nil:
+		d.part(finding.Semantic, "KEY_ADDED", finding.New, b.Schema.Pos, use(n, k), keyHint, "the message has a key, and had none")
+	case b == nil:
+		d.part(finding.Semantic, "KEY_REMOVED", finding.Old, a.Schema.Pos, use(n, k), keyHint, "the message has no key any more")
+	case a.Format != b.Format:
+		d.part(finding.Semantic, "KEY_SCHEMA_CHANGED", finding.New, b.Schema.Pos, use(n, k), keyHint, "the key is described in another format")
+	default:
+		if a.Field != b.Field {
+			d.part(finding.Semantic, "KEY_FIELD_CHANGED", finding.New, b.Schema.Pos, use(n, k), keyHint, "the key is the field %q instead of %q", b.Field, a.Field)
+		}
+		if d.keySchemaChanged(a, b) {
+			d.part(finding.Semantic, "KEY_SCHEMA_CHANGED", finding.New, b.Schema.Pos, use(n, k), keyHint, "the schema of the key changed")
+		}
+	}
+}
+
+func (d *differ) keySchemaChanged(a, b *parse.Key) bool {
+	switch a.Format {
+	case parse.Avro:
+		x, y := d.former.avroType(a.Payload), d.next.avroType(b.Payload)
+		return string(x.Canonical()) != string(y.Canonical()) || len(avrodiff.Compare(x, y, avrodiff.Full)) > 0
+	case parse.JSONSchema:
+		return !jsondiff.Same(d.former.json(a.Schema), d.next.json(b.Schema))
+	}
+	return !source.Equal(a.Schema, b.Schema)
+}
+
+func (d *differ) headers(n *parse.Channel, m, k *parse.Message) {
+	if m.HeaderRef != nil || k.HeaderRef != nil {
+		d.headerSchemas(n, m, k)
+		return
+	}
+	var was, is []parse.Prop
+	at := k.Pos
+	if m.Headers != nil {
+		was = m.Headers.Props
+	}
+	if k.Headers != nil {
+		is, at = k.Headers.Props, k.Headers.Pos
+	}
+	for _, a := range was {
+		if b, ok := prop(is, a.Name); ok {
+			d.header(use(n, k), a, b)
+		} else if a.Required {
+			d.part(finding.Breaking, "HEADER_REMOVED", finding.Old, a.Pos, use(n, k), "keep the header until every consumer works without it", "the header %s is gone", a.Name)
+		} else {
+			d.part(finding.Warning, "HEADER_REMOVED", finding.Old, a.Pos, use(n, k), "", "the optional header %s is gone", a.Name)
+		}
+	}
+	for _, b := range is {
+		if _, known := prop(was, b.Name); known {
+			continue
+		}
+		if b.Required {
+			d.part(finding.Semantic, "HEADER_MADE_REQUIRED", finding.New, cmp.Or(b.Pos, at), use(n, k), "release the header as an optional one first", "the header %s is new and required", b.Name)
+		} else {
+			d.part(finding.Info, "HEADER_ADDED", finding.New, cmp.Or(b.Pos, at), use(n, k), "", "the optional header %s is new", b.Name)
+		}
+	}
+}
+
+func prop(list []parse.Prop, name string) (parse.Prop, bool) {
+	for _, p := range list {
+		if p.Name == name {
+			return p, true
+		}
+	}
+	return parse.Prop{}, false
+}
+
+// header compares a header that both versions have.
+func (d *differ) header(user string, a, b parse.Prop) {
+	switch {
+	case !a.Required && b.Required:
+		d.part(finding.Semantic, "HEADER_MADE_REQUIRED", finding.New, b.Pos, user, "make it required when every producer writes it", "the header %s is required now", b.Name)
+	case a.Required && !b.Required:
+		d.part(finding.Breaking, "HEADER_MADE_OPTIONAL", finding.New, b.Pos, user, "keep writing it until every consumer works without it", "the header %s may be absent now", b.Name)
+	}
+	x, y := a.Scalar, b.Scalar
+	same := x.Type == y.Type && x.Format == y.Format && x.Const == y.Const && x.Pattern == y.Pattern && x.MinLength == y.MinLength && x.MaxLength == y.MaxLength && strings.Join(x.Enum, "\x00") == strings.Join(y.Enum, "\x00")
+	if !same {
+		d.part(finding.Breaking, "HEADER_SCHEMA_CHANGED", finding.New, b.Pos, user, "add a header of another name", "the schema of the header %s changed", b.Name)
+	}
+}
+
+// headerSchemas compares headers that are not a flat object.
+func (d *differ) headerSchemas(n *parse.Channel, m, k *parse.Message) {
+	if m.HeaderRef == nil || k.HeaderRef == nil {
+		at := diag.Pos{}
+		if k.HeaderRef != nil {
+			at = k.HeaderRef.Pos
+		}
+		d.changed(finding.Warning, "HEADERS_NOT_COMPARED", cmp.Or(at, k.Pos), "", "the headers of message %s are described in another way", k.Name)
+		return
+	}
+	for _, diff := range jsondiff.Compare(d.former.json(m.HeaderRef), d.next.json(k.HeaderRef), d.role(n)) {
+		if diff.ID == jsondiff.Required && diff.Side == finding.New {
+			diff.ID, diff.Level = "HEADER_MADE_REQUIRED", finding.Semantic
+		}
+		diff.Hint = d.hintOf(diff, n)
+		d.report(Kind, diff, "headers of "+use(n, k))
+	}
+}

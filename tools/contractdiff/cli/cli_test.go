@@ -1,0 +1,227 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"encoding/xml"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+var today = time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
+
+// run runs the command with files in its own folder, which arguments name as DIR.
+func run(t *testing.T, files map[string]string, args ...string) (status int, out, errs string) {
+	t.Helper()
+	dir := t.TempDir()
+	write(t, dir, files)
+	for i := range args {
+		args[i] = strings.ReplaceAll(args[i], "DIR", dir)
+	}
+	var stdout, stderr bytes.Buffer
+	status = Run(args, &stdout, &stderr, today)
+	return status, strings.ReplaceAll(stdout.String(), dir, "DIR"), strings.ReplaceAll(stderr.String(), dir, "DIR")
+}
+
+func write(t *testing.T, dir string, files map[string]string) {
+	t.Helper()
+	for name, text := range files {
+		at := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(at, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func record(fields string) string {
+	return `{"type":"record","name":"R","fields":[` + fields + `]}`
+}
+
+const (
+	plainAsync = "asyncapi: 3.0.0\ninfo: {title: T, version: 1.0.0}\nchannels: {}\noperations: {}\n"
+	plainOpen  = "openapi: 3.0.3\ninfo: {title: T, version: 1.0.0}\npaths: {}\n"
+)
+
+// TestBadInput holds that whatever cannot be read ends with status 2 and its place, and never as
+// compatible.
+func TestBadInput(t *testing.T) {
+	good := record(`{"name":"a","type":"int"}`)
+	for name, c := range map[string]struct {
+		files map[string]string
+		args  []string
+		want  string // part of what is written
+	}{
+		"no such file":            {map[string]string{"b.avsc": good}, []string{"DIR/a.avsc", "DIR/b.avsc"}, "DIR/a.avsc: there is no such file"},
+		"none of the three kinds": {map[string]string{"a.yaml": "a: 1\n", "b.yaml": "a: 1\n"}, []string{"DIR/a.yaml", "DIR/b.yaml"}, "neither Avro, AsyncAPI nor OpenAPI"},
+		"a text":                  {map[string]string{"a.txt": "hello", "b.txt": "hello"}, []string{"DIR/a.txt", "DIR/b.txt"}, "neither Avro, AsyncAPI nor OpenAPI"},
+		"an empty file":           {map[string]string{"a.yaml": "", "b.avsc": good}, []string{"DIR/a.yaml", "DIR/b.avsc"}, "DIR/a.yaml:1:1: the file is empty"},
+		"broken JSON":             {map[string]string{"a.avsc": good, "b.avsc": "{\n  \"type\": \"record\",\n"}, []string{"DIR/a.avsc", "DIR/b.avsc"}, "DIR/b.avsc:3"},
+		"broken YAML":             {map[string]string{"a.yaml": plainAsync, "b.yaml": "asyncapi: 3.0.0\n  info: [\n"}, []string{"DIR/a.yaml", "DIR/b.yaml"}, "DIR/b.yaml:2"},
+		"not UTF-8":               {map[string]string{"a.avsc": good, "b.avsc": "{\"type\": \"\xff\"}"}, []string{"DIR/a.avsc", "DIR/b.avsc"}, "DIR/b.avsc:1"},
+		"an unknown type":         {map[string]string{"a.avsc": good, "b.avsc": record(`{"name":"a","type":"nope"}`)}, []string{"DIR/a.avsc", "DIR/b.avsc"}, `unknown type "nope"`},
+		"a record without fields": {map[string]string{"a.avsc": good, "b.avsc": `{"type":"record","name":"R"}`}, []string{"DIR/a.avsc", "DIR/b.avsc"}, "DIR/b.avsc:1:1: record R has no list of fields"},
+		"a cyclic reference": {map[string]string{"a.yaml": plainAsync, "b.yaml": plainAsync + "components: {messages: {M: {payload: {$ref: '#/components/messages/M/payload'}}}}\n"},
+			[]string{"DIR/a.yaml", "DIR/b.yaml"}, "leads back to itself"},
+		"a reference to nothing": {map[string]string{"a.yaml": plainAsync, "b.yaml": plainAsync + "components: {messages: {M: {$ref: './gone.yaml'}}}\n"},
+			[]string{"DIR/a.yaml", "DIR/b.yaml"}, "DIR/b.yaml:5:"},
+		"broken Avro in AsyncAPI": {map[string]string{"a.yaml": plainAsync, "b.yaml": "asyncapi: 3.0.0\ninfo: {title: T, version: 1.0.0}\nchannels:\n  c:\n    address: c\n    messages:\n      M: {payload: {schemaFormat: application/vnd.apache.avro, schema: {type: record, name: M, fields: [{name: a, type: bogus}]}}}\n"},
+			[]string{"DIR/a.yaml", "DIR/b.yaml"}, `DIR/b.yaml:7:`},
+		"AsyncAPI 2":                 {map[string]string{"a.yaml": plainAsync, "b.yaml": "asyncapi: 2.6.0\ninfo: {title: T, version: 1.0.0}\nchannels: {}\n"}, []string{"DIR/a.yaml", "DIR/b.yaml"}, "AsyncAPI 2.6.0 is not supported"},
+		"Swagger 2":                  {map[string]string{"a.yaml": plainOpen, "b.yaml": "swagger: '2.0'\ninfo: {title: T, version: 1.0.0}\npaths: {}\n"}, []string{"DIR/a.yaml", "DIR/b.yaml"}, "only OpenAPI 3"},
+		"OpenAPI, nothing refers":    {map[string]string{"a.yaml": plainOpen, "b.yaml": "openapi: 3.0.3\ninfo: {title: T, version: 1.0.0}\npaths: {/a: {$ref: '#/components/pathItems/Gone'}}\n"}, []string{"DIR/a.yaml", "DIR/b.yaml"}, "DIR/b.yaml"},
+		"another kind":               {map[string]string{"a.yaml": plainAsync, "b.yaml": plainOpen}, []string{"DIR/a.yaml", "DIR/b.yaml"}, "they cannot be compared"},
+		"a file and a folder":        {map[string]string{"a.avsc": good, "b/b.avsc": good}, []string{"DIR/a.avsc", "DIR/b"}, "a file can only be compared with a file"},
+		"a folder without contracts": {map[string]string{"a/a.txt": "", "b/b.avsc": good}, []string{"DIR/a", "DIR/b"}, "there is no contract in this folder"},
+		"two faults are both shown":  {map[string]string{"a/x.avsc": good, "b/x.avsc": `{"type":"record","name":"R"}`, "b/y.avsc": `{"type":"enum","name":"E"}`}, []string{"DIR/a", "DIR/b"}, "DIR/b/y.avsc:1:1"},
+		"not in a repository":        {map[string]string{"b.avsc": good}, []string{"-against", "HEAD", "DIR"}, "is not in a git repository"},
+		"an option as a commit":      {map[string]string{"b.avsc": good}, []string{"-against", "--output=x", "DIR"}, "is not the name of a commit"},
+		"one name":                   {map[string]string{"b.avsc": good}, []string{"DIR/b.avsc"}, "name OLD and NEW"},
+		"an unknown mode":            {map[string]string{"b.avsc": good}, []string{"-mode", "SIDEWAYS", "DIR/b.avsc", "DIR/b.avsc"}, "the modes are"},
+		"an unknown level":           {map[string]string{"b.avsc": good}, []string{"-fail-on", "info", "DIR/b.avsc", "DIR/b.avsc"}, "the levels are"},
+		"an unknown format":          {map[string]string{"b.avsc": good}, []string{"-format", "html", "DIR/b.avsc", "DIR/b.avsc"}, "the formats are"},
+		"an entry without a reason":  {map[string]string{"b.avsc": good, "i.yaml": "- {id: X, expires: 2027-01-01}\n"}, []string{"-ignore", "DIR/i.yaml", "DIR/b.avsc", "DIR/b.avsc"}, "has no reason"},
+		"an entry without an end":    {map[string]string{"b.avsc": good, "i.yaml": "- {id: X, reason: because}\n"}, []string{"-ignore", "DIR/i.yaml", "DIR/b.avsc", "DIR/b.avsc"}, "has no date of expiry"},
+		"10 MB that nest deeply":     {map[string]string{"a.avsc": good, "b.avsc": strings.Repeat(`{"type":"array","items":`, 400_000)}, []string{"DIR/a.avsc", "DIR/b.avsc"}, "DIR/b.avsc:1"},
+		"10 MB of another kind":      {map[string]string{"a.avsc": good, "b.avsc": `{"a":"` + strings.Repeat("x", 10<<20) + `"}`}, []string{"DIR/a.avsc", "DIR/b.avsc"}, "DIR/b.avsc:1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			status, out, errs := run(t, c.files, c.args...)
+			if status != Wrong || !strings.Contains(errs, c.want) || out != "" {
+				t.Errorf("status %d\n%.600s\n%.600s\nwant status 2 and %q", status, out, errs, c.want)
+			}
+		})
+	}
+}
+
+func TestExitStatus(t *testing.T) {
+	former := record(`{"name":"a","type":"int"},{"name":"at","type":{"type":"long","logicalType":"timestamp-micros"}}`)
+	semantic := record(`{"name":"a","type":"int"},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"}}`)
+	warning := record(`{"name":"at","type":{"type":"long","logicalType":"timestamp-micros"}}`)
+	breaking := record(`{"name":"a","type":"int"},{"name":"at","type":{"type":"long","logicalType":"timestamp-micros"}},{"name":"b","type":"int"}`)
+	for name, c := range map[string]struct {
+		next, failOn, mode string
+		want               int
+	}{
+		"the same":                        {former, "warning", "BACKWARD", Passed},
+		"semantic, by default":            {semantic, "", "BACKWARD", Failed},
+		"semantic, below":                 {semantic, "breaking", "BACKWARD", Passed},
+		"breaking":                        {breaking, "breaking", "BACKWARD", Failed},
+		"a field is gone":                 {warning, "", "BACKWARD", Passed},
+		"a field is gone, warnings count": {warning, "warning", "BACKWARD", Failed},
+		"a field is gone, full":           {warning, "", "FULL", Failed},
+		"breaking, no mode":               {breaking, "", "NONE", Passed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			args := []string{"-mode", c.mode, "DIR/a.avsc", "DIR/b.avsc"}
+			if c.failOn != "" {
+				args = append([]string{"-fail-on", c.failOn}, args...)
+			}
+			status, out, errs := run(t, map[string]string{"a.avsc": former, "b.avsc": c.next}, args...)
+			if status != c.want || errs != "" {
+				t.Errorf("status %d, want %d\n%s%s", status, c.want, out, errs)
+			}
+		})
+	}
+}
+
+// TestTransitive compares with the last version, or with all of them.
+func TestTransitive(t *testing.T) {
+	files := map[string]string{
+		"1.avsc": record(`{"name":"a","type":"string","default":""}`),
+		"2.avsc": record(``),
+		"3.avsc": record(`{"name":"a","type":"int","default":0}`),
+	}
+	for mode, want := range map[string]int{"BACKWARD": Passed, "BACKWARD_TRANSITIVE": Failed, "FORWARD": Passed, "FORWARD_TRANSITIVE": Failed, "FULL": Passed, "FULL_TRANSITIVE": Failed, "NONE": Passed} {
+		if status, out, errs := run(t, files, "-mode", mode, "DIR/1.avsc", "DIR/2.avsc", "DIR/3.avsc"); status != want {
+			t.Errorf("%s: status %d, want %d\n%s%s", mode, status, want, out, errs)
+		}
+	}
+}
+
+func TestFormats(t *testing.T) {
+	files := map[string]string{"a.avsc": record(`{"name":"a","type":"int"}`), "b.avsc": record(`{"name":"a","type":"int"},` + "\n" + `{"name":"b","type":"int"}`)}
+	for format, want := range map[string]string{
+		"text":     "DIR/b.avsc:2:1: breaking READER_FIELD_MISSING_DEFAULT_VALUE: ",
+		"github":   "::error file=DIR/b.avsc,line=2,col=1,title=breaking READER_FIELD_MISSING_DEFAULT_VALUE::",
+		"markdown": "### Breaking",
+		"junit":    `failures="1"`,
+		"json":     `"pointer": "/fields/1"`,
+	} {
+		status, out, errs := run(t, files, "-format", format, "DIR/a.avsc", "DIR/b.avsc")
+		if status != Failed || errs != "" || !strings.Contains(out, want) {
+			t.Errorf("%s: status %d, %s%s\nwant %q", format, status, out, errs, want)
+		}
+		switch format {
+		case "json":
+			var list []map[string]string
+			if err := json.Unmarshal([]byte(out), &list); err != nil || len(list) != 1 || len(list[0]) != 7 || list[0]["kind"] != "avro" || list[0]["level"] != "breaking" {
+				t.Errorf("%v, %v", list, err)
+			}
+		case "junit":
+			var any struct{}
+			if err := xml.Unmarshal([]byte(out), &any); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	if _, out, _ := run(t, files, "-format", "json", "DIR/a.avsc", "DIR/a.avsc"); out != "[]\n" {
+		t.Errorf("no findings are %q", out)
+	}
+}
+
+func TestIgnored(t *testing.T) {
+	entry := "- {id: READER_FIELD_MISSING_DEFAULT_VALUE, file: b.avsc, pointer: /fields, reason: nobody reads it yet, expires: %}\n"
+	for expires, want := range map[string]struct {
+		status int
+		text   string
+	}{
+		"2026-11-29": {Passed, "no differences"},
+		"2026-11-28": {Failed, "IGNORE_EXPIRED"},
+	} {
+		files := map[string]string{"a.avsc": record(``), "b.avsc": record(`{"name":"b","type":"int"}`), "i.yaml": strings.Replace(entry, "%", expires, 1)}
+		status, out, errs := run(t, files, "-ignore", "DIR/i.yaml", "DIR/a.avsc", "DIR/b.avsc")
+		if status != want.status || !strings.Contains(out, want.text) {
+			t.Errorf("%s: status %d, %s%s", expires, status, out, errs)
+		}
+	}
+	unused := map[string]string{"a.avsc": record(``), "i.yaml": "- {id: OTHER, reason: because, expires: 2027-01-01}\n"}
+	if status, out, _ := run(t, unused, "-ignore", "DIR/i.yaml", "DIR/a.avsc", "DIR/a.avsc"); status != Passed || !strings.Contains(out, "IGNORE_UNUSED") {
+		t.Errorf("status %d, %s", status, out)
+	}
+}
+
+// TestAgainst compares the working tree with a commit, in which a type is in another folder.
+func TestAgainst(t *testing.T) {
+	dir := t.TempDir()
+	git := func(args ...string) {
+		t.Helper()
+		cmd := exec.Command("git", append([]string{"-C", dir, "-c", "user.name=t", "-c", "user.email=t@example.org"}, args...)...)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("git %v: %v\n%s", args, err, out)
+		}
+	}
+	doc := "asyncapi: 3.0.0\ninfo: {title: Shop, version: 1.0.0}\nchannels:\n  c:\n    address: orders\n    messages:\n      M: {payload: {schemaFormat: application/vnd.apache.avro, schema: {$ref: ../avro/R.avsc}}}\noperations:\n  o: {action: send, channel: {$ref: '#/channels/c'}}\n"
+	write(t, dir, map[string]string{"specs/shop/asyncapi.yaml": doc, "specs/avro/R.avsc": record(`{"name":"a","type":"int"}`)})
+	git("init", "-q")
+	git("add", ".")
+	git("commit", "-qm", "First")
+	write(t, dir, map[string]string{"specs/avro/R.avsc": record(`{"name":"a","type":"int"},{"name":"b","type":"int"}`)})
+	for _, folder := range []string{"specs/shop", "specs", ""} {
+		var out, errs bytes.Buffer
+		status := Run([]string{"-against", "HEAD", filepath.Join(dir, folder)}, &out, &errs, today)
+		if status != Failed || !strings.Contains(out.String(), "READER_FIELD_MISSING_DEFAULT_VALUE") || !strings.Contains(out.String(), "deploy the producers of orders first: Shop") {
+			t.Errorf("%q: status %d\n%s%s", folder, status, &out, &errs)
+		}
+	}
+	var out, errs bytes.Buffer
+	if status := Run([]string{"-against", "v9", dir}, &out, &errs, today); status != Wrong || !strings.Contains(errs.String(), `git has no commit "v9"`) {
+		t.Errorf("status %d, %s", status, &errs)
+	}
+}

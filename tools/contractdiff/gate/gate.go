@@ -1,0 +1,220 @@
+// Package gate compares versions of contracts of any kind: it finds what belongs together and calls
+// the package for its kind.
+//
+// The command imports it.
+package gate
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/deferpay/deferpay/tools/contractdiff/asyncdiff"
+	"github.com/deferpay/deferpay/tools/contractdiff/avrodiff"
+	"github.com/deferpay/deferpay/tools/contractdiff/finding"
+	"github.com/deferpay/deferpay/tools/contractdiff/input"
+	"github.com/deferpay/deferpay/tools/contractdiff/openapidiff"
+	"github.com/deferpay/deferpay/tools/eventgen/avro"
+	"github.com/deferpay/deferpay/tools/eventgen/diag"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin/schema"
+)
+
+// Kind is the kind of findings about whole files.
+const Kind = "gate"
+
+// Compare returns the differences of a new version of contracts and former ones, oldest first. An
+// error means that something could not be read, so that nothing is known about it.
+func Compare(olds []*input.Side, next *input.Side, mode avrodiff.Mode) ([]finding.Finding, error) {
+	now, err := read(next)
+	if err != nil {
+		return nil, err
+	}
+	if !mode.Transitive() {
+		olds = olds[len(olds)-1:]
+	}
+	var out []finding.Finding
+	for _, old := range olds {
+		if old.IsFile() != next.IsFile() {
+			return nil, fmt.Errorf("a file can only be compared with a file, and a folder with a folder")
+		}
+		was, err := read(old)
+		if err != nil {
+			return nil, err
+		}
+		found, err := compare(was, now, mode)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, found...)
+	}
+	return finding.Merge(out), nil
+}
+
+// contracts are the contracts of one side, by their paths relative to it.
+type contracts struct {
+	side  *input.Side
+	kinds map[string]input.Kind
+	order []string
+	async map[string]*asyncdiff.Document
+	open  map[string]*openapidiff.Document
+	avro  map[string]*avroFile
+}
+
+type avroFile struct {
+	root   *schema.Type
+	reader *input.Reader
+	at     diag.Pos
+}
+
+// read reads every contract of a side, and returns all faults of all of them.
+func read(s *input.Side) (*contracts, error) {
+	files, err := s.Files()
+	if err != nil {
+		return nil, err
+	}
+	c := &contracts{s, map[string]input.Kind{}, nil, map[string]*asyncdiff.Document{}, map[string]*openapidiff.Document{}, map[string]*avroFile{}}
+	var faults []error
+	for _, f := range files {
+		rel := f.Rel
+		if s.IsFile() {
+			rel = "" // whatever they are called, two files are compared
+		}
+		c.kinds[rel] = f.Kind
+		c.order = append(c.order, rel)
+		var err error
+		switch f.Kind {
+		case input.AsyncAPI:
+			c.async[rel], err = asyncdiff.Load(s, f.Path)
+		case input.OpenAPI:
+			c.open[rel], err = openapidiff.Load(s, f.Path)
+		case input.Avro:
+			c.avro[rel], err = loadAvro(s, f.Path)
+		}
+		if err != nil {
+			faults = append(faults, err)
+		}
+	}
+	c.leaveOutUsed(files)
+	return c, errors.Join(faults...)
+}
+
+// leaveOutUsed removes the Avro files that AsyncAPI documents read: they are compared as payloads,
+// where it is known who reads and writes them.
+func (c *contracts) leaveOutUsed(files []input.File) {
+	used := map[string]bool{}
+	for _, d := range c.async {
+		if d != nil {
+			for _, name := range d.Reader.Local() {
+				used[name] = true
+			}
+		}
+	}
+	for _, f := range files {
+		if f.Kind == input.Avro && used[f.Path] {
+			delete(c.avro, f.Rel)
+		}
+	}
+}
+
+func loadAvro(s *input.Side, file string) (*avroFile, error) {
+	r := s.Reader()
+	r.Begin(file)
+	n := r.Open(file, diag.Pos{})
+	if err := r.Err(); err != nil {
+		return nil, err
+	}
+	l := schema.Loader{Lenient: true, Nearest: diag.Nearest}
+	l.Find = func(fullname string, use any) *schema.Node {
+		at, _ := use.(diag.Pos)
+		if found := r.FindType(fullname, at.File); found != nil && found != n {
+			return avro.Node(found)
+		}
+		return nil
+	}
+	root := l.Add(avro.Node(n))
+	for _, f := range l.Link() {
+		if at, _ := f.Pos.(diag.Pos); !f.Warning {
+			r.Diags.ErrorHint(at, f.Hint, "%s", f.Message)
+		}
+	}
+	return &avroFile{*root, r, n.Pos}, r.Err()
+}
+
+func compare(was, now *contracts, mode avrodiff.Mode) ([]finding.Finding, error) {
+	var out []finding.Finding
+	var docs []*asyncdiff.Document
+	for _, rel := range now.order {
+		if d := now.async[rel]; d != nil {
+			docs = append(docs, d)
+		}
+	}
+	people := asyncdiff.Applications(docs)
+	for _, rel := range was.order {
+		kind, there := now.kinds[rel]
+		switch {
+		case !there:
+			out = append(out, was.removed(rel)...)
+		case kind != was.kinds[rel]:
+			return nil, fmt.Errorf("%s is %s, and %s is %s: they cannot be compared", was.name(rel), was.kinds[rel], now.name(rel), kind)
+		case kind == input.AsyncAPI:
+			out = append(out, asyncdiff.Compare(was.async[rel], now.async[rel], mode, people)...)
+		case kind == input.OpenAPI:
+			found, err := openapidiff.Compare(was.open[rel], now.open[rel])
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, found...)
+		case was.avro[rel] != nil && now.avro[rel] != nil:
+			out = append(out, compareAvro(was.avro[rel], now.avro[rel], mode)...)
+		}
+	}
+	for _, rel := range now.order {
+		if _, known := was.kinds[rel]; !known && (now.kinds[rel] != input.Avro || now.avro[rel] != nil) {
+			out = append(out, finding.Finding{Level: finding.Info, ID: "CONTRACT_ADDED", Kind: Kind, File: now.name(rel), Message: "this contract is new"})
+		}
+	}
+	return out, nil
+}
+
+// name returns the name of a contract for users.
+func (c *contracts) name(rel string) string {
+	files, err := c.side.Files()
+	if err != nil {
+		return rel
+	}
+	i := slices.IndexFunc(files, func(f input.File) bool { return f.Rel == rel || rel == "" })
+	if i < 0 {
+		return rel
+	}
+	return c.side.Display(files[i].Path)
+}
+
+// removed returns the finding for a contract that is gone. An Avro file that only documents use is
+// compared as their payload.
+func (c *contracts) removed(rel string) []finding.Finding {
+	if c.kinds[rel] == input.Avro && c.avro[rel] == nil {
+		return nil
+	}
+	return []finding.Finding{{Level: finding.Breaking, ID: "CONTRACT_REMOVED", Kind: Kind, File: c.name(rel), Message: "this contract is gone", Hint: "keep the file until nobody uses what it describes"}}
+}
+
+func compareAvro(was, now *avroFile, mode avrodiff.Mode) []finding.Finding {
+	var out []finding.Finding
+	for _, d := range avrodiff.Compare(was.root, now.root, mode) {
+		f := now
+		if d.Side == finding.Old {
+			f = was
+		}
+		if !d.Pos.IsValid() {
+			d.Pos = f.at
+		}
+		switch d.Order {
+		case finding.ConsumersFirst:
+			d.Hint += "; deploy consumers first"
+		case finding.ProducersFirst:
+			d.Hint += "; deploy producers first"
+		}
+		out = append(out, finding.Finding{Level: d.Level, ID: d.ID, Kind: "avro", File: f.reader.Display(d.Pos.File), Pointer: f.reader.Pointer(d.Pos), Message: d.Message, Hint: d.Hint, Line: d.Pos.Line, Col: d.Pos.Col})
+	}
+	return out
+}

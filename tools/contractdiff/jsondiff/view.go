@@ -1,0 +1,171 @@
+package jsondiff
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/deferpay/deferpay/tools/eventgen/source"
+)
+
+// view is a schema with its allOf merged into it.
+type view struct {
+	words      map[string]*source.Node // keywords, without those below
+	properties []property
+	required   []string
+	more       Schema // additionalProperties; no node: absent
+}
+
+type property struct {
+	name   string
+	schema Schema
+}
+
+// compared are the keywords that checker and meaning compare themselves.
+var compared = []string{"type", "enum", "const", "format", "default", "items", "oneOf", "anyOf", "pattern", "multipleOf", "uniqueItems", "nullable",
+	"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties"}
+
+var annotations = []string{"title", "description", "examples", "example", "$comment", "$id", "$schema", "deprecated", "readOnly", "writeOnly", "externalDocs", "definitions", "$defs", "summary", "name"}
+
+// Annotation reports whether a keyword changes nothing of what a schema accepts.
+func Annotation(key string) bool {
+	return slices.Contains(annotations, key) || strings.HasPrefix(key, "x-")
+}
+
+func (s Schema) isBool(value string) bool {
+	return s.Node.Is(source.Bool) && s.Node.Value == value
+}
+
+func (s Schema) view() view {
+	v := view{words: map[string]*source.Node{}}
+	v.add(s, map[*source.Node]bool{})
+	return v
+}
+
+func (v *view) add(s Schema, open map[*source.Node]bool) {
+	if s.Node == nil || open[s.Node] {
+		return
+	}
+	open[s.Node] = true
+	for _, p := range s.Node.Pairs {
+		switch p.Key.Value {
+		case "allOf":
+			for _, it := range p.Value.Items {
+				v.add(s.at(it), open)
+			}
+		case "properties":
+			for _, m := range p.Value.Pairs {
+				v.properties = append(v.properties, property{m.Key.Value, s.at(m.Value)})
+			}
+		case "required":
+			for _, it := range p.Value.Items {
+				v.required = append(v.required, it.Value)
+			}
+		case "additionalProperties":
+			v.more = s.at(p.Value)
+		default:
+			v.words[p.Key.Value] = p.Value
+		}
+	}
+}
+
+func (v *view) property(name string) (Schema, bool) {
+	i := slices.IndexFunc(v.properties, func(p property) bool { return p.name == name })
+	if i < 0 {
+		return Schema{}, false
+	}
+	return v.properties[i].schema, true
+}
+
+func (v *view) propertyOr(name string, other Schema) Schema {
+	if s, ok := v.property(name); ok && s.Node != nil {
+		return s
+	}
+	return other
+}
+
+// types returns the types that are allowed, and nil for all of them.
+func (v *view) types() []string {
+	var out []string
+	switch t := v.words["type"]; {
+	case t.Is(source.String):
+		out = []string{t.Value}
+	case t.Is(source.Seq):
+		for _, it := range t.Items {
+			out = append(out, it.Value)
+		}
+	default:
+		for _, val := range v.values() {
+			if t := typeOf(val); !slices.Contains(out, t) {
+				out = append(out, t)
+			}
+		}
+		return out
+	}
+	if n := v.words["nullable"]; n != nil && n.Value == "true" {
+		out = append(out, "null")
+	}
+	return out
+}
+
+func typeOf(n *source.Node) string {
+	return [...]string{"null", "boolean", "integer", "number", "string", "array", "object"}[n.Kind]
+}
+
+// values returns the values of enum or const, and nil if there is no such list.
+func (v *view) values() []*source.Node {
+	if c := v.words["const"]; c != nil {
+		return []*source.Node{c}
+	}
+	if e := v.words["enum"]; e.Is(source.Seq) {
+		return e.Items
+	}
+	return nil
+}
+
+func (v *view) hasAlternatives() bool { return v.words["oneOf"] != nil || v.words["anyOf"] != nil }
+
+func (v *view) alternatives(s Schema) []Schema {
+	var out []Schema
+	for _, key := range []string{"oneOf", "anyOf"} {
+		if list := v.words[key]; list.Is(source.Seq) {
+			for _, it := range list.Items {
+				out = append(out, s.at(it))
+			}
+		}
+	}
+	return out
+}
+
+// same reports whether two schemas are equal but for annotations and where their parts are defined.
+func same(a, b Schema, open map[[2]*source.Node]bool) bool {
+	if a.Node == nil || b.Node == nil || a.Node.Kind != b.Node.Kind {
+		return a.Node == b.Node
+	}
+	pair := [2]*source.Node{a.Node, b.Node}
+	if open[pair] {
+		return true
+	}
+	open[pair] = true
+	switch a.Node.Kind {
+	case source.Map:
+		return sameMembers(a, b, open) && sameMembers(b, a, open)
+	case source.Seq:
+		return slices.EqualFunc(a.Node.Items, b.Node.Items, func(x, y *source.Node) bool { return same(a.at(x), b.at(y), open) })
+	}
+	return source.Equal(a.Node, b.Node)
+}
+
+func sameMembers(a, b Schema, open map[[2]*source.Node]bool) bool {
+	for _, p := range a.Node.Pairs {
+		if !Annotation(p.Key.Value) && !same(a.at(p.Value), b.at(b.Node.Get(p.Key.Value)), open) {
+			return false
+		}
+	}
+	return true
+}
+
+// Same reports whether two schemas accept the same values, by their text: only annotations, the
+// order of members, and where parts are defined may differ.
+func Same(a, b Schema) bool {
+	return same(a.at(a.Node), b.at(b.Node), map[[2]*source.Node]bool{})
+}

@@ -1,0 +1,121 @@
+// Package openapidiff compares versions of OpenAPI documents with the library of oasdiff.
+//
+// Package gate imports it. It is the only one that imports oasdiff.
+package openapidiff
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"strings"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/oasdiff/oasdiff/checker"
+	"github.com/oasdiff/oasdiff/diff"
+	"github.com/oasdiff/oasdiff/load"
+
+	"github.com/deferpay/deferpay/tools/contractdiff/finding"
+	"github.com/deferpay/deferpay/tools/contractdiff/input"
+	"github.com/deferpay/deferpay/tools/eventgen/diag"
+	"github.com/deferpay/deferpay/tools/eventgen/source"
+)
+
+// Kind is the kind of the findings.
+const Kind = "openapi"
+
+// levels are the levels of oasdiff.
+var levels = map[checker.Level]finding.Level{checker.ERR: finding.Breaking, checker.WARN: finding.Warning, checker.INFO: finding.Info}
+
+// Document is a document as oasdiff reads it.
+type Document struct {
+	spec   *load.SpecInfo
+	reader *input.Reader
+	file   string
+}
+
+// Load reads a document of a side.
+func Load(s *input.Side, file string) (*Document, error) {
+	r := s.Reader()
+	root := r.Open(file, diag.Pos{})
+	if err := r.Err(); err != nil {
+		return nil, err
+	}
+	if root.Get("swagger") != nil {
+		return nil, fmt.Errorf("%s: %s is not supported, only OpenAPI 3", display(r, root.Get("swagger")), "Swagger 2")
+	}
+	loader := openapi3.NewLoader()
+	loader.IncludeOrigin = true
+	loader.IsExternalRefsAllowed = true
+	loader.ReadFromURIFunc = func(_ *openapi3.Loader, at *url.URL) ([]byte, error) {
+		if at.Scheme != "" || at.Host != "" {
+			return nil, fmt.Errorf("%s is remote, which is not read", at)
+		}
+		return fs.ReadFile(s.FS, strings.TrimPrefix(at.Path, "/"))
+	}
+	data, err := fs.ReadFile(s.FS, file)
+	if err != nil {
+		return nil, err
+	}
+	spec, err := load.NewSpecInfoFromData(loader, data, "/"+file)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", s.Display(file), oneLine(err))
+	}
+	if spec.Spec.OpenAPI == "" || spec.Spec.Info == nil {
+		return nil, fmt.Errorf("%s: this is not an OpenAPI document: it has no info", s.Display(file))
+	}
+	return &Document{spec, r, file}, nil
+}
+
+func display(r *input.Reader, n *source.Node) string {
+	at := n.Pos
+	at.File = r.Display(at.File)
+	return at.String()
+}
+
+func oneLine(err error) error {
+	return errors.New(strings.Join(strings.Fields(err.Error()), " "))
+}
+
+// Compare returns everything that oasdiff finds.
+func Compare(former, next *Document) (out []finding.Finding, err error) {
+	changes, operations, err := diff.GetWithOperationsSourcesMap(diff.NewConfig(), former.spec, next.spec)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", next.reader.Display(next.file), oneLine(err))
+	}
+	words := checker.NewDefaultLocalizer()
+	config := checker.NewConfig(checker.GetAllChecks())
+	for _, c := range checker.CheckBackwardCompatibilityUntilLevel(config, changes, operations, checker.INFO) {
+		f := finding.Finding{Level: levels[c.GetLevel()], ID: c.GetId(), Kind: Kind, Message: c.GetUncolorizedText(words), Hint: c.GetComment(words)}
+		if c.GetPath() != "" {
+			f.Message = strings.TrimSpace(c.GetOperation()+" "+c.GetPath()) + ": " + f.Message
+		}
+		place(&f, c, former, next)
+		out = append(out, f)
+	}
+	return out, nil
+}
+
+// place sets the place of a finding: that of the change in the new document, or else in the former
+// one, or else the operation.
+func place(f *finding.Finding, c checker.Change, former, next *Document) {
+	d, at := next, c.GetRevisionSource()
+	if at == nil && c.GetBaseSource() != nil {
+		d, at = former, c.GetBaseSource()
+	}
+	f.File = d.reader.Display(d.file)
+	if at != nil && at.Line > 0 {
+		file := d.file
+		if at.File != "" {
+			file = strings.TrimPrefix(at.File, "/")
+		}
+		f.File, f.Line, f.Col = d.reader.Display(file), at.Line, at.Column
+		f.Pointer = d.reader.Pointer(diag.Pos{File: file, Line: at.Line, Col: at.Column})
+	}
+	if f.Pointer == "" && c.GetPath() != "" {
+		f.Pointer = "/paths/" + source.Escape(c.GetPath())
+		if c.GetOperation() != "" {
+			f.Pointer += "/" + strings.ToLower(c.GetOperation())
+		}
+	}
+}
