@@ -169,7 +169,7 @@ func VisitLogBody[T any](m LogBody, v LogBodyVisitor[T]) (T, error) {
 
 // LogAdministration is a message of the channel.
 //
-// Records of an operator.
+// Records of the journal itself.
 type LogAdministration = journalrecord.LogAdministration
 
 // EncodeLogAdministration returns the single-object encoding of a message. It returns an error if
@@ -190,6 +190,8 @@ func DecodeLogAdministration(b []byte) (LogAdministration, error) {
 		m = new(journalrecord.RecordVoided)
 	case journalrecord.FingerprintOfStreamReleased:
 		m = new(journalrecord.StreamReleased)
+	case journalrecord.FingerprintOfStreamsForgotten:
+		m = new(journalrecord.StreamsForgotten)
 	default:
 		return nil, singleobject.Unknown(fingerprint)
 	}
@@ -206,6 +208,8 @@ func KindOfLogAdministration(m LogAdministration) string {
 		return "RecordVoided"
 	case *journalrecord.StreamReleased:
 		return "StreamReleased"
+	case *journalrecord.StreamsForgotten:
+		return "StreamsForgotten"
 	}
 	return ""
 }
@@ -215,6 +219,7 @@ func LogAdministrationMessages() []LogAdministration {
 	return []LogAdministration{
 		new(journalrecord.RecordVoided),
 		new(journalrecord.StreamReleased),
+		new(journalrecord.StreamsForgotten),
 	}
 }
 
@@ -223,6 +228,7 @@ func LogAdministrationMessages() []LogAdministration {
 type LogAdministrationVisitor[T any] interface {
 	RecordVoided(*journalrecord.RecordVoided) (T, error)
 	StreamReleased(*journalrecord.StreamReleased) (T, error)
+	StreamsForgotten(*journalrecord.StreamsForgotten) (T, error)
 }
 
 // VisitLogAdministration calls the method of v for m and returns its results. The error wraps
@@ -233,6 +239,8 @@ func VisitLogAdministration[T any](m LogAdministration, v LogAdministrationVisit
 		return v.RecordVoided(m)
 	case *journalrecord.StreamReleased:
 		return v.StreamReleased(m)
+	case *journalrecord.StreamsForgotten:
+		return v.StreamsForgotten(m)
 	}
 	var none T
 	return none, singleobject.UnknownType(m)

@@ -219,6 +219,14 @@ func ExampleStreamReleased() journalrecord.StreamReleased {
 	}
 }
 
+// ExampleStreamsForgotten returns the example of StreamsForgotten in the document.
+func ExampleStreamsForgotten() journalrecord.StreamsForgotten {
+	return journalrecord.StreamsForgotten{
+		Prefix: "key/",
+		Before: time.Date(2026, 8, 14, 9, 30, 0, 0, time.UTC),
+	}
+}
+
 // ExamplePosition returns the example of Position in the document.
 func ExamplePosition() journalrecord.Position {
 	return journalrecord.Position{

@@ -8,6 +8,7 @@
 // Source: avro/SnapshotChunk.avsc dc6f3880f488
 // Source: avro/SnapshotManifest.avsc 3eaf145de520
 // Source: avro/StreamReleased.avsc 09c89b91f585
+// Source: avro/StreamsForgotten.avsc 8aa96dfefbc3
 
 // Package journalrecord holds the types of the Avro namespace deferpay.journalrecord and their
 // codecs.

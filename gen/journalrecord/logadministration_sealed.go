@@ -8,11 +8,12 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/singleobject"
 )
 
-// LogAdministration is one of *RecordVoided, *StreamReleased.
+// LogAdministration is one of *RecordVoided, *StreamReleased, *StreamsForgotten.
 type LogAdministration interface {
 	singleobject.Value
 	isLogAdministration()
 }
 
-func (*RecordVoided) isLogAdministration()   {}
-func (*StreamReleased) isLogAdministration() {}
+func (*RecordVoided) isLogAdministration()     {}
+func (*StreamReleased) isLogAdministration()   {}
+func (*StreamsForgotten) isLogAdministration() {}

@@ -45,6 +45,9 @@ type Config[S, B any] struct {
 	// Subject returns the stream that an impossible record parks; by default the first stream of
 	// the entry. All instances must agree on it, now and later.
 	Subject func(e *Entry[B]) Stream
+	// Passing is what the names of streams begin with that Forget forgets, such as "key/"; by
+	// default none are.
+	Passing string
 	// Key returns the Kafka key of a record. By default it is the subject.
 	Key func(e *Entry[B]) string
 	// Order returns the key that orders publication, given the states of the entry's streams after
@@ -99,7 +102,7 @@ func New[S, B any](cfg Config[S, B]) (*Journal[S, B], error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
-	l := states.New(states.Config[S, B]{Log: cfg.Topic, Fold: cfg.Fold, Codec: cfg.Codec, Subject: cfg.Subject})
+	l := states.New(states.Config[S, B]{Log: cfg.Topic, Fold: cfg.Fold, Codec: cfg.Codec, Subject: cfg.Subject, Passing: cfg.Passing})
 	if cfg.Key == nil {
 		cfg.Key = func(e *Entry[B]) string { return string(l.Subject(e)) }
 	}

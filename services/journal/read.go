@@ -39,12 +39,15 @@ func (j *Journal[S, B]) WaitFor(ctx context.Context, offset int64) error {
 // Barrier returns nil once everything was read that was in the log when it was called. Otherwise
 // the error wraps ErrNotReady, or ctx's error if ctx ends first. It appends a record that changes
 // nothing; calls at the same time share one.
-func (j *Journal[S, B]) Barrier(ctx context.Context) error {
+func (j *Journal[S, B]) Barrier(ctx context.Context) error { return j.await(ctx, j.core.Await) }
+
+// await calls begin under the lock, and waits until it calls passed.
+func (j *Journal[S, B]) await(ctx context.Context, begin func(passed func(error))) error {
 	passed := make(chan error, 1)
 	j.mu.Lock()
 	err := j.readiness()
 	if err == nil {
-		j.core.Await(func(err error) { passed <- err })
+		begin(func(err error) { passed <- err })
 		j.act()
 	}
 	j.mu.Unlock()

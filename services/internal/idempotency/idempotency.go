@@ -23,6 +23,9 @@ import (
 // ErrReused is the error of a request whose key was used for another one.
 var ErrReused = errors.New("idempotency key belongs to another request")
 
+// Streams is what the names of the streams of keys begin with.
+const Streams = "key/"
+
 // MaxKey is the length of the longest key.
 const MaxKey = 128
 
@@ -102,7 +105,7 @@ func sorted(body []byte) ([]byte, error) {
 // Stream returns the name of the key's stream. Slashes in the client and the key are escaped, so
 // that different keys have different streams.
 func (r Request) Stream() string {
-	return "key/" + url.PathEscape(r.Client) + "/" + url.PathEscape(r.Key)
+	return Streams + url.PathEscape(r.Client) + "/" + url.PathEscape(r.Key)
 }
 
 // Check returns nil if a recorded request is the same, else an error that wraps ErrReused.

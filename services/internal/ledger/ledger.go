@@ -78,6 +78,8 @@ type Ledger[E, S, A any] struct {
 	journal *journal.Journal[State, Body[E]]
 	domain  Domain[E, S, A]
 	admin   *admin.Log
+	now     func() time.Time
+	logger  *slog.Logger
 }
 
 // Admin returns the log for the people who operate it.
@@ -110,7 +112,7 @@ func New[E, S, A any](topic string, domain Domain[E, S, A], cfg Config) (*Ledger
 	if err := domain.check(); err != nil {
 		return nil, fmt.Errorf("open %s: %w", topic, err)
 	}
-	l := &Ledger[E, S, A]{domain: domain}
+	l := &Ledger[E, S, A]{domain: domain, now: cfg.Now, logger: cfg.Logger}
 	order := func(e *journal.Entry[Body[E]], after *View) string {
 		return domain.Order(Applied[E, S]{*e, domain.After(after, e.Body.Event)})
 	}
@@ -127,6 +129,7 @@ func New[E, S, A any](topic string, domain Domain[E, S, A], cfg Config) (*Ledger
 		Key:     func(e *journal.Entry[Body[E]]) string { return domain.Key(e.Body.Event) },
 		Order:   order,
 		Subject: func(e *journal.Entry[Body[E]]) journal.Stream { return domain.Streams(e.Body.Event)[0] },
+		Passing: idempotency.Streams,
 		Now:     cfg.Now, Traceparent: trace.From, AllowUnverified: cfg.AllowUnverified, Logger: cfg.Logger,
 	}
 	j, err := journal.New(config)

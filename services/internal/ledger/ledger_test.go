@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -43,6 +44,7 @@ const sums Family[int] = "sum/"
 type book struct {
 	*Ledger[added, int, int]
 	projected []string
+	clock     atomic.Int64 // microseconds; 0 for the system's
 }
 
 // open runs an instance that writes the kind and knows the kinds.
@@ -77,7 +79,7 @@ func open(t *testing.T, options []kgo.Opt, writer, kind string, known ...string)
 			b.projected = append(b.projected, fmt.Sprintf("%s+%d=%d", a.Event().Sum, a.Event().N, a.After))
 		},
 		Reset: func() { b.projected = nil }, NoEffect: errUseless,
-	}, Config{Writer: writer, ClientOptions: options, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	}, Config{Writer: writer, ClientOptions: options, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), Now: b.now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,6 +93,13 @@ func open(t *testing.T, options []kgo.Opt, writer, kind string, known ...string)
 	})
 	journaltest.Eventually(t, "ready", l.Ready)
 	return b
+}
+
+func (b *book) now() time.Time {
+	if at := b.clock.Load(); at != 0 {
+		return time.UnixMicro(at)
+	}
+	return time.Now()
 }
 
 func TestDomainWithoutField(t *testing.T) {

@@ -24,7 +24,7 @@ const (
 	Void         Outcome = "void"          // something came in between, so it has no effect
 	DeclaredVoid Outcome = "declared-void" // an operator declared it void
 	Barrier      Outcome = "barrier"       // it marks a point of the log
-	Operator     Outcome = "operator"      // an operator wrote it
+	Operator     Outcome = "operator"      // of a kind that the journal itself defines
 	Impossible   Outcome = "impossible"    // the fold refused it, and its stream was parked
 	// Unreadable records stop every instance. What comes after them is shown as it will be once
 	// they are declared void.
@@ -231,6 +231,9 @@ func (f *fold[S, B]) body(r *record.Record) (any, error) {
 	case record.Void:
 		v, err := r.Voiding()
 		return map[string]any{"offset": v.Offset, "digest": hexOf(v.Digest[:]), "reason": v.Reason}, err
+	case record.Forget:
+		f, err := r.Forgetting()
+		return map[string]any{"prefix": f.Prefix, "before": record.Time(f.Before)}, err
 	case record.Release:
 		rel, err := r.Releasing()
 		return map[string]any{"stream": rel.Stream, "attempt": rel.Attempt.String(), "reason": rel.Reason}, err

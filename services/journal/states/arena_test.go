@@ -8,7 +8,7 @@ import (
 )
 
 func TestNamesLieInFewPieces(t *testing.T) {
-	a := New(Config[int, int]{}).arena
+	a := newTable[int]().arena
 	const names = 5000
 	var kept []record.Stream
 	for n := range names {

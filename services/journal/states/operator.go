@@ -40,7 +40,8 @@ func (l *States[S, B]) isVoided(r *record.Record) bool {
 	return len(digests) > 0 && !(r.Fault == nil && record.IsReserved(r.Kind)) && slices.Contains(digests, record.DigestOf(r.Value))
 }
 
-// applyOperators applies a record that an operator has written. Its expectations are not looked at.
+// applyOperators applies a record of a kind that the journal itself defines. Its expectations are
+// not looked at.
 func (l *States[S, B]) applyOperators(r *record.Record) (Result[S, B], error) {
 	var err error
 	switch r.Kind {
@@ -54,6 +55,11 @@ func (l *States[S, B]) applyOperators(r *record.Record) (Result[S, B], error) {
 		var rel record.Releasing
 		if rel, err = r.Releasing(); err == nil && l.parked[rel.Stream].attempt == rel.Attempt {
 			delete(l.parked, rel.Stream)
+		}
+	case record.Forget:
+		var f record.Forgetting
+		if f, err = r.Forgetting(); err == nil {
+			l.forget(f)
 		}
 	default:
 		err = fmt.Errorf("%w of the journal itself: %q", ErrUnknownKind, r.Kind)

@@ -10,6 +10,9 @@
 // be decoded, by its offset and its digest; every reader then treats it so, those included that
 // could decode it. A journal.release releases a parked stream.
 //
+// A journal.forget makes streams as if they had never been. A record that was decided before the
+// time up to which they are forgotten cannot begin such a stream: it is void.
+//
 // The package does no I/O. Package journal exports Entry, Verdict, View, Fold and Codec under its
 // own name. Only the journal's own packages import this one.
 package states
@@ -19,7 +22,6 @@ import (
 	"iter"
 	"runtime/debug"
 	"slices"
-	"strings"
 
 	"github.com/deferpay/deferpay/services/journal/record"
 )
@@ -35,17 +37,22 @@ type Config[S, B any] struct {
 	// Tests replace it to show that a count would not do: a record that was built on a void one
 	// would pass whenever records of others bring the count to the same number.
 	Token func(*Cell[S]) record.Attempt
+	// Passing is what the names of streams begin with that are forgotten one day, by records of
+	// kind journal.forget. It decides where they lie in memory, and changes no outcome.
+	Passing string
 }
 
 // States is what a log leads to up to an offset. One goroutine uses it at a time.
 type States[S, B any] struct {
-	cfg    Config[S, B]
-	cells  map[record.Stream]*Cell[S]
-	arena  arena[S]
-	parked map[record.Stream]parking
-	next   int64 // offset of the next record
+	cfg              Config[S, B]
+	lasting, passing *table[S]
+	parked           map[record.Stream]parking
+	next             int64 // offset of the next record
 	// what was declared void, by offset; a later record may declare it
 	voids map[int64][]record.Digest
+
+	forgotten []record.Forgetting // the last one of each prefix
+	oldest    int64               // when the oldest of the passing streams was changed
 
 	untouched *Cell[S] // stands for the streams that have no cell
 }
@@ -69,8 +76,8 @@ func lastAttempt[S any](c *Cell[S]) record.Attempt { return c.last }
 // records l has found to be declared void.
 func (l *States[S, B]) Empty() *States[S, B] {
 	e := *l
-	e.arena = arena[S]{names: new(strings.Builder)}
-	e.cells, e.parked, e.next = make(map[record.Stream]*Cell[S]), make(map[record.Stream]parking), 0
+	e.lasting, e.passing, e.forgotten, e.oldest = newTable[S](), newTable[S](), nil, 0
+	e.parked, e.next = make(map[record.Stream]parking), 0
 	e.voids = make(map[int64][]record.Digest, len(l.voids))
 	for offset, digests := range l.voids {
 		e.voids[offset] = slices.Clone(digests)
@@ -83,21 +90,23 @@ func (l *States[S, B]) Next() int64 { return l.next }
 
 // State returns the state of a stream and reports whether it has one.
 func (l *States[S, B]) State(s record.Stream) (st S, ok bool) {
-	if c := l.cells[s]; c != nil {
+	if c := l.Cell(s); c != nil {
 		return c.state, c.has
 	}
 	return st, false
 }
 
 // Cell returns the cell of a stream; nil if nothing was applied to it.
-func (l *States[S, B]) Cell(s record.Stream) *Cell[S] { return l.cells[s] }
+func (l *States[S, B]) Cell(s record.Stream) *Cell[S] { return l.tableOf(s).cells[s] }
 
 // Cells iterates over the streams to which something was applied, in no order.
 func (l *States[S, B]) Cells() iter.Seq2[record.Stream, *Cell[S]] {
 	return func(yield func(record.Stream, *Cell[S]) bool) {
-		for s, c := range l.cells {
-			if !yield(s, c) {
-				return
+		for _, t := range []*table[S]{l.lasting, l.passing} {
+			for s, c := range t.cells {
+				if !yield(s, c) {
+					return
+				}
 			}
 		}
 	}
@@ -170,7 +179,7 @@ const (
 	Applied
 	Barrier
 	Impossible // it holds, and the fold refused it
-	Operators  // written by an operator: it changes no stream of the domain
+	Operators  // of a kind that the journal itself defines: it changes no state of the domain
 )
 
 // Result is what became of a record. Verdict is set if it was applied or impossible, Err if it was
@@ -205,7 +214,7 @@ func (l *States[S, B]) Apply(r *record.Record, verdict *Verdict[S, B]) (Result[S
 	v.begin(len(r.Expects), r.DecidedAt)
 	for i := range r.Expects {
 		s := r.Expects[i].Stream
-		v.add(s, l.cells[s])
+		v.add(s, l.Cell(s))
 	}
 	if !l.holds(r.Expects, v) {
 		l.next = r.Offset + 1
@@ -235,7 +244,7 @@ func (l *States[S, B]) ApplyOwn(offset int64, expects []record.Expectation, verd
 	l.next = offset + 1
 	v := verdict.After
 	for i := range v.slots {
-		v.slots[i].origin = l.cells[v.slots[i].stream]
+		v.slots[i].origin = l.Cell(v.slots[i].stream)
 	}
 	if !l.holds(expects, v) {
 		return Result[S, B]{Outcome: Void}
@@ -251,6 +260,9 @@ func (l *States[S, B]) holds(expects []record.Expectation, v *View[S]) bool {
 	for i := range expects {
 		c := v.slots[i].origin
 		if c == nil {
+			if len(l.forgotten) > 0 && l.isLate(expects[i].Stream, v.now) {
+				return false
+			}
 			c = l.untouched
 		}
 		if l.cfg.Token(c) != expects[i].Attempt || len(l.parked) > 0 && l.Parked(expects[i].Stream) != nil {
@@ -264,7 +276,7 @@ func (l *States[S, B]) holds(expects []record.Expectation, v *View[S]) bool {
 func (l *States[S, B]) park(r *record.Record, v *View[S]) {
 	v.slots = v.slots[:0]
 	for i := range r.Expects {
-		v.add(r.Expects[i].Stream, l.cells[r.Expects[i].Stream])
+		v.add(r.Expects[i].Stream, l.Cell(r.Expects[i].Stream))
 	}
 	v.advance(r.Attempt)
 	l.store(v)
@@ -274,11 +286,19 @@ func (l *States[S, B]) store(v *View[S]) {
 	for i := range v.slots {
 		s, c := v.slots[i].stream, v.slots[i].origin
 		if c == nil {
-			c = l.arena.cell()
-			l.cells[l.arena.name(s)] = c
+			c = l.create(s, v.now)
 		}
 		*c = v.slots[i].Cell
 	}
+}
+
+// create returns the cell of a new stream.
+func (l *States[S, B]) create(s record.Stream, at int64) *Cell[S] {
+	t := l.tableOf(s)
+	if t == l.passing && (len(t.cells) == 0 || at < l.oldest) {
+		l.oldest = at
+	}
+	return t.add(s)
 }
 
 // fold runs the fold on v. A panic of the fold is an impossible record too: it would come back at

@@ -96,7 +96,10 @@ func (w *writer) write(s *store.Store, operations int) {
 	contracts := max(1, operations/perContract)
 	start := time.Date(2026, time.January, 15, 9, 0, 0, 0, time.UTC)
 	w.clock.Store(start.UnixMicro())
-	w.each(contracts, func(i int) error { return s.Observe(w.tb.Context(), billing.Observe{ContractObserved: billing.ContractObserved{Contract: contract(i), OccurredAt: start}}) })
+	observe := func(c billing.Contract) error {
+		return s.Observe(w.tb.Context(), billing.Observe{ContractObserved: billing.ContractObserved{Contract: c, OccurredAt: start}})
+	}
+	w.each(contracts, func(i int) error { return observe(contract(i)) })
 	for month := range months {
 		w.clock.Store(start.AddDate(0, month, 0).UnixMicro())
 		w.each(operations/months, func(i int) error {

@@ -33,6 +33,27 @@ type ticket[S, B any] struct {
 // why that will not happen.
 func (c *Core[S, B]) Await(fn func(error)) { c.await(ticket[S, B]{fn: fn}) }
 
+// Forget appends a record that makes streams as if they had never been, and calls fn with nil once
+// everything has been read that is in the log then. The record is missing if its append fails.
+func (c *Core[S, B]) Forget(f record.Forgetting, fn func(error)) {
+	e, err := f.Envelope()
+	if err == nil {
+		e.Attempt, e.DecidedAt, e.Writer = c.cfg.NewAttempt(), c.cfg.Clock().UnixMicro(), c.cfg.Writer
+		var value []byte
+		if value, err = c.encoder.Encode(&e); err == nil {
+			c.actions.appends = append(c.actions.appends, Append{Attempt: e.Attempt, Value: value})
+		}
+	}
+	if err != nil {
+		fn(err)
+		return
+	}
+	c.Await(fn)
+}
+
+// OldestPassing returns when the oldest stream was changed that may be forgotten.
+func (c *Core[S, B]) OldestPassing() (at int64, ok bool) { return c.applied.Oldest() }
+
 // await queues a ticket for a barrier that is begun from now on.
 func (c *Core[S, B]) await(t ticket[S, B]) {
 	c.barriers.next = append(c.barriers.next, t)

@@ -82,7 +82,7 @@ func (c *Core[S, B]) decide(cmd *Command[S, B], speculate bool) (*states.Draft[S
 	streams := cmd.Streams
 	for {
 		c.speculative, c.hold, c.barred = speculate, nil, nil
-		d := states.NewDraft[S](streams, c.cfg.Clock().UnixMicro(), c)
+		d := states.NewDraft[S](streams, max(c.cfg.Clock().UnixMicro(), c.applied.Horizon()), c)
 		body, err := call(cmd.Decide, d.View())
 		if stale := d.Close(); stale {
 			streams = d.Streams()
