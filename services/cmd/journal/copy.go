@@ -18,12 +18,15 @@ an erasure destroys later, so it may not be kept longer than an erasure may take
 
   journal dump -log billing -out billing.dump
   journal dump -log contract.keys.v1 -out keys.dump
+  journal dump -log billing -from 120000 -out more.dump    what was added since a dump that ended at 120000
   journal dump -log billing | gpg -e -r backup > billing.dump.gpg    to standard output`
 
 func dump(c call) int {
 	var common common
 	var name, file string
+	var from int64
 	set := settings.New("journal dump", dumpAbout)
+	set.Flags().Int64Var(&from, "from", 0, "write the records from this `offset` on; such a dump is restored after the one that it continues")
 	set.String(&name, "log", "", "", nameUsage+"; or another topic that can be dumped")
 	set.String(&file, "out", "", "", "write to this `file`; without it, to standard output")
 	return c.main(set, &common, func() error { return copied(name) }, func() error {
@@ -33,10 +36,10 @@ func dump(c call) int {
 		}
 		topic.Progress = newProgress(c.stderr, "dump").at
 		if file == "" {
-			_, err := topic.Dump(c.ctx, c.stdout)
+			_, err := topic.Dump(c.ctx, c.stdout, from)
 			return err
 		}
-		info, err := dumpTo(c, topic, file)
+		info, err := dumpTo(c, topic, from, file)
 		if err != nil {
 			return err
 		}
@@ -45,13 +48,13 @@ func dump(c call) int {
 }
 
 // dumpTo writes a dump to a file that has its name once it is whole.
-func dumpTo(c call, topic backup.Topic, file string) (backup.Info, error) {
+func dumpTo(c call, topic backup.Topic, from int64, file string) (backup.Info, error) {
 	part := file + ".part"
 	f, err := os.OpenFile(part, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
 		return backup.Info{}, err
 	}
-	info, err := topic.Dump(c.ctx, f)
+	info, err := topic.Dump(c.ctx, f, from)
 	if err == nil {
 		err = f.Sync()
 	}
@@ -64,7 +67,7 @@ func dumpTo(c call, topic backup.Topic, file string) (backup.Info, error) {
 const restoreAbout = `Writes the records of a dump to a topic that was just created: the first record at offset 0, and
 so on. Every instance of the service must be stopped. Nothing is written if the dump is not whole,
 if it is of another topic, if the topic is not configured as the contracts declare it, or if it is
-not empty.
+not empty. A dump that begins at an offset continues a topic that ends there.
 
   eventgen topics apply -brokers HOST:PORT specs/billing/internal.asyncapi.yaml
   journal restore -log billing billing.dump

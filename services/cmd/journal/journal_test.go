@@ -159,6 +159,29 @@ func TestDumpRestoreVerify(t *testing.T) {
 	}
 }
 
+// A dump from an offset on continues a restored one, and nothing else.
+func TestDumpContinues(t *testing.T) {
+	from, to := recorded(t), empty(t)
+	dir := t.TempDir()
+	whole, first, second := filepath.Join(dir, "whole"), filepath.Join(dir, "first"), filepath.Join(dir, "second")
+	from.must("dump -log billing -out", whole)
+	end := from.write("billing.log.v1", &kgo.Record{Value: []byte("garbage")}) + 1
+	from.must(fmt.Sprintf("dump -log billing -from %d -out", end-1), second)
+	to.refused(1, "restore the one before it first", "restore -log billing", second)
+	to.must("restore -log billing", whole)
+	to.must("restore -log billing", second)
+	if n := len(to.read("billing.log.v1")); int64(n) != end {
+		t.Errorf("%d records, want %d", n, end)
+	}
+	other := empty(t)
+	other.must("restore -log billing", whole)
+	other.write("billing.log.v1", &kgo.Record{Value: []byte("other garbage")})
+	from.write("billing.log.v1", &kgo.Record{Value: []byte("more")})
+	from.must(fmt.Sprintf("dump -log billing -from %d -out", end), first)
+	other.refused(1, "is not the one that the dump continues", "restore -log billing", first)
+	from.refused(1, "it cannot be dumped from", fmt.Sprintf("dump -log billing -from %d -out", end+9), first)
+}
+
 // What must not be restored, and where, is refused before anything is written.
 func TestRestoreRefuses(t *testing.T) {
 	from, to := recorded(t), empty(t)

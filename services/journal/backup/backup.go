@@ -8,6 +8,7 @@ package backup
 import (
 	"context"
 	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -40,10 +41,11 @@ func (t Topic) progress(done, all int64) {
 // before its end may have been compacted away.
 const quiet = 5 * time.Second
 
-// Dump writes the records that are in the topic now to w. An error is returned if the topic is a
-// log that has lost records, or has more than one partition.
-func (t Topic) Dump(ctx context.Context, w io.Writer) (Info, error) {
-	client, err := topic.NewClient(t.Name, 1, t.ClientOptions)
+// Dump writes the records that are in the topic now to w, from an offset on. An error is returned
+// if the topic is a log that has lost records, or has more than one partition, or if it is
+// compacted and from is not 0.
+func (t Topic) Dump(ctx context.Context, w io.Writer, from int64) (Info, error) {
+	client, err := topic.NewClientFrom(t.Name, from, 1, t.ClientOptions)
 	if err != nil {
 		return Info{}, err
 	}
@@ -55,11 +57,18 @@ func (t Topic) Dump(ctx context.Context, w io.Writer) (Info, error) {
 	if start > 0 && !compacted {
 		return Info{}, fmt.Errorf("%s has lost its records before @%d", t.Name, start)
 	}
-	out, err := newWriter(w, Header{Topic: t.Name, Compacted: compacted, End: end, Taken: time.Now().UTC()})
+	if from < 0 || from > end || from > 0 && compacted {
+		return Info{}, fmt.Errorf("%s ends at %d: it cannot be dumped from %d", t.Name, end, from)
+	}
+	before, err := t.before(ctx, from)
 	if err != nil {
 		return Info{}, err
 	}
-	for next := int64(0); next < end; {
+	out, err := newWriter(w, Header{Topic: t.Name, Compacted: compacted, From: from, End: end, Before: before, Taken: time.Now().UTC()})
+	if err != nil {
+		return Info{}, err
+	}
+	for next := from; next < end; {
 		records, err := t.poll(ctx, client, compacted)
 		if err != nil {
 			return Info{}, err
@@ -83,6 +92,19 @@ func (t Topic) Dump(ctx context.Context, w io.Writer) (Info, error) {
 		t.progress(min(next, end), end)
 	}
 	return out.close()
+}
+
+// before returns the SHA-256 of the value of the record before an offset, "" if that is 0.
+func (t Topic) before(ctx context.Context, offset int64) (sum string, err error) {
+	if offset == 0 {
+		return "", nil
+	}
+	err = topic.Scan(ctx, t.Name, offset-1, offset, t.ClientOptions, func(r *record.Record) (bool, error) {
+		digest := record.DigestOf(r.Value)
+		sum = hex.EncodeToString(digest[:])
+		return true, nil
+	})
+	return sum, err
 }
 
 // poll returns the next records, and none if a compacted topic has no more.
@@ -126,9 +148,10 @@ func (t Topic) look(ctx context.Context, client *kgo.Client) (compacted bool, st
 	return compacted, first.Offset, end, errors.Join(first.Err, err)
 }
 
-// Restore writes the records of a dump to the topic, which must be empty. It reads the dump twice,
-// and writes nothing unless it is whole and of this topic. The record at an offset of a log is
-// written at that offset; an error is returned if something else writes to the topic meanwhile.
+// Restore writes the records of a dump to the topic, which must be empty or, if the dump begins at
+// an offset, end there with the record that the dump continues. It reads the dump twice, and writes
+// nothing unless it is whole and of this topic. The record at an offset of a log is written at that
+// offset; an error is returned if something else writes to the topic meanwhile.
 func (t Topic) Restore(ctx context.Context, dump io.ReadSeeker) (Info, error) {
 	info, err := Read(dump, func(*kgo.Record) error { return nil })
 	if err != nil {
@@ -167,10 +190,25 @@ func (t Topic) mayRestore(ctx context.Context, client *kgo.Client, info Info) er
 	if err != nil {
 		return err
 	}
+	if info.From > 0 {
+		return t.mayContinue(ctx, info, end)
+	}
 	if start != 0 || end != 0 {
 		return fmt.Errorf("%s is not empty: it has the offsets %d to %d. Records are restored only to a topic that was just created, with every instance stopped", t.Name, start, end-1)
 	}
 	return nil
+}
+
+// mayContinue returns an error unless the topic ends where the dump begins.
+func (t Topic) mayContinue(ctx context.Context, info Info, end int64) error {
+	if end != info.From {
+		return fmt.Errorf("%s ends at %d, and the dump begins at %d: restore the one before it first, with every instance stopped", t.Name, end, info.From)
+	}
+	before, err := t.before(ctx, end)
+	if err == nil && before != info.Before {
+		err = fmt.Errorf("record @%d of %s is not the one that the dump continues", end-1, t.Name)
+	}
+	return err
 }
 
 func (t Topic) produce(ctx context.Context, client *kgo.Client, info Info, dump io.Reader) error {

@@ -40,9 +40,13 @@ var ErrDamaged = errors.New("not a whole dump")
 type Header struct {
 	Topic string `json:"topic"`
 	// Compacted means that records may be missing, and that offsets are not kept.
-	Compacted bool      `json:"compacted,omitempty"`
-	End       int64     `json:"end"` // offset after the last record
-	Taken     time.Time `json:"taken"`
+	Compacted bool  `json:"compacted,omitempty"`
+	From      int64 `json:"from"` // offset of the first record
+	End       int64 `json:"end"`  // offset after the last record
+	// Before is the SHA-256 of the value of the record before From, in hexadecimal; "" if From is
+	// 0.
+	Before string    `json:"before,omitempty"`
+	Taken  time.Time `json:"taken"`
 }
 
 // Info is what a dump holds.

@@ -26,10 +26,11 @@ var ErrDataLoss = errors.New("log lost records")
 // It looks for the leader and retries sooner than the library's default, which is up to five
 // seconds: that is how long a broker that is back would go unnoticed.
 func NewClient(topic string, buffered int, options []kgo.Opt) (*kgo.Client, error) {
-	return newClient(topic, 0, buffered, options)
+	return NewClientFrom(topic, 0, buffered, options)
 }
 
-func newClient(topic string, from int64, buffered int, options []kgo.Opt) (*kgo.Client, error) {
+// NewClientFrom is NewClient for a client that reads from an offset on.
+func NewClientFrom(topic string, from int64, buffered int, options []kgo.Opt) (*kgo.Client, error) {
 	prompt := []kgo.Opt{kgo.MetadataMinAge(250 * time.Millisecond), kgo.RetryBackoffFn(backoff)}
 	return kgo.NewClient(append(append(prompt, options...),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {0: kgo.NewOffset().At(from)}}),

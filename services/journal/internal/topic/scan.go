@@ -16,7 +16,7 @@ func Scan(ctx context.Context, log string, from, upTo int64, options []kgo.Opt, 
 	if upTo >= 0 && from >= upTo {
 		return nil
 	}
-	client, err := newClient(log, from, 1, options)
+	client, err := NewClientFrom(log, from, 1, options)
 	if err != nil {
 		return err
 	}
