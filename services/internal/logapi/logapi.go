@@ -106,6 +106,8 @@ type Log interface {
 	Topic() string
 	Position() int64
 	WaitFor(ctx context.Context, offset int64) error
+	// Barrier returns when everything is read that was recorded before it was called.
+	Barrier(ctx context.Context) error
 }
 
 // Position returns a position of a log in the form of the header Log-Position.
@@ -134,6 +136,22 @@ func Fresh(ctx context.Context, log Log, asked string) error {
 			WithHint("repeat the request, or leave Log-Position out").WithRetryAfter(1)
 	}
 	return nil
+}
+
+// Find looks for what a request names. If look does not find it, Find looks again once everything
+// is read that was recorded before, because another instance may have recorded it a moment ago. So
+// a 404 is true of the time at which the request came. The error is a problem.
+func Find(ctx context.Context, log Log, look func() bool) (bool, error) {
+	if look() {
+		return true, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, positionTime)
+	defer cancel()
+	if err := log.Barrier(ctx); err != nil {
+		return false, problem.New(problem.NotReady, "this instance does not have it, and could not read in time what was recorded last").
+			WithHint("try again, or ask another instance").WithRetryAfter(1)
+	}
+	return look(), nil
 }
 
 // Requests are the writes that one instance is deciding. The zero value is ready for use.

@@ -58,6 +58,8 @@ func TestWhenReady(t *testing.T) {
 
 type log struct{ at int64 }
 
+func (log) Barrier(context.Context) error { return nil }
+
 func (log) Topic() string     { return "x.log.v1" }
 func (l log) Position() int64 { return l.at }
 func (l log) WaitFor(_ context.Context, offset int64) error {
@@ -79,6 +81,39 @@ func TestFresh(t *testing.T) {
 	}
 	if got := Position(log{}, 7); got != "x.log.v1:7" || Fresh(t.Context(), log{7}, got) != nil {
 		t.Errorf("position %s", got)
+	}
+}
+
+// lagging is a log of which something is read by a barrier only.
+type lagging struct {
+	log
+	read *bool
+	err  error
+}
+
+func (l lagging) Barrier(context.Context) error {
+	*l.read = true
+	return l.err
+}
+
+func TestFindReadsBeforeNotFound(t *testing.T) {
+	for name, tt := range map[string]struct {
+		here, there bool // found before the barrier, and behind it
+		broken      error
+		found       bool
+		problem     problem.Code
+	}{
+		"is here":                 {here: true, found: true, broken: errors.New("not asked")},
+		"is recorded":             {there: true, found: true},
+		"is nowhere":              {},
+		"the log cannot be read":  {there: true, broken: context.DeadlineExceeded, problem: problem.NotReady},
+		"the log is not followed": {broken: journal.ErrNotReady, problem: problem.NotReady},
+	} {
+		read := false
+		found, err := Find(t.Context(), lagging{read: &read, err: tt.broken}, func() bool { return tt.here || read && tt.there })
+		if found != tt.found || code(err) != tt.problem || read == tt.here {
+			t.Errorf("%s: found %v, error %v, barrier %v", name, found, err, read)
+		}
 	}
 }
 

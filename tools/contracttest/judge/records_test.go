@@ -108,36 +108,52 @@ func TestMutatedRecords(t *testing.T) {
 			}
 		}
 	}
-	mutations := map[string]func(*Record){
-		"another topic":           func(r *Record) { r.Topic = "billing.events.v1" },
-		"unknown topic":           func(r *Record) { r.Topic = "contract.log.v1" },
-		"no key":                  func(r *Record) { r.Key = nil },
-		"key of another contract": func(r *Record) { r.Key = []byte("CTR-8") },
-		"tombstone":               func(r *Record) { r.Value = nil },
-		"empty value":             func(r *Record) { r.Value = []byte{} },
-		"no magic byte":           func(r *Record) { r.Value[0] = 1 },
-		"unknown schema id":       func(r *Record) { r.Value[4] = 200 },
-		"schema of another message": func(r *Record) {
-			r.Value[4]++
-		},
-		"cut short":       func(r *Record) { r.Value = r.Value[:len(r.Value)-1] },
-		"trailing bytes":  func(r *Record) { r.Value = append(r.Value, 0) },
-		"type of another": setHeader("ce_type", "deferpay.event.ContractTerminated"),
-		"unknown type":    setHeader("ce_type", "deferpay.event.Nothing"),
-		"no id":           func(r *Record) { r.Headers = r.Headers[1:] },
-		"version of CloudEvents": setHeader("ce_specversion",
-			"0.3"),
-		"another subject": setHeader("ce_subject", "CTR-8"),
-		"another time":    setHeader("ce_time", "2026-11-12T09:30:01Z"),
-		"no time":         setHeader("ce_time", "yesterday"),
-	}
-	for name, mutate := range mutations {
+	for name, tt := range map[string]struct {
+		says  string
+		plant func(*Record)
+	}{
+		"another topic":             {`no message with ce_type "deferpay.event.ContractSuspended"`, func(r *Record) { r.Topic = "billing.events.v1" }},
+		"unknown topic":             {"no document describes the topic", func(r *Record) { r.Topic = "contract.log.v1" }},
+		"no key":                    {"the record has no key", func(r *Record) { r.Key = nil }},
+		"key of another contract":   {`key "CTR-8", but contractRef is CTR-7`, func(r *Record) { r.Key = []byte("CTR-8") }},
+		"tombstone":                 {"a tombstone", func(r *Record) { r.Value = nil }},
+		"empty value":               {"magic byte", func(r *Record) { r.Value = []byte{} }},
+		"no magic byte":             {"magic byte", func(r *Record) { r.Value[0] = 1 }},
+		"unknown schema id":         {"schema id 200: schema not found", func(r *Record) { r.Value[4] = 200 }},
+		"schema of another message": {"is not the contract's schema of ContractSuspended", func(r *Record) { r.Value[4]++ }},
+		"cut short":                 {"payload: ", func(r *Record) { r.Value = r.Value[:len(r.Value)-1] }},
+		"trailing bytes":            {"1 bytes follow the payload", func(r *Record) { r.Value = append(r.Value, 0) }},
+		"type of another":           {"is not the contract's schema of ContractTerminated", setHeader("ce_type", "deferpay.event.ContractTerminated")},
+		"unknown type":              {"no message with ce_type", setHeader("ce_type", "deferpay.event.Nothing")},
+		"no id":                     {"missing property 'ce_id'", func(r *Record) { r.Headers = r.Headers[1:] }},
+		"version of CloudEvents":    {"headers: ", setHeader("ce_specversion", "0.3")},
+		"another subject":           {"ce_subject is CTR-8, the key CTR-7", setHeader("ce_subject", "CTR-8")},
+		"another time":              {"ce_time is 2026-11-12T09:30:01Z", setHeader("ce_time", "2026-11-12T09:30:01Z")},
+		"no time":                   {"ce_time is yesterday", setHeader("ce_time", "yesterday")},
+	} {
 		ev, reg, records := examples(t)
 		r := records["ContractSuspended"]
-		mutate(&r)
-		if _, violations := ev.Judge(t.Context(), reg, r); len(violations) == 0 {
-			t.Errorf("%s: not caught", name)
+		tt.plant(&r)
+		if _, violations := ev.Judge(t.Context(), reg, r); !strings.Contains(strings.Join(violations, "; "), tt.says) {
+			t.Errorf("%s: %q, want %q", name, violations, tt.says)
 		}
+	}
+}
+
+func TestVersionOutOfOrder(t *testing.T) {
+	ev, reg, records := examples(t)
+	judge := func(name string) []string {
+		_, violations := ev.Judge(t.Context(), reg, records[name])
+		return violations
+	}
+	// the last one is published again
+	for _, name := range []string{"ContractSuspended", "ContractReinstated", "ContractSuspended"} {
+		if v := judge(name); len(v) > 0 {
+			t.Errorf("%s: %v", name, v)
+		}
+	}
+	if v := judge("MandateSigned"); len(v) != 1 || v[0] != "version 2 of CTR-7 comes after version 6" {
+		t.Errorf("version 2 after version 6: %v", v)
 	}
 }
 

@@ -803,6 +803,20 @@ func TestReadsWaitForAPosition(t *testing.T) {
 	one.get("/operations", "Log-Position", "billing.log.v1:99999").problem(t, 503, "position-not-reached")
 }
 
+// TestNoReadMissesAWrite reads on one instance what another has answered a moment before.
+func TestNoReadMissesAWrite(t *testing.T) {
+	s := newSystem(t)
+	one, two := s.instance("billing-1"), s.instance("billing-2")
+	one.contract(7, 1, nil)
+	for n := range 100 {
+		one.post("/operations", purchase("CTR-7", 1)).want(t, 201)
+		two.get(fmt.Sprintf("/operations/BOP-7-%d", n+1)).want(t, 200)
+	}
+	two.get("/operations/BOP-7-99999").problem(t, 404, "operation-not-found")
+	two.get("/eligibility/CE-NOBODY").problem(t, 404, "customer-not-found")
+	two.get("/billing-runs/2001-01").problem(t, 404, "billing-run-not-found")
+}
+
 func TestUnreadableContractWaits(t *testing.T) {
 	i := newSystem(t).instance("billing-1")
 	i.contract(7, 3, nil)

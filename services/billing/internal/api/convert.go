@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -49,6 +50,19 @@ func pageOf(limit, offset billingapi.OptInt32) store.Page {
 
 func notFound(code problem.Code, what, ref, hint string) error {
 	return problem.New(code, "there is no %s %s", what, ref).WithHint("%s", hint)
+}
+
+// find returns what look finds, and the position it was found at. The error is missing if look
+// finds nothing, and everything is read that was recorded before.
+func find[T any](ctx context.Context, h *handler, look func() (T, int64, bool), missing error) (found T, at int64, err error) {
+	ok, err := logapi.Find(ctx, h.Store, func() (ok bool) {
+		found, at, ok = look()
+		return ok
+	})
+	if err == nil && !ok {
+		err = missing
+	}
+	return found, at, err
 }
 
 // each converts a list; none is an empty list, never null.

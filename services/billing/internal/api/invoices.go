@@ -85,9 +85,11 @@ func (h *handler) GetInvoice(ctx context.Context, params billingapi.GetInvoicePa
 	if err := logapi.Fresh(ctx, h.Store, string(params.LogPosition.Value)); err != nil {
 		return nil, err
 	}
-	i, at, ok := h.Store.Invoice(string(params.InvoiceRef))
-	if !ok {
-		return nil, notFound(invoiceNotFound, "invoice", string(params.InvoiceRef), "check the reference; GET /invoices searches")
+	ref := string(params.InvoiceRef)
+	i, at, err := find(ctx, h, func() (billing.Invoice, int64, bool) { return h.Store.Invoice(ref) },
+		notFound(invoiceNotFound, "invoice", ref, "check the reference; GET /invoices searches"))
+	if err != nil {
+		return nil, err
 	}
 	return &billingapi.InvoiceHeaders{LogPosition: h.position(at), Response: toInvoice(i)}, nil
 }

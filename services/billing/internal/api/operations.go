@@ -111,9 +111,11 @@ func (h *handler) GetOperation(ctx context.Context, params billingapi.GetOperati
 	if err := logapi.Fresh(ctx, h.Store, string(params.LogPosition.Value)); err != nil {
 		return nil, err
 	}
-	o, at, ok := h.Store.Operation(string(params.OperationRef))
-	if !ok {
-		return nil, notFound(operationNotFound, "operation", string(params.OperationRef), "check the reference; GET /operations searches")
+	ref := string(params.OperationRef)
+	o, at, err := find(ctx, h, func() (store.Operation, int64, bool) { return h.Store.Operation(ref) },
+		notFound(operationNotFound, "operation", ref, "check the reference; GET /operations searches"))
+	if err != nil {
+		return nil, err
 	}
 	return &billingapi.GetOperationOKHeaders{LogPosition: h.position(at), Response: toOperation(o)}, nil
 }

@@ -70,9 +70,12 @@ func (h *handler) GetBillingRun(ctx context.Context, params billingapi.GetBillin
 	if err != nil {
 		return nil, err
 	}
-	r := h.Store.RunOf(p, pageOf(params.Limit, params.Offset))
-	if !r.Known {
-		return nil, problem.New(billingRunNotFound, "the billing of %s was never run", p).WithHint("POST /billing-runs runs it")
+	r, _, err := find(ctx, h, func() (store.RunView, int64, bool) {
+		r := h.Store.RunOf(p, pageOf(params.Limit, params.Offset))
+		return r, r.Position, r.Known
+	}, problem.New(billingRunNotFound, "the billing of %s was never run", p).WithHint("POST /billing-runs runs it"))
+	if err != nil {
+		return nil, err
 	}
 	return &billingapi.GetBillingRunOKHeaders{LogPosition: h.position(r.Position), Response: toRun(p, r)}, nil
 }

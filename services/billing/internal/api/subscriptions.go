@@ -34,9 +34,12 @@ func (h *handler) GetSubscription(ctx context.Context, params billingapi.GetSubs
 		return nil, err
 	}
 	ref := string(params.SubscriptionRef)
-	a, at, ok := h.Store.Subscription("CTR-" + strings.TrimPrefix(ref, "SUB-"))
-	if !ok {
-		return nil, notFound(subscriptionNotFound, "subscription", ref, "check the reference: SUB-n belongs to the contract CTR-n; billing learns of it from contract facts")
+	a, at, err := find(ctx, h, func() (billing.Account, int64, bool) {
+		return h.Store.Subscription("CTR-" + strings.TrimPrefix(ref, "SUB-"))
+	},
+		notFound(subscriptionNotFound, "subscription", ref, "check the reference: SUB-n belongs to the contract CTR-n; billing learns of it from contract facts"))
+	if err != nil {
+		return nil, err
 	}
 	return &billingapi.SubscriptionHeaders{LogPosition: h.position(at), Response: h.toSubscription(a)}, nil
 }
@@ -65,10 +68,13 @@ func (h *handler) GetEligibility(ctx context.Context, params billingapi.GetEligi
 			return nil, err
 		}
 	}
-	l := h.Store.Subscriptions(store.SubscriptionFilter{CustomerRef: string(params.CustomerRef)}, store.Page{Limit: maxContracts})
-	if l.Total == 0 {
-		return nil, problem.New(customerNotFound, "billing knows no contract of the customer %s", params.CustomerRef).
-			WithHint("check the reference; billing learns of contracts from contract facts")
+	l, _, err := find(ctx, h, func() (store.List[billing.Account], int64, bool) {
+		l := h.Store.Subscriptions(store.SubscriptionFilter{CustomerRef: string(params.CustomerRef)}, store.Page{Limit: maxContracts})
+		return l, l.Position, l.Total > 0
+	}, problem.New(customerNotFound, "billing knows no contract of the customer %s", params.CustomerRef).
+		WithHint("check the reference; billing learns of contracts from contract facts"))
+	if err != nil {
+		return nil, err
 	}
 	out := billingapi.Eligibility{CustomerRef: params.CustomerRef, Sums: toSums(l.Items)}
 	for _, a := range l.Items {

@@ -36,9 +36,18 @@ func (h *handler) GetContract(ctx context.Context, params contractapi.GetContrac
 	if err := logapi.Fresh(ctx, h.Store, params.LogPosition.Value); err != nil {
 		return nil, err
 	}
-	c, position, err := h.Store.Get(contract.Ref(params.ContractRef))
+	var c *contract.Contract
+	var position int64
+	found, err := logapi.Find(ctx, h.Store, func() bool {
+		var unknown error
+		c, position, unknown = h.Store.Get(contract.Ref(params.ContractRef))
+		return unknown == nil
+	})
 	if err != nil {
-		return nil, about(params.ContractRef, err)
+		return nil, err
+	}
+	if !found {
+		return nil, about(params.ContractRef, contract.ErrUnknown)
 	}
 	return &contractapi.CurrentContractHeaders{ETag: etag(c.Version), LogPosition: logapi.Position(h.Store, position), Response: contractBody(c)}, nil
 }

@@ -3,9 +3,11 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"errors"
 
 	"github.com/deferpay/deferpay/gen/contractapi"
 	"github.com/deferpay/deferpay/services/contract/internal/contract"
+	"github.com/deferpay/deferpay/services/contract/internal/store"
 	"github.com/deferpay/deferpay/services/internal/logapi"
 )
 
@@ -36,7 +38,15 @@ func (h *handler) GetMandateAccount(ctx context.Context, params contractapi.GetM
 	if err := logapi.Fresh(ctx, h.Store, params.LogPosition.Value); err != nil {
 		return nil, err
 	}
-	a, err := h.Store.Account(ctx, contract.Ref(params.ContractRef))
+	var a store.Account
+	var err error
+	_, unread := logapi.Find(ctx, h.Store, func() bool {
+		a, err = h.Store.Account(ctx, contract.Ref(params.ContractRef))
+		return !errors.Is(err, contract.ErrUnknown) && !errors.As(err, new(*store.NoAccount))
+	})
+	if unread != nil {
+		return nil, unread
+	}
 	h.audit(ctx, "account read", params.ContractRef, err)
 	if err != nil {
 		return nil, about(params.ContractRef, err)
