@@ -325,3 +325,44 @@ func TestDeadLetterFits(t *testing.T) {
 		})
 	}
 }
+
+// A message whose header ce_type names another message of the channel contradicts itself. A name
+// that the channel does not have is somebody's own.
+func TestTypeOfAnotherMessage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		broker := bustest.NewBroker()
+		schemas := bustest.NewRegistry(registry.Subject{Name: "notes-x.Note", Schema: noteSchema})
+		route := func(name string) bus.Route {
+			spec := &bus.Spec[[]byte, bus.NoKey, bus.Headers]{Name: name, Topic: "notes", Subject: "notes-x." + name, Framing: bus.Confluent, Codec: bus.Raw("text")}
+			spec.Codec.Name, spec.Codec.Schema = "x."+name, strings.Replace(noteSchema, "Note", name, 1)
+			return bus.On(spec, func(context.Context, *noteMessage) error { return nil })
+		}
+		router, err := message.NewRouter(message.RouterConfig{}, watermill.NopLogger{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		op := bus.Operation{Name: "onNotes", Topic: "notes", DeadLetters: "dead"}
+		err = bus.Receive(router, broker, op, []bus.Route{route("Note"), route("Letter")}, bus.WithDeadLetters(broker), bus.WithRegistry(schemas), bus.WithLogger(slog.New(slog.DiscardHandler)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error)
+		go func() { ended <- router.Run(t.Context()) }()
+		<-router.Running()
+		for _, name := range []string{"", "x.Note", "Note", "com.example.note", "x.Letter"} {
+			m := message.NewMessage(name, []byte{0, 0, 0, 0, 1})
+			m.Metadata["ce_type"] = name
+			if err := broker.Publish("notes", m); err != nil {
+				t.Fatal(err)
+			}
+		}
+		pause(time.Second)
+		dead := broker.Messages("dead")
+		if len(dead) != 1 || dead[0].Metadata[bus.DeadLetterOffset] != "4" || !strings.Contains(dead[0].Metadata[bus.DeadLetterError], "ce_type is that of Letter") {
+			t.Errorf("%d dead letters", len(dead))
+		}
+		if err := errors.Join(router.Close(), <-ended, broker.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+}
