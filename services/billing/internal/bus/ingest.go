@@ -104,6 +104,9 @@ const maxReason = 500
 
 // unreadable records that a fact is laid aside, or about to become a dead letter.
 func (i *Ingester) unreadable(ctx context.Context, f bus.Failure) error {
+	if f.Key == "" {
+		return nil // it is about no contract
+	}
 	ctx, cancel := context.WithTimeout(ctx, decisionTime)
 	defer cancel()
 	reason := f.Err.Error()
