@@ -43,15 +43,16 @@ const (
 
 // setup describes the system that a test needs. BROKER selects the kind of broker.
 type setup struct {
-	billing   int                                        // number of instances; 0 means two
-	contracts int                                        // number of instances; 0 means one
-	brokers   int                                        // number; 0 means one; only Apache Kafka may have more
-	proxies   bool                                       // brokers and registry are behind proxies
-	front     func(addr string) (told string, err error) // what clients are told in place of the address of each broker, and then of the registry
-	topics    []string                                   // topics to observe besides the log of billing
-	data      string                                     // directory of the records of the broker; may be empty
-	logLevel  string                                     // of the services; empty means warn
-	embedded  *embedded.Kafka                            // a broker that runs already
+	billing   int      // number of instances; 0 means two
+	contracts int      // number of instances; 0 means one
+	brokers   int      // number; 0 means one; only Apache Kafka may have more
+	proxies   bool     // brokers and registry are behind proxies
+	topics    []string // topics to observe besides the log of billing
+	data      string   // directory of the records of the broker; may be empty
+	logLevel  string   // of the services; empty means warn
+	// returns what clients are told in place of the address of each broker, and then of the registry
+	front    func(addr string) (told string, err error)
+	embedded *embedded.Kafka // a broker that runs already
 }
 
 // start starts a system. It is stopped when the test ends.
