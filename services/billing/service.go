@@ -34,6 +34,7 @@ type Config struct {
 	RunAfter  time.Duration
 	LogOutput io.Writer      // nil: nothing is logged
 	Listening func(net.Addr) // if not nil, called with the listening address
+	Around    instance.Surroundings
 }
 
 // Main reads flags and environment and runs the service until ctx ends; see settings.Main.
@@ -54,7 +55,7 @@ func Run(ctx context.Context, cfg Config) error {
 		return fmt.Errorf("billing periods need time zones: %w", err)
 	}
 	i, err := instance.New(instance.Config{
-		Service: "billing", Settings: cfg.Common, LogOutput: cfg.LogOutput, Listening: cfg.Listening,
+		Service: "billing", Settings: cfg.Common, LogOutput: cfg.LogOutput, Listening: cfg.Listening, Around: cfg.Around,
 		Topics: slices.Concat(billinginternal.Topics(), billingbus.Topics()), Log: store.Log,
 		Groups: []string{store.PublicationGroup, billingbus.OnContractFactsGroup},
 	})

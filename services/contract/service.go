@@ -32,6 +32,7 @@ type Config struct {
 	Forget    time.Duration  // how often it looks for keys of erased personal data; 0: 10 s
 	LogOutput io.Writer      // nil: nothing is logged
 	Listening func(net.Addr) // when not nil, called with the address that is listened on
+	Around    instance.Surroundings
 }
 
 // Main reads flags and environment and runs the service until ctx ends; see settings.Main.
@@ -48,7 +49,7 @@ func Main(ctx context.Context, args []string, getenv func(string) string, stdout
 // when a topic is configured otherwise than specs/contract says.
 func Run(ctx context.Context, cfg Config) error {
 	i, err := instance.New(instance.Config{
-		Service: "contract", Settings: cfg.Common, LogOutput: cfg.LogOutput, Listening: cfg.Listening,
+		Service: "contract", Settings: cfg.Common, LogOutput: cfg.LogOutput, Listening: cfg.Listening, Around: cfg.Around,
 		Topics: slices.Concat(contractinternal.Topics(), contractbus.Topics()), Log: store.Log,
 		Groups: []string{store.PublicationGroup, contractbus.OnBillingEventsGroup},
 	})

@@ -38,6 +38,18 @@ type Config struct {
 	Topics    []topics.Topic // as the contracts declare them
 	Log       string         // which of Topics is the log of the service
 	Groups    []string       // the consumer groups of the instance
+	Around    Surroundings
+}
+
+// Surroundings are how an instance reaches others, and how it is reached. The zero value is the
+// network. Tests that run in virtual time set the fields.
+type Surroundings struct {
+	// Listen is net.Listen if it is nil.
+	Listen func(network, address string) (net.Listener, error)
+	// Kafka are further options of the clients of the log, such as a dialer.
+	Kafka []kgo.Opt
+	// Messages returns what carries messages; by default that is watermill-kafka.
+	Messages func(*slog.Logger) (*kafkabus.Messages, error)
 }
 
 // Instance is one instance of a service. Making one does not touch the network; Run does.
@@ -71,12 +83,18 @@ func New(cfg Config) (*Instance, error) {
 	if err != nil {
 		return nil, err
 	}
-	client := append(security.Options(), kgo.SeedBrokers(s.Brokers...), kgo.ClientID(s.Writer))
+	client := slices.Concat(security.Options(), []kgo.Opt{kgo.SeedBrokers(s.Brokers...), kgo.ClientID(s.Writer)}, cfg.Around.Kafka)
 	keys, err := access.Open(s.Credentials, s.InsecureDev)
 	if err != nil {
 		return nil, err
 	}
-	messages, err := kafkabus.NewMessages(kafkabus.Config{Brokers: s.Brokers, ClientID: s.Writer, Logger: logger, Security: security}, s.Registry, sr.HTTPClient(caller))
+	carried := cfg.Around.Messages
+	if carried == nil {
+		carried = func(logger *slog.Logger) (*kafkabus.Messages, error) {
+			return kafkabus.NewMessages(kafkabus.Config{Brokers: s.Brokers, ClientID: s.Writer, Logger: logger, Security: security}, s.Registry, sr.HTTPClient(caller))
+		}
+	}
+	messages, err := carried(logger)
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +145,7 @@ func (i *Instance) Run(ctx context.Context, log Log, handler http.Handler, own .
 	first := []serve.Task{{Name: "topics", Run: i.topics.Run}, {Name: "journal", Run: log.Run}, {Name: "groups", Run: i.groups.Run}}
 	last := []serve.Task{
 		{Name: "messages", Run: func(ctx context.Context) error { return i.Messages.Run(ctx, i.Ready(log)) }},
-		serve.HTTP(serve.HTTPConfig{Addr: i.cfg.Settings.HTTPAddr, Handler: i.Metrics.Requests(handler), Metrics: i.Metrics.Handler(), Checks: i.checks(log), Logger: i.Logger, Listening: i.cfg.Listening}),
+		serve.HTTP(serve.HTTPConfig{Addr: i.cfg.Settings.HTTPAddr, Handler: i.Metrics.Requests(handler), Metrics: i.Metrics.Handler(), Checks: i.checks(log), Logger: i.Logger, Listen: i.cfg.Around.Listen, Listening: i.cfg.Listening}),
 	}
 	return serve.Group(ctx, i.Logger, slices.Concat(first, own, last)...)
 }

@@ -129,6 +129,8 @@ type HTTPConfig struct {
 	// Metrics, unless it is nil, answers GET /metrics whether the server is ready or not.
 	Metrics http.Handler
 	Logger  *slog.Logger
+	// Listen is net.Listen if it is nil.
+	Listen func(network, address string) (net.Listener, error)
 	// Listening, unless it is nil, is called once with the address of the listener.
 	Listening func(net.Addr)
 	// DrainIn bounds how long requests under way may take once the server stops; 0 is 10 s. Then
@@ -149,7 +151,11 @@ func HTTP(cfg HTTPConfig) Task {
 const maxHeaders = 64 << 10
 
 func serveHTTP(ctx context.Context, cfg HTTPConfig) error {
-	listener, err := net.Listen("tcp", cfg.Addr)
+	listen := cfg.Listen
+	if listen == nil {
+		listen = net.Listen
+	}
+	listener, err := listen("tcp", cfg.Addr)
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}

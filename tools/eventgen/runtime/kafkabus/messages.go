@@ -3,6 +3,7 @@ package kafkabus
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -18,8 +19,16 @@ type Messages struct {
 	Router    *message.Router
 	Publisher message.Publisher
 
-	cfg     Config
-	schemas registry.Schemas
+	logger     *slog.Logger
+	schemas    registry.Schemas
+	subscriber func(group string) (GroupSubscriber, error)
+}
+
+// GroupSubscriber is a subscriber of a consumer group; see Subscriber.
+type GroupSubscriber interface {
+	message.Subscriber
+	Positions() []Position
+	Restart()
 }
 
 // drainIn limits the time that handlers may take to stop.
@@ -36,17 +45,21 @@ func NewMessages(cfg Config, registryURL string, options ...sr.ClientOpt) (*Mess
 	if err != nil {
 		return nil, err
 	}
-	router, err := message.NewRouter(message.RouterConfig{CloseTimeout: drainIn}, NewLogger(cfg.Logger))
+	return MessagesOver(cfg.Logger, publisher, func(group string) (GroupSubscriber, error) { return NewSubscriber(cfg, group) }, schemas)
+}
+
+// MessagesOver returns Messages over another publisher, and other subscribers of consumer groups,
+// than those of this package, such as those of a test.
+func MessagesOver(logger *slog.Logger, publisher message.Publisher, subscriber func(group string) (GroupSubscriber, error), schemas registry.Schemas) (*Messages, error) {
+	router, err := message.NewRouter(message.RouterConfig{CloseTimeout: drainIn}, NewLogger(logger))
 	if err != nil {
 		return nil, err
 	}
-	return &Messages{Router: router, Publisher: publisher, cfg: cfg, schemas: schemas}, nil
+	return &Messages{Router: router, Publisher: publisher, logger: logger, schemas: schemas, subscriber: subscriber}, nil
 }
 
 // Subscriber returns a subscriber of a consumer group; see NewSubscriber.
-func (m *Messages) Subscriber(group string) (*Subscriber, error) {
-	return NewSubscriber(m.cfg, group)
-}
+func (m *Messages) Subscriber(group string) (GroupSubscriber, error) { return m.subscriber(group) }
 
 // Sending returns the options of a generated publisher. source is the name of the service.
 func (m *Messages) Sending(source string) []bus.SendOption {
@@ -57,7 +70,7 @@ func (m *Messages) Sending(source string) []bus.SendOption {
 // which dead letters are sent again.
 func (m *Messages) Receiving(redrive string) []bus.ReceiveOption {
 	return []bus.ReceiveOption{
-		bus.WithRegistry(m.schemas), bus.WithDeadLetters(m.Publisher), bus.WithLogger(m.cfg.Logger), bus.AlsoFrom(redrive),
+		bus.WithRegistry(m.schemas), bus.WithDeadLetters(m.Publisher), bus.WithLogger(m.logger), bus.AlsoFrom(redrive),
 	}
 }
 
@@ -72,6 +85,6 @@ func (m *Messages) Run(ctx context.Context, ready func() error) error {
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
-	m.cfg.Logger.InfoContext(ctx, "ready: publishing and receiving")
+	m.logger.InfoContext(ctx, "ready: publishing and receiving")
 	return errors.Join(m.Router.Run(ctx), m.Publisher.Close())
 }
