@@ -54,7 +54,8 @@ type virtualMonth struct {
 
 	steady, second, ends, begins string // contracts; the first two are of one customer
 	orders                       int
-	accepted                     map[string]int64 // by period, what was bought less what was given back
+	// what was bought less what was given back, by period
+	accepted map[string]int64
 }
 
 func (m *virtualMonth) open() {
