@@ -43,7 +43,15 @@ type MessageDoc struct {
 	Bindings          []Pair
 	Headers           []Field
 	Record            AvroType
-	Examples          []Example
+	Schema            string // as JSON
+	Examples          []EventExample
+}
+
+// EventExample is an example of a message, as JSON and as bytes.
+type EventExample struct {
+	Example
+	Pieces []Piece
+	Length int // of all pieces, in bytes
 }
 
 // AvroType is a named type of a payload.
@@ -190,8 +198,17 @@ func readMessage(root specfile.Value, m specfile.Message) (MessageDoc, []AvroTyp
 	collectTypes(node, "", &named)
 	out.Record = named[0]
 	for _, ex := range m.Get("examples").Items() {
-		out.Examples = append(out.Examples, Example{ex.Get("name").Str(), pretty(ex.Get("payload"))})
+		pieces, err := encodePayload(node, ex.Get("payload").Node.JSON())
+		if err != nil {
+			return out, nil, fmt.Errorf("message %s: its example: %w", m.Name, err)
+		}
+		e := EventExample{Example: Example{ex.Get("name").Str(), pretty(ex.Get("payload"))}, Pieces: pieces}
+		for _, p := range pieces {
+			e.Length += len(p.Hex) / 2
+		}
+		out.Examples = append(out.Examples, e)
 	}
+	out.Schema = node.Pretty(0)
 	return out, named[1:], nil
 }
 

@@ -78,6 +78,9 @@ func readDocuments(docs string) ([]document, error) {
 	return list, nil
 }
 
+// scrollable lets what may be wider than its place be scrolled, by keys too.
+var scrollable = strings.NewReplacer("<pre>", `<pre tabindex="0">`, "<table>", `<div class="scroll" tabindex="0"><table>`, "</table>", "</table></div>")
+
 // renderDocument renders a document of our own, with raw HTML.
 func renderDocument(name, source string, pages map[string]string) (title string, body template.HTML, err error) {
 	md := goldmark.New(goldmark.WithExtensions(extension.Table), goldmark.WithParserOptions(parser.WithAutoHeadingID()), goldmark.WithRendererOptions(html.WithUnsafe()))
@@ -93,7 +96,7 @@ func renderDocument(name, source string, pages map[string]string) (title string,
 	if err := md.Renderer().Render(&b, data, root); err != nil {
 		return "", "", err
 	}
-	return strings.TrimSpace(title), template.HTML(b.String()), nil
+	return strings.TrimSpace(title), template.HTML(scrollable.Replace(b.String())), nil
 }
 
 // relink makes links between documents links between pages. A link to a file that is not in the

@@ -30,6 +30,8 @@ type Group struct {
 type Operation struct {
 	ID, Method, Path, Summary, Text string
 	Scopes                          []string
+	Problems                        []string // codes, completed by readProblems
+	Samples                         []Sample
 	Parameters                      []Field
 	Body                            *Body
 	Responses                       []Response
@@ -39,6 +41,7 @@ type Operation struct {
 type Body struct {
 	MediaType string
 	Type      Type
+	Shape     *Shape
 	Examples  []Example
 }
 
@@ -47,6 +50,7 @@ type Response struct {
 	Status, Anchor, Text string
 	Shared               string   // anchor of the shared response it refers to
 	Codes                []string // of its problems
+	Causes               []Cause  // its problems, completed by readProblems
 	Headers              []Field
 	Body                 *Body
 }
@@ -140,6 +144,7 @@ func readOperation(root specfile.Value, path, op specfile.Member) Operation {
 	out := Operation{
 		ID: op.Get("operationId").Str(), Method: strings.ToUpper(op.Name), Path: path.Name,
 		Summary: op.Get("summary").Str(), Text: op.Get("description").Str(),
+		Samples: samples(baseURL(root), path, op),
 	}
 	security := op.Get("security")
 	if !security.Ok() {
@@ -171,7 +176,7 @@ func readOperation(root specfile.Value, path, op specfile.Member) Operation {
 func readResponse(name string, v specfile.Value) Response {
 	r := Response{Status: name, Anchor: "response-" + name, Text: v.Get("description").Str(), Body: readBody(v)}
 	for _, ex := range v.Get("content", "application/problem+json", "examples").Members() {
-		r.Codes = append(r.Codes, ex.Name)
+		r.Codes = appendNew(r.Codes, ex.Get("value", "code").Str())
 	}
 	for _, h := range v.Get("headers").Members() {
 		r.Headers = append(r.Headers, readField(h.Name, "", h.Value))
@@ -186,7 +191,7 @@ func readBody(v specfile.Value) *Body {
 		return nil
 	}
 	media := content[0]
-	b := &Body{MediaType: media.Name, Type: typeOf(media.Get("schema"))}
+	b := &Body{MediaType: media.Name, Type: typeOf(media.Get("schema")), Shape: shapeOf(media.Get("schema"))}
 	for _, ex := range media.Get("examples").Members() {
 		title := ex.Get("summary").Str()
 		if title == "" {

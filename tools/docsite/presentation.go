@@ -26,6 +26,9 @@ type index struct {
 	Pages     []*Page
 	Talks     []card
 	Documents []document
+	Problems  []*Problem
+	Catalogue []EventEntry
+	Topics    []TopicEntry
 }
 
 // card is the presentation in one language on the first page.

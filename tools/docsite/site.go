@@ -6,7 +6,11 @@ import (
 	"fmt"
 	"html/template"
 	"os"
+	"path"
 	"path/filepath"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/yuin/goldmark"
 	"github.com/yuin/goldmark/extension"
@@ -22,6 +26,7 @@ type Page struct {
 	File     string // its name in the site
 	Title    string
 	Kind     string // "HTTP interface" or "Kafka events"
+	Service  string
 	Summary  string
 	Version  string
 	Source   string // the document that it shows
@@ -49,7 +54,12 @@ var documents = []struct{ path, page string }{
 // contracts, the documents, and the presentation if there is one. The index links to the parts of
 // the presentation that were made.
 func Site(specs, docs string, made parts) (map[string][]byte, error) {
-	pages, err := readPages(specs)
+	set := specfile.NewSet()
+	pages, roots, err := readPages(set, specs)
+	if err != nil {
+		return nil, err
+	}
+	topics, err := readTopics(pages, set, specs)
 	if err != nil {
 		return nil, err
 	}
@@ -61,8 +71,12 @@ func Site(specs, docs string, made parts) (map[string][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	files, err := render(index{Pages: pages, Talks: cards(talk, made), Documents: documents})
+	x := index{Pages: pages, Talks: cards(talk, made), Documents: documents, Problems: readProblems(pages, roots), Catalogue: readCatalogue(pages), Topics: topics}
+	files, err := render(x)
 	if err != nil {
+		return nil, err
+	}
+	if files["search-index.js"], err = searchIndex(x, talk); err != nil {
 		return nil, err
 	}
 	for name, data := range talk {
@@ -71,15 +85,16 @@ func Site(specs, docs string, made parts) (map[string][]byte, error) {
 	return files, nil
 }
 
-func readPages(specs string) ([]*Page, error) {
-	set := specfile.NewSet()
-	var pages []*Page
+// readPages returns the pages of the public documents, and the documents by the files of the pages.
+func readPages(set *specfile.Set, specs string) (pages []*Page, roots map[string]specfile.Value, err error) {
+	roots = map[string]specfile.Value{}
 	for _, d := range documents {
 		root, err := set.Open(filepath.Join(specs, filepath.FromSlash(d.path)))
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		page := &Page{File: d.page, Title: root.Get("info", "title").Str(), Summary: root.Get("info", "summary").Str(), Version: root.Get("info", "version").Str(), Source: "specs/" + d.path}
+		roots[d.page] = root
+		page := &Page{File: d.page, Title: root.Get("info", "title").Str(), Summary: root.Get("info", "summary").Str(), Version: root.Get("info", "version").Str(), Source: "specs/" + d.path, Service: path.Dir(d.path)}
 		if root.Get("openapi").Ok() {
 			page.Kind = "HTTP interface"
 			page.API = readAPI(root)
@@ -87,44 +102,63 @@ func readPages(specs string) ([]*Page, error) {
 		} else {
 			page.Kind = "Kafka events"
 			if page.Events, err = readEvents(root); err != nil {
-				return nil, fmt.Errorf("%s: %w", d.path, err)
+				return nil, nil, fmt.Errorf("%s: %w", d.path, err)
 			}
 			page.Sections = page.Events.sections()
 		}
 		pages = append(pages, page)
 	}
-	return pages, nil
+	return pages, roots, nil
 }
 
+// render returns the pages of the site, and what they load.
 func render(x index) (map[string][]byte, error) {
-	t, err := template.New("").Funcs(template.FuncMap{"markdown": markdown, "fields": newTable}).ParseFS(templates, "templates/*.html")
+	t, err := template.New("").Funcs(template.FuncMap{"markdown": markdown, "fields": newTable, "bar": newBar, "join": strings.Join, "sentence": sentence}).ParseFS(templates, "templates/*.html")
 	if err != nil {
 		return nil, err
 	}
 	files := map[string][]byte{}
-	for _, p := range x.Pages {
+	execute := func(file, name string, data any) {
 		var b bytes.Buffer
-		if err := t.ExecuteTemplate(&b, "page.html", p); err != nil {
-			return nil, fmt.Errorf("%s: %w", p.File, err)
+		if e := t.ExecuteTemplate(&b, name, data); e != nil && err == nil {
+			err = fmt.Errorf("%s: %w", file, e)
 		}
-		files[p.File] = b.Bytes()
+		files[file] = b.Bytes()
+	}
+	for _, p := range x.Pages {
+		execute(p.File, "page.html", p)
 	}
 	for _, d := range x.Documents {
-		var b bytes.Buffer
-		if err := t.ExecuteTemplate(&b, "document.html", d); err != nil {
-			return nil, fmt.Errorf("%s: %w", d.File, err)
-		}
-		files[d.File] = b.Bytes()
+		execute(d.File, "document.html", d)
 	}
-	var b bytes.Buffer
-	if err := t.ExecuteTemplate(&b, "index.html", x); err != nil {
+	for _, p := range x.Problems {
+		execute("problems/"+p.Code+".html", "problem.html", p)
+	}
+	execute("problems/index.html", "problems.html", x)
+	execute("events.html", "catalogue.html", x)
+	execute("topics.html", "topics.html", x)
+	execute("index.html", "index.html", x)
+	if err != nil {
 		return nil, err
 	}
-	files["index.html"] = b.Bytes()
-	css, err := templates.ReadFile("templates/style.css")
-	files["style.css"] = css
-	return files, err
+	for _, name := range []string{"style.css", "search.js"} {
+		if files[name], err = templates.ReadFile("templates/" + name); err != nil {
+			return nil, err
+		}
+	}
+	return files, nil
 }
+
+// sentence returns a hint as a sentence: its first letter is a capital, and it ends in a full stop.
+func sentence(hint string) string {
+	first, size := utf8.DecodeRuneInString(hint)
+	return string(unicode.ToUpper(first)) + strings.TrimSuffix(hint[size:], ".") + "."
+}
+
+// bar is the data of the template of the head of each page.
+type bar struct{ Root, Title, Lang string }
+
+func newBar(root, title, lang string) bar { return bar{root, title, lang} }
 
 // table is the data of the template of fields: the heading of the first column, and the rows.
 type table struct {
@@ -142,7 +176,8 @@ func markdown(text string) (template.HTML, error) {
 	if err := md.Convert([]byte(text), &b); err != nil {
 		return "", err
 	}
-	return template.HTML(b.String()), nil // goldmark escapes; raw HTML is dropped
+	// goldmark escapes; raw HTML is dropped
+	return template.HTML(scrollable.Replace(b.String())), nil
 }
 
 func write(dir string, files map[string][]byte) error {
