@@ -50,7 +50,7 @@ type setup struct {
 	topics    []string // topics to observe besides the log of billing
 	data      string   // directory of the records of the broker; may be empty
 	logLevel  string   // of the services; empty means warn
-	// returns what clients are told in place of the address of each broker, and then of the registry
+	// returns what clients are told instead of the address of each broker, and then of the registry
 	front    func(addr string) (told string, err error)
 	embedded *embedded.Kafka // a broker that runs already
 }
