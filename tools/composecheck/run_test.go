@@ -55,8 +55,8 @@ func TestCommandLines(t *testing.T) {
 			staying = append(staying, service)
 		}
 	}
-	if len(once) != 1 || len(staying) != 4 {
-		t.Fatalf("%d of our services end and %d keep running, want 1 and 4", len(once), len(staying))
+	if len(once) != 1 || len(staying) != 5 {
+		t.Fatalf("%d of our services end and %d keep running, want 1 and 5", len(once), len(staying))
 	}
 	for range 2 { // Compose runs it at each `up`
 		s.completes(once[0])

@@ -144,7 +144,8 @@ func (b *browser) click(selector string) {
 	}
 }
 
-// pictures is the folder into which pictures of the page are written, if it is set.
+// pictures is the folder into which the tests write pictures of the page, if it is set. They are
+// for looking at: docs/pictures/live.png was made in the same way.
 var pictures = os.Getenv("LIVE_PICTURES")
 
 // picture writes what the window shows to a file.
@@ -158,24 +159,4 @@ func (b *browser) picture(name string) {
 	if err := os.WriteFile(filepath.Join(pictures, name+".png"), data, 0o644); err != nil {
 		b.t.Fatal(err)
 	}
-}
-
-func TestPictures(t *testing.T) {
-	url := os.Getenv("LIVE_URL")
-	if url == "" {
-		t.Skip("LIVE_URL is not set")
-	}
-	b := openBrowser(t, url, 1440, 900)
-	time.Sleep(2 * time.Second)
-	b.picture("wide")
-	b.click("#billing-http .entry")
-	time.Sleep(300 * time.Millisecond)
-	b.picture("path")
-	b.click("#path-close")
-	b.click("#theme")
-	b.click("#language")
-	b.picture("dark-fr")
-	b.run(emulation.SetDeviceMetricsOverride(390, 844, 1, true))
-	b.picture("narrow")
-	b.clean()
 }

@@ -11,6 +11,7 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"strconv"
+	"syscall"
 	"time"
 
 	"github.com/deferpay/deferpay/tools/demo/story"
@@ -156,16 +157,21 @@ func (v *View) via(w http.ResponseWriter, r *http.Request) {
 	http.NotFound(w, r)
 }
 
-// Serve serves the view on an address until ctx ends. If the address has a port that is taken, it
-// uses a free one instead. It calls ready with the URL of the page.
-func (v *View) Serve(ctx context.Context, addr string, ready func(url string)) error {
+// Listen listens on an address, or on a free port of its host if its port is taken.
+func Listen(addr string) (net.Listener, error) {
 	l, err := net.Listen("tcp", addr)
-	if err != nil {
-		host, _, _ := net.SplitHostPort(addr)
-		if l, err = net.Listen("tcp", net.JoinHostPort(host, "0")); err != nil {
-			return err
-		}
+	if !errors.Is(err, syscall.EADDRINUSE) {
+		return l, err
 	}
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, err
+	}
+	return net.Listen("tcp", net.JoinHostPort(host, "0"))
+}
+
+// Serve serves the view until ctx ends, and closes the listener.
+func (v *View) Serve(ctx context.Context, l net.Listener) error {
 	// the events of a browser end with the server, not only when the browser goes away
 	browsing, end := context.WithCancel(context.Background())
 	defer end()
@@ -178,7 +184,6 @@ func (v *View) Serve(ctx context.Context, addr string, ready func(url string)) e
 		defer cancel()
 		stopped <- errors.Join(server.Shutdown(ending), server.Close())
 	}()
-	ready("http://" + l.Addr().String() + "/")
 	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}

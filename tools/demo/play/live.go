@@ -35,17 +35,16 @@ func playShown(ctx context.Context, o story.Options, addr string) error {
 	o.BeforeStop = func(context.Context, story.Addresses) error { release(); return nil }
 	ctx, end := context.WithCancel(ctx)
 	defer end()
-	served := make(chan error, 1)
-	address := make(chan string, 1)
-	go func() { served <- view.Serve(ctx, addr, func(url string) { address <- url }) }()
-	select {
-	case o.View = <-address:
-	case err := <-served:
+	l, err := live.Listen(addr)
+	if err != nil {
 		return err
 	}
+	served := make(chan error, 1)
+	go func() { served <- view.Serve(ctx, l) }()
+	o.View = "http://" + l.Addr().String() + "/"
 	fmt.Printf("  · the live view is on %s\n", o.View)
 	o.OnStop = view.Detach
-	err := story.Play(ctx, o)
+	err = story.Play(ctx, o)
 	end()
 	return errors.Join(err, <-served)
 }
@@ -68,10 +67,13 @@ func serve(ctx context.Context, o story.Options, addr string) (err error) {
 	}
 	t := &theatre{o: o, view: live.New()}
 	t.view.Restart = func() error { return t.restart(ctx) }
+	l, err := live.Listen(addr)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("  · the live view is on http://%s/ (Ctrl-C ends it)\n", l.Addr())
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error {
-		return t.view.Serve(ctx, addr, func(url string) { fmt.Printf("  · the live view is on %s (Ctrl-C ends it)\n", url) })
-	})
+	g.Go(func() error { return t.view.Serve(ctx, l) })
 	g.Go(func() error {
 		if err := t.open(ctx); err != nil {
 			return err

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 
 	"github.com/deferpay/deferpay/tools/cluster"
 	"github.com/deferpay/deferpay/tools/demo/story/internal/flow"
 	"github.com/deferpay/deferpay/tools/demo/story/internal/screen"
+	"github.com/deferpay/deferpay/tools/observer"
 )
 
 // Text is what a step says about itself.
@@ -80,8 +82,9 @@ func (p *Player) Next(ctx context.Context) error {
 	case p.r.c.Attached() && p.played == WithoutProcesses:
 		return errors.New("the next steps stop processes and move the clock, which takes a system that was started for it")
 	}
-	if !p.r.goesOn { // records that others have written since the last step are passed over
+	if !p.r.goesOn { // what came after the last step is not of the next one
 		p.r.flow = flow.New(p.r.seen)
+		p.r.flow.Foreign = p.r.foreign
 	}
 	if err := p.r.playOne(ctx, p.played+1, all[p.played]); err != nil {
 		p.failed = err
@@ -89,4 +92,30 @@ func (p *Player) Next(ctx context.Context) error {
 	}
 	p.played++
 	return nil
+}
+
+// foreign reports whether a record names a customer or a contract that is not of the story.
+func (r *run) foreign(rec observer.Record) bool {
+	switch rec.Topic {
+	case contractFacts:
+		return !slices.Contains(r.owned, rec.Key)
+	case billingEvents:
+		return rec.Key != r.customer
+	}
+	return r.namesOthers(rec.Value)
+}
+
+func (r *run) namesOthers(v any) bool {
+	switch x := v.(type) {
+	case map[string]any:
+		for name, inner := range x {
+			ref, isText := inner.(string)
+			if isText && ref != "" && (name == "customerRef" && ref != r.customer || name == "contractRef" && !slices.Contains(r.owned, ref)) || r.namesOthers(inner) {
+				return true
+			}
+		}
+	case []any:
+		return slices.ContainsFunc(x, r.namesOthers)
+	}
+	return false
 }

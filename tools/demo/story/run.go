@@ -31,9 +31,10 @@ type run struct {
 	// of keys and customers, so that the story can be played again on the same broker
 	suffix   string
 	customer string
-	contract string // CTR-... of the present contract
-	etag     string // ETag of the last answer about it
-	second   string // CTR-... of the second contract
+	contract string   // CTR-... of the present contract
+	etag     string   // ETag of the last answer about it
+	second   string   // CTR-... of the second contract
+	owned    []string // all contracts of the customer
 	keys     int
 	ahead    time.Duration // of the services' clock
 

@@ -76,6 +76,7 @@ func (r *run) subscribes() {
 	r.check(a.Status == http.StatusCreated && a.Text("status") == "PENDING", "status %d: %v", a.Status, a.Body)
 	r.contract, r.etag = a.Text("contractRef"), a.Header.Get("ETag")
 	r.contracts++
+	r.owned = append(r.owned, r.contract)
 }
 
 // subscribed, signed and activated are the records of a change and what follows from it.

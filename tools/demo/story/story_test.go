@@ -3,6 +3,8 @@ package story
 import (
 	"testing"
 	"time"
+
+	"github.com/deferpay/deferpay/tools/observer"
 )
 
 func TestAfterMonthIsParisTime(t *testing.T) {
@@ -14,5 +16,28 @@ func TestAfterMonthIsParisTime(t *testing.T) {
 	}
 	if _, err := afterMonth(""); err == nil {
 		t.Error("no period, and no error")
+	}
+}
+
+func TestForeignRecords(t *testing.T) {
+	r := &run{customer: "CE-ACME", owned: []string{"CTR-1", "CTR-2"}}
+	part := func(contract string) []any { return []any{map[string]any{"contractRef": contract}} }
+	for name, c := range map[string]struct {
+		rec  observer.Record
+		want bool
+	}{
+		"fact":               {observer.Record{Topic: contractFacts, Key: "CTR-2"}, false},
+		"fact of others":     {observer.Record{Topic: contractFacts, Key: "CTR-3"}, true},
+		"event":              {observer.Record{Topic: billingEvents, Key: "CE-ACME"}, false},
+		"event of others":    {observer.Record{Topic: billingEvents, Key: "CE-LIVE"}, true},
+		"record":             {observer.Record{Topic: billingLog, Value: map[string]any{"customerRef": "CE-ACME", "parts": part("CTR-1")}}, false},
+		"empty reference":    {observer.Record{Topic: billingLog, Value: map[string]any{"customerRef": "", "contractRef": "CTR-1"}}, false},
+		"customer of others": {observer.Record{Topic: billingLog, Value: map[string]any{"customerRef": "CE-LIVE", "parts": part("CTR-1")}}, true},
+		"part of others":     {observer.Record{Topic: billingLog, Value: map[string]any{"parts": part("CTR-3")}}, true},
+		"names nobody":       {observer.Record{Topic: billingLog, Value: map[string]any{"period": "2026-11"}}, false},
+	} {
+		if got := r.foreign(c.rec); got != c.want {
+			t.Errorf("%s: foreign %t", name, got)
+		}
 	}
 }

@@ -6,7 +6,7 @@ import { w } from "./words.js";
 const scenes = ["buy", "lost", "twins", "race", "rush", "replay", "poison", "month"];
 const controls = ["stop", "kill", "freeze", "cut", "back"];
 const instances = new Map();
-let told = null; // the last action, to be told again in another language
+let told = { text: () => w("hint") }; // the last action, to be told again in another language
 
 // press begins an action and reports whether it was accepted.
 export async function press(action, query = {}) {
@@ -95,7 +95,7 @@ function drawInstances(state, stage, busy) {
     const e = instances.get(i.name);
     const how = stage.down.includes(i.name) ? "down" : stage.frozen.includes(i.name) ? "frozen" : stage.cut.includes(i.name) ? "cutOff" : !i.up ? "noAnswer" : i.ready ? "ready" : "notReady";
     e.root.dataset.how = how;
-    put(e.how, w(how) + (i.position >= 0 ? ` ${w("at")} @${i.position}` : ""));
+    put(e.how, w(how) + (i.position >= 0 ? ` @${i.position}` : ""));
     e.publishes.hidden = !i.publishes;
     put(e.publishes, w("publishes"));
     for (const b of e.buttons) {
@@ -139,6 +139,4 @@ export function report(b) {
 }
 
 // translate tells the last action again.
-export function translate() {
-  if (told) say(told);
-}
+export const translate = () => say(told);

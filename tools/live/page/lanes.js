@@ -12,7 +12,7 @@ const lists = {
   "billing.events.v1": "billing-events", "contract.dlq.v1": "dead-letters", "billing.dlq.v1": "dead-letters",
 };
 
-const rowOf = new Map(); // attempt or message id to its row, to fly from
+const rowOf = new Map(); // attempt, or trace of a message, to its row, to fly from
 
 export function clear() {
   for (const l of document.querySelectorAll(".rows")) l.replaceChildren();
@@ -63,9 +63,10 @@ function fillExchange({ li, button }, b) {
   const status = b.fault ? "✕" : b.status ? String(b.status) : "…";
   button.replaceChildren(
     make("span", "line", make("b", "", `${b.method} ${text.shortPath(b.path)}`), make("span", "status", status)),
-    make("span", "line small", make("span", "", [b.to.replace(/^.*-/, "#"), text.asks(b)].filter(Boolean).join(" · "))),
-    make("span", "line small", make("span", "", text.answers(b) || (b.status ? "" : w("pending"))), b.millis ? make("span", "dim", `${b.millis.toFixed(0)} ms`) : ""),
+    make("span", "line small", make("span", "", [b.to.replace(/^.*-/, "#"), text.asks(b)].filter(Boolean).join(" · ")), b.millis ? make("span", "dim", `${b.millis.toFixed(0)} ms`) : ""),
   );
+  const answer = text.answers(b) || (b.status ? "" : w("pending"));
+  if (answer) button.append(make("span", "line small", make("span", "", answer)));
 }
 
 function record(e) {
@@ -78,7 +79,7 @@ function record(e) {
   const name = b.type || (dead ? b.topic.replace(/\.v1$/, "") : b.fault ? w("unreadable") : w("tombstone"));
   const side = b.log ? (b.applied ? b.writer : w("void")) : b.again ? w("againId") : "";
   button.append(make("span", "line", make("span", "offset", `@${b.offset}`), make("b", "", name), make("span", "status", side)));
-  const more = b.log ? text.about(b.value) || b.key : text.about(b.value) || b.key;
+  const more = text.about(b.value) || b.key;
   if (more) button.append(make("span", "line small", make("span", "", more)));
   if (b.log) {
     const on = text.buildsOn(b);
@@ -93,9 +94,9 @@ let flights = 0;
 
 // fly draws a dot on the way from where a record comes from to its row.
 function fly(b, li) {
-  const from = b.log ? (b.expects || []).map((x) => x.stream.startsWith("event/") && rowOf.get(x.stream.slice(6))).find(Boolean) : rowOf.get(b.from);
+  const from = b.log ? rowOf.get("taken " + b.trace) : rowOf.get(b.from);
   if (b.attempt) remember(b.attempt, li);
-  if (b.id) remember(b.id, li);
+  if (b.id && b.trace) remember("taken " + b.trace, li);
   if (!from || !from.isConnected || flights > 6 || still() || document.hidden || innerWidth < 900) return;
   const a = from.getBoundingClientRect(), z = li.getBoundingClientRect();
   const right = z.left > a.left;

@@ -74,6 +74,6 @@ stream.open({
     else if (e.kind === "action") control.report(e.body);
     else if (visible) lanes.show(e);
   },
-  drained() { tour.drained(); },
+  drained() { tour.drained(); path.update(); },
 });
 document.documentElement.dataset.ready = "true";

@@ -7,18 +7,34 @@ import * as text from "./text.js";
 
 const order = ["client", "contract-1", "contract.log", "contract.facts", "billing-1", "billing-2", "billing.log", "billing.events"];
 
+let shown = null; // the event whose path is open, and how much of it is shown
+
 // open shows the path of the event with a number.
 export function open(n) {
   const from = store.get(n);
   if (!from) return;
-  const events = store.path(from);
+  draw(from, store.path(from));
+  $("path-detail").replaceChildren();
+  detail(from);
+  if (!$("path").open) $("path").showModal();
+}
+
+// update draws the open path again if it has grown.
+export function update() {
+  if (!shown || !$("path").open) return;
+  const events = store.path(shown.from);
+  if (size(events) !== shown.size) draw(shown.from, events);
+}
+
+const size = (events) => events.length + events.filter((e) => e.body.status || e.body.fault).length;
+
+function draw(from, events) {
+  shown = { from, size: size(events) };
   const traces = [...new Set(events.map((e) => e.body.trace).filter(Boolean))];
   $("path-title").textContent = w("pathOf", nameOf(events, from));
+  $("path-trace").hidden = !traces.length;
   $("path-trace").replaceChildren(traces.length > 1 ? w("traces") : w("trace"), " ", ...traces.flatMap((t) => [make("code", "", t), " "]));
   $("path-picture").replaceChildren(picture(arrowsOf(events), from));
-  $("path-detail").replaceChildren(make("p", "dim", w("choose")));
-  if (!$("path").open) $("path").showModal();
-  detail(from);
 }
 
 // nameOf returns the operation, invoice or contract that a path is about.
@@ -40,7 +56,7 @@ function arrowsOf(events) {
     const b = e.body;
     if (e.kind === "http") {
       out.push({ e, at: e.n, from: "client", to: b.to, label: `${b.method} ${text.shortPath(b.path)}`, kind: "http" });
-      if (b.status || b.fault) out.push({ e, at: endOf(e, events), from: b.to, to: "client", label: `${b.fault ? w("lostAnswer") : b.status} ${text.answers(b)}`, kind: b.fault ? "lost" : "back" });
+      if (b.status || b.fault) out.push({ e, at: endOf(e, events), from: b.to, to: "client", label: `${b.fault ? "" : b.status} ${text.answers(b)}`.trim(), kind: b.fault ? "lost" : "back" });
     } else if (b.log) {
       out.push({ e, at: e.n, from: b.writer, to: place(b.topic), label: `@${b.offset} ${b.type}${b.applied ? "" : ` (${w("void")})`}`, kind: b.applied ? "append" : "void" });
     } else {
@@ -50,12 +66,16 @@ function arrowsOf(events) {
   }
   for (const e of events) { // a record that has taken in a message: its instance has read the topic
     const b = e.body;
-    const id = (b.expects || []).map((x) => x.stream).find((s) => s.startsWith("event/"));
-    const message = id && events.find((x) => x.kind === "record" && x.body.id === id.slice(6));
+    const message = b.log && events.find((x) => x.kind === "record" && !x.body.log && x.n < e.n && takes(b, x.body));
     if (message) out.push({ e: message, at: e.n - 0.5, from: place(message.body.topic), to: b.writer, label: message.body.type, kind: "take" });
   }
   return out.sort((a, b) => a.at - b.at);
 }
+
+// takes reports whether a log record comes from a message of the other service.
+const takes = (record, message) =>
+  message.topic.split(".")[0] !== record.topic.split(".")[0] && !message.topic.includes(".dlq") &&
+  ((record.expects || []).some((x) => x.stream === "event/" + message.id) || (store.takenFact(record) && store.takenFact(record) === store.takenFact(message)));
 
 // endOf returns where the answer of a request stands: behind the records with its key or trace that
 // its instance has written.
@@ -64,11 +84,12 @@ function endOf(e, events) {
   return own.length ? own.at(-1).n + 0.4 : e.n + 0.4;
 }
 
-const gap = 150, top = 44, rowHeight = 40;
+const top = 44, rowHeight = 40;
 
 function picture(arrows, from) {
   const used = [...new Set(arrows.flatMap((a) => [a.from, a.to]))];
   const lines = [...order.filter((o) => used.includes(o)), ...used.filter((u) => !order.includes(u))];
+  const gap = Math.max(150, Math.min(230, 960 / Math.max(1, lines.length - 1)));
   const x = (name) => 80 + gap * lines.indexOf(name);
   const height = top + rowHeight * arrows.length + 24;
   const svg = drawn("svg", { viewBox: `0 0 ${160 + gap * (lines.length - 1)} ${height}`, width: 160 + gap * (lines.length - 1), height, role: "group", "aria-label": $("path-title").textContent });

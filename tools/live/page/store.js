@@ -16,12 +16,20 @@ function tokens(e) {
     if (b.attempt) out.push("attempt " + b.attempt);
     if (b.from) out.push("attempt " + b.from);
     if (b.id) out.push("message " + b.id);
+    if (takenFact(b)) out.push(takenFact(b));
     for (const x of b.expects || []) {
       if (x.stream.startsWith("key/")) out.push("key " + x.stream.split("/").at(-1));
       if (x.stream.startsWith("event/")) out.push("message " + x.stream.slice(6));
     }
   }
   return out;
+}
+
+// takenFact names the version of a contract that a fact carries or that billing has taken in, or "".
+export function takenFact(b) {
+  const c = b.value && b.value.contract;
+  const is = c && c.contractRef && (b.topic === "contract.facts.v1" || (b.log && b.topic === "billing.log.v1"));
+  return is ? `fact ${c.contractRef} ${b.value.version ?? c.version}` : "";
 }
 
 // add keeps an event. The second event of an exchange, with the answer, replaces the first one.

@@ -18,7 +18,7 @@ export function shortStream(name) {
   return name;
 }
 
-export const shortID = (id) => (id.length > 16 ? `${id.slice(0, 6)}…${id.slice(-4)}` : id);
+export const shortID = (id) => (id.length > 12 ? `${id.slice(0, 6)}…${id.slice(-3)}` : id);
 
 const place = (offset) => (offset < 0 ? w("fresh") : `@${offset}`);
 
@@ -66,12 +66,8 @@ export function asks(e) {
 export function answers(e) {
   if (e.fault) return e.status ? w("lostAnswer") : e.fault.replace(/^.*: /, "");
   const a = e.answer || {};
-  const parts = [];
-  for (const name of ["code", "operationRef", "invoiceRef", "contractRef", "status"]) {
-    if (a[name] && name !== "status") { parts.push(a[name]); if (name !== "contractRef" || !a.status) break; }
-    if (name === "status" && typeof a.status === "string") parts.push(a.status);
-  }
-  if (typeof a.status === "string" && !parts.includes(a.status)) parts.push(a.status);
+  if (Array.isArray(a.sums)) return a.sums.map((s) => `${amount(s.available)} ${w("available")}`).join(", ");
+  const parts = [a.code || a.operationRef || a.invoiceRef || a.contractRef || "", typeof a.status === "string" ? a.status : ""].filter(Boolean);
   if (Array.isArray(a.reasons) && a.code) parts.push(a.reasons.join(", "));
   if (e.answered && e.answered["Idempotent-Replayed"]) parts.push(w("replayed"));
   return parts.join(" · ");

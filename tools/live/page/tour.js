@@ -33,6 +33,7 @@ function pace() { stream.pace(on ? 420 / speed() : 0); }
 
 function toggle() {
   if (on) return stop();
+  if (over() && !state.restartable) return;
   on = true;
   pace();
   if (over() && state.restartable) { wantStart = true; press("restart"); }
@@ -112,4 +113,5 @@ export function draw() {
   $("tour").setAttribute("aria-pressed", String(on));
   const off = !state.stage || Boolean(state.stage.busy) || Boolean(over());
   $("next").setAttribute("aria-disabled", String(off));
+  $("tour").setAttribute("aria-disabled", String(!on && Boolean(over()) && !state.restartable));
 }

@@ -47,6 +47,7 @@ const (
 	guestCeiling = 500000 // minor units
 	guestBuys    = 100
 	guestFor     = 365 * 24 * time.Hour
+	attempts     = 4 // to send one request
 )
 
 type answer struct {
@@ -234,12 +235,21 @@ func (q request) on(x *cluster.Service) request {
 	return q
 }
 
+// buyOnce buys as a client should: after a 503, or no answer, it sends the same request to another
+// instance.
 func (s *Stage) buyOnce(ctx context.Context) error {
 	g, instances, err := s.prepare(ctx, 1, false)
 	if err != nil {
 		return err
 	}
-	a, err := s.send(ctx, s.purchase(g, 2000).on(instances[0]))
+	q := s.purchase(g, 2000)
+	var a answer
+	for i := range attempts {
+		a, err = s.send(ctx, q.on(instances[i%len(instances)]))
+		if err == nil && a.status != http.StatusServiceUnavailable {
+			break
+		}
+	}
 	_, err = want(a, err, http.StatusCreated)
 	return err
 }

@@ -33,6 +33,9 @@ type Flow struct {
 	waiting []observer.Record // those of them that have not been taken
 	ids     map[string]bool   // CloudEvents ids by topic
 	again   map[place]bool    // records that repeat the id of an earlier one
+	// Foreign, if not nil, reports whether a record is of somebody else who uses the system at the
+	// same time. Such records are passed over.
+	Foreign func(observer.Record) bool
 }
 
 type place struct {
@@ -68,6 +71,15 @@ func (f *Flow) Waiting() []observer.Record {
 	return f.waiting
 }
 
+// own returns the records that have not been taken, without those of others.
+func (f *Flow) own() []observer.Record {
+	f.Waiting()
+	if f.Foreign != nil {
+		f.waiting = slices.DeleteFunc(f.waiting, f.Foreign)
+	}
+	return f.waiting
+}
+
 // Again reports whether a record repeats an earlier message: it was delivered twice.
 func (f *Flow) Again(rec observer.Record) bool { return f.again[place{rec.Topic, rec.Offset}] }
 
@@ -81,7 +93,7 @@ func (f *Flow) Take(ctx context.Context, want []Want) (taken []observer.Record, 
 	var left []observer.Record
 	var missing []Want
 	err = f.seen.Wait(ctx, 0, func([]observer.Record) bool {
-		taken, left, missing = match(f.Waiting(), want, f.NoEffect)
+		taken, left, missing = match(f.own(), want, f.NoEffect)
 		return len(missing) == 0
 	})
 	if err != nil {
@@ -101,7 +113,7 @@ func (f *Flow) Rest(ctx context.Context) (taken, left []observer.Record, err err
 	if err := f.seen.Sync(ctx); err != nil {
 		return nil, nil, err
 	}
-	taken, f.waiting, _ = match(f.Waiting(), nil, f.NoEffect)
+	taken, f.waiting, _ = match(f.own(), nil, f.NoEffect)
 	return taken, f.waiting, nil
 }
 
