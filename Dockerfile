@@ -13,5 +13,6 @@ WORKDIR /app
 COPY --from=build /out/ /usr/local/bin/
 COPY specs specs
 COPY docs docs
+RUN mkdir /credentials && chown 65532:65532 /credentials # what a new volume there takes over
 USER 65532:65532
 EXPOSE 8080 8081 8082 8083 8087

@@ -5507,6 +5507,8 @@ func (s *ProblemCode) Decode(d *jx.Decoder) error {
 		*s = ProblemCodeUnauthenticated
 	case ProblemCodeForbidden:
 		*s = ProblemCodeForbidden
+	case ProblemCodeTooManyRequests:
+		*s = ProblemCodeTooManyRequests
 	case ProblemCodeNotFound:
 		*s = ProblemCodeNotFound
 	case ProblemCodeOperationNotFound:

@@ -3428,6 +3428,7 @@ const (
 	ProblemCodeIdempotencyKeyMissing ProblemCode = "idempotency-key-missing"
 	ProblemCodeUnauthenticated       ProblemCode = "unauthenticated"
 	ProblemCodeForbidden             ProblemCode = "forbidden"
+	ProblemCodeTooManyRequests       ProblemCode = "too-many-requests"
 	ProblemCodeNotFound              ProblemCode = "not-found"
 	ProblemCodeOperationNotFound     ProblemCode = "operation-not-found"
 	ProblemCodeSubscriptionNotFound  ProblemCode = "subscription-not-found"
@@ -3465,6 +3466,7 @@ func (ProblemCode) AllValues() []ProblemCode {
 		ProblemCodeIdempotencyKeyMissing,
 		ProblemCodeUnauthenticated,
 		ProblemCodeForbidden,
+		ProblemCodeTooManyRequests,
 		ProblemCodeNotFound,
 		ProblemCodeOperationNotFound,
 		ProblemCodeSubscriptionNotFound,
@@ -3506,6 +3508,8 @@ func (s ProblemCode) MarshalText() ([]byte, error) {
 	case ProblemCodeUnauthenticated:
 		return []byte(s), nil
 	case ProblemCodeForbidden:
+		return []byte(s), nil
+	case ProblemCodeTooManyRequests:
 		return []byte(s), nil
 	case ProblemCodeNotFound:
 		return []byte(s), nil
@@ -3582,6 +3586,9 @@ func (s *ProblemCode) UnmarshalText(data []byte) error {
 		return nil
 	case ProblemCodeForbidden:
 		*s = ProblemCodeForbidden
+		return nil
+	case ProblemCodeTooManyRequests:
+		*s = ProblemCodeTooManyRequests
 		return nil
 	case ProblemCodeNotFound:
 		*s = ProblemCodeNotFound

@@ -14,10 +14,11 @@ import (
 // SecurityHandler is handler for security parameters.
 type SecurityHandler interface {
 	// HandleApiKey handles apiKey security.
-	// A key given to a client, which carries its scopes (read, write, admin).
+	// A key given to a client, which carries its scopes (read, write, admin), and possibly the customers
+	// that it is for.
 	HandleApiKey(ctx context.Context, operationName OperationName, t ApiKey) (context.Context, error)
 	// HandleOAuth2 handles oauth2 security.
-	// A bearer JWT of the configured issuer and audience.
+	// A bearer JWT of the configured issuer and audience. Its `customers` lists the customers it is for.
 	HandleOAuth2(ctx context.Context, operationName OperationName, t OAuth2) (context.Context, error)
 }
 

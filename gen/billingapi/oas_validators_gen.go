@@ -3023,6 +3023,8 @@ func (s ProblemCode) Validate() error {
 		return nil
 	case "forbidden":
 		return nil
+	case "too-many-requests":
+		return nil
 	case "not-found":
 		return nil
 	case "operation-not-found":

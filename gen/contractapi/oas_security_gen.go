@@ -14,11 +14,12 @@ import (
 // SecurityHandler is handler for security parameters.
 type SecurityHandler interface {
 	// HandleApiKey handles apiKey security.
-	// A key from the service's credentials file, which holds its hash and the roles `read`, `write`,
-	// `admin`, `payments` it has.
+	// A key from the service's credentials file, which holds its hash, the roles `read`, `write`, `admin`,
+	// `payments` it has, and possibly the customers that it is for.
 	HandleApiKey(ctx context.Context, operationName OperationName, t ApiKey) (context.Context, error)
 	// HandleOAuth2 handles oauth2 security.
-	// A bearer token (JWT) whose `scope` names what the client may do.
+	// A bearer token (JWT) whose `scope` names what the client may do, and whose `customers` lists the
+	// customers it is for.
 	HandleOAuth2(ctx context.Context, operationName OperationName, t OAuth2) (context.Context, error)
 }
 

@@ -37,7 +37,7 @@ func TestRecordOfANewerVersion(t *testing.T) {
 	}
 	want := fmt.Sprintf(`record @%d of billing.log.v1 has the kind \"PurchaseDisputed\", which this version cannot read; run a newer version`, r.Offset)
 	s.until("not ready", func() error {
-		if a := request(t, "GET", url+"/readyz", "", ""); a.status != 503 || !strings.Contains(a.text, want) {
+		if a := readiness(t, url); a.status != 503 || !strings.Contains(a.text, want) {
 			return fmt.Errorf("%d %s, want %s", a.status, a.text, want)
 		}
 		return nil

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"slices"
 	"time"
 
@@ -34,12 +35,15 @@ type Config struct {
 	RunAfter  time.Duration
 	LogOutput io.Writer      // nil: nothing is logged
 	Listening func(net.Addr) // if not nil, called with the listening address
+	Admin     func(net.Addr) // the same for the address of health and metrics
+	Hangup    <-chan os.Signal
 	Around    instance.Surroundings
 }
 
-// Main reads flags and environment and runs the service until ctx ends; see settings.Main.
-func Main(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
-	cfg := Config{LogOutput: stderr}
+// Main reads flags and environment and runs the service until ctx ends; see settings.Main. What
+// arrives on hangup has credentials and certificates read again.
+func Main(ctx context.Context, hangup <-chan os.Signal, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
+	cfg := Config{LogOutput: stderr, Hangup: hangup}
 	set := settings.New("billing", about)
 	cfg.Register(set, "127.0.0.1:8082")
 	set.Duration(&cfg.RunAfter, "run-after", "RUN_AFTER", time.Hour, "how long after its end a month is billed by itself, as a `duration`; 0: only by POST /billing-runs")
@@ -55,7 +59,8 @@ func Run(ctx context.Context, cfg Config) error {
 		return fmt.Errorf("billing periods need time zones: %w", err)
 	}
 	i, err := instance.New(instance.Config{
-		Service: "billing", Settings: cfg.Common, LogOutput: cfg.LogOutput, Listening: cfg.Listening, Around: cfg.Around,
+		Service: "billing", Settings: cfg.Common, LogOutput: cfg.LogOutput, Around: cfg.Around,
+		Listening: cfg.Listening, Admin: cfg.Admin, Hangup: cfg.Hangup,
 		Topics: slices.Concat(billinginternal.Topics(), billingbus.Topics()), Log: store.Log,
 		Groups: []string{store.PublicationGroup, billingbus.OnContractFactsGroup},
 	})

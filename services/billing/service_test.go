@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 	_ "time/tzdata"
@@ -92,7 +93,7 @@ func (s *system) run(cfg billing.Config) (url string) {
 	s.t.Helper()
 	url = launch(s.t, cfg)
 	s.until("ready", func() error {
-		if resp := request(s.t, "GET", url+"/readyz", "", ""); resp.status != 200 {
+		if resp := readiness(s.t, url); resp.status != 200 {
 			return fmt.Errorf("%d %s", resp.status, resp.text)
 		}
 		return nil
@@ -100,10 +101,20 @@ func (s *system) run(cfg billing.Config) (url string) {
 	return url
 }
 
+// admins are the addresses of health and metrics, by the address of the API.
+var admins sync.Map
+
+// readiness is the answer of /readyz with its reasons.
+func readiness(t *testing.T, url string) answer {
+	t.Helper()
+	admin, _ := admins.Load(url)
+	return request(t, "GET", fmt.Sprint(admin, "/readyz"), "", "")
+}
+
 func launch(t *testing.T, cfg billing.Config) (url string) {
 	t.Helper()
-	listening := make(chan net.Addr, 1)
-	cfg.Listening = func(a net.Addr) { listening <- a }
+	listening, admin := make(chan net.Addr, 1), make(chan net.Addr, 1)
+	cfg.Listening, cfg.Admin = func(a net.Addr) { listening <- a }, func(a net.Addr) { admin <- a }
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- billing.Run(ctx, cfg) }()
@@ -115,7 +126,9 @@ func launch(t *testing.T, cfg billing.Config) (url string) {
 	})
 	select {
 	case a := <-listening:
-		return "http://" + a.String()
+		url = "http://" + a.String()
+		admins.Store(url, "http://"+(<-admin).String())
+		return url
 	case <-time.After(patience):
 		t.Fatal("not listening")
 	}
@@ -465,7 +478,7 @@ func TestABrokerThatComesLate(t *testing.T) {
 	}
 	s := &system{t: t, kafka: &embedded.Kafka{Broker: ports[0], Registry: "http://" + ports[1]}, offset: filepath.Join(t.TempDir(), "offset")}
 	url := launch(t, s.config("billing-1"))
-	if a := request(t, "GET", url+"/readyz", "", ""); a.status != 503 || !strings.Contains(a.text, "journal") {
+	if a := readiness(t, url); a.status != 503 || !strings.Contains(a.text, "journal") {
 		t.Errorf("ready: %d %s", a.status, a.text)
 	}
 	if a := request(t, "GET", url+"/healthz", "", ""); a.status != 200 {
@@ -483,7 +496,7 @@ func TestABrokerThatComesLate(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.until("ready", func() error {
-		if a := request(t, "GET", url+"/readyz", "", ""); a.status != 200 {
+		if a := readiness(t, url); a.status != 200 {
 			return fmt.Errorf("%d %s", a.status, a.text)
 		}
 		return nil
@@ -493,10 +506,10 @@ func TestABrokerThatComesLate(t *testing.T) {
 func TestHelpAndWrongUsage(t *testing.T) {
 	none := func(string) string { return "" }
 	var out, errs bytes.Buffer
-	if status := billing.Main(t.Context(), []string{"--help"}, none, &out, &errs); status != 0 || !strings.Contains(out.String(), "-run-after") || !strings.Contains(out.String(), "KAFKA_BROKERS") {
+	if status := billing.Main(t.Context(), nil, []string{"--help"}, none, &out, &errs); status != 0 || !strings.Contains(out.String(), "-run-after") || !strings.Contains(out.String(), "KAFKA_BROKERS") {
 		t.Errorf("status %d: %s%s", status, out.String(), errs.String())
 	}
-	if status := billing.Main(t.Context(), nil, none, &out, &errs); status != 2 || !strings.Contains(errs.String(), "credentials") {
+	if status := billing.Main(t.Context(), nil, nil, none, &out, &errs); status != 2 || !strings.Contains(errs.String(), "credentials") {
 		t.Errorf("without credentials: status %d: %s", status, errs.String())
 	}
 }

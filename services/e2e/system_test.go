@@ -168,7 +168,11 @@ func (s *system) sendIn(ctx context.Context, to *cluster.Service, method, path, 
 	if err != nil {
 		return answer{}, err
 	}
-	req, err := http.NewRequestWithContext(ctx, method, to.URL+path, bytes.NewReader(data))
+	base := to.URL
+	if path == "/readyz" || path == "/metrics" {
+		base = to.Admin
+	}
+	req, err := http.NewRequestWithContext(ctx, method, base+path, bytes.NewReader(data))
 	if err != nil {
 		return answer{}, err
 	}

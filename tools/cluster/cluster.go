@@ -63,7 +63,8 @@ type Options struct {
 // Service is a process with an HTTP address.
 type Service struct {
 	*process.Process
-	URL string // http://host:port
+	URL   string // of the API, http://host:port
+	Admin string // of health, metrics and profiles, http://host:port
 }
 
 // EngineKafka is the Options.Engine that selects Apache Kafka.
@@ -164,16 +165,16 @@ func (c *Cluster) start(ctx context.Context, o Options) error {
 		return err
 	}
 	o.Progress("%d topics and %d schemas are deployed", topics, subjects)
-	ports, err := process.FreePorts(o.Contracts + o.Billing)
+	ports, err := process.FreePorts(2 * (o.Contracts + o.Billing))
 	if err != nil {
 		return err
 	}
-	for i, port := range ports {
+	for i, addrs := range slices.Collect(slices.Chunk(ports, 2)) {
 		command, all, n := Contract, &c.Contracts, i+1
 		if i >= o.Contracts {
 			command, all, n = Billing, &c.Billing, i+1-o.Contracts
 		}
-		s, err := c.service(o, logs, command, fmt.Sprintf("%s-%d", command, n), port)
+		s, err := c.service(o, logs, command, fmt.Sprintf("%s-%d", command, n), addrs)
 		if err != nil {
 			return err
 		}
@@ -196,7 +197,7 @@ const (
 // Add starts another instance of a service, with the binaries in the directory bin, and returns
 // once it is ready. Stop stops it with the others.
 func (c *Cluster) Add(ctx context.Context, bin, service string) (*Service, error) {
-	ports, err := process.FreePorts(1)
+	ports, err := process.FreePorts(2)
 	if err != nil {
 		return nil, err
 	}
@@ -206,7 +207,7 @@ func (c *Cluster) Add(ctx context.Context, bin, service string) (*Service, error
 	}
 	o := c.options
 	o.Bin = bin
-	s, err := c.service(o, filepath.Join(c.Dir, "logs"), service, fmt.Sprintf("%s-%d", service, len(*all)+1), ports[0])
+	s, err := c.service(o, filepath.Join(c.Dir, "logs"), service, fmt.Sprintf("%s-%d", service, len(*all)+1), ports)
 	if err != nil {
 		return nil, err
 	}
@@ -309,7 +310,8 @@ func (o *Options) frontURL(to string) (string, error) {
 	return u.String(), nil
 }
 
-func (c *Cluster) service(o Options, logs, command, name, addr string) (*Service, error) {
+// service returns a service on two addresses: of its API, and of health and metrics.
+func (c *Cluster) service(o Options, logs, command, name string, addrs []string) (*Service, error) {
 	brokers, registry := c.Brokers, c.Registry
 	if o.Link != nil {
 		var err error
@@ -317,17 +319,18 @@ func (c *Cluster) service(o Options, logs, command, name, addr string) (*Service
 			return nil, err
 		}
 	}
-	base := "http://" + addr
-	args := []string{"-http", addr, "-brokers", strings.Join(brokers, ","), "-registry", registry,
+	s := &Service{URL: "http://" + addrs[0], Admin: "http://" + addrs[1]}
+	args := []string{"-http", addrs[0], "-admin", addrs[1], "-brokers", strings.Join(brokers, ","), "-registry", registry,
 		"-insecure-dev", "-clock-offset-file", c.clock, "-writer", name, "-log-level", o.LogLevel}
 	if command == Billing {
 		args = append(args, "-run-after", "0") // months are billed only on request
 	}
-	return &Service{URL: base, Process: process.New(process.Spec{
+	s.Process = process.New(process.Spec{
 		Name: name, Path: filepath.Join(o.Bin, command), LogDir: logs,
 		Args:  args,
-		Ready: process.HTTPReady(base + "/readyz"),
-	})}, nil
+		Ready: process.HTTPReady(s.Admin + "/readyz"),
+	})
+	return s, nil
 }
 
 // Attach describes a system that others have started. Its processes cannot be started, stopped or

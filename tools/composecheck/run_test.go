@@ -62,21 +62,28 @@ func TestCommandLines(t *testing.T) {
 		s.completes(once[0])
 	}
 	type running struct {
-		name, url string
-		cmd       *exec.Cmd
-		log       *bytes.Buffer
+		name, url, api string
+		cmd            *exec.Cmd
+		log            *bytes.Buffer
 	}
 	var all []running
 	for _, service := range staying {
 		port, here := s.listens(service)
-		cmd, log := s.command(service, map[string]string{"0.0.0.0:" + port: here})
+		own := map[string]string{"0.0.0.0:" + port: here}
+		if admin := service.Environment["ADMIN_ADDR"]; admin != nil {
+			own[*admin] = freeAddress(t)
+		}
+		cmd, log := s.command(service, own)
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = cmd.Process.Kill() })
-		all = append(all, running{service.Name, s.health(service, port, here), cmd, log})
+		all = append(all, running{service.Name, s.health(service, port, own), "http://" + here, cmd, log})
 	}
 	for _, r := range all {
+		if strings.HasPrefix(r.name, "billing") || r.name == "contract" {
+			s.asksForTheKey(r.api)
+		}
 		err := healthy(t.Context(), r.url)
 		stop := r.cmd.Process.Signal(syscall.SIGTERM)
 		if end := r.cmd.Wait(); err != nil || stop != nil || end != nil {
@@ -146,14 +153,64 @@ func (s *stage) listens(service types.ServiceConfig) (port, here string) {
 }
 
 // health returns the address of the health check on this machine.
-func (s *stage) health(service types.ServiceConfig, port, here string) string {
+func (s *stage) health(service types.ServiceConfig, port string, own map[string]string) string {
 	s.t.Helper()
 	test := service.HealthCheck.Test
-	there := test[len(test)-1]
-	if !strings.HasPrefix(there, "http://127.0.0.1:"+port+"/") {
-		s.t.Fatalf("%s: listens on %s, but its health check requests %s", service.Name, port, there)
+	url, there := test[len(test)-1], "127.0.0.1:"+port
+	here := own["0.0.0.0:"+port]
+	if admin := service.Environment["ADMIN_ADDR"]; admin != nil {
+		there, here = *admin, own[*admin]
 	}
-	return strings.Replace(there, "127.0.0.1:"+port, here, 1)
+	if !strings.HasPrefix(url, "http://"+there+"/") {
+		s.t.Fatalf("%s: listens on %s, but its health check requests %s", service.Name, there, url)
+	}
+	return strings.Replace(url, there, here, 1)
+}
+
+// asksForTheKey fails the test unless a service lets in who has the key that was made, and nobody
+// else.
+func (s *stage) asksForTheKey(api string) {
+	s.t.Helper()
+	dir := s.hosts["/credentials"]
+	key, err := os.ReadFile(filepath.Join(dir, "key"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, name := range []string{"key", "keys.json"} {
+		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Mode().Perm() != 0o600 {
+			s.t.Errorf("%s: %v %v", name, info, err)
+		}
+	}
+	for sent, want := range map[string]bool{strings.TrimSpace(string(key)): true, "guess": false, "": false} {
+		err := fmt.Errorf("not tried")
+		var status int
+		for deadline := time.Now().Add(patience); err != nil && time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+			status, err = ask(api, sent) // until it listens
+		}
+		if err != nil || (status != http.StatusUnauthorized) != want {
+			s.t.Errorf("%s: the key %.4s is answered %d, %v", api, sent, status, err)
+		}
+	}
+}
+
+// ask requests an operation of either service with an API key, and returns the status.
+func ask(api, key string) (int, error) {
+	for _, path := range []string{"/billing/v1/operations", "/refcontract/v1/contracts"} {
+		req, err := http.NewRequest(http.MethodGet, api+path, nil)
+		if err != nil {
+			return 0, err
+		}
+		req.Header.Set("X-API-Key", key)
+		r, err := http.DefaultClient.Do(req)
+		if err != nil {
+			return 0, err
+		}
+		_ = r.Body.Close()
+		if r.StatusCode != http.StatusNotFound {
+			return r.StatusCode, nil
+		}
+	}
+	return http.StatusNotFound, nil
 }
 
 func healthy(ctx context.Context, url string) error {
@@ -213,7 +270,7 @@ func newStage(t *testing.T) *stage {
 	if err := json.NewDecoder(out).Decode(&up); err != nil {
 		t.Fatal(err)
 	}
-	s.hosts = map[string]string{"kafka:19092": up.Brokers[0], "http://registry:8080/apis/ccompat/v7": up.Registry}
+	s.hosts = map[string]string{"kafka:19092": up.Brokers[0], "http://registry:8080/apis/ccompat/v7": up.Registry, "/credentials": t.TempDir()}
 	return s
 }
 

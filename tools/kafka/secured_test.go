@@ -167,18 +167,18 @@ func (s *secured) provision() {
 
 type service struct {
 	*process.Process
-	url string
+	url, admin string
 }
 
 func (s *secured) service(command, name string, env []string) *service {
 	s.t.Helper()
-	ports, err := process.FreePorts(1)
+	ports, err := process.FreePorts(2)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	x := &service{url: "http://" + ports[0]}
-	x.Process = process.New(process.Spec{Name: name, Path: filepath.Join(s.bin, command), LogDir: s.dir, Ready: process.HTTPReady(x.url + "/readyz"),
-		Env: append(env, "HTTP_ADDR="+ports[0], "WRITER="+name, "INSECURE_DEV=true")})
+	x := &service{url: "http://" + ports[0], admin: "http://" + ports[1]}
+	x.Process = process.New(process.Spec{Name: name, Path: filepath.Join(s.bin, command), LogDir: s.dir, Ready: process.HTTPReady(x.admin + "/readyz"),
+		Env: append(env, "HTTP_ADDR="+ports[0], "ADMIN_ADDR="+ports[1], "WRITER="+name, "INSECURE_DEV=true")})
 	if err := x.Launch(); err != nil {
 		s.t.Fatal(err)
 	}
@@ -400,7 +400,7 @@ func (s *secured) wrongPassword() {
 func (s *secured) says(x *service, words string) {
 	s.t.Helper()
 	s.until(x.Name()+" says "+words, func() error {
-		err := process.HTTPReady(x.url + "/readyz")(s.t.Context())
+		err := process.HTTPReady(x.admin + "/readyz")(s.t.Context())
 		if err == nil {
 			return errors.New("it is ready")
 		}
@@ -413,7 +413,7 @@ func (s *secured) says(x *service, words string) {
 
 // shows returns an error unless the metrics of an instance have a line.
 func (s *secured) shows(x *service, line string) error {
-	_, _, text, err := send("GET", x.url+"/metrics", "", "", nil)
+	_, _, text, err := send("GET", x.admin+"/metrics", "", "", nil)
 	if err == nil && !slices.Contains(strings.Split(text, "\n"), line) {
 		err = fmt.Errorf("no metric %s", line)
 	}
@@ -447,7 +447,7 @@ func (s *secured) groupRights(contract, billing *service) {
 		}
 		s.fine(s.env(engine.Admin), "(2 created, 0 removed)", "kafka", "acls", "apply", "-brokers", s.b.Addrs[0])
 		for _, x := range all {
-			s.until(x.Name()+" ready", func() error { return process.HTTPReady(x.url + "/readyz")(s.t.Context()) })
+			s.until(x.Name()+" ready", func() error { return process.HTTPReady(x.admin + "/readyz")(s.t.Context()) })
 		}
 		for _, running := range []*service{contract, billing} {
 			s.until(running.Name()+" is in its groups again", func() error { return s.shows(running, "deferpay_groups_denied 0") })
@@ -461,7 +461,7 @@ func (s *secured) passwordChanges(x *service) {
 	s.t.Helper()
 	next := s.file("next.password", "changed")
 	s.fine(s.env(engine.Admin), "billing has the password", "kafka", "user", "-brokers", s.b.Addrs[0], "-name", "billing", "-new-password-file", next)
-	if err := process.HTTPReady(x.url + "/readyz")(s.t.Context()); err != nil {
+	if err := process.HTTPReady(x.admin + "/readyz")(s.t.Context()); err != nil {
 		s.t.Errorf("after the change: %v", err)
 	}
 	old := s.service("billing", "billing-3", s.env(acls.Billing))

@@ -84,7 +84,7 @@ func (v *View) Attach(sys System) (*stage.Stage, error) {
 			return nil, err
 		}
 		names[u.Host] = x.Name()
-		instances = append(instances, watch.Instance{Name: x.Name(), Service: service, URL: x.URL})
+		instances = append(instances, watch.Instance{Name: x.Name(), Service: service, URL: x.URL, Admin: x.Admin})
 	}
 	v.mu.Lock()
 	v.system, v.instances = sys.Cluster, names

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"slices"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"github.com/deferpay/deferpay/services/internal/access"
 	"github.com/deferpay/deferpay/services/internal/clock"
 	"github.com/deferpay/deferpay/services/internal/groupcheck"
+	"github.com/deferpay/deferpay/services/internal/livefile"
 	"github.com/deferpay/deferpay/services/internal/logapi"
 	"github.com/deferpay/deferpay/services/internal/metrics"
 	"github.com/deferpay/deferpay/services/internal/serve"
@@ -35,6 +37,8 @@ type Config struct {
 	Settings  settings.Common
 	LogOutput io.Writer      // nil: nothing is logged
 	Listening func(net.Addr) // unless nil, called with the address of the listener
+	Admin     func(net.Addr) // the same for the address of health and metrics
+	Hangup    <-chan os.Signal
 	Topics    []topics.Topic // as the contracts declare them
 	Log       string         // which of Topics is the log of the service
 	Groups    []string       // the consumer groups of the instance
@@ -57,12 +61,13 @@ type Instance struct {
 	Logger   *slog.Logger
 	Now      func() time.Time // the domain's clock
 	Client   []kgo.Opt        // how the log is reached
-	Keys     *access.Keys
+	Access   *access.Control
 	Messages *kafkabus.Messages // handlers are added before Run
 	Metrics  *metrics.Metrics
 	Progress *bus.Progress // of the messages that are received
 
 	cfg    Config
+	tls    *serve.Certificate
 	topics *topiccheck.Check
 	groups *groupcheck.Check
 }
@@ -84,7 +89,11 @@ func New(cfg Config) (*Instance, error) {
 		return nil, err
 	}
 	client := slices.Concat(security.Options(), []kgo.Opt{kgo.SeedBrokers(s.Brokers...), kgo.ClientID(s.Writer)}, cfg.Around.Kafka)
-	keys, err := access.Open(s.Credentials, s.InsecureDev)
+	control, err := openAccess(cfg, logger)
+	if err != nil {
+		return nil, err
+	}
+	certificate, err := serve.OpenCertificate(s.TLSCert, s.TLSKey, logger)
 	if err != nil {
 		return nil, err
 	}
@@ -101,10 +110,24 @@ func New(cfg Config) (*Instance, error) {
 	shown := metrics.New()
 	messages.Router.AddMiddleware(shown.Ages)
 	return &Instance{
-		Metrics: shown, Logger: logger, Now: clock.Of(s.ClockOffsetFile, logger), Client: client, Keys: keys, Messages: messages, Progress: new(bus.Progress), cfg: cfg,
+		Metrics: shown, Logger: logger, Now: clock.Of(s.ClockOffsetFile, logger), Client: client, Access: control, Messages: messages,
+		Progress: new(bus.Progress), cfg: cfg, tls: certificate,
 		topics: topiccheck.New(topiccheck.Config{Client: client, Topics: cfg.Topics, Log: cfg.Log, Lax: s.AllowUnverifiedTopics, Explain: security.Explain, Logger: logger}),
 		groups: groupcheck.New(client, cfg.Groups, security.Explain, logger),
 	}, nil
+}
+
+// openAccess returns who is let in. The audit is written whatever the level of the log is.
+func openAccess(cfg Config, logger *slog.Logger) (*access.Control, error) {
+	s := cfg.Settings
+	tokens := access.Tokens(s.Tokens)
+	if tokens.Customers == "-" {
+		tokens.Customers = ""
+	}
+	return access.Open(access.Config{
+		File: s.Credentials, Tokens: tokens, Insecure: s.InsecureDev, Rate: s.Rate, Logger: logger,
+		Audit: serve.Logger(cfg.LogOutput, slog.LevelInfo, cfg.Service, s.Writer),
+	})
 }
 
 // Log is what the service decides on.
@@ -131,7 +154,7 @@ func (i *Instance) Ready(log Log) func() error { return serve.Ready(i.checks(log
 
 // HTTP returns the common configuration of the service's HTTP interface.
 func (i *Instance) HTTP(log Log) logapi.Config {
-	return logapi.Config{Ready: i.Ready(log), Keys: i.Keys, Logger: i.Logger}
+	return logapi.Config{Ready: i.Ready(log), Access: i.Access, Logger: i.Logger}
 }
 
 // Run runs all parts and the service's own tasks until ctx ends. Then it answers the requests under
@@ -142,10 +165,36 @@ func (i *Instance) Run(ctx context.Context, log Log, handler http.Handler, own .
 	i.Metrics.Ready(i.Ready(log))
 	i.Metrics.Log(log.Stats, log.Position)
 	i.Metrics.Groups(i.groups.Denied)
-	first := []serve.Task{{Name: "topics", Run: i.topics.Run}, {Name: "journal", Run: log.Run}, {Name: "groups", Run: i.groups.Run}}
+	admin, err := i.cfg.Settings.Admin()
+	if err != nil {
+		return err
+	}
+	state := serve.NewState(i.checks(log))
+	first := []serve.Task{
+		serve.Admin(serve.AdminConfig{
+			Addr: admin, State: state, Metrics: i.Metrics.Handler(), Logger: i.Logger, Listen: i.cfg.Around.Listen, Listening: i.cfg.Admin,
+		}),
+		{Name: "credentials", Run: i.reread},
+		{Name: "topics", Run: i.topics.Run}, {Name: "journal", Run: log.Run}, {Name: "groups", Run: i.groups.Run},
+	}
 	last := []serve.Task{
 		{Name: "messages", Run: func(ctx context.Context) error { return i.Messages.Run(ctx, i.Ready(log)) }},
-		serve.HTTP(serve.HTTPConfig{Addr: i.cfg.Settings.HTTPAddr, Handler: i.Metrics.Requests(handler), Metrics: i.Metrics.Handler(), Checks: i.checks(log), Logger: i.Logger, Listen: i.cfg.Around.Listen, Listening: i.cfg.Listening}),
+		serve.HTTP(serve.HTTPConfig{
+			Addr: i.cfg.Settings.HTTPAddr, TLS: i.tls, Handler: i.Metrics.Requests(handler), State: state, Logger: i.Logger,
+			Listen: i.cfg.Around.Listen, Listening: i.cfg.Listening,
+		}),
 	}
 	return serve.Group(ctx, i.Logger, slices.Concat(first, own, last)...)
+}
+
+// reread keeps the credentials and the certificate up to date until ctx ends.
+func (i *Instance) reread(ctx context.Context) error {
+	var checks []func()
+	if !i.cfg.Settings.InsecureDev {
+		checks = append(checks, i.Access.Check)
+	}
+	if i.tls != nil {
+		checks = append(checks, i.tls.Check)
+	}
+	return livefile.Run(ctx, i.cfg.Hangup, checks...)
 }

@@ -37,7 +37,7 @@ const (
 // Config is what every HTTP interface needs.
 type Config struct {
 	Ready  func() error // nothing is served while it returns a reason
-	Keys   *access.Keys
+	Access *access.Control
 	Logger *slog.Logger
 }
 
@@ -45,19 +45,20 @@ type Config struct {
 // its body, the refusal of ambiguous requests, and a caller for a request without credentials if
 // that is allowed.
 func (c Config) Around(server http.Handler) http.Handler {
-	return trace.HTTP(problem.LimitBody(strict.HTTP(c.Keys.Anonymous(server))))
+	return trace.HTTP(problem.LimitBody(strict.HTTP(c.Access.HTTP(server))))
 }
 
-// Middleware returns what a generated server calls around every operation: see strict.Parameters
-// and WhenReady.
-func (c Config) Middleware() []middleware.Middleware {
-	return []middleware.Middleware{strict.Parameters, WhenReady(c.Ready)}
+// Middleware returns what a generated server calls around every operation: see strict.Parameters,
+// WhenReady and access.Ownership.
+func (c Config) Middleware(owned access.Ownership) []middleware.Middleware {
+	return []middleware.Middleware{strict.Parameters, WhenReady(c.Ready), owned.Middleware}
 }
 
 // Report logs a problem that is a fault of this program, and returns it with the trace of the
 // request, by which it is found in the log. Other problems are returned as they are: a refusal is
-// answered again with the same bytes.
+// answered again with the same bytes. The audit has the code of every problem.
 func (c Config) Report(ctx context.Context, p *problem.Problem, err error) *problem.Problem {
+	access.Outcome(ctx, p.Code)
 	if p.Code != problem.Internal {
 		return p
 	}
@@ -152,6 +153,19 @@ func Find(ctx context.Context, log Log, look func() bool) (bool, error) {
 			WithHint("try again, or ask another instance").WithRetryAfter(1)
 	}
 	return look(), nil
+}
+
+// Owner looks for the customer that the target of a request belongs to, as Find does, once the log
+// is read up to the Log-Position of the request. It is for access.Ownership.
+func Owner(req middleware.Request, log Log, look func() (customerRef string, found bool)) (customerRef string, found bool, err error) {
+	if err := Fresh(req.Context, log, req.Raw.Header.Get("Log-Position")); err != nil {
+		return "", false, err
+	}
+	found, err = Find(req.Context, log, func() (ok bool) {
+		customerRef, ok = look()
+		return ok
+	})
+	return customerRef, found, err
 }
 
 // Requests are the writes that one instance is deciding. The zero value is ready for use.

@@ -47,6 +47,7 @@ var (
 	UnsupportedMediaType  = Code{"unsupported-media-type", http.StatusUnsupportedMediaType, "The request body has the wrong media type"}
 	IdempotencyKeyReused  = Code{"idempotency-key-reused", http.StatusUnprocessableEntity, "The Idempotency-Key was used for another request"}
 	PreconditionRequired  = Code{"precondition-required", http.StatusPreconditionRequired, "The change needs If-Match"}
+	TooManyRequests       = Code{"too-many-requests", http.StatusTooManyRequests, "Too many requests in a short time"}
 	Internal              = Code{"internal", http.StatusInternalServerError, "Something went wrong on our side"}
 	NotReady              = Code{"not-ready", http.StatusServiceUnavailable, "The service is not ready"}
 	OutcomeUnknown        = Code{"outcome-unknown", http.StatusServiceUnavailable, "The outcome is not known yet"}
@@ -72,6 +73,7 @@ func Codes() []Code {
 		UnsupportedMediaType,
 		IdempotencyKeyReused,
 		PreconditionRequired,
+		TooManyRequests,
 		Internal,
 		NotReady,
 		OutcomeUnknown,

@@ -13,17 +13,23 @@ import (
 // plainErrors is a listener whose connections turn the errors that net/http answers by itself,
 // before there is a request for a handler, into problem documents: a request line, a Host or a
 // header that cannot be read, and headers that are too large.
-type plainErrors struct{ net.Listener }
+type plainErrors struct {
+	net.Listener
+	tls bool
+}
 
 func (l plainErrors) Accept() (net.Conn, error) {
 	c, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err
 	}
-	return &plainConn{Conn: c}, nil
+	return &plainConn{c, l.tls}, nil
 }
 
-type plainConn struct{ net.Conn }
+type plainConn struct {
+	net.Conn
+	tls bool
+}
 
 // ownHeaders are the headers of net/http's own errors, which it writes at once. Our handlers answer
 // with JSON.
@@ -40,19 +46,20 @@ func (c *plainConn) Write(b []byte) (int, error) {
 	if !own || err != nil {
 		return c.Conn.Write(b)
 	}
-	if _, err := c.Conn.Write(document(status)); err != nil {
+	if _, err := c.Conn.Write(document(status, c.tls)); err != nil {
 		return 0, err
 	}
 	return len(b), nil
 }
 
 // document returns the answer to a request that was not read.
-func document(status int) []byte {
+func document(status int, tls bool) []byte {
 	p := problem.New(problem.InvalidRequest, "the request cannot be read as HTTP").WithHint("check its first line, its Host and its headers")
 	if status == http.StatusRequestHeaderFieldsTooLarge {
 		p = problem.New(problem.HeadersTooLarge, "the headers are larger than %d bytes", maxHeaders).WithHint("send fewer or shorter headers")
 	}
 	w := &collected{header: http.Header{}}
+	addSecurityHeaders(w.header, tls)
 	problem.Write(w, p)
 	var out bytes.Buffer
 	out.WriteString("HTTP/1.1 " + strconv.Itoa(w.status) + " " + http.StatusText(w.status) + "\r\n")

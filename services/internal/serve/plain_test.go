@@ -48,6 +48,11 @@ func TestOwnErrorsAreProblems(t *testing.T) {
 		if err != nil || resp.StatusCode != tt.status || got.Code != tt.code || resp.Header.Get("Content-Type") != "application/problem+json" {
 			t.Errorf("%s: %d %+v %v %v", name, resp.StatusCode, got, resp.Header, err)
 		}
+		for header := range securityHeaders {
+			if resp.Header.Get(header) == "" {
+				t.Errorf("%s: no %s", name, header)
+			}
+		}
 		_ = c.Close()
 	}
 }

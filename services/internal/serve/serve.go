@@ -14,7 +14,6 @@ import (
 	"net/http"
 	"runtime/debug"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/deferpay/deferpay/services/internal/problem"
@@ -122,12 +121,10 @@ func Ready(checks []Check) func() error {
 
 // HTTPConfig describes what an HTTP server serves.
 type HTTPConfig struct {
-	Addr    string // port 0 is any free port; Listening gets the address
+	Addr    string       // port 0 is any free port; Listening gets the address
+	TLS     *Certificate // nil: without TLS
 	Handler http.Handler
-	// Checks are evaluated in order at each GET /readyz. Without checks the server is always ready.
-	Checks []Check
-	// Metrics, unless it is nil, answers GET /metrics whether the server is ready or not.
-	Metrics http.Handler
+	State   *State // what GET /healthz and GET /readyz answer
 	Logger  *slog.Logger
 	// Listen is net.Listen if it is nil.
 	Listen func(network, address string) (net.Listener, error)
@@ -138,8 +135,9 @@ type HTTPConfig struct {
 	DrainIn time.Duration
 }
 
-// HTTP returns the task that serves cfg. When its context ends, /readyz is 503, no connection is
-// accepted, and requests under way are answered.
+// HTTP returns the task that serves cfg. When its context ends, the state is that the service
+// stops, no connection is accepted, and requests under way are answered. GET /healthz and GET
+// /readyz answer with a status, for load balancers; the reasons are on the address of Admin.
 func HTTP(cfg HTTPConfig) Task {
 	if cfg.DrainIn == 0 {
 		cfg.DrainIn = 10 * time.Second
@@ -165,9 +163,8 @@ func serveHTTP(ctx context.Context, cfg HTTPConfig) error {
 	cfg.Logger.Info("serving HTTP", "address", listener.Addr().String())
 	requests, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
-	stopping := &atomic.Bool{}
 	server := &http.Server{
-		Handler:           withHealth(cfg, stopping),
+		Handler:           withHealth(cfg),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       20 * time.Second,
 		WriteTimeout:      40 * time.Second,
@@ -177,13 +174,13 @@ func serveHTTP(ctx context.Context, cfg HTTPConfig) error {
 		ErrorLog:          slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelDebug),
 	}
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(plainErrors{listener}) }()
+	go func() { failed <- server.Serve(plainErrors{cfg.TLS.over(listener), cfg.TLS != nil}) }()
 	select {
 	case err := <-failed:
 		return err
 	case <-ctx.Done():
 	}
-	stopping.Store(true)
+	cfg.State.stopping.Store(true)
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), cfg.DrainIn)
 	defer cancel()
 	if err := server.Shutdown(drain); err != nil {
@@ -193,53 +190,20 @@ func serveHTTP(ctx context.Context, cfg HTTPConfig) error {
 	return nil
 }
 
-func withHealth(cfg HTTPConfig, stopping *atomic.Bool) http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
-		writeJSON(w, http.StatusOK, map[string]string{"status": "alive"})
-	})
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		r := Readiness{Ready: true}
-		if stopping.Load() {
-			r = Readiness{Reasons: []Reason{{"http", "the service is stopping"}}}
+func withHealth(cfg HTTPConfig) http.Handler {
+	others := guard(cfg.Logger, cfg.Handler)
+	return withHeaders(cfg.TLS != nil, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// Not a mux, which redirects paths that are not clean, with a page of HTML.
+		switch {
+		case r.Method == http.MethodGet && r.URL.Path == "/healthz":
+			alive(w, r)
+		case r.Method == http.MethodGet && r.URL.Path == "/readyz":
+			ready := cfg.State.Readiness().Ready
+			writeJSON(w, readyStatus(ready), Readiness{Ready: ready})
+		default:
+			others.ServeHTTP(w, r)
 		}
-		for _, c := range cfg.Checks {
-			if err := c.Ready(); err != nil {
-				r.Ready, r.Reasons = false, append(r.Reasons, Reason{c.Name, problem.WithoutAddresses(err.Error())})
-			}
-		}
-		status := http.StatusOK
-		if !r.Ready {
-			status = http.StatusServiceUnavailable
-		}
-		writeJSON(w, status, r)
-	})
-	if cfg.Metrics != nil {
-		mux.Handle("GET /metrics", cfg.Metrics)
-	}
-	// Not the mux alone: it redirects paths that are not clean, with a page of HTML.
-	own, others := []string{"/healthz", "/readyz", "/metrics"}, guard(cfg.Logger, cfg.Handler)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if slices.Contains(own, r.URL.Path) {
-			if _, pattern := mux.Handler(r); pattern != "" {
-				mux.ServeHTTP(w, r)
-				return
-			}
-		}
-		others.ServeHTTP(w, r)
-	})
-}
-
-// Readiness is the answer of GET /readyz: 200 if the service is ready, else 503 with every reason.
-type Readiness struct {
-	Ready   bool     `json:"ready"`
-	Reasons []Reason `json:"reasons,omitempty"`
-}
-
-// Reason is one condition that does not hold.
-type Reason struct {
-	Check  string `json:"check"`
-	Reason string `json:"reason"`
+	}))
 }
 
 // guard returns a handler that answers a panic of next with a problem document, and logs it.

@@ -23,6 +23,9 @@ func start(t *testing.T, cfg HTTPConfig) (string, func() error) {
 	t.Helper()
 	addr := make(chan net.Addr, 1)
 	cfg.Addr, cfg.Listening = "127.0.0.1:0", func(a net.Addr) { addr <- a }
+	if cfg.State == nil {
+		cfg.State = NewState(nil)
+	}
 	if cfg.Logger == nil {
 		cfg.Logger = quiet
 	}
@@ -54,23 +57,69 @@ func get(t *testing.T, url string) (int, string) {
 func TestReadyzReasons(t *testing.T) {
 	var mu sync.Mutex
 	var journal error = errors.New("replaying: 10 of 20 records")
-	url, _ := start(t, HTTPConfig{Handler: http.NotFoundHandler(), Checks: []Check{
+	state := NewState([]Check{
 		{"journal", func() error { mu.Lock(); defer mu.Unlock(); return journal }},
 		{"clock", func() error { return nil }},
-	}})
-	status, body := get(t, url+"/readyz")
-	if status != 503 || strings.TrimSpace(body) != `{"ready":false,"reasons":[{"check":"journal","reason":"replaying: 10 of 20 records"}]}` {
-		t.Errorf("not ready: %d %s", status, body)
+	})
+	url, stop := start(t, HTTPConfig{Handler: http.NotFoundHandler(), State: state})
+	admin := startAdmin(t, state)
+	expect := func(url string, status int, body string) {
+		t.Helper()
+		if s, b := get(t, url); s != status || strings.TrimSpace(b) != body {
+			t.Errorf("%s: %d %s, want %d %s", url, s, b, status, body)
+		}
 	}
-	if status, _ := get(t, url+"/healthz"); status != 200 {
-		t.Errorf("healthz: %d", status)
+	expect(admin+"/readyz", 503, `{"ready":false,"reasons":[{"check":"journal","reason":"replaying: 10 of 20 records"}]}`)
+	expect(url+"/readyz", 503, `{"ready":false}`) // for anybody
+	for _, u := range []string{url, admin} {
+		expect(u+"/healthz", 200, `{"status":"alive"}`)
 	}
 	mu.Lock()
 	journal = nil
 	mu.Unlock()
-	if status, body := get(t, url+"/readyz"); status != 200 || strings.TrimSpace(body) != `{"ready":true}` {
-		t.Errorf("ready: %d %s", status, body)
+	for _, u := range []string{url, admin} {
+		expect(u+"/readyz", 200, `{"ready":true}`)
 	}
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	expect(admin+"/readyz", 503, `{"ready":false,"reasons":[{"check":"http","reason":"the service is stopping"}]}`)
+}
+
+// Metrics and profiles are on the address for operators, and on no other.
+func TestAdminServesMetricsAndProfiles(t *testing.T) {
+	state := NewState(nil)
+	url, _ := start(t, HTTPConfig{Handler: http.NotFoundHandler(), State: state})
+	admin := startAdmin(t, state)
+	for path, want := range map[string]string{"/metrics": "deferpay_", "/debug/pprof/": "goroutine", "/debug/pprof/goroutine?debug=1": "serveAdmin", "/debug/pprof/heap?debug=1": "heap profile"} {
+		if status, body := get(t, admin+path); status != 200 || !strings.Contains(body, want) {
+			t.Errorf("%s: %d %s", path, status, body)
+		}
+		if status, _ := get(t, url+path); status != 404 {
+			t.Errorf("%s is served to the public: %d", path, status)
+		}
+	}
+	if status, _ := get(t, admin+"/debug/pprof/cmdline"); status != 404 {
+		t.Errorf("the command line is shown: %d", status)
+	}
+}
+
+// startAdmin runs the server for operators and returns its URL.
+func startAdmin(t *testing.T, state *State) string {
+	t.Helper()
+	addr := make(chan net.Addr, 1)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	metrics := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "deferpay_ready 1") })
+	task := Admin(AdminConfig{Addr: "127.0.0.1:0", State: state, Metrics: metrics, Logger: quiet, Listening: func(a net.Addr) { addr <- a }})
+	go func() { done <- Group(ctx, quiet, task) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return "http://" + (<-addr).String()
 }
 
 func TestStopAnswersRequests(t *testing.T) {
@@ -208,7 +257,7 @@ func TestListenFailureNamesTheAddress(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	err = Group(t.Context(), quiet, HTTP(HTTPConfig{Addr: taken.Addr().String(), Handler: http.NotFoundHandler(), Logger: quiet}))
+	err = Group(t.Context(), quiet, HTTP(HTTPConfig{Addr: taken.Addr().String(), Handler: http.NotFoundHandler(), State: NewState(nil), Logger: quiet}))
 	if err == nil || !strings.Contains(err.Error(), taken.Addr().String()) {
 		t.Errorf("error %v", err)
 	}

@@ -9,7 +9,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -186,8 +188,12 @@ type Common struct {
 	HTTPAddr              string   // address to serve HTTP on
 	Brokers               []string // Kafka bootstrap addresses
 	Registry              string   // URL of the schema registry
+	AdminAddr             string   // address of health, metrics and profiles; "": see Admin
+	TLSCert, TLSKey       string   // files of the certificate for HTTP; "": HTTP without TLS
 	Credentials           string   // file of API keys; see package access
-	InsecureDev           bool     // accept any key or none as the subject "dev"
+	Tokens                Tokens   // bearer tokens
+	Rate                  float64  // requests a second of one subject; 0: no bound
+	InsecureDev           bool     // accept any credentials or none as the subject "dev"
 	ClockOffsetFile       string   // file with a duration added to the clock; only with InsecureDev
 	Writer                string   // name of this instance in records, logs and consumer groups
 	LogLevel              slog.Level
@@ -196,13 +202,21 @@ type Common struct {
 	RegistrySecurity      secure.Registry
 }
 
+// Tokens are the settings of bearer tokens; see package access.
+type Tokens struct {
+	Issuer, Audience, Keys, Customers string
+	Leeway                            time.Duration
+}
+
 // Register declares the common settings. DefaultHTTP is the service's own default address.
 func (c *Common) Register(s *Set, defaultHTTP string) {
 	s.String(&c.HTTPAddr, "http", "HTTP_ADDR", defaultHTTP, "`address` to serve HTTP on")
 	s.List(&c.Brokers, "brokers", "KAFKA_BROKERS", "127.0.0.1:9092", "Kafka bootstrap `addresses`, comma-separated")
 	s.String(&c.Registry, "registry", "SCHEMA_REGISTRY_URL", "http://127.0.0.1:8085", "`URL` of the schema registry")
-	s.String(&c.Credentials, "credentials", "CREDENTIALS_FILE", "", "`file` of API keys: JSON list of {subject, sha256 (printf %s KEY | sha256sum), scopes (read, write, admin, payments)}")
-	s.Bool(&c.InsecureDev, "insecure-dev", "INSECURE_DEV", false, "accept any API key or none, with every scope: never in production")
+	s.String(&c.AdminAddr, "admin", "ADMIN_ADDR", "", "`address` to serve health, metrics and profiles on (default 127.0.0.1 and the port of -http plus 1000)")
+	s.String(&c.TLSCert, "tls-cert", "TLS_CERT_FILE", "", "`file` of the certificate for HTTP (PEM, with those that sign it); read again when it changes")
+	s.String(&c.TLSKey, "tls-key", "TLS_KEY_FILE", "", "`file` of the key of that certificate")
+	c.registerAccess(s)
 	s.String(&c.ClockOffsetFile, "clock-offset-file", "CLOCK_OFFSET_FILE", "", "`file` holding a duration added to the clock (as 744h); needs -insecure-dev")
 	s.String(&c.Writer, "writer", "WRITER", defaultWriter(), "`name` of this instance in records and logs")
 	s.flags.TextVar(&c.LogLevel, "log-level", slog.LevelInfo, s.usage("log-level", "LOG_LEVEL", "lowest `level` logged: debug, info, warn, error"))
@@ -211,21 +225,79 @@ func (c *Common) Register(s *Set, defaultHTTP string) {
 	c.RegistrySecurity.Declare(s)
 }
 
-// Check says what is wrong with the settings taken together.
+func (c *Common) registerAccess(s *Set) {
+	s.String(&c.Credentials, "credentials", "CREDENTIALS_FILE", "", "`file` of API keys: JSON list of {subject, sha256 (printf %s KEY | sha256sum), scopes (read, write, admin, payments), expires, customers}; read again when it changes")
+	s.String(&c.Tokens.Issuer, "jwt-issuer", "JWT_ISSUER", "", "issuer (`iss`) of the bearer tokens that are accepted")
+	s.String(&c.Tokens.Audience, "jwt-audience", "JWT_AUDIENCE", "", "audience (`aud`) that a bearer token must be meant for")
+	s.String(&c.Tokens.Keys, "jwt-keys", "JWT_KEYS", "", "`file` or https URL of the issuer's key set (JWKS); read again when it changes")
+	s.String(&c.Tokens.Customers, "jwt-customers-claim", "JWT_CUSTOMERS_CLAIM", "customers", "`claim` that lists the customers a token is bound to, [\"*\"] for all; set to - if tokens are not bound")
+	s.Duration(&c.Tokens.Leeway, "jwt-leeway", "JWT_LEEWAY", 30*time.Second, "how far the issuer's clock may be off, as a `duration`")
+	s.flags.Float64Var(&c.Rate, "rate", 1000, s.usage("rate", "RATE", "`requests` a second that one subject may send; 0 is no bound"))
+	s.Bool(&c.InsecureDev, "insecure-dev", "INSECURE_DEV", false, "accept any credentials or none, with every scope, on a loopback address only: never in production")
+}
+
+// Check returns what is wrong with the settings taken together.
 func (c *Common) Check() error {
 	switch {
 	case len(c.Brokers) == 0:
 		return errors.New("no Kafka brokers: give -brokers or KAFKA_BROKERS")
 	case c.Registry == "":
 		return errors.New("no schema registry: give -registry or SCHEMA_REGISTRY_URL")
-	case c.Credentials == "" && !c.InsecureDev:
-		return errors.New("no credentials: give -credentials FILE, or -insecure-dev on a developer's machine")
-	case c.Credentials != "" && c.InsecureDev:
-		return errors.New("-credentials and -insecure-dev exclude each other")
+	case (c.TLSCert == "") != (c.TLSKey == ""):
+		return errors.New("-tls-cert and -tls-key belong together")
+	case c.Rate < 0:
+		return errors.New("-rate is negative")
+	}
+	if err := c.checkAccess(); err != nil {
+		return err
+	}
+	_, err := c.Admin()
+	return err
+}
+
+func (c *Common) checkAccess() error {
+	real := c.Credentials != "" || c.Tokens.Issuer != ""
+	switch {
+	case !real && !c.InsecureDev:
+		return errors.New("no credentials: give -credentials FILE or -jwt-issuer, or -insecure-dev on a developer's machine")
+	case real && c.InsecureDev:
+		return errors.New("-credentials, -jwt-issuer and -insecure-dev exclude each other")
+	case c.InsecureDev && !loopback(c.HTTPAddr):
+		return fmt.Errorf("-insecure-dev accepts everybody, so it serves a loopback address only, and %s is none", c.HTTPAddr)
 	case c.ClockOffsetFile != "" && !c.InsecureDev:
 		return errors.New("-clock-offset-file is for demos and tests: it needs -insecure-dev")
 	}
 	return nil
+}
+
+// loopback reports whether an address is reached from this machine only.
+func loopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	ip := net.ParseIP(host)
+	return err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())
+}
+
+// adminPort is the distance between the ports of the two addresses.
+const adminPort = 1000
+
+// Admin returns the address of health, metrics and profiles. It is on this machine, unless another
+// one is set, because it asks for no credentials.
+func (c *Common) Admin() (string, error) {
+	if c.AdminAddr != "" {
+		return c.AdminAddr, nil
+	}
+	_, port, err := net.SplitHostPort(c.HTTPAddr)
+	if err != nil {
+		return "", fmt.Errorf("-http: %w", err)
+	}
+	n, err := strconv.Atoi(port)
+	if err != nil || n+adminPort > 65535 {
+		return "", fmt.Errorf("give -admin: it cannot be derived from -http %s", c.HTTPAddr)
+	}
+	if n != 0 { // any free port is any free port there too
+		n += adminPort
+	}
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(n)), nil
 }
 
 // Main is the main function of a service: it reads the settings of set, calls check to validate

@@ -73,13 +73,29 @@ func TestBadUse(t *testing.T) {
 
 func TestCheck(t *testing.T) {
 	for args, want := range map[string]string{
-		"":                                    "no credentials",
-		"-insecure-dev":                       "",
-		"-credentials f":                      "",
-		"-credentials f -insecure-dev":        "exclude each other",
-		"-credentials f -clock-offset-file c": "needs -insecure-dev",
-		"-insecure-dev -clock-offset-file c":  "",
-		"-insecure-dev -brokers ,":            "no Kafka brokers",
+		"":                                      "no credentials",
+		"-insecure-dev":                         "",
+		"-insecure-dev -http [::1]:8082":        "",
+		"-insecure-dev -http localhost:8082":    "",
+		"-insecure-dev -http :8082":             "loopback address only",
+		"-insecure-dev -http 0.0.0.0:8082":      "loopback address only",
+		"-insecure-dev -http 10.0.0.1:8082":     "loopback address only",
+		"-insecure-dev -http billing:8082":      "loopback address only",
+		"-credentials f -http :8082":            "",
+		"-credentials f":                        "",
+		"-jwt-issuer i":                         "",
+		"-credentials f -jwt-issuer i":          "",
+		"-jwt-issuer i -insecure-dev":           "exclude each other",
+		"-credentials f -insecure-dev":          "exclude each other",
+		"-credentials f -clock-offset-file c":   "needs -insecure-dev",
+		"-insecure-dev -clock-offset-file c":    "",
+		"-insecure-dev -brokers ,":              "no Kafka brokers",
+		"-credentials f -tls-cert c":            "belong together",
+		"-credentials f -tls-key k":             "belong together",
+		"-credentials f -rate -1":               "-rate is negative",
+		"-credentials f -http 8082":             "-http",
+		"-credentials f -http :65000":           "give -admin",
+		"-credentials f -http :65000 -admin :1": "",
 	} {
 		c, _, err := parse(t, nil, strings.Fields(args)...)
 		if err != nil {
@@ -88,6 +104,21 @@ func TestCheck(t *testing.T) {
 		err = c.Check()
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
 			t.Errorf("Check(%q) = %v, want %q", args, err, want)
+		}
+	}
+}
+
+func TestAdminIsOnThisMachine(t *testing.T) {
+	for args, want := range map[string]string{
+		"": "127.0.0.1:9082", "-http 0.0.0.0:8083": "127.0.0.1:9083", "-http [::]:8081": "127.0.0.1:9081", "-http 127.0.0.1:0": "127.0.0.1:0",
+		"-http :8082 -admin 10.0.0.1:1": "10.0.0.1:1",
+	} {
+		c, _, err := parse(t, nil, strings.Fields(args)...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := c.Admin(); err != nil || got != want {
+			t.Errorf("%s: %s %v, want %s", args, got, err, want)
 		}
 	}
 }

@@ -70,7 +70,7 @@ func (w *Watch) instances(ctx context.Context) []InstanceState {
 	var all sync.WaitGroup
 	for i, in := range w.o.Instances {
 		out[i] = InstanceState{Name: in.Name, Service: in.Service, Position: -1}
-		all.Go(func() { out[i].read(w.metrics(ctx, in.URL)) })
+		all.Go(func() { out[i].read(w.metrics(ctx, in.Admin)) })
 	}
 	all.Wait()
 	return out

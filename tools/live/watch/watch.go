@@ -26,7 +26,10 @@ const (
 )
 
 // Instance is an instance of a service.
-type Instance struct{ Name, Service, URL string }
+type Instance struct {
+	Name, Service string
+	URL, Admin    string // of the API, and of its metrics
+}
 
 // Options describe the system to watch.
 type Options struct {

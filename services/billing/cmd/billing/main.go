@@ -15,6 +15,7 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	signal.Ignore(syscall.SIGHUP) // a terminal that closes must not end what is under way
-	os.Exit(billing.Main(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
+	hangup := make(chan os.Signal, 1) // reads files again; a terminal that closes does no harm
+	signal.Notify(hangup, syscall.SIGHUP)
+	os.Exit(billing.Main(ctx, hangup, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
 }

@@ -86,7 +86,7 @@ func (s *system) instance(name string) *instance {
 		s.t.Fatal(err)
 	}
 	runner := &runs.Runner{Store: st, Paris: paris, Now: s.now, Logger: logger}
-	h, err := New(Config{Config: logapi.Config{Ready: st.Ready, Keys: access.Insecure(), Logger: logger}, Store: st, Runs: runner})
+	h, err := New(Config{Config: logapi.Config{Ready: st.Ready, Access: access.Insecure(), Logger: logger}, Store: st, Runs: runner})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -850,7 +850,7 @@ func TestNotReadyBeforeLogIsRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := New(Config{Config: logapi.Config{Ready: st.Ready, Keys: access.Insecure(), Logger: logger}, Store: st, Runs: &runs.Runner{Store: st}})
+	h, err := New(Config{Config: logapi.Config{Ready: st.Ready, Access: access.Insecure(), Logger: logger}, Store: st, Runs: &runs.Runner{Store: st}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -862,13 +862,12 @@ func TestNotReadyBeforeLogIsRead(t *testing.T) {
 }
 
 func TestCredentialsComeFirst(t *testing.T) {
-	keys := loadKeys(t)
 	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
 	st, err := store.New(store.Config{Config: ledger.Config{Writer: "w", ClientOptions: []kgo.Opt{kgo.SeedBrokers("127.0.0.1:1")}, Now: time.Now, Logger: logger}, Paris: paris})
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := New(Config{Config: logapi.Config{Ready: st.Ready, Keys: keys, Logger: logger}, Store: st, Runs: &runs.Runner{Store: st}})
+	h, err := New(Config{Config: logapi.Config{Ready: st.Ready, Access: loadAccess(t), Logger: logger}, Store: st, Runs: &runs.Runner{Store: st}})
 	if err != nil {
 		t.Fatal(err)
 	}

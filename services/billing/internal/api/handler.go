@@ -27,10 +27,11 @@ type Config struct {
 
 // New returns the HTTP interface, without health checks.
 func New(cfg Config) (http.Handler, error) {
-	server, err := billingapi.NewServer(&handler{Config: cfg}, security{cfg.Keys},
+	h := &handler{Config: cfg}
+	server, err := billingapi.NewServer(h, security{cfg.Access},
 		billingapi.WithPathPrefix(Prefix), billingapi.WithErrorHandler(cfg.ErrorHandler),
 		billingapi.WithNotFound(problem.WriteNotFound), billingapi.WithMethodNotAllowed(problem.WriteMethodNotAllowed),
-		billingapi.WithMiddleware(cfg.Middleware()...))
+		billingapi.WithMiddleware(cfg.Middleware(h.ownership())...))
 	if err != nil {
 		return nil, err
 	}
@@ -70,12 +71,12 @@ func (h *handler) NewError(ctx context.Context, err error) *billingapi.ProblemSt
 
 // security authenticates callers. The scopes that an operation needs come from the OpenAPI
 // document.
-type security struct{ keys *access.Keys }
+type security struct{ access *access.Control }
 
-func (s security) HandleApiKey(ctx context.Context, _ billingapi.OperationName, t billingapi.ApiKey) (context.Context, error) {
-	return s.keys.Authenticate(ctx, t.APIKey, t.Roles)
+func (s security) HandleApiKey(ctx context.Context, operation billingapi.OperationName, t billingapi.ApiKey) (context.Context, error) {
+	return s.access.Key(ctx, operation, t.APIKey, t.Roles)
 }
 
-func (s security) HandleOAuth2(ctx context.Context, _ billingapi.OperationName, _ billingapi.OAuth2) (context.Context, error) {
-	return access.Bearer(ctx)
+func (s security) HandleOAuth2(ctx context.Context, operation billingapi.OperationName, t billingapi.OAuth2) (context.Context, error) {
+	return s.access.Bearer(ctx, operation, t.Token, t.Scopes)
 }

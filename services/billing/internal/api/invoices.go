@@ -8,6 +8,7 @@ import (
 	"github.com/deferpay/deferpay/gen/billingapi"
 	"github.com/deferpay/deferpay/services/billing/internal/billing"
 	"github.com/deferpay/deferpay/services/billing/internal/store"
+	"github.com/deferpay/deferpay/services/internal/access"
 	"github.com/deferpay/deferpay/services/internal/codes/sepa"
 	"github.com/deferpay/deferpay/services/internal/logapi"
 	"github.com/deferpay/deferpay/services/internal/problem"
@@ -86,8 +87,7 @@ func (h *handler) GetInvoice(ctx context.Context, params billingapi.GetInvoicePa
 		return nil, err
 	}
 	ref := string(params.InvoiceRef)
-	i, at, err := find(ctx, h, func() (billing.Invoice, int64, bool) { return h.Store.Invoice(ref) },
-		notFound(invoiceNotFound, "invoice", ref, "check the reference; GET /invoices searches"))
+	i, at, err := find(ctx, h, func() (billing.Invoice, int64, bool) { return h.Store.Invoice(ref) }, noInvoice(ref))
 	if err != nil {
 		return nil, err
 	}
@@ -101,6 +101,7 @@ func (h *handler) ListInvoices(ctx context.Context, params billingapi.ListInvoic
 	}
 	f := store.InvoiceFilter{
 		ContractRef: string(params.ContractRef.Or("")), CustomerRef: string(params.CustomerRef.Or("")), Status: billing.InvoiceStatus(params.Status.Or("")),
+		Of: access.Customers(ctx),
 	}
 	if err := periodFilter(params.Period, &f.Period); err != nil {
 		return nil, err

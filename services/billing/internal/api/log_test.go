@@ -52,15 +52,15 @@ func kindOf(t testing.TB, data []byte) string {
 	return r.Kind
 }
 
-func loadKeys(t *testing.T) *access.Keys {
+func loadAccess(t *testing.T) *access.Control {
 	path := filepath.Join(t.TempDir(), "keys.json")
 	text := fmt.Sprintf(`[{"subject":"r","sha256":%q,"scopes":["read"]},{"subject":"w","sha256":%q,"scopes":["read","write"]}]`, access.Hash("reader"), access.Hash("writer"))
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	keys, err := access.Load(path)
+	c, err := access.Open(access.Config{File: path})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return keys
+	return c
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/deferpay/deferpay/gen/billingapi"
 	"github.com/deferpay/deferpay/services/billing/internal/billing"
 	"github.com/deferpay/deferpay/services/billing/internal/store"
+	"github.com/deferpay/deferpay/services/internal/access"
 	"github.com/deferpay/deferpay/services/internal/idempotency"
 	"github.com/deferpay/deferpay/services/internal/logapi"
 	"github.com/deferpay/deferpay/services/internal/problem"
@@ -112,8 +113,7 @@ func (h *handler) GetOperation(ctx context.Context, params billingapi.GetOperati
 		return nil, err
 	}
 	ref := string(params.OperationRef)
-	o, at, err := find(ctx, h, func() (store.Operation, int64, bool) { return h.Store.Operation(ref) },
-		notFound(operationNotFound, "operation", ref, "check the reference; GET /operations searches"))
+	o, at, err := find(ctx, h, func() (store.Operation, int64, bool) { return h.Store.Operation(ref) }, noOperation(ref))
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +127,7 @@ func (h *handler) ListOperations(ctx context.Context, params billingapi.ListOper
 	}
 	f := store.OperationFilter{
 		ContractRef: string(params.ContractRef.Or("")), CustomerRef: string(params.CustomerRef.Or("")), InvoiceRef: string(params.InvoiceRef.Or("")),
-		OrderRef: string(params.OrderRef.Or("")), Status: billing.OperationStatus(params.Status.Or("")),
+		OrderRef: string(params.OrderRef.Or("")), Status: billing.OperationStatus(params.Status.Or("")), Of: access.Customers(ctx),
 	}
 	if err := periodFilter(params.Period, &f.Period); err != nil {
 		return nil, err

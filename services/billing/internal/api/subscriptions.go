@@ -3,11 +3,11 @@ package api
 import (
 	"context"
 	"net/http"
-	"strings"
 
 	"github.com/deferpay/deferpay/gen/billingapi"
 	"github.com/deferpay/deferpay/services/billing/internal/billing"
 	"github.com/deferpay/deferpay/services/billing/internal/store"
+	"github.com/deferpay/deferpay/services/internal/access"
 	"github.com/deferpay/deferpay/services/internal/logapi"
 	"github.com/deferpay/deferpay/services/internal/problem"
 )
@@ -34,10 +34,7 @@ func (h *handler) GetSubscription(ctx context.Context, params billingapi.GetSubs
 		return nil, err
 	}
 	ref := string(params.SubscriptionRef)
-	a, at, err := find(ctx, h, func() (billing.Account, int64, bool) {
-		return h.Store.Subscription("CTR-" + strings.TrimPrefix(ref, "SUB-"))
-	},
-		notFound(subscriptionNotFound, "subscription", ref, "check the reference: SUB-n belongs to the contract CTR-n; billing learns of it from contract facts"))
+	a, at, err := find(ctx, h, func() (billing.Account, int64, bool) { return h.Store.Subscription(contractOf(ref)) }, noSubscription(ref))
 	if err != nil {
 		return nil, err
 	}
@@ -52,6 +49,7 @@ func (h *handler) ListSubscriptions(ctx context.Context, params billingapi.ListS
 	page := pageOf(params.Limit, params.Offset)
 	l := h.Store.Subscriptions(store.SubscriptionFilter{
 		ContractRef: string(params.ContractRef.Or("")), CustomerRef: string(params.CustomerRef.Or("")), Status: billing.Status(params.Status.Or("")),
+		Of: access.Customers(ctx),
 	}, page)
 	return &billingapi.SubscriptionPageHeaders{LogPosition: h.position(l.Position), Response: billingapi.SubscriptionPage{
 		Items: each(l.Items, h.toSubscription), Total: billingapi.Count(l.Total), Limit: billingapi.Count(page.Limit), Offset: billingapi.Count(page.Offset),

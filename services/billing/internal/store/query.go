@@ -23,11 +23,17 @@ type List[T any] struct {
 	Position int64
 }
 
+// Customers are those that a list is about. Nil is all of them.
+type Customers []string
+
+func (c Customers) has(customerRef string) bool { return c == nil || slices.Contains(c, customerRef) }
+
 // OperationFilter leaves out what does not match; empty members match everything.
 type OperationFilter struct {
 	ContractRef, CustomerRef, InvoiceRef, OrderRef string
 	Period                                         billing.Period
 	Status                                         billing.OperationStatus
+	Of                                             Customers
 }
 
 // Operation is an operation as queries show it.
@@ -59,7 +65,7 @@ func (s *Store) Operations(f OperationFilter, page Page) (l List[Operation]) {
 			return (f.ContractRef == "" || o.ContractRef == f.ContractRef) && (f.CustomerRef == "" || o.CustomerRef == f.CustomerRef) &&
 				(f.InvoiceRef == "" || o.InvoiceRef == f.InvoiceRef) && (f.OrderRef == "" || o.OrderRef == f.OrderRef) &&
 				(f.Period == billing.Period{} || o.Period == f.Period) &&
-				(f.Status == "" || o.Status == f.Status)
+				(f.Status == "" || o.Status == f.Status) && f.Of.has(o.CustomerRef)
 		}
 		l.Items, l.Total = cut(candidates(s.model, f), page, match, func(o *Operation) Operation { return *o })
 	})
@@ -117,6 +123,7 @@ func (s *Store) Subscription(contractRef string) (a billing.Account, position in
 type SubscriptionFilter struct {
 	ContractRef, CustomerRef string
 	Status                   billing.Status
+	Of                       Customers
 }
 
 // Subscriptions lists billing's copies of contracts in the order in which they were first heard of.
@@ -132,7 +139,8 @@ func (s *Store) Subscriptions(f SubscriptionFilter, page Page) (l List[billing.A
 		account := func(ref string) billing.Account { a, _ := st.Account(ref); return a }
 		l.Items, l.Total = cut(refs, page, func(ref string) bool {
 			c := account(ref).Contract
-			return (f.ContractRef == "" || c.Ref == f.ContractRef) && (f.CustomerRef == "" || c.CustomerRef == f.CustomerRef) && (f.Status == "" || c.Status == f.Status)
+			return (f.ContractRef == "" || c.Ref == f.ContractRef) && (f.CustomerRef == "" || c.CustomerRef == f.CustomerRef) && (f.Status == "" || c.Status == f.Status) &&
+				f.Of.has(c.CustomerRef)
 		}, account)
 	})
 	return l
@@ -152,6 +160,7 @@ type InvoiceFilter struct {
 	ContractRef, CustomerRef string
 	Period                   billing.Period
 	Status                   billing.InvoiceStatus
+	Of                       Customers
 }
 
 // Invoices lists invoices in the order of issue.
@@ -171,7 +180,8 @@ func (s *Store) Invoices(f InvoiceFilter, page Page) (l List[billing.Invoice]) {
 			i := invoice(ref)
 			_, part := i.Part(f.ContractRef)
 			return (f.ContractRef == "" || part) && (f.CustomerRef == "" || i.CustomerRef == f.CustomerRef) &&
-				(f.Period == billing.Period{} || i.Period == f.Period) && (f.Status == "" || i.Status() == f.Status)
+				(f.Period == billing.Period{} || i.Period == f.Period) && (f.Status == "" || i.Status() == f.Status) &&
+				f.Of.has(i.CustomerRef)
 		}, invoice)
 	})
 	return l

@@ -6,9 +6,7 @@ import (
 
 	"github.com/deferpay/deferpay/gen/contractapi"
 	"github.com/deferpay/deferpay/services/contract/internal/contract"
-	"github.com/deferpay/deferpay/services/internal/access"
 	"github.com/deferpay/deferpay/services/internal/logapi"
-	"github.com/deferpay/deferpay/services/internal/trace"
 )
 
 // RepublishContract publishes the state of a contract again, under a higher version.
@@ -34,7 +32,6 @@ const forgetTime = 3 * time.Second
 // destroyed now, the service goes on trying.
 func (h *handler) ErasePersonalData(ctx context.Context, params contractapi.ErasePersonalDataParams) (*contractapi.PersonalDataErasureHeaders, error) {
 	out, err := h.decide(ctx, "erasePersonalData", params.ContractRef, params.IdempotencyKey, anyVersion, nil, contract.ErasePersonalData{})
-	h.audit(ctx, "personal data erased", params.ContractRef, err)
 	if err != nil {
 		return nil, err
 	}
@@ -48,14 +45,4 @@ func (h *handler) ErasePersonalData(ctx context.Context, params contractapi.Eras
 		LogPosition: logapi.Position(h.Store, out.Offset), IdempotentReplayed: replayed(out),
 		Response: contractapi.PersonalDataErasure{ContractRef: params.ContractRef, RequestedAt: out.Answer.ErasedAt, CompletedAt: optTime(completed)},
 	}, nil
-}
-
-// audit logs who did what with personal data, and how it ended.
-func (h *handler) audit(ctx context.Context, what string, ref contractapi.ContractRef, err error) {
-	outcome := "done"
-	if err != nil {
-		outcome = problemOf(about(ref, err)).Code.String()
-	}
-	caller, _ := access.From(ctx)
-	h.Logger.InfoContext(ctx, "audit", "action", what, "subject", caller.Subject, "contract", ref, "outcome", outcome, "traceparent", trace.From(ctx))
 }

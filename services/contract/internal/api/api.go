@@ -32,10 +32,11 @@ type Config struct {
 
 // New returns the HTTP interface, with everything around it but health and listening.
 func New(cfg Config) (http.Handler, error) {
-	server, err := contractapi.NewServer(&handler{Config: cfg}, security{cfg.Keys},
+	h := &handler{Config: cfg}
+	server, err := contractapi.NewServer(h, security{cfg.Access},
 		contractapi.WithPathPrefix(Prefix), contractapi.WithErrorHandler(cfg.ErrorHandler),
 		contractapi.WithNotFound(problem.WriteNotFound), contractapi.WithMethodNotAllowed(problem.WriteMethodNotAllowed),
-		contractapi.WithMiddleware(cfg.Middleware()...))
+		contractapi.WithMiddleware(cfg.Middleware(h.ownership())...))
 	if err != nil {
 		return nil, err
 	}
@@ -43,14 +44,14 @@ func New(cfg Config) (http.Handler, error) {
 }
 
 // security finds out who calls; the scopes each operation needs come from the OpenAPI document.
-type security struct{ keys *access.Keys }
+type security struct{ access *access.Control }
 
-func (s security) HandleApiKey(ctx context.Context, _ contractapi.OperationName, t contractapi.ApiKey) (context.Context, error) {
-	return s.keys.Authenticate(ctx, t.APIKey, t.Roles)
+func (s security) HandleApiKey(ctx context.Context, operation contractapi.OperationName, t contractapi.ApiKey) (context.Context, error) {
+	return s.access.Key(ctx, operation, t.APIKey, t.Roles)
 }
 
-func (s security) HandleOAuth2(ctx context.Context, _ contractapi.OperationName, _ contractapi.OAuth2) (context.Context, error) {
-	return access.Bearer(ctx)
+func (s security) HandleOAuth2(ctx context.Context, operation contractapi.OperationName, t contractapi.OAuth2) (context.Context, error) {
+	return s.access.Bearer(ctx, operation, t.Token, t.Scopes)
 }
 
 type handler struct {

@@ -124,14 +124,16 @@ func (s *service) instance(writer string) (*store.Store, http.Handler) {
 		}
 	})
 	waittest.Nil(s.t, patience, writer+" is ready", st.Ready)
-	h, err := New(Config{Config: logapi.Config{Ready: st.Ready, Keys: s.keys(), Logger: slog.New(slog.NewTextHandler(&s.log, nil))}, Store: st})
+	h, err := New(Config{Config: logapi.Config{Ready: st.Ready, Access: s.access(), Logger: s.logger()}, Store: st})
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	return st, problemtest.Open(s.t, openAPI).Handler(s.t, h)
 }
 
-func (s *service) keys() *access.Keys {
+func (s *service) logger() *slog.Logger { return slog.New(slog.NewTextHandler(&s.log, nil)) }
+
+func (s *service) access() *access.Control {
 	path := filepath.Join(s.t.TempDir(), "keys.json")
 	text := fmt.Sprintf(`[{"subject":"agency","sha256":%q,"scopes":["read","write"]},{"subject":"other","sha256":%q,"scopes":["read","write"]},
 		{"subject":"admin","sha256":%q,"scopes":["read","write","admin"]},{"subject":"reader","sha256":%q,"scopes":["read"]},
@@ -140,11 +142,11 @@ func (s *service) keys() *access.Keys {
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		s.t.Fatal(err)
 	}
-	k, err := access.Load(path)
+	c, err := access.Open(access.Config{File: path, Audit: s.logger()})
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return k
+	return c
 }
 
 // records reads the log from its start and returns what is not a barrier.
@@ -384,7 +386,7 @@ func TestBadRequestsRecordNothing(t *testing.T) {
 	}{
 		"no credentials":          {call{method: "GET", path: at, apiKey: "-"}, 401, "unauthenticated", "X-API-Key"},
 		"unknown key":             {call{method: "GET", path: at, apiKey: "guess"}, 401, "unauthenticated", "X-API-Key"},
-		"bearer token":            {call{method: "GET", path: at, apiKey: "-", header: [2]string{"Authorization", "Bearer x"}}, 401, "unauthenticated", "not accepted yet"},
+		"bearer token":            {call{method: "GET", path: at, apiKey: "-", header: [2]string{"Authorization", "Bearer x"}}, 401, "unauthenticated", "not accepted here"},
 		"scope missing":           {call{method: "POST", path: "/contracts", body: newContract, apiKey: "reader-key"}, 403, "forbidden", "write"},
 		"credentials come first":  {call{method: "POST", path: "/contracts", body: "{", key: "-", apiKey: "reader-key"}, 403, "forbidden", "write"},
 		"admin only":              {call{method: "DELETE", path: at + "/personal-data"}, 403, "forbidden", "admin"},
@@ -652,8 +654,8 @@ func TestAccountAndErasure(t *testing.T) {
 	if a := s.must(404, call{method: "GET", path: "/contracts/CTR-2/mandate/account", apiKey: "payments-key"}); a.code() != "account-not-found" {
 		t.Errorf("%s", a.text)
 	}
-	s.audited(`action="account read" subject=treasury contract=CTR-1 outcome=done`, `action="account read" subject=treasury contract=CTR-1 outcome=personal-data-erased`,
-		`action="personal data erased" subject=admin contract=CTR-1 outcome=done`, `action="account read" subject=treasury contract=CTR-2 outcome=account-not-found`)
+	s.audited(`action=getMandateAccount subject=treasury contract=CTR-1 outcome=done`, `action=getMandateAccount subject=treasury contract=CTR-1 outcome=personal-data-erased`,
+		`action=erasePersonalData subject=admin contract=CTR-1 outcome=done`, `action=getMandateAccount subject=treasury contract=CTR-2 outcome=account-not-found`)
 }
 
 // audited fails the test unless the lines are in the log, and no personal data is.

@@ -6,6 +6,7 @@ import (
 	"github.com/deferpay/deferpay/gen/contractapi"
 	"github.com/deferpay/deferpay/services/contract/internal/contract"
 	"github.com/deferpay/deferpay/services/contract/internal/store"
+	"github.com/deferpay/deferpay/services/internal/access"
 	"github.com/deferpay/deferpay/services/internal/idempotency"
 	"github.com/deferpay/deferpay/services/internal/logapi"
 )
@@ -57,7 +58,7 @@ func (h *handler) ListContracts(ctx context.Context, params contractapi.ListCont
 	if err := logapi.Fresh(ctx, h.Store, params.LogPosition.Value); err != nil {
 		return nil, err
 	}
-	filter := store.Filter{CustomerRef: string(params.CustomerRef.Value), Status: contract.Status(params.Status.Value)}
+	filter := store.Filter{CustomerRef: string(params.CustomerRef.Value), Status: contract.Status(params.Status.Value), Of: access.Customers(ctx)}
 	limit, offset := params.Limit.Or(50), params.Offset.Or(0)
 	page := h.Store.Find(filter, int(limit), int(offset))
 	items := make([]contractapi.Contract, len(page.Items))

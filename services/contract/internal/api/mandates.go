@@ -47,7 +47,6 @@ func (h *handler) GetMandateAccount(ctx context.Context, params contractapi.GetM
 	if unread != nil {
 		return nil, unread
 	}
-	h.audit(ctx, "account read", params.ContractRef, err)
 	if err != nil {
 		return nil, about(params.ContractRef, err)
 	}

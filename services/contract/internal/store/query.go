@@ -40,6 +40,7 @@ func (s *Store) Refs() (refs []contract.Ref) {
 type Filter struct {
 	CustomerRef string
 	Status      contract.Status
+	Of          []string // customers; nil is all of them
 }
 
 // Page is a part of what a filter selects, in the order of subscription, which never changes.
@@ -58,7 +59,7 @@ func (s *Store) Find(f Filter, limit, offset int) (p Page) {
 		}
 		for _, ref := range refs {
 			c := s.model.Latest[ref].After
-			if f.Status != "" && c.Status != f.Status {
+			if f.Status != "" && c.Status != f.Status || f.Of != nil && !slices.Contains(f.Of, c.CustomerRef) {
 				continue
 			}
 			if p.Total >= offset && len(p.Items) < limit {

@@ -250,7 +250,7 @@ func (p *player) another(command, name string, args ...string) (base string, sto
 	base = "http://" + ports[0]
 	proc := process.New(process.Spec{
 		Name: name, Path: filepath.Join(p.dir, "bin", command), LogDir: filepath.Join(p.dir, "logs"), Ready: process.HTTPReady(base + "/readyz"),
-		Args: append([]string{"-http", ports[0], "-brokers", strings.Join(p.at.Brokers, ","), "-registry", p.at.Registry,
+		Args: append([]string{"-http", ports[0], "-admin", "127.0.0.1:0", "-brokers", strings.Join(p.at.Brokers, ","), "-registry", p.at.Registry,
 			"-insecure-dev", "-clock-offset-file", p.clockFile(), "-writer", name}, args...),
 	})
 	ctx, cancel := context.WithTimeout(p.ctx, 30*time.Second)

@@ -1,0 +1,85 @@
+package access
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/deferpay/deferpay/services/internal/problem"
+	"github.com/deferpay/deferpay/services/internal/trace"
+)
+
+// line is what the audit says of one request. The handlers of a request fill it one after the
+// other.
+type line struct {
+	operation string
+	required  []string // scopes
+	subject   string   // "" if the caller is not known
+	target    Target
+	foreign   bool   // the target belongs to a customer that the caller is not bound to
+	outcome   string // the code of the problem, "" if there is none
+}
+
+type lineKey struct{}
+
+// note changes the line of a request. It does nothing outside of Control.HTTP.
+func note(ctx context.Context, change func(*line)) {
+	if l, ok := ctx.Value(lineKey{}).(*line); ok {
+		change(l)
+	}
+}
+
+// begin notes what is asked for, before anybody is let in.
+func begin(ctx context.Context, operation string, required []string) {
+	note(ctx, func(l *line) {
+		l.operation, l.required = strings.ToLower(operation[:1])+operation[1:], required
+	})
+}
+
+func identify(ctx context.Context, c Caller) {
+	note(ctx, func(l *line) { l.subject = c.Subject })
+}
+
+// Outcome notes the problem that a request is answered with.
+func Outcome(ctx context.Context, code problem.Code) {
+	note(ctx, func(l *line) { l.outcome = code.String() })
+}
+
+// refusals are the outcomes that are refusals of access.
+var refusals = []string{problem.Unauthenticated.String(), problem.Forbidden.String(), problem.TooManyRequests.String()}
+
+// wanted reports whether the audit has a line for the request. It has none for what anybody with
+// the scope read reads.
+func (l *line) wanted() bool {
+	return l.operation != "" && (!slices.Equal(l.required, []string{Read}) || l.foreign || slices.Contains(refusals, l.outcome))
+}
+
+// audited calls next and writes the line of the request. It has no secret: neither what a caller
+// sent as a credential, nor anything of the body but references.
+func (c *Control) audited(next http.Handler, w http.ResponseWriter, r *http.Request) {
+	l, returned := &line{}, false
+	r = r.WithContext(context.WithValue(r.Context(), lineKey{}, l))
+	defer func() {
+		if !l.wanted() {
+			return
+		}
+		switch {
+		case !returned: // a panic, which is answered further out
+			l.outcome = problem.Internal.String()
+		case l.outcome == "":
+			l.outcome = "done"
+		}
+		attributes := []any{"action", l.operation, "subject", l.subject}
+		if l.target.Kind != "" {
+			attributes = append(attributes, string(l.target.Kind), l.target.Ref)
+		}
+		attributes = append(attributes, "outcome", l.outcome, "traceparent", trace.From(r.Context()), "from", r.RemoteAddr)
+		if l.foreign {
+			attributes = append(attributes, "reason", "the credentials are bound to other customers")
+		}
+		c.cfg.Audit.InfoContext(r.Context(), "audit", attributes...)
+	}()
+	next.ServeHTTP(w, r)
+	returned = true
+}

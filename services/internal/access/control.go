@@ -1,0 +1,199 @@
+package access
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/deferpay/deferpay/services/internal/livefile"
+	"github.com/deferpay/deferpay/services/internal/problem"
+)
+
+// Config says who is let in.
+type Config struct {
+	// File has the API keys; see keys. It may be empty if there is an issuer of tokens.
+	File string
+	// Tokens are the bearer tokens that are accepted, none if it has no Issuer.
+	Tokens Tokens
+	// Insecure lets every request in, whatever it carries, as the subject "dev" with every scope.
+	Insecure bool
+	// Rate bounds the requests of one subject, in requests a second; 0 is no bound. A subject may
+	// send as many at once.
+	Rate   float64
+	Logger *slog.Logger // of the process; nil: nothing is logged
+	// Audit gets a line for each write and each refusal; nil: none is written.
+	Audit *slog.Logger
+	// Now is the system's clock; nil: time.Now. It is never the clock that a demo moves.
+	Now func() time.Time
+}
+
+// Control lets callers in. All methods may be called at the same time.
+type Control struct {
+	cfg      Config
+	keys     *livefile.File[keys] // nil without a file
+	tokens   *verifier            // nil without an issuer
+	mu       sync.Mutex
+	limiters map[string]*rate.Limiter // by subject
+}
+
+// Insecure returns a control that lets every request in. It is for development only.
+func Insecure() *Control {
+	c, err := Open(Config{Insecure: true})
+	if err != nil { // only files can be wrong
+		panic(err)
+	}
+	return c
+}
+
+// Open returns a control. It returns an error if a file cannot be used. An issuer that cannot be
+// reached is no error: until it is, no token is accepted.
+func Open(cfg Config) (*Control, error) {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Audit == nil {
+		cfg.Audit = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	c := &Control{cfg: cfg, limiters: map[string]*rate.Limiter{}}
+	if cfg.Insecure {
+		return c, nil
+	}
+	if cfg.File == "" && cfg.Tokens.Issuer == "" {
+		return nil, errors.New("no credentials: neither a file of API keys nor an issuer of tokens")
+	}
+	var err error
+	if cfg.File != "" {
+		if c.keys, err = livefile.Open("credentials", cfg.Logger, parseKeys, cfg.File); err != nil {
+			return nil, err
+		}
+	}
+	if cfg.Tokens.Issuer != "" {
+		if c.tokens, err = newVerifier(cfg.Tokens, cfg.Logger, cfg.Now); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// Check reads the credentials again if they have changed. If they cannot be used then, those that
+// were read last stay in force.
+func (c *Control) Check() {
+	if c.keys != nil {
+		c.keys.Check()
+	}
+	if c.tokens != nil {
+		c.tokens.check()
+	}
+}
+
+// Key returns a context that carries the caller of an API key. The error is a problem: 401 if the
+// key is not known or has expired, 403 if the caller lacks a scope that the operation requires, 429
+// if the caller sends too many requests. It never contains the key.
+func (c *Control) Key(ctx context.Context, operation, key string, required []string) (context.Context, error) {
+	begin(ctx, operation, required)
+	if c.cfg.Insecure {
+		return c.admit(ctx, dev, required)
+	}
+	if c.keys == nil {
+		return nil, problem.New(problem.Unauthenticated, "API keys are not accepted here").WithHint("send a bearer token in Authorization")
+	}
+	e, ok := c.keys.Value().lookup(key)
+	if !ok {
+		return nil, problem.New(problem.Unauthenticated, "the API key is not known").WithHint("send a valid key in %s", HeaderName)
+	}
+	if !e.expires.IsZero() && !c.cfg.Now().Before(e.expires) {
+		identify(ctx, e.caller)
+		return nil, problem.New(problem.Unauthenticated, "the API key expired at %s", e.expires.UTC().Format(time.RFC3339)).WithHint("ask for a new key")
+	}
+	return c.admit(ctx, e.caller, required)
+}
+
+// Bearer returns a context that carries the caller of a bearer token. The error is a problem, as
+// that of Key is: 503 if the keys of the issuer could not be read yet. It never contains the token.
+func (c *Control) Bearer(ctx context.Context, operation, token string, required []string) (context.Context, error) {
+	begin(ctx, operation, required)
+	if c.cfg.Insecure {
+		return c.admit(ctx, dev, required)
+	}
+	if c.tokens == nil {
+		return nil, problem.New(problem.Unauthenticated, "bearer tokens are not accepted here").WithHint("send an API key in %s", HeaderName)
+	}
+	caller, err := c.tokens.verify(ctx, token)
+	if err != nil {
+		return nil, err
+	}
+	return c.admit(ctx, caller, required)
+}
+
+var dev = Caller{Subject: "dev", Scopes: scopes}
+
+// admit lets a caller in who has the scopes, and has not sent too many requests.
+func (c *Control) admit(ctx context.Context, caller Caller, required []string) (context.Context, error) {
+	identify(ctx, caller)
+	if wait := c.wait(caller.Subject); wait > 0 {
+		return nil, problem.New(problem.TooManyRequests, "%q sends more than %v requests a second", caller.Subject, c.cfg.Rate).
+			WithHint("nothing was recorded; send the request again, with the same Idempotency-Key").WithRetryAfter(int(math.Ceil(wait.Seconds())))
+	}
+	for _, s := range required {
+		if !slices.Contains(caller.Scopes, s) {
+			return nil, problem.New(problem.Forbidden, "%q lacks the scope %s", caller.Subject, s).WithHint("ask for credentials with the scope %s", s)
+		}
+	}
+	return With(ctx, caller), nil
+}
+
+// maxLimiters bounds the subjects that are counted. Beyond it they are all counted afresh.
+const maxLimiters = 100_000
+
+// wait returns how long a subject has to wait before its next request, 0 if it need not.
+func (c *Control) wait(subject string) time.Duration {
+	if c.cfg.Rate == 0 || c.cfg.Insecure {
+		return 0
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	l := c.limiters[subject]
+	if l == nil {
+		if len(c.limiters) >= maxLimiters {
+			clear(c.limiters)
+		}
+		l = rate.NewLimiter(rate.Limit(c.cfg.Rate), max(1, int(c.cfg.Rate)))
+		c.limiters[subject] = l
+	}
+	now := c.cfg.Now()
+	r := l.ReserveN(now, 1)
+	wait := r.DelayFrom(now)
+	if wait > 0 {
+		r.CancelAt(now)
+	}
+	return wait
+}
+
+// HTTP returns a handler in front of a generated server. It refuses a request with two credentials,
+// and writes the lines of the audit. If every request is let in, it adds an API key to one without
+// credentials, which the generated server would refuse before it calls a security handler.
+func (c *Control) HTTP(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		key, authorization := r.Header.Get(HeaderName), r.Header.Get("Authorization")
+		switch {
+		case key != "" && authorization != "":
+			problem.Write(w, problem.Invalid(problem.FieldError{Pointer: "header:Authorization", Message: fmt.Sprintf("must not be sent together with %s", HeaderName)}))
+			return
+		case c.cfg.Insecure && cmp.Or(key, authorization) == "":
+			r.Header.Set(HeaderName, "none")
+		}
+		c.audited(next, w, r)
+	})
+}

@@ -1,0 +1,262 @@
+package access
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/deferpay/deferpay/services/internal/problem"
+)
+
+// credentials writes a file of keys and returns its path.
+func credentials(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "credentials.json")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func open(t *testing.T, cfg Config) *Control {
+	t.Helper()
+	c, err := Open(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// outcome returns the subject that was let in, or the code of the problem.
+func outcome(t *testing.T, ctx context.Context, err error) string {
+	t.Helper()
+	var p *problem.Problem
+	switch {
+	case err == nil:
+		c, _ := From(ctx)
+		return c.Subject
+	case errors.As(err, &p):
+		return p.Code.String()
+	}
+	t.Fatalf("the error is no problem: %v", err)
+	return ""
+}
+
+const operation = "GetContract"
+
+func TestKey(t *testing.T) {
+	c := open(t, Config{File: credentials(t, `[
+		{"subject":"agency","sha256":"`+Hash("old")+`","scopes":["read","write"]},
+		{"subject":"agency","sha256":"`+strings.ToUpper(Hash("new"))+`","scopes":["read","write"]},
+		{"subject":"audit","sha256":"`+Hash("looks")+`","scopes":["read"]},
+		{"subject":"acme","sha256":"`+Hash("bound")+`","scopes":["read"],"customers":["CE-ACME"]},
+		{"subject":"treasury","sha256":"`+Hash("pays")+`","scopes":["payments"]}]`)})
+	for _, tt := range []struct {
+		key    string
+		scopes []string
+		want   string
+	}{
+		{"old", []string{Write}, "agency"},
+		{"new", []string{Read, Write}, "agency"},
+		{"looks", []string{Read}, "audit"},
+		{"looks", nil, "audit"},
+		{"bound", []string{Read}, "acme"},
+		{"pays", []string{Payments}, "treasury"},
+		{"looks", []string{Write}, "forbidden"},
+		{"old", []string{Payments}, "forbidden"},
+		{"old", []string{Admin}, "forbidden"},
+		{"", nil, "unauthenticated"},
+		{"secret-guess", []string{Read}, "unauthenticated"},
+		{Hash("old"), []string{Read}, "unauthenticated"},
+	} {
+		ctx, err := c.Key(t.Context(), operation, tt.key, tt.scopes)
+		if got := outcome(t, ctx, err); got != tt.want {
+			t.Errorf("%q for %v: %s, want %s", tt.key, tt.scopes, got, tt.want)
+		}
+		if err != nil && tt.key != "" && strings.Contains(err.Error(), tt.key) {
+			t.Errorf("the problem contains the key: %v", err)
+		}
+	}
+	ctx, _ := c.Key(t.Context(), operation, "bound", nil)
+	if who, _ := From(ctx); !who.Sees("CE-ACME") || who.Sees("CE-OTHER") || len(Customers(ctx)) != 1 {
+		t.Errorf("the bound caller is %+v", who)
+	}
+	ctx, _ = c.Key(t.Context(), operation, "old", nil)
+	if who, _ := From(ctx); !who.Sees("CE-OTHER") || Customers(ctx) != nil {
+		t.Errorf("the caller that is not bound is %+v", who)
+	}
+	ctx, err := c.Bearer(t.Context(), operation, "old", nil)
+	if got := outcome(t, ctx, err); got != "unauthenticated" {
+		t.Errorf("a key as a token: %s", got)
+	}
+}
+
+func TestKeyExpires(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	c := open(t, Config{Now: func() time.Time { return now }, File: credentials(t, `[
+		{"subject":"a","sha256":"`+Hash("k")+`","scopes":["read"],"expires":"2026-03-01T13:00:00+01:00"}]`)})
+	for at, want := range map[time.Duration]string{-time.Nanosecond: "a", 0: "unauthenticated", time.Hour: "unauthenticated"} {
+		now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC).Add(at)
+		ctx, err := c.Key(t.Context(), operation, "k", []string{Read})
+		if got := outcome(t, ctx, err); got != want {
+			t.Errorf("%v after it expires: %s, want %s", at, got, want)
+		}
+	}
+}
+
+// A file that cannot be used lets nobody new in, and those in force stay.
+func TestFileIsReadAgain(t *testing.T) {
+	entry := func(subject, key string) string {
+		return `{"subject":"` + subject + `","sha256":"` + Hash(key) + `","scopes":["read"]}`
+	}
+	path := credentials(t, "["+entry("one", "k1")+"]")
+	var log bytes.Buffer
+	c := open(t, Config{File: path, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	in := func(key string) bool { _, err := c.Key(t.Context(), operation, key, nil); return err == nil }
+	for _, step := range []struct {
+		name, text string
+		mode       os.FileMode
+		k1, k2     bool
+		logged     string
+	}{
+		{"half written", "[" + entry("one", "k1") + "," + entry("two", "k2")[:40], 0o600, true, false, "credentials"},
+		{"another key", "[" + entry("one", "k1") + "," + entry("two", "k2") + "]", 0o600, true, true, "read again"},
+		{"trailing text", "[" + entry("one", "k1") + "] x", 0o600, true, true, path},
+		{"mode 666", "[" + entry("one", "k1") + "]", 0o666, true, true, "mode 666"},
+		{"empty", "", 0o600, true, true, "empty"},
+		{"a key removed", "[" + entry("two", "k2") + "]", 0o600, false, true, "read again"},
+	} {
+		log.Reset()
+		if err := os.WriteFile(path, []byte(step.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(path, step.mode); err != nil {
+			t.Fatal(err)
+		}
+		c.Check()
+		if in("k1") != step.k1 || in("k2") != step.k2 {
+			t.Errorf("%s: k1 is let in: %t, k2: %t", step.name, in("k1"), in("k2"))
+		}
+		if !strings.Contains(log.String(), step.logged) {
+			t.Errorf("%s: logged %s", step.name, log.String())
+		}
+	}
+}
+
+func TestInvalidFiles(t *testing.T) {
+	hash := `"sha256":"` + Hash("a") + `","scopes":["read"]`
+	for text, want := range map[string]string{
+		``:                                  "empty",
+		`[]`:                                "empty",
+		`{}`:                                "cannot unmarshal",
+		`[{"subject":"a",` + hash + `}`:     "unexpected EOF",
+		`[{"subject":"a",` + hash + `}] []`: "after top-level value",
+		`[{"subject":"a",` + hash + `,"subject":"b"}]`:                            "duplicate",
+		`[{"subject":"a","key":"x"}]`:                                             "unknown object member",
+		`[{` + hash + `}]`:                                                        "no subject",
+		`[{"subject":"a","sha256":"12","scopes":["read"]}]`:                       "64 hexadecimal digits",
+		`[{"subject":"a","sha256":"` + Hash("") + `","scopes":["read"]}]`:         "empty key",
+		`[{"subject":"a","sha256":"` + Hash("a") + `"}]`:                          "no scopes",
+		`[{"subject":"a","sha256":"` + Hash("a") + `","scopes":[]}]`:              "no scopes",
+		`[{"subject":"a","sha256":"` + Hash("a") + `","scopes":["root"]}]`:        `unknown scope "root"`,
+		`[{"subject":"a","sha256":"` + Hash("a") + `","scopes":["Read"]}]`:        `unknown scope "Read"`,
+		`[{"subject":"a","sha256":"` + Hash("a") + `","scopes":["read","read"]}]`: "twice",
+		`[{"subject":"a",` + hash + `,"customers":[]}]`:                           "list of customers is empty",
+		`[{"subject":"a",` + hash + `,"customers":["CE-1 "]}]`:                    "is not a customer",
+		`[{"subject":"a",` + hash + `,"expires":"soon"}]`:                         "expires",
+		`[{"subject":"a",` + hash + `},{"subject":"b",` + hash + `}]`:             "same key",
+	} {
+		path := credentials(t, text)
+		if _, err := Open(Config{File: path}); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s: error %v, want %q and the path", text, err, want)
+		}
+	}
+	if _, err := Open(Config{File: filepath.Join(t.TempDir(), "none")}); err == nil {
+		t.Error("a missing file was accepted")
+	}
+	if _, err := Open(Config{}); err == nil {
+		t.Error("no credentials were accepted")
+	}
+	path := credentials(t, `[{"subject":"a",`+hash+`}]`)
+	if err := os.Chmod(path, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(Config{File: path}); err == nil || !strings.Contains(err.Error(), "chmod 600") {
+		t.Errorf("mode 666: %v", err)
+	}
+}
+
+func TestInsecure(t *testing.T) {
+	c := Insecure()
+	ctx, err := c.Key(t.Context(), operation, "whatever", []string{Read, Write, Admin, Payments})
+	if got := outcome(t, ctx, err); got != "dev" {
+		t.Errorf("subject %q, want dev", got)
+	}
+	for given, want := range map[string]string{"": "none", "mine": "mine"} {
+		var seen string
+		h := c.HTTP(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { seen = r.Header.Get(HeaderName) }))
+		r := httptest.NewRequest("GET", "/", nil)
+		if given != "" {
+			r.Header.Set(HeaderName, given)
+		}
+		h.ServeHTTP(httptest.NewRecorder(), r)
+		if seen != want {
+			t.Errorf("key %q reached the server as %q, want %q", given, seen, want)
+		}
+	}
+}
+
+func TestTwoCredentialsAreRefused(t *testing.T) {
+	for _, c := range []*Control{Insecure(), open(t, Config{File: credentials(t, `[{"subject":"a","sha256":"`+Hash("k")+`","scopes":["read"]}]`)})} {
+		h := c.HTTP(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the request went on") }))
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Header.Set(HeaderName, "k")
+		r.Header.Set("Authorization", "Bearer x")
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if w.Code != 400 || !strings.Contains(w.Body.String(), "header:Authorization") {
+			t.Errorf("%d %s", w.Code, w.Body)
+		}
+	}
+}
+
+func TestRateOfASubject(t *testing.T) {
+	now := time.Now()
+	c := open(t, Config{Rate: 2, Now: func() time.Time { return now }, File: credentials(t, `[
+		{"subject":"a","sha256":"`+Hash("a1")+`","scopes":["read"]},
+		{"subject":"a","sha256":"`+Hash("a2")+`","scopes":["read"]},
+		{"subject":"b","sha256":"`+Hash("b")+`","scopes":["read"]}]`)})
+	ask := func(key, want string) *problem.Problem {
+		t.Helper()
+		ctx, err := c.Key(t.Context(), operation, key, []string{Read})
+		if got := outcome(t, ctx, err); got != want {
+			t.Errorf("%s: %s, want %s", key, got, want)
+		}
+		var p *problem.Problem
+		errors.As(err, &p)
+		return p
+	}
+	ask("a1", "a")
+	ask("a2", "a")
+	for range 5 { // what is refused does not count
+		if p := ask("a1", "too-many-requests"); p == nil || p.RetryAfter != 1 || p.Code.Status() != 429 {
+			t.Errorf("%+v", p)
+		}
+	}
+	ask("b", "b") // another subject
+	now = now.Add(500 * time.Millisecond)
+	ask("a2", "a")
+	ask("a1", "too-many-requests")
+	now = now.Add(time.Hour) // no more at once than before
+	ask("a1", "a")
+	ask("a1", "a")
+	ask("a1", "too-many-requests")
+}

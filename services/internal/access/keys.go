@@ -1,0 +1,157 @@
+package access
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/deferpay/deferpay/services/internal/livefile"
+)
+
+// keys are the API keys of a credentials file. It is a JSON list with one entry for each key. A
+// subject may have several keys, so that keys can be rotated:
+//
+//	[{"subject": "agency-paris", "sha256": "9f86d0...", "scopes": ["read", "write"],
+//	  "expires": "2027-01-31T23:00:00Z", "customers": ["CE-ACME"]}]
+//
+// Without expires a key is valid until it is removed. Without customers it is for every customer.
+// To hash a key:  printf %s "$KEY" | sha256sum
+//
+// Keys must be long and random (openssl rand -hex 32): a plain hash does not protect a key that can
+// be guessed.
+type keys []entry
+
+type entry struct {
+	hash    [sha256.Size]byte
+	caller  Caller
+	expires time.Time // zero: never
+}
+
+// item is an entry as it is written.
+type item struct {
+	Subject   string     `json:"subject"`
+	SHA256    string     `json:"sha256"`
+	Scopes    []string   `json:"scopes"`
+	Expires   *time.Time `json:"expires"`
+	Customers *[]string  `json:"customers"`
+}
+
+func parseKeys(files []livefile.Content) (keys, error) {
+	if err := checkMode(files[0].Mode); err != nil {
+		return nil, err
+	}
+	if len(bytes.TrimSpace(files[0].Data)) == 0 {
+		return nil, errors.New("the file is empty")
+	}
+	var list []item
+	// refuses text behind the list and members that an object has twice, too
+	if err := json.Unmarshal(files[0].Data, &list, json.RejectUnknownMembers(true)); err != nil {
+		return nil, err
+	}
+	if len(list) == 0 {
+		return nil, errors.New("the list is empty")
+	}
+	var all keys
+	for i, item := range list {
+		e, err := item.entry()
+		if err != nil {
+			return nil, fmt.Errorf("entry %d (%s): %w", i, item.Subject, err)
+		}
+		if j := slices.IndexFunc(all, func(other entry) bool { return other.hash == e.hash }); j >= 0 {
+			return nil, fmt.Errorf("entries %d and %d have the same key", j, i)
+		}
+		all = append(all, e)
+	}
+	return all, nil
+}
+
+// checkMode returns an error if every user of the machine may write the file, and so let anybody
+// in.
+func checkMode(mode fs.FileMode) error {
+	if runtime.GOOS != "windows" && mode.Perm()&0o002 != 0 {
+		return fmt.Errorf("every user may write it (mode %o): chmod 600", mode.Perm())
+	}
+	return nil
+}
+
+var emptyKey = sha256.Sum256(nil)
+
+func (i item) entry() (entry, error) {
+	e := entry{caller: Caller{Subject: i.Subject, Scopes: i.Scopes}}
+	if strings.TrimSpace(i.Subject) == "" {
+		return e, errors.New("no subject")
+	}
+	hash, err := hex.DecodeString(i.SHA256)
+	if err != nil || len(hash) != sha256.Size {
+		return e, errors.New("sha256 is not 64 hexadecimal digits")
+	}
+	copy(e.hash[:], hash)
+	if e.hash == emptyKey {
+		return e, errors.New("sha256 is the hash of an empty key")
+	}
+	if len(i.Scopes) == 0 {
+		return e, fmt.Errorf("no scopes, want some of %s", strings.Join(scopes, ", "))
+	}
+	for n, s := range i.Scopes {
+		if !slices.Contains(scopes, s) {
+			return e, fmt.Errorf("unknown scope %q, want one of %s", s, strings.Join(scopes, ", "))
+		}
+		if slices.Contains(i.Scopes[:n], s) {
+			return e, fmt.Errorf("the scope %s is there twice", s)
+		}
+	}
+	if i.Expires != nil {
+		e.expires = *i.Expires
+	}
+	if i.Customers != nil {
+		if e.caller.Customers, err = customersOf(*i.Customers); err != nil {
+			return e, err
+		}
+	}
+	return e, nil
+}
+
+// customersOf returns the customers of a bound credential. An empty list is refused: it may be
+// meant as no customer or as all of them.
+func customersOf(list []string) ([]string, error) {
+	if len(list) == 0 {
+		return nil, errors.New("the list of customers is empty")
+	}
+	for _, c := range list {
+		if c == "" || strings.TrimSpace(c) != c {
+			return nil, fmt.Errorf("%q is not a customer", c)
+		}
+	}
+	return list, nil
+}
+
+// Hash returns the hash of a key as the file contains it.
+func Hash(key string) string {
+	h := sha256.Sum256([]byte(key))
+	return hex.EncodeToString(h[:])
+}
+
+// lookup returns the entry of a key. It compares the key with every entry, so that its duration
+// does not depend on whether one matches, or which.
+func (k keys) lookup(key string) (entry, bool) {
+	hash := sha256.Sum256([]byte(key))
+	found := -1
+	for i := range k {
+		match := subtle.ConstantTimeCompare(hash[:], k[i].hash[:])
+		found = subtle.ConstantTimeSelect(match, i, found)
+	}
+	if found < 0 {
+		return entry{}, false
+	}
+	return k[found], true
+}
