@@ -40,7 +40,7 @@ const (
 	row        = 44
 	textSize   = 18
 	detailSize = 15
-	larger     = 3    // added to both if there are few lanes
+	larger     = 3    // added to both if there are few lanes, and twice to the height of a row
 	few        = 5    // lanes
 	letter     = 0.52 // width of a letter, as a part of its size
 )
@@ -52,16 +52,18 @@ type drawing struct {
 	words  map[string]string
 	height int
 	larger int // than the usual sizes of texts
+	row    int // height of a row
 	err    error
 }
 
 // Draw draws a run as SVG in a language. An error is returned for a step on a lane that the run
 // does not have, and for an unknown word.
 func Draw(r Run, lang string) ([]byte, error) {
-	d := &drawing{run: r, words: words[lang], height: head + 16 + row*len(r.Steps)}
+	d := &drawing{run: r, words: words[lang], row: row}
 	if len(r.Lanes) <= few {
-		d.larger = larger
+		d.larger, d.row = larger, row+2*larger
 	}
+	d.height = head + 16 + d.row*len(r.Steps)
 	fmt.Fprintf(d, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" role="img" `+
 		`font-family="'Segoe UI', Roboto, 'Helvetica Neue', 'Liberation Sans', Arial, sans-serif" font-size="%d">`+"\n", width, d.height, width, d.height, textSize)
 	fmt.Fprintf(d, "<title>%s</title>\n", html.EscapeString(d.describe()))
@@ -70,7 +72,7 @@ func Draw(r Run, lang string) ([]byte, error) {
 		d.lane(i, name)
 	}
 	for i, s := range r.Steps {
-		d.step(s, head+14+row*i)
+		d.step(s, head+14+d.row*i)
 	}
 	d.WriteString("</svg>\n")
 	return []byte(d.String()), d.err
@@ -158,7 +160,7 @@ func fitting(text string, pixels, size int) int {
 }
 
 func (d *drawing) step(s Step, y int) {
-	middle := y + row/2 + 4
+	middle := y + d.row/2 + 4
 	switch s.Kind {
 	case Incident:
 		d.incident(s, middle)
@@ -244,6 +246,6 @@ func (d *drawing) label(s Step, from, to, y int, ink string) {
 		fmt.Fprintf(d, `<line x1="%.0f" y1="%d" x2="%.0f" y2="%d" stroke="%s" stroke-width="2"/>`+"\n", middle-half, y-13, middle+half, y-13, ink)
 	}
 	if s.Detail != "" {
-		write(s.Detail, detailSize+d.larger/2, y+17, "#56637a")
+		write(s.Detail, detailSize+d.larger/2, y+17+d.larger, "#56637a")
 	}
 }
