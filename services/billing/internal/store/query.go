@@ -16,7 +16,7 @@ import (
 // Page is the part of a list that is asked for.
 type Page struct{ Limit, Offset int }
 
-// List is a page of what matches, and where in the log it was read.
+// List is a page of what matches, and a position of the log that it shows at least.
 type List[T any] struct {
 	Items    []T
 	Total    int
@@ -59,17 +59,28 @@ func (s *Store) Operation(ref string) (o Operation, position int64, ok bool) {
 }
 
 // Operations lists operations in the order of the log.
-func (s *Store) Operations(f OperationFilter, page Page) (l List[Operation]) {
-	l.Position = s.read(func(billing.States) {
-		match := func(o *Operation) bool {
-			return (f.ContractRef == "" || o.ContractRef == f.ContractRef) && (f.CustomerRef == "" || o.CustomerRef == f.CustomerRef) &&
-				(f.InvoiceRef == "" || o.InvoiceRef == f.InvoiceRef) && (f.OrderRef == "" || o.OrderRef == f.OrderRef) &&
-				(f.Period == billing.Period{} || o.Period == f.Period) &&
-				(f.Status == "" || o.Status == f.Status) && f.Of.has(o.CustomerRef)
+func (s *Store) Operations(f OperationFilter, page Page) List[Operation] {
+	match := func(_ billing.States, o *Operation) bool {
+		return (f.ContractRef == "" || o.ContractRef == f.ContractRef) && (f.CustomerRef == "" || o.CustomerRef == f.CustomerRef) &&
+			(f.InvoiceRef == "" || o.InvoiceRef == f.InvoiceRef) && (f.OrderRef == "" || o.OrderRef == f.OrderRef) &&
+			(f.Period == billing.Period{} || o.Period == f.Period) &&
+			(f.Status == "" || o.Status == f.Status) && f.Of.has(o.CustomerRef)
+	}
+	if f.one() {
+		match = nil
+	}
+	return list(s, func() []*Operation { return candidates(s.model, f) }, page, match, func(_ billing.States, o *Operation) Operation { return *o })
+}
+
+// one reports whether a list of the model is exactly what matches.
+func (f OperationFilter) one() bool {
+	refs := 0
+	for _, ref := range []string{f.ContractRef, f.CustomerRef, f.InvoiceRef, f.OrderRef} {
+		if ref != "" {
+			refs++
 		}
-		l.Items, l.Total = cut(candidates(s.model, f), page, match, func(o *Operation) Operation { return *o })
-	})
-	return l
+	}
+	return refs <= 1 && f.Period == billing.Period{} && f.Status == "" && f.Of == nil
 }
 
 // candidates is the shortest list that holds all that can match.
@@ -99,18 +110,45 @@ func (s *Store) purchases(k billing.OrderKey) (refs []string) {
 	return refs
 }
 
-// cut counts what matches and converts one page of it.
-func cut[S, T any](all []S, page Page, match func(S) bool, convert func(S) T) (items []T, total int) {
-	for _, x := range all {
-		if !match(x) {
-			continue
-		}
-		if total >= page.Offset && len(items) < page.Limit {
-			items = append(items, convert(x))
-		}
-		total++
+// atOnce is how many entries of a list are looked at while the state is locked.
+const atOnce = 256
+
+// list returns a page of the entries that match, all of them if match is nil. All returns the
+// entries; they are never removed, nor brought into another order.
+//
+// Decisions wait for the lock of the state, so list takes it for a few entries at a time. The page
+// may therefore show what was decided after its position.
+func list[K, T any](s *Store, all func() []K, page Page, match func(billing.States, K) bool, convert func(billing.States, K) T) (l List[T]) {
+	var entries []K
+	l.Position = s.read(func(billing.States) { entries = all() })
+	skip := page.Offset
+	if match == nil {
+		l.Total = len(entries)
+		from := min(page.Offset, len(entries))
+		entries, skip = entries[from:min(from+page.Limit, len(entries))], 0
 	}
-	return items, total
+	matching := 0
+	for some := range slices.Chunk(entries, atOnce) {
+		s.read(func(st billing.States) {
+			for _, e := range some {
+				if match != nil && !match(st, e) {
+					continue
+				}
+				if matching >= skip && len(l.Items) < page.Limit {
+					l.Items = append(l.Items, convert(st, e))
+				}
+				matching++
+			}
+		})
+	}
+	l.Total = max(l.Total, matching)
+	return l
+}
+
+// cut returns a page of a list.
+func cut[T any](all []T, page Page) []T {
+	from := min(page.Offset, len(all))
+	return all[from:min(from+page.Limit, len(all))]
 }
 
 // Subscription reads billing's copy of a contract.
@@ -127,23 +165,22 @@ type SubscriptionFilter struct {
 }
 
 // Subscriptions lists billing's copies of contracts in the order in which they were first heard of.
-func (s *Store) Subscriptions(f SubscriptionFilter, page Page) (l List[billing.Account]) {
-	l.Position = s.read(func(st billing.States) {
-		refs := s.model.Contracts
+func (s *Store) Subscriptions(f SubscriptionFilter, page Page) List[billing.Account] {
+	refs := func() []string {
 		switch {
 		case f.ContractRef != "" && s.model.Knows(f.ContractRef):
-			refs = []string{f.ContractRef}
+			return []string{f.ContractRef}
 		case f.CustomerRef != "":
-			refs = s.model.ContractsByCustomer[f.CustomerRef]
+			return s.model.ContractsByCustomer[f.CustomerRef]
 		}
-		account := func(ref string) billing.Account { a, _ := st.Account(ref); return a }
-		l.Items, l.Total = cut(refs, page, func(ref string) bool {
-			c := account(ref).Contract
-			return (f.ContractRef == "" || c.Ref == f.ContractRef) && (f.CustomerRef == "" || c.CustomerRef == f.CustomerRef) && (f.Status == "" || c.Status == f.Status) &&
-				f.Of.has(c.CustomerRef)
-		}, account)
-	})
-	return l
+		return s.model.Contracts
+	}
+	account := func(st billing.States, ref string) billing.Account { a, _ := st.Account(ref); return a }
+	return list(s, refs, page, func(st billing.States, ref string) bool {
+		c := account(st, ref).Contract
+		return (f.ContractRef == "" || c.Ref == f.ContractRef) && (f.CustomerRef == "" || c.CustomerRef == f.CustomerRef) && (f.Status == "" || c.Status == f.Status) &&
+			f.Of.has(c.CustomerRef)
+	}, account)
 }
 
 // Now is the time by which a forecast is judged.
@@ -164,27 +201,26 @@ type InvoiceFilter struct {
 }
 
 // Invoices lists invoices in the order of issue.
-func (s *Store) Invoices(f InvoiceFilter, page Page) (l List[billing.Invoice]) {
-	l.Position = s.read(func(st billing.States) {
-		refs := s.model.Invoices
+func (s *Store) Invoices(f InvoiceFilter, page Page) List[billing.Invoice] {
+	refs := func() []string {
 		switch {
 		case f.ContractRef != "":
-			refs = s.model.InvoicesByContract[f.ContractRef]
+			return s.model.InvoicesByContract[f.ContractRef]
 		case f.CustomerRef != "":
-			refs = s.model.InvoicesByCustomer[f.CustomerRef]
+			return s.model.InvoicesByCustomer[f.CustomerRef]
 		case f.Period != billing.Period{}:
-			refs = s.model.InvoicesByPeriod[f.Period]
+			return s.model.InvoicesByPeriod[f.Period]
 		}
-		invoice := func(ref string) billing.Invoice { i, _ := st.Invoice(ref); return i }
-		l.Items, l.Total = cut(refs, page, func(ref string) bool {
-			i := invoice(ref)
-			_, part := i.Part(f.ContractRef)
-			return (f.ContractRef == "" || part) && (f.CustomerRef == "" || i.CustomerRef == f.CustomerRef) &&
-				(f.Period == billing.Period{} || i.Period == f.Period) && (f.Status == "" || i.Status() == f.Status) &&
-				f.Of.has(i.CustomerRef)
-		}, invoice)
-	})
-	return l
+		return s.model.Invoices
+	}
+	invoice := func(st billing.States, ref string) billing.Invoice { i, _ := st.Invoice(ref); return i }
+	return list(s, refs, page, func(st billing.States, ref string) bool {
+		i := invoice(st, ref)
+		_, part := i.Part(f.ContractRef)
+		return (f.ContractRef == "" || part) && (f.CustomerRef == "" || i.CustomerRef == f.CustomerRef) &&
+			(f.Period == billing.Period{} || i.Period == f.Period) && (f.Status == "" || i.Status() == f.Status) &&
+			f.Of.has(i.CustomerRef)
+	}, invoice)
 }
 
 // RunView is a billing run as queries show it: its state, and every invoice of the period, issued
@@ -242,7 +278,7 @@ func (s *Store) RunOf(p billing.Period, page Page) (r RunView) {
 		slices.SortStableFunc(all, func(a, b RunLine) int {
 			return billing.CompareRefs(a.Parts[0].ContractRef, b.Parts[0].ContractRef)
 		})
-		r.Lines, _ = cut(all, page, func(RunLine) bool { return true }, func(l RunLine) RunLine { return l })
+		r.Lines = cut(all, page)
 	})
 	return r
 }

@@ -50,24 +50,35 @@ type Page struct {
 	Position int64
 }
 
-// Find returns the contracts that match, from offset, at most limit of them.
+// atOnce is how many contracts are looked at while the state is locked.
+const atOnce = 256
+
+// Find returns the contracts that match, from offset, at most limit of them. Decisions wait for the
+// lock of the state, so Find takes it for a few contracts at a time. The page may therefore show
+// what was decided after its position.
 func (s *Store) Find(f Filter, limit, offset int) (p Page) {
+	var refs []contract.Ref
 	p.Position = s.read(func() {
-		refs := s.model.All
+		refs = s.model.All
 		if f.CustomerRef != "" {
 			refs = s.model.ByCustomer[f.CustomerRef]
 		}
-		for _, ref := range refs {
-			c := s.model.Latest[ref].After
-			if f.Status != "" && c.Status != f.Status || f.Of != nil && !slices.Contains(f.Of, c.CustomerRef) {
-				continue
-			}
-			if p.Total >= offset && len(p.Items) < limit {
-				p.Items = append(p.Items, c)
-			}
-			p.Total++
-		}
 	})
+	for some := range slices.Chunk(refs, atOnce) {
+		s.read(func() {
+			for _, ref := range some {
+				c := s.model.Latest[ref].After
+				// nil: the state was discarded meanwhile
+				if c == nil || f.Status != "" && c.Status != f.Status || f.Of != nil && !slices.Contains(f.Of, c.CustomerRef) {
+					continue
+				}
+				if p.Total >= offset && len(p.Items) < limit {
+					p.Items = append(p.Items, c)
+				}
+				p.Total++
+			}
+		})
+	}
 	return p
 }
 
