@@ -44,11 +44,14 @@ func (j *Journal[S, B]) applySome(records []record.Record) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	var err error
+	read := records[0].Offset
 	for i := range records {
 		if err = j.applyRead(&records[i], now); err != nil {
 			break
 		}
+		read = records[i].Offset + 1
 	}
+	j.feed.Reveal(read)
 	if err == nil {
 		j.applyAhead(j.sender)
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/deferpay/deferpay/services/journal/internal/core"
+	"github.com/deferpay/deferpay/services/journal/internal/publication"
 	"github.com/deferpay/deferpay/services/journal/internal/topic"
 	"github.com/deferpay/deferpay/services/journal/record"
 )
@@ -22,6 +23,9 @@ func (j *Journal[S, B]) Sending() (sent, waiting int) {
 	defer j.mu.RUnlock()
 	return j.sender.sent, len(j.sender.outbox)
 }
+
+// KeepEntries sets how many entries are kept for subscribers. It is called before Run.
+func (j *Journal[S, B]) KeepEntries(n int) { j.feed = publication.NewFeed[S, B](n) }
 
 // Ahead returns how many records were applied and not read yet.
 func (j *Journal[S, B]) Ahead() int {

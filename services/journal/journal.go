@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/deferpay/deferpay/services/journal/internal/core"
+	"github.com/deferpay/deferpay/services/journal/internal/publication"
 	"github.com/deferpay/deferpay/services/journal/states"
 )
 
@@ -80,6 +81,7 @@ type Journal[S, B any] struct {
 	warned    time.Time // when a failed produce was last logged
 	ahead     []early   // in the order of the log
 
+	feed    *publication.Feed[S, B]
 	inbox   inbox[S, B]
 	signals sync.Pool // channels that callers wait on
 	read    progress
@@ -109,10 +111,11 @@ func New[S, B any](cfg Config[S, B]) (*Journal[S, B], error) {
 	if cfg.Order == nil {
 		cfg.Order = func(e *Entry[B], _ *View[S]) string { return cfg.Key(e) }
 	}
-	j := &Journal[S, B]{cfg: cfg, now: time.Now, blank: l, reason: errStarting}
+	j := &Journal[S, B]{cfg: cfg, now: time.Now, blank: l, reason: errStarting, feed: publication.NewFeed[S, B](publication.Kept)}
 	j.core = core.New(l.Empty(), core.Config[S, B]{
 		Writer: cfg.Writer, MaxRecord: maxRecord, Key: cfg.Key, Clock: cfg.Now, Mono: j.now,
 		NewAttempt: newAttempts(), Project: cfg.Project,
+		Feed: func(v *states.Verdict[S, B], value []byte) bool { return j.feed.Add(v, value) },
 		Park: func(offset int64, s Stream, why error) {
 			cfg.Logger.Error("a record is impossible: its stream is parked until a correction", "topic", cfg.Topic, "offset", offset, "stream", string(s), "error", why.Error())
 		},

@@ -68,6 +68,7 @@ func (j *Journal[S, B]) session(ctx context.Context) error {
 	defer context.AfterFunc(ctx, func() { j.drain(); stop(ctx.Err()) })()
 	go j.watch(reading, client, stop)
 
+	j.feed.Start(j.end(reading, client))
 	j.mu.Lock()
 	j.sender, j.reason = &sender{client: client, ctx: reading}, nil
 	j.core.Start()
@@ -85,6 +86,14 @@ func (j *Journal[S, B]) session(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// end returns where the log ends now, 0 if the broker does not answer.
+func (j *Journal[S, B]) end(ctx context.Context, client *kgo.Client) int64 {
+	asking, cancel := context.WithTimeout(ctx, answerLimit)
+	defer cancel()
+	end, _ := topic.End(asking, client, j.cfg.Topic)
+	return end
 }
 
 // verify asks for the topic's configuration until the broker answers.
@@ -139,6 +148,7 @@ func (j *Journal[S, B]) unready(reason error) {
 	}
 	j.sender.outbox = nil // its last wave would send it to a closed client
 	j.sender, j.ahead = nil, nil
+	j.feed.Stop()
 	j.core.Reset(reason)
 	j.act()
 	if j.cfg.Reset != nil {

@@ -57,6 +57,13 @@ func (v *View[S]) Now() time.Time {
 	return record.Time(v.now)
 }
 
+// Share returns a view of the same states that another goroutine may use. Nobody may set states
+// through either of them any more.
+func (v *View[S]) Share() *View[S] {
+	shared := *v
+	return &shared
+}
+
 // Set sets the state of a stream after the entry. Only a fold may call it.
 func (v *View[S]) Set(s record.Stream, st S) {
 	if !v.writable {

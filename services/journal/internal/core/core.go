@@ -46,6 +46,9 @@ type Config[S, B any] struct {
 	Mono       func() time.Time                       // the time of waiting
 	NewAttempt func() record.Attempt                  // a random one
 	Project    func(states.Entry[B], *states.View[S]) // called for each applied entry
+	// Feed is called for each applied entry with its record, and reports whether it keeps them. Nil
+	// keeps none.
+	Feed func(v *states.Verdict[S, B], value []byte) bool
 	// Park is called for each impossible record, with the stream that it parks.
 	Park func(offset int64, s record.Stream, why error)
 }

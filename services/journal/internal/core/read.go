@@ -41,6 +41,9 @@ func (c *Core[S, B]) Read(r *record.Record) error {
 		if c.cfg.Project != nil {
 			c.cfg.Project(res.Verdict.Entry, res.Verdict.After)
 		}
+		if c.cfg.Feed != nil && c.cfg.Feed(res.Verdict, r.Value) && f == nil {
+			c.foreign = states.NewVerdict[S, B]()
+		}
 		c.readApplied(f, res.Verdict)
 	case states.Impossible:
 		c.overtaken(res.Verdict.Streams)

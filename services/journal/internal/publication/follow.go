@@ -34,14 +34,16 @@ func (p *Publication[S, B]) run(ctx context.Context) {
 	}
 }
 
-// follow reads the log. It applies the records before the saved position silently, and delivers the
-// entries from there on. It returns when nothing that it has begun is still under way.
+// follow delivers the entries from the saved position on. It takes them from the feed of the
+// instance, and reads the log itself only as long as the feed does not hold them. It returns when
+// nothing that it has begun is still under way.
 func (p *Publication[S, B]) follow(ctx context.Context) error {
 	client, err := topic.NewClient(p.source.Topic, buffered, p.source.ClientOptions)
 	if err != nil {
 		return err
 	}
 	defer client.Close()
+	client.PauseFetchTopics(p.source.Topic) // it saves positions, and reads nothing
 	from, err := p.from(ctx, client)
 	if err != nil {
 		return err
@@ -58,25 +60,76 @@ func (p *Publication[S, B]) follow(ctx context.Context) error {
 		close(handled)
 		saving.Wait()
 	}()
+	for next := from; ; {
+		next, err = p.takeOver(ctx, w, next)
+		if !errors.Is(err, errBehind) {
+			return err
+		}
+		if next, err = p.catchUp(ctx, w, next); err != nil {
+			return err
+		}
+	}
+}
 
+// takeOver delivers what the instance applies, from an offset on. It returns the offset up to which
+// it did, and errBehind if the feed does not hold what comes next.
+func (p *Publication[S, B]) takeOver(ctx context.Context, w *window, next int64) (int64, error) {
+	life, ok := p.source.Feed.serves(next)
+	if !ok {
+		return next, errBehind
+	}
+	for {
+		entries, end, err := p.source.Feed.take(ctx, life, next)
+		if err != nil {
+			return next, err
+		}
+		for _, e := range entries {
+			d, err := e.delivery(p.source.Order)
+			if err != nil {
+				return next, err
+			}
+			if !w.add(ctx, d) {
+				return next, ctx.Err()
+			}
+			next = d.Offset + 1
+		}
+		next = end
+		w.skip(next)
+		p.position.Store(w.position())
+	}
+}
+
+// catchUp reads the log from its start and folds it, because the states after each entry are
+// delivered with it. It delivers the entries from an offset on, until the feed holds what comes
+// next, and returns where that begins.
+func (p *Publication[S, B]) catchUp(ctx context.Context, w *window, next int64) (int64, error) {
+	client, err := topic.NewClient(p.source.Topic, 1, p.source.ClientOptions)
+	if err != nil {
+		return next, err
+	}
+	defer client.Close()
 	l := p.states.Empty()
-	p.states = l
+	defer func() { p.states = l.Empty() }() // it remembers what was declared void
 	for r := topic.NewReader(client); ; {
 		records, err := r.Poll(ctx)
 		if err != nil {
-			return err
+			return next, err
 		}
 		for i := range records {
 			d, err := p.apply(ctx, client, l, &records[i])
 			if err != nil {
-				return err
+				return next, err
 			}
-			if d != nil && d.Offset >= from && !w.add(ctx, d) {
-				return ctx.Err()
+			if d != nil && d.Offset >= next && !w.add(ctx, d) {
+				return next, ctx.Err()
 			}
 		}
-		w.skip(l.Next())
+		next = max(next, l.Next())
+		w.skip(next)
 		p.position.Store(w.position())
+		if _, ok := p.source.Feed.serves(next); ok {
+			return next, nil
+		}
 	}
 }
 

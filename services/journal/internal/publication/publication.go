@@ -42,6 +42,7 @@ type Source[S, B any] struct {
 	ClientOptions   []kgo.Opt
 	AllowUnverified bool
 	States          *states.States[S, B] // before the first record
+	Feed            *Feed[S, B]          // what the instance applies
 	// Order returns the key of an entry: those of one key are delivered one after the other.
 	Order  func(*states.Entry[B], *states.View[S]) string
 	Logger *slog.Logger
