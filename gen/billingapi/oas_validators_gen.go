@@ -2023,8 +2023,8 @@ func (s LogPosition) Validate() error {
 	if err := (validate.String{
 		MinLength:     0,
 		MinLengthSet:  false,
-		MaxLength:     33,
-		MaxLengthSet:  true,
+		MaxLength:     0,
+		MaxLengthSet:  false,
 		Email:         false,
 		Hostname:      false,
 		Regex:         regexMap["^billing\\.log\\.v1:[0-9]{1,18}$"],

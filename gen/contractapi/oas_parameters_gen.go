@@ -573,8 +573,8 @@ func decodeGetContractParams(args [1]string, argsEscaped bool, r *http.Request) 
 						if err := (validate.String{
 							MinLength:     0,
 							MinLengthSet:  false,
-							MaxLength:     200,
-							MaxLengthSet:  true,
+							MaxLength:     0,
+							MaxLengthSet:  false,
 							Email:         false,
 							Hostname:      false,
 							Regex:         regexMap["^contract\\.log\\.v1:[0-9]{1,18}$"],
@@ -733,8 +733,8 @@ func decodeGetMandateAccountParams(args [1]string, argsEscaped bool, r *http.Req
 						if err := (validate.String{
 							MinLength:     0,
 							MinLengthSet:  false,
-							MaxLength:     200,
-							MaxLengthSet:  true,
+							MaxLength:     0,
+							MaxLengthSet:  false,
 							Email:         false,
 							Hostname:      false,
 							Regex:         regexMap["^contract\\.log\\.v1:[0-9]{1,18}$"],
@@ -1190,8 +1190,8 @@ func decodeListContractsParams(args [0]string, argsEscaped bool, r *http.Request
 						if err := (validate.String{
 							MinLength:     0,
 							MinLengthSet:  false,
-							MaxLength:     200,
-							MaxLengthSet:  true,
+							MaxLength:     0,
+							MaxLengthSet:  false,
 							Email:         false,
 							Hostname:      false,
 							Regex:         regexMap["^contract\\.log\\.v1:[0-9]{1,18}$"],

@@ -38,12 +38,12 @@ const (
 // single are the headers of which a request has one at most.
 var single = []string{"Authorization", "X-Api-Key", "Content-Type", "Content-Encoding", "Idempotency-Key", "If-Match", "Log-Position", "Traceparent"}
 
-// bodiless are the methods of which no operation has a body. What would be ignored is refused.
+// bodiless are the methods of which no operation has a body.
 var bodiless = []string{http.MethodGet, http.MethodHead, http.MethodDelete}
 
-// HTTP returns a handler that refuses repeated headers, bodies of requests that have none, and
-// bodies that are not plain JSON in UTF-8, before credentials are looked at. The body itself is
-// checked when next reads it.
+// HTTP returns a handler that refuses repeated headers and bodies that are not plain JSON in UTF-8,
+// before credentials are looked at. The body itself is checked when next reads it. Parameters
+// refuses a body where none belongs.
 func HTTP(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if p := checkHeaders(r); p != nil {
@@ -67,11 +67,8 @@ func checkHeaders(r *http.Request) *problem.Problem {
 			return invalid("header:"+name, "must be sent once, it was sent %d times", n)
 		}
 	}
-	if !hasBody(r) {
+	if !hasBody(r) || slices.Contains(bodiless, r.Method) {
 		return nil
-	}
-	if slices.Contains(bodiless, r.Method) {
-		return invalid("", "a %s request has no body here; leave it out", r.Method)
 	}
 	if coding := r.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
 		return mediaType("the body is encoded by %q, and no coding is read", short(coding)).WithHint("send the body as it is, without Content-Encoding")
@@ -98,10 +95,14 @@ func invalid(at, format string, args ...any) *problem.Problem {
 	return problem.Invalid(problem.FieldError{Pointer: at, Message: fmt.Sprintf(format, args...)})
 }
 
-// Parameters is a middleware of the generated servers. It refuses a query that is not well formed,
+// Parameters is a middleware of the generated servers. It refuses a body where none belongs, which
+// would be ignored, a query that is not well formed,
 // a parameter that the operation does not have, one that is repeated, and one with text that is not
 // visible.
 func Parameters(req middleware.Request, next middleware.Next) (middleware.Response, error) {
+	if hasBody(req.Raw) && slices.Contains(bodiless, req.Raw.Method) {
+		return middleware.Response{}, invalid("", "the operation has none; leave it out")
+	}
 	query := req.Raw.URL.RawQuery
 	if query == "" {
 		return next(req)
