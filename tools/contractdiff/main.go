@@ -8,11 +8,13 @@ package main
 
 import (
 	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/deferpay/deferpay/tools/contractdiff/cli"
 )
 
 func main() {
+	debug.SetGCPercent(400) // it ends soon, and the documents are small
 	os.Exit(cli.Run(os.Args[1:], os.Stdout, os.Stderr, time.Now()))
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/deferpay/deferpay/tools/contractdiff/asyncdiff"
 	"github.com/deferpay/deferpay/tools/contractdiff/avrodiff"
@@ -25,22 +26,22 @@ const Kind = "gate"
 // Compare returns the differences of a new version of contracts and former ones, oldest first. An
 // error means that something could not be read, so that nothing is known about it.
 func Compare(olds []*input.Side, next *input.Side, mode avrodiff.Mode) ([]finding.Finding, error) {
-	now, err := read(next)
-	if err != nil {
-		return nil, err
-	}
 	if !mode.Transitive() {
 		olds = olds[len(olds)-1:]
 	}
-	var out []finding.Finding
 	for _, old := range olds {
 		if old.IsFile() != next.IsFile() {
 			return nil, fmt.Errorf("a file can only be compared with a file, and a folder with a folder")
 		}
-		was, err := read(old)
-		if err != nil {
-			return nil, err
-		}
+	}
+	sides := append(olds[:len(olds):len(olds)], next)
+	read, err := readAll(sides)
+	if err != nil {
+		return nil, err
+	}
+	now := read[len(olds)]
+	var out []finding.Finding
+	for _, was := range read[:len(olds)] {
 		found, err := compare(was, now, mode)
 		if err != nil {
 			return nil, err
@@ -48,6 +49,17 @@ func Compare(olds []*input.Side, next *input.Side, mode avrodiff.Mode) ([]findin
 		out = append(out, found...)
 	}
 	return finding.Merge(out), nil
+}
+
+// readAll reads several sides at the same time.
+func readAll(sides []*input.Side) ([]*contracts, error) {
+	out, errs := make([]*contracts, len(sides)), make([]error, len(sides))
+	var wait sync.WaitGroup
+	for i, s := range sides {
+		wait.Go(func() { out[i], errs[i] = read(s) })
+	}
+	wait.Wait()
+	return out, errors.Join(errs...)
 }
 
 // contracts are the contracts of one side, by their paths relative to it.
@@ -73,29 +85,42 @@ func read(s *input.Side) (*contracts, error) {
 		return nil, err
 	}
 	c := &contracts{s, map[string]input.Kind{}, nil, map[string]*asyncdiff.Document{}, map[string]*openapidiff.Document{}, map[string]*avroFile{}}
-	var faults []error
-	for _, f := range files {
+	faults := make([]error, len(files))
+	var wait sync.WaitGroup
+	var lock sync.Mutex
+	for i, f := range files {
 		rel := f.Rel
 		if s.IsFile() {
 			rel = "" // whatever they are called, two files are compared
 		}
 		c.kinds[rel] = f.Kind
 		c.order = append(c.order, rel)
-		var err error
-		switch f.Kind {
-		case input.AsyncAPI:
-			c.async[rel], err = asyncdiff.Load(s, f.Path)
-		case input.OpenAPI:
-			c.open[rel], err = openapidiff.Load(s, f.Path)
-		case input.Avro:
-			c.avro[rel], err = loadAvro(s, f.Path)
-		}
-		if err != nil {
-			faults = append(faults, err)
-		}
+		wait.Go(func() {
+			add, err := load(s, f)
+			lock.Lock()
+			defer lock.Unlock()
+			if faults[i] = err; err == nil {
+				add(c, rel)
+			}
+		})
 	}
+	wait.Wait()
 	c.leaveOutUsed(files)
 	return c, errors.Join(faults...)
+}
+
+// load reads one contract, and returns how it is added to the others.
+func load(s *input.Side, f input.File) (func(c *contracts, rel string), error) {
+	switch f.Kind {
+	case input.AsyncAPI:
+		d, err := asyncdiff.Load(s, f.Path)
+		return func(c *contracts, rel string) { c.async[rel] = d }, err
+	case input.OpenAPI:
+		d, err := openapidiff.Load(s, f.Path)
+		return func(c *contracts, rel string) { c.open[rel] = d }, err
+	}
+	d, err := loadAvro(s, f.Path)
+	return func(c *contracts, rel string) { c.avro[rel] = d }, err
 }
 
 // leaveOutUsed removes the Avro files that AsyncAPI documents read: they are compared as payloads,
@@ -103,10 +128,8 @@ func read(s *input.Side) (*contracts, error) {
 func (c *contracts) leaveOutUsed(files []input.File) {
 	used := map[string]bool{}
 	for _, d := range c.async {
-		if d != nil {
-			for _, name := range d.Reader.Local() {
-				used[name] = true
-			}
+		for _, name := range d.Reader.Local() {
+			used[name] = true
 		}
 	}
 	for _, f := range files {

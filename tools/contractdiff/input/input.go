@@ -5,12 +5,14 @@
 package input
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -153,8 +155,10 @@ func (s *Side) Classify(name string) (Kind, error) {
 	if strings.EqualFold(path.Ext(name), ".avsc") {
 		return Avro, nil
 	}
-	kind := guess(data)
-	if kind == "" && !s.file {
+	if m := topLevel.FindSubmatch(data); m != nil {
+		return map[string]Kind{"asyncapi": AsyncAPI, "openapi": OpenAPI, "swagger": OpenAPI}[string(m[1])], nil
+	}
+	if !s.file && !maybe(data) {
 		return "", nil // whatever else is in the folder may be broken
 	}
 	n, faults := source.Parse(name, data)
@@ -172,21 +176,17 @@ func (s *Side) Classify(name string) (Kind, error) {
 	return "", nil
 }
 
-// guess reports whether a file can be a contract, without parsing it.
-func guess(data []byte) Kind {
-	text := string(data)
-	for _, kind := range []Kind{AsyncAPI, OpenAPI} {
-		if strings.Contains(text, string(kind)) {
-			return kind
+// topLevel finds the member by which most documents are known, without parsing them.
+var topLevel = regexp.MustCompile(`(?m)^(?:\{\s*)?["']?(asyncapi|openapi|swagger)["']?\s*:`)
+
+// maybe reports whether a file can be a contract that topLevel does not find.
+func maybe(data []byte) bool {
+	for _, word := range []string{"asyncapi", "openapi", "swagger", `"fields"`, `"symbols"`} {
+		if bytes.Contains(data, []byte(word)) {
+			return true
 		}
 	}
-	if strings.Contains(text, "swagger") {
-		return OpenAPI
-	}
-	if strings.Contains(text, `"fields"`) || strings.Contains(text, `"symbols"`) {
-		return Avro
-	}
-	return ""
+	return false
 }
 
 // Faults returns the errors of a list with the names of files as a user knows them.

@@ -1,0 +1,98 @@
+package jsondiff
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/deferpay/deferpay/tools/eventgen/diag"
+	"github.com/deferpay/deferpay/tools/eventgen/source"
+)
+
+// read returns a schema in flow style. References lead to its definitions.
+func read(t *testing.T, text string) Schema {
+	t.Helper()
+	n, ds := source.Parse("s.yaml", []byte(text))
+	if ds.HasErrors() {
+		t.Fatal(ds)
+	}
+	var s Schema
+	s.Node = n
+	s.Deref = func(at *source.Node) *source.Node {
+		if ref := at.Get("$ref").Str(); ref != "" {
+			found, _, _ := n.Lookup(strings.TrimPrefix(ref, "#"))
+			return found
+		}
+		return at
+	}
+	return s
+}
+
+// TestCompare compares a former version with a new one, of values that the application sends: what
+// readers of the former version do not accept is breaking.
+func TestCompare(t *testing.T) {
+	object := func(properties, more string) string {
+		return "{type: object, properties: {" + properties + "}" + more + "}"
+	}
+	for name, c := range map[string]struct{ former, next, want string }{
+		"the same":                       {object("a: {type: string}", ""), object("a: {type: string}", ""), ""},
+		"annotations":                    {"{type: string}", "{type: string, title: T, description: D, examples: [x], x-y: 1}", ""},
+		"moved into definitions":         {object("a: {type: string}", ""), object("a: {$ref: '#/definitions/A'}", ", definitions: {A: {type: string}}"), ""},
+		"wrapped in allOf":               {object("a: {type: string}", ""), "{allOf: [{type: object}, {properties: {a: {type: string}}}]}", ""},
+		"another order":                  {object("a: {type: string}, b: {type: integer}", ", required: [a, b]"), object("b: {type: integer}, a: {type: string}", ", required: [b, a]"), ""},
+		"an optional property":           {object("a: {type: string}", ""), object("a: {type: string}, b: {type: string}", ""), ""},
+		"a property of a closed object":  {object("a: {type: string}", ", additionalProperties: false"), object("a: {type: string}, b: {type: string}", ", additionalProperties: false"), "warning " + Closed},
+		"a required property":            {object("a: {type: string}", ""), object("a: {type: string}", ", required: [a]"), "warning " + Required},
+		"no longer required":             {object("a: {type: string}", ", required: [a]"), object("a: {type: string}", ""), "breaking " + Required},
+		"a required property is gone":    {object("a: {type: string}", ", required: [a]"), object("", ""), "breaking " + Required},
+		"another type":                   {"{type: string}", "{type: integer}", "breaking " + Type + ", warning " + Type},
+		"integer to number":              {"{type: integer}", "{type: number}", "breaking " + Type},
+		"nullable":                       {"{type: string}", "{type: [string, 'null']}", "breaking " + Type},
+		"no type":                        {"{type: string}", "{}", "breaking " + Type},
+		"a value of an enum":             {"{enum: [A, B]}", "{enum: [A, B, C]}", "breaking " + Enum},
+		"a value of an enum is gone":     {"{enum: [A, B]}", "{enum: [A]}", "warning " + Enum},
+		"another constant":               {"{const: A}", "{const: B}", "breaking " + Enum + ", warning " + Enum},
+		"longer texts":                   {"{type: string, maxLength: 5}", "{type: string, maxLength: 9}", "breaking " + Limit},
+		"shorter texts":                  {"{type: string, maxLength: 9}", "{type: string, maxLength: 5}", "warning " + Limit},
+		"smaller numbers":                {"{type: number, minimum: 0}", "{type: number, minimum: -1}", "breaking " + Limit},
+		"a limit that limits nothing":    {"{type: array, minItems: 0}", "{type: array}", ""},
+		"another pattern":                {"{type: string, pattern: a}", "{type: string, pattern: b}", "breaking " + Pattern + ", warning " + Pattern},
+		"items":                          {"{type: array, items: {type: string}}", "{type: array, items: {type: integer}}", "breaking " + Type + ", warning " + Type},
+		"another alternative":            {"{oneOf: [{type: string}]}", "{oneOf: [{type: string}, {type: integer}]}", "breaking " + Alternative},
+		"alternatives in another order":  {"{oneOf: [{type: string}, {type: integer}]}", "{oneOf: [{type: integer}, {type: string}]}", ""},
+		"an alternative is gone":         {"{anyOf: [{type: string}, {type: integer}]}", "{anyOf: [{type: string}]}", "warning " + Alternative},
+		"nothing is allowed any more":    {object("a: true", ""), object("a: false", ""), "warning " + Nothing},
+		"a keyword that is not compared": {"{if: {const: 1}, then: {const: 1}}", "{if: {const: 2}, then: {const: 1}}", "warning " + Keyword + ", warning " + Keyword},
+		"date to date-time":              {"{type: string, format: date}", "{type: string, format: date-time}", "semantic " + DateTime},
+		"uuid dropped":                   {"{type: string, format: uuid}", "{type: string}", "semantic " + UUIDDropped},
+		"a format is added":              {"{type: string}", "{type: string, format: email}", "warning " + Format},
+		"another default":                {"{type: string, default: a}", "{type: string, default: b}", "warning " + Default},
+		"cents to euros":                 {object("amountCents: {type: integer}", ""), object("amountEuros: {type: integer}", ""), "semantic " + UnitInName},
+		"a schema that contains itself":  {"{properties: {next: {$ref: '#'}, v: {type: string}}}", "{properties: {next: {$ref: '#'}, v: {type: integer}}}", "breaking " + Type + ", warning " + Type},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got []string
+			for _, d := range Compare(read(t, c.former), read(t, c.next), Sent) {
+				got = append(got, d.Level.String()+" "+d.ID)
+				if (d.Pos == diag.Pos{}) {
+					t.Errorf("%+v has no place", d)
+				}
+			}
+			slices.Sort(got)
+			if text := strings.Join(got, ", "); text != c.want {
+				t.Errorf("%s, want %s", text, c.want)
+			}
+		})
+	}
+}
+
+// TestRole holds that what is received is judged from the other side.
+func TestRole(t *testing.T) {
+	former, next := read(t, "{type: object, properties: {a: {type: string}}}"), read(t, "{type: object, properties: {a: {type: string}}, required: [a]}")
+	for role, want := range map[Role]string{Sent: "warning", Received: "breaking", Sent | Received: "breaking"} {
+		all := Compare(former, next, role)
+		if len(all) != 1 || all[0].Level.String() != want || all[0].ID != Required {
+			t.Errorf("role %d: %+v", role, all)
+		}
+	}
+}
