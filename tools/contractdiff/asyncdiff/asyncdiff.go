@@ -32,6 +32,9 @@ func Compare(former, next *Document, mode avrodiff.Mode, people *People) []findi
 	d.document()
 	d.channels()
 	d.operations()
+	if len(former.Channels) == 0 && len(next.Channels) == 0 {
+		d.components()
+	}
 	return d.out
 }
 

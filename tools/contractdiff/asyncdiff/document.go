@@ -44,6 +44,17 @@ func Load(s *input.Side, file string) (*Document, error) {
 			}
 		}
 	}
+	if len(d.Channels) == 0 { // what others refer to is under components
+		for _, m := range d.Messages {
+			nodes = append(nodes, avroOf(m.Payload)...)
+			if m.Key != nil {
+				nodes = append(nodes, avroOf(m.Key.Payload)...)
+			}
+		}
+		for _, c := range d.Schemas {
+			nodes = append(nodes, avroOf(c.Payload)...)
+		}
+	}
 	d.load(nodes)
 	return d, r.Err()
 }

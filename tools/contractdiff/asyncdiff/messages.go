@@ -78,9 +78,7 @@ func (d *differ) message(c, n *parse.Channel, m, k *parse.ChannelMessage) {
 	if a, b := location(m.Correlation), location(k.Correlation); a != b {
 		d.part(finding.Semantic, "CORRELATION_CHANGED", finding.New, k.Message.Pos, user, "keep where the correlation id is", "the correlation id is at %q instead of %q", b, a)
 	}
-	d.key(n, m.Message, k.Message)
-	d.headers(n, m.Message, k.Message)
-	d.payload(n, m.Message, k.Message)
+	d.parts(n, m.Message, k.Message)
 }
 
 func location(l *parse.Location) string {
@@ -109,13 +107,22 @@ func (d *differ) payload(n *parse.Channel, m, k *parse.Message) {
 		d.changed(finding.Warning, "PAYLOAD_ADDED", b.Schema.Pos, "", "message %s has a payload", k.Name)
 	case b == nil:
 		d.changed(finding.Breaking, "PAYLOAD_REMOVED", k.Pos, "keep the payload", "message %s has no payload any more", k.Name)
+	default:
+		d.schema(use(n, k), a, b, k, n, d.role(n))
+	}
+}
+
+// schema compares two schemas of what is said to use them. The message is nil if it is none.
+func (d *differ) schema(user string, a, b *parse.Payload, k *parse.Message, n *parse.Channel, role jsondiff.Role) {
+	switch {
 	case a.Format != b.Format:
-		d.changed(finding.Breaking, "PAYLOAD_FORMAT_CHANGED", b.Schema.Pos, "add a message of another name", "the payload of message %s is described in another format", k.Name)
+		d.part(finding.Breaking, "PAYLOAD_FORMAT_CHANGED", finding.New, b.Schema.Pos, user, "add a message of another name", "the schema is written in another format")
 	case a.Format == parse.Avro:
 		former, next := d.former.avroType(a), d.next.avroType(b)
-		kept := d.next.kept(k, former)
+		versioned := k != nil && k.Versions != nil
+		kept := versioned && d.next.kept(k, former)
 		for _, diff := range avrodiff.Compare(former, next, d.mode) {
-			if k.Versions != nil && diff.Order == finding.ConsumersFirst {
+			if versioned && diff.Order == finding.ConsumersFirst {
 				continue // a private log has no other readers
 			}
 			if kept && diff.Order != finding.ConsumersFirst {
@@ -123,15 +130,15 @@ func (d *differ) payload(n *parse.Channel, m, k *parse.Message) {
 				diff.Message += "; the former version is kept in x-versions"
 			}
 			diff.Hint = d.hintOf(diff, n)
-			d.report("avro", diff, use(n, k))
+			d.report("avro", diff, user)
 		}
 	case a.Format == parse.JSONSchema:
-		for _, diff := range jsondiff.Compare(d.former.json(a.Schema), d.next.json(b.Schema), d.role(n)) {
+		for _, diff := range jsondiff.Compare(d.former.json(a.Schema), d.next.json(b.Schema), role) {
 			diff.Hint = d.hintOf(diff, n)
-			d.report("jsonschema", diff, use(n, k))
+			d.report("jsonschema", diff, user)
 		}
 	case !source.Equal(a.Schema, b.Schema):
-		d.changed(finding.Warning, "PAYLOAD_NOT_COMPARED", b.Schema.Pos, "compare the schemas with a tool for their format", "the payload of message %s changed, in a format that is not read: %s", k.Name, b.Name)
+		d.part(finding.Warning, "PAYLOAD_NOT_COMPARED", finding.New, b.Schema.Pos, user, "compare the schemas with a tool for their format", "the schema changed, in a format that is not read: %s", b.Name)
 	}
 }
 

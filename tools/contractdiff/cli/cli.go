@@ -19,6 +19,7 @@ import (
 	"github.com/deferpay/deferpay/tools/contractdiff/gate"
 	"github.com/deferpay/deferpay/tools/contractdiff/ignore"
 	"github.com/deferpay/deferpay/tools/contractdiff/input"
+	"github.com/deferpay/deferpay/tools/contractdiff/lint"
 	"github.com/deferpay/deferpay/tools/contractdiff/report"
 )
 
@@ -31,6 +32,7 @@ const (
 
 const usage = `usage: contractdiff [flags] OLD... NEW
        contractdiff -against GITREF [flags] [FOLDER]
+       contractdiff lint [flags] PATH...
 
 OLD and NEW are files (Avro, OpenAPI, AsyncAPI) or folders, oldest first.
 The exit status is 0 if nothing is at or above -fail-on, 1 if something is,
@@ -44,6 +46,7 @@ type options struct {
 	failOn  finding.Level
 	against string
 	ignore  string
+	lint    bool
 	args    []string
 }
 
@@ -56,7 +59,7 @@ func Run(args []string, out, errs io.Writer, now time.Time) int {
 	if err != nil {
 		return fail(errs, err)
 	}
-	found, err := diff(o)
+	found, err := find(o)
 	if err != nil {
 		return fail(errs, err)
 	}
@@ -100,6 +103,9 @@ func parse(args []string, errs io.Writer) (options, error) {
 	set.StringVar(&o.format, "format", "text", strings.Join(report.Formats, ", "))
 	set.StringVar(&o.against, "against", "", "compare FOLDER (.) with what it was at this commit, branch or tag")
 	set.StringVar(&o.ignore, "ignore", "", "file of accepted findings; contractdiff.ignore.yaml in NEW if there is one")
+	if o.lint = len(args) > 0 && args[0] == "lint"; o.lint {
+		args = args[1:]
+	}
 	if err := set.Parse(args); err != nil {
 		return o, err
 	}
@@ -115,6 +121,9 @@ func parse(args []string, errs io.Writer) (options, error) {
 		return o, fmt.Errorf("format %q is not known: the formats are %s", o.format, strings.Join(report.Formats, ", "))
 	}
 	switch {
+	case o.lint && (len(o.args) == 0 || o.against != ""):
+		return o, errors.New("name the files or folders to check")
+	case o.lint:
 	case o.against != "" && len(o.args) > 1:
 		return o, errors.New("with -against, name one folder")
 	case o.against != "" && len(o.args) == 0:
@@ -127,6 +136,25 @@ func parse(args []string, errs io.Writer) (options, error) {
 		o.ignore = beside
 	}
 	return o, nil
+}
+
+func find(o options) ([]finding.Finding, error) {
+	if !o.lint {
+		return diff(o)
+	}
+	var out []finding.Finding
+	for _, name := range o.args {
+		s, err := input.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		found, err := lint.Check(s)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, found...)
+	}
+	return finding.Merge(out), nil
 }
 
 func diff(o options) ([]finding.Finding, error) {

@@ -225,3 +225,39 @@ func TestAgainst(t *testing.T) {
 		t.Errorf("status %d, %s", status, &errs)
 	}
 }
+
+// TestComponents compares documents that have nothing but components for others to refer to.
+func TestComponents(t *testing.T) {
+	doc := func(components string) string {
+		return "asyncapi: 3.0.0\ninfo: {title: T, version: 1.0.0}\ncomponents:\n" + components
+	}
+	const message = "  messages:\n    M: {name: M, payload: {type: object, properties: {a: {type: string}}}}\n"
+	const avro = "  schemas:\n    S: {schemaFormat: application/vnd.apache.avro, schema: {type: record, name: S, fields: [%s]}}\n"
+	for name, c := range map[string]struct{ former, next, want string }{
+		"a schema is gone":   {"  schemas:\n    S: {type: string}\n", "  schemas: {}\n", "SCHEMA_REMOVED"},
+		"a message is gone":  {message, "  messages: {}\n", "MESSAGE_REMOVED"},
+		"a payload":          {message, strings.Replace(message, "a: {type: string}", "a: {type: integer}", 1), "JSON_TYPE_NARROWED"},
+		"a schema":           {"  schemas:\n    S: {type: string}\n", "  schemas:\n    S: {type: integer}\n", "JSON_TYPE_NARROWED"},
+		"an Avro schema":     {strings.Replace(avro, "%s", "", 1), strings.Replace(avro, "%s", "{name: a, type: int}", 1), "READER_FIELD_MISSING_DEFAULT_VALUE"},
+		"nothing is changed": {message, message, ""},
+	} {
+		files := map[string]string{"a.yaml": doc(c.former), "b.yaml": doc(c.next)}
+		status, out, errs := run(t, files, "-fail-on", "warning", "DIR/a.yaml", "DIR/b.yaml")
+		if (status == Failed) != (c.want != "") || !strings.Contains(out, c.want) || errs != "" {
+			t.Errorf("%s: status %d, %s%s", name, status, out, errs)
+		}
+	}
+}
+
+func TestLint(t *testing.T) {
+	files := map[string]string{"a.avsc": record(`{"name":"price","type":"double"}`)}
+	if status, out, errs := run(t, files, "lint", "DIR"); status != Failed || !strings.Contains(out, "DIR/a.avsc:1:39: semantic MONEY_AS_FLOAT") || errs != "" {
+		t.Errorf("status %d, %s%s", status, out, errs)
+	}
+	if status, _, _ := run(t, files, "lint", "-fail-on", "breaking", "DIR"); status != Passed {
+		t.Errorf("status %d below -fail-on", status)
+	}
+	if status, _, errs := run(t, files, "lint"); status != Wrong || !strings.Contains(errs, "name the files") {
+		t.Errorf("status %d, %s", status, errs)
+	}
+}

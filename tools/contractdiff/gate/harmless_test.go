@@ -20,7 +20,8 @@ import (
 	"github.com/deferpay/deferpay/tools/contractdiff/input"
 )
 
-// harmless are edits of a document that nobody who uses it notices. Each reports whether it applied.
+// harmless are edits of a document that nobody who uses it notices. Each reports whether it
+// applied.
 var harmless = map[string]func(root *yaml.Node) bool{
 	"another order": func(root *yaml.Node) bool {
 		n := 0
@@ -246,7 +247,8 @@ func TestHarmlessEdits(t *testing.T) {
 	}
 }
 
-// applyHarmless compares a document with its edited version, if it can be read and the edit applies.
+// applyHarmless compares a document with its edited version, if it can be read and the edit
+// applies.
 func applyHarmless(t *testing.T, fsys fs.FS, name, kind string) bool {
 	t.Helper()
 	data, err := fs.ReadFile(fsys, name)
