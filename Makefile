@@ -101,7 +101,7 @@ DIFFMODE ?= FULL_TRANSITIVE
 diff: ## Compares the contracts with every release of them (AGAINST=<git ref> for that state alone) and fails if they may not be released
 	@echo "diff: specs/ against $(if $(AGAINST),$(AGAINST),$(notdir $(patsubst %/,%,$(RELEASED))))"
 	@mkdir -p build/bin && cd tools/contractdiff && go build -o ../../build/bin/contractdiff .
-	@build/bin/contractdiff -mode $(DIFFMODE) $(if $(FORMAT),-format $(FORMAT)) $(if $(AGAINST),-against $(AGAINST) specs,$(RELEASED) specs)
+	@build/bin/contractdiff -mode $(DIFFMODE) $(if $(FORMAT),-format $(FORMAT)) $(if $(AGAINST),-against $(AGAINST) specs,$(RELEASED) specs) || { echo "change it as the hints say; or accept it in specs/contractdiff.ignore.yaml; or, for a version that was not tagged: make release-contracts VERSION=... FORCE=1"; exit 1; }
 
 release-contracts: ## Freezes specs/ under specs/released/VERSION/ (VERSION=0.1.0); FORCE=1 replaces a version that was not tagged yet
 	@case "$(VERSION)" in [0-9]*.[0-9]*.[0-9]*) ;; *) echo "name the version: make release-contracts VERSION=0.2.0"; exit 1;; esac

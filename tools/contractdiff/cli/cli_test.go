@@ -261,3 +261,23 @@ func TestLint(t *testing.T) {
 		t.Errorf("status %d, %s", status, errs)
 	}
 }
+
+// TestKeptVersion holds that a former version counts as readable if the message keeps it as it was.
+func TestKeptVersion(t *testing.T) {
+	doc := func(fields, versions string) string {
+		return "asyncapi: 3.0.0\ninfo: {title: T, version: 1.0.0}\nchannels:\n  log:\n    address: log\n    messages:\n      M:\n        name: M\n        payload: {schemaFormat: application/vnd.apache.avro, schema: {type: record, name: M, fields: [" + fields + "]}}\n        x-versions: [" + versions + "]\n"
+	}
+	at := func(unit string) string { return "{name: at, type: {type: long, logicalType: timestamp-" + unit + "}}" }
+	version := func(fields string) string { return "{type: record, name: M, fields: [" + fields + "]}" }
+	next := at("micros") + ", {name: by, type: string}"
+	for versions, want := range map[string]int{
+		version(at("micros")) + ", " + version(next): Passed,
+		version(at("millis")) + ", " + version(next): Failed,
+		version(next): Failed,
+	} {
+		files := map[string]string{"a.yaml": doc(at("micros"), version(at("micros"))), "b.yaml": doc(next, versions)}
+		if status, out, errs := run(t, files, "DIR/a.yaml", "DIR/b.yaml"); status != want || errs != "" {
+			t.Errorf("%s: status %d, want %d, %s%s", versions, status, want, out, errs)
+		}
+	}
+}

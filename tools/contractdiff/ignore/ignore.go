@@ -1,4 +1,4 @@
-// Package ignore reads which findings are accepted, by whom for how long and why.
+// Package ignore reads which findings are accepted, until when and why.
 //
 // The command imports it.
 package ignore

@@ -9,7 +9,10 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
+	"slices"
+	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/deferpay/deferpay/tools/contractdiff/finding"
 )
@@ -19,9 +22,14 @@ var Formats = []string{"text", "json", "junit", "github", "markdown"}
 
 // Write writes findings in a format. Those at or above failOn are failures.
 func Write(w io.Writer, format string, all []finding.Finding, failOn finding.Level) error {
-	switch format {
-	case "json":
+	if format == "json" {
 		return writeJSON(w, all)
+	}
+	all = slices.Clone(all)
+	for i := range all {
+		all[i].Message, all[i].Hint = visible(all[i].Message), visible(all[i].Hint)
+	}
+	switch format {
 	case "junit":
 		return junit(w, all, failOn)
 	case "github":
@@ -30,6 +38,20 @@ func Write(w io.Writer, format string, all []finding.Finding, failOn finding.Lev
 		return markdown(w, all, failOn)
 	}
 	return text(w, all, failOn)
+}
+
+// visible returns a text with escapes for the characters that cannot be seen, or that change the
+// direction of what follows: patterns of a contract may have them.
+func visible(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		if r == ' ' || unicode.IsPrint(r) {
+			b.WriteRune(r)
+		} else {
+			b.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
+		}
+	}
+	return b.String()
 }
 
 func text(w io.Writer, all []finding.Finding, failOn finding.Level) error {

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -115,6 +116,38 @@ func TestForeignCompatibility(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// TestForeignEvolutions compares Check with Apache's answers for the real evolutions of this
+// project: each version of a log body against each other one.
+func TestForeignEvolutions(t *testing.T) {
+	ask := startJava(t)
+	files, err := filepath.Glob("../../../../specs/log/*/versions/*.json")
+	if err != nil || len(files) < 20 {
+		t.Fatalf("%d files, %v", len(files), err)
+	}
+	n := 0
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var versions []json.RawMessage
+		if err := json.Unmarshal(data, &versions); err != nil {
+			t.Fatal(err)
+		}
+		for i, reader := range versions {
+			for j, writer := range versions {
+				theirs := ask(string(reader), string(writer))
+				got := idsOf(Check(parsed(t, string(reader)), parsed(t, string(writer))))
+				if theirs.Error != "" || got != theirs.ids() {
+					t.Errorf("%s, %d reads %d: got %s, want %s %s", file, i, j, got, theirs.ids(), theirs.Error)
+				}
+				n++
+			}
+		}
+	}
+	t.Logf("%d pairs", n)
 }
 
 // plain reports whether a schema has no union and no reference to a named type.

@@ -171,7 +171,7 @@ func (c *checker) fields(r, w *schema.Type) []Incompatibility {
 			out = merge(out, c.check(f.Type, found[0].Type, member(f.Node, "type")))
 		case f.Default != nil:
 		case f.Type.Kind == schema.Enum && f.Type.Default != "":
-			// as Apache's checker does, whatever it is good for: the enum against the record
+			// Apache's checker compares the enum with the record here
 			out = merge(out, c.check(f.Type, w, member(f.Node, "type")))
 		default:
 			out = merge(out, []Incompatibility{{MissingDefault, r, w, f.Node, fmt.Sprintf("field %s of %s is not written and has no default", f.Name, r.Name)}})
