@@ -287,11 +287,12 @@ func TestMapOfPackages(t *testing.T) {
 }
 
 // pinned is an action by exact version, or by the hash of a commit.
-var pinned = regexp.MustCompile(`uses:\s*[\w./-]+@(v\d+\.\d+\.\d+|[0-9a-f]{40})(\s|$)`)
+// An action of this repository is that of the commit.
+var pinned = regexp.MustCompile(`uses:\s*([\w./-]+@(v\d+\.\d+\.\d+|[0-9a-f]{40})|\./[\w./-]+)(\s|$)`)
 
 func TestActionsArePinned(t *testing.T) {
 	for line, want := range map[string]bool{
-		"- uses: a/b@v1.2.3": true, "uses: a/b/c@v1.2.3 # why": true, "uses: a/b@" + strings.Repeat("0a", 20): true,
+		"- uses: a/b@v1.2.3": true, "uses: a/b/c@v1.2.3 # why": true, "uses: a/b@" + strings.Repeat("0a", 20): true, "uses: ./.github/actions/a": true,
 		"- uses: a/b@v1": false, "- uses: a/b@v1.2": false, "uses: a/b@main": false, "uses: a/b": false, "uses: a/b@v1.2.3-rc": false,
 	} {
 		if pinned.MatchString(line) != want {
