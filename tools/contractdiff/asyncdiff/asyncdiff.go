@@ -181,7 +181,7 @@ func (d *differ) parameters(c, n *parse.Channel) {
 	}
 }
 
-// hintOf adds to the compatible way of a change who has to be deployed first.
+// hintOf returns the hint of a difference, with who has to be deployed first.
 func (d *differ) hintOf(diff finding.Difference, n *parse.Channel) string {
 	var order string
 	switch diff.Order {

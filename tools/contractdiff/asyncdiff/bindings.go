@@ -13,7 +13,7 @@ import (
 // Defaults of Kafka for settings that a document may leave out.
 var settingDefaults = map[string]string{"cleanup.policy": "delete", "retention.ms": "604800000", "retention.bytes": "-1", "max.message.bytes": "1048588"}
 
-// bindings compares what the topic of a channel is configured as.
+// bindings compares the settings of the topic of a channel.
 func (d *differ) bindings(c, n *parse.Channel) {
 	at := n.Kafka.Pos
 	if !at.IsValid() {

@@ -14,7 +14,8 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/source"
 )
 
-// likeness returns how much two messages of a channel seem to be the same one; 0 is not at all.
+// likeness returns a higher number the more two messages have in common, and 0 if they have
+// nothing.
 func likeness(a, b *parse.ChannelMessage) int {
 	out := 0
 	if a.Message.Name == b.Message.Name {

@@ -99,8 +99,8 @@ type Difference struct {
 	Order   Order
 }
 
-// Merge returns the findings, each once, the gravest first and then in the order of their places.
-// The uses of equal findings are joined, and become the end of the message.
+// Merge returns the findings, each once, the most severe first and then in the order of their
+// places. The uses of equal findings are joined, and become the end of the message.
 func Merge(all []Finding) []Finding {
 	type key struct{ id, file, pointer, message string }
 	at := map[key]int{}
@@ -140,7 +140,7 @@ func few(list []string) string {
 	return fmt.Sprintf("%s and %d more", strings.Join(list[:most], ", "), len(list)-most)
 }
 
-// Worst returns the level of the gravest finding, and Info if there is none.
+// Worst returns the level of the most severe finding, and Info if there is none.
 func Worst(all []Finding) Level {
 	worst := Info
 	for _, f := range all {
