@@ -181,7 +181,7 @@ func refusesGen(a Arrow) bool {
 var stages = [][]string{
 	{"tools/eventgen/diag", "tools/eventgen/gofile", "tools/eventgen/goname", "tools/eventgen/schemaformat"},
 	{"tools/eventgen/source"},
-	{"tools/eventgen/reference"},
+	{"tools/eventgen/overlay", "tools/eventgen/reference"},
 	{"tools/eventgen/avro", "tools/eventgen/jsonschema", "tools/eventgen/structure"},
 	{"tools/eventgen/parse"},
 	{"tools/eventgen/payload", "tools/eventgen/versions"},

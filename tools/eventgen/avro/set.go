@@ -59,7 +59,7 @@ func (s *Set) AddRoot(n *source.Node, hint string) *Root {
 		return r
 	}
 	s.seen[n] = true
-	r := &Root{set: s, at: s.loader.Add(Node(n)), pos: n.Pos, payload: &layout.Payload{Hint: hint, File: n.Pos.File}}
+	r := &Root{set: s, at: s.loader.Add(Node(n)), pos: n.Pos, payload: &layout.Payload{Hint: hint, File: n.File()}}
 	s.byNode[n] = r
 	s.roots = append(s.roots, r)
 	return r

@@ -25,21 +25,31 @@ var usual = limits{each: 30 * time.Second, all: 2 * time.Minute, eachBytes: 16 <
 
 // reading has the flags of all commands that read documents.
 type reading struct {
-	remote, raw *bool
-	settings    *string
+	remote, raw      *bool
+	settings, vendor *string
+	overlays         *[]string
 }
 
 func readingFlags(f *flag.FlagSet) reading {
+	var overlays []string
+	f.Func("overlay", "`file` of actions of the OpenAPI Overlay Specification that change the documents before they are read; may be repeated", func(name string) error {
+		overlays = append(overlays, name)
+		return nil
+	})
 	return reading{
-		f.Bool("allow-remote", false, "fetch what URLs refer to, unless there is a copy beside the document (vendor/HOST/PATH)"),
+		f.Bool("allow-remote", false, "fetch what URLs refer to, unless there is a copy of it (see -vendor)"),
 		f.Bool("allow-raw", false, "payloads in unknown formats are []byte instead of an error"),
-		f.String("config", "", "file with what the documents leave out: the package, and the framing of messages"),
+		f.String("config", "", "`file` with what the documents leave out: the package, and the framing of messages"),
+		f.String("vendor", "", "`folder` with copies of what URLs refer to, as HOST/PATH; by default vendor beside each document"),
+		&overlays,
 	}
 }
 
 // config returns how to read documents. They have to be read before cancel is called.
 func (r reading) config(docs []string, l limits) (c generate.Config, cancel func()) {
-	c, cancel = generate.Config{Documents: alike(docs), Raw: *r.raw, Settings: *r.settings, Complete: complete}, func() {}
+	named := alike(append(slices.Clone(docs), *r.overlays...))
+	c = generate.Config{Documents: named[:len(docs)], Overlays: named[len(docs):], Vendor: *r.vendor, Raw: *r.raw, Settings: *r.settings, Complete: complete}
+	cancel = func() {}
 	if *r.remote {
 		f := &fetcher{limits: l, left: l.allBytes}
 		f.ctx, cancel = context.WithTimeoutCause(context.Background(), l.all, fmt.Errorf("remote files took longer than %s in all", l.all))

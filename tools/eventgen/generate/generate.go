@@ -13,6 +13,7 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/diag"
 	"github.com/deferpay/deferpay/tools/eventgen/emit"
 	"github.com/deferpay/deferpay/tools/eventgen/model"
+	"github.com/deferpay/deferpay/tools/eventgen/overlay"
 	"github.com/deferpay/deferpay/tools/eventgen/parse"
 	"github.com/deferpay/deferpay/tools/eventgen/reference"
 	"github.com/deferpay/deferpay/tools/eventgen/source"
@@ -30,6 +31,8 @@ type Config struct {
 	Fetch      reference.Fetch // fetches URLs; nil: only copies below vendor are read
 	// path of a file with what the documents leave out; empty: there is none
 	Settings string
+	Overlays []string // paths of files of actions that change the documents
+	Vendor   string   // folder with copies of what URLs refer to; empty: vendor beside each document
 	// the symbol UNKNOWN, where it is the default of an Avro enum, is read and never written
 	RefuseUnknown bool
 	// returns the complete path of a file; nil: the file system has no other
@@ -58,8 +61,14 @@ func Generate(fsys fs.FS, c Config) (map[string][]byte, diag.List) {
 func Model(fsys fs.FS, c Config) (*model.Model, *reference.Files, diag.List) {
 	var diags diag.List
 	files := reference.New(fsys, c.Fetch, &diags)
+	files.Copies(c.Vendor)
+	overlays := overlaid(fsys, c, files, &diags)
 	docs := parse.Documents(files, c.Documents, c.Raw, &diags)
-	parse.Settings(settings(fsys, c.Settings, &diags), docs, &diags)
+	for _, o := range overlays {
+		o.Unused(&diags)
+	}
+	settings, _ := beside(fsys, "config", c.Settings, &diags)
+	parse.Settings(settings, docs, &diags)
 	// even after errors, to report all of them at once
 	m := model.Build(docs, files, model.Config{ImportPath: c.ImportPath, Role: c.Role, Keep: c.Keep}, &diags)
 	for _, d := range docs {
@@ -71,19 +80,43 @@ func Model(fsys fs.FS, c Config) (*model.Model, *reference.Files, diag.List) {
 	return m, files, diags.Sorted()
 }
 
-// settings returns the root of a file of settings. It is not one of the sources.
-func settings(fsys fs.FS, name string, diags *diag.List) *source.Node {
+// overlaid has the documents changed by overlays, and returns those that are for one of them. One
+// that extends a document is for that one alone.
+func overlaid(fsys fs.FS, c Config, files *reference.Files, diags *diag.List) (used []*overlay.Overlay) {
+	for _, name := range c.Overlays {
+		root, data := beside(fsys, "overlay", name, diags)
+		o := overlay.Parse(root, diags)
+		documents := c.Documents
+		if o.Extends != "" {
+			extended := files.Resolve(name, o.Extends)
+			documents = slices.DeleteFunc(slices.Clone(documents), func(d string) bool { return path.Clean(d) != extended })
+			if len(documents) == 0 {
+				diags.ErrorHint(root.Get("extends").Pos, "name the document too, or leave extends out", "the overlay extends %s, which is not one of the documents", extended)
+				continue
+			}
+		}
+		used = append(used, o)
+		for _, d := range documents {
+			files.Edit(d, func(n *source.Node) *source.Node { return o.Apply(n, diags) }, data)
+		}
+	}
+	return used
+}
+
+// beside returns the root and the bytes of a file that is not one of the sources; what says what it
+// is. It returns nil after reporting that it cannot be read, and for the name "".
+func beside(fsys fs.FS, what, name string, diags *diag.List) (*source.Node, []byte) {
 	if name == "" {
-		return nil
+		return nil, nil
 	}
 	data, err := fs.ReadFile(fsys, name)
 	if err != nil {
-		diags.Errorf(diag.Pos{File: name}, "cannot read the config: %v", err)
-		return nil
+		diags.Errorf(diag.Pos{File: name}, "cannot read the %s: %v", what, err)
+		return nil, nil
 	}
 	n, ds := source.Parse(name, data)
 	diags.Add(ds...)
-	return n
+	return n, data
 }
 
 // checkStructure adds the violations of the official schema, except on lines that have a

@@ -42,7 +42,7 @@ func (s *Set) AddRootIn(schemaFormat string, n *source.Node, hint string) *Root 
 	if r, ok := s.byRoot[at]; ok {
 		return r
 	}
-	r := &Root{set: s, payload: &shape.Payload{Schema: at, Hint: hint, File: n.Pos.File}}
+	r := &Root{set: s, payload: &shape.Payload{Schema: at, Hint: hint, File: n.File()}}
 	s.byRoot[at] = r
 	s.roots = append(s.roots, r)
 	return r

@@ -136,10 +136,10 @@ func (p *pkgBuilder) keyField(s *Spec, m *parse.ChannelMessage, r *payload.Root)
 	text := f.AsText("m")
 	in := "the payload, as there is none"
 	switch {
-	case r != nil && r.Node.Pos.File == m.Message.Pos.File:
+	case r != nil && r.Node.File() == m.Message.Pos.File:
 		in = r.Name()
 	case r != nil:
-		in = path.Base(r.Node.Pos.File)
+		in = path.Base(r.Node.File())
 	}
 	switch {
 	case !ok:

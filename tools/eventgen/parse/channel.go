@@ -20,7 +20,7 @@ func (p *parser) channel(name string, at *source.Node) *Channel {
 	if own := refName(at); own != "" {
 		name = own
 	}
-	c := &Channel{Name: name, File: n.Pos.File, Pos: n.Pos}
+	c := &Channel{Name: name, File: n.File(), Pos: n.Pos}
 	p.channels[n] = c
 	if !n.Is(source.Map) {
 		p.diags.Errorf(n.Pos, "channel %s must be an object, not %s", name, n.Kind)
@@ -149,7 +149,7 @@ func (p *parser) documentChannel(ref *source.Node, what string, d *Document) *Ch
 			return ch
 		}
 	}
-	if target.Pos.File != d.File {
+	if target.File() != d.File {
 		ch := p.channel(what, ref)
 		if ch != nil {
 			d.Channels = append(d.Channels, ch)

@@ -27,7 +27,7 @@ func (p *parser) document(name string) *Document {
 	if root == nil {
 		return nil
 	}
-	d := &Document{File: root.Pos.File, Pos: root.Pos, PackagePos: root.Pos}
+	d := &Document{File: root.File(), Pos: root.Pos, PackagePos: root.Pos}
 	if !p.version(root) {
 		return nil
 	}

@@ -60,7 +60,7 @@ func (p *parser) wholeFile(ref *source.Node) string {
 	if file == "" || pointer != "" {
 		return ""
 	}
-	if at := p.Resolve(ref.Pos.File, file); !strings.Contains(at, "://") {
+	if at := p.Resolve(ref.File(), file); !strings.Contains(at, "://") {
 		return at
 	}
 	return ""

@@ -6,6 +6,7 @@
 package reference
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -23,16 +24,24 @@ import (
 
 // Files reads files and keeps them.
 type Files struct {
-	fsys  fs.FS
-	fetch Fetch                         // nil: URLs are not fetched
-	base  string                        // folder of the document being read
-	open  map[*source.Node]bool         // references being followed
-	ends  map[*source.Node]*source.Node // what references lead to in the end
-	roots map[string]*source.Node       // nil: the file is not valid, which was reported
-	away  map[string]*answer            // of URLs that were fetched
-	sums  map[string][32]byte
-	names map[string]string // of files below base, for Find
-	diags *diag.List
+	fsys   fs.FS
+	fetch  Fetch                         // nil: URLs are not fetched
+	base   string                        // folder of the document being read
+	copies string                        // folder with copies of what URLs refer to; "": vendor below base
+	open   map[*source.Node]bool         // references being followed
+	ends   map[*source.Node]*source.Node // what references lead to in the end
+	roots  map[string]*source.Node       // nil: the file is not valid, which was reported
+	away   map[string]*answer            // of URLs that were fetched
+	sums   map[string][32]byte
+	names  map[string]string // of files below base, for Find
+	edits  map[string]edit   // of documents
+	diags  *diag.List
+}
+
+// edit is what changes a document before it is read, and the bytes that the change comes from.
+type edit struct {
+	change func(*source.Node) *source.Node
+	from   []byte
 }
 
 // Fetch returns what is at a URL, and the URL where it was found after redirects.
@@ -48,7 +57,23 @@ type answer struct {
 // New returns files of a file system. Faults of files are added to the list. A URL is looked for as
 // vendor/HOST/PATH beside the document, and then fetched unless fetch is nil.
 func New(fsys fs.FS, fetch Fetch, diags *diag.List) *Files {
-	return &Files{fsys: fsys, fetch: fetch, open: map[*source.Node]bool{}, ends: map[*source.Node]*source.Node{}, roots: map[string]*source.Node{}, away: map[string]*answer{}, sums: map[string][32]byte{}, diags: diags}
+	return &Files{fsys: fsys, fetch: fetch, open: map[*source.Node]bool{}, ends: map[*source.Node]*source.Node{}, roots: map[string]*source.Node{}, away: map[string]*answer{}, sums: map[string][32]byte{}, edits: map[string]edit{}, diags: diags}
+}
+
+// Copies sets the folder in which a URL is looked for as HOST/PATH, instead of vendor beside the
+// document. An empty name changes nothing.
+func (f *Files) Copies(folder string) { f.copies = folder }
+
+// Edit has a document changed before it is read. From is what the change comes from; it counts as a
+// part of the document for Sum. Edits of one document follow each other.
+func (f *Files) Edit(document string, change func(*source.Node) *source.Node, from []byte) {
+	document = path.Clean(document)
+	if before, twice := f.edits[document]; twice {
+		last := change
+		change = func(n *source.Node) *source.Node { return last(before.change(n)) }
+		from = slices.Concat(before.from, from)
+	}
+	f.edits[document] = edit{change, from}
 }
 
 // Begin makes a document the one that is being read: vendor and Find are relative to its folder.
@@ -70,6 +95,9 @@ func (f *Files) Open(name string, at diag.Pos) *source.Node {
 	}
 	n, ds := source.Parse(name, data)
 	f.diags.Add(ds...)
+	if e, edited := f.edits[name]; edited && n != nil {
+		n, data = e.change(n), slices.Concat(data, e.from)
+	}
 	f.roots[name], f.sums[name] = n, sha256.Sum256(data)
 	return n
 }
@@ -83,8 +111,7 @@ func (f *Files) read(name string) ([]byte, error) {
 	if !isURL(name) {
 		return fs.ReadFile(f.fsys, name)
 	}
-	_, place, _ := strings.Cut(name, "://")
-	data, err := fs.ReadFile(f.fsys, path.Join(f.base, "vendor", place))
+	data, err := fs.ReadFile(f.fsys, f.copyOf(name))
 	if err == nil || f.fetch == nil {
 		return data, err
 	}
@@ -97,10 +124,15 @@ func (f *Files) read(name string) ([]byte, error) {
 	return a.data, a.err
 }
 
+// copyOf returns where a copy of what is at a URL is looked for.
+func (f *Files) copyOf(address string) string {
+	_, place, _ := strings.Cut(address, "://")
+	return path.Join(cmp.Or(f.copies, path.Join(f.base, "vendor")), place)
+}
+
 func (f *Files) cannotRead(name string, at diag.Pos, err error) {
 	if isURL(name) {
-		_, place, _ := strings.Cut(name, "://")
-		copied := "keep a copy at " + path.Join(f.base, "vendor", place)
+		copied := "keep a copy at " + f.copyOf(name)
 		if f.fetch == nil {
 			f.diags.ErrorHint(at, copied+", or allow it with -allow-remote", "%s is remote", name)
 		} else {
@@ -278,9 +310,9 @@ func (f *Files) follow(ref *source.Node) *source.Node {
 	f.open[ref] = true
 	defer delete(f.open, ref)
 	file, pointer, _ := strings.Cut(ref.Value, "#")
-	name := ref.Pos.File
+	name := ref.File()
 	if file != "" {
-		name = f.Resolve(ref.Pos.File, file)
+		name = f.Resolve(ref.File(), file)
 	}
 	if u, err := url.Parse(name); err == nil && len(u.Scheme) > 1 && !isURL(name) {
 		f.diags.ErrorHint(ref.Pos, "refer to a file or to an https URL", "the scheme of $ref %q is not supported", ref.Value)
@@ -306,7 +338,7 @@ func (f *Files) follow(ref *source.Node) *source.Node {
 			if cur.Is(source.Seq) {
 				hint = fmt.Sprintf("a list of %d is there, and its items count from 0", len(cur.Items))
 			}
-			f.diags.ErrorHint(ref.Pos, hint, "$ref %q leads nowhere: there is no %q in %s", ref.Value, missing, cur.Pos.File)
+			f.diags.ErrorHint(ref.Pos, hint, "$ref %q leads nowhere: there is no %q in %s", ref.Value, missing, cur.File())
 			return nil
 		}
 		cur = next

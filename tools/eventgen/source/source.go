@@ -47,6 +47,7 @@ type Node struct {
 	Pairs []Pair  // of a Map, in the order of the file; keys are unique
 
 	index map[string]int // of the pairs, by name; nil if there are few
+	home  string         // see File
 }
 
 // few is the number of members up to which no index is made.

@@ -52,7 +52,7 @@ func (g *generator) checks() {
 		if d := g.decls[s.GoName]; d != nil {
 			g.open(d.File, d.Name, d.Source)
 		} else {
-			g.open("checkof"+strings.ToLower(s.GoName), s.GoName, s.Node.Pos.File)
+			g.open("checkof"+strings.ToLower(s.GoName), s.GoName, s.Node.File())
 		}
 		g.p("\nfunc check%s(c *jsonvalue.Check, v jsonvalue.Value) bool {\nreturn %s\n}", s.GoName, conjunction(g.terms(s, "", "v")))
 	}

@@ -66,7 +66,7 @@ func (l *Loader) implied(n *source.Node) *family {
 	}
 	f, list := &family{derived: map[*source.Node]bool{}}, &source.Node{Pos: n.Pos, Kind: source.Seq}
 	var found []*source.Node
-	for _, root := range l.roots(n.Pos.File) {
+	for _, root := range l.roots(n.File()) {
 		for _, section := range []string{"/components/schemas", "/schemas", "/definitions", "/$defs"} {
 			named, _, _ := root.Lookup(section)
 			if !named.Is(source.Map) {
