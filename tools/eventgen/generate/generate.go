@@ -32,7 +32,7 @@ type Config struct {
 	// path of a file with what the documents leave out; empty: there is none
 	Settings string
 	Overlays []string // paths of files of actions that change the documents
-	Vendor   string   // folder with copies of what URLs refer to; empty: vendor beside each document
+	Vendor   string   // folder with copies of what URLs refer to; empty: vendor beside a document
 	// the symbol UNKNOWN, where it is the default of an Avro enum, is read and never written
 	RefuseUnknown bool
 	// returns the complete path of a file; nil: the file system has no other

@@ -1,5 +1,6 @@
-// Package overlay changes documents by the actions of the OpenAPI Overlay Specification 1.0, so that
-// nobody has to edit a document that is not theirs. The stage that reads documents imports it.
+// Package overlay changes documents by the actions of the OpenAPI Overlay Specification 1.0, so
+// that nobody has to edit a document that is not theirs. The package that runs the stages imports
+// it.
 package overlay
 
 import (

@@ -27,7 +27,7 @@ type Files struct {
 	fsys   fs.FS
 	fetch  Fetch                         // nil: URLs are not fetched
 	base   string                        // folder of the document being read
-	copies string                        // folder with copies of what URLs refer to; "": vendor below base
+	copies string                        // folder of copies of URLs; "": vendor below base
 	open   map[*source.Node]bool         // references being followed
 	ends   map[*source.Node]*source.Node // what references lead to in the end
 	roots  map[string]*source.Node       // nil: the file is not valid, which was reported
