@@ -50,7 +50,7 @@ func hold(t *testing.T, c *kfake.Cluster) (release func()) {
 // An acknowledged record is applied before it is read, but only if everything before it was
 // applied.
 func TestAcknowledgedRecordIsApplied(t *testing.T) {
-	virtually(t, func(t *testing.T, c *kfake.Cluster, _ *network, opts []kgo.Opt) {
+	Virtually(t, func(t *testing.T, c *kfake.Cluster, _ *Network, opts []kgo.Opt) {
 		Topics(t, opts)
 		j, _ := Start(t, Config("a", opts))
 		opened := Must(t, j, Open("1", "k0", 100))
@@ -148,7 +148,7 @@ func TestPositionMovesBeforeTheAnswer(t *testing.T) {
 
 // An instance whose reading does not follow its acknowledgements is not ready.
 func TestReadingFarBehindIsNotReady(t *testing.T) {
-	virtually(t, func(t *testing.T, c *kfake.Cluster, _ *network, opts []kgo.Opt) {
+	Virtually(t, func(t *testing.T, c *kfake.Cluster, _ *Network, opts []kgo.Opt) {
 		Topics(t, opts)
 		j, _ := Start(t, Config("a", opts))
 		release := hold(t, c)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -23,49 +22,6 @@ import (
 	"github.com/deferpay/deferpay/services/journal"
 	. "github.com/deferpay/deferpay/services/journal/journaltest"
 )
-
-// network is an in-memory network that can be cut, in virtual time.
-type network struct {
-	kfake.VirtualNetwork
-	mu    sync.Mutex
-	down  bool
-	conns []net.Conn
-}
-
-func (n *network) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.down {
-		return nil, errors.New("connection refused")
-	}
-	c, err := n.DialContext(ctx, network, address)
-	if err == nil {
-		n.conns = append(n.conns, c)
-	}
-	return c, err
-}
-
-// cut closes every connection. With down, it refuses new ones until it is called without.
-func (n *network) cut(down bool) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.down = down
-	for _, c := range n.conns {
-		c.Close()
-	}
-	n.conns = nil
-}
-
-// virtually runs a test in virtual time, with a broker on an in-memory network.
-func virtually(t *testing.T, fn func(t *testing.T, c *kfake.Cluster, n *network, opts []kgo.Opt)) {
-	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		n := &network{}
-		c := Broker(t, kfake.ListenFn(n.Listen), kfake.Ports(9092))
-		opts := append(Options(c), kgo.Dialer(n.dial))
-		fn(t, c, n, opts)
-	})
-}
 
 func notReady(t *testing.T, j *Journal, words string) {
 	t.Helper()
@@ -91,20 +47,20 @@ func spent(j *Journal, account string) (n int64) {
 }
 
 func TestBrokerComesGoesAndComesBack(t *testing.T) {
-	virtually(t, func(t *testing.T, _ *kfake.Cluster, n *network, opts []kgo.Opt) {
-		n.cut(true)
+	Virtually(t, func(t *testing.T, _ *kfake.Cluster, n *Network, opts []kgo.Opt) {
+		n.Cut(true)
 		j, _ := Run(t, Config("a", opts))
 		notReady(t, j, "refused")
 		if _, err := Do(t.Context(), j, Open("1", "k", 1)); !errors.Is(err, journal.ErrNotReady) {
 			t.Errorf("without a broker: %v", err)
 		}
-		n.cut(false)
+		n.Cut(false)
 		notReady(t, j, "look for topic") // the topics are not there either
 		Topics(t, opts)
 		ready(t, j)
 		Must(t, j, Open("1", "k0", 100))
 
-		n.cut(true)
+		n.Cut(true)
 		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 		defer cancel()
 		if _, err := Do(ctx, j, Buy("1", "k1", 10)); !errors.Is(err, journal.ErrUnknownOutcome) || !errors.Is(err, context.DeadlineExceeded) {
@@ -114,7 +70,7 @@ func TestBrokerComesGoesAndComesBack(t *testing.T) {
 		if _, err := Do(t.Context(), j, Buy("1", "k2", 10)); !errors.Is(err, journal.ErrNotReady) {
 			t.Errorf("once it is known: %v", err)
 		}
-		n.cut(false)
+		n.Cut(false)
 		ready(t, j)
 		// The outcome was unknown; the same key settles it.
 		if _, err := Do(t.Context(), j, Buy("1", "k1", 10)); err != nil && !errors.Is(err, journal.ErrAlready) {
@@ -127,7 +83,7 @@ func TestBrokerComesGoesAndComesBack(t *testing.T) {
 }
 
 func TestP18ConnectionsCutWhileDeciding(t *testing.T) {
-	virtually(t, func(t *testing.T, _ *kfake.Cluster, n *network, opts []kgo.Opt) {
+	Virtually(t, func(t *testing.T, _ *kfake.Cluster, n *Network, opts []kgo.Opt) {
 		Topics(t, opts)
 		a, _ := Start(t, Config("a", opts))
 		b, _ := Start(t, Config("b", opts))
@@ -149,7 +105,7 @@ func TestP18ConnectionsCutWhileDeciding(t *testing.T) {
 		}
 		for range 6 {
 			time.Sleep(9 * time.Millisecond)
-			n.cut(false)
+			n.Cut(false)
 		}
 		callers.Wait()
 		for _, j := range []*Journal{a, b} {
@@ -161,7 +117,7 @@ func TestP18ConnectionsCutWhileDeciding(t *testing.T) {
 }
 
 func TestP12FailedProduceIsUnknown(t *testing.T) {
-	virtually(t, func(t *testing.T, c *kfake.Cluster, _ *network, opts []kgo.Opt) {
+	Virtually(t, func(t *testing.T, c *kfake.Cluster, _ *Network, opts []kgo.Opt) {
 		Topics(t, opts)
 		j, _ := Start(t, Config("a", opts))
 		Must(t, j, Open("1", "k0", 100))
@@ -189,7 +145,7 @@ func TestDataLossDiscardsTheState(t *testing.T) {
 	}
 	for name, lose := range loss {
 		t.Run(name, func(t *testing.T) {
-			virtually(t, func(t *testing.T, _ *kfake.Cluster, _ *network, opts []kgo.Opt) {
+			Virtually(t, func(t *testing.T, _ *kfake.Cluster, _ *Network, opts []kgo.Opt) {
 				Topics(t, opts)
 				cfg := Config("a", opts)
 				resets, projected := 0, 0
@@ -221,7 +177,7 @@ func TestDataLossDiscardsTheState(t *testing.T) {
 }
 
 func TestTruncatedLogIsNotServed(t *testing.T) {
-	virtually(t, func(t *testing.T, _ *kfake.Cluster, _ *network, opts []kgo.Opt) {
+	Virtually(t, func(t *testing.T, _ *kfake.Cluster, _ *Network, opts []kgo.Opt) {
 		Topics(t, opts)
 		j, _ := Start(t, Config("a", opts))
 		Must(t, j, Open("1", "k0", 100))
@@ -244,7 +200,7 @@ func TestWrongTopicIsRefused(t *testing.T) {
 	for setting, value := range map[string]string{"cleanup.policy": "compact", "retention.ms": "604800000",
 		"retention.bytes": "1000000000", "message.timestamp.type": "CreateTime"} {
 		t.Run(setting, func(t *testing.T) {
-			virtually(t, func(t *testing.T, _ *kfake.Cluster, _ *network, opts []kgo.Opt) {
+			Virtually(t, func(t *testing.T, _ *kfake.Cluster, _ *Network, opts []kgo.Opt) {
 				config := maps.Clone(LogConfig())
 				config[setting] = value
 				Create(t, opts, Log, config)
@@ -254,9 +210,9 @@ func TestWrongTopicIsRefused(t *testing.T) {
 	}
 	t.Run("partitions", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			n := &network{}
+			n := &Network{}
 			c := Broker(t, kfake.ListenFn(n.Listen), kfake.Ports(9092), kfake.SeedTopics(2, Log))
-			refuses(t, append(Options(c), kgo.Dialer(n.dial)), "partitions")
+			refuses(t, append(Options(c), kgo.Dialer(n.Dial)), "partitions")
 		})
 	})
 }
@@ -276,7 +232,7 @@ func refuses(t *testing.T, opts []kgo.Opt, setting string) {
 }
 
 func TestNoRightToReadTheConfiguration(t *testing.T) {
-	virtually(t, func(t *testing.T, c *kfake.Cluster, _ *network, opts []kgo.Opt) {
+	Virtually(t, func(t *testing.T, c *kfake.Cluster, _ *Network, opts []kgo.Opt) {
 		Topics(t, opts)
 		c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.DescribeConfigs}, Resource: Log, Err: kerr.TopicAuthorizationFailed, Count: -1})
 		j, err := journal.New(Config("a", opts))
@@ -295,7 +251,7 @@ func TestNoRightToReadTheConfiguration(t *testing.T) {
 
 // A body of an unknown kind is never skipped: the instance is not ready, and says what to do.
 func TestUnknownKindIsNotReady(t *testing.T) {
-	virtually(t, func(t *testing.T, _ *kfake.Cluster, _ *network, opts []kgo.Opt) {
+	Virtually(t, func(t *testing.T, _ *kfake.Cluster, _ *Network, opts []kgo.Opt) {
 		Topics(t, opts)
 		newer := Config("newer", opts)
 		newer.Codec = newCodec{}
@@ -331,7 +287,7 @@ func (newCodec) Decode(kind string, _ []byte) (Body, error) { return Body{Kind: 
 
 // A record that the fold refuses parks its subject and nothing else. The log names it.
 func TestImpossibleRecordParksItsSubject(t *testing.T) {
-	virtually(t, func(t *testing.T, _ *kfake.Cluster, _ *network, opts []kgo.Opt) {
+	Virtually(t, func(t *testing.T, _ *kfake.Cluster, _ *Network, opts []kgo.Opt) {
 		Topics(t, opts)
 		cfg := Config("a", opts)
 		var log bytes.Buffer
@@ -387,7 +343,7 @@ func TestImpossibleRecordParksItsSubject(t *testing.T) {
 }
 
 func TestDecideMistakes(t *testing.T) {
-	virtually(t, func(t *testing.T, _ *kfake.Cluster, _ *network, opts []kgo.Opt) {
+	Virtually(t, func(t *testing.T, _ *kfake.Cluster, _ *Network, opts []kgo.Opt) {
 		Topics(t, opts)
 		j, _ := Start(t, Config("a", opts))
 		body := func(*View) (Body, error) {
@@ -414,7 +370,7 @@ func TestDecideMistakes(t *testing.T) {
 }
 
 func TestWaitFor(t *testing.T) {
-	virtually(t, func(t *testing.T, _ *kfake.Cluster, _ *network, opts []kgo.Opt) {
+	Virtually(t, func(t *testing.T, _ *kfake.Cluster, _ *Network, opts []kgo.Opt) {
 		Topics(t, opts)
 		j, _ := Start(t, Config("a", opts))
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
@@ -437,7 +393,7 @@ func TestWaitFor(t *testing.T) {
 
 // An entry has the trace, the sealed data and the time of its decision.
 func TestEntryHasTraceSealAndTime(t *testing.T) {
-	virtually(t, func(t *testing.T, _ *kfake.Cluster, _ *network, opts []kgo.Opt) {
+	Virtually(t, func(t *testing.T, _ *kfake.Cluster, _ *Network, opts []kgo.Opt) {
 		Topics(t, opts)
 		cfg := Config("a", opts)
 		cfg.Traceparent = func(context.Context) string { return "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01" }

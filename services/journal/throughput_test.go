@@ -36,7 +36,7 @@ type bench struct {
 
 func newBench(t *testing.T, config map[string]string) *bench {
 	b := &bench{}
-	b.opts, b.kafka = Measured(t)
+	b.opts, b.kafka = measured(t)
 	settings := LogConfig()
 	maps.Copy(settings, config)
 	Create(t, b.opts, Log, settings)

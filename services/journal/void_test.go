@@ -35,7 +35,7 @@ func write(t *testing.T, opts []kgo.Opt, value []byte) int64 {
 // Garbage on the log stops every instance. Once it is declared void, all are ready again by
 // themselves, also those that start later, and nothing else has changed.
 func TestGarbageIsDeclaredVoid(t *testing.T) {
-	virtually(t, func(t *testing.T, _ *kfake.Cluster, _ *network, opts []kgo.Opt) {
+	Virtually(t, func(t *testing.T, _ *kfake.Cluster, _ *Network, opts []kgo.Opt) {
 		Topics(t, opts)
 		a, _ := Start(t, Config("a", opts))
 		b, _ := Start(t, Config("b", opts))
@@ -79,7 +79,7 @@ func TestGarbageIsDeclaredVoid(t *testing.T) {
 // An instance that could decode a record reads the log again when the record is declared void, so
 // that all instances agree.
 func TestReadableIsDeclaredVoid(t *testing.T) {
-	virtually(t, func(t *testing.T, _ *kfake.Cluster, _ *network, opts []kgo.Opt) {
+	Virtually(t, func(t *testing.T, _ *kfake.Cluster, _ *Network, opts []kgo.Opt) {
 		Topics(t, opts)
 		newer := Config("newer", opts)
 		newer.Codec = newCodec{}
@@ -120,7 +120,7 @@ func TestReadableIsDeclaredVoid(t *testing.T) {
 
 // A released stream is decided on again, from the state before the impossible record.
 func TestParkedStreamIsReleased(t *testing.T) {
-	virtually(t, func(t *testing.T, _ *kfake.Cluster, _ *network, opts []kgo.Opt) {
+	Virtually(t, func(t *testing.T, _ *kfake.Cluster, _ *Network, opts []kgo.Opt) {
 		Topics(t, opts)
 		j, _ := Start(t, Config("a", opts))
 		Must(t, j, Open("1", "k1", 100))

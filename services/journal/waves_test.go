@@ -21,7 +21,7 @@ import (
 // While the broker has not answered, a few records are under way and the others wait to leave
 // together. In the end none is left.
 func TestBusyBrokerGetsRecordsTogether(t *testing.T) {
-	virtually(t, func(t *testing.T, c *kfake.Cluster, _ *network, opts []kgo.Opt) {
+	Virtually(t, func(t *testing.T, c *kfake.Cluster, _ *Network, opts []kgo.Opt) {
 		Topics(t, opts)
 		j, _ := Start(t, Config("a", opts))
 		Must(t, j, Open("1", "open", 1000))
@@ -57,7 +57,7 @@ func TestBusyBrokerGetsRecordsTogether(t *testing.T) {
 // few of them, and every third request is cut off, so that some records of a wave are sent again
 // long after others were acknowledged.
 func TestRecordsAreReusedAfterTheirWave(t *testing.T) {
-	virtually(t, func(t *testing.T, c *kfake.Cluster, _ *network, opts []kgo.Opt) {
+	Virtually(t, func(t *testing.T, c *kfake.Cluster, _ *Network, opts []kgo.Opt) {
 		Topics(t, opts)
 		j, _ := Start(t, Config("a", append(opts, kgo.ProducerBatchMaxBytes(1024))))
 		const callers, each = 64, 10

@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -46,16 +45,7 @@ func Options(c *kfake.Cluster) []kgo.Opt {
 // Create creates a topic of one partition.
 func Create(t testing.TB, opts []kgo.Opt, topic string, config map[string]string) {
 	t.Helper()
-	client, err := kgo.NewClient(opts...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
-	values := make(map[string]*string)
-	for k, v := range config {
-		values[k] = kadm.StringPtr(v)
-	}
-	if _, err := kadm.NewClient(client).CreateTopic(context.Background(), 1, 1, values, topic); err != nil {
+	if err := create(opts, topic, config); err != nil {
 		t.Fatal(err)
 	}
 }

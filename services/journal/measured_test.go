@@ -1,4 +1,4 @@
-package journaltest
+package journal_test
 
 import (
 	"context"
@@ -8,13 +8,14 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	. "github.com/deferpay/deferpay/services/journal/journaltest"
 	"github.com/deferpay/deferpay/tools/kafka/artifacts"
 	"github.com/deferpay/deferpay/tools/kafka/engine"
 )
 
-// Measured starts the broker to measure, Apache Kafka if BROKER=kafka is set and an embedded one
+// measured starts the broker to measure, Apache Kafka if BROKER=kafka is set and an embedded one
 // otherwise, and reports which it is. It stops when the test ends.
-func Measured(t testing.TB) (opts []kgo.Opt, kafka bool) {
+func measured(t testing.TB) (opts []kgo.Opt, kafka bool) {
 	t.Helper()
 	if os.Getenv("BROKER") != "kafka" {
 		return Options(Broker(t)), false
