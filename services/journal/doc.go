@@ -22,6 +22,18 @@
 // record. A record that was read is applied or void. An entry is an applied record. A fold brings
 // entries into states.
 //
+// What is promised:
+//
+//   - A verdict is that of a record that is applied, on every instance and for ever.
+//   - An error of a decide function rests on applied records alone and, unless it is ErrAlready, on
+//     everything that was in the log when Decide was called.
+//   - ErrUnknownOutcome is the only error after which a record may have an effect.
+//   - A decision is never earlier than the last record of a stream that it reads.
+//   - Nothing is served before the whole log was read, nor on a topic that may lose records.
+//
+// DESIGN.md explains how, with the faults that were considered. Packages admin and backup are for
+// operators; journaltest and journalsim test what is built on a journal.
+//
 // The packages of a service that keep its state import this package; a domain package does not. The
 // parts are packages of their own: record (what is written to the topics), states (the rule that
 // applies a log, and what the log leads to), and, internal, core (deciding, without I/O), topic
