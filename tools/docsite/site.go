@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -82,7 +83,26 @@ func Site(specs, docs string, made parts) (map[string][]byte, error) {
 	for name, data := range talk {
 		files[folder+"/"+name] = data
 	}
-	return files, nil
+	return files, addPictures(files, documents, docs)
+}
+
+// addPictures adds the pictures that documents show.
+func addPictures(files map[string][]byte, documents []document, docs string) error {
+	names, err := filepath.Glob(filepath.Join(docs, "pictures", "*"))
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		picture := "pictures/" + filepath.Base(name)
+		shown := slices.ContainsFunc(documents, func(d document) bool { return strings.Contains(string(d.Body), `src="`+picture+`"`) })
+		if !shown {
+			continue
+		}
+		if files[picture], err = os.ReadFile(name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // readPages returns the pages of the public documents, and the documents by the files of the pages.
