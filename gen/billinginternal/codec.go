@@ -73,6 +73,8 @@ func DecodeLogBody(b []byte) (LogBody, error) {
 		m = new(billinglog.RunStarted)
 	case billinglog.FingerprintOfRunCompleted, 0x48b7fb3d752be4ee:
 		m = new(billinglog.RunCompleted)
+	case billinglog.FingerprintOfTakenIn:
+		m = new(billinglog.TakenIn)
 	default:
 		return nil, singleobject.Unknown(fingerprint)
 	}
@@ -115,6 +117,8 @@ func KindOfLogBody(m LogBody) string {
 		return "RunStarted"
 	case *billinglog.RunCompleted:
 		return "RunCompleted"
+	case *billinglog.TakenIn:
+		return "TakenIn"
 	}
 	return ""
 }
@@ -137,6 +141,7 @@ func LogBodyMessages() []LogBody {
 		new(billinglog.SettledOtherwise),
 		new(billinglog.RunStarted),
 		new(billinglog.RunCompleted),
+		new(billinglog.TakenIn),
 	}
 }
 
@@ -158,6 +163,7 @@ type LogBodyVisitor[T any] interface {
 	SettledOtherwise(*billinglog.SettledOtherwise) (T, error)
 	RunStarted(*billinglog.RunStarted) (T, error)
 	RunCompleted(*billinglog.RunCompleted) (T, error)
+	TakenIn(*billinglog.TakenIn) (T, error)
 }
 
 // VisitLogBody calls the method of v for m and returns its results. The error wraps
@@ -194,6 +200,8 @@ func VisitLogBody[T any](m LogBody, v LogBodyVisitor[T]) (T, error) {
 		return v.RunStarted(m)
 	case *billinglog.RunCompleted:
 		return v.RunCompleted(m)
+	case *billinglog.TakenIn:
+		return v.TakenIn(m)
 	}
 	var none T
 	return none, singleobject.UnknownType(m)

@@ -349,6 +349,16 @@ func ExampleRunCompleted() billinglog.RunCompleted {
 	}
 }
 
+// ExampleTakenIn returns the example of TakenIn in the document.
+func ExampleTakenIn() billinglog.TakenIn {
+	return billinglog.TakenIn{
+		Topic:     "contract.facts.v1",
+		Partition: 0,
+		TopicID:   "5f0c1a527c3e4b438f3e0d7f5b1c2a90",
+		Offset:    4711,
+	}
+}
+
 // ExamplePosition returns the example of Position in the document.
 func ExamplePosition() journalrecord.Position {
 	return journalrecord.Position{

@@ -10,7 +10,7 @@ import (
 // LogBody is one of *ContractObserved, *ContractUnreadable, *CreditNoteRecorded, *DebitCollected,
 // *DebitPresented, *DebitRejected, *DebitReturned, *PeriodClosed, *PurchaseAccepted,
 // *PurchaseCancelled, *PurchaseRefused, *RefundAccepted, *RunCompleted, *RunStarted,
-// *SettledOtherwise.
+// *SettledOtherwise, *TakenIn.
 type LogBody interface {
 	singleobject.Value
 	isLogBody()
@@ -31,3 +31,4 @@ func (*RefundAccepted) isLogBody()     {}
 func (*RunCompleted) isLogBody()       {}
 func (*RunStarted) isLogBody()         {}
 func (*SettledOtherwise) isLogBody()   {}
+func (*TakenIn) isLogBody()            {}

@@ -65,6 +65,8 @@ func DecodeLogBody(b []byte) (LogBody, error) {
 		m = new(contractlog.MandateAccepted)
 	case contractlog.FingerprintOfMandateWithdrawn, 0x4db2b8dccc5bae52, 0x8528e91b60341a76:
 		m = new(contractlog.MandateWithdrawn)
+	case contractlog.FingerprintOfTakenIn:
+		m = new(contractlog.TakenIn)
 	default:
 		return nil, singleobject.Unknown(fingerprint)
 	}
@@ -99,6 +101,8 @@ func KindOfLogBody(m LogBody) string {
 		return "MandateAccepted"
 	case *contractlog.MandateWithdrawn:
 		return "MandateWithdrawn"
+	case *contractlog.TakenIn:
+		return "TakenIn"
 	}
 	return ""
 }
@@ -117,6 +121,7 @@ func LogBodyMessages() []LogBody {
 		new(contractlog.PersonalDataErased),
 		new(contractlog.MandateAccepted),
 		new(contractlog.MandateWithdrawn),
+		new(contractlog.TakenIn),
 	}
 }
 
@@ -134,6 +139,7 @@ type LogBodyVisitor[T any] interface {
 	PersonalDataErased(*contractlog.PersonalDataErased) (T, error)
 	MandateAccepted(*contractlog.MandateAccepted) (T, error)
 	MandateWithdrawn(*contractlog.MandateWithdrawn) (T, error)
+	TakenIn(*contractlog.TakenIn) (T, error)
 }
 
 // VisitLogBody calls the method of v for m and returns its results. The error wraps
@@ -162,6 +168,8 @@ func VisitLogBody[T any](m LogBody, v LogBodyVisitor[T]) (T, error) {
 		return v.MandateAccepted(m)
 	case *contractlog.MandateWithdrawn:
 		return v.MandateWithdrawn(m)
+	case *contractlog.TakenIn:
+		return v.TakenIn(m)
 	}
 	var none T
 	return none, singleobject.UnknownType(m)

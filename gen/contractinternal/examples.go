@@ -201,6 +201,16 @@ func ExampleMandateWithdrawn() contractlog.MandateWithdrawn {
 	}
 }
 
+// ExampleTakenIn returns the example of TakenIn in the document.
+func ExampleTakenIn() contractlog.TakenIn {
+	return contractlog.TakenIn{
+		Topic:     "billing.events.v1",
+		Partition: 0,
+		TopicID:   "5f0c1a527c3e4b438f3e0d7f5b1c2a90",
+		Offset:    4711,
+	}
+}
+
 // ExampleRecordVoided returns the example of RecordVoided in the document.
 func ExampleRecordVoided() journalrecord.RecordVoided {
 	return journalrecord.RecordVoided{

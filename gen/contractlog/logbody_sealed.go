@@ -8,7 +8,7 @@ import (
 )
 
 // LogBody is one of *Activated, *Amended, *Expired, *MandateAccepted, *MandateWithdrawn,
-// *PersonalDataErased, *Reinstated, *Republished, *Subscribed, *Suspended, *Terminated.
+// *PersonalDataErased, *Reinstated, *Republished, *Subscribed, *Suspended, *TakenIn, *Terminated.
 type LogBody interface {
 	singleobject.Value
 	isLogBody()
@@ -24,4 +24,5 @@ func (*Reinstated) isLogBody()         {}
 func (*Republished) isLogBody()        {}
 func (*Subscribed) isLogBody()         {}
 func (*Suspended) isLogBody()          {}
+func (*TakenIn) isLogBody()            {}
 func (*Terminated) isLogBody()         {}

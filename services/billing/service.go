@@ -98,6 +98,9 @@ func handleMessages(i *instance.Instance, log *store.Store) error {
 	bus.Publish(m.Router, applied, billingbus.NewPublisher(m.Publisher, m.Sending("billing")...))
 	in := &bus.Ingester{Memory: log, Logger: i.Logger}
 	i.Metrics.Counter("facts_behind_total", "Facts decided after the known state of their contract, and with a lower version.", in.Behind)
-	i.Metrics.Intake(i.Progress, facts.Positions)
-	return in.Register(m.Router, facts, i.Receiving(billinginternal.RedriveTopic)...)
+	options, err := i.Receiving(log, facts, billinginternal.RedriveTopic)
+	if err != nil {
+		return err
+	}
+	return in.Register(m.Router, facts, options...)
 }

@@ -60,16 +60,7 @@ func start(t *testing.T) *system {
 		t.Fatal(err)
 	}
 	s := &system{t: t, kafka: k, offset: filepath.Join(t.TempDir(), "offset")}
-	s.publisher, err = kafkabus.NewPublisher(kafkabus.Config{Brokers: []string{k.Broker}, ClientID: "test", Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.publisher.Close() })
-	schemas, err := registry.NewClient(k.Registry)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.facts = contractbus.NewPublisher(s.publisher, bus.SendWithRegistry(schemas), bus.SendWithSource("contract"))
+	s.publish()
 	root, err := process.Root()
 	if err != nil {
 		t.Fatal(err)
@@ -80,6 +71,22 @@ func start(t *testing.T) *system {
 	}
 	t.Cleanup(s.topics.Close)
 	return s
+}
+
+// publish makes the publisher of facts.
+func (s *system) publish() {
+	s.t.Helper()
+	var err error
+	s.publisher, err = kafkabus.NewPublisher(kafkabus.Config{Brokers: []string{s.kafka.Broker}, ClientID: "test", Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { _ = s.publisher.Close() })
+	schemas, err := registry.NewClient(s.kafka.Registry)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.facts = contractbus.NewPublisher(s.publisher, bus.SendWithRegistry(schemas), bus.SendWithSource("contract"))
 }
 
 func (s *system) config(writer string) billing.Config {

@@ -97,9 +97,12 @@ func handleMessages(i *instance.Instance, log *store.Store) (*bus.Repair, error)
 	bus.Publish(m.Router, applied, facts)
 	repair := &bus.Repair{Client: i.Client, Store: log, Facts: facts, Publishing: applied.Position, Logger: i.Logger}
 	i.Metrics.Publication(applied.Position, log.Position)
-	i.Metrics.Intake(i.Progress, events.Positions)
 	i.Metrics.Counter("facts_repaired_total", "Facts published again because an older one was the last of its contract.", repair.Repaired)
-	return repair, bus.React(m.Router, events, log, i.Receiving(contractinternal.RedriveTopic)...)
+	options, err := i.Receiving(log, events, contractinternal.RedriveTopic)
+	if err != nil {
+		return nil, err
+	}
+	return repair, bus.React(m.Router, events, log, options...)
 }
 
 const (

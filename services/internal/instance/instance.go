@@ -19,6 +19,7 @@ import (
 	"github.com/deferpay/deferpay/services/internal/access"
 	"github.com/deferpay/deferpay/services/internal/clock"
 	"github.com/deferpay/deferpay/services/internal/groupcheck"
+	"github.com/deferpay/deferpay/services/internal/intake"
 	"github.com/deferpay/deferpay/services/internal/livefile"
 	"github.com/deferpay/deferpay/services/internal/logapi"
 	"github.com/deferpay/deferpay/services/internal/metrics"
@@ -70,6 +71,7 @@ type Instance struct {
 	tls    *serve.Certificate
 	topics *topiccheck.Check
 	groups *groupcheck.Check
+	intake []serve.Task
 }
 
 // New returns an error for settings that contradict each other, keys that cannot be read, and a
@@ -138,10 +140,20 @@ type Log interface {
 	Stats() journal.Stats
 }
 
-// Receiving returns the options of a generated receiver; see kafkabus.Messages. Outcomes of
-// messages are counted.
-func (i *Instance) Receiving(redrive string) []bus.ReceiveOption {
-	return append(i.Messages.Receiving(redrive), bus.WithObserver(i.Metrics.Observe), bus.WithProgress(i.Progress))
+// Receiving returns the options of a generated receiver that takes messages into the log; see
+// kafkabus.Messages. The log says how far that has come. Call it once, before Run.
+func (i *Instance) Receiving(log intake.Log, from *kafkabus.Subscriber, redrive string) ([]bus.ReceiveOption, error) {
+	in, err := intake.New(log, from, i.Client, i.Logger)
+	if err != nil {
+		return nil, err
+	}
+	i.intake = []serve.Task{{Name: "intake", Run: in.Run}}
+	i.Metrics.Intake(i.Progress, from.Positions)
+	observe := func(o bus.Observation) {
+		i.Metrics.Observe(o)
+		in.Observe(o)
+	}
+	return append(i.Messages.Receiving(redrive), bus.WithObserver(observe), bus.WithProgress(i.Progress)), nil
 }
 
 func (i *Instance) checks(log Log) []serve.Check {
@@ -184,7 +196,7 @@ func (i *Instance) Run(ctx context.Context, log Log, handler http.Handler, own .
 			Listen: i.cfg.Around.Listen, Listening: i.cfg.Listening,
 		}),
 	}
-	return serve.Group(ctx, i.Logger, slices.Concat(first, own, last)...)
+	return serve.Group(ctx, i.Logger, slices.Concat(first, i.intake, own, last)...)
 }
 
 // reread keeps the credentials and the certificate up to date until ctx ends.

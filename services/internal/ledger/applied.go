@@ -51,6 +51,9 @@ func (p *Publication[E, S]) Handle(router *message.Router, name string, publish 
 		if !ok {
 			return fmt.Errorf("message %s is not from %s", m.UUID, p.topic)
 		}
+		if e.Body.Taken != nil {
+			return nil
+		}
 		return publish(m.Context(), Applied[E, S]{e, p.after(after, e.Body.Event)})
 	})
 }

@@ -13,6 +13,7 @@ import (
 type Body[E any] struct {
 	Event   E
 	Request *idempotency.Request
+	Taken   *Taken // instead of an event
 }
 
 // Codec is a journal.Codec for the bodies of one log. M is a message of the channel that describes

@@ -114,6 +114,9 @@ func New[E, S, A any](topic string, domain Domain[E, S, A], cfg Config) (*Ledger
 	}
 	l := &Ledger[E, S, A]{domain: domain, now: cfg.Now, logger: cfg.Logger}
 	order := func(e *journal.Entry[Body[E]], after *View) string {
+		if t := e.Body.Taken; t != nil {
+			return string(t.stream())
+		}
 		return domain.Order(Applied[E, S]{*e, domain.After(after, e.Body.Event)})
 	}
 	if domain.Order == nil {
@@ -123,12 +126,25 @@ func New[E, S, A any](topic string, domain Domain[E, S, A], cfg Config) (*Ledger
 		Topic: topic, Writer: cfg.Writer, ClientOptions: cfg.ClientOptions,
 		Codec: domain.Codec, Fold: l.fold,
 		Project: func(e journal.Entry[Body[E]], after *View) {
+			if e.Body.Taken != nil {
+				return
+			}
 			domain.Project(Applied[E, S]{e, domain.After(after, e.Body.Event)})
 		},
-		Reset:   domain.Reset,
-		Key:     func(e *journal.Entry[Body[E]]) string { return domain.Key(e.Body.Event) },
-		Order:   order,
-		Subject: func(e *journal.Entry[Body[E]]) journal.Stream { return domain.Streams(e.Body.Event)[0] },
+		Reset: domain.Reset,
+		Key: func(e *journal.Entry[Body[E]]) string {
+			if t := e.Body.Taken; t != nil {
+				return string(t.stream())
+			}
+			return domain.Key(e.Body.Event)
+		},
+		Order: order,
+		Subject: func(e *journal.Entry[Body[E]]) journal.Stream {
+			if t := e.Body.Taken; t != nil {
+				return t.stream()
+			}
+			return domain.Streams(e.Body.Event)[0]
+		},
 		Passing: idempotency.Streams,
 		Now:     cfg.Now, Traceparent: trace.From, AllowUnverified: cfg.AllowUnverified, Logger: cfg.Logger,
 	}
@@ -301,6 +317,10 @@ func (l *Ledger[E, S, A]) Parked() map[journal.Stream]error { return l.journal.P
 
 // fold brings a record into the states of its streams.
 func (l *Ledger[E, S, A]) fold(v *View, e journal.Entry[Body[E]]) error {
+	if t := e.Body.Taken; t != nil {
+		v.Set(t.stream(), *t)
+		return nil
+	}
 	event := e.Body.Event
 	if err := l.domain.Fold(v, event, e.DecidedAt); err != nil {
 		return fmt.Errorf("%s: %w", e.Kind, err)

@@ -29,6 +29,9 @@ type Applied = ledger.Applied[billing.Event, billing.States]
 func Codec() ledger.Codec[billing.Event, billinginternal.LogBody] {
 	return ledger.Codec[billing.Event, billinginternal.LogBody]{
 		ToMessage: func(b Body) (billinginternal.LogBody, error) {
+			if b.Taken != nil {
+				return taken(*b.Taken), nil
+			}
 			e := encoder{Body: b}
 			err := b.Event.Visit(&e)
 			return e.message, err

@@ -193,6 +193,14 @@ func (s *Store) Observe(ctx context.Context, o billing.Observe) error {
 	return err
 }
 
+// TakenIn returns how far the messages of a partition were taken in; see ledger.Ledger.
+func (s *Store) TakenIn(topic string, partition int32) (ledger.Taken, bool) {
+	return s.ledger.TakenIn(topic, partition)
+}
+
+// TakeIn records how far messages were taken in; see ledger.Ledger.
+func (s *Store) TakeIn(ctx context.Context, t ledger.Taken) error { return s.ledger.TakeIn(ctx, t) }
+
 // Unreadable records that a fact about a contract could not be read. It is not an error if the
 // contract is not known, or if the fact was recorded before.
 func (s *Store) Unreadable(ctx context.Context, u billing.NoteUnreadable) error {

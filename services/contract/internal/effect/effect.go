@@ -28,6 +28,9 @@ type Applied = ledger.Applied[contract.Event, *contract.Contract]
 func Codec() ledger.Codec[contract.Event, contractinternal.LogBody] {
 	return ledger.Codec[contract.Event, contractinternal.LogBody]{
 		ToMessage: func(b Body) (contractinternal.LogBody, error) {
+			if b.Taken != nil {
+				return taken(*b.Taken), nil
+			}
 			e := encoder{Body: b}
 			err := b.Event.Visit(&e)
 			return e.message, err

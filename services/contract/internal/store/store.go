@@ -255,6 +255,14 @@ func (s *Store) Advance(ctx context.Context, ref contract.Ref) error {
 	return err
 }
 
+// TakenIn returns how far the messages of a partition were taken in; see ledger.Ledger.
+func (s *Store) TakenIn(topic string, partition int32) (ledger.Taken, bool) {
+	return s.ledger.TakenIn(topic, partition)
+}
+
+// TakeIn records how far messages were taken in; see ledger.Ledger.
+func (s *Store) TakeIn(ctx context.Context, t ledger.Taken) error { return s.ledger.TakeIn(ctx, t) }
+
 // React decides what a failed direct debit does to a contract. It is no error if it has no effect;
 // the error is contract.ErrUnknown if there is no such contract.
 func (s *Store) React(ctx context.Context, ref contract.Ref, debit contract.ReactToDebit) error {
