@@ -333,7 +333,9 @@ func deliver(ctx context.Context, out chan<- *message.Message, r *kgo.Record) er
 	return errors.New("stopped")
 }
 
-// Positions and Restart are for subscribers that others watch.
+// StartFrom, Positions and Restart are for subscribers that others watch.
+func (*subscriber) StartFrom(func(context.Context, string, int32) (int64, error)) {}
+
 func (*subscriber) Positions() []kafkabus.Position { return nil }
 func (*subscriber) Restart()                       {}
 

@@ -142,7 +142,7 @@ type Log interface {
 
 // Receiving returns the options of a generated receiver that takes messages into the log; see
 // kafkabus.Messages. The log says how far that has come. Call it once, before Run.
-func (i *Instance) Receiving(log intake.Log, from *kafkabus.Subscriber, redrive string) ([]bus.ReceiveOption, error) {
+func (i *Instance) Receiving(log intake.Log, from kafkabus.GroupSubscriber, redrive string) ([]bus.ReceiveOption, error) {
 	in, err := intake.New(log, from, i.Client, i.Logger)
 	if err != nil {
 		return nil, err

@@ -45,7 +45,7 @@ type Log interface {
 // Intake follows the partitions of one subscriber.
 type Intake struct {
 	log        Log
-	subscriber *kafkabus.Subscriber
+	subscriber kafkabus.GroupSubscriber
 	client     *kgo.Client
 	logger     *slog.Logger
 	soon       atomic.Bool // a position is to be recorded soon
@@ -68,7 +68,7 @@ type assigned struct {
 }
 
 // New returns the intake of a subscriber that does not subscribe yet. It does not use the network.
-func New(log Log, subscriber *kafkabus.Subscriber, client []kgo.Opt, logger *slog.Logger) (*Intake, error) {
+func New(log Log, subscriber kafkabus.GroupSubscriber, client []kgo.Opt, logger *slog.Logger) (*Intake, error) {
 	c, err := kgo.NewClient(client...)
 	if err != nil {
 		return nil, err

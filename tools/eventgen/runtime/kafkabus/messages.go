@@ -27,6 +27,7 @@ type Messages struct {
 // GroupSubscriber is a subscriber of a consumer group; see Subscriber.
 type GroupSubscriber interface {
 	message.Subscriber
+	StartFrom(start func(ctx context.Context, topic string, partition int32) (int64, error))
 	Positions() []Position
 	Restart()
 }
