@@ -97,8 +97,7 @@ func Record(ctx context.Context, specs string, progress func(format string, args
 	return runs, nil
 }
 
-// begin makes a run the present one. What was on the topics before is not part of it. Without a run
-// the steps are played and not kept.
+// begin makes a run the present one. What was on the topics before is not part of it.
 func (r *recorder) begin(run *Run) {
 	must(r.seen.Sync(r.ctx))
 	r.mark = r.seen.Mark()
@@ -330,7 +329,7 @@ func answerDetail(a reply) string {
 	return strings.Join(parts, ", ")
 }
 
-// want names a record.
+// want names a record that is expected.
 type want struct{ topic, kind string }
 
 // flowed waits for the records that are wanted, in their order, and shows them.

@@ -110,7 +110,7 @@ func purchase(r *recorder) {
 	r.send(r.buy(b, ref, "ORD-12", "o-12", 400000, 422), want{billingLog, "PurchaseRefused"}, want{billingEvents, "OperationRefused"})
 }
 
-// lost loses an answer on its way, and sends the request again to the other instance.
+// lost drops an answer on its way, and sends the request again to the other instance.
 func lost(r *recorder) {
 	ref := r.active("CSE-LOST", 500000)
 	one, two := r.cluster.Billing[0], r.cluster.Billing[1]
