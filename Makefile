@@ -24,7 +24,7 @@ KAFKA_DATA = $(or $(DATA),build/kafka-$(BROKERS)$(if $(SECURE),-secure))
 FUZZTIME ?= 10m
 
 .DEFAULT_GOAL := gate
-.PHONY: gate help generate keep-versions check lint test race demo live e2e contract-test diff release-contracts compose-check bench fuzz mutate foreign-avro foreign-codes docs kafka registry foreign-test foreign-install
+.PHONY: gate help generate keep-versions check lint test race demo live e2e contract-test diff release-contracts compose-check bench fuzz mutate foreign-avro foreign-codes docs kafka registry foreign-test foreign-http foreign-install
 
 gate: check lint diff compose-check race contract-test ## Everything to run before a push: check, lint, diff, compose-check, race and contract-test
 	@echo "gate: all good"
@@ -114,6 +114,10 @@ release-contracts: ## Freezes specs/ under specs/released/VERSION/ (VERSION=0.1.
 foreign-test: foreign-install ## Reads and writes our topics with confluent-kafka, fastavro, kafkajs and kcat; BROKER=kafka as for e2e
 	@echo "foreign-test: every record of the demo's story, read by third-party clients"
 	@go test -count=1 -timeout 15m -v ./tools/foreign -foreign
+
+foreign-http: ## Judges the HTTP interfaces by schemathesis, redocly, Prism and a generated client (Python 3 with venv, Node 20 with npm)
+	@echo "foreign-http: the HTTP interfaces, judged by third-party programs"
+	@go test -count=1 -timeout 20m -v ./tools/foreignhttp -foreign
 
 foreign-install: ## Installs the clients of foreign-test in the user's cache folder (Python 3 with venv, Node 20 with npm)
 	@echo "foreign-install: third-party Kafka clients"
