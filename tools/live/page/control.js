@@ -53,7 +53,7 @@ export function draw(steps) {
 // A button that cannot be used stays focusable, so that its reason can be read.
 const usable = (b) => {
   if (b.getAttribute("aria-disabled") !== "true") return true;
-  if (b.dataset.why) say({ text: () => w(b.dataset.why), bad: true });
+  if (b.dataset.why.trim()) say({ text: () => w(b.dataset.why), bad: true });
   return false;
 };
 
@@ -67,7 +67,6 @@ function enable(b, why) {
 export function show(state, steps, lang) {
   const stage = state.stage || { unavailable: {}, frozen: [], down: [], cut: [], played: 0, step: 0, busy: "" };
   const busy = !state.stage || stage.busy !== "" || state.restarting;
-  const why = (action) => stage.unavailable[action] || (busy ? "starting" : "");
   for (const b of $("scenes").children) {
     put(b, w(b.dataset.action));
     b.title = w(stage.unavailable[b.dataset.action] || b.dataset.action + "Why");
@@ -80,7 +79,7 @@ export function show(state, steps, lang) {
     const label = `${n}. ${steps[n - 1][lang].title}`;
     if (b.getAttribute("aria-label") !== label) { b.setAttribute("aria-label", label); b.title = label; }
     b.className = n === stage.step ? "now" : n <= stage.played ? "done" : "";
-    enable(b, n <= stage.played ? " " : stage.unavailable.step || (busy ? " " : ""));
+    enable(b, n <= stage.played ? " " : n > stage.playable ? "no-processes" : stage.unavailable.step || (busy ? " " : ""));
   }
   $("restart").hidden = !state.restartable;
   enable($("restart"), state.restarting || state.phase === "starting" ? " " : "");

@@ -106,7 +106,11 @@ func (s *Stage) Do(name, on string, number int) error {
 	if s.busy != "" {
 		return BusyError{s.busy}
 	}
-	if why := s.unavailable(name); why != "" {
+	why := s.unavailable(name)
+	if name == "step" && number > s.playable() {
+		why = NoProcesses
+	}
+	if why != "" {
 		return fmt.Errorf("%w: %s", ErrUnavailable, why)
 	}
 	if err := s.ctx.Err(); err != nil {
@@ -164,9 +168,8 @@ const (
 // unavailable returns why an action is not available, or "". The caller must hold s.mu.
 func (s *Stage) unavailable(name string) string {
 	_, control := controls[name]
-	attached := s.o.Cluster.Attached()
 	switch {
-	case (control || name == "month") && attached:
+	case (control || name == "month") && s.o.Cluster.Attached():
 		return NoProcesses
 	case name == "cut" && s.o.Network == nil:
 		return NoProcesses
@@ -174,12 +177,20 @@ func (s *Stage) unavailable(name string) string {
 		return StoryRuns
 	case name == "step" && s.failed != "":
 		return StoryFailed
-	case name == "step" && attached && s.played == story.WithoutProcesses:
-		return NoProcesses
 	case name == "step" && s.played == len(story.Steps()):
 		return StoryOver
+	case name == "step" && s.played == s.playable():
+		return NoProcesses
 	}
 	return ""
+}
+
+// playable returns the number of steps that can be played on this system.
+func (s *Stage) playable() int {
+	if s.o.Cluster.Attached() {
+		return story.WithoutProcesses
+	}
+	return len(story.Steps())
 }
 
 // State is what the page shows of the stage.
@@ -191,6 +202,7 @@ type State struct {
 	Cut         []string          `json:"cut"`
 	Step        int               `json:"step"` // that is being played, or 0
 	Played      int               `json:"played"`
+	Playable    int               `json:"playable"`         // steps, see playable
 	Failed      string            `json:"failed,omitempty"` // why the story cannot go on
 	Ahead       float64           `json:"ahead"`            // of the clock, in seconds
 }
@@ -200,7 +212,7 @@ func (s *Stage) State() State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out := State{Busy: s.busy, Unavailable: map[string]string{}, Frozen: []string{}, Down: []string{}, Cut: []string{},
-		Step: s.step, Played: s.played, Failed: s.failed, Ahead: s.o.Cluster.Ahead().Seconds()}
+		Step: s.step, Played: s.played, Playable: s.playable(), Failed: s.failed, Ahead: s.o.Cluster.Ahead().Seconds()}
 	for _, name := range Actions() {
 		if why := s.unavailable(name); why != "" {
 			out.Unavailable[name] = why

@@ -49,6 +49,9 @@ func TestProcessesOfOthers(t *testing.T) {
 	if err := s.Do("month", "", 0); !errors.Is(err, ErrUnavailable) {
 		t.Errorf("the clock of others: %v", err)
 	}
+	if err := s.Do("step", "", s.State().Playable+1); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("a step that stops processes: %v", err)
+	}
 }
 
 func TestUnknownActions(t *testing.T) {
