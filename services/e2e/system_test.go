@@ -164,19 +164,25 @@ func (s *system) send(to *cluster.Service, method, path, key, match string, body
 }
 
 func (s *system) sendIn(ctx context.Context, to *cluster.Service, method, path, key, match string, body any) (answer, error) {
-	data, err := json.Marshal(body)
-	if err != nil {
-		return answer{}, err
+	var content io.Reader
+	if body != nil {
+		data, err := json.Marshal(body)
+		if err != nil {
+			return answer{}, err
+		}
+		content = bytes.NewReader(data)
 	}
 	base := to.URL
 	if path == "/readyz" || path == "/metrics" {
 		base = to.Admin
 	}
-	req, err := http.NewRequestWithContext(ctx, method, base+path, bytes.NewReader(data))
+	req, err := http.NewRequestWithContext(ctx, method, base+path, content)
 	if err != nil {
 		return answer{}, err
 	}
-	req.Header.Set("Content-Type", "application/json")
+	if content != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
 	if key != "" {
 		req.Header.Set("Idempotency-Key", key)
 	}
