@@ -20,9 +20,9 @@ type Handler interface {
 	//
 	// A purchase is decided at once, from billing's own log: 201 when it is accepted; 422
 	// `purchase-refused` with every reason that applies, the contract version it was judged by and the
-	// figures. A refused purchase is recorded too, and the same key gets the same refusal for ever: a new
-	// attempt needs a new key. 409 `contract-unknown` means that billing has not heard of the contract,
-	// perhaps not yet: nothing is recorded, try again after `Retry-After` seconds.
+	// figures. A refused purchase is recorded too, and the same key gets the same refusal for 90 days: a
+	// new attempt needs a new key. 409 `contract-unknown` means that billing has not heard of the
+	// contract, perhaps not yet: nothing is recorded, try again after `Retry-After` seconds.
 	//
 	// An order has one accepted purchase per contract. The second is 409 `order-already-purchased` with
 	// the first one in `operationRef`, and nothing is recorded. A refused purchase does not take its

@@ -2153,7 +2153,8 @@ func (o OptTermination) Or(d Termination) Termination {
 type PersonalDataErasure struct {
 	ContractRef ContractRef `json:"contractRef"`
 	RequestedAt time.Time   `json:"requestedAt"`
-	// When the destruction of the last key was read back.
+	// When the last key was seen to be destroyed. It is looked up for each answer, also for a repeated
+	// request.
 	CompletedAt OptDateTime `json:"completedAt"`
 }
 
