@@ -23,14 +23,15 @@ var hostInText = regexp.MustCompile(`127\.0\.0\.1:\d+`)
 
 // baseURL returns where a service listens by default, from the description of its server.
 func baseURL(root specfile.Value) string {
-	for _, s := range root.Get("servers").Items() {
-		path := s.Get("url").Str()
-		if host := hostInText.FindString(s.Get("description").Str()); host != "" && strings.HasPrefix(path, "/") {
-			return "http://" + host + path
-		}
-		return path
+	servers := root.Get("servers").Items()
+	if len(servers) == 0 {
+		return ""
 	}
-	return ""
+	path := servers[0].Get("url").Str()
+	if host := hostInText.FindString(servers[0].Get("description").Str()); host != "" && strings.HasPrefix(path, "/") {
+		return "http://" + host + path
+	}
+	return path
 }
 
 // samples returns a request for an operation in curl, Go and Python. It has the examples of the

@@ -78,7 +78,6 @@ type instance[S, B any] struct {
 	states  *states.States[S, B]
 	sending []core.Append // in order; not in the log yet
 	calls   []*core.Command[S, B]
-	voids   int64
 }
 
 type world[S, B any] struct {
