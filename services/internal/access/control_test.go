@@ -156,7 +156,8 @@ func TestInvalidFiles(t *testing.T) {
 	for text, want := range map[string]string{
 		``:                                  "empty",
 		`[]`:                                "empty",
-		`{}`:                                "cannot unmarshal",
+		`{}`:                                "not a list of keys",
+		`[1]`:                               "the value of /0 is not",
 		`[{"subject":"a",` + hash + `}`:     "unexpected EOF",
 		`[{"subject":"a",` + hash + `}] []`: "after top-level value",
 		`[{"subject":"a",` + hash + `,"subject":"b"}]`:                            "duplicate",

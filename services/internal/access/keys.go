@@ -46,6 +46,19 @@ type item struct {
 	Customers *[]string  `json:"customers"`
 }
 
+// plainly returns an error of reading the list in words that name no Go type. The library words
+// such errors differently from one process to the next.
+func plainly(err error) error {
+	var wrong *json.SemanticError
+	switch {
+	case !errors.As(err, &wrong) || errors.Is(err, json.ErrUnknownName):
+		return err
+	case wrong.JSONPointer == "":
+		return errors.New("it is not a list of keys, [{...}]")
+	}
+	return fmt.Errorf("the value of %s is not what belongs there", wrong.JSONPointer)
+}
+
 func parseKeys(files []livefile.Content) (keys, error) {
 	if err := checkMode(files[0].Mode); err != nil {
 		return nil, err
@@ -56,7 +69,7 @@ func parseKeys(files []livefile.Content) (keys, error) {
 	var list []item
 	// refuses text behind the list and members that an object has twice, too
 	if err := json.Unmarshal(files[0].Data, &list, json.RejectUnknownMembers(true)); err != nil {
-		return nil, err
+		return nil, plainly(err)
 	}
 	if len(list) == 0 {
 		return nil, errors.New("the list is empty")

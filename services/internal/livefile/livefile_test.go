@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -80,19 +81,19 @@ func TestRunChecksOnATickAndOnASignal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		now := make(chan os.Signal, 1)
-		checked := 0
+		var checked atomic.Int64
 		ended := make(chan error, 1)
-		go func() { ended <- Run(ctx, now, func() { checked++ }) }()
+		go func() { ended <- Run(ctx, now, func() { checked.Add(1) }) }()
 		synctest.Wait()
 		now <- syscall.SIGHUP
 		synctest.Wait()
-		if checked != 1 {
-			t.Errorf("checked %d times after the signal", checked)
+		if n := checked.Load(); n != 1 {
+			t.Errorf("checked %d times after the signal", n)
 		}
 		time.Sleep(Every + time.Millisecond)
 		synctest.Wait()
-		if checked != 2 {
-			t.Errorf("checked %d times after a tick", checked)
+		if n := checked.Load(); n != 2 {
+			t.Errorf("checked %d times after a tick", n)
 		}
 		stop()
 		if err := <-ended; err != nil {
