@@ -10,7 +10,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/deferpay/deferpay/tools/specfile"
@@ -165,7 +167,10 @@ type sent struct {
 // TestSamplesSendTheirRequests runs the samples in curl and Python against a server, and one of
 // those in Go, and compares what arrives.
 func TestSamplesSendTheirRequests(t *testing.T) {
-	var got []sent
+	var (
+		mu  sync.Mutex
+		got []sent
+	)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		data, err := io.ReadAll(r.Body)
 		if err != nil {
@@ -177,6 +182,8 @@ func TestSamplesSendTheirRequests(t *testing.T) {
 				t.Errorf("%s %s: %v in %s", r.Method, r.URL.Path, err, data)
 			}
 		}
+		mu.Lock()
+		defer mu.Unlock()
 		got = append(got, s)
 	}))
 	defer server.Close()
@@ -190,10 +197,15 @@ func TestSamplesSendTheirRequests(t *testing.T) {
 			for _, op := range g.Operations {
 				for _, s := range op.Samples {
 					code := hostInText.ReplaceAllString(s.Code, strings.TrimPrefix(server.URL, "http://"))
+					mu.Lock()
 					got = nil
+					mu.Unlock()
 					if runSample(t, s.Language, code, op.ID == "createOperation") {
 						ran[s.Language]++
-						checkSent(t, op, s.Language, got)
+						mu.Lock()
+						arrived := slices.Clone(got)
+						mu.Unlock()
+						checkSent(t, op, s.Language, arrived)
 					}
 				}
 			}

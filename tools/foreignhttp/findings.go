@@ -2,6 +2,7 @@ package foreignhttp
 
 import (
 	_ "embed"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -19,6 +20,7 @@ var (
 	headline = regexp.MustCompile(`^_{3,} (.+?) _{3,}$`)
 	check    = regexp.MustCompile(`^- (ST\d+) `)
 	ended    = regexp.MustCompile(`^=+ (SUMMARY|WARNINGS|Stateful tests) =+$`)
+	unjudged = regexp.MustCompile(`(?m)^=+ ERRORS =+$`)
 	tested   = regexp.MustCompile(`(?m)^  Selected: (\d+)/(\d+)\n  Tested: (\d+)$`)
 )
 
@@ -28,6 +30,9 @@ func Findings(output string) ([]Finding, error) {
 	m := tested.FindStringSubmatch(output)
 	if m == nil || m[1] != m[2] || m[1] != m[3] {
 		return nil, fmt.Errorf("not every operation was tested: %q", m)
+	}
+	if unjudged.MatchString(output) {
+		return nil, errors.New("some requests could not be sent or judged; see ERRORS in the output")
 	}
 	var out []Finding
 	operation, open := "", false

@@ -49,6 +49,7 @@ func TestRunIsIncomplete(t *testing.T) {
 	for name, output := range map[string]string{
 		"no summary":           "Traceback",
 		"an operation is left": strings.Replace(run, "Tested: 12", "Tested: 11", 1),
+		"one was not judged":   "=== ERRORS ===\nNetwork Error\n" + run,
 		"one is not selected":  strings.Replace(run, "12/12", "11/12", 1),
 	} {
 		if _, err := Findings(output); err == nil {

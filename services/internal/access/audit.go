@@ -21,6 +21,9 @@ type line struct {
 	outcome   string // the code of the problem, "" if there is none
 }
 
+// maxPath is how much of a path a line has, in bytes.
+const maxPath = 200
+
 type lineKey struct{}
 
 // note changes the line of a request. It does nothing outside of Control.HTTP.
@@ -52,7 +55,10 @@ var refusals = []string{problem.Unauthenticated.String(), problem.Forbidden.Stri
 // wanted reports whether the audit has a line for the request. It has none for what anybody with
 // the scope read reads.
 func (l *line) wanted() bool {
-	return l.operation != "" && (!slices.Equal(l.required, []string{Read}) || l.foreign || slices.Contains(refusals, l.outcome))
+	if slices.Contains(refusals, l.outcome) {
+		return true // also of a request without credentials, of which the operation is not known
+	}
+	return l.operation != "" && (!slices.Equal(l.required, []string{Read}) || l.foreign)
 }
 
 // audited calls next and writes the line of the request. It has no secret: neither what a caller
@@ -73,6 +79,8 @@ func (c *Control) audited(next http.Handler, w http.ResponseWriter, r *http.Requ
 		attributes := []any{"action", l.operation, "subject", l.subject}
 		if l.target.Kind != "" {
 			attributes = append(attributes, string(l.target.Kind), l.target.Ref)
+		} else {
+			attributes = append(attributes, "request", r.Method+" "+r.URL.Path[:min(len(r.URL.Path), maxPath)])
 		}
 		attributes = append(attributes, "outcome", l.outcome, "traceparent", trace.From(r.Context()), "from", r.RemoteAddr)
 		if l.foreign {

@@ -113,7 +113,7 @@ func (c *Control) Key(ctx context.Context, operation, key string, required []str
 	if !ok {
 		return nil, problem.New(problem.Unauthenticated, "the API key is not known").WithHint("send a valid key in %s", HeaderName)
 	}
-	if !e.expires.IsZero() && !c.cfg.Now().Before(e.expires) {
+	if e.expires != nil && !c.cfg.Now().Before(*e.expires) {
 		identify(ctx, e.caller)
 		return nil, problem.New(problem.Unauthenticated, "the API key expired at %s", e.expires.UTC().Format(time.RFC3339)).WithHint("ask for a new key")
 	}

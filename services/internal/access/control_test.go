@@ -173,6 +173,8 @@ func TestInvalidFiles(t *testing.T) {
 		`[{"subject":"a",` + hash + `,"customers":[]}]`:                           "list of customers is empty",
 		`[{"subject":"a",` + hash + `,"customers":["CE-1 "]}]`:                    "is not a customer",
 		`[{"subject":"a",` + hash + `,"expires":"soon"}]`:                         "expires",
+		`[{"subject":"a",` + hash + `,"expires":null}]`:                           "/0/expires",
+		`[{"subject":"a",` + hash + `,"customers":null}]`:                         "/0/customers",
 		`[{"subject":"a",` + hash + `},{"subject":"b",` + hash + `}]`:             "same key",
 	} {
 		path := credentials(t, text)

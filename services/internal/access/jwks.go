@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -233,13 +234,13 @@ func (k *fetchedKeys) refresh(ctx context.Context, after time.Duration) {
 	k.tried = now
 	if err != nil {
 		if !k.failed {
-			k.logger.Error("the keys of the issuer of tokens cannot be read, those read before stay in force", "url", k.url, "keys", len(k.set), "error", err.Error())
+			k.logger.Error("the keys of the issuer of tokens cannot be read, those read before stay in force", "url", shown(k.url), "keys", len(k.set), "error", err.Error())
 		}
 		k.failed = true
 		return
 	}
 	if k.failed || k.set == nil {
-		k.logger.Info("the keys of the issuer of tokens were read", "url", k.url, "keys", len(set))
+		k.logger.Info("the keys of the issuer of tokens were read", "url", shown(k.url), "keys", len(set))
 	}
 	k.set, k.failed = set, false
 }
@@ -265,6 +266,14 @@ func (k *fetchedKeys) fetch(ctx context.Context) (keySet, error) {
 		return nil, fmt.Errorf("the key set is larger than %d bytes", maxKeySet)
 	}
 	return parseKeySet(data)
+}
+
+// shown returns an address without the password that it may have.
+func shown(address string) string {
+	if u, err := url.Parse(address); err == nil {
+		return u.Redacted()
+	}
+	return "(not a URL)"
 }
 
 // isLoopback reports whether a host is this machine.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/deferpay/deferpay/services/internal/livefile"
 )
@@ -34,16 +35,31 @@ type keys []entry
 type entry struct {
 	hash    [sha256.Size]byte
 	caller  Caller
-	expires time.Time // zero: never
+	expires *time.Time // nil: never
 }
 
 // item is an entry as it is written.
 type item struct {
-	Subject   string     `json:"subject"`
-	SHA256    string     `json:"sha256"`
-	Scopes    []string   `json:"scopes"`
-	Expires   *time.Time `json:"expires"`
-	Customers *[]string  `json:"customers"`
+	Subject   string           `json:"subject"`
+	SHA256    string           `json:"sha256"`
+	Scopes    []string         `json:"scopes"`
+	Expires   given[time.Time] `json:"expires"`
+	Customers given[[]string]  `json:"customers"`
+}
+
+// given is a member that may be left out and may not be null, because it could be meant as either.
+type given[T any] struct {
+	is    bool
+	value T
+}
+
+// UnmarshalJSONFrom implements json.UnmarshalerFrom.
+func (g *given[T]) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	if d.PeekKind() == 'n' {
+		return errors.New("null")
+	}
+	g.is = true
+	return json.UnmarshalDecode(d, &g.value)
 }
 
 // plainly returns an error of reading the list in words that name no Go type. The library words
@@ -123,11 +139,11 @@ func (i item) entry() (entry, error) {
 			return e, fmt.Errorf("the scope %s is there twice", s)
 		}
 	}
-	if i.Expires != nil {
-		e.expires = *i.Expires
+	if i.Expires.is {
+		e.expires = &i.Expires.value
 	}
-	if i.Customers != nil {
-		if e.caller.Customers, err = customersOf(*i.Customers); err != nil {
+	if i.Customers.is {
+		if e.caller.Customers, err = customersOf(i.Customers.value); err != nil {
 			return e, err
 		}
 	}

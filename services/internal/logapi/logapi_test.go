@@ -117,6 +117,22 @@ func TestFindReadsBeforeNotFound(t *testing.T) {
 	}
 }
 
+// TestForeignTakesAsLongAsMissing looks for what belongs to another customer.
+func TestForeignTakesAsLongAsMissing(t *testing.T) {
+	ctx := access.With(t.Context(), access.Caller{Subject: "agency", Customers: []string{"CE-1"}})
+	for customer, barrier := range map[string]bool{"CE-1": false, "CE-2": true} {
+		read := false
+		got, found, err := Owner(middleware.Request{Context: ctx}, lagging{read: &read}, func() (string, bool) { return customer, true })
+		if got != customer || !found || err != nil || read != barrier {
+			t.Errorf("%s: %s, found %t, error %v, barrier %t", customer, got, found, err, read)
+		}
+	}
+	read := false
+	if _, _, err := Owner(middleware.Request{Context: ctx}, lagging{read: &read, err: journal.ErrNotReady}, func() (string, bool) { return "CE-2", true }); code(err) != problem.NotReady {
+		t.Errorf("a log that cannot be read: %v", err)
+	}
+}
+
 func TestRequests(t *testing.T) {
 	var r Requests
 	ctx := access.With(t.Context(), access.Caller{Subject: "agency"})

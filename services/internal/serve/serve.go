@@ -1,6 +1,6 @@
-// Package serve starts and stops a service: its JSON log, its tasks in order, and its HTTP server
-// with /healthz, /readyz and /metrics. The front packages of the services import it; the domains
-// never do.
+// Package serve starts and stops a service: its JSON log, its tasks in order, its HTTP server with
+// /healthz and /readyz, and the one for operators with metrics and profiles. The front packages of
+// the services import it; the domains never do.
 package serve
 
 import (

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net"
 	"os"
 	"strconv"
@@ -247,6 +248,8 @@ func (c *Common) Check() error {
 		return errors.New("-tls-cert and -tls-key belong together")
 	case c.Rate < 0:
 		return errors.New("-rate is negative")
+	case math.IsNaN(c.Rate):
+		return errors.New("-rate is not a number")
 	}
 	if err := c.checkAccess(); err != nil {
 		return err
@@ -262,6 +265,8 @@ func (c *Common) checkAccess() error {
 		return errors.New("no credentials: give -credentials FILE or -jwt-issuer, or -insecure-dev on a developer's machine")
 	case real && c.InsecureDev:
 		return errors.New("-credentials, -jwt-issuer and -insecure-dev exclude each other")
+	case c.Tokens.Issuer != "" && c.Tokens.Customers == "":
+		return errors.New("-jwt-customers-claim is empty: name the claim, or give - if tokens are not bound to customers")
 	case c.InsecureDev && !loopback(c.HTTPAddr):
 		return fmt.Errorf("-insecure-dev accepts everybody, so it serves a loopback address only, and %s is none", c.HTTPAddr)
 	case c.ClockOffsetFile != "" && !c.InsecureDev:

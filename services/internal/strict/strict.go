@@ -96,9 +96,8 @@ func invalid(at, format string, args ...any) *problem.Problem {
 }
 
 // Parameters is a middleware of the generated servers. It refuses a body where none belongs, which
-// would be ignored, a query that is not well formed,
-// a parameter that the operation does not have, one that is repeated, and one with text that is not
-// visible.
+// would be ignored, a query that is not well formed, a parameter that the operation does not have,
+// one that is repeated, and one with text that is not visible.
 func Parameters(req middleware.Request, next middleware.Next) (middleware.Response, error) {
 	if hasBody(req.Raw) && slices.Contains(bodiless, req.Raw.Method) {
 		return middleware.Response{}, invalid("", "the operation has none; leave it out")

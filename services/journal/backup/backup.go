@@ -41,6 +41,9 @@ func (t Topic) progress(done, all int64) {
 // before its end may have been compacted away.
 const quiet = 5 * time.Second
 
+// enough is how many times in a row it has to be quiet, with a broker that answers in between.
+const enough = 2
+
 // Dump writes the records that are in the topic now to w, from an offset on. An error is returned
 // if the topic is a log that has lost records, or has more than one partition, or if it is
 // compacted and from is not 0.
@@ -68,13 +71,22 @@ func (t Topic) Dump(ctx context.Context, w io.Writer, from int64) (Info, error) 
 	if err != nil {
 		return Info{}, err
 	}
+	silences := 0
 	for next := from; next < end; {
 		records, err := t.poll(ctx, client, compacted)
+		if err == nil && len(records) == 0 {
+			// The broker may have been away; it has to answer before the next silence counts.
+			_, err = topic.End(ctx, client, t.Name)
+			silences++
+		}
 		if err != nil {
 			return Info{}, err
 		}
-		if len(records) == 0 {
+		if silences == enough {
 			break
+		}
+		if len(records) > 0 {
+			silences = 0
 		}
 		for _, r := range records {
 			switch {

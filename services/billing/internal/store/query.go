@@ -178,7 +178,8 @@ func (s *Store) Subscriptions(f SubscriptionFilter, page Page) List[billing.Acco
 	account := func(st billing.States, ref string) billing.Account { a, _ := st.Account(ref); return a }
 	return list(s, refs, page, func(st billing.States, ref string) bool {
 		c := account(st, ref).Contract
-		return (f.ContractRef == "" || c.Ref == f.ContractRef) && (f.CustomerRef == "" || c.CustomerRef == f.CustomerRef) && (f.Status == "" || c.Status == f.Status) &&
+		return c.Ref != "" && // or the state was discarded meanwhile
+			(f.ContractRef == "" || c.Ref == f.ContractRef) && (f.CustomerRef == "" || c.CustomerRef == f.CustomerRef) && (f.Status == "" || c.Status == f.Status) &&
 			f.Of.has(c.CustomerRef)
 	}, account)
 }
@@ -217,7 +218,8 @@ func (s *Store) Invoices(f InvoiceFilter, page Page) List[billing.Invoice] {
 	return list(s, refs, page, func(st billing.States, ref string) bool {
 		i := invoice(st, ref)
 		_, part := i.Part(f.ContractRef)
-		return (f.ContractRef == "" || part) && (f.CustomerRef == "" || i.CustomerRef == f.CustomerRef) &&
+		return i.Ref != "" && // or the state was discarded meanwhile
+			(f.ContractRef == "" || part) && (f.CustomerRef == "" || i.CustomerRef == f.CustomerRef) &&
 			(f.Period == billing.Period{} || i.Period == f.Period) && (f.Status == "" || i.Status() == f.Status) &&
 			f.Of.has(i.CustomerRef)
 	}, invoice)

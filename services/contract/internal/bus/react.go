@@ -37,7 +37,7 @@ func (r reactor) DirectDebitRejected(ctx context.Context, m *contractbus.DirectD
 	e := m.Value
 	err := r.store.React(ctx, contract.Ref(e.ContractRef), contract.ReactToDebit{
 		Debit:    contract.Debit{EventID: m.Headers.ID, InvoiceRef: e.InvoiceRef, Presentation: int(e.Presentation), Reason: e.Reason},
-		Returned: e.Phase == event.DebitPhaseReturned,
+		Returned: e.Phase == event.DebitPhaseReturned, OccurredAt: e.OccurredAt,
 	})
 	switch {
 	case errors.Is(err, contract.ErrUnknown), errors.Is(err, store.ErrContradiction), errors.Is(err, journal.ErrTooLarge), errors.Is(err, journal.ErrImpossible):

@@ -58,6 +58,11 @@ type Contract struct {
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
 
+	// ReinstatedAt is when it was last reinstated on request; zero: never. A failure from before
+	// has no effect any more: it was received while the contract was not ACTIVE, or is received
+	// again.
+	ReinstatedAt time.Time
+
 	// Failures are the failures of direct debits that this contract was suspended for, in the order
 	// in which that happened. They are never forgotten: the topic that brings them may be read
 	// again from its beginning.

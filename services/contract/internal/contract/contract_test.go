@@ -339,6 +339,31 @@ func TestDebitSuspendsOnceForEver(t *testing.T) {
 	}
 }
 
+// TestDebitFromBeforeReinstatement receives a failure that came while the contract was suspended
+// for another one, once more after it was reinstated.
+func TestDebitFromBeforeReinstatement(t *testing.T) {
+	first := ReactToDebit{Debit: Debit{"e-0", "BIL-2026-000001", 1, "AM04"}, OccurredAt: begin}
+	second := ReactToDebit{Debit: Debit{"e-1", "BIL-2026-000002", 1, "AM04"}, OccurredAt: begin.Add(time.Second)}
+	c := play(t, append(active, step{first, begin})...)
+	if _, err := Decide(c, second, begin.Add(time.Second)); !errors.Is(err, ErrNoEffect) {
+		t.Fatalf("while it is suspended: %v", err)
+	}
+	e, err := Decide(c, Reinstate{"paid"}, begin.Add(time.Minute))
+	if err == nil {
+		c, err = Fold(c, e, begin.Add(time.Minute))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Decide(c, second, begin.Add(time.Hour)); !errors.Is(err, ErrNoEffect) {
+		t.Errorf("received again: %v", err)
+	}
+	second.OccurredAt = begin.Add(time.Minute)
+	if _, err := Decide(c, second, begin.Add(time.Hour)); err != nil {
+		t.Errorf("one from after it: %v", err)
+	}
+}
+
 func TestDebitSaysWhatFailed(t *testing.T) {
 	c := fold(t, play(t, active...), ReactToDebit{Debit: Debit{"e-1", "BIL-2026-000001", 2, "AM04"}, Returned: true})
 	if want := "direct debit of BIL-2026-000001 returned (AM04)"; c.Suspension.Detail != want {

@@ -60,11 +60,13 @@ func (s Suspend) decide(c *Contract, _ time.Time) (Event, error) {
 // ReactToDebit says that a direct debit of an invoice of this contract failed. An ACTIVE contract
 // is suspended, at most once for the rejection and once for the return of each presentation of each
 // invoice. So is an EXPIRED one that would otherwise be ACTIVE again when its validity is
-// prolonged. In any other case there is no effect. The same event, received again after the
-// contract was reinstated, does not suspend it again.
+// prolonged. In any other case there is no effect. A failure from before the contract was last
+// reinstated does not suspend it: events are received again after a restart, also those that had no
+// effect and so left no record.
 type ReactToDebit struct {
 	Debit
-	Returned bool // it failed after settlement, not before
+	Returned   bool      // it failed after settlement, not before
+	OccurredAt time.Time // zero: not known
 }
 
 // Failure returns what identifies the failure.
@@ -77,7 +79,8 @@ func (r ReactToDebit) decide(c *Contract, _ time.Time) (Event, error) {
 	if r.Returned {
 		cause, failed = DirectDebitReturned, "returned"
 	}
-	if c.underlying() != StatusActive || c.knows(r.Failure()) {
+	past := !r.OccurredAt.IsZero() && r.OccurredAt.Before(c.ReinstatedAt)
+	if c.underlying() != StatusActive || past || c.knows(r.Failure()) {
 		return nil, ErrNoEffect
 	}
 	debit := r.Debit
@@ -169,10 +172,10 @@ func (e Reinstated) About() Subject { return Subject{Contract: e.Ref} }
 // Visit implements Event.
 func (e Reinstated) Visit(v Visitor) error { return v.Reinstated(e) }
 
-func (e Reinstated) apply(c *Contract, _ time.Time) (*Contract, error) {
+func (e Reinstated) apply(c *Contract, at time.Time) (*Contract, error) {
 	next, err := c.step(ActionReinstate)
 	if err == nil {
-		next.Status, next.Suspension = StatusActive, nil
+		next.Status, next.Suspension, next.ReinstatedAt = StatusActive, nil, at
 	}
 	return next, err
 }

@@ -22,9 +22,9 @@ func anyCommand(t *rapid.T) Command {
 	return rapid.SampledFrom([]Command{
 		subscribe, Activate{}, Expire{}, Suspend{"s"}, Reinstate{"r"}, Terminate{"t"}, sign, badSign, RevokeMandate{Reason: "w"}, Amend{},
 		Amend{Ceiling: &ceiling}, Amend{ValidFrom: &from}, Amend{ValidUntil: &until}, Amend{OpenEnded: true}, Amend{Buyer: &acme},
-		ReactToDebit{debit, false}, ReactToDebit{debit, true}, ErasePersonalData{}, Republish{}, Republish{rapid.Int64Range(-1, 90).Draw(t, "above")},
+		ReactToDebit{Debit: debit}, ReactToDebit{Debit: debit, Returned: true}, ErasePersonalData{}, Republish{}, Republish{rapid.Int64Range(-1, 90).Draw(t, "above")},
 		// twice again, or most contracts would be terminated too soon
-		Activate{}, Activate{}, Reinstate{"r"}, sign, ReactToDebit{debit, false},
+		Activate{}, Activate{}, Reinstate{"r"}, sign, ReactToDebit{Debit: debit},
 	}).Draw(t, "command")
 }
 

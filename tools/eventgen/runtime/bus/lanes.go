@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"bytes"
 	"context"
 	"strconv"
 	"sync"
@@ -69,6 +70,12 @@ func newLanes(c *receiver) *lanes {
 
 func (t *task) place() place { return place{t.p.topic, t.p.partition, t.p.offset} }
 
+// same reports whether two deliveries from one place are of one message. They are not if the topic
+// was created again in between.
+func (t *task) same(other *task) bool {
+	return t.p.key == other.p.key && t.p.time.Equal(other.p.time) && bytes.Equal(t.raw.Payload, other.raw.Payload)
+}
+
 func laneOf(p provenance) string {
 	if p.keyed {
 		return "key " + p.key
@@ -99,7 +106,7 @@ func (l *lanes) handle(life context.Context, raw *message.Message, take func() f
 func (l *lanes) enter(t *task, take func() func()) (first, again bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if before := l.aside[t.place()]; before != nil && t.p.offset >= 0 {
+	if before := l.aside[t.place()]; before != nil && t.p.offset >= 0 && before.same(t) {
 		before.releases = append(before.releases, take())
 		return false, true
 	}
@@ -156,6 +163,9 @@ func (l *lanes) layAside(t *task, take func() func()) error {
 		}
 		if len(l.aside) == 0 || len(l.aside) < maxAside && l.bytes+len(t.raw.Payload) <= maxAsideBytes {
 			t.releases = append(t.releases, take())
+			if before := l.aside[t.place()]; before != nil { // of a topic that was created again
+				l.bytes -= len(before.raw.Payload)
+			}
 			l.aside[t.place()] = t
 			l.bytes += len(t.raw.Payload)
 			l.mu.Unlock()
@@ -225,7 +235,7 @@ func (t *task) fail(ctx context.Context, c *receiver, f Failure) {
 	if c.onAside == nil || t.marked {
 		return
 	}
-	if err := c.onAside(ctx, f); err != nil {
+	if err := guarded(func() error { return c.onAside(ctx, f) }); err != nil {
 		c.log.WarnContext(ctx, "a message laid aside is not marked yet", "operation", c.op.Name, "topic", t.p.topic, "partition", t.p.partition, "offset", t.p.offset, "key", t.p.key, "error", err)
 		return
 	}

@@ -124,6 +124,7 @@ func hang(ctx context.Context) error {
 func TestNobodyWaits(t *testing.T) {
 	for name, trouble := range map[string]func(context.Context) error{
 		"one hangs": hang, "one fails": func(context.Context) error { return errBusy },
+		"one panics": func(context.Context) error { panic("out of range") },
 	} {
 		for _, many := range []int{1, 300} {
 			t.Run(fmt.Sprintf("%s, %d times", name, many), func(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -243,8 +244,28 @@ var errStopped = errors.New("by the policy for unknown messages nothing behind i
 // again, because the id may be registered late.
 const unknownIDPatience = time.Minute
 
+// guarded calls what the application supplies. A panic becomes an error, so that the message is
+// tried again as after any other, and holds up none but those of its key: handlers run in
+// goroutines of their own, where nothing else would keep the process alive.
+func guarded(call func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return call()
+}
+
 // try handles a message once.
 func (c *receiver) try(ctx context.Context, raw *message.Message, p provenance) (name string, o Outcome, err error) {
+	err = guarded(func() (err error) {
+		name, o, err = c.handle(ctx, raw, p)
+		return err
+	})
+	return name, o, err
+}
+
+func (c *receiver) handle(ctx context.Context, raw *message.Message, p provenance) (name string, o Outcome, err error) {
 	if raw.Payload == nil && (c.op.Compacted || !c.routes.takesEmpty()) {
 		return "", Ignored, c.tombstone(ctx, p)
 	}
@@ -303,7 +324,7 @@ func (c *receiver) bury(ctx context.Context, raw *message.Message, p provenance,
 // buryOnce publishes a dead letter. One that is too large is published with less of the message.
 func (c *receiver) buryOnce(ctx context.Context, raw *message.Message, p provenance, f Failure) error {
 	if c.onDead != nil {
-		if err := c.onDead(ctx, f); err != nil {
+		if err := guarded(func() error { return c.onDead(ctx, f) }); err != nil {
 			return err
 		}
 	}
