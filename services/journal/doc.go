@@ -36,6 +36,6 @@
 //
 // The packages of a service that keep its state import this package; a domain package does not. The
 // parts are packages of their own: record (what is written to the topics), states (the rule that
-// applies a log, and what the log leads to), and, internal, core (deciding, without I/O), topic (the
-// Kafka side), publication (the subscriber) and statehash. Package journaltest is for tests.
+// applies a log, and what the log leads to), and, internal, core (deciding, without I/O), topic
+// (the Kafka side), publication (the subscriber) and statehash. Package journaltest is for tests.
 package journal
