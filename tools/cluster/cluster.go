@@ -334,15 +334,16 @@ func (c *Cluster) service(o Options, logs, command, name string, addrs []string)
 }
 
 // Attach describes a system that others have started. Its processes cannot be started, stopped or
-// killed, and its clock cannot be moved.
-func Attach(brokers []string, registry, contract string, billing []string) *Cluster {
-	away := func(name, url string) *Service {
-		return &Service{URL: url, Process: process.New(process.Spec{Name: name})}
+// killed, and its clock cannot be moved. Admins are the addresses for operators of contract and of
+// the instances of billing, in that order.
+func Attach(brokers []string, registry, contract string, billing, admins []string) *Cluster {
+	away := func(name, url, admin string) *Service {
+		return &Service{URL: url, Admin: admin, Process: process.New(process.Spec{Name: name})}
 	}
-	c := &Cluster{Brokers: brokers, Registry: registry, Contract: away("contract-1", contract), attached: true}
+	c := &Cluster{Brokers: brokers, Registry: registry, Contract: away("contract-1", contract, admins[0]), attached: true}
 	c.Contracts = []*Service{c.Contract}
 	for i, url := range billing {
-		c.Billing = append(c.Billing, away(fmt.Sprintf("billing-%d", i+1), url))
+		c.Billing = append(c.Billing, away(fmt.Sprintf("billing-%d", i+1), url, admins[i+1]))
 	}
 	return c
 }

@@ -159,7 +159,7 @@ func (s *stage) health(service types.ServiceConfig, port string, own map[string]
 	url, there := test[len(test)-1], "127.0.0.1:"+port
 	here := own["0.0.0.0:"+port]
 	if admin := service.Environment["ADMIN_ADDR"]; admin != nil {
-		there, here = *admin, own[*admin]
+		there, here = strings.Replace(*admin, "0.0.0.0", "127.0.0.1", 1), own[*admin]
 	}
 	if !strings.HasPrefix(url, "http://"+there+"/") {
 		s.t.Fatalf("%s: listens on %s, but its health check requests %s", service.Name, there, url)

@@ -182,12 +182,25 @@ type step struct {
 // so that a step can wait until a killed member is replaced.
 const stepIn = 40 * time.Second
 
-func newRun(ctx context.Context, o Options, c *cluster.Cluster, show *screen.Screen) (*run, error) {
+// contracts returns the directory of the contracts: that of the clone, or the one in the working
+// directory, as in the image.
+func contracts() (string, error) {
 	root, err := process.Root()
+	if err == nil {
+		return filepath.Join(root, "specs"), nil
+	}
+	if _, missing := os.Stat("specs"); missing != nil {
+		return "", err
+	}
+	return "specs", nil
+}
+
+func newRun(ctx context.Context, o Options, c *cluster.Cluster, show *screen.Screen) (*run, error) {
+	specs, err := contracts()
 	if err != nil {
 		return nil, err
 	}
-	seen, err := observer.Open(c.Brokers, c.Registry, filepath.Join(root, "specs"),
+	seen, err := observer.Open(c.Brokers, c.Registry, specs,
 		contractLog, contractFacts, billingLog, billingEvents, contractDead, billingDead)
 	if err != nil {
 		return nil, err

@@ -12,7 +12,7 @@ import (
 // attached returns a stage for a system that others have started, and that is away.
 func attached(t *testing.T) *Stage {
 	t.Helper()
-	c := cluster.Attach([]string{"127.0.0.1:1"}, "http://127.0.0.1:1", "http://127.0.0.1:1", []string{"http://127.0.0.1:1", "http://127.0.0.1:1"})
+	c := cluster.Attach([]string{"127.0.0.1:1"}, "http://127.0.0.1:1", "http://127.0.0.1:1", []string{"http://127.0.0.1:1", "http://127.0.0.1:1"}, make([]string, 3))
 	s := New(Options{Cluster: c, Transport: http.DefaultTransport, Feed: feed.New(100), Changed: func() {},
 		Newest: func(string) (int32, int64, bool) { return 0, 0, false }})
 	t.Cleanup(s.Close)

@@ -3,6 +3,7 @@ package bus
 import (
 	"bytes"
 	"context"
+	"errors"
 	"strconv"
 	"sync"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/hold"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/registry"
 )
 
 // A message that is not handled soon is laid aside: it is acknowledged and held, and tried again
@@ -188,7 +190,8 @@ func (l *lanes) run(t *task) {
 	for t != nil {
 		// the context of the message ends when it is acknowledged
 		ctx, cancel := context.WithCancelCause(context.WithoutCancel(t.raw.Context()))
-		stop := context.AfterFunc(t.life, func() { cancel(context.Cause(t.life)) })
+		life := t.life // t is the next message by the time that a late call runs
+		stop := context.AfterFunc(life, func() { cancel(context.Cause(life)) })
 		t.err = l.c.finish(ctx, t.raw, t.p, t)
 		stop()
 		cancel(nil)
@@ -232,7 +235,7 @@ func (t *task) fail(ctx context.Context, c *receiver, f Failure) {
 	default:
 		close(t.failed)
 	}
-	if c.onAside == nil || t.marked {
+	if c.onAside == nil || t.marked || errors.Is(f.Err, registry.ErrAway) {
 		return
 	}
 	if err := guarded(func() error { return c.onAside(ctx, f) }); err != nil {

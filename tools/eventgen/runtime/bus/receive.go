@@ -103,7 +103,9 @@ func OnDeadLetter(f func(context.Context, Failure) error) ReceiveOption {
 
 // OnLaidAside sets a function that is called once an attempt to handle a message has failed and the
 // message is going to be tried again beside those behind it. The application can record that it
-// lacks the message. After an error it is called again after the next attempt.
+// lacks the message. After an error it is called again after the next attempt. It is not called
+// while the schema registry is away: then nothing can be read that needs it, and what was read
+// before stays good.
 func OnLaidAside(f func(context.Context, Failure) error) ReceiveOption {
 	return func(c *receiver) { c.onAside = f }
 }

@@ -38,6 +38,9 @@ var ErrNotRegistered = errors.New("not registered, run eventgen schemas register
 // ErrUnknownID is wrapped by the error for an id that the registry does not have.
 var ErrUnknownID = errors.New("the schema registry does not know the id")
 
+// ErrAway is wrapped by the error of a registry that does not answer, or not as a registry does.
+var ErrAway = errors.New("the schema registry is away")
+
 // Client is a Schemas over HTTP.
 type Client struct {
 	sr *sr.Client
@@ -87,7 +90,7 @@ func (c *Client) ID(ctx context.Context, subject, schema string) (int, error) {
 		err = errors.New("the answer has no id")
 	}
 	if err != nil {
-		return 0, fmt.Errorf("look up in the schema registry: %w", explain(err))
+		return 0, fmt.Errorf("%w: look up a schema: %w", ErrAway, explain(err))
 	}
 	c.mu.Lock()
 	c.ids[at] = found.ID
@@ -113,7 +116,7 @@ func (c *Client) Schema(ctx context.Context, id int) (string, error) {
 		err = errors.New("the answer has no schema")
 	}
 	if err != nil {
-		return "", fmt.Errorf("fetch schema %d from the schema registry: %w", id, explain(err))
+		return "", fmt.Errorf("%w: fetch schema %d: %w", ErrAway, id, explain(err))
 	}
 	if found.Type != sr.TypeAvro && found.Type != sr.TypeJSON || len(found.References) > 0 {
 		return "", fmt.Errorf("%w %d as a self-contained schema of Avro or JSON", ErrUnknownID, id)

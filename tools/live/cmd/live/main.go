@@ -45,6 +45,8 @@ func run(ctx context.Context, args []string, getenv func(string) string) error {
 	registry := flags.String("registry", or("SCHEMA_REGISTRY_URL", "http://127.0.0.1:8085"), "`URL` of the schema registry [SCHEMA_REGISTRY_URL]")
 	contract := flags.String("contract", or("CONTRACT_URL", "http://127.0.0.1:8081"), "`URL` of contract [CONTRACT_URL]")
 	billing := flags.String("billing", or("BILLING_URLS", "http://127.0.0.1:8082,http://127.0.0.1:8083"), "`URLs` of the instances of billing, separated by commas [BILLING_URLS]")
+	admin := flags.String("admin", or("ADMIN_URLS", "http://127.0.0.1:9081,http://127.0.0.1:9082,http://127.0.0.1:9083"), "`URLs` of the metrics of contract and of the instances of billing, in that order [ADMIN_URLS]")
+	key := flags.String("api-key-file", or("API_KEY_FILE", ""), "`file` with the API key of the services; without it they have to accept any [API_KEY_FILE]")
 	specs := flags.String("specs", "specs", "`directory` of the contracts, with the schemas of the logs")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -52,12 +54,20 @@ func run(ctx context.Context, args []string, getenv func(string) string) error {
 	if flags.NArg() > 0 {
 		return fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
+	if err := useKey(*key); err != nil {
+		return fmt.Errorf("-api-key-file: %w", err)
+	}
+	instances := strings.Split(*billing, ",")
+	admins := strings.Split(*admin, ",")
+	if len(admins) != 1+len(instances) {
+		return fmt.Errorf("-admin has %d URLs, want one for contract and %d for billing", len(admins), len(instances))
+	}
 	l, err := net.Listen("tcp", *addr)
 	if err != nil {
 		return err
 	}
 	view := live.New()
-	c := cluster.Attach(strings.Split(*brokers, ","), *registry, *contract, strings.Split(*billing, ","))
+	c := cluster.Attach(strings.Split(*brokers, ","), *registry, *contract, instances, admins)
 	if _, err := view.Attach(live.System{Cluster: c, Specs: *specs}); err != nil {
 		return errors.Join(err, l.Close())
 	}
