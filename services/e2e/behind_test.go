@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"os"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
@@ -280,6 +281,9 @@ func (in *intake) behindAll(all []kind) {
 		t.Run(k.name, func(t *testing.T) {
 			in.t, in.system.t = t, t
 			bad := k.bad(in)
+			if os.Getenv("BROKER") == "kafka" && in.topic == "contract.facts.v1" && bad[0].Key == nil {
+				t.Skip("Apache Kafka takes no record without a key on a compacted topic")
+			}
 			in.impostor.mode.Store(k.mode)
 			defer in.impostor.mode.Store("")
 			in.produce(bad...)
