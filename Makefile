@@ -76,7 +76,7 @@ race: ## Runs the tests in their full form (DEFERPAY_FULL=1), with the race dete
 	@DEFERPAY_FULL=1 $(RACETEST) $$(go list ./... | grep -vxF "$$(go list $(PROCESSES))")
 	@cd tools/contractdiff && $(TEST) -count=1 ./... # specs/ is outside of the module, which the cache does not notice
 	@cd $(EXAMPLE) && $(RACETEST) ./...
-	@DEFERPAY_FULL=1 $(TEST) $(PROCESSES)
+	@DEFERPAY_FULL=1 $(TEST) -timeout 25m $(PROCESSES)
 	@$(if $(RACE),DEFERPAY_FULL=1 $(RACETEST) -run '^TestRollingRestart$$' ./services/e2e)
 
 demo: ## Plays the whole story and checks each step; KEEP=1 leaves it running, BROKER=kafka uses make kafka and make registry
