@@ -29,6 +29,7 @@ import (
 	"github.com/deferpay/deferpay/services/internal/clock"
 	"github.com/deferpay/deferpay/services/internal/instance"
 	"github.com/deferpay/deferpay/services/internal/settings"
+	"github.com/deferpay/deferpay/services/internal/waittest"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/kafkabus"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/registry"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/topics"
@@ -151,15 +152,7 @@ func (b *bubble) skew(address string, by time.Duration) {
 
 func (b *bubble) until(what string, done func() error) {
 	b.t.Helper()
-	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
-		err := done()
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			b.t.Fatalf("%s: %v", what, err)
-		}
-	}
+	waittest.Nil(b.t, 2*time.Minute, what, done)
 }
 
 // send sends a request. The error is that of the connection.

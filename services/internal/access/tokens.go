@@ -13,6 +13,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/deferpay/deferpay/services/internal/problem"
+	"github.com/deferpay/deferpay/services/internal/settings"
 )
 
 // Tokens says which bearer tokens are accepted: JSON Web Tokens signed by one issuer for one
@@ -40,7 +41,7 @@ func (t Tokens) check() error {
 	case t.Leeway < 0 || t.Leeway > 10*time.Minute:
 		return errors.New("the leeway of tokens is at most 10 minutes")
 	}
-	if u, err := url.Parse(t.Keys); err == nil && u.Scheme == "http" && !isLoopback(u.Hostname()) {
+	if u, err := url.Parse(t.Keys); err == nil && u.Scheme == "http" && !settings.IsLoopback(u.Hostname()) {
 		return errors.New("the key set must be read by https: whoever changes it on its way is let in")
 	}
 	return nil

@@ -158,9 +158,9 @@ func Find(ctx context.Context, log Log, look func() bool) (bool, error) {
 // Owner looks for the customer that the target of a request belongs to, as Find does. What the
 // caller may not see takes as long as what does not exist, so that time does not tell them apart.
 // It is for access.Ownership.
-func Owner(req middleware.Request, log Log, look func() (customerRef string, found bool)) (customerRef string, found bool, err error) {
-	caller, _ := access.From(req.Context)
-	_, err = Find(req.Context, log, func() bool {
+func Owner(ctx context.Context, log Log, look func() (customerRef string, found bool)) (customerRef string, found bool, err error) {
+	caller, _ := access.From(ctx)
+	_, err = Find(ctx, log, func() bool {
 		customerRef, found = look()
 		return found && caller.Sees(customerRef)
 	})

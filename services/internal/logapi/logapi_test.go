@@ -122,13 +122,13 @@ func TestForeignTakesAsLongAsMissing(t *testing.T) {
 	ctx := access.With(t.Context(), access.Caller{Subject: "agency", Customers: []string{"CE-1"}})
 	for customer, barrier := range map[string]bool{"CE-1": false, "CE-2": true} {
 		read := false
-		got, found, err := Owner(middleware.Request{Context: ctx}, lagging{read: &read}, func() (string, bool) { return customer, true })
+		got, found, err := Owner(ctx, lagging{read: &read}, func() (string, bool) { return customer, true })
 		if got != customer || !found || err != nil || read != barrier {
 			t.Errorf("%s: %s, found %t, error %v, barrier %t", customer, got, found, err, read)
 		}
 	}
 	read := false
-	if _, _, err := Owner(middleware.Request{Context: ctx}, lagging{read: &read, err: journal.ErrNotReady}, func() (string, bool) { return "CE-2", true }); code(err) != problem.NotReady {
+	if _, _, err := Owner(ctx, lagging{read: &read, err: journal.ErrNotReady}, func() (string, bool) { return "CE-2", true }); code(err) != problem.NotReady {
 		t.Errorf("a log that cannot be read: %v", err)
 	}
 }

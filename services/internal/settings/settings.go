@@ -278,8 +278,13 @@ func (c *Common) checkAccess() error {
 // loopback reports whether an address is reached from this machine only.
 func loopback(addr string) bool {
 	host, _, err := net.SplitHostPort(addr)
+	return err == nil && IsLoopback(host)
+}
+
+// IsLoopback reports whether a host is this machine by its name or address.
+func IsLoopback(host string) bool {
 	ip := net.ParseIP(host)
-	return err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // adminPort is the distance between the ports of the two addresses.

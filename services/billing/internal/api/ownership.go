@@ -42,7 +42,7 @@ func operatesOn(body any) access.Target {
 }
 
 func (h *handler) owner(req middleware.Request, t access.Target) (string, bool, error) {
-	return logapi.Owner(req, h.Store, func() (string, bool) {
+	return logapi.Owner(req.Context, h.Store, func() (string, bool) {
 		switch t.Kind {
 		case ofOperation:
 			o, _, ok := h.Store.Operation(t.Ref)

@@ -40,7 +40,7 @@ func (h *handler) StartBillingRun(ctx context.Context, body *billingapi.BillingR
 	decide, cancel := context.WithTimeout(ctx, logapi.CommandTime)
 	defer cancel()
 	if body.DryRun.Or(false) {
-		if _, _, err := h.Store.Answered(decide, &req); err != nil {
+		if _, err := h.Store.Answered(decide, &req); err != nil {
 			return nil, err
 		}
 		r := h.Store.RunOf(p, firstPage)

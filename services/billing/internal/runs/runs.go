@@ -120,7 +120,7 @@ func heldUp(run billing.Run, c billing.CustomerKey) bool {
 // one. Done is closed when the run is over. Replayed reports whether the same request started it
 // before. If an earlier run left nothing to bill, nothing is recorded.
 func (r *Runner) Start(ctx context.Context, req *idempotency.Request, p billing.Period) (done <-chan struct{}, replayed bool, err error) {
-	_, replayed, err = r.Store.Answered(ctx, req)
+	replayed, err = r.Store.Answered(ctx, req)
 	if replayed { // by an applied record: what came after it may not be read
 		err = r.Store.Barrier(ctx)
 	}

@@ -208,10 +208,10 @@ func (s *Store) Unreadable(ctx context.Context, u billing.NoteUnreadable) error 
 	return err
 }
 
-// Answered returns the outcome that the request led to before, and reports whether there is one;
-// see ledger.Ledger.
-func (s *Store) Answered(ctx context.Context, req *idempotency.Request) (out Outcome, before bool, err error) {
-	return s.ledger.Answered(ctx, req)
+// Answered reports whether the request was answered before; see ledger.Ledger.
+func (s *Store) Answered(ctx context.Context, req *idempotency.Request) (before bool, err error) {
+	_, before, err = s.ledger.Answered(ctx, req)
+	return before, err
 }
 
 // UnlessAnswered returns wrong unless the request was answered before; see ledger.Ledger.

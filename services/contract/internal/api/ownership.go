@@ -29,7 +29,7 @@ func (h *handler) ownership() access.Ownership {
 }
 
 func (h *handler) owner(req middleware.Request, t access.Target) (string, bool, error) {
-	return logapi.Owner(req, h.Store, func() (string, bool) {
+	return logapi.Owner(req.Context, h.Store, func() (string, bool) {
 		c, _, err := h.Store.Get(contract.Ref(t.Ref))
 		if err != nil {
 			return "", false
