@@ -93,7 +93,7 @@ func (v *View) Attach(sys System) (*stage.Stage, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := stage.New(stage.Options{Cluster: sys.Cluster, Network: sys.Network, Transport: v.recorder, Feed: v.feed, Newest: w.Newest, Changed: v.publish})
+	s := stage.New(stage.Options{Cluster: sys.Cluster, Network: sys.Network, Specs: sys.Specs, Transport: v.recorder, Feed: v.feed, Newest: w.Newest, Changed: v.publish})
 	v.mu.Lock()
 	v.watch, v.stage, v.phase, v.text = w, s, "running", ""
 	v.mu.Unlock()

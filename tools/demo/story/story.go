@@ -56,6 +56,8 @@ type Options struct {
 	// devkafka is started.
 	Brokers  []string
 	Registry string
+	// directory of the contracts, with the schemas of the logs; if empty, that of the clone
+	Specs string
 	// directory for binaries, logs and data; if empty, a temporary one, kept after an error
 	Dir  string
 	Bin  string // directory of the binaries; if empty, they are built
@@ -182,23 +184,14 @@ type step struct {
 // so that a step can wait until a killed member is replaced.
 const stepIn = 40 * time.Second
 
-// contracts returns the directory of the contracts: that of the clone, or the one in the working
-// directory, as in the image.
-func contracts() (string, error) {
-	root, err := process.Root()
-	if err == nil {
-		return filepath.Join(root, "specs"), nil
-	}
-	if _, missing := os.Stat("specs"); missing != nil {
-		return "", err
-	}
-	return "specs", nil
-}
-
 func newRun(ctx context.Context, o Options, c *cluster.Cluster, show *screen.Screen) (*run, error) {
-	specs, err := contracts()
-	if err != nil {
-		return nil, err
+	specs := o.Specs
+	if specs == "" {
+		root, err := process.Root()
+		if err != nil {
+			return nil, err
+		}
+		specs = filepath.Join(root, "specs")
 	}
 	seen, err := observer.Open(c.Brokers, c.Registry, specs,
 		contractLog, contractFacts, billingLog, billingEvents, contractDead, billingDead)

@@ -27,6 +27,7 @@ type Network interface {
 type Options struct {
 	Cluster   *cluster.Cluster
 	Network   Network // nil if instances cannot be cut off
+	Specs     string  // see story.Options
 	Transport http.RoundTripper
 	Feed      *feed.Feed
 	// Newest returns where the newest message of a topic is; ok is false if there is none.
@@ -277,7 +278,7 @@ func (s *Stage) playTo(ctx context.Context, number int) error {
 	player := s.player
 	s.mu.Unlock()
 	if player == nil {
-		o := story.Options{Transport: s.o.Transport, OnStep: s.OnStep}
+		o := story.Options{Specs: s.o.Specs, Transport: s.o.Transport, OnStep: s.OnStep}
 		if s.o.Cluster.Kafka == nil { // a broker of others may have records of an earlier story
 			o.Brokers = s.o.Cluster.Brokers
 		}
