@@ -134,7 +134,7 @@ func (i *Intake) look(ctx context.Context, topic string, id int32) (topicID stri
 	return ids[topic], at[0], at[1], nil
 }
 
-// topicIDs returns the ids of topics. That of a broker that gives none is empty.
+// topicIDs returns the ids of topics, "" for each if the broker has none.
 func (i *Intake) topicIDs(ctx context.Context, topics ...string) (map[string]string, error) {
 	found, err := kadm.NewClient(i.client).ListTopics(ctx, topics...)
 	if err != nil {

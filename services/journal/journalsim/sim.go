@@ -161,7 +161,7 @@ func (w *world[S, B]) tick() {
 	}
 }
 
-// act takes what an instance wants to append, and its answers.
+// act collects what an instance wants to append, and its answers.
 func (w *world[S, B]) act(n *instance[S, B]) {
 	appends, done := n.core.Take()
 	n.sending = append(n.sending, appends...)

@@ -58,7 +58,7 @@ func (l *States[S, B]) forget(f record.Forgetting) {
 	l.oldest = l.oldestPassing()
 }
 
-// shrink gives the memory of the map back if most of it is not used any more.
+// shrink releases the memory of the map if most of it is not used any more.
 func (t *table[S]) shrink() {
 	if len(t.cells) > t.peak/2 {
 		return

@@ -59,13 +59,7 @@ type Finding struct {
 
 // Place returns file:line:col, or as much of it as is known.
 func (f Finding) Place() string {
-	switch {
-	case f.Line == 0:
-		return f.File
-	case f.Col == 0:
-		return fmt.Sprintf("%s:%d", f.File, f.Line)
-	}
-	return fmt.Sprintf("%s:%d:%d", f.File, f.Line, f.Col)
+	return diag.Pos{File: f.File, Line: f.Line, Col: f.Col}.String()
 }
 
 // Side is the version of a contract in which a difference is.

@@ -147,7 +147,8 @@ func (g *drawer) enum() object {
 	return e
 }
 
-// named gives a definition a name from a small pool, so that readers' and writers' names meet.
+// named sets the name of a definition to one from a small pool, so that those of readers and
+// writers meet.
 func (g *drawer) named(o object) object {
 	name := pick(g, []string{"P", "Q", "R", "S", "T", "U", "V"})
 	full := name
