@@ -17,6 +17,13 @@ func TestConfigSaysWhatIsLeftOut(t *testing.T) {
 	if code, err := os.ReadFile("gen/ownbus/messages.go"); err != nil || !strings.Contains(string(code), "bus.Confluent") {
 		t.Errorf("%v: %s", err, code)
 	}
+	write(t, "all.yaml", "messages:\n  A:\n    framing: avro-single-object\nframing: confluent\n")
+	if status, _, stderr := run(append(args, "all.yaml", "specs/asyncapi.yaml")...); status != done || stderr != "" {
+		t.Fatalf("status %d: %s", status, stderr)
+	}
+	if code, err := os.ReadFile("gen/tbus/messages.go"); err != nil || strings.Contains(string(code), "bus.Bare") || !strings.Contains(string(code), "bus.SingleObject") {
+		t.Errorf("%v: %s", err, code)
+	}
 	before := listing(t, "gen")
 	write(t, "bad.yaml", "pakage: x\nmessages:\n  B: {framing: confluent}\n  A: {frame: x}\n")
 	status, _, stderr := run(append(args, "bad.yaml", "specs/asyncapi.yaml")...)

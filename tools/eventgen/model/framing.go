@@ -112,7 +112,8 @@ func (p *pkgBuilder) unframed() {
 		why, encodings = "the server has a schema registry, and nothing says whether JSON is framed", "or none"
 	}
 	p.diags.Warnf(first.Message.Pos, "add it to the message: bindings: {kafka: {schemaIdPayloadEncoding: confluent}}; "+encodings+" if that is meant;\n"+
-		"or name a file with -config that has messages: {"+first.Message.Name+": {framing: confluent}}",
+		"or write these lines into a file and name it with -config, or framing: confluent alone for all messages:\n"+
+		"messages:\n  "+first.Message.Name+":\n    framing: confluent",
 		"%s sent without the id of a schema: %s", what, why)
 }
 

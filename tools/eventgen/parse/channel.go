@@ -1,7 +1,9 @@
 package parse
 
 import (
+	"cmp"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/deferpay/deferpay/tools/eventgen/diag"
@@ -39,7 +41,7 @@ func (p *parser) channel(name string, at *source.Node) *Channel {
 			c.servers = append(c.servers, at)
 		}
 	}
-	for _, m := range members(p.object(n, "messages")) {
+	for _, m := range p.channelMessages(c, n) {
 		if msg := p.message(m.Key.Value, m.Value); msg != nil {
 			c.Messages = append(c.Messages, &ChannelMessage{Name: m.Key.Value, Pos: m.Key.Pos, Message: msg})
 		} else {
@@ -48,6 +50,36 @@ func (p *parser) channel(name string, at *source.Node) *Channel {
 	}
 	p.channelKafka(c, n)
 	return c
+}
+
+// channelMessages returns the messages of a channel with their keys. In a list, where AsyncAPI
+// requires a map, a message has the name that its reference ends with, or else its own.
+func (p *parser) channelMessages(c *Channel, n *source.Node) []source.Pair {
+	list := n.Get("messages")
+	if !list.Is(source.Seq) {
+		return members(p.object(n, "messages"))
+	}
+	var out []source.Pair
+	for _, at := range list.Items {
+		name := refName(at)
+		if m := p.Deref(at); name == "" {
+			name = cmp.Or(m.Get("name").Str(), m.Get("messageId").Str())
+		}
+		switch {
+		case name == "":
+			p.diags.ErrorHint(at.Pos, "write messages: {NAME: ...}", "messages of channel %s must be an object, and nothing names this item of the list", c.Name)
+			c.Broken = true
+		case slices.ContainsFunc(out, func(m source.Pair) bool { return m.Key.Value == name }):
+			p.diags.ErrorHint(at.Pos, "write messages: {NAME: ...}", "messages of channel %s must be an object, and two items of the list have the name %s", c.Name, name)
+			c.Broken = true
+		default:
+			out = append(out, source.Pair{Key: &source.Node{Pos: at.Pos, Kind: source.String, Value: name}, Value: at})
+		}
+	}
+	if len(list.Items) > 0 && !c.Broken {
+		p.diags.Warnf(list.Pos, "write messages: {"+out[0].Key.Value+": {$ref: ...}}", "messages of channel %s must be an object, not a list; each has the name that its reference ends with, or else its own", c.Name)
+	}
+	return out
 }
 
 var channelKafkaFields = []string{"topic", "partitions", "replicas", "topicConfiguration", "bindingVersion"}

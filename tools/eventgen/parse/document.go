@@ -192,11 +192,12 @@ var lost = map[string]string{
 	"a server.url":        "in AsyncAPI 3, write host, protocol and pathname",
 }
 
-// fields warns about members that the specification does not have.
-func (p *parser) fields(n *source.Node, what string, known []string) {
+// fields warns about members that the specification does not have, except those that are reported
+// elsewhere.
+func (p *parser) fields(n *source.Node, what string, known []string, elsewhere ...string) {
 	for _, m := range members(n) {
 		name := m.Key.Value
-		if strings.HasPrefix(name, "x-") || contains(known, name) {
+		if strings.HasPrefix(name, "x-") || contains(known, name) || contains(elsewhere, name) {
 			continue
 		}
 		if name == "$ref" {

@@ -26,11 +26,8 @@ func (p *parser) message(name string, at *source.Node) *Message {
 		m.Broken = true
 		return m
 	}
-	if f, ok := n.Pair("schemaFormat"); ok {
-		p.diags.ErrorHint(f.Key.Pos, "in AsyncAPI 3, write payload: {schemaFormat: ..., schema: ...}", "schemaFormat is beside the payload of message %s", name)
-	} else {
-		p.fields(n, "a message", messageFields)
-	}
+	beside, _ := n.Pair("schemaFormat")
+	p.fields(n, "a message", messageFields, "schemaFormat")
 	own := p.text(n, "name")
 	n = p.withTraits(n, "a message", "payload", "traits", "x-versions")
 	// messages that share a trait also share the name in it, so it is the last resort
@@ -54,6 +51,7 @@ func (p *parser) message(name string, at *source.Node) *Message {
 		m.Payload = p.payload(at)
 		m.Broken = m.Payload == nil
 	}
+	p.besidePayload(m, beside)
 	p.messageKafka(m, n)
 	m.Versions = p.versions(m, n)
 	for _, e := range p.list(n, "examples") {
@@ -64,6 +62,34 @@ func (p *parser) message(name string, at *source.Node) *Message {
 		}
 	}
 	return m
+}
+
+// besidePayload reports a schemaFormat where AsyncAPI 2 has it. It is an error if it would change
+// how the payload is read.
+func (p *parser) besidePayload(m *Message, f source.Pair) {
+	if f.Key == nil {
+		return
+	}
+	const hint = "in AsyncAPI 3, write payload: {schemaFormat: ..., schema: ...}"
+	switch language := schemaformat.Of(f.Value.Str()); {
+	case m.Payload == nil && !m.Broken:
+		p.diags.Warnf(f.Key.Pos, "remove it", "message %s has a schemaFormat and no payload", m.Name)
+	case m.Payload != nil && language != schemaformat.Unknown && language == m.Payload.language():
+		p.diags.Warnf(f.Key.Pos, hint, "schemaFormat is beside the payload of message %s, which is read in that format without it", m.Name)
+	default:
+		p.diags.ErrorHint(f.Key.Pos, hint, "schemaFormat is beside the payload of message %s", m.Name)
+	}
+}
+
+// language returns the language that a payload is read in.
+func (p *Payload) language() schemaformat.Language {
+	switch {
+	case p.Name != "":
+		return schemaformat.Of(p.Name)
+	case p.Format == Avro:
+		return schemaformat.Avro
+	}
+	return schemaformat.JSONSchema
 }
 
 var messageKafkaFields = []string{"key", "schemaIdLocation", "schemaIdPayloadEncoding", "schemaLookupStrategy", "bindingVersion"}

@@ -10,11 +10,14 @@ import (
 // Settings sets what the documents leave out, from a file beside them:
 //
 //	package: shopbus
+//	framing: confluent
 //	messages:
 //	  OrderPlaced:
-//	    framing: confluent
+//	    framing: none
 //
-// The framing is that of schemaIdPayloadEncoding. The package is that of the only document.
+// A framing has the values of schemaIdPayloadEncoding. That of a message replaces what the document
+// says; the one at the top is for every message that says nothing. The package is that of the only
+// document.
 func Settings(root *source.Node, docs []*Document, diags *diag.List) {
 	if root == nil {
 		return
@@ -29,12 +32,27 @@ func Settings(root *source.Node, docs []*Document, diags *diag.List) {
 			diags.ErrorHint(p.Key.Pos, "write info.x-go-package in each", "package is for one document, and there are %d", len(docs))
 		case p.Key.Value == "package":
 			docs[0].GoPackage, docs[0].PackagePos = p.Value.Str(), p.Value.Pos
+		case p.Key.Value == "framing" && p.Value.Is(source.String):
+			frame(p.Value, docs)
 		case p.Key.Value == "messages" && p.Value.Is(source.Map):
 			for _, m := range p.Value.Pairs {
 				settings(m, docs, diags)
 			}
 		default:
-			diags.ErrorHint(p.Key.Pos, diag.OneOf("keys", p.Key.Value, []string{"package", "messages"}), "the config has no key %q, or it is no object", p.Key.Value)
+			diags.ErrorHint(p.Key.Pos, diag.OneOf("keys", p.Key.Value, []string{"package", "framing", "messages"}), "the config has no key %q, or it is no object", p.Key.Value)
+		}
+	}
+}
+
+// frame sets the framing of every message for which the document does not say it.
+func frame(framing *source.Node, docs []*Document) {
+	for _, d := range docs {
+		for _, c := range d.Channels {
+			for _, m := range c.Messages {
+				if m.Encoding == "" && m.Payload != nil && m.Payload.Format != Raw {
+					m.Encoding, m.EncodingPos = framing.Value, framing.Pos
+				}
+			}
 		}
 	}
 }
