@@ -28,6 +28,7 @@ import (
 	"github.com/deferpay/deferpay/gen/journalrecord"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/registry"
+	"github.com/deferpay/deferpay/tools/fulltest"
 )
 
 // arriveIn is how soon a suspension has to arrive, whatever is before it on its topic.
@@ -236,7 +237,8 @@ var kinds = []kind{
 
 // TestSuspensionBehindBadMessage sends each kind of bad message, and a suspension of another
 // contract behind it. Both services take the suspension in within two seconds. What cannot be read
-// is a dead letter; what only waited for the registry is taken in by itself afterwards.
+// is a dead letter; what only waited for the registry is taken in by itself afterwards. The short
+// form sends every sixth kind.
 func TestSuspensionBehindBadMessage(t *testing.T) {
 	var mask *impostor
 	fronts := 0
@@ -277,7 +279,10 @@ func (in *intake) behindAll(all []kind) {
 	}
 	in.until("a first suspension arrives", in.suspend()) // the services have joined their groups
 	t, want, waiting := in.t, map[string]string{}, []string{}
-	for _, k := range all {
+	for i, k := range all {
+		if i%fulltest.Choose(6, 1) != 0 {
+			continue
+		}
 		t.Run(k.name, func(t *testing.T) {
 			in.t, in.system.t = t, t
 			bad := k.bad(in)

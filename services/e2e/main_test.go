@@ -37,6 +37,14 @@ func (l length) take() int {
 	return fulltest.Choose(l.short, l.full)
 }
 
+// inLongerForms skips a test in the short form.
+func inLongerForms(t *testing.T, why string) {
+	t.Helper()
+	if !*full && !fulltest.Requested() {
+		t.Skipf("%s: run with -e2e.full or %s=1", why, fulltest.Variable)
+	}
+}
+
 // binaries is the directory of the commands that TestMain has built.
 var binaries string
 

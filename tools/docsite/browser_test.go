@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path"
 	"path/filepath"
 	"regexp"
@@ -16,6 +15,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/deferpay/deferpay/tools/chromium"
 	"github.com/deferpay/deferpay/tools/fetched"
 	"github.com/deferpay/deferpay/tools/fulltest"
 	"github.com/deferpay/deferpay/tools/slides"
@@ -36,28 +36,34 @@ type report struct {
 // TestPagesInBrowser opens every page of the site in Chromium at two widths, from a server and from
 // a folder: no error, no request to another host, nothing wider than the window, and a search that
 // finds. From the server, axe-core also has no serious finding, if npm has it. The short form opens
-// one of the pages of problems, which have one template, and runs axe-core at one width.
+// the pages from the folder at the small width alone, and one of the pages of problems, which have
+// one template.
 func TestPagesInBrowser(t *testing.T) {
-	browser, err := slides.Chromium()
-	if err != nil {
+	if _, err := chromium.Path(); err != nil {
 		t.Skip(err)
 	}
 	dir, pages := checkedSite(t)
-	scripts, err := axe.Files(t.Context(), axeFile)
-	if err != nil {
-		t.Logf("without axe-core: %v", err)
+	var scripts map[string][]byte
+	if fulltest.Requested() {
+		var err error
+		if scripts, err = axe.Files(t.Context(), axeFile); err != nil {
+			t.Logf("without axe-core: %v", err)
+		}
 	}
 	server := httptest.NewServer(checkedHandler(dir))
 	defer server.Close()
 	for _, width := range []int{1440, 390} {
 		for mode, base := range map[string]string{"server": server.URL, "folder": "file://" + dir} {
+			if !fulltest.Requested() && (mode == "server" || width > 390) {
+				continue
+			}
 			t.Run(fmt.Sprintf("%s %d", mode, width), func(t *testing.T) {
-				text, checked := []byte("// without axe-core"), scripts != nil && mode == "server" && (width == 390 || fulltest.Requested())
+				text, checked := []byte("// without axe-core"), scripts != nil && mode == "server"
 				if checked {
 					text = scripts[axeFile]
 				}
 				save(t, dir, "axe.js", text)
-				reports, logged := visit(t, browser, dir, base, width, pages)
+				reports, logged := visit(t, dir, base, width, pages)
 				for _, line := range logged {
 					t.Errorf("the console: %s", line)
 				}
@@ -76,8 +82,7 @@ func TestPagesInBrowser(t *testing.T) {
 
 // TestBrowserFindsFaults plants a fault of each kind into a page.
 func TestBrowserFindsFaults(t *testing.T) {
-	browser, err := slides.Chromium()
-	if err != nil {
+	if _, err := chromium.Path(); err != nil {
 		t.Skip(err)
 	}
 	dir := t.TempDir()
@@ -103,10 +108,10 @@ func TestBrowserFindsFaults(t *testing.T) {
 		pages = append(pages, name+".html")
 	}
 	save(t, dir, "inline.html", []byte("<!doctype html><html><head>"+policy+checks("")+"</head><body><script>window.x = 1</script></body></html>"))
-	if _, logged := visit(t, browser, dir, "file://"+dir, 800, []string{"inline.html"}); len(logged) == 0 {
+	if _, logged := visit(t, dir, "file://"+dir, 800, []string{"inline.html"}); len(logged) == 0 {
 		t.Error("an inline script is not in the console")
 	}
-	reports, _ := visit(t, browser, dir, "file://"+dir, 800, pages)
+	reports, _ := visit(t, dir, "file://"+dir, 800, pages)
 	for page, r := range reports {
 		if len(r.Wrong) == 0 {
 			t.Errorf("%s: nothing is reported", page)
@@ -199,7 +204,7 @@ func checkedHandler(dir string) http.Handler {
 var runnerResult = regexp.MustCompile(`(?s)<pre id="result">(.*?)</pre>`)
 
 // visit shows the pages at a width. It returns what each reports, and the lines of the console.
-func visit(t *testing.T, browser, dir, base string, width int, pages []string) (reports map[string]report, logged []string) {
+func visit(t *testing.T, dir, base string, width int, pages []string) (reports map[string]report, logged []string) {
 	t.Helper()
 	list, err := json.Marshal(pages)
 	if err != nil {
@@ -207,23 +212,21 @@ func visit(t *testing.T, browser, dir, base string, width int, pages []string) (
 	}
 	save(t, dir, "pages.js", fmt.Appendf(nil, "const width = %d, pages = %s;", width, list))
 	save(t, dir, "runner.html", []byte(`<!doctype html><body><script src="pages.js"></script><script src="runner.js"></script>`))
-	cmd := exec.CommandContext(t.Context(), browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
-		"--user-data-dir="+t.TempDir(), fmt.Sprintf("--window-size=%d,1000", width+60), "--virtual-time-budget=3600000", "--enable-logging=stderr", "--dump-dom", base+"/runner.html")
-	var out, errs bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errs
-	if err := cmd.Run(); err != nil {
-		t.Fatalf("%v: %s", err, errs.String())
+	out, errs, err := chromium.Run(t.Context(), base+"/runner.html", fmt.Sprintf("--window-size=%d,1000", width+60),
+		"--virtual-time-budget=3600000", "--enable-logging=stderr", "--dump-dom")
+	if err != nil {
+		t.Fatal(err)
 	}
-	m := runnerResult.FindStringSubmatch(out.String())
+	m := runnerResult.FindSubmatch(out)
 	if m == nil {
-		t.Fatalf("no result: %.2000s", errs.String())
+		t.Fatalf("no result: %.2000s", errs)
 	}
-	for line := range strings.Lines(errs.String()) {
-		if strings.Contains(line, "CONSOLE") {
-			logged = append(logged, line)
+	for line := range bytes.Lines(errs) {
+		if bytes.Contains(line, []byte("CONSOLE")) {
+			logged = append(logged, string(line))
 		}
 	}
-	if err := json.Unmarshal([]byte(html.UnescapeString(m[1])), &reports); err != nil {
+	if err := json.Unmarshal([]byte(html.UnescapeString(string(m[1]))), &reports); err != nil {
 		t.Fatal(err)
 	}
 	if len(reports) != len(pages) {

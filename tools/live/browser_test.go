@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -16,6 +15,8 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+
+	"github.com/deferpay/deferpay/tools/chromium"
 )
 
 // browser is a page of Chromium that keeps what goes wrong on it.
@@ -31,23 +32,22 @@ type browser struct {
 // openBrowser opens a page in a window of a size. It skips the test where there is no Chromium.
 func openBrowser(t *testing.T, url string, width, height int64) *browser {
 	t.Helper()
-	var path string
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable"} {
-		if found, err := exec.LookPath(name); err == nil {
-			path = found
-			break
-		}
+	path, err := chromium.Path()
+	if err != nil {
+		t.Skip(err)
 	}
-	if path == "" {
-		t.Skip("chromium is not installed (Debian and Ubuntu: apt-get install chromium)")
+	profile, remove, err := chromium.Profile()
+	if err != nil {
+		t.Fatal(err)
 	}
+	t.Cleanup(remove)
 	// Chromium has no sandbox for root. It opens our own page alone.
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.UserDataDir(t.TempDir()),
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.UserDataDir(profile),
 		chromedp.Flag("disable-background-networking", true), chromedp.Flag("lang", "en"))
-	ctx, stop := chromedp.NewExecAllocator(t.Context(), options...)
-	t.Cleanup(stop)
-	ctx, stop = chromedp.NewContext(ctx)
-	t.Cleanup(stop)
+	ctx, kill := chromedp.NewExecAllocator(context.WithoutCancel(t.Context()), options...)
+	t.Cleanup(kill)
+	ctx, _ = chromedp.NewContext(ctx)
+	t.Cleanup(func() { _ = chromedp.Cancel(ctx) })
 	b := &browser{t: t, ctx: ctx}
 	chromedp.ListenTarget(ctx, func(ev any) { b.note(ev, url) })
 	if err := chromedp.Run(ctx); err != nil { // starts the browser, which ends with this context

@@ -57,6 +57,7 @@ func openView(t *testing.T, v *View) *browser {
 }
 
 // TestLiveView plays the whole story and every fault in a browser that was there before the system.
+// The short form plays the first steps of the tour.
 func TestLiveView(t *testing.T) {
 	v := New()
 	b := openView(t, v)
@@ -68,7 +69,7 @@ func TestLiveView(t *testing.T) {
 		name string
 		full bool // only in the full form
 		play func(*browser)
-	}{{"tour", false, playTour}, {"scenes", false, playScenes}, {"instances", true, harmInstances}, {"path", false, followPath}, {"story", true, playStory}, {"looks", false, looks}} {
+	}{{"tour", false, playTour}, {"scenes", true, playScenes}, {"instances", true, harmInstances}, {"path", true, followPath}, {"story", true, playStory}, {"looks", false, looks}} {
 		if part.full && !fulltest.Requested() {
 			continue
 		}
@@ -284,6 +285,9 @@ func TestReconnects(t *testing.T) {
 
 // TestManyEvents sends more than 200 events a second. The page must stay responsive.
 func TestManyEvents(t *testing.T) {
+	if !fulltest.Requested() {
+		t.Skipf("it fills the page for six seconds: run with %s=1", fulltest.Variable)
+	}
 	v := New()
 	b := openView(t, v)
 	b.eval(`(() => {

@@ -23,7 +23,10 @@ type Mutation struct {
 }
 
 // Test is a package and a pattern of its tests, as go test -run takes it.
-type Test struct{ Package, Run string }
+type Test struct {
+	Package, Run string
+	Full         bool // in the full form, see fulltest
+}
 
 func (t Test) String() string { return t.Package + " -run " + t.Run }
 
@@ -55,8 +58,9 @@ func (e *lineError) Error() string { return fmt.Sprintf("line %d: %s", e.line, e
 
 // parse reads the text of a list. A mutation begins with a line "= NAME". The lines after it are
 // "rule: WORDS", "file: PATH" and "test: PACKAGE PATTERN", then what is replaced, each line after a
-// "-", and what replaces it, each line after a "+". Lines that begin with # and empty lines between
-// mutations mean nothing.
+// "-", and what replaces it, each line after a "+". A test that runs in the full form alone is a
+// "full test: PACKAGE PATTERN". Lines that begin with # and empty lines between mutations mean
+// nothing.
 func parse(text string) ([]Mutation, error) {
 	var list []Mutation
 	names := map[string]bool{}
@@ -106,10 +110,11 @@ func (m *Mutation) take(line string) error {
 		m.Rule = value
 	case "file":
 		m.File = value
-	case "test":
+	case "test", "full test":
 		m.Test.Package, m.Test.Run, _ = strings.Cut(value, " ")
+		m.Test.Full = key == "full test"
 	default:
-		return fmt.Errorf("expected rule:, file:, test:, - or +, found %q", line)
+		return fmt.Errorf("expected rule:, file:, test:, full test:, - or +, found %q", line)
 	}
 	return nil
 }

@@ -188,7 +188,7 @@ func TestBadLists(t *testing.T) {
 		{"empty", "", ""},
 		{"no begin", "rule: x\n", ":1: expected = and the name"},
 		{"twice", good + good, ":8: m is there twice"},
-		{"strange line", "= m\nrules: x\n", `:2: expected rule:, file:, test:, - or +, found "rules: x"`},
+		{"strange line", "= m\nrules: x\n", `:2: expected rule:, file:, test:, full test:, - or +, found "rules: x"`},
 		{"no rule", strings.Replace(good, "rule: P3 the larger one of m\n", "", 1), ":1: m: no rule"},
 		{"no file", strings.Replace(good, "file: a/a.go\n", "", 1), ":1: m: no file"},
 		{"file above", strings.Replace(good, "a/a.go", "../a.go/../a.go", 1), ":1: m: no file, or not a clean path"},

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/deferpay/deferpay/tools/fulltest"
 )
 
 // Verdict is what became of a mutation.
@@ -215,6 +217,9 @@ func (r *runner) test(ctx context.Context, t Test, limit time.Duration, flags ..
 	args := append([]string{"test", "-json", "-count=1", "-vet=off", "-failfast", "-timeout=" + limit.String(), "-run=" + t.Run}, flags...)
 	cmd := exec.CommandContext(ctx, "go", append(args, t.Package)...)
 	cmd.Env = append(os.Environ(), "RAPID_NOFAILFILE=true") // rapid would write into the work tree
+	if t.Full {
+		cmd.Env = append(cmd.Env, fulltest.Variable+"=1")
+	}
 	cmd.Dir = r.root
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 10 * time.Second

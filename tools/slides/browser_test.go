@@ -1,7 +1,6 @@
 package slides
 
 import (
-	"bytes"
 	"html"
 	"os"
 	"os/exec"
@@ -9,6 +8,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/deferpay/deferpay/tools/chromium"
 )
 
 // measure is a script that writes the names of slides on which something does not fit.
@@ -33,18 +34,14 @@ var (
 // logged.
 func browse(t *testing.T, file string) (page, logged string) {
 	t.Helper()
-	browser, err := Chromium()
-	if err != nil {
+	if _, err := chromium.Path(); err != nil {
 		t.Skip(err)
 	}
-	cmd := exec.CommandContext(t.Context(), browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
-		"--user-data-dir="+t.TempDir(), "--window-size=1440,900", "--virtual-time-budget=4000", "--enable-logging=stderr", "--dump-dom", "file://"+file)
-	var out, errs bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errs
-	if err := cmd.Run(); err != nil {
-		t.Fatalf("%v: %s", err, errs.String())
+	out, errs, err := chromium.Run(t.Context(), "file://"+file, "--window-size=1440,900", "--virtual-time-budget=4000", "--enable-logging=stderr", "--dump-dom")
+	if err != nil {
+		t.Fatal(err)
 	}
-	return out.String(), errs.String()
+	return string(out), string(errs)
 }
 
 // writeSite writes the files of the presentation into a folder.

@@ -2,15 +2,14 @@ package slides
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
 
+	"github.com/deferpay/deferpay/tools/chromium"
 	"github.com/deferpay/deferpay/tools/fetched"
 )
 
@@ -44,38 +43,16 @@ func AddReveal(ctx context.Context, dir string) error {
 	return nil
 }
 
-// Chromium returns the path of a Chromium or Chrome.
-func Chromium() (string, error) {
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable"} {
-		if path, err := exec.LookPath(name); err == nil {
-			return path, nil
-		}
-	}
-	return "", errors.New("chromium is not installed (Debian and Ubuntu: apt-get install chromium)")
-}
-
 var pdfPage = regexp.MustCompile(`/Type\s*/Page\b`)
 
 // PDF prints a page of Site, which is a file, and returns an error unless the PDF has the given
 // number of pages.
 func PDF(ctx context.Context, page, pdf string, pages int) error {
-	browser, err := Chromium()
-	if err != nil {
-		return err
-	}
-	profile, err := os.MkdirTemp("", "deferpay-chromium-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(profile)
 	absolute, err := filepath.Abs(page)
 	if err != nil {
 		return err
 	}
-	// Chromium has no sandbox for root. It reads our own file, offline.
-	cmd := exec.CommandContext(ctx, browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
-		"--user-data-dir="+profile, "--no-pdf-header-footer", "--print-to-pdf="+pdf, "file://"+absolute)
-	if err := fetched.Run(cmd); err != nil {
+	if _, _, err := chromium.Run(ctx, "file://"+absolute, "--no-pdf-header-footer", "--print-to-pdf="+pdf); err != nil {
 		return err
 	}
 	data, err := os.ReadFile(pdf)

@@ -30,6 +30,7 @@ import (
 	"github.com/deferpay/deferpay/services/internal/problem/problemtest"
 	"github.com/deferpay/deferpay/services/internal/waittest"
 	"github.com/deferpay/deferpay/services/journal/journaltest"
+	"github.com/deferpay/deferpay/tools/fulltest"
 )
 
 // system is an embedded broker with a log, and instances of billing on it, without the bus.
@@ -721,11 +722,7 @@ func (s *system) billers(instances ...*instance) {
 // Two months are due, and two instances begin with different ones: each customer is billed for
 // both. In every other run the broker is slow.
 func TestTwoMonthsDueOnTwoInstances(t *testing.T) {
-	times := 50
-	if testing.Short() {
-		times = 3
-	}
-	for n := range times {
+	for n := range fulltest.Choose(6, 50) {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			s := newSystem(t)
 			one, two := s.instance("billing-1"), s.instance("billing-2")
