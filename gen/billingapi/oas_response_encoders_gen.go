@@ -10,11 +10,9 @@ import (
 	"github.com/ogen-go/ogen/conv"
 	ht "github.com/ogen-go/ogen/http"
 	"github.com/ogen-go/ogen/uri"
-	"go.opentelemetry.io/otel/codes"
-	"go.opentelemetry.io/otel/trace"
 )
 
-func encodeCancelOperationResponse(response *OperationHeaders, w http.ResponseWriter, span trace.Span) error {
+func encodeCancelOperationResponse(response *OperationHeaders, w http.ResponseWriter) error {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("Access-Control-Expose-Headers", "Idempotent-Replayed,Log-Position")
 	// Encoding response headers.
@@ -62,7 +60,7 @@ func encodeCancelOperationResponse(response *OperationHeaders, w http.ResponseWr
 	return nil
 }
 
-func encodeCreateOperationResponse(response *OperationHeaders, w http.ResponseWriter, span trace.Span) error {
+func encodeCreateOperationResponse(response *OperationHeaders, w http.ResponseWriter) error {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("Access-Control-Expose-Headers", "Idempotent-Replayed,Log-Position")
 	// Encoding response headers.
@@ -110,7 +108,7 @@ func encodeCreateOperationResponse(response *OperationHeaders, w http.ResponseWr
 	return nil
 }
 
-func encodeGetBillingRunResponse(response *GetBillingRunOKHeaders, w http.ResponseWriter, span trace.Span) error {
+func encodeGetBillingRunResponse(response *GetBillingRunOKHeaders, w http.ResponseWriter) error {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("Access-Control-Expose-Headers", "Log-Position")
 	// Encoding response headers.
@@ -143,7 +141,7 @@ func encodeGetBillingRunResponse(response *GetBillingRunOKHeaders, w http.Respon
 	return nil
 }
 
-func encodeGetEligibilityResponse(response *EligibilityHeaders, w http.ResponseWriter, span trace.Span) error {
+func encodeGetEligibilityResponse(response *EligibilityHeaders, w http.ResponseWriter) error {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("Access-Control-Expose-Headers", "Log-Position")
 	// Encoding response headers.
@@ -176,7 +174,7 @@ func encodeGetEligibilityResponse(response *EligibilityHeaders, w http.ResponseW
 	return nil
 }
 
-func encodeGetInvoiceResponse(response *InvoiceHeaders, w http.ResponseWriter, span trace.Span) error {
+func encodeGetInvoiceResponse(response *InvoiceHeaders, w http.ResponseWriter) error {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("Access-Control-Expose-Headers", "Log-Position")
 	// Encoding response headers.
@@ -209,7 +207,7 @@ func encodeGetInvoiceResponse(response *InvoiceHeaders, w http.ResponseWriter, s
 	return nil
 }
 
-func encodeGetOperationResponse(response *GetOperationOKHeaders, w http.ResponseWriter, span trace.Span) error {
+func encodeGetOperationResponse(response *GetOperationOKHeaders, w http.ResponseWriter) error {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("Access-Control-Expose-Headers", "Log-Position")
 	// Encoding response headers.
@@ -242,7 +240,7 @@ func encodeGetOperationResponse(response *GetOperationOKHeaders, w http.Response
 	return nil
 }
 
-func encodeGetSubscriptionResponse(response *SubscriptionHeaders, w http.ResponseWriter, span trace.Span) error {
+func encodeGetSubscriptionResponse(response *SubscriptionHeaders, w http.ResponseWriter) error {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("Access-Control-Expose-Headers", "Log-Position")
 	// Encoding response headers.
@@ -275,7 +273,7 @@ func encodeGetSubscriptionResponse(response *SubscriptionHeaders, w http.Respons
 	return nil
 }
 
-func encodeListInvoicesResponse(response *InvoicePageHeaders, w http.ResponseWriter, span trace.Span) error {
+func encodeListInvoicesResponse(response *InvoicePageHeaders, w http.ResponseWriter) error {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("Access-Control-Expose-Headers", "Log-Position")
 	// Encoding response headers.
@@ -308,7 +306,7 @@ func encodeListInvoicesResponse(response *InvoicePageHeaders, w http.ResponseWri
 	return nil
 }
 
-func encodeListOperationsResponse(response *OperationPageHeaders, w http.ResponseWriter, span trace.Span) error {
+func encodeListOperationsResponse(response *OperationPageHeaders, w http.ResponseWriter) error {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("Access-Control-Expose-Headers", "Log-Position")
 	// Encoding response headers.
@@ -341,7 +339,7 @@ func encodeListOperationsResponse(response *OperationPageHeaders, w http.Respons
 	return nil
 }
 
-func encodeListSubscriptionsResponse(response *SubscriptionPageHeaders, w http.ResponseWriter, span trace.Span) error {
+func encodeListSubscriptionsResponse(response *SubscriptionPageHeaders, w http.ResponseWriter) error {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("Access-Control-Expose-Headers", "Log-Position")
 	// Encoding response headers.
@@ -374,7 +372,7 @@ func encodeListSubscriptionsResponse(response *SubscriptionPageHeaders, w http.R
 	return nil
 }
 
-func encodeSettleInvoiceResponse(response *SettleInvoiceOKHeaders, w http.ResponseWriter, span trace.Span) error {
+func encodeSettleInvoiceResponse(response *SettleInvoiceOKHeaders, w http.ResponseWriter) error {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("Access-Control-Expose-Headers", "Idempotent-Replayed,Log-Position")
 	// Encoding response headers.
@@ -422,7 +420,7 @@ func encodeSettleInvoiceResponse(response *SettleInvoiceOKHeaders, w http.Respon
 	return nil
 }
 
-func encodeStartBillingRunResponse(response *BillingRunHeaders, w http.ResponseWriter, span trace.Span) error {
+func encodeStartBillingRunResponse(response *BillingRunHeaders, w http.ResponseWriter) error {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("Access-Control-Expose-Headers", "Idempotent-Replayed,Log-Position")
 	// Encoding response headers.
@@ -470,7 +468,7 @@ func encodeStartBillingRunResponse(response *BillingRunHeaders, w http.ResponseW
 	return nil
 }
 
-func encodeErrorResponse(response *ProblemStatusCodeWithHeaders, w http.ResponseWriter, span trace.Span) error {
+func encodeErrorResponse(response *ProblemStatusCodeWithHeaders, w http.ResponseWriter) error {
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Access-Control-Expose-Headers", "Idempotent-Replayed,Log-Position,Retry-After,Www-Authenticate")
 	// Encoding response headers.
@@ -546,9 +544,6 @@ func encodeErrorResponse(response *ProblemStatusCodeWithHeaders, w http.Response
 		code = http.StatusOK
 	}
 	w.WriteHeader(code)
-	if code >= http.StatusInternalServerError {
-		span.SetStatus(codes.Error, http.StatusText(code))
-	}
 
 	e := new(jx.Encoder)
 	response.Response.Encode(e)

@@ -10,11 +10,9 @@ import (
 	"github.com/ogen-go/ogen/conv"
 	ht "github.com/ogen-go/ogen/http"
 	"github.com/ogen-go/ogen/uri"
-	"go.opentelemetry.io/otel/codes"
-	"go.opentelemetry.io/otel/trace"
 )
 
-func encodeChangeContractResponse(response *ChangedContractHeaders, w http.ResponseWriter, span trace.Span) error {
+func encodeChangeContractResponse(response *ChangedContractHeaders, w http.ResponseWriter) error {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("Access-Control-Expose-Headers", "Etag,Idempotent-Replayed,Log-Position")
 	// Encoding response headers.
@@ -71,7 +69,7 @@ func encodeChangeContractResponse(response *ChangedContractHeaders, w http.Respo
 	return nil
 }
 
-func encodeCreateContractResponse(response *CreatedContractHeaders, w http.ResponseWriter, span trace.Span) error {
+func encodeCreateContractResponse(response *CreatedContractHeaders, w http.ResponseWriter) error {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("Access-Control-Expose-Headers", "Etag,Idempotent-Replayed,Location,Log-Position")
 	// Encoding response headers.
@@ -140,7 +138,7 @@ func encodeCreateContractResponse(response *CreatedContractHeaders, w http.Respo
 	return nil
 }
 
-func encodeErasePersonalDataResponse(response *PersonalDataErasureHeaders, w http.ResponseWriter, span trace.Span) error {
+func encodeErasePersonalDataResponse(response *PersonalDataErasureHeaders, w http.ResponseWriter) error {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("Access-Control-Expose-Headers", "Idempotent-Replayed,Log-Position")
 	// Encoding response headers.
@@ -185,7 +183,7 @@ func encodeErasePersonalDataResponse(response *PersonalDataErasureHeaders, w htt
 	return nil
 }
 
-func encodeGetContractResponse(response *CurrentContractHeaders, w http.ResponseWriter, span trace.Span) error {
+func encodeGetContractResponse(response *CurrentContractHeaders, w http.ResponseWriter) error {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("Access-Control-Expose-Headers", "Etag,Log-Position")
 	// Encoding response headers.
@@ -227,7 +225,7 @@ func encodeGetContractResponse(response *CurrentContractHeaders, w http.Response
 	return nil
 }
 
-func encodeGetMandateAccountResponse(response *MandateAccountHeaders, w http.ResponseWriter, span trace.Span) error {
+func encodeGetMandateAccountResponse(response *MandateAccountHeaders, w http.ResponseWriter) error {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("Access-Control-Expose-Headers", "Log-Position")
 	// Encoding response headers.
@@ -269,7 +267,7 @@ func encodeGetMandateAccountResponse(response *MandateAccountHeaders, w http.Res
 	return nil
 }
 
-func encodeListContractsResponse(response *ContractPageHeaders, w http.ResponseWriter, span trace.Span) error {
+func encodeListContractsResponse(response *ContractPageHeaders, w http.ResponseWriter) error {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("Access-Control-Expose-Headers", "Log-Position")
 	// Encoding response headers.
@@ -299,7 +297,7 @@ func encodeListContractsResponse(response *ContractPageHeaders, w http.ResponseW
 	return nil
 }
 
-func encodeRepublishContractResponse(response *RepublicationHeaders, w http.ResponseWriter, span trace.Span) error {
+func encodeRepublishContractResponse(response *RepublicationHeaders, w http.ResponseWriter) error {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("Access-Control-Expose-Headers", "Idempotent-Replayed,Log-Position")
 	// Encoding response headers.
@@ -344,7 +342,7 @@ func encodeRepublishContractResponse(response *RepublicationHeaders, w http.Resp
 	return nil
 }
 
-func encodeRevokeMandateResponse(response *ChangedContractHeaders, w http.ResponseWriter, span trace.Span) error {
+func encodeRevokeMandateResponse(response *ChangedContractHeaders, w http.ResponseWriter) error {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("Access-Control-Expose-Headers", "Etag,Idempotent-Replayed,Log-Position")
 	// Encoding response headers.
@@ -401,7 +399,7 @@ func encodeRevokeMandateResponse(response *ChangedContractHeaders, w http.Respon
 	return nil
 }
 
-func encodeSignMandateResponse(response *ChangedContractHeaders, w http.ResponseWriter, span trace.Span) error {
+func encodeSignMandateResponse(response *ChangedContractHeaders, w http.ResponseWriter) error {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("Access-Control-Expose-Headers", "Etag,Idempotent-Replayed,Log-Position")
 	// Encoding response headers.
@@ -458,7 +456,7 @@ func encodeSignMandateResponse(response *ChangedContractHeaders, w http.Response
 	return nil
 }
 
-func encodeErrorResponse(response *ProblemStatusCodeWithHeaders, w http.ResponseWriter, span trace.Span) error {
+func encodeErrorResponse(response *ProblemStatusCodeWithHeaders, w http.ResponseWriter) error {
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Access-Control-Expose-Headers", "Retry-After,Www-Authenticate")
 	// Encoding response headers.
@@ -501,9 +499,6 @@ func encodeErrorResponse(response *ProblemStatusCodeWithHeaders, w http.Response
 		code = http.StatusOK
 	}
 	w.WriteHeader(code)
-	if code >= http.StatusInternalServerError {
-		span.SetStatus(codes.Error, http.StatusText(code))
-	}
 
 	e := new(jx.Encoder)
 	response.Response.Encode(e)

@@ -34,6 +34,7 @@ type Config struct {
 	// how long after its end a month is billed automatically; 0: only on request
 	RunAfter  time.Duration
 	LogOutput io.Writer      // nil: nothing is logged
+	Spans     io.Writer      // where the spans of -traces console go; nil: standard output
 	Listening func(net.Addr) // if not nil, called with the listening address
 	Admin     func(net.Addr) // the same for the address of health and metrics
 	Hangup    <-chan os.Signal
@@ -43,7 +44,7 @@ type Config struct {
 // Main reads flags and environment and runs the service until ctx ends; see settings.Main. What
 // arrives on hangup has credentials and certificates read again.
 func Main(ctx context.Context, hangup <-chan os.Signal, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
-	cfg := Config{LogOutput: stderr, Hangup: hangup}
+	cfg := Config{LogOutput: stderr, Spans: stdout, Hangup: hangup}
 	set := settings.New("billing", about)
 	cfg.Register(set, "127.0.0.1:8082")
 	set.Duration(&cfg.RunAfter, "run-after", "RUN_AFTER", time.Hour, "how long after its end a month is billed by itself, as a `duration`; 0: only by POST /billing-runs")
@@ -59,7 +60,7 @@ func Run(ctx context.Context, cfg Config) error {
 		return fmt.Errorf("billing periods need time zones: %w", err)
 	}
 	i, err := instance.New(instance.Config{
-		Service: "billing", Settings: cfg.Common, LogOutput: cfg.LogOutput, Around: cfg.Around,
+		Service: "billing", Settings: cfg.Common, LogOutput: cfg.LogOutput, Spans: cfg.Spans, Around: cfg.Around,
 		Listening: cfg.Listening, Admin: cfg.Admin, Hangup: cfg.Hangup,
 		Topics: slices.Concat(billinginternal.Topics(), billingbus.Topics()), Log: store.Log,
 		Groups: []string{store.PublicationGroup, billingbus.OnContractFactsGroup},
@@ -67,7 +68,7 @@ func Run(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	log, err := store.New(store.Config{Config: ledger.Config{Writer: cfg.Writer, ClientOptions: i.Client, Now: i.Now, AllowUnverified: cfg.AllowUnverifiedTopics, Logger: i.Logger}, Paris: paris})
+	log, err := store.New(store.Config{Config: ledger.Config{Writer: cfg.Writer, ClientOptions: i.Client, Now: i.Now, AllowUnverified: cfg.AllowUnverifiedTopics, Logger: i.Logger, Tracer: i.Tracer}, Paris: paris})
 	if err != nil {
 		return err
 	}

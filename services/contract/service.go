@@ -32,6 +32,7 @@ type Config struct {
 	Tick      time.Duration  // how often it looks for contracts to activate or to expire; 0: 500 ms
 	Forget    time.Duration  // how often it looks for keys of erased personal data; 0: 10 s
 	LogOutput io.Writer      // nil: nothing is logged
+	Spans     io.Writer      // where the spans of -traces console go; nil: standard output
 	Listening func(net.Addr) // if not nil, called with the listening address
 	Admin     func(net.Addr) // the same for the address of health and metrics
 	Hangup    <-chan os.Signal
@@ -41,7 +42,7 @@ type Config struct {
 // Main reads flags and environment and runs the service until ctx ends; see settings.Main. What
 // arrives on hangup has credentials and certificates read again.
 func Main(ctx context.Context, hangup <-chan os.Signal, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
-	cfg := Config{LogOutput: stderr, Hangup: hangup}
+	cfg := Config{LogOutput: stderr, Spans: stdout, Hangup: hangup}
 	set := settings.New("contract", about)
 	cfg.Register(set, "127.0.0.1:8081")
 	set.Duration(&cfg.Tick, "tick", "TICK", defaultTick, "how often to look for contracts that are due to become active or to expire, as a `duration`")
@@ -53,7 +54,7 @@ func Main(ctx context.Context, hangup <-chan os.Signal, args []string, getenv fu
 // when a topic is configured otherwise than specs/contract says.
 func Run(ctx context.Context, cfg Config) error {
 	i, err := instance.New(instance.Config{
-		Service: "contract", Settings: cfg.Common, LogOutput: cfg.LogOutput, Around: cfg.Around,
+		Service: "contract", Settings: cfg.Common, LogOutput: cfg.LogOutput, Spans: cfg.Spans, Around: cfg.Around,
 		Listening: cfg.Listening, Admin: cfg.Admin, Hangup: cfg.Hangup,
 		Topics: slices.Concat(contractinternal.Topics(), contractbus.Topics()), Log: store.Log,
 		Groups: []string{store.PublicationGroup, contractbus.OnBillingEventsGroup},
@@ -61,7 +62,7 @@ func Run(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	log, err := store.New(store.Config{Writer: cfg.Writer, ClientOptions: i.Client, Now: i.Now, AllowUnverified: cfg.AllowUnverifiedTopics, Logger: i.Logger})
+	log, err := store.New(store.Config{Writer: cfg.Writer, ClientOptions: i.Client, Now: i.Now, AllowUnverified: cfg.AllowUnverifiedTopics, Logger: i.Logger, Tracer: i.Tracer})
 	if err != nil {
 		return err
 	}

@@ -87,6 +87,7 @@ func (j *Journal[S, B]) acknowledged(s *sender, wave []*kgo.Record) {
 	for some := range slices.Chunk(wave, applyAtOnce) {
 		j.mu.Lock()
 		if j.sender == s {
+			j.noteAcknowledged(some)
 			s.acked = append(s.acked, some...)
 			j.applyAhead(s)
 			j.act()
@@ -99,6 +100,18 @@ func (j *Journal[S, B]) acknowledged(s *sender, wave []*kgo.Record) {
 	defer j.mu.Unlock()
 	s.sent -= len(wave)
 	j.send(s)
+}
+
+// noteAcknowledged notes when records were acknowledged, if the times of decisions are wanted. A
+// record that failed is noted as well, and its decision has no verdict.
+func (j *Journal[S, B]) noteAcknowledged(some []*kgo.Record) {
+	if j.cfg.Timed == nil {
+		return
+	}
+	now := j.now()
+	for _, r := range some {
+		j.core.Acknowledged(record.AttemptIn(r.Value), now)
+	}
 }
 
 // applyAhead applies acknowledged records, in the order of the log, up to the first one whose

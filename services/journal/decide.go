@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/deferpay/deferpay/services/journal/internal/core"
 )
@@ -51,6 +52,10 @@ func (j *Journal[S, B]) Decide(ctx context.Context, streams []Stream, decide fun
 	if j.cfg.Traceparent != nil {
 		cmd.Traceparent = j.cfg.Traceparent(ctx)
 	}
+	if j.cfg.Timed != nil {
+		asked := j.now()
+		defer func() { j.cfg.Timed(ctx, j.timing(cmd, asked)) }()
+	}
 	j.submit(cmd)
 	select {
 	case <-cmd.Signal:
@@ -66,6 +71,23 @@ func (j *Journal[S, B]) Decide(ctx context.Context, streams []Stream, decide fun
 		return Verdict[S, B]{}, err
 	}
 	return *verdict, nil
+}
+
+// Timing says when a decision went through its steps. The zero time is that of a step that was not
+// taken, or is not known.
+type Timing struct {
+	Asked        time.Time // Decide was called
+	Appended     time.Time // the last record was decided, and left
+	Acknowledged time.Time // the broker acknowledged it
+	Answered     time.Time // Decide returns
+	Appends      int       // records appended, of which the last counts
+}
+
+// timing returns the times of a decision that has ended.
+func (j *Journal[S, B]) timing(cmd *core.Command[S, B], asked time.Time) Timing {
+	j.mu.RLock() // an abandoned command may still be in flight
+	defer j.mu.RUnlock()
+	return Timing{Asked: asked, Appended: cmd.Appended, Acknowledged: cmd.Acknowledged, Answered: j.now(), Appends: cmd.Appends}
 }
 
 func checkStreams(streams []Stream) error {

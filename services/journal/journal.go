@@ -58,6 +58,9 @@ type Config[S, B any] struct {
 	Now func() time.Time
 	// Traceparent returns the W3C trace context of a request's context, or "".
 	Traceparent func(context.Context) string
+	// Timed, unless it is nil, is called at the end of Decide with the context of the call and the
+	// times of the decision.
+	Timed func(context.Context, Timing)
 	// AllowUnverified lets Run go on, with a warning, if it may not read the topic's configuration.
 	AllowUnverified bool
 	Logger          *slog.Logger // slog.Default by default

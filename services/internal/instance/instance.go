@@ -26,6 +26,8 @@ import (
 	"github.com/deferpay/deferpay/services/internal/serve"
 	"github.com/deferpay/deferpay/services/internal/settings"
 	"github.com/deferpay/deferpay/services/internal/topiccheck"
+	"github.com/deferpay/deferpay/services/internal/trace"
+	"github.com/deferpay/deferpay/services/internal/trace/export"
 	"github.com/deferpay/deferpay/services/journal"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/bus"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/kafkabus"
@@ -37,6 +39,7 @@ type Config struct {
 	Service   string
 	Settings  settings.Common
 	LogOutput io.Writer      // nil: nothing is logged
+	Spans     io.Writer      // where the spans of the console go; nil: standard output
 	Listening func(net.Addr) // unless nil, called with the address of the listener
 	Admin     func(net.Addr) // the same for the address of health and metrics
 	Hangup    <-chan os.Signal
@@ -66,8 +69,10 @@ type Instance struct {
 	Messages *kafkabus.Messages // handlers are added before Run
 	Metrics  *metrics.Metrics
 	Progress *bus.Progress // of the messages that are received
+	Tracer   *trace.Tracer // nil if no spans are recorded
 
 	cfg    Config
+	spans  *export.Provider
 	tls    *serve.Certificate
 	topics *topiccheck.Check
 	groups *groupcheck.Check
@@ -109,11 +114,16 @@ func New(cfg Config) (*Instance, error) {
 	if err != nil {
 		return nil, err
 	}
-	shown := metrics.New()
-	messages.Router.AddMiddleware(shown.Ages)
+	spans, err := openTraces(cfg, logger)
+	if err != nil {
+		return nil, err
+	}
+	shown, tracer := metrics.New(), spans.Tracing()
+	messages.Router.AddMiddleware(shown.Ages, tracer.Messages)
+	messages.Publisher = tracer.Publisher(messages.Publisher)
 	return &Instance{
 		Metrics: shown, Logger: logger, Now: clock.Of(s.ClockOffsetFile, logger), Client: client, Access: control, Messages: messages,
-		Progress: new(bus.Progress), cfg: cfg, tls: certificate,
+		Progress: new(bus.Progress), Tracer: tracer, cfg: cfg, tls: certificate, spans: spans,
 		topics: topiccheck.New(topiccheck.Config{Client: client, Topics: cfg.Topics, Log: cfg.Log, Lax: s.AllowUnverifiedTopics, Explain: security.Explain, Logger: logger}),
 		groups: groupcheck.New(client, cfg.Groups, security.Explain, logger),
 	}, nil
@@ -129,6 +139,17 @@ func openAccess(cfg Config, logger *slog.Logger) (*access.Control, error) {
 	return access.Open(access.Config{
 		File: s.Credentials, Tokens: tokens, Insecure: s.InsecureDev, Rate: s.Rate, Logger: logger,
 		Audit: serve.Logger(cfg.LogOutput, slog.LevelInfo, cfg.Service, s.Writer),
+	})
+}
+
+// openTraces returns where the spans of the instance go.
+func openTraces(cfg Config, logger *slog.Logger) (*export.Provider, error) {
+	out := cfg.Spans
+	if out == nil {
+		out = os.Stdout
+	}
+	return export.Open(context.Background(), export.Config{
+		Exporter: cfg.Settings.Traces, Service: cfg.Service, Writer: cfg.Settings.Writer, Getenv: os.Getenv, Output: out, Logger: logger,
 	})
 }
 
@@ -166,7 +187,7 @@ func (i *Instance) Ready(log Log) func() error { return serve.Ready(i.checks(log
 
 // HTTP returns the common configuration of the service's HTTP interface.
 func (i *Instance) HTTP(log Log) logapi.Config {
-	return logapi.Config{Ready: i.Ready(log), Access: i.Access, Logger: i.Logger}
+	return logapi.Config{Ready: i.Ready(log), Access: i.Access, Logger: i.Logger, Tracer: i.Tracer}
 }
 
 // Run runs all parts and the service's own tasks until ctx ends. Then it answers the requests under
@@ -183,6 +204,7 @@ func (i *Instance) Run(ctx context.Context, log Log, handler http.Handler, own .
 	}
 	state := serve.NewState(i.checks(log))
 	first := []serve.Task{
+		{Name: "traces", Run: i.spans.Run},
 		serve.Admin(serve.AdminConfig{
 			Addr: admin, State: state, Metrics: i.Metrics.Handler(), Logger: i.Logger, Listen: i.cfg.Around.Listen, Listening: i.cfg.Admin,
 		}),

@@ -7,6 +7,7 @@ import (
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
+	"github.com/deferpay/deferpay/services/internal/trace"
 	"github.com/deferpay/deferpay/services/journal"
 )
 
@@ -29,8 +30,9 @@ func (a Applied[E, S]) EventID(index int) string {
 // journal.Subscriber.
 type Publication[E, S any] struct {
 	*journal.Subscriber[State, Body[E]]
-	topic string
-	after func(*View, E) S
+	topic  string
+	after  func(*View, E) S
+	tracer *trace.Tracer
 }
 
 // Publication returns the delivery of applied records on one instance, which the consumer group
@@ -40,7 +42,7 @@ func (l *Ledger[E, S, A]) Publication(positions, group string) (*Publication[E, 
 	if err != nil {
 		return nil, err
 	}
-	return &Publication[E, S]{s, l.Topic(), l.domain.After}, nil
+	return &Publication[E, S]{s, l.Topic(), l.domain.After, l.tracer}, nil
 }
 
 // Handle adds a handler to a router that publishes each applied record. A record is acknowledged
@@ -54,6 +56,16 @@ func (p *Publication[E, S]) Handle(router *message.Router, name string, publish 
 		if e.Body.Taken != nil {
 			return nil
 		}
-		return publish(m.Context(), Applied[E, S]{e, p.after(after, e.Body.Event)})
+		ctx, span := p.tracer.Start(trace.With(m.Context(), e.Traceparent), trace.Internal, "publish "+e.Kind)
+		defer span.End()
+		if span != nil {
+			span.SetInt("journal.offset", e.Offset)
+			e.Traceparent = trace.From(ctx)
+		}
+		err := publish(ctx, Applied[E, S]{e, p.after(after, e.Body.Event)})
+		if err != nil {
+			span.Fail("not published")
+		}
+		return err
 	})
 }

@@ -50,6 +50,7 @@ type Config struct {
 	Now             func() time.Time
 	AllowUnverified bool
 	Logger          *slog.Logger
+	Tracer          *trace.Tracer // nil: no spans are recorded
 }
 
 // Log is a log that is read and waited for, whatever it holds. A store embeds it.
@@ -80,6 +81,7 @@ type Ledger[E, S, A any] struct {
 	admin   *admin.Log
 	now     func() time.Time
 	logger  *slog.Logger
+	tracer  *trace.Tracer
 }
 
 // Admin returns the log for the people who operate it.
@@ -112,7 +114,7 @@ func New[E, S, A any](topic string, domain Domain[E, S, A], cfg Config) (*Ledger
 	if err := domain.check(); err != nil {
 		return nil, fmt.Errorf("open %s: %w", topic, err)
 	}
-	l := &Ledger[E, S, A]{domain: domain, now: cfg.Now, logger: cfg.Logger}
+	l := &Ledger[E, S, A]{domain: domain, now: cfg.Now, logger: cfg.Logger, tracer: cfg.Tracer}
 	order := func(e *journal.Entry[Body[E]], after *View) string {
 		if t := e.Body.Taken; t != nil {
 			return string(t.stream())
@@ -147,6 +149,9 @@ func New[E, S, A any](topic string, domain Domain[E, S, A], cfg Config) (*Ledger
 		},
 		Passing: idempotency.Streams,
 		Now:     cfg.Now, Traceparent: trace.From, AllowUnverified: cfg.AllowUnverified, Logger: cfg.Logger,
+	}
+	if cfg.Tracer.On() {
+		config.Timed = timed
 	}
 	j, err := journal.New(config)
 	if err != nil {
@@ -183,6 +188,8 @@ func (l *Ledger[E, S, A]) Decide(ctx context.Context, req *idempotency.Request, 
 	if req != nil {
 		on = append(slices.Clip(on), journal.Stream(req.Stream()))
 	}
+	ctx, span := l.tracer.Start(ctx, trace.Internal, "decide "+l.Topic())
+	defer span.End()
 	v, err := l.journal.Decide(ctx, on, func(v *View) (Body[E], error) {
 		if req != nil {
 			if used, err := l.used(v, req); used {

@@ -39,19 +39,20 @@ type Config struct {
 	Ready  func() error // nothing is served while it returns a reason
 	Access *access.Control
 	Logger *slog.Logger
+	Tracer *trace.Tracer // nil: no spans are recorded
 }
 
 // Around wraps a generated server with what every interface has: the trace of a request, a limit on
 // its body, the refusal of ambiguous requests, and a caller for a request without credentials if
 // that is allowed.
 func (c Config) Around(server http.Handler) http.Handler {
-	return trace.HTTP(problem.LimitBody(strict.HTTP(c.Access.HTTP(server))))
+	return c.Tracer.HTTP(problem.LimitBody(strict.HTTP(c.Access.HTTP(server))))
 }
 
-// Middleware returns what a generated server calls around every operation: see strict.Parameters,
-// WhenReady and access.Ownership.
+// Middleware returns what a generated server calls around every operation: see trace.Operation,
+// strict.Parameters, WhenReady and access.Ownership.
 func (c Config) Middleware(owned access.Ownership) []middleware.Middleware {
-	return []middleware.Middleware{strict.Parameters, WhenReady(c.Ready), owned.Middleware}
+	return []middleware.Middleware{trace.Operation, strict.Parameters, WhenReady(c.Ready), owned.Middleware}
 }
 
 // Report logs a problem that is a fault of this program, and returns it with the trace of the
@@ -59,6 +60,7 @@ func (c Config) Middleware(owned access.Ownership) []middleware.Middleware {
 // answered again with the same bytes. The audit has the code of every problem.
 func (c Config) Report(ctx context.Context, p *problem.Problem, err error) *problem.Problem {
 	access.Outcome(ctx, p.Code)
+	trace.Problem(ctx, p.Code.String())
 	if p.Code != problem.Internal {
 		return p
 	}

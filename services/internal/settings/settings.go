@@ -196,6 +196,7 @@ type Common struct {
 	Rate                  float64  // requests a second of one subject; 0: no bound
 	InsecureDev           bool     // accept any credentials or none as the subject "dev"
 	ClockOffsetFile       string   // file with a duration added to the clock; only with InsecureDev
+	Traces                string   // where spans go; see package export
 	Writer                string   // name of this instance in records, logs and consumer groups
 	LogLevel              slog.Level
 	AllowUnverifiedTopics bool // a topic configuration that may not be read is a warning
@@ -219,6 +220,7 @@ func (c *Common) Register(s *Set, defaultHTTP string) {
 	s.String(&c.TLSKey, "tls-key", "TLS_KEY_FILE", "", "`file` of the key of that certificate")
 	c.registerAccess(s)
 	s.String(&c.ClockOffsetFile, "clock-offset-file", "CLOCK_OFFSET_FILE", "", "`file` holding a duration added to the clock (as 744h); needs -insecure-dev")
+	s.String(&c.Traces, "traces", "OTEL_TRACES_EXPORTER", "none", "where spans of traces go: none, otlp (a collector over HTTP; see OTEL_EXPORTER_OTLP_ENDPOINT) or console (standard output)")
 	s.String(&c.Writer, "writer", "WRITER", defaultWriter(), "`name` of this instance in records and logs")
 	s.flags.TextVar(&c.LogLevel, "log-level", slog.LevelInfo, s.usage("log-level", "LOG_LEVEL", "lowest `level` logged: debug, info, warn, error"))
 	s.Bool(&c.AllowUnverifiedTopics, "allow-unverified-topics", "ALLOW_UNVERIFIED_TOPICS", false, "only warn when topic configurations may not be read (no right to DescribeConfigs)")

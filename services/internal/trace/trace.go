@@ -1,25 +1,45 @@
 // Package trace carries the W3C trace context of a request to the records and messages that it
-// leads to. The HTTP layers, stores and routers of the services import it.
+// leads to, and records spans of what is done on the way. The HTTP layers, stores and routers of
+// the services import it.
+//
+// A nil *Tracer records nothing. Then the trace context of a request is passed on as it is, and
+// nothing else happens. The attributes of spans are fixed words, counts, and the topics, ids and
+// types of messages: never a text of a request, a credential or personal data.
 package trace
 
 import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"net/http"
-	"regexp"
+	"strings"
 )
 
 // Header is the name of the HTTP header and of the Kafka header.
 const Header = "traceparent"
 
+// contextKey is the key of a trace context, which is a string, or of a *Span.
 type contextKey struct{}
 
-var valid = regexp.MustCompile(`^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$`)
+// length is the length of a trace context: version, trace id, span id, flags.
+const length = 55
+
+// valid reports whether text is a trace context of the version 00.
+func valid(text string) bool {
+	if len(text) != length || !strings.HasPrefix(text, "00-") || text[35] != '-' || text[52] != '-' {
+		return false
+	}
+	for i := 3; i < length; i++ {
+		c := text[i]
+		if i != 35 && i != 52 && (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return true
+}
 
 // With returns a context that carries a trace context, or ctx if the trace context is not valid.
 func With(ctx context.Context, traceparent string) context.Context {
-	if !valid.MatchString(traceparent) {
+	if !valid(traceparent) {
 		return ctx
 	}
 	return context.WithValue(ctx, contextKey{}, traceparent)
@@ -27,8 +47,13 @@ func With(ctx context.Context, traceparent string) context.Context {
 
 // From returns the trace context that ctx carries, "" if there is none.
 func From(ctx context.Context) string {
-	s, _ := ctx.Value(contextKey{}).(string)
-	return s
+	switch carried := ctx.Value(contextKey{}).(type) {
+	case string:
+		return carried
+	case *Span:
+		return carried.traceparent
+	}
+	return ""
 }
 
 // URN returns the id of the trace that ctx carries as a URN, "" if it carries none.
@@ -39,21 +64,12 @@ func URN(ctx context.Context) string {
 	return ""
 }
 
-// HTTP returns a handler that adds the trace context of a request to its context. It begins a trace
-// for a request without one.
-func HTTP(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		tp := r.Header.Get(Header)
-		if !valid.MatchString(tp) {
-			tp = New()
-		}
-		next.ServeHTTP(w, r.WithContext(With(r.Context(), tp)))
-	})
-}
-
 // New returns the context of a new trace.
 func New() string {
-	var b [24]byte
-	rand.Read(b[:]) // never fails
-	return "00-" + hex.EncodeToString(b[:16]) + "-" + hex.EncodeToString(b[16:]) + "-01"
+	var random [24]byte
+	rand.Read(random[:]) // never fails
+	text := make([]byte, 0, length)
+	text = hex.AppendEncode(append(text, "00-"...), random[:16])
+	text = hex.AppendEncode(append(text, '-'), random[16:])
+	return string(append(text, "-01"...))
 }

@@ -18,7 +18,6 @@ import (
 	"github.com/deferpay/deferpay/services/billing/internal/billing"
 	"github.com/deferpay/deferpay/services/billing/internal/effect"
 	"github.com/deferpay/deferpay/services/billing/internal/store"
-	"github.com/deferpay/deferpay/services/internal/trace"
 	"github.com/deferpay/deferpay/services/journal"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/bus"
 )
@@ -84,7 +83,7 @@ func observe[T any](ctx context.Context, i *Ingester, m *bus.Message[T, billingb
 	if err := f.check(); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(trace.With(ctx, f.headers.Traceparent), decisionTime)
+	ctx, cancel := context.WithTimeout(ctx, decisionTime)
 	defer cancel()
 	source := billing.Source{Topic: m.Topic, Partition: m.Partition, Offset: m.Offset}
 	err := i.Memory.Observe(ctx, effect.Observed(f.name, f.headers.ID, f.contract, f.at, source))

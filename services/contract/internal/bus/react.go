@@ -11,7 +11,6 @@ import (
 	"github.com/deferpay/deferpay/gen/event"
 	"github.com/deferpay/deferpay/services/contract/internal/contract"
 	"github.com/deferpay/deferpay/services/contract/internal/store"
-	"github.com/deferpay/deferpay/services/internal/trace"
 	"github.com/deferpay/deferpay/services/journal"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/bus"
 )
@@ -32,7 +31,7 @@ type reactor struct{ store *store.Store }
 // DirectDebitRejected suspends the contract of the invoice if it is active and this presentation
 // has not suspended it before.
 func (r reactor) DirectDebitRejected(ctx context.Context, m *contractbus.DirectDebitRejectedMessage) error {
-	ctx, cancel := context.WithTimeout(trace.With(ctx, m.Headers.Traceparent), decisionTime)
+	ctx, cancel := context.WithTimeout(ctx, decisionTime)
 	defer cancel()
 	e := m.Value
 	err := r.store.React(ctx, contract.Ref(e.ContractRef), contract.ReactToDebit{

@@ -102,6 +102,9 @@ type Command[S, B any] struct {
 	Gone        <-chan struct{} // closed when the caller has given up
 	Signal      chan struct{}   // for the driver to wake the caller by; the core does not use it
 
+	Appends                int       // how many records were appended for it
+	Appended, Acknowledged time.Time // when the last one was; for the driver
+
 	flight   *flight[S, B] // the record that stands for the command, if one is in flight
 	finished bool
 	verdict  *states.Verdict[S, B]
@@ -176,6 +179,13 @@ func (c *Core[S, B]) Appended(a record.Attempt) (since time.Time, ok bool) {
 		return f.since, true
 	}
 	return c.barriers.since, a == c.barriers.flying && !a.IsZero()
+}
+
+// Acknowledged notes when a record of ours was acknowledged.
+func (c *Core[S, B]) Acknowledged(a record.Attempt, at time.Time) {
+	if f := c.flights[a]; f != nil && f.cmd != nil {
+		f.cmd.Acknowledged = at
+	}
 }
 
 // Oldest returns when the oldest record in flight left. It reports false if none is in flight.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"time"
 
 	"github.com/deferpay/deferpay/services/journal/record"
 	"github.com/deferpay/deferpay/services/journal/states"
@@ -145,6 +146,7 @@ func (c *Core[S, B]) append(cmd *Command[S, B], d *states.Draft[S], body B) erro
 	}
 	c.seq++
 	cmd.flight = f
+	cmd.Appends, cmd.Appended, cmd.Acknowledged = cmd.Appends+1, f.since, time.Time{}
 	c.flights[f.attempt] = f
 	c.speculate(f, d)
 	c.actions.appends = append(c.actions.appends, Append{Attempt: f.attempt, Key: c.cfg.Key(&f.verdict.Entry), Value: f.value})
