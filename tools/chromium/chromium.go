@@ -1,5 +1,5 @@
-// Package chromium runs a Chromium that is installed on the machine, for what prints or checks pages.
-// Tools and their tests import it; services never do.
+// Package chromium runs a Chromium that is installed on the machine, for what prints or checks
+// pages. Tools and their tests import it; services never do.
 package chromium
 
 import (
