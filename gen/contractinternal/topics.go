@@ -37,7 +37,7 @@ func Topics() []topics.Topic {
 		{Name: PositionsTopic, Partitions: 1, Configs: []topics.Config{
 			{Name: "cleanup.policy", Value: "compact"},
 		}},
-		{Name: SnapshotsTopic, Partitions: 1, Configs: []topics.Config{
+		{Name: SnapshotsTopic, Partitions: 2, Configs: []topics.Config{
 			{Name: "cleanup.policy", Value: "compact"},
 			{Name: "max.message.bytes", Value: "1048588"},
 		}},

@@ -5,8 +5,8 @@
 // Source: avro/Position.avsc 77db52dd3f99
 // Source: avro/RecordVoided.avsc 12bd61cd409c
 // Source: avro/Sealed.avsc 4b741b4ba944
-// Source: avro/SnapshotChunk.avsc dc6f3880f488
-// Source: avro/SnapshotManifest.avsc 3eaf145de520
+// Source: avro/SnapshotChunk.avsc 045b56f3fe3d
+// Source: avro/SnapshotManifest.avsc 03386de0abb7
 // Source: avro/StreamReleased.avsc 09c89b91f585
 // Source: avro/StreamsForgotten.avsc 8aa96dfefbc3
 

@@ -9,12 +9,11 @@ import (
 
 // SnapshotChunk is the Avro record deferpay.journalrecord.SnapshotChunk.
 //
-// A part of a cut of a whole log.
+// A part of a snapshot. All are on the second partition of the topic, those of one snapshot in
+// order.
 type SnapshotChunk struct {
-	// Version of the fold that made the state.
-	FoldVersion int32 `json:"foldVersion"`
-	// Offset of the last record in the cut.
-	Offset int64 `json:"offset"`
+	// Which snapshot.
+	Snapshot AttemptID `json:"snapshot"`
 	// Which part, from 0.
 	Chunk int32 `json:"chunk"`
 	// The part, under 1 MB.
@@ -42,8 +41,7 @@ func (x *SnapshotChunk) Validate() error {
 
 // WriteAvro appends the fields in the order of the schema.
 func (x *SnapshotChunk) WriteAvro(w *avrobin.Writer, b []byte) []byte {
-	b = w.Long(b, int64(x.FoldVersion))
-	b = w.Long(b, x.Offset)
+	b = x.Snapshot.WriteAvro(w, b)
 	b = w.Long(b, int64(x.Chunk))
 	b = w.Bytes(b, x.Data)
 	return b
@@ -51,8 +49,7 @@ func (x *SnapshotChunk) WriteAvro(w *avrobin.Writer, b []byte) []byte {
 
 // ReadAvro reads the fields in the order of the schema.
 func (x *SnapshotChunk) ReadAvro(r *avrobin.Reader, p int) int {
-	x.FoldVersion, p = r.Int(p)
-	x.Offset, p = r.Long(p)
+	p = x.Snapshot.ReadAvro(r, p)
 	x.Chunk, p = r.Int(p)
 	x.Data, p = r.Bytes(p)
 	return p
@@ -67,6 +64,6 @@ var typeOfSnapshotChunk = avrobin.Type{Name: NameOfSnapshotChunk, Schema: Schema
 // and its text with the definitions of all types that it names.
 const (
 	NameOfSnapshotChunk               = "deferpay.journalrecord.SnapshotChunk"
-	FingerprintOfSnapshotChunk uint64 = 0xe2d4c06a3d4103f6
-	SchemaOfSnapshotChunk             = `{"type":"record","name":"SnapshotChunk","namespace":"deferpay.journalrecord","doc":"A part of a cut of a whole log.","fields":[{"name":"foldVersion","type":"int","doc":"Version of the fold that made the state."},{"name":"offset","type":"long","doc":"Offset of the last record in the cut."},{"name":"chunk","type":"int","doc":"Which part, from 0."},{"name":"data","type":"bytes","doc":"The part, under 1 MB."}]}`
+	FingerprintOfSnapshotChunk uint64 = 0x86c490d9d022151e
+	SchemaOfSnapshotChunk             = `{"type":"record","name":"SnapshotChunk","namespace":"deferpay.journalrecord","doc":"A part of a snapshot. All are on the second partition of the topic, those of one snapshot in order.","fields":[{"name":"snapshot","type":{"type":"fixed","name":"AttemptID","doc":"Identity of one attempt to append a record: a random UUID.","size":16},"doc":"Which snapshot."},{"name":"chunk","type":"int","doc":"Which part, from 0."},{"name":"data","type":"bytes","doc":"The part, under 1 MB."}]}`
 )

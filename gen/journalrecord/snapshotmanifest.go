@@ -11,22 +11,34 @@ import (
 
 // SnapshotManifest is the Avro record deferpay.journalrecord.SnapshotManifest.
 //
-// What makes a snapshot whole; written after its last chunk. One that does not match the log is
-// ignored.
+// What makes a snapshot whole. It is on the first partition of the topic, once before the chunks
+// and now and then beside them, and as complete after the last. A snapshot that does not match the
+// log is ignored.
 type SnapshotManifest struct {
-	// Version of the fold that made the state.
+	// Which snapshot.
+	Snapshot AttemptID `json:"snapshot"`
+	// All chunks are written. Before that, chunks is at least their number, and firstChunk,
+	// lastRecord and hash say nothing.
+	Complete bool `json:"complete"`
+	// Version of the fold that made the states, and of the read model.
 	FoldVersion int32 `json:"foldVersion"`
+	// SHA-256 of what the program says its states and its read model consist of.
+	Shape []byte `json:"shape"`
 	// Offset of the last record in the cut.
 	Offset int64 `json:"offset"`
-	// How many chunks it has.
-	Chunks int32 `json:"chunks"`
 	// Kafka's id of the log topic.
 	TopicID TopicID `json:"topicId"`
-	// Attempt of the last record in the cut.
-	LastAttempt AttemptID `json:"lastAttempt"`
+	// SHA-256 of the value of the last record in the cut.
+	LastRecord []byte `json:"lastRecord"`
+	// How many chunks it has.
+	Chunks int32 `json:"chunks"`
+	// Offset of its first chunk.
+	FirstChunk int64 `json:"firstChunk"`
 	// SHA-256 over the data of all chunks.
 	Hash []byte `json:"hash"`
-	// When it was taken, UTC.
+	// Name of the instance that took it.
+	Writer string `json:"writer"`
+	// When that was, UTC.
 	TakenAt time.Time `json:"takenAt"`
 }
 
@@ -40,7 +52,7 @@ func (x *SnapshotManifest) AppendAvro(dst []byte) ([]byte, error) {
 // DecodeAvro decodes data, which must hold one value and nothing else, into x.
 func (x *SnapshotManifest) DecodeAvro(data []byte) error {
 	var r avrobin.Reader
-	return r.Done(x.ReadAvro(&r, r.Begin(data)))
+	return r.Done(x.ReadAvro(&r, r.BeginText(data)))
 }
 
 // Validate returns an error if x cannot be written: an enum is not one of its symbols, a time is
@@ -54,24 +66,34 @@ func (x *SnapshotManifest) Validate() error {
 
 // WriteAvro appends the fields in the order of the schema.
 func (x *SnapshotManifest) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	b = x.Snapshot.WriteAvro(w, b)
+	b = w.Boolean(b, x.Complete)
 	b = w.Long(b, int64(x.FoldVersion))
+	b = w.Bytes(b, x.Shape)
 	b = w.Long(b, x.Offset)
-	b = w.Long(b, int64(x.Chunks))
 	b = x.TopicID.WriteAvro(w, b)
-	b = x.LastAttempt.WriteAvro(w, b)
+	b = w.Bytes(b, x.LastRecord)
+	b = w.Long(b, int64(x.Chunks))
+	b = w.Long(b, x.FirstChunk)
 	b = w.Bytes(b, x.Hash)
+	b = w.String(b, x.Writer)
 	b = w.TimestampMicros(b, x.TakenAt)
 	return b
 }
 
 // ReadAvro reads the fields in the order of the schema.
 func (x *SnapshotManifest) ReadAvro(r *avrobin.Reader, p int) int {
+	p = x.Snapshot.ReadAvro(r, p)
+	x.Complete, p = r.Boolean(p)
 	x.FoldVersion, p = r.Int(p)
+	x.Shape, p = r.Bytes(p)
 	x.Offset, p = r.Long(p)
-	x.Chunks, p = r.Int(p)
 	p = x.TopicID.ReadAvro(r, p)
-	p = x.LastAttempt.ReadAvro(r, p)
+	x.LastRecord, p = r.Bytes(p)
+	x.Chunks, p = r.Int(p)
+	x.FirstChunk, p = r.Long(p)
 	x.Hash, p = r.Bytes(p)
+	x.Writer, p = r.String(p)
 	x.TakenAt, p = r.TimestampMicros(p)
 	return p
 }
@@ -85,6 +107,6 @@ var typeOfSnapshotManifest = avrobin.Type{Name: NameOfSnapshotManifest, Schema: 
 // and its text with the definitions of all types that it names.
 const (
 	NameOfSnapshotManifest               = "deferpay.journalrecord.SnapshotManifest"
-	FingerprintOfSnapshotManifest uint64 = 0x20a554b0d8ed2f91
-	SchemaOfSnapshotManifest             = `{"type":"record","name":"SnapshotManifest","namespace":"deferpay.journalrecord","doc":"What makes a snapshot whole; written after its last chunk. One that does not match the log is ignored.","fields":[{"name":"foldVersion","type":"int","doc":"Version of the fold that made the state."},{"name":"offset","type":"long","doc":"Offset of the last record in the cut."},{"name":"chunks","type":"int","doc":"How many chunks it has."},{"name":"topicId","type":{"type":"fixed","name":"TopicID","size":16},"doc":"Kafka's id of the log topic."},{"name":"lastAttempt","type":{"type":"fixed","name":"AttemptID","doc":"Identity of one attempt to append a record: a random UUID.","size":16},"doc":"Attempt of the last record in the cut."},{"name":"hash","type":"bytes","doc":"SHA-256 over the data of all chunks."},{"name":"takenAt","type":{"type":"long","logicalType":"timestamp-micros"},"doc":"When it was taken, UTC."}]}`
+	FingerprintOfSnapshotManifest uint64 = 0x042b28e69269198e
+	SchemaOfSnapshotManifest             = `{"type":"record","name":"SnapshotManifest","namespace":"deferpay.journalrecord","doc":"What makes a snapshot whole. It is on the first partition of the topic, once before the chunks and now and then beside them, and as complete after the last. A snapshot that does not match the log is ignored.","fields":[{"name":"snapshot","type":{"type":"fixed","name":"AttemptID","doc":"Identity of one attempt to append a record: a random UUID.","size":16},"doc":"Which snapshot."},{"name":"complete","type":"boolean","doc":"All chunks are written. Before that, chunks is at least their number, and firstChunk, lastRecord and hash say nothing."},{"name":"foldVersion","type":"int","doc":"Version of the fold that made the states, and of the read model."},{"name":"shape","type":"bytes","doc":"SHA-256 of what the program says its states and its read model consist of."},{"name":"offset","type":"long","doc":"Offset of the last record in the cut."},{"name":"topicId","type":{"type":"fixed","name":"TopicID","size":16},"doc":"Kafka's id of the log topic."},{"name":"lastRecord","type":"bytes","doc":"SHA-256 of the value of the last record in the cut."},{"name":"chunks","type":"int","doc":"How many chunks it has."},{"name":"firstChunk","type":"long","doc":"Offset of its first chunk."},{"name":"hash","type":"bytes","doc":"SHA-256 over the data of all chunks."},{"name":"writer","type":"string","doc":"Name of the instance that took it."},{"name":"takenAt","type":{"type":"long","logicalType":"timestamp-micros"},"doc":"When that was, UTC."}]}`
 )

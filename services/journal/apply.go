@@ -66,7 +66,11 @@ func (j *Journal[S, B]) applyRead(r *record.Record, now time.Time) error {
 	if since, ok := j.core.Appended(r.Attempt); ok {
 		j.compareClock(r, since, now)
 	}
-	return j.core.Read(r)
+	err := j.core.Read(r)
+	if err == nil {
+		j.tail = r.Value
+	}
+	return err
 }
 
 // A record of ours is applied as soon as it is acknowledged and everything before it was applied,
@@ -134,6 +138,7 @@ func (j *Journal[S, B]) applyAhead(s *sender) {
 		if !ok || j.core.Read(r) != nil {
 			return // reading the log will show what is wrong
 		}
+		j.tail = a.Value
 		j.ahead = append(j.ahead, early{a.Offset, a.Value, since})
 	}
 }

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/deferpay/deferpay/services/journal/internal/publication"
 	"github.com/deferpay/deferpay/services/journal/internal/topic"
 	"github.com/deferpay/deferpay/services/journal/record"
+	"github.com/deferpay/deferpay/services/journal/states"
 )
 
 // NewRawClient returns a client like the one that a journal produces with.
@@ -64,4 +66,45 @@ func (j *Journal[S, B]) ReadBefore(t *testing.T, cmd *core.Command[S, B], foreig
 	j.sender = &sender{acked: []*kgo.Record{{Offset: 2, Value: appends[0].Value}}}
 	j.applyAhead(j.sender) // too early
 	return j.applySome([]record.Record{{Offset: 1, Value: foreign}})
+}
+
+// TakeSnapshot takes a snapshot, whether one is due or not.
+func (j *Journal[S, B]) TakeSnapshot(ctx context.Context) (record.Manifest, error) {
+	id, err := j.logID(ctx)
+	if err != nil {
+		return record.Manifest{}, err
+	}
+	return j.write(ctx, j.topicOfSnapshots(), record.Manifest{Snapshot: newSnapshot(), FoldVersion: j.cfg.Snapshots.Version,
+		Shape: j.cfg.Snapshots.shape(), TopicID: id, Writer: j.cfg.Writer, TakenAt: j.now().UnixMicro()})
+}
+
+func (j *Journal[S, B]) logID(ctx context.Context) (id [16]byte, err error) {
+	client, err := topic.NewProducer(1, j.cfg.ClientOptions)
+	if err != nil {
+		return id, err
+	}
+	defer client.Close()
+	return topic.ID(ctx, client, j.cfg.Topic)
+}
+
+// LoadThis returns the states and the read model of a snapshot, which must be usable.
+func (j *Journal[S, B]) LoadThis(t *testing.T, m record.Manifest) (*states.States[S, B], ModelLoading) {
+	t.Helper()
+	id, err := j.logID(t.Context())
+	if err == nil {
+		err = j.mismatch(t.Context(), m, id, 1<<40)
+	}
+	if err != nil {
+		t.Fatalf("the snapshot at %d: %v", m.Offset, err)
+	}
+	s, err := j.load(t.Context(), m, j.blank.Empty(), true)
+	if err != nil {
+		t.Fatalf("the snapshot at %d: %v", m.Offset, err)
+	}
+	return s.states, s.model
+}
+
+// FromSnapshot returns where a subscriber begins to read that goes on from an offset.
+func (j *Journal[S, B]) FromSnapshot(t *testing.T, offset int64) int64 {
+	return j.before(t.Context(), j.blank, offset).Next()
 }

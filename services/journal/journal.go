@@ -13,6 +13,7 @@ import (
 
 	"github.com/deferpay/deferpay/services/journal/internal/core"
 	"github.com/deferpay/deferpay/services/journal/internal/publication"
+	"github.com/deferpay/deferpay/services/journal/internal/topic"
 	"github.com/deferpay/deferpay/services/journal/states"
 )
 
@@ -43,6 +44,9 @@ type Config[S, B any] struct {
 	// Reset empties the read model. It is called, under the same lock, before the log is read again
 	// from its start.
 	Reset func()
+	// Snapshots keeps the states and the read model on a topic, so that an instance does not read
+	// the whole log when it starts. Nil if it does.
+	Snapshots *Snapshots[S]
 	// Subject returns the stream that an impossible record parks; by default the first stream of
 	// the entry. All instances must agree on it, now and later.
 	Subject func(e *Entry[B]) Stream
@@ -80,9 +84,12 @@ type Journal[S, B any] struct {
 	skew      time.Duration // of the system clock against the broker's
 	unguarded bool          // a warning was logged that the broker does not stamp records
 	timer     *time.Timer
-	alarm     time.Time // when the timer fires
-	warned    time.Time // when a failed produce was last logged
-	ahead     []early   // in the order of the log
+	alarm     time.Time         // when the timer fires
+	warned    time.Time         // when a failed produce was last logged
+	ahead     []early           // in the order of the log
+	tail      []byte            // the record that was applied last
+	positions []topic.Positions // of the subscribers
+	snapshots taking
 
 	feed    *publication.Feed[S, B]
 	inbox   inbox[S, B]
@@ -100,6 +107,9 @@ func New[S, B any](cfg Config[S, B]) (*Journal[S, B], error) {
 		return nil, errors.New("journal: no writer")
 	case cfg.Codec == nil, cfg.Fold == nil:
 		return nil, errors.New("journal: no codec or no fold")
+	}
+	if err := cfg.Snapshots.check(cfg.Project != nil); err != nil {
+		return nil, err
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -125,6 +135,7 @@ func New[S, B any](cfg Config[S, B]) (*Journal[S, B], error) {
 	})
 	j.signals.New = func() any { return make(chan struct{}, 1) }
 	j.read.at.Store(-1)
+	j.snapshots.last = -1
 	j.timer = time.AfterFunc(time.Hour, j.tick)
 	j.timer.Stop()
 	return j, nil
@@ -192,6 +203,12 @@ type Stats struct {
 	Waiting   int           // commands waiting for a stream
 	Rebuilds  int64         // times the state was discarded, to be read again
 	ClockSkew time.Duration // of the system clock against the broker's; positive if it is ahead
+
+	Snapshots        int64 // taken by this instance
+	SnapshotFailures int64 // that were begun by this instance, or not, and not completed
+	// SnapshotAt is the offset of the last record in the newest snapshot that this instance knows,
+	// -1 if it knows none.
+	SnapshotAt int64
 }
 
 // Stats returns the counters.
@@ -202,5 +219,6 @@ func (j *Journal[S, B]) Stats() Stats {
 	return Stats{
 		Applied: s.Applied, Void: s.Void, OwnVoid: s.OwnVoid, Decided: s.Decided, Unknown: s.Unknown, Barriers: s.Barriers, Drops: s.Drops,
 		Parked: s.Parked, InFlight: s.InFlight, Waiting: s.Waiting, Rebuilds: s.Rebuilds, ClockSkew: j.skew,
+		Snapshots: j.snapshots.taken, SnapshotFailures: j.snapshots.failed, SnapshotAt: j.snapshots.last,
 	}
 }

@@ -18,10 +18,10 @@ const (
 	drainLimit  = 2 * time.Second // for records in flight, when the journal stops
 )
 
-// Run verifies the topic, reads the log from its start, and appends a barrier; the journal is ready
-// once it has read that. Run goes on reading until ctx is done. It then waits up to two seconds for
-// records in flight, and returns nil. While the broker is away, it keeps trying, and Ready says
-// why.
+// Run verifies the topic, reads the log, from a snapshot or from its start, and appends a barrier;
+// the journal is ready once it has read that. Run goes on reading until ctx is done. It then waits
+// up to two seconds for records in flight, and returns nil. While the broker is away, it keeps
+// trying, and Ready says why.
 //
 // A *TopicError is returned if the topic is not configured as a log must be, and another error if
 // the broker does not allow the configuration to be read and AllowUnverified is not set. Run may be
@@ -53,28 +53,33 @@ func (j *Journal[S, B]) Run(ctx context.Context) error {
 	}
 }
 
-// session reads the log from its start for as long as that is possible.
+// session reads the log, from a snapshot or from its start, for as long as that is possible.
 func (j *Journal[S, B]) session(ctx context.Context) error {
-	client, err := topic.NewClient(j.cfg.Topic, 2*maxInFlight, j.cfg.ClientOptions)
+	start, err := j.prepare(ctx)
 	if err != nil {
-		return &TopicError{j.cfg.Topic, "client options", "are not usable: " + err.Error()}
-	}
-	defer client.Close()
-	if err := j.verify(ctx, client); err != nil {
 		return err
 	}
+	client, err := topic.NewClientFrom(j.cfg.Topic, start.from, 2*maxInFlight, j.cfg.ClientOptions)
+	if err != nil {
+		return j.unusable(err)
+	}
+	defer client.Close()
 	reading, stop := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer stop(nil)
 	defer context.AfterFunc(ctx, func() { j.drain(); stop(ctx.Err()) })()
 	go j.watch(reading, client, stop)
 
-	j.feed.Start(j.end(reading, client))
+	j.feed.Start(start.from, j.end(reading, client))
 	j.mu.Lock()
+	j.adopt(start)
 	j.sender, j.reason = &sender{client: client, ctx: reading}, nil
 	j.core.Start()
 	j.act()
 	j.mu.Unlock()
-	for r := topic.NewReader(client); ; {
+	if j.cfg.Snapshots != nil {
+		go j.takeSnapshots(reading, start.topicID)
+	}
+	for r := topic.NewReader(client, start.from); ; {
 		records, err := r.Poll(reading)
 		if err == nil {
 			err = j.takeAll(reading, client, records)
@@ -86,6 +91,23 @@ func (j *Journal[S, B]) session(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// prepare verifies the topic, and looks for a snapshot to start from.
+func (j *Journal[S, B]) prepare(ctx context.Context) (start[S, B], error) {
+	client, err := topic.NewProducer(1, j.cfg.ClientOptions)
+	if err != nil {
+		return start[S, B]{}, j.unusable(err)
+	}
+	defer client.Close()
+	if err := j.verify(ctx, client); err != nil {
+		return start[S, B]{}, err
+	}
+	return j.findStart(ctx, client), nil
+}
+
+func (j *Journal[S, B]) unusable(err error) error {
+	return &TopicError{j.cfg.Topic, "client options", "are not usable: " + err.Error()}
 }
 
 // end returns where the log ends now, 0 if the broker does not answer.
@@ -147,7 +169,7 @@ func (j *Journal[S, B]) unready(reason error) {
 		return
 	}
 	j.sender.outbox = nil // its last wave would send it to a closed client
-	j.sender, j.ahead = nil, nil
+	j.sender, j.ahead, j.tail = nil, nil, nil
 	j.feed.Stop()
 	j.core.Reset(reason)
 	j.act()

@@ -48,15 +48,18 @@ type Subscriber[S, B any] struct {
 var _ message.Subscriber = (*Subscriber[int, int])(nil)
 
 // Subscriber returns a subscriber to the journal's log. It delivers what the journal applies, so
-// the log is folded once. The subscriber reads the log itself as long as it needs older entries
-// than the last 8,192, or while the journal does not run. An error is returned if a required field
-// of cfg is missing.
+// the log is folded once. The subscriber reads the log itself, from a snapshot if there is one, as
+// long as it needs older entries than the last 8,192, or while the journal does not run. An error
+// is returned if a required field of cfg is missing.
 func (j *Journal[S, B]) Subscriber(cfg SubscriberConfig) (*Subscriber[S, B], error) {
 	p, err := publication.New(publication.Source[S, B]{Topic: j.cfg.Topic, ClientOptions: j.cfg.ClientOptions,
-		AllowUnverified: j.cfg.AllowUnverified, States: j.blank, Feed: j.feed, Order: j.cfg.Order, Logger: j.cfg.Logger}, publication.Config(cfg))
+		AllowUnverified: j.cfg.AllowUnverified, States: j.blank, Before: j.before, Feed: j.feed, Order: j.cfg.Order, Logger: j.cfg.Logger}, publication.Config(cfg))
 	if err != nil {
 		return nil, err
 	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.positions = append(j.positions, p.Saved())
 	return &Subscriber[S, B]{p}, nil
 }
 

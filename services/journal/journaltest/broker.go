@@ -18,6 +18,7 @@ import (
 const (
 	Log       = "test.log.v1"
 	Positions = "test.positions.v1"
+	Snapshots = "test.snapshots.v1"
 )
 
 // LogConfig returns the configuration that a log must have.
@@ -45,7 +46,15 @@ func Options(c *kfake.Cluster) []kgo.Opt {
 // Create creates a topic of one partition.
 func Create(t testing.TB, opts []kgo.Opt, topic string, config map[string]string) {
 	t.Helper()
-	if err := create(opts, topic, config); err != nil {
+	if err := create(opts, topic, 1, config); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// CreateSnapshots creates a topic of snapshots.
+func CreateSnapshots(t testing.TB, opts []kgo.Opt, topic string) {
+	t.Helper()
+	if err := create(opts, topic, 2, map[string]string{"cleanup.policy": "compact"}); err != nil {
 		t.Fatal(err)
 	}
 }

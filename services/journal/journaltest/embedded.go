@@ -19,7 +19,7 @@ func Embedded() (opts []kgo.Opt, stop func(), err error) {
 	}
 	opts = Options(c)
 	for topic, config := range map[string]map[string]string{Log: LogConfig(), Positions: {"cleanup.policy": "compact"}} {
-		if err := create(opts, topic, config); err != nil {
+		if err := create(opts, topic, 1, config); err != nil {
 			c.Close()
 			return nil, nil, fmt.Errorf("create %s: %w", topic, err)
 		}
@@ -27,8 +27,8 @@ func Embedded() (opts []kgo.Opt, stop func(), err error) {
 	return opts, c.Close, nil
 }
 
-// create creates a topic of one partition.
-func create(opts []kgo.Opt, topic string, config map[string]string) error {
+// create creates a topic.
+func create(opts []kgo.Opt, topic string, partitions int32, config map[string]string) error {
 	client, err := kgo.NewClient(opts...)
 	if err != nil {
 		return err
@@ -38,7 +38,7 @@ func create(opts []kgo.Opt, topic string, config map[string]string) error {
 	for k, v := range config {
 		values[k] = kadm.StringPtr(v)
 	}
-	_, err = kadm.NewClient(client).CreateTopic(context.Background(), 1, 1, values, topic)
+	_, err = kadm.NewClient(client).CreateTopic(context.Background(), partitions, 1, values, topic)
 	return err
 }
 

@@ -44,6 +44,7 @@ func (l *States[S, B]) forget(f record.Forgetting) {
 		}
 		for s, c := range t.cells {
 			if f.Forgets(s, c.at) && l.Parked(s) == nil {
+				l.cut.keep(s, c)
 				delete(t.cells, s)
 			}
 		}

@@ -55,6 +55,7 @@ type States[S, B any] struct {
 	oldest    int64               // when the oldest of the passing streams was changed
 
 	untouched *Cell[S] // stands for the streams that have no cell
+	cut       *Cut[S]  // that is being handed out; nil if none is
 }
 
 // New returns the states before the first record.
@@ -77,7 +78,7 @@ func lastAttempt[S any](c *Cell[S]) record.Attempt { return c.last }
 func (l *States[S, B]) Empty() *States[S, B] {
 	e := *l
 	e.lasting, e.passing, e.forgotten, e.oldest = newTable[S](), newTable[S](), nil, 0
-	e.parked, e.next = make(map[record.Stream]parking), 0
+	e.parked, e.next, e.cut = make(map[record.Stream]parking), 0, nil
 	e.voids = make(map[int64][]record.Digest, len(l.voids))
 	for offset, digests := range l.voids {
 		e.voids[offset] = slices.Clone(digests)
@@ -285,6 +286,7 @@ func (l *States[S, B]) park(r *record.Record, v *View[S]) {
 func (l *States[S, B]) store(v *View[S]) {
 	for i := range v.slots {
 		s, c := v.slots[i].stream, v.slots[i].origin
+		l.cut.keep(s, c)
 		if c == nil {
 			c = l.create(s, v.now)
 		}

@@ -161,6 +161,19 @@ func (c *Core[S, B]) Ready() bool { return c.ready }
 // Declare takes note of a declaration that was found further on in the log.
 func (c *Core[S, B]) Declare(v record.Voiding) { c.applied.Declare(v) }
 
+// Adopt replaces the states, before the first record is read, by those that a snapshot of the log
+// led to.
+func (c *Core[S, B]) Adopt(l *states.States[S, B]) { c.applied = l }
+
+// Cut begins a cut of the applied states.
+func (c *Core[S, B]) Cut() *states.Cut[S] { return c.applied.Cut() }
+
+// EndCut ends a cut.
+func (c *Core[S, B]) EndCut(cut *states.Cut[S]) { c.applied.EndCut(cut) }
+
+// Blank returns states that have read nothing, and know what was declared void.
+func (c *Core[S, B]) Blank() *states.States[S, B] { return c.applied.Empty() }
+
 // Next returns the offset of the next record to read.
 func (c *Core[S, B]) Next() int64 { return c.applied.Next() }
 

@@ -42,12 +42,12 @@ type fed[S, B any] struct {
 // NewFeed returns a feed that is not running.
 func NewFeed[S, B any](kept int) *Feed[S, B] { return &Feed[S, B]{kept: kept} }
 
-// Start begins to hold entries. The log ends at the offset given: only its last entries will be
-// wanted.
-func (f *Feed[S, B]) Start(end int64) {
+// Start begins to hold entries. The log is read from the offset from on, and ends at end: only its
+// last entries will be wanted.
+func (f *Feed[S, B]) Start(from, end int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.running, f.low, f.next = true, max(0, end-int64(f.kept)), 0
+	f.running, f.low, f.next = true, max(from, end-int64(f.kept)), from
 }
 
 // Stop forgets everything: the entries may be others when they are read again.

@@ -99,18 +99,20 @@ func (p *Publication[S, B]) takeOver(ctx context.Context, w *window, next int64)
 	}
 }
 
-// catchUp reads the log from its start and folds it, because the states after each entry are
-// delivered with it. It delivers the entries from an offset on, until the feed holds what comes
-// next, and returns where that begins.
+// catchUp reads the log and folds it, because the states after each entry are delivered with it. It
+// begins at the newest snapshot that is not beyond what is to be delivered, or else at the start of
+// the log. It delivers the entries from an offset on, until the feed holds what comes next, and
+// returns where that begins.
 func (p *Publication[S, B]) catchUp(ctx context.Context, w *window, next int64) (int64, error) {
-	client, err := topic.NewClient(p.source.Topic, 1, p.source.ClientOptions)
+	l := p.source.Before(ctx, p.states, next)
+	from := l.Next()
+	client, err := topic.NewClientFrom(p.source.Topic, from, 1, p.source.ClientOptions)
 	if err != nil {
 		return next, err
 	}
 	defer client.Close()
-	l := p.states.Empty()
 	defer func() { p.states = l.Empty() }() // it remembers what was declared void
-	for r := topic.NewReader(client); ; {
+	for r := topic.NewReader(client, from); ; {
 		records, err := r.Poll(ctx)
 		if err != nil {
 			return next, err

@@ -42,7 +42,10 @@ type Source[S, B any] struct {
 	ClientOptions   []kgo.Opt
 	AllowUnverified bool
 	States          *states.States[S, B] // before the first record
-	Feed            *Feed[S, B]          // what the instance applies
+	// Before returns states up to an offset that is not beyond upTo, or before the first record.
+	// They know what known knows to be declared void.
+	Before func(ctx context.Context, known *states.States[S, B], upTo int64) *states.States[S, B]
+	Feed   *Feed[S, B] // what the instance applies
 	// Order returns the key of an entry: those of one key are delivered one after the other.
 	Order  func(*states.Entry[B], *states.View[S]) string
 	Logger *slog.Logger
@@ -84,6 +87,9 @@ func New[S, B any](source Source[S, B], cfg Config) (*Publication[S, B], error) 
 	p.position.Store(-1)
 	return p, nil
 }
+
+// Saved returns where the position of the subscription is kept.
+func (p *Publication[S, B]) Saved() topic.Positions { return p.positions }
 
 func setDefault[T comparable](v *T, d T) {
 	var zero T

@@ -1,6 +1,6 @@
-// Package topic reaches the topics that a journal uses, each of exactly one partition: it connects
-// to a log, checks how a topic is configured, reads a log without a gap, and keeps the positions of
-// subscribers. Only the journal imports it.
+// Package topic reaches the topics that a journal uses: it connects to a log, checks how a topic is
+// configured, reads a log without a gap, and keeps the positions of subscribers. Only the journal's
+// own packages import it.
 package topic
 
 import (
@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -31,11 +32,17 @@ func NewClient(topic string, buffered int, options []kgo.Opt) (*kgo.Client, erro
 
 // NewClientFrom is NewClient for a client that reads from an offset on.
 func NewClientFrom(topic string, from int64, buffered int, options []kgo.Opt) (*kgo.Client, error) {
-	prompt := []kgo.Opt{kgo.MetadataMinAge(250 * time.Millisecond), kgo.RetryBackoffFn(backoff)}
-	return kgo.NewClient(append(append(prompt, options...),
+	return NewProducer(buffered, append(slices.Clip(options),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {0: kgo.NewOffset().At(from)}}),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
-		kgo.KeepControlRecords(), // so that offsets have no gaps
+		kgo.KeepControlRecords())) // so that offsets have no gaps
+}
+
+// NewProducer returns a client that produces as that of NewClient does, each record to the
+// partition that it names, and reads what options say.
+func NewProducer(buffered int, options []kgo.Opt) (*kgo.Client, error) {
+	prompt := []kgo.Opt{kgo.MetadataMinAge(250 * time.Millisecond), kgo.RetryBackoffFn(backoff)}
+	return kgo.NewClient(append(append(prompt, options...),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.ProducerLinger(0),
@@ -77,4 +84,17 @@ func isLoss(err error) bool {
 	var loss *kgo.ErrDataLoss
 	return errors.Is(err, ErrDataLoss) || errors.As(err, &loss) || errors.Is(err, kerr.OffsetOutOfRange) ||
 		errors.Is(err, kerr.UnknownTopicID) || errors.Is(err, kerr.InconsistentTopicID)
+}
+
+// ID asks the broker for its id of a topic, which no other topic has or had. An error that wraps
+// ErrDataLoss is returned if the topic is gone.
+func ID(ctx context.Context, client *kgo.Client, topic string) ([16]byte, error) {
+	topics, err := kadm.NewClient(client).ListTopics(ctx, topic)
+	if err == nil {
+		err = topics[topic].Err
+	}
+	if err != nil {
+		return [16]byte{}, fmt.Errorf("look for the id of topic %s: %w", topic, asLoss(err))
+	}
+	return topics[topic].ID, nil
 }

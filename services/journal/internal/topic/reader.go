@@ -17,8 +17,8 @@ type Reader struct {
 	batch  []record.Record
 }
 
-// NewReader returns a reader at the start of the client's log.
-func NewReader(client *kgo.Client) *Reader { return &Reader{client: client} }
+// NewReader returns a reader for a client of NewClientFrom, from the same offset on.
+func NewReader(client *kgo.Client, from int64) *Reader { return &Reader{client: client, next: from} }
 
 // Poll waits for records and returns them, not decoded yet; they are valid until the next call. An
 // error that wraps ErrDataLoss is returned if the log does not go on where it was read to, and

@@ -21,7 +21,7 @@ func Scan(ctx context.Context, log string, from, upTo int64, options []kgo.Opt, 
 		return err
 	}
 	defer client.Close()
-	for r := (&Reader{client: client, next: from}); ; {
+	for r := NewReader(client, from); ; {
 		records, err := r.Poll(ctx)
 		if err != nil {
 			return err

@@ -41,9 +41,26 @@ var PositionSettings = []Setting{
 	{"cleanup.policy", "compact", "the last position of each subscriber must be kept"},
 }
 
-// Verify compares a topic with what it has to be: of one partition, and with the settings. It
-// returns a *Mismatch, an error that wraps ErrUnverified, or what kept it from asking.
+// CompactSettings are those of a topic of snapshots.
+var CompactSettings = []Setting{
+	{"cleanup.policy", "compact", "the manifests and chunks of the last snapshots must be kept"},
+}
+
+// Requirements are what a topic has to be.
+type Requirements struct {
+	Partitions int
+	Why        string // that many
+	Settings   []Setting
+}
+
+// Verify compares a topic of one partition with what it has to be; see VerifyThat.
 func Verify(ctx context.Context, client *kgo.Client, topic string, settings []Setting) error {
+	return VerifyThat(ctx, client, topic, Requirements{1, "the order of its records is what decides", settings})
+}
+
+// VerifyThat compares a topic with what it has to be. It returns a *Mismatch, an error that wraps
+// ErrUnverified, or what kept it from asking.
+func VerifyThat(ctx context.Context, client *kgo.Client, topic string, want Requirements) error {
 	admin := kadm.NewClient(client)
 	topics, err := admin.ListTopics(ctx, topic)
 	if err != nil {
@@ -52,14 +69,14 @@ func Verify(ctx context.Context, client *kgo.Client, topic string, settings []Se
 	if err := topics[topic].Err; err != nil {
 		return fmt.Errorf("look for topic %s: %w", topic, err)
 	}
-	if n := len(topics[topic].Partitions); n != 1 {
-		return &Mismatch{topic, "partitions", fmt.Sprintf("is %d and must be 1: the order of its records is what decides", n)}
+	if n := len(topics[topic].Partitions); n != want.Partitions {
+		return &Mismatch{topic, "partitions", fmt.Sprintf("is %d and must be %d: %s", n, want.Partitions, want.Why)}
 	}
 	has, err := configuration(ctx, admin, topic)
 	if err != nil {
 		return err
 	}
-	for _, s := range settings {
+	for _, s := range want.Settings {
 		if got := strings.TrimSpace(has[s.name]); got != s.want {
 			return &Mismatch{topic, s.name, fmt.Sprintf("is %q and must be %q: %s", got, s.want, s.why)}
 		}

@@ -1,0 +1,232 @@
+package states
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+
+	"github.com/deferpay/deferpay/services/journal/record"
+	"github.com/deferpay/deferpay/services/journal/shape"
+)
+
+// Cut is the states up to an offset, as they stay while the log is applied further. It is handed
+// out piece by piece: what has not been handed out when it changes is copied first. Its methods are
+// called under the lock that the states are under; Next may share it with other readers.
+type Cut[S any] struct {
+	next   int64
+	info   info
+	before map[record.Stream]*Cell[S] // what has changed since; nil if it was not there
+	cells  func() (record.Stream, *Cell[S], bool)
+	stop   func()
+
+	informed, late bool
+	changed        []record.Stream // of before, once everything else was handed out
+}
+
+// info is what is known beside the streams.
+type info struct {
+	Lasting, Passing int // streams
+	Oldest           int64
+	Voids            map[int64][]record.Digest
+	Forgotten        []record.Forgetting
+	Parked           []parkedStream
+}
+
+// parkedStream is a parked stream, with its reason as text.
+type parkedStream struct {
+	Stream  record.Stream
+	Attempt record.Attempt
+	Why     string
+}
+
+var infos = func() *shape.Codec[info] {
+	c, err := shape.Of[info]()
+	if err != nil {
+		panic(err)
+	}
+	return c
+}()
+
+// Cut begins a cut of the states as they are now, in place of one that was not ended.
+func (l *States[S, B]) Cut() *Cut[S] {
+	c := &Cut[S]{next: l.next, before: make(map[record.Stream]*Cell[S]), info: info{
+		Lasting: len(l.lasting.cells), Passing: len(l.passing.cells), Voids: maps.Clone(l.voids), Oldest: l.oldest,
+		Forgotten: slices.Clone(l.forgotten),
+	}}
+	for s, p := range l.parked {
+		c.info.Parked = append(c.info.Parked, parkedStream{s, p.attempt, p.err.Error()})
+	}
+	c.cells, c.stop = iter.Pull2(l.Cells())
+	l.cut = c
+	return c
+}
+
+// EndCut ends a cut: nothing is copied for it any more.
+func (l *States[S, B]) EndCut(c *Cut[S]) {
+	c.stop()
+	if l.cut == c {
+		l.cut = nil
+	}
+}
+
+// Offset returns the offset of the last record in the cut, -1 if there is none.
+func (c *Cut[S]) Offset() int64 { return c.next - 1 }
+
+// keep keeps a stream as it was, unless that is kept. Its cell is nil if it was not there.
+func (c *Cut[S]) keep(s record.Stream, cell *Cell[S]) {
+	if c == nil {
+		return
+	}
+	if _, kept := c.before[s]; kept {
+		return
+	}
+	if cell != nil {
+		was := *cell
+		cell = &was
+	}
+	c.before[s] = cell
+}
+
+// The items of a cut begin with one of these.
+const (
+	itemInfo = 'i'
+	itemCell = 'c'
+)
+
+// Next appends the next item of the cut, and reports whether there was one. A stream that changes
+// right after it was handed out may come twice, and is the same both times.
+func (c *Cut[S]) Next(dst []byte, appendState func([]byte, S) ([]byte, error)) (_ []byte, more bool, err error) {
+	if !c.informed {
+		c.informed = true
+		dst, err = infos.Append(append(dst, itemInfo), c.info)
+		return dst, true, err
+	}
+	for !c.late {
+		s, cell, ok := c.cells()
+		if !ok {
+			c.late, c.changed = true, slices.Collect(maps.Keys(c.before))
+			break
+		}
+		if _, changed := c.before[s]; !changed {
+			return appendCell(dst, s, cell, appendState)
+		}
+	}
+	for len(c.changed) > 0 {
+		s := c.changed[0]
+		c.changed = c.changed[1:]
+		if cell := c.before[s]; cell != nil {
+			return appendCell(dst, s, cell, appendState)
+		}
+	}
+	return dst, false, nil
+}
+
+func appendCell[S any](dst []byte, s record.Stream, c *Cell[S], appendState func([]byte, S) ([]byte, error)) (_ []byte, more bool, err error) {
+	dst = binary.AppendUvarint(append(dst, itemCell), uint64(len(s)))
+	dst = append(append(dst, s...), c.last[:]...)
+	dst = binary.AppendVarint(binary.AppendVarint(dst, c.version), c.at)
+	if !c.has {
+		return append(dst, 0), true, nil
+	}
+	if dst, err = appendState(append(dst, 1), c.state); err != nil {
+		err = fmt.Errorf("state of %s: %w", s, err)
+	}
+	return dst, true, err
+}
+
+var errItem = errors.New("not an item of a cut")
+
+// Load adds an item of a cut to states that have read nothing.
+func (l *States[S, B]) Load(item []byte, decodeState func([]byte) (S, error)) error {
+	switch {
+	case len(item) > 0 && item[0] == itemInfo:
+		return l.loadInfo(item[1:])
+	case len(item) > 0 && item[0] == itemCell:
+		return l.loadCell(item[1:], decodeState)
+	}
+	return errItem
+}
+
+func (l *States[S, B]) loadInfo(data []byte) error {
+	known, err := infos.Decode(data)
+	if err != nil {
+		return fmt.Errorf("what is known beside the streams: %w", err)
+	}
+	// a number that is out of place must not take all memory
+	const most = 1 << 26
+	l.lasting.cells = make(map[record.Stream]*Cell[S], max(0, min(known.Lasting, most)))
+	l.passing.cells = make(map[record.Stream]*Cell[S], max(0, min(known.Passing, most)))
+	l.forgotten, l.oldest = known.Forgotten, known.Oldest
+	for offset, digests := range known.Voids {
+		for _, d := range digests {
+			l.Declare(record.Voiding{Offset: offset, Digest: d})
+		}
+	}
+	for _, p := range known.Parked {
+		l.parked[p.Stream] = parking{errors.New(p.Why), p.Attempt}
+	}
+	return nil
+}
+
+func (l *States[S, B]) loadCell(data []byte, decodeState func([]byte) (S, error)) (err error) {
+	n, size := binary.Uvarint(data)
+	if size <= 0 || n > uint64(len(data)-size) {
+		return errItem
+	}
+	s := record.Stream(data[size : size+int(n)])
+	data = data[size+int(n):]
+	var read Cell[S]
+	if len(data) < len(read.last) {
+		return errItem
+	}
+	data = data[copy(read.last[:], data):]
+	for _, into := range []*int64{&read.version, &read.at} {
+		v, size := binary.Varint(data)
+		if size <= 0 {
+			return errItem
+		}
+		*into, data = v, data[size:]
+	}
+	if len(data) == 0 || data[0] > 1 || data[0] == 0 && len(data) > 1 {
+		return errItem
+	}
+	if read.has = data[0] == 1; read.has {
+		if read.state, err = decodeState(data[1:]); err != nil {
+			return fmt.Errorf("state of %s: %w", s, err)
+		}
+	}
+	c := l.Cell(s)
+	if c == nil {
+		c = l.tableOf(s).add(s)
+	}
+	*c = read
+	return nil
+}
+
+// Loaded ends the loading of a cut whose last record is at an offset. The log goes on after it.
+func (l *States[S, B]) Loaded(offset int64) { l.next = offset + 1 }
+
+// Outdated reports whether states that were loaded from a cut have read a record that l knows to be
+// declared void.
+func (l *States[S, B]) Outdated(loaded *States[S, B]) bool {
+	for offset, digests := range l.voids {
+		for _, d := range digests {
+			if offset < loaded.next && !slices.Contains(loaded.voids[offset], d) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Inform lets states that were loaded from a cut know everything that l knows to be declared void.
+func (l *States[S, B]) Inform(loaded *States[S, B]) {
+	for offset, digests := range l.voids {
+		for _, d := range digests {
+			loaded.Declare(record.Voiding{Offset: offset, Digest: d})
+		}
+	}
+}

@@ -1,0 +1,212 @@
+package states_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/deferpay/deferpay/services/journal/internal/statehash"
+	"github.com/deferpay/deferpay/services/journal/journaltest"
+	"github.com/deferpay/deferpay/services/journal/record"
+	"github.com/deferpay/deferpay/services/journal/shape"
+	"github.com/deferpay/deferpay/services/journal/states"
+)
+
+var stateCodec = func() *shape.Codec[state] {
+	c, err := shape.Of[state]()
+	if err != nil {
+		panic(err)
+	}
+	return c
+}()
+
+func passing() *states.States[state, body] {
+	return states.New(states.Config[state, body]{Log: "test.log.v1", Fold: journaltest.Fold, Codec: journaltest.Codec{}, Passing: "key/"})
+}
+
+// history returns a log in which records are applied, void, impossible, forgotten and released.
+func history(t *testing.T, rng *rand.Rand, length int) (log [][]byte) {
+	t.Helper()
+	l := passing()
+	last := map[record.Stream]record.Attempt{}
+	var n uint32
+	next := func() record.Attempt {
+		n++
+		return record.Attempt{byte(n), byte(n >> 8), 1}
+	}
+	var cursed []record.Attempt
+	for len(log) < length {
+		account := fmt.Sprint(rng.IntN(4))
+		stream := journaltest.Account(account)
+		a := next()
+		e := record.Envelope{Kind: "bought", Attempt: a, DecidedAt: int64(len(log)), Writer: "w"}
+		b := body{Account: account, Key: fmt.Sprint(rng.IntN(2 * length)), Amount: 10}
+		e.Expects = []record.Expectation{{Stream: stream, Attempt: last[stream]}, {Stream: journaltest.Key(b.Key), Attempt: last[journaltest.Key(b.Key)]}}
+		switch x := rng.IntN(40); {
+		case last[stream].IsZero():
+			e.Kind = "opened"
+		case x == 0:
+			e.Kind = "cursed"
+			cursed = append(cursed, a)
+		case x < 8:
+			e.Expects[0].Attempt = next() // nobody's: void
+		}
+		_, data, err := journaltest.Codec{}.Encode(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.Body = data
+		value := envelope(t, e)
+		switch x := rng.IntN(30); {
+		case x == 0:
+			value = forgetting(t, "key/", int64(len(log))-10)
+		case x == 1 && len(cursed) > 0:
+			at := cursed[rng.IntN(len(cursed))]
+			release, err := record.Releasing{Stream: journaltest.Account(fmt.Sprint(rng.IntN(4))), Attempt: at}.Envelope()
+			if err != nil {
+				t.Fatal(err)
+			}
+			release.Attempt = next()
+			value = envelope(t, release)
+		}
+		log = append(log, value)
+		if _, err := apply(l, value); err != nil {
+			t.Fatal(err)
+		}
+		clear(last)
+		for s := range l.Cells() {
+			last[s] = states.LastAttempt(l.Cell(s))
+		}
+	}
+	return log
+}
+
+// sum returns the hash of everything that decides what later records lead to.
+func sum(t *testing.T, l *states.States[state, body]) string {
+	t.Helper()
+	cells := map[record.Stream]any{}
+	for s, c := range l.Cells() {
+		cells[s] = *c
+	}
+	parked := map[record.Stream]string{}
+	for s, err := range l.AllParked() {
+		parked[s] = err.Error() + l.ParkedBy(s).String()
+	}
+	oldest, some := l.Oldest()
+	h, err := statehash.Of([]any{cells, parked, l.Horizon(), oldest, some, l.Next()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("%x", h)
+}
+
+// load makes states of a cut's items.
+func load(t *testing.T, items [][]byte, offset int64) *states.States[state, body] {
+	t.Helper()
+	l := passing()
+	for _, item := range items {
+		if err := l.Load(item, stateCodec.Decode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.Loaded(offset)
+	return l
+}
+
+// For every offset of a log, the cut there and the rest of the log lead to the same states as the
+// whole log, although the log is applied further while the cut is handed out.
+func TestCutAndTail(t *testing.T) {
+	for seed := range uint64(3) {
+		rng := rand.New(rand.NewPCG(seed, 7))
+		log := history(t, rng, 120)
+		sums := make([]string, len(log)+1)
+		whole := passing()
+		sums[0] = sum(t, whole)
+		for i, value := range log {
+			mustApply(t, whole, value)
+			sums[i+1] = sum(t, whole)
+		}
+		for at := range log {
+			l := passing()
+			for _, value := range log[:at] {
+				mustApply(t, l, value)
+			}
+			items, moved := handOut(t, rng, l, log[at:])
+			loaded := load(t, items, int64(at)-1)
+			if got := sum(t, loaded); got != sums[at] {
+				t.Fatalf("seed %d: the cut before record %d, handed out while %d more were applied, is not the states there", seed, at, moved)
+			}
+			for _, value := range log[at:] {
+				mustApply(t, loaded, value)
+			}
+			if got := sum(t, loaded); got != sums[len(log)] {
+				t.Fatalf("seed %d: the cut before record %d and the tail lead to other states than the log", seed, at)
+			}
+		}
+	}
+}
+
+func mustApply(t *testing.T, l *states.States[state, body], value []byte) {
+	t.Helper()
+	if _, err := apply(l, value); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// handOut returns the items of a cut. In between, it applies some of the records that follow.
+func handOut(t *testing.T, rng *rand.Rand, l *states.States[state, body], tail [][]byte) (items [][]byte, moved int) {
+	t.Helper()
+	cut := l.Cut()
+	defer l.EndCut(cut)
+	for {
+		item, more, err := cut.Next(nil, stateCodec.Append)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !more {
+			return items, moved
+		}
+		items = append(items, item)
+		for ; moved < len(tail) && rng.IntN(2) == 0; moved++ {
+			mustApply(t, l, tail[moved])
+		}
+	}
+}
+
+// An item that is cut short is an error, wherever it ends.
+func TestDamagedItems(t *testing.T) {
+	l := passing()
+	log := history(t, rand.New(rand.NewPCG(1, 1)), 60)
+	for _, value := range log {
+		mustApply(t, l, value)
+	}
+	items, _ := handOut(t, rand.New(rand.NewPCG(2, 2)), l, nil)
+	for _, item := range items {
+		for n := range item {
+			if err := passing().Load(item[:n], stateCodec.Decode); err == nil {
+				t.Fatalf("the first %d bytes of %q are taken for an item", n, item)
+			}
+		}
+	}
+}
+
+// A cut that was made before a record was declared void has read that record.
+func TestOutdatedCut(t *testing.T) {
+	garbage := []byte("garbage")
+	declared := record.Voiding{Offset: 0, Digest: record.DigestOf(garbage)}
+	before, after := passing(), passing()
+	after.Declare(declared)
+	mustApply(t, after, garbage)
+	items, _ := handOut(t, rand.New(rand.NewPCG(2, 2)), after, nil)
+	knows := load(t, items, 0)
+	before.Loaded(0)
+	current := passing()
+	current.Declare(declared)
+	current.Declare(record.Voiding{Offset: 5, Digest: declared.Digest}) // after both cuts
+	if current.Outdated(knows) {
+		t.Error("a cut that knows of the declaration is outdated")
+	}
+	if !current.Outdated(before) {
+		t.Error("a cut that does not know of the declaration is not outdated")
+	}
+}

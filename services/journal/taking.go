@@ -1,0 +1,247 @@
+package journal
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/deferpay/deferpay/services/journal/internal/snapshots"
+	"github.com/deferpay/deferpay/services/journal/record"
+	"github.com/deferpay/deferpay/services/journal/states"
+)
+
+const (
+	recordsBetween = 50_000
+	// shareBetween: of a log of n records, at most n/shareBetween are read after a snapshot, or
+	// writing snapshots would be most of the work.
+	shareBetween   = 8
+	lookEvery      = time.Second      // whether a snapshot is due
+	retrySnapshot  = 30 * time.Second // after a failure, or while another instance takes one
+	abandonedAfter = time.Hour        // a snapshot that is not complete
+	foreignKept    = 7 * 24 * time.Hour
+	copyAtOnce     = 32 << 10 // bytes, under the lock
+)
+
+// taking is how far the taking of snapshots has come.
+type taking struct {
+	last          int64 // offset of the last record in the newest snapshot
+	taken, failed int64
+}
+
+// takeSnapshots takes a snapshot whenever one is due, until ctx is done.
+func (j *Journal[S, B]) takeSnapshots(ctx context.Context, topicID [16]byte) {
+	for wait := lookEvery; sleep(ctx, wait); {
+		wait = lookEvery
+		if !j.due() {
+			continue
+		}
+		taken, err := j.takeSnapshot(ctx, topicID)
+		if err != nil && ctx.Err() == nil {
+			j.mu.Lock()
+			j.snapshots.failed++
+			j.mu.Unlock()
+			j.cfg.Logger.Warn("no snapshot was taken, trying again", "topic", j.cfg.Topic, "error", err.Error())
+		}
+		if !taken || err != nil {
+			wait = retrySnapshot
+		}
+	}
+}
+
+// due reports whether enough records were read since the last snapshot.
+func (j *Journal[S, B]) due() bool {
+	j.mu.RLock()
+	defer j.mu.RUnlock()
+	next := j.core.Next()
+	return j.readiness() == nil && next-1-j.snapshots.last >= max(cmp.Or(j.cfg.Snapshots.Every, recordsBetween), next/shareBetween)
+}
+
+// takeSnapshot takes a snapshot, unless another instance has taken one or is at it. It then removes
+// those that are of no use any more.
+func (j *Journal[S, B]) takeSnapshot(ctx context.Context, topicID [16]byte) (taken bool, err error) {
+	t := j.topicOfSnapshots()
+	list, err := t.List(ctx, func(string, error) {})
+	if err != nil {
+		return false, err
+	}
+	own := record.Manifest{
+		Snapshot: newSnapshot(), FoldVersion: j.cfg.Snapshots.Version, Shape: j.cfg.Snapshots.shape(), TopicID: topicID,
+		Writer: j.cfg.Writer, TakenAt: j.now().UnixMicro(),
+	}
+	for _, m := range list {
+		switch {
+		case !sameKind(m, own):
+		case m.Complete:
+			j.mu.Lock()
+			j.snapshots.last = max(j.snapshots.last, min(m.Offset, j.core.Next()-1))
+			j.mu.Unlock()
+		case m.Writer != own.Writer && j.age(m) < 2*retrySnapshot:
+			return false, nil // another instance is at it
+		}
+	}
+	if !j.due() {
+		return true, nil
+	}
+	m, err := j.write(ctx, t, own)
+	if err != nil {
+		return false, err
+	}
+	return true, j.removeOld(ctx, t, append(list, m), own)
+}
+
+func newSnapshot() (a Attempt) {
+	rand.Read(a[:])
+	a[6] = a[6]&0x0f | 0x40
+	a[8] = a[8]&0x3f | 0x80
+	return a
+}
+
+// sameKind reports whether two snapshots are of one log, by one kind of program.
+func sameKind(a, b record.Manifest) bool {
+	return a.FoldVersion == b.FoldVersion && a.Shape == b.Shape && a.TopicID == b.TopicID
+}
+
+func (j *Journal[S, B]) age(m record.Manifest) time.Duration {
+	return j.now().Sub(record.Time(m.TakenAt))
+}
+
+// write takes a cut, and writes it while the journal goes on.
+func (j *Journal[S, B]) write(ctx context.Context, t snapshots.Topic, m record.Manifest) (record.Manifest, error) {
+	began := j.now()
+	cut, ok := j.cut()
+	if !ok {
+		return m, fmt.Errorf("%w", ErrNotReady)
+	}
+	defer cut.end()
+	m.Offset = cut.states.Offset()
+	w, err := t.Begin(ctx, m)
+	if err != nil {
+		return m, err
+	}
+	defer w.Close()
+	for more := true; more; {
+		var some []byte
+		if some, more, err = cut.next(); err != nil {
+			return m, err
+		}
+		if err := w.Write(ctx, some); err != nil {
+			return m, err
+		}
+	}
+	if m, err = w.Complete(ctx, record.DigestOf(cut.tail)); err != nil {
+		return m, err
+	}
+	j.mu.Lock()
+	j.snapshots.last = max(j.snapshots.last, m.Offset)
+	j.snapshots.taken++
+	j.mu.Unlock()
+	j.cfg.Logger.Info("a snapshot was taken", "topic", j.cfg.Topic, "offset", m.Offset, "chunks", m.Chunks, "bytes", w.Bytes(), "took", j.now().Sub(began))
+	return m, nil
+}
+
+// cut is the states and the read model as they were at one record.
+type cut[S, B any] struct {
+	journal *Journal[S, B]
+	states  *states.Cut[S]
+	model   ModelCut
+	tail    []byte // the last record
+	item    []byte
+	some    []byte
+}
+
+// cut begins a cut. It reports false if the journal is not ready.
+func (j *Journal[S, B]) cut() (*cut[S, B], bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.readiness() != nil || j.sender == nil {
+		return nil, false
+	}
+	c := &cut[S, B]{journal: j, states: j.core.Cut(), tail: j.tail}
+	if m := j.cfg.Snapshots.Model; m != nil {
+		c.model = m.Cut()
+	}
+	return c, true
+}
+
+func (c *cut[S, B]) end() {
+	c.journal.mu.Lock()
+	defer c.journal.mu.Unlock()
+	c.journal.core.EndCut(c.states)
+	if c.model != nil {
+		c.model.End()
+	}
+}
+
+// next returns some of the items, and reports whether there may be more. It takes the lock for a
+// moment, shared with other readers.
+func (c *cut[S, B]) next() (some []byte, more bool, err error) {
+	c.some = c.some[:0]
+	c.journal.mu.RLock()
+	defer c.journal.mu.RUnlock()
+	for len(c.some) < copyAtOnce {
+		c.item, more, err = c.states.Next(c.item[:0], c.journal.cfg.Snapshots.States.Append)
+		if err == nil && !more && c.model != nil {
+			c.item, more, err = c.model.Next(append(c.item[:0], itemModel))
+		}
+		if err != nil || !more {
+			return c.some, false, err
+		}
+		c.some = snapshots.AppendItem(c.some, c.item)
+	}
+	return c.some, true, nil
+}
+
+// removeOld removes the snapshots that are of no use any more.
+func (j *Journal[S, B]) removeOld(ctx context.Context, t snapshots.Topic, list []record.Manifest, own record.Manifest) error {
+	j.mu.RLock()
+	positions := slices.Clone(j.positions)
+	j.mu.RUnlock()
+	var needed []int64 // where subscribers go on
+	for _, p := range positions {
+		asking, cancel := context.WithTimeout(ctx, answerLimit)
+		at, err := p.Load(asking, j.cfg.ClientOptions)
+		cancel()
+		if err != nil {
+			return fmt.Errorf("old snapshots were not removed: %w", err)
+		}
+		needed = append(needed, at)
+	}
+	if err := t.Remove(ctx, useless(list, own, needed, j.now())...); err != nil {
+		return fmt.Errorf("old snapshots were not removed: %w", err)
+	}
+	return nil
+}
+
+// useless returns the snapshots that are of no use any more. The last two of own's kind stay, and
+// for each offset that a subscriber goes on from, the last one before it. Those of other programs
+// and logs stay for a week: another version of the program may run beside this one, or again.
+func useless(list []record.Manifest, own record.Manifest, needed []int64, now time.Time) (out []record.Manifest) {
+	list = slices.Clone(list)
+	slices.SortStableFunc(list, func(a, b record.Manifest) int { return cmp.Compare(b.Offset, a.Offset) })
+	kept := 0
+	needed = slices.Clone(needed)
+	for _, m := range list {
+		age := now.Sub(record.Time(m.TakenAt))
+		switch {
+		case !m.Complete:
+			if age > abandonedAfter {
+				out = append(out, m)
+			}
+			continue
+		case !sameKind(m, own):
+			if age > foreignKept {
+				out = append(out, m)
+			}
+			continue
+		}
+		before := len(needed)
+		needed = slices.DeleteFunc(needed, func(at int64) bool { return m.Offset < at })
+		if kept++; kept > 2 && len(needed) == before {
+			out = append(out, m)
+		}
+	}
+	return out
+}
