@@ -179,14 +179,14 @@ func refusesGen(a Arrow) bool {
 
 // stages are the stages of the generator, first to last. Those on one line have no order.
 var stages = [][]string{
-	{"tools/eventgen/diag", "tools/eventgen/gofile", "tools/eventgen/goname", "tools/eventgen/schemaformat"},
+	{"tools/eventgen/diag", "tools/eventgen/gofile", "tools/eventgen/goname", "tools/eventgen/sample", "tools/eventgen/schemaformat"},
 	{"tools/eventgen/source"},
 	{"tools/eventgen/overlay", "tools/eventgen/reference"},
 	{"tools/eventgen/avro", "tools/eventgen/jsonschema", "tools/eventgen/structure"},
 	{"tools/eventgen/parse"},
 	{"tools/eventgen/payload", "tools/eventgen/versions"},
 	{"tools/eventgen/model"},
-	{"tools/eventgen/emit"},
+	{"tools/eventgen/emit", "tools/eventgen/starter"},
 	{"tools/eventgen/generate", "tools/eventgen"},
 }
 

@@ -24,7 +24,8 @@ const (
 const help = `eventgen makes typed Watermill code from AsyncAPI 3 documents with Avro or JSON Schema payloads.
 
   eventgen generate -out DIR -import PATH [-role owner|client|both] [-check] [-strict] [-refuse-unknown] [-config FILE] [-overlay FILE]... [-vendor DIR] [-allow-remote] [-allow-raw] DOCUMENT...
-  eventgen explain  [-role owner|client|both]                 DOCUMENT...
+  eventgen init     [-out DIR] [-role owner|client|both] [-force]  DOCUMENT
+  eventgen explain  [-role owner|client|both] [-json]         DOCUMENT...
   eventgen topics   apply|diff      -brokers HOST:PORT[,...]  DOCUMENT...
   eventgen schemas  register|check  -registry URL             DOCUMENT...
   eventgen versions keep                                      DOCUMENT...
@@ -35,6 +36,9 @@ types of the schemas they share. Nothing is written if a document has a fault.
 Exit status: 0 done; 1 a fault of the documents, or of what they were compared with; 2 wrong usage.
 
 Examples:
+
+  # in a Go module: a program that sends and receives the messages of a document, to begin with
+  eventgen init specs/orders/asyncapi.yaml
 
   # gen/ from two documents that share schemas
   eventgen generate -out gen -import example.com/shop/gen specs/orders/asyncapi.yaml specs/stock/asyncapi.yaml
@@ -62,6 +66,8 @@ func Run(args []string, stdout, stderr io.Writer) int {
 	switch args[0] {
 	case "generate":
 		return c.generate(args[1:])
+	case "init":
+		return c.begin(args[1:])
 	case "explain":
 		return c.explain(args[1:])
 	case "topics":
@@ -74,8 +80,8 @@ func Run(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprint(stdout, help)
 		return done
 	}
-	near, ok := diag.Nearest(args[0], []string{"generate", "explain", "topics", "schemas", "versions", "help"})
-	hint := "the commands are generate, explain, topics, schemas, versions, help"
+	near, ok := diag.Nearest(args[0], []string{"generate", "init", "explain", "topics", "schemas", "versions", "help"})
+	hint := "the commands are generate, init, explain, topics, schemas, versions, help"
 	if ok {
 		hint = "did you mean " + near + "?"
 	}

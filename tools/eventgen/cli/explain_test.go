@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-const explained = `asyncapi: 3.0.0
+const explainedDocument = `asyncapi: 3.0.0
 info: {title: Shop, version: 1.0.0}
 servers: {k: {host: 'k:9092', protocol: kafka, bindings: {kafka: {schemaRegistryVendor: confluent}}}}
 channels:
@@ -30,7 +30,7 @@ operations:
 
 func TestExplain(t *testing.T) {
 	folder(t)
-	write(t, "specs/shop.asyncapi.yaml", explained)
+	write(t, "specs/shop.asyncapi.yaml", explainedDocument)
 	before := listing(t, ".")
 	status, stdout, stderr := run("explain", "specs/shop.asyncapi.yaml")
 	const want = `Shop: package shopbus
@@ -54,7 +54,7 @@ func TestExplain(t *testing.T) {
 	if listing(t, ".") != before {
 		t.Error("something was written")
 	}
-	write(t, "specs/shop.asyncapi.yaml", strings.Replace(explained, "A.avsc", "B.avsc", 1))
+	write(t, "specs/shop.asyncapi.yaml", strings.Replace(explainedDocument, "A.avsc", "B.avsc", 1))
 	if status, stdout, stderr := run("explain", "specs/shop.asyncapi.yaml"); status != fault || stdout != "" || !strings.Contains(stderr, "there is no file specs/B.avsc") {
 		t.Errorf("a fault: status %d: %s%s", status, stdout, stderr)
 	}

@@ -48,7 +48,7 @@ func (p *pkgBuilder) example(m *parse.ChannelMessage, r *payload.Root, e parse.E
 		return false
 	}
 	t, _ := p.goType(r)
-	p.out.Examples = append(p.out.Examples, Example{Go: p.scope.take("Example" + goname.Exported(m.Message.Name)), Type: t, Expr: expr,
+	p.out.Examples = append(p.out.Examples, Example{Go: p.scope.take("Example" + goname.Exported(m.Message.Name)), Type: t, Expr: expr, message: m.Message.Name, node: e.Payload,
 		Doc: "returns the example of " + m.Message.Name + " in the document."})
 	return true
 }

@@ -71,6 +71,7 @@ func (p *pkgBuilder) framing(s *Spec, c *parse.Channel, m *parse.ChannelMessage,
 	server := p.registry[m]
 	switch {
 	case f == "Bare" && (r.Avro != nil || server != nil):
+		s.Unsaid = true
 		p.unsaid = append(p.unsaid, m)
 	case f == "Confluent" && server != nil:
 		p.vendor(server)

@@ -163,7 +163,8 @@ type Spec struct {
 	Topic    string // Go name of the constant
 	Subject  string // in the registry; empty: none
 	Content  string
-	Framing  string // of the runtime: Confluent, SingleObject, Bare
+	Framing  string // of the runtime: Confluent, IDInHeader, SingleObject, Bare
+	Unsaid   bool   // nothing in the document says the framing
 	Keyed    bool
 	KeyField string // the field that the key repeats
 	Schema   string // name of the Go constant with the schema's text, qualified
@@ -172,6 +173,9 @@ type Spec struct {
 	Own      bool // the document defines the channel
 	text     string
 	root     *payload.Root
+	head     *payload.Root // of headers that are more than a table
+	keyOf    *parse.Key
+	keyRoot  *payload.Root // of a key that is more than a scalar
 
 	KeySubject, KeySchema, keyText string // of a key framed with a schema id; empty: none
 }
@@ -251,6 +255,9 @@ type Sealed struct {
 // Example is an example of a message's payload.
 type Example struct {
 	Go, Doc, Type, Expr string
+
+	message string // its name in the document
+	node    *source.Node
 }
 
 // Build returns the model of documents. If errors are added to the list, the model must not be

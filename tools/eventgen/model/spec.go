@@ -95,8 +95,8 @@ func (p *pkgBuilder) key(s *Spec, c *parse.Channel, m *parse.ChannelMessage, r *
 	if k == nil {
 		return
 	}
-	s.Keyed = true
-	switch kr := p.roots[k.Payload]; {
+	s.Keyed, s.keyOf, s.keyRoot = true, k, p.roots[k.Payload]
+	switch kr := s.keyRoot; {
 	case kr == nil:
 		s.Key = p.keyType(k, s)
 		s.KeyCodec = map[string]string{"integer": "bus.IntKey["}[k.Scalar.Type]
@@ -181,6 +181,7 @@ func (p *pkgBuilder) keyType(key *parse.Key, s *Spec) string {
 func (p *pkgBuilder) headers(s *Spec, m *parse.ChannelMessage) {
 	s.Headers = "bus.Headers"
 	if r := p.builder.heads[m.HeaderRef]; r != nil {
+		s.head = r
 		s.Headers, _ = p.goType(r)
 		s.Write = "metadata.WriteJSON[" + s.Headers + "]"
 		s.Constants = r.JSON.Constants()
