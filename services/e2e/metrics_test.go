@@ -23,7 +23,8 @@ var (
 )
 
 // The chapter on monitoring names exactly the metrics that the instances expose. The label values
-// in its alerts exist too: an alert on a missing value would never fire.
+// in its alerts exist too: an alert on a missing value would never fire. So do the metrics, labels
+// and values in the queries of the dashboard.
 func TestMonitoringChapter(t *testing.T) {
 	root, err := process.Root()
 	if err != nil {
@@ -43,12 +44,14 @@ func TestMonitoringChapter(t *testing.T) {
 	all := s.buy("shown", s.contracts("shown", 1000)[0], 3)
 	s.published(0, all)
 	shown, labels := map[string]bool{}, map[string]bool{}
+	onDashboard := exposed{}
 	// most of them are exposed only after a fault
 	for _, outcome := range []bus.Outcome{bus.Handled, bus.Ignored, bus.Retrying, bus.DeadLettered} {
 		labels[fmt.Sprintf("outcome=%q", outcome)] = true
 	}
 	for _, x := range s.services() {
 		body := s.must(x, "GET", "/metrics", "", "", nil, 200).body
+		onDashboard.read(body)
 		for _, m := range shownName.FindAllStringSubmatch(body, -1) {
 			shown[m[1]] = true
 		}
@@ -75,6 +78,8 @@ func TestMonitoringChapter(t *testing.T) {
 		t.Error("the instances expose no metrics")
 	}
 	s.truthful(all)
+	onDashboard.afterFaults()
+	onDashboard.dashboard(t)
 }
 
 var sample = regexp.MustCompile(`(?m)^(deferpay_\w+)(?:\{[^}]*\})? (\S+)$`)

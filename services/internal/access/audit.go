@@ -21,6 +21,9 @@ type line struct {
 	outcome   string // the code of the problem, "" if there is none
 }
 
+// done is the outcome of a request that was not refused.
+const done = "done"
+
 // maxPath is how much of a path a line has, in bytes.
 const maxPath = 200
 
@@ -67,14 +70,18 @@ func (c *Control) audited(next http.Handler, w http.ResponseWriter, r *http.Requ
 	l, returned := &line{}, false
 	r = r.WithContext(context.WithValue(r.Context(), lineKey{}, l))
 	defer func() {
-		if !l.wanted() {
-			return
+		if l.operation == "" && l.outcome == "" && returned {
+			return // no operation has the path
 		}
 		switch {
 		case !returned: // a panic, which is answered further out
 			l.outcome = problem.Internal.String()
 		case l.outcome == "":
-			l.outcome = "done"
+			l.outcome = done
+		}
+		c.cfg.Answered(l.operation, l.outcome)
+		if !l.wanted() {
+			return
 		}
 		attributes := []any{"action", l.operation, "subject", l.subject}
 		if l.target.Kind != "" {

@@ -17,7 +17,9 @@ import (
 // does.
 func TestAudit(t *testing.T) {
 	var log bytes.Buffer
-	c := open(t, Config{Audit: slog.New(slog.NewJSONHandler(&log, nil)), File: credentials(t, `[
+	var counted []string
+	answered := func(operation, outcome string) { counted = append(counted, operation+" "+outcome) }
+	c := open(t, Config{Answered: answered, Audit: slog.New(slog.NewJSONHandler(&log, nil)), File: credentials(t, `[
 		{"subject":"agency","sha256":"`+Hash("k-secret")+`","scopes":["read","write"]}]`)})
 	const traced = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 	for name, tt := range map[string]struct {
@@ -41,6 +43,7 @@ func TestAudit(t *testing.T) {
 		"another customer":  {key: "k-secret", required: []string{Read}, foreign: true, code: problem.NotFound, want: map[string]any{"reason": "the credentials are bound to other customers", "outcome": "not-found"}},
 	} {
 		log.Reset()
+		counted = nil
 		server := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			if tt.unasked { // the generated server answers by itself
 				Outcome(r.Context(), problem.Unauthenticated)
@@ -64,6 +67,19 @@ func TestAudit(t *testing.T) {
 			defer func() { _ = recover() }()
 			c.HTTP(server).ServeHTTP(httptest.NewRecorder(), r.WithContext(trace.With(t.Context(), traced)))
 		}()
+		operation, outcome := "signMandate ", tt.code.String()
+		if tt.unasked {
+			operation = " "
+		}
+		if outcome == "" {
+			outcome = "done"
+		}
+		if of, ok := tt.want["outcome"].(string); ok {
+			outcome = of
+		}
+		if len(counted) != 1 || counted[0] != operation+outcome {
+			t.Errorf("%s: counted %q, want %s%s", name, counted, operation, outcome)
+		}
 		if tt.want == nil {
 			if log.Len() > 0 {
 				t.Errorf("%s: logged %s", name, log.String())

@@ -32,6 +32,9 @@ type Config struct {
 	Logger *slog.Logger // of the process; nil: nothing is logged
 	// Audit gets a line for each write and each refusal; nil: none is written.
 	Audit *slog.Logger
+	// Answered, unless it is nil, is called once for each request whose operation is known, or that
+	// was refused, with what the audit calls its outcome.
+	Answered func(operation, outcome string)
 	// Now is the system's clock; nil: time.Now. It is never the clock that a demo moves.
 	Now func() time.Time
 }
@@ -62,6 +65,9 @@ func Open(cfg Config) (*Control, error) {
 	}
 	if cfg.Audit == nil {
 		cfg.Audit = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Answered == nil {
+		cfg.Answered = func(string, string) {}
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now

@@ -96,7 +96,8 @@ func New(cfg Config) (*Instance, error) {
 		return nil, err
 	}
 	client := slices.Concat(security.Options(), []kgo.Opt{kgo.SeedBrokers(s.Brokers...), kgo.ClientID(s.Writer)}, cfg.Around.Kafka)
-	control, err := openAccess(cfg, logger)
+	shown := metrics.New()
+	control, err := openAccess(cfg, logger, shown)
 	if err != nil {
 		return nil, err
 	}
@@ -118,7 +119,7 @@ func New(cfg Config) (*Instance, error) {
 	if err != nil {
 		return nil, err
 	}
-	shown, tracer := metrics.New(), spans.Tracing()
+	tracer := spans.Tracing()
 	messages.Router.AddMiddleware(shown.Ages, tracer.Messages)
 	messages.Publisher = tracer.Publisher(messages.Publisher)
 	return &Instance{
@@ -130,7 +131,7 @@ func New(cfg Config) (*Instance, error) {
 }
 
 // openAccess returns who is let in. The audit is written whatever the level of the log is.
-func openAccess(cfg Config, logger *slog.Logger) (*access.Control, error) {
+func openAccess(cfg Config, logger *slog.Logger, shown *metrics.Metrics) (*access.Control, error) {
 	s := cfg.Settings
 	tokens := access.Tokens(s.Tokens)
 	if tokens.Customers == "-" {
@@ -138,7 +139,7 @@ func openAccess(cfg Config, logger *slog.Logger) (*access.Control, error) {
 	}
 	return access.Open(access.Config{
 		File: s.Credentials, Tokens: tokens, Insecure: s.InsecureDev, Rate: s.Rate, Logger: logger,
-		Audit: serve.Logger(cfg.LogOutput, slog.LevelInfo, cfg.Service, s.Writer),
+		Audit: serve.Logger(cfg.LogOutput, slog.LevelInfo, cfg.Service, s.Writer), Answered: shown.Answered,
 	})
 }
 

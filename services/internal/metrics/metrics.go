@@ -24,6 +24,7 @@ const prefix = "deferpay_"
 type Metrics struct {
 	registry *prometheus.Registry
 	requests *prometheus.HistogramVec
+	answers  *prometheus.CounterVec
 	messages *prometheus.CounterVec
 	age      *prometheus.HistogramVec
 }
@@ -35,12 +36,14 @@ func New() *Metrics {
 		registry: prometheus.NewRegistry(),
 		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: prefix + "request_seconds", Help: "Time to answer a request.",
 			Buckets: []float64{.001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10}}, []string{"method", "code"}),
+		answers: prometheus.NewCounterVec(prometheus.CounterOpts{Name: prefix + "answers_total", Help: "Requests answered, by what became of them: done, or the code of the problem."},
+			[]string{"operation", "outcome"}),
 		messages: prometheus.NewCounterVec(prometheus.CounterOpts{Name: prefix + "messages_total", Help: "Messages received, by what became of an attempt."},
 			[]string{"operation", "message", "outcome"}),
 		age: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: prefix + "message_age_seconds", Help: "How old messages were when they were taken up.",
 			Buckets: []float64{.01, .05, .1, .5, 1, 2, 5, 10, 30, 60, 300, 3600, 86400}}, []string{"topic"}),
 	}
-	m.registry.MustRegister(m.requests, m.messages, m.age, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.registry.MustRegister(m.requests, m.answers, m.messages, m.age, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
@@ -52,6 +55,11 @@ func (m *Metrics) Handler() http.Handler {
 // Requests returns a handler that measures how long next takes to answer.
 func (m *Metrics) Requests(next http.Handler) http.Handler {
 	return promhttp.InstrumentHandlerDuration(m.requests, next)
+}
+
+// Answered counts a request by its operation, "" if that is not known, and its outcome.
+func (m *Metrics) Answered(operation, outcome string) {
+	m.answers.WithLabelValues(operation, outcome).Inc()
 }
 
 // Observe counts an attempt to handle a message by its outcome.

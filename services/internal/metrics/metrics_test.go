@@ -28,6 +28,7 @@ func full(t *testing.T) *Metrics {
 	m.Publication(func() (int64, bool) { return 5, true }, func() int64 { return 9 })
 	m.Intake(new(bus.Progress), func() []kafkabus.Position { return []kafkabus.Position{{Lag: 4}, {Lag: 2}} })
 	m.Log(func() journal.Stats { return journal.Stats{Applied: 7} }, func() int64 { return 9 })
+	m.Answered("createOperation", "purchase-refused")
 	m.Observe(bus.Observation{Operation: "receive", Message: "M", Outcome: bus.DeadLettered})
 	old := message.NewMessage("1", nil)
 	old.Metadata[metadata.Topic], old.Metadata[metadata.Timestamp] = "facts", time.Now().Add(-time.Hour).Format(time.RFC3339Nano)
@@ -56,6 +57,7 @@ func TestValues(t *testing.T) {
 	text := shown(m)
 	for _, line := range []string{
 		`deferpay_ready 0`, `deferpay_groups_denied 1`, `deferpay_facts_repaired_total 3`, `deferpay_messages_behind 6`, `deferpay_messages_laid_aside 0`, `deferpay_publishes 1`, `deferpay_publication_lag_records 5`,
+		`deferpay_answers_total{operation="createOperation",outcome="purchase-refused"} 1`,
 		`deferpay_log_applied_total 7`, `deferpay_log_position 9`, `deferpay_messages_total{message="M",operation="receive",outcome="dead-lettered"} 1`,
 		`deferpay_message_age_seconds_count{topic="facts"} 2`, `deferpay_message_age_seconds_bucket{topic="facts",le="0.01"} 1`,
 		`deferpay_message_age_seconds_bucket{topic="facts",le="300"} 1`, `deferpay_request_seconds_count{code="418",method="get"} 1`,
