@@ -3,15 +3,17 @@
 package export
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"log/slog"
 	"strings"
+	"time"
 
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	"go.opentelemetry.io/otel/exporters/stdout/stdouttrace"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdk "go.opentelemetry.io/otel/sdk/trace"
@@ -41,10 +43,13 @@ type Provider struct {
 	Tracer *trace.Tracer
 }
 
-// Open returns the provider that cfg describes, nil if spans go nowhere. The sampler, the limits
-// and the size of batches are those of the variables OTEL_TRACES_SAMPLER, OTEL_SPAN_* and
-// OTEL_BSP_*, which the SDK reads. An error is returned for an exporter that does not exist, and
-// for variables that are not valid.
+// stopIn bounds the export of what is left when a process ends.
+const stopIn = 5 * time.Second
+
+// Open returns the provider that cfg describes, nil if spans go nowhere. The sampler, the limits,
+// the size of batches and the collector are those of the variables OTEL_TRACES_SAMPLER,
+// OTEL_SPAN_*, OTEL_BSP_* and OTEL_EXPORTER_OTLP_*, which OpenTelemetry's own packages read from
+// the environment. An error is returned for an exporter or a protocol that does not exist.
 func Open(ctx context.Context, cfg Config) (*Provider, error) {
 	if strings.EqualFold(cfg.Getenv("OTEL_SDK_DISABLED"), "true") {
 		return nil, nil
@@ -55,9 +60,8 @@ func Open(ctx context.Context, cfg Config) (*Provider, error) {
 	case "", None:
 		return nil, nil
 	case OTLP:
-		var client *collector
-		if client, err = newCollector(cfg.Getenv); err == nil {
-			exporter, err = otlptrace.New(ctx, client)
+		if err = onlyHTTP(cfg.Getenv); err == nil {
+			exporter, err = otlptracehttp.New(ctx)
 		}
 	case Console:
 		exporter, err = stdouttrace.New(stdouttrace.WithWriter(cfg.Output))
@@ -76,6 +80,15 @@ func Open(ctx context.Context, cfg Config) (*Provider, error) {
 	}))
 	inner := sdk.NewTracerProvider(sdk.WithBatcher(exporter), sdk.WithResource(of))
 	return &Provider{inner, trace.NewTracer(inner)}, nil
+}
+
+// onlyHTTP returns an error if the variables ask for a protocol other than the one of the exporter.
+func onlyHTTP(getenv func(string) string) error {
+	const name = "OTEL_EXPORTER_OTLP_PROTOCOL"
+	if p := cmp.Or(getenv("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"), getenv(name)); p != "" && p != "http/protobuf" {
+		return fmt.Errorf("%s is %q, and http/protobuf is the only one", name, p)
+	}
+	return nil
 }
 
 // described returns the attributes that every span of the process has. What the variables set takes
