@@ -24,7 +24,7 @@ KAFKA_DATA = $(or $(DATA),build/kafka-$(BROKERS)$(if $(SECURE),-secure))
 FUZZTIME ?= 10m
 
 .DEFAULT_GOAL := gate
-.PHONY: gate help generate keep-versions check lint test race demo live e2e contract-test diff release-contracts compose-check bench fuzz mutate foreign-avro foreign-codes docs kafka registry foreign-test foreign-http foreign-install
+.PHONY: gate help generate keep-versions check lint test race demo live pictures e2e contract-test diff release-contracts compose-check bench fuzz mutate foreign-avro foreign-codes docs kafka registry foreign-test foreign-http foreign-install
 
 gate: check lint diff compose-check race contract-test ## Everything to run before a push: check, lint, diff, compose-check, race and contract-test
 	@echo "gate: all good"
@@ -84,6 +84,12 @@ demo: ## Plays the whole story and checks each step; KEEP=1 leaves it running, B
 
 live: ## Starts the system and serves a page that shows it, with buttons for the story and for faults; BROKER=kafka as for demo
 	@go run ./tools/demo -live
+
+pictures: ## Makes the screenshot and the recording of the README again, in docs/pictures; takes Chromium
+	@mkdir -p build
+	@go run ./tools/demo >build/demo.txt
+	@go run ./tools/demo/recording -steps 1,5,7,9,31 <build/demo.txt >build/demo.svg && mv build/demo.svg docs/pictures/demo.svg
+	@LIVE_PORTRAIT=$(CURDIR)/docs/pictures/live.png go test -count=1 -run '^TestPortrait$$' ./tools/live
 
 e2e: ## Runs the system tests at their whole length; BROKER=kafka on Apache Kafka and Apicurio Registry, SEED=n repeats the choices of a run
 	@echo "e2e: the system tests, on real processes"

@@ -29,8 +29,9 @@ type browser struct {
 	foreign []string // requests to others than the server of the page
 }
 
-// openBrowser opens a page in a window of a size. It skips the test where there is no Chromium.
-func openBrowser(t *testing.T, url string, width, height int64) *browser {
+// openBrowser opens a page in a window of a size, after other actions. It skips the test where
+// there is no Chromium.
+func openBrowser(t *testing.T, url string, width, height int64, before ...chromedp.Action) *browser {
 	t.Helper()
 	path, err := chromium.Path()
 	if err != nil {
@@ -48,15 +49,39 @@ func openBrowser(t *testing.T, url string, width, height int64) *browser {
 	t.Cleanup(kill)
 	ctx, _ = chromedp.NewContext(ctx)
 	t.Cleanup(func() { _ = chromedp.Cancel(ctx) })
+	return openPage(t, ctx, url, width, height, before...)
+}
+
+// openPage opens a page in a new browser, or in the one of the context.
+func openPage(t *testing.T, ctx context.Context, url string, width, height int64, before ...chromedp.Action) *browser {
+	t.Helper()
 	b := &browser{t: t, ctx: ctx}
 	chromedp.ListenTarget(ctx, func(ev any) { b.note(ev, url) })
 	if err := chromedp.Run(ctx); err != nil { // starts the browser, which ends with this context
 		t.Fatal(err)
 	}
 	b.run(network.Enable(), log.Enable(), runtime.Enable(), emulation.SetDeviceMetricsOverride(width, height, 1, width < 600))
+	b.run(before...)
 	b.run(chromedp.Navigate(url))
 	b.wait("the page starts", `document.documentElement.dataset.ready === "true"`)
 	return b
+}
+
+// another opens the same page once more in the same browser.
+func (b *browser) another(t *testing.T) *browser {
+	t.Helper()
+	var url string
+	b.eval("location.href", &url)
+	ctx, stop := chromedp.NewContext(b.ctx)
+	t.Cleanup(stop)
+	return openPage(t, ctx, url, 1440, 900)
+}
+
+// forgive forgets what the browser has logged about answers that are no success.
+func (b *browser) forgive() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.faults = nil
 }
 
 func (b *browser) note(ev any, url string) {
@@ -145,7 +170,7 @@ func (b *browser) click(selector string) {
 }
 
 // pictures is the folder into which the tests write pictures of the page, if it is set. They are
-// for looking at: docs/pictures/live.png was made in the same way.
+// for looking at.
 var pictures = os.Getenv("LIVE_PICTURES")
 
 // picture writes what the window shows to a file.

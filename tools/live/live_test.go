@@ -2,17 +2,22 @@ package live
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
 
 	// The services and the broker are built and started. They are imported so that go test does not
 	// reuse a cached result after they have changed.
@@ -23,34 +28,54 @@ import (
 	"github.com/deferpay/deferpay/tools/process"
 )
 
-// startSystem starts a system and shows it in a view.
+// startSystem starts a system and shows it in a view, which can replace it by another one.
 func startSystem(t *testing.T, v *View) {
 	t.Helper()
-	root, err := process.Root()
+	stop, bin, err := startOne(t, v, "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	links := link.New()
-	t.Cleanup(links.Close)
-	c, err := cluster.Start(t.Context(), cluster.Options{Dir: t.TempDir(), Link: links.Connect})
-	if err != nil {
-		t.Fatal(err)
+	v.Restart = func() error {
+		if err := stop(); err != nil {
+			return err
+		}
+		stop, _, err = startOne(t, v, bin)
+		return err
 	}
 	t.Cleanup(func() {
-		v.Detach()
-		if err := c.Stop(); err != nil {
+		if err := stop(); err != nil {
 			t.Error(err)
 		}
 	})
-	if _, err := v.Attach(System{Cluster: c, Network: links, Specs: filepath.Join(root, "specs")}); err != nil {
-		t.Fatal(err)
+}
+
+// startOne starts a system with the binaries of a folder, or with new ones, and shows it.
+func startOne(t *testing.T, v *View, bin string) (stop func() error, bins string, err error) {
+	root, err := process.Root()
+	if err != nil {
+		return nil, "", err
 	}
+	links := link.New()
+	c, err := cluster.Start(t.Context(), cluster.Options{Dir: t.TempDir(), Bin: bin, Link: links.Connect})
+	if err != nil {
+		links.Close()
+		return nil, "", err
+	}
+	stop = func() error {
+		v.Detach()
+		defer links.Close()
+		return c.Stop()
+	}
+	if _, err := v.Attach(System{Cluster: c, Network: links, Specs: filepath.Join(root, "specs")}); err != nil {
+		return nil, "", errors.Join(err, stop())
+	}
+	return stop, filepath.Join(c.Dir, "bin"), nil
 }
 
 // openView serves a view and opens it in a browser.
 func openView(t *testing.T, v *View) *browser {
 	t.Helper()
-	server := httptest.NewServer(v.Handler())
+	server := httptest.NewServer(v.Handler(""))
 	b := openBrowser(t, server.URL+"/", 1440, 900)
 	t.Cleanup(func() { server.CloseClientConnections(); server.Close() })
 	return b
@@ -69,7 +94,7 @@ func TestLiveView(t *testing.T) {
 		name string
 		full bool // only in the full form
 		play func(*browser)
-	}{{"tour", false, playTour}, {"scenes", true, playScenes}, {"instances", true, harmInstances}, {"path", true, followPath}, {"story", true, playStory}, {"looks", false, looks}} {
+	}{{"tour", false, playTour}, {"two tours", true, playTwoTours}, {"scenes", true, playScenes}, {"instances", true, harmInstances}, {"path", true, followPath}, {"story", true, playStory}, {"looks", false, looks}, {"again", true, startAgain}} {
 		if part.full && !fulltest.Requested() {
 			continue
 		}
@@ -97,6 +122,69 @@ func playTour(b *browser) {
 	b.wait("the purchase is shown everywhere", `["billing-http", "billing-log", "billing-events"].every((id) => document.getElementById(id).textContent.includes("BOP-1-1"))`)
 	b.wait("the gauge shows the purchase", `document.getElementById("contracts").textContent.includes("1,200.00 of 5,000.00 EUR")`)
 	b.idle()
+}
+
+// playTwoTours starts the tour in two browsers at once. They play one story together.
+func playTwoTours(b *browser) {
+	const last = 9
+	b.eval(`window.begun = []; new EventSource("events").addEventListener("events", (m) => {
+		for (const e of JSON.parse(m.data)) if (e.kind === "step" && !e.body.ended) window.begun.push(e.body.number);
+	})`, nil)
+	other := b.another(b.t)
+	for _, x := range []*browser{b, other} {
+		x.eval(`(() => { const s = document.getElementById("speed"); s.value = "3"; s.dispatchEvent(new Event("change")); })()`, nil)
+		x.click("#tour")
+	}
+	for _, x := range []*browser{b, other} {
+		x.wait("both pages show the same story", fmt.Sprintf(`/^Step (%d|%d) /.test(document.getElementById("count").textContent)`, last, last+1))
+		x.click("#tour")
+	}
+	b.idle()
+	var twice bool
+	b.eval("new Set(begun).size !== begun.length || begun.some((n, i) => n !== i + 1)", &twice)
+	if twice {
+		b.t.Error("a step was played twice, or out of turn")
+	}
+	// a story that is started while another one runs is refused, and the page says so
+	b.eval(`window.statuses = null; Promise.all([12, 13].map((n) => fetch("do/step?number=" + n, { method: "POST" }))).then((a) => { window.statuses = a.map((x) => x.status).sort().join(" "); })`, nil)
+	b.wait("both are answered", "window.statuses")
+	var statuses string
+	b.eval("window.statuses", &statuses)
+	if statuses != "202 409" {
+		b.t.Errorf("two stories at once: %s, want 202 and 409", statuses)
+	}
+	b.wait("one of them is played", `document.querySelectorAll("#steps .done").length >= 12`)
+	b.idle()
+	b.forgive()
+	other.forgive() // the refused presses of its tour
+	other.clean()
+	b.run(page.BringToFront())
+}
+
+// startAgain replaces the system after the story, and another time in the middle of a step.
+func startAgain(b *browser) {
+	b.eval(`(() => { const s = document.getElementById("speed"); s.value = "3"; s.dispatchEvent(new Event("change")); })()`, nil)
+	if got := b.text("tour"); got != "Tour from the start" && got != "Revoir la visite" {
+		b.t.Errorf("after the story the tour is called %q", got)
+	}
+	b.click("#tour")
+	b.waitFor("the tour begins again", `/ 2 (of|sur) /.test(document.getElementById("count").textContent)`, time.Minute)
+	b.click("#tour")
+	var old bool
+	b.eval(`document.getElementById("contracts").textContent.includes("CE-LIVE-") || document.querySelectorAll("#steps .done").length > 3`, &old)
+	if old {
+		b.t.Error("something of the former system is still shown")
+	}
+	b.idle()
+	b.click(`#steps [data-step="13"]`)
+	b.wait("the step is being played", `document.querySelector("#steps .now")`)
+	b.click("#restart")
+	b.waitFor("the system starts again", `document.getElementById("phase").dataset.phase === "starting"`, 20*time.Second)
+	b.waitFor("it runs", `document.getElementById("phase").dataset.phase === "running" && !document.querySelector("#steps .done, #steps .now, .item")`, time.Minute)
+	if told := b.text("told"); strings.Contains(told, "Failed") || strings.Contains(told, "Échec") {
+		b.t.Errorf("after the new start: %q", told)
+	}
+	b.scene("buy")
 }
 
 // idle waits until no action runs.
@@ -152,9 +240,7 @@ func (b *browser) pressTwice() string {
 	b.eval(`window.pressed = null; Promise.all([1, 2].map(() => fetch("do/buy", { method: "POST" }))).then((a) => { window.pressed = a.map((x) => x.status).sort(); })`, nil)
 	b.wait("both presses are answered", "window.pressed")
 	b.eval("window.pressed", &statuses)
-	b.mu.Lock()
-	b.faults = nil // the browser logs the 409
-	b.mu.Unlock()
+	b.forgive()
 	b.wait("the purchase ends", `/^A purchase.*Done\.$/.test(document.getElementById("told").textContent)`)
 	return strings.Trim(fmt.Sprint(statuses), "[]")
 }
@@ -189,17 +275,27 @@ func harmInstances(b *browser) {
 	b.harm("contract-1", "back", "ready")
 }
 
-// followPath follows a purchase whose first answer was lost, over a killed instance.
+// followPath follows a purchase from an instance that is killed before its answer arrives to the
+// other one, which answers the retry.
 func followPath(b *browser) {
-	b.harm("billing-2", "kill", "down")
-	b.scene("lost")
+	b.scene("crash")
+	b.wait("billing-1 is not running", `[...document.querySelectorAll(".instance")].some((e) => e.dataset.how === "down" && e.textContent.includes("billing-1"))`)
 	b.eval(`[...document.querySelectorAll("#billing-http .item")].find((e) => e.textContent.includes("replayed")).querySelector("button").click()`, nil)
 	// the killed instance may have been the one that publishes
 	b.wait("the path grows to the event", `document.getElementById("path").open && document.querySelector("#path-picture .event")`)
 	var kinds map[string]int
 	b.eval(`(() => { const out = {}; for (const g of document.querySelectorAll("#path-picture .step")) { const k = g.classList[1]; out[k] = (out[k] || 0) + 1; } return out; })()`, &kinds)
-	if kinds["http"] != 2 || kinds["lost"] != 1 || kinds["back"] != 1 || kinds["append"] != 1 || kinds["event"] < 1 {
-		b.t.Errorf("the path has the arrows %v, want two requests, a lost answer, an answer, a record and an event", kinds)
+	if kinds["http"] != 2 || kinds["lost"] != 1 || kinds["harm"] != 1 || kinds["back"] != 1 || kinds["append"] != 1 || kinds["event"] < 1 {
+		b.t.Errorf("the path has the arrows %v, want two requests, a lost answer, a kill, an answer, a record and an event", kinds)
+	}
+	var order []string
+	b.eval(`[...document.querySelectorAll("#path-picture .step")].map((g) => g.getAttribute("aria-label")).filter((l) => /client →|→ client|killed/.test(l)).map((l) => l.replace(/:.*(killed|POST|lost|201).*/, " $1"))`, &order)
+	if want := []string{"client → billing-1 POST", "billing-1 → client lost", "billing-1 → billing-1 killed", "client → billing-2 POST", "billing-2 → client 201"}; !slices.Equal(order, want) {
+		b.t.Errorf("the path goes %q, want %q", order, want)
+	}
+	b.eval(`[...document.querySelectorAll("#path-picture .harm")].at(0).dispatchEvent(new Event("click"))`, nil)
+	if got := b.text("path-detail"); !strings.Contains(got, "ends at once") {
+		b.t.Errorf("the detail of the kill is %q", got)
 	}
 	var traces int
 	b.eval(`document.querySelectorAll("#path-trace code").length`, &traces)
@@ -209,7 +305,7 @@ func followPath(b *browser) {
 	b.picture("path")
 	b.accessible("the path")
 	b.click("#path-close")
-	b.harm("billing-2", "back", "ready")
+	b.harm("billing-1", "back", "ready")
 	b.eval(`[...document.querySelectorAll("#contract-facts .item")].find((e) => e.textContent.includes("ContractActivated")).querySelector("button").click()`, nil)
 	b.wait("the path of a fact ends in the log of the other service", `[...document.querySelectorAll("#path-picture .step.append text")].some((e) => e.textContent.includes("ContractObserved"))`)
 	b.picture("path-fact")
@@ -250,6 +346,37 @@ func looks(b *browser) {
 	}
 }
 
+// TestPortrait writes the picture of the README to the file that LIVE_PORTRAIT names: a part of the
+// story, a race with its void record, and a frozen instance.
+func TestPortrait(t *testing.T) {
+	file := os.Getenv("LIVE_PORTRAIT")
+	if file == "" {
+		t.Skip("LIVE_PORTRAIT names no file")
+	}
+	v := New()
+	b := openView(t, v)
+	b.run(emulation.SetDeviceMetricsOverride(1360, 860, 1, false))
+	startSystem(t, v)
+	b.wait("the system runs", `document.getElementById("phase").dataset.phase === "running"`)
+	b.idle()
+	b.click(`#steps [data-step="7"]`)
+	b.wait("the steps are played", `document.querySelectorAll("#steps .done").length === 7`)
+	for range 20 { // until both decide before either record is read back
+		b.scene("race")
+		var void bool
+		if b.eval(`[...document.querySelectorAll("#billing-log .item")].slice(0, 3).some((e) => e.classList.contains("void"))`, &void); void {
+			break
+		}
+	}
+	b.harm("billing-1", "freeze", "frozen")
+	b.wait("the read models are up to date", `document.querySelector("#contracts .sum").textContent.startsWith("3,000.00")`)
+	var data []byte
+	b.run(chromedp.CaptureScreenshot(&data))
+	if err := os.WriteFile(file, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestReconnects takes the server away while things happen.
 func TestReconnects(t *testing.T) {
 	v := New()
@@ -259,7 +386,7 @@ func TestReconnects(t *testing.T) {
 		t.Fatal(err)
 	}
 	addr := l.Addr().String()
-	server := &http.Server{Handler: v.Handler()}
+	server := &http.Server{Handler: v.Handler(addr)}
 	go func() { _ = server.Serve(l) }()
 	b := openBrowser(t, "http://"+addr+"/", 1440, 900)
 	b.has("billing-log", "First")
@@ -270,7 +397,7 @@ func TestReconnects(t *testing.T) {
 	if l, err = net.Listen("tcp", addr); err != nil {
 		t.Fatal(err)
 	}
-	server = &http.Server{Handler: v.Handler()}
+	server = &http.Server{Handler: v.Handler(addr)}
 	defer server.Close()
 	go func() { _ = server.Serve(l) }()
 	b.has("billing-log", "Missed")

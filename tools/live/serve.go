@@ -11,6 +11,7 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -25,8 +26,9 @@ var embedded embed.FS
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 // Handler returns the handler of the page, of its events and of its buttons. Below /via/INSTANCE/
-// it forwards requests to an instance and shows them with their answers.
-func (v *View) Handler() http.Handler {
+// it forwards requests to an instance and shows them with their answers. Addr is the address on
+// which the view was told to listen. Requests to other hosts are refused, unless they are loopback.
+func (v *View) Handler(addr string) http.Handler {
 	mux := http.NewServeMux()
 	pages, err := fs.Sub(embedded, "page")
 	if err != nil {
@@ -50,7 +52,36 @@ func (v *View) Handler() http.Handler {
 	mux.HandleFunc("POST /do/{action}", v.do)
 	mux.HandleFunc("/via/{instance}/", v.via)
 	// a page of somebody else must not press the buttons
-	return http.NewCrossOriginProtection().Handler(mux)
+	return onlyHosts(addr, http.NewCrossOriginProtection().Handler(mux))
+}
+
+// onlyHosts refuses requests to a host that is not ours. A page of somebody else may have a name
+// that now leads to this machine (DNS rebinding). To the browser, and to the check of the origin,
+// the page is then one of this server: only the host shows that it is not.
+func onlyHosts(addr string, next http.Handler) http.Handler {
+	own, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		own = addr
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !isOurs(r.Host, own) {
+			http.Error(w, "this host is not the address of the live view: use its address, or localhost", http.StatusMisdirectedRequest)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// isOurs reports whether a Host header names this machine or the host that the view listens on. If
+// it listens on every address, any IP address will do: no name leads a browser to send one.
+func isOurs(header, own string) bool {
+	host, _, err := net.SplitHostPort(header)
+	if err != nil {
+		host = strings.Trim(header, "[]")
+	}
+	ip := net.ParseIP(host)
+	all := own == "" || net.ParseIP(own).IsUnspecified()
+	return strings.EqualFold(host, "localhost") || ip != nil && (all || ip.IsLoopback()) || own != "" && strings.EqualFold(host, own)
 }
 
 // story answers with the texts of the steps, in both languages.
@@ -170,12 +201,12 @@ func Listen(addr string) (net.Listener, error) {
 	return net.Listen("tcp", net.JoinHostPort(host, "0"))
 }
 
-// Serve serves the view until ctx ends, and closes the listener.
-func (v *View) Serve(ctx context.Context, l net.Listener) error {
+// Serve serves the view until ctx ends, and closes the listener. See Handler for addr.
+func (v *View) Serve(ctx context.Context, l net.Listener, addr string) error {
 	// the events of a browser end with the server, not only when the browser goes away
 	browsing, end := context.WithCancel(context.Background())
 	defer end()
-	server := &http.Server{Handler: v.Handler(), ReadHeaderTimeout: 5 * time.Second, BaseContext: func(net.Listener) context.Context { return browsing }}
+	server := &http.Server{Handler: v.Handler(addr), ReadHeaderTimeout: 5 * time.Second, BaseContext: func(net.Listener) context.Context { return browsing }}
 	stopped := make(chan error, 1)
 	go func() {
 		<-ctx.Done()

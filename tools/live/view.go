@@ -158,13 +158,12 @@ func (v *View) restart() error {
 	}
 	v.restarting = true
 	go func() {
-		err := v.Restart()
+		if err := v.Restart(); err != nil {
+			v.Failed(err)
+		}
 		v.mu.Lock()
 		v.restarting = false
 		v.mu.Unlock()
-		if err != nil {
-			v.Failed(err)
-		}
 		v.publish()
 	}()
 	return nil

@@ -1,15 +1,18 @@
 package slides
 
 import (
+	"encoding/json"
 	"html"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/deferpay/deferpay/tools/chromium"
+	"github.com/deferpay/deferpay/tools/fulltest"
 )
 
 // measure is a script that writes the names of slides on which something does not fit.
@@ -25,9 +28,25 @@ for (const s of document.querySelectorAll(".slide")) {
 document.body.setAttribute("data-cut", "[" + cut.join(" ") + "]");
 </script>`
 
+// smallest is a script that writes the size of the smallest text of each slide, and of each picture
+// the scale at which it is shown, once the pictures are there.
+const smallest = `<script>window.onload = () => {
+const sizes = [];
+for (const s of document.querySelectorAll(".slide")) {
+  let least = Infinity;
+  for (const e of s.querySelectorAll("*"))
+    if ([...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim())) least = Math.min(least, parseFloat(getComputedStyle(e).fontSize));
+  const pictures = [...s.querySelectorAll("img")].map((i) => ({ name: i.getAttribute("src"), scale: i.getBoundingClientRect().width / i.naturalWidth }));
+  sizes.push({ id: s.id, least, pictures });
+}
+document.body.setAttribute("data-sizes", JSON.stringify(sizes));
+};</script>`
+
 var (
-	policy    = regexp.MustCompile(`<meta http-equiv="Content-Security-Policy"[^>]*>`)
-	cutResult = regexp.MustCompile(`data-cut="\[([^]]*)\]"`)
+	sizeResult = regexp.MustCompile(`data-sizes="([^"]*)"`)
+	sizeInSVG  = regexp.MustCompile(`font-size="(\d+)"`)
+	policy     = regexp.MustCompile(`<meta http-equiv="Content-Security-Policy"[^>]*>`)
+	cutResult  = regexp.MustCompile(`data-cut="\[([^]]*)\]"`)
 )
 
 // browse opens a file in a browser and returns the page after its scripts, and what the browser
@@ -79,6 +98,76 @@ func TestNothingIsCutOff(t *testing.T) {
 			t.Errorf("%s: cut off: %q, want the slide that is too long alone", lang, m)
 		}
 	}
+}
+
+// leastText is the size of the smallest text that can be read at the back of a room, in pixels on a
+// slide of 1280 by 720.
+const leastText = 16
+
+// TestTextIsLargeEnough measures the texts of every slide and of its pictures in a browser, and one
+// text that is too small.
+func TestTextIsLargeEnough(t *testing.T) {
+	if !fulltest.Requested() {
+		t.Skip("two browsers: only in the full form")
+	}
+	dir, files := writeSite(t)
+	for _, lang := range Languages {
+		small := `<section id="tiny" class="slide"><div class="content"><p style="font-size: 15px">too small</p></div></section>`
+		text := strings.Replace(string(files[lang+"-pages.html"]), "</main>", small+"</main>", 1)
+		text = policy.ReplaceAllString(strings.Replace(text, "</body>", smallest+"</body>", 1), "")
+		file := filepath.Join(dir, "sizes.html")
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		page, _ := browse(t, file)
+		m := sizeResult.FindStringSubmatch(page)
+		if m == nil {
+			t.Fatalf("%s: nothing was measured", lang)
+		}
+		var all []measured
+		if err := json.Unmarshal([]byte(html.UnescapeString(m[1])), &all); err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range all {
+			if least := s.least(t, dir); (least < leastText) != (s.ID == "tiny") {
+				t.Errorf("%s: the smallest text of slide %s has %.1f pixels, want at least %d", lang, s.ID, least, leastText)
+			}
+		}
+		if len(all) < 30 {
+			t.Errorf("%s: %d slides were measured", lang, len(all))
+		}
+	}
+}
+
+// measured is what the browser has measured on a slide.
+type measured struct {
+	ID       string
+	Least    float64
+	Pictures []struct {
+		Name  string
+		Scale float64
+	}
+}
+
+// least returns the size of the smallest text of a slide, with those of its pictures.
+func (m measured) least(t *testing.T, dir string) float64 {
+	t.Helper()
+	least := m.Least
+	for _, p := range m.Pictures {
+		svg, err := os.ReadFile(filepath.Join(dir, p.Name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := sizeInSVG.FindAllSubmatch(svg, -1)
+		if len(all) == 0 || p.Scale == 0 {
+			t.Fatalf("%s: no text, or not shown", p.Name)
+		}
+		for _, s := range all {
+			size, _ := strconv.ParseFloat(string(s[1]), 64) // digits
+			least = min(least, size*p.Scale)
+		}
+	}
+	return least
 }
 
 // TestDeckRuns opens each deck with reveal.js, if npm has it, under its own policy.

@@ -44,8 +44,8 @@ func TestDeckFitsItsTime(t *testing.T) {
 			if s.Time < 15*time.Second {
 				t.Errorf("%s: slide %s in %s", d.Lang, s.ID, clock(s.Time))
 			}
-			// 150 words a minute is the pace of a talk that can be followed.
-			if words, most := len(strings.Fields(s.Notes)), int(s.Time.Seconds()*150/60); words > most {
+			// 130 words a minute is the pace of a talk that leaves time to look at the slides.
+			if words, most := len(strings.Fields(s.Notes)), int(s.Time.Seconds()*130/60); words > most {
 				t.Errorf("%s: slide %s: %d words to say in %s, at most %d", d.Lang, s.ID, words, clock(s.Time), most)
 			}
 		}

@@ -40,7 +40,7 @@ func playShown(ctx context.Context, o story.Options, addr string) error {
 		return err
 	}
 	served := make(chan error, 1)
-	go func() { served <- view.Serve(ctx, l) }()
+	go func() { served <- view.Serve(ctx, l, addr) }()
 	o.View = "http://" + l.Addr().String() + "/"
 	fmt.Printf("  · the live view is on %s\n", o.View)
 	o.OnStop = view.Detach
@@ -73,7 +73,7 @@ func serve(ctx context.Context, o story.Options, addr string) (err error) {
 	}
 	fmt.Printf("  · the live view is on http://%s/ (Ctrl-C ends it)\n", l.Addr())
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return t.view.Serve(ctx, l) })
+	g.Go(func() error { return t.view.Serve(ctx, l, addr) })
 	g.Go(func() error {
 		if err := t.open(ctx); err != nil {
 			return err

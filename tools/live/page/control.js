@@ -3,7 +3,7 @@
 import { $, make, put } from "./dom.js";
 import { w } from "./words.js";
 
-const scenes = ["buy", "lost", "twins", "race", "rush", "replay", "poison", "month"];
+const scenes = ["buy", "lost", "crash", "twins", "race", "rush", "replay", "poison", "month"];
 const controls = ["stop", "kill", "freeze", "cut", "back"];
 const instances = new Map();
 let told = { text: () => w("hint") }; // the last action, to be told again in another language
@@ -136,6 +136,9 @@ export function report(b) {
   if (b.phase === "failed") say({ text: () => `${title()}. ${w("failedWith", b.text)}`, bad: true });
   else say({ text: () => `${title()}. ${why()} ${b.phase === "done" ? w("done") : ""}` });
 }
+
+// clear forgets the last action.
+export const clear = () => say({ text: () => w("hint") });
 
 // translate tells the last action again.
 export const translate = () => say(told);

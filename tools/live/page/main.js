@@ -65,7 +65,7 @@ $("path").addEventListener("click", (e) => { if (e.target === $("path")) $("path
 
 stream.open({
   connected(is) { connected = is; draw(); },
-  fresh() { store.clear(); lanes.clear(); gauges.clear(); },
+  fresh() { store.clear(); lanes.clear(); gauges.clear(); control.clear(); $("path").close(); },
   caught({ count, lost }) { toast(lost ? w("backLost", lost) : w("backAgain", count)); },
   state(s) { state = s; draw(); },
   event(e, visible) {

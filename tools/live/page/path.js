@@ -54,7 +54,9 @@ function arrowsOf(events) {
   const out = [];
   for (const e of events) {
     const b = e.body;
-    if (e.kind === "http") {
+    if (e.kind === "harm") {
+      out.push({ e, at: e.n, from: b.on, to: b.on, label: `${b.on} ${w(b.what + "Done")}`, kind: "harm" });
+    } else if (e.kind === "http") {
       out.push({ e, at: e.n, from: "client", to: b.to, label: `${b.method} ${text.shortPath(b.path)}`, kind: "http" });
       if (b.status || b.fault) out.push({ e, at: endOf(e, events), from: b.to, to: "client", label: `${b.fault ? "" : b.status} ${text.answers(b)}`.trim(), kind: b.fault ? "lost" : "back" });
     } else if (b.log) {
@@ -105,6 +107,12 @@ function picture(arrows, from) {
 
 function arrow(a, x1, x2, y, chosen) {
   const g = drawn("g", { class: `step ${a.kind}${chosen ? " chosen" : ""}`, tabindex: 0, role: "button", "aria-label": `${a.from} → ${a.to}: ${a.label}` });
+  if (a.kind === "harm") {
+    const label = drawn("text", { x: x1, y: y + 1, "text-anchor": "middle" });
+    label.textContent = a.label;
+    g.append(drawn("rect", { x: x1 - 70, y: y - 15, width: 140, height: 24, rx: 5, class: "hit" }), label);
+    return chosenBy(g, a.e);
+  }
   const right = x2 > x1, tip = x2 + (right ? -1 : 1), lost = a.kind === "lost";
   const end = lost ? x1 + (x2 - x1) * 0.45 : tip;
   const label = drawn("text", { x: (x1 + x2) / 2, y: y - 7, "text-anchor": "middle" });
@@ -113,13 +121,18 @@ function arrow(a, x1, x2, y, chosen) {
   g.append(drawn("rect", { x: Math.min(x1, x2), y: y - 24, width: Math.abs(x2 - x1), height: 34, class: "hit" }), drawn("line", { x1, x2: end, y1: y, y2: y }), label);
   if (lost) g.append(drawn("path", { d: `M${end - 6} ${y - 6} l12 12 m0 -12 l-12 12`, class: "cross" }));
   else g.append(drawn("path", { d: right ? `M${tip - 8} ${y - 4.5} L${tip} ${y} L${tip - 8} ${y + 4.5} z` : `M${tip + 8} ${y - 4.5} L${tip} ${y} L${tip + 8} ${y + 4.5} z`, class: "tip" }));
+  return chosenBy(g, a.e);
+}
+
+// chosenBy lets a step show its event when it is chosen.
+function chosenBy(g, e) {
   const choose = () => {
     for (const s of $("path-picture").querySelectorAll(".chosen")) s.classList.remove("chosen");
     g.classList.add("chosen");
-    detail(a.e);
+    detail(e);
   };
   g.addEventListener("click", choose);
-  g.addEventListener("keydown", (e) => { if (e.key === "Enter" || e.key === " ") { e.preventDefault(); choose(); } });
+  g.addEventListener("keydown", (k) => { if (k.key === "Enter" || k.key === " ") { k.preventDefault(); choose(); } });
   return g;
 }
 
@@ -133,7 +146,9 @@ function detail(e) {
     pre.tabIndex = 0;
     blocks.push(make("section", "", make("h3", "", title), pre));
   };
-  if (e.kind === "http") {
+  if (e.kind === "harm") {
+    block(`${b.on} ${w(b.what + "Done")}`, w(b.what + "Why", b.on));
+  } else if (e.kind === "http") {
     block(`${b.method} ${b.path}`, headers(b.headers) + (b.body ? JSON.stringify(b.body, null, 2) : ""));
     block(b.fault || `${b.status}, ${b.millis} ms`, headers(b.answered) + (b.answer ? JSON.stringify(b.answer, null, 2) : ""));
   } else {

@@ -32,8 +32,14 @@ export function takenFact(b) {
   return is ? `fact ${c.contractRef} ${b.value.version ?? c.version}` : "";
 }
 
+const harms = []; // what was done to instances
+
 // add keeps an event. The second event of an exchange, with the answer, replaces the first one.
 export function add(e) {
+  if (e.kind === "harm") {
+    harms.push(e);
+    if (harms.length > room) harms.shift();
+  }
   if (e.kind !== "http" && e.kind !== "record") return;
   e.tokens = tokens(e);
   if (e.kind === "http" && (e.body.status || e.body.fault)) {
@@ -65,14 +71,15 @@ function find(is) {
 }
 
 export function clear() {
-  events.length = 0;
+  events.length = harms.length = 0;
   byToken.clear();
 }
 
 export const get = (n) => events.find((e) => e.n === n);
 export const size = () => events.length;
 
-// path returns the events connected with one, in their order.
+// path returns the events connected with one, in their order, with what was done meanwhile to the
+// instances that received the requests.
 export function path(from) {
   const seen = new Set([from]), todo = [from];
   while (todo.length && seen.size < 120) {
@@ -82,5 +89,7 @@ export function path(from) {
       }
     }
   }
-  return [...seen].sort((a, b) => a.n - b.n);
+  const asked = [...seen].filter((e) => e.kind === "http");
+  const during = (h) => asked.some((e) => e.n < h.n && e.body.to === h.body.on) && asked.some((e) => e.n > h.n);
+  return [...seen, ...harms.filter(during)].sort((a, b) => a.n - b.n);
 }

@@ -11,6 +11,13 @@ let source, lastID = "", paced = 0, lastAt = 0, caught = null, asked = false;
 // each list are drawn.
 const perFrame = 24, mostWaiting = 120, perList = 30;
 
+// A frame that was asked for does not come while the page is hidden.
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden || !asked) return;
+  asked = false;
+  ask();
+});
+
 // open connects. The handlers are: state(s), fresh(), event(e), drained(), connected(bool).
 export function open(h) {
   handlers = h;

@@ -25,6 +25,10 @@ export function start(texts, language) {
   say();
 }
 
+// A letter stands this long, in milliseconds, at the normal pace: 16 letters a second, as in the
+// subtitles of a film.
+const perLetter = 62;
+
 const speed = () => Number($("speed").value);
 const played = () => (state.stage ? state.stage.played : 0);
 const over = () => state.stage && (played() >= steps.length || state.stage.failed || state.stage.unavailable.step === "no-processes");
@@ -91,7 +95,7 @@ export function drained() {
   if (!on || !ended || waiting || stream.waiting()) return;
   ended = false;
   const text = steps[shown - 1] ? steps[shown - 1][lang()] : { title: "", why: "" };
-  later((1400 + 42 * (text.title.length + text.why.length)) / speed());
+  later((1500 + perLetter * (text.title.length + text.why.length)) / speed());
 }
 
 // say shows the sentence of the step.

@@ -30,13 +30,21 @@ func (s *Stage) stopOne(ctx context.Context, x *cluster.Service) error {
 	ctx, cancel := context.WithTimeout(ctx, stopIn)
 	defer cancel()
 	s.mark(s.down, x.Name(), true)
-	return x.Stop(ctx)
+	if err := x.Stop(ctx); err != nil {
+		return err
+	}
+	s.harmed(x, "stop")
+	return nil
 }
 
 func (s *Stage) kill(_ context.Context, x *cluster.Service) error {
 	s.mark(s.down, x.Name(), true)
 	s.mark(s.frozen, x.Name(), false)
-	return x.Kill()
+	if err := x.Kill(); err != nil {
+		return err
+	}
+	s.harmed(x, "kill")
+	return nil
 }
 
 func (s *Stage) freeze(_ context.Context, x *cluster.Service) error {
@@ -44,11 +52,13 @@ func (s *Stage) freeze(_ context.Context, x *cluster.Service) error {
 		return err
 	}
 	s.mark(s.frozen, x.Name(), true)
+	s.harmed(x, "freeze")
 	return nil
 }
 
 func (s *Stage) cut(_ context.Context, x *cluster.Service) error {
 	s.o.Network.Cut(x.Name(), true)
+	s.harmed(x, "cut")
 	return nil
 }
 
@@ -68,7 +78,21 @@ func (s *Stage) back(ctx context.Context, x *cluster.Service) error {
 		}
 	}
 	s.mark(s.down, x.Name(), false)
-	return s.ready(ctx, x)
+	if err := s.ready(ctx, x); err != nil {
+		return err
+	}
+	s.harmed(x, "back")
+	return nil
+}
+
+// Harm is what was done to an instance, for the paths of the requests that it interrupts.
+type Harm struct {
+	On   string `json:"on"`   // instance
+	What string `json:"what"` // name of the control
+}
+
+func (s *Stage) harmed(x *cluster.Service, what string) {
+	s.o.Feed.Add("harm", Harm{On: x.Name(), What: what})
 }
 
 func (s *Stage) resume(x *cluster.Service) error {

@@ -24,6 +24,7 @@ import (
 var scenes = map[string]func(*Stage, context.Context) error{
 	"buy":    (*Stage).buyOnce,
 	"lost":   (*Stage).lost,
+	"crash":  (*Stage).crash,
 	"twins":  (*Stage).twins,
 	"race":   (*Stage).race,
 	"rush":   (*Stage).rush,
@@ -277,7 +278,32 @@ func (s *Stage) lost(ctx context.Context) error {
 		return errors.New("the answer was not lost")
 	}
 	q.lose = false
-	a, err := s.send(ctx, q.on(instances[len(instances)-1]))
+	return s.again(ctx, q.on(instances[len(instances)-1]))
+}
+
+// crash kills an instance after it has decided a purchase and before its answer arrives, and sends
+// the same request to another one.
+func (s *Stage) crash(ctx context.Context) error {
+	g, instances, err := s.prepare(ctx, 2, false)
+	if err != nil {
+		return err
+	}
+	q := s.purchase(g, 2000)
+	q.lose = true
+	if _, err := s.send(ctx, q.on(instances[0])); err == nil {
+		return errors.New("the answer was not lost")
+	}
+	if err := s.kill(ctx, instances[0]); err != nil {
+		return err
+	}
+	q.lose = false
+	return s.again(ctx, q.on(instances[1]))
+}
+
+// again sends a request that has been decided, and returns an error unless the answer is that of
+// the first time.
+func (s *Stage) again(ctx context.Context, q request) error {
+	a, err := s.send(ctx, q)
 	if a, err = want(a, err, http.StatusCreated); err == nil && a.header.Get("Idempotent-Replayed") != "true" {
 		err = errors.New("the second answer is not that of the first request")
 	}

@@ -170,7 +170,7 @@ const (
 func (s *Stage) unavailable(name string) string {
 	_, control := controls[name]
 	switch {
-	case (control || name == "month") && s.o.Cluster.Attached():
+	case (control || name == "month" || name == "crash") && s.o.Cluster.Attached():
 		return NoProcesses
 	case name == "cut" && s.o.Network == nil:
 		return NoProcesses

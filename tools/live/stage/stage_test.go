@@ -26,6 +26,9 @@ func TestOneActionAtATime(t *testing.T) {
 	if err := s.Do("buy", "", 0); !errors.As(err, &busy) || busy.With != "story" {
 		t.Errorf("while the story is played: %v", err)
 	}
+	if err := s.Do("step", "", 2); !errors.As(err, &busy) || busy.With != "story" {
+		t.Errorf("a second story: %v", err)
+	}
 	release()
 	if err := s.Do("buy", "", 0); err != nil {
 		t.Errorf("after the story: %v", err)
@@ -46,8 +49,10 @@ func TestProcessesOfOthers(t *testing.T) {
 			t.Errorf("%s is unavailable because of %q", name, got)
 		}
 	}
-	if err := s.Do("month", "", 0); !errors.Is(err, ErrUnavailable) {
-		t.Errorf("the clock of others: %v", err)
+	for _, name := range []string{"month", "crash"} {
+		if err := s.Do(name, "", 0); !errors.Is(err, ErrUnavailable) {
+			t.Errorf("%s on a system of others: %v", name, err)
+		}
 	}
 	if err := s.Do("step", "", s.State().Playable+1); !errors.Is(err, ErrUnavailable) {
 		t.Errorf("a step that stops processes: %v", err)

@@ -14,7 +14,7 @@ const (
 	topics = "#b45309"
 )
 
-var colors = map[string]string{"contract": "#3730a3", "billing": "#0f766e"}
+var colors = map[string]string{"contract": "#0f766e", "billing": "#3730a3"}
 
 // box is a rectangle.
 type box struct {

@@ -1,9 +1,11 @@
 // Command record runs both services and writes what the presentation shows of them: the requests,
-// answers, events and log records on the slides, with -runs the pictures of the scenarios, and with
-// -overview those that are drawn from the contracts, for which it starts nothing. Its output is
-// committed, so that building the slides starts nothing.
+// answers, events and log records on the slides, and with -runs the pictures of the scenarios. With
+// -redraw it draws the recorded scenarios again, and with -overview what is drawn from the
+// contracts; both start nothing. Its output is committed, so that building the slides starts
+// nothing.
 //
-//	record [-out DIR | -runs [-pictures DIR] | -overview [-pictures DIR]]
+//	record [-out DIR]
+//	record -runs | -redraw | -overview [-pictures DIR]
 package main
 
 import (
@@ -23,6 +25,7 @@ import (
 func main() {
 	out := flag.String("out", "docs/presentation/examples", "the `folder` to write to")
 	scenarios := flag.Bool("runs", false, "record the scenarios and draw their pictures, instead of the examples")
+	again := flag.Bool("redraw", false, "draw the recorded scenarios again, instead of recording anything")
 	contracts := flag.Bool("overview", false, "draw the pictures of the contracts, instead of the examples")
 	pictures := flag.String("pictures", "docs/presentation/pictures", "the `folder` of the pictures")
 	flag.Parse()
@@ -32,6 +35,8 @@ func main() {
 	switch {
 	case *scenarios:
 		err = draw(ctx, *pictures)
+	case *again:
+		err = redraw(*pictures)
 	case *contracts:
 		err = drawContracts(*pictures)
 	default:
@@ -56,6 +61,19 @@ func draw(ctx context.Context, dir string) error {
 		return err
 	}
 	fmt.Printf("record: %d runs in %s\n", len(list), dir)
+	return write(dir, files)
+}
+
+// redraw draws the runs of a folder again.
+func redraw(dir string) error {
+	list, err := runs.Read(dir)
+	if err != nil {
+		return err
+	}
+	files, err := runs.Files(list)
+	if err != nil {
+		return err
+	}
 	return write(dir, files)
 }
 

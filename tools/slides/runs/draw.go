@@ -35,44 +35,61 @@ var braces = regexp.MustCompile(`\{([a-z0-9-]+)\}`)
 
 // Measures of a drawing, in pixels.
 const (
-	width      = 1160
-	head       = 46
-	row        = 44
-	textSize   = 18
-	detailSize = 15
-	larger     = 3    // added to both if there are few lanes, and twice to the height of a row
-	few        = 5    // lanes
-	letter     = 0.52 // width of a letter, as a part of its size
+	width  = 1160
+	head   = 46
+	few    = 5    // lanes
+	letter = 0.52 // width of a letter, as a part of its size
+
+	headSize = 18 // of the names of lanes
+	kafkaInk = "#b45309"
+	quiet    = "#56637a"
+)
+
+// sizes are the measures that depend on the room that a drawing has.
+type sizes struct {
+	row, text, detail int
+	below             int  // from an arrow to the line of its detail
+	fixed             bool // texts are not made smaller to fit
+}
+
+var (
+	manyLanes = sizes{row: 44, text: 18, detail: 15, below: 17}
+	fewLanes  = sizes{row: 50, text: 21, detail: 16, below: 20}
+	onSlide   = sizes{row: 48, text: 20, detail: 18, below: 19, fixed: true}
 )
 
 // drawing is a picture in the making.
 type drawing struct {
 	strings.Builder
+	sizes
 	run    Run
 	words  map[string]string
 	height int
-	larger int // than the usual sizes of texts
-	row    int // height of a row
 	err    error
 }
 
 // Draw draws a run as SVG in a language. An error is returned for a step on a lane that the run
 // does not have, and for an unknown word.
 func Draw(r Run, lang string) ([]byte, error) {
-	d := &drawing{run: r, words: words[lang], row: row}
 	if len(r.Lanes) <= few {
-		d.larger, d.row = larger, row+2*larger
+		return draw(r, lang, fewLanes)
 	}
-	d.height = head + 16 + d.row*len(r.Steps)
+	return draw(r, lang, manyLanes)
+}
+
+func draw(r Run, lang string, of sizes) ([]byte, error) {
+	d := &drawing{run: r, words: words[lang], sizes: of}
+	rows := rowsOf(r)
+	d.height = head + 16 + d.row*(slices.Max(append(rows, 0))+1)
 	fmt.Fprintf(d, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" role="img" `+
-		`font-family="'Segoe UI', Roboto, 'Helvetica Neue', 'Liberation Sans', Arial, sans-serif" font-size="%d">`+"\n", width, d.height, width, d.height, textSize)
+		`font-family="'Segoe UI', Roboto, 'Helvetica Neue', 'Liberation Sans', Arial, sans-serif" font-size="%d">`+"\n", width, d.height, width, d.height, d.text)
 	fmt.Fprintf(d, "<title>%s</title>\n", html.EscapeString(d.describe()))
 	fmt.Fprintf(d, `<rect width="%d" height="%d" fill="#fff"/>`+"\n", width, d.height)
 	for i, name := range r.Lanes {
 		d.lane(i, name)
 	}
 	for i, s := range r.Steps {
-		d.step(s, head+14+d.row*i)
+		d.step(s, head+14+d.row*rows[i])
 	}
 	d.WriteString("</svg>\n")
 	return []byte(d.String()), d.err
@@ -135,9 +152,9 @@ func color(lane string) string {
 	case strings.Contains(lane, "."):
 		return "#b45309"
 	case strings.HasPrefix(lane, "billing"):
-		return "#0f766e"
-	case lane == "contract":
 		return "#3730a3"
+	case lane == "contract":
+		return "#0f766e"
 	}
 	return "#56637a"
 }
@@ -147,7 +164,7 @@ func (d *drawing) lane(i int, name string) {
 	fmt.Fprintf(d, `<line x1="%d" y1="%d" x2="%d" y2="%d" stroke="#b8c2d1" stroke-width="2" stroke-dasharray="2 5"/>`+"\n", x, head, x, d.height)
 	title := d.name(name)
 	fmt.Fprintf(d, `<rect x="%d" y="2" width="%d" height="%d" rx="8" fill="%s"/><text x="%d" y="30" text-anchor="middle" fill="#fff" font-weight="600" font-size="%d">%s</text>`+"\n",
-		x-w/2, w, head-6, color(name), x, fitting(title, w-8, textSize), html.EscapeString(title))
+		x-w/2, w, head-6, color(name), x, fitting(title, w-8, headSize), html.EscapeString(title))
 }
 
 // fitting returns the size at which a text is no wider than that many pixels, or one that is three
@@ -164,17 +181,23 @@ func (d *drawing) step(s Step, y int) {
 	switch s.Kind {
 	case Incident:
 		d.incident(s, middle)
+	case Arrival:
+		d.note(s, middle, kafkaInk, "")
 	case Applied, Void:
 		d.record(s, middle)
 	default:
-		d.arrow(s, d.x(s.From), d.x(s.To), middle)
-		d.label(s, d.x(s.From), d.x(s.To), middle, "#16202e")
+		from, to := d.x(s.From), d.x(s.To)
+		if s.Kind == Cut {
+			to -= (to - from) / 4
+		}
+		d.arrow(s, from, to, middle)
+		d.label(s, from, to, middle, "#16202e")
 	}
 }
 
 func (d *drawing) incident(s Step, y int) {
 	text := d.translate(s.Text)
-	w := int(letter*textSize*float64(len([]rune(text)))) + 36
+	w := d.wide(text, d.text) + 36
 	x := min(max(d.x(s.From), w/2+2), width-w/2-2)
 	fmt.Fprintf(d, `<rect x="%d" y="%d" width="%d" height="30" rx="6" fill="#fef2f2" stroke="#b42318" stroke-width="2"/><text x="%d" y="%d" text-anchor="middle" fill="#b42318" font-weight="600">%s</text>`+"\n",
 		x-w/2, y-18, w, x, y+3, html.EscapeString(text))
@@ -182,6 +205,10 @@ func (d *drawing) incident(s Step, y int) {
 
 // record draws a record with its verdict on the line of its log, and the message that it rests on.
 func (d *drawing) record(s Step, y int) {
+	if s.From == s.To {
+		d.folded(s, y)
+		return
+	}
 	from, to := d.x(s.From), d.x(s.To)
 	if s.Via != "" {
 		d.arrow(Step{Kind: Answer, From: s.Via, To: s.From}, d.x(s.Via), from, y)
@@ -198,7 +225,7 @@ func (d *drawing) record(s Step, y int) {
 	fmt.Fprintf(d, `<rect x="%d" y="%d" width="22" height="20" fill="#fff"/>`+mark+"\n", to+beyond-3, y-10, to+beyond, y)
 	if s.Kind == Void {
 		fmt.Fprintf(d, `<text x="%d" y="%d" text-anchor="%s" fill="%s" font-weight="600" font-size="%d">%s</text>`+"\n",
-			to+word, y+5, anchor, ink, detailSize, d.translate("{void}"))
+			to+word, y+5, anchor, ink, d.detail, d.translate("{void}"))
 	}
 	d.label(s, from, to, y, ink)
 }
@@ -214,7 +241,6 @@ func (d *drawing) arrow(s Step, from, to, y int) {
 		style = `stroke="#b42318" stroke-width="2"`
 	case Cut:
 		style = `stroke="#b42318" stroke-width="2" stroke-dasharray="7 5"`
-		to -= (to - from) / 4
 		fmt.Fprintf(d, `<path d="M%d %d l14 14 m0 -14 l-14 14" stroke="#b42318" stroke-width="4"/>`+"\n", to-7, y-7)
 	}
 	tip := -10
@@ -234,18 +260,20 @@ func (d *drawing) label(s Step, from, to, y int, ink string) {
 	gap := max(to-from, from-to) - 24
 	write := func(text string, size, y int, ink string) (middle, half float64) {
 		text = d.translate(text)
-		size = max(fitting(text, gap, size), size-2)
+		if !d.fixed {
+			size = max(fitting(text, gap, size), size-2)
+		}
 		half = letter * float64(size) * float64(len([]rune(text))) / 2
 		middle = min(max(float64(from+to)/2, half+2), width-half-2)
 		fmt.Fprintf(d, `<text x="%.0f" y="%d" text-anchor="middle" font-size="%d" fill="%s" stroke="#fff" stroke-width="4" paint-order="stroke">%s</text>`+"\n",
 			middle, y, size, ink, html.EscapeString(text))
 		return middle, half
 	}
-	middle, half := write(s.Text, textSize+d.larger, y-8, ink)
+	middle, half := write(s.Text, d.text, y-8, ink)
 	if s.Kind == Void {
 		fmt.Fprintf(d, `<line x1="%.0f" y1="%d" x2="%.0f" y2="%d" stroke="%s" stroke-width="2"/>`+"\n", middle-half, y-13, middle+half, y-13, ink)
 	}
 	if s.Detail != "" {
-		write(s.Detail, detailSize+d.larger/2, y+17+d.larger, "#56637a")
+		write(s.Detail, d.detail, y+d.below, quiet)
 	}
 }

@@ -7,6 +7,8 @@ package runs
 import (
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 )
@@ -30,6 +32,7 @@ const (
 	Void     Kind = "void"     // the same, without effect
 	Event    Kind = "event"    // a record of the log From is published on the topic To
 	Incident Kind = "incident" // something happens to From
+	Arrival  Kind = "arrival"  // a message comes to the topic From, from a lane that is not drawn
 )
 
 // Step is one line of a run. Words in braces are translated when the run is drawn.
@@ -76,8 +79,28 @@ func (r Run) Normal() string {
 	return b.String()
 }
 
+// Read reads the runs that are kept in the folder of pictures, in the order of their names.
+func Read(dir string) (list []Run, err error) {
+	names, err := filepath.Glob(filepath.Join(dir, "runs", "*.json"))
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		var r Run
+		if err := json.Unmarshal(data, &r); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		list = append(list, r)
+	}
+	return list, nil
+}
+
 // Files returns the files of runs by their names in the folder of pictures: each run as JSON, and
-// its picture in each language.
+// its pictures in each language.
 func Files(list []Run) (map[string][]byte, error) {
 	files := map[string][]byte{}
 	for _, r := range list {
@@ -88,6 +111,12 @@ func Files(list []Run) (map[string][]byte, error) {
 		files["runs/"+r.Name+".json"] = append(data, '\n')
 		for _, lang := range Languages {
 			if files["run-"+r.Name+"."+lang+".svg"], err = Draw(r, lang); err != nil {
+				return nil, err
+			}
+			if _, ok := slideForms[r.Name]; !ok {
+				continue
+			}
+			if files["slide-"+r.Name+"."+lang+".svg"], err = DrawSlide(r, lang); err != nil {
 				return nil, err
 			}
 		}

@@ -2,9 +2,9 @@ package runs
 
 import (
 	"bytes"
-	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -17,41 +17,67 @@ const (
 // kept returns the runs of which the presentation has pictures.
 func kept(t *testing.T) map[string]Run {
 	t.Helper()
+	all, err := Read(pictures)
+	if err != nil || len(all) != len(scenarios) {
+		t.Fatalf("%d runs of %d scenarios, %v", len(all), len(scenarios), err)
+	}
 	list := map[string]Run{}
-	for _, s := range scenarios {
-		data, err := os.ReadFile(filepath.Join(pictures, "runs", s.name+".json"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		var r Run
-		if err := json.Unmarshal(data, &r); err != nil {
-			t.Fatalf("%s: %v", s.name, err)
-		}
-		list[s.name] = r
+	for _, r := range all {
+		list[r.Name] = r
 	}
 	return list
 }
 
 func TestPicturesShowTheirRuns(t *testing.T) {
-	for name, r := range kept(t) {
-		for _, lang := range Languages {
-			file := "run-" + name + "." + lang + ".svg"
-			got, err := os.ReadFile(filepath.Join(pictures, file))
-			if err != nil {
-				t.Error(err)
-				continue
-			}
-			want, err := Draw(r, lang)
-			if err != nil {
-				t.Error(err)
-			} else if !bytes.Equal(got, want) {
-				t.Errorf("%s is not the picture of its run; %s", file, redo)
+	all, err := Read(pictures)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := Files(all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, data := range want {
+		if got, err := os.ReadFile(filepath.Join(pictures, name)); err != nil || !bytes.Equal(got, data) {
+			t.Errorf("%s is not the picture of its run, %v; draw it again: go run ./tools/slides/record -redraw", name, err)
+		}
+	}
+	for _, pattern := range []string{"run-*.svg", "slide-*.svg", "runs/*.json"} {
+		files, err := filepath.Glob(filepath.Join(pictures, pattern))
+		if err != nil || len(files) == 0 {
+			t.Errorf("%s: %d files, %v", pattern, len(files), err)
+		}
+		for _, f := range files {
+			if name, _ := filepath.Rel(pictures, f); want[name] == nil {
+				t.Errorf("%s is of no scenario", name)
 			}
 		}
 	}
-	files, err := filepath.Glob(filepath.Join(pictures, "run-*.svg"))
-	if err != nil || len(files) != len(Languages)*len(scenarios) {
-		t.Errorf("%d pictures of %d runs, %v", len(files), len(scenarios), err)
+}
+
+// TestSlideForm checks what is left of a run on a slide: every record and message of the lanes that
+// are shown, in fewer rows.
+func TestSlideForm(t *testing.T) {
+	r := Run{Lanes: []string{"manager", "contract", contractLog, contractFacts, "billing", billingLog}, Steps: []Step{
+		{Kind: Request, From: "manager", To: "contract", Text: "PATCH"},
+		{Kind: Applied, From: "contract", To: contractLog, Text: "Suspended"},
+		{Kind: Event, From: contractLog, To: contractFacts, Text: "ContractSuspended"},
+		{Kind: Applied, From: "billing", To: billingLog, Via: contractFacts, Text: "ContractObserved"},
+		{Kind: Void, From: "billing", To: billingLog, Text: "PurchaseAccepted"},
+	}}
+	folded := form{fold: true}.of(r)
+	if got, want := strings.Join(folded.Lanes, " "), "manager contract contract.facts.v1 billing"; got != want {
+		t.Errorf("lanes %s, want %s", got, want)
+	}
+	if got := rowsOf(folded); !slices.Equal(got, []int{0, 1, 2, 2, 3}) {
+		t.Errorf("rows %v: the record shares the row of its message, and nothing else does", got)
+	}
+	if got := rowsOf(r); !slices.Equal(got, []int{0, 1, 2, 3, 4}) {
+		t.Errorf("rows %v of the whole run", got)
+	}
+	less := form{hidden: []string{"manager", "contract", contractLog}}.of(r)
+	if len(less.Steps) != 3 || less.Steps[0] != (Step{Kind: Arrival, From: contractFacts, Text: "ContractSuspended"}) || less.Steps[2].Kind != Void {
+		t.Errorf("without contract: %+v", less.Steps)
 	}
 }
 

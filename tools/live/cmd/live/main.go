@@ -73,5 +73,5 @@ func run(ctx context.Context, args []string, getenv func(string) string) error {
 	}
 	defer view.Detach()
 	fmt.Printf("live: on http://%s/\n", l.Addr())
-	return view.Serve(ctx, l)
+	return view.Serve(ctx, l, *addr)
 }
