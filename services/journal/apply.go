@@ -9,6 +9,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/deferpay/deferpay/services/journal/internal/topic"
 	"github.com/deferpay/deferpay/services/journal/record"
 )
 
@@ -44,14 +45,16 @@ func (j *Journal[S, B]) applySome(records []record.Record) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	var err error
-	read := records[0].Offset
+	var last *record.Record
 	for i := range records {
 		if err = j.applyRead(&records[i], now); err != nil {
 			break
 		}
-		read = records[i].Offset + 1
+		last = &records[i]
 	}
-	j.feed.Reveal(read)
+	if last != nil {
+		j.feed.Reveal(topic.Mark{Offset: last.Offset, Attempt: record.AttemptOf(last.Value)})
+	}
 	if err == nil {
 		j.applyAhead(j.sender)
 	}

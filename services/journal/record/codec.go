@@ -45,6 +45,16 @@ func AttemptIn(data []byte) (a Attempt) {
 	return a
 }
 
+// AttemptOf returns the attempt of an encoded envelope, whatever its kind. If data is no envelope,
+// the result is arbitrary, and the same whenever data is the same.
+func AttemptOf(data []byte) Attempt {
+	if a := AttemptIn(data); !a.IsZero() {
+		return a
+	}
+	e, _ := Decode(data)
+	return e.Attempt
+}
+
 var decoded = sync.Pool{New: func() any { return new(journalrecord.JournalRecord) }}
 
 // Decode decodes an envelope. The schema of the envelope is frozen, so there is one version to

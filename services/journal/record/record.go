@@ -8,6 +8,8 @@ package record
 
 import (
 	"encoding/hex"
+	"fmt"
+	"strings"
 	"time"
 )
 
@@ -32,6 +34,19 @@ func (a Attempt) String() string {
 	b[23] = '-'
 	hex.Encode(b[24:36], a[10:16])
 	return string(b[:])
+}
+
+// ParseAttempt returns the attempt whose canonical text is given. An error is returned if text is
+// anything else.
+func ParseAttempt(text string) (a Attempt, err error) {
+	digits := strings.ReplaceAll(text, "-", "")
+	if len(digits) == hex.EncodedLen(len(a)) {
+		_, err = hex.Decode(a[:], []byte(digits))
+	}
+	if err != nil || a.String() != text {
+		return Attempt{}, fmt.Errorf("%q is not an attempt", text)
+	}
+	return a, nil
 }
 
 // IsZero reports whether a stands for "none".

@@ -6,6 +6,7 @@ import (
 	"sort"
 	"sync"
 
+	"github.com/deferpay/deferpay/services/journal/internal/topic"
 	"github.com/deferpay/deferpay/services/journal/record"
 	"github.com/deferpay/deferpay/services/journal/states"
 )
@@ -27,9 +28,9 @@ type Feed[S, B any] struct {
 
 	mu      sync.Mutex
 	running bool
-	life    int   // how often the feed was stopped
-	low     int64 // entries before it are not held
-	next    int64 // of the next record to be read; entries from it on are not handed out
+	life    int         // how often the feed was stopped
+	low     int64       // entries before it are not held
+	next    topic.Place // of the next record to be read; entries from it on are not handed out
 	entries []fed[S, B]
 	changed chan struct{} // closed when more is held, or the feed stops; nil while nobody waits
 }
@@ -47,7 +48,7 @@ func NewFeed[S, B any](kept int) *Feed[S, B] { return &Feed[S, B]{kept: kept} }
 func (f *Feed[S, B]) Start(from, end int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.running, f.low, f.next = true, max(from, end-int64(f.kept)), from
+	f.running, f.low, f.next = true, max(from, end-int64(f.kept)), topic.Place{Offset: from}
 }
 
 // Stop forgets everything: the entries may be others when they are read again.
@@ -76,12 +77,12 @@ func (f *Feed[S, B]) Add(v *states.Verdict[S, B], value []byte) bool {
 	return true
 }
 
-// Reveal hands out the entries before next. They have been read from the log; what was only
-// acknowledged might have been lost.
-func (f *Feed[S, B]) Reveal(next int64) {
+// Reveal hands out the entries up to the record that last names. They have been read from the log;
+// what was only acknowledged might have been lost.
+func (f *Feed[S, B]) Reveal(last topic.Mark) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.next = next
+	f.next = topic.Place{Offset: last.Offset + 1, Seen: last}
 	f.wake()
 }
 
@@ -102,18 +103,18 @@ func (f *Feed[S, B]) serves(from int64) (life int, ok bool) {
 // atOnce is how many entries a publication takes from a feed at once.
 const atOnce = 256
 
-// take waits for entries from an offset on, and returns some and the offset to go on from.
-func (f *Feed[S, B]) take(ctx context.Context, life int, from int64) ([]fed[S, B], int64, error) {
+// take waits for entries from an offset on, and returns some and the place to go on from.
+func (f *Feed[S, B]) take(ctx context.Context, life int, from int64) ([]fed[S, B], topic.Place, error) {
 	for {
 		f.mu.Lock()
 		if f.life != life || from < f.low {
 			f.mu.Unlock()
 			if f.life != life {
-				return nil, from, errDiscarded
+				return nil, topic.Place{}, errDiscarded
 			}
-			return nil, from, errBehind
+			return nil, topic.Place{}, errBehind
 		}
-		if f.next > from {
+		if f.next.Offset > from {
 			entries, next := f.between(from)
 			f.mu.Unlock()
 			return entries, next, nil
@@ -126,21 +127,26 @@ func (f *Feed[S, B]) take(ctx context.Context, life int, from int64) ([]fed[S, B
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return nil, from, ctx.Err()
+			return nil, topic.Place{}, ctx.Err()
 		}
 	}
 }
 
 // between returns the entries from an offset on that may be handed out, atOnce of them at most.
-func (f *Feed[S, B]) between(from int64) ([]fed[S, B], int64) {
+func (f *Feed[S, B]) between(from int64) ([]fed[S, B], topic.Place) {
 	first := sort.Search(len(f.entries), func(i int) bool { return f.entries[i].Offset >= from })
-	last := sort.Search(len(f.entries), func(i int) bool { return f.entries[i].Offset >= f.next })
+	last := sort.Search(len(f.entries), func(i int) bool { return f.entries[i].Offset >= f.next.Offset })
 	next := f.next
 	if last-first > atOnce {
 		last = first + atOnce
-		next = f.entries[last].Offset
+		next = after(&f.entries[last-1].Entry)
 	}
 	return append([]fed[S, B](nil), f.entries[first:last]...), next
+}
+
+// after returns the place behind an entry.
+func after[B any](e *states.Entry[B]) topic.Place {
+	return topic.Place{Offset: e.Offset + 1, Seen: topic.Mark{Offset: e.Offset, Attempt: e.Attempt}}
 }
 
 // delivery returns the entry for a window.

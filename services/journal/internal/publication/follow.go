@@ -50,7 +50,7 @@ func (p *Publication[S, B]) follow(ctx context.Context) error {
 	}
 	ctx, stop := context.WithCancel(ctx)
 	w := newWindow(p.cfg.Window, from, p.deliver)
-	p.position.Store(from)
+	p.position.Store(from.Offset)
 	var saving sync.WaitGroup
 	handled := make(chan struct{}) // closed when nothing is delivered any more
 	saving.Go(func() { p.save(ctx, handled, client, w, from) })
@@ -60,7 +60,7 @@ func (p *Publication[S, B]) follow(ctx context.Context) error {
 		close(handled)
 		saving.Wait()
 	}()
-	for next := from; ; {
+	for next := from.Offset; ; {
 		next, err = p.takeOver(ctx, w, next)
 		if !errors.Is(err, errBehind) {
 			return err
@@ -93,9 +93,9 @@ func (p *Publication[S, B]) takeOver(ctx context.Context, w *window, next int64)
 			}
 			next = d.Offset + 1
 		}
-		next = end
-		w.skip(next)
-		p.position.Store(w.position())
+		next = end.Offset
+		w.skip(end)
+		p.position.Store(w.position().Offset)
 	}
 }
 
@@ -126,37 +126,48 @@ func (p *Publication[S, B]) catchUp(ctx context.Context, w *window, next int64) 
 				return next, ctx.Err()
 			}
 		}
-		next = max(next, l.Next())
-		w.skip(next)
-		p.position.Store(w.position())
+		if len(records) > 0 {
+			next = max(next, l.Next())
+			w.skip(placeAfter(&records[len(records)-1]))
+			p.position.Store(w.position().Offset)
+		}
 		if _, ok := p.source.Feed.serves(next); ok {
 			return next, nil
 		}
 	}
 }
 
-// from returns the offset at which the delivery starts.
-func (p *Publication[S, B]) from(ctx context.Context, client *kgo.Client) (int64, error) {
-	err := topic.Verify(ctx, client, p.positions.Topic, topic.PositionSettings)
+func placeAfter(r *record.Record) topic.Place {
+	return topic.Place{Offset: r.Offset + 1, Seen: topic.Mark{Offset: r.Offset, Attempt: record.AttemptOf(r.Value)}}
+}
+
+// from returns the place at which the delivery starts: the saved one, unless the log is not the one
+// that was read to there.
+func (p *Publication[S, B]) from(ctx context.Context, client *kgo.Client) (from topic.Place, err error) {
+	err = topic.Verify(ctx, client, p.positions.Topic, topic.PositionSettings)
 	if errors.Is(err, topic.ErrUnverified) && p.source.AllowUnverified {
 		err = nil
 	}
 	if err != nil {
-		return 0, err
+		return from, err
 	}
-	from, err := p.positions.Load(ctx, p.source.ClientOptions)
-	if err != nil {
-		return 0, err
+	if from, err = p.positions.Load(ctx, p.source.ClientOptions); err != nil {
+		return from, err
 	}
 	end, err := topic.End(ctx, client, p.source.Topic)
 	if err != nil {
-		return 0, err
+		return from, err
 	}
-	if from > end {
-		p.log.Warn("the log ends before the saved position; delivering from its start", "position", from, "end", end)
-		return 0, nil
+	if from.Offset > end {
+		p.log.Warn("the log ends before the saved position; delivering from its start", "position", from.Offset, "end", end)
+		return topic.Place{}, nil
 	}
-	return from, nil
+	same, err := from.Seen.Holds(ctx, p.source.Topic, end, p.source.ClientOptions)
+	if err == nil && !same {
+		p.log.Warn("the log is not the one that was delivered; delivering from its start", "position", from.Offset, "seen", from.Seen.String())
+		return topic.Place{}, nil
+	}
+	return from, err
 }
 
 // apply applies a record, and returns a delivery if that is an applied entry. At a record that
@@ -193,15 +204,15 @@ func (p *Publication[S, B]) voiding(ctx context.Context, client *kgo.Client, unr
 }
 
 // save saves the position at intervals, and once more when everything is handled.
-func (p *Publication[S, B]) save(ctx context.Context, handled <-chan struct{}, client *kgo.Client, w *window, saved int64) {
+func (p *Publication[S, B]) save(ctx context.Context, handled <-chan struct{}, client *kgo.Client, w *window, saved topic.Place) {
 	for going := true; going; {
 		going = sleep(ctx, p.cfg.SaveEvery)
 		if !going {
 			<-handled
 		}
 		at := w.position()
-		p.position.Store(at)
-		if at == saved {
+		p.position.Store(at.Offset)
+		if at.Offset == saved.Offset {
 			continue
 		}
 		saving, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveLimit)
@@ -222,7 +233,9 @@ type delivery[S, B any] struct {
 	payload []byte
 }
 
-func (d *delivery[S, B]) at() (string, int64) { return d.key, d.Offset }
+func (d *delivery[S, B]) at() (string, topic.Mark) {
+	return d.key, topic.Mark{Offset: d.Offset, Attempt: d.Attempt}
+}
 
 type deliveryKey struct{}
 

@@ -3,6 +3,8 @@ package publication
 import (
 	"context"
 	"sync"
+
+	"github.com/deferpay/deferpay/services/journal/internal/topic"
 )
 
 // window holds the items that were read and are not done. Those of one key are handled one after
@@ -16,13 +18,13 @@ type window struct {
 	mu      sync.Mutex
 	pending []*pending // in log order; the first is not done
 	keys    map[string][]*pending
-	next    int64 // offset of the next item
+	next    topic.Place // of the next item
 	workers sync.WaitGroup
 }
 
 // item is what a window holds.
 type item interface {
-	at() (key string, offset int64)
+	at() (key string, record topic.Mark)
 }
 
 type pending struct {
@@ -34,7 +36,7 @@ type pending struct {
 // other keys go on.
 const readAhead = 16
 
-func newWindow(limit int, next int64, handle func(context.Context, item) bool) *window {
+func newWindow(limit int, next topic.Place, handle func(context.Context, item) bool) *window {
 	return &window{handle: handle, active: make(chan struct{}, limit), held: make(chan struct{}, limit*readAhead),
 		keys: make(map[string][]*pending), next: next}
 }
@@ -46,11 +48,11 @@ func (w *window) add(ctx context.Context, it item) bool {
 	case <-ctx.Done():
 		return false
 	}
-	key, offset := it.at()
+	key, m := it.at()
 	p := &pending{item: it}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.next = offset + 1
+	w.next = topic.Place{Offset: m.Offset + 1, Seen: m}
 	w.pending = append(w.pending, p)
 	queue, busy := w.keys[key]
 	w.keys[key] = append(queue, p)
@@ -61,10 +63,12 @@ func (w *window) add(ctx context.Context, it item) bool {
 }
 
 // skip moves the position on to next if no item is left: none will come before it.
-func (w *window) skip(next int64) {
+func (w *window) skip(next topic.Place) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.next = max(w.next, next)
+	if next.Offset > w.next.Offset {
+		w.next = next
+	}
 }
 
 // work handles the items of a key until none is left.
@@ -101,13 +105,13 @@ func (w *window) work(ctx context.Context, key string) {
 	}
 }
 
-// position returns the lowest offset that is not done; all before it are.
-func (w *window) position() int64 {
+// position returns the place of the lowest offset that is not done; all before it are.
+func (w *window) position() topic.Place {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(w.pending) > 0 {
-		_, offset := w.pending[0].at()
-		return offset
+		_, m := w.pending[0].at()
+		return topic.Place{Offset: m.Offset, Seen: m}
 	}
 	return w.next
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"testing"
 	"testing/synctest"
+
+	"github.com/deferpay/deferpay/services/journal/internal/topic"
 )
 
 type thing struct {
@@ -12,14 +14,14 @@ type thing struct {
 	done   chan struct{}
 }
 
-func (t *thing) at() (string, int64) { return t.key, t.offset }
+func (t *thing) at() (string, topic.Mark) { return t.key, topic.Mark{Offset: t.offset} }
 
 // Items of one key are handled in order, those of other keys do not wait for them, and the position
 // is the lowest offset that is not done.
 func TestWindowOrdersByKey(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begun := make(chan int64, 10)
-		w := newWindow(2, 0, func(_ context.Context, it item) bool {
+		w := newWindow(2, topic.Place{}, func(_ context.Context, it item) bool {
 			begun <- it.(*thing).offset
 			<-it.(*thing).done
 			return true
@@ -52,7 +54,7 @@ func TestWindowOrdersByKey(t *testing.T) {
 		}
 		at := func(want int64) {
 			t.Helper()
-			if got := w.position(); got != want {
+			if got := w.position().Offset; got != want {
 				t.Errorf("position %d, want %d", got, want)
 			}
 		}
@@ -68,7 +70,7 @@ func TestWindowOrdersByKey(t *testing.T) {
 		close(things[3].done)
 		handled()
 		at(4)
-		w.skip(9)
+		w.skip(topic.Place{Offset: 9})
 		at(9)
 	})
 }
