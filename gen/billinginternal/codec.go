@@ -45,7 +45,7 @@ func DecodeLogBody(b []byte) (LogBody, error) {
 	switch fingerprint {
 	case billinglog.FingerprintOfContractObserved, 0xc4268eb16f9d41b0, 0x4090da8f8b054eca, 0x2aa5b01308a61c5f:
 		m = new(billinglog.ContractObserved)
-	case billinglog.FingerprintOfContractUnreadable:
+	case billinglog.FingerprintOfContractUnreadable, 0x17abf984f7be299f:
 		m = new(billinglog.ContractUnreadable)
 	case billinglog.FingerprintOfPurchaseAccepted, 0x83391d58508ca81d, 0x5852448ea58177f8:
 		m = new(billinglog.PurchaseAccepted)
@@ -73,7 +73,7 @@ func DecodeLogBody(b []byte) (LogBody, error) {
 		m = new(billinglog.RunStarted)
 	case billinglog.FingerprintOfRunCompleted, 0x48b7fb3d752be4ee:
 		m = new(billinglog.RunCompleted)
-	case billinglog.FingerprintOfTakenIn:
+	case billinglog.FingerprintOfTakenIn, 0x464c01e82ae20d68:
 		m = new(billinglog.TakenIn)
 	default:
 		return nil, singleobject.Unknown(fingerprint)

@@ -12,8 +12,9 @@
 // Source: log/billing/Request.avsc a562ca7409f9
 // Source: log/billing/Suspension.avsc 9c8b24ea8cae
 // Source: log/billing/SuspensionCause.avsc f810f3f0416f
-// Source: log/billing/bodies.yaml 68889aefd034
+// Source: log/billing/bodies.yaml ca761bb74ae2
 // Source: log/billing/versions/ContractObserved.json 445b205bcbf8
+// Source: log/billing/versions/ContractUnreadable.json 5955c111ab1d
 // Source: log/billing/versions/CreditNoteRecorded.json 87f9a77bf7a8
 // Source: log/billing/versions/DebitCollected.json 4b90d7b5df6a
 // Source: log/billing/versions/DebitPresented.json bebd0d6a2cb1
@@ -27,6 +28,7 @@
 // Source: log/billing/versions/RunCompleted.json e7157cedac33
 // Source: log/billing/versions/RunStarted.json dca34101b5ac
 // Source: log/billing/versions/SettledOtherwise.json 3ab6af80633b
+// Source: log/billing/versions/TakenIn.json 74165ea158bb
 
 // Package billinglog holds the types of the Avro namespace deferpay.billinglog and their codecs.
 package billinglog

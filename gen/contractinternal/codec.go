@@ -65,7 +65,7 @@ func DecodeLogBody(b []byte) (LogBody, error) {
 		m = new(contractlog.MandateAccepted)
 	case contractlog.FingerprintOfMandateWithdrawn, 0x4db2b8dccc5bae52, 0x8528e91b60341a76:
 		m = new(contractlog.MandateWithdrawn)
-	case contractlog.FingerprintOfTakenIn:
+	case contractlog.FingerprintOfTakenIn, 0x1b0765ac268972c7:
 		m = new(contractlog.TakenIn)
 	default:
 		return nil, singleobject.Unknown(fingerprint)

@@ -204,10 +204,12 @@ func ExampleMandateWithdrawn() contractlog.MandateWithdrawn {
 // ExampleTakenIn returns the example of TakenIn in the document.
 func ExampleTakenIn() contractlog.TakenIn {
 	return contractlog.TakenIn{
-		Topic:     "billing.events.v1",
-		Partition: 0,
-		TopicID:   "5f0c1a527c3e4b438f3e0d7f5b1c2a90",
-		Offset:    4711,
+		Topic:      "billing.events.v1",
+		Partition:  0,
+		TopicID:    "5f0c1a527c3e4b438f3e0d7f5b1c2a90",
+		Offset:     4711,
+		SeenOffset: 4710,
+		SeenDigest: []byte{0x99, 0x9e, 0xe7, 0x5e, 0xa9, 0x11, 0xd5, 0x8b, 0xf7, 0x92, 0xad, 0x2f, 0xd3, 0x20, 0xe4, 0xd5, 0xcd, 0xe1, 0x4f, 0x49, 0xb9, 0xa1, 0x0a, 0xb4, 0x97, 0x49, 0xb4, 0x6f, 0x47, 0x34, 0x77, 0x41},
 	}
 }
 

@@ -8,13 +8,14 @@
 // Source: log/contract/Money.avsc 0914361e75c5
 // Source: log/contract/Request.avsc 7b3ba9b44ded
 // Source: log/contract/SuspensionCause.avsc 180622b33d9f
-// Source: log/contract/bodies.yaml f19d50929b69
+// Source: log/contract/bodies.yaml 33f370e080fe
 // Source: log/contract/versions/Amended.json 4e7e6245067d
 // Source: log/contract/versions/MandateAccepted.json 33397838bd20
 // Source: log/contract/versions/MandateWithdrawn.json da6cff529942
 // Source: log/contract/versions/Reinstated.json 9c1c04dfd7d6
 // Source: log/contract/versions/Subscribed.json aa9b6d84fb88
 // Source: log/contract/versions/Suspended.json f7685e5dd687
+// Source: log/contract/versions/TakenIn.json 0fb434ce9065
 // Source: log/contract/versions/Terminated.json 33d1fe9c6c8d
 
 // Package contractlog holds the types of the Avro namespace deferpay.contractlog and their codecs.

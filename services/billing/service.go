@@ -97,11 +97,11 @@ func handleMessages(i *instance.Instance, log *store.Store) error {
 	}
 	i.Metrics.Publication(applied.Position, log.Position)
 	bus.Publish(m.Router, applied, billingbus.NewPublisher(m.Publisher, m.Sending("billing")...))
-	in := &bus.Ingester{Memory: log, Logger: i.Logger}
-	i.Metrics.Counter("facts_behind_total", "Facts decided after the known state of their contract, and with a lower version.", in.Behind)
 	options, err := i.Receiving(log, facts, billinginternal.RedriveTopic)
 	if err != nil {
 		return err
 	}
+	in := &bus.Ingester{Memory: log, Logger: i.Logger, TopicID: i.TopicID}
+	i.Metrics.Counter("facts_behind_total", "Facts decided after the known state of their contract, and with a lower version.", in.Behind)
 	return in.Register(m.Router, facts, options...)
 }

@@ -207,7 +207,7 @@ func (j *Journal[S, B]) removeOld(ctx context.Context, t snapshots.Topic, list [
 		if err != nil {
 			return fmt.Errorf("old snapshots were not removed: %w", err)
 		}
-		needed = append(needed, at)
+		needed = append(needed, at.Offset)
 	}
 	if err := t.Remove(ctx, useless(list, own, needed, j.now())...); err != nil {
 		return fmt.Errorf("old snapshots were not removed: %w", err)

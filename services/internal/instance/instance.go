@@ -70,6 +70,9 @@ type Instance struct {
 	Metrics  *metrics.Metrics
 	Progress *bus.Progress // of the messages that are received
 	Tracer   *trace.Tracer // nil if no spans are recorded
+	// TopicID returns the id of a topic whose messages are received, "" if it is not known. It is
+	// set by Receiving.
+	TopicID func(topic string, partition int32) string
 
 	cfg    Config
 	spans  *export.Provider
@@ -170,6 +173,7 @@ func (i *Instance) Receiving(log intake.Log, from kafkabus.GroupSubscriber, redr
 		return nil, err
 	}
 	i.intake = []serve.Task{{Name: "intake", Run: in.Run}}
+	i.TopicID = in.TopicID
 	i.Metrics.Intake(i.Progress, from.Positions)
 	observe := func(o bus.Observation) {
 		i.Metrics.Observe(o)

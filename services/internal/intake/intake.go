@@ -9,10 +9,11 @@ package intake
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -40,18 +41,20 @@ type Log interface {
 	Stats() journal.Stats
 	TakenIn(topic string, partition int32) (t ledger.Taken, ok bool)
 	TakeIn(context.Context, ledger.Taken) error
+	TakeInAgain(ctx context.Context, wrong, t ledger.Taken) error
 }
 
 // Intake follows the partitions of one subscriber.
 type Intake struct {
 	log        Log
 	subscriber kafkabus.GroupSubscriber
+	options    []kgo.Opt
 	client     *kgo.Client
 	logger     *slog.Logger
-	soon       atomic.Bool // a position is to be recorded soon
 
 	mu   sync.Mutex
 	from map[partition]assigned
+	soon map[partition]int64 // positions that are to be recorded as soon as they are reached
 }
 
 type partition struct {
@@ -73,21 +76,33 @@ func New(log Log, subscriber kafkabus.GroupSubscriber, client []kgo.Opt, logger 
 	if err != nil {
 		return nil, err
 	}
-	i := &Intake{log: log, subscriber: subscriber, client: c, logger: logger, from: map[partition]assigned{}}
+	i := &Intake{log: log, subscriber: subscriber, options: client, client: c, logger: logger,
+		from: map[partition]assigned{}, soon: map[partition]int64{}}
 	subscriber.StartFrom(i.start)
 	return i, nil
 }
 
-// Observe has the position recorded soon after a dead letter, so that the message does not become
-// one again after a restart.
+// Observe has the position behind a dead letter recorded as soon as it is reached, so that the
+// message does not become one again after a restart.
 func (i *Intake) Observe(o bus.Observation) {
-	if o.Outcome == bus.DeadLettered {
-		i.soon.Store(true)
+	if o.Outcome != bus.DeadLettered {
+		return
 	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	at := partition{o.Topic, o.Partition}
+	i.soon[at] = max(i.soon[at], o.Offset+1)
+}
+
+// TopicID returns the id that a topic had when a partition of it was assigned, "" if it was not.
+func (i *Intake) TopicID(topic string, id int32) string {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.from[partition{topic, id}].topicID
 }
 
 // start returns the offset from which a partition is read: what the log says, or the first one
-// there is if the log says nothing, or speaks of another topic, or of an offset that is not there.
+// there is if the log says nothing, or speaks of another topic or of messages that are not there.
 func (i *Intake) start(ctx context.Context, topic string, id int32) (int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerIn)
 	defer cancel()
@@ -103,13 +118,71 @@ func (i *Intake) start(ctx context.Context, topic string, id int32) (int64, erro
 		return 0, err
 	}
 	from := first
-	if t, ok := i.log.TakenIn(topic, id); ok && t.TopicID == topicID && t.Offset <= end {
-		from = max(first, t.Offset)
+	if t, ok := i.log.TakenIn(topic, id); ok && t.TopicID == topicID {
+		if from, err = i.goOn(ctx, t, first, end); err != nil {
+			return 0, err
+		}
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	delete(i.soon, partition{topic, id})
 	i.from[partition{topic, id}] = assigned{topicID, rebuilds, from, time.Now()}
 	return from, nil
+}
+
+// goOn returns where to go on after a position. If the topic was cut behind it, that is the first
+// offset, and the log takes back the position: it would be past messages that were never read once
+// the topic has grown again.
+func (i *Intake) goOn(ctx context.Context, t ledger.Taken, first, end int64) (from int64, err error) {
+	held, err := i.holds(ctx, t, first, end)
+	if err != nil {
+		return 0, err
+	}
+	if held {
+		return max(first, t.Offset), nil
+	}
+	i.logger.WarnContext(ctx, "the topic was cut: it is taken in again from its start", "topic", t.Topic, "partition", t.Partition, "taken_in", t.Offset, "end", end)
+	again := ledger.Taken{Topic: t.Topic, Partition: t.Partition, TopicID: t.TopicID, Offset: first}
+	if err := i.log.TakeInAgain(ctx, t, again); err != nil {
+		return 0, fmt.Errorf("take back the position in %s/%d: %w", t.Topic, t.Partition, err)
+	}
+	return first, nil
+}
+
+// holds reports whether a partition still has what was taken in of it. A message that was compacted
+// or deleted since is no proof that it has not.
+func (i *Intake) holds(ctx context.Context, t ledger.Taken, first, end int64) (bool, error) {
+	switch {
+	case t.Offset > end:
+		return false, nil
+	case t.Seen == ledger.Mark{}, t.Seen.Offset < first:
+		return true, nil
+	case t.Seen.Offset >= end:
+		return false, nil
+	}
+	is, err := i.markAt(ctx, t.Topic, t.Partition, t.Seen.Offset)
+	return is.Offset != t.Seen.Offset || is == t.Seen, err
+}
+
+// markAt returns the mark of the first message of a partition at an offset or behind it. The
+// partition must not end there.
+func (i *Intake) markAt(ctx context.Context, topic string, id int32, offset int64) (ledger.Mark, error) {
+	c, err := kgo.NewClient(append(slices.Clone(i.options), kgo.KeepControlRecords(), kgo.ConsumeResetOffset(kgo.NoResetOffset()),
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {id: kgo.NewOffset().At(offset)}}))...)
+	if err != nil {
+		return ledger.Mark{}, err
+	}
+	defer c.Close()
+	fetches := c.PollRecords(ctx, 1)
+	if err := fetches.Err(); err != nil {
+		return ledger.Mark{}, fmt.Errorf("read %s/%d at %d: %w", topic, id, offset, err)
+	}
+	r := fetches.Records()[0]
+	h := sha256.New()
+	fmt.Fprintf(h, "%d ", len(r.Key))
+	h.Write(r.Key)
+	h.Write(r.Value)
+	return ledger.Mark{Offset: r.Offset, Digest: string(h.Sum(nil))}, nil
 }
 
 // look asks the broker for the id of a topic, and the offsets of a partition.
@@ -209,31 +282,49 @@ func (i *Intake) replaced(ctx context.Context) string {
 
 // note records the positions that have moved far enough.
 func (i *Intake) note(ctx context.Context) error {
-	soon := i.soon.Swap(false)
 	for _, p := range i.subscriber.Positions() {
 		at := partition{p.Topic, p.Partition}
 		i.mu.Lock()
 		known, ok := i.from[at]
+		soon := i.soon[at]
 		i.mu.Unlock()
 		moved := p.Offset - known.noted
-		if !ok || moved <= 0 || !soon && moved < noteAfter && time.Since(known.at) < noteEvery {
+		due := moved >= noteAfter || time.Since(known.at) >= noteEvery || soon > 0 && p.Offset >= soon
+		if !ok || moved <= 0 || !due {
 			continue
 		}
 		// the log may have been read again just now; reading it takes longer than this decision
 		if known.rebuilds != int64(i.log.Stats().Rebuilds) {
 			return nil
 		}
-		deciding, cancel := context.WithTimeout(ctx, answerIn)
-		err := i.log.TakeIn(deciding, ledger.Taken{Topic: p.Topic, Partition: p.Partition, TopicID: known.topicID, Offset: p.Offset})
-		cancel()
-		if err != nil {
-			i.soon.Store(soon)
+		if err := i.record(ctx, p, known.topicID); err != nil {
 			return fmt.Errorf("%s/%d: %w", p.Topic, p.Partition, err)
 		}
 		known.noted, known.at = p.Offset, time.Now()
 		i.mu.Lock()
 		i.from[at] = known
+		if i.soon[at] <= p.Offset {
+			delete(i.soon, at)
+		}
 		i.mu.Unlock()
 	}
 	return nil
+}
+
+// record records a position, with the last message before it. That one is behind it if it was
+// compacted, and none is recorded if the partition has none.
+func (i *Intake) record(ctx context.Context, p kafkabus.Position, topicID string) error {
+	ctx, cancel := context.WithTimeout(ctx, answerIn)
+	defer cancel()
+	t := ledger.Taken{Topic: p.Topic, Partition: p.Partition, TopicID: topicID, Offset: p.Offset}
+	_, first, end, err := i.look(ctx, p.Topic, p.Partition)
+	if err != nil {
+		return err
+	}
+	if last := p.Offset - 1; last >= first && last < end {
+		if t.Seen, err = i.markAt(ctx, p.Topic, p.Partition, last); err != nil {
+			return err
+		}
+	}
+	return i.log.TakeIn(ctx, t)
 }

@@ -34,6 +34,7 @@ type row struct {
 	Kind    string
 	Event   added
 	Request *Request
+	Taken   *Taken
 }
 
 var errUseless = errors.New("nothing to add")
@@ -53,8 +54,11 @@ func open(t *testing.T, options []kgo.Opt, writer, kind string, known ...string)
 	b := &book{}
 	l, err := New(journaltest.Log, Domain[added, int, int]{
 		Codec: Codec[added, row]{
-			ToMessage: func(b Body[added]) (row, error) { return row{kind, b.Event, b.MaybeRequested()}, nil },
+			ToMessage: func(b Body[added]) (row, error) { return row{kind, b.Event, b.MaybeRequested(), b.Taken}, nil },
 			FromMessage: func(m row) (Body[added], error) {
+				if m.Taken != nil {
+					return Body[added]{Taken: m.Taken}, nil
+				}
 				for _, k := range known {
 					if m.Kind == k {
 						return Bodies[added]{}.MaybeAnswering(m.Event, m.Request)

@@ -16,6 +16,14 @@ type Taken struct {
 	Partition int32
 	TopicID   string // of the topic at the broker; one that was created again has another
 	Offset    int64
+	Seen      Mark // the topic that Offset belongs to has it; the zero Mark if none is known
+}
+
+// Mark names a message of a partition by its content. A partition that holds another message at its
+// offset was cut and has grown again.
+type Mark struct {
+	Offset int64
+	Digest string // SHA-256 of key and value, as bytes
 }
 
 func (t Taken) stream() journal.Stream {
@@ -27,9 +35,20 @@ var errTaken = ForGood(errors.New("taken in as far already"))
 
 // TakeIn records how far messages were taken in, unless it is recorded already.
 func (l *Ledger[E, S, A]) TakeIn(ctx context.Context, t Taken) error {
+	return l.take(ctx, t, func(known Taken) bool { return known.TopicID != t.TopicID || known.Offset < t.Offset })
+}
+
+// TakeInAgain records t in place of wrong, a position in messages that the topic does not hold. It
+// does nothing if another position was recorded meanwhile.
+func (l *Ledger[E, S, A]) TakeInAgain(ctx context.Context, wrong, t Taken) error {
+	return l.take(ctx, t, func(known Taken) bool { return known == wrong })
+}
+
+// take records a position unless another one is known that it must not replace.
+func (l *Ledger[E, S, A]) take(ctx context.Context, t Taken, replaces func(known Taken) bool) error {
 	_, err := l.journal.Decide(ctx, journal.On(t.stream()), func(v *View) (Body[E], error) {
 		s, _ := v.State(t.stream())
-		if known, ok := s.(Taken); ok && known.TopicID == t.TopicID && known.Offset >= t.Offset {
+		if known, ok := s.(Taken); ok && !replaces(known) {
 			return Body[E]{}, errTaken
 		}
 		return Body[E]{Taken: &t}, nil

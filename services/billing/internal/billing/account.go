@@ -61,6 +61,14 @@ type Source struct {
 	Topic     string
 	Partition int32
 	Offset    int64
+	TopicID   string // of the topic at the broker, "" if it is not known
+}
+
+// sharesTopic reports whether two facts were read from one partition. One of a topic that was
+// deleted and created again is another partition.
+func (s Source) sharesTopic(other Source) bool {
+	return s.Topic == other.Topic && s.Partition == other.Partition &&
+		(s.TopicID == other.TopicID || s.TopicID == "" || other.TopicID == "")
 }
 
 // Outstanding is the whole outstanding amount.

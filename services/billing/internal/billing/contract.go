@@ -207,7 +207,7 @@ func DecideObserved(known *Account, o Observe) (Event, error) {
 	switch {
 	case e.Contract.Version > known.Contract.Version:
 		return e, nil
-	case known.Unreadable && known.LastUnreadable == o.Source:
+	case known.Unreadable && known.LastUnreadable.sharesTopic(o.Source) && known.LastUnreadable.Offset == o.Source.Offset:
 		return ContractObserved{Contract: known.Contract, Fact: e.Fact, EventID: known.EventID, OccurredAt: known.OccurredAt, Listed: e.Listed}, nil
 	case e.OccurredAt.After(known.OccurredAt):
 		stale = ErrBehind
@@ -301,8 +301,7 @@ func (n NoteUnreadable) decide(s States, _ Moment) (Event, error) {
 // DecideUnreadable notes that a fact about a contract could not be read. A fact that was noted
 // already is ErrStale: it may be delivered again after a newer version was read.
 func DecideUnreadable(a Account, u ContractUnreadable) (Event, error) {
-	last := a.LastUnreadable
-	if last.Topic == u.Source.Topic && last.Partition == u.Source.Partition && last.Offset >= u.Source.Offset {
+	if last := a.LastUnreadable; last.sharesTopic(u.Source) && last.Offset >= u.Source.Offset {
 		return nil, fmt.Errorf("%w: offset %d was noted", ErrStale, u.Source.Offset)
 	}
 	return u, nil

@@ -383,7 +383,7 @@ func TestFactsThatDisagree(t *testing.T) {
 	version := func(n int64, id string, day int) Observe {
 		c := first
 		c.Version = n
-		return Observe{ContractObserved{Contract: c, EventID: id, OccurredAt: at.AddDate(0, 0, day)}, Source{"contract.facts.v1", 0, n}}
+		return Observe{ContractObserved{Contract: c, EventID: id, OccurredAt: at.AddDate(0, 0, day)}, Source{"contract.facts.v1", 0, n, "id"}}
 	}
 	b.must(t, at, version(10, "e-10", 1))
 	other := version(10, "e-10", 1)
@@ -428,6 +428,34 @@ func TestFactsThatDisagree(t *testing.T) {
 	}
 }
 
+// A fact of a topic that was created again is another one than that of the former topic at its
+// offset. Records of a former version do not name the topic.
+func TestUnreadableOnTopicCreatedAgain(t *testing.T) {
+	at := func(offset int64, id string) Source { return Source{"contract.facts.v1", 0, offset, id} }
+	for _, c := range []struct {
+		name        string
+		noted, next Source
+		want        error
+	}{
+		{"delivered again", at(12, "one"), at(12, "one"), ErrStale},
+		{"an earlier one", at(12, "one"), at(11, "one"), ErrStale},
+		{"a later one", at(12, "one"), at(13, "one"), nil},
+		{"of another topic", at(12, "one"), at(3, "two"), nil},
+		{"noted by a former version", at(12, ""), at(12, "one"), ErrStale},
+	} {
+		known := opened(t).accounts["CTR-7"]
+		known.Unreadable, known.LastUnreadable = true, c.noted
+		if _, err := DecideUnreadable(known, ContractUnreadable{ContractRef: "CTR-7", Source: c.next}); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", c.name, err, c.want)
+		}
+		old := ContractObserved{Contract: known.Contract, OccurredAt: known.OccurredAt}
+		_, err := DecideObserved(&known, Observe{ContractObserved: old, Source: c.next})
+		if same := c.next.Offset == 12 && c.want != nil; (err == nil) != same {
+			t.Errorf("%s, and read: %v", c.name, err)
+		}
+	}
+}
+
 func TestFactsAboutAContract(t *testing.T) {
 	b := opened(t)
 	known := b.accounts["CTR-7"]
@@ -438,7 +466,7 @@ func TestFactsAboutAContract(t *testing.T) {
 			t.Errorf("version %d: %v", version, err)
 		}
 	}
-	bad := ContractUnreadable{ContractRef: "CTR-7", Source: Source{"contract.facts.v1", 0, 12}, Error: "broken"}
+	bad := ContractUnreadable{ContractRef: "CTR-7", Source: Source{"contract.facts.v1", 0, 12, "id"}, Error: "broken"}
 	e, err := DecideUnreadable(known, bad)
 	b.do(t, date("2026-03-14"), e, err)
 	if !b.accounts["CTR-7"].Unreadable {

@@ -40,6 +40,8 @@ var _ Memory = (*store.Store)(nil)
 type Ingester struct {
 	Memory Memory
 	Logger *slog.Logger
+	// TopicID returns the id of a topic that is read, "" if it is not known.
+	TopicID func(topic string, partition int32) string
 
 	behind atomic.Int64
 }
@@ -85,7 +87,7 @@ func observe[T any](ctx context.Context, i *Ingester, m *bus.Message[T, billingb
 	}
 	ctx, cancel := context.WithTimeout(ctx, decisionTime)
 	defer cancel()
-	source := billing.Source{Topic: m.Topic, Partition: m.Partition, Offset: m.Offset}
+	source := i.source(m.Topic, m.Partition, m.Offset)
 	err := i.Memory.Observe(ctx, effect.Observed(f.name, f.headers.ID, f.contract, f.at, source))
 	switch {
 	case errors.Is(err, billing.ErrBehind):
@@ -96,6 +98,14 @@ func observe[T any](ctx context.Context, i *Ingester, m *bus.Message[T, billingb
 		return bus.Permanent(err)
 	}
 	return err
+}
+
+func (i *Ingester) source(topic string, partition int32, offset int64) billing.Source {
+	s := billing.Source{Topic: topic, Partition: partition, Offset: offset}
+	if i.TopicID != nil {
+		s.TopicID = i.TopicID(topic, partition)
+	}
+	return s
 }
 
 // maxReason is how many bytes of an error a record keeps.
@@ -113,7 +123,7 @@ func (i *Ingester) unreadable(ctx context.Context, f bus.Failure) error {
 		reason = strings.ToValidUTF8(reason[:maxReason], "")
 	}
 	err := i.Memory.Unreadable(ctx, billing.NoteUnreadable{
-		ContractRef: f.Key, Source: billing.Source{Topic: f.Topic, Partition: f.Partition, Offset: f.Offset}, Error: reason,
+		ContractRef: f.Key, Source: i.source(f.Topic, f.Partition, f.Offset), Error: reason,
 	})
 	if errors.Is(err, journal.ErrTooLarge) { // of a key that no contract has
 		return nil

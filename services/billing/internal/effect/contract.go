@@ -26,12 +26,13 @@ func (m projector) ContractObserved(e billing.ContractObserved) error {
 }
 
 func (e *encoder) ContractUnreadable(u billing.ContractUnreadable) error {
-	e.message = &billinglog.ContractUnreadable{ContractRef: u.ContractRef, Topic: u.Source.Topic, Partition: u.Source.Partition, Offset: u.Source.Offset, Error: u.Error}
+	e.message = &billinglog.ContractUnreadable{ContractRef: u.ContractRef, Topic: u.Source.Topic, Partition: u.Source.Partition, Offset: u.Source.Offset, Error: u.Error, TopicID: u.Source.TopicID}
 	return e.Unrequested()
 }
 
 func (d decoder) ContractUnreadable(m *billinglog.ContractUnreadable) (Body, error) {
-	return d.WithoutRequest(billing.ContractUnreadable{ContractRef: m.ContractRef, Source: billing.Source{Topic: m.Topic, Partition: m.Partition, Offset: m.Offset}, Error: m.Error})
+	source := billing.Source{Topic: m.Topic, Partition: m.Partition, Offset: m.Offset, TopicID: m.TopicID}
+	return d.WithoutRequest(billing.ContractUnreadable{ContractRef: m.ContractRef, Source: source, Error: m.Error})
 }
 
 func (p *publisher) ContractUnreadable(billing.ContractUnreadable) error { return private() }

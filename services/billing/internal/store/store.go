@@ -201,6 +201,11 @@ func (s *Store) TakenIn(topic string, partition int32) (ledger.Taken, bool) {
 // TakeIn records how far messages were taken in; see ledger.Ledger.
 func (s *Store) TakeIn(ctx context.Context, t ledger.Taken) error { return s.ledger.TakeIn(ctx, t) }
 
+// TakeInAgain takes back how far messages were taken in; see ledger.Ledger.
+func (s *Store) TakeInAgain(ctx context.Context, wrong, t ledger.Taken) error {
+	return s.ledger.TakeInAgain(ctx, wrong, t)
+}
+
 // Unreadable records that a fact about a contract could not be read. It is not an error if the
 // contract is not known, or if the fact was recorded before.
 func (s *Store) Unreadable(ctx context.Context, u billing.NoteUnreadable) error {

@@ -263,6 +263,11 @@ func (s *Store) TakenIn(topic string, partition int32) (ledger.Taken, bool) {
 // TakeIn records how far messages were taken in; see ledger.Ledger.
 func (s *Store) TakeIn(ctx context.Context, t ledger.Taken) error { return s.ledger.TakeIn(ctx, t) }
 
+// TakeInAgain takes back how far messages were taken in; see ledger.Ledger.
+func (s *Store) TakeInAgain(ctx context.Context, wrong, t ledger.Taken) error {
+	return s.ledger.TakeInAgain(ctx, wrong, t)
+}
+
 // React decides what a failed direct debit does to a contract. It is no error if it has no effect;
 // the error is contract.ErrUnknown if there is no such contract.
 func (s *Store) React(ctx context.Context, ref contract.Ref, debit contract.ReactToDebit) error {

@@ -23,6 +23,9 @@ const (
 	// is one budget for all of them, which grows again by a tenth of the time that passes, so that
 	// many slow messages do not add up.
 	maxDelay = time.Second
+	// ordinary is how long a message may take that is finished without a use of the budget. What is
+	// slower uses it whether it succeeds or not.
+	ordinary = 50 * time.Millisecond
 	// what may be laid aside at once; then the partition waits
 	maxAside      = 1000
 	maxAsideBytes = 64 << 20
@@ -128,6 +131,7 @@ func (l *lanes) await(t *task) (finished bool, err error) {
 	defer timer.Stop()
 	select {
 	case <-t.done:
+		l.spend(max(0, time.Since(began)-ordinary))
 		return true, t.err
 	case <-t.raw.Context().Done():
 		return true, context.Cause(t.raw.Context())

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -152,6 +153,45 @@ func TestNobodyWaits(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// Slow messages delay those behind them no longer than a second altogether, even if each of them
+// succeeds. Ordinary ones are not laid aside, however many there are.
+func TestSlowMessagesSucceed(t *testing.T) {
+	for name, c := range map[string]struct {
+		many   int
+		takes  time.Duration
+		most   time.Duration // for all of them and one of another key
+		beside bool          // some are handled side by side
+	}{
+		"slow": {50, 900 * time.Millisecond, 2 * time.Second, true}, "ordinary": {500, 10 * time.Millisecond, 6 * time.Second, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var running, most atomic.Int64
+				n := receiveNotes(t, bus.Bare, func(ctx context.Context, text string) error {
+					now := running.Add(1)
+					defer running.Add(-1)
+					most.Store(max(most.Load(), now))
+					if strings.HasPrefix(text, "slow") {
+						time.Sleep(c.takes)
+					}
+					return nil
+				})
+				for i := range c.many {
+					n.text(t, fmt.Sprint("slow-", i), fmt.Sprint("slow-", i))
+				}
+				n.text(t, "good", "good")
+				pause(time.Minute)
+				if at := n.handled(t, "good"); at > c.most {
+					t.Errorf("the message behind them was handled after %v", at)
+				}
+				if beside := most.Load() > 1; beside != c.beside {
+					t.Errorf("%d were handled side by side", most.Load())
+				}
+			})
+		})
 	}
 }
 

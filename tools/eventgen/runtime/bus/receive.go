@@ -69,6 +69,9 @@ type Observation struct {
 	Outcome            Outcome
 	Attempt            int
 	Err                error
+	Topic              string // where the message was read
+	Partition          int32
+	Offset             int64
 }
 
 // Failure is a message that could not be handled.
@@ -137,7 +140,7 @@ func WithLogger(l *slog.Logger) ReceiveOption { return func(c *receiver) { c.log
 
 // WithObserver sets a function that is called after each attempt. It must be quick and safe for
 // concurrent use.
-func WithObserver(f func(Observation)) ReceiveOption { return func(c *receiver) { c.observe = f } }
+func WithObserver(f func(Observation)) ReceiveOption { return func(c *receiver) { c.observer = f } }
 
 type receiver struct {
 	op          Operation
@@ -152,7 +155,7 @@ type receiver struct {
 	also        []string
 	anyKey      bool
 	log         *slog.Logger
-	observe     func(Observation)
+	observer    func(Observation)
 	progress    *Progress
 	lanes       *lanes
 }
@@ -167,7 +170,7 @@ type receiver struct {
 // message is laid aside and tried again beside them. So the handler is called for messages of
 // different keys at the same time, and never for two messages of one key.
 func Receive(router *message.Router, sub message.Subscriber, op Operation, rs []Route, options ...ReceiveOption) error {
-	c := &receiver{op: op, unknown: op.Unknown, log: slog.Default(), observe: func(Observation) {}, progress: new(Progress)}
+	c := &receiver{op: op, unknown: op.Unknown, log: slog.Default(), observer: func(Observation) {}, progress: new(Progress)}
 	for _, o := range options {
 		o(c)
 	}
@@ -209,7 +212,7 @@ func (c *receiver) finish(ctx context.Context, raw *message.Message, p provenanc
 		p.attempt = attempt
 		name, outcome, err := c.try(ctx, raw, p)
 		if err == nil {
-			c.observe(Observation{c.op.Name, name, outcome, attempt, nil})
+			c.observe(p, name, outcome, attempt, nil)
 			return nil
 		}
 		if errors.Is(err, registry.ErrUnknownID) {
@@ -310,7 +313,7 @@ func (c *receiver) bury(ctx context.Context, raw *message.Message, p provenance,
 		if err == nil {
 			c.log.ErrorContext(ctx, "message moved to the dead letter topic", "operation", c.op.Name, "message", name, "topic", p.topic,
 				"partition", p.partition, "offset", p.offset, "key", p.key, "dead_letters", c.op.DeadLetters, "error", cause)
-			c.observe(Observation{c.op.Name, name, DeadLettered, p.attempt, cause})
+			c.observe(p, name, DeadLettered, p.attempt, cause)
 			return nil
 		}
 		c.failed(p, name, attempt, fmt.Errorf("dead letter (%w): %w", cause, err))
@@ -340,8 +343,12 @@ func (c *receiver) buryOnce(ctx context.Context, raw *message.Message, p provena
 	return err
 }
 
+func (c *receiver) observe(p provenance, name string, outcome Outcome, attempt int, err error) {
+	c.observer(Observation{c.op.Name, name, outcome, attempt, err, p.topic, p.partition, p.offset})
+}
+
 func (c *receiver) failed(p provenance, name string, attempt int, err error) {
-	c.observe(Observation{c.op.Name, name, Retrying, attempt, err})
+	c.observe(p, name, Retrying, attempt, err)
 	level := slog.LevelWarn
 	if IsPermanent(err) || attempt >= 5 {
 		level = slog.LevelError // somebody has to look, because nothing behind it is read

@@ -124,9 +124,11 @@ func (h *groupHandler) ConsumeClaim(s sarama.ConsumerGroupSession, claim sarama.
 func (c *claims) restart() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for at, w := range c.open {
-		close(w.restart)
-		delete(c.open, at)
+	for _, w := range c.open {
+		if !w.ending {
+			w.ending = true
+			close(w.restart)
+		}
 	}
 }
 
@@ -134,7 +136,7 @@ func (c *claims) positions() (all []Position) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for at, w := range c.open {
-		if offset := w.position(); offset >= 0 {
+		if offset := w.position(); offset >= 0 && !w.ending {
 			all = append(all, Position{at.topic, at.id, offset, max(0, w.claim.HighWaterMarkOffset()-offset)})
 		}
 	}
@@ -159,6 +161,8 @@ type window struct {
 	session sarama.ConsumerGroupSession
 	claim   sarama.ConsumerGroupClaim
 	restart chan struct{} // closed to end the session
+	// restart is closed; guarded by claims.mu. Messages that are on their way can still be held.
+	ending bool
 
 	mu   sync.Mutex
 	next int64         // after the last message that was acknowledged

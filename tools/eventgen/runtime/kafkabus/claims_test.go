@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/IBM/sarama"
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/twmb/franz-go/pkg/kfake"
 
@@ -136,6 +137,51 @@ func TestStartFromOwnAccount(t *testing.T) {
 		}
 	}
 }
+
+// A message that is on its way when the subscriber is restarted can still be held. Positions leaves
+// out the session that ends.
+func TestHeldDuringRestart(t *testing.T) {
+	var c claims
+	c.init(Config{}, quiet)
+	w := &window{session: session{ctx: t.Context()}, claim: claim{}, next: 3, held: map[int64]int{}, restart: make(chan struct{})}
+	c.open[partition{"events", 0}] = w
+	if all := c.positions(); len(all) != 1 || all[0].Offset != 3 {
+		t.Fatalf("positions %v", all)
+	}
+	c.restart()
+	c.restart() // the session has not ended yet
+	m := message.NewMessage("", nil)
+	m.Metadata = message.Metadata{metadata.Topic: "events", metadata.Partition: "0", metadata.Offset: "3"}
+	c.holdable(m)
+	take := hold.Of(m.Context())
+	if take == nil {
+		t.Fatal("the message cannot be held")
+	}
+	release := take()
+	w.acknowledged(3)
+	if at := w.position(); at != 3 {
+		t.Errorf("position %d, want that of the message that is held", at)
+	}
+	release()
+	if all := c.positions(); len(all) != 0 {
+		t.Errorf("positions %v of a session that ends", all)
+	}
+}
+
+// session and claim are what a window needs of sarama's.
+type session struct {
+	sarama.ConsumerGroupSession
+	ctx context.Context
+}
+
+func (s session) Context() context.Context              { return s.ctx }
+func (session) MarkOffset(string, int32, int64, string) {}
+
+type claim struct{ sarama.ConsumerGroupClaim }
+
+func (claim) Topic() string              { return "events" }
+func (claim) Partition() int32           { return 0 }
+func (claim) HighWaterMarkOffset() int64 { return 5 }
 
 // A message that is larger than the topic or the client takes is an error that says so.
 func TestPublishTooLarge(t *testing.T) {

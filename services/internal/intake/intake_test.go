@@ -1,0 +1,216 @@
+package intake
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"testing"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/deferpay/deferpay/services/internal/ledger"
+	"github.com/deferpay/deferpay/services/journal"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/bus"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/kafkabus"
+)
+
+const facts = "facts"
+
+// memory is a log that knows positions alone.
+type memory struct{ taken map[partition]ledger.Taken }
+
+func (memory) Ready() error                  { return nil }
+func (memory) Barrier(context.Context) error { return nil }
+func (memory) Stats() journal.Stats          { return journal.Stats{} }
+
+func (m memory) TakenIn(topic string, id int32) (ledger.Taken, bool) {
+	t, ok := m.taken[partition{topic, id}]
+	return t, ok
+}
+
+func (m memory) TakeIn(_ context.Context, t ledger.Taken) error {
+	m.taken[partition{t.Topic, t.Partition}] = t
+	return nil
+}
+
+func (m memory) TakeInAgain(_ context.Context, wrong, t ledger.Taken) error {
+	if at := (partition{t.Topic, t.Partition}); m.taken[at] == wrong {
+		m.taken[at] = t
+	}
+	return nil
+}
+
+// reader is a subscriber that was assigned the one partition, and has read it up to at.
+type reader struct{ at int64 }
+
+func (*reader) Subscribe(context.Context, string) (<-chan *message.Message, error) { return nil, nil }
+func (*reader) Close() error                                                       { return nil }
+func (*reader) StartFrom(func(context.Context, string, int32) (int64, error))      {}
+func (*reader) Restart()                                                           {}
+func (r *reader) Positions() []kafkabus.Position {
+	return []kafkabus.Position{{Topic: facts, Offset: r.at}}
+}
+
+// store is a broker whose data lies in a folder.
+type store struct {
+	t       *testing.T
+	dir     string
+	cluster *kfake.Cluster
+	client  []kgo.Opt
+}
+
+func (s *store) open() {
+	s.t.Helper()
+	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.DataDir(s.dir))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.cluster, s.client = c, []kgo.Opt{kgo.SeedBrokers(c.ListenAddrs()...)}
+	s.t.Cleanup(c.Close)
+}
+
+// write appends messages with a name and a number.
+func (s *store) write(name string, n int) {
+	s.t.Helper()
+	c, err := kgo.NewClient(s.client...)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer c.Close()
+	for i := range n {
+		r := &kgo.Record{Topic: facts, Key: []byte(fmt.Sprint(name, i)), Value: []byte(name)}
+		if err := c.ProduceSync(s.t.Context(), r).FirstErr(); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+}
+
+func (s *store) create(config map[string]*string) {
+	s.t.Helper()
+	c, err := kgo.NewClient(s.client...)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := kadm.NewClient(c).CreateTopic(s.t.Context(), 1, 1, config, facts); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *store) intake(log Log, r *reader) *Intake {
+	s.t.Helper()
+	i, err := New(log, r, s.client, slog.New(slog.DiscardHandler))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(i.client.Close)
+	return i
+}
+
+func (s *store) start(i *Intake) int64 {
+	s.t.Helper()
+	from, err := i.start(s.t.Context(), facts, 0)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return from
+}
+
+// A position in a topic that was cut since is taken back, whether the topic is shorter now or has
+// grown beyond the position again. It can then move on from there.
+func TestTopicCut(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		more int // messages that are written after the cut
+		want int64
+	}{
+		{"as it was", -1, 5}, {"shorter", 0, 0}, {"shorter than the position", 2, 0}, {"grown beyond the position", 9, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := &store{t: t, dir: t.TempDir()}
+			s.open()
+			s.create(nil)
+			s.write("early", 2)
+			s.cluster.Close()
+			older := t.TempDir()
+			if err := os.CopyFS(older, os.DirFS(s.dir)); err != nil {
+				t.Fatal(err)
+			}
+			s.open()
+			s.write("lost", 3)
+			log, r := memory{map[partition]ledger.Taken{}}, &reader{at: 5}
+			i := s.intake(log, r)
+			if from := s.start(i); from != 0 {
+				t.Fatalf("begins at %d", from)
+			}
+			id := i.TopicID(facts, 0)
+			if err := i.record(t.Context(), r.Positions()[0], id); err != nil {
+				t.Fatal(err)
+			}
+			s.cluster.Close()
+
+			if c.more >= 0 {
+				s.dir = older
+			}
+			s.open()
+			s.write("new", max(0, c.more))
+			i = s.intake(log, r)
+			if from := s.start(i); from != c.want || i.TopicID(facts, 0) != id {
+				t.Errorf("goes on at %d, want %d; topic %s, was %s", from, c.want, i.TopicID(facts, 0), id)
+			}
+			if known, _ := log.TakenIn(facts, 0); known.Offset != c.want {
+				t.Errorf("the log has %d, want %d", known.Offset, c.want)
+			}
+		})
+	}
+}
+
+// A message that was compacted is no sign that a topic was cut.
+func TestMarkCompacted(t *testing.T) {
+	s := &store{t: t, dir: t.TempDir()}
+	s.open()
+	s.create(map[string]*string{"cleanup.policy": kadm.StringPtr("compact")})
+	s.write("kept", 1)
+	s.write("a", 3)
+	log, r := memory{map[partition]ledger.Taken{}}, &reader{at: 3}
+	i := s.intake(log, r)
+	s.start(i)
+	if err := i.record(t.Context(), r.Positions()[0], i.TopicID(facts, 0)); err != nil {
+		t.Fatal(err)
+	}
+	if known, _ := log.TakenIn(facts, 0); known.Seen.Offset != 2 {
+		t.Fatalf("the log names the message at %d", known.Seen.Offset)
+	}
+	s.write("a", 3) // the same keys
+	s.cluster.Compact()
+	if from := s.start(i); from != 3 {
+		t.Errorf("goes on at %d, want 3", from)
+	}
+}
+
+// The position behind a dead letter is recorded once it is reached, and not before: the dead letter
+// may be observed before its message is acknowledged, or while one before it is laid aside.
+func TestNoteAfterDeadLetter(t *testing.T) {
+	s := &store{t: t, dir: t.TempDir()}
+	s.open()
+	s.create(nil)
+	s.write("a", 9)
+	log, r := memory{map[partition]ledger.Taken{}}, &reader{at: 2}
+	i := s.intake(log, r)
+	s.start(i)
+	i.Observe(bus.Observation{Outcome: bus.Handled, Topic: facts, Offset: 1})
+	i.Observe(bus.Observation{Outcome: bus.DeadLettered, Topic: facts, Offset: 4})
+	for _, step := range []struct{ at, want int64 }{{2, 0}, {4, 0}, {5, 5}, {6, 5}} {
+		r.at = step.at
+		if err := i.note(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if known, _ := log.TakenIn(facts, 0); known.Offset != step.want {
+			t.Errorf("at %d the log has %d, want %d", step.at, known.Offset, step.want)
+		}
+	}
+}
