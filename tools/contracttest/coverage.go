@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/deferpay/deferpay/tools/contracttest/judge"
+	"github.com/deferpay/deferpay/tools/contracttest/kafkatest"
 )
 
 // excused are the problems that the story and the probes need not see, with the test that sees
@@ -34,6 +35,7 @@ type fault struct{ subject, text string } // the operation or message, "" if it 
 type coverage struct {
 	outcomes map[string]map[string]int // by operation (and variant), by outcome
 	messages map[string]int
+	consumed []kafkatest.Outcome // what became of messages that were sent to consumers
 	faults   []fault
 }
 
@@ -63,9 +65,10 @@ func (c *coverage) exchange(e judge.Exchange, f judge.Finding) {
 }
 
 // record counts a judged record.
-func (c *coverage) record(r judge.Record, name string, violations []string) {
-	for _, v := range violations {
-		c.fault(name, "%s/%d @%d %s: %s", r.Topic, r.Partition, r.Offset, name, v)
+func (c *coverage) record(v kafkatest.Verdict) {
+	r, name := v.Record, v.Name()
+	for _, text := range v.Violations {
+		c.fault(name, "%s/%d @%d %s: %s", r.Topic, r.Partition, r.Offset, name, text)
 	}
 	c.messages[name]++
 }
@@ -185,18 +188,52 @@ func (c *coverage) print(w io.Writer, api *judge.API, events *judge.Events) {
 			c.line(w, name, outcomesText(c.outcomes[name]))
 		}
 	}
-	c.line(w, nowhere, outcomesText(c.outcomes[nowhere]))
+	if len(api.Operations()) > 0 {
+		c.line(w, nowhere, outcomesText(c.outcomes[nowhere]))
+	}
 	for _, topic := range events.Topics() {
 		fmt.Fprintf(w, "\n%s\n", topic)
 		for _, m := range events.Messages(topic) {
 			c.line(w, m, countText(c.messages[m]))
 		}
 	}
+	c.printConsumed(w)
 	c.printTotals(w, api)
+}
+
+// printConsumed writes what became of the messages that were sent to consumers.
+func (c *coverage) printConsumed(w io.Writer) {
+	operation := ""
+	for _, o := range c.consumed {
+		if o.Operation != operation {
+			operation = o.Operation
+			fmt.Fprintf(w, "\n%s, given\n", operation)
+		}
+		text := string(o.Policy)
+		if o.Held {
+			text += ", laid aside"
+		}
+		if len(o.Faults) > 0 {
+			text = "FAULT " + strings.Join(o.Faults, "; ")
+		}
+		fmt.Fprintf(w, "  %-58s %s\n", o.Kind, text)
+	}
+}
+
+// settleConsumed adds the faults of consumers.
+func (c *coverage) settleConsumed() {
+	for _, o := range c.consumed {
+		for _, text := range o.Faults {
+			c.fault(o.Operation, "%s, given a message: %s: %s", o.Operation, o.Kind, text)
+		}
+	}
 }
 
 // printTotals writes how much of the contracts was seen, and what was not.
 func (c *coverage) printTotals(w io.Writer, api *judge.API) {
+	if len(api.Operations()) == 0 {
+		return
+	}
 	declared, seen, reasons := 0, 0, map[string][]string{}
 	for _, op := range api.Operations() {
 		declared += len(op.Problems)

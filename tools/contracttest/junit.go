@@ -59,6 +59,13 @@ func (c *coverage) suite(api *judge.API, events *judge.Events) testSuite {
 			add(topic, m, countText(c.messages[m]))
 		}
 	}
+	for _, o := range c.consumed {
+		t := testCase{Class: "receive " + o.Operation, Name: o.Kind, Output: string(o.Policy)}
+		for _, text := range o.Faults {
+			t.Failures = append(t.Failures, failure{text})
+		}
+		s.Cases = append(s.Cases, t)
+	}
 	add("run", "", "the run")
 	s.Tests = len(s.Cases)
 	for i := range s.Cases {

@@ -11,6 +11,12 @@
 //
 //	contracttest -openapi api.yaml -url http://127.0.0.1:8081 -proxy 127.0.0.1:9000
 //
+// With -asyncapi FILE and -brokers HOST:PORT it judges the topics of any system by any AsyncAPI
+// documents, and with -hostile OPERATION the consumer of an operation, to which it sends what the
+// documents do not allow. What happens then has to be what the operation declares.
+//
+//	contracttest -asyncapi events.yaml -brokers 127.0.0.1:9092 -hostile onOrders
+//
 // The exit status is 1 if there is a fault. The command is a module of its own, because its OpenAPI
 // validator takes longer to compile than the whole main module.
 package main
@@ -45,6 +51,15 @@ func main() {
 	flag.StringVar(&o.url, "url", "", "the service to judge, with -openapi")
 	flag.StringVar(&o.proxy, "proxy", "", "be a validating proxy on this `address`, instead of sending the documents' examples")
 	flag.Func("header", "send this `header`, as Name: value, with every request; may be repeated", o.addHeader)
+	flag.Func("asyncapi", "judge topics by this AsyncAPI `file`; may be repeated", list(&o.asyncapi))
+	flag.StringVar(&o.brokers, "brokers", "", "the `addresses` of the brokers, with -asyncapi")
+	flag.StringVar(&o.registry, "registry", "", "the `URL` of the schema registry, with -asyncapi; without it schema ids are not checked")
+	flag.Func("former", "a released AsyncAPI `file`, with whose schemas records may be written; may be repeated", list(&o.former))
+	flag.Func("hostile", "send what the documents do not allow to the consumer of this `operation`, or OPERATION/MESSAGE; may be repeated", list(&o.hostile))
+	flag.StringVar(&o.framing, "framing", "", "the `framing` of messages that declare none: confluent, avro-single-object or none")
+	flag.StringVar(&o.typeHeader, "type-header", "", "the `header` that names the message, if it is not ce_type")
+	flag.StringVar(&o.idHeader, "id-header", "", "the `header` that identifies a message")
+	flag.StringVar(&o.versionField, "version-field", "", "the `field` of the payload that grows with each message of a key")
 	flag.Parse()
 	faults, err := o.run(ctx, os.Stdout)
 	if err != nil {
@@ -61,6 +76,17 @@ type options struct {
 	junit, url, proxy string
 	files             []string
 	headers           http.Header
+
+	asyncapi, former, hostile                                      []string
+	brokers, registry, framing, typeHeader, idHeader, versionField string
+}
+
+// list returns a flag's function that appends to a list.
+func list(to *[]string) func(string) error {
+	return func(v string) error {
+		*to = append(*to, v)
+		return nil
+	}
 }
 
 func (o *options) addFile(name string) error {
@@ -84,6 +110,9 @@ func (o *options) addHeader(text string) error {
 func (o *options) run(ctx context.Context, out io.Writer) (int, error) {
 	if len(o.files) > 0 || o.url != "" || o.proxy != "" {
 		return o.against(ctx, out)
+	}
+	if len(o.asyncapi) > 0 || o.brokers != "" {
+		return o.topics(ctx, out)
 	}
 	return o.story(ctx, out)
 }
@@ -118,6 +147,7 @@ func (o *options) against(ctx context.Context, out io.Writer) (int, error) {
 
 // report writes the report and returns the number of faults.
 func (o *options) report(out io.Writer, c *coverage, api *judge.API, events *judge.Events) (int, error) {
+	c.settleConsumed()
 	c.print(out, api, events)
 	printFaults(out, c)
 	if o.junit == "" {
@@ -152,7 +182,7 @@ func (o *options) story(ctx context.Context, out io.Writer) (int, error) {
 			if err := p.all(ctx); err != nil {
 				return fmt.Errorf("probes: %w", err)
 			}
-			return judgeTopics(ctx, a.Brokers, a.Registry, events, c)
+			return judgeTopics(ctx, a, root, p, events, c)
 		},
 	})
 	exchanges := rec.taken()

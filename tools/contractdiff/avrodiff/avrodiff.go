@@ -76,7 +76,7 @@ func unreadable(r compat.Result, required bool, side finding.Side, order finding
 	}
 	who := [...]string{"the new schema cannot read the former one's data", "the former schema cannot read the new one's data"}[side]
 	for _, i := range r.All {
-		out = append(out, finding.Difference{Level: level, ID: string(i.ID), Side: side, Pos: position(i.At), Order: order,
+		out = append(out, finding.Difference{Level: level, ID: string(i.ID), Side: side, Pos: Position(i.At), Order: order,
 			Message: fmt.Sprintf("%s: %s; %s", who, i.Message, r.Verdict), Hint: hint(i, side)})
 	}
 	return out
@@ -108,8 +108,8 @@ func hint(i compat.Incompatibility, side finding.Side) string {
 	return "keep the former type, and add a field of another name, with a default, for the new one"
 }
 
-// position returns where a node was read. It is unknown if the schema was not read from a file.
-func position(n *schema.Node) diag.Pos {
+// Position returns where a node was read. It is unknown if the schema was not read from a file.
+func Position(n *schema.Node) diag.Pos {
 	if n == nil {
 		return diag.Pos{}
 	}

@@ -33,7 +33,7 @@ type walker struct {
 }
 
 func (w *walker) add(level finding.Level, id string, at *schema.Node, hint, format string, args ...any) {
-	w.out = append(w.out, finding.Difference{Level: level, ID: id, Pos: position(at), Hint: hint, Message: fmt.Sprintf(format, args...)})
+	w.out = append(w.out, finding.Difference{Level: level, ID: id, Pos: Position(at), Hint: hint, Message: fmt.Sprintf(format, args...)})
 }
 
 // walk compares two types of which the second one is used at a place of the new schema.

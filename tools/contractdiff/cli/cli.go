@@ -32,9 +32,11 @@ const (
 
 const usage = `usage: contractdiff [flags] OLD... NEW
        contractdiff -against GITREF [flags] [FOLDER]
+       contractdiff pairs [flags] PATH...
        contractdiff lint [flags] PATH...
 
 OLD and NEW are files (Avro, OpenAPI, AsyncAPI) or folders, oldest first.
+pairs compares what AsyncAPI documents receive with what others send.
 The exit status is 0 if nothing is at or above -fail-on, 1 if something is,
 and 2 if something could not be read.
 `
@@ -46,7 +48,7 @@ type options struct {
 	failOn  finding.Level
 	against string
 	ignore  string
-	lint    bool
+	command string // lint, pairs or empty
 	args    []string
 }
 
@@ -103,8 +105,8 @@ func parse(args []string, errs io.Writer) (options, error) {
 	set.StringVar(&o.format, "format", "text", strings.Join(report.Formats, ", "))
 	set.StringVar(&o.against, "against", "", "compare FOLDER (.) with what it was at this commit, branch or tag")
 	set.StringVar(&o.ignore, "ignore", "", "file of accepted findings; contractdiff.ignore.yaml in NEW if there is one")
-	if o.lint = len(args) > 0 && args[0] == "lint"; o.lint {
-		args = args[1:]
+	if len(args) > 0 && (args[0] == "lint" || args[0] == "pairs") {
+		o.command, args = args[0], args[1:]
 	}
 	if err := set.Parse(args); err != nil {
 		return o, err
@@ -121,9 +123,9 @@ func parse(args []string, errs io.Writer) (options, error) {
 		return o, fmt.Errorf("format %q is not known: the formats are %s", o.format, strings.Join(report.Formats, ", "))
 	}
 	switch {
-	case o.lint && (len(o.args) == 0 || o.against != ""):
+	case o.command != "" && (len(o.args) == 0 || o.against != ""):
 		return o, errors.New("name the files or folders to check")
-	case o.lint:
+	case o.command != "":
 	case o.against != "" && len(o.args) > 1:
 		return o, errors.New("with -against, name one folder")
 	case o.against != "" && len(o.args) == 0:
@@ -139,15 +141,22 @@ func parse(args []string, errs io.Writer) (options, error) {
 }
 
 func find(o options) ([]finding.Finding, error) {
-	if !o.lint {
+	if o.command == "" {
 		return diff(o)
 	}
-	var out []finding.Finding
+	var sides []*input.Side
 	for _, name := range o.args {
 		s, err := input.Open(name)
 		if err != nil {
 			return nil, err
 		}
+		sides = append(sides, s)
+	}
+	if o.command == "pairs" {
+		return gate.Pairs(sides)
+	}
+	var out []finding.Finding
+	for _, s := range sides {
 		found, err := lint.Check(s)
 		if err != nil {
 			return nil, err

@@ -17,6 +17,7 @@ import (
 	"github.com/deferpay/deferpay/tools/contractdiff/openapidiff"
 	"github.com/deferpay/deferpay/tools/eventgen/avro"
 	"github.com/deferpay/deferpay/tools/eventgen/diag"
+	"github.com/deferpay/deferpay/tools/eventgen/parse"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin/schema"
 )
 
@@ -49,6 +50,30 @@ func Compare(olds []*input.Side, next *input.Side, mode avrodiff.Mode) ([]findin
 		out = append(out, found...)
 	}
 	return finding.Merge(out), nil
+}
+
+// Pairs compares what the applications of AsyncAPI documents receive with what those of others
+// send. An error means that something could not be read.
+func Pairs(sides []*input.Side) ([]finding.Finding, error) {
+	read, err := readAll(sides)
+	if err != nil {
+		return nil, err
+	}
+	var docs []*asyncdiff.Document
+	for _, c := range read {
+		for _, rel := range c.order {
+			if d := c.async[rel]; d != nil {
+				docs = append(docs, d)
+			}
+		}
+	}
+	receives := func(d *asyncdiff.Document) bool {
+		return slices.ContainsFunc(d.Operations, func(o *parse.Operation) bool { return o.Action == parse.Receive })
+	}
+	if !slices.ContainsFunc(docs, receives) {
+		return nil, errors.New("no AsyncAPI document of these receives anything")
+	}
+	return asyncdiff.Pairs(docs), nil
 }
 
 // readAll reads several sides at the same time.

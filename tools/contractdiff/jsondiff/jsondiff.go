@@ -43,6 +43,9 @@ const (
 	DateTime    = "DATE_TIMESTAMP_CHANGED"
 )
 
+// NewRefuses is the beginning of the messages about values that only the former schema allows.
+const NewRefuses = "the new schema does not accept what the former one allows: "
+
 // Schema is a schema with the files that its references lead to.
 type Schema struct {
 	Node  *source.Node
@@ -97,7 +100,7 @@ func (c *checker) add(level finding.Level, id string, r Schema, w Schema, format
 	if where != "" {
 		where += ": "
 	}
-	who := [...]string{"the new schema does not accept what the former one allows: ", "the former schema does not accept what the new one allows: "}[c.reader]
+	who := [...]string{NewRefuses, "the former schema does not accept what the new one allows: "}[c.reader]
 	side := c.reader
 	pos := diag.Pos{}
 	if at != nil {

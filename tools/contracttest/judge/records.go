@@ -1,283 +1,77 @@
 package judge
 
 import (
-	"bytes"
-	"context"
-	"encoding/binary"
-	"encoding/json"
 	"fmt"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 
-	"github.com/santhosh-tekuri/jsonschema/v6"
-	"github.com/twmb/avro"
-
-	"github.com/deferpay/deferpay/tools/specfile"
+	"github.com/deferpay/deferpay/tools/contracttest/kafkatest"
 )
 
-// Record is one Kafka record as a foreign consumer reads it.
-type Record struct {
-	Topic     string
-	Partition int32
-	Offset    int64
-	Key       []byte // nil without a key
-	Value     []byte // nil for a tombstone
-	Headers   []Header
-}
-
-// Header is one header of a record; names may repeat.
-type Header struct {
-	Name  string
-	Value []byte
-}
-
-// Registry is the part of a schema registry that the judge uses: the schema of an id, and the
-// subjects under which it is registered.
-type Registry interface {
-	SchemaTextByID(ctx context.Context, id int) (string, error)
-	SubjectsByID(ctx context.Context, id int) ([]string, error)
-}
-
-// Events checks records against AsyncAPI documents.
+// Events are the AsyncAPI documents of the services, with what the project promises beyond them.
 type Events struct {
-	channels map[string]*channel // by topic
-	order    []string            // topics, in the order of the documents
-	// values by ce_id: an event that is published twice must be the same
-	seen map[string][]byte
-	// the highest version by topic and key: a fact is published once its predecessors are
-	versions map[[2]string]int64
+	*kafkatest.Contract
+	topics []string
 }
 
-type channel struct {
-	topic    string
-	messages []*message
+// EventsOf returns anybody's documents, with all of their topics.
+func EventsOf(c *kafkatest.Contract) *Events {
+	ev := &Events{Contract: c}
+	for _, ch := range c.Channels {
+		ev.topics = append(ev.topics, ch.Topic)
+	}
+	return ev
 }
 
-type message struct {
-	name     string
-	full     string // full name of the Avro record, which is its ce_type
-	schema   *avro.Schema
-	text     string // the schema as compact JSON
-	headers  *jsonschema.Schema
-	key      *jsonschema.Schema
-	keyField string
-}
-
-// LoadEvents reads AsyncAPI documents. It knows the channels that a document sends to.
+// LoadEvents reads AsyncAPI documents. An error is returned if something of them cannot be judged.
+// Without files there are no topics.
 func LoadEvents(files ...string) (*Events, error) {
-	ev := &Events{channels: map[string]*channel{}, seen: map[string][]byte{}, versions: map[[2]string]int64{}}
-	set := specfile.NewSet()
-	for _, file := range files {
-		root, err := set.Open(file)
-		if err != nil {
-			return nil, err
-		}
-		for _, op := range root.Get("operations").Members() {
-			if op.Get("action").Str() != "send" {
-				continue
-			}
-			ch, err := loadChannel(op.Get("channel"))
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", file, err)
-			}
-			ev.channels[ch.topic] = ch
-			ev.order = append(ev.order, ch.topic)
-		}
+	if len(files) == 0 {
+		return &Events{Contract: &kafkatest.Contract{}}, nil
 	}
-	return ev, nil
-}
-
-func loadChannel(v specfile.Value) (*channel, error) {
-	ch := &channel{topic: v.Get("address").Str()}
-	if t := v.Get("bindings", "kafka", "topic").Str(); t != "" {
-		ch.topic = t
-	}
-	for _, m := range specfile.Messages(v) {
-		loaded, err := loadMessage(m)
-		if err != nil {
-			return nil, fmt.Errorf("message %s: %w", m.Name, err)
-		}
-		ch.messages = append(ch.messages, loaded)
-	}
-	return ch, nil
-}
-
-func loadMessage(m specfile.Message) (*message, error) {
-	schema, format := m.Payload()
-	if !specfile.IsAvro(format) {
-		return nil, fmt.Errorf("only Avro payloads can be judged, not %q", format)
-	}
-	if enc := m.Lookup("bindings", "kafka", "schemaIdPayloadEncoding").Str(); enc != "confluent" {
-		return nil, fmt.Errorf("only Confluent framing can be judged, not %q", enc)
-	}
-	text, err := specfile.AvroText(schema)
+	c, err := kafkatest.Load(files)
 	if err != nil {
 		return nil, err
 	}
-	parsed, err := avro.Parse(text)
-	if err != nil {
-		return nil, err
+	if len(c.NotJudged) > 0 {
+		return nil, fmt.Errorf("cannot be judged: %s", strings.Join(c.NotJudged, "; "))
 	}
-	node := parsed.Root()
-	out := &message{name: m.Name, full: node.Namespace + "." + node.Name, schema: parsed, text: text}
-	if out.headers, err = compileAlone(m.Lookup("headers")); err != nil {
-		return nil, fmt.Errorf("headers: %w", err)
-	}
-	key := m.Lookup("bindings", "kafka", "key")
-	if out.key, err = compileAlone(key); err != nil {
-		return nil, fmt.Errorf("key: %w", err)
-	}
-	out.keyField = key.Get("x-key-field").Str()
-	return out, nil
+	return &Events{Contract: c, topics: c.Sent()}, nil
 }
 
-// compileAlone compiles a schema without external references. It returns nil if v is absent.
-func compileAlone(v specfile.Value) (*jsonschema.Schema, error) {
-	if !v.Ok() {
-		return nil, nil
-	}
-	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(v.Node.JSON()))
-	if err != nil {
-		return nil, err
-	}
-	c := jsonschema.NewCompiler()
-	c.DefaultDraft(jsonschema.Draft7)
-	c.AssertFormat()
-	if err := c.AddResource(schemaURL, value); err != nil {
-		return nil, err
-	}
-	return c.Compile(schemaURL)
+// Rules are what the documents do not declare: identities, versions, the envelope, the forms of
+// references.
+func Rules() kafkatest.Rules {
+	return kafkatest.Rules{ID: "ce_id", Version: "version", Further: further}
 }
 
-// Topics returns the topics of the documents.
-func (ev *Events) Topics() []string { return slices.Clone(ev.order) }
+// Topics returns the topics that the services send to, or all topics of anybody's documents.
+func (ev *Events) Topics() []string { return ev.topics }
 
 // Messages returns the messages of a topic, in the order of the contract.
-func (ev *Events) Messages(topic string) []string {
-	var out []string
-	for _, m := range ev.channels[topic].messages {
-		out = append(out, m.name)
+func (ev *Events) Messages(topic string) (names []string) {
+	for _, m := range ev.Channel(topic).Messages {
+		names = append(names, m.Name)
 	}
-	return out
+	return names
 }
 
-// Judge returns the name of a record's message and its violations of the contract.
-func (ev *Events) Judge(ctx context.Context, reg Registry, r Record) (name string, violations []string) {
-	ch, ok := ev.channels[r.Topic]
-	if !ok {
-		return "", []string{"no document describes the topic"}
-	}
-	headers := map[string]any{}
-	for _, h := range r.Headers {
-		headers[h.Name] = string(h.Value)
-	}
-	ceType, _ := headers["ce_type"].(string)
-	i := slices.IndexFunc(ch.messages, func(m *message) bool { return m.full == ceType })
-	if i < 0 {
-		return "", []string{fmt.Sprintf("the channel has no message with ce_type %q", ceType)}
-	}
-	m := ch.messages[i]
-	if m.headers != nil {
-		if err := m.headers.Validate(headers); err != nil {
-			violations = append(violations, "headers: "+oneLine(err))
-		}
-	}
-	payload, faults := m.decode(ctx, reg, r)
-	violations = append(violations, faults...)
-	if payload != nil {
-		violations = append(violations, m.judgeKey(r, payload)...)
-		violations = append(violations, judgeEnvelope(headers, string(r.Key), payload)...)
-		violations = append(violations, shapeOf(m.schema.Root()).wrongValues(m.schema.Root(), payload, m.name)...)
-	}
-	id, _ := headers["ce_id"].(string)
-	return m.name, append(violations, ev.judgeHistory(r, id, payload)...)
-}
-
-// judgeHistory compares a record with those before it. An event may be published again, as it was.
-func (ev *Events) judgeHistory(r Record, id string, payload map[string]any) (violations []string) {
-	before, again := ev.seen[id]
-	if again && !bytes.Equal(before, r.Value) {
-		violations = append(violations, fmt.Sprintf("ce_id %s is on two records with different values", id))
-	}
-	ev.seen[id] = r.Value
-	version, versioned := payload["version"].(int64)
-	if again || !versioned {
-		return violations
-	}
-	of := [2]string{r.Topic, string(r.Key)}
-	if last := ev.versions[of]; version <= last {
-		violations = append(violations, fmt.Sprintf("version %d of %s comes after version %d", version, r.Key, last))
-	}
-	ev.versions[of] = max(ev.versions[of], version)
-	return violations
-}
-
-// decode checks that the frame has the id of the contract's schema and decodes the payload with it.
-func (m *message) decode(ctx context.Context, reg Registry, r Record) (map[string]any, []string) {
-	if r.Value == nil {
-		return nil, []string{"the value is null: a tombstone"}
-	}
-	if len(r.Value) < 5 || r.Value[0] != 0 {
-		return nil, []string{"the value does not start with magic byte 0 and a schema id"}
-	}
-	violations := m.judgeSchema(ctx, reg, r.Topic, int(binary.BigEndian.Uint32(r.Value[1:5])))
-	var payload map[string]any
-	rest, err := m.schema.Decode(r.Value[5:], &payload)
-	if err != nil {
-		return nil, append(violations, "payload: "+oneLine(err))
-	}
-	if len(rest) > 0 {
-		violations = append(violations, fmt.Sprintf("%d bytes follow the payload", len(rest)))
-	}
-	return payload, violations
-}
-
-func (m *message) judgeSchema(ctx context.Context, reg Registry, topic string, id int) []string {
-	text, err := reg.SchemaTextByID(ctx, id)
-	if err != nil {
-		return []string{fmt.Sprintf("schema id %d: %v", id, err)}
-	}
-	var out []string
-	if !sameJSON(text, m.text) {
-		out = append(out, fmt.Sprintf("schema id %d is not the contract's schema of %s", id, m.name))
-	}
-	subject := topic + "-" + m.full
-	subjects, err := reg.SubjectsByID(ctx, id)
-	if err != nil {
-		return append(out, fmt.Sprintf("subjects of schema id %d: %v", id, err))
-	}
-	if !slices.Contains(subjects, subject) {
-		out = append(out, fmt.Sprintf("schema id %d is registered under %v, not under %s", id, subjects, subject))
-	}
-	return out
-}
-
-func (m *message) judgeKey(r Record, payload map[string]any) []string {
-	if m.key == nil {
+func further(r kafkatest.Record, m *kafkatest.Message, payload any) []string {
+	fields, _ := payload.(map[string]any)
+	if fields == nil || m.Full == "" {
 		return nil
 	}
-	if r.Key == nil {
-		return []string{"the record has no key"}
-	}
-	key := string(r.Key)
-	if err := m.key.Validate(key); err != nil {
-		return []string{"key: " + oneLine(err)}
-	}
-	if m.keyField != "" && payload[m.keyField] != key {
-		return []string{fmt.Sprintf("key %q, but %s is %v", key, m.keyField, payload[m.keyField])}
-	}
-	return nil
+	return append(judgeEnvelope(r, fields), wrongValues(m, payload)...)
 }
 
 // judgeEnvelope compares what the headers, the key and the payload say of the same thing.
-func judgeEnvelope(headers map[string]any, key string, payload map[string]any) []string {
+func judgeEnvelope(r kafkatest.Record, payload map[string]any) []string {
 	var out []string
-	if headers["ce_subject"] != key {
-		out = append(out, fmt.Sprintf("ce_subject is %v, the key %s", headers["ce_subject"], key))
+	if subject := r.Header("ce_subject"); subject != string(r.Key) {
+		out = append(out, fmt.Sprintf("ce_subject is %s, the key %s", subject, r.Key))
 	}
-	text, _ := headers["ce_time"].(string)
+	text := r.Header("ce_time")
 	at, err := time.Parse(time.RFC3339Nano, text)
 	if occurred, ok := payload["occurredAt"].(time.Time); ok && (err != nil || !at.Equal(occurred)) {
 		out = append(out, fmt.Sprintf("ce_time is %s, occurredAt %s", text, occurred.Format(time.RFC3339Nano)))
@@ -290,43 +84,6 @@ func judgeEnvelope(headers map[string]any, key string, payload map[string]any) [
 		}
 	}
 	return out
-}
-
-// shape has the named types of a schema by name. In the tree a type is defined once and referred to
-// by name afterwards.
-type shape map[string]*avro.SchemaNode
-
-func shapeOf(n *avro.SchemaNode) shape {
-	s := shape{}
-	s.collect(n)
-	return s
-}
-
-func (s shape) collect(n *avro.SchemaNode) {
-	if n == nil {
-		return
-	}
-	if n.Name != "" {
-		s[n.Namespace+"."+n.Name] = n
-	}
-	for i := range n.Fields {
-		s.collect(&n.Fields[i].Type)
-	}
-	for i := range n.Branches {
-		s.collect(&n.Branches[i])
-	}
-	s.collect(n.Items)
-	s.collect(n.Values)
-}
-
-func (s shape) resolve(n *avro.SchemaNode) *avro.SchemaNode {
-	if n == nil {
-		return nil
-	}
-	if named, ok := s[n.Type]; ok {
-		return named
-	}
-	return n
 }
 
 // forms are the patterns of text fields by the end of their names. In Avro they are plain strings.
@@ -355,115 +112,19 @@ func wrongForm(field, text string) string {
 
 // wrongValues returns what the schema allows and the contract does not: UNKNOWN, which only readers
 // use, and references of the wrong form.
-func (s shape) wrongValues(n *avro.SchemaNode, value any, path string) []string {
-	var out []string
-	n = s.resolve(n)
-	if n == nil || value == nil {
-		return nil
-	}
-	switch n.Type {
-	case "record":
-		fields, _ := value.(map[string]any)
-		for i := range n.Fields {
-			f := &n.Fields[i]
-			if text, ok := fields[f.Name].(string); ok {
-				if wrong := wrongForm(f.Name, text); wrong != "" {
-					out = append(out, path+"."+f.Name+" "+wrong)
-				}
+func wrongValues(m *kafkatest.Message, payload any) (out []string) {
+	m.Walk(payload, func(p kafkatest.Place) {
+		text, _ := p.Value.(string)
+		switch p.Node.Type {
+		case "string":
+			if wrong := wrongForm(p.Field, text); wrong != "" {
+				out = append(out, p.Path+" "+wrong)
 			}
-			out = append(out, s.wrongValues(&f.Type, fields[f.Name], path+"."+f.Name)...)
+		case "enum":
+			if text == "UNKNOWN" {
+				out = append(out, p.Path+" was written as UNKNOWN")
+			}
 		}
-	case "array":
-		items, _ := value.([]any)
-		for i, it := range items {
-			out = append(out, s.wrongValues(n.Items, it, fmt.Sprintf("%s[%d]", path, i))...)
-		}
-	case "union":
-		for i := range n.Branches {
-			out = append(out, s.wrongValues(&n.Branches[i], value, path)...)
-		}
-	case "enum":
-		if value == "UNKNOWN" {
-			out = append(out, path+" was written as UNKNOWN")
-		}
-	}
+	})
 	return out
-}
-
-// sameJSON reports whether two schemas are equal apart from the order of members and the form of
-// names.
-func sameJSON(a, b string) bool {
-	var x, y any
-	if json.Unmarshal([]byte(a), &x) != nil || json.Unmarshal([]byte(b), &y) != nil {
-		return false
-	}
-	nx, err1 := json.Marshal(inFull(x, ""))
-	ny, err2 := json.Marshal(inFull(y, ""))
-	return err1 == nil && err2 == nil && bytes.Equal(nx, ny)
-}
-
-// inFull replaces the names of a schema by full names.
-func inFull(v any, namespace string) any {
-	switch t := v.(type) {
-	case string:
-		return t
-	case []any:
-		out := make([]any, len(t))
-		for i, it := range t {
-			out[i] = typeName(it, namespace)
-		}
-		return out
-	case map[string]any:
-		return fullNames(t, namespace)
-	}
-	return v
-}
-
-func fullNames(t map[string]any, namespace string) map[string]any {
-	out := map[string]any{}
-	for k, v := range t {
-		out[k] = v
-	}
-	if name, ok := t["name"].(string); ok {
-		if kind, _ := t["type"].(string); kind == "record" || kind == "enum" || kind == "fixed" {
-			if ns, ok := t["namespace"].(string); ok {
-				namespace = ns
-			}
-			if i := strings.LastIndex(name, "."); i >= 0 {
-				namespace = name[:i]
-			} else if namespace != "" {
-				name = namespace + "." + name
-			}
-			out["name"] = name
-			delete(out, "namespace")
-		}
-	}
-	for _, k := range []string{"type", "items", "values"} {
-		if v, ok := t[k]; ok {
-			out[k] = typeName(v, namespace)
-		}
-	}
-	if fields, ok := t["fields"].([]any); ok {
-		list := make([]any, len(fields))
-		for i, f := range fields {
-			list[i] = inFull(f, namespace)
-		}
-		out["fields"] = list
-	}
-	return out
-}
-
-func typeName(v any, namespace string) any {
-	s, ok := v.(string)
-	if !ok {
-		return inFull(v, namespace)
-	}
-	switch s {
-	case "null", "boolean", "int", "long", "float", "double", "bytes", "string", "record", "enum", "fixed", "array", "map":
-		return s
-	}
-	if namespace != "" && !strings.Contains(s, ".") {
-		return namespace + "." + s
-	}
-	return s
 }

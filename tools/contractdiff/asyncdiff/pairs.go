@@ -1,0 +1,214 @@
+package asyncdiff
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+
+	"github.com/deferpay/deferpay/tools/contractdiff/avrodiff"
+	"github.com/deferpay/deferpay/tools/contractdiff/finding"
+	"github.com/deferpay/deferpay/tools/contractdiff/jsondiff"
+	"github.com/deferpay/deferpay/tools/eventgen/avro/compat"
+	"github.com/deferpay/deferpay/tools/eventgen/parse"
+)
+
+// Pairs compares what applications receive with what others send on the same topics: whether every
+// consumer can read what every producer writes, by the documents of both. There is no former
+// version.
+func Pairs(docs []*Document) (out []finding.Finding) {
+	for _, consumer := range docs {
+		for _, o := range consumer.Operations {
+			if o.Action == parse.Receive {
+				out = append(out, received(consumer, o, docs)...)
+			}
+		}
+	}
+	return finding.Merge(out)
+}
+
+// received returns the findings about an operation of a consumer.
+func received(consumer *Document, o *parse.Operation, docs []*Document) (out []finding.Finding) {
+	senders := 0
+	for _, producer := range docs {
+		for _, p := range producer.Operations {
+			if p.Action != parse.Send || topic(p.Channel) != topic(o.Channel) || topic(o.Channel) == "" {
+				continue
+			}
+			senders++
+			d := &pair{differ{former: producer, next: consumer, mode: avrodiff.Backward}, o, p}
+			d.messages()
+			out = append(out, d.out...)
+		}
+	}
+	if senders == 0 {
+		d := &differ{former: consumer, next: consumer}
+		d.of(finding.Warning, "NO_PRODUCER", finding.New, o.Pos, "name the producer's document too", "no document sends to %s, which %s receives", label(o.Channel), consumer.name())
+		out = append(out, d.out...)
+	}
+	return out
+}
+
+// pair is a consumer's operation and a producer's one on the same topic. The producer's document is
+// in the place of the former version.
+type pair struct {
+	differ
+	receive, send *parse.Operation
+}
+
+// users names both applications.
+func (d *pair) users(m *parse.Message) string {
+	return fmt.Sprintf("%s from %s to %s", use(d.receive.Channel, m), d.former.name(), d.next.name())
+}
+
+func (d *pair) add(level finding.Level, id string, k *parse.Message, hint, format string, args ...any) {
+	d.part(level, id, finding.New, k.Pos, d.users(k), hint, format, args...)
+}
+
+func (d *pair) messages() {
+	met := map[*parse.ChannelMessage]bool{}
+	for _, m := range d.send.Messages {
+		k := d.reader(m, d.receive.Messages)
+		switch {
+		case k != nil:
+			met[k] = true
+			d.message(m, k)
+		case d.reader(m, d.receive.Channel.Messages) != nil:
+			// the consumer declares it, and does not receive it
+		default:
+			d.unknown(m)
+		}
+	}
+	for _, k := range d.receive.Messages {
+		if !met[k] {
+			d.add(finding.Warning, "MESSAGE_NOT_SENT", k.Message, "", "%s does not send the message %s", d.former.name(), k.Message.Name)
+		}
+	}
+}
+
+// reader returns the message of a list that stands for one of the producer: that of its name, or of
+// its Avro record.
+func (d *pair) reader(m *parse.ChannelMessage, list []*parse.ChannelMessage) *parse.ChannelMessage {
+	for _, k := range list {
+		if k.Message.Name == m.Message.Name {
+			return k
+		}
+	}
+	for _, k := range list {
+		if name := d.next.record(k.Message); name != "" && name == d.former.record(m.Message) {
+			return k
+		}
+	}
+	return nil
+}
+
+// record returns the full name of the type of an Avro payload, "" if there is none.
+func (d *Document) record(m *parse.Message) string {
+	if m.Payload == nil || m.Payload.Format != parse.Avro {
+		return ""
+	}
+	return d.avroType(m.Payload).Name
+}
+
+// unknown adds a message that the consumer does not declare, by its policy for those.
+func (d *pair) unknown(m *parse.ChannelMessage) {
+	level, what := finding.Warning, "becomes a dead letter, or whatever the consumer does with it"
+	switch d.receive.Unknown {
+	case "ack":
+		level, what = finding.Info, "is ignored"
+	case "error":
+		level, what = finding.Breaking, "blocks its partition"
+	}
+	d.of(level, "MESSAGE_NOT_KNOWN", finding.Old, m.Pos, "declare the message on the channel of the consumer", "%s does not know the message %s of %s on %s, which %s",
+		d.next.name(), m.Message.Name, d.former.name(), label(d.send.Channel), what)
+}
+
+func (d *pair) message(m, k *parse.ChannelMessage) {
+	if a, b := content(d.former, m.Message), content(d.next, k.Message); a != b {
+		d.add(finding.Breaking, "CONTENT_TYPE_DIFFERS", k.Message, "", "it is sent as %q and read as %q", a, b)
+	}
+	if a, b := d.former.framing(d.send.Channel, m.Message), d.next.framing(d.receive.Channel, k.Message); a != b {
+		d.add(finding.Breaking, "FRAMING_DIFFERS", k.Message, "", "it is framed as %s and read as %s", a, b)
+	}
+	d.key(m.Message, k.Message)
+	d.headers(m.Message, k.Message)
+	if a, b := m.Message.Payload, k.Message.Payload; a != nil && b != nil {
+		d.payload(a, b, k.Message)
+	}
+}
+
+func (d *pair) key(m, k *parse.Message) {
+	a, b := m.Key, k.Key
+	switch {
+	case b == nil:
+	case a == nil:
+		d.add(finding.Breaking, "KEY_NOT_SENT", k, "", "it is read with a key, and sent without one")
+	case a.Format != b.Format || d.keySchemaChanged(a, b):
+		d.add(finding.Semantic, "KEY_DIFFERS", k, "", "the schema of the key that is read is not the one that is sent")
+	case a.Field != b.Field:
+		d.add(finding.Semantic, "KEY_DIFFERS", k, "", "the key is sent as the field %q and read as the field %q", a.Field, b.Field)
+	}
+}
+
+func (d *pair) headers(m, k *parse.Message) {
+	if k.Headers == nil {
+		if k.HeaderRef != nil {
+			d.add(finding.Warning, "HEADERS_NOT_COMPARED", k, "", "its headers are not a flat object")
+		}
+		return
+	}
+	var sent []parse.Prop
+	if m.Headers != nil {
+		sent = m.Headers.Props
+	}
+	for _, b := range k.Headers.Props {
+		a, known := prop(sent, b.Name)
+		switch {
+		case b.Required && (!known || !a.Required):
+			d.part(finding.Breaking, "HEADER_NOT_SENT", finding.New, cmp.Or(b.Pos, k.Pos), d.users(k), "", "the header %s is required, and need not be sent", b.Name)
+		case known && (a.Type != b.Type || b.Const != "" && a.Const != b.Const || b.Format != "" && a.Format != b.Format || b.Pattern != "" && a.Pattern != b.Pattern):
+			d.part(finding.Breaking, "HEADER_DIFFERS", finding.New, cmp.Or(b.Pos, k.Pos), d.users(k), "", "the header %s is not sent as it is read", b.Name)
+		}
+	}
+}
+
+func (d *pair) payload(a, b *parse.Payload, k *parse.Message) {
+	switch {
+	case a.Format != b.Format:
+		d.add(finding.Breaking, "PAYLOAD_FORMAT_DIFFERS", k, "", "the schemas are written in different formats")
+	case a.Format == parse.Avro:
+		d.avro(a, b, k)
+	case a.Format == parse.JSONSchema:
+		for _, diff := range jsondiff.Compare(d.former.json(a.Schema), d.next.json(b.Schema), jsondiff.Received) {
+			if diff.Order == finding.ConsumersFirst {
+				continue // a consumer may accept more than is sent
+			}
+			if text, refused := strings.CutPrefix(diff.Message, jsondiff.NewRefuses); refused {
+				diff.Message = "the consumer does not accept what the producer may send: " + text
+			} else {
+				diff.Message = between + diff.Message
+			}
+			diff.Hint = ""
+			d.report("jsonschema", diff, d.users(k))
+		}
+	default:
+		d.add(finding.Warning, "PAYLOAD_NOT_COMPARED", k, "compare the schemas with a tool for their format", "the schemas are in a format that is not read: %s", b.Name)
+	}
+}
+
+const between = "from the producer's schema to the consumer's: "
+
+func (d *pair) avro(a, b *parse.Payload, k *parse.Message) {
+	writer, reader := d.former.avroType(a), d.next.avroType(b)
+	result := compat.Check(reader, writer)
+	for _, i := range result.All {
+		d.report("avro", finding.Difference{Level: finding.Breaking, ID: string(i.ID), Pos: avrodiff.Position(i.At),
+			Message: fmt.Sprintf("the consumer's schema cannot read the producer's data: %s; %s", i.Message, result.Verdict)}, d.users(k))
+	}
+	for _, diff := range avrodiff.Compare(writer, reader, avrodiff.None) {
+		diff.Message, diff.Hint = between+diff.Message, ""
+		if diff.Level == finding.Warning {
+			diff.Level = finding.Info // defaults are a matter of the consumer
+		}
+		d.report("avro", diff, d.users(k))
+	}
+}

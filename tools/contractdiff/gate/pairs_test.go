@@ -1,0 +1,109 @@
+package gate
+
+import (
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/deferpay/deferpay/tools/contractdiff/finding"
+	"github.com/deferpay/deferpay/tools/contractdiff/input"
+)
+
+const producerDoc = `asyncapi: 3.0.0
+info: {title: Shop, version: 1.0.0}
+channels:
+  orders:
+    address: orders
+    messages:
+      OrderPlaced:
+        headers: {type: object, required: [ce_id], properties: {ce_id: {type: string}, trace: {type: string}}}
+        bindings: {kafka: {key: {type: string, x-key-field: orderId}, schemaIdPayloadEncoding: confluent}}
+        payload:
+          schemaFormat: application/vnd.apache.avro;version=1.12.0
+          schema: {type: record, name: OrderPlaced, fields: [{name: orderId, type: string}, {name: total, type: {type: bytes, logicalType: decimal, precision: 12, scale: 2}}]}
+  refunds:
+    address: refunds
+    messages:
+      Refunded:
+        payload: {type: object, required: [cents], properties: {cents: {type: integer, minimum: 0}, note: {type: string}}}
+operations:
+  publish: {action: send, channel: {$ref: '#/channels/orders'}}
+  refund: {action: send, channel: {$ref: '#/channels/refunds'}}
+`
+
+// consumerDoc is the producer's document from the other side.
+var consumerDoc = strings.NewReplacer("title: Shop", "title: Shipping", "action: send", "action: receive", "publish:", "onOrders:", "refund: {", "onRefunds: {").Replace(producerDoc)
+
+func pairs(t *testing.T, producer, consumer string) []finding.Finding {
+	t.Helper()
+	var sides []*input.Side
+	for name, text := range map[string]string{"producer.yaml": producer, "consumer.yaml": consumer} {
+		s, err := input.In(fstest.MapFS{name: &fstest.MapFile{Data: []byte(text)}}, name, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		sides = append(sides, s)
+	}
+	found, err := Pairs(sides)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+// TestPairs changes what a consumer expects, one thing at a time.
+func TestPairs(t *testing.T) {
+	if found := pairs(t, producerDoc, consumerDoc); len(found) > 0 {
+		t.Errorf("equal documents: %+v", found)
+	}
+	for name, tt := range map[string]struct{ from, to, want string }{
+		"field without a default":      {"fields: [", "fields: [{name: note, type: string}, ", "breaking READER_FIELD_MISSING_DEFAULT_VALUE"},
+		"field with a default":         {"fields: [", `fields: [{name: note, type: string, default: ""}, `, ""},
+		"field that is not read":       {"{name: orderId, type: string}, ", "", ""},
+		"other scale":                  {"scale: 2", "scale: 3", "semantic DECIMAL_SCALE_CHANGED"},
+		"other record":                 {"name: OrderPlaced, fields", "name: Order, fields", "breaking NAME_MISMATCH"},
+		"header that need not be sent": {"required: [ce_id]", "required: [ce_id, trace]", "breaking HEADER_NOT_SENT"},
+		"header of another type":       {"trace: {type: string}", "trace: {type: integer}", "breaking HEADER_DIFFERS"},
+		"other key":                    {"x-key-field: orderId", "x-key-field: total", "semantic KEY_DIFFERS"},
+		"other framing":                {"schemaIdPayloadEncoding: confluent", "schemaIdPayloadEncoding: avro-single-object", "breaking FRAMING_DIFFERS"},
+		"topic that nobody sends to":   {"address: refunds", "address: returns", "warning NO_PRODUCER"},
+		"unknown message":              {"      OrderPlaced:", "      OrderLost:", "warning MESSAGE_NOT_KNOWN"},
+		"required property":            {"required: [cents]", "required: [cents, note]", "breaking JSON_PROPERTY_REQUIRED"},
+		"narrower number":              {"minimum: 0", "minimum: 1", "breaking JSON_LIMIT_NARROWED"},
+		"wider number":                 {", minimum: 0", "", ""},
+		"other format of the schema":   {"payload: {type: object, required: [cents], properties: {cents: {type: integer, minimum: 0}, note: {type: string}}}", "payload: {schemaFormat: application/vnd.apache.avro, schema: {type: record, name: Refunded, fields: []}}", "breaking PAYLOAD_FORMAT_DIFFERS"},
+	} {
+		consumer := strings.Replace(consumerDoc, tt.from, tt.to, 1)
+		if consumer == consumerDoc {
+			t.Fatalf("%s: nothing changed", name)
+		}
+		if name == "unknown message" { // which has another record too
+			consumer = strings.Replace(consumer, "name: OrderPlaced", "name: OrderLost", 1)
+		}
+		var got []string
+		for _, f := range pairs(t, producerDoc, consumer) {
+			got = append(got, f.Level.String()+" "+f.ID)
+		}
+		if text := strings.Join(got, ", "); tt.want == "" && text != "" || !strings.Contains(text, tt.want) {
+			t.Errorf("%s: %q, want %q", name, text, tt.want)
+		}
+	}
+}
+
+// TestOwnPairs compares released consumers with present producers, and the reverse.
+func TestOwnPairs(t *testing.T) {
+	for _, names := range [][2]string{{released, "../../../specs"}, {"../../../specs", released}} {
+		var sides []*input.Side
+		for i, service := range []string{"billing", "contract"} {
+			s, err := input.Open(names[i] + "/" + service)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sides = append(sides, s)
+		}
+		found, err := Pairs(sides)
+		if err != nil || finding.Worst(found) >= finding.Semantic {
+			t.Errorf("%v: %+v, %v", names, found, err)
+		}
+	}
+}

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/deferpay/deferpay/tools/contracttest/judge"
+	"github.com/deferpay/deferpay/tools/contracttest/kafkatest"
+)
+
+// topics judges the topics of a running system, anybody's, by AsyncAPI documents, and the consumers
+// of the operations that -hostile names.
+func (o *options) topics(ctx context.Context, out io.Writer) (int, error) {
+	if len(o.asyncapi) == 0 || o.brokers == "" {
+		return 0, errors.New("-asyncapi FILE and -brokers HOST:PORT belong together")
+	}
+	framing := kafkatest.FrameAs(kafkatest.Framing(o.framing))
+	contract, err := kafkatest.Load(o.asyncapi, framing)
+	if err != nil {
+		return 0, err
+	}
+	rules := kafkatest.Rules{Type: o.typeHeader, ID: o.idHeader, Version: o.versionField}
+	for _, file := range o.former {
+		former, err := kafkatest.Load([]string{file}, framing)
+		if err != nil {
+			return 0, err
+		}
+		rules.Former = append(rules.Former, former)
+	}
+	s, err := kafkatest.Connect(contract, kafkatest.Config{Brokers: strings.Split(o.brokers, ","), Registry: o.registry, Rules: rules})
+	if err != nil {
+		return 0, err
+	}
+	defer s.Close()
+	c := newCoverage()
+	topics, err := s.Existing(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if err := s.Observe(ctx, topics, c.record); err != nil {
+		return 0, err
+	}
+	for _, name := range o.hostile {
+		if err := hostile(ctx, s, name, c); err != nil {
+			return 0, err
+		}
+	}
+	for _, text := range contract.NotJudged {
+		fmt.Fprintln(out, "not judged:", text)
+	}
+	api, err := judge.LoadAPI()
+	if err != nil {
+		return 0, err
+	}
+	return o.report(out, c, api, judge.EventsOf(contract))
+}
+
+// hostile sends to the consumer of an operation, which is named OPERATION or OPERATION/MESSAGE.
+func hostile(ctx context.Context, s *kafkatest.Session, name string, c *coverage) error {
+	name, message, _ := strings.Cut(name, "/")
+	op := s.Contract().Operation(name)
+	if op == nil || len(op.Messages) == 0 {
+		return fmt.Errorf("the documents have no operation %s with a message", name)
+	}
+	if message == "" {
+		message = op.Messages[0].Name
+	}
+	outcomes, err := s.Hostile(ctx, op, message, func(*kafkatest.Message, int) kafkatest.Sample { return kafkatest.Sample{} })
+	c.consumed = append(c.consumed, outcomes...)
+	return err
+}
