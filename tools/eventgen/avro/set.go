@@ -251,14 +251,18 @@ func (s *Set) Emit(c Config) (files map[string][]byte, names map[string]GoType, 
 	files, names = map[string][]byte{}, map[string]GoType{}
 	for _, p := range s.packages.Packages {
 		var sources []string
+		whole := map[string]gofile.File{}
 		for _, d := range p.Decls {
-			name := p.Name + "/" + d.File + ".go"
-			if files[name], err = codec.File(s.packages, c.ImportPath, p, d, c.RefuseUnknown).Named(c.Name).Print(); err != nil {
-				return nil, nil, fmt.Errorf("generated %s: %w", name, err)
-			}
+			whole[d.File] = whole[d.File].And(codec.File(s.packages, c.ImportPath, p, d, c.RefuseUnknown))
 			sources = append(sources, d.Sources()...)
 			if !d.Wrapper {
 				names[d.Type.Name] = c.goType(d)
+			}
+		}
+		for file, f := range whole {
+			name := p.Name + "/" + file + ".go"
+			if files[name], err = f.Named(c.Name).Print(); err != nil {
+				return nil, nil, fmt.Errorf("generated %s: %w", name, err)
 			}
 		}
 		if len(p.Decls) > 0 {

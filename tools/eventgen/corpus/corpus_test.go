@@ -4,6 +4,7 @@ package corpus
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -81,7 +82,11 @@ func TestCorpus(t *testing.T) {
 			t.Errorf("%s: %s\n%s", d.name, d.verdict, errorsOf(d.diags))
 		}
 	}
-	t.Logf("%d of %d compile", compiled, len(docs))
+	lines := 0
+	for _, data := range all {
+		lines += bytes.Count(data, []byte("\n"))
+	}
+	t.Logf("%d of %d compile, to %d lines in %d files", compiled, len(docs), lines, len(all))
 }
 
 var schemaConst = regexp.MustCompile(`(?m)^(const |\t)SchemaOf\w+ += `)

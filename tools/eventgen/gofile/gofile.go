@@ -66,6 +66,21 @@ func Doc(pkg, comment, handshake string, sources []string, sum func(source strin
 		Body: "// The package compiles only with the runtime that it was generated for.\nconst _ = " + handshake + "\n"}
 }
 
+// And returns the file with what another file of the package has too. The zero File has nothing.
+func (f File) And(more File) File {
+	if f.Package == "" {
+		return more
+	}
+	f.Sources = slices.Concat(f.Sources, more.Sources)
+	f.Imports = maps.Clone(f.Imports)
+	if f.Imports == nil {
+		f.Imports = map[string]string{}
+	}
+	maps.Copy(f.Imports, more.Imports)
+	f.Body += "\n" + more.Body
+	return f
+}
+
 // Named returns the file with other names for its sources. The function may be nil.
 func (f File) Named(name func(source string) string) File {
 	if name == nil {

@@ -10,8 +10,10 @@
 package goname
 
 import (
+	"cmp"
 	"fmt"
 	"go/token"
+	"regexp"
 	"strings"
 	"unicode"
 )
@@ -56,8 +58,22 @@ func plural(rest []rune) bool {
 	return rest[0] == 's' && (len(rest) == 1 || !unicode.IsLower(rest[1]))
 }
 
-// Exported returns the exported Go name for a name in a contract.
+// qualified is the name of a class with its package, as Java has it.
+var qualified = regexp.MustCompile(`^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+\.([A-Z]\w*([$.][A-Z]\w*)*)$`)
+
+// Class returns the name of a class in a name that is qualified with its package, as Java has it:
+// Order of com.example.Order. Of any other name it returns "".
+func Class(name string) string {
+	if m := qualified.FindStringSubmatch(name); m != nil {
+		return m[2]
+	}
+	return ""
+}
+
+// Exported returns the exported Go name for a name in a contract. It leaves out the package of a
+// class of Java.
 func Exported(name string) string {
+	name = cmp.Or(Class(name), name)
 	shouting := strings.ToUpper(name) == name // DIRECT_DEBIT: its case is not significant
 	var b strings.Builder
 	for _, w := range words(name) {

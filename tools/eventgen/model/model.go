@@ -84,6 +84,11 @@ type Package struct {
 	Imports          map[string]string // package name -> import path, of Avro types
 }
 
+// Registered reports whether a message that the document defines has a schema in a registry.
+func (p *Package) Registered() bool {
+	return slices.ContainsFunc(p.Specs, func(s *Spec) bool { return s.Own && (s.Subject != "" || s.KeySubject != "") })
+}
+
 // Named returns the topics that have a constant.
 func (p *Package) Named() []Topic {
 	return slices.DeleteFunc(slices.Clone(p.Topics), func(t Topic) bool { return t.Const == "" })
@@ -127,7 +132,7 @@ type Key struct {
 
 // Headers is the Go type of a headers schema.
 type Headers struct {
-	Go, Doc string
+	Go, Doc string // Go is empty if every header has only one value
 	Table   string // Go name of the table of declared headers
 	Props   []HeaderField
 }
@@ -149,6 +154,7 @@ type Spec struct {
 	Value   string // Go type of the payload, qualified
 	Key     string // Go type of the key
 	Headers string // Go type of the headers
+	Fixed   bool   // every declared header has only one value, so that a sender has none to name
 	Table   string // of the declared headers; empty: none
 	// headers with listed values, if the headers are more than a table
 	Constants []jsonschema.Constant
@@ -211,7 +217,7 @@ type Method struct {
 	*Spec
 	Method  string
 	Address *Address // that the caller fills in
-	Fixed   bool     // the message's topic is fixed
+	Settled bool     // the message's topic is fixed
 	Answers string   // Go type that a handler or a request returns; empty: none
 	At      string   // Go of the location of the address of its answer
 	Located []Param  // of the address, with the Go of their values in the message
@@ -263,25 +269,18 @@ type Example struct {
 // Build returns the model of documents. If errors are added to the list, the model must not be
 // used.
 func Build(docs []*parse.Document, files *reference.Files, c Config, diags *diag.List) *Model {
-	b := &builder{config: c, files: files, diags: diags, avro: avro.NewSet(), roots: map[*parse.Payload]*payload.Root{}, heads: map[*source.Node]*payload.Root{}, consts: map[*parse.Message]map[string][]string{}, listed: map[*jsonschema.Root][]jsonschema.Constant{}, registry: map[*parse.ChannelMessage]*parse.Server{}, told: map[string]bool{}}
-	b.json = jsonschema.NewSet(files.Deref, func(file string) []*source.Node {
-		roots := []*source.Node{files.Open(file, diag.Pos{})}
-		for _, d := range docs {
-			if d.File != file {
-				roots = append(roots, files.Open(d.File, diag.Pos{}))
-			}
-		}
-		return roots
-	})
-	b.avro.Lookup(b.files.FindType)
-	for _, d := range docs {
-		b.addRoots(d)
-		b.findRegistries(d)
-	}
-	resolved := append(b.avro.Resolve(), b.json.Resolve()...)
+	b := &builder{config: c, files: files, diags: diags, consts: map[*parse.Message]map[string][]string{}, listed: map[*jsonschema.Root][]jsonschema.Constant{}, registry: map[*parse.ChannelMessage]*parse.Server{}, told: map[string]bool{}}
+	resolved := b.resolve(docs)
 	diags.Add(resolved...)
 	if resolved.HasErrors() {
-		return nil
+		b.leaveOut(docs)
+		again := b.resolve(docs)
+		if diags.Add(again...); again.HasErrors() {
+			return nil
+		}
+	}
+	for _, d := range docs {
+		b.findRegistries(d)
 	}
 	m := &Model{Avro: b.avro, JSON: b.json, importPath: c.ImportPath, jsonPackage: b.jsonPackage(docs)}
 	b.jsonConfig = m.JSONConfig()
@@ -296,7 +295,65 @@ func Build(docs []*parse.Document, files *reference.Files, c Config, diags *diag
 	}
 	m.Sealed = b.sealed
 	b.checkPackages(m)
+	if resolved.HasErrors() {
+		return nil
+	}
 	return m
+}
+
+// resolve adds the schemas of all documents to new sets, decides their types, and returns their
+// faults.
+func (b *builder) resolve(docs []*parse.Document) diag.List {
+	b.avro, b.json = avro.NewSet(), b.newJSON(docs)
+	b.roots, b.heads = map[*parse.Payload]*payload.Root{}, map[*source.Node]*payload.Root{}
+	b.avro.Lookup(b.files.FindType)
+	for _, d := range docs {
+		b.addRoots(d)
+	}
+	return append(b.avro.Resolve(), b.json.Resolve()...)
+}
+
+func (b *builder) newJSON(docs []*parse.Document) *jsonschema.Set {
+	return jsonschema.NewSet(b.files.Deref, func(file string) []*source.Node {
+		roots := []*source.Node{b.files.Open(file, diag.Pos{})}
+		for _, d := range docs {
+			if d.File != file {
+				roots = append(roots, b.files.Open(d.File, diag.Pos{}))
+			}
+		}
+		return roots
+	})
+}
+
+// leaveOut leaves out the messages whose schemas have faults, so that the faults of all others are
+// reported too. The model cannot be used any more.
+func (b *builder) leaveOut(docs []*parse.Document) {
+	sound := map[*parse.Message]bool{}
+	for _, d := range docs {
+		messages := slices.Clone(d.Messages)
+		for _, c := range d.Channels {
+			for _, m := range c.Messages {
+				messages = append(messages, m.Message)
+			}
+		}
+		for _, m := range messages {
+			if _, known := sound[m]; !known {
+				sound[m] = b.sound(m, docs)
+			}
+			if !sound[m] {
+				m.Broken, m.Payload, m.Key, m.HeaderRef, m.Correlation = true, nil, nil, nil, nil
+			}
+		}
+		d.Schemas = nil
+	}
+}
+
+// sound reports whether the schemas of a message have no fault of their own.
+func (b *builder) sound(m *parse.Message, docs []*parse.Document) bool {
+	one := &builder{config: b.config, files: b.files, avro: avro.NewSet(), json: b.newJSON(docs), roots: map[*parse.Payload]*payload.Root{}, heads: map[*source.Node]*payload.Root{}}
+	one.avro.Lookup(b.files.FindType)
+	one.addMessage(m)
+	return !append(one.avro.Resolve(), one.json.Resolve()...).HasErrors()
 }
 
 // builder builds the packages of one call.

@@ -76,7 +76,7 @@ func (p *pkgBuilder) methods(out *Operation, o *parse.Operation, sends bool) {
 			switch {
 			case s == nil:
 			case slices.Contains(o.Messages, m):
-				method := Method{Spec: s, Method: s.Go, Answers: out.Answer, Address: out.Address, Fixed: out.Topic != ""}
+				method := Method{Spec: s, Method: s.Go, Answers: out.Answer, Address: out.Address, Settled: out.Topic != ""}
 				if !sends {
 					method.Method = p.methodName(s, out)
 				}

@@ -32,7 +32,7 @@ func (p *pkgBuilder) spec(c *parse.Channel, m *parse.ChannelMessage) *Spec {
 	}
 	goName = p.scope.take(goName)
 	s := &Spec{Go: goName, Alias: p.alias(goName), Var: p.scope.take(goname.Unexported(goName) + "Spec"), Name: m.Message.Name,
-		Title: sentence(m.Title, m.Summary, r.Doc(), "the message "+m.Message.Name), Doc: strings.Join(append([]string{m.Description}, m.More...), "\n\n"), Topic: p.topic[c], Content: p.content(m, r),
+		Title: sentence(beyond(goName, m.Title), beyond(goName, m.Summary), beyond(goName, r.Doc())), Doc: strings.Join(append([]string{m.Description}, m.More...), "\n\n"), Topic: p.topic[c], Content: p.content(m, r),
 		Own: c.File == p.doc.File, Empty: r == nil, root: r}
 	if s.Topic == "" {
 		s.Topic = `""`
@@ -53,6 +53,14 @@ func (p *pkgBuilder) spec(c *parse.Channel, m *parse.ChannelMessage) *Spec {
 	p.specs[m] = s
 	p.out.Specs = append(p.out.Specs, s)
 	return s
+}
+
+// beyond returns a text, or "" if it only repeats the name of a message.
+func beyond(goName, text string) string {
+	if same := goname.Exported(strings.TrimRight(strings.TrimSpace(text), ".")); same == goName || same+"Message" == goName {
+		return ""
+	}
+	return text
 }
 
 // free reports whether a name, and the names that are derived from it, are free.
@@ -193,7 +201,11 @@ func (p *pkgBuilder) headers(s *Spec, m *parse.ChannelMessage) {
 		return
 	}
 	h := p.headersType(m.Headers, s)
-	s.Headers, s.Table = h.Go, h.Table
+	if s.Table = h.Table; h.Go == "" {
+		s.Fixed = true
+		return
+	}
+	s.Headers = h.Go
 	s.Write, s.Read = "(*"+h.Go+").write", "read"+h.Go
 }
 
@@ -230,8 +242,12 @@ func (p *pkgBuilder) headersType(o *parse.Object, s *Spec) *Headers {
 	if wish := cmp.Or(o.Name, o.Title); wish != "" {
 		name = goname.Exported(wish)
 	}
-	h := &Headers{Go: p.scope.take(name), Doc: sentence(o.Doc, "Headers of "+s.Name+".")}
-	h.Table = p.scope.take(goname.Unexported(h.Go) + "Table")
+	h := &Headers{Doc: sentence(o.Doc, "Headers of "+s.Name+".")}
+	if slices.ContainsFunc(o.Props, func(p parse.Prop) bool { return p.Const == "" }) {
+		h.Go = p.scope.take(name)
+		name = h.Go
+	}
+	h.Table = p.scope.take(goname.Unexported(name) + "Table")
 	fields := scope{}
 	for i := range o.Props {
 		h.Props = append(h.Props, headerField(&o.Props[i], fields))

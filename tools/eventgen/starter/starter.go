@@ -195,7 +195,7 @@ func (b *bus) receive(m *model.Model, o model.Operation, name string, imports ma
 	b.Receives = append(b.Receives, r)
 	with := ""
 	for _, a := range o.Answers {
-		if args := arguments(m, b.Package, a, imports); args != nil && o.Answer != "" {
+		if args, ok := arguments(m, b.Package, a, imports); ok && o.Answer != "" {
 			with = o.Suffix + "With" + a.Go + "(" + strings.Join(args, ", ") + ")"
 			break
 		}
@@ -226,21 +226,24 @@ func address(p *model.Package, a *model.Address) string {
 	return a.Go + "{" + strings.Join(fields, ", ") + "}"
 }
 
-// arguments returns the Go of the key, the value and the headers of a message, or nil if no value
+// arguments returns the Go of the key, the value and the headers of a message, or false if no value
 // is known that its schema allows.
-func arguments(m *model.Model, p *model.Package, spec *model.Spec, imports map[string]string) []string {
+func arguments(m *model.Model, p *model.Package, spec *model.Spec, imports map[string]string) (args []string, ok bool) {
 	s, ok := m.Sample(p, spec)
 	if !ok {
-		return nil
+		return nil, false
+	}
+	if spec.Fixed {
+		s.Headers = ""
 	}
 	maps.Copy(imports, s.Imports)
-	return append(slices.DeleteFunc([]string{s.Key, s.Value}, func(arg string) bool { return arg == "" }), s.Headers)
+	return slices.DeleteFunc([]string{s.Key, s.Value, s.Headers}, func(arg string) bool { return arg == "" }), true
 }
 
 func newSend(m *model.Model, p *model.Package, o model.Operation, method model.Method, imports map[string]string) send {
 	out := send{Name: method.Name}
-	more := arguments(m, p, method.Spec, imports)
-	if more == nil {
+	more, ok := arguments(m, p, method.Spec, imports)
+	if !ok {
 		return out
 	}
 	args := []string{"ctx"}

@@ -192,9 +192,9 @@ func TestAddressesKeysAndDispatch(t *testing.T) {
 		}, ""},
 		{func() error { return p.Measured(ctx, modelbus.LightsParams{}, payload.Measured{}, nil) }, ""},
 		{func() error {
-			return p.NoteAnywhere(ctx, "notes", payload.Note{Value: "hello"}, modelbus.NoteHeaders{})
+			return p.NoteAnywhere(ctx, "notes", payload.Note{Value: "hello"})
 		}, "note hello on notes"},
-		{func() error { return p.NoteAnywhere(ctx, "", payload.Note{Value: "hello"}, modelbus.NoteHeaders{}) }, ""},
+		{func() error { return p.NoteAnywhere(ctx, "", payload.Note{Value: "hello"}) }, ""},
 		{func() error { return p.Red(ctx, payload.Red{Red: "r"}, nil) }, "red r"},
 		{func() error { return p.Blue(ctx, payload.Blue{Blue: 3}, nil) }, "blue 3"},
 		{func() error { return p.Ping(ctx, nil) }, "ping"},
@@ -319,5 +319,18 @@ func TestServers(t *testing.T) {
 	}
 	if s[0].Registry != "https://registry.example.com" || s[0].Vendor != "apicurio" {
 		t.Errorf("got %+v", s[0])
+	}
+}
+
+// TestConstantHeaders sends a message whose only header has one value. The caller does not name it,
+// and it is sent.
+func TestConstantHeaders(t *testing.T) {
+	broker := bustest.NewBroker()
+	defer broker.Close()
+	if err := modelbus.NewPublisher(broker).NoteAnywhere(t.Context(), "notes", payload.Note{Value: "hello"}); err != nil {
+		t.Fatal(err)
+	}
+	if m := broker.Messages("notes"); len(m) != 1 || m[0].Metadata["kind"] != "note" {
+		t.Errorf("got %v", m)
 	}
 }

@@ -114,8 +114,17 @@ func Plan(named []*schema.Type, roots []*Payload) *Layout {
 // in avrobin.
 func hidden(t *schema.Type) bool { return t.Kind == schema.Fixed && t.Logical != "" }
 
+// enums is the file of the small enums of a package, and fewSymbols the most symbols of a small
+// one.
+const (
+	enums      = "enums"
+	fewSymbols = 20
+)
+
 func (p *Package) add(d *Decl) {
-	d.File = p.files.Take(strings.ToLower(d.Name))
+	if d.File = enums; d.Wrapper || d.Type.Kind != schema.Enum || len(d.Type.Symbols) > fewSymbols {
+		d.File = p.files.Take(strings.ToLower(d.Name))
+	}
 	p.Decls = append(p.Decls, d)
 }
 
@@ -283,7 +292,7 @@ func (l *Layout) makePackages(named []*schema.Type, roots []*Payload) map[string
 		if byNamespace[ns] != nil {
 			continue
 		}
-		p := &Package{scope: goname.Scope{}, files: goname.Scope{"doc": true}}
+		p := &Package{scope: goname.Scope{}, files: goname.Scope{"doc": true, enums: true}}
 		for _, other := range slices.Sorted(maps.Keys(needs)) {
 			if other == ns || needsWay(needs, ns, other) && needsWay(needs, other, ns) {
 				p.namespaces = append(p.namespaces, other)

@@ -70,8 +70,6 @@ func RegisterOnOrders(router *message.Router, subscriber message.Subscriber, h O
 // again. A message may be delivered more than once.
 type OnNotesHandler interface {
 	// Note handles the message Note.
-	//
-	// the message Note.
 	Note(ctx context.Context, m *NoteMessage) error
 }
 

@@ -39,15 +39,11 @@ func (p *Publisher) OrderShipped(ctx context.Context, key OrderKey, m event.Orde
 }
 
 // Other sends the message Other.
-//
-// the message Other.
 func (p *Publisher) Other(ctx context.Context, key OrderKey, m event.Other, h EventHeaders) error {
 	return bus.Send(ctx, p.sender, &otherSpec, key, &m, &h)
 }
 
 // Note sends the message Note.
-//
-// the message Note.
 func (p *Publisher) Note(ctx context.Context, m event.Note, h bus.Headers) error {
 	return bus.Send(ctx, p.sender, &noteSpec, "", &m, &h)
 }

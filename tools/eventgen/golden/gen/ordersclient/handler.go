@@ -43,8 +43,6 @@ type PlaceHandler interface {
 	// An order was shipped.
 	OrderShipped(ctx context.Context, m *OrderShippedMessage) error
 	// Other handles the message Other.
-	//
-	// the message Other.
 	Other(ctx context.Context, m *OtherMessage) error
 }
 
@@ -68,8 +66,6 @@ func RegisterPlace(router *message.Router, subscriber message.Subscriber, h Plac
 // again. A message may be delivered more than once.
 type WriteHandler interface {
 	// Note handles the message Note.
-	//
-	// the message Note.
 	Note(ctx context.Context, m *NoteMessage) error
 }
 

@@ -39,8 +39,6 @@ func (p *Publisher) OrderShipped(ctx context.Context, key OrderKey, m event.Orde
 }
 
 // Note sends the message Note.
-//
-// the message Note.
 func (p *Publisher) Note(ctx context.Context, m event.Note, h bus.Headers) error {
 	return bus.Send(ctx, p.sender, &noteSpec, "", &m, &h)
 }

@@ -32,7 +32,7 @@ func Files(l *schema.Loader, decls []*shape.Decl, pkg string, sum func(source st
 	comment := "Package " + pkg + " holds the types of the JSON Schemas of messages and their codecs."
 	out := map[string]gofile.File{"doc": gofile.Doc(pkg, comment, "jsonvalue.Generation1", sources, sum)}
 	for name, f := range g.files {
-		out[name] = gofile.File{Package: pkg, Sources: []string{f.source}, Body: f.text()}
+		out[name] = gofile.File{Package: pkg, Sources: f.sources, Body: f.text()}
 	}
 	return out
 }
@@ -86,16 +86,19 @@ func (g *generator) needs(d *shape.Decl) string {
 
 // file is a file that is being printed.
 type file struct {
-	body     bytes.Buffer
-	about    string   // the name that its tables share
-	literals []string // tables
-	source   string
+	body    bytes.Buffer
+	tables  []table
+	sources []string
 }
+
+// table is a variable with a constant value.
+type table struct{ name, expr string }
 
 // generator prints the files.
 type generator struct {
 	loader *schema.Loader // for the text of schemas
 	*file
+	about  string // the name that the tables of the present type share
 	files  map[string]*file
 	needed map[string]bool
 	decls  map[string]*shape.Decl
@@ -106,9 +109,12 @@ type generator struct {
 // open continues a file, or begins it.
 func (g *generator) open(name, about, source string) {
 	if g.files[name] == nil {
-		g.files[name] = &file{about: about, source: source}
+		g.files[name] = &file{}
 	}
-	g.file = g.files[name]
+	g.file, g.about = g.files[name], about
+	if !slices.Contains(g.sources, source) {
+		g.sources = append(g.sources, source)
+	}
 }
 
 func (g *generator) p(format string, args ...any) { fmt.Fprintf(&g.body, format+"\n", args...) }
@@ -124,18 +130,25 @@ func (g *generator) pattern(re string) string {
 }
 
 func (g *generator) table(expr string) string {
-	i := slices.Index(g.literals, expr)
-	if i < 0 {
-		i = len(g.literals)
-		g.literals = append(g.literals, expr)
+	n := 1
+	for _, t := range g.tables {
+		name := fmt.Sprintf("tableOf%s%d", g.about, n)
+		if t.name == name && t.expr == expr {
+			return name
+		}
+		if t.name == name {
+			n++
+		}
 	}
-	return fmt.Sprintf("tableOf%s%d", g.about, i+1)
+	name := fmt.Sprintf("tableOf%s%d", g.about, n)
+	g.tables = append(g.tables, table{name, expr})
+	return name
 }
 
 // text returns the declarations and the tables of the file.
 func (f *file) text() string {
-	for i, expr := range f.literals {
-		fmt.Fprintf(&f.body, "\nvar tableOf%s%d = %s\n", f.about, i+1, expr)
+	for _, t := range f.tables {
+		fmt.Fprintf(&f.body, "\nvar %s = %s\n", t.name, t.expr)
 	}
 	return f.body.String()
 }

@@ -173,8 +173,14 @@ type entry struct {
 
 // NewShaper returns a shaper of the schemas that a loader has read.
 func NewShaper(l *schema.Loader) *Shaper {
-	return &Shaper{Loader: l, scope: goname.Scope{}, files: goname.Scope{"doc": true}, memo: map[string]*entry{}}
+	return &Shaper{Loader: l, scope: goname.Scope{}, files: goname.Scope{"doc": true, enums: true}, memo: map[string]*entry{}}
 }
+
+// enums is the file of the small enums of a package, and fewValues the most values of a small one.
+const (
+	enums     = "enums"
+	fewValues = 20
+)
 
 // Resolve decides the types of payloads and of everything in them.
 func (p *Shaper) Resolve(payloads []*Payload) {
@@ -186,7 +192,7 @@ func (p *Shaper) Resolve(payloads []*Payload) {
 	for _, at := range p.Order { // given names come before derived ones
 		if at.Target && at.Bool == nil {
 			at.Wish = goname.Exported(at.Key)
-			if at.Key == "" {
+			if at.Key == "" || goname.Class(at.Key) != "" && goodTitle(at.Title) {
 				at.Wish = goname.Exported(at.Title)
 			}
 			at.GoName = p.scope.Take(at.Wish)
@@ -207,6 +213,9 @@ func (p *Shaper) Resolve(payloads []*Payload) {
 	p.infinite()
 	p.CheckDefaults()
 	for _, d := range p.Decls {
+		if (d.Form == TextEnum || d.Form == IntEnum) && len(d.Values) <= fewValues {
+			d.File = enums
+		}
 		for _, f := range d.Fields {
 			if f.from != nil && f.from.Default == nil {
 				f.Default = nil // it does not conform to its schema

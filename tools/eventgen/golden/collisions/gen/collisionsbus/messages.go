@@ -8,7 +8,6 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/golden/collisions/gen/avrotopics"
 	"github.com/deferpay/deferpay/tools/eventgen/golden/collisions/gen/event"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/bus"
-	"github.com/deferpay/deferpay/tools/eventgen/runtime/registry"
 )
 
 // AMessage is a received message A.
@@ -42,10 +41,4 @@ var publisherAsSpec = bus.Spec[avrotopics.Publisher, bus.NoKey, bus.Headers]{
 	Topic:   AsTopic,
 	Framing: bus.Bare,
 	Codec:   bus.Avro[avrotopics.Publisher](),
-}
-
-// Subjects returns the schemas of the messages that the document defines. They must be registered
-// before the messages can be sent.
-func Subjects() []registry.Subject {
-	return []registry.Subject{}
 }

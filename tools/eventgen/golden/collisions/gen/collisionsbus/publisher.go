@@ -27,22 +27,16 @@ func NewPublisher(p message.Publisher, options ...bus.SendOption) *Publisher {
 }
 
 // A sends the message A.
-//
-// the message A.
 func (p *Publisher) A(ctx context.Context, m event.A, h bus.Headers) error {
 	return bus.Send(ctx, p.sender, &aSpec, "", &m, &h)
 }
 
 // AAs sends the message a.
-//
-// the message a.
 func (p *Publisher) AAs(ctx context.Context, m avrobus.B, h bus.Headers) error {
 	return bus.Send(ctx, p.sender, &aAsSpec, "", &m, &h)
 }
 
 // PublisherAs sends the message Publisher.
-//
-// the message Publisher.
 func (p *Publisher) PublisherAs(ctx context.Context, m avrotopics.Publisher, h bus.Headers) error {
 	return bus.Send(ctx, p.sender, &publisherAsSpec, "", &m, &h)
 }

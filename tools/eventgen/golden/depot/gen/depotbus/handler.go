@@ -57,8 +57,6 @@ func RegisterOnMoves(router *message.Router, subscriber message.Subscriber, h On
 // again. A message may be delivered more than once.
 type OnAnnouncementsHandler interface {
 	// Announced handles the message Announced.
-	//
-	// the message Announced.
 	Announced(ctx context.Context, m *AnnouncedMessage) error
 }
 

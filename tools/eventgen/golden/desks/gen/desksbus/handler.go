@@ -22,8 +22,6 @@ type Handler interface {
 type OnAskAnswer struct{ bus.Answer }
 
 // OnAskWithTold returns an answer that is the message Told.
-//
-// the message Told.
 func OnAskWithTold(m payload.Told, h bus.Headers) OnAskAnswer {
 	return OnAskAnswer{bus.NewAnswer(&toldSpec, "", m, h)}
 }
@@ -35,8 +33,6 @@ func OnAskWithTold(m payload.Told, h bus.Headers) OnAskAnswer {
 // again. A message may be delivered more than once.
 type OnAskHandler interface {
 	// Ask handles the message Ask.
-	//
-	// the message Ask.
 	Ask(ctx context.Context, m *AskMessage) (OnAskAnswer, error)
 }
 
@@ -58,8 +54,6 @@ func RegisterOnAsk(router *message.Router, subscriber message.Subscriber, topics
 type OnWishAnswer struct{ bus.Answer }
 
 // OnWishWithGranted returns an answer that is the message Granted.
-//
-// the message Granted.
 func OnWishWithGranted(m payload.Granted, h bus.Headers) OnWishAnswer {
 	return OnWishAnswer{bus.NewAnswer(&grantedSpec, "", m, h)}
 }
@@ -71,8 +65,6 @@ func OnWishWithGranted(m payload.Granted, h bus.Headers) OnWishAnswer {
 // again. A message may be delivered more than once.
 type OnWishHandler interface {
 	// Wish handles the message Wish.
-	//
-	// the message Wish.
 	Wish(ctx context.Context, m *WishMessage) (OnWishAnswer, error)
 }
 

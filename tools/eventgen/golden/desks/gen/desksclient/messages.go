@@ -6,7 +6,6 @@ package desksclient
 import (
 	"github.com/deferpay/deferpay/tools/eventgen/golden/desks/gen/payload"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/bus"
-	"github.com/deferpay/deferpay/tools/eventgen/runtime/registry"
 )
 
 // ToldMessage is a received message Told.
@@ -51,10 +50,4 @@ var grantedSpec = bus.Spec[payload.Granted, bus.NoKey, bus.Headers]{
 	Topic:   "",
 	Framing: bus.Bare,
 	Codec:   bus.JSON[payload.Granted](),
-}
-
-// Subjects returns the schemas of the messages that the document defines. They must be registered
-// before the messages can be sent.
-func Subjects() []registry.Subject {
-	return []registry.Subject{}
 }

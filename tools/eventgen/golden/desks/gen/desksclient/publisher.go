@@ -27,8 +27,6 @@ func (r *Requester) Close() error { return r.requester.Close() }
 
 // OnAsk sends the message Ask and returns its answer.
 //
-// the message Ask.
-//
 // It waits until ctx is done.
 func (r *Requester) OnAsk(ctx context.Context, at DeskParams, m payload.Ask, h bus.Headers) (*ToldMessage, error) {
 	topic, err := at.Topic()
@@ -52,8 +50,6 @@ func (r *Requester) OnAsk(ctx context.Context, at DeskParams, m payload.Ask, h b
 }
 
 // OnWish sends the message Wish and returns its answer.
-//
-// the message Wish.
 //
 // It waits until ctx is done.
 func (r *Requester) OnWish(ctx context.Context, at DeskParams, m payload.Wish, h bus.Headers) (*GrantedMessage, error) {

@@ -16,15 +16,11 @@ import (
 type OnAskAnswer struct{ bus.Answer }
 
 // OnAskWithAnswer returns an answer that is the message Answer.
-//
-// the message Answer.
 func OnAskWithAnswer(m payload.Answer, h payload.TracedHeaders) OnAskAnswer {
 	return OnAskAnswer{bus.NewAnswer(&answerSpec, "", m, h)}
 }
 
 // OnAskWithRefusal returns an answer that is the message Refusal.
-//
-// the message Refusal.
 func OnAskWithRefusal(m payload.Refusal, h payload.TracedHeaders) OnAskAnswer {
 	return OnAskAnswer{bus.NewAnswer(&refusalSpec, "", m, h)}
 }
@@ -36,8 +32,6 @@ func OnAskWithRefusal(m payload.Refusal, h payload.TracedHeaders) OnAskAnswer {
 // again. A message may be delivered more than once.
 type Handler interface {
 	// Ask handles the message Ask.
-	//
-	// the message Ask.
 	Ask(ctx context.Context, m *AskMessage) (OnAskAnswer, error)
 }
 

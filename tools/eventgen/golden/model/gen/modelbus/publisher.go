@@ -26,8 +26,6 @@ func NewPublisher(p message.Publisher, options ...bus.SendOption) *Publisher {
 }
 
 // Measured sends the message Measured.
-//
-// the message Measured.
 func (p *Publisher) Measured(ctx context.Context, at LightsParams, m payload.Measured, h bus.Headers) error {
 	if at.Street == "" {
 		at.Street = m.Street
@@ -40,82 +38,60 @@ func (p *Publisher) Measured(ctx context.Context, at LightsParams, m payload.Mea
 }
 
 // NoteAnywhere sends the message Note.
-//
-// the message Note.
-func (p *Publisher) NoteAnywhere(ctx context.Context, topic string, m payload.Note, h NoteHeaders) error {
-	return bus.SendTo(ctx, p.sender, topic, &noteAnywhereSpec, "", &m, &h)
+func (p *Publisher) NoteAnywhere(ctx context.Context, topic string, m payload.Note) error {
+	return bus.SendTo(ctx, p.sender, topic, &noteAnywhereSpec, "", &m, new(bus.Headers))
 }
 
 // Red sends the message Red.
-//
-// the message Red.
 func (p *Publisher) Red(ctx context.Context, m payload.Red, h bus.Headers) error {
 	return bus.Send(ctx, p.sender, &redSpec, "", &m, &h)
 }
 
 // Blue sends the message Blue.
-//
-// the message Blue.
 func (p *Publisher) Blue(ctx context.Context, m payload.Blue, h bus.Headers) error {
 	return bus.Send(ctx, p.sender, &blueSpec, "", &m, &h)
 }
 
 // Ping sends the message Ping.
-//
-// the message Ping.
 func (p *Publisher) Ping(ctx context.Context, h bus.Headers) error {
 	return bus.Send(ctx, p.sender, &pingSpec, "", &bus.Empty{}, &h)
 }
 
 // NoteStreets sends the message Note.
-//
-// the message Note.
-func (p *Publisher) NoteStreets(ctx context.Context, at StreetsParams, m payload.Note, h NoteHeaders) error {
+func (p *Publisher) NoteStreets(ctx context.Context, at StreetsParams, m payload.Note) error {
 	topic, err := at.Topic()
 	if err != nil {
 		return err
 	}
-	return bus.SendTo(ctx, p.sender, topic, &noteStreetsSpec, "", &m, &h)
+	return bus.SendTo(ctx, p.sender, topic, &noteStreetsSpec, "", &m, new(bus.Headers))
 }
 
 // Warm sends the message Warm.
-//
-// the message Warm.
 func (p *Publisher) Warm(ctx context.Context, m payload.Degrees, h payload.WarmHeaders) error {
 	return bus.Send(ctx, p.sender, &warmSpec, "", &m, &h)
 }
 
 // Cold sends the message Cold.
-//
-// the message Cold.
 func (p *Publisher) Cold(ctx context.Context, m payload.Degrees, h payload.ColdHeaders) error {
 	return bus.Send(ctx, p.sender, &coldSpec, "", &m, &h)
 }
 
 // Windy sends the message Windy.
-//
-// the message Windy.
 func (p *Publisher) Windy(ctx context.Context, m payload.Degrees, h payload.Blowing) error {
 	return bus.Send(ctx, p.sender, &windySpec, "", &m, &h)
 }
 
 // Numbered sends the message Numbered.
-//
-// the message Numbered.
 func (p *Publisher) Numbered(ctx context.Context, key NumberedKey, m payload.Numbered, h bus.Headers) error {
 	return bus.Send(ctx, p.sender, &numberedSpec, key, &m, &h)
 }
 
 // Placed sends the message Placed.
-//
-// the message Placed.
 func (p *Publisher) Placed(ctx context.Context, key payload.PlacedKey, m payload.Placed, h bus.Headers) error {
 	return bus.Send(ctx, p.sender, &placedSpec, key, &m, &h)
 }
 
 // Recorded sends the message Recorded.
-//
-// the message Recorded.
 func (p *Publisher) Recorded(ctx context.Context, key avro.RecordedKey, m avro.Recorded, h bus.Headers) error {
 	return bus.Send(ctx, p.sender, &recordedSpec, key, &m, &h)
 }

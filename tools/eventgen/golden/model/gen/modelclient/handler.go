@@ -32,8 +32,6 @@ type Handler interface {
 // again. A message may be delivered more than once.
 type MeasureHandler interface {
 	// Measured handles the message Measured.
-	//
-	// the message Measured.
 	Measured(ctx context.Context, m *MeasuredMessage) error
 }
 
@@ -56,8 +54,6 @@ func RegisterMeasure(router *message.Router, subscriber message.Subscriber, topi
 // again. A message may be delivered more than once.
 type WriteHandler interface {
 	// NoteAnywhere handles the message Note.
-	//
-	// the message Note.
 	NoteAnywhere(ctx context.Context, m *NoteAnywhereMessage) error
 }
 
@@ -80,16 +76,10 @@ func RegisterWrite(router *message.Router, subscriber message.Subscriber, topics
 // again. A message may be delivered more than once.
 type MixHandler interface {
 	// Red handles the message Red.
-	//
-	// the message Red.
 	Red(ctx context.Context, m *RedMessage) error
 	// Blue handles the message Blue.
-	//
-	// the message Blue.
 	Blue(ctx context.Context, m *BlueMessage) error
 	// Ping handles the message Ping.
-	//
-	// the message Ping.
 	Ping(ctx context.Context, m *PingMessage) error
 }
 
@@ -112,8 +102,6 @@ func RegisterMix(router *message.Router, subscriber message.Subscriber, h MixHan
 // again. A message may be delivered more than once.
 type StreetHandler interface {
 	// NoteStreets handles the message Note.
-	//
-	// the message Note.
 	NoteStreets(ctx context.Context, m *NoteStreetsMessage) error
 }
 
@@ -138,16 +126,10 @@ func RegisterStreet(router *message.Router, subscriber message.Subscriber, topic
 // again. A message may be delivered more than once.
 type TellHandler interface {
 	// Warm handles the message Warm.
-	//
-	// the message Warm.
 	Warm(ctx context.Context, m *WarmMessage) error
 	// Cold handles the message Cold.
-	//
-	// the message Cold.
 	Cold(ctx context.Context, m *ColdMessage) error
 	// Windy handles the message Windy.
-	//
-	// the message Windy.
 	Windy(ctx context.Context, m *WindyMessage) error
 }
 
@@ -170,16 +152,10 @@ func RegisterTell(router *message.Router, subscriber message.Subscriber, h TellH
 // again. A message may be delivered more than once.
 type KeyHandler interface {
 	// Numbered handles the message Numbered.
-	//
-	// the message Numbered.
 	Numbered(ctx context.Context, m *NumberedMessage) error
 	// Placed handles the message Placed.
-	//
-	// the message Placed.
 	Placed(ctx context.Context, m *PlacedMessage) error
 	// Recorded handles the message Recorded.
-	//
-	// the message Recorded.
 	Recorded(ctx context.Context, m *RecordedMessage) error
 }
 

@@ -23,44 +23,12 @@ func (k NumberedKey) Validate() error {
 	return nil
 }
 
-// HelloHeaders holds the headers of a message.
-//
-// Headers of Hello.
-type HelloHeaders struct {
-}
-
 var helloHeadersTable = []metadata.Header{
 	{Name: "kind", Required: true, Const: "hello"},
 }
 
-func (h *HelloHeaders) write(m message.Metadata) error {
-	return nil
-}
-
-func readHelloHeaders(m message.Metadata) (HelloHeaders, error) {
-	r := metadata.Reader{Metadata: m}
-	h := HelloHeaders{}
-	return h, r.Err
-}
-
-// NoteHeaders holds the headers of a message.
-//
-// Headers of Note.
-type NoteHeaders struct {
-}
-
 var noteHeadersTable = []metadata.Header{
 	{Name: "kind", Required: true, Const: "note"},
-}
-
-func (h *NoteHeaders) write(m message.Metadata) error {
-	return nil
-}
-
-func readNoteHeaders(m message.Metadata) (NoteHeaders, error) {
-	r := metadata.Reader{Metadata: m}
-	h := NoteHeaders{}
-	return h, r.Err
 }
 
 // AnswerMessage is a received message Answer.
@@ -73,16 +41,16 @@ type RefusalMessage = bus.Message[payload.Refusal, bus.NoKey, payload.TracedHead
 type AskMessage = bus.Message[payload.Ask, bus.NoKey, payload.AskHeaders]
 
 // HelloMessage is a received message Hello.
-type HelloMessage = bus.Message[payload.Hello, bus.NoKey, HelloHeaders]
+type HelloMessage = bus.Message[payload.Hello, bus.NoKey, bus.Headers]
 
 // NoteMessage is a received message Note.
-type NoteMessage = bus.Message[payload.Note, bus.NoKey, NoteHeaders]
+type NoteMessage = bus.Message[payload.Note, bus.NoKey, bus.Headers]
 
 // MeasuredMessage is a received message Measured.
 type MeasuredMessage = bus.Message[payload.Measured, bus.NoKey, bus.Headers]
 
 // NoteAnywhereMessage is a received message Note.
-type NoteAnywhereMessage = bus.Message[payload.Note, bus.NoKey, NoteHeaders]
+type NoteAnywhereMessage = bus.Message[payload.Note, bus.NoKey, bus.Headers]
 
 // RedMessage is a received message Red.
 type RedMessage = bus.Message[payload.Red, bus.NoKey, bus.Headers]
@@ -94,7 +62,7 @@ type BlueMessage = bus.Message[payload.Blue, bus.NoKey, bus.Headers]
 type PingMessage = bus.Message[bus.Empty, bus.NoKey, bus.Headers]
 
 // NoteStreetsMessage is a received message Note.
-type NoteStreetsMessage = bus.Message[payload.Note, bus.NoKey, NoteHeaders]
+type NoteStreetsMessage = bus.Message[payload.Note, bus.NoKey, bus.Headers]
 
 // WarmMessage is a received message Warm.
 type WarmMessage = bus.Message[payload.Degrees, bus.NoKey, payload.WarmHeaders]
@@ -157,27 +125,23 @@ var askSpec = bus.Spec[payload.Ask, bus.NoKey, payload.AskHeaders]{
 }
 
 // helloSpec describes the message Hello.
-var helloSpec = bus.Spec[payload.Hello, bus.NoKey, HelloHeaders]{
+var helloSpec = bus.Spec[payload.Hello, bus.NoKey, bus.Headers]{
 	Name:        "Hello",
 	Topic:       AskTopic,
 	ContentType: "application/json",
 	Framing:     bus.Bare,
 	Codec:       bus.JSON[payload.Hello](),
 	Headers:     helloHeadersTable,
-	Write:       (*HelloHeaders).write,
-	Read:        readHelloHeaders,
 }
 
 // noteSpec describes the message Note.
-var noteSpec = bus.Spec[payload.Note, bus.NoKey, NoteHeaders]{
+var noteSpec = bus.Spec[payload.Note, bus.NoKey, bus.Headers]{
 	Name:        "Note",
 	Topic:       SameAsAskTopic,
 	ContentType: "application/json",
 	Framing:     bus.Bare,
 	Codec:       bus.JSON[payload.Note](),
 	Headers:     noteHeadersTable,
-	Write:       (*NoteHeaders).write,
-	Read:        readNoteHeaders,
 }
 
 // measuredSpec describes the message Measured.
@@ -190,15 +154,13 @@ var measuredSpec = bus.Spec[payload.Measured, bus.NoKey, bus.Headers]{
 }
 
 // noteAnywhereSpec describes the message Note.
-var noteAnywhereSpec = bus.Spec[payload.Note, bus.NoKey, NoteHeaders]{
+var noteAnywhereSpec = bus.Spec[payload.Note, bus.NoKey, bus.Headers]{
 	Name:        "Note",
 	Topic:       "",
 	ContentType: "application/json",
 	Framing:     bus.Bare,
 	Codec:       bus.JSON[payload.Note](),
 	Headers:     noteHeadersTable,
-	Write:       (*NoteHeaders).write,
-	Read:        readNoteHeaders,
 }
 
 // redSpec describes the message Red.
@@ -228,15 +190,13 @@ var pingSpec = bus.Spec[bus.Empty, bus.NoKey, bus.Headers]{
 }
 
 // noteStreetsSpec describes the message Note.
-var noteStreetsSpec = bus.Spec[payload.Note, bus.NoKey, NoteHeaders]{
+var noteStreetsSpec = bus.Spec[payload.Note, bus.NoKey, bus.Headers]{
 	Name:        "Note",
 	Topic:       "",
 	ContentType: "application/json",
 	Framing:     bus.Bare,
 	Codec:       bus.JSON[payload.Note](),
 	Headers:     noteHeadersTable,
-	Write:       (*NoteHeaders).write,
-	Read:        readNoteHeaders,
 }
 
 // warmSpec describes the message Warm.

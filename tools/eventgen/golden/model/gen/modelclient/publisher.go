@@ -33,8 +33,6 @@ type OnAskAnswer struct {
 
 // OnAsk sends the message Ask and returns its answer.
 //
-// the message Ask.
-//
 // It waits until ctx is done.
 func (r *Requester) OnAsk(ctx context.Context, m payload.Ask, h payload.AskHeaders) (*OnAskAnswer, error) {
 	var answer *OnAskAnswer

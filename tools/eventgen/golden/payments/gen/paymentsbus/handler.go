@@ -39,8 +39,6 @@ type OnPaymentsHandler interface {
 	// A payment was taken.
 	PaymentTaken(ctx context.Context, m *PaymentTakenMessage) error
 	// PaymentRefused handles the message PaymentRefused.
-	//
-	// the message PaymentRefused.
 	PaymentRefused(ctx context.Context, m *PaymentRefusedMessage) error
 }
 
@@ -63,8 +61,6 @@ func RegisterOnPayments(router *message.Router, subscriber message.Subscriber, h
 // again. A message may be delivered more than once.
 type OnRatesHandler interface {
 	// Rates handles the message Rates.
-	//
-	// the message Rates.
 	Rates(ctx context.Context, m *RatesMessage) error
 }
 

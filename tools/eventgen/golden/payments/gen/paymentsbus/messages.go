@@ -9,7 +9,6 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/golden/payments/gen/payload"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/bus"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/metadata"
-	"github.com/deferpay/deferpay/tools/eventgen/runtime/registry"
 )
 
 // PaymentKey is the key of a message.
@@ -95,10 +94,4 @@ var ratesSpec = bus.Spec[payload.Rates, bus.NoKey, bus.Headers]{
 	ContentType: "application/json",
 	Framing:     bus.Bare,
 	Codec:       bus.JSON[payload.Rates](),
-}
-
-// Subjects returns the schemas of the messages that the document defines. They must be registered
-// before the messages can be sent.
-func Subjects() []registry.Subject {
-	return []registry.Subject{}
 }

@@ -32,15 +32,11 @@ func (p *Publisher) PaymentTaken(ctx context.Context, key PaymentKey, m payload.
 }
 
 // PaymentRefused sends the message PaymentRefused.
-//
-// the message PaymentRefused.
 func (p *Publisher) PaymentRefused(ctx context.Context, key PaymentKey, m payload.PaymentRefused, h EventHeaders) error {
 	return bus.Send(ctx, p.sender, &paymentRefusedSpec, key, &m, &h)
 }
 
 // Rates sends the message Rates.
-//
-// the message Rates.
 func (p *Publisher) Rates(ctx context.Context, m payload.Rates, h bus.Headers) error {
 	return bus.Send(ctx, p.sender, &ratesSpec, "", &m, &h)
 }

@@ -38,8 +38,6 @@ func Register(router *message.Router, subscriber message.Subscriber, h Handler, 
 type OnAskAnswer struct{ bus.Answer }
 
 // OnAskWithAnswer returns an answer that is the message Answer.
-//
-// the message Answer.
 func OnAskWithAnswer(m payload.Answer, h bus.Headers) OnAskAnswer {
 	return OnAskAnswer{bus.NewAnswer(&answerSpec, "", m, h)}
 }
@@ -51,8 +49,6 @@ func OnAskWithAnswer(m payload.Answer, h bus.Headers) OnAskAnswer {
 // again. A message may be delivered more than once.
 type OnAskHandler interface {
 	// Ask handles the message Ask.
-	//
-	// the message Ask.
 	Ask(ctx context.Context, m *AskMessage) (OnAskAnswer, error)
 }
 
@@ -86,8 +82,6 @@ func RegisterOnAsk(router *message.Router, subscriber message.Subscriber, h OnAs
 type OnCountAnswer struct{ bus.Answer }
 
 // OnCountWithCounted returns an answer that is the message Counted.
-//
-// the message Counted.
 func OnCountWithCounted(m event.Counted, h bus.Headers) OnCountAnswer {
 	return OnCountAnswer{bus.NewAnswer(&countedSpec, "", m, h)}
 }
@@ -99,8 +93,6 @@ func OnCountWithCounted(m event.Counted, h bus.Headers) OnCountAnswer {
 // again. A message may be delivered more than once.
 type OnCountHandler interface {
 	// Count handles the message Count.
-	//
-	// the message Count.
 	Count(ctx context.Context, m *CountMessage) (OnCountAnswer, error)
 }
 
@@ -118,8 +110,6 @@ func RegisterOnCount(router *message.Router, subscriber message.Subscriber, h On
 type OnLookAnswer struct{ bus.Answer }
 
 // OnLookWithSeen returns an answer that is the message Seen.
-//
-// the message Seen.
 func OnLookWithSeen(m payload.Seen, h payload.SeenHeaders) OnLookAnswer {
 	return OnLookAnswer{bus.NewAnswer(&seenSpec, "", m, h)}
 }
@@ -131,8 +121,6 @@ func OnLookWithSeen(m payload.Seen, h payload.SeenHeaders) OnLookAnswer {
 // again. A message may be delivered more than once.
 type OnLookHandler interface {
 	// Look handles the message Look.
-	//
-	// the message Look.
 	Look(ctx context.Context, m *LookMessage) (OnLookAnswer, error)
 }
 

@@ -10,7 +10,6 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/golden/places/gen/payload"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/bus"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/metadata"
-	"github.com/deferpay/deferpay/tools/eventgen/runtime/registry"
 )
 
 // AnswerMessage is a received message Answer.
@@ -156,10 +155,4 @@ var soldSpec = bus.Spec[event.Sold, bus.NoKey, payload.SoldHeaders]{
 	Read: func(m message.Metadata) (payload.SoldHeaders, error) {
 		return metadata.ReadJSON[payload.SoldHeaders](m, []string{"origin"}, nil)
 	},
-}
-
-// Subjects returns the schemas of the messages that the document defines. They must be registered
-// before the messages can be sent.
-func Subjects() []registry.Subject {
-	return []registry.Subject{}
 }

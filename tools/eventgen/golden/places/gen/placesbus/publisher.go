@@ -26,8 +26,6 @@ func NewPublisher(p message.Publisher, options ...bus.SendOption) *Publisher {
 }
 
 // Sold sends the message Sold.
-//
-// the message Sold.
 func (p *Publisher) Sold(ctx context.Context, at SalesParams, m event.Sold, h payload.SoldHeaders) error {
 	if at.Region == "" && m.Customer.Address != nil {
 		at.Region = SalesRegion(string(m.Customer.Address.Region))

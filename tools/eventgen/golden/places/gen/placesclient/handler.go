@@ -18,8 +18,6 @@ import (
 // again. A message may be delivered more than once.
 type Handler interface {
 	// Sold handles the message Sold.
-	//
-	// the message Sold.
 	Sold(ctx context.Context, m *SoldMessage) error
 }
 

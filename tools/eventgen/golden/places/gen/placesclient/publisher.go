@@ -28,8 +28,6 @@ func (r *Requester) Close() error { return r.requester.Close() }
 
 // OnAsk sends the message Ask and returns its answer.
 //
-// the message Ask.
-//
 // It waits until ctx is done.
 func (r *Requester) OnAsk(ctx context.Context, m payload.Ask, h bus.Headers) (*AnswerMessage, error) {
 	var answer *AnswerMessage
@@ -60,8 +58,6 @@ func (r *Requester) OnAsk(ctx context.Context, m payload.Ask, h bus.Headers) (*A
 
 // OnCount sends the message Count and returns its answer.
 //
-// the message Count.
-//
 // It waits until ctx is done.
 func (r *Requester) OnCount(ctx context.Context, m event.Count, h bus.Headers) (*CountedMessage, error) {
 	var answer *CountedMessage
@@ -75,8 +71,6 @@ func (r *Requester) OnCount(ctx context.Context, m event.Count, h bus.Headers) (
 }
 
 // OnLook sends the message Look and returns its answer.
-//
-// the message Look.
 //
 // It waits until ctx is done.
 func (r *Requester) OnLook(ctx context.Context, m payload.Look, h payload.LookHeaders) (*SeenMessage, error) {

@@ -54,8 +54,6 @@ func Register(router *message.Router, subscriber message.Subscriber, h Handler, 
 // again. A message may be delivered more than once.
 type OnStoppedHandler interface {
 	// Tick handles the message Tick.
-	//
-	// the message Tick.
 	Tick(ctx context.Context, m *TickMessage) error
 }
 
@@ -79,8 +77,6 @@ func RegisterOnStopped(router *message.Router, subscriber message.Subscriber, h 
 // again. A message may be delivered more than once.
 type OnPassedHandler interface {
 	// TickPassed handles the message Tick.
-	//
-	// the message Tick.
 	TickPassed(ctx context.Context, m *TickPassedMessage) error
 }
 
@@ -103,8 +99,6 @@ func RegisterOnPassed(router *message.Router, subscriber message.Subscriber, h O
 // again. A message may be delivered more than once.
 type OnBuriedHandler interface {
 	// TickBuried handles the message Tick.
-	//
-	// the message Tick.
 	TickBuried(ctx context.Context, m *TickBuriedMessage) error
 }
 
@@ -128,12 +122,8 @@ func RegisterOnBuried(router *message.Router, subscriber message.Subscriber, h O
 // again. A message may be delivered more than once.
 type OnOrderedHandler interface {
 	// Narrow handles the message Narrow.
-	//
-	// the message Narrow.
 	Narrow(ctx context.Context, m *NarrowMessage) error
 	// Wide handles the message Wide.
-	//
-	// the message Wide.
 	Wide(ctx context.Context, m *WideMessage) error
 }
 
@@ -157,12 +147,8 @@ func RegisterOnOrdered(router *message.Router, subscriber message.Subscriber, h 
 // again. A message may be delivered more than once.
 type OnTaggedHandler interface {
 	// Opened handles the message Opened.
-	//
-	// the message Opened.
 	Opened(ctx context.Context, m *OpenedMessage) error
 	// Closed handles the message Closed.
-	//
-	// the message Closed.
 	Closed(ctx context.Context, m *ClosedMessage) error
 }
 

@@ -26,50 +26,36 @@ func NewPublisher(p message.Publisher, options ...bus.SendOption) *Publisher {
 }
 
 // Tick sends the message Tick.
-//
-// the message Tick.
 func (p *Publisher) Tick(ctx context.Context, key ClockKey, m event.Tick, h bus.Headers) error {
 	return bus.Send(ctx, p.sender, &tickSpec, key, &m, &h)
 }
 
 // TickPassed sends the message Tick.
-//
-// the message Tick.
 func (p *Publisher) TickPassed(ctx context.Context, key ClockKey, m event.Tick, h bus.Headers) error {
 	return bus.Send(ctx, p.sender, &tickPassedSpec, key, &m, &h)
 }
 
 // TickBuried sends the message Tick.
-//
-// the message Tick.
 func (p *Publisher) TickBuried(ctx context.Context, key ClockKey, m event.Tick, h bus.Headers) error {
 	return bus.Send(ctx, p.sender, &tickBuriedSpec, key, &m, &h)
 }
 
 // Wide sends the message Wide.
-//
-// the message Wide.
 func (p *Publisher) Wide(ctx context.Context, m payload.Wide, h bus.Headers) error {
 	return bus.Send(ctx, p.sender, &wideSpec, "", &m, &h)
 }
 
 // Narrow sends the message Narrow.
-//
-// the message Narrow.
 func (p *Publisher) Narrow(ctx context.Context, m payload.Narrow, h bus.Headers) error {
 	return bus.Send(ctx, p.sender, &narrowSpec, "", &m, &h)
 }
 
 // Opened sends the message Opened.
-//
-// the message Opened.
 func (p *Publisher) Opened(ctx context.Context, m event.Opened, h DoorHeaders) error {
 	return bus.Send(ctx, p.sender, &openedSpec, "", &m, &h)
 }
 
 // Closed sends the message Closed.
-//
-// the message Closed.
 func (p *Publisher) Closed(ctx context.Context, m event.Closed, h bus.Headers) error {
 	return bus.Send(ctx, p.sender, &closedSpec, "", &m, &h)
 }

@@ -35,16 +35,10 @@ func Register(router *message.Router, subscriber message.Subscriber, h Handler, 
 // again. A message may be delivered more than once.
 type OnDoorsHandler interface {
 	// Rang handles the message Rang.
-	//
-	// the message Rang.
 	Rang(ctx context.Context, m *RangMessage) error
 	// Noted handles the message Noted.
-	//
-	// the message Noted.
 	Noted(ctx context.Context, m *NotedMessage) error
 	// Counted handles the message Counted.
-	//
-	// the message Counted.
 	Counted(ctx context.Context, m *CountedMessage) error
 }
 
@@ -68,8 +62,6 @@ func RegisterOnDoors(router *message.Router, subscriber message.Subscriber, h On
 // again. A message may be delivered more than once.
 type OnNotesHandler interface {
 	// Note handles the message Note.
-	//
-	// the message Note.
 	Note(ctx context.Context, m *NoteMessage) error
 }
 

@@ -26,29 +26,21 @@ func NewPublisher(p message.Publisher, options ...bus.SendOption) *Publisher {
 }
 
 // Rang sends the message Rang.
-//
-// the message Rang.
 func (p *Publisher) Rang(ctx context.Context, m event.Rang, h bus.Headers) error {
 	return bus.Send(ctx, p.sender, &rangSpec, "", &m, &h)
 }
 
 // Noted sends the message Noted.
-//
-// the message Noted.
 func (p *Publisher) Noted(ctx context.Context, m payload.Noted, h bus.Headers) error {
 	return bus.Send(ctx, p.sender, &notedSpec, "", &m, &h)
 }
 
 // Counted sends the message Counted.
-//
-// the message Counted.
 func (p *Publisher) Counted(ctx context.Context, m payload.Counted, h bus.Headers) error {
 	return bus.Send(ctx, p.sender, &countedSpec, "", &m, &h)
 }
 
 // Note sends the message Note.
-//
-// the message Note.
 func (p *Publisher) Note(ctx context.Context, m payload.Note, h bus.Headers) error {
 	return bus.Send(ctx, p.sender, &noteSpec, "", &m, &h)
 }

@@ -7,6 +7,26 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/jsonvalue"
 )
 
+// OrderPlacedStatus is one of the values below.
+type OrderPlacedStatus string
+
+// The values of OrderPlacedStatus.
+const (
+	OrderPlacedStatusOpen      OrderPlacedStatus = "open"
+	OrderPlacedStatusPaid      OrderPlacedStatus = "PAID"
+	OrderPlacedStatusInTransit OrderPlacedStatus = "in transit"
+	OrderPlacedStatusEmpty     OrderPlacedStatus = ""
+)
+
+// Valid reports whether x is one of the values.
+func (x OrderPlacedStatus) Valid() bool {
+	switch x {
+	case OrderPlacedStatusOpen, OrderPlacedStatusPaid, OrderPlacedStatusInTransit, OrderPlacedStatusEmpty:
+		return true
+	}
+	return false
+}
+
 // OrderPlacedPriority is one of the values below.
 type OrderPlacedPriority int64
 
@@ -26,9 +46,16 @@ func (x OrderPlacedPriority) Valid() bool {
 	return false
 }
 
+func checkOrderPlacedStatus(c *jsonvalue.Check, v jsonvalue.Value) bool {
+	return c.Type(v, jsonvalue.String) &&
+		c.Enum(v, tableOfOrderPlacedStatus1)
+}
+
 func checkOrderPlacedPriority(c *jsonvalue.Check, v jsonvalue.Value) bool {
 	return c.Type(v, jsonvalue.Integer) &&
 		c.Enum(v, tableOfOrderPlacedPriority1)
 }
+
+var tableOfOrderPlacedStatus1 = jsonvalue.Literal(`["open","PAID","in transit",""]`)
 
 var tableOfOrderPlacedPriority1 = jsonvalue.Literal(`[1,2,-3]`)

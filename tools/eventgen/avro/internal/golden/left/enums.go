@@ -7,6 +7,53 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin"
 )
 
+// Kind is the Avro enum golden.left.Kind.
+type Kind string
+
+// The symbols of Kind.
+const (
+	KindB Kind = "B"
+)
+
+var kindSymbols = [...]string{
+	"B",
+}
+
+// String returns the symbol.
+func (x Kind) String() string { return string(x) }
+
+// Valid reports whether x is one of the symbols.
+func (x Kind) Valid() bool { return x.index() >= 0 }
+
+func (x Kind) index() int64 {
+	switch x {
+	case KindB:
+		return 0
+	}
+	return -1
+}
+
+// Validate returns an error if x is not a symbol.
+func (x Kind) Validate() error { return avrobin.CheckSymbol("Kind", string(x), x.Valid()) }
+
+// WriteAvro appends the index of the symbol.
+func (x Kind) WriteAvro(w *avrobin.Writer, b []byte) []byte {
+	i := x.index()
+	if i < 0 {
+		w.Unknown("Kind", string(x))
+	}
+	return w.Long(b, i)
+}
+
+// ReadAvro reads the index of a symbol.
+func (x *Kind) ReadAvro(r *avrobin.Reader, p int) int {
+	s, p := r.Symbol(p, kindSymbols[:])
+	*x = Kind(s)
+	return p
+}
+
+func (Kind) isNodeEither() {}
+
 // Kind2 is the Avro enum golden.right.Kind.
 //
 // It is called Kind2 because the name Kind is taken.

@@ -25,8 +25,32 @@ func (x ColdHeadersKind) Valid() bool {
 	return false
 }
 
+// BlowingKind is one of the values below.
+type BlowingKind string
+
+// The values of BlowingKind.
+const (
+	BlowingKindCold  BlowingKind = "cold"
+	BlowingKindWindy BlowingKind = "windy"
+)
+
+// Valid reports whether x is one of the values.
+func (x BlowingKind) Valid() bool {
+	switch x {
+	case BlowingKindCold, BlowingKindWindy:
+		return true
+	}
+	return false
+}
+
+func checkBlowingKind(c *jsonvalue.Check, v jsonvalue.Value) bool {
+	return c.Enum(v, tableOfBlowingKind1)
+}
+
 func checkColdHeadersKind(c *jsonvalue.Check, v jsonvalue.Value) bool {
 	return c.Enum(v, tableOfColdHeadersKind1)
 }
+
+var tableOfBlowingKind1 = jsonvalue.Literal(`["cold","windy"]`)
 
 var tableOfColdHeadersKind1 = jsonvalue.Literal(`["cold","freezing"]`)

@@ -25,9 +25,35 @@ func (x PaymentRefusedReason) Valid() bool {
 	return false
 }
 
+// RateCurrency is one of the values below.
+type RateCurrency string
+
+// The values of RateCurrency.
+const (
+	RateCurrencyEur RateCurrency = "EUR"
+	RateCurrencyUsd RateCurrency = "USD"
+	RateCurrencyChf RateCurrency = "CHF"
+)
+
+// Valid reports whether x is one of the values.
+func (x RateCurrency) Valid() bool {
+	switch x {
+	case RateCurrencyEur, RateCurrencyUsd, RateCurrencyChf:
+		return true
+	}
+	return false
+}
+
 func checkPaymentRefusedReason(c *jsonvalue.Check, v jsonvalue.Value) bool {
 	return c.Type(v, jsonvalue.String) &&
 		c.Enum(v, tableOfPaymentRefusedReason1)
 }
 
+func checkRateCurrency(c *jsonvalue.Check, v jsonvalue.Value) bool {
+	return c.Type(v, jsonvalue.String) &&
+		c.Enum(v, tableOfRateCurrency1)
+}
+
 var tableOfPaymentRefusedReason1 = jsonvalue.Literal(`["no-funds","LIMIT"]`)
+
+var tableOfRateCurrency1 = jsonvalue.Literal(`["EUR","USD","CHF"]`)
