@@ -68,7 +68,7 @@ func Run(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	log, err := store.New(store.Config{Config: ledger.Config{Writer: cfg.Writer, ClientOptions: i.Client, Now: i.Now, AllowUnverified: cfg.AllowUnverifiedTopics, Logger: i.Logger, Tracer: i.Tracer}, Paris: paris})
+	log, err := store.New(store.Config{Config: ledger.Config{Writer: cfg.Writer, ClientOptions: i.Client, Now: i.Now, AllowUnverified: cfg.AllowUnverifiedTopics, SnapshotEvery: cfg.SnapshotEvery, Logger: i.Logger, Tracer: i.Tracer}, Paris: paris})
 	if err != nil {
 		return err
 	}

@@ -68,6 +68,7 @@ func start(t *testing.T, want setup) *system {
 		o.Brokers, o.Registry = []string{k.Broker}, k.Registry
 	}
 	o.Front = want.front
+	o.SnapshotEvery = 200 // so that instances start from snapshots
 	if want.proxies {
 		o.Front = func(addr string) (string, error) {
 			p := front(t, addr)

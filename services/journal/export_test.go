@@ -74,8 +74,7 @@ func (j *Journal[S, B]) TakeSnapshot(ctx context.Context) (record.Manifest, erro
 	if err != nil {
 		return record.Manifest{}, err
 	}
-	return j.write(ctx, j.topicOfSnapshots(), record.Manifest{Snapshot: newSnapshot(), FoldVersion: j.cfg.Snapshots.Version,
-		Shape: j.cfg.Snapshots.shape(), TopicID: id, Writer: j.cfg.Writer, TakenAt: j.now().UnixMicro()})
+	return j.write(ctx, j.topicOfSnapshots(), j.manifest(id))
 }
 
 func (j *Journal[S, B]) logID(ctx context.Context) (id [16]byte, err error) {

@@ -89,6 +89,7 @@ type Journal[S, B any] struct {
 	ahead     []early           // in the order of the log
 	tail      []byte            // the record that was applied last
 	positions []topic.Positions // of the subscribers
+	topicID   [16]byte          // of the log that is read, if there are snapshots
 	snapshots taking
 
 	feed    *publication.Feed[S, B]

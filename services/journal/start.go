@@ -49,9 +49,9 @@ func (j *Journal[S, B]) findStart(ctx context.Context, client *kgo.Client) start
 	return s
 }
 
-// adopt makes a snapshot the states and the read model. The lock is held.
+// adopt makes a snapshot the states and the read model, if there is one. The lock is held.
 func (j *Journal[S, B]) adopt(s start[S, B]) {
-	j.snapshots.last = s.from - 1
+	j.snapshots.last, j.topicID = s.from-1, s.topicID
 	if s.states == nil {
 		return
 	}

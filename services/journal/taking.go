@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/deferpay/deferpay/services/journal/internal/snapshots"
@@ -27,8 +29,34 @@ const (
 
 // taking is how far the taking of snapshots has come.
 type taking struct {
-	last          int64 // offset of the last record in the newest snapshot
+	cutting       sync.Mutex // held while a cut is handed out: there is one at a time
+	last          int64      // offset of the last record in the newest snapshot
 	taken, failed int64
+}
+
+// Snapshot takes a snapshot now, whether one is due or not, and returns the offset of the last
+// record in it. The error wraps ErrNotReady if the journal is not ready.
+func (j *Journal[S, B]) Snapshot(ctx context.Context) (offset int64, err error) {
+	if j.cfg.Snapshots == nil {
+		return 0, errors.New("journal: no snapshots are configured")
+	}
+	j.mu.RLock()
+	own := j.manifest(j.topicID)
+	err = j.readiness()
+	j.mu.RUnlock()
+	if err != nil {
+		return 0, err
+	}
+	m, err := j.write(ctx, j.topicOfSnapshots(), own)
+	return m.Offset, err
+}
+
+// manifest returns the manifest of a new snapshot, as far as it is known before.
+func (j *Journal[S, B]) manifest(topicID [16]byte) record.Manifest {
+	return record.Manifest{
+		Snapshot: newSnapshot(), FoldVersion: j.cfg.Snapshots.Version, Shape: j.cfg.Snapshots.shape(), TopicID: topicID,
+		Writer: j.cfg.Writer, TakenAt: j.now().UnixMicro(),
+	}
 }
 
 // takeSnapshots takes a snapshot whenever one is due, until ctx is done.
@@ -67,10 +95,7 @@ func (j *Journal[S, B]) takeSnapshot(ctx context.Context, topicID [16]byte) (tak
 	if err != nil {
 		return false, err
 	}
-	own := record.Manifest{
-		Snapshot: newSnapshot(), FoldVersion: j.cfg.Snapshots.Version, Shape: j.cfg.Snapshots.shape(), TopicID: topicID,
-		Writer: j.cfg.Writer, TakenAt: j.now().UnixMicro(),
-	}
+	own := j.manifest(topicID)
 	for _, m := range list {
 		switch {
 		case !sameKind(m, own):
@@ -110,10 +135,12 @@ func (j *Journal[S, B]) age(m record.Manifest) time.Duration {
 
 // write takes a cut, and writes it while the journal goes on.
 func (j *Journal[S, B]) write(ctx context.Context, t snapshots.Topic, m record.Manifest) (record.Manifest, error) {
+	j.snapshots.cutting.Lock()
+	defer j.snapshots.cutting.Unlock()
 	began := j.now()
 	cut, ok := j.cut()
 	if !ok {
-		return m, fmt.Errorf("%w", ErrNotReady)
+		return m, ErrNotReady
 	}
 	defer cut.end()
 	m.Offset = cut.states.Offset()

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -58,6 +59,8 @@ type Options struct {
 	LogLevel string
 	// Progress, if not nil, is called with each line of progress.
 	Progress func(format string, args ...any)
+	// SnapshotEvery is how many records are between two snapshots; 0 is the services' default.
+	SnapshotEvery int
 }
 
 // Service is a process with an HTTP address.
@@ -322,6 +325,9 @@ func (c *Cluster) service(o Options, logs, command, name string, addrs []string)
 	s := &Service{URL: "http://" + addrs[0], Admin: "http://" + addrs[1]}
 	args := []string{"-http", addrs[0], "-admin", addrs[1], "-brokers", strings.Join(brokers, ","), "-registry", registry,
 		"-insecure-dev", "-clock-offset-file", c.clock, "-writer", name, "-log-level", o.LogLevel}
+	if o.SnapshotEvery > 0 {
+		args = append(args, "-snapshot-every", strconv.Itoa(o.SnapshotEvery))
+	}
 	if command == Billing {
 		args = append(args, "-run-after", "0") // months are billed only on request
 	}

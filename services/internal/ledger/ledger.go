@@ -18,7 +18,8 @@ import (
 )
 
 // Domain is what a service supplies: E is its events, S what publication and the read model see
-// after an event, A what the answer to a request is made of. All fields but Order are required.
+// after an event, A what the answer to a request is made of. All fields but Order and Snapshots
+// are required.
 type Domain[E, S, A any] struct {
 	Codec journal.Codec[Body[E]]
 	// Streams lists the streams that an event concerns: its fold reads and sets these alone. The
@@ -39,6 +40,8 @@ type Domain[E, S, A any] struct {
 	// journal.Config.
 	Project func(Applied[E, S])
 	Reset   func()
+	// Snapshots keeps the states and the read model; nil if they are not kept.
+	Snapshots *Snapshots
 	// NoEffect is the error of a decision that has nothing to record, which is not a failure.
 	NoEffect error
 }
@@ -49,6 +52,7 @@ type Config struct {
 	ClientOptions   []kgo.Opt // how to reach the broker
 	Now             func() time.Time
 	AllowUnverified bool
+	SnapshotEvery   int64 // records between two snapshots; 0: none are taken, nor used
 	Logger          *slog.Logger
 	Tracer          *trace.Tracer // nil: no spans are recorded
 }
@@ -78,6 +82,7 @@ type Ledger[E, S, A any] struct {
 	Log
 	journal *journal.Journal[State, Body[E]]
 	domain  Domain[E, S, A]
+	config  journal.Config[State, Body[E]]
 	admin   *admin.Log
 	now     func() time.Time
 	logger  *slog.Logger
@@ -153,11 +158,15 @@ func New[E, S, A any](topic string, domain Domain[E, S, A], cfg Config) (*Ledger
 	if cfg.Tracer.On() {
 		config.Timed = timed
 	}
+	var err error
+	if config.Snapshots, err = domain.snapshots(cfg.SnapshotEvery); err != nil {
+		return nil, fmt.Errorf("open %s: %w", topic, err)
+	}
 	j, err := journal.New(config)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", topic, err)
 	}
-	l.Log, l.journal, l.admin = j, j, admin.Open(config)
+	l.Log, l.journal, l.config, l.admin = j, j, config, admin.Open(config)
 	return l, nil
 }
 

@@ -199,7 +199,8 @@ type Common struct {
 	Traces                string   // where spans go; see package export
 	Writer                string   // name of this instance in records, logs and consumer groups
 	LogLevel              slog.Level
-	AllowUnverifiedTopics bool // a topic configuration that may not be read is a warning
+	AllowUnverifiedTopics bool  // a topic configuration that may not be read is a warning
+	SnapshotEvery         int64 // records between two snapshots; 0: none are taken, nor used
 	KafkaSecurity         secure.Kafka
 	RegistrySecurity      secure.Registry
 }
@@ -224,6 +225,7 @@ func (c *Common) Register(s *Set, defaultHTTP string) {
 	s.String(&c.Writer, "writer", "WRITER", defaultWriter(), "`name` of this instance in records and logs")
 	s.flags.TextVar(&c.LogLevel, "log-level", slog.LevelInfo, s.usage("log-level", "LOG_LEVEL", "lowest `level` logged: debug, info, warn, error"))
 	s.Bool(&c.AllowUnverifiedTopics, "allow-unverified-topics", "ALLOW_UNVERIFIED_TOPICS", false, "only warn when topic configurations may not be read (no right to DescribeConfigs)")
+	s.flags.Int64Var(&c.SnapshotEvery, "snapshot-every", 50_000, s.usage("snapshot-every", "SNAPSHOT_EVERY", "`records` of the log between two snapshots, in a log of n records at least n/8; 0: none are taken, nor used"))
 	c.KafkaSecurity.Declare(s)
 	c.RegistrySecurity.Declare(s)
 }
@@ -252,6 +254,8 @@ func (c *Common) Check() error {
 		return errors.New("-rate is negative")
 	case math.IsNaN(c.Rate):
 		return errors.New("-rate is not a number")
+	case c.SnapshotEvery < 0:
+		return errors.New("-snapshot-every is negative")
 	}
 	if err := c.checkAccess(); err != nil {
 		return err

@@ -4,8 +4,8 @@
 //
 // Several instances decide at once and pipeline. Their records reach the log in any order; some
 // never do, some do much later or twice, and an instance then learns nothing of its record. Readers
-// lag. Instances die and come back with nothing. Every decision and every application is the
-// journal's own code.
+// lag. Instances die and come back with nothing, or with a snapshot that one of them has taken
+// while it went on. Every decision and every application is the journal's own code.
 package journalsim
 
 import (
@@ -19,6 +19,7 @@ import (
 	"github.com/deferpay/deferpay/services/journal/internal/core"
 	"github.com/deferpay/deferpay/services/journal/internal/statehash"
 	"github.com/deferpay/deferpay/services/journal/record"
+	"github.com/deferpay/deferpay/services/journal/shape"
 	"github.com/deferpay/deferpay/services/journal/states"
 )
 
@@ -51,6 +52,9 @@ type Stats struct {
 	Unknown  int // commands whose outcome is unknown
 	Void     int // records that had no effect
 	Faults   int
+
+	Snapshots     int // that were taken
+	FromSnapshots int // starts from one
 }
 
 // Run plays so many steps of the interleaving that a seed stands for. Then every instance reads the
@@ -59,6 +63,7 @@ type Stats struct {
 // different states.
 func (d Domain[S, B]) Run(seed uint64, steps int) (Stats, error) {
 	w := &world[S, B]{domain: d, rng: rand.New(rand.NewPCG(seed, 11)), now: time.Unix(1_800_000_000, 0).UTC(), answered: map[int64]journal.Attempt{}}
+	w.codec, _ = shape.Of[S]()
 	for range 2 + w.rng.IntN(2) {
 		n := &instance[S, B]{}
 		w.instances = append(w.instances, n)
@@ -78,6 +83,7 @@ type instance[S, B any] struct {
 	states  *states.States[S, B]
 	sending []core.Append // in order; not in the log yet
 	calls   []*core.Command[S, B]
+	cut     *cut[S] // that is being handed out; nil if none is
 }
 
 type world[S, B any] struct {
@@ -88,15 +94,18 @@ type world[S, B any] struct {
 	late      [][]byte
 	instances []*instance[S, B]
 	answered  map[int64]journal.Attempt // the records that callers were answered by
+	snapshots []snapshot
+	codec     *shape.Codec[S] // nil if states cannot be kept
 	stats     Stats
 	err       error
 }
 
-// boot starts an instance that has read nothing.
+// boot starts an instance that has read nothing, or a snapshot.
 func (w *world[S, B]) boot(n *instance[S, B]) {
 	*n = instance[S, B]{}
 	skew := time.Duration(w.rng.IntN(2000)-1000) * time.Millisecond
 	n.states = states.New(states.Config[S, B]{Log: "simulated", Fold: w.domain.Fold, Codec: w.domain.Codec, Subject: w.domain.Subject})
+	w.load(n)
 	n.core = core.New(n.states, core.Config[S, B]{
 		Writer: "simulated", MaxRecord: 1 << 20, NewAttempt: w.attempt,
 		Key:   func(*states.Entry[B]) string { return "" },
@@ -144,6 +153,8 @@ func (w *world[S, B]) play(n *instance[S, B]) {
 		w.fault(n)
 	case x < 94 && len(n.calls) > 0:
 		n.core.Abandon(n.calls[w.rng.IntN(len(n.calls))], ErrGaveUp)
+	case x < 96:
+		w.handOut(n)
 	default:
 		w.tick()
 	}

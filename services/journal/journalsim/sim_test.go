@@ -2,6 +2,7 @@ package journalsim_test
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -35,10 +36,12 @@ func accounts() journalsim.Domain[state, body] {
 		}}
 }
 
+var seeds = flag.Int("seeds", 300, "how many interleavings to simulate")
+
 // The interleavings meet what they are for, and the journal holds in all of them.
 func TestInterleavings(t *testing.T) {
 	var all journalsim.Stats
-	for seed := range uint64(300) {
+	for seed := range uint64(*seeds) {
 		s, err := accounts().Run(seed, 400)
 		if err != nil {
 			t.Fatal(err)
@@ -48,8 +51,10 @@ func TestInterleavings(t *testing.T) {
 		all.Unknown += s.Unknown
 		all.Void += s.Void
 		all.Faults += s.Faults
+		all.Snapshots += s.Snapshots
+		all.FromSnapshots += s.FromSnapshots
 	}
-	if all.Verdicts < 1000 || all.Refused < 100 || all.Unknown < 100 || all.Void < 100 || all.Faults < 1000 {
+	if all.Verdicts < 1000 || all.Refused < 100 || all.Unknown < 100 || all.Void < 100 || all.Faults < 1000 || all.Snapshots < 100 || all.FromSnapshots < 100 {
 		t.Errorf("the interleavings met too little: %+v", all)
 	}
 }

@@ -80,6 +80,7 @@ type Model struct {
 	Running map[billing.Period]bool // runs that are not completed
 
 	unbilled map[unbilledKey][]*Operation // accepted, their period open
+	cut      *modelCut                    // that is being handed out; nil if none is
 }
 
 type unbilledKey struct {
@@ -146,18 +147,23 @@ func (m projector) addOperation(o Operation, reasons []billing.Reason) *Operatio
 		c := a.Contract
 		o.Judgement.Refused = &Refused{Status: c.Status, ValidFrom: c.ValidFrom, ValidUntil: c.ValidUntil, Mandate: a.CheckMandate(m.at)}
 	}
-	o.n = len(m.Operations)
-	p := &o
-	m.Operations = append(m.Operations, p)
-	m.OperationByRef[o.Ref] = p
-	m.OperationsByContract[o.ContractRef] = append(m.OperationsByContract[o.ContractRef], p)
-	m.OperationsByCustomer[o.CustomerRef] = append(m.OperationsByCustomer[o.CustomerRef], p)
 	if purchase, ok := m.OperationByRef[o.PurchaseRef]; ok {
+		m.change(purchase)
 		purchase.Refunded += o.Amount.Amount
-		p.OrderRef = purchase.OrderRef
+		o.OrderRef = purchase.OrderRef
 	}
-	m.OperationsByOrder[p.OrderRef] = append(m.OperationsByOrder[p.OrderRef], p)
-	return p
+	m.list(&o)
+	return &o
+}
+
+// list adds an operation to the lists that it stays in, as the last one of the log.
+func (m *Model) list(o *Operation) {
+	o.n = len(m.Operations)
+	m.Operations = append(m.Operations, o)
+	m.OperationByRef[o.Ref] = o
+	m.OperationsByContract[o.ContractRef] = append(m.OperationsByContract[o.ContractRef], o)
+	m.OperationsByCustomer[o.CustomerRef] = append(m.OperationsByCustomer[o.CustomerRef], o)
+	m.OperationsByOrder[o.OrderRef] = append(m.OperationsByOrder[o.OrderRef], o)
 }
 
 // addToPeriod adds an accepted operation to the open period that it belongs to.
@@ -180,6 +186,7 @@ func (m *Model) cancel(purchaseRef string, c billing.CustomerKey) {
 	if !ok {
 		return
 	}
+	m.change(o)
 	o.Status = billing.OperationCancelled
 	k := unbilledKey{o.ContractRef, o.Period}
 	m.unbilled[k] = slices.DeleteFunc(m.unbilled[k], func(x *Operation) bool { return x == o })
@@ -193,6 +200,7 @@ func (m *Model) issueInvoice(i billing.Invoice) {
 	for _, part := range i.Parts {
 		k := unbilledKey{part.ContractRef, i.Period}
 		for _, o := range m.unbilled[k] {
+			m.change(o)
 			o.InvoiceRef = i.Ref
 		}
 		m.OperationsByInvoice[i.Ref] = append(m.OperationsByInvoice[i.Ref], m.unbilled[k]...)

@@ -82,6 +82,7 @@ type none = struct{}
 func newHistory(t *testing.T, seed uint64) *history {
 	options := journaltest.Options(journaltest.Broker(t))
 	journaltest.Create(t, options, store.Log, journaltest.LogConfig())
+	journaltest.CreateSnapshots(t, options, store.Snapshots)
 	h := &history{t: t, rng: rand.New(rand.NewPCG(seed, 0)), options: options, versions: map[string]int64{}, answers: map[string]string{},
 		asked: map[string]billing.Command{}, faults: map[string][]string{}}
 	for n := range h.clocks {
@@ -93,7 +94,7 @@ func newHistory(t *testing.T, seed uint64) *history {
 }
 
 func (h *history) config(writer string, now func() time.Time) ledger.Config {
-	return ledger.Config{Writer: writer, ClientOptions: h.options, Now: now, Logger: slog.New(slog.DiscardHandler)}
+	return ledger.Config{Writer: writer, ClientOptions: h.options, Now: now, Logger: slog.New(slog.DiscardHandler), SnapshotEvery: 1 << 40}
 }
 
 func (h *history) launch(n int) *instance {
@@ -332,9 +333,15 @@ func (h *history) invoices() (n int) {
 	return n
 }
 
-// restart stops an instance and starts it again, from the log alone.
+// restart stops an instance and starts it again, from the log alone or from a snapshot that one of
+// them takes.
 func (h *history) restart() {
 	n := h.one(2)
+	if h.one(3) > 0 {
+		if _, err := h.instances[h.one(2)].store.Snapshot(h.t.Context()); err != nil {
+			h.t.Fatal(err)
+		}
+	}
 	h.instances[n].stop()
 	h.instances[n] = h.launch(n)
 }
@@ -405,6 +412,9 @@ func (h *history) judge() {
 		if byKey[key] == nil {
 			h.fault("P1", "%s was answered %s, and is not in the log", key, text)
 		}
+	}
+	if _, err := h.instances[h.one(2)].store.Snapshot(h.t.Context()); err != nil {
+		h.t.Fatal(err)
 	}
 	fresh, states := h.launch(0), []string{}
 	for _, i := range []*instance{h.instances[0], h.instances[1], fresh} {

@@ -1,6 +1,11 @@
 package store
 
-import "github.com/deferpay/deferpay/services/billing/internal/billing"
+import (
+	"github.com/deferpay/deferpay/services/billing/internal/billing"
+	"github.com/deferpay/deferpay/services/billing/internal/effect"
+	"github.com/deferpay/deferpay/services/internal/ledger"
+	"github.com/deferpay/deferpay/services/journal"
+)
 
 // ListOf lists n entries and calls match for each, as the lists of operations do.
 func (s *Store) ListOf(n int, match func()) List[int] {
@@ -9,3 +14,12 @@ func (s *Store) ListOf(n int, match func()) List[int] {
 		return true
 	}, func(_ billing.States, i int) int { return i })
 }
+
+// FoldVersion is the version of the fold and the read model.
+const FoldVersion = foldVersion
+
+// Config returns what the store's journal is made of.
+func (s *Store) Config() journal.Config[ledger.State, effect.Body] { return s.ledger.Config() }
+
+// Model returns the read model.
+func (s *Store) Model() *effect.Model { return s.model }

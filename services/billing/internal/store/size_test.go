@@ -37,6 +37,8 @@ type writer struct {
 	options []kgo.Opt
 	clock   atomic.Int64
 	paris   *time.Location
+	// records between two snapshots of the instances that are opened; 0: none
+	snapshots int64
 }
 
 func newWriter(tb testing.TB) *writer {
@@ -54,7 +56,7 @@ func newWriter(tb testing.TB) *writer {
 func (w *writer) open(name string) (s *store.Store, took time.Duration, stop func()) {
 	w.tb.Helper()
 	s, err := store.New(store.Config{Paris: w.paris, Config: ledger.Config{
-		Writer: name, ClientOptions: w.options, Logger: slog.New(slog.DiscardHandler),
+		Writer: name, ClientOptions: w.options, Logger: slog.New(slog.DiscardHandler), SnapshotEvery: w.snapshots,
 		Now: func() time.Time { return time.UnixMicro(w.clock.Load()).UTC() },
 	}})
 	if err != nil {

@@ -38,10 +38,15 @@ import (
 const (
 	Log       = billinginternal.LogTopic
 	Positions = billinginternal.PositionsTopic
+	Snapshots = billinginternal.SnapshotsTopic
 )
 
 // PublicationGroup is the consumer group that chooses the instance that publishes.
 const PublicationGroup = "billing.publication"
+
+// foldVersion is raised when the same records lead to other states, or to another read model, than
+// before; see ledger.Snapshots.
+const foldVersion = 1
 
 type (
 	// Applied is an applied record, and the states of its streams right after it.
@@ -83,6 +88,9 @@ func New(cfg Config) (*Store, error) {
 		Fold:    func(v *ledger.View, e billing.Event, at time.Time) error { return billing.Apply(book{v, v}, e, at) },
 		After:   func(v *ledger.View, _ billing.Event) billing.States { return book{v, v} },
 		Answer:  answerOf, Project: m.Project, Reset: m.Reset, NoEffect: billing.ErrNoEffect,
+		Snapshots: &ledger.Snapshots{Topic: Snapshots, Version: foldVersion, Model: m, States: []any{
+			billing.Account{}, billing.Operation{}, billing.Invoice{}, billing.Customer{}, billing.Numbering{}, billing.Run{}, "",
+		}},
 	}, cfg.Config)
 	if err != nil {
 		return nil, err
@@ -99,6 +107,11 @@ func answerOf(e billing.Event, after billing.States) answer {
 		a.invoice = &i
 	}
 	return a
+}
+
+// Snapshot takes a snapshot now; see journal.Journal.
+func (s *Store) Snapshot(ctx context.Context) (offset int64, err error) {
+	return s.ledger.Snapshot(ctx)
 }
 
 // Admin returns the log for the people who operate it.

@@ -45,13 +45,18 @@ func (m *Model) Reset() {
 // Project brings an applied record into the model. Every event changes one contract, so the model
 // takes the contract after it, whatever the event is.
 func (m *Model) Project(a Applied) {
+	m.enter(a)
+	m.keep(a)
+	m.noteFormer(a)
+}
+
+// enter enters the contract in the lists, and its next change in the schedule.
+func (m *Model) enter(a Applied) {
 	ref, c := a.After.Ref, a.After
 	if _, known := m.Latest[ref]; !known {
 		m.All = append(m.All, ref)
 		m.ByCustomer[c.CustomerRef] = append(m.ByCustomer[c.CustomerRef], ref)
 	}
-	m.keep(a)
-	m.noteFormer(a)
 	if at, changes := c.NextChange(); changes {
 		m.Schedule.set(ref, at)
 	} else {

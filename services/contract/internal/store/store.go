@@ -35,6 +35,7 @@ import (
 const (
 	Log       = contractinternal.LogTopic
 	Positions = contractinternal.PositionsTopic
+	Snapshots = contractinternal.SnapshotsTopic
 )
 
 // PublicationGroup is the consumer group that chooses the instance that publishes.
@@ -46,6 +47,10 @@ const (
 	sequences ledger.Family[int64]              = "sequence/"
 	events    ledger.Family[seen]               = "event/"
 )
+
+// foldVersion is raised when the same records lead to other states, or to another read model, than
+// before; see ledger.Snapshots.
+const foldVersion = 1
 
 // references is the sequence of which contracts get their references.
 const references = "contract"
@@ -87,6 +92,9 @@ func New(cfg Config) (*Store, error) {
 		Codec: effect.Codec(), Streams: streams, Key: func(e contract.Event) string { return string(e.About().Contract) },
 		Fold: fold, After: after, Answer: func(_ contract.Event, after *contract.Contract) *contract.Contract { return after },
 		Project: m.Project, Reset: m.Reset, NoEffect: contract.ErrNoEffect,
+		Snapshots: &ledger.Snapshots{Topic: Snapshots, Version: foldVersion, Model: m, States: []any{
+			&contract.Contract{}, int64(0), seen{}, []contract.Identity{}, contract.Use{},
+		}},
 	}, cfg)
 	if err != nil {
 		return nil, err
@@ -161,6 +169,11 @@ func fold(v *ledger.View, e contract.Event, at time.Time) error {
 	}
 	contracts.Put(v, string(ref), c)
 	return nil
+}
+
+// Snapshot takes a snapshot now; see journal.Journal.
+func (s *Store) Snapshot(ctx context.Context) (offset int64, err error) {
+	return s.ledger.Snapshot(ctx)
 }
 
 // Admin returns the log for the people who operate it.
