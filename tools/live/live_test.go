@@ -368,8 +368,11 @@ func TestPortrait(t *testing.T) {
 			break
 		}
 	}
-	b.harm("billing-1", "freeze", "frozen")
-	b.wait("the read models are up to date", `document.querySelector("#contracts .sum").textContent.startsWith("3,000.00")`)
+	b.wait("everything is published and taken in", `!document.querySelector(".flow .warn")`)
+	var idle string // the instance that does not publish
+	b.eval(`[...document.querySelectorAll("#billing-instances .instance")].find((e) => e.querySelector(".pub").hidden).querySelector("b").textContent`, &idle)
+	b.harm(idle, "freeze", "frozen")
+	b.wait("the read models are up to date, and nothing moves", `document.querySelector("#contracts .sum").textContent.startsWith("3,000.00") && !document.getAnimations().length && !document.querySelector(".flow .warn")`)
 	var data []byte
 	b.run(chromedp.CaptureScreenshot(&data))
 	if err := os.WriteFile(file, data, 0o644); err != nil {

@@ -100,12 +100,12 @@ func (s *service) internal(root specfile.Value) {
 var words = map[string]map[string]string{
 	"fr": {
 		"contract": "Contrat", "billing": "Facturation", "clients": "Clients HTTP", "readers": "Tout abonné", "people": "vente, gestion, banque", "any": "comptabilité, CRM…",
-		"operations": "opérations", "messages": "types de messages", "publishes": "publie", "reads": "types lus :", "private": "topics privés", "public": "topics publics",
+		"operations": "opérations", "messages": "types de messages", "publishes": "publie", "reads": "%s en lit %d", "private": "topics privés", "public": "topics publics",
 		"context": "Le contexte : deux services, appelés en HTTP, et leurs topics publics", "containers": "Les services, leurs topics privés et publics, et qui les lit",
 	},
 	"en": {
 		"contract": "Contract", "billing": "Billing", "clients": "HTTP clients", "readers": "Any subscriber", "people": "sales, management, bank", "any": "accounting, CRM…",
-		"operations": "operations", "messages": "message types", "publishes": "publishes", "reads": "types read:", "private": "private topics", "public": "public topics",
+		"operations": "operations", "messages": "message types", "publishes": "publishes", "reads": "%s reads %d of them", "private": "private topics", "public": "public topics",
 		"context": "The context: two services, called over HTTP, and their public topics", "containers": "The services, their private and public topics, and who reads them",
 	},
 }
@@ -164,7 +164,7 @@ func containers(services []service, w map[string]string) []byte {
 	at := map[string]box{} // of each public topic
 	for i, s := range services {
 		for j, topic := range s.sends {
-			b := box{x: 890, y: 110 + 270*i + 70*j, w: 260, h: 74, color: topics}
+			b := box{x: 890, y: 108 + 270*i + 70*j, w: 260, h: 74, color: topics}
 			at[topic.name] = b
 			d.box(b, topic.name, fmt.Sprintf("%d %s", topic.n, w["messages"]))
 		}
@@ -185,8 +185,7 @@ func containers(services []service, w map[string]string) []byte {
 		for _, topic := range s.receives {
 			t := at[topic.name]
 			d.arrow(t.x, t.y+t.h/2+18*(1-2*i)*-1, b.x+b.w, b.y+b.h/2+30*(1-2*i), true)
-			x, y := t.x-100, t.y+t.h/2+64*(2*i-1)
-			d.text(x, y, 15, ink, fmt.Sprintf("%s %d", w["reads"], topic.n))
+			d.text(t.x+t.w/2, t.y+t.h+24, 16, ink, fmt.Sprintf(w["reads"], w[s.name], topic.n))
 		}
 	}
 	return d.end()
