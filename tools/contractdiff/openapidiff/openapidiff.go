@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/url"
+	"reflect"
 	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -53,11 +54,7 @@ func Load(s *input.Side, file string) (*Document, error) {
 		}
 		return fs.ReadFile(s.FS, strings.TrimPrefix(at.Path, "/"))
 	}
-	data, err := fs.ReadFile(s.FS, file)
-	if err != nil {
-		return nil, err
-	}
-	spec, err := load.NewSpecInfoFromData(loader, data, "/"+file)
+	spec, err := read(loader, s, file, root)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.Display(file), oneLine(err))
 	}
@@ -65,6 +62,24 @@ func Load(s *input.Side, file string) (*Document, error) {
 		return nil, fmt.Errorf("%s: this is not an OpenAPI document: it has no info", s.Display(file))
 	}
 	return &Document{spec, r, file}, nil
+}
+
+// read reads a document from its tree, or as the library does if it refers to others.
+func read(loader *openapi3.Loader, s *input.Side, file string, root *source.Node) (*load.SpecInfo, error) {
+	if plain(root, map[*source.Node]bool{}) {
+		loader.IncludeOrigin = false // they are those of the tree
+		spec, err := load.NewSpecInfoFromData(loader, root.JSON(), "/"+file)
+		if err == nil {
+			origins{"/" + file, root, map[reflect.Type]*layout{}}.value(reflect.ValueOf(spec.Spec), source.Pair{Key: root, Value: root})
+			return spec, nil
+		}
+		loader.IncludeOrigin = true // the error has the position in the file
+	}
+	data, err := fs.ReadFile(s.FS, file)
+	if err != nil {
+		return nil, err
+	}
+	return load.NewSpecInfoFromData(loader, data, "/"+file)
 }
 
 func display(r *input.Reader, n *source.Node) string {
