@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -44,8 +47,9 @@ func (c *command) topics(args []string) int {
 	if err != nil && !asksHelp(args) {
 		return c.wrong("topics: %v", err)
 	}
-	f := c.flags("topics apply|diff", "-brokers HOST:PORT[,...] DOCUMENT...")
+	f := c.flags("topics apply|diff", "-brokers HOST:PORT[,...] [-replicas N] DOCUMENT...")
 	brokers := f.String("brokers", "", "addresses of the brokers, separated by commas")
+	replicas := f.Int("replicas", 0, "replicas of every topic instead of what the documents say; min.insync.replicas is not more than that")
 	timeout := f.Duration("timeout", 30*time.Second, "time after which to give up")
 	reads := readingFlags(f)
 	var security secure.Kafka
@@ -59,6 +63,8 @@ func (c *command) topics(args []string) int {
 		return c.wrong("%v", declared.Err())
 	case *brokers == "":
 		return c.wrong("topics needs -brokers")
+	case *replicas < 0 || *replicas > math.MaxInt16:
+		return c.wrong("-replicas is a number of brokers, not %d", *replicas)
 	}
 	m, ok := c.contract(docs, reads)
 	if !ok {
@@ -75,10 +81,11 @@ func (c *command) topics(args []string) int {
 		return c.failed(err)
 	}
 	defer cl.Close()
+	want := replicated(m.Topics(), *replicas)
 	if what == "apply" {
-		return c.applyTopics(ctx, cl, m.Topics(), broker.Explain)
+		return c.applyTopics(ctx, cl, want, broker.Explain)
 	}
-	drift, err := topics.Diff(ctx, cl, m.Topics())
+	drift, err := topics.Diff(ctx, cl, want)
 	if err != nil {
 		return c.failed(broker.Explain(err))
 	}
@@ -89,6 +96,24 @@ func (c *command) topics(args []string) int {
 		return fault
 	}
 	return done
+}
+
+// replicated returns topics with another number of replicas, unless it is 0. No topic requires more
+// replicas in sync than it has.
+func replicated(list []topics.Topic, replicas int) []topics.Topic {
+	if replicas == 0 {
+		return list
+	}
+	for i := range list {
+		list[i].Replicas = int16(replicas)
+		list[i].Configs = slices.Clone(list[i].Configs)
+		for j, s := range list[i].Configs {
+			if n, err := strconv.Atoi(s.Value); s.Name == "min.insync.replicas" && err == nil && n > replicas {
+				list[i].Configs[j].Value = strconv.Itoa(replicas)
+			}
+		}
+	}
+	return list
 }
 
 func (c *command) applyTopics(ctx context.Context, cl *kgo.Client, want []topics.Topic, explain func(error) error) int {

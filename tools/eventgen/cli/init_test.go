@@ -7,12 +7,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/deferpay/deferpay/tools/devkafka/embedded"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/topics"
 )
 
 // lightsDocument sends and receives messages of other kinds than the guide's document: JSON, an
@@ -118,12 +120,11 @@ func TestInit(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer k.Close()
-	for _, args := range [][]string{{"topics", "apply", "-brokers", k.Broker, "api/asyncapi.yaml"}, {"schemas", "register", "-registry", k.Registry, "api/asyncapi.yaml"}} {
-		if status, stdout, stderr := run(args...); status != done {
-			t.Fatalf("%v: status %d: %s%s", args, status, stdout, stderr)
-		}
-	}
-	started(t, all("sent OrderPlaced", received), filepath.Join("bin", "shop"), "-brokers", k.Broker, "-registry", k.Registry)
+	onBroker := strings.NewReplacer("127.0.0.1:9092", k.Broker, "http://127.0.0.1:8085", k.Registry, "asyncapi.yaml", "api/asyncapi.yaml").Replace(g.block("", "eventgen init asyncapi.yaml\ngo mod tidy\neventgen topics"))
+	_, onBroker, _ = strings.Cut(onBroker, "go mod tidy\n")
+	g.eventgen(onBroker)
+	_, args, _ := strings.Cut(strings.TrimSpace(onBroker), "go run . ")
+	started(t, all("sent OrderPlaced", received), filepath.Join("bin", "shop"), strings.Fields(args)...)
 }
 
 // TestInitKeepsFiles begins twice: the second call writes nothing, unless it is forced.
@@ -205,5 +206,29 @@ func TestExplainJSON(t *testing.T) {
 	}
 	if topics := got[0].Topics; len(topics) != 2 || topics[0].Name != "as.v1" || topics[0].Partitions != 2 || topics[0].Configs[0] != (explainedSetting{"retention.ms", "-1"}) {
 		t.Errorf("got %+v", topics)
+	}
+}
+
+// TestReplicas sets the replicas of all topics. None requires more of them in sync.
+func TestReplicas(t *testing.T) {
+	said := []topics.Topic{
+		{Name: "a", Replicas: 3, Configs: []topics.Config{{Name: "min.insync.replicas", Value: "2"}, {Name: "retention.ms", Value: "5"}}},
+		{Name: "b"},
+	}
+	if got := replicated(slices.Clone(said), 0); !reflect.DeepEqual(got, said) {
+		t.Errorf("got %v", got)
+	}
+	for n, insync := range map[int]string{1: "1", 2: "2", 5: "2"} {
+		got := replicated(slices.Clone(said), n)
+		if got[0].Replicas != int16(n) || got[1].Replicas != int16(n) || got[0].Configs[0].Value != insync || got[0].Configs[1].Value != "5" {
+			t.Errorf("%d: got %v", n, got)
+		}
+	}
+	if said[0].Configs[0].Value != "2" {
+		t.Error("the declared topics were changed")
+	}
+	folder(t)
+	if status, _, stderr := run("topics", "apply", "-brokers", "127.0.0.1:1", "-replicas", "-1", "specs/asyncapi.yaml"); status != usage || !strings.Contains(stderr, "-replicas is a number of brokers, not -1") {
+		t.Errorf("status %d: %s", status, stderr)
 	}
 }

@@ -31,16 +31,7 @@ func TestCorpus(t *testing.T) {
 	if _, err := os.Stat(dir); err != nil {
 		t.Skipf("no corpus: set EVENTGEN_CORPUS to a folder of AsyncAPI documents (%v)", err)
 	}
-	var documents []string
-	err := fs.WalkDir(os.DirFS(dir), ".", func(p string, d fs.DirEntry, err error) error {
-		if ext := path.Ext(p); err == nil && !d.IsDir() && (ext == ".yaml" || ext == ".yml" || ext == ".json") {
-			documents = append(documents, p)
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	documents := documentsBelow(t, dir)
 	all := map[string][]byte{}
 	payloads, good := 0, 0
 	for i, doc := range documents {
@@ -76,6 +67,21 @@ func TestCorpus(t *testing.T) {
 	if out, err := typechecktest.Go(t, typechecktest.Module(t, "example.org/corpus", all), "vet", "./..."); err != nil {
 		t.Errorf("go vet: %v\n%s", err, out)
 	}
+}
+
+// documentsBelow returns the YAML and JSON files below a folder.
+func documentsBelow(t *testing.T, dir string) (out []string) {
+	t.Helper()
+	err := fs.WalkDir(os.DirFS(dir), ".", func(p string, d fs.DirEntry, err error) error {
+		if ext := path.Ext(p); err == nil && !d.IsDir() && (ext == ".yaml" || ext == ".yml" || ext == ".json") {
+			out = append(out, p)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
 }
 
 // compiles fails the test unless the generated files compile.

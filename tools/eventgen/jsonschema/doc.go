@@ -34,7 +34,8 @@
 //   - true, {} and schemas that allow every value: jsonvalue.Any.
 //
 // An integer has 64 bits, unless its format is int32. A number is a float64, also if its format is
-// float: a float32 would write another number than was read. date-time is a time.Time; date, time
+// float: a float32 would write another number than was read. Digits beyond the precision of a
+// float64 are not kept, as by any reader that has doubles. date-time is a time.Time; date, time
 // and duration have types of jsonvalue; uuid is a uuid.UUID; byte and contentEncoding base64 are
 // []byte. The formats email, hostname, ipv4, ipv6, uri, uri-reference and regex are checked and
 // stay strings; others are not checked.

@@ -29,8 +29,8 @@ import (
 // Config is the configuration of a publisher or a subscriber.
 type Config struct {
 	Brokers  []string
-	ClientID string // in the logs of the broker
-	Logger   *slog.Logger
+	ClientID string         // in the logs of the broker
+	Logger   *slog.Logger   // nil: that of slog
 	Security *secure.Broker // nil: no authentication and no TLS
 }
 
@@ -118,12 +118,12 @@ func NewSubscriber(cfg Config, group string) (*Subscriber, error) {
 	return s, err
 }
 
-func (c Config) check() error {
+func (c *Config) check() error {
 	if len(c.Brokers) == 0 {
 		return errors.New("there are no Kafka brokers")
 	}
 	if c.Logger == nil {
-		return errors.New("there is no logger")
+		c.Logger = slog.Default()
 	}
 	return nil
 }

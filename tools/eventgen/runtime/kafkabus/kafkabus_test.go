@@ -313,3 +313,22 @@ func TestLoggerIsQuiet(t *testing.T) {
 		t.Errorf("logged:\n%s", log.String())
 	}
 }
+
+// TestLeastConfig creates a publisher and a subscriber of which only the brokers are given.
+func TestLeastConfig(t *testing.T) {
+	c := Config{Brokers: []string{"127.0.0.1:1"}}
+	p, err := NewPublisher(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := NewSubscriber(c, "g")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(p.Close(), s.Close()); err != nil {
+		t.Error(err)
+	}
+	if _, err := NewPublisher(Config{}); err == nil || !strings.Contains(err.Error(), "no Kafka brokers") {
+		t.Errorf("without brokers: %v", err)
+	}
+}

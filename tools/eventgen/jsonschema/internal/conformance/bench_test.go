@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/deferpay/deferpay/tools/eventgen/jsonschema/internal/drawtest"
 	"github.com/deferpay/deferpay/tools/eventgen/jsonschema/internal/golden/order"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/jsonvalue"
 	"github.com/deferpay/deferpay/tools/fulltest"
@@ -88,7 +89,7 @@ var sides = [3]string{"eventgen, checked", "encoding/json, unchecked", "encoding
 // encoding/json alone, and encoding/json with the validator of the tests.
 func runs(t testing.TB, o *order.OrderPlaced) (size int, out map[string][3]func() error) {
 	text, theirs := benchText(t, o)
-	schema := compile(t, o.JSONType().Schema)
+	schema := drawtest.Compile(t, o.JSONType().Schema)
 	checked := func(text []byte) error {
 		var v any
 		if err := json.Unmarshal(text, &v); err != nil {

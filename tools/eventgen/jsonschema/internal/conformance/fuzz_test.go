@@ -2,13 +2,13 @@ package conformance
 
 import (
 	"encoding/json"
-	"math/rand/v2"
 	"runtime"
 	"strings"
 	"testing"
 
 	judge "github.com/santhosh-tekuri/jsonschema/v6"
 
+	"github.com/deferpay/deferpay/tools/eventgen/jsonschema/internal/drawtest"
 	"github.com/deferpay/deferpay/tools/eventgen/jsonschema/internal/golden"
 )
 
@@ -31,11 +31,10 @@ func FuzzDecode(f *testing.F) {
 	judges := make([]*judge.Schema, len(names))
 	for i, name := range names {
 		text := golden.Values[name]().JSONType().Schema
-		judges[i] = compile(f, text)
-		d := drawer{root: parse(f, text), scalars: map[string]*judge.Schema{}, t: f}
+		judges[i] = drawtest.Compile(f, text)
+		d := drawtest.New(f, text)
 		for seed := range uint64(6) {
-			d.Rand = rand.New(rand.NewPCG(seed, 2))
-			f.Add(byte(i), d.document())
+			f.Add(byte(i), d.Document(seed))
 		}
 	}
 	f.Fuzz(func(t *testing.T, which byte, data []byte) {

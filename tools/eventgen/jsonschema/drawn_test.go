@@ -1,0 +1,288 @@
+package jsonschema
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math/big"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	judge "github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/deferpay/deferpay/tools/eventgen/jsonschema/internal/drawtest"
+	"github.com/deferpay/deferpay/tools/eventgen/typechecktest"
+	"github.com/deferpay/deferpay/tools/fulltest"
+)
+
+// echo is a program that reads each document of its input as the type that is named before it, and
+// writes it again.
+const echo = `package main
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/jsonvalue"
+%s)
+
+var types = map[string]func() jsonvalue.Payload{
+%s}
+
+func main() {
+	in, out := bufio.NewReaderSize(os.Stdin, 1<<20), bufio.NewWriter(os.Stdout)
+	defer out.Flush()
+	for {
+		line, err := in.ReadBytes('\n')
+		if err == io.EOF {
+			return
+		}
+		name, text, _ := bytes.Cut(line[:len(line)-1], []byte(" "))
+		v := types[string(name)]()
+		if err := v.DecodeJSON(text); err != nil {
+			fmt.Fprintf(out, "refused %%q\n", err.Error())
+			continue
+		}
+		again, err := v.AppendJSON(nil)
+		if err != nil {
+			fmt.Fprintf(out, "unwritten %%q\n", err.Error())
+			continue
+		}
+		fmt.Fprintf(out, "written %%s\n", again)
+	}
+}
+`
+
+// drawnType is a type of a public document.
+type drawnType struct {
+	name   string // package and type
+	schema string
+	warned bool // generating warns of something in its document
+}
+
+// TestDrawnValues draws documents for every JSON type of the public documents. The type reads a
+// document if and only if an independent validator accepts it, and what it writes has the same
+// meaning, except for types that generating warns of.
+func TestDrawnValues(t *testing.T) {
+	dir := corpus()
+	if _, err := os.Stat(dir); err != nil {
+		t.Skipf("no corpus: set EVENTGEN_CORPUS to a folder of AsyncAPI documents (%v)", err)
+	}
+	types, files := drawnTypes(t, dir)
+	var imports, entries strings.Builder
+	seen := map[string]bool{}
+	for _, d := range types {
+		pkg, _, _ := strings.Cut(d.name, ".")
+		if !seen[pkg] {
+			fmt.Fprintf(&imports, "\t%q\n", "example.org/corpus/"+pkg)
+		}
+		seen[pkg] = true
+		fmt.Fprintf(&entries, "\t%q: func() jsonvalue.Payload { return new(%s) },\n", d.name, d.name)
+	}
+	files["main.go"] = fmt.Appendf(nil, echo, &imports, &entries)
+	module := typechecktest.Module(t, "example.org/corpus", files)
+	if out, err := typechecktest.Go(t, module, "build", "-o", "echo", "."); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	values, accepted, excused := 0, 0, 0
+	for _, d := range types {
+		v, a, faults := d.try(t, filepath.Join(module, "echo"), fulltest.Choose(50, 10_000))
+		values, accepted = values+v, accepted+a
+		if len(faults) > 0 && d.warned {
+			excused++
+			t.Logf("%s: %d documents, of which generating warns: %s", d.name, len(faults), faults[0])
+		} else if len(faults) > 0 {
+			t.Errorf("%s: %d of %d documents: %s\n%s", d.name, len(faults), v, faults[0], d.schema)
+		}
+	}
+	t.Logf("%d types, %d documents, %d of them valid; %d types are warned of", len(types), values, accepted, excused)
+}
+
+// drawnTypes returns the types of public documents, and their code.
+func drawnTypes(t *testing.T, dir string) (types []drawnType, files map[string][]byte) {
+	files = map[string][]byte{}
+	for i, doc := range documentsBelow(t, dir) {
+		if i%fulltest.Choose(8, 1) > 0 {
+			continue
+		}
+		s, roots, faults := document(t, dir, doc)
+		resolved := s.Resolve()
+		if faults.HasErrors() || resolved.HasErrors() || len(roots) == 0 {
+			continue
+		}
+		pkg := fmt.Sprintf("corpus%d", i)
+		out, _, err := s.Emit(Config{ImportPath: "example.org/corpus", Package: pkg})
+		if err != nil {
+			t.Fatalf("%s: %v", doc, err)
+		}
+		maps.Copy(files, out)
+		for _, r := range roots {
+			d := drawnType{pkg + "." + r.Name(), r.SchemaText(), len(resolved) > 0}
+			if !slices.ContainsFunc(types, func(o drawnType) bool { return o.name == d.name }) {
+				types = append(types, d)
+			}
+		}
+	}
+	return types, files
+}
+
+// try sends documents through a type, and returns how many there were, how many were valid, and
+// what was wrong.
+func (d drawnType) try(t *testing.T, program string, n int) (values, accepted int, faults []string) {
+	t.Helper()
+	s, drawer := drawtest.Compile(t, d.schema), drawtest.New(t, d.schema)
+	var docs [][]byte
+	var in bytes.Buffer
+	for seed := range uint64(n) {
+		doc := drawer.Document(seed)
+		docs = append(docs, doc)
+		fmt.Fprintf(&in, "%s %s\n", d.name, doc)
+	}
+	cmd := exec.Command(program)
+	cmd.Stdin, cmd.Stderr = &in, os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%s: %v", d.name, err)
+	}
+	lines := bufio.NewScanner(bytes.NewReader(out))
+	lines.Buffer(nil, 1<<24)
+	known := members(t, d.schema)
+	for _, doc := range docs {
+		if !lines.Scan() {
+			t.Fatalf("%s: the program ended at %s", d.name, doc)
+		}
+		verdict, text, _ := strings.Cut(lines.Text(), " ")
+		v, err := judge.UnmarshalJSON(bytes.NewReader(doc))
+		if err != nil {
+			t.Fatal(err)
+		}
+		refusal := s.Validate(v)
+		switch {
+		case refusal == nil && verdict != "written":
+			faults = append(faults, fmt.Sprintf("%s is %s: %s", doc, verdict, text))
+		case refusal != nil && verdict != "refused":
+			faults = append(faults, fmt.Sprintf("%s is %s, and the judge refuses it: %v", doc, verdict, refusal))
+		case refusal == nil:
+			accepted++
+			if w, err := judge.UnmarshalJSON(strings.NewReader(text)); err != nil || !means(v, w, known) {
+				faults = append(faults, fmt.Sprintf("%s is written as %s", doc, text))
+			}
+		}
+	}
+	return len(docs), accepted, faults
+}
+
+// known is what a schema says about members.
+type known struct {
+	filled map[string]bool // those with a default, which are written where they were absent
+	named  map[string]bool // those that an object names
+	open   bool            // no object has a schema for members that it does not name
+	double bool            // it has numbers that are not integers
+}
+
+func members(t *testing.T, schema string) known {
+	t.Helper()
+	out := known{map[string]bool{}, map[string]bool{}, true, false}
+	var walk func(v any)
+	walk = func(v any) {
+		switch v := v.(type) {
+		case []any:
+			for _, one := range v {
+				walk(one)
+			}
+		case map[string]any:
+			if more := v["additionalProperties"]; v["patternProperties"] != nil || more != nil && more != false {
+				out.open = false
+			}
+			out.double = out.double || strings.Contains(fmt.Sprint(v["type"]), "number")
+			props, _ := v["properties"].(map[string]any)
+			for name, one := range props {
+				p, _ := one.(map[string]any)
+				_, ok := p["default"]
+				out.named[name], out.filled[name] = true, out.filled[name] || ok || p["$ref"] != nil
+			}
+			for _, one := range v {
+				walk(one)
+			}
+		}
+	}
+	v, err := judge.UnmarshalJSON(strings.NewReader(schema))
+	if err != nil {
+		t.Fatal(err)
+	}
+	walk(v)
+	return out
+}
+
+// means reports whether a written value has the meaning of the one that was read: numbers and
+// instants are equal by value, numbers that are not integers as doubles, members that have a
+// default may be added, and those that nothing in the schema names are ignored, as readers of JSON
+// do.
+func means(read, written any, known known) bool {
+	switch r := read.(type) {
+	case map[string]any:
+		w, ok := written.(map[string]any)
+		for name, v := range w {
+			if was, there := r[name]; there && !means(was, v, known) || !there && !known.filled[name] {
+				return false
+			}
+		}
+		for name := range r {
+			if _, there := w[name]; !there && (known.named[name] || !known.open) {
+				return false
+			}
+		}
+		return ok
+	case []any:
+		w, ok := written.([]any)
+		return ok && slices.EqualFunc(r, w, func(a, b any) bool { return means(a, b, known) })
+	case json.Number:
+		w, ok := written.(json.Number)
+		a, okA := new(big.Rat).SetString(r.String())
+		b, okB := new(big.Rat).SetString(string(w))
+		if ok && okA && okB && a.Cmp(b) != 0 && known.double {
+			x, _ := a.Float64()
+			y, _ := b.Float64()
+			return x == y
+		}
+		return ok && okA && okB && a.Cmp(b) == 0
+	case string:
+		w, ok := written.(string)
+		a, errA := time.Parse(time.RFC3339, r)
+		b, errB := time.Parse(time.RFC3339, w)
+		return ok && (r == w || errA == nil && errB == nil && a.Equal(b))
+	}
+	return reflect.DeepEqual(read, written)
+}
+
+// TestMeans shows that a lost member, a rounded number and another text are noticed.
+func TestMeans(t *testing.T) {
+	for _, c := range []struct {
+		read, written string
+		want          bool
+	}{
+		{`{"a":1.0,"at":"2026-01-01T01:00:00+01:00"}`, `{"a":1,"at":"2026-01-01T00:00:00Z","filled":3}`, true},
+		{`{"a":1}`, `{}`, false}, {`{"a":1}`, `{"a":1,"b":2}`, false}, {`{"a":1234567.89}`, `{"a":1234567.9}`, false},
+		{`{"a":{}}`, `{"a":[]}`, false}, {`["a"]`, `["b"]`, false}, {`[1,2]`, `[1]`, false}, {`null`, `{}`, false}, {`true`, `true`, true},
+	} {
+		read, err := judge.UnmarshalJSON(strings.NewReader(c.read))
+		written, err2 := judge.UnmarshalJSON(strings.NewReader(c.written))
+		if err != nil || err2 != nil {
+			t.Fatal(err, err2)
+		}
+		if got := means(read, written, known{filled: map[string]bool{"filled": true}}); got != c.want {
+			t.Errorf("%s and %s: %t", c.read, c.written, got)
+		}
+	}
+}
