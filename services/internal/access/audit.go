@@ -2,9 +2,11 @@ package access
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/deferpay/deferpay/services/internal/problem"
 	"github.com/deferpay/deferpay/services/internal/trace"
@@ -36,10 +38,24 @@ func note(ctx context.Context, change func(*line)) {
 	}
 }
 
+// operations are the names of operations, as the audit has them, by those of the generated code.
+var operations sync.Map
+
+// named returns the name of an operation as its document has it. The generated code begins names
+// with a capital letter.
+func named(operation string) string {
+	if name, ok := operations.Load(operation); ok {
+		return name.(string)
+	}
+	name := strings.ToLower(operation[:1]) + operation[1:]
+	operations.Store(operation, name)
+	return name
+}
+
 // begin notes what is asked for, before anybody is let in.
 func begin(ctx context.Context, operation string, required []string) {
 	note(ctx, func(l *line) {
-		l.operation, l.required = strings.ToLower(operation[:1])+operation[1:], required
+		l.operation, l.required = named(operation), required
 	})
 }
 
@@ -64,6 +80,22 @@ func (l *line) wanted() bool {
 	return l.operation != "" && (!slices.Equal(l.required, []string{Read}) || l.foreign)
 }
 
+// attributes returns what the audit says of a request.
+func (l *line) attributes(r *http.Request) []slog.Attr {
+	all := make([]slog.Attr, 0, 7)
+	all = append(all, slog.String("action", l.operation), slog.String("subject", l.subject))
+	if l.target.Kind != "" {
+		all = append(all, slog.String(string(l.target.Kind), l.target.Ref))
+	} else {
+		all = append(all, slog.String("request", r.Method+" "+r.URL.Path[:min(len(r.URL.Path), maxPath)]))
+	}
+	all = append(all, slog.String("outcome", l.outcome), slog.String("traceparent", trace.From(r.Context())), slog.String("from", r.RemoteAddr))
+	if l.foreign {
+		all = append(all, slog.String("reason", "the credentials are bound to other customers"))
+	}
+	return all
+}
+
 // audited calls next and writes the line of the request. It has no secret: neither what a caller
 // sent as a credential, nor anything of the body but references.
 func (c *Control) audited(next http.Handler, w http.ResponseWriter, r *http.Request) {
@@ -83,17 +115,7 @@ func (c *Control) audited(next http.Handler, w http.ResponseWriter, r *http.Requ
 		if !l.wanted() {
 			return
 		}
-		attributes := []any{"action", l.operation, "subject", l.subject}
-		if l.target.Kind != "" {
-			attributes = append(attributes, string(l.target.Kind), l.target.Ref)
-		} else {
-			attributes = append(attributes, "request", r.Method+" "+r.URL.Path[:min(len(r.URL.Path), maxPath)])
-		}
-		attributes = append(attributes, "outcome", l.outcome, "traceparent", trace.From(r.Context()), "from", r.RemoteAddr)
-		if l.foreign {
-			attributes = append(attributes, "reason", "the credentials are bound to other customers")
-		}
-		c.cfg.Audit.InfoContext(r.Context(), "audit", attributes...)
+		c.cfg.Audit.LogAttrs(r.Context(), slog.LevelInfo, "audit", l.attributes(r)...)
 	}()
 	next.ServeHTTP(w, r)
 	returned = true

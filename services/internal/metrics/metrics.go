@@ -5,6 +5,7 @@ package metrics
 
 import (
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -54,7 +55,61 @@ func (m *Metrics) Handler() http.Handler {
 
 // Requests returns a handler that measures how long next takes to answer.
 func (m *Metrics) Requests(next http.Handler) http.Handler {
-	return promhttp.InstrumentHandlerDuration(m.requests, next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := time.Now()
+		answered := recorder{ResponseWriter: w, status: http.StatusOK}
+		next.ServeHTTP(&answered, r)
+		m.requests.WithLabelValues(method(r.Method), status(answered.status)).Observe(time.Since(start).Seconds())
+	})
+}
+
+// recorder keeps the status of an answer.
+type recorder struct {
+	http.ResponseWriter
+	status int
+}
+
+func (w *recorder) WriteHeader(status int) {
+	w.status = status
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// method returns the method of a request as a label, unknown for one that a client made up.
+func method(m string) string {
+	switch m {
+	case http.MethodGet:
+		return "get"
+	case http.MethodPost:
+		return "post"
+	case http.MethodPut:
+		return "put"
+	case http.MethodPatch:
+		return "patch"
+	case http.MethodDelete:
+		return "delete"
+	case http.MethodHead:
+		return "head"
+	case http.MethodOptions:
+		return "options"
+	}
+	return "unknown"
+}
+
+// statuses are the labels of all statuses.
+var statuses = func() (all [600]string) {
+	for i := range all {
+		all[i] = strconv.Itoa(i)
+	}
+	return all
+}()
+
+func status(s int) string {
+	if s < 0 || s >= len(statuses) {
+		return "unknown"
+	}
+	return statuses[s]
 }
 
 // Answered counts a request by its operation, "" if that is not known, and its outcome.

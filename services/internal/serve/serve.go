@@ -220,7 +220,9 @@ func guard(logger *slog.Logger, next http.Handler) http.Handler {
 			} else if p != nil {
 				panic(p)
 			}
-			logger.DebugContext(r.Context(), "request", "method", r.Method, "path", r.URL.Path, "status", seen.status, "took", time.Since(start).String())
+			if logger.Enabled(r.Context(), slog.LevelDebug) {
+				logger.DebugContext(r.Context(), "request", "method", r.Method, "path", r.URL.Path, "status", seen.status, "took", time.Since(start).String())
+			}
 		}()
 		next.ServeHTTP(seen, r)
 	})

@@ -16,6 +16,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -223,59 +224,129 @@ func (b *body) check() {
 }
 
 // Canonical returns JSON with its integers written as such: 100.0 and 1e2 become 100, as JSON
-// Schema has it. It returns a problem for text that is not JSON, for a member that an object has
-// twice, for text that is not valid UTF-8, that has lone surrogates or characters that cannot be
-// seen, and for an instant outside of FirstYear and LastYear. Empty input is returned as it is.
+// Schema has it. JSON in which they all are is returned as it is. It returns a problem for text
+// that is not JSON, for a member that an object has twice, for text that is not valid UTF-8, that
+// has lone surrogates or characters that cannot be seen, and for an instant outside of FirstYear
+// and LastYear. Empty input is returned as it is.
 func Canonical(data []byte) ([]byte, error) {
 	if len(bytes.TrimSpace(data)) == 0 {
 		return data, nil
 	}
+	in := decoders.Get().(*jsontext.Decoder)
+	defer func() {
+		in.Reset(new(bytes.Buffer)) // so that it does not keep the body
+		decoders.Put(in)
+	}()
+	in.Reset(bytes.NewBuffer(data))
+	integers, err := check(in, data)
+	if err != nil || integers {
+		return data, err
+	}
+	return rewritten(data)
+}
+
+var decoders = sync.Pool{New: func() any { return jsontext.NewDecoder(new(bytes.Buffer)) }}
+
+// check returns what is wrong with the JSON that a decoder reads, and reports whether its integers
+// are written as such.
+func check(in *jsontext.Decoder, data []byte) (integers bool, err error) {
+	integers = true
+	for complete := false; ; {
+		var raw jsontext.Value
+		kind := in.PeekKind()
+		switch kind {
+		case '"', '0':
+			raw, err = in.ReadValue()
+		default:
+			_, err = in.ReadToken()
+		}
+		if err == io.EOF {
+			return integers, nil
+		}
+		if err != nil {
+			return false, syntax(err, data)
+		}
+		switch kind {
+		case '"':
+			if fault := textFault(raw); fault != "" {
+				return false, invalid(string(in.StackPointer()), "%s", fault)
+			}
+		case '0':
+			if _, other := integer(string(raw)); other {
+				integers = false
+			}
+		}
+		if complete {
+			return false, invalid("", "it must be one value, more follows it")
+		}
+		complete = in.StackDepth() == 0
+	}
+}
+
+// textFault returns what is wrong with a string, in quotes as it is written, "" if nothing is.
+func textFault(quoted []byte) string {
+	inner := quoted[1 : len(quoted)-1]
+	if !plain(inner) {
+		text, err := jsontext.AppendUnquote(nil, quoted)
+		if err != nil {
+			return "is not JSON"
+		}
+		if fault := unseen(string(text)); fault != "" {
+			return fault
+		}
+		inner = text
+	}
+	if !instantLike(inner) {
+		return ""
+	}
+	if instant, err := time.Parse(time.RFC3339Nano, string(inner)); err == nil && !(bounded(instant) && bounded(instant.UTC())) {
+		return fmt.Sprintf("must be in the years %d to %d", FirstYear, LastYear)
+	}
+	return ""
+}
+
+// plain reports whether a text has visible ASCII characters alone, none of them escaped.
+func plain(text []byte) bool {
+	for _, c := range text {
+		if c < ' ' || c > '~' || c == '\\' {
+			return false
+		}
+	}
+	return true
+}
+
+// instantLike reports whether a text may be an instant. Parsing what is none costs an error.
+func instantLike(text []byte) bool {
+	return len(text) >= len("2006-01-02T1:04:05Z") && text[4] == '-' && text[7] == '-' && text[10] == 'T'
+}
+
+// rewritten returns checked JSON with its integers written as such.
+func rewritten(data []byte) ([]byte, error) {
 	var out bytes.Buffer
 	in, to := jsontext.NewDecoder(bytes.NewReader(data)), jsontext.NewEncoder(&out)
-	for complete := false; ; {
+	for {
 		token, err := in.ReadToken()
 		if err == io.EOF {
 			return out.Bytes(), nil
 		}
+		if err == nil && token.Kind() == '0' {
+			if n, other := integer(token.String()); other {
+				token = n
+			}
+		}
+		if err == nil {
+			err = to.WriteToken(token)
+		}
 		if err != nil {
 			return nil, syntax(err, data)
 		}
-		if token, err = plain(token, string(in.StackPointer())); err != nil {
-			return nil, err
-		}
-		if complete {
-			return nil, invalid("", "it must be one value, more follows it")
-		}
-		complete = in.StackDepth() == 0
-		if err := to.WriteToken(token); err != nil {
-			return nil, syntax(err, data)
-		}
 	}
-}
-
-// plain returns a token as Canonical writes it.
-func plain(t jsontext.Token, at string) (jsontext.Token, error) {
-	switch t.Kind() {
-	case '"':
-		s := t.String()
-		if fault := unseen(s); fault != "" {
-			return t, invalid(at, "%s", fault)
-		}
-		if instant, err := time.Parse(time.RFC3339Nano, s); err == nil && !(bounded(instant) && bounded(instant.UTC())) {
-			return t, invalid(at, "must be in the years %d to %d", FirstYear, LastYear)
-		}
-		return jsontext.String(s), nil
-	case '0':
-		if n, ok := integer(t.String()); ok {
-			return n, nil
-		}
-	}
-	return t, nil
 }
 
 func bounded(t time.Time) bool { return t.Year() >= FirstYear && t.Year() <= LastYear }
 
-// integer returns a number as an integer, if it is one and is not too long to be meant.
+// integer returns a number as an integer, if it is one that is not written as such, and is not too
+// long to be meant.
 func integer(s string) (jsontext.Token, bool) {
 	_, exponent, _ := strings.Cut(strings.ToLower(s), "e")
 	if len(s) > 40 || len(exponent) > 3 || !strings.ContainsAny(s, ".eE") {

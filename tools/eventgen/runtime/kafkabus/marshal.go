@@ -1,10 +1,10 @@
 package kafkabus
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/IBM/sarama"
@@ -30,13 +30,34 @@ func (Marshaler) Marshal(topic string, m *message.Message) (*sarama.ProducerMess
 	if key, ok := m.Metadata[metadata.Key]; ok {
 		record.Key = sarama.StringEncoder(key)
 	}
-	for name, value := range m.Metadata {
+	record.Headers = headers(m.Metadata)
+	return record, nil
+}
+
+// headers returns the headers of a record, sorted by name. Their bytes share one piece of memory.
+func headers(m message.Metadata) []sarama.RecordHeader {
+	n, size := 0, 0
+	for name, value := range m {
 		if !metadata.Reserved(name) {
-			record.Headers = append(record.Headers, sarama.RecordHeader{Key: []byte(name), Value: []byte(value)})
+			n, size = n+1, size+len(name)+len(value)
 		}
 	}
-	slices.SortFunc(record.Headers, func(a, b sarama.RecordHeader) int { return strings.Compare(string(a.Key), string(b.Key)) })
-	return record, nil
+	if n == 0 {
+		return nil
+	}
+	all, out := make([]byte, 0, size), make([]sarama.RecordHeader, 0, n)
+	add := func(text string) []byte {
+		at := len(all)
+		all = append(all, text...)
+		return all[at:len(all):len(all)]
+	}
+	for name, value := range m {
+		if !metadata.Reserved(name) {
+			out = append(out, sarama.RecordHeader{Key: add(name), Value: add(value)})
+		}
+	}
+	slices.SortFunc(out, func(a, b sarama.RecordHeader) int { return bytes.Compare(a.Key, b.Key) })
+	return out
 }
 
 // Unmarshal implements kafka.Unmarshaler. A header that occurs twice has its last value. The UUID
