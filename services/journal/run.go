@@ -79,16 +79,26 @@ func (j *Journal[S, B]) session(ctx context.Context) error {
 	if j.cfg.Snapshots != nil {
 		go j.takeSnapshots(reading, start.topicID)
 	}
-	for r := topic.NewReader(client, start.from); ; {
-		records, err := r.Poll(reading)
+	return j.readOn(reading, client, start.from)
+}
+
+// readOn takes records from an offset on, until ctx ends or that is not possible.
+func (j *Journal[S, B]) readOn(ctx context.Context, client *kgo.Client, from int64) error {
+	var p pace
+	for r := topic.NewReader(client, from); ; {
+		records, err := r.Poll(ctx)
+		applied := j.Position()
 		if err == nil {
-			err = j.takeAll(reading, client, records)
+			err = j.takeAll(ctx, client, records)
 		}
-		if cause := context.Cause(reading); cause != nil {
+		if cause := context.Cause(ctx); cause != nil {
 			return cause
 		}
 		if err != nil {
 			return err
+		}
+		if wait := p.after(records, applied, j.now()); wait > 0 {
+			sleep(ctx, wait)
 		}
 	}
 }

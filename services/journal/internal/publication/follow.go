@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -20,6 +21,10 @@ const (
 	MetadataKind   = "journal_kind"
 	MetadataKey    = "journal_key"
 )
+
+// linger is the wait after entries were delivered. What is applied meanwhile is delivered together,
+// so that it leaves in a few requests, and its readers wake up once.
+const linger = 5 * time.Millisecond
 
 // run delivers until ctx is done, and starts again after a failure.
 func (p *Publication[S, B]) run(ctx context.Context) {
@@ -96,6 +101,9 @@ func (p *Publication[S, B]) takeOver(ctx context.Context, w *window, next int64)
 		next = end.Offset
 		w.skip(end)
 		p.position.Store(w.position().Offset)
+		if len(entries) > 0 && len(entries) < atOnce && !sleep(ctx, linger) {
+			return next, ctx.Err()
+		}
 	}
 }
 

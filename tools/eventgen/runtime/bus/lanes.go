@@ -274,6 +274,11 @@ func (l *lifetime) Close() error {
 // receive handles a message of a subscription. Unless its transport can hold it, or if nothing
 // behind an unknown message may be read, it is not laid aside.
 func (c *receiver) receive(life context.Context, raw *message.Message) error {
+	if name, ok := c.routes.ignored(raw); ok {
+		p := readProvenance(raw)
+		c.observe(p, name, Ignored, 1, nil)
+		return nil
+	}
 	c.progress.begin(raw)
 	take := hold.Of(raw.Context())
 	if take != nil && c.unknown != Stop {

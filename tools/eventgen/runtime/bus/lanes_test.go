@@ -407,3 +407,62 @@ func TestTypeOfAnotherMessage(t *testing.T) {
 		}
 	})
 }
+
+// TestIgnoredPassesItsKey checks that a message that the operation does not handle waits for no
+// other one of its key once its schema is known, and that its headers are checked all the same.
+func TestIgnoredPassesItsKey(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		broker := bustest.NewBroker()
+		broker.AllowHolds()
+		letterSchema := strings.Replace(noteSchema, "Note", "Letter", 1)
+		schemas := bustest.NewRegistry(registry.Subject{Name: "notes-x.Note", Schema: noteSchema}, registry.Subject{Name: "notes-x.Letter", Schema: letterSchema})
+		spec := func(name string) *bus.Spec[[]byte, bus.NoKey, bus.Headers] {
+			s := &bus.Spec[[]byte, bus.NoKey, bus.Headers]{Name: name, Topic: "notes", Subject: "notes-x." + name, Framing: bus.Confluent, Codec: bus.Raw("text")}
+			s.Codec.Name, s.Codec.Schema = "x."+name, strings.Replace(noteSchema, "Note", name, 1)
+			return s
+		}
+		routes := []bus.Route{bus.On(spec("Note"), func(context.Context, *noteMessage) error { return errBusy }), bus.Ignore(spec("Letter"))}
+		seen := map[bus.Outcome]int{}
+		var mu sync.Mutex
+		observe := func(o bus.Observation) {
+			mu.Lock()
+			defer mu.Unlock()
+			seen[o.Outcome]++
+		}
+		router, err := message.NewRouter(message.RouterConfig{}, watermill.NopLogger{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = bus.Receive(router, broker, bus.Operation{Name: "onNotes", Topic: "notes", DeadLetters: "dead"}, routes,
+			bus.WithDeadLetters(broker), bus.WithRegistry(schemas), bus.WithLogger(slog.New(slog.DiscardHandler)), bus.WithObserver(observe))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error)
+		go func() { ended <- router.Run(t.Context()) }()
+		<-router.Running()
+		send := func(key string, id byte, kind string) {
+			m := message.NewMessage(watermill.NewUUID(), []byte{0, 0, 0, 0, id})
+			m.Metadata[metadata.Key], m.Metadata["ce_type"] = key, kind
+			if err := broker.Publish("notes", m); err != nil {
+				t.Error(err)
+			}
+			pause(time.Second)
+		}
+		send("other", 2, "x.Letter") // its schema is looked up
+		send("stuck", 1, "x.Note")
+		send("stuck", 2, "x.Letter")
+		mu.Lock()
+		if seen[bus.Ignored] != 2 || seen[bus.Retrying] == 0 {
+			t.Errorf("outcomes: %v", seen)
+		}
+		mu.Unlock()
+		send("wrong", 2, "x.Note")
+		if dead := broker.Messages("dead"); len(dead) != 1 {
+			t.Errorf("%d dead letters", len(dead))
+		}
+		if err := errors.Join(router.Close(), <-ended, broker.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+}

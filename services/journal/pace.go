@@ -1,0 +1,35 @@
+package journal
+
+import (
+	"time"
+
+	"github.com/deferpay/deferpay/services/journal/record"
+)
+
+// An instance that is alone reads its own records only to compare them with those that it applied
+// when they were acknowledged. One request for each record costs the client and the broker as much
+// as the append, so it reads at intervals. Once a record of another instance is read, it reads
+// without waiting, until there was none for a while: decisions depend on reading then.
+
+const (
+	readEvery = 2 * time.Millisecond
+	aloneFor  = time.Second
+)
+
+// pace is how often an instance reads.
+type pace struct{ foreign time.Time } // when the last record of another instance was read
+
+// after returns how long to wait after records were taken. Those up to the offset applied were
+// applied before.
+func (p *pace) after(records []record.Record, applied int64, now time.Time) time.Duration {
+	for i := range records {
+		if r := &records[i]; r.Offset > applied && !r.Own {
+			p.foreign = now
+			return 0
+		}
+	}
+	if now.Sub(p.foreign) < aloneFor {
+		return 0
+	}
+	return readEvery
+}

@@ -1,0 +1,30 @@
+package journal
+
+import (
+	"testing"
+	"time"
+
+	"github.com/deferpay/deferpay/services/journal/record"
+)
+
+func TestPace(t *testing.T) {
+	var p pace
+	now := time.Unix(1_700_000_000, 0)
+	for _, step := range []struct {
+		what    string
+		records []record.Record
+		later   time.Duration
+		want    time.Duration
+	}{
+		{"a record applied before", []record.Record{{Offset: 7}}, 0, readEvery},
+		{"an own record that is read first", []record.Record{{Offset: 8, Own: true}}, 0, readEvery},
+		{"a record of another instance", []record.Record{{Offset: 7}, {Offset: 8}}, 0, 0},
+		{"right after it", []record.Record{{Offset: 7}}, aloneFor - 1, 0},
+		{"a while after it", []record.Record{{Offset: 7}}, 1, readEvery},
+	} {
+		now = now.Add(step.later)
+		if got := p.after(step.records, 7, now); got != step.want {
+			t.Errorf("after %s: waits %v, want %v", step.what, got, step.want)
+		}
+	}
+}
