@@ -6,7 +6,7 @@ import { w } from "./words.js";
 const scenes = ["buy", "lost", "crash", "twins", "race", "rush", "replay", "poison", "month"];
 const controls = ["stop", "kill", "freeze", "cut", "back"];
 const instances = new Map();
-let told = { text: () => w("hint") }; // the last action, to be told again in another language
+let told = { text: () => w("hint") }; // the last action, to be shown again in another language
 
 // press begins an action and reports whether it was accepted.
 export async function press(action, query = {}) {
@@ -125,7 +125,7 @@ function newInstance(i) {
   return e;
 }
 
-// report tells what became of an action.
+// report shows the beginning or the outcome of an action.
 export function report(b) {
   if (b.name === "step") {
     if (b.phase === "failed") say({ text: () => w("failedWith", b.text), bad: true });
@@ -140,5 +140,5 @@ export function report(b) {
 // clear forgets the last action.
 export const clear = () => say({ text: () => w("hint") });
 
-// translate tells the last action again.
+// translate shows the last action in the present language.
 export const translate = () => say(told);
