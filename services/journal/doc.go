@@ -29,7 +29,8 @@
 //     everything that was in the log when Decide was called.
 //   - ErrUnknownOutcome is the only error after which a record may have an effect.
 //   - A decision is never earlier than the last record of a stream that it reads.
-//   - Nothing is served before the whole log was read, nor on a topic that may lose records.
+//   - Nothing is served before the whole log was read, or a snapshot and what follows it, nor on a
+//     topic that may lose records.
 //
 // DESIGN.md explains how, with the faults that were considered. Packages admin and backup are for
 // operators; journaltest and journalsim test what is built on a journal.

@@ -18,6 +18,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/deferpay/deferpay/services/journal"
+	"github.com/deferpay/deferpay/services/journal/admin"
 	"github.com/deferpay/deferpay/services/journal/internal/snapshots"
 	. "github.com/deferpay/deferpay/services/journal/journaltest"
 	"github.com/deferpay/deferpay/services/journal/record"
@@ -236,13 +237,20 @@ func TestCutWhileBuying(t *testing.T) {
 			}
 		})
 	}
+	var mu sync.Mutex
 	var list []record.Manifest
-	for range 5 {
-		m, err := a.TakeSnapshot(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		list = append(list, m)
+	for range 2 { // two callers that want one at the same time
+		buying.Go(func() {
+			for range 5 {
+				m, err := a.TakeSnapshot(t.Context())
+				if err != nil {
+					t.Error(err)
+				}
+				mu.Lock()
+				list = append(list, m)
+				mu.Unlock()
+			}
+		})
 	}
 	buying.Wait()
 	for _, m := range list {
@@ -453,6 +461,48 @@ func TestSnapshotOfLogThatWasReplaced(t *testing.T) {
 		}
 		if got := b.shows(3, 60); strings.Contains(got, "true") {
 			t.Errorf("on an empty log, the states are\n%s", got)
+		}
+	})
+}
+
+// A snapshot that has read a record which was declared void later is not used: neither by the
+// instance that took it, nor by one that starts from it and reads the declaration afterwards.
+func TestSnapshotOfWhatIsVoidNow(t *testing.T) {
+	savedVirtually(t, func(t *testing.T, _ *kfake.Cluster, opts []kgo.Opt) {
+		newer := func(writer string) *saved {
+			cfg, s := savingConfig(t, writer, opts, 1<<40)
+			cfg.Codec = newCodec{}
+			cfg.Fold = func(v *View, e Entry) error {
+				for _, s := range e.Streams {
+					v.Set(s, State{Spent: 1})
+				}
+				return nil
+			}
+			s.Journal, s.stop = Start(t, cfg)
+			return s
+		}
+		a := newer("a")
+		v, err := a.Decide(t.Context(), journal.On(Account("1")), func(*View) (Body, error) { return Body{Kind: "tomorrow"}, nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := a.Snapshot(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		declared := admin.Voiding{Offset: v.Offset, Reason: "a test", UnknownKind: true}
+		if _, err := admin.Open(Config("operator", opts)).DeclareVoid(t.Context(), declared); err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range []*saved{a, newer("b")} {
+			Eventually(t, "the record has no effect", func() error {
+				if err := s.Ready(); err != nil || spent(s.Journal, "1") != 0 {
+					return fmt.Errorf("spent %d (%w)", spent(s.Journal, "1"), err)
+				}
+				return nil
+			})
+			if text := s.log.String(); !strings.Contains(text, "it has read a record that was declared void later") {
+				t.Errorf("the instance logged:\n%s", text)
+			}
 		}
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -24,7 +25,7 @@ const (
 	retrySnapshot  = 30 * time.Second // after a failure, or while another instance takes one
 	abandonedAfter = time.Hour        // a snapshot that is not complete
 	foreignKept    = 7 * 24 * time.Hour
-	copyAtOnce     = 32 << 10 // bytes, under the lock
+	copyAtOnce     = 16 << 10 // bytes, under the lock
 )
 
 // taking is how far the taking of snapshots has come.
@@ -157,6 +158,7 @@ func (j *Journal[S, B]) write(ctx context.Context, t snapshots.Topic, m record.M
 		if err := w.Write(ctx, some); err != nil {
 			return m, err
 		}
+		runtime.Gosched() // decisions go first
 	}
 	if m, err = w.Complete(ctx, record.DigestOf(cut.tail)); err != nil {
 		return m, err

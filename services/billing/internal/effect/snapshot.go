@@ -40,6 +40,7 @@ const (
 	invoicesByPeriod
 	open
 	running
+	operations // only how many there are; it comes first
 )
 
 // items encodes items. A refused purchase holds why its mandate was not valid.
@@ -61,6 +62,7 @@ type modelCut struct {
 	all    []*Operation
 	before map[int]Operation // by their place, until they are handed out
 	next   int               // operation to hand out
+	begun  bool
 
 	entry func() (entry, bool)
 	stop  func()
@@ -143,6 +145,11 @@ func (m *Model) entries() iter.Seq[entry] {
 
 // Next implements journal.ModelCut.
 func (c *modelCut) Next(dst []byte) (_ []byte, more bool, err error) {
+	if !c.begun {
+		c.begun = true
+		dst, err = items.Append(dst, item{Entry: &entry{List: operations, Count: len(c.all)}})
+		return dst, true, err
+	}
 	if n := c.next; n < len(c.all) {
 		o := *c.all[n]
 		if was, changed := c.before[n]; changed {
@@ -233,5 +240,15 @@ func (m *Model) enter(e entry) {
 		m.Open[e.Period][customer] = e.Count
 	case running:
 		m.Running[e.Period] = true
+	case operations:
+		m.expect(e.Count)
 	}
+}
+
+// expect makes room for so many operations. A number that is out of place must not take all memory.
+func (m *Model) expect(n int) {
+	n = max(0, min(n, 1<<24))
+	m.Operations = make([]*Operation, 0, n)
+	m.OperationByRef = make(map[string]*Operation, n)
+	m.OperationsByOrder = make(map[string][]*Operation, n)
 }

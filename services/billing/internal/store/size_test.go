@@ -49,6 +49,7 @@ func newWriter(tb testing.TB) *writer {
 	w := &writer{tb: tb, options: journaltest.Options(journaltest.Broker(tb)), paris: paris}
 	journaltest.Create(tb, w.options, store.Log, journaltest.LogConfig())
 	journaltest.Create(tb, w.options, store.Positions, map[string]string{"cleanup.policy": "compact"})
+	journaltest.CreateSnapshots(tb, w.options, store.Snapshots)
 	return w
 }
 
@@ -185,10 +186,37 @@ func BenchmarkHistory(b *testing.B) {
 		b.ReportMetric(float64(w.latency(s, "alone", 0, store.OperationFilter{}).Microseconds()), "p99-µs-alone")
 		b.ReportMetric(float64(w.latency(s, "lists", 4, store.OperationFilter{}).Microseconds()), "p99-µs-beside-lists")
 		b.ReportMetric(float64(w.latency(s, "searches", 4, store.OperationFilter{Status: billing.OperationAccepted}).Microseconds()), "p99-µs-beside-searches")
-		b.ReportMetric(0, "ns/op")
+		w.snapshots = 1 << 40 // none by itself
 		stop()
 		runtime.KeepAlive(s)
+		w.restart(b)
+		w.snapshots = 0
+		b.ReportMetric(0, "ns/op")
 	}
+}
+
+// restart takes a snapshot beside purchases, and starts an instance from it.
+func (w *writer) restart(b *testing.B) {
+	s, _, stop := w.open("taker")
+	taken := make(chan time.Duration)
+	go func() {
+		began := time.Now()
+		if _, err := s.Snapshot(b.Context()); err != nil {
+			b.Error(err)
+		}
+		taken <- time.Since(began)
+	}()
+	b.ReportMetric(float64(w.latency(s, "beside a snapshot", 0, store.OperationFilter{}).Microseconds()), "p99-µs-beside-snapshot")
+	b.ReportMetric((<-taken).Seconds(), "s/snapshot")
+	stop()
+	runtime.KeepAlive(s)
+	s = nil
+	before := heap()
+	again, took, stop := w.open("again")
+	defer stop()
+	b.ReportMetric(took.Seconds(), "s/start-from-snapshot")
+	b.ReportMetric(float64(heap()-before)/float64(*closedOperations), "B/operation-from-snapshot")
+	runtime.KeepAlive(again)
 }
 
 // latency returns the 99th percentile of the time of a purchase, of 16 callers, while so many

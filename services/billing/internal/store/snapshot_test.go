@@ -21,13 +21,13 @@ const recordings = "../../../e2e/oldlog/testdata"
 func TestCutsOfOldLogs(t *testing.T) {
 	for name, log := range ledgertest.Recorded(t, recordings, store.Log) {
 		t.Run(name, func(t *testing.T) {
-			sum := cuts(t, log, fulltest.Choose(7, 1))
-			ledgertest.SameFold(t, "testdata/fold.json", name, store.FoldVersion, sum)
+			shape, sum := cuts(t, log, fulltest.Choose(7, 1))
+			ledgertest.SameFold(t, "testdata/fold.json", name, store.FoldVersion, shape, sum)
 		})
 	}
 }
 
-func cuts(t *testing.T, log [][]byte, step int) string {
+func cuts(t *testing.T, log [][]byte, step int) (shape, sum string) {
 	t.Helper()
 	s, err := store.New(store.Config{Paris: time.UTC, Config: ledger.Config{
 		Writer: "w", ClientOptions: []kgo.Opt{kgo.SeedBrokers("127.0.0.1:1")}, SnapshotEvery: 1,
@@ -35,7 +35,8 @@ func cuts(t *testing.T, log [][]byte, step int) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return journaltest.Cuts(t, s.Config(), log, step, func() any { return s.Model() })
+	kept := s.Config().Snapshots
+	return kept.States.Shape() + kept.Model.Shape(), journaltest.Cuts(t, s.Config(), log, step, func() any { return s.Model() })
 }
 
 // An instance that starts from a snapshot shows the same as one that reads the log, and answers
@@ -43,7 +44,6 @@ func cuts(t *testing.T, log [][]byte, step int) string {
 func TestStoreFromSnapshot(t *testing.T) {
 	w := newWriter(t)
 	w.snapshots = 100
-	journaltest.CreateSnapshots(t, w.options, store.Snapshots)
 	first, _, stop := w.open("writer")
 	defer stop()
 	w.write(first, 500)
