@@ -225,7 +225,10 @@ func (c *checker) limits(rv, wv view, r, w Schema) {
 		compare(lower, 1)
 		compare(upper, -1)
 	}
-	for _, key := range []string{"multipleOf", "uniqueItems"} {
+	for _, key := range []string{"multipleOf", "uniqueItems", "exclusiveMinimum", "exclusiveMaximum"} {
+		if strings.HasPrefix(key, "exclusive") && !rv.words[key].Is(source.Bool) {
+			continue // a number is compared above
+		}
 		if a := rv.words[key]; a != nil && a.Value != "false" && !source.Equal(a, wv.words[key]) {
 			c.add(finding.Breaking, Limit, r, w, "%s is %s", key, a.JSON())
 		}
@@ -254,12 +257,17 @@ func (c *checker) object(rv, wv view, r, w Schema) {
 			})
 		}
 	}
+	met := map[string]bool{}
 	for _, p := range wv.properties {
-		mine, known := rv.property(p.name)
+		if met[p.name] {
+			continue
+		}
+		met[p.name] = true
+		mine := rv.all(p.name)
 		c.within(p.name, func() {
 			switch {
-			case known:
-				c.accepts(mine, p.schema)
+			case len(mine) > 0:
+				c.each(mine, wv.all(p.name))
 			case rv.more.isBool("false") && rv.words["patternProperties"] == nil:
 				c.add(finding.Warning, Closed, r, p.schema, "there is no such property, and no additional ones are allowed")
 			case rv.more.Node != nil:
@@ -273,6 +281,16 @@ func (c *checker) object(rv, wv view, r, w Schema) {
 		c.add(finding.Warning, Closed, r, w, "additional properties are not allowed, or only some of them")
 	default:
 		c.within("*", func() { c.accepts(rv.more, wv.more) })
+	}
+}
+
+// each compares the schemas of a property that several parts of an allOf have, in their order.
+func (c *checker) each(reads, writes []Schema) {
+	if len(reads) != len(writes) {
+		c.add(finding.Warning, Keyword, reads[0], writes[0], "it is in another number of parts of an allOf, which is not compared in detail")
+	}
+	for i := range min(len(reads), len(writes)) {
+		c.accepts(reads[i], writes[i])
 	}
 }
 
@@ -301,8 +319,19 @@ func (c *checker) items(rv, wv view, r, w Schema) {
 
 // others reports keywords that are not compared in detail, if they changed.
 func (c *checker) others(rv, wv view, r, w Schema) {
+	for key, list := range rv.again {
+		one := func(x, y *source.Node) bool { return same(r.at(x), w.at(y), map[[2]*source.Node]bool{}) }
+		if !slices.EqualFunc(list, wv.again[key], one) {
+			c.add(finding.Warning, Keyword, r, w, "%s, of several parts of an allOf, changed, which is not compared in detail", key)
+		}
+	}
+	for key := range wv.again {
+		if a := rv.words[key]; rv.again[key] == nil && a != nil && slices.Contains(compared, key) && !slices.ContainsFunc(wv.again[key], func(b *source.Node) bool { return source.Equal(a, b) }) {
+			c.add(finding.Warning, Keyword, r, w, "%s, of several parts of an allOf, changed, which is not compared in detail", key)
+		}
+	}
 	for key, a := range rv.words {
-		if slices.Contains(compared, key) || Annotation(key) {
+		if slices.Contains(compared, key) || Annotation(key) || rv.again[key] != nil {
 			continue
 		}
 		if b := wv.words[key]; b == nil || !same(r.at(a), w.at(b), map[[2]*source.Node]bool{}) {

@@ -1,10 +1,12 @@
 package jsondiff
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/deferpay/deferpay/tools/contractdiff/finding"
 	"github.com/deferpay/deferpay/tools/eventgen/diag"
 	"github.com/deferpay/deferpay/tools/eventgen/source"
 )
@@ -84,6 +86,55 @@ func TestCompare(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestNothingSilent changes keywords that are not compared in detail, wherever they are.
+func TestNothingSilent(t *testing.T) {
+	for _, k := range []struct{ former, next string }{
+		{"if: {required: [a]}, then: {required: [b]}", "if: {required: [a]}, then: {required: [c]}"},
+		{"if: {required: [a]}, else: {required: [b]}", "if: {required: [z]}, else: {required: [b]}"},
+		{"not: {const: 1}", "not: {const: 2}"},
+		{"contains: {const: 1}", "contains: {const: 2}"},
+		{"contains: {const: 1}, minContains: 1", "contains: {const: 1}, minContains: 2"},
+		{"contains: {const: 1}, maxContains: 3", "contains: {const: 1}, maxContains: 2"},
+		{"dependentRequired: {a: [b]}", "dependentRequired: {a: [c]}"},
+		{"dependentSchemas: {a: {required: [b]}}", "dependentSchemas: {a: {required: [c]}}"},
+		{"dependencies: {a: [b]}", "dependencies: {a: [b, c]}"},
+		{"patternProperties: {'^x': {type: string}}", "patternProperties: {'^x': {type: integer}}"},
+		{"propertyNames: {pattern: a}", "propertyNames: {pattern: b}"},
+		{"unevaluatedProperties: false", "unevaluatedProperties: {type: string}"},
+		{"prefixItems: [{type: string}]", "prefixItems: [{type: integer}]"},
+		{"items: [{type: string}], additionalItems: false", "items: [{type: string}], additionalItems: {type: string}"},
+		{"contentMediaType: image/png", "contentMediaType: image/gif"},
+		{"discriminator: a", "discriminator: b"},
+		{"maximum: 5, exclusiveMaximum: true", "maximum: 5, exclusiveMaximum: false"},
+		{"allOf: [{pattern: a}, {pattern: b}]", "allOf: [{pattern: c}, {pattern: b}]"},
+		{"allOf: [{minimum: 1}, {minimum: 5}]", "allOf: [{minimum: 1}, {minimum: 6}]"},
+		{"allOf: [{minimum: 5}, {minimum: 1}]", "allOf: [{minimum: 6}, {minimum: 1}]"},
+		{"allOf: [{properties: {a: {minimum: 1}}}, {properties: {a: {pattern: x}}}]", "allOf: [{properties: {a: {minimum: 1}}}, {properties: {a: {pattern: y}}}]"},
+		{"allOf: [{properties: {a: {minimum: 1}}}, {properties: {a: {pattern: x}}}]", "allOf: [{properties: {a: {minimum: 1}}}]"},
+		{"allOf: [{additionalProperties: {type: string}}, {additionalProperties: false}]", "allOf: [{additionalProperties: {type: integer}}, {additionalProperties: false}]"},
+	} {
+		for _, around := range []string{
+			"{%s}", "{properties: {p: {%s}}}", "{type: array, items: {%s}}", "{oneOf: [{%s}]}", "{additionalProperties: {%s}}",
+			"{allOf: [{%s}, {title: T}]}", "{allOf: [{%s}, {if: {const: 7}, then: {const: 7}, not: {const: 8}, contains: {const: 9}, pattern: z}]}",
+		} {
+			former, next := fmt.Sprintf(around, k.former), fmt.Sprintf(around, k.next)
+			if all := Compare(read(t, former), read(t, next), Sent); len(all) == 0 || finding.Warning > worst(all) {
+				t.Errorf("%s\nto %s: %+v", former, next, all)
+			}
+			if all := Compare(read(t, former), read(t, former), Sent); len(all) > 0 {
+				t.Errorf("%s has differences from itself: %+v", former, all)
+			}
+		}
+	}
+}
+
+func worst(all []finding.Difference) (level finding.Level) {
+	for _, d := range all {
+		level = max(level, d.Level)
+	}
+	return level
 }
 
 // TestRole holds that what is received is judged from the other side.

@@ -13,6 +13,9 @@ type view struct {
 	properties []property
 	required   []string
 	more       Schema // additionalProperties; no node: absent
+	// again are the values of keywords that several parts of an allOf have. Only the last one is in
+	// words.
+	again map[string][]*source.Node
 }
 
 type property struct {
@@ -61,11 +64,40 @@ func (v *view) add(s Schema, open map[*source.Node]bool) {
 				v.required = append(v.required, it.Value)
 			}
 		case "additionalProperties":
+			v.set(p.Key.Value, p.Value)
 			v.more = s.at(p.Value)
+			delete(v.words, p.Key.Value)
 		default:
-			v.words[p.Key.Value] = p.Value
+			v.set(p.Key.Value, p.Value)
 		}
 	}
+}
+
+// set sets a keyword. Limits of several parts of an allOf are joined: the narrowest one counts.
+func (v *view) set(key string, n *source.Node) {
+	former, there := v.words[key]
+	if key == "additionalProperties" {
+		former, there = v.more.Node, v.more.Node != nil
+	}
+	v.words[key] = n
+	if !there || source.Equal(former, n) || Annotation(key) {
+		return
+	}
+	if a, b := rat(former), rat(n); a != nil && b != nil {
+		if slices.Contains(lower, key) || slices.Contains(upper, key) {
+			if (a.Cmp(b) > 0) == slices.Contains(lower, key) {
+				v.words[key] = former
+			}
+			return
+		}
+	}
+	if v.again == nil {
+		v.again = map[string][]*source.Node{}
+	}
+	if v.again[key] == nil {
+		v.again[key] = []*source.Node{former}
+	}
+	v.again[key] = append(v.again[key], n)
 }
 
 func (v *view) property(name string) (Schema, bool) {
@@ -74,6 +106,16 @@ func (v *view) property(name string) (Schema, bool) {
 		return Schema{}, false
 	}
 	return v.properties[i].schema, true
+}
+
+// all returns every schema of a property: several parts of an allOf may have one.
+func (v *view) all(name string) (out []Schema) {
+	for _, p := range v.properties {
+		if p.name == name {
+			out = append(out, p.schema)
+		}
+	}
+	return out
 }
 
 func (v *view) propertyOr(name string, other Schema) Schema {
