@@ -104,10 +104,12 @@ contract-test: ## Checks what the services answer and publish against their Open
 RELEASED = $(shell ls -d specs/released/*/ 2>/dev/null | sort -t. -k1,1V -k2,2n -k3,3n)
 DIFFMODE ?= FULL_TRANSITIVE
 
-diff: ## Compares the contracts with every release of them (AGAINST=<git ref> for that state alone) and fails if they may not be released
+diff: ## Compares the contracts with every release of them (AGAINST=<git ref> for that state alone), checks their conventions, and fails if they may not be released
 	@echo "diff: specs/ against $(if $(AGAINST),$(AGAINST),$(notdir $(patsubst %/,%,$(RELEASED))))"
 	@mkdir -p build/bin && cd tools/contractdiff && go build -o ../../build/bin/contractdiff .
 	@build/bin/contractdiff -mode $(DIFFMODE) $(if $(FORMAT),-format $(FORMAT)) $(if $(AGAINST),-against $(AGAINST) specs,$(RELEASED) specs) || { echo "change it as the hints say; or accept it in specs/contractdiff.ignore.yaml; or, for a version that was not tagged: make release-contracts VERSION=... FORCE=1"; exit 1; }
+	@echo "diff: the conventions of contractdiff lint on specs/"
+	@build/bin/contractdiff lint specs || { echo "docs/contractdiff-lint.md has a section for each rule; accept a finding in specs/contractdiff.ignore.yaml"; exit 1; }
 
 release-contracts: ## Freezes specs/ under specs/released/VERSION/ (VERSION=0.1.0); FORCE=1 replaces a version that was not tagged yet
 	@case "$(VERSION)" in [0-9]*.[0-9]*.[0-9]*) ;; *) echo "name the version: make release-contracts VERSION=0.2.0"; exit 1;; esac

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"go/parser"
 	"go/token"
 	"os"
@@ -75,12 +76,22 @@ func world(t *testing.T, list string) string {
 		"a/a.go":      "package a\n\n// Max returns the larger one.\nfunc Max(x, y int) int {\n\tif x > y {\n\t\treturn x\n\t}\n\treturn y\n}\n",
 		"a/a_test.go": "package a\n\nimport \"testing\"\n\nfunc TestMax(t *testing.T) {\n\tfor _, s := range []string{\"sub\"} {\n\t\tt.Run(s, func(t *testing.T) {\n\t\t\tif Max(1, 2) != 2 || Max(2, 1) != 2 {\n\t\t\t\tt.Error(\"not the larger one\")\n\t\t\t}\n\t\t})\n\t}\n}\n\nfunc TestRed(t *testing.T) { t.Error(\"red\") }\n",
 		file:          list,
+		"b/go.mod":    "module other\n\ngo 1.26\n",
 	} {
 		path := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)
 		}
 		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"a.go", "a_test.go"} {
+		text, err := os.ReadFile(filepath.Join(dir, "a", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(os.MkdirAll(filepath.Join(dir, "b", "c"), 0o755), os.WriteFile(filepath.Join(dir, "b", "c", name), text, 0o644)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -108,6 +119,7 @@ func TestVerdicts(t *testing.T) {
 		{"pattern matches nothing", mutation("m", "x > y", "x < y", "./a ^TestMin$"), 1, []string{"no test", "the pattern matches no test"}},
 		{"fails without the mutation", mutation("m", "x > y", "x < y", "./a ^TestRed$"), 1, []string{"no test", "it fails without a mutation", "red"}},
 		{"no such package", mutation("m", "x > y", "x < y", "./b ^TestMax$"), 1, []string{"no test"}},
+		{"in a module of its own", strings.Replace(mutation("m", "x > y", "x < y", "./b/c ^TestMax$"), "a/a.go", "b/c/a.go", 1), 0, []string{"m by TestMax", "1 caught\n"}},
 		{"several", mutation("one", "x > y", "x < y", "./a ^TestMax$") + "# a comment\n" + mutation("two", "x > y", "x >= y", "./a ^TestMax$"), 1,
 			[]string{"/2 caught ", "/2 survived ", "2 mutations, 1 caught, 1 survived"}},
 	} {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -214,13 +215,14 @@ type observed struct {
 
 // test runs go test, for so long at most. An error is returned if it could not be run.
 func (r *runner) test(ctx context.Context, t Test, limit time.Duration, flags ...string) (observed, error) {
+	module, pkg := moduleOf(r.root, t.Package)
 	args := append([]string{"test", "-json", "-count=1", "-vet=off", "-failfast", "-timeout=" + limit.String(), "-run=" + t.Run}, flags...)
-	cmd := exec.CommandContext(ctx, "go", append(args, t.Package)...)
+	cmd := exec.CommandContext(ctx, "go", append(args, pkg)...)
 	cmd.Env = append(os.Environ(), "RAPID_NOFAILFILE=true") // rapid would write into the work tree
 	if t.Full {
 		cmd.Env = append(cmd.Env, fulltest.Variable+"=1")
 	}
-	cmd.Dir = r.root
+	cmd.Dir = module
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 10 * time.Second
 	var stderr bytes.Buffer
@@ -235,6 +237,18 @@ func (r *runner) test(ctx context.Context, t Test, limit time.Duration, flags ..
 		return o, fmt.Errorf("go test: %w\n%s", err, stderr.String())
 	}
 	return o, nil
+}
+
+// moduleOf returns the folder of the module that a package belongs to, and the package as it is
+// named there. It is the root if the package is in no module below it.
+func moduleOf(root, pkg string) (module, name string) {
+	for dir := path.Clean(pkg); dir != "." && dir != "/"; dir = path.Dir(dir) {
+		at := filepath.Join(root, filepath.FromSlash(dir))
+		if _, err := os.Stat(filepath.Join(at, "go.mod")); err == nil {
+			return at, "." + strings.TrimPrefix(path.Clean(pkg), dir)
+		}
+	}
+	return root, pkg
 }
 
 // event is a line of go test -json, or of the build before it.

@@ -154,11 +154,18 @@ type place struct {
 }
 
 func (s *Session) listed(ctx context.Context, list func(context.Context, ...string) (kadm.ListedOffsets, error), topics []string) (map[place]int64, error) {
-	offsets, err := list(ctx, topics...)
-	if err == nil {
-		err = offsets.Error()
-	}
-	if err != nil {
+	var offsets kadm.ListedOffsets
+	var failed error
+	_, err := s.await(ctx, func() (bool, error) {
+		var err error
+		if offsets, err = list(ctx, topics...); err == nil {
+			err = offsets.Error()
+		}
+		failed = err
+		// a broker may not know yet a topic that was just created
+		return !errors.Is(err, kerr.UnknownTopicOrPartition), nil
+	})
+	if err = errors.Join(err, failed); err != nil {
 		return nil, fmt.Errorf("list the offsets of %s: %w", strings.Join(topics, ", "), err)
 	}
 	out := map[place]int64{}
