@@ -139,6 +139,8 @@ bench: ## Runs the benchmarks, as tables of ratios; BROKER=kafka measures the jo
 	@echo "bench: decisions per second against raw acknowledged produce, in one run"
 	@go test -c -o build/bin/journal.bench ./services/journal
 	@build/bin/journal.bench -test.run '^(TestThroughput|TestShared|TestContention)$$' -throughput 1s
+	@echo "bench: a purchase over HTTP on its whole way, with the broker in a process of its own"
+	@go test ./services/billing -run '^$$' -bench Purchase -benchtime 5000x | grep '^Benchmark'
 	@echo "bench: generated Avro codecs against hamba/avro's reflection, in one run"
 	@DEFERPAY_FULL=1 go test ./tools/eventgen/avro/internal/conformance -run '^TestCodecRatio$$' -count=1 -v | grep -v '^[=-]'
 	@echo "bench: generated JSON codecs, which check the schema, against encoding/json and against it with a validator, in one run"
