@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"maps"
 	"math/big"
@@ -22,6 +23,8 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/typechecktest"
 	"github.com/deferpay/deferpay/tools/fulltest"
 )
+
+var drawn = flag.Int("drawn", fulltest.Choose(50, 1000), "random documents for each JSON type of the public documents")
 
 // echo is a program that reads each document of its input as the type that is named before it, and
 // writes it again.
@@ -97,7 +100,7 @@ func TestDrawnValues(t *testing.T) {
 	}
 	values, accepted, excused := 0, 0, 0
 	for _, d := range types {
-		v, a, faults := d.try(t, filepath.Join(module, "echo"), fulltest.Choose(50, 10_000))
+		v, a, faults := d.try(t, filepath.Join(module, "echo"), *drawn)
 		values, accepted = values+v, accepted+a
 		if len(faults) > 0 && d.warned {
 			excused++
@@ -175,7 +178,7 @@ func (d drawnType) try(t *testing.T, program string, n int) (values, accepted in
 			faults = append(faults, fmt.Sprintf("%s is %s, and the judge refuses it: %v", doc, verdict, refusal))
 		case refusal == nil:
 			accepted++
-			if w, err := judge.UnmarshalJSON(strings.NewReader(text)); err != nil || !means(v, w, known) {
+			if w, err := judge.UnmarshalJSON(strings.NewReader(text)); err != nil || !means("", v, w, known) {
 				faults = append(faults, fmt.Sprintf("%s is written as %s", doc, text))
 			}
 		}
@@ -187,13 +190,20 @@ func (d drawnType) try(t *testing.T, program string, n int) (values, accepted in
 type known struct {
 	filled map[string]bool // those with a default, which are written where they were absent
 	named  map[string]bool // those that an object names
-	open   bool            // no object has a schema for members that it does not name
+	extra  bool            // an object has properties and a schema for other members
+	maps   bool            // an object has no properties and a schema for all members
+	plain  map[string]bool // properties that are objects with properties, wherever they are
 	double bool            // it has numbers that are not integers
 }
 
 func members(t *testing.T, schema string) known {
 	t.Helper()
-	out := known{map[string]bool{}, map[string]bool{}, true, false}
+	out := known{filled: map[string]bool{}, named: map[string]bool{}, plain: map[string]bool{}}
+	root, err := judge.UnmarshalJSON(strings.NewReader(schema))
+	if err != nil {
+		t.Fatal(err)
+	}
+	definitions, _ := root.(map[string]any)["definitions"].(map[string]any)
 	var walk func(v any)
 	walk = func(v any) {
 		switch v := v.(type) {
@@ -203,13 +213,17 @@ func members(t *testing.T, schema string) known {
 			}
 		case map[string]any:
 			if more := v["additionalProperties"]; v["patternProperties"] != nil || more != nil && more != false {
-				out.open = false
+				out.extra, out.maps = out.extra || v["properties"] != nil, out.maps || v["properties"] == nil
 			}
 			out.double = out.double || strings.Contains(fmt.Sprint(v["type"]), "number")
 			props, _ := v["properties"].(map[string]any)
 			for name, one := range props {
 				p, _ := one.(map[string]any)
 				_, ok := p["default"]
+				ref, _ := p["$ref"].(string)
+				target, _ := definitions[strings.TrimPrefix(ref, "#/definitions/")].(map[string]any)
+				_, was := out.plain[name]
+				out.plain[name] = (!was || out.plain[name]) && (p["properties"] != nil || target["properties"] != nil)
 				out.named[name], out.filled[name] = true, out.filled[name] || ok || p["$ref"] != nil
 			}
 			for _, one := range v {
@@ -217,36 +231,36 @@ func members(t *testing.T, schema string) known {
 			}
 		}
 	}
-	v, err := judge.UnmarshalJSON(strings.NewReader(schema))
-	if err != nil {
-		t.Fatal(err)
-	}
-	walk(v)
+	walk(root)
 	return out
 }
 
-// means reports whether a written value has the meaning of the one that was read: numbers and
-// instants are equal by value, numbers that are not integers as doubles, members that have a
-// default may be added, and those that nothing in the schema names are ignored, as readers of JSON
-// do.
-func means(read, written any, known known) bool {
+// means reports whether a written value, that of a member or another one, has the meaning of the
+// one that was read: numbers and instants are equal by value, numbers that are not integers as
+// doubles, members that have a default may be added, and those that nothing in the schema names are
+// ignored, as readers of JSON do.
+func means(member string, read, written any, known known) bool {
 	switch r := read.(type) {
 	case map[string]any:
 		w, ok := written.(map[string]any)
 		for name, v := range w {
-			if was, there := r[name]; there && !means(was, v, known) || !there && !known.filled[name] {
+			if was, there := r[name]; there && !means(name, was, v, known) || !there && !known.filled[name] {
 				return false
 			}
 		}
+		some := known.plain[member]
 		for name := range r {
-			if _, there := w[name]; !there && (known.named[name] || !known.open) {
+			some = some || known.named[name]
+		}
+		for name := range r {
+			if _, there := w[name]; !there && (known.named[name] || known.extra || known.maps && !some) {
 				return false
 			}
 		}
 		return ok
 	case []any:
 		w, ok := written.([]any)
-		return ok && slices.EqualFunc(r, w, func(a, b any) bool { return means(a, b, known) })
+		return ok && slices.EqualFunc(r, w, func(a, b any) bool { return means("", a, b, known) })
 	case json.Number:
 		w, ok := written.(json.Number)
 		a, okA := new(big.Rat).SetString(r.String())
@@ -281,7 +295,7 @@ func TestMeans(t *testing.T) {
 		if err != nil || err2 != nil {
 			t.Fatal(err, err2)
 		}
-		if got := means(read, written, known{filled: map[string]bool{"filled": true}}); got != c.want {
+		if got := means("", read, written, known{filled: map[string]bool{"filled": true}, named: map[string]bool{"a": true}}); got != c.want {
 			t.Errorf("%s and %s: %t", c.read, c.written, got)
 		}
 	}

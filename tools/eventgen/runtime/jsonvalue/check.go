@@ -187,7 +187,7 @@ func (c *Check) Pattern(v Value, re *regexp.Regexp) bool {
 	if !c.step() {
 		return false
 	}
-	if v.Kind() == String && !re.Match(v.bytes()) {
+	if v.Kind() == String && !matches(re, v.bytes()) {
 		return c.fail(v, "%q does not match %s", v.bytes(), re)
 	}
 	return true
@@ -268,8 +268,11 @@ func (c *Check) Items(v Value, from int, f Func) bool {
 	if !c.step() {
 		return false
 	}
-	for i, it := range v.Items() {
-		if i >= from && !f(c, it) {
+	if v.Kind() != Array {
+		return true
+	}
+	for i, n, end := v.i+1, 0, v.node().next; i < end; i, n = v.x.nodes[i].next, n+1 {
+		if n >= from && !f(c, Value{v.x, i}) {
 			return false
 		}
 	}
@@ -342,8 +345,11 @@ func (c *Check) Members(v Value, f func(c *Check, name []byte, m Value) bool) bo
 	if !c.step() {
 		return false
 	}
-	for name, m := range v.Members() {
-		if !f(c, name, m) {
+	if v.Kind() != Object {
+		return true
+	}
+	for i, end := v.i+1, v.node().next; i < end; i = v.x.nodes[i+1].next {
+		if !f(c, Value{v.x, i}.bytes(), Value{v.x, i + 1}) {
 			return false
 		}
 	}

@@ -42,11 +42,50 @@ var (
 
 var isoDuration = regexp.MustCompile(`^P(\d+W|(\d+Y(\d+M(\d+D)?)?|\d+M(\d+D)?|\d+D)?(T(\d+H(\d+M(\d+S)?)?|\d+M(\d+S)?|\d+S))?)$`)
 
-var rfc3339 = regexp.MustCompile(`^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)$`)
+// isRFC3339 reports whether a text has the form of a time of RFC 3339. The numbers of its date and
+// its time of day can be too large.
+func isRFC3339(s string) bool {
+	const form = "0000-00-00T00:00:00"
+	if len(s) <= len(form) || !formed(s[:len(form)], form) {
+		return false
+	}
+	zone := s[len(form):]
+	if zone[0] == '.' {
+		n := 1
+		for n < len(zone) && isDigit(zone[n]) {
+			n++
+		}
+		if n == 1 {
+			return false
+		}
+		zone = zone[n:]
+	}
+	switch {
+	case zone == "Z" || zone == "z":
+		return true
+	case len(zone) != len("+00:00") || zone[0] != '+' && zone[0] != '-':
+		return false
+	}
+	return formed(zone[1:], "00:00") && zone[1:3] < "24" && zone[4] < '6'
+}
+
+// formed reports whether a text has digits where the form has 0, and its other characters where it
+// has others.
+func formed(s, form string) bool {
+	for i := range form {
+		switch c := form[i]; {
+		case c == '0' && !isDigit(s[i]), c == 'T' && s[i] != 'T' && s[i] != 't', c != '0' && c != 'T' && s[i] != c:
+			return false
+		}
+	}
+	return true
+}
+
+func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
 // parseTime parses a time of RFC 3339. It refuses a leap second, which has no Go value.
 func parseTime(s string) (time.Time, error) {
-	if !rfc3339.MatchString(s) {
+	if !isRFC3339(s) {
 		return time.Time{}, errNoTime
 	}
 	return time.Parse(time.RFC3339Nano, strings.ToUpper(s))
@@ -59,7 +98,26 @@ func parseUUID(s string) (uuid.UUID, error) {
 	return uuid.Parse(s)
 }
 
-func validEmail(s string) bool {
+func validEmail(s string) bool { return plainEmail(s) || parsedEmail(s) }
+
+// plainEmail reports whether a text is an address of letters, digits and usual signs, which needs
+// no parser.
+func plainEmail(s string) bool {
+	local, domain, _ := strings.Cut(s, "@")
+	for _, part := range []string{local, domain} {
+		for i := range len(part) {
+			switch c := part[i]; {
+			case isDigit(c), c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c == '-', c == '+', c == '_':
+			case c == '.' && i > 0 && i < len(part)-1 && part[i-1] != '.':
+			default:
+				return false
+			}
+		}
+	}
+	return local != "" && domain != ""
+}
+
+func parsedEmail(s string) bool {
 	a, err := mail.ParseAddress(s)
 	return err == nil && a.Address == s && a.Name == ""
 }

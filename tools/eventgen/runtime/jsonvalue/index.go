@@ -101,9 +101,9 @@ func (s *scanner) peek() byte {
 func (s *scanner) value() error {
 	switch c := s.peek(); {
 	case c == '{':
-		return s.inside(Object, '}', s.member)
+		return s.inside(Object, '}')
 	case c == '[':
-		return s.inside(Array, ']', s.value)
+		return s.inside(Array, ']')
 	case c == '"':
 		return s.text_()
 	case c == '-' || c >= '0' && c <= '9':
@@ -132,8 +132,8 @@ func (s *scanner) word(word string, kind Kind) error {
 	return nil
 }
 
-// inside reads the items or members between brackets.
-func (s *scanner) inside(kind Kind, end byte, one func() error) error {
+// inside reads the members of an object or the items of a list.
+func (s *scanner) inside(kind Kind, end byte) error {
 	if s.depth++; s.depth > MaxDepth {
 		return s.errorf("nested deeper than %d", MaxDepth)
 	}
@@ -141,7 +141,13 @@ func (s *scanner) inside(kind Kind, end byte, one func() error) error {
 	s.at++
 	if s.space(); s.peek() != end {
 		for {
-			if err := one(); err != nil {
+			err := error(nil)
+			if kind == Object {
+				err = s.member()
+			} else {
+				err = s.value()
+			}
+			if err != nil {
 				return err
 			}
 			if s.space(); s.peek() == end {
@@ -255,12 +261,23 @@ func (s *scanner) digits() int {
 	return s.at - from
 }
 
+// plain are the bytes of a string that stand for themselves and are a character each.
+var plain = func() (out [256]bool) {
+	for c := ' '; c < utf8.RuneSelf; c++ {
+		out[c] = c != '"' && c != '\\'
+	}
+	return out
+}()
+
 // text_ reads a string. It refuses text that is not UTF-8 and halves of surrogate pairs, because
 // they cannot be written again.
 func (s *scanner) text_() error {
 	s.at++
 	start, escaped := s.at, false
 	for {
+		for s.at < len(s.text) && plain[s.text[s.at]] {
+			s.at++
+		}
 		switch c := s.peek(); {
 		case s.at >= len(s.text):
 			return s.errorf("a string does not end")
@@ -275,8 +292,6 @@ func (s *scanner) text_() error {
 			}
 		case c < ' ':
 			return s.errorf("a control character in a string")
-		case c < utf8.RuneSelf:
-			s.at++
 		default:
 			r, n := utf8.DecodeRune(s.text[s.at:])
 			if r == utf8.RuneError && n == 1 {

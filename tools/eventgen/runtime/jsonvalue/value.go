@@ -131,9 +131,13 @@ func (v Value) Len() int {
 
 // Member returns the member of that name.
 func (v Value) Member(name string) (Value, bool) {
-	for n, m := range v.Members() {
-		if string(n) == name {
-			return m, true
+	if v.Kind() != Object {
+		return Value{}, false
+	}
+	for i, end := v.i+1, v.node().next; i < end; i = v.x.nodes[i+1].next {
+		n := &v.x.nodes[i]
+		if !n.escaped && string(v.x.text[n.start:n.end]) == name || n.escaped && string(Value{v.x, i}.bytes()) == name {
+			return Value{v.x, i + 1}, true
 		}
 	}
 	return Value{}, false

@@ -121,7 +121,12 @@ func MultipleOf(a, b []byte) bool {
 
 // IsInteger reports whether a number in JSON has no fraction, however it is written.
 func IsInteger(text []byte) bool {
-	return !bytes.ContainsAny(text, ".eE") || Parse(text).integer()
+	for _, c := range text {
+		if c == '.' || c == 'e' || c == 'E' {
+			return Parse(text).integer()
+		}
+	}
+	return true
 }
 
 func (d Decimal) integer() bool { return d.exp >= 0 }
