@@ -123,8 +123,11 @@ func (j *Journal[S, B]) noteAcknowledged(some []*kgo.Record) {
 
 // applyAhead applies acknowledged records, in the order of the log, up to the first one whose
 // predecessor was not applied. The others wait until what is before them is read, or are read
-// themselves.
+// themselves. So do all after a connection was made, until the log was compared.
 func (j *Journal[S, B]) applyAhead(s *sender) {
+	if j.resumed.Load() {
+		return
+	}
 	for ; len(s.acked) > 0; s.done() {
 		a := s.acked[0]
 		if a.Offset < j.core.Next() {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -87,6 +88,7 @@ type Journal[S, B any] struct {
 	alarm     time.Time         // when the timer fires
 	warned    time.Time         // when a failed produce was last logged
 	ahead     []early           // in the order of the log
+	resumed   atomic.Bool       // a connection was made since the log was compared
 	tail      []byte            // the record that was applied last
 	positions []topic.Positions // of the subscribers
 	topicID   [16]byte          // of the log that is read, if there are snapshots

@@ -59,7 +59,7 @@ func (j *Journal[S, B]) session(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	client, err := topic.NewClientFrom(j.cfg.Topic, start.from, 2*maxInFlight, j.cfg.ClientOptions)
+	client, err := topic.NewClientFrom(j.cfg.Topic, start.from, 2*maxInFlight, j.watched())
 	if err != nil {
 		return j.unusable(err)
 	}
@@ -88,6 +88,9 @@ func (j *Journal[S, B]) readOn(ctx context.Context, client *kgo.Client, from int
 	for r := topic.NewReader(client, from); ; {
 		records, err := r.Poll(ctx)
 		applied := j.Position()
+		if err == nil {
+			err = j.compare(ctx, records)
+		}
 		if err == nil {
 			err = j.takeAll(ctx, client, records)
 		}

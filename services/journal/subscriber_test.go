@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/deferpay/deferpay/services/journal"
 	. "github.com/deferpay/deferpay/services/journal/journaltest"
@@ -123,6 +124,30 @@ func TestSubscriberAcksNacksRestarts(t *testing.T) {
 		t.Errorf("the silent fold left %+v", st)
 	}
 	m.Ack()
+}
+
+// The end of a subscription does not wait for a broker that does not answer.
+func TestSubscriberEndsWithoutAnswer(t *testing.T) {
+	broker := Broker(t)
+	opts := Options(broker)
+	Topics(t, opts)
+	j, _ := Start(t, Config("a", opts))
+	Must(t, j, Open("1", "k1", 100))
+	messages, s := subscribe(t, j, nil)
+	asked := make(chan struct{})
+	asking := sync.OnceFunc(func() { close(asked) })
+	broker.ControlKey(int16(kmsg.Produce), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		broker.KeepControl()
+		asking()
+		return nil, nil, true // without an answer
+	})
+	receive(t, messages).Ack()
+	<-asked
+	began := time.Now()
+	s.Close()
+	if took := time.Since(began); took > 8*time.Second { // a position may take three
+		t.Errorf("the subscription ended after %v", took)
+	}
 }
 
 // Of two instances, one delivers. When it stops, the other takes over.

@@ -3,6 +3,7 @@
 package embedded
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,6 +32,8 @@ type Config struct {
 	// CompactEvery is how often compacted topics are compacted; 0 means once an hour.
 	CompactEvery time.Duration
 	Logger       *slog.Logger
+
+	gone time.Duration // goneFor by default
 }
 
 // Kafka is a running broker with its registry.
@@ -100,11 +103,13 @@ func Start(ctx context.Context, cfg Config) (*Kafka, error) {
 	if err != nil {
 		return nil, errors.Join(err, k.Close())
 	}
+	heard := &signs{last: map[string]time.Time{}}
+	heard.watch(cluster)
 	watching, stop := context.WithCancel(context.Background())
 	k.stop = stop
 	k.watch.Go(func() {
 		defer client.Close()
-		removeLost(watching, client, open, cfg.Logger)
+		removeLost(watching, client, open, heard, cmp.Or(cfg.gone, goneFor), cfg.Logger)
 	})
 	return k, nil
 }

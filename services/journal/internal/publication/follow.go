@@ -3,6 +3,7 @@ package publication
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -43,7 +44,9 @@ func (p *Publication[S, B]) run(ctx context.Context) {
 // instance, and reads the log itself only as long as the feed does not hold them. It returns when
 // nothing that it has begun is still under way.
 func (p *Publication[S, B]) follow(ctx context.Context) error {
-	client, err := topic.NewClient(p.source.Topic, buffered, p.source.ClientOptions)
+	// a position may be written twice; the end of a subscription must not wait for a broker
+	options := append(slices.Clip(p.source.ClientOptions), kgo.AllowIdempotentProduceCancellation())
+	client, err := topic.NewClient(p.source.Topic, buffered, options)
 	if err != nil {
 		return err
 	}

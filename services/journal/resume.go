@@ -1,0 +1,66 @@
+package journal
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/deferpay/deferpay/services/journal/internal/topic"
+	"github.com/deferpay/deferpay/services/journal/record"
+)
+
+// A log is only cut while connections to its broker break: the broker is started with older data,
+// or a replica that lacks records becomes the leader. Brokers without leader epochs do not report
+// it, and the log may have grown beyond what was read before anybody looks. So after a connection
+// was made, the records that were read last are compared with those in the log before others are
+// applied.
+
+// connected is a hook that sets a flag when a connection to a broker is made.
+type connected struct{ flag *atomic.Bool }
+
+// OnBrokerConnect implements kgo.HookBrokerConnect.
+func (c connected) OnBrokerConnect(_ kgo.BrokerMetadata, _ time.Duration, _ net.Conn, err error) {
+	if err == nil {
+		c.flag.Store(true)
+	}
+}
+
+// watched returns the client options, with a hook that notes new connections.
+func (j *Journal[S, B]) watched() []kgo.Opt {
+	return append(slices.Clip(j.cfg.ClientOptions), kgo.WithHooks(connected{&j.resumed}))
+}
+
+// compare returns an error that wraps ErrDataLoss if reading was resumed on a log that is not the
+// one that was read. Records were read and are not applied yet: they may have come before the log
+// was cut.
+func (j *Journal[S, B]) compare(ctx context.Context, records []record.Record) error {
+	if len(records) == 0 || !j.resumed.Swap(false) {
+		return nil
+	}
+	j.mu.RLock()
+	at, tail := j.core.Next()-1, j.tail
+	j.mu.RUnlock()
+	if tail != nil {
+		if err := j.unchanged(ctx, at, tail); err != nil {
+			return err
+		}
+	}
+	last := &records[len(records)-1]
+	return j.unchanged(ctx, last.Offset, last.Value)
+}
+
+// unchanged returns an error that wraps ErrDataLoss if the log has another record at an offset.
+func (j *Journal[S, B]) unchanged(ctx context.Context, at int64, value []byte) error {
+	return topic.Scan(ctx, j.cfg.Topic, at, at+1, j.cfg.ClientOptions, func(r *record.Record) (bool, error) {
+		if !bytes.Equal(r.Value, value) {
+			return true, fmt.Errorf("%w: record %d is not the one that was read", ErrDataLoss, at)
+		}
+		return true, nil
+	})
+}
