@@ -118,8 +118,8 @@ func (s *signs) keep(members map[string]bool) {
 const goneFor = 8 * time.Second
 
 // removeLost removes members whose process is gone from their consumer groups: the connection with
-// which they joined is closed, and nothing was heard of them for a while. The broker does so itself when
-// a session times out, except for a member whose connection broke while it was waiting for the
+// which they joined is closed, and nothing was heard of them for a while. The broker does so itself
+// when a session times out, except for a member whose connection broke while it was waiting for the
 // answer to its join: the session of that member never begins, and its share of the partitions
 // would never be assigned to anybody else. A member that has only changed its connection sends
 // heartbeats over another one and stays. So does one that is frozen: its connection stays open.
