@@ -68,7 +68,10 @@ type Model struct {
 	OperationsByCustomer map[string][]*Operation
 	OperationsByInvoice  map[string][]*Operation
 	OperationsByOrder    map[string][]*Operation
-	Contracts            []string // in the order in which they were first heard of
+	OperationsByPeriod   map[billing.Period][]*Operation // those that were not refused
+	Refused              []*Operation
+	Cancelled            []*Operation // replaced by a copy when one is cancelled
+	Contracts            []string     // in the order in which they were first heard of
 	ContractsByCustomer  map[string][]string
 	CustomerContracts    map[billing.CustomerKey][]string
 	Invoices             []string // in the order of issue
@@ -99,7 +102,7 @@ func NewModel() *Model {
 func (m *Model) Reset() {
 	*m = Model{
 		OperationByRef: map[string]*Operation{}, OperationsByContract: map[string][]*Operation{}, OperationsByCustomer: map[string][]*Operation{},
-		OperationsByInvoice: map[string][]*Operation{}, OperationsByOrder: map[string][]*Operation{}, ContractsByCustomer: map[string][]string{}, CustomerContracts: map[billing.CustomerKey][]string{},
+		OperationsByInvoice: map[string][]*Operation{}, OperationsByOrder: map[string][]*Operation{}, OperationsByPeriod: map[billing.Period][]*Operation{}, ContractsByCustomer: map[string][]string{}, CustomerContracts: map[billing.CustomerKey][]string{},
 		InvoicesByContract: map[string][]string{}, InvoicesByCustomer: map[string][]string{}, InvoicesByPeriod: map[billing.Period][]string{},
 		Open: map[billing.Period]map[billing.CustomerKey]int{}, Running: map[billing.Period]bool{}, unbilled: map[unbilledKey][]*Operation{},
 	}
@@ -164,6 +167,15 @@ func (m *Model) list(o *Operation) {
 	m.OperationsByContract[o.ContractRef] = append(m.OperationsByContract[o.ContractRef], o)
 	m.OperationsByCustomer[o.CustomerRef] = append(m.OperationsByCustomer[o.CustomerRef], o)
 	m.OperationsByOrder[o.OrderRef] = append(m.OperationsByOrder[o.OrderRef], o)
+	if o.Period != (billing.Period{}) {
+		m.OperationsByPeriod[o.Period] = append(m.OperationsByPeriod[o.Period], o)
+	}
+	switch o.Status {
+	case billing.OperationRefused:
+		m.Refused = append(m.Refused, o)
+	case billing.OperationCancelled: // in a snapshot
+		m.Cancelled = append(m.Cancelled, o)
+	}
 }
 
 // addToPeriod adds an accepted operation to the open period that it belongs to.
@@ -188,6 +200,8 @@ func (m *Model) cancel(purchaseRef string, c billing.CustomerKey) {
 	}
 	m.change(o)
 	o.Status = billing.OperationCancelled
+	at, _ := slices.BinarySearchFunc(m.Cancelled, o, func(a, b *Operation) int { return a.n - b.n })
+	m.Cancelled = slices.Insert(slices.Clip(m.Cancelled), at, o) // a list of them may be under way
 	k := unbilledKey{o.ContractRef, o.Period}
 	m.unbilled[k] = slices.DeleteFunc(m.unbilled[k], func(x *Operation) bool { return x == o })
 	if len(m.unbilled[k]) == 0 {

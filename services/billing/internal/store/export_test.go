@@ -7,9 +7,10 @@ import (
 	"github.com/deferpay/deferpay/services/journal"
 )
 
-// ListOf lists n entries and calls match for each, as the lists of operations do.
-func (s *Store) ListOf(n int, match func()) List[int] {
-	return list(s, func() []int { return make([]int, n) }, Page{Limit: 10, Offset: 5}, func(billing.States, int) bool {
+// ListOf lists n entries and calls match for each, as the lists of operations do. It is known how
+// many match unless known is -1.
+func (s *Store) ListOf(n, known int, match func()) List[int] {
+	return list(s, func() ([]int, int) { return make([]int, n), known }, Page{Limit: 10, Offset: 5}, func(billing.States, int) bool {
 		match()
 		return true
 	}, func(_ billing.States, i int) int { return i })

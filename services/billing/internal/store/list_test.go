@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -23,7 +24,7 @@ func TestDecisionsPassLists(t *testing.T) {
 	var looked atomic.Int64
 	var decided atomic.Bool
 	go func() {
-		listed <- s.ListOf(entries, func() {
+		listed <- s.ListOf(entries, -1, func() {
 			begin()
 			looked.Add(1)
 			if !decided.Load() {
@@ -51,14 +52,19 @@ func TestPagesOfOperations(t *testing.T) {
 	s, _, stop := w.open("one")
 	defer stop()
 	w.write(s, 600) // two contracts
+	w.cancelSome(s)
+	everything := s.Operations(store.OperationFilter{}, store.Page{Limit: 1000}).Items
+	march := billing.Period{Year: 2026, Month: 3}
 	for _, f := range []store.OperationFilter{
 		{}, {ContractRef: "CTR-2"}, {CustomerRef: "CE-1"}, {InvoiceRef: "BIL-2026-000003"}, {OrderRef: "ORD-1-000007"},
 		{ContractRef: "CTR-2", OrderRef: "ORD-1-000007"}, {ContractRef: "CTR-1", OrderRef: "ORD-1-000007"}, {Status: billing.OperationAccepted},
-		{Status: billing.OperationRefused}, {ContractRef: "CTR-1", Period: billing.Period{Year: 2026, Month: 3}}, {ContractRef: "CTR-9"},
+		{Status: billing.OperationRefused}, {ContractRef: "CTR-1", Period: march}, {ContractRef: "CTR-9"},
+		{Status: billing.OperationCancelled}, {Period: march}, {Period: billing.Period{Year: 2026, Month: 6}, Status: billing.OperationCancelled},
+		{Status: billing.OperationAccepted, Of: store.Customers{"CE-2"}}, {Status: billing.OperationRefused, CustomerRef: "CE-1"}, {Period: march, Status: billing.OperationAccepted},
 	} {
 		whole := s.Operations(f, store.Page{Limit: 1000})
-		if whole.Total != len(whole.Items) {
-			t.Errorf("%+v: %d of %d", f, len(whole.Items), whole.Total)
+		if want := matching(everything, f); whole.Total != len(want) || !slices.Equal(refs(whole.Items), want) {
+			t.Errorf("%+v: %d of %d, want %d", f, len(whole.Items), whole.Total, len(want))
 		}
 		for _, page := range []store.Page{{Limit: 7}, {Limit: 7, Offset: 5}, {Limit: 1000, Offset: 119}, {Limit: 3, Offset: 10_000}} {
 			got := s.Operations(f, page)
@@ -68,6 +74,79 @@ func TestPagesOfOperations(t *testing.T) {
 				t.Errorf("%+v, %+v: %v of %d, want %v of %d", f, page, refs(got.Items), got.Total, refs(want), whole.Total)
 			}
 		}
+	}
+}
+
+// cancelSome buys on both contracts, cancels every third purchase, latest first, and has others
+// refused.
+func (w *writer) cancelSome(s *store.Store) {
+	w.tb.Helper()
+	var made []string
+	for i := range 12 {
+		p := purchase(i%2, fmt.Sprint("LATE-", i))
+		if i%4 == 3 {
+			p.Amount.Amount = 1 << 41 // above the ceiling
+		}
+		o, _, err := s.Operate(w.tb.Context(), request(fmt.Sprint("late-", i)), p)
+		if err != nil {
+			w.tb.Fatal(err)
+		}
+		if o.Status == billing.OperationAccepted {
+			made = append(made, o.Ref)
+		}
+	}
+	for i := len(made) - 1; i >= 0; i -= 3 {
+		if _, _, err := s.Operate(w.tb.Context(), request("cancel-"+made[i]), billing.Cancel{PurchaseRef: made[i], Reason: "ill"}); err != nil {
+			w.tb.Fatal(err)
+		}
+	}
+}
+
+// matching returns what a filter selects.
+func matching(all []store.Operation, f store.OperationFilter) (out []string) {
+	for _, o := range all {
+		if (f.ContractRef == "" || o.ContractRef == f.ContractRef) && (f.CustomerRef == "" || o.CustomerRef == f.CustomerRef) &&
+			(f.InvoiceRef == "" || o.InvoiceRef == f.InvoiceRef) && (f.OrderRef == "" || o.OrderRef == f.OrderRef) &&
+			(f.Period == billing.Period{} || o.Period == f.Period) && (f.Status == "" || o.Status == f.Status) &&
+			(f.Of == nil || slices.Contains(f.Of, o.CustomerRef)) {
+			out = append(out, o.Ref)
+		}
+	}
+	return out
+}
+
+// If it is known how many entries match, a page looks at none behind it, and if all do, at those
+// that it shows.
+func TestPageCostsWhatItShows(t *testing.T) {
+	w := newWriter(t)
+	s, _, stop := w.open("one")
+	defer stop()
+	const entries = 100_000
+	for _, c := range []struct{ known, most int }{{-1, entries}, {entries - 1, 256}, {entries, 10}} {
+		looked := 0
+		l := s.ListOf(entries, c.known, func() { looked++ })
+		if want := max(c.known, min(entries, looked)); looked > c.most || len(l.Items) != 10 || l.Total != want {
+			t.Errorf("%d known: a page of %d entries of %d looked at %d, want %d at most", c.known, len(l.Items), l.Total, looked, c.most)
+		}
+	}
+}
+
+// BenchmarkPages reports how long a page of operations takes by several filters.
+func BenchmarkPages(b *testing.B) {
+	w := newWriter(b)
+	s, _, stop := w.open("one")
+	defer stop()
+	w.write(s, *closedOperations)
+	w.cancelSome(s)
+	for name, f := range map[string]store.OperationFilter{
+		"all": {}, "accepted": {Status: billing.OperationAccepted}, "refused": {Status: billing.OperationRefused}, "cancelled": {Status: billing.OperationCancelled},
+		"month": {Period: billing.Period{Year: 2026, Month: 3}}, "contract in month": {Period: billing.Period{Year: 2026, Month: 3}, ContractRef: "CTR-1"},
+	} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				s.Operations(f, store.Page{Limit: 20})
+			}
+		})
 	}
 }
 

@@ -66,36 +66,45 @@ func (s *Store) Operations(f OperationFilter, page Page) List[Operation] {
 			(f.Period == billing.Period{} || o.Period == f.Period) &&
 			(f.Status == "" || o.Status == f.Status) && f.Of.has(o.CustomerRef)
 	}
-	if f.one() {
-		match = nil
-	}
-	return list(s, func() []*Operation { return candidates(s.model, f) }, page, match, func(_ billing.States, o *Operation) Operation { return *o })
+	entries := func() ([]*Operation, int) { return f.candidates(s.model) }
+	return list(s, entries, page, match, func(_ billing.States, o *Operation) Operation { return *o })
 }
 
-// one reports whether a list of the model is exactly what matches.
-func (f OperationFilter) one() bool {
-	refs := 0
-	for _, ref := range []string{f.ContractRef, f.CustomerRef, f.InvoiceRef, f.OrderRef} {
-		if ref != "" {
-			refs++
+// candidates returns the shortest list of the model that holds all operations that can match, and
+// how many of it do, -1 if that is not known.
+func (f OperationFilter) candidates(m *effect.Model) (shortest []*Operation, matching int) {
+	var lists [][]*Operation
+	for _, by := range []struct {
+		ref string
+		of  map[string][]*Operation
+	}{
+		{f.OrderRef, m.OperationsByOrder}, {f.InvoiceRef, m.OperationsByInvoice}, {f.ContractRef, m.OperationsByContract}, {f.CustomerRef, m.OperationsByCustomer},
+	} {
+		if by.ref != "" {
+			lists = append(lists, by.of[by.ref])
 		}
 	}
-	return refs <= 1 && f.Period == billing.Period{} && f.Status == "" && f.Of == nil
-}
-
-// candidates is the shortest list that holds all that can match.
-func candidates(m *effect.Model, f OperationFilter) []*Operation {
-	switch {
-	case f.OrderRef != "":
-		return m.OperationsByOrder[f.OrderRef]
-	case f.InvoiceRef != "":
-		return m.OperationsByInvoice[f.InvoiceRef]
-	case f.ContractRef != "":
-		return m.OperationsByContract[f.ContractRef]
-	case f.CustomerRef != "":
-		return m.OperationsByCustomer[f.CustomerRef]
+	if f.Period != (billing.Period{}) {
+		lists = append(lists, m.OperationsByPeriod[f.Period])
 	}
-	return m.Operations
+	accepted := f.Status == billing.OperationAccepted
+	switch f.Status {
+	case billing.OperationRefused:
+		lists = append(lists, m.Refused)
+	case billing.OperationCancelled:
+		lists = append(lists, m.Cancelled)
+	}
+	switch {
+	case len(lists) == 0 && accepted && f.Of == nil:
+		return m.Operations, len(m.Operations) - len(m.Refused) - len(m.Cancelled)
+	case len(lists) == 0:
+		lists = append(lists, m.Operations)
+	}
+	shortest = slices.MinFunc(lists, func(a, b []*Operation) int { return len(a) - len(b) })
+	if len(lists) == 1 && !accepted && f.Of == nil {
+		return shortest, len(shortest)
+	}
+	return shortest, -1
 }
 
 // purchases lists the accepted purchases of an order.
@@ -113,17 +122,18 @@ func (s *Store) purchases(k billing.OrderKey) (refs []string) {
 // atOnce is how many entries of a list are looked at while the state is locked.
 const atOnce = 256
 
-// list returns a page of the entries that match, all of them if match is nil. All returns the
-// entries; they are never removed, nor brought into another order.
+// list returns a page of the entries that match. All returns the entries, which are never removed,
+// nor brought into another order, and how many of them match, -1 if that is not known. If it is
+// known, list looks at no entry behind the page, and if all match, at none before it.
 //
 // Decisions wait for the lock of the state, so list takes it for a few entries at a time. The page
 // may therefore show what was decided after its position.
-func list[K, T any](s *Store, all func() []K, page Page, match func(billing.States, K) bool, convert func(billing.States, K) T) (l List[T]) {
+func list[K, T any](s *Store, all func() ([]K, int), page Page, match func(billing.States, K) bool, convert func(billing.States, K) T) (l List[T]) {
 	var entries []K
-	l.Position = s.read(func(billing.States) { entries = all() })
+	known := -1
+	l.Position = s.read(func(billing.States) { entries, known = all() })
 	skip := page.Offset
-	if match == nil {
-		l.Total = len(entries)
+	if known == len(entries) {
 		from := min(page.Offset, len(entries))
 		entries, skip = entries[from:min(from+page.Limit, len(entries))], 0
 	}
@@ -131,7 +141,7 @@ func list[K, T any](s *Store, all func() []K, page Page, match func(billing.Stat
 	for some := range slices.Chunk(entries, atOnce) {
 		s.read(func(st billing.States) {
 			for _, e := range some {
-				if match != nil && !match(st, e) {
+				if !match(st, e) {
 					continue
 				}
 				if matching >= skip && len(l.Items) < page.Limit {
@@ -140,8 +150,14 @@ func list[K, T any](s *Store, all func() []K, page Page, match func(billing.Stat
 				matching++
 			}
 		})
+		if known >= 0 && len(l.Items) == page.Limit {
+			break
+		}
 	}
-	l.Total = max(l.Total, matching)
+	l.Total = matching
+	if known >= 0 {
+		l.Total = known
+	}
 	return l
 }
 
@@ -166,14 +182,14 @@ type SubscriptionFilter struct {
 
 // Subscriptions lists billing's copies of contracts in the order in which they were first heard of.
 func (s *Store) Subscriptions(f SubscriptionFilter, page Page) List[billing.Account] {
-	refs := func() []string {
+	refs := func() ([]string, int) {
 		switch {
 		case f.ContractRef != "" && s.model.Knows(f.ContractRef):
-			return []string{f.ContractRef}
+			return []string{f.ContractRef}, -1
 		case f.CustomerRef != "":
-			return s.model.ContractsByCustomer[f.CustomerRef]
+			return s.model.ContractsByCustomer[f.CustomerRef], -1
 		}
-		return s.model.Contracts
+		return s.model.Contracts, -1
 	}
 	account := func(st billing.States, ref string) billing.Account { a, _ := st.Account(ref); return a }
 	return list(s, refs, page, func(st billing.States, ref string) bool {
@@ -203,16 +219,16 @@ type InvoiceFilter struct {
 
 // Invoices lists invoices in the order of issue.
 func (s *Store) Invoices(f InvoiceFilter, page Page) List[billing.Invoice] {
-	refs := func() []string {
+	refs := func() ([]string, int) {
 		switch {
 		case f.ContractRef != "":
-			return s.model.InvoicesByContract[f.ContractRef]
+			return s.model.InvoicesByContract[f.ContractRef], -1
 		case f.CustomerRef != "":
-			return s.model.InvoicesByCustomer[f.CustomerRef]
+			return s.model.InvoicesByCustomer[f.CustomerRef], -1
 		case f.Period != billing.Period{}:
-			return s.model.InvoicesByPeriod[f.Period]
+			return s.model.InvoicesByPeriod[f.Period], -1
 		}
-		return s.model.Invoices
+		return s.model.Invoices, -1
 	}
 	invoice := func(st billing.States, ref string) billing.Invoice { i, _ := st.Invoice(ref); return i }
 	return list(s, refs, page, func(st billing.States, ref string) bool {

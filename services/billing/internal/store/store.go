@@ -46,7 +46,7 @@ const PublicationGroup = "billing.publication"
 
 // foldVersion is raised when the same records lead to other states, or to another read model, than
 // before; see ledger.Snapshots.
-const foldVersion = 1
+const foldVersion = 2
 
 type (
 	// Applied is an applied record, and the states of its streams right after it.
