@@ -64,6 +64,22 @@ func (c *coverage) exchange(e judge.Exchange, f judge.Finding) {
 	c.outcomes[name][f.Outcome]++
 }
 
+// settleAccess adds a fault if no request was let in: then nothing was judged but refusals.
+func (c *coverage) settleAccess() {
+	refused := 0
+	for _, outcomes := range c.outcomes {
+		for outcome, times := range outcomes {
+			if !strings.HasPrefix(outcome, "401") && !strings.HasPrefix(outcome, "403") {
+				return
+			}
+			refused += times
+		}
+	}
+	if refused > 0 {
+		c.fault("", "each of the %d requests was refused with 401 or 403: give credentials with -header", refused)
+	}
+}
+
 // record counts a judged record.
 func (c *coverage) record(v kafkatest.Verdict) {
 	r, name := v.Record, v.Name()

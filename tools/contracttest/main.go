@@ -142,6 +142,7 @@ func (o *options) against(ctx context.Context, out io.Writer) (int, error) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.coverage.settleAccess()
 	return o.report(out, a.coverage, api, events)
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -148,6 +149,32 @@ func TestExamplesAreSent(t *testing.T) {
 	}
 	if _, err := (&options{url: server.URL}).run(t.Context(), &out); err == nil {
 		t.Error("-url without -openapi was taken")
+	}
+}
+
+// A service that lets nobody in was not judged, although its documents declare the refusal.
+func TestNobodyIsLetIn(t *testing.T) {
+	letIn := false
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if letIn && r.Method == http.MethodGet {
+			w.WriteHeader(http.StatusTeapot)
+			return
+		}
+		w.Header().Set("Content-Type", "application/problem+json")
+		w.Header().Set("WWW-Authenticate", `ApiKey realm="deferpay"`)
+		w.WriteHeader(http.StatusUnauthorized)
+		fmt.Fprint(w, `{"type":"urn:deferpay:problem:unauthenticated","title":"No valid credentials","status":401,"code":"unauthenticated"}`)
+	}))
+	defer server.Close()
+	const says = "was refused with 401 or 403"
+	for range 2 {
+		o := options{url: server.URL, files: []string{contractAPI}}
+		var out bytes.Buffer
+		faults, err := o.run(t.Context(), &out)
+		if err != nil || strings.Contains(out.String(), says) == letIn || faults == 0 {
+			t.Errorf("let in: %t: %d faults, %v\n%s", letIn, faults, err, out.String())
+		}
+		letIn = true
 	}
 }
 

@@ -22,7 +22,7 @@ func (r *running) referencesAreTaken(t *testing.T) {
 		{http.MethodPut, mandate, signature("RUM-LYON", signed), "mandate-already-used"},
 		{http.MethodPut, mandate, signature("rum-lyon", signed), "mandate-already-used"},
 		{http.MethodPut, mandate, signature("RUM-BREST", signed), "mandate-already-used"},
-		{http.MethodPut, mandate, signature("RUM-LYON-3", signed), "mandate-revoked"},
+		{http.MethodPut, mandate, signature("RUM-LYON-3", signed), "mandate-already-used"},
 	} {
 		now, err := Exchange{Service: ContractService, Method: k.method, Path: k.path, Body: []byte(k.body),
 			Headers: map[string]string{"Content-Type": "application/json", "Idempotency-Key": "today-taken", "If-Match": "*"},

@@ -96,7 +96,7 @@ func serveAdmin(ctx context.Context, cfg AdminConfig) error {
 	cfg.Logger.Info("serving health and metrics", "address", listener.Addr().String())
 	server := &http.Server{
 		Handler: withHeaders(false, adminHandler(cfg)), ReadHeaderTimeout: 5 * time.Second,
-		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: maxHeaders, ErrorLog: slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelDebug),
+		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: maxHeaders, DisableGeneralOptionsHandler: true, ErrorLog: slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelDebug),
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()

@@ -43,6 +43,7 @@ func (c *plainConn) Write(b []byte) (int, error) {
 	head, _, own := bytes.Cut(line, []byte(ownHeaders))
 	code, _, _ := strings.Cut(string(head), " ")
 	status, err := strconv.Atoi(code)
+	own = own || status == http.StatusExpectationFailed // no handler of ours answers that
 	if !own || err != nil {
 		return c.Conn.Write(b)
 	}
@@ -57,6 +58,9 @@ func document(status int, tls bool) []byte {
 	p := problem.New(problem.InvalidRequest, "the request cannot be read as HTTP").WithHint("check its first line, its Host and its headers")
 	if status == http.StatusRequestHeaderFieldsTooLarge {
 		p = problem.New(problem.HeadersTooLarge, "the headers are larger than %d bytes", maxHeaders).WithHint("send fewer or shorter headers")
+	}
+	if status == http.StatusExpectationFailed {
+		p = problem.New(problem.InvalidRequest, "the header Expect can only be 100-continue").WithHint("leave it out")
 	}
 	w := &collected{header: http.Header{}}
 	addSecurityHeaders(w.header, tls)

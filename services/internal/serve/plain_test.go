@@ -30,6 +30,8 @@ func TestOwnErrorsAreProblems(t *testing.T) {
 		"large headers":  {"GET / HTTP/1.1\r\nHost: x\r\nX-A: " + strings.Repeat("a", 80<<10) + "\r\n\r\n", 431, "headers-too-large"},
 		"double slash":   {"GET //invoices HTTP/1.1\r\nHost: x\r\n\r\n", 404, "not-found"},
 		"dots":           {"GET /a/../invoices HTTP/1.1\r\nHost: x\r\n\r\n", 404, "not-found"},
+		"expectation":    {"GET / HTTP/1.1\r\nHost: x\r\nExpect: a miracle\r\n\r\n", 400, "invalid-request"},
+		"whole server":   {"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", 404, "not-found"},
 		"post to health": {"POST /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", 404, "not-found"},
 	} {
 		c, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))

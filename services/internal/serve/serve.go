@@ -172,6 +172,8 @@ func serveHTTP(ctx context.Context, cfg HTTPConfig) error {
 		MaxHeaderBytes:    maxHeaders,
 		BaseContext:       func(net.Listener) context.Context { return requests },
 		ErrorLog:          slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelDebug),
+		// OPTIONS * gets the answer of any other path that does not exist
+		DisableGeneralOptionsHandler: true,
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(plainErrors{cfg.TLS.over(listener), cfg.TLS != nil}) }()

@@ -848,7 +848,7 @@ func TestMandateReference(t *testing.T) {
 		`RUM-2","ics":"FR72ZZZ123456","scheme":"B2B","signedAt":"2023-10-05T09:00:00Z`))
 	s.must(200, call{method: "DELETE", path: "/contracts/CTR-1/mandate", ifMatch: `"4"`})
 	refused("mandate-revoked", sign("CTR-1", `"5"`, "", ""))
-	refused("mandate-revoked", sign("CTR-2", `"1"`, "", ""))
+	refused("mandate-already-used", sign("CTR-2", `"1"`, "", "")) // as before it was revoked
 	s.must(200, sign("CTR-1", `"5"`, "RUM-1", "RUM-3"))
 	refused("mandate-revoked", sign("CTR-1", `"6"`, "", "")) // not the contract's last one any more
 	s.must(200, call{method: "PATCH", path: "/contracts/CTR-1", ifMatch: `"6"`, body: `{"action":"TERMINATE","reason":"left"}`})

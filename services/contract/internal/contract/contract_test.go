@@ -468,7 +468,7 @@ func TestMandateIsUsedOnce(t *testing.T) {
 		{"of this contract, replaced", signed, Use{By: "CTR-7"}, false, begin, -1},
 		{"of this contract, replaced and lapsed", signed, Use{By: "CTR-7"}, false, lapse, Lapsed},
 		{"of this contract, revoked", revoked, Use{By: "CTR-7", Revoked: true}, true, begin, RevokedBefore},
-		{"of another contract, revoked", signed, Use{By: "CTR-8", Revoked: true}, false, begin, RevokedBefore},
+		{"of another contract, revoked", signed, Use{By: "CTR-8", Revoked: true}, false, begin, UsedElsewhere},
 		{"standing", signed, Use{By: "CTR-7"}, true, begin, -1},
 		{"standing, perhaps lapsed", signed, Use{By: "CTR-7"}, true, lapse, -1},
 		{"standing, and of another contract before", signed, Use{By: "CTR-8"}, true, begin, -1},

@@ -75,12 +75,13 @@ func (s SignMandate) usable(c *Contract, now time.Time) error {
 	}
 	lapse := s.SignedAt.AddDate(lapseYears, 0, 0)
 	switch {
+	case s.Use.By != "" && s.Use.By != c.Ref && !s.Renews:
+		// revoked or not: that concerns the customer of the other contract alone
+		return unusable(UsedElsewhere, time.Time{})
 	case s.Use.Revoked:
 		return unusable(RevokedBefore, time.Time{})
 	case s.Renews && c.Mandate.Stands():
 		return nil
-	case s.Use.By != "" && s.Use.By != c.Ref:
-		return unusable(UsedElsewhere, time.Time{})
 	case !now.Before(lapse):
 		return unusable(Lapsed, lapse)
 	}
