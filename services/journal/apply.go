@@ -125,7 +125,7 @@ func (j *Journal[S, B]) noteAcknowledged(some []*kgo.Record) {
 // predecessor was not applied. The others wait until what is before them is read, or are read
 // themselves. So do all after a connection was made, until the log was compared.
 func (j *Journal[S, B]) applyAhead(s *sender) {
-	if j.resumed.Load() {
+	if j.connections.changed() {
 		return
 	}
 	for ; len(s.acked) > 0; s.done() {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -77,22 +76,22 @@ type Journal[S, B any] struct {
 	now   func() time.Time     // the system's clock, not that of decisions
 	blank *states.States[S, B] // before the first record; a subscriber starts from it
 
-	mu        sync.RWMutex
-	core      *core.Core[S, B]
-	sender    *sender // nil while nothing can be appended
-	reason    error   // why nothing is served
-	stopping  bool
-	skew      time.Duration // of the system clock against the broker's
-	unguarded bool          // a warning was logged that the broker does not stamp records
-	timer     *time.Timer
-	alarm     time.Time         // when the timer fires
-	warned    time.Time         // when a failed produce was last logged
-	ahead     []early           // in the order of the log
-	resumed   atomic.Bool       // a connection was made since the log was compared
-	tail      []byte            // the record that was applied last
-	positions []topic.Positions // of the subscribers
-	topicID   [16]byte          // of the log that is read, if there are snapshots
-	snapshots taking
+	mu          sync.RWMutex
+	core        *core.Core[S, B]
+	sender      *sender // nil while nothing can be appended
+	reason      error   // why nothing is served
+	stopping    bool
+	skew        time.Duration // of the system clock against the broker's
+	unguarded   bool          // a warning was logged that the broker does not stamp records
+	timer       *time.Timer
+	alarm       time.Time // when the timer fires
+	warned      time.Time // when a failed produce was last logged
+	ahead       []early   // in the order of the log
+	connections connections
+	tail        []byte            // the record that was applied last
+	positions   []topic.Positions // of the subscribers
+	topicID     [16]byte          // of the log that is read, if there are snapshots
+	snapshots   taking
 
 	feed    *publication.Feed[S, B]
 	inbox   inbox[S, B]

@@ -21,26 +21,30 @@ import (
 // was made, the records that were read last are compared with those in the log before others are
 // applied.
 
-// connected is a hook that sets a flag when a connection to a broker is made.
-type connected struct{ flag *atomic.Bool }
+// connections counts the connections to brokers, and up to which of them the log was compared.
+type connections struct{ made, compared atomic.Int64 }
+
+// changed reports whether a connection was made since the log was compared.
+func (c *connections) changed() bool { return c.made.Load() != c.compared.Load() }
 
 // OnBrokerConnect implements kgo.HookBrokerConnect.
-func (c connected) OnBrokerConnect(_ kgo.BrokerMetadata, _ time.Duration, _ net.Conn, err error) {
+func (c *connections) OnBrokerConnect(_ kgo.BrokerMetadata, _ time.Duration, _ net.Conn, err error) {
 	if err == nil {
-		c.flag.Store(true)
+		c.made.Add(1)
 	}
 }
 
-// watched returns the client options, with a hook that notes new connections.
+// watched returns the client options, with a hook that counts connections.
 func (j *Journal[S, B]) watched() []kgo.Opt {
-	return append(slices.Clip(j.cfg.ClientOptions), kgo.WithHooks(connected{&j.resumed}))
+	return append(slices.Clip(j.cfg.ClientOptions), kgo.WithHooks(&j.connections))
 }
 
 // compare returns an error that wraps ErrDataLoss if reading was resumed on a log that is not the
 // one that was read. Records were read and are not applied yet: they may have come before the log
 // was cut.
 func (j *Journal[S, B]) compare(ctx context.Context, records []record.Record) error {
-	if len(records) == 0 || !j.resumed.Swap(false) {
+	made := j.connections.made.Load() // others may be made while the log is compared
+	if len(records) == 0 || !j.connections.changed() {
 		return nil
 	}
 	j.mu.RLock()
@@ -52,7 +56,11 @@ func (j *Journal[S, B]) compare(ctx context.Context, records []record.Record) er
 		}
 	}
 	last := &records[len(records)-1]
-	return j.unchanged(ctx, last.Offset, last.Value)
+	if err := j.unchanged(ctx, last.Offset, last.Value); err != nil {
+		return err
+	}
+	j.connections.compared.Store(made)
+	return nil
 }
 
 // unchanged returns an error that wraps ErrDataLoss if the log has another record at an offset.
