@@ -11,10 +11,13 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/sr"
+
+	"github.com/deferpay/deferpay/gen/billinginternal"
+	"github.com/deferpay/deferpay/gen/contractinternal"
 )
 
-// Dump reads the topics, the schemas and the committed offsets of a system. An error is returned if
-// retention or compaction has removed a record.
+// Dump reads the topics but those of snapshots, the schemas and the committed offsets of a system.
+// An error is returned if retention or compaction has removed a record.
 func Dump(ctx context.Context, brokers []string, registry string) (*Recording, error) {
 	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...))
 	if err != nil {
@@ -30,6 +33,9 @@ func Dump(ctx context.Context, brokers []string, registry string) (*Recording, e
 	for _, topic := range topics.TopicsList() {
 		if strings.HasPrefix(topic.Topic, "_") {
 			continue // topics of the broker and of the registry
+		}
+		if topic.Topic == contractinternal.SnapshotsTopic || topic.Topic == billinginternal.SnapshotsTopic {
+			continue // taken again at any time, of the log that a recording has
 		}
 		records, err := dumpTopic(ctx, brokers, admin, topic.Topic)
 		if err != nil {
