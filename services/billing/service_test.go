@@ -27,6 +27,7 @@ import (
 	"github.com/deferpay/deferpay/services/internal/settings"
 	"github.com/deferpay/deferpay/tools/cluster"
 	"github.com/deferpay/deferpay/tools/devkafka/embedded"
+	"github.com/deferpay/deferpay/tools/devkafka/embedded/embeddedtest"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/bus"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/kafkabus"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/metadata"
@@ -51,11 +52,7 @@ type system struct {
 
 func start(t *testing.T) *system {
 	t.Helper()
-	k, err := embedded.Start(t.Context(), embedded.Config{Broker: "127.0.0.1:0", Registry: "127.0.0.1:0", Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = k.Close() })
+	k := embeddedtest.Start(t)
 	if _, _, err := cluster.Deploy(t.Context(), []string{k.Broker}, k.Registry); err != nil {
 		t.Fatal(err)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -16,7 +15,7 @@ import (
 
 	"github.com/deferpay/deferpay/gen/billinginternal"
 	"github.com/deferpay/deferpay/tools/cluster"
-	"github.com/deferpay/deferpay/tools/devkafka/embedded"
+	"github.com/deferpay/deferpay/tools/devkafka/embedded/embeddedtest"
 	"github.com/deferpay/deferpay/tools/observer"
 	"github.com/deferpay/deferpay/tools/process"
 )
@@ -300,11 +299,7 @@ func (m *virtualMonth) log() (records []*kgo.Record) {
 // must be billed.
 func judgeLog(t *testing.T, log []*kgo.Record, before string) {
 	t.Helper()
-	k, err := embedded.Start(t.Context(), embedded.Config{Broker: "127.0.0.1:0", Registry: "127.0.0.1:0", Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = k.Close() })
+	k := embeddedtest.Start(t)
 	if _, _, err := cluster.Deploy(t.Context(), []string{k.Broker}, k.Registry); err != nil {
 		t.Fatal(err)
 	}

@@ -1,20 +1,15 @@
 package cluster
 
 import (
-	"log/slog"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/sr"
 
-	"github.com/deferpay/deferpay/tools/devkafka/embedded"
+	"github.com/deferpay/deferpay/tools/devkafka/embedded/embeddedtest"
 )
 
 func TestDeployIsIdempotent(t *testing.T) {
-	k, err := embedded.Start(t.Context(), embedded.Config{Broker: "127.0.0.1:0", Registry: "127.0.0.1:0", Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer k.Close()
+	k := embeddedtest.Start(t)
 	topics, subjects, err := Deploy(t.Context(), []string{k.Broker}, k.Registry)
 	if err != nil || topics < 10 || subjects < 10 {
 		t.Fatalf("%d topics, %d subjects, %v", topics, subjects, err)

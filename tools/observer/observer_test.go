@@ -3,7 +3,6 @@ package observer
 import (
 	"context"
 	"encoding/binary"
-	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -13,18 +12,14 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/sr"
 
-	"github.com/deferpay/deferpay/tools/devkafka/embedded"
+	"github.com/deferpay/deferpay/tools/devkafka/embedded/embeddedtest"
 )
 
 const specs = "../../specs"
 
 func setup(t *testing.T) (*kgo.Client, *sr.Client, *Observer) {
 	t.Helper()
-	k, err := embedded.Start(t.Context(), embedded.Config{Broker: "127.0.0.1:0", Registry: "127.0.0.1:0", Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = k.Close() })
+	k := embeddedtest.Start(t)
 	client, err := kgo.NewClient(kgo.SeedBrokers(k.Broker))
 	if err != nil {
 		t.Fatal(err)

@@ -22,6 +22,7 @@ import (
 	"github.com/deferpay/deferpay/services/internal/settings"
 	"github.com/deferpay/deferpay/services/internal/waittest"
 	"github.com/deferpay/deferpay/tools/devkafka/embedded"
+	"github.com/deferpay/deferpay/tools/devkafka/embedded/embeddedtest"
 )
 
 const patience = 30 * time.Second
@@ -39,11 +40,7 @@ func restore(t *testing.T, dir string) *running {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k, err := embedded.Start(t.Context(), embedded.Config{Broker: "127.0.0.1:0", Registry: "127.0.0.1:0", Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = k.Close() })
+	k := embeddedtest.Start(t)
 	if err := r.Restore(t.Context(), []string{k.Broker}, k.Registry); err != nil {
 		t.Fatal(err)
 	}

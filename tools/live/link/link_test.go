@@ -2,7 +2,6 @@ package link
 
 import (
 	"context"
-	"log/slog"
 	"net/http"
 	"testing"
 	"time"
@@ -11,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/deferpay/deferpay/tools/devkafka/embedded"
+	"github.com/deferpay/deferpay/tools/devkafka/embedded/embeddedtest"
 )
 
 // reaches returns nil if an instance reaches the leader of the topic, whose address is in an answer
@@ -52,11 +52,7 @@ func answers(url string) bool {
 }
 
 func TestCutOneInstance(t *testing.T) {
-	k, err := embedded.Start(t.Context(), embedded.Config{Broker: "127.0.0.1:0", Registry: "127.0.0.1:0", Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = k.Close() })
+	k := embeddedtest.Start(t)
 	l := New()
 	t.Cleanup(l.Close)
 	brokers, registry, err := l.Connect("one", []string{k.Broker}, k.Registry)

@@ -13,7 +13,7 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/deferpay/deferpay/tools/devkafka/embedded"
+	"github.com/deferpay/deferpay/tools/devkafka/embedded/embeddedtest"
 	"github.com/deferpay/deferpay/tools/eventgen/golden/policies/gen/event"
 	"github.com/deferpay/deferpay/tools/eventgen/golden/policies/gen/payload"
 	"github.com/deferpay/deferpay/tools/eventgen/golden/policies/gen/policiesbus"
@@ -220,11 +220,7 @@ func TestDispatchInOrder(t *testing.T) {
 // kafka starts an embedded broker with the topics of the document and a registry with its schemas.
 func kafka(t *testing.T) (kafkabus.Config, *registry.Client) {
 	t.Helper()
-	k, err := embedded.Start(t.Context(), embedded.Config{Broker: "127.0.0.1:0", Registry: "127.0.0.1:0", Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = k.Close() })
+	k := embeddedtest.Start(t)
 	client, err := kgo.NewClient(kgo.SeedBrokers(k.Broker))
 	if err != nil {
 		t.Fatal(err)

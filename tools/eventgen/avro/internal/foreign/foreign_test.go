@@ -10,7 +10,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"log/slog"
 	"maps"
 	"os"
 	"os/exec"
@@ -21,7 +20,7 @@ import (
 
 	oracle "github.com/twmb/avro"
 
-	"github.com/deferpay/deferpay/tools/devkafka/embedded"
+	"github.com/deferpay/deferpay/tools/devkafka/embedded/embeddedtest"
 	"github.com/deferpay/deferpay/tools/eventgen/avro/internal/draw"
 	"github.com/deferpay/deferpay/tools/eventgen/avro/internal/golden"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin"
@@ -281,11 +280,7 @@ func TestForeignValues(t *testing.T) {
 // directions.
 func TestForeignFrames(t *testing.T) {
 	p := startPython(t)
-	kafka, err := embedded.Start(t.Context(), embedded.Config{Broker: "127.0.0.1:0", Registry: "127.0.0.1:0", Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer kafka.Close()
+	kafka := embeddedtest.Start(t)
 	client, err := registry.NewClient(kafka.Registry)
 	if err != nil {
 		t.Fatal(err)
