@@ -29,6 +29,7 @@ type index struct {
 	Problems  []*Problem
 	Catalogue []EventEntry
 	Topics    []TopicEntry
+	History   []SchemaHistory
 }
 
 // card is the presentation in one language on the first page.

@@ -37,6 +37,9 @@ func searchIndex(x index, talk map[string][]byte) ([]byte, error) {
 	for _, t := range x.Topics {
 		add(t.Address, "topic", "topics.html#"+t.Address, t.Title, t.Text)
 	}
+	for _, h := range x.History {
+		add(h.Name, "history of a schema", "history.html#"+h.Anchor, h.Of)
+	}
 	for _, d := range x.Documents {
 		for _, s := range sectionsOf(string(d.Body)) {
 			add(s.Title, d.Title, d.File+"#"+s.Href, s.Text)

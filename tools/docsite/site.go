@@ -72,7 +72,11 @@ func Site(specs, docs string, made parts) (map[string][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	x := index{Pages: pages, Talks: cards(talk, made), Documents: documents, Problems: readProblems(pages, roots), Catalogue: readCatalogue(pages), Topics: topics}
+	history, err := readHistory(specs)
+	if err != nil {
+		return nil, err
+	}
+	x := index{History: history, Pages: pages, Talks: cards(talk, made), Documents: documents, Problems: readProblems(pages, roots), Catalogue: readCatalogue(pages), Topics: topics}
 	files, err := render(x)
 	if err != nil {
 		return nil, err
@@ -157,6 +161,7 @@ func render(x index) (map[string][]byte, error) {
 	execute("problems/index.html", "problems.html", x)
 	execute("events.html", "catalogue.html", x)
 	execute("topics.html", "topics.html", x)
+	execute("history.html", "history.html", x)
 	execute("index.html", "index.html", x)
 	if err != nil {
 		return nil, err

@@ -153,7 +153,7 @@ func (in *inliner) object(n *source.Node, namespace string) (any, error) {
 }
 
 func (in *inliner) fields(n *source.Node, namespace string) (any, error) {
-	var out []any
+	out := []any{} // a record may have none
 	for _, f := range n.Items {
 		field := ordered{}
 		for _, p := range f.Pairs {

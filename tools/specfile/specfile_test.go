@@ -1,6 +1,7 @@
 package specfile
 
 import (
+	"os"
 	"testing"
 
 	"github.com/twmb/avro"
@@ -62,5 +63,19 @@ func TestAvroTextIsSelfContained(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+func TestRecordWithoutFields(t *testing.T) {
+	file := t.TempDir() + "/A.avsc"
+	if err := os.WriteFile(file, []byte(`{"type":"record","name":"A","fields":[]}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	v, err := NewSet().Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, err := AvroText(v); err != nil || text != `{"type":"record","name":"A","fields":[]}` {
+		t.Errorf("%s, %v", text, err)
 	}
 }

@@ -2,7 +2,7 @@
 // SchemaCompatibility. Unlike schema resolution, it finds every incompatibility, and it also
 // reports whether no value or only some values fail.
 //
-// tools/contractdiff and the registry of devkafka import it.
+// tools/contractdiff, tools/docsite and the registry of devkafka import it.
 package compat
 
 import (
