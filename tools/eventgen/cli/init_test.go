@@ -15,6 +15,7 @@ import (
 
 	"github.com/deferpay/deferpay/tools/devkafka/embedded"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/topics"
+	"github.com/deferpay/deferpay/tools/fulltest"
 )
 
 // lightsDocument sends and receives messages of other kinds than the guide's document: JSON, an
@@ -96,6 +97,9 @@ func all(texts ...string) func(line string) bool {
 // TestInit begins programs for two documents. They pass go vet, and send and receive in memory and
 // on a broker.
 func TestInit(t *testing.T) {
+	if !fulltest.Requested() {
+		t.Skipf("it builds two programs: run with %s=1", fulltest.Variable)
+	}
 	g := inModule(t)
 	write(t, "api/asyncapi.yaml", g.block("yaml", "title: Shop"))
 	write(t, "api/OrderPlaced.avsc", g.block("json", "OrderPlaced"))
