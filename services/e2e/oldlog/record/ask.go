@@ -79,11 +79,19 @@ func pages(list string) []string {
 
 func (p *player) contractPaths() []string {
 	contracts := p.list(oldlog.ContractService, "/refcontract/v1/contracts")
+	var accounts []string
+	for _, contract := range each("/contracts", values(contracts, "contractRef")) {
+		account := contract + "/mandate/account"
+		// It may be erased, or none may have been given.
+		if a := p.contract(http.MethodGet, account, "", nil); a.status == http.StatusOK {
+			accounts = append(accounts, account)
+		}
+	}
 	return slices.Concat(pages("/contracts"),
 		by("/contracts", "customerRef", append(values(contracts, "customerRef"), "CE-NOBODY")),
-		by("/contracts", "status", []string{"PENDING", "ACTIVE", "SUSPENDED", "TERMINATED"}),
+		by("/contracts", "status", []string{"PENDING", "ACTIVE", "SUSPENDED", "EXPIRED", "TERMINATED"}),
 		[]string{"/contracts?customerRef=CE-LYON&status=ACTIVE&limit=1"},
-		each("/contracts", values(contracts, "contractRef")))
+		each("/contracts", values(contracts, "contractRef")), accounts)
 }
 
 func (p *player) billingPaths() []string {
@@ -99,12 +107,13 @@ func (p *player) billingPaths() []string {
 	}
 	paths = slices.Concat(paths,
 		by("/operations", "invoiceRef", values(invoices, "invoiceRef")), by("/operations", "period", periods),
+		by("/operations", "orderRef", values(operations, "orderRef")),
 		by("/operations", "status", []string{"ACCEPTED", "REFUSED", "CANCELLED"}),
 		[]string{"/operations?customerRef=CE-LYON&status=ACCEPTED&period=" + periods[0], "/operations?customerRef=CE-LYON&status=REFUSED&limit=1&offset=1"},
 		each("/operations", values(operations, "operationRef")),
-		by("/subscriptions", "status", []string{"PENDING", "ACTIVE", "SUSPENDED", "TERMINATED"}),
+		by("/subscriptions", "status", []string{"PENDING", "ACTIVE", "SUSPENDED", "EXPIRED", "TERMINATED"}),
 		each("/subscriptions", values(subscriptions, "subscriptionRef")),
-		by("/invoices", "period", periods), by("/invoices", "status", []string{"ISSUED", "PRESENTED", "REJECTED", "SETTLED"}),
+		by("/invoices", "period", periods), by("/invoices", "status", []string{"ISSUED", "PRESENTED", "REJECTED", "RETURNED", "SETTLED"}),
 		[]string{"/invoices?customerRef=CE-LYON&status=SETTLED&limit=1"},
 		each("/invoices", values(invoices, "invoiceRef")))
 	for _, customer := range each("/eligibility", customers) {

@@ -3,7 +3,7 @@
 // every write, reads every list and every reference, and saves the topics and the answers to a new
 // directory.
 //
-//	go run ./services/e2e/oldlog/record services/e2e/oldlog/testdata/log-2
+//	go run ./services/e2e/oldlog/record services/e2e/oldlog/testdata/log-3
 package main
 
 import (

@@ -168,12 +168,15 @@ func (p *player) play() error {
 
 // kinds are the kinds of records that must be on each topic.
 var kinds = map[string][]string{
-	contractLog: {"Subscribed", "Activated", "Amended", "Suspended", "Reinstated", "Terminated", "MandateAccepted", "MandateWithdrawn", "barrier"},
+	contractLog: {"Subscribed", "Activated", "Amended", "Suspended", "Reinstated", "Terminated", "MandateAccepted", "MandateWithdrawn",
+		"Expired", "Republished", "PersonalDataErased", "barrier"},
 	contractFacts: {"ContractSubscribed", "ContractActivated", "ContractAmended", "ContractSuspended", "ContractReinstated", "ContractTerminated",
 		"MandateSigned", "MandateRevoked"},
 	billingLog: {"ContractObserved", "ContractUnreadable", "PurchaseAccepted", "PurchaseRefused", "RefundAccepted", "PeriodClosed",
-		"DebitPresented", "DebitCollected", "DebitRejected", "RunStarted", "RunCompleted", "barrier"},
-	billingEvents: {"OperationAccepted", "OperationRefused", "BillingPeriodClosed", "InvoiceIssued", "InvoiceSettled", "DirectDebitRejected"},
+		"DebitPresented", "DebitCollected", "DebitRejected", "DebitReturned", "SettledOtherwise", "PurchaseCancelled", "CreditNoteRecorded",
+		"RunStarted", "RunCompleted", "barrier"},
+	billingEvents: {"OperationAccepted", "OperationRefused", "BillingPeriodClosed", "InvoiceIssued", "InvoiceSettled", "DirectDebitRejected",
+		"OperationCancelled", "CreditNoteIssued"},
 }
 
 // complete prints the numbers of records by kind. It fails if a kind is missing, if a log has no
