@@ -169,6 +169,28 @@ func TestTopicCut(t *testing.T) {
 	}
 }
 
+// A topic that was created again is read from its start, even if it has the same messages.
+func TestTopicCreatedAgain(t *testing.T) {
+	s := &store{t: t, dir: t.TempDir()}
+	s.open()
+	s.create(nil)
+	s.write("a", 3)
+	log, r := memory{map[partition]ledger.Taken{}}, &reader{at: 2}
+	i := s.intake(log, r)
+	s.start(i)
+	if err := i.record(t.Context(), r.Positions()[0], i.TopicID(facts, 0)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.cluster.DeleteTopic(facts); err != nil {
+		t.Fatal(err)
+	}
+	s.create(nil)
+	s.write("a", 3)
+	if from := s.start(s.intake(log, r)); from != 0 {
+		t.Errorf("goes on at %d, want 0", from)
+	}
+}
+
 // A message that was compacted is no sign that a topic was cut.
 func TestMarkCompacted(t *testing.T) {
 	s := &store{t: t, dir: t.TempDir()}
