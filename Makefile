@@ -63,11 +63,10 @@ lint: ## Runs gofmt, go vet and staticcheck in every module, and actionlint on t
 	@for m in . $(MODULES); do (cd $$m && go vet ./... && $(CURDIR)/build/bin/staticcheck ./...) || exit 1; done
 
 # More packages at a time than two cores need, because several wait for timers most of their time.
-test: ## Runs every test that needs nothing but Go, long ones in their short form
-	@echo "test: go test ./..., and contractdiff and the example of eventgen, modules of their own"
+# MODULES have dependencies of their own, which take longer to compile than their tests run.
+test: ## Runs every test of the main module that needs nothing but Go, long ones in their short form
+	@echo "test: go test ./... (make race also runs the long forms, and the tests of the other modules)"
 	@$(TEST) -p 4 ./...
-	@cd tools/contractdiff && $(TEST) -count=1 ./... # specs/ is outside of the module, which the cache does not notice
-	@cd $(EXAMPLE) && $(TEST) ./...
 
 # What PROCESSES test runs in processes of its own, which have no race detector: those tests run
 # without it. What they share to drive a system has goroutines of its own: one of them runs with it.

@@ -35,28 +35,21 @@ type report struct {
 
 // TestPagesInBrowser opens every page of the site in Chromium at two widths, from a server and from
 // a folder: no error, no request to another host, nothing wider than the window, and a search that
-// finds. From the server, axe-core also has no serious finding, if npm has it. The short form opens
-// the pages from the folder at the small width alone, and one of the pages of problems, which have
-// one template.
+// finds. From the server, axe-core also has no serious finding, if npm has it.
 func TestPagesInBrowser(t *testing.T) {
+	fulltest.Only(t, "it opens every page four times")
 	if _, err := chromium.Path(); err != nil {
 		t.Skip(err)
 	}
 	dir, pages := checkedSite(t)
-	var scripts map[string][]byte
-	if fulltest.Requested() {
-		var err error
-		if scripts, err = axe.Files(t.Context(), axeFile); err != nil {
-			t.Logf("without axe-core: %v", err)
-		}
+	scripts, err := axe.Files(t.Context(), axeFile)
+	if err != nil {
+		t.Logf("without axe-core: %v", err)
 	}
 	server := httptest.NewServer(checkedHandler(dir))
 	defer server.Close()
 	for _, width := range []int{1440, 390} {
 		for mode, base := range map[string]string{"server": server.URL, "folder": "file://" + dir} {
-			if !fulltest.Requested() && (mode == "server" || width > 390) {
-				continue
-			}
 			t.Run(fmt.Sprintf("%s %d", mode, width), func(t *testing.T) {
 				text, checked := []byte("// without axe-core"), scripts != nil && mode == "server"
 				if checked {
@@ -173,15 +166,6 @@ func checkedSite(t *testing.T) (dir string, pages []string) {
 		t.Fatal(err)
 	}
 	slices.Sort(pages)
-	if !fulltest.Requested() {
-		problems := 0
-		pages = slices.DeleteFunc(pages, func(name string) bool {
-			if strings.HasPrefix(name, "problems/") && name != "problems/index.html" {
-				problems++
-			}
-			return problems > 1 && strings.HasPrefix(name, "problems/") && name != "problems/index.html"
-		})
-	}
 	return dir, pages
 }
 

@@ -5,13 +5,24 @@
 // Tests import it, and nothing else does.
 package fulltest
 
-import "os"
+import (
+	"os"
+	"testing"
+)
 
 // Variable is the environment variable that requests the full form, if it is not empty.
 const Variable = "DEFERPAY_FULL"
 
 // Requested reports whether the full form is requested.
 func Requested() bool { return os.Getenv(Variable) != "" }
+
+// Only skips a test whose short form is nothing, and says why.
+func Only(t testing.TB, why string) {
+	t.Helper()
+	if !Requested() {
+		t.Skipf("%s: run with %s=1", why, Variable)
+	}
+}
 
 // Choose returns full if the full form is requested, and short otherwise.
 func Choose[T any](short, full T) T {

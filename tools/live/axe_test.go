@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
@@ -90,7 +91,10 @@ func (b *browser) accessible(where string) {
 		b.t.Logf("%s: accessibility was not checked: %s", where, missing)
 		return
 	}
-	b.run(chromedp.Evaluate(script, nil))
+	// A row that fades in has less contrast until it is there.
+	still := emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-reduced-motion", Value: "reduce"}})
+	defer b.run(emulation.SetEmulatedMedia())
+	b.run(still, chromedp.Evaluate(script, nil))
 	var found []finding
 	b.run(chromedp.Evaluate(`axe.run(document, { resultTypes: ["violations"] }).then((r) => r.violations)`, &found,
 		func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }))

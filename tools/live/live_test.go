@@ -82,8 +82,8 @@ func openView(t *testing.T, v *View) *browser {
 }
 
 // TestLiveView plays the whole story and every fault in a browser that was there before the system.
-// The short form plays the first steps of the tour.
 func TestLiveView(t *testing.T) {
+	fulltest.Only(t, "it plays the story in a browser")
 	v := New()
 	b := openView(t, v)
 	b.wait("the page shows that the system starts", `document.getElementById("phase").dataset.phase === "starting"`)
@@ -92,12 +92,8 @@ func TestLiveView(t *testing.T) {
 	b.wait("the system runs", `document.getElementById("phase").dataset.phase === "running"`)
 	for _, part := range []struct {
 		name string
-		full bool // only in the full form
 		play func(*browser)
-	}{{"tour", false, playTour}, {"two tours", true, playTwoTours}, {"scenes", true, playScenes}, {"instances", true, harmInstances}, {"path", true, followPath}, {"story", true, playStory}, {"looks", false, looks}, {"again", true, startAgain}} {
-		if part.full && !fulltest.Requested() {
-			continue
-		}
+	}{{"tour", playTour}, {"two tours", playTwoTours}, {"scenes", playScenes}, {"instances", harmInstances}, {"path", followPath}, {"story", playStory}, {"looks", looks}, {"again", startAgain}} {
 		if !t.Run(part.name, func(t *testing.T) {
 			b.t = t
 			part.play(b)
@@ -415,9 +411,7 @@ func TestReconnects(t *testing.T) {
 
 // TestManyEvents sends more than 200 events a second. The page must stay responsive.
 func TestManyEvents(t *testing.T) {
-	if !fulltest.Requested() {
-		t.Skipf("it fills the page for six seconds: run with %s=1", fulltest.Variable)
-	}
+	fulltest.Only(t, "it fills the page for six seconds")
 	v := New()
 	b := openView(t, v)
 	b.eval(`(() => {

@@ -13,9 +13,7 @@ import (
 // TestReducedMotion shows the same with and without the wish for reduced motion. With it nothing
 // may move; without it everything that can move must, or the test would see nothing.
 func TestReducedMotion(t *testing.T) {
-	if !fulltest.Requested() {
-		t.Skip("two browsers: only in the full form")
-	}
+	fulltest.Only(t, "it opens two browsers")
 	for _, wish := range []string{"no-preference", "reduce"} {
 		t.Run(wish, func(t *testing.T) {
 			v := New()

@@ -97,9 +97,7 @@ func all(texts ...string) func(line string) bool {
 // TestInit begins programs for two documents. They pass go vet, and send and receive in memory and
 // on a broker.
 func TestInit(t *testing.T) {
-	if !fulltest.Requested() {
-		t.Skipf("it builds two programs: run with %s=1", fulltest.Variable)
-	}
+	fulltest.Only(t, "it builds two programs")
 	g := inModule(t)
 	write(t, "api/asyncapi.yaml", g.block("yaml", "title: Shop"))
 	write(t, "api/OrderPlaced.avsc", g.block("json", "OrderPlaced"))

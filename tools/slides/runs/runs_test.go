@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/deferpay/deferpay/tools/fulltest"
 )
 
 const (
@@ -84,6 +86,7 @@ func TestSlideForm(t *testing.T) {
 // TestFreshRunIsTheSame plays every scenario on the real services and compares what they did with
 // what the pictures show.
 func TestFreshRunIsTheSame(t *testing.T) {
+	fulltest.Only(t, "it plays every scenario on real processes")
 	old := kept(t)
 	fresh, err := Record(t.Context(), "../../../specs", t.Logf)
 	if err != nil {
