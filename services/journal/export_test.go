@@ -70,26 +70,17 @@ func (j *Journal[S, B]) ReadBefore(t *testing.T, cmd *core.Command[S, B], foreig
 
 // TakeSnapshot takes a snapshot, whether one is due or not.
 func (j *Journal[S, B]) TakeSnapshot(ctx context.Context) (record.Manifest, error) {
-	id, err := j.logID(ctx)
+	id, _, err := j.log(ctx)
 	if err != nil {
 		return record.Manifest{}, err
 	}
 	return j.write(ctx, j.topicOfSnapshots(), j.manifest(id))
 }
 
-func (j *Journal[S, B]) logID(ctx context.Context) (id [16]byte, err error) {
-	client, err := topic.NewProducer(1, j.cfg.ClientOptions)
-	if err != nil {
-		return id, err
-	}
-	defer client.Close()
-	return topic.ID(ctx, client, j.cfg.Topic)
-}
-
 // LoadThis returns the states and the read model of a snapshot, which must be usable.
 func (j *Journal[S, B]) LoadThis(t *testing.T, m record.Manifest) (*states.States[S, B], ModelLoading) {
 	t.Helper()
-	id, err := j.logID(t.Context())
+	id, _, err := j.log(t.Context())
 	if err == nil {
 		err = j.mismatch(t.Context(), m, id, 1<<40)
 	}

@@ -90,7 +90,6 @@ type Journal[S, B any] struct {
 	connections connections
 	tail        []byte            // the record that was applied last
 	positions   []topic.Positions // of the subscribers
-	topicID     [16]byte          // of the log that is read, if there are snapshots
 	snapshots   taking
 
 	feed    *publication.Feed[S, B]
@@ -207,7 +206,7 @@ type Stats struct {
 	ClockSkew time.Duration // of the system clock against the broker's; positive if it is ahead
 
 	Snapshots        int64 // taken by this instance
-	SnapshotFailures int64 // that were begun by this instance, or not, and not completed
+	SnapshotFailures int64 // how often taking a snapshot that was due failed
 	// SnapshotAt is the offset of the last record in the newest snapshot that this instance knows,
 	// -1 if it knows none.
 	SnapshotAt int64

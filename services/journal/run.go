@@ -46,7 +46,7 @@ func (j *Journal[S, B]) Run(ctx context.Context) error {
 			j.awaitVoiding(ctx, unreadable)
 			continue
 		}
-		j.cfg.Logger.Error("reading the log again from its start", "topic", j.cfg.Topic, "error", err)
+		j.cfg.Logger.Error("reading the log again", "topic", j.cfg.Topic, "error", err)
 		if !sleep(ctx, retryDelay) {
 			return nil
 		}
@@ -77,7 +77,7 @@ func (j *Journal[S, B]) session(ctx context.Context) error {
 	j.act()
 	j.mu.Unlock()
 	if j.cfg.Snapshots != nil {
-		go j.takeSnapshots(reading, start.topicID)
+		go j.takeSnapshots(reading)
 	}
 	return j.readOn(reading, client, start.from)
 }
@@ -116,7 +116,7 @@ func (j *Journal[S, B]) prepare(ctx context.Context) (start[S, B], error) {
 	if err := j.verify(ctx, client); err != nil {
 		return start[S, B]{}, err
 	}
-	return j.findStart(ctx, client), nil
+	return j.findStart(ctx), nil
 }
 
 func (j *Journal[S, B]) unusable(err error) error {

@@ -444,7 +444,29 @@ func TestOlderSnapshotIsUsed(t *testing.T) {
 	})
 }
 
-// A log that was cut, and grew again with other records, has no use for a snapshot of before.
+// A snapshot that could not be used does not count as the newest: another one is taken, and it is
+// removed.
+func TestUnusableSnapshotIsReplaced(t *testing.T) {
+	savedVirtually(t, func(t *testing.T, _ *kfake.Cluster, opts []kgo.Opt) {
+		a := saving(t, "a", opts, 40)
+		a.buys(t, 0, 60)
+		a.awaitSnapshots(t, 1)
+		if err := a.stop(); err != nil {
+			t.Fatal(err)
+		}
+		m := manifestsOf(t, opts)[0]
+		m.Hash[3]++
+		manifest(t, opts, m)
+		b := saving(t, "b", opts, 40)
+		b.awaitSnapshots(t, 1)
+		time.Sleep(time.Second)
+		if list := manifestsOf(t, opts); len(list) != 1 || list[0].Writer != "b" {
+			t.Errorf("the topic has %+v, want the snapshot of b alone", list)
+		}
+	})
+}
+
+// A log whose topic was deleted and created again has no use for a snapshot of before.
 func TestSnapshotOfLogThatWasReplaced(t *testing.T) {
 	savedVirtually(t, func(t *testing.T, c *kfake.Cluster, opts []kgo.Opt) {
 		a := saving(t, "a", opts, 40)

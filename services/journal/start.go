@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/deferpay/deferpay/services/journal/internal/snapshots"
 	"github.com/deferpay/deferpay/services/journal/internal/topic"
@@ -20,10 +19,9 @@ const itemModel = 'm'
 
 // start is where a session begins to read the log.
 type start[S, B any] struct {
-	topicID [16]byte
-	from    int64
-	states  *states.States[S, B] // nil at the start of the log
-	model   ModelLoading
+	from   int64
+	states *states.States[S, B] // nil at the start of the log
+	model  ModelLoading
 }
 
 func (j *Journal[S, B]) topicOfSnapshots() snapshots.Topic {
@@ -31,7 +29,7 @@ func (j *Journal[S, B]) topicOfSnapshots() snapshots.Topic {
 }
 
 // findStart returns the newest snapshot that can be used, or else the start of the log.
-func (j *Journal[S, B]) findStart(ctx context.Context, client *kgo.Client) start[S, B] {
+func (j *Journal[S, B]) findStart(ctx context.Context) start[S, B] {
 	if j.cfg.Snapshots == nil {
 		return start[S, B]{}
 	}
@@ -39,7 +37,7 @@ func (j *Journal[S, B]) findStart(ctx context.Context, client *kgo.Client) start
 	j.mu.RLock()
 	known := j.core.Blank()
 	j.mu.RUnlock()
-	s, err := j.newest(ctx, client, known, -1, true)
+	s, err := j.newest(ctx, known, -1, true)
 	switch {
 	case err != nil:
 		j.cfg.Logger.Warn("no snapshot was found, reading the log from its start", "topic", j.cfg.Topic, "error", err)
@@ -51,7 +49,7 @@ func (j *Journal[S, B]) findStart(ctx context.Context, client *kgo.Client) start
 
 // adopt makes a snapshot the states and the read model, if there is one. The lock is held.
 func (j *Journal[S, B]) adopt(s start[S, B]) {
-	j.snapshots.last, j.topicID = s.from-1, s.topicID
+	j.snapshots.last = s.from - 1
 	if s.states == nil {
 		return
 	}
@@ -64,11 +62,8 @@ func (j *Journal[S, B]) adopt(s start[S, B]) {
 // before returns states up to an offset that is not beyond upTo, for a subscriber.
 func (j *Journal[S, B]) before(ctx context.Context, known *states.States[S, B], upTo int64) *states.States[S, B] {
 	if j.cfg.Snapshots != nil {
-		if client, err := topic.NewProducer(1, j.cfg.ClientOptions); err == nil {
-			defer client.Close()
-			if s, err := j.newest(ctx, client, known, upTo, false); err == nil && s.states != nil {
-				return s.states
-			}
+		if s, err := j.newest(ctx, known, upTo, false); err == nil && s.states != nil {
+			return s.states
 		}
 	}
 	return known.Empty()
@@ -76,17 +71,14 @@ func (j *Journal[S, B]) before(ctx context.Context, known *states.States[S, B], 
 
 // newest returns the newest snapshot that can be used, up to an offset unless that is negative. It
 // has no states if there is none. known are states that know what was declared void.
-func (j *Journal[S, B]) newest(ctx context.Context, client *kgo.Client, known *states.States[S, B], upTo int64, model bool) (s start[S, B], err error) {
-	asking, cancel := context.WithTimeout(ctx, answerLimit)
-	defer cancel()
-	if s.topicID, err = topic.ID(asking, client, j.cfg.Topic); err != nil {
-		return s, err
-	}
-	end, err := topic.End(asking, client, j.cfg.Topic)
+func (j *Journal[S, B]) newest(ctx context.Context, known *states.States[S, B], upTo int64, model bool) (s start[S, B], err error) {
+	topicID, end, err := j.log(ctx)
 	if err != nil {
 		return s, err
 	}
-	list, err := j.topicOfSnapshots().List(ctx, func(key string, why error) { j.ignore(key, -1, "", why) })
+	list, err := j.topicOfSnapshots().List(ctx, func(key string, why error) {
+		j.cfg.Logger.Warn("a snapshot is ignored", "topic", j.cfg.Topic, "snapshot", key, "reason", why.Error())
+	})
 	if err != nil {
 		return s, err
 	}
@@ -95,22 +87,28 @@ func (j *Journal[S, B]) newest(ctx context.Context, client *kgo.Client, known *s
 		if upTo >= 0 && m.Offset >= upTo {
 			continue
 		}
-		why := j.mismatch(ctx, m, s.topicID, end)
+		why := j.mismatch(ctx, m, topicID, end)
 		var found start[S, B]
 		if why == nil {
 			found, why = j.load(ctx, m, known, model)
 		}
 		if why == nil {
-			found.topicID = s.topicID
 			return found, nil
 		}
-		j.ignore(m.Snapshot.String(), m.Offset, m.Writer, why)
+		j.ignore(m, why)
 	}
 	return s, nil
 }
 
-func (j *Journal[S, B]) ignore(snapshot string, offset int64, writer string, why error) {
-	j.cfg.Logger.Warn("a snapshot is ignored", "topic", j.cfg.Topic, "snapshot", snapshot, "offset", offset, "writer", writer, "reason", why.Error())
+// ignore says that a snapshot could not be used, and remembers it: another one is taken then.
+func (j *Journal[S, B]) ignore(m record.Manifest, why error) {
+	j.cfg.Logger.Warn("a snapshot is ignored", "topic", j.cfg.Topic, "snapshot", m.Snapshot.String(), "offset", m.Offset, "writer", m.Writer, "reason", why.Error())
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.snapshots.ignored == nil {
+		j.snapshots.ignored = make(map[Attempt]bool)
+	}
+	j.snapshots.ignored[m.Snapshot] = true
 }
 
 // mismatch returns why a snapshot does not belong to the log and the program, nil if it does.

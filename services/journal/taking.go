@@ -5,13 +5,14 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
+	"maps"
 	"runtime"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/deferpay/deferpay/services/journal/internal/snapshots"
+	"github.com/deferpay/deferpay/services/journal/internal/topic"
 	"github.com/deferpay/deferpay/services/journal/record"
 	"github.com/deferpay/deferpay/services/journal/states"
 )
@@ -31,8 +32,9 @@ const (
 // taking is how far the taking of snapshots has come.
 type taking struct {
 	cutting       sync.Mutex // held while a cut is handed out: there is one at a time
-	last          int64      // offset of the last record in the newest snapshot
+	last          int64      // offset of the last record in the newest snapshot that can be used
 	taken, failed int64
+	ignored       map[Attempt]bool // that could not be used
 }
 
 // Snapshot takes a snapshot now, whether one is due or not, and returns the offset of the last
@@ -42,14 +44,33 @@ func (j *Journal[S, B]) Snapshot(ctx context.Context) (offset int64, err error) 
 		return 0, errors.New("journal: no snapshots are configured")
 	}
 	j.mu.RLock()
-	own := j.manifest(j.topicID)
 	err = j.readiness()
 	j.mu.RUnlock()
 	if err != nil {
 		return 0, err
 	}
-	m, err := j.write(ctx, j.topicOfSnapshots(), own)
+	topicID, _, err := j.log(ctx)
+	if err != nil {
+		return 0, err
+	}
+	m, err := j.write(ctx, j.topicOfSnapshots(), j.manifest(topicID))
 	return m.Offset, err
+}
+
+// log asks the broker for the id of the topic of the log, and for its end.
+func (j *Journal[S, B]) log(ctx context.Context) (topicID [16]byte, end int64, err error) {
+	client, err := topic.NewProducer(1, j.cfg.ClientOptions)
+	if err != nil {
+		return topicID, 0, err
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(ctx, answerLimit)
+	defer cancel()
+	if topicID, err = topic.ID(ctx, client, j.cfg.Topic); err != nil {
+		return topicID, 0, err
+	}
+	end, err = topic.End(ctx, client, j.cfg.Topic)
+	return topicID, end, err
 }
 
 // manifest returns the manifest of a new snapshot, as far as it is known before.
@@ -61,13 +82,13 @@ func (j *Journal[S, B]) manifest(topicID [16]byte) record.Manifest {
 }
 
 // takeSnapshots takes a snapshot whenever one is due, until ctx is done.
-func (j *Journal[S, B]) takeSnapshots(ctx context.Context, topicID [16]byte) {
+func (j *Journal[S, B]) takeSnapshots(ctx context.Context) {
 	for wait := lookEvery; sleep(ctx, wait); {
 		wait = lookEvery
 		if !j.due() {
 			continue
 		}
-		taken, err := j.takeSnapshot(ctx, topicID)
+		taken, err := j.takeSnapshot(ctx)
 		if err != nil && ctx.Err() == nil {
 			j.mu.Lock()
 			j.snapshots.failed++
@@ -88,10 +109,14 @@ func (j *Journal[S, B]) due() bool {
 	return j.readiness() == nil && next-1-j.snapshots.last >= max(cmp.Or(j.cfg.Snapshots.Every, recordsBetween), next/shareBetween)
 }
 
-// takeSnapshot takes a snapshot, unless another instance has taken one or is at it. It then removes
-// those that are of no use any more.
-func (j *Journal[S, B]) takeSnapshot(ctx context.Context, topicID [16]byte) (taken bool, err error) {
+// takeSnapshot takes a snapshot, unless another instance has taken one that can be used, or is at
+// it. It then removes those that are of no use any more.
+func (j *Journal[S, B]) takeSnapshot(ctx context.Context) (taken bool, err error) {
 	t := j.topicOfSnapshots()
+	topicID, end, err := j.log(ctx)
+	if err != nil {
+		return false, err
+	}
 	list, err := t.List(ctx, func(string, error) {})
 	if err != nil {
 		return false, err
@@ -100,9 +125,10 @@ func (j *Journal[S, B]) takeSnapshot(ctx context.Context, topicID [16]byte) (tak
 	for _, m := range list {
 		switch {
 		case !sameKind(m, own):
+		case m.Complete && j.ignores(ctx, m, topicID, end):
 		case m.Complete:
 			j.mu.Lock()
-			j.snapshots.last = max(j.snapshots.last, min(m.Offset, j.core.Next()-1))
+			j.snapshots.last = max(j.snapshots.last, m.Offset)
 			j.mu.Unlock()
 		case m.Writer != own.Writer && j.age(m) < 2*retrySnapshot:
 			return false, nil // another instance is at it
@@ -115,7 +141,25 @@ func (j *Journal[S, B]) takeSnapshot(ctx context.Context, topicID [16]byte) (tak
 	if err != nil {
 		return false, err
 	}
-	return true, j.removeOld(ctx, t, append(list, m), own)
+	if err := j.removeOld(ctx, t, append(list, m), own); err != nil && ctx.Err() == nil {
+		j.cfg.Logger.Warn("old snapshots were not removed", "topic", j.cfg.Topic, "error", err.Error())
+	}
+	return true, nil
+}
+
+// ignores reports whether a snapshot could not be used, or does not belong to the log.
+func (j *Journal[S, B]) ignores(ctx context.Context, m record.Manifest, topicID [16]byte, end int64) bool {
+	j.mu.RLock()
+	ignored := j.snapshots.ignored[m.Snapshot]
+	j.mu.RUnlock()
+	if ignored {
+		return true
+	}
+	why := j.mismatch(ctx, m, topicID, end)
+	if why != nil {
+		j.ignore(m, why)
+	}
+	return why != nil
 }
 
 func newSnapshot() (a Attempt) {
@@ -226,7 +270,7 @@ func (c *cut[S, B]) next() (some []byte, more bool, err error) {
 // removeOld removes the snapshots that are of no use any more.
 func (j *Journal[S, B]) removeOld(ctx context.Context, t snapshots.Topic, list []record.Manifest, own record.Manifest) error {
 	j.mu.RLock()
-	positions := slices.Clone(j.positions)
+	positions, ignored := slices.Clone(j.positions), maps.Clone(j.snapshots.ignored)
 	j.mu.RUnlock()
 	var needed []int64 // where subscribers go on
 	for _, p := range positions {
@@ -234,20 +278,18 @@ func (j *Journal[S, B]) removeOld(ctx context.Context, t snapshots.Topic, list [
 		at, err := p.Load(asking, j.cfg.ClientOptions)
 		cancel()
 		if err != nil {
-			return fmt.Errorf("old snapshots were not removed: %w", err)
+			return err
 		}
 		needed = append(needed, at.Offset)
 	}
-	if err := t.Remove(ctx, useless(list, own, needed, j.now())...); err != nil {
-		return fmt.Errorf("old snapshots were not removed: %w", err)
-	}
-	return nil
+	return t.Remove(ctx, useless(list, own, ignored, needed, j.now())...)
 }
 
-// useless returns the snapshots that are of no use any more. The last two of own's kind stay, and
-// for each offset that a subscriber goes on from, the last one before it. Those of other programs
-// and logs stay for a week: another version of the program may run beside this one, or again.
-func useless(list []record.Manifest, own record.Manifest, needed []int64, now time.Time) (out []record.Manifest) {
+// useless returns the snapshots that are of no use any more. Of own's kind, without those that
+// could not be used, the last two stay, and for each offset that a subscriber goes on from, the
+// last one before it. Those of other programs and logs stay for a week: another version of the
+// program may run beside this one, or again.
+func useless(list []record.Manifest, own record.Manifest, ignored map[Attempt]bool, needed []int64, now time.Time) (out []record.Manifest) {
 	list = slices.Clone(list)
 	slices.SortStableFunc(list, func(a, b record.Manifest) int { return cmp.Compare(b.Offset, a.Offset) })
 	kept := 0
@@ -264,6 +306,9 @@ func useless(list []record.Manifest, own record.Manifest, needed []int64, now ti
 			if age > foreignKept {
 				out = append(out, m)
 			}
+			continue
+		case ignored[m.Snapshot]:
+			out = append(out, m)
 			continue
 		}
 		before := len(needed)

@@ -47,13 +47,13 @@ var settings = topic.Requirements{Partitions: 2, Why: "manifests are on the firs
 
 // client returns a client that reads one partition from an offset on, if that is not negative.
 func (t Topic) client(partition int32, from int64, buffered int) (*kgo.Client, error) {
-	options := t.Options
+	options := slices.Clip(t.Options)
 	if from >= 0 {
 		at := kgo.NewOffset().At(from)
 		if from == 0 {
 			at = kgo.NewOffset().AtStart()
 		}
-		options = append(slices.Clip(options), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{t.Name: {partition: at}}))
+		options = append(options, kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{t.Name: {partition: at}}))
 	}
 	return topic.NewProducer(buffered, append(options, kgo.ConsumeResetOffset(kgo.NoResetOffset())))
 }
