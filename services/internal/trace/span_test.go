@@ -35,7 +35,7 @@ func attributeOf(t *testing.T, s tracetest.SpanStub, name string) string {
 		t.Errorf("%s has no attribute %s", s.Name, name)
 		return ""
 	}
-	return s.Attributes[i].Value.Emit()
+	return s.Attributes[i].Value.String()
 }
 
 func TestRequestSpan(t *testing.T) {

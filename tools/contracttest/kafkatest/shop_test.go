@@ -21,7 +21,6 @@ import (
 // shop is a shipping and a pricing service that keep their contract but for one fault.
 type shop struct {
 	fault    string
-	client   *kgo.Client
 	registry *sr.Client
 	own      *avro.Schema // of OrderPlaced
 	shipment *avro.Schema
