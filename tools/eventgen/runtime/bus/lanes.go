@@ -42,7 +42,7 @@ type lanes struct {
 	room  chan struct{} // closed and replaced when a task ends
 
 	budget time.Duration // what is left of maxDelay
-	spent  time.Time     // when the budget was last used
+	grown  time.Time     // up to when the budget has grown
 }
 
 // place is where a message was read.
@@ -59,6 +59,7 @@ type task struct {
 	p    provenance
 	lane string
 
+	began  time.Time     // when the reader began to wait for it
 	failed chan struct{} // closed when the first attempt has failed
 	done   chan struct{} // closed when the message is finished, or the subscription has ended
 	err    error         // set before done is closed; nil if the message is finished
@@ -66,6 +67,7 @@ type task struct {
 
 	// guarded by lanes.mu
 	over     bool
+	used     time.Duration // of the budget
 	releases []func()
 }
 
@@ -90,7 +92,7 @@ func laneOf(p provenance) string {
 
 // handle returns nil when a message is finished or laid aside.
 func (l *lanes) handle(life context.Context, raw *message.Message, take func() func()) error {
-	t := &task{life: life, raw: raw, p: readProvenance(raw), failed: make(chan struct{}), done: make(chan struct{})}
+	t := &task{life: life, raw: raw, p: readProvenance(raw), began: time.Now(), failed: make(chan struct{}), done: make(chan struct{})}
 	t.p.anyKey, t.lane = l.c.anyKey, laneOf(t.p)
 	first, again := l.enter(t, take)
 	if again {
@@ -126,19 +128,18 @@ func (l *lanes) enter(t *task, take func() func()) (first, again bool) {
 // await waits for a message that is being handled, but not after an attempt has failed, and no
 // longer than the budget allows. It reports whether the message is finished.
 func (l *lanes) await(t *task) (finished bool, err error) {
-	began := time.Now()
-	timer := time.NewTimer(l.allowance(began))
+	timer := time.NewTimer(l.allowance(t.began))
 	defer timer.Stop()
 	select {
 	case <-t.done:
-		l.spend(max(0, time.Since(began)-ordinary))
+		l.spend(t, max(0, time.Since(t.began)-ordinary))
 		return true, t.err
 	case <-t.raw.Context().Done():
 		return true, context.Cause(t.raw.Context())
 	case <-t.failed:
 	case <-timer.C:
 	}
-	l.spend(time.Since(began))
+	l.spend(t, time.Since(t.began))
 	return false, nil
 }
 
@@ -146,16 +147,19 @@ func (l *lanes) await(t *task) (finished bool, err error) {
 func (l *lanes) allowance(now time.Time) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.budget = min(maxDelay, l.budget+now.Sub(l.spent)/10)
-	l.spent = now
+	l.budget = min(maxDelay, l.budget+now.Sub(l.grown)/10)
+	l.grown = now
 	return l.budget
 }
 
-func (l *lanes) spend(d time.Duration) {
+// spend uses the budget for a task. What is used for one that turns out to be ordinary is given
+// back when it ends: otherwise a budget that is used up makes each of them be laid aside, which
+// uses up what has grown.
+func (l *lanes) spend(t *task, d time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.budget = max(0, l.budget-d)
-	l.spent = time.Now()
+	t.used = min(d, l.budget)
+	l.budget -= t.used
 }
 
 // layAside holds a message, as soon as there is room for it.
@@ -208,6 +212,9 @@ func (l *lanes) run(t *task) {
 func (l *lanes) end(t *task) (next *task) {
 	l.mu.Lock()
 	t.over = true
+	if t.err == nil && time.Since(t.began) <= ordinary {
+		l.budget = min(maxDelay, l.budget+t.used)
+	}
 	if l.aside[t.place()] == t {
 		delete(l.aside, t.place())
 		l.bytes -= len(t.raw.Payload)

@@ -195,6 +195,49 @@ func TestSlowMessagesSucceed(t *testing.T) {
 	}
 }
 
+// Ordinary messages are waited for again some time after slow ones have used up the budget, however
+// busy the partition is.
+func TestBudgetGrowsAgain(t *testing.T) {
+	for name, every := range map[string]time.Duration{"half of the time": 20 * time.Millisecond, "all the time": 10 * time.Millisecond} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := receiveNotes(t, bus.Bare, func(_ context.Context, text string) error {
+					switch {
+					case strings.HasPrefix(text, "slow"):
+						time.Sleep(3 * time.Second)
+					case text == "last":
+						time.Sleep(500 * time.Millisecond)
+					default:
+						time.Sleep(10 * time.Millisecond)
+					}
+					return nil
+				})
+				for i := range 3 {
+					n.text(t, fmt.Sprint("slow-", i), fmt.Sprint("slow-", i))
+				}
+				pause(1120 * time.Millisecond) // they are laid aside, and the budget is used up
+				aside := 0
+				for i := range 1000 {
+					n.text(t, fmt.Sprint("good-", i), fmt.Sprint("good-", i))
+					pause(5 * time.Millisecond)
+					if held := n.broker.Held("notes"); i >= 500 && held > 0 {
+						aside++
+					}
+					pause(every - 5*time.Millisecond)
+				}
+				if aside > 0 {
+					t.Errorf("%d of the last 500 messages were laid aside", aside)
+				}
+				n.text(t, "last", "last")
+				if pause(400 * time.Millisecond); n.broker.Held("notes") > 0 {
+					t.Error("the budget has not grown again")
+				}
+				pause(time.Second)
+			})
+		})
+	}
+}
+
 // Messages of one key are handled in their order, and a message that was laid aside is handled by
 // itself when it can be.
 func TestKeyStaysInOrder(t *testing.T) {
