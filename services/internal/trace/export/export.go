@@ -3,7 +3,6 @@
 package export
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -84,9 +83,15 @@ func Open(ctx context.Context, cfg Config) (*Provider, error) {
 
 // onlyHTTP returns an error if the variables ask for a protocol other than the one of the exporter.
 func onlyHTTP(getenv func(string) string) error {
-	const name = "OTEL_EXPORTER_OTLP_PROTOCOL"
-	if p := cmp.Or(getenv("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"), getenv(name)); p != "" && p != "http/protobuf" {
-		return fmt.Errorf("%s is %q, and http/protobuf is the only one", name, p)
+	// the first one that is set counts
+	for _, name := range []string{"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"} {
+		switch p := getenv(name); p {
+		case "":
+		case "http/protobuf":
+			return nil
+		default:
+			return fmt.Errorf("%s is %q, and http/protobuf is the only one", name, p)
+		}
 	}
 	return nil
 }

@@ -111,7 +111,7 @@ func TestCollector(t *testing.T) {
 
 func TestRefused(t *testing.T) {
 	for _, name := range []string{"OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"} {
-		if _, _, err := opened(t, OTLP, map[string]string{name: "grpc"}); err == nil || !strings.Contains(err.Error(), `"grpc"`) {
+		if _, _, err := opened(t, OTLP, map[string]string{name: "grpc"}); err == nil || !strings.Contains(err.Error(), name+` is "grpc"`) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
