@@ -70,7 +70,7 @@ type Model struct {
 	OperationsByOrder    map[string][]*Operation
 	OperationsByPeriod   map[billing.Period][]*Operation // those that were not refused
 	Refused              []*Operation
-	Cancelled            []*Operation // replaced by a copy when one is cancelled
+	Cancelled            []*Operation // not only appended to: copy it before Read returns
 	Contracts            []string     // in the order in which they were first heard of
 	ContractsByCustomer  map[string][]string
 	CustomerContracts    map[billing.CustomerKey][]string
@@ -201,7 +201,7 @@ func (m *Model) cancel(purchaseRef string, c billing.CustomerKey) {
 	m.change(o)
 	o.Status = billing.OperationCancelled
 	at, _ := slices.BinarySearchFunc(m.Cancelled, o, func(a, b *Operation) int { return a.n - b.n })
-	m.Cancelled = slices.Insert(slices.Clip(m.Cancelled), at, o) // a list of them may be under way
+	m.Cancelled = slices.Insert(m.Cancelled, at, o)
 	k := unbilledKey{o.ContractRef, o.Period}
 	m.unbilled[k] = slices.DeleteFunc(m.unbilled[k], func(x *Operation) bool { return x == o })
 	if len(m.unbilled[k]) == 0 {

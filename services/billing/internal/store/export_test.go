@@ -22,5 +22,11 @@ const FoldVersion = foldVersion
 // Config returns what the store's journal is made of.
 func (s *Store) Config() journal.Config[ledger.State, effect.Body] { return s.ledger.Config() }
 
+// Candidates returns the operations that a list with a filter looks at.
+func (s *Store) Candidates(f OperationFilter) (all []*Operation) {
+	s.read(func(billing.States) { all, _ = f.candidates(s.model) })
+	return all
+}
+
 // Model returns the read model.
 func (s *Store) Model() *effect.Model { return s.model }

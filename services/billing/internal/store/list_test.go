@@ -102,6 +102,33 @@ func (w *writer) cancelSome(s *store.Store) {
 	}
 }
 
+// A list of cancelled purchases does not change while it is being made, even if an earlier one is
+// cancelled.
+func TestCancelledWhileListed(t *testing.T) {
+	w := newWriter(t)
+	s, _, stop := w.open("one")
+	defer stop()
+	w.write(s, 0)
+	var made []string
+	for i := range 9 {
+		o, _, err := s.Operate(t.Context(), request(fmt.Sprint("buy-", i)), purchase(0, fmt.Sprint("LATE-", i)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		made = append(made, o.Ref)
+	}
+	for i := len(made) - 1; i >= 0; i-- {
+		listed := s.Candidates(store.OperationFilter{Status: billing.OperationCancelled})
+		before := slices.Clone(listed)
+		if _, _, err := s.Operate(t.Context(), request("cancel-"+made[i]), billing.Cancel{PurchaseRef: made[i], Reason: "ill"}); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(listed, before) {
+			t.Fatalf("the list of %d has changed", len(before))
+		}
+	}
+}
+
 // matching returns what a filter selects.
 func matching(all []store.Operation, f store.OperationFilter) (out []string) {
 	for _, o := range all {

@@ -92,7 +92,7 @@ func (f OperationFilter) candidates(m *effect.Model) (shortest []*Operation, mat
 	case billing.OperationRefused:
 		lists = append(lists, m.Refused)
 	case billing.OperationCancelled:
-		lists = append(lists, m.Cancelled)
+		lists = append(lists, slices.Clone(m.Cancelled)) // it changes in place
 	}
 	switch {
 	case len(lists) == 0 && accepted && f.Of == nil:
