@@ -190,3 +190,21 @@ func TestReadDiffersFromAcknowledged(t *testing.T) {
 		})
 	}
 }
+
+// Records are applied ahead right after a pause. Connections that were not used are still there, so
+// the log does not have to be compared.
+func TestAheadAfterPause(t *testing.T) {
+	Virtually(t, func(t *testing.T, c *kfake.Cluster, _ *Network, opts []kgo.Opt) {
+		Topics(t, opts)
+		j, _ := Start(t, Config("a", opts))
+		Must(t, j, Open("1", "k0", 100))
+		Must(t, j, Buy("1", "k1", 10))
+		time.Sleep(8 * time.Minute)
+		release := hold(t, c)
+		Must(t, j, Buy("1", "k2", 10)) // answers the fetch that waits at the broker already
+		synctest.Wait()
+		Must(t, j, Buy("1", "k3", 10))
+		release()
+		ready(t, j)
+	})
+}

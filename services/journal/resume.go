@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -34,9 +33,14 @@ func (c *connections) OnBrokerConnect(_ kgo.BrokerMetadata, _ time.Duration, _ n
 	}
 }
 
+// keepIdle is how long a connection that is not used is kept. A new one has the log compared before
+// records are applied ahead again, so a pause between requests is to need none. By default, brokers
+// close connections after ten minutes.
+const keepIdle = 9 * time.Minute
+
 // watched returns the client options, with a hook that counts connections.
 func (j *Journal[S, B]) watched() []kgo.Opt {
-	return append(slices.Clip(j.cfg.ClientOptions), kgo.WithHooks(&j.connections))
+	return append([]kgo.Opt{kgo.ConnIdleTimeout(keepIdle), kgo.WithHooks(&j.connections)}, j.cfg.ClientOptions...)
 }
 
 // compare returns an error that wraps ErrDataLoss if reading was resumed on a log that is not the

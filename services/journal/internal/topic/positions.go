@@ -27,7 +27,7 @@ const markHeader = "seen"
 // Place is how far a subscriber has come.
 type Place struct {
 	Offset int64 // of the next entry to deliver
-	Seen   Mark  // of the log that Offset belongs to, at Offset-1 or behind it
+	Seen   Mark  // of the log that Offset belongs to, at Offset-1 or Offset
 }
 
 // Positions keeps how far the subscriber Name of the log Log has come, on the compacted topic
