@@ -5,11 +5,18 @@
 //
 // Now and then a record of the log notes the offset below which everything is taken in. A partition
 // is read from there whenever it is assigned, so a part of it is read twice, which has no effect.
+//
+// A topic that was cut is noticed when a partition is assigned and before a record is written: it
+// ends before the position, or it has another message where the log names one. A topic that was cut
+// behind the last message that the log names, and has grown beyond the reader before the partition
+// is assigned again, is not noticed, and its new messages below the reader are not taken in. The
+// fetches of sarama do not compare leader epochs.
 package intake
 
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -40,7 +47,7 @@ type Log interface {
 	Barrier(context.Context) error
 	Stats() journal.Stats
 	TakenIn(topic string, partition int32) (t ledger.Taken, ok bool)
-	TakeIn(context.Context, ledger.Taken) error
+	TakeIn(ctx context.Context, before, t ledger.Taken) error
 	TakeInAgain(ctx context.Context, wrong, t ledger.Taken) error
 }
 
@@ -245,7 +252,11 @@ func (i *Intake) Run(ctx context.Context) error {
 			i.subscriber.Restart()
 			continue
 		}
-		if err := i.note(ctx); err != nil && ctx.Err() == nil {
+		switch err := i.note(ctx); {
+		case errors.Is(err, errCut):
+			i.logger.WarnContext(ctx, "messages are taken in again from where the log stands", "reason", err.Error())
+			i.subscriber.Restart()
+		case err != nil && ctx.Err() == nil:
 			i.logger.WarnContext(ctx, "not recorded how far messages were taken in, trying again", "error", err.Error())
 		}
 	}
@@ -280,16 +291,42 @@ func (i *Intake) replaced(ctx context.Context) string {
 	return ""
 }
 
-// note records the positions that have moved far enough.
+// errCut is returned if a topic does not hold what the log names. The partition is to be assigned
+// again, which takes the position back.
+var errCut = errors.New("the topic was cut")
+
+// standing is what is known of a partition before the subscriber is asked how far it has come.
+type standing struct {
+	assigned
+	soon  int64
+	taken ledger.Taken // what the log says, the zero Taken if nothing
+}
+
+// standings returns what is known of the partitions.
+func (i *Intake) standings() map[partition]standing {
+	all := map[partition]standing{}
+	i.mu.Lock()
+	for at, a := range i.from {
+		all[at] = standing{assigned: a, soon: i.soon[at]}
+	}
+	i.mu.Unlock()
+	for at, s := range all { // without the lock, which may be taken while the log is locked
+		s.taken, _ = i.log.TakenIn(at.topic, at.id)
+		all[at] = s
+	}
+	return all
+}
+
+// note records the positions that have moved far enough. A partition may be assigned again while it
+// does. What is known is read before the positions, so that none of a former session replaces what
+// a later one has recorded.
 func (i *Intake) note(ctx context.Context) error {
+	all := i.standings()
 	for _, p := range i.subscriber.Positions() {
 		at := partition{p.Topic, p.Partition}
-		i.mu.Lock()
-		known, ok := i.from[at]
-		soon := i.soon[at]
-		i.mu.Unlock()
+		known, ok := all[at]
 		moved := p.Offset - known.noted
-		due := moved >= noteAfter || time.Since(known.at) >= noteEvery || soon > 0 && p.Offset >= soon
+		due := moved >= noteAfter || time.Since(known.at) >= noteEvery || known.soon > 0 && p.Offset >= known.soon
 		if !ok || moved <= 0 || !due {
 			continue
 		}
@@ -297,34 +334,57 @@ func (i *Intake) note(ctx context.Context) error {
 		if known.rebuilds != int64(i.log.Stats().Rebuilds) {
 			return nil
 		}
-		if err := i.record(ctx, p, known.topicID); err != nil {
+		if err := i.record(ctx, p, known); err != nil {
 			return fmt.Errorf("%s/%d: %w", p.Topic, p.Partition, err)
 		}
-		known.noted, known.at = p.Offset, time.Now()
-		i.mu.Lock()
-		i.from[at] = known
-		if i.soon[at] <= p.Offset {
-			delete(i.soon, at)
-		}
-		i.mu.Unlock()
+		i.noted(at, known.assigned, p.Offset)
 	}
 	return nil
 }
 
+// noted remembers that a position was recorded, unless the partition was assigned again meanwhile.
+func (i *Intake) noted(at partition, known assigned, offset int64) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.from[at] != known {
+		return
+	}
+	known.noted, known.at = offset, time.Now()
+	i.from[at] = known
+	if i.soon[at] <= offset {
+		delete(i.soon, at)
+	}
+}
+
 // record records a position, with the last message before it. That one is behind it if it was
-// compacted, and none is recorded if the partition has none.
-func (i *Intake) record(ctx context.Context, p kafkabus.Position, topicID string) error {
+// compacted, and none is recorded if the partition has none. An error is returned, and nothing
+// recorded, if the topic is not the one that was read.
+func (i *Intake) record(ctx context.Context, p kafkabus.Position, known standing) error {
 	ctx, cancel := context.WithTimeout(ctx, answerIn)
 	defer cancel()
-	t := ledger.Taken{Topic: p.Topic, Partition: p.Partition, TopicID: topicID, Offset: p.Offset}
-	_, first, end, err := i.look(ctx, p.Topic, p.Partition)
-	if err != nil {
+	topicID, first, end, err := i.look(ctx, p.Topic, p.Partition)
+	switch {
+	case err != nil:
 		return err
+	case topicID != known.topicID:
+		return errors.New("the topic was created again")
+	case p.Offset > end:
+		return fmt.Errorf("the topic ends at %d, before the position %d", end, p.Offset)
 	}
-	if last := p.Offset - 1; last >= first && last < end {
+	if known.taken.TopicID == topicID {
+		held, err := i.holds(ctx, known.taken, first, end)
+		if err != nil {
+			return err
+		}
+		if !held {
+			return errCut
+		}
+	}
+	t := ledger.Taken{Topic: p.Topic, Partition: p.Partition, TopicID: topicID, Offset: p.Offset}
+	if last := p.Offset - 1; last >= first {
 		if t.Seen, err = i.markAt(ctx, p.Topic, p.Partition, last); err != nil {
 			return err
 		}
 	}
-	return i.log.TakeIn(ctx, t)
+	return i.log.TakeIn(ctx, known.taken, t)
 }

@@ -2,6 +2,7 @@ package intake
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -32,8 +33,12 @@ func (m memory) TakenIn(topic string, id int32) (ledger.Taken, bool) {
 	return t, ok
 }
 
-func (m memory) TakeIn(_ context.Context, t ledger.Taken) error {
-	m.taken[partition{t.Topic, t.Partition}] = t
+func (m memory) TakeIn(_ context.Context, before, t ledger.Taken) error {
+	at := partition{t.Topic, t.Partition}
+	if m.taken[at] != before {
+		return errors.New("another position was recorded meanwhile")
+	}
+	m.taken[at] = t
 	return nil
 }
 
@@ -45,13 +50,19 @@ func (m memory) TakeInAgain(_ context.Context, wrong, t ledger.Taken) error {
 }
 
 // reader is a subscriber that was assigned the one partition, and has read it up to at.
-type reader struct{ at int64 }
+type reader struct {
+	at    int64
+	asked func() // unless nil, called when a position is about to be returned
+}
 
 func (*reader) Subscribe(context.Context, string) (<-chan *message.Message, error) { return nil, nil }
 func (*reader) Close() error                                                       { return nil }
 func (*reader) StartFrom(func(context.Context, string, int32) (int64, error))      {}
 func (*reader) Restart()                                                           {}
 func (r *reader) Positions() []kafkabus.Position {
+	if r.asked != nil {
+		r.asked()
+	}
 	return []kafkabus.Position{{Topic: facts, Offset: r.at}}
 }
 
@@ -120,6 +131,14 @@ func (s *store) start(i *Intake) int64 {
 	return from
 }
 
+// record records the position of the reader, whether it has moved far enough or not.
+func (s *store) record(i *Intake, r *reader) {
+	s.t.Helper()
+	if err := i.record(s.t.Context(), r.Positions()[0], i.standings()[partition{facts, 0}]); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
 // A position in a topic that was cut since is taken back, whether the topic is shorter now or has
 // grown beyond the position again. It can then move on from there.
 func TestTopicCut(t *testing.T) {
@@ -148,9 +167,7 @@ func TestTopicCut(t *testing.T) {
 				t.Fatalf("begins at %d", from)
 			}
 			id := i.TopicID(facts, 0)
-			if err := i.record(t.Context(), r.Positions()[0], id); err != nil {
-				t.Fatal(err)
-			}
+			s.record(i, r)
 			s.cluster.Close()
 
 			if c.more >= 0 {
@@ -178,9 +195,7 @@ func TestTopicCreatedAgain(t *testing.T) {
 	log, r := memory{map[partition]ledger.Taken{}}, &reader{at: 2}
 	i := s.intake(log, r)
 	s.start(i)
-	if err := i.record(t.Context(), r.Positions()[0], i.TopicID(facts, 0)); err != nil {
-		t.Fatal(err)
-	}
+	s.record(i, r)
 	if err := s.cluster.DeleteTopic(facts); err != nil {
 		t.Fatal(err)
 	}
@@ -201,9 +216,7 @@ func TestMarkCompacted(t *testing.T) {
 	log, r := memory{map[partition]ledger.Taken{}}, &reader{at: 3}
 	i := s.intake(log, r)
 	s.start(i)
-	if err := i.record(t.Context(), r.Positions()[0], i.TopicID(facts, 0)); err != nil {
-		t.Fatal(err)
-	}
+	s.record(i, r)
 	if known, _ := log.TakenIn(facts, 0); known.Seen.Offset != 2 {
 		t.Fatalf("the log names the message at %d", known.Seen.Offset)
 	}
@@ -234,5 +247,93 @@ func TestNoteAfterDeadLetter(t *testing.T) {
 		if known, _ := log.TakenIn(facts, 0); known.Offset != step.want {
 			t.Errorf("at %d the log has %d, want %d", step.at, known.Offset, step.want)
 		}
+	}
+}
+
+// Nothing is recorded of a topic that was cut while it was read, unless it was cut behind the last
+// message that the log names, and has grown beyond the reader.
+func TestTopicCutWhileRead(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		recorded int64 // position in the log before the cut, 0 if none
+		more     int   // messages that are written after the cut
+		want     string
+	}{
+		{"it ends before the reader", 0, 2, "the topic ends at 4, before the position 5"},
+		{"it has grown beyond the reader", 4, 9, errCut.Error()},
+		{"it was cut behind what the log names", 2, 9, "<nil>"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := &store{t: t, dir: t.TempDir()}
+			s.open()
+			s.create(nil)
+			s.write("early", 2)
+			s.cluster.Close()
+			older := t.TempDir()
+			if err := os.CopyFS(older, os.DirFS(s.dir)); err != nil {
+				t.Fatal(err)
+			}
+			s.open()
+			s.write("lost", 3)
+			log, r := memory{map[partition]ledger.Taken{}}, &reader{at: c.recorded}
+			i := s.intake(log, r)
+			s.start(i)
+			if c.recorded > 0 {
+				s.record(i, r)
+			}
+			known := i.standings()[partition{facts, 0}]
+			s.cluster.Close()
+
+			s.dir = older
+			s.open()
+			s.write("new", c.more)
+			r.at = 5
+			err := s.intake(log, r).record(t.Context(), r.Positions()[0], known)
+			now, _ := log.TakenIn(facts, 0)
+			if recorded := now != known.taken; fmt.Sprint(err) != c.want || recorded != (err == nil) {
+				t.Errorf("%v, want %s; the log has %d, had %d", err, c.want, now.Offset, known.taken.Offset)
+			}
+		})
+	}
+}
+
+// A partition may be assigned again while a position of the session before is recorded.
+func TestAssignedWhileNoted(t *testing.T) {
+	for name, back := range map[string]bool{"the log is as it was": false, "the log took back its position": true} {
+		t.Run(name, func(t *testing.T) {
+			s := &store{t: t, dir: t.TempDir()}
+			s.open()
+			s.create(nil)
+			s.write("a", 9)
+			log, r := memory{map[partition]ledger.Taken{}}, &reader{at: 2}
+			i := s.intake(log, r)
+			s.start(i)
+			s.record(i, r)
+			i.Observe(bus.Observation{Outcome: bus.DeadLettered, Topic: facts, Offset: 4})
+			r.at = 5
+			r.asked = func() {
+				if known, _ := log.TakenIn(facts, 0); back {
+					again := ledger.Taken{Topic: facts, TopicID: known.TopicID}
+					if err := log.TakeInAgain(t.Context(), known, again); err != nil {
+						t.Error(err)
+					}
+				}
+				s.start(i)
+				i.Observe(bus.Observation{Outcome: bus.DeadLettered, Topic: facts, Offset: 3})
+			}
+			want, from := int64(5), int64(2)
+			if back {
+				want, from = 0, 0
+			}
+			if err := i.note(t.Context()); (err != nil) != back {
+				t.Error(err)
+			}
+			if known, _ := log.TakenIn(facts, 0); known.Offset != want {
+				t.Errorf("the log has %d, want %d", known.Offset, want)
+			}
+			if now := i.standings()[partition{facts, 0}]; now.noted != from || now.soon != 4 {
+				t.Errorf("the new session has noted %d, want %d, and will note %d", now.noted, from, now.soon)
+			}
+		})
 	}
 }

@@ -30,26 +30,45 @@ func (t Taken) stream() journal.Stream {
 	return journal.Stream(fmt.Sprintf("intake/%s/%d", t.Topic, t.Partition))
 }
 
-// errTaken is the error of a decision that would record what is known.
-var errTaken = ForGood(errors.New("taken in as far already"))
+var (
+	errTaken    = ForGood(errors.New("taken in as far already"))
+	errOvertook = ForGood(errors.New("another position was recorded meanwhile"))
+)
 
-// TakeIn records how far messages were taken in, unless it is recorded already.
-func (l *Ledger[E, S, A]) TakeIn(ctx context.Context, t Taken) error {
-	return l.take(ctx, t, func(known Taken) bool { return known.TopicID != t.TopicID || known.Offset < t.Offset })
+// TakeIn records that messages were taken in up to t. Before is what TakenIn returned when that was
+// found, the zero Taken if there was none. An error is returned if another position was recorded
+// since, unless it is as far as t.
+func (l *Ledger[E, S, A]) TakeIn(ctx context.Context, before, t Taken) error {
+	return l.take(ctx, t, func(known Taken) error {
+		switch {
+		case known.TopicID == t.TopicID && known.Offset >= t.Offset:
+			return errTaken
+		case known != before:
+			return errOvertook
+		}
+		return nil
+	})
 }
 
 // TakeInAgain records t in place of wrong, a position in messages that the topic does not hold. It
 // does nothing if another position was recorded meanwhile.
 func (l *Ledger[E, S, A]) TakeInAgain(ctx context.Context, wrong, t Taken) error {
-	return l.take(ctx, t, func(known Taken) bool { return known == wrong })
+	return l.take(ctx, t, func(known Taken) error {
+		if known != wrong {
+			return errTaken
+		}
+		return nil
+	})
 }
 
-// take records a position unless another one is known that it must not replace.
-func (l *Ledger[E, S, A]) take(ctx context.Context, t Taken, replaces func(known Taken) bool) error {
+// take records a position unless refuse returns an error for the one that is known. That is the
+// zero Taken if there is none.
+func (l *Ledger[E, S, A]) take(ctx context.Context, t Taken, refuse func(known Taken) error) error {
 	_, err := l.journal.Decide(ctx, journal.On(t.stream()), func(v *View) (Body[E], error) {
 		s, _ := v.State(t.stream())
-		if known, ok := s.(Taken); ok && !replaces(known) {
-			return Body[E]{}, errTaken
+		known, _ := s.(Taken)
+		if err := refuse(known); err != nil {
+			return Body[E]{}, err
 		}
 		return Body[E]{Taken: &t}, nil
 	})

@@ -1,6 +1,9 @@
 package ledger
 
-import "testing"
+import (
+	"errors"
+	"testing"
+)
 
 // How far messages were taken in moves forward, and back only in place of a position that is known
 // to be wrong.
@@ -11,26 +14,28 @@ func TestTakenIn(t *testing.T) {
 	}
 	first, second := at(5, "one", "x"), at(7, "one", "y")
 	for _, step := range []struct {
-		what  string
-		wrong *Taken // nil: TakeIn
-		t     Taken
-		want  Taken
+		what   string
+		again  bool // TakeInAgain
+		before Taken
+		t      Taken
+		want   Taken
+		err    error
 	}{
-		{"first", nil, first, first},
-		{"not back", nil, at(4, "one", "z"), first},
-		{"on", nil, second, second},
-		{"back, but another position is known", &first, at(0, "one", ""), second},
-		{"back in place of the wrong one", &second, at(0, "one", ""), at(0, "one", "")},
-		{"on again", nil, at(2, "one", "w"), at(2, "one", "w")},
-		{"back in a topic that was created again", nil, at(1, "two", ""), at(1, "two", "")},
+		{"first", false, Taken{}, first, first, nil},
+		{"not back", false, first, at(4, "one", "z"), first, nil},
+		{"as far, by another instance", false, Taken{}, first, first, nil},
+		{"on", false, first, second, second, nil},
+		{"back, but another position is known", true, first, at(0, "one", ""), second, nil},
+		{"back in place of the wrong one", true, second, at(0, "one", ""), at(0, "one", ""), nil},
+		{"on from the one that was taken back", false, second, at(8, "one", "z"), at(0, "one", ""), errOvertook},
+		{"on again", false, at(0, "one", ""), at(2, "one", "w"), at(2, "one", "w"), nil},
+		{"back in a topic that was created again", false, at(2, "one", "w"), at(1, "two", ""), at(1, "two", ""), nil},
 	} {
-		var err error
-		if step.wrong == nil {
-			err = b.TakeIn(t.Context(), step.t)
-		} else {
-			err = b.TakeInAgain(t.Context(), *step.wrong, step.t)
+		take := b.TakeIn
+		if step.again {
+			take = b.TakeInAgain
 		}
-		if err != nil {
+		if err := take(t.Context(), step.before, step.t); !errors.Is(err, step.err) {
 			t.Fatalf("%s: %v", step.what, err)
 		}
 		if got, ok := b.TakenIn("facts", 2); !ok || got != step.want {

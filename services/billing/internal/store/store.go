@@ -212,7 +212,9 @@ func (s *Store) TakenIn(topic string, partition int32) (ledger.Taken, bool) {
 }
 
 // TakeIn records how far messages were taken in; see ledger.Ledger.
-func (s *Store) TakeIn(ctx context.Context, t ledger.Taken) error { return s.ledger.TakeIn(ctx, t) }
+func (s *Store) TakeIn(ctx context.Context, before, t ledger.Taken) error {
+	return s.ledger.TakeIn(ctx, before, t)
+}
 
 // TakeInAgain takes back how far messages were taken in; see ledger.Ledger.
 func (s *Store) TakeInAgain(ctx context.Context, wrong, t ledger.Taken) error {

@@ -171,11 +171,6 @@ func fold(v *ledger.View, e contract.Event, at time.Time) error {
 	return nil
 }
 
-// Snapshot takes a snapshot now; see journal.Journal.
-func (s *Store) Snapshot(ctx context.Context) (offset int64, err error) {
-	return s.ledger.Snapshot(ctx)
-}
-
 // Admin returns the log for the people who operate it.
 func (s *Store) Admin() *admin.Log { return s.ledger.Admin() }
 
@@ -274,7 +269,9 @@ func (s *Store) TakenIn(topic string, partition int32) (ledger.Taken, bool) {
 }
 
 // TakeIn records how far messages were taken in; see ledger.Ledger.
-func (s *Store) TakeIn(ctx context.Context, t ledger.Taken) error { return s.ledger.TakeIn(ctx, t) }
+func (s *Store) TakeIn(ctx context.Context, before, t ledger.Taken) error {
+	return s.ledger.TakeIn(ctx, before, t)
+}
 
 // TakeInAgain takes back how far messages were taken in; see ledger.Ledger.
 func (s *Store) TakeInAgain(ctx context.Context, wrong, t ledger.Taken) error {
