@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/deferpay/deferpay/tools/contracttest/judge"
@@ -43,12 +44,15 @@ func (o *options) topics(ctx context.Context, out io.Writer) (int, error) {
 	if err := s.Observe(ctx, topics, c.record); err != nil {
 		return 0, err
 	}
+	notJudged := contract.NotJudged
 	for _, name := range o.hostile {
-		if err := hostile(ctx, s, name, c); err != nil {
+		left, err := hostile(ctx, s, name, c)
+		if err != nil {
 			return 0, err
 		}
+		notJudged = append(notJudged, left...)
 	}
-	for _, text := range contract.NotJudged {
+	for _, text := range notJudged {
 		fmt.Fprintln(out, "not judged:", text)
 	}
 	api, err := judge.LoadAPI()
@@ -58,17 +62,21 @@ func (o *options) topics(ctx context.Context, out io.Writer) (int, error) {
 	return o.report(out, c, api, judge.EventsOf(contract))
 }
 
-// hostile sends to the consumer of an operation, which is named OPERATION or OPERATION/MESSAGE.
-func hostile(ctx context.Context, s *kafkatest.Session, name string, c *coverage) error {
+// hostile sends to the consumer of an operation, which is named OPERATION or OPERATION/MESSAGE. It
+// returns what could not be sent.
+func hostile(ctx context.Context, s *kafkatest.Session, name string, c *coverage) (notJudged []string, err error) {
 	name, message, _ := strings.Cut(name, "/")
 	op := s.Contract().Operation(name)
 	if op == nil || len(op.Messages) == 0 {
-		return fmt.Errorf("the documents have no operation %s with a message", name)
+		return nil, fmt.Errorf("the documents have no operation %s with a message", name)
 	}
 	if message == "" {
 		message = op.Messages[0].Name
 	}
-	outcomes, err := s.Hostile(ctx, op, message, func(*kafkatest.Message, int) kafkatest.Sample { return kafkatest.Sample{} })
+	outcomes, err := s.Hostile(ctx, op, message, s.Fresh)
 	c.consumed = append(c.consumed, outcomes...)
-	return err
+	if op.Unknown != "error" && !slices.ContainsFunc(outcomes, func(o kafkatest.Outcome) bool { return o.Kind == kafkatest.UnknownType }) {
+		notJudged = append(notJudged, "operation "+name+": a message of an unknown type is sent only as Avro with Confluent's framing, and with -registry")
+	}
+	return notJudged, err
 }

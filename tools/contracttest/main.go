@@ -17,8 +17,8 @@
 //
 //	contracttest -asyncapi events.yaml -brokers 127.0.0.1:9092 -hostile onOrders
 //
-// The exit status is 1 if there is a fault. The command is a module of its own, because its OpenAPI
-// validator takes longer to compile than the whole main module.
+// The exit status is 1 if there is a fault, and 2 if the flags are wrong. The command is a module
+// of its own, because its OpenAPI validator takes longer to compile than the whole main module.
 package main
 
 import (
@@ -32,12 +32,14 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/deferpay/deferpay/tools/contracttest/judge"
+	"github.com/deferpay/deferpay/tools/contracttest/kafkatest"
 	"github.com/deferpay/deferpay/tools/demo/story"
 	"github.com/deferpay/deferpay/tools/process"
 )
@@ -45,30 +47,87 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	os.Exit(command(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// command runs the command and returns its exit status.
+func command(ctx context.Context, args []string, out, diagnostics io.Writer) int {
 	var o options
-	flag.StringVar(&o.junit, "junit", "", "write the report to this `file` as JUnit has it")
-	flag.Func("openapi", "judge by this OpenAPI `file` instead of playing the story; may be repeated", o.addFile)
-	flag.StringVar(&o.url, "url", "", "the service to judge, with -openapi")
-	flag.StringVar(&o.proxy, "proxy", "", "be a validating proxy on this `address`, instead of sending the documents' examples")
-	flag.Func("header", "send this `header`, as Name: value, with every request; may be repeated", o.addHeader)
-	flag.Func("asyncapi", "judge topics by this AsyncAPI `file`; may be repeated", list(&o.asyncapi))
-	flag.StringVar(&o.brokers, "brokers", "", "the `addresses` of the brokers, with -asyncapi")
-	flag.StringVar(&o.registry, "registry", "", "the `URL` of the schema registry, with -asyncapi; without it schema ids are not checked")
-	flag.Func("former", "a released AsyncAPI `file`, with whose schemas records may be written; may be repeated", list(&o.former))
-	flag.Func("hostile", "send what the documents do not allow to the consumer of this `operation`, or OPERATION/MESSAGE; may be repeated", list(&o.hostile))
-	flag.StringVar(&o.framing, "framing", "", "the `framing` of messages that declare none: confluent, avro-single-object or none")
-	flag.StringVar(&o.typeHeader, "type-header", "", "the `header` that names the message, if it is not ce_type")
-	flag.StringVar(&o.idHeader, "id-header", "", "the `header` that identifies a message")
-	flag.StringVar(&o.versionField, "version-field", "", "the `field` of the payload that grows with each message of a key")
-	flag.Parse()
-	faults, err := o.run(ctx, os.Stdout)
+	flags := o.flags()
+	flags.SetOutput(diagnostics)
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return 0
+	case err != nil:
+		return 2 // the flag set has written the error
+	}
+	if err := o.check(flags); err != nil {
+		fmt.Fprintln(diagnostics, "contracttest:", err)
+		return 2
+	}
+	faults, err := o.run(ctx, out)
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "contracttest:", err)
-		os.Exit(1)
+		fmt.Fprintln(diagnostics, "contracttest:", err)
 	}
-	if faults > 0 {
-		os.Exit(1)
+	if err != nil || faults > 0 {
+		return 1
 	}
+	return 0
+}
+
+// flags returns the flags of the command, which set the options.
+func (o *options) flags() *flag.FlagSet {
+	f := flag.NewFlagSet("contracttest", flag.ContinueOnError)
+	f.StringVar(&o.junit, "junit", "", "write the report to this `file` as JUnit has it")
+	f.Func("openapi", "judge by this OpenAPI `file` instead of playing the story; may be repeated", o.addFile)
+	f.StringVar(&o.url, "url", "", "the service to judge, with -openapi")
+	f.StringVar(&o.proxy, "proxy", "", "be a validating proxy on this `address`, instead of sending the documents' examples")
+	f.Func("header", "send this `header`, as Name: value, with every request; may be repeated", o.addHeader)
+	f.Func("asyncapi", "judge topics by this AsyncAPI `file`; may be repeated", list(&o.asyncapi))
+	f.StringVar(&o.brokers, "brokers", "", "the `addresses` of the brokers, with -asyncapi")
+	f.StringVar(&o.registry, "registry", "", "the `URL` of the schema registry, with -asyncapi; without it schema ids are not checked")
+	f.Func("former", "a released AsyncAPI `file`, with whose schemas records may be written; may be repeated", list(&o.former))
+	f.Func("hostile", "send what the documents do not allow to the consumer of this `operation`, or OPERATION/MESSAGE; may be repeated", list(&o.hostile))
+	f.StringVar(&o.framing, "framing", "", "the `framing` of messages that declare none: confluent, avro-single-object or none")
+	f.StringVar(&o.typeHeader, "type-header", "", "the `header` that names the message, if it is not ce_type")
+	f.StringVar(&o.idHeader, "id-header", "", "the `header` that identifies a message")
+	f.StringVar(&o.versionField, "version-field", "", "the `field` of the payload that grows with each message of a key")
+	return f
+}
+
+// needs are the flags that are only for those of one kind of document.
+var needs = map[string]string{
+	"url": "openapi", "proxy": "openapi", "header": "openapi",
+	"brokers": "asyncapi", "registry": "asyncapi", "former": "asyncapi", "hostile": "asyncapi", "framing": "asyncapi",
+	"type-header": "asyncapi", "id-header": "asyncapi", "version-field": "asyncapi",
+}
+
+// check returns an error if flags do not belong together.
+func (o *options) check(f *flag.FlagSet) error {
+	given := map[string]bool{}
+	var alone []string
+	f.Visit(func(g *flag.Flag) { given[g.Name] = true })
+	f.Visit(func(g *flag.Flag) {
+		if need := needs[g.Name]; need != "" && !given[need] {
+			alone = append(alone, fmt.Sprintf("-%s needs -%s", g.Name, need))
+		}
+	})
+	framings := []kafkatest.Framing{"", kafkatest.Confluent, kafkatest.SingleObject, kafkatest.Bare}
+	switch {
+	case f.NArg() > 0:
+		return fmt.Errorf("unexpected argument %q", f.Arg(0))
+	case given["openapi"] && given["asyncapi"]:
+		return errors.New("-openapi and -asyncapi cannot be used together: run the command once for each")
+	case len(alone) > 0:
+		return errors.New(strings.Join(alone, "; "))
+	case given["openapi"] && !given["url"]:
+		return errors.New("-openapi needs -url")
+	case given["asyncapi"] && !given["brokers"]:
+		return errors.New("-asyncapi needs -brokers")
+	case !slices.Contains(framings, kafkatest.Framing(o.framing)):
+		return fmt.Errorf("unknown -framing %q: it is confluent, avro-single-object or none", o.framing)
+	}
+	return nil
 }
 
 // options are the flags.

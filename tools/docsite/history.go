@@ -153,20 +153,58 @@ func meaning(former, next string) ([]string, error) {
 	}
 	add("the new schema does not read what was written before", compat.Check(b, a))
 	add("the former schema does not read what is written now, so readers are deployed first", compat.Check(a, b))
-	same := string(a.Canonical()) == string(b.Canonical())
-	if same {
-		if path, differs := schema.LogicalDifference(a, b); differs {
-			out = append(out, "the data is read as before, and means something else: another logical type at "+cmp.Or(path, "the root"))
-		}
+	for _, path := range otherLogical(a, b, "", map[*schema.Type]bool{}) {
+		out = append(out, "what is read means something else: another logical type at "+cmp.Or(path, "the root"))
 	}
 	switch {
 	case len(out) > found:
-	case same:
+	case string(a.Canonical()) == string(b.Canonical()):
 		out = append(out, "descriptions, aliases or defaults alone: nothing changed for data")
 	default:
 		out = append(out, "each schema reads what the other one writes")
 	}
 	return out, nil
+}
+
+// otherLogical returns the paths at which two schemas have different logical types. Fields are
+// compared by their names, and the branches of unions by their types.
+func otherLogical(former, next *schema.Type, path string, seen map[*schema.Type]bool) (out []string) {
+	switch {
+	case former.Kind == schema.Union || next.Kind == schema.Union:
+		for _, a := range branches(former) {
+			for _, b := range branches(next) {
+				if a.Kind == b.Kind && a.Name == b.Name {
+					out = append(out, otherLogical(a, b, path, seen)...)
+				}
+			}
+		}
+		return out
+	case former.Logical != next.Logical || former.Precision != next.Precision || former.Scale != next.Scale:
+		return []string{path}
+	case former.Kind != next.Kind || seen[former]:
+		return nil
+	}
+	if former.Kind.Named() {
+		seen[former] = true
+	}
+	for _, f := range former.Fields {
+		for _, g := range next.Fields {
+			if f.Name == g.Name {
+				out = append(out, otherLogical(f.Type, g.Type, strings.TrimPrefix(path+"."+f.Name, "."), seen)...)
+			}
+		}
+	}
+	if former.Items != nil && next.Items != nil {
+		out = append(out, otherLogical(former.Items, next.Items, path+"[]", seen)...)
+	}
+	return out
+}
+
+func branches(t *schema.Type) []*schema.Type {
+	if t.Kind == schema.Union {
+		return t.Branches
+	}
+	return []*schema.Type{t}
 }
 
 // fields returns which fields of a record are new and which are gone.

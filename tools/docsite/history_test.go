@@ -11,11 +11,17 @@ func TestMeaningOfSteps(t *testing.T) {
 	record := func(fields string) string { return `{"type":"record","name":"R","fields":[` + fields + `]}` }
 	a, b := `{"name":"a","type":"int"}`, `{"name":"b","type":"int"}`
 	for name, tt := range map[string]struct{ former, next, want string }{
-		"optional field":     {record(a), record(a + `,{"name":"b","type":"int","default":0}`), "each schema reads what the other one writes"},
-		"required field":     {record(a), record(a + "," + b), "the new schema does not read what was written before: "},
-		"field is gone":      {record(a + "," + b), record(a), "the former schema does not read what is written now, so readers are deployed first: "},
-		"description":        {record(a), record(`{"name":"a","type":"int","doc":"D."}`), "nothing changed for data"},
-		"unit of a time":     {record(`{"name":"a","type":{"type":"long","logicalType":"timestamp-millis"}}`), record(`{"name":"a","type":{"type":"long","logicalType":"timestamp-micros"}}`), "means something else: another logical type at a"},
+		"optional field": {record(a), record(a + `,{"name":"b","type":"int","default":0}`), "each schema reads what the other one writes"},
+		"required field": {record(a), record(a + "," + b), "the new schema does not read what was written before: "},
+		"field is gone":  {record(a + "," + b), record(a), "the former schema does not read what is written now, so readers are deployed first: "},
+		"description":    {record(a), record(`{"name":"a","type":"int","doc":"D."}`), "nothing changed for data"},
+		"unit of a time": {record(`{"name":"a","type":{"type":"long","logicalType":"timestamp-millis"}}`), record(`{"name":"a","type":{"type":"long","logicalType":"timestamp-micros"}}`), "means something else: another logical type at a"},
+		"unit beside a field": {
+			record(`{"name":"a","type":{"type":"long","logicalType":"timestamp-millis"}}`),
+			record(`{"name":"a","type":{"type":"long","logicalType":"timestamp-micros"}},{"name":"b","type":"int","default":0}`),
+			"means something else: another logical type at a",
+		},
+		"unit of a union":    {record(`{"name":"a","type":{"type":"long","logicalType":"timestamp-millis"}}`), record(`{"name":"a","type":["null",{"type":"long","logicalType":"timestamp-micros"}]}`), "another logical type at a"},
 		"broken on one side": {record(a), record(`{"name":"a","type":"string"}`), "TYPE_MISMATCH"},
 	} {
 		step, err := meaning(tt.former, tt.next)

@@ -3,6 +3,7 @@ package asyncdiff
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/deferpay/deferpay/tools/contractdiff/avrodiff"
@@ -28,24 +29,39 @@ func Pairs(docs []*Document) (out []finding.Finding) {
 
 // received returns the findings about an operation of a consumer.
 func received(consumer *Document, o *parse.Operation, docs []*Document) (out []finding.Finding) {
-	senders := 0
+	var senders []string
+	sent := map[*parse.ChannelMessage]bool{}
 	for _, producer := range docs {
 		for _, p := range producer.Operations {
 			if p.Action != parse.Send || topic(p.Channel) != topic(o.Channel) || topic(o.Channel) == "" {
 				continue
 			}
-			senders++
+			if !slices.Contains(senders, producer.name()) {
+				senders = append(senders, producer.name())
+			}
 			d := &pair{differ{former: producer, next: consumer, mode: avrodiff.Backward}, o, p}
-			d.messages()
+			d.messages(sent)
 			out = append(out, d.out...)
 		}
 	}
-	if senders == 0 {
-		d := &differ{former: consumer, next: consumer}
+	d := &differ{former: consumer, next: consumer}
+	if len(senders) == 0 {
 		d.of(finding.Warning, "NO_PRODUCER", finding.New, o.Pos, "name the producer's document too", "no document sends to %s, which %s receives", label(o.Channel), consumer.name())
-		out = append(out, d.out...)
+		return append(out, d.out...)
 	}
-	return out
+	names := strings.Join(senders, ", ")
+	for _, k := range o.Messages {
+		if !sent[k] {
+			d.part(finding.Warning, "MESSAGE_NOT_SENT", finding.New, k.Message.Pos, users(o.Channel, k.Message, names, consumer.name()), "",
+				"the message %s is not sent to %s by %s", k.Message.Name, label(o.Channel), names)
+		}
+	}
+	return append(out, d.out...)
+}
+
+// users names the applications between which a message goes.
+func users(c *parse.Channel, m *parse.Message, producers, consumer string) string {
+	return fmt.Sprintf("%s from %s to %s", use(c, m), producers, consumer)
 }
 
 // pair is a consumer's operation and a producer's one on the same topic. The producer's document is
@@ -55,32 +71,26 @@ type pair struct {
 	receive, send *parse.Operation
 }
 
-// users names both applications.
 func (d *pair) users(m *parse.Message) string {
-	return fmt.Sprintf("%s from %s to %s", use(d.receive.Channel, m), d.former.name(), d.next.name())
+	return users(d.receive.Channel, m, d.former.name(), d.next.name())
 }
 
 func (d *pair) add(level finding.Level, id string, k *parse.Message, hint, format string, args ...any) {
 	d.part(level, id, finding.New, k.Pos, d.users(k), hint, format, args...)
 }
 
-func (d *pair) messages() {
-	met := map[*parse.ChannelMessage]bool{}
+// messages compares the messages, and adds those of the consumer that the producer sends to a set.
+func (d *pair) messages(sent map[*parse.ChannelMessage]bool) {
 	for _, m := range d.send.Messages {
 		k := d.reader(m, d.receive.Messages)
 		switch {
 		case k != nil:
-			met[k] = true
+			sent[k] = true
 			d.message(m, k)
 		case d.reader(m, d.receive.Channel.Messages) != nil:
 			// the consumer declares it, and does not receive it
 		default:
 			d.unknown(m)
-		}
-	}
-	for _, k := range d.receive.Messages {
-		if !met[k] {
-			d.add(finding.Warning, "MESSAGE_NOT_SENT", k.Message, "", "%s does not send the message %s", d.former.name(), k.Message.Name)
 		}
 	}
 }

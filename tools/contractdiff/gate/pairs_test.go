@@ -107,3 +107,29 @@ func TestOwnPairs(t *testing.T) {
 		}
 	}
 }
+
+// TestMessageOfOneProducer has two producers on a topic, each of which sends another message.
+func TestMessageOfOneProducer(t *testing.T) {
+	document := func(title, action string, messages ...string) string {
+		text := "asyncapi: 3.0.0\ninfo: {title: " + title + ", version: 1.0.0}\nchannels:\n  c:\n    address: c\n    messages:\n"
+		for _, m := range messages {
+			text += "      " + m + ": {payload: {type: object}}\n"
+		}
+		return text + "operations: {o: {action: " + action + ", channel: {$ref: '#/channels/c'}}}\n"
+	}
+	var sides []*input.Side
+	for name, text := range map[string]string{
+		"shop.yaml": document("Shop", "send", "Placed"), "desk.yaml": document("Desk", "send", "Cancelled"),
+		"shipping.yaml": document("Shipping", "receive", "Placed", "Cancelled", "Lost"),
+	} {
+		s, err := input.In(fstest.MapFS{name: &fstest.MapFile{Data: []byte(text)}}, name, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		sides = append(sides, s)
+	}
+	found, err := Pairs(sides)
+	if err != nil || len(found) != 1 || found[0].ID != "MESSAGE_NOT_SENT" || !strings.Contains(found[0].Message, "the message Lost is not sent to c by ") {
+		t.Errorf("%+v, %v", found, err)
+	}
+}

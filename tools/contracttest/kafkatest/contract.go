@@ -2,6 +2,7 @@ package kafkatest
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -9,6 +10,8 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"github.com/deferpay/deferpay/tools/eventgen/model"
+	"github.com/deferpay/deferpay/tools/eventgen/parse"
 	"github.com/deferpay/deferpay/tools/specfile"
 )
 
@@ -262,7 +265,7 @@ func (l loader) message(ch specfile.Value, m specfile.Message) *Message {
 		l.skip(m.Value, "framing of %s: %v", m.Name, err)
 		out.payload = nil
 	}
-	if out.headers, err = l.c.schemas.headers(m.Lookup("headers")); err != nil {
+	if out.headers, err = l.headers(m); err != nil {
 		l.skip(m.Value, "headers of %s: %v", m.Name, err)
 	}
 	if out.key, err = l.c.schemas.key(m.Lookup("bindings", "kafka", "key")); err != nil {
@@ -272,6 +275,20 @@ func (l loader) message(ch specfile.Value, m specfile.Message) *Message {
 		out.Examples = append(out.Examples, exampleOf(e))
 	}
 	return out
+}
+
+// headers returns the headers of a message, which it has itself or from one trait.
+func (l loader) headers(m specfile.Message) (*headers, error) {
+	declared := 0
+	for _, v := range append(m.Get("traits").Items(), m.Value) {
+		if v.Get("headers").Ok() {
+			declared++
+		}
+	}
+	if declared > 1 {
+		return nil, errors.New("headers that are merged from traits and the message are not read")
+	}
+	return l.c.schemas.headers(m.Lookup("headers"))
 }
 
 func (l loader) payload(out *Message, m specfile.Message) error {
@@ -307,42 +324,52 @@ func isJSONSchema(format string) bool {
 	return kind == "" || kind == "application/vnd.aai.asyncapi" || kind == "application/schema"
 }
 
-// framingOf returns how the payload of a message is framed: as its binding declares, as the
-// registry of its servers implies, or as FrameAs does.
+// framings are the framings by their names in package model.
+var framings = map[string]Framing{"Confluent": Confluent, "SingleObject": SingleObject, "Bare": Bare}
+
+// framingOf returns how the payload of a message is framed, by the rule of the generator: as its
+// binding or FrameAs declares, or as the binding and the registry of its servers imply. Payloads in
+// formats that are not read are framed as JSON is.
 func (l loader) framingOf(ch specfile.Value, m specfile.Message) (Framing, error) {
-	if at := m.Lookup("bindings", "kafka", "schemaIdLocation").Str(); at == "header" {
-		return "", fmt.Errorf("a schema id in a header is not read")
+	at := func(name string) specfile.Value { return m.Lookup("bindings", "kafka", name) }
+	asParsed := &parse.Message{
+		Payload: &parse.Payload{Format: parse.JSONSchema}, Encoding: strings.ToLower(at("schemaIdPayloadEncoding").Text()),
+		Lookup: at("schemaLookupStrategy").Text(), InHeader: at("schemaIdLocation").Str() == "header",
 	}
-	encoding := m.Lookup("bindings", "kafka", "schemaIdPayloadEncoding").Str()
-	switch strings.ToLower(encoding) {
-	case "confluent", "apicurio-new", "4":
-		return Confluent, nil
-	case "avro-single-object":
-		return SingleObject, nil
-	case "none":
-		return Bare, nil
+	if location := at("schemaIdLocation"); location.Ok() {
+		asParsed.LocationPos = location.Node.Pos
+	}
+	if _, format := m.Payload(); specfile.IsAvro(format) {
+		asParsed.Payload.Format = parse.Avro
+	}
+	switch asParsed.Encoding {
+	case "4": // bytes of an id
+		asParsed.Encoding = string(Confluent)
 	case "":
-	default:
-		return "", fmt.Errorf("the encoding %q is not read", encoding)
+		asParsed.Encoding = string(l.c.framing)
 	}
-	if l.c.framing != "" {
-		return l.c.framing, nil
+	name, known := model.Framing(asParsed, l.registry(ch))
+	switch {
+	case asParsed.InHeader:
+		return "", errors.New("a schema id in a header is not read")
+	case !known:
+		return "", fmt.Errorf("the encoding %q is not read", asParsed.Encoding)
 	}
+	return framings[name], nil
+}
+
+// registry reports whether a server of a channel has a schema registry.
+func (l loader) registry(ch specfile.Value) bool {
 	servers := ch.Get("servers").Items()
 	if len(servers) == 0 {
 		for _, s := range l.root.Get("servers").Members() {
 			servers = append(servers, s.Value)
 		}
 	}
-	registry := m.Lookup("bindings", "kafka", "schemaLookupStrategy").Ok()
-	for _, s := range servers {
+	return slices.ContainsFunc(servers, func(s specfile.Value) bool {
 		kafka := s.Get("bindings", "kafka")
-		registry = registry || kafka.Get("schemaRegistryUrl").Ok() || kafka.Get("schemaRegistryVendor").Ok()
-	}
-	if registry {
-		return Confluent, nil
-	}
-	return Bare, nil
+		return kafka.Get("schemaRegistryUrl").Ok() || kafka.Get("schemaRegistryVendor").Ok()
+	})
 }
 
 func exampleOf(e specfile.Value) Example {

@@ -24,6 +24,9 @@ const (
 	Refused    Policy = "not delivered" // the broker does not take it
 )
 
+// UnknownType is the kind of a message whose type is not on the channel.
+const UnknownType = "message of an unknown type"
+
 // Outcome is what happened to one message.
 type Outcome struct {
 	Operation, Kind string
@@ -256,7 +259,7 @@ func (s *Session) stranger(ctx context.Context, op *Operation, m *Message) (*hos
 	if err != nil {
 		return nil, fmt.Errorf("register the schema of a stranger: %w", err)
 	}
-	return &hostile{kind: "message of an unknown type", policy: policy, spoil: func(r *Record) {
+	return &hostile{kind: UnknownType, policy: policy, spoil: func(r *Record) {
 		r.Value, _ = (&Message{Framing: Confluent}).frame(got.ID, nil)
 		for i, h := range r.Headers {
 			if h.Name == "ce_type" || h.Name == s.rules.Type {
@@ -333,11 +336,11 @@ func (s *Session) deadLetters(ctx context.Context, op *Operation, starts map[pla
 	if err != nil {
 		return nil, err
 	}
-	sent := slices.Clip(all)
+	sent := len(all)
 	err = s.read(ctx, starts, grown(starts, ends), func(r Record) bool {
 		v := s.Judge.Judge(ctx, r)
-		i, faults := original(sent, r)
-		if i >= 0 && sent[i].Record.Key == nil {
+		i, faults := original(all[:sent], r)
+		if i >= 0 && all[i].Record.Key == nil {
 			v.Violations = slices.DeleteFunc(v.Violations, func(text string) bool { return text == noKey })
 		}
 		faults = append(faults, v.Violations...)
@@ -351,7 +354,7 @@ func (s *Session) deadLetters(ctx context.Context, op *Operation, starts map[pla
 		all[i].Faults = append(all[i].Faults, faults...)
 		return true
 	})
-	for i := range sent {
+	for i := range all[:sent] {
 		switch o := &all[i]; {
 		case o.letters > 1:
 			o.Faults = append(o.Faults, fmt.Sprintf("it has %d dead letters", o.letters))
@@ -362,22 +365,40 @@ func (s *Session) deadLetters(ctx context.Context, op *Operation, starts map[pla
 	return all, err
 }
 
-// original returns the index of the message that a dead letter is of, and what of it differs. The
-// index is negative if there is none.
+// original returns the index of the message that a dead letter is of, and what of it differs. Of
+// equal messages it is the first one that has no dead letter yet. The index is negative if there is
+// none.
 func original(all []Outcome, letter Record) (int, []string) {
-	near, fault := -1, []string{"it has neither the key nor the value of a message"}
+	again, near, fault := -1, -1, []string{"it has neither the key nor the value of a message"}
 	for i, o := range all {
-		value, key := bytes.Equal(o.Record.Value, letter.Value), bytes.Equal(o.Record.Key, letter.Key)
+		value, key := sameBytes(o.Record.Value, letter.Value), sameBytes(o.Record.Key, letter.Key)
 		switch {
-		case value && key:
+		case value && key && o.letters == 0:
 			return i, nil
+		case value && key:
+			if again < 0 {
+				again = i
+			}
 		case value && len(letter.Value) > 0:
 			near, fault = i, []string{fmt.Sprintf("its dead letter has the key %q instead of %q", letter.Key, o.Record.Key)}
 		case key && len(letter.Key) > 0 && near < 0:
-			near, fault = i, []string{fmt.Sprintf("its dead letter has another value: %d bytes instead of %d", len(letter.Value), len(o.Record.Value))}
+			near, fault = i, []string{fmt.Sprintf("its dead letter has another value: %s instead of %s", size(letter.Value), size(o.Record.Value))}
 		}
 	}
+	if again >= 0 {
+		return again, nil
+	}
 	return near, fault
+}
+
+// sameBytes reports whether two keys or values are equal on Kafka, where null is not empty.
+func sameBytes(a, b []byte) bool { return (a == nil) == (b == nil) && bytes.Equal(a, b) }
+
+func size(value []byte) string {
+	if value == nil {
+		return "null"
+	}
+	return fmt.Sprintf("%d bytes", len(value))
 }
 
 func headerTexts(r Record) []string {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -57,6 +58,83 @@ func (s *Session) Record(ctx context.Context, ch *Channel, m *Message, sample Sa
 		r.Headers = append(r.Headers, Header{name, []byte(headers[name])})
 	}
 	return r, nil
+}
+
+// Fresh returns a sample for Hostile that a consumer does not mistake for an earlier message: the
+// field that the key repeats and the header that identifies the message have new values, where the
+// documents allow them.
+func (s *Session) Fresh(m *Message, _ int) Sample {
+	s.injected++
+	var out Sample
+	if field, value := s.freshField(m); value != nil {
+		out.Change = map[string]any{field: value}
+	}
+	id := cmp.Or(s.rules.ID, "ce_id")
+	if m.headers == nil && s.rules.ID == "" || m.headers != nil && !m.headers.texts[id].Ok() {
+		return out
+	}
+	given := map[string]string{id: s.unique()}
+	if m.headers != nil && m.headers.texts[id].Get("format").Str() == "uuid" {
+		given[id] = s.uuid()
+	}
+	if _, err := s.makeHeaders(m, "", given); err == nil {
+		out.Headers = given
+	}
+	return out
+}
+
+// freshField returns the field of the payload that the key repeats, with a value that no other
+// sample has. The value is nil if there is none.
+func (s *Session) freshField(m *Message) (string, any) {
+	if m.key == nil || m.key.json == nil || m.payload == nil {
+		return "", nil
+	}
+	payload, err := m.sampled(Sample{})
+	fields, ok := payload.(map[string]any)
+	if err != nil || !ok || fields[m.key.field] == nil {
+		return "", nil
+	}
+	former := fields[m.key.field]
+	_, isText := former.(string)
+	for _, key := range s.freshKeys(text(former)) {
+		value := any(key)
+		if !isText {
+			key = cmp.Or(strings.TrimLeft(key, "0"), "0")
+			value = json.Number(key)
+		}
+		if m.key.json.Validate(m.key.value([]byte(key))) == nil && m.takes(m.key.field, value) {
+			return m.key.field, value
+		}
+	}
+	return "", nil
+}
+
+// takes reports whether a field of the payload may have a value.
+func (m *Message) takes(field string, value any) bool {
+	changed, err := m.sampled(Sample{Change: map[string]any{field: value}})
+	if err != nil {
+		return false
+	}
+	body, err := m.payload.encode(changed)
+	if err != nil {
+		return false
+	}
+	_, _, err = m.payload.decode(body)
+	return err == nil
+}
+
+var lastDigits = regexp.MustCompile(`^(.*?)([0-9]+)([^0-9]*)$`)
+
+// freshKeys returns new keys in the form of an existing one, longer ones first.
+func (s *Session) freshKeys(like string) []string {
+	m := lastDigits.FindStringSubmatch(like)
+	if m == nil {
+		return []string{s.unique()}
+	}
+	return []string{
+		fmt.Sprintf("%s%d%04d%s", m[1], s.run, s.injected, m[3]),
+		fmt.Sprintf("%s%0*d%s", m[1], len(m[2]), s.injected, m[3]),
+	}
 }
 
 // writerOf returns the version of a message to write with.
@@ -139,6 +217,10 @@ func (s *Session) schemaID(ctx context.Context, c codec, subject string) (int, e
 // unique returns a name that no other record has.
 func (s *Session) unique() string { return fmt.Sprintf("contracttest-%d-%d", s.run, s.injected) }
 
+func (s *Session) uuid() string {
+	return fmt.Sprintf("%08x-0000-4000-8000-%012x", s.run&0xffffffff, s.injected)
+}
+
 func (s *Session) makeKey(ctx context.Context, m *Message, topic string, payload any, key string) ([]byte, error) {
 	k := m.key
 	switch {
@@ -213,7 +295,7 @@ func (s *Session) makeHeader(m *Message, name, key string) string {
 	case "date-time":
 		return time.Now().UTC().Format(time.RFC3339Nano)
 	case "uuid":
-		return fmt.Sprintf("%08x-0000-4000-8000-%012x", s.run&0xffffffff, s.injected)
+		return s.uuid()
 	}
 	switch schema.Get("type").Str() {
 	case "integer", "number":

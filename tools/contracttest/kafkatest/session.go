@@ -87,7 +87,9 @@ func (s *Session) Existing(ctx context.Context) ([]string, error) {
 	return out, nil
 }
 
-// Observe reads topics from their start until they stop growing. It passes every record on, judged.
+// Observe reads topics from their start until they stop growing, and of topics that grow for longer
+// than the session is patient what they have by then. It passes every record on, judged. Records of
+// transactions that are open or aborted are left out.
 func (s *Session) Observe(ctx context.Context, topics []string, seen func(Verdict)) error {
 	ends, err := s.settled(ctx, topics)
 	if err != nil {
@@ -121,7 +123,8 @@ func (s *Session) read(ctx context.Context, starts, ends map[place]int64, each f
 		}
 		from[at.topic][at.partition] = kgo.NewOffset().At(offset)
 	}
-	client, err := kgo.NewClient(s.options(kgo.ConsumePartitions(from), kgo.KeepControlRecords(), kgo.FetchMaxWait(200*time.Millisecond))...)
+	client, err := kgo.NewClient(s.options(kgo.ConsumePartitions(from), kgo.KeepControlRecords(),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.FetchMaxWait(200*time.Millisecond))...)
 	if err != nil {
 		return fmt.Errorf("kafka client: %w", err)
 	}
@@ -173,16 +176,17 @@ func (s *Session) listed(ctx context.Context, list func(context.Context, ...stri
 	return out, nil
 }
 
-// ends returns the ends of topics now.
+// ends returns the ends of topics now, which are before transactions that are open.
 func (s *Session) ends(ctx context.Context, topics ...string) (map[place]int64, error) {
-	return s.listed(ctx, s.admin.ListEndOffsets, topics)
+	return s.listed(ctx, s.admin.ListCommittedOffsets, topics)
 }
 
-// settled returns the ends of topics once they have not changed for a while.
+// settled returns the ends of topics once they have not changed for a while, and the last ones if
+// they change for longer than the session is patient.
 func (s *Session) settled(ctx context.Context, topics []string) (map[place]int64, error) {
 	var last map[place]int64
 	since := time.Now()
-	for {
+	for until := since.Add(s.config.Patience); ; {
 		now, err := s.ends(ctx, topics...)
 		if err != nil {
 			return nil, err
@@ -190,6 +194,9 @@ func (s *Session) settled(ctx context.Context, topics []string) (map[place]int64
 		if !maps.Equal(now, last) {
 			last, since = now, time.Now()
 		} else if time.Since(since) > s.config.Quiet {
+			return now, nil
+		}
+		if time.Now().After(until) {
 			return now, nil
 		}
 		if err := pause(ctx, 100*time.Millisecond); err != nil {

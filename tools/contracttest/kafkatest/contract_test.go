@@ -1,0 +1,99 @@
+package kafkatest
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/deferpay/deferpay/tools/eventgen/diag"
+	"github.com/deferpay/deferpay/tools/eventgen/model"
+	"github.com/deferpay/deferpay/tools/eventgen/parse"
+	"github.com/deferpay/deferpay/tools/eventgen/reference"
+)
+
+// written writes a document with one message and returns its folder and the contract.
+func written(t *testing.T, server, message string) (string, *Contract) {
+	t.Helper()
+	dir := t.TempDir()
+	text := fmt.Sprintf(`asyncapi: 3.0.0
+info: {title: T, version: 1.0.0}
+servers: {local: {host: 'h:1', protocol: kafka, bindings: {kafka: {%s}}}}
+channels: {c: {address: c, messages: {M: {%s}}}}
+operations: {o: {action: send, channel: {$ref: '#/channels/c'}}}
+`, server, message)
+	if err := os.WriteFile(filepath.Join(dir, "a.yaml"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Load([]string{filepath.Join(dir, "a.yaml")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir, c
+}
+
+// TestFramingOfGenerator compares the framing of a message with that of the generated code, for
+// every combination of what it depends on.
+func TestFramingOfGenerator(t *testing.T) {
+	n := 0
+	for _, payload := range []string{"schemaFormat: application/vnd.apache.avro, schema: {type: record, name: M, fields: []}", "type: object"} {
+		for _, server := range []string{"", "schemaRegistryUrl: 'http://h:2'", "schemaRegistryVendor: confluent"} {
+			for _, location := range []string{"", "payload", "header"} {
+				for _, encoding := range []string{"", "confluent", "apicurio-new", "avro-single-object", "none", "other"} {
+					for _, lookup := range []string{"", "RecordNameStrategy"} {
+						binding := ""
+						for name, value := range map[string]string{"schemaIdLocation": location, "schemaIdPayloadEncoding": encoding, "schemaLookupStrategy": lookup} {
+							if value != "" {
+								binding += name + ": " + value + ", "
+							}
+						}
+						message := fmt.Sprintf("payload: {%s}, bindings: {kafka: {%s}}", payload, strings.TrimSuffix(binding, ", "))
+						dir, c := written(t, server, message)
+						got, want := c.Channels[0].Messages[0].Framing, generated(t, dir)
+						if got != want {
+							t.Errorf("server {%s}, message {%s}: framing %q, and %q of the generator", server, message, got, want)
+						}
+						n++
+					}
+				}
+			}
+		}
+	}
+	if n != 216 {
+		t.Errorf("%d combinations", n)
+	}
+}
+
+// generated returns the framing of generated code, "" if it is refused or not one of this package.
+func generated(t *testing.T, dir string) Framing {
+	t.Helper()
+	var diags diag.List
+	docs := parse.Documents(reference.New(os.DirFS(dir), nil, &diags), []string{"a.yaml"}, true, &diags)
+	if len(docs) != 1 {
+		t.Fatal(diags)
+	}
+	c := docs[0].Channels[0]
+	name, known := model.Framing(c.Messages[0].Message, docs[0].Registry(c) != nil)
+	if !known {
+		return ""
+	}
+	return map[string]Framing{"Bare": Bare, "Confluent": Confluent, "SingleObject": SingleObject}[name]
+}
+
+func TestHeadersOfSeveralTraits(t *testing.T) {
+	const one, other = "headers: {type: object, properties: {a: {type: string}}}", "headers: {type: object, properties: {b: {type: string}}}"
+	for message, judged := range map[string]bool{
+		one:                                        true,
+		"traits: [{" + one + "}]":                  true,
+		"traits: [{contentType: x/y}], " + one:     true,
+		"traits: [{" + other + "}], " + one:        false,
+		"traits: [{" + one + "}, {" + other + "}]": false,
+	} {
+		_, c := written(t, "", message)
+		noted := strings.Contains(strings.Join(c.NotJudged, "\n"), "headers that are merged from traits and the message are not read")
+		if has := c.Channels[0].Messages[0].headers != nil; has != judged || noted == judged {
+			t.Errorf("{%s}: has headers: %t; not judged: %q", message, has, c.NotJudged)
+		}
+	}
+}
