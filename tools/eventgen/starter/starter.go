@@ -85,6 +85,11 @@ type view struct {
 	imports  map[string]string
 }
 
+// Registered reports whether a document defines a message that has a schema in a registry.
+func (v *view) Registered() bool {
+	return slices.ContainsFunc(v.Buses, func(b bus) bool { return b.Package.Registered() })
+}
+
 // bus is one generated package.
 type bus struct {
 	*model.Package
