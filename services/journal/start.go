@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 
-
 	"github.com/deferpay/deferpay/services/journal/internal/snapshots"
 	"github.com/deferpay/deferpay/services/journal/internal/topic"
 	"github.com/deferpay/deferpay/services/journal/record"
