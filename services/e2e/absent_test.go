@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/deferpay/deferpay/tools/cluster"
+	"github.com/deferpay/deferpay/tools/fulltest"
 )
 
 const billingEvents = "billing.events.v1"
@@ -157,7 +158,7 @@ func TestBrokerAbsentThenPresent(t *testing.T) {
 // The services are started while the registry is down. They become ready and decide purchases.
 // Publishing and receiving wait for the registry.
 func TestRegistryAbsentThenPresent(t *testing.T) {
-	inLongerForms(t, "it waits for attempts that are seconds apart")
+	fulltest.Only(t, "it waits for attempts that are seconds apart")
 	s := start(t, setup{proxies: true, topics: []string{billingEvents, "billing.dlq.v1", "contract.dlq.v1"}})
 	c := s.contracts("registry", 1000)
 	s.stopServices()
@@ -220,7 +221,7 @@ func (s *system) deploy() {
 // A public topic is deleted while purchases are being made. They are still decided, and events that
 // had not been published are published once the topic has been created again.
 func TestPublicTopicDeleted(t *testing.T) {
-	inLongerForms(t, "it waits for a topic that comes back")
+	fulltest.Only(t, "it waits for a topic that comes back")
 	s := start(t, setup{})
 	c := s.contracts("deleted", 1000)
 	all := s.buy("before", c[0], 5)

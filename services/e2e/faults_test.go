@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/deferpay/deferpay/tools/cluster"
+	"github.com/deferpay/deferpay/tools/fulltest"
 	"github.com/deferpay/deferpay/tools/process"
 )
 
@@ -62,7 +63,7 @@ func TestFaults(t *testing.T) {
 			}
 			runs := sc.runs.take()
 			if runs == 0 {
-				inLongerForms(t, "one system is enough")
+				fulltest.Only(t, "one system is enough")
 			}
 			sc.setup.proxies, sc.setup.topics = true, []string{billingEvents}
 			s := start(t, sc.setup)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/deferpay/deferpay/tools/cluster"
+	"github.com/deferpay/deferpay/tools/fulltest"
 	"github.com/deferpay/deferpay/tools/observer"
 )
 
@@ -16,7 +17,7 @@ import (
 // after the last purchase the last event came; the aim is two seconds on a quiet machine. It fails
 // only if events are missing, because a time on a busy machine says nothing about the services.
 func TestPublicationKeepsUp(t *testing.T) {
-	inLongerForms(t, "it buys for some time")
+	fulltest.Only(t, "it buys for some time")
 	const callers, contracts = 64, 8
 	long := time.Duration(length{1, 2, 10}.take()) * time.Second
 	s := start(t, setup{topics: []string{"billing.events.v1"}})

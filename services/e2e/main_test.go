@@ -37,19 +37,14 @@ func (l length) take() int {
 	return fulltest.Choose(l.short, l.full)
 }
 
-// inLongerForms skips a test in the short form.
-func inLongerForms(t *testing.T, why string) {
-	t.Helper()
-	if !*full && !fulltest.Requested() {
-		t.Skipf("%s: run with -e2e.full or %s=1", why, fulltest.Variable)
-	}
-}
-
 // binaries is the directory of the commands that TestMain has built.
 var binaries string
 
 func TestMain(m *testing.M) {
 	flag.Parse()
+	if *full { // it is longer than the full form, and no part of it is the short one
+		os.Setenv(fulltest.Variable, "1")
+	}
 	if *seed == 0 {
 		*seed = uint64(time.Now().UnixNano() % 1_000_000)
 	}

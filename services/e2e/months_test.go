@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/deferpay/deferpay/tools/cluster"
+	"github.com/deferpay/deferpay/tools/fulltest"
 	"github.com/deferpay/deferpay/tools/observer"
 )
 
@@ -41,7 +42,7 @@ func TestMonthsUnderFaults(t *testing.T) {
 			}
 			runs := sc.runs.take()
 			if runs == 0 {
-				inLongerForms(t, "TestFaults has the same faults")
+				fulltest.Only(t, "TestFaults has the same faults")
 			}
 			sc.setup.proxies, sc.setup.topics = true, []string{billingEvents}
 			s := start(t, sc.setup)

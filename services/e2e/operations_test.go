@@ -17,6 +17,7 @@ import (
 
 	"github.com/deferpay/deferpay/tools/cluster"
 	"github.com/deferpay/deferpay/tools/devkafka/embedded/embeddedtest"
+	"github.com/deferpay/deferpay/tools/fulltest"
 	"github.com/deferpay/deferpay/tools/process"
 )
 
@@ -147,7 +148,7 @@ func environment(brokers []string, registry string) []string {
 // The system is restored on an empty broker by the words of docs/operations.md alone. It answers as
 // before, and takes in a suspension that is later than the copy of billing's log.
 func TestOperationsRestore(t *testing.T) {
-	inLongerForms(t, "it waits for sessions to end")
+	fulltest.Only(t, "it waits for sessions to end")
 	m := openManual(t)
 	s := start(t, setup{billing: 1})
 	contracts := s.contracts("drill", 100, 100)
@@ -201,7 +202,7 @@ func TestOperationsRestore(t *testing.T) {
 // Garbage on billing's log is found, shown and declared void by the words of docs/operations.md.
 // Both instances are ready again by themselves, and nothing else has changed.
 func TestOperationsGarbage(t *testing.T) {
-	inLongerForms(t, "TestVoidGarbage of the tool takes less time")
+	fulltest.Only(t, "TestVoidGarbage of the tool takes less time")
 	m := openManual(t)
 	s := start(t, setup{billing: 2})
 	c := s.contracts("garbage", 100)[0]

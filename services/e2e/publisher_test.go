@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/deferpay/deferpay/tools/cluster"
+	"github.com/deferpay/deferpay/tools/fulltest"
 	"github.com/deferpay/deferpay/tools/observer"
 )
 
@@ -105,7 +106,7 @@ func (s *system) newestLast(o *observer.Observer, on *cluster.Service, contracts
 // are in the order of its versions and its events are in the order of the log. The last fact of
 // each contract is the newest, so that new readers get the present state.
 func TestP19FrozenPublisherWakes(t *testing.T) {
-	inLongerForms(t, "it waits for sessions to end, and TestP19OldFactComesLast takes less time")
+	fulltest.Only(t, "it waits for sessions to end, and TestP19OldFactComesLast takes less time")
 	const limit = 2 * time.Second // a frozen instance does not answer
 	s := start(t, setup{contracts: 2, topics: []string{contractFacts, billingEvents}})
 	changed, bought := s.contracts("changed", repeat(1000, 8)...), s.contracts("bought", repeat(1_000_000, 8)...)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/deferpay/deferpay/tools/cluster"
+	"github.com/deferpay/deferpay/tools/fulltest"
 )
 
 // The gate refuses a changed log body whose former version is not kept, and prints the command that
@@ -32,7 +33,7 @@ func TestUnkeptVersionIsRefused(t *testing.T) {
 // same logs, it reads everything. The present version reads the changed public facts. It is not
 // ready once the log has a record of the next version, and /readyz returns the reason.
 func TestNextVersion(t *testing.T) {
-	inLongerForms(t, "it compiles the services again")
+	fulltest.Only(t, "it compiles the services again")
 	e := evolve(t)
 	e.addPublicField("Contract")
 	e.addBodyField("contract", "Amended")

@@ -16,6 +16,7 @@ import (
 	"github.com/deferpay/deferpay/gen/billinginternal"
 	"github.com/deferpay/deferpay/tools/cluster"
 	"github.com/deferpay/deferpay/tools/devkafka/embedded/embeddedtest"
+	"github.com/deferpay/deferpay/tools/fulltest"
 	"github.com/deferpay/deferpay/tools/observer"
 	"github.com/deferpay/deferpay/tools/process"
 )
@@ -26,7 +27,7 @@ import (
 // them. The clock of one instance of billing goes back for a while. In October it is also ahead of
 // the end of the month for a day.
 func TestP17MonthInVirtualTime(t *testing.T) {
-	inLongerForms(t, "it computes for ten seconds")
+	fulltest.Only(t, "it computes for ten seconds")
 	months := []time.Time{time.Date(2027, 3, 1, 0, 0, 0, 0, paris), time.Date(2026, 10, 1, 0, 0, 0, 0, paris)}
 	for _, month := range months {
 		t.Run(month.Format("2006-01"), func(t *testing.T) {

@@ -195,7 +195,7 @@ func savedVirtually(t *testing.T, fn func(t *testing.T, c *kfake.Cluster, opts [
 }
 
 // An instance that starts from a snapshot reads the rest of the log alone, has the same states and
-// the same read model, and gives the same answers.
+// the same read model, and the same answers.
 func TestStartFromSnapshot(t *testing.T) {
 	savedVirtually(t, func(t *testing.T, _ *kfake.Cluster, opts []kgo.Opt) {
 		a := saving(t, "a", opts, 40)

@@ -139,6 +139,23 @@ func (s *store) record(i *Intake, r *reader) {
 	}
 }
 
+// grown returns a topic of two early messages and three more, and a copy of its broker's folder
+// from before those.
+func grown(t *testing.T) (s *store, older string) {
+	t.Helper()
+	s, older = &store{t: t, dir: t.TempDir()}, t.TempDir()
+	s.open()
+	s.create(nil)
+	s.write("early", 2)
+	s.cluster.Close()
+	if err := os.CopyFS(older, os.DirFS(s.dir)); err != nil {
+		t.Fatal(err)
+	}
+	s.open()
+	s.write("lost", 3)
+	return s, older
+}
+
 // A position in a topic that was cut since is taken back, whether the topic is shorter now or has
 // grown beyond the position again. It can then move on from there.
 func TestTopicCut(t *testing.T) {
@@ -150,17 +167,7 @@ func TestTopicCut(t *testing.T) {
 		{"as it was", -1, 5}, {"shorter", 0, 0}, {"shorter than the position", 2, 0}, {"grown beyond the position", 9, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s := &store{t: t, dir: t.TempDir()}
-			s.open()
-			s.create(nil)
-			s.write("early", 2)
-			s.cluster.Close()
-			older := t.TempDir()
-			if err := os.CopyFS(older, os.DirFS(s.dir)); err != nil {
-				t.Fatal(err)
-			}
-			s.open()
-			s.write("lost", 3)
+			s, older := grown(t)
 			log, r := memory{map[partition]ledger.Taken{}}, &reader{at: 5}
 			i := s.intake(log, r)
 			if from := s.start(i); from != 0 {
@@ -264,17 +271,7 @@ func TestTopicCutWhileRead(t *testing.T) {
 		{"it was cut behind what the log names", 2, 9, "<nil>"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s := &store{t: t, dir: t.TempDir()}
-			s.open()
-			s.create(nil)
-			s.write("early", 2)
-			s.cluster.Close()
-			older := t.TempDir()
-			if err := os.CopyFS(older, os.DirFS(s.dir)); err != nil {
-				t.Fatal(err)
-			}
-			s.open()
-			s.write("lost", 3)
+			s, older := grown(t)
 			log, r := memory{map[partition]ledger.Taken{}}, &reader{at: c.recorded}
 			i := s.intake(log, r)
 			s.start(i)

@@ -58,8 +58,8 @@ func (w *recorder) WriteHeader(status int) {
 
 func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// Operation is a middleware of the generated servers. It gives the span of a request the name of
-// its operation.
+// Operation is a middleware of the generated servers. It names the span of a request after its
+// operation.
 func Operation(req middleware.Request, next middleware.Next) (middleware.Response, error) {
 	if span := Current(req.Context); span != nil {
 		span.Rename(req.OperationID)

@@ -7,7 +7,7 @@
 // them, and whoever keeps an encoding keeps that too, and compares it. It is for what can be made
 // again from its source, such as the snapshot of a log, and not for what has to be read for years.
 //
-// What gives a journal snapshots imports this package.
+// Programs that take snapshots of a journal import this package.
 package shape
 
 import (

@@ -14,9 +14,7 @@ import (
 
 // TestStartAgain replaces the system of make live, twice at once, and after it was closed.
 func TestStartAgain(t *testing.T) {
-	if !fulltest.Requested() {
-		t.Skip("three systems: only in the full form")
-	}
+	fulltest.Only(t, "it starts three systems")
 	x := &theatre{o: story.Options{Dir: t.TempDir()}, view: live.New()}
 	if err := x.open(t.Context()); err != nil {
 		t.Fatal(err)
