@@ -1,0 +1,111 @@
+package store_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/deferpay/deferpay/services/billing/internal/billing"
+	"github.com/deferpay/deferpay/services/billing/internal/store"
+	"github.com/deferpay/deferpay/services/internal/ledger"
+	"github.com/deferpay/deferpay/services/journal"
+)
+
+// publisher is an instance that acknowledges at once what it is to publish.
+type publisher struct {
+	*store.Store
+	applied *store.Publication
+	stop    func()
+
+	mu        sync.Mutex
+	operation string // that it published last
+}
+
+func (w *writer) openPublisher(name string) *publisher {
+	w.tb.Helper()
+	s, _, stop := w.open(name)
+	applied, err := s.Publication()
+	if err != nil {
+		w.tb.Fatal(err)
+	}
+	messages, err := applied.Subscribe(context.Background(), "")
+	if err != nil {
+		w.tb.Fatal(err)
+	}
+	p := &publisher{Store: s, applied: applied, stop: func() { _ = applied.Close(); stop() }}
+	go p.acknowledge(messages)
+	return p
+}
+
+func (p *publisher) acknowledge(messages <-chan *message.Message) {
+	for m := range messages {
+		if e, _, ok := journal.FromMessage[ledger.State, ledger.Body[billing.Event]](m); ok && e.Body.Taken == nil {
+			p.mu.Lock()
+			p.operation = e.Body.Event.About().Operation
+			p.mu.Unlock()
+		}
+		m.Ack()
+	}
+}
+
+func (p *publisher) published(operation string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.operation == operation
+}
+
+// until returns once ok does not return false.
+func until(ok func() bool) {
+	for !ok() {
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// BenchmarkTakeover writes a log and then measures how long nobody publishes when the instance that
+// does is stopped: from then until another one, which waited, delivers a purchase that it decided
+// at once.
+func BenchmarkTakeover(b *testing.B) {
+	w := newWriter(b)
+	client, err := kgo.NewClient(w.options...)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer client.Close()
+	waiting := func() bool { // another instance is in the group, and not the one that was chosen
+		groups, err := kadm.NewClient(client).DescribeGroups(b.Context(), store.PublicationGroup)
+		if err != nil {
+			b.Fatal(err)
+		}
+		g := groups[store.PublicationGroup]
+		return len(g.Members) == 2 && g.State == "Stable"
+	}
+	current := w.openPublisher("publisher")
+	w.write(current.Store, *closedOperations)
+	var slowest time.Duration
+	for n := range b.N {
+		next := w.openPublisher(fmt.Sprint("next", n))
+		until(func() bool {
+			at, delivers := current.applied.Position()
+			return waiting() && delivers && at > current.Store.Position()
+		})
+		began := time.Now()
+		go current.stop()
+		key := fmt.Sprint("takeover-", n)
+		o, _, err := next.Operate(b.Context(), request(key), purchase(n, key))
+		if err != nil {
+			b.Fatal(err)
+		}
+		until(func() bool { return next.published(o.Ref) })
+		slowest = max(slowest, time.Since(began))
+		current = next
+	}
+	current.stop()
+	b.ReportMetric(slowest.Seconds(), "s/slowest-takeover")
+	b.ReportMetric(0, "ns/op")
+}
