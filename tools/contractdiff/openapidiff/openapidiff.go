@@ -45,18 +45,10 @@ func Load(s *input.Side, file string) (*Document, error) {
 	if root.Get("swagger") != nil {
 		return nil, fmt.Errorf("%s: %s is not supported, only OpenAPI 3", display(r, root.Get("swagger")), "Swagger 2")
 	}
-	loader := openapi3.NewLoader()
-	loader.IncludeOrigin = true
-	loader.IsExternalRefsAllowed = true
-	loader.ReadFromURIFunc = func(_ *openapi3.Loader, at *url.URL) ([]byte, error) {
-		if at.Scheme != "" || at.Host != "" {
-			return nil, fmt.Errorf("%s is remote, which is not read", at)
-		}
-		return fs.ReadFile(s.FS, strings.TrimPrefix(at.Path, "/"))
-	}
-	spec, err := read(loader, s, file, root)
+	spec, at, err := read(s, file, root)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", s.Display(file), oneLine(err))
+		at.File = r.Display(file)
+		return nil, fmt.Errorf("%s: %w", at, oneLine(err))
 	}
 	if spec.Spec.OpenAPI == "" || spec.Spec.Info == nil {
 		return nil, fmt.Errorf("%s: this is not an OpenAPI document: it has no info", s.Display(file))
@@ -64,22 +56,64 @@ func Load(s *input.Side, file string) (*Document, error) {
 	return &Document{spec, r, file}, nil
 }
 
-// read reads a document from its tree, or as the library does if it refers to others.
-func read(loader *openapi3.Loader, s *input.Side, file string, root *source.Node) (*load.SpecInfo, error) {
+// read reads a document from its tree, or as the library does if it refers to others or is not
+// valid. The position is that of the error, as far as it is known.
+func read(s *input.Side, file string, root *source.Node) (*load.SpecInfo, diag.Pos, error) {
+	var at diag.Pos
 	if plain(root, map[*source.Node]bool{}) {
-		loader.IncludeOrigin = false // they are those of the tree
-		spec, err := load.NewSpecInfoFromData(loader, root.JSON(), "/"+file)
+		layouts := map[reflect.Type]*layout{}
+		spec, err := decode(newLoader(s), root, "/"+file, layouts)
 		if err == nil {
-			origins{"/" + file, root, map[reflect.Type]*layout{}}.value(reflect.ValueOf(spec.Spec), source.Pair{Key: root, Value: root})
-			return spec, nil
+			origins{"/" + file, root, layouts}.value(reflect.ValueOf(spec.Spec), source.Pair{Key: root, Value: root})
+			return spec, at, nil
 		}
-		loader.IncludeOrigin = true // the error has the position in the file
+		if left := (leftError{}); errors.As(err, &left) {
+			at = left.at
+		} else if ref := dangling(root, root); ref != nil {
+			at = ref.Pos
+		}
 	}
 	data, err := fs.ReadFile(s.FS, file)
 	if err != nil {
-		return nil, err
+		return nil, at, err
 	}
-	return load.NewSpecInfoFromData(loader, data, "/"+file)
+	loader := newLoader(s) // one that has failed returns what it has read so far
+	loader.IncludeOrigin = true
+	spec, err := load.NewSpecInfoFromData(loader, data, "/"+file)
+	return spec, at, err
+}
+
+// dangling returns the first reference of a plain document that leads nowhere, or nil.
+func dangling(root, n *source.Node) *source.Node {
+	if ref := n.Get("$ref"); ref.Is(source.String) {
+		if found, _, _ := root.Lookup(strings.TrimPrefix(ref.Value, "#")); found == nil {
+			return ref
+		}
+	}
+	for _, p := range n.Pairs {
+		if found := dangling(root, p.Value); found != nil {
+			return found
+		}
+	}
+	for _, it := range n.Items {
+		if found := dangling(root, it); found != nil {
+			return found
+		}
+	}
+	return nil
+}
+
+// newLoader returns a loader that reads the files of a side.
+func newLoader(s *input.Side) *openapi3.Loader {
+	loader := openapi3.NewLoader()
+	loader.IsExternalRefsAllowed = true
+	loader.ReadFromURIFunc = func(_ *openapi3.Loader, at *url.URL) ([]byte, error) {
+		if at.Scheme != "" || at.Host != "" {
+			return nil, fmt.Errorf("%s is remote, which is not read", at)
+		}
+		return fs.ReadFile(s.FS, strings.TrimPrefix(at.Path, "/"))
+	}
+	return loader
 }
 
 func display(r *input.Reader, n *source.Node) string {

@@ -86,19 +86,21 @@ type field struct {
 // layout is what is known of a type of struct.
 type layout struct {
 	fields  []field
-	origin  []int // index of Origin, nil if it has none
-	wrapped []int // fields that stand for the struct itself
-	ref     int   // index of Ref, -1 if it has none
-	mapped  bool  // it has a method Map
+	index   map[string]int  // of the fields, by their names in JSON
+	folded  map[string]bool // the names in lower case
+	origin  []int           // index of Origin, nil if it has none
+	wrapped []int           // fields that stand for the struct itself
+	ref     int             // index of Ref, -1 if it has none
+	mapped  bool            // it has a method Map
 }
 
 // layoutOf returns the layout of a type, which is the same for every document.
-func (o origins) layoutOf(t reflect.Type) *layout {
-	if l := o.layouts[t]; l != nil {
+func layoutOf(known map[reflect.Type]*layout, t reflect.Type) *layout {
+	if l := known[t]; l != nil {
 		return l
 	}
-	l := &layout{ref: -1}
-	o.layouts[t] = l
+	l := &layout{ref: -1, index: map[string]int{}, folded: map[string]bool{}}
+	known[t] = l
 	if f, ok := t.FieldByName("Origin"); ok && f.Type == origin && f.Tag.Get("json") == "-" {
 		l.origin = f.Index
 	}
@@ -113,6 +115,7 @@ func (o origins) layoutOf(t reflect.Type) *layout {
 			l.wrapped = append(l.wrapped, i)
 		case tag != "" && tag != "-":
 			l.fields = append(l.fields, field{i, tag})
+			l.index[tag], l.folded[strings.ToLower(tag)] = i, true
 		}
 	}
 	_, l.mapped = reflect.PointerTo(t).MethodByName("Map")
@@ -120,7 +123,7 @@ func (o origins) layoutOf(t reflect.Type) *layout {
 }
 
 func (o origins) structure(v, pointer reflect.Value, key source.Pair) {
-	l, n := o.layoutOf(v.Type()), key.Value
+	l, n := layoutOf(o.layouts, v.Type()), key.Value
 	var set *openapi3.Origin
 	if l.origin != nil && n.Is(source.Map) && key.Key != nil {
 		set = o.of(key)
@@ -163,7 +166,7 @@ func (o origins) referred(v reflect.Value, ref string) {
 	if !target.IsValid() || target.Kind() != reflect.Pointer || target.IsNil() {
 		return
 	}
-	l := o.layoutOf(target.Type().Elem())
+	l := layoutOf(o.layouts, target.Type().Elem())
 	at := &source.Pair{Value: o.root}
 	for range 32 {
 		for _, step := range component(ref) {
