@@ -1,0 +1,281 @@
+package pack
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+)
+
+// Handle names an item of a Store, until the item is removed or its block is swept. It is never 0,
+// and its top bit is never set: the owner may use that.
+type Handle uint32
+
+// maxBlocks is how many blocks a store has at most; see Handle.
+const maxBlocks = 1 << (31 - slotBits)
+
+func handle(block, slot int) Handle { return Handle(block<<slotBits | slot) }
+
+func (h Handle) block() int { return int(h >> slotBits) }
+func (h Handle) slot() int  { return int(h % slots) }
+
+// Store keeps items.
+type Store struct {
+	layout Layout
+	blocks []block // by number; there is no block 0
+	free   []int   // numbers
+	order  []at    // blocks as they were filled, and what is left of freed ones
+	sparse []at    // blocks that became mostly unused
+	filled uint64  // blocks so far
+	bytes  int64
+	len    int // blocks in use, without the open one
+
+	open   items // the block that is being filled
+	number int   // of the open block, 0 if there is none
+	work   []byte
+	cache  cache
+}
+
+// block is a block in use. Its data is nil while it is open.
+type block struct {
+	data        Block
+	age         uint64 // how many blocks were filled before it: no other block has the same
+	parts, used int32
+}
+
+// at is where a block is, if it is still the one of that age.
+type at struct {
+	number int32
+	age    uint64
+}
+
+// New returns an empty store.
+func New(l Layout) *Store {
+	if l.Block == 0 {
+		l.Block = 16 << 10
+	}
+	return &Store{layout: l, blocks: make([]block, 1)}
+}
+
+// Layout returns the layout of the store.
+func (s *Store) Layout() Layout { return s.layout }
+
+// Bytes returns how much memory the blocks take.
+func (s *Store) Bytes() int64 { return s.bytes + int64(len(s.open.random)+len(s.open.rest)) }
+
+// Add adds an item of so many parts, and copies it. The item is in use until Remove was called for
+// each part. The item has at most MaxItem bytes, and no less than the layout's random ones.
+func (s *Store) Add(item []byte, parts int) Handle {
+	if len(item) > MaxItem || len(item) < s.layout.Random || parts < 1 {
+		panic(fmt.Sprintf("pack: an item of %d bytes and %d parts", len(item), parts))
+	}
+	if s.number == 0 {
+		s.number = s.take()
+	}
+	h := handle(s.number, s.open.len())
+	s.open.add(item, s.layout)
+	b := &s.blocks[s.number]
+	b.parts += int32(parts)
+	b.used += int32(parts)
+	if len(s.open.random)+len(s.open.rest) >= s.layout.Block || s.open.len() == slots {
+		s.Seal()
+	}
+	return h
+}
+
+// take returns the number of a new block.
+func (s *Store) take() int {
+	n := len(s.blocks)
+	if last := len(s.free) - 1; last >= 0 {
+		n, s.free = s.free[last], s.free[:last]
+	} else {
+		s.blocks = append(s.blocks, block{})
+	}
+	if n >= maxBlocks {
+		panic("pack: too many blocks")
+	}
+	s.filled++
+	s.blocks[n] = block{age: s.filled}
+	s.order = append(s.order, at{int32(n), s.filled})
+	return n
+}
+
+// Seal compresses the block that is being filled, however little is in it.
+func (s *Store) Seal() {
+	if s.number == 0 {
+		return
+	}
+	n := s.number
+	s.number = 0
+	if s.blocks[n].used == 0 {
+		s.release(n)
+	} else {
+		var b Block
+		b, s.work = s.open.pack(s.work)
+		s.keep(n, b)
+	}
+	s.open.reset()
+}
+
+// keep makes b a block in use.
+func (s *Store) keep(n int, b Block) {
+	s.blocks[n].data = b
+	s.bytes += int64(len(b))
+	s.len++
+	if s.blocks[n].sparse() {
+		s.sparse = append(s.sparse, at{int32(n), s.blocks[n].age})
+	}
+}
+
+// sparse reports whether less than half of the block is used.
+func (b *block) sparse() bool { return 2*b.used < b.parts }
+
+// Remove says that one part of an item is not used any more. A block without used parts is freed.
+func (s *Store) Remove(h Handle) {
+	b := &s.blocks[h.block()]
+	was := b.sparse()
+	b.used--
+	switch {
+	case b.data == nil: // open: see Seal
+	case b.used == 0:
+		s.drop(h.block())
+	case b.sparse() && !was:
+		s.sparse = append(s.sparse, at{int32(h.block()), b.age})
+	}
+}
+
+func (s *Store) drop(n int) {
+	s.bytes -= int64(len(s.blocks[n].data))
+	s.len--
+	s.release(n)
+}
+
+// release makes the number of a block free.
+func (s *Store) release(n int) {
+	s.blocks[n] = block{}
+	s.free = append(s.free, n)
+	if len(s.order) > 64 && len(s.order) > 2*(s.len+1) {
+		s.order = slices.DeleteFunc(s.order, s.gone)
+	}
+}
+
+func (s *Store) gone(a at) bool { return s.blocks[a.number].age != a.age }
+
+// Get appends an item to dst.
+func (s *Store) Get(h Handle, dst []byte) ([]byte, error) {
+	n := h.block()
+	if n >= len(s.blocks) {
+		return dst, fmt.Errorf("item %d is in no block", h)
+	}
+	if n == s.number && n > 0 {
+		if h.slot() >= s.open.len() {
+			return dst, fmt.Errorf("item %d is in no block", h)
+		}
+		return s.open.append(dst, h.slot(), s.layout), nil
+	}
+	return s.cache.get(s.blocks[n], h.slot(), dst, s.layout)
+}
+
+// Sweep frees a block that is mostly unused, and reports whether there was one. It calls keep with
+// each item of the block before, also with those that were removed: keep adds again what is in use.
+// It must not remove anything.
+func (s *Store) Sweep(keep func(h Handle, item []byte)) (bool, error) {
+	for len(s.sparse) > 0 {
+		last := len(s.sparse) - 1
+		a := s.sparse[last]
+		s.sparse = s.sparse[:last]
+		if s.gone(a) {
+			continue
+		}
+		n := int(a.number)
+		err := s.blocks[n].data.Items(s.layout, func(slot int, item []byte) error {
+			keep(handle(n, slot), item)
+			return nil
+		})
+		if err == nil {
+			s.drop(n)
+		}
+		return true, err
+	}
+	return false, nil
+}
+
+// Blocks returns all blocks in the order in which they were filled. What was added last is in none
+// before Seal was called.
+func (s *Store) Blocks() []Block {
+	all := make([]Block, 0, s.len)
+	for _, a := range s.order {
+		if b := s.blocks[a.number]; b.age == a.age && b.data != nil {
+			all = append(all, b.data)
+		}
+	}
+	return all
+}
+
+// Restore adds a block as it is, and calls each with its items, which returns how many parts of an
+// item are in use; 0 if the item is not. It may call Remove for items that were there before. An
+// error is returned if each returns one, or if b is not a block of the layout; the store must not
+// be used any more then.
+func (s *Store) Restore(b Block, each func(h Handle, item []byte) (parts int, err error)) error {
+	s.Seal()
+	n := s.take()
+	err := b.Items(s.layout, func(slot int, item []byte) error {
+		p, err := each(handle(n, slot), item)
+		s.blocks[n].parts += int32(max(p, 1))
+		s.blocks[n].used += int32(p)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if s.blocks[n].used == 0 {
+		s.release(n)
+		return nil
+	}
+	s.keep(n, slices.Clip(slices.Clone(b)))
+	return nil
+}
+
+// cache keeps the blocks that were looked at last.
+type cache struct {
+	mu     sync.Mutex
+	blocks [8]struct {
+		items
+		age, used uint64
+	}
+	now uint64
+}
+
+// get appends an item of a block to dst.
+func (c *cache) get(b block, slot int, dst []byte, l Layout) ([]byte, error) {
+	if b.data == nil {
+		return dst, errBlock
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now++
+	oldest := &c.blocks[0]
+	for i := range c.blocks {
+		k := &c.blocks[i]
+		if k.age == b.age {
+			k.used = c.now
+			return k.slot(dst, slot, l)
+		}
+		if k.used < oldest.used {
+			oldest = k
+		}
+	}
+	oldest.age = 0
+	if err := oldest.unpack(b.data, l); err != nil {
+		return dst, err
+	}
+	oldest.age, oldest.used = b.age, c.now
+	return oldest.slot(dst, slot, l)
+}
+
+// slot appends an item to dst, if there is one.
+func (i *items) slot(dst []byte, slot int, l Layout) ([]byte, error) {
+	if slot >= i.len() {
+		return dst, fmt.Errorf("there is no item %d in a block of %d", slot, i.len())
+	}
+	return i.append(dst, slot, l), nil
+}

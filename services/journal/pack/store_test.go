@@ -1,0 +1,334 @@
+package pack
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// item returns an item that tells which it is.
+func item(n, length int) []byte {
+	b := binary.BigEndian.AppendUint64(nil, uint64(n))
+	for len(b) < length {
+		b = fmt.Appendf(b, "order/%d ", n)
+	}
+	return b[:max(length, 8)]
+}
+
+// model is what a store should hold.
+type model struct {
+	store *Store
+	items map[Handle][]byte
+	parts map[Handle]int
+}
+
+func (m *model) add(n, length, parts int) {
+	i := item(n, length)
+	h := m.store.Add(i, parts)
+	m.items[h], m.parts[h] = i, parts
+}
+
+func (m *model) remove(h Handle) {
+	m.store.Remove(h)
+	if m.parts[h]--; m.parts[h] == 0 {
+		delete(m.items, h)
+		delete(m.parts, h)
+	}
+}
+
+// sweep sweeps one block, and adds again what is in use.
+func (m *model) sweep(t *rapid.T) bool {
+	type moved struct{ old, new Handle }
+	var all []moved
+	swept, err := m.store.Sweep(func(h Handle, item []byte) {
+		if want, ok := m.items[h]; ok {
+			if !bytes.Equal(item, want) {
+				t.Fatalf("item %d is swept as %q, want %q", h, item, want)
+			}
+			all = append(all, moved{h, m.store.Add(item, m.parts[h])})
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	items, parts := map[Handle][]byte{}, map[Handle]int{}
+	for _, v := range all {
+		items[v.new], parts[v.new] = m.items[v.old], m.parts[v.old]
+		delete(m.items, v.old)
+		delete(m.parts, v.old)
+	}
+	maps.Copy(m.items, items)
+	maps.Copy(m.parts, parts)
+	return swept
+}
+
+// restart makes another store of the blocks.
+func (m *model) restart(t *rapid.T) {
+	m.store.Seal()
+	inUse := map[string]int{}
+	for h, i := range m.items {
+		inUse[string(i)] = m.parts[h]
+	}
+	blocks := m.store.Blocks()
+	*m = model{New(m.store.layout), map[Handle][]byte{}, map[Handle]int{}}
+	for _, b := range blocks {
+		if err := m.store.Restore(b, func(h Handle, item []byte) (int, error) {
+			parts := inUse[string(item)]
+			if parts > 0 {
+				m.items[h], m.parts[h] = bytes.Clone(item), parts
+				delete(inUse, string(item))
+			}
+			return parts, nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(inUse) > 0 {
+		t.Fatalf("%d items are in no block", len(inUse))
+	}
+}
+
+func (m *model) check(t *rapid.T) {
+	for h, want := range m.items {
+		if h == 0 || h>>31 != 0 {
+			t.Fatalf("a handle is %x", h)
+		}
+		got, err := m.store.Get(h, []byte("before"))
+		if err != nil || !bytes.Equal(got, append([]byte("before"), want...)) {
+			t.Fatalf("item %d is %q (%v), want %q", h, got, err, want)
+		}
+	}
+}
+
+// A store holds what was added and not removed, and less than twice that in blocks.
+func TestStore(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		l := Layout{Block: rapid.SampledFrom([]int{100, 1000, 0}).Draw(t, "block"), Random: rapid.IntRange(0, 8).Draw(t, "random")}
+		m := &model{New(l), map[Handle][]byte{}, map[Handle]int{}}
+		n := 0
+		t.Repeat(map[string]func(*rapid.T){
+			"add": func(t *rapid.T) {
+				for range rapid.IntRange(1, 60).Draw(t, "count") {
+					n++
+					m.add(n, rapid.IntRange(8, 60).Draw(t, "length"), 1+n%3)
+				}
+			},
+			"remove": func(t *rapid.T) {
+				all := slices.Sorted(maps.Keys(m.items))
+				for range min(len(all), rapid.IntRange(1, 60).Draw(t, "count")) {
+					if h := rapid.SampledFrom(all).Draw(t, "handle"); m.parts[h] > 0 {
+						m.remove(h)
+					}
+				}
+			},
+			"sweep": func(t *rapid.T) {
+				for m.sweep(t) {
+				}
+				for i := range m.store.blocks {
+					if b := &m.store.blocks[i]; b.data != nil && b.sparse() {
+						t.Fatalf("block %d stays with %d of %d parts", i, b.used, b.parts)
+					}
+				}
+			},
+			"restart": func(t *rapid.T) { m.restart(t) },
+			"":        func(t *rapid.T) { m.check(t) },
+		})
+	})
+}
+
+// What is removed is freed: numbers of blocks are used again, and memory goes back.
+func TestRemovedIsFreed(t *testing.T) {
+	s := New(Layout{Block: 1000})
+	for round := range 50 {
+		var all []Handle
+		for n := range 1000 {
+			all = append(all, s.Add(item(round*1000+n, 40), 1))
+		}
+		s.Seal()
+		for _, h := range all {
+			s.Remove(h)
+		}
+		if s.Bytes() != 0 || len(s.Blocks()) != 0 {
+			t.Fatalf("%d bytes in %d blocks are left of nothing", s.Bytes(), len(s.Blocks()))
+		}
+	}
+	if len(s.blocks) > 100 || len(s.order) > 300 {
+		t.Errorf("%d numbers and %d places are kept for 40 blocks at a time", len(s.blocks), len(s.order))
+	}
+}
+
+// Blocks come in the order in which they were filled, and what was handed out stays as it was.
+func TestBlocksAreOrdered(t *testing.T) {
+	s := New(Layout{Block: 500})
+	next, first := 0, 0
+	var handles []Handle
+	for range 40 {
+		for range 50 {
+			handles = append(handles, s.Add(item(next, 30), 1))
+			next++
+		}
+		for range 40 { // so that numbers are used again
+			s.Remove(handles[first])
+			first++
+		}
+		s.Seal()
+		last := -1
+		for _, b := range s.Blocks() {
+			if err := b.Items(s.Layout(), func(_ int, item []byte) error {
+				n := int(binary.BigEndian.Uint64(item))
+				if n <= last {
+					return fmt.Errorf("item %d comes after %d", n, last)
+				}
+				last = n
+				return nil
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if last != next-1 {
+			t.Fatalf("the last item is %d of %d", last, next)
+		}
+	}
+}
+
+// Readers share the store; the race detector looks at this.
+func TestReadTogether(t *testing.T) {
+	s := New(Layout{Block: 500, Random: 8})
+	var all []Handle
+	for n := range 2000 {
+		all = append(all, s.Add(item(n, 30), 1))
+	}
+	var readers sync.WaitGroup
+	for r := range 4 {
+		readers.Go(func() {
+			rng := rand.New(rand.NewPCG(1, uint64(r)))
+			for range 2000 {
+				n := rng.IntN(len(all))
+				if got, err := s.Get(all[n], nil); err != nil || !bytes.Equal(got, item(n, 30)) {
+					t.Errorf("item %d is %q (%v)", n, got, err)
+				}
+			}
+		})
+	}
+	readers.Wait()
+}
+
+// sealed returns a block of some items.
+func sealed(l Layout, count int) Block {
+	s := New(l)
+	for n := range count {
+		s.Add(item(n, 20), 1)
+	}
+	s.Seal()
+	return s.Blocks()[0]
+}
+
+// A block that is cut short, longer, of another layout, or says what it does not have, is refused.
+func TestDamagedBlocks(t *testing.T) {
+	l := Layout{Random: 8}
+	good := sealed(l, 20)
+	header := func(n, size uint64, rest []byte) Block {
+		return append(binary.AppendUvarint(binary.AppendUvarint(nil, n), size), rest...)
+	}
+	random := make([]byte, 8)
+	frame := func(raw []byte) []byte { return encoder().EncodeAll(raw, bytes.Clone(random)) }
+	bomb := make([]byte, 64<<20)
+	bad := map[string]Block{
+		"longer":               append(bytes.Clone(good), 0),
+		"no item":              header(0, 0, encoder().EncodeAll(nil, nil)),
+		"too many items":       header(slots+1, 2, frame([]byte{0, 0})),
+		"fewer items":          header(2, 1, append(bytes.Clone(random), frame([]byte{0})...)),
+		"more items":           header(1, 2, frame([]byte{0, 0})),
+		"a longer item":        header(1, 2, frame([]byte{5, 0})),
+		"a bomb":               header(1, 10, frame(bomb)),
+		"a bomb that says so":  header(1, uint64(len(bomb)), frame(bomb)),
+		"a bomb of two frames": header(1, 2, append(frame([]byte{1, 0}), encoder().EncodeAll(bomb, nil)...)),
+		"shorter than it says": header(1, 3, frame([]byte{1, 0})),
+		"no frame":             header(1, 2, append(bytes.Clone(random), 1, 0)),
+		"a length of 2^63":     header(1, 1<<63, frame([]byte{0})),
+	}
+	for n := range good {
+		bad[fmt.Sprint("the first ", n, " bytes")] = good[:n]
+	}
+	for name, b := range bad {
+		if err := New(l).Restore(b, func(Handle, []byte) (int, error) { return 1, nil }); err == nil {
+			t.Errorf("%s: restored", name)
+		}
+	}
+	stop := errors.New("stop")
+	if err := New(l).Restore(good, func(Handle, []byte) (int, error) { return 0, stop }); !errors.Is(err, stop) {
+		t.Errorf("an error of the owner: %v", err)
+	}
+	if _, err := New(l).Get(1<<20, nil); err == nil {
+		t.Error("an item of no block was found")
+	}
+	for _, wrong := range []func(){
+		func() { New(l).Add(make([]byte, 7), 1) },
+		func() { New(l).Add(make([]byte, MaxItem+1), 1) },
+		func() { New(l).Add(make([]byte, 8), 0) },
+	} {
+		func() {
+			defer func() { recover() }()
+			wrong()
+			t.Error("an item that no block can hold was added")
+		}()
+	}
+}
+
+// An item may be larger than a block.
+func TestLargeItem(t *testing.T) {
+	s := New(Layout{Block: 100})
+	large := bytes.Repeat([]byte("large "), 100_000)
+	h := s.Add(large, 1)
+	if got, err := s.Get(h, nil); err != nil || !bytes.Equal(got, large) {
+		t.Errorf("got %d bytes, %v", len(got), err)
+	}
+}
+
+// Whatever the bytes are, they are refused, or are items of the lengths that they have.
+func FuzzBlock(f *testing.F) {
+	f.Add([]byte(sealed(Layout{Random: 8}, 20)), uint8(8))
+	f.Add([]byte(sealed(Layout{}, 256)), uint8(0))
+	f.Add([]byte{1, 1, 0}, uint8(1))
+	f.Fuzz(func(t *testing.T, data []byte, random uint8) {
+		l := Layout{Random: int(random)}
+		s := New(l)
+		want := map[Handle][]byte{}
+		if err := s.Restore(data, func(h Handle, item []byte) (int, error) {
+			want[h] = bytes.Clone(item)
+			return 1, nil
+		}); err != nil {
+			return
+		}
+		for h, item := range want {
+			if got, err := s.Get(h, nil); err != nil || !bytes.Equal(got, item) || len(item) < l.Random {
+				t.Fatalf("item %d is %q, then %q (%v)", h, item, got, err)
+			}
+		}
+	})
+}
+
+func BenchmarkStore(b *testing.B) {
+	s := New(Layout{Random: 16})
+	rng := rand.New(rand.NewPCG(1, 1))
+	handles := make([]Handle, 0, b.N)
+	var buf []byte
+	add := func(n int) {
+		buf = binary.LittleEndian.AppendUint64(buf[:0], rng.Uint64())
+		buf = binary.LittleEndian.AppendUint64(buf, rng.Uint64())
+		buf = fmt.Appendf(buf, "operation/BOP-%d-%d PURCHASE ACCEPTED CTR-%d ORD-%06d EUR", n%4000, n/4000, n%4000, n)
+		handles = append(handles, s.Add(buf, 1))
+	}
+	for n := 0; b.Loop(); n++ {
+		add(n)
+	}
+	b.ReportMetric(float64(s.Bytes())/float64(len(handles)), "B/item")
+}
