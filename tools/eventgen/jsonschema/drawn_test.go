@@ -27,7 +27,7 @@ import (
 var drawn = flag.Int("drawn", fulltest.Choose(50, 1000), "random documents for each JSON type of the public documents")
 
 // echo is a program that reads each document of its input as the type that is named before it, and
-// writes it again.
+// writes it again. Then it changes the value and writes what that still allows.
 const echo = `package main
 
 import (
@@ -35,6 +35,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/jsonvalue"
@@ -46,7 +47,7 @@ var types = map[string]func() jsonvalue.Payload{
 func main() {
 	in, out := bufio.NewReaderSize(os.Stdin, 1<<20), bufio.NewWriter(os.Stdout)
 	defer out.Flush()
-	for {
+	for seed := uint64(0); ; seed++ {
 		line, err := in.ReadBytes('\n')
 		if err == io.EOF {
 			return
@@ -62,7 +63,12 @@ func main() {
 			fmt.Fprintf(out, "unwritten %%q\n", err.Error())
 			continue
 		}
-		fmt.Fprintf(out, "written %%s\n", again)
+		Change(rand.New(rand.NewPCG(seed, 3)), v)
+		changed, err := v.AppendJSON(nil)
+		if err != nil {
+			changed = []byte("refused")
+		}
+		fmt.Fprintf(out, "written %%s\t%%s\n", again, changed)
 	}
 }
 `
@@ -93,15 +99,20 @@ func TestDrawnValues(t *testing.T) {
 		seen[pkg] = true
 		fmt.Fprintf(&entries, "\t%q: func() jsonvalue.Payload { return new(%s) },\n", d.name, d.name)
 	}
+	change, err := os.ReadFile("internal/drawtest/change.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files["change.go"] = bytes.Replace(change, []byte("package drawtest"), []byte("package main"), 1)
 	files["main.go"] = fmt.Appendf(nil, echo, &imports, &entries)
 	module := typechecktest.Module(t, "example.org/corpus", files)
 	if out, err := typechecktest.Go(t, module, "build", "-o", "echo", "."); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
-	values, accepted, excused := 0, 0, 0
+	values, accepted, changed, excused := 0, 0, 0, 0
 	for _, d := range types {
-		v, a, faults := d.try(t, filepath.Join(module, "echo"), *drawn)
-		values, accepted = values+v, accepted+a
+		v, a, c, faults := d.try(t, filepath.Join(module, "echo"), *drawn)
+		values, accepted, changed = values+v, accepted+a, changed+c
 		if len(faults) > 0 && d.warned {
 			excused++
 			t.Logf("%s: %d documents, of which generating warns: %s", d.name, len(faults), faults[0])
@@ -109,7 +120,7 @@ func TestDrawnValues(t *testing.T) {
 			t.Errorf("%s: %d of %d documents: %s\n%s", d.name, len(faults), v, faults[0], d.schema)
 		}
 	}
-	t.Logf("%d types, %d documents, %d of them valid; %d types are warned of", len(types), values, accepted, excused)
+	t.Logf("%d types, %d documents, %d of them valid; of these %d were written after a change; %d types are warned of", len(types), values, accepted, changed, excused)
 }
 
 // drawnTypes returns the types of public documents, and their code.
@@ -140,9 +151,9 @@ func drawnTypes(t *testing.T, dir string) (types []drawnType, files map[string][
 	return types, files
 }
 
-// try sends documents through a type, and returns how many there were, how many were valid, and
-// what was wrong.
-func (d drawnType) try(t *testing.T, program string, n int) (values, accepted int, faults []string) {
+// try sends documents through a type, and returns how many there were, how many were valid, how
+// many of these were written after a change, and what was wrong.
+func (d drawnType) try(t *testing.T, program string, n int) (values, accepted, changed int, faults []string) {
 	t.Helper()
 	s, drawer := drawtest.Compile(t, d.schema), drawtest.New(t, d.schema)
 	var docs [][]byte
@@ -166,6 +177,13 @@ func (d drawnType) try(t *testing.T, program string, n int) (values, accepted in
 			t.Fatalf("%s: the program ended at %s", d.name, doc)
 		}
 		verdict, text, _ := strings.Cut(lines.Text(), " ")
+		text, after, _ := strings.Cut(text, "\t")
+		if after != "" && after != "refused" {
+			changed++
+			if w, err := judge.UnmarshalJSON(strings.NewReader(after)); err != nil || s.Validate(w) != nil {
+				faults = append(faults, fmt.Sprintf("%s was changed and written as %s, which the judge refuses: %v", doc, after, s.Validate(w)))
+			}
+		}
 		v, err := judge.UnmarshalJSON(bytes.NewReader(doc))
 		if err != nil {
 			t.Fatal(err)
@@ -183,7 +201,7 @@ func (d drawnType) try(t *testing.T, program string, n int) (values, accepted in
 			}
 		}
 	}
-	return len(docs), accepted, faults
+	return len(docs), accepted, changed, faults
 }
 
 // known is what a schema says about members.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
-	"regexp"
 	"slices"
 
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/jsonvalue/internal/number"
@@ -183,12 +182,12 @@ func (c *Check) MaxLength(v Value, n int) bool {
 }
 
 // Pattern accepts texts that contain a match of the expression.
-func (c *Check) Pattern(v Value, re *regexp.Regexp) bool {
+func (c *Check) Pattern(v Value, p *Pattern) bool {
 	if !c.step() {
 		return false
 	}
-	if v.Kind() == String && !matches(re, v.bytes()) {
-		return c.fail(v, "%q does not match %s", v.bytes(), re)
+	if v.Kind() == String && !p.Match(v.bytes()) {
+		return c.fail(v, "%q does not match %s", v.bytes(), p)
 	}
 	return true
 }
@@ -231,7 +230,7 @@ func (c *Check) Unique(v Value) bool {
 	if !c.step() || v.Kind() != Array {
 		return c.steps >= 0
 	}
-	const few = 8
+	const few = 16
 	if v.Len() <= few {
 		return c.differ(v)
 	}

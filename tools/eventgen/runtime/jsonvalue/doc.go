@@ -6,13 +6,17 @@
 //
 // Reading has three steps. First the text is indexed, which checks that all of it is JSON, that it
 // does not exceed the limits, and that no object has a member twice. Then the value is checked
-// against its schema. Then it is converted to a Go value. Writing converts the Go value first, and
-// then indexes and checks the text. No input makes the package panic, and the work is bounded by
-// the size of the input.
+// against its schema. Then it is converted to a Go value.
+//
+// Writing compares each value with what its schema requires (Writer.Expect) on the way. If all of
+// it certainly conforms, the text is done. Otherwise the text is indexed and checked like one that
+// was read, so that one set of rules decides what is refused.
+//
+// No input makes the package panic, and the work is bounded by the size of the input.
 package jsonvalue
 
-// Generation1 exists as long as the runtime supports code of this version of the generator.
-const Generation1 = 1
+// Generation2 exists as long as the runtime supports code of this version of the generator.
+const Generation2 = 2
 
 // The limits of what is read and written.
 const (

@@ -1,82 +1,72 @@
 package jsonvalue
 
 import (
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
 	"math"
 	"strconv"
+	"strings"
+	"time"
 	"unicode/utf8"
+
+	"github.com/google/uuid"
 )
 
-// begin begins a value: in a list, a comma precedes every value but the first.
-func (w *Writer) begin() {
-	if n := len(w.open); n > 0 && w.x.nodes[w.open[n-1]].kind == Array {
-		w.comma()
+// open begins an object or a list.
+func (w *Writer) open(bracket byte) bool {
+	if w.depth++; w.depth > MaxDepth {
+		w.Fail("nested deeper than %d", MaxDepth)
+		return false
 	}
+	w.b = append(w.b, bracket)
+	return w.err == nil
 }
 
-// comma separates a value or a member from the one before it.
-func (w *Writer) comma() {
-	if !w.first {
+// separate separates a member or an item from the one before it, if there is one.
+func (w *Writer) separate(bracket byte) {
+	if w.b[len(w.b)-1] != bracket {
 		w.b = append(w.b, ',')
 	}
-	w.first = false
 }
 
-// add adds the value that ends here to the index.
-func (w *Writer) add(kind Kind, start int) {
-	w.x.nodes = append(w.x.nodes, node{start: uint32(start), end: uint32(len(w.b)), next: uint32(len(w.x.nodes) + 1), kind: kind})
-}
-
-// enter begins an object or a list.
-func (w *Writer) enter(kind Kind, bracket byte) {
-	w.begin()
-	w.open = append(w.open, uint32(len(w.x.nodes)))
-	w.add(kind, len(w.b))
-	w.b = append(w.b, bracket)
-	w.first = true
-}
-
-// leave ends an object or a list.
-func (w *Writer) leave(bracket byte) {
-	if len(w.open) == 0 {
-		return // after an error
-	}
-	w.b = append(w.b, bracket)
-	n := &w.x.nodes[w.open[len(w.open)-1]]
-	n.end, n.next = uint32(len(w.b)), uint32(len(w.x.nodes))
-	w.open = w.open[:len(w.open)-1]
-	w.first = false
-}
-
-// str writes a string, with the escapes that JSON requires.
-func (w *Writer) str(s string) {
-	w.b = append(w.b, '"')
-	start, i := len(w.b), 0
+// String writes a text.
+func (w *Writer) String(s string) {
+	i := 0
 	for i < len(s) && plain[s[i]] {
 		i++
 	}
+	b := append(w.b, '"')
 	if i == len(s) {
-		w.b = append(append(w.b, s...), '"')
-		w.x.nodes = append(w.x.nodes, node{start: uint32(start), end: uint32(len(w.b) - 1), next: uint32(len(w.x.nodes) + 1), kind: String})
+		w.b = append(append(b, s...), '"')
 		return
 	}
-	if !utf8.ValidString(s) {
-		w.foreign = true // the index reports it
-	}
-	escaped := false
-	for from := 0; ; i++ {
-		if i < len(s) && s[i] >= ' ' && s[i] != '"' && s[i] != '\\' {
-			continue
-		}
-		w.b = append(w.b, s[from:i]...)
-		if i == len(s) {
-			break
-		}
-		w.escape(s[i])
-		escaped, from = true, i+1
-	}
-	w.add(String, start)
-	w.x.nodes[len(w.x.nodes)-1].escaped = escaped
+	w.b = b
+	w.escaped(s, i)
 	w.b = append(w.b, '"')
+}
+
+// escaped writes a text with the escapes that JSON requires. Its first bytes up to i need none.
+func (w *Writer) escaped(s string, i int) {
+	from := 0
+	for i < len(s) {
+		switch c := s[i]; {
+		case plain[c]:
+			i++
+		case c >= utf8.RuneSelf:
+			r, n := utf8.DecodeRuneInString(s[i:])
+			if i += n; r == utf8.RuneError && n == 1 {
+				w.doubt = true // the check of the text refuses it
+			}
+		default:
+			w.b = append(w.b, s[from:i]...)
+			w.escape(c)
+			i++
+			from = i
+		}
+	}
+	w.b = append(w.b, s[from:]...)
 }
 
 // escape writes a character that a string can only have as an escape.
@@ -96,21 +86,17 @@ func (w *Writer) escape(c byte) {
 	}
 }
 
-// value writes a string that is the value of a member or an item.
-func (w *Writer) value(s string) { w.begin(); w.str(s) }
-
-// integer writes an integer.
-func (w *Writer) integer(n int64) {
-	w.begin()
-	start := len(w.b)
-	w.b = strconv.AppendInt(w.b, n, 10)
-	w.add(Number, start)
-}
+// Int64 writes an integer.
+func (w *Writer) Int64(n int64) { w.b = strconv.AppendInt(w.b, n, 10) }
 
 // float writes a number in the form of ECMAScript, as encoding/json does.
 func (w *Writer) float(f float64) {
-	w.begin()
-	start, form := len(w.b), byte('f')
+	const exact = 1 << 53
+	if n := int64(f); f > -exact && f < exact && f != 0 && float64(n) == f {
+		w.Int64(n)
+		return
+	}
+	form := byte('f')
 	if abs := math.Abs(f); abs != 0 && (abs < 1e-6 || abs >= 1e21) {
 		form = 'e'
 	}
@@ -119,25 +105,87 @@ func (w *Writer) float(f float64) {
 		w.b[n-2] = w.b[n-1] // e-09 is e-9
 		w.b = w.b[:n-1]
 	}
-	w.add(Number, start)
 }
 
-// word writes null, true or false.
-func (w *Writer) word(word string, kind Kind) {
-	w.begin()
-	start := len(w.b)
-	w.b = append(w.b, word...)
-	w.add(kind, start)
+// Bytes writes base64.
+func (w *Writer) Bytes(b []byte) {
+	w.b = append(base64.StdEncoding.AppendEncode(append(w.b, '"'), b), '"')
 }
 
-// raw writes a value that is JSON already.
-func (w *Writer) raw(text string) {
-	w.begin()
-	start := len(w.b)
-	w.b = append(w.b, text...)
-	w.x.text = w.b
-	s := scanner{index: w.x, at: start, depth: w.depth}
-	if err := s.value(); err != nil || s.at != len(w.b) {
-		w.foreign = true // the index reports it
+// time writes a time of RFC 3339. Whether one that RFC 3339 does not have is in the text, the check
+// decides.
+func (w *Writer) time(t time.Time) {
+	from := len(w.b) + 1
+	b := t.AppendFormat(append(w.b, '"'), time.RFC3339Nano)
+	year, zone := b[from:from+len("2006-")], b[len(b)-len("+00:00"):]
+	w.Expect(year[0] != '-' && year[4] == '-' && (zone[5] == 'Z' || (zone[0] == '+' || zone[0] == '-') && string(zone[1:3]) < "24"))
+	w.b = append(b, '"')
+}
+
+// date writes a date. Whether the calendar has it, the check decides unless it is certain.
+func (w *Writer) date(d Date) {
+	if !d.certain() {
+		w.doubt = true
+		w.String(d.String())
+		return
 	}
+	b := append(w.b, '"')
+	b = append(b, byte('0'+d.Year/1000), byte('0'+d.Year/100%10), byte('0'+d.Year/10%10), byte('0'+d.Year%10), '-')
+	b = append(b, byte('0'+d.Month/10), byte('0'+d.Month%10), '-')
+	w.b = append(b, byte('0'+d.Day/10), byte('0'+d.Day%10), '"')
+}
+
+func (w *Writer) uuid(u uuid.UUID) {
+	b := append(w.b, '"')
+	for i, part := range [][]byte{u[:4], u[4:6], u[6:8], u[8:10], u[10:]} {
+		if i > 0 {
+			b = append(b, '-')
+		}
+		b = hex.AppendEncode(b, part)
+	}
+	w.b = append(b, '"')
+}
+
+// unfinished returns the path of the value that begins at the end of a text, which a writer has
+// written so far.
+func unfinished(text []byte) string {
+	type level struct {
+		object bool
+		name   string
+		item   int
+		named  bool // the name of the present member was read
+	}
+	var open []*level
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; c {
+		case '{', '[':
+			open = append(open, &level{object: c == '{'})
+		case '}', ']':
+			open = open[:len(open)-1]
+		case ',':
+			at := open[len(open)-1]
+			at.item++
+			at.named = false
+		case '"':
+			from := i
+			for i++; text[i] != '"'; i++ {
+				if text[i] == '\\' {
+					i++
+				}
+			}
+			if n := len(open); n > 0 && open[n-1].object && !open[n-1].named {
+				open[n-1].named = true
+				_ = json.Unmarshal(text[from:i+1], &open[n-1].name)
+			}
+		}
+	}
+	var path strings.Builder
+	for _, at := range open {
+		if at.object {
+			writeStep(&path, at.name)
+		} else {
+			fmt.Fprintf(&path, "[%d]", at.item)
+		}
+	}
+	return path.String()
 }

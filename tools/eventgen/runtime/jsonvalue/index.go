@@ -1,7 +1,7 @@
 package jsonvalue
 
 import (
-	"encoding/json"
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -338,22 +338,51 @@ func hex4(b []byte) (uint64, bool) {
 	if len(b) < 6 || b[0] != '\\' || b[1] != 'u' {
 		return 0, false
 	}
+	n := uint64(0)
 	for _, c := range b[2:6] {
-		if !(c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F') {
+		switch {
+		case c >= '0' && c <= '9':
+			n = n<<4 + uint64(c-'0')
+		case c|0x20 >= 'a' && c|0x20 <= 'f':
+			n = n<<4 + uint64(c|0x20-'a'+10)
+		default:
 			return 0, false
 		}
 	}
-	n, err := strconv.ParseUint(string(b[2:6]), 16, 16)
-	return n, err == nil
+	return n, true
 }
 
 // unescape returns the content of a string that the scanner accepted, without its quotes.
 func unescape(b []byte) []byte {
-	quoted := make([]byte, 0, len(b)+2)
-	quoted = append(append(append(quoted, '"'), b...), '"')
-	var s string
-	if err := json.Unmarshal(quoted, &s); err != nil {
-		return b // not reached: the scanner accepted it
+	out := make([]byte, 0, len(b))
+	for {
+		i := bytes.IndexByte(b, '\\')
+		if i < 0 {
+			return append(out, b...)
+		}
+		out = append(out, b[:i]...)
+		switch c := b[i+1]; c {
+		case 'b':
+			out = append(out, '\b')
+		case 'f':
+			out = append(out, '\f')
+		case 'n':
+			out = append(out, '\n')
+		case 'r':
+			out = append(out, '\r')
+		case 't':
+			out = append(out, '\t')
+		case 'u':
+			r, _ := hex4(b[i:])
+			if b = b[i+6:]; r >= 0xD800 && r < 0xDC00 {
+				low, _ := hex4(b) // the scanner has seen it
+				r, b = 0x10000+(r-0xD800)<<10+(low-0xDC00), b[6:]
+			}
+			out = utf8.AppendRune(out, rune(r))
+			continue
+		default:
+			out = append(out, c)
+		}
+		b = b[i+2:]
 	}
-	return []byte(s)
 }

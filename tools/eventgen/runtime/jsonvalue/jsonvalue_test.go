@@ -64,6 +64,17 @@ func TestSyntax(t *testing.T) {
 	}
 }
 
+// TestUnescape compares the content of strings with what encoding/json reads.
+func TestUnescape(t *testing.T) {
+	for _, text := range []string{`"\u00e9\ud83d\ude42\u0041"`, `"\"\\\/\b\f\n\r\t"`, `"é\n漢\u6F22🙂"`, `"\u0000\u001F\uFFFD"`, `"\uD83D\uDE42"`} {
+		got, err := Decode([]byte(text), (*Check).Any, (*Reader).String)
+		var want string
+		if e := json.Unmarshal([]byte(text), &want); err != nil || e != nil || got != want {
+			t.Errorf("%s is read as %q, not %q: %v, %v", text, got, want, err, e)
+		}
+	}
+}
+
 func errorText(err error) string {
 	if err == nil {
 		return ""
@@ -149,7 +160,6 @@ func TestErrorPath(t *testing.T) {
 		w.Open()
 		w.Member("times")
 		WriteList(w, list, (*Writer).Time)
-		w.Done()
 		w.Close()
 	}
 	_, err = Encode([]time.Time{time.Unix(1, 0), {}}, write, (*Check).Any)
@@ -199,11 +209,16 @@ func TestUnique(t *testing.T) {
 
 func TestAppendError(t *testing.T) {
 	before := []byte("before")
-	after, err := Append(before, "abc", (*Writer).String, func(c *Check, v Value) bool { return c.MaxLength(v, 2) })
+	write := func(w *Writer, s string) {
+		w.String(s)
+		w.Expect(ShortEnough(s, 2))
+	}
+	short := func(c *Check, v Value) bool { return c.MaxLength(v, 2) }
+	after, err := Append(before, "abc", write, short)
 	if err == nil || string(after) != "before" {
 		t.Errorf("%q, %v", after, err)
 	}
-	after, err = Append(before, "ab", (*Writer).String, func(c *Check, v Value) bool { return c.MaxLength(v, 2) })
+	after, err = Append(before, "ab", write, short)
 	if err != nil || string(after) != `before"ab"` {
 		t.Errorf("%q, %v", after, err)
 	}

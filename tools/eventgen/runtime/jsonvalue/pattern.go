@@ -3,7 +3,6 @@ package jsonvalue
 import (
 	"regexp"
 	"regexp/syntax"
-	"sync"
 	"unicode/utf8"
 )
 
@@ -18,23 +17,36 @@ type run struct {
 	least, most int // most is -1 without a limit
 }
 
-var sequences sync.Map // of *regexp.Regexp to sequence, which is nil if the pattern is none
+// Pattern is a regular expression of a schema.
+type Pattern struct {
+	re  *regexp.Regexp
+	seq sequence // nil if the expression is none
+}
 
-// matches reports whether a text contains a match of an expression.
-func matches(re *regexp.Regexp, text []byte) bool {
-	known, ok := sequences.Load(re)
-	if !ok {
-		known, _ = sequences.LoadOrStore(re, sequenceOf(re.String()))
+// MustPattern compiles an expression of generated code. It panics if that is not valid.
+func MustPattern(re string) *Pattern { return &Pattern{regexp.MustCompile(re), sequenceOf(re)} }
+
+func (p *Pattern) String() string { return p.re.String() }
+
+// Matches reports whether a text contains a match.
+func (p *Pattern) Matches(s string) bool {
+	if p.seq != nil {
+		return match(p.seq, s)
 	}
-	if s := known.(sequence); s != nil {
-		return s.match(text)
+	return p.re.MatchString(s)
+}
+
+// Match reports whether a text contains a match.
+func (p *Pattern) Match(text []byte) bool {
+	if p.seq != nil {
+		return match(p.seq, text)
 	}
-	return re.Match(text)
+	return p.re.Match(text)
 }
 
 // match reports whether the text is the sequence. Each run takes all that it can, which is right
 // because no character is of two runs of which the first may be longer.
-func (s sequence) match(text []byte) bool {
+func match[T string | []byte](s sequence, text T) bool {
 	at := 0
 	for i := range s {
 		r, n := &s[i], 0

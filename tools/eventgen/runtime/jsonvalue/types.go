@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 )
 
@@ -102,11 +103,24 @@ type Date struct {
 
 // ParseDate parses a date like 2026-02-28.
 func ParseDate(s string) (Date, error) {
+	const form = "0000-00-00"
+	if len(s) == len(form) && formed(s, form) {
+		number := func(from, to int) int { n, _ := strconv.Atoi(s[from:to]); return n }
+		if d := (Date{number(0, 4), time.Month(number(5, 7)), number(8, 10)}); d.certain() {
+			return d, nil
+		}
+	}
 	t, err := time.Parse(time.DateOnly, s)
 	if err != nil {
 		return Date{}, err
 	}
 	return Date{t.Year(), t.Month(), t.Day()}, nil
+}
+
+// certain reports whether a date is one of the first 28 days of a month, which the calendar
+// certainly has.
+func (d Date) certain() bool {
+	return d.Year >= 0 && d.Year <= 9999 && d.Month >= 1 && d.Month <= 12 && d.Day >= 1 && d.Day <= 28
 }
 
 // String returns the date as 2026-02-28.

@@ -1,7 +1,6 @@
 package jsonvalue
 
 import (
-	"encoding/base64"
 	"fmt"
 	"maps"
 	"math"
@@ -13,43 +12,23 @@ import (
 	"github.com/google/uuid"
 )
 
-// Writer writes one value, and indexes what it writes. Its first error is that of the whole.
+// Writer writes one value. Its first error is that of the whole.
 type Writer struct {
 	b     []byte
-	x     *index
-	open  []uint32 // nodes of the objects and lists that are not closed
-	first bool     // nothing precedes in the innermost of them
-	path  []step
+	names []string // of the members of the maps that are being written
 	err   error
 	depth int
-	// what was written has to be read to be indexed: it may not be JSON, or have a member twice
-	foreign bool
-}
-
-// step is a part of the path to the value that is being written: a member or an item.
-type step struct {
-	name string
-	item int
+	doubt bool // whether what was written conforms to its schema has to be checked
 }
 
 var writers = sync.Pool{New: func() any { return new(Writer) }}
 
 // Append appends v to dst as JSON that f accepts. On an error it returns dst unchanged.
 func Append[T any](dst []byte, v T, write func(*Writer, T), f Func) ([]byte, error) {
-	w, x := writers.Get().(*Writer), indexes.Get().(*index)
-	defer x.release()
+	w := writers.Get().(*Writer)
 	defer w.release()
-	w.x, x.nodes = x, x.nodes[:0]
 	write(w, v)
-	if w.err != nil {
-		return dst, w.err
-	}
-	if x.text = w.b; w.foreign || len(w.b) > MaxSize {
-		if err := x.read(w.b); err != nil {
-			return dst, err
-		}
-	}
-	if err := check(Value{x, 0}, f); err != nil {
+	if err := w.finish(f); err != nil {
 		return dst, err
 	}
 	return append(dst, w.b...), nil
@@ -62,12 +41,27 @@ func Encode[T any](v T, write func(*Writer, T), f Func) ([]byte, error) {
 
 // Validate returns an error if v cannot be written.
 func Validate[T any](v T, write func(*Writer, T), f Func) error {
-	_, err := Append(nil, v, write, f)
-	return err
+	w := writers.Get().(*Writer)
+	defer w.release()
+	write(w, v)
+	return w.finish(f)
+}
+
+// finish returns the error of what was written.
+func (w *Writer) finish(f Func) error {
+	if w.err != nil || !w.doubt && len(w.b) <= MaxSize {
+		return w.err
+	}
+	x := indexes.Get().(*index)
+	defer x.release()
+	if err := x.read(w.b); err != nil {
+		return err
+	}
+	return check(Value{x, 0}, f)
 }
 
 func (w *Writer) release() {
-	*w = Writer{b: w.b[:0], path: w.path[:0], open: w.open[:0]}
+	*w = Writer{b: w.b[:0], names: w.names[:0]}
 	if cap(w.b) <= MaxSize {
 		writers.Put(w)
 	}
@@ -76,59 +70,55 @@ func (w *Writer) release() {
 // Fail records that the value cannot be written.
 func (w *Writer) Fail(format string, args ...any) {
 	if w.err == nil {
-		var b strings.Builder
-		for _, s := range w.path {
-			if s.name == "" {
-				fmt.Fprintf(&b, "[%d]", s.item)
-			} else {
-				writeStep(&b, s.name)
-			}
-		}
-		w.err = &ValueError{b.String(), fmt.Errorf(format, args...)}
+		w.err = &ValueError{unfinished(w.b), fmt.Errorf(format, args...)}
 	}
 }
+
+// Expect has the text checked against its schema unless ok, which means that this part of it
+// certainly conforms.
+func (w *Writer) Expect(ok bool) {
+	if !ok {
+		w.doubt = true
+	}
+}
+
+// Recheck has the text checked against its schema, because that has keywords which only a check of
+// the text can decide.
+func (w *Writer) Recheck() { w.doubt = true }
 
 // Open begins an object, which Close ends. It returns false, after an error, if it is nested too
 // deep.
-func (w *Writer) Open() bool {
-	if w.depth++; w.depth > MaxDepth {
-		w.Fail("nested deeper than %d", MaxDepth)
-		return false
-	}
-	w.enter(Object, '{')
-	return w.err == nil
-}
+func (w *Writer) Open() bool { return w.open('{') }
 
 // Close ends an object.
-func (w *Writer) Close() { w.depth--; w.leave('}') }
+func (w *Writer) Close() { w.depth--; w.b = append(w.b, '}') }
 
-// Member begins a member of an object, which Done ends.
+// Member begins a member of an object. Its name needs no escapes.
 func (w *Writer) Member(name string) {
-	w.path = append(w.path, step{name: name})
-	w.comma()
-	w.str(name)
+	w.separate('{')
+	b := append(append(w.b, '"'), name...)
+	w.b = append(b, '"', ':')
+}
+
+// EscapedMember begins a member with any name.
+func (w *Writer) EscapedMember(name string) {
+	w.separate('{')
+	w.String(name)
 	w.b = append(w.b, ':')
 }
 
-// Done ends a member.
-func (w *Writer) Done() { w.path = w.path[:len(w.path)-1] }
-
 // OpenList begins a list, which CloseList ends. It returns false, after an error, if it is nested
 // too deep.
-func (w *Writer) OpenList() bool {
-	if w.depth++; w.depth > MaxDepth {
-		w.Fail("nested deeper than %d", MaxDepth)
-		return false
-	}
-	w.enter(Array, '[')
-	return w.err == nil
-}
+func (w *Writer) OpenList() bool { return w.open('[') }
 
 // CloseList ends a list.
-func (w *Writer) CloseList() { w.depth--; w.leave(']') }
+func (w *Writer) CloseList() { w.depth--; w.b = append(w.b, ']') }
+
+// Item begins an item of a list.
+func (w *Writer) Item() { w.separate('[') }
 
 // Literal writes JSON that is known to be valid.
-func (w *Writer) Literal(text string) { w.raw(text) }
+func (w *Writer) Literal(text string) { w.b = append(w.b, text...) }
 
 // Unset records that a required value is not set.
 func (w *Writer) Unset() { w.Fail("is not set") }
@@ -142,23 +132,17 @@ func (w *Writer) Tag(member, text, want string) bool {
 	return text == want
 }
 
-// String writes a text.
-func (w *Writer) String(s string) { w.value(s) }
-
 // Bool writes a boolean.
 func (w *Writer) Bool(b bool) {
 	if b {
-		w.word("true", Boolean)
+		w.Literal("true")
 		return
 	}
-	w.word("false", Boolean)
+	w.Literal("false")
 }
 
-// Int64 writes an integer.
-func (w *Writer) Int64(n int64) { w.integer(n) }
-
 // Int32 writes an integer.
-func (w *Writer) Int32(n int32) { w.integer(int64(n)) }
+func (w *Writer) Int32(n int32) { w.Int64(int64(n)) }
 
 // Float64 writes a number.
 func (w *Writer) Float64(f float64) {
@@ -170,16 +154,18 @@ func (w *Writer) Float64(f float64) {
 }
 
 // Null writes null.
-func (w *Writer) Null(struct{}) { w.word("null", Null) }
+func (w *Writer) Null(struct{}) { w.Literal("null") }
 
 // Never records that the schema accepts no value.
 func (w *Writer) Never(Never) { w.Fail("is not allowed") }
 
 // Any writes a value as it is.
-func (w *Writer) Any(a Any) { w.raw(a.String()) }
-
-// Bytes writes base64.
-func (w *Writer) Bytes(b []byte) { w.value(base64.StdEncoding.EncodeToString(b)) }
+func (w *Writer) Any(a Any) {
+	text := a.String()
+	// What was parsed is JSON, but it may be nested too deep for its place.
+	w.Expect(w.depth+strings.Count(text, "{")+strings.Count(text, "[") <= MaxDepth)
+	w.Literal(text)
+}
 
 // Time writes a time of RFC 3339. It refuses the zero time, which means that there is none.
 func (w *Writer) Time(t time.Time) {
@@ -187,7 +173,7 @@ func (w *Writer) Time(t time.Time) {
 		w.Unset()
 		return
 	}
-	w.value(t.Format(time.RFC3339Nano))
+	w.time(t)
 }
 
 // Date writes a date.
@@ -196,17 +182,17 @@ func (w *Writer) Date(d Date) {
 		w.Unset()
 		return
 	}
-	w.value(d.String())
+	w.date(d)
 }
 
 // UUID writes a UUID.
-func (w *Writer) UUID(u uuid.UUID) { w.value(u.String()) }
+func (w *Writer) UUID(u uuid.UUID) { w.uuid(u) }
 
 // Number writes an item of a list, counted from 1.
 func (w *Writer) Number(n uint, list Value) {
 	for i, it := range list.Items() {
 		if uint(i+1) == n {
-			w.raw(string(it.text()))
+			w.Literal(string(it.text()))
 			return
 		}
 	}
@@ -214,10 +200,10 @@ func (w *Writer) Number(n uint, list Value) {
 }
 
 // WriteText writes a text of a named type.
-func WriteText[T ~string](w *Writer, s T) { w.value(string(s)) }
+func WriteText[T ~string](w *Writer, s T) { w.String(string(s)) }
 
 // WriteInteger writes an integer of a named type.
-func WriteInteger[T ~int64](w *Writer, n T) { w.integer(int64(n)) }
+func WriteInteger[T ~int64](w *Writer, n T) { w.Int64(int64(n)) }
 
 // WriteList writes a list. nil is an empty one.
 func WriteList[T any](w *Writer, list []T, item func(*Writer, T)) {
@@ -225,9 +211,10 @@ func WriteList[T any](w *Writer, list []T, item func(*Writer, T)) {
 		return
 	}
 	for i, it := range list {
-		w.path = append(w.path, step{item: i})
+		if i > 0 {
+			w.b = append(w.b, ',')
+		}
 		item(w, it)
-		w.Done()
 	}
 	w.CloseList()
 }
@@ -241,32 +228,37 @@ func WriteMap[T any](w *Writer, m map[string]T, member func(*Writer, T)) {
 	w.Close()
 }
 
-// WriteMembers writes further members of an object.
+// WriteMembers writes further members of an object, sorted by name. They can repeat one that is
+// written already, and a schema that does not name them can refuse them.
 func WriteMembers[T any](w *Writer, m map[string]T, member func(*Writer, T)) {
-	w.foreign = w.foreign || len(m) > 0
+	w.Expect(len(m) == 0)
 	writeMembers(w, m, member)
 }
 
 func writeMembers[T any](w *Writer, m map[string]T, member func(*Writer, T)) {
 	if len(m) == 1 { // there is nothing to sort
 		for name, v := range m {
-			w.Member(name)
+			w.EscapedMember(name)
 			member(w, v)
-			w.Done()
 		}
 		return
 	}
-	for _, name := range slices.Sorted(maps.Keys(m)) {
-		w.Member(name)
+	from := len(w.names)
+	w.names = slices.AppendSeq(w.names, maps.Keys(m))
+	slices.Sort(w.names[from:])
+	for i := range len(m) {
+		name := w.names[from+i]
+		w.EscapedMember(name)
 		member(w, m[name])
-		w.Done()
 	}
+	clear(w.names[from:])
+	w.names = w.names[:from]
 }
 
 // WriteNullable writes nil as null.
 func WriteNullable[T any](w *Writer, v *T, write func(*Writer, T)) {
 	if v == nil {
-		w.word("null", Null)
+		w.Null(struct{}{})
 		return
 	}
 	write(w, *v)

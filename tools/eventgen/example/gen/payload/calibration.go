@@ -73,14 +73,13 @@ func writeCalibration(w *jsonvalue.Writer, x Calibration) {
 	}
 	w.Member("stationRef")
 	w.String(x.StationRef)
-	w.Done()
+	w.Expect(tableOfCalibration2.Matches(x.StationRef))
 	w.Member("instrument")
 	w.String(x.Instrument)
-	w.Done()
+	w.Expect(x.Instrument != "")
 	if x.Reference != nil {
 		w.Member("reference")
 		w.Float64(*x.Reference)
-		w.Done()
 	}
 	w.Close()
 }
@@ -103,3 +102,5 @@ func checkCalibration(c *jsonvalue.Check, v jsonvalue.Value) bool {
 }
 
 var tableOfCalibration1 = jsonvalue.Literal(`0`)
+
+var tableOfCalibration2 = jsonvalue.MustPattern(`^ST-[0-9]{1,6}$`)

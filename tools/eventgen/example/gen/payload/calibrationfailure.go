@@ -63,7 +63,7 @@ func writeCalibrationFailure(w *jsonvalue.Writer, x CalibrationFailure) {
 	}
 	w.Member("reason")
 	w.String(x.Reason)
-	w.Done()
+	w.Expect(x.Reason != "")
 	w.Close()
 }
 

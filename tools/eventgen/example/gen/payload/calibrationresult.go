@@ -64,7 +64,6 @@ func writeCalibrationResult(w *jsonvalue.Writer, x CalibrationResult) {
 	}
 	w.Member("drift")
 	w.Float64(x.Drift)
-	w.Done()
 	w.Close()
 }
 

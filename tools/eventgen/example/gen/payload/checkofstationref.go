@@ -4,8 +4,6 @@
 package payload
 
 import (
-	"regexp"
-
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/jsonvalue"
 )
 
@@ -14,4 +12,4 @@ func checkStationRef(c *jsonvalue.Check, v jsonvalue.Value) bool {
 		c.Pattern(v, tableOfStationRef1)
 }
 
-var tableOfStationRef1 = regexp.MustCompile(`^ST-[0-9]{1,6}$`)
+var tableOfStationRef1 = jsonvalue.MustPattern(`^ST-[0-9]{1,6}$`)

@@ -59,10 +59,10 @@ func writePosition(w *jsonvalue.Writer, x Position) {
 	}
 	w.Member("latitude")
 	w.Float64(x.Latitude)
-	w.Done()
+	w.Expect(x.Latitude >= -90 && x.Latitude <= 90)
 	w.Member("longitude")
 	w.Float64(x.Longitude)
-	w.Done()
+	w.Expect(x.Longitude >= -180 && x.Longitude <= 180)
 	w.Close()
 }
 

@@ -78,22 +78,23 @@ func writeStationState(w *jsonvalue.Writer, x StationState) {
 	}
 	w.Member("stationRef")
 	w.String(x.StationRef)
-	w.Done()
+	w.Expect(tableOfStationState1.Matches(x.StationRef))
 	w.Member("status")
 	jsonvalue.WriteText(w, x.Status)
-	w.Done()
+	w.Expect(x.Status.Valid())
 	w.Member("position")
 	writePosition(w, x.Position)
-	w.Done()
 	if x.Since != nil {
 		w.Member("since")
 		w.Time(*x.Since)
-		w.Done()
 	}
 	if x.Instruments != nil {
 		w.Member("instruments")
-		jsonvalue.WriteList(w, x.Instruments, (*jsonvalue.Writer).String)
-		w.Done()
+		jsonvalue.WriteList(w, x.Instruments, func(w *jsonvalue.Writer, x string) {
+			w.String(x)
+			w.Expect(x != "")
+		})
+		w.Expect(jsonvalue.Distinct(x.Instruments))
 	}
 	w.Close()
 }
@@ -123,3 +124,5 @@ func checkStationState(c *jsonvalue.Check, v jsonvalue.Value) bool {
 			return c.Unknown(m)
 		})
 }
+
+var tableOfStationState1 = jsonvalue.MustPattern(`^ST-[0-9]{1,6}$`)

@@ -30,7 +30,7 @@ func Files(l *schema.Loader, decls []*shape.Decl, pkg string, sum func(source st
 	}
 	g.checks()
 	comment := "Package " + pkg + " holds the types of the JSON Schemas of messages and their codecs."
-	out := map[string]gofile.File{"doc": gofile.Doc(pkg, comment, "jsonvalue.Generation1", sources, sum)}
+	out := map[string]gofile.File{"doc": gofile.Doc(pkg, comment, "jsonvalue.Generation2", sources, sum)}
 	for name, f := range g.files {
 		out[name] = gofile.File{Package: pkg, Sources: f.sources, Body: f.text()}
 	}
@@ -104,6 +104,8 @@ type generator struct {
 	decls  map[string]*shape.Decl
 	queue  []*shape.Decl    // whose checks are still to be printed
 	loose  []*schema.Schema // the same of schemas that are not types
+	doubt  bool             // what is written cannot be known to conform
+	silent bool             // nothing is expected, because the text will be checked anyway
 }
 
 // open continues a file, or begins it.
@@ -126,7 +128,7 @@ func (g *generator) literal(n *source.Node) string {
 
 // pattern returns the name of a variable with a regular expression.
 func (g *generator) pattern(re string) string {
-	return g.table("regexp.MustCompile(" + gofile.Literal(re) + ")")
+	return g.table("jsonvalue.MustPattern(" + gofile.Literal(re) + ")")
 }
 
 func (g *generator) table(expr string) string {

@@ -67,52 +67,6 @@ func (g *generator) readField(f *shape.Field, v string) string {
 	return "jsonvalue.ReadPointer(r, " + v + ", " + g.readFunc(f.Shape) + ")"
 }
 
-// writeFunc returns the expression of a func(*Writer, T).
-func (g *generator) writeFunc(s *shape.Shape) string {
-	switch s.Form {
-	case shape.Never:
-		return "(*jsonvalue.Writer).Never"
-	case shape.Null:
-		return "(*jsonvalue.Writer).Null"
-	case shape.Basic:
-		if s.Scalar.Method == "Text" {
-			return "jsonvalue.WriteText[" + s.Scalar.GoType + "]"
-		}
-		return "(*jsonvalue.Writer)." + s.Scalar.Method
-	case shape.Nullable, shape.List, shape.Map:
-		return "func(w *jsonvalue.Writer, x " + shape.GoType(s, "") + ") {\n" + g.write(s, "x") + "\n}"
-	case shape.Declared:
-		switch s.Decl.Form {
-		case shape.TextEnum:
-			return "jsonvalue.WriteText[" + s.Decl.Name + "]"
-		case shape.IntEnum:
-			return "jsonvalue.WriteInteger[" + s.Decl.Name + "]"
-		}
-		return "write" + s.Decl.Name
-	}
-	return "(*jsonvalue.Writer).Any"
-}
-
-// write returns the statements that write x.
-func (g *generator) write(s *shape.Shape, x string) string {
-	switch s.Form {
-	case shape.Nullable:
-		if shape.Nilable(s.Elem) {
-			return "if " + x + " == nil {\nw.Null(struct{}{})\n} else {\n" + g.write(s.Elem, x) + "\n}"
-		}
-		return "jsonvalue.WriteNullable(w, " + x + ", " + g.writeFunc(s.Elem) + ")"
-	case shape.List:
-		return "jsonvalue.WriteList(w, " + x + ", " + g.writeFunc(s.Elem) + ")"
-	case shape.Map:
-		return "jsonvalue.WriteMap(w, " + x + ", " + g.writeFunc(s.Elem) + ")"
-	}
-	f, _, _ := strings.Cut(g.writeFunc(s), "[") // Go infers the type
-	if method, ok := strings.CutPrefix(f, "(*jsonvalue.Writer)."); ok {
-		return "w." + method + "(" + x + ")"
-	}
-	return f + "(w, " + x + ")"
-}
-
 func (g *generator) decl(d *shape.Decl) {
 	switch d.Form {
 	case shape.Struct:
@@ -170,17 +124,7 @@ func (g *generator) structure(d *shape.Decl) {
 	g.p("func read%s(r *jsonvalue.Reader, v jsonvalue.Value) (x %s) {", d.Name, d.Name)
 	g.readMembers(d)
 	g.p("return x\n}\n")
-	g.p("func write%s(w *jsonvalue.Writer, x %s) {\nif !w.Open() {\nreturn\n}", d.Name, d.Name)
-	for _, f := range d.Fields {
-		g.writeMember(f)
-	}
-	for _, f := range d.Patterns {
-		g.p("jsonvalue.WriteMembers(w, x.%s, %s)", f.GoName, g.writeFunc(f.Shape))
-	}
-	if d.Extra != nil {
-		g.p("jsonvalue.WriteMembers(w, x.%s, %s)", d.Extra.GoName, g.writeFunc(d.Extra.Shape))
-	}
-	g.p("w.Close()\n}")
+	g.p("func write%s(w *jsonvalue.Writer, x %s) {\n%s}", d.Name, d.Name, g.certain(func() string { return g.writeObject(d) }))
 }
 
 func (g *generator) readMembers(d *shape.Decl) {
@@ -227,19 +171,6 @@ func (g *generator) readMembers(d *shape.Decl) {
 	}
 }
 
-func (g *generator) writeMember(f *shape.Field) {
-	switch {
-	case f.Constant != nil:
-		g.p("w.Member(%q)\nw.Literal(%s)\nw.Done()", f.Name, gofile.Literal(string(f.Constant.JSON())))
-	case !f.Optional:
-		g.p("w.Member(%q)\n%s\nw.Done()", f.Name, g.write(f.Shape, "x."+f.GoName))
-	default:
-		cond, value := f.Present("x." + f.GoName)
-		s := f.Shape
-		g.p("if %s {\nw.Member(%q)\n%s\nw.Done()\n}", cond, f.Name, g.write(s, value))
-	}
-}
-
 // codec prints the methods that every struct has.
 func (g *generator) codec(d *shape.Decl) {
 	check := g.needs(d)
@@ -280,24 +211,7 @@ func (g *generator) tuple(d *shape.Decl) {
 		g.p("x.Rest = jsonvalue.ReadRest(r, v, %d, %s)", len(d.Fields), g.readFunc(d.Extra.Shape))
 	}
 	g.p("return x\n}\n")
-	g.p("func write%s(w *jsonvalue.Writer, x %s) {\nif !w.OpenList() {\nreturn\n}", d.Name, d.Name)
-	gaps := 0
-	for _, f := range d.Fields {
-		if f.Optional {
-			cond, value := f.Present("x." + f.GoName)
-			g.p("if %s {\n%s", cond, g.write(f.Shape, value))
-			gaps++
-			continue
-		}
-		g.p("%s", g.write(f.Shape, "x."+f.GoName))
-	}
-	if d.Extra != nil {
-		g.p("for _, it := range x.Rest {\n%s\n}", g.write(d.Extra.Shape, "it"))
-	}
-	for range gaps {
-		g.p("}") // after an item that is left out all others are left out
-	}
-	g.p("w.CloseList()\n}")
+	g.p("func write%s(w *jsonvalue.Writer, x %s) {\n%s}", d.Name, d.Name, g.certain(func() string { return g.writeTuple(d) }))
 }
 
 func (g *generator) wrapper(d *shape.Decl) {
@@ -305,7 +219,7 @@ func (g *generator) wrapper(d *shape.Decl) {
 	g.p("type %s struct {\nValue %s `json:\"value\"`\n}", d.Name, shape.GoType(d.Value, ""))
 	g.codec(d)
 	g.p("func read%s(r *jsonvalue.Reader, v jsonvalue.Value) %s {\nreturn %s{Value: %s}\n}\n", d.Name, d.Name, d.Name, g.read(d.Value, "v"))
-	g.p("func write%s(w *jsonvalue.Writer, x %s) {\n%s\n}", d.Name, d.Name, g.write(d.Value, "x.Value"))
+	g.p("func write%s(w *jsonvalue.Writer, x %s) {\n%s\n}", d.Name, d.Name, g.certain(func() string { return g.write(d.Value, g.wanted(d.Parts), "x.Value") }))
 }
 
 func (g *generator) enum(d *shape.Decl) {
@@ -350,7 +264,7 @@ func (g *generator) valueEnum(d *shape.Decl) {
 	g.p(")\n")
 	table := g.literal(all)
 	g.p("func read%s(r *jsonvalue.Reader, v jsonvalue.Value) %s { return %s(r.Number(v, %s)) }\n", d.Name, d.Name, d.Name, table)
-	g.p("func write%s(w *jsonvalue.Writer, x %s) { w.Number(uint(x), %s) }", d.Name, d.Name, table)
+	g.p("func write%s(w *jsonvalue.Writer, x %s) {\nw.Recheck()\nw.Number(uint(x), %s)\n}", d.Name, d.Name, table)
 }
 
 func (g *generator) union(d *shape.Decl) {
@@ -366,43 +280,7 @@ func (g *generator) union(d *shape.Decl) {
 		}
 	}
 	g.readUnion(d)
-	g.p("func write%s(w *jsonvalue.Writer, u %s) {\nswitch x := u.(type) {", d.Name, d.Name)
-	for _, b := range d.Branches {
-		switch {
-		case b.Wrapper != "":
-			g.p("case %s:\n%s", b.Wrapper, g.write(b.Shape, "x.Value"))
-		case b.Shape.Decl.HasCodec():
-			g.p("case %s:\nif x == nil {\nw.Unset()\nreturn\n}\n%s%s", b.Member(), tagged(d, b), g.write(b.Shape, "*x"))
-		default:
-			g.p("case %s:\n%s", b.Member(), g.write(b.Shape, "x"))
-		}
-	}
-	g.p("default:\nw.Unset()\n}\n}")
-}
-
-// tagged returns the statement that refuses a value with the discriminator of another type, or ""
-// if the type has no field for it.
-func tagged(d *shape.Decl, b *shape.Branch) string {
-	for _, f := range b.Shape.Decl.Fields {
-		if d.Tagged == "" || f.Name != d.Tagged || f.Constant != nil {
-			continue
-		}
-		set, value := "", "x."+f.GoName
-		if f.Optional {
-			set, value = f.Present(value)
-			set += " && "
-		}
-		switch s := f.Shape; {
-		case s.Form == shape.Declared && s.Decl.Form == shape.TextEnum:
-			value = "string(" + value + ")"
-		case s.Form == shape.Any:
-			value += ".Text()"
-		case s.Form != shape.Basic || s.Scalar != shape.TextScalar:
-			return ""
-		}
-		return fmt.Sprintf("if %s!w.Tag(%q, %s, %q) {\nreturn\n}\n", set, d.Tagged, value, b.Tag)
-	}
-	return ""
+	g.writeUnion(d)
 }
 
 func (g *generator) readUnion(d *shape.Decl) {

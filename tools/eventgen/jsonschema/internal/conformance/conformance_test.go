@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"reflect"
 	"slices"
 	"testing"
@@ -79,6 +80,44 @@ func try(t *testing.T, empty func() jsonvalue.Payload, s *judge.Schema, doc []by
 		t.Fatalf("%s, then %s", again, third)
 	}
 	return true
+}
+
+// TestChangedValues changes decoded values so that most of them no longer conform to their schema.
+// What is written of them, the judge accepts: a value that is written without a check of its text
+// certainly conforms.
+func TestChangedValues(t *testing.T) {
+	for _, name := range names {
+		t.Run(name, func(t *testing.T) {
+			text := golden.Values[name]().JSONType().Schema
+			s, d := drawtest.Compile(t, text), drawtest.New(t, text)
+			wrote, refused := 0, 0
+			for seed := range uint64(3 * *rounds) {
+				v := golden.Values[name]()
+				if v.DecodeJSON(d.Document(seed/3)) != nil {
+					continue
+				}
+				r := rand.New(rand.NewPCG(seed, 2))
+				for range 1 + r.IntN(3) {
+					drawtest.Change(r, v)
+				}
+				out, err := v.AppendJSON(nil)
+				if err != nil {
+					refused++
+					continue
+				}
+				wrote++
+				if err := validate(t, s, out); err != nil {
+					t.Fatalf("%#v\nwas written as %s, which the judge refuses: %v", v, out, err)
+				}
+				if err := golden.Values[name]().DecodeJSON(out); err != nil {
+					t.Fatalf("%#v\nwas written as %s, which cannot be read: %v", v, out, err)
+				}
+			}
+			if unlimited := []string{"rules.Something", "rules.Whatever", "rules.Nothing", "rules.Lists", "order.Scores", "unions.MixedPayload"}; (wrote == 0 || refused == 0) && !slices.Contains(unlimited, name) {
+				t.Errorf("%d values were written and %d refused: one side was not tested", wrote, refused)
+			}
+		})
+	}
 }
 
 // TestExamples compares each example in Go with the example as text.

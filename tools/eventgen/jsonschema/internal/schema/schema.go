@@ -152,9 +152,12 @@ func (s *Schema) alias() *Schema {
 var notes = []string{"title", "description", "default", "example", "examples", "deprecated", "readOnly", "writeOnly", "$comment", "$id", "$schema", "definitions", "$defs"}
 
 // OnlyType reports whether nothing but type limits the values.
-func (s *Schema) OnlyType() bool {
-	return s.Bool == nil && s.Types != 0 && !slices.ContainsFunc(s.Node.Pairs, func(p source.Pair) bool {
-		return p.Key.Value != "type" && !slices.Contains(notes, p.Key.Value) && !strings.HasPrefix(p.Key.Value, "x-")
+func (s *Schema) OnlyType() bool { return s.Types != 0 && s.Only("type") }
+
+// Only reports whether no other keywords than these limit the values.
+func (s *Schema) Only(keywords ...string) bool {
+	return s.Bool == nil && !slices.ContainsFunc(s.Node.Pairs, func(p source.Pair) bool {
+		return !slices.Contains(keywords, p.Key.Value) && !slices.Contains(notes, p.Key.Value) && !strings.HasPrefix(p.Key.Value, "x-")
 	})
 }
 

@@ -1,5 +1,11 @@
 package shape
 
+import (
+	"slices"
+
+	"github.com/deferpay/deferpay/tools/eventgen/jsonschema/internal/schema"
+)
+
 // GoType returns the Go type of a shape. The qualifier is put before the names of declared types.
 func GoType(s *Shape, qualifier string) string {
 	switch s.Form {
@@ -106,4 +112,31 @@ func (s *Shape) Kind() string {
 		return s.Decl.Value.Kind()
 	}
 	return "any"
+}
+
+// Checks reports whether a schema is one of those that the values of the type conform to.
+func (d *Decl) Checks(s *schema.Schema) bool {
+	return slices.ContainsFunc(d.Whole(), func(at Part) bool { return at.Schema == s && at.Skip == "" })
+}
+
+// Whole returns the parts without those of which a group is skipped in another part.
+func (d *Decl) Whole() []Part {
+	return slices.DeleteFunc(slices.Clone(d.Parts), func(at Part) bool {
+		return at.Schema != nil && at.Skip == "" && slices.ContainsFunc(d.Parts, func(o Part) bool { return o.Schema == at.Schema && o.Skip != "" })
+	})
+}
+
+// Always reports whether a struct always has a member.
+func (d *Decl) Always(name string) bool {
+	return slices.ContainsFunc(d.Fields, func(f *Field) bool { return f.Name == name && !f.Optional })
+}
+
+// Field returns the field of a member, or nil.
+func (d *Decl) Field(name string) *Field {
+	for _, f := range d.Fields {
+		if f.Name == name {
+			return f
+		}
+	}
+	return nil
 }

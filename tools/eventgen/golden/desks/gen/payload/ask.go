@@ -63,10 +63,8 @@ func writeAsk(w *jsonvalue.Writer, x Ask) {
 	}
 	w.Member("kind")
 	w.Literal(`"ask"`)
-	w.Done()
 	w.Member("q")
 	w.String(x.Q)
-	w.Done()
 	w.Close()
 }
 

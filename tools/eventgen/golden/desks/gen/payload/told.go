@@ -63,10 +63,8 @@ func writeTold(w *jsonvalue.Writer, x Told) {
 	}
 	w.Member("kind")
 	w.Literal(`"told"`)
-	w.Done()
 	w.Member("a")
 	w.String(x.A)
-	w.Done()
 	w.Close()
 }
 

@@ -63,10 +63,8 @@ func writeWish(w *jsonvalue.Writer, x Wish) {
 	}
 	w.Member("kind")
 	w.Literal(`"wish"`)
-	w.Done()
 	w.Member("w")
 	w.String(x.W)
-	w.Done()
 	w.Close()
 }
 

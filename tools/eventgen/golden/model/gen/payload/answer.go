@@ -62,7 +62,6 @@ func writeAnswer(w *jsonvalue.Writer, x Answer) {
 	}
 	w.Member("answer")
 	w.String(x.Answer)
-	w.Done()
 	w.Close()
 }
 

@@ -62,7 +62,7 @@ func writeAsk(w *jsonvalue.Writer, x Ask) {
 	}
 	w.Member("question")
 	w.String(x.Question)
-	w.Done()
+	w.Expect(x.Question != "")
 	w.Close()
 }
 

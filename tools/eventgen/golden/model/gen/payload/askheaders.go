@@ -70,17 +70,14 @@ func writeAskHeaders(w *jsonvalue.Writer, x AskHeaders) {
 	if x.ReplyTo != nil {
 		w.Member("replyTo")
 		w.String(*x.ReplyTo)
-		w.Done()
 	}
 	if x.Trace != nil {
 		w.Member("trace")
 		writeAskHeadersTrace(w, *x.Trace)
-		w.Done()
 	}
 	if x.Urgent != nil {
 		w.Member("urgent")
 		w.Bool(*x.Urgent)
-		w.Done()
 	}
 	w.Close()
 }

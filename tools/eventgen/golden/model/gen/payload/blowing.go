@@ -65,10 +65,9 @@ func writeBlowing(w *jsonvalue.Writer, x Blowing) {
 	}
 	w.Member("kind")
 	jsonvalue.WriteText(w, x.Kind)
-	w.Done()
+	w.Expect(x.Kind.Valid())
 	w.Member("about")
 	writeBlowingAbout(w, x.About)
-	w.Done()
 	w.Close()
 }
 

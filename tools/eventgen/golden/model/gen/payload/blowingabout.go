@@ -54,7 +54,6 @@ func writeBlowingAbout(w *jsonvalue.Writer, x BlowingAbout) {
 	}
 	w.Member("what")
 	writeBlowingAboutWhat(w, x.What)
-	w.Done()
 	w.Close()
 }
 

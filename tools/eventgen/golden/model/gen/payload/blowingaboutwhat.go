@@ -47,7 +47,6 @@ func writeBlowingAboutWhat(w *jsonvalue.Writer, x BlowingAboutWhat) {
 	}
 	w.Member("wind")
 	w.Literal(`"strong"`)
-	w.Done()
 	w.Close()
 }
 

@@ -62,7 +62,6 @@ func writeBlue(w *jsonvalue.Writer, x Blue) {
 	}
 	w.Member("blue")
 	w.Int64(x.Blue)
-	w.Done()
 	w.Close()
 }
 

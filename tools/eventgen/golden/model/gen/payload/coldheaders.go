@@ -69,13 +69,11 @@ func writeColdHeaders(w *jsonvalue.Writer, x ColdHeaders) {
 	}
 	w.Member("station")
 	w.String(x.Station)
-	w.Done()
 	w.Member("kind")
 	jsonvalue.WriteText(w, x.Kind)
-	w.Done()
+	w.Expect(x.Kind.Valid())
 	w.Member("about")
 	writeColdHeadersAbout(w, x.About)
-	w.Done()
 	w.Close()
 }
 

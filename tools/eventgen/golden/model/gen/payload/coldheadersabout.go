@@ -54,7 +54,6 @@ func writeColdHeadersAbout(w *jsonvalue.Writer, x ColdHeadersAbout) {
 	}
 	w.Member("what")
 	writeColdHeadersAboutWhat(w, x.What)
-	w.Done()
 	w.Close()
 }
 

@@ -47,7 +47,6 @@ func writeColdHeadersAboutWhat(w *jsonvalue.Writer, x ColdHeadersAboutWhat) {
 	}
 	w.Member("wind")
 	w.Literal(`"none"`)
-	w.Done()
 	w.Close()
 }
 

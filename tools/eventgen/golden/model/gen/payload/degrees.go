@@ -62,7 +62,6 @@ func writeDegrees(w *jsonvalue.Writer, x Degrees) {
 	}
 	w.Member("degrees")
 	w.Int64(x.Degrees)
-	w.Done()
 	w.Close()
 }
 

@@ -63,7 +63,6 @@ func writeHello(w *jsonvalue.Writer, x Hello) {
 	if x.Name != nil {
 		w.Member("name")
 		w.String(*x.Name)
-		w.Done()
 	}
 	w.Close()
 }

@@ -65,10 +65,9 @@ func writeMeasured(w *jsonvalue.Writer, x Measured) {
 	}
 	w.Member("street")
 	w.String(x.Street)
-	w.Done()
 	w.Member("lumens")
 	w.Int64(x.Lumens)
-	w.Done()
+	w.Expect(x.Lumens >= 0)
 	w.Close()
 }
 

@@ -66,10 +66,8 @@ func writePlacedKey(w *jsonvalue.Writer, x PlacedKey) {
 	}
 	w.Member("x")
 	w.Int64(x.X)
-	w.Done()
 	w.Member("y")
 	w.Int64(x.Y)
-	w.Done()
 	w.Close()
 }
 

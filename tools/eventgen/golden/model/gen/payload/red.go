@@ -62,7 +62,6 @@ func writeRed(w *jsonvalue.Writer, x Red) {
 	}
 	w.Member("red")
 	w.String(x.Red)
-	w.Done()
 	w.Close()
 }
 

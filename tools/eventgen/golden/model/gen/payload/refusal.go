@@ -62,7 +62,6 @@ func writeRefusal(w *jsonvalue.Writer, x Refusal) {
 	}
 	w.Member("reason")
 	w.String(x.Reason)
-	w.Done()
 	w.Close()
 }
 

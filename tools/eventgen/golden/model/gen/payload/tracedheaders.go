@@ -67,12 +67,10 @@ func writeTracedHeaders(w *jsonvalue.Writer, x TracedHeaders) {
 	if x.ReplyTo != nil {
 		w.Member("replyTo")
 		w.String(*x.ReplyTo)
-		w.Done()
 	}
 	if x.Trace != nil {
 		w.Member("trace")
 		writeAskHeadersTrace(w, *x.Trace)
-		w.Done()
 	}
 	w.Close()
 }

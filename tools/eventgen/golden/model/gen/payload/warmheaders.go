@@ -64,10 +64,8 @@ func writeWarmHeaders(w *jsonvalue.Writer, x WarmHeaders) {
 	}
 	w.Member("station")
 	w.String(x.Station)
-	w.Done()
 	w.Member("kind")
 	w.Literal(`"warm"`)
-	w.Done()
 	w.Close()
 }
 

@@ -4,8 +4,6 @@
 package payload
 
 import (
-	"regexp"
-
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/jsonvalue"
 )
 
@@ -57,10 +55,9 @@ func writeCard(w *jsonvalue.Writer, x Card) {
 	}
 	w.Member("kind")
 	w.Literal(`"card"`)
-	w.Done()
 	w.Member("lastFour")
 	w.String(x.LastFour)
-	w.Done()
+	w.Expect(tableOfCard1.Matches(x.LastFour))
 	w.Close()
 }
 
@@ -72,15 +69,15 @@ func checkCard(c *jsonvalue.Check, v jsonvalue.Value) bool {
 		c.Members(v, func(c *jsonvalue.Check, name []byte, m jsonvalue.Value) bool {
 			switch string(name) {
 			case "kind":
-				return c.Const(m, tableOfCard1)
+				return c.Const(m, tableOfCard2)
 			case "lastFour":
 				return c.Type(m, jsonvalue.String) &&
-					c.Pattern(m, tableOfCard2)
+					c.Pattern(m, tableOfCard1)
 			}
 			return true
 		})
 }
 
-var tableOfCard1 = jsonvalue.Literal(`"card"`)
+var tableOfCard1 = jsonvalue.MustPattern(`^[0-9]{4}$`)
 
-var tableOfCard2 = regexp.MustCompile(`^[0-9]{4}$`)
+var tableOfCard2 = jsonvalue.Literal(`"card"`)

@@ -66,10 +66,9 @@ func writePaymentRefused(w *jsonvalue.Writer, x PaymentRefused) {
 	}
 	w.Member("paymentId")
 	w.String(x.PaymentID)
-	w.Done()
 	w.Member("reason")
 	jsonvalue.WriteText(w, x.Reason)
-	w.Done()
+	w.Expect(x.Reason.Valid())
 	w.Close()
 }
 

@@ -57,10 +57,10 @@ func writeRate(w *jsonvalue.Writer, x Rate) {
 	}
 	w.Member("currency")
 	jsonvalue.WriteText(w, x.Currency)
-	w.Done()
+	w.Expect(x.Currency.Valid())
 	w.Member("rate")
 	w.Float64(x.Rate)
-	w.Done()
+	w.Expect(x.Rate > 0)
 	w.Close()
 }
 

@@ -52,6 +52,7 @@ func readRates(r *jsonvalue.Reader, v jsonvalue.Value) Rates {
 
 func writeRates(w *jsonvalue.Writer, x Rates) {
 	jsonvalue.WriteList(w, x.Value, writeRate)
+	w.Expect(len(x.Value) >= 1)
 }
 
 func checkRates(c *jsonvalue.Check, v jsonvalue.Value) bool {

@@ -87,27 +87,25 @@ func writeTaken(w *jsonvalue.Writer, x Taken) {
 	}
 	w.Member("paymentId")
 	w.UUID(x.PaymentID)
-	w.Done()
 	w.Member("amount")
 	w.Int64(x.Amount)
-	w.Done()
+	w.Expect(x.Amount >= 0)
 	w.Member("means")
 	writeMeans(w, x.Means)
-	w.Done()
 	if x.Note.Set {
 		w.Member("note")
-		jsonvalue.WriteNullable(w, x.Note.Value, (*jsonvalue.Writer).String)
-		w.Done()
+		jsonvalue.WriteNullable(w, x.Note.Value, func(w *jsonvalue.Writer, x string) {
+			w.String(x)
+			w.Expect(jsonvalue.ShortEnough(x, 40))
+		})
 	}
 	if x.Currency != nil {
 		w.Member("currency")
 		w.String(*x.Currency)
-		w.Done()
 	}
 	if x.TakenAt != nil {
 		w.Member("takenAt")
 		w.Time(*x.TakenAt)
-		w.Done()
 	}
 	w.Close()
 }

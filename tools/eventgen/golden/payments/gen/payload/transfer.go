@@ -55,10 +55,9 @@ func writeTransfer(w *jsonvalue.Writer, x Transfer) {
 	}
 	w.Member("kind")
 	w.Literal(`"transfer"`)
-	w.Done()
 	w.Member("iban")
 	w.String(x.IBAN)
-	w.Done()
+	w.Expect(jsonvalue.LongEnough(x.IBAN, 15))
 	w.Close()
 }
 

@@ -65,10 +65,8 @@ func writeAnswer(w *jsonvalue.Writer, x Answer) {
 	}
 	w.Member("text")
 	w.String(x.Text)
-	w.Done()
 	w.Member("to")
 	writeAnswerTo(w, x.To)
-	w.Done()
 	w.Close()
 }
 

@@ -56,7 +56,6 @@ func writeAnswerTo(w *jsonvalue.Writer, x AnswerTo) {
 	}
 	w.Member("request")
 	w.UUID(x.Request)
-	w.Done()
 	w.Close()
 }
 

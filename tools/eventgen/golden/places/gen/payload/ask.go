@@ -65,11 +65,9 @@ func writeAsk(w *jsonvalue.Writer, x Ask) {
 	}
 	w.Member("question")
 	w.String(x.Question)
-	w.Done()
 	if x.Meta != nil {
 		w.Member("meta")
 		writeMeta(w, *x.Meta)
-		w.Done()
 	}
 	w.Close()
 }

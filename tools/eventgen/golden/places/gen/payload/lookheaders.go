@@ -64,7 +64,6 @@ func writeLookHeaders(w *jsonvalue.Writer, x LookHeaders) {
 	if x.Mq != nil {
 		w.Member("mq")
 		writeLookHeadersMq(w, *x.Mq)
-		w.Done()
 	}
 	w.Close()
 }

@@ -55,7 +55,6 @@ func writeLookHeadersMq(w *jsonvalue.Writer, x LookHeadersMq) {
 	if x.Md != nil {
 		w.Member("md")
 		writeLookHeadersMqMd(w, *x.Md)
-		w.Done()
 	}
 	w.Close()
 }

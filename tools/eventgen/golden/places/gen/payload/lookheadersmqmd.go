@@ -58,12 +58,10 @@ func writeLookHeadersMqMd(w *jsonvalue.Writer, x LookHeadersMqMd) {
 	if x.ID != nil {
 		w.Member("id")
 		w.String(*x.ID)
-		w.Done()
 	}
 	if x.Priority != nil {
 		w.Member("priority")
 		w.Int64(*x.Priority)
-		w.Done()
 	}
 	w.Close()
 }

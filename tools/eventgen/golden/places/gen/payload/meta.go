@@ -58,12 +58,10 @@ func writeMeta(w *jsonvalue.Writer, x Meta) {
 	if x.Trace.Set {
 		w.Member("trace")
 		jsonvalue.WriteNullable(w, x.Trace.Value, writeMetaTrace)
-		w.Done()
 	}
 	if x.Answer != nil {
 		w.Member("answer")
 		writeMetaAnswer(w, *x.Answer)
-		w.Done()
 	}
 	w.Close()
 }

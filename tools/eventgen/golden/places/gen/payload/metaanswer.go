@@ -57,10 +57,8 @@ func writeMetaAnswer(w *jsonvalue.Writer, x MetaAnswer) {
 	}
 	w.Member("to")
 	w.String(x.To)
-	w.Done()
 	w.Member("within")
 	w.Int64(x.Within)
-	w.Done()
 	w.Close()
 }
 

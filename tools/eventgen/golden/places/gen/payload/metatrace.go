@@ -58,12 +58,10 @@ func writeMetaTrace(w *jsonvalue.Writer, x MetaTrace) {
 	if x.ID != nil {
 		w.Member("id")
 		w.String(*x.ID)
-		w.Done()
 	}
 	if x.Hops != nil {
 		w.Member("hops")
 		w.Int64(*x.Hops)
-		w.Done()
 	}
 	w.Close()
 }

@@ -64,7 +64,6 @@ func writeSeenHeaders(w *jsonvalue.Writer, x SeenHeaders) {
 	if x.Mq != nil {
 		w.Member("mq")
 		writeSeenHeadersMq(w, *x.Mq)
-		w.Done()
 	}
 	w.Close()
 }

@@ -55,7 +55,6 @@ func writeSeenHeadersMq(w *jsonvalue.Writer, x SeenHeadersMq) {
 	if x.Md != nil {
 		w.Member("md")
 		writeSeenHeadersMqMd(w, *x.Md)
-		w.Done()
 	}
 	w.Close()
 }

@@ -58,12 +58,10 @@ func writeSeenHeadersMqMd(w *jsonvalue.Writer, x SeenHeadersMqMd) {
 	if x.ID != nil {
 		w.Member("id")
 		w.String(*x.ID)
-		w.Done()
 	}
 	if x.Priority != nil {
 		w.Member("priority")
 		w.Int64(*x.Priority)
-		w.Done()
 	}
 	w.Close()
 }

@@ -64,7 +64,6 @@ func writeSoldHeaders(w *jsonvalue.Writer, x SoldHeaders) {
 	if x.Origin != nil {
 		w.Member("origin")
 		writeSoldHeadersOrigin(w, *x.Origin)
-		w.Done()
 	}
 	w.Close()
 }

@@ -54,7 +54,6 @@ func writeSoldHeadersOrigin(w *jsonvalue.Writer, x SoldHeadersOrigin) {
 	}
 	w.Member("shop")
 	jsonvalue.WriteNullable(w, x.Shop, writeSoldHeadersOriginShop)
-	w.Done()
 	w.Close()
 }
 

@@ -55,7 +55,6 @@ func writeSoldHeadersOriginShop(w *jsonvalue.Writer, x SoldHeadersOriginShop) {
 	if x.ID.Set {
 		w.Member("id")
 		jsonvalue.WriteNullable(w, x.ID.Value, (*jsonvalue.Writer).String)
-		w.Done()
 	}
 	w.Close()
 }

@@ -65,10 +65,8 @@ func writeNarrow(w *jsonvalue.Writer, x Narrow) {
 	}
 	w.Member("a")
 	w.String(x.A)
-	w.Done()
 	w.Member("b")
 	w.Int64(x.B)
-	w.Done()
 	w.Close()
 }
 

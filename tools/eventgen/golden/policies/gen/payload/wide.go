@@ -62,7 +62,6 @@ func writeWide(w *jsonvalue.Writer, x Wide) {
 	}
 	w.Member("a")
 	w.String(x.A)
-	w.Done()
 	w.Close()
 }
 

@@ -63,10 +63,8 @@ func writeCounted(w *jsonvalue.Writer, x Counted) {
 	}
 	w.Member("kind")
 	w.Literal(`"counted"`)
-	w.Done()
 	w.Member("n")
 	w.Int64(x.N)
-	w.Done()
 	w.Close()
 }
 

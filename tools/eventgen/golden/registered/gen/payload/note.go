@@ -62,7 +62,6 @@ func writeNote(w *jsonvalue.Writer, x Note) {
 	}
 	w.Member("note")
 	w.String(x.Note)
-	w.Done()
 	w.Close()
 }
 

@@ -63,10 +63,8 @@ func writeNoted(w *jsonvalue.Writer, x Noted) {
 	}
 	w.Member("kind")
 	w.Literal(`"noted"`)
-	w.Done()
 	w.Member("text")
 	w.String(x.Text)
-	w.Done()
 	w.Close()
 }
 

@@ -60,15 +60,13 @@ func writeBigTruck(w *jsonvalue.Writer, x BigTruck) {
 	}
 	w.Member("type")
 	jsonvalue.WriteText(w, x.Type)
-	w.Done()
+	w.Expect(x.Type.Valid())
 	if x.Wheels != nil {
 		w.Member("wheels")
 		w.Int64(*x.Wheels)
-		w.Done()
 	}
 	w.Member("load")
 	w.Float64(x.Load)
-	w.Done()
 	w.Close()
 }
 

@@ -57,11 +57,10 @@ func writeCar(w *jsonvalue.Writer, x Car) {
 	}
 	w.Member("type")
 	jsonvalue.WriteText(w, x.Type)
-	w.Done()
+	w.Expect(x.Type.Valid())
 	if x.Wheels != nil {
 		w.Member("wheels")
 		w.Int64(*x.Wheels)
-		w.Done()
 	}
 	w.Close()
 }

@@ -60,16 +60,13 @@ func writeFeline(w *jsonvalue.Writer, x Feline) {
 	}
 	w.Member("kind")
 	w.String(x.Kind)
-	w.Done()
 	if x.Colour != nil {
 		w.Member("colour")
 		w.String(*x.Colour)
-		w.Done()
 	}
 	if x.Purrs != nil {
 		w.Member("purrs")
 		w.Bool(*x.Purrs)
-		w.Done()
 	}
 	w.Close()
 }

@@ -59,7 +59,6 @@ func writeFirst(w *jsonvalue.Writer, x First) {
 	if x.Name != nil {
 		w.Member("name")
 		w.String(*x.Name)
-		w.Done()
 	}
 	jsonvalue.WriteMembers(w, x.Extra, (*jsonvalue.Writer).Any)
 	w.Close()

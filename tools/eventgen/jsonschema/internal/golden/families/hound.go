@@ -60,16 +60,13 @@ func writeHound(w *jsonvalue.Writer, x Hound) {
 	}
 	w.Member("kind")
 	w.String(x.Kind)
-	w.Done()
 	if x.Colour != nil {
 		w.Member("colour")
 		w.String(*x.Colour)
-		w.Done()
 	}
 	if x.Barks != nil {
 		w.Member("barks")
 		w.Float64(*x.Barks)
-		w.Done()
 	}
 	w.Close()
 }

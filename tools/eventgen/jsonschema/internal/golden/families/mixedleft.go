@@ -62,11 +62,9 @@ func writeMixedLeft(w *jsonvalue.Writer, x MixedLeft) {
 	if x.Both != nil {
 		w.Member("both")
 		w.Int64(*x.Both)
-		w.Done()
 	}
 	w.Member("left")
 	w.String(x.Left)
-	w.Done()
 	jsonvalue.WriteMembers(w, x.Extra, (*jsonvalue.Writer).Any)
 	w.Close()
 }

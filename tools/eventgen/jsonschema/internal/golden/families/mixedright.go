@@ -62,11 +62,9 @@ func writeMixedRight(w *jsonvalue.Writer, x MixedRight) {
 	if x.Both != nil {
 		w.Member("both")
 		w.Int64(*x.Both)
-		w.Done()
 	}
 	w.Member("right")
 	w.String(x.Right)
-	w.Done()
 	jsonvalue.WriteMembers(w, x.Extra, (*jsonvalue.Writer).Any)
 	w.Close()
 }

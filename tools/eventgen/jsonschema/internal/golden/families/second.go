@@ -59,7 +59,6 @@ func writeSecond(w *jsonvalue.Writer, x Second) {
 	if x.Size != nil {
 		w.Member("size")
 		w.Int64(*x.Size)
-		w.Done()
 	}
 	jsonvalue.WriteMembers(w, x.Extra, (*jsonvalue.Writer).Any)
 	w.Close()

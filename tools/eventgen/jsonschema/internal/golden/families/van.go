@@ -58,16 +58,13 @@ func writeVan(w *jsonvalue.Writer, x Van) {
 	}
 	w.Member("type")
 	w.Literal(`"VAN"`)
-	w.Done()
 	if x.Wheels != nil {
 		w.Member("wheels")
 		w.Int64(*x.Wheels)
-		w.Done()
 	}
 	if x.Doors != nil {
 		w.Member("doors")
 		w.Int64(*x.Doors)
-		w.Done()
 	}
 	w.Close()
 }

@@ -72,21 +72,17 @@ func writeZoo(w *jsonvalue.Writer, x Zoo) {
 	}
 	w.Member("animal")
 	writeAnimal(w, x.Animal)
-	w.Done()
 	if x.Vehicles != nil {
 		w.Member("vehicles")
 		jsonvalue.WriteList(w, x.Vehicles, writeVehicle)
-		w.Done()
 	}
 	if x.Mine != nil {
 		w.Member("mine")
 		writeCar(w, *x.Mine)
-		w.Done()
 	}
 	if x.Wrapped != nil {
 		w.Member("wrapped")
 		writeAnimal(w, x.Wrapped)
-		w.Done()
 	}
 	w.Close()
 }

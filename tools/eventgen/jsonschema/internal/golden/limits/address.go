@@ -57,11 +57,10 @@ func writeAddress(w *jsonvalue.Writer, x Address) {
 	}
 	w.Member("street")
 	w.String(x.Street)
-	w.Done()
 	if x.Lines != nil {
 		w.Member("lines")
 		jsonvalue.WriteList(w, x.Lines, (*jsonvalue.Writer).String)
-		w.Done()
+		w.Expect(len(x.Lines) <= 2)
 	}
 	w.Close()
 }

@@ -69,17 +69,16 @@ func writeByID(w *jsonvalue.Writer, x ByID) {
 	if x.A != nil {
 		w.Member("a")
 		w.String(*x.A)
-		w.Done()
+		w.Expect(jsonvalue.LongEnough(*x.A, 2))
 	}
 	if x.B != nil {
 		w.Member("b")
 		w.Int64(*x.B)
-		w.Done()
+		w.Expect(*x.B <= 3)
 	}
 	if x.C != nil {
 		w.Member("c")
 		writeByID(w, *x.C)
-		w.Done()
 	}
 	w.Close()
 }

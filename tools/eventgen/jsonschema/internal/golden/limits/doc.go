@@ -10,4 +10,4 @@ import (
 )
 
 // The package compiles only with the runtime that it was generated for.
-const _ = jsonvalue.Generation1
+const _ = jsonvalue.Generation2

@@ -73,21 +73,20 @@ func writeImplied(w *jsonvalue.Writer, x Implied) {
 	}
 	w.Member("name")
 	w.String(x.Name)
-	w.Done()
+	w.Expect(x.Name != "")
 	if x.Size != nil {
 		w.Member("size")
 		w.Float64(*x.Size)
-		w.Done()
+		w.Expect(*x.Size >= 0)
 	}
 	if x.List != nil {
 		w.Member("list")
 		jsonvalue.WriteList(w, x.List, (*jsonvalue.Writer).Int64)
-		w.Done()
+		w.Expect(len(x.List) >= 1)
 	}
 	if x.At != nil {
 		w.Member("at")
 		w.Time(*x.At)
-		w.Done()
 	}
 	w.Close()
 }

@@ -4,8 +4,6 @@
 package limits
 
 import (
-	"regexp"
-
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/jsonvalue"
 )
 
@@ -119,113 +117,93 @@ func readLimits(r *jsonvalue.Reader, v jsonvalue.Value) (x Limits) {
 }
 
 func writeLimits(w *jsonvalue.Writer, x Limits) {
+	w.Recheck()
 	if !w.Open() {
 		return
 	}
 	if x.Least != nil {
 		w.Member("least")
 		w.Float64(*x.Least)
-		w.Done()
 	}
 	if x.Most != nil {
 		w.Member("most")
 		w.Float64(*x.Most)
-		w.Done()
 	}
 	if x.Above != nil {
 		w.Member("above")
 		w.Int64(*x.Above)
-		w.Done()
 	}
 	if x.Below != nil {
 		w.Member("below")
 		w.Int64(*x.Below)
-		w.Done()
 	}
 	if x.Steps != nil {
 		w.Member("steps")
 		w.Float64(*x.Steps)
-		w.Done()
 	}
 	if x.Long != nil {
 		w.Member("long")
 		w.String(*x.Long)
-		w.Done()
 	}
 	if x.Short != nil {
 		w.Member("short")
 		w.String(*x.Short)
-		w.Done()
 	}
 	if x.Letters != nil {
 		w.Member("letters")
 		w.String(*x.Letters)
-		w.Done()
 	}
 	if x.Few != nil {
 		w.Member("few")
 		jsonvalue.WriteList(w, x.Few, (*jsonvalue.Writer).Int64)
-		w.Done()
 	}
 	if x.Many != nil {
 		w.Member("many")
 		jsonvalue.WriteList(w, x.Many, (*jsonvalue.Writer).Int64)
-		w.Done()
 	}
 	if x.Different != nil {
 		w.Member("different")
 		jsonvalue.WriteList(w, x.Different, (*jsonvalue.Writer).String)
-		w.Done()
 	}
 	if x.Host != nil {
 		w.Member("host")
 		w.String(*x.Host)
-		w.Done()
 	}
 	if x.Reference != nil {
 		w.Member("reference")
 		w.String(*x.Reference)
-		w.Done()
 	}
 	if x.Expression != nil {
 		w.Member("expression")
 		w.String(*x.Expression)
-		w.Done()
 	}
 	if x.Encoded != nil {
 		w.Member("encoded")
 		w.Bytes(x.Encoded)
-		w.Done()
 	}
 	if x.Small != nil {
 		w.Member("small")
 		w.Int32(*x.Small)
-		w.Done()
 	}
 	if x.Exact != nil {
 		w.Member("exact")
 		writeLimitsExact(w, *x.Exact)
-		w.Done()
 	}
 	if x.Either != nil {
 		w.Member("either")
 		writeLimitsEither(w, x.Either)
-		w.Done()
 	}
 	if x.Always != nil {
 		w.Member("always")
 		w.Any(*x.Always)
-		w.Done()
 	}
 	if x.Tuple != nil {
 		w.Member("tuple")
 		writeLimitsTuple(w, *x.Tuple)
-		w.Done()
 	}
 	if x.Stray != nil {
 		w.Member("stray")
 		jsonvalue.WriteList(w, x.Stray, (*jsonvalue.Writer).Any)
-		w.Done()
 	}
 	w.Close()
 }
@@ -304,4 +282,4 @@ func checkLimits(c *jsonvalue.Check, v jsonvalue.Value) bool {
 		})
 }
 
-var tableOfLimits1 = regexp.MustCompile(`^[a-z]*$`)
+var tableOfLimits1 = jsonvalue.MustPattern(`^[a-z]*$`)

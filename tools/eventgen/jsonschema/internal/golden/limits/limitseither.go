@@ -31,6 +31,7 @@ func readLimitsEither(r *jsonvalue.Reader, v jsonvalue.Value) LimitsEither {
 func writeLimitsEither(w *jsonvalue.Writer, u LimitsEither) {
 	switch x := u.(type) {
 	case LimitsEitherNumber:
+		w.Recheck()
 		w.Float64(x.Value)
 	case LimitsEither2:
 		writeLimitsEither2(w, x)

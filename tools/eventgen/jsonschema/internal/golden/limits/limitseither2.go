@@ -23,6 +23,7 @@ func readLimitsEither2(r *jsonvalue.Reader, v jsonvalue.Value) LimitsEither2 {
 }
 
 func writeLimitsEither2(w *jsonvalue.Writer, x LimitsEither2) {
+	w.Recheck()
 	w.Number(uint(x), tableOfLimitsEither21)
 }
 

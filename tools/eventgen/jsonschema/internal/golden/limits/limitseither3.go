@@ -23,6 +23,7 @@ func readLimitsEither3(r *jsonvalue.Reader, v jsonvalue.Value) LimitsEither3 {
 }
 
 func writeLimitsEither3(w *jsonvalue.Writer, x LimitsEither3) {
+	w.Recheck()
 	w.Number(uint(x), tableOfLimitsEither31)
 }
 

@@ -20,7 +20,10 @@ func readLimitsExact(r *jsonvalue.Reader, v jsonvalue.Value) LimitsExact {
 	return LimitsExact(r.Number(v, tableOfLimitsExact1))
 }
 
-func writeLimitsExact(w *jsonvalue.Writer, x LimitsExact) { w.Number(uint(x), tableOfLimitsExact1) }
+func writeLimitsExact(w *jsonvalue.Writer, x LimitsExact) {
+	w.Recheck()
+	w.Number(uint(x), tableOfLimitsExact1)
+}
 
 func checkLimitsExact(c *jsonvalue.Check, v jsonvalue.Value) bool {
 	return c.Const(v, tableOfLimitsExact2)

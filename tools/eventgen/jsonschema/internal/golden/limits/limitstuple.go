@@ -52,12 +52,15 @@ func readLimitsTuple(r *jsonvalue.Reader, v jsonvalue.Value) (x LimitsTuple) {
 }
 
 func writeLimitsTuple(w *jsonvalue.Writer, x LimitsTuple) {
+	w.Recheck()
 	if !w.OpenList() {
 		return
 	}
 	if x.Item1 != nil {
+		w.Item()
 		w.Any(*x.Item1)
 		if x.Item2 != nil {
+			w.Item()
 			w.Int64(*x.Item2)
 		}
 	}

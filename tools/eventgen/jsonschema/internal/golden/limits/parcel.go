@@ -68,14 +68,12 @@ func writeParcel(w *jsonvalue.Writer, x Parcel) {
 	}
 	w.Member("weight")
 	w.Int64(x.Weight)
-	w.Done()
+	w.Expect(x.Weight >= 1)
 	w.Member("to")
 	writeAddress(w, x.To)
-	w.Done()
 	if x.Inside != nil {
 		w.Member("inside")
 		jsonvalue.WriteList(w, x.Inside, writeParcel)
-		w.Done()
 	}
 	w.Close()
 }

@@ -60,11 +60,11 @@ func writeMoney(w *jsonvalue.Writer, x Money) {
 	}
 	w.Member("amount")
 	w.Int64(x.Amount)
-	w.Done()
+	w.Expect(x.Amount >= 0)
 	if x.Currency != nil {
 		w.Member("currency")
 		w.String(*x.Currency)
-		w.Done()
+		w.Expect(jsonvalue.LongEnough(*x.Currency, 3) && jsonvalue.ShortEnough(*x.Currency, 3))
 	}
 	w.Close()
 }

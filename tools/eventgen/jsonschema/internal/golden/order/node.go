@@ -68,16 +68,13 @@ func writeNode(w *jsonvalue.Writer, x Node) {
 	}
 	w.Member("value")
 	w.String(x.Value)
-	w.Done()
 	if x.Children != nil {
 		w.Member("children")
 		jsonvalue.WriteList(w, x.Children, writeNode)
-		w.Done()
 	}
 	if x.Next != nil {
 		w.Member("next")
 		writeOther(w, *x.Next)
-		w.Done()
 	}
 	w.Close()
 }

@@ -142,103 +142,92 @@ func writeOrderPlaced(w *jsonvalue.Writer, x OrderPlaced) {
 	}
 	w.Member("kind")
 	w.Literal(`"order"`)
-	w.Done()
 	w.Member("id")
 	w.UUID(x.ID)
-	w.Done()
 	if x.Number != nil {
 		w.Member("number")
 		w.Int64(*x.Number)
-		w.Done()
+		w.Expect(*x.Number >= 0)
 	}
 	w.Member("at")
 	w.Time(x.At)
-	w.Done()
 	if x.Due != nil {
 		w.Member("due")
 		w.Date(*x.Due)
-		w.Done()
 	}
 	if x.Note.Set {
 		w.Member("note")
-		jsonvalue.WriteNullable(w, x.Note.Value, (*jsonvalue.Writer).String)
-		w.Done()
+		jsonvalue.WriteNullable(w, x.Note.Value, func(w *jsonvalue.Writer, x string) {
+			w.String(x)
+			w.Expect(jsonvalue.ShortEnough(x, 20))
+		})
 	}
 	w.Member("total")
 	writeMoney(w, x.Total)
-	w.Done()
 	if x.Discount != nil {
 		w.Member("discount")
 		writeMoney(w, *x.Discount)
-		w.Done()
 	}
 	w.Member("lines")
 	jsonvalue.WriteList(w, x.Lines, writeOrderPlacedLinesItem)
-	w.Done()
+	w.Expect(len(x.Lines) >= 1)
 	if x.Status != nil {
 		w.Member("status")
 		jsonvalue.WriteText(w, *x.Status)
-		w.Done()
+		w.Expect(x.Status.Valid())
 	}
 	if x.Priority != nil {
 		w.Member("priority")
 		jsonvalue.WriteInteger(w, *x.Priority)
-		w.Done()
+		w.Expect(x.Priority.Valid())
 	}
 	if x.Attributes != nil {
 		w.Member("attributes")
 		jsonvalue.WriteMap(w, x.Attributes, (*jsonvalue.Writer).String)
-		w.Done()
 	}
 	if x.Anything != nil {
 		w.Member("anything")
 		w.Any(*x.Anything)
-		w.Done()
 	}
 	if x.Free != nil {
 		w.Member("free")
 		jsonvalue.WriteMap(w, x.Free, (*jsonvalue.Writer).Any)
-		w.Done()
 	}
 	if x.Flag != nil {
 		w.Member("flag")
 		w.Bool(*x.Flag)
-		w.Done()
 	}
 	if x.Ratio != nil {
 		w.Member("ratio")
 		w.Float64(*x.Ratio)
-		w.Done()
 	}
 	if x.Nothing != nil {
 		w.Member("nothing")
 		w.Null(*x.Nothing)
-		w.Done()
 	}
 	if x.Raw != nil {
 		w.Member("raw")
 		w.Bytes(x.Raw)
-		w.Done()
 	}
 	if x.ValidFor != nil {
 		w.Member("validFor")
 		jsonvalue.WriteText(w, *x.ValidFor)
-		w.Done()
+		w.Expect(jsonvalue.ISODuration.Accepts(string(*x.ValidFor)))
 	}
 	if x.Opens != nil {
 		w.Member("opens")
 		jsonvalue.WriteText(w, *x.Opens)
-		w.Done()
+		w.Expect(jsonvalue.FullTime.Accepts(string(*x.Opens)))
 	}
 	if x.Contact != nil {
 		w.Member("contact")
 		w.String(*x.Contact)
-		w.Done()
+		w.Expect(jsonvalue.Email.Accepts(*x.Contact))
 	}
 	if x.Link != nil {
 		w.Member("link")
 		w.String(*x.Link)
-		w.Done()
+		w.Expect(jsonvalue.URI.Accepts(*x.Link))
 	}
 	if x.Maybe.Set {
 		w.Member("maybe")
@@ -247,7 +236,6 @@ func writeOrderPlaced(w *jsonvalue.Writer, x OrderPlaced) {
 		} else {
 			jsonvalue.WriteList(w, x.Maybe.Value, (*jsonvalue.Writer).Int64)
 		}
-		w.Done()
 	}
 	w.Close()
 }

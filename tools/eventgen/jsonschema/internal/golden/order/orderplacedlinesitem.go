@@ -4,8 +4,6 @@
 package order
 
 import (
-	"regexp"
-
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/jsonvalue"
 )
 
@@ -68,19 +66,19 @@ func writeOrderPlacedLinesItem(w *jsonvalue.Writer, x OrderPlacedLinesItem) {
 	}
 	w.Member("sku")
 	w.String(x.Sku)
-	w.Done()
+	w.Expect(tableOfOrderPlacedLinesItem2.Matches(x.Sku))
 	w.Member("quantity")
 	w.Int32(x.Quantity)
-	w.Done()
+	w.Expect(x.Quantity <= 100 && x.Quantity > 0)
 	if x.Price != nil {
 		w.Member("price")
 		w.Float64(*x.Price)
-		w.Done()
+		w.Expect(*x.Price >= 0 && jsonvalue.Multiple(*x.Price, 1, 100))
 	}
 	if x.Tags != nil {
 		w.Member("tags")
 		jsonvalue.WriteList(w, x.Tags, (*jsonvalue.Writer).String)
-		w.Done()
+		w.Expect(jsonvalue.Distinct(x.Tags))
 	}
 	w.Close()
 }
@@ -114,4 +112,4 @@ func checkOrderPlacedLinesItem(c *jsonvalue.Check, v jsonvalue.Value) bool {
 
 var tableOfOrderPlacedLinesItem1 = jsonvalue.Literal(`[]`)
 
-var tableOfOrderPlacedLinesItem2 = regexp.MustCompile(`^[A-Z]{2}[0-9]+$`)
+var tableOfOrderPlacedLinesItem2 = jsonvalue.MustPattern(`^[A-Z]{2}[0-9]+$`)

@@ -59,7 +59,6 @@ func writeOther(w *jsonvalue.Writer, x Other) {
 	if x.Node != nil {
 		w.Member("node")
 		writeNode(w, *x.Node)
-		w.Done()
 	}
 	jsonvalue.WriteMembers(w, x.Extra, (*jsonvalue.Writer).Int64)
 	w.Close()

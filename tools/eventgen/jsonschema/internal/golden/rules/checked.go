@@ -79,26 +79,23 @@ func readChecked(r *jsonvalue.Reader, v jsonvalue.Value) (x Checked) {
 }
 
 func writeChecked(w *jsonvalue.Writer, x Checked) {
+	w.Recheck()
 	if !w.Open() {
 		return
 	}
 	w.Member("mode")
 	jsonvalue.WriteText(w, x.Mode)
-	w.Done()
 	if x.Speed != nil {
 		w.Member("speed")
 		w.Int64(*x.Speed)
-		w.Done()
 	}
 	if x.List != nil {
 		w.Member("list")
 		jsonvalue.WriteList(w, x.List, (*jsonvalue.Writer).Int64)
-		w.Done()
 	}
 	if x.Odd != nil {
 		w.Member("odd")
 		w.Int64(*x.Odd)
-		w.Done()
 	}
 	if x.Values.Set {
 		w.Member("values")
@@ -107,16 +104,13 @@ func writeChecked(w *jsonvalue.Writer, x Checked) {
 		} else {
 			writeCheckedValues(w, x.Values.Value)
 		}
-		w.Done()
 	}
 	if x.Level != nil {
 		w.Member("level")
 		w.Int64(*x.Level)
-		w.Done()
 	}
 	w.Member("unknown")
 	w.Any(x.Unknown)
-	w.Done()
 	jsonvalue.WriteMembers(w, x.Extra, (*jsonvalue.Writer).Any)
 	w.Close()
 }

@@ -34,11 +34,14 @@ func readCheckedValues(r *jsonvalue.Reader, v jsonvalue.Value) CheckedValues {
 func writeCheckedValues(w *jsonvalue.Writer, u CheckedValues) {
 	switch x := u.(type) {
 	case CheckedValuesBoolean:
+		w.Recheck()
 		w.Bool(x.Value)
 	case CheckedValuesInteger:
 		jsonvalue.WriteInteger(w, x)
+		w.Expect(x.Valid())
 	case CheckedValuesString:
 		jsonvalue.WriteText(w, x)
+		w.Expect(x.Valid())
 	case CheckedValuesObject:
 		writeCheckedValuesObject(w, x)
 	default:

@@ -21,6 +21,7 @@ func readCheckedValuesObject(r *jsonvalue.Reader, v jsonvalue.Value) CheckedValu
 }
 
 func writeCheckedValuesObject(w *jsonvalue.Writer, x CheckedValuesObject) {
+	w.Recheck()
 	w.Number(uint(x), tableOfCheckedValuesObject1)
 }
 

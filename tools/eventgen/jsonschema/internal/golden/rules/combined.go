@@ -68,15 +68,14 @@ func writeCombined(w *jsonvalue.Writer, x Combined) {
 	}
 	w.Member("name")
 	w.String(x.Name)
-	w.Done()
+	w.Expect(x.Name != "" && jsonvalue.ShortEnough(x.Name, 10))
 	if x.Nick != nil {
 		w.Member("nick")
 		w.String(*x.Nick)
-		w.Done()
 	}
 	w.Member("age")
 	w.Int64(x.Age)
-	w.Done()
+	w.Expect(x.Age >= 0 && x.Age <= 150)
 	w.Close()
 }
 

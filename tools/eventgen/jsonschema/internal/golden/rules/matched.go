@@ -4,8 +4,6 @@
 package rules
 
 import (
-	"regexp"
-
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/jsonvalue"
 )
 
@@ -53,6 +51,7 @@ func readMatched(r *jsonvalue.Reader, v jsonvalue.Value) Matched {
 }
 
 func writeMatched(w *jsonvalue.Writer, x Matched) {
+	w.Recheck()
 	jsonvalue.WriteMap(w, x.Value, (*jsonvalue.Writer).Int64)
 }
 
@@ -73,4 +72,4 @@ func checkMatched(c *jsonvalue.Check, v jsonvalue.Value) bool {
 		})
 }
 
-var tableOfMatched1 = regexp.MustCompile(`^[a-z]+$`)
+var tableOfMatched1 = jsonvalue.MustPattern(`^[a-z]+$`)

@@ -97,51 +97,41 @@ func writeNames(w *jsonvalue.Writer, x Names) {
 	}
 	w.Member("type")
 	w.String(x.Type)
-	w.Done()
 	if x.TypeField != nil {
 		w.Member("Type")
 		w.String(*x.TypeField)
-		w.Done()
 	}
 	if x.ValidateField != nil {
 		w.Member("validate")
 		w.String(*x.ValidateField)
-		w.Done()
 	}
 	if x.UserID != nil {
 		w.Member("user-id")
 		w.Int64(*x.UserID)
-		w.Done()
 	}
 	if x.Été != nil {
 		w.Member("été")
 		w.String(*x.Été)
-		w.Done()
 	}
 	if x.X漢 != nil {
 		w.Member("漢")
 		w.String(*x.X漢)
-		w.Done()
 	}
 	if x.X != nil {
 		w.Member("")
 		w.String(*x.X)
-		w.Done()
 	}
 	if x.ABC != nil {
-		w.Member("a\"b,c")
+		w.EscapedMember("a\"b,c")
 		w.String(*x.ABC)
-		w.Done()
 	}
 	if x.Func != nil {
 		w.Member("func")
 		w.String(*x.Func)
-		w.Done()
 	}
 	if x.Extra != nil {
 		w.Member("extra")
 		w.Bool(*x.Extra)
-		w.Done()
 	}
 	jsonvalue.WriteMembers(w, x.Extra2, (*jsonvalue.Writer).Float64)
 	w.Close()

@@ -67,7 +67,6 @@ func writeOpen(w *jsonvalue.Writer, x Open) {
 	if x.A != nil {
 		w.Member("a")
 		w.Int64(*x.A)
-		w.Done()
 	}
 	jsonvalue.WriteMembers(w, x.Extra, (*jsonvalue.Writer).Any)
 	w.Close()

@@ -60,10 +60,13 @@ func readPair(r *jsonvalue.Reader, v jsonvalue.Value) (x Pair) {
 }
 
 func writePair(w *jsonvalue.Writer, x Pair) {
+	w.Recheck()
 	if !w.OpenList() {
 		return
 	}
+	w.Item()
 	w.String(x.Item1)
+	w.Item()
 	w.Int64(x.Item2)
 	w.CloseList()
 }

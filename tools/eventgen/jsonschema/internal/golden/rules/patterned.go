@@ -4,8 +4,6 @@
 package rules
 
 import (
-	"regexp"
-
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/jsonvalue"
 )
 
@@ -77,7 +75,6 @@ func writePatterned(w *jsonvalue.Writer, x Patterned) {
 	if x.ID != nil {
 		w.Member("id")
 		w.String(*x.ID)
-		w.Done()
 	}
 	jsonvalue.WriteMembers(w, x.X, (*jsonvalue.Writer).String)
 	jsonvalue.WriteMembers(w, x.Matching, (*jsonvalue.Writer).Int64)
@@ -111,6 +108,6 @@ func checkPatterned(c *jsonvalue.Check, v jsonvalue.Value) bool {
 		})
 }
 
-var tableOfPatterned1 = regexp.MustCompile(`^x-`)
+var tableOfPatterned1 = jsonvalue.MustPattern(`^x-`)
 
-var tableOfPatterned2 = regexp.MustCompile(`^n[0-9]+$`)
+var tableOfPatterned2 = jsonvalue.MustPattern(`^n[0-9]+$`)

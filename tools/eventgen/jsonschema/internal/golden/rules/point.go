@@ -66,14 +66,19 @@ func readPoint(r *jsonvalue.Reader, v jsonvalue.Value) (x Point) {
 }
 
 func writePoint(w *jsonvalue.Writer, x Point) {
+	w.Recheck()
 	if !w.OpenList() {
 		return
 	}
+	w.Item()
 	w.Float64(x.Item1)
+	w.Item()
 	w.Float64(x.Item2)
 	if x.Item3 != nil {
+		w.Item()
 		w.String(*x.Item3)
 		for _, it := range x.Rest {
+			w.Item()
 			w.Bool(it)
 		}
 	}

@@ -62,15 +62,12 @@ func writeBaseA(w *jsonvalue.Writer, x BaseA) {
 	}
 	w.Member("type")
 	w.Literal(`"a"`)
-	w.Done()
 	if x.Common != nil {
 		w.Member("common")
 		w.Int64(*x.Common)
-		w.Done()
 	}
 	w.Member("onlyA")
 	w.String(x.OnlyA)
-	w.Done()
 	jsonvalue.WriteMembers(w, x.Extra, (*jsonvalue.Writer).Any)
 	w.Close()
 }

@@ -62,15 +62,12 @@ func writeBaseB(w *jsonvalue.Writer, x BaseB) {
 	}
 	w.Member("type")
 	w.Literal(`"b"`)
-	w.Done()
 	if x.Common != nil {
 		w.Member("common")
 		w.Int64(*x.Common)
-		w.Done()
 	}
 	w.Member("onlyB")
 	w.Bool(x.OnlyB)
-	w.Done()
 	jsonvalue.WriteMembers(w, x.Extra, (*jsonvalue.Writer).Any)
 	w.Close()
 }

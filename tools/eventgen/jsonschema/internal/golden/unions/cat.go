@@ -60,16 +60,14 @@ func writeCat(w *jsonvalue.Writer, x Cat) {
 	}
 	w.Member("petType")
 	jsonvalue.WriteText(w, x.PetType)
-	w.Done()
+	w.Expect(x.PetType.Valid())
 	if x.Name != nil {
 		w.Member("name")
 		w.String(*x.Name)
-		w.Done()
 	}
 	if x.Lives != nil {
 		w.Member("lives")
 		w.Int64(*x.Lives)
-		w.Done()
 	}
 	w.Close()
 }

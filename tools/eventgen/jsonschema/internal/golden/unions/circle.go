@@ -55,10 +55,9 @@ func writeCircle(w *jsonvalue.Writer, x Circle) {
 	}
 	w.Member("shape")
 	w.Literal(`"circle"`)
-	w.Done()
 	w.Member("radius")
 	w.Float64(x.Radius)
-	w.Done()
+	w.Expect(x.Radius > 0)
 	w.Close()
 }
 

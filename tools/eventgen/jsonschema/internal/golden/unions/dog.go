@@ -60,16 +60,15 @@ func writeDog(w *jsonvalue.Writer, x Dog) {
 	}
 	w.Member("petType")
 	jsonvalue.WriteText(w, x.PetType)
-	w.Done()
+	w.Expect(x.PetType.Valid())
 	if x.Name != nil {
 		w.Member("name")
 		w.String(*x.Name)
-		w.Done()
 	}
 	if x.PackSize != nil {
 		w.Member("packSize")
 		w.Int64(*x.PackSize)
-		w.Done()
+		w.Expect(*x.PackSize >= 0)
 	}
 	w.Close()
 }

@@ -54,7 +54,7 @@ func writeExpressionWithAdd(w *jsonvalue.Writer, x ExpressionWithAdd) {
 	}
 	w.Member("add")
 	jsonvalue.WriteList(w, x.Add, writeExpression)
-	w.Done()
+	w.Expect(len(x.Add) >= 2)
 	w.Close()
 }
 

@@ -54,7 +54,6 @@ func writeExpressionWithNeg(w *jsonvalue.Writer, x ExpressionWithNeg) {
 	}
 	w.Member("neg")
 	writeExpression(w, x.Neg)
-	w.Done()
 	w.Close()
 }
 

@@ -80,7 +80,6 @@ func writeHolder(w *jsonvalue.Writer, x Holder) {
 	}
 	w.Member("one")
 	writeShape(w, x.One)
-	w.Done()
 	if x.Many != nil {
 		w.Member("many")
 		jsonvalue.WriteList(w, x.Many, func(w *jsonvalue.Writer, x Mixed) {
@@ -90,7 +89,6 @@ func writeHolder(w *jsonvalue.Writer, x Holder) {
 				writeMixed(w, x)
 			}
 		})
-		w.Done()
 	}
 	if x.Contact.Set {
 		w.Member("contact")
@@ -99,22 +97,20 @@ func writeHolder(w *jsonvalue.Writer, x Holder) {
 		} else {
 			writeHolderContact(w, x.Contact.Value)
 		}
-		w.Done()
 	}
 	if x.Amount != nil {
 		w.Member("amount")
 		writeHolderAmount(w, x.Amount)
-		w.Done()
 	}
 	if x.Colour != nil {
+		w.Recheck()
 		w.Member("colour")
 		jsonvalue.WriteText(w, *x.Colour)
-		w.Done()
 	}
 	if x.Either != nil {
+		w.Recheck()
 		w.Member("either")
 		w.String(*x.Either)
-		w.Done()
 	}
 	w.Close()
 }

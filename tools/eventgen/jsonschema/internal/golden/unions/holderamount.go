@@ -4,8 +4,6 @@
 package unions
 
 import (
-	"regexp"
-
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/jsonvalue"
 )
 
@@ -49,10 +47,13 @@ func writeHolderAmount(w *jsonvalue.Writer, u HolderAmount) {
 	switch x := u.(type) {
 	case HolderAmountNumber:
 		w.Float64(x.Value)
+		w.Expect(x.Value >= 10)
 	case HolderAmountOption2:
 		w.String(x.Value)
+		w.Expect(tableOfHolderAmount1.Matches(x.Value))
 	case HolderAmountOption3:
 		jsonvalue.WriteText(w, x)
+		w.Expect(x.Valid())
 	default:
 		w.Unset()
 	}
@@ -72,4 +73,4 @@ func checkHolderAmount(c *jsonvalue.Check, v jsonvalue.Value) bool {
 	)
 }
 
-var tableOfHolderAmount1 = regexp.MustCompile(`^[0-9]+$`)
+var tableOfHolderAmount1 = jsonvalue.MustPattern(`^[0-9]+$`)

@@ -54,7 +54,6 @@ func writeHolderContactWithMail(w *jsonvalue.Writer, x HolderContactWithMail) {
 	}
 	w.Member("mail")
 	w.String(x.Mail)
-	w.Done()
 	w.Close()
 }
 

@@ -57,11 +57,9 @@ func writeHolderContactWithPhone(w *jsonvalue.Writer, x HolderContactWithPhone) 
 	}
 	w.Member("phone")
 	w.String(x.Phone)
-	w.Done()
 	if x.Hours != nil {
 		w.Member("hours")
 		w.String(*x.Hours)
-		w.Done()
 	}
 	w.Close()
 }

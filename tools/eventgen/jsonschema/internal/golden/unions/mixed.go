@@ -46,6 +46,7 @@ func writeMixed(w *jsonvalue.Writer, u Mixed) {
 		w.Int64(x.Value)
 	case MixedString:
 		w.String(x.Value)
+		w.Expect(jsonvalue.ShortEnough(x.Value, 5))
 	default:
 		w.Unset()
 	}

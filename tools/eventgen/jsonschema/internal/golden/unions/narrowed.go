@@ -67,23 +67,21 @@ func readNarrowed(r *jsonvalue.Reader, v jsonvalue.Value) (x Narrowed) {
 }
 
 func writeNarrowed(w *jsonvalue.Writer, x Narrowed) {
+	w.Recheck()
 	if !w.Open() {
 		return
 	}
 	if x.Kind != nil {
 		w.Member("kind")
 		w.String(*x.Kind)
-		w.Done()
 	}
 	if x.X != nil {
 		w.Member("x")
 		w.Int64(*x.X)
-		w.Done()
 	}
 	if x.Y != nil {
 		w.Member("y")
 		w.Int64(*x.Y)
-		w.Done()
 	}
 	jsonvalue.WriteMembers(w, x.Extra, (*jsonvalue.Writer).Any)
 	w.Close()

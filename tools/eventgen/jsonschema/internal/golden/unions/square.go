@@ -55,10 +55,9 @@ func writeSquare(w *jsonvalue.Writer, x Square) {
 	}
 	w.Member("shape")
 	w.Literal(`"square"`)
-	w.Done()
 	w.Member("side")
 	w.Float64(x.Side)
-	w.Done()
+	w.Expect(x.Side >= 0)
 	w.Close()
 }
 

@@ -192,3 +192,18 @@ func (d Decimal) Int(bits int) (int64, bool) {
 	n, err := strconv.ParseInt(string(text), 10, bits)
 	return n, err == nil
 }
+
+// Scaled returns a positive number in JSON as a fraction whose denominator is a power of ten, or
+// false if it has more than 15 digits.
+func Scaled(text []byte) (n, scale int64, ok bool) {
+	const most = 15
+	s, ok := smallOf(text)
+	if !ok || s.n <= 0 || s.places > most || s.n >= 1e15 {
+		return 0, 0, false
+	}
+	scale = 1
+	for range s.places {
+		scale *= 10
+	}
+	return s.n, scale, true
+}
