@@ -18,6 +18,11 @@ TEST := go test -vet=off
 RACETEST := $(if $(RACE),CGO_ENABLED=1 )$(TEST) $(RACE)
 export CGO_ENABLED := 0
 
+# Compilations take a quarter less processor time without collecting their garbage, below 1 GiB, and
+# without tables for debuggers. Stack traces and profiles need neither. What every target compiles is
+# in the build cache once; a go command that is typed compiles its own.
+export GOFLAGS := $(shell go env GOFLAGS) -gcflags=all=-dwarf=false '-toolexec=env GOGC=off GOMEMLIMIT=1GiB'
+
 BROKERS ?= 1
 LOG_LEVEL ?= warn
 KAFKA_DATA = $(or $(DATA),build/kafka-$(BROKERS)$(if $(SECURE),-secure))

@@ -55,7 +55,7 @@ func (n *newcomer) do(block string) (program []string) {
 		began := time.Now()
 		cmd := exec.CommandContext(n.t.Context(), "sh", "-c", line)
 		cmd.Dir = n.folder
-		cmd.Env = append(os.Environ(), "PATH="+filepath.Join(n.folder, "bin")+":"+os.Getenv("PATH"), "GOWORK=off", "GOFLAGS=-mod=mod")
+		cmd.Env = append(os.Environ(), "PATH="+filepath.Join(n.folder, "bin")+":"+os.Getenv("PATH"), "GOWORK=off", "GOFLAGS="+os.Getenv("GOFLAGS")+" -mod=mod")
 		out, err := cmd.CombinedOutput()
 		if err != nil {
 			n.t.Fatalf("%s: %v\n%s", line, err, out)
