@@ -126,6 +126,7 @@ func (j *Journal[S, B]) noteAcknowledged(some []*kgo.Record) {
 // themselves. So do all after a connection was made, until the log was compared.
 func (j *Journal[S, B]) applyAhead(s *sender) {
 	if j.connections.changed() {
+		j.reader.wake()
 		return
 	}
 	for ; len(s.acked) > 0; s.done() {
@@ -134,6 +135,7 @@ func (j *Journal[S, B]) applyAhead(s *sender) {
 			continue // read already, or failed
 		}
 		if a.Offset > j.core.Next() {
+			j.reader.wake()
 			return
 		}
 		r := &record.Record{Offset: a.Offset, Value: a.Value}
@@ -142,6 +144,7 @@ func (j *Journal[S, B]) applyAhead(s *sender) {
 		}
 		since, ok := j.core.Appended(r.Attempt)
 		if !ok || j.core.Read(r) != nil {
+			j.reader.wake()
 			return // reading the log will show what is wrong
 		}
 		j.tail = a.Value

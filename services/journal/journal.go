@@ -96,6 +96,7 @@ type Journal[S, B any] struct {
 	inbox   inbox[S, B]
 	signals sync.Pool // channels that callers wait on
 	read    progress
+	reader  waker
 }
 
 // New returns a journal without touching the network; Run makes it live. An error is returned if a
@@ -125,7 +126,7 @@ func New[S, B any](cfg Config[S, B]) (*Journal[S, B], error) {
 	if cfg.Order == nil {
 		cfg.Order = func(e *Entry[B], _ *View[S]) string { return cfg.Key(e) }
 	}
-	j := &Journal[S, B]{cfg: cfg, now: time.Now, blank: l, reason: errStarting, feed: publication.NewFeed[S, B](publication.Kept)}
+	j := &Journal[S, B]{cfg: cfg, now: time.Now, blank: l, reason: errStarting, feed: publication.NewFeed[S, B](publication.Kept), reader: make(waker, 1)}
 	j.core = core.New(l.Empty(), core.Config[S, B]{
 		Writer: cfg.Writer, MaxRecord: maxRecord, Key: cfg.Key, Clock: cfg.Now, Mono: j.now,
 		NewAttempt: newAttempts(), Project: cfg.Project,

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"context"
 	"time"
 
 	"github.com/deferpay/deferpay/services/journal/record"
@@ -9,10 +10,11 @@ import (
 // An instance that is alone reads its own records only to compare them with those that it applied
 // when they were acknowledged. One request for each record costs the client and the broker as much
 // as the append, so it reads at intervals. Once a record of another instance is read, it reads
-// without waiting, until there was none for a while: decisions depend on reading then.
+// without waiting, until there was none for a while: decisions depend on reading then. Whoever
+// depends on reading before that wakes it.
 
 const (
-	readEvery = 2 * time.Millisecond
+	readEvery = 10 * time.Millisecond
 	aloneFor  = time.Second
 )
 
@@ -32,4 +34,26 @@ func (p *pace) after(records []record.Record, applied int64, now time.Time) time
 		return 0
 	}
 	return readEvery
+}
+
+// waker wakes the reader of a log that waits.
+type waker chan struct{}
+
+// wake has the log read now.
+func (w waker) wake() {
+	select {
+	case w <- struct{}{}:
+	default:
+	}
+}
+
+// sleep returns after d, or sooner if the reader is woken or ctx ends.
+func (w waker) sleep(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-w:
+	case <-ctx.Done():
+	}
 }

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/deferpay/deferpay/services/journal/record"
@@ -27,4 +28,31 @@ func TestPace(t *testing.T) {
 			t.Errorf("after %s: waits %v, want %v", step.what, got, step.want)
 		}
 	}
+}
+
+// Who depends on what was not read does not wait for the reader.
+func TestReaderWakes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := make(waker, 1)
+		slept := func() time.Duration {
+			began := time.Now()
+			w.sleep(t.Context(), time.Minute)
+			return time.Since(began)
+		}
+		if d := slept(); d != time.Minute {
+			t.Errorf("slept %v, want a minute", d)
+		}
+		time.AfterFunc(time.Second, w.wake)
+		if d := slept(); d != time.Second {
+			t.Errorf("slept %v, and was woken after a second", d)
+		}
+		w.wake() // it reads now, and looks again before it sleeps
+		w.wake()
+		if d := slept(); d != 0 {
+			t.Errorf("slept %v, and was woken before", d)
+		}
+		if d := slept(); d != time.Minute {
+			t.Errorf("slept %v, want a minute: it was woken once", d)
+		}
+	})
 }

@@ -28,6 +28,7 @@ func (j *Journal[S, B]) WaitFor(ctx context.Context, offset int64) error {
 		return nil
 	}
 	defer j.read.forget(reached)
+	j.reader.wake()
 	select {
 	case <-reached:
 		return nil

@@ -101,7 +101,7 @@ func (j *Journal[S, B]) readOn(ctx context.Context, client *kgo.Client, from int
 			return err
 		}
 		if wait := p.after(records, applied, j.now()); wait > 0 {
-			sleep(ctx, wait)
+			j.reader.sleep(ctx, wait)
 		}
 	}
 }

@@ -14,12 +14,14 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/deferpay/deferpay/internal/heaproom"
 	"github.com/deferpay/deferpay/tools/devkafka/embedded"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	heaproom.Keep(os.Getenv)
 	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); errors.Is(err, flag.ErrHelp) {
 		return
 	} else if err != nil {

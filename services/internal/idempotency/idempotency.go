@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strconv"
 )
 
 // ErrReused is the error of a request whose key was used for another one.
@@ -60,15 +61,15 @@ func New(client, key, operation, path string, body json.Marshaler) (Request, err
 }
 
 // sum returns the SHA-256 over operation, path and an encoded body.
-func (r *Request) sum(body []byte) (sum [sha256.Size]byte) {
-	h := sha256.New()
-	for _, part := range [][]byte{[]byte(r.Operation), []byte(r.path), body} {
-		fmt.Fprintf(h, "%d:", len(part))
-		h.Write(part)
-	}
-	h.Sum(sum[:0])
-	return sum
+func (r *Request) sum(body []byte) [sha256.Size]byte {
+	text := make([]byte, 0, 256)
+	text = append(appendLength(text, len(r.Operation)), r.Operation...)
+	text = append(appendLength(text, len(r.path)), r.path...)
+	text = append(appendLength(text, len(body)), body...)
+	return sha256.Sum256(text)
 }
+
+func appendLength(b []byte, n int) []byte { return append(strconv.AppendInt(b, int64(n), 10), ':') }
 
 // Recorded returns a copy that holds no more than a record does; nil for nil.
 func (r *Request) Recorded() *Request {

@@ -179,7 +179,11 @@ func (i *Instance) Receiving(log intake.Log, from kafkabus.GroupSubscriber, redr
 		i.Metrics.Observe(o)
 		in.Observe(o)
 	}
-	return append(i.Messages.Receiving(redrive), bus.WithObserver(observe), bus.WithProgress(i.Progress)), nil
+	options := append(i.Messages.Receiving(redrive), bus.WithObserver(observe), bus.WithProgress(i.Progress))
+	if i.Tracer.On() {
+		options = append(options, bus.EachMessage()) // each has a span
+	}
+	return options, nil
 }
 
 func (i *Instance) checks(log Log) []serve.Check {

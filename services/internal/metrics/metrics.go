@@ -41,7 +41,7 @@ func New() *Metrics {
 			[]string{"operation", "outcome"}),
 		messages: prometheus.NewCounterVec(prometheus.CounterOpts{Name: prefix + "messages_total", Help: "Messages received, by what became of an attempt."},
 			[]string{"operation", "message", "outcome"}),
-		age: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: prefix + "message_age_seconds", Help: "How old messages were when they were taken up.",
+		age: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: prefix + "message_age_seconds", Help: "How old the messages that the service handles were when they were taken up.",
 			Buckets: []float64{.01, .05, .1, .5, 1, 2, 5, 10, 30, 60, 300, 3600, 86400}}, []string{"topic"}),
 	}
 	m.registry.MustRegister(m.requests, m.answers, m.messages, m.age, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -126,7 +126,11 @@ func (m *Metrics) Observe(o bus.Observation) {
 // not Kafka records have no age.
 func (m *Metrics) Ages(next message.HandlerFunc) message.HandlerFunc {
 	return func(msg *message.Message) ([]*message.Message, error) {
-		if at, err := time.Parse(time.RFC3339Nano, msg.Metadata[metadata.Timestamp]); err == nil {
+		written := msg.Metadata[metadata.Timestamp]
+		if written == "" {
+			return next(msg)
+		}
+		if at, err := time.Parse(time.RFC3339Nano, written); err == nil {
 			m.age.WithLabelValues(msg.Metadata[metadata.Topic]).Observe(max(0, time.Since(at)).Seconds())
 		}
 		return next(msg)

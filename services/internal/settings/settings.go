@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/deferpay/deferpay/internal/heaproom"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/secure"
 )
 
@@ -318,7 +319,8 @@ func (c *Common) Admin() (string, error) {
 
 // Main is the main function of a service: it reads the settings of set, calls check to validate
 // them together, and runs the service. It returns the exit status of the process: 0 after an
-// orderly end, 1 after a failure, 2 for wrong usage.
+// orderly end, 1 after a failure, 2 for wrong usage. The heap of the process gets room; see package
+// heaproom.
 func Main(set *Set, args []string, getenv func(string) string, stdout, stderr io.Writer, check, run func() error) int {
 	err := set.Parse(args, getenv, stdout)
 	if errors.Is(err, ErrHelp) {
@@ -330,6 +332,7 @@ func Main(set *Set, args []string, getenv func(string) string, stdout, stderr io
 	}
 	if err == nil {
 		status = 1
+		heaproom.Keep(getenv)
 		err = run()
 	}
 	if err != nil {

@@ -66,10 +66,12 @@ var _ billinginternal.LogBodyVisitor[Body] = decoder{}
 // several.
 func Publish(events *billingbus.Publisher) func(context.Context, Applied) error {
 	return func(ctx context.Context, a Applied) error {
-		p := publisher{Applied: a, ctx: ctx, events: events, key: billingbus.CustomerKey(Key(a))}
-		if ref := a.Event().About().Contract; ref != "" {
-			p.account, _ = a.After.Account(ref)
+		p := publisher{Applied: a, ctx: ctx, events: events}
+		about := a.Event().About()
+		if about.Contract != "" {
+			p.account, _ = a.After.Account(about.Contract)
 		}
+		p.key = billingbus.CustomerKey(keyOf(about, &p.account))
 		return a.Event().Visit(&p)
 	}
 }
@@ -79,9 +81,17 @@ func Publish(events *billingbus.Publisher) func(context.Context, Applied) error 
 func Key(a Applied) string {
 	about := a.Event().About()
 	if about.Contract == "" {
-		return about.Run.String()
+		return keyOf(about, nil)
 	}
 	account, _ := a.After.Account(about.Contract)
+	return keyOf(about, &account)
+}
+
+// keyOf returns the key of a record about a contract with an account, or about a run.
+func keyOf(about billing.Subject, account *billing.Account) string {
+	if about.Contract == "" {
+		return about.Run.String()
+	}
 	return account.Contract.CustomerRef
 }
 

@@ -281,7 +281,7 @@ func (l *lifetime) Close() error {
 // receive handles a message of a subscription. Unless its transport can hold it, or if nothing
 // behind an unknown message may be read, it is not laid aside.
 func (c *receiver) receive(life context.Context, raw *message.Message) error {
-	if name, ok := c.routes.ignored(raw); ok {
+	if name, ok := c.routes.ignored(raw.Payload, raw.Metadata["ce_type"]); ok {
 		p := readProvenance(raw)
 		c.observe(p, name, Ignored, 1, nil)
 		return nil

@@ -459,12 +459,7 @@ func TestIgnoredPassesItsKey(t *testing.T) {
 		broker.AllowHolds()
 		letterSchema := strings.Replace(noteSchema, "Note", "Letter", 1)
 		schemas := bustest.NewRegistry(registry.Subject{Name: "notes-x.Note", Schema: noteSchema}, registry.Subject{Name: "notes-x.Letter", Schema: letterSchema})
-		spec := func(name string) *bus.Spec[[]byte, bus.NoKey, bus.Headers] {
-			s := &bus.Spec[[]byte, bus.NoKey, bus.Headers]{Name: name, Topic: "notes", Subject: "notes-x." + name, Framing: bus.Confluent, Codec: bus.Raw("text")}
-			s.Codec.Name, s.Codec.Schema = "x."+name, strings.Replace(noteSchema, "Note", name, 1)
-			return s
-		}
-		routes := []bus.Route{bus.On(spec("Note"), func(context.Context, *noteMessage) error { return errBusy }), bus.Ignore(spec("Letter"))}
+		routes := []bus.Route{bus.On(noteSpec("Note"), func(context.Context, *noteMessage) error { return errBusy }), bus.Ignore(noteSpec("Letter"))}
 		seen := map[bus.Outcome]int{}
 		var mu sync.Mutex
 		observe := func(o bus.Observation) {
@@ -508,4 +503,76 @@ func TestIgnoredPassesItsKey(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// skipping is a transport that can pass over records.
+type skipping struct {
+	*bustest.Broker
+	over map[string]func(*bus.Record) bool
+}
+
+func (s skipping) Skip(topic string, over func(*bus.Record) bool) { s.over[topic] = over }
+
+// TestSkip checks that a transport may pass over the records that the operation does not handle
+// once their schema is known, and no others.
+func TestSkip(t *testing.T) {
+	schemas := bustest.NewRegistry(registry.Subject{Name: "notes-x.Note", Schema: noteSchema}, registry.Subject{Name: "notes-x.Letter", Schema: strings.Replace(noteSchema, "Note", "Letter", 1)})
+	routes := []bus.Route{bus.On(noteSpec("Note"), func(context.Context, *noteMessage) error { return nil }), bus.Ignore(noteSpec("Letter"))}
+	broker := skipping{bustest.NewBroker(), map[string]func(*bus.Record) bool{}}
+	seen := make(chan bus.Observation, 10)
+	router, err := message.NewRouter(message.RouterConfig{}, watermill.NopLogger{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	op := bus.Operation{Name: "onNotes", Topic: "notes", DeadLetters: "dead"}
+	options := []bus.ReceiveOption{bus.WithDeadLetters(broker), bus.WithRegistry(schemas), bus.WithLogger(slog.New(slog.DiscardHandler)), bus.WithObserver(func(o bus.Observation) { seen <- o })}
+	if err := bus.Receive(router, broker, op, routes, append(options, bus.EachMessage())...); err != nil || len(broker.over) != 0 {
+		t.Fatalf("a receiver of each message has the transport skip (%v)", err)
+	}
+	op.Name += "Again"
+	if err := bus.Receive(router, broker, op, routes, options...); err != nil {
+		t.Fatal(err)
+	}
+	letter := &bus.Record{Topic: "notes", Partition: 3, Offset: 7, Value: []byte{0, 0, 0, 0, 2}, Type: "x.Letter"}
+	over := broker.over["notes"]
+	if over(letter) || len(seen) != 0 {
+		t.Error("a record whose schema is not known is passed over")
+	}
+	ended := make(chan error)
+	go func() { ended <- router.Run(t.Context()) }()
+	<-router.Running()
+	m := message.NewMessage(watermill.NewUUID(), letter.Value)
+	if err := broker.Publish("notes", m); err != nil {
+		t.Fatal(err)
+	}
+	<-seen // by both receivers, which have looked its schema up then
+	<-seen
+	if !over(letter) {
+		t.Error("a record that is not handled is not passed over")
+	}
+	if o := <-seen; o.Outcome != bus.Ignored || o.Message != "Letter" || o.Partition != 3 || o.Offset != 7 {
+		t.Errorf("observed %+v", o)
+	}
+	for what, r := range map[string]bus.Record{
+		"that is handled":          {Value: []byte{0, 0, 0, 0, 1}},
+		"with another header":      {Value: letter.Value, Type: "x.Note"},
+		"without a value":          {Type: "x.Letter"},
+		"that is cut short":        {Value: []byte{0, 0}, Type: "x.Letter"},
+		"of a schema never seen":   {Value: []byte{0, 0, 0, 0, 9}, Type: "x.Letter"},
+		"that is framed otherwise": {Value: []byte{1, 0, 0, 0, 2}, Type: "x.Letter"},
+	} {
+		if over(&r) {
+			t.Errorf("a record %s is passed over", what)
+		}
+	}
+	if err := errors.Join(router.Close(), <-ended, broker.Close()); err != nil {
+		t.Error(err)
+	}
+}
+
+// noteSpec is of a message whose schema has a name of its own.
+func noteSpec(name string) *bus.Spec[[]byte, bus.NoKey, bus.Headers] {
+	s := &bus.Spec[[]byte, bus.NoKey, bus.Headers]{Name: name, Topic: "notes", Subject: "notes-x." + name, Framing: bus.Confluent, Codec: bus.Raw("text")}
+	s.Codec.Name, s.Codec.Schema = "x."+name, strings.Replace(noteSchema, "Note", name, 1)
+	return s
 }

@@ -142,6 +142,27 @@ func WithLogger(l *slog.Logger) ReceiveOption { return func(c *receiver) { c.log
 // concurrent use.
 func WithObserver(f func(Observation)) ReceiveOption { return func(c *receiver) { c.observer = f } }
 
+// EachMessage has the transport deliver every message, so that the middlewares of the router see
+// also those that the operation does not handle.
+func EachMessage() ReceiveOption { return func(c *receiver) { c.each = true } }
+
+// Record is a message as a transport reads it.
+type Record struct {
+	Topic     string
+	Partition int32
+	Offset    int64
+	Value     []byte // nil for a null value
+	Type      string // the header ce_type
+}
+
+// Skipper is a transport that can pass over records without making messages of them, as that of
+// package kafkabus can. A record that is passed over counts as handled.
+type Skipper interface {
+	// Skip sets a function that reports whether a record of a topic is passed over. It is called
+	// before Subscribe.
+	Skip(topic string, over func(*Record) bool)
+}
+
 type receiver struct {
 	op          Operation
 	routes      *routes
@@ -154,6 +175,7 @@ type receiver struct {
 	answers     *Sender
 	also        []string
 	anyKey      bool
+	each        bool
 	log         *slog.Logger
 	observer    func(Observation)
 	progress    *Progress
@@ -199,8 +221,20 @@ func Receive(router *message.Router, sub message.Subscriber, op Operation, rs []
 }
 
 func (c *receiver) addTo(router *message.Router, name, topic string, sub message.Subscriber) {
+	if s, ok := sub.(Skipper); ok && !c.each {
+		s.Skip(topic, c.skip)
+	}
 	alive := newLifetime(sub)
 	router.AddConsumerHandler(name, topic, alive, func(m *message.Message) error { return c.receive(alive.ctx, m) })
+}
+
+// skip reports whether a record is one that the operation does not handle.
+func (c *receiver) skip(r *Record) bool {
+	name, ok := c.routes.ignored(r.Value, r.Type)
+	if ok {
+		c.observer(Observation{c.op.Name, name, Ignored, 1, nil, r.Topic, r.Partition, r.Offset})
+	}
+	return ok
 }
 
 // finish tries a message until it is handled, skipped or on the dead letter topic. It returns an

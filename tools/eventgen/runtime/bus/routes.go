@@ -232,19 +232,19 @@ func (rs *routes) find(ctx context.Context, m *message.Message) (target, error) 
 
 // ignored reports whether a message is one that the operation does not handle, as far as that is
 // known without the registry. Most messages of a channel are, for a reader that needs one kind, so
-// they are skipped before anything else is done about them.
-func (rs *routes) ignored(m *message.Message) (name string, ok bool) {
-	if len(rs.framings) != 1 || rs.framings[0] != Confluent || m.Payload == nil {
+// they are skipped before anything else is done about them. ceType is the header ce_type.
+func (rs *routes) ignored(payload []byte, ceType string) (name string, ok bool) {
+	if len(rs.framings) != 1 || rs.framings[0] != Confluent || payload == nil {
 		return "", false
 	}
-	id, _, err := avrobin.CutConfluent(m.Payload)
+	id, _, err := avrobin.CutConfluent(payload)
 	if err != nil {
 		return "", false
 	}
 	rs.mu.Lock()
 	k := rs.byID[int(id)]
 	rs.mu.Unlock()
-	if k.route == nil || k.err != nil || k.route.handle != nil || rs.contradicts(k.route, m.Metadata["ce_type"]) != nil {
+	if k.route == nil || k.err != nil || k.route.handle != nil || rs.contradicts(k.route, ceType) != nil {
 		return "", false
 	}
 	return k.route.name, true

@@ -96,6 +96,7 @@ func Encode[T, K, H any](ctx context.Context, s *Sender, c *Spec[T, K, H], key K
 // encode calls prepare, which completes value and headers, before they are checked.
 func encode[T, K, H any](ctx context.Context, s *Sender, c *Spec[T, K, H], key K, v *T, h *H, prepare func(message.Metadata) error) (*message.Message, error) {
 	msg := message.NewMessageWithContext(ctx, "", nil)
+	msg.Metadata = make(message.Metadata, len(c.Headers)+2) // and the key, and the content type
 	if err := c.writeHeaders(h, msg.Metadata); err != nil {
 		return nil, Permanentf("%w: %w", ErrInvalid, err)
 	}

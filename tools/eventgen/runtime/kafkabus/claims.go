@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math"
 	"strconv"
 	"sync"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/ThreeDotsLabs/watermill-kafka/v3/pkg/kafka"
 	"github.com/ThreeDotsLabs/watermill/message"
 
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/bus"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/hold"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/metadata"
 )
@@ -32,6 +34,8 @@ type claims struct {
 	logger *slog.Logger
 	// returns the offset that a partition is read from; nil: what the group has committed
 	start func(ctx context.Context, topic string, partition int32) (int64, error)
+	// by topic: report whether a record is passed over
+	skip map[string]func(*bus.Record) bool
 
 	mu   sync.Mutex
 	open map[partition]*window
@@ -45,7 +49,8 @@ type partition struct {
 }
 
 func (c *claims) init(cfg Config, logger *slog.Logger) {
-	c.cfg, c.logger, c.open = cfg, logger, map[partition]*window{}
+	c.cfg, c.logger = cfg, logger
+	c.open, c.skip = map[partition]*window{}, map[string]func(*bus.Record) bool{}
 }
 
 // WrapConsumer implements kafka.SaramaTracer.
@@ -105,7 +110,7 @@ func (c *claims) ask(ctx context.Context, topic string, id int32) (int64, error)
 
 // ConsumeClaim reads a partition until it is taken away or the subscriber is restarted.
 func (h *groupHandler) ConsumeClaim(s sarama.ConsumerGroupSession, claim sarama.ConsumerGroupClaim) error {
-	w := &window{session: s, claim: claim, next: claim.InitialOffset(), held: map[int64]int{}, restart: make(chan struct{})}
+	w := &window{session: s, claim: claim, next: claim.InitialOffset(), last: math.MinInt64, held: map[int64]int{}, restart: make(chan struct{})}
 	at := partition{claim.Topic(), claim.Partition()}
 	h.claims.mu.Lock()
 	h.claims.open[at] = w
@@ -117,7 +122,7 @@ func (h *groupHandler) ConsumeClaim(s sarama.ConsumerGroupSession, claim sarama.
 			delete(h.claims.open, at)
 		}
 	}()
-	return h.ConsumerGroupHandler.ConsumeClaim(marking{s, w}, w.until())
+	return h.ConsumerGroupHandler.ConsumeClaim(marking{s, w}, w.until(h.claims.skip[claim.Topic()]))
 }
 
 // restart ends the sessions, so that each partition is assigned again and read from its start.
@@ -166,6 +171,8 @@ type window struct {
 
 	mu   sync.Mutex
 	next int64         // after the last message that was acknowledged
+	last int64         // the last message that was delivered
+	over int64         // after the last message that was passed over
 	held map[int64]int // offsets that are held, and how often
 }
 
@@ -207,6 +214,30 @@ func (w *window) acknowledged(offset int64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.next = max(w.next, offset+1)
+	w.pass()
+}
+
+// passOver counts a message as finished that is not delivered.
+func (w *window) passOver(offset int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.over = offset + 1
+	w.pass()
+}
+
+// delivered notes a message that is about to be delivered.
+func (w *window) delivered(offset int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.last = offset
+}
+
+// pass goes on behind the messages that were passed over, unless one before them was delivered and
+// is not acknowledged. The last one that was delivered may be behind them.
+func (w *window) pass() {
+	if w.last < w.next || w.last >= w.over {
+		w.next = max(w.next, w.over)
+	}
 	w.mark()
 }
 
@@ -218,8 +249,9 @@ func (w *window) mark() {
 	}
 }
 
-// until returns the claim with messages that end when the subscriber is restarted.
-func (w *window) until() sarama.ConsumerGroupClaim {
+// until returns the claim with messages that end when the subscriber is restarted, without those
+// that skip passes over.
+func (w *window) until(skip func(*bus.Record) bool) sarama.ConsumerGroupClaim {
 	out := make(chan *sarama.ConsumerMessage)
 	go func() {
 		defer close(out)
@@ -229,6 +261,11 @@ func (w *window) until() sarama.ConsumerGroupClaim {
 				if !ok {
 					return
 				}
+				if skip != nil && skip(recordOf(m)) {
+					w.passOver(m.Offset)
+					continue
+				}
+				w.delivered(m.Offset)
 				select {
 				case out <- m:
 				case <-w.restart:
@@ -242,6 +279,16 @@ func (w *window) until() sarama.ConsumerGroupClaim {
 		}
 	}()
 	return endingClaim{w.claim, out}
+}
+
+func recordOf(m *sarama.ConsumerMessage) *bus.Record {
+	r := &bus.Record{Topic: m.Topic, Partition: m.Partition, Offset: m.Offset, Value: m.Value}
+	for _, h := range m.Headers {
+		if h != nil && string(h.Key) == "ce_type" { // the last one counts, as for Marshaler
+			r.Type = string(h.Value)
+		}
+	}
+	return r
 }
 
 type endingClaim struct {
@@ -265,6 +312,9 @@ func (m marking) MarkMessage(r *sarama.ConsumerMessage, _ string) { m.window.ack
 func (s *Subscriber) StartFrom(start func(ctx context.Context, topic string, partition int32) (int64, error)) {
 	s.claims.start = start
 }
+
+// Skip implements bus.Skipper.
+func (s *Subscriber) Skip(topic string, over func(*bus.Record) bool) { s.claims.skip[topic] = over }
 
 // Restart has every partition that is assigned read again from its start.
 func (s *Subscriber) Restart() { s.claims.restart() }

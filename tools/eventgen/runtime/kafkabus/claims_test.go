@@ -168,6 +168,62 @@ func TestHeldDuringRestart(t *testing.T) {
 	}
 }
 
+// Records that are passed over are not delivered. What is committed goes on behind them, but not
+// before what was delivered in front of them is acknowledged.
+func TestPassedOver(t *testing.T) {
+	brokers := filled(t, 8)
+	s, err := NewSubscriber(Config{Brokers: brokers, ClientID: "test", Logger: quiet}, "g")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	passed := make(chan int64, 8)
+	s.Skip("others", func(*bus.Record) bool { return true })
+	s.Skip("events", func(r *bus.Record) bool {
+		if string(r.Value) != fmt.Sprint(r.Offset) || r.Topic != "events" || r.Partition != 0 {
+			t.Errorf("record %+v", r)
+		}
+		over := r.Offset != 2 && r.Offset != 5
+		if over {
+			passed <- r.Offset
+		}
+		return over
+	})
+	in := subscribe(t, s, "events")
+	first := next(t, in)
+	for range 4 { // 0, 1, 3, 4
+		<-passed
+	}
+	position(t, s, 2)
+	first.Ack()
+	second := next(t, in)
+	if second.Metadata[metadata.Offset] != "5" {
+		t.Fatalf("the message at %s came", second.Metadata[metadata.Offset])
+	}
+	<-passed
+	<-passed
+	position(t, s, 5)
+	second.Ack()
+	position(t, s, 8)
+}
+
+// The header ce_type that counts is that of Marshaler.
+func TestTypeOfRecord(t *testing.T) {
+	for want, headers := range map[string][]*sarama.RecordHeader{
+		"":  {nil, {Key: []byte("type"), Value: []byte("a")}},
+		"b": {{Key: []byte("ce_type"), Value: []byte("a")}, {Key: []byte("ce_type"), Value: []byte("b")}},
+	} {
+		r := &sarama.ConsumerMessage{Headers: headers}
+		m, err := Marshaler{}.Unmarshal(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := recordOf(r).Type; got != want || m.Metadata["ce_type"] != want {
+			t.Errorf("type %q, of the message %q, want %q", got, m.Metadata["ce_type"], want)
+		}
+	}
+}
+
 // session and claim are what a window needs of sarama's.
 type session struct {
 	sarama.ConsumerGroupSession
