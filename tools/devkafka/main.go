@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime"
 	"syscall"
 
 	"github.com/deferpay/deferpay/internal/heaproom"
@@ -22,6 +23,11 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	heaproom.Keep(os.Getenv)
+	if os.Getenv("GOMAXPROCS") == "" {
+		// The broker handles one request at a time. On a second processor its goroutines would
+		// only wake each other, and take it from the services.
+		runtime.GOMAXPROCS(1)
+	}
 	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); errors.Is(err, flag.ErrHelp) {
 		return
 	} else if err != nil {
