@@ -32,6 +32,7 @@ type system struct {
 	// of the brokers, in their order, and of the registry; empty unless setup.proxies is set
 	proxies []*proxy
 	began   time.Time
+	key     string        // API key that is sent with every request; may be empty
 	ahead   time.Duration // of the clock of the services
 }
 
@@ -50,6 +51,7 @@ type setup struct {
 	topics    []string // topics to observe besides the log of billing
 	data      string   // directory of the records of the broker; may be empty
 	logLevel  string   // of the services; empty means warn
+	access    []string // settings of the services; empty means that everybody is let in
 	// returns what clients are told instead of the address of each broker, and then of the registry
 	front    func(addr string) (told string, err error)
 	embedded *embedded.Kafka // a broker that runs already
@@ -67,7 +69,7 @@ func start(t *testing.T, want setup) *system {
 	if k := want.embedded; k != nil {
 		o.Brokers, o.Registry = []string{k.Broker}, k.Registry
 	}
-	o.Front = want.front
+	o.Front, o.Access = want.front, want.access
 	o.SnapshotEvery = 200 // so that instances start from snapshots
 	if want.proxies {
 		o.Front = func(addr string) (string, error) {
@@ -183,6 +185,9 @@ func (s *system) sendIn(ctx context.Context, to *cluster.Service, method, path, 
 	}
 	if content != nil {
 		req.Header.Set("Content-Type", "application/json")
+	}
+	if s.key != "" {
+		req.Header.Set("X-API-Key", s.key)
 	}
 	if key != "" {
 		req.Header.Set("Idempotency-Key", key)

@@ -57,6 +57,9 @@ type Options struct {
 	Billing, Contracts int
 	// LogLevel is the log level of the services. If it is empty, it is "info".
 	LogLevel string
+	// Access are the settings of the services that say who is let in, see package callers. If it is
+	// empty, everybody is.
+	Access []string
 	// Progress, if not nil, is called with each line of progress.
 	Progress func(format string, args ...any)
 	// SnapshotEvery is how many records are between two snapshots; 0 is the services' default.
@@ -324,7 +327,12 @@ func (c *Cluster) service(o Options, logs, command, name string, addrs []string)
 	}
 	s := &Service{URL: "http://" + addrs[0], Admin: "http://" + addrs[1]}
 	args := []string{"-http", addrs[0], "-admin", addrs[1], "-brokers", strings.Join(brokers, ","), "-registry", registry,
-		"-insecure-dev", "-clock-offset-file", c.clock, "-writer", name, "-log-level", o.LogLevel}
+		"-clock-offset-file", c.clock, "-writer", name, "-log-level", o.LogLevel}
+	if len(o.Access) > 0 {
+		args = append(args, o.Access...)
+	} else {
+		args = append(args, "-insecure-dev")
+	}
 	if o.SnapshotEvery > 0 {
 		args = append(args, "-snapshot-every", strconv.Itoa(o.SnapshotEvery))
 	}

@@ -96,6 +96,23 @@ func (l *line) attributes(r *http.Request) []slog.Attr {
 	return all
 }
 
+// unknownLines is how many lines a second are written of callers that are not known. Anybody can
+// cause such a line, and so could fill the disk.
+const unknownLines = 100
+
+// stranger reports whether the line of a caller that is not known is written, and how many were not
+// since the last one.
+func (c *Control) stranger() (skipped int, write bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.unknown.AllowN(c.cfg.Now(), 1) {
+		c.skipped++
+		return 0, false
+	}
+	skipped, c.skipped = c.skipped, 0
+	return skipped, true
+}
+
 // audited calls next and writes the line of the request. It has no secret: neither what a caller
 // sent as a credential, nor anything of the body but references.
 func (c *Control) audited(next http.Handler, w http.ResponseWriter, r *http.Request) {
@@ -115,7 +132,17 @@ func (c *Control) audited(next http.Handler, w http.ResponseWriter, r *http.Requ
 		if !l.wanted() {
 			return
 		}
-		c.cfg.Audit.LogAttrs(r.Context(), slog.LevelInfo, "audit", l.attributes(r)...)
+		attributes := l.attributes(r)
+		if l.subject == "" {
+			skipped, write := c.stranger()
+			if !write {
+				return
+			}
+			if skipped > 0 {
+				attributes = append(attributes, slog.Int("skipped", skipped))
+			}
+		}
+		c.cfg.Audit.LogAttrs(r.Context(), slog.LevelInfo, "audit", attributes...)
 	}()
 	next.ServeHTTP(w, r)
 	returned = true

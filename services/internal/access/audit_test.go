@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/deferpay/deferpay/services/internal/problem"
 	"github.com/deferpay/deferpay/services/internal/trace"
@@ -98,5 +99,41 @@ func TestAudit(t *testing.T) {
 		if tt.key != "" && strings.Contains(log.String(), tt.key) || strings.Contains(log.String(), Hash(tt.key)) {
 			t.Errorf("%s: the line has the key: %s", name, log.String())
 		}
+	}
+}
+
+// TestAuditOfStrangers sends more wrong keys in a second than lines are written.
+func TestAuditOfStrangers(t *testing.T) {
+	var log bytes.Buffer
+	now, counted := time.Now(), 0
+	c := open(t, Config{Now: func() time.Time { return now }, Answered: func(string, string) { counted++ }, Audit: slog.New(slog.NewJSONHandler(&log, nil)),
+		File: credentials(t, `[{"subject":"agency","sha256":"`+Hash("k-secret")+`","scopes":["read"]}]`)})
+	server := c.HTTP(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if _, err := c.Key(r.Context(), "SignMandate", r.Header.Get(HeaderName), []string{Write}); err != nil {
+			Outcome(r.Context(), problem.From(err).Code)
+		}
+	}))
+	send := func(key string) {
+		r := httptest.NewRequest("PUT", "/contracts/CTR-7/mandate", nil)
+		r.Header.Set(HeaderName, key)
+		server.ServeHTTP(httptest.NewRecorder(), r)
+	}
+	for range unknownLines + 7 {
+		send("k-guess")
+	}
+	if n := strings.Count(log.String(), `"audit"`); n != unknownLines || counted != unknownLines+7 {
+		t.Errorf("%d lines and %d counted of %d wrong keys", n, counted, unknownLines+7)
+	}
+	log.Reset()
+	send("k-secret")
+	if !strings.Contains(log.String(), `"agency"`) {
+		t.Error("no line of a caller that is known")
+	}
+	log.Reset()
+	now = now.Add(time.Second)
+	send("k-guess")
+	send("k-guess")
+	if strings.Count(log.String(), `"audit"`) != 2 || strings.Count(log.String(), `"skipped":7`) != 1 {
+		t.Errorf("a second later: %s", log.String())
 	}
 }

@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"math/rand/v2"
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -28,7 +30,10 @@ type Config struct {
 	Insecure bool
 	// Rate bounds the requests of one subject, in requests a second; 0 is no bound. A subject may
 	// send as many at once.
-	Rate   float64
+	Rate float64
+	// Hold is for how long a refusal of a credential, or of too many requests, is held back at
+	// least. It bounds how many refusals a connection can cause. 0: it is not held back.
+	Hold   time.Duration
 	Logger *slog.Logger // of the process; nil: nothing is logged
 	// Audit gets a line for each write and each refusal; nil: none is written.
 	Audit *slog.Logger
@@ -45,7 +50,10 @@ type Control struct {
 	keys     *livefile.File[keys] // nil without a file
 	tokens   *verifier            // nil without an issuer
 	mu       sync.Mutex
-	limiters map[string]*rate.Limiter // by subject
+	limiters map[counted]*rate.Limiter
+	unknown  *rate.Limiter // of the audit lines of callers that are not known
+	held     atomic.Int64  // refusals that are held back
+	skipped  int           // such lines that were not written since the last one
 }
 
 // Insecure returns a control that lets every request in. It is for development only.
@@ -72,7 +80,7 @@ func Open(cfg Config) (*Control, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	c := &Control{cfg: cfg, limiters: map[string]*rate.Limiter{}}
+	c := &Control{cfg: cfg, limiters: map[counted]*rate.Limiter{}, unknown: rate.NewLimiter(unknownLines, unknownLines)}
 	if cfg.Insecure {
 		return c, nil
 	}
@@ -110,7 +118,7 @@ func (c *Control) Check() {
 func (c *Control) Key(ctx context.Context, operation, key string, required []string) (context.Context, error) {
 	begin(ctx, operation, required)
 	if c.cfg.Insecure {
-		return c.admit(ctx, dev, required)
+		return c.admit(ctx, dev, 0, required)
 	}
 	if c.keys == nil {
 		return nil, problem.New(problem.Unauthenticated, "API keys are not accepted here").WithHint("send a bearer token in Authorization")
@@ -123,7 +131,7 @@ func (c *Control) Key(ctx context.Context, operation, key string, required []str
 		identify(ctx, e.caller)
 		return nil, problem.New(problem.Unauthenticated, "the API key expired at %s", e.expires.UTC().Format(time.RFC3339)).WithHint("ask for a new key")
 	}
-	return c.admit(ctx, e.caller, required)
+	return c.admit(ctx, e.caller, cmp.Or(e.rate, c.cfg.Rate), required)
 }
 
 // Bearer returns a context that carries the caller of a bearer token. The error is a problem, as
@@ -131,7 +139,7 @@ func (c *Control) Key(ctx context.Context, operation, key string, required []str
 func (c *Control) Bearer(ctx context.Context, operation, token string, required []string) (context.Context, error) {
 	begin(ctx, operation, required)
 	if c.cfg.Insecure {
-		return c.admit(ctx, dev, required)
+		return c.admit(ctx, dev, 0, required)
 	}
 	if c.tokens == nil {
 		return nil, problem.New(problem.Unauthenticated, "bearer tokens are not accepted here").WithHint("send an API key in %s", HeaderName)
@@ -140,16 +148,39 @@ func (c *Control) Bearer(ctx context.Context, operation, token string, required 
 	if err != nil {
 		return nil, err
 	}
-	return c.admit(ctx, caller, required)
+	return c.admit(ctx, caller, c.cfg.Rate, required)
+}
+
+const (
+	crowd    = 64 // refusals; each crowd that is held back makes the next ones wait Hold longer
+	maxHolds = 8  // the longest wait, in Holds
+)
+
+// HoldBack waits before a problem is answered that a client can cause as often as it likes: see
+// Config.Hold. It does not wait for a client that has gone.
+func (c *Control) HoldBack(ctx context.Context, code problem.Code) {
+	if c.cfg.Hold == 0 || code != problem.Unauthenticated && code != problem.TooManyRequests {
+		return
+	}
+	wait := c.cfg.Hold * time.Duration(min(maxHolds, 1+c.held.Add(1)/crowd))
+	defer c.held.Add(-1)
+	// not the same for all, or a crowd would come back at the same moment
+	timer := time.NewTimer(wait + rand.N(c.cfg.Hold))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }
 
 var dev = Caller{Subject: "dev", Scopes: scopes}
 
-// admit lets a caller in who has the scopes, and has not sent too many requests.
-func (c *Control) admit(ctx context.Context, caller Caller, required []string) (context.Context, error) {
+// admit lets a caller in who has the scopes, and has not sent more than perSecond requests a
+// second; 0 is no bound.
+func (c *Control) admit(ctx context.Context, caller Caller, perSecond float64, required []string) (context.Context, error) {
 	identify(ctx, caller)
-	if wait := c.wait(caller.Subject); wait > 0 {
-		return nil, problem.New(problem.TooManyRequests, "%q sends more than %v requests a second", caller.Subject, c.cfg.Rate).
+	if wait := c.wait(counted{caller.Subject, perSecond}); wait > 0 {
+		return nil, problem.New(problem.TooManyRequests, "%q sends more than %v requests a second", caller.Subject, perSecond).
 			WithHint("nothing was recorded; send the request again, with the same Idempotency-Key").WithRetryAfter(int(math.Ceil(wait.Seconds())))
 	}
 	for _, s := range required {
@@ -163,20 +194,26 @@ func (c *Control) admit(ctx context.Context, caller Caller, required []string) (
 // maxLimiters bounds the subjects that are counted. Beyond it they are all counted afresh.
 const maxLimiters = 100_000
 
+// counted are the requests of a subject with credentials of one bound, in requests a second.
+type counted struct {
+	subject   string
+	perSecond float64
+}
+
 // wait returns how long a subject has to wait before its next request, 0 if it need not.
-func (c *Control) wait(subject string) time.Duration {
-	if c.cfg.Rate == 0 || c.cfg.Insecure {
+func (c *Control) wait(of counted) time.Duration {
+	if of.perSecond == 0 {
 		return 0
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	l := c.limiters[subject]
+	l := c.limiters[of]
 	if l == nil {
 		if len(c.limiters) >= maxLimiters {
 			clear(c.limiters)
 		}
-		l = rate.NewLimiter(rate.Limit(c.cfg.Rate), max(1, int(c.cfg.Rate)))
-		c.limiters[subject] = l
+		l = rate.NewLimiter(rate.Limit(of.perSecond), max(1, int(of.perSecond)))
+		c.limiters[of] = l
 	}
 	now := c.cfg.Now()
 	r := l.ReserveN(now, 1)

@@ -176,6 +176,10 @@ func TestInvalidFiles(t *testing.T) {
 		`[{"subject":"a",` + hash + `,"expires":null}]`:                           "/0/expires",
 		`[{"subject":"a",` + hash + `,"customers":null}]`:                         "/0/customers",
 		`[{"subject":"a",` + hash + `},{"subject":"b",` + hash + `}]`:             "same key",
+		`[{"subject":"a",` + hash + `,"rate":0}]`:                                 "rate",
+		`[{"subject":"a",` + hash + `,"rate":-1}]`:                                "rate",
+		`[{"subject":"a",` + hash + `,"rate":"5"}]`:                               "/0/rate",
+		`[{"subject":"a",` + hash + `,"rate":1e999}]`:                             "/0/rate",
 	} {
 		path := credentials(t, text)
 		if _, err := Open(Config{File: path}); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), path) {
@@ -236,6 +240,7 @@ func TestRateOfASubject(t *testing.T) {
 	c := open(t, Config{Rate: 2, Now: func() time.Time { return now }, File: credentials(t, `[
 		{"subject":"a","sha256":"`+Hash("a1")+`","scopes":["read"]},
 		{"subject":"a","sha256":"`+Hash("a2")+`","scopes":["read"]},
+		{"subject":"c","sha256":"`+Hash("c")+`","scopes":["read"],"rate":0.5},
 		{"subject":"b","sha256":"`+Hash("b")+`","scopes":["read"]}]`)})
 	ask := func(key, want string) *problem.Problem {
 		t.Helper()
@@ -255,6 +260,10 @@ func TestRateOfASubject(t *testing.T) {
 		}
 	}
 	ask("b", "b") // another subject
+	ask("c", "c") // another bound, of its own
+	if p := ask("c", "too-many-requests"); p == nil || p.RetryAfter != 2 {
+		t.Errorf("%+v", p)
+	}
 	now = now.Add(500 * time.Millisecond)
 	ask("a2", "a")
 	ask("a1", "too-many-requests")
@@ -262,4 +271,28 @@ func TestRateOfASubject(t *testing.T) {
 	ask("a1", "a")
 	ask("a1", "a")
 	ask("a1", "too-many-requests")
+}
+
+func TestRefusalsAreHeldBack(t *testing.T) {
+	c := open(t, Config{Hold: 50 * time.Millisecond, File: credentials(t, `[{"subject":"a","sha256":"`+Hash("a1")+`","scopes":["read"]}]`)})
+	took := func(ctx context.Context, code problem.Code) time.Duration {
+		began := time.Now()
+		c.HoldBack(ctx, code)
+		return time.Since(began)
+	}
+	for code, held := range map[problem.Code]bool{problem.Unauthenticated: true, problem.TooManyRequests: true, problem.Forbidden: false, problem.InvalidRequest: false} {
+		if got := took(t.Context(), code); got >= c.cfg.Hold != held {
+			t.Errorf("%s: held back for %v", code, got)
+		}
+	}
+	c.held.Store(crowd * maxHolds * 2)
+	if got := took(t.Context(), problem.Unauthenticated); got < maxHolds*c.cfg.Hold || got > 20*maxHolds*c.cfg.Hold {
+		t.Errorf("held back for %v in a crowd", got)
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	c.cfg.Hold = time.Minute
+	if got := took(gone, problem.Unauthenticated); got > 10*time.Second {
+		t.Errorf("held back for %v from a client that has gone", got)
+	}
 }

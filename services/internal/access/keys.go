@@ -23,9 +23,10 @@ import (
 // subject may have several keys, so that keys can be rotated:
 //
 //	[{"subject": "agency-paris", "sha256": "9f86d0...", "scopes": ["read", "write"],
-//	  "expires": "2027-01-31T23:00:00Z", "customers": ["CE-ACME"]}]
+//	  "expires": "2027-01-31T23:00:00Z", "customers": ["CE-ACME"], "rate": 50}]
 //
 // Without expires a key is valid until it is removed. Without customers it is for every customer.
+// Rate is the requests a second that the subject may send with it, instead of Config.Rate.
 // To hash a key:  printf %s "$KEY" | sha256sum
 //
 // Keys must be long and random (openssl rand -hex 32): a plain hash does not protect a key that can
@@ -36,6 +37,7 @@ type entry struct {
 	hash    [sha256.Size]byte
 	caller  Caller
 	expires *time.Time // nil: never
+	rate    float64    // 0: Config.Rate
 }
 
 // item is an entry as it is written.
@@ -45,6 +47,7 @@ type item struct {
 	Scopes    []string         `json:"scopes"`
 	Expires   given[time.Time] `json:"expires"`
 	Customers given[[]string]  `json:"customers"`
+	Rate      given[float64]   `json:"rate"`
 }
 
 // given is a member that may be left out and may not be null, because it could be meant as either.
@@ -141,6 +144,12 @@ func (i item) entry() (entry, error) {
 	}
 	if i.Expires.is {
 		e.expires = &i.Expires.value
+	}
+	if i.Rate.is {
+		if i.Rate.value <= 0 {
+			return e, errors.New("the rate is not above 0")
+		}
+		e.rate = i.Rate.value
 	}
 	if i.Customers.is {
 		if e.caller.Customers, err = customersOf(i.Customers.value); err != nil {

@@ -133,6 +133,10 @@ func New(cfg Config) (*Instance, error) {
 	}, nil
 }
 
+// holdRefusals is for how long a refusal of a credential is held back at least: see access.Config.
+// A connection is refused at most four times a second then.
+const holdRefusals = 250 * time.Millisecond
+
 // openAccess returns who is let in. The audit is written whatever the level of the log is.
 func openAccess(cfg Config, logger *slog.Logger, shown *metrics.Metrics) (*access.Control, error) {
 	s := cfg.Settings
@@ -141,7 +145,7 @@ func openAccess(cfg Config, logger *slog.Logger, shown *metrics.Metrics) (*acces
 		tokens.Customers = ""
 	}
 	return access.Open(access.Config{
-		File: s.Credentials, Tokens: tokens, Insecure: s.InsecureDev, Rate: s.Rate, Logger: logger,
+		File: s.Credentials, Tokens: tokens, Insecure: s.InsecureDev, Rate: s.Rate, Hold: holdRefusals, Logger: logger,
 		Audit: serve.Logger(cfg.LogOutput, slog.LevelInfo, cfg.Service, s.Writer), Answered: shown.Answered,
 	})
 }
@@ -212,6 +216,8 @@ func (i *Instance) Run(ctx context.Context, log Log, handler http.Handler, own .
 		return err
 	}
 	state := serve.NewState(i.checks(log))
+	connections := serve.NewConnections(i.cfg.Settings.MaxConnections, i.cfg.Settings.MaxPerAddress, i.Logger)
+	i.Metrics.Connections(connections.Open, connections.Refused)
 	first := []serve.Task{
 		{Name: "traces", Run: i.spans.Run},
 		serve.Admin(serve.AdminConfig{
@@ -223,7 +229,7 @@ func (i *Instance) Run(ctx context.Context, log Log, handler http.Handler, own .
 	last := []serve.Task{
 		{Name: "messages", Run: func(ctx context.Context) error { return i.Messages.Run(ctx, i.Ready(log)) }},
 		serve.HTTP(serve.HTTPConfig{
-			Addr: i.cfg.Settings.HTTPAddr, TLS: i.tls, Handler: i.Metrics.Requests(handler), State: state, Logger: i.Logger,
+			Addr: i.cfg.Settings.HTTPAddr, TLS: i.tls, Handler: i.Metrics.Requests(handler), State: state, Logger: i.Logger, Connections: connections,
 			Listen: i.cfg.Around.Listen, Listening: i.cfg.Listening,
 		}),
 	}

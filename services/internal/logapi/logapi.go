@@ -57,10 +57,12 @@ func (c Config) Middleware(owned access.Ownership) []middleware.Middleware {
 
 // Report logs a problem that is a fault of this program, and returns it with the trace of the
 // request, by which it is found in the log. Other problems are returned as they are: a refusal is
-// answered again with the same bytes. The audit has the code of every problem.
+// answered again with the same bytes. The audit has the code of every problem. Refusals of
+// credentials are held back, see access.Control.HoldBack.
 func (c Config) Report(ctx context.Context, p *problem.Problem, err error) *problem.Problem {
 	access.Outcome(ctx, p.Code)
 	trace.Problem(ctx, p.Code.String())
+	c.Access.HoldBack(ctx, p.Code)
 	if p.Code != problem.Internal {
 		return p
 	}

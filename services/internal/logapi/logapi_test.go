@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ogen-go/ogen/middleware"
 
@@ -196,7 +197,7 @@ func TestProblem(t *testing.T) {
 
 func TestErrorHandlerLogsInternalOnly(t *testing.T) {
 	var log bytes.Buffer
-	c := Config{Logger: slog.New(slog.NewTextHandler(&log, nil))}
+	c := Config{Access: access.Insecure(), Logger: slog.New(slog.NewTextHandler(&log, nil))}
 	const traced = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 	ctx, r := trace.With(t.Context(), traced), httptest.NewRequest("POST", "/operations", nil)
 	answer := func(err error) *httptest.ResponseRecorder {
@@ -222,6 +223,23 @@ func TestNotReadyHasNoAddress(t *testing.T) {
 	for name, p := range map[string]*problem.Problem{"of a decision": Problem(away), "before it": notReady(away)} {
 		if strings.Contains(p.Detail, "10.1.2.3") || !strings.Contains(p.Detail, "connection refused") {
 			t.Errorf("%s: %s", name, p.Detail)
+		}
+	}
+}
+
+func TestReportHoldsRefusalsBack(t *testing.T) {
+	const hold = 50 * time.Millisecond
+	control, err := access.Open(access.Config{Insecure: true, Hold: hold})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := Config{Access: control, Logger: slog.New(slog.DiscardHandler)}
+	for code, held := range map[problem.Code]bool{problem.Unauthenticated: true, problem.TooManyRequests: true, problem.NotFound: false} {
+		began := time.Now()
+		p := problem.New(code, "no")
+		c.Report(t.Context(), p, p)
+		if took := time.Since(began); took >= hold != held {
+			t.Errorf("%s: answered after %v", code, took)
 		}
 	}
 }

@@ -163,6 +163,12 @@ func truth(b bool) float64 {
 	return 0
 }
 
+// Connections adds how many connections for HTTP are open, and how many were refused.
+func (m *Metrics) Connections(open, refused func() int64) {
+	m.gauge("connections", "Connections for HTTP that are open.", func() float64 { return float64(open()) })
+	m.Counter("connections_refused_total", "Connections for HTTP that were closed at once, because too many were open.", refused)
+}
+
 // Publication adds how far publication is behind the log. Only the instance that publishes can be
 // behind.
 func (m *Metrics) Publication(position func() (offset int64, publishes bool), log func() int64) {

@@ -2,6 +2,7 @@ package problem
 
 import (
 	"errors"
+	"io"
 	"net/http"
 	"regexp"
 	"strings"
@@ -11,10 +12,11 @@ import (
 )
 
 // MaxBody is the largest request body that is read, in bytes.
-const MaxBody = 1 << 20
+const MaxBody = 64 << 10
 
 // LimitBody lets a handler read at most MaxBody bytes of a request. A read beyond that fails, and
-// ErrorHandler answers 413.
+// ErrorHandler answers 413. The first read fails if the request announces more: then nothing of the
+// body is read.
 func LimitBody(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// A copy, because the server checks the body of its own request for an unread rest.
@@ -22,8 +24,23 @@ func LimitBody(next http.Handler) http.Handler {
 		// connection.
 		limited := r.WithContext(r.Context())
 		limited.Body = http.MaxBytesReader(w, r.Body, MaxBody)
+		if r.ContentLength > MaxBody {
+			limited.Body = unread{r.Body, w.Header()}
+		}
 		next.ServeHTTP(w, limited)
 	})
+}
+
+// unread is a body that is too large to be read. The connection is closed after the answer.
+type unread struct {
+	io.Closer
+	answer http.Header
+}
+
+// Read implements io.Reader.
+func (u unread) Read([]byte) (int, error) {
+	u.answer.Set("Connection", "close")
+	return 0, &http.MaxBytesError{Limit: MaxBody}
 }
 
 // WriteNotFound answers a request for a path that is not in the contract. It is for WithNotFound of

@@ -129,6 +129,28 @@ func TestLimitBody(t *testing.T) {
 	}
 }
 
+// A body that is announced as too large is refused before any of it is read.
+func TestAnnouncedBodyIsNotRead(t *testing.T) {
+	body := &counter{}
+	r := httptest.NewRequest("POST", "/", body)
+	r.ContentLength = MaxBody + 1
+	w := httptest.NewRecorder()
+	LimitBody(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, err := io.ReadAll(r.Body)
+		Write(w, FromOgen(request(err)))
+	})).ServeHTTP(w, r)
+	if w.Code != 413 || body.reads != 0 || w.Header().Get("Connection") != "close" {
+		t.Errorf("status %d, %d reads, Connection %q", w.Code, body.reads, w.Header().Get("Connection"))
+	}
+}
+
+type counter struct{ reads int }
+
+func (c *counter) Read([]byte) (int, error) {
+	c.reads++
+	return 0, io.EOF
+}
+
 func TestUnknownPathsAndMethods(t *testing.T) {
 	w := httptest.NewRecorder()
 	WriteNotFound(w, httptest.NewRequest("GET", "/nowhere", nil))

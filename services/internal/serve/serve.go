@@ -126,6 +126,8 @@ type HTTPConfig struct {
 	Handler http.Handler
 	State   *State // what GET /healthz and GET /readyz answer
 	Logger  *slog.Logger
+	// Connections bounds the connections that are open; nil: there is no bound.
+	Connections *Connections
 	// Listen is net.Listen if it is nil.
 	Listen func(network, address string) (net.Listener, error)
 	// Listening, unless it is nil, is called once with the address of the listener.
@@ -146,7 +148,7 @@ func HTTP(cfg HTTPConfig) Task {
 }
 
 // maxHeaders is the size of the headers that are read, in bytes.
-const maxHeaders = 64 << 10
+const maxHeaders = 32 << 10
 
 func serveHTTP(ctx context.Context, cfg HTTPConfig) error {
 	listen := cfg.Listen
@@ -176,7 +178,9 @@ func serveHTTP(ctx context.Context, cfg HTTPConfig) error {
 		DisableGeneralOptionsHandler: true,
 	}
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(plainErrors{cfg.TLS.over(listener), cfg.TLS != nil}) }()
+	go func() {
+		failed <- server.Serve(plainErrors{cfg.TLS.over(cfg.Connections.over(listener)), cfg.TLS != nil})
+	}()
 	select {
 	case err := <-failed:
 		return err

@@ -195,8 +195,10 @@ type Common struct {
 	Credentials           string   // file of API keys; see package access
 	Tokens                Tokens   // bearer tokens
 	Rate                  float64  // requests a second of one subject; 0: no bound
+	MaxConnections        int      // open at the same time; 0: no bound
+	MaxPerAddress         int      // of those, of one address; 0: no bound
 	InsecureDev           bool     // accept any credentials or none as the subject "dev"
-	ClockOffsetFile       string   // file with a duration added to the clock; only with InsecureDev
+	ClockOffsetFile       string   // file with a duration added to the clock; on a loopback address
 	Traces                string   // where spans go; see package export
 	Writer                string   // name of this instance in records, logs and consumer groups
 	LogLevel              slog.Level
@@ -221,7 +223,7 @@ func (c *Common) Register(s *Set, defaultHTTP string) {
 	s.String(&c.TLSCert, "tls-cert", "TLS_CERT_FILE", "", "`file` of the certificate for HTTP (PEM, with those that sign it); read again when it changes")
 	s.String(&c.TLSKey, "tls-key", "TLS_KEY_FILE", "", "`file` of the key of that certificate")
 	c.registerAccess(s)
-	s.String(&c.ClockOffsetFile, "clock-offset-file", "CLOCK_OFFSET_FILE", "", "`file` holding a duration added to the clock (as 744h); needs -insecure-dev")
+	s.String(&c.ClockOffsetFile, "clock-offset-file", "CLOCK_OFFSET_FILE", "", "`file` holding a duration added to the clock (as 744h), for demos and tests, on a loopback address only")
 	s.String(&c.Traces, "traces", "OTEL_TRACES_EXPORTER", "none", "where spans of traces go: none, otlp (a collector over HTTP; see OTEL_EXPORTER_OTLP_ENDPOINT) or console (standard output)")
 	s.String(&c.Writer, "writer", "WRITER", defaultWriter(), "`name` of this instance in records and logs")
 	s.flags.TextVar(&c.LogLevel, "log-level", slog.LevelInfo, s.usage("log-level", "LOG_LEVEL", "lowest `level` logged: debug, info, warn, error"))
@@ -239,6 +241,8 @@ func (c *Common) registerAccess(s *Set) {
 	s.String(&c.Tokens.Customers, "jwt-customers-claim", "JWT_CUSTOMERS_CLAIM", "customers", "`claim` that lists the customers a token is bound to, [\"*\"] for all; set to - if tokens are not bound")
 	s.Duration(&c.Tokens.Leeway, "jwt-leeway", "JWT_LEEWAY", 30*time.Second, "how far the issuer's clock may be off, as a `duration`")
 	s.flags.Float64Var(&c.Rate, "rate", 1000, s.usage("rate", "RATE", "`requests` a second that one subject may send; 0 is no bound"))
+	s.flags.IntVar(&c.MaxConnections, "max-connections", 4096, s.usage("max-connections", "MAX_CONNECTIONS", "`connections` for HTTP that may be open at the same time; 0 is no bound"))
+	s.flags.IntVar(&c.MaxPerAddress, "max-connections-per-address", 1024, s.usage("max-connections-per-address", "MAX_CONNECTIONS_PER_ADDRESS", "of those, the `connections` of one address, or of one /64 network of IPv6; 0 is no bound"))
 	s.Bool(&c.InsecureDev, "insecure-dev", "INSECURE_DEV", false, "accept any credentials or none, with every scope, on a loopback address only: never in production")
 }
 
@@ -253,6 +257,8 @@ func (c *Common) Check() error {
 		return errors.New("-tls-cert and -tls-key belong together")
 	case c.Rate < 0:
 		return errors.New("-rate is negative")
+	case c.MaxConnections < 0 || c.MaxPerAddress < 0:
+		return errors.New("-max-connections or -max-connections-per-address is negative")
 	case math.IsNaN(c.Rate):
 		return errors.New("-rate is not a number")
 	case c.SnapshotEvery < 0:
@@ -276,8 +282,8 @@ func (c *Common) checkAccess() error {
 		return errors.New("-jwt-customers-claim is empty: name the claim, or give - if tokens are not bound to customers")
 	case c.InsecureDev && !loopback(c.HTTPAddr):
 		return fmt.Errorf("-insecure-dev accepts everybody, so it serves a loopback address only, and %s is none", c.HTTPAddr)
-	case c.ClockOffsetFile != "" && !c.InsecureDev:
-		return errors.New("-clock-offset-file is for demos and tests: it needs -insecure-dev")
+	case c.ClockOffsetFile != "" && !loopback(c.HTTPAddr):
+		return fmt.Errorf("-clock-offset-file is for demos and tests, on a loopback address only, and %s is none", c.HTTPAddr)
 	}
 	return nil
 }

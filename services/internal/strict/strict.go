@@ -53,7 +53,7 @@ func HTTP(next http.Handler) http.Handler {
 		}
 		if hasBody(r) {
 			checked := r.WithContext(r.Context()) // a copy; see problem.LimitBody
-			checked.Body = &body{from: r.Body}
+			checked.Body = &body{from: r.Body, announced: r.ContentLength}
 			r = checked
 		}
 		next.ServeHTTP(w, r)
@@ -92,7 +92,13 @@ func mediaType(format string, args ...any) *problem.Problem {
 	return problem.New(problem.UnsupportedMediaType, format, args...)
 }
 
+// maxPointer is how much of a pointer a message has. A client may send names of any length.
+const maxPointer = 200
+
 func invalid(at, format string, args ...any) *problem.Problem {
+	if len(at) > maxPointer {
+		at = strings.ToValidUTF8(at[:maxPointer], "") + "..."
+	}
 	return problem.Invalid(problem.FieldError{Pointer: at, Message: fmt.Sprintf(format, args...)})
 }
 
@@ -187,9 +193,10 @@ func unseen(s string) string {
 // body is the body of a request. The first read takes it whole and checks it. An error of a read is
 // a problem.
 type body struct {
-	from    io.ReadCloser
-	checked io.Reader
-	err     error
+	from      io.ReadCloser
+	announced int64 // -1 if the length is not known
+	checked   io.Reader
+	err       error
 }
 
 func (b *body) Read(p []byte) (int, error) {
@@ -205,7 +212,11 @@ func (b *body) Read(p []byte) (int, error) {
 func (b *body) Close() error { return b.from.Close() }
 
 func (b *body) check() {
-	data, err := io.ReadAll(b.from)
+	// Not io.ReadAll, which allocates a large body several times over; and not all that was
+	// announced, which may never come.
+	in := bytes.NewBuffer(make([]byte, 0, min(max(b.announced, 0), 4096)+bytes.MinRead))
+	_, err := in.ReadFrom(b.from)
+	data := in.Bytes()
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
@@ -223,11 +234,14 @@ func (b *body) check() {
 	}
 }
 
+// maxDepth is how deep the JSON of a request may be nested. Every operation has a few levels only.
+const maxDepth = 32
+
 // Canonical returns JSON with its integers written as such: 100.0 and 1e2 become 100, as JSON
 // Schema has it. JSON in which they all are is returned as it is. It returns a problem for text
 // that is not JSON, for a member that an object has twice, for text that is not valid UTF-8, that
-// has lone surrogates or characters that cannot be seen, and for an instant outside of FirstYear
-// and LastYear. Empty input is returned as it is.
+// has lone surrogates or characters that cannot be seen, for more than maxDepth levels, and for an
+// instant outside of FirstYear and LastYear. Empty input is returned as it is.
 func Canonical(data []byte) ([]byte, error) {
 	if len(bytes.TrimSpace(data)) == 0 {
 		return data, nil
@@ -265,6 +279,9 @@ func check(in *jsontext.Decoder, data []byte) (integers bool, err error) {
 		}
 		if err != nil {
 			return false, syntax(err, data)
+		}
+		if in.StackDepth() > maxDepth {
+			return false, invalid("", "it is nested deeper than %d levels", maxDepth)
 		}
 		switch kind {
 		case '"':

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/ogen-go/ogen/middleware"
 	"github.com/ogen-go/ogen/openapi"
@@ -36,29 +37,43 @@ func TestCanonical(t *testing.T) {
 	}
 }
 
+// The longest name is not sent back.
+func TestPointersAreShort(t *testing.T) {
+	_, err := Canonical([]byte(`{"` + strings.Repeat("é", 20_000) + `":"\u0007"}`))
+	var p *problem.Problem
+	if !errors.As(err, &p) || len(p.Errors[0].Pointer) > maxPointer+3 || !utf8.ValidString(p.Errors[0].Pointer) {
+		t.Errorf("%v", err)
+	}
+	if _, err := Canonical([]byte(strings.Repeat("[", maxDepth) + strings.Repeat("]", maxDepth))); err != nil {
+		t.Errorf("%d levels: %v", maxDepth, err)
+	}
+}
+
 func TestCanonicalRefuses(t *testing.T) {
 	for in, want := range map[string][2]string{
-		`{"amount":{"amount":1},"amount":{"amount":9}}`: {"/amount", "twice"},
-		`{"a":[{"b":1,"b":2}]}`:                         {"/a/0/b", "twice"},
-		"{\"label\":\"\xff\"}":                          {"/label", "not valid UTF-8"},
-		`{"label":"\ud800"}`:                            {"/label", "not JSON"},
-		`{"label":"a\u0000b"}`:                          {"/label", "U+0000"},
-		`{"label":"a\nb"}`:                              {"/label", "U+000A"},
-		`{"label":"a\u202eb"}`:                          {"/label", "U+202E"},
-		`{"label":"a\u2028b"}`:                          {"/label", "U+2028"},
-		`{"a\u0007":1}`:                                 {"/a", "U+0007"},
-		`{"validUntil":"0001-01-01T00:00:00Z"}`:         {"/validUntil", "in the years 2000 to 2199"},
-		`{"validUntil":"0001-01-01T01:00:00+01:00"}`:    {"/validUntil", "in the years 2000 to 2199"},
-		`{"validUntil":"9999-12-31T23:59:59-12:00"}`:    {"/validUntil", "in the years 2000 to 2199"},
-		`{"validFrom":"0000-01-01T00:00:00+14:00"}`:     {"/validFrom", "in the years 2000 to 2199"},
-		`{"validFrom":"1970-01-01T00:00:00Z"}`:          {"/validFrom", "in the years 2000 to 2199"},
-		`{"validFrom":"2000-01-01T00:59:59+01:00"}`:     {"/validFrom", "in the years 2000 to 2199"},
-		`{"validFrom":"1999-12-31T23:59:59-12:00"}`:     {"/validFrom", "in the years 2000 to 2199"},
-		`{"validFrom":"2200-01-01T00:59:59+01:00"}`:     {"/validFrom", "in the years 2000 to 2199"},
-		`{"a":1`:   {"", "ends too early"},
-		`{"a":01}`: {"", "not JSON"},
-		`{} {}`:    {"", "one value"},
-		`nonsense`: {"", "not JSON"},
+		`{"amount":{"amount":1},"amount":{"amount":9}}`:   {"/amount", "twice"},
+		`{"a":[{"b":1,"b":2}]}`:                           {"/a/0/b", "twice"},
+		"{\"label\":\"\xff\"}":                            {"/label", "not valid UTF-8"},
+		`{"label":"\ud800"}`:                              {"/label", "not JSON"},
+		`{"label":"a\u0000b"}`:                            {"/label", "U+0000"},
+		`{"label":"a\nb"}`:                                {"/label", "U+000A"},
+		`{"label":"a\u202eb"}`:                            {"/label", "U+202E"},
+		`{"label":"a\u2028b"}`:                            {"/label", "U+2028"},
+		`{"a\u0007":1}`:                                   {"/a", "U+0007"},
+		`{"validUntil":"0001-01-01T00:00:00Z"}`:           {"/validUntil", "in the years 2000 to 2199"},
+		`{"validUntil":"0001-01-01T01:00:00+01:00"}`:      {"/validUntil", "in the years 2000 to 2199"},
+		`{"validUntil":"9999-12-31T23:59:59-12:00"}`:      {"/validUntil", "in the years 2000 to 2199"},
+		`{"validFrom":"0000-01-01T00:00:00+14:00"}`:       {"/validFrom", "in the years 2000 to 2199"},
+		`{"validFrom":"1970-01-01T00:00:00Z"}`:            {"/validFrom", "in the years 2000 to 2199"},
+		`{"validFrom":"2000-01-01T00:59:59+01:00"}`:       {"/validFrom", "in the years 2000 to 2199"},
+		`{"validFrom":"1999-12-31T23:59:59-12:00"}`:       {"/validFrom", "in the years 2000 to 2199"},
+		`{"validFrom":"2200-01-01T00:59:59+01:00"}`:       {"/validFrom", "in the years 2000 to 2199"},
+		strings.Repeat("[", 33) + strings.Repeat("]", 33): {"", "deeper than 32 levels"},
+		strings.Repeat("[", 60_000):                       {"", "deeper than 32 levels"},
+		`{"a":1`:                                          {"", "ends too early"},
+		`{"a":01}`:                                        {"", "not JSON"},
+		`{} {}`:                                           {"", "one value"},
+		`nonsense`:                                        {"", "not JSON"},
 	} {
 		_, err := Canonical([]byte(in))
 		var p *problem.Problem

@@ -407,7 +407,7 @@ func TestBadRequestsRecordNothing(t *testing.T) {
 		"trailing data":           {post(newContract + "{}"), 400, "invalid-request", "detail"},
 		"no body":                 {call{method: "POST", path: "/contracts"}, 400, "invalid-request", "detail"},
 		"not announced as JSON":   {call{method: "POST", path: "/contracts", body: newContract, contentType: "text/plain"}, 415, "unsupported-media-type", "application/json"},
-		"2 MB":                    {post(replace("CSE ACME", strings.Repeat("A", 2<<20))), 413, "body-too-large", "1048576"},
+		"2 MB":                    {post(replace("CSE ACME", strings.Repeat("A", 2<<20))), 413, "body-too-large", "65536"},
 		"key missing":             {call{method: "POST", path: "/contracts", body: newContract, key: "-"}, 400, "idempotency-key-missing", "send a new key"},
 		"key missing on change":   {call{method: "PATCH", path: at, body: suspend, ifMatch: `"4"`, key: "-"}, 400, "idempotency-key-missing", "send a new key"},
 		"key too long":            {call{method: "POST", path: "/contracts", body: newContract, key: strings.Repeat("k", 129)}, 400, "invalid-request", "Idempotency-Key"},
