@@ -31,28 +31,27 @@ func (o *options) topics(ctx context.Context, out io.Writer) (int, error) {
 		}
 		rules.Former = append(rules.Former, former)
 	}
-	s, err := kafkatest.Connect(contract, kafkatest.Config{Brokers: strings.Split(o.brokers, ","), Registry: o.registry, Rules: rules})
+	broker, err := o.kafka.Open()
+	if err != nil {
+		return 0, err
+	}
+	client, err := o.registrySecurity.HTTPClient()
+	if err != nil {
+		return 0, err
+	}
+	s, err := kafkatest.Connect(contract, kafkatest.Config{
+		Brokers: strings.Split(o.brokers, ","), Client: broker.Options(), Registry: o.registry, RegistryClient: client, Rules: rules,
+	})
 	if err != nil {
 		return 0, err
 	}
 	defer s.Close()
 	c := newCoverage()
-	topics, err := s.Existing(ctx)
+	left, err := o.judge(ctx, s, c)
 	if err != nil {
-		return 0, err
+		return 0, broker.Explain(err)
 	}
-	if err := s.Observe(ctx, topics, c.record); err != nil {
-		return 0, err
-	}
-	notJudged := contract.NotJudged
-	for _, name := range o.hostile {
-		left, err := hostile(ctx, s, name, c)
-		if err != nil {
-			return 0, err
-		}
-		notJudged = append(notJudged, left...)
-	}
-	for _, text := range notJudged {
+	for _, text := range left {
 		fmt.Fprintln(out, "not judged:", text)
 	}
 	api, err := judge.LoadAPI()
@@ -60,6 +59,27 @@ func (o *options) topics(ctx context.Context, out io.Writer) (int, error) {
 		return 0, err
 	}
 	return o.report(out, c, api, judge.EventsOf(contract))
+}
+
+// judge judges the topics that the broker has, and the consumers. It returns what is not judged,
+// with the reasons.
+func (o *options) judge(ctx context.Context, s *kafkatest.Session, c *coverage) ([]string, error) {
+	topics, err := s.Existing(ctx)
+	if err != nil {
+		return nil, err
+	}
+	notJudged := slices.Concat(s.Contract().NotJudged, s.Contract().Unobserved(topics, o.registry != ""))
+	if err := s.Observe(ctx, topics, c.record); err != nil {
+		return nil, err
+	}
+	for _, name := range o.hostile {
+		left, err := hostile(ctx, s, name, c)
+		if err != nil {
+			return nil, err
+		}
+		notJudged = append(notJudged, left...)
+	}
+	return notJudged, nil
 }
 
 // hostile sends to the consumer of an operation, which is named OPERATION or OPERATION/MESSAGE. It

@@ -119,8 +119,14 @@ func TestHostileCommand(t *testing.T) {
 		if text := "cut short: it has no dead letter on shop.dlq.v1"; strings.Contains(out.String(), text) != silent {
 			t.Errorf("silent: %t: the output has %q or lacks it:\n%s", silent, text, out.String())
 		}
-		if strings.Contains(out.String(), "not judged") {
-			t.Errorf("something is not judged:\n%s", out.String())
+		want := []string{"topic shop.shipments.v1: the broker does not have it", "topic shop.prices.v1: the broker does not have it", "operation quote: its replies go to the topics that requests name"}
+		for _, text := range want {
+			if !strings.Contains(out.String(), "not judged: "+text) {
+				t.Errorf("%q is missing:\n%s", text, out.String())
+			}
+		}
+		if strings.Count(out.String(), "not judged") != len(want) {
+			t.Errorf("something else is not judged:\n%s", out.String())
 		}
 	}
 }
@@ -139,6 +145,8 @@ func TestWrongFlags(t *testing.T) {
 		http + "-version-field v":              "-version-field needs -asyncapi",
 		kafka + "-proxy h:1":                   "-proxy needs -openapi",
 		kafka + "-header A:b":                  "-header needs -openapi",
+		"-kafka-user u":                        "-kafka-user needs -asyncapi",
+		http + "-registry-ca f":                "-registry-ca needs -asyncapi",
 		"-url http://h:1":                      "-url needs -openapi",
 		"-openapi a.yaml":                      "-openapi needs -url",
 		"-asyncapi a.yaml":                     "-asyncapi needs -brokers",

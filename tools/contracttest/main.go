@@ -41,6 +41,7 @@ import (
 	"github.com/deferpay/deferpay/tools/contracttest/judge"
 	"github.com/deferpay/deferpay/tools/contracttest/kafkatest"
 	"github.com/deferpay/deferpay/tools/demo/story"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/secure"
 	"github.com/deferpay/deferpay/tools/process"
 )
 
@@ -53,7 +54,11 @@ func main() {
 // command runs the command and returns its exit status.
 func command(ctx context.Context, args []string, out, diagnostics io.Writer) int {
 	var o options
-	flags := o.flags()
+	flags, err := o.flags(os.Getenv)
+	if err != nil {
+		fmt.Fprintln(diagnostics, "contracttest:", err)
+		return 2
+	}
 	flags.SetOutput(diagnostics)
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
@@ -75,8 +80,9 @@ func command(ctx context.Context, args []string, out, diagnostics io.Writer) int
 	return 0
 }
 
-// flags returns the flags of the command, which set the options.
-func (o *options) flags() *flag.FlagSet {
+// flags returns the flags of the command, which set the options. Those for the security of Kafka
+// and of the registry have the names, and the variables of the environment, that the services have.
+func (o *options) flags(getenv func(string) string) (*flag.FlagSet, error) {
 	f := flag.NewFlagSet("contracttest", flag.ContinueOnError)
 	f.StringVar(&o.junit, "junit", "", "write the report to this `file` as JUnit has it")
 	f.Func("openapi", "judge by this OpenAPI `file` instead of playing the story; may be repeated", o.addFile)
@@ -92,7 +98,18 @@ func (o *options) flags() *flag.FlagSet {
 	f.StringVar(&o.typeHeader, "type-header", "", "the `header` that names the message, if it is not ce_type")
 	f.StringVar(&o.idHeader, "id-header", "", "the `header` that identifies a message")
 	f.StringVar(&o.versionField, "version-field", "", "the `field` of the payload that grows with each message of a key")
-	return f
+	security := secure.NewFlags(f, getenv)
+	o.kafka.Declare(security)
+	o.registrySecurity.Declare(security)
+	return f, security.Err()
+}
+
+// needed returns the flag without which another one means nothing, "" if there is none.
+func needed(name string) string {
+	if strings.HasPrefix(name, "kafka-") || strings.HasPrefix(name, "registry-") {
+		return "asyncapi"
+	}
+	return needs[name]
 }
 
 // needs are the flags that are only for those of one kind of document.
@@ -108,7 +125,7 @@ func (o *options) check(f *flag.FlagSet) error {
 	var alone []string
 	f.Visit(func(g *flag.Flag) { given[g.Name] = true })
 	f.Visit(func(g *flag.Flag) {
-		if need := needs[g.Name]; need != "" && !given[need] {
+		if need := needed(g.Name); need != "" && !given[need] {
 			alone = append(alone, fmt.Sprintf("-%s needs -%s", g.Name, need))
 		}
 	})
@@ -138,6 +155,8 @@ type options struct {
 
 	asyncapi, former, hostile                                      []string
 	brokers, registry, framing, typeHeader, idHeader, versionField string
+	kafka                                                          secure.Kafka
+	registrySecurity                                               secure.Registry
 }
 
 // list returns a flag's function that appends to a list.

@@ -204,12 +204,15 @@ func named(list []string) string {
 func (d *differ) role(n *parse.Channel) jsondiff.Role {
 	var role jsondiff.Role
 	for _, o := range d.next.Operations {
-		switch {
-		case o.Channel != n:
-		case o.Action == parse.Send:
-			role |= jsondiff.Sent
-		default:
-			role |= jsondiff.Received
+		does, answers := jsondiff.Sent, jsondiff.Received
+		if o.Action == parse.Receive {
+			does, answers = answers, does
+		}
+		if o.Channel == n {
+			role |= does
+		}
+		if o.Reply != nil && o.Reply.Channel == n {
+			role |= answers
 		}
 	}
 	if role == 0 {

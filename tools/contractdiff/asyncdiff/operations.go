@@ -97,5 +97,8 @@ func address(r *parse.Reply) string {
 	if r.Address != nil {
 		return r.Address.Text
 	}
+	if r.Channel == nil {
+		return ""
+	}
 	return topic(r.Channel)
 }

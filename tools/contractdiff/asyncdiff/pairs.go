@@ -19,8 +19,11 @@ import (
 func Pairs(docs []*Document) (out []finding.Finding) {
 	for _, consumer := range docs {
 		for _, o := range consumer.Operations {
-			if o.Action == parse.Receive {
+			switch {
+			case o.Action == parse.Receive:
 				out = append(out, received(consumer, o, docs)...)
+			case o.Reply != nil:
+				out = append(out, replied(consumer, o, docs)...)
 			}
 		}
 	}
@@ -57,6 +60,50 @@ func received(consumer *Document, o *parse.Operation, docs []*Document) (out []f
 		}
 	}
 	return append(out, d.out...)
+}
+
+// replied returns the findings about the replies that a requester waits for: those that the
+// receivers of its requests send.
+func replied(requester *Document, o *parse.Operation, docs []*Document) (out []finding.Finding) {
+	var receivers []string
+	replies := false
+	for _, responder := range docs {
+		for _, p := range responder.Operations {
+			if p.Action != parse.Receive || topic(p.Channel) != topic(o.Channel) || topic(o.Channel) == "" {
+				continue
+			}
+			if !slices.Contains(receivers, responder.name()) {
+				receivers = append(receivers, responder.name())
+			}
+			if p.Reply == nil {
+				continue
+			}
+			replies = true
+			d := &pair{differ{former: responder, next: requester, mode: avrodiff.Backward}, replyOf(o), replyOf(p)}
+			if a, b := address(p.Reply), address(o.Reply); a != b {
+				d.changed(finding.Breaking, "REPLY_ADDRESS_DIFFERS", o.Reply.Pos, "", "%s sends replies to %s, and %s waits for them at %s", responder.name(), a, requester.name(), b)
+			}
+			if o.Reply.Channel != nil && p.Reply.Channel != nil {
+				d.messages(map[*parse.ChannelMessage]bool{})
+			}
+			out = append(out, d.out...)
+		}
+	}
+	if len(receivers) > 0 && !replies {
+		d := &differ{former: requester, next: requester}
+		d.changed(finding.Breaking, "REPLY_NOT_SENT", o.Reply.Pos, "", "%s waits for a reply to what it sends to %s, and %s sends none", requester.name(), label(o.Channel), strings.Join(receivers, ", "))
+		out = append(out, d.out...)
+	}
+	return out
+}
+
+// replyOf returns the reply of an operation as the operation that sends or receives it.
+func replyOf(o *parse.Operation) *parse.Operation {
+	action := parse.Send
+	if o.Action == parse.Send {
+		action = parse.Receive
+	}
+	return &parse.Operation{Name: o.Name, Pos: o.Pos, Action: action, Channel: o.Reply.Channel, Messages: o.Reply.Messages}
 }
 
 // users names the applications between which a message goes.
@@ -138,6 +185,9 @@ func (d *pair) message(m, k *parse.ChannelMessage) {
 	}
 	if a, b := d.former.framing(d.send.Channel, m.Message), d.next.framing(d.receive.Channel, k.Message); a != b {
 		d.add(finding.Breaking, "FRAMING_DIFFERS", k.Message, "", "it is framed as %s and read as %s", a, b)
+	}
+	if a, b := location(m.Correlation), location(k.Correlation); b != "" && a != b {
+		d.add(finding.Semantic, "CORRELATION_DIFFERS", k.Message, "", "its correlation id is sent at %q and read at %q", a, b)
 	}
 	d.key(m.Message, k.Message)
 	d.headers(m.Message, k.Message)

@@ -90,6 +90,64 @@ func TestPairs(t *testing.T) {
 	}
 }
 
+const responderDoc = `asyncapi: 3.0.0
+info: {title: Pricing, version: 1.0.0}
+channels:
+  prices:
+    address: prices
+    messages:
+      PriceRequest:
+        correlationId: {location: '$message.header#/id'}
+        payload: {type: object, required: [article], properties: {article: {type: string}}}
+  answers:
+    address: null
+    messages:
+      PriceReply:
+        correlationId: {location: '$message.header#/id'}
+        payload: {type: object, required: [cents], properties: {cents: {type: integer}, note: {type: string}}}
+operations:
+  quote:
+    action: receive
+    channel: {$ref: '#/channels/prices'}
+    reply:
+      address: {location: '$message.header#/replyTo'}
+      channel: {$ref: '#/channels/answers'}
+`
+
+// TestPairsOfReplies changes what a requester expects of replies, one thing at a time.
+func TestPairsOfReplies(t *testing.T) {
+	requesterDoc := strings.NewReplacer("title: Pricing", "title: Shop", "action: receive", "action: send").Replace(responderDoc)
+	if found := pairs(t, responderDoc, requesterDoc); len(found) > 0 {
+		t.Errorf("equal documents: %+v", found)
+	}
+	const reply = "properties: {cents: {type: integer}, note"
+	for name, tt := range map[string]struct{ from, to, want string }{
+		"required property":    {"required: [cents]", "required: [cents, note]", "breaking JSON_PROPERTY_REQUIRED"},
+		"property not read":    {reply, "properties: {note", ""},
+		"narrower number":      {reply, "properties: {cents: {type: integer, minimum: 1}, note", "breaking JSON_LIMIT_NARROWED"},
+		"another address":      {"header#/replyTo", "header#/answerTo", "breaking REPLY_ADDRESS_DIFFERS"},
+		"another reply":        {"      PriceReply:", "      PriceAnswer:", "warning MESSAGE_NOT_KNOWN"},
+		"another id":           {"address: null\n    messages:\n      PriceReply:\n        correlationId: {location: '$message.header#/id'}", "address: null\n    messages:\n      PriceReply:\n        correlationId: {location: '$message.header#/no'}", "semantic CORRELATION_DIFFERS"},
+		"request with a limit": {"article: {type: string}", "article: {type: string, maxLength: 10}", ""},
+	} {
+		requester := strings.Replace(requesterDoc, tt.from, tt.to, 1)
+		if requester == requesterDoc {
+			t.Fatalf("%s: nothing changed", name)
+		}
+		var got []string
+		for _, f := range pairs(t, responderDoc, requester) {
+			got = append(got, f.Level.String()+" "+f.ID)
+		}
+		if text := strings.Join(got, ", "); tt.want == "" && text != "" || !strings.Contains(text, tt.want) {
+			t.Errorf("%s: %q, want %q", name, text, tt.want)
+		}
+	}
+	silent := responderDoc[:strings.Index(responderDoc, "    reply:")]
+	if found := pairs(t, silent, requesterDoc); len(found) != 1 || found[0].ID != "REPLY_NOT_SENT" || found[0].Level != finding.Breaking {
+		t.Errorf("a responder that sends no reply: %+v", found)
+	}
+}
+
 // TestOwnPairs compares released consumers with present producers, and the reverse.
 func TestOwnPairs(t *testing.T) {
 	for _, names := range [][2]string{{released, "../../../specs"}, {"../../../specs", released}} {

@@ -159,6 +159,32 @@ func (c *Contract) Sent() (topics []string) {
 	return topics
 }
 
+// Unobserved returns what of the documents Observe does not judge on these topics, with the
+// reasons, beside NotJudged. It depends on whether there is a schema registry.
+func (c *Contract) Unobserved(topics []string, registry bool) (out []string) {
+	var framed bool
+	for _, ch := range c.Channels {
+		if !slices.ContainsFunc(topics, func(topic string) bool { return c.Channel(topic) == ch }) {
+			out = append(out, fmt.Sprintf("topic %s: the broker does not have it", ch.Topic))
+		}
+		for _, m := range ch.Messages {
+			framed = framed || m.Framing == Confluent && m.payload != nil
+			if _, isJSON := m.payload.(jsonCodec); isJSON && m.Framing == Confluent && registry {
+				out = append(out, fmt.Sprintf("message %s: the text of its JSON Schema in the registry; its id and subject are", m.Name))
+			}
+		}
+	}
+	if framed && !registry {
+		out = append(out, "schema ids: there is no registry to look them up in")
+	}
+	for _, op := range c.Operations {
+		if op.Reply != nil && op.Reply.Channel != nil && op.Reply.Channel.Topic == "" {
+			out = append(out, fmt.Sprintf("operation %s: its replies go to the topics that requests name, which Request judges alone", op.Name))
+		}
+	}
+	return out
+}
+
 // loader reads one document into a contract.
 type loader struct {
 	c       *Contract
@@ -277,18 +303,17 @@ func (l loader) message(ch specfile.Value, m specfile.Message) *Message {
 	return out
 }
 
-// headers returns the headers of a message, which it has itself or from one trait.
+// headers returns the headers of a message.
 func (l loader) headers(m specfile.Message) (*headers, error) {
-	declared := 0
+	var declared []specfile.Value
 	for _, v := range append(m.Get("traits").Items(), m.Value) {
-		if v.Get("headers").Ok() {
-			declared++
+		if h := v.Get("headers"); h.Ok() {
+			declared = append(declared, h)
+		} else if v.Raw("headers").Ok() {
+			return nil, errors.New("its schema is not there")
 		}
 	}
-	if declared > 1 {
-		return nil, errors.New("headers that are merged from traits and the message are not read")
-	}
-	return l.c.schemas.headers(m.Lookup("headers"))
+	return l.c.schemas.headers(declared)
 }
 
 func (l loader) payload(out *Message, m specfile.Message) error {

@@ -22,6 +22,7 @@ info: {title: T, version: 1.0.0}
 servers: {local: {host: 'h:1', protocol: kafka, bindings: {kafka: {%s}}}}
 channels: {c: {address: c, messages: {M: {%s}}}}
 operations: {o: {action: send, channel: {$ref: '#/channels/c'}}}
+components: {schemas: {O: {type: integer}}}
 `, server, message)
 	if err := os.WriteFile(filepath.Join(dir, "a.yaml"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -81,19 +82,43 @@ func generated(t *testing.T, dir string) Framing {
 	return map[string]Framing{"Bare": Bare, "Confluent": Confluent, "SingleObject": SingleObject}[name]
 }
 
-func TestHeadersOfSeveralTraits(t *testing.T) {
-	const one, other = "headers: {type: object, properties: {a: {type: string}}}", "headers: {type: object, properties: {b: {type: string}}}"
-	for message, judged := range map[string]bool{
-		one:                                        true,
-		"traits: [{" + one + "}]":                  true,
-		"traits: [{contentType: x/y}], " + one:     true,
-		"traits: [{" + other + "}], " + one:        false,
-		"traits: [{" + one + "}, {" + other + "}]": false,
+// TestHeadersOfTraits merges the headers of traits and of the message, the last of which counts
+// most.
+func TestHeadersOfTraits(t *testing.T) {
+	const (
+		first  = "headers: {type: object, required: [a], properties: {a: {type: string, minLength: 2}, t: {const: first}}}"
+		second = "headers: {required: [a, b], properties: {b: {type: integer}, t: {const: second}}}"
+		own    = "headers: {properties: {a: {minLength: 3}, t: null, o: {$ref: '#/components/schemas/O'}}}\n"
+	)
+	for name, c := range map[string]struct {
+		message string
+		good    map[string]string
+		bad     []map[string]string
+	}{
+		"of the message": {first, map[string]string{"a": "xx", "t": "first"}, []map[string]string{{}, {"a": "x"}, {"a": "xx", "t": "second"}}},
+		"of one trait":   {"traits: [{contentType: x/y}, {" + first + "}]", map[string]string{"a": "xx"}, []map[string]string{{}, {"a": "x"}}},
+		"of two traits": {"traits: [{" + first + "}, {" + second + "}]", map[string]string{"a": "xx", "b": "7", "t": "second"},
+			[]map[string]string{{"b": "7"}, {"a": "xx"}, {"a": "x", "b": "7"}, {"a": "xx", "b": "no"}, {"a": "xx", "b": "7", "t": "first"}}},
+		"of traits and the message": {"traits: [{" + first + "}, {" + second + "}], " + own, map[string]string{"a": "xxx", "b": "7", "t": "any", "o": "1"},
+			[]map[string]string{{"a": "xx", "b": "7"}, {"a": "xxx"}, {"a": "xxx", "b": "7", "o": "no"}}},
 	} {
-		_, c := written(t, "", message)
-		noted := strings.Contains(strings.Join(c.NotJudged, "\n"), "headers that are merged from traits and the message are not read")
-		if has := c.Channels[0].Messages[0].headers != nil; has != judged || noted == judged {
-			t.Errorf("{%s}: has headers: %t; not judged: %q", message, has, c.NotJudged)
+		_, contract := written(t, "", c.message)
+		h := contract.Channels[0].Messages[0].headers
+		if len(contract.NotJudged) > 0 || h == nil {
+			t.Errorf("%s: not judged: %q", name, contract.NotJudged)
+			continue
 		}
+		if err := h.validate(c.good); err != nil {
+			t.Errorf("%s: %v: %v", name, c.good, err)
+		}
+		for _, bad := range c.bad {
+			if err := h.validate(bad); err == nil {
+				t.Errorf("%s: %v is accepted", name, bad)
+			}
+		}
+	}
+	_, contract := written(t, "", "traits: [{"+first+"}, {headers: {$ref: '#/components/schemas/Gone'}}]")
+	if text := strings.Join(contract.NotJudged, "\n"); !strings.Contains(text, "headers of M: ") {
+		t.Errorf("headers that are not there: %q", text)
 	}
 }

@@ -49,11 +49,11 @@ func (files) Load(at string) (any, error) {
 }
 
 func (s schemas) compile(v specfile.Value) (*jsonschema.Schema, error) {
-	file, err := filepath.Abs(v.File)
+	at, err := fileURL(v.File)
 	if err != nil {
 		return nil, err
 	}
-	at := url.URL{Scheme: "file", Path: filepath.ToSlash(file), Fragment: v.Pointer}
+	at.Fragment = v.Pointer
 	compiled, err := s.compiler.Compile(at.String())
 	if err != nil {
 		return nil, errors.New(oneLine(err))
@@ -69,20 +69,33 @@ type headers struct {
 	needed []string
 }
 
-func (s schemas) headers(v specfile.Value) (*headers, error) {
-	if schema := v.Get("schema"); schema.Ok() && v.Get("schemaFormat").Ok() {
-		if !isJSONSchema(v.Get("schemaFormat").Str()) {
-			return nil, fmt.Errorf("schemas of the format %q are not read", v.Get("schemaFormat").Str())
+// headers returns the headers of a message, which its traits and the message itself may declare.
+// The last declaration counts most.
+func (s schemas) headers(declared []specfile.Value) (*headers, error) {
+	var parts []specfile.Value
+	for _, v := range declared {
+		if schema := v.Get("schema"); schema.Ok() && v.Get("schemaFormat").Ok() {
+			if !isJSONSchema(v.Get("schemaFormat").Str()) {
+				return nil, fmt.Errorf("schemas of the format %q are not read", v.Get("schemaFormat").Str())
+			}
+			v = schema
 		}
-		v = schema
+		parts = append(parts, v)
 	}
-	if !v.Ok() {
+	switch len(parts) {
+	case 0:
 		return nil, nil
+	case 1:
+		compiled, err := s.compile(parts[0])
+		if err != nil {
+			return nil, err
+		}
+		return newHeaders(compiled, parts[0]), nil
 	}
-	compiled, err := s.compile(v)
-	if err != nil {
-		return nil, err
-	}
+	return s.mergedHeaders(parts)
+}
+
+func newHeaders(compiled *jsonschema.Schema, v specfile.Value) *headers {
 	h := &headers{schema: compiled, texts: map[string]specfile.Value{}}
 	for _, p := range v.Get("properties").Members() {
 		h.names = append(h.names, p.Name)
@@ -91,7 +104,7 @@ func (s schemas) headers(v specfile.Value) (*headers, error) {
 	for _, r := range v.Get("required").Items() {
 		h.needed = append(h.needed, r.Str())
 	}
-	return h, nil
+	return h
 }
 
 // typed returns the value of a header as its schema has it. On the wire it is text.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -20,7 +21,9 @@ import (
 type Config struct {
 	Brokers  []string
 	Registry string // URL of a schema registry with Confluent's interface; empty: none
-	Rules    Rules
+	// RegistryClient asks the registry; nil means http.DefaultClient.
+	RegistryClient *http.Client
+	Rules          Rules
 	// Patience is how long to wait for what a service does; 0 means 10 seconds.
 	Patience time.Duration
 	// Quiet is how long topics must not grow before they are complete; 0 means 1.5 seconds.
@@ -47,7 +50,7 @@ func Connect(c *Contract, cfg Config) (*Session, error) {
 	var registry Registry
 	if cfg.Registry != "" {
 		var err error
-		if s.schemas, err = sr.NewClient(sr.URLs(cfg.Registry)); err != nil {
+		if s.schemas, err = sr.NewClient(sr.URLs(cfg.Registry), sr.HTTPClient(cmp.Or(cfg.RegistryClient, http.DefaultClient))); err != nil {
 			return nil, fmt.Errorf("registry client: %w", err)
 		}
 		registry = s.schemas
