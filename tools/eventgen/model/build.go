@@ -85,14 +85,15 @@ func goPackage(s string) string {
 }
 
 // packageName returns info.x-go-package, or else the name of the file without "asyncapi", or the
-// title, with "bus" at its end.
+// title, with "bus" at its end. A file that is named after a version alone has no name.
 func packageName(d *parse.Document) string {
 	if d.GoPackage != "" {
 		return d.GoPackage
 	}
 	base := strings.TrimSuffix(path.Base(d.File), path.Ext(d.File))
 	for _, s := range []string{strings.ReplaceAll(strings.ToLower(base), "asyncapi", ""), d.Title, "events"} {
-		if name := strings.TrimLeft(goPackage(s), "0123456789"); name != "" {
+		const digits = "0123456789"
+		if name := strings.TrimLeft(goPackage(s), digits); name != "" && strings.Trim(name, digits) != "v" {
 			return name + "bus"
 		}
 	}
@@ -128,7 +129,7 @@ func (p *pkgBuilder) addTopic(c *parse.Channel) {
 
 // topicNamed adds a topic of a channel. constant is the name of its constant, or empty.
 func (p *pkgBuilder) topicNamed(c *parse.Channel, constant, name string) {
-	t := Topic{Const: constant, Own: c.File == p.doc.File, Doc: sentence(c.Title, "Topic of the channel "+c.Name+"."),
+	t := Topic{Const: constant, Own: c.File == p.doc.File, Doc: sentence(c.Title, constant+" is the topic of the channel "+c.Name+"."),
 		Topic: topics.Topic{Name: name, Partitions: int32(c.Kafka.Partitions), Replicas: int16(c.Kafka.Replicas)}}
 	for _, s := range c.Kafka.Configs {
 		t.Configs = append(t.Configs, topics.Config{Name: s.Name, Value: s.Value})
@@ -171,12 +172,12 @@ func (p *pkgBuilder) expand(c *parse.Channel) {
 // addAddress adds an address with parameters.
 func (p *pkgBuilder) addAddress(c *parse.Channel) {
 	name := p.scope.take(goname.Exported(c.Name) + "Params")
-	a := &Address{Go: name, Var: p.scope.take(goname.Unexported(goname.Exported(c.Name)) + "Address"), Doc: sentence(c.Title, "The address of the channel "+c.Name+"."), Template: c.Kafka.Topic}
+	a := &Address{Go: name, Var: p.scope.take(goname.Unexported(goname.Exported(c.Name)) + "Address"), Doc: strings.TrimSpace("the channel " + c.Name + ".\n\n" + sentence(c.Title)), Template: c.Kafka.Topic}
 	fields := scope{"Topic": true}
 	for _, param := range c.Params {
-		out := Param{Param: param, Go: fields.take(goname.Exported(param.Name)), Type: "string", Doc: sentence(param.Description, "Parameter "+param.Name+"."), located: param.Location}
+		out := Param{Param: param, Go: fields.take(goname.Exported(param.Name)), Type: "string", Doc: sentence(param.Description), located: param.Location}
 		if param.Default != "" {
-			out.Doc += " Empty means " + param.Default + "."
+			out.Doc = strings.TrimSpace(out.Doc + " Empty means " + param.Default + ".")
 		}
 		if len(param.Enum) > 0 {
 			out.Type = p.scope.take(goname.Exported(c.Name) + goname.Exported(param.Name))

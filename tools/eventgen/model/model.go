@@ -94,6 +94,22 @@ func (p *Package) Named() []Topic {
 	return slices.DeleteFunc(slices.Clone(p.Topics), func(t Topic) bool { return t.Const == "" })
 }
 
+// OwnTopics returns the topics that the document defines.
+func (p *Package) OwnTopics() []Topic { return p.topics(true) }
+
+// OtherTopics returns the topics that other documents define.
+func (p *Package) OtherTopics() []Topic { return p.topics(false) }
+
+func (p *Package) topics(own bool) []Topic {
+	return slices.DeleteFunc(slices.Clone(p.Topics), func(t Topic) bool { return t.Own != own || t.Again })
+}
+
+// Leading returns the receivers without the last one.
+func (p *Package) Leading() []Operation { return p.Receivers[:len(p.Receivers)-1] }
+
+// Last returns the last receiver.
+func (p *Package) Last() Operation { return p.Receivers[len(p.Receivers)-1] }
+
 // Topic is a topic of a channel.
 type Topic struct {
 	Const string // Go name; empty: the topic is one of an address with parameters

@@ -1,6 +1,10 @@
 package model
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/deferpay/deferpay/tools/eventgen/parse"
+)
 
 func TestTakeWith(t *testing.T) {
 	s := scope{"VisitLog": true}
@@ -14,5 +18,22 @@ func TestTakeWith(t *testing.T) {
 	}
 	if got := s.takeWith("Page", "Visit%s"); got != "Page" {
 		t.Errorf("with nothing taken, Page becomes %s", got)
+	}
+}
+
+func TestPackageName(t *testing.T) {
+	for _, c := range []struct {
+		doc  parse.Document
+		want string
+	}{
+		{parse.Document{File: "specs/orders.asyncapi.yaml", Title: "Shop"}, "ordersbus"},
+		{parse.Document{File: "specs/asyncapi-v3.yml", Title: "Shop API"}, "shopapibus"},
+		{parse.Document{File: "asyncapi.2.yaml", Title: "Shop"}, "shopbus"},
+		{parse.Document{File: "asyncapi.yaml"}, "eventsbus"},
+		{parse.Document{File: "orders.yaml", GoPackage: "buying"}, "buying"},
+	} {
+		if got := packageName(&c.doc); got != c.want {
+			t.Errorf("%s, %q becomes package %s, not %s", c.doc.File, c.doc.Title, got, c.want)
+		}
 	}
 }

@@ -182,7 +182,7 @@ func (p *pkgBuilder) keyType(key *parse.Key, s *Spec) string {
 	if base == "" {
 		base = "string"
 	}
-	p.out.Keys = append(p.out.Keys, Key{Go: name, Base: base, Doc: sentence(k.Doc, "Key of "+s.Name+"."), Scalar: *k})
+	p.out.Keys = append(p.out.Keys, Key{Go: name, Base: base, Doc: sentence(k.Doc), Scalar: *k})
 	return name
 }
 
@@ -242,7 +242,7 @@ func (p *pkgBuilder) headersType(o *parse.Object, s *Spec) *Headers {
 	if wish := cmp.Or(o.Name, o.Title); wish != "" {
 		name = goname.Exported(wish)
 	}
-	h := &Headers{Doc: sentence(o.Doc, "Headers of "+s.Name+".")}
+	h := &Headers{Doc: sentence(o.Doc)}
 	if slices.ContainsFunc(o.Props, func(p parse.Prop) bool { return p.Const == "" }) {
 		h.Go = p.scope.take(name)
 		name = h.Go

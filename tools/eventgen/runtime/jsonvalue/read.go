@@ -40,6 +40,15 @@ func Decode[T any](data []byte, f Func, read func(r *Reader, v Value) T) (T, err
 	return out, nil
 }
 
+// DecodeInto is like Decode, and sets x to the value if there is no error.
+func DecodeInto[T any](x *T, data []byte, f Func, read func(r *Reader, v Value) T) error {
+	out, err := Decode(data, f, read)
+	if err == nil {
+		*x = out
+	}
+	return err
+}
+
 // Fail records that v has no Go value.
 func (r *Reader) Fail(v Value, format string, args ...any) {
 	if r.err == nil {

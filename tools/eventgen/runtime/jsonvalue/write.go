@@ -255,6 +255,15 @@ func writeMembers[T any](w *Writer, m map[string]T, member func(*Writer, T)) {
 	w.names = w.names[:from]
 }
 
+// WritePointer writes what v points to, which has to be set.
+func WritePointer[T any](w *Writer, v *T, write func(*Writer, T)) {
+	if v == nil {
+		w.Unset()
+		return
+	}
+	write(w, *v)
+}
+
 // WriteNullable writes nil as null.
 func WriteNullable[T any](w *Writer, v *T, write func(*Writer, T)) {
 	if v == nil {

@@ -18,11 +18,7 @@ type Calibration struct {
 // DecodeJSON decodes data, which must hold one value and nothing else, into x. It returns an error,
 // and leaves x as it was, if the value does not conform to the schema.
 func (x *Calibration) DecodeJSON(data []byte) error {
-	out, err := jsonvalue.Decode(data, checkCalibration, readCalibration)
-	if err == nil {
-		*x = out
-	}
-	return err
+	return jsonvalue.DecodeInto(x, data, checkCalibration, readCalibration)
 }
 
 // AppendJSON appends the JSON of x to dst. It returns an error if x does not conform to the schema.
@@ -62,7 +58,7 @@ func readCalibration(r *jsonvalue.Reader, v jsonvalue.Value) (x Calibration) {
 		}
 	}
 	if x.Reference == nil {
-		x.Reference = jsonvalue.ReadPointer(r, tableOfCalibration1, (*jsonvalue.Reader).Float64)
+		x.Reference = jsonvalue.ReadPointer(r, valueOfCalibration, (*jsonvalue.Reader).Float64)
 	}
 	return x
 }
@@ -73,7 +69,7 @@ func writeCalibration(w *jsonvalue.Writer, x Calibration) {
 	}
 	w.Member("stationRef")
 	w.String(x.StationRef)
-	w.Expect(tableOfCalibration2.Matches(x.StationRef))
+	w.Expect(patternOfCalibration.Matches(x.StationRef))
 	w.Member("instrument")
 	w.String(x.Instrument)
 	w.Expect(x.Instrument != "")
@@ -101,6 +97,6 @@ func checkCalibration(c *jsonvalue.Check, v jsonvalue.Value) bool {
 		})
 }
 
-var tableOfCalibration1 = jsonvalue.Literal(`0`)
+var valueOfCalibration = jsonvalue.Literal(`0`)
 
-var tableOfCalibration2 = jsonvalue.MustPattern(`^ST-[0-9]{1,6}$`)
+var patternOfCalibration = jsonvalue.MustPattern(`^ST-[0-9]{1,6}$`)

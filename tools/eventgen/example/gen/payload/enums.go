@@ -27,8 +27,7 @@ func (x StationStatus) Valid() bool {
 }
 
 func checkStationStatus(c *jsonvalue.Check, v jsonvalue.Value) bool {
-	return c.Type(v, jsonvalue.String) &&
-		c.Enum(v, tableOfStationStatus1)
+	return c.Enum(v, valuesOfStationStatus)
 }
 
-var tableOfStationStatus1 = jsonvalue.Literal(`["planned","working","closed"]`)
+var valuesOfStationStatus = jsonvalue.Literal(`["planned","working","closed"]`)

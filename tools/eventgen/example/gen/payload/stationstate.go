@@ -22,11 +22,7 @@ type StationState struct {
 // DecodeJSON decodes data, which must hold one value and nothing else, into x. It returns an error,
 // and leaves x as it was, if the value does not conform to the schema.
 func (x *StationState) DecodeJSON(data []byte) error {
-	out, err := jsonvalue.Decode(data, checkStationState, readStationState)
-	if err == nil {
-		*x = out
-	}
-	return err
+	return jsonvalue.DecodeInto(x, data, checkStationState, readStationState)
 }
 
 // AppendJSON appends the JSON of x to dst. It returns an error if x does not conform to the schema.
@@ -78,7 +74,7 @@ func writeStationState(w *jsonvalue.Writer, x StationState) {
 	}
 	w.Member("stationRef")
 	w.String(x.StationRef)
-	w.Expect(tableOfStationState1.Matches(x.StationRef))
+	w.Expect(patternOfStationState.Matches(x.StationRef))
 	w.Member("status")
 	jsonvalue.WriteText(w, x.Status)
 	w.Expect(x.Status.Valid())
@@ -125,4 +121,4 @@ func checkStationState(c *jsonvalue.Check, v jsonvalue.Value) bool {
 		})
 }
 
-var tableOfStationState1 = jsonvalue.MustPattern(`^ST-[0-9]{1,6}$`)
+var patternOfStationState = jsonvalue.MustPattern(`^ST-[0-9]{1,6}$`)

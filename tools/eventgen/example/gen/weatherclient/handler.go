@@ -13,6 +13,10 @@ import (
 )
 
 // Handler handles the messages of all operations.
+//
+// A message is acknowledged when its method returns nil. If the method returns an error marked with
+// bus.Permanent, the message is sent to the dead letters; after any other error it is delivered
+// again. A message may be delivered more than once.
 type Handler interface {
 	AnnounceStationHandler
 	CalibrateHandler
@@ -23,17 +27,11 @@ func Register(router *message.Router, subscriber message.Subscriber, h Handler, 
 	if err := RegisterAnnounceStation(router, subscriber, h, options...); err != nil {
 		return err
 	}
-	if err := RegisterCalibrate(router, subscriber, h, options...); err != nil {
-		return err
-	}
-	return nil
+	return RegisterCalibrate(router, subscriber, h, options...)
 }
 
 // AnnounceStationHandler handles the messages of the operation announceStation: Announce a station.
-//
-// A message is acknowledged when its method returns nil. If the method returns an error marked with
-// bus.Permanent, the message is sent to the dead letters; after any other error it is delivered
-// again. A message may be delivered more than once.
+// See Handler for what its methods return.
 type AnnounceStationHandler interface {
 	// StationChanged handles the message StationChanged.
 	//
@@ -70,11 +68,7 @@ func CalibrateWithCalibrationFailed(m payload.CalibrationFailure, h FailedHeader
 }
 
 // CalibrateHandler handles the messages of the operation calibrate: Ask a station to calibrate
-// itself.
-//
-// A message is acknowledged when its method returns nil. If the method returns an error marked with
-// bus.Permanent, the message is sent to the dead letters; after any other error it is delivered
-// again. A message may be delivered more than once.
+// itself. See Handler for what its methods return.
 type CalibrateHandler interface {
 	// CalibrationRequested handles the message CalibrationRequested.
 	//

@@ -26,8 +26,6 @@ func (k StationRef) Validate() error {
 var stationRefRules = metadata.Header{Pattern: "^ST-[0-9]{1,6}$"}
 
 // MeasuredHeaders holds the headers of a message.
-//
-// Headers of Measured.
 type MeasuredHeaders struct {
 	// Header ce_id.
 	ID string
@@ -56,8 +54,6 @@ func readMeasuredHeaders(m message.Metadata) (MeasuredHeaders, error) {
 }
 
 // DoneHeaders holds the headers of a message.
-//
-// Headers of CalibrationDone.
 type DoneHeaders struct {
 	// Header correlationId.
 	CorrelationID string
@@ -82,8 +78,6 @@ func readDoneHeaders(m message.Metadata) (DoneHeaders, error) {
 }
 
 // FailedHeaders holds the headers of a message.
-//
-// Headers of CalibrationFailed.
 type FailedHeaders struct {
 	// Header correlationId.
 	CorrelationID string
@@ -108,8 +102,6 @@ func readFailedHeaders(m message.Metadata) (FailedHeaders, error) {
 }
 
 // RequestHeaders holds the headers of a message.
-//
-// Headers of CalibrationRequested.
 type RequestHeaders struct {
 	// Header correlationId.
 	CorrelationID string
@@ -155,7 +147,6 @@ type CalibrationRequestedMessage = bus.Message[payload.Calibration, StationRef, 
 // measuredSpec describes the message Measured.
 var measuredSpec = bus.Spec[event.Measured, StationRef, MeasuredHeaders]{
 	Name:        "Measured",
-	Topic:       "",
 	Subject:     "weather.event.Measured",
 	ContentType: "application/vnd.apache.avro",
 	Framing:     bus.Confluent,
@@ -179,7 +170,6 @@ var stationChangedSpec = bus.Spec[payload.StationState, StationRef, bus.Headers]
 // calibrationDoneSpec describes the message CalibrationDone.
 var calibrationDoneSpec = bus.Spec[payload.CalibrationResult, bus.NoKey, DoneHeaders]{
 	Name:        "CalibrationDone",
-	Topic:       "",
 	ContentType: "application/json",
 	Framing:     bus.Bare,
 	Codec:       bus.JSON[payload.CalibrationResult](),
@@ -192,7 +182,6 @@ var calibrationDoneSpec = bus.Spec[payload.CalibrationResult, bus.NoKey, DoneHea
 // calibrationFailedSpec describes the message CalibrationFailed.
 var calibrationFailedSpec = bus.Spec[payload.CalibrationFailure, bus.NoKey, FailedHeaders]{
 	Name:        "CalibrationFailed",
-	Topic:       "",
 	ContentType: "application/json",
 	Framing:     bus.Bare,
 	Codec:       bus.JSON[payload.CalibrationFailure](),

@@ -18,7 +18,7 @@ const (
 	RejectedTopic = "weather.rejected.v1"
 )
 
-// MeasurementsParams holds the parameters of an address.
+// MeasurementsParams holds the parameters of the address of the channel measurements.
 //
 // Measurements of a region.
 type MeasurementsParams struct {
@@ -78,5 +78,5 @@ func Topics() []topics.Topic {
 
 // OtherTopics returns the topics of other documents that this one uses.
 func OtherTopics() []topics.Topic {
-	return []topics.Topic{}
+	return nil
 }

@@ -16,6 +16,10 @@ import (
 const OnOrdersGroup = "shop.orders"
 
 // Handler handles the messages of all operations.
+//
+// A message is acknowledged when its method returns nil. If the method returns an error marked with
+// bus.Permanent, the message is sent to the dead letters; after any other error it is delivered
+// again. A message may be delivered more than once.
 type Handler interface {
 	OnOrdersHandler
 	OnNotesHandler
@@ -26,17 +30,11 @@ func Register(router *message.Router, subscriber message.Subscriber, h Handler, 
 	if err := RegisterOnOrders(router, subscriber, h, options...); err != nil {
 		return err
 	}
-	if err := RegisterOnNotes(router, subscriber, h, options...); err != nil {
-		return err
-	}
-	return nil
+	return RegisterOnNotes(router, subscriber, h, options...)
 }
 
-// OnOrdersHandler handles the messages of the operation onOrders: Follow orders.
-//
-// A message is acknowledged when its method returns nil. If the method returns an error marked with
-// bus.Permanent, the message is sent to the dead letters; after any other error it is delivered
-// again. A message may be delivered more than once.
+// OnOrdersHandler handles the messages of the operation onOrders: Follow orders. See Handler for
+// what its methods return.
 type OnOrdersHandler interface {
 	// OrderPlaced handles the message OrderPlaced.
 	//
@@ -63,11 +61,8 @@ func RegisterOnOrders(router *message.Router, subscriber message.Subscriber, h O
 	}, options...)
 }
 
-// OnNotesHandler handles the messages of the operation onNotes.
-//
-// A message is acknowledged when its method returns nil. If the method returns an error marked with
-// bus.Permanent, the message is sent to the dead letters; after any other error it is delivered
-// again. A message may be delivered more than once.
+// OnNotesHandler handles the messages of the operation onNotes. See Handler for what its methods
+// return.
 type OnNotesHandler interface {
 	// Note handles the message Note.
 	Note(ctx context.Context, m *NoteMessage) error

@@ -27,8 +27,6 @@ func (k OrderKey) Validate() error {
 var orderKeyRules = metadata.Header{MinLength: 2, MaxLength: 20, Pattern: "^O-[0-9]+$"}
 
 // EventHeaders holds the headers of a message.
-//
-// Headers of OrderPlaced.
 type EventHeaders struct {
 	// Header ce_id.
 	ID string

@@ -12,6 +12,10 @@ import (
 )
 
 // Handler handles the messages of all operations.
+//
+// A message is acknowledged when its method returns nil. If the method returns an error marked with
+// bus.Permanent, the message is sent to the dead letters; after any other error it is delivered
+// again. A message may be delivered more than once.
 type Handler interface {
 	PlaceHandler
 	WriteHandler
@@ -22,17 +26,11 @@ func Register(router *message.Router, subscriber message.Subscriber, h Handler, 
 	if err := RegisterPlace(router, subscriber, h, options...); err != nil {
 		return err
 	}
-	if err := RegisterWrite(router, subscriber, h, options...); err != nil {
-		return err
-	}
-	return nil
+	return RegisterWrite(router, subscriber, h, options...)
 }
 
-// PlaceHandler handles the messages of the operation place.
-//
-// A message is acknowledged when its method returns nil. If the method returns an error marked with
-// bus.Permanent, the message is sent to the dead letters; after any other error it is delivered
-// again. A message may be delivered more than once.
+// PlaceHandler handles the messages of the operation place. See Handler for what its methods
+// return.
 type PlaceHandler interface {
 	// OrderPlaced handles the message OrderPlaced.
 	//
@@ -59,11 +57,8 @@ func RegisterPlace(router *message.Router, subscriber message.Subscriber, h Plac
 	}, options...)
 }
 
-// WriteHandler handles the messages of the operation write.
-//
-// A message is acknowledged when its method returns nil. If the method returns an error marked with
-// bus.Permanent, the message is sent to the dead letters; after any other error it is delivered
-// again. A message may be delivered more than once.
+// WriteHandler handles the messages of the operation write. See Handler for what its methods
+// return.
 type WriteHandler interface {
 	// Note handles the message Note.
 	Note(ctx context.Context, m *NoteMessage) error

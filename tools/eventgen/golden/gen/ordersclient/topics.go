@@ -11,9 +11,9 @@ import (
 const (
 	// Orders.
 	OrdersTopic = "orders.v1"
-	// Topic of the channel notes.
+	// NotesTopic is the topic of the channel notes.
 	NotesTopic = "notes.v1"
-	// Topic of the channel dead.
+	// DeadTopic is the topic of the channel dead.
 	DeadTopic = "orders.dlq.v1"
 )
 
@@ -32,5 +32,5 @@ func Topics() []topics.Topic {
 
 // OtherTopics returns the topics of other documents that this one uses.
 func OtherTopics() []topics.Topic {
-	return []topics.Topic{}
+	return nil
 }

@@ -9,9 +9,9 @@ import (
 
 // The topics of the document's channels.
 const (
-	// Topic of the channel log.
+	// LogTopic is the topic of the channel log.
 	LogTopic = "store.log.v1"
-	// Topic of the channel positions.
+	// PositionsTopic is the topic of the channel positions.
 	PositionsTopic = "store.positions.v1"
 )
 
@@ -28,5 +28,5 @@ func Topics() []topics.Topic {
 
 // OtherTopics returns the topics of other documents that this one uses.
 func OtherTopics() []topics.Topic {
-	return []topics.Topic{}
+	return nil
 }

@@ -2,6 +2,7 @@ package codec
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -119,7 +120,8 @@ func (g *generator) terms(s *schema.Schema, skip, v string) []string {
 	}
 	var out []string
 	add := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
-	if s.Types != 0 {
+	if listsKinds(s) { // const or enum refuses the other kinds too
+	} else if s.Types != 0 {
 		add("c.Type(%s, %s)", v, kindExpr(s.Types))
 	} else if s.Implied != 0 {
 		add("c.Type(%s, %s)", v, kindExpr(s.Implied))
@@ -149,6 +151,15 @@ func (g *generator) terms(s *schema.Schema, skip, v string) []string {
 	}
 	out = append(out, g.itemTerms(s, v)...)
 	return append(out, g.combined(s, skip, v)...)
+}
+
+// listsKinds reports whether a schema lists values, all of them of its types.
+func listsKinds(s *schema.Schema) bool {
+	list := s.Enum
+	if s.Constant != nil {
+		list = []*source.Node{s.Constant}
+	}
+	return len(list) > 0 && s.Types != 0 && !slices.ContainsFunc(list, func(v *source.Node) bool { return s.Types&schema.KindOf(v) == 0 })
 }
 
 // limits returns the conditions of numbers, patterns and formats.
@@ -211,12 +222,20 @@ func (g *generator) members(s *schema.Schema) string {
 	}
 	var cases strings.Builder
 	free := []string{} // properties that may have any value
+	conditions, names := []string{}, map[string][]string{}
 	for _, p := range s.Properties {
 		if p.IsTrue() {
 			free = append(free, strconv.Quote(p.Name))
 			continue
 		}
-		fmt.Fprintf(&cases, "case %q:\nreturn %s\n", p.Name, g.checkValue(p.Schema, "m"))
+		condition := g.checkValue(p.Schema, "m")
+		if names[condition] == nil {
+			conditions = append(conditions, condition)
+		}
+		names[condition] = append(names[condition], strconv.Quote(p.Name))
+	}
+	for _, condition := range conditions {
+		fmt.Fprintf(&cases, "case %s:\nreturn %s\n", strings.Join(names[condition], ", "), condition)
 	}
 	if len(free) > 0 && (rest != "true" || len(s.Patterns) > 0) {
 		fmt.Fprintf(&cases, "case %s:\nreturn true\n", strings.Join(free, ", "))

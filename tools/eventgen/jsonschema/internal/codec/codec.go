@@ -8,7 +8,7 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
-	"strings"
+	"strconv"
 
 	"github.com/deferpay/deferpay/tools/eventgen/gofile"
 	"github.com/deferpay/deferpay/tools/eventgen/jsonschema/internal/schema"
@@ -52,7 +52,7 @@ func (g *generator) checks() {
 		if d := g.decls[s.GoName]; d != nil {
 			g.open(d.File, d.Name, d.Source)
 		} else {
-			g.open("checkof"+strings.ToLower(s.GoName), s.GoName, s.Node.File())
+			g.open(shape.Checks, s.GoName, s.Node.File())
 		}
 		g.p("\nfunc check%s(c *jsonvalue.Check, v jsonvalue.Value) bool {\nreturn %s\n}", s.GoName, conjunction(g.terms(s, "", "v")))
 	}
@@ -76,6 +76,9 @@ func checkName(d *shape.Decl) string {
 
 // needs returns the name of the check function of a type, which will be printed.
 func (g *generator) needs(d *shape.Decl) string {
+	if p := d.Parts; d.Form == shape.Wrapper && !d.Plain && len(p) == 1 && p[0].Skip == "" && p[0].Schema != nil && p[0].Schema.GoName != "" {
+		return g.named(p[0].Schema) // it is of a type with another name
+	}
 	name := checkName(d)
 	if !g.needed[name] {
 		g.needed[name] = true
@@ -123,28 +126,35 @@ func (g *generator) p(format string, args ...any) { fmt.Fprintf(&g.body, format+
 
 // literal returns the name of a variable with a JSON value.
 func (g *generator) literal(n *source.Node) string {
-	return g.table("jsonvalue.Literal(" + gofile.Literal(string(n.JSON())) + ")")
+	name := "value"
+	if n.Is(source.Seq) {
+		name = "values"
+	}
+	return g.table(name, "jsonvalue.Literal(" + gofile.Literal(string(n.JSON())) + ")")
 }
 
 // pattern returns the name of a variable with a regular expression.
 func (g *generator) pattern(re string) string {
-	return g.table("jsonvalue.MustPattern(" + gofile.Literal(re) + ")")
+	return g.table("pattern", "jsonvalue.MustPattern(" + gofile.Literal(re) + ")")
 }
 
-func (g *generator) table(expr string) string {
-	n := 1
-	for _, t := range g.tables {
-		name := fmt.Sprintf("tableOf%s%d", g.about, n)
-		if t.name == name && t.expr == expr {
+// table returns the name of a variable with a value, such as patternOfOrder, or patternOfOrder2 for
+// the second one of its kind.
+func (g *generator) table(kind, expr string) string {
+	for n := 1; ; n++ {
+		name := kind + "Of" + g.about
+		if n > 1 {
+			name += strconv.Itoa(n)
+		}
+		i := slices.IndexFunc(g.tables, func(t table) bool { return t.name == name })
+		if i < 0 {
+			g.tables = append(g.tables, table{name, expr})
 			return name
 		}
-		if t.name == name {
-			n++
+		if g.tables[i].expr == expr {
+			return name
 		}
 	}
-	name := fmt.Sprintf("tableOf%s%d", g.about, n)
-	g.tables = append(g.tables, table{name, expr})
-	return name
 }
 
 // text returns the declarations and the tables of the file.

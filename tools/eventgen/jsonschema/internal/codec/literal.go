@@ -60,7 +60,7 @@ func (l *literals) pointer(s *shape.Shape, n *source.Node) string {
 		return "&" + expr
 	}
 	of := ""
-	if s.Form == shape.Basic && s.Scalar != shape.TextScalar && s.Scalar != shape.BoolScalar && !strings.Contains(expr, "(") || s.Form == shape.Map || s.Form == shape.List || s.Form == shape.Null {
+	if s.Form == shape.Basic && s.Scalar != shape.TextScalar && s.Scalar != shape.BoolScalar && !strings.Contains(expr, "(") && !(s.Scalar.GoType == "float64" && strings.ContainsAny(expr, ".eE")) || s.Form == shape.Map || s.Form == shape.List || s.Form == shape.Null {
 		of = "[" + shape.GoType(s, l.own) + "]" // Go does not infer the type
 	}
 	return "jsonvalue.Ptr" + of + "(" + expr + ")"

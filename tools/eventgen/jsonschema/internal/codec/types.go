@@ -175,7 +175,7 @@ func (g *generator) readMembers(d *shape.Decl) {
 func (g *generator) codec(d *shape.Decl) {
 	check := g.needs(d)
 	g.p("\n// DecodeJSON decodes data, which must hold one value and nothing else, into x. It returns an error,\n// and leaves x as it was, if the value does not conform to the schema.\nfunc (x *%s) DecodeJSON(data []byte) error {", d.Name)
-	g.p("out, err := jsonvalue.Decode(data, %s, read%s)\nif err == nil {\n*x = out\n}\nreturn err\n}\n", check, d.Name)
+	g.p("return jsonvalue.DecodeInto(x, data, %s, read%s)\n}\n", check, d.Name)
 	g.p("// AppendJSON appends the JSON of x to dst. It returns an error if x does not conform to the schema.\nfunc (x *%s) AppendJSON(dst []byte) ([]byte, error) {", d.Name)
 	g.p("return jsonvalue.Append(dst, *x, write%s, %s)\n}\n", d.Name, check)
 	g.p("// Validate returns an error if x does not conform to the schema.\nfunc (x *%s) Validate() error {\nreturn jsonvalue.Validate(*x, write%s, %s)\n}\n", d.Name, d.Name, check)
@@ -320,7 +320,7 @@ func (g *generator) readUnion(d *shape.Decl) {
 		case b.Wrapper != "":
 			g.p("return %s{Value: %s}", b.Wrapper, value)
 		case b.Shape.Decl.HasCodec():
-			g.p("x := %s\nreturn &x", value)
+			g.p("return jsonvalue.ReadPointer(r, v, %s)", g.readFunc(b.Shape))
 		default:
 			g.p("return %s", value)
 		}

@@ -198,7 +198,7 @@ func (g *generator) writeUnion(d *shape.Decl) {
 			case b.Wrapper != "":
 				return g.write(b.Shape, want, "x.Value")
 			case b.Shape.Decl.HasCodec():
-				return "if x == nil {\nw.Unset()\nreturn\n}\n" + tagged(d, b) + g.write(b.Shape, want, "*x")
+				return tagged(d, b) + "jsonvalue.WritePointer(w, x, " + g.writeFunc(b.Shape, want) + ")"
 			}
 			return g.write(b.Shape, want, "x")
 		}))
@@ -213,10 +213,10 @@ func tagged(d *shape.Decl, b *shape.Branch) string {
 		if d.Tagged == "" || f.Name != d.Tagged || f.Constant != nil {
 			continue
 		}
-		set, value := "", "x."+f.GoName
+		set, value := "x != nil", "x."+f.GoName
 		if f.Optional {
-			set, value = f.Present(value)
-			set += " && "
+			present, of := f.Present(value)
+			set, value = set+" && "+present, of
 		}
 		switch s := f.Shape; {
 		case s.Form == shape.Declared && s.Decl.Form == shape.TextEnum:
@@ -226,7 +226,7 @@ func tagged(d *shape.Decl, b *shape.Branch) string {
 		case s.Form != shape.Basic || s.Scalar != shape.TextScalar:
 			return ""
 		}
-		return fmt.Sprintf("if %s!w.Tag(%q, %s, %q) {\nreturn\n}\n", set, d.Tagged, value, b.Tag)
+		return fmt.Sprintf("if %s && !w.Tag(%q, %s, %q) {\nreturn\n}\n", set, d.Tagged, value, b.Tag)
 	}
 	return ""
 }

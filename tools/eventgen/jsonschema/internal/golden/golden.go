@@ -120,7 +120,7 @@ var Examples = []struct {
 			Count:  3,
 			Small:  -5,
 			Price:  19.99,
-			Share:  jsonvalue.Ptr[float64](0.25),
+			Share:  jsonvalue.Ptr(0.25),
 			Ratios: []float64{0.5, 1, 1.5},
 		}
 		return &v
@@ -204,7 +204,7 @@ var Examples = []struct {
 			Lines: []order.OrderPlacedLinesItem{{
 				Sku:      "AB1",
 				Quantity: 2,
-				Price:    jsonvalue.Ptr[float64](0.5),
+				Price:    jsonvalue.Ptr(0.5),
 				Tags:     []string{},
 			}},
 			Status: jsonvalue.Ptr(order.OrderPlacedStatusOpen),
@@ -242,7 +242,7 @@ var Examples = []struct {
 			Anything:   jsonvalue.Ptr(jsonvalue.MustAny(`{"x":[1,"y"]}`)),
 			Free:       map[string]jsonvalue.Any{"a": jsonvalue.MustAny(`1`)},
 			Flag:       jsonvalue.Ptr(true),
-			Ratio:      jsonvalue.Ptr[float64](0.25),
+			Ratio:      jsonvalue.Ptr(0.25),
 			Nothing:    jsonvalue.Ptr[struct{}](struct{}{}),
 			Raw:        []byte{0x1, 0x2},
 			ValidFor:   jsonvalue.Ptr[jsonvalue.Duration]("P1D"),

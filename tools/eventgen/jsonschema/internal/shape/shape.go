@@ -173,13 +173,13 @@ type entry struct {
 
 // NewShaper returns a shaper of the schemas that a loader has read.
 func NewShaper(l *schema.Loader) *Shaper {
-	return &Shaper{Loader: l, scope: goname.Scope{}, files: goname.Scope{"doc": true, enums: true}, memo: map[string]*entry{}}
+	return &Shaper{Loader: l, scope: goname.Scope{}, files: goname.Scope{"doc": true, enums: true, Checks: true}, memo: map[string]*entry{}}
 }
 
-// enums is the file of the small enums of a package, and fewValues the most values of a small one.
 const (
-	enums     = "enums"
-	fewValues = 20
+	enums     = "enums"  // the file of the small enums of a package
+	fewValues = 20       // the most values of a small enum
+	Checks    = "checks" // the file of the checks of schemas that are not types
 )
 
 // Resolve decides the types of payloads and of everything in them.

@@ -9,7 +9,7 @@ import (
 
 // The topics of the document's channels.
 const (
-	// Topic of the channel as.
+	// AsTopic is the topic of the channel as.
 	AsTopic = "as.v1"
 )
 
@@ -23,5 +23,5 @@ func Topics() []topics.Topic {
 
 // OtherTopics returns the topics of other documents that this one uses.
 func OtherTopics() []topics.Topic {
-	return []topics.Topic{}
+	return nil
 }

@@ -12,6 +12,10 @@ import (
 )
 
 // Handler handles the messages of all operations.
+//
+// A message is acknowledged when its method returns nil. If the method returns an error marked with
+// bus.Permanent, the message is sent to the dead letters; after any other error it is delivered
+// again. A message may be delivered more than once.
 type Handler interface {
 	OnMovesHandler
 	OnAnnouncementsHandler
@@ -22,17 +26,11 @@ func Register(router *message.Router, subscriber message.Subscriber, h Handler, 
 	if err := RegisterOnMoves(router, subscriber, h, options...); err != nil {
 		return err
 	}
-	if err := RegisterOnAnnouncements(router, subscriber, h, options...); err != nil {
-		return err
-	}
-	return nil
+	return RegisterOnAnnouncements(router, subscriber, h, options...)
 }
 
-// OnMovesHandler handles the messages of the operation onMoves.
-//
-// A message is acknowledged when its method returns nil. If the method returns an error marked with
-// bus.Permanent, the message is sent to the dead letters; after any other error it is delivered
-// again. A message may be delivered more than once.
+// OnMovesHandler handles the messages of the operation onMoves. See Handler for what its methods
+// return.
 type OnMovesHandler interface {
 	// Moved handles the message Moved.
 	//
@@ -50,11 +48,8 @@ func RegisterOnMoves(router *message.Router, subscriber message.Subscriber, h On
 	}, options...)
 }
 
-// OnAnnouncementsHandler handles the messages of the operation onAnnouncements.
-//
-// A message is acknowledged when its method returns nil. If the method returns an error marked with
-// bus.Permanent, the message is sent to the dead letters; after any other error it is delivered
-// again. A message may be delivered more than once.
+// OnAnnouncementsHandler handles the messages of the operation onAnnouncements. See Handler for
+// what its methods return.
 type OnAnnouncementsHandler interface {
 	// Announced handles the message Announced.
 	Announced(ctx context.Context, m *AnnouncedMessage) error

@@ -9,13 +9,13 @@ import (
 
 // The topics of the document's channels.
 const (
-	// Topic of the channel log.
+	// LogTopic is the topic of the channel log.
 	LogTopic = "depot.log.v1"
-	// Topic of the channel marks.
+	// MarksTopic is the topic of the channel marks.
 	MarksTopic = "depot.marks.v1"
-	// Topic of the channel moves.
+	// MovesTopic is the topic of the channel moves.
 	MovesTopic = "depot.moves.v1"
-	// Topic of the channel announcements.
+	// AnnouncementsTopic is the topic of the channel announcements.
 	AnnouncementsTopic = "depot.announcements.v1"
 )
 
@@ -32,5 +32,5 @@ func Topics() []topics.Topic {
 
 // OtherTopics returns the topics of other documents that this one uses.
 func OtherTopics() []topics.Topic {
-	return []topics.Topic{}
+	return nil
 }

@@ -13,6 +13,10 @@ import (
 )
 
 // Handler handles the messages of all operations.
+//
+// A message is acknowledged when its method returns nil. If the method returns an error marked with
+// bus.Permanent, the message is sent to the dead letters; after any other error it is delivered
+// again. A message may be delivered more than once.
 type Handler interface {
 	OnAskHandler
 	OnWishHandler
@@ -26,11 +30,8 @@ func OnAskWithTold(m payload.Told, h bus.Headers) OnAskAnswer {
 	return OnAskAnswer{bus.NewAnswer(&toldSpec, "", m, h)}
 }
 
-// OnAskHandler handles the messages of the operation onAsk.
-//
-// A message is acknowledged when its method returns nil. If the method returns an error marked with
-// bus.Permanent, the message is sent to the dead letters; after any other error it is delivered
-// again. A message may be delivered more than once.
+// OnAskHandler handles the messages of the operation onAsk. See Handler for what its methods
+// return.
 type OnAskHandler interface {
 	// Ask handles the message Ask.
 	Ask(ctx context.Context, m *AskMessage) (OnAskAnswer, error)
@@ -58,11 +59,8 @@ func OnWishWithGranted(m payload.Granted, h bus.Headers) OnWishAnswer {
 	return OnWishAnswer{bus.NewAnswer(&grantedSpec, "", m, h)}
 }
 
-// OnWishHandler handles the messages of the operation onWish.
-//
-// A message is acknowledged when its method returns nil. If the method returns an error marked with
-// bus.Permanent, the message is sent to the dead letters; after any other error it is delivered
-// again. A message may be delivered more than once.
+// OnWishHandler handles the messages of the operation onWish. See Handler for what its methods
+// return.
 type OnWishHandler interface {
 	// Wish handles the message Wish.
 	Wish(ctx context.Context, m *WishMessage) (OnWishAnswer, error)

@@ -23,7 +23,6 @@ type GrantedMessage = bus.Message[payload.Granted, bus.NoKey, bus.Headers]
 // toldSpec describes the message Told.
 var toldSpec = bus.Spec[payload.Told, bus.NoKey, bus.Headers]{
 	Name:    "Told",
-	Topic:   "",
 	Framing: bus.Bare,
 	Codec:   bus.JSON[payload.Told](),
 }
@@ -31,7 +30,6 @@ var toldSpec = bus.Spec[payload.Told, bus.NoKey, bus.Headers]{
 // askSpec describes the message Ask.
 var askSpec = bus.Spec[payload.Ask, bus.NoKey, bus.Headers]{
 	Name:    "Ask",
-	Topic:   "",
 	Framing: bus.Bare,
 	Codec:   bus.JSON[payload.Ask](),
 }
@@ -39,7 +37,6 @@ var askSpec = bus.Spec[payload.Ask, bus.NoKey, bus.Headers]{
 // wishSpec describes the message Wish.
 var wishSpec = bus.Spec[payload.Wish, bus.NoKey, bus.Headers]{
 	Name:    "Wish",
-	Topic:   "",
 	Framing: bus.Bare,
 	Codec:   bus.JSON[payload.Wish](),
 }
@@ -47,7 +44,6 @@ var wishSpec = bus.Spec[payload.Wish, bus.NoKey, bus.Headers]{
 // grantedSpec describes the message Granted.
 var grantedSpec = bus.Spec[payload.Granted, bus.NoKey, bus.Headers]{
 	Name:    "Granted",
-	Topic:   "",
 	Framing: bus.Bare,
 	Codec:   bus.JSON[payload.Granted](),
 }

@@ -7,13 +7,9 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/bus"
 )
 
-// DeskParams holds the parameters of an address.
-//
-// The address of the channel desk.
+// DeskParams holds the parameters of the address of the channel desk.
 type DeskParams struct {
-	// Parameter id.
-	ID string
-	// Parameter floor.
+	ID    string
 	Floor DeskFloor
 }
 
@@ -46,11 +42,8 @@ func ParseDeskParams(topic string) (DeskParams, error) {
 	return DeskParams{ID: v[0], Floor: DeskFloor(v[1])}, nil
 }
 
-// GrantedParams holds the parameters of an address.
-//
-// The address of the channel granted.
+// GrantedParams holds the parameters of the address of the channel granted.
 type GrantedParams struct {
-	// Parameter id.
 	ID string
 }
 

@@ -15,11 +15,7 @@ type Wish struct {
 // DecodeJSON decodes data, which must hold one value and nothing else, into x. It returns an error,
 // and leaves x as it was, if the value does not conform to the schema.
 func (x *Wish) DecodeJSON(data []byte) error {
-	out, err := jsonvalue.Decode(data, checkWish, readWish)
-	if err == nil {
-		*x = out
-	}
-	return err
+	return jsonvalue.DecodeInto(x, data, checkWish, readWish)
 }
 
 // AppendJSON appends the JSON of x to dst. It returns an error if x does not conform to the schema.
@@ -74,7 +70,7 @@ func checkWish(c *jsonvalue.Check, v jsonvalue.Value) bool {
 		c.Members(v, func(c *jsonvalue.Check, name []byte, m jsonvalue.Value) bool {
 			switch string(name) {
 			case "kind":
-				return c.Const(m, tableOfWish1)
+				return c.Const(m, valueOfWish)
 			case "w":
 				return c.Type(m, jsonvalue.String)
 			}
@@ -82,4 +78,4 @@ func checkWish(c *jsonvalue.Check, v jsonvalue.Value) bool {
 		})
 }
 
-var tableOfWish1 = jsonvalue.Literal(`"wish"`)
+var valueOfWish = jsonvalue.Literal(`"wish"`)

@@ -10,25 +10,23 @@ import (
 
 // The topics of the document's channels.
 const (
-	// Topic of the channel ask.
+	// AskTopic is the topic of the channel ask.
 	AskTopic = "questions"
-	// Topic of the channel sameAsAsk.
+	// SameAsAskTopic is the topic of the channel sameAsAsk.
 	SameAsAskTopic = "questions"
-	// Topic of the channel mixed.
+	// MixedTopic is the topic of the channel mixed.
 	MixedTopic = "mixed"
-	// Topic of the channel told.
+	// ToldTopic is the topic of the channel told.
 	ToldTopic = "told"
-	// Topic of the channel keyed.
+	// KeyedTopic is the topic of the channel keyed.
 	KeyedTopic = "keyed"
 )
 
-// LightsParams holds the parameters of an address.
-//
-// The address of the channel lights.
+// LightsParams holds the parameters of the address of the channel lights.
 type LightsParams struct {
 	// The street.
 	Street string
-	// Parameter kind. Empty means lamp.
+	// Empty means lamp.
 	Kind LightsKind
 }
 
@@ -61,13 +59,10 @@ func ParseLightsParams(topic string) (LightsParams, error) {
 	return LightsParams{Street: v[0], Kind: LightsKind(v[1])}, nil
 }
 
-// StreetsParams holds the parameters of an address.
-//
-// The address of the channel streets.
+// StreetsParams holds the parameters of the address of the channel streets.
 type StreetsParams struct {
-	// Parameter city.
 	City StreetsCity
-	// Parameter kind. Empty means lamp.
+	// Empty means lamp.
 	Kind StreetsKind
 }
 
@@ -134,5 +129,5 @@ func Topics() []topics.Topic {
 
 // OtherTopics returns the topics of other documents that this one uses.
 func OtherTopics() []topics.Topic {
-	return []topics.Topic{}
+	return nil
 }

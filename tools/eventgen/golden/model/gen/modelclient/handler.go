@@ -12,6 +12,10 @@ import (
 )
 
 // Handler handles the messages of all operations.
+//
+// A message is acknowledged when its method returns nil. If the method returns an error marked with
+// bus.Permanent, the message is sent to the dead letters; after any other error it is delivered
+// again. A message may be delivered more than once.
 type Handler interface {
 	MeasureHandler
 	WriteHandler
@@ -25,11 +29,7 @@ type Handler interface {
 //
 // Tags: lights.
 //
-// See https://example.com/lights.
-//
-// A message is acknowledged when its method returns nil. If the method returns an error marked with
-// bus.Permanent, the message is sent to the dead letters; after any other error it is delivered
-// again. A message may be delivered more than once.
+// See https://example.com/lights. See Handler for what its methods return.
 type MeasureHandler interface {
 	// Measured handles the message Measured.
 	Measured(ctx context.Context, m *MeasuredMessage) error
@@ -47,11 +47,8 @@ func RegisterMeasure(router *message.Router, subscriber message.Subscriber, topi
 	}, options...)
 }
 
-// WriteHandler handles the messages of the operation write.
-//
-// A message is acknowledged when its method returns nil. If the method returns an error marked with
-// bus.Permanent, the message is sent to the dead letters; after any other error it is delivered
-// again. A message may be delivered more than once.
+// WriteHandler handles the messages of the operation write. See Handler for what its methods
+// return.
 type WriteHandler interface {
 	// NoteAnywhere handles the message Note.
 	NoteAnywhere(ctx context.Context, m *NoteAnywhereMessage) error
@@ -69,11 +66,7 @@ func RegisterWrite(router *message.Router, subscriber message.Subscriber, topics
 	}, options...)
 }
 
-// MixHandler handles the messages of the operation mix.
-//
-// A message is acknowledged when its method returns nil. If the method returns an error marked with
-// bus.Permanent, the message is sent to the dead letters; after any other error it is delivered
-// again. A message may be delivered more than once.
+// MixHandler handles the messages of the operation mix. See Handler for what its methods return.
 type MixHandler interface {
 	// Red handles the message Red.
 	Red(ctx context.Context, m *RedMessage) error
@@ -95,11 +88,8 @@ func RegisterMix(router *message.Router, subscriber message.Subscriber, h MixHan
 	}, options...)
 }
 
-// StreetHandler handles the messages of the operation street.
-//
-// A message is acknowledged when its method returns nil. If the method returns an error marked with
-// bus.Permanent, the message is sent to the dead letters; after any other error it is delivered
-// again. A message may be delivered more than once.
+// StreetHandler handles the messages of the operation street. See Handler for what its methods
+// return.
 type StreetHandler interface {
 	// NoteStreets handles the message Note.
 	NoteStreets(ctx context.Context, m *NoteStreetsMessage) error
@@ -119,11 +109,7 @@ func RegisterStreet(router *message.Router, subscriber message.Subscriber, topic
 	}, options...)
 }
 
-// TellHandler handles the messages of the operation tell.
-//
-// A message is acknowledged when its method returns nil. If the method returns an error marked with
-// bus.Permanent, the message is sent to the dead letters; after any other error it is delivered
-// again. A message may be delivered more than once.
+// TellHandler handles the messages of the operation tell. See Handler for what its methods return.
 type TellHandler interface {
 	// Warm handles the message Warm.
 	Warm(ctx context.Context, m *WarmMessage) error
@@ -145,11 +131,7 @@ func RegisterTell(router *message.Router, subscriber message.Subscriber, h TellH
 	}, options...)
 }
 
-// KeyHandler handles the messages of the operation key.
-//
-// A message is acknowledged when its method returns nil. If the method returns an error marked with
-// bus.Permanent, the message is sent to the dead letters; after any other error it is delivered
-// again. A message may be delivered more than once.
+// KeyHandler handles the messages of the operation key. See Handler for what its methods return.
 type KeyHandler interface {
 	// Numbered handles the message Numbered.
 	Numbered(ctx context.Context, m *NumberedMessage) error

@@ -14,8 +14,6 @@ import (
 )
 
 // NumberedKey is the key of a message.
-//
-// Key of Numbered.
 type NumberedKey int64
 
 // Validate returns an error if k breaks a rule of the contract.
@@ -85,7 +83,6 @@ type RecordedMessage = bus.Message[avro.Recorded, avro.RecordedKey, bus.Headers]
 // answerSpec describes the message Answer.
 var answerSpec = bus.Spec[payload.Answer, bus.NoKey, payload.TracedHeaders]{
 	Name:        "Answer",
-	Topic:       "",
 	ContentType: "application/json",
 	Framing:     bus.Bare,
 	Codec:       bus.JSON[payload.Answer](),
@@ -99,7 +96,6 @@ var answerSpec = bus.Spec[payload.Answer, bus.NoKey, payload.TracedHeaders]{
 // refusalSpec describes the message Refusal.
 var refusalSpec = bus.Spec[payload.Refusal, bus.NoKey, payload.TracedHeaders]{
 	Name:        "Refusal",
-	Topic:       "",
 	ContentType: "application/json",
 	Framing:     bus.Bare,
 	Codec:       bus.JSON[payload.Refusal](),
@@ -147,7 +143,6 @@ var noteSpec = bus.Spec[payload.Note, bus.NoKey, bus.Headers]{
 // measuredSpec describes the message Measured.
 var measuredSpec = bus.Spec[payload.Measured, bus.NoKey, bus.Headers]{
 	Name:        "Measured",
-	Topic:       "",
 	ContentType: "application/json",
 	Framing:     bus.Bare,
 	Codec:       bus.JSON[payload.Measured](),
@@ -156,7 +151,6 @@ var measuredSpec = bus.Spec[payload.Measured, bus.NoKey, bus.Headers]{
 // noteAnywhereSpec describes the message Note.
 var noteAnywhereSpec = bus.Spec[payload.Note, bus.NoKey, bus.Headers]{
 	Name:        "Note",
-	Topic:       "",
 	ContentType: "application/json",
 	Framing:     bus.Bare,
 	Codec:       bus.JSON[payload.Note](),
@@ -192,7 +186,6 @@ var pingSpec = bus.Spec[bus.Empty, bus.NoKey, bus.Headers]{
 // noteStreetsSpec describes the message Note.
 var noteStreetsSpec = bus.Spec[payload.Note, bus.NoKey, bus.Headers]{
 	Name:        "Note",
-	Topic:       "",
 	ContentType: "application/json",
 	Framing:     bus.Bare,
 	Codec:       bus.JSON[payload.Note](),

@@ -14,11 +14,7 @@ type BlowingAboutWhat struct {
 // DecodeJSON decodes data, which must hold one value and nothing else, into x. It returns an error,
 // and leaves x as it was, if the value does not conform to the schema.
 func (x *BlowingAboutWhat) DecodeJSON(data []byte) error {
-	out, err := jsonvalue.Decode(data, checkBlowingAboutWhat, readBlowingAboutWhat)
-	if err == nil {
-		*x = out
-	}
-	return err
+	return jsonvalue.DecodeInto(x, data, checkBlowingAboutWhat, readBlowingAboutWhat)
 }
 
 // AppendJSON appends the JSON of x to dst. It returns an error if x does not conform to the schema.
@@ -56,10 +52,10 @@ func checkBlowingAboutWhat(c *jsonvalue.Check, v jsonvalue.Value) bool {
 		c.Members(v, func(c *jsonvalue.Check, name []byte, m jsonvalue.Value) bool {
 			switch string(name) {
 			case "wind":
-				return c.Const(m, tableOfBlowingAboutWhat1)
+				return c.Const(m, valueOfBlowingAboutWhat)
 			}
 			return true
 		})
 }
 
-var tableOfBlowingAboutWhat1 = jsonvalue.Literal(`"strong"`)
+var valueOfBlowingAboutWhat = jsonvalue.Literal(`"strong"`)

@@ -14,11 +14,7 @@ type ColdHeadersAboutWhat struct {
 // DecodeJSON decodes data, which must hold one value and nothing else, into x. It returns an error,
 // and leaves x as it was, if the value does not conform to the schema.
 func (x *ColdHeadersAboutWhat) DecodeJSON(data []byte) error {
-	out, err := jsonvalue.Decode(data, checkColdHeadersAboutWhat, readColdHeadersAboutWhat)
-	if err == nil {
-		*x = out
-	}
-	return err
+	return jsonvalue.DecodeInto(x, data, checkColdHeadersAboutWhat, readColdHeadersAboutWhat)
 }
 
 // AppendJSON appends the JSON of x to dst. It returns an error if x does not conform to the schema.
@@ -56,10 +52,10 @@ func checkColdHeadersAboutWhat(c *jsonvalue.Check, v jsonvalue.Value) bool {
 		c.Members(v, func(c *jsonvalue.Check, name []byte, m jsonvalue.Value) bool {
 			switch string(name) {
 			case "wind":
-				return c.Const(m, tableOfColdHeadersAboutWhat1)
+				return c.Const(m, valueOfColdHeadersAboutWhat)
 			}
 			return true
 		})
 }
 
-var tableOfColdHeadersAboutWhat1 = jsonvalue.Literal(`"none"`)
+var valueOfColdHeadersAboutWhat = jsonvalue.Literal(`"none"`)

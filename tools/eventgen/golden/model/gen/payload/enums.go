@@ -44,13 +44,13 @@ func (x BlowingKind) Valid() bool {
 }
 
 func checkBlowingKind(c *jsonvalue.Check, v jsonvalue.Value) bool {
-	return c.Enum(v, tableOfBlowingKind1)
+	return c.Enum(v, valuesOfBlowingKind)
 }
 
 func checkColdHeadersKind(c *jsonvalue.Check, v jsonvalue.Value) bool {
-	return c.Enum(v, tableOfColdHeadersKind1)
+	return c.Enum(v, valuesOfColdHeadersKind)
 }
 
-var tableOfBlowingKind1 = jsonvalue.Literal(`["cold","windy"]`)
+var valuesOfBlowingKind = jsonvalue.Literal(`["cold","windy"]`)
 
-var tableOfColdHeadersKind1 = jsonvalue.Literal(`["cold","freezing"]`)
+var valuesOfColdHeadersKind = jsonvalue.Literal(`["cold","freezing"]`)

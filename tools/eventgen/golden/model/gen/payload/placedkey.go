@@ -16,11 +16,7 @@ type PlacedKey struct {
 // DecodeJSON decodes data, which must hold one value and nothing else, into x. It returns an error,
 // and leaves x as it was, if the value does not conform to the schema.
 func (x *PlacedKey) DecodeJSON(data []byte) error {
-	out, err := jsonvalue.Decode(data, checkPlacedKey, readPlacedKey)
-	if err == nil {
-		*x = out
-	}
-	return err
+	return jsonvalue.DecodeInto(x, data, checkPlacedKey, readPlacedKey)
 }
 
 // AppendJSON appends the JSON of x to dst. It returns an error if x does not conform to the schema.
@@ -76,9 +72,7 @@ func checkPlacedKey(c *jsonvalue.Check, v jsonvalue.Value) bool {
 		c.Required(v, "x", "y") &&
 		c.Members(v, func(c *jsonvalue.Check, name []byte, m jsonvalue.Value) bool {
 			switch string(name) {
-			case "x":
-				return c.Type(m, jsonvalue.Integer)
-			case "y":
+			case "x", "y":
 				return c.Type(m, jsonvalue.Integer)
 			}
 			return true

@@ -15,11 +15,7 @@ type WarmHeaders struct {
 // DecodeJSON decodes data, which must hold one value and nothing else, into x. It returns an error,
 // and leaves x as it was, if the value does not conform to the schema.
 func (x *WarmHeaders) DecodeJSON(data []byte) error {
-	out, err := jsonvalue.Decode(data, checkWarmHeaders, readWarmHeaders)
-	if err == nil {
-		*x = out
-	}
-	return err
+	return jsonvalue.DecodeInto(x, data, checkWarmHeaders, readWarmHeaders)
 }
 
 // AppendJSON appends the JSON of x to dst. It returns an error if x does not conform to the schema.
@@ -75,10 +71,10 @@ func checkWarmHeaders(c *jsonvalue.Check, v jsonvalue.Value) bool {
 		c.Members(v, func(c *jsonvalue.Check, name []byte, m jsonvalue.Value) bool {
 			switch string(name) {
 			case "kind":
-				return c.Const(m, tableOfWarmHeaders1)
+				return c.Const(m, valueOfWarmHeaders)
 			}
 			return true
 		})
 }
 
-var tableOfWarmHeaders1 = jsonvalue.Literal(`"warm"`)
+var valueOfWarmHeaders = jsonvalue.Literal(`"warm"`)

@@ -15,11 +15,7 @@ type Card struct {
 // DecodeJSON decodes data, which must hold one value and nothing else, into x. It returns an error,
 // and leaves x as it was, if the value does not conform to the schema.
 func (x *Card) DecodeJSON(data []byte) error {
-	out, err := jsonvalue.Decode(data, checkCard, readCard)
-	if err == nil {
-		*x = out
-	}
-	return err
+	return jsonvalue.DecodeInto(x, data, checkCard, readCard)
 }
 
 // AppendJSON appends the JSON of x to dst. It returns an error if x does not conform to the schema.
@@ -57,7 +53,7 @@ func writeCard(w *jsonvalue.Writer, x Card) {
 	w.Literal(`"card"`)
 	w.Member("lastFour")
 	w.String(x.LastFour)
-	w.Expect(tableOfCard1.Matches(x.LastFour))
+	w.Expect(patternOfCard.Matches(x.LastFour))
 	w.Close()
 }
 
@@ -69,15 +65,15 @@ func checkCard(c *jsonvalue.Check, v jsonvalue.Value) bool {
 		c.Members(v, func(c *jsonvalue.Check, name []byte, m jsonvalue.Value) bool {
 			switch string(name) {
 			case "kind":
-				return c.Const(m, tableOfCard2)
+				return c.Const(m, valueOfCard)
 			case "lastFour":
 				return c.Type(m, jsonvalue.String) &&
-					c.Pattern(m, tableOfCard1)
+					c.Pattern(m, patternOfCard)
 			}
 			return true
 		})
 }
 
-var tableOfCard1 = jsonvalue.MustPattern(`^[0-9]{4}$`)
+var patternOfCard = jsonvalue.MustPattern(`^[0-9]{4}$`)
 
-var tableOfCard2 = jsonvalue.Literal(`"card"`)
+var valueOfCard = jsonvalue.Literal(`"card"`)

@@ -45,15 +45,13 @@ func (x RateCurrency) Valid() bool {
 }
 
 func checkPaymentRefusedReason(c *jsonvalue.Check, v jsonvalue.Value) bool {
-	return c.Type(v, jsonvalue.String) &&
-		c.Enum(v, tableOfPaymentRefusedReason1)
+	return c.Enum(v, valuesOfPaymentRefusedReason)
 }
 
 func checkRateCurrency(c *jsonvalue.Check, v jsonvalue.Value) bool {
-	return c.Type(v, jsonvalue.String) &&
-		c.Enum(v, tableOfRateCurrency1)
+	return c.Enum(v, valuesOfRateCurrency)
 }
 
-var tableOfPaymentRefusedReason1 = jsonvalue.Literal(`["no-funds","LIMIT"]`)
+var valuesOfPaymentRefusedReason = jsonvalue.Literal(`["no-funds","LIMIT"]`)
 
-var tableOfRateCurrency1 = jsonvalue.Literal(`["EUR","USD","CHF"]`)
+var valuesOfRateCurrency = jsonvalue.Literal(`["EUR","USD","CHF"]`)

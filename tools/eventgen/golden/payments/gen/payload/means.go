@@ -13,11 +13,9 @@ type Means interface{ isMeans() }
 func readMeans(r *jsonvalue.Reader, v jsonvalue.Value) Means {
 	switch r.ByTag(v, "kind", "card", "transfer") {
 	case 0:
-		x := readCard(r, v)
-		return &x
+		return jsonvalue.ReadPointer(r, v, readCard)
 	case 1:
-		x := readTransfer(r, v)
-		return &x
+		return jsonvalue.ReadPointer(r, v, readTransfer)
 	}
 	r.Fail(v, "has no form of Means")
 	return nil
@@ -26,17 +24,9 @@ func readMeans(r *jsonvalue.Reader, v jsonvalue.Value) Means {
 func writeMeans(w *jsonvalue.Writer, u Means) {
 	switch x := u.(type) {
 	case *Card:
-		if x == nil {
-			w.Unset()
-			return
-		}
-		writeCard(w, *x)
+		jsonvalue.WritePointer(w, x, writeCard)
 	case *Transfer:
-		if x == nil {
-			w.Unset()
-			return
-		}
-		writeTransfer(w, *x)
+		jsonvalue.WritePointer(w, x, writeTransfer)
 	default:
 		w.Unset()
 	}

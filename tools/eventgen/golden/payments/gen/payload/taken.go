@@ -27,11 +27,7 @@ type Taken struct {
 // DecodeJSON decodes data, which must hold one value and nothing else, into x. It returns an error,
 // and leaves x as it was, if the value does not conform to the schema.
 func (x *Taken) DecodeJSON(data []byte) error {
-	out, err := jsonvalue.Decode(data, checkTaken, readTaken)
-	if err == nil {
-		*x = out
-	}
-	return err
+	return jsonvalue.DecodeInto(x, data, checkTaken, readTaken)
 }
 
 // AppendJSON appends the JSON of x to dst. It returns an error if x does not conform to the schema.
@@ -76,7 +72,7 @@ func readTaken(r *jsonvalue.Reader, v jsonvalue.Value) (x Taken) {
 		}
 	}
 	if x.Currency == nil {
-		x.Currency = jsonvalue.ReadPointer(r, tableOfTaken1, (*jsonvalue.Reader).String)
+		x.Currency = jsonvalue.ReadPointer(r, valueOfTaken, (*jsonvalue.Reader).String)
 	}
 	return x
 }
@@ -136,4 +132,4 @@ func checkTaken(c *jsonvalue.Check, v jsonvalue.Value) bool {
 		})
 }
 
-var tableOfTaken1 = jsonvalue.Literal(`"EUR"`)
+var valueOfTaken = jsonvalue.Literal(`"EUR"`)

@@ -15,11 +15,7 @@ type Transfer struct {
 // DecodeJSON decodes data, which must hold one value and nothing else, into x. It returns an error,
 // and leaves x as it was, if the value does not conform to the schema.
 func (x *Transfer) DecodeJSON(data []byte) error {
-	out, err := jsonvalue.Decode(data, checkTransfer, readTransfer)
-	if err == nil {
-		*x = out
-	}
-	return err
+	return jsonvalue.DecodeInto(x, data, checkTransfer, readTransfer)
 }
 
 // AppendJSON appends the JSON of x to dst. It returns an error if x does not conform to the schema.
@@ -69,7 +65,7 @@ func checkTransfer(c *jsonvalue.Check, v jsonvalue.Value) bool {
 		c.Members(v, func(c *jsonvalue.Check, name []byte, m jsonvalue.Value) bool {
 			switch string(name) {
 			case "kind":
-				return c.Const(m, tableOfTransfer1)
+				return c.Const(m, valueOfTransfer)
 			case "iban":
 				return c.Type(m, jsonvalue.String) &&
 					c.MinLength(m, 15)
@@ -78,4 +74,4 @@ func checkTransfer(c *jsonvalue.Check, v jsonvalue.Value) bool {
 		})
 }
 
-var tableOfTransfer1 = jsonvalue.Literal(`"transfer"`)
+var valueOfTransfer = jsonvalue.Literal(`"transfer"`)

@@ -12,6 +12,10 @@ import (
 )
 
 // Handler handles the messages of all operations.
+//
+// A message is acknowledged when its method returns nil. If the method returns an error marked with
+// bus.Permanent, the message is sent to the dead letters; after any other error it is delivered
+// again. A message may be delivered more than once.
 type Handler interface {
 	OnPaymentsHandler
 	OnRatesHandler
@@ -22,17 +26,11 @@ func Register(router *message.Router, subscriber message.Subscriber, h Handler, 
 	if err := RegisterOnPayments(router, subscriber, h, options...); err != nil {
 		return err
 	}
-	if err := RegisterOnRates(router, subscriber, h, options...); err != nil {
-		return err
-	}
-	return nil
+	return RegisterOnRates(router, subscriber, h, options...)
 }
 
-// OnPaymentsHandler handles the messages of the operation onPayments.
-//
-// A message is acknowledged when its method returns nil. If the method returns an error marked with
-// bus.Permanent, the message is sent to the dead letters; after any other error it is delivered
-// again. A message may be delivered more than once.
+// OnPaymentsHandler handles the messages of the operation onPayments. See Handler for what its
+// methods return.
 type OnPaymentsHandler interface {
 	// PaymentTaken handles the message PaymentTaken.
 	//
@@ -54,11 +52,8 @@ func RegisterOnPayments(router *message.Router, subscriber message.Subscriber, h
 	}, options...)
 }
 
-// OnRatesHandler handles the messages of the operation onRates.
-//
-// A message is acknowledged when its method returns nil. If the method returns an error marked with
-// bus.Permanent, the message is sent to the dead letters; after any other error it is delivered
-// again. A message may be delivered more than once.
+// OnRatesHandler handles the messages of the operation onRates. See Handler for what its methods
+// return.
 type OnRatesHandler interface {
 	// Rates handles the message Rates.
 	Rates(ctx context.Context, m *RatesMessage) error

@@ -12,8 +12,6 @@ import (
 )
 
 // PaymentKey is the key of a message.
-//
-// Key of PaymentTaken.
 type PaymentKey string
 
 // Validate returns an error if k breaks a rule of the contract.
@@ -24,8 +22,6 @@ func (k PaymentKey) Validate() error {
 var paymentKeyRules = metadata.Header{MinLength: 1}
 
 // EventHeaders holds the headers of a message.
-//
-// Headers of PaymentTaken.
 type EventHeaders struct {
 	// Header ce_type.
 	Type string

@@ -9,11 +9,11 @@ import (
 
 // The topics of the document's channels.
 const (
-	// Topic of the channel payments.
+	// PaymentsTopic is the topic of the channel payments.
 	PaymentsTopic = "payments.v1"
-	// Topic of the channel rates.
+	// RatesTopic is the topic of the channel rates.
 	RatesTopic = "rates.v1"
-	// Topic of the channel dead.
+	// DeadTopic is the topic of the channel dead.
 	DeadTopic = "payments.dlq.v1"
 )
 
@@ -29,5 +29,5 @@ func Topics() []topics.Topic {
 
 // OtherTopics returns the topics of other documents that this one uses.
 func OtherTopics() []topics.Topic {
-	return []topics.Topic{}
+	return nil
 }

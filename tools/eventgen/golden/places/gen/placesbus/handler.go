@@ -14,6 +14,10 @@ import (
 )
 
 // Handler handles the messages of all operations.
+//
+// A message is acknowledged when its method returns nil. If the method returns an error marked with
+// bus.Permanent, the message is sent to the dead letters; after any other error it is delivered
+// again. A message may be delivered more than once.
 type Handler interface {
 	OnAskHandler
 	OnCountHandler
@@ -28,10 +32,7 @@ func Register(router *message.Router, subscriber message.Subscriber, h Handler, 
 	if err := RegisterOnCount(router, subscriber, h, options...); err != nil {
 		return err
 	}
-	if err := RegisterOnLook(router, subscriber, h, options...); err != nil {
-		return err
-	}
-	return nil
+	return RegisterOnLook(router, subscriber, h, options...)
 }
 
 // OnAskAnswer is an answer to a message of onAsk. The zero value sends none.
@@ -42,11 +43,8 @@ func OnAskWithAnswer(m payload.Answer, h bus.Headers) OnAskAnswer {
 	return OnAskAnswer{bus.NewAnswer(&answerSpec, "", m, h)}
 }
 
-// OnAskHandler handles the messages of the operation onAsk.
-//
-// A message is acknowledged when its method returns nil. If the method returns an error marked with
-// bus.Permanent, the message is sent to the dead letters; after any other error it is delivered
-// again. A message may be delivered more than once.
+// OnAskHandler handles the messages of the operation onAsk. See Handler for what its methods
+// return.
 type OnAskHandler interface {
 	// Ask handles the message Ask.
 	Ask(ctx context.Context, m *AskMessage) (OnAskAnswer, error)
@@ -86,11 +84,8 @@ func OnCountWithCounted(m event.Counted, h bus.Headers) OnCountAnswer {
 	return OnCountAnswer{bus.NewAnswer(&countedSpec, "", m, h)}
 }
 
-// OnCountHandler handles the messages of the operation onCount.
-//
-// A message is acknowledged when its method returns nil. If the method returns an error marked with
-// bus.Permanent, the message is sent to the dead letters; after any other error it is delivered
-// again. A message may be delivered more than once.
+// OnCountHandler handles the messages of the operation onCount. See Handler for what its methods
+// return.
 type OnCountHandler interface {
 	// Count handles the message Count.
 	Count(ctx context.Context, m *CountMessage) (OnCountAnswer, error)
@@ -114,11 +109,8 @@ func OnLookWithSeen(m payload.Seen, h payload.SeenHeaders) OnLookAnswer {
 	return OnLookAnswer{bus.NewAnswer(&seenSpec, "", m, h)}
 }
 
-// OnLookHandler handles the messages of the operation onLook.
-//
-// A message is acknowledged when its method returns nil. If the method returns an error marked with
-// bus.Permanent, the message is sent to the dead letters; after any other error it is delivered
-// again. A message may be delivered more than once.
+// OnLookHandler handles the messages of the operation onLook. See Handler for what its methods
+// return.
 type OnLookHandler interface {
 	// Look handles the message Look.
 	Look(ctx context.Context, m *LookMessage) (OnLookAnswer, error)

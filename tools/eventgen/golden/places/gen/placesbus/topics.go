@@ -10,32 +10,26 @@ import (
 
 // The topics of the document's channels.
 const (
-	// Topic of the channel ask.
+	// AskTopic is the topic of the channel ask.
 	AskTopic = "ask"
-	// Topic of the channel answer.
+	// AnswerTopic is the topic of the channel answer.
 	AnswerTopic = "answer"
-	// Topic of the channel count.
+	// CountTopic is the topic of the channel count.
 	CountTopic = "count"
-	// Topic of the channel counted.
+	// CountedTopic is the topic of the channel counted.
 	CountedTopic = "counted"
-	// Topic of the channel look.
+	// LookTopic is the topic of the channel look.
 	LookTopic = "look"
-	// Topic of the channel seen.
+	// SeenTopic is the topic of the channel seen.
 	SeenTopic = "seen"
 )
 
-// SalesParams holds the parameters of an address.
-//
-// The address of the channel sales.
+// SalesParams holds the parameters of the address of the channel sales.
 type SalesParams struct {
-	// Parameter region.
 	Region SalesRegion
-	// Parameter shop.
-	Shop string
-	// Parameter size.
-	Size string
-	// Parameter batch.
-	Batch string
+	Shop   string
+	Size   string
+	Batch  string
 }
 
 // SalesRegion is a value of the parameter region.
@@ -84,5 +78,5 @@ func Topics() []topics.Topic {
 
 // OtherTopics returns the topics of other documents that this one uses.
 func OtherTopics() []topics.Topic {
-	return []topics.Topic{}
+	return nil
 }

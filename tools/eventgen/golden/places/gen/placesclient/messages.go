@@ -148,7 +148,6 @@ var lookSpec = bus.Spec[payload.Look, bus.NoKey, payload.LookHeaders]{
 // soldSpec describes the message Sold.
 var soldSpec = bus.Spec[event.Sold, bus.NoKey, payload.SoldHeaders]{
 	Name:    "Sold",
-	Topic:   "",
 	Framing: bus.Bare,
 	Codec:   bus.Avro[event.Sold](),
 	Write:   metadata.WriteJSON[payload.SoldHeaders],

@@ -19,6 +19,10 @@ const OnBuriedGroup = "policies.buried"
 const OnTaggedGroup = "policies.tagged"
 
 // Handler handles the messages of all operations.
+//
+// A message is acknowledged when its method returns nil. If the method returns an error marked with
+// bus.Permanent, the message is sent to the dead letters; after any other error it is delivered
+// again. A message may be delivered more than once.
 type Handler interface {
 	OnStoppedHandler
 	OnPassedHandler
@@ -41,17 +45,11 @@ func Register(router *message.Router, subscriber message.Subscriber, h Handler, 
 	if err := RegisterOnOrdered(router, subscriber, h, options...); err != nil {
 		return err
 	}
-	if err := RegisterOnTagged(router, subscriber, h, options...); err != nil {
-		return err
-	}
-	return nil
+	return RegisterOnTagged(router, subscriber, h, options...)
 }
 
-// OnStoppedHandler handles the messages of the operation onStopped.
-//
-// A message is acknowledged when its method returns nil. If the method returns an error marked with
-// bus.Permanent, the message is sent to the dead letters; after any other error it is delivered
-// again. A message may be delivered more than once.
+// OnStoppedHandler handles the messages of the operation onStopped. See Handler for what its
+// methods return.
 type OnStoppedHandler interface {
 	// Tick handles the message Tick.
 	Tick(ctx context.Context, m *TickMessage) error
@@ -70,11 +68,8 @@ func RegisterOnStopped(router *message.Router, subscriber message.Subscriber, h 
 	}, options...)
 }
 
-// OnPassedHandler handles the messages of the operation onPassed.
-//
-// A message is acknowledged when its method returns nil. If the method returns an error marked with
-// bus.Permanent, the message is sent to the dead letters; after any other error it is delivered
-// again. A message may be delivered more than once.
+// OnPassedHandler handles the messages of the operation onPassed. See Handler for what its methods
+// return.
 type OnPassedHandler interface {
 	// TickPassed handles the message Tick.
 	TickPassed(ctx context.Context, m *TickPassedMessage) error
@@ -92,11 +87,8 @@ func RegisterOnPassed(router *message.Router, subscriber message.Subscriber, h O
 	}, options...)
 }
 
-// OnBuriedHandler handles the messages of the operation onBuried.
-//
-// A message is acknowledged when its method returns nil. If the method returns an error marked with
-// bus.Permanent, the message is sent to the dead letters; after any other error it is delivered
-// again. A message may be delivered more than once.
+// OnBuriedHandler handles the messages of the operation onBuried. See Handler for what its methods
+// return.
 type OnBuriedHandler interface {
 	// TickBuried handles the message Tick.
 	TickBuried(ctx context.Context, m *TickBuriedMessage) error
@@ -115,11 +107,8 @@ func RegisterOnBuried(router *message.Router, subscriber message.Subscriber, h O
 	}, options...)
 }
 
-// OnOrderedHandler handles the messages of the operation onOrdered.
-//
-// A message is acknowledged when its method returns nil. If the method returns an error marked with
-// bus.Permanent, the message is sent to the dead letters; after any other error it is delivered
-// again. A message may be delivered more than once.
+// OnOrderedHandler handles the messages of the operation onOrdered. See Handler for what its
+// methods return.
 type OnOrderedHandler interface {
 	// Narrow handles the message Narrow.
 	Narrow(ctx context.Context, m *NarrowMessage) error
@@ -140,11 +129,8 @@ func RegisterOnOrdered(router *message.Router, subscriber message.Subscriber, h 
 	}, options...)
 }
 
-// OnTaggedHandler handles the messages of the operation onTagged.
-//
-// A message is acknowledged when its method returns nil. If the method returns an error marked with
-// bus.Permanent, the message is sent to the dead letters; after any other error it is delivered
-// again. A message may be delivered more than once.
+// OnTaggedHandler handles the messages of the operation onTagged. See Handler for what its methods
+// return.
 type OnTaggedHandler interface {
 	// Opened handles the message Opened.
 	Opened(ctx context.Context, m *OpenedMessage) error

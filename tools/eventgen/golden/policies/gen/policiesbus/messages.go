@@ -14,8 +14,6 @@ import (
 )
 
 // ClockKey is the key of a message.
-//
-// Key of Tick.
 type ClockKey string
 
 // Validate returns an error if k breaks a rule of the contract.

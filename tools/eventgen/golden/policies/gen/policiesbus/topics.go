@@ -9,17 +9,17 @@ import (
 
 // The topics of the document's channels.
 const (
-	// Topic of the channel stopped.
+	// StoppedTopic is the topic of the channel stopped.
 	StoppedTopic = "policies.stopped.v1"
-	// Topic of the channel passed.
+	// PassedTopic is the topic of the channel passed.
 	PassedTopic = "policies.passed.v1"
-	// Topic of the channel buried.
+	// BuriedTopic is the topic of the channel buried.
 	BuriedTopic = "policies.buried.v1"
-	// Topic of the channel ordered.
+	// OrderedTopic is the topic of the channel ordered.
 	OrderedTopic = "policies.ordered.v1"
-	// Topic of the channel tagged.
+	// TaggedTopic is the topic of the channel tagged.
 	TaggedTopic = "policies.tagged.v1"
-	// Topic of the channel dead.
+	// DeadTopic is the topic of the channel dead.
 	DeadTopic = "policies.dead.v1"
 )
 
@@ -40,5 +40,5 @@ func Topics() []topics.Topic {
 
 // OtherTopics returns the topics of other documents that this one uses.
 func OtherTopics() []topics.Topic {
-	return []topics.Topic{}
+	return nil
 }

@@ -15,11 +15,7 @@ type Counted struct {
 // DecodeJSON decodes data, which must hold one value and nothing else, into x. It returns an error,
 // and leaves x as it was, if the value does not conform to the schema.
 func (x *Counted) DecodeJSON(data []byte) error {
-	out, err := jsonvalue.Decode(data, checkCounted, readCounted)
-	if err == nil {
-		*x = out
-	}
-	return err
+	return jsonvalue.DecodeInto(x, data, checkCounted, readCounted)
 }
 
 // AppendJSON appends the JSON of x to dst. It returns an error if x does not conform to the schema.
@@ -74,7 +70,7 @@ func checkCounted(c *jsonvalue.Check, v jsonvalue.Value) bool {
 		c.Members(v, func(c *jsonvalue.Check, name []byte, m jsonvalue.Value) bool {
 			switch string(name) {
 			case "kind":
-				return c.Const(m, tableOfCounted1)
+				return c.Const(m, valueOfCounted)
 			case "n":
 				return c.Type(m, jsonvalue.Integer)
 			}
@@ -82,4 +78,4 @@ func checkCounted(c *jsonvalue.Check, v jsonvalue.Value) bool {
 		})
 }
 
-var tableOfCounted1 = jsonvalue.Literal(`"counted"`)
+var valueOfCounted = jsonvalue.Literal(`"counted"`)

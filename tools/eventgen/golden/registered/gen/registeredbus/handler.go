@@ -12,6 +12,10 @@ import (
 )
 
 // Handler handles the messages of all operations.
+//
+// A message is acknowledged when its method returns nil. If the method returns an error marked with
+// bus.Permanent, the message is sent to the dead letters; after any other error it is delivered
+// again. A message may be delivered more than once.
 type Handler interface {
 	OnDoorsHandler
 	OnNotesHandler
@@ -22,17 +26,11 @@ func Register(router *message.Router, subscriber message.Subscriber, h Handler, 
 	if err := RegisterOnDoors(router, subscriber, h, options...); err != nil {
 		return err
 	}
-	if err := RegisterOnNotes(router, subscriber, h, options...); err != nil {
-		return err
-	}
-	return nil
+	return RegisterOnNotes(router, subscriber, h, options...)
 }
 
-// OnDoorsHandler handles the messages of the operation onDoors.
-//
-// A message is acknowledged when its method returns nil. If the method returns an error marked with
-// bus.Permanent, the message is sent to the dead letters; after any other error it is delivered
-// again. A message may be delivered more than once.
+// OnDoorsHandler handles the messages of the operation onDoors. See Handler for what its methods
+// return.
 type OnDoorsHandler interface {
 	// Rang handles the message Rang.
 	Rang(ctx context.Context, m *RangMessage) error
@@ -55,11 +53,8 @@ func RegisterOnDoors(router *message.Router, subscriber message.Subscriber, h On
 	}, options...)
 }
 
-// OnNotesHandler handles the messages of the operation onNotes.
-//
-// A message is acknowledged when its method returns nil. If the method returns an error marked with
-// bus.Permanent, the message is sent to the dead letters; after any other error it is delivered
-// again. A message may be delivered more than once.
+// OnNotesHandler handles the messages of the operation onNotes. See Handler for what its methods
+// return.
 type OnNotesHandler interface {
 	// Note handles the message Note.
 	Note(ctx context.Context, m *NoteMessage) error

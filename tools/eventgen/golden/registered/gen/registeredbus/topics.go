@@ -9,11 +9,11 @@ import (
 
 // The topics of the document's channels.
 const (
-	// Topic of the channel doors.
+	// DoorsTopic is the topic of the channel doors.
 	DoorsTopic = "registered.doors.v1"
-	// Topic of the channel notes.
+	// NotesTopic is the topic of the channel notes.
 	NotesTopic = "registered.notes.v1"
-	// Topic of the channel dead.
+	// DeadTopic is the topic of the channel dead.
 	DeadTopic = "registered.dead.v1"
 )
 
@@ -29,5 +29,5 @@ func Topics() []topics.Topic {
 
 // OtherTopics returns the topics of other documents that this one uses.
 func OtherTopics() []topics.Topic {
-	return []topics.Topic{}
+	return nil
 }

@@ -13,11 +13,9 @@ type Animal interface{ isAnimal() }
 func readAnimal(r *jsonvalue.Reader, v jsonvalue.Value) Animal {
 	switch r.ByTag(v, "kind", "Hound", "Feline") {
 	case 0:
-		x := readHound(r, v)
-		return &x
+		return jsonvalue.ReadPointer(r, v, readHound)
 	case 1:
-		x := readFeline(r, v)
-		return &x
+		return jsonvalue.ReadPointer(r, v, readFeline)
 	}
 	r.Fail(v, "has no form of Animal")
 	return nil
@@ -26,23 +24,15 @@ func readAnimal(r *jsonvalue.Reader, v jsonvalue.Value) Animal {
 func writeAnimal(w *jsonvalue.Writer, u Animal) {
 	switch x := u.(type) {
 	case *Hound:
-		if x == nil {
-			w.Unset()
+		if x != nil && !w.Tag("kind", x.Kind, "Hound") {
 			return
 		}
-		if !w.Tag("kind", x.Kind, "Hound") {
-			return
-		}
-		writeHound(w, *x)
+		jsonvalue.WritePointer(w, x, writeHound)
 	case *Feline:
-		if x == nil {
-			w.Unset()
+		if x != nil && !w.Tag("kind", x.Kind, "Feline") {
 			return
 		}
-		if !w.Tag("kind", x.Kind, "Feline") {
-			return
-		}
-		writeFeline(w, *x)
+		jsonvalue.WritePointer(w, x, writeFeline)
 	default:
 		w.Unset()
 	}

@@ -16,11 +16,9 @@ func readChanged(r *jsonvalue.Reader, v jsonvalue.Value) Changed {
 		jsonvalue.Form{Func: checkSecond, Members: []string{"size"}},
 	) {
 	case 0:
-		x := readFirst(r, v)
-		return &x
+		return jsonvalue.ReadPointer(r, v, readFirst)
 	case 1:
-		x := readSecond(r, v)
-		return &x
+		return jsonvalue.ReadPointer(r, v, readSecond)
 	}
 	r.Fail(v, "has no form of Changed")
 	return nil
@@ -29,17 +27,9 @@ func readChanged(r *jsonvalue.Reader, v jsonvalue.Value) Changed {
 func writeChanged(w *jsonvalue.Writer, u Changed) {
 	switch x := u.(type) {
 	case *First:
-		if x == nil {
-			w.Unset()
-			return
-		}
-		writeFirst(w, *x)
+		jsonvalue.WritePointer(w, x, writeFirst)
 	case *Second:
-		if x == nil {
-			w.Unset()
-			return
-		}
-		writeSecond(w, *x)
+		jsonvalue.WritePointer(w, x, writeSecond)
 	default:
 		w.Unset()
 	}

@@ -15,21 +15,17 @@ type ChangedPayload struct {
 // DecodeJSON decodes data, which must hold one value and nothing else, into x. It returns an error,
 // and leaves x as it was, if the value does not conform to the schema.
 func (x *ChangedPayload) DecodeJSON(data []byte) error {
-	out, err := jsonvalue.Decode(data, checkValueOfChangedPayload, readChangedPayload)
-	if err == nil {
-		*x = out
-	}
-	return err
+	return jsonvalue.DecodeInto(x, data, checkChanged, readChangedPayload)
 }
 
 // AppendJSON appends the JSON of x to dst. It returns an error if x does not conform to the schema.
 func (x *ChangedPayload) AppendJSON(dst []byte) ([]byte, error) {
-	return jsonvalue.Append(dst, *x, writeChangedPayload, checkValueOfChangedPayload)
+	return jsonvalue.Append(dst, *x, writeChangedPayload, checkChanged)
 }
 
 // Validate returns an error if x does not conform to the schema.
 func (x *ChangedPayload) Validate() error {
-	return jsonvalue.Validate(*x, writeChangedPayload, checkValueOfChangedPayload)
+	return jsonvalue.Validate(*x, writeChangedPayload, checkChanged)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -53,8 +49,4 @@ func readChangedPayload(r *jsonvalue.Reader, v jsonvalue.Value) ChangedPayload {
 
 func writeChangedPayload(w *jsonvalue.Writer, x ChangedPayload) {
 	writeChanged(w, x.Value)
-}
-
-func checkValueOfChangedPayload(c *jsonvalue.Check, v jsonvalue.Value) bool {
-	return checkChanged(c, v)
 }

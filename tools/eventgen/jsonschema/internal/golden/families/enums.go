@@ -27,8 +27,7 @@ func (x CarType) Valid() bool {
 }
 
 func checkCarType(c *jsonvalue.Check, v jsonvalue.Value) bool {
-	return c.Type(v, jsonvalue.String) &&
-		c.Enum(v, tableOfCarType1)
+	return c.Enum(v, valuesOfCarType)
 }
 
-var tableOfCarType1 = jsonvalue.Literal(`["CAR","BIG_TRUCK","VAN"]`)
+var valuesOfCarType = jsonvalue.Literal(`["CAR","BIG_TRUCK","VAN"]`)

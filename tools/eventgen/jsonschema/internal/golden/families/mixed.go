@@ -16,11 +16,9 @@ func readMixed(r *jsonvalue.Reader, v jsonvalue.Value) Mixed {
 		checkRight,
 	) {
 	case 0:
-		x := readMixedLeft(r, v)
-		return &x
+		return jsonvalue.ReadPointer(r, v, readMixedLeft)
 	case 1:
-		x := readMixedRight(r, v)
-		return &x
+		return jsonvalue.ReadPointer(r, v, readMixedRight)
 	}
 	r.Fail(v, "has no form of Mixed")
 	return nil
@@ -29,17 +27,9 @@ func readMixed(r *jsonvalue.Reader, v jsonvalue.Value) Mixed {
 func writeMixed(w *jsonvalue.Writer, u Mixed) {
 	switch x := u.(type) {
 	case *MixedLeft:
-		if x == nil {
-			w.Unset()
-			return
-		}
-		writeMixedLeft(w, *x)
+		jsonvalue.WritePointer(w, x, writeMixedLeft)
 	case *MixedRight:
-		if x == nil {
-			w.Unset()
-			return
-		}
-		writeMixedRight(w, *x)
+		jsonvalue.WritePointer(w, x, writeMixedRight)
 	default:
 		w.Unset()
 	}

@@ -16,11 +16,7 @@ type Van struct {
 // DecodeJSON decodes data, which must hold one value and nothing else, into x. It returns an error,
 // and leaves x as it was, if the value does not conform to the schema.
 func (x *Van) DecodeJSON(data []byte) error {
-	out, err := jsonvalue.Decode(data, checkVan, readVan)
-	if err == nil {
-		*x = out
-	}
-	return err
+	return jsonvalue.DecodeInto(x, data, checkVan, readVan)
 }
 
 // AppendJSON appends the JSON of x to dst. It returns an error if x does not conform to the schema.
@@ -76,10 +72,10 @@ func checkVan(c *jsonvalue.Check, v jsonvalue.Value) bool {
 		c.Members(v, func(c *jsonvalue.Check, name []byte, m jsonvalue.Value) bool {
 			switch string(name) {
 			case "type":
-				return c.Const(m, tableOfVan1)
+				return c.Const(m, valueOfVan)
 			}
 			return true
 		})
 }
 
-var tableOfVan1 = jsonvalue.Literal(`"VAN"`)
+var valueOfVan = jsonvalue.Literal(`"VAN"`)

@@ -15,14 +15,11 @@ type Vehicle interface{ isVehicle() }
 func readVehicle(r *jsonvalue.Reader, v jsonvalue.Value) Vehicle {
 	switch r.ByTag(v, "type", "CAR", "BIG_TRUCK", "VAN") {
 	case 0:
-		x := readCar(r, v)
-		return &x
+		return jsonvalue.ReadPointer(r, v, readCar)
 	case 1:
-		x := readBigTruck(r, v)
-		return &x
+		return jsonvalue.ReadPointer(r, v, readBigTruck)
 	case 2:
-		x := readVan(r, v)
-		return &x
+		return jsonvalue.ReadPointer(r, v, readVan)
 	}
 	r.Fail(v, "has no form of Vehicle")
 	return nil
@@ -31,29 +28,17 @@ func readVehicle(r *jsonvalue.Reader, v jsonvalue.Value) Vehicle {
 func writeVehicle(w *jsonvalue.Writer, u Vehicle) {
 	switch x := u.(type) {
 	case *Car:
-		if x == nil {
-			w.Unset()
+		if x != nil && !w.Tag("type", string(x.Type), "CAR") {
 			return
 		}
-		if !w.Tag("type", string(x.Type), "CAR") {
-			return
-		}
-		writeCar(w, *x)
+		jsonvalue.WritePointer(w, x, writeCar)
 	case *BigTruck:
-		if x == nil {
-			w.Unset()
+		if x != nil && !w.Tag("type", string(x.Type), "BIG_TRUCK") {
 			return
 		}
-		if !w.Tag("type", string(x.Type), "BIG_TRUCK") {
-			return
-		}
-		writeBigTruck(w, *x)
+		jsonvalue.WritePointer(w, x, writeBigTruck)
 	case *Van:
-		if x == nil {
-			w.Unset()
-			return
-		}
-		writeVan(w, *x)
+		jsonvalue.WritePointer(w, x, writeVan)
 	default:
 		w.Unset()
 	}

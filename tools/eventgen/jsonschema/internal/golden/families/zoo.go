@@ -19,11 +19,7 @@ type Zoo struct {
 // DecodeJSON decodes data, which must hold one value and nothing else, into x. It returns an error,
 // and leaves x as it was, if the value does not conform to the schema.
 func (x *Zoo) DecodeJSON(data []byte) error {
-	out, err := jsonvalue.Decode(data, checkZoo, readZoo)
-	if err == nil {
-		*x = out
-	}
-	return err
+	return jsonvalue.DecodeInto(x, data, checkZoo, readZoo)
 }
 
 // AppendJSON appends the JSON of x to dst. It returns an error if x does not conform to the schema.
@@ -92,15 +88,13 @@ func checkZoo(c *jsonvalue.Check, v jsonvalue.Value) bool {
 		c.Required(v, "animal") &&
 		c.Members(v, func(c *jsonvalue.Check, name []byte, m jsonvalue.Value) bool {
 			switch string(name) {
-			case "animal":
+			case "animal", "wrapped":
 				return checkAnimal(c, m)
 			case "vehicles":
 				return c.Type(m, jsonvalue.Array) &&
 					c.Items(m, 0, checkVehicle)
 			case "mine":
 				return checkCar(c, m)
-			case "wrapped":
-				return checkAnimal(c, m)
 			}
 			return true
 		})

@@ -25,11 +25,9 @@ func readEither(r *jsonvalue.Reader, v jsonvalue.Value) Either {
 		},
 	) {
 	case 0:
-		x := readMail(r, v)
-		return &x
+		return jsonvalue.ReadPointer(r, v, readMail)
 	case 1:
-		x := readPhone(r, v)
-		return &x
+		return jsonvalue.ReadPointer(r, v, readPhone)
 	case 2:
 		return EitherNumber{Value: r.Int64(v)}
 	}
@@ -40,17 +38,9 @@ func readEither(r *jsonvalue.Reader, v jsonvalue.Value) Either {
 func writeEither(w *jsonvalue.Writer, u Either) {
 	switch x := u.(type) {
 	case *Mail:
-		if x == nil {
-			w.Unset()
-			return
-		}
-		writeMail(w, *x)
+		jsonvalue.WritePointer(w, x, writeMail)
 	case *Phone:
-		if x == nil {
-			w.Unset()
-			return
-		}
-		writePhone(w, *x)
+		jsonvalue.WritePointer(w, x, writePhone)
 	case EitherNumber:
 		w.Int64(x.Value)
 		w.Expect(x.Value >= 1)

@@ -26,8 +26,7 @@ func (x MapsAmountsValueUnit) Valid() bool {
 }
 
 func checkMapsAmountsValueUnit(c *jsonvalue.Check, v jsonvalue.Value) bool {
-	return c.Type(v, jsonvalue.String) &&
-		c.Enum(v, tableOfMapsAmountsValueUnit1)
+	return c.Enum(v, valuesOfMapsAmountsValueUnit)
 }
 
-var tableOfMapsAmountsValueUnit1 = jsonvalue.Literal(`["EUR","USD"]`)
+var valuesOfMapsAmountsValueUnit = jsonvalue.Literal(`["EUR","USD"]`)

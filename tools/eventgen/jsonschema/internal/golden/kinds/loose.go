@@ -16,11 +16,9 @@ func readLoose(r *jsonvalue.Reader, v jsonvalue.Value) Loose {
 		jsonvalue.Form{Func: checkLooseB, Members: []string{"b", "c"}},
 	) {
 	case 0:
-		x := readLooseA(r, v)
-		return &x
+		return jsonvalue.ReadPointer(r, v, readLooseA)
 	case 1:
-		x := readLooseB(r, v)
-		return &x
+		return jsonvalue.ReadPointer(r, v, readLooseB)
 	}
 	r.Fail(v, "has no form of Loose")
 	return nil
@@ -29,17 +27,9 @@ func readLoose(r *jsonvalue.Reader, v jsonvalue.Value) Loose {
 func writeLoose(w *jsonvalue.Writer, u Loose) {
 	switch x := u.(type) {
 	case *LooseA:
-		if x == nil {
-			w.Unset()
-			return
-		}
-		writeLooseA(w, *x)
+		jsonvalue.WritePointer(w, x, writeLooseA)
 	case *LooseB:
-		if x == nil {
-			w.Unset()
-			return
-		}
-		writeLooseB(w, *x)
+		jsonvalue.WritePointer(w, x, writeLooseB)
 	default:
 		w.Unset()
 	}

@@ -16,11 +16,7 @@ type Move struct {
 // DecodeJSON decodes data, which must hold one value and nothing else, into x. It returns an error,
 // and leaves x as it was, if the value does not conform to the schema.
 func (x *Move) DecodeJSON(data []byte) error {
-	out, err := jsonvalue.Decode(data, checkMove, readMove)
-	if err == nil {
-		*x = out
-	}
-	return err
+	return jsonvalue.DecodeInto(x, data, checkMove, readMove)
 }
 
 // AppendJSON appends the JSON of x to dst. It returns an error if x does not conform to the schema.
@@ -73,14 +69,12 @@ func checkMove(c *jsonvalue.Check, v jsonvalue.Value) bool {
 		c.Members(v, func(c *jsonvalue.Check, name []byte, m jsonvalue.Value) bool {
 			switch string(name) {
 			case "kind":
-				return c.Const(m, tableOfMove1)
-			case "x":
-				return c.Type(m, jsonvalue.Integer)
-			case "y":
+				return c.Const(m, valueOfMove)
+			case "x", "y":
 				return c.Type(m, jsonvalue.Integer)
 			}
 			return true
 		})
 }
 
-var tableOfMove1 = jsonvalue.Literal(`"move"`)
+var valueOfMove = jsonvalue.Literal(`"move"`)

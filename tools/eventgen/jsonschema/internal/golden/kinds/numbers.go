@@ -19,11 +19,7 @@ type Numbers struct {
 // DecodeJSON decodes data, which must hold one value and nothing else, into x. It returns an error,
 // and leaves x as it was, if the value does not conform to the schema.
 func (x *Numbers) DecodeJSON(data []byte) error {
-	out, err := jsonvalue.Decode(data, checkNumbers, readNumbers)
-	if err == nil {
-		*x = out
-	}
-	return err
+	return jsonvalue.DecodeInto(x, data, checkNumbers, readNumbers)
 }
 
 // AppendJSON appends the JSON of x to dst. It returns an error if x does not conform to the schema.

@@ -15,11 +15,7 @@ type Say struct {
 // DecodeJSON decodes data, which must hold one value and nothing else, into x. It returns an error,
 // and leaves x as it was, if the value does not conform to the schema.
 func (x *Say) DecodeJSON(data []byte) error {
-	out, err := jsonvalue.Decode(data, checkSay, readSay)
-	if err == nil {
-		*x = out
-	}
-	return err
+	return jsonvalue.DecodeInto(x, data, checkSay, readSay)
 }
 
 // AppendJSON appends the JSON of x to dst. It returns an error if x does not conform to the schema.
@@ -69,7 +65,7 @@ func checkSay(c *jsonvalue.Check, v jsonvalue.Value) bool {
 		c.Members(v, func(c *jsonvalue.Check, name []byte, m jsonvalue.Value) bool {
 			switch string(name) {
 			case "kind":
-				return c.Const(m, tableOfSay1)
+				return c.Const(m, valueOfSay)
 			case "text":
 				return c.Type(m, jsonvalue.String) &&
 					c.MaxLength(m, 20)
@@ -78,4 +74,4 @@ func checkSay(c *jsonvalue.Check, v jsonvalue.Value) bool {
 		})
 }
 
-var tableOfSay1 = jsonvalue.Literal(`"say"`)
+var valueOfSay = jsonvalue.Literal(`"say"`)

@@ -13,11 +13,9 @@ type Step interface{ isStep() }
 func readStep(r *jsonvalue.Reader, v jsonvalue.Value) Step {
 	switch r.ByTag(v, "kind", "move", "say") {
 	case 0:
-		x := readMove(r, v)
-		return &x
+		return jsonvalue.ReadPointer(r, v, readMove)
 	case 1:
-		x := readSay(r, v)
-		return &x
+		return jsonvalue.ReadPointer(r, v, readSay)
 	}
 	r.Fail(v, "has no form of Step")
 	return nil
@@ -26,17 +24,9 @@ func readStep(r *jsonvalue.Reader, v jsonvalue.Value) Step {
 func writeStep(w *jsonvalue.Writer, u Step) {
 	switch x := u.(type) {
 	case *Move:
-		if x == nil {
-			w.Unset()
-			return
-		}
-		writeMove(w, *x)
+		jsonvalue.WritePointer(w, x, writeMove)
 	case *Say:
-		if x == nil {
-			w.Unset()
-			return
-		}
-		writeSay(w, *x)
+		jsonvalue.WritePointer(w, x, writeSay)
 	default:
 		w.Unset()
 	}

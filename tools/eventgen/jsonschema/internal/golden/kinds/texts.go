@@ -18,11 +18,7 @@ type Texts struct {
 // DecodeJSON decodes data, which must hold one value and nothing else, into x. It returns an error,
 // and leaves x as it was, if the value does not conform to the schema.
 func (x *Texts) DecodeJSON(data []byte) error {
-	out, err := jsonvalue.Decode(data, checkTexts, readTexts)
-	if err == nil {
-		*x = out
-	}
-	return err
+	return jsonvalue.DecodeInto(x, data, checkTexts, readTexts)
 }
 
 // AppendJSON appends the JSON of x to dst. It returns an error if x does not conform to the schema.
@@ -77,7 +73,7 @@ func writeTexts(w *jsonvalue.Writer, x Texts) {
 	w.Expect(jsonvalue.ShortEnough(x.Note, 2000))
 	w.Member("code")
 	w.String(x.Code)
-	w.Expect(tableOfTexts1.Matches(x.Code))
+	w.Expect(patternOfTexts.Matches(x.Code))
 	w.Member("lines")
 	jsonvalue.WriteList(w, x.Lines, func(w *jsonvalue.Writer, x string) {
 		w.String(x)
@@ -101,7 +97,7 @@ func checkTexts(c *jsonvalue.Check, v jsonvalue.Value) bool {
 					c.MaxLength(m, 2000)
 			case "code":
 				return c.Type(m, jsonvalue.String) &&
-					c.Pattern(m, tableOfTexts1)
+					c.Pattern(m, patternOfTexts)
 			case "lines":
 				return c.Type(m, jsonvalue.Array) &&
 					c.MaxItems(m, 50) &&
@@ -114,4 +110,4 @@ func checkTexts(c *jsonvalue.Check, v jsonvalue.Value) bool {
 		})
 }
 
-var tableOfTexts1 = jsonvalue.MustPattern(`^[A-Z]{3}-[0-9]{4,8}$`)
+var patternOfTexts = jsonvalue.MustPattern(`^[A-Z]{3}-[0-9]{4,8}$`)

@@ -16,11 +16,9 @@ func readWay(r *jsonvalue.Reader, v jsonvalue.Value) Way {
 		checkFar,
 	) {
 	case 0:
-		x := readNear(r, v)
-		return &x
+		return jsonvalue.ReadPointer(r, v, readNear)
 	case 1:
-		x := readFar(r, v)
-		return &x
+		return jsonvalue.ReadPointer(r, v, readFar)
 	}
 	r.Fail(v, "has no form of Way")
 	return nil
@@ -30,18 +28,10 @@ func writeWay(w *jsonvalue.Writer, u Way) {
 	switch x := u.(type) {
 	case *Near:
 		w.Recheck()
-		if x == nil {
-			w.Unset()
-			return
-		}
-		writeNear(w, *x)
+		jsonvalue.WritePointer(w, x, writeNear)
 	case *Far:
 		w.Recheck()
-		if x == nil {
-			w.Unset()
-			return
-		}
-		writeFar(w, *x)
+		jsonvalue.WritePointer(w, x, writeFar)
 	default:
 		w.Unset()
 	}

@@ -35,11 +35,7 @@ type Limits struct {
 // DecodeJSON decodes data, which must hold one value and nothing else, into x. It returns an error,
 // and leaves x as it was, if the value does not conform to the schema.
 func (x *Limits) DecodeJSON(data []byte) error {
-	out, err := jsonvalue.Decode(data, checkLimits, readLimits)
-	if err == nil {
-		*x = out
-	}
-	return err
+	return jsonvalue.DecodeInto(x, data, checkLimits, readLimits)
 }
 
 // AppendJSON appends the JSON of x to dst. It returns an error if x does not conform to the schema.
@@ -236,7 +232,7 @@ func checkLimits(c *jsonvalue.Check, v jsonvalue.Value) bool {
 					c.MaxLength(m, 3)
 			case "letters":
 				return c.Type(m, jsonvalue.String) &&
-					c.Pattern(m, tableOfLimits1)
+					c.Pattern(m, patternOfLimits)
 			case "few":
 				return c.Type(m, jsonvalue.Array) &&
 					c.MaxItems(m, 2) &&
@@ -282,4 +278,4 @@ func checkLimits(c *jsonvalue.Check, v jsonvalue.Value) bool {
 		})
 }
 
-var tableOfLimits1 = jsonvalue.MustPattern(`^[a-z]*$`)
+var patternOfLimits = jsonvalue.MustPattern(`^[a-z]*$`)

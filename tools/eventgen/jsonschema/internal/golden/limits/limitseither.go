@@ -43,7 +43,7 @@ func writeLimitsEither(w *jsonvalue.Writer, u LimitsEither) {
 }
 
 func checkLimitsEither(c *jsonvalue.Check, v jsonvalue.Value) bool {
-	return c.Enum(v, tableOfLimitsEither1)
+	return c.Enum(v, valuesOfLimitsEither)
 }
 
-var tableOfLimitsEither1 = jsonvalue.Literal(`[1.5,[1],{"b":null}]`)
+var valuesOfLimitsEither = jsonvalue.Literal(`[1.5,[1],{"b":null}]`)

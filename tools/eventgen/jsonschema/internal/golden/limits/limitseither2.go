@@ -19,14 +19,14 @@ const (
 )
 
 func readLimitsEither2(r *jsonvalue.Reader, v jsonvalue.Value) LimitsEither2 {
-	return LimitsEither2(r.Number(v, tableOfLimitsEither21))
+	return LimitsEither2(r.Number(v, valuesOfLimitsEither2))
 }
 
 func writeLimitsEither2(w *jsonvalue.Writer, x LimitsEither2) {
 	w.Recheck()
-	w.Number(uint(x), tableOfLimitsEither21)
+	w.Number(uint(x), valuesOfLimitsEither2)
 }
 
 func (LimitsEither2) isLimitsEither() {}
 
-var tableOfLimitsEither21 = jsonvalue.Literal(`[[1]]`)
+var valuesOfLimitsEither2 = jsonvalue.Literal(`[[1]]`)

@@ -19,14 +19,14 @@ const (
 )
 
 func readLimitsEither3(r *jsonvalue.Reader, v jsonvalue.Value) LimitsEither3 {
-	return LimitsEither3(r.Number(v, tableOfLimitsEither31))
+	return LimitsEither3(r.Number(v, valuesOfLimitsEither3))
 }
 
 func writeLimitsEither3(w *jsonvalue.Writer, x LimitsEither3) {
 	w.Recheck()
-	w.Number(uint(x), tableOfLimitsEither31)
+	w.Number(uint(x), valuesOfLimitsEither3)
 }
 
 func (LimitsEither3) isLimitsEither() {}
 
-var tableOfLimitsEither31 = jsonvalue.Literal(`[{"b":null}]`)
+var valuesOfLimitsEither3 = jsonvalue.Literal(`[{"b":null}]`)

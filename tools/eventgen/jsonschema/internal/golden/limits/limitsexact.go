@@ -17,18 +17,18 @@ const (
 )
 
 func readLimitsExact(r *jsonvalue.Reader, v jsonvalue.Value) LimitsExact {
-	return LimitsExact(r.Number(v, tableOfLimitsExact1))
+	return LimitsExact(r.Number(v, valuesOfLimitsExact))
 }
 
 func writeLimitsExact(w *jsonvalue.Writer, x LimitsExact) {
 	w.Recheck()
-	w.Number(uint(x), tableOfLimitsExact1)
+	w.Number(uint(x), valuesOfLimitsExact)
 }
 
 func checkLimitsExact(c *jsonvalue.Check, v jsonvalue.Value) bool {
-	return c.Const(v, tableOfLimitsExact2)
+	return c.Const(v, valueOfLimitsExact)
 }
 
-var tableOfLimitsExact1 = jsonvalue.Literal(`[{"a":[1,2.0]}]`)
+var valuesOfLimitsExact = jsonvalue.Literal(`[{"a":[1,2.0]}]`)
 
-var tableOfLimitsExact2 = jsonvalue.Literal(`{"a":[1,2.0]}`)
+var valueOfLimitsExact = jsonvalue.Literal(`{"a":[1,2.0]}`)

@@ -47,15 +47,13 @@ func (x OrderPlacedPriority) Valid() bool {
 }
 
 func checkOrderPlacedStatus(c *jsonvalue.Check, v jsonvalue.Value) bool {
-	return c.Type(v, jsonvalue.String) &&
-		c.Enum(v, tableOfOrderPlacedStatus1)
+	return c.Enum(v, valuesOfOrderPlacedStatus)
 }
 
 func checkOrderPlacedPriority(c *jsonvalue.Check, v jsonvalue.Value) bool {
-	return c.Type(v, jsonvalue.Integer) &&
-		c.Enum(v, tableOfOrderPlacedPriority1)
+	return c.Enum(v, valuesOfOrderPlacedPriority)
 }
 
-var tableOfOrderPlacedStatus1 = jsonvalue.Literal(`["open","PAID","in transit",""]`)
+var valuesOfOrderPlacedStatus = jsonvalue.Literal(`["open","PAID","in transit",""]`)
 
-var tableOfOrderPlacedPriority1 = jsonvalue.Literal(`[1,2,-3]`)
+var valuesOfOrderPlacedPriority = jsonvalue.Literal(`[1,2,-3]`)

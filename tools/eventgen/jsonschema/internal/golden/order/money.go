@@ -16,11 +16,7 @@ type Money struct {
 // DecodeJSON decodes data, which must hold one value and nothing else, into x. It returns an error,
 // and leaves x as it was, if the value does not conform to the schema.
 func (x *Money) DecodeJSON(data []byte) error {
-	out, err := jsonvalue.Decode(data, checkMoney, readMoney)
-	if err == nil {
-		*x = out
-	}
-	return err
+	return jsonvalue.DecodeInto(x, data, checkMoney, readMoney)
 }
 
 // AppendJSON appends the JSON of x to dst. It returns an error if x does not conform to the schema.
@@ -49,7 +45,7 @@ func readMoney(r *jsonvalue.Reader, v jsonvalue.Value) (x Money) {
 		}
 	}
 	if x.Currency == nil {
-		x.Currency = jsonvalue.ReadPointer(r, tableOfMoney1, (*jsonvalue.Reader).String)
+		x.Currency = jsonvalue.ReadPointer(r, valueOfMoney, (*jsonvalue.Reader).String)
 	}
 	return x
 }
@@ -86,4 +82,4 @@ func checkMoney(c *jsonvalue.Check, v jsonvalue.Value) bool {
 		})
 }
 
-var tableOfMoney1 = jsonvalue.Literal(`"EUR"`)
+var valueOfMoney = jsonvalue.Literal(`"EUR"`)

@@ -43,11 +43,7 @@ type OrderPlaced struct {
 // DecodeJSON decodes data, which must hold one value and nothing else, into x. It returns an error,
 // and leaves x as it was, if the value does not conform to the schema.
 func (x *OrderPlaced) DecodeJSON(data []byte) error {
-	out, err := jsonvalue.Decode(data, checkOrderPlaced, readOrderPlaced)
-	if err == nil {
-		*x = out
-	}
-	return err
+	return jsonvalue.DecodeInto(x, data, checkOrderPlaced, readOrderPlaced)
 }
 
 // AppendJSON appends the JSON of x to dst. It returns an error if x does not conform to the schema.
@@ -128,10 +124,10 @@ func readOrderPlaced(r *jsonvalue.Reader, v jsonvalue.Value) (x OrderPlaced) {
 		}
 	}
 	if x.Status == nil {
-		x.Status = jsonvalue.ReadPointer(r, tableOfOrderPlaced1, jsonvalue.ReadText[OrderPlacedStatus])
+		x.Status = jsonvalue.ReadPointer(r, valueOfOrderPlaced, jsonvalue.ReadText[OrderPlacedStatus])
 	}
 	if x.Flag == nil {
-		x.Flag = jsonvalue.ReadPointer(r, tableOfOrderPlaced2, (*jsonvalue.Reader).Bool)
+		x.Flag = jsonvalue.ReadPointer(r, valueOfOrderPlaced2, (*jsonvalue.Reader).Bool)
 	}
 	return x
 }
@@ -246,7 +242,7 @@ func checkOrderPlaced(c *jsonvalue.Check, v jsonvalue.Value) bool {
 		c.Members(v, func(c *jsonvalue.Check, name []byte, m jsonvalue.Value) bool {
 			switch string(name) {
 			case "kind":
-				return c.Const(m, tableOfOrderPlaced3)
+				return c.Const(m, valueOfOrderPlaced3)
 			case "id":
 				return c.Type(m, jsonvalue.String) &&
 					c.Format(m, jsonvalue.UUIDText)
@@ -262,9 +258,7 @@ func checkOrderPlaced(c *jsonvalue.Check, v jsonvalue.Value) bool {
 			case "note":
 				return c.Type(m, jsonvalue.Null|jsonvalue.String) &&
 					c.MaxLength(m, 20)
-			case "total":
-				return checkMoney(c, m)
-			case "discount":
+			case "total", "discount":
 				return checkMoney(c, m)
 			case "lines":
 				return c.Type(m, jsonvalue.Array) &&
@@ -314,8 +308,8 @@ func checkOrderPlaced(c *jsonvalue.Check, v jsonvalue.Value) bool {
 		})
 }
 
-var tableOfOrderPlaced1 = jsonvalue.Literal(`"open"`)
+var valueOfOrderPlaced = jsonvalue.Literal(`"open"`)
 
-var tableOfOrderPlaced2 = jsonvalue.Literal(`false`)
+var valueOfOrderPlaced2 = jsonvalue.Literal(`false`)
 
-var tableOfOrderPlaced3 = jsonvalue.Literal(`"order"`)
+var valueOfOrderPlaced3 = jsonvalue.Literal(`"order"`)

@@ -18,11 +18,7 @@ type OrderPlacedLinesItem struct {
 // DecodeJSON decodes data, which must hold one value and nothing else, into x. It returns an error,
 // and leaves x as it was, if the value does not conform to the schema.
 func (x *OrderPlacedLinesItem) DecodeJSON(data []byte) error {
-	out, err := jsonvalue.Decode(data, checkOrderPlacedLinesItem, readOrderPlacedLinesItem)
-	if err == nil {
-		*x = out
-	}
-	return err
+	return jsonvalue.DecodeInto(x, data, checkOrderPlacedLinesItem, readOrderPlacedLinesItem)
 }
 
 // AppendJSON appends the JSON of x to dst. It returns an error if x does not conform to the schema.
@@ -55,7 +51,7 @@ func readOrderPlacedLinesItem(r *jsonvalue.Reader, v jsonvalue.Value) (x OrderPl
 		}
 	}
 	if x.Tags == nil {
-		x.Tags = jsonvalue.ReadList(r, tableOfOrderPlacedLinesItem1, (*jsonvalue.Reader).String)
+		x.Tags = jsonvalue.ReadList(r, valuesOfOrderPlacedLinesItem, (*jsonvalue.Reader).String)
 	}
 	return x
 }
@@ -66,7 +62,7 @@ func writeOrderPlacedLinesItem(w *jsonvalue.Writer, x OrderPlacedLinesItem) {
 	}
 	w.Member("sku")
 	w.String(x.Sku)
-	w.Expect(tableOfOrderPlacedLinesItem2.Matches(x.Sku))
+	w.Expect(patternOfOrderPlacedLinesItem.Matches(x.Sku))
 	w.Member("quantity")
 	w.Int32(x.Quantity)
 	w.Expect(x.Quantity <= 100 && x.Quantity > 0)
@@ -90,7 +86,7 @@ func checkOrderPlacedLinesItem(c *jsonvalue.Check, v jsonvalue.Value) bool {
 			switch string(name) {
 			case "sku":
 				return c.Type(m, jsonvalue.String) &&
-					c.Pattern(m, tableOfOrderPlacedLinesItem2)
+					c.Pattern(m, patternOfOrderPlacedLinesItem)
 			case "quantity":
 				return c.Type(m, jsonvalue.Integer) &&
 					c.Maximum(m, "100") &&
@@ -110,6 +106,6 @@ func checkOrderPlacedLinesItem(c *jsonvalue.Check, v jsonvalue.Value) bool {
 		})
 }
 
-var tableOfOrderPlacedLinesItem1 = jsonvalue.Literal(`[]`)
+var valuesOfOrderPlacedLinesItem = jsonvalue.Literal(`[]`)
 
-var tableOfOrderPlacedLinesItem2 = jsonvalue.MustPattern(`^[A-Z]{2}[0-9]+$`)
+var patternOfOrderPlacedLinesItem = jsonvalue.MustPattern(`^[A-Z]{2}[0-9]+$`)

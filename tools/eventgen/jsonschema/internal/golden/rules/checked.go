@@ -23,11 +23,7 @@ type Checked struct {
 // DecodeJSON decodes data, which must hold one value and nothing else, into x. It returns an error,
 // and leaves x as it was, if the value does not conform to the schema.
 func (x *Checked) DecodeJSON(data []byte) error {
-	out, err := jsonvalue.Decode(data, checkChecked, readChecked)
-	if err == nil {
-		*x = out
-	}
-	return err
+	return jsonvalue.DecodeInto(x, data, checkChecked, readChecked)
 }
 
 // AppendJSON appends the JSON of x to dst. It returns an error if x does not conform to the schema.
@@ -140,7 +136,7 @@ func checkChecked(c *jsonvalue.Check, v jsonvalue.Value) bool {
 						return c.MultipleOf(v, "2")
 					})
 			case "values":
-				return c.Enum(m, tableOfChecked1)
+				return c.Enum(m, valuesOfChecked)
 			case "level":
 				return c.Type(m, jsonvalue.Integer) &&
 					c.Minimum(m, "-9007199254740993")
@@ -161,7 +157,7 @@ func checkChecked(c *jsonvalue.Check, v jsonvalue.Value) bool {
 				return c.Members(v, func(c *jsonvalue.Check, name []byte, m jsonvalue.Value) bool {
 					switch string(name) {
 					case "mode":
-						return c.Const(m, tableOfChecked2)
+						return c.Const(m, valueOfChecked)
 					}
 					return true
 				})
@@ -188,6 +184,6 @@ func checkChecked(c *jsonvalue.Check, v jsonvalue.Value) bool {
 		)
 }
 
-var tableOfChecked1 = jsonvalue.Literal(`[1,"a",null,true,{"k":[1]}]`)
+var valuesOfChecked = jsonvalue.Literal(`[1,"a",null,true,{"k":[1]}]`)
 
-var tableOfChecked2 = jsonvalue.Literal(`"fast"`)
+var valueOfChecked = jsonvalue.Literal(`"fast"`)

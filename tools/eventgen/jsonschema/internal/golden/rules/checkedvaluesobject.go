@@ -17,14 +17,14 @@ const (
 )
 
 func readCheckedValuesObject(r *jsonvalue.Reader, v jsonvalue.Value) CheckedValuesObject {
-	return CheckedValuesObject(r.Number(v, tableOfCheckedValuesObject1))
+	return CheckedValuesObject(r.Number(v, valuesOfCheckedValuesObject))
 }
 
 func writeCheckedValuesObject(w *jsonvalue.Writer, x CheckedValuesObject) {
 	w.Recheck()
-	w.Number(uint(x), tableOfCheckedValuesObject1)
+	w.Number(uint(x), valuesOfCheckedValuesObject)
 }
 
 func (CheckedValuesObject) isCheckedValues() {}
 
-var tableOfCheckedValuesObject1 = jsonvalue.Literal(`[{"k":[1]}]`)
+var valuesOfCheckedValuesObject = jsonvalue.Literal(`[{"k":[1]}]`)

@@ -64,8 +64,7 @@ func (x CheckedValuesString) Valid() bool {
 func (CheckedValuesString) isCheckedValues() {}
 
 func checkCheckedMode(c *jsonvalue.Check, v jsonvalue.Value) bool {
-	return c.Type(v, jsonvalue.String) &&
-		c.Enum(v, tableOfCheckedMode1)
+	return c.Enum(v, valuesOfCheckedMode)
 }
 
-var tableOfCheckedMode1 = jsonvalue.Literal(`["fast","slow"]`)
+var valuesOfCheckedMode = jsonvalue.Literal(`["fast","slow"]`)

@@ -15,11 +15,7 @@ type Matched struct {
 // DecodeJSON decodes data, which must hold one value and nothing else, into x. It returns an error,
 // and leaves x as it was, if the value does not conform to the schema.
 func (x *Matched) DecodeJSON(data []byte) error {
-	out, err := jsonvalue.Decode(data, checkMatched, readMatched)
-	if err == nil {
-		*x = out
-	}
-	return err
+	return jsonvalue.DecodeInto(x, data, checkMatched, readMatched)
 }
 
 // AppendJSON appends the JSON of x to dst. It returns an error if x does not conform to the schema.
@@ -61,7 +57,7 @@ func checkMatched(c *jsonvalue.Check, v jsonvalue.Value) bool {
 		c.MaxProperties(v, 3) &&
 		c.Members(v, func(c *jsonvalue.Check, name []byte, m jsonvalue.Value) bool {
 			known := false
-			if tableOfMatched1.Match(name) {
+			if patternOfMatched.Match(name) {
 				if !(c.Type(m, jsonvalue.Integer) &&
 					c.Minimum(m, "1")) {
 					return false
@@ -72,4 +68,4 @@ func checkMatched(c *jsonvalue.Check, v jsonvalue.Value) bool {
 		})
 }
 
-var tableOfMatched1 = jsonvalue.MustPattern(`^[a-z]+$`)
+var patternOfMatched = jsonvalue.MustPattern(`^[a-z]+$`)

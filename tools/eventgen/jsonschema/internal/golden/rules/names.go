@@ -30,11 +30,7 @@ type Names struct {
 // DecodeJSON decodes data, which must hold one value and nothing else, into x. It returns an error,
 // and leaves x as it was, if the value does not conform to the schema.
 func (x *Names) DecodeJSON(data []byte) error {
-	out, err := jsonvalue.Decode(data, checkNames, readNames)
-	if err == nil {
-		*x = out
-	}
-	return err
+	return jsonvalue.DecodeInto(x, data, checkNames, readNames)
 }
 
 // AppendJSON appends the JSON of x to dst. It returns an error if x does not conform to the schema.
@@ -142,24 +138,10 @@ func checkNames(c *jsonvalue.Check, v jsonvalue.Value) bool {
 		c.Required(v, "type") &&
 		c.Members(v, func(c *jsonvalue.Check, name []byte, m jsonvalue.Value) bool {
 			switch string(name) {
-			case "type":
-				return c.Type(m, jsonvalue.String)
-			case "Type":
-				return c.Type(m, jsonvalue.String)
-			case "validate":
+			case "type", "Type", "validate", "été", "漢", "", "a\"b,c", "func":
 				return c.Type(m, jsonvalue.String)
 			case "user-id":
 				return c.Type(m, jsonvalue.Integer)
-			case "été":
-				return c.Type(m, jsonvalue.String)
-			case "漢":
-				return c.Type(m, jsonvalue.String)
-			case "":
-				return c.Type(m, jsonvalue.String)
-			case "a\"b,c":
-				return c.Type(m, jsonvalue.String)
-			case "func":
-				return c.Type(m, jsonvalue.String)
 			case "extra":
 				return c.Type(m, jsonvalue.Boolean)
 			}

@@ -17,11 +17,7 @@ type Open struct {
 // DecodeJSON decodes data, which must hold one value and nothing else, into x. It returns an error,
 // and leaves x as it was, if the value does not conform to the schema.
 func (x *Open) DecodeJSON(data []byte) error {
-	out, err := jsonvalue.Decode(data, checkOpen, readOpen)
-	if err == nil {
-		*x = out
-	}
-	return err
+	return jsonvalue.DecodeInto(x, data, checkOpen, readOpen)
 }
 
 // AppendJSON appends the JSON of x to dst. It returns an error if x does not conform to the schema.

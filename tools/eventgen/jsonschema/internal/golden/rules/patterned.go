@@ -19,11 +19,7 @@ type Patterned struct {
 // DecodeJSON decodes data, which must hold one value and nothing else, into x. It returns an error,
 // and leaves x as it was, if the value does not conform to the schema.
 func (x *Patterned) DecodeJSON(data []byte) error {
-	out, err := jsonvalue.Decode(data, checkPatterned, readPatterned)
-	if err == nil {
-		*x = out
-	}
-	return err
+	return jsonvalue.DecodeInto(x, data, checkPatterned, readPatterned)
 }
 
 // AppendJSON appends the JSON of x to dst. It returns an error if x does not conform to the schema.
@@ -58,9 +54,9 @@ func readPatterned(r *jsonvalue.Reader, v jsonvalue.Value) (x Patterned) {
 			x.ID = jsonvalue.ReadPointer(r, m, (*jsonvalue.Reader).String)
 		default:
 			switch {
-			case tableOfPatterned1.Match(name):
+			case patternOfPatterned.Match(name):
 				x.X = jsonvalue.Put(x.X, name, r.String(m))
-			case tableOfPatterned2.Match(name):
+			case patternOfPatterned2.Match(name):
 				x.Matching = jsonvalue.Put(x.Matching, name, r.Int64(m))
 			}
 		}
@@ -92,13 +88,13 @@ func checkPatterned(c *jsonvalue.Check, v jsonvalue.Value) bool {
 				}
 				known = true
 			}
-			if tableOfPatterned1.Match(name) {
+			if patternOfPatterned.Match(name) {
 				if !(c.Type(m, jsonvalue.String)) {
 					return false
 				}
 				known = true
 			}
-			if tableOfPatterned2.Match(name) {
+			if patternOfPatterned2.Match(name) {
 				if !(c.Type(m, jsonvalue.Integer)) {
 					return false
 				}
@@ -108,6 +104,6 @@ func checkPatterned(c *jsonvalue.Check, v jsonvalue.Value) bool {
 		})
 }
 
-var tableOfPatterned1 = jsonvalue.MustPattern(`^x-`)
+var patternOfPatterned = jsonvalue.MustPattern(`^x-`)
 
-var tableOfPatterned2 = jsonvalue.MustPattern(`^n[0-9]+$`)
+var patternOfPatterned2 = jsonvalue.MustPattern(`^n[0-9]+$`)

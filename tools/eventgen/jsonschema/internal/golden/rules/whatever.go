@@ -15,11 +15,7 @@ type Whatever struct {
 // DecodeJSON decodes data, which must hold one value and nothing else, into x. It returns an error,
 // and leaves x as it was, if the value does not conform to the schema.
 func (x *Whatever) DecodeJSON(data []byte) error {
-	out, err := jsonvalue.Decode(data, checkWhatever, readWhatever)
-	if err == nil {
-		*x = out
-	}
-	return err
+	return jsonvalue.DecodeInto(x, data, checkWhatever, readWhatever)
 }
 
 // AppendJSON appends the JSON of x to dst. It returns an error if x does not conform to the schema.

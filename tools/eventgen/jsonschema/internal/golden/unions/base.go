@@ -17,7 +17,7 @@ func readBase(r *jsonvalue.Reader, v jsonvalue.Value) Base {
 				c.Members(v, func(c *jsonvalue.Check, name []byte, m jsonvalue.Value) bool {
 					switch string(name) {
 					case "type":
-						return c.Const(m, tableOfBase1)
+						return c.Const(m, valueOfBase)
 					case "onlyA":
 						return c.Type(m, jsonvalue.String)
 					}
@@ -29,7 +29,7 @@ func readBase(r *jsonvalue.Reader, v jsonvalue.Value) Base {
 				c.Members(v, func(c *jsonvalue.Check, name []byte, m jsonvalue.Value) bool {
 					switch string(name) {
 					case "type":
-						return c.Const(m, tableOfBase2)
+						return c.Const(m, valueOfBase2)
 					case "onlyB":
 						return c.Type(m, jsonvalue.Boolean)
 					}
@@ -38,11 +38,9 @@ func readBase(r *jsonvalue.Reader, v jsonvalue.Value) Base {
 		},
 	) {
 	case 0:
-		x := readBaseA(r, v)
-		return &x
+		return jsonvalue.ReadPointer(r, v, readBaseA)
 	case 1:
-		x := readBaseB(r, v)
-		return &x
+		return jsonvalue.ReadPointer(r, v, readBaseB)
 	}
 	r.Fail(v, "has no form of Base")
 	return nil
@@ -51,17 +49,9 @@ func readBase(r *jsonvalue.Reader, v jsonvalue.Value) Base {
 func writeBase(w *jsonvalue.Writer, u Base) {
 	switch x := u.(type) {
 	case *BaseA:
-		if x == nil {
-			w.Unset()
-			return
-		}
-		writeBaseA(w, *x)
+		jsonvalue.WritePointer(w, x, writeBaseA)
 	case *BaseB:
-		if x == nil {
-			w.Unset()
-			return
-		}
-		writeBaseB(w, *x)
+		jsonvalue.WritePointer(w, x, writeBaseB)
 	default:
 		w.Unset()
 	}
@@ -85,7 +75,7 @@ func checkBase(c *jsonvalue.Check, v jsonvalue.Value) bool {
 					c.Members(v, func(c *jsonvalue.Check, name []byte, m jsonvalue.Value) bool {
 						switch string(name) {
 						case "type":
-							return c.Const(m, tableOfBase1)
+							return c.Const(m, valueOfBase)
 						case "onlyA":
 							return c.Type(m, jsonvalue.String)
 						}
@@ -97,7 +87,7 @@ func checkBase(c *jsonvalue.Check, v jsonvalue.Value) bool {
 					c.Members(v, func(c *jsonvalue.Check, name []byte, m jsonvalue.Value) bool {
 						switch string(name) {
 						case "type":
-							return c.Const(m, tableOfBase2)
+							return c.Const(m, valueOfBase2)
 						case "onlyB":
 							return c.Type(m, jsonvalue.Boolean)
 						}
@@ -107,6 +97,6 @@ func checkBase(c *jsonvalue.Check, v jsonvalue.Value) bool {
 		)
 }
 
-var tableOfBase1 = jsonvalue.Literal(`"a"`)
+var valueOfBase = jsonvalue.Literal(`"a"`)
 
-var tableOfBase2 = jsonvalue.Literal(`"b"`)
+var valueOfBase2 = jsonvalue.Literal(`"b"`)

@@ -18,11 +18,7 @@ type BaseA struct {
 // DecodeJSON decodes data, which must hold one value and nothing else, into x. It returns an error,
 // and leaves x as it was, if the value does not conform to the schema.
 func (x *BaseA) DecodeJSON(data []byte) error {
-	out, err := jsonvalue.Decode(data, checkValueOfBaseA, readBaseA)
-	if err == nil {
-		*x = out
-	}
-	return err
+	return jsonvalue.DecodeInto(x, data, checkValueOfBaseA, readBaseA)
 }
 
 // AppendJSON appends the JSON of x to dst. It returns an error if x does not conform to the schema.
@@ -90,7 +86,7 @@ func checkValueOfBaseA(c *jsonvalue.Check, v jsonvalue.Value) bool {
 		c.Members(v, func(c *jsonvalue.Check, name []byte, m jsonvalue.Value) bool {
 			switch string(name) {
 			case "type":
-				return c.Const(m, tableOfBaseA1)
+				return c.Const(m, valueOfBaseA)
 			case "onlyA":
 				return c.Type(m, jsonvalue.String)
 			}
@@ -98,4 +94,4 @@ func checkValueOfBaseA(c *jsonvalue.Check, v jsonvalue.Value) bool {
 		})
 }
 
-var tableOfBaseA1 = jsonvalue.Literal(`"a"`)
+var valueOfBaseA = jsonvalue.Literal(`"a"`)

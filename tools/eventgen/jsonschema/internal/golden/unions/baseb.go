@@ -18,11 +18,7 @@ type BaseB struct {
 // DecodeJSON decodes data, which must hold one value and nothing else, into x. It returns an error,
 // and leaves x as it was, if the value does not conform to the schema.
 func (x *BaseB) DecodeJSON(data []byte) error {
-	out, err := jsonvalue.Decode(data, checkValueOfBaseB, readBaseB)
-	if err == nil {
-		*x = out
-	}
-	return err
+	return jsonvalue.DecodeInto(x, data, checkValueOfBaseB, readBaseB)
 }
 
 // AppendJSON appends the JSON of x to dst. It returns an error if x does not conform to the schema.
@@ -90,7 +86,7 @@ func checkValueOfBaseB(c *jsonvalue.Check, v jsonvalue.Value) bool {
 		c.Members(v, func(c *jsonvalue.Check, name []byte, m jsonvalue.Value) bool {
 			switch string(name) {
 			case "type":
-				return c.Const(m, tableOfBaseB1)
+				return c.Const(m, valueOfBaseB)
 			case "onlyB":
 				return c.Type(m, jsonvalue.Boolean)
 			}
@@ -98,4 +94,4 @@ func checkValueOfBaseB(c *jsonvalue.Check, v jsonvalue.Value) bool {
 		})
 }
 
-var tableOfBaseB1 = jsonvalue.Literal(`"b"`)
+var valueOfBaseB = jsonvalue.Literal(`"b"`)

@@ -15,21 +15,17 @@ type BasePayload struct {
 // DecodeJSON decodes data, which must hold one value and nothing else, into x. It returns an error,
 // and leaves x as it was, if the value does not conform to the schema.
 func (x *BasePayload) DecodeJSON(data []byte) error {
-	out, err := jsonvalue.Decode(data, checkValueOfBasePayload, readBasePayload)
-	if err == nil {
-		*x = out
-	}
-	return err
+	return jsonvalue.DecodeInto(x, data, checkBase, readBasePayload)
 }
 
 // AppendJSON appends the JSON of x to dst. It returns an error if x does not conform to the schema.
 func (x *BasePayload) AppendJSON(dst []byte) ([]byte, error) {
-	return jsonvalue.Append(dst, *x, writeBasePayload, checkValueOfBasePayload)
+	return jsonvalue.Append(dst, *x, writeBasePayload, checkBase)
 }
 
 // Validate returns an error if x does not conform to the schema.
 func (x *BasePayload) Validate() error {
-	return jsonvalue.Validate(*x, writeBasePayload, checkValueOfBasePayload)
+	return jsonvalue.Validate(*x, writeBasePayload, checkBase)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -53,8 +49,4 @@ func readBasePayload(r *jsonvalue.Reader, v jsonvalue.Value) BasePayload {
 
 func writeBasePayload(w *jsonvalue.Writer, x BasePayload) {
 	writeBase(w, x.Value)
-}
-
-func checkValueOfBasePayload(c *jsonvalue.Check, v jsonvalue.Value) bool {
-	return checkBase(c, v)
 }

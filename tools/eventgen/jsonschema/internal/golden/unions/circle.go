@@ -15,11 +15,7 @@ type Circle struct {
 // DecodeJSON decodes data, which must hold one value and nothing else, into x. It returns an error,
 // and leaves x as it was, if the value does not conform to the schema.
 func (x *Circle) DecodeJSON(data []byte) error {
-	out, err := jsonvalue.Decode(data, checkCircle, readCircle)
-	if err == nil {
-		*x = out
-	}
-	return err
+	return jsonvalue.DecodeInto(x, data, checkCircle, readCircle)
 }
 
 // AppendJSON appends the JSON of x to dst. It returns an error if x does not conform to the schema.
@@ -69,8 +65,7 @@ func checkCircle(c *jsonvalue.Check, v jsonvalue.Value) bool {
 		c.Members(v, func(c *jsonvalue.Check, name []byte, m jsonvalue.Value) bool {
 			switch string(name) {
 			case "shape":
-				return c.Type(m, jsonvalue.String) &&
-					c.Const(m, tableOfCircle1)
+				return c.Const(m, valueOfCircle)
 			case "radius":
 				return c.Type(m, jsonvalue.Number) &&
 					c.Above(m, "0")
@@ -79,4 +74,4 @@ func checkCircle(c *jsonvalue.Check, v jsonvalue.Value) bool {
 		})
 }
 
-var tableOfCircle1 = jsonvalue.Literal(`"circle"`)
+var valueOfCircle = jsonvalue.Literal(`"circle"`)

@@ -81,37 +81,34 @@ func (x DogPetType) Valid() bool {
 }
 
 func checkHolderAmountOption3(c *jsonvalue.Check, v jsonvalue.Value) bool {
-	return c.Type(v, jsonvalue.String) &&
-		c.Const(v, tableOfHolderAmountOption31)
+	return c.Const(v, valueOfHolderAmountOption3)
 }
 
 func checkHolderColour(c *jsonvalue.Check, v jsonvalue.Value) bool {
 	return c.OneOf(v,
 		func(c *jsonvalue.Check, v jsonvalue.Value) bool {
-			return c.Const(v, tableOfHolderColour1)
+			return c.Const(v, valueOfHolderColour)
 		},
 		func(c *jsonvalue.Check, v jsonvalue.Value) bool {
-			return c.Const(v, tableOfHolderColour2)
+			return c.Const(v, valueOfHolderColour2)
 		},
 	)
 }
 
 func checkCatPetType(c *jsonvalue.Check, v jsonvalue.Value) bool {
-	return c.Type(v, jsonvalue.String) &&
-		c.Enum(v, tableOfCatPetType1)
+	return c.Enum(v, valuesOfCatPetType)
 }
 
 func checkDogPetType(c *jsonvalue.Check, v jsonvalue.Value) bool {
-	return c.Type(v, jsonvalue.String) &&
-		c.Enum(v, tableOfDogPetType1)
+	return c.Enum(v, valuesOfDogPetType)
 }
 
-var tableOfHolderAmountOption31 = jsonvalue.Literal(`"free"`)
+var valueOfHolderAmountOption3 = jsonvalue.Literal(`"free"`)
 
-var tableOfHolderColour1 = jsonvalue.Literal(`"red"`)
+var valueOfHolderColour = jsonvalue.Literal(`"red"`)
 
-var tableOfHolderColour2 = jsonvalue.Literal(`"green"`)
+var valueOfHolderColour2 = jsonvalue.Literal(`"green"`)
 
-var tableOfCatPetType1 = jsonvalue.Literal(`["Cat","Dog"]`)
+var valuesOfCatPetType = jsonvalue.Literal(`["Cat","Dog"]`)
 
-var tableOfDogPetType1 = jsonvalue.Literal(`["Dog","Cat"]`)
+var valuesOfDogPetType = jsonvalue.Literal(`["Dog","Cat"]`)

@@ -26,11 +26,9 @@ func readExpression(r *jsonvalue.Reader, v jsonvalue.Value) Expression {
 	case 0:
 		return ExpressionNumber{Value: r.Float64(v)}
 	case 1:
-		x := readExpressionWithAdd(r, v)
-		return &x
+		return jsonvalue.ReadPointer(r, v, readExpressionWithAdd)
 	case 2:
-		x := readExpressionWithNeg(r, v)
-		return &x
+		return jsonvalue.ReadPointer(r, v, readExpressionWithNeg)
 	}
 	r.Fail(v, "has no form of Expression")
 	return nil
@@ -41,17 +39,9 @@ func writeExpression(w *jsonvalue.Writer, u Expression) {
 	case ExpressionNumber:
 		w.Float64(x.Value)
 	case *ExpressionWithAdd:
-		if x == nil {
-			w.Unset()
-			return
-		}
-		writeExpressionWithAdd(w, *x)
+		jsonvalue.WritePointer(w, x, writeExpressionWithAdd)
 	case *ExpressionWithNeg:
-		if x == nil {
-			w.Unset()
-			return
-		}
-		writeExpressionWithNeg(w, *x)
+		jsonvalue.WritePointer(w, x, writeExpressionWithNeg)
 	default:
 		w.Unset()
 	}

@@ -15,21 +15,17 @@ type ExpressionPayload struct {
 // DecodeJSON decodes data, which must hold one value and nothing else, into x. It returns an error,
 // and leaves x as it was, if the value does not conform to the schema.
 func (x *ExpressionPayload) DecodeJSON(data []byte) error {
-	out, err := jsonvalue.Decode(data, checkValueOfExpressionPayload, readExpressionPayload)
-	if err == nil {
-		*x = out
-	}
-	return err
+	return jsonvalue.DecodeInto(x, data, checkExpression, readExpressionPayload)
 }
 
 // AppendJSON appends the JSON of x to dst. It returns an error if x does not conform to the schema.
 func (x *ExpressionPayload) AppendJSON(dst []byte) ([]byte, error) {
-	return jsonvalue.Append(dst, *x, writeExpressionPayload, checkValueOfExpressionPayload)
+	return jsonvalue.Append(dst, *x, writeExpressionPayload, checkExpression)
 }
 
 // Validate returns an error if x does not conform to the schema.
 func (x *ExpressionPayload) Validate() error {
-	return jsonvalue.Validate(*x, writeExpressionPayload, checkValueOfExpressionPayload)
+	return jsonvalue.Validate(*x, writeExpressionPayload, checkExpression)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -53,8 +49,4 @@ func readExpressionPayload(r *jsonvalue.Reader, v jsonvalue.Value) ExpressionPay
 
 func writeExpressionPayload(w *jsonvalue.Writer, x ExpressionPayload) {
 	writeExpression(w, x.Value)
-}
-
-func checkValueOfExpressionPayload(c *jsonvalue.Check, v jsonvalue.Value) bool {
-	return checkExpression(c, v)
 }

@@ -28,7 +28,7 @@ func readHolderAmount(r *jsonvalue.Reader, v jsonvalue.Value) HolderAmount {
 		},
 		func(c *jsonvalue.Check, v jsonvalue.Value) bool {
 			return c.Type(v, jsonvalue.String) &&
-				c.Pattern(v, tableOfHolderAmount1)
+				c.Pattern(v, patternOfHolderAmount)
 		},
 		checkHolderAmountOption3,
 	) {
@@ -50,7 +50,7 @@ func writeHolderAmount(w *jsonvalue.Writer, u HolderAmount) {
 		w.Expect(x.Value >= 10)
 	case HolderAmountOption2:
 		w.String(x.Value)
-		w.Expect(tableOfHolderAmount1.Matches(x.Value))
+		w.Expect(patternOfHolderAmount.Matches(x.Value))
 	case HolderAmountOption3:
 		jsonvalue.WriteText(w, x)
 		w.Expect(x.Valid())
@@ -67,10 +67,10 @@ func checkHolderAmount(c *jsonvalue.Check, v jsonvalue.Value) bool {
 		},
 		func(c *jsonvalue.Check, v jsonvalue.Value) bool {
 			return c.Type(v, jsonvalue.String) &&
-				c.Pattern(v, tableOfHolderAmount1)
+				c.Pattern(v, patternOfHolderAmount)
 		},
 		checkHolderAmountOption3,
 	)
 }
 
-var tableOfHolderAmount1 = jsonvalue.MustPattern(`^[0-9]+$`)
+var patternOfHolderAmount = jsonvalue.MustPattern(`^[0-9]+$`)

@@ -18,11 +18,9 @@ func readHolderContact(r *jsonvalue.Reader, v jsonvalue.Value) HolderContact {
 		checkHolderContactWithPhone,
 	) {
 	case 0:
-		x := readHolderContactWithMail(r, v)
-		return &x
+		return jsonvalue.ReadPointer(r, v, readHolderContactWithMail)
 	case 1:
-		x := readHolderContactWithPhone(r, v)
-		return &x
+		return jsonvalue.ReadPointer(r, v, readHolderContactWithPhone)
 	}
 	r.Fail(v, "has no form of HolderContact")
 	return nil
@@ -31,17 +29,9 @@ func readHolderContact(r *jsonvalue.Reader, v jsonvalue.Value) HolderContact {
 func writeHolderContact(w *jsonvalue.Writer, u HolderContact) {
 	switch x := u.(type) {
 	case *HolderContactWithMail:
-		if x == nil {
-			w.Unset()
-			return
-		}
-		writeHolderContactWithMail(w, *x)
+		jsonvalue.WritePointer(w, x, writeHolderContactWithMail)
 	case *HolderContactWithPhone:
-		if x == nil {
-			w.Unset()
-			return
-		}
-		writeHolderContactWithPhone(w, *x)
+		jsonvalue.WritePointer(w, x, writeHolderContactWithPhone)
 	default:
 		w.Unset()
 	}

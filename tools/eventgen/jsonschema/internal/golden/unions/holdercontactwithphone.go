@@ -16,11 +16,7 @@ type HolderContactWithPhone struct {
 // DecodeJSON decodes data, which must hold one value and nothing else, into x. It returns an error,
 // and leaves x as it was, if the value does not conform to the schema.
 func (x *HolderContactWithPhone) DecodeJSON(data []byte) error {
-	out, err := jsonvalue.Decode(data, checkHolderContactWithPhone, readHolderContactWithPhone)
-	if err == nil {
-		*x = out
-	}
-	return err
+	return jsonvalue.DecodeInto(x, data, checkHolderContactWithPhone, readHolderContactWithPhone)
 }
 
 // AppendJSON appends the JSON of x to dst. It returns an error if x does not conform to the schema.
@@ -71,9 +67,7 @@ func checkHolderContactWithPhone(c *jsonvalue.Check, v jsonvalue.Value) bool {
 		c.Required(v, "phone") &&
 		c.Members(v, func(c *jsonvalue.Check, name []byte, m jsonvalue.Value) bool {
 			switch string(name) {
-			case "phone":
-				return c.Type(m, jsonvalue.String)
-			case "hours":
+			case "phone", "hours":
 				return c.Type(m, jsonvalue.String)
 			}
 			return true

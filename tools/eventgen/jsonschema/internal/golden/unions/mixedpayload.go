@@ -15,21 +15,17 @@ type MixedPayload struct {
 // DecodeJSON decodes data, which must hold one value and nothing else, into x. It returns an error,
 // and leaves x as it was, if the value does not conform to the schema.
 func (x *MixedPayload) DecodeJSON(data []byte) error {
-	out, err := jsonvalue.Decode(data, checkValueOfMixedPayload, readMixedPayload)
-	if err == nil {
-		*x = out
-	}
-	return err
+	return jsonvalue.DecodeInto(x, data, checkMixed, readMixedPayload)
 }
 
 // AppendJSON appends the JSON of x to dst. It returns an error if x does not conform to the schema.
 func (x *MixedPayload) AppendJSON(dst []byte) ([]byte, error) {
-	return jsonvalue.Append(dst, *x, writeMixedPayload, checkValueOfMixedPayload)
+	return jsonvalue.Append(dst, *x, writeMixedPayload, checkMixed)
 }
 
 // Validate returns an error if x does not conform to the schema.
 func (x *MixedPayload) Validate() error {
-	return jsonvalue.Validate(*x, writeMixedPayload, checkValueOfMixedPayload)
+	return jsonvalue.Validate(*x, writeMixedPayload, checkMixed)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -57,8 +53,4 @@ func writeMixedPayload(w *jsonvalue.Writer, x MixedPayload) {
 	} else {
 		writeMixed(w, x.Value)
 	}
-}
-
-func checkValueOfMixedPayload(c *jsonvalue.Check, v jsonvalue.Value) bool {
-	return checkMixed(c, v)
 }

@@ -19,11 +19,7 @@ type Narrowed struct {
 // DecodeJSON decodes data, which must hold one value and nothing else, into x. It returns an error,
 // and leaves x as it was, if the value does not conform to the schema.
 func (x *Narrowed) DecodeJSON(data []byte) error {
-	out, err := jsonvalue.Decode(data, checkNarrowed, readNarrowed)
-	if err == nil {
-		*x = out
-	}
-	return err
+	return jsonvalue.DecodeInto(x, data, checkNarrowed, readNarrowed)
 }
 
 // AppendJSON appends the JSON of x to dst. It returns an error if x does not conform to the schema.
@@ -93,9 +89,7 @@ func checkNarrowed(c *jsonvalue.Check, v jsonvalue.Value) bool {
 			switch string(name) {
 			case "kind":
 				return c.Type(m, jsonvalue.String)
-			case "x":
-				return c.Type(m, jsonvalue.Integer)
-			case "y":
+			case "x", "y":
 				return c.Type(m, jsonvalue.Integer)
 			}
 			return true

@@ -13,11 +13,9 @@ type Pet interface{ isPet() }
 func readPet(r *jsonvalue.Reader, v jsonvalue.Value) Pet {
 	switch r.ByTag(v, "petType", "Cat", "Dog") {
 	case 0:
-		x := readCat(r, v)
-		return &x
+		return jsonvalue.ReadPointer(r, v, readCat)
 	case 1:
-		x := readDog(r, v)
-		return &x
+		return jsonvalue.ReadPointer(r, v, readDog)
 	}
 	r.Fail(v, "has no form of Pet")
 	return nil
@@ -26,23 +24,15 @@ func readPet(r *jsonvalue.Reader, v jsonvalue.Value) Pet {
 func writePet(w *jsonvalue.Writer, u Pet) {
 	switch x := u.(type) {
 	case *Cat:
-		if x == nil {
-			w.Unset()
+		if x != nil && !w.Tag("petType", string(x.PetType), "Cat") {
 			return
 		}
-		if !w.Tag("petType", string(x.PetType), "Cat") {
-			return
-		}
-		writeCat(w, *x)
+		jsonvalue.WritePointer(w, x, writeCat)
 	case *Dog:
-		if x == nil {
-			w.Unset()
+		if x != nil && !w.Tag("petType", string(x.PetType), "Dog") {
 			return
 		}
-		if !w.Tag("petType", string(x.PetType), "Dog") {
-			return
-		}
-		writeDog(w, *x)
+		jsonvalue.WritePointer(w, x, writeDog)
 	default:
 		w.Unset()
 	}

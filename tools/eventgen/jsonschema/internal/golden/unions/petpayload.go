@@ -15,21 +15,17 @@ type PetPayload struct {
 // DecodeJSON decodes data, which must hold one value and nothing else, into x. It returns an error,
 // and leaves x as it was, if the value does not conform to the schema.
 func (x *PetPayload) DecodeJSON(data []byte) error {
-	out, err := jsonvalue.Decode(data, checkValueOfPetPayload, readPetPayload)
-	if err == nil {
-		*x = out
-	}
-	return err
+	return jsonvalue.DecodeInto(x, data, checkPet, readPetPayload)
 }
 
 // AppendJSON appends the JSON of x to dst. It returns an error if x does not conform to the schema.
 func (x *PetPayload) AppendJSON(dst []byte) ([]byte, error) {
-	return jsonvalue.Append(dst, *x, writePetPayload, checkValueOfPetPayload)
+	return jsonvalue.Append(dst, *x, writePetPayload, checkPet)
 }
 
 // Validate returns an error if x does not conform to the schema.
 func (x *PetPayload) Validate() error {
-	return jsonvalue.Validate(*x, writePetPayload, checkValueOfPetPayload)
+	return jsonvalue.Validate(*x, writePetPayload, checkPet)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -53,8 +49,4 @@ func readPetPayload(r *jsonvalue.Reader, v jsonvalue.Value) PetPayload {
 
 func writePetPayload(w *jsonvalue.Writer, x PetPayload) {
 	writePet(w, x.Value)
-}
-
-func checkValueOfPetPayload(c *jsonvalue.Check, v jsonvalue.Value) bool {
-	return checkPet(c, v)
 }

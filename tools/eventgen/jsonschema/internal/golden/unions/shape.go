@@ -13,11 +13,9 @@ type Shape interface{ isShape() }
 func readShape(r *jsonvalue.Reader, v jsonvalue.Value) Shape {
 	switch r.ByTag(v, "shape", "circle", "square") {
 	case 0:
-		x := readCircle(r, v)
-		return &x
+		return jsonvalue.ReadPointer(r, v, readCircle)
 	case 1:
-		x := readSquare(r, v)
-		return &x
+		return jsonvalue.ReadPointer(r, v, readSquare)
 	}
 	r.Fail(v, "has no form of Shape")
 	return nil
@@ -26,17 +24,9 @@ func readShape(r *jsonvalue.Reader, v jsonvalue.Value) Shape {
 func writeShape(w *jsonvalue.Writer, u Shape) {
 	switch x := u.(type) {
 	case *Circle:
-		if x == nil {
-			w.Unset()
-			return
-		}
-		writeCircle(w, *x)
+		jsonvalue.WritePointer(w, x, writeCircle)
 	case *Square:
-		if x == nil {
-			w.Unset()
-			return
-		}
-		writeSquare(w, *x)
+		jsonvalue.WritePointer(w, x, writeSquare)
 	default:
 		w.Unset()
 	}

@@ -15,21 +15,17 @@ type ShapePayload struct {
 // DecodeJSON decodes data, which must hold one value and nothing else, into x. It returns an error,
 // and leaves x as it was, if the value does not conform to the schema.
 func (x *ShapePayload) DecodeJSON(data []byte) error {
-	out, err := jsonvalue.Decode(data, checkValueOfShapePayload, readShapePayload)
-	if err == nil {
-		*x = out
-	}
-	return err
+	return jsonvalue.DecodeInto(x, data, checkShape, readShapePayload)
 }
 
 // AppendJSON appends the JSON of x to dst. It returns an error if x does not conform to the schema.
 func (x *ShapePayload) AppendJSON(dst []byte) ([]byte, error) {
-	return jsonvalue.Append(dst, *x, writeShapePayload, checkValueOfShapePayload)
+	return jsonvalue.Append(dst, *x, writeShapePayload, checkShape)
 }
 
 // Validate returns an error if x does not conform to the schema.
 func (x *ShapePayload) Validate() error {
-	return jsonvalue.Validate(*x, writeShapePayload, checkValueOfShapePayload)
+	return jsonvalue.Validate(*x, writeShapePayload, checkShape)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -53,8 +49,4 @@ func readShapePayload(r *jsonvalue.Reader, v jsonvalue.Value) ShapePayload {
 
 func writeShapePayload(w *jsonvalue.Writer, x ShapePayload) {
 	writeShape(w, x.Value)
-}
-
-func checkValueOfShapePayload(c *jsonvalue.Check, v jsonvalue.Value) bool {
-	return checkShape(c, v)
 }

@@ -15,11 +15,7 @@ type Square struct {
 // DecodeJSON decodes data, which must hold one value and nothing else, into x. It returns an error,
 // and leaves x as it was, if the value does not conform to the schema.
 func (x *Square) DecodeJSON(data []byte) error {
-	out, err := jsonvalue.Decode(data, checkSquare, readSquare)
-	if err == nil {
-		*x = out
-	}
-	return err
+	return jsonvalue.DecodeInto(x, data, checkSquare, readSquare)
 }
 
 // AppendJSON appends the JSON of x to dst. It returns an error if x does not conform to the schema.
@@ -69,8 +65,7 @@ func checkSquare(c *jsonvalue.Check, v jsonvalue.Value) bool {
 		c.Members(v, func(c *jsonvalue.Check, name []byte, m jsonvalue.Value) bool {
 			switch string(name) {
 			case "shape":
-				return c.Type(m, jsonvalue.String) &&
-					c.Const(m, tableOfSquare1)
+				return c.Const(m, valueOfSquare)
 			case "side":
 				return c.Type(m, jsonvalue.Number) &&
 					c.Minimum(m, "0")
@@ -79,4 +74,4 @@ func checkSquare(c *jsonvalue.Check, v jsonvalue.Value) bool {
 		})
 }
 
-var tableOfSquare1 = jsonvalue.Literal(`"square"`)
+var valueOfSquare = jsonvalue.Literal(`"square"`)

@@ -18,3 +18,17 @@ func checkTold(c *jsonvalue.Check, v jsonvalue.Value) bool {
 			return true
 		})
 }
+
+func checkCalm(c *jsonvalue.Check, v jsonvalue.Value) bool {
+	return c.Type(v, jsonvalue.Object) &&
+		c.Required(v, "kind", "about") &&
+		c.Members(v, func(c *jsonvalue.Check, name []byte, m jsonvalue.Value) bool {
+			switch string(name) {
+			case "kind":
+				return checkColdHeadersKind(c, m)
+			case "about":
+				return checkColdHeadersAbout(c, m)
+			}
+			return true
+		})
+}

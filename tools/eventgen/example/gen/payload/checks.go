@@ -9,7 +9,7 @@ import (
 
 func checkStationRef(c *jsonvalue.Check, v jsonvalue.Value) bool {
 	return c.Type(v, jsonvalue.String) &&
-		c.Pattern(v, tableOfStationRef1)
+		c.Pattern(v, patternOfStationRef)
 }
 
-var tableOfStationRef1 = jsonvalue.MustPattern(`^ST-[0-9]{1,6}$`)
+var patternOfStationRef = jsonvalue.MustPattern(`^ST-[0-9]{1,6}$`)
