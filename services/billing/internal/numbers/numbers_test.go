@@ -1,0 +1,156 @@
+package numbers_test
+
+import (
+	"math"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/deferpay/deferpay/services/billing/internal/numbers"
+)
+
+const most = 300
+
+// drawn draws a set, and returns what is in it.
+func drawn(t *rapid.T) (numbers.Set, map[uint32]bool) {
+	kind := rapid.SampledFrom([]string{"upto", "list", "runs", "union", "without"}).Draw(t, "kind")
+	in := map[uint32]bool{}
+	if kind == "upto" {
+		n := rapid.Uint32Range(0, most).Draw(t, "upto")
+		for i := range n {
+			in[i] = true
+		}
+		return numbers.Upto(n), in
+	}
+	sorted := slices.Sorted(slices.Values(rapid.SliceOfDistinct(rapid.Uint32Range(0, most), rapid.ID).Draw(t, "numbers")))
+	for _, n := range sorted {
+		in[n] = true
+	}
+	switch kind {
+	case "list":
+		return list(sorted), in
+	case "runs":
+		var r numbers.Runs
+		for _, n := range sorted {
+			r = r.With(n)
+		}
+		return r, in
+	case "union":
+		parts := make([]numbers.List, rapid.IntRange(1, 7).Draw(t, "parts"))
+		for _, n := range sorted {
+			i := rapid.IntRange(0, len(parts)-1).Draw(t, "part")
+			parts[i] = parts[i].With(n)
+		}
+		var u numbers.Union
+		for _, p := range parts {
+			u = append(u, p)
+		}
+		return u, in
+	}
+	all := map[uint32]bool{}
+	for n := range uint32(most + 1) {
+		if !in[n] {
+			all[n] = true
+		}
+	}
+	return numbers.Without{All: most + 1, Out: list(sorted)}, all
+}
+
+func list(sorted []uint32) (l numbers.List) {
+	for _, n := range sorted {
+		l = l.With(n)
+	}
+	return l
+}
+
+// A page is what a plain search finds, and each set is what was put into it.
+func TestPages(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var sets []numbers.Set
+		var in []map[uint32]bool
+		for range rapid.IntRange(1, 3).Draw(t, "sets") {
+			s, has := drawn(t)
+			if s.Len() != len(has) {
+				t.Fatalf("%#v has %d numbers, want %d", s, s.Len(), len(has))
+			}
+			sets, in = append(sets, s), append(in, has)
+		}
+		var want []uint32
+		for n := range uint32(most + 1) {
+			if !slices.ContainsFunc(in, func(has map[uint32]bool) bool { return !has[n] }) {
+				want = append(want, n)
+			}
+		}
+		skip, limit := rapid.IntRange(0, most+5).Draw(t, "skip"), rapid.IntRange(0, 20).Draw(t, "limit")
+		page, total := numbers.Page(skip, limit, sets...)
+		from := min(skip, len(want))
+		if total != len(want) || !slices.Equal(page, want[from:min(from+limit, len(want))]) {
+			t.Fatalf("page %d+%d of %#v is %v of %d, want %v", skip, limit, sets, page, total, want)
+		}
+	})
+}
+
+func TestRank(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s, has := drawn(t)
+		n := rapid.Uint32Range(0, most+2).Draw(t, "n")
+		want := 0
+		for i := range n {
+			if has[i] {
+				want++
+			}
+		}
+		if got := s.Rank(n); got != want {
+			t.Fatalf("%d of %#v are less than %d, want %d", got, s, n, want)
+		}
+	})
+}
+
+// A set that was returned stays what it was while others are made of it.
+func TestSetsDoNotChange(t *testing.T) {
+	var l numbers.List
+	var r numbers.Runs
+	for n := range uint32(1000) {
+		before, beforeRuns := l, r
+		l, r = l.With(2*n), r.With(n+n/7)
+		if before.Len() != int(n) || beforeRuns.Len() != int(n) || beforeRuns.Rank(math.MaxUint32) != int(n) {
+			t.Fatalf("sets of %d numbers have %d and %d", n, before.Len(), beforeRuns.Len())
+		}
+		if _, more := beforeRuns.Next(n + n/7); more {
+			t.Fatalf("a set has a number that was added to another one")
+		}
+	}
+}
+
+// lookedAt counts the questions to a set.
+type lookedAt struct {
+	numbers.Set
+	times int
+}
+
+func (l *lookedAt) Next(from uint32) (uint32, bool) { l.times++; return l.Set.Next(from) }
+func (l *lookedAt) Rank(n uint32) int               { l.times++; return l.Set.Rank(n) }
+
+func TestPageCostsWhatItShows(t *testing.T) {
+	var few numbers.List
+	for n := range uint32(20) {
+		few = few.With(1000 * n)
+	}
+	for name, c := range map[string]struct {
+		sets []numbers.Set
+		most int
+	}{
+		"one set":             {[]numbers.Set{numbers.Upto(1_000_000)}, 50},
+		"a set without some":  {[]numbers.Set{numbers.Without{All: 1_000_000, Out: few}}, 50},
+		"a large, a small":    {[]numbers.Set{numbers.Upto(1_000_000), few}, 50},
+		"a small, two larger": {[]numbers.Set{few, numbers.Upto(1_000_000), numbers.Upto(900_000)}, 50},
+	} {
+		first := &lookedAt{Set: c.sets[0]}
+		c.sets[0] = first
+		page, total := numbers.Page(5, 10, c.sets...)
+		if len(page) != 10 || total < 15 || first.times > c.most {
+			t.Errorf("%s: a page of %d of %d asked %d times, want %d at most", name, len(page), total, first.times, c.most)
+		}
+	}
+}
