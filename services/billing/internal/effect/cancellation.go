@@ -26,7 +26,7 @@ func (p *publisher) PurchaseCancelled(e billing.PurchaseCancelled) error {
 }
 
 func (m projector) PurchaseCancelled(e billing.PurchaseCancelled) error {
-	a, _ := m.after.Account(e.ContractRef)
-	m.cancel(e.OperationRef, a.Contract.Customer())
+	purchase, _ := m.after.Operation(e.OperationRef)
+	m.cancel(purchase)
 	return nil
 }

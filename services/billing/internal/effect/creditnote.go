@@ -50,10 +50,9 @@ func (p *publisher) CreditNoteRecorded(e billing.CreditNoteRecorded) error {
 
 func (m projector) CreditNoteRecorded(e billing.CreditNoteRecorded) error {
 	purchase, _ := m.after.Operation(e.PurchaseRef)
-	o := m.addOperation(Operation{
+	m.addOperation(Operation{
 		Ref: e.OperationRef, Kind: billing.KindRefund, Status: billing.OperationAccepted, ContractRef: e.ContractRef, PurchaseRef: e.PurchaseRef,
-		Text: e.Reason, Amount: e.Amount, Period: purchase.Period, InvoiceRef: e.InvoiceRef, CreditNoteRef: e.CreditNoteRef,
+		Text: e.Reason, Amount: e.Amount, Period: purchase.Period, CreditNoteRef: e.CreditNoteRef,
 	}, nil)
-	m.OperationsByInvoice[e.InvoiceRef] = append(m.OperationsByInvoice[e.InvoiceRef], o)
 	return nil
 }

@@ -1,10 +1,14 @@
 package effect
 
 import (
+	"cmp"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/deferpay/deferpay/services/billing/internal/billing"
+	"github.com/deferpay/deferpay/services/billing/internal/numbers"
 )
 
 // Operation is an operation as queries show it.
@@ -25,8 +29,6 @@ type Operation struct {
 	CreditNoteRef   string         // of a refund after its purchase was invoiced
 	DecidedAt       time.Time
 	Judgement       Judgement // of a purchase
-
-	n int // how many operations are before it in the log
 }
 
 // Judgement is what a purchase was judged by, and the figures after it.
@@ -60,51 +62,91 @@ func (o Operation) AsDecided() Operation {
 
 // Model is the read model: what queries need and the states of streams do not show. The ledger
 // calls Project and Reset under its write lock, and queries read it inside Ledger.Read, so it needs
-// no lock of its own.
+// no lock of its own. The sets and lists that its methods return do not change, and may be looked
+// at outside of Ledger.Read.
+//
+// Contracts, operations and invoices have numbers, in the order of the log, and the lists of the
+// model are sets of these numbers. Each table of it is either only appended to, or its entries are
+// replaced and never changed in place, so that a cut needs no copies of them.
 type Model struct {
-	Operations           []*Operation // in the order of the log
-	OperationByRef       map[string]*Operation
-	OperationsByContract map[string][]*Operation
-	OperationsByCustomer map[string][]*Operation
-	OperationsByInvoice  map[string][]*Operation
-	OperationsByOrder    map[string][]*Operation
-	OperationsByPeriod   map[billing.Period][]*Operation // those that were not refused
-	Refused              []*Operation
-	Cancelled            []*Operation // not only appended to: copy it before Read returns
-	Contracts            []string     // in the order in which they were first heard of
-	ContractsByCustomer  map[string][]string
-	CustomerContracts    map[billing.CustomerKey][]string
-	Invoices             []string // in the order of issue
-	InvoicesByContract   map[string][]string
-	InvoicesByCustomer   map[string][]string
-	InvoicesByPeriod     map[billing.Period][]string
-	// how many contracts of a customer have something in a period that is not closed
-	Open    map[billing.Period]map[billing.CustomerKey]int
 	Running map[billing.Period]bool // runs that are not completed
 
-	unbilled map[unbilledKey][]*Operation // accepted, their period open
-	cut      *modelCut                    // that is being handed out; nil if none is
+	generation int
+	history
+
+	refs       []string          // of contracts
+	contractOf map[string]uint32 // contracts by their references
+	contracts  []contract
+	heard      []uint32 // contracts in the order in which a version of them was first heard of
+	pairs      []pair
+	terms      []terms
+	customers  map[string]customer
+	byKey      map[billing.CustomerKey][]uint32 // contracts
+
+	invoices        []invoice
+	parts           []uint32 // contracts of the invoices
+	invoicesByMonth map[uint32]numbers.List
+
+	// how many accepted operations each contract has in months that are not closed for it
+	unbilled map[uint32]map[uint32]int
 }
 
-type unbilledKey struct {
-	contract string
-	period   billing.Period
+// contract is what the model keeps of a contract.
+type contract struct {
+	operations numbers.List
+	terms      []uint32 // their places in the model
+	closed     []closed // the oldest month first
+	heard      bool
+}
+
+// closed is a month that was closed for a contract.
+type closed struct{ month, invoice uint32 }
+
+// pair is a contract and the customer that it was first heard of with.
+type pair struct {
+	Contract uint32
+	Customer billing.CustomerKey
+}
+
+// terms are what a contract was when its operations were decided, from the so manyth on.
+type terms struct {
+	Contract, From               uint32
+	CustomerRef, SubscriptionRef string
+}
+
+// customer is what the model keeps of a customer.
+type customer struct {
+	contracts []uint32
+	invoices  numbers.List
+}
+
+// invoice is what the model keeps of an invoice.
+type invoice struct {
+	Ref, CustomerRef string
+	Month            uint32
+	End              uint32 // of its contracts, which begin where those of the invoice before it end
 }
 
 // NewModel returns the read model before the first record.
 func NewModel() *Model {
 	m := &Model{}
-	m.Reset()
+	m.PackAll(128, 256)
 	return m
+}
+
+// PackAll makes the model pack the operations that there will be in blocks of so many, but for the
+// last ones. Tests call it, before the first record, so that they need few operations.
+func (m *Model) PackAll(size, last int) {
+	m.size, m.last = size, last
+	m.Reset()
 }
 
 // Reset empties the model.
 func (m *Model) Reset() {
 	*m = Model{
-		OperationByRef: map[string]*Operation{}, OperationsByContract: map[string][]*Operation{}, OperationsByCustomer: map[string][]*Operation{},
-		OperationsByInvoice: map[string][]*Operation{}, OperationsByOrder: map[string][]*Operation{}, OperationsByPeriod: map[billing.Period][]*Operation{}, ContractsByCustomer: map[string][]string{}, CustomerContracts: map[billing.CustomerKey][]string{},
-		InvoicesByContract: map[string][]string{}, InvoicesByCustomer: map[string][]string{}, InvoicesByPeriod: map[billing.Period][]string{},
-		Open: map[billing.Period]map[billing.CustomerKey]int{}, Running: map[billing.Period]bool{}, unbilled: map[unbilledKey][]*Operation{},
+		Running: map[billing.Period]bool{}, generation: m.generation + 1, history: newHistory(m.size, m.last), contractOf: map[string]uint32{},
+		customers: map[string]customer{}, byKey: map[billing.CustomerKey][]uint32{}, invoicesByMonth: map[uint32]numbers.List{},
+		unbilled: map[uint32]map[uint32]int{},
 	}
 }
 
@@ -120,29 +162,46 @@ type projector struct {
 	at    time.Time
 }
 
+// contract returns the number of a contract, which it gets if it has none.
+func (m *Model) contract(ref string) uint32 {
+	n, ok := m.contractOf[ref]
+	if !ok {
+		n = uint32(len(m.refs))
+		m.refs, m.contracts = append(m.refs, ref), append(m.contracts, contract{})
+		m.contractOf[ref] = n
+	}
+	return n
+}
+
 // addContract adds a contract unless it is known.
 func (m *Model) addContract(c billing.Contract) {
-	if !slices.Contains(m.ContractsByCustomer[c.CustomerRef], c.Ref) {
-		m.ContractsByCustomer[c.CustomerRef] = append(m.ContractsByCustomer[c.CustomerRef], c.Ref)
-		m.CustomerContracts[c.Customer()] = append(m.CustomerContracts[c.Customer()], c.Ref)
+	n := m.contract(c.Ref)
+	if !slices.Contains(m.customers[c.CustomerRef].contracts, n) {
+		m.addPair(pair{n, c.Customer()})
 	}
-	if c.Version >= 1 && !m.Knows(c.Ref) {
-		m.Contracts = append(m.Contracts, c.Ref)
-		m.OperationsByContract[c.Ref] = nil
+	if c.Version >= 1 && !m.contracts[n].heard {
+		m.hear(n)
 	}
 }
 
-// Knows reports whether billing has heard of a contract.
-func (m *Model) Knows(contractRef string) bool {
-	_, ok := m.OperationsByContract[contractRef]
-	return ok
+func (m *Model) hear(contract uint32) {
+	m.heard = append(m.heard, contract)
+	m.contracts[contract].heard = true
+}
+
+func (m *Model) addPair(p pair) {
+	m.pairs = append(m.pairs, p)
+	c := m.customers[p.Customer.CustomerRef]
+	c.contracts = append(c.contracts, p.Contract)
+	m.customers[p.Customer.CustomerRef] = c
+	m.byKey[p.Customer] = append(m.byKey[p.Customer], p.Contract)
 }
 
 // addOperation adds an operation, with the figures right after its record and the reasons of a
 // refused purchase.
-func (m projector) addOperation(o Operation, reasons []billing.Reason) *Operation {
+func (m projector) addOperation(o Operation, reasons []billing.Reason) {
 	a, _ := m.after.Account(o.ContractRef)
-	o.DecidedAt, o.SubscriptionRef, o.CustomerRef = m.at, a.Contract.SubscriptionRef, a.Contract.CustomerRef
+	o.DecidedAt = m.at
 	o.Judgement = Judgement{
 		ContractVersion: a.Contract.Version, Outstanding: a.Outstanding(), Ceiling: a.Contract.Ceiling, Available: a.Available(), Reasons: reasons,
 	}
@@ -150,90 +209,140 @@ func (m projector) addOperation(o Operation, reasons []billing.Reason) *Operatio
 		c := a.Contract
 		o.Judgement.Refused = &Refused{Status: c.Status, ValidFrom: c.ValidFrom, ValidUntil: c.ValidUntil, Mandate: a.CheckMandate(m.at)}
 	}
-	if purchase, ok := m.OperationByRef[o.PurchaseRef]; ok {
+	if o.PurchaseRef != "" {
+		purchase, _ := m.after.Operation(o.PurchaseRef)
 		m.change(purchase)
-		purchase.Refunded += o.Amount.Amount
 		o.OrderRef = purchase.OrderRef
 	}
-	m.list(&o)
-	return &o
+	n := m.contract(o.ContractRef)
+	m.keepTerms(n, a.Contract)
+	m.append(&o, n)
 }
 
-// list adds an operation to the lists that it stays in, as the last one of the log.
-func (m *Model) list(o *Operation) {
-	o.n = len(m.Operations)
-	m.Operations = append(m.Operations, o)
-	m.OperationByRef[o.Ref] = o
-	m.OperationsByContract[o.ContractRef] = append(m.OperationsByContract[o.ContractRef], o)
-	m.OperationsByCustomer[o.CustomerRef] = append(m.OperationsByCustomer[o.CustomerRef], o)
-	m.OperationsByOrder[o.OrderRef] = append(m.OperationsByOrder[o.OrderRef], o)
-	if o.Period != (billing.Period{}) {
-		m.OperationsByPeriod[o.Period] = append(m.OperationsByPeriod[o.Period], o)
-	}
-	switch o.Status {
-	case billing.OperationRefused:
-		m.Refused = append(m.Refused, o)
-	case billing.OperationCancelled: // in a snapshot
-		m.Cancelled = append(m.Cancelled, o)
-	}
-}
-
-// addToPeriod adds an accepted operation to the open period that it belongs to.
-func (m projector) addToPeriod(o Operation) {
-	p := m.addOperation(o, nil)
-	a, _ := m.after.Account(o.ContractRef)
-	k := unbilledKey{o.ContractRef, o.Period}
-	if len(m.unbilled[k]) == 0 {
-		if m.Open[o.Period] == nil {
-			m.Open[o.Period] = map[billing.CustomerKey]int{}
+// keepTerms notes what a contract is when its next operation is decided.
+func (m *Model) keepTerms(contract uint32, c billing.Contract) {
+	k := &m.contracts[contract]
+	if last := len(k.terms) - 1; last >= 0 {
+		if t := m.terms[k.terms[last]]; t.CustomerRef == c.CustomerRef && t.SubscriptionRef == c.SubscriptionRef {
+			return
 		}
-		m.Open[o.Period][a.Contract.Customer()]++
 	}
-	m.unbilled[k] = append(m.unbilled[k], p)
+	m.addTerms(terms{contract, uint32(len(k.operations)) + 1, c.CustomerRef, c.SubscriptionRef})
 }
 
-// cancel takes a purchase of a customer out of its period.
-func (m *Model) cancel(purchaseRef string, c billing.CustomerKey) {
-	o, ok := m.OperationByRef[purchaseRef]
+func (m *Model) addTerms(t terms) {
+	k := &m.contracts[t.Contract]
+	k.terms = append(k.terms, uint32(len(m.terms)))
+	m.terms = append(m.terms, t)
+}
+
+// append adds an operation of a contract, as the last one of the log. Its reference is that of the
+// next operation of the contract; the fold sees to that.
+func (m *Model) append(o *Operation, contract uint32) {
+	n := m.count()
+	r := recent{Operation: o, contract: contract, of: uint32(len(m.contracts[contract].operations)) + 1}
+	if first, known := m.firstOf(o.OrderRef); known {
+		r.back = n - first
+	} else {
+		m.enterOrder(n, []byte(o.OrderRef))
+	}
+	m.recent = append(m.recent, r)
+	m.enter(n, r.contract, r.back, month(o.Period), o.Status)
+	m.pack()
+}
+
+// enter enters an operation in the lists.
+func (m *Model) enter(n, contract, back, month uint32, status billing.OperationStatus) {
+	k := &m.contracts[contract]
+	k.operations = k.operations.With(n)
+	m.history.enter(n, back, month, status)
+	if _, isClosed := k.invoiceOf(month); isClosed || month == 0 || status != billing.OperationAccepted {
+		return
+	}
+	if m.unbilled[month] == nil {
+		m.unbilled[month] = map[uint32]int{}
+	}
+	m.unbilled[month][contract]++
+}
+
+// invoiceOf returns the invoice of a month, and reports whether the month is closed.
+func (k *contract) invoiceOf(month uint32) (invoice uint32, ok bool) {
+	at, ok := slices.BinarySearchFunc(k.closed, month, func(c closed, month uint32) int { return cmp.Compare(c.month, month) })
+	if !ok {
+		return 0, false
+	}
+	return k.closed[at].invoice, true
+}
+
+// cancel takes a purchase out of its period.
+func (m *Model) cancel(purchase billing.Operation) {
+	n, ok := m.change(purchase)
 	if !ok {
 		return
 	}
-	m.change(o)
-	o.Status = billing.OperationCancelled
-	at, _ := slices.BinarySearchFunc(m.Cancelled, o, func(a, b *Operation) int { return a.n - b.n })
-	m.Cancelled = slices.Insert(m.Cancelled, at, o)
-	k := unbilledKey{o.ContractRef, o.Period}
-	m.unbilled[k] = slices.DeleteFunc(m.unbilled[k], func(x *Operation) bool { return x == o })
-	if len(m.unbilled[k]) == 0 {
-		m.noLongerOpen(k, c)
+	m.cancelled = m.cancelled.with(n)
+	contract, month := m.contract(purchase.ContractRef), month(purchase.Period)
+	if m.unbilled[month][contract]--; m.unbilled[month][contract] == 0 {
+		m.noLongerOpen(contract, month)
 	}
 }
 
-// issueInvoice adds an invoice and puts the operations of the contracts' period on it.
+// issueInvoice adds an invoice and closes its period for its contracts.
 func (m *Model) issueInvoice(i billing.Invoice) {
 	for _, part := range i.Parts {
-		k := unbilledKey{part.ContractRef, i.Period}
-		for _, o := range m.unbilled[k] {
-			m.change(o)
-			o.InvoiceRef = i.Ref
-		}
-		m.OperationsByInvoice[i.Ref] = append(m.OperationsByInvoice[i.Ref], m.unbilled[k]...)
-		m.InvoicesByContract[part.ContractRef] = append(m.InvoicesByContract[part.ContractRef], i.Ref)
-		m.noLongerOpen(k, billing.CustomerKey{CustomerRef: i.CustomerRef, SellerRef: i.SellerRef})
+		m.parts = append(m.parts, m.contract(part.ContractRef))
 	}
-	slices.SortFunc(m.OperationsByInvoice[i.Ref], func(a, b *Operation) int { return a.n - b.n })
-	m.Invoices = append(m.Invoices, i.Ref)
-	m.InvoicesByCustomer[i.CustomerRef] = append(m.InvoicesByCustomer[i.CustomerRef], i.Ref)
-	m.InvoicesByPeriod[i.Period] = append(m.InvoicesByPeriod[i.Period], i.Ref)
+	m.addInvoice(invoice{i.Ref, i.CustomerRef, month(i.Period), uint32(len(m.parts))})
+}
+
+// addInvoice adds an invoice whose contracts were added.
+func (m *Model) addInvoice(i invoice) {
+	n := uint32(len(m.invoices))
+	from := uint32(0)
+	if n > 0 {
+		from = m.invoices[n-1].End
+	}
+	for _, contract := range m.parts[from:i.End] {
+		k := &m.contracts[contract]
+		k.closed = append(k.closed, closed{i.Month, n})
+		m.noLongerOpen(contract, i.Month)
+	}
+	m.invoices = append(m.invoices, i)
+	c := m.customers[i.CustomerRef]
+	c.invoices = c.invoices.With(n)
+	m.customers[i.CustomerRef] = c
+	m.invoicesByMonth[i.Month] = m.invoicesByMonth[i.Month].With(n)
 }
 
 // noLongerOpen takes the period of a contract out of those that are not closed.
-func (m *Model) noLongerOpen(k unbilledKey, c billing.CustomerKey) {
-	delete(m.unbilled, k)
-	if m.Open[k.period][c]--; m.Open[k.period][c] == 0 {
-		delete(m.Open[k.period], c)
+func (m *Model) noLongerOpen(contract, month uint32) {
+	delete(m.unbilled[month], contract)
+	if len(m.unbilled[month]) == 0 {
+		delete(m.unbilled, month)
 	}
-	if len(m.Open[k.period]) == 0 {
-		delete(m.Open, k.period)
+}
+
+// number returns the number of an operation.
+func (m *Model) number(ref string) (n uint32, ok bool) {
+	rest, isRef := strings.CutPrefix(ref, "BOP-")
+	at := strings.LastIndexByte(rest, '-')
+	if !isRef || at < 0 {
+		return 0, false
 	}
+	of, err := strconv.ParseUint(rest[at+1:], 10, 32)
+	for _, contractRef := range []string{"CTR-" + rest[:at], rest[:at]} {
+		c, known := m.contractOf[contractRef]
+		if err == nil && known && of >= 1 && of <= uint64(len(m.contracts[c].operations)) && billing.OperationRef(contractRef, int64(of)) == ref {
+			return m.contracts[c].operations[of-1], true
+		}
+	}
+	return 0, false
+}
+
+// change brings into an operation what became of it, and returns its number.
+func (m *Model) change(is billing.Operation) (n uint32, ok bool) {
+	if n, ok = m.number(is.Ref); ok {
+		m.history.change(n, is)
+	}
+	return n, ok
 }

@@ -61,10 +61,10 @@ func (p *publisher) outstanding() event.Outstanding {
 }
 
 func (m projector) PurchaseAccepted(e billing.PurchaseAccepted) error {
-	m.addToPeriod(Operation{
+	m.addOperation(Operation{
 		Ref: e.OperationRef, Kind: billing.KindPurchase, Status: billing.OperationAccepted, ContractRef: e.ContractRef, OrderRef: e.OrderRef,
 		Text: e.Label, Amount: e.Amount, Period: e.Period,
-	})
+	}, nil)
 	return nil
 }
 
@@ -131,9 +131,9 @@ func (p *publisher) RefundAccepted(e billing.RefundAccepted) error {
 }
 
 func (m projector) RefundAccepted(e billing.RefundAccepted) error {
-	m.addToPeriod(Operation{
+	m.addOperation(Operation{
 		Ref: e.OperationRef, Kind: billing.KindRefund, Status: billing.OperationAccepted, ContractRef: e.ContractRef, PurchaseRef: e.PurchaseRef,
 		Text: e.Reason, Amount: e.Amount, Period: e.Period,
-	})
+	}, nil)
 	return nil
 }

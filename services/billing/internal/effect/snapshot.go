@@ -1,254 +1,246 @@
 package effect
 
 import (
-	"iter"
+	"errors"
+	"fmt"
 	"maps"
+	"slices"
 
 	"github.com/deferpay/deferpay/services/billing/internal/billing"
 	"github.com/deferpay/deferpay/services/journal"
+	"github.com/deferpay/deferpay/services/journal/pack"
 	"github.com/deferpay/deferpay/services/journal/shape"
 )
 
-// item is one item of a snapshot of the read model: an operation or an entry of another list. The
-// lists of operations by reference, contract, customer, invoice, order and open period follow from
-// the operations.
+// item is one item of a snapshot of the read model: the next entries of one of its tables, in the
+// order of the fields. The lists follow from the tables.
 type item struct {
-	Operation *Operation
-	Entry     *entry
+	Refs     []string
+	Pairs    []pair
+	Heard    []uint32
+	Terms    []terms
+	Parts    []uint32
+	Invoices []invoice
+	Running  []billing.Period
+	Block    *packed
 }
 
-// entry is an entry of the list that its place names.
-type entry struct {
-	List   place
-	Ref    string // of a contract or a customer
-	Seller string
-	Period billing.Period
-	Refs   []string
-	Count  int
+// packed is a block of operations. Recent ones follow all others, and stay unpacked.
+type packed struct {
+	Data    []byte
+	Changed []change
+	Recent  bool
 }
 
-// place is one of the lists of the read model.
-type place uint8
-
-const (
-	contracts place = iota
-	contractsByCustomer
-	customerContracts
-	invoices
-	invoicesByContract
-	invoicesByCustomer
-	invoicesByPeriod
-	open
-	running
-	operations // only how many there are; it comes first
-)
-
-// items encodes items. A refused purchase holds why its mandate was not valid.
+// items encodes items.
 var items = func() *shape.Codec[item] {
-	c, err := shape.Of[item](&billing.MandateError{})
+	c, err := shape.Of[item]()
 	if err != nil {
 		panic(err)
 	}
 	return c
 }()
 
+// layout is raised when the columns of a block become others.
+const layout = "columns 1\n"
+
 // Shape implements journal.ReadModel.
-func (m *Model) Shape() string { return items.Shape() }
+func (m *Model) Shape() string { return items.Shape() + rests.Shape() + layout }
 
-// modelCut is a model as it was at one record. Operations that change afterwards are copied first;
-// the other lists are short enough to be copied at once, or only grow.
+// modelCut is a model as it was at one record. Its tables are the model's own: their entries do not
+// change.
 type modelCut struct {
-	model  *Model
-	all    []*Operation
-	before map[int]Operation // by their place, until they are handed out
-	next   int               // operation to hand out
-	begun  bool
-
-	entry func() (entry, bool)
-	stop  func()
+	tables  item
+	invoice []invoice
+	blocks  []*block
+	recent  []recent
+	size    int
 }
 
 // Cut implements journal.ReadModel.
 func (m *Model) Cut() journal.ModelCut {
-	c := &modelCut{model: m, all: m.Operations[:len(m.Operations):len(m.Operations)], before: map[int]Operation{}}
-	c.entry, c.stop = iter.Pull(m.entries())
-	m.cut = c
-	return c
-}
-
-// change is called before an operation is changed in place.
-func (m *Model) change(o *Operation) {
-	c := m.cut
-	if c == nil || o.n < c.next || o.n >= len(c.all) {
-		return
-	}
-	if _, kept := c.before[o.n]; !kept {
-		c.before[o.n] = *o
+	return &modelCut{
+		tables: item{
+			Refs: m.refs, Pairs: m.pairs, Heard: m.heard, Terms: m.terms, Parts: m.parts, Invoices: m.invoices, Running: slices.Collect(maps.Keys(m.Running)),
+		},
+		// a block is replaced if one of its operations changes, and so is a recent operation
+		blocks: slices.Clone(m.blocks), recent: slices.Clone(m.recent), size: m.size,
 	}
 }
 
-// entries returns the lists other than those of operations, as they are now.
-func (m *Model) entries() iter.Seq[entry] {
-	lists := []struct {
-		list place
-		refs []string
-	}{{contracts, m.Contracts}, {invoices, m.Invoices}}
-	byRef := []struct {
-		list place
-		of   map[string][]string
-	}{
-		{contractsByCustomer, maps.Clone(m.ContractsByCustomer)},
-		{invoicesByContract, maps.Clone(m.InvoicesByContract)}, {invoicesByCustomer, maps.Clone(m.InvoicesByCustomer)},
-	}
-	customers, byPeriod, runs := maps.Clone(m.CustomerContracts), maps.Clone(m.InvoicesByPeriod), maps.Clone(m.Running)
-	unbilled := make(map[billing.Period]map[billing.CustomerKey]int, len(m.Open))
-	for p, counts := range m.Open {
-		unbilled[p] = maps.Clone(counts)
-	}
-	return func(yield func(entry) bool) {
-		for _, l := range lists {
-			if !yield(entry{List: l.list, Refs: l.refs}) {
-				return
-			}
-		}
-		for _, l := range byRef {
-			for ref, refs := range l.of {
-				if !yield(entry{List: l.list, Ref: ref, Refs: refs}) {
-					return
-				}
-			}
-		}
-		for c, refs := range customers {
-			if !yield(entry{List: customerContracts, Ref: c.CustomerRef, Seller: c.SellerRef, Refs: refs}) {
-				return
-			}
-		}
-		for p, refs := range byPeriod {
-			if !yield(entry{List: invoicesByPeriod, Period: p, Refs: refs}) {
-				return
-			}
-		}
-		for p := range runs {
-			if !yield(entry{List: running, Period: p}) {
-				return
-			}
-		}
-		for p, counts := range unbilled {
-			for c, n := range counts {
-				if !yield(entry{List: open, Period: p, Ref: c.CustomerRef, Seller: c.SellerRef, Count: n}) {
-					return
-				}
-			}
-		}
-	}
+// atOnce is how many entries of a table an item has at most.
+const atOnce = 256
+
+// some takes the next entries from a table.
+func some[T any](from *[]T) []T {
+	n := min(atOnce, len(*from))
+	taken := (*from)[:n:n]
+	*from = (*from)[n:]
+	return taken
 }
 
 // Next implements journal.ModelCut.
 func (c *modelCut) Next(dst []byte) (_ []byte, more bool, err error) {
-	if !c.begun {
-		c.begun = true
-		dst, err = items.Append(dst, item{Entry: &entry{List: operations, Count: len(c.all)}})
-		return dst, true, err
-	}
-	if n := c.next; n < len(c.all) {
-		o := *c.all[n]
-		if was, changed := c.before[n]; changed {
-			o = was
-			delete(c.before, n)
+	var it item
+	t := &c.tables
+	switch {
+	case len(t.Refs) > 0:
+		it.Refs = some(&t.Refs)
+	case len(t.Pairs) > 0:
+		it.Pairs = some(&t.Pairs)
+	case len(t.Heard) > 0:
+		it.Heard = some(&t.Heard)
+	case len(t.Terms) > 0:
+		it.Terms = some(&t.Terms)
+	case len(t.Parts) > 0:
+		it.Parts = some(&t.Parts)
+	case len(t.Invoices) > 0:
+		it.Invoices = some(&t.Invoices)
+	case len(t.Running) > 0:
+		it.Running = some(&t.Running)
+	case len(c.blocks) > 0:
+		it.Block = &packed{Data: c.blocks[0].packed, Changed: c.blocks[0].changed}
+		c.blocks = c.blocks[1:]
+	case len(c.recent) > 0:
+		n := min(c.size, len(c.recent))
+		rows, err := rowsOf(c.recent[:n])
+		if err != nil {
+			return dst, true, err
 		}
-		c.next++
-		dst, err = items.Append(dst, item{Operation: &o})
-		return dst, true, err
-	}
-	e, more := c.entry()
-	if !more {
+		it.Block = &packed{Data: packRows(rows), Recent: true}
+		c.recent = c.recent[n:]
+	default:
 		return dst, false, nil
 	}
-	dst, err = items.Append(dst, item{Entry: &e})
+	dst, err = items.Append(dst, it)
 	return dst, true, err
 }
 
 // End implements journal.ModelCut.
-func (c *modelCut) End() {
-	c.stop()
-	if c.model.cut == c {
-		c.model.cut = nil
-	}
-}
+func (c *modelCut) End() {}
 
 // Load implements journal.ReadModel.
-func (m *Model) Load() journal.ModelLoading { return &loading{into: m, made: NewModel()} }
+func (m *Model) Load() journal.ModelLoading {
+	made := &Model{}
+	made.PackAll(m.size, m.last)
+	return &loading{into: m, made: made}
+}
 
 // loading is a model that is being made of items.
 type loading struct{ into, made *Model }
 
 // Use implements journal.ModelLoading.
-func (l *loading) Use() { *l.into = *l.made }
+func (l *loading) Use() {
+	l.made.generation = l.into.generation + 1
+	*l.into = *l.made
+}
+
+var errItem = errors.New("an item does not fit those before it")
 
 // Add implements journal.ModelLoading.
 func (l *loading) Add(data []byte) error {
 	it, err := items.Decode(data)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case it.Operation != nil:
-		l.made.restore(it.Operation)
-	case it.Entry != nil:
-		l.made.enter(*it.Entry)
+	}
+	m := l.made
+	if err := m.fits(&it); err != nil {
+		return err
+	}
+	for _, ref := range it.Refs {
+		m.contract(ref)
+	}
+	for _, p := range it.Pairs {
+		m.addPair(p)
+	}
+	for _, n := range it.Heard {
+		m.hear(n)
+	}
+	for _, t := range it.Terms {
+		m.addTerms(t)
+	}
+	m.parts = append(m.parts, it.Parts...)
+	for _, i := range it.Invoices {
+		m.addInvoice(i)
+	}
+	for _, p := range it.Running {
+		m.Running[p] = true
+	}
+	if it.Block != nil {
+		return m.addBlock(*it.Block)
 	}
 	return nil
 }
 
-// restore adds an operation as it is.
-func (m *Model) restore(o *Operation) {
-	m.list(o)
-	if o.InvoiceRef != "" {
-		m.OperationsByInvoice[o.InvoiceRef] = append(m.OperationsByInvoice[o.InvoiceRef], o)
-	} else if o.Status == billing.OperationAccepted {
-		k := unbilledKey{o.ContractRef, o.Period}
-		m.unbilled[k] = append(m.unbilled[k], o)
+// fits returns an error if an item names a contract that is not there, or if an invoice has contracts
+// that are not there.
+func (m *Model) fits(it *item) error {
+	contracts := slices.Concat(it.Heard, it.Parts)
+	for _, p := range it.Pairs {
+		contracts = append(contracts, p.Contract)
 	}
+	for _, t := range it.Terms {
+		contracts = append(contracts, t.Contract)
+	}
+	for _, n := range contracts {
+		if int(n) >= len(m.refs) {
+			return fmt.Errorf("%w: contract %d of %d", errItem, n, len(m.refs))
+		}
+	}
+	end := uint32(0)
+	if last := len(m.invoices) - 1; last >= 0 {
+		end = m.invoices[last].End
+	}
+	for _, i := range it.Invoices {
+		if i.End < end || int(i.End) > len(m.parts) {
+			return fmt.Errorf("%w: contracts of %s", errItem, i.Ref)
+		}
+		end = i.End
+	}
+	return nil
 }
 
-// enter adds an entry.
-func (m *Model) enter(e entry) {
-	customer := billing.CustomerKey{CustomerRef: e.Ref, SellerRef: e.Seller}
-	switch e.List {
-	case contracts:
-		m.Contracts = e.Refs
-		for _, ref := range e.Refs {
-			if !m.Knows(ref) {
-				m.OperationsByContract[ref] = nil
-			}
-		}
-	case contractsByCustomer:
-		m.ContractsByCustomer[e.Ref] = e.Refs
-	case customerContracts:
-		m.CustomerContracts[customer] = e.Refs
-	case invoices:
-		m.Invoices = e.Refs
-	case invoicesByContract:
-		m.InvoicesByContract[e.Ref] = e.Refs
-	case invoicesByCustomer:
-		m.InvoicesByCustomer[e.Ref] = e.Refs
-	case invoicesByPeriod:
-		m.InvoicesByPeriod[e.Period] = e.Refs
-	case open:
-		if m.Open[e.Period] == nil {
-			m.Open[e.Period] = map[billing.CustomerKey]int{}
-		}
-		m.Open[e.Period][customer] = e.Count
-	case running:
-		m.Running[e.Period] = true
-	case operations:
-		m.expect(e.Count)
+// addBlock adds operations. Those of a whole block stay as they are, and are only entered in the
+// lists.
+func (m *Model) addBlock(p packed) error {
+	b := &block{packed: slices.Clone(pack.Block(p.Data)), changed: p.Changed}
+	rows, err := unpackRows(b.packed)
+	if err != nil {
+		return err
 	}
+	if len(m.recent) > 0 && !p.Recent || !p.Recent && len(rows) != m.size {
+		return fmt.Errorf("%w: a block of %d operations", errItem, len(rows))
+	}
+	if !p.Recent {
+		m.blocks = append(m.blocks, b)
+	}
+	n := m.count() - uint32(len(rows))
+	if p.Recent {
+		n = m.count()
+	}
+	for i := range rows {
+		r := rows[i]
+		if err := m.check(&r, n); err != nil {
+			return err
+		}
+		b.apply(uint8(i), &r)
+		if p.Recent {
+			m.recent = append(m.recent, b.operation(uint8(i), r))
+		}
+		if r.back == 0 {
+			m.enterOrder(n, r.order)
+		}
+		m.enter(n, r.contract, r.back, r.month, status(r.flags))
+		n++
+	}
+	return nil
 }
 
-// expect makes room for so many operations. A number that is out of place must not take all memory.
-func (m *Model) expect(n int) {
-	n = max(0, min(n, 1<<24))
-	m.Operations = make([]*Operation, 0, n)
-	m.OperationByRef = make(map[string]*Operation, n)
-	m.OperationsByOrder = make(map[string][]*Operation, n)
+// check returns an error if a row cannot be that of the operation with a number.
+func (m *Model) check(r *row, n uint32) error {
+	if int(r.contract) >= len(m.contracts) || r.back > n || r.flags >= flagsEnd || int(r.of) != len(m.contracts[r.contract].operations)+1 {
+		return fmt.Errorf("%w: operation %d", errItem, n)
+	}
+	_, err := r.operation()
+	return err
 }

@@ -1,16 +1,24 @@
 package store
 
 import (
+	"fmt"
+	"slices"
+
 	"github.com/deferpay/deferpay/services/billing/internal/billing"
 	"github.com/deferpay/deferpay/services/billing/internal/effect"
+	"github.com/deferpay/deferpay/services/billing/internal/numbers"
 	"github.com/deferpay/deferpay/services/internal/ledger"
 	"github.com/deferpay/deferpay/services/journal"
 )
 
-// ListOf lists n entries and calls match for each, as the lists of operations do. It is known how
-// many match unless known is -1.
+// ListOf lists n entries and calls match for each, as the lists of invoices do. It is known how many
+// match unless known is -1.
 func (s *Store) ListOf(n, known int, match func()) List[int] {
-	return list(s, func() ([]int, int) { return make([]int, n), known }, Page{Limit: 10, Offset: 5}, func(billing.States, int) bool {
+	entries := func(yield func(int) bool) {
+		for i := 0; i < n && yield(i); i++ {
+		}
+	}
+	return list(s, entries, known, Page{Limit: 10, Offset: 5}, func(billing.States, int) bool {
 		match()
 		return true
 	}, func(_ billing.States, i int) int { return i })
@@ -22,11 +30,59 @@ const FoldVersion = foldVersion
 // Config returns what the store's journal is made of.
 func (s *Store) Config() journal.Config[ledger.State, effect.Body] { return s.ledger.Config() }
 
-// Candidates returns the operations that a list with a filter looks at.
-func (s *Store) Candidates(f OperationFilter) (all []*Operation) {
-	s.read(func(billing.States) { all, _ = f.candidates(s.model) })
-	return all
+// Candidates returns the sets that a list with a filter looks at.
+func (s *Store) Candidates(f OperationFilter) []numbers.Set {
+	sets, _, _ := s.candidates(f)
+	return sets
 }
 
-// Model returns the read model.
-func (s *Store) Model() *effect.Model { return s.model }
+// PackAll makes the read model pack operations early.
+func (s *Store) PackAll(size, last int) { s.model.PackAll(size, last) }
+
+// Content is what the read model shows, however it keeps it.
+type Content struct {
+	Operations, Refused, Cancelled, Accepted []uint32
+	All                                      []Operation
+	Lists                                    map[string][]uint32 // of operations and invoices
+	Refs                                     map[string][]string // of contracts and invoices
+	Running                                  map[billing.Period]bool
+}
+
+// Content returns what the read model shows.
+func (s *Store) Content() any {
+	m := s.model
+	list := func(sets ...numbers.Set) []uint32 { return slices.Collect(numbers.All(sets...)) }
+	c := Content{
+		Operations: list(m.Operations()), Refused: list(m.Refused()), Cancelled: list(m.Cancelled()), Accepted: list(m.Accepted()),
+		Lists: map[string][]uint32{}, Refs: map[string][]string{"contracts": slices.Collect(m.Contracts().All())}, Running: m.Running,
+	}
+	pick := m.Pick(c.Operations)
+	pick.Unpack()
+	c.All = m.Complete(pick)
+	for n := range numbers.All(m.Invoices()) {
+		ref, _ := m.InvoiceRef(n)
+		c.Refs["invoices"] = append(c.Refs["invoices"], ref)
+	}
+	for ref := range m.Contracts().All() {
+		c.Lists["contract "+ref], c.Lists["invoices of "+ref] = list(m.OfContract(ref)), list(m.InvoicesOfContract(ref))
+	}
+	for _, o := range c.All {
+		key := billing.CustomerKey{CustomerRef: o.CustomerRef, SellerRef: "AGENCY-1"}
+		c.Refs["contracts of "+o.CustomerRef] = slices.Collect(m.ContractsOf(o.CustomerRef).All())
+		c.Refs["contracts with "+key.SellerRef+" of "+o.CustomerRef] = slices.Collect(m.CustomerContracts(key).All())
+		c.Lists["customer "+o.CustomerRef], c.Lists["invoices of "+o.CustomerRef] = list(m.OfCustomer(o.CustomerRef)), list(m.InvoicesOf(o.CustomerRef))
+		for i, of := range m.OfOrder(o.OrderRef) {
+			c.Lists[fmt.Sprint("order ", o.OrderRef, " ", i)] = list(of)
+		}
+		p := o.Period.String()
+		c.Lists["period "+p], c.Lists["invoices of "+p] = list(m.OfPeriod(o.Period)), list(m.InvoicesOfPeriod(o.Period))
+		c.Refs["open in "+p] = slices.Sorted(m.Open(o.Period))
+		n, _ := m.Number(o.Ref)
+		c.Lists["operation "+o.Ref] = []uint32{n}
+	}
+	for _, p := range m.OpenPeriods() {
+		c.Refs["open"] = append(c.Refs["open"], p.String())
+	}
+	slices.Sort(c.Refs["open"])
+	return c
+}

@@ -4,11 +4,14 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"iter"
+	"math"
 	"slices"
 	"time"
 
 	"github.com/deferpay/deferpay/services/billing/internal/billing"
 	"github.com/deferpay/deferpay/services/billing/internal/effect"
+	"github.com/deferpay/deferpay/services/billing/internal/numbers"
 	"github.com/deferpay/deferpay/services/internal/ledger"
 	"github.com/deferpay/deferpay/services/journal"
 )
@@ -49,112 +52,190 @@ func (s *Store) read(fn func(st billing.States)) (position int64) {
 
 // Operation reads an operation.
 func (s *Store) Operation(ref string) (o Operation, position int64, ok bool) {
-	position = s.read(func(billing.States) {
-		var p *Operation
-		if p, ok = s.model.OperationByRef[ref]; ok {
-			o = *p
+	found, position := s.operations(func() []uint32 {
+		if n, ok := s.model.Number(ref); ok {
+			return []uint32{n}
 		}
+		return nil
 	})
-	return o, position, ok
+	if len(found) == 0 {
+		return o, position, false
+	}
+	return found[0], position, true
+}
+
+// operations returns the operations whose numbers choose returns, which it calls in a read, and a
+// position that they show at least.
+func (s *Store) operations(choose func() []uint32) (all []Operation, position int64) {
+	for {
+		var list []uint32
+		var of int
+		position = s.read(func(billing.States) { list, of = choose(), s.model.Generation() })
+		if all, ok := s.complete(of, list); ok {
+			return all, position
+		}
+	}
+}
+
+// complete returns operations by numbers of a generation of the model. It reports false if the model
+// is of another one. Operations are unpacked outside of the lock of the state, because decisions
+// wait for that.
+func (s *Store) complete(generation int, list []uint32) (all []Operation, ok bool) {
+	ok = true
+	for some := range slices.Chunk(list, atOnce) {
+		var pick effect.Pick
+		s.read(func(billing.States) {
+			if ok = s.model.Generation() == generation; ok {
+				pick = s.model.Pick(some)
+			}
+		})
+		pick.Unpack()
+		s.read(func(billing.States) {
+			if ok = ok && s.model.Generation() == generation; ok {
+				all = append(all, s.model.Complete(pick)...)
+			}
+		})
+		if !ok {
+			return nil, false
+		}
+	}
+	return all, true
 }
 
 // Operations lists operations in the order of the log.
-func (s *Store) Operations(f OperationFilter, page Page) List[Operation] {
-	match := func(_ billing.States, o *Operation) bool {
-		return (f.ContractRef == "" || o.ContractRef == f.ContractRef) && (f.CustomerRef == "" || o.CustomerRef == f.CustomerRef) &&
-			(f.InvoiceRef == "" || o.InvoiceRef == f.InvoiceRef) && (f.OrderRef == "" || o.OrderRef == f.OrderRef) &&
-			(f.Period == billing.Period{} || o.Period == f.Period) &&
-			(f.Status == "" || o.Status == f.Status) && f.Of.has(o.CustomerRef)
+func (s *Store) Operations(f OperationFilter, page Page) (l List[Operation]) {
+	for ok := false; !ok; {
+		sets, of, position := s.candidates(f)
+		var list []uint32
+		list, l.Total = numbers.Page(page.Offset, page.Limit, sets...)
+		l.Position = position
+		l.Items, ok = s.complete(of, list)
 	}
-	entries := func() ([]*Operation, int) { return f.candidates(s.model) }
-	return list(s, entries, page, match, func(_ billing.States, o *Operation) Operation { return *o })
+	if f.Status == billing.OperationAccepted { // some may have been cancelled meanwhile
+		l.Items = slices.DeleteFunc(l.Items, func(o Operation) bool { return o.Status != f.Status })
+	}
+	return l
 }
 
-// candidates returns the shortest list of the model that holds all operations that can match, and
-// how many of it do, -1 if that is not known.
-func (f OperationFilter) candidates(m *effect.Model) (shortest []*Operation, matching int) {
-	var lists [][]*Operation
-	for _, by := range []struct {
-		ref string
-		of  map[string][]*Operation
-	}{
-		{f.OrderRef, m.OperationsByOrder}, {f.InvoiceRef, m.OperationsByInvoice}, {f.ContractRef, m.OperationsByContract}, {f.CustomerRef, m.OperationsByCustomer},
-	} {
-		if by.ref != "" {
-			lists = append(lists, by.of[by.ref])
+// candidates returns sets of numbers, the generation of the model that they are of, and the
+// position. The operations that match a filter are those that are in all of the sets.
+func (s *Store) candidates(f OperationFilter) (sets []numbers.Set, generation int, position int64) {
+	var orders []numbers.List
+	var firsts effect.Pick
+	position = s.read(func(st billing.States) {
+		m := s.model
+		generation = m.Generation()
+		sets = f.sets(m)
+		if f.InvoiceRef != "" {
+			i, _ := st.Invoice(f.InvoiceRef)
+			sets = append(sets, m.OfInvoice(i)...)
 		}
+		if f.OrderRef != "" {
+			orders = m.OfOrder(f.OrderRef)
+			for _, list := range orders {
+				firsts = append(firsts, m.Pick(list[:1])...)
+			}
+		}
+		if len(sets) == 0 {
+			sets = append(sets, m.Operations())
+		}
+	})
+	if f.OrderRef != "" {
+		sets = append(sets, ofOrder(f.OrderRef, orders, firsts))
+	}
+	return sets, generation, position
+}
+
+// sets returns the sets that follow from the model alone.
+func (f OperationFilter) sets(m *effect.Model) (sets []numbers.Set) {
+	if f.ContractRef != "" {
+		sets = append(sets, m.OfContract(f.ContractRef))
+	}
+	if f.CustomerRef != "" {
+		sets = append(sets, m.OfCustomer(f.CustomerRef))
+	}
+	if f.Of != nil {
+		of := numbers.Union{}
+		for _, ref := range distinct(f.Of) {
+			of = append(of, m.OfCustomer(ref)...)
+		}
+		sets = append(sets, of)
 	}
 	if f.Period != (billing.Period{}) {
-		lists = append(lists, m.OperationsByPeriod[f.Period])
+		sets = append(sets, m.OfPeriod(f.Period))
 	}
-	accepted := f.Status == billing.OperationAccepted
 	switch f.Status {
+	case "":
+	case billing.OperationAccepted:
+		sets = append(sets, m.Accepted())
 	case billing.OperationRefused:
-		lists = append(lists, m.Refused)
+		sets = append(sets, m.Refused())
 	case billing.OperationCancelled:
-		lists = append(lists, slices.Clone(m.Cancelled)) // it changes in place
+		sets = append(sets, m.Cancelled())
+	default:
+		sets = append(sets, numbers.List{})
 	}
-	switch {
-	case len(lists) == 0 && accepted && f.Of == nil:
-		return m.Operations, len(m.Operations) - len(m.Refused) - len(m.Cancelled)
-	case len(lists) == 0:
-		lists = append(lists, m.Operations)
+	return sets
+}
+
+func distinct(c Customers) []string { return slices.Compact(slices.Sorted(slices.Values(c))) }
+
+// ofOrder returns the list of an order, one of those whose first operations were picked.
+func ofOrder(ref string, orders []numbers.List, firsts effect.Pick) numbers.List {
+	firsts.Unpack()
+	for i := range firsts {
+		if firsts.OrderRef(i) == ref {
+			return orders[i]
+		}
 	}
-	shortest = slices.MinFunc(lists, func(a, b []*Operation) int { return len(a) - len(b) })
-	if len(lists) == 1 && !accepted && f.Of == nil {
-		return shortest, len(shortest)
-	}
-	return shortest, -1
+	return nil
 }
 
 // purchases lists the accepted purchases of an order.
 func (s *Store) purchases(k billing.OrderKey) (refs []string) {
-	s.read(func(billing.States) {
-		for _, o := range s.model.OperationsByOrder[k.OrderRef] {
-			if o.ContractRef == k.ContractRef && o.Kind == billing.KindPurchase && o.Status == billing.OperationAccepted {
-				refs = append(refs, o.Ref)
-			}
+	accepted := OperationFilter{ContractRef: k.ContractRef, OrderRef: k.OrderRef, Status: billing.OperationAccepted}
+	for _, o := range s.Operations(accepted, Page{Limit: math.MaxInt}).Items {
+		if o.Kind == billing.KindPurchase {
+			refs = append(refs, o.Ref)
 		}
-	})
+	}
 	return refs
 }
 
 // atOnce is how many entries of a list are looked at while the state is locked.
 const atOnce = 256
 
-// list returns a page of the entries that match. All returns the entries, which are never removed,
-// nor brought into another order, and how many of them match, -1 if that is not known. If it is
-// known, list looks at no entry behind the page, and if all match, at none before it.
+// list returns a page of the entries that match. They must neither be removed nor brought into
+// another order. If it is known how many match (-1: it is not), list looks at no entry behind the
+// page.
 //
 // Decisions wait for the lock of the state, so list takes it for a few entries at a time. The page
 // may therefore show what was decided after its position.
-func list[K, T any](s *Store, all func() ([]K, int), page Page, match func(billing.States, K) bool, convert func(billing.States, K) T) (l List[T]) {
-	var entries []K
-	known := -1
-	l.Position = s.read(func(billing.States) { entries, known = all() })
-	skip := page.Offset
-	if known == len(entries) {
-		from := min(page.Offset, len(entries))
-		entries, skip = entries[from:min(from+page.Limit, len(entries))], 0
-	}
-	matching := 0
-	for some := range slices.Chunk(entries, atOnce) {
+func list[K, T any](s *Store, entries iter.Seq[K], known int, page Page, match func(billing.States, K) bool, convert func(billing.States, K) T) (l List[T]) {
+	some := make([]K, 0, atOnce)
+	look := func() {
 		s.read(func(st billing.States) {
 			for _, e := range some {
 				if !match(st, e) {
 					continue
 				}
-				if matching >= skip && len(l.Items) < page.Limit {
+				if l.Total >= page.Offset && len(l.Items) < page.Limit {
 					l.Items = append(l.Items, convert(st, e))
 				}
-				matching++
+				l.Total++
 			}
 		})
-		if known >= 0 && len(l.Items) == page.Limit {
+		some = some[:0]
+	}
+	for e := range entries {
+		if some = append(some, e); len(some) < atOnce {
+			continue
+		}
+		if look(); known >= 0 && len(l.Items) == page.Limit {
 			break
 		}
 	}
-	l.Total = matching
+	look()
 	if known >= 0 {
 		l.Total = known
 	}
@@ -182,22 +263,26 @@ type SubscriptionFilter struct {
 
 // Subscriptions lists billing's copies of contracts in the order in which they were first heard of.
 func (s *Store) Subscriptions(f SubscriptionFilter, page Page) List[billing.Account] {
-	refs := func() ([]string, int) {
+	var refs effect.Names
+	position := s.read(func(billing.States) {
 		switch {
 		case f.ContractRef != "" && s.model.Knows(f.ContractRef):
-			return []string{f.ContractRef}, -1
+			refs = s.model.Named(f.ContractRef)
 		case f.CustomerRef != "":
-			return s.model.ContractsByCustomer[f.CustomerRef], -1
+			refs = s.model.ContractsOf(f.CustomerRef)
+		default:
+			refs = s.model.Contracts()
 		}
-		return s.model.Contracts, -1
-	}
+	})
 	account := func(st billing.States, ref string) billing.Account { a, _ := st.Account(ref); return a }
-	return list(s, refs, page, func(st billing.States, ref string) bool {
+	l := list(s, refs.All(), -1, page, func(st billing.States, ref string) bool {
 		c := account(st, ref).Contract
 		return c.Ref != "" && // or the state was discarded meanwhile
 			(f.ContractRef == "" || c.Ref == f.ContractRef) && (f.CustomerRef == "" || c.CustomerRef == f.CustomerRef) && (f.Status == "" || c.Status == f.Status) &&
 			f.Of.has(c.CustomerRef)
 	}, account)
+	l.Position = position
+	return l
 }
 
 // Now is the time by which a forecast is judged.
@@ -217,28 +302,53 @@ type InvoiceFilter struct {
 	Of                       Customers
 }
 
-// Invoices lists invoices in the order of issue.
+// Invoices lists invoices in the order of issue. A search by status looks at all invoices that the
+// other criteria leave.
 func (s *Store) Invoices(f InvoiceFilter, page Page) List[billing.Invoice] {
-	refs := func() ([]string, int) {
-		switch {
-		case f.ContractRef != "":
-			return s.model.InvoicesByContract[f.ContractRef], -1
-		case f.CustomerRef != "":
-			return s.model.InvoicesByCustomer[f.CustomerRef], -1
-		case f.Period != billing.Period{}:
-			return s.model.InvoicesByPeriod[f.Period], -1
-		}
-		return s.model.Invoices, -1
+	var sets []numbers.Set
+	position := s.read(func(billing.States) { sets = f.sets(s.model) })
+	entries, known := numbers.All(sets...), -1
+	if f.Status == "" {
+		var some []uint32
+		some, known = numbers.Page(page.Offset, page.Limit, sets...)
+		entries, page.Offset = slices.Values(some), 0
 	}
-	invoice := func(st billing.States, ref string) billing.Invoice { i, _ := st.Invoice(ref); return i }
-	return list(s, refs, page, func(st billing.States, ref string) bool {
-		i := invoice(st, ref)
-		_, part := i.Part(f.ContractRef)
-		return i.Ref != "" && // or the state was discarded meanwhile
-			(f.ContractRef == "" || part) && (f.CustomerRef == "" || i.CustomerRef == f.CustomerRef) &&
-			(f.Period == billing.Period{} || i.Period == f.Period) && (f.Status == "" || i.Status() == f.Status) &&
-			f.Of.has(i.CustomerRef)
+	invoice := func(st billing.States, n uint32) billing.Invoice {
+		ref, _ := s.model.InvoiceRef(n) // "" if the state was discarded meanwhile
+		i, _ := st.Invoice(ref)
+		return i
+	}
+	l := list(s, entries, known, page, func(st billing.States, n uint32) bool {
+		i := invoice(st, n)
+		return i.Ref != "" && (f.Status == "" || i.Status() == f.Status)
 	}, invoice)
+	l.Position = position
+	return l
+}
+
+// sets returns sets of numbers. The invoices that match all but the status are those that are in all
+// of them.
+func (f InvoiceFilter) sets(m *effect.Model) (sets []numbers.Set) {
+	if f.ContractRef != "" {
+		sets = append(sets, m.InvoicesOfContract(f.ContractRef))
+	}
+	if f.CustomerRef != "" {
+		sets = append(sets, m.InvoicesOf(f.CustomerRef))
+	}
+	if f.Of != nil {
+		of := numbers.Union{}
+		for _, ref := range distinct(f.Of) {
+			of = append(of, m.InvoicesOf(ref))
+		}
+		sets = append(sets, of)
+	}
+	if f.Period != (billing.Period{}) {
+		sets = append(sets, m.InvoicesOfPeriod(f.Period))
+	}
+	if len(sets) == 0 {
+		sets = append(sets, m.Invoices())
+	}
+	return sets
 }
 
 // RunView is a billing run as queries show it: its state, and every invoice of the period, issued
@@ -278,12 +388,13 @@ func (s *Store) RunOf(p billing.Period, page Page) (r RunView) {
 		r.Run = st.Run(p)
 		r.Known = r.Run.Starts > 0
 		var all []RunLine
-		for _, ref := range s.model.InvoicesByPeriod[p] {
+		for n := range numbers.All(s.model.InvoicesOfPeriod(p)) {
+			ref, _ := s.model.InvoiceRef(n)
 			i, _ := st.Invoice(ref)
 			all = append(all, issued(i))
 		}
 		r.Invoiced = len(all)
-		for c := range s.model.Open[p] {
+		for c := range s.open(st, p) {
 			accounts := s.accounts(st, c)
 			all = append(all, toIssue(accounts, p, s.canClose(accounts, p, now, parked))...)
 		}
@@ -301,6 +412,16 @@ func (s *Store) RunOf(p billing.Period, page Page) (r RunView) {
 	return r
 }
 
+// open returns the customers that have something in a period that is not closed.
+func (s *Store) open(st billing.States, p billing.Period) map[billing.CustomerKey]bool {
+	customers := map[billing.CustomerKey]bool{}
+	for ref := range s.model.Open(p) {
+		a, _ := st.Account(ref)
+		customers[a.Contract.Customer()] = true
+	}
+	return customers
+}
+
 // accounts returns the accounts of the contracts that a customer is known to have, in the order of
 // their references.
 func (s *Store) accounts(st billing.States, c billing.CustomerKey) []billing.Account {
@@ -315,7 +436,7 @@ func (s *Store) accounts(st billing.States, c billing.CustomerKey) []billing.Acc
 
 // contracts lists the contracts that a customer is known to have, in the order of their references.
 func (s *Store) contracts(c billing.CustomerKey) []string {
-	return slices.SortedFunc(slices.Values(s.model.CustomerContracts[c]), billing.CompareRefs)
+	return slices.SortedFunc(s.model.CustomerContracts(c).All(), billing.CompareRefs)
 }
 
 func issued(i billing.Invoice) RunLine {
@@ -371,7 +492,7 @@ func toIssue(accounts []billing.Account, p billing.Period, err error) (lines []R
 func (s *Store) ToClose(p billing.Period) (possible []billing.Close, waiting []Waiting) {
 	now, parked := s.now(), s.ledger.Parked()
 	s.read(func(st billing.States) {
-		for c := range s.model.Open[p] {
+		for c := range s.open(st, p) {
 			contracts := s.contracts(c)
 			if err := s.canClose(s.accounts(st, c), p, now, parked); err != nil {
 				waiting = append(waiting, Waiting{Customer: c, ContractRef: contracts[0], Err: err})
@@ -401,7 +522,7 @@ func compareCustomers(a, b billing.CustomerKey) int {
 func (s *Store) PeriodsDue() (due []billing.Period) {
 	now := s.now()
 	s.read(func(billing.States) {
-		for p := range s.model.Open {
+		for _, p := range s.model.OpenPeriods() {
 			if !now.Before(p.End(s.paris)) {
 				due = append(due, p)
 			}

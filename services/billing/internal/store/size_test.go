@@ -39,6 +39,7 @@ type writer struct {
 	paris   *time.Location
 	// records between two snapshots of the instances that are opened; 0: none
 	snapshots int64
+	pack      bool // the instances that are opened pack almost all operations
 }
 
 func newWriter(tb testing.TB) *writer {
@@ -62,6 +63,9 @@ func (w *writer) open(name string) (s *store.Store, took time.Duration, stop fun
 	}})
 	if err != nil {
 		w.tb.Fatal(err)
+	}
+	if w.pack {
+		s.PackAll(8, 4)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)

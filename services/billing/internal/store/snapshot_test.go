@@ -21,13 +21,17 @@ const recordings = "../../../e2e/oldlog/testdata"
 func TestCutsOfOldLogs(t *testing.T) {
 	for name, log := range ledgertest.Recorded(t, recordings, store.Log) {
 		t.Run(name, func(t *testing.T) {
-			shape, sum := cuts(t, log, fulltest.Choose(7, 1))
+			shape, sum := cuts(t, log, fulltest.Choose(7, 1), 4, 2)
+			if _, unpacked := cuts(t, log, len(log), 1, len(log)); unpacked != sum {
+				t.Error("operations that are packed show something else than others")
+			}
 			ledgertest.SameFold(t, "testdata/fold.json", name, store.FoldVersion, shape, sum)
 		})
 	}
 }
 
-func cuts(t *testing.T, log [][]byte, step int) (shape, sum string) {
+// cuts compares cuts of a log, after which operations are packed in blocks of so many, all but some.
+func cuts(t *testing.T, log [][]byte, step, size, unpacked int) (shape, sum string) {
 	t.Helper()
 	s, err := store.New(store.Config{Paris: time.UTC, Config: ledger.Config{
 		Writer: "w", ClientOptions: []kgo.Opt{kgo.SeedBrokers("127.0.0.1:1")}, SnapshotEvery: 1,
@@ -35,8 +39,9 @@ func cuts(t *testing.T, log [][]byte, step int) (shape, sum string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.PackAll(size, unpacked)
 	kept := s.Config().Snapshots
-	return kept.States.Shape() + kept.Model.Shape(), journaltest.Cuts(t, s.Config(), log, step, func() any { return s.Model() })
+	return kept.States.Shape() + kept.Model.Shape(), journaltest.Cuts(t, s.Config(), log, step, s.Content)
 }
 
 // An instance that starts from a snapshot shows the same as one that reads the log, and answers

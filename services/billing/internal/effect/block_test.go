@@ -1,0 +1,178 @@
+package effect
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/deferpay/deferpay/services/billing/internal/billing"
+	"github.com/deferpay/deferpay/services/journal/pack"
+)
+
+// drawOperation draws what the row of an operation keeps.
+func drawOperation(t *rapid.T) *Operation {
+	money := func(name string) billing.Money {
+		return billing.Money{Amount: rapid.Int64().Draw(t, name), Currency: rapid.SampledFrom([]string{"EUR", "CHF", ""}).Draw(t, "currency")}
+	}
+	o := &Operation{
+		Kind: billing.KindPurchase, Status: rapid.SampledFrom([]billing.OperationStatus{billing.OperationAccepted, billing.OperationCancelled}).Draw(t, "status"),
+		OrderRef: rapid.String().Draw(t, "order"), Text: rapid.String().Draw(t, "text"), Amount: money("amount"), Refunded: rapid.Int64().Draw(t, "refunded"),
+		Period:    billing.Period{Year: rapid.IntRange(2000, 2999).Draw(t, "year"), Month: time.Month(rapid.IntRange(1, 12).Draw(t, "month"))},
+		DecidedAt: time.UnixMicro(rapid.Int64Range(-1<<50, 1<<51).Draw(t, "at")).UTC(),
+		Judgement: Judgement{ContractVersion: rapid.Int64().Draw(t, "version"), Outstanding: money("outstanding"), Ceiling: money("ceiling")},
+	}
+	o.Judgement.Available = rapid.SampledFrom([]billing.Money{o.Amount, {Amount: max(0, o.Judgement.Ceiling.Amount-o.Judgement.Outstanding.Amount), Currency: o.Amount.Currency}}).Draw(t, "available")
+	switch rapid.IntRange(0, 3).Draw(t, "kind") {
+	case 0:
+		o.Kind, o.Status, o.PurchaseRef = billing.KindRefund, billing.OperationAccepted, "BOP-1-1"
+		o.CreditNoteRef = rapid.SampledFrom([]string{"", "AVO-2026-000001"}).Draw(t, "credit note")
+	case 1:
+		o.Status, o.Period = billing.OperationRefused, billing.Period{}
+		o.Judgement.Reasons = []billing.Reason{billing.MandateNotValid}
+		o.Judgement.Refused = &Refused{Status: billing.StatusActive, ValidFrom: time.Unix(1, 0).UTC(), Mandate: &billing.MandateError{ContractRef: "CTR-1"}}
+	}
+	return o
+}
+
+// What is read from a block is what was packed.
+func TestRows(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var operations []recent
+		for range rapid.IntRange(1, 20).Draw(t, "operations") {
+			operations = append(operations, recent{
+				Operation: drawOperation(t), contract: rapid.Uint32().Draw(t, "contract"), of: rapid.Uint32().Draw(t, "of"), back: rapid.Uint32().Draw(t, "back"),
+			})
+		}
+		rows, err := rowsOf(operations)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := &block{packed: packRows(rows)}
+		for i, r := range mustUnpack(b.packed) {
+			if got := b.operation(uint8(i), r); !reflect.DeepEqual(got, operations[i]) {
+				t.Fatalf("read %+v, want %+v", got.Operation, operations[i].Operation)
+			}
+		}
+	})
+}
+
+// filled returns a model with eleven operations, of which eight are packed.
+func filled() *Model {
+	m := NewModel()
+	m.PackAll(4, 2)
+	m.addContract(billing.Contract{Ref: "CTR-1", CustomerRef: "CE-1", Version: 1})
+	for i := range 11 {
+		n := m.contract("CTR-1")
+		m.keepTerms(n, billing.Contract{CustomerRef: "CE-1"})
+		m.append(&Operation{Kind: billing.KindPurchase, Status: billing.OperationAccepted, OrderRef: fmt.Sprint("ORD-", i/2), Period: billing.Period{Year: 2026, Month: 3}}, n)
+	}
+	m.issueInvoice(billing.Invoice{Ref: "BIL-2026-000001", CustomerRef: "CE-1", Period: billing.Period{Year: 2026, Month: 2}, Parts: []billing.Part{{ContractRef: "CTR-1"}}})
+	return m
+}
+
+// cutOf returns the items of a cut.
+func cutOf(t *testing.T, m *Model) (all []item) {
+	t.Helper()
+	c := m.Cut()
+	defer c.End()
+	for {
+		data, more, err := c.Next(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !more {
+			return all
+		}
+		it, err := items.Decode(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, it)
+	}
+}
+
+// load returns the error of the first item that is refused.
+func load(t *testing.T, all []item) error {
+	t.Helper()
+	l := NewModel()
+	l.PackAll(4, 2)
+	into := l.Load()
+	for _, it := range all {
+		data, err := items.Append(nil, it)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := into.Add(data); err != nil {
+			return err
+		}
+	}
+	into.Use()
+	return nil
+}
+
+// A snapshot whose items do not belong together is refused.
+func TestLoadRefuses(t *testing.T) {
+	const refs, pairs, heard, termsAt, parts, invoices, first, second, last = 0, 1, 2, 3, 4, 5, 6, 7, 8
+	rows := func(change func([]row) []row) func([]item) []item {
+		return func(all []item) []item {
+			b := *all[second].Block
+			b.Data = packRows(change(mustUnpack(b.Data)))
+			all[second].Block = &b
+			return all
+		}
+	}
+	row0 := func(change func(*row)) func([]item) []item {
+		return rows(func(all []row) []row { change(&all[0]); return all })
+	}
+	for name, spoil := range map[string]func([]item) []item{
+		"":                             func(all []item) []item { return all },
+		"no contracts":                 func(all []item) []item { return all[pairs:] },
+		"pair of another contract":     func(all []item) []item { all[pairs].Pairs[0].Contract = 1; return all },
+		"another contract heard of":    func(all []item) []item { all[heard].Heard[0] = 1; return all },
+		"terms of another contract":    func(all []item) []item { all[termsAt].Terms[0].Contract = 1; return all },
+		"part of another contract":     func(all []item) []item { all[parts].Parts[0] = 1; return all },
+		"invoice without its parts":    func(all []item) []item { return slices.Delete(all, parts, invoices) },
+		"missing block":                func(all []item) []item { return slices.Delete(all, first, second) },
+		"block twice":                  func(all []item) []item { return slices.Insert(all, second, all[first]) },
+		"block after recent ones":      func(all []item) []item { all[second], all[last] = all[last], all[second]; return all },
+		"block cut short":              func(all []item) []item { b := all[first].Block; b.Data = b.Data[:len(b.Data)-1]; return all },
+		"block of other bytes":         func(all []item) []item { all[first].Block.Data = []byte("nonsense"); return all },
+		"fewer operations than before": rows(func(all []row) []row { return all[:3] }),
+		"operation of no contract":     row0(func(r *row) { r.contract = 7 }),
+		"number in the contract":       row0(func(r *row) { r.of = 7 }),
+		"order before the first":       row0(func(r *row) { r.back = 5 }),
+		"unknown flag":                 row0(func(r *row) { r.flags = flagsEnd }),
+		"rest of other bytes":          row0(func(r *row) { r.rest = []byte("nonsense") }),
+	} {
+		if err := load(t, spoil(cutOf(t, filled()))); (err == nil) != (name == "") {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+}
+
+// Blocks whose bytes were changed are refused, or hold rows: nothing panics.
+func TestSpoiltRows(t *testing.T) {
+	columns := func(b pack.Block) (all []byte) {
+		_ = b.Items(pack.Layout{}, func(_ int, item []byte) error { all = slices.Clone(item); return nil })
+		return all
+	}
+	whole := columns(filled().blocks[0].packed)
+	for n := range whole {
+		if _, err := unpackRows(pack.BlockOf(whole[:n])); err == nil {
+			t.Errorf("a block of %d bytes of %d was read", n, len(whole))
+		}
+		spoilt := slices.Clone(whole)
+		spoilt[n] ^= 0x81
+		if rows, err := unpackRows(pack.BlockOf(spoilt)); err == nil && len(rows) != 4 {
+			t.Errorf("a block with byte %d changed has %d rows", n, len(rows))
+		}
+	}
+	if _, err := unpackRows(pack.BlockOf(append(whole, 0))); !errors.Is(err, errRows) {
+		t.Errorf("a block with more bytes than its columns: %v", err)
+	}
+}
