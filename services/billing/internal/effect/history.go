@@ -23,8 +23,9 @@ type history struct {
 	refused   numbers.List
 	cancelled cancelled
 	seed      maphash.Seed
-	orders    pack.Index              // the first operation of each order, by the hash of its reference
-	others    map[uint32]numbers.List // of the order of a first operation
+	// the first operation of each order, by the hash of its reference, and the others of the order
+	orders pack.Index
+	others map[uint32]numbers.List
 }
 
 // recent is an operation that is not packed. It is replaced when it changes, and lacks what the
@@ -107,8 +108,8 @@ func (h *history) pack() {
 		return
 	}
 	rows, err := rowsOf(h.recent[:h.size])
-	if err != nil {
-		panic(fmt.Sprintf("billing: an operation cannot be kept: %v", err)) // rests encodes all errors of mandates
+	if err != nil { // rests encodes all errors of mandates
+		panic(fmt.Sprintf("billing: an operation cannot be kept: %v", err))
 	}
 	h.blocks = append(h.blocks, &block{packed: packRows(rows)})
 	h.recent = slices.Clone(h.recent[h.size:])
@@ -144,8 +145,8 @@ func (c cancelled) with(n uint32) cancelled {
 
 func (c cancelled) set() numbers.Union { return numbers.Union{c.old, c.late} }
 
-// ofOrder returns lists of operations, those of one order each. One of them is the order's, if there
-// is one.
+// ofOrder returns lists of operations, those of one order each. One of them is the order's, if
+// there is one.
 func (h *history) ofOrder(ref string) (lists []numbers.List) {
 	h.orders.Find(maphash.String(h.seed, ref), func(first pack.Handle) bool {
 		n := uint32(first - 1)

@@ -156,8 +156,8 @@ func (m *Model) OfInvoice(i billing.Invoice) []numbers.Set {
 	return []numbers.Set{of, m.OfPeriod(i.Period), m.Accepted()}
 }
 
-// OfOrder returns lists of operations, those of one order each. If there are operations of an order,
-// they are one of the lists: the one whose first operation is of that order.
+// OfOrder returns lists of operations, those of one order each. If there are operations of an
+// order, they are one of the lists: the one whose first operation is of that order.
 func (m *Model) OfOrder(ref string) []numbers.List { return m.history.ofOrder(ref) }
 
 // Number returns the number of an operation, and reports whether there is such an operation.

@@ -124,7 +124,8 @@ type customer struct {
 type invoice struct {
 	Ref, CustomerRef string
 	Month            uint32
-	End              uint32 // of its contracts, which begin where those of the invoice before it end
+	// End is where its contracts end; they begin where those of the invoice before it end.
+	End uint32
 }
 
 // NewModel returns the read model before the first record.

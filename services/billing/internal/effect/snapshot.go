@@ -172,8 +172,8 @@ func (l *loading) Add(data []byte) error {
 	return nil
 }
 
-// fits returns an error if an item names a contract that is not there, or if an invoice has contracts
-// that are not there.
+// fits returns an error if an item names a contract that is not there, or if an invoice has
+// contracts that are not there.
 func (m *Model) fits(it *item) error {
 	contracts := slices.Concat(it.Heard, it.Parts)
 	for _, p := range it.Pairs {

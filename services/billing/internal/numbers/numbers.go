@@ -1,6 +1,6 @@
-// Package numbers has sets of numbers, such as the operations of a contract. A set is kept in little
-// memory and without pointers, is never changed once it was returned, and is searched without
-// looking at all of it.
+// Package numbers has sets of numbers, such as the operations of a contract. A set is kept in
+// little memory and without pointers, is never changed once it was returned, and is searched
+// without looking at all of it.
 //
 // The read model of package effect keeps its lists as such sets, and package store makes pages of
 // them.
@@ -19,7 +19,8 @@ type Set interface {
 	Len() int
 	// Rank returns how many numbers are less than n.
 	Rank(n uint32) int
-	// Next returns the smallest number that is not less than from, and reports whether there is one.
+	// Next returns the smallest number that is not less than from, and reports whether there is
+	// one.
 	Next(from uint32) (n uint32, ok bool)
 }
 
@@ -212,8 +213,8 @@ func pageOf(s Set, skip, limit int) (page []uint32) {
 	return page
 }
 
-// prepare returns the sets, the smallest first. Large unions become lists, because their numbers are
-// looked for one by one.
+// prepare returns the sets, the smallest first. Large unions become lists, because their numbers
+// are looked for one by one.
 func prepare(sets []Set) []Set {
 	sets = slices.Clone(sets)
 	for i, s := range sets {

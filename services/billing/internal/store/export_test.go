@@ -11,8 +11,8 @@ import (
 	"github.com/deferpay/deferpay/services/journal"
 )
 
-// ListOf lists n entries and calls match for each, as the lists of invoices do. It is known how many
-// match unless known is -1.
+// ListOf lists n entries and calls match for each, as the lists of invoices do. It is known how
+// many match unless known is -1.
 func (s *Store) ListOf(n, known int, match func()) List[int] {
 	entries := func(yield func(int) bool) {
 		for i := 0; i < n && yield(i); i++ {

@@ -77,9 +77,9 @@ func (s *Store) operations(choose func() []uint32) (all []Operation, position in
 	}
 }
 
-// complete returns operations by numbers of a generation of the model. It reports false if the model
-// is of another one. Operations are unpacked outside of the lock of the state, because decisions
-// wait for that.
+// complete returns operations by numbers of a generation of the model. It reports false if the
+// model is of another one. Operations are unpacked outside of the lock of the state, because
+// decisions wait for that.
 func (s *Store) complete(generation int, list []uint32) (all []Operation, ok bool) {
 	ok = true
 	for some := range slices.Chunk(list, atOnce) {
@@ -326,8 +326,8 @@ func (s *Store) Invoices(f InvoiceFilter, page Page) List[billing.Invoice] {
 	return l
 }
 
-// sets returns sets of numbers. The invoices that match all but the status are those that are in all
-// of them.
+// sets returns sets of numbers. The invoices that match all but the status are those that are in
+// all of them.
 func (f InvoiceFilter) sets(m *effect.Model) (sets []numbers.Set) {
 	if f.ContractRef != "" {
 		sets = append(sets, m.InvoicesOfContract(f.ContractRef))

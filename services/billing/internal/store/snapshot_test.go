@@ -30,7 +30,8 @@ func TestCutsOfOldLogs(t *testing.T) {
 	}
 }
 
-// cuts compares cuts of a log, after which operations are packed in blocks of so many, all but some.
+// cuts compares cuts of a log, after which operations are packed in blocks of so many, all but
+// some.
 func cuts(t *testing.T, log [][]byte, step, size, unpacked int) (shape, sum string) {
 	t.Helper()
 	s, err := store.New(store.Config{Paris: time.UTC, Config: ledger.Config{
