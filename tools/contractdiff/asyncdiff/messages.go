@@ -9,7 +9,6 @@ import (
 	"github.com/deferpay/deferpay/tools/contractdiff/avrodiff"
 	"github.com/deferpay/deferpay/tools/contractdiff/finding"
 	"github.com/deferpay/deferpay/tools/contractdiff/jsondiff"
-	"github.com/deferpay/deferpay/tools/eventgen/diag"
 	"github.com/deferpay/deferpay/tools/eventgen/parse"
 	"github.com/deferpay/deferpay/tools/eventgen/source"
 )
@@ -178,81 +177,4 @@ func (d *differ) keySchemaChanged(a, b *parse.Key) bool {
 		return !jsondiff.Same(d.former.json(a.Schema), d.next.json(b.Schema))
 	}
 	return !source.Equal(a.Schema, b.Schema)
-}
-
-func (d *differ) headers(n *parse.Channel, m, k *parse.Message) {
-	if m.HeaderRef != nil || k.HeaderRef != nil {
-		d.headerSchemas(n, m, k)
-		return
-	}
-	var was, is []parse.Prop
-	at := k.Pos
-	if m.Headers != nil {
-		was = m.Headers.Props
-	}
-	if k.Headers != nil {
-		is, at = k.Headers.Props, k.Headers.Pos
-	}
-	for _, a := range was {
-		if b, ok := prop(is, a.Name); ok {
-			d.header(use(n, k), a, b)
-		} else if a.Required {
-			d.part(finding.Breaking, "HEADER_REMOVED", finding.Old, a.Pos, use(n, k), "keep the header until every consumer works without it", "the header %s is gone", a.Name)
-		} else {
-			d.part(finding.Warning, "HEADER_REMOVED", finding.Old, a.Pos, use(n, k), "", "the optional header %s is gone", a.Name)
-		}
-	}
-	for _, b := range is {
-		if _, known := prop(was, b.Name); known {
-			continue
-		}
-		if b.Required {
-			d.part(finding.Semantic, "HEADER_MADE_REQUIRED", finding.New, cmp.Or(b.Pos, at), use(n, k), "release the header as an optional one first", "the header %s is new and required", b.Name)
-		} else {
-			d.part(finding.Info, "HEADER_ADDED", finding.New, cmp.Or(b.Pos, at), use(n, k), "", "the optional header %s is new", b.Name)
-		}
-	}
-}
-
-func prop(list []parse.Prop, name string) (parse.Prop, bool) {
-	for _, p := range list {
-		if p.Name == name {
-			return p, true
-		}
-	}
-	return parse.Prop{}, false
-}
-
-// header compares a header that both versions have.
-func (d *differ) header(user string, a, b parse.Prop) {
-	switch {
-	case !a.Required && b.Required:
-		d.part(finding.Semantic, "HEADER_MADE_REQUIRED", finding.New, b.Pos, user, "make it required when every producer writes it", "the header %s is required now", b.Name)
-	case a.Required && !b.Required:
-		d.part(finding.Breaking, "HEADER_MADE_OPTIONAL", finding.New, b.Pos, user, "keep writing it until every consumer works without it", "the header %s may be absent now", b.Name)
-	}
-	x, y := a.Scalar, b.Scalar
-	same := x.Type == y.Type && x.Format == y.Format && x.Const == y.Const && x.Pattern == y.Pattern && x.MinLength == y.MinLength && x.MaxLength == y.MaxLength && strings.Join(x.Enum, "\x00") == strings.Join(y.Enum, "\x00")
-	if !same {
-		d.part(finding.Breaking, "HEADER_SCHEMA_CHANGED", finding.New, b.Pos, user, "add a header of another name", "the schema of the header %s changed", b.Name)
-	}
-}
-
-// headerSchemas compares headers that are not a flat object.
-func (d *differ) headerSchemas(n *parse.Channel, m, k *parse.Message) {
-	if m.HeaderRef == nil || k.HeaderRef == nil {
-		at := diag.Pos{}
-		if k.HeaderRef != nil {
-			at = k.HeaderRef.Pos
-		}
-		d.changed(finding.Warning, "HEADERS_NOT_COMPARED", cmp.Or(at, k.Pos), "", "the headers of message %s are described in another way", k.Name)
-		return
-	}
-	for _, diff := range jsondiff.Compare(d.former.json(m.HeaderRef), d.next.json(k.HeaderRef), d.role(n)) {
-		if diff.ID == jsondiff.Required && diff.Side == finding.New {
-			diff.ID, diff.Level = "HEADER_MADE_REQUIRED", finding.Semantic
-		}
-		diff.Hint = d.hintOf(diff, n)
-		d.report(Kind, diff, "headers of "+use(n, k))
-	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/deferpay/deferpay/tools/contractdiff/jsondiff"
 	"github.com/deferpay/deferpay/tools/eventgen/avro/compat"
 	"github.com/deferpay/deferpay/tools/eventgen/parse"
+	"github.com/deferpay/deferpay/tools/eventgen/source"
 )
 
 // Pairs compares what applications receive with what others send on the same topics: whether every
@@ -209,26 +210,37 @@ func (d *pair) key(m, k *parse.Message) {
 	}
 }
 
+// headers compares the headers that a consumer reads with those that are sent.
 func (d *pair) headers(m, k *parse.Message) {
-	if k.Headers == nil {
-		if k.HeaderRef != nil {
-			d.add(finding.Warning, "HEADERS_NOT_COMPARED", k, "", "its headers are not a flat object")
-		}
+	a, b := headerSchema(m), headerSchema(k)
+	if (a == nil) != (b == nil) {
+		d.add(finding.Warning, "HEADERS_NOT_COMPARED", k, "", "its headers are described in another format")
 		return
 	}
-	var sent []parse.Prop
-	if m.Headers != nil {
-		sent = m.Headers.Props
-	}
-	for _, b := range k.Headers.Props {
-		a, known := prop(sent, b.Name)
+	sent := d.former.headers(m)
+	for _, h := range d.next.headers(k) {
+		was, known := prop(sent, h.Name)
 		switch {
-		case b.Required && (!known || !a.Required):
-			d.part(finding.Breaking, "HEADER_NOT_SENT", finding.New, cmp.Or(b.Pos, k.Pos), d.users(k), "", "the header %s is required, and need not be sent", b.Name)
-		case known && (a.Type != b.Type || b.Const != "" && a.Const != b.Const || b.Format != "" && a.Format != b.Format || b.Pattern != "" && a.Pattern != b.Pattern):
-			d.part(finding.Breaking, "HEADER_DIFFERS", finding.New, cmp.Or(b.Pos, k.Pos), d.users(k), "", "the header %s is not sent as it is read", b.Name)
+		case h.Required && (!known || !was.Required):
+			d.part(finding.Breaking, "HEADER_NOT_SENT", finding.New, cmp.Or(h.Pos, k.Pos), d.users(k), "", "the header %s is required, and need not be sent", h.Name)
+		case known && !sameScalar(was.Scalar, h.Scalar):
+			d.part(finding.Breaking, "HEADER_DIFFERS", finding.New, cmp.Or(h.Pos, k.Pos), d.users(k), "", "the header %s is not sent as it is read", h.Name)
 		}
 	}
+	if a == nil {
+		return
+	}
+	for _, diff := range d.refused(optional(a), optional(b)) {
+		text := "the headers are not sent as they are read: " + strings.TrimPrefix(diff.Message, jsondiff.NewRefuses)
+		d.report(Kind, finding.Difference{Level: diff.Level, ID: "HEADER_DIFFERS", Side: diff.Side, Pos: diff.Pos, Message: text}, d.users(k))
+	}
+}
+
+// refused returns what of a JSON Schema that is sent is not as it is read. A consumer may accept
+// more than is sent.
+func (d *pair) refused(sent, read *source.Node) []finding.Difference {
+	all := jsondiff.Compare(d.former.json(sent), d.next.json(read), jsondiff.Received)
+	return slices.DeleteFunc(all, func(diff finding.Difference) bool { return diff.Order == finding.ConsumersFirst })
 }
 
 func (d *pair) payload(a, b *parse.Payload, k *parse.Message) {
@@ -238,10 +250,7 @@ func (d *pair) payload(a, b *parse.Payload, k *parse.Message) {
 	case a.Format == parse.Avro:
 		d.avro(a, b, k)
 	case a.Format == parse.JSONSchema:
-		for _, diff := range jsondiff.Compare(d.former.json(a.Schema), d.next.json(b.Schema), jsondiff.Received) {
-			if diff.Order == finding.ConsumersFirst {
-				continue // a consumer may accept more than is sent
-			}
+		for _, diff := range d.refused(a.Schema, b.Schema) {
 			if text, refused := strings.CutPrefix(diff.Message, jsondiff.NewRefuses); refused {
 				diff.Message = "the consumer does not accept what the producer may send: " + text
 			} else {

@@ -233,6 +233,7 @@ func (p *parser) headers(m *Message, n *source.Node) {
 		p.diags.ErrorHint(h.Pos, "write type: object with properties", "the headers of message %s are not an object", m.Name)
 		return
 	}
+	m.HeaderNode = h
 	if !p.isFlat(h) {
 		if len(h.Pairs) > 0 && (len(h.Pairs) > 1 || h.Get("type") == nil) {
 			m.HeaderRef, m.HeaderName = schema.Ref, p.nameOf(at)

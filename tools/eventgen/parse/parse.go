@@ -121,6 +121,7 @@ type Message struct {
 	ContentType string
 	Headers     *Object      // nil: none declared, or they are not a flat object
 	HeaderRef   *source.Node // a headers schema that Headers cannot express
+	HeaderNode  *source.Node // the headers as JSON Schema; nil: none declared, or in another format
 	HeaderName  string       // of the component or trait; empty: it is defined in its message
 	Payload     *Payload     // nil: none declared
 	Key         *Key         // of the Kafka binding; nil: none declared
