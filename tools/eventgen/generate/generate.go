@@ -68,7 +68,7 @@ func Model(fsys fs.FS, c Config) (*model.Model, *reference.Files, diag.List) {
 		o.Unused(&diags)
 	}
 	settings, _ := beside(fsys, "config", c.Settings, &diags)
-	parse.Settings(settings, docs, &diags)
+	parse.Settings(settings, docs, files, &diags)
 	// even after errors, to report all of them at once
 	m := model.Build(docs, files, model.Config{ImportPath: c.ImportPath, Role: c.Role, Keep: c.Keep}, &diags)
 	for _, d := range docs {

@@ -79,7 +79,7 @@ func (p *pkgBuilder) toldApart(o *parse.Operation) string {
 
 // alike returns the diagnostic for two messages that are hard to tell apart.
 func (p *pkgBuilder) alike(how apartness, sends bool, c *parse.Channel, a, b *parse.ChannelMessage) diag.Diagnostic {
-	d := diag.Diagnostic{Pos: b.Message.Pos, Hint: "add a header with a const of its own to each"}
+	d := diag.Diagnostic{Pos: b.Message.Pos, Hint: "add a header with a const of its own to each, or set headers in a config"}
 	if sends || how == tried {
 		d.Severity = diag.Warning
 	}
