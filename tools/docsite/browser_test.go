@@ -75,6 +75,7 @@ func TestPagesInBrowser(t *testing.T) {
 
 // TestBrowserFindsFaults plants a fault of each kind into a page.
 func TestBrowserFindsFaults(t *testing.T) {
+	fulltest.Only(t, "it tests the check of TestPagesInBrowser")
 	if _, err := chromium.Path(); err != nil {
 		t.Skip(err)
 	}

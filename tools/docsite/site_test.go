@@ -5,6 +5,7 @@ import (
 	"path"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/deferpay/deferpay/tools/specfile"
@@ -12,9 +13,17 @@ import (
 
 const specs, docs = "../../specs", "../../docs"
 
+// rendered returns the site, which is rendered once for all tests.
+var rendered = sync.OnceValues(renderAll)
+
+func renderAll() (map[string][]byte, error) {
+	return Site(specs, docs, parts{Reveal: true, PDF: map[string]bool{"fr": true, "en": true}})
+}
+
+// site returns the files of the site, which no test may change.
 func site(t *testing.T) map[string][]byte {
 	t.Helper()
-	files, err := Site(specs, docs, parts{Reveal: true, PDF: map[string]bool{"fr": true, "en": true}})
+	files, err := rendered()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,7 +160,11 @@ func TestTextIsEscaped(t *testing.T) {
 }
 
 func TestTheSiteIsTheSameOnEveryRun(t *testing.T) {
-	first, second := site(t), site(t)
+	first := site(t)
+	second, err := renderAll()
+	if err != nil || len(second) != len(first) {
+		t.Errorf("%d files, then %d, %v", len(first), len(second), err)
+	}
 	for name := range first {
 		if string(first[name]) != string(second[name]) {
 			t.Errorf("%s differs", name)

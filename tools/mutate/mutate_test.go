@@ -11,6 +11,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/deferpay/deferpay/tools/fulltest"
 )
 
 const root = "../.."
@@ -103,26 +105,28 @@ func mutation(name, old, new, test string) string {
 	return "= " + name + "\nrule: P3 the larger one of " + name + "\nfile: a/a.go\ntest: " + test + "\n-" + old + "\n+" + new + "\n\n"
 }
 
+// TestVerdicts runs go test for each mutation; the short form has the first three.
 func TestVerdicts(t *testing.T) {
-	for _, tt := range []struct {
+	tests := []struct {
 		name, list string
 		status     int
 		want       []string
 	}{
 		{"caught", mutation("m", "x > y", "x < y", "./a ^TestMax$"), 0, []string{"1/1 caught ", "P3 ", "m by TestMax", "1 mutations, 1 caught\n"}},
+		{"survived", mutation("m", "x > y", "x >= y", "./a ^TestMax$"), 1, []string{"survived", "rule: P3 the larger one of m", "test: ./a -run ^TestMax$", "0 caught, 1 survived"}},
+		{"does not build", mutation("m", "return x", "return z", "./a ^TestMax$"), 1, []string{"does not build", "undefined: z"}},
 		{"caught by a panic", mutation("m", "return y", "panic(y)", "./a ^TestMax$"), 0, []string{"caught", "1 caught\n"}},
 		{"caught by an exit", mutation("m", "package a", "package a\nimport \"os\"\nfunc init() { os.Exit(3) }", "./a ^TestMax$"), 0, []string{"caught", "by the end of the test program"}},
-		{"survived", mutation("m", "x > y", "x >= y", "./a ^TestMax$"), 1, []string{"survived", "rule: P3 the larger one of m", "test: ./a -run ^TestMax$", "0 caught, 1 survived"}},
 		{"not there", mutation("m", "x == y", "x < y", "./a ^TestMax$"), 1, []string{"not applicable", "is 0 times in a/a.go (tools/mutate/mutations.txt:1)"}},
 		{"there twice", mutation("m", "return", "panic", "./a ^TestMax$"), 1, []string{"not applicable", "is 3 times in"}},
-		{"does not build", mutation("m", "return x", "return z", "./a ^TestMax$"), 1, []string{"does not build", "undefined: z"}},
 		{"pattern matches nothing", mutation("m", "x > y", "x < y", "./a ^TestMin$"), 1, []string{"no test", "the pattern matches no test"}},
 		{"fails without the mutation", mutation("m", "x > y", "x < y", "./a ^TestRed$"), 1, []string{"no test", "it fails without a mutation", "red"}},
 		{"no such package", mutation("m", "x > y", "x < y", "./b ^TestMax$"), 1, []string{"no test"}},
 		{"in a module of its own", strings.Replace(mutation("m", "x > y", "x < y", "./b/c ^TestMax$"), "a/a.go", "b/c/a.go", 1), 0, []string{"m by TestMax", "1 caught\n"}},
 		{"several", mutation("one", "x > y", "x < y", "./a ^TestMax$") + "# a comment\n" + mutation("two", "x > y", "x >= y", "./a ^TestMax$"), 1,
 			[]string{"/2 caught ", "/2 survived ", "2 mutations, 1 caught, 1 survived"}},
-	} {
+	}
+	for _, tt := range tests[:fulltest.Choose(3, len(tests))] {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			dir := world(t, tt.list)
@@ -154,6 +158,7 @@ func runTool(ctx context.Context, args ...string) (status int, stdout, stderr st
 
 // The timeout is longer on a busy machine, where the test takes longer without the mutation too.
 func TestTimeout(t *testing.T) {
+	fulltest.Only(t, "it compiles a test and waits for its end")
 	dir := world(t, mutation("m", "return y", "select {}", "./a ^TestMax$"))
 	if status, stdout, stderr := runTool(t.Context(), "-root", dir, "-timeout", "2s"); status != 0 || !strings.Contains(stdout, "by a timeout of ") {
 		t.Errorf("status %d\n%s%s", status, stdout, stderr)

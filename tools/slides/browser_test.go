@@ -84,6 +84,7 @@ func writeSite(t *testing.T) (dir string, files map[string][]byte) {
 
 // TestNothingIsCutOff measures every slide in a browser, and one that is too long.
 func TestNothingIsCutOff(t *testing.T) {
+	fulltest.Only(t, "it opens two browsers")
 	dir, files := writeSite(t)
 	for _, lang := range Languages {
 		text := string(files[lang+"-pages.html"])
@@ -107,9 +108,7 @@ const leastText = 16
 // TestTextIsLargeEnough measures the texts of every slide and of its pictures in a browser, and one
 // text that is too small.
 func TestTextIsLargeEnough(t *testing.T) {
-	if !fulltest.Requested() {
-		t.Skip("two browsers: only in the full form")
-	}
+	fulltest.Only(t, "it opens two browsers")
 	dir, files := writeSite(t)
 	for _, lang := range Languages {
 		small := `<section id="tiny" class="slide"><div class="content"><p style="font-size: 15px">too small</p></div></section>`
@@ -172,6 +171,7 @@ func (m measured) least(t *testing.T, dir string) float64 {
 
 // TestDeckRuns opens each deck with reveal.js, if npm has it, under its own policy.
 func TestDeckRuns(t *testing.T) {
+	fulltest.Only(t, "it opens two browsers")
 	if _, err := exec.LookPath("npm"); err != nil {
 		t.Skip("npm is not installed")
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -16,6 +17,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -23,26 +25,32 @@ import (
 // and of the tools that are modules of their own.
 func arrows(t *testing.T) []Arrow {
 	t.Helper()
-	all := listed(t)
+	all, err := listed()
+	if err != nil {
+		t.Fatal(err)
+	}
 	modules, err := filepath.Glob("../../tools/*/go.mod")
 	if err != nil {
 		t.Fatal(err)
 	}
+	all = slices.Clone(all)
 	for _, file := range modules {
 		all = append(all, parsed(t, filepath.Dir(file))...)
 	}
 	return all
 }
 
-func listed(t *testing.T) []Arrow {
-	t.Helper()
+// listed returns the imports of the main module, which go list reads once for all tests.
+var listed = sync.OnceValues(list)
+
+func list() ([]Arrow, error) {
 	cmd := exec.Command("go", "list", "-deps", "-json=ImportPath,Imports,Standard", "./...")
 	cmd.Dir = "../.."
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("go list: %v\n%s", err, stderr.String())
+		return nil, fmt.Errorf("go list: %w\n%s", err, stderr.String())
 	}
 	var all []Arrow
 	for d := json.NewDecoder(bytes.NewReader(out)); ; {
@@ -52,9 +60,9 @@ func listed(t *testing.T) []Arrow {
 			Standard   bool
 		}
 		if err := d.Decode(&p); errors.Is(err, io.EOF) {
-			return all
+			return all, nil
 		} else if err != nil {
-			t.Fatal(err)
+			return nil, err
 		}
 		for _, to := range p.Imports {
 			if !p.Standard {
