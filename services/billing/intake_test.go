@@ -97,10 +97,12 @@ func (s *system) recreate(topics ...string) {
 // restore puts an older dump in place of the log.
 func (s *system) restore(values []*kgo.Record) {
 	s.t.Helper()
+	s.topics.Close() // kgo asks for a topic that was deleted again and again, without a pause
 	s.recreate(logTopic)
 	if err := s.client().ProduceSync(s.t.Context(), values...).FirstErr(); err != nil {
 		s.t.Fatal(err)
 	}
+	s.observe()
 }
 
 // refused waits until a purchase on a contract is refused because it is not active.

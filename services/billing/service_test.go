@@ -58,16 +58,22 @@ func start(t *testing.T) *system {
 	}
 	s := &system{t: t, kafka: k, offset: filepath.Join(t.TempDir(), "offset")}
 	s.publish()
+	s.observe()
+	return s
+}
+
+// observe reads the topics of billing from their beginnings.
+func (s *system) observe() {
+	s.t.Helper()
 	root, err := process.Root()
 	if err != nil {
-		t.Fatal(err)
+		s.t.Fatal(err)
 	}
-	s.topics, err = observer.Open([]string{k.Broker}, k.Registry, filepath.Join(root, "specs"), "billing.log.v1", "billing.events.v1", "billing.dlq.v1")
+	s.topics, err = observer.Open([]string{s.kafka.Broker}, s.kafka.Registry, filepath.Join(root, "specs"), "billing.log.v1", "billing.events.v1", "billing.dlq.v1")
 	if err != nil {
-		t.Fatal(err)
+		s.t.Fatal(err)
 	}
-	t.Cleanup(s.topics.Close)
-	return s
+	s.t.Cleanup(s.topics.Close)
 }
 
 // publish makes the publisher of facts.
