@@ -126,6 +126,7 @@ func (s *system) published(mark int, all []*purchase) {
 // The services are started while the broker is down. Once it is up, they become ready by
 // themselves, and every purchase that was acknowledged before is still there.
 func TestBrokerAbsentThenPresent(t *testing.T) {
+	fulltest.Only(t, "TestABrokerThatComesLate of billing takes less time")
 	s := start(t, setup{topics: []string{billingEvents}})
 	c := s.contracts("absent", 1000)
 	before := s.buy("before", c[0], 20)
@@ -250,6 +251,7 @@ func TestPublicTopicDeleted(t *testing.T) {
 // The log is deleted, from which the system cannot recover by itself. No instance answers from its
 // memory or decides anything, and /readyz returns the reason until an operator restores the log.
 func TestLogDeleted(t *testing.T) {
+	fulltest.Only(t, "TestDataLossDiscardsTheState of the journal takes less time")
 	s := start(t, setup{})
 	c := s.contracts("gone", 1000)
 	s.buy("before", c[0], 5)

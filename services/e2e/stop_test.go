@@ -7,10 +7,12 @@ import (
 	"time"
 
 	"github.com/deferpay/deferpay/tools/cluster"
+	"github.com/deferpay/deferpay/tools/fulltest"
 )
 
 // SIGHUP changes nothing: the same processes go on deciding.
 func TestHangupChangesNothing(t *testing.T) {
+	fulltest.Only(t, "it starts a system for one signal")
 	s := start(t, setup{})
 	c := s.contracts("hangup", 5000)
 	for _, x := range s.services() {
@@ -28,6 +30,7 @@ func TestHangupChangesNothing(t *testing.T) {
 
 // A process that gets SIGTERM ends in time, with status 0.
 func TestStopsOnSIGTERM(t *testing.T) {
+	fulltest.Only(t, "TestRollingRestart stops instances under load")
 	s := start(t, setup{})
 	s.contracts("stop", 5000)
 	for _, b := range s.Billing {
