@@ -8,6 +8,7 @@ import (
 	"github.com/deferpay/deferpay/tools/contractdiff/unit"
 	"github.com/deferpay/deferpay/tools/eventgen/avro/compat"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin/schema"
+	"github.com/deferpay/deferpay/tools/eventgen/source"
 )
 
 // The kinds of differences in what readable data means.
@@ -126,6 +127,13 @@ func (w *walker) logical(former, next *schema.Type, at *schema.Node) {
 	}
 }
 
+// sameValue reports whether two defaults are the same value, however it is written.
+func sameValue(a, b *schema.Node) bool {
+	x, xs := source.Parse("default.json", a.JSON(nil))
+	y, ys := source.Parse("default.json", b.JSON(nil))
+	return !xs.HasErrors() && !ys.HasErrors() && source.Equal(x, y)
+}
+
 func orNone(l schema.Logical) string {
 	if l == "" {
 		return "none"
@@ -192,7 +200,7 @@ func (w *walker) fields(former, next *schema.Type) {
 		if unit.Changed(old.Name, f.Name) {
 			w.renamed(next, old.Name, f)
 		}
-		if old.Default != nil && f.Default != nil && string(old.Default.JSON(nil)) != string(f.Default.JSON(nil)) {
+		if old.Default != nil && f.Default != nil && !sameValue(old.Default, f.Default) {
 			w.add(finding.Warning, FieldDefault, f.Node.Get("default"), "", "the default of field %s.%s changed: data that was written without it now has another value", next.Name, f.Name)
 		}
 		w.walk(old.Type, f.Type, f.Node.Get("type"))

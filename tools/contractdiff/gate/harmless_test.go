@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -22,7 +23,17 @@ import (
 
 // harmless are edits of a document that nobody who uses it notices. Each reports whether it
 // applied.
-var harmless = map[string]func(root *yaml.Node) bool{
+var harmless = joined(documentEdits, schemaEdits, avroEdits)
+
+func joined(all ...map[string]func(*yaml.Node) bool) map[string]func(*yaml.Node) bool {
+	out := map[string]func(*yaml.Node) bool{}
+	for _, m := range all {
+		maps.Copy(out, m)
+	}
+	return out
+}
+
+var documentEdits = map[string]func(root *yaml.Node) bool{
 	"another order": func(root *yaml.Node) bool {
 		n := 0
 		eachMap(root, func(_ string, m *yaml.Node) {

@@ -199,7 +199,44 @@ func same(a, b Schema, open map[[2]*source.Node]bool) bool {
 
 func sameMembers(a, b Schema, open map[[2]*source.Node]bool) bool {
 	for _, p := range a.Node.Pairs {
-		if !Annotation(p.Key.Value) && !same(a.at(p.Value), b.at(b.Node.Get(p.Key.Value)), open) {
+		key, x, y := p.Key.Value, p.Value, b.Node.Get(p.Key.Value)
+		var equal bool
+		switch {
+		case Annotation(key):
+			continue
+		case key == "const", key == "default":
+			equal = source.Equal(x, y)
+		case slices.Contains(sets, key) && listed(x) != nil && listed(y) != nil:
+			equal = within(listed(x), listed(y)) && within(listed(y), listed(x))
+		default:
+			equal = same(a.at(x), b.at(y), open)
+		}
+		if !equal {
+			return false
+		}
+	}
+	return true
+}
+
+// sets are the keywords whose values are lists without an order.
+var sets = []string{"type", "enum", "required"}
+
+// listed returns the items of a list, and a text as the only one. It returns nil for anything else,
+// such as the schema of a property that is called type.
+func listed(n *source.Node) []*source.Node {
+	switch {
+	case n.Is(source.Seq):
+		return append([]*source.Node{}, n.Items...)
+	case n.Is(source.String):
+		return []*source.Node{n}
+	}
+	return nil
+}
+
+// within reports whether one list has each value of another.
+func within(list, all []*source.Node) bool {
+	for _, x := range list {
+		if !slices.ContainsFunc(all, func(y *source.Node) bool { return source.Equal(x, y) }) {
 			return false
 		}
 	}

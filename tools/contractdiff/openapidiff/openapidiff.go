@@ -126,7 +126,8 @@ func oneLine(err error) error {
 	return errors.New(strings.Join(strings.Fields(err.Error()), " "))
 }
 
-// Compare returns everything that oasdiff finds.
+// Compare returns everything that oasdiff finds, and how parameters are written, which it does not
+// check.
 func Compare(former, next *Document) (out []finding.Finding, err error) {
 	changes, operations, err := diff.GetWithOperationsSourcesMap(diff.NewConfig(), former.spec, next.spec)
 	if err != nil {
@@ -142,7 +143,7 @@ func Compare(former, next *Document) (out []finding.Finding, err error) {
 		place(&f, c, former, next)
 		out = append(out, f)
 	}
-	return out, nil
+	return append(out, serializations(changes, next)...), nil
 }
 
 // place sets the place of a finding: that of the change in the new document, or else in the former
