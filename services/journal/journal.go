@@ -44,9 +44,13 @@ type Config[S, B any] struct {
 	// Reset empties the read model. It is called, under the same lock, before the log is read again
 	// from its start.
 	Reset func()
+	// States turns states into bytes and back. With it, streams that have not changed for a while
+	// are kept encoded and compressed, in memory and in snapshots, which need it. Without it, all
+	// are kept as the fold has set them.
+	States StateCodec[S]
 	// Snapshots keeps the states and the read model on a topic, so that an instance does not read
 	// the whole log when it starts. Nil if it does.
-	Snapshots *Snapshots[S]
+	Snapshots *Snapshots
 	// Subject returns the stream that an impossible record parks; by default the first stream of
 	// the entry. All instances must agree on it, now and later.
 	Subject func(e *Entry[B]) Stream
@@ -110,7 +114,7 @@ func New[S, B any](cfg Config[S, B]) (*Journal[S, B], error) {
 	case cfg.Codec == nil, cfg.Fold == nil:
 		return nil, errors.New("journal: no codec or no fold")
 	}
-	if err := cfg.Snapshots.check(cfg.Project != nil); err != nil {
+	if err := cfg.Snapshots.check(cfg.States != nil, cfg.Project != nil); err != nil {
 		return nil, err
 	}
 	if cfg.Now == nil {
@@ -119,7 +123,7 @@ func New[S, B any](cfg Config[S, B]) (*Journal[S, B], error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
-	l := states.New(states.Config[S, B]{Log: cfg.Topic, Fold: cfg.Fold, Codec: cfg.Codec, Subject: cfg.Subject, Passing: cfg.Passing})
+	l := states.New(states.Config[S, B]{Log: cfg.Topic, Fold: cfg.Fold, Codec: cfg.Codec, Subject: cfg.Subject, Passing: cfg.Passing, States: cfg.States})
 	if cfg.Key == nil {
 		cfg.Key = func(e *Entry[B]) string { return string(l.Subject(e)) }
 	}

@@ -9,14 +9,13 @@ import (
 // Snapshots says how the states and the read model are kept, so that an instance reads the end of
 // its log alone when it starts. A snapshot is one cut of everything. It is used if it is whole, and
 // if log, program and snapshot belong together; otherwise it is ignored, and the reason is logged.
-// Topic, States and, with Config.Project, Model are required.
-type Snapshots[S any] struct {
+// Topic, Config.States and, with Config.Project, Model are required.
+type Snapshots struct {
 	// Topic is compacted and has two partitions. It may be lost: snapshots are taken again.
 	Topic string
 	// Version is that of Fold and Project. Raise it when the same records lead to other states or
 	// to another read model than before: a snapshot of another version is not used.
 	Version int32
-	States  StateCodec[S]
 	Model   ReadModel
 	// Every is how many records are read before a snapshot is taken, 50,000 by default. In a long
 	// log, it is an eighth of the log if that is more.
@@ -61,11 +60,11 @@ type ModelLoading interface {
 	Use()
 }
 
-func (s *Snapshots[S]) check(project bool) error {
+func (s *Snapshots) check(states, project bool) error {
 	switch {
 	case s == nil:
 		return nil
-	case s.Topic == "", s.States == nil:
+	case s.Topic == "", !states:
 		return errors.New("journal: snapshots without a topic or a codec of states")
 	case project && s.Model == nil:
 		return errors.New("journal: snapshots would lack what Project feeds: there is no Model")
@@ -76,13 +75,13 @@ func (s *Snapshots[S]) check(project bool) error {
 }
 
 // format is part of the shape: a snapshot of another form is one of another shape.
-const format = "journal snapshot 1"
+const format = "journal snapshot 2"
 
 // shape returns the digest of what the items of a snapshot look like.
-func (s *Snapshots[S]) shape() record.Digest {
-	text := format + "\n" + s.States.Shape()
-	if s.Model != nil {
-		text += "\n" + s.Model.Shape()
+func (cfg *Config[S, B]) shape() record.Digest {
+	text := format + "\n" + cfg.States.Shape()
+	if m := cfg.Snapshots.Model; m != nil {
+		text += "\n" + m.Shape()
 	}
 	return record.DigestOf([]byte(text))
 }

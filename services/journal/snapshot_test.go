@@ -126,7 +126,8 @@ func savingConfig(t testing.TB, writer string, opts []kgo.Opt, every int64) (jou
 	cfg.Passing = "key/"
 	cfg.Project, cfg.Reset = s.model.project, func() { *s.model = *newTally() }
 	cfg.Logger = slog.New(slog.NewTextHandler(s.log, nil))
-	cfg.Snapshots = &journal.Snapshots[State]{Topic: Snapshots, Version: 3, States: stateCodec(t), Model: s.model, Every: every}
+	cfg.States = stateCodec(t)
+	cfg.Snapshots = &journal.Snapshots{Topic: Snapshots, Version: 3, Model: s.model, Every: every}
 	return cfg, s
 }
 
@@ -677,14 +678,14 @@ func TestNoTopicOfSnapshots(t *testing.T) {
 }
 
 func TestSnapshotConfigIsChecked(t *testing.T) {
-	for name, spoil := range map[string]func(*journal.Snapshots[State]){
-		"without a topic": func(s *journal.Snapshots[State]) { s.Topic = "" },
-		"no codec":        func(s *journal.Snapshots[State]) { s.States = nil },
-		"no model":        func(s *journal.Snapshots[State]) { s.Model = nil },
-		"negative":        func(s *journal.Snapshots[State]) { s.Every = -1 },
+	for name, spoil := range map[string]func(*journal.Config[State, Body]){
+		"without a topic": func(c *journal.Config[State, Body]) { c.Snapshots.Topic = "" },
+		"no codec":        func(c *journal.Config[State, Body]) { c.States = nil },
+		"no model":        func(c *journal.Config[State, Body]) { c.Snapshots.Model = nil },
+		"negative":        func(c *journal.Config[State, Body]) { c.Snapshots.Every = -1 },
 	} {
 		cfg, _ := savingConfig(t, "a", nil, 10)
-		spoil(cfg.Snapshots)
+		spoil(&cfg)
 		if _, err := journal.New(cfg); err == nil {
 			t.Errorf("%s: no error", name)
 		}

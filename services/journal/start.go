@@ -117,7 +117,7 @@ func (j *Journal[S, B]) mismatch(ctx context.Context, m record.Manifest, topicID
 		return fmt.Errorf("it was made by version %d of the fold, which is newer than this program's %d", m.FoldVersion, own.Version)
 	case m.FoldVersion < own.Version:
 		return fmt.Errorf("it was made by version %d of the fold, which is older than this program's %d", m.FoldVersion, own.Version)
-	case m.Shape != own.shape():
+	case m.Shape != j.cfg.shape():
 		return errors.New("it was made by a program whose states consist of other fields")
 	case m.TopicID != topicID:
 		return errors.New("it is of another topic of that name")
@@ -148,7 +148,7 @@ func (j *Journal[S, B]) load(ctx context.Context, m record.Manifest, known *stat
 	err := j.topicOfSnapshots().Read(ctx, m, func(item []byte) error {
 		switch {
 		case len(item) == 0 || item[0] != itemModel:
-			return s.states.Load(item, j.cfg.Snapshots.States.Decode)
+			return s.states.Load(item)
 		case s.model == nil:
 			return errors.New("it has a read model, and there is none")
 		case model:

@@ -76,7 +76,7 @@ func (j *Journal[S, B]) log(ctx context.Context) (topicID [16]byte, end int64, e
 // manifest returns the manifest of a new snapshot, as far as it is known before.
 func (j *Journal[S, B]) manifest(topicID [16]byte) record.Manifest {
 	return record.Manifest{
-		Snapshot: newSnapshot(), FoldVersion: j.cfg.Snapshots.Version, Shape: j.cfg.Snapshots.shape(), TopicID: topicID,
+		Snapshot: newSnapshot(), FoldVersion: j.cfg.Snapshots.Version, Shape: j.cfg.shape(), TopicID: topicID,
 		Writer: j.cfg.Writer, TakenAt: j.now().UnixMicro(),
 	}
 }
@@ -255,7 +255,7 @@ func (c *cut[S, B]) next() (some []byte, more bool, err error) {
 	c.journal.mu.RLock()
 	defer c.journal.mu.RUnlock()
 	for len(c.some) < copyAtOnce {
-		c.item, more, err = c.states.Next(c.item[:0], c.journal.cfg.Snapshots.States.Append)
+		c.item, more, err = c.states.Next(c.item[:0])
 		if err == nil && !more && c.model != nil {
 			c.item, more, err = c.model.Next(append(c.item[:0], itemModel))
 		}

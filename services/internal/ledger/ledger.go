@@ -158,8 +158,7 @@ func New[E, S, A any](topic string, domain Domain[E, S, A], cfg Config) (*Ledger
 	if cfg.Tracer.On() {
 		config.Timed = timed
 	}
-	var err error
-	if config.Snapshots, err = domain.snapshots(cfg.SnapshotEvery); err != nil {
+	if err := domain.keep(&config, cfg.SnapshotEvery); err != nil {
 		return nil, fmt.Errorf("open %s: %w", topic, err)
 	}
 	j, err := journal.New(config)

@@ -19,19 +19,23 @@ type Snapshots struct {
 	Model   journal.ReadModel
 }
 
-// snapshots returns what the journal needs to take snapshots every so many records, nil if it takes
+// keep sets how the journal keeps states, and that it takes snapshots every so many records, 0 for
 // none.
-func (d Domain[E, S, A]) snapshots(every int64) (*journal.Snapshots[State], error) {
-	if d.Snapshots == nil || every <= 0 {
-		return nil, nil
+func (d Domain[E, S, A]) keep(config *journal.Config[State, Body[E]], every int64) error {
+	if d.Snapshots == nil {
+		return nil
 	}
-	states, err := shape.Of[State](append([]any{key[A]{}, Taken{}}, d.Snapshots.States...)...)
+	codec, err := shape.Of[State](append([]any{key[A]{}, Taken{}}, d.Snapshots.States...)...)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return &journal.Snapshots[State]{
-		Topic: d.Snapshots.Topic, Version: d.Snapshots.Version, States: states, Model: d.Snapshots.Model, Every: every,
-	}, nil
+	config.States = codec
+	if every > 0 {
+		config.Snapshots = &journal.Snapshots{
+			Topic: d.Snapshots.Topic, Version: d.Snapshots.Version, Model: d.Snapshots.Model, Every: every,
+		}
+	}
+	return nil
 }
 
 // Snapshot takes a snapshot now; see journal.Journal.

@@ -34,7 +34,7 @@ type Log struct {
 // ClientOptions, Codec, Fold, Subject, Passing and AllowUnverified. If the codec has a method Show,
 // bodies are shown as that returns them.
 func Open[S, B any](cfg journal.Config[S, B]) *Log {
-	blank := states.New(states.Config[S, B]{Log: cfg.Topic, Fold: cfg.Fold, Codec: cfg.Codec, Subject: cfg.Subject, Passing: cfg.Passing})
+	blank := states.New(states.Config[S, B]{Log: cfg.Topic, Fold: cfg.Fold, Codec: cfg.Codec, Subject: cfg.Subject, Passing: cfg.Passing, States: cfg.States})
 	show := func(kind string, body []byte) (any, error) { return cfg.Codec.Decode(kind, body) }
 	if s, ok := cfg.Codec.(interface {
 		Show(kind string, body []byte) (any, error)

@@ -63,9 +63,11 @@ type Stats struct {
 // different states.
 func (d Domain[S, B]) Run(seed uint64, steps int) (Stats, error) {
 	w := &world[S, B]{domain: d, rng: rand.New(rand.NewPCG(seed, 11)), now: time.Unix(1_800_000_000, 0).UTC(), answered: map[int64]journal.Attempt{}}
-	w.codec, _ = shape.Of[S]()
+	if codec, err := shape.Of[S](); err == nil {
+		w.codec = codec
+	}
 	for range 2 + w.rng.IntN(2) {
-		n := &instance[S, B]{}
+		n := &instance[S, B]{number: len(w.instances)}
 		w.instances = append(w.instances, n)
 		w.boot(n)
 	}
@@ -79,6 +81,7 @@ func (d Domain[S, B]) Run(seed uint64, steps int) (Stats, error) {
 }
 
 type instance[S, B any] struct {
+	number  int
 	core    *core.Core[S, B]
 	states  *states.States[S, B]
 	sending []core.Append // in order; not in the log yet
@@ -95,16 +98,21 @@ type world[S, B any] struct {
 	instances []*instance[S, B]
 	answered  map[int64]journal.Attempt // the records that callers were answered by
 	snapshots []snapshot
-	codec     *shape.Codec[S] // nil if states cannot be kept
+	codec     states.StateCodec[S] // nil if states cannot be kept
 	stats     Stats
 	err       error
 }
 
 // boot starts an instance that has read nothing, or a snapshot.
 func (w *world[S, B]) boot(n *instance[S, B]) {
-	*n = instance[S, B]{}
+	*n = instance[S, B]{number: n.number}
 	skew := time.Duration(w.rng.IntN(2000)-1000) * time.Millisecond
-	n.states = states.New(states.Config[S, B]{Log: "simulated", Fold: w.domain.Fold, Codec: w.domain.Codec, Subject: w.domain.Subject})
+	cfg := states.Config[S, B]{Log: "simulated", Fold: w.domain.Fold, Codec: w.domain.Codec, Subject: w.domain.Subject}
+	if w.codec != nil {
+		// one instance packs streams at once, others later or never, and all have the same states
+		cfg.States, cfg.PackAfter = w.codec, []int64{1, 1 << 40, 20}[n.number]
+	}
+	n.states = states.New(cfg)
 	w.load(n)
 	n.core = core.New(n.states, core.Config[S, B]{
 		Writer: "simulated", MaxRecord: 1 << 20, NewAttempt: w.attempt,

@@ -28,7 +28,7 @@ func (w *world[S, B]) handOut(n *instance[S, B]) {
 	}
 	n.cut.steps--
 	for i := 0; i < 10 || n.cut.steps == 0; i++ {
-		item, more, err := n.cut.Next(nil, w.codec.Append)
+		item, more, err := n.cut.Next(nil)
 		if err != nil {
 			w.fail(err)
 			return
@@ -53,7 +53,7 @@ func (w *world[S, B]) load(n *instance[S, B]) {
 	}
 	s := w.snapshots[w.rng.IntN(len(w.snapshots))]
 	for _, item := range s.items {
-		w.fail(n.states.Load(item, w.codec.Decode))
+		w.fail(n.states.Load(item))
 	}
 	n.states.Loaded(s.offset)
 	w.stats.FromSnapshots++

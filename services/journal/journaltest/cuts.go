@@ -14,11 +14,21 @@ import (
 // Cuts plays a log, given by the values of its records, and takes a cut of it at every step-th
 // record, which it hands out while it plays on. The test fails unless each cut leads to the states
 // and the read model that there were at its record, and together with the rest of the log to those
-// at its end. content returns what the read model holds, for comparison. Cuts returns a hash of the
-// states and the read model at the end.
+// at its end, whether streams are packed after one record or never. content returns what the read
+// model holds, for comparison. Cuts returns a hash of the states and the read model at the end.
 func Cuts[S, B any](t testing.TB, cfg journal.Config[S, B], log [][]byte, step int, content func() any) string {
 	t.Helper()
-	p := &player[S, B]{tb: t, cfg: cfg, content: content, rng: rand.New(rand.NewPCG(1, uint64(len(log))))}
+	const never = 1 << 40
+	sum := cuts(t, cfg, log, step, content, never)
+	if cuts(t, cfg, log, step, content, 1) != sum {
+		t.Fatal("the log leads to other states if streams are packed")
+	}
+	return sum
+}
+
+func cuts[S, B any](t testing.TB, cfg journal.Config[S, B], log [][]byte, step int, content func() any, packAfter int64) string {
+	t.Helper()
+	p := &player[S, B]{tb: t, cfg: cfg, content: content, rng: rand.New(rand.NewPCG(1, uint64(len(log)))), after: packAfter}
 	p.restart()
 	sums := []string{p.sum()}
 	for n := range log {
@@ -51,11 +61,12 @@ type player[S, B any] struct {
 	cfg     journal.Config[S, B]
 	content func() any
 	rng     *rand.Rand
+	after   int64 // records, then streams are packed
 	states  *states.States[S, B]
 }
 
 func (p *player[S, B]) blank() *states.States[S, B] {
-	return states.New(states.Config[S, B]{Log: p.cfg.Topic, Fold: p.cfg.Fold, Codec: p.cfg.Codec, Subject: p.cfg.Subject, Passing: p.cfg.Passing})
+	return states.New(states.Config[S, B]{Log: p.cfg.Topic, Fold: p.cfg.Fold, Codec: p.cfg.Codec, Subject: p.cfg.Subject, Passing: p.cfg.Passing, States: p.cfg.States, PackAfter: p.after})
 }
 
 func (p *player[S, B]) restart() {
@@ -84,7 +95,7 @@ func (p *player[S, B]) cut(rest [][]byte) (items [2][][]byte) {
 	defer model.End()
 	defer p.states.EndCut(c)
 	next := []func() ([]byte, bool, error){
-		func() ([]byte, bool, error) { return c.Next(nil, p.cfg.Snapshots.States.Append) },
+		func() ([]byte, bool, error) { return c.Next(nil) },
 		func() ([]byte, bool, error) { return model.Next(nil) },
 	}
 	for kind := range next {
@@ -112,7 +123,7 @@ func (p *player[S, B]) load(items [2][][]byte, offset int64) {
 	p.states = p.blank()
 	model := p.cfg.Snapshots.Model.Load()
 	for _, item := range items[0] {
-		if err := p.states.Load(item, p.cfg.Snapshots.States.Decode); err != nil {
+		if err := p.states.Load(item); err != nil {
 			p.tb.Fatal(err)
 		}
 	}

@@ -25,6 +25,9 @@ const (
 	behind                 = 8 // entries behind the last place
 )
 
+// HashMask has the bits of a hash that an index knows.
+const HashMask = 1<<64 - 1<<24
+
 func split(hash uint64) (number uint8, bits uint32) { return uint8(hash >> 56), uint32(hash >> 24) }
 
 func bitsOf(entry uint64) uint32 { return uint32(entry >> 32) }

@@ -2,6 +2,7 @@ package pack
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 )
@@ -40,6 +41,7 @@ type block struct {
 	data        Block
 	age         uint64 // how many blocks were filled before it: no other block has the same
 	parts, used int32
+	low         int64 // the earliest time of an item
 }
 
 // at is where a block is, if it is still the one of that age.
@@ -94,7 +96,7 @@ func (s *Store) take() int {
 		panic("pack: too many blocks")
 	}
 	s.filled++
-	s.blocks[n] = block{age: s.filled}
+	s.blocks[n] = block{age: s.filled, low: math.MaxInt64}
 	s.order = append(s.order, at{int32(n), s.filled})
 	return n
 }
@@ -183,20 +185,89 @@ func (s *Store) Sweep(keep func(h Handle, item []byte)) (bool, error) {
 		last := len(s.sparse) - 1
 		a := s.sparse[last]
 		s.sparse = s.sparse[:last]
-		if s.gone(a) {
-			continue
+		if !s.gone(a) {
+			return true, s.sweep(int(a.number), keep)
 		}
-		n := int(a.number)
-		err := s.blocks[n].data.Items(s.layout, func(slot int, item []byte) error {
-			keep(handle(n, slot), item)
-			return nil
-		})
-		if err == nil {
-			s.drop(n)
-		}
-		return true, err
 	}
 	return false, nil
+}
+
+func (s *Store) sweep(n int, keep func(h Handle, item []byte)) error {
+	err := s.items(n, func(h Handle, item []byte) error {
+		keep(h, item)
+		return nil
+	})
+	if err == nil {
+		s.drop(n)
+	}
+	return err
+}
+
+// items calls each with every item of a block.
+func (s *Store) items(n int, each func(h Handle, item []byte) error) error {
+	return s.blocks[n].data.Items(s.layout, func(slot int, item []byte) error { return each(handle(n, slot), item) })
+}
+
+// Stamp says of what time an item is. Items that were not stamped have no time.
+func (s *Store) Stamp(h Handle, at int64) {
+	b := &s.blocks[h.block()]
+	b.low = min(b.low, at)
+}
+
+// SweepBefore frees every block with an item of before that time, as Sweep does. Blocks without one
+// are not looked at.
+func (s *Store) SweepBefore(at int64, keep func(h Handle, item []byte)) error {
+	s.Seal()
+	for _, a := range slices.Clone(s.order) {
+		if b := &s.blocks[a.number]; b.age != a.age || b.low >= at {
+			continue
+		}
+		if err := s.sweep(int(a.number), keep); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Earliest returns the earliest time that of returns for items of which it reports true. It calls
+// of for the items of few blocks, because it knows from Stamp which need not be looked at.
+func (s *Store) Earliest(of func(h Handle, item []byte) (at int64, ok bool)) (at int64, ok bool, err error) {
+	s.Seal()
+	for _, a := range s.order {
+		if b := &s.blocks[a.number]; b.age != a.age || ok && b.low >= at {
+			continue
+		}
+		if err := s.items(int(a.number), func(h Handle, item []byte) error {
+			if t, is := of(h, item); is && (!ok || t < at) {
+				at, ok = t, true
+			}
+			return nil
+		}); err != nil {
+			return 0, false, err
+		}
+	}
+	return at, ok, nil
+}
+
+// All calls each with every item, also with those that were removed and whose block was not swept.
+func (s *Store) All(each func(h Handle, item []byte) error) error {
+	for _, a := range s.order {
+		n := int(a.number)
+		if s.gone(a) || n == s.number {
+			continue
+		}
+		if err := s.items(n, each); err != nil {
+			return err
+		}
+	}
+	var item []byte
+	for slot := range s.open.len() {
+		item = s.open.append(item[:0], slot, s.layout)
+		if err := each(handle(s.number, slot), item); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Blocks returns all blocks in the order in which they were filled. What was added last is in none
@@ -212,21 +283,23 @@ func (s *Store) Blocks() []Block {
 }
 
 // Restore adds a block as it is, and calls each with its items, which returns how many parts of an
-// item are in use; 0 if the item is not. It may call Remove for items that were there before. An
-// error is returned if each returns one, or if b is not a block of the layout; the store must not
-// be used any more then.
+// item are in use; 0 if the item is not. It may call Get, and Remove for items that were there
+// before. An error is returned if each returns one, or if b is not a block of the layout; the store
+// must not be used any more then.
 func (s *Store) Restore(b Block, each func(h Handle, item []byte) (parts int, err error)) error {
 	s.Seal()
 	n := s.take()
-	err := b.Items(s.layout, func(slot int, item []byte) error {
-		p, err := each(handle(n, slot), item)
-		s.blocks[n].parts += int32(max(p, 1))
-		s.blocks[n].used += int32(p)
+	s.blocks[n].data, s.blocks[n].used = b, 1 // not free before all of it was seen
+	err := s.items(n, func(h Handle, item []byte) error {
+		parts, err := each(h, item)
+		s.blocks[n].parts += int32(max(parts, 1))
+		s.blocks[n].used += int32(parts)
 		return err
 	})
 	if err != nil {
 		return err
 	}
+	s.blocks[n].used--
 	if s.blocks[n].used == 0 {
 		s.release(n)
 		return nil

@@ -332,3 +332,63 @@ func BenchmarkStore(b *testing.B) {
 	}
 	b.ReportMetric(float64(s.Bytes())/float64(len(handles)), "B/item")
 }
+
+// numberOf returns which item an item is.
+func numberOf(item []byte) int64 { return int64(binary.BigEndian.Uint64(item)) }
+
+// What is before a time is found without looking at blocks in which nothing is.
+func TestStampedItems(t *testing.T) {
+	s := New(Layout{Block: 1000})
+	in := map[int64]Handle{}
+	for n := range 2000 {
+		h := s.Add(item(n, 30), 1)
+		s.Stamp(h, int64(n))
+		in[int64(n)] = h
+	}
+	looked := 0
+	earliest := func() (int64, bool) {
+		looked = 0
+		at, ok, err := s.Earliest(func(h Handle, item []byte) (int64, bool) {
+			looked++
+			return numberOf(item), in[numberOf(item)] == h
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return at, ok
+	}
+	for n := range int64(10) {
+		s.Remove(in[n])
+		delete(in, n)
+	}
+	if at, ok := earliest(); at != 10 || !ok || looked > 80 {
+		t.Errorf("the earliest is %d (%v), after a look at %d items", at, ok, looked)
+	}
+	looked = 0
+	if err := s.SweepBefore(1010, func(h Handle, item []byte) {
+		looked++
+		if n := numberOf(item); n >= 1010 || n == 500 {
+			in[n] = s.Add(item, 1)
+			s.Stamp(in[n], n)
+		} else {
+			delete(in, n)
+		}
+	}); err != nil || looked > 1080 {
+		t.Errorf("swept with a look at %d items, %v", looked, err)
+	}
+	if at, ok := earliest(); at != 500 || !ok {
+		t.Errorf("the earliest is %d (%v) after sweeping", at, ok)
+	}
+	found := 0
+	if err := s.All(func(h Handle, item []byte) error {
+		if in[numberOf(item)] == h {
+			found++
+		}
+		return nil
+	}); err != nil || found != len(in) || found != 991 {
+		t.Errorf("%d items are found of %d (%v)", found, len(in), err)
+	}
+	if _, ok, err := New(Layout{}).Earliest(nil); ok || err != nil {
+		t.Errorf("nothing has an earliest item: %v, %v", ok, err)
+	}
+}

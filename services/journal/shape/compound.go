@@ -203,9 +203,15 @@ func (b *builder) dynamic(p *plan) error {
 		if n == 0 {
 			return dst, fmt.Errorf("a %s is not among what a %s may hold", v.Type(), p.typ)
 		}
-		held := reflect.New(v.Type())
+		of := plans[n-1]
+		dst = binary.AppendUvarint(dst, uint64(n))
+		if of.typ.Size() != unsafe.Sizeof(uintptr(0)) {
+			// what is no pointer lies where the second word of the interface points
+			return of.append(dst, (*[2]unsafe.Pointer)(at)[1])
+		}
+		held := reflect.New(of.typ)
 		held.Elem().Set(v)
-		return plans[n-1].append(binary.AppendUvarint(dst, uint64(n)), held.UnsafePointer())
+		return of.append(dst, held.UnsafePointer())
 	}
 	p.decode = func(r *reader, at unsafe.Pointer) error {
 		n, err := r.unsigned()

@@ -8,10 +8,11 @@ import (
 
 // arena holds the names and cells of streams for as long as the states live. Most streams are never
 // looked at again, and there are as many of them as records, so they lie in few large pieces of
-// memory: the garbage collector marks a piece once, whatever it holds.
+// memory: the garbage collector marks a piece once, whatever it holds. A piece stays as long as
+// anything in it does, so streams that are packed after a while are not in one.
 type arena[S any] struct {
 	names *strings.Builder
-	cells []Cell[S]
+	cells []kept[S]
 }
 
 const (
@@ -31,9 +32,9 @@ func (a *arena[S]) name(s record.Stream) record.Stream {
 }
 
 // cell returns a new cell.
-func (a *arena[S]) cell() *Cell[S] {
+func (a *arena[S]) cell() *kept[S] {
 	if len(a.cells) == cap(a.cells) {
-		a.cells = make([]Cell[S], 0, cellsTogether)
+		a.cells = make([]kept[S], 0, cellsTogether)
 	}
 	a.cells = a.cells[:len(a.cells)+1]
 	return &a.cells[len(a.cells)-1]

@@ -2,13 +2,14 @@ package states
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/deferpay/deferpay/services/journal/record"
 )
 
 func TestNamesLieInFewPieces(t *testing.T) {
-	a := newTable[int]().arena
+	a := arena[int]{names: new(strings.Builder)}
 	const names = 5000
 	var kept []record.Stream
 	for n := range names {

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/deferpay/deferpay/services/journal/pack"
 	"github.com/deferpay/deferpay/services/journal/record"
 	"github.com/deferpay/deferpay/services/journal/shape"
 )
@@ -19,8 +20,10 @@ type Cut[S any] struct {
 	next   int64
 	info   info
 	before map[record.Stream]*Cell[S] // what has changed since; nil if it was not there
+	blocks [4][]pack.Block            // by table, and store in it
 	cells  func() (record.Stream, *Cell[S], bool)
 	stop   func()
+	codec  StateCodec[S]
 
 	informed, late bool
 	changed        []record.Stream // of before, once everything else was handed out
@@ -52,14 +55,18 @@ var infos = func() *shape.Codec[info] {
 
 // Cut begins a cut of the states as they are now, in place of one that was not ended.
 func (l *States[S, B]) Cut() *Cut[S] {
-	c := &Cut[S]{next: l.next, before: make(map[record.Stream]*Cell[S]), info: info{
-		Lasting: len(l.lasting.cells), Passing: len(l.passing.cells), Voids: maps.Clone(l.voids), Oldest: l.oldest,
+	c := &Cut[S]{next: l.next, before: make(map[record.Stream]*Cell[S]), codec: l.cfg.States, info: info{
+		Lasting: l.lasting.len(), Passing: l.passing.len(), Voids: maps.Clone(l.voids), Oldest: l.oldest,
 		Forgotten: slices.Clone(l.forgotten),
 	}}
 	for s, p := range l.parked {
 		c.info.Parked = append(c.info.Parked, parkedStream{s, p.attempt, p.err.Error()})
 	}
-	c.cells, c.stop = iter.Pull2(l.Cells())
+	for i, t := range l.tables() {
+		blocks := t.packed.blocks()
+		c.blocks[2*i], c.blocks[2*i+1] = blocks[0], blocks[1]
+	}
+	c.cells, c.stop = iter.Pull2(l.unpacked())
 	l.cut = c
 	return c
 }
@@ -92,17 +99,24 @@ func (c *Cut[S]) keep(s record.Stream, cell *Cell[S]) {
 
 // The items of a cut begin with one of these.
 const (
-	itemInfo = 'i'
-	itemCell = 'c'
+	itemInfo  = 'i'
+	itemBlock = 'b' // of packed streams, then a byte that says of which store; before all cells
+	itemCell  = 'c'
 )
 
 // Next appends the next item of the cut, and reports whether there was one. A stream that changes
-// right after it was handed out may come twice, and is the same both times.
-func (c *Cut[S]) Next(dst []byte, appendState func([]byte, S) ([]byte, error)) (_ []byte, more bool, err error) {
+// right after it was handed out may come twice, and is the same both times. Config.States is set.
+func (c *Cut[S]) Next(dst []byte) (_ []byte, more bool, err error) {
 	if !c.informed {
 		c.informed = true
 		dst, err = infos.Append(append(dst, itemInfo), c.info)
 		return dst, true, err
+	}
+	for i, blocks := range c.blocks {
+		if len(blocks) > 0 {
+			c.blocks[i] = blocks[1:]
+			return append(append(dst, itemBlock, byte(i)), blocks[0]...), true, nil
+		}
 	}
 	for !c.late {
 		s, cell, ok := c.cells()
@@ -111,27 +125,27 @@ func (c *Cut[S]) Next(dst []byte, appendState func([]byte, S) ([]byte, error)) (
 			break
 		}
 		if _, changed := c.before[s]; !changed {
-			return appendCell(dst, s, cell, appendState)
+			return appendCell(dst, s, cell, c.codec)
 		}
 	}
 	for len(c.changed) > 0 {
 		s := c.changed[0]
 		c.changed = c.changed[1:]
 		if cell := c.before[s]; cell != nil {
-			return appendCell(dst, s, cell, appendState)
+			return appendCell(dst, s, cell, c.codec)
 		}
 	}
 	return dst, false, nil
 }
 
-func appendCell[S any](dst []byte, s record.Stream, c *Cell[S], appendState func([]byte, S) ([]byte, error)) (_ []byte, more bool, err error) {
+func appendCell[S any](dst []byte, s record.Stream, c *Cell[S], codec StateCodec[S]) (_ []byte, more bool, err error) {
 	dst = binary.AppendUvarint(append(dst, itemCell), uint64(len(s)))
 	dst = append(append(dst, s...), c.last[:]...)
 	dst = binary.AppendVarint(binary.AppendVarint(dst, c.version), c.at)
 	if !c.has {
 		return append(dst, 0), true, nil
 	}
-	if dst, err = appendState(append(dst, 1), c.state); err != nil {
+	if dst, err = codec.Append(append(dst, 1), c.state); err != nil {
 		err = fmt.Errorf("state of %s: %w", s, err)
 	}
 	return dst, true, err
@@ -139,15 +153,28 @@ func appendCell[S any](dst []byte, s record.Stream, c *Cell[S], appendState func
 
 var errItem = errors.New("not an item of a cut")
 
-// Load adds an item of a cut to states that have read nothing.
-func (l *States[S, B]) Load(item []byte, decodeState func([]byte) (S, error)) error {
+// Load adds an item of a cut to states that have read nothing. Config.States is set.
+func (l *States[S, B]) Load(item []byte) error {
 	switch {
 	case len(item) > 0 && item[0] == itemInfo:
 		return l.loadInfo(item[1:])
+	case len(item) > 1 && item[0] == itemBlock && item[1] < 4:
+		return l.loadBlock(int(item[1]), pack.Block(item[2:]))
 	case len(item) > 0 && item[0] == itemCell:
-		return l.loadCell(item[1:], decodeState)
+		return l.loadCell(item[1:])
 	}
 	return errItem
+}
+
+func (l *States[S, B]) loadBlock(of int, b pack.Block) error {
+	t := l.tables()[of/2]
+	if len(l.lasting.cells)+len(l.passing.cells) > 0 {
+		return errItem // cells come after blocks, and are newer
+	}
+	if err := t.packed.restore(of%2, b, func(s record.Stream) bool { return l.tableOf(s) == t }); err != nil {
+		return fmt.Errorf("packed streams: %w", err)
+	}
+	return nil
 }
 
 func (l *States[S, B]) loadInfo(data []byte) error {
@@ -156,9 +183,9 @@ func (l *States[S, B]) loadInfo(data []byte) error {
 		return fmt.Errorf("what is known beside the streams: %w", err)
 	}
 	// a number that is out of place must not take all memory
-	const most = 1 << 26
-	l.lasting.cells = make(map[record.Stream]*Cell[S], max(0, min(known.Lasting, most)))
-	l.passing.cells = make(map[record.Stream]*Cell[S], max(0, min(known.Passing, most)))
+	const most = 1 << 24
+	l.lasting.packed.index.Grow(max(0, min(known.Lasting, most)))
+	l.passing.packed.index.Grow(max(0, min(known.Passing, most)))
 	l.forgotten, l.oldest = known.Forgotten, known.Oldest
 	for offset, digests := range known.Voids {
 		for _, d := range digests {
@@ -171,7 +198,7 @@ func (l *States[S, B]) loadInfo(data []byte) error {
 	return nil
 }
 
-func (l *States[S, B]) loadCell(data []byte, decodeState func([]byte) (S, error)) (err error) {
+func (l *States[S, B]) loadCell(data []byte) (err error) {
 	n, size := binary.Uvarint(data)
 	if size <= 0 || n > uint64(len(data)-size) {
 		return errItem
@@ -194,20 +221,31 @@ func (l *States[S, B]) loadCell(data []byte, decodeState func([]byte) (S, error)
 		return errItem
 	}
 	if read.has = data[0] == 1; read.has {
-		if read.state, err = decodeState(data[1:]); err != nil {
+		if read.state, err = l.cfg.States.Decode(data[1:]); err != nil {
 			return fmt.Errorf("state of %s: %w", s, err)
 		}
 	}
-	c := l.Cell(s)
-	if c == nil {
-		c = l.tableOf(s).add(s)
+	t := l.tableOf(s)
+	k := t.cells[s]
+	if k == nil {
+		if h := t.packed.handleOf(s); h != 0 {
+			t.packed.remove(s, h)
+		}
+		k = t.add(s)
+		k.Cell = read
+		t.packed.changed(k, 0)
 	}
-	*c = read
+	k.Cell = read
 	return nil
 }
 
 // Loaded ends the loading of a cut whose last record is at an offset. The log goes on after it.
-func (l *States[S, B]) Loaded(offset int64) { l.next = offset + 1 }
+func (l *States[S, B]) Loaded(offset int64) {
+	l.next = offset + 1
+	for _, t := range l.tables() {
+		t.packed.touch(offset)
+	}
+}
 
 // Outdated reports whether states that were loaded from a cut have read a record that l knows to be
 // declared void.

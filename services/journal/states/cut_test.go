@@ -3,10 +3,12 @@ package states_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/deferpay/deferpay/services/journal/internal/statehash"
 	"github.com/deferpay/deferpay/services/journal/journaltest"
+	"github.com/deferpay/deferpay/services/journal/pack"
 	"github.com/deferpay/deferpay/services/journal/record"
 	"github.com/deferpay/deferpay/services/journal/shape"
 	"github.com/deferpay/deferpay/services/journal/states"
@@ -20,8 +22,27 @@ var stateCodec = func() *shape.Codec[state] {
 	return c
 }()
 
-func passing() *states.States[state, body] {
-	return states.New(states.Config[state, body]{Log: "test.log.v1", Fold: journaltest.Fold, Codec: journaltest.Codec{}, Passing: "key/"})
+func passing() *states.States[state, body] { return packing(never) }
+
+const never = 1 << 40
+
+// packing returns states whose streams are packed after so many records.
+func packing(after int64) *states.States[state, body] {
+	return states.New(states.Config[state, body]{
+		Log: "test.log.v1", Fold: journaltest.Fold, Codec: journaltest.Codec{}, Passing: "key/", States: stateCodec, PackAfter: after,
+	})
+}
+
+// ways are how often streams are packed, and how well their names are hashed. They change nothing.
+var ways = map[string]func() *states.States[state, body]{
+	"never":    passing,
+	"at once":  func() *states.States[state, body] { return packing(1) },
+	"after 10": func() *states.States[state, body] { return packing(10) },
+	"hash of 4 bits": func() *states.States[state, body] {
+		l := packing(2)
+		l.WeakHash(16)
+		return l
+	},
 }
 
 // history returns a log in which records are applied, void, impossible, forgotten and released.
@@ -100,12 +121,11 @@ func sum(t *testing.T, l *states.States[state, body]) string {
 	return fmt.Sprintf("%x", h)
 }
 
-// load makes states of a cut's items.
-func load(t *testing.T, items [][]byte, offset int64) *states.States[state, body] {
+// load makes states of a cut's items, in l that has read nothing.
+func load(t *testing.T, l *states.States[state, body], items [][]byte, offset int64) *states.States[state, body] {
 	t.Helper()
-	l := passing()
 	for _, item := range items {
-		if err := l.Load(item, stateCodec.Decode); err != nil {
+		if err := l.Load(item); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -114,8 +134,15 @@ func load(t *testing.T, items [][]byte, offset int64) *states.States[state, body
 }
 
 // For every offset of a log, the cut there and the rest of the log lead to the same states as the
-// whole log, although the log is applied further while the cut is handed out.
+// whole log, although the log is applied further while the cut is handed out. All of it is the same
+// whether streams are packed or not.
 func TestCutAndTail(t *testing.T) {
+	for name, start := range ways {
+		t.Run(name, func(t *testing.T) { cutAndTail(t, start) })
+	}
+}
+
+func cutAndTail(t *testing.T, start func() *states.States[state, body]) {
 	for seed := range uint64(3) {
 		rng := rand.New(rand.NewPCG(seed, 7))
 		log := history(t, rng, 120)
@@ -127,12 +154,12 @@ func TestCutAndTail(t *testing.T) {
 			sums[i+1] = sum(t, whole)
 		}
 		for at := range log {
-			l := passing()
+			l := start()
 			for _, value := range log[:at] {
 				mustApply(t, l, value)
 			}
 			items, moved := handOut(t, rng, l, log[at:])
-			loaded := load(t, items, int64(at)-1)
+			loaded := load(t, start(), items, int64(at)-1)
 			if got := sum(t, loaded); got != sums[at] {
 				t.Fatalf("seed %d: the cut before record %d, handed out while %d more were applied, is not the states there", seed, at, moved)
 			}
@@ -159,7 +186,7 @@ func handOut(t *testing.T, rng *rand.Rand, l *states.States[state, body], tail [
 	cut := l.Cut()
 	defer l.EndCut(cut)
 	for {
-		item, more, err := cut.Next(nil, stateCodec.Append)
+		item, more, err := cut.Next(nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -175,18 +202,70 @@ func handOut(t *testing.T, rng *rand.Rand, l *states.States[state, body], tail [
 
 // An item that is cut short is an error, wherever it ends.
 func TestDamagedItems(t *testing.T) {
-	l := passing()
 	log := history(t, rand.New(rand.NewPCG(1, 1)), 60)
-	for _, value := range log {
+	for _, after := range []int64{never, 1} {
+		l := packing(after)
+		for _, value := range log {
+			mustApply(t, l, value)
+		}
+		items, _ := handOut(t, rand.New(rand.NewPCG(2, 2)), l, nil)
+		for _, item := range items {
+			for n := range item {
+				if err := passing().Load(item[:n]); err == nil {
+					t.Fatalf("the first %d bytes of %q are taken for an item", n, item)
+				}
+			}
+		}
+	}
+}
+
+// A block of streams is refused if it is not one, if its streams belong to another table, or if
+// cells came before it.
+func TestDamagedBlocks(t *testing.T) {
+	layout := pack.Layout{Random: 16}
+	block := func(group string) []byte {
+		s := pack.New(layout)
+		s.Add([]byte(group), 1)
+		s.Seal()
+		return append([]byte{'b', 0}, s.Blocks()[0]...)
+	}
+	head := strings.Repeat("a", 24)
+	good := block(head + "\x03s/1\x02\x00")
+	if err := passing().Load(good); err != nil {
+		t.Fatalf("a good block: %v", err)
+	}
+	for name, item := range map[string][]byte{
+		"no group":             block(head[:20]),
+		"no member":            block(head),
+		"no name":              block(head + "\x00\x02\x00"),
+		"a name cut short":     block(head + "\x09s/1"),
+		"no version":           block(head + "\x03s/1"),
+		"no state":             block(head + "\x03s/1\x02"),
+		"a state cut short":    block(head + "\x03s/1\x02\x05ab"),
+		"a stream twice":       block(head + "\x03s/1\x02\x00\x03s/1\x02\x00"),
+		"a stream that passes": block(head + "\x05key/1\x02\x00"),
+		"another store":        append([]byte{'b', 4}, good[2:]...),
+		"no block":             {'b', 0},
+		"not a block":          []byte("b\x00garbage"),
+		"of the passing ones":  append([]byte{'b', 2}, good[2:]...),
+	} {
+		if err := passing().Load(item); err == nil {
+			t.Errorf("%s: loaded", name)
+		}
+	}
+	l := passing()
+	for _, value := range history(t, rand.New(rand.NewPCG(1, 1)), 5) {
 		mustApply(t, l, value)
 	}
 	items, _ := handOut(t, rand.New(rand.NewPCG(2, 2)), l, nil)
+	after := passing()
 	for _, item := range items {
-		for n := range item {
-			if err := passing().Load(item[:n], stateCodec.Decode); err == nil {
-				t.Fatalf("the first %d bytes of %q are taken for an item", n, item)
-			}
+		if err := after.Load(item); err != nil {
+			t.Fatal(err)
 		}
+	}
+	if err := after.Load(good); err == nil {
+		t.Error("a block after cells: loaded")
 	}
 }
 
@@ -198,7 +277,7 @@ func TestOutdatedCut(t *testing.T) {
 	after.Declare(declared)
 	mustApply(t, after, garbage)
 	items, _ := handOut(t, rand.New(rand.NewPCG(2, 2)), after, nil)
-	knows := load(t, items, 0)
+	knows := load(t, passing(), items, 0)
 	before.Loaded(0)
 	current := passing()
 	current.Declare(declared)

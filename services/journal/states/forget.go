@@ -9,21 +9,48 @@ import (
 
 // table holds streams and their cells.
 type table[S any] struct {
-	cells map[record.Stream]*Cell[S]
-	arena arena[S]
-	peak  int // how many streams the map has room for
+	cells  map[record.Stream]*kept[S] // that are not packed
+	arena  arena[S]                   // for cells, if none are ever packed
+	peak   int                        // how many streams the map has room for
+	packed *packed[S]                 // nil if none are
 }
 
-func newTable[S any]() *table[S] {
-	return &table[S]{cells: make(map[record.Stream]*Cell[S]), arena: arena[S]{names: new(strings.Builder)}}
+func (l *States[S, B]) newTable() *table[S] {
+	return &table[S]{
+		cells: make(map[record.Stream]*kept[S]), arena: arena[S]{names: new(strings.Builder)},
+		packed: newPacked(l.cfg.States, l.cfg.PackAfter, l.hash),
+	}
 }
 
-// add adds a stream and returns its cell.
-func (t *table[S]) add(s record.Stream) *Cell[S] {
-	c := t.arena.cell()
-	t.cells[t.arena.name(s)] = c
+// len returns how many streams there are.
+func (t *table[S]) len() int { return len(t.cells) + t.packed.len() }
+
+// add adds a stream.
+func (t *table[S]) add(s record.Stream) (k *kept[S]) {
+	if t.packed == nil {
+		k = t.arena.cell()
+		k.stream = t.arena.name(s)
+	} else {
+		k = &kept[S]{stream: record.Stream(strings.Clone(string(s)))}
+	}
+	t.hold(k)
+	return k
+}
+
+func (t *table[S]) hold(k *kept[S]) {
+	t.cells[k.stream] = k
 	t.peak = max(t.peak, len(t.cells))
-	return c
+}
+
+// unpack takes a stream that was found packed out of what is packed. A record may name it twice.
+func (t *table[S]) unpack(k *kept[S]) *kept[S] {
+	if already := t.cells[k.stream]; already != nil {
+		return already
+	}
+	t.packed.remove(k.stream, k.handle)
+	k.stream, k.handle = record.Stream(strings.Clone(string(k.stream))), 0
+	t.hold(k)
+	return k
 }
 
 // tableOf returns the table that a stream belongs to. Streams that are forgotten one day have one
@@ -38,17 +65,20 @@ func (l *States[S, B]) tableOf(s record.Stream) *table[S] {
 
 // forget removes what f declares. A parked stream stays, because it waits for an operator.
 func (l *States[S, B]) forget(f record.Forgetting) {
-	for _, t := range []*table[S]{l.passing, l.lasting} {
+	gone := func(s record.Stream, at int64) bool { return f.Forgets(s, at) && l.Parked(s) == nil }
+	for _, t := range l.tables() {
 		if t == l.lasting && f.Prefix == l.cfg.Passing {
 			continue // has no such stream
 		}
-		for s, c := range t.cells {
-			if f.Forgets(s, c.at) && l.Parked(s) == nil {
-				l.cut.keep(s, c)
+		for s, k := range t.cells {
+			if gone(s, k.at) {
+				l.cut.keep(s, &k.Cell)
 				delete(t.cells, s)
+				k.changed = -1
 			}
 		}
 		t.shrink()
+		t.packed.forget(f.Before, gone)
 	}
 	same := func(g record.Forgetting) bool { return g.Prefix == f.Prefix }
 	if i := slices.IndexFunc(l.forgotten, same); i < 0 {
@@ -64,7 +94,7 @@ func (t *table[S]) shrink() {
 	if len(t.cells) > t.peak/2 {
 		return
 	}
-	cells := make(map[record.Stream]*Cell[S], len(t.cells))
+	cells := make(map[record.Stream]*kept[S], len(t.cells))
 	for s, c := range t.cells {
 		cells[s] = c
 	}
@@ -88,13 +118,13 @@ func (l *States[S, B]) Horizon() (at int64) {
 
 // Oldest returns when the passing stream that has not changed for the longest time was changed, in
 // microseconds. It reports false if there is no passing stream.
-func (l *States[S, B]) Oldest() (at int64, ok bool) { return l.oldest, len(l.passing.cells) > 0 }
+func (l *States[S, B]) Oldest() (at int64, ok bool) { return l.oldest, l.passing.len() > 0 }
 
 func (l *States[S, B]) oldestPassing() (oldest int64) {
-	first := true
-	for _, c := range l.passing.cells {
-		if first || c.at < oldest {
-			oldest, first = c.at, false
+	oldest, some := l.passing.packed.oldest()
+	for _, k := range l.passing.cells {
+		if !some || k.at < oldest {
+			oldest, some = k.at, true
 		}
 	}
 	return oldest

@@ -40,6 +40,12 @@ type Config[S, B any] struct {
 	// Passing is what the names of streams begin with that are forgotten one day, by records of
 	// kind journal.forget. It decides where they lie in memory, and changes no outcome.
 	Passing string
+	// States turns states into bytes and back. With it, streams that have not changed for a while
+	// take little memory. Cuts need it.
+	States StateCodec[S]
+	// PackAfter is how many records a while is. By default it is 2,048 for streams that one record
+	// has changed, and 16,384 for others. It changes no outcome.
+	PackAfter int64
 }
 
 // States is what a log leads to up to an offset. One goroutine uses it at a time.
@@ -56,6 +62,7 @@ type States[S, B any] struct {
 
 	untouched *Cell[S] // stands for the streams that have no cell
 	cut       *Cut[S]  // that is being handed out; nil if none is
+	hash      func(record.Stream) uint64
 }
 
 // New returns the states before the first record.
@@ -66,7 +73,7 @@ func New[S, B any](cfg Config[S, B]) *States[S, B] {
 	if cfg.Token == nil {
 		cfg.Token = lastAttempt[S]
 	}
-	return (&States[S, B]{cfg: cfg, untouched: new(Cell[S])}).Empty()
+	return (&States[S, B]{cfg: cfg, untouched: new(Cell[S]), hash: hashName}).Empty()
 }
 
 func firstStream[B any](e *Entry[B]) record.Stream { return e.Streams[0] }
@@ -77,7 +84,7 @@ func lastAttempt[S any](c *Cell[S]) record.Attempt { return c.last }
 // records l has found to be declared void.
 func (l *States[S, B]) Empty() *States[S, B] {
 	e := *l
-	e.lasting, e.passing, e.forgotten, e.oldest = newTable[S](), newTable[S](), nil, 0
+	e.lasting, e.passing, e.forgotten, e.oldest = l.newTable(), l.newTable(), nil, 0
 	e.parked, e.next, e.cut = make(map[record.Stream]parking), 0, nil
 	e.voids = make(map[int64][]record.Digest, len(l.voids))
 	for offset, digests := range l.voids {
@@ -98,20 +105,52 @@ func (l *States[S, B]) State(s record.Stream) (st S, ok bool) {
 }
 
 // Cell returns the cell of a stream; nil if nothing was applied to it.
-func (l *States[S, B]) Cell(s record.Stream) *Cell[S] { return l.tableOf(s).cells[s] }
+func (l *States[S, B]) Cell(s record.Stream) *Cell[S] {
+	if k := l.find(s); k != nil {
+		return &k.Cell
+	}
+	return nil
+}
+
+// find returns a stream, as it lies in memory or unpacked; nil if nothing was applied to it.
+func (l *States[S, B]) find(s record.Stream) *kept[S] {
+	t := l.tableOf(s)
+	if k := t.cells[s]; k != nil {
+		return k
+	}
+	return t.packed.find(s)
+}
 
 // Cells iterates over the streams to which something was applied, in no order.
 func (l *States[S, B]) Cells() iter.Seq2[record.Stream, *Cell[S]] {
 	return func(yield func(record.Stream, *Cell[S]) bool) {
-		for _, t := range []*table[S]{l.lasting, l.passing} {
-			for s, c := range t.cells {
-				if !yield(s, c) {
+		for s, c := range l.unpacked() {
+			if !yield(s, c) {
+				return
+			}
+		}
+		for _, t := range l.tables() {
+			if !t.packed.all(yield) {
+				return
+			}
+		}
+	}
+}
+
+// unpacked iterates over the streams that are not packed.
+func (l *States[S, B]) unpacked() iter.Seq2[record.Stream, *Cell[S]] {
+	return func(yield func(record.Stream, *Cell[S]) bool) {
+		for _, t := range l.tables() {
+			for s, k := range t.cells {
+				if !yield(s, &k.Cell) {
 					return
 				}
 			}
 		}
 	}
 }
+
+func (l *States[S, B]) tables() [2]*table[S] { return [...]*table[S]{l.lasting, l.passing} }
 
 // Parked returns why a stream is parked, nil if it is not.
 func (l *States[S, B]) Parked(s record.Stream) error { return l.parked[s].err }
@@ -214,8 +253,7 @@ func (l *States[S, B]) Apply(r *record.Record, verdict *Verdict[S, B]) (Result[S
 	v := verdict.After
 	v.begin(len(r.Expects), r.DecidedAt)
 	for i := range r.Expects {
-		s := r.Expects[i].Stream
-		v.add(s, l.Cell(s))
+		v.addKept(r.Expects[i].Stream, l.find(r.Expects[i].Stream))
 	}
 	if !l.holds(r.Expects, v) {
 		l.next = r.Offset + 1
@@ -245,7 +283,7 @@ func (l *States[S, B]) ApplyOwn(offset int64, expects []record.Expectation, verd
 	l.next = offset + 1
 	v := verdict.After
 	for i := range v.slots {
-		v.slots[i].origin = l.Cell(v.slots[i].stream)
+		v.slots[i].origin = l.find(v.slots[i].stream)
 	}
 	if !l.holds(expects, v) {
 		return Result[S, B]{Outcome: Void}
@@ -259,12 +297,11 @@ func (l *States[S, B]) ApplyOwn(offset int64, expects []record.Expectation, verd
 // built on a parked stream: a record that tries is void.
 func (l *States[S, B]) holds(expects []record.Expectation, v *View[S]) bool {
 	for i := range expects {
-		c := v.slots[i].origin
-		if c == nil {
-			if len(l.forgotten) > 0 && l.isLate(expects[i].Stream, v.now) {
-				return false
-			}
-			c = l.untouched
+		c := l.untouched
+		if k := v.slots[i].origin; k != nil {
+			c = &k.Cell
+		} else if len(l.forgotten) > 0 && l.isLate(expects[i].Stream, v.now) {
+			return false
 		}
 		if l.cfg.Token(c) != expects[i].Attempt || len(l.parked) > 0 && l.Parked(expects[i].Stream) != nil {
 			return false
@@ -277,27 +314,41 @@ func (l *States[S, B]) holds(expects []record.Expectation, v *View[S]) bool {
 func (l *States[S, B]) park(r *record.Record, v *View[S]) {
 	v.slots = v.slots[:0]
 	for i := range r.Expects {
-		v.add(r.Expects[i].Stream, l.Cell(r.Expects[i].Stream))
+		v.addKept(r.Expects[i].Stream, l.find(r.Expects[i].Stream))
 	}
 	v.advance(r.Attempt)
 	l.store(v)
 }
 
+// store makes the view the states of its streams. The record was counted already.
 func (l *States[S, B]) store(v *View[S]) {
 	for i := range v.slots {
-		s, c := v.slots[i].stream, v.slots[i].origin
-		l.cut.keep(s, c)
-		if c == nil {
-			c = l.create(s, v.now)
+		slot := &v.slots[i]
+		t, k := l.tableOf(slot.stream), slot.origin
+		slot.origin = nil
+		switch {
+		case k == nil:
+			l.cut.keep(slot.stream, nil)
+			k = l.create(t, slot.stream, v.now)
+		case k.handle != 0:
+			l.cut.keep(slot.stream, nil) // the cut has it in a block
+			k = t.unpack(k)
+		default:
+			l.cut.keep(slot.stream, &k.Cell)
 		}
-		*c = v.slots[i].Cell
+		k.Cell = slot.Cell
+		if t.packed != nil {
+			t.packed.changed(k, l.next-1)
+		}
+	}
+	for _, t := range l.tables() {
+		t.settle(l.next-1, 16+2*len(v.slots), l.cut)
 	}
 }
 
-// create returns the cell of a new stream.
-func (l *States[S, B]) create(s record.Stream, at int64) *Cell[S] {
-	t := l.tableOf(s)
-	if t == l.passing && (len(t.cells) == 0 || at < l.oldest) {
+// create adds a new stream.
+func (l *States[S, B]) create(t *table[S], s record.Stream, at int64) *kept[S] {
+	if t == l.passing && (t.len() == 0 || at < l.oldest) {
 		l.oldest = at
 	}
 	return t.add(s)

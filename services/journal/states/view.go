@@ -33,7 +33,7 @@ type View[S any] struct {
 
 type slot[S any] struct {
 	stream record.Stream
-	origin *Cell[S] // where the cell is kept
+	origin *kept[S] // where the cell is kept, while a record is applied
 	Cell[S]
 }
 
@@ -102,10 +102,20 @@ func (v *View[S]) begin(n int, now int64) {
 
 // add shows a stream and its cell, which is nil if nothing was applied to it.
 func (v *View[S]) add(s record.Stream, c *Cell[S]) {
-	v.slots = append(v.slots, slot[S]{stream: s, origin: c})
+	v.slots = append(v.slots, slot[S]{stream: s})
 	if c != nil {
 		v.slots[len(v.slots)-1].Cell = *c
 	}
+}
+
+// addKept shows a stream as it is kept; nil if nothing was applied to it.
+func (v *View[S]) addKept(s record.Stream, k *kept[S]) {
+	if k == nil {
+		v.add(s, nil)
+		return
+	}
+	v.add(s, &k.Cell)
+	v.slots[len(v.slots)-1].origin = k
 }
 
 // advance makes the view the one after a record.

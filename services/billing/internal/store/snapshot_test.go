@@ -41,8 +41,8 @@ func cuts(t *testing.T, log [][]byte, step, size, unpacked int) (shape, sum stri
 		t.Fatal(err)
 	}
 	s.PackAll(size, unpacked)
-	kept := s.Config().Snapshots
-	return kept.States.Shape() + kept.Model.Shape(), journaltest.Cuts(t, s.Config(), log, step, s.Content)
+	kept := s.Config()
+	return kept.States.Shape() + kept.Snapshots.Model.Shape(), journaltest.Cuts(t, s.Config(), log, step, s.Content)
 }
 
 // An instance that starts from a snapshot shows the same as one that reads the log, and answers

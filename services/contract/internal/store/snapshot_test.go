@@ -30,8 +30,8 @@ func TestCutsOfOldLogs(t *testing.T) {
 				m.Schedule = nil // where a change lies in it says nothing
 				return []any{m, due}
 			})
-			kept := s.Config().Snapshots
-			ledgertest.SameFold(t, "testdata/fold.json", name, store.FoldVersion, kept.States.Shape()+kept.Model.Shape(), sum)
+			kept := s.Config()
+			ledgertest.SameFold(t, "testdata/fold.json", name, store.FoldVersion, kept.States.Shape()+kept.Snapshots.Model.Shape(), sum)
 		})
 	}
 }

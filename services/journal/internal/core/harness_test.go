@@ -1,6 +1,7 @@
 package core_test
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"github.com/deferpay/deferpay/services/journal/internal/core"
 	"github.com/deferpay/deferpay/services/journal/journaltest"
 	"github.com/deferpay/deferpay/services/journal/record"
+	"github.com/deferpay/deferpay/services/journal/shape"
 	"github.com/deferpay/deferpay/services/journal/states"
 )
 
@@ -34,13 +36,22 @@ type surroundings struct {
 	mono       func() time.Time
 	newAttempt func() record.Attempt
 	project    func(entry, *view)
+	packAfter  int64 // records; 0: streams are never packed
 }
+
+var stateCodec = func() *shape.Codec[state] {
+	c, err := shape.Of[state]()
+	if err != nil {
+		panic(err)
+	}
+	return c
+}()
 
 func newNode(s surroundings) node {
 	if s.codec == nil {
 		s.codec = journaltest.Codec{}
 	}
-	l := states.New(states.Config[state, body]{Log: "test.log.v1", Fold: journaltest.Fold, Codec: s.codec, Token: s.token})
+	l := states.New(states.Config[state, body]{Log: "test.log.v1", Fold: journaltest.Fold, Codec: s.codec, Token: s.token, States: stateCodec, PackAfter: cmp.Or(s.packAfter, 1<<40)})
 	c := core.New(l, core.Config[state, body]{Writer: "test", MaxRecord: 1 << 20,
 		Key:   func(e *entry) string { return string(e.Streams[0]) },
 		Clock: s.clock, Mono: s.mono, NewAttempt: s.newAttempt, Project: s.project})

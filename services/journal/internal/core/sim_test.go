@@ -59,6 +59,7 @@ type world struct {
 	acked    int64 // highest offset acknowledged
 	verdicts map[int64]verdict
 	byCount  bool
+	boots    int
 	err      error
 
 	tally tally
@@ -91,10 +92,12 @@ func (w *world) boot(n *instance) {
 }
 
 func (w *world) newCore(project func(entry, *view), skew time.Duration) node {
+	w.boots++
 	s := surroundings{
-		clock:   func() time.Time { return w.now.Add(skew) },
-		mono:    func() time.Time { return w.now },
-		project: project,
+		packAfter: []int64{1, 1 << 40, 10}[w.boots%3], // changes nothing
+		clock:     func() time.Time { return w.now.Add(skew) },
+		mono:      func() time.Time { return w.now },
+		project:   project,
 		newAttempt: func() (a record.Attempt) {
 			for i := 0; i < 16; i += 8 {
 				x := w.rng.Uint64()
