@@ -1,4 +1,4 @@
-package contract
+package contract_test
 
 import (
 	"bytes"
@@ -28,6 +28,7 @@ import (
 	"github.com/deferpay/deferpay/gen/contractinternal"
 	"github.com/deferpay/deferpay/gen/contractlog"
 	"github.com/deferpay/deferpay/gen/event"
+	"github.com/deferpay/deferpay/services/contract"
 	"github.com/deferpay/deferpay/services/internal/clock"
 	"github.com/deferpay/deferpay/services/internal/settings"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/avrobin"
@@ -92,7 +93,7 @@ func (w *world) client(opts ...kgo.Opt) *kgo.Client {
 func (w *world) start() {
 	w.t.Helper()
 	listening, admin := make(chan net.Addr, 1), make(chan net.Addr, 1)
-	cfg := Config{
+	cfg := contract.Config{
 		Common: settings.Common{
 			HTTPAddr: "127.0.0.1:0", Brokers: w.brokers, Registry: w.registry, InsecureDev: true, ClockOffsetFile: w.offsets, Writer: "contract-1",
 		},
@@ -101,7 +102,7 @@ func (w *world) start() {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- Run(ctx, cfg) }()
+	go func() { done <- contract.Run(ctx, cfg) }()
 	w.stop = sync.OnceValue(func() error { cancel(); return <-done })
 	w.t.Cleanup(func() {
 		if err := w.stop(); err != nil {
@@ -493,7 +494,7 @@ func TestAWrongTopicIsRefusedByName(t *testing.T) {
 		w := newWorld(t)
 		w.provision([]topics.Topic{{Name: topic, Configs: []topics.Config{c}}})
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
-		err := Run(ctx, Config{Common: settings.Common{
+		err := contract.Run(ctx, contract.Config{Common: settings.Common{
 			HTTPAddr: "127.0.0.1:0", Brokers: w.brokers, Registry: w.registry, InsecureDev: true, Writer: "contract-1",
 		}})
 		if err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), topic) || !strings.Contains(err.Error(), c.Name) {
@@ -517,11 +518,11 @@ func TestUsage(t *testing.T) {
 		{nil, 2, "-credentials FILE"},
 		{[]string{"-nonsense"}, 2, "--help"},
 		{[]string{"-insecure-dev", "-brokers", ""}, 2, "no Kafka brokers"},
-		{[]string{"-credentials", "x", "-clock-offset-file", "f"}, 2, "-insecure-dev"},
+		{[]string{"-credentials", "x", "-clock-offset-file", "f", "-http", ":8081"}, 2, "loopback address only"},
 		{[]string{"-credentials", empty}, 1, "empty"},
 	} {
 		var out, errs bytes.Buffer
-		status := Main(t.Context(), nil, c.args, func(string) string { return "" }, &out, &errs)
+		status := contract.Main(t.Context(), nil, c.args, func(string) string { return "" }, &out, &errs)
 		if status != c.status || !strings.Contains(out.String()+errs.String(), c.says) {
 			t.Errorf("%v: status %d, %s%s", c.args, status, out.String(), errs.String())
 		}

@@ -1,4 +1,4 @@
-package api
+package api_test
 
 import (
 	"bytes"
@@ -21,6 +21,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/deferpay/deferpay/services/billing/internal/api"
 	"github.com/deferpay/deferpay/services/billing/internal/billing"
 	"github.com/deferpay/deferpay/services/billing/internal/runs"
 	"github.com/deferpay/deferpay/services/billing/internal/store"
@@ -87,7 +88,7 @@ func (s *system) instance(name string) *instance {
 		s.t.Fatal(err)
 	}
 	runner := &runs.Runner{Store: st, Paris: paris, Now: s.now, Logger: logger}
-	h, err := New(Config{Config: logapi.Config{Ready: st.Ready, Access: access.Insecure(), Logger: logger}, Store: st, Runs: runner})
+	h, err := api.New(api.Config{Config: logapi.Config{Ready: st.Ready, Access: access.Insecure(), Logger: logger}, Store: st, Runs: runner})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -847,7 +848,7 @@ func TestNotReadyBeforeLogIsRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := New(Config{Config: logapi.Config{Ready: st.Ready, Access: access.Insecure(), Logger: logger}, Store: st, Runs: &runs.Runner{Store: st}})
+	h, err := api.New(api.Config{Config: logapi.Config{Ready: st.Ready, Access: access.Insecure(), Logger: logger}, Store: st, Runs: &runs.Runner{Store: st}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -864,7 +865,7 @@ func TestCredentialsComeFirst(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := New(Config{Config: logapi.Config{Ready: st.Ready, Access: loadAccess(t), Logger: logger}, Store: st, Runs: &runs.Runner{Store: st}})
+	h, err := api.New(api.Config{Config: logapi.Config{Ready: st.Ready, Access: loadAccess(t), Logger: logger}, Store: st, Runs: &runs.Runner{Store: st}})
 	if err != nil {
 		t.Fatal(err)
 	}

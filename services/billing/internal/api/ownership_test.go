@@ -1,4 +1,4 @@
-package api
+package api_test
 
 import (
 	"io"
@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/deferpay/deferpay/services/billing/internal/api"
 	"github.com/deferpay/deferpay/services/billing/internal/billing"
 	"github.com/deferpay/deferpay/services/billing/internal/runs"
 	"github.com/deferpay/deferpay/services/internal/access/accesstest"
@@ -26,7 +27,7 @@ func gated(t *testing.T) (*instance, *accesstest.Gate, http.Handler) {
 	s.offset.Store(int64(start.AddDate(0, 1, 0).Sub(start)))
 	i.post("/billing-runs", `{"period":"2026-03"}`).want(t, 200, "lines.0.invoiceRef", "BIL-2026-000001", "lines.0.customerRef", accesstest.Mine)
 	gate, logger := accesstest.New(t), slog.New(slog.NewTextHandler(io.Discard, nil))
-	h, err := New(Config{Config: logapi.Config{Ready: i.store.Ready, Access: gate.Access, Logger: logger}, Store: i.store, Runs: &runs.Runner{Store: i.store, Paris: paris, Now: s.now, Logger: logger}})
+	h, err := api.New(api.Config{Config: logapi.Config{Ready: i.store.Ready, Access: gate.Access, Logger: logger}, Store: i.store, Runs: &runs.Runner{Store: i.store, Paris: paris, Now: s.now, Logger: logger}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +51,7 @@ func TestWhoGetsIn(t *testing.T) {
 		"settleInvoice":     {Method: "POST", Path: "/invoices/BIL-2026-000001/settlement", Body: `{"outcome":"COLLECTED"}`},
 	}
 	for id, r := range requests {
-		r.Path = Prefix + r.Path
+		r.Path = api.Prefix + r.Path
 		requests[id] = r
 	}
 	gate.Walk(t, "billing", openAPI, h, requests)
@@ -60,7 +61,7 @@ func TestWhoGetsIn(t *testing.T) {
 // customer is that about nothing, and lists do not count it.
 func TestForeignIsAnsweredLikeMissing(t *testing.T) {
 	i, gate, h := gated(t)
-	ask := func(method, path, body string) string { return gate.AsCustomer(t, h, method, Prefix+path, body) }
+	ask := func(method, path, body string) string { return gate.AsCustomer(t, h, method, api.Prefix+path, body) }
 	for name, c := range map[string]struct{ method, path, body, foreign, missing string }{
 		"operation":    {"GET", "/operations/#", "", "BOP-8-1", "BOP-9-1"},
 		"cancellation": {"POST", "/operations/#/cancellation", `{}`, "BOP-8-1", "BOP-9-1"},

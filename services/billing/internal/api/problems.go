@@ -10,6 +10,13 @@ import (
 	"github.com/deferpay/deferpay/services/internal/problem"
 )
 
+// Codes returns the codes of the problems that only this service has, for its tests.
+func Codes() []problem.Code {
+	return []problem.Code{operationNotFound, orderAlreadyPurchased, refundNotPossible, purchaseRefused,
+		refundCurrency, refundExceedsPurchase, subscriptionNotFound, customerNotFound, contractUnknown, contractUnreadable, billingRunNotFound,
+		periodNotEnded, invoiceNotFound, mandateNotValid}
+}
+
 // figures are the members that billing adds to a problem.
 type figures struct {
 	OperationRef    string           // that was refused or is in the way

@@ -1,4 +1,4 @@
-package api
+package api_test
 
 import (
 	"bytes"
@@ -26,6 +26,7 @@ import (
 
 	"github.com/deferpay/deferpay/gen/contractinternal"
 	"github.com/deferpay/deferpay/gen/journalrecord"
+	"github.com/deferpay/deferpay/services/contract/internal/api"
 	"github.com/deferpay/deferpay/services/contract/internal/contract"
 	"github.com/deferpay/deferpay/services/contract/internal/store"
 	"github.com/deferpay/deferpay/services/internal/access"
@@ -125,7 +126,7 @@ func (s *service) instance(writer string) (*store.Store, http.Handler) {
 		}
 	})
 	waittest.Nil(s.t, patience, writer+" is ready", st.Ready)
-	h, err := New(Config{Config: logapi.Config{Ready: st.Ready, Access: s.access(), Logger: s.logger()}, Store: st})
+	h, err := api.New(api.Config{Config: logapi.Config{Ready: st.Ready, Access: s.access(), Logger: s.logger()}, Store: st})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -208,7 +209,7 @@ var keyCount atomic.Int64
 
 func (s *service) do(c call) answer {
 	s.t.Helper()
-	r := httptest.NewRequest(c.method, Prefix+c.path, strings.NewReader(c.body))
+	r := httptest.NewRequest(c.method, api.Prefix+c.path, strings.NewReader(c.body))
 	set := func(name, value, fallback string) {
 		if value == "" {
 			value = fallback
@@ -288,7 +289,7 @@ func TestLifeOverHTTP(t *testing.T) {
 	s := newService(t)
 	a := s.create()
 	if a.body["contractRef"] != "CTR-1" || a.body["subscriptionRef"] != "SUB-1" || a.body["status"] != "PENDING" ||
-		a.header.Get("Location") != Prefix+"/contracts/CTR-1" || a.header.Get("ETag") != `"1"` {
+		a.header.Get("Location") != api.Prefix+"/contracts/CTR-1" || a.header.Get("ETag") != `"1"` {
 		t.Fatalf("%v %s", a.header, a.text)
 	}
 	at := "/contracts/CTR-1"

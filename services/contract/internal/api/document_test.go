@@ -1,4 +1,4 @@
-package api
+package api_test
 
 import (
 	"encoding/json"
@@ -8,6 +8,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/deferpay/deferpay/gen/contractapi"
+	"github.com/deferpay/deferpay/services/contract/internal/api"
 	"github.com/deferpay/deferpay/services/internal/problem/problemtest"
 )
 
@@ -159,5 +160,5 @@ func roundTrip(schema string, example any) error {
 }
 
 func TestProblemsOfTheDocumentAreOurs(t *testing.T) {
-	problemtest.Open(t, openAPI).Check(t, codes...)
+	problemtest.Open(t, openAPI).Check(t, api.Codes()...)
 }

@@ -22,9 +22,12 @@ var (
 	dataErased        = problem.NewCode("personal-data-erased", http.StatusGone, "The personal data was erased")
 	mandateLapsed     = problem.NewCode("mandate-lapsed", http.StatusConflict, "The mandate has lapsed")
 	identityDiffers   = problem.NewCode("customer-identity-differs", http.StatusConflict, "The customer's other contracts name another company")
-
-	codes = []problem.Code{contractNotFound, mandateUsedBefore, mandateRevoked, mandateLapsed, identityDiffers, accountNotFound, dataErased}
 )
+
+// Codes returns the codes of the problems that only this service has, for its tests.
+func Codes() []problem.Code {
+	return []problem.Code{contractNotFound, mandateUsedBefore, mandateRevoked, mandateLapsed, identityDiffers, accountNotFound, dataErased}
+}
 
 // judgedBy adds the version of the contract that a request was judged by to a problem. It is 0 if
 // there was no contract.
