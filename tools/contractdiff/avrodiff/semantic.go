@@ -190,8 +190,9 @@ func (w *walker) enum(former, next *schema.Type) {
 func (w *walker) fields(former, next *schema.Type) {
 	matched := map[*schema.Field]bool{}
 	var added []*schema.Field
+	written := compat.Written(former)
 	for _, f := range next.Fields {
-		old := compat.Written(f, former)
+		old := written(f)
 		if old == nil {
 			added = append(added, f)
 			continue

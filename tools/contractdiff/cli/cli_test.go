@@ -7,9 +7,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/deferpay/deferpay/tools/fulltest"
 )
 
 var today = time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
@@ -48,6 +51,18 @@ const (
 	plainAsync = "asyncapi: 3.0.0\ninfo: {title: T, version: 1.0.0}\nchannels: {}\noperations: {}\n"
 	plainOpen  = "openapi: 3.0.3\ninfo: {title: T, version: 1.0.0}\npaths: {}\n"
 )
+
+// many returns n parts of a text, in which each % is a number.
+func many(n int, part string) string {
+	var b strings.Builder
+	for i := range n {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(strings.ReplaceAll(part, "%", strconv.Itoa(i)))
+	}
+	return b.String()
+}
 
 // TestBadInput holds that whatever cannot be read ends with status 2 and its place, and never as
 // compatible.
@@ -89,7 +104,21 @@ func TestBadInput(t *testing.T) {
 		"an entry without a reason":  {map[string]string{"b.avsc": good, "i.yaml": "- {id: X, expires: 2027-01-01}\n"}, []string{"-ignore", "DIR/i.yaml", "DIR/b.avsc", "DIR/b.avsc"}, "has no reason"},
 		"an entry without an end":    {map[string]string{"b.avsc": good, "i.yaml": "- {id: X, reason: because}\n"}, []string{"-ignore", "DIR/i.yaml", "DIR/b.avsc", "DIR/b.avsc"}, "has no date of expiry"},
 		"10 MB that nest deeply":     {map[string]string{"a.avsc": good, "b.avsc": strings.Repeat(`{"type":"array","items":`, 400_000)}, []string{"DIR/a.avsc", "DIR/b.avsc"}, "DIR/b.avsc:1"},
-		"10 MB of another kind":      {map[string]string{"a.avsc": good, "b.avsc": `{"a":"` + strings.Repeat("x", 10<<20) + `"}`}, []string{"DIR/a.avsc", "DIR/b.avsc"}, "DIR/b.avsc:1"},
+		"a pipe":                     {map[string]string{"a.avsc": good}, []string{"DIR/a.avsc", "/dev/zero"}, "/dev/zero: this is neither a regular file nor a folder"},
+		"OpenAPI, references in a circle": {map[string]string{"a.yaml": plainOpen, "b.yaml": plainOpen + "components: {schemas: {A: {$ref: '#/components/schemas/B'}, B: {$ref: '#/components/schemas/A'}}}\n"},
+			[]string{"DIR/a.yaml", "DIR/b.yaml"}, "DIR/b.yaml:4:"},
+		"OpenAPI, a circle of two files": {map[string]string{"a.yaml": plainOpen, "b.yaml": plainOpen + "components: {schemas: {A: {$ref: './c.yaml#/X'}}}\n", "c.yaml": "X: {$ref: './b.yaml#/components/schemas/A'}\n"},
+			[]string{"DIR/a.yaml", "DIR/b.yaml"}, "DIR/b.yaml:4:"},
+		"OpenAPI, a reference to a folder": {map[string]string{"a.yaml": plainOpen, "b.yaml": plainOpen + "components: {schemas: {A: {$ref: './'}}}\n"}, []string{"DIR/a.yaml", "DIR/b.yaml"}, "DIR/b.yaml:4:"},
+		"OpenAPI, a member twice":          {map[string]string{"a.yaml": plainOpen, "b.yaml": plainOpen + "paths: {}\n"}, []string{"DIR/a.yaml", "DIR/b.yaml"}, "first given at DIR/b.yaml:3:1"},
+		"two documents":                    {map[string]string{"a.yaml": plainOpen, "b.yaml": plainOpen + "---\n" + plainOpen}, []string{"DIR/a.yaml", "DIR/b.yaml"}, "write each document into a file of its own"},
+		"blank lines alone":                {map[string]string{"a.yaml": plainOpen, "b.yaml": " \n\n# nothing\n"}, []string{"DIR/a.yaml", "DIR/b.yaml"}, "DIR/b.yaml:1:1"},
+		"a NUL":                            {map[string]string{"a.yaml": plainAsync, "b.yaml": plainAsync + "x-a: \"\x00\"\n"}, []string{"DIR/a.yaml", "DIR/b.yaml"}, "DIR/b.yaml:5"},
+		"half a character of UTF-16":       {map[string]string{"a.avsc": good, "b.avsc": "\xff\xfe{\x00\"\x00a"}, []string{"DIR/a.avsc", "DIR/b.avsc"}, "DIR/b.avsc:1"},
+		"an alias in itself":               {map[string]string{"a.yaml": plainOpen, "b.yaml": plainOpen + "x-a: &a [*a]\n"}, []string{"DIR/a.yaml", "DIR/b.yaml"}, "DIR/b.yaml:4"},
+		"aliases that multiply":            {map[string]string{"a.yaml": plainOpen, "b.yaml": plainOpen + "x-a: &a [1,1,1,1,1,1,1,1,1]\nx-b: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nx-c: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\nx-d: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c]\nx-e: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d]\nx-f: &f [*e,*e,*e,*e,*e,*e,*e,*e,*e]\nx-g: [*f,*f,*f,*f,*f,*f,*f,*f,*f]\n"}, []string{"DIR/a.yaml", "DIR/b.yaml"}, "DIR/b.yaml:"},
+		"YAML that nests deeply":           {map[string]string{"a.yaml": plainOpen, "b.yaml": plainOpen + "x-a: " + strings.Repeat("[", 100_000) + strings.Repeat("]", 100_000) + "\n"}, []string{"DIR/a.yaml", "DIR/b.yaml"}, "DIR/b.yaml:"},
+		"10 MB of another kind":            {map[string]string{"a.avsc": good, "b.avsc": `{"a":"` + strings.Repeat("x", 10<<20) + `"}`}, []string{"DIR/a.avsc", "DIR/b.avsc"}, "DIR/b.avsc:1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			status, out, errs := run(t, c.files, c.args...)
@@ -97,6 +126,32 @@ func TestBadInput(t *testing.T) {
 				t.Errorf("status %d\n%.600s\n%.600s\nwant status 2 and %q", status, out, errs, c.want)
 			}
 		})
+	}
+}
+
+// TestManyParts compares schemas with many fields, symbols and properties, which takes no longer
+// than reading them.
+func TestManyParts(t *testing.T) {
+	n := 10_000
+	if fulltest.Requested() {
+		n = 50_000
+	}
+	async := func(properties string) string {
+		return "asyncapi: 3.0.0\ninfo: {title: T, version: 1.0.0}\nchannels: {c: {address: c, messages: {M: {payload: {type: object, properties: {" + properties + "}}}}}}\noperations: {}\n"
+	}
+	for name, c := range map[string]struct{ file, former, next string }{
+		"fields":     {"avsc", record(many(n, `{"name":"f%","type":"int","default":0}`)), record(many(n, `{"name":"f%","type":"long","default":0}`))},
+		"symbols":    {"avsc", `{"type":"enum","name":"E","symbols":[` + many(2*n, `"S%"`) + `]}`, `{"type":"enum","name":"E","symbols":[` + many(2*n-1, `"S%"`) + `]}`},
+		"properties": {"yaml", async(many(n/2, "p%: {type: string}")), async(many(n/2, "p%: {type: integer}"))},
+	} {
+		begin := time.Now()
+		status, _, errs := run(t, map[string]string{"a." + c.file: c.former, "b." + c.file: c.next}, "-mode", "FULL", "DIR/a."+c.file, "DIR/b."+c.file)
+		if status != Failed {
+			t.Errorf("%s: status %d, %.300s", name, status, errs)
+		}
+		if took := time.Since(begin); took > 30*time.Second {
+			t.Errorf("%s: it took %v", name, took)
+		}
 	}
 }
 

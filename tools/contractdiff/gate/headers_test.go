@@ -2,6 +2,7 @@ package gate
 
 import (
 	"fmt"
+	"io/fs"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -74,6 +75,19 @@ func TestHeaders(t *testing.T) {
 			if got != want {
 				t.Errorf("%s, %s: %q, want %q", name, action, got, want)
 			}
+		}
+	}
+}
+
+// TestPipe holds that what would be waited for, or has no end, is refused before it is read.
+func TestPipe(t *testing.T) {
+	for _, mode := range []fs.FileMode{fs.ModeNamedPipe, fs.ModeDevice | fs.ModeCharDevice, fs.ModeSocket} {
+		fsys := fstest.MapFS{"a.avsc": {Mode: mode | 0o644}, "b/c.avsc": {Mode: mode | 0o644}}
+		if _, err := input.In(fsys, "a.avsc", ""); err == nil {
+			t.Errorf("%s is read", mode)
+		}
+		if kind, err := side(t, fsys, "b").Classify("b/c.avsc"); kind != "" || err != nil {
+			t.Errorf("%s in a folder is read: %q, %v", mode, kind, err)
 		}
 	}
 }

@@ -50,6 +50,8 @@ var nearby = []struct{ kind, name, former, next, want string }{
 	{"json", "a tighter maximum", "type: integer, maximum: 9", "type: integer, maximum: 8", "warning JSON_LIMIT_NARROWED"},
 	{"json", "a looser maximum", "type: integer, maximum: 8", "type: integer, maximum: 9", "breaking JSON_LIMIT_NARROWED"},
 	{"json", "an equal maximum in other digits", "type: integer, maximum: 8", "type: integer, maximum: 8.0", ""},
+	{"json", "a maximum that is too large", "type: number, maximum: 1.0e99999999", "type: number, maximum: 1.0e99999998", "warning JSON_KEYWORD_CHANGED"},
+	{"json", "a maximum that is a text", "type: number, maximum: a", "type: number, maximum: b", "warning JSON_KEYWORD_CHANGED"},
 	{"json", "an exclusive maximum, the same", "type: integer, exclusiveMaximum: 9", "type: integer, exclusiveMaximum: 9.0", ""},
 	{"json", "a longer text", "type: string, maxLength: 3", "type: string, maxLength: 4", "breaking JSON_LIMIT_NARROWED"},
 	{"json", "a list of one type", "type: string", "type: [string]", ""},

@@ -73,6 +73,9 @@ func newSide(fsys fs.FS, root, name, label string) (*Side, error) {
 		}
 		return nil, fmt.Errorf("%s: %w", display(label, name), err)
 	}
+	if !info.IsDir() && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: this is neither a regular file nor a folder", display(label, name))
+	}
 	return &Side{FS: fsys, Label: label, root: root, name: path.Clean(name), file: !info.IsDir()}, nil
 }
 
@@ -148,6 +151,9 @@ func mayBeContract(name string) bool {
 
 // Classify returns the kind of a file by its content, and "" for a file that is no contract.
 func (s *Side) Classify(name string) (Kind, error) {
+	if info, err := fs.Stat(s.FS, name); err == nil && !info.Mode().IsRegular() {
+		return "", nil // a pipe would be waited for
+	}
 	data, err := fs.ReadFile(s.FS, name)
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", s.Display(name), err)
@@ -195,6 +201,7 @@ func (s *Side) Faults(list diag.List) error {
 	for _, d := range list {
 		if d.Severity == diag.Error {
 			if d.File != "" {
+				d.Hint = strings.ReplaceAll(d.Hint, d.File+":", s.Display(d.File)+":")
 				d.File = s.Display(d.File)
 			}
 			out.Add(d)

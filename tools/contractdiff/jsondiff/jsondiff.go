@@ -216,6 +216,12 @@ func (c *checker) limits(rv, wv view, r, w Schema) {
 	compare := func(keys []string, tighter int) {
 		for _, key := range keys {
 			a, b := rat(rv.words[key]), rat(wv.words[key])
+			if excessive(rv.words[key]) || excessive(wv.words[key]) {
+				if !source.Equal(rv.words[key], wv.words[key]) {
+					c.add(finding.Warning, Keyword, r, w, "%s changed, and is no number that can be compared", key)
+				}
+				continue
+			}
 			if a != nil && (b == nil && !(tighter > 0 && a.Sign() == 0 && strings.HasPrefix(key, "min") && key != "minimum") || b != nil && a.Cmp(b) == tighter) {
 				c.add(finding.Breaking, Limit, r, w, "%s is %s", key, rv.words[key].JSON())
 			}
@@ -249,9 +255,18 @@ func rat(n *source.Node) *big.Rat {
 	return out
 }
 
+// excessive reports whether a limit is no number, or has an exponent that rat does not read.
+func excessive(n *source.Node) bool {
+	return n != nil && !n.Is(source.Bool) && rat(n) == nil
+}
+
 func (c *checker) object(rv, wv view, r, w Schema) {
+	present := map[string]bool{}
+	for _, name := range wv.required {
+		present[name] = true
+	}
 	for _, name := range rv.required {
-		if !slices.Contains(wv.required, name) {
+		if !present[name] {
 			c.within(name, func() {
 				c.add(finding.Breaking, Required, rv.propertyOr(name, r), w, "it is required, and may be absent")
 			})

@@ -16,6 +16,7 @@ type view struct {
 	// again are the values of keywords that several parts of an allOf have. Only the last one is in
 	// words.
 	again map[string][]*source.Node
+	named map[string][]int // indexes of the properties by their names
 }
 
 type property struct {
@@ -39,7 +40,7 @@ func (s Schema) isBool(value string) bool {
 }
 
 func (s Schema) view() view {
-	v := view{words: map[string]*source.Node{}}
+	v := view{words: map[string]*source.Node{}, named: map[string][]int{}}
 	v.add(s, map[*source.Node]bool{})
 	return v
 }
@@ -57,6 +58,7 @@ func (v *view) add(s Schema, open map[*source.Node]bool) {
 			}
 		case "properties":
 			for _, m := range p.Value.Pairs {
+				v.named[m.Key.Value] = append(v.named[m.Key.Value], len(v.properties))
 				v.properties = append(v.properties, property{m.Key.Value, s.at(m.Value)})
 			}
 		case "required":
@@ -101,19 +103,16 @@ func (v *view) set(key string, n *source.Node) {
 }
 
 func (v *view) property(name string) (Schema, bool) {
-	i := slices.IndexFunc(v.properties, func(p property) bool { return p.name == name })
-	if i < 0 {
-		return Schema{}, false
+	if at := v.named[name]; len(at) > 0 {
+		return v.properties[at[0]].schema, true
 	}
-	return v.properties[i].schema, true
+	return Schema{}, false
 }
 
 // all returns every schema of a property: several parts of an allOf may have one.
 func (v *view) all(name string) (out []Schema) {
-	for _, p := range v.properties {
-		if p.name == name {
-			out = append(out, p.schema)
-		}
+	for _, i := range v.named[name] {
+		out = append(out, v.properties[i].schema)
 	}
 	return out
 }

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net/url"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -45,8 +46,18 @@ func Load(s *input.Side, file string) (*Document, error) {
 	if root.Get("swagger") != nil {
 		return nil, fmt.Errorf("%s: %s is not supported, only OpenAPI 3", display(r, root.Get("swagger")), "Swagger 2")
 	}
+	follow(r, root, map[*source.Node]bool{})
+	for _, d := range r.Diags {
+		if strings.HasSuffix(d.Message, "leads back to itself") {
+			return nil, r.Faults(diag.List{d})
+		}
+	}
 	spec, at, err := read(s, file, root)
 	if err != nil {
+		if first := slices.IndexFunc(r.Diags, func(d diag.Diagnostic) bool { return d.Severity == diag.Error }); !at.IsValid() && first >= 0 {
+			// it is that of a reference
+			at, file = r.Diags[first].Pos, r.Diags[first].File
+		}
 		at.File = r.Display(file)
 		return nil, fmt.Errorf("%s: %w", at, oneLine(err))
 	}
@@ -114,6 +125,24 @@ func newLoader(s *input.Side) *openapi3.Loader {
 		return fs.ReadFile(s.FS, strings.TrimPrefix(at.Path, "/"))
 	}
 	return loader
+}
+
+// follow follows every $ref of a tree, of which the reader remembers the faults. The library reads
+// references that lead back to themselves as values that are not there.
+func follow(r *input.Reader, n *source.Node, seen map[*source.Node]bool) {
+	if n == nil || seen[n] {
+		return
+	}
+	seen[n] = true
+	if n.Get("$ref").Is(source.String) {
+		r.Deref(n)
+	}
+	for _, p := range n.Pairs {
+		follow(r, p.Value, seen)
+	}
+	for _, it := range n.Items {
+		follow(r, it, seen)
+	}
 }
 
 func display(r *input.Reader, n *source.Node) string {

@@ -266,7 +266,7 @@ func Equal(a, b *Node) bool {
 	if (a.Kind == Int || a.Kind == Float) && (b.Kind == Int || b.Kind == Float) {
 		x, okx := new(big.Rat).SetString(a.Value)
 		y, oky := new(big.Rat).SetString(b.Value)
-		return okx && oky && x.Cmp(y) == 0
+		return a.Value == b.Value || okx && oky && x.Cmp(y) == 0
 	}
 	if a.Kind != b.Kind || a.Value != b.Value || len(a.Items) != len(b.Items) || len(a.Pairs) != len(b.Pairs) {
 		return false

@@ -161,44 +161,57 @@ func (c *checker) noBranch(r, w *schema.Type) string {
 
 func (c *checker) fields(r, w *schema.Type) []Incompatibility {
 	var out []Incompatibility
+	written := fieldsByName(w)
 	for _, f := range r.Fields {
-		found := candidates(f, w)
+		found := candidates(f, written)
 		switch {
 		case len(found) > 1:
 			one := []Incompatibility{{Ambiguous, r, w, f.Node, fmt.Sprintf("field %s of %s matches several fields of the writer", f.Name, r.Name)}}
-			out, c.ambiguous = merge(out, one), merge(c.ambiguous, one)
+			out, c.ambiguous = append(out, one...), merge(c.ambiguous, one)
 		case len(found) == 1:
-			out = merge(out, c.check(f.Type, found[0].Type, member(f.Node, "type")))
+			out = append(out, c.check(f.Type, found[0].Type, member(f.Node, "type"))...)
 		case f.Default != nil:
 		case f.Type.Kind == schema.Enum && f.Type.Default != "":
 			// Apache's checker compares the enum with the record here
-			out = merge(out, c.check(f.Type, w, member(f.Node, "type")))
+			out = append(out, c.check(f.Type, w, member(f.Node, "type"))...)
 		default:
-			out = merge(out, []Incompatibility{{MissingDefault, r, w, f.Node, fmt.Sprintf("field %s of %s is not written and has no default", f.Name, r.Name)}})
+			out = append(out, Incompatibility{MissingDefault, r, w, f.Node, fmt.Sprintf("field %s of %s is not written and has no default", f.Name, r.Name)})
 		}
+	}
+	return merge(nil, out)
+}
+
+// fieldsByName returns the fields of a record by their names.
+func fieldsByName(r *schema.Type) map[string]*schema.Field {
+	out := make(map[string]*schema.Field, len(r.Fields))
+	for _, f := range r.Fields {
+		out[f.Name] = f
 	}
 	return out
 }
 
 // candidates returns the writer's fields that a reader's field stands for by its name or an alias.
-func candidates(f *schema.Field, w *schema.Type) []*schema.Field {
+func candidates(f *schema.Field, written map[string]*schema.Field) []*schema.Field {
 	var out []*schema.Field
 	aliases := slices.Compact(slices.Sorted(slices.Values(f.Aliases)))
 	for _, name := range append([]string{f.Name}, aliases...) {
-		if i := slices.IndexFunc(w.Fields, func(w *schema.Field) bool { return w.Name == name }); i >= 0 {
-			out = append(out, w.Fields[i])
+		if found := written[name]; found != nil {
+			out = append(out, found)
 		}
 	}
 	return out
 }
 
-// Written returns the writer's field that a reader's field stands for, or nil if there is none or
-// several.
-func Written(f *schema.Field, w *schema.Type) *schema.Field {
-	if found := candidates(f, w); len(found) == 1 {
-		return found[0]
+// Written returns a function that returns the field of a writer that a reader's field stands for,
+// or nil if there is none or several.
+func Written(w *schema.Type) func(f *schema.Field) *schema.Field {
+	written := fieldsByName(w)
+	return func(f *schema.Field) *schema.Field {
+		if found := candidates(f, written); len(found) == 1 {
+			return found[0]
+		}
+		return nil
 	}
-	return nil
 }
 
 // readable reports whether two types that are not unions can be compatible, by their kinds alone.
@@ -231,9 +244,13 @@ func missingSymbols(r, w *schema.Type) []string {
 	if r.Default != "" {
 		return nil
 	}
+	known := map[string]bool{}
+	for _, s := range r.Symbols {
+		known[s] = true
+	}
 	var out []string
 	for _, s := range w.Symbols {
-		if !slices.Contains(r.Symbols, s) {
+		if !known[s] {
 			out = append(out, s)
 		}
 	}
@@ -244,9 +261,19 @@ func missingSymbols(r, w *schema.Type) []string {
 // merge appends the incompatibilities that are not in the list yet: a type that is used several
 // times is reported once.
 func merge(list, more []Incompatibility) []Incompatibility {
-	for _, m := range more {
-		if !slices.ContainsFunc(list, func(i Incompatibility) bool { return i.ID == m.ID && i.At == m.At && i.Message == m.Message }) {
-			list = append(list, m)
+	type key struct {
+		id      ID
+		at      *schema.Node
+		message string
+	}
+	known := make(map[key]bool, len(list)+len(more))
+	for _, i := range list {
+		known[key{i.ID, i.At, i.Message}] = true
+	}
+	for _, i := range more {
+		if k := (key{i.ID, i.At, i.Message}); !known[k] {
+			known[k] = true
+			list = append(list, i)
 		}
 	}
 	return list

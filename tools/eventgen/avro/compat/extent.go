@@ -82,11 +82,12 @@ func (e *extents) writerUnion(r, w *schema.Type) Verdict {
 
 func (e *extents) record(r, w *schema.Type) Verdict {
 	out := Compatible
+	written := fieldsByName(w)
 	for _, f := range r.Fields {
-		switch found := Written(f, w); {
-		case found != nil:
-			out = max(out, e.of(f.Type, found.Type))
-		case f.Default == nil || len(candidates(f, w)) > 1:
+		switch found := candidates(f, written); {
+		case len(found) == 1:
+			out = max(out, e.of(f.Type, found[0].Type))
+		case f.Default == nil || len(found) > 1:
 			return AllFail
 		}
 	}

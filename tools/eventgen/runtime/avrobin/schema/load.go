@@ -436,6 +436,7 @@ func (l *Loader) enum(at **Type, n *Node, namespace string) {
 		l.fault(n, `add "symbols": [...]`, "enum %s has no list of symbols", t.Name)
 		return
 	}
+	seen := map[string]bool{}
 	for _, it := range symbols.Items {
 		s, ok := it.text()
 		if !ok {
@@ -443,9 +444,10 @@ func (l *Loader) enum(at **Type, n *Node, namespace string) {
 			continue
 		}
 		l.checkName(it, "symbol", s)
-		if slices.Contains(t.Symbols, s) {
+		if seen[s] {
 			l.fault(it, "remove one of them", "enum %s has the symbol %q twice", t.Name, s)
 		}
+		seen[s] = true
 		t.Symbols = append(t.Symbols, s)
 	}
 	if len(symbols.Items) == 0 {
