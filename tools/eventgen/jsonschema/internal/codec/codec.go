@@ -130,12 +130,12 @@ func (g *generator) literal(n *source.Node) string {
 	if n.Is(source.Seq) {
 		name = "values"
 	}
-	return g.table(name, "jsonvalue.Literal(" + gofile.Literal(string(n.JSON())) + ")")
+	return g.table(name, "jsonvalue.Literal("+gofile.Literal(string(n.JSON()))+")")
 }
 
 // pattern returns the name of a variable with a regular expression.
 func (g *generator) pattern(re string) string {
-	return g.table("pattern", "jsonvalue.MustPattern(" + gofile.Literal(re) + ")")
+	return g.table("pattern", "jsonvalue.MustPattern("+gofile.Literal(re)+")")
 }
 
 // table returns the name of a variable with a value, such as patternOfOrder, or patternOfOrder2 for

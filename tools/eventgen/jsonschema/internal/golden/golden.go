@@ -147,7 +147,7 @@ var Examples = []struct {
 		}
 		return &v
 	}},
-	{"kinds.Variants", `{"steps":[{"kind":"move","x":1,"y":2},{"kind":"say","text":"hello"}],"either":[{"mail":"a@b.org"},{"phone":"123"},7],"loose":[{"a":1},{"b":"x","c":true}],"way":{"note":"a"},"twice":"b"}`, func() jsonvalue.Payload {
+	{"kinds.Variants", `{"steps":[{"kind":"move","x":1,"y":2},{"kind":"say","text":"hello"}],"either":[{"mail":"a@b.org"},{"phone":"123"},7],"loose":[{"a":1},{"b":"x","c":true}],"way":{"note":"a"},"mark":{"kind":"Dot","size":3},"twice":"b"}`, func() jsonvalue.Payload {
 		v := kinds.Variants{
 			Steps: []kinds.Step{&kinds.Move{
 				X: 1,
@@ -168,6 +168,9 @@ var Examples = []struct {
 			}},
 			Way: &kinds.Near{
 				Note: jsonvalue.Ptr("a"),
+			},
+			Mark: &kinds.Dot{
+				Size: 3,
 			},
 			Twice: jsonvalue.Some[**string](jsonvalue.Ptr(jsonvalue.Ptr("b"))),
 		}

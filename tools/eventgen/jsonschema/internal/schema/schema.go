@@ -210,6 +210,16 @@ func (s *Schema) tag(b *Schema) string {
 	return ""
 }
 
+// Unmapped returns what the mapping of the discriminator has beside the alternatives of a group.
+func (s *Schema) Unmapped(group string) []source.Pair {
+	if !s.mapping.Is(source.Map) || group != "oneOf" && len(s.OneOf) > 0 {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(s.mapping.Pairs), func(p source.Pair) bool {
+		return slices.ContainsFunc(s.Group(group), func(b *Schema) bool { return b.Final().Key == keyOf(p.Value.Value) })
+	})
+}
+
 func letters(s string) string {
 	return strings.ToLower(strings.NewReplacer("_", "", "-", "", ".", "").Replace(s))
 }

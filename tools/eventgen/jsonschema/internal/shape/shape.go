@@ -106,6 +106,7 @@ type Field struct {
 	Constant           *source.Node // the only value: there is no Go field
 	Default            *source.Node
 	from               *schema.Schema // that has the default
+	added              bool           // the schema does not name it
 }
 
 // patternField is a field for all members whose names match a pattern.
@@ -459,6 +460,7 @@ func (p *Shaper) decide(out *Shape, parts []Part, w want) {
 		allowed = k
 		parts[0].Schema.Implied = k
 	}
+	p.checkBounds(flat, allowed)
 	p.ofKinds(out, parts, flat, allowed, vals, listed, w)
 }
 

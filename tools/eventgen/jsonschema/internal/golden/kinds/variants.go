@@ -13,6 +13,7 @@ type Variants struct {
 	Either []Either                     `json:"either,omitzero"`
 	Loose  []Loose                      `json:"loose,omitzero"`
 	Way    Way                          `json:"way,omitzero"`
+	Mark   Mark                         `json:"mark,omitzero"`
 	Twice  jsonvalue.Optional[**string] `json:"twice,omitzero"`
 }
 
@@ -44,7 +45,7 @@ func (*Variants) JSONType() *jsonvalue.Type { return &typeOfVariants }
 var typeOfVariants = jsonvalue.Type{Name: "Variants", Schema: SchemaOfVariants}
 
 // SchemaOfVariants is the schema of Variants with the definitions of all schemas that it refers to.
-const SchemaOfVariants = `{"$schema":"http://json-schema.org/draft-07/schema#","type":"object","required":["steps"],"properties":{"steps":{"type":"array","items":{"$ref":"#/definitions/Step"}},"either":{"type":"array","items":{"$ref":"#/definitions/Either"}},"loose":{"type":"array","items":{"$ref":"#/definitions/Loose"}},"way":{"$ref":"#/definitions/Way"},"twice":{"oneOf":[{"$ref":"#/definitions/Maybe"},{"type":"null"}]}},"examples":[{"steps":[{"kind":"move","x":1,"y":2},{"kind":"say","text":"hello"}],"either":[{"mail":"a@b.org"},{"phone":"123"},7],"loose":[{"a":1},{"b":"x","c":true}],"way":{"note":"a"},"twice":"b"}],"definitions":{"Step":{"discriminator":"kind","oneOf":[{"$ref":"#/definitions/Move"},{"$ref":"#/definitions/Say"}]},"Either":{"oneOf":[{"title":"Mail","type":"object","required":["mail"],"properties":{"mail":{"type":"string","format":"email"}}},{"title":"Phone","type":"object","required":["phone"],"properties":{"phone":{"type":"string","minLength":3}}},{"type":"integer","minimum":1}]},"Loose":{"anyOf":[{"title":"LooseA","type":"object","required":["a"],"properties":{"a":{"type":"integer"}}},{"title":"LooseB","type":"object","required":["b"],"properties":{"b":{"type":"string"},"c":{"type":"boolean"}}}]},"Way":{"oneOf":[{"title":"Near","type":"object","additionalProperties":true,"properties":{"note":{"type":"string"}}},{"title":"Far","type":"object","additionalProperties":false,"properties":{"miles":{"type":"integer"}}}]},"Maybe":{"type":["string","null"],"maxLength":9},"Move":{"type":"object","required":["kind","x","y"],"properties":{"kind":{"const":"move"},"x":{"type":"integer"},"y":{"type":"integer"}}},"Say":{"type":"object","required":["kind","text"],"properties":{"kind":{"const":"say"},"text":{"type":"string","maxLength":20}}}}}`
+const SchemaOfVariants = `{"$schema":"http://json-schema.org/draft-07/schema#","type":"object","required":["steps"],"properties":{"steps":{"type":"array","items":{"$ref":"#/definitions/Step"}},"either":{"type":"array","items":{"$ref":"#/definitions/Either"}},"loose":{"type":"array","items":{"$ref":"#/definitions/Loose"}},"way":{"$ref":"#/definitions/Way"},"mark":{"$ref":"#/definitions/Mark"},"twice":{"oneOf":[{"$ref":"#/definitions/Maybe"},{"type":"null"}]}},"examples":[{"steps":[{"kind":"move","x":1,"y":2},{"kind":"say","text":"hello"}],"either":[{"mail":"a@b.org"},{"phone":"123"},7],"loose":[{"a":1},{"b":"x","c":true}],"way":{"note":"a"},"mark":{"kind":"Dot","size":3},"twice":"b"}],"definitions":{"Step":{"discriminator":"kind","oneOf":[{"$ref":"#/definitions/Move"},{"$ref":"#/definitions/Say"}]},"Either":{"oneOf":[{"title":"Mail","type":"object","required":["mail"],"properties":{"mail":{"type":"string","format":"email"}}},{"title":"Phone","type":"object","required":["phone"],"properties":{"phone":{"type":"string","minLength":3}}},{"type":"integer","minimum":1}]},"Loose":{"anyOf":[{"title":"LooseA","type":"object","required":["a"],"properties":{"a":{"type":"integer"}}},{"title":"LooseB","type":"object","required":["b"],"properties":{"b":{"type":"string"},"c":{"type":"boolean"}}}]},"Way":{"oneOf":[{"title":"Near","type":"object","additionalProperties":true,"properties":{"note":{"type":"string"}}},{"title":"Far","type":"object","additionalProperties":false,"properties":{"miles":{"type":"integer"}}}]},"Mark":{"discriminator":"kind","oneOf":[{"allOf":[{"$ref":"#/definitions/Dot"},{"properties":{"kind":{"const":"Dot"}},"required":["kind"]}]},{"allOf":[{"$ref":"#/definitions/Line"},{"properties":{"kind":{"const":"Line"}},"required":["kind"]}]}]},"Maybe":{"type":["string","null"],"maxLength":9},"Move":{"type":"object","required":["kind","x","y"],"properties":{"kind":{"const":"move"},"x":{"type":"integer"},"y":{"type":"integer"}}},"Say":{"type":"object","required":["kind","text"],"properties":{"kind":{"const":"say"},"text":{"type":"string","maxLength":20}}},"Dot":{"type":"object","required":["size"],"properties":{"size":{"type":"integer"}}},"Line":{"type":"object","required":["to"],"properties":{"to":{"type":"string"}}}}}`
 
 func readVariants(r *jsonvalue.Reader, v jsonvalue.Value) (x Variants) {
 	for name, m := range v.Members() {
@@ -57,6 +58,8 @@ func readVariants(r *jsonvalue.Reader, v jsonvalue.Value) (x Variants) {
 			x.Loose = jsonvalue.ReadList(r, m, readLoose)
 		case "way":
 			x.Way = readWay(r, m)
+		case "mark":
+			x.Mark = readMark(r, m)
 		case "twice":
 			x.Twice = jsonvalue.Some(jsonvalue.ReadNullable(r, m, func(r *jsonvalue.Reader, v jsonvalue.Value) *string {
 				return jsonvalue.ReadNullable(r, v, (*jsonvalue.Reader).String)
@@ -83,6 +86,10 @@ func writeVariants(w *jsonvalue.Writer, x Variants) {
 	if x.Way != nil {
 		w.Member("way")
 		writeWay(w, x.Way)
+	}
+	if x.Mark != nil {
+		w.Member("mark")
+		writeMark(w, x.Mark)
 	}
 	if x.Twice.Set {
 		w.Member("twice")
@@ -114,6 +121,8 @@ func checkVariants(c *jsonvalue.Check, v jsonvalue.Value) bool {
 					c.Items(m, 0, checkLoose)
 			case "way":
 				return checkWay(c, m)
+			case "mark":
+				return checkMark(c, m)
 			case "twice":
 				return c.OneOf(m,
 					checkMaybe,
