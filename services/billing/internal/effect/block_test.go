@@ -117,7 +117,7 @@ func load(t *testing.T, all []item) error {
 
 // A snapshot whose items do not belong together is refused.
 func TestLoadRefuses(t *testing.T) {
-	const refs, pairs, heard, termsAt, parts, invoices, first, second, last = 0, 1, 2, 3, 4, 5, 6, 7, 8
+	const refs, pairs, heard, termsAt, parts, invoices, first, second, last = 1, 2, 3, 4, 5, 6, 7, 8, 9
 	rows := func(change func([]row) []row) func([]item) []item {
 		return func(all []item) []item {
 			b := *all[second].Block

@@ -15,6 +15,7 @@ import (
 // item is one item of a snapshot of the read model: the next entries of one of its tables, in the
 // order of the fields. The lists follow from the tables.
 type item struct {
+	Count    uint32 // of operations, to make room for
 	Refs     []string
 	Pairs    []pair
 	Heard    []uint32
@@ -61,7 +62,8 @@ type modelCut struct {
 func (m *Model) Cut() journal.ModelCut {
 	return &modelCut{
 		tables: item{
-			Refs: m.refs, Pairs: m.pairs, Heard: m.heard, Terms: m.terms, Parts: m.parts, Invoices: m.invoices, Running: slices.Collect(maps.Keys(m.Running)),
+			Count: m.count(),
+			Refs:  m.refs, Pairs: m.pairs, Heard: m.heard, Terms: m.terms, Parts: m.parts, Invoices: m.invoices, Running: slices.Collect(maps.Keys(m.Running)),
 		},
 		// a block is replaced if one of its operations changes, and so is a recent operation
 		blocks: slices.Clone(m.blocks), recent: slices.Clone(m.recent), size: m.size,
@@ -84,6 +86,8 @@ func (c *modelCut) Next(dst []byte) (_ []byte, more bool, err error) {
 	var it item
 	t := &c.tables
 	switch {
+	case t.Count > 0:
+		it.Count, t.Count = t.Count, 0
 	case len(t.Refs) > 0:
 		it.Refs = some(&t.Refs)
 	case len(t.Pairs) > 0:
@@ -135,6 +139,10 @@ func (l *loading) Use() {
 	*l.into = *l.made
 }
 
+// mostExpected is how many operations room is made for at most: a number that is out of place must
+// not take all memory.
+const mostExpected = 1 << 24
+
 var errItem = errors.New("an item does not fit those before it")
 
 // Add implements journal.ModelLoading.
@@ -147,6 +155,7 @@ func (l *loading) Add(data []byte) error {
 	if err := m.fits(&it); err != nil {
 		return err
 	}
+	m.orders.Grow(int(min(it.Count, mostExpected)))
 	for _, ref := range it.Refs {
 		m.contract(ref)
 	}
@@ -241,6 +250,9 @@ func (m *Model) check(r *row, n uint32) error {
 	if int(r.contract) >= len(m.contracts) || r.back > n || r.flags >= flagsEnd || int(r.of) != len(m.contracts[r.contract].operations)+1 {
 		return fmt.Errorf("%w: operation %d", errItem, n)
 	}
-	_, err := r.operation()
+	if len(r.rest) == 0 {
+		return nil
+	}
+	_, err := rests.Decode(r.rest)
 	return err
 }

@@ -20,6 +20,8 @@ type Model struct {
 	// Mandates is what became of mandates according to records of the former version, by
 	// sepa.MandateKey. Records of this version keep it in the streams of the mandates.
 	Mandates map[string]contract.Use
+
+	cut *modelCut // that is being handed out; nil if none is
 }
 
 // Account is the sealed account of a mandate.
@@ -53,6 +55,7 @@ func (m *Model) Project(a Applied) {
 // enter enters the contract in the lists, and its next change in the schedule.
 func (m *Model) enter(a Applied) {
 	ref, c := a.After.Ref, a.After
+	m.change(ref)
 	if _, known := m.Latest[ref]; !known {
 		m.All = append(m.All, ref)
 		m.ByCustomer[c.CustomerRef] = append(m.ByCustomer[c.CustomerRef], ref)
@@ -92,6 +95,7 @@ func (m *Model) noteFormer(a Applied) {
 	case contract.MandateAccepted:
 		if e.Mandate.Key == "" {
 			key := sepa.MandateKey(e.Mandate.ICS, e.Mandate.RUM)
+			m.changeUse(key)
 			by := m.Mandates[key].By
 			if by == "" {
 				by = e.Ref
@@ -102,6 +106,7 @@ func (m *Model) noteFormer(a Applied) {
 		if e.Key == "" {
 			withdrawn := a.After.Mandate
 			key := sepa.MandateKey(withdrawn.ICS, withdrawn.RUM)
+			m.changeUse(key)
 			m.Mandates[key] = contract.Use{By: m.Mandates[key].By, Revoked: true}
 		}
 	}

@@ -2,7 +2,6 @@ package effect
 
 import (
 	"iter"
-	"maps"
 
 	"github.com/deferpay/deferpay/services/contract/internal/contract"
 	"github.com/deferpay/deferpay/services/internal/ledger"
@@ -45,41 +44,90 @@ var items = func() *shape.Codec[item] {
 // Shape implements journal.ReadModel.
 func (m *Model) Shape() string { return items.Shape() }
 
-// modelCut is a model as it was at one record. The states in it are immutable.
+// modelCut is a model as it was at one record. What changes afterwards is noted first.
 type modelCut struct {
-	next func() (item, bool)
-	stop func()
+	model *Model
+	was   map[contract.Ref]kept
+	uses  map[string]*contract.Use // nil: there was none
+	next  func() (item, bool)
+	stop  func()
+}
+
+// kept is what the model keeps of a contract. The states in it are immutable.
+type kept struct {
+	latest  Applied
+	account *Account
+	erased  int64
+}
+
+// kept returns what the model keeps of a contract.
+func (m *Model) kept(ref contract.Ref) kept {
+	k := kept{latest: m.Latest[ref], erased: m.Erased[ref]}
+	if a, ok := m.Accounts[ref]; ok {
+		k.account = &a
+	}
+	return k
+}
+
+// change is called before what the model keeps of a contract changes.
+func (m *Model) change(ref contract.Ref) {
+	if m.cut == nil {
+		return
+	}
+	if _, noted := m.cut.was[ref]; !noted {
+		m.cut.was[ref] = m.kept(ref)
+	}
+}
+
+// changeUse is called before the use of a mandate changes.
+func (m *Model) changeUse(key string) {
+	if m.cut == nil {
+		return
+	}
+	if _, noted := m.cut.uses[key]; noted {
+		return
+	}
+	m.cut.uses[key] = nil
+	if use, ok := m.Mandates[key]; ok {
+		m.cut.uses[key] = &use
+	}
 }
 
 // Cut implements journal.ReadModel.
 func (m *Model) Cut() journal.ModelCut {
-	all, latest := m.All, maps.Clone(m.Latest)
-	accounts, erasures, mandates := maps.Clone(m.Accounts), maps.Clone(m.Erased), maps.Clone(m.Mandates)
-	c := &modelCut{}
+	// the maps stay these, also when the model is emptied
+	of := *m
+	c := &modelCut{model: m, was: map[contract.Ref]kept{}, uses: map[string]*contract.Use{}}
 	c.next, c.stop = iter.Pull(func(yield func(item) bool) {
-		for _, ref := range all {
-			last := latest[ref]
-			if !yield(item{Latest: &last}) {
+		for _, ref := range of.All {
+			if !c.contract(&of, ref, yield) {
 				return
 			}
 		}
-		for ref, a := range accounts {
-			if !yield(item{Account: &account{ref, a}}) {
-				return
+		for key, use := range of.Mandates {
+			if was, changed := c.uses[key]; changed && was != nil {
+				use = *was
+			} else if changed {
+				continue
 			}
-		}
-		for ref, n := range erasures {
-			if !yield(item{Erased: &erased{ref, n}}) {
-				return
-			}
-		}
-		for key, use := range mandates {
 			if !yield(item{Mandate: &mandate{key, use}}) {
 				return
 			}
 		}
 	})
+	m.cut = c
 	return c
+}
+
+// contract yields what was kept of a contract.
+func (c *modelCut) contract(of *Model, ref contract.Ref, yield func(item) bool) bool {
+	k, changed := c.was[ref]
+	if !changed {
+		k = of.kept(ref)
+	}
+	return yield(item{Latest: &k.latest}) &&
+		(k.account == nil || yield(item{Account: &account{ref, *k.account}})) &&
+		(k.erased == 0 || yield(item{Erased: &erased{ref, k.erased}}))
 }
 
 // Next implements journal.ModelCut.
@@ -93,7 +141,12 @@ func (c *modelCut) Next(dst []byte) (_ []byte, more bool, err error) {
 }
 
 // End implements journal.ModelCut.
-func (c *modelCut) End() { c.stop() }
+func (c *modelCut) End() {
+	c.stop()
+	if c.model.cut == c {
+		c.model.cut = nil
+	}
+}
 
 // Load implements journal.ReadModel.
 func (m *Model) Load() journal.ModelLoading { return &loading{into: m, made: NewModel()} }

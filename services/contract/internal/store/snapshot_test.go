@@ -27,8 +27,8 @@ func TestCutsOfOldLogs(t *testing.T) {
 				m := *s.Model()
 				due := m.Schedule.Due(time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC))
 				slices.Sort(due)
-				m.Schedule = nil // where a change lies in it says nothing
-				return []any{m, due}
+				// where a change lies in the schedule says nothing
+				return []any{m.Latest, m.All, m.ByCustomer, m.Accounts, m.Erased, m.Mandates, due}
 			})
 			kept := s.Config()
 			ledgertest.SameFold(t, "testdata/fold.json", name, store.FoldVersion, kept.States.Shape()+kept.Snapshots.Model.Shape(), sum)
