@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/deferpay/deferpay/services/billing/internal/billing"
@@ -236,69 +237,86 @@ func packRows(rows []row) pack.Block {
 	return pack.BlockOf(all)
 }
 
-var errRows = errors.New("not a block of operations")
-
-// unpackRows returns the rows of a block. An error is returned if it is none that packRows returns.
-func unpackRows(b pack.Block) (rows []row, err error) {
-	var columns [numberColumns + textColumns]column
-	var all column
-	err = b.Items(pack.Layout{}, func(_ int, item []byte) error {
-		all = append(column(nil), item...)
+// eachRow calls each with the rows of a block, in order, until it returns an error. The row is
+// valid during the call. eachRow returns that error, or one if the block is none that packRows
+// returns.
+func eachRow(b pack.Block, each func(i int, r *row) error) error {
+	return b.Items(pack.Layout{}, func(_ int, item []byte) error {
+		all := reader{data: item, end: len(item)}
+		n := all.number()
+		if n == 0 || n > mostRows {
+			return fmt.Errorf("%w: it has %d rows", errRows, n)
+		}
+		var columns [numberColumns + textColumns]reader
+		for c := range columns {
+			from, to := all.text()
+			columns[c] = reader{data: item, at: from, end: to, bad: all.bad}
+		}
+		var r row
+		for i := range int(n) {
+			r.read(&columns)
+			if slices.ContainsFunc(columns[:], func(c reader) bool { return c.bad }) {
+				return fmt.Errorf("%w: a column is cut short", errRows)
+			}
+			if err := each(i, &r); err != nil {
+				return err
+			}
+		}
+		if slices.ContainsFunc(append(columns[:], all), func(c reader) bool { return c.at != c.end }) {
+			return fmt.Errorf("%w: there is more than its rows", errRows)
+		}
 		return nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	n := all.number()
-	if n == 0 || n > mostRows {
-		return nil, fmt.Errorf("%w: it has %d rows", errRows, n)
-	}
-	for i := range columns {
-		columns[i] = all.text()
-	}
-	rows = make([]row, n)
-	since := int64(0)
-	var numbers [numberColumns]uint64
-	for i := range rows {
-		for c := range numbers {
-			numbers[c] = columns[c].number()
-		}
-		rows[i].set(numbers, since)
-		since = rows[i].at
-		for c, text := range rows[i].texts() {
-			*text = columns[numberColumns+c].text()
-		}
-	}
-	for _, c := range append(columns[:], all) {
-		if c == nil || len(c) > 0 {
-			return nil, fmt.Errorf("%w: a column is cut short or too long", errRows)
-		}
-	}
-	return rows, nil
 }
 
-// column is what is left of a column; nil after a value that is cut short.
-type column []byte
+var (
+	errRows = errors.New("not a block of operations")
+	errEnd  = errors.New("no more rows are needed")
+)
 
-func (c *column) number() uint64 {
-	n, size := binary.Uvarint(*c)
+// read reads the next row. It still holds the one before.
+func (r *row) read(columns *[numberColumns + textColumns]reader) {
+	var numbers [numberColumns]uint64
+	for c := range numbers {
+		numbers[c] = columns[c].number()
+	}
+	r.set(numbers, r.at)
+	for c, text := range r.texts() {
+		from, to := columns[numberColumns+c].text()
+		*text = columns[0].data[from:to]
+	}
+}
+
+// reader reads a column, or the columns of a block.
+type reader struct {
+	data    []byte
+	at, end int
+	bad     bool // a value was cut short
+}
+
+func (r *reader) number() uint64 {
+	if r.at < r.end && r.data[r.at] < 0x80 {
+		r.at++
+		return uint64(r.data[r.at-1])
+	}
+	n, size := binary.Uvarint(r.data[r.at:r.end])
 	if size <= 0 {
-		*c = nil
+		r.bad = true
 		return 0
 	}
-	*c = (*c)[size:]
+	r.at += size
 	return n
 }
 
-func (c *column) text() []byte {
-	n := c.number()
-	if *c == nil || n > uint64(len(*c)) {
-		*c = nil
-		return nil
+// text returns where a text is.
+func (r *reader) text() (from, to int) {
+	n := r.number()
+	if r.bad || n > uint64(r.end-r.at) {
+		r.bad = true
+		return r.at, r.at
 	}
-	text := (*c)[:n:n]
-	*c = (*c)[n:]
-	return text
+	from, r.at = r.at, r.at+int(n)
+	return from, r.at
 }
 
 // apply changes the row of an operation as it was changed since.
@@ -314,11 +332,29 @@ func (b *block) apply(at uint8, r *row) {
 }
 
 // operation returns the operation at a place, whose row is given.
-func (b *block) operation(at uint8, r row) recent {
-	b.apply(at, &r)
+func (b *block) operation(at uint8, r *row) recent {
+	b.apply(at, r)
 	o, err := r.operation()
 	if err != nil { // it was read when it was loaded
 		panic(fmt.Sprintf("billing: an operation in memory cannot be read: %v", err))
 	}
 	return recent{Operation: &o, contract: r.contract, of: r.of, back: r.back}
+}
+
+// operations calls found with the operations at places of the block, which ascend.
+func (b *block) operations(at []uint8, found func(n int, r recent)) {
+	next := 0
+	err := eachRow(b.packed, func(i int, r *row) error {
+		for next < len(at) && int(at[next]) == i {
+			found(next, b.operation(uint8(i), r))
+			next++
+		}
+		if next == len(at) {
+			return errEnd
+		}
+		return nil
+	})
+	if !errors.Is(err, errEnd) {
+		panic(fmt.Sprintf("billing: operations in memory cannot be read: %v", err))
+	}
 }

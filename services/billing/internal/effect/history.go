@@ -74,20 +74,12 @@ func (h *history) firstOf(orderRef string) (n uint32, ok bool) {
 }
 
 // orderRef returns the order of an operation.
-func (h *history) orderRef(n uint32) string {
+func (h *history) orderRef(n uint32) (ref string) {
 	if at := int(n) - len(h.blocks)*h.size; at >= 0 {
 		return h.recent[at].OrderRef
 	}
-	return string(mustUnpack(h.blocks[int(n)/h.size].packed)[int(n)%h.size].order)
-}
-
-// mustUnpack returns the rows of a block that packRows made, or that was read when it was loaded.
-func mustUnpack(b pack.Block) []row {
-	rows, err := unpackRows(b)
-	if err != nil {
-		panic(fmt.Sprintf("billing: operations in memory cannot be read: %v", err))
-	}
-	return rows
+	h.blocks[int(n)/h.size].operations([]uint8{uint8(int(n) % h.size)}, func(_ int, r recent) { ref = r.OrderRef })
+	return ref
 }
 
 // change brings into an operation what became of it.

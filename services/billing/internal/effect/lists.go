@@ -188,19 +188,20 @@ func (m *Model) Pick(list []uint32) Pick {
 	return p
 }
 
-// Unpack unpacks the operations. It takes some microseconds for each block, and should be called
+// Unpack unpacks the operations. It takes about 30 µs for each block, and should be called
 // outside of Ledger.Read.
 func (p Pick) Unpack() {
-	var last *block
-	var rows []row
-	for i := range p {
-		if p[i].block == nil {
+	var at []uint8
+	for from := 0; from < len(p); from += max(1, len(at)) {
+		at = at[:0]
+		b := p[from].block
+		if b == nil {
 			continue
 		}
-		if p[i].block != last {
-			last, rows = p[i].block, mustUnpack(p[i].block.packed)
+		for to := from; to < len(p) && p[to].block == b && (to == from || p[to].at >= p[to-1].at); to++ {
+			at = append(at, p[to].at)
 		}
-		p[i].recent = p[i].block.operation(p[i].at, rows[p[i].at])
+		b.operations(at, func(n int, r recent) { p[from+n].recent = r })
 	}
 }
 

@@ -101,3 +101,14 @@ func fill(m *Model, operations, contracts, months int) {
 		p = p.Next()
 	}
 }
+
+// BenchmarkUnpack reads one operation of a block.
+func BenchmarkUnpack(b *testing.B) {
+	m := NewModel()
+	fill(m, 10_000, 100, 2)
+	p := m.Pick([]uint32{1000})
+	b.ReportAllocs()
+	for b.Loop() {
+		p.Unpack()
+	}
+}

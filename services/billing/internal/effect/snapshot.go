@@ -213,35 +213,36 @@ func (m *Model) fits(it *item) error {
 // lists.
 func (m *Model) addBlock(p packed) error {
 	b := &block{packed: slices.Clone(pack.Block(p.Data)), changed: p.Changed}
-	rows, err := unpackRows(b.packed)
-	if err != nil {
-		return err
+	if len(m.recent) > 0 && !p.Recent {
+		return fmt.Errorf("%w: a block behind those that stay unpacked", errItem)
 	}
-	if len(m.recent) > 0 && !p.Recent || !p.Recent && len(rows) != m.size {
-		return fmt.Errorf("%w: a block of %d operations", errItem, len(rows))
-	}
-	if !p.Recent {
-		m.blocks = append(m.blocks, b)
-	}
-	n := m.count() - uint32(len(rows))
-	if p.Recent {
-		n = m.count()
-	}
-	for i := range rows {
-		r := rows[i]
-		if err := m.check(&r, n); err != nil {
+	first, rows := m.count(), 0
+	err := eachRow(b.packed, func(i int, r *row) error {
+		n := first + uint32(i)
+		rows++
+		if err := m.check(r, n); err != nil {
 			return err
-		}
-		b.apply(uint8(i), &r)
-		if p.Recent {
-			m.recent = append(m.recent, b.operation(uint8(i), r))
 		}
 		if r.back == 0 {
 			m.enterOrder(n, r.order)
 		}
+		if p.Recent {
+			m.recent = append(m.recent, b.operation(uint8(i), r))
+		} else {
+			b.apply(uint8(i), r)
+		}
 		m.enter(n, r.contract, r.back, r.month, status(r.flags))
-		n++
+		return nil
+	})
+	switch {
+	case err != nil:
+		return err
+	case p.Recent:
+		return nil
+	case rows != m.size:
+		return fmt.Errorf("%w: a block of %d operations", errItem, rows)
 	}
+	m.blocks = append(m.blocks, b)
 	return nil
 }
 
