@@ -193,14 +193,16 @@ type key[A any] struct {
 // An error of rule that later records cannot make wrong should be made with ForGood: it is returned
 // without a barrier.
 func (l *Ledger[E, S, A]) Decide(ctx context.Context, req *idempotency.Request, on []journal.Stream, rule func(v *View) (E, error), opts ...journal.Option) (Outcome[E, A], error) {
+	var name journal.Stream
 	if req != nil {
-		on = append(slices.Clip(on), journal.Stream(req.Stream()))
+		name = journal.Stream(req.Stream())
+		on = append(slices.Clip(on), name)
 	}
 	ctx, span := l.tracer.Start(ctx, trace.Internal, "decide "+l.Topic())
 	defer span.End()
 	v, err := l.journal.Decide(ctx, on, func(v *View) (Body[E], error) {
 		if req != nil {
-			if used, err := l.used(v, req); used {
+			if used, err := l.used(v, name, req); used {
 				return Body[E]{}, err
 			}
 		}
@@ -223,14 +225,14 @@ func (l *Ledger[E, S, A]) Decide(ctx context.Context, req *idempotency.Request, 
 	}
 	out := Outcome[E, A]{Event: v.Body.Event, Offset: v.Offset}
 	if req != nil {
-		k, _ := get[A](v.After, req)
+		k, _ := get[A](v.After, name)
 		out.Answer = k.answer
 	}
 	return out, nil
 }
 
-func get[A any](from Reader, req *idempotency.Request) (key[A], bool) {
-	s, ok := from.State(journal.Stream(req.Stream()))
+func get[A any](from Reader, name journal.Stream) (key[A], bool) {
+	s, ok := from.State(name)
 	k, _ := s.(key[A])
 	return k, ok
 }
@@ -248,8 +250,8 @@ var errAnswered = ForGood(errors.New("the request was answered before"))
 
 // used reports whether the request's key was used. The error is errAnswered if it was by the same
 // request, and otherwise wraps idempotency.ErrReused.
-func (l *Ledger[E, S, A]) used(from Reader, req *idempotency.Request) (bool, error) {
-	k, ok := get[A](from, req)
+func (l *Ledger[E, S, A]) used(from Reader, name journal.Stream, req *idempotency.Request) (bool, error) {
+	k, ok := get[A](from, name)
 	if !ok {
 		return false, nil
 	}
@@ -263,7 +265,7 @@ func (l *Ledger[E, S, A]) used(from Reader, req *idempotency.Request) (bool, err
 func (l *Ledger[E, S, A]) replay(req *idempotency.Request) (out Outcome[E, A], err error) {
 	out.Replayed = true
 	out.Offset = l.Read(func(st States) {
-		k, ok := get[A](st, req)
+		k, ok := get[A](st, journal.Stream(req.Stream()))
 		if !ok {
 			err = journal.ErrNotReady // the state was discarded meanwhile
 		}
@@ -309,7 +311,7 @@ func (l *Ledger[E, S, A]) applied(req *idempotency.Request) (before bool, err er
 	if req == nil {
 		return false, nil
 	}
-	l.Read(func(st States) { before, err = l.used(st, req) })
+	l.Read(func(st States) { before, err = l.used(st, journal.Stream(req.Stream()), req) })
 	if errors.Is(err, errAnswered) {
 		err = nil
 	}
@@ -344,9 +346,10 @@ func (l *Ledger[E, S, A]) fold(v *View, e journal.Entry[Body[E]]) error {
 	if req == nil {
 		return nil
 	}
-	if _, used := get[A](v, req); used {
-		return fmt.Errorf("%s: key %s was used before", e.Kind, req.Stream())
+	name := journal.Stream(req.Stream())
+	if _, used := get[A](v, name); used {
+		return fmt.Errorf("%s: key %s was used before", e.Kind, name)
 	}
-	v.Set(journal.Stream(req.Stream()), key[A]{idempotency.Request{Operation: req.Operation, Hash: req.Hash}, l.domain.Answer(event, l.domain.After(v, event))})
+	v.Set(name, key[A]{idempotency.Request{Operation: req.Operation, Hash: req.Hash}, l.domain.Answer(event, l.domain.After(v, event))})
 	return nil
 }

@@ -28,7 +28,7 @@ func (f Family[T]) Stream(ref string) journal.Stream { return journal.Stream(str
 
 // Get returns the state of one of the streams, and whether it has one.
 func (f Family[T]) Get(from Reader, ref string) (state T, ok bool) {
-	s, ok := from.State(f.Stream(ref))
+	s, ok := from.State(f.name(from, ref))
 	if !ok {
 		return state, false
 	}
@@ -37,4 +37,12 @@ func (f Family[T]) Get(from Reader, ref string) (state T, ok bool) {
 }
 
 // Put sets the state of one of the streams. Only a fold may call it.
-func (f Family[T]) Put(v *View, ref string, state T) { v.Set(f.Stream(ref), state) }
+func (f Family[T]) Put(v *View, ref string, state T) { v.Set(v.Name(string(f), ref), state) }
+
+// name returns the name of one of the streams, which a view may have already.
+func (f Family[T]) name(from Reader, ref string) journal.Stream {
+	if v, ok := from.(*View); ok {
+		return v.Name(string(f), ref)
+	}
+	return f.Stream(ref)
+}

@@ -28,7 +28,7 @@ type View[S any] struct {
 	writable bool
 	more     Finder[S] // finds streams that were not named; nil when the streams are fixed
 	slots    []slot[S]
-	inline   [3]slot[S] // most records name three streams or fewer
+	inline   [4]slot[S] // most records name four streams or fewer
 }
 
 type slot[S any] struct {
@@ -43,6 +43,18 @@ type slot[S any] struct {
 func (v *View[S]) State(s record.Stream) (S, bool) {
 	slot := v.slot(s)
 	return slot.state, slot.has
+}
+
+// Name returns the name of a stream that begins with prefix and ends with rest. It takes no memory
+// if the view shows the stream.
+func (v *View[S]) Name(prefix, rest string) record.Stream {
+	for i := range v.slots {
+		s := v.slots[i].stream
+		if len(s) == len(prefix)+len(rest) && string(s[:len(prefix)]) == prefix && string(s[len(prefix):]) == rest {
+			return s
+		}
+	}
+	return record.Stream(prefix + rest)
 }
 
 // Version returns how many records have been applied to a stream, for people and ETags. It reads

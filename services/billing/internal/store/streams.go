@@ -78,28 +78,28 @@ type book struct {
 	view *ledger.View
 }
 
-func (b book) Account(ref string) (billing.Account, bool)     { return accounts.Get(b, ref) }
-func (b book) Operation(ref string) (billing.Operation, bool) { return operations.Get(b, ref) }
-func (b book) Invoice(ref string) (billing.Invoice, bool)     { return invoices.Get(b, ref) }
+func (b book) Account(ref string) (billing.Account, bool)     { return accounts.Get(b.Reader, ref) }
+func (b book) Operation(ref string) (billing.Operation, bool) { return operations.Get(b.Reader, ref) }
+func (b book) Invoice(ref string) (billing.Invoice, bool)     { return invoices.Get(b.Reader, ref) }
 
 func (b book) Customer(key billing.CustomerKey) billing.Customer {
-	c, _ := customers.Get(b, customer(key))
+	c, _ := customers.Get(b.Reader, customer(key))
 	c.CustomerKey = key
 	return c
 }
 
 func (b book) Numbering(s billing.Series) billing.Numbering {
-	n, _ := numberings.Get(b, string(s))
+	n, _ := numberings.Get(b.Reader, string(s))
 	return n
 }
 
 func (b book) Run(p billing.Period) billing.Run {
-	r, _ := runs.Get(b, p.String())
+	r, _ := runs.Get(b.Reader, p.String())
 	return r
 }
 
 func (b book) Order(k billing.OrderKey) string {
-	ref, _ := orders.Get(b, order(k))
+	ref, _ := orders.Get(b.Reader, order(k))
 	return ref
 }
 

@@ -139,8 +139,8 @@ type flight[S, B any] struct {
 	since   time.Time
 
 	inline struct { // spares allocations
-		expects [3]record.Expectation
-		specs   [3]*speculation[S, B]
+		expects [4]record.Expectation
+		specs   [4]*speculation[S, B]
 	}
 }
 
