@@ -15,9 +15,6 @@ import (
 // excused are the problems that the story and the probes need not see, with the test that sees
 // them. A key is a code, for every operation that declares it, or an operation and a code.
 var excused = map[string]string{
-	"unauthenticated":     "the demo accepts any key; TestBadRequestsRecordNothing of contract, TestCredentialsComeFirst of billing",
-	"forbidden":           "the demo accepts any key; TestBadRequestsRecordNothing of contract, TestCredentialsComeFirst of billing",
-	"too-many-requests":   "the demo has no bound; TestRateOfASubject",
 	"contract-unreadable": "needs a fact that cannot be read; TestUnreadableContractWaits",
 	"stream-parked":       "needs an impossible record; TestParkedCustomerWaits",
 	"request-in-progress": "needs two requests at the same moment; the API tests of both services",

@@ -250,12 +250,24 @@ func (o *options) story(ctx context.Context, out io.Writer) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	dir, err := os.MkdirTemp("", "deferpay-callers-")
+	if err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(dir)
+	let, err := newAccess(dir, api)
+	if err != nil {
+		return 0, err
+	}
+	if err := let.scoped(); err != nil {
+		return 0, err
+	}
 	c, rec := newCoverage(), &recorder{next: http.DefaultTransport}
 	err = story.Play(ctx, story.Options{
-		Transport: rec,
+		Transport: let.dressed(rec), Access: let.Settings(),
 		BeforeStop: func(ctx context.Context, a story.Addresses) error {
 			p := &prober{
-				client: &http.Client{Transport: rec}, contract: a.Contract, billing: a.Billing[0], run: strconv.FormatInt(time.Now().UnixNano(), 36),
+				client: &http.Client{Transport: let.dressed(rec)}, plain: &http.Client{Transport: rec}, access: let, contract: a.Contract, billing: a.Billing[0], run: strconv.FormatInt(time.Now().UnixNano(), 36),
 				api: api, faults: func(format string, args ...any) { c.fault("", format, args...) },
 			}
 			if err := p.all(ctx); err != nil {

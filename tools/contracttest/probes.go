@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/deferpay/deferpay/tools/contracttest/judge"
@@ -19,8 +21,10 @@ type prober struct {
 	contract string // base URL
 	billing  string
 	run      string // makes the keys unique
-	next     int
+	next     atomic.Int64
 	api      *judge.API
+	access   *access
+	plain    *http.Client // sends requests with their own credentials
 	faults   func(format string, args ...any)
 }
 
@@ -29,6 +33,7 @@ type probe struct {
 	method, path string
 	body         string
 	header       map[string]string
+	as           http.Header // the credentials; nil: those of the operation
 	status       int
 	code         string // of the problem, if it is one
 }
@@ -50,6 +55,7 @@ func (p *prober) all(ctx context.Context) error {
 	if err := p.sweep(ctx, s); err != nil {
 		return err
 	}
+	p.refusals(ctx, s)
 	if err := p.amend(ctx, s.contract); err != nil {
 		return err
 	}
@@ -238,8 +244,7 @@ func (p *prober) send(ctx context.Context, base string, q probe) {
 
 // reusedKey sends a request twice and then another one with the same key.
 func (p *prober) reusedKey(ctx context.Context, url, body, other string, status int) {
-	p.next++
-	key := map[string]string{"Idempotency-Key": fmt.Sprintf("probe-%s-%d", p.run, p.next)}
+	key := map[string]string{"Idempotency-Key": fmt.Sprintf("probe-%s-%d", p.run, p.next.Add(1))}
 	code := ""
 	if status == http.StatusUnprocessableEntity {
 		code = "purchase-refused"
@@ -257,13 +262,11 @@ func (p *prober) do(ctx context.Context, base string, q probe) (status int, code
 	if err != nil {
 		return 0, "", err
 	}
-	req.Header.Set("X-API-Key", "contract-test")
 	if q.body != "" {
 		req.Header.Set("Content-Type", "application/json")
 	}
 	if q.method != http.MethodGet {
-		p.next++
-		req.Header.Set("Idempotency-Key", fmt.Sprintf("probe-%s-%d", p.run, p.next))
+		req.Header.Set("Idempotency-Key", fmt.Sprintf("probe-%s-%d", p.run, p.next.Add(1)))
 	}
 	for name, value := range q.header {
 		req.Header.Set(name, value)
@@ -271,7 +274,12 @@ func (p *prober) do(ctx context.Context, base string, q probe) (status int, code
 			req.Header.Del(name)
 		}
 	}
-	resp, err := p.client.Do(req)
+	client := p.client
+	if q.as != nil {
+		client = p.plain
+		maps.Copy(req.Header, q.as)
+	}
+	resp, err := client.Do(req)
 	if err != nil {
 		return 0, "", err
 	}
@@ -327,7 +335,6 @@ func (p *prober) get(ctx context.Context, url string, into any) error {
 	if err != nil {
 		return err
 	}
-	req.Header.Set("X-API-Key", "contract-test")
 	resp, err := p.client.Do(req)
 	if err != nil {
 		return err

@@ -19,9 +19,10 @@ func (p *prober) sweep(ctx context.Context, s subjects) error {
 	}
 	var late []func()
 	for _, op := range p.api.Operations() {
-		m := mistake{op: op, at: fill(op.Path, s.values()), base: p.billing, used: used[1]}
-		if strings.HasPrefix(op.Path, "/refcontract/") {
-			m.base, m.used = p.contract, used[0]
+		m := p.mistake(op, s)
+		m.used = used[1]
+		if m.base == p.contract {
+			m.used = used[0]
 		}
 		for _, q := range m.all() {
 			p.send(ctx, m.base, q)

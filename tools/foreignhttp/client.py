@@ -1,7 +1,7 @@
 """Buys, is refused, retries and pages with clients that openapi-python-client has generated.
 
-Usage: client.py FOLDER CONTRACT-URL BILLING-URL. FOLDER has the generated packages contract and
-billing. The script uses nothing else of the services than those packages.
+Usage: client.py FOLDER KEY CONTRACT-URL BILLING-URL. FOLDER has the generated packages contract and
+billing, and KEY is the API key. The script uses nothing else of the services than those packages.
 """
 
 import datetime
@@ -9,7 +9,7 @@ import sys
 import time
 import uuid
 
-folder, contract_url, billing_url = sys.argv[1:]
+folder, api_key, contract_url, billing_url = sys.argv[1:]
 sys.path.insert(0, folder)
 
 from billing import AuthenticatedClient as Billing
@@ -25,8 +25,8 @@ from contract.models import Address, Company, ContractStatus, MandateScheme, Mon
 from contract.models import Contract as ContractBody
 
 run = uuid.uuid4().hex[:10]
-contracts = Contract(base_url=contract_url, token="client", prefix="", auth_header_name="X-API-Key")
-billing = Billing(base_url=billing_url, token="client", prefix="", auth_header_name="X-API-Key")
+contracts = Contract(base_url=contract_url, token=api_key, prefix="", auth_header_name="X-API-Key")
+billing = Billing(base_url=billing_url, token=api_key, prefix="", auth_header_name="X-API-Key")
 long_ago = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
 
 

@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/deferpay/deferpay/tools/cluster/callers"
 	"github.com/deferpay/deferpay/tools/demo/story"
 	"github.com/deferpay/deferpay/tools/foreignhttp"
 	"github.com/deferpay/deferpay/tools/process"
@@ -53,11 +54,16 @@ func TestForeignJudges(t *testing.T) {
 	both := services(t)
 	t.Run("redocly", func(t *testing.T) { redocly(t, judges, both) })
 	kept := &tape{}
-	err = story.Play(t.Context(), story.Options{Dir: t.TempDir(), Transport: kept, BeforeStop: func(ctx context.Context, a story.Addresses) error {
+	let, err := callers.New(t.TempDir(), callers.Caller{Subject: "judge", Scopes: callers.Scopes})
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := let.Key("judge")
+	err = story.Play(t.Context(), story.Options{Dir: t.TempDir(), Transport: let.Transport("judge", kept), Access: let.Settings(), BeforeStop: func(ctx context.Context, a story.Addresses) error {
 		urls := map[string]string{"contract": a.Contract, "billing": a.Billing[0]}
-		t.Run("generated client", func(t *testing.T) { generated(t, judges, both, urls) })
+		t.Run("generated client", func(t *testing.T) { generated(t, judges, both, urls, key) })
 		for _, s := range both {
-			t.Run("schemathesis "+s.name, func(t *testing.T) { schemathesis(t, judges, s, urls[s.name]) })
+			t.Run("schemathesis "+s.name, func(t *testing.T) { schemathesis(t, judges, s, urls[s.name], key) })
 		}
 		return ctx.Err()
 	}})
@@ -88,7 +94,7 @@ func redocly(t *testing.T, judges foreignhttp.Judges, both []service) {
 }
 
 // schemathesis runs every check in every phase, and compares what it finds with the explained list.
-func schemathesis(t *testing.T, judges foreignhttp.Judges, s service, url string) {
+func schemathesis(t *testing.T, judges foreignhttp.Judges, s service, url, key string) {
 	hooks, err := filepath.Abs("hooks.py")
 	if err != nil {
 		t.Fatal(err)
@@ -98,7 +104,7 @@ func schemathesis(t *testing.T, judges foreignhttp.Judges, s service, url string
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), judges.Python, "-m", "schemathesis.cli", "run", s.document, "--url", url+s.prefix,
-		"-H", "X-API-Key: judge", "-n", strconv.Itoa(*examples), "--generation-deterministic", "--continue-on-failure", "--no-color")
+		"-H", "X-API-Key: "+key, "-n", strconv.Itoa(*examples), "--generation-deterministic", "--continue-on-failure", "--no-color")
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), "SCHEMATHESIS_HOOKS=hooks", "PYTHONPATH="+dir)
 	out, _ := cmd.CombinedOutput() // its status is that of the findings
 	found, err := foreignhttp.Findings(string(out))
@@ -120,7 +126,7 @@ func schemathesis(t *testing.T, judges foreignhttp.Judges, s service, url string
 }
 
 // generated lets a client that is generated from the documents buy.
-func generated(t *testing.T, judges foreignhttp.Judges, both []service, urls map[string]string) {
+func generated(t *testing.T, judges foreignhttp.Judges, both []service, urls map[string]string, key string) {
 	dir := t.TempDir()
 	run := func(args ...string) []byte {
 		cmd := exec.CommandContext(t.Context(), judges.Python, args...)
@@ -131,7 +137,7 @@ func generated(t *testing.T, judges foreignhttp.Judges, both []service, urls map
 		}
 		return out
 	}
-	arguments := []string{"client.py", dir}
+	arguments := []string{"client.py", dir, key}
 	for _, s := range both {
 		out := run("-m", "openapi_python_client", "generate", "--path", s.document, "--output-path", filepath.Join(dir, s.name), "--meta", "none", "--fail-on-warning")
 		if strings.Contains(string(out), "WARNING") {

@@ -41,6 +41,8 @@ type Operation struct {
 	ID, Method, Path string // Path with the server's prefix
 	Parameters       []Parameter
 	Bodies           [][]byte // examples of the body
+	// Scopes are those that the operation requires, nil if it requires none.
+	Scopes []string
 	// Variants are the values of the request's discriminator, such as the actions of a change. It
 	// is empty if the request has one form.
 	Variants []string
@@ -126,7 +128,9 @@ func loadAPIDocument(set *specfile.Set, file string) (*apiDocument, error) {
 	for _, path := range root.Get("paths").Members() {
 		for _, op := range path.Members() {
 			if op.Get("responses").Ok() {
-				doc.routes = append(doc.routes, newRoute(doc.prefix+path.Name, path, op))
+				r := newRoute(doc.prefix+path.Name, path, op)
+				r.Scopes = scopes(root, op.Value)
+				doc.routes = append(doc.routes, r)
 			}
 		}
 	}
@@ -182,6 +186,25 @@ func newRoute(path string, item, op specfile.Member) route {
 	return r
 }
 
+// scopes returns the scopes that an operation requires, by its first alternative that has scopes.
+func scopes(root, op specfile.Value) (out []string) {
+	security := op.Get("security")
+	if !security.Ok() {
+		security = root.Get("security")
+	}
+	for _, alternative := range security.Items() {
+		for _, scheme := range alternative.Members() {
+			for _, s := range scheme.Items() {
+				out = append(out, s.Str())
+			}
+			if len(out) > 0 {
+				return out
+			}
+		}
+	}
+	return nil
+}
+
 // variant returns the variant of a request, or "" if the contract has no such variant.
 func (r route) variant(body []byte) string {
 	var members map[string]any
@@ -203,6 +226,18 @@ func (a *API) Elsewhere() []string {
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
+}
+
+// Find returns the operation of a request, if there is one.
+func (a *API) Find(method, path string) (Operation, bool) {
+	for _, d := range a.docs {
+		for _, r := range d.routes {
+			if r.Method == method && r.pattern.MatchString(path) {
+				return r.Operation, true
+			}
+		}
+	}
+	return Operation{}, false
 }
 
 // Operations returns the operations of all documents, in their order.

@@ -50,6 +50,9 @@ type Options struct {
 	OnStop func()
 	// View is the address of a page that shows the system, printed with the other addresses.
 	View string
+	// Access is passed on to the system that is started, see cluster.Options. Transport has to send
+	// the credentials then.
+	Access []string
 	// Link is passed on to the system that is started, see cluster.Options.
 	Link func(instance string, brokers []string, registry string) ([]string, string, error)
 	// Brokers and Registry are the addresses of a running broker and registry. If they are empty,
@@ -96,7 +99,7 @@ func Play(ctx context.Context, o Options) (err error) {
 		}
 	}()
 	show := &screen.Screen{Out: o.Out}
-	c, err := cluster.Start(ctx, cluster.Options{Dir: o.Dir, Bin: o.Bin, Brokers: o.Brokers, Registry: o.Registry, Link: o.Link, Progress: show.Progress})
+	c, err := cluster.Start(ctx, cluster.Options{Dir: o.Dir, Bin: o.Bin, Brokers: o.Brokers, Registry: o.Registry, Link: o.Link, Access: o.Access, Progress: show.Progress})
 	if err != nil {
 		return err
 	}
