@@ -65,6 +65,7 @@ func TestMissingIsFault(t *testing.T) {
 			delete(c.outcomes["createOperation PURCHASE"], "409 order-already-purchased")
 		},
 		"getContract: 404 contract-not-found is declared": func(c *coverage) { delete(c.outcomes["getContract"], "404 contract-not-found") },
+		"getContract: 429 too-many-requests is declared":  func(c *coverage) { delete(c.outcomes["getContract"], "429 too-many-requests") },
 		"not-found is declared for requests":              func(c *coverage) { delete(c.outcomes[nowhere], "404 not-found") },
 		"ContractAmended: never seen":                     func(c *coverage) { delete(c.messages, "ContractAmended") },
 	} {
