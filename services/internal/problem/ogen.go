@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/ogen-go/ogen/ogenerrors"
@@ -90,6 +91,10 @@ func FromOgen(err error) *Problem {
 // Invalid returns the problem of a request with faults, of which there is at least one. The detail
 // has the first.
 func Invalid(fields ...FieldError) *Problem {
+	fields = slices.Clone(fields)
+	for i, f := range fields {
+		fields[i] = FieldError{legible(f.Pointer, maxPointer), legible(f.Message, maxMessage)}
+	}
 	first := fields[0]
 	where := first.Pointer
 	if where == "" {

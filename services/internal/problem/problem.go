@@ -117,7 +117,7 @@ type Problem struct {
 
 // New returns a problem with a code and a detail.
 func New(code Code, format string, args ...any) *Problem {
-	return &Problem{Code: code, Detail: fmt.Sprintf(format, args...)}
+	return &Problem{Code: code, Detail: legible(fmt.Sprintf(format, args...), maxDetail)}
 }
 
 // WithHint returns a copy with a hint of what to do.

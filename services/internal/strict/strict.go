@@ -14,11 +14,11 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -92,13 +92,7 @@ func mediaType(format string, args ...any) *problem.Problem {
 	return problem.New(problem.UnsupportedMediaType, format, args...)
 }
 
-// maxPointer is how much of a pointer a message has. A client may send names of any length.
-const maxPointer = 200
-
 func invalid(at, format string, args ...any) *problem.Problem {
-	if len(at) > maxPointer {
-		at = strings.ToValidUTF8(at[:maxPointer], "") + "..."
-	}
 	return problem.Invalid(problem.FieldError{Pointer: at, Message: fmt.Sprintf(format, args...)})
 }
 
@@ -116,6 +110,9 @@ func Parameters(req middleware.Request, next middleware.Next) (middleware.Respon
 	if p := checkQuery(query, declared(req.Params)); p != nil {
 		return middleware.Response{}, p
 	}
+	if p := checkIntegers(req); p != nil {
+		return middleware.Response{}, p
+	}
 	return next(req)
 }
 
@@ -128,6 +125,30 @@ func declared(all middleware.Parameters) (names []string) {
 	}
 	slices.Sort(names)
 	return names
+}
+
+// checkIntegers returns a problem for a parameter that is an integer and is not written as one: +1
+// and 007 are no integers of JSON, which the documents have. Generated decoders read them.
+func checkIntegers(req middleware.Request) *problem.Problem {
+	for key, value := range req.Params {
+		if key.In != openapi.LocationQuery || !numeric(reflect.ValueOf(value)) {
+			continue
+		}
+		sent := req.Raw.URL.Query().Get(key.Name)
+		digits := strings.TrimPrefix(sent, "-")
+		if strings.HasPrefix(sent, "+") || len(digits) > 1 && digits[0] == '0' {
+			return invalid("query:"+key.Name, "must be an integer without a plus and without leading zeros, it is %q", short(sent))
+		}
+	}
+	return nil
+}
+
+// numeric reports whether a parameter is an integer, or an optional one of the generated code.
+func numeric(v reflect.Value) bool {
+	if v.Kind() == reflect.Struct {
+		v = v.FieldByName("Value")
+	}
+	return v.IsValid() && v.CanInt()
 }
 
 func checkQuery(raw string, known []string) *problem.Problem {
@@ -160,7 +181,7 @@ func checkQuery(raw string, known []string) *problem.Problem {
 // short returns a text for a message: at most 60 characters, none of them invisible.
 func short(s string) string {
 	s = strings.Map(func(r rune) rune {
-		if hidden(r) || r == utf8.RuneError {
+		if problem.Hidden(r) || r == utf8.RuneError {
 			return '?'
 		}
 		return r
@@ -171,19 +192,13 @@ func short(s string) string {
 	return s
 }
 
-// hidden reports whether a character is a control character or changes the order of those around
-// it: line breaks, NUL, bidirectional controls. What a person reads is then not what is recorded.
-func hidden(r rune) bool {
-	return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || unicode.Is(unicode.Zl, r) || unicode.Is(unicode.Zp, r) || r == '\uFEFF'
-}
-
 // unseen returns what is wrong with the characters of a text, "" if nothing is.
 func unseen(s string) string {
 	if !utf8.ValidString(s) {
 		return "is not valid UTF-8"
 	}
 	for _, r := range s {
-		if hidden(r) {
+		if problem.Hidden(r) {
 			return fmt.Sprintf("has the character U+%04X, which cannot be seen; remove it", r)
 		}
 	}
@@ -316,7 +331,13 @@ func textFault(quoted []byte) string {
 	if !instantLike(inner) {
 		return ""
 	}
-	if instant, err := time.Parse(time.RFC3339Nano, string(inner)); err == nil && !(bounded(instant) && bounded(instant.UTC())) {
+	instant, err := time.Parse(time.RFC3339Nano, string(inner))
+	switch {
+	case err != nil:
+		return "" // a text; that it is no instant is found where one belongs
+	case !exact(inner):
+		return "must be an instant such as 2026-03-01T00:00:00Z, with at most 9 digits of a second and an offset under 24 hours"
+	case !bounded(instant) || !bounded(instant.UTC()):
 		return fmt.Sprintf("must be in the years %d to %d", FirstYear, LastYear)
 	}
 	return ""
@@ -335,6 +356,24 @@ func plain(text []byte) bool {
 // instantLike reports whether a text may be an instant. Parsing what is none costs an error.
 func instantLike(text []byte) bool {
 	return len(text) >= len("2006-01-02T1:04:05Z") && text[4] == '-' && text[7] == '-' && text[10] == 'T'
+}
+
+// exact reports whether an instant that package time can read is written as RFC 3339 has it, and
+// can be kept. Package time also reads hours of one digit, decimal commas, offsets of 24 hours and
+// of 60 minutes, and drops what is below a nanosecond.
+func exact(text []byte) bool {
+	const seconds = len("2006-01-02T15:04:05")
+	if len(text) <= seconds || text[seconds-3] != ':' || text[seconds-6] != ':' {
+		return false
+	}
+	fraction, offset := bytes.TrimRight(text[seconds:], "Z"), []byte(nil)
+	if i := bytes.IndexAny(fraction, "+-"); i >= 0 {
+		fraction, offset = fraction[:i], fraction[i:]
+	}
+	if len(fraction) > len(".123456789") || len(fraction) > 0 && fraction[0] != '.' {
+		return false
+	}
+	return len(offset) == 0 || string(offset[1:3]) < "24" && string(offset[4:6]) < "60"
 }
 
 // rewritten returns checked JSON with its integers written as such.

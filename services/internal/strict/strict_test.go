@@ -7,7 +7,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"unicode/utf8"
 
 	"github.com/ogen-go/ogen/middleware"
 	"github.com/ogen-go/ogen/openapi"
@@ -37,15 +36,27 @@ func TestCanonical(t *testing.T) {
 	}
 }
 
-// The longest name is not sent back.
-func TestPointersAreShort(t *testing.T) {
-	_, err := Canonical([]byte(`{"` + strings.Repeat("é", 20_000) + `":"\u0007"}`))
-	var p *problem.Problem
-	if !errors.As(err, &p) || len(p.Errors[0].Pointer) > maxPointer+3 || !utf8.ValidString(p.Errors[0].Pointer) {
-		t.Errorf("%v", err)
-	}
+func TestDeepestJSON(t *testing.T) {
 	if _, err := Canonical([]byte(strings.Repeat("[", maxDepth) + strings.Repeat("]", maxDepth))); err != nil {
 		t.Errorf("%d levels: %v", maxDepth, err)
+	}
+}
+
+func TestExactInstants(t *testing.T) {
+	for _, good := range []string{"2026-01-01T00:00:00Z", "2026-01-01T00:00:00.5Z", "2026-01-01T00:00:00.123456789+14:00", "2026-01-01T23:59:59-23:59"} {
+		if _, err := Canonical([]byte(`{"a":"` + good + `"}`)); err != nil {
+			t.Errorf("%s: %v", good, err)
+		}
+	}
+	for _, bad := range []string{
+		"2026-01-01T00:00:00+24:00", "2026-01-01T00:00:00+14:60", "2026-01-01T0:00:00Z", "2026-01-01T00:00:00,5Z",
+		"2026-01-01T00:00:00.1234567890Z", "2026-01-01T0:00:00.5Z", "2026-01-01T00:00:00.1234567891+01:00",
+	} {
+		_, err := Canonical([]byte(`{"a":"` + bad + `"}`))
+		var p *problem.Problem
+		if !errors.As(err, &p) || p.Errors[0].Pointer != "/a" || !strings.Contains(p.Detail, "must be an instant") {
+			t.Errorf("%s: %v", bad, err)
+		}
 	}
 }
 
@@ -59,6 +70,8 @@ func TestCanonicalRefuses(t *testing.T) {
 		`{"label":"a\nb"}`:                                {"/label", "U+000A"},
 		`{"label":"a\u202eb"}`:                            {"/label", "U+202E"},
 		`{"label":"a\u2028b"}`:                            {"/label", "U+2028"},
+		`{"label":"a\u200bb"}`:                            {"/label", "U+200B"},
+		`{"label":"\u3164"}`:                              {"/label", "U+3164"},
 		`{"a\u0007":1}`:                                   {"/a", "U+0007"},
 		`{"validUntil":"0001-01-01T00:00:00Z"}`:           {"/validUntil", "in the years 2000 to 2199"},
 		`{"validUntil":"0001-01-01T01:00:00+01:00"}`:      {"/validUntil", "in the years 2000 to 2199"},
@@ -110,7 +123,7 @@ func TestQuery(t *testing.T) {
 func TestParametersAreTheOperations(t *testing.T) {
 	request := func(query string) middleware.Request {
 		return middleware.Request{Raw: httptest.NewRequest("GET", "/x?"+query, nil), Params: middleware.Parameters{
-			{Name: "limit", In: openapi.LocationQuery}: 1, {Name: "ref", In: openapi.LocationPath}: "r"}}
+			{Name: "limit", In: openapi.LocationQuery}: 1, {Name: "name", In: openapi.LocationQuery}: "", {Name: "offset", In: openapi.LocationQuery}: struct{ Value int32 }{}, {Name: "ref", In: openapi.LocationPath}: "r"}}
 	}
 	asked := 0
 	next := func(middleware.Request) (middleware.Response, error) { asked++; return middleware.Response{}, nil }
@@ -119,6 +132,16 @@ func TestParametersAreTheOperations(t *testing.T) {
 	}
 	if _, err := Parameters(request("ref=1"), next); err == nil || asked != 1 {
 		t.Errorf("%v, asked %d times", err, asked)
+	}
+	for _, text := range []string{"%2B1", "01", "-01"} {
+		if _, err := Parameters(request("limit="+text), next); err == nil || asked != 1 {
+			t.Errorf("limit=%s: %v, asked %d times", text, err, asked)
+		}
+	}
+	for _, query := range []string{"limit=0", "limit=-1", "name=007", "offset=10"} {
+		if _, err := Parameters(request(query), next); err != nil {
+			t.Errorf("%s: %v", query, err)
+		}
 	}
 }
 
