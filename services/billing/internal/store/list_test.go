@@ -154,6 +154,33 @@ func (w *writer) refundSome(s *store.Store) {
 	}
 }
 
+// Lists that are made beside purchases, refunds and cancellations hold what their filters select.
+func TestListsBesidePurchases(t *testing.T) {
+	w := newWriter(t)
+	w.pack = true
+	s, _, stop := w.open("one")
+	defer stop()
+	w.write(s, 500)
+	var readers sync.WaitGroup
+	var bought atomic.Bool
+	for _, f := range []store.OperationFilter{
+		{}, {ContractRef: "CTR-1", Status: billing.OperationAccepted}, {CustomerRef: "CE-1"}, {OrderRef: "LATE-4"}, {Status: billing.OperationCancelled}, {InvoiceRef: "BIL-2026-000001"},
+	} {
+		readers.Go(func() {
+			for !bought.Load() {
+				l := s.Operations(f, store.Page{Limit: 1000})
+				if got := matching(l.Items, f); len(got) != len(l.Items) || !slices.Equal(got, refs(l.Items)) {
+					t.Errorf("%+v: %d of %d match", f, len(got), len(l.Items))
+				}
+			}
+		})
+	}
+	w.cancelSome(s)
+	w.refundSome(s)
+	bought.Store(true)
+	readers.Wait()
+}
+
 // matching returns what a filter selects.
 func matching(all []store.Operation, f store.OperationFilter) (out []string) {
 	for _, o := range all {
