@@ -53,7 +53,7 @@ type ModelCut interface {
 
 // ModelLoading is a read model that is being made of the items of a cut.
 type ModelLoading interface {
-	// Add takes the next item, which is valid during the call.
+	// Add takes the next item. It is called by one goroutine, while another one loads the states.
 	Add(item []byte) error
 	// Use makes it the read model, in place of the one that there is. It is called as Config.Reset
 	// is, and only once everything has been added.

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -145,6 +146,7 @@ func (j *Journal[S, B]) load(ctx context.Context, m record.Manifest, known *stat
 	if j.cfg.Snapshots.Model != nil {
 		s.model = j.cfg.Snapshots.Model.Load()
 	}
+	adding := addTo(s.model)
 	err := j.topicOfSnapshots().Read(ctx, m, func(item []byte) error {
 		switch {
 		case len(item) == 0 || item[0] != itemModel:
@@ -152,11 +154,11 @@ func (j *Journal[S, B]) load(ctx context.Context, m record.Manifest, known *stat
 		case s.model == nil:
 			return errors.New("it has a read model, and there is none")
 		case model:
-			return s.model.Add(item[1:])
+			return adding.add(item[1:])
 		}
 		return nil
 	})
-	if err != nil {
+	if err = cmp.Or(adding.end(), err); err != nil {
 		return start[S, B]{}, err
 	}
 	s.states.Loaded(m.Offset)
@@ -165,4 +167,44 @@ func (j *Journal[S, B]) load(ctx context.Context, m record.Manifest, known *stat
 	}
 	known.Inform(s.states)
 	return s, nil
+}
+
+// adding adds items to a read model while the states are loaded, in a goroutine of its own.
+type adding struct {
+	items chan []byte
+	ended chan struct{}
+	err   error // set before ended is closed
+}
+
+// modelAhead is how many items may wait to be added.
+const modelAhead = 64
+
+func addTo(m ModelLoading) *adding {
+	a := &adding{make(chan []byte, modelAhead), make(chan struct{}), nil}
+	go func() {
+		defer close(a.ended)
+		for item := range a.items {
+			if a.err = m.Add(item); a.err != nil {
+				return
+			}
+		}
+	}()
+	return a
+}
+
+// add hands a copy of an item over. An error is returned if an earlier one was not added.
+func (a *adding) add(item []byte) error {
+	select {
+	case a.items <- bytes.Clone(item):
+		return nil
+	case <-a.ended:
+		return a.err
+	}
+}
+
+// end returns once everything is added, or the first error.
+func (a *adding) end() error {
+	close(a.items)
+	<-a.ended
+	return a.err
 }

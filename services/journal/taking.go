@@ -219,10 +219,13 @@ func (j *Journal[S, B]) write(ctx context.Context, t snapshots.Topic, m record.M
 type cut[S, B any] struct {
 	journal *Journal[S, B]
 	states  *states.Cut[S]
-	model   ModelCut
-	tail    []byte // the last record
+	model   ModelCut // nil if there is no read model
+	tail    []byte   // the last record
 	item    []byte
 	some    []byte
+
+	turn                bool // of the states
+	handed, modelHanded bool // nothing is left of the states, of the read model
 }
 
 // cut begins a cut. It reports false if the journal is not ready.
@@ -232,9 +235,9 @@ func (j *Journal[S, B]) cut() (*cut[S, B], bool) {
 	if j.readiness() != nil || j.sender == nil {
 		return nil, false
 	}
-	c := &cut[S, B]{journal: j, states: j.core.Cut(), tail: j.tail}
+	c := &cut[S, B]{journal: j, states: j.core.Cut(), tail: j.tail, modelHanded: true}
 	if m := j.cfg.Snapshots.Model; m != nil {
-		c.model = m.Cut()
+		c.model, c.modelHanded = m.Cut(), false
 	}
 	return c, true
 }
@@ -255,16 +258,32 @@ func (c *cut[S, B]) next() (some []byte, more bool, err error) {
 	c.journal.mu.RLock()
 	defer c.journal.mu.RUnlock()
 	for len(c.some) < copyAtOnce {
-		c.item, more, err = c.states.Next(c.item[:0])
-		if err == nil && !more && c.model != nil {
-			c.item, more, err = c.model.Next(append(c.item[:0], itemModel))
-		}
-		if err != nil || !more {
+		if more, err = c.nextItem(); err != nil || !more {
 			return c.some, false, err
 		}
 		c.some = snapshots.AppendItem(c.some, c.item)
 	}
 	return c.some, true, nil
+}
+
+// nextItem makes item the next one, and reports whether there was one. Items of the states and of
+// the read model take turns, so that both can be loaded at the same time.
+func (c *cut[S, B]) nextItem() (more bool, err error) {
+	for !c.handed || !c.modelHanded {
+		c.turn = !c.turn
+		switch {
+		case c.turn && !c.handed:
+			c.item, more, err = c.states.Next(c.item[:0])
+			c.handed = !more
+		case !c.turn && !c.modelHanded:
+			c.item, more, err = c.model.Next(append(c.item[:0], itemModel))
+			c.modelHanded = !more
+		}
+		if more || err != nil {
+			return more, err
+		}
+	}
+	return false, nil
 }
 
 // removeOld removes the snapshots that are of no use any more.
