@@ -57,6 +57,9 @@ func parseKeySet(data []byte) (keySet, error) {
 	var written struct {
 		Keys []jsontext.Value `json:"keys"`
 	}
+	if err := checkEncoding(data); err != nil {
+		return nil, err
+	}
 	if err := json.Unmarshal(data, &written); err != nil {
 		return nil, fmt.Errorf("not a key set: %w", err)
 	}
@@ -83,29 +86,39 @@ func parseKeySet(data []byte) (keySet, error) {
 		set = append(set, k)
 	}
 	if len(set) == 0 {
-		return nil, errors.New("it has no key for signatures")
+		return nil, errors.New("it has no key for signatures by an algorithm that is accepted")
 	}
 	return set, nil
 }
 
-// forSignatures reports whether a key is for signatures and of a type that is known. RFC 7517 asks
-// to ignore others.
+// forSignatures reports whether a key is for signatures by an algorithm that is accepted, and of a
+// type that is known. RFC 7517 asks to ignore others. A shared secret is not ignored, because an
+// issuer that publishes one must be noticed.
 func forSignatures(key []byte) bool {
 	var k struct {
-		Type  string `json:"kty"`
-		Curve string `json:"crv"`
-		Use   string `json:"use"`
+		Type       string                  `json:"kty"`
+		Curve      string                  `json:"crv"`
+		Use        string                  `json:"use"`
+		Operations []string                `json:"key_ops"`
+		Algorithm  jose.SignatureAlgorithm `json:"alg"`
 	}
-	if json.Unmarshal(key, &k) != nil {
-		return true // which is found out when it is read
+	switch {
+	case json.Unmarshal(key, &k) != nil:
+		return true // what is wrong is found when it is read
+	case k.Use == "enc" || k.Operations != nil && !slices.Contains(k.Operations, "verify"):
+		return false
+	case k.Type == "oct":
+		return true
+	case k.Algorithm != "" && !slices.Contains(algorithms, k.Algorithm):
+		return false
 	}
 	switch k.Type {
 	case "EC":
-		return k.Use != "enc" && slices.Contains([]string{"P-256", "P-384", "P-521"}, k.Curve)
+		return slices.Contains([]string{"P-256", "P-384", "P-521"}, k.Curve)
 	case "OKP":
-		return k.Use != "enc" && k.Curve == "Ed25519"
+		return k.Curve == "Ed25519"
 	}
-	return k.Use != "enc" && slices.Contains([]string{"RSA", "oct"}, k.Type)
+	return k.Type == "RSA"
 }
 
 // usable returns an error for a key that must not verify tokens.

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -85,6 +86,9 @@ func parseKeys(files []livefile.Content) (keys, error) {
 	if len(bytes.TrimSpace(files[0].Data)) == 0 {
 		return nil, errors.New("the file is empty")
 	}
+	if err := checkEncoding(files[0].Data); err != nil {
+		return nil, err
+	}
 	var list []item
 	// refuses text behind the list and members that an object has twice, too
 	if err := json.Unmarshal(files[0].Data, &list, json.RejectUnknownMembers(true)); err != nil {
@@ -105,6 +109,18 @@ func parseKeys(files []livefile.Content) (keys, error) {
 		all = append(all, e)
 	}
 	return all, nil
+}
+
+// checkEncoding returns an error for text that an editor has saved as something else than plain
+// UTF-8. The errors of the JSON library do not say so.
+func checkEncoding(data []byte) error {
+	switch {
+	case bytes.HasPrefix(data, []byte("\ufeff")):
+		return errors.New("it begins with a byte order mark: save it as UTF-8 without one")
+	case !utf8.Valid(data):
+		return errors.New("it is not UTF-8")
+	}
+	return nil
 }
 
 // checkMode returns an error if every user of the machine may write the file, and so let anybody
@@ -160,12 +176,15 @@ func (i item) entry() (entry, error) {
 }
 
 // customersOf returns the customers of a bound credential. An empty list is refused: it may be
-// meant as no customer or as all of them.
+// meant as no customer or as all of them. So is *, which is no customer's name.
 func customersOf(list []string) ([]string, error) {
 	if len(list) == 0 {
 		return nil, errors.New("the list of customers is empty")
 	}
 	for _, c := range list {
+		if c == "*" {
+			return nil, errors.New("* is not a customer: leave customers out for all of them")
+		}
 		if c == "" || strings.TrimSpace(c) != c {
 			return nil, fmt.Errorf("%q is not a customer", c)
 		}

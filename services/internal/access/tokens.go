@@ -99,6 +99,21 @@ type claims struct {
 // numeric is an instant in seconds since 1970.
 type numeric float64
 
+// UnmarshalJSON implements json.Unmarshaler. It refuses instants outside of years of four digits,
+// which time cannot convert: one in the far future could become one in the past.
+func (n *numeric) UnmarshalJSON(data []byte) error {
+	if err := json.Unmarshal(data, (*float64)(n)); err != nil {
+		return err
+	}
+	if *n < 0 || *n >= firstTooLate {
+		return errors.New("not an instant")
+	}
+	return nil
+}
+
+// firstTooLate is the first second of the year 10000.
+const firstTooLate = 253402300800
+
 func (n numeric) time() time.Time { return time.UnixMilli(int64(float64(n) * 1000)) }
 
 // audience is one text, or a list of texts.

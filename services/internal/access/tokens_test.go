@@ -13,6 +13,8 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -146,47 +148,67 @@ func TestBearer(t *testing.T) {
 	}
 	const denied = "unauthenticated"
 	for name, tt := range map[string]struct{ token, want string }{
-		"RS256":                      {good(nil), "oauth2:agency"},
-		"ES256":                      {sign(t, jose.ES256, "ec", "JWT", i.ec, claimed(nil)), "oauth2:agency"},
-		"EdDSA":                      {sign(t, jose.EdDSA, "ed", "", i.ed, claimed(nil)), "oauth2:agency"},
-		"scopes as a list":           {good(map[string]any{"scope": []string{"read"}}), "oauth2:agency"},
-		"several audiences":          {good(map[string]any{"aud": []string{"x", "deferpay"}}), "oauth2:agency"},
-		"every customer":             {good(map[string]any{"customers": []string{"*"}}), "oauth2:agency"},
-		"just expired":               {good(map[string]any{"exp": issued.Add(-29 * time.Second).Unix()}), "oauth2:agency"},
-		"clock ahead":                {good(map[string]any{"iat": issued.Add(29 * time.Second).Unix(), "nbf": issued.Add(29 * time.Second).Unix()}), "oauth2:agency"},
-		"without the scope":          {good(map[string]any{"scope": "write"}), "forbidden"},
-		"without scopes":             {good(map[string]any{"scope": nil}), "forbidden"},
-		"expired":                    {good(map[string]any{"exp": issued.Add(-30 * time.Second).Unix()}), denied},
-		"never expires":              {good(map[string]any{"exp": nil}), denied},
-		"not yet valid":              {good(map[string]any{"nbf": issued.Add(31 * time.Second).Unix()}), denied},
-		"issued in the future":       {good(map[string]any{"iat": issued.Add(31 * time.Second).Unix()}), denied},
-		"another issuer":             {good(map[string]any{"iss": "https://auth.example/"}), denied},
-		"no issuer":                  {good(map[string]any{"iss": nil}), denied},
-		"another audience":           {good(map[string]any{"aud": "deferpay-test"}), denied},
-		"an audience of two words":   {good(map[string]any{"aud": "deferpay x"}), denied},
-		"no audience":                {good(map[string]any{"aud": nil}), denied},
-		"no subject":                 {good(map[string]any{"sub": nil}), denied},
-		"a subject with a blank":     {good(map[string]any{"sub": "a b"}), denied},
-		"a long subject":             {good(map[string]any{"sub": strings.Repeat("a", 201)}), denied},
-		"no customers":               {good(map[string]any{"customers": nil}), denied},
-		"customers as a text":        {good(map[string]any{"customers": "CE-ACME"}), denied},
-		"an empty list of customers": {good(map[string]any{"customers": []string{}}), denied},
-		"a customer and every one":   {good(map[string]any{"customers": []string{"CE-ACME", "*"}}), denied},
-		"customers that are numbers": {good(map[string]any{"customers": []int{7}}), denied},
-		"an ID token":                {sign(t, jose.RS256, "rsa", "id+jwt", i.rsa, claimed(nil)), denied},
-		"another key's signature":    {sign(t, jose.RS256, "rsa", "JWT", i.other, claimed(nil)), denied},
-		"a key that is not known":    {sign(t, jose.RS256, "new", "JWT", i.other, claimed(nil)), denied},
-		"no kid":                     {sign(t, jose.RS256, "", "JWT", i.rsa, claimed(nil)), denied},
-		"an algorithm not its key's": {sign(t, jose.PS256, "rsa", "JWT", i.rsa, claimed(nil)), denied},
-		"RS256 by an EC key":         {sign(t, jose.RS256, "ec", "JWT", i.rsa, claimed(nil)), denied},
-		"none":                       {raw(t, `{"alg":"none","kid":"rsa"}`, string(payload), func([]byte) []byte { return nil }), denied},
-		"None":                       {raw(t, `{"alg":"None","kid":"rsa"}`, string(payload), func([]byte) []byte { return nil }), denied},
-		"HS256 by the public key":    {raw(t, `{"alg":"HS256","kid":"rsa"}`, string(payload), hs(public)), denied},
-		"HS256 by the modulus":       {raw(t, `{"alg":"HS256","kid":"rsa"}`, string(payload), hs(i.rsa.N.Bytes())), denied},
-		"a key of the sender's":      {raw(t, `{"alg":"RS256","jwk":`+string(must(t)(jose.JSONWebKey{Key: &i.other.PublicKey}.MarshalJSON()))+`}`, string(payload), rs), denied},
-		"an unknown critical header": {raw(t, `{"alg":"RS256","kid":"rsa","crit":["x"],"x":1}`, string(payload), rs), denied},
-		"a claim twice":              {raw(t, `{"alg":"RS256","kid":"rsa"}`, strings.Replace(string(payload), `{`, `{"scope":"admin",`, 1), rs), denied},
-		"no JSON":                    {raw(t, `{"alg":"RS256","kid":"rsa"}`, "x", rs), denied},
+		"RS256":                         {good(nil), "oauth2:agency"},
+		"ES256":                         {sign(t, jose.ES256, "ec", "JWT", i.ec, claimed(nil)), "oauth2:agency"},
+		"EdDSA":                         {sign(t, jose.EdDSA, "ed", "", i.ed, claimed(nil)), "oauth2:agency"},
+		"scopes as a list":              {good(map[string]any{"scope": []string{"read"}}), "oauth2:agency"},
+		"several audiences":             {good(map[string]any{"aud": []string{"x", "deferpay"}}), "oauth2:agency"},
+		"every customer":                {good(map[string]any{"customers": []string{"*"}}), "oauth2:agency"},
+		"just expired":                  {good(map[string]any{"exp": issued.Add(-29 * time.Second).Unix()}), "oauth2:agency"},
+		"a token just short enough":     {good(map[string]any{"pad": strings.Repeat("x", 11_500)}), "oauth2:agency"},
+		"a token of twice the size":     {good(map[string]any{"pad": strings.Repeat("x", 23_000)}), denied},
+		"the last moment":               {good(map[string]any{"exp": issued.Add(-29 * time.Second).Unix(), "nbf": issued.Add(30 * time.Second).Unix(), "iat": issued.Add(30 * time.Second).Unix()}), "oauth2:agency"},
+		"expired by a second more":      {good(map[string]any{"exp": issued.Add(-31 * time.Second).Unix()}), denied},
+		"valid from a far future":       {good(map[string]any{"nbf": 1e18}), denied},
+		"issued in a far future":        {good(map[string]any{"iat": 1e18}), denied},
+		"an expiry without bound":       {good(map[string]any{"exp": 1e18}), denied},
+		"a negative expiry":             {good(map[string]any{"exp": -1}), denied},
+		"an expiry in quotes":           {good(map[string]any{"exp": fmt.Sprint(issued.Add(time.Hour).Unix())}), denied},
+		"an audience without members":   {good(map[string]any{"aud": []string{}}), denied},
+		"another list of audiences":     {good(map[string]any{"aud": []string{"deferpay ", "DEFERPAY"}}), denied},
+		"an audience that is an object": {good(map[string]any{"aud": map[string]any{"deferpay": true}}), denied},
+		"claims of another case":        {good(map[string]any{"iss": nil, "ISS": "https://auth.example"}), denied},
+		"ES384 by a key of P-256":       {raw(t, `{"alg":"ES384","kid":"ec"}`, string(payload), rs), denied},
+		"HS512 by the file":             {raw(t, `{"alg":"HS512","kid":"rsa"}`, string(payload), hs([]byte(i.keys(t)))), denied},
+		"an empty signature":            {raw(t, `{"alg":"RS256","kid":"rsa"}`, string(payload), func([]byte) []byte { return nil }), denied},
+		"no algorithm":                  {raw(t, `{"kid":"rsa"}`, string(payload), rs), denied},
+		"a kid that is a number":        {raw(t, `{"alg":"RS256","kid":1}`, string(payload), rs), denied},
+		"a header twice":                {raw(t, `{"alg":"none","alg":"RS256","kid":"rsa"}`, string(payload), rs), denied},
+		"a critical b64":                {raw(t, `{"alg":"RS256","kid":"rsa","crit":["b64"],"b64":false}`, string(payload), rs), denied},
+		"clock ahead":                   {good(map[string]any{"iat": issued.Add(29 * time.Second).Unix(), "nbf": issued.Add(29 * time.Second).Unix()}), "oauth2:agency"},
+		"without the scope":             {good(map[string]any{"scope": "write"}), "forbidden"},
+		"without scopes":                {good(map[string]any{"scope": nil}), "forbidden"},
+		"expired":                       {good(map[string]any{"exp": issued.Add(-30 * time.Second).Unix()}), denied},
+		"never expires":                 {good(map[string]any{"exp": nil}), denied},
+		"not yet valid":                 {good(map[string]any{"nbf": issued.Add(31 * time.Second).Unix()}), denied},
+		"issued in the future":          {good(map[string]any{"iat": issued.Add(31 * time.Second).Unix()}), denied},
+		"another issuer":                {good(map[string]any{"iss": "https://auth.example/"}), denied},
+		"no issuer":                     {good(map[string]any{"iss": nil}), denied},
+		"another audience":              {good(map[string]any{"aud": "deferpay-test"}), denied},
+		"an audience of two words":      {good(map[string]any{"aud": "deferpay x"}), denied},
+		"no audience":                   {good(map[string]any{"aud": nil}), denied},
+		"no subject":                    {good(map[string]any{"sub": nil}), denied},
+		"a subject with a blank":        {good(map[string]any{"sub": "a b"}), denied},
+		"a long subject":                {good(map[string]any{"sub": strings.Repeat("a", 201)}), denied},
+		"no customers":                  {good(map[string]any{"customers": nil}), denied},
+		"customers as a text":           {good(map[string]any{"customers": "CE-ACME"}), denied},
+		"an empty list of customers":    {good(map[string]any{"customers": []string{}}), denied},
+		"a customer and every one":      {good(map[string]any{"customers": []string{"CE-ACME", "*"}}), denied},
+		"customers that are numbers":    {good(map[string]any{"customers": []int{7}}), denied},
+		"an ID token":                   {sign(t, jose.RS256, "rsa", "id+jwt", i.rsa, claimed(nil)), denied},
+		"another key's signature":       {sign(t, jose.RS256, "rsa", "JWT", i.other, claimed(nil)), denied},
+		"a key that is not known":       {sign(t, jose.RS256, "new", "JWT", i.other, claimed(nil)), denied},
+		"no kid":                        {sign(t, jose.RS256, "", "JWT", i.rsa, claimed(nil)), denied},
+		"an algorithm not its key's":    {sign(t, jose.PS256, "rsa", "JWT", i.rsa, claimed(nil)), denied},
+		"RS256 by an EC key":            {sign(t, jose.RS256, "ec", "JWT", i.rsa, claimed(nil)), denied},
+		"none":                          {raw(t, `{"alg":"none","kid":"rsa"}`, string(payload), func([]byte) []byte { return nil }), denied},
+		"None":                          {raw(t, `{"alg":"None","kid":"rsa"}`, string(payload), func([]byte) []byte { return nil }), denied},
+		"HS256 by the public key":       {raw(t, `{"alg":"HS256","kid":"rsa"}`, string(payload), hs(public)), denied},
+		"HS256 by the modulus":          {raw(t, `{"alg":"HS256","kid":"rsa"}`, string(payload), hs(i.rsa.N.Bytes())), denied},
+		"a key of the sender's":         {raw(t, `{"alg":"RS256","jwk":`+string(must(t)(jose.JSONWebKey{Key: &i.other.PublicKey}.MarshalJSON()))+`}`, string(payload), rs), denied},
+		"an unknown critical header":    {raw(t, `{"alg":"RS256","kid":"rsa","crit":["x"],"x":1}`, string(payload), rs), denied},
+		"a claim twice":                 {raw(t, `{"alg":"RS256","kid":"rsa"}`, strings.Replace(string(payload), `{`, `{"scope":"admin",`, 1), rs), denied},
+		"no JSON":                       {raw(t, `{"alg":"RS256","kid":"rsa"}`, "x", rs), denied},
 		"changed claims": {func() string {
 			p := strings.Split(good(nil), ".")
 			p[1] = p[1][:len(p[1])-4] + "fQAA"
@@ -247,17 +269,28 @@ func TestInvalidKeySets(t *testing.T) {
 	}
 	known := jose.JSONWebKey{Key: &i.rsa.PublicKey, KeyID: "rsa"}
 	for name, tt := range map[string]struct{ text, want string }{
-		"empty":           {"", "not a key set"},
-		"no keys":         {`{"keys":[]}`, "0 keys"},
-		"half written":    {i.keys(t)[:200], "not a key set"},
-		"trailing text":   {i.keys(t) + "x", "not a key set"},
-		"a shared secret": {set(t, known, jose.JSONWebKey{Key: []byte("secret-secret-secret-secret-secret"), KeyID: "s"}), "shared secret"},
-		"a private key":   {set(t, jose.JSONWebKey{Key: i.rsa, KeyID: "p"}), "not a public key"},
-		"a short key":     {set(t, jose.JSONWebKey{Key: &short.PublicKey, KeyID: "s"}), "1024 bits"},
-		"one kid twice":   {set(t, known, known), "same kid"},
-		"for encryption":  {set(t, jose.JSONWebKey{Key: &i.rsa.PublicKey, KeyID: "e", Use: "enc"}), "no key for signatures"},
-		"of another type": {`{"keys":[{"kty":"XX","kid":"x"}]}`, "no key for signatures"},
-		"broken":          {`{"keys":[{"kty":"RSA","kid":"x","n":"AQ"}]}`, "key 0"},
+		"empty":               {"", "not a key set"},
+		"no keys":             {`{"keys":[]}`, "0 keys"},
+		"half written":        {i.keys(t)[:200], "not a key set"},
+		"trailing text":       {i.keys(t) + "x", "not a key set"},
+		"a shared secret":     {set(t, known, jose.JSONWebKey{Key: []byte("secret-secret-secret-secret-secret"), KeyID: "s"}), "shared secret"},
+		"a private key":       {set(t, jose.JSONWebKey{Key: i.rsa, KeyID: "p"}), "not a public key"},
+		"a short key":         {set(t, jose.JSONWebKey{Key: &short.PublicKey, KeyID: "s"}), "1024 bits"},
+		"one kid twice":       {set(t, known, known), "same kid"},
+		"for encryption":      {set(t, jose.JSONWebKey{Key: &i.rsa.PublicKey, KeyID: "e", Use: "enc"}), "no key for signatures"},
+		"of another type":     {`{"keys":[{"kty":"XX","kid":"x"}]}`, "no key for signatures"},
+		"HTML":                {"<!DOCTYPE html><title>404</title>", "not a key set"},
+		"null":                {"null", "0 keys"},
+		"a list":              {"[]", "not a key set"},
+		"too many keys":       {`{"keys":[` + strings.Repeat(`{"kty":"XX"},`, maxKeys) + `{"kty":"XX"}]}`, "101 keys"},
+		"a member twice":      {`{"keys":[],` + i.keys(t)[1:], "duplicate"},
+		"a byte order mark":   {"\ufeff" + i.keys(t), "byte order mark"},
+		"for a shared secret": {set(t, jose.JSONWebKey{Key: &i.rsa.PublicKey, KeyID: "h", Algorithm: "HS256"}), "no key for signatures"},
+		"for no algorithm":    {set(t, jose.JSONWebKey{Key: &i.rsa.PublicKey, KeyID: "n", Algorithm: "none"}), "no key for signatures"},
+		"for key transport":   {set(t, jose.JSONWebKey{Key: &i.rsa.PublicKey, KeyID: "e", Algorithm: "RSA-OAEP"}), "no key for signatures"},
+		"for wrapping":        {strings.Replace(set(t, jose.JSONWebKey{Key: &i.rsa.PublicKey, KeyID: "e"}), `{"kty"`, `{"key_ops":["wrapKey"],"kty"`, 1), "no key for signatures"},
+		"no kid twice":        {set(t, jose.JSONWebKey{Key: &i.rsa.PublicKey}, jose.JSONWebKey{Key: &i.other.PublicKey}), "same kid"},
+		"broken":              {`{"keys":[{"kty":"RSA","kid":"x","n":"AQ"}]}`, "key 0"},
 	} {
 		path := credentials(t, tt.text)
 		if _, err := Open(Config{Tokens: i.tokens(path)}); err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), path) {
@@ -364,5 +397,118 @@ func TestFetchedKeys(t *testing.T) {
 		now = now.Add(fetchEvery)
 		c.Check()
 		ask("new", i.other, in) // by the keys that were read last
+	}
+}
+
+// TestKeysFromABadServer has the key set served in every wrong way. The keys that were read last
+// stay in force, and the fault is logged by name.
+func TestKeysFromABadServer(t *testing.T) {
+	i := newIssuer(t)
+	stranger := set(t, jose.JSONWebKey{Key: &i.other.PublicKey, KeyID: "rsa"})
+	var serve atomic.Value
+	write := func(text string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, text) }
+	}
+	good := write(i.keys(t))
+	serve.Store(good)
+	ended := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { serve.Load().(http.HandlerFunc)(w, r) }))
+	defer server.Close()
+	defer close(ended)
+	now := issued
+	var log bytes.Buffer
+	c := open(t, Config{Tokens: i.tokens(server.URL), Now: func() time.Time { return now }, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	check := func(name string, h http.HandlerFunc, logged string) {
+		t.Helper()
+		serve.Store(h)
+		c.tokens.keys.(*fetchedKeys).client.Timeout = fetchTime
+		if strings.HasPrefix(name, "slow") {
+			c.tokens.keys.(*fetchedKeys).client.Timeout = 50 * time.Millisecond
+		}
+		log.Reset()
+		now = now.Add(fetchEvery)
+		c.Check()
+		for _, key := range []*rsa.PrivateKey{i.rsa, i.other} {
+			token := sign(t, jose.RS256, "rsa", "", key, claimed(map[string]any{"exp": now.Add(time.Hour).Unix()}))
+			if _, err := c.Bearer(t.Context(), operation, token, []string{Read}); (err == nil) != (key == i.rsa) {
+				t.Errorf("%s: a token by the issuer: %t: %v", name, key == i.rsa, err)
+			}
+		}
+		if !strings.Contains(log.String(), logged) {
+			t.Errorf("%s: logged %q, want %q", name, log.String(), logged)
+		}
+	}
+	for name, tt := range map[string]struct {
+		serve http.HandlerFunc
+		want  string
+	}{
+		"404":      {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, stranger, http.StatusNotFound) }, "404 Not Found"},
+		"204":      {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }, "204 No Content"},
+		"HTML":     {write("<!DOCTYPE html><title>Log in</title>"), "not a key set"},
+		"two sets": {write(i.keys(t) + stranger), "not a key set"},
+		"huge":     {write(strings.Repeat(" ", maxKeySet) + stranger), "larger than"},
+		"without end": {func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.Copy(w, strings.NewReader(strings.Repeat(" ", 8*maxKeySet)))
+		}, "larger than"},
+		"ends early": {func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Length", "9000")
+			write(stranger)(w, r)
+		}, "unexpected EOF"},
+		"slow": {func(_ http.ResponseWriter, r *http.Request) { wait(r, ended) }, "Client.Timeout"},
+		"slow to end": {func(w http.ResponseWriter, r *http.Request) {
+			write(stranger)(w, r)
+			w.(http.Flusher).Flush()
+			wait(r, ended)
+		}, "Client.Timeout"},
+		"one kid twice": {write(set(t, jose.JSONWebKey{Key: &i.rsa.PublicKey, KeyID: "rsa"}, jose.JSONWebKey{Key: &i.other.PublicKey, KeyID: "rsa"})), "same kid"},
+		"no algorithm":  {write(set(t, jose.JSONWebKey{Key: &i.other.PublicKey, KeyID: "rsa", Algorithm: "none"})), "no key for signatures"},
+	} {
+		check(name, tt.serve, tt.want)
+		check("after "+name, good, "were read")
+	}
+}
+
+// wait returns when the client has gone, or the test ends.
+func wait(r *http.Request, ended chan struct{}) {
+	select {
+	case <-r.Context().Done():
+	case <-ended:
+	}
+}
+
+// TestKeyWithoutKid lets a token without a kid in only if there is no choice of keys.
+func TestKeyWithoutKid(t *testing.T) {
+	i := newIssuer(t)
+	one, two := jose.JSONWebKey{Key: &i.rsa.PublicKey}, jose.JSONWebKey{Key: &i.other.PublicKey, KeyID: "two"}
+	for _, tt := range []struct {
+		set  string
+		key  *rsa.PrivateKey
+		want string
+	}{
+		{set(t, one), i.rsa, "oauth2:agency"},
+		{set(t, two), i.other, "oauth2:agency"},
+		{set(t, one), i.other, "unauthenticated"},
+		{set(t, one, two), i.rsa, "unauthenticated"},
+	} {
+		c := open(t, Config{Tokens: i.tokens(credentials(t, tt.set)), Now: func() time.Time { return issued }})
+		ctx, err := c.Bearer(t.Context(), operation, sign(t, jose.RS256, "", "", tt.key, claimed(nil)), nil)
+		if got := outcome(t, ctx, err); got != tt.want {
+			t.Errorf("%s: %s, want %s", tt.set, got, tt.want)
+		}
+	}
+}
+
+// TestTokensFetchNothing sends tokens whose headers name addresses of keys.
+func TestTokensFetchNothing(t *testing.T) {
+	i := newIssuer(t)
+	asked := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { t.Error("asked for", r.URL) }))
+	defer asked.Close()
+	c := open(t, Config{Tokens: i.tokens(credentials(t, i.keys(t))), Now: func() time.Time { return issued }})
+	for _, header := range []string{"jku", "x5u"} {
+		token := raw(t, `{"alg":"RS256","kid":"new","`+header+`":"`+asked.URL+`"}`, `{"iss":"https://auth.example"}`, func(b []byte) []byte { return b })
+		ctx, err := c.Bearer(t.Context(), operation, token, nil)
+		if got := outcome(t, ctx, err); got != "unauthenticated" {
+			t.Errorf("%s: %s", header, got)
+		}
 	}
 }
