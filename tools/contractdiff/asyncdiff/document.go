@@ -69,7 +69,7 @@ func avroOf(p *parse.Payload) []*source.Node {
 // load reads Avro schemas that may use each other's names.
 func (d *Document) load(nodes []*source.Node) {
 	seen := map[*source.Node]bool{}
-	l := schema.Loader{Lenient: true, Nearest: diag.Nearest}
+	l := schema.Loader{Lenient: true, Valid: true, Nearest: diag.Nearest}
 	l.Find = func(fullname string, use any) *schema.Node {
 		at, _ := use.(diag.Pos)
 		n := d.Reader.FindType(fullname, at.File)

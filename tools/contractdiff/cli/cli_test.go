@@ -64,6 +64,11 @@ func many(n int, part string) string {
 	return b.String()
 }
 
+// avroAsync returns a document with one message, of an Avro schema.
+func avroAsync(schema string) string {
+	return "asyncapi: 3.0.0\ninfo: {title: T, version: 1.0.0}\nchannels:\n  c:\n    address: c\n    messages:\n      M: {payload: {schemaFormat: application/vnd.apache.avro, schema: " + schema + "}}\n"
+}
+
 // TestBadInput holds that whatever cannot be read ends with status 2 and its place, and never as
 // compatible.
 func TestBadInput(t *testing.T) {
@@ -86,25 +91,36 @@ func TestBadInput(t *testing.T) {
 			[]string{"DIR/a.yaml", "DIR/b.yaml"}, "leads back to itself"},
 		"a reference to nothing": {map[string]string{"a.yaml": plainAsync, "b.yaml": plainAsync + "components: {messages: {M: {$ref: './gone.yaml'}}}\n"},
 			[]string{"DIR/a.yaml", "DIR/b.yaml"}, "DIR/b.yaml:5:"},
-		"broken Avro in AsyncAPI": {map[string]string{"a.yaml": plainAsync, "b.yaml": "asyncapi: 3.0.0\ninfo: {title: T, version: 1.0.0}\nchannels:\n  c:\n    address: c\n    messages:\n      M: {payload: {schemaFormat: application/vnd.apache.avro, schema: {type: record, name: M, fields: [{name: a, type: bogus}]}}}\n"},
+		"broken Avro in AsyncAPI": {map[string]string{"a.yaml": plainAsync, "b.yaml": avroAsync("{type: record, name: M, fields: [{name: a, type: bogus}]}")},
 			[]string{"DIR/a.yaml", "DIR/b.yaml"}, `DIR/b.yaml:7:`},
-		"AsyncAPI 2":                 {map[string]string{"a.yaml": plainAsync, "b.yaml": "asyncapi: 2.6.0\ninfo: {title: T, version: 1.0.0}\nchannels: {}\n"}, []string{"DIR/a.yaml", "DIR/b.yaml"}, "AsyncAPI 2.6.0 is not supported"},
-		"Swagger 2":                  {map[string]string{"a.yaml": plainOpen, "b.yaml": "swagger: '2.0'\ninfo: {title: T, version: 1.0.0}\npaths: {}\n"}, []string{"DIR/a.yaml", "DIR/b.yaml"}, "only OpenAPI 3"},
-		"OpenAPI, nothing refers":    {map[string]string{"a.yaml": plainOpen, "b.yaml": "openapi: 3.0.3\ninfo: {title: T, version: 1.0.0}\npaths: {/a: {$ref: '#/components/pathItems/Gone'}}\n"}, []string{"DIR/a.yaml", "DIR/b.yaml"}, "DIR/b.yaml"},
-		"another kind":               {map[string]string{"a.yaml": plainAsync, "b.yaml": plainOpen}, []string{"DIR/a.yaml", "DIR/b.yaml"}, "they cannot be compared"},
-		"a file and a folder":        {map[string]string{"a.avsc": good, "b/b.avsc": good}, []string{"DIR/a.avsc", "DIR/b"}, "a file can only be compared with a file"},
-		"a folder without contracts": {map[string]string{"a/a.txt": "", "b/b.avsc": good}, []string{"DIR/a", "DIR/b"}, "there is no contract in this folder"},
-		"two faults are both shown":  {map[string]string{"a/x.avsc": good, "b/x.avsc": `{"type":"record","name":"R"}`, "b/y.avsc": `{"type":"enum","name":"E"}`}, []string{"DIR/a", "DIR/b"}, "DIR/b/y.avsc:1:1"},
-		"not in a repository":        {map[string]string{"b.avsc": good}, []string{"-against", "HEAD", "DIR"}, "is not in a git repository"},
-		"an option as a commit":      {map[string]string{"b.avsc": good}, []string{"-against", "--output=x", "DIR"}, "is not the name of a commit"},
-		"one name":                   {map[string]string{"b.avsc": good}, []string{"DIR/b.avsc"}, "name OLD and NEW"},
-		"an unknown mode":            {map[string]string{"b.avsc": good}, []string{"-mode", "SIDEWAYS", "DIR/b.avsc", "DIR/b.avsc"}, "the modes are"},
-		"an unknown level":           {map[string]string{"b.avsc": good}, []string{"-fail-on", "info", "DIR/b.avsc", "DIR/b.avsc"}, "the levels are"},
-		"an unknown format":          {map[string]string{"b.avsc": good}, []string{"-format", "html", "DIR/b.avsc", "DIR/b.avsc"}, "the formats are"},
-		"an entry without a reason":  {map[string]string{"b.avsc": good, "i.yaml": "- {id: X, expires: 2027-01-01}\n"}, []string{"-ignore", "DIR/i.yaml", "DIR/b.avsc", "DIR/b.avsc"}, "has no reason"},
-		"an entry without an end":    {map[string]string{"b.avsc": good, "i.yaml": "- {id: X, reason: because}\n"}, []string{"-ignore", "DIR/i.yaml", "DIR/b.avsc", "DIR/b.avsc"}, "has no date of expiry"},
-		"10 MB that nest deeply":     {map[string]string{"a.avsc": good, "b.avsc": strings.Repeat(`{"type":"array","items":`, 400_000)}, []string{"DIR/a.avsc", "DIR/b.avsc"}, "DIR/b.avsc:1"},
-		"a pipe":                     {map[string]string{"a.avsc": good}, []string{"DIR/a.avsc", "/dev/zero"}, "/dev/zero: this is neither a regular file nor a folder"},
+		"a record in itself":               {map[string]string{"a.avsc": good, "b.avsc": record("\n" + `{"name":"a","type":"R"}`)}, []string{"DIR/a.avsc", "DIR/b.avsc"}, "DIR/b.avsc:1:1: record R always contains another R, so it has no finite value"},
+		"a former record in itself":        {map[string]string{"a.avsc": record(`{"name":"a","type":"R"}`), "b.avsc": good}, []string{"DIR/a.avsc", "DIR/b.avsc"}, "DIR/a.avsc:1:1: record R always contains another R"},
+		"a record in itself, no mode":      {map[string]string{"a.avsc": good, "b.avsc": record(`{"name":"a","type":"R"}`)}, []string{"-mode", "NONE", "DIR/a.avsc", "DIR/b.avsc"}, "DIR/b.avsc:1:1: record R always contains another R"},
+		"two records in a circle":          {map[string]string{"a.avsc": good, "b.avsc": record("\n" + `{"name":"s","type":{"type":"record","name":"S","fields":[{"name":"r","type":"R"}]}}`)}, []string{"DIR/a.avsc", "DIR/b.avsc"}, "DIR/b.avsc:1:1: record R always contains another R, through S"},
+		"a circle of two files":            {map[string]string{"a/R.avsc": good, "b/R.avsc": record(`{"name":"s","type":"S"}`), "b/S.avsc": `{"type":"record","name":"S","fields":[{"name":"r","type":"R"}]}`}, []string{"DIR/a", "DIR/b"}, "DIR/b/R.avsc:1:1: record R always contains another R, through S"},
+		"a record in itself in AsyncAPI":   {map[string]string{"a.yaml": plainAsync, "b.yaml": avroAsync("{type: record, name: M, fields: [{name: a, type: M}]}")}, []string{"DIR/a.yaml", "DIR/b.yaml"}, "DIR/b.yaml:7:72: record M always contains another M"},
+		"an invalid name":                  {map[string]string{"a.avsc": good, "b.avsc": strings.Replace(good, `"R"`, `"R-1"`, 1)}, []string{"DIR/a.avsc", "DIR/b.avsc"}, `DIR/b.avsc:1:25: "R-1" is not a valid name`},
+		"an invalid field name":            {map[string]string{"a.avsc": good, "b.avsc": record(`{"name":"1a","type":"int"}`)}, []string{"DIR/a.avsc", "DIR/b.avsc"}, `DIR/b.avsc:1:47: "1a" is not a valid field name`},
+		"an invalid symbol":                {map[string]string{"a.avsc": good, "b.avsc": `{"type":"enum","name":"E","symbols":["A B"]}`}, []string{"DIR/a.avsc", "DIR/b.avsc"}, `DIR/b.avsc:1:38: "A B" is not a valid symbol`},
+		"an invalid namespace in a folder": {map[string]string{"a/x.avsc": good, "b/x.avsc": strings.Replace(good, `"R"`, `"R","namespace":"a..b"`, 1)}, []string{"DIR/a", "DIR/b"}, `DIR/b/x.avsc:1:41: "" is not a valid part of a namespace`},
+		"an invalid name in AsyncAPI":      {map[string]string{"a.yaml": plainAsync, "b.yaml": avroAsync("{type: record, name: M, fields: [{name: a b, type: int}]}")}, []string{"DIR/a.yaml", "DIR/b.yaml"}, `is not a valid field name`},
+		"AsyncAPI 2":                       {map[string]string{"a.yaml": plainAsync, "b.yaml": "asyncapi: 2.6.0\ninfo: {title: T, version: 1.0.0}\nchannels: {}\n"}, []string{"DIR/a.yaml", "DIR/b.yaml"}, "AsyncAPI 2.6.0 is not supported"},
+		"Swagger 2":                        {map[string]string{"a.yaml": plainOpen, "b.yaml": "swagger: '2.0'\ninfo: {title: T, version: 1.0.0}\npaths: {}\n"}, []string{"DIR/a.yaml", "DIR/b.yaml"}, "only OpenAPI 3"},
+		"OpenAPI, nothing refers":          {map[string]string{"a.yaml": plainOpen, "b.yaml": "openapi: 3.0.3\ninfo: {title: T, version: 1.0.0}\npaths: {/a: {$ref: '#/components/pathItems/Gone'}}\n"}, []string{"DIR/a.yaml", "DIR/b.yaml"}, "DIR/b.yaml"},
+		"another kind":                     {map[string]string{"a.yaml": plainAsync, "b.yaml": plainOpen}, []string{"DIR/a.yaml", "DIR/b.yaml"}, "they cannot be compared"},
+		"a file and a folder":              {map[string]string{"a.avsc": good, "b/b.avsc": good}, []string{"DIR/a.avsc", "DIR/b"}, "a file can only be compared with a file"},
+		"a folder without contracts":       {map[string]string{"a/a.txt": "", "b/b.avsc": good}, []string{"DIR/a", "DIR/b"}, "there is no contract in this folder"},
+		"two faults are both shown":        {map[string]string{"a/x.avsc": good, "b/x.avsc": `{"type":"record","name":"R"}`, "b/y.avsc": `{"type":"enum","name":"E"}`}, []string{"DIR/a", "DIR/b"}, "DIR/b/y.avsc:1:1"},
+		"not in a repository":              {map[string]string{"b.avsc": good}, []string{"-against", "HEAD", "DIR"}, "is not in a git repository"},
+		"an option as a commit":            {map[string]string{"b.avsc": good}, []string{"-against", "--output=x", "DIR"}, "is not the name of a commit"},
+		"one name":                         {map[string]string{"b.avsc": good}, []string{"DIR/b.avsc"}, "name OLD and NEW"},
+		"an unknown mode":                  {map[string]string{"b.avsc": good}, []string{"-mode", "SIDEWAYS", "DIR/b.avsc", "DIR/b.avsc"}, "the modes are"},
+		"an unknown level":                 {map[string]string{"b.avsc": good}, []string{"-fail-on", "info", "DIR/b.avsc", "DIR/b.avsc"}, "the levels are"},
+		"an unknown format":                {map[string]string{"b.avsc": good}, []string{"-format", "html", "DIR/b.avsc", "DIR/b.avsc"}, "the formats are"},
+		"an entry without a reason":        {map[string]string{"b.avsc": good, "i.yaml": "- {id: X, expires: 2027-01-01}\n"}, []string{"-ignore", "DIR/i.yaml", "DIR/b.avsc", "DIR/b.avsc"}, "has no reason"},
+		"an entry without an end":          {map[string]string{"b.avsc": good, "i.yaml": "- {id: X, reason: because}\n"}, []string{"-ignore", "DIR/i.yaml", "DIR/b.avsc", "DIR/b.avsc"}, "has no date of expiry"},
+		"10 MB that nest deeply":           {map[string]string{"a.avsc": good, "b.avsc": strings.Repeat(`{"type":"array","items":`, 400_000)}, []string{"DIR/a.avsc", "DIR/b.avsc"}, "DIR/b.avsc:1"},
+		"a pipe":                           {map[string]string{"a.avsc": good}, []string{"DIR/a.avsc", "/dev/zero"}, "/dev/zero: this is neither a regular file nor a folder"},
 		"OpenAPI, references in a circle": {map[string]string{"a.yaml": plainOpen, "b.yaml": plainOpen + "components: {schemas: {A: {$ref: '#/components/schemas/B'}, B: {$ref: '#/components/schemas/A'}}}\n"},
 			[]string{"DIR/a.yaml", "DIR/b.yaml"}, "DIR/b.yaml:4:"},
 		"OpenAPI, a circle of two files": {map[string]string{"a.yaml": plainOpen, "b.yaml": plainOpen + "components: {schemas: {A: {$ref: './c.yaml#/X'}}}\n", "c.yaml": "X: {$ref: './b.yaml#/components/schemas/A'}\n"},

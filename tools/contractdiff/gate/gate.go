@@ -171,7 +171,7 @@ func loadAvro(s *input.Side, file string) (*avroFile, error) {
 	if err := r.Err(); err != nil {
 		return nil, err
 	}
-	l := schema.Loader{Lenient: true, Nearest: diag.Nearest}
+	l := schema.Loader{Lenient: true, Valid: true, Nearest: diag.Nearest}
 	l.Find = func(fullname string, use any) *schema.Node {
 		at, _ := use.(diag.Pos)
 		if found := r.FindType(fullname, at.File); found != nil && found != n {

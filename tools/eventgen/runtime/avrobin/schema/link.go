@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Link resolves every name, and then checks unions, defaults, and names that are defined twice. It
-// returns all faults.
+// Link resolves every name, and then checks unions, defaults, records without a finite value, and
+// names that are defined twice. It returns all faults.
 func (l *Loader) Link() []Fault {
 	sought := map[string]bool{}
 	missing := map[*Node]bool{}
@@ -36,8 +36,11 @@ func (l *Loader) Link() []Fault {
 		}
 	}
 	l.compare()
-	for _, t := range l.Named() {
-		l.checkRecord(t)
+	types := l.Named()
+	known := l.checkFinite(types)
+	left := maxImpliedInAll
+	for _, t := range types {
+		l.checkRecord(t, known.has(t), &left)
 	}
 	for _, root := range l.roots {
 		l.checkUnions(*root)
@@ -124,21 +127,18 @@ func logicalDifference(a, b *Type, path string, seen map[*Type]bool) (string, bo
 // leftOut is the hint for a default that does not conform to its type.
 const leftOut = "the default is left out"
 
-// checkRecord checks the unions and the defaults of one named type.
-func (l *Loader) checkRecord(t *Type) {
-	if t.Kind != Record {
-		return
-	}
-	if endless(t, t, map[*Type]bool{}) {
-		l.lint(t.Node, `make a field nullable: ["null", "`+t.Name+`"]`, "record %s always contains another %s, so it has no finite value", t.Name, t.Name)
-		return
-	}
+// checkRecord checks the unions of one named type, and its defaults if it has a finite value. left
+// is how many values may still be taken from the defaults of fields that a default leaves out.
+func (l *Loader) checkRecord(t *Type, finite bool, left *int) {
 	for _, f := range t.Fields {
 		l.checkUnions(f.Type)
-		if f.Default == nil || broken(f.Type, map[*Type]bool{}) {
+		if f.Default == nil || !finite || broken(f.Type, map[*Type]bool{}) {
 			continue
 		}
-		if _, err := AppendJSON(nil, f.Type, f.Default); err != nil {
+		fill := filler{left: min(maxImplied, *left)}
+		_, err := fill.append(nil, f.Type, f.Default)
+		*left -= min(maxImplied, *left) - fill.left
+		if err != nil {
 			l.warn(f.Default, leftOut, "field %s.%s: the default %s %v", t.Name, f.Name, f.Default.JSON(nil), err)
 			f.Default = nil
 		}
@@ -157,26 +157,6 @@ func broken(t *Type, seen map[*Type]bool) bool {
 		}
 	}
 	return slices.ContainsFunc(t.Branches, func(b *Type) bool { return broken(b, seen) }) || t.Items != nil && broken(t.Items, seen)
-}
-
-// endless reports whether every value of t contains a value of goal.
-func endless(t, goal *Type, seen map[*Type]bool) bool {
-	switch t.Kind {
-	case Record:
-		if seen[t] {
-			return t == goal
-		}
-		seen[t] = true
-		return slices.ContainsFunc(t.Fields, func(f *Field) bool { return endless(f.Type, goal, seen) })
-	case Union:
-		for _, b := range t.Branches {
-			if !endless(b, goal, maps.Clone(seen)) {
-				return false
-			}
-		}
-		return len(t.Branches) > 0
-	}
-	return false
 }
 
 // checkUnions refuses two branches that cannot be told apart, in a type and in the types without a

@@ -27,6 +27,9 @@ type Loader struct {
 	// Lenient skips the checks that matter only to the author. Logical types that do not fit are
 	// ignored, as the specification requires of readers, and defaults and names are not checked.
 	Lenient bool
+	// Valid refuses names that are not valid and records that have no finite value, also if Lenient
+	// is set. A reader can do without these checks; a tool that judges schemas cannot.
+	Valid bool
 	// Alone selects the hint for schemas that have to define every type they use.
 	Alone bool
 	// Nearest returns the name that was probably meant, for a hint. It may be nil.
@@ -97,6 +100,14 @@ func (l *Loader) fault(n *Node, hint, format string, args ...any) {
 // lint reports a fault, unless the loader is lenient.
 func (l *Loader) lint(n *Node, hint, format string, args ...any) {
 	if !l.Lenient {
+		l.fault(n, hint, format, args...)
+	}
+}
+
+// invalid reports a fault that does not keep anybody from reading, unless the loader is lenient and
+// Valid is not set.
+func (l *Loader) invalid(n *Node, hint, format string, args ...any) {
+	if !l.Lenient || l.Valid {
 		l.fault(n, hint, format, args...)
 	}
 }
@@ -346,7 +357,7 @@ func ValidName(s string) bool {
 
 func (l *Loader) checkName(n *Node, what, name string) {
 	if !ValidName(name) {
-		l.lint(n, "use letters, digits and _, and no digit first; write other words in doc", "%q is not a valid %s", name, what)
+		l.invalid(n, "use letters, digits and _, and no digit first; write other words in doc", "%q is not a valid %s", name, what)
 	}
 }
 

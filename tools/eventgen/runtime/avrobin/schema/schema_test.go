@@ -1,6 +1,9 @@
 package schema
 
 import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -90,4 +93,86 @@ func TestHostileText(t *testing.T) {
 		}
 		s.MinBytes()
 	}
+}
+
+// TestDefaultsThatMultiply holds that a default is refused if those of other fields make it large:
+// sixteen records are enough for 65,535 values.
+func TestDefaultsThatMultiply(t *testing.T) {
+	text := `{"type":"record","name":"R0","fields":[{"name":"a","type":"int","default":0}]}`
+	for i := range 15 {
+		text = fmt.Sprintf(`{"type":"record","name":"R%d","fields":[{"name":"a","type":%s,"default":{}},{"name":"b","type":"R%d","default":{}}]}`, i+1, text, i)
+	}
+	s, err := Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := AppendJSON(nil, s, &Node{Kind: JSONObject}); err == nil {
+		t.Error("the default is accepted")
+	}
+}
+
+// TestDefaultsInCircles holds that a default that leads back to itself in many ways is refused
+// soon: trying each of them takes longer than anybody waits.
+func TestDefaultsInCircles(t *testing.T) {
+	s, err := Parse(`{"type":"record","name":"R","fields":[{"name":"s","type":["null",` +
+		`{"type":"record","name":"S","fields":[{"name":"f","type":["R","S","null"],"default":{}}]}],"default":null},{"name":"f","type":["R","S","null"],"default":{}}]}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := AppendJSON(nil, s, &Node{Kind: JSONObject}); err == nil {
+		t.Error("the default is accepted")
+	}
+}
+
+// TestNoFiniteValue draws graphs of records and compares the records without a finite value with
+// those that a search by depth finds.
+func TestNoFiniteValue(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	none := 0
+	for range 2000 {
+		types := make([]*Type, 1+random.IntN(6))
+		for i := range types {
+			types[i] = &Type{Kind: Record, Name: fmt.Sprint("R", i)}
+		}
+		for _, r := range types {
+			for range random.IntN(3) {
+				branches := make([]*Type, 1+random.IntN(3))
+				for i := range branches {
+					if branches[i] = types[random.IntN(len(types))]; random.IntN(5) == 0 {
+						branches[i] = &Type{Kind: Array, Items: branches[i]}
+					}
+				}
+				field := &Field{Type: branches[0]}
+				if len(branches) > 1 {
+					field.Type = &Type{Kind: Union, Branches: branches}
+				}
+				r.Fields = append(r.Fields, field)
+			}
+		}
+		known := finite(types)
+		circles := known.circles(types)
+		all := true
+		for _, r := range types {
+			want := fits(r, 2*len(types))
+			if known.has(r) != want {
+				t.Fatalf("%s of %d: has a finite value: %v, want %v", r.Name, len(types), !want, want)
+			}
+			all = all && want
+		}
+		if all != (len(circles) == 0) {
+			t.Fatalf("%d circles, all are finite: %v", len(circles), all)
+		}
+		none += len(circles)
+	}
+	if none < 100 {
+		t.Errorf("only %d circles were drawn", none)
+	}
+}
+
+// fits reports whether a type has a value that nests at most so deep.
+func fits(t *Type, depth int) bool {
+	if t.Kind == Union {
+		return slices.ContainsFunc(t.Branches, func(b *Type) bool { return fits(b, depth) })
+	}
+	return depth > 0 && !slices.ContainsFunc(t.Fields, func(f *Field) bool { return !fits(f.Type, depth-1) })
 }

@@ -2,6 +2,7 @@ package schema
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -13,19 +14,37 @@ import (
 // fixed are strings of characters up to U+00FF, a union is a value of the first branch that accepts
 // it.
 func AppendJSON(dst []byte, t *Type, n *Node) ([]byte, error) {
-	var f filler
+	f := filler{left: maxImplied}
 	return f.append(dst, t, n)
 }
 
+// A default may leave out fields that have defaults, which may do the same. The values that are
+// taken from them are bounded: a few records can make a default of any size, or one that takes any
+// time to refuse.
+const (
+	maxImplied      = 1 << 14 // in one default
+	maxImpliedInAll = 1 << 20 // in all defaults that Link checks
+)
+
 // filler counts its depth, because the defaults of a recursive record can contain each other
 // without end.
-type filler struct{ depth int }
+type filler struct {
+	depth  int
+	inside int // defaults of fields that were left out
+	left   int // number of values that may still be taken from such defaults
+}
 
 func (f *filler) append(dst []byte, t *Type, n *Node) ([]byte, error) {
 	f.depth++
 	defer func() { f.depth-- }()
 	if f.depth > maxDepth {
-		return dst, fmt.Errorf("has no end")
+		return dst, errors.New("has no end")
+	}
+	if f.inside > 0 {
+		if f.left == 0 {
+			return dst, errors.New("takes too many values from the defaults of other fields")
+		}
+		f.left--
 	}
 	switch t.Kind {
 	case Null:
@@ -178,13 +197,16 @@ func (f *filler) record(dst []byte, t *Type, n *Node) ([]byte, error) {
 	var err error
 	for _, field := range t.Fields {
 		v := n.Get(field.Name)
+		implied := 0
 		if v == nil {
-			v = field.Default
+			v, implied = field.Default, 1
 		}
 		if v == nil {
 			return dst, fmt.Errorf("lacks the field %q", field.Name)
 		}
-		if dst, err = f.append(dst, field.Type, v); err != nil {
+		f.inside += implied
+		dst, err = f.append(dst, field.Type, v)
+		if f.inside -= implied; err != nil {
 			return dst, fmt.Errorf("field %q %w", field.Name, err)
 		}
 	}
