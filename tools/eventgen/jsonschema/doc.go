@@ -25,7 +25,7 @@
 //   - allOf: one struct with everything in it. Parts that contradict each other are an error.
 //   - a discriminator: its value decides which type the value has, by the const of the property,
 //     the mapping, or the key of the $ref. A value with the discriminator of another type is not
-//     written.
+//     written. A type that does not name it has it added if it is written as one of the union.
 //   - a schema whose subtypes have it in their allOf, and that lists them in oneOf or anyOf or has
 //     a discriminator: one of the subtypes. Those that it does not list are looked for in its file
 //     and in the documents.

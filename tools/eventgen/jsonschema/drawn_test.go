@@ -1,7 +1,6 @@
 package jsonschema
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"flag"
@@ -67,6 +66,8 @@ func main() {
 		changed, err := v.AppendJSON(nil)
 		if err != nil {
 			changed = []byte("refused")
+		} else if err := types[string(name)]().DecodeJSON(changed); err != nil {
+			changed = append([]byte("unreadable "), changed...)
 		}
 		fmt.Fprintf(out, "written %%s\t%%s\n", again, changed)
 	}
@@ -89,6 +90,62 @@ func TestDrawnValues(t *testing.T) {
 		t.Skipf("no corpus: set EVENTGEN_CORPUS to a folder of AsyncAPI documents (%v)", err)
 	}
 	types, files := drawnTypes(t, dir)
+	program := echoProgram(t, types, files)
+	values, accepted, changed, excused := 0, 0, 0, 0
+	for _, d := range types {
+		v, a, c, faults := d.try(t, program, *drawn)
+		values, accepted, changed = values+v, accepted+a, changed+c
+		if len(faults) > 0 && d.warned {
+			excused++
+			t.Logf("%s: %d documents, of which generating warns: %s", d.name, len(faults), faults[0])
+		} else if len(faults) > 0 {
+			t.Errorf("%s: %d of %d documents: %s\n%s", d.name, len(faults), v, faults[0], d.schema)
+		}
+	}
+	t.Logf("%d types, %d documents, %d of them valid; of these %d were written after a change; %d types are warned of", len(types), values, accepted, changed, excused)
+}
+
+// TestDrawnGolden generates the golden packages and changes values of their types, like
+// TestChangedValues, which has the packages that were generated before. So it fails if the
+// generator is wrong, whatever is in the golden packages.
+func TestDrawnGolden(t *testing.T) {
+	fulltest.Only(t, "it builds a module of its own")
+	names, err := filepath.Glob("testdata/golden/*.yaml")
+	if err != nil || len(names) == 0 {
+		t.Fatalf("no golden schemas: %v", err)
+	}
+	var types []drawnType
+	files := map[string][]byte{}
+	for _, name := range names {
+		s, roots, faults := load(t, "testdata/golden", filepath.Base(name))
+		if faults.Add(s.Resolve()...); faults.HasErrors() {
+			t.Fatalf("faults:\n%v", faults)
+		}
+		pkg := strings.TrimSuffix(filepath.Base(name), ".yaml")
+		out, _, err := s.Emit(Config{ImportPath: "example.org/corpus", Package: pkg})
+		if err != nil {
+			t.Fatal(err)
+		}
+		maps.Copy(files, out)
+		for _, r := range roots {
+			types = append(types, drawnType{name: pkg + "." + r.Name(), schema: r.SchemaText()})
+		}
+	}
+	program := echoProgram(t, types, files)
+	changed := 0
+	for _, d := range types {
+		c, faults := d.tryChanged(t, program, 1500)
+		changed += c
+		if len(faults) > 0 {
+			t.Errorf("%s: %d documents: %s\n%s", d.name, len(faults), faults[0], d.schema)
+		}
+	}
+	t.Logf("%d types, %d values were written after a change", len(types), changed)
+}
+
+// echoProgram builds the program echo with types and their code, and returns its file.
+func echoProgram(t *testing.T, types []drawnType, files map[string][]byte) string {
+	t.Helper()
 	var imports, entries strings.Builder
 	seen := map[string]bool{}
 	for _, d := range types {
@@ -109,18 +166,7 @@ func TestDrawnValues(t *testing.T) {
 	if out, err := typechecktest.Go(t, module, "build", "-o", "echo", "."); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
-	values, accepted, changed, excused := 0, 0, 0, 0
-	for _, d := range types {
-		v, a, c, faults := d.try(t, filepath.Join(module, "echo"), *drawn)
-		values, accepted, changed = values+v, accepted+a, changed+c
-		if len(faults) > 0 && d.warned {
-			excused++
-			t.Logf("%s: %d documents, of which generating warns: %s", d.name, len(faults), faults[0])
-		} else if len(faults) > 0 {
-			t.Errorf("%s: %d of %d documents: %s\n%s", d.name, len(faults), v, faults[0], d.schema)
-		}
-	}
-	t.Logf("%d types, %d documents, %d of them valid; of these %d were written after a change; %d types are warned of", len(types), values, accepted, changed, excused)
+	return filepath.Join(module, "echo")
 }
 
 // drawnTypes returns the types of public documents, and their code.
@@ -156,32 +202,15 @@ func drawnTypes(t *testing.T, dir string) (types []drawnType, files map[string][
 func (d drawnType) try(t *testing.T, program string, n int) (values, accepted, changed int, faults []string) {
 	t.Helper()
 	s, drawer := drawtest.Compile(t, d.schema), drawtest.New(t, d.schema)
-	var docs [][]byte
-	var in bytes.Buffer
-	for seed := range uint64(n) {
-		doc := drawer.Document(seed)
-		docs = append(docs, doc)
-		fmt.Fprintf(&in, "%s %s\n", d.name, doc)
-	}
-	cmd := exec.Command(program)
-	cmd.Stdin, cmd.Stderr = &in, os.Stderr
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("%s: %v", d.name, err)
-	}
-	lines := bufio.NewScanner(bytes.NewReader(out))
-	lines.Buffer(nil, 1<<24)
+	docs, lines := d.echo(t, program, drawer, n)
 	known := members(t, d.schema)
-	for _, doc := range docs {
-		if !lines.Scan() {
-			t.Fatalf("%s: the program ended at %s", d.name, doc)
-		}
-		verdict, text, _ := strings.Cut(lines.Text(), " ")
+	for i, doc := range docs {
+		verdict, text, _ := strings.Cut(lines[i], " ")
 		text, after, _ := strings.Cut(text, "\t")
 		if after != "" && after != "refused" {
 			changed++
-			if w, err := judge.UnmarshalJSON(strings.NewReader(after)); err != nil || s.Validate(w) != nil {
-				faults = append(faults, fmt.Sprintf("%s was changed and written as %s, which the judge refuses: %v", doc, after, s.Validate(w)))
+			if fault := judgeChanged(s, after); fault != "" {
+				faults = append(faults, fmt.Sprintf("%s %s", doc, fault))
 			}
 		}
 		v, err := judge.UnmarshalJSON(bytes.NewReader(doc))
@@ -202,6 +231,57 @@ func (d drawnType) try(t *testing.T, program string, n int) (values, accepted, c
 		}
 	}
 	return len(docs), accepted, changed, faults
+}
+
+// tryChanged sends documents through a type, and returns how many were written after a change, and
+// what was wrong with these.
+func (d drawnType) tryChanged(t *testing.T, program string, n int) (changed int, faults []string) {
+	t.Helper()
+	s := drawtest.Compile(t, d.schema)
+	docs, lines := d.echo(t, program, drawtest.New(t, d.schema), n)
+	for i, doc := range docs {
+		if _, after, _ := strings.Cut(lines[i], "\t"); after != "" && after != "refused" {
+			changed++
+			if fault := judgeChanged(s, after); fault != "" {
+				faults = append(faults, fmt.Sprintf("%s %s", doc, fault))
+			}
+		}
+	}
+	return changed, faults
+}
+
+// judgeChanged returns what is wrong with what was written after a change, or "".
+func judgeChanged(s *judge.Schema, after string) string {
+	w, err := judge.UnmarshalJSON(strings.NewReader(after))
+	if err == nil {
+		err = s.Validate(w)
+	}
+	if err != nil {
+		return fmt.Sprintf("was changed and written as %s, which the judge refuses: %v", after, err)
+	}
+	return ""
+}
+
+// echo sends n documents through the program, and returns its line for each of them.
+func (d drawnType) echo(t *testing.T, program string, drawer *drawtest.Drawer, n int) (docs [][]byte, lines []string) {
+	t.Helper()
+	var in bytes.Buffer
+	for seed := range uint64(n) {
+		doc := drawer.Document(seed)
+		docs = append(docs, doc)
+		fmt.Fprintf(&in, "%s %s\n", d.name, doc)
+	}
+	cmd := exec.Command(program)
+	cmd.Stdin, cmd.Stderr = &in, os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%s: %v", d.name, err)
+	}
+	lines = strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")
+	if len(lines) != len(docs) {
+		t.Fatalf("%s: the program wrote %d lines for %d documents", d.name, len(lines), len(docs))
+	}
+	return docs, lines
 }
 
 // known is what a schema says about members.

@@ -132,6 +132,17 @@ func (w *Writer) Tag(member, text, want string) bool {
 	return text == want
 }
 
+// AddText adds a member to the object that was written last.
+func (w *Writer) AddText(member, text string) {
+	if w.err != nil {
+		return
+	}
+	w.b = w.b[:len(w.b)-len("}")]
+	w.EscapedMember(member)
+	w.String(text)
+	w.b = append(w.b, '}')
+}
+
 // Bool writes a boolean.
 func (w *Writer) Bool(b bool) {
 	if b {

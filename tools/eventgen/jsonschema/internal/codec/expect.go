@@ -277,14 +277,14 @@ func (g *generator) expectedBranch(d *shape.Decl, b *shape.Branch) []*schema.Sch
 			g.doubt = true
 			continue
 		}
-		g.expectedGroup(p.Schema, group, b)
+		g.expectedGroup(d, p.Schema, group, b)
 	}
 	return []*schema.Schema{own}
 }
 
 // expectedGroup sets doubt unless a value that conforms to the schema of a branch conforms to the
 // schema with the alternatives.
-func (g *generator) expectedGroup(s *schema.Schema, group string, b *shape.Branch) {
+func (g *generator) expectedGroup(d *shape.Decl, s *schema.Schema, group string, b *shape.Branch) {
 	own := b.Parts[0].Schema
 	rest := shape.Part{Schema: s, Skip: group}
 	if !s.Only("type", "oneOf", "anyOf", "discriminator") && (b.Shape.Form != shape.Declared || !slices.Contains(b.Shape.Decl.Parts, rest)) {
@@ -293,10 +293,11 @@ func (g *generator) expectedGroup(s *schema.Schema, group string, b *shape.Branc
 	if s.Types != 0 && s.Types&shape.KindsOf(b.Shape) != shape.KindsOf(b.Shape) {
 		g.doubt = true
 	}
-	if s.Tags(group) != nil {
-		g.doubt = g.doubt || !tells(b, s.Discriminator)
+	if tags := s.Tags(group); tags != nil {
+		g.doubt = g.doubt || !selects(d, b, s.Discriminator, tags[slices.Index(s.Group(group), own)])
 		return
 	}
+	g.doubt = g.doubt || b.AddsTag(d) // which another alternative may require
 	for _, other := range s.Group(group) {
 		if group == "oneOf" && other != own && !shape.Refuses(other, b.Shape) {
 			g.doubt = true
@@ -304,14 +305,19 @@ func (g *generator) expectedGroup(s *schema.Schema, group string, b *shape.Branc
 	}
 }
 
-// tells reports whether the values of a branch certainly have its value of the discriminator.
-func tells(b *shape.Branch, discriminator string) bool {
+// selects reports whether the written values of a branch certainly have a value of the
+// discriminator.
+func selects(d *shape.Decl, b *shape.Branch, discriminator, tag string) bool {
 	if b.Shape.Form != shape.Declared || b.Shape.Decl.Form != shape.Struct {
 		return false
 	}
 	f := b.Shape.Decl.Field(discriminator)
-	if f == nil || f.Optional {
-		return false
+	switch known := d.Tagged == discriminator && b.Tag == tag; {
+	case f == nil:
+		return known && b.AddsTag(d)
+	case f.Constant != nil:
+		return f.Constant.Is(source.String) && f.Constant.Value == tag
+	default:
+		return known && !f.Optional && f.Shape.Form != shape.Nullable && refuseTag(d, b) != ""
 	}
-	return f.Constant != nil && f.Constant.Str() == b.Tag || f.Constant == nil // w.Tag compares it
 }

@@ -104,7 +104,7 @@ func (g *generator) writeNullable(s *shape.Shape, want []*schema.Schema, x strin
 func parts(want []*schema.Schema, of func(*schema.Schema) *schema.Schema) []*schema.Schema {
 	var out []*schema.Schema
 	for _, w := range want {
-		for _, s := range w.All() {
+		for _, s := range w.Unnulled().All() {
 			if part := of(s); part != nil {
 				out = append(out, part)
 			}
@@ -198,7 +198,7 @@ func (g *generator) writeUnion(d *shape.Decl) {
 			case b.Wrapper != "":
 				return g.write(b.Shape, want, "x.Value")
 			case b.Shape.Decl.HasCodec():
-				return tagged(d, b) + "jsonvalue.WritePointer(w, x, " + g.writeFunc(b.Shape, want) + ")"
+				return g.writeTagged(d, b, "jsonvalue.WritePointer(w, x, "+g.writeFunc(b.Shape, want)+")")
 			}
 			return g.write(b.Shape, want, "x")
 		}))
@@ -206,27 +206,58 @@ func (g *generator) writeUnion(d *shape.Decl) {
 	g.p("default:\nw.Unset()\n}\n}")
 }
 
-// tagged returns the statement that refuses a value with the discriminator of another type, or ""
-// if the type has no field for it.
-func tagged(d *shape.Decl, b *shape.Branch) string {
-	for _, f := range b.Shape.Decl.Fields {
-		if d.Tagged == "" || f.Name != d.Tagged || f.Constant != nil {
-			continue
-		}
-		set, value := "x != nil", "x."+f.GoName
-		if f.Optional {
-			present, of := f.Present(value)
-			set, value = set+" && "+present, of
-		}
-		switch s := f.Shape; {
-		case s.Form == shape.Declared && s.Decl.Form == shape.TextEnum:
-			value = "string(" + value + ")"
-		case s.Form == shape.Any:
-			value += ".Text()"
-		case s.Form != shape.Basic || s.Scalar != shape.TextScalar:
-			return ""
-		}
-		return fmt.Sprintf("if %s && !w.Tag(%q, %s, %q) {\nreturn\n}\n", set, d.Tagged, value, b.Tag)
+// writeTagged returns the statement write, which writes a struct as a branch of a union, with those
+// that refuse the discriminator of another type and add a discriminator that the struct lacks.
+func (g *generator) writeTagged(d *shape.Decl, b *shape.Branch, write string) string {
+	if !b.AddsTag(d) {
+		return refuseTag(d, b) + write
 	}
-	return ""
+	g.doubt = g.doubt || !b.Shape.Decl.Takes(d.Tagged)
+	add := fmt.Sprintf("w.AddText(%q, %q)", d.Tagged, b.Tag)
+	rest := b.Shape.Decl.Rest(d.Tagged)
+	if rest == nil {
+		return write + "\n" + add
+	}
+	// The member can be in a map.
+	there, refuse := "tag", foreignTag(d, b, rest.Shape, "ok", "tag")
+	if refuse == "" {
+		there = "_"
+	}
+	return fmt.Sprintf("if x == nil {\nw.Unset()\nreturn\n}\n%s, ok := x.%s[%q]\n%s%s\nif !ok {\n%s\n}", there, rest.GoName, d.Tagged, refuse, write, add)
+}
+
+// refuseTag returns the statement that refuses a value with the discriminator of another type. It
+// returns "" if the type has no field for it, or one whose text is not known.
+func refuseTag(d *shape.Decl, b *shape.Branch) string {
+	if d.Tagged == "" || b.Shape.Decl.Form != shape.Struct {
+		return ""
+	}
+	f := b.Shape.Decl.Field(d.Tagged)
+	if f == nil || f.Constant != nil {
+		return ""
+	}
+	set, value := "x != nil", "x."+f.GoName
+	if f.Optional {
+		present, of := f.Present(value)
+		set, value = set+" && "+present, of
+	}
+	return foreignTag(d, b, f.Shape, set, value)
+}
+
+// foreignTag returns the statement that refuses x, which exists under a condition, if it is the
+// discriminator of another type. It returns "" if the text of x is not known. A null is written,
+// and the check of the text refuses it.
+func foreignTag(d *shape.Decl, b *shape.Branch, s *shape.Shape, condition, x string) string {
+	if s.Form == shape.Nullable {
+		condition, x, s = condition+" && "+x+" != nil", "*"+x, s.Elem
+	}
+	switch {
+	case s.Form == shape.Declared && s.Decl.Form == shape.TextEnum, s.Form == shape.Basic && s.Scalar.Method == "Text":
+		x = "string(" + x + ")"
+	case s.Form == shape.Any:
+		x += ".Text()"
+	case s.Form != shape.Basic || s.Scalar != shape.TextScalar:
+		return ""
+	}
+	return fmt.Sprintf("if %s && !w.Tag(%q, %s, %q) {\nreturn\n}\n", condition, d.Tagged, x, b.Tag)
 }

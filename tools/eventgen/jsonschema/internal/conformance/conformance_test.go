@@ -15,6 +15,7 @@ import (
 
 	"github.com/deferpay/deferpay/tools/eventgen/jsonschema/internal/drawtest"
 	"github.com/deferpay/deferpay/tools/eventgen/jsonschema/internal/golden"
+	"github.com/deferpay/deferpay/tools/eventgen/jsonschema/internal/golden/doubts"
 	"github.com/deferpay/deferpay/tools/eventgen/jsonschema/internal/golden/families"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/jsonvalue"
 	"github.com/deferpay/deferpay/tools/fulltest"
@@ -198,5 +199,69 @@ func TestForeignTag(t *testing.T) {
 	var v families.Zoo
 	if err := v.DecodeJSON([]byte(`{"animal":{"kind":"Nothing"}}`)); err == nil {
 		t.Error("a kind that no subtype has was read")
+	}
+}
+
+// TestForeignTagElsewhere writes discriminators that are nullable, optional, of a type of their own
+// or in a map. That of another type is refused, although its schema accepts the value.
+func TestForeignTagElsewhere(t *testing.T) {
+	text := jsonvalue.Ptr[string]
+	for _, c := range []struct {
+		value jsonvalue.Payload
+		want  string
+	}{
+		{&doubts.Owner{Pets: []doubts.Pet{&doubts.Cat{Kind: text("Cat")}}}, ""},
+		{&doubts.Owner{Pets: []doubts.Pet{&doubts.Cat{Kind: text("Dog")}}}, `pets[0]: has "Dog" for "kind", but its type has "Cat"`},
+		{&doubts.Owner{Pets: []doubts.Pet{&doubts.Cat{}}}, `pets[0]: has no text "kind", which selects its form`},
+		{&doubts.Owner{Spots: []doubts.Spot{&doubts.Dab{Kind: text("Splash")}}}, `spots[0]: has "Splash" for "kind", but its type has "Dab"`},
+		{&doubts.Owner{Spots: []doubts.Spot{&doubts.Dab{}}}, `spots[0]: has no text "kind", which selects its form`},
+		{&doubts.Owner{Times: []doubts.Moment{&doubts.Short{At: "PT2M"}}}, `times[0]: has "PT2M" for "at", but its type has "PT1M"`},
+		{&doubts.Drawn{Mark: &doubts.Loose{Extra: map[string]jsonvalue.Any{"kind": jsonvalue.MustAny(`"Dot"`)}}}, `mark: has "Dot" for "kind", but its type has "Loose"`},
+		{&doubts.Drawn{Mark: &doubts.Typed{Extra: map[string]*string{"kind": text("Few")}}}, `mark: has "Few" for "kind", but its type has "Typed"`},
+		{&doubts.Drawn{Mark: &doubts.Typed{Extra: map[string]*string{"kind": nil}}}, `mark: has no text "kind", which selects its form`},
+		{&doubts.Drawn{Mark: &doubts.Matched{K: map[string]string{"kind": "Dot"}}}, `mark: has "Dot" for "kind", but its type has "Matched"`},
+		{&doubts.Drawn{Mark: (*doubts.Loose)(nil)}, "mark: is not set"},
+		{&doubts.Drawn{Mark: (*doubts.Dot)(nil)}, "mark: is not set"},
+	} {
+		_, err := c.value.AppendJSON(nil)
+		if got := fmt.Sprint(err); err == nil && c.want != "" || err != nil && got != c.want {
+			t.Errorf("got %v, not %q", err, c.want)
+		}
+	}
+}
+
+// TestTagOfUnionAlone writes structs whose schema does not name the discriminator: as one of a
+// union with the discriminator, and on their own as they are.
+func TestTagOfUnionAlone(t *testing.T) {
+	few := &doubts.Few{Size: jsonvalue.Ptr[int64](1)}
+	for _, c := range []struct {
+		value doubts.Drawn
+		want  string // "" if it is refused
+	}{
+		{doubts.Drawn{Mark: &doubts.Dot{Size: 3}, Dot: &doubts.Dot{Size: 3}}, `{"mark":{"size":3,"kind":"Dot"},"dot":{"size":3}}`},
+		{doubts.Drawn{Mark: &doubts.Loose{}}, `{"mark":{"kind":"Loose"}}`},
+		{doubts.Drawn{Mark: &doubts.Typed{}, Typed: &doubts.Typed{}}, `{"mark":{"kind":"Typed"},"typed":{}}`},
+		{doubts.Drawn{Mark: &doubts.Few{}, Few: few}, `{"mark":{"kind":"Few"},"few":{"size":1}}`},
+		{doubts.Drawn{Mark: few}, ""},
+		{doubts.Drawn{Mark: &doubts.Matched{}}, `{"mark":{"kind":"Matched"}}`},
+	} {
+		got, err := c.value.AppendJSON(nil)
+		if string(got) != c.want || (err == nil) != (c.want != "") {
+			t.Errorf("got %s (%v), not %s", got, err, c.want)
+		}
+	}
+	for _, doc := range []string{`{"dot":{"size":3,"kind":"x"}}`, `{"loose":{"kind":"x"}}`, `{"typed":{"kind":"x"}}`, `{"mark":{"kind":"Loose","more":[1]}}`, `{"mark":{"kind":"Typed","more":null}}`, `{"mark":{"kind":"Matched","x-a":"b"}}`} {
+		var v doubts.Drawn
+		if err := v.DecodeJSON([]byte(doc)); err != nil {
+			t.Errorf("%s: %v", doc, err)
+			continue
+		}
+		want := doc
+		if v.Dot != nil { // it does not hold what its schema does not name
+			want = `{"dot":{"size":3}}`
+		}
+		if got := string(written(t, &v)); !sameJSON(t, got, want) {
+			t.Errorf("%s is written again as %s", doc, got)
+		}
 	}
 }

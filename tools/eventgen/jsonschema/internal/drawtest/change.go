@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 )
@@ -80,8 +81,20 @@ func change(r *rand.Rand, v reflect.Value) {
 		}
 		v.SetZero()
 	case reflect.Interface:
-		v.SetZero()
+		if v.IsNil() || v.Elem().Kind() == reflect.Pointer || r.IntN(2) == 0 {
+			v.SetZero()
+			return
+		}
+		v.Set(changed(r, v.Elem()))
 	}
+}
+
+// changed returns a copy of a value with one change.
+func changed(r *rand.Rand, v reflect.Value) reflect.Value {
+	to := reflect.New(v.Type())
+	to.Elem().Set(v)
+	Change(r, to.Interface())
+	return to.Elem()
 }
 
 // changeSlice empties a list, repeats its first item or adds a zero item.
@@ -98,16 +111,26 @@ func changeSlice(r *rand.Rand, v reflect.Value) {
 	}
 }
 
-// changeMap adds a member with the value of another one, or with a zero value.
+// changeMap removes a member, changes its value, or adds another one with the same value or a zero
+// value.
 func changeMap(r *rand.Rand, v reflect.Value) {
 	all := []string{"a", "x-a", "id", "kind", "name", "n1", "a\"b", "a\xff", "added"}
-	of := reflect.Zero(v.Type().Elem())
-	for _, k := range v.MapKeys() {
-		of = v.MapIndex(k)
-		break
-	}
-	if v.IsNil() {
+	names := v.MapKeys()
+	slices.SortFunc(names, func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
+	if len(names) == 0 {
 		v.Set(reflect.MakeMap(v.Type()))
+		v.SetMapIndex(reflect.ValueOf(all[r.IntN(len(all))]), reflect.Zero(v.Type().Elem()))
+		return
 	}
-	v.SetMapIndex(reflect.ValueOf(all[r.IntN(len(all))]), of)
+	name := names[r.IntN(len(names))]
+	switch r.IntN(5) {
+	case 0:
+		v.SetMapIndex(name, reflect.Value{})
+	case 1:
+		v.SetMapIndex(reflect.ValueOf(all[r.IntN(len(all))]), v.MapIndex(name))
+	case 2:
+		v.SetMapIndex(reflect.ValueOf(all[r.IntN(len(all))]), reflect.Zero(v.Type().Elem()))
+	default:
+		v.SetMapIndex(name, changed(r, v.MapIndex(name)))
+	}
 }

@@ -135,7 +135,7 @@ func (p *Shaper) alternatives(out *Shape, parts []Part, of *schema.Schema, group
 		p.ambiguous(base, of.OneOf)
 	}
 	if s := out.unnulled(); s.Form == Declared && s.Decl.Form == Union {
-		if len(s.Decl.Branches) == len(tags) {
+		if tags != nil && !slices.ContainsFunc(s.Decl.Branches, func(b *Branch) bool { return len(b.Also) > 0 }) {
 			s.Decl.Tagged = of.Discriminator
 		}
 		s.Decl.Several = group == "anyOf" && tags == nil
@@ -188,29 +188,13 @@ func (p *Shaper) union(out *Shape, parts []Part, branches []*Branch, null bool, 
 // finishUnion decides which branches need a wrapper, once all shapes are known.
 func (p *Shaper) finishUnion(d *Decl) {
 	for _, b := range d.Branches {
-		p.addTag(d, b)
+		p.checkTag(d, b)
 		if b.Shape.Form == Declared && b.Shape.Decl.Form != Union && !slices.Contains(b.Shape.Decl.Implement, d) {
 			b.Shape.Decl.Implement = append(b.Shape.Decl.Implement, d)
 			b.Wrapper = ""
 			continue
 		}
 		b.Wrapper = p.scope.Take(b.Wrapper)
-	}
-}
-
-// addTag adds the member that distinguishes the branches to a struct that does not name it, with
-// the value of its branch. It warns about one that cannot have the member.
-func (p *Shaper) addTag(d *Decl, b *Branch) {
-	if d.Tagged == "" || b.Shape.Form != Declared || b.Shape.Decl.Form != Struct {
-		return
-	}
-	o := b.Shape.Decl
-	f := o.Field(d.Tagged)
-	switch {
-	case f == nil && o.Closed, f != nil && f.added && f.Constant.Value != b.Tag:
-		p.Diags.Warnf(o.pos, "add the property to the schema", "%s has no property %q, which is %q as one of %s: no value of it can be written as that", o.Name, d.Tagged, b.Tag, d.Name)
-	case f == nil:
-		o.Fields = append(o.Fields, &Field{Name: d.Tagged, Constant: &source.Node{Pos: o.pos, Kind: source.String, Value: b.Tag}, added: true})
 	}
 }
 

@@ -106,7 +106,6 @@ type Field struct {
 	Constant           *source.Node // the only value: there is no Go field
 	Default            *source.Node
 	from               *schema.Schema // that has the default
-	added              bool           // the schema does not name it
 }
 
 // patternField is a field for all members whose names match a pattern.

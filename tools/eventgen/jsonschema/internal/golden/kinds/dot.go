@@ -39,7 +39,6 @@ func readDot(r *jsonvalue.Reader, v jsonvalue.Value) (x Dot) {
 		switch string(name) {
 		case "size":
 			x.Size = r.Int64(m)
-		case "kind": // It has one value only.
 		}
 	}
 	return x
@@ -51,8 +50,6 @@ func writeDot(w *jsonvalue.Writer, x Dot) {
 	}
 	w.Member("size")
 	w.Int64(x.Size)
-	w.Member("kind")
-	w.Literal(`"Dot"`)
 	w.Close()
 }
 

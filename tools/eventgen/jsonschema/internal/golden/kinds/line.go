@@ -39,7 +39,6 @@ func readLine(r *jsonvalue.Reader, v jsonvalue.Value) (x Line) {
 		switch string(name) {
 		case "to":
 			x.To = r.String(m)
-		case "kind": // It has one value only.
 		}
 	}
 	return x
@@ -51,8 +50,6 @@ func writeLine(w *jsonvalue.Writer, x Line) {
 	}
 	w.Member("to")
 	w.String(x.To)
-	w.Member("kind")
-	w.Literal(`"Line"`)
 	w.Close()
 }
 

@@ -25,8 +25,10 @@ func writeMark(w *jsonvalue.Writer, u Mark) {
 	switch x := u.(type) {
 	case *Dot:
 		jsonvalue.WritePointer(w, x, writeDot)
+		w.AddText("kind", "Dot")
 	case *Line:
 		jsonvalue.WritePointer(w, x, writeLine)
+		w.AddText("kind", "Line")
 	default:
 		w.Unset()
 	}
