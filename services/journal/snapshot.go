@@ -23,7 +23,8 @@ type Snapshots struct {
 }
 
 // StateCodec turns states into bytes and back. Its methods may be called at the same time.
-// shape.Codec is one.
+// shape.Codec is one. If a codec has a method Check as that has, what is loaded from a snapshot is
+// checked by it, which takes less time than Decode.
 type StateCodec[S any] interface {
 	Append(dst []byte, state S) ([]byte, error)
 	Decode(data []byte) (S, error)

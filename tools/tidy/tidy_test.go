@@ -217,7 +217,7 @@ func TestMachinePattern(t *testing.T) {
 }
 
 // quoted is a log line that a document quotes.
-var quoted = regexp.MustCompile("(WARN|ERROR)(?:\\s+line)?\\s+`([^`]+)`")
+var quoted = regexp.MustCompile("(WARN|ERROR)(?:\\s+line)?:?\\s+`([^`]+)`")
 
 // unsaid returns the parts of the quoted log lines that are in no source. What a line leaves out is
 // written as "...".
@@ -234,8 +234,8 @@ func unsaid(document, sources string) []string {
 }
 
 func TestQuotedLogLines(t *testing.T) {
-	if got := unsaid("ERROR `a thing`, WARN line\n`x ... z`, WARN `gone`, `never`", "a thing, x, z"); !slices.Equal(got, []string{"gone"}) {
-		t.Errorf("unsaid %q, want gone", got)
+	if got := unsaid("ERROR `a thing`, WARN line\n`x ... z`, WARN `gone`, WARN: `lost`, `never`", "a thing, x, z"); !slices.Equal(got, []string{"gone", "lost"}) {
+		t.Errorf("unsaid %q, want gone and lost", got)
 	}
 	var sources strings.Builder
 	documents := map[string]string{}

@@ -96,8 +96,8 @@ func (i *items) pack(work []byte) (b Block, _ []byte) {
 	return append(make(Block, 0, len(work)), work...), work
 }
 
-// unpack makes the items those of a block, in the memory that they have. An error is returned if
-// the block is anything else than what pack returns for the layout.
+// unpack makes the items those of a block, in the memory that they have. An error is returned if it
+// is not one whole block of the layout.
 func (i *items) unpack(b Block, l Layout) error {
 	i.reset()
 	n, data, ok := length(b, slots)

@@ -17,8 +17,9 @@ type shard struct {
 	n       int
 }
 
-// An index grows when it is full to fullest, by a fifth, so that it is at least 3/4 full. A pause
-// for growing is that of one shard.
+// A shard grows when it is full to fullest, by a fifth, so that it is at least 3/4 full then. It
+// shrinks when it is less than half full because of removals. A pause for either is that of one
+// shard.
 const (
 	fullestNum, fullestDen = 9, 10
 	smallest               = 8
@@ -140,9 +141,6 @@ func (x *Index) Remove(hash uint64, h Handle) bool {
 	}
 	return true
 }
-
-// Clear removes everything.
-func (x *Index) Clear() { *x = Index{} }
 
 // Grow makes room for n entries altogether.
 func (x *Index) Grow(n int) {

@@ -283,9 +283,9 @@ func (s *Store) Blocks() []Block {
 }
 
 // Restore adds a block as it is, and calls each with its items, which returns how many parts of an
-// item are in use; 0 if the item is not. It may call Get, and Remove for items that were there
-// before. An error is returned if each returns one, or if b is not a block of the layout; the store
-// must not be used any more then.
+// item are in use; 0 if the item is not. It may call Get and Stamp, and Remove for items that it
+// was called with before, those of b included; it must not call Add. An error is returned if each
+// returns one, or if b is not a block of the layout; the store must not be used any more then.
 func (s *Store) Restore(b Block, each func(h Handle, item []byte) (parts int, err error)) error {
 	s.Seal()
 	n := s.take()

@@ -31,6 +31,14 @@ func (b *builder) structure(p *plan) error {
 		}
 		return dst, nil
 	}
+	p.check = func(r *reader) error {
+		for i := range fields {
+			if err := fields[i].plan.check(r); err != nil {
+				return fmt.Errorf("%s: %w", fields[i].name, err)
+			}
+		}
+		return nil
+	}
 	p.decode = func(r *reader, at unsafe.Pointer) error {
 		for i := range fields {
 			if err := fields[i].plan.decode(r, unsafe.Add(at, fields[i].at)); err != nil {
@@ -67,6 +75,18 @@ func row(of *plan) (func([]byte, unsafe.Pointer, int) ([]byte, error), func(*rea
 		}
 }
 
+// checkRow checks so many elements, one after the other.
+func checkRow(r *reader, of *plan, n int) (err error) {
+	if of.typ.Kind() == reflect.Uint8 {
+		_, err = r.bytes(uint64(n))
+		return err
+	}
+	for i := 0; i < n && err == nil; i++ {
+		err = of.check(r)
+	}
+	return err
+}
+
 func (b *builder) array(p *plan) error {
 	of, err := b.plan(p.typ.Elem())
 	if err != nil {
@@ -76,6 +96,7 @@ func (b *builder) array(p *plan) error {
 	appendRow, decodeRow := row(of)
 	p.append = func(dst []byte, at unsafe.Pointer) ([]byte, error) { return appendRow(dst, at, n) }
 	p.decode = func(r *reader, at unsafe.Pointer) error { return decodeRow(r, at, n) }
+	p.check = func(r *reader) error { return checkRow(r, of, n) }
 	return nil
 }
 
@@ -101,6 +122,13 @@ func (b *builder) slice(p *plan) error {
 		made := reflect.MakeSlice(p.typ, n, n)
 		reflect.NewAt(p.typ, at).Elem().Set(made)
 		return decodeRow(r, made.UnsafePointer(), n)
+	}
+	p.check = func(r *reader) error {
+		n, err := r.length(empty)
+		if err != nil || n < 0 {
+			return err
+		}
+		return checkRow(r, of, n)
 	}
 	return nil
 }
@@ -153,6 +181,15 @@ func (b *builder) mapping(p *plan) error {
 		}
 		return nil
 	}
+	p.check = func(r *reader) error {
+		n, err := r.length(key.typ.Size() == 0)
+		for i := 0; i < n && err == nil; i++ {
+			if err = key.check(r); err == nil {
+				err = elem.check(r)
+			}
+		}
+		return err
+	}
 	return nil
 }
 
@@ -176,6 +213,13 @@ func (b *builder) pointer(p *plan) error {
 		made := reflect.New(of.typ)
 		*(*unsafe.Pointer)(at) = made.UnsafePointer()
 		return of.decode(r, made.UnsafePointer())
+	}
+	p.check = func(r *reader) error {
+		set, err := r.bool()
+		if err != nil || !set {
+			return err
+		}
+		return of.check(r)
 	}
 	return nil
 }
@@ -213,16 +257,30 @@ func (b *builder) dynamic(p *plan) error {
 		held.Elem().Set(v)
 		return of.append(dst, held.UnsafePointer())
 	}
-	p.decode = func(r *reader, at unsafe.Pointer) error {
+	held := func(r *reader) (*plan, error) {
 		n, err := r.unsigned()
 		if err != nil || n == 0 {
-			return err
+			return nil, err
 		}
 		if n > uint64(len(plans)) {
-			return fmt.Errorf("a %s holds type %d of %d", p.typ, n, len(plans))
+			return nil, fmt.Errorf("a %s holds type %d of %d", p.typ, n, len(plans))
 		}
-		held := reflect.New(plans[n-1].typ)
-		if err := plans[n-1].decode(r, held.UnsafePointer()); err != nil {
+		return plans[n-1], nil
+	}
+	p.check = func(r *reader) error {
+		of, err := held(r)
+		if err != nil || of == nil {
+			return err
+		}
+		return of.check(r)
+	}
+	p.decode = func(r *reader, at unsafe.Pointer) error {
+		of, err := held(r)
+		if err != nil || of == nil {
+			return err
+		}
+		held := reflect.New(of.typ)
+		if err := of.decode(r, held.UnsafePointer()); err != nil {
 			return err
 		}
 		reflect.NewAt(p.typ, at).Elem().Set(held.Elem())

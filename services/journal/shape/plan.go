@@ -10,11 +10,13 @@ import (
 	"unsafe"
 )
 
-// plan is how the values of one type are encoded. Both functions are given where a value lies.
+// plan is how the values of one type are encoded. append and decode are given where a value lies.
+// check reads an encoding as decode does, and makes no value of it.
 type plan struct {
 	typ    reflect.Type
 	append func(dst []byte, at unsafe.Pointer) ([]byte, error)
 	decode func(r *reader, at unsafe.Pointer) error
+	check  func(r *reader) error
 }
 
 // builder makes plans.
@@ -61,20 +63,22 @@ var timeType = reflect.TypeFor[time.Time]()
 func (b *builder) fill(p *plan) error {
 	t := p.typ
 	if t == timeType {
-		p.append, p.decode = appendTime, decodeTime
+		p.append, p.decode, p.check = appendTime, decodeTime, checkTime
 		return nil
 	}
 	switch t.Kind() {
 	case reflect.Bool:
-		p.append, p.decode = appendBool, decodeBool
+		p.append, p.decode, p.check = appendBool, decodeBool, checkBool
 	case reflect.String:
-		p.append, p.decode = appendText, decodeText
+		p.append, p.decode, p.check = appendText, decodeText, checkText
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
 		p.append, p.decode = signed(t)
+		p.check = checkSigned(t)
 	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
 		p.append, p.decode = unsigned(t)
+		p.check = checkUnsigned(t)
 	case reflect.Float64:
-		p.append, p.decode = appendFloat, decodeFloat
+		p.append, p.decode, p.check = appendFloat, decodeFloat, checkFloat
 	case reflect.Struct:
 		return b.structure(p)
 	case reflect.Array:

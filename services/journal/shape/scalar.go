@@ -83,16 +83,25 @@ func appendBool(dst []byte, at unsafe.Pointer) ([]byte, error) {
 	return append(dst, 0), nil
 }
 
-func decodeBool(r *reader, at unsafe.Pointer) error {
+func (r *reader) bool() (bool, error) {
 	b, err := r.bytes(1)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if b[0] > 1 {
-		return fmt.Errorf("a truth value of %d", b[0])
+		return false, fmt.Errorf("a truth value of %d", b[0])
 	}
-	*(*bool)(at) = b[0] == 1
-	return nil
+	return b[0] == 1, nil
+}
+
+func decodeBool(r *reader, at unsafe.Pointer) (err error) {
+	*(*bool)(at), err = r.bool()
+	return err
+}
+
+func checkBool(r *reader) error {
+	_, err := r.bool()
+	return err
 }
 
 func appendText(dst []byte, at unsafe.Pointer) ([]byte, error) {
@@ -100,17 +109,26 @@ func appendText(dst []byte, at unsafe.Pointer) ([]byte, error) {
 	return append(binary.AppendUvarint(dst, uint64(len(s))), s...), nil
 }
 
-func decodeText(r *reader, at unsafe.Pointer) error {
+func (r *reader) text() ([]byte, error) {
 	n, err := r.unsigned()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	data, err := r.bytes(n)
+	return r.bytes(n)
+}
+
+func decodeText(r *reader, at unsafe.Pointer) error {
+	data, err := r.text()
 	if err != nil {
 		return err
 	}
 	*(*string)(at) = r.known.text(data)
 	return nil
+}
+
+func checkText(r *reader) error {
+	_, err := r.text()
+	return err
 }
 
 func appendFloat(dst []byte, at unsafe.Pointer) ([]byte, error) {
@@ -125,6 +143,11 @@ func decodeFloat(r *reader, at unsafe.Pointer) error {
 	return err
 }
 
+func checkFloat(r *reader) error {
+	_, err := r.bytes(8)
+	return err
+}
+
 // appendTime appends an instant. Its location would be lost, so it has to be UTC.
 func appendTime(dst []byte, at unsafe.Pointer) ([]byte, error) {
 	t := (*time.Time)(at)
@@ -134,20 +157,51 @@ func appendTime(dst []byte, at unsafe.Pointer) ([]byte, error) {
 	return binary.AppendUvarint(binary.AppendVarint(dst, t.Unix()), uint64(t.Nanosecond())), nil
 }
 
+func (r *reader) time() (seconds, nanos int64, err error) {
+	if seconds, err = r.signed(); err != nil {
+		return 0, 0, err
+	}
+	n, err := r.unsigned()
+	if err != nil {
+		return 0, 0, err
+	}
+	if n >= uint64(time.Second) {
+		return 0, 0, fmt.Errorf("%d nanoseconds in a second", n)
+	}
+	return seconds, int64(n), nil
+}
+
 func decodeTime(r *reader, at unsafe.Pointer) error {
-	seconds, err := r.signed()
-	if err != nil {
+	seconds, nanos, err := r.time()
+	if err == nil {
+		*(*time.Time)(at) = time.Unix(seconds, nanos).UTC()
+	}
+	return err
+}
+
+func checkTime(r *reader) error {
+	_, _, err := r.time()
+	return err
+}
+
+func checkSigned(t reflect.Type) func(*reader) error {
+	return func(r *reader) error {
+		n, err := r.signed()
+		if err == nil && t.OverflowInt(n) {
+			err = fmt.Errorf("%d is no %s", n, t)
+		}
 		return err
 	}
-	nanos, err := r.unsigned()
-	if err != nil {
+}
+
+func checkUnsigned(t reflect.Type) func(*reader) error {
+	return func(r *reader) error {
+		n, err := r.unsigned()
+		if err == nil && t.OverflowUint(n) {
+			err = fmt.Errorf("%d is no %s", n, t)
+		}
 		return err
 	}
-	if nanos >= uint64(time.Second) {
-		return fmt.Errorf("%d nanoseconds in a second", nanos)
-	}
-	*(*time.Time)(at) = time.Unix(seconds, int64(nanos)).UTC()
-	return nil
 }
 
 func signed(t reflect.Type) (func([]byte, unsafe.Pointer) ([]byte, error), func(*reader, unsafe.Pointer) error) {

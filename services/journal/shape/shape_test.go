@@ -2,6 +2,7 @@ package shape
 
 import (
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"reflect"
 	"strings"
@@ -74,8 +75,18 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
+// decodes reports whether data is decoded, and requires that Check agrees.
+func decodes(t *testing.T, c *Codec[everything], data []byte) bool {
+	t.Helper()
+	_, err := c.Decode(data)
+	if checked := c.Check(data); fmt.Sprint(checked) != fmt.Sprint(err) {
+		t.Fatalf("%q is checked as %v, and decoded as %v", data, checked, err)
+	}
+	return err == nil
+}
+
 // A value that is cut short is an error wherever it ends, and one that was changed is at worst
-// another value.
+// another value. Check agrees with Decode on each.
 func TestDamagedValues(t *testing.T) {
 	c := codec(t)
 	data, err := c.Append(nil, full())
@@ -83,12 +94,12 @@ func TestDamagedValues(t *testing.T) {
 		t.Fatal(err)
 	}
 	for n := range data {
-		if _, err := c.Decode(data[:n]); err == nil {
+		if decodes(t, c, data[:n]) {
 			t.Errorf("the first %d bytes of %d are decoded", n, len(data))
 		}
 	}
-	if _, err := c.Decode(append(data, 0)); err == nil {
-		t.Error("a byte too many is decoded")
+	if !decodes(t, c, data) || decodes(t, c, append(data, 0)) {
+		t.Error("a byte too many is decoded, or the value is not")
 	}
 	rng := rand.New(rand.NewPCG(1, 2))
 	for range 20_000 {
@@ -96,7 +107,7 @@ func TestDamagedValues(t *testing.T) {
 		for range 1 + rng.IntN(3) {
 			changed[rng.IntN(len(changed))] = byte(rng.Uint32())
 		}
-		_, _ = c.Decode(changed)
+		decodes(t, c, changed)
 	}
 }
 

@@ -228,9 +228,7 @@ func (l *States[S, B]) loadCell(data []byte) (err error) {
 	t := l.tableOf(s)
 	k := t.cells[s]
 	if k == nil {
-		if h := t.packed.handleOf(s); h != 0 {
-			t.packed.remove(s, h)
-		}
+		t.packed.replaced(s, read.at)
 		k = t.add(s)
 		k.Cell = read
 		t.packed.changed(k, 0)

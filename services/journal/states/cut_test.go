@@ -149,22 +149,27 @@ func cutAndTail(t *testing.T, start func() *states.States[state, body]) {
 		sums := make([]string, len(log)+1)
 		whole := passing()
 		sums[0] = sum(t, whole)
+		var outcomes []states.Outcome
 		for i, value := range log {
-			mustApply(t, whole, value)
+			outcomes = append(outcomes, mustApply(t, whole, value))
 			sums[i+1] = sum(t, whole)
 		}
 		for at := range log {
+			// whoever loads a cut hashes names otherwise than whoever took it
+			reader := []func() *states.States[state, body]{start, rehashed(start, 1), rehashed(start, 16)}[at%3]
 			l := start()
 			for _, value := range log[:at] {
 				mustApply(t, l, value)
 			}
 			items, moved := handOut(t, rng, l, log[at:])
-			loaded := load(t, start(), items, int64(at)-1)
+			loaded := load(t, reader(), items, int64(at)-1)
 			if got := sum(t, loaded); got != sums[at] {
 				t.Fatalf("seed %d: the cut before record %d, handed out while %d more were applied, is not the states there", seed, at, moved)
 			}
-			for _, value := range log[at:] {
-				mustApply(t, loaded, value)
+			for i, value := range log[at:] {
+				if got := mustApply(t, loaded, value); got != outcomes[at+i] {
+					t.Fatalf("seed %d: after the cut before record %d, the outcome of record %d is %d, want %d", seed, at, at+i, got, outcomes[at+i])
+				}
 			}
 			if got := sum(t, loaded); got != sums[len(log)] {
 				t.Fatalf("seed %d: the cut before record %d and the tail lead to other states than the log", seed, at)
@@ -173,11 +178,22 @@ func cutAndTail(t *testing.T, start func() *states.States[state, body]) {
 	}
 }
 
-func mustApply(t *testing.T, l *states.States[state, body], value []byte) {
+// rehashed returns start with another hash of names, one of so many values.
+func rehashed(start func() *states.States[state, body], values uint64) func() *states.States[state, body] {
+	return func() *states.States[state, body] {
+		l := start()
+		l.WeakHash(values)
+		return l
+	}
+}
+
+func mustApply(t *testing.T, l *states.States[state, body], value []byte) states.Outcome {
 	t.Helper()
-	if _, err := apply(l, value); err != nil {
+	res, err := apply(l, value)
+	if err != nil {
 		t.Fatal(err)
 	}
+	return res.Outcome
 }
 
 // handOut returns the items of a cut. In between, it applies some of the records that follow.
@@ -219,8 +235,8 @@ func TestDamagedItems(t *testing.T) {
 	}
 }
 
-// A block of streams is refused if it is not one, if its streams belong to another table, or if
-// cells came before it.
+// A block of streams is refused if it is not one, if its streams belong to another table, if a
+// state cannot be decoded, or if cells came before it.
 func TestDamagedBlocks(t *testing.T) {
 	layout := pack.Layout{Random: 16}
 	block := func(group string) []byte {
@@ -244,6 +260,7 @@ func TestDamagedBlocks(t *testing.T) {
 		"a state cut short":    block(head + "\x03s/1\x02\x05ab"),
 		"a stream twice":       block(head + "\x03s/1\x02\x00\x03s/1\x02\x00"),
 		"a stream that passes": block(head + "\x05key/1\x02\x00"),
+		"a state of no use":    block(head + "\x03s/1\x02\x03ab"),
 		"another store":        append([]byte{'b', 4}, good[2:]...),
 		"no block":             {'b', 0},
 		"not a block":          []byte("b\x00garbage"),
@@ -252,6 +269,17 @@ func TestDamagedBlocks(t *testing.T) {
 		if err := passing().Load(item); err == nil {
 			t.Errorf("%s: loaded", name)
 		}
+		weak := passing()
+		weak.WeakHash(1)
+		if err := weak.Load(item); err == nil {
+			t.Errorf("%s: loaded, all names having one hash", name)
+		}
+	}
+	plain := states.New(states.Config[state, body]{
+		Fold: journaltest.Fold, Codec: journaltest.Codec{}, Passing: "key/", States: struct{ states.StateCodec[state] }{stateCodec},
+	})
+	if err := plain.Load(block(head + "\x03s/1\x02\x03ab")); err == nil {
+		t.Error("a state of no use to a codec without Check: loaded")
 	}
 	l := passing()
 	for _, value := range history(t, rand.New(rand.NewPCG(1, 1)), 5) {

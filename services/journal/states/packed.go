@@ -1,10 +1,12 @@
 package states
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"math"
 	"slices"
 	"sync"
 	"unsafe"
@@ -18,7 +20,9 @@ import (
 // names, and one that is looked at is decoded. One that changes is taken out, and packed again
 // later. What is packed is the same as what is not in all that can be seen of it.
 
-// StateCodec turns states into bytes and back. Its methods may be called at the same time.
+// StateCodec turns states into bytes and back. Its methods may be called at the same time. If it
+// has a method Check as shape.Codec has, states that are loaded are checked by that instead of
+// Decode.
 type StateCodec[S any] interface {
 	Append(dst []byte, state S) ([]byte, error)
 	Decode(data []byte) (S, error)
@@ -51,13 +55,20 @@ type kept[S any] struct {
 // whose groups are of use for a shorter time.
 type packed[S any] struct {
 	codec  StateCodec[S]
+	check  func(state []byte) error // returns an error if codec cannot decode a state
 	hash   func(record.Stream) uint64
 	stores [2]*pack.Store // changed once, more often
 	index  pack.Index
 	queues [2]queue[S] // of streams that are not packed
 	after  [2]int64    // records
+	// A block has the former copies of streams that were taken out, until it is swept. They are of
+	// the time of the stream or of an earlier one, unless its time went back: then they are of this
+	// time or of an earlier one.
+	back int64
+
 	item   []byte      // memory to use
 	hashes []uint64    // the same
+	sorted []uint64    // the same
 }
 
 var layouts = [2]pack.Layout{
@@ -74,7 +85,7 @@ func newPacked[S any](codec StateCodec[S], after int64, hash func(record.Stream)
 	if codec == nil {
 		return nil
 	}
-	p := &packed[S]{codec: codec, hash: hash, after: [2]int64{after, after}}
+	p := &packed[S]{codec: codec, check: checkOf(codec), hash: hash, after: [2]int64{after, after}, back: math.MinInt64}
 	if after == 0 {
 		p.after = [2]int64{packOnce, packOften}
 	}
@@ -82,6 +93,17 @@ func newPacked[S any](codec StateCodec[S], after int64, hash func(record.Stream)
 		p.stores[i] = pack.New(layouts[i])
 	}
 	return p
+}
+
+// checkOf returns a function that returns an error if a codec cannot decode a state.
+func checkOf[S any](codec StateCodec[S]) func(state []byte) error {
+	if c, ok := codec.(interface{ Check(data []byte) error }); ok {
+		return c.Check
+	}
+	return func(state []byte) error {
+		_, err := codec.Decode(state)
+		return err
+	}
 }
 
 // len returns how many streams are packed.
@@ -161,13 +183,28 @@ func (p *packed[S]) find(s record.Stream) (found *kept[S]) {
 	return found
 }
 
-// handleOf returns where a stream is packed; 0 if it is not.
-func (p *packed[S]) handleOf(s record.Stream) pack.Handle {
-	h, _ := p.index.Find(p.hash(s), func(h pack.Handle) (is bool) {
-		p.look(h, func(g group) { _, is = g.member(s) })
+// replaced removes a stream, if it is packed, because a later copy of it comes, which is of a time.
+func (p *packed[S]) replaced(s record.Stream, at int64) {
+	var was int64
+	hash := p.hash(s)
+	h, ok := p.index.Find(hash, func(h pack.Handle) (is bool) {
+		p.look(h, func(g group) {
+			_, is = g.member(s)
+			was = g.at()
+		})
 		return is
 	})
-	return h
+	if ok {
+		p.remove(s, h)
+		p.moved(was, at)
+	}
+}
+
+// moved notes that a stream was changed at a time and then at another one.
+func (p *packed[S]) moved(from, to int64) {
+	if to < from {
+		p.back = max(p.back, from)
+	}
 }
 
 // isAt reports whether a stream is packed in a group. No group has two members of one hash.
@@ -333,9 +370,8 @@ func (t *table[S]) settle(offset int64, most int, cut *Cut[S]) {
 	}
 	for i := range p.queues {
 		t.settleQueue(i, offset-p.after[i], most, cut)
-		swept, err := p.stores[i].Sweep(func(h pack.Handle, item []byte) { p.move(i, h, item, nil) })
-		if err != nil {
-			panic(fmt.Sprintf("states: sweep %v: %v", swept, err))
+		if _, err := p.stores[i].Sweep(func(h pack.Handle, item []byte) { p.move(i, h, item, nil) }); err != nil {
+			panic(fmt.Sprintf("states: sweep a block: %v", err))
 		}
 	}
 }
@@ -440,11 +476,14 @@ func (p *packed[S]) move(store int, old pack.Handle, item []byte, forget func(na
 	}
 }
 
-// forget removes the streams of which gone reports true. They were changed before a time.
+// forget removes the streams of which gone reports true. They were changed before a time. Former
+// copies of streams that are forgotten go as well: a cut would bring them back.
 func (p *packed[S]) forget(before int64, gone func(s record.Stream, at int64) bool) {
 	if p == nil {
 		return
 	}
+	before = max(before, p.back+1)
+	p.back = math.MinInt64
 	for i, store := range p.stores {
 		if err := store.SweepBefore(before, func(h pack.Handle, item []byte) { p.move(i, h, item, gone) }); err != nil {
 			panic("states: " + err.Error())
@@ -520,38 +559,77 @@ func (p *packed[S]) blocks() (all [2][]pack.Block) {
 }
 
 // restore adds a block of a cut. Blocks come in the order in which they were filled, so a stream
-// that comes again takes the place of the former one.
+// that comes again takes the place of the former one. An error is returned if a state cannot be
+// decoded, because a later look at it would fail.
+//
+// Whoever packed the streams hashed their names otherwise. If two of a group have one hash now,
+// each of the group gets an item of its own.
 func (p *packed[S]) restore(store int, b pack.Block, belongs func(record.Stream) bool) error {
-	return p.stores[store].Restore(b, func(h pack.Handle, item []byte) (int, error) {
-		at := h | often*pack.Handle(store)
-		hashes, apart := p.hashes[:0], []member(nil)
-		wrong := false
-		err := group(item).each(func(m member) bool {
-			s := m.stream()
-			hash, old := p.hash(s), p.handleOf(s)
-			if wrong = old == at || !belongs(s); wrong {
-				return false
+	apart := map[record.Stream][]byte{} // groups of one
+	err := p.stores[store].Restore(b, func(h pack.Handle, item []byte) (parts int, err error) {
+		g := group(item)
+		distinct, err := p.examine(g, belongs)
+		if err != nil {
+			return 0, err
+		}
+		p.stores[store].Stamp(h, g.at())
+		n := 0
+		err = g.each(func(m member) bool {
+			s, hash := m.stream(), p.hashes[n]
+			n++
+			p.replaced(s, g.at())
+			delete(apart, s)
+			if distinct {
+				p.index.Add(hash, h|often*pack.Handle(store))
+				parts++
+			} else {
+				apart[record.Stream(m.name)] = slices.Concat(item[:headSize], m.whole)
 			}
-			if old != 0 {
-				p.remove(s, old)
-			}
-			if slices.Contains(hashes, hash) {
-				apart = append(apart, m)
-				return true
-			}
-			hashes = append(hashes, hash)
-			p.index.Add(hash, at)
 			return true
 		})
-		if err != nil || wrong {
-			return 0, errGroup
-		}
-		for _, m := range apart { // two of one hash cannot be in one group
-			p.item = append(append(p.item[:0], item[:headSize]...), m.whole...)
-			p.index.Add(p.hash(m.stream()), p.add(store, p.item, group(item).at(), 1))
-		}
-		p.stores[store].Stamp(h, group(item).at())
-		p.hashes = hashes
-		return len(hashes), nil
+		return parts, err
 	})
+	if err != nil {
+		return err
+	}
+	for s, item := range apart {
+		p.index.Add(p.hash(s), p.add(store, item, group(item).at(), 1))
+	}
+	return nil
+}
+
+// examine makes p.hashes the hashes of the members of a group, in their order, and reports whether
+// they are distinct. An error is returned if the group has a stream twice or one that does not
+// belong here, or if a state cannot be decoded.
+func (p *packed[S]) examine(g group, belongs func(record.Stream) bool) (distinct bool, err error) {
+	p.hashes = p.hashes[:0]
+	var wrong error
+	err = g.each(func(m member) bool {
+		if p.hashes = append(p.hashes, p.hash(m.stream())); !belongs(m.stream()) {
+			wrong = errGroup
+		} else if m.has {
+			wrong = p.check(m.state)
+		}
+		return wrong == nil
+	})
+	if err = cmp.Or(err, wrong); err != nil {
+		return false, err
+	}
+	if len(p.hashes) == 1 {
+		return true, nil
+	}
+	p.sorted = append(p.sorted[:0], p.hashes...)
+	slices.Sort(p.sorted)
+	if len(slices.Compact(p.sorted)) == len(p.hashes) {
+		return true, nil
+	}
+	names := map[string]bool{}
+	err = g.each(func(m member) bool {
+		names[string(m.name)] = true
+		return true
+	})
+	if len(names) < len(p.hashes) {
+		err = errGroup
+	}
+	return false, err
 }

@@ -14,17 +14,17 @@ import (
 func TestPackedStreams(t *testing.T) {
 	log := history(t, rand.New(rand.NewPCG(5, 5)), 400)
 	var sums []string
+	var outcomes []states.Outcome
 	whole := passing()
 	for _, value := range log {
-		mustApply(t, whole, value)
+		outcomes = append(outcomes, mustApply(t, whole, value))
 		sums = append(sums, sum(t, whole))
 	}
 	for name, start := range ways {
 		l, most := start(), 0
 		for i, value := range log {
-			mustApply(t, l, value)
-			if sum(t, l) != sums[i] {
-				t.Fatalf("packed %s: other states after record %d", name, i)
+			if got := mustApply(t, l, value); got != outcomes[i] || sum(t, l) != sums[i] {
+				t.Fatalf("packed %s: other states after record %d, or its outcome %d is not %d", name, i, got, outcomes[i])
 			}
 			for s, c := range whole.Cells() {
 				if i < len(log)-1 {
@@ -110,42 +110,125 @@ func TestParkedIsNotForgotten(t *testing.T) {
 	}
 }
 
-// Records that change many streams, some again and again and some named twice, lead to the same
-// states whether streams are packed or not, and whatever their names hash to.
-func TestManyStreamsOfARecord(t *testing.T) {
-	fold := func(v *states.View[state], e states.Entry[body]) error {
-		for i, s := range e.Streams {
-			if i%3 > 0 {
-				v.Set(s, state{Number: e.DecidedAt.UnixMicro(), Request: string(s)})
-			}
-		}
-		return nil
-	}
-	for seed := range uint64(2) {
-		rng := rand.New(rand.NewPCG(seed, 3))
-		start := func(after int64, hashes uint64) *states.States[state, body] {
-			l := states.New(states.Config[state, body]{
-				Fold: fold, Codec: journaltest.Codec{}, Passing: "key/", States: stateCodec, PackAfter: after,
-			})
-			l.WeakHash(hashes)
-			return l
-		}
-		whole, others := start(never, 1<<40), []*states.States[state, body]{start(1, 1<<40), start(1, 16), start(3, 1)}
-		for i := range 200 {
-			e := record.Envelope{Kind: "bought", Attempt: record.Attempt{byte(i), byte(i >> 8), 1}, DecidedAt: int64(i), Body: make([]byte, 4)}
-			for range 1 + rng.IntN(6) {
-				s := record.Stream(fmt.Sprintf("%s%d", []string{"key/", "a/"}[rng.IntN(2)], rng.IntN(30+i)))
-				e.Expects = append(e.Expects, record.Expectation{Stream: s, Attempt: states.LastAttempt(whole.Cell(s))})
-			}
-			value := envelope(t, e)
-			mustApply(t, whole, value)
-			want := sum(t, whole)
-			for _, l := range others {
-				mustApply(t, l, value)
-				if sum(t, l) != want {
-					t.Fatalf("seed %d: other states after record %d", seed, i)
+// crowd returns states of which a record changes many streams. Their names have so many hashes.
+func crowd(after int64, hashes uint64) *states.States[state, body] {
+	l := states.New(states.Config[state, body]{
+		Fold: func(v *states.View[state], e states.Entry[body]) error {
+			for i, s := range e.Streams {
+				if i%3 > 0 {
+					v.Set(s, state{Number: e.DecidedAt.UnixMicro(), Request: string(s)})
 				}
 			}
+			return nil
+		}, Codec: journaltest.Codec{}, Passing: "key/", States: stateCodec, PackAfter: after,
+	})
+	l.WeakHash(hashes)
+	return l
+}
+
+const manyHashes = 1 << 40
+
+// crowded returns a record that changes many streams, some again and again and some named twice, or
+// one that forgets streams. Times may go back.
+func crowded(t *testing.T, rng *rand.Rand, known *states.States[state, body]) []byte {
+	i := known.Next()
+	if rng.IntN(12) == 0 {
+		return forgetting(t, "key/", i-int64(rng.IntN(50)))
+	}
+	e := record.Envelope{Kind: "bought", Attempt: record.Attempt{byte(i), byte(i >> 8), 1}, DecidedAt: i, Body: make([]byte, 4)}
+	if rng.IntN(4) == 0 {
+		e.DecidedAt -= int64(rng.IntN(100))
+	}
+	for range 1 + rng.IntN(6) {
+		s := record.Stream(fmt.Sprintf("%s%d", []string{"key/", "a/"}[rng.IntN(2)], rng.Int64N(30+i/4)))
+		e.Expects = append(e.Expects, record.Expectation{Stream: s, Attempt: states.LastAttempt(known.Cell(s))})
+	}
+	return envelope(t, e)
+}
+
+// Records that change many streams lead to the same states and have the same outcomes whether
+// streams are packed or not, and whatever their names hash to.
+func TestManyStreamsOfARecord(t *testing.T) {
+	for seed := range uint64(2) {
+		rng := rand.New(rand.NewPCG(seed, 3))
+		whole, others := crowd(never, manyHashes), []*states.States[state, body]{crowd(1, manyHashes), crowd(1, 16), crowd(3, 1)}
+		for i := range 200 {
+			value := crowded(t, rng, whole)
+			outcome := mustApply(t, whole, value)
+			want := sum(t, whole)
+			for _, l := range others {
+				if got := mustApply(t, l, value); got != outcome || sum(t, l) != want {
+					t.Fatalf("seed %d: other states after record %d, or its outcome %d is not %d", seed, i, got, outcome)
+				}
+			}
+		}
+	}
+}
+
+// An instance that is started from a cut of another one, which hashed names otherwise, is the same
+// in all that can be seen, after every record. So is one that is started from a cut of that.
+func TestRestartsWithAnotherHash(t *testing.T) {
+	afters, hashes := []int64{1, 1, 3}, []uint64{manyHashes, 16, 4, 1}
+	for seed := range uint64(4) {
+		rng := rand.New(rand.NewPCG(seed, 11))
+		whole, others := crowd(never, manyHashes), make([]*states.States[state, body], len(afters))
+		for n, after := range afters {
+			others[n] = crowd(after, manyHashes)
+		}
+		for i := range 200 {
+			value := crowded(t, rng, whole)
+			outcome := mustApply(t, whole, value)
+			want := sum(t, whole)
+			for n, l := range others {
+				if got := mustApply(t, l, value); got != outcome {
+					t.Fatalf("seed %d: the outcome of record %d is %d, want %d", seed, i, got, outcome)
+				}
+				if rng.IntN(4) == 0 {
+					items, _ := handOut(t, rng, l, nil)
+					others[n] = load(t, crowd(afters[n], hashes[rng.IntN(len(hashes))]), items, int64(i))
+				}
+				if sum(t, others[n]) != want {
+					t.Fatalf("seed %d: instance %d has other states after record %d", seed, n, i)
+				}
+			}
+		}
+	}
+}
+
+// A stream that was forgotten is in no cut, although it is packed in a block as it was at a later
+// time, which a record has gone back from.
+func TestForgottenStaysForgotten(t *testing.T) {
+	for starts := range 2 {
+		l := crowd(1, manyHashes)
+		last := map[record.Stream]record.Attempt{}
+		change := func(n byte, at int64, streams ...record.Stream) {
+			e := record.Envelope{Kind: "bought", Attempt: attempt(n), DecidedAt: at, Body: make([]byte, 4)}
+			for _, s := range streams {
+				e.Expects = append(e.Expects, record.Expectation{Stream: s, Attempt: last[s]})
+				last[s] = e.Attempt
+			}
+			if got := mustApply(t, l, envelope(t, e)); got != states.Applied {
+				t.Fatalf("the outcome of change %d is %d", n, got)
+			}
+		}
+		restart := func() {
+			items, _ := handOut(t, rand.New(rand.NewPCG(2, 2)), l, nil)
+			l = load(t, crowd(1, manyHashes), items, l.Next()-1)
+		}
+		change(1, 1000, "key/back", "key/1", "key/2")
+		change(2, 1001, "a/1")
+		change(3, 1002, "a/2")
+		if l.Packed() < 3 {
+			t.Fatalf("%d streams are packed", l.Packed())
+		}
+		change(4, 10, "key/back")
+		for range starts {
+			restart()
+		}
+		mustApply(t, l, forgetting(t, "key/", 500))
+		restart()
+		if l.Cell("key/back") != nil || l.Cell("key/1") == nil {
+			t.Errorf("started %d times before: what was forgotten is there, or what was not is gone", starts)
 		}
 	}
 }

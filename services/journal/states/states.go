@@ -336,8 +336,10 @@ func (l *States[S, B]) store(v *View[S]) {
 		default:
 			l.cut.keep(slot.stream, &k.Cell)
 		}
+		at := k.at
 		k.Cell = slot.Cell
 		if t.packed != nil {
+			t.packed.moved(at, k.at)
 			t.packed.changed(k, l.next-1)
 		}
 	}

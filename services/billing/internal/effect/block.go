@@ -241,7 +241,10 @@ func packRows(rows []row) pack.Block {
 // valid during the call. eachRow returns that error, or one if the block is none that packRows
 // returns.
 func eachRow(b pack.Block, each func(i int, r *row) error) error {
-	return b.Items(pack.Layout{}, func(_ int, item []byte) error {
+	return b.Items(pack.Layout{}, func(slot int, item []byte) error {
+		if slot > 0 {
+			return fmt.Errorf("%w: it has more than one item", errRows)
+		}
 		all := reader{data: item, end: len(item)}
 		n := all.number()
 		if n == 0 || n > mostRows {

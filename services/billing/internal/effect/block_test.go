@@ -117,6 +117,25 @@ func cutOf(t *testing.T, m *Model) (all []item) {
 	}
 }
 
+// next returns the row of another operation of the contract, after that of a row.
+func next(r row) row {
+	r.of++
+	return r
+}
+
+// inItems returns rows in a block that has an item for each.
+func inItems(rows []row) pack.Block {
+	s := pack.New(pack.Layout{})
+	for i := range rows {
+		_ = packRows(rows[i:i+1]).Items(pack.Layout{}, func(_ int, item []byte) error {
+			s.Add(item, 1)
+			return nil
+		})
+	}
+	s.Seal()
+	return s.Blocks()[0]
+}
+
 // load returns the error of the first item that is refused.
 func load(t *testing.T, all []item) error {
 	t.Helper()
@@ -163,6 +182,16 @@ func TestLoadRefuses(t *testing.T) {
 		"block after recent ones":      func(all []item) []item { all[second], all[last] = all[last], all[second]; return all },
 		"block cut short":              func(all []item) []item { b := all[first].Block; b.Data = b.Data[:len(b.Data)-1]; return all },
 		"block of other bytes":         func(all []item) []item { all[first].Block.Data = []byte("nonsense"); return all },
+		"block of two items": func(all []item) []item {
+			all[second].Block.Data = inItems(mustUnpack(all[second].Block.Data))
+			return all
+		},
+		"more operations, and no others": func(all []item) []item {
+			return rows(func(all []row) []row { return append(all, next(all[3])) })(all[:last])
+		},
+		"fewer operations, and no others": func(all []item) []item {
+			return rows(func(all []row) []row { return all[:3] })(all[:last])
+		},
 		"fewer operations than before": rows(func(all []row) []row { return all[:3] }),
 		"operation of no contract":     row0(func(r *row) { r.contract = 7 }),
 		"number in the contract":       row0(func(r *row) { r.of = 7 }),

@@ -62,7 +62,6 @@ func (l List) Next(from uint32) (uint32, bool) {
 func (l List) With(n uint32) List {
 	if len(l) == cap(l) {
 		l = slices.Grow(l, 1+len(l)/8)
-		l = l[:len(l):cap(l)]
 	}
 	return append(l, n)
 }
@@ -176,8 +175,9 @@ func (w Without) Next(from uint32) (uint32, bool) {
 }
 
 // Page returns at most limit of the numbers that are in all the sets, the skip smallest left out,
-// and how many numbers are in all of them. It looks at a page of one set alone; of several sets, it
-// looks at no more than the numbers of the smallest.
+// and how many numbers are in all of them. It looks at a page of one set alone; in several sets, it
+// looks for the numbers of the smallest. A union is asked for each of them set by set, or is sorted
+// if that costs less.
 func Page(skip, limit int, sets ...Set) (page []uint32, total int) {
 	if len(sets) == 1 {
 		return pageOf(sets[0], skip, limit), sets[0].Len()
@@ -213,16 +213,19 @@ func pageOf(s Set, skip, limit int) (page []uint32) {
 	return page
 }
 
-// prepare returns the sets, the smallest first. Large unions become lists, because their numbers
-// are looked for one by one.
+// fewSets is how many sets a union has at most that is asked for each number.
+const fewSets = 4
+
+// prepare returns the sets, the smallest first. The smallest one becomes a list if it is a union of
+// many sets, and so do others that are not much larger: as many numbers are looked for in each as
+// the smallest has, in every set of it.
 func prepare(sets []Set) []Set {
-	sets = slices.Clone(sets)
+	sets = slices.SortedFunc(slices.Values(sets), func(a, b Set) int { return a.Len() - b.Len() })
 	for i, s := range sets {
-		if u, ok := s.(Union); ok && len(u) > 4 {
+		if u, ok := s.(Union); ok && len(u) > fewSets && (i == 0 || u.Len() < sets[0].Len()*len(u)/fewSets) {
 			sets[i] = u.list()
 		}
 	}
-	slices.SortFunc(sets, func(a, b Set) int { return a.Len() - b.Len() })
 	return sets
 }
 

@@ -154,3 +154,57 @@ func TestPageCostsWhatItShows(t *testing.T) {
 		}
 	}
 }
+
+// A union of many sets is not looked at number by number if another set is small.
+func TestUnionOfManySetsIsNotCopied(t *testing.T) {
+	const sets, each = 6, 100_000
+	small := numbers.List{5, 100_001, 599_999, 600_000}
+	var large numbers.Union
+	var parts []*lookedAt
+	for i := range uint32(sets) {
+		var l numbers.List
+		for n := range uint32(each) {
+			l = l.With(i*each + n)
+		}
+		parts = append(parts, &lookedAt{Set: l})
+		large = append(large, parts[i])
+	}
+	page, total := numbers.Page(0, 10, large, small)
+	if !slices.Equal(page, small[:3]) || total != 3 {
+		t.Errorf("the page is %v of %d", page, total)
+	}
+	for i, p := range parts {
+		if p.times > 2*len(small) {
+			t.Errorf("set %d was asked %d times for %d numbers", i, p.times, len(small))
+		}
+	}
+	if size := testing.AllocsPerRun(10, func() { numbers.Page(0, 10, large, small) }); size > 20 {
+		t.Errorf("a page takes %v allocations", size)
+	}
+}
+
+// A union of many sets is sorted if as many numbers are looked for in it as it has.
+func TestUnionOfManySetsIsSorted(t *testing.T) {
+	const sets, each = 40, 1000
+	var large numbers.Union
+	var parts []*lookedAt
+	for i := range uint32(sets) {
+		var l numbers.List
+		for n := range uint32(each) {
+			l = l.With(n*sets + i)
+		}
+		parts = append(parts, &lookedAt{Set: l})
+		large = append(large, parts[i])
+	}
+	for name, other := range map[string]numbers.Upto{"the smallest": 10 * sets * each, "not the smallest": sets*each - 1} {
+		if _, total := numbers.Page(0, 10, large, other); total != min(large.Len(), other.Len()) {
+			t.Errorf("%s: %d numbers", name, total)
+		}
+		for i, p := range parts {
+			if p.times > 3*each {
+				t.Errorf("%s: set %d of %d numbers was asked %d times", name, i, each, p.times)
+			}
+			p.times = 0
+		}
+	}
+}

@@ -11,14 +11,13 @@ import (
 	"github.com/deferpay/deferpay/services/journal"
 )
 
-// ListOf lists n entries and calls match for each, as the lists of invoices do. It is known how
-// many match unless known is -1.
-func (s *Store) ListOf(n, known int, match func()) List[int] {
+// ListOf lists n entries and calls match for each, as the lists of invoices do.
+func (s *Store) ListOf(n int, match func()) (List[int], bool) {
 	entries := func(yield func(int) bool) {
 		for i := 0; i < n && yield(i); i++ {
 		}
 	}
-	return list(s, entries, known, Page{Limit: 10, Offset: 5}, func(billing.States, int) bool {
+	return list(s, s.model.Generation(), entries, Page{Limit: 10, Offset: 5}, func(billing.States, int) bool {
 		match()
 		return true
 	}, func(_ billing.States, i int) int { return i })
@@ -34,6 +33,40 @@ func (s *Store) Config() journal.Config[ledger.State, effect.Body] { return s.le
 func (s *Store) Candidates(f OperationFilter) []numbers.Set {
 	sets, _, _ := s.candidates(f)
 	return sets
+}
+
+// InvoiceEntries returns how many invoices are looked at for a page, and how many there are of the
+// filter's if that is known.
+func (s *Store) InvoiceEntries(f InvoiceFilter, page Page) (looked, total int) {
+	s.read(func(billing.States) {
+		entries, _, known := f.entries(f.sets(s.model), page)
+		for range entries {
+			looked++
+		}
+		total = known
+	})
+	return looked, total
+}
+
+// Discard empties the read model as the journal does before it reads the log again.
+func (s *Store) Discard() { s.model.Reset() }
+
+// Finishes reports whether operations are returned that were picked before between was called.
+func (s *Store) Finishes(between func()) bool {
+	of := s.model.Generation()
+	p, _ := s.pick(of, []uint32{0})
+	p.Unpack()
+	between()
+	_, ok := s.finish(of, p)
+	return ok
+}
+
+// Picks reports whether operations are picked whose numbers were chosen before between was called.
+func (s *Store) Picks(between func()) bool {
+	of := s.model.Generation()
+	between()
+	_, ok := s.pick(of, []uint32{0})
+	return ok
 }
 
 // PackAll makes the read model pack operations early.

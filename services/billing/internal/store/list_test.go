@@ -25,13 +25,14 @@ func TestDecisionsPassLists(t *testing.T) {
 	var looked atomic.Int64
 	var decided atomic.Bool
 	go func() {
-		listed <- s.ListOf(entries, -1, func() {
+		l, _ := s.ListOf(entries, func() {
 			begin()
 			looked.Add(1)
 			if !decided.Load() {
 				time.Sleep(50 * time.Microsecond)
 			}
 		})
+		listed <- l
 	}()
 	<-begun
 	if _, _, err := s.Operate(t.Context(), request("beside"), purchase(0, "beside")); err != nil {
@@ -194,18 +195,68 @@ func matching(all []store.Operation, f store.OperationFilter) (out []string) {
 	return out
 }
 
-// If it is known how many entries match, a page looks at none behind it.
+// A page of invoices that a list of the model has looks at no others. A search by status looks at
+// all of them.
 func TestPageCostsWhatItShows(t *testing.T) {
 	w := newWriter(t)
 	s, _, stop := w.open("one")
 	defer stop()
-	const entries = 100_000
-	for _, c := range []struct{ known, most int }{{-1, entries}, {entries, 256}} {
-		looked := 0
-		l := s.ListOf(entries, c.known, func() { looked++ })
-		if want := max(c.known, min(entries, looked)); looked > c.most || len(l.Items) != 10 || l.Total != want {
-			t.Errorf("%d known: a page of %d entries of %d looked at %d, want %d at most", c.known, len(l.Items), l.Total, looked, c.most)
+	w.write(s, 500) // two contracts, five months
+	const all = 10
+	for _, c := range []struct {
+		filter store.InvoiceFilter
+		page   store.Page
+		looked int
+		total  int
+	}{
+		{store.InvoiceFilter{}, store.Page{Limit: 3}, 3, all},
+		{store.InvoiceFilter{}, store.Page{Limit: 3, Offset: 4}, 3, all},
+		{store.InvoiceFilter{CustomerRef: "CE-1"}, store.Page{Limit: 3, Offset: 4}, 1, all / 2},
+		{store.InvoiceFilter{CustomerRef: "CE-1", Of: store.Customers{"CE-1", "CE-2"}}, store.Page{Limit: 2}, 2, all / 2},
+		{store.InvoiceFilter{Status: billing.InvoiceSettled}, store.Page{Limit: 3}, all, 0},
+	} {
+		if looked, total := s.InvoiceEntries(c.filter, c.page); looked != c.looked || total != c.total {
+			t.Errorf("%+v, %+v: looks at %d invoices of %d, want %d of %d", c.filter, c.page, looked, total, c.looked, c.total)
 		}
+		want := max(c.total, all/2)
+		if c.total == 0 {
+			want = all
+		}
+		l := s.Invoices(c.filter, c.page)
+		if shown := min(c.page.Limit, want-c.page.Offset); len(l.Items) != shown || l.Total != want {
+			t.Errorf("%+v, %+v: shows %d invoices of %d, want %d of %d", c.filter, c.page, len(l.Items), l.Total, shown, want)
+		}
+	}
+}
+
+// What was chosen in one generation of the read model is not looked up in another one, where its
+// numbers are those of others.
+func TestListsOfADiscardedModel(t *testing.T) {
+	w := newWriter(t)
+	s, _, stop := w.open("one")
+	defer stop()
+	w.write(s, 5)
+	if !s.Picks(func() {}) || !s.Finishes(func() {}) {
+		t.Error("operations of the model are not completed")
+	}
+	const entries = 1000
+	looked := 0
+	if l, ok := s.ListOf(entries, func() { looked++ }); !ok || looked != entries || l.Total != entries {
+		t.Errorf("a list of %d looked at %d (%v)", l.Total, looked, ok)
+	}
+	looked = 0
+	if _, ok := s.ListOf(entries, func() {
+		if looked++; looked == 1 {
+			s.Discard()
+		}
+	}); ok || looked > entries/2 {
+		t.Errorf("a list of a discarded model looked at %d entries (%v)", looked, ok)
+	}
+	if s.Finishes(s.Discard) {
+		t.Error("operations are completed that were picked in another generation")
+	}
+	if s.Picks(s.Discard) {
+		t.Error("operations are picked whose numbers are of another generation")
 	}
 }
 

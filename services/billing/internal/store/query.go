@@ -81,25 +81,44 @@ func (s *Store) operations(choose func() []uint32) (all []Operation, position in
 // model is of another one. Operations are unpacked outside of the lock of the state, because
 // decisions wait for that.
 func (s *Store) complete(generation int, list []uint32) (all []Operation, ok bool) {
-	ok = true
 	for some := range slices.Chunk(list, atOnce) {
-		var pick effect.Pick
-		s.read(func(billing.States) {
-			if ok = s.model.Generation() == generation; ok {
-				pick = s.model.Pick(some)
-			}
-		})
-		pick.Unpack()
-		s.read(func(billing.States) {
-			if ok = ok && s.model.Generation() == generation; ok {
-				all = append(all, s.model.Complete(pick)...)
-			}
-		})
+		pick, ok := s.pick(generation, some)
 		if !ok {
 			return nil, false
 		}
+		pick.Unpack()
+		operations, ok := s.finish(generation, pick)
+		if !ok {
+			return nil, false
+		}
+		all = append(all, operations...)
 	}
 	return all, true
+}
+
+// readOf is read for a generation of the model. It reports false, and does not call fn, if the
+// model is of another one.
+func (s *Store) readOf(generation int, fn func(st billing.States)) (ok bool) {
+	s.read(func(st billing.States) {
+		if ok = s.model.Generation() == generation; ok {
+			fn(st)
+		}
+	})
+	return ok
+}
+
+// pick picks operations by numbers of a generation of the model. It reports false if the model is
+// of another one.
+func (s *Store) pick(generation int, list []uint32) (p effect.Pick, ok bool) {
+	ok = s.readOf(generation, func(billing.States) { p = s.model.Pick(list) })
+	return p, ok
+}
+
+// finish returns operations that were picked in a generation of the model, and unpacked. It reports
+// false if the model is of another one.
+func (s *Store) finish(generation int, p effect.Pick) (all []Operation, ok bool) {
+	ok = s.readOf(generation, func(billing.States) { all = s.model.Complete(p) })
+	return all, ok
 }
 
 // Operations lists operations in the order of the log.
@@ -205,16 +224,16 @@ func (s *Store) purchases(k billing.OrderKey) (refs []string) {
 // atOnce is how many entries of a list are looked at while the state is locked.
 const atOnce = 256
 
-// list returns a page of the entries that match. They must neither be removed nor brought into
-// another order. If it is known how many match (-1: it is not), list looks at no entry behind the
-// page.
+// list returns a page of the entries that match. They are those of a generation of the model, and
+// must neither be removed nor brought into another order. list reports false if the model is of
+// another generation.
 //
 // Decisions wait for the lock of the state, so list takes it for a few entries at a time. The page
 // may therefore show what was decided after its position.
-func list[K, T any](s *Store, entries iter.Seq[K], known int, page Page, match func(billing.States, K) bool, convert func(billing.States, K) T) (l List[T]) {
+func list[K, T any](s *Store, generation int, entries iter.Seq[K], page Page, match func(billing.States, K) bool, convert func(billing.States, K) T) (l List[T], ok bool) {
 	some := make([]K, 0, atOnce)
 	look := func() {
-		s.read(func(st billing.States) {
+		ok = s.readOf(generation, func(st billing.States) {
 			for _, e := range some {
 				if !match(st, e) {
 					continue
@@ -231,15 +250,12 @@ func list[K, T any](s *Store, entries iter.Seq[K], known int, page Page, match f
 		if some = append(some, e); len(some) < atOnce {
 			continue
 		}
-		if look(); known >= 0 && len(l.Items) == page.Limit {
-			break
+		if look(); !ok {
+			return l, false
 		}
 	}
 	look()
-	if known >= 0 {
-		l.Total = known
-	}
-	return l
+	return l, ok
 }
 
 // cut returns a page of a list.
@@ -262,9 +278,26 @@ type SubscriptionFilter struct {
 }
 
 // Subscriptions lists billing's copies of contracts in the order in which they were first heard of.
-func (s *Store) Subscriptions(f SubscriptionFilter, page Page) List[billing.Account] {
-	var refs effect.Names
-	position := s.read(func(billing.States) {
+func (s *Store) Subscriptions(f SubscriptionFilter, page Page) (l List[billing.Account]) {
+	account := func(st billing.States, ref string) billing.Account { a, _ := st.Account(ref); return a }
+	for ok := false; !ok; {
+		refs, of, position := s.named(f)
+		l, ok = list(s, of, refs.All(), page, func(st billing.States, ref string) bool {
+			c := account(st, ref).Contract
+			return c.Ref != "" &&
+				(f.ContractRef == "" || c.Ref == f.ContractRef) && (f.CustomerRef == "" || c.CustomerRef == f.CustomerRef) && (f.Status == "" || c.Status == f.Status) &&
+				f.Of.has(c.CustomerRef)
+		}, account)
+		l.Position = position
+	}
+	return l
+}
+
+// named returns the contracts that a list with a filter looks at, the generation of the model that
+// they are of, and the position.
+func (s *Store) named(f SubscriptionFilter) (refs effect.Names, generation int, position int64) {
+	position = s.read(func(billing.States) {
+		generation = s.model.Generation()
 		switch {
 		case f.ContractRef != "" && s.model.Knows(f.ContractRef):
 			refs = s.model.Named(f.ContractRef)
@@ -274,15 +307,7 @@ func (s *Store) Subscriptions(f SubscriptionFilter, page Page) List[billing.Acco
 			refs = s.model.Contracts()
 		}
 	})
-	account := func(st billing.States, ref string) billing.Account { a, _ := st.Account(ref); return a }
-	l := list(s, refs.All(), -1, page, func(st billing.States, ref string) bool {
-		c := account(st, ref).Contract
-		return c.Ref != "" && // or the state was discarded meanwhile
-			(f.ContractRef == "" || c.Ref == f.ContractRef) && (f.CustomerRef == "" || c.CustomerRef == f.CustomerRef) && (f.Status == "" || c.Status == f.Status) &&
-			f.Of.has(c.CustomerRef)
-	}, account)
-	l.Position = position
-	return l
+	return refs, generation, position
 }
 
 // Now is the time by which a forecast is judged.
@@ -304,26 +329,36 @@ type InvoiceFilter struct {
 
 // Invoices lists invoices in the order of issue. A search by status looks at all invoices that the
 // other criteria leave.
-func (s *Store) Invoices(f InvoiceFilter, page Page) List[billing.Invoice] {
-	var sets []numbers.Set
-	position := s.read(func(billing.States) { sets = f.sets(s.model) })
-	entries, known := numbers.All(sets...), -1
-	if f.Status == "" {
-		var some []uint32
-		some, known = numbers.Page(page.Offset, page.Limit, sets...)
-		entries, page.Offset = slices.Values(some), 0
-	}
+func (s *Store) Invoices(f InvoiceFilter, page Page) (l List[billing.Invoice]) {
 	invoice := func(st billing.States, n uint32) billing.Invoice {
-		ref, _ := s.model.InvoiceRef(n) // "" if the state was discarded meanwhile
+		ref, _ := s.model.InvoiceRef(n)
 		i, _ := st.Invoice(ref)
 		return i
 	}
-	l := list(s, entries, known, page, func(st billing.States, n uint32) bool {
-		i := invoice(st, n)
-		return i.Ref != "" && (f.Status == "" || i.Status() == f.Status)
-	}, invoice)
-	l.Position = position
+	for ok := false; !ok; {
+		var sets []numbers.Set
+		var of int
+		position := s.read(func(billing.States) { sets, of = f.sets(s.model), s.model.Generation() })
+		entries, rest, total := f.entries(sets, page)
+		l, ok = list(s, of, entries, rest, func(st billing.States, n uint32) bool {
+			return f.Status == "" || invoice(st, n).Status() == f.Status
+		}, invoice)
+		if f.Status == "" {
+			l.Total = total
+		}
+		l.Position = position
+	}
 	return l
+}
+
+// entries returns the invoices that have to be looked at for a page, and the page among them. If
+// the filter has no status, it also returns how many invoices match.
+func (f InvoiceFilter) entries(sets []numbers.Set, page Page) (entries iter.Seq[uint32], rest Page, total int) {
+	if f.Status != "" {
+		return numbers.All(sets...), page, 0
+	}
+	some, total := numbers.Page(page.Offset, page.Limit, sets...)
+	return slices.Values(some), Page{Limit: page.Limit}, total
 }
 
 // sets returns sets of numbers. The invoices that match all but the status are those that are in
