@@ -66,9 +66,9 @@ type packed[S any] struct {
 	// time or of an earlier one.
 	back int64
 
-	item   []byte      // memory to use
-	hashes []uint64    // the same
-	sorted []uint64    // the same
+	item   []byte   // memory to use
+	hashes []uint64 // the same
+	sorted []uint64 // the same
 }
 
 var layouts = [2]pack.Layout{

@@ -170,18 +170,18 @@ func TestLoadRefuses(t *testing.T) {
 		return rows(func(all []row) []row { change(&all[0]); return all })
 	}
 	for name, spoil := range map[string]func([]item) []item{
-		"":                             func(all []item) []item { return all },
-		"no contracts":                 func(all []item) []item { return all[pairs:] },
-		"pair of another contract":     func(all []item) []item { all[pairs].Pairs[0].Contract = 1; return all },
-		"another contract heard of":    func(all []item) []item { all[heard].Heard[0] = 1; return all },
-		"terms of another contract":    func(all []item) []item { all[termsAt].Terms[0].Contract = 1; return all },
-		"part of another contract":     func(all []item) []item { all[parts].Parts[0] = 1; return all },
-		"invoice without its parts":    func(all []item) []item { return slices.Delete(all, parts, invoices) },
-		"missing block":                func(all []item) []item { return slices.Delete(all, first, second) },
-		"block twice":                  func(all []item) []item { return slices.Insert(all, second, all[first]) },
-		"block after recent ones":      func(all []item) []item { all[second], all[last] = all[last], all[second]; return all },
-		"block cut short":              func(all []item) []item { b := all[first].Block; b.Data = b.Data[:len(b.Data)-1]; return all },
-		"block of other bytes":         func(all []item) []item { all[first].Block.Data = []byte("nonsense"); return all },
+		"":                          func(all []item) []item { return all },
+		"no contracts":              func(all []item) []item { return all[pairs:] },
+		"pair of another contract":  func(all []item) []item { all[pairs].Pairs[0].Contract = 1; return all },
+		"another contract heard of": func(all []item) []item { all[heard].Heard[0] = 1; return all },
+		"terms of another contract": func(all []item) []item { all[termsAt].Terms[0].Contract = 1; return all },
+		"part of another contract":  func(all []item) []item { all[parts].Parts[0] = 1; return all },
+		"invoice without its parts": func(all []item) []item { return slices.Delete(all, parts, invoices) },
+		"missing block":             func(all []item) []item { return slices.Delete(all, first, second) },
+		"block twice":               func(all []item) []item { return slices.Insert(all, second, all[first]) },
+		"block after recent ones":   func(all []item) []item { all[second], all[last] = all[last], all[second]; return all },
+		"block cut short":           func(all []item) []item { b := all[first].Block; b.Data = b.Data[:len(b.Data)-1]; return all },
+		"block of other bytes":      func(all []item) []item { all[first].Block.Data = []byte("nonsense"); return all },
 		"block of two items": func(all []item) []item {
 			all[second].Block.Data = inItems(mustUnpack(all[second].Block.Data))
 			return all
