@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -35,6 +37,7 @@ type purchase struct {
 	body     string // body of the verdict
 	replayed bool   // the verdict is a replay: an earlier request was decided but not answered
 	sent     int
+	lost     []string // what became of the requests that were sent and have an unknown outcome
 }
 
 // verdict is the decision in an answer.
@@ -75,7 +78,7 @@ func verdictOf(a answer) (v verdict, decided bool) {
 }
 
 // traffic counts requests by their outcome. The requests in unsent are also in unknown: they did
-// not get a connection.
+// not get a connection, or one that was reset before an instance accepted it.
 type traffic struct{ sent, decided, unknown, unsent, notReady atomic.Int64 }
 
 // attempt sends a purchase once and records the outcome. It reports whether the purchase was
@@ -90,6 +93,8 @@ func (s *system) attempt(to *cluster.Service, p *purchase, limit time.Duration) 
 	}
 	p.mu.Unlock()
 	s.sent.Add(1)
+	reused := false
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(c httptrace.GotConnInfo) { reused = c.Reused }})
 	a, err := s.sendIn(ctx, to, "POST", "/billing/v1/operations", p.key, "", p.request())
 	now := s.since()
 	v, decided := verdictOf(a)
@@ -102,9 +107,10 @@ func (s *system) attempt(to *cluster.Service, p *purchase, limit time.Duration) 
 		return true
 	case err != nil || a.text("code") == "outcome-unknown":
 		s.unknown.Add(1)
-		var op *net.OpError
-		if errors.As(err, &op) && op.Op == "dial" {
+		if undelivered(err, reused) {
 			s.unsent.Add(1)
+		} else {
+			p.lost = append(p.lost, fmt.Sprintf("%s: %d %s %v", to.Name(), a.status, a.body, err))
 		}
 	case a.status == http.StatusServiceUnavailable || a.text("code") == "request-in-progress":
 		s.notReady.Add(1)
@@ -112,6 +118,16 @@ func (s *system) attempt(to *cluster.Service, p *purchase, limit time.Duration) 
 		s.t.Errorf("%s on %s: %d %s", p.key, to.Name(), a.status, a.body)
 	}
 	return false
+}
+
+// undelivered reports whether a request came to no instance: it got no connection, or a new one
+// that was reset. The kernel resets those that are established when the listener is closed and that
+// the instance has not accepted. An instance that decides such a request has accepted it, and then
+// the retry is answered with a replay.
+func undelivered(err error, reused bool) bool {
+	var op *net.OpError
+	reset := errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+	return errors.As(err, &op) && op.Op == "dial" || reset && !reused
 }
 
 // decide records the first verdict. It reports an error if a later answer differs.

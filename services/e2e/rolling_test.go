@@ -57,6 +57,9 @@ func TestRollingRestart(t *testing.T) {
 		t.Errorf("%d accepted requests were not answered", left)
 	}
 	for _, p := range all {
+		for _, what := range p.lost {
+			t.Logf("%s: %s", p.key, what)
+		}
 		if p.replayed {
 			t.Errorf("%s was decided by an instance that stopped without answering", p.key)
 		}

@@ -22,7 +22,8 @@ type Connections struct {
 	warned  time.Time
 }
 
-// NewConnections returns bounds on all connections and on those of one address. 0 is no bound.
+// NewConnections returns bounds on all connections and on those of one address. 0 is no bound. The
+// clients behind a proxy have one address.
 func NewConnections(total, each int, logger *slog.Logger) *Connections {
 	return &Connections{total: total, each: each, logger: logger, of: map[string]int{}}
 }

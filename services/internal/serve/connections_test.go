@@ -70,7 +70,7 @@ func serveBounded(t *testing.T, bounds *Connections) string {
 	listening, ended := make(chan net.Addr, 1), make(chan error, 1)
 	task := HTTP(HTTPConfig{
 		Addr: "127.0.0.1:0", Connections: bounds, State: NewState(nil), Logger: slog.New(slog.DiscardHandler),
-		Handler: http.NotFoundHandler(), Listening: func(a net.Addr) { listening <- a }, DrainIn: time.Second,
+		Handler: http.NotFoundHandler(), Listening: func(a net.Addr) { listening <- a }, Linger: time.Millisecond, DrainIn: time.Second,
 	})
 	ctx, stop := context.WithCancel(context.Background())
 	go func() { ended <- task.Run(ctx) }()

@@ -4,6 +4,7 @@
 package serve
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -132,19 +133,23 @@ type HTTPConfig struct {
 	Listen func(network, address string) (net.Listener, error)
 	// Listening, unless it is nil, is called once with the address of the listener.
 	Listening func(net.Addr)
-	// DrainIn bounds how long requests under way may take once the server stops; 0 is 10 s. Then
-	// they are cut off.
+	// Linger is for how long connections are still accepted once the server stops, so that load
+	// balancers that ask /readyz send no more requests; 0 is 200 ms. The kernel resets connections
+	// that are not accepted when the listener is closed.
+	Linger time.Duration
+	// DrainIn bounds how long requests under way may take after that; 0 is 10 s. Then they are cut
+	// off.
 	DrainIn time.Duration
 }
 
-// HTTP returns the task that serves cfg. When its context ends, the state is that the service
-// stops, no connection is accepted, and requests under way are answered. GET /healthz and GET
+// HTTP returns the task that serves cfg. When its context ends, the service is not ready, and each
+// answer closes its connection. After cfg.Linger no connection is accepted, and requests under way
+// are answered. No handler runs once the task has returned without an error. GET /healthz and GET
 // /readyz answer with a status, for load balancers; the reasons are on the address of Admin.
 func HTTP(cfg HTTPConfig) Task {
-	if cfg.DrainIn == 0 {
-		cfg.DrainIn = 10 * time.Second
-	}
-	return Task{Name: "http", StopIn: cfg.DrainIn + 5*time.Second, Run: func(ctx context.Context) error { return serveHTTP(ctx, cfg) }}
+	cfg.DrainIn = cmp.Or(cfg.DrainIn, 10*time.Second)
+	cfg.Linger = cmp.Or(cfg.Linger, 200*time.Millisecond)
+	return Task{Name: "http", StopIn: cfg.Linger + cfg.DrainIn + 5*time.Second, Run: func(ctx context.Context) error { return serveHTTP(ctx, cfg) }}
 }
 
 // maxHeaders is the size of the headers that are read, in bytes.
@@ -187,6 +192,11 @@ func serveHTTP(ctx context.Context, cfg HTTPConfig) error {
 	case <-ctx.Done():
 	}
 	cfg.State.stopping.Store(true)
+	select {
+	case err := <-failed:
+		return err
+	case <-time.After(cfg.Linger):
+	}
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), cfg.DrainIn)
 	defer cancel()
 	if err := server.Shutdown(drain); err != nil {
@@ -199,6 +209,9 @@ func serveHTTP(ctx context.Context, cfg HTTPConfig) error {
 func withHealth(cfg HTTPConfig) http.Handler {
 	others := guard(cfg.Logger, cfg.Handler)
 	return withHeaders(cfg.TLS != nil, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if cfg.State.stopping.Load() {
+			w.Header().Set("Connection", "close")
+		}
 		// Not a mux, which redirects paths that are not clean, with a page of HTML.
 		switch {
 		case r.Method == http.MethodGet && r.URL.Path == "/healthz":

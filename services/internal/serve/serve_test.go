@@ -2,6 +2,7 @@ package serve
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -29,6 +30,7 @@ func start(t *testing.T, cfg HTTPConfig) (string, func() error) {
 	if cfg.Logger == nil {
 		cfg.Logger = quiet
 	}
+	cfg.Linger = cmp.Or(cfg.Linger, time.Millisecond)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- Group(ctx, quiet, HTTP(cfg)) }()
