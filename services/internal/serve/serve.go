@@ -143,9 +143,10 @@ type HTTPConfig struct {
 }
 
 // HTTP returns the task that serves cfg. When its context ends, the service is not ready, and each
-// answer closes its connection. After cfg.Linger no connection is accepted, and requests under way
-// are answered. No handler runs once the task has returned without an error. GET /healthz and GET
-// /readyz answer with a status, for load balancers; the reasons are on the address of Admin.
+// answer closes its connection. After cfg.Linger no connection is accepted, and the requests on
+// those that were accepted are answered. No handler runs once the task has returned without an
+// error. GET /healthz and GET /readyz answer with a status, for load balancers; the reasons are on
+// the address of Admin.
 func HTTP(cfg HTTPConfig) Task {
 	cfg.DrainIn = cmp.Or(cfg.DrainIn, 10*time.Second)
 	cfg.Linger = cmp.Or(cfg.Linger, 200*time.Millisecond)
@@ -170,6 +171,7 @@ func serveHTTP(ctx context.Context, cfg HTTPConfig) error {
 	cfg.Logger.Info("serving HTTP", "address", listener.Addr().String())
 	requests, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
+	open := &busy{conns: map[net.Conn]struct{}{}}
 	server := &http.Server{
 		Handler:           withHealth(cfg),
 		ReadHeaderTimeout: 5 * time.Second,
@@ -178,6 +180,7 @@ func serveHTTP(ctx context.Context, cfg HTTPConfig) error {
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    maxHeaders,
 		BaseContext:       func(net.Listener) context.Context { return requests },
+		ConnState:         open.note,
 		ErrorLog:          slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelDebug),
 		// OPTIONS * gets the answer of any other path that does not exist
 		DisableGeneralOptionsHandler: true,
@@ -199,6 +202,7 @@ func serveHTTP(ctx context.Context, cfg HTTPConfig) error {
 	}
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), cfg.DrainIn)
 	defer cancel()
+	open.settle(drain, listener, failed)
 	if err := server.Shutdown(drain); err != nil {
 		cut()
 		return errors.Join(fmt.Errorf("requests cut after %v", cfg.DrainIn), server.Close())

@@ -36,6 +36,31 @@ func TestStopLingers(t *testing.T) {
 	}
 }
 
+// A connection that was accepted before the stop is answered, although its request comes after it.
+func TestStopAnswersNewConnections(t *testing.T) {
+	bounds := NewConnections(0, 0, quiet)
+	url, stop := start(t, HTTPConfig{Connections: bounds, Handler: http.NotFoundHandler()})
+	client := dial(t, strings.TrimPrefix(url, "http://"))
+	for bounds.Open() == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	stopped := make(chan error, 1)
+	go func() { stopped <- stop() }()
+	for refused := false; !refused; { // until the listener is closed
+		c, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+		if refused = err != nil; !refused {
+			_ = c.Close()
+		}
+	}
+	if !answers(client) {
+		t.Error("not answered")
+	}
+	_ = client.Close()
+	if err := <-stopped; err != nil {
+		t.Error(err)
+	}
+}
+
 // lateConn is a connection on which a request arrives while the server closes it as idle.
 type lateConn struct {
 	net.Conn
