@@ -1822,7 +1822,7 @@ func (s *Problem) Validate() error {
 					MinSet:        true,
 					Min:           0,
 					MaxSet:        true,
-					Max:           86400,
+					Max:           3600,
 					MinExclusive:  false,
 					MaxExclusive:  false,
 					MultipleOfSet: false,

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"iter"
 	"maps"
 	"net"
 	"net/http"
@@ -38,6 +39,9 @@ type flood struct {
 	send func(ctx context.Context, h *hose) string
 	want []string // outcomes; each of them comes
 	may  []string // further outcomes
+	// lists is how many lists of operations the instance counts at least during a flood whose
+	// workers read no answer.
+	lists int
 }
 
 const closed = "closed"
@@ -142,6 +146,17 @@ var floods = []flood{
 	{name: "one credential on 200 connections", workers: 200, want: []string{"400", "429"}, send: func(ctx context.Context, h *hose) string {
 		return h.post(ctx, h.Known, strings.NewReader(`{"type":"PURCHASE"}`), nil)
 	}},
+	{name: "refusals before credentials on 200 connections", workers: 200, want: []string{"400", "404", "405", "415"}, send: func(ctx context.Context, h *hose) string {
+		switch h.n % 4 {
+		case 0:
+			return h.post(ctx, h.Wrong, strings.NewReader("{}"), map[string]string{"Authorization": "Bearer x"})
+		case 1:
+			return h.post(ctx, "", strings.NewReader("{}"), map[string]string{"Content-Type": "text/plain"})
+		case 2:
+			return h.ask(ctx, http.MethodGet, "/nothing")
+		}
+		return h.ask(ctx, http.MethodDelete, "/billing/v1/operations")
+	}},
 	{name: "bodies of 100 MB", workers: 4, want: []string{"401", "413"}, may: []string{closed}, send: func(ctx context.Context, h *hose) string {
 		key, body := h.Known, io.Reader(io.LimitReader(zeros{}, 100<<20))
 		if h.n%2 == 0 {
@@ -176,7 +191,7 @@ var floods = []flood{
 		return h.drip(ctx, "POST /billing/v1/operations HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nX-API-Key: "+h.Known+
 			fmt.Sprintf("\r\nIdempotency-Key: drip-%p-%d\r\nContent-Length: 60000\r\n\r\n%s", h, h.n, strings.Repeat(" ", 50_000)))
 	}},
-	{name: "200 connections that read no answer", workers: 200, send: func(ctx context.Context, h *hose) string {
+	{name: "200 connections that read no answer", workers: 200, lists: 200, send: func(ctx context.Context, h *hose) string {
 		return h.unread(ctx, strings.Repeat("GET /billing/v1/operations HTTP/1.1\r\nHost: x\r\nX-API-Key: "+h.Known+"\r\n\r\n", 2000))
 	}},
 	{name: "3,000 connections that send nothing", workers: 3000, lasts: 5 * time.Second, want: []string{closed}, send: func(ctx context.Context, h *hose) string {
@@ -202,6 +217,19 @@ func (h *hose) post(ctx context.Context, key string, body io.Reader, headers map
 	if n, err := strconv.ParseInt(headers["Content-Length"], 10, 64); err == nil {
 		r.ContentLength = n
 	}
+	return h.do(r)
+}
+
+// ask sends a request without a body and without credentials.
+func (h *hose) ask(ctx context.Context, method, path string) string {
+	r, err := http.NewRequestWithContext(ctx, method, "http://"+h.Addr+path, nil)
+	if err != nil {
+		return err.Error()
+	}
+	return h.do(r)
+}
+
+func (h *hose) do(r *http.Request) string {
 	resp, err := h.client.Do(r)
 	if err != nil {
 		return closed
@@ -370,7 +398,7 @@ const pace = 80 * time.Millisecond
 
 // beside floods beside the buyers, and returns a row of the table.
 func (s *shop) beside(t *testing.T, f flood, water *torrent) string {
-	before := s.left()
+	before, lists := s.left(), s.lists()
 	ctx, stop := context.WithTimeout(t.Context(), f.lasts)
 	defer stop()
 	began, used := time.Now(), s.processor()
@@ -399,6 +427,13 @@ func (s *shop) beside(t *testing.T, f flood, water *torrent) string {
 	got, peak := <-outcomes, <-memory
 	share := 100 * (s.processor() - used).Seconds() / time.Since(began).Seconds()
 	f.judge(t, got)
+	if f.lists > 0 {
+		n := s.lists() - lists
+		if n < f.lists {
+			t.Errorf("the instance has counted %d requests of the flood, want at least %d", n, f.lists)
+		}
+		got = map[string]int{"not read": n}
+	}
 	if peak > maxFlooded {
 		t.Errorf("%d MB of memory, want at most %d", peak, maxFlooded)
 	}
@@ -458,10 +493,7 @@ type held struct{ connections, goroutines int }
 
 // left returns what clients hold at the moment.
 func (s *shop) left() (h held) {
-	text := s.must(s.Billing[0], "GET", "/metrics", "", "", nil, 200).body
-	for line := range strings.Lines(text) {
-		name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
-		n, _ := strconv.Atoi(value)
+	for name, n := range s.metrics() {
 		switch name {
 		case "deferpay_connections":
 			h.connections = n
@@ -473,6 +505,30 @@ func (s *shop) left() (h held) {
 		s.t.Fatal("no go_goroutines in the metrics")
 	}
 	return h
+}
+
+// lists returns how many lists of operations the instance has answered or refused.
+func (s *shop) lists() (sum int) {
+	for name, n := range s.metrics() {
+		if strings.HasPrefix(name, `deferpay_answers_total{operation="listOperations"`) {
+			sum += n
+		}
+	}
+	return sum
+}
+
+// metrics returns the names of the instance's metrics, with their labels, and the values of those
+// that are whole numbers.
+func (s *shop) metrics() iter.Seq2[string, int] {
+	text := s.must(s.Billing[0], "GET", "/metrics", "", "", nil, 200).body
+	return func(yield func(string, int) bool) {
+		for line := range strings.Lines(text) {
+			name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+			if n, err := strconv.Atoi(value); err == nil && !yield(name, n) {
+				return
+			}
+		}
+	}
 }
 
 // processor returns the processor time that the instance has used.

@@ -29,7 +29,7 @@ type Config struct {
 	// Insecure lets every request in, whatever it carries, as the subject "dev" with every scope.
 	Insecure bool
 	// Rate bounds the requests of one subject, in requests a second; 0 is no bound. A subject may
-	// send as many at once.
+	// send as many at once. Keys with a rate of their own are counted apart, by subject and rate.
 	Rate float64
 	// Hold is for how long a refusal of a credential, or of too many requests, is held back at
 	// least. It bounds how many refusals a connection can cause. 0: it is not held back.
@@ -52,8 +52,9 @@ type Control struct {
 	mu       sync.Mutex
 	limiters map[counted]*rate.Limiter
 	unknown  *rate.Limiter // of the audit lines of callers that are not known
-	held     atomic.Int64  // refusals that are held back
-	skipped  int           // such lines that were not written since the last one
+	// refusals that are held back: of callers that are not known, and of those that send too much
+	strangers, known atomic.Int64
+	skipped          int // such lines that were not written since the last one
 }
 
 // Insecure returns a control that lets every request in. It is for development only.
@@ -83,6 +84,11 @@ func Open(cfg Config) (*Control, error) {
 	c := &Control{cfg: cfg, limiters: map[counted]*rate.Limiter{}, unknown: rate.NewLimiter(unknownLines, unknownLines)}
 	if cfg.Insecure {
 		return c, nil
+	}
+	if cfg.Rate != 0 {
+		if err := checkRate(cfg.Rate); err != nil {
+			return nil, err
+		}
 	}
 	if cfg.File == "" && cfg.Tokens.Issuer == "" {
 		return nil, errors.New("no credentials: neither a file of API keys nor an issuer of tokens")
@@ -157,13 +163,22 @@ const (
 )
 
 // HoldBack waits before a problem is answered that a client can cause as often as it likes: see
-// Config.Hold. It does not wait for a client that has gone.
+// Config.Hold. How long depends on the other answers of the same code that are held back, so that a
+// crowd of strangers does not delay the answers of clients. The wait ends with ctx. net/http ends
+// that once a client has gone, but it notices only if the request has no body, or all of it was
+// read; a refusal is answered before.
 func (c *Control) HoldBack(ctx context.Context, code problem.Code) {
-	if c.cfg.Hold == 0 || code != problem.Unauthenticated && code != problem.TooManyRequests {
+	held := &c.strangers
+	switch {
+	case c.cfg.Hold == 0:
+		return
+	case code == problem.TooManyRequests:
+		held = &c.known
+	case code != problem.Unauthenticated:
 		return
 	}
-	wait := c.cfg.Hold * time.Duration(min(maxHolds, 1+c.held.Add(1)/crowd))
-	defer c.held.Add(-1)
+	wait := c.cfg.Hold * time.Duration(min(maxHolds, 1+held.Add(1)/crowd))
+	defer held.Add(-1)
 	// not the same for all, or a crowd would come back at the same moment
 	timer := time.NewTimer(wait + rand.N(c.cfg.Hold))
 	defer timer.Stop()

@@ -4,12 +4,16 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"log/slog"
+	"math"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -280,6 +284,59 @@ func TestRateOfASubject(t *testing.T) {
 	ask("a1", "too-many-requests")
 }
 
+// A client that closes its connection does not keep a goroutine until the refusal is due.
+func TestHoldBackEndsWithClient(t *testing.T) {
+	c := open(t, Config{Hold: time.Minute, File: credentials(t, `[{"subject":"a","sha256":"`+Hash("a1")+`","scopes":["read"]}]`)})
+	waits, ended := make(chan struct{}), make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		close(waits)
+		c.HoldBack(r.Context(), problem.Unauthenticated)
+		close(ended)
+	}))
+	conn, err := net.Dial("tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	<-waits
+	if err := conn.Close(); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-ended:
+		server.Close()
+	case <-time.After(20 * time.Second):
+		t.Error("still held back after 20 s")
+	}
+}
+
+// A client is never told to wait longer than the documents allow.
+func TestRateTooLow(t *testing.T) {
+	key := func(rate string) string {
+		return `[{"subject":"a","sha256":"` + Hash("k") + `","scopes":["read"],"rate":` + rate + `}]`
+	}
+	for _, rate := range []string{"0", "-1", "0.0002777", "1e-300"} {
+		if _, err := Open(Config{File: credentials(t, key(rate))}); err == nil || !strings.Contains(err.Error(), "below one request in 1h0m0s") {
+			t.Errorf("a key with %s: %v", rate, err)
+		}
+	}
+	for _, rate := range []float64{-1, 0.0002, math.NaN()} {
+		if _, err := Open(Config{File: credentials(t, key("1")), Rate: rate}); err == nil {
+			t.Errorf("%v is accepted for all", rate)
+		}
+	}
+	c := open(t, Config{File: credentials(t, key("0.00028"))})
+	for range 2 {
+		_, err := c.Key(t.Context(), operation, "k", nil)
+		var p *problem.Problem
+		if errors.As(err, &p) && (p.RetryAfter == 0 || p.RetryAfter > 3600) {
+			t.Errorf("told to wait for %d s", p.RetryAfter)
+		}
+	}
+}
+
 func TestRefusalsAreHeldBack(t *testing.T) {
 	c := open(t, Config{Hold: 50 * time.Millisecond, File: credentials(t, `[{"subject":"a","sha256":"`+Hash("a1")+`","scopes":["read"]}]`)})
 	took := func(ctx context.Context, code problem.Code) time.Duration {
@@ -292,9 +349,16 @@ func TestRefusalsAreHeldBack(t *testing.T) {
 			t.Errorf("%s: held back for %v", code, got)
 		}
 	}
-	c.held.Store(crowd * maxHolds * 2)
-	if got := took(t.Context(), problem.Unauthenticated); got < maxHolds*c.cfg.Hold || got > 20*maxHolds*c.cfg.Hold {
-		t.Errorf("held back for %v in a crowd", got)
+	for code, held := range map[problem.Code]*atomic.Int64{problem.Unauthenticated: &c.strangers, problem.TooManyRequests: &c.known} {
+		held.Store(crowd * maxHolds * 2)
+		if got := took(t.Context(), code); got < maxHolds*c.cfg.Hold || got > 20*maxHolds*c.cfg.Hold {
+			t.Errorf("%s: held back for %v in a crowd", code, got)
+		}
+		held.Store(0)
+	}
+	c.strangers.Store(crowd * maxHolds * 2)
+	if got := took(t.Context(), problem.TooManyRequests); got >= maxHolds*c.cfg.Hold {
+		t.Errorf("a client is held back for %v because of strangers", got)
 	}
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -27,7 +27,8 @@ import (
 //	  "expires": "2027-01-31T23:00:00Z", "customers": ["CE-ACME"], "rate": 50}]
 //
 // Without expires a key is valid until it is removed. Without customers it is for every customer.
-// Rate is the requests a second that the subject may send with it, instead of Config.Rate.
+// Rate is the requests a second that the subject may send with it, instead of Config.Rate: at least
+// one an hour. Keys of a subject that have the same rate share it.
 // To hash a key:  printf %s "$KEY" | sha256sum
 //
 // Keys must be long and random (openssl rand -hex 32): a plain hash does not protect a key that can
@@ -162,8 +163,8 @@ func (i item) entry() (entry, error) {
 		e.expires = &i.Expires.value
 	}
 	if i.Rate.is {
-		if i.Rate.value <= 0 {
-			return e, errors.New("the rate is not above 0")
+		if err := checkRate(i.Rate.value); err != nil {
+			return e, err
 		}
 		e.rate = i.Rate.value
 	}
@@ -173,6 +174,19 @@ func (i item) entry() (entry, error) {
 		}
 	}
 	return e, nil
+}
+
+// maxWait is the longest time that a client is told to wait. The OpenAPI documents have the same
+// bound on retryAfter.
+const maxWait = time.Hour
+
+// checkRate returns an error if a rate, in requests a second, is none, or so low that a client
+// would have to wait longer than maxWait.
+func checkRate(perSecond float64) error {
+	if !(perSecond*maxWait.Seconds() >= 1) {
+		return fmt.Errorf("the rate %v is below one request in %v", perSecond, maxWait)
+	}
+	return nil
 }
 
 // customersOf returns the customers of a bound credential. An empty list is refused: it may be

@@ -24,24 +24,84 @@ func legible(s string, limit int) string {
 		}
 		s, more = s[:limit], "..."
 	}
-	return strings.Map(func(r rune) rune {
-		if r == utf8.RuneError || Hidden(r) {
-			return '?'
+	if !strings.ContainsFunc(s, func(r rune) bool { return r == utf8.RuneError || hidden(r) }) {
+		return s + more
+	}
+	text := []rune(s)
+	shown := make([]rune, len(text))
+	for i, r := range text {
+		if shown[i] = r; r == utf8.RuneError || hiddenAt(text, i) {
+			shown[i] = '?'
 		}
-		return r
-	}, s) + more
+	}
+	return string(shown) + more
 }
 
-// ignorable are characters that are not shown, besides those of category Cf.
+// Unseen returns the first character of a text that cannot be seen or that changes the order of
+// those around it, and reports whether there is one. Such are control and format characters, such
+// as line breaks, NUL and bidirectional controls, fillers, and characters that no script has. What
+// a person reads is then not what is recorded. Selectors of variants are not among them: pictures
+// such as a red heart have them. Neither are joiners between letters of a script that uses them,
+// as in Persian and Hindi names, and between pictures, as in that of a family.
+func Unseen(s string) (first rune, found bool) {
+	if !strings.ContainsFunc(s, hidden) {
+		return 0, false
+	}
+	text := []rune(s)
+	for i, r := range text {
+		if hiddenAt(text, i) {
+			return r, true
+		}
+	}
+	return 0, false
+}
+
+const (
+	nonJoiner = '\u200c'
+	joiner    = '\u200d'
+)
+
+// ignorable are characters that are not shown, or are for no text.
 var ignorable = []*unicode.RangeTable{unicode.Other_Default_Ignorable_Code_Point, unicode.Noncharacter_Code_Point, unicode.Co, unicode.Cf, unicode.Zl, unicode.Zp}
 
-// Hidden reports whether a character cannot be seen or changes the order of those around it: a
-// control or format character, such as a line break, NUL, a joiner or a bidirectional control, a
-// filler, and one that no script has. What a person reads is then not what is recorded. Selectors
-// of variants are not hidden: pictures such as a red heart have them.
-func Hidden(r rune) bool {
+// hidden reports whether a character cannot be seen, of joiners wherever they are. Signs of numbers
+// and verses are format characters that can be seen.
+func hidden(r rune) bool {
 	if r < 0x7f {
 		return r < ' '
 	}
-	return unicode.IsControl(r) || unicode.In(r, ignorable...)
+	return unicode.IsControl(r) || unicode.In(r, ignorable...) && !unicode.Is(unicode.Prepended_Concatenation_Mark, r)
+}
+
+// hiddenAt reports whether a character of a text cannot be seen where it is.
+func hiddenAt(text []rune, i int) bool {
+	r := text[i]
+	if r != nonJoiner && r != joiner {
+		return hidden(r)
+	}
+	before, after := i-1, i+1
+	for before >= 0 && unicode.Is(unicode.Mn, text[before]) && unicode.Is(unicode.Inherited, text[before]) {
+		before-- // an accent or a selector of what is before it
+	}
+	if before < 0 || after == len(text) {
+		return true
+	}
+	letters := joins(text[before]) && joins(text[after])
+	return !letters && (r == nonJoiner || !picture(text[before]) || !picture(text[after]))
+}
+
+// cursive are the scripts whose letters have other forms beside a joiner.
+var cursive = []*unicode.RangeTable{
+	unicode.Arabic, unicode.Syriac, unicode.Nko, unicode.Mongolian, unicode.Devanagari, unicode.Bengali, unicode.Gurmukhi, unicode.Gujarati, unicode.Oriya,
+	unicode.Tamil, unicode.Telugu, unicode.Kannada, unicode.Malayalam, unicode.Sinhala, unicode.Khmer, unicode.Myanmar,
+}
+
+func joins(r rune) bool {
+	return (unicode.IsLetter(r) || unicode.IsMark(r)) && unicode.In(r, cursive...)
+}
+
+// picture reports whether a character may be a part of a picture: a symbol, an arrow to both sides,
+// or a colour of skin.
+func picture(r rune) bool {
+	return unicode.Is(unicode.So, r) || r == '\u2194' || r >= 0x1f3fb && r <= 0x1f3ff
 }

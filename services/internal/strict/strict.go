@@ -178,14 +178,9 @@ func checkQuery(raw string, known []string) *problem.Problem {
 	return nil
 }
 
-// short returns a text for a message: at most 60 characters, none of them invisible.
+// short returns at most 60 characters of a text for a message. Package problem replaces those that
+// cannot be seen.
 func short(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if problem.Hidden(r) || r == utf8.RuneError {
-			return '?'
-		}
-		return r
-	}, s)
 	if r := []rune(s); len(r) > 60 {
 		s = string(r[:60]) + "..."
 	}
@@ -197,10 +192,8 @@ func unseen(s string) string {
 	if !utf8.ValidString(s) {
 		return "is not valid UTF-8"
 	}
-	for _, r := range s {
-		if problem.Hidden(r) {
-			return fmt.Sprintf("has the character U+%04X, which cannot be seen; remove it", r)
-		}
+	if r, found := problem.Unseen(s); found {
+		return fmt.Sprintf("has the character U+%04X, which cannot be seen; remove it", r)
 	}
 	return ""
 }
@@ -227,8 +220,8 @@ func (b *body) Read(p []byte) (int, error) {
 func (b *body) Close() error { return b.from.Close() }
 
 func (b *body) check() {
-	// Not io.ReadAll, which allocates a large body several times over; and not all that was
-	// announced, which may never come.
+	// Room for a body of 4 KB, as most are. A larger one is copied while the buffer grows, because
+	// what was announced may never come.
 	in := bytes.NewBuffer(make([]byte, 0, min(max(b.announced, 0), 4096)+bytes.MinRead))
 	_, err := in.ReadFrom(b.from)
 	data := in.Bytes()

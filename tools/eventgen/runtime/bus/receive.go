@@ -158,8 +158,9 @@ type Record struct {
 // Skipper is a transport that can pass over records without making messages of them, as that of
 // package kafkabus can. A record that is passed over counts as handled.
 type Skipper interface {
-	// Skip sets a function that reports whether a record of a topic is passed over. It is called
-	// before Subscribe.
+	// Skip adds a function that reports whether a record of a topic is passed over. A record is
+	// delivered if one of the functions for its topic reports false. Skip is called before
+	// Subscribe, possibly while other topics are read.
 	Skip(topic string, over func(*Record) bool)
 }
 

@@ -34,11 +34,10 @@ type claims struct {
 	logger *slog.Logger
 	// returns the offset that a partition is read from; nil: what the group has committed
 	start func(ctx context.Context, topic string, partition int32) (int64, error)
-	// by topic: report whether a record is passed over
-	skip map[string]func(*bus.Record) bool
 
 	mu   sync.Mutex
 	open map[partition]*window
+	skip map[string][]func(*bus.Record) bool // by topic: report whether a record is passed over
 }
 
 var _ kafka.SaramaTracer = (*claims)(nil)
@@ -50,7 +49,7 @@ type partition struct {
 
 func (c *claims) init(cfg Config, logger *slog.Logger) {
 	c.cfg, c.logger = cfg, logger
-	c.open, c.skip = map[partition]*window{}, map[string]func(*bus.Record) bool{}
+	c.open, c.skip = map[partition]*window{}, map[string][]func(*bus.Record) bool{}
 }
 
 // WrapConsumer implements kafka.SaramaTracer.
@@ -122,7 +121,23 @@ func (h *groupHandler) ConsumeClaim(s sarama.ConsumerGroupSession, claim sarama.
 			delete(h.claims.open, at)
 		}
 	}()
-	return h.ConsumerGroupHandler.ConsumeClaim(marking{s, w}, w.until(h.claims.skip[claim.Topic()]))
+	return h.ConsumerGroupHandler.ConsumeClaim(marking{s, w}, w.until(h.claims.skips(claim.Topic())))
+}
+
+// skips returns a function that reports whether a record of a topic is passed over: whether all
+// functions that Skip was called with say so, and there is one.
+func (c *claims) skips(topic string) func(*bus.Record) bool {
+	return func(r *bus.Record) bool {
+		c.mu.Lock()
+		all := c.skip[topic] // nobody changes what is in it
+		c.mu.Unlock()
+		for _, over := range all {
+			if !over(r) {
+				return false
+			}
+		}
+		return len(all) > 0
+	}
 }
 
 // restart ends the sessions, so that each partition is assigned again and read from its start.
@@ -261,7 +276,7 @@ func (w *window) until(skip func(*bus.Record) bool) sarama.ConsumerGroupClaim {
 				if !ok {
 					return
 				}
-				if skip != nil && skip(recordOf(m)) {
+				if skip(recordOf(m)) {
 					w.passOver(m.Offset)
 					continue
 				}
@@ -313,8 +328,13 @@ func (s *Subscriber) StartFrom(start func(ctx context.Context, topic string, par
 	s.claims.start = start
 }
 
-// Skip implements bus.Skipper.
-func (s *Subscriber) Skip(topic string, over func(*bus.Record) bool) { s.claims.skip[topic] = over }
+// Skip implements bus.Skipper. It may be called while messages are read. A record is passed over if
+// every function that was given for its topic says so.
+func (s *Subscriber) Skip(topic string, over func(*bus.Record) bool) {
+	s.claims.mu.Lock()
+	defer s.claims.mu.Unlock()
+	s.claims.skip[topic] = append(s.claims.skip[topic], over)
+}
 
 // Restart has every partition that is assigned read again from its start.
 func (s *Subscriber) Restart() { s.claims.restart() }

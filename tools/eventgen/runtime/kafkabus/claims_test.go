@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -205,6 +206,36 @@ func TestPassedOver(t *testing.T) {
 	position(t, s, 5)
 	second.Ack()
 	position(t, s, 8)
+}
+
+// A record is passed over if every function for its topic says so. Functions are added while
+// another topic is read.
+func TestSkipNeedsAll(t *testing.T) {
+	s, err := NewSubscriber(Config{Brokers: []string{"127.0.0.1:1"}, ClientID: "test", Logger: quiet}, "g")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	over := s.claims.skips("events")
+	record := func(value string) *bus.Record { return &bus.Record{Topic: "events", Value: []byte(value)} }
+	if over(record("a")) {
+		t.Error("passed over without a function")
+	}
+	var reading sync.WaitGroup
+	reading.Go(func() {
+		for range 100 {
+			over(record("a"))
+		}
+	})
+	s.Skip("others", func(*bus.Record) bool { return true })
+	s.Skip("events", func(r *bus.Record) bool { return string(r.Value) != "first" })
+	s.Skip("events", func(r *bus.Record) bool { return string(r.Value) != "second" })
+	reading.Wait()
+	for value, want := range map[string]bool{"first": false, "second": false, "neither": true} {
+		if got := over(record(value)); got != want {
+			t.Errorf("%s: passed over: %t, want %t", value, got, want)
+		}
+	}
 }
 
 // The header ce_type that counts is that of Marshaler.
