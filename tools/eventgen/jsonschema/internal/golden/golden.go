@@ -32,7 +32,8 @@ var Values = map[string]func() jsonvalue.Payload{
 	"doubts.Owner":             func() jsonvalue.Payload { return new(doubts.Owner) },
 	"doubts.Drawn":             func() jsonvalue.Payload { return new(doubts.Drawn) },
 	"doubts.Bare":              func() jsonvalue.Payload { return new(doubts.Bare) },
-	"doubts.Sized":             func() jsonvalue.Payload { return new(doubts.Sized) },
+	"doubts.Least":             func() jsonvalue.Payload { return new(doubts.Least) },
+	"doubts.Most":              func() jsonvalue.Payload { return new(doubts.Most) },
 	"families.Zoo":             func() jsonvalue.Payload { return new(families.Zoo) },
 	"families.ChangedPayload":  func() jsonvalue.Payload { return new(families.ChangedPayload) },
 	"families.MixedPayload":    func() jsonvalue.Payload { return new(families.MixedPayload) },
@@ -207,8 +208,15 @@ var Examples = []struct {
 		}
 		return &v
 	}},
-	{"doubts.Sized", `{"a":1,"b":2}`, func() jsonvalue.Payload {
-		v := doubts.Sized{
+	{"doubts.Least", `{"a":1,"b":2}`, func() jsonvalue.Payload {
+		v := doubts.Least{
+			A: 1,
+			B: jsonvalue.Ptr[int64](2),
+		}
+		return &v
+	}},
+	{"doubts.Most", `{"a":1,"b":2}`, func() jsonvalue.Payload {
+		v := doubts.Most{
 			A: 1,
 			B: jsonvalue.Ptr[int64](2),
 		}

@@ -48,7 +48,7 @@ func (*Bare) JSONType() *jsonvalue.Type { return &typeOfBare }
 var typeOfBare = jsonvalue.Type{Name: "Bare", Schema: SchemaOfBare}
 
 // SchemaOfBare is the schema of Bare with the definitions of all schemas that it refers to.
-const SchemaOfBare = `{"$schema":"http://json-schema.org/draft-07/schema#","type":"object","required":["code","sort"],"properties":{"code":{"type":"integer","enum":[1,2]},"sort":{"type":"string","enum":["a","b"]},"at":{"type":"string","format":"date-time"},"days":{"type":"array","items":{"type":"string","format":"date-time"},"uniqueItems":true},"rows":{"type":"array","items":{"type":"array","items":{"type":"integer"}},"uniqueItems":true},"above":{"type":"number","exclusiveMinimum":0.1},"under":{"type":"number","maximum":0.30000000000000001}},"examples":[{"code":1,"sort":"b","at":"2026-02-28T12:30:00Z","days":["2026-02-28T12:30:00Z"],"rows":[[1],[2]],"above":0.5,"under":0.25}]}`
+const SchemaOfBare = `{"$schema":"http://json-schema.org/draft-07/schema#","type":"object","required":["code","sort"],"properties":{"code":{"type":"integer","enum":[1,2]},"sort":{"type":"string","enum":["a","b"]},"at":{"type":"string","format":"date-time"},"days":{"type":"array","items":{"type":"string","format":"date-time"},"uniqueItems":true},"rows":{"type":"array","items":{"type":"array","items":{"type":"integer"}},"uniqueItems":true},"above":{"type":"number","exclusiveMinimum":0.1},"under":{"type":"number","maximum":0.29999999999999999}},"examples":[{"code":1,"sort":"b","at":"2026-02-28T12:30:00Z","days":["2026-02-28T12:30:00Z"],"rows":[[1],[2]],"above":0.5,"under":0.25}]}`
 
 func readBare(r *jsonvalue.Reader, v jsonvalue.Value) (x Bare) {
 	for name, m := range v.Members() {
@@ -108,7 +108,7 @@ func writeBare(w *jsonvalue.Writer, x Bare) {
 	if x.Under != nil {
 		w.Member("under")
 		w.Float64(*x.Under)
-		w.Expect(*x.Under < 0.30000000000000001)
+		w.Expect(*x.Under < 0.29999999999999999)
 	}
 	w.Close()
 }
@@ -146,7 +146,7 @@ func checkBare(c *jsonvalue.Check, v jsonvalue.Value) bool {
 					c.Above(m, "0.1")
 			case "under":
 				return c.Type(m, jsonvalue.Number) &&
-					c.Maximum(m, "0.30000000000000001")
+					c.Maximum(m, "0.29999999999999999")
 			}
 			return true
 		})

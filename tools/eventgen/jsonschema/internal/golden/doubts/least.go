@@ -7,8 +7,8 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/jsonvalue"
 )
 
-// Sized is a JSON object.
-type Sized struct {
+// Least is a JSON object.
+type Least struct {
 	A int64  `json:"a"`
 	B *int64 `json:"b,omitzero"`
 	C *int64 `json:"c,omitzero"`
@@ -19,35 +19,35 @@ type Sized struct {
 
 // DecodeJSON decodes data, which must hold one value and nothing else, into x. It returns an error,
 // and leaves x as it was, if the value does not conform to the schema.
-func (x *Sized) DecodeJSON(data []byte) error {
-	return jsonvalue.DecodeInto(x, data, checkSized, readSized)
+func (x *Least) DecodeJSON(data []byte) error {
+	return jsonvalue.DecodeInto(x, data, checkLeast, readLeast)
 }
 
 // AppendJSON appends the JSON of x to dst. It returns an error if x does not conform to the schema.
-func (x *Sized) AppendJSON(dst []byte) ([]byte, error) {
-	return jsonvalue.Append(dst, *x, writeSized, checkSized)
+func (x *Least) AppendJSON(dst []byte) ([]byte, error) {
+	return jsonvalue.Append(dst, *x, writeLeast, checkLeast)
 }
 
 // Validate returns an error if x does not conform to the schema.
-func (x *Sized) Validate() error {
-	return jsonvalue.Validate(*x, writeSized, checkSized)
+func (x *Least) Validate() error {
+	return jsonvalue.Validate(*x, writeLeast, checkLeast)
 }
 
 // MarshalJSON implements json.Marshaler.
-func (x Sized) MarshalJSON() ([]byte, error) { return x.AppendJSON(nil) }
+func (x Least) MarshalJSON() ([]byte, error) { return x.AppendJSON(nil) }
 
 // UnmarshalJSON implements json.Unmarshaler.
-func (x *Sized) UnmarshalJSON(data []byte) error { return x.DecodeJSON(data) }
+func (x *Least) UnmarshalJSON(data []byte) error { return x.DecodeJSON(data) }
 
 // JSONType describes the schema of the type.
-func (*Sized) JSONType() *jsonvalue.Type { return &typeOfSized }
+func (*Least) JSONType() *jsonvalue.Type { return &typeOfLeast }
 
-var typeOfSized = jsonvalue.Type{Name: "Sized", Schema: SchemaOfSized}
+var typeOfLeast = jsonvalue.Type{Name: "Least", Schema: SchemaOfLeast}
 
-// SchemaOfSized is the schema of Sized with the definitions of all schemas that it refers to.
-const SchemaOfSized = `{"$schema":"http://json-schema.org/draft-07/schema#","type":"object","minProperties":2,"maxProperties":3,"required":["a"],"properties":{"a":{"type":"integer"},"b":{"type":"integer"},"c":{"type":"integer"},"d":{"type":"integer"}},"examples":[{"a":1,"b":2}]}`
+// SchemaOfLeast is the schema of Least with the definitions of all schemas that it refers to.
+const SchemaOfLeast = `{"$schema":"http://json-schema.org/draft-07/schema#","type":"object","minProperties":2,"required":["a"],"properties":{"a":{"type":"integer"},"b":{"type":"integer"},"c":{"type":"integer"},"d":{"type":"integer"}},"examples":[{"a":1,"b":2}]}`
 
-func readSized(r *jsonvalue.Reader, v jsonvalue.Value) (x Sized) {
+func readLeast(r *jsonvalue.Reader, v jsonvalue.Value) (x Least) {
 	for name, m := range v.Members() {
 		switch string(name) {
 		case "a":
@@ -65,7 +65,7 @@ func readSized(r *jsonvalue.Reader, v jsonvalue.Value) (x Sized) {
 	return x
 }
 
-func writeSized(w *jsonvalue.Writer, x Sized) {
+func writeLeast(w *jsonvalue.Writer, x Least) {
 	w.Recheck()
 	if !w.Open() {
 		return
@@ -88,11 +88,10 @@ func writeSized(w *jsonvalue.Writer, x Sized) {
 	w.Close()
 }
 
-func checkSized(c *jsonvalue.Check, v jsonvalue.Value) bool {
+func checkLeast(c *jsonvalue.Check, v jsonvalue.Value) bool {
 	return c.Type(v, jsonvalue.Object) &&
 		c.Required(v, "a") &&
 		c.MinProperties(v, 2) &&
-		c.MaxProperties(v, 3) &&
 		c.Members(v, func(c *jsonvalue.Check, name []byte, m jsonvalue.Value) bool {
 			switch string(name) {
 			case "a", "b", "c", "d":
