@@ -11,7 +11,8 @@ import (
 // when they were acknowledged. One request for each record costs the client and the broker as much
 // as the append, so it reads at intervals. Once a record of another instance is read, it reads
 // without waiting, until there was none for a while: decisions depend on reading then. Whoever
-// depends on reading before that wakes it.
+// waits for a record to be read wakes it. Publication does not: it delivers only what was read, so
+// an instance that is alone publishes up to readEvery late.
 
 const (
 	readEvery = 10 * time.Millisecond
