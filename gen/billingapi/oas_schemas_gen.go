@@ -4549,7 +4549,8 @@ func (s *SettlementMethod) UnmarshalText(data []byte) error {
 type SettlementOtherwise struct {
 	ContractRef OptContractRef             `json:"contractRef"`
 	Outcome     SettlementOtherwiseOutcome `json:"outcome"`
-	Reference   string                     `json:"reference"`
+	// Of the payment, as the bank statement shows it; not blank.
+	Reference string `json:"reference"`
 }
 
 // GetContractRef returns the value of ContractRef.

@@ -20,8 +20,9 @@ type ChangeContractParams struct {
 	// 400 `idempotency-key-missing`. Keys are the client's own (another client's keys do not collide) and
 	// are remembered for at least 90 days.
 	IdempotencyKey OptString `json:",omitempty,omitzero"`
-	// The `ETag` of the contract that the change was thought out on, or `*` for any version. Without it
-	// the answer is 428, and 412 when the contract has another version by now.
+	// The `ETag` of the contract that the change was thought out on, a list of such tags with commas
+	// between them, one of which must be the contract's, or `*` for any version. Without it the answer is
+	// 428, and 412 when the contract has another version by now. A weak tag (`W/"3"`) never matches.
 	IfMatch OptString `json:",omitempty,omitzero"`
 	// The contract's reference.
 	ContractRef ContractRef
@@ -1390,8 +1391,9 @@ type RevokeMandateParams struct {
 	// 400 `idempotency-key-missing`. Keys are the client's own (another client's keys do not collide) and
 	// are remembered for at least 90 days.
 	IdempotencyKey OptString `json:",omitempty,omitzero"`
-	// The `ETag` of the contract that the change was thought out on, or `*` for any version. Without it
-	// the answer is 428, and 412 when the contract has another version by now.
+	// The `ETag` of the contract that the change was thought out on, a list of such tags with commas
+	// between them, one of which must be the contract's, or `*` for any version. Without it the answer is
+	// 428, and 412 when the contract has another version by now. A weak tag (`W/"3"`) never matches.
 	IfMatch OptString `json:",omitempty,omitzero"`
 	// Why, in words for people. Published; no personal data, please.
 	Reason OptReason `json:",omitempty,omitzero"`
@@ -1704,8 +1706,9 @@ type SignMandateParams struct {
 	// 400 `idempotency-key-missing`. Keys are the client's own (another client's keys do not collide) and
 	// are remembered for at least 90 days.
 	IdempotencyKey OptString `json:",omitempty,omitzero"`
-	// The `ETag` of the contract that the change was thought out on, or `*` for any version. Without it
-	// the answer is 428, and 412 when the contract has another version by now.
+	// The `ETag` of the contract that the change was thought out on, a list of such tags with commas
+	// between them, one of which must be the contract's, or `*` for any version. Without it the answer is
+	// 428, and 412 when the contract has another version by now. A weak tag (`W/"3"`) never matches.
 	IfMatch OptString `json:",omitempty,omitzero"`
 	// The contract's reference.
 	ContractRef ContractRef

@@ -187,7 +187,7 @@ var floods = []flood{
 	{name: "500 connections that send headers slowly", workers: 500, lasts: 8 * time.Second, want: []string{closed}, send: func(ctx context.Context, h *hose) string {
 		return h.drip(ctx, "GET /billing/v1/operations HTTP/1.1\r\nHost: x\r\nX: ")
 	}},
-	{name: "500 connections that send bodies slowly", workers: 500, lasts: 24 * time.Second, want: []string{"408"}, send: func(ctx context.Context, h *hose) string {
+	{name: "500 connections that send bodies slowly", workers: 500, lasts: 24 * time.Second, want: []string{"408", "429"}, send: func(ctx context.Context, h *hose) string {
 		return h.drip(ctx, "POST /billing/v1/operations HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nX-API-Key: "+h.Known+
 			fmt.Sprintf("\r\nIdempotency-Key: drip-%p-%d\r\nContent-Length: 60000\r\n\r\n%s", h, h.n, strings.Repeat(" ", 50_000)))
 	}},

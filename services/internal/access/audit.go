@@ -21,6 +21,7 @@ type line struct {
 	target    Target
 	foreign   bool   // the target belongs to a customer that the caller is not bound to
 	outcome   string // the code of the problem, "" if there is none
+	counted   bool   // among the requests of the subject that are under way
 }
 
 // done is the outcome of a request that was not refused.
@@ -119,6 +120,9 @@ func (c *Control) audited(next http.Handler, w http.ResponseWriter, r *http.Requ
 	l, returned := &line{}, false
 	r = r.WithContext(context.WithValue(r.Context(), lineKey{}, l))
 	defer func() {
+		if l.counted {
+			c.leave(l.subject)
+		}
 		if l.operation == "" && l.outcome == "" && returned {
 			return // no operation has the path
 		}

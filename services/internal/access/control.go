@@ -31,6 +31,9 @@ type Config struct {
 	// Rate bounds the requests of one subject, in requests a second; 0 is no bound. A subject may
 	// send as many at once. Keys with a rate of their own are counted apart, by subject and rate.
 	Rate float64
+	// UnderWay bounds the requests of one subject that are under way at the same time; 0 is no
+	// bound. A request is under way from when its credential is accepted until it is answered.
+	UnderWay int
 	// Hold is for how long a refusal of a credential, or of too many requests, is held back at
 	// least. It bounds how many refusals a connection can cause. 0: it is not held back.
 	Hold   time.Duration
@@ -51,7 +54,8 @@ type Control struct {
 	tokens   *verifier            // nil without an issuer
 	mu       sync.Mutex
 	limiters map[counted]*rate.Limiter
-	unknown  *rate.Limiter // of the audit lines of callers that are not known
+	underWay map[string]int // requests, by subject
+	unknown  *rate.Limiter  // of the audit lines of callers that are not known
 	// refusals that are held back: of callers that are not known, and of those that send too much
 	strangers, known atomic.Int64
 	skipped          int // such lines that were not written since the last one
@@ -81,7 +85,7 @@ func Open(cfg Config) (*Control, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	c := &Control{cfg: cfg, limiters: map[counted]*rate.Limiter{}, unknown: rate.NewLimiter(unknownLines, unknownLines)}
+	c := &Control{cfg: cfg, limiters: map[counted]*rate.Limiter{}, underWay: map[string]int{}, unknown: rate.NewLimiter(unknownLines, unknownLines)}
 	if cfg.Insecure {
 		return c, nil
 	}
@@ -190,13 +194,17 @@ func (c *Control) HoldBack(ctx context.Context, code problem.Code) {
 
 var dev = Caller{Subject: "dev", Scopes: scopes}
 
-// admit lets a caller in who has the scopes, and has not sent more than perSecond requests a
-// second; 0 is no bound.
+// admit lets a caller in who has the scopes, has not sent more than perSecond requests a second (0
+// is no bound), and has not too many under way.
 func (c *Control) admit(ctx context.Context, caller Caller, perSecond float64, required []string) (context.Context, error) {
 	identify(ctx, caller)
 	if wait := c.wait(counted{caller.Subject, perSecond}); wait > 0 {
 		return nil, problem.New(problem.TooManyRequests, "%q sends more than %v requests a second", caller.Subject, perSecond).
 			WithHint("nothing was recorded; send the request again, with the same Idempotency-Key").WithRetryAfter(int(math.Ceil(wait.Seconds())))
+	}
+	if !c.cfg.Insecure && !c.enter(ctx, caller.Subject) {
+		return nil, problem.New(problem.TooManyRequests, "%q has %d requests under way already", caller.Subject, c.cfg.UnderWay).
+			WithHint("nothing was recorded; wait for answers, then send the request again, with the same Idempotency-Key").WithRetryAfter(1)
 	}
 	for _, s := range required {
 		if !slices.Contains(caller.Scopes, s) {
@@ -204,6 +212,32 @@ func (c *Control) admit(ctx context.Context, caller Caller, perSecond float64, r
 		}
 	}
 	return With(ctx, caller), nil
+}
+
+// enter counts a request of a subject as under way until it is answered. It returns false if the
+// subject has too many.
+func (c *Control) enter(ctx context.Context, subject string) bool {
+	l, served := ctx.Value(lineKey{}).(*line)
+	if c.cfg.UnderWay == 0 || !served || l.counted {
+		return true
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.underWay[subject] >= c.cfg.UnderWay {
+		return false
+	}
+	c.underWay[subject]++
+	l.counted = true
+	return true
+}
+
+// leave counts a request of a subject as answered.
+func (c *Control) leave(subject string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.underWay[subject]--; c.underWay[subject] == 0 {
+		delete(c.underWay, subject)
+	}
 }
 
 // maxLimiters bounds the subjects that are counted. Beyond it they are all counted afresh.

@@ -367,3 +367,84 @@ func TestRefusalsAreHeldBack(t *testing.T) {
 		t.Errorf("held back for %v from a client that has gone", got)
 	}
 }
+
+// TestRequestsUnderWay has a subject wait for answers, with two keys, until it may have no more
+// requests under way. Requests that are refused count for nothing.
+func TestRequestsUnderWay(t *testing.T) {
+	const most = 3
+	c := open(t, Config{UnderWay: most, File: credentials(t, `[
+		{"subject":"a","sha256":"`+Hash("a1")+`","scopes":["read"]},
+		{"subject":"a","sha256":"`+Hash("a2")+`","scopes":["read"]},
+		{"subject":"b","sha256":"`+Hash("b")+`","scopes":["read"]}]`)})
+	entered, answer := make(chan bool), make(chan bool)
+	server := c.HTTP(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, err := c.Key(r.Context(), operation, r.Header.Get(HeaderName), []string{Read})
+		if err == nil { // a server may look at the credentials of a request twice
+			_, err = c.Key(ctx, operation, r.Header.Get(HeaderName), []string{Read})
+		}
+		if err != nil {
+			problem.Write(w, problem.From(err))
+			return
+		}
+		entered <- true
+		if !<-answer {
+			panic(http.ErrAbortHandler)
+		}
+	}))
+	send := func(key string) *httptest.ResponseRecorder {
+		r, w := httptest.NewRequest("GET", "/", nil), httptest.NewRecorder()
+		r.Header.Set(HeaderName, key)
+		defer func() { _ = recover() }()
+		server.ServeHTTP(w, r)
+		return w
+	}
+	ended := make(chan bool)
+	begin := func(key string) {
+		t.Helper()
+		go func() { send(key); ended <- true }()
+		select {
+		case <-entered:
+		case <-time.After(10 * time.Second):
+			t.Fatalf("a request of %s is refused", key)
+		}
+	}
+	end := func(rightly bool) { answer <- rightly; <-ended }
+	for range 2 { // the second time, nothing of the first is left
+		for n := range most {
+			begin([]string{"a1", "a2"}[n%2])
+		}
+		for _, key := range []string{"a1", "a2", "a1", "a2"} {
+			if w := send(key); w.Code != 429 || w.Header().Get("Retry-After") != "1" || !strings.Contains(w.Body.String(), `\"a\" has 3 requests under way`) {
+				t.Errorf("%s: %d %v %s", key, w.Code, w.Header(), w.Body)
+			}
+		}
+		begin("b")
+		end(true)
+		begin("b")
+		for n := range most {
+			end(n != 1) // after a panic too
+		}
+		end(true)
+	}
+	if len(c.underWay) != 0 {
+		t.Errorf("%v are under way in the end", c.underWay)
+	}
+}
+
+// TestRateRefusesFirst has requests above the rate of a subject held back: they are not under way.
+func TestRateRefusesFirst(t *testing.T) {
+	c := open(t, Config{UnderWay: 1, Rate: 1, File: credentials(t, `[{"subject":"a","sha256":"`+Hash("a")+`","scopes":["read"]}]`)})
+	for _, want := range []string{"a", "too-many-requests"} {
+		ctx := context.WithValue(t.Context(), lineKey{}, &line{})
+		got, err := c.Key(ctx, operation, "a", nil)
+		if came := outcome(t, got, err); came != want {
+			t.Errorf("%s, want %s", came, want)
+		}
+		if err != nil && !strings.Contains(err.Error(), "a second") {
+			t.Error(err)
+		}
+	}
+	if c.underWay["a"] != 1 {
+		t.Errorf("%v under way", c.underWay)
+	}
+}

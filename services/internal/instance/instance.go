@@ -145,7 +145,7 @@ func openAccess(cfg Config, logger *slog.Logger, shown *metrics.Metrics) (*acces
 		tokens.Customers = ""
 	}
 	return access.Open(access.Config{
-		File: s.Credentials, Tokens: tokens, Insecure: s.InsecureDev, Rate: s.Rate, Hold: holdRefusals, Logger: logger,
+		File: s.Credentials, Tokens: tokens, Insecure: s.InsecureDev, Rate: s.Rate, UnderWay: s.MaxUnderWay, Hold: holdRefusals, Logger: logger,
 		Audit: serve.Logger(cfg.LogOutput, slog.LevelInfo, cfg.Service, s.Writer), Answered: shown.Answered,
 	})
 }

@@ -195,6 +195,7 @@ type Common struct {
 	Credentials           string   // file of API keys; see package access
 	Tokens                Tokens   // bearer tokens
 	Rate                  float64  // requests a second of one subject; 0: no bound
+	MaxUnderWay           int      // requests of one subject; 0: no bound
 	MaxConnections        int      // open at the same time; 0: no bound
 	MaxPerAddress         int      // of those, of one address; 0: no bound
 	InsecureDev           bool     // accept any credentials or none as the subject "dev"
@@ -241,6 +242,7 @@ func (c *Common) registerAccess(s *Set) {
 	s.String(&c.Tokens.Customers, "jwt-customers-claim", "JWT_CUSTOMERS_CLAIM", "customers", "`claim` that lists the customers a token is bound to, [\"*\"] for all; set to - if tokens are not bound")
 	s.Duration(&c.Tokens.Leeway, "jwt-leeway", "JWT_LEEWAY", 30*time.Second, "how far the issuer's clock may be off, as a `duration`")
 	s.flags.Float64Var(&c.Rate, "rate", 1000, s.usage("rate", "RATE", "`requests` a second that one subject may send; 0 is no bound"))
+	s.flags.IntVar(&c.MaxUnderWay, "max-under-way", 64, s.usage("max-under-way", "MAX_UNDER_WAY", "`requests` of one subject that may be under way at the same time; 0 is no bound"))
 	s.flags.IntVar(&c.MaxConnections, "max-connections", 4096, s.usage("max-connections", "MAX_CONNECTIONS", "`connections` for HTTP that may be open at the same time; 0 is no bound"))
 	s.flags.IntVar(&c.MaxPerAddress, "max-connections-per-address", 1024, s.usage("max-connections-per-address", "MAX_CONNECTIONS_PER_ADDRESS", "of those, the `connections` of one address, or of one /64 network of IPv6; 0 is no bound"))
 	s.Bool(&c.InsecureDev, "insecure-dev", "INSECURE_DEV", false, "accept any credentials or none, with every scope, on a loopback address only: never in production")
@@ -257,6 +259,8 @@ func (c *Common) Check() error {
 		return errors.New("-tls-cert and -tls-key belong together")
 	case c.Rate < 0:
 		return errors.New("-rate is negative")
+	case c.MaxUnderWay < 0:
+		return errors.New("-max-under-way is negative")
 	case c.MaxConnections < 0 || c.MaxPerAddress < 0:
 		return errors.New("-max-connections or -max-connections-per-address is negative")
 	case math.IsNaN(c.Rate):

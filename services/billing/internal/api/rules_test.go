@@ -21,7 +21,7 @@ func TestDryRunIsWhatARunDoes(t *testing.T) {
 	s.offset.Store(int64(start.AddDate(0, 1, 0).Sub(start)))
 	i.post("/operations", purchase("CTR-1", 200)).want(t, 201)
 	i.post("/operations", purchase("CTR-3", 30)).want(t, 201)
-	i.post("/billing-runs", `{"period":"2026-04","dryRun":true}`).want(t, 200, "notInvoiced", "1", "invoiced", "1") // it is not over
+	i.post("/billing-runs", `{"period":"2026-04","dryRun":true}`).want(t, 200, "notInvoiced", "1", "invoiced", "1")
 	s.offset.Store(int64(start.AddDate(0, 2, 0).Sub(start)))
 	for _, step := range []struct {
 		month string

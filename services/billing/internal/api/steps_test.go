@@ -70,6 +70,8 @@ func TestRefusedStepsRecordNothing(t *testing.T) {
 			[]string{"detail", "invoice BIL-2026-000001 has no part of CTR-9; it has parts of CTR-7, CTR-8", "errors.0.pointer", "/contractRef"}},
 		request{"no such reason", settlement, step("CTR-7", "REJECTED", `,"reason":"ZZ99"`), 400, "invalid-request", []string{"errors.0.pointer", "/reason"}},
 		request{"reason of a return", settlement, step("CTR-7", "REJECTED", `,"reason":"MD06"`), 400, "invalid-request", []string{"errors.0.pointer", "/reason"}},
+		request{"blank reference", settlement, step("CTR-7", "SETTLED_OTHERWISE", `,"reference":"  "`), 400, "invalid-request",
+			[]string{"errors.0.pointer", "/reference", "errors.0.message", "must not be blank"}},
 		request{"reference left out", settlement, step("CTR-7", "SETTLED_OTHERWISE", ""), 400, "invalid-request", nil},
 	)
 	i.post(settlement, step("CTR-7", "PRESENTED", "")).want(t, 200, "parts.0.status", "PRESENTED")

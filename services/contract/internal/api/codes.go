@@ -2,6 +2,7 @@ package api
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/deferpay/deferpay/services/contract/internal/contract"
 	"github.com/deferpay/deferpay/services/internal/codes/company"
@@ -10,10 +11,10 @@ import (
 )
 
 // check returns what is wrong with a command whatever the contract's state is: a *contract.Invalid,
-// or nil. The domain judges all but codes, which are checked by their lists here.
+// or nil. The domain judges all but codes, which are checked by their lists here, and reasons.
 func check(command contract.Command) error {
 	var invalid *contract.Invalid
-	faults := codeFaults(command)
+	faults := append(codeFaults(command), reasonFaults(command)...)
 	if err := contract.Check(command); errors.As(err, &invalid) {
 		faults = append(faults, invalid.Faults...)
 	} else if err != nil {
@@ -47,7 +48,32 @@ func codeFaults(command contract.Command) []contract.Fault {
 	return f
 }
 
+// reasonFaults returns the reason of a command if it is there and blank.
+func reasonFaults(command contract.Command) []contract.Fault {
+	var f faults
+	switch c := command.(type) {
+	case contract.Suspend:
+		f.blank("/reason", c.Reason)
+	case contract.Reinstate:
+		f.blank("/reason", c.Reason)
+	case contract.Terminate:
+		f.blank("/reason", c.Reason)
+	case contract.Amend:
+		f.blank("/reason", c.Reason)
+	case contract.RevokeMandate:
+		f.blank("query:reason", c.Reason)
+	}
+	return f
+}
+
 type faults []contract.Fault
+
+// blank adds a fault for a text that has blanks alone.
+func (f *faults) blank(pointer, text string) {
+	if text != "" && strings.TrimSpace(text) == "" {
+		f.add(pointer, errors.New("must not be blank"))
+	}
+}
 
 // add adds a fault, unless err is nil.
 func (f *faults) add(pointer string, err error) {

@@ -2,9 +2,15 @@ package api_test
 
 import (
 	"fmt"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/deferpay/deferpay/gen/contractapi"
+	"github.com/deferpay/deferpay/services/contract/internal/contract"
+	"github.com/deferpay/deferpay/services/internal/idempotency"
+	"github.com/deferpay/deferpay/services/internal/problem"
 )
 
 // TestTerminatedAllowsNothing asks for every action on a contract that has ended.
@@ -77,4 +83,89 @@ func TestMandateOfAnotherCreditor(t *testing.T) {
 		t.Errorf("%s", a.text)
 	}
 	sign(200, "FR45ZZZ123457")
+}
+
+// TestIfMatch compares lists of tags with a contract of version 3: RFC 9110, section 13.1.1.
+func TestIfMatch(t *testing.T) {
+	s := newService(t)
+	at := "/contracts/" + s.active()
+	for tag, want := range map[string]int{
+		`"3"`: 200, `"2", "3"`: 200, `"3","2"`: 200, "\"1\" ,\t\"3\"": 200, `, "3",,`: 200, `*`: 200, ` * `: 200, `W/"2", "3"`: 200,
+		`"2"`: 412, `"2", "4"`: 412, `W/"3"`: 412, `W/"3", "2"`: 412, `w/"3"`: 412, `3`: 412, `'3'`: 412, `"03"`: 412, `"3`: 412, `"3" "2"`: 412, `"*"`: 412,
+		`**`: 412, `"2,3"`: 412, ``: 428,
+	} {
+		// the transition is judged after the precondition
+		a := s.do(call{method: "PATCH", path: at, ifMatch: tag, body: `{"action":"REINSTATE"}`})
+		if want == 200 && a.status == 409 && a.code() == "transition-forbidden" {
+			continue
+		}
+		if a.status != want || a.code() != map[int]string{412: "precondition-failed", 428: "precondition-required"}[want] {
+			t.Errorf("%s: %d %s, want %d", tag, a.status, a.text, want)
+		}
+	}
+}
+
+// TestBlankReasons sends reasons of blanks alone.
+func TestBlankReasons(t *testing.T) {
+	s := newService(t)
+	at := "/contracts/" + s.active()
+	before := len(s.records())
+	for _, blank := range []string{" ", "   ", "\u00a0", "\u3000\u2003 "} {
+		for pointer, c := range map[string]call{
+			"/reason":      {method: "PATCH", path: at, body: `{"action":"SUSPEND","reason":"` + blank + `"}`},
+			"/reason ":     {method: "PATCH", path: at, body: `{"action":"TERMINATE","reason":"` + blank + `"}`},
+			"/reason  ":    {method: "PATCH", path: at, body: `{"action":"AMEND","validUntil":null,"reason":"` + blank + `"}`},
+			"/reason   ":   {method: "PATCH", path: at, body: `{"action":"REINSTATE","reason":"` + blank + `"}`},
+			"query:reason": {method: "DELETE", path: at + "/mandate?reason=" + url.QueryEscape(blank)},
+		} {
+			c.ifMatch = "*"
+			a := s.must(400, c)
+			if errs, _ := a.body["errors"].([]any); len(errs) != 1 || errs[0].(map[string]any)["pointer"] != strings.TrimSpace(pointer) || !strings.Contains(a.text, "must not be blank") {
+				t.Errorf("%s %s: %s", c.method, c.body, a.text)
+			}
+		}
+	}
+	if after := len(s.records()); after != before {
+		t.Errorf("%d records before, %d after", before, after)
+	}
+}
+
+// TestBlankReasonIsReplayed repeats a request that was answered when reasons could be blank.
+func TestBlankReasonIsReplayed(t *testing.T) {
+	s := newService(t)
+	ref := s.active()
+	text := `{"action":"SUSPEND","reason":" "}`
+	var body contractapi.ContractChange
+	if err := body.UnmarshalJSON([]byte(text)); err != nil {
+		t.Fatal(err)
+	}
+	req, err := idempotency.New("agency", "former", "changeContract", ref, &body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	anyVersion := func(*contract.Contract) error { return nil }
+	if _, err := s.store.Change(t.Context(), req, contract.Ref(ref), anyVersion, contract.Suspend{Reason: " "}); err != nil {
+		t.Fatal(err)
+	}
+	c := call{method: "PATCH", path: "/contracts/" + ref, key: "former", ifMatch: `"3"`, body: text}
+	if a := s.must(200, c); a.header.Get("Idempotent-Replayed") != "true" || a.body["status"] != "SUSPENDED" {
+		t.Errorf("%v %s", a.header, a.text)
+	}
+	c.key = "new"
+	s.must(400, c)
+}
+
+// TestAcceptIsNotRead asks for answers that are not JSON.
+func TestAcceptIsNotRead(t *testing.T) {
+	s := newService(t)
+	at := "/contracts/" + s.active()
+	for _, accept := range []string{"text/html", "application/xml", "application/json;q=0", "nonsense"} {
+		header := [2]string{"Accept", accept}
+		if a := s.must(200, call{method: "GET", path: at, header: header}); !strings.HasPrefix(a.header.Get("Content-Type"), "application/json") {
+			t.Errorf("%s: %v", accept, a.header)
+		}
+		if a := s.must(404, call{method: "GET", path: "/contracts/CTR-99", header: header}); a.header.Get("Content-Type") != problem.ContentType {
+			t.Errorf("%s: %v", accept, a.header)
+		}
+	}
 }
