@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -49,6 +50,10 @@ func (o *options) topics(ctx context.Context, out io.Writer) (int, error) {
 	c := newCoverage()
 	left, err := o.judge(ctx, s, c)
 	if err != nil {
+		var refused *kafkatest.RegistryError
+		if errors.As(err, &refused) && (refused.Status == http.StatusUnauthorized || refused.Status == http.StatusForbidden) {
+			return 0, fmt.Errorf("%w; check -registry-user and -registry-password-file, or -registry-token-file", err)
+		}
 		return 0, broker.Explain(err)
 	}
 	for _, text := range left {

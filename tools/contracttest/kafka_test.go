@@ -161,7 +161,7 @@ func TestWrongFlags(t *testing.T) {
 		}
 	}
 	var out, diagnostics bytes.Buffer
-	if status := command(t.Context(), []string{"-openapi", "missing.yaml", "-url", "http://h:1"}, &out, &diagnostics); status != 1 || !strings.Contains(diagnostics.String(), "missing.yaml") {
+	if status := command(t.Context(), []string{"-openapi", "missing.yaml", "-url", "http://h:1"}, &out, &diagnostics); status != 2 || !strings.Contains(diagnostics.String(), "missing.yaml") {
 		t.Errorf("a document that is not there: status %d, %q", status, diagnostics.String())
 	}
 }

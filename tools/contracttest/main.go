@@ -17,8 +17,9 @@
 //
 //	contracttest -asyncapi events.yaml -brokers 127.0.0.1:9092 -hostile onOrders
 //
-// The exit status is 1 if there is a fault, and 2 if the flags are wrong. The command is a module
-// of its own, because its OpenAPI validator takes longer to compile than the whole main module.
+// The exit status is 1 if there is a fault, and 2 if the flags are wrong or the run itself fails,
+// such as when the schema registry refuses the password. The command is a module of its own,
+// because its OpenAPI validator takes longer to compile than the whole main module.
 package main
 
 import (
@@ -74,7 +75,10 @@ func command(ctx context.Context, args []string, out, diagnostics io.Writer) int
 	if err != nil {
 		fmt.Fprintln(diagnostics, "contracttest:", err)
 	}
-	if err != nil || faults > 0 {
+	switch {
+	case err != nil:
+		return 2
+	case faults > 0:
 		return 1
 	}
 	return 0

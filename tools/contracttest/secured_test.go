@@ -131,14 +131,16 @@ func TestSecuredBroker(t *testing.T) {
 		status int
 	}{
 		"everything":               {nil, "contract-test: no violation", 0},
-		"a wrong password":         {map[string]string{"-kafka-password-file": wrong}, "another login (-kafka-user)", 1},
-		"another authority":        {map[string]string{"-kafka-ca": "", "-kafka-tls": "true"}, "not signed by a trusted authority, check -kafka-ca", 1},
-		"no password":              {map[string]string{"-kafka-password-file": ""}, "-kafka-password-file or KAFKA_PASSWORD", 1},
-		"a file that is not there": {map[string]string{"-kafka-ca": "gone.pem"}, "gone.pem", 1},
+		"a wrong password":         {map[string]string{"-kafka-password-file": wrong}, "another login (-kafka-user)", 2},
+		"another authority":        {map[string]string{"-kafka-ca": "", "-kafka-tls": "true"}, "not signed by a trusted authority, check -kafka-ca", 2},
+		"no password":              {map[string]string{"-kafka-password-file": ""}, "-kafka-password-file or KAFKA_PASSWORD", 2},
+		"a file that is not there": {map[string]string{"-kafka-ca": "gone.pem"}, "gone.pem", 2},
 		"a wrong password for the registry": {map[string]string{"-registry-password-file": wrong},
-			"schema id", 1},
-		"no login for the registry": {map[string]string{"-registry-user": "", "-registry-password-file": ""}, "schema id", 1},
-		"another name":              {map[string]string{"-kafka-server-name": "other"}, "-kafka-server-name", 1},
+			"contracttest: schema registry " + registry + " answers 401 Unauthorized; check -registry-user", 2},
+		"no login for the registry": {map[string]string{"-registry-user": "", "-registry-password-file": ""}, "answers 401 Unauthorized", 2},
+		"a registry that is not there": {map[string]string{"-registry": "http://reader:" + secret + "@127.0.0.1:1", "-registry-user": "", "-registry-password-file": ""},
+			"schema registry http://reader:xxxxx@127.0.0.1:1: ", 2},
+		"another name": {map[string]string{"-kafka-server-name": "other"}, "-kafka-server-name", 2},
 	} {
 		args := []string{}
 		for flag, value := range good {
@@ -156,7 +158,7 @@ func TestSecuredBroker(t *testing.T) {
 		}
 		var out, diagnostics bytes.Buffer
 		status := command(t.Context(), args, &out, &diagnostics)
-		if text := out.String() + diagnostics.String(); status != c.status || !strings.Contains(text, c.want) || strings.Contains(text, secret) {
+		if text := out.String() + diagnostics.String(); status != c.status || !strings.Contains(text, c.want) || strings.Contains(text, secret) || strings.Contains(text, "FAULT") {
 			t.Errorf("%s: status %d, want %q\n%s", name, status, c.want, text)
 		}
 	}

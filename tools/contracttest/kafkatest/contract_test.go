@@ -34,6 +34,28 @@ components: {schemas: {O: {type: integer}}}
 	return dir, c
 }
 
+// sharedTraits writes a document with two messages, which have the same two traits and no headers
+// of their own.
+func sharedTraits(t *testing.T, first, second string) *Contract {
+	t.Helper()
+	const traits = "{traits: [{$ref: '#/components/messageTraits/F'}, {$ref: '#/components/messageTraits/S'}]}"
+	text := fmt.Sprintf(`asyncapi: 3.0.0
+info: {title: T, version: 1.0.0}
+channels: {c: {address: c, messages: {M: %s, N: %[1]s}}}
+operations: {o: {action: send, channel: {$ref: '#/channels/c'}}}
+components: {messageTraits: {F: {%s}, S: {%s}}}
+`, traits, first, second)
+	file := filepath.Join(t.TempDir(), "a.yaml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Load([]string{file})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
 // TestFramingOfGenerator compares the framing of a message with that of the generated code, for
 // every combination of what it depends on.
 func TestFramingOfGenerator(t *testing.T) {
@@ -117,7 +139,13 @@ func TestHeadersOfTraits(t *testing.T) {
 			}
 		}
 	}
-	_, contract := written(t, "", "traits: [{"+first+"}, {headers: {$ref: '#/components/schemas/Gone'}}]")
+	contract := sharedTraits(t, first, second)
+	for _, m := range contract.Channels[0].Messages {
+		if m.headers == nil || m.headers.validate(map[string]string{"a": "xx", "b": "no"}) == nil || len(contract.NotJudged) > 0 {
+			t.Errorf("the headers of %s, which has the same traits as another one, are not judged: %q", m.Name, contract.NotJudged)
+		}
+	}
+	_, contract = written(t, "", "traits: [{"+first+"}, {headers: {$ref: '#/components/schemas/Gone'}}]")
 	if text := strings.Join(contract.NotJudged, "\n"); !strings.Contains(text, "headers of M: ") {
 		t.Errorf("headers that are not there: %q", text)
 	}

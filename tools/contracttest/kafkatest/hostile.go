@@ -10,7 +10,6 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/sr"
 )
 
 // Policy is what has to happen to a message.
@@ -255,12 +254,12 @@ func (s *Session) stranger(ctx context.Context, op *Operation, m *Message) (*hos
 		policy = Either
 	}
 	const schema = `{"type":"record","name":"Stranger","namespace":"contracttest","fields":[]}`
-	got, err := s.schemas.CreateSchema(ctx, op.Channel.Topic+"-contracttest.Stranger", sr.Schema{Schema: schema})
+	id, err := s.schemas.register(ctx, op.Channel.Topic+"-contracttest.Stranger", schema)
 	if err != nil {
-		return nil, fmt.Errorf("register the schema of a stranger: %w", err)
+		return nil, err
 	}
 	return &hostile{kind: UnknownType, policy: policy, spoil: func(r *Record) {
-		r.Value, _ = (&Message{Framing: Confluent}).frame(got.ID, nil)
+		r.Value, _ = (&Message{Framing: Confluent}).frame(id, nil)
 		for i, h := range r.Headers {
 			if h.Name == "ce_type" || h.Name == s.rules.Type {
 				r.Headers[i].Value = []byte("contracttest.Stranger")

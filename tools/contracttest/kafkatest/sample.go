@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
-	"github.com/twmb/franz-go/pkg/sr"
 )
 
 // Sample is what to send. The zero value is the first example of the message, with headers and a
@@ -201,17 +200,9 @@ func (s *Session) schemaID(ctx context.Context, c codec, subject string) (int, e
 		return 0, errors.New("a framed message can be sent with a registry only")
 	}
 	if a, ok := c.(*avroCodec); ok {
-		got, err := s.schemas.CreateSchema(ctx, subject, sr.Schema{Schema: a.text})
-		if err != nil {
-			return 0, fmt.Errorf("register the schema under %s: %w", subject, err)
-		}
-		return got.ID, nil
+		return s.schemas.register(ctx, subject, a.text)
 	}
-	got, err := s.schemas.SchemaByVersion(ctx, subject, -1)
-	if err != nil {
-		return 0, fmt.Errorf("the schema under %s: %w", subject, err)
-	}
-	return got.ID, nil
+	return s.schemas.last(ctx, subject)
 }
 
 // unique returns a name that no other record has.

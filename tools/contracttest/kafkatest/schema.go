@@ -18,14 +18,17 @@ import (
 )
 
 // schemas compiles JSON Schemas of documents, with the files that they refer to.
-type schemas struct{ compiler *jsonschema.Compiler }
+type schemas struct {
+	compiler *jsonschema.Compiler
+	merged   map[string]*jsonschema.Schema // of headers, by the names of their resources
+}
 
 func newSchemas() schemas {
 	c := jsonschema.NewCompiler()
 	c.DefaultDraft(jsonschema.Draft7)
 	c.AssertFormat()
 	c.UseLoader(files{})
-	return schemas{c}
+	return schemas{c, map[string]*jsonschema.Schema{}}
 }
 
 // files loads documents, YAML and JSON, from the disk and from nowhere else.

@@ -14,14 +14,13 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/sr"
 )
 
 // Config has the places of a running system.
 type Config struct {
 	Brokers  []string
 	Registry string // URL of a schema registry with Confluent's interface; empty: none
-	// RegistryClient asks the registry; nil means http.DefaultClient.
+	// RegistryClient asks the registry; nil means a client without credentials, and with a timeout.
 	RegistryClient *http.Client
 	Rules          Rules
 	// Patience is how long to wait for what a service does; 0 means 10 seconds.
@@ -38,7 +37,7 @@ type Session struct {
 	config   Config
 	client   *kgo.Client
 	admin    *kadm.Client
-	schemas  *sr.Client // nil: none
+	schemas  *registry // nil: none
 	run      int64
 	injected int
 }
@@ -47,15 +46,15 @@ type Session struct {
 func Connect(c *Contract, cfg Config) (*Session, error) {
 	cfg.Patience, cfg.Quiet = cmp.Or(cfg.Patience, 10*time.Second), cmp.Or(cfg.Quiet, 1500*time.Millisecond)
 	s := &Session{config: cfg, run: time.Now().UnixMilli()}
-	var registry Registry
+	var asked Registry
 	if cfg.Registry != "" {
 		var err error
-		if s.schemas, err = sr.NewClient(sr.URLs(cfg.Registry), sr.HTTPClient(cmp.Or(cfg.RegistryClient, http.DefaultClient))); err != nil {
-			return nil, fmt.Errorf("registry client: %w", err)
+		if s.schemas, err = newRegistry(cfg.Registry, cfg.RegistryClient); err != nil {
+			return nil, err
 		}
-		registry = s.schemas
+		asked = s.schemas
 	}
-	s.Judge = NewJudge(c, registry, cfg.Rules)
+	s.Judge = NewJudge(c, asked, cfg.Rules)
 	client, err := kgo.NewClient(s.options(kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)))...)
 	if err != nil {
 		return nil, fmt.Errorf("kafka client: %w", err)
@@ -92,7 +91,8 @@ func (s *Session) Existing(ctx context.Context) ([]string, error) {
 
 // Observe reads topics from their start until they stop growing, and of topics that grow for longer
 // than the session is patient what they have by then. It passes every record on, judged. Records of
-// transactions that are open or aborted are left out.
+// transactions that are open or aborted are left out. A RegistryError is returned if the registry
+// cannot be asked: the record that it was asked about is not passed on.
 func (s *Session) Observe(ctx context.Context, topics []string, seen func(Verdict)) error {
 	ends, err := s.settled(ctx, topics)
 	if err != nil {
@@ -108,13 +108,16 @@ func (s *Session) Observe(ctx context.Context, topics []string, seen func(Verdic
 		}
 	}
 	return s.read(ctx, starts, ends, func(r Record) bool {
-		seen(s.Judge.Judge(ctx, r))
+		if v := s.Judge.Judge(ctx, r); s.registryFault() == nil {
+			seen(v)
+		}
 		return true
 	})
 }
 
 // read passes on the records from the starts up to the ends, or for ever if ends is nil, until the
-// function returns false. Records of transactions that mark their end are left out.
+// function returns false, or the registry cannot be asked. Records of transactions that mark their
+// end are left out.
 func (s *Session) read(ctx context.Context, starts, ends map[place]int64, each func(Record) bool) error {
 	if ends != nil && len(ends) == 0 {
 		return nil
@@ -148,10 +151,21 @@ func (s *Session) read(ctx context.Context, starts, ends map[place]int64, each f
 			}
 			if !k.Attrs.IsControl() {
 				more = each(fromKafka(k))
+				if err := s.registryFault(); err != nil {
+					return err
+				}
 			}
 		}
 	}
 	return nil
+}
+
+// registryFault returns why the registry cannot be asked, nil if it answers.
+func (s *Session) registryFault() error {
+	if s.schemas == nil {
+		return nil
+	}
+	return s.schemas.fault
 }
 
 type place struct {

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
 	"github.com/deferpay/deferpay/tools/eventgen/source"
 	"github.com/deferpay/deferpay/tools/specfile"
 )
@@ -133,16 +135,9 @@ func (s schemas) mergedHeaders(parts []specfile.Value) (*headers, error) {
 	if err := faults.Err(); err != nil {
 		return nil, err
 	}
-	at := "merged:///" // the name of a resource is all that makes it another one
-	for _, p := range parts {
-		at += url.QueryEscape(p.ID()) + "/"
-	}
-	if err := s.compiler.AddResource(at, value); err != nil {
-		return nil, err
-	}
-	compiled, err := s.compiler.Compile(at)
+	compiled, err := s.compileMerged(parts, value)
 	if err != nil {
-		return nil, errors.New(oneLine(err))
+		return nil, err
 	}
 	whole := parts[len(parts)-1]
 	whole.Node, whole.Pointer = node, ""
@@ -159,4 +154,25 @@ func (s schemas) mergedHeaders(parts []specfile.Value) (*headers, error) {
 		}
 	}
 	return h, nil
+}
+
+// compileMerged compiles the schema that was merged of parts. Messages with the same traits, and no
+// headers of their own, share it: a resource can be added under its name once.
+func (s schemas) compileMerged(parts []specfile.Value, value any) (*jsonschema.Schema, error) {
+	at := "merged:///"
+	for _, p := range parts {
+		at += url.QueryEscape(p.ID()) + "/"
+	}
+	if known := s.merged[at]; known != nil {
+		return known, nil
+	}
+	if err := s.compiler.AddResource(at, value); err != nil {
+		return nil, err
+	}
+	compiled, err := s.compiler.Compile(at)
+	if err != nil {
+		return nil, errors.New(oneLine(err))
+	}
+	s.merged[at] = compiled
+	return compiled, nil
 }
