@@ -25,8 +25,9 @@ import (
 	"github.com/deferpay/deferpay/tools/fulltest"
 )
 
-// maxFlooded is the resident memory that a service may have during a flood, in MB.
-const maxFlooded = 384
+// maxFlooded is the resident memory that a service may have during a flood, in MB: 256 by which its
+// heap grows before it is collected (internal/heaproom), and as much for all that it keeps.
+const maxFlooded = 512
 
 // flood is what a stranger or a client that means harm sends to one instance of billing.
 type flood struct {

@@ -51,11 +51,10 @@ func (m *Model) Shape() string { return items.Shape() + rests.Shape() + layout }
 // modelCut is a model as it was at one record. Its tables are the model's own: their entries do not
 // change.
 type modelCut struct {
-	tables  item
-	invoice []invoice
-	blocks  []*block
-	recent  []recent
-	size    int
+	tables item
+	blocks []*block
+	recent []recent
+	size   int
 }
 
 // Cut implements journal.ReadModel.
