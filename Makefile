@@ -71,7 +71,7 @@ lint: ## Runs gofmt, go vet and staticcheck in every module, and actionlint on t
 # MODULES have dependencies of their own, which take longer to compile than their tests run.
 test: ## Runs every test of the main module that needs nothing but Go, long ones in their short form
 	@echo "test: go test ./... (make race also runs the long forms, and the tests of the other modules)"
-	@$(TEST) -p 4 ./...
+	@$(TEST) -p 6 ./...
 
 # What PROCESSES test runs in processes of its own, which have no race detector: those tests run
 # without it. What they share to drive a system has goroutines of its own: one of them runs with it.
