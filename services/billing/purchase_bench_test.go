@@ -221,7 +221,7 @@ func processor() time.Duration {
 
 // BenchmarkPurchase measures a purchase on its whole way: HTTP, decision, log, answer, publication.
 // The broker is another process. What the buyers cost is a twentieth. The heap has the room that
-// the command gives it.
+// it has in the command of the service.
 func BenchmarkPurchase(b *testing.B) {
 	heaproom.Keep(os.Getenv)
 	for _, callers := range []int{1, 64} {

@@ -116,8 +116,8 @@ func secured(t *testing.T) (broker, registry, ca string) {
 	return broker, server.URL, ca
 }
 
-// TestSecuredBroker gives the command what it needs for a broker with TLS and a login and a
-// registry with a password, and leaves out one thing at a time.
+// TestSecuredBroker runs the command against a broker with TLS and a login and a registry with a
+// password, with all that they require, and with one thing left out or wrong at a time.
 func TestSecuredBroker(t *testing.T) {
 	broker, registry, ca := secured(t)
 	password, wrong := file(t, "password", []byte(secret+"\n")), file(t, "wrong", []byte("guess\n"))

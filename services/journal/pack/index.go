@@ -72,7 +72,7 @@ func (s *shard) add(entry uint64) {
 	s.entries = append(s.entries, entry)
 }
 
-// resize gives the shard so many places.
+// resize copies the entries of the shard to so many places.
 func (s *shard) resize(size uint64) {
 	old := s.entries
 	s.entries, s.size = make([]uint64, size+behind), size

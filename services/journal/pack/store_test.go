@@ -14,7 +14,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// item returns an item that tells which it is.
+// item returns an item with its number in it.
 func item(n, length int) []byte {
 	b := binary.BigEndian.AppendUint64(nil, uint64(n))
 	for len(b) < length {

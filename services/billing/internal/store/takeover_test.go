@@ -15,6 +15,7 @@ import (
 	"github.com/deferpay/deferpay/services/billing/internal/store"
 	"github.com/deferpay/deferpay/services/internal/ledger"
 	"github.com/deferpay/deferpay/services/journal"
+	"github.com/deferpay/deferpay/services/journal/journaltest"
 )
 
 // publisher is an instance that acknowledges at once what it is to publish.
@@ -60,13 +61,6 @@ func (p *publisher) published(operation string) bool {
 	return p.operation == operation
 }
 
-// until returns once ok does not return false.
-func until(ok func() bool) {
-	for !ok() {
-		time.Sleep(time.Millisecond)
-	}
-}
-
 // BenchmarkTakeover writes a log and then measures how long nobody publishes when the instance that
 // does is stopped: from then until another one, which waited, delivers a purchase that it decided
 // at once.
@@ -90,9 +84,11 @@ func BenchmarkTakeover(b *testing.B) {
 	var slowest time.Duration
 	for n := range b.N {
 		next := w.openPublisher(fmt.Sprint("next", n))
-		until(func() bool {
-			at, delivers := current.applied.Position()
-			return waiting() && delivers && at > current.Store.Position()
+		journaltest.Eventually(b, "one publishes and one waits", func() error {
+			if at, delivers := current.applied.Position(); !waiting() || !delivers || at <= current.Store.Position() {
+				return fmt.Errorf("published up to %d, delivers: %t", at, delivers)
+			}
+			return nil
 		})
 		began := time.Now()
 		go current.stop()
@@ -101,7 +97,12 @@ func BenchmarkTakeover(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		until(func() bool { return next.published(o.Ref) })
+		journaltest.Eventually(b, "the other publishes", func() error {
+			if !next.published(o.Ref) {
+				return fmt.Errorf("%s is not published", o.Ref)
+			}
+			return nil
+		})
 		slowest = max(slowest, time.Since(began))
 		current = next
 	}
