@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/deferpay/deferpay/tools/cluster"
+	"github.com/deferpay/deferpay/tools/fulltest"
 )
 
 // Two billing instances are stopped and started again, one after the other, while clients make
@@ -18,6 +19,7 @@ import (
 // unknown outcome, and no purchase is decided without an answer. Each purchase is in the log once
 // and is published.
 func TestRollingRestart(t *testing.T) {
+	fulltest.Only(t, "it buys at full speed, and TestStopAnswersNewConnections of serve takes less time")
 	const callers, between = 32, 200 // purchases decided between two stops
 	rounds := length{1, 2, 10}.take()
 	s := start(t, setup{topics: []string{billingEvents}})
