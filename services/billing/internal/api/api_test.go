@@ -401,6 +401,13 @@ func (s *system) records() (n int) {
 	return n
 }
 
+// catchUp waits until i has applied what other has. What an instance decides on a state that is
+// behind leaves a record that nobody applies, so a test that counts records calls it first.
+func (i *instance) catchUp(other *instance) {
+	i.t.Helper()
+	i.get("/operations", "Log-Position", other.get("/operations").header.Get("Log-Position")).want(i.t, 200)
+}
+
 func TestP2KeyOnAnyInstance(t *testing.T) {
 	s := newSystem(t)
 	one, two := s.instance("billing-1"), s.instance("billing-2")
@@ -412,6 +419,7 @@ func TestP2KeyOnAnyInstance(t *testing.T) {
 	over.problem(t, 422, "purchase-refused", "operationRef", "BOP-7-2")
 	gone := one.do("POST", "/operations", "o-19", refund("BOP-7-1", 120000))
 	gone.want(t, 201, "operationRef", "BOP-7-3")
+	two.catchUp(one)
 	records := s.records()
 
 	again := func(i *instance, key, body string, was answer) {
@@ -467,6 +475,7 @@ func TestAMonthIsBilledOnce(t *testing.T) {
 	i.get("/operations?invoiceRef=BIL-2026-000001").want(t, 200, "total", "3", "items.0.operationRef", "BOP-7-1", "items.2.type", "REFUND", "items.2.invoiceRef", "BIL-2026-000001")
 	i.get("/eligibility/CE-7").want(t, 200, "contracts.0.outstanding.notInvoiced.amount", "0", "contracts.0.outstanding.notSettled.amount", "130000", "contracts.0.available.amount", "370000")
 
+	other.catchUp(i)
 	records := s.records()
 	i.do("POST", "/billing-runs", "run-1", `{"period":"2026-03"}`).want(t, 200, "status", "COMPLETED", "invoiced", "2")
 	i.post("/billing-runs", `{"period":"2026-03"}`).want(t, 200, "status", "COMPLETED", "invoiced", "2")

@@ -39,7 +39,7 @@ func TestSameOrderOnTwoInstances(t *testing.T) {
 	one, two := s.instance("billing-1"), s.instance("billing-2")
 	one.contract(7, 3, nil)
 	one.post("/operations", purchase("CTR-7", 1)).want(t, 201)
-	two.get("/operations", "Log-Position", one.get("/operations").header.Get("Log-Position"))
+	two.catchUp(one)
 	for n := range 40 {
 		body := order("CTR-7", fmt.Sprint("ORD-B", n), 10)
 		other := make(chan answer)

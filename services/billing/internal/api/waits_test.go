@@ -69,6 +69,7 @@ func TestParkedCustomerWaits(t *testing.T) {
 		"lines.1.customerRef", "CE-B", "lines.1.outcome", "NOT_POSSIBLE", "lines.1.reason", "newest state of the contract could not be read: CTR-3"}
 	one.post("/billing-runs", `{"period":"2026-03","dryRun":true}`).want(t, 200, slices.Concat(waits, []string{"lines.2.outcome", "TO_INVOICE"})...)
 	one.post("/billing-runs", `{"period":"2026-03"}`).want(t, 200, slices.Concat(waits, []string{"status", "COMPLETED", "lines.2.invoiceRef", "BIL-2026-000001"})...)
+	two.catchUp(one)
 	before := s.records()
 	s.billers(one, two)
 	time.Sleep(20 * time.Millisecond) // ten looks: what does not happen cannot be waited for
