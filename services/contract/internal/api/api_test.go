@@ -133,8 +133,9 @@ func (s *service) instance(writer string) (*store.Store, http.Handler) {
 	return st, problemtest.Open(s.t, openAPI).Handler(s.t, h)
 }
 
-// catchUp waits until h has applied what the first instance has. What an instance decides on a state
-// that is behind leaves a record that nobody applies, so a test that counts records calls it first.
+// catchUp waits until h has applied what the first instance has. What an instance decides on a
+// state that is behind leaves a record that nobody applies, so a test that counts records calls it
+// first.
 func (s *service) catchUp(h http.Handler) {
 	s.t.Helper()
 	position := s.must(200, call{method: "GET", path: "/contracts"}).header.Get("Log-Position")
