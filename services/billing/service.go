@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"os"
 	"slices"
@@ -19,8 +20,10 @@ import (
 	"github.com/deferpay/deferpay/services/billing/internal/bus"
 	"github.com/deferpay/deferpay/services/billing/internal/runs"
 	"github.com/deferpay/deferpay/services/billing/internal/store"
+	"github.com/deferpay/deferpay/services/internal/codes/currency"
 	"github.com/deferpay/deferpay/services/internal/instance"
 	"github.com/deferpay/deferpay/services/internal/ledger"
+	"github.com/deferpay/deferpay/services/internal/metrics"
 	"github.com/deferpay/deferpay/services/internal/serve"
 	"github.com/deferpay/deferpay/services/internal/settings"
 )
@@ -76,12 +79,28 @@ func Run(ctx context.Context, cfg Config) error {
 	if err := handleMessages(i, log); err != nil {
 		return err
 	}
+	i.Metrics.Outstanding(func() []metrics.Owed { return outstanding(ready, log) })
 	runner := &runs.Runner{Store: log, Ready: ready, Paris: paris, Now: i.Now, Logger: i.Logger, After: cfg.RunAfter}
 	handler, err := api.New(api.Config{Config: i.HTTP(log), Store: log, Runs: runner})
 	if err != nil {
 		return err
 	}
 	return i.Run(ctx, log, handler, serve.Task{Name: "billing runs", Run: runner.Run})
+}
+
+// outstanding returns what customers owe, nil if the log is not read.
+func outstanding(ready func() error, log *store.Store) (all []metrics.Owed) {
+	if ready() != nil {
+		return nil
+	}
+	for _, sum := range log.Outstanding() {
+		decimals, _ := currency.Decimals(sum.Currency)
+		unit := math.Pow10(decimals)
+		all = append(all,
+			metrics.Owed{Currency: sum.Currency, Part: "not_invoiced", Amount: float64(sum.NotInvoiced) / unit},
+			metrics.Owed{Currency: sum.Currency, Part: "not_settled", Amount: float64(sum.NotSettled) / unit})
+	}
+	return all
 }
 
 // handleMessages adds the handlers that publish events and ingest contract facts.

@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -99,6 +100,14 @@ func (s *system) truthful(all []*purchase) {
 	}
 	if got := sums["deferpay_ready"]; got != 2 {
 		s.t.Errorf("%v of two instances are ready", got)
+	}
+	owed := 0.0
+	for _, p := range all {
+		owed += float64(p.amount) / 100
+	}
+	// each instance shows the whole
+	if got := sums["deferpay_outstanding"]; math.Abs(got-2*owed) > 0.001 {
+		s.t.Errorf("two instances show %v as outstanding in all, want %v from each", got, owed)
 	}
 	if got := sums["deferpay_publishes"]; got != 1 {
 		s.t.Errorf("%v instances publish", got)

@@ -200,6 +200,33 @@ func (m *Metrics) Intake(p *bus.Progress, assigned func() []kafkabus.Position) {
 	})
 }
 
+// Owed is a part of what customers owe in one currency, in units of it: 12.5 is 12.50 EUR.
+type Owed struct {
+	Currency, Part string
+	Amount         float64
+}
+
+// Outstanding adds what customers owe. It is exposed for all of them together: a customer is known
+// by a reference, which is no label, since there are many of them and metrics are read without
+// credentials. Nothing is exposed while read returns nil.
+func (m *Metrics) Outstanding(read func() []Owed) {
+	m.registry.MustRegister(outstanding{read})
+}
+
+type outstanding struct{ read func() []Owed }
+
+var outstandingDesc = prometheus.NewDesc(prefix+"outstanding", "What all customers owe, in units of the currency, by part: not_invoiced or not_settled.", []string{"currency", "part"}, nil)
+
+// Describe implements prometheus.Collector.
+func (outstanding) Describe(out chan<- *prometheus.Desc) { out <- outstandingDesc }
+
+// Collect implements prometheus.Collector.
+func (o outstanding) Collect(out chan<- prometheus.Metric) {
+	for _, owed := range o.read() {
+		out <- prometheus.MustNewConstMetric(outstandingDesc, prometheus.GaugeValue, owed.Amount, owed.Currency, owed.Part)
+	}
+}
+
 // Log adds the counters of the log's journal.
 func (m *Metrics) Log(stats func() journal.Stats, position func() int64) {
 	m.registry.MustRegister(&log{stats, position})

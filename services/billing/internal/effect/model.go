@@ -89,6 +89,8 @@ type Model struct {
 
 	// how many accepted operations each contract has in months that are not closed for it
 	unbilled map[uint32]map[uint32]int
+
+	totals
 }
 
 // contract is what the model keeps of a contract.
@@ -153,7 +155,13 @@ func (m *Model) Reset() {
 
 // Project brings an applied record into the model.
 func (m *Model) Project(a Applied) {
-	_ = a.Event().Visit(projector{m, a.After, a.DecidedAt}) // no method of it returns an error
+	e := a.Event()
+	_ = e.Visit(projector{m, a.After, a.DecidedAt}) // no method of it returns an error
+	about := e.About()
+	m.touch(about.Contract)
+	for _, ref := range about.Contracts {
+		m.touch(ref)
+	}
 }
 
 // projector is a visitor that brings an event into the read model.
@@ -170,6 +178,7 @@ func (m *Model) contract(ref string) uint32 {
 		n = uint32(len(m.refs))
 		m.refs, m.contracts = append(m.refs, ref), append(m.contracts, contract{})
 		m.contractOf[ref] = n
+		m.totals.add(n)
 	}
 	return n
 }

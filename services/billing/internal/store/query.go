@@ -319,6 +319,18 @@ func (s *Store) Invoice(ref string) (i billing.Invoice, position int64, ok bool)
 	return i, position, ok
 }
 
+// Outstanding returns what all contracts owe together, by currency. It looks at those that have
+// changed since it was called last, a few at a time, because decisions wait for the lock of the
+// state. What is decided meanwhile may be in the sums or not.
+func (s *Store) Outstanding() (sums []effect.Owed) {
+	s.summing.Lock()
+	defer s.summing.Unlock()
+	for more := true; more; {
+		s.read(func(st billing.States) { sums, more = s.model.Sum(st, atOnce) })
+	}
+	return sums
+}
+
 // InvoiceFilter leaves out what does not match.
 type InvoiceFilter struct {
 	ContractRef, CustomerRef string

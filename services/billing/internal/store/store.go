@@ -23,6 +23,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/deferpay/deferpay/gen/billinginternal"
@@ -77,6 +78,8 @@ type Store struct {
 	model  *effect.Model
 	paris  *time.Location
 	now    func() time.Time
+
+	summing sync.Mutex // held by Outstanding
 }
 
 // New returns a store without touching the network; Run makes it live.
