@@ -78,7 +78,7 @@ test: ## Runs every test of the main module that needs nothing but Go, long ones
 race: ## Runs the tests in their full form (DEFERPAY_FULL=1), with the race detector if there is a C compiler
 	@$(if $(RACE),echo "race: go test -race ./... and the example of eventgen",echo "race: no C compiler, so the tests run without the race detector (install gcc for it)")
 	@DEFERPAY_FULL=1 $(RACETEST) $$(go list ./... | grep -vxF "$$(go list $(PROCESSES))")
-	@cd tools/contractdiff && $(TEST) -count=1 ./... # specs/ is outside of the module, which the cache does not notice
+	@cd tools/contractdiff && DEFERPAY_FULL=1 $(TEST) -count=1 ./... # specs/ is outside of the module, which the cache does not notice
 	@cd $(EXAMPLE) && $(RACETEST) ./...
 	@DEFERPAY_FULL=1 $(TEST) -timeout 25m $(PROCESSES)
 	@$(if $(RACE),DEFERPAY_FULL=1 $(RACETEST) -run '^TestRollingRestart$$' ./services/e2e)

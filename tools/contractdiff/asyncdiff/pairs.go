@@ -81,7 +81,7 @@ func replied(requester *Document, o *parse.Operation, docs []*Document) (out []f
 			}
 			replies = true
 			d := &pair{differ{former: responder, next: requester, mode: avrodiff.Backward}, replyOf(o), replyOf(p)}
-			if a, b := address(p.Reply), address(o.Reply); a != b {
+			if a, b := addresses(p.Reply, o.Reply); a != b {
 				d.changed(finding.Breaking, "REPLY_ADDRESS_DIFFERS", o.Reply.Pos, "", "%s sends replies to %s, and %s waits for them at %s", responder.name(), a, requester.name(), b)
 			}
 			if o.Reply.Channel != nil && p.Reply.Channel != nil {
@@ -96,6 +96,20 @@ func replied(requester *Document, o *parse.Operation, docs []*Document) (out []f
 		out = append(out, d.out...)
 	}
 	return out
+}
+
+// addresses returns where one side sends replies and where the other one waits for them, and
+// nothing if one names a part of the request and the other one a topic: the requester may put that
+// topic into the request.
+func addresses(sent, awaited *parse.Reply) (string, string) {
+	if (sent.Address == nil) != (awaited.Address == nil) {
+		sent, awaited = &parse.Reply{Channel: sent.Channel}, &parse.Reply{Channel: awaited.Channel}
+	}
+	a, b := address(sent), address(awaited)
+	if a == "" || b == "" {
+		return "", ""
+	}
+	return a, b
 }
 
 // replyOf returns the reply of an operation as the operation that sends or receives it.

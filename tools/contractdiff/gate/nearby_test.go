@@ -2,8 +2,12 @@ package gate
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/deferpay/deferpay/tools/contractdiff/finding"
+	"github.com/deferpay/deferpay/tools/contractdiff/openapidiff"
 )
 
 // nearby are deliberate changes of kinds that testdata/changes.txt does not have: the type of a
@@ -80,6 +84,22 @@ var nearby = []struct{ kind, name, former, next, want string }{
 	{"openapi", "a text that is not exploded", "schema: {type: string}", "explode: false, schema: {type: string}", ""},
 	{"openapi", "a list that is exploded in words", "schema: {type: array, items: {type: string}}", "style: form, explode: true, schema: {type: array, items: {type: string}}", ""},
 	{"openapi", "the default style in words", "schema: {type: string}", "style: form, schema: {type: string}", ""},
+	{"openapi", "a text becomes any value", "schema: {type: string}", "schema: {}", ""},
+	{"openapi", "a text becomes a text or a list", "schema: {type: string}", "schema: {oneOf: [{type: string}, {type: array, items: {type: string}}]}", ""},
+	{"openapi", "a text becomes a list", "schema: {type: string}", "schema: {type: array, items: {type: string}}", ""},
+	{"openapi", "a text becomes a list of another style", "schema: {type: string}", "style: pipeDelimited, schema: {type: array, items: {type: string}}", "breaking request-parameter-type-changed"},
+	{"openapi", "a list becomes a text", "schema: {type: array, items: {type: string}}", "schema: {type: string}", "breaking parameter-serialization-changed"},
+	{"openapi", "a list with commas becomes a text", "explode: false, schema: {type: array, items: {type: string}}", "schema: {type: string}", ""},
+	{"openapi", "an object in brackets becomes a text", "style: deepObject, schema: {type: object}", "schema: {type: string}", "breaking parameter-serialization-changed"},
+	{"openapi", "a text or a list becomes a text", "schema: {oneOf: [{type: string}, {type: array, items: {type: string}}]}", "schema: {type: string}", "breaking request-parameter-list-of-types-narrowed"},
+	{"openapi", "a text in an allOf that is not exploded", "schema: {allOf: [{type: string}]}", "explode: false, schema: {allOf: [{type: string}]}", ""},
+	{"openapi", "alternatives without a list that are not exploded", "schema: {oneOf: [{type: string}, {type: integer}]}", "explode: false, schema: {oneOf: [{type: string}, {type: integer}]}", ""},
+	{"openapi", "alternatives with a list that is not exploded", "schema: {oneOf: [{type: string}, {type: array, items: {type: string}}]}", "explode: false, schema: {oneOf: [{type: string}, {type: array, items: {type: string}}]}", "breaking parameter-serialization-changed"},
+	{"openapi", "an object in brackets, exploded in words", "style: deepObject, schema: {type: object}", "style: deepObject, explode: true, schema: {type: object}", ""},
+	{"openapi", "an object in brackets", "schema: {type: object}", "style: deepObject, schema: {type: object}", "breaking parameter-serialization-changed"},
+	{"fields", "a list that is exploded, which is written as before", "schema: {type: array, items: {type: string}}", "explode: true, schema: {type: array, items: {type: string}}", ""},
+	{"fields", "an object that is exploded", "schema: {type: object}", "explode: true, schema: {type: object}", "breaking parameter-serialization-changed"},
+	{"fields", "a list becomes a text, which is written as before", "schema: {type: array, items: {type: string}}", "schema: {type: string}", ""},
 	{"answer", "a value more in an answer", "type: string, enum: [a]", "type: string, enum: [a, b]", "breaking response-property-enum-value-added"},
 	{"answer", "a value less in an answer", "type: string, enum: [a, b]", "type: string, enum: [a]", ""},
 	{"operation", "a login required", "deprecated: false", "security: [{k: []}]", "breaking api-security-anonymous-access-removed"},
@@ -102,6 +122,8 @@ func versions(kind, part string) (file, text string) {
 		return "a.yaml", fmt.Sprintf(async, "type: string", part)
 	case "openapi":
 		return "a.yaml", fmt.Sprintf(open, part, "type: string", "", "")
+	case "fields":
+		return "a.yaml", strings.Replace(fmt.Sprintf(open, part, "type: string", "", ""), "in: query", "in: header", 1)
 	case "answer":
 		return "a.yaml", fmt.Sprintf(open, "schema: {type: string}", part, "", "")
 	case "operation":
@@ -116,8 +138,12 @@ func TestNearbyChanges(t *testing.T) {
 		file, former := versions(c.kind, c.former)
 		_, next := versions(c.kind, c.next)
 		got := ""
-		if all := compareTexts(t, file, former, next); len(all) > 0 && all[0].Level.String() != "info" {
+		all := compareTexts(t, file, former, next)
+		if len(all) > 0 && all[0].Level.String() != "info" {
 			got = all[0].Level.String() + " " + all[0].ID
+		}
+		if again := slices.IndexFunc(all, func(f finding.Finding) bool { return f.ID == openapidiff.Serialization }); again >= 0 && !strings.HasSuffix(c.want, openapidiff.Serialization) {
+			t.Errorf("%s, %s: %s beside %q", c.kind, c.name, all[again].Message, c.want)
 		}
 		if got != c.want && (c.want == "" || !strings.HasPrefix(got, c.want)) {
 			t.Errorf("%s, %s: %q, want %q", c.kind, c.name, got, c.want)

@@ -148,6 +148,43 @@ func TestPairsOfReplies(t *testing.T) {
 	}
 }
 
+// TestAddressOfReply compares where replies are sent with where they are awaited. A requester may
+// put the topic that it listens on into the header that the responder reads.
+func TestAddressOfReply(t *testing.T) {
+	const null, header = "address: null", "      address: {location: '$message.header#/replyTo'}\n"
+	requesterDoc := strings.NewReplacer("title: Pricing", "title: Shop", "action: receive", "action: send").Replace(responderDoc)
+	for name, tt := range map[string]struct {
+		sent, awaited string // replace the address of the channel of replies
+		from, to      bool   // the reply of the responder, of the requester, has a location
+		want          string
+	}{
+		"a header, and a topic":       {null, "address: shop-replies", true, false, ""},
+		"a topic, and a header":       {"address: replies", null, false, true, ""},
+		"the same topic":              {"address: replies", "address: replies", false, false, ""},
+		"another topic":               {"address: replies", "address: answers", false, false, "REPLY_ADDRESS_DIFFERS"},
+		"another topic, and a header": {"address: replies", "address: answers", false, true, "REPLY_ADDRESS_DIFFERS"},
+		"the same header":             {null, null, true, true, ""},
+	} {
+		document := func(text, address string, located bool) string {
+			out := strings.Replace(text, null, address, 1)
+			if !located {
+				out = strings.Replace(out, header, "", 1)
+			}
+			if (out == text) != (located && address == null) {
+				t.Fatalf("%s: the document has no such reply", name)
+			}
+			return out
+		}
+		got := ""
+		if found := pairs(t, document(responderDoc, tt.sent, tt.from), document(requesterDoc, tt.awaited, tt.to)); len(found) > 0 {
+			got = found[0].ID
+		}
+		if got != tt.want {
+			t.Errorf("%s: %q, want %q", name, got, tt.want)
+		}
+	}
+}
+
 // TestOwnPairs compares released consumers with present producers, and the reverse.
 func TestOwnPairs(t *testing.T) {
 	for _, names := range [][2]string{{released, "../../../specs"}, {"../../../specs", released}} {

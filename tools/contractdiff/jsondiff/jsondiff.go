@@ -59,6 +59,9 @@ func (s Schema) at(n *source.Node) Schema {
 	return Schema{n, s.Deref}
 }
 
+// with returns a part that is not followed if it is a reference.
+func (s Schema) with(n *source.Node) Schema { return Schema{n, s.Deref} }
+
 // Compare returns the differences of two versions of the values that an application sends or
 // receives.
 func Compare(former, next Schema, role Role) []finding.Difference {
@@ -335,7 +338,7 @@ func (c *checker) items(rv, wv view, r, w Schema) {
 // others reports keywords that are not compared in detail, if they changed.
 func (c *checker) others(rv, wv view, r, w Schema) {
 	for key, list := range rv.again {
-		one := func(x, y *source.Node) bool { return same(r.at(x), w.at(y), map[[2]*source.Node]bool{}) }
+		one := func(x, y *source.Node) bool { return sameWord(key, r.with(x), w.with(y)) }
 		if !slices.EqualFunc(list, wv.again[key], one) {
 			c.add(finding.Warning, Keyword, r, w, "%s, of several parts of an allOf, changed, which is not compared in detail", key)
 		}
@@ -349,7 +352,7 @@ func (c *checker) others(rv, wv view, r, w Schema) {
 		if slices.Contains(compared, key) || Annotation(key) || rv.again[key] != nil {
 			continue
 		}
-		if b := wv.words[key]; b == nil || !same(r.at(a), w.at(b), map[[2]*source.Node]bool{}) {
+		if b := wv.words[key]; b == nil || !sameWord(key, r.with(a), w.with(b)) {
 			c.add(finding.Warning, Keyword, r, w, "%s changed, which is not compared in detail", key)
 		}
 	}

@@ -137,6 +137,50 @@ func worst(all []finding.Difference) (level finding.Level) {
 	return level
 }
 
+// TestNamesOfKeywords gives parts of schemas the names of keywords: names of properties are names
+// wherever they are, so that a change of a schema counts and one of its description does not.
+func TestNamesOfKeywords(t *testing.T) {
+	names := slices.Concat(annotations, compared, sets, maps, schemas, []string{"$ref", "$anchor", "x-own", "discriminator"})
+	const schema = "{type: string, description: D., minLength: 1}"
+	words, limit := strings.NewReplacer("D.", "E."), strings.NewReplacer("minLength: 1", "minLength: 2")
+	for _, c := range []struct {
+		part           string // of a schema, with a name
+		harmless, harm *strings.Replacer
+	}{
+		{"properties: {'%s': " + schema + "}", words, limit},
+		{"patternProperties: {'%s': " + schema + "}", words, limit},
+		{"dependentSchemas: {'%s': " + schema + "}", words, limit},
+		{"dependencies: {'%s': " + schema + "}", words, limit},
+		{"items: {$ref: '#/$defs/%[1]s'}, $defs: {'%[1]s': " + schema + "}", words, limit},
+		{"items: {$ref: '#/definitions/%[1]s'}, definitions: {'%[1]s': " + schema + "}", words, limit},
+		{"dependentRequired: {'%s': [a, b]}", strings.NewReplacer("a, b", "b, a"), strings.NewReplacer("a, b", "a, c")},
+		{"dependencies: {'%s': [a, b]}", strings.NewReplacer("a, b", "b, a"), strings.NewReplacer("a, b", "a, c")},
+		{"required: [a, '%s']", strings.NewReplacer("[a, ", "[a, a, "), strings.NewReplacer("[a, ", "[")},
+		{"const: {'%s': 1}", strings.NewReplacer("1", "1.0"), strings.NewReplacer("1", "2")},
+		{"enum: [{'%s': 1}, 7]", strings.NewReplacer("7", "7, 7"), strings.NewReplacer("1", "2")},
+		{"default: {'%s': 1}", strings.NewReplacer("1", "1.0"), strings.NewReplacer("1", "2")},
+		{"examples: [{'%s': 1}], minLength: 1", strings.NewReplacer("examples: [", "examples: [3, "), limit},
+		{"example: {'%s': 1}, minLength: 1", strings.NewReplacer("': 1}", "': 2}"), limit},
+	} {
+		for _, around := range []string{"{%s}", "{properties: {title: {%s}}}", "{not: {%s}}", "{if: {%s}}", "{then: {%s}}", "{else: {%s}}", "{contains: {%s}}", "{propertyNames: {%s}}",
+			"{allOf: [{%s}, {pattern: a}]}", "{oneOf: [{%s}]}", "{anyOf: [{%s}]}", "{items: {%s}}", "{prefixItems: [{%s}]}", "{additionalProperties: {%s}}",
+			"{unevaluatedProperties: {%s}}", "{patternProperties: {default: {%s}}}", "{not: {properties: {enum: {%s}}}}", "{if: {dependentSchemas: {title: {%s}}}}"} {
+			if strings.Contains(c.part, "/") && around != "{%s}" {
+				continue // the definition is at the top
+			}
+			for _, name := range names {
+				former := fmt.Sprintf(around, fmt.Sprintf(c.part, name))
+				if all := Compare(read(t, former), read(t, c.harmless.Replace(former)), Sent); len(all) > 0 {
+					t.Errorf("%s\nto %s: %+v", former, c.harmless.Replace(former), all)
+				}
+				if all := Compare(read(t, former), read(t, c.harm.Replace(former)), Sent); len(all) == 0 {
+					t.Errorf("%s\nto %s: nothing", former, c.harm.Replace(former))
+				}
+			}
+		}
+	}
+}
+
 // TestRole holds that what is received is judged from the other side.
 func TestRole(t *testing.T) {
 	former, next := read(t, "{type: object, properties: {a: {type: string}}}"), read(t, "{type: object, properties: {a: {type: string}}, required: [a]}")

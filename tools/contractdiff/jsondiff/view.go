@@ -177,51 +177,87 @@ func (v *view) alternatives(s Schema) []Schema {
 	return out
 }
 
+// open are the pairs of schemas that are being compared, of schemas that contain themselves.
+type open map[[2]*source.Node]bool
+
 // same reports whether two schemas are equal but for annotations and where their parts are defined.
-func same(a, b Schema, open map[[2]*source.Node]bool) bool {
+func (o open) same(a, b Schema) bool {
 	if a.Node == nil || b.Node == nil || a.Node.Kind != b.Node.Kind {
 		return a.Node == b.Node
 	}
+	if a.Node.Kind != source.Map {
+		return source.Equal(a.Node, b.Node)
+	}
 	pair := [2]*source.Node{a.Node, b.Node}
-	if open[pair] {
+	if o[pair] {
 		return true
 	}
-	open[pair] = true
-	switch a.Node.Kind {
-	case source.Map:
-		return sameMembers(a, b, open) && sameMembers(b, a, open)
-	case source.Seq:
-		return slices.EqualFunc(a.Node.Items, b.Node.Items, func(x, y *source.Node) bool { return same(a.at(x), b.at(y), open) })
-	}
-	return source.Equal(a.Node, b.Node)
+	o[pair] = true
+	keywords := func(key string) bool { return !Annotation(key) }
+	return sameKeys(a.Node, b.Node, keywords) && !slices.ContainsFunc(a.Node.Pairs, func(p source.Pair) bool {
+		return keywords(p.Key.Value) && !o.sameWord(p.Key.Value, a.with(p.Value), b.with(b.Node.Get(p.Key.Value)))
+	})
 }
 
-func sameMembers(a, b Schema, open map[[2]*source.Node]bool) bool {
-	for _, p := range a.Node.Pairs {
-		key, x, y := p.Key.Value, p.Value, b.Node.Get(p.Key.Value)
-		var equal bool
-		switch {
-		case Annotation(key):
-			continue
-		case key == "const", key == "default":
-			equal = source.Equal(x, y)
-		case slices.Contains(sets, key) && listed(x) != nil && listed(y) != nil:
-			equal = within(listed(x), listed(y)) && within(listed(y), listed(x))
-		default:
-			equal = same(a.at(x), b.at(y), open)
-		}
-		if !equal {
-			return false
-		}
+// sameKeys reports whether two objects have the same members, of those that count.
+func sameKeys(a, b *source.Node, counts func(string) bool) bool {
+	lacks := func(other *source.Node) func(source.Pair) bool {
+		return func(p source.Pair) bool { return counts(p.Key.Value) && other.Get(p.Key.Value) == nil }
 	}
-	return true
+	return !slices.ContainsFunc(a.Pairs, lacks(b)) && !slices.ContainsFunc(b.Pairs, lacks(a))
 }
 
-// sets are the keywords whose values are lists without an order.
-var sets = []string{"type", "enum", "required"}
+// sameWord reports whether two values of a keyword are the same.
+func sameWord(key string, a, b Schema) bool { return open{}.sameWord(key, a, b) }
 
-// listed returns the items of a list, and a text as the only one. It returns nil for anything else,
-// such as the schema of a property that is called type.
+// sameWord reports whether two values of a keyword are the same. What is below the keyword decides
+// how they are compared: names of properties may be those of keywords.
+func (o open) sameWord(key string, a, b Schema) bool {
+	x, y := a.Node, b.Node
+	switch {
+	case slices.Contains(sets, key):
+		if listed(x) == nil || listed(y) == nil {
+			return source.Equal(x, y)
+		}
+		return within(listed(x), listed(y)) && within(listed(y), listed(x))
+	case slices.Contains(maps, key) && x.Is(source.Map) && y.Is(source.Map):
+		return sameKeys(x, y, func(string) bool { return true }) && !slices.ContainsFunc(x.Pairs, func(p source.Pair) bool {
+			return !o.sameMember(a.with(p.Value), b.with(y.Get(p.Key.Value)))
+		})
+	case slices.Contains(schemas, key):
+		return o.samePart(a, b)
+	}
+	return source.Equal(x, y)
+}
+
+// samePart reports whether two schemas, or two lists of schemas, are the same.
+func (o open) samePart(a, b Schema) bool {
+	if a.Node.Is(source.Seq) && b.Node.Is(source.Seq) {
+		return slices.EqualFunc(a.Node.Items, b.Node.Items, func(x, y *source.Node) bool { return o.same(a.at(x), b.at(y)) })
+	}
+	return o.same(a.at(a.Node), b.at(b.Node))
+}
+
+// sameMember reports whether two members of a map are the same: schemas, or the lists of names that
+// dependencies have.
+func (o open) sameMember(a, b Schema) bool {
+	if a.Node.Is(source.Seq) && b.Node.Is(source.Seq) {
+		return within(a.Node.Items, b.Node.Items) && within(b.Node.Items, a.Node.Items)
+	}
+	return o.same(a.at(a.Node), b.at(b.Node))
+}
+
+var (
+	// sets are the keywords whose values are lists without an order.
+	sets = []string{"type", "enum", "required"}
+	// maps are the keywords whose values are objects with names that an author chooses.
+	maps = []string{"properties", "patternProperties", "dependentSchemas", "dependentRequired", "dependencies"}
+	// schemas are the keywords whose values are schemas or lists of schemas.
+	schemas = []string{"allOf", "anyOf", "oneOf", "not", "if", "then", "else", "items", "prefixItems", "additionalItems", "unevaluatedItems",
+		"contains", "additionalProperties", "unevaluatedProperties", "propertyNames", "contentSchema"}
+)
+
+// listed returns the items of a list, and a text as the only one. It returns nil for anything else.
 func listed(n *source.Node) []*source.Node {
 	switch {
 	case n.Is(source.Seq):
@@ -245,5 +281,5 @@ func within(list, all []*source.Node) bool {
 // Same reports whether two schemas accept the same values, by their text: only annotations, the
 // order of members, and where parts are defined may differ.
 func Same(a, b Schema) bool {
-	return same(a.at(a.Node), b.at(b.Node), map[[2]*source.Node]bool{})
+	return open{}.same(a.at(a.Node), b.at(b.Node))
 }

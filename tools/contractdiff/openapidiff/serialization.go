@@ -26,18 +26,18 @@ func serializations(changes *diff.Diff, next *Document) (out []finding.Finding) 
 	}
 	for _, path := range slices.Sorted(maps.Keys(changes.PathsDiff.Modified)) {
 		item := changes.PathsDiff.Modified[path]
-		out = append(out, written(path, "", item.ParametersDiff, next)...)
+		out = append(out, rewritten(path, "", item.ParametersDiff, next)...)
 		if item.OperationsDiff == nil {
 			continue
 		}
 		for _, method := range slices.Sorted(maps.Keys(item.OperationsDiff.Modified)) {
-			out = append(out, written(path, method, item.OperationsDiff.Modified[method].ParametersDiff, next)...)
+			out = append(out, rewritten(path, method, item.OperationsDiff.Modified[method].ParametersDiff, next)...)
 		}
 	}
 	return out
 }
 
-func written(path, method string, parameters *diff.ParametersDiffByLocation, next *Document) (out []finding.Finding) {
+func rewritten(path, method string, parameters *diff.ParametersDiffByLocation, next *Document) (out []finding.Finding) {
 	if parameters == nil {
 		return nil
 	}
@@ -47,7 +47,7 @@ func written(path, method string, parameters *diff.ParametersDiffByLocation, nex
 			if p.Base == nil || p.Revision == nil || len(p.Base.Content) > 0 || len(p.Revision.Content) > 0 {
 				continue
 			}
-			was, is := serialization(p.Base), serialization(p.Revision)
+			was, is := written(p.Base, p.Revision)
 			if was == is {
 				continue
 			}
@@ -69,36 +69,119 @@ func written(path, method string, parameters *diff.ParametersDiffByLocation, nex
 	return out
 }
 
-// serialization returns how a parameter is written. A value of a query that is no list and no
-// object is written as its name and the value, whatever the style is.
-func serialization(p *openapi3.Parameter) string {
-	style := p.Style
-	if style == "" {
-		style = map[string]string{"query": "form", "cookie": "form"}[p.In]
-		if style == "" {
-			style = "simple"
-		}
-	}
-	if !composite(p.Schema) {
-		if p.In == "query" || p.In == "cookie" {
-			return "form"
-		}
-		return style
-	}
-	explode := style == "form"
-	if p.Explode != nil {
-		explode = *p.Explode
-	}
-	if explode {
-		return style + ", exploded"
-	}
-	return style
+// serialization is how a parameter is written.
+type serialization struct {
+	style   string
+	explode bool // of lists and objects alone
 }
 
-// composite reports whether values of a schema can be lists or objects.
-func composite(s *openapi3.SchemaRef) bool {
-	if s == nil || s.Value == nil || s.Value.Type == nil || len(s.Value.Type.Slice()) == 0 {
-		return true
+func (s serialization) String() string {
+	if s.explode {
+		return s.style + ", exploded"
 	}
-	return s.Value.Type.Includes("array") || s.Value.Type.Includes("object")
+	return s.style
+}
+
+// oneValue is how lists and objects are written where none are allowed: not at all.
+var oneValue = serialization{style: "one value"}
+
+// written returns how both versions of a parameter are written. A value of a query or a cookie that
+// is no list and no object is written as its name and the value, whatever the style is. How lists
+// and objects are exploded is compared if both versions have some: that a value became a list is a
+// change of its schema. The reverse is one that the library takes for harmless.
+func written(former, next *openapi3.Parameter) (was, is serialization) {
+	was.style, is.style = style(former), style(next)
+	a, b := shapeOf(former.Schema), shapeOf(next.Schema)
+	if both := a & b & (list | object); both != 0 {
+		was.explode, is.explode = explode(former, was.style, both), explode(next, is.style, both)
+		return was, is
+	}
+	if gone := a &^ b & (list | object); gone != 0 && declared(former.Schema) {
+		exploded := serialization{was.style, explode(former, was.style, gone)}
+		if exploded.style == "deepObject" || exploded.style != "simple" && exploded.explode {
+			return exploded, oneValue
+		}
+	}
+	if former.In == "query" || former.In == "cookie" {
+		return serialization{}, serialization{}
+	}
+	return was, is
+}
+
+// declared reports whether a schema has types. The library finds alternatives that are gone itself.
+func declared(s *openapi3.SchemaRef) bool {
+	return shapeOf(s) != scalar|list|object && len(s.Value.OneOf)+len(s.Value.AnyOf) == 0
+}
+
+func style(p *openapi3.Parameter) string {
+	switch {
+	case p.Style != "":
+		return p.Style
+	case p.In == "query" || p.In == "cookie":
+		return "form"
+	}
+	return "simple"
+}
+
+// explode reports whether values are exploded, false if that makes no difference to them.
+func explode(p *openapi3.Parameter, style string, values shape) bool {
+	switch {
+	case style == "deepObject", style == "simple" && values&object == 0:
+		return false
+	case p.Explode != nil:
+		return *p.Explode
+	}
+	return style == "form"
+}
+
+// shape is what values can be, a set.
+type shape int
+
+const (
+	scalar shape = 1 << iota
+	list
+	object
+)
+
+// shapeOf returns what values of a schema can be.
+func shapeOf(s *openapi3.SchemaRef) shape { return shapeIn(s, map[*openapi3.Schema]bool{}) }
+
+func shapeIn(s *openapi3.SchemaRef, open map[*openapi3.Schema]bool) shape {
+	all := scalar | list | object
+	if s == nil || s.Value == nil || open[s.Value] {
+		return all
+	}
+	open[s.Value] = true
+	defer delete(open, s.Value)
+	out := all
+	if s.Value.Type != nil && len(s.Value.Type.Slice()) > 0 {
+		out = shapesOf(s.Value.Type.Slice())
+	}
+	for _, part := range s.Value.AllOf {
+		out &= shapeIn(part, open)
+	}
+	for _, alternatives := range []openapi3.SchemaRefs{s.Value.OneOf, s.Value.AnyOf} {
+		some := shape(0)
+		for _, a := range alternatives {
+			some |= shapeIn(a, open)
+		}
+		if len(alternatives) > 0 {
+			out &= some
+		}
+	}
+	return out
+}
+
+func shapesOf(types []string) (out shape) {
+	for _, t := range types {
+		switch t {
+		case "array":
+			out |= list
+		case "object":
+			out |= object
+		default:
+			out |= scalar
+		}
+	}
+	return out
 }
