@@ -23,9 +23,10 @@
 //     type. A value that conforms to several objects of an anyOf has the type that names the most
 //     of its members, and keeps the others in the field Extra.
 //   - allOf: one struct with everything in it. Parts that contradict each other are an error.
-//   - a discriminator: its value decides which type the value has, by the const of the property,
-//     the mapping, or the key of the $ref. A value with the discriminator of another type is not
-//     written. A type that does not name it has it added if it is written as one of the union.
+//   - a discriminator: its value decides which type the value has, by the const or enum of the
+//     property, the mapping, or the key of the $ref. A value with the discriminator of another type
+//     is not written. A type that does not name it has it added if it is written as one of the
+//     union; if it is several alternatives, each of them is a struct with a value of the type.
 //   - a schema whose subtypes have it in their allOf, and that lists them in oneOf or anyOf or has
 //     a discriminator: one of the subtypes. Those that it does not list are looked for in its file
 //     and in the documents.

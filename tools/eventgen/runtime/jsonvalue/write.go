@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -123,13 +124,18 @@ func (w *Writer) Literal(text string) { w.b = append(w.b, text...) }
 // Unset records that a required value is not set.
 func (w *Writer) Unset() { w.Fail("is not set") }
 
-// Tag reports whether a member has the text that the type of its object has. If it does not, that
-// is an error.
-func (w *Writer) Tag(member, text, want string) bool {
-	if text != want {
-		w.Fail("has %q for %q, but its type has %q", text, member, want)
+// Tag reports whether a member has a text that the type of its object has. If it does not, that is
+// an error.
+func (w *Writer) Tag(member, text, want string, or ...string) bool {
+	if text == want || slices.Contains(or, text) {
+		return true
 	}
-	return text == want
+	all := strconv.Quote(want)
+	for _, other := range or {
+		all += " or " + strconv.Quote(other)
+	}
+	w.Fail("has %q for %q, but its type has %s", text, member, all)
+	return false
 }
 
 // AddText adds a member to the object that was written last.

@@ -324,11 +324,13 @@ func (g *generator) combined(s *schema.Schema, skip, v string) []string {
 	return out
 }
 
-func (g *generator) byTag(s *schema.Schema, tags []string, group []*schema.Schema, v string) string {
+func (g *generator) byTag(s *schema.Schema, tags [][]string, group []*schema.Schema, v string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "c.ByTag(%s, %q,\n", v, s.Discriminator)
 	for i, a := range group {
-		fmt.Fprintf(&b, "jsonvalue.Tagged{Tag: %q, Func: %s},\n", tags[i], g.checkFunc(a))
+		for _, tag := range tags[i] {
+			fmt.Fprintf(&b, "jsonvalue.Tagged{Tag: %q, Func: %s},\n", tag, g.checkFunc(a))
+		}
 	}
 	return b.String() + ")"
 }

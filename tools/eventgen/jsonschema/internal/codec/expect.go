@@ -307,17 +307,17 @@ func (g *generator) expectedGroup(d *shape.Decl, s *schema.Schema, group string,
 
 // selects reports whether the written values of a branch certainly have a value of the
 // discriminator.
-func selects(d *shape.Decl, b *shape.Branch, discriminator, tag string) bool {
+func selects(d *shape.Decl, b *shape.Branch, discriminator string, tags []string) bool {
 	if b.Shape.Form != shape.Declared || b.Shape.Decl.Form != shape.Struct {
 		return false
 	}
 	f := b.Shape.Decl.Field(discriminator)
-	switch known := d.Tagged == discriminator && b.Tag == tag; {
+	switch known := d.Tagged == discriminator && slices.Equal(b.Tags, tags); {
 	case f == nil:
 		return known && b.AddsTag(d)
 	case f.Constant != nil:
-		return f.Constant.Is(source.String) && f.Constant.Value == tag
+		return f.Constant.Is(source.String) && slices.Contains(tags, f.Constant.Value)
 	default:
-		return known && !f.Optional && f.Shape.Form != shape.Nullable && refuseTag(d, b) != ""
+		return known && !f.Optional && f.Shape.Form != shape.Nullable && refuseTag(d, b, "x") != ""
 	}
 }

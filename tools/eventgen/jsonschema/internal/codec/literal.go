@@ -218,7 +218,7 @@ func (l *literals) union(d *shape.Decl, n *source.Node) string {
 	var of *shape.Branch
 	most := -1
 	for _, b := range d.Branches {
-		if d.Tagged != "" && n.Get(d.Tagged).Str() != b.Tag || !l.fits(b, n) {
+		if d.Tagged != "" && !slices.Contains(b.Tags, n.Get(d.Tagged).Str()) || !l.fits(b, n) {
 			continue
 		}
 		known := 0

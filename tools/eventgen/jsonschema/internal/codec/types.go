@@ -292,7 +292,9 @@ func (g *generator) readUnion(d *shape.Decl) {
 	case d.Tagged != "":
 		var tags []string
 		for _, b := range d.Branches {
-			tags = append(tags, strconv.Quote(b.Tag))
+			for _, tag := range b.Tags {
+				tags = append(tags, strconv.Quote(tag))
+			}
 		}
 		g.p("switch r.ByTag(v, %q, %s) {", d.Tagged, strings.Join(tags, ", "))
 	default:
@@ -310,10 +312,19 @@ func (g *generator) readUnion(d *shape.Decl) {
 		}
 		g.p(") {")
 	}
+	next := 0 // the index of a tag
 	for i, b := range d.Branches {
 		cond := fmt.Sprint(i)
-		if byKind {
+		switch {
+		case byKind:
 			cond = "v.Is(" + kindExpr(b.Kinds) + ")"
+		case d.Tagged != "":
+			var of []string
+			for range b.Tags {
+				of = append(of, fmt.Sprint(next))
+				next++
+			}
+			cond = strings.Join(of, ", ")
 		}
 		g.p("case %s:", cond)
 		switch value := g.read(b.Shape, "v"); {

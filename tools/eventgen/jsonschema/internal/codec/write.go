@@ -196,9 +196,9 @@ func (g *generator) writeUnion(d *shape.Decl) {
 			want := g.expectedBranch(d, b)
 			switch {
 			case b.Wrapper != "":
-				return g.write(b.Shape, want, "x.Value")
+				return g.writeTagged(d, b, "x.Value", g.write(b.Shape, want, "x.Value"))
 			case b.Shape.Decl.HasCodec():
-				return g.writeTagged(d, b, "jsonvalue.WritePointer(w, x, "+g.writeFunc(b.Shape, want)+")")
+				return g.writeTagged(d, b, "x", "jsonvalue.WritePointer(w, x, "+g.writeFunc(b.Shape, want)+")")
 			}
 			return g.write(b.Shape, want, "x")
 		}))
@@ -206,52 +206,62 @@ func (g *generator) writeUnion(d *shape.Decl) {
 	g.p("default:\nw.Unset()\n}\n}")
 }
 
-// writeTagged returns the statement write, which writes a struct as a branch of a union, with those
-// that refuse the discriminator of another type and add a discriminator that the struct lacks.
-func (g *generator) writeTagged(d *shape.Decl, b *shape.Branch, write string) string {
+// writeTagged returns the statement write, which writes a value x as a branch of a union, with the
+// statements that refuse the discriminator of another type and add one that a struct lacks.
+func (g *generator) writeTagged(d *shape.Decl, b *shape.Branch, x, write string) string {
 	if !b.AddsTag(d) {
-		return refuseTag(d, b) + write
+		return refuseTag(d, b, x) + write
 	}
 	g.doubt = g.doubt || !b.Shape.Decl.Takes(d.Tagged)
-	add := fmt.Sprintf("w.AddText(%q, %q)", d.Tagged, b.Tag)
+	add := fmt.Sprintf("w.AddText(%q, %q)", d.Tagged, b.Tags[0])
 	rest := b.Shape.Decl.Rest(d.Tagged)
 	if rest == nil {
 		return write + "\n" + add
 	}
 	// The member can be in a map.
-	there, refuse := "tag", foreignTag(d, b, rest.Shape, "ok", "tag")
+	there, refuse := "tag", foreignTag(d, b, rest.Shape, []string{"ok"}, "tag")
 	if refuse == "" {
 		there = "_"
 	}
-	return fmt.Sprintf("if x == nil {\nw.Unset()\nreturn\n}\n%s, ok := x.%s[%q]\n%s%s\nif !ok {\n%s\n}", there, rest.GoName, d.Tagged, refuse, write, add)
+	set := "if x == nil {\nw.Unset()\nreturn\n}\n"
+	if b.Wrapper != "" {
+		set = ""
+	}
+	return fmt.Sprintf("%s%s, ok := %s.%s[%q]\n%s%s\nif !ok {\n%s\n}", set, there, x, rest.GoName, d.Tagged, refuse, write, add)
 }
 
-// refuseTag returns the statement that refuses a value with the discriminator of another type. It
+// refuseTag returns the statement that refuses a value x with the discriminator of another type. It
 // returns "" if the type has no field for it, or one whose text is not known.
-func refuseTag(d *shape.Decl, b *shape.Branch) string {
-	if d.Tagged == "" || b.Shape.Decl.Form != shape.Struct {
+func refuseTag(d *shape.Decl, b *shape.Branch, x string) string {
+	if d.Tagged == "" || b.Shape.Form != shape.Declared || b.Shape.Decl.Form != shape.Struct {
 		return ""
 	}
 	f := b.Shape.Decl.Field(d.Tagged)
 	if f == nil || f.Constant != nil {
 		return ""
 	}
-	set, value := "x != nil", "x."+f.GoName
+	var conditions []string
+	if b.Wrapper == "" {
+		conditions = append(conditions, x+" != nil")
+	}
+	value := x + "." + f.GoName
 	if f.Optional {
 		present, of := f.Present(value)
-		set, value = set+" && "+present, of
+		conditions, value = append(conditions, present), of
 	}
-	return foreignTag(d, b, f.Shape, set, value)
+	return foreignTag(d, b, f.Shape, conditions, value)
 }
 
-// foreignTag returns the statement that refuses x, which exists under a condition, if it is the
+// foreignTag returns the statement that refuses x, which exists under some conditions, if it is the
 // discriminator of another type. It returns "" if the text of x is not known. A null is written,
 // and the check of the text refuses it.
-func foreignTag(d *shape.Decl, b *shape.Branch, s *shape.Shape, condition, x string) string {
+func foreignTag(d *shape.Decl, b *shape.Branch, s *shape.Shape, conditions []string, x string) string {
 	if s.Form == shape.Nullable {
-		condition, x, s = condition+" && "+x+" != nil", "*"+x, s.Elem
+		conditions, x, s = append(conditions, x+" != nil"), "*"+x, s.Elem
 	}
 	switch {
+	case s.Form == shape.Basic && (s.Scalar.Logical == "uuid" || s.Scalar.Logical == "date"):
+		x = strings.TrimPrefix(x, "*") + ".String()"
 	case s.Form == shape.Declared && s.Decl.Form == shape.TextEnum, s.Form == shape.Basic && s.Scalar.Method == "Text":
 		x = "string(" + x + ")"
 	case s.Form == shape.Any:
@@ -259,5 +269,10 @@ func foreignTag(d *shape.Decl, b *shape.Branch, s *shape.Shape, condition, x str
 	case s.Form != shape.Basic || s.Scalar != shape.TextScalar:
 		return ""
 	}
-	return fmt.Sprintf("if %s && !w.Tag(%q, %s, %q) {\nreturn\n}\n", condition, d.Tagged, x, b.Tag)
+	var tags []string
+	for _, tag := range b.Tags {
+		tags = append(tags, strconv.Quote(tag))
+	}
+	conditions = append(conditions, fmt.Sprintf("!w.Tag(%q, %s, %s)", d.Tagged, x, strings.Join(tags, ", ")))
+	return "if " + strings.Join(conditions, " && ") + " {\nreturn\n}\n"
 }

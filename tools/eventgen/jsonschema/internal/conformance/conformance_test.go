@@ -11,6 +11,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/google/uuid"
 	judge "github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/deferpay/deferpay/tools/eventgen/jsonschema/internal/drawtest"
@@ -215,6 +216,12 @@ func TestForeignTagElsewhere(t *testing.T) {
 		{&doubts.Owner{Pets: []doubts.Pet{&doubts.Cat{}}}, `pets[0]: has no text "kind", which selects its form`},
 		{&doubts.Owner{Spots: []doubts.Spot{&doubts.Dab{Kind: text("Splash")}}}, `spots[0]: has "Splash" for "kind", but its type has "Dab"`},
 		{&doubts.Owner{Spots: []doubts.Spot{&doubts.Dab{}}}, `spots[0]: has no text "kind", which selects its form`},
+		{&doubts.Owner{Keys: []doubts.Key{&doubts.Main{ID: uuid.MustParse("6d2f1a4e-7d0c-4c1c-9a53-0d1b3a5c7e91")}}}, ""},
+		{&doubts.Owner{Keys: []doubts.Key{&doubts.Main{ID: uuid.MustParse("0f8fad5b-d9cb-469f-a165-70867728950e")}}}, `keys[0]: has "0f8fad5b-d9cb-469f-a165-70867728950e" for "id", but its type has "6d2f1a4e-7d0c-4c1c-9a53-0d1b3a5c7e91"`},
+		{&doubts.Owner{Days: []doubts.Day{&doubts.Eve{On: jsonvalue.Date{Year: 2026, Month: 12, Day: 24}}}}, ""},
+		{&doubts.Owner{Days: []doubts.Day{&doubts.Eve{On: jsonvalue.Date{Year: 2026, Month: 12, Day: 25}}}}, `days[0]: has "2026-12-25" for "on", but its type has "2026-12-24"`},
+		{&doubts.Owner{Sizes: []doubts.Sized{&doubts.Little{Size: "M"}, &doubts.Big{Size: doubts.BigSizeXl}}}, ""},
+		{&doubts.Owner{Sizes: []doubts.Sized{&doubts.Little{Size: "L"}}}, `sizes[0]: has "L" for "size", but its type has "S" or "M"`},
 		{&doubts.Owner{Times: []doubts.Moment{&doubts.Short{At: "PT2M"}}}, `times[0]: has "PT2M" for "at", but its type has "PT1M"`},
 		{&doubts.Drawn{Mark: &doubts.Loose{Extra: map[string]jsonvalue.Any{"kind": jsonvalue.MustAny(`"Dot"`)}}}, `mark: has "Dot" for "kind", but its type has "Loose"`},
 		{&doubts.Drawn{Mark: &doubts.Typed{Extra: map[string]*string{"kind": text("Few")}}}, `mark: has "Few" for "kind", but its type has "Typed"`},
@@ -226,6 +233,21 @@ func TestForeignTagElsewhere(t *testing.T) {
 		_, err := c.value.AppendJSON(nil)
 		if got := fmt.Sprint(err); err == nil && c.want != "" || err != nil && got != c.want {
 			t.Errorf("got %v, not %q", err, c.want)
+		}
+	}
+}
+
+// TestTagOfTwins reads and writes alternatives that are one Go type without the discriminator. Each
+// keeps its own.
+func TestTagOfTwins(t *testing.T) {
+	for _, text := range []string{`{"pets":[],"twins":[{"n":1,"kind":"Left"},{"n":1,"kind":"Right"},{"kind":"single"}]}`, `{"pets":[],"sizes":[{"size":"M"},{"size":"S"},{"size":"XL"}]}`} {
+		var v doubts.Owner
+		if err := v.DecodeJSON([]byte(text)); err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		if got, err := v.AppendJSON(nil); string(got) != text || err != nil {
+			t.Errorf("%s was written as %s (%v)", text, got, err)
 		}
 	}
 }

@@ -105,6 +105,45 @@ var Examples = []struct {
 		v := doubts.Listed{Value: nil}
 		return &v
 	}},
+	{"doubts.Owner", `{"keys":[{"id":"6d2f1a4e-7d0c-4c1c-9a53-0d1b3a5c7e91"},{"id":"0f8fad5b-d9cb-469f-a165-70867728950e","spare":true}],"days":[{"on":"2026-12-24"},{"on":"2026-12-25","closed":true}],"pets":[]}`, func() jsonvalue.Payload {
+		v := doubts.Owner{
+			Pets: []doubts.Pet{},
+			Keys: []doubts.Key{&doubts.Main{
+				ID: uuid.MustParse("6d2f1a4e-7d0c-4c1c-9a53-0d1b3a5c7e91"),
+			}, &doubts.Spare{
+				ID:    uuid.MustParse("0f8fad5b-d9cb-469f-a165-70867728950e"),
+				Spare: jsonvalue.Ptr(true),
+			}},
+			Days: []doubts.Day{&doubts.Eve{
+				On: jsonvalue.Date{Year: 2026, Month: 12, Day: 24},
+			}, &doubts.Feast{
+				On:     jsonvalue.Date{Year: 2026, Month: 12, Day: 25},
+				Closed: jsonvalue.Ptr(true),
+			}},
+		}
+		return &v
+	}},
+	{"doubts.Owner", `{"sizes":[{"size":"S"},{"size":"M"},{"size":"L","price":3},{"size":"XL"}],"twins":[{"kind":"Left","n":1},{"kind":"Right","n":1},{"kind":"single"}],"pets":[]}`, func() jsonvalue.Payload {
+		v := doubts.Owner{
+			Pets: []doubts.Pet{},
+			Sizes: []doubts.Sized{&doubts.Little{
+				Size: "S",
+			}, &doubts.Little{
+				Size: "M",
+			}, &doubts.Big{
+				Size:  doubts.BigSizeL,
+				Price: jsonvalue.Ptr[int64](3),
+			}, &doubts.Big{
+				Size: doubts.BigSizeXl,
+			}},
+			Twins: []doubts.Twin{doubts.TwinLeft{Value: doubts.Counted{
+				N: jsonvalue.Ptr[int64](1),
+			}}, doubts.TwinRight{Value: doubts.Counted{
+				N: jsonvalue.Ptr[int64](1),
+			}}, &doubts.Single{}},
+		}
+		return &v
+	}},
 	{"doubts.Owner", `{"pets":[{"kind":"Cat","lives":9},{"kind":"Dog"}],"spots":[{"kind":"Dab"},{"kind":"Splash","wet":true}],"times":[{"at":"PT1M"},{"at":"PT2M","long":true}]}`, func() jsonvalue.Payload {
 		v := doubts.Owner{
 			Pets: []doubts.Pet{&doubts.Cat{

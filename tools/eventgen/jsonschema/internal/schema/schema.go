@@ -169,45 +169,72 @@ func (s *Schema) Group(name string) []*Schema {
 	return s.AnyOf
 }
 
-// Tags returns the value of the discriminator for each alternative of a group: the constant of the
-// property, or else the value in the mapping, or else the name in the $ref, spelled as in the enum
-// of the property. It returns nil if an alternative has no value, or that of another.
-func (s *Schema) Tags(group string) []string {
-	var out []string
-	for _, b := range s.Group(group) {
-		tag := s.tag(b.Final())
-		if s.Discriminator == "" || tag == "" || slices.Contains(out, tag) {
-			return nil
-		}
-		out = append(out, tag)
+// Tags returns the values of the discriminator for each alternative of a group: the constant or the
+// enum of the property if no other alternative allows the same values, or else those that the
+// mapping has for it, or else the name in the $ref, spelled as in the enum of the property. It
+// returns nil if an alternative has no value, or one of another.
+func (s *Schema) Tags(group string) [][]string {
+	if s.Discriminator == "" {
+		return nil
 	}
-	return out
+	allowed, named := make([][]string, len(s.Group(group))), make([][]string, len(s.Group(group)))
+	for i, b := range s.Group(group) {
+		allowed[i] = b.Final().texts(s.Discriminator, 0)
+		named[i] = s.tags(b.Final(), allowed[i])
+	}
+	switch {
+	case distinct(allowed):
+		return allowed
+	case distinct(named):
+		return named
+	}
+	return nil
 }
 
-// tag returns the value of the discriminator for an alternative, or "" if it is not known.
-func (s *Schema) tag(b *Schema) string {
-	allowed := b.texts(s.Discriminator, 0)
-	if len(allowed) == 1 {
-		return allowed[0]
+// distinct reports whether each list has texts, none of them is empty, and none occurs twice.
+func distinct(lists [][]string) bool {
+	seen := map[string]bool{}
+	for _, list := range lists {
+		for _, v := range list {
+			if v == "" || seen[v] {
+				return false
+			}
+			seen[v] = true
+		}
+		if len(list) == 0 {
+			return false
+		}
 	}
-	tag := b.Key
+	return true
+}
+
+// tags returns the values of the discriminator for an alternative, which allows some texts, or any
+// if there are none. It returns nil if they are not known.
+func (s *Schema) tags(b *Schema, allowed []string) []string {
+	if len(allowed) == 1 {
+		return allowed
+	}
+	var mapped []string
 	if s.mapping.Is(source.Map) {
 		for _, p := range s.mapping.Pairs {
 			if keyOf(p.Value.Value) == b.Key {
-				tag = p.Key.Value
-				break
+				mapped = append(mapped, p.Key.Value)
 			}
 		}
 	}
-	if len(allowed) == 0 || slices.Contains(allowed, tag) {
-		return tag
+	if len(mapped) == 0 {
+		mapped = []string{b.Key}
 	}
-	// as an enum of Java spells the name of a class
-	alike := slices.DeleteFunc(slices.Clone(allowed), func(v string) bool { return letters(v) != letters(tag) })
-	if len(alike) == 1 {
-		return alike[0]
+	if len(allowed) == 0 {
+		return mapped
 	}
-	return ""
+	return slices.DeleteFunc(slices.Clone(allowed), func(v string) bool {
+		if slices.Contains(mapped, v) {
+			return false
+		}
+		// as an enum of Java spells the name of a class
+		return slices.ContainsFunc(mapped, func(m string) bool { return slices.Contains(allowed, m) || letters(m) != letters(v) })
+	})
 }
 
 // Unmapped returns what the mapping of the discriminator has beside the alternatives of a group.
@@ -224,12 +251,9 @@ func letters(s string) string {
 	return strings.ToLower(strings.NewReplacer("_", "", "-", "", ".", "").Replace(s))
 }
 
-// ownTag returns the only value of the discriminator that an alternative allows, or "".
-func (s *Schema) ownTag(b *Schema) string {
-	if allowed := b.texts(s.Discriminator, 0); len(allowed) == 1 {
-		return allowed[0]
-	}
-	return ""
+// requiresTag reports whether an alternative itself requires one of its discriminator's values.
+func (s *Schema) requiresTag(b *Schema, tags []string) bool {
+	return slices.Equal(b.texts(s.Discriminator, 0), tags) && slices.ContainsFunc(b.Required, func(n *source.Node) bool { return n.Value == s.Discriminator })
 }
 
 // texts returns the texts that a property can have, or nil if it can have any.

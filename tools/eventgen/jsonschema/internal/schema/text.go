@@ -91,8 +91,16 @@ func (t *texter) tagged(s *Schema, p source.Pair, list *source.Node) *source.Nod
 	out := &source.Node{Kind: source.Seq}
 	for i, b := range s.Group(p.Key.Value) {
 		item := list.Items[i]
-		if f := b.Final(); s.ownTag(f) == "" || !slices.ContainsFunc(f.Required, func(n *source.Node) bool { return n.Value == s.Discriminator }) {
-			told := object("properties", object(s.Discriminator, object("const", text(tags[i]))))
+		if !s.requiresTag(b.Final(), tags[i]) {
+			value := object("const", text(tags[i][0]))
+			if len(tags[i]) > 1 {
+				list := &source.Node{Kind: source.Seq}
+				for _, v := range tags[i] {
+					list.Items = append(list.Items, text(v))
+				}
+				value = object("enum", list)
+			}
+			told := object("properties", object(s.Discriminator, value))
 			told.Pairs = append(told.Pairs, member("required", &source.Node{Kind: source.Seq, Items: []*source.Node{text(s.Discriminator)}}))
 			item = object("allOf", &source.Node{Kind: source.Seq, Items: []*source.Node{item, told}})
 		}

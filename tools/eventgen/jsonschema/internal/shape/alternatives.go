@@ -122,7 +122,8 @@ func (p *Shaper) alternatives(out *Shape, parts []Part, of *schema.Schema, group
 		}
 		at := &Branch{Shape: p.shape(use, want{name: name}), Parts: []Part{{Schema: b}}, Wrapper: name}
 		if tags := of.Tags(group); tags != nil {
-			at.Tag = tags[i]
+			at.Tags = tags[i]
+			at.added = !p.describes(all, of.Discriminator)
 		}
 		branches = merge(branches, at)
 	}
@@ -150,15 +151,21 @@ func (s *Shape) unnulled() *Shape {
 	return s
 }
 
-// merge adds a branch. One with the Go type of another branch is merged with that.
+// merge adds a branch. One with the Go type of another branch is merged with that, unless only the
+// branch, and no field of the type, distinguishes them.
 func merge(branches []*Branch, b *Branch) []*Branch {
 	for _, other := range branches {
-		if other.Shape == b.Shape || other.Shape.Form == Basic && b.Shape.Form == Basic && other.Shape.Scalar == b.Shape.Scalar {
+		if !b.added && sameType(other, b) || other.Shape.Form == Basic && b.Shape.Form == Basic && other.Shape.Scalar == b.Shape.Scalar {
 			other.Also = append(other.Also, b.Parts)
 			return branches
 		}
 	}
 	return append(branches, b)
+}
+
+// sameType reports whether two branches have the same declared type.
+func sameType(a, b *Branch) bool {
+	return a.Shape == b.Shape || a.Shape.Form == Declared && b.Shape.Form == Declared && a.Shape.Decl == b.Shape.Decl
 }
 
 // union declares an interface, unless one branch or null alone is left.
@@ -171,7 +178,7 @@ func (p *Shaper) union(out *Shape, parts []Part, branches []*Branch, null bool, 
 		out.Form = Never
 		p.Diags.Errorf(position(parts), "no value can conform to this schema: every alternative contradicts the rest")
 		return
-	case len(branches) == 1 && !null && branches[0].Shape != out:
+	case len(branches) == 1 && !null && branches[0].Shape != out && !branches[0].added:
 		*out = *branches[0].Shape
 		return
 	case null:
@@ -189,7 +196,8 @@ func (p *Shaper) union(out *Shape, parts []Part, branches []*Branch, null bool, 
 func (p *Shaper) finishUnion(d *Decl) {
 	for _, b := range d.Branches {
 		p.checkTag(d, b)
-		if b.Shape.Form == Declared && b.Shape.Decl.Form != Union && !slices.Contains(b.Shape.Decl.Implement, d) {
+		shared := slices.ContainsFunc(d.Branches, func(o *Branch) bool { return o != b && sameType(o, b) })
+		if !shared && b.Shape.Form == Declared && b.Shape.Decl.Form != Union && !slices.Contains(b.Shape.Decl.Implement, d) {
 			b.Shape.Decl.Implement = append(b.Shape.Decl.Implement, d)
 			b.Wrapper = ""
 			continue

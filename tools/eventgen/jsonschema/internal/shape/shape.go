@@ -120,7 +120,8 @@ type Branch struct {
 	Parts []Part // that distinguish it from the others
 	Kinds jsonvalue.Kind
 	Also  [][]Part // the parts of other branches with the same Go type
-	Tag   string   // its value of the discriminator
+	Tags  []string // its values of the discriminator
+	added bool     // no field has the discriminator, which is added
 	// the name of the struct that holds the value; "" if the type itself implements the interface
 	Wrapper string
 }

@@ -48,15 +48,26 @@ func (d *Decl) Takes(member string) bool {
 	return true
 }
 
-// checkTag warns about a branch whose schema refuses the discriminator, which is added to it.
+// describes reports whether a struct of all parts has a field for a member.
+func (p *Shaper) describes(parts []Part, member string) bool {
+	return slices.ContainsFunc(p.flatten(parts), func(at Part) bool {
+		return at.Schema != nil && at.Schema.Bool == nil && mentions(at.Schema, member)
+	})
+}
+
+// checkTag warns about a branch whose schema refuses the discriminator, which is added to it, and
+// about one that has several values of it, of which a value does not keep its own.
 func (p *Shaper) checkTag(d *Decl, b *Branch) {
 	if !b.AddsTag(d) {
 		return
 	}
 	o := b.Shape.Decl
+	if len(b.Tags) > 1 {
+		p.Diags.Warnf(o.pos, "add the property to the schema", "%s has no property %q: as one of %s it is written with %q, also if %q was read", o.Name, d.Tagged, d.Name, b.Tags[0], b.Tags[1])
+	}
 	for _, at := range p.flatten(o.Whole()) {
-		if at.Schema != nil && p.refusesTag(o, at.Schema, d.Tagged, b.Tag) {
-			p.Diags.Warnf(o.pos, "add the property to the schema", "%s has no property %q, and refuses it, but is %q as one of %s: no value of it can be written as that", o.Name, d.Tagged, b.Tag, d.Name)
+		if at.Schema != nil && p.refusesTag(o, at.Schema, d.Tagged, b.Tags[0]) {
+			p.Diags.Warnf(o.pos, "add the property to the schema", "%s has no property %q, and refuses it, but is %q as one of %s: no value of it can be written as that", o.Name, d.Tagged, b.Tags[0], d.Name)
 			return
 		}
 	}

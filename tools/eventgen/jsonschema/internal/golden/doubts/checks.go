@@ -22,3 +22,11 @@ func checkCounts(c *jsonvalue.Check, v jsonvalue.Value) bool {
 				c.Minimum(m, "1")
 		})
 }
+
+func checkLeft(c *jsonvalue.Check, v jsonvalue.Value) bool {
+	return checkCounted(c, v)
+}
+
+func checkRight(c *jsonvalue.Check, v jsonvalue.Value) bool {
+	return checkCounted(c, v)
+}

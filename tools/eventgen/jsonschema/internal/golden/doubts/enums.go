@@ -25,6 +25,24 @@ func (x BehindColoursListItem) Valid() bool {
 	return false
 }
 
+// BigSize is one of the values below.
+type BigSize string
+
+// The values of BigSize.
+const (
+	BigSizeL  BigSize = "L"
+	BigSizeXl BigSize = "XL"
+)
+
+// Valid reports whether x is one of the values.
+func (x BigSize) Valid() bool {
+	switch x {
+	case BigSizeL, BigSizeXl:
+		return true
+	}
+	return false
+}
+
 // BareCode is one of the values below.
 type BareCode int64
 
@@ -65,6 +83,10 @@ func checkBehindColoursListItem(c *jsonvalue.Check, v jsonvalue.Value) bool {
 	return c.Enum(v, valuesOfBehindColoursListItem)
 }
 
+func checkBigSize(c *jsonvalue.Check, v jsonvalue.Value) bool {
+	return c.Enum(v, valuesOfBigSize)
+}
+
 func checkBareCode(c *jsonvalue.Check, v jsonvalue.Value) bool {
 	return c.Enum(v, valuesOfBareCode)
 }
@@ -74,6 +96,8 @@ func checkBareSort(c *jsonvalue.Check, v jsonvalue.Value) bool {
 }
 
 var valuesOfBehindColoursListItem = jsonvalue.Literal(`["red","green"]`)
+
+var valuesOfBigSize = jsonvalue.Literal(`["L","XL"]`)
 
 var valuesOfBareCode = jsonvalue.Literal(`[1,2]`)
 

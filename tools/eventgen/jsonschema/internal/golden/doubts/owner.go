@@ -12,6 +12,10 @@ type Owner struct {
 	Pets  []Pet    `json:"pets"`
 	Spots []Spot   `json:"spots,omitzero"`
 	Times []Moment `json:"times,omitzero"`
+	Keys  []Key    `json:"keys,omitzero"`
+	Days  []Day    `json:"days,omitzero"`
+	Sizes []Sized  `json:"sizes,omitzero"`
+	Twins []Twin   `json:"twins,omitzero"`
 }
 
 // DecodeJSON decodes data, which must hold one value and nothing else, into x. It returns an error,
@@ -42,7 +46,7 @@ func (*Owner) JSONType() *jsonvalue.Type { return &typeOfOwner }
 var typeOfOwner = jsonvalue.Type{Name: "Owner", Schema: SchemaOfOwner}
 
 // SchemaOfOwner is the schema of Owner with the definitions of all schemas that it refers to.
-const SchemaOfOwner = `{"$schema":"http://json-schema.org/draft-07/schema#","type":"object","required":["pets"],"properties":{"pets":{"type":"array","items":{"$ref":"#/definitions/Pet"}},"spots":{"type":"array","items":{"$ref":"#/definitions/Spot"}},"times":{"type":"array","items":{"$ref":"#/definitions/Moment"}}},"examples":[{"pets":[{"kind":"Cat","lives":9},{"kind":"Dog"}],"spots":[{"kind":"Dab"},{"kind":"Splash","wet":true}],"times":[{"at":"PT1M"},{"at":"PT2M","long":true}]}],"definitions":{"Pet":{"discriminator":"kind","oneOf":[{"allOf":[{"$ref":"#/definitions/Cat"},{"properties":{"kind":{"const":"Cat"}},"required":["kind"]}]},{"allOf":[{"$ref":"#/definitions/Dog"},{"properties":{"kind":{"const":"Dog"}},"required":["kind"]}]}]},"Spot":{"discriminator":"kind","oneOf":[{"allOf":[{"$ref":"#/definitions/Dab"},{"properties":{"kind":{"const":"Dab"}},"required":["kind"]}]},{"allOf":[{"$ref":"#/definitions/Splash"},{"properties":{"kind":{"const":"Splash"}},"required":["kind"]}]}]},"Moment":{"discriminator":{"propertyName":"at","mapping":{"PT1M":"#/definitions/Short","PT2M":"#/definitions/Long"}},"oneOf":[{"allOf":[{"$ref":"#/definitions/Short"},{"properties":{"at":{"const":"PT1M"}},"required":["at"]}]},{"allOf":[{"$ref":"#/definitions/Long"},{"properties":{"at":{"const":"PT2M"}},"required":["at"]}]}]},"Cat":{"type":"object","required":["kind"],"properties":{"kind":{"type":["string","null"]},"lives":{"type":"integer"}}},"Dog":{"type":"object","required":["kind"],"properties":{"kind":{"type":["string","null"]},"barks":{"type":"integer"}}},"Dab":{"type":"object","properties":{"kind":{"type":"string"}}},"Splash":{"type":"object","properties":{"kind":{"type":"string"},"wet":{"type":"boolean"}}},"Short":{"type":"object","required":["at"],"properties":{"at":{"type":"string","format":"duration"}}},"Long":{"type":"object","required":["at"],"properties":{"at":{"type":"string","format":"duration"},"long":{"type":"boolean"}}}}}`
+const SchemaOfOwner = `{"$schema":"http://json-schema.org/draft-07/schema#","type":"object","required":["pets"],"properties":{"pets":{"type":"array","items":{"$ref":"#/definitions/Pet"}},"spots":{"type":"array","items":{"$ref":"#/definitions/Spot"}},"times":{"type":"array","items":{"$ref":"#/definitions/Moment"}},"keys":{"type":"array","items":{"$ref":"#/definitions/Key"}},"days":{"type":"array","items":{"$ref":"#/definitions/Day"}},"sizes":{"type":"array","items":{"$ref":"#/definitions/Sized"}},"twins":{"type":"array","items":{"$ref":"#/definitions/Twin"}}},"examples":[{"keys":[{"id":"6d2f1a4e-7d0c-4c1c-9a53-0d1b3a5c7e91"},{"id":"0f8fad5b-d9cb-469f-a165-70867728950e","spare":true}],"days":[{"on":"2026-12-24"},{"on":"2026-12-25","closed":true}],"pets":[]},{"sizes":[{"size":"S"},{"size":"M"},{"size":"L","price":3},{"size":"XL"}],"twins":[{"kind":"Left","n":1},{"kind":"Right","n":1},{"kind":"single"}],"pets":[]},{"pets":[{"kind":"Cat","lives":9},{"kind":"Dog"}],"spots":[{"kind":"Dab"},{"kind":"Splash","wet":true}],"times":[{"at":"PT1M"},{"at":"PT2M","long":true}]}],"definitions":{"Pet":{"discriminator":"kind","oneOf":[{"allOf":[{"$ref":"#/definitions/Cat"},{"properties":{"kind":{"const":"Cat"}},"required":["kind"]}]},{"allOf":[{"$ref":"#/definitions/Dog"},{"properties":{"kind":{"const":"Dog"}},"required":["kind"]}]}]},"Spot":{"discriminator":"kind","oneOf":[{"allOf":[{"$ref":"#/definitions/Dab"},{"properties":{"kind":{"const":"Dab"}},"required":["kind"]}]},{"allOf":[{"$ref":"#/definitions/Splash"},{"properties":{"kind":{"const":"Splash"}},"required":["kind"]}]}]},"Moment":{"discriminator":{"propertyName":"at","mapping":{"PT1M":"#/definitions/Short","PT2M":"#/definitions/Long"}},"oneOf":[{"allOf":[{"$ref":"#/definitions/Short"},{"properties":{"at":{"const":"PT1M"}},"required":["at"]}]},{"allOf":[{"$ref":"#/definitions/Long"},{"properties":{"at":{"const":"PT2M"}},"required":["at"]}]}]},"Key":{"discriminator":{"propertyName":"id","mapping":{"6d2f1a4e-7d0c-4c1c-9a53-0d1b3a5c7e91":"#/definitions/Main","0f8fad5b-d9cb-469f-a165-70867728950e":"#/definitions/Spare"}},"oneOf":[{"allOf":[{"$ref":"#/definitions/Main"},{"properties":{"id":{"const":"6d2f1a4e-7d0c-4c1c-9a53-0d1b3a5c7e91"}},"required":["id"]}]},{"allOf":[{"$ref":"#/definitions/Spare"},{"properties":{"id":{"const":"0f8fad5b-d9cb-469f-a165-70867728950e"}},"required":["id"]}]}]},"Day":{"discriminator":{"propertyName":"on","mapping":{"2026-12-24":"#/definitions/Eve","2026-12-25":"#/definitions/Feast"}},"oneOf":[{"allOf":[{"$ref":"#/definitions/Eve"},{"properties":{"on":{"const":"2026-12-24"}},"required":["on"]}]},{"allOf":[{"$ref":"#/definitions/Feast"},{"properties":{"on":{"const":"2026-12-25"}},"required":["on"]}]}]},"Sized":{"discriminator":{"propertyName":"size","mapping":{"S":"#/definitions/Little","M":"#/definitions/Little","L":"#/definitions/Big","XL":"#/definitions/Big"}},"oneOf":[{"allOf":[{"$ref":"#/definitions/Little"},{"properties":{"size":{"enum":["S","M"]}},"required":["size"]}]},{"$ref":"#/definitions/Big"}]},"Twin":{"discriminator":{"propertyName":"kind","mapping":{"single":"#/definitions/Single"}},"oneOf":[{"allOf":[{"$ref":"#/definitions/Left"},{"properties":{"kind":{"const":"Left"}},"required":["kind"]}]},{"allOf":[{"$ref":"#/definitions/Right"},{"properties":{"kind":{"const":"Right"}},"required":["kind"]}]},{"allOf":[{"$ref":"#/definitions/Single"},{"properties":{"kind":{"const":"single"}},"required":["kind"]}]}]},"Cat":{"type":"object","required":["kind"],"properties":{"kind":{"type":["string","null"]},"lives":{"type":"integer"}}},"Dog":{"type":"object","required":["kind"],"properties":{"kind":{"type":["string","null"]},"barks":{"type":"integer"}}},"Dab":{"type":"object","properties":{"kind":{"type":"string"}}},"Splash":{"type":"object","properties":{"kind":{"type":"string"},"wet":{"type":"boolean"}}},"Short":{"type":"object","required":["at"],"properties":{"at":{"type":"string","format":"duration"}}},"Long":{"type":"object","required":["at"],"properties":{"at":{"type":"string","format":"duration"},"long":{"type":"boolean"}}},"Main":{"type":"object","required":["id"],"properties":{"id":{"type":"string","format":"uuid"}}},"Spare":{"type":"object","required":["id"],"properties":{"id":{"type":"string","format":"uuid"},"spare":{"type":"boolean"}}},"Eve":{"type":"object","required":["on"],"properties":{"on":{"type":"string","format":"date"}}},"Feast":{"type":"object","required":["on"],"properties":{"on":{"type":"string","format":"date"},"closed":{"type":"boolean"}}},"Little":{"type":"object","required":["size"],"properties":{"size":{"type":"string"}}},"Big":{"type":"object","required":["size"],"properties":{"size":{"type":"string","enum":["L","XL"]},"price":{"type":"integer"}}},"Single":{"type":"object","properties":{"m":{"type":"integer"}}},"Left":{"allOf":[{"$ref":"#/definitions/Counted"}]},"Right":{"allOf":[{"$ref":"#/definitions/Counted"}]},"Counted":{"type":"object","properties":{"n":{"type":"integer"}}}}}`
 
 func readOwner(r *jsonvalue.Reader, v jsonvalue.Value) (x Owner) {
 	for name, m := range v.Members() {
@@ -53,6 +57,14 @@ func readOwner(r *jsonvalue.Reader, v jsonvalue.Value) (x Owner) {
 			x.Spots = jsonvalue.ReadList(r, m, readSpot)
 		case "times":
 			x.Times = jsonvalue.ReadList(r, m, readMoment)
+		case "keys":
+			x.Keys = jsonvalue.ReadList(r, m, readKey)
+		case "days":
+			x.Days = jsonvalue.ReadList(r, m, readDay)
+		case "sizes":
+			x.Sizes = jsonvalue.ReadList(r, m, readSized)
+		case "twins":
+			x.Twins = jsonvalue.ReadList(r, m, readTwin)
 		}
 	}
 	return x
@@ -72,6 +84,22 @@ func writeOwner(w *jsonvalue.Writer, x Owner) {
 		w.Member("times")
 		jsonvalue.WriteList(w, x.Times, writeMoment)
 	}
+	if x.Keys != nil {
+		w.Member("keys")
+		jsonvalue.WriteList(w, x.Keys, writeKey)
+	}
+	if x.Days != nil {
+		w.Member("days")
+		jsonvalue.WriteList(w, x.Days, writeDay)
+	}
+	if x.Sizes != nil {
+		w.Member("sizes")
+		jsonvalue.WriteList(w, x.Sizes, writeSized)
+	}
+	if x.Twins != nil {
+		w.Member("twins")
+		jsonvalue.WriteList(w, x.Twins, writeTwin)
+	}
 	w.Close()
 }
 
@@ -89,6 +117,18 @@ func checkOwner(c *jsonvalue.Check, v jsonvalue.Value) bool {
 			case "times":
 				return c.Type(m, jsonvalue.Array) &&
 					c.Items(m, 0, checkMoment)
+			case "keys":
+				return c.Type(m, jsonvalue.Array) &&
+					c.Items(m, 0, checkKey)
+			case "days":
+				return c.Type(m, jsonvalue.Array) &&
+					c.Items(m, 0, checkDay)
+			case "sizes":
+				return c.Type(m, jsonvalue.Array) &&
+					c.Items(m, 0, checkSized)
+			case "twins":
+				return c.Type(m, jsonvalue.Array) &&
+					c.Items(m, 0, checkTwin)
 			}
 			return true
 		})
