@@ -195,6 +195,21 @@ func maybe(data []byte) bool {
 	return false
 }
 
+// displayed returns a text with the names of files of FS in it as a user knows them.
+func (s *Side) displayed(text string) string {
+	top, _, below := strings.Cut(s.root, "/")
+	if !below {
+		return text
+	}
+	words := strings.Split(text, " ")
+	for i, w := range words {
+		if strings.HasPrefix(w, top+"/") {
+			words[i] = s.Display(strings.TrimRight(w, ":,;")) + w[len(strings.TrimRight(w, ":,;")):]
+		}
+	}
+	return strings.Join(words, " ")
+}
+
 // Faults returns the errors of a list with the names of files as a user knows them.
 func (s *Side) Faults(list diag.List) error {
 	var out diag.List
@@ -203,6 +218,7 @@ func (s *Side) Faults(list diag.List) error {
 			if d.File != "" {
 				d.Hint = strings.ReplaceAll(d.Hint, d.File+":", s.Display(d.File)+":")
 				d.File = s.Display(d.File)
+				d.Message = s.displayed(d.Message)
 			}
 			out.Add(d)
 		}

@@ -3,6 +3,7 @@ package openapidiff
 import (
 	"encoding"
 	"encoding/json"
+	"errors"
 	"net/url"
 	"reflect"
 	"strconv"
@@ -11,7 +12,6 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/oasdiff/oasdiff/load"
 
-	"github.com/deferpay/deferpay/tools/eventgen/diag"
 	"github.com/deferpay/deferpay/tools/eventgen/source"
 )
 
@@ -23,11 +23,8 @@ import (
 // decoder makes values of the library from trees.
 type decoder struct{ layouts map[reflect.Type]*layout }
 
-// leftError is the error for what the library has to read itself, with its place: if the library
-// refuses the document too, that is why.
-type leftError struct{ at diag.Pos }
-
-func (e leftError) Error() string { return e.at.String() + ": this is left to the library" }
+// errLeft is the error for what the library has to read itself.
+var errLeft = errors.New("this is left to the library")
 
 // decode returns the document of a tree. Its references are resolved, and it has no positions.
 func decode(loader *openapi3.Loader, root *source.Node, file string, layouts map[reflect.Type]*layout) (*load.SpecInfo, error) {
@@ -109,19 +106,19 @@ func (d decoder) value(v reflect.Value, n *source.Node) error {
 	case references[t] && n.Kind == source.Map && n.Get("$ref") == nil:
 		return d.value(v.FieldByName("Value"), n)
 	case reflect.PointerTo(t).Implements(unmarshaler):
-		return left(n, v.Addr().Interface().(json.Unmarshaler).UnmarshalJSON(n.JSON()))
+		return left(v.Addr().Interface().(json.Unmarshaler).UnmarshalJSON(n.JSON()))
 	case reflect.PointerTo(t).Implements(text), t.Kind() == reflect.Struct:
-		return left(n, json.Unmarshal(n.JSON(), v.Addr().Interface()))
+		return left(json.Unmarshal(n.JSON(), v.Addr().Interface()))
 	}
 	return d.plain(v, n)
 }
 
-// left returns the error of a node if there is one.
-func left(n *source.Node, err error) error {
+// left leaves what cannot be read to the library.
+func left(err error) error {
 	if err == nil {
 		return nil
 	}
-	return leftError{n.Pos}
+	return errLeft
 }
 
 // plain sets a scalar, a list, a map or any value.
@@ -143,11 +140,11 @@ func (d decoder) plain(v reflect.Value, n *source.Node) error {
 	case kind == reflect.Float64 && number:
 		x, err := strconv.ParseFloat(n.Value, 64)
 		v.SetFloat(x)
-		return left(n, err)
+		return left(err)
 	case kind == reflect.Uint64 && number:
 		x, err := strconv.ParseUint(n.Value, 10, 64)
 		v.SetUint(x)
-		return left(n, err)
+		return left(err)
 	case kind == reflect.Slice && n.Kind == source.Seq:
 		v.Set(reflect.MakeSlice(v.Type(), len(n.Items), len(n.Items)))
 		for i, it := range n.Items {
@@ -158,7 +155,7 @@ func (d decoder) plain(v reflect.Value, n *source.Node) error {
 	case kind == reflect.Map && n.Kind == source.Map && v.Type().Key().Kind() == reflect.String:
 		return d.members(v, n)
 	default:
-		return leftError{n.Pos}
+		return errLeft
 	}
 	return nil
 }
@@ -183,7 +180,7 @@ func (d decoder) object(v reflect.Value, n *source.Node) error {
 		i, known := l.index[p.Key.Value]
 		if !known {
 			if l.folded[strings.ToLower(p.Key.Value)] {
-				return leftError{p.Key.Pos} // encoding/json takes it for the field
+				return errLeft // encoding/json takes it for the field
 			}
 			x, err := anything(p.Value)
 			if err != nil {
@@ -196,7 +193,7 @@ func (d decoder) object(v reflect.Value, n *source.Node) error {
 			continue
 		}
 		if p.Key.Value == "responses" && p.Value.Kind == source.Null {
-			return leftError{p.Value.Pos} // the library remembers it
+			return errLeft // the library remembers it
 		}
 		if err := d.value(v.Field(i), p.Value); err != nil {
 			return err
@@ -210,7 +207,7 @@ func (d decoder) object(v reflect.Value, n *source.Node) error {
 
 func (d decoder) paths(to *openapi3.Paths, n *source.Node) error {
 	if n.Kind != source.Map {
-		return leftError{n.Pos}
+		return errLeft
 	}
 	*to = *openapi3.NewPathsWithCapacity(len(n.Pairs))
 	to.Extensions = map[string]any{}
@@ -225,7 +222,7 @@ func (d decoder) paths(to *openapi3.Paths, n *source.Node) error {
 		}
 		item := &openapi3.PathItem{}
 		if p.Value.Kind != source.Map {
-			return leftError{p.Value.Pos}
+			return errLeft
 		}
 		if err := d.object(reflect.ValueOf(item).Elem(), p.Value); err != nil {
 			return err
@@ -237,7 +234,7 @@ func (d decoder) paths(to *openapi3.Paths, n *source.Node) error {
 
 func (d decoder) responses(to *openapi3.Responses, n *source.Node) error {
 	if n.Kind != source.Map {
-		return leftError{n.Pos}
+		return errLeft
 	}
 	*to = *openapi3.NewResponsesWithCapacity(len(n.Pairs))
 	to.Extensions = map[string]any{}
@@ -290,5 +287,5 @@ func anything(n *source.Node) (any, error) {
 		return out, nil
 	}
 	x, err := strconv.ParseFloat(n.Value, 64)
-	return x, left(n, err)
+	return x, left(err)
 }

@@ -4,12 +4,12 @@
 package openapidiff
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net/url"
 	"reflect"
-	"slices"
 	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -20,6 +20,7 @@ import (
 	"github.com/deferpay/deferpay/tools/contractdiff/finding"
 	"github.com/deferpay/deferpay/tools/contractdiff/input"
 	"github.com/deferpay/deferpay/tools/eventgen/diag"
+	"github.com/deferpay/deferpay/tools/eventgen/reference"
 	"github.com/deferpay/deferpay/tools/eventgen/source"
 )
 
@@ -43,75 +44,96 @@ func Load(s *input.Side, file string) (*Document, error) {
 	if err := r.Err(); err != nil {
 		return nil, err
 	}
-	if root.Get("swagger") != nil {
-		return nil, fmt.Errorf("%s: %s is not supported, only OpenAPI 3", display(r, root.Get("swagger")), "Swagger 2")
+	if err := version(r, root); err != nil {
+		return nil, err
 	}
 	follow(r, root, map[*source.Node]bool{})
 	for _, d := range r.Diags {
 		if strings.HasSuffix(d.Message, "leads back to itself") {
-			return nil, r.Faults(diag.List{d})
+			// it is none in an example, which is any value
+			if err := locate(s, file); err != nil {
+				return nil, err
+			}
 		}
 	}
-	spec, at, err := read(s, file, root)
+	spec, err := read(s, file, root)
 	if err != nil {
-		if first := slices.IndexFunc(r.Diags, func(d diag.Diagnostic) bool { return d.Severity == diag.Error }); !at.IsValid() && first >= 0 {
-			// it is that of a reference
-			at, file = r.Diags[first].Pos, r.Diags[first].File
-		}
-		at.File = r.Display(file)
-		return nil, fmt.Errorf("%s: %w", at, oneLine(err))
+		return nil, cmp.Or(locate(s, file), fmt.Errorf("%s: %w", display(r, root), oneLine(err)))
 	}
-	if spec.Spec.OpenAPI == "" || spec.Spec.Info == nil {
-		return nil, fmt.Errorf("%s: this is not an OpenAPI document: it has no info", s.Display(file))
+	if spec.Spec.Info == nil {
+		return nil, fmt.Errorf("%s: this is not an OpenAPI document: it has no info", display(r, root))
+	}
+	if err := incomplete(r, root, spec.Spec); err != nil {
+		return nil, err
 	}
 	return &Document{spec, r, file}, nil
 }
 
+// incomplete returns an error if operations of a document are not compared: the library does not
+// read a path item that is a reference beside other members, or whose reference leads to another
+// one.
+func incomplete(r *input.Reader, root *source.Node, doc *openapi3.T) error {
+	for section, items := range map[string]map[string]*openapi3.PathItem{"paths": doc.Paths.Map(), "webhooks": doc.Webhooks} {
+		for _, p := range members(root.Get(section)) {
+			if !reference.Is(p.Value) || items[p.Key.Value] == nil {
+				continue
+			}
+			read := items[p.Key.Value].Operations()
+			for _, m := range members(r.Deref(p.Value)) {
+				if method := strings.ToUpper(m.Key.Value); methods[method] && read[method] == nil {
+					return fmt.Errorf("%s: %s of $ref %q would not be compared; refer to the path item itself, and put nothing beside $ref", display(r, p.Value.Get("$ref")), method, p.Value.Get("$ref").Value)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// methods are the members of a path item that are operations.
+var methods = map[string]bool{"GET": true, "PUT": true, "POST": true, "DELETE": true, "OPTIONS": true, "HEAD": true, "PATCH": true, "TRACE": true}
+
+// members returns the members of an object, and none of anything else.
+func members(n *source.Node) []source.Pair {
+	if n == nil {
+		return nil
+	}
+	return n.Pairs
+}
+
+// version returns an error if a document is of a version that the library does not read.
+func version(r *input.Reader, root *source.Node) error {
+	is := root.Get("openapi")
+	switch {
+	case root.Get("swagger") != nil:
+		return fmt.Errorf("%s: %s is not supported, only OpenAPI 3", display(r, root.Get("swagger")), "Swagger 2")
+	case is == nil || is.Kind == source.Null:
+		return fmt.Errorf("%s: this is not an OpenAPI document: it has no version", display(r, root))
+	case (is.Is(source.Int) || is.Is(source.Float)) && strings.HasPrefix(is.Value, "3"):
+		return fmt.Errorf("%s: the version of OpenAPI is a number: put it in quotes", display(r, is))
+	case is.Str() != "3" && !strings.HasPrefix(is.Str(), "3."):
+		return fmt.Errorf("%s: OpenAPI %s is not supported, only OpenAPI 3", display(r, is), is.JSON())
+	}
+	return nil
+}
+
 // read reads a document from its tree, or as the library does if it refers to others or is not
-// valid. The position is that of the error, as far as it is known.
-func read(s *input.Side, file string, root *source.Node) (*load.SpecInfo, diag.Pos, error) {
-	var at diag.Pos
+// valid.
+func read(s *input.Side, file string, root *source.Node) (*load.SpecInfo, error) {
 	if plain(root, map[*source.Node]bool{}) {
 		layouts := map[reflect.Type]*layout{}
 		spec, err := decode(newLoader(s), root, "/"+file, layouts)
 		if err == nil {
 			origins{"/" + file, root, layouts}.value(reflect.ValueOf(spec.Spec), source.Pair{Key: root, Value: root})
-			return spec, at, nil
-		}
-		if left := (leftError{}); errors.As(err, &left) {
-			at = left.at
-		} else if ref := dangling(root, root); ref != nil {
-			at = ref.Pos
+			return spec, nil
 		}
 	}
 	data, err := fs.ReadFile(s.FS, file)
 	if err != nil {
-		return nil, at, err
+		return nil, err
 	}
 	loader := newLoader(s) // one that has failed returns what it has read so far
 	loader.IncludeOrigin = true
-	spec, err := load.NewSpecInfoFromData(loader, data, "/"+file)
-	return spec, at, err
-}
-
-// dangling returns the first reference of a plain document that leads nowhere, or nil.
-func dangling(root, n *source.Node) *source.Node {
-	if ref := n.Get("$ref"); ref.Is(source.String) {
-		if found, _, _ := root.Lookup(strings.TrimPrefix(ref.Value, "#")); found == nil {
-			return ref
-		}
-	}
-	for _, p := range n.Pairs {
-		if found := dangling(root, p.Value); found != nil {
-			return found
-		}
-	}
-	for _, it := range n.Items {
-		if found := dangling(root, it); found != nil {
-			return found
-		}
-	}
-	return nil
+	return load.NewSpecInfoFromData(loader, data, "/"+file)
 }
 
 // newLoader returns a loader that reads the files of a side.
@@ -151,8 +173,13 @@ func display(r *input.Reader, n *source.Node) string {
 	return at.String()
 }
 
+// oneLine returns an error of the library in one line, without the two parsers that it tried.
 func oneLine(err error) error {
-	return errors.New(strings.Join(strings.Fields(err.Error()), " "))
+	text := strings.Join(strings.Fields(err.Error()), " ")
+	if _, cause, found := strings.Cut(text, "while decoding JSON: "); found {
+		text = cause
+	}
+	return errors.New(text)
 }
 
 // Compare returns everything that oasdiff finds, and how parameters are written, which it does not

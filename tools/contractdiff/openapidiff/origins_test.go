@@ -78,7 +78,7 @@ func readBoth(t *testing.T, path string, decoded *int) (equal, compared bool) {
 		return false, false
 	}
 	theirs, theirErr := loader().LoadFromDataWithPath(data, &url.URL{Path: "/" + file})
-	ours, _, err := read(s, file, root)
+	ours, err := read(s, file, root)
 	if _, err := decode(newLoader(s), root, "/"+file, map[reflect.Type]*layout{}); err == nil {
 		*decoded++
 	}
