@@ -144,7 +144,6 @@ func (j *Journal[S, B]) applyAhead(s *sender) {
 		}
 		since, ok := j.core.Appended(r.Attempt)
 		if !ok || j.core.Read(r) != nil {
-			j.reader.wake()
 			return // reading the log will show what is wrong
 		}
 		j.tail = a.Value

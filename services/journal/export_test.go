@@ -14,6 +14,14 @@ import (
 	"github.com/deferpay/deferpay/services/journal/states"
 )
 
+// ReadEvery is how long a reader pauses.
+const ReadEvery = readEvery
+
+// Connected has the journal take note of a connection to a broker.
+func (j *Journal[S, B]) Connected() {
+	j.connections.OnBrokerConnect(kgo.BrokerMetadata{}, 0, nil, nil)
+}
+
 // NewRawClient returns a client like the one that a journal produces with.
 func NewRawClient(log string, opts []kgo.Opt) (*kgo.Client, error) {
 	return topic.NewClient(log, 2*maxInFlight, opts)

@@ -11,8 +11,8 @@ import (
 // when they were acknowledged. One request for each record costs the client and the broker as much
 // as the append, so it reads at intervals. Once a record of another instance is read, it reads
 // without waiting, until there was none for a while: decisions depend on reading then. Whoever
-// waits for a record to be read wakes it. Publication does not: it delivers only what was read, so
-// an instance that is alone publishes up to readEvery late.
+// waits for a record to be read wakes it and keeps it reading. Publication does not: it delivers
+// only what was read, so an instance that is alone publishes up to readEvery late.
 
 const (
 	readEvery = 10 * time.Millisecond

@@ -88,6 +88,13 @@ func (p *progress) wait(offset int64) chan struct{} {
 	return c
 }
 
+// awaited reports whether somebody waits.
+func (p *progress) awaited() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.waiters) > 0
+}
+
 func (p *progress) forget(c chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -100,7 +100,7 @@ func (j *Journal[S, B]) readOn(ctx context.Context, client *kgo.Client, from int
 		if err != nil {
 			return err
 		}
-		if wait := p.after(records, applied, j.now()); wait > 0 {
+		if wait := p.after(records, applied, j.now()); wait > 0 && !j.read.awaited() {
 			j.reader.sleep(ctx, wait)
 		}
 	}

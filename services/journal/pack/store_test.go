@@ -283,6 +283,62 @@ func TestDamagedBlocks(t *testing.T) {
 	}
 }
 
+// While a block is restored, its owner may remove items of it that came before.
+func TestRemoveWhileRestoring(t *testing.T) {
+	l := Layout{}
+	var all []Handle
+	restored := New(l)
+	restore := func(used func(slot int) int) {
+		t.Helper()
+		all = all[:0]
+		if err := restored.Restore(sealed(l, 5), func(h Handle, _ []byte) (int, error) {
+			if len(all) > 0 {
+				restored.Remove(all[len(all)-1])
+			}
+			all = append(all, h)
+			return used(len(all) - 1), nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	restore(func(int) int { return 1 })
+	if got, err := restored.Get(all[4], nil); err != nil || !bytes.Equal(got, item(4, 20)) || restored.Bytes() == 0 {
+		t.Errorf("the last item is %q (%v), in %d bytes", got, err, restored.Bytes())
+	}
+	restored.Remove(all[4])
+	restore(func(slot int) int { return 1 - slot/4 })
+	if restored.Bytes() != 0 || len(restored.Blocks()) != 0 {
+		t.Errorf("%d bytes are left of nothing", restored.Bytes())
+	}
+}
+
+// A block that cannot be unpacked does not stand for one that was looked at before.
+func TestCacheAfterDamage(t *testing.T) {
+	s := New(Layout{Block: 100})
+	var first []Handle // of each block
+	for n := range 9 {
+		first = append(first, s.Add(item(n, 100), 1))
+	}
+	for _, h := range first[:8] {
+		if _, err := s.Get(h, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	damaged := first[8].block()
+	other := New(Layout{Block: 100})
+	h := other.Add(item(100, 100), 1)
+	good := other.blocks[h.block()].data
+	s.blocks[damaged].data = append(bytes.Clone(good), 0)
+	if got, err := s.Get(first[8], nil); err == nil {
+		t.Fatalf("a damaged block holds %q", got)
+	}
+	for n, h := range first[:8] {
+		if got, err := s.Get(h, nil); err != nil || !bytes.Equal(got, item(n, 100)) {
+			t.Errorf("item %d is %q (%v)", n, got, err)
+		}
+	}
+}
+
 // An item may be larger than a block.
 func TestLargeItem(t *testing.T) {
 	s := New(Layout{Block: 100})

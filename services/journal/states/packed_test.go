@@ -62,6 +62,36 @@ func TestReadingLeavesPacked(t *testing.T) {
 	}
 }
 
+// Streams that a cut holds unpacked are packed a while after it, not with the next record.
+func TestLoadedStreamsWait(t *testing.T) {
+	const after = 100
+	whole, last := packing(after), record.Attempt{}
+	buy := func(l *states.States[state, body], n int) {
+		t.Helper()
+		next := record.Attempt{1, byte(n), byte(n >> 8)}
+		mustApply(t, l, encodeAt(t, int64(n), fmt.Sprint("key-", n), next, last))
+		last = next
+	}
+	for n := range 250 {
+		buy(whole, n)
+	}
+	items, _ := handOut(t, rand.New(rand.NewPCG(1, 1)), whole, nil)
+	l := load(t, packing(after), items, whole.Next()-1)
+	loaded := l.Packed()
+	for n := range after - 1 {
+		buy(l, 250+n)
+	}
+	if got := l.Packed(); loaded != whole.Packed() || got != loaded {
+		t.Errorf("%d streams are packed, then %d, want %d", loaded, got, whole.Packed())
+	}
+	for n := range 20 {
+		buy(l, 250+after+n)
+	}
+	if got := l.Packed(); got <= loaded {
+		t.Errorf("a while later %d streams are packed, as %d before", got, loaded)
+	}
+}
+
 // closed applies n records that buy on one account, each with a key of its own.
 func closed(t testing.TB, l *states.States[state, body], n int) {
 	last := record.Attempt{}
