@@ -15,6 +15,8 @@ PROCESSES := ./services/e2e ./tools/slides/runs ./tools/kafka ./tools/kafka/engi
 RACE := $(shell command -v "$$(go env CC)" >/dev/null 2>&1 && echo -race)
 # make lint runs go vet, whole; go test would run a part of it again.
 TEST := go test -vet=off
+# Selects the full form of the tests, as tools/fulltest describes.
+FULL := -tags full
 RACETEST := $(if $(RACE),CGO_ENABLED=1 )$(TEST) $(RACE)
 export CGO_ENABLED := 0
 
@@ -65,7 +67,7 @@ lint: ## Runs gofmt, go vet and staticcheck in every module, and actionlint on t
 	@out=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$out" ] || { echo "not formatted, run gofmt -w on:"; echo "$$out"; exit 1; }
 	@go build -modfile=tools/lint/go.mod -o build/bin/ honnef.co/go/tools/cmd/staticcheck github.com/rhysd/actionlint/cmd/actionlint
 	@build/bin/actionlint
-	@for m in . $(MODULES); do (cd $$m && go vet ./... && $(CURDIR)/build/bin/staticcheck ./...) || exit 1; done
+	@for m in . $(MODULES); do (cd $$m && go vet $(FULL) ./... && $(CURDIR)/build/bin/staticcheck $(FULL) ./...) || exit 1; done
 
 # More packages at a time than two cores need, because several wait for timers most of their time.
 # MODULES have dependencies of their own, which take longer to compile than their tests run.
@@ -77,10 +79,10 @@ test: ## Runs every test of the main module that needs nothing but Go, long ones
 # without it. What they share to drive a system has goroutines of its own: one of them runs with it.
 race: ## Runs the tests in their full form (DEFERPAY_FULL=1), with the race detector if there is a C compiler
 	@$(if $(RACE),echo "race: go test -race ./... and the example of eventgen",echo "race: no C compiler, so the tests run without the race detector (install gcc for it)")
-	@DEFERPAY_FULL=1 $(RACETEST) $$(go list ./... | grep -vxF "$$(go list $(PROCESSES))")
+	@DEFERPAY_FULL=1 $(RACETEST) $(FULL) $$(go list ./... | grep -vxF "$$(go list $(PROCESSES))")
 	@cd tools/contractdiff && DEFERPAY_FULL=1 $(TEST) -count=1 ./... # specs/ is outside of the module, which the cache does not notice
 	@cd $(EXAMPLE) && $(RACETEST) ./...
-	@DEFERPAY_FULL=1 $(TEST) -timeout 25m $(PROCESSES)
+	@DEFERPAY_FULL=1 $(TEST) $(FULL) -timeout 25m $(PROCESSES)
 	@$(if $(RACE),DEFERPAY_FULL=1 $(RACETEST) -run '^TestRollingRestart$$' ./services/e2e)
 
 demo: ## Plays the whole story and checks each step; KEEP=1 leaves it running, BROKER=kafka uses make kafka and make registry
@@ -93,7 +95,7 @@ pictures: ## Makes the screenshot and the recording of the README again, in docs
 	@mkdir -p build
 	@go run ./tools/demo >build/demo.txt
 	@go run ./tools/demo/recording -steps 1,5,7,9,31 <build/demo.txt >build/demo.svg && mv build/demo.svg docs/pictures/demo.svg
-	@LIVE_PORTRAIT=$(CURDIR)/docs/pictures/live.png go test -count=1 -run '^TestPortrait$$' ./tools/live
+	@LIVE_PORTRAIT=$(CURDIR)/docs/pictures/live.png go test $(FULL) -count=1 -run '^TestPortrait$$' ./tools/live
 
 e2e: ## Runs the system tests at their whole length; BROKER=kafka on Apache Kafka and Apicurio Registry, SEED=n repeats the choices of a run
 	@echo "e2e: the system tests, on real processes"
@@ -125,11 +127,11 @@ release-contracts: ## Freezes specs/ under specs/released/VERSION/ (VERSION=0.1.
 
 foreign-test: foreign-install ## Reads and writes our topics with confluent-kafka, fastavro, kafkajs and kcat; BROKER=kafka as for e2e
 	@echo "foreign-test: every record of the demo's story, read by third-party clients"
-	@go test -count=1 -timeout 15m -v ./tools/foreign -foreign
+	@go test $(FULL) -count=1 -timeout 15m -v ./tools/foreign -foreign
 
 foreign-http: ## Judges the HTTP interfaces by schemathesis, redocly, Prism and a generated client (Python 3 with venv, Node 20 with npm)
 	@echo "foreign-http: the HTTP interfaces, judged by third-party programs"
-	@go test -count=1 -timeout 20m -v ./tools/foreignhttp -foreign
+	@go test $(FULL) -count=1 -timeout 20m -v ./tools/foreignhttp -foreign
 
 foreign-install: ## Installs the clients of foreign-test in the user's cache folder (Python 3 with venv, Node 20 with npm)
 	@echo "foreign-install: third-party Kafka clients"

@@ -2,6 +2,11 @@
 // runs, and a full form, which `make race` and the gate run: more seeds, more documents, and the Go
 // compiler where the short form uses the type checker alone.
 //
+// Test files whose tests have no short form, and whose imports take long to compile or to link,
+// begin with the build constraint of Tag:
+//
+//	//go:build full
+//
 // Tests import it, and nothing else does.
 package fulltest
 
@@ -12,6 +17,10 @@ import (
 
 // Variable is the environment variable that requests the full form, if it is not empty.
 const Variable = "DEFERPAY_FULL"
+
+// Tag is the build tag of the files that belong to the full form alone. A test in them still begins
+// with Only, if it runs for long.
+const Tag = "full"
 
 // Requested reports whether the full form is requested.
 func Requested() bool { return os.Getenv(Variable) != "" }

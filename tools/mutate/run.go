@@ -217,11 +217,12 @@ type observed struct {
 func (r *runner) test(ctx context.Context, t Test, limit time.Duration, flags ...string) (observed, error) {
 	module, pkg := moduleOf(r.root, t.Package)
 	args := append([]string{"test", "-json", "-count=1", "-vet=off", "-failfast", "-timeout=" + limit.String(), "-run=" + t.Run}, flags...)
-	cmd := exec.CommandContext(ctx, "go", append(args, pkg)...)
-	cmd.Env = append(os.Environ(), "RAPID_NOFAILFILE=true") // rapid would write into the work tree
+	env := append(os.Environ(), "RAPID_NOFAILFILE=true") // rapid would write into the work tree
 	if t.Full {
-		cmd.Env = append(cmd.Env, fulltest.Variable+"=1")
+		args, env = append(args, "-tags="+fulltest.Tag), append(env, fulltest.Variable+"=1")
 	}
+	cmd := exec.CommandContext(ctx, "go", append(args, pkg)...)
+	cmd.Env = env
 	cmd.Dir = module
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 10 * time.Second
