@@ -14,7 +14,8 @@ type SubscriberConfig struct {
 	Name      string // name of the subscriber; its position is saved under it
 	Positions string // compacted topic of positions, one partition
 	Group     string // consumer group that chooses the instance that delivers; Name by default
-	Window    int    // how many messages may be unacked at once; 256 by default
+	Window    int    // how many entries may be unacked at once; 256 by default
+	Batch     int    // how many entries a message may carry; 1 by default
 	// NackDelay is the wait before a nacked message is delivered again; it doubles up to
 	// NackDelayMax. 100 ms and 10 s by default.
 	NackDelay, NackDelayMax time.Duration
@@ -38,6 +39,12 @@ const (
 // The UUID of a message is the attempt, and its payload is the encoded body; FromMessage returns
 // the entry and the states after it. The message's context ends once it is acked or nacked, and
 // when the subscription ends. A nacked message comes again, and holds up its own key alone.
+//
+// With a Batch above 1, a message carries all entries of different keys that may be delivered, up
+// to so many; Batch returns them. The UUID and the offset of the message are those of the first,
+// and it has no payload, kind and key. Each entry may be acked alone. A message that is acked acks
+// all of them, and one that is nacked those that were not acked before; they come again, each after
+// a delay of its own, and each holds up its own key alone.
 //
 // At a record that cannot be decoded, delivery stops and an error is logged, until a later record
 // declares that one void.
@@ -78,7 +85,19 @@ func (s *Subscriber[S, B]) Close() error { return s.publication.Close() }
 func (s *Subscriber[S, B]) Position() (offset int64, delivers bool) { return s.publication.Position() }
 
 // FromMessage returns the entry that a message of a Subscriber carries, and the states of its
-// streams right after it. It reports false for any other message.
+// streams right after it. It reports false for any other message, and for one that carries several
+// entries.
 func FromMessage[S, B any](m *message.Message) (Entry[B], *View[S], bool) {
-	return publication.FromMessage[S, B](m)
+	batch := publication.FromMessage[S, B](m)
+	if len(batch) != 1 {
+		return Entry[B]{}, nil, false
+	}
+	return batch[0].Entry, batch[0].After, true
 }
+
+// Delivered is an entry that a message of a Subscriber carries: the states of its streams right
+// after it are After, and Ack acks it before the message.
+type Delivered[S, B any] = publication.Delivered[S, B]
+
+// Batch returns the entries that a message of a Subscriber carries, and none for any other message.
+func Batch[S, B any](m *message.Message) []Delivered[S, B] { return publication.FromMessage[S, B](m) }

@@ -3,6 +3,7 @@ package journal_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"sync"
 	"testing"
 	"time"
@@ -223,4 +224,89 @@ func TestSubscriberWindow(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+type delivered = map[string]*journal.Delivered[State, Body]
+
+// receiveBatch returns a message with the entries that it carries, by their keys.
+func receiveBatch(t *testing.T, messages <-chan *message.Message) (*message.Message, delivered) {
+	t.Helper()
+	m, out := receive(t, messages), delivered{}
+	entries := journal.Batch[State, Body](m)
+	for i := range entries {
+		out[entries[i].Body.Key] = &entries[i]
+	}
+	return m, out
+}
+
+// A message carries the first entries of several keys. Each can be acked alone; what was not acked
+// when the message is nacked comes again.
+func TestSubscriberBatches(t *testing.T) {
+	opts := Options(Broker(t))
+	Topics(t, opts)
+	j, _ := Start(t, Config("a", opts))
+	for i := range 4 {
+		Must(t, j, Open(fmt.Sprint(i), fmt.Sprint("open", i), 100))
+	}
+	Must(t, j, Buy("1", "bought", 10))
+
+	messages, s := subscribe(t, j, func(c *journal.SubscriberConfig) { c.Batch = 3 })
+	first, got := receiveBatch(t, messages)
+	second, rest := receiveBatch(t, messages)
+	if len(got) == 1 { // they come side by side
+		first, got, second, rest = second, rest, first, got
+	}
+	if len(got) != 3 || len(rest) != 1 {
+		t.Fatalf("messages carry %d and %d entries, want three and one", len(got), len(rest))
+	}
+	maps.Copy(got, rest)
+	for i := range 4 {
+		d := got[fmt.Sprint("open", i)]
+		if d == nil {
+			t.Fatalf("got %v, want the first entry of each account", got)
+		}
+		if st, ok := d.After.State(Account(fmt.Sprint(i))); !ok || st.Entries != 1 {
+			t.Errorf("entry %d comes with the state %+v", i, st)
+		}
+	}
+	none(t, messages)
+	got["open1"].Ack()
+	third, got := receiveBatch(t, messages) // although the message of open1 is not done
+	if d := got["bought"]; d == nil || len(got) != 1 {
+		t.Fatalf("behind the first entry of its account came %v, want the second", got)
+	} else if st, _ := d.After.State(Account("1")); st.Spent != 10 {
+		t.Errorf("the second entry comes with the state %+v", st)
+	}
+	second.Ack()
+	third.Ack()
+	first.Nack()
+	m, got := receiveBatch(t, messages)
+	if p, _ := s.Position(); p > lowest(got) {
+		t.Errorf("the position %d is beyond an entry that is not acked", p)
+	}
+	m.Ack()
+	if len(got) == 1 { // after delays of their own
+		m, rest := receiveBatch(t, messages)
+		m.Ack()
+		maps.Copy(got, rest)
+	}
+	if got["open0"] == nil || got["open2"] == nil || len(got) != 2 {
+		t.Errorf("%v came again, want what was not acked", got)
+	}
+	Eventually(t, "everything is acked", func() error {
+		if p, _ := s.Position(); p != j.Position()+1 {
+			return fmt.Errorf("at %d", p)
+		}
+		return nil
+	})
+	none(t, messages)
+}
+
+// lowest returns the lowest offset of entries.
+func lowest(entries delivered) int64 {
+	out := int64(1 << 62)
+	for _, e := range entries {
+		out = min(out, e.Offset)
+	}
+	return out
 }

@@ -25,6 +25,7 @@ import (
 	"github.com/deferpay/deferpay/services/internal/metrics"
 	"github.com/deferpay/deferpay/services/internal/serve"
 	"github.com/deferpay/deferpay/services/internal/settings"
+	"github.com/deferpay/deferpay/services/internal/together"
 	"github.com/deferpay/deferpay/services/internal/topiccheck"
 	"github.com/deferpay/deferpay/services/internal/trace"
 	"github.com/deferpay/deferpay/services/internal/trace/export"
@@ -124,7 +125,7 @@ func New(cfg Config) (*Instance, error) {
 	}
 	tracer := spans.Tracing()
 	messages.Router.AddMiddleware(shown.Ages, tracer.Messages)
-	messages.Publisher = tracer.Publisher(messages.Publisher)
+	messages.Publisher = together.Publisher(tracer.Publisher(messages.Publisher))
 	return &Instance{
 		Metrics: shown, Logger: logger, Now: clock.Of(s.ClockOffsetFile, logger), Client: client, Access: control, Messages: messages,
 		Progress: new(bus.Progress), Tracer: tracer, cfg: cfg, tls: certificate, spans: spans,

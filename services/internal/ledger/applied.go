@@ -7,6 +7,7 @@ import (
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
+	"github.com/deferpay/deferpay/services/internal/together"
 	"github.com/deferpay/deferpay/services/internal/trace"
 	"github.com/deferpay/deferpay/services/journal"
 )
@@ -35,37 +36,82 @@ type Publication[E, S any] struct {
 	tracer *trace.Tracer
 }
 
+// batch is how many records are published together at most. The consumers of a topic are woken for
+// each batch, not for each record.
+const batch = 128
+
 // Publication returns the delivery of applied records on one instance, which the consumer group
 // chooses. Its position is kept on the topic positions.
 func (l *Ledger[E, S, A]) Publication(positions, group string) (*Publication[E, S], error) {
-	s, err := l.journal.Subscriber(journal.SubscriberConfig{Name: "publication", Positions: positions, Group: group})
+	s, err := l.journal.Subscriber(journal.SubscriberConfig{Name: "publication", Positions: positions, Group: group, Batch: batch})
 	if err != nil {
 		return nil, err
 	}
 	return &Publication[E, S]{s, l.Topic(), l.domain.After, l.tracer}, nil
 }
 
-// Handle adds a handler to a router that publishes each applied record. A record is acknowledged
-// when publish returns nil; after an error it is delivered again.
+// Handle adds a handler to a router that publishes the applied records, many of them together if
+// publish sends through a publisher of package together. A record is acknowledged when publish
+// returns nil and what it sent is published; after an error it is delivered again.
 func (p *Publication[E, S]) Handle(router *message.Router, name string, publish func(context.Context, Applied[E, S]) error) {
 	router.AddConsumerHandler(name, p.topic, p, func(m *message.Message) error {
-		e, after, ok := journal.FromMessage[State, Body[E]](m)
-		if !ok {
+		batch := journal.Batch[State, Body[E]](m)
+		if len(batch) == 0 {
 			return fmt.Errorf("message %s is not from %s", m.UUID, p.topic)
 		}
-		if e.Body.Taken != nil {
-			return nil
+		h := handling[E, S]{batch: batch, parts: make([]together.Part, len(batch)), spans: make([]*trace.Span, len(batch))}
+		for i := range batch {
+			if err := p.send(m.Context(), &h, i, publish); err != nil {
+				h.parts[i].Fail(err)
+			}
 		}
-		ctx, span := p.tracer.Start(trace.With(m.Context(), e.Traceparent), trace.Internal, "publish "+e.Kind)
-		defer span.End()
-		if span != nil {
-			span.SetInt("journal.offset", e.Offset)
-			e.Traceparent = trace.From(ctx)
-		}
-		err := publish(ctx, Applied[E, S]{e, p.after(after, e.Body.Event)})
-		if err != nil {
-			span.Fail("not published")
-		}
-		return err
+		together.Publish(h.parts, h.done)
+		return h.err()
 	})
+}
+
+// handling is the handling of the records of one message.
+type handling[E, S any] struct {
+	batch  []journal.Delivered[State, Body[E]]
+	parts  []together.Part
+	spans  []*trace.Span
+	failed int
+	first  error
+}
+
+// send sends what a record is published as. That is kept in the record's part.
+func (p *Publication[E, S]) send(ctx context.Context, h *handling[E, S], i int, publish func(context.Context, Applied[E, S]) error) error {
+	e := h.batch[i].Entry
+	if e.Body.Taken != nil {
+		return nil
+	}
+	ctx, span := p.tracer.Start(trace.With(ctx, e.Traceparent), trace.Internal, "publish "+e.Kind)
+	if span != nil {
+		span.SetInt("journal.offset", e.Offset)
+		e.Traceparent = trace.From(ctx)
+	}
+	h.spans[i] = span
+	return publish(h.parts[i].In(ctx), Applied[E, S]{e, p.after(h.batch[i].After, e.Body.Event)})
+}
+
+// done ends the handling of a record.
+func (h *handling[E, S]) done(i int, err error) {
+	if err == nil {
+		h.spans[i].End()
+		h.batch[i].Ack()
+		return
+	}
+	h.spans[i].Fail("not published")
+	h.spans[i].End()
+	if h.failed++; h.failed == 1 {
+		h.first = err
+	}
+}
+
+// err returns the first error, and for how many records there is one.
+func (h *handling[E, S]) err() error {
+	if h.failed > 1 {
+		return fmt.Errorf("%d of %d records: %w", h.failed, len(h.batch), h.first)
+	}
+	return h.first
 }

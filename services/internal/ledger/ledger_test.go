@@ -18,8 +18,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/deferpay/deferpay/services/internal/idempotency"
+	"github.com/deferpay/deferpay/services/internal/together"
 	"github.com/deferpay/deferpay/services/journal"
 	"github.com/deferpay/deferpay/services/journal/journaltest"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/bus"
 )
 
 // added is the only event of the test's domain: a number was added to a sum.
@@ -324,6 +326,68 @@ func TestPublication(t *testing.T) {
 		}
 	}
 }
+
+// TestPublishedTogether publishes records whose messages are kept until all of them are sent. One
+// of them fails at first, and does not hold up the others.
+func TestPublishedTogether(t *testing.T) {
+	b := open(t, options(t), "one", "added", "added")
+	for _, name := range []string{"a", "b", "c"} {
+		if _, err := b.add(t.Context(), nil, name, 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p, err := b.Publication(journaltest.Positions, "test.publication")
+	if err != nil {
+		t.Fatal(err)
+	}
+	router, err := message.NewRouter(message.RouterConfig{}, watermill.NopLogger{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	topic := &publishing{refuse: 1}
+	sender := together.Publisher(topic)
+	p.Handle(router, "test", func(ctx context.Context, a Applied[added, int]) error {
+		return sender.Publish("events", message.NewMessageWithContext(ctx, a.Event().Sum, nil))
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- router.Run(ctx) }()
+	journaltest.Eventually(t, "all records are published", func() error {
+		if at, _ := p.Position(); at != b.Position()+1 {
+			return fmt.Errorf("at %d", at)
+		}
+		return nil
+	})
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if got := fmt.Sprint(topic.calls); got != "[[a b c] [a]]" {
+		t.Errorf("the calls of the publisher are %s", got)
+	}
+}
+
+// publishing is a publisher that refuses the first message of its first calls.
+type publishing struct {
+	refuse int
+	calls  [][]string
+}
+
+func (p *publishing) Publish(_ string, messages ...*message.Message) error {
+	var call []string
+	for _, m := range messages {
+		call = append(call, m.UUID)
+	}
+	p.calls = append(p.calls, call)
+	if len(p.calls) > p.refuse {
+		return nil
+	}
+	errs := make([]error, len(messages))
+	errs[0] = errors.New("refused")
+	return &bus.PublishError{Errors: errs}
+}
+
+func (*publishing) Close() error { return nil }
 
 func TestCodecChecksKind(t *testing.T) {
 	c := Codec[added, row]{

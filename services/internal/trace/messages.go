@@ -76,8 +76,8 @@ func (p publisher) Publish(topic string, messages ...*message.Message) error {
 		spans[i] = span
 	}
 	err := p.Publisher.Publish(topic, messages...)
-	for _, span := range spans {
-		if err != nil {
+	for i, span := range spans {
+		if bus.PublishedError(err, i) != nil {
 			span.Fail("not published")
 		}
 		span.End()

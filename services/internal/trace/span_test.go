@@ -131,6 +131,19 @@ func TestMessageSpans(t *testing.T) {
 	}
 }
 
+// TestSpanOfOneThatFailed publishes two messages in a call, of which the second fails.
+func TestSpanOfOneThatFailed(t *testing.T) {
+	tracer, spans := recording()
+	p := tracer.Publisher(publishing(func(string, ...*message.Message) error {
+		return &bus.PublishError{Errors: []error{nil, errors.New("too large")}}
+	}))
+	_ = p.Publish("events", message.NewMessage("a", nil), message.NewMessage("b", nil))
+	all := spans()
+	if len(all) != 2 || all[0].Status.Description != "" || all[1].Status.Description != "not published" {
+		t.Errorf("the spans are %+v", all)
+	}
+}
+
 func TestReceivedMessageSpan(t *testing.T) {
 	tracer, spans := recording()
 	m := message.NewMessage("id", nil)

@@ -149,12 +149,17 @@ func after[B any](e *states.Entry[B]) topic.Place {
 	return topic.Place{Offset: e.Offset + 1, Seen: topic.Mark{Offset: e.Offset, Attempt: e.Attempt}}
 }
 
-// delivery returns the entry for a window.
-func (e fed[S, B]) delivery(order func(*states.Entry[B], *states.View[S]) string) (*delivery[S, B], error) {
+// delivery returns the entry for a window, with the body as it is in the log if that is wanted.
+func (e fed[S, B]) delivery(order func(*states.Entry[B], *states.View[S]) string, body bool) (*delivery[S, B], error) {
+	v := &states.Verdict[S, B]{Entry: e.Entry, After: e.After.Share()}
+	d := &delivery[S, B]{Verdict: v, key: order(&v.Entry, v.After)}
+	if !body {
+		return d, nil
+	}
 	envelope, err := record.Decode(e.value)
 	if err != nil {
 		return nil, err
 	}
-	v := &states.Verdict[S, B]{Entry: e.Entry, After: e.After.Share()}
-	return &delivery[S, B]{Verdict: v, key: order(&v.Entry, v.After), payload: envelope.Body}, nil
+	d.payload = envelope.Body
+	return d, nil
 }

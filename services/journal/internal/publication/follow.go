@@ -25,7 +25,7 @@ const (
 
 // linger is the wait after entries were delivered. What is applied meanwhile is delivered together,
 // so that it leaves in a few requests, and its readers wake up once.
-const linger = 5 * time.Millisecond
+const linger = 20 * time.Millisecond
 
 // run delivers until ctx is done, and starts again after a failure.
 func (p *Publication[S, B]) run(ctx context.Context) {
@@ -57,7 +57,7 @@ func (p *Publication[S, B]) follow(ctx context.Context) error {
 		return err
 	}
 	ctx, stop := context.WithCancel(ctx)
-	w := newWindow(p.cfg.Window, from, p.deliver)
+	w := newWindow(ctx, limits{active: p.cfg.Window, together: p.cfg.Batch, retry: p.cfg.NackDelay, retryMax: p.cfg.NackDelayMax}, from, p.deliver)
 	p.position.Store(from.Offset)
 	var saving sync.WaitGroup
 	handled := make(chan struct{}) // closed when nothing is delivered any more
@@ -92,7 +92,7 @@ func (p *Publication[S, B]) takeOver(ctx context.Context, w *window, next int64)
 			return next, err
 		}
 		for _, e := range entries {
-			d, err := e.delivery(p.source.Order)
+			d, err := e.delivery(p.source.Order, p.cfg.Batch == 1)
 			if err != nil {
 				return next, err
 			}
@@ -101,6 +101,7 @@ func (p *Publication[S, B]) takeOver(ctx context.Context, w *window, next int64)
 			}
 			next = d.Offset + 1
 		}
+		w.flush()
 		next = end.Offset
 		w.skip(end)
 		p.position.Store(w.position().Offset)
@@ -129,7 +130,7 @@ func (p *Publication[S, B]) catchUp(ctx context.Context, w *window, next int64) 
 			return next, err
 		}
 		for i := range records {
-			d, err := p.apply(ctx, client, l, &records[i])
+			d, err := p.apply(ctx, client, w, l, &records[i])
 			if err != nil {
 				return next, err
 			}
@@ -137,6 +138,7 @@ func (p *Publication[S, B]) catchUp(ctx context.Context, w *window, next int64) 
 				return next, ctx.Err()
 			}
 		}
+		w.flush()
 		if len(records) > 0 {
 			next = max(next, l.Next())
 			w.skip(placeAfter(&records[len(records)-1]))
@@ -183,10 +185,11 @@ func (p *Publication[S, B]) from(ctx context.Context, client *kgo.Client) (from 
 
 // apply applies a record, and returns a delivery if that is an applied entry. At a record that
 // cannot be decoded it waits until a later one declares that void.
-func (p *Publication[S, B]) apply(ctx context.Context, client *kgo.Client, l *states.States[S, B], r *record.Record) (*delivery[S, B], error) {
+func (p *Publication[S, B]) apply(ctx context.Context, client *kgo.Client, w *window, l *states.States[S, B], r *record.Record) (*delivery[S, B], error) {
 	res, err := l.Apply(r, states.NewVerdict[S, B]())
 	var unreadable *states.UnreadableError
 	if errors.As(err, &unreadable) {
+		w.flush()
 		v, failed := p.voiding(ctx, client, unreadable)
 		if failed != nil {
 			return nil, failed
@@ -250,46 +253,50 @@ func (d *delivery[S, B]) at() (string, topic.Mark) {
 
 type deliveryKey struct{}
 
-// deliver offers an entry until it is acked, and reports whether it was. It was not if ctx is done.
-func (p *Publication[S, B]) deliver(ctx context.Context, it item) bool {
-	d := it.(*delivery[S, B])
-	for delay := p.cfg.NackDelay; ; delay = min(2*delay, p.cfg.NackDelayMax) {
-		acked, stopped := p.offer(ctx, d)
-		if acked || stopped || !sleep(ctx, delay) {
-			return acked
-		}
-	}
+// Delivered is an entry that a message carries.
+type Delivered[S, B any] struct {
+	states.Entry[B]
+	After *states.View[S]
+	ack   func()
 }
 
-// offer sends one message and waits for its ack or nack.
-func (p *Publication[S, B]) offer(ctx context.Context, d *delivery[S, B]) (acked, stopped bool) {
-	ctx, cancel := context.WithCancel(context.WithValue(ctx, deliveryKey{}, d))
+// Ack reports that this entry is done, whatever becomes of the others of its message.
+func (d *Delivered[S, B]) Ack() { d.ack() }
+
+// deliver offers entries as one message, and waits until that is acked or nacked or ctx is done.
+func (p *Publication[S, B]) deliver(ctx context.Context, items []item, settle func(int)) {
+	entries := make([]Delivered[S, B], len(items))
+	for i, it := range items {
+		d := it.(*delivery[S, B])
+		entries[i] = Delivered[S, B]{d.Entry, d.After, func() { settle(i) }}
+	}
+	ctx, cancel := context.WithCancel(context.WithValue(ctx, deliveryKey{}, entries))
 	defer cancel()
-	m := message.NewMessage(d.Attempt.String(), d.payload)
+	first := items[0].(*delivery[S, B])
+	m := message.NewMessage(first.Attempt.String(), first.payload)
 	m.SetContext(ctx)
-	m.Metadata = message.Metadata{MetadataOffset: strconv.FormatInt(d.Offset, 10),
-		MetadataKind: d.Kind, MetadataKey: d.key}
+	m.Metadata = message.Metadata{MetadataOffset: strconv.FormatInt(first.Offset, 10)}
+	if p.cfg.Batch == 1 {
+		m.Metadata[MetadataKind], m.Metadata[MetadataKey] = first.Kind, first.key
+	}
 	select {
 	case p.out <- m:
 	case <-ctx.Done():
-		return false, true
+		return
 	}
 	select {
 	case <-m.Acked():
-		return true, false
+		for i := range items {
+			settle(i)
+		}
 	case <-m.Nacked():
-		return false, false
 	case <-ctx.Done():
-		return false, true
 	}
 }
 
-// FromMessage returns the entry that a message carries and the states of its streams right after
-// it. It reports false for a message of another origin.
-func FromMessage[S, B any](m *message.Message) (states.Entry[B], *states.View[S], bool) {
-	d, ok := m.Context().Value(deliveryKey{}).(*delivery[S, B])
-	if !ok {
-		return states.Entry[B]{}, nil, false
-	}
-	return d.Entry, d.After, true
+// FromMessage returns the entries that a message carries, and the states of their streams right
+// after them. It returns none for a message of another origin.
+func FromMessage[S, B any](m *message.Message) []Delivered[S, B] {
+	entries, _ := m.Context().Value(deliveryKey{}).([]Delivered[S, B])
+	return entries
 }

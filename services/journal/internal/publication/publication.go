@@ -30,7 +30,7 @@ type Config struct {
 	Name                    string
 	Positions               string
 	Group                   string
-	Window                  int
+	Window, Batch           int
 	NackDelay, NackDelayMax time.Duration
 	SaveEvery               time.Duration
 	SessionTimeout          time.Duration
@@ -76,6 +76,7 @@ func New[S, B any](source Source[S, B], cfg Config) (*Publication[S, B], error) 
 	}
 	setDefault(&cfg.Group, cfg.Name)
 	setDefault(&cfg.Window, 256)
+	setDefault(&cfg.Batch, 1)
 	setDefault(&cfg.NackDelay, 100*time.Millisecond)
 	setDefault(&cfg.NackDelayMax, 10*time.Second)
 	setDefault(&cfg.SaveEvery, 500*time.Millisecond)

@@ -2,8 +2,10 @@ package publication
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/deferpay/deferpay/services/journal/internal/topic"
 )
@@ -16,15 +18,26 @@ type thing struct {
 
 func (t *thing) at() (string, topic.Mark) { return t.key, topic.Mark{Offset: t.offset} }
 
+// started returns a window that ends with the test.
+func started(t *testing.T, l limits, handle func(context.Context, []item, func(int))) *window {
+	ctx, cancel := context.WithCancel(t.Context())
+	w := newWindow(ctx, l, topic.Place{}, handle)
+	t.Cleanup(func() {
+		cancel()
+		w.workers.Wait()
+	})
+	return w
+}
+
 // Items of one key are handled in order, those of other keys do not wait for them, and the position
 // is the lowest offset that is not done.
 func TestWindowOrdersByKey(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begun := make(chan int64, 10)
-		w := newWindow(2, topic.Place{}, func(_ context.Context, it item) bool {
-			begun <- it.(*thing).offset
-			<-it.(*thing).done
-			return true
+		w := started(t, limits{active: 2, together: 1}, func(_ context.Context, items []item, settle func(int)) {
+			begun <- items[0].(*thing).offset
+			<-items[0].(*thing).done
+			settle(0)
 		})
 		var things []*thing
 		for offset, key := range []string{"a", "a", "b", "c"} {
@@ -33,6 +46,7 @@ func TestWindowOrdersByKey(t *testing.T) {
 			if !w.add(t.Context(), it) {
 				t.Fatal("no room")
 			}
+			w.flush()
 			synctest.Wait()
 		}
 		handled := func(want ...int64) {
@@ -72,5 +86,60 @@ func TestWindowOrdersByKey(t *testing.T) {
 		at(4)
 		w.skip(topic.Place{Offset: 9})
 		at(9)
+	})
+}
+
+// TestWindowHandlesTogether adds items of four keys. They are handled together, but for the second
+// of a key, and those that are not done come again without holding up others.
+func TestWindowHandlesTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var handled [][]int64
+		fails := map[int64]int{1: 2}
+		w := started(t, limits{active: 8, together: 3, retry: time.Second, retryMax: time.Minute}, func(_ context.Context, items []item, settle func(int)) {
+			var offsets []int64
+			for i, it := range items {
+				offset := it.(*thing).offset
+				offsets = append(offsets, offset)
+				if fails[offset]--; fails[offset] < 0 {
+					settle(i)
+					settle(i) // does nothing
+				}
+			}
+			handled = append(handled, offsets)
+		})
+		for offset, key := range []string{"a", "b", "a", "c", "d", "b"} {
+			w.add(t.Context(), &thing{key: key, offset: int64(offset)})
+		}
+		synctest.Wait()
+		if len(handled) != 0 {
+			t.Fatalf("%v are handled before all are added", handled)
+		}
+		w.flush()
+		synctest.Wait()
+		first := fmt.Sprint(handled)
+		if first != "[[0 1 3] [4] [2]]" && first != "[[0 1 3] [4 2]]" && first != "[[4] [0 1 3] [2]]" {
+			t.Errorf("%v are handled, want at most three together, and nothing behind 1", handled)
+		}
+		if at := w.position().Offset; at != 1 {
+			t.Errorf("position %d, want 1", at)
+		}
+		before := len(handled)
+		time.Sleep(time.Second - 1)
+		if synctest.Wait(); len(handled) != before {
+			t.Errorf("%v came again before its delay ended", handled[before:])
+		}
+		time.Sleep(1)
+		synctest.Wait()
+		time.Sleep(2*time.Second - 1)
+		if synctest.Wait(); fmt.Sprint(handled[before:]) != "[[1]]" {
+			t.Errorf("%v came again after a second, want 1 alone", handled[before:])
+		}
+		time.Sleep(1)
+		if synctest.Wait(); fmt.Sprint(handled[before:]) != "[[1] [1] [5]]" {
+			t.Errorf("%v came again, want 1 twice and then 5", handled[before:])
+		}
+		if at := w.position().Offset; at != 6 {
+			t.Errorf("position %d, want 6", at)
+		}
 	})
 }

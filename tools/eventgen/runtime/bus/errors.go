@@ -3,6 +3,7 @@ package bus
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/singleobject"
 )
@@ -46,3 +47,30 @@ var ErrInvalid = errors.New("breaks its contract")
 
 // ErrUndecodable is wrapped by the error for a payload that cannot be decoded.
 var ErrUndecodable = errors.New("cannot be decoded")
+
+// PublishError is the error of a publisher for a call with several messages, some of which may have
+// been published.
+type PublishError struct {
+	Errors []error // of each message in the order of the call, nil if it was published
+}
+
+// Error returns the first error, and how many there are.
+func (e *PublishError) Error() string {
+	failed := e.Unwrap()
+	return fmt.Sprintf("%d of %d messages: %v", len(failed), len(e.Errors), failed[0])
+}
+
+// Unwrap returns the errors of the messages that were not published.
+func (e *PublishError) Unwrap() []error {
+	return slices.DeleteFunc(slices.Clone(e.Errors), func(err error) bool { return err == nil })
+}
+
+// PublishedError returns the error of the message i of a call to Publish that returned err: nil if
+// that message was published.
+func PublishedError(err error, i int) error {
+	var some *PublishError
+	if errors.As(err, &some) && i < len(some.Errors) {
+		return some.Errors[i]
+	}
+	return err
+}

@@ -22,7 +22,6 @@ import (
 	"github.com/ThreeDotsLabs/watermill-kafka/v3/pkg/kafka"
 	"github.com/ThreeDotsLabs/watermill/message"
 
-	"github.com/deferpay/deferpay/tools/eventgen/runtime/bus"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/secure"
 )
 
@@ -82,6 +81,10 @@ func (c Config) consumer() (*sarama.Config, error) {
 // while the broker is not reachable. Publish returns when every in-sync replica has the messages,
 // in their order. After an error it is not known whether the broker has them: the caller publishes
 // them again, and readers recognize a duplicate by its ce_id.
+//
+// Messages of one call that have different keys leave together, and may fail one by one; the error
+// is a *bus.PublishError then. A message is not sent before those of its key that precede it are
+// published.
 func NewPublisher(cfg Config) (message.Publisher, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
@@ -149,12 +152,11 @@ func (p *publisher) Publish(topic string, messages ...*message.Message) error {
 	if p.closed {
 		return errClosed
 	}
-	err := p.inner.Publish(topic, messages...)
-	if isTooLarge(err) {
-		return fmt.Errorf("publish to %s: %w: %w", topic, bus.ErrTooLarge, err)
+	if len(messages) > 1 {
+		return p.publishAll(topic, messages)
 	}
-	if err != nil {
-		return fmt.Errorf("publish to %s: %w", topic, p.cfg.explain(err))
+	if err := p.inner.Publish(topic, messages...); err != nil {
+		return p.explained(topic, err)
 	}
 	return nil
 }
@@ -186,8 +188,9 @@ func (p *publisher) connect() error {
 	}
 	inner, err := kafka.NewPublisher(kafka.PublisherConfig{
 		Brokers:               p.cfg.Brokers,
-		Marshaler:             Marshaler{},
+		Marshaler:             packing{},
 		OverwriteSaramaConfig: settings,
+		Tracer:                unpacking{},
 	}, NewLogger(p.cfg.Logger))
 	if err != nil {
 		return fmt.Errorf("connect to Kafka at %v: %w", p.cfg.Brokers, p.cfg.explain(err))
