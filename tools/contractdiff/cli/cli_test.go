@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -94,34 +93,38 @@ func TestBadInput(t *testing.T) {
 			[]string{"DIR/a.yaml", "DIR/b.yaml"}, "DIR/b.yaml:5:"},
 		"broken Avro in AsyncAPI": {map[string]string{"a.yaml": plainAsync, "b.yaml": avroAsync("{type: record, name: M, fields: [{name: a, type: bogus}]}")},
 			[]string{"DIR/a.yaml", "DIR/b.yaml"}, `DIR/b.yaml:7:`},
-		"a record in itself":               {map[string]string{"a.avsc": good, "b.avsc": record("\n" + `{"name":"a","type":"R"}`)}, []string{"DIR/a.avsc", "DIR/b.avsc"}, "DIR/b.avsc:1:1: record R always contains another R, so it has no finite value"},
-		"a former record in itself":        {map[string]string{"a.avsc": record(`{"name":"a","type":"R"}`), "b.avsc": good}, []string{"DIR/a.avsc", "DIR/b.avsc"}, "DIR/a.avsc:1:1: record R always contains another R"},
-		"a record in itself, no mode":      {map[string]string{"a.avsc": good, "b.avsc": record(`{"name":"a","type":"R"}`)}, []string{"-mode", "NONE", "DIR/a.avsc", "DIR/b.avsc"}, "DIR/b.avsc:1:1: record R always contains another R"},
-		"two records in a circle":          {map[string]string{"a.avsc": good, "b.avsc": record("\n" + `{"name":"s","type":{"type":"record","name":"S","fields":[{"name":"r","type":"R"}]}}`)}, []string{"DIR/a.avsc", "DIR/b.avsc"}, "DIR/b.avsc:1:1: record R always contains another R, through S"},
-		"a circle of two files":            {map[string]string{"a/R.avsc": good, "b/R.avsc": record(`{"name":"s","type":"S"}`), "b/S.avsc": `{"type":"record","name":"S","fields":[{"name":"r","type":"R"}]}`}, []string{"DIR/a", "DIR/b"}, "DIR/b/R.avsc:1:1: record R always contains another R, through S"},
-		"a record in itself in AsyncAPI":   {map[string]string{"a.yaml": plainAsync, "b.yaml": avroAsync("{type: record, name: M, fields: [{name: a, type: M}]}")}, []string{"DIR/a.yaml", "DIR/b.yaml"}, "DIR/b.yaml:7:72: record M always contains another M"},
-		"an invalid name":                  {map[string]string{"a.avsc": good, "b.avsc": strings.Replace(good, `"R"`, `"R-1"`, 1)}, []string{"DIR/a.avsc", "DIR/b.avsc"}, `DIR/b.avsc:1:25: "R-1" is not a valid name`},
-		"an invalid field name":            {map[string]string{"a.avsc": good, "b.avsc": record(`{"name":"1a","type":"int"}`)}, []string{"DIR/a.avsc", "DIR/b.avsc"}, `DIR/b.avsc:1:47: "1a" is not a valid field name`},
-		"an invalid symbol":                {map[string]string{"a.avsc": good, "b.avsc": `{"type":"enum","name":"E","symbols":["A B"]}`}, []string{"DIR/a.avsc", "DIR/b.avsc"}, `DIR/b.avsc:1:38: "A B" is not a valid symbol`},
-		"an invalid namespace in a folder": {map[string]string{"a/x.avsc": good, "b/x.avsc": strings.Replace(good, `"R"`, `"R","namespace":"a..b"`, 1)}, []string{"DIR/a", "DIR/b"}, `DIR/b/x.avsc:1:41: "" is not a valid part of a namespace`},
-		"an invalid name in AsyncAPI":      {map[string]string{"a.yaml": plainAsync, "b.yaml": avroAsync("{type: record, name: M, fields: [{name: a b, type: int}]}")}, []string{"DIR/a.yaml", "DIR/b.yaml"}, `is not a valid field name`},
-		"AsyncAPI 2":                       {map[string]string{"a.yaml": plainAsync, "b.yaml": "asyncapi: 2.6.0\ninfo: {title: T, version: 1.0.0}\nchannels: {}\n"}, []string{"DIR/a.yaml", "DIR/b.yaml"}, "AsyncAPI 2.6.0 is not supported"},
-		"Swagger 2":                        {map[string]string{"a.yaml": plainOpen, "b.yaml": "swagger: '2.0'\ninfo: {title: T, version: 1.0.0}\npaths: {}\n"}, []string{"DIR/a.yaml", "DIR/b.yaml"}, "only OpenAPI 3"},
-		"OpenAPI, nothing refers":          {map[string]string{"a.yaml": plainOpen, "b.yaml": "openapi: 3.0.3\ninfo: {title: T, version: 1.0.0}\npaths: {/a: {$ref: '#/components/pathItems/Gone'}}\n"}, []string{"DIR/a.yaml", "DIR/b.yaml"}, "DIR/b.yaml"},
-		"another kind":                     {map[string]string{"a.yaml": plainAsync, "b.yaml": plainOpen}, []string{"DIR/a.yaml", "DIR/b.yaml"}, "they cannot be compared"},
-		"a file and a folder":              {map[string]string{"a.avsc": good, "b/b.avsc": good}, []string{"DIR/a.avsc", "DIR/b"}, "a file can only be compared with a file"},
-		"a folder without contracts":       {map[string]string{"a/a.txt": "", "b/b.avsc": good}, []string{"DIR/a", "DIR/b"}, "there is no contract in this folder"},
-		"two faults are both shown":        {map[string]string{"a/x.avsc": good, "b/x.avsc": `{"type":"record","name":"R"}`, "b/y.avsc": `{"type":"enum","name":"E"}`}, []string{"DIR/a", "DIR/b"}, "DIR/b/y.avsc:1:1"},
-		"not in a repository":              {map[string]string{"b.avsc": good}, []string{"-against", "HEAD", "DIR"}, "is not in a git repository"},
-		"an option as a commit":            {map[string]string{"b.avsc": good}, []string{"-against", "--output=x", "DIR"}, "is not the name of a commit"},
-		"one name":                         {map[string]string{"b.avsc": good}, []string{"DIR/b.avsc"}, "name OLD and NEW"},
-		"an unknown mode":                  {map[string]string{"b.avsc": good}, []string{"-mode", "SIDEWAYS", "DIR/b.avsc", "DIR/b.avsc"}, "the modes are"},
-		"an unknown level":                 {map[string]string{"b.avsc": good}, []string{"-fail-on", "info", "DIR/b.avsc", "DIR/b.avsc"}, "the levels are"},
-		"an unknown format":                {map[string]string{"b.avsc": good}, []string{"-format", "html", "DIR/b.avsc", "DIR/b.avsc"}, "the formats are"},
-		"an entry without a reason":        {map[string]string{"b.avsc": good, "i.yaml": "- {id: X, expires: 2027-01-01}\n"}, []string{"-ignore", "DIR/i.yaml", "DIR/b.avsc", "DIR/b.avsc"}, "has no reason"},
-		"an entry without an end":          {map[string]string{"b.avsc": good, "i.yaml": "- {id: X, reason: because}\n"}, []string{"-ignore", "DIR/i.yaml", "DIR/b.avsc", "DIR/b.avsc"}, "has no date of expiry"},
-		"10 MB that nest deeply":           {map[string]string{"a.avsc": good, "b.avsc": strings.Repeat(`{"type":"array","items":`, 400_000)}, []string{"DIR/a.avsc", "DIR/b.avsc"}, "DIR/b.avsc:1"},
-		"a pipe":                           {map[string]string{"a.avsc": good}, []string{"DIR/a.avsc", "/dev/zero"}, "/dev/zero: this is neither a regular file nor a folder"},
+		"a record in itself":                 {map[string]string{"a.avsc": good, "b.avsc": record("\n" + `{"name":"a","type":"R"}`)}, []string{"DIR/a.avsc", "DIR/b.avsc"}, "DIR/b.avsc:1:1: record R always contains another R, so it has no finite value"},
+		"a former record in itself":          {map[string]string{"a.avsc": record(`{"name":"a","type":"R"}`), "b.avsc": good}, []string{"DIR/a.avsc", "DIR/b.avsc"}, "DIR/a.avsc:1:1: record R always contains another R"},
+		"a record in itself, no mode":        {map[string]string{"a.avsc": good, "b.avsc": record(`{"name":"a","type":"R"}`)}, []string{"-mode", "NONE", "DIR/a.avsc", "DIR/b.avsc"}, "DIR/b.avsc:1:1: record R always contains another R"},
+		"two records in a circle":            {map[string]string{"a.avsc": good, "b.avsc": record("\n" + `{"name":"s","type":{"type":"record","name":"S","fields":[{"name":"r","type":"R"}]}}`)}, []string{"DIR/a.avsc", "DIR/b.avsc"}, "DIR/b.avsc:1:1: record R always contains another R, through S"},
+		"a circle of two files":              {map[string]string{"a/R.avsc": good, "b/R.avsc": record(`{"name":"s","type":"S"}`), "b/S.avsc": `{"type":"record","name":"S","fields":[{"name":"r","type":"R"}]}`}, []string{"DIR/a", "DIR/b"}, "DIR/b/R.avsc:1:1: record R always contains another R, through S"},
+		"a record in itself in AsyncAPI":     {map[string]string{"a.yaml": plainAsync, "b.yaml": avroAsync("{type: record, name: M, fields: [{name: a, type: M}]}")}, []string{"DIR/a.yaml", "DIR/b.yaml"}, "DIR/b.yaml:7:72: record M always contains another M"},
+		"an invalid name":                    {map[string]string{"a.avsc": good, "b.avsc": strings.Replace(good, `"R"`, `"R-1"`, 1)}, []string{"DIR/a.avsc", "DIR/b.avsc"}, `DIR/b.avsc:1:25: "R-1" is not a valid name`},
+		"an invalid field name":              {map[string]string{"a.avsc": good, "b.avsc": record(`{"name":"1a","type":"int"}`)}, []string{"DIR/a.avsc", "DIR/b.avsc"}, `DIR/b.avsc:1:47: "1a" is not a valid field name`},
+		"an invalid symbol":                  {map[string]string{"a.avsc": good, "b.avsc": `{"type":"enum","name":"E","symbols":["A B"]}`}, []string{"DIR/a.avsc", "DIR/b.avsc"}, `DIR/b.avsc:1:38: "A B" is not a valid symbol`},
+		"an invalid namespace in a folder":   {map[string]string{"a/x.avsc": good, "b/x.avsc": strings.Replace(good, `"R"`, `"R","namespace":"a..b"`, 1)}, []string{"DIR/a", "DIR/b"}, `DIR/b/x.avsc:1:41: "" is not a valid part of a namespace`},
+		"an invalid name in AsyncAPI":        {map[string]string{"a.yaml": plainAsync, "b.yaml": avroAsync("{type: record, name: M, fields: [{name: a b, type: int}]}")}, []string{"DIR/a.yaml", "DIR/b.yaml"}, `is not a valid field name`},
+		"AsyncAPI 2":                         {map[string]string{"a.yaml": plainAsync, "b.yaml": "asyncapi: 2.6.0\ninfo: {title: T, version: 1.0.0}\nchannels: {}\n"}, []string{"DIR/a.yaml", "DIR/b.yaml"}, "AsyncAPI 2.6.0 is not supported"},
+		"Swagger 2":                          {map[string]string{"a.yaml": plainOpen, "b.yaml": "swagger: '2.0'\ninfo: {title: T, version: 1.0.0}\npaths: {}\n"}, []string{"DIR/a.yaml", "DIR/b.yaml"}, "only OpenAPI 3"},
+		"OpenAPI, nothing refers":            {map[string]string{"a.yaml": plainOpen, "b.yaml": "openapi: 3.0.3\ninfo: {title: T, version: 1.0.0}\npaths: {/a: {$ref: '#/components/pathItems/Gone'}}\n"}, []string{"DIR/a.yaml", "DIR/b.yaml"}, "DIR/b.yaml"},
+		"another kind":                       {map[string]string{"a.yaml": plainAsync, "b.yaml": plainOpen}, []string{"DIR/a.yaml", "DIR/b.yaml"}, "they cannot be compared"},
+		"a file and a folder":                {map[string]string{"a.avsc": good, "b/b.avsc": good}, []string{"DIR/a.avsc", "DIR/b"}, "a file can only be compared with a file"},
+		"a folder without contracts":         {map[string]string{"a/a.txt": "", "b/b.avsc": good}, []string{"DIR/a", "DIR/b"}, "there is no contract in this folder"},
+		"two faults are both shown":          {map[string]string{"a/x.avsc": good, "b/x.avsc": `{"type":"record","name":"R"}`, "b/y.avsc": `{"type":"enum","name":"E"}`}, []string{"DIR/a", "DIR/b"}, "DIR/b/y.avsc:1:1"},
+		"not in a repository":                {map[string]string{"b.avsc": good}, []string{"-against", "HEAD", "DIR"}, "is not in a git repository"},
+		"an option as a commit":              {map[string]string{"b.avsc": good}, []string{"-against", "--output=x", "DIR"}, "is not the name of a commit"},
+		"one name":                           {map[string]string{"b.avsc": good}, []string{"DIR/b.avsc"}, "name OLD and NEW"},
+		"an unknown mode":                    {map[string]string{"b.avsc": good}, []string{"-mode", "SIDEWAYS", "DIR/b.avsc", "DIR/b.avsc"}, "the modes are"},
+		"an unknown level":                   {map[string]string{"b.avsc": good}, []string{"-fail-on", "info", "DIR/b.avsc", "DIR/b.avsc"}, "the levels are"},
+		"an unknown format":                  {map[string]string{"b.avsc": good}, []string{"-format", "html", "DIR/b.avsc", "DIR/b.avsc"}, "the formats are"},
+		"an entry without a reason":          {map[string]string{"b.avsc": good, "i.yaml": "- {id: X, expires: 2027-01-01}\n"}, []string{"-ignore", "DIR/i.yaml", "DIR/b.avsc", "DIR/b.avsc"}, "has no reason"},
+		"an entry without an end":            {map[string]string{"b.avsc": good, "i.yaml": "- {id: X, reason: because}\n"}, []string{"-ignore", "DIR/i.yaml", "DIR/b.avsc", "DIR/b.avsc"}, "has no date of expiry"},
+		"a file of a number in an entry":     {map[string]string{"b.avsc": good, "i.yaml": "- {id: X, file: 5, reason: because, expires: 2027-01-01}\n"}, []string{"-ignore", "DIR/i.yaml", "DIR/b.avsc", "DIR/b.avsc"}, "DIR/i.yaml:1:17: the file of an entry is an integer"},
+		"a list of pointers in an entry":     {map[string]string{"b.avsc": good, "i.yaml": "- {id: X, pointer: [/a], reason: because, expires: 2027-01-01}\n"}, []string{"-ignore", "DIR/i.yaml", "DIR/b.avsc", "DIR/b.avsc"}, "DIR/i.yaml:1:20: the pointer of an entry is a list"},
+		"two kinds in one document":          {map[string]string{"a.yaml": "asyncapi: 3.0.0\n" + plainOpen}, []string{"DIR/a.yaml", "DIR/a.yaml"}, "DIR/a.yaml:1:1: this is both AsyncAPI and OpenAPI"},
+		"two kinds in one document, in JSON": {map[string]string{"a.json": `{"info":{}, "openapi":"3.0.0", "asyncapi":"3.0.0"}`}, []string{"DIR/a.json", "DIR/a.json"}, "DIR/a.json:1:1: this is both AsyncAPI and OpenAPI"},
+		"10 MB that nest deeply":             {map[string]string{"a.avsc": good, "b.avsc": strings.Repeat(`{"type":"array","items":`, 400_000)}, []string{"DIR/a.avsc", "DIR/b.avsc"}, "DIR/b.avsc:1"},
+		"a pipe":                             {map[string]string{"a.avsc": good}, []string{"DIR/a.avsc", "/dev/zero"}, "/dev/zero: this is neither a regular file nor a folder"},
 		"OpenAPI, references in a circle": {map[string]string{"a.yaml": plainOpen, "b.yaml": plainOpen + "components: {schemas: {A: {$ref: '#/components/schemas/B'}, B: {$ref: '#/components/schemas/A'}}}\n"},
 			[]string{"DIR/a.yaml", "DIR/b.yaml"}, "DIR/b.yaml:4:"},
 		"OpenAPI, a circle of two files": {map[string]string{"a.yaml": plainOpen, "b.yaml": plainOpen + "components: {schemas: {A: {$ref: './c.yaml#/X'}}}\n", "c.yaml": "X: {$ref: './b.yaml#/components/schemas/A'}\n"},
@@ -143,6 +146,43 @@ func TestBadInput(t *testing.T) {
 				t.Errorf("status %d\n%.600s\n%.600s\nwant status 2 and %q", status, out, errs, c.want)
 			}
 		})
+	}
+}
+
+// TestFolders holds that no contract of a folder is passed over, however it is written.
+func TestFolders(t *testing.T) {
+	utf16 := func(text string) string {
+		out := []byte{0xff, 0xfe}
+		for _, r := range text {
+			out = append(out, byte(r), byte(r>>8))
+		}
+		return string(out)
+	}
+	open := "openapi: 3.0.3\ninfo: {title: T, version: 1.0.0}\npaths: {/a: {get: {parameters: [{name: q, in: query, schema: {type: %}}], responses: {}}}}\n"
+	uses := avroAsync("{$ref: R.avsc}")
+	former, next := record(`{"name":"a","type":"int"}`), record(`{"name":"a","type":"string"}`)
+	for name, c := range map[string]struct{ file, former, next string }{
+		"OpenAPI in UTF-16":         {"x.yaml", utf16(strings.Replace(open, "%", "string", 1)), utf16(strings.Replace(open, "%", "integer", 1))},
+		"lines that end with CR":    {"x.yaml", strings.ReplaceAll(strings.Replace(open, "%", "string", 1), "\n", "\r"), strings.ReplaceAll(strings.Replace(open, "%", "integer", 1), "\n", "\r")},
+		"Avro in YAML":              {"R.yaml", "type: record\nname: R\nfields: [{name: a, type: int}]\n", "name: R\ntype: record\nfields: [{name: a, type: string}]\n"},
+		"a fixed in JSON":           {"F.json", `{"name":"F","type":"fixed","size":8}`, `{"name":"F","type":"fixed","size":9}`},
+		"Avro that is not used yet": {"R.avsc", former, next},
+	} {
+		files := map[string]string{"a/" + c.file: c.former, "b/" + c.file: c.next, "a/y.yaml": plainAsync, "b/y.yaml": plainAsync}
+		if status, out, errs := run(t, files, "DIR/a", "DIR/b"); status != Failed || errs != "" {
+			t.Errorf("%s: status %d, %s%s", name, status, out, errs)
+		}
+		if c.file != "R.avsc" {
+			continue
+		}
+		// the document that uses it is no longer there, or new
+		for _, user := range []string{"a", "b"} {
+			files[user+"/y.yaml"] = uses
+			if status, out, errs := run(t, files, "DIR/a", "DIR/b"); status != Failed || !strings.Contains(out, "TYPE_MISMATCH") || errs != "" {
+				t.Errorf("%s, used in %s: status %d, %s%s", name, user, status, out, errs)
+			}
+			files[user+"/y.yaml"] = plainAsync
+		}
 	}
 }
 
@@ -278,35 +318,6 @@ func TestIgnored(t *testing.T) {
 	unused := map[string]string{"a.avsc": record(``), "i.yaml": "- {id: OTHER, reason: because, expires: 2027-01-01}\n"}
 	if status, out, _ := run(t, unused, "-ignore", "DIR/i.yaml", "DIR/a.avsc", "DIR/a.avsc"); status != Passed || !strings.Contains(out, "IGNORE_UNUSED") {
 		t.Errorf("status %d, %s", status, out)
-	}
-}
-
-// TestAgainst compares the working tree with a commit, in which a type is in another folder.
-func TestAgainst(t *testing.T) {
-	dir := t.TempDir()
-	git := func(args ...string) {
-		t.Helper()
-		cmd := exec.Command("git", append([]string{"-C", dir, "-c", "user.name=t", "-c", "user.email=t@example.org"}, args...)...)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("git %v: %v\n%s", args, err, out)
-		}
-	}
-	doc := "asyncapi: 3.0.0\ninfo: {title: Shop, version: 1.0.0}\nchannels:\n  c:\n    address: orders\n    messages:\n      M: {payload: {schemaFormat: application/vnd.apache.avro, schema: {$ref: ../avro/R.avsc}}}\noperations:\n  o: {action: send, channel: {$ref: '#/channels/c'}}\n"
-	write(t, dir, map[string]string{"specs/shop/asyncapi.yaml": doc, "specs/avro/R.avsc": record(`{"name":"a","type":"int"}`)})
-	git("init", "-q")
-	git("add", ".")
-	git("commit", "-qm", "First")
-	write(t, dir, map[string]string{"specs/avro/R.avsc": record(`{"name":"a","type":"int"},{"name":"b","type":"int"}`)})
-	for _, folder := range []string{"specs/shop", "specs", ""} {
-		var out, errs bytes.Buffer
-		status := Run([]string{"-against", "HEAD", filepath.Join(dir, folder)}, &out, &errs, today)
-		if status != Failed || !strings.Contains(out.String(), "READER_FIELD_MISSING_DEFAULT_VALUE") || !strings.Contains(out.String(), "deploy the producers of orders first: Shop") {
-			t.Errorf("%q: status %d\n%s%s", folder, status, &out, &errs)
-		}
-	}
-	var out, errs bytes.Buffer
-	if status := Run([]string{"-against", "v9", dir}, &out, &errs, today); status != Wrong || !strings.Contains(errs.String(), `git has no commit "v9"`) {
-		t.Errorf("status %d, %s", status, &errs)
 	}
 }
 

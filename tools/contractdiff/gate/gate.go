@@ -95,6 +95,9 @@ type contracts struct {
 	async map[string]*asyncdiff.Document
 	open  map[string]*openapidiff.Document
 	avro  map[string]*avroFile
+	// used are the Avro files that AsyncAPI documents read: they are compared as payloads, where it
+	// is known who reads and writes them.
+	used map[string]bool
 }
 
 type avroFile struct {
@@ -109,7 +112,7 @@ func read(s *input.Side) (*contracts, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &contracts{s, map[string]input.Kind{}, nil, map[string]*asyncdiff.Document{}, map[string]*openapidiff.Document{}, map[string]*avroFile{}}
+	c := &contracts{s, map[string]input.Kind{}, nil, map[string]*asyncdiff.Document{}, map[string]*openapidiff.Document{}, map[string]*avroFile{}, map[string]bool{}}
 	faults := make([]error, len(files))
 	var wait sync.WaitGroup
 	var lock sync.Mutex
@@ -130,7 +133,7 @@ func read(s *input.Side) (*contracts, error) {
 		})
 	}
 	wait.Wait()
-	c.leaveOutUsed(files)
+	c.findUsed(files)
 	return c, errors.Join(faults...)
 }
 
@@ -148,19 +151,16 @@ func load(s *input.Side, f input.File) (func(c *contracts, rel string), error) {
 	return func(c *contracts, rel string) { c.avro[rel] = d }, err
 }
 
-// leaveOutUsed removes the Avro files that AsyncAPI documents read: they are compared as payloads,
-// where it is known who reads and writes them.
-func (c *contracts) leaveOutUsed(files []input.File) {
-	used := map[string]bool{}
+// findUsed finds the Avro files that AsyncAPI documents read.
+func (c *contracts) findUsed(files []input.File) {
+	read := map[string]bool{}
 	for _, d := range c.async {
 		for _, name := range d.Reader.Local() {
-			used[name] = true
+			read[name] = true
 		}
 	}
 	for _, f := range files {
-		if f.Kind == input.Avro && used[f.Path] {
-			delete(c.avro, f.Rel)
-		}
+		c.used[f.Rel] = f.Kind == input.Avro && read[f.Path]
 	}
 }
 
@@ -212,12 +212,12 @@ func compare(was, now *contracts, mode avrodiff.Mode) ([]finding.Finding, error)
 				return nil, err
 			}
 			out = append(out, found...)
-		case was.avro[rel] != nil && now.avro[rel] != nil:
+		case !was.used[rel] || !now.used[rel]:
 			out = append(out, compareAvro(was.avro[rel], now.avro[rel], mode)...)
 		}
 	}
 	for _, rel := range now.order {
-		if _, known := was.kinds[rel]; !known && (now.kinds[rel] != input.Avro || now.avro[rel] != nil) {
+		if _, known := was.kinds[rel]; !known && !now.used[rel] {
 			out = append(out, finding.Finding{Level: finding.Info, ID: "CONTRACT_ADDED", Kind: Kind, File: now.name(rel), Message: "this contract is new"})
 		}
 	}
@@ -240,7 +240,7 @@ func (c *contracts) name(rel string) string {
 // removed returns the finding for a contract that is gone. An Avro file that only documents use is
 // compared as their payload.
 func (c *contracts) removed(rel string) []finding.Finding {
-	if c.kinds[rel] == input.Avro && c.avro[rel] == nil {
+	if c.used[rel] {
 		return nil
 	}
 	return []finding.Finding{{Level: finding.Breaking, ID: "CONTRACT_REMOVED", Kind: Kind, File: c.name(rel), Message: "this contract is gone", Hint: "keep the file until nobody uses what it describes"}}

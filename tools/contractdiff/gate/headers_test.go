@@ -89,5 +89,15 @@ func TestPipe(t *testing.T) {
 		if kind, err := side(t, fsys, "b").Classify("b/c.avsc"); kind != "" || err != nil {
 			t.Errorf("%s in a folder is read: %q, %v", mode, kind, err)
 		}
+		for name, text := range map[string]string{
+			"open.yaml": "openapi: 3.0.3\ninfo: {title: T, version: 1.0.0}\npaths: {/a: {$ref: a.avsc}}\n",
+			"d.yaml":    "asyncapi: 3.0.0\ninfo: {title: T, version: 1.0.0}\nchannels: {c: {$ref: a.avsc}}\n",
+			"e.avsc":    `{"type":"array","items":"a"}`,
+		} {
+			fsys[name] = &fstest.MapFile{Data: []byte(text), Mode: 0o444}
+			if _, err := read(side(t, fsys, name)); err == nil || !strings.Contains(err.Error(), "neither a regular file nor a folder") {
+				t.Errorf("%s is read for %s: %v", mode, name, err)
+			}
+		}
 	}
 }

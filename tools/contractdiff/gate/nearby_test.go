@@ -89,6 +89,7 @@ var nearby = []struct{ kind, name, former, next, want string }{
 	{"openapi", "a text becomes a list", "schema: {type: string}", "schema: {type: array, items: {type: string}}", ""},
 	{"openapi", "a text becomes a list of another style", "schema: {type: string}", "style: pipeDelimited, schema: {type: array, items: {type: string}}", "breaking request-parameter-type-changed"},
 	{"openapi", "a list becomes a text", "schema: {type: array, items: {type: string}}", "schema: {type: string}", "breaking parameter-serialization-changed"},
+	{"openapi", "a list becomes an object", "schema: {type: array, items: {type: string}}", "schema: {type: object}", "breaking request-parameter-type-changed"},
 	{"openapi", "a list with commas becomes a text", "explode: false, schema: {type: array, items: {type: string}}", "schema: {type: string}", ""},
 	{"openapi", "an object in brackets becomes a text", "style: deepObject, schema: {type: object}", "schema: {type: string}", "breaking parameter-serialization-changed"},
 	{"openapi", "a text or a list becomes a text", "schema: {oneOf: [{type: string}, {type: array, items: {type: string}}]}", "schema: {type: string}", "breaking request-parameter-list-of-types-narrowed"},

@@ -65,6 +65,8 @@ func read(n *source.Node, diags *diag.List) *entry {
 	for _, key := range n.Keys() {
 		if !strings.Contains(" id file pointer reason expires ", " "+key+" ") {
 			diags.ErrorHint(n.Pos, "the keys are id, file, pointer, reason and expires", "an entry has the key %q", key)
+		} else if v := n.Get(key); key != "expires" && !v.Is(source.String) {
+			diags.ErrorHint(v.Pos, "write it as a string", "the %s of an entry is %s", key, v.Kind)
 		}
 	}
 	if e.id == "" {

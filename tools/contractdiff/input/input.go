@@ -76,7 +76,7 @@ func newSide(fsys fs.FS, root, name, label string) (*Side, error) {
 	if !info.IsDir() && !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s: this is neither a regular file nor a folder", display(label, name))
 	}
-	return &Side{FS: fsys, Label: label, root: root, name: path.Clean(name), file: !info.IsDir()}, nil
+	return &Side{FS: regular{fsys}, Label: label, root: root, name: path.Clean(name), file: !info.IsDir()}, nil
 }
 
 func display(label, name string) string {
@@ -124,15 +124,7 @@ func (s *Side) Files() ([]File, error) {
 		return []File{{s.root, path.Base(s.root), kind}}, nil
 	}
 	var out []File
-	err := fs.WalkDir(s.FS, s.root, func(at string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case d.IsDir() && at != s.root && (strings.HasPrefix(d.Name(), ".") || slices.Contains(skipped, d.Name())):
-			return fs.SkipDir
-		case d.IsDir() || !mayBeContract(at):
-			return nil
-		}
+	err := s.walk(s.root, func(at string) error {
 		kind, err := s.Classify(at)
 		if err == nil && kind != "" {
 			out = append(out, File{at, strings.TrimPrefix(strings.TrimPrefix(at, s.root), "/"), kind})
@@ -143,6 +135,41 @@ func (s *Side) Files() ([]File, error) {
 		err = fmt.Errorf("%s: there is no contract in this folder", display(s.Label, s.name))
 	}
 	return out, err
+}
+
+// walk calls a function for each file of a folder that may be a contract. Links to folders are
+// followed, but for those to a folder that they are in.
+func (s *Side) walk(folder string, visit func(at string) error) error {
+	return fs.WalkDir(s.FS, folder, func(at string, d fs.DirEntry, err error) error {
+		skip := at != folder && (strings.HasPrefix(path.Base(at), ".") || slices.Contains(skipped, path.Base(at)))
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && skip:
+			return fs.SkipDir
+		case d.IsDir():
+			return nil
+		case d.Type()&fs.ModeSymlink != 0 && !skip:
+			if info, err := fs.Stat(s.FS, at); err == nil && info.IsDir() {
+				if target, err := fs.ReadLink(s.FS, at); err != nil || isBelow(at, s.target(at, target)) {
+					return nil
+				}
+				return s.walk(at, visit)
+			}
+		}
+		if !mayBeContract(at) {
+			return nil
+		}
+		return visit(at)
+	})
+}
+
+// target returns the path of what a link leads to.
+func (s *Side) target(link, to string) string {
+	if path.IsAbs(to) {
+		return strings.TrimPrefix(path.Clean(to), "/")
+	}
+	return path.Join(path.Dir(link), to)
 }
 
 func mayBeContract(name string) bool {
@@ -161,8 +188,15 @@ func (s *Side) Classify(name string) (Kind, error) {
 	if strings.EqualFold(path.Ext(name), ".avsc") {
 		return Avro, nil
 	}
-	if m := topLevel.FindSubmatch(data); m != nil {
-		return map[string]Kind{"asyncapi": AsyncAPI, "openapi": OpenAPI, "swagger": OpenAPI}[string(m[1])], nil
+	if all := topLevel.FindAllSubmatch(data, -1); len(all) > 0 {
+		kinds := map[string]Kind{"asyncapi": AsyncAPI, "openapi": OpenAPI, "swagger": OpenAPI}
+		kind := kinds[string(all[0][1])]
+		for _, m := range all {
+			if kinds[string(m[1])] != kind {
+				return "", s.both(name)
+			}
+		}
+		return kind, nil
 	}
 	if !s.file && !maybe(data) {
 		return "", nil // whatever else is in the folder may be broken
@@ -172,6 +206,8 @@ func (s *Side) Classify(name string) (Kind, error) {
 		return "", s.Faults(faults)
 	}
 	switch {
+	case n.Get("asyncapi") != nil && n.Get("openapi") != nil:
+		return "", s.both(name)
 	case n.Get("asyncapi") != nil:
 		return AsyncAPI, nil
 	case n.Get("openapi") != nil, n.Get("swagger") != nil:
@@ -182,18 +218,29 @@ func (s *Side) Classify(name string) (Kind, error) {
 	return "", nil
 }
 
+func (s *Side) both(name string) error {
+	return fmt.Errorf("%s:1:1: this is both AsyncAPI and OpenAPI: write each document into a file of its own", s.Display(name))
+}
+
 // topLevel finds the member by which most documents are known, without parsing them.
 var topLevel = regexp.MustCompile(`(?m)^(?:\{\s*)?["']?(asyncapi|openapi|swagger)["']?\s*:`)
 
-// maybe reports whether a file can be a contract that topLevel does not find.
+// maybe reports whether a file can be a contract that topLevel does not find: one that is read to
+// know it, such as a file in UTF-16.
 func maybe(data []byte) bool {
-	for _, word := range []string{"asyncapi", "openapi", "swagger", `"fields"`, `"symbols"`} {
+	if bytes.HasPrefix(data, []byte("\xff\xfe")) || bytes.HasPrefix(data, []byte("\xfe\xff")) || avroType.Match(data) {
+		return true
+	}
+	for _, word := range []string{"asyncapi", "openapi", "swagger"} {
 		if bytes.Contains(data, []byte(word)) {
 			return true
 		}
 	}
 	return false
 }
+
+// avroType finds the type of a named Avro type, in JSON or at the top of a YAML file.
+var avroType = regexp.MustCompile(`(?m)"type"\s*:\s*"(?:record|enum|fixed|error)"|^type\s*:\s*["']?(?:record|enum|fixed|error)\b`)
 
 // displayed returns a text with the names of files of FS in it as a user knows them.
 func (s *Side) displayed(text string) string {

@@ -96,7 +96,7 @@ func written(former, next *openapi3.Parameter) (was, is serialization) {
 		was.explode, is.explode = explode(former, was.style, both), explode(next, is.style, both)
 		return was, is
 	}
-	if gone := a &^ b & (list | object); gone != 0 && declared(former.Schema) {
+	if gone := a & (list | object); gone != 0 && b == scalar && declared(former.Schema) {
 		exploded := serialization{was.style, explode(former, was.style, gone)}
 		if exploded.style == "deepObject" || exploded.style != "simple" && exploded.explode {
 			return exploded, oneValue
