@@ -27,7 +27,8 @@ func Write(w io.Writer, format string, all []finding.Finding, failOn finding.Lev
 	}
 	all = slices.Clone(all)
 	for i := range all {
-		all[i].Message, all[i].Hint = visible(all[i].Message), visible(all[i].Hint)
+		f := &all[i]
+		f.Message, f.Hint, f.Pointer, f.File = visible(f.Message), visible(f.Hint), visible(f.Pointer), visible(f.File)
 	}
 	switch format {
 	case "junit":
@@ -208,7 +209,38 @@ func github(w io.Writer, all []finding.Finding, failOn finding.Level) error {
 	return nil
 }
 
-var cell = strings.NewReplacer("|", "\\|", "\n", " ", "<", "&lt;")
+// special are the characters that mean something in Markdown. GitHub notifies whoever an @ names,
+// unless an entity stands for it.
+var special = strings.NewReplacer("\\", "\\\\", "`", "\\`", "*", "\\*", "_", "\\_", "[", "\\[", "]", "\\]", "~", "\\~", "#", "\\#", "<", "&lt;", ">", "&gt;", "&", "&amp;", "@", "&#64;")
+
+// prose returns a message in Markdown, which shows it as it is. What stands between backticks is
+// code in messages of oasdiff.
+func prose(s string) string {
+	parts := strings.Split(s, "`")
+	if len(parts)%2 == 0 {
+		return special.Replace(s)
+	}
+	for i := range parts {
+		if i%2 == 0 {
+			parts[i] = special.Replace(parts[i])
+		} else {
+			parts[i] = code(parts[i])
+		}
+	}
+	return strings.Join(parts, "")
+}
+
+// code returns a text as code in Markdown, between more backticks than it has in a row.
+func code(s string) string {
+	fence := "`"
+	for strings.Contains(s, fence) {
+		fence += "`"
+	}
+	if s == "" || strings.HasPrefix(s, "`") || strings.HasSuffix(s, "`") {
+		s = " " + s + " "
+	}
+	return fence + s + fence
+}
 
 // headings are the sections of the Markdown report.
 var headings = map[finding.Level]string{
@@ -228,9 +260,9 @@ func markdown(w io.Writer, all []finding.Finding, failOn finding.Level) error {
 			last = f.Level
 			fmt.Fprintf(&b, "\n### %s\n\n", headings[f.Level])
 		}
-		fmt.Fprintf(&b, "- **%s** `%s`: %s\n", f.ID, cmp.Or(strings.TrimSpace(f.Place()+" "+f.Pointer), "-"), cell.Replace(f.Message))
+		fmt.Fprintf(&b, "- **%s** %s: %s\n", f.ID, code(cmp.Or(strings.TrimSpace(f.Place()+" "+f.Pointer), "-")), prose(f.Message))
 		if f.Hint != "" {
-			fmt.Fprintf(&b, "  - %s\n", cell.Replace(f.Hint))
+			fmt.Fprintf(&b, "  - %s\n", prose(f.Hint))
 		}
 	}
 	_, err := io.WriteString(w, b.String())
