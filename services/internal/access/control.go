@@ -36,7 +36,10 @@ type Config struct {
 	UnderWay int
 	// Hold is for how long a refusal of a credential, or of too many requests, is held back at
 	// least. It bounds how many refusals a connection can cause. 0: it is not held back.
-	Hold   time.Duration
+	Hold time.Duration
+	// Warn is how long before an API key expires that is logged. Keys that have expired are logged
+	// even if it is 0.
+	Warn   time.Duration
 	Logger *slog.Logger // of the process; nil: nothing is logged
 	// Audit gets a line for each write and each refusal; nil: none is written.
 	Audit *slog.Logger
@@ -56,9 +59,12 @@ type Control struct {
 	limiters map[counted]*rate.Limiter
 	underWay map[string]int // requests, by subject
 	unknown  *rate.Limiter  // of the audit lines of callers that are not known
-	// refusals that are held back: of callers that are not known, and of those that send too much
-	strangers, known atomic.Int64
-	skipped          int // such lines that were not written since the last one
+	skipped  int            // such lines that were not written since the last one
+	// refusals that are held back: of callers that are not known, of those that send too much, and
+	// of requests whose credentials are not looked at
+	strangers, known, early atomic.Int64
+	atOnce                  *rate.Limiter // of the latter, those that are not held back
+	expiring                expiring
 }
 
 // Insecure returns a control that lets every request in. It is for development only.
@@ -85,7 +91,7 @@ func Open(cfg Config) (*Control, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	c := &Control{cfg: cfg, limiters: map[counted]*rate.Limiter{}, underWay: map[string]int{}, unknown: rate.NewLimiter(unknownLines, unknownLines)}
+	c := &Control{cfg: cfg, limiters: map[counted]*rate.Limiter{}, underWay: map[string]int{}, unknown: rate.NewLimiter(unknownLines, unknownLines), atOnce: rate.NewLimiter(earlyAtOnce, earlyAtOnce)}
 	if cfg.Insecure {
 		return c, nil
 	}
@@ -102,6 +108,7 @@ func Open(cfg Config) (*Control, error) {
 		if c.keys, err = livefile.Open("credentials", cfg.Logger, parseKeys, cfg.File); err != nil {
 			return nil, err
 		}
+		c.warn()
 	}
 	if cfg.Tokens.Issuer != "" {
 		if c.tokens, err = newVerifier(cfg.Tokens, cfg.Logger, cfg.Now); err != nil {
@@ -112,10 +119,11 @@ func Open(cfg Config) (*Control, error) {
 }
 
 // Check reads the credentials again if they have changed. If they cannot be used then, those that
-// were read last stay in force.
+// were read last stay in force. It logs the keys that expire soon.
 func (c *Control) Check() {
 	if c.keys != nil {
 		c.keys.Check()
+		c.warn()
 	}
 	if c.tokens != nil {
 		c.tokens.check()
@@ -172,13 +180,35 @@ const (
 // that once a client has gone, but it notices only if the request has no body, or all of it was
 // read; a refusal is answered before.
 func (c *Control) HoldBack(ctx context.Context, code problem.Code) {
-	held := &c.strangers
-	switch {
-	case c.cfg.Hold == 0:
-		return
-	case code == problem.TooManyRequests:
-		held = &c.known
-	case code != problem.Unauthenticated:
+	switch code {
+	case problem.Unauthenticated:
+		c.hold(ctx, &c.strangers)
+	case problem.TooManyRequests:
+		c.hold(ctx, &c.known)
+	}
+}
+
+// earlyAtOnce is how many refusals a second are not held back of requests whose credentials are not
+// looked at. Clients that are being written cause a few; floods cause thousands.
+const earlyAtOnce = 100
+
+// HoldEarly waits before a request is refused whose credentials are not looked at. See HoldBack; a
+// few such refusals are not held back.
+func (c *Control) HoldEarly(ctx context.Context) {
+	if !c.atOnce.AllowN(c.cfg.Now(), 1) {
+		c.hold(ctx, &c.early)
+	}
+}
+
+// Refuse answers a request whose credentials are not looked at, after HoldEarly.
+func (c *Control) Refuse(w http.ResponseWriter, r *http.Request, p *problem.Problem) {
+	c.HoldEarly(r.Context())
+	problem.Write(w, p)
+}
+
+// hold waits, longer if many wait that are counted by held.
+func (c *Control) hold(ctx context.Context, held *atomic.Int64) {
+	if c.cfg.Hold == 0 {
 		return
 	}
 	wait := c.cfg.Hold * time.Duration(min(maxHolds, 1+held.Add(1)/crowd))
@@ -281,7 +311,7 @@ func (c *Control) HTTP(next http.Handler) http.Handler {
 		key, authorization := r.Header.Get(HeaderName), r.Header.Get("Authorization")
 		switch {
 		case key != "" && authorization != "":
-			problem.Write(w, problem.Invalid(problem.FieldError{Pointer: "header:Authorization", Message: fmt.Sprintf("must not be sent together with %s", HeaderName)}))
+			c.Refuse(w, r, problem.Invalid(problem.FieldError{Pointer: "header:Authorization", Message: fmt.Sprintf("must not be sent together with %s", HeaderName)}))
 			return
 		case c.cfg.Insecure && cmp.Or(key, authorization) == "":
 			r.Header.Set(HeaderName, "none")

@@ -146,7 +146,7 @@ func openAccess(cfg Config, logger *slog.Logger, shown *metrics.Metrics) (*acces
 		tokens.Customers = ""
 	}
 	return access.Open(access.Config{
-		File: s.Credentials, Tokens: tokens, Insecure: s.InsecureDev, Rate: s.Rate, UnderWay: s.MaxUnderWay, Hold: holdRefusals, Logger: logger,
+		File: s.Credentials, Tokens: tokens, Insecure: s.InsecureDev, Rate: s.Rate, UnderWay: s.MaxUnderWay, Hold: holdRefusals, Warn: s.ExpiryWarning, Logger: logger,
 		Audit: serve.Logger(cfg.LogOutput, slog.LevelInfo, cfg.Service, s.Writer), Answered: shown.Answered,
 	})
 }
@@ -230,7 +230,7 @@ func (i *Instance) Run(ctx context.Context, log Log, handler http.Handler, own .
 	last := []serve.Task{
 		{Name: "messages", Run: func(ctx context.Context) error { return i.Messages.Run(ctx, i.Ready(log)) }},
 		serve.HTTP(serve.HTTPConfig{
-			Addr: i.cfg.Settings.HTTPAddr, TLS: i.tls, Handler: i.Metrics.Requests(handler), State: state, Logger: i.Logger, Connections: connections,
+			Addr: i.cfg.Settings.HTTPAddr, TLS: i.tls, Handler: i.Metrics.Requests(handler), State: state, Logger: i.Logger, Connections: connections, HoldBack: i.Access.HoldEarly,
 			Listen: i.cfg.Around.Listen, Listening: i.cfg.Listening,
 		}),
 	}

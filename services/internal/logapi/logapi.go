@@ -46,7 +46,19 @@ type Config struct {
 // its body, the refusal of ambiguous requests, and a caller for a request without credentials if
 // that is allowed.
 func (c Config) Around(server http.Handler) http.Handler {
-	return c.Tracer.HTTP(problem.LimitBody(strict.HTTP(c.Access.HTTP(server))))
+	return c.Tracer.HTTP(problem.LimitBody(strict.HTTP(c.Access.HTTP(server), c.Access.Refuse)))
+}
+
+// NotFound answers a request for a path that is not in the contract. It is for WithNotFound of the
+// generated servers.
+func (c Config) NotFound(w http.ResponseWriter, r *http.Request) {
+	c.Access.Refuse(w, r, problem.NoPath(r))
+}
+
+// MethodNotAllowed answers a request with a method that the path does not have. It is for
+// WithMethodNotAllowed of the generated servers.
+func (c Config) MethodNotAllowed(w http.ResponseWriter, r *http.Request, allowed string) {
+	c.Access.Refuse(w, r, problem.NoMethod(w, r, allowed))
 }
 
 // Middleware returns what a generated server calls around every operation: see trace.Operation,

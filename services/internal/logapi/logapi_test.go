@@ -243,3 +243,41 @@ func TestReportHoldsRefusalsBack(t *testing.T) {
 		}
 	}
 }
+
+// TestEarlyRefusalsAreHeldBack causes refusals of requests whose credentials are not looked at. The
+// first are answered at once, and those after them are held back, of each kind.
+func TestEarlyRefusalsAreHeldBack(t *testing.T) {
+	const hold = 50 * time.Millisecond
+	now := time.Now()
+	control, err := access.Open(access.Config{Insecure: true, Hold: hold, Now: func() time.Time { return now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := Config{Access: control, Logger: slog.New(slog.DiscardHandler)}
+	began := time.Now()
+	for range 100 {
+		c.NotFound(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
+	}
+	if took := time.Since(began); took > 100*hold {
+		t.Errorf("100 refusals in one second took %v", took)
+	}
+	around := c.Around(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("not refused") }))
+	request := func(body string, header http.Header) func(http.ResponseWriter) {
+		r := httptest.NewRequest("POST", "/", strings.NewReader(body))
+		r.Header = header
+		return func(w http.ResponseWriter) { around.ServeHTTP(w, r) }
+	}
+	for name, refuse := range map[string]func(http.ResponseWriter){
+		"no path":         func(w http.ResponseWriter) { c.NotFound(w, httptest.NewRequest("GET", "/", nil)) },
+		"no method":       func(w http.ResponseWriter) { c.MethodNotAllowed(w, httptest.NewRequest("GET", "/", nil), "POST") },
+		"media type":      request("{}", http.Header{"Content-Type": {"text/plain"}}),
+		"repeated header": request("", http.Header{"If-Match": {"a", "b"}}),
+		"two credentials": request("", http.Header{"X-Api-Key": {"a"}, "Authorization": {"Bearer b"}}),
+	} {
+		w, began := httptest.NewRecorder(), time.Now()
+		refuse(w)
+		if took := time.Since(began); took < hold || w.Code < 400 || w.Header().Get("Content-Type") != problem.ContentType {
+			t.Errorf("%s: answered %d %v after %v", name, w.Code, w.Header(), took)
+		}
+	}
+}

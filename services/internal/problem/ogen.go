@@ -1,6 +1,7 @@
 package problem
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"net/http"
@@ -44,19 +45,18 @@ func (u unread) Read([]byte) (int, error) {
 	return 0, &http.MaxBytesError{Limit: MaxBody}
 }
 
-// WriteNotFound answers a request for a path that is not in the contract. It is for WithNotFound of
-// ogen.
-func WriteNotFound(w http.ResponseWriter, r *http.Request) {
-	Write(w, New(NotFound, "no operation has the path %s", r.URL.Path).WithHint("the paths are in the service's openapi.yaml"))
+// NoPath returns the problem of a request for a path that is not in the contract.
+func NoPath(r *http.Request) *Problem {
+	return New(NotFound, "no operation has the path %s", cmp.Or(r.URL.EscapedPath(), r.RequestURI)).WithHint("the paths are in the service's openapi.yaml")
 }
 
-// WriteMethodNotAllowed answers a request with a method that the path does not have. It is for
-// WithMethodNotAllowed of ogen.
-func WriteMethodNotAllowed(w http.ResponseWriter, r *http.Request, allowed string) {
+// NoMethod returns the problem of a request with a method that the path does not have, and adds to
+// the answer the header Allow.
+func NoMethod(w http.ResponseWriter, r *http.Request, allowed string) *Problem {
 	w.Header().Set("Allow", allowed)
-	p := New(MethodNotAllowed, "%s has no %s", r.URL.Path, r.Method)
+	p := New(MethodNotAllowed, "%s has no %s", r.URL.EscapedPath(), r.Method)
 	p.Allowed = strings.FieldsFunc(allowed, func(c rune) bool { return c == ',' || c == ' ' })
-	Write(w, p)
+	return p
 }
 
 // FromOgen returns the problem of an error that the generated server finds before or after the code
@@ -116,6 +116,9 @@ func paramErrors(err *ogenerrors.DecodeParamsError) []FieldError {
 			fields[i].Pointer = at
 		}
 		return fields
+	}
+	if errors.Is(one.Err, validate.ErrFieldRequired) { // of a path, in which every parameter is
+		return []FieldError{{Pointer: at, Message: "must not be empty"}}
 	}
 	return []FieldError{{Pointer: at, Message: words(firstLine(one.Err))}}
 }

@@ -153,12 +153,12 @@ func (c *counter) Read([]byte) (int, error) {
 
 func TestUnknownPathsAndMethods(t *testing.T) {
 	w := httptest.NewRecorder()
-	WriteNotFound(w, httptest.NewRequest("GET", "/nowhere", nil))
+	Write(w, NoPath(httptest.NewRequest("GET", "/nowhere", nil)))
 	if w.Code != 404 || !strings.Contains(w.Body.String(), "/nowhere") {
 		t.Errorf("404: %d %s", w.Code, w.Body)
 	}
 	w = httptest.NewRecorder()
-	WriteMethodNotAllowed(w, httptest.NewRequest("PUT", "/contracts", nil), "GET, POST")
+	Write(w, NoMethod(w, httptest.NewRequest("PUT", "/contracts", nil), "GET, POST"))
 	if w.Code != 405 || w.Header().Get("Allow") != "GET, POST" || !strings.Contains(w.Body.String(), `"allowed":["GET","POST"]`) {
 		t.Errorf("405: %d %v %s", w.Code, w.Header(), w.Body)
 	}

@@ -1,6 +1,7 @@
 package problem
 
 import (
+	"encoding/hex"
 	"fmt"
 	"regexp"
 	"strings"
@@ -20,11 +21,14 @@ var wordings = []wording{
 	worded(`no regex match: (.+)$`, "must match $1"),
 	worded(`array: len (\d+) greater than maximum (\d+)`, "must have at most $2 items, it has $1"),
 	worded(`array: len (\d+) less than minimum (\d+)`, "must have at least $2 items, it has $1"),
+	worded(`len 0 less than minimum 1$`, "must not be empty"),
 	worded(`len (\d+) greater than maximum (\d+)`, "must have at most $2 characters, it has $1"),
 	worded(`len (\d+) less than minimum (\d+)`, "must have at least $2 characters, it has $1"),
 	worded(`value (\S+) less than (\S+)`, "must be at least $2, it is $1"),
 	worded(`value (\S+) greater than (\S+)`, "must be at most $2, it is $1"),
 	worded(`parsing time "?([^"]*)"? as`, `must be an instant such as 2026-03-01T00:00:00Z, it is "$1"`),
+	worded(`parsing time "(.*)": (\w+) out of range`, `must be an instant such as 2026-03-01T00:00:00Z; the $2 of "$1" does not exist`),
+	worded(`parsing time "(.*)": extra text`, `must be an instant such as 2026-03-01T00:00:00Z, it is "$1"`),
 	worded(`strconv.ParseInt: parsing "(.*)": invalid syntax`, `must be an integer, it is "$1"`),
 	worded(`strconv.ParseBool: parsing "(.*)"`, `must be true or false, it is "$1"`),
 	worded(`strconv.ParseInt: parsing "(.*)": value out of range`, "is out of range: $1"),
@@ -38,6 +42,9 @@ var wordings = []wording{
 	worded(`"\{" expected`, "must be an object"),
 	worded(`"\[" expected`, "must be an array"),
 	worded(`invalid UUID`, "must be a UUID"),
+	worded(`query parameter .* multiple values`, "must be sent once"),
+	// of a decoder of JSON that is whole: it expected a longer value
+	worded(`unexpected EOF`, "must be of the type in the contract"),
 }
 
 var unexpectedByte = regexp.MustCompile(`unexpected byte \d+ '(.)'`)
@@ -50,7 +57,7 @@ var kinds = map[byte]string{'"': "a string", 'n': "null", 't': "a boolean", 'f':
 func words(text string) string {
 	for _, w := range wordings {
 		if m := w.pattern.FindStringSubmatchIndex(text); m != nil {
-			return shorten(string(w.pattern.ExpandString(nil, w.words, text, m)))
+			return shorten(unescaped(string(w.pattern.ExpandString(nil, w.words, text, m))))
 		}
 	}
 	if m := unexpectedByte.FindStringSubmatch(text); m != nil {
@@ -63,6 +70,19 @@ func words(text string) string {
 		}
 	}
 	return "is not as the contract has it"
+}
+
+var escapes = regexp.MustCompile(`(?:\\x[0-9a-f]{2})+`)
+
+// unescaped returns a text with the bytes that package time writes as \xe9, each by itself.
+func unescaped(text string) string {
+	return escapes.ReplaceAllStringFunc(text, func(all string) string {
+		bytes, err := hex.DecodeString(strings.ReplaceAll(all, `\x`, ""))
+		if err != nil {
+			return all
+		}
+		return string(bytes)
+	})
 }
 
 func shorten(text string) string {

@@ -15,7 +15,8 @@ import (
 // header that cannot be read, and headers that are too large.
 type plainErrors struct {
 	net.Listener
-	tls bool
+	tls  bool
+	hold func() // called before such an error is answered
 }
 
 func (l plainErrors) Accept() (net.Conn, error) {
@@ -23,12 +24,13 @@ func (l plainErrors) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &plainConn{c, l.tls}, nil
+	return &plainConn{c, l.tls, l.hold}, nil
 }
 
 type plainConn struct {
 	net.Conn
-	tls bool
+	tls  bool
+	hold func()
 }
 
 // ownHeaders are the headers of net/http's own errors, which it writes at once. Our handlers answer
@@ -47,6 +49,7 @@ func (c *plainConn) Write(b []byte) (int, error) {
 	if !own || err != nil {
 		return c.Conn.Write(b)
 	}
+	c.hold()
 	if _, err := c.Conn.Write(document(status, c.tls)); err != nil {
 		return 0, err
 	}

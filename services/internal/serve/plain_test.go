@@ -2,17 +2,20 @@ package serve
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"io"
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 )
 
 // What net/http answers by itself is a problem document too.
 func TestOwnErrorsAreProblems(t *testing.T) {
-	url, _ := start(t, HTTPConfig{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	var held atomic.Int64
+	url, _ := start(t, HTTPConfig{HoldBack: func(context.Context) { held.Add(1) }, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/problem+json")
 		w.WriteHeader(http.StatusNotFound)
 		_, _ = io.WriteString(w, `{"code":"not-found","status":404}`)
@@ -38,6 +41,7 @@ func TestOwnErrorsAreProblems(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		before := held.Load()
 		if _, err := io.WriteString(c, tt.request); err != nil {
 			t.Fatal(err)
 		}
@@ -49,6 +53,9 @@ func TestOwnErrorsAreProblems(t *testing.T) {
 		err = json.NewDecoder(resp.Body).Decode(&got)
 		if err != nil || resp.StatusCode != tt.status || got.Code != tt.code || resp.Header.Get("Content-Type") != "application/problem+json" {
 			t.Errorf("%s: %d %+v %v %v", name, resp.StatusCode, got, resp.Header, err)
+		}
+		if own := tt.status != http.StatusNotFound; held.Load()-before != map[bool]int64{true: 1}[own] {
+			t.Errorf("%s: held back %d times", name, held.Load()-before)
 		}
 		for header := range securityHeaders {
 			if resp.Header.Get(header) == "" {

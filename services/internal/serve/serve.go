@@ -129,6 +129,9 @@ type HTTPConfig struct {
 	Logger  *slog.Logger
 	// Connections bounds the connections that are open; nil: there is no bound.
 	Connections *Connections
+	// HoldBack, unless it is nil, waits before a request is answered that cannot be read as HTTP,
+	// and before a connection is closed on which TLS does not begin. The wait ends with ctx.
+	HoldBack func(ctx context.Context)
 	// Listen is net.Listen if it is nil.
 	Listen func(network, address string) (net.Listener, error)
 	// Listening, unless it is nil, is called once with the address of the listener.
@@ -185,9 +188,14 @@ func serveHTTP(ctx context.Context, cfg HTTPConfig) error {
 		// OPTIONS * gets the answer of any other path that does not exist
 		DisableGeneralOptionsHandler: true,
 	}
+	hold := func() {
+		if cfg.HoldBack != nil {
+			cfg.HoldBack(ctx)
+		}
+	}
 	failed := make(chan error, 1)
 	go func() {
-		failed <- server.Serve(plainErrors{cfg.TLS.over(cfg.Connections.over(listener)), cfg.TLS != nil})
+		failed <- server.Serve(plainErrors{cfg.TLS.over(cfg.Connections.over(listener)), cfg.TLS != nil, hold})
 	}()
 	select {
 	case err := <-failed:

@@ -2,6 +2,7 @@ package serve
 
 import (
 	"bytes"
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -99,7 +100,11 @@ func TestAnswersOverTLS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	url, _ := start(t, HTTPConfig{TLS: c, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") })})
+	held := make(chan bool, 10)
+	url, _ := start(t, HTTPConfig{
+		TLS: c, HoldBack: func(context.Context) { held <- true },
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") }),
+	})
 	addr := strings.TrimPrefix(url, "http://")
 	for name, request := range map[string]string{"an answer": "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "an error of net/http": "nonsense\r\n\r\n"} {
 		conn, err := tls.Dial("tcp", addr, &tls.Config{InsecureSkipVerify: true})
@@ -122,6 +127,9 @@ func TestAnswersOverTLS(t *testing.T) {
 			t.Errorf("%s: %s", name, answer)
 		}
 	}
+	if len(held) != 1 { // the error of net/http
+		t.Errorf("%d answers were held back", len(held))
+	}
 	for name, max := range map[string]uint16{"TLS 1.1": tls.VersionTLS11, "TLS 1.2": tls.VersionTLS12} {
 		conn, err := tls.Dial("tcp", addr, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS10, MaxVersion: max})
 		if (err == nil) != (max == tls.VersionTLS12) {
@@ -130,6 +138,12 @@ func TestAnswersOverTLS(t *testing.T) {
 		if err == nil {
 			_ = conn.Close()
 		}
+	}
+	<-held
+	select {
+	case <-held:
+	case <-time.After(10 * time.Second):
+		t.Error("a connection on which TLS does not begin is not held back")
 	}
 	if _, err := OpenCertificate(key, cert, quiet); err == nil || !strings.Contains(err.Error(), key) {
 		t.Errorf("files in the wrong order: %v", err)

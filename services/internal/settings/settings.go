@@ -207,6 +207,9 @@ type Common struct {
 	SnapshotEvery         int64 // records between two snapshots; 0: none are taken, nor used
 	KafkaSecurity         secure.Kafka
 	RegistrySecurity      secure.Registry
+
+	// ExpiryWarning is how long before an API key expires that is logged.
+	ExpiryWarning time.Duration
 }
 
 // Tokens are the settings of bearer tokens; see package access.
@@ -236,6 +239,7 @@ func (c *Common) Register(s *Set, defaultHTTP string) {
 
 func (c *Common) registerAccess(s *Set) {
 	s.String(&c.Credentials, "credentials", "CREDENTIALS_FILE", "", "`file` of API keys: JSON list of {subject, sha256 (printf %s KEY | sha256sum), scopes (read, write, admin, payments), expires, customers}; read again when it changes")
+	s.Duration(&c.ExpiryWarning, "expiry-warning", "EXPIRY_WARNING", 14*24*time.Hour, "how long before an API key expires a warning is logged, as a `duration`")
 	s.String(&c.Tokens.Issuer, "jwt-issuer", "JWT_ISSUER", "", "issuer (`iss`) of the bearer tokens that are accepted")
 	s.String(&c.Tokens.Audience, "jwt-audience", "JWT_AUDIENCE", "", "audience (`aud`) that a bearer token must be meant for")
 	s.String(&c.Tokens.Keys, "jwt-keys", "JWT_KEYS", "", "`file` or https URL of the issuer's key set (JWKS); read again when it changes")

@@ -43,12 +43,12 @@ var single = []string{"Authorization", "X-Api-Key", "Content-Type", "Content-Enc
 var bodiless = []string{http.MethodGet, http.MethodHead, http.MethodDelete}
 
 // HTTP returns a handler that refuses repeated headers and bodies that are not plain JSON in UTF-8,
-// before credentials are looked at. The body itself is checked when next reads it. Parameters
-// refuses a body where none belongs.
-func HTTP(next http.Handler) http.Handler {
+// before credentials are looked at. Refuse answers with a problem. The body itself is checked when
+// next reads it. Parameters refuses a body where none belongs.
+func HTTP(next http.Handler, refuse func(http.ResponseWriter, *http.Request, *problem.Problem)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if p := checkHeaders(r); p != nil {
-			problem.Write(w, p)
+			refuse(w, r, p)
 			return
 		}
 		if hasBody(r) {
@@ -72,7 +72,7 @@ func checkHeaders(r *http.Request) *problem.Problem {
 		return nil
 	}
 	if coding := r.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
-		return mediaType("the body is encoded by %q, and no coding is read", short(coding)).WithHint("send the body as it is, without Content-Encoding")
+		return mediaType("the body is encoded by \"%s\", and no coding is read", short(coding)).WithHint("send the body as it is, without Content-Encoding")
 	}
 	sent := r.Header.Get("Content-Type")
 	if sent == "" {
@@ -80,10 +80,10 @@ func checkHeaders(r *http.Request) *problem.Problem {
 	}
 	kind, params, err := mime.ParseMediaType(sent)
 	if err != nil || kind != "application/json" {
-		return mediaType("the body's media type %q is not the contract's", short(sent)).WithHint("send Content-Type: application/json")
+		return mediaType("the body's media type \"%s\" is not the contract's", short(sent)).WithHint("send Content-Type: application/json")
 	}
 	if charset, named := params["charset"]; named && !strings.EqualFold(charset, "utf-8") {
-		return mediaType("the body's charset %q is not the one of JSON", short(charset)).WithHint("send JSON in UTF-8")
+		return mediaType("the body's charset \"%s\" is not the one of JSON", short(charset)).WithHint("send JSON in UTF-8")
 	}
 	return nil
 }
@@ -96,12 +96,16 @@ func invalid(at, format string, args ...any) *problem.Problem {
 	return problem.Invalid(problem.FieldError{Pointer: at, Message: fmt.Sprintf(format, args...)})
 }
 
-// Parameters is a middleware of the generated servers. It refuses a body where none belongs, which
-// would be ignored, a query that is not well formed, a parameter that the operation does not have,
-// one that is repeated, and one with text that is not visible.
+// Parameters is a middleware of the generated servers. It refuses a body where none belongs, and a
+// condition of a write that the operation does not know: both would be ignored. It refuses a query
+// that is not well formed, a parameter that the operation does not have, one that is repeated, and
+// one with text that is not visible.
 func Parameters(req middleware.Request, next middleware.Next) (middleware.Response, error) {
 	if hasBody(req.Raw) && slices.Contains(bodiless, req.Raw.Method) {
 		return middleware.Response{}, invalid("", "the operation has none; leave it out")
+	}
+	if p := checkConditions(req); p != nil {
+		return middleware.Response{}, p
 	}
 	query := req.Raw.URL.RawQuery
 	if query == "" {
@@ -114,6 +118,28 @@ func Parameters(req middleware.Request, next middleware.Next) (middleware.Respon
 		return middleware.Response{}, p
 	}
 	return next(req)
+}
+
+// conditions are the headers that make a write depend on what is there, or have it change a part
+// alone. A client that sends one relies on it.
+var conditions = []string{"If-Match", "If-None-Match", "If-Unmodified-Since", "Content-Range"}
+
+// checkConditions returns a problem for a write with a condition that the operation does not know.
+// If-Match: * is accepted anywhere, as it asks for no version.
+func checkConditions(req middleware.Request) *problem.Problem {
+	if m := req.Raw.Method; m == http.MethodGet || m == http.MethodHead {
+		return nil
+	}
+	for _, name := range conditions {
+		sent := req.Raw.Header[name]
+		if len(sent) == 0 || name == "If-Match" && sent[0] == "*" {
+			continue
+		}
+		if _, known := req.Params[middleware.ParameterKey{Name: name, In: openapi.LocationHeader}]; !known {
+			return invalid("header:"+name, "this operation does not have the condition; leave it out")
+		}
+	}
+	return nil
 }
 
 // declared returns the names of the query parameters of an operation, sorted.
@@ -137,7 +163,7 @@ func checkIntegers(req middleware.Request) *problem.Problem {
 		sent := req.Raw.URL.Query().Get(key.Name)
 		digits := strings.TrimPrefix(sent, "-")
 		if strings.HasPrefix(sent, "+") || len(digits) > 1 && digits[0] == '0' {
-			return invalid("query:"+key.Name, "must be an integer without a plus and without leading zeros, it is %q", short(sent))
+			return invalid("query:"+key.Name, "must be an integer without a plus and without leading zeros, it is \"%s\"", short(sent))
 		}
 	}
 	return nil
@@ -164,6 +190,8 @@ func checkQuery(raw string, known []string) *problem.Problem {
 	for _, name := range names {
 		at := "query:" + short(name)
 		switch {
+		case name == "":
+			return invalid("query", "has a parameter without a name")
 		case !slices.Contains(known, name) && len(known) == 0:
 			return invalid(at, "this operation has no query parameters")
 		case !slices.Contains(known, name):
@@ -232,7 +260,7 @@ func (b *body) check() {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		b.err = problem.New(problem.RequestTimeout, "the body did not arrive in time").WithHint("send the request again, with the same Idempotency-Key")
 	case err != nil:
-		b.err = invalid("", "it ended before its announced length")
+		b.err = invalid("", "it ended before its announced length, or its chunks cannot be read")
 	default:
 		if data, err = Canonical(data); err != nil {
 			b.err = err
@@ -416,6 +444,8 @@ func syntax(err error, data []byte) *problem.Problem {
 	}
 	at := string(s.JSONPointer)
 	switch {
+	case bytes.HasPrefix(data, []byte("\ufeff")):
+		return invalid("", "it begins with a byte order mark; send UTF-8 without one")
 	case errors.Is(err, jsontext.ErrDuplicateName):
 		return invalid(at, "the member is there twice")
 	case !utf8.Valid(data):

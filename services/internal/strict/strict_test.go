@@ -87,6 +87,7 @@ func TestCanonicalRefuses(t *testing.T) {
 		`{"a":01}`:                                        {"", "not JSON"},
 		`{} {}`:                                           {"", "one value"},
 		`nonsense`:                                        {"", "not JSON"},
+		"\ufeff{}":                                        {"", "byte order mark"},
 	} {
 		_, err := Canonical([]byte(in))
 		var p *problem.Problem
@@ -109,6 +110,7 @@ func TestQuery(t *testing.T) {
 		"customerRef=%ff":            "not valid UTF-8",
 		"customerRef=a%00":           "U+0000",
 		"%00=a":                      "query:?",
+		"=a":                         "query: has a parameter without a name",
 	} {
 		p := checkQuery(raw, known)
 		if (p == nil) != (want == "") || p != nil && !strings.Contains(strings.ReplaceAll(p.Detail, "query: is", "query is"), want) {
@@ -145,6 +147,30 @@ func TestParametersAreTheOperations(t *testing.T) {
 	}
 }
 
+// TestConditions sends conditions to an operation that has If-Match, and to others.
+func TestConditions(t *testing.T) {
+	with := middleware.Parameters{{Name: "If-Match", In: openapi.LocationHeader}: ""}
+	for _, tt := range []struct {
+		method, header string
+		params         middleware.Parameters
+		refused        bool
+	}{
+		{"PATCH", `If-Match: "1"`, with, false}, {"PATCH", "If-None-Match: *", with, true}, {"PUT", "Content-Range: bytes 0-1/2", with, true},
+		{"DELETE", "If-Unmodified-Since: Sun, 29 Nov 2026 00:00:00 GMT", with, true}, {"POST", `If-Match: "1"`, nil, true}, {"POST", "If-Match: *", nil, false},
+		{"POST", `If-Match: W/"1"`, nil, true}, {"POST", `If-None-Match: "1"`, nil, true}, {"POST", "Range: bytes=0-1", nil, false},
+		{"GET", `If-Match: "1"`, nil, false}, {"GET", `If-None-Match: "1"`, nil, false},
+	} {
+		raw := httptest.NewRequest(tt.method, "/x", nil)
+		name, value, _ := strings.Cut(tt.header, ": ")
+		raw.Header.Set(name, value)
+		_, err := Parameters(middleware.Request{Raw: raw, Params: tt.params}, func(middleware.Request) (middleware.Response, error) { return middleware.Response{}, nil })
+		var p *problem.Problem
+		if errors.As(err, &p) != tt.refused || tt.refused && (p.Code != problem.InvalidRequest || p.Errors[0].Pointer != "header:"+name) {
+			t.Errorf("%s with %s: %v", tt.method, tt.header, err)
+		}
+	}
+}
+
 func TestBodyWhereNoneBelongs(t *testing.T) {
 	for _, tt := range []struct {
 		method, body string
@@ -158,6 +184,9 @@ func TestBodyWhereNoneBelongs(t *testing.T) {
 		}
 	}
 }
+
+// refuse answers with a problem at once.
+func refuse(w http.ResponseWriter, _ *http.Request, p *problem.Problem) { problem.Write(w, p) }
 
 func TestHeaders(t *testing.T) {
 	type header = http.Header
@@ -189,7 +218,7 @@ func TestHeaders(t *testing.T) {
 		r := httptest.NewRequest("POST", "/", strings.NewReader(tt.body))
 		r.Header = tt.header
 		w := httptest.NewRecorder()
-		problem.LimitBody(HTTP(next)).ServeHTTP(w, r)
+		problem.LimitBody(HTTP(next, refuse)).ServeHTTP(w, r)
 		if w.Code != tt.status {
 			t.Errorf("%s: %d %s, want %d", name, w.Code, w.Body, tt.status)
 		}
@@ -201,7 +230,7 @@ func TestStalledBody(t *testing.T) {
 	server := httptest.NewUnstartedServer(problem.LimitBody(HTTP(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, err := io.ReadAll(r.Body)
 		problem.Write(w, problem.FromOgen(err))
-	}))))
+	}), refuse)))
 	server.Config.ReadTimeout = 50e6 // 50 ms
 	server.Start()
 	defer server.Close()

@@ -30,7 +30,7 @@ func New(cfg Config) (http.Handler, error) {
 	h := &handler{Config: cfg}
 	server, err := billingapi.NewServer(h, security{cfg.Access},
 		billingapi.WithPathPrefix(Prefix), billingapi.WithErrorHandler(cfg.ErrorHandler),
-		billingapi.WithNotFound(problem.WriteNotFound), billingapi.WithMethodNotAllowed(problem.WriteMethodNotAllowed),
+		billingapi.WithNotFound(cfg.NotFound), billingapi.WithMethodNotAllowed(cfg.MethodNotAllowed),
 		billingapi.WithMiddleware(cfg.Middleware(h.ownership())...))
 	if err != nil {
 		return nil, err

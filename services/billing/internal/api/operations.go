@@ -1,9 +1,11 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/deferpay/deferpay/gen/billingapi"
 	"github.com/deferpay/deferpay/services/billing/internal/billing"
@@ -69,13 +71,21 @@ func operation(body billingapi.OperationRequest) (billing.Command, error) {
 	case billingapi.PurchaseRequestOperationRequest:
 		p := body.PurchaseRequest
 		return billing.Purchase{ContractRef: string(p.ContractRef), OrderRef: string(p.OrderRef), Label: p.Label.Or(""), Amount: fromMoney(p.Amount)},
-			checkCurrency("/amount/currency", p.Amount.Currency)
+			cmp.Or(checkCurrency("/amount/currency", p.Amount.Currency), blank("/label", p.Label))
 	case billingapi.RefundRequestOperationRequest:
 		r := body.RefundRequest
 		return billing.Refund{PurchaseRef: string(r.PurchaseRef), Reason: r.Reason.Or(""), Amount: fromMoney(r.Amount)},
-			checkCurrency("/amount/currency", r.Amount.Currency)
+			cmp.Or(checkCurrency("/amount/currency", r.Amount.Currency), blank("/reason", r.Reason))
 	}
 	return nil, problem.New(problem.InvalidRequest, "an operation is a PURCHASE or a REFUND")
+}
+
+// blank returns the problem of a text that is there and has blanks alone, nil for any other.
+func blank(pointer string, text billingapi.OptString) error {
+	if text.Value == "" || strings.TrimSpace(text.Value) != "" {
+		return nil
+	}
+	return problem.Invalid(problem.FieldError{Pointer: pointer, Message: "must not be blank"})
 }
 
 // CancelOperation cancels a purchase.
@@ -85,7 +95,7 @@ func (h *handler) CancelOperation(ctx context.Context, body *billingapi.Cancella
 		return nil, err
 	}
 	defer release()
-	return h.operate(ctx, req, billing.Cancel{PurchaseRef: string(params.OperationRef), Reason: body.Reason.Or("")}, nil)
+	return h.operate(ctx, req, billing.Cancel{PurchaseRef: string(params.OperationRef), Reason: body.Reason.Or("")}, blank("/reason", body.Reason))
 }
 
 // notCancelled returns the problem of an operation that cannot be cancelled, with what may still be

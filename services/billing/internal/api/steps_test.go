@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/deferpay/deferpay/services/billing/internal/billing"
@@ -57,6 +58,12 @@ func TestRefusedStepsRecordNothing(t *testing.T) {
 		request{"refund of a credit note", "/operations", refund("BOP-7-4", 1), 409, "refund-not-possible",
 			[]string{"detail", "only an accepted purchase can be refunded: BOP-7-4 is a refund"}},
 		request{"refund of a foreign purchase", "/operations", refund("BOP-9-1", 1), 404, "operation-not-found", nil},
+		request{"blank label", "/operations", strings.Replace(purchase("CTR-7", 1), "Lisbon", "\u00a0 ", 1), 400, "invalid-request",
+			[]string{"errors.0.pointer", "/label", "errors.0.message", "must not be blank"}},
+		request{"refund with a blank reason", "/operations", strings.Replace(refund("BOP-7-1", 1), "ill", "  ", 1), 400, "invalid-request",
+			[]string{"errors.0.pointer", "/reason", "errors.0.message", "must not be blank"}},
+		request{"cancelled with a blank reason", "/operations/BOP-7-1/cancellation", `{"reason":"\u3000"}`, 400, "invalid-request",
+			[]string{"errors.0.pointer", "/reason", "errors.0.message", "must not be blank"}},
 		request{"cancelled twice", "/operations/BOP-7-3/cancellation", `{}`, 409, "transition-forbidden", []string{"detail", "BOP-7-3 is cancelled already"}},
 		request{"cancelled though invoiced", "/operations/BOP-7-1/cancellation", `{}`, 409, "transition-forbidden",
 			[]string{"detail", "BOP-7-1 is on invoice BIL-2026-000001", "available.amount", "6000", "operationRef", "BOP-7-1"}},

@@ -18,7 +18,6 @@ import (
 	"github.com/deferpay/deferpay/services/internal/access"
 	"github.com/deferpay/deferpay/services/internal/idempotency"
 	"github.com/deferpay/deferpay/services/internal/logapi"
-	"github.com/deferpay/deferpay/services/internal/problem"
 )
 
 // Prefix is the path under which the interface is served.
@@ -35,7 +34,7 @@ func New(cfg Config) (http.Handler, error) {
 	h := &handler{Config: cfg}
 	server, err := contractapi.NewServer(h, security{cfg.Access},
 		contractapi.WithPathPrefix(Prefix), contractapi.WithErrorHandler(cfg.ErrorHandler),
-		contractapi.WithNotFound(problem.WriteNotFound), contractapi.WithMethodNotAllowed(problem.WriteMethodNotAllowed),
+		contractapi.WithNotFound(cfg.NotFound), contractapi.WithMethodNotAllowed(cfg.MethodNotAllowed),
 		contractapi.WithMiddleware(cfg.Middleware(h.ownership())...))
 	if err != nil {
 		return nil, err
