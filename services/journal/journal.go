@@ -14,6 +14,7 @@ import (
 	"github.com/deferpay/deferpay/services/journal/internal/core"
 	"github.com/deferpay/deferpay/services/journal/internal/publication"
 	"github.com/deferpay/deferpay/services/journal/internal/topic"
+	"github.com/deferpay/deferpay/services/journal/record"
 	"github.com/deferpay/deferpay/services/journal/states"
 )
 
@@ -131,9 +132,11 @@ func New[S, B any](cfg Config[S, B]) (*Journal[S, B], error) {
 		cfg.Order = func(e *Entry[B], _ *View[S]) string { return cfg.Key(e) }
 	}
 	j := &Journal[S, B]{cfg: cfg, now: time.Now, blank: l, reason: errStarting, feed: publication.NewFeed[S, B](publication.Kept), reader: make(waker, 1)}
+	var random [10]byte
+	rand.Read(random[:])
 	j.core = core.New(l.Empty(), core.Config[S, B]{
 		Writer: cfg.Writer, MaxRecord: maxRecord, Key: cfg.Key, Clock: cfg.Now, Mono: j.now,
-		NewAttempt: newAttempts(), Project: cfg.Project,
+		NewAttempt: record.Attempts(random), Project: cfg.Project,
 		Feed: func(v *states.Verdict[S, B], value []byte) bool { return j.feed.Add(v, value) },
 		Park: func(offset int64, s Stream, why error) {
 			cfg.Logger.Error("a record is impossible: its stream is parked until a correction", "topic", cfg.Topic, "offset", offset, "stream", string(s), "error", why.Error())
@@ -145,22 +148,6 @@ func New[S, B any](cfg Config[S, B]) (*Journal[S, B], error) {
 	j.timer = time.AfterFunc(time.Hour, j.tick)
 	j.timer.Stop()
 	return j, nil
-}
-
-// newAttempts returns a source of random UUIDs. It is used under the journal's lock.
-func newAttempts() func() Attempt {
-	var pool [64 * 16]byte
-	used := len(pool)
-	return func() (a Attempt) {
-		if used == len(pool) {
-			rand.Read(pool[:])
-			used = 0
-		}
-		used += copy(a[:], pool[used:])
-		a[6] = a[6]&0x0f | 0x40
-		a[8] = a[8]&0x3f | 0x80
-		return a
-	}
 }
 
 // Topic returns the name of the log.

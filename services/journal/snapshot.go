@@ -76,7 +76,7 @@ func (s *Snapshots) check(states, project bool) error {
 }
 
 // format is part of the shape: a snapshot of another form is one of another shape.
-const format = "journal snapshot 2"
+const format = "journal snapshot 3"
 
 // shape returns the digest of what the items of a snapshot look like.
 func (cfg *Config[S, B]) shape() record.Digest {

@@ -16,8 +16,8 @@ type Stream = record.Stream
 // On lists streams.
 func On(streams ...Stream) []Stream { return streams }
 
-// Attempt identifies one attempt to append a record: a random UUID. The zero value stands for
-// "none".
+// Attempt identifies one attempt to append a record: a UUID that no other attempt has. The zero
+// value stands for "none".
 type Attempt = record.Attempt
 
 // Sealed is personal data of a record, encrypted with a key that can be destroyed. The journal

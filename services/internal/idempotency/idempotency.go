@@ -8,7 +8,7 @@
 // A hash has a version. Version 2 is a byte 2 and the SHA-256 over operation, path and body as the
 // generated code encodes it. Version 1 is the SHA-256 alone, over the same with the members of the
 // body sorted. New records have version 2. Logs hold both, so Check computes version 1 if the
-// recorded hash has it.
+// recorded hash has it. The state of a key has half of a hash of version 2; see Request.Kept.
 package idempotency
 
 import (
@@ -32,6 +32,9 @@ const MaxKey = 128
 
 // version2 begins a hash of version 2. A hash of version 1 is shorter.
 const version2 = 2
+
+// kept is the length of what a state keeps of a hash of version 2: half of the SHA-256.
+const kept = 1 + sha256.Size/2
 
 // Request is what a record keeps of the request it answers.
 type Request struct {
@@ -79,6 +82,22 @@ func (r *Request) Recorded() *Request {
 	return &Request{Client: r.Client, Key: r.Key, Operation: r.Operation, Hash: r.Hash}
 }
 
+// Kept returns what the state of a key keeps of the recorded request that used it: the operation,
+// and of the hash so much that two requests do not have the same by chance. A client that computes
+// two which do gets an answer to its own former request: keys are a client's own.
+func (r *Request) Kept() Request {
+	k := Request{Operation: r.Operation, Hash: r.Hash}
+	if len(k.Hash) == 1+sha256.Size && k.Hash[0] == version2 {
+		k.Hash = k.Hash[:kept:kept]
+	}
+	return k
+}
+
+// isKept reports whether a hash is what a state keeps of that of the request.
+func (r *Request) isKept(hash []byte) bool {
+	return len(hash) == kept && bytes.HasPrefix(r.Hash, hash)
+}
+
 // sameAsVersion1 reports whether a hash of version 1 is that of the request.
 func (r *Request) sameAsVersion1(hash []byte) bool {
 	body, err := sorted(r.body)
@@ -109,9 +128,10 @@ func (r Request) Stream() string {
 	return Streams + url.PathEscape(r.Client) + "/" + url.PathEscape(r.Key)
 }
 
-// Check returns nil if a recorded request is the same, else an error that wraps ErrReused.
+// Check returns nil if a recorded request, or what is kept of it, is the same, else an error that
+// wraps ErrReused.
 func (r *Request) Check(recorded Request) error {
-	if bytes.Equal(r.Hash, recorded.Hash) || len(recorded.Hash) == sha256.Size && r.sameAsVersion1(recorded.Hash) {
+	if bytes.Equal(r.Hash, recorded.Hash) || r.isKept(recorded.Hash) || len(recorded.Hash) == sha256.Size && r.sameAsVersion1(recorded.Hash) {
 		return nil
 	}
 	return fmt.Errorf("%w: it was used for %s", ErrReused, recorded.Operation)

@@ -49,6 +49,12 @@ func TestRepetition(t *testing.T) {
 		if err := other.Check(*first); !errors.Is(err, ErrReused) {
 			t.Errorf("%s: %v", name, err)
 		}
+		if err := other.Check(first.Kept()); !errors.Is(err, ErrReused) {
+			t.Errorf("%s, by what is kept: %v", name, err)
+		}
+	}
+	if k := first.Kept(); first.Check(k) != nil || k.Operation != "createOperation" || len(k.Hash) != 17 {
+		t.Errorf("of the request %+v is kept", k)
 	}
 	a, b := request(t, "op", "ab", `{}`), request(t, "opa", "b", `{}`)
 	if a.Check(*b) == nil {

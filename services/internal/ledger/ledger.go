@@ -181,7 +181,7 @@ type Outcome[E, A any] struct {
 // key is the state of the stream of an idempotency key: the request that used it, and what its
 // answer is made of.
 type key[A any] struct {
-	request idempotency.Request // without client and key, which the name of the stream holds
+	request idempotency.Request // what is kept of it: the name of the stream holds client and key
 	answer  A
 }
 
@@ -350,6 +350,6 @@ func (l *Ledger[E, S, A]) fold(v *View, e journal.Entry[Body[E]]) error {
 	if _, used := get[A](v, name); used {
 		return fmt.Errorf("%s: key %s was used before", e.Kind, name)
 	}
-	v.Set(name, key[A]{idempotency.Request{Operation: req.Operation, Hash: req.Hash}, l.domain.Answer(event, l.domain.After(v, event))})
+	v.Set(name, key[A]{req.Kept(), l.domain.Answer(event, l.domain.After(v, event))})
 	return nil
 }

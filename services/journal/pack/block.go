@@ -25,16 +25,17 @@ type Layout struct {
 	// Block is how many bytes of items are compressed together, 16 KiB by default. Looking at one
 	// item decompresses them all.
 	Block int
-	// Random is how many bytes at the start of each item cannot be compressed, such as those of a
-	// random id. They are kept beside the others, which take less room without them. No item is
-	// shorter.
+	// Random is how many bytes at the start of each item are unlike the others, such as those of an
+	// id. They lie together: compressed with the others if they resemble each other, otherwise as
+	// they are, because random bytes spoil the code for the others. No item is shorter.
 	Random int
 }
 
 // Block is items that were compressed together. Its bytes are never changed.
 //
-// They are the number of items, the length of the compressed items, the random bytes of each item,
-// and a zstd frame with, for each item, the length and the bytes of the rest.
+// They are twice the number of items, and one more if the random bytes are compressed; the length
+// of what is compressed; the random bytes of each item, unless they are; and a zstd frame. That has
+// these bytes, if it has them, and for each item the length and the bytes of the rest.
 type Block []byte
 
 var errBlock = errors.New("not a block of items")
@@ -61,6 +62,7 @@ type items struct {
 	random []byte   // of all items
 	rest   []byte   // length and bytes of each
 	ends   []uint32 // of each in rest
+	frame  []byte   // memory to use
 }
 
 var unpacked = sync.Pool{New: func() any { return new(items) }}
@@ -89,27 +91,58 @@ func (i *items) append(dst []byte, slot int, l Layout) []byte {
 
 // pack returns the items as a block. work is memory to use.
 func (i *items) pack(work []byte) (b Block, _ []byte) {
-	work = binary.AppendUvarint(work[:0], uint64(i.len()))
-	work = binary.AppendUvarint(work, uint64(len(i.rest)))
-	work = append(work, i.random...)
-	work = encoder().EncodeAll(i.rest, work)
+	beside, inside, flag := i.random, i.rest, uint64(0)
+	if i.alike() {
+		i.frame = append(append(i.frame[:0], i.random...), i.rest...)
+		beside, inside, flag = nil, i.frame, 1
+	}
+	work = binary.AppendUvarint(work[:0], uint64(i.len())<<1|flag)
+	work = binary.AppendUvarint(work, uint64(len(inside)))
+	work = append(work, beside...)
+	work = encoder().EncodeAll(inside, work)
 	return append(make(Block, 0, len(work)), work...), work
+}
+
+// recent is how many items before it an item is compared with. So many sources of ids may take
+// turns.
+const recent = 4
+
+// alike reports whether the random bytes of most items begin as those of another one shortly before
+// do, for half of their length.
+func (i *items) alike() bool {
+	width := len(i.random) / i.len()
+	if width < 2 {
+		return false
+	}
+	half, found := width/2, 0
+	for n := width; n < len(i.random); n += width {
+		for before := n - width; before >= max(0, n-recent*width); before -= width {
+			if string(i.random[n:n+half]) == string(i.random[before:before+half]) {
+				found++
+				break
+			}
+		}
+	}
+	return 2*found > i.len()
 }
 
 // unpack makes the items those of a block, in the memory that they have. An error is returned if it
 // is not one whole block of the layout.
 func (i *items) unpack(b Block, l Layout) error {
 	i.reset()
-	n, data, ok := length(b, slots)
-	if !ok || n == 0 {
+	n, data, ok := length(b, 2*slots+1)
+	inside := n&1 != 0
+	if n >>= 1; !ok || n == 0 {
 		return errBlock
 	}
 	size, data, ok := length(data, maxUnpacked)
-	if !ok || n*l.Random > len(data) {
+	random := n * l.Random
+	if !ok || random > len(data) && !inside || random > size && inside {
 		return errBlock
 	}
-	i.random = append(i.random, data[:n*l.Random]...)
-	data = data[n*l.Random:]
+	if !inside {
+		i.random, data = append(i.random, data[:random]...), data[random:]
+	}
 	var h zstd.Header
 	if err := h.Decode(data); err != nil || !h.HasFCS || h.FrameContentSize != uint64(size) || h.Skippable {
 		return fmt.Errorf("%w: its frame does not have the length that it says", errBlock)
@@ -120,6 +153,11 @@ func (i *items) unpack(b Block, l Layout) error {
 	}
 	if len(i.rest) != size {
 		return fmt.Errorf("%w: it has %d bytes and says %d", errBlock, len(i.rest), size)
+	}
+	if inside {
+		i.random = append(i.random, i.rest[:random]...)
+		i.rest = append(i.rest[:0], i.rest[random:]...)
+		size -= random
 	}
 	for at := 0; len(i.ends) < n; {
 		length, rest, ok := length(i.rest[at:], MaxItem)

@@ -234,15 +234,14 @@ func sealed(l Layout, count int) Block {
 // A block that is cut short, longer, of another layout, or says what it does not have, is refused.
 func TestDamagedBlocks(t *testing.T) {
 	l := Layout{Random: 8}
-	good := sealed(l, 20)
 	header := func(n, size uint64, rest []byte) Block {
-		return append(binary.AppendUvarint(binary.AppendUvarint(nil, n), size), rest...)
+		return append(binary.AppendUvarint(binary.AppendUvarint(nil, 2*n), size), rest...)
 	}
 	random := make([]byte, 8)
 	frame := func(raw []byte) []byte { return encoder().EncodeAll(raw, bytes.Clone(random)) }
 	bomb := make([]byte, 64<<20)
 	bad := map[string]Block{
-		"longer":               append(bytes.Clone(good), 0),
+		"longer":               append(bytes.Clone(sealed(l, 20)), 0),
 		"no item":              header(0, 0, encoder().EncodeAll(nil, nil)),
 		"too many items":       header(slots+1, 2, frame([]byte{0, 0})),
 		"fewer items":          header(2, 1, append(bytes.Clone(random), frame([]byte{0})...)),
@@ -254,9 +253,24 @@ func TestDamagedBlocks(t *testing.T) {
 		"shorter than it says": header(1, 3, frame([]byte{1, 0})),
 		"no frame":             header(1, 2, append(bytes.Clone(random), 1, 0)),
 		"a length of 2^63":     header(1, 1<<63, frame([]byte{0})),
+		"too little inside":    append([]byte{3, 7}, encoder().EncodeAll(random[1:], nil)...),
+		"random bytes alone":   append([]byte{3, 8}, encoder().EncodeAll(random, nil)...),
 	}
+	inside := sealed(l, 20)
+	if inside[0] != 41 {
+		t.Fatal("numbers are not compressed")
+	}
+	for n := range inside {
+		bad[fmt.Sprint("the first ", n, " bytes")] = inside[:n]
+	}
+	beside := New(l)
+	for n := range 20 {
+		beside.Add(append(binary.LittleEndian.AppendUint64(nil, uint64(n)*0x9e3779b97f4a7c15), "text"...), 1)
+	}
+	beside.Seal()
+	good := beside.Blocks()[0]
 	for n := range good {
-		bad[fmt.Sprint("the first ", n, " bytes")] = good[:n]
+		bad[fmt.Sprint("of those beside, the first ", n, " bytes")] = good[:n]
 	}
 	for name, b := range bad {
 		if err := New(l).Restore(b, func(Handle, []byte) (int, error) { return 1, nil }); err == nil {
@@ -335,6 +349,33 @@ func TestCacheAfterDamage(t *testing.T) {
 	for n, h := range first[:8] {
 		if got, err := s.Get(h, nil); err != nil || !bytes.Equal(got, item(n, 100)) {
 			t.Errorf("item %d is %q (%v)", n, got, err)
+		}
+	}
+}
+
+// Ids of few sources that count are compressed, also if the sources take turns. Random ones take
+// the room that they have, and spoil nothing.
+func TestIdsAreCompressed(t *testing.T) {
+	const items, width = 20_000, 16
+	rng := rand.New(rand.NewPCG(3, 4))
+	for _, tt := range []struct {
+		sources int // 0: each id is random
+		most    int64
+	}{{1, 9}, {2, 9}, {4, 10}, {0, width + 8}} {
+		s, sources := New(Layout{Random: width}), make([]uint64, max(tt.sources, 1))
+		for i := range sources {
+			sources[i] = rng.Uint64()
+		}
+		for n := range items {
+			of, count := sources[rng.IntN(len(sources))], uint64(n)
+			if tt.sources == 0 {
+				of, count = rng.Uint64(), rng.Uint64()
+			}
+			id := binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, of), count)
+			s.Add(fmt.Appendf(id, "operation/%d", n), 1)
+		}
+		if got := s.Bytes() / items; got > tt.most {
+			t.Errorf("%d sources: %d bytes an item, want %d at most", tt.sources, got, tt.most)
 		}
 	}
 }

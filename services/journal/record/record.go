@@ -17,8 +17,8 @@ import (
 // "key/shop/o-17". A record expects every stream that its decision has read.
 type Stream string
 
-// Attempt identifies one attempt to append a record: a random UUID, version 4. The zero value
-// stands for "none".
+// Attempt identifies one attempt to append a record: a UUID that no other attempt has; see
+// Attempts. The zero value stands for "none".
 type Attempt [16]byte
 
 // String returns the canonical text of the UUID.

@@ -3,10 +3,12 @@ package store
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/deferpay/deferpay/services/billing/internal/billing"
 	"github.com/deferpay/deferpay/services/billing/internal/effect"
 	"github.com/deferpay/deferpay/services/billing/internal/numbers"
+	"github.com/deferpay/deferpay/services/internal/idempotency"
 	"github.com/deferpay/deferpay/services/internal/ledger"
 	"github.com/deferpay/deferpay/services/journal"
 )
@@ -28,6 +30,29 @@ const FoldVersion = foldVersion
 
 // Config returns what the store's journal is made of.
 func (s *Store) Config() journal.Config[ledger.State, effect.Body] { return s.ledger.Config() }
+
+// Once reports whether a stream of purchases is changed by one record alone.
+func Once(s journal.Stream) bool {
+	return strings.HasPrefix(string(s), string(operations)) || strings.HasPrefix(string(s), string(orders)) || strings.HasPrefix(string(s), idempotency.Streams)
+}
+
+// Rule returns the streams of a command and how it is decided, without a look at the key.
+func (s *Store) Rule(req *idempotency.Request, c billing.Command) ([]journal.Stream, func(*ledger.View) (effect.Body, error)) {
+	on := streams(c.About())
+	if req != nil {
+		on = append(on, journal.Stream(req.Stream()))
+	}
+	return on, func(v *ledger.View) (effect.Body, error) {
+		e, err := billing.Decide(book{v, nil}, c, billing.Moment{Now: v.Now(), Paris: s.paris})
+		if err != nil {
+			return effect.Body{}, err
+		}
+		for _, s := range streams(e.About()) {
+			v.State(s)
+		}
+		return effect.Body{Event: e, Request: req.Recorded()}, nil
+	}
+}
 
 // Candidates returns the sets that a list with a filter looks at.
 func (s *Store) Candidates(f OperationFilter) []numbers.Set {

@@ -17,9 +17,9 @@ import (
 // TestDecisionsPassLists decides a purchase while a long list is being made.
 func TestDecisionsPassLists(t *testing.T) {
 	w := newWriter(t)
+	w.write(5)
 	s, _, stop := w.open("one")
 	defer stop()
-	w.write(s, 5)
 	const entries = 20_000
 	begun, listed := make(chan struct{}), make(chan store.List[int], 1)
 	begin := sync.OnceFunc(func() { close(begun) })
@@ -52,9 +52,9 @@ func TestDecisionsPassLists(t *testing.T) {
 // answers and by others.
 func TestPagesOfOperations(t *testing.T) {
 	w := newWriter(t)
+	w.write(600) // two contracts
 	first, _, stop := w.open("one")
 	defer stop()
-	w.write(first, 600) // two contracts
 	w.cancelSome(first)
 	w.refundSome(first)
 	w.pack = true
@@ -116,9 +116,9 @@ func (w *writer) cancelSome(s *store.Store) {
 // cancelled.
 func TestCancelledWhileListed(t *testing.T) {
 	w := newWriter(t)
+	w.write(0)
 	s, _, stop := w.open("one")
 	defer stop()
-	w.write(s, 0)
 	var made []string
 	for i := range 9 {
 		o, _, err := s.Operate(t.Context(), request(fmt.Sprint("buy-", i)), purchase(0, fmt.Sprint("LATE-", i)))
@@ -160,9 +160,9 @@ func (w *writer) refundSome(s *store.Store) {
 func TestListsBesidePurchases(t *testing.T) {
 	w := newWriter(t)
 	w.pack = true
+	w.write(500)
 	s, _, stop := w.open("one")
 	defer stop()
-	w.write(s, 500)
 	var readers sync.WaitGroup
 	var bought atomic.Bool
 	for _, f := range []store.OperationFilter{
@@ -203,9 +203,9 @@ func matching(all []store.Operation, f store.OperationFilter) (out []string) {
 // all of them.
 func TestPageCostsWhatItShows(t *testing.T) {
 	w := newWriter(t)
+	w.write(500) // two contracts, five months
 	s, _, stop := w.open("one")
 	defer stop()
-	w.write(s, 500) // two contracts, five months
 	const all = 10
 	for _, c := range []struct {
 		filter store.InvoiceFilter
@@ -237,9 +237,9 @@ func TestPageCostsWhatItShows(t *testing.T) {
 // numbers are those of others.
 func TestListsOfADiscardedModel(t *testing.T) {
 	w := newWriter(t)
+	w.write(5)
 	s, _, stop := w.open("one")
 	defer stop()
-	w.write(s, 5)
 	if !s.Picks(func() {}) || !s.Finishes(func() {}) {
 		t.Error("operations of the model are not completed")
 	}
@@ -267,9 +267,9 @@ func TestListsOfADiscardedModel(t *testing.T) {
 // BenchmarkPages reports how long a page of operations takes by several filters.
 func BenchmarkPages(b *testing.B) {
 	w := newWriter(b)
+	w.write(*closedOperations)
 	s, _, stop := w.open("one")
 	defer stop()
-	w.write(s, *closedOperations)
 	w.cancelSome(s)
 	for name, f := range map[string]store.OperationFilter{
 		"all": {}, "accepted": {Status: billing.OperationAccepted}, "refused": {Status: billing.OperationRefused}, "cancelled": {Status: billing.OperationCancelled},

@@ -28,11 +28,9 @@ var closedOperations = flag.Int("operations", 20_000, "how many `purchases` the 
 const (
 	months      = 5
 	perContract = 250 // purchases, in all months
-	writers     = 256 // callers at once
 )
 
-// writer makes a log of purchases that are invoiced and settled. It decides them on an instance, so
-// that the log is one that the service writes, but without HTTP.
+// writer makes a log on the embedded broker, and opens instances on it.
 type writer struct {
 	tb      testing.TB
 	options []kgo.Opt
@@ -55,13 +53,17 @@ func newWriter(tb testing.TB) *writer {
 	return w
 }
 
+func (w *writer) config(name string) store.Config {
+	return store.Config{Paris: w.paris, Config: ledger.Config{
+		Writer: name, ClientOptions: w.options, Logger: slog.New(slog.DiscardHandler), SnapshotEvery: w.snapshots,
+		Now: func() time.Time { return time.UnixMicro(w.clock.Load()).UTC() },
+	}}
+}
+
 // open runs an instance and returns how long it took to become ready.
 func (w *writer) open(name string) (s *store.Store, took time.Duration, stop func()) {
 	w.tb.Helper()
-	s, err := store.New(store.Config{Paris: w.paris, Config: ledger.Config{
-		Writer: name, ClientOptions: w.options, Logger: slog.New(slog.DiscardHandler), SnapshotEvery: w.snapshots,
-		Now: func() time.Time { return time.UnixMicro(w.clock.Load()).UTC() },
-	}})
+	s, err := store.New(w.config(name))
 	if err != nil {
 		w.tb.Fatal(err)
 	}
@@ -78,65 +80,64 @@ func (w *writer) open(name string) (s *store.Store, took time.Duration, stop fun
 	return s, time.Since(began), func() { cancel(); <-ended }
 }
 
-// each calls do for 0 to n-1, many at once.
-func (w *writer) each(n int, do func(i int) error) {
+// write writes a log of purchases that are invoiced and settled, of which everything is published.
+// A scribe decides them, so the log is one that the service writes, but without HTTP, and not
+// record by record.
+func (w *writer) write(operations int) {
 	w.tb.Helper()
-	var next atomic.Int64
-	var failed atomic.Pointer[error]
-	var working sync.WaitGroup
-	for range min(n, writers) {
-		working.Go(func() {
-			for i := next.Add(1) - 1; i < int64(n) && failed.Load() == nil; i = next.Add(1) - 1 {
-				if err := do(int(i)); err != nil {
-					failed.Store(&err)
-				}
-			}
-		})
+	s, err := store.New(w.config("scribe"))
+	if err != nil {
+		w.tb.Fatal(err)
 	}
-	working.Wait()
-	if err := failed.Load(); err != nil {
-		w.tb.Fatal(*err)
+	scribe := journaltest.NewScribe(w.tb, s.Config(), store.Once)
+	decide := func(req *idempotency.Request, c billing.Command) (about billing.Subject) {
+		seen, err := scribe.Decide(s.Rule(req, c))
+		if err != nil {
+			w.tb.Fatal(err)
+		}
+		return seen.Event.About()
 	}
-}
-
-func (w *writer) write(s *store.Store, operations int) {
-	w.tb.Helper()
 	contracts := max(1, operations/perContract)
 	start := time.Date(2026, time.January, 15, 9, 0, 0, 0, time.UTC)
 	w.clock.Store(start.UnixMicro())
-	observe := func(c billing.Contract) error {
-		return s.Observe(w.tb.Context(), billing.Observe{ContractObserved: billing.ContractObserved{Contract: c, OccurredAt: start}})
+	for i := range contracts {
+		decide(nil, billing.Observe{ContractObserved: billing.ContractObserved{Contract: contract(i), OccurredAt: start}})
 	}
-	w.each(contracts, func(i int) error { return observe(contract(i)) })
 	for month := range months {
 		w.clock.Store(start.AddDate(0, month, 0).UnixMicro())
-		w.each(operations/months, func(i int) error {
-			_, _, err := s.Operate(w.tb.Context(), request(fmt.Sprintf("order-%d-%d", month, i)), purchase(i%contracts, fmt.Sprintf("ORD-%d-%06d", month, i)))
-			return err
-		})
+		for i := range operations / months {
+			w.clock.Add(100)
+			req := request(fmt.Sprintf("order-%d-%d", month, i))
+			decide(&req, purchase(i%contracts, fmt.Sprintf("ORD-%d-%06d", month, i)))
+		}
 		w.clock.Store(start.AddDate(0, month+1, -10).UnixMicro())
-		w.settle(s, billing.PeriodOf(start.AddDate(0, month, 0), w.paris))
+		period := billing.PeriodOf(start.AddDate(0, month, 0), w.paris)
+		for i := range min(contracts, operations/months) {
+			w.settle(decide, contract(i), period)
+		}
+	}
+	records, err := scribe.End(w.tb.Context())
+	if err != nil {
+		w.tb.Fatal(err)
+	}
+	w.published(records)
+}
+
+// published saves that so many records were published.
+func (w *writer) published(records int64) {
+	w.tb.Helper()
+	if err := journaltest.Published(w.tb.Context(), w.options, store.Positions, "publication", store.Log, records); err != nil {
+		w.tb.Fatal(err)
 	}
 }
 
-// settle closes a period and collects its invoices.
-func (w *writer) settle(s *store.Store, p billing.Period) {
-	w.tb.Helper()
-	ctx := w.tb.Context()
-	due, _ := s.ToClose(p)
-	w.each(len(due), func(i int) error {
-		_, err := s.Decide(ctx, nil, due[i])
-		return err
-	})
-	invoices := s.Invoices(store.InvoiceFilter{Period: p}, store.Page{Limit: len(due)}).Items
-	w.each(len(invoices), func(i int) error {
-		c := billing.Collecting{InvoiceRef: invoices[i].Ref}
-		if _, _, err := s.Settle(ctx, request("present-"+c.InvoiceRef), billing.Present{Collecting: c}); err != nil {
-			return err
-		}
-		_, _, err := s.Settle(ctx, request("collect-"+c.InvoiceRef), billing.Collect{Collecting: c})
-		return err
-	})
+// settle closes a period of a customer who has one contract, and collects the invoice.
+func (w *writer) settle(decide func(*idempotency.Request, billing.Command) billing.Subject, c billing.Contract, p billing.Period) {
+	invoice := decide(nil, billing.Close{Customer: c.Customer(), Contracts: []string{c.Ref}, Period: p}).Invoice
+	collecting := billing.Collecting{InvoiceRef: invoice}
+	present, collect := request("present-"+invoice), request("collect-"+invoice)
+	decide(&present, billing.Present{Collecting: collecting})
+	decide(&collect, billing.Collect{Collecting: collecting})
 }
 
 func contract(i int) billing.Contract {
@@ -174,35 +175,43 @@ func heap() uint64 {
 
 // BenchmarkHistory writes a log and reads it with a new instance. It reports what the instance
 // keeps in memory for each operation, how fast it reads, and how long purchases take while others
-// read lists of old operations.
+// read lists of old operations. It measures once, however large b.N is.
 func BenchmarkHistory(b *testing.B) {
 	w := newWriter(b)
-	first, _, stop := w.open("writer")
-	w.write(first, *closedOperations)
+	began := time.Now()
+	w.write(*closedOperations)
+	report(b, time.Since(began).Seconds(), "s/write")
+	w.snapshots = 1 << 40 // none by itself
+	before := heap()
+	s, took, stop := w.open("reader")
+	report(b, float64(int64(heap()-before))/float64(*closedOperations), "B/operation")
+	records := s.Position() + 1
+	if n := s.Stats().Void; n > 0 {
+		b.Fatalf("%d records are void", n)
+	}
+	report(b, float64(records)/took.Seconds(), "records/s")
+	report(b, took.Seconds(), "s/start")
+	report(b, float64(w.latency(s, "alone", 0, store.OperationFilter{}).Microseconds()), "p99-µs-alone")
+	report(b, float64(w.latency(s, "lists", 4, store.OperationFilter{}).Microseconds()), "p99-µs-beside-lists")
+	report(b, float64(w.latency(s, "searches", 4, store.OperationFilter{Status: billing.OperationAccepted}).Microseconds()), "p99-µs-beside-searches")
+	w.snapshot(b, s)
+	w.published(s.Position() + 1)
 	stop()
-	first = nil
-	for range b.N {
-		before := heap()
-		s, took, stop := w.open("reader")
-		records := s.Position() + 1
-		b.ReportMetric(float64(heap()-before)/float64(*closedOperations), "B/operation")
-		b.ReportMetric(float64(records)/took.Seconds(), "records/s")
-		b.ReportMetric(took.Seconds(), "s/start")
-		b.ReportMetric(float64(w.latency(s, "alone", 0, store.OperationFilter{}).Microseconds()), "p99-µs-alone")
-		b.ReportMetric(float64(w.latency(s, "lists", 4, store.OperationFilter{}).Microseconds()), "p99-µs-beside-lists")
-		b.ReportMetric(float64(w.latency(s, "searches", 4, store.OperationFilter{Status: billing.OperationAccepted}).Microseconds()), "p99-µs-beside-searches")
-		w.snapshots = 1 << 40 // none by itself
-		stop()
-		runtime.KeepAlive(s)
-		w.restart(b)
-		w.snapshots = 0
-		b.ReportMetric(0, "ns/op")
+	s = nil
+	w.restart(b)
+	b.ReportMetric(0, "ns/op")
+}
+
+// report reports a figure. With -v it is printed at once, because the whole takes long.
+func report(b *testing.B, value float64, unit string) {
+	b.ReportMetric(value, unit)
+	if testing.Verbose() {
+		fmt.Println(time.Now().UTC().Format(time.TimeOnly), value, unit)
 	}
 }
 
-// restart takes a snapshot beside purchases, and starts an instance from it.
-func (w *writer) restart(b *testing.B) {
-	s, _, stop := w.open("taker")
+// snapshot takes a snapshot beside purchases.
+func (w *writer) snapshot(b *testing.B, s *store.Store) {
 	taken := make(chan time.Duration)
 	go func() {
 		began := time.Now()
@@ -211,33 +220,42 @@ func (w *writer) restart(b *testing.B) {
 		}
 		taken <- time.Since(began)
 	}()
-	b.ReportMetric(float64(w.latency(s, "beside a snapshot", 0, store.OperationFilter{}).Microseconds()), "p99-µs-beside-snapshot")
-	b.ReportMetric((<-taken).Seconds(), "s/snapshot")
-	stop()
-	runtime.KeepAlive(s)
-	s = nil
+	report(b, float64(w.latency(s, "beside a snapshot", 0, store.OperationFilter{}).Microseconds()), "p99-µs-beside-snapshot")
+	report(b, (<-taken).Seconds(), "s/snapshot")
+}
+
+// restart starts an instance from the snapshot, and another one that takes its place as the one
+// that publishes, and at last forgets its keys.
+func (w *writer) restart(b *testing.B) {
 	before, worked := heap(), processor(b)
-	again, took, stop := w.open("again")
-	defer stop()
-	b.ReportMetric((processor(b) - worked).Seconds(), "cpu-s/start-from-snapshot")
-	b.ReportMetric(took.Seconds(), "s/start-from-snapshot")
-	b.ReportMetric(float64(heap()-before)/float64(*closedOperations), "B/operation-from-snapshot")
-	w.forget(again)
-	b.ReportMetric(float64(int64(heap()-before))/float64(*closedOperations), "B/operation-without-keys")
-	runtime.KeepAlive(again)
+	s, took, stop := w.open("again")
+	report(b, (processor(b) - worked).Seconds(), "cpu-s/start-from-snapshot")
+	report(b, took.Seconds(), "s/start-from-snapshot")
+	report(b, float64(int64(heap()-before))/float64(*closedOperations), "B/operation-from-snapshot")
+	current, next := w.publisher(s, stop), w.openPublisher("next")
+	s, stop = nil, nil
+	report(b, w.takeover(b, current, next, 0).Seconds(), "s/takeover")
+	current = nil
+	report(b, w.forget(next.Store).Seconds(), "s/longest-wait-while-forgetting")
+	report(b, float64(int64(heap()-before))/float64(*closedOperations), "B/operation-without-keys")
+	next.stop()
 }
 
 // forget moves the clock until an instance has forgotten all idempotency keys, which it looks for
-// every minute.
-func (w *writer) forget(s *store.Store) {
+// every minute. It returns how long a query waited at most meanwhile.
+func (w *writer) forget(s *store.Store) (longest time.Duration) {
 	w.tb.Helper()
 	w.clock.Add((365 * 24 * time.Hour).Microseconds())
 	at := s.Position()
-	for until := time.Now().Add(2 * time.Minute); s.Position() < at+2; time.Sleep(100 * time.Millisecond) {
+	for until := time.Now().Add(5 * time.Minute); s.Position() < at+2; time.Sleep(time.Millisecond) {
+		began := time.Now()
+		s.Subscription("CTR-1")
+		longest = max(longest, time.Since(began))
 		if time.Now().After(until) {
 			w.tb.Fatal("no keys were forgotten")
 		}
 	}
+	return longest
 }
 
 // processor returns the processor time that the process has taken, the broker's included.

@@ -49,10 +49,10 @@ func cuts(t *testing.T, log [][]byte, step, size, unpacked int) (shape, sum stri
 // repeated requests alike.
 func TestStoreFromSnapshot(t *testing.T) {
 	w := newWriter(t)
+	w.write(500)
 	w.snapshots = 100
-	first, _, stop := w.open("writer")
+	first, _, stop := w.open("first")
 	defer stop()
-	w.write(first, 500)
 	at, err := first.Snapshot(t.Context())
 	if err != nil {
 		t.Fatal(err)

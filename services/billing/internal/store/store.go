@@ -47,7 +47,7 @@ const PublicationGroup = "billing.publication"
 
 // foldVersion is raised when the same records lead to other states, or to another read model, than
 // before; see ledger.Snapshots.
-const foldVersion = 2
+const foldVersion = 3
 
 type (
 	// Applied is an applied record, and the states of its streams right after it.

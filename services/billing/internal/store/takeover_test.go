@@ -31,6 +31,12 @@ type publisher struct {
 func (w *writer) openPublisher(name string) *publisher {
 	w.tb.Helper()
 	s, _, stop := w.open(name)
+	return w.publisher(s, stop)
+}
+
+// publisher makes an instance that runs one that publishes. stop stops the instance.
+func (w *writer) publisher(s *store.Store, stop func()) *publisher {
+	w.tb.Helper()
 	applied, err := s.Publication()
 	if err != nil {
 		w.tb.Fatal(err)
@@ -61,11 +67,26 @@ func (p *publisher) published(operation string) bool {
 	return p.operation == operation
 }
 
-// BenchmarkTakeover writes a log and then measures how long nobody publishes when the instance that
-// does is stopped: from then until another one, which waited, delivers a purchase that it decided
-// at once.
+// BenchmarkTakeover writes a log and then measures takeovers of its publication.
 func BenchmarkTakeover(b *testing.B) {
 	w := newWriter(b)
+	w.write(*closedOperations)
+	current := w.openPublisher("publisher")
+	var slowest time.Duration
+	for n := range b.N {
+		next := w.openPublisher(fmt.Sprint("next", n))
+		slowest = max(slowest, w.takeover(b, current, next, n))
+		current = next
+	}
+	current.stop()
+	b.ReportMetric(slowest.Seconds(), "s/slowest-takeover")
+	b.ReportMetric(0, "ns/op")
+}
+
+// takeover returns how long nobody publishes when the instance that does is stopped: from then
+// until another one, which waits, delivers a purchase that it decided at once.
+func (w *writer) takeover(b *testing.B, current, next *publisher, n int) time.Duration {
+	b.Helper()
 	client, err := kgo.NewClient(w.options...)
 	if err != nil {
 		b.Fatal(err)
@@ -79,34 +100,24 @@ func BenchmarkTakeover(b *testing.B) {
 		g := groups[store.PublicationGroup]
 		return len(g.Members) == 2 && g.State == "Stable"
 	}
-	current := w.openPublisher("publisher")
-	w.write(current.Store, *closedOperations)
-	var slowest time.Duration
-	for n := range b.N {
-		next := w.openPublisher(fmt.Sprint("next", n))
-		journaltest.Eventually(b, "one publishes and one waits", func() error {
-			if at, delivers := current.applied.Position(); !waiting() || !delivers || at <= current.Store.Position() {
-				return fmt.Errorf("published up to %d, delivers: %t", at, delivers)
-			}
-			return nil
-		})
-		began := time.Now()
-		go current.stop()
-		key := fmt.Sprint("takeover-", n)
-		o, _, err := next.Operate(b.Context(), request(key), purchase(n, key))
-		if err != nil {
-			b.Fatal(err)
+	journaltest.Eventually(b, "one publishes and one waits", func() error {
+		if at, delivers := current.applied.Position(); !waiting() || !delivers || at <= current.Store.Position() {
+			return fmt.Errorf("published up to %d, delivers: %t", at, delivers)
 		}
-		journaltest.Eventually(b, "the other publishes", func() error {
-			if !next.published(o.Ref) {
-				return fmt.Errorf("%s is not published", o.Ref)
-			}
-			return nil
-		})
-		slowest = max(slowest, time.Since(began))
-		current = next
+		return nil
+	})
+	began := time.Now()
+	go current.stop()
+	key := fmt.Sprint("takeover-", n)
+	o, _, err := next.Operate(b.Context(), request(key), purchase(n, key))
+	if err != nil {
+		b.Fatal(err)
 	}
-	current.stop()
-	b.ReportMetric(slowest.Seconds(), "s/slowest-takeover")
-	b.ReportMetric(0, "ns/op")
+	journaltest.Eventually(b, "the other publishes", func() error {
+		if !next.published(o.Ref) {
+			return fmt.Errorf("%s is not published", o.Ref)
+		}
+		return nil
+	})
+	return time.Since(began)
 }

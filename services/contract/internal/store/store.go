@@ -50,7 +50,7 @@ const (
 
 // foldVersion is raised when the same records lead to other states, or to another read model, than
 // before; see ledger.Snapshots.
-const foldVersion = 1
+const foldVersion = 2
 
 // references is the sequence of which contracts get their references.
 const references = "contract"

@@ -44,7 +44,7 @@ type Config[S, B any] struct {
 	Key        func(*states.Entry[B]) string          // the Kafka key of a record
 	Clock      func() time.Time                       // the time of decisions
 	Mono       func() time.Time                       // the time of waiting
-	NewAttempt func() record.Attempt                  // a random one
+	NewAttempt func() record.Attempt                  // one that no other instance returns
 	Project    func(states.Entry[B], *states.View[S]) // called for each applied entry
 	// Feed is called for each applied entry with its record, and reports whether it keeps them. Nil
 	// keeps none.
