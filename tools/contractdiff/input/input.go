@@ -242,8 +242,8 @@ func maybe(data []byte) bool {
 // avroType finds the type of a named Avro type, in JSON or at the top of a YAML file.
 var avroType = regexp.MustCompile(`(?m)"type"\s*:\s*"(?:record|enum|fixed|error)"|^type\s*:\s*["']?(?:record|enum|fixed|error)\b`)
 
-// displayed returns a text with the names of files of FS in it as a user knows them.
-func (s *Side) displayed(text string) string {
+// Displayed returns a text with the names of files of FS in it as a user knows them.
+func (s *Side) Displayed(text string) string {
 	top, _, below := strings.Cut(s.root, "/")
 	if !below {
 		return text
@@ -265,7 +265,7 @@ func (s *Side) Faults(list diag.List) error {
 			if d.File != "" {
 				d.Hint = strings.ReplaceAll(d.Hint, d.File+":", s.Display(d.File)+":")
 				d.File = s.Display(d.File)
-				d.Message = s.displayed(d.Message)
+				d.Message = s.Displayed(d.Message)
 			}
 			out.Add(d)
 		}

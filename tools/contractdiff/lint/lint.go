@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strings"
 
 	"github.com/deferpay/deferpay/tools/contractdiff/finding"
 	"github.com/deferpay/deferpay/tools/contractdiff/input"
@@ -91,7 +92,7 @@ func (l *linter) diagnose(list diag.List, kind string) {
 		if d.Severity == diag.Warning {
 			r = doubtful
 		}
-		l.out = append(l.out, finding.Finding{Level: r.Level, ID: r.ID, Kind: kind, File: l.side.Display(d.File), Pointer: l.reader.Pointer(d.Pos), Message: d.Message, Hint: d.Hint, Line: d.Line, Col: d.Col})
+		l.out = append(l.out, finding.Finding{Level: r.Level, ID: r.ID, Kind: kind, File: l.side.Display(d.File), Pointer: l.reader.Pointer(d.Pos), Message: l.side.Displayed(d.Message), Hint: d.Hint, Line: d.Line, Col: d.Col})
 	}
 }
 
@@ -109,6 +110,7 @@ func (l *linter) asyncapi(file string) {
 		for _, o := range d.Operations {
 			if o.Action == parse.Receive && o.DeadLetter == nil && o.Channel.Kafka.Pos.IsValid() {
 				l.add(noDead, o.Pos, "asyncapi", o.Name)
+				l.out[len(l.out)-1].Pointer = l.reader.KeyPointer(o.Pos)
 			}
 		}
 	}
@@ -151,7 +153,7 @@ func (l *linter) openapi(file string) {
 			if o.Value.Get("operationId") == nil {
 				l.add(noOperation, o.Value.Pos, "openapi", name)
 			}
-			if !slices.ContainsFunc(o.Value.Get("responses").Keys(), func(status string) bool { return status == "default" || status[0] == '4' }) {
+			if !slices.ContainsFunc(o.Value.Get("responses").Keys(), func(status string) bool { return status == "default" || strings.HasPrefix(status, "4") }) {
 				l.add(noProblem, o.Value.Pos, "openapi", name)
 			}
 		}

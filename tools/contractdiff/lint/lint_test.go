@@ -118,3 +118,38 @@ func TestPage(t *testing.T) {
 		}
 	}
 }
+
+// TestPlaces holds that a finding names the operation that it is about, the first one too, and
+// files as they were typed.
+func TestPlaces(t *testing.T) {
+	doc := strings.Replace(asyncFile("{"+payload+", "+example+"}", ""), ", x-dead-letter: {channel: {$ref: '#/channels/orders'}}", "", 1)
+	text := doc + "components: {schemas: {S: {$ref: gone.yaml}}}\n"
+	s, err := input.In(fstest.MapFS{"specs/shop/a.yaml": {Data: []byte(text), Mode: 0o444}}, "specs/shop", "v1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := Check(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{"NO_DEAD_LETTER": "/operations/on", "BROKEN": "/components/schemas/S/$ref"}
+	for _, f := range found {
+		if pointer := want[f.ID]; pointer != "" && f.Pointer != pointer {
+			t.Errorf("%s is at %s, want %s", f.ID, f.Pointer, pointer)
+		}
+		delete(want, f.ID)
+		if f.ID == "BROKEN" && !strings.Contains(f.Message, "there is no file v1:specs/shop/gone.yaml") {
+			t.Errorf("%s", f.Message)
+		}
+	}
+	if len(want) > 0 {
+		t.Errorf("%v are not found: %+v", want, found)
+	}
+}
+
+// TestResponseWithoutStatus lints a response whose status is empty.
+func TestResponseWithoutStatus(t *testing.T) {
+	if got := check(t, "a.yaml", openFile("operationId: a, responses: {'': {description: D.}}", "")); got["NO_ERROR_RESPONSE"] != 1 {
+		t.Errorf("%v", got)
+	}
+}
