@@ -73,14 +73,14 @@ func parseKeySet(data []byte) (keySet, error) {
 		}
 		var k jose.JSONWebKey
 		if err := json.Unmarshal(text, &k); err != nil {
-			return nil, fmt.Errorf("key %d: %w", i, err)
+			return nil, fmt.Errorf("key %d: %s", i, reason(err))
 		}
 		if err := usable(k); err != nil {
-			return nil, fmt.Errorf("key %d (%s): %w", i, k.KeyID, err)
+			return nil, fmt.Errorf("key %d (%.60s): %w", i, k.KeyID, err)
 		}
 		for _, other := range set {
 			if other.KeyID == k.KeyID {
-				return nil, fmt.Errorf("key %d (%s): another key has the same kid", i, k.KeyID)
+				return nil, fmt.Errorf("key %d (%.60s): another key has the same kid", i, k.KeyID)
 			}
 		}
 		set = append(set, k)
@@ -89,6 +89,15 @@ func parseKeySet(data []byte) (keySet, error) {
 		return nil, errors.New("it has no key for signatures by an algorithm that is accepted")
 	}
 	return set, nil
+}
+
+// reason returns why a key cannot be read, without the names of libraries and types.
+func reason(err error) string {
+	const by = "go-jose/go-jose: "
+	if _, text, known := strings.Cut(err.Error(), by); known {
+		return strings.ReplaceAll(text, by, "")
+	}
+	return "a member has a value that does not belong there"
 }
 
 // forSignatures reports whether a key is for signatures by an algorithm that is accepted, and of a
@@ -105,7 +114,7 @@ func forSignatures(key []byte) bool {
 	switch {
 	case json.Unmarshal(key, &k) != nil:
 		return true // what is wrong is found when it is read
-	case k.Use == "enc" || k.Operations != nil && !slices.Contains(k.Operations, "verify"):
+	case k.Use != "" && k.Use != "sig" || k.Operations != nil && !slices.Contains(k.Operations, "verify"):
 		return false
 	case k.Type == "oct":
 		return true
@@ -121,12 +130,18 @@ func forSignatures(key []byte) bool {
 	return k.Type == "RSA"
 }
 
+// maxBits bounds an RSA key. The time to verify a signature grows with its square.
+const maxBits = 16384
+
 // usable returns an error for a key that must not verify tokens.
 func usable(k jose.JSONWebKey) error {
 	switch key := k.Key.(type) {
 	case *rsa.PublicKey:
-		if bits := key.N.BitLen(); bits < 2048 {
-			return fmt.Errorf("it has %d bits, want at least 2048", bits)
+		if bits := key.N.BitLen(); bits < 2048 || bits > maxBits {
+			return fmt.Errorf("it has %d bits, want 2048 to %d", bits, maxBits)
+		}
+		if key.E < 3 || key.E%2 == 0 { // with 1, whatever is sent is its own signature
+			return fmt.Errorf("its exponent is %d, want an odd one of at least 3", key.E)
 		}
 	case *ecdsa.PublicKey, ed25519.PublicKey:
 	case []byte:

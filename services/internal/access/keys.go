@@ -18,6 +18,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/deferpay/deferpay/services/internal/livefile"
+	"github.com/deferpay/deferpay/services/internal/problem"
 )
 
 // keys are the API keys of a credentials file. It is a JSON list with one entry for each key. A
@@ -102,7 +103,7 @@ func parseKeys(files []livefile.Content) (keys, error) {
 	for i, item := range list {
 		e, err := item.entry()
 		if err != nil {
-			return nil, fmt.Errorf("entry %d (%s): %w", i, item.Subject, err)
+			return nil, fmt.Errorf("entry %d (%.60s): %w", i, item.Subject, err)
 		}
 		if j := slices.IndexFunc(all, func(other entry) bool { return other.hash == e.hash }); j >= 0 {
 			return nil, fmt.Errorf("entries %d and %d have the same key", j, i)
@@ -137,8 +138,8 @@ var emptyKey = sha256.Sum256(nil)
 
 func (i item) entry() (entry, error) {
 	e := entry{caller: Caller{Subject: i.Subject, Scopes: i.Scopes}}
-	if strings.TrimSpace(i.Subject) == "" {
-		return e, errors.New("no subject")
+	if err := checkSubject(i.Subject); err != nil {
+		return e, err
 	}
 	hash, err := hex.DecodeString(i.SHA256)
 	if err != nil || len(hash) != sha256.Size {
@@ -174,6 +175,21 @@ func (i item) entry() (entry, error) {
 		}
 	}
 	return e, nil
+}
+
+// checkSubject returns an error for a subject that is none, or that an operator cannot tell from
+// another one in the audit.
+func checkSubject(subject string) error {
+	_, unseen := problem.Unseen(subject)
+	switch {
+	case strings.TrimSpace(subject) == "":
+		return errors.New("no subject")
+	case strings.TrimSpace(subject) != subject || unseen:
+		return errors.New("the subject begins or ends with a blank, or has a character that cannot be seen")
+	case len(subject) > maxSubject:
+		return fmt.Errorf("the subject is longer than %d bytes", maxSubject)
+	}
+	return nil
 }
 
 // maxWait is the longest time that a client is told to wait. The OpenAPI documents have the same

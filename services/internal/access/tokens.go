@@ -53,8 +53,22 @@ var algorithms = []jose.SignatureAlgorithm{
 	jose.RS256, jose.RS384, jose.RS512, jose.PS256, jose.PS384, jose.PS512, jose.ES256, jose.ES384, jose.ES512, jose.EdDSA,
 }
 
-// tokenTypes are the values of the header typ that an access token has.
+// tokenTypes are the values of the header typ that an access token has, if it has one.
 var tokenTypes = []string{"", "jwt", "at+jwt", "application/at+jwt"}
+
+// accessToken reports whether a value of the header typ is that of an access token.
+func accessToken(typ any) bool {
+	text, is := typ.(string)
+	return is && slices.Contains(tokenTypes, strings.ToLower(text))
+}
+
+// compact reports whether a text has the form of a signed token: three parts of base64url. The
+// decoder of base64 passes over line breaks.
+func compact(token string) bool {
+	return strings.Count(token, ".") == 2 && !strings.ContainsFunc(token, func(r rune) bool {
+		return r != '.' && r != '-' && r != '_' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
+	})
+}
 
 // subjectPrefix begins the subjects of tokens, so that an issuer cannot name that of an API key.
 const subjectPrefix = "oauth2:"
@@ -151,6 +165,9 @@ func (v *verifier) verify(ctx context.Context, token string) (Caller, error) {
 	if len(token) > maxToken {
 		return Caller{}, refused("is longer than %d bytes", maxToken)
 	}
+	if !compact(token) {
+		return Caller{}, refused("is not a signed JSON Web Token")
+	}
 	signed, err := jose.ParseSignedCompact(token, algorithms)
 	var algorithm *jose.ErrUnexpectedSignatureAlgorithm
 	switch {
@@ -160,8 +177,11 @@ func (v *verifier) verify(ctx context.Context, token string) (Caller, error) {
 		return Caller{}, refused("is not a signed JSON Web Token")
 	}
 	header := signed.Signatures[0].Protected
-	if typ, _ := header.ExtraHeaders[jose.HeaderType].(string); !slices.Contains(tokenTypes, strings.ToLower(typ)) {
+	if typ, is := header.ExtraHeaders[jose.HeaderType]; is && !accessToken(typ) {
 		return Caller{}, refused("is not an access token")
+	}
+	if _, is := header.ExtraHeaders["crit"]; is {
+		return Caller{}, refused("has a header that is critical, and none is known")
 	}
 	key, err := v.keys.find(ctx, header.KeyID)
 	if err != nil {
