@@ -95,11 +95,14 @@ func (l *List) Warnf(pos Pos, hint, format string, args ...any) {
 }
 
 // Add adds the diagnostics that are not in the list yet, so that a fault in a shared file is
-// reported once.
+// reported once. What is both an error and a warning is reported as an error.
 func (l *List) Add(ds ...Diagnostic) {
 	for _, d := range ds {
-		if !slices.Contains(*l, d) {
+		i := slices.IndexFunc(*l, func(o Diagnostic) bool { return o.Pos == d.Pos && o.Message == d.Message && o.Hint == d.Hint })
+		if i < 0 {
 			*l = append(*l, d)
+		} else if d.Severity == Error {
+			(*l)[i].Severity = Error
 		}
 	}
 }

@@ -64,8 +64,18 @@ func (p *parser) document(name string) *Document {
 			d.Operations = append(d.Operations, op)
 		}
 	}
-	p.components(d, p.object(root, "components"))
+	before := len(*p.diags)
+	if p.components(d, p.object(root, "components")); len(d.Channels) > 0 {
+		p.warnings(before) // nothing that the code depends on
+	}
 	return d
+}
+
+// warnings makes the faults from an index on warnings.
+func (p *parser) warnings(from int) {
+	for i := range (*p.diags)[from:] {
+		(*p.diags)[from+i].Severity = diag.Warning
+	}
 }
 
 // components reads everything under components, even if nothing refers to it.

@@ -58,10 +58,19 @@ func (p *parser) message(name string, at *source.Node) *Message {
 		if e = p.Deref(e); e != nil && !e.Is(source.Map) {
 			p.diags.ErrorHint(e.Pos, "write {payload: ...}, {headers: ...} or both", "an example of message %s must be an object, not %s", m.Name, e.Kind)
 		} else if e != nil {
-			m.Examples = append(m.Examples, Example{Name: p.text(e, "name"), Pos: e.Pos, Payload: p.Deref(e.Get("payload")), Headers: p.Deref(e.Get("headers"))})
+			m.Examples = append(m.Examples, Example{Name: p.text(e, "name"), Pos: e.Pos, Payload: p.example(e.Get("payload")), Headers: p.example(e.Get("headers"))})
 		}
 	}
 	return m
+}
+
+// example follows the reference of an example. One that leads nowhere is a warning, because no type
+// depends on an example.
+func (p *parser) example(n *source.Node) *source.Node {
+	before := len(*p.diags)
+	at := p.Deref(n)
+	p.warnings(before)
+	return at
 }
 
 // besidePayload reports a schemaFormat where AsyncAPI 2 has it. It is an error if it would change

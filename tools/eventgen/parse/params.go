@@ -100,6 +100,9 @@ func (p *parser) location(n *source.Node, name string) *Location {
 
 var replyFields = []string{"address", "channel", "messages"}
 
+// replyHeader is the header for the address of a reply that the document does not give any.
+const replyHeader = "replyTo"
+
 // reply reads the description of the answers to the messages of an operation.
 func (p *parser) reply(o *Operation, n *source.Node, d *Document) *Reply {
 	r := p.object(n, "reply")
@@ -126,7 +129,8 @@ func (p *parser) reply(o *Operation, n *source.Node, d *Document) *Reply {
 	out.Messages, broken = p.messagesOf(r, "the reply of operation "+o.Name, out.Channel)
 	o.Broken = o.Broken || broken
 	if r.Get("address") == nil && out.Channel.Kafka.Topic == "" {
-		p.diags.ErrorHint(r.Pos, "add reply.address.location, or an address of the channel", "neither the reply of operation %s nor its channel %s has an address", o.Name, out.Channel.Name)
+		p.diags.Warnf(r.Pos, "write address: {location: '$message.header#/NAME'}, or an address of the channel", "neither the reply of operation %s nor its channel %s has an address: a request names it in the header %s", o.Name, out.Channel.Name, replyHeader)
+		out.Address = &Location{Pos: r.Pos, Text: "$message.header#/" + replyHeader, Header: true, Path: []string{replyHeader}}
 	}
 	return out
 }

@@ -26,6 +26,33 @@ func (clerk) Wish(_ context.Context, m *desksbus.WishMessage) (desksbus.OnWishAn
 	return desksbus.OnWishWithGranted(payload.Granted{Value: m.Value.W}, nil), nil
 }
 
+func (clerk) Ring(_ context.Context, m *desksbus.RingMessage) (desksbus.OnRingAnswer, error) {
+	return desksbus.OnRingWithEcho(payload.Echo{Value: m.Value.Value + m.Value.Value}, nil), nil
+}
+
+// TestReplyWithoutAddress rings. The document has no address for the answer, so each requester has
+// its own, which the request contains.
+func TestReplyWithoutAddress(t *testing.T) {
+	ch := pubsub(t, func(r *message.Router, ch *gochannel.GoChannel) error {
+		return desksbus.RegisterOnRing(r, ch, clerk{}, bus.WithAnswers(ch), quiet)
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for _, own := range []string{"echo.of.one", "echo.of.two"} {
+		r := desksclient.NewRequester(ch, ch, bus.SendWithReplyTo(own))
+		defer r.Close()
+		echo, err := r.OnRing(ctx, payload.Ring{Value: "ding"}, nil)
+		if err != nil || echo.Value.Value != "dingding" || echo.Topic != own {
+			t.Errorf("%s: %+v, %v", own, echo, err)
+		}
+	}
+	nowhere := desksclient.NewRequester(ch, ch)
+	defer nowhere.Close()
+	if _, err := nowhere.OnRing(ctx, payload.Ring{Value: "ding"}, nil); !bus.IsPermanent(err) {
+		t.Errorf("a request without an address for its answer: %v", err)
+	}
+}
+
 // TestReplyOnParametrisedAddress asks at several desks. Each answer is on the topic of its
 // question, or on that of another channel with a parameter of the question.
 func TestReplyOnParametrisedAddress(t *testing.T) {

@@ -51,7 +51,7 @@ func (l *Loader) Root(n *source.Node, schemaFormat string) *Schema {
 // later are the keywords of later drafts with the hint of what to write instead. They are refused,
 // not ignored.
 var later = map[string]string{
-	"prefixItems": "write items: [...]", "dependentRequired": "write dependencies", "dependentSchemas": "write dependencies",
+	"prefixItems": "write items: [...], and additionalItems for the items after those", "dependentRequired": "write dependencies", "dependentSchemas": "write dependencies",
 	"unevaluatedProperties": "write additionalProperties where the properties are", "unevaluatedItems": "write additionalItems", "minContains": "", "maxContains": "",
 	"$dynamicRef": "write $ref", "$recursiveRef": "write $ref",
 }
@@ -71,10 +71,14 @@ func (l *Loader) load(n *source.Node) *Schema {
 		n = l.inFamily(n)
 		s.Node, l.schemas[n] = n, s
 	}
-	if l.openAPI && n.Is(source.Map) {
+	switch {
+	case !n.Is(source.Map):
+	case l.openAPI:
 		n = fromOpenAPI(n)
-		s.Node, l.schemas[n] = n, s
+	default:
+		n = l.otherDrafts(n)
 	}
+	s.Node, l.schemas[n] = n, s
 	switch {
 	case n.Is(source.Bool):
 		b := n.Value == "true"
@@ -296,7 +300,7 @@ func (l *Loader) limit(s *Schema, p source.Pair) bool {
 		s.ForNumbers = true
 		switch {
 		case p.Value.Is(source.Bool):
-			l.Diags.ErrorHint(p.Value.Pos, "since draft-06 it is the bound itself, not a flag", "%s must be a number", p.Key.Value)
+			l.Diags.ErrorHint(p.Value.Pos, "since draft-06 it is the bound itself, not a flag of another bound, which is missing here", "%s must be a number", p.Key.Value)
 		case !l.want(p, "a number", source.Int, source.Float):
 		case p.Key.Value == "multipleOf" && (strings.HasPrefix(p.Value.Value, "-") || strings.Trim(p.Value.Value, "0.") == ""):
 			l.Diags.Errorf(p.Value.Pos, "multipleOf must be greater than 0")

@@ -18,8 +18,34 @@ import (
 // bus.Permanent, the message is sent to the dead letters; after any other error it is delivered
 // again. A message may be delivered more than once.
 type Handler interface {
+	OnRingHandler
 	OnAskHandler
 	OnWishHandler
+}
+
+// OnRingAnswer is an answer to a message of onRing. The zero value sends none.
+type OnRingAnswer struct{ bus.Answer }
+
+// OnRingWithEcho returns an answer that is the message Echo.
+func OnRingWithEcho(m payload.Echo, h bus.Headers) OnRingAnswer {
+	return OnRingAnswer{bus.NewAnswer(&echoSpec, "", m, h)}
+}
+
+// OnRingHandler handles the messages of the operation onRing. See Handler for what its methods
+// return.
+type OnRingHandler interface {
+	// Ring handles the message Ring.
+	Ring(ctx context.Context, m *RingMessage) (OnRingAnswer, error)
+}
+
+// RegisterOnRing adds the operation onRing to router.
+func RegisterOnRing(router *message.Router, subscriber message.Subscriber, h OnRingHandler, options ...bus.ReceiveOption) error {
+	return bus.Receive(router, subscriber, bus.Operation{
+		Name:  "onRing",
+		Topic: BellTopic,
+	}, []bus.Route{
+		bus.OnRequest(&ringSpec, bus.Location[payload.Ring]{Header: []string{"replyTo"}}, h.Ring),
+	}, options...)
 }
 
 // OnAskAnswer is an answer to a message of onAsk. The zero value sends none.

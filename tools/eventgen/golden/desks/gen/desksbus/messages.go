@@ -8,6 +8,12 @@ import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/bus"
 )
 
+// EchoMessage is a received message Echo.
+type EchoMessage = bus.Message[payload.Echo, bus.NoKey, bus.Headers]
+
+// RingMessage is a received message Ring.
+type RingMessage = bus.Message[payload.Ring, bus.NoKey, bus.Headers]
+
 // ToldMessage is a received message Told.
 type ToldMessage = bus.Message[payload.Told, bus.NoKey, bus.Headers]
 
@@ -19,6 +25,21 @@ type WishMessage = bus.Message[payload.Wish, bus.NoKey, bus.Headers]
 
 // GrantedMessage is a received message Granted.
 type GrantedMessage = bus.Message[payload.Granted, bus.NoKey, bus.Headers]
+
+// echoSpec describes the message Echo.
+var echoSpec = bus.Spec[payload.Echo, bus.NoKey, bus.Headers]{
+	Name:    "Echo",
+	Framing: bus.Bare,
+	Codec:   bus.JSON[payload.Echo](),
+}
+
+// ringSpec describes the message Ring.
+var ringSpec = bus.Spec[payload.Ring, bus.NoKey, bus.Headers]{
+	Name:    "Ring",
+	Topic:   BellTopic,
+	Framing: bus.Bare,
+	Codec:   bus.JSON[payload.Ring](),
+}
 
 // toldSpec describes the message Told.
 var toldSpec = bus.Spec[payload.Told, bus.NoKey, bus.Headers]{

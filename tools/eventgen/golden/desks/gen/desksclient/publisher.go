@@ -25,6 +25,20 @@ func NewRequester(p message.Publisher, s message.Subscriber, options ...bus.Send
 // Close ends the subscriptions to answers.
 func (r *Requester) Close() error { return r.requester.Close() }
 
+// OnRing sends the message Ring and returns its answer.
+//
+// It waits until ctx is done.
+func (r *Requester) OnRing(ctx context.Context, m payload.Ring, h bus.Headers) (*EchoMessage, error) {
+	var answer *EchoMessage
+	err := bus.Request(ctx, r.requester, BellTopic, &ringSpec, "", &m, &h, bus.ReplyTo[payload.Ring]{At: bus.Location[payload.Ring]{Header: []string{"replyTo"}}}, []bus.Route{
+		bus.On(&echoSpec, func(_ context.Context, m *EchoMessage) error {
+			answer = m
+			return nil
+		}),
+	})
+	return answer, err
+}
+
 // OnAsk sends the message Ask and returns its answer.
 //
 // It waits until ctx is done.

@@ -5,6 +5,13 @@ package desksclient
 
 import (
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/bus"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/topics"
+)
+
+// The topics of the document's channels.
+const (
+	// BellTopic is the topic of the channel bell.
+	BellTopic = "bell"
 )
 
 // DeskParams holds the parameters of the address of the channel desk.
@@ -64,4 +71,17 @@ func ParseGrantedParams(topic string) (GrantedParams, error) {
 		return GrantedParams{}, err
 	}
 	return GrantedParams{ID: v[0]}, nil
+}
+
+// Topics returns the topics that the document defines. An address with parameters is among them if
+// each parameter has an enum.
+func Topics() []topics.Topic {
+	return []topics.Topic{
+		{Name: BellTopic},
+	}
+}
+
+// OtherTopics returns the topics of other documents that this one uses.
+func OtherTopics() []topics.Topic {
+	return nil
 }
