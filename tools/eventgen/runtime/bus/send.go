@@ -3,6 +3,7 @@ package bus
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/ThreeDotsLabs/watermill"
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -146,8 +147,20 @@ func (s *Sender) fill(ctx context.Context, declared []metadata.Header, m message
 		case h.Name == "traceparent" && s.traceparent != nil:
 			v = s.traceparent(ctx)
 		}
-		metadata.SetText(m, h.Name, v)
+		metadata.SetText(m, h.Name, allowed(h, v))
 	}
+}
+
+// allowed returns what a header is filled with: the value, or the only one of the enum of the
+// header, or "" if the enum has others.
+func allowed(h *metadata.Header, v string) string {
+	switch {
+	case v == "" || len(h.Enum) == 0 || slices.Contains(h.Enum, v):
+		return v
+	case len(h.Enum) == 1:
+		return h.Enum[0]
+	}
+	return ""
 }
 
 func (c *Spec[T, K, H]) encodeKey(ctx context.Context, schemas registry.Schemas, key K, v *T) (string, error) {
