@@ -1,7 +1,7 @@
 // Package journaltest is for tests of what is built on the journal: an embedded broker whose log is
 // configured as the journal needs it, a network that can be cut, in virtual time, and a small
-// domain, accounts with a ceiling. Package journalsim simulates a log without a broker. Only tests
-// and benchmarks import it.
+// domain, accounts with a ceiling. A Scribe writes a long log in a short time. Package journalsim
+// simulates a log without a broker. Only tests and benchmarks import it.
 package journaltest
 
 import (
