@@ -8,6 +8,7 @@ import (
 	"github.com/deferpay/deferpay/services/journal/journaltest"
 	"github.com/deferpay/deferpay/services/journal/record"
 	"github.com/deferpay/deferpay/services/journal/states"
+	"github.com/deferpay/deferpay/tools/fulltest"
 )
 
 // Streams that are packed are the same in all that can be seen, after every record.
@@ -199,7 +200,7 @@ func TestManyStreamsOfARecord(t *testing.T) {
 // in all that can be seen, after every record. So is one that is started from a cut of that.
 func TestRestartsWithAnotherHash(t *testing.T) {
 	afters, hashes := []int64{1, 1, 3}, []uint64{manyHashes, 16, 4, 1}
-	for seed := range uint64(4) {
+	for seed := range uint64(fulltest.Choose(1, 4)) {
 		rng := rand.New(rand.NewPCG(seed, 11))
 		whole, others := crowd(never, manyHashes), make([]*states.States[state, body], len(afters))
 		for n, after := range afters {

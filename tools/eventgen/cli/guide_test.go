@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/deferpay/deferpay/tools/fulltest"
 )
 
 var fence = regexp.MustCompile("(?ms)^```(\\w*)\n(.*?)^```$")
@@ -56,10 +58,15 @@ func (g *guide) eventgen(commands string) {
 	}
 }
 
-// goTest runs a test in the module of the guide. A workspace takes the place of the requirement
-// and the replacement in the guide, so that nothing is downloaded.
+// goTest runs a test in the module of the guide, in the full form alone: it compiles the module. A
+// workspace takes the place of the requirement and the replacement in the guide, so that nothing is
+// downloaded.
 func (g *guide) goTest(name string) {
 	g.t.Helper()
+	if !fulltest.Requested() {
+		g.t.Logf("%s is not run: it is with %s=1", name, fulltest.Variable)
+		return
+	}
 	write(g.t, "go.mod", "module example.com/shop\n\ngo 1.26.0\n")
 	write(g.t, "go.work", "go 1.26.0\n\nuse (\n\t.\n\t"+g.repository+"\n)\n")
 	cmd := exec.Command("go", "test", "-count=1", "-v", "./...")

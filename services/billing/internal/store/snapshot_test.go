@@ -21,7 +21,7 @@ const recordings = "../../../e2e/oldlog/testdata"
 func TestCutsOfOldLogs(t *testing.T) {
 	for name, log := range ledgertest.Recorded(t, recordings, store.Log) {
 		t.Run(name, func(t *testing.T) {
-			shape, sum := cuts(t, log, fulltest.Choose(7, 1), 4, 2)
+			shape, sum := cuts(t, log, fulltest.Choose(31, 1), 4, 2)
 			if _, unpacked := cuts(t, log, len(log), 1, len(log)); unpacked != sum {
 				t.Error("operations that are packed show something else than others")
 			}

@@ -18,6 +18,7 @@ import (
 	"github.com/deferpay/deferpay/services/journal/journaltest"
 	"github.com/deferpay/deferpay/services/journal/record"
 	"github.com/deferpay/deferpay/services/journal/states"
+	"github.com/deferpay/deferpay/tools/fulltest"
 )
 
 // The simulation scrambles what a real log scrambles: several instances decide at once and
@@ -26,7 +27,7 @@ import (
 // and ask again elsewhere. Every decision, every speculation and every application is the journal's
 // own code.
 
-var seeds = flag.Int("seeds", 2000, "how many interleavings to simulate")
+var seeds = flag.Int("seeds", fulltest.Choose(500, 2000), "how many interleavings to simulate")
 
 // applied is an entry and the account it concerns right after it.
 type applied struct {

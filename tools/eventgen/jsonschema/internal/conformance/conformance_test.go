@@ -22,7 +22,7 @@ import (
 	"github.com/deferpay/deferpay/tools/fulltest"
 )
 
-var rounds = flag.Int("rounds", fulltest.Choose(100, 500), "random documents for each golden payload")
+var rounds = flag.Int("rounds", fulltest.Choose(50, 500), "random documents for each golden payload")
 
 var names = slices.Sorted(maps.Keys(golden.Values))
 

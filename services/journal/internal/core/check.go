@@ -2,7 +2,8 @@ package core
 
 import "fmt"
 
-// Check returns the first internal contradiction.
+// Check returns an error that names a contradiction within the core, nil if there is none. Tests
+// call it after every step.
 func (c *Core[S, B]) Check() error {
 	waiting := 0
 	for s, sp := range c.specs {
