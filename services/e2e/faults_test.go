@@ -1,8 +1,10 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -65,7 +67,7 @@ func TestFaults(t *testing.T) {
 			if runs == 0 {
 				fulltest.Only(t, "one system is enough")
 			}
-			sc.setup.proxies, sc.setup.topics = true, []string{billingEvents}
+			sc.setup.proxies, sc.setup.topics, sc.setup.logLevel = true, []string{billingEvents}, "info"
 			s := start(t, sc.setup)
 			contracts := s.contracts(fmt.Sprintf("f%d", at), ceilings(runs*perRun)...)
 			for n := range runs {
@@ -79,6 +81,7 @@ func TestFaults(t *testing.T) {
 				sum.add(r)
 			}
 			s.settled()
+			sum.end(s)
 		})
 	}
 	t.Log(sum.report())
@@ -309,6 +312,10 @@ type totals struct {
 	recoveries []time.Duration
 	duration   time.Duration
 	struck     map[string]int
+
+	publisher     string // of the last run
+	takeovers     int    // of publication, seen at the ends of runs
+	fromSnapshots int    // starts of billing
 }
 
 func (t *totals) add(r *run) {
@@ -322,6 +329,40 @@ func (t *totals) add(r *run) {
 		t.struck[f.name]++
 	}
 	t.recoveries, t.duration = append(t.recoveries, r.recovery), t.duration+r.duration
+	before := t.publisher
+	if t.publisher = r.publisher(); before != "" && before != t.publisher {
+		t.takeovers++
+	}
+}
+
+// end is called after the last run on a system.
+func (t *totals) end(s *system) {
+	t.publisher = ""
+	for _, b := range s.Billing {
+		log, err := os.ReadFile(b.LogFile())
+		if err != nil {
+			s.t.Error(err)
+		}
+		t.fromSnapshots += strings.Count(string(log), `"msg":"starting from a snapshot"`)
+	}
+	if t.runs > 10 && t.fromSnapshots == 0 {
+		s.t.Error("no instance has started from a snapshot")
+	}
+}
+
+// publisher returns the name of the instance of billing that publishes.
+func (s *system) publisher() (name string) {
+	s.t.Helper()
+	s.until("an instance publishes", func() error {
+		for _, b := range s.Billing {
+			if strings.Contains(s.must(b, "GET", "/metrics", "", "", nil, 200).body, "\ndeferpay_publishes 1\n") {
+				name = b.Name()
+				return nil
+			}
+		}
+		return errors.New("none does")
+	})
+	return name
 }
 
 func (t *totals) report() string {
@@ -329,6 +370,6 @@ func (t *totals) report() string {
 		return "no runs"
 	}
 	slices.Sort(t.recoveries)
-	return fmt.Sprintf("%d runs without a violation: %d purchases decided; %d requests, %d with an unknown outcome, %d answered not ready; %.3f void records per applied one; recovered in %.1f s (median), %.1f s (maximum); %.0f s in all; faults: %v",
-		t.runs, t.purchases, t.sent, t.unknown, t.notReady, float64(t.void)/float64(t.applied), t.recoveries[t.runs/2].Seconds(), t.recoveries[t.runs-1].Seconds(), t.duration.Seconds(), t.struck)
+	return fmt.Sprintf("%d runs without a violation: %d purchases decided; %d requests, %d with an unknown outcome, %d answered not ready; %.3f void records per applied one; recovered in %.1f s (median), %.1f s (maximum); %.0f s in all; %d takeovers of publication, %d starts from snapshots; faults: %v",
+		t.runs, t.purchases, t.sent, t.unknown, t.notReady, float64(t.void)/float64(t.applied), t.recoveries[t.runs/2].Seconds(), t.recoveries[t.runs-1].Seconds(), t.duration.Seconds(), t.takeovers, t.fromSnapshots, t.struck)
 }

@@ -44,7 +44,7 @@ func TestMonthsUnderFaults(t *testing.T) {
 			if runs == 0 {
 				fulltest.Only(t, "TestFaults has the same faults")
 			}
-			sc.setup.proxies, sc.setup.topics = true, []string{billingEvents}
+			sc.setup.proxies, sc.setup.topics, sc.setup.logLevel = true, []string{billingEvents}, "info"
 			s := start(t, sc.setup)
 			for n := range runs {
 				random := rand.New(rand.NewPCG(*seed, uint64(500_000+1000*at+n)))
@@ -58,6 +58,7 @@ func TestMonthsUnderFaults(t *testing.T) {
 				sum.add(y.run)
 			}
 			s.settled()
+			sum.end(s)
 		})
 	}
 	t.Log(sum.report())
