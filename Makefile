@@ -10,7 +10,7 @@ ASYNCAPI := specs/contract/asyncapi.yaml specs/contract/internal.asyncapi.yaml \
             specs/billing/asyncapi.yaml specs/billing/internal.asyncapi.yaml
 EXAMPLE := tools/eventgen/example
 # Modules of their own: the main module does not compile what only they import.
-MODULES := tools/contracttest tools/contractdiff tools/composecheck $(EXAMPLE)
+MODULES := tools/contracttest tools/contractdiff tools/composecheck tools/alerts $(EXAMPLE)
 PROCESSES := ./services/e2e ./tools/slides/runs ./tools/kafka ./tools/kafka/engine
 RACE := $(shell command -v "$$(go env CC)" >/dev/null 2>&1 && echo -race)
 # make lint runs go vet, whole; go test would run a part of it again.
@@ -84,6 +84,7 @@ race: ## Runs the tests in their full form (DEFERPAY_FULL=1), with the race dete
 	@DEFERPAY_FULL=1 $(RACETEST) $(FULL) $$(go list ./... | grep -vxF "$$(go list $(PROCESSES))")
 	@cd tools/contractdiff && DEFERPAY_FULL=1 $(TEST) -count=1 ./... # specs/ is outside of the module, which the cache does not notice
 	@cd $(EXAMPLE) && $(RACETEST) ./...
+	@cd tools/alerts && $(TEST) -count=1 ./... # docs/ is outside of the module
 	@DEFERPAY_FULL=1 $(TEST) $(FULL) -timeout 25m $(PROCESSES)
 	@$(if $(RACE),DEFERPAY_FULL=1 $(RACETEST) -run '^TestRollingRestart$$' ./services/e2e)
 

@@ -79,6 +79,7 @@ func Run(ctx context.Context, cfg Config) error {
 	if err := handleMessages(i, log); err != nil {
 		return err
 	}
+	i.Metrics.PackedOperations(log.Packed)
 	i.Metrics.Outstanding(func() []metrics.Owed { return outstanding(ready, log) })
 	runner := &runs.Runner{Store: log, Ready: ready, Paris: paris, Now: i.Now, Logger: i.Logger, After: cfg.RunAfter}
 	handler, err := api.New(api.Config{Config: i.HTTP(log), Store: log, Runs: runner})

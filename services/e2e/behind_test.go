@@ -374,14 +374,21 @@ func (in *intake) republished(c event.Contract) []byte {
 	return b
 }
 
+// unreadable returns the body of a record of billing that is impossible for a contract that it does
+// not know.
+func (in *intake) unreadable() []byte {
+	in.t.Helper()
+	body, err := billinginternal.EncodeLogBody(&billinglog.ContractUnreadable{ContractRef: in.parked, Topic: in.topic})
+	if err != nil {
+		in.t.Fatal(err)
+	}
+	return body
+}
+
 func ofBilling(s *system, mask *impostor, client *kgo.Client) *intake {
 	in := &intake{system: s, impostor: mask, client: client, topic: "contract.facts.v1", letters: "billing.dlq.v1", parked: "CTR-8000",
 		subjects: "contract.facts.v1-", name: "deferpay.event.ContractRepublished", schema: (*event.ContractRepublished)(nil).AvroType().Schema}
-	body, err := billinginternal.EncodeLogBody(&billinglog.ContractUnreadable{ContractRef: in.parked, Topic: in.topic})
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	in.park("billing.log.v1", "ContractUnreadable", body)
+	in.park("billing.log.v1", "ContractUnreadable", in.unreadable())
 	in.valid = func(ref string) ([]byte, string) {
 		return in.republished(fact(ref, 2, event.ContractStatusActive)), ref
 	}

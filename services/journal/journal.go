@@ -202,6 +202,9 @@ type Stats struct {
 	// SnapshotAt is the offset of the last record in the newest snapshot that this instance knows,
 	// -1 if it knows none.
 	SnapshotAt int64
+
+	Packed      int   // streams that are kept compressed, because they have not changed for a while
+	PackedBytes int64 // of memory that these take
 }
 
 // Stats returns the counters.
@@ -213,5 +216,6 @@ func (j *Journal[S, B]) Stats() Stats {
 		Applied: s.Applied, Void: s.Void, OwnVoid: s.OwnVoid, Decided: s.Decided, Unknown: s.Unknown, Barriers: s.Barriers, Drops: s.Drops,
 		Parked: s.Parked, InFlight: s.InFlight, Waiting: s.Waiting, Rebuilds: s.Rebuilds, ClockSkew: j.skew,
 		Snapshots: j.snapshots.taken, SnapshotFailures: j.snapshots.failed, SnapshotAt: j.snapshots.last,
+		Packed: s.Packed, PackedBytes: s.PackedBytes,
 	}
 }

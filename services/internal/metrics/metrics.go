@@ -227,6 +227,18 @@ func (o outstanding) Collect(out chan<- prometheus.Metric) {
 	}
 }
 
+// PackedOperations adds how many operations are kept compressed in memory, and how much they take.
+func (m *Metrics) PackedOperations(read func() (operations int, bytes int64)) {
+	m.gauge("operations_packed", "Operations that are kept compressed in memory.", func() float64 {
+		operations, _ := read()
+		return float64(operations)
+	})
+	m.gauge("operations_packed_bytes", "Memory that they take, with what finds operations by their orders.", func() float64 {
+		_, bytes := read()
+		return float64(bytes)
+	})
+}
+
 // Log adds the counters of the log's journal.
 func (m *Metrics) Log(stats func() journal.Stats, position func() int64) {
 	m.registry.MustRegister(&log{stats, position})
@@ -250,6 +262,8 @@ var logMetrics = []struct {
 	{"log_snapshots_total", "Snapshots taken by this instance.", prometheus.CounterValue, func(s journal.Stats) float64 { return float64(s.Snapshots) }},
 	{"log_snapshot_failures_total", "Times a snapshot was due and was not taken.", prometheus.CounterValue, func(s journal.Stats) float64 { return float64(s.SnapshotFailures) }},
 	{"log_snapshot_offset", "Offset of the last record in the newest snapshot that this instance knows; -1 if it knows none.", prometheus.GaugeValue, func(s journal.Stats) float64 { return float64(s.SnapshotAt) }},
+	{"log_packed_streams", "Streams that are kept compressed in memory, because they have not changed for a while.", prometheus.GaugeValue, func(s journal.Stats) float64 { return float64(s.Packed) }},
+	{"log_packed_bytes", "Memory that they take.", prometheus.GaugeValue, func(s journal.Stats) float64 { return float64(s.PackedBytes) }},
 	{"decisions_total", "Verdicts given.", prometheus.CounterValue, func(s journal.Stats) float64 { return float64(s.Decided) }},
 	{"decisions_unknown_total", "Outcomes left unknown, answered 503 outcome-unknown.", prometheus.CounterValue, func(s journal.Stats) float64 { return float64(s.Unknown) }},
 	{"decisions_waiting", "Decisions that wait for a stream.", prometheus.GaugeValue, func(s journal.Stats) float64 { return float64(s.Waiting) }},

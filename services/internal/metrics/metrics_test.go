@@ -26,9 +26,10 @@ func full(t *testing.T) *Metrics {
 	m.Groups(func() bool { return true })
 	m.Counter("facts_repaired_total", "Repaired.", func() int64 { return 3 })
 	m.Publication(func() (int64, bool) { return 5, true }, func() int64 { return 9 })
+	m.PackedOperations(func() (int, int64) { return 128, 9000 })
 	m.Intake(new(bus.Progress), func() []kafkabus.Position { return []kafkabus.Position{{Lag: 4}, {Lag: 2}} })
 	m.Outstanding(func() []Owed { return []Owed{{"EUR", "not_invoiced", 12.5}} })
-	m.Log(func() journal.Stats { return journal.Stats{Applied: 7} }, func() int64 { return 9 })
+	m.Log(func() journal.Stats { return journal.Stats{Applied: 7, Packed: 12, PackedBytes: 340} }, func() int64 { return 9 })
 	m.Answered("createOperation", "purchase-refused")
 	m.Observe(bus.Observation{Operation: "receive", Message: "M", Outcome: bus.DeadLettered})
 	old := message.NewMessage("1", nil)
@@ -60,7 +61,8 @@ func TestValues(t *testing.T) {
 		`deferpay_ready 0`, `deferpay_groups_denied 1`, `deferpay_facts_repaired_total 3`, `deferpay_messages_behind 6`, `deferpay_messages_laid_aside 0`, `deferpay_publishes 1`, `deferpay_publication_lag_records 5`,
 		`deferpay_outstanding{currency="EUR",part="not_invoiced"} 12.5`,
 		`deferpay_answers_total{operation="createOperation",outcome="purchase-refused"} 1`,
-		`deferpay_log_applied_total 7`, `deferpay_log_position 9`, `deferpay_messages_total{message="M",operation="receive",outcome="dead-lettered"} 1`,
+		`deferpay_log_applied_total 7`, `deferpay_log_position 9`, `deferpay_log_packed_streams 12`, `deferpay_log_packed_bytes 340`,
+		`deferpay_operations_packed 128`, `deferpay_operations_packed_bytes 9000`, `deferpay_messages_total{message="M",operation="receive",outcome="dead-lettered"} 1`,
 		`deferpay_message_age_seconds_count{topic="facts"} 2`, `deferpay_message_age_seconds_bucket{topic="facts",le="0.01"} 1`,
 		`deferpay_message_age_seconds_bucket{topic="facts",le="300"} 1`, `deferpay_request_seconds_count{code="418",method="get"} 1`,
 		// a method that a client made up

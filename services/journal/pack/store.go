@@ -58,9 +58,6 @@ func New(l Layout) *Store {
 	return &Store{layout: l, blocks: make([]block, 1)}
 }
 
-// Layout returns the layout of the store.
-func (s *Store) Layout() Layout { return s.layout }
-
 // Bytes returns how much memory the blocks take.
 func (s *Store) Bytes() int64 { return s.bytes + int64(len(s.open.random)+len(s.open.rest)) }
 

@@ -182,7 +182,7 @@ func TestBlocksAreOrdered(t *testing.T) {
 		s.Seal()
 		last := -1
 		for _, b := range s.Blocks() {
-			if err := b.Items(s.Layout(), func(_ int, item []byte) error {
+			if err := b.Items(s.layout, func(_ int, item []byte) error {
 				n := int(binary.BigEndian.Uint64(item))
 				if n <= last {
 					return fmt.Errorf("item %d comes after %d", n, last)

@@ -15,6 +15,3 @@ func (l *States[S, B]) WeakHash(values uint64) {
 	l.hash = func(s record.Stream) uint64 { return hashName(s) >> 24 % values << 24 }
 	*l = *l.Empty()
 }
-
-// Packed returns how many streams are packed.
-func (l *States[S, B]) Packed() int { return l.lasting.packed.len() + l.passing.packed.len() }

@@ -114,6 +114,14 @@ func (p *packed[S]) len() int {
 	return p.index.Len()
 }
 
+// bytes returns how much memory what is packed takes, with what finds it.
+func (p *packed[S]) bytes() int64 {
+	if p == nil {
+		return 0
+	}
+	return p.index.Bytes() + p.stores[0].Bytes() + p.stores[1].Bytes()
+}
+
 // queue holds streams in the order in which they were changed, each once for every change.
 type queue[S any] struct {
 	list []change[S]

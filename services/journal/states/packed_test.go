@@ -112,8 +112,13 @@ func TestPackedIsSmall(t *testing.T) {
 	l := packing(0)
 	empty := inUse()
 	closed(t, l, n)
-	if each := (inUse() - empty) / n; each > 110 {
+	each := (inUse() - empty) / n
+	if each > 110 {
 		t.Errorf("%d bytes a key", each)
+	}
+	// the last ones are not packed
+	if own := l.PackedBytes() / n; own > int64(each) || own < int64(each)/3 {
+		t.Errorf("%d bytes a key are counted, and %d taken", own, each)
 	}
 	if unpacked := n + 1 - l.Packed(); unpacked > 2100 {
 		t.Errorf("%d streams are not packed", unpacked)

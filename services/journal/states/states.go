@@ -121,6 +121,14 @@ func (l *States[S, B]) find(s record.Stream) *kept[S] {
 	return t.packed.find(s)
 }
 
+// Packed returns how many streams are packed.
+func (l *States[S, B]) Packed() int { return l.lasting.packed.len() + l.passing.packed.len() }
+
+// PackedBytes returns how much memory packed streams take.
+func (l *States[S, B]) PackedBytes() int64 {
+	return l.lasting.packed.bytes() + l.passing.packed.bytes()
+}
+
 // Cells iterates over the streams to which something was applied, in no order.
 func (l *States[S, B]) Cells() iter.Seq2[record.Stream, *Cell[S]] {
 	return func(yield func(record.Stream, *Cell[S]) bool) {

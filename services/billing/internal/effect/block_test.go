@@ -96,6 +96,36 @@ func filled() *Model {
 	return m
 }
 
+// What packed operations take is counted when they are packed, and when they are loaded.
+func TestPackedBytes(t *testing.T) {
+	m, loaded := filled(), NewModel()
+	loaded.PackAll(4, 2)
+	into := loaded.Load()
+	for _, it := range cutOf(t, m) {
+		data, err := items.Append(nil, it)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := into.Add(data); err != nil {
+			t.Fatal(err)
+		}
+	}
+	into.Use()
+	for name, m := range map[string]*Model{"packed": m, "loaded": loaded} {
+		want := m.orders.Bytes()
+		for _, b := range m.blocks {
+			want += int64(len(b.packed))
+		}
+		if operations, bytes := m.Packed(); operations != 8 || bytes != want || bytes <= m.orders.Bytes() {
+			t.Errorf("%s: %d operations in %d bytes, want 8 in %d", name, operations, bytes, want)
+		}
+	}
+	m.Reset()
+	if operations, bytes := m.Packed(); operations != 0 || bytes != 0 {
+		t.Errorf("%d operations in %d bytes are left of nothing", operations, bytes)
+	}
+}
+
 // cutOf returns the items of a cut.
 func cutOf(t *testing.T, m *Model) (all []item) {
 	t.Helper()

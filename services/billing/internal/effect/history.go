@@ -17,6 +17,7 @@ type history struct {
 	size, last int // operations in a block, and those that stay unpacked at least
 
 	blocks []*block
+	bytes  int64    // of the blocks
 	recent []recent // after the blocks
 
 	byMonth   map[uint32]numbers.Runs // those that were not refused
@@ -43,6 +44,12 @@ func newHistory(size, last int) history {
 
 // count returns how many operations there are.
 func (h *history) count() uint32 { return uint32(len(h.blocks)*h.size + len(h.recent)) }
+
+// Packed returns how many operations are packed, and how much memory they take, with what finds
+// operations by their orders.
+func (h *history) Packed() (operations int, bytes int64) {
+	return len(h.blocks) * h.size, h.bytes + h.orders.Bytes()
+}
 
 // enter enters an operation in the lists.
 func (h *history) enter(n, back, month uint32, status billing.OperationStatus) {
@@ -103,8 +110,13 @@ func (h *history) pack() {
 	if err != nil { // rests encodes all errors of mandates
 		panic(fmt.Sprintf("billing: an operation cannot be kept: %v", err))
 	}
-	h.blocks = append(h.blocks, &block{packed: packRows(rows)})
+	h.keep(&block{packed: packRows(rows)})
 	h.recent = slices.Clone(h.recent[h.size:])
+}
+
+func (h *history) keep(b *block) {
+	h.blocks = append(h.blocks, b)
+	h.bytes += int64(len(b.packed))
 }
 
 func rowsOf(operations []recent) ([]row, error) {

@@ -241,7 +241,7 @@ func (m *Model) addBlock(p packed) error {
 	case rows != m.size:
 		return fmt.Errorf("%w: a block of %d operations", errItem, rows)
 	}
-	m.blocks = append(m.blocks, b)
+	m.keep(b)
 	return nil
 }
 

@@ -331,6 +331,12 @@ func (s *Store) Outstanding() (sums []effect.Owed) {
 	return sums
 }
 
+// Packed returns how many operations are packed in memory, and how much they take there.
+func (s *Store) Packed() (operations int, bytes int64) {
+	s.read(func(billing.States) { operations, bytes = s.model.Packed() })
+	return operations, bytes
+}
+
 // InvoiceFilter leaves out what does not match.
 type InvoiceFilter struct {
 	ContractRef, CustomerRef string

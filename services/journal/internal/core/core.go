@@ -230,13 +230,15 @@ func (c *Core[S, B]) Tick() { c.pump() }
 // Stats counts what has happened since the core was made, and what is under way.
 type Stats struct {
 	Applied, Void, OwnVoid, Decided, Unknown, Barriers, Drops, Rebuilds int64
-	Parked, InFlight, Waiting                                           int
+	Parked, InFlight, Waiting, Packed                                   int
+	PackedBytes                                                         int64
 }
 
 // Stats returns the counters.
 func (c *Core[S, B]) Stats() Stats {
 	s := c.stats
 	s.Parked, s.InFlight, s.Waiting = c.applied.ParkedStreams(), len(c.flights), c.waiting
+	s.Packed, s.PackedBytes = c.applied.Packed(), c.applied.PackedBytes()
 	return s
 }
 

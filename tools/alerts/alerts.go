@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/prometheus/promql"
+	"github.com/prometheus/prometheus/promql/parser"
+)
+
+// alert is one expression of an alert, and for how long it has to hold before the alert fires.
+type alert struct {
+	name, expr string
+	pending    time.Duration
+}
+
+var (
+	section  = regexp.MustCompile("(?m)^#### (.+)$")
+	rule     = regexp.MustCompile("(?s)```\n(.*?)\n```\n\n(For [0-9]+ [a-z]+|At once);")
+	block    = regexp.MustCompile("(?m)^```$")
+	language = parser.NewParser(parser.Options{})
+)
+
+// read returns the alerts of the chapter "Alerts". An error is returned if an expression is not
+// valid, or if no duration follows it.
+func read(text string) (all []alert, err error) {
+	_, text, found := strings.Cut(text, "\n### Alerts\n")
+	if !found {
+		return nil, errors.New("there is no chapter of alerts")
+	}
+	text, _, _ = strings.Cut(text, "\n### ")
+	heads := section.FindAllStringSubmatchIndex(text, -1)
+	for i, h := range heads {
+		end := len(text)
+		if i+1 < len(heads) {
+			end = heads[i+1][0]
+		}
+		name, body := text[h[2]:h[3]], text[h[1]:end]
+		rules := rule.FindAllStringSubmatch(body, -1)
+		if len(rules) == 0 || 2*len(rules) != len(block.FindAllString(body, -1)) {
+			return nil, fmt.Errorf("alert %q: an expression is not followed by For or At once", name)
+		}
+		for _, r := range rules {
+			a := alert{name: name, expr: r[1]}
+			if _, err := language.ParseExpr(a.expr); err != nil {
+				return nil, fmt.Errorf("alert %q: %w", name, err)
+			}
+			if text, ok := strings.CutPrefix(r[2], "For "); ok {
+				if a.pending, err = time.ParseDuration(strings.ReplaceAll(text, " ", "")); err != nil {
+					return nil, fmt.Errorf("alert %q: %w", name, err)
+				}
+			}
+			all = append(all, a)
+		}
+	}
+	return all, nil
+}
+
+// firing returns the names of the alerts that fire at the last scrape: whose expression has held,
+// for one of its results, at every scrape for as long as the alert says.
+func firing(alerts []alert, scrapes []scrape) (names []string, err error) {
+	s, err := seriesOf(scrapes)
+	if err != nil {
+		return nil, err
+	}
+	if len(s.times) == 0 {
+		return nil, errors.New("there are no scrapes")
+	}
+	engine := promql.NewEngine(promql.EngineOpts{MaxSamples: 1_000_000, Timeout: time.Minute, Parser: language})
+	for _, a := range alerts {
+		fires, err := a.fires(engine, s)
+		if err != nil {
+			return nil, fmt.Errorf("alert %q: %w", a.name, err)
+		}
+		if fires && !slices.Contains(names, a.name) {
+			names = append(names, a.name)
+		}
+	}
+	return names, nil
+}
+
+// fires goes back from the last scrape while one result of the expression is always there.
+func (a alert) fires(engine *promql.Engine, s *series) (bool, error) {
+	var held map[string]bool
+	last := s.times[len(s.times)-1]
+	for _, at := range slices.Backward(s.times) {
+		results, err := a.results(engine, s, at)
+		if err != nil {
+			return false, err
+		}
+		if held == nil {
+			held = results
+		}
+		for r := range held {
+			if !results[r] {
+				delete(held, r)
+			}
+		}
+		if len(held) == 0 {
+			return false, nil
+		}
+		if last.Sub(at) >= a.pending {
+			return true, nil
+		}
+	}
+	return false, nil // it has held since the first scrape, and that is not long enough ago
+}
+
+// results returns the labels of what the expression results in at a time.
+func (a alert) results(engine *promql.Engine, s *series, at time.Time) (map[string]bool, error) {
+	q, err := engine.NewInstantQuery(context.Background(), s, nil, a.expr, at)
+	if err != nil {
+		return nil, err
+	}
+	defer q.Close()
+	result := q.Exec(context.Background())
+	vector, err := result.Vector()
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]bool{}
+	for _, sample := range vector {
+		all[sample.Metric.String()] = true
+	}
+	return all, nil
+}

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+const chapter = "../../docs/deployment.md"
+
+func documented(t *testing.T) []alert {
+	t.Helper()
+	text, err := os.ReadFile(chapter)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := read(string(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func TestDocumentedAlerts(t *testing.T) {
+	all := documented(t)
+	if len(all) < 20 {
+		t.Errorf("%d expressions were found", len(all))
+	}
+	if a := all[0]; a.name != "Nobody serves" || a.pending != 30*time.Second || !strings.Contains(a.expr, "absent(") {
+		t.Errorf("the first alert is %+v", a)
+	}
+}
+
+func TestReadRefuses(t *testing.T) {
+	for name, text := range map[string]string{
+		"no chapter":     "\n## Monitoring\n",
+		"no duration":    "\n### Alerts\n\n#### A\n\n```\nup == 0\n```\n\nSoon; it is down.\n",
+		"one without it": "\n### Alerts\n\n#### A\n\n```\nup == 0\n```\n\nAt once; x.\n\n```\nup == 0\n```\n\nSoon.\n",
+		"not valid":      "\n### Alerts\n\n#### A\n\n```\nup ==\n```\n\nAt once; it is down.\n",
+		"no expression":  "\n### Alerts\n\n#### A\n\nAt once; it is down.\n",
+		"no such time":   "\n### Alerts\n\n#### A\n\n```\nup == 0\n```\n\nFor 5 weeks; it is down.\n",
+	} {
+		if all, err := read(text); err == nil {
+			t.Errorf("%s: read %v", name, all)
+		}
+	}
+}
+
+// scrapes returns n scrapes of an instance of each service, 15 s apart.
+func scrapes(n int, text func(i int, job string) string) (all []scrape) {
+	for i := range n {
+		for _, job := range []string{"contract", "billing"} {
+			all = append(all, scrape{At: int64(15 * i), Job: job, Instance: job + "-1", Text: text(i, job)})
+		}
+	}
+	return all
+}
+
+const healthy = "deferpay_ready 1\ndeferpay_publishes 1\n"
+
+func TestFiring(t *testing.T) {
+	alerts := documented(t)
+	for _, test := range []struct {
+		name string
+		n    int
+		text func(i int, job string) string
+		want []string
+	}{
+		{"healthy", 60, func(int, string) string { return healthy }, nil},
+		{"not ready for a short time", 60, func(i int, _ string) string {
+			return strings.Replace(healthy, "ready 1", fmt.Sprint("ready ", min(1, 59-i)), 1)
+		}, nil},
+		{"away", 60, func(i int, job string) string {
+			if job == "billing" && i > 30 {
+				return ""
+			}
+			return healthy
+		}, []string{"Nobody serves", "An instance does not serve"}},
+		{"a first dead letter", 60, func(i int, job string) string {
+			if i < 59 {
+				return healthy
+			}
+			return healthy + "deferpay_messages_total{operation=\"x\",outcome=\"dead-lettered\"} 1\n"
+		}, []string{"A dead letter was written"}},
+		{"one failed snapshot", 60, func(i int, job string) string {
+			return healthy + fmt.Sprintf("deferpay_log_snapshot_failures_total %d\n", i/59)
+		}, nil},
+		{"two failed snapshots", 60, func(i int, job string) string {
+			return healthy + fmt.Sprintf("deferpay_log_snapshot_failures_total %d\n", max(0, i-57))
+		}, []string{"No snapshot is taken"}},
+	} {
+		got, err := firing(alerts, scrapes(test.n, test.text))
+		if err != nil || !slices.Equal(got, test.want) {
+			t.Errorf("%s: %q fire (%v), want %q", test.name, got, err, test.want)
+		}
+	}
+}
+
+func TestRun(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "alerts.md")
+	if err := os.WriteFile(path, []byte("\n### Alerts\n\n#### Away\n\n```\nup == 0\n```\n\nFor 30 s; it is away.\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	away, err := json.Marshal(scrapes(3, func(int, string) string { return "" }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for input, want := range map[string]string{
+		string(away): "Away\n", string(away[:len(away)/2]): "read scrapes", "[]": "no scrapes",
+		`[{"at":1,"text":"x y z"}]`:  "invalid syntax",
+		`[{"at":15},{"at":0}]`:       "order of time",
+		`[{"at":1,"text":"up 1\n"}]`: "",
+	} {
+		var out bytes.Buffer
+		got := ""
+		if err := run([]string{path}, strings.NewReader(input), &out); err != nil {
+			got = err.Error()
+		}
+		if got += out.String(); want == "" && got != "" || !strings.Contains(got, want) {
+			t.Errorf("%.60s: %q, want %q", input, got, want)
+		}
+	}
+}
