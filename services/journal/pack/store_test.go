@@ -359,7 +359,7 @@ func TestIdsAreCompressed(t *testing.T) {
 	const items, width = 20_000, 16
 	rng := rand.New(rand.NewPCG(3, 4))
 	for _, tt := range []struct {
-		sources int // 0: each id is random
+		sources int   // 0: each id is random
 		most    int64 // bytes an item
 	}{{1, 3}, {2, 4}, {4, 4}, {0, width + 2}} {
 		s, sources := New(Layout{Random: width}), make([]uint64, max(tt.sources, 1))
