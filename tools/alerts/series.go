@@ -8,6 +8,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/textparse"
@@ -66,7 +67,7 @@ func seriesOf(scrapes []scrape) (*series, error) {
 		if c.Text != "" {
 			up = 1
 		}
-		s.of(labels.FromStrings(labels.MetricName, "up", "job", c.Job, "instance", c.Instance)).addFloat(at, up)
+		s.of(labels.FromStrings(model.MetricNameLabel, "up", "job", c.Job, "instance", c.Instance)).addFloat(at, up)
 	}
 	return s, nil
 }
