@@ -107,6 +107,15 @@ func (l *List) Add(ds ...Diagnostic) {
 	}
 }
 
+// Warn makes the errors that a function selects warnings.
+func (l List) Warn(of func(Diagnostic) bool) {
+	for i, d := range l {
+		if of(d) {
+			l[i].Severity = Warning
+		}
+	}
+}
+
 // HasErrors reports whether the list has an error.
 func (l List) HasErrors() bool {
 	return slices.ContainsFunc(l, func(d Diagnostic) bool { return d.Severity == Error })

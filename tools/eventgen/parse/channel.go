@@ -17,6 +17,7 @@ func (p *parser) channel(name string, at *source.Node) *Channel {
 		return nil
 	}
 	if c, ok := p.channels[n]; ok {
+		p.again(n)
 		return c
 	}
 	if own := refName(at); own != "" {
@@ -24,9 +25,14 @@ func (p *parser) channel(name string, at *source.Node) *Channel {
 	}
 	c := &Channel{Name: name, File: n.File(), Pos: n.Pos}
 	p.channels[n] = c
+	p.keep(n, func() { p.readChannel(c, n) })
+	return c
+}
+
+func (p *parser) readChannel(c *Channel, n *source.Node) {
 	if !n.Is(source.Map) {
-		p.diags.Errorf(n.Pos, "channel %s must be an object, not %s", name, n.Kind)
-		return c
+		p.diags.Errorf(n.Pos, "channel %s must be an object, not %s", c.Name, n.Kind)
+		return
 	}
 	p.fields(n, "a channel", channelFields)
 	c.Address = p.text(n, "address")
@@ -49,7 +55,6 @@ func (p *parser) channel(name string, at *source.Node) *Channel {
 		}
 	}
 	p.channelKafka(c, n)
-	return c
 }
 
 // channelMessages returns the messages of a channel with their keys. In a list, where AsyncAPI

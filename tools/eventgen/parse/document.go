@@ -64,19 +64,33 @@ func (p *parser) document(name string) *Document {
 			d.Operations = append(d.Operations, op)
 		}
 	}
-	before := len(*p.diags)
-	if p.components(d, p.object(root, "components")); len(d.Channels) > 0 {
-		p.warnings(before) // nothing that the code depends on
+	found := p.faults(func() { p.components(d, p.object(root, "components")) })
+	if len(d.Channels) > 0 { // of a document that another one uses, see keep
+		found.Warn(func(diag.Diagnostic) bool { return true })
 	}
+	p.diags.Add(found...)
 	return d
 }
 
-// warnings makes the faults from an index on warnings.
-func (p *parser) warnings(from int) {
-	for i := range (*p.diags)[from:] {
-		(*p.diags)[from+i].Severity = diag.Warning
-	}
+// faults returns the diagnostics that a function adds, and leaves the list as it was.
+func (p *parser) faults(read func()) diag.List {
+	before := *p.diags
+	*p.diags = nil
+	read()
+	found := *p.diags
+	*p.diags = before
+	return found
 }
+
+// keep reads the object at a node, and keeps its faults for again.
+func (p *parser) keep(n *source.Node, read func()) {
+	p.found[n] = p.faults(read)
+	p.again(n)
+}
+
+// again adds the faults of the object at a node. An error that is only a warning so far, because
+// nothing used the object, becomes an error.
+func (p *parser) again(n *source.Node) { p.diags.Add(p.found[n]...) }
 
 // components reads everything under components, even if nothing refers to it.
 func (p *parser) components(d *Document, c *source.Node) {

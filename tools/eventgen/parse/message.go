@@ -17,14 +17,21 @@ func (p *parser) message(name string, at *source.Node) *Message {
 		return nil
 	}
 	if m, ok := p.messages[n]; ok {
+		p.again(n)
 		return m
 	}
 	m := &Message{Pos: n.Pos, Name: name}
 	p.messages[n] = m
+	p.keep(n, func() { p.readMessage(m, n) })
+	return m
+}
+
+func (p *parser) readMessage(m *Message, n *source.Node) {
+	name := m.Name
 	if !n.Is(source.Map) {
 		p.diags.Errorf(n.Pos, "message %s must be an object, not %s", name, n.Kind)
 		m.Broken = true
-		return m
+		return
 	}
 	beside, _ := n.Pair("schemaFormat")
 	p.fields(n, "a message", messageFields, "schemaFormat")
@@ -61,15 +68,14 @@ func (p *parser) message(name string, at *source.Node) *Message {
 			m.Examples = append(m.Examples, Example{Name: p.text(e, "name"), Pos: e.Pos, Payload: p.example(e.Get("payload")), Headers: p.example(e.Get("headers"))})
 		}
 	}
-	return m
 }
 
 // example follows the reference of an example. One that leads nowhere is a warning, because no type
-// depends on an example.
-func (p *parser) example(n *source.Node) *source.Node {
-	before := len(*p.diags)
-	at := p.Deref(n)
-	p.warnings(before)
+// depends on an example. A fault of another file stays an error.
+func (p *parser) example(n *source.Node) (at *source.Node) {
+	found := p.faults(func() { at = p.Deref(n) })
+	found.Warn(func(d diag.Diagnostic) bool { return d.File == n.File() })
+	p.diags.Add(found...)
 	return at
 }
 

@@ -265,7 +265,7 @@ func (d *Document) Registry(c *Channel) *Server {
 // added to the list, the result is incomplete. With raw, payloads in unknown formats are bytes;
 // otherwise they are refused.
 func Documents(files *reference.Files, names []string, raw bool, diags *diag.List) []*Document {
-	p := &parser{Files: files, raw: raw, diags: diags, channels: map[*source.Node]*Channel{}, messages: map[*source.Node]*Message{}, traits: map[*source.Node]string{}}
+	p := &parser{Files: files, raw: raw, diags: diags, channels: map[*source.Node]*Channel{}, messages: map[*source.Node]*Message{}, traits: map[*source.Node]string{}, found: map[*source.Node]diag.List{}}
 	var out []*Document
 	for _, name := range names {
 		if d := p.document(name); d != nil {
@@ -282,5 +282,6 @@ type parser struct {
 	diags    *diag.List
 	channels map[*source.Node]*Channel
 	messages map[*source.Node]*Message
-	traits   map[*source.Node]string // names of traits, by their headers and keys
+	traits   map[*source.Node]string    // names of traits, by their headers and keys
+	found    map[*source.Node]diag.List // faults of channels and messages
 }

@@ -31,6 +31,7 @@ type Files struct {
 	open   map[*source.Node]bool         // references being followed
 	ends   map[*source.Node]*source.Node // what references lead to in the end
 	roots  map[string]*source.Node       // nil: the file is not valid, which was reported
+	faults map[string]diag.List          // of files that were read
 	away   map[string]*answer            // of URLs that were fetched
 	sums   map[string][32]byte
 	names  map[string]string // of files below base, for Find
@@ -57,7 +58,7 @@ type answer struct {
 // New returns files of a file system. Faults of files are added to the list. A URL is looked for as
 // vendor/HOST/PATH beside the document, and then fetched unless fetch is nil.
 func New(fsys fs.FS, fetch Fetch, diags *diag.List) *Files {
-	return &Files{fsys: fsys, fetch: fetch, open: map[*source.Node]bool{}, ends: map[*source.Node]*source.Node{}, roots: map[string]*source.Node{}, away: map[string]*answer{}, sums: map[string][32]byte{}, edits: map[string]edit{}, diags: diags}
+	return &Files{fsys: fsys, fetch: fetch, open: map[*source.Node]bool{}, ends: map[*source.Node]*source.Node{}, roots: map[string]*source.Node{}, faults: map[string]diag.List{}, away: map[string]*answer{}, sums: map[string][32]byte{}, edits: map[string]edit{}, diags: diags}
 }
 
 // Copies sets the folder in which a URL is looked for as HOST/PATH, instead of vendor beside the
@@ -86,6 +87,7 @@ func (f *Files) Open(name string, at diag.Pos) *source.Node {
 		name = path.Clean(name)
 	}
 	if n, ok := f.roots[name]; ok {
+		f.diags.Add(f.faults[name]...) // which may be warnings of what used the file before
 		return n
 	}
 	data, err := f.read(name)
@@ -94,6 +96,7 @@ func (f *Files) Open(name string, at diag.Pos) *source.Node {
 		return nil // not kept, so that it is reported at every place that names the file
 	}
 	n, ds := source.Parse(name, data)
+	f.faults[name] = ds
 	f.diags.Add(ds...)
 	if e, edited := f.edits[name]; edited && n != nil {
 		n, data = e.change(n), slices.Concat(data, e.from)
