@@ -35,7 +35,8 @@ type Config struct {
 	// bound. A request is under way from when its credential is accepted until it is answered.
 	UnderWay int
 	// Hold is for how long a refusal of a credential, or of too many requests, is held back at
-	// least. It bounds how many refusals a connection can cause. 0: it is not held back.
+	// least, and one of a request whose credentials are not looked at if there are many. It bounds
+	// how many refusals a connection can cause. 0: nothing is held back.
 	Hold time.Duration
 	// Warn is how long before an API key expires that is logged. Keys that have expired are logged
 	// even if it is 0.
@@ -213,12 +214,29 @@ func (c *Control) hold(ctx context.Context, held *atomic.Int64) {
 	}
 	wait := c.cfg.Hold * time.Duration(min(maxHolds, 1+held.Add(1)/crowd))
 	defer held.Add(-1)
+	defer meter(ctx, time.Now())
 	// not the same for all, or a crowd would come back at the same moment
 	timer := time.NewTimer(wait + rand.N(c.cfg.Hold))
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 	case <-ctx.Done():
+	}
+}
+
+type heldKey struct{}
+
+// Metered returns a context of a request that counts for how long the answer is held back, and a
+// function that returns it.
+func Metered(ctx context.Context) (context.Context, func() time.Duration) {
+	held := new(atomic.Int64)
+	return context.WithValue(ctx, heldKey{}, held), func() time.Duration { return time.Duration(held.Load()) }
+}
+
+// meter counts the time since began as held back. It does nothing outside of Metered.
+func meter(ctx context.Context, began time.Time) {
+	if held, ok := ctx.Value(heldKey{}).(*atomic.Int64); ok {
+		held.Add(int64(time.Since(began)))
 	}
 }
 

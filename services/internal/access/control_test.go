@@ -368,6 +368,44 @@ func TestRefusalsAreHeldBack(t *testing.T) {
 	}
 }
 
+// TestEarlyRefusalsDelayNoOthers has an early refusal held back, and looks which refusals are
+// delayed by it.
+func TestEarlyRefusalsDelayNoOthers(t *testing.T) {
+	c := open(t, Config{Insecure: true, Hold: time.Minute})
+	c.atOnce.SetBurst(0)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		c.HoldEarly(ctx)
+		close(ended)
+	}()
+	for began := time.Now(); c.early.Load() == 0 && time.Since(began) < 10*time.Second; {
+		time.Sleep(time.Millisecond)
+	}
+	if e, s, k := c.early.Load(), c.strangers.Load(), c.known.Load(); e != 1 || s != 0 || k != 0 {
+		t.Errorf("held back: %d early refusals, %d of strangers, %d of clients; want 1, 0, 0", e, s, k)
+	}
+	cancel()
+	<-ended
+}
+
+// TestHoldsAreMetered counts how long the refusals of a request are held back, and nothing else.
+func TestHoldsAreMetered(t *testing.T) {
+	c := open(t, Config{Insecure: true, Hold: 20 * time.Millisecond})
+	c.atOnce.SetBurst(0)
+	ctx, held := Metered(t.Context())
+	c.HoldBack(ctx, problem.InvalidRequest)
+	if got := held(); got != 0 {
+		t.Errorf("%v counted of an answer that is not held back", got)
+	}
+	c.HoldBack(ctx, problem.Unauthenticated)
+	once := held()
+	c.HoldEarly(ctx)
+	if twice := held(); once < c.cfg.Hold || twice < once+c.cfg.Hold {
+		t.Errorf("held back for at least 20 ms and 40 ms, counted %v and %v", once, twice)
+	}
+}
+
 // TestRequestsUnderWay has a subject wait for answers, with two keys, until it may have no more
 // requests under way. Requests that are refused count for nothing.
 func TestRequestsUnderWay(t *testing.T) {

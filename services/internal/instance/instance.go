@@ -134,8 +134,8 @@ func New(cfg Config) (*Instance, error) {
 	}, nil
 }
 
-// holdRefusals is for how long a refusal of a credential is held back at least: see access.Config.
-// A connection is refused at most four times a second then.
+// holdRefusals is for how long a refusal is held back at least: see access.Config. The credentials
+// of a connection are refused at most four times a second then.
 const holdRefusals = 250 * time.Millisecond
 
 // openAccess returns who is let in. The audit is written whatever the level of the log is.
@@ -230,7 +230,7 @@ func (i *Instance) Run(ctx context.Context, log Log, handler http.Handler, own .
 	last := []serve.Task{
 		{Name: "messages", Run: func(ctx context.Context) error { return i.Messages.Run(ctx, i.Ready(log)) }},
 		serve.HTTP(serve.HTTPConfig{
-			Addr: i.cfg.Settings.HTTPAddr, TLS: i.tls, Handler: i.Metrics.Requests(handler), State: state, Logger: i.Logger, Connections: connections, HoldBack: i.Access.HoldEarly,
+			Addr: i.cfg.Settings.HTTPAddr, TLS: i.tls, Handler: i.Metrics.Requests(handler, access.Metered), State: state, Logger: i.Logger, Connections: connections, HoldEarly: i.Access.HoldEarly,
 			Listen: i.cfg.Around.Listen, Listening: i.cfg.Listening,
 		}),
 	}

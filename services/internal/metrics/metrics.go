@@ -4,6 +4,7 @@
 package metrics
 
 import (
+	"context"
 	"net/http"
 	"strconv"
 	"time"
@@ -35,7 +36,7 @@ type Metrics struct {
 func New() *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
-		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: prefix + "request_seconds", Help: "Time to answer a request.",
+		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: prefix + "request_seconds", Help: "Time to answer a request, without that for which a refusal is held back.",
 			Buckets: []float64{.001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10}}, []string{"method", "code"}),
 		answers: prometheus.NewCounterVec(prometheus.CounterOpts{Name: prefix + "answers_total", Help: "Requests answered, by what became of them: done, or the code of the problem."},
 			[]string{"operation", "outcome"}),
@@ -53,13 +54,17 @@ func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
 }
 
-// Requests returns a handler that measures how long next takes to answer.
-func (m *Metrics) Requests(next http.Handler) http.Handler {
+// Requests returns a handler that measures how long next takes to answer, without the time for
+// which an answer is held back. Metered returns a context that counts that time, and a function
+// that returns it.
+func (m *Metrics) Requests(next http.Handler, metered func(context.Context) (context.Context, func() time.Duration)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		answered := recorder{ResponseWriter: w, status: http.StatusOK}
-		next.ServeHTTP(&answered, r)
-		m.requests.WithLabelValues(method(r.Method), status(answered.status)).Observe(time.Since(start).Seconds())
+		ctx, held := metered(r.Context())
+		next.ServeHTTP(&answered, r.WithContext(ctx))
+		took := time.Since(start) - held()
+		m.requests.WithLabelValues(method(r.Method), status(answered.status)).Observe(took.Seconds())
 	})
 }
 
@@ -200,22 +205,22 @@ func (m *Metrics) Intake(p *bus.Progress, assigned func() []kafkabus.Position) {
 	})
 }
 
-// Owed is a part of what customers owe in one currency, in units of it: 12.5 is 12.50 EUR.
+// Owed is a part of what all contracts owe in one currency, in units of it: 12.5 is 12.50 EUR.
 type Owed struct {
 	Currency, Part string
 	Amount         float64
 }
 
-// Outstanding adds what customers owe. It is exposed for all of them together: a customer is known
-// by a reference, which is no label, since there are many of them and metrics are read without
-// credentials. Nothing is exposed while read returns nil.
+// Outstanding adds what all contracts owe together. It has no label for the customer: there are
+// many of them, and metrics are read without credentials. Nothing is exposed while read returns
+// nil.
 func (m *Metrics) Outstanding(read func() []Owed) {
 	m.registry.MustRegister(outstanding{read})
 }
 
 type outstanding struct{ read func() []Owed }
 
-var outstandingDesc = prometheus.NewDesc(prefix+"outstanding", "What all customers owe, in units of the currency, by part: not_invoiced or not_settled.", []string{"currency", "part"}, nil)
+var outstandingDesc = prometheus.NewDesc(prefix+"outstanding", "What all contracts owe, in units of the currency, by part: not_invoiced or not_settled.", []string{"currency", "part"}, nil)
 
 // Describe implements prometheus.Collector.
 func (outstanding) Describe(out chan<- *prometheus.Desc) { out <- outstandingDesc }
@@ -233,7 +238,7 @@ func (m *Metrics) PackedOperations(read func() (operations int, bytes int64)) {
 		operations, _ := read()
 		return float64(operations)
 	})
-	m.gauge("operations_packed_bytes", "Memory that they take, with what finds operations by their orders.", func() float64 {
+	m.gauge("operations_packed_bytes", "Memory that packed operations take, with what finds them.", func() float64 {
 		_, bytes := read()
 		return float64(bytes)
 	})
@@ -263,7 +268,7 @@ var logMetrics = []struct {
 	{"log_snapshot_failures_total", "Times a snapshot was due and was not taken.", prometheus.CounterValue, func(s journal.Stats) float64 { return float64(s.SnapshotFailures) }},
 	{"log_snapshot_offset", "Offset of the last record in the newest snapshot that this instance knows; -1 if it knows none.", prometheus.GaugeValue, func(s journal.Stats) float64 { return float64(s.SnapshotAt) }},
 	{"log_packed_streams", "Streams that are kept compressed in memory, because they have not changed for a while.", prometheus.GaugeValue, func(s journal.Stats) float64 { return float64(s.Packed) }},
-	{"log_packed_bytes", "Memory that they take.", prometheus.GaugeValue, func(s journal.Stats) float64 { return float64(s.PackedBytes) }},
+	{"log_packed_bytes", "Memory that packed streams take, with what finds them.", prometheus.GaugeValue, func(s journal.Stats) float64 { return float64(s.PackedBytes) }},
 	{"decisions_total", "Verdicts given.", prometheus.CounterValue, func(s journal.Stats) float64 { return float64(s.Decided) }},
 	{"decisions_unknown_total", "Outcomes left unknown, answered 503 outcome-unknown.", prometheus.CounterValue, func(s journal.Stats) float64 { return float64(s.Unknown) }},
 	{"decisions_waiting", "Decisions that wait for a stream.", prometheus.GaugeValue, func(s journal.Stats) float64 { return float64(s.Waiting) }},

@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -50,9 +51,32 @@ func shown(m *Metrics) string {
 	return w.Body.String()
 }
 
+// never counts that answers are not held back.
+func never(ctx context.Context) (context.Context, func() time.Duration) {
+	return ctx, func() time.Duration { return 0 }
+}
+
+// TestHeldTimeIsLeftOut answers at once, after a time for which the answer is said to be held back.
+func TestHeldTimeIsLeftOut(t *testing.T) {
+	const hold = 20 * time.Millisecond
+	type key struct{}
+	m := full(t)
+	answer := m.Requests(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		time.Sleep(hold)
+		*r.Context().Value(key{}).(*time.Duration) = hold + time.Hour
+	}), func(ctx context.Context) (context.Context, func() time.Duration) {
+		held := new(time.Duration)
+		return context.WithValue(ctx, key{}, held), func() time.Duration { return *held }
+	})
+	answer.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
+	if text := shown(m); !strings.Contains(text, `deferpay_request_seconds_sum{code="200",method="get"} -3`) {
+		t.Error("the time for which an answer was held back was counted")
+	}
+}
+
 func TestValues(t *testing.T) {
 	m := full(t)
-	answer := m.Requests(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusTeapot) }))
+	answer := m.Requests(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusTeapot) }), never)
 	for _, method := range []string{"GET", "BREW-1", "BREW-2"} {
 		answer.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(method, "/contracts/CTR-1", nil))
 	}

@@ -15,7 +15,7 @@ import (
 // What net/http answers by itself is a problem document too.
 func TestOwnErrorsAreProblems(t *testing.T) {
 	var held atomic.Int64
-	url, _ := start(t, HTTPConfig{HoldBack: func(context.Context) { held.Add(1) }, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	url, _ := start(t, HTTPConfig{HoldEarly: func(context.Context) { held.Add(1) }, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/problem+json")
 		w.WriteHeader(http.StatusNotFound)
 		_, _ = io.WriteString(w, `{"code":"not-found","status":404}`)

@@ -129,9 +129,10 @@ type HTTPConfig struct {
 	Logger  *slog.Logger
 	// Connections bounds the connections that are open; nil: there is no bound.
 	Connections *Connections
-	// HoldBack, unless it is nil, waits before a request is answered that cannot be read as HTTP,
-	// and before a connection is closed on which TLS does not begin. The wait ends with ctx.
-	HoldBack func(ctx context.Context)
+	// HoldEarly, unless it is nil, waits before a request is answered that cannot be read as HTTP,
+	// and before a connection is closed on which TLS does not begin. The wait ends with ctx. A
+	// connection whose handshake the client breaks off is closed at once.
+	HoldEarly func(ctx context.Context)
 	// Listen is net.Listen if it is nil.
 	Listen func(network, address string) (net.Listener, error)
 	// Listening, unless it is nil, is called once with the address of the listener.
@@ -189,8 +190,8 @@ func serveHTTP(ctx context.Context, cfg HTTPConfig) error {
 		DisableGeneralOptionsHandler: true,
 	}
 	hold := func() {
-		if cfg.HoldBack != nil {
-			cfg.HoldBack(ctx)
+		if cfg.HoldEarly != nil {
+			cfg.HoldEarly(ctx)
 		}
 	}
 	failed := make(chan error, 1)

@@ -102,7 +102,7 @@ func TestAnswersOverTLS(t *testing.T) {
 	}
 	held := make(chan bool, 10)
 	url, _ := start(t, HTTPConfig{
-		TLS: c, HoldBack: func(context.Context) { held <- true },
+		TLS: c, HoldEarly: func(context.Context) { held <- true },
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") }),
 	})
 	addr := strings.TrimPrefix(url, "http://")
