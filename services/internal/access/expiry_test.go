@@ -14,9 +14,10 @@ import (
 // TestExpiringKeysAreLogged has keys expire while the process runs, and dates change.
 func TestExpiringKeysAreLogged(t *testing.T) {
 	noon := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	india := time.FixedZone("", 5*3600+1800) // not a location that package time has once
 	now, day := noon, 24*time.Hour
 	key := func(subject string, expires time.Time) string {
-		return `{"subject":"` + subject + `","sha256":"` + Hash(subject) + `","scopes":["read"],"expires":"` + expires.Format(time.RFC3339) + `"}`
+		return `{"subject":"` + subject + `","sha256":"` + Hash(subject) + `","scopes":["read"],"expires":"` + expires.In(india).Format(time.RFC3339) + `"}`
 	}
 	path := filepath.Join(t.TempDir(), "credentials.json")
 	file := func(entries ...string) {
@@ -46,6 +47,9 @@ func TestExpiringKeysAreLogged(t *testing.T) {
 	check("at the start", "an API key has expired and is refused: gone 1 2026-03-01T12:00:00Z", "an API key expires soon: soon 2 2026-03-11T12:00:00Z")
 	c.Check()
 	check("nothing has changed")
+	file(key("gone", noon), key("soon", noon.Add(10*day)), key("later", noon.Add(10*day+time.Second)), key("new", noon.Add(99*day)))
+	c.Check()
+	check("a key is added")
 	now = now.Add(time.Second)
 	c.Check()
 	check("a second later", "an API key expires soon: later 3 2026-03-11T12:00:01Z")

@@ -95,7 +95,11 @@ func parseKeySet(data []byte) (keySet, error) {
 func reason(err error) string {
 	const by = "go-jose/go-jose: "
 	if _, text, known := strings.Cut(err.Error(), by); known {
-		return strings.ReplaceAll(text, by, "")
+		text = strings.ReplaceAll(text, by, "")
+		if errors.Is(err, jose.ErrUnsupportedKeyType) {
+			text += fmt.Sprintf(" (at most %d bits)", jose.MaxRSAModulusBits)
+		}
+		return text
 	}
 	return "a member has a value that does not belong there"
 }
@@ -130,18 +134,16 @@ func forSignatures(key []byte) bool {
 	return k.Type == "RSA"
 }
 
-// maxBits bounds an RSA key. The time to verify a signature grows with its square.
-const maxBits = 16384
-
-// usable returns an error for a key that must not verify tokens.
+// usable returns an error for a key that must not verify tokens. Package jose has refused RSA keys
+// of more than 4096 bits or with an exponent below 2.
 func usable(k jose.JSONWebKey) error {
 	switch key := k.Key.(type) {
 	case *rsa.PublicKey:
-		if bits := key.N.BitLen(); bits < 2048 || bits > maxBits {
-			return fmt.Errorf("it has %d bits, want 2048 to %d", bits, maxBits)
+		if bits := key.N.BitLen(); bits < 2048 {
+			return fmt.Errorf("it has %d bits, want at least 2048", bits)
 		}
-		if key.E < 3 || key.E%2 == 0 { // with 1, whatever is sent is its own signature
-			return fmt.Errorf("its exponent is %d, want an odd one of at least 3", key.E)
+		if key.E%2 == 0 {
+			return fmt.Errorf("its exponent is %d, want an odd one", key.E)
 		}
 	case *ecdsa.PublicKey, ed25519.PublicKey:
 	case []byte:

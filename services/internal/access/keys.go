@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
@@ -161,7 +162,8 @@ func (i item) entry() (entry, error) {
 		}
 	}
 	if i.Expires.is {
-		e.expires = &i.Expires.value
+		at := i.Expires.value.UTC() // notices of it are compared by ==
+		e.expires = &at
 	}
 	if i.Rate.is {
 		if err := checkRate(i.Rate.value); err != nil {
@@ -186,10 +188,18 @@ func checkSubject(subject string) error {
 		return errors.New("no subject")
 	case strings.TrimSpace(subject) != subject || unseen:
 		return errors.New("the subject begins or ends with a blank, or has a character that cannot be seen")
+	case strings.ContainsFunc(subject, lookalike):
+		return errors.New("the subject has a variation selector, or a blank other than U+0020")
 	case len(subject) > maxSubject:
 		return fmt.Errorf("the subject is longer than %d bytes", maxSubject)
 	}
 	return nil
+}
+
+// lookalike reports whether a character inside of a text looks like U+0020 or like nothing, and is
+// neither U+0020 nor found by problem.Unseen.
+func lookalike(r rune) bool {
+	return r != ' ' && unicode.IsSpace(r) || unicode.Is(unicode.Variation_Selector, r)
 }
 
 // maxWait is the longest time that a client is told to wait. The OpenAPI documents have the same

@@ -5,10 +5,12 @@ import (
 	"crypto"
 	"crypto/rsa"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
+	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -119,6 +121,10 @@ func TestStrangeKeySets(t *testing.T) {
 		t.Fatal(err)
 	}
 	n := modulus.Keys[0].N
+	bits := func(size int) string {
+		modulus := new(big.Int).Lsh(big.NewInt(1), uint(size))
+		return base64.RawURLEncoding.EncodeToString(modulus.Sub(modulus, big.NewInt(1)).Bytes())
+	}
 	for name, tt := range map[string]struct{ text, want string }{
 		"unknown members":       {with(`"ext":[{"y":null}],"nbf":1`), ""},
 		"operations":            {with(`"key_ops":["verify","sign"]`), ""},
@@ -130,6 +136,10 @@ func TestStrangeKeySets(t *testing.T) {
 		"a kid of 10 KB":        {set(t, jose.JSONWebKey{Key: &i.rsa.PublicKey, KeyID: strings.Repeat("k", 10_000)}), ""},
 		"a kid of 10 KB, twice": {set(t, jose.JSONWebKey{Key: &i.rsa.PublicKey, KeyID: strings.Repeat("k", 10_000)}, jose.JSONWebKey{Key: &i.rsa.PublicKey, KeyID: strings.Repeat("k", 10_000)}), "same kid"},
 		"512 bits":              {written(n[:86], "AQAB"), "512 bits"},
+		"2047 bits":             {written(bits(2047), "AQAB"), "2047 bits, want at least 2048"},
+		"4096 bits":             {written(bits(4096), "AQAB"), ""},
+		"4097 bits":             {written(bits(4097), "AQAB"), "at most 4096 bits"},
+		"an exponent of 2":      {written(n, "Ag"), "exponent"},
 		"an exponent of 1":      {written(n, "AQ"), "key 0: invalid RSA key"},
 		"an even exponent":      {written(n, "AQAA"), "exponent"},
 		"a huge exponent":       {written(n, strings.Repeat("AQAB", 100)), "key 0: invalid RSA key"},
@@ -180,7 +190,9 @@ func TestRedirectedKeys(t *testing.T) {
 func TestStrangeSubjects(t *testing.T) {
 	for subject, want := range map[string]string{
 		" agency": "blank", "agency ": "blank", "agency\u00a0": "blank", "a\\u200bgency": "cannot be seen", "a\\ngency": "cannot be seen", "\\u202eagency": "cannot be seen",
-		"\\u0000": "cannot be seen", "\u2003": "no subject", strings.Repeat("a", maxSubject+1): "longer than 200", strings.Repeat("a", maxSubject): "", "agency paris": "", "Agence n\u00ba 7": "",
+		"\\u0000": "cannot be seen", "\u2003": "no subject", strings.Repeat("a", maxSubject+1): "longer than 200", strings.Repeat("a", maxSubject): "", "agency paris": "",
+		"agency\u00a0paris": "a blank other than U+0020", "agency\u3000paris": "a blank other than U+0020", "agency\u2003paris": "a blank other than U+0020",
+		"a\ufe0fgency": "variation selector", "agency\ufe0e": "variation selector", "a\U000e0100gency": "variation selector", "Agence n\u00ba 7": "",
 	} {
 		_, err := Open(Config{File: credentials(t, strings.Replace(only("k"), "agency", subject, 1))})
 		if (err == nil) != (want == "") || err != nil && (!strings.Contains(err.Error(), want) || len(err.Error()) > 500) {
