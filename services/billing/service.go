@@ -89,7 +89,7 @@ func Run(ctx context.Context, cfg Config) error {
 	return i.Run(ctx, log, handler, serve.Task{Name: "billing runs", Run: runner.Run})
 }
 
-// outstanding returns what customers owe, nil if the log is not read.
+// outstanding returns what contracts owe, nil if the log is not read.
 func outstanding(ready func() error, log *store.Store) (all []metrics.Owed) {
 	if ready() != nil {
 		return nil
@@ -98,8 +98,8 @@ func outstanding(ready func() error, log *store.Store) (all []metrics.Owed) {
 		decimals, _ := currency.Decimals(sum.Currency)
 		unit := math.Pow10(decimals)
 		all = append(all,
-			metrics.Owed{Currency: sum.Currency, Part: "not_invoiced", Amount: float64(sum.NotInvoiced) / unit},
-			metrics.Owed{Currency: sum.Currency, Part: "not_settled", Amount: float64(sum.NotSettled) / unit})
+			metrics.Owed{Currency: sum.Currency, Part: "not_invoiced", Amount: sum.NotInvoiced / unit},
+			metrics.Owed{Currency: sum.Currency, Part: "not_settled", Amount: sum.NotSettled / unit})
 	}
 	return all
 }

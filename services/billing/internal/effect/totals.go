@@ -1,6 +1,7 @@
 package effect
 
 import (
+	"math/big"
 	"slices"
 	"strings"
 
@@ -10,14 +11,20 @@ import (
 // Owed is what contracts in one currency owe together, in its minor units.
 type Owed struct {
 	Currency                string
-	NotInvoiced, NotSettled int64
+	NotInvoiced, NotSettled float64
+}
+
+// total is Owed as it is summed: exact, and more than int64 holds for many contracts.
+type total struct {
+	currency                string
+	notInvoiced, notSettled *big.Int
 }
 
 // totals are the outstanding amounts of all contracts. The states have those of each contract, so a
 // snapshot has no totals: a contract is noted when its account has changed, or when it was loaded,
 // and what it owes is brought into the sums when they are asked for.
 type totals struct {
-	sums  []Owed
+	sums  []total
 	owed  []owed   // by the number of the contract, as it is in the sums
 	stale []uint32 // contracts that may owe something else by now
 }
@@ -56,7 +63,12 @@ func (m *Model) Sum(st billing.States, most int) (sums []Owed, more bool) {
 	if len(m.stale) > 0 {
 		return nil, true
 	}
-	sums = slices.Clone(m.sums)
+	sums = make([]Owed, 0, len(m.sums))
+	for _, t := range m.sums {
+		invoice, _ := t.notInvoiced.Float64()
+		settle, _ := t.notSettled.Float64()
+		sums = append(sums, Owed{t.currency, invoice, settle})
+	}
 	slices.SortFunc(sums, func(a, b Owed) int { return strings.Compare(a.Currency, b.Currency) })
 	return sums, false
 }
@@ -68,12 +80,13 @@ func (t *totals) set(contract uint32, a billing.Account) {
 		t.owed[contract].stale = false
 		return
 	}
-	at := slices.IndexFunc(t.sums, func(o Owed) bool { return o.Currency == a.Currency })
+	at := slices.IndexFunc(t.sums, func(o total) bool { return o.currency == a.Currency })
 	if at < 0 {
 		at = len(t.sums)
-		t.sums = append(t.sums, Owed{Currency: a.Currency})
+		t.sums = append(t.sums, total{a.Currency, new(big.Int), new(big.Int)})
 	}
-	t.sums[at].NotInvoiced += a.NotInvoiced - was.notInvoiced
-	t.sums[at].NotSettled += a.NotSettled - was.notSettled
+	sum := t.sums[at]
+	sum.notInvoiced.Add(sum.notInvoiced, big.NewInt(a.NotInvoiced-was.notInvoiced))
+	sum.notSettled.Add(sum.notSettled, big.NewInt(a.NotSettled-was.notSettled))
 	t.owed[contract] = owed{notInvoiced: a.NotInvoiced, notSettled: a.NotSettled}
 }

@@ -17,7 +17,7 @@ func owed(s *store.Store) []effect.Owed {
 	sums := map[string]effect.Owed{}
 	for _, a := range s.Subscriptions(store.SubscriptionFilter{}, store.Page{Limit: 1000}).Items {
 		sum := sums[a.Currency]
-		sums[a.Currency] = effect.Owed{Currency: a.Currency, NotInvoiced: sum.NotInvoiced + a.NotInvoiced, NotSettled: sum.NotSettled + a.NotSettled}
+		sums[a.Currency] = effect.Owed{Currency: a.Currency, NotInvoiced: sum.NotInvoiced + float64(a.NotInvoiced), NotSettled: sum.NotSettled + float64(a.NotSettled)}
 	}
 	all := []effect.Owed{}
 	for _, sum := range sums {
