@@ -1,9 +1,9 @@
 package problem
 
 import (
-	"encoding/hex"
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -11,10 +11,18 @@ import (
 // below them.
 type wording struct {
 	pattern *regexp.Regexp
-	words   string // with $1 and so on
+	words   string // with $1 and $2
+	quoted  bool   // $1 is written as within quotes of Go
 }
 
-func worded(pattern, words string) wording { return wording{regexp.MustCompile(pattern), words} }
+func worded(pattern, words string) wording {
+	return wording{pattern: regexp.MustCompile(pattern), words: words}
+}
+
+// timed returns a wording of an error of package time about a text, which is $1.
+func timed(rest, words string) wording {
+	return wording{pattern: regexp.MustCompile(`parsing time "((?:[^"\\]|\\.)*)"` + rest), words: words, quoted: true}
+}
 
 // wordings are tried in order.
 var wordings = []wording{
@@ -26,9 +34,9 @@ var wordings = []wording{
 	worded(`len (\d+) less than minimum (\d+)`, "must have at least $2 characters, it has $1"),
 	worded(`value (\S+) less than (\S+)`, "must be at least $2, it is $1"),
 	worded(`value (\S+) greater than (\S+)`, "must be at most $2, it is $1"),
-	worded(`parsing time "?([^"]*)"? as`, `must be an instant such as 2026-03-01T00:00:00Z, it is "$1"`),
-	worded(`parsing time "(.*)": (\w+) out of range`, `must be an instant such as 2026-03-01T00:00:00Z; the $2 of "$1" does not exist`),
-	worded(`parsing time "(.*)": extra text`, `must be an instant such as 2026-03-01T00:00:00Z, it is "$1"`),
+	timed(` as`, `must be an instant such as 2026-03-01T00:00:00Z, it is "$1"`),
+	timed(`: (\w+) out of range`, `must be an instant such as 2026-03-01T00:00:00Z; the $2 of "$1" does not exist`),
+	timed(`: extra text`, `must be an instant such as 2026-03-01T00:00:00Z, it is "$1"`),
 	worded(`strconv.ParseInt: parsing "(.*)": invalid syntax`, `must be an integer, it is "$1"`),
 	worded(`strconv.ParseBool: parsing "(.*)"`, `must be true or false, it is "$1"`),
 	worded(`strconv.ParseInt: parsing "(.*)": value out of range`, "is out of range: $1"),
@@ -56,8 +64,8 @@ var kinds = map[byte]string{'"': "a string", 'n': "null", 't': "a boolean", 'f':
 // known is shown, as it may name types and libraries.
 func words(text string) string {
 	for _, w := range wordings {
-		if m := w.pattern.FindStringSubmatchIndex(text); m != nil {
-			return shorten(unescaped(string(w.pattern.ExpandString(nil, w.words, text, m))))
+		if m := w.pattern.FindStringSubmatch(text); m != nil {
+			return shorten(w.expand(m[1:]))
 		}
 	}
 	if m := unexpectedByte.FindStringSubmatch(text); m != nil {
@@ -72,17 +80,18 @@ func words(text string) string {
 	return "is not as the contract has it"
 }
 
-var escapes = regexp.MustCompile(`(?:\\x[0-9a-f]{2})+`)
-
-// unescaped returns a text with the bytes that package time writes as \xe9, each by itself.
-func unescaped(text string) string {
-	return escapes.ReplaceAllStringFunc(text, func(all string) string {
-		bytes, err := hex.DecodeString(strings.ReplaceAll(all, `\x`, ""))
-		if err != nil {
-			return all
+// expand returns the words with what the groups of the pattern matched.
+func (w wording) expand(groups []string) string {
+	var parts []string
+	for i, text := range groups {
+		if w.quoted && i == 0 {
+			if plain, err := strconv.Unquote(`"` + text + `"`); err == nil {
+				text = plain
+			}
 		}
-		return string(bytes)
-	})
+		parts = append(parts, "$"+strconv.Itoa(i+1), text)
+	}
+	return strings.NewReplacer(parts...).Replace(w.words)
 }
 
 func shorten(text string) string {

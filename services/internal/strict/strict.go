@@ -136,7 +136,9 @@ func checkConditions(req middleware.Request) *problem.Problem {
 			continue
 		}
 		if _, known := req.Params[middleware.ParameterKey{Name: name, In: openapi.LocationHeader}]; !known {
-			return invalid("header:"+name, "this operation does not have the condition; leave it out")
+			// Former versions ignored the condition, and may have recorded the write.
+			return invalid("header:"+name, "this operation does not have the condition; leave it out").
+				WithHint("this attempt recorded nothing; send the request again without the condition, with the same Idempotency-Key")
 		}
 	}
 	return nil
