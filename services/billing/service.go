@@ -18,6 +18,7 @@ import (
 	"github.com/deferpay/deferpay/gen/billinginternal"
 	"github.com/deferpay/deferpay/services/billing/internal/api"
 	"github.com/deferpay/deferpay/services/billing/internal/bus"
+	"github.com/deferpay/deferpay/services/billing/internal/effect"
 	"github.com/deferpay/deferpay/services/billing/internal/runs"
 	"github.com/deferpay/deferpay/services/billing/internal/store"
 	"github.com/deferpay/deferpay/services/internal/codes/currency"
@@ -80,7 +81,7 @@ func Run(ctx context.Context, cfg Config) error {
 		return err
 	}
 	i.Metrics.PackedOperations(log.Packed)
-	i.Metrics.Outstanding(func() []metrics.Owed { return outstanding(ready, log) })
+	i.Metrics.Outstanding(func() []metrics.Owed { return outstanding(ready, log.Outstanding) })
 	runner := &runs.Runner{Store: log, Ready: ready, Paris: paris, Now: i.Now, Logger: i.Logger, After: cfg.RunAfter}
 	handler, err := api.New(api.Config{Config: i.HTTP(log), Store: log, Runs: runner})
 	if err != nil {
@@ -89,12 +90,17 @@ func Run(ctx context.Context, cfg Config) error {
 	return i.Run(ctx, log, handler, serve.Task{Name: "billing runs", Run: runner.Run})
 }
 
-// outstanding returns what contracts owe, nil if the log is not read.
-func outstanding(ready func() error, log *store.Store) (all []metrics.Owed) {
+// outstanding returns what contracts owe, nil if the instance is not ready before the amounts are
+// summed or after that. The sums of a log that is only read in part are wrong.
+func outstanding(ready func() error, sum func() []effect.Owed) (all []metrics.Owed) {
 	if ready() != nil {
 		return nil
 	}
-	for _, sum := range log.Outstanding() {
+	sums := sum()
+	if ready() != nil {
+		return nil
+	}
+	for _, sum := range sums {
 		decimals, _ := currency.Decimals(sum.Currency)
 		unit := math.Pow10(decimals)
 		all = append(all,

@@ -14,7 +14,7 @@ type SubscriberConfig struct {
 	Name      string // name of the subscriber; its position is saved under it
 	Positions string // compacted topic of positions, one partition
 	Group     string // consumer group that chooses the instance that delivers; Name by default
-	Window    int    // how many entries may be unacked at once; 256 by default
+	Window    int    // how many entries may be under way at once; 256 by default
 	Batch     int    // how many entries a message may carry; 1 by default
 	// NackDelay is the wait before a nacked message is delivered again; it doubles up to
 	// NackDelayMax. 100 ms and 10 s by default.
@@ -32,7 +32,7 @@ const (
 
 // Subscriber delivers every applied entry at least once, as a Watermill subscriber: those of one
 // key (Config.Order) one after the other, in log order; those of different keys side by side, up to
-// Window unacked. It saves the lowest offset that is not acked and goes on from there after a
+// Window under way. It saves the lowest offset that is not acked and goes on from there after a
 // restart. Of several instances, a consumer group chooses the one that delivers; when the choice
 // changes, an entry may be delivered by both.
 //
@@ -44,7 +44,8 @@ const (
 // to so many; Batch returns them. The UUID and the offset of the message are those of the first,
 // and it has no payload, kind and key. Each entry may be acked alone. A message that is acked acks
 // all of them, and one that is nacked those that were not acked before; they come again, each after
-// a delay of its own, and each holds up its own key alone.
+// a delay of its own, and each holds up its own key alone. An entry counts for Window until its
+// message is acked or nacked, so that a backlog is delivered in full batches.
 //
 // At a record that cannot be decoded, delivery stops and an error is logged, until a later record
 // declares that one void.
@@ -57,7 +58,7 @@ var _ message.Subscriber = (*Subscriber[int, int])(nil)
 // Subscriber returns a subscriber to the journal's log. It delivers what the journal applies, so
 // the log is folded once. The subscriber reads the log itself, from a snapshot if there is one, as
 // long as it needs older entries than the last 8,192, or while the journal does not run. An error
-// is returned if a required field of cfg is missing.
+// is returned if a required field of cfg is missing, or if its Window or Batch is negative.
 func (j *Journal[S, B]) Subscriber(cfg SubscriberConfig) (*Subscriber[S, B], error) {
 	p, err := publication.New(publication.Source[S, B]{Topic: j.cfg.Topic, ClientOptions: j.cfg.ClientOptions,
 		AllowUnverified: j.cfg.AllowUnverified, States: j.blank, Before: j.before, Feed: j.feed, Order: j.cfg.Order, Logger: j.cfg.Logger}, publication.Config(cfg))

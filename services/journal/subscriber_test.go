@@ -232,6 +232,9 @@ type delivered = map[string]*journal.Delivered[State, Body]
 func receiveBatch(t *testing.T, messages <-chan *message.Message) (*message.Message, delivered) {
 	t.Helper()
 	m, out := receive(t, messages), delivered{}
+	if len(m.Payload) > 0 {
+		t.Errorf("a message of several entries has the payload %q", m.Payload)
+	}
 	entries := journal.Batch[State, Body](m)
 	for i := range entries {
 		out[entries[i].Body.Key] = &entries[i]
@@ -242,9 +245,16 @@ func receiveBatch(t *testing.T, messages <-chan *message.Message) (*message.Mess
 // A message carries the first entries of several keys. Each can be acked alone; what was not acked
 // when the message is nacked comes again.
 func TestSubscriberBatches(t *testing.T) {
+	for from, kept := range map[string]int{"memory": 100, "log": 1} {
+		t.Run(from, func(t *testing.T) { deliversBatches(t, kept) })
+	}
+}
+
+// deliversBatches delivers from a journal that keeps so many of its last entries.
+func deliversBatches(t *testing.T, kept int) {
 	opts := Options(Broker(t))
 	Topics(t, opts)
-	j, _ := Start(t, Config("a", opts))
+	j, _ := counted(t, Config("a", opts), kept)
 	for i := range 4 {
 		Must(t, j, Open(fmt.Sprint(i), fmt.Sprint("open", i), 100))
 	}

@@ -3,13 +3,16 @@ package ledger
 import (
 	"context"
 	"fmt"
+	"runtime/debug"
 	"strconv"
+	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
 	"github.com/deferpay/deferpay/services/internal/together"
 	"github.com/deferpay/deferpay/services/internal/trace"
 	"github.com/deferpay/deferpay/services/journal"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/registry"
 )
 
 // Applied is a record that was applied to the log, and what the service keeps right after it.
@@ -34,11 +37,22 @@ type Publication[E, S any] struct {
 	topic  string
 	after  func(*View, E) S
 	tracer *trace.Tracer
+	limits limits
 }
 
 // batch is how many records are published together at most. The consumers of a topic are woken for
 // each batch, not for each record.
 const batch = 128
+
+// limits bound what records wait for before they are published.
+type limits struct {
+	// kept is how many messages of several records are held in memory. Those of the record that
+	// reaches it are all held.
+	kept int
+	// asking is how long all records together wait for answers of the schema registry. A record
+	// that needs another answer fails then, and the others are published.
+	asking time.Duration
+}
 
 // Publication returns the delivery of applied records on one instance, which the consumer group
 // chooses. Its position is kept on the topic positions.
@@ -47,7 +61,7 @@ func (l *Ledger[E, S, A]) Publication(positions, group string) (*Publication[E, 
 	if err != nil {
 		return nil, err
 	}
-	return &Publication[E, S]{s, l.Topic(), l.domain.After, l.tracer}, nil
+	return &Publication[E, S]{s, l.Topic(), l.domain.After, l.tracer, limits{kept: 1024, asking: 3 * time.Second}}, nil
 }
 
 // Handle adds a handler to a router that publishes the applied records, many of them together if
@@ -60,14 +74,26 @@ func (p *Publication[E, S]) Handle(router *message.Router, name string, publish 
 			return fmt.Errorf("message %s is not from %s", m.UUID, p.topic)
 		}
 		h := handling[E, S]{batch: batch, parts: make([]together.Part, len(batch)), spans: make([]*trace.Span, len(batch))}
-		for i := range batch {
-			if err := p.send(m.Context(), &h, i, publish); err != nil {
-				h.parts[i].Fail(err)
-			}
+		for next := 0; next < len(batch); {
+			next = p.publish(m.Context(), &h, next, publish)
 		}
-		together.Publish(h.parts, h.done)
 		return h.err()
 	})
+}
+
+// publish publishes the records from the index first on together, until enough messages are kept.
+// It returns the index of the next record.
+func (p *Publication[E, S]) publish(ctx context.Context, h *handling[E, S], first int, publish func(context.Context, Applied[E, S]) error) int {
+	sending := registry.AskUntil(ctx, time.Now().Add(p.limits.asking))
+	next := first
+	for kept := 0; next < len(h.batch) && kept < p.limits.kept; next++ {
+		if err := p.send(sending, h, next, publish); err != nil {
+			h.parts[next].Fail(err)
+		}
+		kept += h.parts[next].Len()
+	}
+	together.Publish(ctx, h.parts[first:next], func(i int, err error) { h.done(first+i, err) })
+	return next
 }
 
 // handling is the handling of the records of one message.
@@ -79,8 +105,14 @@ type handling[E, S any] struct {
 	first  error
 }
 
-// send sends what a record is published as. That is kept in the record's part.
-func (p *Publication[E, S]) send(ctx context.Context, h *handling[E, S], i int, publish func(context.Context, Applied[E, S]) error) error {
+// send sends what a record is published as. That is kept in the record's part. A panic of publish
+// is an error of this record alone.
+func (p *Publication[E, S]) send(ctx context.Context, h *handling[E, S], i int, publish func(context.Context, Applied[E, S]) error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("panic: %v\n%s", v, debug.Stack())
+		}
+	}()
 	e := h.batch[i].Entry
 	if e.Body.Taken != nil {
 		return nil

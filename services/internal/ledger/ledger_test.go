@@ -7,6 +7,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -16,12 +19,16 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	sdk "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"github.com/deferpay/deferpay/services/internal/idempotency"
 	"github.com/deferpay/deferpay/services/internal/together"
+	"github.com/deferpay/deferpay/services/internal/trace"
 	"github.com/deferpay/deferpay/services/journal"
 	"github.com/deferpay/deferpay/services/journal/journaltest"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/bus"
+	"github.com/deferpay/deferpay/tools/eventgen/runtime/registry"
 )
 
 // added is the only event of the test's domain: a number was added to a sum.
@@ -363,6 +370,124 @@ func TestPublishedTogether(t *testing.T) {
 		t.Error(err)
 	}
 	if got := fmt.Sprint(topic.calls); got != "[[a b c] [a]]" {
+		t.Errorf("the calls of the publisher are %s", got)
+	}
+}
+
+// together publishes one record of each of some names through send, and returns the calls that the
+// publisher received.
+func (b *book) together(t *testing.T, l limits, send func(context.Context, message.Publisher, string) error, names ...string) [][]string {
+	t.Helper()
+	for _, name := range names {
+		if _, err := b.add(t.Context(), nil, name, 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p, err := b.Publication(journaltest.Positions, "test.publication")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.limits = l
+	router, err := message.NewRouter(message.RouterConfig{}, watermill.NopLogger{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	topic := new(publishing)
+	sender := together.Publisher(topic)
+	p.Handle(router, "test", func(ctx context.Context, a Applied[added, int]) error { return send(ctx, sender, a.Event().Sum) })
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- router.Run(ctx) }()
+	journaltest.Eventually(t, "all records are published", func() error {
+		if at, _ := p.Position(); at != b.Position()+1 {
+			return fmt.Errorf("at %d", at)
+		}
+		return nil
+	})
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	return topic.calls
+}
+
+func sendNamed(ctx context.Context, p message.Publisher, id string) error {
+	return p.Publish("events", message.NewMessageWithContext(ctx, id, nil))
+}
+
+// TestPanicFailsOneRecord panics once while a record is sent, after one of its messages. The other
+// records are published in the same call.
+func TestPanicFailsOneRecord(t *testing.T) {
+	spans := tracetest.NewInMemoryExporter()
+	b := open(t, options(t), "one", "added", "added")
+	b.tracer = trace.NewTracer(sdk.NewTracerProvider(sdk.WithSyncer(spans)))
+	panicked := false
+	calls := b.together(t, limits{kept: 100, asking: time.Second}, func(ctx context.Context, p message.Publisher, name string) error {
+		if err := sendNamed(ctx, p, name); err != nil {
+			return err
+		}
+		if name == "b" && !panicked {
+			panicked = true
+			panic("no such case")
+		}
+		return nil
+	}, "a", "b", "c")
+	if got := fmt.Sprint(calls); got != "[[a c] [b]]" {
+		t.Errorf("the calls of the publisher are %s", got)
+	}
+	ended := slices.DeleteFunc(spans.GetSpans(), func(s tracetest.SpanStub) bool { return s.Name != "publish added" })
+	if len(ended) != 4 {
+		t.Errorf("%d spans ended, want one for each attempt to publish a record", len(ended))
+	}
+}
+
+// TestBatchAsksForSecondsOnly sends records of which two need answers of a schema registry that is
+// away. Both wait no longer than one, and the third is published meanwhile.
+func TestBatchAsksForSecondsOnly(t *testing.T) {
+	var questions atomic.Int64
+	away := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		questions.Add(1)
+		select {
+		case <-away:
+		case <-r.Context().Done():
+		}
+		io.WriteString(w, `{"subject":"s","id":1,"version":1,"schema":"\"int\""}`)
+	}))
+	defer server.Close()
+	schemas, err := registry.NewClient(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var failed []string
+	b := open(t, options(t), "one", "added", "added")
+	calls := b.together(t, limits{kept: 100, asking: 100 * time.Millisecond}, func(ctx context.Context, p message.Publisher, name string) error {
+		if name != "c" {
+			if _, err := schemas.ID(ctx, name, `"int"`); err != nil {
+				if failed = append(failed, fmt.Sprint(name, errors.Is(err, registry.ErrAway), questions.Load())); len(failed) == 2 {
+					close(away)
+				}
+				return err
+			}
+		}
+		return sendNamed(ctx, p, name)
+	}, "a", "b", "c")
+	if got := fmt.Sprint(failed); got != "[atrue 1 btrue 1]" {
+		t.Errorf("the failures are %s, want one question for both records", got)
+	}
+	if len(calls) == 0 || fmt.Sprint(calls[0]) != "[c]" {
+		t.Errorf("the calls of the publisher are %v, want first the record that needs no answer", calls)
+	}
+}
+
+// TestBatchEndsEarly publishes records of two messages each, of which three are kept at most before
+// those of the next record.
+func TestBatchEndsEarly(t *testing.T) {
+	b := open(t, options(t), "one", "added", "added")
+	calls := b.together(t, limits{kept: 3, asking: time.Second}, func(ctx context.Context, p message.Publisher, name string) error {
+		return errors.Join(sendNamed(ctx, p, name+"1"), sendNamed(ctx, p, name+"2"))
+	}, "a", "b", "c")
+	if got := fmt.Sprint(calls); got != "[[a1 b1] [a2 b2] [c1] [c2]]" {
 		t.Errorf("the calls of the publisher are %s", got)
 	}
 }

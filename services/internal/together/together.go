@@ -34,6 +34,9 @@ func (p *Part) In(ctx context.Context) context.Context { return context.WithValu
 // Fail is called if not everything could be sent. Nothing of the part is published then.
 func (p *Part) Fail(err error) { p.kept, p.err = nil, err }
 
+// Len returns how many messages p keeps.
+func (p *Part) Len() int { return len(p.kept) }
+
 // Publisher returns a publisher that keeps the messages that belong to a part, and publishes all
 // others through inner, as the kept ones are later.
 func Publisher(inner message.Publisher) message.Publisher { return publisher{inner} }
@@ -59,13 +62,18 @@ func (p publisher) Publish(topic string, messages ...*message.Message) error {
 // Publish publishes what the parts have kept: the first message of each together, then the second
 // of each, and so on. What follows a message that was not published is not sent. It calls done once
 // for each part, with the first error, as soon as all its messages are published or one of
-// them is not.
-func Publish(parts []Part, done func(i int, err error)) {
+// them is not. Once ctx has ended, nothing more is sent, and the parts that are left fail with the
+// error of ctx.
+func Publish(ctx context.Context, parts []Part, done func(i int, err error)) {
 	left := make([]int, 0, len(parts))
 	for i := range parts {
 		left = append(left, i)
 	}
 	for n := 0; len(left) > 0; n++ {
+		if err := ctx.Err(); err != nil {
+			fail(left, err, done)
+			return
+		}
 		var calls []*call
 		for _, i := range left {
 			if n == len(parts[i].kept) {
@@ -88,6 +96,12 @@ func Publish(parts []Part, done func(i int, err error)) {
 				}
 			}
 		}
+	}
+}
+
+func fail(parts []int, err error, done func(i int, err error)) {
+	for _, i := range parts {
+		done(i, err)
 	}
 }
 

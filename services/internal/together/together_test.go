@@ -12,7 +12,10 @@ import (
 )
 
 // recorder records its calls, and fails for the messages called bad.
-type recorder struct{ calls []string }
+type recorder struct {
+	calls []string
+	then  func() // is called after each call if it is not nil
+}
 
 func (r *recorder) Publish(topic string, messages ...*message.Message) error {
 	call, errs, failed := topic, make([]error, len(messages)), false
@@ -23,6 +26,9 @@ func (r *recorder) Publish(topic string, messages ...*message.Message) error {
 		}
 	}
 	r.calls = append(r.calls, call)
+	if r.then != nil {
+		r.then()
+	}
 	if failed {
 		return &bus.PublishError{Errors: errs}
 	}
@@ -49,13 +55,16 @@ func TestFirstOfEachPartTogether(t *testing.T) {
 	}
 	send(t, p, parts[4].In(t.Context()), "others", "e2")
 	parts[5].Fail(errors.New("no key"))
+	if n := parts[0].Len(); n != 3 {
+		t.Errorf("the first part keeps %d messages", n)
+	}
 	send(t, p, t.Context(), "letters", "alone")
 	if fmt.Sprint(r.calls) != "[letters alone]" {
 		t.Errorf("published before its time: %v", r.calls)
 	}
 	outcomes := make([]string, len(parts))
 	after := make([]int, len(parts))
-	Publish(parts, func(i int, err error) {
+	Publish(t.Context(), parts, func(i int, err error) {
 		outcomes[i] += fmt.Sprint(err)
 		after[i] = len(r.calls)
 	})
@@ -78,7 +87,7 @@ func TestErrorOfAllFailsEachPart(t *testing.T) {
 		send(t, p, parts[i].In(t.Context()), "events", "m")
 	}
 	failed := 0
-	Publish(parts, func(_ int, err error) {
+	Publish(t.Context(), parts, func(_ int, err error) {
 		if err != nil {
 			failed++
 		}
@@ -91,3 +100,22 @@ func TestErrorOfAllFailsEachPart(t *testing.T) {
 type broken struct{ message.Publisher }
 
 func (broken) Publish(string, ...*message.Message) error { return errors.New("away") }
+
+// TestNothingSentAfterEnd ends the context during the first call.
+func TestNothingSentAfterEnd(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	r := &recorder{then: cancel}
+	p := Publisher(r)
+	parts := make([]Part, 2)
+	send(t, p, parts[0].In(ctx), "events", "a1")
+	send(t, p, parts[0].In(ctx), "events", "a2")
+	send(t, p, parts[1].In(ctx), "events", "b1")
+	outcomes := make([]error, len(parts))
+	Publish(ctx, parts, func(i int, err error) { outcomes[i] = err })
+	if got := fmt.Sprint(r.calls); got != "[events a1 b1]" {
+		t.Errorf("the calls are %s", got)
+	}
+	if !errors.Is(outcomes[0], context.Canceled) || outcomes[1] != nil {
+		t.Errorf("the outcomes are %v, want an error of the part that was not sent", outcomes)
+	}
+}

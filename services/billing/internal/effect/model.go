@@ -62,8 +62,9 @@ func (o Operation) AsDecided() Operation {
 
 // Model is the read model: what queries need and the states of streams do not show. The ledger
 // calls Project and Reset under its write lock, and queries read it inside Ledger.Read, so it needs
-// no lock of its own. The sets and lists that its methods return do not change, and may be looked
-// at outside of Ledger.Read.
+// no lock of its own. Sum is the exception: it changes the totals inside Ledger.Read, where nothing
+// else looks at them, so two calls of Sum must not run at the same time. The sets and lists that
+// its methods return do not change, and may be looked at outside of Ledger.Read.
 //
 // Contracts, operations and invoices have numbers, in the order of the log, and the lists of the
 // model are sets of these numbers. Each table of it is either only appended to, or its entries are

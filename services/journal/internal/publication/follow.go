@@ -200,7 +200,11 @@ func (p *Publication[S, B]) apply(ctx context.Context, client *kgo.Client, w *wi
 	if err != nil || res.Outcome != states.Applied {
 		return nil, err
 	}
-	return &delivery[S, B]{Verdict: res.Verdict, key: p.source.Order(&res.Verdict.Entry, res.Verdict.After), payload: r.Body}, nil
+	d := &delivery[S, B]{Verdict: res.Verdict, key: p.source.Order(&res.Verdict.Entry, res.Verdict.After)}
+	if p.cfg.Batch == 1 {
+		d.payload = r.Body
+	}
+	return d, nil
 }
 
 // voiding returns the declaration that a record is void, and waits for it if there is none yet.

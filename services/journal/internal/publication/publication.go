@@ -69,10 +69,13 @@ type Publication[S, B any] struct {
 }
 
 // New returns a publication without touching the network. An error is returned if the configuration
-// has no name or no topic of positions.
+// has no name or no topic of positions, or if Window or Batch is negative.
 func New[S, B any](source Source[S, B], cfg Config) (*Publication[S, B], error) {
 	if cfg.Name == "" || cfg.Positions == "" {
 		return nil, errors.New("journal: a subscriber needs a name and a topic of positions")
+	}
+	if cfg.Window < 0 || cfg.Batch < 0 {
+		return nil, fmt.Errorf("journal: subscriber %s has a negative Window or Batch", cfg.Name)
 	}
 	setDefault(&cfg.Group, cfg.Name)
 	setDefault(&cfg.Window, 256)

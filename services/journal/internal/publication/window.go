@@ -23,7 +23,7 @@ type window struct {
 	pending []*pending // in log order; the first is not done
 	keys    map[string][]*pending
 	ready   []*pending  // the first of their keys, and not being handled
-	active  int         // how many are being handled
+	active  int         // how many are in a batch that is handled, or wait to be handled again
 	next    topic.Place // of the next item
 	workers sync.WaitGroup
 }
@@ -140,17 +140,32 @@ func (w *window) work(ctx context.Context, batch []*pending) {
 			w.finish(batch[i])
 		}
 	})
+	finished := 0
 	for i, p := range batch {
 		if ctx.Err() == nil && settled[i].CompareAndSwap(false, true) {
 			w.retry(ctx, p)
+		} else {
+			finished++
 		}
+	}
+	w.leave(finished)
+}
+
+// leave makes room for as many items as have been handled. Items of a batch leave together, not
+// when each is finished: otherwise a backlog would be handled in batches of one or two.
+func (w *window) leave(items int) {
+	w.mu.Lock()
+	w.active -= items
+	idle := len(w.ready) == 0
+	w.mu.Unlock()
+	if !idle {
+		w.flush()
 	}
 }
 
 // finish ends an item, and makes the next one of its key ready.
 func (w *window) finish(p *pending) {
 	w.mu.Lock()
-	w.active--
 	queue := w.keys[p.key][1:]
 	if len(queue) == 0 {
 		delete(w.keys, p.key)

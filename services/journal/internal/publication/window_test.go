@@ -151,3 +151,64 @@ func TestWindowHandlesTogether(t *testing.T) {
 		at(6)
 	})
 }
+
+// TestWindowKeepsBatchesFull adds more items than may be handled at once. They are settled one
+// after the other, and each batch is full all the same.
+func TestWindowKeepsBatchesFull(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex // of the next three
+		var sizes []int
+		var active, most int
+		w := started(t, limits{active: 6, together: 3}, func(_ context.Context, items []item, settle func(int)) {
+			mu.Lock()
+			sizes = append(sizes, len(items))
+			active += len(items)
+			most = max(most, active)
+			mu.Unlock()
+			for i := range items {
+				time.Sleep(time.Millisecond)
+				settle(i)
+			}
+			time.Sleep(time.Millisecond)
+			mu.Lock()
+			active -= len(items)
+			mu.Unlock()
+		})
+		for offset := range int64(30) {
+			w.add(t.Context(), &thing{key: fmt.Sprint(offset), offset: offset})
+		}
+		w.flush()
+		time.Sleep(time.Minute)
+		if got := fmt.Sprint(sizes); got != "[3 3 3 3 3 3 3 3 3 3]" {
+			t.Errorf("batches of %s items are handled", got)
+		}
+		if most != 6 {
+			t.Errorf("%d items are handled at once, want 6", most)
+		}
+		if got := w.position().Offset; got != 30 {
+			t.Errorf("position %d, want 30", got)
+		}
+	})
+}
+
+// TestWindowRetryDoubles lets an item fail six times.
+func TestWindowRetryDoubles(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begun := time.Now()
+		var mu sync.Mutex // of at
+		var at []time.Duration
+		w := started(t, limits{active: 1, together: 1, retry: time.Second, retryMax: 5 * time.Second}, func(_ context.Context, _ []item, settle func(int)) {
+			mu.Lock()
+			defer mu.Unlock()
+			if at = append(at, time.Since(begun)); len(at) == 7 {
+				settle(0)
+			}
+		})
+		w.add(t.Context(), &thing{key: "a"})
+		w.flush()
+		time.Sleep(time.Minute)
+		if got := fmt.Sprint(at); got != "[0s 1s 3s 7s 12s 17s 22s]" {
+			t.Errorf("the item is handled at %s", got)
+		}
+	})
+}

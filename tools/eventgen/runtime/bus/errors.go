@@ -57,6 +57,9 @@ type PublishError struct {
 // Error returns the first error, and how many there are.
 func (e *PublishError) Error() string {
 	failed := e.Unwrap()
+	if len(failed) == 0 {
+		return fmt.Sprintf("none of %d messages failed", len(e.Errors))
+	}
 	return fmt.Sprintf("%d of %d messages: %v", len(failed), len(e.Errors), failed[0])
 }
 

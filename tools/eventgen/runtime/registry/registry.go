@@ -80,7 +80,7 @@ func (c *Client) ID(ctx context.Context, subject, schema string) (int, error) {
 	if ok {
 		return id, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, answerLimit)
+	ctx, cancel := asking(ctx)
 	defer cancel()
 	found, err := c.sr.LookupSchema(ctx, subject, typed(schema))
 	if isCode(err, codeNoSubject) || isCode(err, codeNoSchema) {
@@ -106,7 +106,7 @@ func (c *Client) Schema(ctx context.Context, id int) (string, error) {
 	if ok {
 		return s, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, answerLimit)
+	ctx, cancel := asking(ctx)
 	defer cancel()
 	found, err := c.sr.SchemaByID(ctx, id)
 	if isCode(err, codeNoSchema) {
@@ -162,6 +162,25 @@ const (
 
 // answerLimit is how long a message waits for the registry before its attempt has failed.
 const answerLimit = 3 * time.Second
+
+type untilKey struct{}
+
+// AskUntil returns a context with which a Client waits for the registry until a time at most. After
+// it, the Client returns what it has cached, and an error that wraps ErrAway for what it has not.
+// Several messages that are sent with the context wait no longer than one, although each may need
+// another schema.
+func AskUntil(ctx context.Context, until time.Time) context.Context {
+	return context.WithValue(ctx, untilKey{}, until)
+}
+
+// asking returns the context of a question to the registry.
+func asking(ctx context.Context) (context.Context, context.CancelFunc) {
+	limit := time.Now().Add(answerLimit)
+	if until, ok := ctx.Value(untilKey{}).(time.Time); ok && until.Before(limit) {
+		limit = until
+	}
+	return context.WithDeadline(ctx, limit)
+}
 
 func isCode(err error, code int) bool {
 	var re *sr.ResponseError

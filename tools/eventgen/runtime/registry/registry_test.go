@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // fake is a schema registry whose URL has a path, like that of Apicurio.
@@ -246,5 +247,33 @@ func TestNotTheRegistry(t *testing.T) {
 				t.Errorf("kept %v %v", c.ids, c.schemas)
 			}
 		})
+	}
+}
+
+// TestAskUntil asks after the time that was set. What is cached is returned, and the registry gets
+// no question.
+func TestAskUntil(t *testing.T) {
+	questions := 0
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		questions++
+		fmt.Fprint(w, `{"id": 7, "schema": "\"int\""}`)
+	}))
+	t.Cleanup(s.Close)
+	c := fresh(t, s.URL)
+	if id, err := c.ID(AskUntil(t.Context(), time.Now().Add(time.Minute)), "known", schema); id != 7 || err != nil {
+		t.Fatalf("before the time: id %d, %v", id, err)
+	}
+	late := AskUntil(t.Context(), time.Now())
+	if id, err := c.ID(late, "known", schema); id != 7 || err != nil {
+		t.Errorf("of a cached schema: id %d, %v", id, err)
+	}
+	if id, err := c.ID(late, "other", schema); !errors.Is(err, ErrAway) {
+		t.Errorf("of another schema: id %d, %v", id, err)
+	}
+	if text, err := c.Schema(late, 8); !errors.Is(err, ErrAway) {
+		t.Errorf("of another id: schema %q, %v", text, err)
+	}
+	if questions != 1 {
+		t.Errorf("the registry got %d questions", questions)
 	}
 }
