@@ -17,6 +17,9 @@ func (p *pkgBuilder) location(l *parse.Location, m *parse.ChannelMessage, r *pay
 		return ""
 	case l.Header:
 		if wrong := p.header(l, m); wrong != nil {
+			if l.Added {
+				wrong = payload.NewAstray("declare it in the schema of the headers, or write an address of the reply", "the headers of message %s do not allow %s, in which a request names the address of its reply", m.Name, l.Path[0])
+			}
 			p.wrong(l, what, wrong)
 			return ""
 		}

@@ -130,7 +130,7 @@ func (p *parser) reply(o *Operation, n *source.Node, d *Document) *Reply {
 	o.Broken = o.Broken || broken
 	if r.Get("address") == nil && out.Channel.Kafka.Topic == "" {
 		p.diags.Warnf(r.Pos, "write address: {location: '$message.header#/NAME'}, or an address of the channel", "neither the reply of operation %s nor its channel %s has an address: a request names it in the header %s", o.Name, out.Channel.Name, replyHeader)
-		out.Address = &Location{Pos: r.Pos, Text: "$message.header#/" + replyHeader, Header: true, Path: []string{replyHeader}}
+		out.Address = &Location{Pos: r.Pos, Text: "$message.header#/" + replyHeader, Header: true, Added: true, Path: []string{replyHeader}}
 	}
 	return out
 }

@@ -89,6 +89,7 @@ type Location struct {
 	Pos    diag.Pos
 	Text   string   // as written
 	Header bool     // in the headers; otherwise in the payload
+	Added  bool     // the document does not have it
 	Path   []string // of members; empty: the whole payload
 }
 

@@ -98,13 +98,33 @@ func (p *publisher) publishAll(topic string, messages []*message.Message) error 
 var errNotSent = errors.New("not sent, because a message before it was not published")
 
 // publishRun publishes messages of different keys together, and returns the error of each, or nil
-// if all were published.
+// if all were published. A broker compares the size of all of them with the limit of the topic, so
+// those that are too large together are sent one by one.
 func (p *publisher) publishRun(topic string, run []*message.Message) []error {
-	if len(run) == 1 {
-		if err := p.inner.Publish(topic, run[0]); err != nil {
-			return []error{p.explained(topic, err)}
+	errs := p.publishTogether(topic, run)
+	for i, err := range errs {
+		if len(run) > 1 && errors.Is(err, bus.ErrTooLarge) {
+			errs[i] = p.publishOne(topic, run[i])
 		}
-		return nil
+	}
+	if slices.ContainsFunc(errs, func(err error) bool { return err != nil }) {
+		return errs
+	}
+	return nil
+}
+
+func (p *publisher) publishOne(topic string, m *message.Message) error {
+	if err := p.inner.Publish(topic, m); err != nil {
+		return p.explained(topic, err)
+	}
+	return nil
+}
+
+// publishTogether sends messages with one call, and returns the error of each, or nil if all were
+// published.
+func (p *publisher) publishTogether(topic string, run []*message.Message) []error {
+	if len(run) == 1 {
+		return []error{p.publishOne(topic, run[0])}
 	}
 	b := &batch{messages: run, records: make([]*sarama.ProducerMessage, 0, len(run))}
 	carrier := message.NewMessageWithContext(context.WithValue(run[0].Context(), batchKey{}, b), run[0].UUID, nil)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -90,6 +91,37 @@ func TestSameKeyWaits(t *testing.T) {
 	got := names(t, subscribe(t, subscriberOf(t, brokers, "g"), "facts"), 3)
 	if !slices.Equal(got, []string{"b1", "c1", "last"}) {
 		t.Errorf("the topic has %v", got)
+	}
+}
+
+// TestTooLargeTogether publishes messages that are small, but not together, to a topic with a small
+// limit, and one among them that is too large itself.
+func TestTooLargeTogether(t *testing.T) {
+	brokers := broker(t, kfake.SeedTopics(1, "facts"), kfake.BrokerConfigs(map[string]string{"message.max.bytes": "2000"}))
+	var call []*message.Message
+	var want []string
+	for i := range 40 {
+		name := fmt.Sprintf("m%019d", i)
+		m := keyed(fmt.Sprint("k", i), name+strings.Repeat(".", 100))
+		if i == 20 {
+			m.Payload = make([]byte, 3000)
+		} else {
+			want = append(want, name)
+		}
+		call = append(call, m)
+	}
+	err := publisherOf(t, brokers).Publish("facts", call...)
+	for i := range call {
+		if err := bus.PublishedError(err, i); errors.Is(err, bus.ErrTooLarge) != (i == 20) || i != 20 && err != nil {
+			t.Errorf("message %d: %v", i, err)
+		}
+	}
+	got := names(t, subscribe(t, subscriberOf(t, brokers, "g"), "facts"), len(want))
+	if slices.Sort(got); !slices.Equal(got, slices.Sorted(slices.Values(want))) {
+		t.Errorf("the topic has %v", got)
+	}
+	if err := publisherOf(t, brokers).Publish("facts", call[:20]...); err != nil {
+		t.Errorf("small messages without the large one: %v", err)
 	}
 }
 

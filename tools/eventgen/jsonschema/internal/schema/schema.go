@@ -229,11 +229,10 @@ func (s *Schema) tags(b *Schema, allowed []string) []string {
 		return mapped
 	}
 	return slices.DeleteFunc(slices.Clone(allowed), func(v string) bool {
-		if slices.Contains(mapped, v) {
-			return false
-		}
-		// as an enum of Java spells the name of a class
-		return slices.ContainsFunc(mapped, func(m string) bool { return slices.Contains(allowed, m) || letters(m) != letters(v) })
+		return !slices.ContainsFunc(mapped, func(m string) bool {
+			// as an enum of Java spells the name of a class
+			return m == v || !slices.Contains(allowed, m) && letters(m) == letters(v)
+		})
 	})
 }
 
