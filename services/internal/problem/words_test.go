@@ -3,6 +3,9 @@ package problem
 import (
 	"strings"
 	"testing"
+
+	"github.com/ogen-go/ogen/ogenerrors"
+	"github.com/ogen-go/ogen/validate"
 )
 
 func TestWords(t *testing.T) {
@@ -40,6 +43,13 @@ func TestWords(t *testing.T) {
 	}
 	if got := words("invalid value: " + strings.Repeat("é", 1000)); len(got) > 310 {
 		t.Errorf("%d bytes", len(got))
+	}
+}
+
+func TestEmptyPathParameter(t *testing.T) {
+	p := FromOgen(&ogenerrors.DecodeParamsError{Err: &ogenerrors.DecodeParamError{Name: "contractRef", In: "path", Err: validate.ErrFieldRequired}})
+	if p.Code != InvalidRequest || len(p.Errors) != 1 || p.Errors[0] != (FieldError{Pointer: "path:contractRef", Message: "must not be empty"}) {
+		t.Errorf("%+v", p)
 	}
 }
 

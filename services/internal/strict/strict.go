@@ -1,11 +1,13 @@
 // Package strict refuses requests that a lenient server would read as something else: a query that
 // is not well formed or names an unknown parameter, a header that is repeated, and JSON that is
 // ambiguous or holds text that people cannot see. It is the same for every operation, and an
-// operation that is added gets it without a line of code. Package logapi imports it.
+// operation that is added gets it without a line of code, but for Condition, which its handler asks.
+// Package logapi and the HTTP layers of the services import it.
 package strict
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -96,16 +98,16 @@ func invalid(at, format string, args ...any) *problem.Problem {
 	return problem.Invalid(problem.FieldError{Pointer: at, Message: fmt.Sprintf(format, args...)})
 }
 
-// Parameters is a middleware of the generated servers. It refuses a body where none belongs, and a
-// condition of a write that the operation does not know: both would be ignored. It refuses a query
-// that is not well formed, a parameter that the operation does not have, one that is repeated, and
-// one with text that is not visible.
+// Parameters is a middleware of the generated servers. It refuses a body where none belongs, which
+// would be ignored. It refuses a query that is not well formed, a parameter that the operation does
+// not have, one that is repeated, and one with text that is not visible. It notes a condition of a
+// write that the operation does not have: see Condition.
 func Parameters(req middleware.Request, next middleware.Next) (middleware.Response, error) {
 	if hasBody(req.Raw) && slices.Contains(bodiless, req.Raw.Method) {
 		return middleware.Response{}, invalid("", "the operation has none; leave it out")
 	}
 	if p := checkConditions(req); p != nil {
-		return middleware.Response{}, p
+		req.SetContext(context.WithValue(req.Context, conditionKey{}, p))
 	}
 	query := req.Raw.URL.RawQuery
 	if query == "" {
@@ -124,6 +126,18 @@ func Parameters(req middleware.Request, next middleware.Next) (middleware.Respon
 // alone. A client that sends one relies on it.
 var conditions = []string{"If-Match", "If-None-Match", "If-Unmodified-Since", "Content-Range"}
 
+type conditionKey struct{}
+
+// Condition returns the problem of a write with a condition that the operation does not have, nil
+// if it has none. A write that was recorded by a version that ignored the condition has to get its
+// answer again, so handlers return the problem for other writes alone.
+func Condition(ctx context.Context) error {
+	if p, ok := ctx.Value(conditionKey{}).(*problem.Problem); ok {
+		return p
+	}
+	return nil
+}
+
 // checkConditions returns a problem for a write with a condition that the operation does not know.
 // If-Match: * is accepted anywhere, as it asks for no version.
 func checkConditions(req middleware.Request) *problem.Problem {
@@ -136,9 +150,7 @@ func checkConditions(req middleware.Request) *problem.Problem {
 			continue
 		}
 		if _, known := req.Params[middleware.ParameterKey{Name: name, In: openapi.LocationHeader}]; !known {
-			// Former versions ignored the condition, and may have recorded the write.
-			return invalid("header:"+name, "this operation does not have the condition; leave it out").
-				WithHint("this attempt recorded nothing; send the request again without the condition, with the same Idempotency-Key")
+			return invalid("header:"+name, "this operation does not have the condition; leave it out")
 		}
 	}
 	return nil

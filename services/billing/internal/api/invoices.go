@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	"github.com/deferpay/deferpay/services/internal/codes/sepa"
 	"github.com/deferpay/deferpay/services/internal/logapi"
 	"github.com/deferpay/deferpay/services/internal/problem"
+	"github.com/deferpay/deferpay/services/internal/strict"
 )
 
 // Problems of invoices.
@@ -35,7 +37,7 @@ func (h *handler) SettleInvoice(ctx context.Context, body billingapi.SettlementR
 	command, wrong := settlement(body, string(params.InvoiceRef))
 	ctx, cancel := context.WithTimeout(ctx, logapi.CommandTime)
 	defer cancel()
-	if err := h.Store.UnlessAnswered(ctx, req, wrong); err != nil {
+	if err := h.Store.UnlessAnswered(ctx, req, cmp.Or(strict.Condition(ctx), wrong)); err != nil {
 		return nil, err
 	}
 	i, out, err := h.Store.Settle(ctx, req, command)

@@ -14,6 +14,7 @@ import (
 	"github.com/deferpay/deferpay/services/internal/idempotency"
 	"github.com/deferpay/deferpay/services/internal/logapi"
 	"github.com/deferpay/deferpay/services/internal/problem"
+	"github.com/deferpay/deferpay/services/internal/strict"
 )
 
 // Problems of operations.
@@ -50,7 +51,7 @@ func (h *handler) CreateOperation(ctx context.Context, body billingapi.Operation
 func (h *handler) operate(ctx context.Context, req idempotency.Request, c billing.Command, wrong error) (*billingapi.OperationHeaders, error) {
 	ctx, cancel := context.WithTimeout(ctx, logapi.CommandTime)
 	defer cancel()
-	if err := h.Store.UnlessAnswered(ctx, req, wrong); err != nil {
+	if err := h.Store.UnlessAnswered(ctx, req, cmp.Or(strict.Condition(ctx), wrong)); err != nil {
 		return nil, err
 	}
 	o, out, err := h.Store.Operate(ctx, req, c)
@@ -80,7 +81,8 @@ func operation(body billingapi.OperationRequest) (billing.Command, error) {
 	return nil, problem.New(problem.InvalidRequest, "an operation is a PURCHASE or a REFUND")
 }
 
-// blank returns the problem of a text that is there and has blanks alone, nil for any other.
+// blank returns the problem of a text that has blanks alone, nil for any other, and if it is empty
+// or not there.
 func blank(pointer string, text billingapi.OptString) error {
 	if text.Value == "" || strings.TrimSpace(text.Value) != "" {
 		return nil

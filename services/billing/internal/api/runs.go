@@ -11,6 +11,7 @@ import (
 	"github.com/deferpay/deferpay/services/billing/internal/store"
 	"github.com/deferpay/deferpay/services/internal/logapi"
 	"github.com/deferpay/deferpay/services/internal/problem"
+	"github.com/deferpay/deferpay/services/internal/strict"
 )
 
 // Problems of billing runs.
@@ -39,6 +40,9 @@ func (h *handler) StartBillingRun(ctx context.Context, body *billingapi.BillingR
 	defer release()
 	decide, cancel := context.WithTimeout(ctx, logapi.CommandTime)
 	defer cancel()
+	if err := h.Store.UnlessAnswered(decide, req, strict.Condition(ctx)); err != nil {
+		return nil, err
+	}
 	if body.DryRun.Or(false) {
 		if _, err := h.Store.Answered(decide, &req); err != nil {
 			return nil, err

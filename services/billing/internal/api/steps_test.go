@@ -97,6 +97,48 @@ func TestRefusedStepsRecordNothing(t *testing.T) {
 		[]string{"detail", "the mandate of CTR-8 was revoked at 2026-03-14T09:00:00Z", "reasons", `["MANDATE_NOT_VALID"]`}})
 }
 
+// TestConditionOfEachWrite sends each write with a condition that it does not have, which refuses it
+// unless its key was answered before.
+func TestConditionOfEachWrite(t *testing.T) {
+	s := newSystem(t)
+	i := s.instance("billing-1")
+	invoiced(s, i)
+	i.post("/operations", purchase("CTR-7", 100)).want(t, 201, "operationRef", "BOP-7-5")
+	for n, write := range [][2]string{
+		{"/operations", purchase("CTR-7", 1)}, {"/operations", refund("BOP-7-1", 1)}, {"/operations/BOP-7-5/cancellation", `{}`},
+		{"/invoices/BIL-2026-000001/settlement", `{"outcome":"PRESENTED","contractRef":"CTR-7"}`}, {"/billing-runs", `{"period":"2026-04"}`},
+	} {
+		if write[0] == "/billing-runs" {
+			s.offset.Store(int64(start.AddDate(0, 2, 0).Sub(start)))
+		}
+		key, before := fmt.Sprint("former-", n), s.records()
+		i.do("POST", write[0], key, write[1], "If-None-Match", "*").problem(t, 400, "invalid-request", "errors.0.pointer", "header:If-None-Match")
+		if after := s.records(); after != before {
+			t.Errorf("%s: %d records before, %d after", write[0], before, after)
+		}
+		first := i.do("POST", write[0], key, write[1])
+		if first.status >= 300 {
+			t.Fatalf("%s: %d %s", write[0], first.status, first.text)
+		}
+		again := i.do("POST", write[0], key, write[1], "If-None-Match", "*")
+		again.want(t, first.status)
+		if again.header.Get("Idempotent-Replayed") != "true" {
+			t.Errorf("%s: decided again: %s", write[0], again.text)
+		}
+	}
+	i.do("POST", "/billing-runs", "dry", `{"period":"2026-03","dryRun":true}`, "If-None-Match", "*").problem(t, 400, "invalid-request")
+}
+
+// TestEmptyTexts sends texts that are empty, which are as if they were left out.
+func TestEmptyTexts(t *testing.T) {
+	i := newSystem(t).instance("billing-1")
+	i.contract(7, 1, nil)
+	i.post("/operations", strings.Replace(purchase("CTR-7", 100), "Lisbon", "", 1)).want(t, 201, "label", "<none>")
+	i.post("/operations", strings.Replace(refund("BOP-7-1", 1), "ill", "", 1)).want(t, 201, "reason", "<none>")
+	i.post("/operations", purchase("CTR-7", 100)).want(t, 201)
+	i.post("/operations/BOP-7-3/cancellation", `{"reason":""}`).want(t, 200)
+}
+
 // TestSameRequestOnTwoInstances sends each request to two instances at the same time.
 func TestSameRequestOnTwoInstances(t *testing.T) {
 	s := newSystem(t)

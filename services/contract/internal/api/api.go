@@ -18,6 +18,7 @@ import (
 	"github.com/deferpay/deferpay/services/internal/access"
 	"github.com/deferpay/deferpay/services/internal/idempotency"
 	"github.com/deferpay/deferpay/services/internal/logapi"
+	"github.com/deferpay/deferpay/services/internal/strict"
 )
 
 // Prefix is the path under which the interface is served.
@@ -83,7 +84,7 @@ func (h *handler) decide(ctx context.Context, operation string, ref contractapi.
 // rules became stricter is not decided again, and gets its earlier answer.
 func (h *handler) answer(ctx context.Context, operation, path string, key contractapi.OptString, body json.Marshaler, command contract.Command,
 	decide func(context.Context, idempotency.Request) (store.Outcome, error)) (out store.Outcome, err error) {
-	wrong := check(command)
+	wrong := cmp.Or(strict.Condition(ctx), check(command))
 	req, release, err := h.requests.Begin(ctx, key.Value, operation, path, body)
 	if err != nil {
 		return out, cmp.Or(wrong, err)

@@ -155,6 +155,39 @@ func TestBlankReasonIsReplayed(t *testing.T) {
 	s.must(400, c)
 }
 
+// TestConditionOfEachWrite sends each write with a condition that it does not have, which refuses it
+// unless its key was answered before.
+func TestConditionOfEachWrite(t *testing.T) {
+	s := newService(t)
+	at := "/contracts/" + s.active()
+	writes := []call{
+		{method: "POST", path: "/contracts", body: newContract},
+		{method: "PATCH", path: at, body: `{"action":"SUSPEND","reason":"x"}`, ifMatch: "*"},
+		{method: "PATCH", path: at, body: `{"action":"REINSTATE"}`, ifMatch: "*"},
+		{method: "DELETE", path: at + "/mandate?reason=x", ifMatch: "*"},
+		{method: "PUT", path: at + "/mandate", body: strings.Replace(signedMandate, "RUM-1", "RUM-2", 1), ifMatch: "*"},
+		{method: "PATCH", path: at, body: `{"action":"TERMINATE","reason":"x"}`, ifMatch: "*"},
+		{method: "POST", path: at + "/republication", apiKey: "admin-key", body: "{}"},
+		{method: "DELETE", path: at + "/personal-data", apiKey: "admin-key"},
+	}
+	for n, c := range writes {
+		c.key = fmt.Sprint("former-", n)
+		before, without := len(s.records()), c
+		c.header = [2]string{"If-None-Match", "*"}
+		a := s.must(400, c)
+		if errs, _ := a.body["errors"].([]any); len(errs) != 1 || errs[0].(map[string]any)["pointer"] != "header:If-None-Match" || len(s.records()) != before {
+			t.Errorf("%s %s: %s", c.method, c.path, a.text)
+		}
+		first := s.do(without)
+		if first.status >= 300 {
+			t.Fatalf("%s %s: %d %s", c.method, c.path, first.status, first.text)
+		}
+		if again := s.must(first.status, c); again.header.Get("Idempotent-Replayed") != "true" {
+			t.Errorf("%s %s: decided again: %s", c.method, c.path, again.text)
+		}
+	}
+}
+
 // TestAcceptIsNotRead asks for answers that are not JSON.
 func TestAcceptIsNotRead(t *testing.T) {
 	s := newService(t)
