@@ -533,7 +533,7 @@ func (s *Buyer) SetBillingAddress(val Address) {
 
 // Ref: #/components/schemas/CancellationRequest
 type CancellationRequest struct {
-	// Why; not blank. No personal data.
+	// Why; empty, or not blank. No personal data.
 	Reason OptString `json:"reason"`
 }
 
@@ -3916,7 +3916,7 @@ type PurchaseRequest struct {
 	ContractRef ContractRef         `json:"contractRef"`
 	OrderRef    OrderRef            `json:"orderRef"`
 	Amount      PositiveMoney       `json:"amount"`
-	// What was bought, for the line of the invoice; not blank. No personal data.
+	// What was bought, for the line of the invoice; empty, or not blank. No personal data.
 	Label OptString `json:"label"`
 }
 
@@ -4206,7 +4206,7 @@ type RefundRequest struct {
 	Type        RefundRequestType `json:"type"`
 	PurchaseRef OperationRef      `json:"purchaseRef"`
 	Amount      PositiveMoney     `json:"amount"`
-	// Why, for the line of the invoice; not blank. No personal data.
+	// Why, for the line of the invoice; empty, or not blank. No personal data.
 	Reason OptString `json:"reason"`
 }
 

@@ -1,8 +1,8 @@
 // Package strict refuses requests that a lenient server would read as something else: a query that
 // is not well formed or names an unknown parameter, a header that is repeated, and JSON that is
 // ambiguous or holds text that people cannot see. It is the same for every operation, and an
-// operation that is added gets it without a line of code, but for Condition, which its handler asks.
-// Package logapi and the HTTP layers of the services import it.
+// operation that is added needs no line of code, except that the handler of a write asks for
+// Condition. Package logapi and the HTTP layers of the services import it.
 package strict
 
 import (

@@ -97,7 +97,7 @@ func TestRefusedStepsRecordNothing(t *testing.T) {
 		[]string{"detail", "the mandate of CTR-8 was revoked at 2026-03-14T09:00:00Z", "reasons", `["MANDATE_NOT_VALID"]`}})
 }
 
-// TestConditionOfEachWrite sends each write with a condition that it does not have, which refuses it
+// TestConditionOfEachWrite sends each write with a condition that it does not have. It is refused
 // unless its key was answered before.
 func TestConditionOfEachWrite(t *testing.T) {
 	s := newSystem(t)

@@ -155,7 +155,7 @@ func TestBlankReasonIsReplayed(t *testing.T) {
 	s.must(400, c)
 }
 
-// TestConditionOfEachWrite sends each write with a condition that it does not have, which refuses it
+// TestConditionOfEachWrite sends each write with a condition that it does not have. It is refused
 // unless its key was answered before.
 func TestConditionOfEachWrite(t *testing.T) {
 	s := newService(t)
