@@ -88,7 +88,9 @@ func TestAgainstSubmodule(t *testing.T) {
 	}
 	git := gitIn(t, outer)
 	git("init", "-q")
-	git("submodule", "--quiet", "add", inner, "specs/shared")
+	for _, at := range []string{"specs/shared", "specs/own/vendor/shared", "specs/own/.cache"} {
+		git("submodule", "--quiet", "add", inner, at)
+	}
 	git("add", ".")
 	git("commit", "-qm", "First")
 	write(t, dir, map[string]string{"outer/specs/shared/R.avsc": next})

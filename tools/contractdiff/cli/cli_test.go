@@ -123,6 +123,7 @@ func TestBadInput(t *testing.T) {
 		"a list of pointers in an entry":     {map[string]string{"b.avsc": good, "i.yaml": "- {id: X, pointer: [/a], reason: because, expires: 2027-01-01}\n"}, []string{"-ignore", "DIR/i.yaml", "DIR/b.avsc", "DIR/b.avsc"}, "DIR/i.yaml:1:20: the pointer of an entry is a list"},
 		"two kinds in one document":          {map[string]string{"a.yaml": "asyncapi: 3.0.0\n" + plainOpen}, []string{"DIR/a.yaml", "DIR/a.yaml"}, "DIR/a.yaml:1:1: this is both AsyncAPI and OpenAPI"},
 		"two kinds in one document, in JSON": {map[string]string{"a.json": `{"info":{}, "openapi":"3.0.0", "asyncapi":"3.0.0"}`}, []string{"DIR/a.json", "DIR/a.json"}, "DIR/a.json:1:1: this is both AsyncAPI and OpenAPI"},
+		"two kinds in JSON, indented":        {map[string]string{"a.json": "{\"openapi\":\"3.0.0\",\n  \"asyncapi\":\"3.0.0\"}"}, []string{"DIR/a.json", "DIR/a.json"}, "DIR/a.json:1:1: this is both AsyncAPI and OpenAPI"},
 		"10 MB that nest deeply":             {map[string]string{"a.avsc": good, "b.avsc": strings.Repeat(`{"type":"array","items":`, 400_000)}, []string{"DIR/a.avsc", "DIR/b.avsc"}, "DIR/b.avsc:1"},
 		"a pipe":                             {map[string]string{"a.avsc": good}, []string{"DIR/a.avsc", "/dev/zero"}, "/dev/zero: this is neither a regular file nor a folder"},
 		"OpenAPI, references in a circle": {map[string]string{"a.yaml": plainOpen, "b.yaml": plainOpen + "components: {schemas: {A: {$ref: '#/components/schemas/B'}, B: {$ref: '#/components/schemas/A'}}}\n"},
@@ -161,14 +162,18 @@ func TestFolders(t *testing.T) {
 	open := "openapi: 3.0.3\ninfo: {title: T, version: 1.0.0}\npaths: {/a: {get: {parameters: [{name: q, in: query, schema: {type: %}}], responses: {}}}}\n"
 	uses := avroAsync("{$ref: R.avsc}")
 	former, next := record(`{"name":"a","type":"int"}`), record(`{"name":"a","type":"string"}`)
+	noContract := "{\"type\":\"object\",\"properties\":{\n\"asyncapi\":{\"type\":\"string\"}}}"
 	for name, c := range map[string]struct{ file, former, next string }{
 		"OpenAPI in UTF-16":         {"x.yaml", utf16(strings.Replace(open, "%", "string", 1)), utf16(strings.Replace(open, "%", "integer", 1))},
 		"lines that end with CR":    {"x.yaml", strings.ReplaceAll(strings.Replace(open, "%", "string", 1), "\n", "\r"), strings.ReplaceAll(strings.Replace(open, "%", "integer", 1), "\n", "\r")},
 		"Avro in YAML":              {"R.yaml", "type: record\nname: R\nfields: [{name: a, type: int}]\n", "name: R\ntype: record\nfields: [{name: a, type: string}]\n"},
 		"a fixed in JSON":           {"F.json", `{"name":"F","type":"fixed","size":8}`, `{"name":"F","type":"fixed","size":9}`},
+		"Avro in YAML, type last":   {"R.yaml", "name: R\rfields: [{name: a, type: int}]\rtype: record\r", "name: R\rfields: [{name: a, type: string}]\rtype: record\r"},
+		"Avro in flow YAML":         {"R.yaml", "\ufeff# R\n{type: record, name: R, fields: [{name: a, type: int}]}\n", "\ufeff# R\n{type: record, name: R, fields: [{name: a, type: string}]}\n"},
+		"Avro in quoted YAML":       {"R.yaml", "name: R\n'type': 'record'\nfields: [{name: a, type: int}]\n", "name: R\n\"type\":\n  record\nfields: [{name: a, type: string}]\n"},
 		"Avro that is not used yet": {"R.avsc", former, next},
 	} {
-		files := map[string]string{"a/" + c.file: c.former, "b/" + c.file: c.next, "a/y.yaml": plainAsync, "b/y.yaml": plainAsync}
+		files := map[string]string{"a/" + c.file: c.former, "b/" + c.file: c.next, "a/y.yaml": plainAsync, "b/y.yaml": plainAsync, "b/z.json": noContract}
 		if status, out, errs := run(t, files, "DIR/a", "DIR/b"); status != Failed || errs != "" {
 			t.Errorf("%s: status %d, %s%s", name, status, out, errs)
 		}

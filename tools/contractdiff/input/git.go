@@ -2,14 +2,14 @@ package input
 
 import (
 	"bytes"
+	"crypto/rand"
 	"errors"
 	"fmt"
-	"maps"
+	"io/fs"
 	"os"
 	"os/exec"
-	"path"
 	"path/filepath"
-	"strconv"
+	"slices"
 	"strings"
 	"testing/fstest"
 )
@@ -37,7 +37,7 @@ func AtRef(ref, name string) (*Side, error) {
 		return nil, fmt.Errorf("%s is not in a git repository: %w", name, err)
 	}
 	repo := strings.TrimSpace(string(top))
-	commit, err := git(repo, "rev-parse", "--verify", "--quiet", "--end-of-options", ref+"^{commit}")
+	id, err := git(repo, "rev-parse", "--verify", "--quiet", "--end-of-options", ref+"^{commit}")
 	if err != nil {
 		return nil, fmt.Errorf("git has no commit %q; fetch it first", ref)
 	}
@@ -45,32 +45,32 @@ func AtRef(ref, name string) (*Side, error) {
 	if err != nil {
 		return nil, err
 	}
-	files, submodules, err := tree(repo, strings.TrimSpace(string(commit)), filepath.ToSlash(rel))
+	files, err := tree(repo, strings.TrimSpace(string(id)), filepath.ToSlash(rel))
 	if err != nil {
 		return nil, fmt.Errorf("read commit %s: %w", ref, err)
 	}
-	for _, sub := range submodules {
-		if err := withoutContracts(repo, sub, filepath.ToSlash(rel), ref); err != nil {
-			return nil, err
-		}
+	side, err := newSide(files, filepath.ToSlash(rel), filepath.ToSlash(name), ref)
+	if err != nil {
+		return nil, err
 	}
-	return newSide(files, filepath.ToSlash(rel), filepath.ToSlash(name), ref)
+	side.absent = func(at string, isSubmodule bool) error { return withoutContracts(repo, at, ref, isSubmodule) }
+	return side, nil
 }
 
-// withoutContracts returns an error if a submodule below a folder has contracts: the commit of the
-// repository does not have them.
-func withoutContracts(repo, submodule, folder, ref string) error {
-	if folder != "." && !strings.HasPrefix(submodule+"/", folder+"/") {
+// withoutContracts returns an error if the working tree has contracts at the path of a submodule,
+// or of a symbolic link whose target is not in the commit: they would be new.
+func withoutContracts(repo, at, ref string, isSubmodule bool) error {
+	here, err := Open(filepath.Join(repo, filepath.FromSlash(at)))
+	if err != nil || here.IsFile() && !mayBeContract(at) {
+		return nil // it is not checked out, or leads nowhere
+	}
+	if files, _ := here.Files(); len(files) == 0 {
 		return nil
 	}
-	side, err := Open(filepath.Join(repo, filepath.FromSlash(submodule)))
-	if err != nil {
-		return nil // it is not checked out
+	if isSubmodule {
+		return fmt.Errorf("%s is a submodule, whose contracts are not in commit %s: compare it by itself", at, ref)
 	}
-	if files, _ := side.Files(); len(files) == 0 {
-		return nil
-	}
-	return fmt.Errorf("%s is a submodule, whose contracts are not in commit %s: compare it by itself", submodule, ref)
+	return fmt.Errorf("%s is a symbolic link whose target is not in commit %s: compare the target by itself", at, ref)
 }
 
 // git runs a command of git and returns its output.
@@ -89,82 +89,83 @@ func gitWith(dir, stdin string, args ...string) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// tree returns the named file of a commit and those that can be part of a contract, also what
-// attributes of git keep out of archives, and the paths of submodules. Symbolic links are followed.
-func tree(repo, commit, named string) (files fstest.MapFS, submodules []string, err error) {
-	list, err := git(repo, "ls-tree", "-r", "-z", "--full-tree", commit)
+// entry is a file or a symbolic link of a commit.
+type entry struct{ name, object string }
+
+// tree returns the named file of a commit, those that can be part of a contract, and what symbolic
+// links lead to, also what attributes of git keep out of archives.
+func tree(repo, id, named string) (fs.FS, error) {
+	list, err := git(repo, "ls-tree", "-r", "-z", "--full-tree", id)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	var names, objects []string
-	links := map[string]bool{}
+	entries := fstest.MapFS{}
+	var blobs, links []entry
 	for line := range strings.SplitSeq(strings.TrimSuffix(string(list), "\x00"), "\x00") {
 		about, name, _ := strings.Cut(line, "\t")
 		fields := strings.Fields(about) // mode, type, object
 		switch {
 		case len(fields) != 3:
 		case fields[1] == "commit":
-			submodules = append(submodules, name)
-		case fields[0] == "120000" || mayBeContract(name) || name == named:
-			links[name] = fields[0] == "120000"
-			names, objects = append(names, name), append(objects, fields[2])
+			entries[name] = &fstest.MapFile{Mode: submodule}
+		case fields[0] == "120000":
+			links = append(links, entry{name, fields[2]})
+		default:
+			blobs = append(blobs, entry{name, fields[2]})
 		}
 	}
-	contents, err := gitWith(repo, strings.Join(objects, "\n"), "cat-file", "--batch")
+	if err := read(repo, links, entries, fs.ModeSymlink); err != nil {
+		return nil, err
+	}
+	c := commit{entries}
+	targets := map[string]bool{named: true}
+	for _, l := range links {
+		if to, err := c.resolved("open", l.name); err == nil {
+			targets[to] = true
+		}
+	}
+	blobs = slices.DeleteFunc(blobs, func(e entry) bool { return !mayBeContract(e.name) && !targets[e.name] })
+	return c, read(repo, blobs, entries, 0o444)
+}
+
+// read adds the contents of entries: of a symbolic link its target, and of a file what git would
+// write into the working tree, such as the file that a pointer of Git LFS stands for.
+func read(repo string, list []entry, into fstest.MapFS, mode fs.FileMode) error {
+	args := []string{"cat-file", "--batch=%(objectname) %(objecttype) %(rest)"} // rest is the name
+	if mode.IsRegular() {
+		args = append(args, "--filters")
+	}
+	// Git writes the size before filters. So each object is followed by one that does not exist,
+	// whose line marks the end of the content.
+	end := rand.Text()
+	var ask strings.Builder
+	for _, e := range list {
+		if strings.Contains(e.name, "\n") {
+			return fmt.Errorf("%q: a name with a line break cannot be read", e.name)
+		}
+		fmt.Fprintf(&ask, "%s %s\n%s\n", e.object, e.name, end)
+	}
+	all, err := gitWith(repo, ask.String(), args...)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-	files = fstest.MapFS{}
-	targets := map[string]string{}
-	for i, name := range names {
+	for _, e := range list {
 		var data []byte
-		if data, contents, err = object(contents, objects[i]); err != nil {
-			return nil, nil, fmt.Errorf("%s: %w", name, err)
+		if data, all, err = content(all, end); err != nil {
+			return fmt.Errorf("%s: %w", e.name, err)
 		}
-		if links[name] {
-			targets[name] = path.Join(path.Dir(name), string(data))
-		} else {
-			files[name] = &fstest.MapFile{Data: data, Mode: 0o444}
-		}
+		into[e.name] = &fstest.MapFile{Data: data, Mode: mode}
 	}
-	follow(files, targets)
-	return files, submodules, nil
+	return nil
 }
 
-// object returns the content of an object at the beginning of what git cat-file --batch writes, and
-// the rest.
-func object(all []byte, name string) (data, rest []byte, err error) {
-	header, rest, _ := bytes.Cut(all, []byte("\n"))
-	fields := strings.Fields(string(header)) // object, type, size
-	if len(fields) != 3 {
-		return nil, nil, fmt.Errorf("git does not have the object %s", name)
+// content returns the content of the object at the beginning of what git cat-file writes, up to the
+// line of the object that does not exist, and the rest.
+func content(all []byte, end string) (data, rest []byte, err error) {
+	header, all, _ := bytes.Cut(all, []byte("\n"))
+	data, rest, found := bytes.Cut(all, []byte("\n"+end+" missing\n"))
+	if !found || len(bytes.Fields(header)) < 3 {
+		return nil, nil, errors.New("git did not write this object")
 	}
-	size, err := strconv.Atoi(fields[2])
-	if err != nil || size >= len(rest) {
-		return nil, nil, fmt.Errorf("git did not write the object %s", name)
-	}
-	return rest[:size], rest[size+1:], nil
+	return data, rest, nil
 }
-
-// follow adds what symbolic links lead to, to a file or to a folder. Links may lead to links.
-func follow(files fstest.MapFS, targets map[string]string) {
-	for range len(targets) {
-		before := len(files)
-		for link, target := range targets {
-			if isBelow(link, target) {
-				continue // it would contain itself
-			}
-			for name, file := range maps.Clone(files) {
-				if isBelow(name, target) {
-					files[link+strings.TrimPrefix(name, target)] = file
-				}
-			}
-		}
-		if len(files) == before {
-			return
-		}
-	}
-}
-
-// isBelow reports whether a path is that of a folder, or of something in it.
-func isBelow(name, folder string) bool { return strings.HasPrefix(name+"/", folder+"/") }

@@ -38,6 +38,12 @@ type Side struct {
 	root string // of the files: a file or a folder in FS
 	name string // of root, as it was typed
 	file bool   // root is a file
+
+	fromRoot bool // FS begins at the root of the machine
+
+	// absent returns an error if the contracts of a commit are not in the repository: those of a
+	// submodule, or of what a symbolic link leads to. It is nil for other sides.
+	absent func(at string, isSubmodule bool) error
 }
 
 // File is a contract.
@@ -55,7 +61,12 @@ func Open(name string) (*Side, error) {
 	}
 	volume := filepath.VolumeName(abs)
 	root := filepath.ToSlash(strings.TrimPrefix(abs, volume))
-	return newSide(os.DirFS(volume+"/"), strings.TrimPrefix(root, "/"), filepath.ToSlash(name), "")
+	side, err := newSide(os.DirFS(volume+"/"), strings.TrimPrefix(root, "/"), filepath.ToSlash(name), "")
+	if err != nil {
+		return nil, err
+	}
+	side.fromRoot = true
+	return side, nil
 }
 
 // In returns the file or the folder of a name in a file system. With a label, names of files begin
@@ -76,7 +87,7 @@ func newSide(fsys fs.FS, root, name, label string) (*Side, error) {
 	if !info.IsDir() && !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s: this is neither a regular file nor a folder", display(label, name))
 	}
-	return &Side{FS: regular{fsys}, Label: label, root: root, name: path.Clean(name), file: !info.IsDir()}, nil
+	return &Side{FS: regular{fsys}, Label: label, root: path.Clean(root), name: path.Clean(name), file: !info.IsDir()}, nil
 }
 
 func display(label, name string) string {
@@ -124,7 +135,7 @@ func (s *Side) Files() ([]File, error) {
 		return []File{{s.root, path.Base(s.root), kind}}, nil
 	}
 	var out []File
-	err := s.walk(s.root, func(at string) error {
+	err := s.walk(func(at string) error {
 		kind, err := s.Classify(at)
 		if err == nil && kind != "" {
 			out = append(out, File{at, strings.TrimPrefix(strings.TrimPrefix(at, s.root), "/"), kind})
@@ -135,41 +146,6 @@ func (s *Side) Files() ([]File, error) {
 		err = fmt.Errorf("%s: there is no contract in this folder", display(s.Label, s.name))
 	}
 	return out, err
-}
-
-// walk calls a function for each file of a folder that may be a contract. Links to folders are
-// followed, but for those to a folder that they are in.
-func (s *Side) walk(folder string, visit func(at string) error) error {
-	return fs.WalkDir(s.FS, folder, func(at string, d fs.DirEntry, err error) error {
-		skip := at != folder && (strings.HasPrefix(path.Base(at), ".") || slices.Contains(skipped, path.Base(at)))
-		switch {
-		case err != nil:
-			return err
-		case d.IsDir() && skip:
-			return fs.SkipDir
-		case d.IsDir():
-			return nil
-		case d.Type()&fs.ModeSymlink != 0 && !skip:
-			if info, err := fs.Stat(s.FS, at); err == nil && info.IsDir() {
-				if target, err := fs.ReadLink(s.FS, at); err != nil || isBelow(at, s.target(at, target)) {
-					return nil
-				}
-				return s.walk(at, visit)
-			}
-		}
-		if !mayBeContract(at) {
-			return nil
-		}
-		return visit(at)
-	})
-}
-
-// target returns the path of what a link leads to.
-func (s *Side) target(link, to string) string {
-	if path.IsAbs(to) {
-		return strings.TrimPrefix(path.Clean(to), "/")
-	}
-	return path.Join(path.Dir(link), to)
 }
 
 func mayBeContract(name string) bool {
@@ -188,14 +164,7 @@ func (s *Side) Classify(name string) (Kind, error) {
 	if strings.EqualFold(path.Ext(name), ".avsc") {
 		return Avro, nil
 	}
-	if all := topLevel.FindAllSubmatch(data, -1); len(all) > 0 {
-		kinds := map[string]Kind{"asyncapi": AsyncAPI, "openapi": OpenAPI, "swagger": OpenAPI}
-		kind := kinds[string(all[0][1])]
-		for _, m := range all {
-			if kinds[string(m[1])] != kind {
-				return "", s.both(name)
-			}
-		}
+	if kind := known(data); kind != "" {
 		return kind, nil
 	}
 	if !s.file && !maybe(data) {
@@ -206,7 +175,7 @@ func (s *Side) Classify(name string) (Kind, error) {
 		return "", s.Faults(faults)
 	}
 	switch {
-	case n.Get("asyncapi") != nil && n.Get("openapi") != nil:
+	case n.Get("asyncapi") != nil && (n.Get("openapi") != nil || n.Get("swagger") != nil):
 		return "", s.both(name)
 	case n.Get("asyncapi") != nil:
 		return AsyncAPI, nil
@@ -222,11 +191,33 @@ func (s *Side) both(name string) error {
 	return fmt.Errorf("%s:1:1: this is both AsyncAPI and OpenAPI: write each document into a file of its own", s.Display(name))
 }
 
-// topLevel finds the member by which most documents are known, without parsing them.
-var topLevel = regexp.MustCompile(`(?m)^(?:\{\s*)?["']?(asyncapi|openapi|swagger)["']?\s*:`)
+// known returns the kind of a document whose first lines make it certain, without parsing it.
+func known(data []byte) Kind {
+	data = bytes.TrimPrefix(data, []byte("\ufeff"))
+	found := topLevel.FindSubmatch(data)
+	if bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")) {
+		found = firstMember.FindSubmatch(data)
+	}
+	switch {
+	case found == nil:
+		return ""
+	case string(found[1]) == "asyncapi" && !bytes.Contains(data, []byte("openapi")) && !bytes.Contains(data, []byte("swagger")):
+		return AsyncAPI
+	case string(found[1]) != "asyncapi" && !bytes.Contains(data, []byte("asyncapi")):
+		return OpenAPI
+	}
+	return "" // it may be both
+}
 
-// maybe reports whether a file can be a contract that topLevel does not find: one that is read to
-// know it, such as a file in UTF-16.
+// topLevel finds the member of YAML by which most documents are known, and firstMember that of
+// JSON, whose indentation means nothing.
+var (
+	topLevel    = regexp.MustCompile(`(?m)^["']?(asyncapi|openapi|swagger)["']?\s*:`)
+	firstMember = regexp.MustCompile(`^\s*\{\s*["']?(asyncapi|openapi|swagger)["']?\s*:`)
+)
+
+// maybe reports whether a file may be a contract although known does not find its kind. It may if
+// it has a word of a contract anywhere, or is in UTF-16.
 func maybe(data []byte) bool {
 	if bytes.HasPrefix(data, []byte("\xff\xfe")) || bytes.HasPrefix(data, []byte("\xfe\xff")) || avroType.Match(data) {
 		return true
@@ -239,8 +230,8 @@ func maybe(data []byte) bool {
 	return false
 }
 
-// avroType finds the type of a named Avro type, in JSON or at the top of a YAML file.
-var avroType = regexp.MustCompile(`(?m)"type"\s*:\s*"(?:record|enum|fixed|error)"|^type\s*:\s*["']?(?:record|enum|fixed|error)\b`)
+// avroType finds what may be the type of a named Avro type, in JSON or in YAML of any shape.
+var avroType = regexp.MustCompile(`\btype["']?\s*:\s*["']?(?:record|enum|fixed|error)\b`)
 
 // Displayed returns a text with the names of files of FS in it as a user knows them.
 func (s *Side) Displayed(text string) string {
