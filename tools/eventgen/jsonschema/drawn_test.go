@@ -225,7 +225,7 @@ func (d drawnType) try(t *testing.T, program string, n int) (values, accepted, c
 			faults = append(faults, fmt.Sprintf("%s is %s, and the judge refuses it: %v", doc, verdict, refusal))
 		case refusal == nil:
 			accepted++
-			if w, err := judge.UnmarshalJSON(strings.NewReader(text)); err != nil || !means("", v, w, known) {
+			if w, err := judge.UnmarshalJSON(strings.NewReader(text)); err != nil || !means([]any{known.root}, v, w, known) {
 				faults = append(faults, fmt.Sprintf("%s is written as %s", doc, text))
 			}
 		}
@@ -284,24 +284,20 @@ func (d drawnType) echo(t *testing.T, program string, drawer *drawtest.Drawer, n
 	return docs, lines
 }
 
-// known is what a schema says about members.
+// known is a schema, and what it says about members wherever they are.
 type known struct {
+	root   any
 	filled map[string]bool // those with a default, which are written where they were absent
-	named  map[string]bool // those that an object names
-	extra  bool            // an object has properties and a schema for other members
-	maps   bool            // an object has no properties and a schema for all members
-	plain  map[string]bool // properties that are objects with properties, wherever they are
 	double bool            // it has numbers that are not integers
 }
 
 func members(t *testing.T, schema string) known {
 	t.Helper()
-	out := known{filled: map[string]bool{}, named: map[string]bool{}, plain: map[string]bool{}}
 	root, err := judge.UnmarshalJSON(strings.NewReader(schema))
 	if err != nil {
 		t.Fatal(err)
 	}
-	definitions, _ := root.(map[string]any)["definitions"].(map[string]any)
+	out := known{root: root, filled: map[string]bool{}}
 	var walk func(v any)
 	walk = func(v any) {
 		switch v := v.(type) {
@@ -310,19 +306,12 @@ func members(t *testing.T, schema string) known {
 				walk(one)
 			}
 		case map[string]any:
-			if more := v["additionalProperties"]; v["patternProperties"] != nil || more != nil && more != false {
-				out.extra, out.maps = out.extra || v["properties"] != nil, out.maps || v["properties"] == nil
-			}
 			out.double = out.double || strings.Contains(fmt.Sprint(v["type"]), "number")
 			props, _ := v["properties"].(map[string]any)
 			for name, one := range props {
 				p, _ := one.(map[string]any)
 				_, ok := p["default"]
-				ref, _ := p["$ref"].(string)
-				target, _ := definitions[strings.TrimPrefix(ref, "#/definitions/")].(map[string]any)
-				_, was := out.plain[name]
-				out.plain[name] = (!was || out.plain[name]) && (p["properties"] != nil || target["properties"] != nil)
-				out.named[name], out.filled[name] = true, out.filled[name] || ok || p["$ref"] != nil
+				out.filled[name] = out.filled[name] || ok || p["$ref"] != nil
 			}
 			for _, one := range v {
 				walk(one)
@@ -333,32 +322,113 @@ func members(t *testing.T, schema string) known {
 	return out
 }
 
-// means reports whether a written value, that of a member or another one, has the meaning of the
-// one that was read: numbers and instants are equal by value, numbers that are not integers as
-// doubles, members that have a default may be added, and those that nothing in the schema names are
-// ignored, as readers of JSON do.
-func means(member string, read, written any, known known) bool {
+// parts returns schemas with their references followed, and the schemas that these keywords of them
+// apply to the same value.
+func (k known) parts(schemas []any, keywords ...string) (out []map[string]any) {
+	seen := map[uintptr]bool{}
+	var walk func(v any)
+	walk = func(v any) {
+		s, ok := v.(map[string]any)
+		if !ok || seen[reflect.ValueOf(s).Pointer()] {
+			return
+		}
+		seen[reflect.ValueOf(s).Pointer()] = true
+		if ref, ok := s["$ref"].(string); ok {
+			at := k.root
+			for _, step := range strings.Split(ref, "/")[1:] {
+				at = at.(map[string]any)[step]
+			}
+			walk(at)
+			return
+		}
+		out = append(out, s)
+		for _, keyword := range keywords {
+			switch v := s[keyword].(type) {
+			case []any:
+				for _, one := range v {
+					walk(one)
+				}
+			case map[string]any:
+				walk(v)
+			}
+		}
+	}
+	for _, s := range schemas {
+		walk(s)
+	}
+	return out
+}
+
+// within returns the schemas of a member, or of the items of a list if the name is empty.
+func within(parts []map[string]any, name string) (out []any) {
+	for _, s := range parts {
+		props, _ := s["properties"].(map[string]any)
+		one, named := props[name]
+		switch list, _ := s["items"].([]any); {
+		case name == "":
+			out = append(append(out, s["items"], s["additionalItems"]), list...)
+		case named:
+			out = append(out, one)
+		default:
+			patterns, _ := s["patternProperties"].(map[string]any)
+			out = slices.AppendSeq(append(out, s["additionalProperties"]), maps.Values(patterns))
+		}
+	}
+	return out
+}
+
+// kept returns the members of an object that are to be written again: those that its schemas name,
+// and others if there is a schema for them.
+func (k known) kept(at []any, object map[string]any) map[string]bool {
+	parts := k.parts(at, applied...)
+	named, out := map[string]bool{}, map[string]bool{}
+	extra, anyName := false, false // there is a schema for others beside properties, or for all
+	for _, s := range parts {
+		props, _ := s["properties"].(map[string]any)
+		for name := range props {
+			named[name] = true
+		}
+		if more := s["additionalProperties"]; s["patternProperties"] != nil || more != nil && more != false {
+			extra, anyName = extra || props != nil, anyName || props == nil
+		}
+	}
+	// an object of an alternative with properties, in which others may be maps
+	some := slices.ContainsFunc(k.parts(at, "allOf"), func(s map[string]any) bool { return s["properties"] != nil })
+	for name := range object {
+		some = some || named[name]
+	}
+	for name := range object {
+		out[name] = named[name] || extra || anyName && !some
+	}
+	return out
+}
+
+// applied are keywords whose schemas apply to the value itself.
+var applied = []string{"allOf", "anyOf", "oneOf", "if", "then", "else"}
+
+// means reports whether a written value, of which these are the schemas, has the meaning of the one
+// that was read: numbers and instants are equal by value, numbers that are not integers as doubles,
+// members that have a default may be added, and those for which there is no schema are ignored, as
+// readers of JSON do.
+func means(at []any, read, written any, known known) bool {
+	parts := known.parts(at, applied...)
 	switch r := read.(type) {
 	case map[string]any:
 		w, ok := written.(map[string]any)
 		for name, v := range w {
-			if was, there := r[name]; there && !means(name, was, v, known) || !there && !known.filled[name] {
+			if was, there := r[name]; there && !means(within(parts, name), was, v, known) || !there && !known.filled[name] {
 				return false
 			}
 		}
-		some := known.plain[member]
-		for name := range r {
-			some = some || known.named[name]
-		}
-		for name := range r {
-			if _, there := w[name]; !there && (known.named[name] || known.extra || known.maps && !some) {
+		for name, kept := range known.kept(at, r) {
+			if _, there := w[name]; !there && kept {
 				return false
 			}
 		}
 		return ok
 	case []any:
 		w, ok := written.([]any)
-		return ok && slices.EqualFunc(r, w, func(a, b any) bool { return means("", a, b, known) })
+		return ok && slices.EqualFunc(r, w, func(a, b any) bool { return means(within(parts, ""), a, b, known) })
 	case json.Number:
 		w, ok := written.(json.Number)
 		a, okA := new(big.Rat).SetString(r.String())
@@ -380,21 +450,43 @@ func means(member string, read, written any, known known) bool {
 
 // TestMeans shows that a lost member, a rounded number and another text are noticed.
 func TestMeans(t *testing.T) {
+	known := members(t, `{"properties":{"a":{},"at":{},"filled":{"default":3},"deep":{"additionalProperties":{"$ref":"#/definitions/B"}}},
+		"definitions":{"B":{"allOf":[{"properties":{"b":{},"list":{"items":{"oneOf":[{"properties":{"c":{}}},{"type":"null"}]}}}}]}}}`)
 	for _, c := range []struct {
 		read, written string
 		want          bool
 	}{
 		{`{"a":1.0,"at":"2026-01-01T01:00:00+01:00"}`, `{"a":1,"at":"2026-01-01T00:00:00Z","filled":3}`, true},
 		{`{"a":1}`, `{}`, false}, {`{"a":1}`, `{"a":1,"b":2}`, false}, {`{"a":1234567.89}`, `{"a":1234567.9}`, false},
-		{`{"a":{}}`, `{"a":[]}`, false}, {`["a"]`, `["b"]`, false}, {`[1,2]`, `[1]`, false}, {`null`, `{}`, false}, {`true`, `true`, true},
+		{`{"a":{}}`, `{"a":[]}`, false},
+		{`{"deep":{"k":{"z":1}}}`, `{"deep":{"k":{}}}`, true}, {`{"deep":{"k":{"b":1}}}`, `{"deep":{"k":{}}}`, false},
+		{`{"deep":{"k":{}}}`, `{"deep":{}}`, false}, {`{"deep":{"k":{"list":[{"c":1}]}}}`, `{"deep":{"k":{"list":[{}]}}}`, false},
+		{`["a"]`, `["b"]`, false}, {`[1,2]`, `[1]`, false}, {`null`, `{}`, false}, {`true`, `true`, true},
 	} {
 		read, err := judge.UnmarshalJSON(strings.NewReader(c.read))
 		written, err2 := judge.UnmarshalJSON(strings.NewReader(c.written))
 		if err != nil || err2 != nil {
 			t.Fatal(err, err2)
 		}
-		if got := means("", read, written, known{filled: map[string]bool{"filled": true}, named: map[string]bool{"a": true}}); got != c.want {
+		if got := means([]any{known.root}, read, written, known); got != c.want {
 			t.Errorf("%s and %s: %t", c.read, c.written, got)
+		}
+	}
+}
+
+// TestJudgeOfOddSchemas judges a document of schemas that are true or false, or have patterns that
+// Go does not compile, which match any text.
+func TestJudgeOfOddSchemas(t *testing.T) {
+	for schema, want := range map[string]bool{
+		"true": true, "false": false, `{"pattern":"^(?!b)a"}`: true, `{"pattern":"(a)\\1"}`: true, `{"pattern":"^b"}`: false,
+		`{"pattern":"^(?=b)","maxLength":0}`: false,
+	} {
+		drawtest.New(t, schema).Document(1)
+		if err := drawtest.Compile(t, schema).Validate("a"); (err == nil) != want {
+			t.Errorf("%s: %v", schema, err)
+		}
+		if known := members(t, schema); !means([]any{known.root}, "a", "a", known) || means([]any{known.root}, "a", "b", known) {
+			t.Errorf("%s: %v", schema, known)
 		}
 	}
 }

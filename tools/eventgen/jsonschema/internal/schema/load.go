@@ -74,7 +74,7 @@ func (l *Loader) load(n *source.Node) *Schema {
 	switch {
 	case !n.Is(source.Map):
 	case l.openAPI:
-		n = fromOpenAPI(n)
+		n = l.otherDrafts(fromOpenAPI(n))
 	default:
 		n = l.otherDrafts(n)
 	}

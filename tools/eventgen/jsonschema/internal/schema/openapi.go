@@ -2,7 +2,8 @@ package schema
 
 import "github.com/deferpay/deferpay/tools/eventgen/source"
 
-// fromOpenAPI returns a schema of OpenAPI 3.0 as a JSON Schema: nullable becomes the type null, and
+// fromOpenAPI returns a schema of OpenAPI as a JSON Schema, from which otherDrafts makes one of
+// draft-07. What only OpenAPI 3.0 has is read here: nullable becomes the type null, and
 // a bound with the flag exclusiveMinimum or exclusiveMaximum becomes exclusive. Schemas inside it
 // are left as they are.
 func fromOpenAPI(n *source.Node) *source.Node {
