@@ -11,7 +11,7 @@ import (
 
 // AttemptID is the Avro fixed deferpay.journalrecord.AttemptID.
 //
-// Identity of one attempt to append a record: a random UUID.
+// Identity of one attempt to append a record: a UUID that no other attempt has.
 type AttemptID [16]byte
 
 // String returns the bytes in hexadecimal.

@@ -70,5 +70,5 @@ var typeOfExpectation = avrobin.Type{Name: NameOfExpectation, Schema: SchemaOfEx
 const (
 	NameOfExpectation               = "deferpay.journalrecord.Expectation"
 	FingerprintOfExpectation uint64 = 0x83c776919bdab0ff
-	SchemaOfExpectation             = `{"type":"record","name":"Expectation","namespace":"deferpay.journalrecord","doc":"What a record builds on: the record applied last to a stream.","fields":[{"name":"stream","type":"string","doc":"Name of the stream."},{"name":"attempt","type":["null",{"type":"fixed","name":"AttemptID","doc":"Identity of one attempt to append a record: a random UUID.","size":16}],"doc":"The attempt applied last to it; null when none was.","default":null}]}`
+	SchemaOfExpectation             = `{"type":"record","name":"Expectation","namespace":"deferpay.journalrecord","doc":"What a record builds on: the record applied last to a stream.","fields":[{"name":"stream","type":"string","doc":"Name of the stream."},{"name":"attempt","type":["null",{"type":"fixed","name":"AttemptID","doc":"Identity of one attempt to append a record: a UUID that no other attempt has.","size":16}],"doc":"The attempt applied last to it; null when none was.","default":null}]}`
 )

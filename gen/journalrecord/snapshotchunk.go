@@ -65,5 +65,5 @@ var typeOfSnapshotChunk = avrobin.Type{Name: NameOfSnapshotChunk, Schema: Schema
 const (
 	NameOfSnapshotChunk               = "deferpay.journalrecord.SnapshotChunk"
 	FingerprintOfSnapshotChunk uint64 = 0x86c490d9d022151e
-	SchemaOfSnapshotChunk             = `{"type":"record","name":"SnapshotChunk","namespace":"deferpay.journalrecord","doc":"A part of a snapshot. All are on the second partition of the topic, those of one snapshot in order.","fields":[{"name":"snapshot","type":{"type":"fixed","name":"AttemptID","doc":"Identity of one attempt to append a record: a random UUID.","size":16},"doc":"Which snapshot."},{"name":"chunk","type":"int","doc":"Which part, from 0."},{"name":"data","type":"bytes","doc":"The part, under 1 MB."}]}`
+	SchemaOfSnapshotChunk             = `{"type":"record","name":"SnapshotChunk","namespace":"deferpay.journalrecord","doc":"A part of a snapshot. All are on the second partition of the topic, those of one snapshot in order.","fields":[{"name":"snapshot","type":{"type":"fixed","name":"AttemptID","doc":"Identity of one attempt to append a record: a UUID that no other attempt has.","size":16},"doc":"Which snapshot."},{"name":"chunk","type":"int","doc":"Which part, from 0."},{"name":"data","type":"bytes","doc":"The part, under 1 MB."}]}`
 )
