@@ -102,13 +102,18 @@ func TestOperationsNotRead(t *testing.T) {
 	const head = "openapi: 3.1.0\ninfo: {title: T, version: 1.0.0}\n"
 	const other = "item: {get: {responses: {'200': {description: D.}}}}\nnext: {$ref: '#/item'}\n"
 	for text, want := range map[string]string{
-		"paths: {/a: {$ref: 'other.yaml#/item'}}\n":                                     "",
-		"paths: {/a: {$ref: 'other.yaml#/item', x-a: 1}}\n":                             "",
-		"paths: {/a: {$ref: 'other.yaml#/item'}, /b: {$ref: 'other.yaml#/item'}}\n":     "",
-		"paths: {/a: {$ref: 'other.yaml#/next'}}\n":                                     "api/openapi.yaml:3:20: GET of $ref",
-		"paths: {/a: {$ref: 'other.yaml#/item', put: {responses: {}}}}\n":               "api/openapi.yaml:3:20: GET of $ref",
-		"paths: {/a: {$ref: 'other.yaml#/item', parameters: [{name: q, in: query}]}}\n": "api/openapi.yaml:3:20: GET of $ref",
-		"webhooks: {a: {$ref: 'other.yaml#/next'}}\n":                                   "api/openapi.yaml:3:22: GET of $ref",
+		"paths: {/a: {$ref: 'other.yaml#/item'}}\n":                                                                         "",
+		"paths: {/a: {$ref: 'other.yaml#/item', x-a: 1}}\n":                                                                 "",
+		"paths: {/a: {$ref: 'other.yaml#/item'}, /b: {$ref: 'other.yaml#/item'}}\n":                                         "",
+		"paths: {/a: {$ref: 'other.yaml#/next'}}\n":                                                                         "api/openapi.yaml:3:20: GET of $ref",
+		"paths: {/a: {$ref: 'other.yaml#/item', put: {responses: {}}}}\n":                                                   "api/openapi.yaml:3:20: GET of $ref",
+		"paths: {/a: {$ref: 'other.yaml#/item', parameters: [{name: q, in: query}]}}\n":                                     "api/openapi.yaml:3:20: GET of $ref",
+		"webhooks: {a: {$ref: 'other.yaml#/next'}}\n":                                                                       "api/openapi.yaml:3:22: GET of $ref",
+		"paths: {/a: {$ref: 'other.yaml#/next'}}\nwebhooks: {a: {$ref: 'other.yaml#/next'}}\n":                              "api/openapi.yaml:3:20: GET of $ref",
+		"paths: {/a: {get: {responses: {'200': {description: D.}}, callbacks: {c: {'/b': {$ref: 'other.yaml#/item'}}}}}}\n": "",
+		"paths: {/a: {get: {responses: {'200': {description: D.}}, callbacks: {c: {'/b': {$ref: 'other.yaml#/next'}}}}}}\n": "api/openapi.yaml:3:88: GET of $ref",
+		"paths: {/a: {get: {responses: {'200': {description: D.}}, callbacks: {c: {$ref: '#/components/callbacks/c'}}}}}\ncomponents: {callbacks: {c: {'/b': {$ref: 'other.yaml#/next'}}}}\n": "api/openapi.yaml:4:",
+		"paths: {}\ncomponents: {callbacks: {c: {'/b': {$ref: 'other.yaml#/item', put: {responses: {}}}}}}\n":                                                                                 "api/openapi.yaml:4:",
 	} {
 		_, err := loadTexts(t, head+text, other)
 		if want == "" && err != nil || want != "" && (err == nil || !strings.HasPrefix(err.Error(), want)) {

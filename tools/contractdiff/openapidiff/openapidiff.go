@@ -20,7 +20,6 @@ import (
 	"github.com/deferpay/deferpay/tools/contractdiff/finding"
 	"github.com/deferpay/deferpay/tools/contractdiff/input"
 	"github.com/deferpay/deferpay/tools/eventgen/diag"
-	"github.com/deferpay/deferpay/tools/eventgen/reference"
 	"github.com/deferpay/deferpay/tools/eventgen/source"
 )
 
@@ -63,41 +62,10 @@ func Load(s *input.Side, file string) (*Document, error) {
 	if spec.Spec.Info == nil {
 		return nil, fmt.Errorf("%s: this is not an OpenAPI document: it has no info", display(r, root))
 	}
-	if err := incomplete(r, root, spec.Spec); err != nil {
+	if err := complete(r, root, spec.Spec); err != nil {
 		return nil, err
 	}
 	return &Document{spec, r, file}, nil
-}
-
-// incomplete returns an error if operations of a document are not compared: the library does not
-// read a path item that is a reference beside other members, or whose reference leads to another
-// one.
-func incomplete(r *input.Reader, root *source.Node, doc *openapi3.T) error {
-	for section, items := range map[string]map[string]*openapi3.PathItem{"paths": doc.Paths.Map(), "webhooks": doc.Webhooks} {
-		for _, p := range members(root.Get(section)) {
-			if !reference.Is(p.Value) || items[p.Key.Value] == nil {
-				continue
-			}
-			read := items[p.Key.Value].Operations()
-			for _, m := range members(r.Deref(p.Value)) {
-				if method := strings.ToUpper(m.Key.Value); methods[method] && read[method] == nil {
-					return fmt.Errorf("%s: %s of $ref %q would not be compared; refer to the path item itself, and put nothing beside $ref", display(r, p.Value.Get("$ref")), method, p.Value.Get("$ref").Value)
-				}
-			}
-		}
-	}
-	return nil
-}
-
-// methods are the members of a path item that are operations.
-var methods = map[string]bool{"GET": true, "PUT": true, "POST": true, "DELETE": true, "OPTIONS": true, "HEAD": true, "PATCH": true, "TRACE": true}
-
-// members returns the members of an object, and none of anything else.
-func members(n *source.Node) []source.Pair {
-	if n == nil {
-		return nil
-	}
-	return n.Pairs
 }
 
 // version returns an error if a document is of a version that the library does not read.
