@@ -56,6 +56,12 @@ func Unseen(s string) (first rune, found bool) {
 	return 0, false
 }
 
+// Blank reports whether a text has blanks alone, and at least one. An empty text is not blank:
+// whether it may be empty is in the OpenAPI documents.
+func Blank(s string) bool {
+	return s != "" && strings.TrimSpace(s) == ""
+}
+
 const (
 	nonJoiner = '\u200c'
 	joiner    = '\u200d'

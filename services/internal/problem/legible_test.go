@@ -51,3 +51,11 @@ func TestProblemsAreLegible(t *testing.T) {
 		t.Errorf("%d, %d and %d bytes", len(f.Pointer), len(f.Message), len(p.Detail))
 	}
 }
+
+func TestBlank(t *testing.T) {
+	for text, want := range map[string]bool{"": false, " ": true, "\u00a0\u3000\t": true, " a ": false} {
+		if got := Blank(text); got != want {
+			t.Errorf("%q: %v", text, got)
+		}
+	}
+}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/hex"
 	"net/http"
-	"strings"
 
 	"github.com/deferpay/deferpay/gen/billingapi"
 	"github.com/deferpay/deferpay/services/billing/internal/billing"
@@ -69,7 +68,7 @@ func settlement(body billingapi.SettlementRequest, invoiceRef string) (billing.C
 		return billing.Return{Collecting: part(r.ContractRef), Reason: known.Code}, badReason(r.Reason, err)
 	case billingapi.SettlementOtherwiseSettlementRequest:
 		o := body.SettlementOtherwise
-		return billing.SettleOtherwise{Collecting: part(o.ContractRef), Reference: o.Reference}, badReference(o.Reference)
+		return billing.SettleOtherwise{Collecting: part(o.ContractRef), Reference: o.Reference}, blank("/reference", o.Reference)
 	}
 	return nil, problem.New(problem.InvalidRequest, "a settlement is PRESENTED, COLLECTED, REJECTED, RETURNED or SETTLED_OTHERWISE")
 }
@@ -82,14 +81,6 @@ func badReason(code billingapi.SepaReason, err error) error {
 	p := problem.New(problem.InvalidRequest, "the reason %s %s", code, err).WithHint("send the reason code that the bank stated")
 	p.Errors = []problem.FieldError{{Pointer: "/reason", Message: err.Error()}}
 	return p
-}
-
-// badReference returns the problem of a reference that is blank, nil if it is not.
-func badReference(reference string) error {
-	if strings.TrimSpace(reference) != "" {
-		return nil
-	}
-	return problem.Invalid(problem.FieldError{Pointer: "/reference", Message: "must not be blank"})
 }
 
 // GetInvoice reads an invoice.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"strings"
 
 	"github.com/deferpay/deferpay/gen/billingapi"
 	"github.com/deferpay/deferpay/services/billing/internal/billing"
@@ -72,19 +71,18 @@ func operation(body billingapi.OperationRequest) (billing.Command, error) {
 	case billingapi.PurchaseRequestOperationRequest:
 		p := body.PurchaseRequest
 		return billing.Purchase{ContractRef: string(p.ContractRef), OrderRef: string(p.OrderRef), Label: p.Label.Or(""), Amount: fromMoney(p.Amount)},
-			cmp.Or(checkCurrency("/amount/currency", p.Amount.Currency), blank("/label", p.Label))
+			cmp.Or(checkCurrency("/amount/currency", p.Amount.Currency), blank("/label", p.Label.Value))
 	case billingapi.RefundRequestOperationRequest:
 		r := body.RefundRequest
 		return billing.Refund{PurchaseRef: string(r.PurchaseRef), Reason: r.Reason.Or(""), Amount: fromMoney(r.Amount)},
-			cmp.Or(checkCurrency("/amount/currency", r.Amount.Currency), blank("/reason", r.Reason))
+			cmp.Or(checkCurrency("/amount/currency", r.Amount.Currency), blank("/reason", r.Reason.Value))
 	}
 	return nil, problem.New(problem.InvalidRequest, "an operation is a PURCHASE or a REFUND")
 }
 
-// blank returns the problem of a text that has blanks alone, nil for any other, and if it is empty
-// or not there.
-func blank(pointer string, text billingapi.OptString) error {
-	if text.Value == "" || strings.TrimSpace(text.Value) != "" {
+// blank returns the problem of a text that is blank, nil if it is not.
+func blank(pointer, text string) error {
+	if !problem.Blank(text) {
 		return nil
 	}
 	return problem.Invalid(problem.FieldError{Pointer: pointer, Message: "must not be blank"})
@@ -97,7 +95,7 @@ func (h *handler) CancelOperation(ctx context.Context, body *billingapi.Cancella
 		return nil, err
 	}
 	defer release()
-	return h.operate(ctx, req, billing.Cancel{PurchaseRef: string(params.OperationRef), Reason: body.Reason.Or("")}, blank("/reason", body.Reason))
+	return h.operate(ctx, req, billing.Cancel{PurchaseRef: string(params.OperationRef), Reason: body.Reason.Or("")}, blank("/reason", body.Reason.Value))
 }
 
 // notCancelled returns the problem of an operation that cannot be cancelled, with what may still be

@@ -2,12 +2,12 @@ package api
 
 import (
 	"errors"
-	"strings"
 
 	"github.com/deferpay/deferpay/services/contract/internal/contract"
 	"github.com/deferpay/deferpay/services/internal/codes/company"
 	"github.com/deferpay/deferpay/services/internal/codes/country"
 	"github.com/deferpay/deferpay/services/internal/codes/sepa"
+	"github.com/deferpay/deferpay/services/internal/problem"
 )
 
 // check returns what is wrong with a command whatever the contract's state is: a *contract.Invalid,
@@ -68,9 +68,9 @@ func reasonFaults(command contract.Command) []contract.Fault {
 
 type faults []contract.Fault
 
-// blank adds a fault for a text that has blanks alone.
+// blank adds a fault for a text that is blank.
 func (f *faults) blank(pointer, text string) {
-	if text != "" && strings.TrimSpace(text) == "" {
+	if problem.Blank(text) {
 		f.add(pointer, errors.New("must not be blank"))
 	}
 }
