@@ -96,9 +96,23 @@ func FromMessage[S, B any](m *message.Message) (Entry[B], *View[S], bool) {
 	return batch[0].Entry, batch[0].After, true
 }
 
-// Delivered is an entry that a message of a Subscriber carries: the states of its streams right
-// after it are After, and Ack acks it before the message.
-type Delivered[S, B any] = publication.Delivered[S, B]
+// Delivered is an entry that a message of a Subscriber carries. After holds the states of its
+// streams right after it.
+type Delivered[S, B any] struct {
+	Entry[B]
+	After *View[S]
+	ack   func()
+}
+
+// Ack reports that this entry is done, whatever becomes of the others of its message.
+func (d *Delivered[S, B]) Ack() { d.ack() }
 
 // Batch returns the entries that a message of a Subscriber carries, and none for any other message.
-func Batch[S, B any](m *message.Message) []Delivered[S, B] { return publication.FromMessage[S, B](m) }
+func Batch[S, B any](m *message.Message) []Delivered[S, B] {
+	carried := publication.FromMessage[S, B](m)
+	batch := make([]Delivered[S, B], len(carried))
+	for i, c := range carried {
+		batch[i] = Delivered[S, B]{c.Entry, c.After, c.Ack}
+	}
+	return batch
+}

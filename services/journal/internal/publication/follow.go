@@ -261,11 +261,8 @@ type deliveryKey struct{}
 type Delivered[S, B any] struct {
 	states.Entry[B]
 	After *states.View[S]
-	ack   func()
+	Ack   func() // reports that this entry is done, whatever becomes of the others of its message
 }
-
-// Ack reports that this entry is done, whatever becomes of the others of its message.
-func (d *Delivered[S, B]) Ack() { d.ack() }
 
 // deliver offers entries as one message, and waits until that is acked or nacked or ctx is done.
 func (p *Publication[S, B]) deliver(ctx context.Context, items []item, settle func(int)) {
