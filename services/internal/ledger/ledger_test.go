@@ -492,9 +492,11 @@ func TestBatchEndsEarly(t *testing.T) {
 	}
 }
 
-// publishing is a publisher that refuses the first message of its first calls.
+// publishing is a publisher that refuses the first message of its first calls. Records that failed
+// may come again in several messages, which are handled at the same time.
 type publishing struct {
 	refuse int
+	mu     sync.Mutex
 	calls  [][]string
 }
 
@@ -503,6 +505,8 @@ func (p *publishing) Publish(_ string, messages ...*message.Message) error {
 	for _, m := range messages {
 		call = append(call, m.UUID)
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.calls = append(p.calls, call)
 	if len(p.calls) > p.refuse {
 		return nil
