@@ -102,7 +102,7 @@ func TestQuestionsWriteLittle(t *testing.T) {
 			waiting = waiting[late:]
 		}
 	}
-	if limit := int(10_000_000 * span / time.Hour); a.bytes > limit {
+	if limit := int(10_000_000 * span.Hours()); a.bytes > limit {
 		t.Errorf("%v of questions left %d bytes in %d records, the limit is %d", span, a.bytes, a.offset, limit)
 	}
 	if limit := int64(10*span/time.Second + 4); a.offset > limit {

@@ -179,6 +179,7 @@ func TestWindowKeepsBatchesFull(t *testing.T) {
 		}
 		w.flush()
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if got := fmt.Sprint(sizes); got != "[3 3 3 3 3 3 3 3 3 3]" {
 			t.Errorf("batches of %s items are handled", got)
 		}
@@ -207,6 +208,7 @@ func TestWindowRetryDoubles(t *testing.T) {
 		w.add(t.Context(), &thing{key: "a"})
 		w.flush()
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if got := fmt.Sprint(at); got != "[0s 1s 3s 7s 12s 17s 22s]" {
 			t.Errorf("the item is handled at %s", got)
 		}
