@@ -137,8 +137,9 @@ func worst(all []finding.Difference) (level finding.Level) {
 	return level
 }
 
-// TestNamesOfKeywords gives parts of schemas the names of keywords: names of properties are names
-// wherever they are, so that a change of a schema counts and one of its description does not.
+// TestNamesOfKeywords compares schemas whose properties are named like keywords. They are names
+// wherever they stand, so a change of a property's schema counts, and one of its description does
+// not.
 func TestNamesOfKeywords(t *testing.T) {
 	names := slices.Concat(annotations, compared, sets, maps, schemas, []string{"$ref", "$anchor", "x-own", "discriminator"})
 	const schema = "{type: string, description: D., minLength: 1}"

@@ -152,13 +152,10 @@ func (p *publisher) Publish(topic string, messages ...*message.Message) error {
 	if p.closed {
 		return errClosed
 	}
-	if len(messages) > 1 {
-		return p.publishAll(topic, messages)
+	if len(messages) == 1 {
+		return p.publishOne(topic, messages[0])
 	}
-	if err := p.inner.Publish(topic, messages...); err != nil {
-		return p.explained(topic, err)
-	}
-	return nil
+	return p.publishAll(topic, messages)
 }
 
 // isTooLarge reports whether a message is larger than the client or the broker takes.

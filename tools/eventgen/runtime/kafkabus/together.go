@@ -101,9 +101,15 @@ var errNotSent = errors.New("not sent, because a message before it was not publi
 // if all were published. A broker compares the size of all of them with the limit of the topic, so
 // those that are too large together are sent one by one.
 func (p *publisher) publishRun(topic string, run []*message.Message) []error {
+	if len(run) == 1 {
+		if err := p.publishOne(topic, run[0]); err != nil {
+			return []error{err}
+		}
+		return nil
+	}
 	errs := p.publishTogether(topic, run)
 	for i, err := range errs {
-		if len(run) > 1 && errors.Is(err, bus.ErrTooLarge) {
+		if errors.Is(err, bus.ErrTooLarge) {
 			errs[i] = p.publishOne(topic, run[i])
 		}
 	}
@@ -123,9 +129,6 @@ func (p *publisher) publishOne(topic string, m *message.Message) error {
 // publishTogether sends messages with one call, and returns the error of each, or nil if all were
 // published.
 func (p *publisher) publishTogether(topic string, run []*message.Message) []error {
-	if len(run) == 1 {
-		return []error{p.publishOne(topic, run[0])}
-	}
 	b := &batch{messages: run, records: make([]*sarama.ProducerMessage, 0, len(run))}
 	carrier := message.NewMessageWithContext(context.WithValue(run[0].Context(), batchKey{}, b), run[0].UUID, nil)
 	err := p.inner.Publish(topic, carrier)
