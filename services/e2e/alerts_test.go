@@ -100,12 +100,9 @@ func (a *alarm) expect(when string, fires []string, want ...string) {
 // sum returns the sum of a metric over the instances of billing.
 func (a *alarm) sum(metric string) (total float64) {
 	for _, b := range a.Billing {
-		text := a.must(b, "GET", "/metrics", "", "", nil, 200).body
-		for line := range strings.Lines(text) {
-			if value, ok := strings.CutPrefix(line, metric+" "); ok {
-				var v float64
-				fmt.Sscan(value, &v)
-				total += v
+		for name, value := range a.metrics(b) {
+			if name == metric {
+				total += value
 			}
 		}
 	}

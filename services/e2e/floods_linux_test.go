@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"iter"
 	"maps"
 	"net"
 	"net/http"
@@ -494,12 +493,12 @@ type held struct{ connections, goroutines int }
 
 // left returns what clients hold at the moment.
 func (s *shop) left() (h held) {
-	for name, n := range s.metrics() {
+	for name, n := range s.metrics(s.Billing[0]) {
 		switch name {
 		case "deferpay_connections":
-			h.connections = n
+			h.connections = int(n)
 		case "go_goroutines":
-			h.goroutines = n
+			h.goroutines = int(n)
 		}
 	}
 	if h.goroutines == 0 {
@@ -510,26 +509,12 @@ func (s *shop) left() (h held) {
 
 // lists returns how many lists of operations the instance has answered or refused.
 func (s *shop) lists() (sum int) {
-	for name, n := range s.metrics() {
+	for name, n := range s.metrics(s.Billing[0]) {
 		if strings.HasPrefix(name, `deferpay_answers_total{operation="listOperations"`) {
-			sum += n
+			sum += int(n)
 		}
 	}
 	return sum
-}
-
-// metrics returns the names of the instance's metrics, with their labels, and the values of those
-// that are whole numbers.
-func (s *shop) metrics() iter.Seq2[string, int] {
-	text := s.must(s.Billing[0], "GET", "/metrics", "", "", nil, 200).body
-	return func(yield func(string, int) bool) {
-		for line := range strings.Lines(text) {
-			name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
-			if n, err := strconv.Atoi(value); err == nil && !yield(name, n) {
-				return
-			}
-		}
-	}
 }
 
 // processor returns the processor time that the instance has used.

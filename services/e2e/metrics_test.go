@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"iter"
 	"maps"
 	"math"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/deferpay/deferpay/tools/cluster"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/bus"
 	"github.com/deferpay/deferpay/tools/process"
 )
@@ -83,19 +85,35 @@ func TestMonitoringChapter(t *testing.T) {
 	onDashboard.dashboard(t)
 }
 
-var sample = regexp.MustCompile(`(?m)^(deferpay_\w+)(?:\{[^}]*\})? (\S+)$`)
+// metrics returns the names of an instance's metrics, with their labels, and their values.
+func (s *system) metrics(x *cluster.Service) iter.Seq2[string, float64] {
+	s.t.Helper()
+	text := s.must(x, "GET", "/metrics", "", "", nil, 200).body
+	return func(yield func(string, float64) bool) {
+		for line := range strings.Lines(text) {
+			if strings.HasPrefix(line, "#") {
+				continue
+			}
+			at := strings.LastIndex(line, " ")
+			value, err := strconv.ParseFloat(strings.TrimSpace(line[at:]), 64)
+			if err != nil {
+				s.t.Fatalf("a metric: %q: %v", line, err)
+			}
+			if !yield(line[:at], value) {
+				return
+			}
+		}
+	}
+}
 
 // truthful compares some metrics with what has happened.
 func (s *system) truthful(all []*purchase) {
 	s.t.Helper()
 	sums := map[string]float64{}
 	for _, b := range s.Billing {
-		for _, m := range sample.FindAllStringSubmatch(s.must(b, "GET", "/metrics", "", "", nil, 200).body, -1) {
-			value, err := strconv.ParseFloat(m[2], 64)
-			if err != nil {
-				s.t.Fatal(err)
-			}
-			sums[m[1]] += value
+		for name, value := range s.metrics(b) {
+			name, _, _ = strings.Cut(name, "{")
+			sums[name] += value
 		}
 	}
 	if got := sums["deferpay_ready"]; got != 2 {
