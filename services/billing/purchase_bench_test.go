@@ -15,7 +15,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -25,6 +24,7 @@ import (
 	"github.com/deferpay/deferpay/services/billing"
 	"github.com/deferpay/deferpay/services/internal/settings"
 	"github.com/deferpay/deferpay/tools/cluster"
+	"github.com/deferpay/deferpay/tools/cputime"
 	"github.com/deferpay/deferpay/tools/devkafka/embedded"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/bus"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/kafkabus"
@@ -212,13 +212,6 @@ func (s *shop) published() {
 	}
 }
 
-// processor returns the processor time that this process has used.
-func processor() time.Duration {
-	var u syscall.Rusage
-	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u) // it fails for wrong arguments alone
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
-
 // BenchmarkPurchase measures a purchase on its whole way: HTTP, decision, log, answer, publication.
 // The broker is another process. What the buyers cost is a twentieth. The heap has the room that
 // it has in the command of the service.
@@ -233,7 +226,7 @@ func BenchmarkPurchase(b *testing.B) {
 			}
 			b.ReportAllocs()
 			b.ResetTimer()
-			used := processor()
+			used := cputime.Used(b)
 			var left atomic.Int64
 			left.Store(int64(b.N))
 			var buying sync.WaitGroup
@@ -249,7 +242,7 @@ func BenchmarkPurchase(b *testing.B) {
 			}
 			buying.Wait()
 			s.published()
-			b.ReportMetric(float64((processor()-used).Microseconds())/float64(b.N), "cpu-µs/op")
+			b.ReportMetric(float64((cputime.Used(b)-used).Microseconds())/float64(b.N), "cpu-µs/op")
 		})
 	}
 }

@@ -9,10 +9,10 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
+	"github.com/deferpay/deferpay/tools/cputime"
 	"github.com/deferpay/deferpay/tools/fulltest"
 )
 
@@ -213,11 +213,11 @@ func TestManyParts(t *testing.T) {
 		compared := func(n int) time.Duration {
 			files := map[string]string{"a." + c.file: c.former(n), "b." + c.file: c.next(n)}
 			runtime.GC()
-			begin := processor(t)
+			begin := cputime.Used(t)
 			if status, _, errs := run(t, files, "-mode", "FULL", "DIR/a."+c.file, "DIR/b."+c.file); status != Failed {
 				t.Errorf("%s: status %d, %.300s", name, status, errs)
 			}
-			return processor(t) - begin
+			return cputime.Used(t) - begin
 		}
 		few, many := compared(all/4), compared(all)
 		t.Logf("%s: %v of processor, %v for a quarter of them", name, many, few)
@@ -225,16 +225,6 @@ func TestManyParts(t *testing.T) {
 			t.Errorf("%s: it took %v of processor, and a quarter of them %v", name, many, few)
 		}
 	}
-}
-
-// processor returns the time of processor that the test has taken so far.
-func processor(t *testing.T) time.Duration {
-	t.Helper()
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		t.Fatal(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 func TestExitStatus(t *testing.T) {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/deferpay/deferpay/tools/contractdiff/finding"
 	"github.com/deferpay/deferpay/tools/contractdiff/input"
+	"github.com/deferpay/deferpay/tools/cputime"
 )
 
 func opened(t *testing.T, text string, more map[string]string) *Document {
@@ -96,9 +96,9 @@ func TestLargeDocuments(t *testing.T) {
 	if lines := strings.Count(former, "\n"); lines < 20_000 {
 		t.Fatalf("%d lines", lines)
 	}
-	begin := processor(t)
+	begin := cputime.Used(t)
 	found, err := Compare(opened(t, former, nil), opened(t, next, nil))
-	took := processor(t) - begin
+	took := cputime.Used(t) - begin
 	t.Logf("%d findings in %v of processor", len(found), took)
 	if err != nil || len(found) < 2600 {
 		t.Errorf("%d findings, %v", len(found), err)
@@ -106,16 +106,6 @@ func TestLargeDocuments(t *testing.T) {
 	if took > 3*time.Second { // three times what it takes, for a busy machine
 		t.Errorf("it took %v of processor", took)
 	}
-}
-
-// processor returns the time of processor that the test has taken so far.
-func processor(t *testing.T) time.Duration {
-	t.Helper()
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		t.Fatal(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // TestBrokenDocument holds that what the library refuses is refused with its place.

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -21,6 +20,7 @@ import (
 	"github.com/deferpay/deferpay/services/internal/idempotency"
 	"github.com/deferpay/deferpay/services/internal/ledger"
 	"github.com/deferpay/deferpay/services/journal/journaltest"
+	"github.com/deferpay/deferpay/tools/cputime"
 )
 
 var closedOperations = flag.Int("operations", 20_000, "how many `purchases` the log of BenchmarkHistory has")
@@ -227,9 +227,9 @@ func (w *writer) snapshot(b *testing.B, s *store.Store) {
 // restart starts an instance from the snapshot, and another one that takes its place as the one
 // that publishes, and at last forgets its keys.
 func (w *writer) restart(b *testing.B) {
-	before, worked := heap(), processor(b)
+	before, worked := heap(), cputime.Used(b)
 	s, took, stop := w.open("again")
-	report(b, (processor(b) - worked).Seconds(), "cpu-s/start-from-snapshot")
+	report(b, (cputime.Used(b) - worked).Seconds(), "cpu-s/start-from-snapshot")
 	report(b, took.Seconds(), "s/start-from-snapshot")
 	report(b, float64(int64(heap()-before))/float64(*closedOperations), "B/operation-from-snapshot")
 	current, next := w.publisher(s, stop), w.openPublisher("next")
@@ -256,16 +256,6 @@ func (w *writer) forget(s *store.Store) (longest time.Duration) {
 		}
 	}
 	return longest
-}
-
-// processor returns the processor time that the process has taken, the broker's included.
-func processor(tb testing.TB) time.Duration {
-	tb.Helper()
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		tb.Fatal(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // latency returns the 99th percentile of the time of a purchase, of 16 callers, while so many
