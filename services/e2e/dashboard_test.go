@@ -3,6 +3,8 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -45,7 +47,8 @@ var (
 	matcher  = regexp.MustCompile(`(\w+)(=~|!=|!~|=)"([^"]*)"`)
 	grouping = regexp.MustCompile(`\bby \(([^)]*)\)`)
 	shownAs  = regexp.MustCompile(`\{\{(\w+)\}\}`)
-	words    = []string{"histogram_quantile", "label_values"}
+	words    = []string{"histogram_quantile", "label_values", "min_over_time"}
+	plain    = regexp.MustCompile(`^[\w|-]+$`)
 )
 
 // faults returns what a query uses that no instance exposes. Legend is what names its series.
@@ -69,8 +72,12 @@ func (e exposed) faults(query, legend string) (found []string) {
 			case slices.Contains(ofPrometheus, l[1]):
 			case !ok:
 				found = append(found, m[1]+" has no label "+l[1])
-			case l[2] == "=" && !slices.Contains(values, l[3]):
-				found = append(found, fmt.Sprintf("%s has no %s=%q", m[1], l[1], l[3]))
+			case l[2] == "=" || l[2] == "=~" && plain.MatchString(l[3]):
+				for value := range strings.SplitSeq(l[3], "|") {
+					if !slices.Contains(values, value) {
+						found = append(found, fmt.Sprintf("%s has no %s=%q", m[1], l[1], value))
+					}
+				}
 			}
 		}
 	}
@@ -149,12 +156,41 @@ func (e exposed) dashboard(t *testing.T) {
 	}
 }
 
-// afterFaults adds the outcomes of messages that only a fault makes appear.
+// afterFaults adds the values that only a fault makes appear: outcomes of messages, and statuses.
 func (e exposed) afterFaults() {
 	of := e["deferpay_messages_total"]
 	for _, o := range []bus.Outcome{bus.Handled, bus.Ignored, bus.Retrying, bus.DeadLettered} {
 		of["outcome"] = append(of["outcome"], string(o))
 	}
+	of = e["deferpay_request_seconds_bucket"]
+	for _, status := range []int{http.StatusUnauthorized, http.StatusTooManyRequests} {
+		of["code"] = append(of["code"], fmt.Sprint(status))
+	}
+}
+
+// seriesFaults returns in what a series with one value of each label, as a test of alerts has them,
+// differs from those that instances expose.
+func (e exposed) seriesFaults(series string) []string {
+	found := e.faults(series, "")
+	name, list, _ := strings.Cut(series, "{")
+	if _, known := e[name]; !known && name != "up" { // what Prometheus itself adds
+		return append(found, "no metric "+name)
+	}
+	var has []string
+	for _, pair := range labelPair.FindAllStringSubmatch(list, -1) {
+		has = append(has, pair[1])
+	}
+	for _, label := range slices.Sorted(maps.Keys(e[name])) {
+		if !slices.Contains(has, label) {
+			found = append(found, name+" has a label "+label)
+		}
+	}
+	for _, label := range ofPrometheus {
+		if !slices.Contains(has, label) {
+			found = append(found, name+" has a label "+label)
+		}
+	}
+	return found
 }
 
 func TestDashboardFaults(t *testing.T) {
@@ -166,11 +202,33 @@ func TestDashboardFaults(t *testing.T) {
 		`deferpay_reedy`: "no metric deferpay_reedy",
 		`rate(deferpay_messages_total{kind="x"}[5m])`:                   "deferpay_messages_total has no label kind",
 		`rate(deferpay_messages_total{outcome="lost"}[5m])`:             `deferpay_messages_total has no outcome="lost"`,
+		`deferpay_messages_total{outcome=~"handled|lost"}`:              `deferpay_messages_total has no outcome="lost"`,
+		`deferpay_messages_total{outcome=~"hand.*"}`:                    "",
 		`sum by (job, topic) (rate(deferpay_messages_total[5m]))`:       "groups by topic, which its metrics do not have",
 		`sum by (outcome) (rate(deferpay_messages_total{job="x"}[5m]))`: "the legend names operation, which the query drops",
 	} {
 		if got := strings.Join(e.faults(query, "{{operation}}"), "; "); got != want && !(want != "" && strings.HasPrefix(got, want)) {
 			t.Errorf("%s: %q, want %q", query, got, want)
+		}
+	}
+}
+
+func TestSeriesFaults(t *testing.T) {
+	e := exposed{}
+	e.read("deferpay_ready 1\ndeferpay_age_bucket{topic=\"a\",le=\"+Inf\"} 1\n")
+	for series, want := range map[string]string{
+		`deferpay_ready{job="billing",instance="billing-1"}`:                          "",
+		`up{job="billing",instance="billing-1"}`:                                      "",
+		`deferpay_ready{job="billing"}`:                                               "deferpay_ready has a label instance",
+		`deferpay_reedy{job="billing",instance="billing-1"}`:                          "no metric deferpay_reedy",
+		`ready{job="billing",instance="billing-1"}`:                                   "no metric ready",
+		`deferpay_ready{job="billing",instance="billing-1",topic="a"}`:                "deferpay_ready has no label topic",
+		`deferpay_age_bucket{job="billing",instance="billing-1",topic="a",le="+Inf"}`: "",
+		`deferpay_age_bucket{job="billing",instance="billing-1",topic="a",le="3"}`:    `deferpay_age_bucket has no le="3"`,
+		`deferpay_age_bucket{job="billing",instance="billing-1",le="+Inf"}`:           "deferpay_age_bucket has a label topic",
+	} {
+		if got := strings.Join(e.seriesFaults(series), "; "); got != want && !(want != "" && strings.HasPrefix(got, want)) {
+			t.Errorf("%s: %q, want %q", series, got, want)
 		}
 	}
 }

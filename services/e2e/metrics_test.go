@@ -1,7 +1,7 @@
 package e2e
 
 import (
-	"fmt"
+	"errors"
 	"iter"
 	"maps"
 	"math"
@@ -14,20 +14,18 @@ import (
 	"testing"
 
 	"github.com/deferpay/deferpay/tools/cluster"
-	"github.com/deferpay/deferpay/tools/eventgen/runtime/bus"
 	"github.com/deferpay/deferpay/tools/process"
 )
 
 var (
 	shownName  = regexp.MustCompile(`(?m)^# TYPE (deferpay_\w+) \w+$`)
 	toldName   = regexp.MustCompile(`deferpay_\w+`)
-	shownLabel = regexp.MustCompile(`\w+="[^"]*"`)
-	toldLabel  = regexp.MustCompile(`\b(?:method|outcome|code|topic|operation)="[^"]*"`)
+	seriesLine = regexp.MustCompile(`(?m)^\w+\{.*\}`)
+	codeBlock  = regexp.MustCompile("(?s)\n```\n(.*?)\n```\n")
 )
 
-// The chapter on monitoring names exactly the metrics that the instances expose. The label values
-// in its alerts exist too: an alert on a missing value would never fire. So do the metrics, labels
-// and values in the queries of the dashboard.
+// The chapter on monitoring names exactly the metrics that the instances expose. The metrics,
+// labels and values in its alerts and their tests, and in the queries of the dashboard, exist too.
 func TestMonitoringChapter(t *testing.T) {
 	root, err := process.Root()
 	if err != nil {
@@ -46,25 +44,20 @@ func TestMonitoringChapter(t *testing.T) {
 	s := start(t, setup{topics: []string{billingEvents}})
 	all := s.buy("shown", s.contracts("shown", 1000)[0], 3)
 	s.published(0, all)
-	shown, labels := map[string]bool{}, map[string]bool{}
-	onDashboard := exposed{}
-	// most of them are exposed only after a fault
-	for _, outcome := range []bus.Outcome{bus.Handled, bus.Ignored, bus.Retrying, bus.DeadLettered} {
-		labels[fmt.Sprintf("outcome=%q", outcome)] = true
-	}
+	s.until("contract has taken up an event", func() error {
+		for name := range s.metrics(s.Contract) {
+			if strings.HasPrefix(name, "deferpay_messages_total{") {
+				return nil
+			}
+		}
+		return errors.New("it has counted no message")
+	})
+	shown, seen := map[string]bool{}, exposed{}
 	for _, x := range s.services() {
 		body := s.must(x, "GET", "/metrics", "", "", nil, 200).body
-		onDashboard.read(body)
+		seen.read(body)
 		for _, m := range shownName.FindAllStringSubmatch(body, -1) {
 			shown[m[1]] = true
-		}
-		for _, label := range shownLabel.FindAllString(body, -1) {
-			labels[label] = true
-		}
-	}
-	for _, label := range toldLabel.FindAllString(chapter, -1) {
-		if !labels[label] {
-			t.Errorf("an alert uses %s, which no instance exposes", label)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(told)) {
@@ -81,8 +74,41 @@ func TestMonitoringChapter(t *testing.T) {
 		t.Error("the instances expose no metrics")
 	}
 	s.truthful(all)
-	onDashboard.afterFaults()
-	onDashboard.dashboard(t)
+	seen.afterFaults()
+	seen.dashboard(t)
+	seen.alerts(t, chapter, filepath.Join(root, "tools", "alerts", "testdata"))
+}
+
+// alerts checks the expressions of alerts, and the series of the files with which they are tested,
+// against what instances expose: an alert on what does not exist would never fire.
+func (e exposed) alerts(t *testing.T, chapter, testdata string) {
+	t.Helper()
+	_, chapter, _ = strings.Cut(chapter, "\n### Alerts\n")
+	chapter, _, _ = strings.Cut(chapter, "\n### ")
+	expressions := codeBlock.FindAllStringSubmatch(chapter, -1)
+	for _, m := range expressions {
+		for _, fault := range e.faults(m[1], "") {
+			t.Errorf("the alert %s: %s", m[1], fault)
+		}
+	}
+	files, err := filepath.Glob(filepath.Join(testdata, "*.txtar"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, series := range seriesLine.FindAllString(string(text), -1) {
+			for _, fault := range e.seriesFaults(series) {
+				t.Errorf("%s: %s: %s", filepath.Base(file), series, fault)
+			}
+		}
+	}
+	if len(expressions) < 20 || len(files) < 20 {
+		t.Errorf("%d expressions and %d files with cases were found", len(expressions), len(files))
+	}
 }
 
 // metrics returns the names of an instance's metrics, with their labels, and their values.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -61,8 +62,7 @@ func read(text string) (all []alert, err error) {
 	return all, nil
 }
 
-// firing returns the names of the alerts that fire at the last scrape: whose expression has held,
-// for one of its results, at every scrape for as long as the alert says.
+// firing returns the names of the alerts that fire at the last scrape.
 func firing(alerts []alert, scrapes []scrape) (names []string, err error) {
 	s, err := seriesOf(scrapes)
 	if err != nil {
@@ -71,27 +71,32 @@ func firing(alerts []alert, scrapes []scrape) (names []string, err error) {
 	if len(s.times) == 0 {
 		return nil, errors.New("there are no scrapes")
 	}
-	engine := promql.NewEngine(promql.EngineOpts{MaxSamples: 1_000_000, Timeout: time.Minute, Parser: language})
+	engine := newEngine()
 	for _, a := range alerts {
 		fires, err := a.fires(engine, s)
 		if err != nil {
 			return nil, fmt.Errorf("alert %q: %w", a.name, err)
 		}
-		if fires && !slices.Contains(names, a.name) {
+		if len(fires) > 0 && !slices.Contains(names, a.name) {
 			names = append(names, a.name)
 		}
 	}
 	return names, nil
 }
 
-// fires goes back from the last scrape while one result of the expression is always there.
-func (a alert) fires(engine *promql.Engine, s *series) (bool, error) {
+func newEngine() *promql.Engine {
+	return promql.NewEngine(promql.EngineOpts{MaxSamples: 1_000_000, Timeout: time.Minute, Parser: language})
+}
+
+// fires returns the labels with which the alert fires at the last scrape, sorted: those of the
+// results of its expression that were there at every scrape for as long as the alert says.
+func (a alert) fires(engine *promql.Engine, s *series) ([]string, error) {
 	var held map[string]bool
 	last := s.times[len(s.times)-1]
 	for _, at := range slices.Backward(s.times) {
 		results, err := a.results(engine, s, at)
 		if err != nil {
-			return false, err
+			return nil, err
 		}
 		if held == nil {
 			held = results
@@ -102,16 +107,17 @@ func (a alert) fires(engine *promql.Engine, s *series) (bool, error) {
 			}
 		}
 		if len(held) == 0 {
-			return false, nil
+			return nil, nil
 		}
 		if last.Sub(at) >= a.pending {
-			return true, nil
+			return slices.Sorted(maps.Keys(held)), nil
 		}
 	}
-	return false, nil // it has held since the first scrape, and that is not long enough ago
+	return nil, nil // it has held since the first scrape, and that is not long enough ago
 }
 
-// results returns the labels of what the expression results in at a time.
+// results returns the labels of what the expression results in at a time. The name of a metric is
+// not a label of an alert.
 func (a alert) results(engine *promql.Engine, s *series, at time.Time) (map[string]bool, error) {
 	q, err := engine.NewInstantQuery(context.Background(), s, nil, a.expr, at)
 	if err != nil {
@@ -125,7 +131,7 @@ func (a alert) results(engine *promql.Engine, s *series, at time.Time) (map[stri
 	}
 	all := map[string]bool{}
 	for _, sample := range vector {
-		all[sample.Metric.String()] = true
+		all[sample.Metric.DropMetricName().String()] = true
 	}
 	return all, nil
 }

@@ -82,6 +82,12 @@ func TestFiring(t *testing.T) {
 			}
 			return healthy
 		}, []string{"Nobody serves", "An instance does not serve"}},
+		{"away for a minute", 60, func(i int, job string) string {
+			if job == "billing" && i > 55 {
+				return ""
+			}
+			return healthy
+		}, []string{"Nobody serves"}},
 		{"a first dead letter", 60, func(i int, job string) string {
 			if i < 59 {
 				return healthy
