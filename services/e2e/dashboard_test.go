@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/deferpay/deferpay/services/internal/problem"
 	"github.com/deferpay/deferpay/tools/eventgen/runtime/bus"
 	"github.com/deferpay/deferpay/tools/process"
 )
@@ -156,12 +157,15 @@ func (e exposed) dashboard(t *testing.T) {
 	}
 }
 
-// afterFaults adds the values that only a fault makes appear: outcomes of messages, and statuses.
+// afterFaults adds the values that only a fault makes appear: outcomes of messages and of requests,
+// and statuses.
 func (e exposed) afterFaults() {
 	of := e["deferpay_messages_total"]
 	for _, o := range []bus.Outcome{bus.Handled, bus.Ignored, bus.Retrying, bus.DeadLettered} {
 		of["outcome"] = append(of["outcome"], string(o))
 	}
+	of = e["deferpay_answers_total"]
+	of["outcome"] = append(of["outcome"], problem.Internal.String())
 	of = e["deferpay_request_seconds_bucket"]
 	for _, status := range []int{http.StatusUnauthorized, http.StatusTooManyRequests} {
 		of["code"] = append(of["code"], fmt.Sprint(status))

@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -111,7 +113,7 @@ func (s *system) answers(paths map[string]string) map[string]string {
 	return all
 }
 
-// Every alert is in the table of what to do first.
+// Operations and the alerts of the deployment guide have the same alerts.
 func TestOperationsNamesEveryAlert(t *testing.T) {
 	root, err := process.Root()
 	if err != nil {
@@ -124,20 +126,81 @@ func TestOperationsNamesEveryAlert(t *testing.T) {
 		}
 		return string(text)
 	}
-	operations := read("operations.md")
-	_, alerts, _ := strings.Cut(read("deployment.md"), "\n### Alerts\n")
-	alerts, _, _ = strings.Cut(alerts, "\n## ")
-	n := 0
-	for line := range strings.Lines(alerts) {
-		if name, ok := strings.CutPrefix(strings.TrimSpace(line), "#### "); ok {
-			n++
-			if !strings.Contains(operations, "| ["+name+"](deployment.md#") {
-				t.Errorf("docs/operations.md does not say what to do first about %q", name)
-			}
-		}
+	for _, fault := range alertFaults(read("deployment.md"), read("operations.md")) {
+		t.Error(fault)
 	}
-	if n < 10 {
-		t.Errorf("%d alerts were found", n)
+}
+
+var (
+	alertMeaning = regexp.MustCompile("\n```\n\n(?:For [0-9]+ [a-z]+|At once); [^\n]")
+	alertRow     = regexp.MustCompile(`(?m)^\| \[([^\]]+)\]\(deployment\.md#([^)]*)\) \| *(.*?) *\|$`)
+)
+
+// alertFaults returns where the alerts of the deployment guide lack an expression, a time or a
+// meaning, and where the table of operations does not have each of them, in that order, with a
+// link and what to do first.
+func alertFaults(deployment, operations string) (faults []string) {
+	_, deployment, _ = strings.Cut(deployment, "\n### Alerts\n")
+	deployment, _, _ = strings.Cut(deployment, "\n### ")
+	_, operations, _ = strings.Cut(operations, "\n## Alerts\n")
+	operations, _, _ = strings.Cut(operations, "\n## ")
+	var alerts, rows []string
+	for _, text := range strings.Split(deployment, "\n#### ")[1:] {
+		name, _, _ := strings.Cut(text, "\n")
+		if n := len(codeBlock.FindAllString(text, -1)); n == 0 || n != len(alertMeaning.FindAllString(text, -1)) {
+			faults = append(faults, fmt.Sprintf("%q lacks an expression, or after it the time and the meaning", name))
+		}
+		alerts = append(alerts, name)
+	}
+	for _, m := range alertRow.FindAllStringSubmatch(operations, -1) {
+		name, anchor, first := m[1], m[2], m[3]
+		if anchor != strings.ReplaceAll(strings.ToLower(name), " ", "-") {
+			faults = append(faults, fmt.Sprintf("the row of %q leads to %q", name, anchor))
+		}
+		if first == "" {
+			faults = append(faults, fmt.Sprintf("the row of %q does not say what to do first", name))
+		}
+		rows = append(rows, name)
+	}
+	if len(alerts) == 0 || !slices.Equal(alerts, rows) {
+		faults = append(faults, fmt.Sprintf("the alerts are %q, and operations has rows of %q", alerts, rows))
+	}
+	return faults
+}
+
+func TestAlertFaults(t *testing.T) {
+	const (
+		deployment = "\n### Alerts\n\nThe expressions.\n\n#### It is down\n\n```\nup == 0\n```\n\nFor 30 s; it ended.\n" +
+			"\n#### It is lost\n\n```\nlost > 0\n```\n\nAt once; look.\n\n```\nlost > 9\n```\n\nFor 5 m; look\nfor it.\n\n### Dashboard\n\n#### Panels\n"
+		operations = "\n## Alerts\n\n| alert | first |\n| -- | -- |\n| [It is down](deployment.md#it-is-down) | start it |\n| [It is lost](deployment.md#it-is-lost) | find it |\n\n## More\n"
+	)
+	for name, c := range map[string]struct{ in, old, new, want string }{
+		"alike":             {deployment, "up", "up", ""},
+		"another alert":     {deployment, "It is down", "It is away", "the alerts are"},
+		"no alerts":         {deployment, "### Alerts", "### Alarms", "the alerts are"},
+		"no expression":     {deployment, "```\nup == 0\n```\n\n", "", `"It is down" lacks`},
+		"no time":           {deployment, "For 30 s; it ended.", "It ended.", `"It is down" lacks`},
+		"no second time":    {deployment, "For 5 m; look\nfor it.", "Look for it.", `"It is lost" lacks`},
+		"no meaning":        {deployment, "At once; look.", "At once;", `"It is lost" lacks`},
+		"no row":            {operations, "| [It is down](deployment.md#it-is-down) | start it |\n", "", "the alerts are"},
+		"a row too many":    {operations, "\n## More", "| [It is up](deployment.md#it-is-up) | rest |\n\n## More", "the alerts are"},
+		"the row elsewhere": {operations, "\n## Alerts\n", "\n## Others\n", "the alerts are"},
+		"another link":      {operations, "#it-is-lost", "#it-is-down", "leads to"},
+		"nothing to do":     {operations, "start it", "", "does not say what to do"},
+	} {
+		d, o := deployment, operations
+		if !strings.Contains(c.in, c.old) {
+			t.Fatalf("%s: nothing to change", name)
+		}
+		if c.in == d {
+			d = strings.Replace(d, c.old, c.new, 1)
+		} else {
+			o = strings.Replace(o, c.old, c.new, 1)
+		}
+		got := strings.Join(alertFaults(d, o), "; ")
+		if c.want == "" && got != "" || !strings.Contains(got, c.want) {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
 	}
 }
 

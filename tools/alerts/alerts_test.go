@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -34,6 +35,43 @@ func TestDocumentedAlerts(t *testing.T) {
 	}
 	if a := all[0]; a.name != "Nobody serves" || a.pending != 30*time.Second || !strings.Contains(a.expr, "absent(") {
 		t.Errorf("the first alert is %+v", a)
+	}
+}
+
+var metricRow = regexp.MustCompile("(?m)^\\| `(deferpay_\\w+)` \\| \\S")
+
+// An alert looks at each metric, or the guide says why none does.
+func TestMetricsWithoutAlert(t *testing.T) {
+	text, err := os.ReadFile(chapter)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, monitoring, _ := strings.Cut(string(text), "\n## Monitoring\n")
+	all, rest, _ := strings.Cut(monitoring, "\n### Alerts\n")
+	_, rest, _ = strings.Cut(rest, "\n### Metrics without an alert\n")
+	excused, _, _ := strings.Cut(rest, "\n### ")
+	looks := map[string]bool{}
+	for _, a := range documented(t) {
+		for _, name := range regexp.MustCompile(`deferpay_\w+`).FindAllString(a.expr, -1) {
+			looks[strings.TrimSuffix(name, "_bucket")] = true
+		}
+	}
+	without := map[string]bool{}
+	for _, m := range metricRow.FindAllStringSubmatch(excused, -1) {
+		if looks[m[1]] || without[m[1]] {
+			t.Errorf("%s has an alert, or is there twice", m[1])
+		}
+		without[m[1]] = true
+	}
+	for _, m := range metricRow.FindAllStringSubmatch(all, -1) {
+		if !looks[m[1]] && !without[m[1]] {
+			t.Errorf("no alert looks at %s, and the guide does not say why", m[1])
+		}
+		delete(looks, m[1])
+		delete(without, m[1])
+	}
+	if len(looks)+len(without) > 0 {
+		t.Errorf("these are not among the metrics: %v %v", looks, without)
 	}
 }
 
