@@ -26,9 +26,12 @@ const (
 	// ordinary is how long a message may take that is finished without a use of the budget. What is
 	// slower uses it whether it succeeds or not.
 	ordinary = 50 * time.Millisecond
-	// what may be laid aside at once; then the partition waits
-	maxAside      = 1000
+	// How many lanes may be in use, and how much may be laid aside, before the partition waits. The
+	// messages of one lane are handled one after the other, so that only their size counts.
+	maxLanes      = 1000
 	maxAsideBytes = 64 << 20
+	// of a message beside its texts
+	taskBytes = 2 << 10
 )
 
 // lanes are the lanes of one receive operation.
@@ -38,8 +41,11 @@ type lanes struct {
 	mu    sync.Mutex
 	lines map[string][]*task // by lane; the first task is being handled
 	aside map[place]*task
-	bytes int           // of the payloads that are laid aside
+	bytes int           // of the messages that are laid aside
 	room  chan struct{} // closed and replaced when a task ends
+	// A message that there is no room for is sent here, so that one whose schema nobody knows gives
+	// up waiting for it.
+	needed chan struct{}
 
 	budget time.Duration // what is left of maxDelay
 	grown  time.Time     // up to when the budget has grown
@@ -58,12 +64,16 @@ type task struct {
 	raw  *message.Message
 	p    provenance
 	lane string
+	size int
 
 	began  time.Time     // when the reader began to wait for it
 	failed chan struct{} // closed when the first attempt has failed
 	done   chan struct{} // closed when the message is finished, or the subscription has ended
 	err    error         // set before done is closed; nil if the message is finished
-	marked bool          // OnLaidAside has returned nil; only the lane uses it
+
+	// used by the lane alone
+	marked  bool      // OnLaidAside has returned nil
+	unknown time.Time // since when the registry knows none of the schema ids of the lane
 
 	// guarded by lanes.mu
 	over     bool
@@ -72,7 +82,7 @@ type task struct {
 }
 
 func newLanes(c *receiver) *lanes {
-	return &lanes{c: c, lines: map[string][]*task{}, aside: map[place]*task{}, room: make(chan struct{}), budget: maxDelay}
+	return &lanes{c: c, lines: map[string][]*task{}, aside: map[place]*task{}, room: make(chan struct{}), needed: make(chan struct{}), budget: maxDelay}
 }
 
 func (t *task) place() place { return place{t.p.topic, t.p.partition, t.p.offset} }
@@ -81,6 +91,15 @@ func (t *task) place() place { return place{t.p.topic, t.p.partition, t.p.offset
 // was created again in between.
 func (t *task) same(other *task) bool {
 	return t.p.key == other.p.key && t.p.time.Equal(other.p.time) && bytes.Equal(t.raw.Payload, other.raw.Payload)
+}
+
+// sizeOf returns about how much memory a message takes.
+func sizeOf(m *message.Message) int {
+	n := taskBytes + len(m.Payload)
+	for name, value := range m.Metadata {
+		n += len(name) + len(value)
+	}
+	return n
 }
 
 func laneOf(p provenance) string {
@@ -93,7 +112,7 @@ func laneOf(p provenance) string {
 // handle returns nil when a message is finished or laid aside.
 func (l *lanes) handle(life context.Context, raw *message.Message, take func() func()) error {
 	t := &task{life: life, raw: raw, p: readProvenance(raw), began: time.Now(), failed: make(chan struct{}), done: make(chan struct{})}
-	t.p.anyKey, t.lane = l.c.anyKey, laneOf(t.p)
+	t.p.anyKey, t.lane, t.size = l.c.anyKey, laneOf(t.p), sizeOf(raw)
 	first, again := l.enter(t, take)
 	if again {
 		l.c.progress.end(raw)
@@ -164,20 +183,20 @@ func (l *lanes) spend(t *task, d time.Duration) {
 
 // layAside holds a message, as soon as there is room for it.
 func (l *lanes) layAside(t *task, take func() func()) error {
-	for {
+	for needed := l.needed; ; {
 		l.mu.Lock()
 		if t.over {
 			l.mu.Unlock()
 			<-t.done
 			return t.err
 		}
-		if len(l.aside) == 0 || len(l.aside) < maxAside && l.bytes+len(t.raw.Payload) <= maxAsideBytes {
+		if len(l.aside) == 0 || len(l.lines) <= maxLanes && l.bytes+t.size <= maxAsideBytes {
 			t.releases = append(t.releases, take())
 			if before := l.aside[t.place()]; before != nil { // of a topic that was created again
-				l.bytes -= len(before.raw.Payload)
+				l.bytes -= before.size
 			}
 			l.aside[t.place()] = t
-			l.bytes += len(t.raw.Payload)
+			l.bytes += t.size
 			l.mu.Unlock()
 			l.c.progress.layAside(t.raw)
 			return nil
@@ -185,7 +204,10 @@ func (l *lanes) layAside(t *task, take func() func()) error {
 		room := l.room
 		l.mu.Unlock()
 		select {
+		case needed <- struct{}{}:
+			needed = nil // until that one has ended
 		case <-room:
+			needed = l.needed
 		case <-t.done:
 		case <-t.raw.Context().Done():
 			return context.Cause(t.raw.Context())
@@ -217,7 +239,7 @@ func (l *lanes) end(t *task) (next *task) {
 	}
 	if l.aside[t.place()] == t {
 		delete(l.aside, t.place())
-		l.bytes -= len(t.raw.Payload)
+		l.bytes -= t.size
 	}
 	if line := l.lines[t.lane]; len(line) > 1 {
 		next = line[1]
@@ -234,23 +256,37 @@ func (l *lanes) end(t *task) (next *task) {
 			release()
 		}
 	}
+	if next != nil {
+		next.unknown = t.unknown
+	}
 	l.c.progress.end(t.raw)
 	close(t.done)
 	return next
 }
 
-// fail is called after each failed attempt.
-func (t *task) fail(ctx context.Context, c *receiver, f Failure) {
+// giveWay ends the wait of the reader for a message that is in a lane.
+func (t *task) giveWay() {
+	if t.failed == nil {
+		return
+	}
 	select {
 	case <-t.failed:
 	default:
 		close(t.failed)
 	}
+}
+
+// fail is called after each failed attempt.
+func (t *task) fail(ctx context.Context, c *receiver, f Failure) {
+	if t.failed == nil {
+		return
+	}
+	t.giveWay()
 	if c.onAside == nil || t.marked || errors.Is(f.Err, registry.ErrAway) {
 		return
 	}
 	if err := guarded(func() error { return c.onAside(ctx, f) }); err != nil {
-		c.log.WarnContext(ctx, "a message laid aside is not marked yet", "operation", c.op.Name, "topic", t.p.topic, "partition", t.p.partition, "offset", t.p.offset, "key", t.p.key, "error", err)
+		c.log.WarnContext(ctx, "a message laid aside is not marked yet", "operation", c.op.Name, "topic", t.p.topic, "partition", t.p.partition, "offset", t.p.offset, "key", beginning(t.p.key, keyLogged), "error", err)
 		return
 	}
 	t.marked = true

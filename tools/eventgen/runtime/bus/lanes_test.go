@@ -293,6 +293,90 @@ func TestTooManyLaidAside(t *testing.T) {
 	})
 }
 
+// What is laid aside stays in bounds, whatever part of a message is large.
+func TestLargeMessagesLaidAside(t *testing.T) {
+	for name, part := range map[string]func(m *message.Message, large string){
+		"value":  func(m *message.Message, large string) { m.Payload = []byte(large) },
+		"key":    func(m *message.Message, large string) { m.Metadata[metadata.Key] += large },
+		"header": func(m *message.Message, large string) { m.Metadata["x"] = large },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := receiveNotes(t, bus.Bare, func(context.Context, string) error { return errBusy })
+				large := strings.Repeat("x", 1<<20)
+				for i := range 100 {
+					m := message.NewMessage(watermill.NewUUID(), []byte("bad"))
+					m.Metadata[metadata.Key] = fmt.Sprint(i)
+					part(m, large)
+					if err := n.broker.Publish("notes", m); err != nil {
+						t.Fatal(err)
+					}
+				}
+				pause(10 * time.Second)
+				if aside := n.progress.LaidAside(); aside != 63 { // 64 without what is small
+					t.Errorf("%d are laid aside", aside)
+				}
+			})
+		})
+	}
+}
+
+// However many messages of one key fail, they hold up no other key.
+func TestManyOfOneKey(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := receiveNotes(t, bus.Bare, func(_ context.Context, text string) error {
+			if text == "bad" {
+				return errBusy
+			}
+			return nil
+		})
+		for range 3000 {
+			n.text(t, "bad", "bad")
+		}
+		n.text(t, "good", "good")
+		pause(20 * time.Second)
+		if at := n.handled(t, "good"); at > 2*time.Second {
+			t.Errorf("the message behind them was handled after %v", at)
+		}
+	})
+}
+
+// slowly is a publisher that takes a while.
+type slowly struct{ message.Publisher }
+
+func (s slowly) Publish(topic string, all ...*message.Message) error {
+	time.Sleep(20 * time.Millisecond)
+	return s.Publisher.Publish(topic, all...)
+}
+
+// However many messages become dead letters, one behind them does not wait until they are.
+func TestManyDeadLetters(t *testing.T) {
+	for name, key := range map[string]string{"of many keys": "%d", "of one key": "bad"} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				dead := bustest.NewBroker()
+				n := receiveNotes(t, bus.Bare, func(_ context.Context, text string) error {
+					if text == "bad" {
+						return bus.Permanentf("no")
+					}
+					return nil
+				}, bus.WithDeadLetters(slowly{dead}))
+				for i := range 800 {
+					n.text(t, strings.ReplaceAll(key, "%d", fmt.Sprint(i)), "bad")
+				}
+				n.text(t, "good", "good")
+				pause(time.Minute)
+				if at := n.handled(t, "good"); at > time.Second {
+					t.Errorf("the message behind them was handled after %v", at)
+				}
+				if got := len(dead.Messages("dead")); got != 800 || n.broker.Held("notes") != 0 {
+					t.Errorf("%d dead letters, %d held", got, n.broker.Held("notes"))
+				}
+			})
+		})
+	}
+}
+
 // The application is told once of a message that is laid aside, and again if it could not record
 // it.
 func TestLaidAsideIsMarked(t *testing.T) {
@@ -357,6 +441,38 @@ func TestUnknownSchemaID(t *testing.T) {
 	})
 }
 
+// However many messages have schema ids that the registry does not know, one behind them is handled
+// within two seconds. Those that take its room become dead letters before their minute is over, and
+// those of one key wait for one minute together.
+func TestManyUnknownSchemaIDs(t *testing.T) {
+	for name, c := range map[string]struct {
+		key  string
+		soon int // dead letters before the minute is over
+	}{"of many keys": {"%d", 1500 - 1000}, "of one key": {"never", 0}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				schemas := bustest.NewRegistry(registry.Subject{Name: "notes-x.Note", Schema: noteSchema})
+				n := receiveNotes(t, bus.Confluent, func(context.Context, string) error { return nil }, bus.WithRegistry(schemas))
+				for i := range 1500 {
+					n.send(t, strings.ReplaceAll(c.key, "%d", fmt.Sprint(i)), []byte{0, 0, 0, 1, 0, 'x'})
+				}
+				n.send(t, "good", []byte("\x00\x00\x00\x00\x01good"))
+				pause(30 * time.Second)
+				if at := n.handled(t, "good"); at > 2*time.Second {
+					t.Errorf("the message behind them was handled after %v", at)
+				}
+				if got := len(n.broker.Messages("dead")); got != c.soon {
+					t.Errorf("%d dead letters after %v, want %d", got, time.Since(n.start), c.soon)
+				}
+				pause(70 * time.Second)
+				if got := len(n.broker.Messages("dead")); got != 1500 || n.broker.Held("notes") != 0 {
+					t.Errorf("%d dead letters, %d held", got, n.broker.Held("notes"))
+				}
+			})
+		})
+	}
+}
+
 // limited is a publisher of a topic with a maximum size.
 type limited struct {
 	message.Publisher
@@ -376,7 +492,7 @@ func (l limited) Publish(topic string, all ...*message.Message) error {
 	return l.Publisher.Publish(topic, all...)
 }
 
-// A dead letter fits into its topic, however large the message is.
+// A dead letter fits into its topic, however large the message is. Its line in the log is short.
 func TestDeadLetterFits(t *testing.T) {
 	for _, size := range []struct {
 		name       string
@@ -390,7 +506,9 @@ func TestDeadLetterFits(t *testing.T) {
 		t.Run(size.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				dead := bustest.NewBroker()
-				n := receiveNotes(t, bus.Bare, func(context.Context, string) error { return bus.Permanentf("no") }, bus.WithDeadLetters(limited{dead, 4000}))
+				var log strings.Builder
+				n := receiveNotes(t, bus.Bare, func(context.Context, string) error { return bus.Permanentf("no") },
+					bus.WithDeadLetters(limited{dead, 4000}), bus.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
 				n.text(t, strings.Repeat("k", size.key), strings.Repeat("v", size.value))
 				pause(time.Minute)
 				got := dead.Messages("dead")
@@ -401,6 +519,9 @@ func TestDeadLetterFits(t *testing.T) {
 					if got[0].Metadata[name] != want {
 						t.Errorf("%s is %q, want %q", name, got[0].Metadata[name], want)
 					}
+				}
+				if !strings.Contains(log.String(), "message moved to the dead letter topic") || log.Len() > 500 {
+					t.Errorf("logged %s", log.String())
 				}
 				if whole := size.want[bus.DeadLetterSize] == ""; whole != (len(got[0].Payload) == size.value) || !whole && got[0].Payload != nil {
 					t.Errorf("the dead letter has %d bytes", len(got[0].Payload))

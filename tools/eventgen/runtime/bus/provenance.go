@@ -2,8 +2,8 @@ package bus
 
 import (
 	"strconv"
+	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/ThreeDotsLabs/watermill"
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -55,7 +55,7 @@ func deadLetter(m *message.Message, p provenance, cause error) *message.Message 
 	out.Metadata[DeadLetterTopic] = p.topic
 	out.Metadata[DeadLetterPartition] = strconv.FormatInt(int64(max(p.partition, 0)), 10)
 	out.Metadata[DeadLetterOffset] = strconv.FormatInt(max(p.offset, 0), 10)
-	out.Metadata[DeadLetterError] = shorten(cause.Error())
+	out.Metadata[DeadLetterError] = beginning(cause.Error(), 1000)
 	out.Metadata[DeadLetterAttempts] = strconv.Itoa(p.attempt)
 	out.Metadata[DeadLetterTime] = time.Now().UTC().Format(time.RFC3339Nano)
 	return out
@@ -81,15 +81,13 @@ func deadLetterAlone(m *message.Message, p provenance, cause error) *message.Mes
 	return out
 }
 
-// shorten returns the beginning of an error that is too long for a header.
-func shorten(s string) string {
-	const most = 1000
+// keyLogged is how much of a key is logged.
+const keyLogged = 100
+
+// beginning returns a text, or its first bytes if it has more than most.
+func beginning(s string, most int) string {
 	if len(s) <= most {
 		return s
 	}
-	s = s[:most]
-	for len(s) > 0 && !utf8.ValidString(s[len(s)-1:]) {
-		s = s[:len(s)-1]
-	}
-	return s + "..."
+	return strings.ToValidUTF8(s[:most], "") + "..."
 }

@@ -239,23 +239,27 @@ func (c *receiver) skip(r *Record) bool {
 }
 
 // finish tries a message until it is handled, skipped or on the dead letter topic. It returns an
-// error, so that the transport keeps the message, only when ctx ends. Unless t is nil, it is told
-// of each failure.
+// error, so that the transport keeps the message, only when ctx ends. t is the message in its lane,
+// nil if it is in none.
 func (c *receiver) finish(ctx context.Context, raw *message.Message, p provenance, t *task) error {
-	firstUnknownID := time.Time{}
+	if t == nil {
+		t = new(task)
+	}
+	needed := false
 	for attempt := 1; ; attempt++ {
 		p.attempt = attempt
 		name, outcome, err := c.try(ctx, raw, p)
 		if err == nil {
+			t.unknown = time.Time{}
 			c.observe(p, name, outcome, attempt, nil)
 			return nil
 		}
-		if errors.Is(err, registry.ErrUnknownID) {
-			if firstUnknownID.IsZero() {
-				firstUnknownID = time.Now()
-			} else if time.Since(firstUnknownID) > unknownIDPatience {
-				err = Permanentf("%w: %w", ErrUndecodable, err)
-			}
+		unknown := errors.Is(err, registry.ErrUnknownID)
+		switch {
+		case unknown && t.unknown.IsZero():
+			t.unknown = time.Now()
+		case unknown && (needed || time.Since(t.unknown) > unknownIDPatience):
+			err = Permanentf("%w: %w", ErrUndecodable, err)
 		}
 		if !IsPermanent(err) && !errors.Is(err, errStopped) && c.op.Retry.MaxAttempts > 0 && attempt >= c.op.Retry.MaxAttempts {
 			err = Permanentf("given up after %d attempts: %w", attempt, err)
@@ -264,10 +268,12 @@ func (c *receiver) finish(ctx context.Context, raw *message.Message, p provenanc
 			return c.bury(ctx, raw, p, name, err, t)
 		}
 		c.failed(p, name, attempt, err)
-		if t != nil {
-			t.fail(ctx, c, c.failure(raw, p, name, err))
+		t.fail(ctx, c, c.failure(raw, p, name, err))
+		var room <-chan struct{}
+		if unknown {
+			room = c.lanes.needed
 		}
-		if err := wait(ctx, c.op.Retry, attempt); err != nil {
+		if needed, err = wait(ctx, c.op.Retry, attempt, room); err != nil {
 			return err
 		}
 	}
@@ -280,8 +286,9 @@ func (c *receiver) failure(raw *message.Message, p provenance, name string, caus
 // errStopped is the error for an unknown message with the policy Stop. It is tried without limit.
 var errStopped = errors.New("by the policy for unknown messages nothing behind it is read")
 
-// unknownIDPatience is how long a message with a schema id that the registry does not know is tried
-// again, because the id may be registered late.
+// unknownIDPatience is how long messages of a key with schema ids that the registry does not know
+// are tried again, because the ids may be registered late. One is tried once more, and no longer,
+// when others need its room.
 const unknownIDPatience = time.Minute
 
 // guarded calls what the application supplies. A panic becomes an error, so that the message is
@@ -343,19 +350,18 @@ func (c *receiver) tombstone(ctx context.Context, p provenance) error {
 // bury publishes a message on the dead letter topic, and tries until it is there.
 func (c *receiver) bury(ctx context.Context, raw *message.Message, p provenance, name string, cause error, t *task) error {
 	f := c.failure(raw, p, name, cause)
+	t.giveWay() // nothing is left to decide, so that those behind it need not wait
 	for attempt := 1; ; attempt++ {
 		err := c.buryOnce(ctx, raw, p, f)
 		if err == nil {
 			c.log.ErrorContext(ctx, "message moved to the dead letter topic", "operation", c.op.Name, "message", name, "topic", p.topic,
-				"partition", p.partition, "offset", p.offset, "key", p.key, "dead_letters", c.op.DeadLetters, "error", cause)
+				"partition", p.partition, "offset", p.offset, "key", beginning(p.key, keyLogged), "dead_letters", c.op.DeadLetters, "error", cause)
 			c.observe(p, name, DeadLettered, p.attempt, cause)
 			return nil
 		}
 		c.failed(p, name, attempt, fmt.Errorf("dead letter (%w): %w", cause, err))
-		if t != nil {
-			t.fail(ctx, c, f)
-		}
-		if err := wait(ctx, c.op.Retry, attempt); err != nil {
+		t.fail(ctx, c, f)
+		if _, err := wait(ctx, c.op.Retry, attempt, nil); err != nil {
 			return err
 		}
 	}
@@ -389,18 +395,21 @@ func (c *receiver) failed(p provenance, name string, attempt int, err error) {
 		level = slog.LevelError // somebody has to look, because nothing behind it is read
 	}
 	c.log.Log(context.Background(), level, "message will be tried again", "operation", c.op.Name, "message", name, "topic", p.topic,
-		"partition", p.partition, "offset", p.offset, "key", p.key, "attempt", attempt, "error", err)
+		"partition", p.partition, "offset", p.offset, "key", beginning(p.key, keyLogged), "attempt", attempt, "error", err)
 }
 
-// wait sleeps before the next attempt. It returns an error if the subscription ends.
-func wait(ctx context.Context, r Retry, attempt int) error {
+// wait sleeps before the next attempt, and reports whether it was woken by a message that needs
+// room. It returns an error if the subscription ends.
+func wait(ctx context.Context, r Retry, attempt int, room <-chan struct{}) (needed bool, err error) {
 	t := time.NewTimer(r.after(attempt))
 	defer t.Stop()
 	select {
 	case <-t.C:
-		return nil
+		return false, nil
+	case <-room:
+		return true, nil
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return false, context.Cause(ctx)
 	}
 }
 
