@@ -15,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/deferpay/deferpay/tools/cluster"
 	"github.com/deferpay/deferpay/tools/fulltest"
 	"github.com/deferpay/deferpay/tools/process"
 )
@@ -86,21 +87,21 @@ func (a *alarm) firing(long time.Duration) []string {
 	return slices.DeleteFunc(strings.Split(string(out), "\n"), func(name string) bool { return name == "" })
 }
 
-// expect checks that alerts fire.
+// expect checks that alerts fire. Want is how the lines of tools/alerts begin.
 func (a *alarm) expect(when string, fires []string, want ...string) {
 	a.t.Helper()
 	a.t.Logf("%s: %q", when, fires)
-	for _, name := range want {
-		if !slices.Contains(fires, name) {
-			a.t.Errorf("%s: %q does not fire", when, name)
+	for _, w := range want {
+		if !slices.ContainsFunc(fires, func(line string) bool { return strings.HasPrefix(line, w) }) {
+			a.t.Errorf("%s: %q does not fire", when, w)
 		}
 	}
 }
 
-// sum returns the sum of a metric over the instances of billing.
-func (a *alarm) sum(metric string) (total float64) {
-	for _, b := range a.Billing {
-		for name, value := range a.metrics(b) {
+// sum returns the sum of a metric over instances.
+func (a *alarm) sum(of []*cluster.Service, metric string) (total float64) {
+	for _, x := range of {
+		for name, value := range a.metrics(x) {
 			if name == metric {
 				total += value
 			}
@@ -109,15 +110,28 @@ func (a *alarm) sum(metric string) (total float64) {
 	return total
 }
 
-// reaches waits until a metric of billing is at least so much.
-func (a *alarm) reaches(metric string, least float64) {
+// reaches waits until the sum of a metric over instances is at least so much.
+func (a *alarm) reaches(of []*cluster.Service, metric string, least float64) {
 	a.t.Helper()
 	a.until(metric+" grows", func() error {
-		if got := a.sum(metric); got < least {
+		if got := a.sum(of, metric); got < least {
 			return fmt.Errorf("it is %v, want %v", got, least)
 		}
 		return nil
 	})
+}
+
+// blocks sends so many messages with an unknown schema id that the service, whose instances have
+// names that begin so, does not lay all of them aside.
+func (a *alarm) blocks(in *intake, name string, service []*cluster.Service) {
+	a.t.Helper()
+	var unknown []*kgo.Record
+	for n := range 1_100 {
+		unknown = append(unknown, in.record(999_999, nil, fmt.Sprint("CTR-", 10_000+n)))
+	}
+	in.produce(unknown...)
+	a.reaches(service, "deferpay_messages_blocked_seconds", 11)
+	a.expect("behind many unknown schema ids on "+in.topic, a.firing(12*time.Minute), `A partition does not move {instance="`+name)
 }
 
 // No alert fires while a system is healthy, and those about what is provoked here do fire. Alerts
@@ -142,25 +156,21 @@ func TestAlerts(t *testing.T) {
 
 	in := &intake{system: s, client: client, topic: contractFacts, name: "deferpay.event.ContractRepublished", parked: "CTR-8000"}
 	in.produce(&kgo.Record{Topic: contractFacts, Key: []byte("CTR-9000"), Value: []byte("garbage")})
-	a.reaches(`deferpay_messages_total{message="",operation="onContractFacts",outcome="dead-lettered"}`, 1)
+	a.reaches(s.Billing, `deferpay_messages_total{message="",operation="onContractFacts",outcome="dead-lettered"}`, 1)
 	a.expect("after garbage on a topic", a.firing(time.Minute), "A dead letter was written")
 
 	in.park("billing.log.v1", "ContractUnreadable", in.unreadable())
-	a.reaches("deferpay_streams_parked", 2)
+	a.reaches(s.Billing, "deferpay_streams_parked", 2)
 	a.expect("after an impossible record", a.firing(time.Minute), "A contract is parked")
+
+	a.blocks(&intake{system: s, client: client, topic: billingEvents, name: "deferpay.event.DirectDebitRejected"}, "contract-", []*cluster.Service{s.Contract})
 
 	if _, err := kadm.NewClient(client).DeleteTopics(t.Context(), "billing.snapshots.v1"); err != nil {
 		t.Fatal(err)
 	}
 	s.buy("unkept", bought, 250)
-	var unknown []*kgo.Record
-	for n := range 1_100 {
-		unknown = append(unknown, in.record(999_999, nil, fmt.Sprint("CTR-", 10_000+n)))
-	}
-	in.produce(unknown...)
-	a.reaches("deferpay_messages_blocked_seconds", 11)
-	a.expect("behind many unknown schema ids", a.firing(12*time.Minute), "A partition does not move")
-	a.reaches("deferpay_log_snapshot_failures_total", 3) // so one of two instances has failed twice
+	a.blocks(in, "billing-", s.Billing)
+	a.reaches(s.Billing, "deferpay_log_snapshot_failures_total", 3) // so one of two instances has failed twice
 	a.expect("without a topic of snapshots", a.firing(2*time.Minute), "No snapshot is taken")
 
 	for _, n := range s.Nodes {
@@ -169,7 +179,7 @@ func TestAlerts(t *testing.T) {
 		}
 	}
 	s.until("no instance is ready", func() error {
-		if got := a.sum("deferpay_ready"); got != 0 {
+		if got := a.sum(s.Billing, "deferpay_ready"); got != 0 {
 			return fmt.Errorf("%v are", got)
 		}
 		return nil

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"errors"
+	"fmt"
 	"iter"
 	"maps"
 	"math"
@@ -17,7 +18,40 @@ import (
 	"github.com/deferpay/deferpay/tools/process"
 )
 
+// serviceFaults returns which of the metrics in a table an instance lacks, and which it has
+// although they are of the other service alone. A metric with labels of its own is not missing
+// until one of its rows has been counted.
+func serviceFaults(table, instance string, shown map[string]bool) (faults []string) {
+	for _, m := range metricRow.FindAllStringSubmatch(table, -1) {
+		name, alone := m[1], m[2]
+		own := alone == "" || strings.HasPrefix(instance, alone+"-")
+		switch {
+		case shown[name] && !own:
+			faults = append(faults, fmt.Sprintf("%s exposes %s, which %s alone is to have", instance, name, alone))
+		case !shown[name] && own && !slices.Contains(counted, name):
+			faults = append(faults, instance+" does not expose "+name)
+		}
+	}
+	return faults
+}
+
+var counted = []string{"deferpay_messages_total", "deferpay_message_age_seconds", "deferpay_answers_total", "deferpay_request_seconds"}
+
+func TestServiceFaults(t *testing.T) {
+	const chapter = "| `deferpay_a` | of both |\n| `deferpay_b` | billing alone: of one |\n| `deferpay_messages_total` | once |\n"
+	for instance, want := range map[string]string{
+		"billing-1":  "billing-1 does not expose deferpay_a",
+		"contract-1": "contract-1 does not expose deferpay_a; contract-1 exposes deferpay_b, which billing alone is to have",
+	} {
+		got := strings.Join(serviceFaults(chapter, instance, map[string]bool{"deferpay_b": true}), "; ")
+		if got != want {
+			t.Errorf("%s: %q, want %q", instance, got, want)
+		}
+	}
+}
+
 var (
+	metricRow  = regexp.MustCompile("(?m)^\\| `(deferpay_\\w+)` \\| (?:(billing|contract) alone\\b)?")
 	shownName  = regexp.MustCompile(`(?m)^# TYPE (deferpay_\w+) \w+$`)
 	toldName   = regexp.MustCompile(`deferpay_\w+`)
 	seriesLine = regexp.MustCompile(`(?m)^\w+\{.*\}`)
@@ -37,6 +71,7 @@ func TestMonitoringChapter(t *testing.T) {
 	}
 	_, chapter, _ := strings.Cut(string(text), "\n## Monitoring\n")
 	chapter, _, _ = strings.Cut(chapter, "\n## ")
+	table, _, _ := strings.Cut(chapter, "\n### Alerts\n")
 	told := map[string]bool{}
 	for _, name := range toldName.FindAllString(chapter, -1) {
 		told[strings.TrimSuffix(name, "_bucket")] = true
@@ -56,8 +91,12 @@ func TestMonitoringChapter(t *testing.T) {
 	for _, x := range s.services() {
 		body := s.must(x, "GET", "/metrics", "", "", nil, 200).body
 		seen.read(body)
+		here := map[string]bool{}
 		for _, m := range shownName.FindAllStringSubmatch(body, -1) {
-			shown[m[1]] = true
+			shown[m[1]], here[m[1]] = true, true
+		}
+		for _, fault := range serviceFaults(table, x.Name(), here) {
+			t.Error(fault)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(told)) {

@@ -62,8 +62,8 @@ func read(text string) (all []alert, err error) {
 	return all, nil
 }
 
-// firing returns the names of the alerts that fire at the last scrape.
-func firing(alerts []alert, scrapes []scrape) (names []string, err error) {
+// firing returns what fires at the last scrape: the name of an alert, a space and the labels.
+func firing(alerts []alert, scrapes []scrape) (all []string, err error) {
 	s, err := seriesOf(scrapes)
 	if err != nil {
 		return nil, err
@@ -77,11 +77,13 @@ func firing(alerts []alert, scrapes []scrape) (names []string, err error) {
 		if err != nil {
 			return nil, fmt.Errorf("alert %q: %w", a.name, err)
 		}
-		if len(fires) > 0 && !slices.Contains(names, a.name) {
-			names = append(names, a.name)
+		for _, labels := range fires {
+			if line := a.name + " " + labels; !slices.Contains(all, line) {
+				all = append(all, line)
+			}
 		}
 	}
-	return names, nil
+	return all, nil
 }
 
 func newEngine() *promql.Engine {

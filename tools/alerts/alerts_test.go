@@ -119,25 +119,30 @@ func TestFiring(t *testing.T) {
 				return ""
 			}
 			return healthy
-		}, []string{"Nobody serves", "An instance does not serve"}},
+		}, []string{`Nobody serves {job="billing"}`, `An instance does not serve {instance="billing-1", job="billing"}`}},
 		{"away for a minute", 60, func(i int, job string) string {
 			if job == "billing" && i > 55 {
 				return ""
 			}
 			return healthy
-		}, []string{"Nobody serves"}},
+		}, []string{`Nobody serves {job="billing"}`}},
 		{"a first dead letter", 60, func(i int, job string) string {
 			if i < 59 {
 				return healthy
 			}
 			return healthy + "deferpay_messages_total{operation=\"x\",outcome=\"dead-lettered\"} 1\n"
-		}, []string{"A dead letter was written"}},
+		}, []string{
+			`A dead letter was written {instance="billing-1", job="billing", operation="x", outcome="dead-lettered"}`,
+			`A dead letter was written {instance="contract-1", job="contract", operation="x", outcome="dead-lettered"}`,
+		}},
 		{"one failed snapshot", 60, func(i int, job string) string {
 			return healthy + fmt.Sprintf("deferpay_log_snapshot_failures_total %d\n", i/59)
 		}, nil},
 		{"two failed snapshots", 60, func(i int, job string) string {
 			return healthy + fmt.Sprintf("deferpay_log_snapshot_failures_total %d\n", max(0, i-57))
-		}, []string{"No snapshot is taken"}},
+		}, []string{
+			`No snapshot is taken {instance="billing-1", job="billing"}`, `No snapshot is taken {instance="contract-1", job="contract"}`,
+		}},
 	} {
 		got, err := firing(alerts, scrapes(test.n, test.text))
 		if err != nil || !slices.Equal(got, test.want) {
@@ -156,7 +161,7 @@ func TestRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	for input, want := range map[string]string{
-		string(away): "Away\n", string(away[:len(away)/2]): "read scrapes", "[]": "no scrapes",
+		string(away): "Away {instance=\"billing-1\", job=\"billing\"}\nAway {instance=\"contract-1\", job=\"contract\"}\n", string(away[:len(away)/2]): "read scrapes", "[]": "no scrapes",
 		`[{"at":1,"text":"x y z"}]`:  "invalid syntax",
 		`[{"at":15},{"at":0}]`:       "order of time",
 		`[{"at":1,"text":"up 1\n"}]`: "",

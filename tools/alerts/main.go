@@ -30,9 +30,9 @@ func run(args []string, in io.Reader, out io.Writer) error {
 	if err := json.NewDecoder(in).Decode(&scrapes); err != nil {
 		return fmt.Errorf("read scrapes: %w", err)
 	}
-	names, err := firing(alerts, scrapes)
-	for _, name := range names {
-		fmt.Fprintln(out, name)
+	fires, err := firing(alerts, scrapes)
+	for _, line := range fires {
+		fmt.Fprintln(out, line)
 	}
 	return err
 }
