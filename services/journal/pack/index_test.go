@@ -1,10 +1,14 @@
 package pack
 
 import (
+	"encoding/binary"
+	"errors"
+	"fmt"
 	"hash/maphash"
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -28,18 +32,18 @@ func TestIndex(t *testing.T) {
 }
 
 func checkIndex(t *rapid.T, hash func(uint64) uint64) {
-	var x Index
+	x := new(Index)
 	held := map[uint64]Handle{} // by what is hashed
 	last := Handle(0)
-	add := func() {
-		last++
-		held[uint64(last)] = last
-		x.Add(hash(uint64(last)), last)
-	}
+	var cut *IndexCut
+	var items [][]byte // of the cut
+	var atCut map[uint64]Handle
 	t.Repeat(map[string]func(*rapid.T){
 		"add": func(t *rapid.T) {
-			for range rapid.IntRange(1, 100).Draw(t, "count") {
-				add()
+			for range rapid.IntRange(1, 800).Draw(t, "count") {
+				last++
+				held[uint64(last)] = last
+				x.Add(hash(uint64(last)), last)
 			}
 		},
 		"remove": func(t *rapid.T) {
@@ -51,6 +55,12 @@ func checkIndex(t *rapid.T, hash func(uint64) uint64) {
 				delete(held, n)
 			}
 		},
+		"remove all": func(t *rapid.T) {
+			every := Handle(rapid.IntRange(1, 5).Draw(t, "every"))
+			gone := func(h Handle) bool { return h&^(1<<31)%every == 0 }
+			x.RemoveAll(gone)
+			maps.DeleteFunc(held, func(_ uint64, h Handle) bool { return gone(h) })
+		},
 		"replace": func(t *rapid.T) {
 			n := rapid.Uint64Range(0, uint64(last)).Draw(t, "n")
 			if h, ok := held[n]; ok {
@@ -60,9 +70,43 @@ func checkIndex(t *rapid.T, hash func(uint64) uint64) {
 				}
 			}
 		},
-		"grow": func(t *rapid.T) { x.Grow(rapid.IntRange(0, 5000).Draw(t, "n")) },
-		"":     func(t *rapid.T) { compareIndex(t, &x, hash, held, uint64(last)) },
+		"cut": func(*rapid.T) { cut, items, atCut = x.Cut(), nil, maps.Clone(held) },
+		"hand out": func(t *rapid.T) {
+			if cut == nil {
+				t.Skip("there is no cut")
+			}
+			item, more := cut.Next(nil)
+			if items = append(items, item); more {
+				return
+			}
+			cut.End()
+			cut = nil
+			compareIndex(t, restored(t, items), hash, atCut, uint64(last))
+		},
+		"restart": func(t *rapid.T) {
+			c := x.Cut()
+			var all []byte
+			for more := true; more; {
+				all, more = c.Next(all)
+			}
+			x, cut = restored(t, [][]byte{all}), nil
+		},
+		"": func(t *rapid.T) { compareIndex(t, x, hash, held, uint64(last)) },
 	})
+}
+
+// restored returns an index with the entries of a cut.
+func restored(t *rapid.T, items [][]byte) *Index {
+	x, n := new(Index), 0
+	for _, item := range items {
+		if err := x.Restore(item, func(Handle) error { n++; return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n != x.Len() {
+		t.Fatalf("%d handles came of %d", n, x.Len())
+	}
+	return x
 }
 
 func compareIndex(t *rapid.T, x *Index, hash func(uint64) uint64, held map[uint64]Handle, last uint64) {
@@ -105,6 +149,64 @@ func TestIndexIsSmall(t *testing.T) {
 	}
 	if x.Bytes() > int64(x.Len())*20 {
 		t.Errorf("the %d entries that are left take %d bytes", x.Len(), x.Bytes())
+	}
+}
+
+// Bytes that are no entries are refused, and so are entries that came before.
+func TestIndexRestoreRefuses(t *testing.T) {
+	var made Index
+	for n := range 100 {
+		made.Add(uint64(n)<<30, Handle(n+1)) // all in one shard
+	}
+	good, _ := made.Cut().Next(nil)
+	refused := func(name string, items ...[]byte) {
+		t.Helper()
+		var x Index
+		for _, item := range items {
+			if x.Restore(item, func(Handle) error { return nil }) != nil {
+				return
+			}
+		}
+		t.Errorf("%s: restored", name)
+	}
+	for n := 1; n < len(good); n++ {
+		refused(fmt.Sprint("the first ", n, " bytes"), good[:n])
+	}
+	refused("a shard twice", good, good)
+	refused("a shard out of range", append(binary.AppendUvarint(nil, shards), good[1:]...))
+	refused("no entry", []byte{0, 0})
+	refused("disorder", slices.Concat([]byte{0, 2}, good[2+entrySize:2+2*entrySize], good[2:2+entrySize]))
+	refused("an entry that is none", append([]byte{0, 1}, make([]byte, entrySize)...))
+	stop := errors.New("stop")
+	if err := new(Index).Restore(good, func(Handle) error { return stop }); !errors.Is(err, stop) {
+		t.Errorf("an error of the owner: %v", err)
+	}
+}
+
+// Names that differ have hashes that differ, by any seed, and seeds make other hashes.
+func TestHash(t *testing.T) {
+	seen := map[uint64]string{}
+	for range 3 {
+		seed := NewSeed()
+		for n := range 3000 {
+			name := fmt.Sprint("order/", n, strings.Repeat("x", n%200))
+			h := Hash(seed, name)
+			if h != Hash(seed, []byte(name)) || h&^HashMask != 0 {
+				t.Fatalf("the hash of %q is %x, and as bytes %x", name, h, Hash(seed, []byte(name)))
+			}
+			if other, twice := seen[h]; twice {
+				t.Errorf("%q and %q have one hash", name, other)
+			}
+			seen[h] = name
+		}
+	}
+}
+
+func BenchmarkHash(b *testing.B) {
+	seed, name := NewSeed(), "key/shop/order-1234567"
+	b.ReportAllocs()
+	for b.Loop() {
+		Hash(seed, name)
 	}
 }
 

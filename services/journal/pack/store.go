@@ -1,6 +1,8 @@
 package pack
 
 import (
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -41,8 +43,11 @@ type block struct {
 	data        Block
 	age         uint64 // how many blocks were filled before it: no other block has the same
 	parts, used int32
-	low         int64 // the earliest time of an item
+	low, high   int64 // the earliest and the latest time of an item
 }
+
+// timeless is a block of which no item has a time.
+var timeless = block{low: math.MaxInt64, high: math.MaxInt64}
 
 // at is where a block is, if it is still the one of that age.
 type at struct {
@@ -93,7 +98,8 @@ func (s *Store) take() int {
 		panic("pack: too many blocks")
 	}
 	s.filled++
-	s.blocks[n] = block{age: s.filled, low: math.MaxInt64}
+	s.blocks[n] = timeless
+	s.blocks[n].age = s.filled
 	s.order = append(s.order, at{int32(n), s.filled})
 	return n
 }
@@ -205,10 +211,13 @@ func (s *Store) items(n int, each func(h Handle, item []byte) error) error {
 	return s.blocks[n].data.Items(s.layout, func(slot int, item []byte) error { return each(handle(n, slot), item) })
 }
 
-// Stamp says of what time an item is. Items that were not stamped have no time.
+// Stamp says of what time an item is. Either all items of a store are stamped or none is.
 func (s *Store) Stamp(h Handle, at int64) {
 	b := &s.blocks[h.block()]
-	b.low = min(b.low, at)
+	if b.low == math.MaxInt64 {
+		b.low, b.high = at, at
+	}
+	b.low, b.high = min(b.low, at), max(b.high, at)
 }
 
 // SweepBefore frees every block with an item of before that time, as Sweep does. Blocks without one
@@ -224,6 +233,21 @@ func (s *Store) SweepBefore(at int64, keep func(h Handle, item []byte)) error {
 		}
 	}
 	return nil
+}
+
+// DropBefore frees every block whose items are all of before that time, without looking at them,
+// and returns a function that reports whether a handle is of an item that was freed. That function
+// is of use until something is added.
+func (s *Store) DropBefore(at int64) (dropped func(Handle) bool) {
+	s.Seal()
+	gone := make([]bool, len(s.blocks))
+	for _, a := range slices.Clone(s.order) {
+		if b := &s.blocks[a.number]; b.age == a.age && b.high < at {
+			gone[a.number] = true
+			s.drop(int(a.number))
+		}
+	}
+	return func(h Handle) bool { return gone[h.block()] }
 }
 
 // Earliest returns the earliest time that of returns for items of which it reports true. It calls
@@ -267,41 +291,118 @@ func (s *Store) All(each func(h Handle, item []byte) error) error {
 	return nil
 }
 
-// Blocks returns all blocks in the order in which they were filled. What was added last is in none
-// before Seal was called.
-func (s *Store) Blocks() []Block {
-	all := make([]Block, 0, s.len)
+// Kept is a block of a store, and what the store knows of it.
+type Kept struct {
+	Block
+	number, parts int32
+	low, high     int64
+}
+
+// Cut returns all blocks in the order in which they were filled. It holds what was added before.
+func (s *Store) Cut() []Kept {
+	s.Seal()
+	all := make([]Kept, 0, s.len)
 	for _, a := range s.order {
-		if b := s.blocks[a.number]; b.age == a.age && b.data != nil {
-			all = append(all, b.data)
+		if b := &s.blocks[a.number]; b.age == a.age {
+			all = append(all, Kept{b.data, a.number, b.parts, b.low, b.high})
 		}
 	}
 	return all
 }
 
-// Restore adds a block as it is, and calls each with its items, which returns how many parts of an
-// item are in use; 0 if the item is not. It may call Get and Stamp, and Remove for items that it
-// was called with before, those of b included; it must not call Add. An error is returned if each
-// returns one, or if b is not a block of the layout; the store must not be used any more then.
-func (s *Store) Restore(b Block, each func(h Handle, item []byte) (parts int, err error)) error {
-	s.Seal()
-	n := s.take()
-	s.blocks[n].data, s.blocks[n].used = b, 1 // not free before all of it was seen
-	err := s.items(n, func(h Handle, item []byte) error {
-		parts, err := each(h, item)
-		s.blocks[n].parts += int32(max(parts, 1))
-		s.blocks[n].used += int32(parts)
-		return err
-	})
-	if err != nil {
-		return err
+// Append appends what Restore takes.
+func (k Kept) Append(dst []byte) []byte {
+	dst = binary.AppendUvarint(binary.AppendUvarint(dst, uint64(k.number)), uint64(k.parts))
+	return append(binary.AppendVarint(binary.AppendVarint(dst, k.low), k.high), k.Block...)
+}
+
+// KeptOf returns the block that Append has appended; it has the bytes of data.
+func KeptOf(data []byte) (k Kept, err error) {
+	number, data, ok := length(data, maxBlocks-1)
+	if !ok || number == 0 {
+		return k, errKept
 	}
-	s.blocks[n].used--
-	if s.blocks[n].used == 0 {
-		s.release(n)
-		return nil
+	parts, data, ok := length(data, math.MaxInt32)
+	if !ok || parts == 0 {
+		return k, errKept
 	}
-	s.keep(n, slices.Clip(slices.Clone(b)))
+	k.number, k.parts = int32(number), int32(parts)
+	for _, into := range []*int64{&k.low, &k.high} {
+		v, size := binary.Varint(data)
+		if size <= 0 {
+			return k, errKept
+		}
+		*into, data = v, data[size:]
+	}
+	if k.low > k.high || len(data) == 0 {
+		return k, errKept
+	}
+	k.Block = data
+	return k, nil
+}
+
+var errKept = errors.New("not a block of a store")
+
+// Restoring is a store that gets the blocks of another one. They have the numbers that they had
+// there, so handles stay what they were. The blocks are not looked into: see Items for that.
+type Restoring struct {
+	store *Store
+	used  []int32 // parts, by block
+}
+
+// Restore begins to restore a store that was never used.
+func (s *Store) Restore() *Restoring { return &Restoring{store: s} }
+
+// Use says that one part of an item is in use. The block may come later.
+func (r *Restoring) Use(h Handle) error {
+	n := h.block()
+	if n == 0 || n >= maxBlocks {
+		return fmt.Errorf("item %d is in no block", h)
+	}
+	if n >= len(r.used) {
+		r.used = append(r.used, make([]int32, n+1-len(r.used))...)
+	}
+	r.used[n]++
+	return nil
+}
+
+// Add adds a block, in the order of Cut, and copies it.
+func (r *Restoring) Add(k Kept) error {
+	s, n := r.store, int(k.number)
+	if n >= len(s.blocks) {
+		s.blocks = append(s.blocks, make([]block, n+1-len(s.blocks))...)
+	}
+	if s.blocks[n].data != nil {
+		return fmt.Errorf("block %d came already", n)
+	}
+	s.filled++
+	s.order = append(s.order, at{k.number, s.filled})
+	s.blocks[n] = block{data: slices.Clip(slices.Clone(k.Block)), age: s.filled, parts: k.parts, low: k.low, high: k.high}
+	return nil
+}
+
+// End makes the store ready for use. An error is returned if a block is not there, or more is in
+// use of one than it has.
+func (r *Restoring) End() error {
+	s := r.store
+	if len(r.used) > len(s.blocks) {
+		return fmt.Errorf("block %d is not there", len(r.used)-1)
+	}
+	r.used = append(r.used, make([]int32, len(s.blocks)-len(r.used))...)
+	for n := range s.blocks {
+		switch b, used := &s.blocks[n], r.used[n]; {
+		case used > b.parts:
+			return fmt.Errorf("%d parts of block %d are in use, and it has %d", used, n, b.parts)
+		case used > 0:
+			b.used = used
+			s.keep(n, b.data)
+		}
+	}
+	for n := range s.blocks {
+		if n > 0 && r.used[n] == 0 {
+			s.release(n)
+		}
+	}
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -70,29 +71,38 @@ func (m *model) sweep(t *rapid.T) bool {
 	return swept
 }
 
-// restart makes another store of the blocks.
+// restart makes another store of the blocks, in which every item has the handle that it had.
 func (m *model) restart(t *rapid.T) {
-	m.store.Seal()
-	inUse := map[string]int{}
-	for h, i := range m.items {
-		inUse[string(i)] = m.parts[h]
-	}
-	blocks := m.store.Blocks()
-	*m = model{New(m.store.layout), map[Handle][]byte{}, map[Handle]int{}}
-	for _, b := range blocks {
-		if err := m.store.Restore(b, func(h Handle, item []byte) (int, error) {
-			parts := inUse[string(item)]
-			if parts > 0 {
-				m.items[h], m.parts[h] = bytes.Clone(item), parts
-				delete(inUse, string(item))
+	cut := m.store.Cut()
+	m.store = New(m.store.layout)
+	r := m.store.Restore()
+	use := func() {
+		for h, parts := range m.parts {
+			for range parts {
+				if err := r.Use(h); err != nil {
+					t.Fatal(err)
+				}
 			}
-			return parts, nil
-		}); err != nil {
+		}
+	}
+	early := rapid.Bool().Draw(t, "used before the blocks")
+	if early {
+		use()
+	}
+	for _, k := range cut {
+		k, err := KeptOf(k.Append(nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Add(k); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if len(inUse) > 0 {
-		t.Fatalf("%d items are in no block", len(inUse))
+	if !early {
+		use()
+	}
+	if err := r.End(); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -156,8 +166,8 @@ func TestRemovedIsFreed(t *testing.T) {
 		for _, h := range all {
 			s.Remove(h)
 		}
-		if s.Bytes() != 0 || len(s.Blocks()) != 0 {
-			t.Fatalf("%d bytes in %d blocks are left of nothing", s.Bytes(), len(s.Blocks()))
+		if s.Bytes() != 0 || len(s.Cut()) != 0 {
+			t.Fatalf("%d bytes in %d blocks are left of nothing", s.Bytes(), len(s.Cut()))
 		}
 	}
 	if len(s.blocks) > 100 || len(s.order) > 300 {
@@ -179,9 +189,8 @@ func TestBlocksAreOrdered(t *testing.T) {
 			s.Remove(handles[first])
 			first++
 		}
-		s.Seal()
 		last := -1
-		for _, b := range s.Blocks() {
+		for _, b := range s.Cut() {
 			if err := b.Items(s.layout, func(_ int, item []byte) error {
 				n := int(binary.BigEndian.Uint64(item))
 				if n <= last {
@@ -227,8 +236,7 @@ func sealed(l Layout, count int) Block {
 	for n := range count {
 		s.Add(item(n, 20), 1)
 	}
-	s.Seal()
-	return s.Blocks()[0]
+	return s.Cut()[0].Block
 }
 
 // A block that is cut short, longer, of another layout, or says what it does not have, is refused.
@@ -267,18 +275,17 @@ func TestDamagedBlocks(t *testing.T) {
 	for n := range 20 {
 		beside.Add(append(binary.LittleEndian.AppendUint64(nil, uint64(n)*0x9e3779b97f4a7c15), "text"...), 1)
 	}
-	beside.Seal()
-	good := beside.Blocks()[0]
+	good := beside.Cut()[0].Block
 	for n := range good {
 		bad[fmt.Sprint("of those beside, the first ", n, " bytes")] = good[:n]
 	}
 	for name, b := range bad {
-		if err := New(l).Restore(b, func(Handle, []byte) (int, error) { return 1, nil }); err == nil {
-			t.Errorf("%s: restored", name)
+		if err := b.Items(l, func(int, []byte) error { return nil }); err == nil {
+			t.Errorf("%s: it has items", name)
 		}
 	}
 	stop := errors.New("stop")
-	if err := New(l).Restore(good, func(Handle, []byte) (int, error) { return 0, stop }); !errors.Is(err, stop) {
+	if err := good.Items(l, func(int, []byte) error { return stop }); !errors.Is(err, stop) {
 		t.Errorf("an error of the owner: %v", err)
 	}
 	if _, err := New(l).Get(1<<20, nil); err == nil {
@@ -297,32 +304,87 @@ func TestDamagedBlocks(t *testing.T) {
 	}
 }
 
-// While a block is restored, its owner may remove items of it that came before.
-func TestRemoveWhileRestoring(t *testing.T) {
-	l := Layout{}
+// Blocks that do not belong together are refused, and so are bytes that are no block of a store.
+func TestRestoreRefuses(t *testing.T) {
+	made := New(Layout{Block: 100})
 	var all []Handle
-	restored := New(l)
-	restore := func(used func(slot int) int) {
-		t.Helper()
-		all = all[:0]
-		if err := restored.Restore(sealed(l, 5), func(h Handle, _ []byte) (int, error) {
-			if len(all) > 0 {
-				restored.Remove(all[len(all)-1])
+	for n := range 40 {
+		all = append(all, made.Add(item(n, 30), 1))
+	}
+	cut := made.Cut()
+	for name, fill := range map[string]func(*Restoring) error{
+		"a block twice":             func(r *Restoring) error { return r.Add(cut[0]) },
+		"a handle of no block":      func(r *Restoring) error { return r.Use(0) },
+		"a handle out of range":     func(r *Restoring) error { return r.Use(1 << 31) },
+		"a block that is not there": func(r *Restoring) error { return errors.Join(r.Use(Handle(len(cut)+1)<<slotBits), r.End()) },
+		"more used than there is": func(r *Restoring) error {
+			for range cut[0].parts {
+				r.Use(all[0])
 			}
-			all = append(all, h)
-			return used(len(all) - 1), nil
-		}); err != nil {
+			return errors.Join(r.Use(all[0]), r.End())
+		},
+	} {
+		r := New(Layout{Block: 100}).Restore()
+		for _, k := range cut {
+			if err := r.Add(k); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := fill(r); err == nil {
+			t.Errorf("%s: restored", name)
+		}
+	}
+	good := cut[0].Append(nil)
+	for n := range len(good) - len(cut[0].Block) + 1 {
+		if _, err := KeptOf(good[:n]); err == nil {
+			t.Errorf("the first %d bytes are taken for a block of a store", n)
+		}
+	}
+	for name, data := range map[string][]byte{
+		"no number":          {0, 1, 2, 2, 9},
+		"a number too large": append(binary.AppendUvarint(nil, maxBlocks), 1, 2, 2, 9),
+		"no part":            {1, 0, 2, 2, 9},
+		"times in disorder":  {1, 1, 4, 2, 9},
+	} {
+		if _, err := KeptOf(data); err == nil {
+			t.Errorf("%s: taken for a block of a store", name)
+		}
+	}
+}
+
+// What is not used of a restored store is free, and its numbers are used again.
+func TestRestoredIsFreed(t *testing.T) {
+	made := New(Layout{Block: 100})
+	var all []Handle
+	for n := range 400 {
+		all = append(all, made.Add(item(n, 30), 1))
+	}
+	s := New(Layout{Block: 100})
+	r := s.Restore()
+	for i, k := range made.Cut() {
+		if i%2 == 0 {
+			continue
+		}
+		if err := r.Add(k); err != nil {
 			t.Fatal(err)
 		}
 	}
-	restore(func(int) int { return 1 })
-	if got, err := restored.Get(all[4], nil); err != nil || !bytes.Equal(got, item(4, 20)) || restored.Bytes() == 0 {
-		t.Errorf("the last item is %q (%v), in %d bytes", got, err, restored.Bytes())
+	last := all[len(all)-1]
+	if err := errors.Join(r.Use(last), r.End()); err != nil {
+		t.Fatal(err)
 	}
-	restored.Remove(all[4])
-	restore(func(slot int) int { return 1 - slot/4 })
-	if restored.Bytes() != 0 || len(restored.Blocks()) != 0 {
-		t.Errorf("%d bytes are left of nothing", restored.Bytes())
+	if got, err := s.Get(last, nil); err != nil || !bytes.Equal(got, item(399, 30)) {
+		t.Errorf("the last item is %q, %v", got, err)
+	}
+	numbers := len(s.blocks)
+	for n := range 300 {
+		s.Add(item(n, 30), 1)
+	}
+	if len(s.blocks) > numbers {
+		t.Errorf("there are %d numbers of blocks after %d: those that were free are not used", len(s.blocks), numbers)
+	}
+	if s.Remove(last); s.Bytes() == 0 {
+		t.Error("what was added is gone")
 	}
 }
 
@@ -397,17 +459,27 @@ func FuzzBlock(f *testing.F) {
 	f.Add([]byte{1, 1, 0}, uint8(1))
 	f.Fuzz(func(t *testing.T, data []byte, random uint8) {
 		l := Layout{Random: int(random)}
-		s := New(l)
-		want := map[Handle][]byte{}
-		if err := s.Restore(data, func(h Handle, item []byte) (int, error) {
-			want[h] = bytes.Clone(item)
-			return 1, nil
+		var want [][]byte
+		if err := Block(data).Items(l, func(_ int, item []byte) error {
+			want = append(want, bytes.Clone(item))
+			return nil
 		}); err != nil {
 			return
 		}
-		for h, item := range want {
-			if got, err := s.Get(h, nil); err != nil || !bytes.Equal(got, item) || len(item) < l.Random {
-				t.Fatalf("item %d is %q, then %q (%v)", h, item, got, err)
+		s := New(l)
+		r := s.Restore()
+		if err := r.Add(Kept{Block: data, number: 1, parts: int32(len(want))}); err != nil {
+			t.Fatal(err)
+		}
+		for slot := range want {
+			r.Use(handle(1, slot))
+		}
+		if err := r.End(); err != nil {
+			t.Fatal(err)
+		}
+		for slot, item := range want {
+			if got, err := s.Get(handle(1, slot), nil); err != nil || !bytes.Equal(got, item) || len(item) < l.Random {
+				t.Fatalf("item %d is %q, then %q (%v)", slot, item, got, err)
 			}
 		}
 	})
@@ -487,5 +559,33 @@ func TestStampedItems(t *testing.T) {
 	}
 	if _, ok, err := New(Layout{}).Earliest(nil); ok || err != nil {
 		t.Errorf("nothing has an earliest item: %v, %v", ok, err)
+	}
+}
+
+// Blocks of before a time are freed without a look at them, and others stay.
+func TestDropBefore(t *testing.T) {
+	s := New(Layout{Block: 1000})
+	handles := make([]Handle, 2000)
+	for n := range handles {
+		handles[n] = s.Add(item(n, 30), 1)
+		s.Stamp(handles[n], int64(n))
+	}
+	dropped := s.DropBefore(1010)
+	first := 0
+	for first < len(handles) && dropped(handles[first]) {
+		first++
+	}
+	if first < 940 || first > 1010 {
+		t.Errorf("the items before %d are dropped, want up to 1010", first)
+	}
+	for n := first; n < len(handles); n++ {
+		if got, err := s.Get(handles[n], nil); err != nil || numberOf(got) != int64(n) || dropped(handles[n]) {
+			t.Fatalf("item %d is %q (%v)", n, got, err)
+		}
+	}
+	timeless := New(Layout{Block: 1000})
+	h := timeless.Add(item(1, 30), 1)
+	if dropped := timeless.DropBefore(math.MaxInt64); dropped(h) {
+		t.Error("an item without a time is dropped")
 	}
 }
