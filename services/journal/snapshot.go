@@ -23,7 +23,7 @@ type Snapshots struct {
 }
 
 // StateCodec turns states into bytes and back. Its methods may be called at the same time.
-// shape.Codec is one. If a codec has a method Check as that has, what is loaded from a snapshot is
+// shape.Codec is one. If a codec has a method Check as that has, what is written to a snapshot is
 // checked by it, which takes less time than Decode.
 type StateCodec[S any] interface {
 	Append(dst []byte, state S) ([]byte, error)
@@ -39,6 +39,10 @@ type ReadModel interface {
 	// Cut begins to hand out the read model as it is now, while Project goes on. It is called as
 	// Project is.
 	Cut() ModelCut
+	// Check returns an error if an item that a cut has handed out cannot be read. It is called with
+	// every item before a snapshot is complete, beside everything else, so that a start may take over
+	// what it does not look into.
+	Check(item []byte) error
 	// Load returns another read model, which is empty.
 	Load() ModelLoading
 }
@@ -56,8 +60,11 @@ type ModelCut interface {
 type ModelLoading interface {
 	// Add takes the next item. It is called by one goroutine, while another one loads the states.
 	Add(item []byte) error
+	// End is called once everything has been added, after Add. An error is returned if items are
+	// missing or do not belong together.
+	End() error
 	// Use makes it the read model, in place of the one that there is. It is called as Config.Reset
-	// is, and only once everything has been added.
+	// is, and only after End.
 	Use()
 }
 
@@ -76,7 +83,7 @@ func (s *Snapshots) check(states, project bool) error {
 }
 
 // format is part of the shape: a snapshot of another form is one of another shape.
-const format = "journal snapshot 3"
+const format = "journal snapshot 4"
 
 // shape returns the digest of what the items of a snapshot look like.
 func (cfg *Config[S, B]) shape() record.Digest {

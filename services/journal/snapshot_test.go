@@ -65,6 +65,13 @@ func (c *tallyCut) Next(dst []byte) ([]byte, bool, error) {
 
 func (c *tallyCut) End() {}
 
+func (m *tally) Check(item []byte) error {
+	if _, size := binary.Varint(item); size <= 0 {
+		return errors.New("no count")
+	}
+	return nil
+}
+
 func (m *tally) Load() journal.ModelLoading { return &tallyLoading{into: m, made: newTally()} }
 
 type tallyLoading struct{ into, made *tally }
@@ -79,6 +86,8 @@ func (l *tallyLoading) Add(item []byte) error {
 	l.made.count[name] = n
 	return nil
 }
+
+func (l *tallyLoading) End() error { return nil }
 
 func (l *tallyLoading) Use() { *l.into = *l.made }
 

@@ -142,7 +142,7 @@ func (j *Journal[S, B]) mismatch(ctx context.Context, m record.Manifest, topicID
 
 // load reads a snapshot.
 func (j *Journal[S, B]) load(ctx context.Context, m record.Manifest, known *states.States[S, B], model bool) (start[S, B], error) {
-	s := start[S, B]{from: m.Offset + 1, states: j.blank.Empty()}
+	s, loading := start[S, B]{from: m.Offset + 1}, j.blank.Empty().Load()
 	if j.cfg.Snapshots.Model != nil {
 		s.model = j.cfg.Snapshots.Model.Load()
 	}
@@ -150,7 +150,7 @@ func (j *Journal[S, B]) load(ctx context.Context, m record.Manifest, known *stat
 	err := j.topicOfSnapshots().Read(ctx, m, func(item []byte) error {
 		switch {
 		case len(item) == 0 || item[0] != itemModel:
-			return s.states.Load(item)
+			return loading.Add(item)
 		case s.model == nil:
 			return errors.New("it has a read model, and there is none")
 		case model:
@@ -161,7 +161,14 @@ func (j *Journal[S, B]) load(ctx context.Context, m record.Manifest, known *stat
 	if err = cmp.Or(adding.end(), err); err != nil {
 		return start[S, B]{}, err
 	}
-	s.states.Loaded(m.Offset)
+	if s.states, err = loading.End(m.Offset); err != nil {
+		return start[S, B]{}, err
+	}
+	if model && s.model != nil {
+		if err := s.model.End(); err != nil {
+			return start[S, B]{}, err
+		}
+	}
 	if known.Outdated(s.states) {
 		return start[S, B]{}, errors.New("it has read a record that was declared void later")
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"maps"
 	"runtime"
 	"slices"
@@ -199,6 +200,9 @@ func (j *Journal[S, B]) write(ctx context.Context, t snapshots.Topic, m record.M
 		if some, more, err = cut.next(); err != nil {
 			return m, err
 		}
+		if err := j.check(some); err != nil {
+			return m, fmt.Errorf("a snapshot would not be usable: %w", err)
+		}
 		if err := w.Write(ctx, some); err != nil {
 			return m, err
 		}
@@ -213,6 +217,17 @@ func (j *Journal[S, B]) write(ctx context.Context, t snapshots.Topic, m record.M
 	j.mu.Unlock()
 	j.cfg.Logger.Info("a snapshot was taken", "topic", j.cfg.Topic, "offset", m.Offset, "chunks", m.Chunks, "bytes", w.Bytes(), "took", j.now().Sub(began))
 	return m, nil
+}
+
+// check returns an error if one of the items cannot be read. It needs no lock.
+func (j *Journal[S, B]) check(some []byte) error {
+	_, err := snapshots.Items(some, func(item []byte) error {
+		if item[0] == itemModel {
+			return j.cfg.Snapshots.Model.Check(item[1:])
+		}
+		return j.blank.CheckItem(item)
+	})
+	return err
 }
 
 // cut is the states and the read model as they were at one record.

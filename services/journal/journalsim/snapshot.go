@@ -52,9 +52,11 @@ func (w *world[S, B]) load(n *instance[S, B]) {
 		return
 	}
 	s := w.snapshots[w.rng.IntN(len(w.snapshots))]
+	loading := n.states.Load()
 	for _, item := range s.items {
-		w.fail(n.states.Load(item))
+		w.fail(loading.Add(item))
 	}
-	n.states.Loaded(s.offset)
+	_, err := loading.End(s.offset)
+	w.fail(err)
 	w.stats.FromSnapshots++
 }

@@ -1,6 +1,7 @@
 package journaltest
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -120,19 +121,21 @@ func (p *player[S, B]) cut(rest [][]byte) (items [2][][]byte) {
 // load makes the items of a cut the states and the read model.
 func (p *player[S, B]) load(items [2][][]byte, offset int64) {
 	p.tb.Helper()
-	p.states = p.blank()
-	model := p.cfg.Snapshots.Model.Load()
+	loading, model := p.blank().Load(), p.cfg.Snapshots.Model.Load()
 	for _, item := range items[0] {
-		if err := p.states.Load(item); err != nil {
+		if err := errors.Join(p.blank().CheckItem(item), loading.Add(item)); err != nil {
 			p.tb.Fatal(err)
 		}
 	}
 	for _, item := range items[1] {
-		if err := model.Add(item); err != nil {
+		if err := errors.Join(p.cfg.Snapshots.Model.Check(item), model.Add(item)); err != nil {
 			p.tb.Fatal(err)
 		}
 	}
-	p.states.Loaded(offset)
+	var err error
+	if p.states, err = loading.End(offset); err != nil {
+		p.tb.Fatal(err)
+	}
 	model.Use()
 }
 

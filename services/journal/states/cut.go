@@ -8,7 +8,6 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/deferpay/deferpay/services/journal/pack"
 	"github.com/deferpay/deferpay/services/journal/record"
 	"github.com/deferpay/deferpay/services/journal/shape"
 )
@@ -20,7 +19,7 @@ type Cut[S any] struct {
 	next   int64
 	info   info
 	before map[record.Stream]*Cell[S] // what has changed since; nil if it was not there
-	blocks [4][]pack.Block            // by table, and store in it
+	packed [2]*packedCut              // by table
 	cells  func() (record.Stream, *Cell[S], bool)
 	stop   func()
 	codec  StateCodec[S]
@@ -31,11 +30,10 @@ type Cut[S any] struct {
 
 // info is what is known beside the streams.
 type info struct {
-	Lasting, Passing int // streams
-	Oldest           int64
-	Voids            map[int64][]record.Digest
-	Forgotten        []record.Forgetting
-	Parked           []parkedStream
+	Oldest    int64
+	Voids     map[int64][]record.Digest
+	Forgotten []record.Forgetting
+	Parked    []parkedStream
 }
 
 // parkedStream is a parked stream, with its reason as text.
@@ -56,15 +54,13 @@ var infos = func() *shape.Codec[info] {
 // Cut begins a cut of the states as they are now, in place of one that was not ended.
 func (l *States[S, B]) Cut() *Cut[S] {
 	c := &Cut[S]{next: l.next, before: make(map[record.Stream]*Cell[S]), codec: l.cfg.States, info: info{
-		Lasting: l.lasting.len(), Passing: l.passing.len(), Voids: maps.Clone(l.voids), Oldest: l.oldest,
-		Forgotten: slices.Clone(l.forgotten),
+		Voids: maps.Clone(l.voids), Oldest: l.oldest, Forgotten: slices.Clone(l.forgotten),
 	}}
 	for s, p := range l.parked {
 		c.info.Parked = append(c.info.Parked, parkedStream{s, p.attempt, p.err.Error()})
 	}
 	for i, t := range l.tables() {
-		blocks := t.packed.blocks()
-		c.blocks[2*i], c.blocks[2*i+1] = blocks[0], blocks[1]
+		c.packed[i] = t.packed.cut()
 	}
 	c.cells, c.stop = iter.Pull2(l.unpacked())
 	l.cut = c
@@ -74,6 +70,9 @@ func (l *States[S, B]) Cut() *Cut[S] {
 // EndCut ends a cut: nothing is copied for it any more.
 func (l *States[S, B]) EndCut(c *Cut[S]) {
 	c.stop()
+	for _, p := range c.packed {
+		p.end()
+	}
 	if l.cut == c {
 		l.cut = nil
 	}
@@ -99,9 +98,9 @@ func (c *Cut[S]) keep(s record.Stream, cell *Cell[S]) {
 
 // The items of a cut begin with one of these.
 const (
-	itemInfo  = 'i'
-	itemBlock = 'b' // of packed streams, then a byte that says of which store; before all cells
-	itemCell  = 'c'
+	itemInfo   = 'i'
+	itemPacked = 'p' // then the number of the table; before all cells
+	itemCell   = 'c'
 )
 
 // Next appends the next item of the cut, and reports whether there was one. A stream that changes
@@ -112,10 +111,9 @@ func (c *Cut[S]) Next(dst []byte) (_ []byte, more bool, err error) {
 		dst, err = infos.Append(append(dst, itemInfo), c.info)
 		return dst, true, err
 	}
-	for i, blocks := range c.blocks {
-		if len(blocks) > 0 {
-			c.blocks[i] = blocks[1:]
-			return append(append(dst, itemBlock, byte(i)), blocks[0]...), true, nil
+	for i, p := range c.packed {
+		if dst, more := p.next(append(dst, itemPacked, byte(i))); more {
+			return dst, true, nil
 		}
 	}
 	for !c.late {
@@ -153,28 +151,59 @@ func appendCell[S any](dst []byte, s record.Stream, c *Cell[S], codec StateCodec
 
 var errItem = errors.New("not an item of a cut")
 
-// Load adds an item of a cut to states that have read nothing. Config.States is set.
-func (l *States[S, B]) Load(item []byte) error {
+// CheckItem returns an error if there is a state in an item of a cut that cannot be decoded. Whoever
+// makes a cut calls it with each item before anybody depends on them, because Load does not look
+// into blocks of packed streams. It needs no lock. Config.States is set.
+func (l *States[S, B]) CheckItem(item []byte) error {
+	switch {
+	case len(item) > 1 && item[0] == itemPacked && item[1] < 2:
+		t := l.tables()[item[1]]
+		return checkPacked(item[2:], l.cfg.States, func(s record.Stream) bool { return l.tableOf(s) == t })
+	case len(item) > 0 && item[0] == itemCell:
+		_, _, err := l.readCell(item[1:])
+		return err
+	}
+	return nil
+}
+
+// Loading is states that are being made of the items of a cut.
+type Loading[S, B any] struct {
+	states *States[S, B]
+	packed [2]loading // by table
+}
+
+// Load begins to load a cut into states that have read nothing. Config.States is set.
+func (l *States[S, B]) Load() *Loading[S, B] { return &Loading[S, B]{states: l} }
+
+// Add adds an item.
+func (f *Loading[S, B]) Add(item []byte) error {
+	l := f.states
 	switch {
 	case len(item) > 0 && item[0] == itemInfo:
 		return l.loadInfo(item[1:])
-	case len(item) > 1 && item[0] == itemBlock && item[1] < 4:
-		return l.loadBlock(int(item[1]), pack.Block(item[2:]))
+	case len(item) > 1 && item[0] == itemPacked && item[1] < 2:
+		if err := l.tables()[item[1]].packed.load(item[2:], &f.packed[item[1]]); err != nil {
+			return fmt.Errorf("packed streams: %w", err)
+		}
+		return nil
 	case len(item) > 0 && item[0] == itemCell:
 		return l.loadCell(item[1:])
 	}
 	return errItem
 }
 
-func (l *States[S, B]) loadBlock(of int, b pack.Block) error {
-	t := l.tables()[of/2]
-	if len(l.lasting.cells)+len(l.passing.cells) > 0 {
-		return errItem // cells come after blocks, and are newer
+// End returns the states. The last record of the cut is at an offset; the log goes on after it. An
+// error is returned if the items do not belong together.
+func (f *Loading[S, B]) End(offset int64) (*States[S, B], error) {
+	l := f.states
+	l.next = offset + 1
+	for i, t := range l.tables() {
+		if err := f.packed[i].end(); err != nil {
+			return nil, fmt.Errorf("packed streams: %w", err)
+		}
+		t.packed.touch(offset)
 	}
-	if err := t.packed.restore(of%2, b, func(s record.Stream) bool { return l.tableOf(s) == t }); err != nil {
-		return fmt.Errorf("packed streams: %w", err)
-	}
-	return nil
+	return l, nil
 }
 
 func (l *States[S, B]) loadInfo(data []byte) error {
@@ -182,10 +211,6 @@ func (l *States[S, B]) loadInfo(data []byte) error {
 	if err != nil {
 		return fmt.Errorf("what is known beside the streams: %w", err)
 	}
-	// a number that is out of place must not take all memory
-	const most = 1 << 24
-	l.lasting.packed.index.Grow(max(0, min(known.Lasting, most)))
-	l.passing.packed.index.Grow(max(0, min(known.Passing, most)))
 	l.forgotten, l.oldest = known.Forgotten, known.Oldest
 	for offset, digests := range known.Voids {
 		for _, d := range digests {
@@ -198,37 +223,14 @@ func (l *States[S, B]) loadInfo(data []byte) error {
 	return nil
 }
 
-func (l *States[S, B]) loadCell(data []byte) (err error) {
-	n, size := binary.Uvarint(data)
-	if size <= 0 || n > uint64(len(data)-size) {
-		return errItem
-	}
-	s := record.Stream(data[size : size+int(n)])
-	data = data[size+int(n):]
-	var read Cell[S]
-	if len(data) < len(read.last) {
-		return errItem
-	}
-	data = data[copy(read.last[:], data):]
-	for _, into := range []*int64{&read.version, &read.at} {
-		v, size := binary.Varint(data)
-		if size <= 0 {
-			return errItem
-		}
-		*into, data = v, data[size:]
-	}
-	if len(data) == 0 || data[0] > 1 || data[0] == 0 && len(data) > 1 {
-		return errItem
-	}
-	if read.has = data[0] == 1; read.has {
-		if read.state, err = l.cfg.States.Decode(data[1:]); err != nil {
-			return fmt.Errorf("state of %s: %w", s, err)
-		}
+func (l *States[S, B]) loadCell(data []byte) error {
+	s, read, err := l.readCell(data)
+	if err != nil {
+		return err
 	}
 	t := l.tableOf(s)
 	k := t.cells[s]
 	if k == nil {
-		t.packed.replaced(s, read.at)
 		k = t.add(s)
 		k.Cell = read
 		t.packed.changed(k, 0)
@@ -237,12 +239,33 @@ func (l *States[S, B]) loadCell(data []byte) (err error) {
 	return nil
 }
 
-// Loaded ends the loading of a cut whose last record is at an offset. The log goes on after it.
-func (l *States[S, B]) Loaded(offset int64) {
-	l.next = offset + 1
-	for _, t := range l.tables() {
-		t.packed.touch(offset)
+func (l *States[S, B]) readCell(data []byte) (s record.Stream, read Cell[S], err error) {
+	n, size := binary.Uvarint(data)
+	if size <= 0 || n > uint64(len(data)-size) {
+		return s, read, errItem
 	}
+	s = record.Stream(data[size : size+int(n)])
+	data = data[size+int(n):]
+	if len(data) < len(read.last) {
+		return s, read, errItem
+	}
+	data = data[copy(read.last[:], data):]
+	for _, into := range []*int64{&read.version, &read.at} {
+		v, size := binary.Varint(data)
+		if size <= 0 {
+			return s, read, errItem
+		}
+		*into, data = v, data[size:]
+	}
+	if len(data) == 0 || data[0] > 1 || data[0] == 0 && len(data) > 1 {
+		return s, read, errItem
+	}
+	if read.has = data[0] == 1; read.has {
+		if read.state, err = l.cfg.States.Decode(data[1:]); err != nil {
+			err = fmt.Errorf("state of %s: %w", s, err)
+		}
+	}
+	return s, read, err
 }
 
 // Outdated reports whether states that were loaded from a cut have read a record that l knows to be

@@ -78,7 +78,8 @@ func (l *States[S, B]) forget(f record.Forgetting) {
 			}
 		}
 		t.shrink()
-		t.packed.forget(f.Before, gone)
+		whole := t == l.passing && f.Prefix == l.cfg.Passing && !l.anyParked(t)
+		t.packed.forget(f.Before, whole, gone)
 	}
 	same := func(g record.Forgetting) bool { return g.Prefix == f.Prefix }
 	if i := slices.IndexFunc(l.forgotten, same); i < 0 {
@@ -87,6 +88,16 @@ func (l *States[S, B]) forget(f record.Forgetting) {
 		l.forgotten[i].Before = max(l.forgotten[i].Before, f.Before)
 	}
 	l.oldest = l.oldestPassing()
+}
+
+// anyParked reports whether a stream of a table is parked.
+func (l *States[S, B]) anyParked(t *table[S]) bool {
+	for s := range l.parked {
+		if l.tableOf(s) == t {
+			return true
+		}
+	}
+	return false
 }
 
 // shrink releases the memory of the map if most of it is not used any more.

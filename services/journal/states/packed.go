@@ -5,8 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/maphash"
-	"math"
 	"slices"
 	"sync"
 	"unsafe"
@@ -55,20 +53,14 @@ type kept[S any] struct {
 // whose groups are of use for a shorter time.
 type packed[S any] struct {
 	codec  StateCodec[S]
-	check  func(state []byte) error // returns an error if codec cannot decode a state
-	hash   func(record.Stream) uint64
+	seed   pack.Seed
+	hashBy func(pack.Seed, record.Stream) uint64
 	stores [2]*pack.Store // changed once, more often
 	index  pack.Index
 	queues [2]queue[S] // of streams that are not packed
 	after  [2]int64    // records
-	// A block has the former copies of streams that were taken out, until it is swept. They are of
-	// the time of the stream or of an earlier one, unless its time went back: then they are of this
-	// time or of an earlier one.
-	back int64
 
-	item   []byte   // memory to use
-	hashes []uint64 // the same
-	sorted []uint64 // the same
+	item []byte // memory to use
 }
 
 var layouts = [2]pack.Layout{
@@ -76,16 +68,11 @@ var layouts = [2]pack.Layout{
 	{Random: len(record.Attempt{}), Block: 4 << 10},
 }
 
-var seed = maphash.MakeSeed()
-
-// hashName returns a hash of a name, of which an index knows every bit that is set.
-func hashName(s record.Stream) uint64 { return maphash.String(seed, string(s)) & pack.HashMask }
-
-func newPacked[S any](codec StateCodec[S], after int64, hash func(record.Stream) uint64) *packed[S] {
+func newPacked[S any](codec StateCodec[S], after int64, hash func(pack.Seed, record.Stream) uint64) *packed[S] {
 	if codec == nil {
 		return nil
 	}
-	p := &packed[S]{codec: codec, check: checkOf(codec), hash: hash, after: [2]int64{after, after}, back: math.MinInt64}
+	p := &packed[S]{codec: codec, seed: pack.NewSeed(), hashBy: hash, after: [2]int64{after, after}}
 	if after == 0 {
 		p.after = [2]int64{packOnce, packOften}
 	}
@@ -95,16 +82,8 @@ func newPacked[S any](codec StateCodec[S], after int64, hash func(record.Stream)
 	return p
 }
 
-// checkOf returns a function that returns an error if a codec cannot decode a state.
-func checkOf[S any](codec StateCodec[S]) func(state []byte) error {
-	if c, ok := codec.(interface{ Check(data []byte) error }); ok {
-		return c.Check
-	}
-	return func(state []byte) error {
-		_, err := codec.Decode(state)
-		return err
-	}
-}
+// hash returns the hash of a name, of which an index knows every bit that is set.
+func (p *packed[S]) hash(s record.Stream) uint64 { return p.hashBy(p.seed, s) }
 
 // len returns how many streams are packed.
 func (p *packed[S]) len() int {
@@ -189,30 +168,6 @@ func (p *packed[S]) find(s record.Stream) (found *kept[S]) {
 		return found != nil
 	})
 	return found
-}
-
-// replaced removes a stream, if it is packed, because a later copy of it comes, which is of a time.
-func (p *packed[S]) replaced(s record.Stream, at int64) {
-	var was int64
-	hash := p.hash(s)
-	h, ok := p.index.Find(hash, func(h pack.Handle) (is bool) {
-		p.look(h, func(g group) {
-			_, is = g.member(s)
-			was = g.at()
-		})
-		return is
-	})
-	if ok {
-		p.remove(s, h)
-		p.moved(was, at)
-	}
-}
-
-// moved notes that a stream was changed at a time and then at another one.
-func (p *packed[S]) moved(from, to int64) {
-	if to < from {
-		p.back = max(p.back, from)
-	}
 }
 
 // isAt reports whether a stream is packed in a group. No group has two members of one hash.
@@ -484,14 +439,21 @@ func (p *packed[S]) move(store int, old pack.Handle, item []byte, forget func(na
 	}
 }
 
-// forget removes the streams of which gone reports true. They were changed before a time. Former
-// copies of streams that are forgotten go as well: a cut would bring them back.
-func (p *packed[S]) forget(before int64, gone func(s record.Stream, at int64) bool) {
+// forget removes the streams of which gone reports true. They were changed before a time. whole says
+// that it reports true of all that were: then blocks of such streams are not looked into.
+func (p *packed[S]) forget(before int64, whole bool, gone func(s record.Stream, at int64) bool) {
 	if p == nil {
 		return
 	}
-	before = max(before, p.back+1)
-	p.back = math.MinInt64
+	if whole {
+		of := [2]func(pack.Handle) bool{p.stores[0].DropBefore(before), p.stores[1].DropBefore(before)}
+		p.index.RemoveAll(func(h pack.Handle) bool {
+			if h&often != 0 {
+				return of[1](h &^ often)
+			}
+			return of[0](h)
+		})
+	}
 	for i, store := range p.stores {
 		if err := store.SweepBefore(before, func(h pack.Handle, item []byte) { p.move(i, h, item, gone) }); err != nil {
 			panic("states: " + err.Error())
@@ -554,90 +516,134 @@ func (p *packed[S]) all(fn func(record.Stream, *Cell[S]) bool) bool {
 	return true
 }
 
-// blocks returns the blocks of both stores.
-func (p *packed[S]) blocks() (all [2][]pack.Block) {
-	if p == nil {
-		return all
-	}
-	for i, store := range p.stores {
-		store.Seal()
-		all[i] = store.Blocks()
-	}
-	return all
+// packedCut is what is packed, as it was when the cut began.
+type packedCut struct {
+	seed   []byte
+	index  *pack.IndexCut
+	blocks [2][]pack.Kept
 }
 
-// restore adds a block of a cut. Blocks come in the order in which they were filled, so a stream
-// that comes again takes the place of the former one. An error is returned if a state cannot be
-// decoded, because a later look at it would fail.
-//
-// Whoever packed the streams hashed their names otherwise. If two of a group have one hash now,
-// each of the group gets an item of its own.
-func (p *packed[S]) restore(store int, b pack.Block, belongs func(record.Stream) bool) error {
-	apart := map[record.Stream][]byte{} // groups of one
-	err := p.stores[store].Restore(b, func(h pack.Handle, item []byte) (parts int, err error) {
-		g := group(item)
-		distinct, err := p.examine(g, belongs)
-		if err != nil {
-			return 0, err
+// cut begins a cut.
+func (p *packed[S]) cut() *packedCut {
+	if p == nil {
+		return nil
+	}
+	return &packedCut{p.seed[:], p.index.Cut(), [2][]pack.Kept{p.stores[0].Cut(), p.stores[1].Cut()}}
+}
+
+func (c *packedCut) end() {
+	if c != nil {
+		c.index.End()
+	}
+}
+
+// The items of a cut of what is packed begin with one of these.
+const (
+	itemSeed  = 's'
+	itemIndex = 'x' // comes before blocks, because what changes before it was handed out is copied
+	itemBlock = 'b' // then the number of the store
+)
+
+// next appends the next item of the cut, and reports whether there was one.
+func (c *packedCut) next(dst []byte) (_ []byte, more bool) {
+	if c == nil {
+		return dst, false
+	}
+	if seed := c.seed; seed != nil {
+		c.seed = nil
+		return append(append(dst, itemSeed), seed...), true
+	}
+	if dst, more = c.index.Next(append(dst, itemIndex)); more {
+		return dst, true
+	}
+	dst = dst[:len(dst)-1]
+	for i, blocks := range c.blocks {
+		if len(blocks) > 0 {
+			c.blocks[i] = blocks[1:]
+			return blocks[0].Append(append(dst, itemBlock, byte(i))), true
 		}
-		p.stores[store].Stamp(h, g.at())
-		n := 0
-		err = g.each(func(m member) bool {
-			s, hash := m.stream(), p.hashes[n]
-			n++
-			p.replaced(s, g.at())
-			delete(apart, s)
-			if distinct {
-				p.index.Add(hash, h|often*pack.Handle(store))
-				parts++
-			} else {
-				apart[record.Stream(m.name)] = slices.Concat(item[:headSize], m.whole)
+	}
+	return dst, false
+}
+
+// loading is how far what is packed has been loaded.
+type loading [2]*pack.Restoring
+
+// load adds an item of a cut. What is in blocks is not looked at: see check.
+func (p *packed[S]) load(item []byte, to *loading) error {
+	if p == nil {
+		return errItem
+	}
+	for i, store := range p.stores {
+		if to[i] == nil {
+			to[i] = store.Restore()
+		}
+	}
+	switch {
+	case len(item) == 1+len(p.seed) && item[0] == itemSeed:
+		p.seed = pack.Seed(item[1:])
+		return nil
+	case len(item) > 1 && item[0] == itemIndex:
+		return p.index.Restore(item[1:], func(h pack.Handle) error {
+			if h&often != 0 {
+				return to[1].Use(h &^ often)
 			}
-			return true
+			return to[0].Use(h)
 		})
-		return parts, err
-	})
+	case len(item) > 1 && item[0] == itemBlock && item[1] < 2:
+		k, err := pack.KeptOf(item[2:])
+		if err != nil {
+			return err
+		}
+		return to[item[1]].Add(k)
+	}
+	return errItem
+}
+
+// checkPacked returns an error if a block is not one of streams that belong to the table, whose
+// states can be decoded.
+func checkPacked[S any](item []byte, codec StateCodec[S], belongs func(record.Stream) bool) error {
+	if len(item) < 2 || item[0] != itemBlock || item[1] >= 2 {
+		return nil // holds no state
+	}
+	k, err := pack.KeptOf(item[2:])
 	if err != nil {
 		return err
 	}
-	for s, item := range apart {
-		p.index.Add(p.hash(s), p.add(store, item, group(item).at(), 1))
-	}
-	return nil
+	check := checkOf(codec)
+	return k.Items(layouts[item[1]], func(_ int, item []byte) error {
+		var wrong error
+		err := group(item).each(func(m member) bool {
+			if !belongs(m.stream()) {
+				wrong = errGroup
+			} else if m.has {
+				wrong = check(m.state)
+			}
+			return wrong == nil
+		})
+		return cmp.Or(err, wrong)
+	})
 }
 
-// examine makes p.hashes the hashes of the members of a group, in their order, and reports whether
-// they are distinct. An error is returned if the group has a stream twice or one that does not
-// belong here, or if a state cannot be decoded.
-func (p *packed[S]) examine(g group, belongs func(record.Stream) bool) (distinct bool, err error) {
-	p.hashes = p.hashes[:0]
-	var wrong error
-	err = g.each(func(m member) bool {
-		if p.hashes = append(p.hashes, p.hash(m.stream())); !belongs(m.stream()) {
-			wrong = errGroup
-		} else if m.has {
-			wrong = p.check(m.state)
+// checkOf returns a function that returns an error if a codec cannot decode a state.
+func checkOf[S any](codec StateCodec[S]) func(state []byte) error {
+	if c, ok := codec.(interface{ Check(data []byte) error }); ok {
+		return c.Check
+	}
+	return func(state []byte) error {
+		_, err := codec.Decode(state)
+		return err
+	}
+}
+
+// end makes what was loaded ready for use.
+func (l *loading) end() error {
+	for _, r := range l {
+		if r != nil {
+			if err := r.End(); err != nil {
+				return err
+			}
 		}
-		return wrong == nil
-	})
-	if err = cmp.Or(err, wrong); err != nil {
-		return false, err
 	}
-	if len(p.hashes) == 1 {
-		return true, nil
-	}
-	p.sorted = append(p.sorted[:0], p.hashes...)
-	slices.Sort(p.sorted)
-	if len(slices.Compact(p.sorted)) == len(p.hashes) {
-		return true, nil
-	}
-	names := map[string]bool{}
-	err = g.each(func(m member) bool {
-		names[string(m.name)] = true
-		return true
-	})
-	if len(names) < len(p.hashes) {
-		err = errGroup
-	}
-	return false, err
+	return nil
 }

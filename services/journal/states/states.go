@@ -23,6 +23,7 @@ import (
 	"runtime/debug"
 	"slices"
 
+	"github.com/deferpay/deferpay/services/journal/pack"
 	"github.com/deferpay/deferpay/services/journal/record"
 )
 
@@ -62,7 +63,7 @@ type States[S, B any] struct {
 
 	untouched *Cell[S] // stands for the streams that have no cell
 	cut       *Cut[S]  // that is being handed out; nil if none is
-	hash      func(record.Stream) uint64
+	hash      func(pack.Seed, record.Stream) uint64
 }
 
 // New returns the states before the first record.
@@ -73,7 +74,7 @@ func New[S, B any](cfg Config[S, B]) *States[S, B] {
 	if cfg.Token == nil {
 		cfg.Token = lastAttempt[S]
 	}
-	return (&States[S, B]{cfg: cfg, untouched: new(Cell[S]), hash: hashName}).Empty()
+	return (&States[S, B]{cfg: cfg, untouched: new(Cell[S]), hash: pack.Hash[record.Stream]}).Empty()
 }
 
 func firstStream[B any](e *Entry[B]) record.Stream { return e.Streams[0] }
@@ -344,10 +345,8 @@ func (l *States[S, B]) store(v *View[S]) {
 		default:
 			l.cut.keep(slot.stream, &k.Cell)
 		}
-		at := k.at
 		k.Cell = slot.Cell
 		if t.packed != nil {
-			t.packed.moved(at, k.at)
 			t.packed.changed(k, l.next-1)
 		}
 	}

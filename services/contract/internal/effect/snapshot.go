@@ -148,11 +148,20 @@ func (c *modelCut) End() {
 	}
 }
 
+// Check implements journal.ReadModel.
+func (m *Model) Check(data []byte) error {
+	_, err := items.Decode(data)
+	return err
+}
+
 // Load implements journal.ReadModel.
 func (m *Model) Load() journal.ModelLoading { return &loading{into: m, made: NewModel()} }
 
 // loading is a model that is being made of items.
 type loading struct{ into, made *Model }
+
+// End implements journal.ModelLoading.
+func (l *loading) End() error { return nil }
 
 // Use implements journal.ModelLoading.
 func (l *loading) Use() { *l.into = *l.made }

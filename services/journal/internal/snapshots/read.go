@@ -33,7 +33,7 @@ func (t Topic) Read(ctx context.Context, m record.Manifest, item func([]byte) er
 		}
 		hash.Write(c.Data)
 		next++
-		rest, err = items(append(rest, c.Data...), item)
+		rest, err = Items(append(rest, c.Data...), item)
 		return next == m.Chunks, err
 	})
 	switch {
@@ -54,8 +54,8 @@ func AppendItem(dst, item []byte) []byte {
 	return append(binary.AppendUvarint(dst, uint64(len(item))), item...)
 }
 
-// items calls item with each whole item in data, and returns the rest.
-func items(data []byte, item func([]byte) error) (rest []byte, err error) {
+// Items calls item with each whole item in data, and returns the rest, in the memory of data.
+func Items(data []byte, item func([]byte) error) (rest []byte, err error) {
 	at := 0
 	for {
 		n, size := binary.Uvarint(data[at:])
