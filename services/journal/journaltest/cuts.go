@@ -133,7 +133,10 @@ func (p *player[S, B]) load(items [2][][]byte, offset int64) {
 		}
 	}
 	var err error
-	if p.states, err = loading.End(offset); err != nil {
+	if p.states, err = loading.End(offset); err == nil {
+		err = model.End()
+	}
+	if err != nil {
 		p.tb.Fatal(err)
 	}
 	model.Use()

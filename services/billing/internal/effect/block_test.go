@@ -1,6 +1,7 @@
 package effect
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"reflect"
@@ -11,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/deferpay/deferpay/services/billing/internal/billing"
+	"github.com/deferpay/deferpay/services/billing/internal/numbers"
 	"github.com/deferpay/deferpay/services/journal/pack"
 )
 
@@ -110,6 +112,9 @@ func TestPackedBytes(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if err := into.End(); err != nil {
+		t.Fatal(err)
+	}
 	into.Use()
 	for name, m := range map[string]*Model{"packed": m, "loaded": loaded} {
 		want := m.orders.Bytes()
@@ -162,11 +167,11 @@ func inItems(rows []row) pack.Block {
 			return nil
 		})
 	}
-	s.Seal()
-	return s.Blocks()[0]
+	return s.Cut()[0].Block
 }
 
-// load returns the error of the first item that is refused.
+// load returns the error of the first item that is refused by whoever makes a cut or loads it, or
+// that of all.
 func load(t *testing.T, all []item) error {
 	t.Helper()
 	l := NewModel()
@@ -177,17 +182,20 @@ func load(t *testing.T, all []item) error {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := into.Add(data); err != nil {
+		if err := cmp.Or(l.Check(data), into.Add(data)); err != nil {
 			return err
 		}
 	}
-	into.Use()
-	return nil
+	return into.End()
 }
 
 // A snapshot whose items do not belong together is refused.
 func TestLoadRefuses(t *testing.T) {
-	const refs, pairs, heard, termsAt, parts, invoices, first, second, last = 1, 2, 3, 4, 5, 6, 7, 8, 9
+	const (
+		seed, orders, refs, pairs, heard, termsAt, parts = 0, 1, 2, 3, 4, 5, 6
+		lists, first, second, last                       = 9, 10, 11, 12 // after invoices and open months
+		contractList, monthList, orderList               = 0, 1, 2
+	)
 	rows := func(change func([]row) []row) func([]item) []item {
 		return func(all []item) []item {
 			b := *all[second].Block
@@ -199,40 +207,74 @@ func TestLoadRefuses(t *testing.T) {
 	row0 := func(change func(*row)) func([]item) []item {
 		return rows(func(all []row) []row { change(&all[0]); return all })
 	}
+	listed := func(n int, of ...uint32) func([]item) []item {
+		return func(all []item) []item {
+			all[lists].Lists[n].Numbers = numbers.List(of).Append(nil)
+			return all
+		}
+	}
+	without := func(n int) func([]item) []item { return func(all []item) []item { return slices.Delete(all, n, n+1) } }
 	for name, spoil := range map[string]func([]item) []item{
 		"":                          func(all []item) []item { return all },
-		"no contracts":              func(all []item) []item { return all[pairs:] },
+		"no contracts":              without(refs),
+		"short seed":                func(all []item) []item { all[seed].Seed = all[seed].Seed[1:]; return all },
+		"order of no operation":     func(all []item) []item { return indexed(all, orders, 12) },
+		"orders cut short":          func(all []item) []item { o := all[orders].Orders; all[orders].Orders = o[:len(o)-1]; return all },
+		"orders twice":              func(all []item) []item { return slices.Insert(all, orders, all[orders]) },
 		"pair of another contract":  func(all []item) []item { all[pairs].Pairs[0].Contract = 1; return all },
 		"another contract heard of": func(all []item) []item { all[heard].Heard[0] = 1; return all },
 		"terms of another contract": func(all []item) []item { all[termsAt].Terms[0].Contract = 1; return all },
 		"part of another contract":  func(all []item) []item { all[parts].Parts[0] = 1; return all },
-		"invoice without its parts": func(all []item) []item { return slices.Delete(all, parts, invoices) },
-		"missing block":             func(all []item) []item { return slices.Delete(all, first, second) },
-		"block twice":               func(all []item) []item { return slices.Insert(all, second, all[first]) },
-		"block after recent ones":   func(all []item) []item { all[second], all[last] = all[last], all[second]; return all },
-		"block cut short":           func(all []item) []item { b := all[first].Block; b.Data = b.Data[:len(b.Data)-1]; return all },
-		"block of other bytes":      func(all []item) []item { all[first].Block.Data = []byte("nonsense"); return all },
+		"invoice without its parts": without(parts),
+		"no lists":                  without(lists),
+		"lists twice":               func(all []item) []item { return slices.Insert(all, lists, all[lists]) },
+		"list of no kind":           func(all []item) []item { all[lists].Lists[0].Of = ofCancelledLate + 1; return all },
+		"list of another contract":  func(all []item) []item { all[lists].Lists[contractList].Key = 1; return all },
+		"list of other bytes":       func(all []item) []item { all[lists].Lists[contractList].Numbers = []byte{0x80}; return all },
+		"fewer in a contract":       listed(contractList, 0, 1, 2),
+		"others in a contract":      listed(contractList, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11),
+		"others in an order":        listed(orderList, 11),
+		"others in a month":         func(all []item) []item { all[lists].Lists[monthList].Numbers = []byte{0, 12}; return all },
+		"refused that is not there": func(all []item) []item {
+			all[lists].Lists = append(all[lists].Lists, list{ofRefused, 0, []byte{11}})
+			return all
+		},
+		"cancelled that is not there": func(all []item) []item {
+			all[lists].Lists = append(all[lists].Lists, list{ofCancelled, 0, []byte{11}})
+			return all
+		},
+		"missing block":           without(first),
+		"block twice":             func(all []item) []item { return slices.Insert(all, second, all[first]) },
+		"block after recent ones": func(all []item) []item { all[second], all[last] = all[last], all[second]; return all },
+		"block cut short":         func(all []item) []item { b := all[first].Block; b.Data = b.Data[:len(b.Data)-1]; return all },
+		"block of other bytes":    func(all []item) []item { all[first].Block.Data = []byte("nonsense"); return all },
 		"block of two items": func(all []item) []item {
 			all[second].Block.Data = inItems(mustUnpack(all[second].Block.Data))
 			return all
 		},
-		"more operations, and no others": func(all []item) []item {
-			return rows(func(all []row) []row { return append(all, next(all[3])) })(all[:last])
-		},
-		"fewer operations, and no others": func(all []item) []item {
-			return rows(func(all []row) []row { return all[:3] })(all[:last])
-		},
-		"fewer operations than before": rows(func(all []row) []row { return all[:3] }),
+		"recent ones that are missing": without(last),
 		"operation of no contract":     row0(func(r *row) { r.contract = 7 }),
-		"number in the contract":       row0(func(r *row) { r.of = 7 }),
-		"order before the first":       row0(func(r *row) { r.back = 5 }),
 		"unknown flag":                 row0(func(r *row) { r.flags = flagsEnd }),
 		"rest of other bytes":          row0(func(r *row) { r.rest = []byte("nonsense") }),
+		"recent one of no contract": func(all []item) []item {
+			changed := mustUnpack(all[last].Block.Data)
+			changed[0].contract = 7
+			all[last].Block.Data = packRows(changed)
+			return all
+		},
 	} {
 		if err := load(t, spoil(cutOf(t, filled()))); (err == nil) != (name == "") {
 			t.Errorf("%q: %v", name, err)
 		}
 	}
+}
+
+// indexed returns items of which one has an index with another handle.
+func indexed(all []item, at int, h pack.Handle) []item {
+	var x pack.Index
+	x.Add(1<<40, h)
+	all[at].Orders, _ = x.Cut().Next(nil)
+	return all
 }
 
 // Blocks whose bytes were changed are refused, or hold rows: nothing panics.

@@ -2,7 +2,6 @@ package effect
 
 import (
 	"fmt"
-	"hash/maphash"
 	"slices"
 
 	"github.com/deferpay/deferpay/services/billing/internal/billing"
@@ -23,9 +22,9 @@ type history struct {
 	byMonth   map[uint32]numbers.Runs // those that were not refused
 	refused   numbers.List
 	cancelled cancelled
-	seed      maphash.Seed
 	// the first operation of each order, by the hash of its reference, and the others of the order
-	orders pack.Index
+	seed   pack.Seed
+	orders *pack.Index
 	others map[uint32]numbers.List
 }
 
@@ -39,7 +38,7 @@ type recent struct {
 }
 
 func newHistory(size, last int) history {
-	return history{size: size, last: last, byMonth: map[uint32]numbers.Runs{}, seed: maphash.MakeSeed(), others: map[uint32]numbers.List{}}
+	return history{size: size, last: last, byMonth: map[uint32]numbers.Runs{}, seed: pack.NewSeed(), orders: new(pack.Index), others: map[uint32]numbers.List{}}
 }
 
 // count returns how many operations there are.
@@ -59,22 +58,19 @@ func (h *history) enter(n, back, month uint32, status billing.OperationStatus) {
 	if month != 0 {
 		h.byMonth[month] = h.byMonth[month].With(n)
 	}
-	switch status {
-	case billing.OperationRefused:
+	if status == billing.OperationRefused {
 		h.refused = h.refused.With(n)
-	case billing.OperationCancelled: // in a snapshot
-		h.cancelled = h.cancelled.with(n)
 	}
 }
 
 // enterOrder enters an operation as the first one of its order.
-func (h *history) enterOrder(n uint32, orderRef []byte) {
-	h.orders.Add(maphash.Bytes(h.seed, orderRef), pack.Handle(n+1))
+func (h *history) enterOrder(n uint32, orderRef string) {
+	h.orders.Add(pack.Hash(h.seed, orderRef), pack.Handle(n+1))
 }
 
 // firstOf returns the first operation of an order, and reports whether there is one.
 func (h *history) firstOf(orderRef string) (n uint32, ok bool) {
-	first, ok := h.orders.Find(maphash.String(h.seed, orderRef), func(first pack.Handle) bool {
+	first, ok := h.orders.Find(pack.Hash(h.seed, orderRef), func(first pack.Handle) bool {
 		return h.orderRef(uint32(first-1)) == orderRef
 	})
 	return uint32(first - 1), ok
@@ -152,7 +148,7 @@ func (c cancelled) set() numbers.Union { return numbers.Union{c.old, c.late} }
 // ofOrder returns lists of operations, those of one order each. One of them is the order's, if
 // there is one.
 func (h *history) ofOrder(ref string) (lists []numbers.List) {
-	h.orders.Find(maphash.String(h.seed, ref), func(first pack.Handle) bool {
+	h.orders.Find(pack.Hash(h.seed, ref), func(first pack.Handle) bool {
 		n := uint32(first - 1)
 		lists = append(lists, slices.Concat(numbers.List{n}, h.others[n]))
 		return false

@@ -255,7 +255,7 @@ func (m *Model) append(o *Operation, contract uint32) {
 	if first, known := m.firstOf(o.OrderRef); known {
 		r.back = n - first
 	} else {
-		m.enterOrder(n, []byte(o.OrderRef))
+		m.enterOrder(n, o.OrderRef)
 	}
 	m.recent = append(m.recent, r)
 	m.enter(n, r.contract, r.back, month(o.Period), o.Status)
@@ -267,7 +267,12 @@ func (m *Model) enter(n, contract, back, month uint32, status billing.OperationS
 	k := &m.contracts[contract]
 	k.operations = k.operations.With(n)
 	m.history.enter(n, back, month, status)
-	if _, isClosed := k.invoiceOf(month); isClosed || month == 0 || status != billing.OperationAccepted {
+	m.countUnbilled(contract, month, status)
+}
+
+// countUnbilled counts an operation if it was accepted and its month is not closed for its contract.
+func (m *Model) countUnbilled(contract, month uint32, status billing.OperationStatus) {
+	if _, isClosed := m.contracts[contract].invoiceOf(month); isClosed || month == 0 || status != billing.OperationAccepted {
 		return
 	}
 	if m.unbilled[month] == nil {

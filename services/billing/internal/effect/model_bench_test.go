@@ -46,6 +46,9 @@ func BenchmarkModel(b *testing.B) {
 				b.Fatal(err)
 			}
 		}
+		if err := l.End(); err != nil {
+			b.Fatal(err)
+		}
 		l.Use()
 		b.ReportMetric(time.Since(began).Seconds(), "s/load")
 		b.ReportMetric(float64(size)/operations, "B/operation-in-snapshot")

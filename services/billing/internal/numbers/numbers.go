@@ -7,6 +7,8 @@
 package numbers
 
 import (
+	"encoding/binary"
+	"errors"
 	"iter"
 	"math"
 	"slices"
@@ -66,6 +68,39 @@ func (l List) With(n uint32) List {
 	return append(l, n)
 }
 
+var errNumbers = errors.New("not numbers in ascending order")
+
+// Append appends what WithAll takes: each number as what it is more than the one before it.
+func (l List) Append(dst []byte) []byte {
+	before := uint32(0)
+	for _, n := range l {
+		dst = binary.AppendUvarint(dst, uint64(n-before))
+		before = n
+	}
+	return dst
+}
+
+// WithAll returns the list with the numbers that Append has appended. An error is returned if one of
+// them is not greater than the one before it. The old list stays what it was, as with With.
+func (l List) WithAll(data []byte) (List, error) {
+	n := 0
+	for _, b := range data {
+		if b < 0x80 {
+			n++
+		}
+	}
+	all := append(make(List, 0, len(l)+n), l...)
+	for before := uint64(0); len(data) > 0; {
+		more, size := binary.Uvarint(data)
+		if size <= 0 || more > math.MaxUint32-before || len(all) > 0 && before+more <= uint64(all[len(all)-1]) {
+			return nil, errNumbers
+		}
+		before += more
+		all, data = append(all, uint32(before)), data[size:]
+	}
+	return all, nil
+}
+
 // Runs is numbers most of which follow each other.
 type Runs struct {
 	runs []run
@@ -88,6 +123,52 @@ func (r Runs) With(n uint32) Runs {
 	}
 	r.n++
 	return r
+}
+
+// Encode returns what WithAll takes, in parts of at most so many runs: for each run how many numbers
+// are missing before it, and how many it has.
+func (r Runs) Encode(most int) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for from := 0; from < len(r.runs); from += most {
+			var data []byte
+			for i := from; i < min(from+most, len(r.runs)); i++ {
+				before := uint32(0)
+				if i > from {
+					before = r.end(i - 1)
+				}
+				data = binary.AppendUvarint(data, uint64(r.runs[i].first-before))
+				data = binary.AppendUvarint(data, uint64(r.end(i)-r.runs[i].first))
+			}
+			if !yield(data) {
+				return
+			}
+		}
+	}
+}
+
+// WithAll returns the set with the numbers of a part that Encode has returned. An error is returned
+// if one of them is not greater than the one before it. The old set stays what it was, as with With.
+func (r Runs) WithAll(data []byte) (Runs, error) {
+	r.runs = slices.Clip(r.runs)
+	for before := uint64(0); len(data) > 0; {
+		gap, size := binary.Uvarint(data)
+		if size <= 0 {
+			return Runs{}, errNumbers
+		}
+		data = data[size:]
+		count, size := binary.Uvarint(data)
+		if size <= 0 || count == 0 || gap > math.MaxUint32 || count > math.MaxUint32 || before+gap+count > math.MaxUint32 {
+			return Runs{}, errNumbers
+		}
+		first, last := before+gap, len(r.runs)-1
+		if last >= 0 && first <= uint64(r.end(last)) {
+			return Runs{}, errNumbers
+		}
+		r.runs = append(r.runs, run{uint32(first), r.n})
+		r.n += uint32(count)
+		before, data = first+count, data[size:]
+	}
+	return r, nil
 }
 
 // end returns the number behind the last one of a run.

@@ -208,3 +208,64 @@ func TestUnionOfManySetsIsSorted(t *testing.T) {
 		}
 	}
 }
+
+// What was encoded in parts is the same set again.
+func TestEncoded(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		sorted := slices.Sorted(slices.Values(rapid.SliceOfDistinct(rapid.OneOf(rapid.Uint32Max(math.MaxUint32-1), rapid.Uint32Range(0, most)), rapid.ID).Draw(t, "numbers")))
+		part := rapid.IntRange(1, 10).Draw(t, "part")
+		var l numbers.List
+		for at := 0; at < len(sorted); at += part {
+			var err error
+			if l, err = l.WithAll(numbers.List(sorted[at:min(at+part, len(sorted))]).Append(nil)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !slices.Equal(l, sorted) {
+			t.Fatalf("the list is %d, want %d", l, sorted)
+		}
+		var r, again numbers.Runs
+		for _, n := range sorted {
+			r = r.With(n)
+		}
+		for data := range r.Encode(part) {
+			var err error
+			if again, err = again.WithAll(data); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var got []uint32
+		for n, ok := again.Next(0); ok; n, ok = again.Next(n + 1) {
+			if got = append(got, n); n == math.MaxUint32 {
+				break
+			}
+		}
+		if !slices.Equal(got, sorted) || again.Len() != len(sorted) {
+			t.Fatalf("the runs are %d, want %d", got, sorted)
+		}
+	})
+}
+
+// Numbers that do not ascend are refused, and so is what is cut short or out of range.
+func TestEncodedRefuses(t *testing.T) {
+	five := numbers.List{5}
+	for name, data := range map[string][]byte{
+		"again": {5}, "before": {3}, "twice": {6, 0}, "cut short": {0x80}, "too large": {0xff, 0xff, 0xff, 0xff, 0x1f}, "the second is too large": {6, 0xff, 0xff, 0xff, 0xff, 0x0f},
+	} {
+		if l, err := five.WithAll(data); err == nil {
+			t.Errorf("list, %s: %d", name, l)
+		}
+	}
+	runs := numbers.Runs{}.With(5)
+	for name, data := range map[string][]byte{
+		"again": {5, 1}, "right behind": {6, 1}, "before": {3, 1}, "none": {7, 0}, "no gap": {7, 1, 0, 1}, "cut short": {7}, "gap cut short": {0x80},
+		"too large": {0xff, 0xff, 0xff, 0xff, 0x1f, 1}, "too many": {7, 0xff, 0xff, 0xff, 0xff, 0x1f}, "an end that is too large": {0xff, 0xff, 0xff, 0xff, 0x0f, 2},
+	} {
+		if r, err := runs.WithAll(data); err == nil {
+			t.Errorf("runs, %s: %#v", name, r)
+		}
+	}
+	if runs.Len() != 1 || len(five) != 1 {
+		t.Error("what was refused has changed a set")
+	}
+}
