@@ -476,6 +476,32 @@ func TestUnusableSnapshotIsReplaced(t *testing.T) {
 	})
 }
 
+// unreadable is a read model whose last item cannot be read.
+type unreadable struct{ *tally }
+
+func (unreadable) Check(item []byte) error {
+	if strings.HasSuffix(string(item), "2") {
+		return errors.New("garbage")
+	}
+	return nil
+}
+
+// A snapshot in which something cannot be read is not completed, and nothing is left of it.
+func TestUnreadableSnapshotIsNotCompleted(t *testing.T) {
+	savedVirtually(t, func(t *testing.T, _ *kfake.Cluster, opts []kgo.Opt) {
+		cfg, a := savingConfig(t, "a", opts, 1<<40)
+		cfg.Snapshots.Model = unreadable{a.model}
+		a.Journal, a.stop = Start(t, cfg)
+		a.buys(t, 0, 60)
+		if _, err := a.Snapshot(t.Context()); err == nil || !strings.Contains(err.Error(), "garbage") {
+			t.Errorf("taking a snapshot: %v", err)
+		}
+		if list := manifestsOf(t, opts); len(list) > 0 || a.Stats().Snapshots > 0 {
+			t.Errorf("the topic has %+v", list)
+		}
+	})
+}
+
 // A log whose topic was deleted and created again has no use for a snapshot of before.
 func TestSnapshotOfLogThatWasReplaced(t *testing.T) {
 	savedVirtually(t, func(t *testing.T, c *kfake.Cluster, opts []kgo.Opt) {

@@ -201,7 +201,7 @@ func (j *Journal[S, B]) write(ctx context.Context, t snapshots.Topic, m record.M
 			return m, err
 		}
 		if err := j.check(some); err != nil {
-			return m, fmt.Errorf("a snapshot would not be usable: %w", err)
+			return m, errors.Join(fmt.Errorf("a snapshot would not be usable: %w", err), w.Abandon(ctx))
 		}
 		if err := w.Write(ctx, some); err != nil {
 			return m, err

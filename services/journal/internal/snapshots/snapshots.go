@@ -25,6 +25,9 @@ import (
 const (
 	chunkSize = 900_000 // bytes; brokers take 1 MiB by default
 	reserve   = 64      // chunks that are announced before they are written
+	// readAtOnce is how many bytes a request asks for. By default one has a chunk or two, and a large
+	// snapshot would mostly wait for answers.
+	readAtOnce = 8 << 20
 	// stalled is how long the broker may send nothing of what it has.
 	stalled = 5 * time.Second
 )
@@ -53,7 +56,8 @@ func (t Topic) client(partition int32, from int64, buffered int) (*kgo.Client, e
 		if from == 0 {
 			at = kgo.NewOffset().AtStart()
 		}
-		options = append(options, kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{t.Name: {partition: at}}))
+		options = append(options, kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{t.Name: {partition: at}}),
+			kgo.FetchMaxPartitionBytes(readAtOnce))
 	}
 	return topic.NewProducer(buffered, append(options, kgo.ConsumeResetOffset(kgo.NoResetOffset())))
 }
