@@ -175,7 +175,7 @@ func TestIndexRestoreRefuses(t *testing.T) {
 	refused("a shard twice", good, good)
 	refused("a shard out of range", append(binary.AppendUvarint(nil, shards), good[1:]...))
 	refused("no entry", []byte{0, 0})
-	refused("disorder", slices.Concat([]byte{0, 2}, good[2+entrySize:2+2*entrySize], good[2:2+entrySize]))
+	refused("disorder", slices.Concat([]byte{0, 2}, good[2+51*entrySize:2+52*entrySize], good[2+50*entrySize:2+51*entrySize]))
 	refused("an entry that is none", append([]byte{0, 1}, make([]byte, entrySize)...))
 	stop := errors.New("stop")
 	if err := new(Index).Restore(good, func(Handle) error { return stop }); !errors.Is(err, stop) {
