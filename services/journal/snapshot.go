@@ -40,8 +40,8 @@ type ReadModel interface {
 	// Project is.
 	Cut() ModelCut
 	// Check returns an error if an item that a cut has handed out cannot be read. It is called with
-	// every item before a snapshot is complete, beside everything else, so that a start may take over
-	// what it does not look into.
+	// every item before a snapshot is complete, beside everything else, so that a start may take
+	// over what it does not look into.
 	Check(item []byte) error
 	// Load returns another read model, which is empty.
 	Load() ModelLoading

@@ -151,9 +151,9 @@ func appendCell[S any](dst []byte, s record.Stream, c *Cell[S], codec StateCodec
 
 var errItem = errors.New("not an item of a cut")
 
-// CheckItem returns an error if there is a state in an item of a cut that cannot be decoded. Whoever
-// makes a cut calls it with each item before anybody depends on them, because Load does not look
-// into blocks of packed streams. It needs no lock. Config.States is set.
+// CheckItem returns an error if there is a state in an item of a cut that cannot be decoded.
+// Whoever makes a cut calls it with each item before anybody depends on them, because Load does not
+// look into blocks of packed streams. It needs no lock. Config.States is set.
 func (l *States[S, B]) CheckItem(item []byte) error {
 	switch {
 	case len(item) > 1 && item[0] == itemPacked && item[1] < 2:
@@ -192,8 +192,8 @@ func (f *Loading[S, B]) Add(item []byte) error {
 	return errItem
 }
 
-// End returns the states. The last record of the cut is at an offset; the log goes on after it. An
-// error is returned if the items do not belong together.
+// End returns the states. The last record of the cut is at an offset, after which the log goes on.
+// An error is returned if the items do not belong together.
 func (f *Loading[S, B]) End(offset int64) (*States[S, B], error) {
 	l := f.states
 	l.next = offset + 1

@@ -439,8 +439,8 @@ func (p *packed[S]) move(store int, old pack.Handle, item []byte, forget func(na
 	}
 }
 
-// forget removes the streams of which gone reports true. They were changed before a time. whole says
-// that it reports true of all that were: then blocks of such streams are not looked into.
+// forget removes the streams of which gone reports true. They were changed before a time. whole
+// says that it reports true of all that were: then blocks of such streams are not looked into.
 func (p *packed[S]) forget(before int64, whole bool, gone func(s record.Stream, at int64) bool) {
 	if p == nil {
 		return

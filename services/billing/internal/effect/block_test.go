@@ -193,7 +193,7 @@ func load(t *testing.T, all []item) error {
 func TestLoadRefuses(t *testing.T) {
 	const (
 		seed, orders, refs, pairs, heard, termsAt, parts = 0, 1, 2, 3, 4, 5, 6
-		lists, first, second, last                       = 9, 10, 11, 12 // after invoices and open months
+		lists, first, second, last                       = 9, 10, 11, 12
 		contractList, monthList, orderList               = 0, 1, 2
 	)
 	rows := func(change func([]row) []row) func([]item) []item {

@@ -270,7 +270,8 @@ func (m *Model) enter(n, contract, back, month uint32, status billing.OperationS
 	m.countUnbilled(contract, month, status)
 }
 
-// countUnbilled counts an operation if it was accepted and its month is not closed for its contract.
+// countUnbilled counts an operation if it was accepted and its month is not closed for its
+// contract.
 func (m *Model) countUnbilled(contract, month uint32, status billing.OperationStatus) {
 	if _, isClosed := m.contracts[contract].invoiceOf(month); isClosed || month == 0 || status != billing.OperationAccepted {
 		return

@@ -100,8 +100,8 @@ func (m *Model) Cut() journal.ModelCut {
 	return c
 }
 
-// lists iterates over the lists as they are now. The model may change meanwhile: lists only grow, by
-// operations that come now, but for that of the cancelled ones, which is replaced.
+// lists iterates over the lists as they are now. The model may change meanwhile: lists only grow,
+// by operations that come now, but for that of the cancelled ones, which is replaced.
 func (m *Model) lists() iter.Seq[list] {
 	count, contracts, others := m.count(), m.contracts, m.others
 	byMonth, refused, cancelled := maps.Clone(m.byMonth), m.refused, m.cancelled

@@ -80,8 +80,8 @@ func (l List) Append(dst []byte) []byte {
 	return dst
 }
 
-// WithAll returns the list with the numbers that Append has appended. An error is returned if one of
-// them is not greater than the one before it. The old list stays what it was, as with With.
+// WithAll returns the list with the numbers that Append has appended. An error is returned if one
+// of them is not greater than the one before it. The old list stays what it was, as with With.
 func (l List) WithAll(data []byte) (List, error) {
 	n := 0
 	for _, b := range data {
@@ -125,8 +125,8 @@ func (r Runs) With(n uint32) Runs {
 	return r
 }
 
-// Encode returns what WithAll takes, in parts of at most so many runs: for each run how many numbers
-// are missing before it, and how many it has.
+// Encode returns what WithAll takes, in parts of at most so many runs: for each run how many
+// numbers are missing before it, and how many it has.
 func (r Runs) Encode(most int) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		for from := 0; from < len(r.runs); from += most {
@@ -147,7 +147,8 @@ func (r Runs) Encode(most int) iter.Seq[[]byte] {
 }
 
 // WithAll returns the set with the numbers of a part that Encode has returned. An error is returned
-// if one of them is not greater than the one before it. The old set stays what it was, as with With.
+// if one of them is not greater than the one before it. The old set stays what it was, as with
+// With.
 func (r Runs) WithAll(data []byte) (Runs, error) {
 	r.runs = slices.Clip(r.runs)
 	for before := uint64(0); len(data) > 0; {

@@ -25,8 +25,8 @@ import (
 const (
 	chunkSize = 900_000 // bytes; brokers take 1 MiB by default
 	reserve   = 64      // chunks that are announced before they are written
-	// readAtOnce is how many bytes a request asks for. By default one has a chunk or two, and a large
-	// snapshot would mostly wait for answers.
+	// readAtOnce is how many bytes a request asks for. By default one has a chunk or two, and a
+	// large snapshot would mostly wait for answers.
 	readAtOnce = 8 << 20
 	// stalled is how long the broker may send nothing of what it has.
 	stalled = 5 * time.Second
