@@ -57,6 +57,7 @@ func (w *world) rejected(refs ...string) {
 	for _, ref := range refs {
 		m := billingbus.ExampleDirectDebitRejected()
 		requests++
+		m.CustomerRef = "CE-ACME"
 		m.ContractRef, m.InvoiceRef, m.Presentation, m.OccurredAt = ref, fmt.Sprint("INV-", requests), 1, time.Now()
 		h := billingbus.CloudEventsHeaders{ID: fmt.Sprint("debit-", requests), Time: time.Now()}
 		if err := billing.DirectDebitRejected(w.t.Context(), billingbus.CustomerKey(m.CustomerRef), m, h); err != nil {

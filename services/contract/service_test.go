@@ -406,36 +406,44 @@ func TestFailedDebitSuspendsTheContract(t *testing.T) {
 	}
 	present := billingbus.NewPublisher(publisher, runtimebus.SendWithRegistry(schemas), runtimebus.SendWithSource("billing"))
 	former := billingbus.NewPublisher(keyed{publisher, "CTR-1"}, runtimebus.SendWithRegistry(schemas), runtimebus.SendWithSource("billing"))
-	publish := func(billing *billingbus.Publisher, id, ref string, presentation int32) {
+	publish := func(billing *billingbus.Publisher, id, ref, customer string, presentation int32) {
 		t.Helper()
 		m := billingbus.ExampleDirectDebitRejected()
-		m.ContractRef, m.Presentation = ref, presentation
+		m.ContractRef, m.CustomerRef, m.Presentation = ref, customer, presentation
 		h := billingbus.CloudEventsHeaders{ID: id, Time: time.Now()}
 		if err := billing.DirectDebitRejected(t.Context(), billingbus.CustomerKey(m.CustomerRef), m, h); err != nil {
 			t.Fatal(err)
 		}
 	}
-	publish(present, "e-1", "CTR-99", 1)
+	publish(present, "e-1", "CTR-99", "CUST-42", 1)
 	other := billingbus.ExampleInvoiceSettled()
 	if err := present.InvoiceSettled(t.Context(), billingbus.CustomerKey(other.CustomerRef), other, billingbus.CloudEventsHeaders{ID: "e-2", Time: time.Now()}); err != nil {
 		t.Fatal(err)
 	}
-	publish(former, "e-3", "CTR-1", 1)
+	publish(former, "e-3", "CTR-1", "CE-ACME", 1)
 	w.reaches("SUSPENDED")
 	if _, body := w.get("/refcontract/v1/contracts/CTR-1"); !strings.Contains(body, `"cause":"DIRECT_DEBIT_RE`) || !strings.Contains(body, `"version":4`) {
 		t.Errorf("%s", body)
 	}
 	w.send("PATCH", "/contracts/CTR-1", `{"action":"REINSTATE","reason":"paid"}`, `"4"`)
-	publish(present, "e-3", "CTR-1", 1)
-	publish(present, "e-4", "CTR-99", 1) // read after it, so what is before it had its effect
-	dead := w.records(contractinternal.DeadLettersTopic, 2)
-	for i, id := range []string{"e-1", "e-4"} {
-		if r := dead[i]; string(r.Key) != "CUST-42" || header(r, "ce_id") != id || header(r, "dl_topic") != billingbus.BillingEventsTopic || !strings.Contains(header(r, "dl_error"), "no such contract") {
-			t.Errorf("dead letter %s: %v", r.Key, r.Headers)
+	publish(present, "e-3", "CTR-1", "CE-ACME", 1)
+	publish(present, "e-6", "CTR-1", "CUST-42", 3)
+	publish(present, strings.Repeat("e", 300), "CTR-1", "CE-ACME", 4)
+	// read after it, so what is before it had its effect
+	publish(present, "e-4", "CTR-99", "CUST-42", 1)
+	dead := map[string]*kgo.Record{}
+	for _, r := range w.records(contractinternal.DeadLettersTopic, 4) {
+		dead[header(r, "ce_id")] = r
+	}
+	for id, why := range map[string]string{
+		"e-1": "no such contract", "e-4": "no such contract", "e-6": `the contract is of another customer: "CUST-42", not "CE-ACME"`, strings.Repeat("e", 300): "its id has 300 bytes",
+	} {
+		if r := dead[id]; r == nil || header(r, "dl_topic") != billingbus.BillingEventsTopic || !strings.Contains(header(r, "dl_error"), why) {
+			t.Errorf("dead letter of %s: %v", id, r)
 		}
 	}
 	w.reaches("ACTIVE")
-	publish(present, "e-5", "CTR-1", 2)
+	publish(present, "e-5", "CTR-1", "CE-ACME", 2)
 	w.reaches("SUSPENDED")
 }
 

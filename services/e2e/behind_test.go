@@ -5,16 +5,12 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
-	"io"
 	"maps"
+	"math"
 	"net/http"
-	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"os"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -33,38 +29,6 @@ import (
 
 // arriveIn is how soon a suspension has to arrive, whatever is before it on its topic.
 const arriveIn = 2 * time.Second
-
-// impostor is in front of the schema registry and may answer in its place.
-type impostor struct {
-	mode atomic.Value // string; empty: the registry answers
-}
-
-// impersonate starts an impostor of the registry at an address and returns its own address.
-func impersonate(t *testing.T, addr string) (*impostor, string) {
-	t.Helper()
-	p := &impostor{}
-	p.mode.Store("")
-	through := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: addr})
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch p.mode.Load() {
-		case "":
-			through.ServeHTTP(w, r)
-		case "404":
-			w.WriteHeader(http.StatusNotFound)
-			_, _ = io.WriteString(w, "<html><body>404 page not found</body></html>")
-		case "{}":
-			w.Header().Set("Content-Type", "application/json")
-			_, _ = io.WriteString(w, "{}")
-		case "hang":
-			select {
-			case <-r.Context().Done():
-			case <-time.After(patience):
-			}
-		}
-	}))
-	t.Cleanup(server.Close)
-	return p, server.Listener.Addr().String()
-}
 
 // intake is one service's side of the test: a topic that it reads, and how to see that it did.
 type intake struct {
@@ -160,10 +124,44 @@ func (in *intake) produce(records ...*kgo.Record) {
 
 // kind is a kind of bad message.
 type kind struct {
-	name string
-	bad  func(in *intake) []*kgo.Record
-	dead bool   // each becomes a dead letter at once
-	mode string // of the impostor while it is sent
+	name  string
+	bad   func(in *intake) []*kgo.Record
+	dead  bool   // each becomes a dead letter at once
+	taken bool   // each is strange, and taken in
+	mode  string // of the impostor while it is sent
+}
+
+// times returns a kind of n messages.
+func times(n int, f func(in *intake, i int) *kgo.Record) func(in *intake) []*kgo.Record {
+	return func(in *intake) (all []*kgo.Record) {
+		for i := range n {
+			all = append(all, f(in, i))
+		}
+		return all
+	}
+}
+
+// with returns a kind of valid message with one more header.
+func with(name string, value []byte) func(in *intake) []*kgo.Record {
+	return one(func(in *intake) *kgo.Record {
+		r := set(in.good(), name, "")
+		r.Headers = append(r.Headers, kgo.RecordHeader{Key: name, Value: value})
+		return r
+	})
+}
+
+// stamped returns a kind of valid message with the time of its record.
+func stamped(milliseconds int64) func(in *intake) []*kgo.Record {
+	return one(func(in *intake) *kgo.Record {
+		r := in.good()
+		r.Timestamp = time.UnixMilli(milliseconds)
+		return r
+	})
+}
+
+// nonsense returns a message that cannot be decoded.
+func nonsense(in *intake, key []byte) *kgo.Record {
+	return &kgo.Record{Topic: in.topic, Key: key, Value: []byte("nonsense")}
 }
 
 func one(f func(in *intake) *kgo.Record) func(in *intake) []*kgo.Record {
@@ -200,21 +198,61 @@ var kinds = []kind{
 		value, key := in.valid(in.ref())
 		return in.record(1_999_999_001, value, key)
 	})},
-	{name: "fifty of them, with schema ids that nobody knows", bad: func(in *intake) (all []*kgo.Record) {
-		for i := range 50 {
-			value, key := in.valid(in.ref())
-			all = append(all, in.record(1_999_999_100+i, value, key))
+	{name: "fifty of them, with schema ids that nobody knows", bad: times(50, func(in *intake, i int) *kgo.Record {
+		value, key := in.valid(in.ref())
+		return in.record(1_999_999_100+i, value, key)
+	})},
+	{name: "1100 with one schema id that nobody knows", bad: times(1100, func(in *intake, _ int) *kgo.Record {
+		value, key := in.valid(in.ref())
+		return in.record(1_999_999_500, value, key)
+	})},
+	{name: "1000 in a row", dead: true, bad: times(1000, func(in *intake, i int) *kgo.Record {
+		return nonsense(in, fmt.Append(nil, "CTR-", 70_000+i))
+	})},
+	{name: "100 of one key", dead: true, bad: times(100, func(in *intake, _ int) *kgo.Record { return nonsense(in, []byte("CTR-71001")) })},
+	{name: "with a key of a megabyte", dead: true, bad: one(func(in *intake) *kgo.Record { return nonsense(in, bytes.Repeat([]byte("k"), 1_040_000)) })},
+	{name: "with a key that is no text", dead: true, bad: one(func(in *intake) *kgo.Record { return nonsense(in, []byte{0, 0xff, 0xfe, '\n'}) })},
+	{name: "with an empty key", dead: true, bad: one(func(in *intake) *kgo.Record { return nonsense(in, []byte{}) })},
+	{name: "with a header of a megabyte", dead: true, bad: one(func(in *intake) *kgo.Record {
+		r := nonsense(in, []byte("CTR-71002"))
+		r.Headers = []kgo.RecordHeader{{Key: "x", Value: bytes.Repeat([]byte("h"), 1_040_000)}}
+		return r
+	})},
+	{name: "valid, with a header of a megabyte", taken: true, bad: with("x", bytes.Repeat([]byte("h"), 1_040_000))},
+	{name: "valid, with 5000 headers", taken: true, bad: one(func(in *intake) *kgo.Record {
+		r := in.good()
+		for i := range 5000 {
+			r.Headers = append(r.Headers, kgo.RecordHeader{Key: fmt.Sprint("x-", i), Value: []byte{0xff, 0}})
 		}
-		return all
-	}},
+		return r
+	})},
+	{name: "valid, with the headers of a dead letter", taken: true, bad: one(func(in *intake) *kgo.Record {
+		r := in.good()
+		for _, name := range []string{"dl_topic", "dl_partition", "dl_offset", "dl_error", "dl_size", "_watermill_message_uuid", "", "\xff"} {
+			r.Headers = append(r.Headers, kgo.RecordHeader{Key: name, Value: []byte{0xff, 0}})
+		}
+		return r
+	})},
+	{name: "valid, with a trace context that is none", taken: true, bad: with("traceparent", bytes.Repeat([]byte("z"), 5000))},
+	{name: "valid, of the year 200000", taken: true, bad: stamped(6_249_222_662_400_000)},
+	{name: "valid, of the last millisecond there is", taken: true, bad: stamped(math.MaxInt64)},
+	{name: "valid, of a time before 1970", taken: true, bad: stamped(-1 << 40)},
+	{name: "of another magic byte", dead: true, bad: value(func(b []byte) []byte { return append([]byte{1}, b[1:]...) })},
 	{name: "new schema, while a proxy answers 404", bad: one((*intake).later), mode: "404"},
 	{name: "new schema, while something answers {}", bad: one((*intake).later), mode: "{}"},
-	{name: "new schemas, while the registry does not answer", mode: "hang", bad: func(in *intake) (all []*kgo.Record) {
-		for range 10 {
-			all = append(all, in.later())
-		}
-		return all
-	}},
+	{name: "new schema, while something answers []", bad: one((*intake).later), mode: "[]"},
+	{name: "new schema, while something answers null", bad: one((*intake).later), mode: "null"},
+	{name: "new schema, while the answer is cut", bad: one((*intake).later), mode: "cut"},
+	{name: "new schema, while the answer is short", bad: one((*intake).later), mode: "length"},
+	{name: "new schema, while the answer never ends", bad: one((*intake).later), mode: "endless"},
+	{name: "new schema, while the schema is a page", bad: one((*intake).later), mode: "text"},
+	{name: "new schema, while 200 has an error in it", bad: one((*intake).later), mode: "code"},
+	{name: "new schema, while the registry answers 500", bad: one((*intake).later), mode: "500"},
+	{name: "new schema, while it wants a password", bad: one((*intake).later), mode: "401"},
+	{name: "new schema, while it leads to a login", bad: one((*intake).later), mode: "login"},
+	{name: "new schema, while it leads in a circle", bad: one((*intake).later), mode: "circle"},
+	{name: "new schemas, while it answers now and then", mode: "in turn", bad: times(30, func(in *intake, _ int) *kgo.Record { return in.later() })},
+	{name: "new schemas, while the registry does not answer", mode: "hang", bad: times(10, func(in *intake, _ int) *kgo.Record { return in.later() })},
 	{name: "of a record that is not on the channel", dead: true, bad: one(func(in *intake) *kgo.Record {
 		return in.record(in.register(in.topic+"-stranger", `{"type":"record","name":"Stranger","namespace":"test","fields":[]}`), nil, in.ref())
 	})},
@@ -231,6 +269,10 @@ var kinds = []kind{
 		return set(in.good(), "ce_type", other[in.topic])
 	})},
 	{name: "without a ce_id", dead: true, bad: one(func(in *intake) *kgo.Record { return set(in.good(), "ce_id", "") })},
+	{name: "with a ce_id of null", dead: true, bad: with("ce_id", nil)},
+	{name: "with a ce_id that is no text", dead: true, bad: with("ce_id", []byte{0xff, 0xfe})},
+	{name: "with a ce_id of 500 KB", dead: true, bad: with("ce_id", bytes.Repeat([]byte("i"), 500_000))},
+	{name: "with a ce_id of 950 KB", dead: true, bad: with("ce_id", bytes.Repeat([]byte("i"), 950_000))},
 	{name: "with a ce_time that is none", dead: true, bad: one(func(in *intake) *kgo.Record { return set(in.good(), "ce_time", "yesterday") })},
 	{name: "of another version of CloudEvents", dead: true, bad: one(func(in *intake) *kgo.Record { return set(in.good(), "ce_specversion", "0.3") })},
 }
@@ -296,7 +338,7 @@ func (in *intake) behindAll(all []kind) {
 				if k.dead {
 					want[fmt.Sprint(r.Offset)] = k.name
 				}
-				if k.mode != "" {
+				if k.mode != "" || k.taken {
 					waiting = append(waiting, string(r.Key))
 				}
 			}
@@ -389,6 +431,9 @@ func ofBilling(s *system, mask *impostor, client *kgo.Client) *intake {
 	in := &intake{system: s, impostor: mask, client: client, topic: "contract.facts.v1", letters: "billing.dlq.v1", parked: "CTR-8000",
 		subjects: "contract.facts.v1-", name: "deferpay.event.ContractRepublished", schema: (*event.ContractRepublished)(nil).AvroType().Schema}
 	in.park("billing.log.v1", "ContractUnreadable", in.unreadable())
+	for _, b := range s.Billing {
+		s.logged(b, "a record is impossible", `"offset":`, `"stream":"contract/CTR-8000"`, `"kind":"ContractUnreadable"`, `"writer":"test"`)
+	}
 	in.valid = func(ref string) ([]byte, string) {
 		return in.republished(fact(ref, 2, event.ContractStatusActive)), ref
 	}
@@ -428,6 +473,18 @@ func changed(change func(c *event.Contract)) func(in *intake) []*kgo.Record {
 var factKinds = []kind{
 	{name: "valid, of 990 KB", dead: true, bad: changed(func(c *event.Contract) { c.Buyer.LegalName = strings.Repeat("A", 990_000) })},
 	{name: "ceiling in another currency", dead: true, bad: changed(func(c *event.Contract) { c.Ceiling.Currency = "USD" })},
+	{name: "another customer", dead: true, bad: changed(func(c *event.Contract) { c.CustomerRef = "CE-ANOTHER" })},
+	{name: "another seller", dead: true, bad: changed(func(c *event.Contract) { c.SellerRef = "AG-ANOTHER" })},
+	{name: "another subscription", dead: true, bad: changed(func(c *event.Contract) { c.SubscriptionRef = "SUB-1" })},
+	{name: "customer of 800 KB", dead: true, bad: changed(func(c *event.Contract) { c.CustomerRef = strings.Repeat("C", 800_000) })},
+	{name: "currency that is none", dead: true, bad: changed(func(c *event.Contract) { c.Ceiling.Currency = "zzz" })},
+	{name: "reference of no form", dead: true, bad: one(func(in *intake) *kgo.Record {
+		return in.record(in.id, in.republished(fact("nonsense", 3, event.ContractStatusActive)), "nonsense")
+	})},
+	{name: "valid from the year 200000 on", dead: true, bad: changed(func(c *event.Contract) { c.ValidFrom = time.Date(200_000, 1, 1, 0, 0, 0, 0, time.UTC) })},
+	{name: "version 0", dead: true, bad: changed(func(c *event.Contract) { c.Version = 0 })},
+	{name: "negative version", dead: true, bad: changed(func(c *event.Contract) { c.Version = math.MinInt64 })},
+	{name: "highest version there is", dead: true, bad: changed(func(c *event.Contract) { c.Version = math.MaxInt64 })},
 	{name: "negative ceiling", dead: true, bad: changed(func(c *event.Contract) { c.Ceiling.Amount = -1 })},
 	{name: "version 1000", bad: changed(func(c *event.Contract) { c.Version = 1000 })},
 	{name: "version behind it", bad: func(in *intake) []*kgo.Record {
@@ -466,19 +523,21 @@ func ofContract(s *system, mask *impostor, client *kgo.Client) *intake {
 		s.t.Fatal(err)
 	}
 	in.park("contract.log.v1", "Activated", body)
+	s.logged(s.Contract, "a record is impossible", `"offset":`, `"stream":"contract/CTR-8000"`, `"kind":"Activated"`, `"writer":"test"`)
 	victims := s.contracts("victim", repeat(1000, len(kinds)+len(debitKinds)+2)...)
 	suspended := victims[0] // once the first suspension has arrived
+	impossible := &contract{ref: in.parked}
 	in.valid = func(ref string) ([]byte, string) {
-		about := suspended.ref
+		about := suspended
 		if ref == in.parked {
-			about = ref
+			about = impossible
 		}
 		return in.rejected(about, "BIL-"+ref, "AM04"), "CE-" + ref
 	}
 	in.suspend = func() func() error {
 		c := victims[0]
 		victims = victims[1:]
-		in.produce(in.record(in.id, in.rejected(c.ref, "BIL-"+c.ref, "AM04"), c.customer))
+		in.produce(in.record(in.id, in.rejected(c, "BIL-"+c.ref, "AM04"), c.customer))
 		return func() error {
 			a, err := in.send(in.Contract, "GET", "/refcontract/v1/contracts/"+c.ref, "", "", nil)
 			if err != nil || a.status != 200 || a.text("status") != "SUSPENDED" {
@@ -491,9 +550,9 @@ func ofContract(s *system, mask *impostor, client *kgo.Client) *intake {
 }
 
 // rejected returns the payload of an event about a direct debit that failed.
-func (in *intake) rejected(ref, invoice, reason string) []byte {
+func (in *intake) rejected(c *contract, invoice, reason string) []byte {
 	in.t.Helper()
-	b, err := (&event.DirectDebitRejected{InvoiceRef: invoice, ContractRef: ref, CustomerRef: "CE-" + ref, Presentation: 1, Phase: event.DebitPhaseRejected, Reason: reason,
+	b, err := (&event.DirectDebitRejected{InvoiceRef: invoice, ContractRef: c.ref, CustomerRef: c.customer, Presentation: 1, Phase: event.DebitPhaseRejected, Reason: reason,
 		Amount: event.Money{Amount: 1, Currency: "EUR"}, OccurredAt: time.Now().UTC()}).AppendAvro(nil)
 	if err != nil {
 		in.t.Fatal(err)
@@ -512,15 +571,21 @@ func (in *intake) active() *contract {
 var debitKinds = []kind{
 	{name: "valid, of 990 KB", dead: true, bad: one(func(in *intake) *kgo.Record {
 		c := in.active()
-		return in.record(in.id, in.rejected(c.ref, "BIL-1", strings.Repeat("A", 990_000)), c.customer)
+		return in.record(in.id, in.rejected(c, "BIL-1", strings.Repeat("A", 990_000)), c.customer)
 	})},
 	{name: "of a contract that does not exist", dead: true, bad: one(func(in *intake) *kgo.Record {
 		ref := in.ref()
-		return in.record(in.id, in.rejected(ref, "BIL-1", "AM04"), "CE-"+ref)
+		c := &contract{ref: ref, customer: "CE-" + ref}
+		return in.record(in.id, in.rejected(c, "BIL-1", "AM04"), c.customer)
+	})},
+	{name: "of another customer", dead: true, bad: one(func(in *intake) *kgo.Record {
+		c := *in.active()
+		c.customer = "CE-ANOTHER"
+		return in.record(in.id, in.rejected(&c, "BIL-1", "AM04"), c.customer)
 	})},
 	{name: "id of another event", dead: true, bad: func(in *intake) []*kgo.Record {
 		c := in.active()
-		in.produce(set(in.record(in.id, in.rejected(c.ref, "BIL-1", "AM04"), c.customer), "ce_id", "twice"))
+		in.produce(set(in.record(in.id, in.rejected(c, "BIL-1", "AM04"), c.customer), "ce_id", "twice"))
 		in.until("the first one is taken in", func() error {
 			for _, r := range in.topics.Since(0) {
 				if r.Topic == "contract.log.v1" && r.Type == "Suspended" && r.Value["contractRef"] == c.ref {
@@ -529,7 +594,7 @@ var debitKinds = []kind{
 			}
 			return fmt.Errorf("%s is not suspended", c.ref)
 		})
-		return []*kgo.Record{set(in.record(in.id, in.rejected(c.ref, "BIL-2", "AM04"), c.customer), "ce_id", "twice")}
+		return []*kgo.Record{set(in.record(in.id, in.rejected(c, "BIL-2", "AM04"), c.customer), "ce_id", "twice")}
 	}},
 	{name: "null value", dead: true, bad: one(func(in *intake) *kgo.Record { return &kgo.Record{Topic: in.topic, Key: []byte("CE-1")} })},
 }

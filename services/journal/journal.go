@@ -138,8 +138,9 @@ func New[S, B any](cfg Config[S, B]) (*Journal[S, B], error) {
 		Writer: cfg.Writer, MaxRecord: maxRecord, Key: cfg.Key, Clock: cfg.Now, Mono: j.now,
 		NewAttempt: record.Attempts(random), Project: cfg.Project,
 		Feed: func(v *states.Verdict[S, B], value []byte) bool { return j.feed.Add(v, value) },
-		Park: func(offset int64, s Stream, why error) {
-			cfg.Logger.Error("a record is impossible: its stream is parked until a correction", "topic", cfg.Topic, "offset", offset, "stream", string(s), "error", why.Error())
+		Park: func(e *Entry[B], s Stream, why error) {
+			cfg.Logger.Error("a record is impossible: its stream is parked until a correction", "topic", cfg.Topic, "offset", e.Offset,
+				"stream", string(s), "kind", e.Kind, "writer", e.Writer, "error", why.Error())
 		},
 	})
 	j.signals.New = func() any { return make(chan struct{}, 1) }

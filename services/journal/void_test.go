@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -118,11 +119,15 @@ func TestReadableIsDeclaredVoid(t *testing.T) {
 	})
 }
 
-// A released stream is decided on again, from the state before the impossible record.
+// A released stream is decided on again, from the state before the impossible record. The log of
+// the instance names that record.
 func TestParkedStreamIsReleased(t *testing.T) {
 	Virtually(t, func(t *testing.T, _ *kfake.Cluster, _ *Network, opts []kgo.Opt) {
 		Topics(t, opts)
-		j, _ := Start(t, Config("a", opts))
+		var said bytes.Buffer
+		cfg := Config("a", opts)
+		cfg.Logger = slog.New(slog.NewTextHandler(&said, nil))
+		j, _ := Start(t, cfg)
 		Must(t, j, Open("1", "k1", 100))
 		careless := Config("careless", opts)
 		careless.Fold = func(*View, Entry) error { return nil }
@@ -139,6 +144,11 @@ func TestParkedStreamIsReleased(t *testing.T) {
 		}
 		if _, err := Do(t.Context(), j, Buy("1", "k2", 60)); !errors.Is(err, journal.ErrParked) {
 			t.Fatalf("on the parked stream: %v", err)
+		}
+		for _, part := range []string{"level=ERROR", fmt.Sprint("offset=", v.Offset), "stream=" + string(Account("1")), "kind=cursed", "writer=careless"} {
+			if !strings.Contains(said.String(), part) {
+				t.Errorf("the log lacks %s: %s", part, said.String())
+			}
 		}
 		log := admin.Open(Config("operator", opts))
 		if _, err := log.Release(t.Context(), Account("2"), "a test"); err == nil {

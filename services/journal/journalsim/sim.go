@@ -123,8 +123,8 @@ func (w *world[S, B]) boot(n *instance[S, B]) {
 				w.fail(w.domain.Check(n.states.State, e))
 			}
 		},
-		Park: func(offset int64, s record.Stream, why error) {
-			w.fail(fmt.Errorf("record @%d is impossible and parks %s: %w", offset, s, why))
+		Park: func(e *states.Entry[B], s record.Stream, why error) {
+			w.fail(fmt.Errorf("record @%d is impossible and parks %s: %w", e.Offset, s, why))
 		},
 	})
 	n.core.Start()

@@ -215,11 +215,15 @@ func DecideObserved(known *Account, o Observe) (Event, error) {
 	return nil, fmt.Errorf("%w: %d, known %d", stale, e.Contract.Version, known.Contract.Version)
 }
 
-// contradicts returns an error if the id of a fact is that of another one, or if the ceiling has
-// another currency than before.
+// contradicts returns an error if the id of a fact is that of another one, or if the contract is of
+// another customer, subscription or currency than before: none of these ever changes.
 func (a *Account) contradicts(e ContractObserved) error {
 	if e.EventID == a.EventID && e.EventID != "" && e.Contract.instants() != a.Contract.instants() {
 		return fmt.Errorf("%w: the id %s is that of version %d of %s with another content", ErrContradiction, e.EventID, a.Contract.Version, a.Contract.Ref)
+	}
+	if e.Contract.Customer() != a.Contract.Customer() || e.Contract.SubscriptionRef != a.Contract.SubscriptionRef {
+		return fmt.Errorf("%w: %s is %s of customer %q at %q, and was %s of %q at %q", ErrContradiction, a.Contract.Ref, e.Contract.SubscriptionRef,
+			e.Contract.CustomerRef, e.Contract.SellerRef, a.Contract.SubscriptionRef, a.Contract.CustomerRef, a.Contract.SellerRef)
 	}
 	if e.Contract.Ceiling.Currency != a.Currency {
 		return fmt.Errorf("%w: the ceiling of %s is in %s, and was in %s", ErrContradiction, a.Contract.Ref, e.Contract.Ceiling.Currency, a.Currency)

@@ -388,8 +388,11 @@ func TestFactsThatDisagree(t *testing.T) {
 	b.must(t, at, version(10, "e-10", 1))
 	other := version(10, "e-10", 1)
 	other.Contract.Ceiling.Amount++
-	dollars := version(11, "e-11", 2)
+	dollars, stranger, agency, subscription := version(11, "e-11", 2), version(11, "e-11", 2), version(11, "e-11", 2), version(11, "e-11", 2)
 	dollars.Contract.Ceiling.Currency = "USD"
+	stranger.Contract.CustomerRef += "-2"
+	agency.Contract.SellerRef += "-2"
+	subscription.Contract.SubscriptionRef += "2"
 	for name, c := range map[string]struct {
 		o    Observe
 		want error
@@ -400,6 +403,9 @@ func TestFactsThatDisagree(t *testing.T) {
 		"same id, another version":       {version(11, "e-10", 2), ErrContradiction},
 		"same id, another content":       {other, ErrContradiction},
 		"ceiling in another currency":    {dollars, ErrContradiction},
+		"of another customer":            {stranger, ErrContradiction},
+		"of another seller":              {agency, ErrContradiction},
+		"of another subscription":        {subscription, ErrContradiction},
 		"newer":                          {version(11, "e-11", 2), nil},
 		"newer, from where none is read": {version(12, "", 2), nil},
 	} {

@@ -14,7 +14,6 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 
 	"github.com/deferpay/deferpay/gen/billingbus"
-	"github.com/deferpay/deferpay/gen/event"
 	"github.com/deferpay/deferpay/services/billing/internal/billing"
 	"github.com/deferpay/deferpay/services/billing/internal/effect"
 	"github.com/deferpay/deferpay/services/billing/internal/store"
@@ -24,9 +23,6 @@ import (
 
 // decisionTime bounds one attempt to ingest a fact, which is then retried.
 const decisionTime = 15 * time.Second
-
-// maxVersion is the highest version that a contract may have, as its documents say.
-const maxVersion = 1<<53 - 1
 
 // Memory is the part of the store that ingests facts.
 type Memory interface {
@@ -56,28 +52,6 @@ func (i *Ingester) Behind() int64 { return i.behind.Load() }
 // Null values are skipped.
 func (i *Ingester) Register(router *message.Router, facts message.Subscriber, options ...bus.ReceiveOption) error {
 	return billingbus.Register(router, facts, i, append(options, bus.OnDeadLetter(i.unreadable), bus.OnLaidAside(i.unreadable))...)
-}
-
-// fact is what every fact about a contract has.
-type fact struct {
-	name        string
-	contractRef string
-	version     int64
-	contract    event.Contract
-	at          time.Time
-	headers     billingbus.CloudEventsHeaders
-}
-
-// check returns why a fact cannot be true.
-func (f fact) check() error {
-	c := f.contract
-	switch {
-	case c.Version < 1 || c.Version > maxVersion || c.Ceiling.Amount < 0 || len(c.Ceiling.Currency) != 3 || c.CustomerRef == "":
-		return bus.Permanentf("contract %s: version %d, ceiling %d %q, customer %q", c.ContractRef, c.Version, c.Ceiling.Amount, c.Ceiling.Currency, c.CustomerRef)
-	case c.Version != f.version || c.ContractRef != f.contractRef:
-		return bus.Permanentf("the fact is about version %d of %s, and carries version %d of %s", f.version, f.contractRef, c.Version, c.ContractRef)
-	}
-	return nil
 }
 
 // observe takes in a fact that was read from a message.
@@ -113,7 +87,7 @@ const maxReason = 500
 
 // unreadable records that a fact is laid aside, or about to become a dead letter.
 func (i *Ingester) unreadable(ctx context.Context, f bus.Failure) error {
-	if f.Key == "" {
+	if !contractForm.MatchString(f.Key) {
 		return nil // it is about no contract
 	}
 	ctx, cancel := context.WithTimeout(ctx, decisionTime)
@@ -122,13 +96,9 @@ func (i *Ingester) unreadable(ctx context.Context, f bus.Failure) error {
 	if len(reason) > maxReason {
 		reason = strings.ToValidUTF8(reason[:maxReason], "")
 	}
-	err := i.Memory.Unreadable(ctx, billing.NoteUnreadable{
+	return i.Memory.Unreadable(ctx, billing.NoteUnreadable{
 		ContractRef: f.Key, Source: i.source(f.Topic, f.Partition, f.Offset), Error: reason,
 	})
-	if errors.Is(err, journal.ErrTooLarge) { // of a key that no contract has
-		return nil
-	}
-	return err
 }
 
 func (i *Ingester) ContractSubscribed(ctx context.Context, m *billingbus.ContractSubscribedMessage) error {

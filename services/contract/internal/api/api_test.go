@@ -770,7 +770,7 @@ func TestExpiryOverHTTP(t *testing.T) {
 	}
 	debit := contract.Debit{EventID: "e-0", InvoiceRef: "BIL-2027-000001", Presentation: 1, Reason: "AM04"}
 	for range 2 { // the topic is read again
-		if err := s.store.React(t.Context(), contract.Ref(strings.TrimPrefix(at, "/contracts/")), contract.ReactToDebit{Debit: debit}); err != nil {
+		if err := s.store.React(t.Context(), contract.Ref(strings.TrimPrefix(at, "/contracts/")), contract.ReactToDebit{Debit: debit, CustomerRef: "CE-ACME"}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -951,7 +951,7 @@ func TestRejectedDebitSuspendsOnce(t *testing.T) {
 	ref := contract.Ref(s.active())
 	react := func(event string, presentation int) {
 		t.Helper()
-		err := s.store.React(t.Context(), ref, contract.ReactToDebit{Debit: contract.Debit{EventID: event, InvoiceRef: "BIL-2026-000001", Presentation: presentation, Reason: "AM04"}})
+		err := s.store.React(t.Context(), ref, contract.ReactToDebit{Debit: contract.Debit{EventID: event, InvoiceRef: "BIL-2026-000001", Presentation: presentation, Reason: "AM04"}, CustomerRef: "CE-ACME"})
 		if err != nil {
 			t.Fatal(err)
 		}

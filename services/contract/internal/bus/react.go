@@ -18,6 +18,9 @@ import (
 // decisionTime bounds one attempt to decide about an event; the event is tried again after it.
 const decisionTime = 15 * time.Second
 
+// maxID is how many bytes the id of an event may have: it is kept in the log.
+const maxID = 256
+
 // React adds the reaction to billing's events to a router. An event is acknowledged once its effect
 // is applied to the log, or once it is certain that it has none. One about a contract that does not
 // exist is a permanent error: this service made every contract there is, so the event is wrong.
@@ -34,12 +37,15 @@ func (r reactor) DirectDebitRejected(ctx context.Context, m *contractbus.DirectD
 	ctx, cancel := context.WithTimeout(ctx, decisionTime)
 	defer cancel()
 	e := m.Value
+	if n := len(m.Headers.ID); n > maxID {
+		return bus.Permanentf("direct debit of %.100q: its id has %d bytes, more than %d", e.InvoiceRef, n, maxID)
+	}
 	err := r.store.React(ctx, contract.Ref(e.ContractRef), contract.ReactToDebit{
-		Debit:    contract.Debit{EventID: m.Headers.ID, InvoiceRef: e.InvoiceRef, Presentation: int(e.Presentation), Reason: e.Reason},
-		Returned: e.Phase == event.DebitPhaseReturned, OccurredAt: e.OccurredAt,
+		Debit:       contract.Debit{EventID: m.Headers.ID, InvoiceRef: e.InvoiceRef, Presentation: int(e.Presentation), Reason: e.Reason},
+		CustomerRef: e.CustomerRef, Returned: e.Phase == event.DebitPhaseReturned, OccurredAt: e.OccurredAt,
 	})
 	switch {
-	case errors.Is(err, contract.ErrUnknown), errors.Is(err, store.ErrContradiction), errors.Is(err, journal.ErrTooLarge), errors.Is(err, journal.ErrImpossible):
+	case errors.Is(err, contract.ErrUnknown), errors.Is(err, contract.ErrOtherCustomer), errors.Is(err, store.ErrContradiction), errors.Is(err, journal.ErrTooLarge), errors.Is(err, journal.ErrImpossible):
 		return bus.Permanentf("direct debit of %s: contract %s: %w", e.InvoiceRef, e.ContractRef, err)
 	}
 	return err

@@ -8,6 +8,9 @@ import (
 // ErrUnknown is the error of a command on a contract that does not exist.
 var ErrUnknown = errors.New("no such contract")
 
+// ErrOtherCustomer is the error of a ReactToDebit that names another customer than the contract's.
+var ErrOtherCustomer = errors.New("the contract is of another customer")
+
 // ErrNoEffect is returned by Activate, Expire and ReactToDebit if there is nothing to record: it is
 // not due yet, it was done before, or the contract's status makes it irrelevant. It is no failure.
 var ErrNoEffect = errors.New("no effect")
@@ -35,8 +38,8 @@ func Check(command Command) error {
 
 // Decide answers a command on the state c (nil: the contract does not exist) at the instant now. It
 // returns the event that the command amounts to, or why there is none: *Invalid, *Forbidden,
-// *UnusableMandate, ErrUnknown or ErrNoEffect. It changes nothing, and whatever it returns Fold
-// accepts on the same state.
+// *UnusableMandate, ErrUnknown, ErrOtherCustomer or ErrNoEffect. It changes nothing, and whatever
+// it returns Fold accepts on the same state.
 func Decide(c *Contract, command Command, now time.Time) (Event, error) {
 	if _, first := command.(Subscribe); !first && c == nil {
 		return nil, ErrUnknown

@@ -73,7 +73,7 @@ var (
 )
 
 func TestLife(t *testing.T) {
-	debit := ReactToDebit{Debit: Debit{EventID: "e-0", InvoiceRef: "BIL-2026-000001", Presentation: 1, Reason: "AM04"}}
+	debit := ReactToDebit{Debit: Debit{EventID: "e-0", InvoiceRef: "BIL-2026-000001", Presentation: 1, Reason: "AM04"}, CustomerRef: "CE-ACME"}
 	higher := Money{800000, "EUR"}
 	cases := []struct {
 		name   string
@@ -105,6 +105,7 @@ func TestLife(t *testing.T) {
 		{"sign again", revoked, sign, begin, StatusActive, nil},
 		{"sign at the end", terminated, sign, begin, StatusTerminated, nil},
 		{"debit rejected", active, debit, begin, StatusSuspended, nil},
+		{"debit of another customer", active, ReactToDebit{Debit: debit.Debit, CustomerRef: "CE-OTHER"}, begin, "", nil},
 		{"debit rejected while suspended", suspended, debit, begin, "", nil},
 		{"debit rejected while pending", signed, debit, begin, "", nil},
 		{"debit rejected at the end", terminated, debit, begin, "", nil},
@@ -240,7 +241,7 @@ func TestActivatedOutsideValidity(t *testing.T) {
 // A contract whose validity is prolonged has the status again that it had when it expired.
 func TestProlongedContract(t *testing.T) {
 	later := end.AddDate(1, 0, 0)
-	debit := ReactToDebit{Debit: Debit{EventID: "e-0", InvoiceRef: "BIL-2026-000001", Presentation: 1, Reason: "AM04"}}
+	debit := ReactToDebit{Debit: Debit{EventID: "e-0", InvoiceRef: "BIL-2026-000001", Presentation: 1, Reason: "AM04"}, CustomerRef: "CE-ACME"}
 	for _, k := range []struct {
 		name   string
 		before []step
@@ -277,7 +278,7 @@ func TestProlongedContract(t *testing.T) {
 }
 
 func TestDebitWhileExpired(t *testing.T) {
-	debit := ReactToDebit{Debit: Debit{EventID: "e-0", InvoiceRef: "BIL-2026-000001", Presentation: 1, Reason: "AM04"}}
+	debit := ReactToDebit{Debit: Debit{EventID: "e-0", InvoiceRef: "BIL-2026-000001", Presentation: 1, Reason: "AM04"}, CustomerRef: "CE-ACME"}
 	c := play(t, append(slices.Clip(expired), step{debit, end})...)
 	if c.Suspension == nil || c.Suspension.Cause != DirectDebitRejected || !c.knows(debit.failure(DirectDebitRejected)) {
 		t.Fatalf("%+v", c)
@@ -306,10 +307,10 @@ func TestExpiredBeforeTheEnd(t *testing.T) {
 }
 
 func TestDebitSuspendsOnceForEver(t *testing.T) {
-	first := ReactToDebit{Debit: Debit{"e-0", "BIL-2026-000001", 1, "AM04"}}
+	first := ReactToDebit{Debit: Debit{"e-0", "BIL-2026-000001", 1, "AM04"}, CustomerRef: "CE-ACME"}
 	redelivered := first
 	redelivered.EventID = "another id"
-	second := ReactToDebit{Debit: Debit{"e-1", "BIL-2026-000001", 2, "AM04"}, Returned: true}
+	second := ReactToDebit{Debit: Debit{"e-1", "BIL-2026-000001", 2, "AM04"}, CustomerRef: "CE-ACME", Returned: true}
 
 	c := play(t, append(active, step{first, begin}, step{Reinstate{"paid"}, begin})...)
 	if _, err := Decide(c, redelivered, begin); !errors.Is(err, ErrNoEffect) {
@@ -322,7 +323,7 @@ func TestDebitSuspendsOnceForEver(t *testing.T) {
 	if c, err = Fold(c, e, begin); err != nil || c.Suspension.Cause != DirectDebitReturned || c.Suspension.InvoiceRef != "BIL-2026-000001" {
 		t.Fatalf("%+v, %v", c, err)
 	}
-	returned := ReactToDebit{Debit: Debit{"e-2", "BIL-2026-000001", 1, "MD01"}, Returned: true}
+	returned := ReactToDebit{Debit: Debit{"e-2", "BIL-2026-000001", 1, "MD01"}, CustomerRef: "CE-ACME", Returned: true}
 	c = fold(t, c, Reinstate{"paid"})
 	if _, err := Decide(c, second, begin); !errors.Is(err, ErrNoEffect) {
 		t.Fatalf("the same return again: %v", err)
@@ -342,8 +343,8 @@ func TestDebitSuspendsOnceForEver(t *testing.T) {
 // TestDebitFromBeforeReinstatement receives a failure that came while the contract was suspended
 // for another one, once more after it was reinstated.
 func TestDebitFromBeforeReinstatement(t *testing.T) {
-	first := ReactToDebit{Debit: Debit{"e-0", "BIL-2026-000001", 1, "AM04"}, OccurredAt: begin}
-	second := ReactToDebit{Debit: Debit{"e-1", "BIL-2026-000002", 1, "AM04"}, OccurredAt: begin.Add(time.Second)}
+	first := ReactToDebit{Debit: Debit{"e-0", "BIL-2026-000001", 1, "AM04"}, CustomerRef: "CE-ACME", OccurredAt: begin}
+	second := ReactToDebit{Debit: Debit{"e-1", "BIL-2026-000002", 1, "AM04"}, CustomerRef: "CE-ACME", OccurredAt: begin.Add(time.Second)}
 	c := play(t, append(active, step{first, begin})...)
 	if _, err := Decide(c, second, begin.Add(time.Second)); !errors.Is(err, ErrNoEffect) {
 		t.Fatalf("while it is suspended: %v", err)
@@ -365,7 +366,7 @@ func TestDebitFromBeforeReinstatement(t *testing.T) {
 }
 
 func TestDebitSaysWhatFailed(t *testing.T) {
-	c := fold(t, play(t, active...), ReactToDebit{Debit: Debit{"e-1", "BIL-2026-000001", 2, "AM04"}, Returned: true})
+	c := fold(t, play(t, active...), ReactToDebit{Debit: Debit{"e-1", "BIL-2026-000001", 2, "AM04"}, CustomerRef: "CE-ACME", Returned: true})
 	if want := "direct debit of BIL-2026-000001 returned (AM04)"; c.Suspension.Detail != want {
 		t.Errorf("detail %q, want %q", c.Suspension.Detail, want)
 	}

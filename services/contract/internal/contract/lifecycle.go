@@ -65,8 +65,9 @@ func (s Suspend) decide(c *Contract, _ time.Time) (Event, error) {
 // effect and so left no record.
 type ReactToDebit struct {
 	Debit
-	Returned   bool      // it failed after settlement, not before
-	OccurredAt time.Time // zero: not known
+	CustomerRef string    // the customer of the invoice
+	Returned    bool      // it failed after settlement, not before
+	OccurredAt  time.Time // zero: not known
 }
 
 // Failure returns what identifies the failure.
@@ -75,6 +76,9 @@ func (r ReactToDebit) Failure() Failure {
 }
 
 func (r ReactToDebit) decide(c *Contract, _ time.Time) (Event, error) {
+	if r.CustomerRef != c.CustomerRef {
+		return nil, fmt.Errorf("%w: %q, not %q", ErrOtherCustomer, r.CustomerRef, c.CustomerRef)
+	}
 	cause, failed := DirectDebitRejected, "rejected"
 	if r.Returned {
 		cause, failed = DirectDebitReturned, "returned"

@@ -17,14 +17,15 @@ func anyCommand(t *rapid.T) Command {
 	from := rapid.SampledFrom([]time.Time{day0, begin, begin.AddDate(0, 1, 0)}).Draw(t, "from")
 	ceiling := rapid.SampledFrom([]Money{{1, "EUR"}, {0, "EUR"}, {-1, "EUR"}, {1, "USD"}}).Draw(t, "ceiling")
 	debit := Debit{"e", invoice.Draw(t, "invoice"), rapid.IntRange(1, 3).Draw(t, "presentation"), "AM04"}
+	customer := rapid.SampledFrom([]string{"CE-ACME", "CE-ACME", "CE-ACME", "CE-OTHER"}).Draw(t, "customer")
 	badSign := sign
 	badSign.Account.Owner = ""
 	return rapid.SampledFrom([]Command{
 		subscribe, Activate{}, Expire{}, Suspend{"s"}, Reinstate{"r"}, Terminate{"t"}, sign, badSign, RevokeMandate{Reason: "w"}, Amend{},
 		Amend{Ceiling: &ceiling}, Amend{ValidFrom: &from}, Amend{ValidUntil: &until}, Amend{OpenEnded: true}, Amend{Buyer: &acme},
-		ReactToDebit{Debit: debit}, ReactToDebit{Debit: debit, Returned: true}, ErasePersonalData{}, Republish{}, Republish{rapid.Int64Range(-1, 90).Draw(t, "above")},
+		ReactToDebit{Debit: debit, CustomerRef: customer}, ReactToDebit{Debit: debit, CustomerRef: customer, Returned: true}, ErasePersonalData{}, Republish{}, Republish{rapid.Int64Range(-1, 90).Draw(t, "above")},
 		// twice again, or most contracts would be terminated too soon
-		Activate{}, Activate{}, Reinstate{"r"}, sign, ReactToDebit{Debit: debit},
+		Activate{}, Activate{}, Reinstate{"r"}, sign, ReactToDebit{Debit: debit, CustomerRef: customer},
 	}).Draw(t, "command")
 }
 

@@ -50,7 +50,7 @@ type Config[S, B any] struct {
 	// keeps none.
 	Feed func(v *states.Verdict[S, B], value []byte) bool
 	// Park is called for each impossible record, with the stream that it parks.
-	Park func(offset int64, s record.Stream, why error)
+	Park func(e *states.Entry[B], s record.Stream, why error)
 }
 
 // Core decides commands on the log that it reads. One goroutine uses it at a time.

@@ -49,7 +49,7 @@ func (c *Core[S, B]) Read(r *record.Record) error {
 		c.overtaken(res.Verdict.Streams)
 		subject := c.applied.Subject(&res.Verdict.Entry)
 		if c.cfg.Park != nil {
-			c.cfg.Park(r.Offset, subject, res.Err)
+			c.cfg.Park(&res.Verdict.Entry, subject, res.Err)
 		}
 		if f != nil {
 			c.settle(f, fmt.Errorf("%w: %s: %w", ErrParked, subject, res.Err))

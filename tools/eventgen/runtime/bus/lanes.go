@@ -43,9 +43,11 @@ type lanes struct {
 	aside map[place]*task
 	bytes int           // of the messages that are laid aside
 	room  chan struct{} // closed and replaced when a task ends
-	// A message that there is no room for is sent here, so that one whose schema nobody knows gives
-	// up waiting for it.
-	needed chan struct{}
+
+	// Messages whose schema nobody knows give up waiting for it when others need their room.
+	needed  chan struct{} // closed and replaced when they do
+	toLeave int           // how many have to give up
+	leaving int           // how many have given up and not ended
 
 	budget time.Duration // what is left of maxDelay
 	grown  time.Time     // up to when the budget has grown
@@ -77,6 +79,7 @@ type task struct {
 
 	// guarded by lanes.mu
 	over     bool
+	leaves   bool
 	used     time.Duration // of the budget
 	releases []func()
 }
@@ -183,7 +186,7 @@ func (l *lanes) spend(t *task, d time.Duration) {
 
 // layAside holds a message, as soon as there is room for it.
 func (l *lanes) layAside(t *task, take func() func()) error {
-	for needed := l.needed; ; {
+	for {
 		l.mu.Lock()
 		if t.over {
 			l.mu.Unlock()
@@ -197,22 +200,47 @@ func (l *lanes) layAside(t *task, take func() func()) error {
 			}
 			l.aside[t.place()] = t
 			l.bytes += t.size
+			if l.leaving == 0 {
+				l.toLeave = 0
+			}
 			l.mu.Unlock()
 			l.c.progress.layAside(t.raw)
 			return nil
 		}
+		l.makeRoom()
 		room := l.room
 		l.mu.Unlock()
 		select {
-		case needed <- struct{}{}:
-			needed = nil // until that one has ended
 		case <-room:
-			needed = l.needed
 		case <-t.done:
 		case <-t.raw.Context().Done():
 			return context.Cause(t.raw.Context())
 		}
 	}
+}
+
+// makeRoom has up to half of what fits give up, of the messages whose schema nobody knows. It is
+// called with mu locked. Nothing is asked for before all that gave up have ended: each takes a
+// while to become a dead letter.
+func (l *lanes) makeRoom() {
+	if l.leaving == 0 && l.toLeave == 0 {
+		l.toLeave = maxLanes / 2
+		close(l.needed)
+		l.needed = make(chan struct{})
+	}
+}
+
+// leave reports whether a message whose schema nobody knows has to give up, for others need its
+// room. If not, it has to ask again when the channel is closed.
+func (l *lanes) leave(t *task) (now bool, later <-chan struct{}) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.toLeave > 0 {
+		l.toLeave--
+		l.leaving++
+		t.leaves = true
+	}
+	return t.leaves, l.needed
 }
 
 // run handles the messages of a lane, one after the other, until there are no more.
@@ -246,6 +274,9 @@ func (l *lanes) end(t *task) (next *task) {
 		l.lines[t.lane] = line[1:]
 	} else {
 		delete(l.lines, t.lane)
+	}
+	if t.leaves {
+		l.leaving--
 	}
 	releases := t.releases
 	close(l.room)

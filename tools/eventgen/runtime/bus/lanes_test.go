@@ -446,9 +446,9 @@ func TestUnknownSchemaID(t *testing.T) {
 // those of one key wait for one minute together.
 func TestManyUnknownSchemaIDs(t *testing.T) {
 	for name, c := range map[string]struct {
-		key  string
-		soon int // dead letters before the minute is over
-	}{"of many keys": {"%d", 1500 - 1000}, "of one key": {"never", 0}} {
+		key         string
+		least, most int // dead letters before the minute is over
+	}{"of many keys": {"%d", 500, 1000}, "of one key": {"never", 0, 0}} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				schemas := bustest.NewRegistry(registry.Subject{Name: "notes-x.Note", Schema: noteSchema})
@@ -461,8 +461,8 @@ func TestManyUnknownSchemaIDs(t *testing.T) {
 				if at := n.handled(t, "good"); at > 2*time.Second {
 					t.Errorf("the message behind them was handled after %v", at)
 				}
-				if got := len(n.broker.Messages("dead")); got != c.soon {
-					t.Errorf("%d dead letters after %v, want %d", got, time.Since(n.start), c.soon)
+				if got := len(n.broker.Messages("dead")); got < c.least || got > c.most {
+					t.Errorf("%d dead letters after %v, want %d to %d", got, time.Since(n.start), c.least, c.most)
 				}
 				pause(70 * time.Second)
 				if got := len(n.broker.Messages("dead")); got != 1500 || n.broker.Held("notes") != 0 {

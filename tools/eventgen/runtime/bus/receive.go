@@ -245,7 +245,6 @@ func (c *receiver) finish(ctx context.Context, raw *message.Message, p provenanc
 	if t == nil {
 		t = new(task)
 	}
-	needed := false
 	for attempt := 1; ; attempt++ {
 		p.attempt = attempt
 		name, outcome, err := c.try(ctx, raw, p)
@@ -254,12 +253,12 @@ func (c *receiver) finish(ctx context.Context, raw *message.Message, p provenanc
 			c.observe(p, name, outcome, attempt, nil)
 			return nil
 		}
-		unknown := errors.Is(err, registry.ErrUnknownID)
-		switch {
-		case unknown && t.unknown.IsZero():
-			t.unknown = time.Now()
-		case unknown && (needed || time.Since(t.unknown) > unknownIDPatience):
-			err = Permanentf("%w: %w", ErrUndecodable, err)
+		var needed <-chan struct{}
+		if errors.Is(err, registry.ErrUnknownID) {
+			var give bool
+			if give, needed = c.giveUp(t); give {
+				err = Permanentf("%w: %w", ErrUndecodable, err)
+			}
 		}
 		if !IsPermanent(err) && !errors.Is(err, errStopped) && c.op.Retry.MaxAttempts > 0 && attempt >= c.op.Retry.MaxAttempts {
 			err = Permanentf("given up after %d attempts: %w", attempt, err)
@@ -269,14 +268,20 @@ func (c *receiver) finish(ctx context.Context, raw *message.Message, p provenanc
 		}
 		c.failed(p, name, attempt, err)
 		t.fail(ctx, c, c.failure(raw, p, name, err))
-		var room <-chan struct{}
-		if unknown {
-			room = c.lanes.needed
-		}
-		if needed, err = wait(ctx, c.op.Retry, attempt, room); err != nil {
+		if err := wait(ctx, c.op.Retry, attempt, needed); err != nil {
 			return err
 		}
 	}
+}
+
+// giveUp reports whether a message has waited long enough for its schema. If not, it has to ask
+// again when the channel is closed.
+func (c *receiver) giveUp(t *task) (now bool, later <-chan struct{}) {
+	if t.unknown.IsZero() {
+		t.unknown = time.Now()
+	}
+	now, later = c.lanes.leave(t)
+	return now || time.Since(t.unknown) > unknownIDPatience, later
 }
 
 func (c *receiver) failure(raw *message.Message, p provenance, name string, cause error) Failure {
@@ -287,8 +292,8 @@ func (c *receiver) failure(raw *message.Message, p provenance, name string, caus
 var errStopped = errors.New("by the policy for unknown messages nothing behind it is read")
 
 // unknownIDPatience is how long messages of a key with schema ids that the registry does not know
-// are tried again, because the ids may be registered late. One is tried once more, and no longer,
-// when others need its room.
+// are tried again, because the ids may be registered late. When others need their room, many are
+// tried once more, and no longer.
 const unknownIDPatience = time.Minute
 
 // guarded calls what the application supplies. A panic becomes an error, so that the message is
@@ -361,7 +366,7 @@ func (c *receiver) bury(ctx context.Context, raw *message.Message, p provenance,
 		}
 		c.failed(p, name, attempt, fmt.Errorf("dead letter (%w): %w", cause, err))
 		t.fail(ctx, c, f)
-		if _, err := wait(ctx, c.op.Retry, attempt, nil); err != nil {
+		if err := wait(ctx, c.op.Retry, attempt, nil); err != nil {
 			return err
 		}
 	}
@@ -398,18 +403,18 @@ func (c *receiver) failed(p provenance, name string, attempt int, err error) {
 		"partition", p.partition, "offset", p.offset, "key", beginning(p.key, keyLogged), "attempt", attempt, "error", err)
 }
 
-// wait sleeps before the next attempt, and reports whether it was woken by a message that needs
-// room. It returns an error if the subscription ends.
-func wait(ctx context.Context, r Retry, attempt int, room <-chan struct{}) (needed bool, err error) {
+// wait sleeps before the next attempt, or until a channel is closed. It returns an error if the
+// subscription ends.
+func wait(ctx context.Context, r Retry, attempt int, sooner <-chan struct{}) error {
 	t := time.NewTimer(r.after(attempt))
 	defer t.Stop()
 	select {
 	case <-t.C:
-		return false, nil
-	case <-room:
-		return true, nil
+		return nil
+	case <-sooner:
+		return nil
 	case <-ctx.Done():
-		return false, context.Cause(ctx)
+		return context.Cause(ctx)
 	}
 }
 

@@ -44,6 +44,8 @@ func (h *Header) label() string { return strings.Join(append([]string{h.Name}, h
 func (h *Header) CheckText(v string) error {
 	n := utf8.RuneCountInString(v)
 	switch {
+	case !utf8.ValidString(v):
+		return errors.New("is not UTF-8")
 	case h.Const != "" && v != h.Const:
 		return fmt.Errorf("is %q, not %q", v, h.Const)
 	case len(h.Enum) > 0 && !slices.Contains(h.Enum, v):

@@ -25,3 +25,12 @@ func TestCheckInsideHeader(t *testing.T) {
 		}
 	}
 }
+
+// A text is UTF-8, whatever else is declared of it.
+func TestCheckTextIsUTF8(t *testing.T) {
+	for text, want := range map[string]bool{"plain": true, "": true, "caf\u00e9": true, "\xff\xfe": false, "caf\xc3": false} {
+		if err := (&Header{Name: "x"}).CheckText(text); (err == nil) != want {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}

@@ -48,6 +48,14 @@ type Client struct {
 	mu      sync.Mutex
 	ids     map[subjectSchema]int
 	schemas map[int]string
+	asked   map[int]*question // that are not answered yet
+}
+
+// question is one about a schema, for all who ask it before it is answered.
+type question struct {
+	answered chan struct{}
+	schema   string
+	err      error
 }
 
 type subjectSchema struct{ subject, schema string }
@@ -68,7 +76,7 @@ func NewClient(rawURL string, options ...sr.ClientOpt) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("schema registry at %s: %w", rawURL, err)
 	}
-	return &Client{sr: cl, ids: map[subjectSchema]int{}, schemas: map[int]string{}}, nil
+	return &Client{sr: cl, ids: map[subjectSchema]int{}, schemas: map[int]string{}, asked: map[int]*question{}}, nil
 }
 
 // ID implements Schemas.
@@ -100,19 +108,42 @@ func (c *Client) ID(ctx context.Context, subject, schema string) (int, error) {
 
 // Schema implements Schemas.
 func (c *Client) Schema(ctx context.Context, id int) (string, error) {
+	ctx, cancel := asking(ctx)
+	defer cancel()
 	c.mu.Lock()
 	s, ok := c.schemas[id]
+	q := c.asked[id]
+	first := !ok && q == nil
+	if first {
+		q = &question{answered: make(chan struct{})}
+		c.asked[id] = q
+	}
 	c.mu.Unlock()
 	if ok {
 		return s, nil
 	}
-	ctx, cancel := asking(ctx)
-	defer cancel()
+	if first {
+		q.schema, q.err = c.ask(ctx, id)
+		c.mu.Lock()
+		delete(c.asked, id)
+		c.mu.Unlock()
+		close(q.answered)
+	}
+	select {
+	case <-q.answered:
+		return q.schema, q.err
+	case <-ctx.Done():
+		return "", fmt.Errorf("%w: fetch schema %d: %w", ErrAway, id, ctx.Err())
+	}
+}
+
+// ask fetches a schema, and keeps it.
+func (c *Client) ask(ctx context.Context, id int) (string, error) {
 	found, err := c.sr.SchemaByID(ctx, id)
 	if isCode(err, codeNoSchema) {
 		return "", fmt.Errorf("%w %d", ErrUnknownID, id)
 	}
-	if err == nil && strings.TrimSpace(found.Schema) == "" {
+	if err == nil && found.Type != sr.TypeProtobuf && !json.Valid([]byte(found.Schema)) {
 		err = errors.New("the answer has no schema")
 	}
 	if err != nil {

@@ -4,12 +4,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/sr"
 )
 
 // fake is a schema registry whose URL has a path, like that of Apicurio.
@@ -231,6 +235,7 @@ func TestNotTheRegistry(t *testing.T) {
 		"an empty 200":  func(w http.ResponseWriter) { fmt.Fprint(w, `{}`) },
 		"an HTML page":  func(w http.ResponseWriter) { fmt.Fprint(w, "<html></html>") },
 		"nothing":       func(http.ResponseWriter) {},
+		"no schema":     func(w http.ResponseWriter) { fmt.Fprint(w, `{"id": 0, "schema": "<html>"}`) },
 		"blank schemas": func(w http.ResponseWriter) { fmt.Fprint(w, `{"id": 0, "schema": " "}`) },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -248,6 +253,51 @@ func TestNotTheRegistry(t *testing.T) {
 			}
 		})
 	}
+}
+
+// held is a transport that answers nothing before it is released, and counts the requests.
+type held struct {
+	requests int
+	release  chan struct{}
+}
+
+func (h *held) RoundTrip(r *http.Request) (*http.Response, error) {
+	h.requests++
+	<-h.release
+	body := io.NopCloser(strings.NewReader(`{"error_code": 40403, "message": "Schema not found"}`))
+	return &http.Response{StatusCode: http.StatusNotFound, Request: r, Body: body}, nil
+}
+
+// However many ask for a schema at the same time, the registry gets one question. Whoever asks
+// later asks again.
+func TestManyAskAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &held{release: make(chan struct{})}
+		c, err := NewClient("http://registry", sr.HTTPClient(&http.Client{Transport: h}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		errs := make(chan error, 100)
+		for range cap(errs) {
+			go func() {
+				_, err := c.Schema(t.Context(), 7)
+				errs <- err
+			}()
+		}
+		synctest.Wait()
+		if h.requests != 1 {
+			t.Errorf("%d questions", h.requests)
+		}
+		close(h.release)
+		for range cap(errs) {
+			if err := <-errs; !errors.Is(err, ErrUnknownID) {
+				t.Fatal(err)
+			}
+		}
+		if _, err := c.Schema(t.Context(), 7); !errors.Is(err, ErrUnknownID) || h.requests != 2 {
+			t.Errorf("asked again: %v, %d questions", err, h.requests)
+		}
+	})
 }
 
 // TestAskUntil asks after the time that was set. What is cached is returned, and the registry gets
