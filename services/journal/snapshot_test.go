@@ -16,6 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/deferpay/deferpay/services/journal"
 	"github.com/deferpay/deferpay/services/journal/admin"
@@ -476,8 +477,16 @@ func TestUnusableSnapshotIsReplaced(t *testing.T) {
 	})
 }
 
-// unreadable is a read model whose last item cannot be read.
+// unreadable is a read model of large items, the last of which cannot be read.
 type unreadable struct{ *tally }
+
+func (m unreadable) Cut() journal.ModelCut { return largeCut{m.tally.Cut()} }
+
+type largeCut struct{ journal.ModelCut }
+
+func (c largeCut) Next(dst []byte) ([]byte, bool, error) {
+	return c.ModelCut.Next(append(dst, make([]byte, 1<<20)...))
+}
 
 func (unreadable) Check(item []byte) error {
 	if strings.HasSuffix(string(item), "2") {
@@ -486,20 +495,63 @@ func (unreadable) Check(item []byte) error {
 	return nil
 }
 
-// A snapshot in which something cannot be read is not completed, and nothing is left of it.
+// A snapshot in which something cannot be read is not completed, and nothing is left of it, also of
+// what is on its way then.
 func TestUnreadableSnapshotIsNotCompleted(t *testing.T) {
-	savedVirtually(t, func(t *testing.T, _ *kfake.Cluster, opts []kgo.Opt) {
+	savedVirtually(t, func(t *testing.T, c *kfake.Cluster, opts []kgo.Opt) {
 		cfg, a := savingConfig(t, "a", opts, 1<<40)
 		cfg.Snapshots.Model = unreadable{a.model}
 		a.Journal, a.stop = Start(t, cfg)
 		a.buys(t, 0, 60)
+		c.ControlKey(int16(kmsg.Produce), func(req kmsg.Request) (kmsg.Response, error, bool) {
+			c.KeepControl()
+			if len(req.(*kmsg.ProduceRequest).Topics[0].Partitions[0].Records) > 1<<10 {
+				c.SleepControl(func() { time.Sleep(time.Second) })
+			}
+			return nil, nil, false
+		})
 		if _, err := a.Snapshot(t.Context()); err == nil || !strings.Contains(err.Error(), "garbage") {
 			t.Errorf("taking a snapshot: %v", err)
 		}
+		time.Sleep(time.Minute)
 		if list := manifestsOf(t, opts); len(list) > 0 || a.Stats().Snapshots > 0 {
 			t.Errorf("the topic has %+v", list)
 		}
+		left, chunks := chunksOf(t, opts)
+		if left > 0 || chunks < 2 {
+			t.Errorf("%d chunks of %d are left", left, chunks)
+		}
 	})
+}
+
+// chunksOf returns how many chunks are on the topic of snapshots, and how many there were, removed
+// ones included.
+func chunksOf(t *testing.T, opts []kgo.Opt) (left, ever int) {
+	t.Helper()
+	client, err := kgo.NewClient(append(slices.Clip(opts), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{Snapshots: {1: kgo.NewOffset().AtStart()}}))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	ends, err := kadm.NewClient(client).ListEndOffsets(t.Context(), Snapshots)
+	if err != nil {
+		t.Fatal(err)
+	}
+	end, _ := ends.Lookup(Snapshots, 1)
+	last := map[string]bool{} // whether there is a value
+	for next := int64(0); next < end.Offset; {
+		fetches := client.PollFetches(t.Context())
+		if err := fetches.Err(); err != nil {
+			t.Fatal(err)
+		}
+		fetches.EachRecord(func(r *kgo.Record) { last[string(r.Key)], next = r.Value != nil, r.Offset+1 })
+	}
+	for _, there := range last {
+		if ever++; there {
+			left++
+		}
+	}
+	return left, ever
 }
 
 // A log whose topic was deleted and created again has no use for a snapshot of before.

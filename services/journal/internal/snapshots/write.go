@@ -141,8 +141,14 @@ func (w *Writer) Complete(ctx context.Context, lastRecord record.Digest) (record
 // Bytes returns how much was written.
 func (w *Writer) Bytes() int64 { return w.written }
 
-// Abandon removes what was written of a snapshot that is not complete.
-func (w *Writer) Abandon(ctx context.Context) error { return w.topic.Remove(ctx, w.manifest) }
+// Abandon removes what was written of a snapshot that is not complete. A chunk that is on its way
+// arrives before, because nothing would remove one that comes later.
+func (w *Writer) Abandon(ctx context.Context) error {
+	if err := w.client.Flush(ctx); err != nil {
+		return err
+	}
+	return w.topic.Remove(ctx, w.manifest)
+}
 
 // Close ends the use of the writer. A snapshot that is not complete stays announced.
 func (w *Writer) Close() { w.client.Close() }
