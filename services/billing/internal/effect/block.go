@@ -338,7 +338,7 @@ func (b *block) apply(at uint8, r *row) {
 func (b *block) operation(at uint8, r *row) recent {
 	b.apply(at, r)
 	o, err := r.operation()
-	if err != nil { // it was read when it was loaded
+	if err != nil { // see Model.Check
 		panic(fmt.Sprintf("billing: an operation in memory cannot be read: %v", err))
 	}
 	return recent{Operation: &o, contract: r.contract, of: r.of, back: r.back}

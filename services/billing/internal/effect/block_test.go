@@ -2,6 +2,7 @@ package effect
 
 import (
 	"cmp"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"reflect"
@@ -207,6 +208,14 @@ func TestLoadRefuses(t *testing.T) {
 	row0 := func(change func(*row)) func([]item) []item {
 		return rows(func(all []row) []row { change(&all[0]); return all })
 	}
+	recent0 := func(change func(*row)) func([]item) []item {
+		return func(all []item) []item {
+			changed := mustUnpack(all[last].Block.Data)
+			change(&changed[0])
+			all[last].Block.Data = packRows(changed)
+			return all
+		}
+	}
 	listed := func(n int, of ...uint32) func([]item) []item {
 		return func(all []item) []item {
 			all[lists].Lists[n].Numbers = numbers.List(of).Append(nil)
@@ -217,6 +226,8 @@ func TestLoadRefuses(t *testing.T) {
 	for name, spoil := range map[string]func([]item) []item{
 		"":                          func(all []item) []item { return all },
 		"no contracts":              without(refs),
+		"no seed":                   without(seed),
+		"no index of orders":        without(orders),
 		"short seed":                func(all []item) []item { all[seed].Seed = all[seed].Seed[1:]; return all },
 		"order of no operation":     func(all []item) []item { return indexed(all, orders, 12) },
 		"orders cut short":          func(all []item) []item { o := all[orders].Orders; all[orders].Orders = o[:len(o)-1]; return all },
@@ -234,6 +245,7 @@ func TestLoadRefuses(t *testing.T) {
 		"fewer in a contract":       listed(contractList, 0, 1, 2),
 		"others in a contract":      listed(contractList, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11),
 		"others in an order":        listed(orderList, 11),
+		"fewer in an order":         listed(orderList),
 		"others in a month":         func(all []item) []item { all[lists].Lists[monthList].Numbers = []byte{0, 12}; return all },
 		"refused that is not there": func(all []item) []item {
 			all[lists].Lists = append(all[lists].Lists, list{ofRefused, 0, []byte{11}})
@@ -256,12 +268,7 @@ func TestLoadRefuses(t *testing.T) {
 		"operation of no contract":     row0(func(r *row) { r.contract = 7 }),
 		"unknown flag":                 row0(func(r *row) { r.flags = flagsEnd }),
 		"rest of other bytes":          row0(func(r *row) { r.rest = []byte("nonsense") }),
-		"recent one of no contract": func(all []item) []item {
-			changed := mustUnpack(all[last].Block.Data)
-			changed[0].contract = 7
-			all[last].Block.Data = packRows(changed)
-			return all
-		},
+		"recent one of no contract":    recent0(func(r *row) { r.contract = 7 }),
 	} {
 		if err := load(t, spoil(cutOf(t, filled()))); (err == nil) != (name == "") {
 			t.Errorf("%q: %v", name, err)
@@ -269,11 +276,30 @@ func TestLoadRefuses(t *testing.T) {
 	}
 }
 
-// indexed returns items of which one has an index with another handle.
+// A recent operation that cannot be read is refused by a start too, which looks into it.
+func TestLoadRefusesRecent(t *testing.T) {
+	all := cutOf(t, filled())
+	last := all[len(all)-1].Block
+	rows := mustUnpack(last.Data)
+	rows[0].rest = []byte("nonsense")
+	last.Data = packRows(rows)
+	into, refused := NewModel().Load(), false
+	for _, it := range all {
+		data, err := items.Append(nil, it)
+		if err != nil {
+			t.Fatal(err)
+		}
+		refused = refused || into.Add(data) != nil
+	}
+	if !last.Recent || !refused {
+		t.Error("an operation that cannot be read is loaded")
+	}
+}
+
+// indexed returns items of which one has an index whose first handle is another one.
 func indexed(all []item, at int, h pack.Handle) []item {
-	var x pack.Index
-	x.Add(1<<40, h)
-	all[at].Orders, _ = x.Cut().Next(nil)
+	_, size := binary.Uvarint(all[at].Orders) // the number of the shard; then how many entries it has
+	binary.LittleEndian.PutUint32(all[at].Orders[size+1:], uint32(h))
 	return all
 }
 

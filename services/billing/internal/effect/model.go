@@ -131,10 +131,13 @@ type invoice struct {
 	End uint32
 }
 
+// inBlock is how many operations are packed together.
+const inBlock = 128
+
 // NewModel returns the read model before the first record.
 func NewModel() *Model {
 	m := &Model{}
-	m.PackAll(128, 256)
+	m.PackAll(inBlock, 2*inBlock)
 	return m
 }
 

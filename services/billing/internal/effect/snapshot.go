@@ -67,8 +67,9 @@ var items = func() *shape.Codec[item] {
 	return c
 }()
 
-// layout is raised when the columns of a block or the numbers of a list are encoded otherwise.
-const layout = "columns 1, lists 1\n"
+// layout is raised when the columns of a block or the numbers of a list are encoded otherwise. A
+// block has as many operations as every other one, which nobody looks at when it is loaded.
+var layout = fmt.Sprintf("columns 1, lists 1, %d in a block\n", inBlock)
 
 // Shape implements journal.ReadModel.
 func (m *Model) Shape() string { return items.Shape() + rests.Shape() + layout }
@@ -252,6 +253,7 @@ func (m *Model) Load() journal.ModelLoading {
 // loading is a model that is being made of items.
 type loading struct {
 	into, made *Model
+	seeded     bool
 	open       []uint32    // months
 	order      pack.Handle // the last one that the index of orders has
 }
@@ -274,8 +276,8 @@ func (l *loading) Add(data []byte) error {
 	if err := m.fits(&it); err != nil {
 		return err
 	}
-	if it.Seed != nil {
-		m.seed = pack.Seed(it.Seed)
+	if len(it.Seed) > 0 {
+		m.seed, l.seeded = pack.Seed(it.Seed), true
 	}
 	if err := m.orders.Restore(it.Orders, func(h pack.Handle) error {
 		l.order = max(l.order, h)
@@ -374,27 +376,27 @@ func (m *Model) addList(l list) (err error) {
 
 // addBlock adds operations. A whole block is not looked into: see Check.
 func (m *Model) addBlock(p packed) error {
-	b := &block{packed: slices.Clone(pack.Block(p.Data)), changed: p.Changed}
 	switch {
 	case p.Recent:
-		return eachRow(b.packed, func(i int, r *row) error {
-			if int(r.contract) >= len(m.contracts) {
-				return fmt.Errorf("%w: operation %d", errItem, m.count())
+		return eachRow(p.Data, func(_ int, r *row) error {
+			o, err := r.operation()
+			if err != nil || int(r.contract) >= len(m.contracts) {
+				return errors.Join(fmt.Errorf("%w: operation %d", errItem, m.count()), err)
 			}
-			m.recent = append(m.recent, b.operation(uint8(i), r))
+			m.recent = append(m.recent, recent{Operation: &o, contract: r.contract, of: r.of, back: r.back})
 			return nil
 		})
 	case len(m.recent) > 0:
 		return fmt.Errorf("%w: a block behind those that stay unpacked", errItem)
 	}
-	m.keep(b)
+	m.keep(&block{packed: slices.Clone(pack.Block(p.Data)), changed: p.Changed})
 	return nil
 }
 
 // End implements journal.ModelLoading.
 func (l *loading) End() error {
 	m := l.made
-	count, listed := m.count(), 0
+	count, listed, ordered := m.count(), 0, m.orders.Len()
 	within := func(s numbers.Set) bool { return s.Len() == s.Rank(count) }
 	fits := uint32(l.order) <= count && within(m.refused) && within(m.cancelled.set())
 	for i := range m.contracts {
@@ -406,10 +408,16 @@ func (l *loading) End() error {
 		fits = fits && within(runs)
 	}
 	for first, others := range m.others {
+		ordered += len(others)
 		fits = fits && first < count && within(others)
 	}
-	if !fits || listed != int(count) {
-		return fmt.Errorf("%w: there are %d operations, and %d in the lists of contracts, or others in a list", errItem, count, listed)
+	switch {
+	case !fits:
+		return fmt.Errorf("%w: there are %d operations, and others in a list", errItem, count)
+	case listed != int(count) || ordered != int(count):
+		return fmt.Errorf("%w: there are %d operations, %d in the lists of contracts, and %d in those of orders", errItem, count, listed, ordered)
+	case !l.seeded && count > 0:
+		return fmt.Errorf("%w: the index of orders has no seed", errItem)
 	}
 	for _, month := range l.open {
 		if err := m.findUnbilled(month); err != nil {
