@@ -83,7 +83,7 @@ func (s *Snapshots) check(states, project bool) error {
 }
 
 // format is part of the shape: a snapshot of another form is one of another shape.
-const format = "journal snapshot 4"
+const format = "journal snapshot 5"
 
 // shape returns the digest of what the items of a snapshot look like.
 func (cfg *Config[S, B]) shape() record.Digest {

@@ -294,8 +294,9 @@ func (s *Store) All(each func(h Handle, item []byte) error) error {
 // Kept is a block of a store, and what the store knows of it.
 type Kept struct {
 	Block
-	number, parts int32
-	low, high     int64
+	number      int32
+	parts, used int32
+	low, high   int64
 }
 
 // Cut returns all blocks in the order in which they were filled. It holds what was added before.
@@ -304,7 +305,7 @@ func (s *Store) Cut() []Kept {
 	all := make([]Kept, 0, s.len)
 	for _, a := range s.order {
 		if b := &s.blocks[a.number]; b.age == a.age {
-			all = append(all, Kept{b.data, a.number, b.parts, b.low, b.high})
+			all = append(all, Kept{b.data, a.number, b.parts, b.used, b.low, b.high})
 		}
 	}
 	return all
@@ -313,6 +314,7 @@ func (s *Store) Cut() []Kept {
 // Append appends what Restore takes.
 func (k Kept) Append(dst []byte) []byte {
 	dst = binary.AppendUvarint(binary.AppendUvarint(dst, uint64(k.number)), uint64(k.parts))
+	dst = binary.AppendUvarint(dst, uint64(k.used))
 	return append(binary.AppendVarint(binary.AppendVarint(dst, k.low), k.high), k.Block...)
 }
 
@@ -323,10 +325,14 @@ func KeptOf(data []byte) (k Kept, err error) {
 		return k, errKept
 	}
 	parts, data, ok := length(data, math.MaxInt32)
-	if !ok || parts == 0 {
+	if !ok {
 		return k, errKept
 	}
-	k.number, k.parts = int32(number), int32(parts)
+	used, data, ok := length(data, uint64(parts))
+	if !ok || used == 0 {
+		return k, errKept
+	}
+	k.number, k.parts, k.used = int32(number), int32(parts), int32(used)
 	for _, into := range []*int64{&k.low, &k.high} {
 		v, size := binary.Varint(data)
 		if size <= 0 {
@@ -377,29 +383,28 @@ func (r *Restoring) Add(k Kept) error {
 	}
 	s.filled++
 	s.order = append(s.order, at{k.number, s.filled})
-	s.blocks[n] = block{data: slices.Clip(slices.Clone(k.Block)), age: s.filled, parts: k.parts, low: k.low, high: k.high}
+	s.blocks[n] = block{data: slices.Clone(k.Block), age: s.filled, parts: k.parts, used: k.used, low: k.low, high: k.high}
 	return nil
 }
 
-// End makes the store ready for use. An error is returned if a block is not there, or more is in
-// use of one than it has.
+// End makes the store ready for use. An error is returned unless as much is in use of every block
+// as there was when it was cut: what was said to be in use would be of another moment.
 func (r *Restoring) End() error {
 	s := r.store
 	if len(r.used) > len(s.blocks) {
 		return fmt.Errorf("block %d is not there", len(r.used)-1)
 	}
 	r.used = append(r.used, make([]int32, len(s.blocks)-len(r.used))...)
-	for n := range s.blocks {
-		switch b, used := &s.blocks[n], r.used[n]; {
-		case used > b.parts:
-			return fmt.Errorf("%d parts of block %d are in use, and it has %d", used, n, b.parts)
-		case used > 0:
-			b.used = used
+	for n, b := range s.blocks {
+		if r.used[n] != b.used {
+			return fmt.Errorf("%d parts of block %d are in use, and there were %d", r.used[n], n, b.used)
+		}
+		if b.used > 0 {
 			s.keep(n, b.data)
 		}
 	}
-	for n := range s.blocks {
-		if n > 0 && r.used[n] == 0 {
+	for n := 1; n < len(s.blocks); n++ {
+		if s.blocks[n].used == 0 {
 			s.release(n)
 		}
 	}

@@ -311,17 +311,29 @@ func TestRestoreRefuses(t *testing.T) {
 	for n := range 40 {
 		all = append(all, made.Add(item(n, 30), 1))
 	}
+	useAll := func(r *Restoring) {
+		for _, h := range all {
+			r.Use(h)
+		}
+	}
 	cut := made.Cut()
 	for name, fill := range map[string]func(*Restoring) error{
-		"a block twice":             func(r *Restoring) error { return r.Add(cut[0]) },
-		"a handle of no block":      func(r *Restoring) error { return r.Use(0) },
-		"a handle out of range":     func(r *Restoring) error { return r.Use(1 << 31) },
-		"a block that is not there": func(r *Restoring) error { return errors.Join(r.Use(Handle(len(cut)+1)<<slotBits), r.End()) },
-		"more used than there is": func(r *Restoring) error {
-			for range cut[0].parts {
-				r.Use(all[0])
-			}
+		"a block twice":         func(r *Restoring) error { return r.Add(cut[0]) },
+		"a handle of no block":  func(r *Restoring) error { return r.Use(0) },
+		"a handle out of range": func(r *Restoring) error { return r.Use(1 << 31) },
+		"a block that is not there": func(r *Restoring) error {
+			useAll(r)
+			return errors.Join(r.Use(Handle(len(cut)+1)<<slotBits), r.End())
+		},
+		"more used than there was": func(r *Restoring) error {
+			useAll(r)
 			return errors.Join(r.Use(all[0]), r.End())
+		},
+		"less used than there was": func(r *Restoring) error {
+			for _, h := range all[1:] {
+				r.Use(h)
+			}
+			return r.End()
 		},
 	} {
 		r := New(Layout{Block: 100}).Restore()
@@ -341,10 +353,12 @@ func TestRestoreRefuses(t *testing.T) {
 		}
 	}
 	for name, data := range map[string][]byte{
-		"no number":          {0, 1, 2, 2, 9},
-		"a number too large": append(binary.AppendUvarint(nil, maxBlocks), 1, 2, 2, 9),
-		"no part":            {1, 0, 2, 2, 9},
-		"times in disorder":  {1, 1, 4, 2, 9},
+		"no number":           {0, 1, 1, 2, 2, 9},
+		"a number too large":  append(binary.AppendUvarint(nil, maxBlocks), 1, 1, 2, 2, 9),
+		"no part":             {1, 0, 0, 2, 2, 9},
+		"no part in use":      {1, 1, 0, 2, 2, 9},
+		"more than its parts": {1, 1, 2, 2, 2, 9},
+		"times in disorder":   {1, 1, 1, 4, 2, 9},
 	} {
 		if _, err := KeptOf(data); err == nil {
 			t.Errorf("%s: taken for a block of a store", name)
@@ -352,39 +366,43 @@ func TestRestoreRefuses(t *testing.T) {
 	}
 }
 
-// What is not used of a restored store is free, and its numbers are used again.
-func TestRestoredIsFreed(t *testing.T) {
+// Numbers of which a restored store has no block are used again.
+func TestRestoredNumbers(t *testing.T) {
 	made := New(Layout{Block: 100})
 	var all []Handle
 	for n := range 400 {
 		all = append(all, made.Add(item(n, 30), 1))
 	}
+	last := all[len(all)-1]
+	for _, h := range all {
+		if h.block()%2 == 0 && h.block() != last.block() {
+			made.Remove(h)
+		}
+	}
 	s := New(Layout{Block: 100})
 	r := s.Restore()
-	for i, k := range made.Cut() {
-		if i%2 == 0 {
-			continue
-		}
+	for _, k := range made.Cut() {
 		if err := r.Add(k); err != nil {
 			t.Fatal(err)
 		}
+		for range k.used {
+			if err := r.Use(handle(int(k.number), 0)); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
-	last := all[len(all)-1]
-	if err := errors.Join(r.Use(last), r.End()); err != nil {
+	if err := r.End(); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := s.Get(last, nil); err != nil || !bytes.Equal(got, item(399, 30)) {
 		t.Errorf("the last item is %q, %v", got, err)
 	}
 	numbers := len(s.blocks)
-	for n := range 300 {
+	for n := range 100 {
 		s.Add(item(n, 30), 1)
 	}
 	if len(s.blocks) > numbers {
 		t.Errorf("there are %d numbers of blocks after %d: those that were free are not used", len(s.blocks), numbers)
-	}
-	if s.Remove(last); s.Bytes() == 0 {
-		t.Error("what was added is gone")
 	}
 }
 
@@ -468,7 +486,7 @@ func FuzzBlock(f *testing.F) {
 		}
 		s := New(l)
 		r := s.Restore()
-		if err := r.Add(Kept{Block: data, number: 1, parts: int32(len(want))}); err != nil {
+		if err := r.Add(Kept{Block: data, number: 1, parts: int32(len(want)), used: int32(len(want))}); err != nil {
 			t.Fatal(err)
 		}
 		for slot := range want {

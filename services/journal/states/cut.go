@@ -156,6 +156,9 @@ var errItem = errors.New("not an item of a cut")
 // look into blocks of packed streams. It needs no lock. Config.States is set.
 func (l *States[S, B]) CheckItem(item []byte) error {
 	switch {
+	case len(item) > 0 && item[0] == itemInfo:
+		_, err := infos.Decode(item[1:])
+		return err
 	case len(item) > 1 && item[0] == itemPacked && item[1] < 2:
 		t := l.tables()[item[1]]
 		return checkPacked(item[2:], l.cfg.States, func(s record.Stream) bool { return l.tableOf(s) == t })

@@ -234,6 +234,9 @@ func TestDamagedItems(t *testing.T) {
 				if !refuses(passing(), item[:n]) {
 					t.Fatalf("the first %d bytes of %q are taken for an item", n, item)
 				}
+				if n > 0 && item[0] == 'i' && passing().CheckItem(item[:n]) == nil {
+					t.Fatalf("the first %d bytes of %q are taken for what is known beside the streams", n, item)
+				}
 			}
 		}
 	}
@@ -296,7 +299,9 @@ func TestItemsThatDoNotBelongTogether(t *testing.T) {
 		n := slices.IndexFunc(items, func(item []byte) bool { return item[0] == 'p' && item[2] == kind })
 		return slices.Insert(slices.Clone(items), n, items[n])
 	}
-	for name, items := range map[string][][]byte{"no blocks": without('b'), "a block twice": twice('b'), "shards twice": twice('x')} {
+	for name, items := range map[string][][]byte{
+		"no seed": without('s'), "no index": without('x'), "no blocks": without('b'), "a block twice": twice('b'), "shards twice": twice('x'),
+	} {
 		loading, refused := packing(1).Load(), false
 		for _, item := range items {
 			refused = refused || loading.Add(item) != nil

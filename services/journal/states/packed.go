@@ -19,8 +19,8 @@ import (
 // later. What is packed is the same as what is not in all that can be seen of it.
 
 // StateCodec turns states into bytes and back. Its methods may be called at the same time. If it
-// has a method Check as shape.Codec has, states that are loaded are checked by that instead of
-// Decode.
+// has a method Check as shape.Codec has, packed states that a cut hands out are checked by that
+// instead of Decode: see States.CheckItem.
 type StateCodec[S any] interface {
 	Append(dst []byte, state S) ([]byte, error)
 	Decode(data []byte) (S, error)
@@ -567,35 +567,39 @@ func (c *packedCut) next(dst []byte) (_ []byte, more bool) {
 }
 
 // loading is how far what is packed has been loaded.
-type loading [2]*pack.Restoring
+type loading struct {
+	stores          [2]*pack.Restoring
+	seeded, indexed bool
+}
 
-// load adds an item of a cut. What is in blocks is not looked at: see check.
+// load adds an item of a cut. What is in blocks is not looked at: see checkPacked.
 func (p *packed[S]) load(item []byte, to *loading) error {
 	if p == nil {
 		return errItem
 	}
 	for i, store := range p.stores {
-		if to[i] == nil {
-			to[i] = store.Restore()
+		if to.stores[i] == nil {
+			to.stores[i] = store.Restore()
 		}
 	}
 	switch {
 	case len(item) == 1+len(p.seed) && item[0] == itemSeed:
-		p.seed = pack.Seed(item[1:])
+		p.seed, to.seeded = pack.Seed(item[1:]), true
 		return nil
 	case len(item) > 1 && item[0] == itemIndex:
+		to.indexed = true
 		return p.index.Restore(item[1:], func(h pack.Handle) error {
 			if h&often != 0 {
-				return to[1].Use(h &^ often)
+				return to.stores[1].Use(h &^ often)
 			}
-			return to[0].Use(h)
+			return to.stores[0].Use(h)
 		})
 	case len(item) > 1 && item[0] == itemBlock && item[1] < 2:
 		k, err := pack.KeptOf(item[2:])
 		if err != nil {
 			return err
 		}
-		return to[item[1]].Add(k)
+		return to.stores[item[1]].Add(k)
 	}
 	return errItem
 }
@@ -638,7 +642,10 @@ func checkOf[S any](codec StateCodec[S]) func(state []byte) error {
 
 // end makes what was loaded ready for use.
 func (l *loading) end() error {
-	for _, r := range l {
+	if l.indexed && !l.seeded {
+		return errors.New("an index without the seed of its hashes")
+	}
+	for _, r := range l.stores {
 		if r != nil {
 			if err := r.End(); err != nil {
 				return err
