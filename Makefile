@@ -12,6 +12,10 @@ EXAMPLE := tools/eventgen/example
 # Modules of their own: the main module does not compile what only they import.
 MODULES := tools/contracttest tools/contractdiff tools/composecheck tools/alerts $(EXAMPLE)
 PROCESSES := ./services/e2e ./tools/slides/runs ./tools/kafka ./tools/kafka/engine
+# Packages whose tests take longest and start no goroutine: the race detector has nothing to find
+# there, and makes them many times slower. A test of tools/tidy holds them to it.
+SEQUENTIAL := ./tools/eventgen/jsonschema ./tools/eventgen/jsonschema/internal/conformance ./tools/eventgen/corpus \
+              ./tools/eventgen/generate ./tools/eventgen/avro/internal/conformance ./tools/eventgen/cli
 RACE := $(shell command -v "$$(go env CC)" >/dev/null 2>&1 && echo -race)
 # make lint runs go vet, whole; go test would run a part of it again.
 TEST := go test -vet=off
@@ -80,8 +84,9 @@ test: ## Runs every test of the main module that needs nothing but Go, long ones
 # What PROCESSES test runs in processes of its own, which have no race detector: those tests run
 # without it. What they share to drive a system has goroutines of its own: one of them runs with it.
 race: ## Runs the tests in their full form (DEFERPAY_FULL=1), with the race detector if there is a C compiler
-	@$(if $(RACE),echo "race: go test -race ./... and the example of eventgen",echo "race: no C compiler, so the tests run without the race detector (install gcc for it)")
-	@DEFERPAY_FULL=1 $(RACETEST) $(FULL) $$(go list ./... | grep -vxF "$$(go list $(PROCESSES))")
+	@$(if $(RACE),echo "race: go test -race of all packages in which goroutines may meet, and of the example of eventgen",echo "race: no C compiler, so the tests run without the race detector (install gcc for it)")
+	@DEFERPAY_FULL=1 $(RACETEST) $(FULL) $$(go list ./... | grep -vxF "$$(go list $(PROCESSES) $(SEQUENTIAL))")
+	@DEFERPAY_FULL=1 $(TEST) $(FULL) $(SEQUENTIAL)
 	@cd tools/contractdiff && DEFERPAY_FULL=1 $(TEST) -count=1 ./... # specs/ is outside of the module, which the cache does not notice
 	@cd $(EXAMPLE) && $(RACETEST) ./...
 	@cd tools/alerts && $(TEST) -count=1 ./... # docs/ is outside of the module
