@@ -139,6 +139,7 @@ func (a *alarm) blocks(in *intake, name string, service []*cluster.Service) {
 // between two scrapes stands for.
 func TestAlerts(t *testing.T) {
 	fulltest.Only(t, "it builds the engine of Prometheus")
+	embeddedOnly(t, "alerts look at metrics of the services")
 	s := start(t, setup{billing: 2})
 	a := newAlarm(s)
 	client, err := kgo.NewClient(kgo.SeedBrokers(s.Brokers...), kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)))

@@ -69,6 +69,7 @@ type torrent struct {
 // the flood too.
 func TestFloods(t *testing.T) {
 	fulltest.Only(t, "takes a minute")
+	embeddedOnly(t, "floods do not reach the broker")
 	dir := t.TempDir()
 	all, err := callers.New(dir, callers.Caller{Subject: "buyers", Scopes: callers.Scopes}, callers.Caller{Subject: "client", Scopes: callers.Scopes})
 	if err != nil {

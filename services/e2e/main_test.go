@@ -81,6 +81,15 @@ func TestMain(m *testing.M) {
 // broker, and all share one registry, because it takes long to start.
 var engines cluster.Options
 
+// embeddedOnly skips a test on Apache Kafka, where it would show what it shows on the embedded
+// broker.
+func embeddedOnly(t *testing.T, why string) {
+	t.Helper()
+	if engines.Engine == cluster.EngineKafka {
+		t.Skipf("%s: it runs on the embedded broker", why)
+	}
+}
+
 // onKafka prepares for tests on Apache Kafka if BROKER is kafka.
 func onKafka() (stop func() error, err error) {
 	stop = func() error { return nil }
