@@ -171,7 +171,8 @@ func TestAlerts(t *testing.T) {
 	}
 	s.buy("unkept", bought, 250)
 	a.blocks(in, "billing-", s.Billing)
-	a.reaches(s.Billing, "deferpay_log_snapshot_failures_total", 3) // so one of two instances has failed twice
+	// three failures: one of two instances has failed twice
+	a.reaches(s.Billing, "deferpay_log_snapshot_failures_total", 3)
 	a.expect("without a topic of snapshots", a.firing(2*time.Minute), "No snapshot is taken")
 
 	for _, n := range s.Nodes {
