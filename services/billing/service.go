@@ -82,6 +82,7 @@ func Run(ctx context.Context, cfg Config) error {
 	}
 	i.Metrics.PackedOperations(log.Packed)
 	i.Metrics.Outstanding(func() []metrics.Owed { return outstanding(ready, log.Outstanding) })
+	i.Metrics.Runs(ready, log.LeftOut, log.OldestRun)
 	runner := &runs.Runner{Store: log, Ready: ready, Paris: paris, Now: i.Now, Logger: i.Logger, After: cfg.RunAfter}
 	handler, err := api.New(api.Config{Config: i.HTTP(log), Store: log, Runs: runner})
 	if err != nil {

@@ -282,16 +282,8 @@ var kinds = []kind{
 // is a dead letter; what only waited for the registry is taken in by itself afterwards. The short
 // form sends every sixth kind.
 func TestSuspensionBehindBadMessage(t *testing.T) {
-	var mask *impostor
-	fronts := 0
-	s := start(t, setup{topics: []string{"billing.dlq.v1", "contract.dlq.v1", "contract.log.v1"}, front: func(addr string) (string, error) {
-		if fronts++; fronts == 1 {
-			return addr, nil // the broker
-		}
-		var told string
-		mask, told = impersonate(t, addr)
-		return told, nil
-	}})
+	mask := &impostor{}
+	s := start(t, setup{topics: []string{"billing.dlq.v1", "contract.dlq.v1", "contract.log.v1"}, front: mask.front(t)})
 	client, err := kgo.NewClient(kgo.SeedBrokers(s.Brokers...), kgo.ProducerBatchMaxBytes(1_048_588), kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)))
 	if err != nil {
 		t.Fatal(err)

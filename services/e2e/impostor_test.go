@@ -69,11 +69,22 @@ func hangs(_ http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// impersonate starts an impostor of the registry at an address and returns its own address.
-func impersonate(t *testing.T, addr string) (*impostor, string) {
-	t.Helper()
-	p := &impostor{}
+// front returns the front of a system with one broker. It puts the impostor before the registry.
+func (p *impostor) front(t *testing.T) func(addr string) (told string, err error) {
 	p.mode.Store("")
+	broker := true
+	return func(addr string) (told string, err error) {
+		if broker {
+			broker = false
+			return addr, nil
+		}
+		return p.impersonate(t, addr), nil
+	}
+}
+
+// impersonate starts the impostor of the registry at an address and returns its own address.
+func (p *impostor) impersonate(t *testing.T, addr string) string {
+	t.Helper()
 	through := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: addr})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		mode := p.mode.Load().(string)
@@ -87,5 +98,5 @@ func impersonate(t *testing.T, addr string) (*impostor, string) {
 		}
 	}))
 	t.Cleanup(server.Close)
-	return p, server.Listener.Addr().String()
+	return server.Listener.Addr().String()
 }

@@ -244,6 +244,15 @@ func (m *Metrics) PackedOperations(read func() (operations int, bytes int64)) {
 	})
 }
 
+// Runs adds what keeps customers from getting their invoices: how many the runs left out, and how
+// old a run is that is not completed. Both are 0 while the instance is not ready, because in a log
+// that is only read in part, runs are going on that were completed later.
+func (m *Metrics) Runs(ready func() error, leftOut func() int, oldest func() time.Duration) {
+	shown := func(v float64) float64 { return v * truth(ready() == nil) }
+	m.gauge("customers_left_out", "Customers that billing runs left out, once for each month, and that are not billed for it yet.", func() float64 { return shown(float64(leftOut())) })
+	m.gauge("billing_run_seconds", "For how long the oldest billing run that is not completed has been going on.", func() float64 { return shown(oldest().Seconds()) })
+}
+
 // Log adds the counters of the log's journal.
 func (m *Metrics) Log(stats func() journal.Stats, position func() int64) {
 	m.registry.MustRegister(&log{stats, position})

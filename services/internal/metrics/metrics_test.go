@@ -28,6 +28,7 @@ func full(t *testing.T) *Metrics {
 	m.Counter("facts_repaired_total", "Repaired.", func() int64 { return 3 })
 	m.Publication(func() (int64, bool) { return 5, true }, func() int64 { return 9 })
 	m.PackedOperations(func() (int, int64) { return 128, 9000 })
+	m.Runs(func() error { return nil }, func() int { return 3 }, func() time.Duration { return time.Minute })
 	m.Intake(new(bus.Progress), func() []kafkabus.Position { return []kafkabus.Position{{Lag: 4}, {Lag: 2}} })
 	m.Outstanding(func() []Owed { return []Owed{{"EUR", "not_invoiced", 12.5}} })
 	m.Log(func() journal.Stats { return journal.Stats{Applied: 7, Packed: 12, PackedBytes: 340} }, func() int64 { return 9 })
@@ -49,6 +50,18 @@ func shown(m *Metrics) string {
 	w := httptest.NewRecorder()
 	m.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
 	return w.Body.String()
+}
+
+// Nobody is left out while the log is read, although the records read so far say so.
+func TestRunsOnceReady(t *testing.T) {
+	var starting error
+	m := New()
+	m.Runs(func() error { return starting }, func() int { return 3 }, func() time.Duration { return time.Minute })
+	for want, reason := range map[string]error{"0": errors.New("starting"), "3": nil} {
+		if starting = reason; !strings.Contains(shown(m), "deferpay_customers_left_out "+want+"\n") {
+			t.Errorf("readiness %v does not show %s", reason, want)
+		}
+	}
 }
 
 // never counts that answers are not held back.
@@ -86,7 +99,7 @@ func TestValues(t *testing.T) {
 		`deferpay_outstanding{currency="EUR",part="not_invoiced"} 12.5`,
 		`deferpay_answers_total{operation="createOperation",outcome="purchase-refused"} 1`,
 		`deferpay_log_applied_total 7`, `deferpay_log_position 9`, `deferpay_log_packed_streams 12`, `deferpay_log_packed_bytes 340`,
-		`deferpay_operations_packed 128`, `deferpay_operations_packed_bytes 9000`, `deferpay_messages_total{message="M",operation="receive",outcome="dead-lettered"} 1`,
+		`deferpay_customers_left_out 3`, `deferpay_billing_run_seconds 60`, `deferpay_operations_packed 128`, `deferpay_operations_packed_bytes 9000`, `deferpay_messages_total{message="M",operation="receive",outcome="dead-lettered"} 1`,
 		`deferpay_message_age_seconds_count{topic="facts"} 2`, `deferpay_message_age_seconds_bucket{topic="facts",le="0.01"} 1`,
 		`deferpay_message_age_seconds_bucket{topic="facts",le="300"} 1`, `deferpay_request_seconds_count{code="418",method="get"} 1`,
 		// a method that a client made up

@@ -563,6 +563,38 @@ func TestUnbillableContractIsLeftOut(t *testing.T) {
 	i.post("/billing-runs", `{"period":"2026-04"}`).want(t, 200, "invoiced", "2", "notInvoiced", "0", "lines.0.invoiceRef", "BIL-2026-000003")
 }
 
+// Customers that a run left out are counted until they are billed, one by one.
+func TestLeftOut(t *testing.T) {
+	s := newSystem(t)
+	i := s.instance("billing-1")
+	left := func(when string, want int) {
+		t.Helper()
+		if got := i.store.LeftOut(); got != want {
+			t.Errorf("%s: %d customers are left out, want %d", when, got, want)
+		}
+	}
+	i.contract(7, 1, nil)
+	i.contract(8, 1, func(c *billing.Contract) { c.CustomerRef = "CE-BETA" })
+	for month := range 2 {
+		s.offset.Store(int64(start.AddDate(0, month, 0).Sub(start)))
+		i.post("/operations", purchase("CTR-7", 100)).want(t, 201)
+		i.post("/operations", purchase("CTR-8", 100)).want(t, 201)
+	}
+	s.offset.Store(int64(start.AddDate(0, 2, 0).Sub(start)))
+	left("before a run", 0)
+	i.post("/billing-runs", `{"period":"2026-04"}`).want(t, 200, "status", "COMPLETED", "invoiced", "0", "notInvoiced", "2")
+	left("by April, because March is not billed", 2)
+	i.post("/billing-runs", `{"period":"2026-03"}`).want(t, 200, "invoiced", "2")
+	left("before April is billed", 2)
+	possible, _ := i.store.ToClose(billing.Period{Year: 2026, Month: time.April})
+	for n, c := range possible {
+		if _, err := i.store.Decide(t.Context(), nil, c); err != nil {
+			t.Fatal(err)
+		}
+		left("after "+c.Customer.CustomerRef, 1-n)
+	}
+}
+
 func TestMonthsAreBilledUnasked(t *testing.T) {
 	s := newSystem(t)
 	one, two := s.instance("billing-1"), s.instance("billing-2")
@@ -610,9 +642,19 @@ func TestUnfinishedRunIsResumed(t *testing.T) {
 	go func() { _ = runner.Run(ctx); close(ended) }()
 	t.Cleanup(func() { cancel(); <-ended })
 	two.get("/billing-runs/2026-03").want(t, 200, "status", "RUNNING", "notInvoiced", "1")
+	if n := two.store.LeftOut(); n != 0 {
+		t.Errorf("%d customers are left out by a run that is going on", n)
+	}
+	s.offset.Store(april + int64(50*time.Second))
+	if d := two.store.OldestRun(); d != 50*time.Second {
+		t.Errorf("a run of 50 s has been going on for %s", d)
+	}
 	s.offset.Store(april + int64(2*time.Minute))
 	s.until("taken up", func() bool { return two.get("/billing-runs/2026-03").at("status") == "COMPLETED" })
 	two.get("/billing-runs/2026-03").want(t, 200, "invoiced", "1", "notInvoiced", "0")
+	if d := two.store.OldestRun(); d != 0 {
+		t.Errorf("a run that is over has been going on for %s", d)
+	}
 	two.post("/operations", purchase("CTR-7", 100)).want(t, 201, "period", "2026-04")
 	s.offset.Store(int64(start.AddDate(0, 3, 0).Sub(start)))
 	// ten looks, none of which may do it: what does not happen cannot be waited for

@@ -559,6 +559,37 @@ func (s *Store) ToClose(p billing.Period) (possible []billing.Close, waiting []W
 	return possible, waiting
 }
 
+// LeftOut returns how many customers the last runs of all months left out, once for each month,
+// that are not billed for it yet.
+func (s *Store) LeftOut() (n int) {
+	s.read(func(st billing.States) {
+		for _, p := range s.model.OpenPeriods() {
+			left := st.Run(p).LeftOut
+			if len(left) == 0 {
+				continue
+			}
+			open := s.open(st, p)
+			for _, l := range left {
+				if open[l.Customer] {
+					n++
+				}
+			}
+		}
+	})
+	return n
+}
+
+// OldestRun returns for how long the oldest run that is not completed has been going on, or 0.
+func (s *Store) OldestRun() (d time.Duration) {
+	now := s.now()
+	s.read(func(st billing.States) {
+		for p := range s.model.Running {
+			d = max(d, now.Sub(st.Run(p).StartedAt))
+		}
+	})
+	return d
+}
+
 // Waiting is a customer that cannot be billed now.
 type Waiting struct {
 	Customer    billing.CustomerKey
