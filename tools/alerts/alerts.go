@@ -14,16 +14,18 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 )
 
-// alert is one expression of an alert, and for how long it has to hold before the alert fires.
+// alert is one expression of an alert, for how long it has to hold before the alert fires, and what
+// that means.
 type alert struct {
-	name, expr string
-	pending    time.Duration
+	name, expr, meaning string
+	pending             time.Duration
 }
 
 var (
 	section  = regexp.MustCompile("(?m)^#### (.+)$")
-	rule     = regexp.MustCompile("(?s)```\n(.*?)\n```\n\n(For [0-9]+ [a-z]+|At once);")
+	rule     = regexp.MustCompile("(?s)```\n(.*?)\n```\n\n(For [0-9]+ [a-z]+|At once);\\s(.+?)(?:\n\n|\\s*$)")
 	block    = regexp.MustCompile("(?m)^```$")
+	link     = regexp.MustCompile(`\[([^\]]*)\]\([^)]*\)`)
 	language = parser.NewParser(parser.Options{})
 )
 
@@ -47,7 +49,7 @@ func read(text string) (all []alert, err error) {
 			return nil, fmt.Errorf("alert %q: an expression is not followed by For or At once", name)
 		}
 		for _, r := range rules {
-			a := alert{name: name, expr: r[1]}
+			a := alert{name: name, expr: r[1], meaning: plain(r[3])}
 			if _, err := language.ParseExpr(a.expr); err != nil {
 				return nil, fmt.Errorf("alert %q: %w", name, err)
 			}
@@ -60,6 +62,11 @@ func read(text string) (all []alert, err error) {
 		}
 	}
 	return all, nil
+}
+
+// plain returns a paragraph as one line, with the texts of its links alone.
+func plain(text string) string {
+	return strings.Join(strings.Fields(link.ReplaceAllString(text, "$1")), " ")
 }
 
 // firing returns what fires at the last scrape: the name of an alert, a space and the labels.

@@ -27,7 +27,7 @@ func variantsOf(t *testing.T, a alert) (all []variant) {
 		t.Fatal(err)
 	}
 	for _, pending := range otherDurations(a.pending) {
-		all = append(all, variant{alert{a.name, a.expr, pending}, "another time"})
+		all = append(all, variant{alert{name: a.name, expr: a.expr, pending: pending}, "another time"})
 	}
 	parser.Inspect(root, func(node parser.Node, path []parser.Node) error {
 		if node == nil {
@@ -39,7 +39,7 @@ func variantsOf(t *testing.T, a alert) (all []variant) {
 			if parsed, err := language.ParseExpr(text); err != nil || parsed.String() == root.String() {
 				t.Errorf("%s: %s is no variant: %s: %v", a.name, e.what, text, err)
 			}
-			all = append(all, variant{alert{a.name, text, a.pending}, e.what})
+			all = append(all, variant{alert{name: a.name, expr: text, pending: a.pending}, e.what})
 		}
 		return nil
 	})
