@@ -433,6 +433,34 @@ func chunk(t *testing.T, opts []kgo.Opt, m record.Manifest, data []byte) {
 	manifest(t, opts, m)
 }
 
+// A snapshot is used also if it comes slowly, at 1 MB/s.
+func TestSnapshotComesSlowly(t *testing.T) {
+	savedVirtually(t, func(t *testing.T, c *kfake.Cluster, opts []kgo.Opt) {
+		a := saving(t, "a", opts, 40)
+		a.buys(t, 0, 60)
+		a.awaitSnapshots(t, 1)
+		ended := make(chan struct{})
+		t.Cleanup(func() { close(ended) }) // or the broker does not close
+		c.ControlKey(int16(kmsg.Fetch), func(req kmsg.Request) (kmsg.Response, error, bool) {
+			c.KeepControl()
+			if topics := req.(*kmsg.FetchRequest).Topics; len(topics) == 1 && topics[0].Partitions[0].Partition == 1 {
+				atOnce := time.Duration(topics[0].Partitions[0].PartitionMaxBytes)
+				c.SleepControl(func() {
+					select {
+					case <-time.After(atOnce * time.Second / 1_000_000):
+					case <-ended:
+					}
+				})
+			}
+			return nil, nil, false
+		})
+		b := saving(t, "b", opts, 1000)
+		if !strings.Contains(b.log.String(), "starting from a snapshot") {
+			t.Errorf("the instance logged:\n%s", b.log)
+		}
+	})
+}
+
 // Of two snapshots, the older one is used if the newer one cannot be.
 func TestOlderSnapshotIsUsed(t *testing.T) {
 	savedVirtually(t, func(t *testing.T, _ *kfake.Cluster, opts []kgo.Opt) {

@@ -25,11 +25,12 @@ import (
 const (
 	chunkSize = 900_000 // bytes; brokers take 1 MiB by default
 	reserve   = 64      // chunks that are announced before they are written
-	// readAtOnce is how many bytes a request asks for. By default one has a chunk or two, and a
+	// readAtOnce is how many bytes a request for chunks asks for. By default one has a chunk, and a
 	// large snapshot would mostly wait for answers.
 	readAtOnce = 8 << 20
-	// stalled is how long the broker may send nothing of what it has.
+	// stalled is how long an answer of the broker may take, and slow one with readAtOnce.
 	stalled = 5 * time.Second
+	slow    = readAtOnce >> 20 * stalled
 )
 
 // The partitions of the topic.
@@ -56,8 +57,10 @@ func (t Topic) client(partition int32, from int64, buffered int) (*kgo.Client, e
 		if from == 0 {
 			at = kgo.NewOffset().AtStart()
 		}
-		options = append(options, kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{t.Name: {partition: at}}),
-			kgo.FetchMaxPartitionBytes(readAtOnce))
+		options = append(options, kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{t.Name: {partition: at}}))
+		if partition == chunks {
+			options = append(options, kgo.FetchMaxPartitionBytes(readAtOnce))
+		}
 	}
 	return topic.NewProducer(buffered, append(options, kgo.ConsumeResetOffset(kgo.NoResetOffset())))
 }
@@ -75,8 +78,12 @@ func (t Topic) read(ctx context.Context, partition int32, from int64, fn func(*k
 	if err != nil || from >= end {
 		return err
 	}
+	patience := stalled
+	if partition == chunks {
+		patience = slow
+	}
 	for {
-		polling, cancel := context.WithTimeout(ctx, stalled)
+		polling, cancel := context.WithTimeout(ctx, patience)
 		fetches := client.PollFetches(polling)
 		cancel()
 		if err := fetches.Err(); err != nil {
