@@ -36,8 +36,8 @@ const (
 	entrySize              = 8 // bytes
 )
 
-// HashMask has the bits of a hash that an index knows.
-const HashMask = 1<<64 - 1<<(32-shardBits)
+// hashMask has the bits of a hash that an index knows.
+const hashMask = 1<<64 - 1<<(32-shardBits)
 
 func split(hash uint64) (number int, bits uint32) {
 	return int(hash >> (64 - shardBits)), uint32(hash >> (32 - shardBits))

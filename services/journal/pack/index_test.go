@@ -191,7 +191,7 @@ func TestHash(t *testing.T) {
 		for n := range 3000 {
 			name := fmt.Sprint("order/", n, strings.Repeat("x", n%200))
 			h := Hash(seed, name)
-			if h != Hash(seed, []byte(name)) || h&^HashMask != 0 {
+			if h != Hash(seed, []byte(name)) || h&^hashMask != 0 {
 				t.Fatalf("the hash of %q is %x, and as bytes %x", name, h, Hash(seed, []byte(name)))
 			}
 			if other, twice := seen[h]; twice {

@@ -21,5 +21,5 @@ func NewSeed() (s Seed) {
 func Hash[T ~string | ~[]byte](s Seed, name T) uint64 {
 	var room [128]byte
 	sum := sha256.Sum256(append(append(room[:0], s[:]...), name...))
-	return binary.LittleEndian.Uint64(sum[:]) & HashMask
+	return binary.LittleEndian.Uint64(sum[:]) & hashMask
 }

@@ -81,7 +81,7 @@ func (s *Store) Add(item []byte, parts int) Handle {
 	b.parts += int32(parts)
 	b.used += int32(parts)
 	if len(s.open.random)+len(s.open.rest) >= s.layout.Block || s.open.len() == slots {
-		s.Seal()
+		s.seal()
 	}
 	return h
 }
@@ -104,8 +104,8 @@ func (s *Store) take() int {
 	return n
 }
 
-// Seal compresses the block that is being filled, however little is in it.
-func (s *Store) Seal() {
+// seal compresses the block that is being filled, however little is in it.
+func (s *Store) seal() {
 	if s.number == 0 {
 		return
 	}
@@ -140,7 +140,7 @@ func (s *Store) Remove(h Handle) {
 	was := b.sparse()
 	b.used--
 	switch {
-	case b.data == nil: // open: see Seal
+	case b.data == nil: // open: see seal
 	case b.used == 0:
 		s.drop(h.block())
 	case b.sparse() && !was:
@@ -223,7 +223,7 @@ func (s *Store) Stamp(h Handle, at int64) {
 // SweepBefore frees every block with an item of before that time, as Sweep does. Blocks without one
 // are not looked at.
 func (s *Store) SweepBefore(at int64, keep func(h Handle, item []byte)) error {
-	s.Seal()
+	s.seal()
 	for _, a := range slices.Clone(s.order) {
 		if b := &s.blocks[a.number]; b.age != a.age || b.low >= at {
 			continue
@@ -239,7 +239,7 @@ func (s *Store) SweepBefore(at int64, keep func(h Handle, item []byte)) error {
 // and returns a function that reports whether a handle is of an item that was freed. That function
 // is of use until something is added.
 func (s *Store) DropBefore(at int64) (dropped func(Handle) bool) {
-	s.Seal()
+	s.seal()
 	gone := make([]bool, len(s.blocks))
 	for _, a := range slices.Clone(s.order) {
 		if b := &s.blocks[a.number]; b.age == a.age && b.high < at {
@@ -253,7 +253,7 @@ func (s *Store) DropBefore(at int64) (dropped func(Handle) bool) {
 // Earliest returns the earliest time that of returns for items of which it reports true. It calls
 // of for the items of few blocks, because it knows from Stamp which need not be looked at.
 func (s *Store) Earliest(of func(h Handle, item []byte) (at int64, ok bool)) (at int64, ok bool, err error) {
-	s.Seal()
+	s.seal()
 	for _, a := range s.order {
 		if b := &s.blocks[a.number]; b.age != a.age || ok && b.low >= at {
 			continue
@@ -301,7 +301,7 @@ type Kept struct {
 
 // Cut returns all blocks in the order in which they were filled. It holds what was added before.
 func (s *Store) Cut() []Kept {
-	s.Seal()
+	s.seal()
 	all := make([]Kept, 0, s.len)
 	for _, a := range s.order {
 		if b := &s.blocks[a.number]; b.age == a.age {

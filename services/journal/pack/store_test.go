@@ -162,7 +162,7 @@ func TestRemovedIsFreed(t *testing.T) {
 		for n := range 1000 {
 			all = append(all, s.Add(item(round*1000+n, 40), 1))
 		}
-		s.Seal()
+		s.seal()
 		for _, h := range all {
 			s.Remove(h)
 		}

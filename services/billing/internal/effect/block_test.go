@@ -235,6 +235,7 @@ func TestLoadRefuses(t *testing.T) {
 		"pair of another contract":  func(all []item) []item { all[pairs].Pairs[0].Contract = 1; return all },
 		"another contract heard of": func(all []item) []item { all[heard].Heard[0] = 1; return all },
 		"terms of another contract": func(all []item) []item { all[termsAt].Terms[0].Contract = 1; return all },
+		"terms of no operation":     func(all []item) []item { all[termsAt].Terms[0].From = 0; return all },
 		"part of another contract":  func(all []item) []item { all[parts].Parts[0] = 1; return all },
 		"invoice without its parts": without(parts),
 		"no lists":                  without(lists),

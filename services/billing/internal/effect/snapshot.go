@@ -316,8 +316,8 @@ func (l *loading) Add(data []byte) error {
 	return nil
 }
 
-// fits returns an error if an item names a contract that is not there, or if an invoice has
-// contracts that are not there.
+// fits returns an error if an item names a contract that is not there, if terms are those of no
+// operation, or if an invoice has contracts that are not there.
 func (m *Model) fits(it *item) error {
 	if n := len(it.Seed); n != 0 && n != len(m.seed) {
 		return fmt.Errorf("%w: a seed of %d bytes", errItem, n)
@@ -327,6 +327,9 @@ func (m *Model) fits(it *item) error {
 		contracts = append(contracts, p.Contract)
 	}
 	for _, t := range it.Terms {
+		if t.From == 0 {
+			return fmt.Errorf("%w: terms of no operation of contract %d", errItem, t.Contract)
+		}
 		contracts = append(contracts, t.Contract)
 	}
 	for _, l := range it.Lists {

@@ -58,6 +58,23 @@ func TestCutKeepsWhatWas(t *testing.T) {
 	}
 }
 
+// An item that cannot be read is refused by whoever takes a snapshot, and by a start.
+func TestLoadRefuses(t *testing.T) {
+	whole, err := items.Append(nil, item{Mandate: &mandate{Key: "FR72ZZZ123456/RUM-1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	lacking, err := items.Append(nil, item{Latest: &Applied{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, data := range map[string][]byte{"cut short": whole[:len(whole)-1], "more than an item": append(whole, 0), "no contract": lacking} {
+		if m := NewModel(); m.Check(data) == nil || m.Load().Add(data) == nil {
+			t.Errorf("%s: loaded", name)
+		}
+	}
+}
+
 // BenchmarkCut reports how long a cut of a model of 100,000 contracts holds the lock.
 func BenchmarkCut(b *testing.B) {
 	m := NewModel()

@@ -1,6 +1,7 @@
 package effect
 
 import (
+	"errors"
 	"iter"
 
 	"github.com/deferpay/deferpay/services/contract/internal/contract"
@@ -150,8 +151,16 @@ func (c *modelCut) End() {
 
 // Check implements journal.ReadModel.
 func (m *Model) Check(data []byte) error {
-	_, err := items.Decode(data)
+	_, err := read(data)
 	return err
+}
+
+// read reads an item.
+func read(data []byte) (it item, err error) {
+	if it, err = items.Decode(data); err == nil && it.Latest != nil && it.Latest.After == nil {
+		err = errors.New("an item without the contract after a record")
+	}
+	return it, err
 }
 
 // Load implements journal.ReadModel.
@@ -168,7 +177,7 @@ func (l *loading) Use() { *l.into = *l.made }
 
 // Add implements journal.ModelLoading.
 func (l *loading) Add(data []byte) error {
-	it, err := items.Decode(data)
+	it, err := read(data)
 	if err != nil {
 		return err
 	}
