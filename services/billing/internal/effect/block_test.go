@@ -299,7 +299,7 @@ func TestLoadRefusesRecent(t *testing.T) {
 
 // indexed returns items of which one has an index whose first handle is another one.
 func indexed(all []item, at int, h pack.Handle) []item {
-	_, size := binary.Uvarint(all[at].Orders) // the number of the shard; then how many entries it has
+	_, size := binary.Uvarint(all[at].Orders) // the number of the shard, before that of its entries
 	binary.LittleEndian.PutUint32(all[at].Orders[size+1:], uint32(h))
 	return all
 }

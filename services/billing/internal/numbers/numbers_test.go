@@ -269,3 +269,26 @@ func TestEncodedRefuses(t *testing.T) {
 		t.Error("what was refused has changed a set")
 	}
 }
+
+// Two sets are made of one, which stays what it was.
+func TestEncodedApart(t *testing.T) {
+	list, runs := numbers.List{}, numbers.Runs{}
+	for n := range uint32(21) { // so that some of them have room for more
+		list, runs = list.With(3*n), runs.With(3*n)
+		for name, with := range map[string]func(data []byte) (numbers.Set, error){
+			"list": func(data []byte) (numbers.Set, error) { return list.WithAll(data[:1]) },
+			"runs": func(data []byte) (numbers.Set, error) { return runs.WithAll(data) },
+		} {
+			one, err := with([]byte{100, 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := with([]byte{101, 1}); err != nil {
+				t.Fatal(err)
+			}
+			if last, ok := one.Next(3*n + 1); !ok || last != 100 {
+				t.Errorf("%s of %d numbers: another set has changed this one, whose last number is %d", name, n+1, last)
+			}
+		}
+	}
+}
