@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/parser"
 )
@@ -138,9 +139,10 @@ func (a alert) results(engine *promql.Engine, s *series, at time.Time) (map[stri
 	if err != nil {
 		return nil, err
 	}
+	isName := func(label string) bool { return label == model.MetricNameLabel }
 	all := map[string]bool{}
 	for _, sample := range vector {
-		all[sample.Metric.DropMetricName().String()] = true
+		all[sample.Metric.DropReserved(isName).String()] = true
 	}
 	return all, nil
 }

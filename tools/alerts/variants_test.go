@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 )
@@ -91,8 +92,8 @@ func selectorEdits(n *parser.VectorSelector, within parser.Node) (all []edit) {
 	}
 	other("another metric", func(c *parser.VectorSelector) {
 		c.Name += "_other"
-		at := slices.IndexFunc(c.LabelMatchers, func(m *labels.Matcher) bool { return m.Name == labels.MetricName })
-		c.LabelMatchers[at] = labels.MustNewMatcher(labels.MatchEqual, labels.MetricName, c.Name)
+		at := slices.IndexFunc(c.LabelMatchers, func(m *labels.Matcher) bool { return m.Name == model.MetricNameLabel })
+		c.LabelMatchers[at] = labels.MustNewMatcher(labels.MatchEqual, model.MetricNameLabel, c.Name)
 	})
 	if n.OriginalOffset > 0 {
 		for _, d := range append(otherDurations(n.OriginalOffset), 0) {
@@ -100,7 +101,7 @@ func selectorEdits(n *parser.VectorSelector, within parser.Node) (all []edit) {
 		}
 	}
 	for i, m := range n.LabelMatchers {
-		if m.Name == labels.MetricName {
+		if m.Name == model.MetricNameLabel {
 			continue
 		}
 		if !matched {
