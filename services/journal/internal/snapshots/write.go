@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"hash"
-	"sync"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -23,16 +22,13 @@ type Writer struct {
 	buffer   []byte
 	reserved int32
 	written  int64 // bytes
-
-	mu     sync.Mutex
-	failed error
-	first  int64 // offset of the first chunk, once it is acknowledged
+	first    int64 // offset of the first chunk
 }
 
 // Begin announces a snapshot. Of the manifest, Complete, Chunks, FirstChunk, LastRecord and Hash
 // are not looked at. An error is returned if the topic is not configured as one of snapshots.
 func (t Topic) Begin(ctx context.Context, m record.Manifest) (*Writer, error) {
-	client, err := t.client(0, -1, 4)
+	client, err := t.client(0, -1, 1)
 	if err != nil {
 		return nil, err
 	}
@@ -98,20 +94,15 @@ func (w *Writer) chunk(ctx context.Context, data []byte) error {
 	if err != nil {
 		return err
 	}
+	// one chunk is under way at a time, so that records of the log come in between
 	r := &kgo.Record{Topic: w.topic.Name, Partition: chunks, Key: chunkKey(w.manifest.Snapshot, n), Value: value}
-	w.client.Produce(ctx, r, func(r *kgo.Record, err error) {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		if err != nil && w.failed == nil {
-			w.failed = err
-		}
-		if n == 0 {
-			w.first = r.Offset
-		}
-	})
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.failed
+	if err := w.client.ProduceSync(ctx, r).FirstErr(); err != nil {
+		return fmt.Errorf("write a chunk of a snapshot to %s: %w", w.topic.Name, err)
+	}
+	if n == 0 {
+		w.first = r.Offset
+	}
+	return nil
 }
 
 // Complete writes the rest of the snapshot and its manifest, and returns that. lastRecord is the
@@ -123,17 +114,8 @@ func (w *Writer) Complete(ctx context.Context, lastRecord record.Digest) (record
 		}
 		w.buffer = nil
 	}
-	if err := w.client.Flush(ctx); err != nil {
-		return w.manifest, err
-	}
-	w.mu.Lock()
-	failed, first := w.failed, w.first
-	w.mu.Unlock()
-	if failed != nil {
-		return w.manifest, fmt.Errorf("write a chunk of a snapshot to %s: %w", w.topic.Name, failed)
-	}
 	m := w.manifest
-	m.Complete, m.FirstChunk, m.LastRecord = true, first, lastRecord
+	m.Complete, m.FirstChunk, m.LastRecord = true, w.first, lastRecord
 	w.hash.Sum(m.Hash[:0])
 	return m, w.put(ctx, m)
 }
