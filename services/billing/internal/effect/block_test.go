@@ -153,6 +153,62 @@ func cutOf(t *testing.T, m *Model) (all []item) {
 	}
 }
 
+// loaded returns the model that the items of a cut lead to. Before item n, it calls meanwhile.
+func loaded(t *testing.T, m *Model, n int, meanwhile func()) *Model {
+	t.Helper()
+	c, into := m.Cut(), NewModel()
+	into.PackAll(4, 2)
+	l := into.Load()
+	for i := 0; ; i++ {
+		if i == n {
+			meanwhile()
+		}
+		data, more, err := c.Next(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !more {
+			break
+		}
+		if err := l.Add(data); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.End()
+	if err := l.End(); err != nil {
+		t.Fatal(err)
+	}
+	l.Use()
+	return into
+}
+
+// grow adds operations of all kinds, and cancels one of before.
+func grow(m *Model) {
+	march := billing.Period{Year: 2026, Month: 3}
+	for range 20 {
+		m.append(&Operation{Kind: billing.KindPurchase, Status: billing.OperationAccepted, OrderRef: "ORD-0", Period: march}, m.contract("CTR-1"))
+		m.append(&Operation{Kind: billing.KindPurchase, Status: billing.OperationRefused, OrderRef: fmt.Sprint("more/", m.count())}, m.contract(fmt.Sprint("CTR-", m.count())))
+	}
+	m.cancel(billing.Operation{Ref: "BOP-1-1", ContractRef: "CTR-1", Status: billing.OperationCancelled, Period: march})
+}
+
+// A cut hands out the model as it was, whatever becomes of the model meanwhile.
+func TestCutKeepsWhatWas(t *testing.T) {
+	for name, change := range map[string]func(*Model){
+		"grown":    grow,
+		"replaced": func(m *Model) { m.Load().Use(); grow(m) },
+		"emptied":  func(m *Model) { m.Reset(); grow(m) },
+	} {
+		for n := range len(cutOf(t, filled())) + 1 {
+			m := filled()
+			want := loaded(t, m, 0, func() {})
+			if got := loaded(t, m, n, func() { change(m) }); !reflect.DeepEqual(got, want) {
+				t.Errorf("%s before item %d: the cut leads to %+v, want %+v", name, n, got, want)
+			}
+		}
+	}
+}
+
 // next returns the row of another operation of the contract, after that of a row.
 func next(r row) row {
 	r.of++

@@ -75,7 +75,7 @@ var layout = fmt.Sprintf("columns 1, lists 1, %d in a block\n", inBlock)
 func (m *Model) Shape() string { return items.Shape() + rests.Shape() + layout }
 
 // modelCut is a model as it was at one record. Its tables are the model's own: their entries do not
-// change.
+// change. The seed is a copy, because that of the model changes when the model is emptied.
 type modelCut struct {
 	tables item
 	orders *pack.IndexCut
@@ -90,7 +90,7 @@ type modelCut struct {
 func (m *Model) Cut() journal.ModelCut {
 	c := &modelCut{
 		tables: item{
-			Seed: m.seed[:], Refs: m.refs, Pairs: m.pairs, Heard: m.heard, Terms: m.terms, Parts: m.parts, Invoices: m.invoices,
+			Seed: slices.Clone(m.seed[:]), Refs: m.refs, Pairs: m.pairs, Heard: m.heard, Terms: m.terms, Parts: m.parts, Invoices: m.invoices,
 			Running: slices.Collect(maps.Keys(m.Running)), Open: slices.Collect(maps.Keys(m.unbilled)),
 		},
 		orders: m.orders.Cut(),
