@@ -17,44 +17,53 @@ func accepted(ref contract.Ref, rum string) (a Applied) {
 	return a
 }
 
-// A cut hands out the model as it was, whatever changes while it is handed out.
+// A cut hands out the model as it was, whatever becomes of the model while it is handed out.
 func TestCutKeepsWhatWas(t *testing.T) {
-	for changeAt := range 8 {
-		m, want := NewModel(), NewModel()
-		for _, to := range []*Model{m, want} {
-			to.Project(accepted("CTR-1", "RUM-1"))
-			to.Project(accepted("CTR-2", "RUM-2"))
+	for name, before := range map[string]func(*Model){
+		"changed": func(*Model) {}, "emptied": (*Model).Reset, "replaced": func(m *Model) { m.Load().Use() },
+	} {
+		for changeAt := range 8 {
+			t.Run(fmt.Sprint(name, " before item ", changeAt), func(t *testing.T) { cutKeepsWhatWas(t, changeAt, before) })
 		}
-		c, loaded := m.Cut(), m.Load().(*loading)
-		for n := 0; ; n++ {
-			if n == changeAt {
-				withdrawn := accepted("CTR-1", "RUM-1")
-				withdrawn.Body.Event = contract.MandateWithdrawn{Ref: "CTR-1"}
-				m.Project(withdrawn)
-				erased := accepted("CTR-2", "RUM-2")
-				erased.After.Erasures = 1
-				erased.Body.Event = contract.PersonalDataErased{Ref: "CTR-2"}
-				m.Project(erased)
-				m.Project(accepted("CTR-3", "RUM-3"))
-			}
-			data, more, err := c.Next(nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if !more {
-				break
-			}
-			if err := loaded.Add(data); err != nil {
-				t.Fatal(err)
-			}
+	}
+}
+
+func cutKeepsWhatWas(t *testing.T, changeAt int, before func(*Model)) {
+	m, want := NewModel(), NewModel()
+	for _, to := range []*Model{m, want} {
+		to.Project(accepted("CTR-1", "RUM-1"))
+		to.Project(accepted("CTR-2", "RUM-2"))
+	}
+	c, loaded := m.Cut(), m.Load().(*loading)
+	for n := 0; ; n++ {
+		if n == changeAt {
+			before(m)
+			withdrawn := accepted("CTR-1", "RUM-1")
+			withdrawn.Body.Event = contract.MandateWithdrawn{Ref: "CTR-1"}
+			m.Project(withdrawn)
+			erased := accepted("CTR-2", "RUM-2")
+			erased.After.Erasures = 1
+			erased.Body.Event = contract.PersonalDataErased{Ref: "CTR-2"}
+			m.Project(erased)
+			m.Project(accepted("CTR-3", "RUM-3"))
 		}
-		c.End()
-		if got := loaded.made; !reflect.DeepEqual(got, want) {
-			t.Errorf("changed before item %d: the cut has %+v and mandates %v, want %+v and %v", changeAt, got.Latest, got.Mandates, want.Latest, want.Mandates)
+		data, more, err := c.Next(nil)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if m.cut != nil {
-			t.Error("the model keeps what was for a cut that has ended")
+		if !more {
+			break
 		}
+		if err := loaded.Add(data); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.End()
+	if got := loaded.made; !reflect.DeepEqual(got, want) {
+		t.Errorf("the cut has %+v and mandates %v, want %+v and %v", got.Latest, got.Mandates, want.Latest, want.Mandates)
+	}
+	if m.cut != nil {
+		t.Error("the model keeps what was for a cut that has ended")
 	}
 }
 
