@@ -51,7 +51,7 @@ func TestRulesFile(t *testing.T) {
 	}
 }
 
-// rules returns the alerts as a file of rules for Prometheus.
+// rules returns the alerts as a file of rules for Prometheus. A meaning is one line.
 func rules(alerts []alert) string {
 	var b strings.Builder
 	b.WriteString("# Made by tools/alerts from docs/deployment.md, which describes these alerts. Do not edit.\n")
@@ -61,7 +61,7 @@ func rules(alerts []alert) string {
 		if a.pending > 0 {
 			fmt.Fprintf(&b, "        for: %s\n", model.Duration(a.pending))
 		}
-		fmt.Fprintf(&b, "        annotations:\n          description: |\n  %s", indented(a.meaning)) // one line
+		fmt.Fprintf(&b, "        annotations:\n          description: |\n  %s", indented(a.meaning))
 	}
 	return b.String()
 }
