@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -55,6 +56,9 @@ func operator() string {
 
 // answerLimit is how long a command waits for a broker that is away.
 const answerLimit = 15 * time.Second
+
+// askEvery is the time between two questions whether the broker is there.
+const askEvery = 5 * time.Second
 
 // options returns how the broker is reached.
 func (c *common) options() ([]kgo.Opt, error) {
@@ -128,12 +132,54 @@ func (c *common) topic(name string) (backup.Topic, error) {
 	return backup.Topic{Name: topicOf(name), ClientOptions: options, AllowUnverified: c.allowUnverified}, err
 }
 
-// main runs a command: it parses the flags of set, calls check, and then do.
-func (c call) main(set *settings.Set, common *common, check, do func() error) int {
+// main runs a command: it parses the flags of set, calls check, and then do, whose context ends if
+// the broker is away for too long. on returns the topic that do needs, "" if it needs no broker.
+func (c call) main(set *settings.Set, common *common, check func() error, on func() string, do func(context.Context) error) int {
 	common.declare(set)
 	return settings.Main(set, c.args, c.getenv, c.stdout, c.stderr, check, func() error {
-		return common.explain(do())
+		options, err := common.options()
+		if err != nil {
+			return err
+		}
+		ctx, stop := context.WithCancelCause(c.ctx)
+		defer stop(nil)
+		if topic := on(); topic != "" {
+			go watch(ctx, options, topic, stop)
+		}
+		err = do(ctx)
+		if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		return common.explain(err)
 	})
+}
+
+// watch calls stop once the broker has not said for answerLimit where a topic ends. The library
+// reads and writes on for ever when a broker is away.
+func watch(ctx context.Context, options []kgo.Opt, topic string, stop context.CancelCauseFunc) {
+	client, err := kgo.NewClient(options...)
+	if err != nil {
+		stop(err)
+		return
+	}
+	defer client.Close()
+	every := time.NewTicker(askEvery)
+	defer every.Stop()
+	for answered := time.Now(); ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-every.C:
+		}
+		_, _, err := bounds(ctx, client, topic, 0)
+		switch {
+		case err == nil:
+			answered = time.Now()
+		case time.Since(answered) > answerLimit:
+			stop(fmt.Errorf("the broker is away: %w", err))
+			return
+		}
+	}
 }
 
 // explain adds a hint to an error of the connection.

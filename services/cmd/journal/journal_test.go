@@ -2,21 +2,28 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/deferpay/deferpay/gen/contractlog"
 	"github.com/deferpay/deferpay/gen/journalrecord"
 	"github.com/deferpay/deferpay/services/e2e/oldlog"
+	"github.com/deferpay/deferpay/services/internal/settings"
 	"github.com/deferpay/deferpay/services/journal/admin"
+	"github.com/deferpay/deferpay/services/journal/journaltest"
 	"github.com/deferpay/deferpay/tools/cluster"
 	"github.com/deferpay/deferpay/tools/devkafka/embedded"
 	"github.com/deferpay/deferpay/tools/devkafka/embedded/embeddedtest"
@@ -182,7 +189,7 @@ func TestDumpContinues(t *testing.T) {
 func TestRestoreRefuses(t *testing.T) {
 	from, to := recorded(t), empty(t)
 	dir := t.TempDir()
-	file := filepath.Join(dir, "whole")
+	file := filepath.Join(dir, "billing.dump")
 	from.must("dump -log billing -out", file)
 	whole, err := os.ReadFile(file)
 	if err != nil {
@@ -192,7 +199,7 @@ func TestRestoreRefuses(t *testing.T) {
 	changed[len(changed)/2] ^= 1
 	for name, content := range map[string][]byte{
 		"cut short": whole[:len(whole)/2], "one byte short": whole[:len(whole)-1], "without its end": whole[:len(whole)-40],
-		"empty": {}, "another file": []byte(strings.Repeat("text\n", 100)), "changed": changed,
+		"empty": {}, "two dumps": append(bytes.Clone(whole), whole...), "a byte more": append(bytes.Clone(whole), 'x'), "another file": []byte(strings.Repeat("text\n", 100)), "changed": changed,
 	} {
 		bad := filepath.Join(dir, "bad")
 		if err := os.WriteFile(bad, content, 0o600); err != nil {
@@ -202,14 +209,135 @@ func TestRestoreRefuses(t *testing.T) {
 		to.refused(1, "not a whole dump", "restore -log billing", bad)
 	}
 	to.refused(1, "the dump is of billing.log.v1, not of contract.log.v1", "restore -log contract", file)
-	to.refused(1, "is a dump of billing.log.v1, not of contract.log.v1", "verify -log contract -file", file)
+	to.refused(1, "billing.dump: it is a dump of billing.log.v1, not of contract.log.v1", "verify -log contract -file", file)
 	to.refused(1, "no such file", "restore -log billing", file+".no")
+	to.refused(1, "is a directory", "restore -log billing", dir)
+	pipe, into, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pipe.Close()
+	defer into.Close()
+	to.refused(1, "it has to be a file and no pipe", "restore -log billing", fmt.Sprint("/dev/fd/", pipe.Fd()))
 	if n := len(to.read("billing.log.v1")); n != 0 {
 		t.Errorf("%d records were written all the same", n)
 	}
 	from.refused(1, "billing.log.v1 is not empty", "restore -log billing", file)
 	other := &broker{t, start(t).Broker}
 	other.refused(1, "UNKNOWN_TOPIC_OR_PARTITION", "restore -log billing", file)
+}
+
+// A dump that continues another one leads to no states of its own.
+func TestContinuationIsNotRead(t *testing.T) {
+	b := recorded(t)
+	file := filepath.Join(t.TempDir(), "more.dump")
+	b.must("dump -log billing -from 5 -out", file)
+	for _, command := range []string{"cat", "verify"} {
+		b.refused(1, "more.dump: it begins at 5, and what became of its records depends on those before", command+" -log billing -file", file)
+	}
+}
+
+// A dump replaces another file, and nothing that is no file. If it fails, nothing is left of it.
+func TestDumpFile(t *testing.T) {
+	b := recorded(t)
+	dir := t.TempDir()
+	folder, link, old := filepath.Join(dir, "folder"), filepath.Join(dir, "link"), filepath.Join(dir, "old")
+	if err := errors.Join(os.Mkdir(folder, 0o700), os.Symlink(os.DevNull, link), os.WriteFile(old, []byte("old"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	for _, to := range []string{folder, link} {
+		b.refused(1, "is there already and is no regular file", "dump -log billing -out", to)
+	}
+	b.refused(1, "no such file", "dump -log billing -out", filepath.Join(dir, "none", "file"))
+	b.refused(1, "it cannot be dumped from", "dump -log billing -from 99999 -out", old)
+	if text, err := os.ReadFile(old); err != nil || string(text) != "old" {
+		t.Errorf("the dump that failed has replaced the file: %q, %v", text, err)
+	}
+	b.must("dump -log billing -out", old)
+	b.must("verify -log billing -file", old)
+	if names := namesIn(t, dir); fmt.Sprint(names) != "[folder link old]" {
+		t.Errorf("left behind: %v", names)
+	}
+}
+
+func namesIn(t *testing.T, dir string) (names []string) {
+	t.Helper()
+	list, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range list {
+		names = append(names, entry.Name())
+	}
+	return names
+}
+
+// Two dumps to one file at the same time do not write into each other.
+func TestTwoDumpsAtOnce(t *testing.T) {
+	b := recorded(t)
+	file := filepath.Join(t.TempDir(), "dump")
+	var both sync.WaitGroup
+	for range 8 {
+		both.Go(func() {
+			if r := b.run("dump -log billing -out " + file); r.status != 0 {
+				t.Errorf("status %d, %s", r.status, r.errors)
+			}
+		})
+	}
+	both.Wait()
+	b.must("verify -log billing -file", file)
+}
+
+// What is not in the log is not shown as nothing.
+func TestOffsetsOutOfRange(t *testing.T) {
+	b := recorded(t)
+	n := b.verify("-log billing").Records
+	if out := b.must(fmt.Sprintf("cat -log billing -from %d", n)); out != "" {
+		t.Errorf("cat from the end shows %s", out)
+	}
+	b.refused(1, fmt.Sprintf("billing.log.v1 ends at %d: it has no record @%d", n, n+1), fmt.Sprintf("cat -log billing -from %d", n+1))
+	b.refused(1, fmt.Sprintf("it has no record @%d", n), fmt.Sprintf("verify -log billing -to %d", n+1))
+}
+
+// A command ends if the broker is away for longer than answerLimit while it runs, and not if it is
+// back before.
+func TestBrokerGoesAway(t *testing.T) {
+	journaltest.Virtually(t, func(t *testing.T, _ *kfake.Cluster, n *journaltest.Network, opts []kgo.Opt) {
+		journaltest.Topics(t, opts)
+		ctx, stop := context.WithCancelCause(t.Context())
+		defer stop(nil)
+		go watch(ctx, append(opts, kgo.RetryTimeout(answerLimit)), journaltest.Log, stop)
+		time.Sleep(time.Minute)
+		for range 3 {
+			n.Cut(true)
+			time.Sleep(answerLimit / 2)
+			n.Cut(false)
+			time.Sleep(time.Minute)
+		}
+		if err := context.Cause(ctx); err != nil {
+			t.Fatalf("a broker that was back stopped the command: %v", err)
+		}
+		n.Cut(true)
+		time.Sleep(time.Minute)
+		if err := context.Cause(ctx); err == nil || !strings.Contains(err.Error(), "the broker is away") {
+			t.Errorf("a minute later: %v", err)
+		}
+	})
+}
+
+// A command that waits for a broker that is away fails with the reason.
+func TestCommandEndsWithoutBroker(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out, errors strings.Builder
+		c := call{t.Context(), []string{"-brokers", "127.0.0.1:1"}, func(string) string { return "" }, &out, &errors}
+		status := c.main(settings.New("journal wait", ""), &common{}, func() error { return nil }, func() string { return "billing.log.v1" }, func(ctx context.Context) error {
+			<-ctx.Done()
+			return ctx.Err()
+		})
+		if status != 1 || !strings.Contains(errors.String(), "journal wait: the broker is away: look for billing.log.v1: ") {
+			t.Errorf("status %d, %s", status, &errors)
+		}
+	})
 }
 
 // Garbage is found, shown and declared void. Nothing else changes.
@@ -336,20 +464,23 @@ func TestRedrive(t *testing.T) {
 func TestUsage(t *testing.T) {
 	b := &broker{t, "127.0.0.1:1"}
 	for line, words := range map[string]string{
-		"":                               "journal cat",
-		"copy":                           `unknown command "copy"`,
-		"dlq":                            `unknown command "dlq"`,
-		"cat":                            `-log "" is no log`,
-		"cat -log contract.facts.v1":     `-log "contract.facts.v1" is no log`,
-		"cat -log billing -from -1":      "-from is not negative",
-		"dump -log billing.events.v1":    `-log "billing.events.v1" is not copied`,
-		"restore -log billing":           "no FILE",
-		"void -log billing -reason x":    "-offset is required",
-		"void -log billing -offset 1":    "-reason is required",
-		"correct -log billing -reason x": "-stream is required",
-		"dlq redrive contract.facts.v1":  `"contract.facts.v1" has no dead letters`,
-		"dlq list":                       "no TOPIC",
-		"verify -log billing more":       `unexpected argument "more"`,
+		"":                                  "journal cat",
+		"copy":                              `unknown command "copy"`,
+		"dlq":                               `unknown command "dlq"`,
+		"cat":                               `-log "" is no log`,
+		"cat -log contract.facts.v1":        `-log "contract.facts.v1" is no log`,
+		"cat -log billing -from -1":         "-from is not negative",
+		"verify -log billing -to -2":        "-to only if it is -1",
+		"cat -log billing -from 5 -to 3":    "-from 5 is behind -to 3",
+		"verify -log billing -file x -to 3": "-to goes without -file",
+		"dump -log billing.events.v1":       `-log "billing.events.v1" is not copied`,
+		"restore -log billing":              "no FILE",
+		"void -log billing -reason x":       "-offset is required",
+		"void -log billing -offset 1":       "-reason is required",
+		"correct -log billing -reason x":    "-stream is required",
+		"dlq redrive contract.facts.v1":     `"contract.facts.v1" has no dead letters`,
+		"dlq list":                          "no TOPIC",
+		"verify -log billing more":          `unexpected argument "more"`,
 	} {
 		b.refused(2, words, line)
 	}

@@ -122,8 +122,8 @@ func listLetters(c call) int {
 	l := &letters{}
 	set := settings.New("journal dlq list", listAbout)
 	set.Argument(&l.topic, "TOPIC")
-	return c.main(set, &l.common, l.choose, func() error {
-		all, err := l.read(c.ctx, newProgress(c.stderr, "read"))
+	return c.main(set, &l.common, l.choose, func() string { return l.topic }, func(ctx context.Context) error {
+		all, err := l.read(ctx, newProgress(c.stderr, "read"))
 		if err != nil {
 			return err
 		}
@@ -160,8 +160,8 @@ func redrive(c call) int {
 	set := settings.New("journal dlq redrive", redriveAbout)
 	set.List(&only, "offset", "", "", "the `offsets` of the letters to send, comma-separated")
 	set.Argument(&l.topic, "TOPIC")
-	return c.main(set, &l.common, l.choose, func() error {
-		all, err := l.read(c.ctx, newProgress(c.stderr, "read"))
+	return c.main(set, &l.common, l.choose, func() string { return l.topic }, func(ctx context.Context) error {
+		all, err := l.read(ctx, newProgress(c.stderr, "read"))
 		if err != nil {
 			return err
 		}
@@ -169,7 +169,7 @@ func redrive(c call) int {
 		if err != nil {
 			return err
 		}
-		return l.send(c, chosen)
+		return l.send(ctx, c, chosen)
 	})
 }
 
@@ -193,7 +193,7 @@ func choose(all []*letter, offsets []string) (chosen []*letter, err error) {
 }
 
 // send sends letters, one after the other, and prints where each is.
-func (l *letters) send(c call, chosen []*letter) error {
+func (l *letters) send(ctx context.Context, c call, chosen []*letter) error {
 	options, err := l.options()
 	if err != nil {
 		return err
@@ -206,11 +206,11 @@ func (l *letters) send(c call, chosen []*letter) error {
 	defer client.Close()
 	p := newProgress(c.stderr, "redrive")
 	for i, one := range chosen {
-		out, err := l.message(c.ctx, options, one)
+		out, err := l.message(ctx, options, one)
 		if err != nil {
 			return fmt.Errorf("dead letter @%d: %w", one.Offset, err)
 		}
-		r, err := client.ProduceSync(c.ctx, out).First()
+		r, err := client.ProduceSync(ctx, out).First()
 		if err != nil {
 			return fmt.Errorf("dead letter @%d: write to %s: %w", one.Offset, l.redrive, err)
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"strings"
 
@@ -45,12 +46,12 @@ func void(c call) int {
 		}
 		return errors.Join(knownLog(name), required("-reason", v.Reason))
 	}
-	return c.main(set, &common, check, func() error {
+	return c.main(set, &common, check, func() string { return topicOf(name) }, func(ctx context.Context) error {
 		log, err := common.openLog(name)
 		if err != nil {
 			return err
 		}
-		at, err := log.DeclareVoid(c.ctx, v)
+		at, err := log.DeclareVoid(ctx, v)
 		if err != nil {
 			return err
 		}
@@ -77,7 +78,7 @@ func correct(c call) int {
 	check := func() error {
 		return errors.Join(knownLog(name), required("-stream", stream), required("-reason", reason))
 	}
-	return c.main(set, &common, check, func() error {
+	return c.main(set, &common, check, func() string { return topicOf(name) }, func(ctx context.Context) error {
 		log, err := common.openLog(name)
 		if err != nil {
 			return err
@@ -85,7 +86,7 @@ func correct(c call) int {
 		if !strings.Contains(stream, "/") {
 			stream = "contract/" + stream
 		}
-		at, err := log.Release(c.ctx, journal.Stream(stream), reason)
+		at, err := log.Release(ctx, journal.Stream(stream), reason)
 		if err != nil {
 			return err
 		}

@@ -21,6 +21,12 @@ func newProgress(out io.Writer, what string) *progress {
 	return &progress{out: out, what: what, next: time.Now().Add(apart), now: time.Now}
 }
 
+// doing is at for a command that does one thing after the other.
+func (p *progress) doing(what string, done, all int64) {
+	p.what = what
+	p.at(done, all)
+}
+
 // at prints a line if the last one was long enough ago. all is 0 if it is not known.
 func (p *progress) at(done, all int64) {
 	if done%64 != 0 && done != all {

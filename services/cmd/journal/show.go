@@ -29,10 +29,23 @@ func (r *reading) declareIn(set *settings.Set) {
 }
 
 func (r *reading) check() error {
-	if r.from < 0 || r.to >= 0 && r.file != "" {
-		return errors.New("-from is not negative, and -to goes without -file")
+	switch {
+	case r.from < 0 || r.to < -1:
+		return errors.New("-from is not negative, and -to only if it is -1")
+	case r.to >= 0 && r.file != "":
+		return errors.New("-to goes without -file")
+	case r.to >= 0 && r.from > r.to:
+		return fmt.Errorf("-from %d is behind -to %d", r.from, r.to)
 	}
 	return knownLog(r.log)
+}
+
+// on returns the topic that is read, "" if it is a file.
+func (r *reading) on() string {
+	if r.file != "" {
+		return ""
+	}
+	return topicOf(r.log)
 }
 
 // read calls each with the records from r.from on.
@@ -52,12 +65,27 @@ func (r *reading) read(ctx context.Context, what *progress, each func(admin.Read
 			return fn(record)
 		})
 	}
-	return log.Read(ctx, counted, func(reading admin.Reading) error {
+	summary, err := log.Read(ctx, counted, func(reading admin.Reading) error {
 		if reading.Offset < r.from {
 			return nil
 		}
 		return each(reading)
 	})
+	if err != nil {
+		return summary, r.named(err)
+	}
+	if r.from > summary.Records {
+		return summary, r.named(fmt.Errorf("%s ends at %d: it has no record @%d", log.Topic(), summary.Records, r.from))
+	}
+	return summary, nil
+}
+
+// named adds the name of the file to an error, if one is read.
+func (r *reading) named(err error) error {
+	if r.file == "" {
+		return err
+	}
+	return fmt.Errorf("%s: %w", r.file, err)
 }
 
 func (r *reading) records(ctx context.Context, log *admin.Log) (records admin.Records, done func() error, err error) {
@@ -71,10 +99,13 @@ func (r *reading) records(ctx context.Context, log *admin.Log) (records admin.Re
 	}
 	info, err := backup.ReadHeader(f)
 	if err == nil && info.Topic != log.Topic() {
-		err = fmt.Errorf("%s is a dump of %s, not of %s", r.file, info.Topic, log.Topic())
+		err = fmt.Errorf("it is a dump of %s, not of %s", info.Topic, log.Topic())
+	}
+	if err == nil && info.From > 0 {
+		err = fmt.Errorf("it begins at %d, and what became of its records depends on those before: restore them all, and read the log", info.From)
 	}
 	if err != nil {
-		return nil, nil, errors.Join(err, f.Close())
+		return nil, nil, errors.Join(r.named(err), f.Close())
 	}
 	return backup.Records(f), f.Close, nil
 }
@@ -100,10 +131,13 @@ func cat(c call) int {
 	r := &reading{}
 	set := settings.New("journal cat", catAbout)
 	r.declareIn(set)
-	return c.main(set, &r.common, r.check, func() error {
+	return c.main(set, &r.common, r.check, r.on, func(ctx context.Context) error {
 		out := bufio.NewWriter(c.stdout)
-		_, err := r.read(c.ctx, newProgress(c.stderr, "read"), func(reading admin.Reading) error { return print(out, reading) })
-		return errors.Join(err, out.Flush())
+		_, err := r.read(ctx, newProgress(c.stderr, "read"), func(reading admin.Reading) error { return print(out, reading) })
+		if flushed := out.Flush(); err == nil {
+			err = flushed
+		}
+		return err
 	})
 }
 
@@ -121,8 +155,8 @@ func verify(c call) int {
 	r := &reading{}
 	set := settings.New("journal verify", verifyAbout)
 	r.declareIn(set)
-	return c.main(set, &r.common, r.check, func() error {
-		summary, err := r.read(c.ctx, newProgress(c.stderr, "read"), func(admin.Reading) error { return nil })
+	return c.main(set, &r.common, r.check, r.on, func(ctx context.Context) error {
+		summary, err := r.read(ctx, newProgress(c.stderr, "read"), func(admin.Reading) error { return nil })
 		if err != nil {
 			return err
 		}

@@ -189,11 +189,21 @@ func (l *Log) append(ctx context.Context, e record.Envelope, err error) (int64, 
 		return 0, err
 	}
 	defer client.Close()
-	r, err := client.ProduceSync(ctx, &kgo.Record{Topic: l.topic, Value: value}).First()
+	var offset int64
+	written := make(chan error, 1)
+	client.Produce(ctx, &kgo.Record{Topic: l.topic, Value: value}, func(r *kgo.Record, err error) {
+		offset = r.Offset
+		written <- err
+	})
+	select {
+	case err = <-written:
+	case <-ctx.Done(): // the client would wait for a broker that is away
+		err = fmt.Errorf("whether the record was written is not known: %w", context.Cause(ctx))
+	}
 	if err != nil {
 		return 0, fmt.Errorf("append to %s: %w", l.topic, err)
 	}
-	return r.Offset, nil
+	return offset, nil
 }
 
 // hexOf returns a short name of bytes, for people.

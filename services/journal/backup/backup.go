@@ -27,13 +27,14 @@ type Topic struct {
 	Name            string
 	ClientOptions   []kgo.Opt
 	AllowUnverified bool // a configuration that may not be read is not an error
-	// Progress is called with how many offsets are done, and how many there are; it may be nil.
-	Progress func(done, all int64)
+	// Progress is called with what is done (dump, check, restore), how many offsets are, and how
+	// many there are, 0 if that is not known; it may be nil.
+	Progress func(doing string, done, all int64)
 }
 
-func (t Topic) progress(done, all int64) {
+func (t Topic) progress(doing string, done, all int64) {
 	if t.Progress != nil {
-		t.Progress(done, all)
+		t.Progress(doing, done, all)
 	}
 }
 
@@ -101,7 +102,7 @@ func (t Topic) Dump(ctx context.Context, w io.Writer, from int64) (Info, error) 
 			}
 			next = r.Offset + 1
 		}
-		t.progress(min(next, end), end)
+		t.progress("dump", min(next, end), end)
 	}
 	return out.close()
 }
@@ -165,11 +166,17 @@ func (t Topic) look(ctx context.Context, client *kgo.Client) (compacted bool, st
 // nothing unless it is whole and of this topic. The record at an offset of a log is written at that
 // offset; an error is returned if something else writes to the topic meanwhile.
 func (t Topic) Restore(ctx context.Context, dump io.ReadSeeker) (Info, error) {
-	info, err := Read(dump, func(*kgo.Record) error { return nil })
+	if err := rewind(dump); err != nil {
+		return Info{}, err
+	}
+	info, err := Read(dump, func(r *kgo.Record) error {
+		t.progress("check", r.Offset+1, 0)
+		return ctx.Err()
+	})
 	if err != nil {
 		return info, err
 	}
-	if _, err := dump.Seek(0, io.SeekStart); err != nil {
+	if err := rewind(dump); err != nil {
 		return info, err
 	}
 	if info.Topic != t.Name {
@@ -185,7 +192,18 @@ func (t Topic) Restore(ctx context.Context, dump io.ReadSeeker) (Info, error) {
 	if err := t.mayRestore(ctx, client, info); err != nil {
 		return info, err
 	}
-	return info, t.produce(ctx, client, info, dump)
+	if err := t.produce(ctx, client, info, dump); err != nil {
+		return info, fmt.Errorf("%w. %s may have a part of the records: delete and create the topic, and restore again", err, t.Name)
+	}
+	return info, nil
+}
+
+// rewind goes back to the start of a dump.
+func rewind(dump io.Seeker) error {
+	if _, err := dump.Seek(0, io.SeekStart); err != nil {
+		return fmt.Errorf("a dump is read twice, so it has to be a file and no pipe: %w", err)
+	}
+	return nil
 }
 
 const maxBatch = 1_048_588 // bytes; what topics take by default
@@ -232,7 +250,7 @@ func (t Topic) produce(ctx context.Context, client *kgo.Client, info Info, dump 
 			case err != nil:
 				stop(fmt.Errorf("write to %s: %w", t.Name, err))
 			case !info.Compacted && r.Offset != want:
-				stop(fmt.Errorf("record @%d of the dump became @%d of %s: something else writes to the topic. Stop it, delete and create the topic, and restore again", want, r.Offset, t.Name))
+				stop(fmt.Errorf("record @%d of the dump became @%d of %s: something else writes to the topic", want, r.Offset, t.Name))
 			}
 		}
 	}
@@ -245,7 +263,7 @@ func (t Topic) produce(ctx context.Context, client *kgo.Client, info Info, dump 
 			}
 		}
 		client.Produce(ctx, out, promise(r.Offset))
-		t.progress(r.Offset+1, info.End)
+		t.progress("restore", r.Offset+1, info.End)
 		return context.Cause(ctx)
 	})
 	if err == nil {
@@ -268,7 +286,7 @@ func barrier() ([]byte, error) {
 // start of the dump.
 func Records(dump io.ReadSeeker) admin.Records {
 	return func(ctx context.Context, fn func(admin.Record) error) error {
-		if _, err := dump.Seek(0, io.SeekStart); err != nil {
+		if err := rewind(dump); err != nil {
 			return err
 		}
 		_, err := Read(dump, func(r *kgo.Record) error {

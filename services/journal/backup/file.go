@@ -162,7 +162,11 @@ func (d *reader) read(fn func(*kgo.Record) error) (info Info, err error) {
 
 func (d *reader) header() (h Header, err error) {
 	got := make([]byte, len(magic))
-	if _, err := io.ReadFull(d, got); err != nil || string(got) != magic {
+	_, err = io.ReadFull(d, got)
+	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+		return h, err
+	}
+	if string(got) != magic {
 		return h, fmt.Errorf("%w: the file does not begin as a dump does", ErrDamaged)
 	}
 	var line []byte
@@ -192,11 +196,16 @@ func (d *reader) trailer(info *Info) error {
 	if _, err := io.ReadFull(d.in, stored); err != nil {
 		return err
 	}
+	_, after := d.in.ReadByte()
 	switch {
 	case !bytes.Equal(stored, sum):
 		return fmt.Errorf("%w: its SHA-256 is not the one at its end", ErrDamaged)
 	case int64(count) != info.Records:
 		return fmt.Errorf("%w: it has %d records, and its end says %d", ErrDamaged, info.Records, count)
+	case after == nil:
+		return fmt.Errorf("%w: something follows its end, perhaps another dump: restore one after the other", ErrDamaged)
+	case after != io.EOF:
+		return after
 	}
 	return nil
 }
