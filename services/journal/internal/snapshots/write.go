@@ -94,7 +94,8 @@ func (w *Writer) chunk(ctx context.Context, data []byte) error {
 	if err != nil {
 		return err
 	}
-	// one chunk is under way at a time, so that records of the log come in between
+	// One chunk is under way at a time, so that records of the log come in between. None is when the
+	// snapshot is abandoned: it would come after what removes it, and stay for good.
 	r := &kgo.Record{Topic: w.topic.Name, Partition: chunks, Key: chunkKey(w.manifest.Snapshot, n), Value: value}
 	if err := w.client.ProduceSync(ctx, r).FirstErr(); err != nil {
 		return fmt.Errorf("write a chunk of a snapshot to %s: %w", w.topic.Name, err)
@@ -123,14 +124,8 @@ func (w *Writer) Complete(ctx context.Context, lastRecord record.Digest) (record
 // Bytes returns how much was written.
 func (w *Writer) Bytes() int64 { return w.written }
 
-// Abandon removes what was written of a snapshot that is not complete. A chunk that is on its way
-// arrives before, because nothing would remove one that comes later.
-func (w *Writer) Abandon(ctx context.Context) error {
-	if err := w.client.Flush(ctx); err != nil {
-		return err
-	}
-	return w.topic.Remove(ctx, w.manifest)
-}
+// Abandon removes what was written of a snapshot that is not complete.
+func (w *Writer) Abandon(ctx context.Context) error { return w.topic.Remove(ctx, w.manifest) }
 
 // Close ends the use of the writer. A snapshot that is not complete stays announced.
 func (w *Writer) Close() { w.client.Close() }
