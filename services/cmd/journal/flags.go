@@ -144,7 +144,7 @@ func (c call) main(set *settings.Set, common *common, check func() error, on fun
 		ctx, stop := context.WithCancelCause(c.ctx)
 		defer stop(nil)
 		if topic := on(); topic != "" {
-			go watch(ctx, options, topic, stop)
+			go watch(ctx, c.stderr, options, topic, stop)
 		}
 		err = do(ctx)
 		if errors.Is(err, context.Canceled) && ctx.Err() != nil {
@@ -155,8 +155,8 @@ func (c call) main(set *settings.Set, common *common, check func() error, on fun
 }
 
 // watch calls stop once the broker has not said for answerLimit where a topic ends. The library
-// reads and writes on for ever when a broker is away.
-func watch(ctx context.Context, options []kgo.Opt, topic string, stop context.CancelCauseFunc) {
+// reads and writes on for ever when a broker is away. It says that it waits.
+func watch(ctx context.Context, out io.Writer, options []kgo.Opt, topic string, stop context.CancelCauseFunc) {
 	client, err := kgo.NewClient(options...)
 	if err != nil {
 		stop(err)
@@ -178,6 +178,8 @@ func watch(ctx context.Context, options []kgo.Opt, topic string, stop context.Ca
 		case time.Since(answered) > answerLimit:
 			stop(fmt.Errorf("the broker is away: %w", err))
 			return
+		case ctx.Err() == nil:
+			fmt.Fprintf(out, "journal: waiting for the broker: %v\n", err)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -306,7 +307,8 @@ func TestBrokerGoesAway(t *testing.T) {
 		journaltest.Topics(t, opts)
 		ctx, stop := context.WithCancelCause(t.Context())
 		defer stop(nil)
-		go watch(ctx, append(opts, kgo.RetryTimeout(answerLimit)), journaltest.Log, stop)
+		var out strings.Builder
+		go watch(ctx, &out, append(opts, kgo.RetryTimeout(answerLimit)), journaltest.Log, stop)
 		time.Sleep(time.Minute)
 		for range 3 {
 			n.Cut(true)
@@ -321,6 +323,9 @@ func TestBrokerGoesAway(t *testing.T) {
 		time.Sleep(time.Minute)
 		if err := context.Cause(ctx); err == nil || !strings.Contains(err.Error(), "the broker is away") {
 			t.Errorf("a minute later: %v", err)
+		}
+		if !strings.HasPrefix(out.String(), "journal: waiting for the broker: ") {
+			t.Errorf("it said %q", &out)
 		}
 	})
 }
@@ -356,10 +361,17 @@ func TestVoidGarbage(t *testing.T) {
 	b.refused(1, "only a record that no instance can read", "void -log contract -reason x -offset", fmt.Sprint(offset-1))
 	b.refused(1, "it has no record", "void -log contract -reason x -offset", fmt.Sprint(offset+1))
 	b.must("void -log contract -reason test -writer somebody -offset", fmt.Sprint(offset))
+	for _, none := range []int64{offset + 7, math.MaxInt64} {
+		b.refused(1, fmt.Sprintf("it has no record @%d", none), "void -log contract -reason x -offset", fmt.Sprint(none))
+	}
 	b.refused(1, "is declared void already", "void -log contract -reason x -offset", fmt.Sprint(offset))
 	after := b.verify("-log contract")
 	if after.Hash != before.Hash || after.Outcomes[admin.DeclaredVoid] != 1 || after.Outcomes[admin.Operator] != 1 || after.Writers["somebody"] != 1 {
 		t.Errorf("after it\ngot  %+v\nwas  %+v", after, before)
+	}
+	one := b.must(fmt.Sprintf("cat -log contract -from %d -to %d", offset, offset+1))
+	if shown := decode[admin.Reading](t, one); shown.Outcome != admin.DeclaredVoid {
+		t.Errorf("cat up to the record itself shows %s", one)
 	}
 	lines := strings.Split(strings.TrimSpace(b.must(fmt.Sprintf("cat -log contract -from %d", offset))), "\n")
 	if len(lines) != 2 || !strings.Contains(lines[0], `"outcome":"declared-void"`) || !strings.Contains(lines[1], `"reason":"test"`) {
@@ -480,6 +492,10 @@ func TestUsage(t *testing.T) {
 		"correct -log billing -reason x":    "-stream is required",
 		"dlq redrive contract.facts.v1":     `"contract.facts.v1" has no dead letters`,
 		"dlq list":                          "no TOPIC",
+		"dlq redrive -offset= billing":      `"" is no offset`,
+		"dlq redrive -offset x billing":     `"x" is no offset`,
+		"dlq redrive -offset -1 billing":    `"-1" is no offset`,
+		"dlq redrive -offset 3,3 billing":   "3 is there twice",
 		"verify -log billing more":          `unexpected argument "more"`,
 	} {
 		b.refused(2, words, line)
@@ -498,12 +514,11 @@ func TestProgress(t *testing.T) {
 	p.now = func() time.Time { return now }
 	p.at(64, 1000)
 	now = now.Add(3 * time.Second)
-	p.at(65, 1000) // looks at the clock now and then
-	p.at(128, 1000)
+	p.at(129, 1000)
 	p.at(192, 1000)
 	now = now.Add(3 * time.Second)
 	p.at(256, 0)
-	if want := "journal: read: 128 of 1000 records, 12 %\njournal: read: 256 records\n"; out.String() != want {
+	if want := "journal: read: 129 of 1000 records, 12 %\njournal: read: 256 records\n"; out.String() != want {
 		t.Errorf("printed %q, want %q", out.String(), want)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -156,9 +157,9 @@ type sent struct {
 
 func redrive(c call) int {
 	l := &letters{}
-	var only []string
+	var only offsets
 	set := settings.New("journal dlq redrive", redriveAbout)
-	set.List(&only, "offset", "", "", "the `offsets` of the letters to send, comma-separated")
+	set.Flags().Var(&only, "offset", "the `offsets` of the letters to send, comma-separated")
 	set.Argument(&l.topic, "TOPIC")
 	return c.main(set, &l.common, l.choose, func() string { return l.topic }, func(ctx context.Context) error {
 		all, err := l.read(ctx, newProgress(c.stderr, "read"))
@@ -173,11 +174,31 @@ func redrive(c call) int {
 	})
 }
 
+// offsets are the offsets that a flag names, each once. A flag that names none is an error: without
+// the flag, everything is meant.
+type offsets []int64
+
+func (o *offsets) String() string { return "" }
+
+func (o *offsets) Set(text string) error {
+	for item := range strings.SplitSeq(text, ",") {
+		offset, err := strconv.ParseUint(strings.TrimSpace(item), 10, 63)
+		if err != nil {
+			return fmt.Errorf("%q is no offset", item)
+		}
+		if slices.Contains(*o, int64(offset)) {
+			return fmt.Errorf("%d is there twice", offset)
+		}
+		*o = append(*o, int64(offset))
+	}
+	return nil
+}
+
 // choose returns the letters of the offsets given, or those that were not sent yet.
-func choose(all []*letter, offsets []string) (chosen []*letter, err error) {
-	byOffset := map[string]*letter{}
+func choose(all []*letter, offsets offsets) (chosen []*letter, err error) {
+	byOffset := map[int64]*letter{}
 	for _, one := range all {
-		byOffset[strconv.FormatInt(one.Offset, 10)] = one
+		byOffset[one.Offset] = one
 		if len(offsets) == 0 && len(one.Redriven) == 0 {
 			chosen = append(chosen, one)
 		}
@@ -185,7 +206,7 @@ func choose(all []*letter, offsets []string) (chosen []*letter, err error) {
 	for _, offset := range offsets {
 		one := byOffset[offset]
 		if one == nil {
-			return nil, fmt.Errorf("there is no dead letter @%s", offset)
+			return nil, fmt.Errorf("there is no dead letter @%d", offset)
 		}
 		chosen = append(chosen, one)
 	}

@@ -29,9 +29,6 @@ func (p *progress) doing(what string, done, all int64) {
 
 // at prints a line if the last one was long enough ago. all is 0 if it is not known.
 func (p *progress) at(done, all int64) {
-	if done%64 != 0 && done != all {
-		return // most calls cost nothing
-	}
 	now := p.now()
 	if now.Before(p.next) {
 		return

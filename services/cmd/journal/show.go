@@ -17,15 +17,21 @@ type reading struct {
 	common
 	log  string
 	file string
-	from int64
-	to   int64
+	from int64 // the first record to show
+	to   int64 // after the last one to read, or to show if whole is set; -1: to the end
+	// whole means that what is behind to is read too.
+	whole bool
 }
 
 func (r *reading) declareIn(set *settings.Set) {
 	set.String(&r.log, "log", "", "", nameUsage)
 	set.String(&r.file, "file", "", "", "read this `dump` of the log instead of the log")
 	set.Flags().Int64Var(&r.from, "from", 0, "show records from this `offset` on; what is before is read too, because it decides what becomes of the others")
-	set.Flags().Int64Var(&r.to, "to", -1, "read up to the record before this `offset`; -1: to the end")
+	up := "read"
+	if r.whole {
+		up = "show records"
+	}
+	set.Flags().Int64Var(&r.to, "to", -1, up+" up to the one before this `offset`; -1: to the end")
 }
 
 func (r *reading) check() error {
@@ -66,7 +72,7 @@ func (r *reading) read(ctx context.Context, what *progress, each func(admin.Read
 		})
 	}
 	summary, err := log.Read(ctx, counted, func(reading admin.Reading) error {
-		if reading.Offset < r.from {
+		if reading.Offset < r.from || r.to >= 0 && reading.Offset >= r.to {
 			return nil
 		}
 		return each(reading)
@@ -91,6 +97,9 @@ func (r *reading) named(err error) error {
 func (r *reading) records(ctx context.Context, log *admin.Log) (records admin.Records, done func() error, err error) {
 	if r.file == "" {
 		records, err = log.On(ctx, r.to)
+		if err == nil && r.whole {
+			records, err = log.On(ctx, -1)
+		}
 		return records, func() error { return nil }, err
 	}
 	f, err := os.Open(r.file)
@@ -128,7 +137,7 @@ Personal data is sealed, and stays so.
   journal cat -log contract -file contract.dump                  the records of a dump`
 
 func cat(c call) int {
-	r := &reading{}
+	r := &reading{whole: true} // a record behind the others may declare one of them void
 	set := settings.New("journal cat", catAbout)
 	r.declareIn(set)
 	return c.main(set, &r.common, r.check, r.on, func(ctx context.Context) error {

@@ -131,22 +131,19 @@ func (l *Log) DeclareVoid(ctx context.Context, v Voiding) (int64, error) {
 }
 
 func (l *Log) find(ctx context.Context, offset int64) (found Reading, digest record.Digest, err error) {
-	if offset < 0 {
-		return found, digest, fmt.Errorf("no record has the offset %d", offset)
-	}
-	if _, err := l.On(ctx, offset+1); err != nil { // the log is shorter
-		return found, digest, err
-	}
 	records, err := l.On(ctx, -1) // a later record may declare it void
 	if err != nil {
 		return found, digest, err
 	}
-	_, err = l.Read(ctx, records, func(r Reading) error {
+	summary, err := l.Read(ctx, records, func(r Reading) error {
 		if r.Offset == offset {
 			found, digest = r, record.DigestOf(r.value)
 		}
 		return nil
 	})
+	if err == nil && (offset < 0 || offset >= summary.Records) {
+		err = fmt.Errorf("%s ends at %d: it has no record @%d", l.topic, summary.Records, offset)
+	}
 	return found, digest, err
 }
 
