@@ -13,10 +13,11 @@ import (
 )
 
 // Cuts plays a log, given by the values of its records, and takes a cut of it at every step-th
-// record, which it hands out while it plays on. The test fails unless each cut leads to the states
-// and the read model that there were at its record, and together with the rest of the log to those
-// at its end, whether streams are packed after one record or never. content returns what the read
-// model holds, for comparison. Cuts returns a hash of the states and the read model at the end.
+// record, which it hands out while it plays on, or begins anew. The test fails unless each cut leads
+// to the states and the read model that there were at its record, and together with the rest of the
+// log to those at its end, whether streams are packed after one record or never. content returns
+// what the read model holds, for comparison. Cuts returns a hash of the states and the read model at
+// the end.
 func Cuts[S, B any](t testing.TB, cfg journal.Config[S, B], log [][]byte, step int, content func() any) string {
 	t.Helper()
 	const never = 1 << 40
@@ -43,7 +44,7 @@ func cuts[S, B any](t testing.TB, cfg journal.Config[S, B], log [][]byte, step i
 	for at := 0; at < len(log); at += step {
 		p.restart()
 		p.play(log[:at])
-		items := p.cut(log[at:])
+		items := p.cut(log, at)
 		p.load(items, int64(at)-1)
 		if p.sum() != sums[at] {
 			t.Fatalf("a cut of the first %d records of %d does not lead to what they do", at, len(log))
@@ -88,9 +89,9 @@ func (p *player[S, B]) play(values [][]byte) {
 	}
 }
 
-// cut takes a cut, and plays on while it is handed out. It returns the items of the states and
-// those of the read model.
-func (p *player[S, B]) cut(rest [][]byte) (items [2][][]byte) {
+// cut takes a cut of the first records, as many as at says, and plays on while it is handed out, or
+// begins anew, as a session does. It returns the items of the states and those of the read model.
+func (p *player[S, B]) cut(log [][]byte, at int) (items [2][][]byte) {
 	p.tb.Helper()
 	c, model := p.states.Cut(), p.cfg.Snapshots.Model.Cut()
 	defer model.End()
@@ -99,8 +100,17 @@ func (p *player[S, B]) cut(rest [][]byte) (items [2][][]byte) {
 		func() ([]byte, bool, error) { return c.Next(nil) },
 		func() ([]byte, bool, error) { return model.Next(nil) },
 	}
+	rest := log[at:]
 	for kind := range next {
 		for {
+			switch n := p.rng.IntN(32); {
+			case n == 0:
+				p.restart()
+				rest = log
+			case n <= 8 && len(rest) > 0:
+				p.play(rest[:1])
+				rest = rest[1:]
+			}
 			item, more, err := next[kind]()
 			if err != nil {
 				p.tb.Fatal(err)
@@ -109,10 +119,6 @@ func (p *player[S, B]) cut(rest [][]byte) (items [2][][]byte) {
 				break
 			}
 			items[kind] = append(items[kind], item)
-			if len(rest) > 0 && p.rng.IntN(4) == 0 {
-				p.play(rest[:1])
-				rest = rest[1:]
-			}
 		}
 	}
 	return items
