@@ -77,7 +77,7 @@ func (j *Journal[S, B]) newest(ctx context.Context, known *states.States[S, B], 
 		return s, err
 	}
 	list, err := j.topicOfSnapshots().List(ctx, func(key string, why error) {
-		j.cfg.Logger.Warn("a snapshot is ignored", "topic", j.cfg.Topic, "snapshot", key, "reason", why.Error())
+		j.cfg.Logger.Warn("a snapshot is ignored", "topic", j.cfg.Topic, "snapshot", fmt.Sprintf("%.100q", key), "reason", why.Error())
 	})
 	if err != nil {
 		return s, err

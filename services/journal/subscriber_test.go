@@ -1,18 +1,23 @@
 package journal_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"maps"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/deferpay/deferpay/services/journal"
 	. "github.com/deferpay/deferpay/services/journal/journaltest"
+	"github.com/deferpay/deferpay/services/journal/record"
 )
 
 func subscribe(t *testing.T, j *Journal, change func(*journal.SubscriberConfig)) (<-chan *message.Message, *journal.Subscriber[State, Body]) {
@@ -194,6 +199,57 @@ func TestSubscriberHandsOver(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// What is under the key of a subscriber and holds no position is ignored, with a line in the log:
+// the one before it counts.
+func TestGarbageForAPosition(t *testing.T) {
+	opts := Options(Broker(t))
+	Topics(t, opts)
+	var said bytes.Buffer
+	cfg := Config("a", opts)
+	cfg.Logger = slog.New(slog.NewTextHandler(&said, nil))
+	j, stop := Start(t, cfg)
+	messages, sub := subscribe(t, j, nil)
+	Must(t, j, Open("1", "k1", 100))
+	receive(t, messages).Ack()
+	sub.Close()
+
+	client, err := kgo.NewClient(append(opts, kgo.DefaultProduceTopic(Positions))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	negative, err := record.EncodePosition(record.Position{Name: "publisher", Log: Log, Offset: -5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	marked, err := record.EncodePosition(record.Position{Name: "publisher", Log: Log, Offset: 0})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range []*kgo.Record{
+		{Value: []byte{}}, {Value: []byte("nonsense")}, {Value: negative}, {Value: marked, Headers: []kgo.RecordHeader{{Key: "seen", Value: []byte("nonsense")}}}, {},
+	} {
+		r.Key = []byte("publisher")
+		if err := client.ProduceSync(t.Context(), r).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	messages, sub = subscribe(t, j, nil)
+	Must(t, j, Buy("1", "k2", 60))
+	m := receive(t, messages)
+	if e, _, _ := journal.FromMessage[State, Body](m); e.Body.Key != "k2" {
+		t.Errorf("delivered %s first", e.Body.Key)
+	}
+	m.Ack()
+	sub.Close()
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(said.String(), "a saved position is ignored"); n != 4 {
+		t.Errorf("%d lines name garbage: %s", n, said.String())
+	}
 }
 
 // No more than Window messages are unacked at once.

@@ -309,7 +309,7 @@ func (j *Journal[S, B]) removeOld(ctx context.Context, t snapshots.Topic, list [
 	var needed []int64 // where subscribers go on
 	for _, p := range positions {
 		asking, cancel := context.WithTimeout(ctx, answerLimit)
-		at, err := p.Load(asking, j.cfg.ClientOptions)
+		at, err := p.Load(asking, j.cfg.ClientOptions, func(int64, error) {})
 		cancel()
 		if err != nil {
 			return err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -14,11 +15,11 @@ import (
 // consumed sends to both services what they consume: what has an effect, what nobody can handle,
 // and former versions. The story is over then.
 func (p *prober) consumed(ctx context.Context, s *kafkatest.Session, c *coverage) error {
-	known, err := p.active(ctx)
+	active, err := p.active(ctx)
 	if err != nil {
 		return err
 	}
-	if err := p.reaction(ctx, s, known, c); err != nil {
+	if err := p.reaction(ctx, s, active, c); err != nil {
 		return err
 	}
 	for _, of := range []struct{ operation, message string }{{"onBillingEvents", "DirectDebitRejected"}, {"onContractFacts", "ContractSuspended"}} {
@@ -26,8 +27,13 @@ func (p *prober) consumed(ctx context.Context, s *kafkatest.Session, c *coverage
 		if op == nil {
 			return fmt.Errorf("no document has the operation %s", of.operation)
 		}
-		outcomes, err := s.Hostile(ctx, op, of.message, func(m *kafkatest.Message, n int) kafkatest.Sample { return aboutContract(m, known, n) })
-		if err != nil {
+		var failed error
+		outcomes, err := s.Hostile(ctx, op, of.message, func(m *kafkatest.Message, n int) kafkatest.Sample {
+			sample, err := p.aboutContract(ctx, m, n)
+			failed = errors.Join(failed, err)
+			return sample
+		})
+		if err = errors.Join(failed, err); err != nil {
 			return err
 		}
 		c.consumed = append(c.consumed, outcomes...)
@@ -37,17 +43,21 @@ func (p *prober) consumed(ctx context.Context, s *kafkatest.Session, c *coverage
 
 // aboutContract returns a sample with a key of its own: a fact about a contract that nobody has, or
 // an event of billing about one that contract knows.
-func aboutContract(m *kafkatest.Message, known string, n int) kafkatest.Sample {
+func (p *prober) aboutContract(ctx context.Context, m *kafkatest.Message, n int) (kafkatest.Sample, error) {
 	payload, _ := m.Examples[0].Payload.(map[string]any)
-	change := map[string]any{"contractRef": known, "customerRef": fmt.Sprint("CE-HOSTILE-", n)}
+	at, _ := payload["occurredAt"].(string)
+	sample := kafkatest.Sample{Headers: map[string]string{"ce_time": at}}
 	if state, ok := payload["contract"].(map[string]any); ok {
 		ref := fmt.Sprint("CTR-", 990001+n)
 		state = maps.Clone(state)
 		state["contractRef"], state["customerRef"] = ref, "CE-HOSTILE"
-		change = map[string]any{"contractRef": ref, "contract": state}
+		sample.Change = map[string]any{"contractRef": ref, "contract": state}
+		return sample, nil
 	}
-	at, _ := payload["occurredAt"].(string)
-	return kafkatest.Sample{Change: change, Headers: map[string]string{"ce_time": at}}
+	customer := fmt.Sprint("CE-HOSTILE-", n)
+	ref, err := p.subscribed(ctx, customer)
+	sample.Change = map[string]any{"contractRef": ref, "customerRef": customer}
+	return sample, err
 }
 
 // reaction sends a failed direct debit of an active contract twice. The contract is suspended once.
@@ -77,18 +87,31 @@ func (p *prober) reaction(ctx context.Context, s *kafkatest.Session, ref string,
 	return nil
 }
 
+// listed is a list of contracts.
+type listed struct {
+	Items []struct{ ContractRef, Status string }
+}
+
+// subscribed makes a contract of a customer that has none and returns its reference.
+func (p *prober) subscribed(ctx context.Context, customer string) (string, error) {
+	all := p.contract + "/refcontract/v1/contracts"
+	p.send(ctx, all, probe{method: http.MethodPost, body: strings.ReplaceAll(newContract, "CE-PROBE", customer), status: 201})
+	var found listed
+	if err := p.until(ctx, "the contract is there", all+"?customerRef="+customer, &found, func() bool { return len(found.Items) == 1 }); err != nil {
+		return "", err
+	}
+	return found.Items[0].ContractRef, nil
+}
+
 // active makes an active contract and returns its reference.
 func (p *prober) active(ctx context.Context) (string, error) {
 	all := p.contract + "/refcontract/v1/contracts"
-	p.send(ctx, all, probe{method: http.MethodPost, body: strings.ReplaceAll(newContract, "CE-PROBE", "CE-KAFKA"), status: 201})
-	var found struct {
-		Items []struct{ ContractRef, Status string }
-	}
-	list := all + "?customerRef=CE-KAFKA"
-	if err := p.until(ctx, "the contract is there", list, &found, func() bool { return len(found.Items) == 1 }); err != nil {
+	ref, err := p.subscribed(ctx, "CE-KAFKA")
+	if err != nil {
 		return "", err
 	}
-	ref := found.Items[0].ContractRef
+	var found listed
+	list := all + "?customerRef=CE-KAFKA"
 	mandate := strings.Replace(signedMandate, "RUM-PROBE", "RUM-KAFKA", 1)
 	mandate = strings.Replace(mandate, "2026-01-01", time.Now().UTC().Format(time.DateOnly), 1)
 	p.send(ctx, all, probe{method: http.MethodPut, path: "/" + ref + "/mandate", body: mandate, header: map[string]string{"If-Match": "*"}, status: 200})

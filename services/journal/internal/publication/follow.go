@@ -164,7 +164,10 @@ func (p *Publication[S, B]) from(ctx context.Context, client *kgo.Client) (from 
 	if err != nil {
 		return from, err
 	}
-	if from, err = p.positions.Load(ctx, p.source.ClientOptions); err != nil {
+	from, err = p.positions.Load(ctx, p.source.ClientOptions, func(offset int64, why error) {
+		p.log.Warn("a saved position is ignored, an earlier one counts", "positions", p.positions.Topic, "offset", offset, "reason", why.Error())
+	})
+	if err != nil {
 		return from, err
 	}
 	end, err := topic.End(ctx, client, p.source.Topic)

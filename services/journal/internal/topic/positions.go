@@ -35,8 +35,10 @@ type Place struct {
 type Positions struct{ Topic, Name, Log string }
 
 // Load returns the place that was saved last, the start of the log if none was. It reads the topic
-// with a client of its own.
-func (p Positions) Load(ctx context.Context, options []kgo.Opt) (found Place, err error) {
+// with a client of its own. A record under the subscriber's key that holds no place is ignored, and
+// reported with its offset: whatever wrote it, a place before it makes entries be delivered again,
+// and loses none.
+func (p Positions) Load(ctx context.Context, options []kgo.Opt, ignored func(offset int64, why error)) (found Place, err error) {
 	client, err := NewClient(p.Topic, 1, options)
 	if err != nil {
 		return found, err
@@ -55,10 +57,10 @@ func (p Positions) Load(ctx context.Context, options []kgo.Opt) (found Place, er
 			r := it.Next()
 			next = r.Offset + 1
 			place, ours, err := p.in(r)
-			if err != nil {
-				return found, fmt.Errorf("decode the position @%d of %s: %w", r.Offset, p.Topic, err)
-			}
-			if ours {
+			switch {
+			case err != nil:
+				ignored(r.Offset, err)
+			case ours:
 				found = place
 			}
 		}
@@ -74,6 +76,9 @@ func (p Positions) in(r *kgo.Record) (place Place, ours bool, err error) {
 	saved, err := record.DecodePosition(r.Value)
 	if err != nil {
 		return place, false, err
+	}
+	if saved.Offset < 0 {
+		return place, false, fmt.Errorf("the place is %d", saved.Offset)
 	}
 	place.Offset = saved.Offset
 	for _, h := range r.Headers {
