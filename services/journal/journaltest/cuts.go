@@ -13,11 +13,11 @@ import (
 )
 
 // Cuts plays a log, given by the values of its records, and takes a cut of it at every step-th
-// record, which it hands out while it plays on, or begins anew. The test fails unless each cut leads
-// to the states and the read model that there were at its record, and together with the rest of the
-// log to those at its end, whether streams are packed after one record or never. content returns
-// what the read model holds, for comparison. Cuts returns a hash of the states and the read model at
-// the end.
+// record, which it hands out while it plays on, or begins anew. The test fails unless each cut
+// leads to the states and the read model that there were at its record, and together with the rest
+// of the log to those at its end, whether streams are packed after one record or never. content
+// returns what the read model holds, for comparison. Cuts returns a hash of the states and the read
+// model at the end.
 func Cuts[S, B any](t testing.TB, cfg journal.Config[S, B], log [][]byte, step int, content func() any) string {
 	t.Helper()
 	const never = 1 << 40

@@ -94,8 +94,8 @@ func (w *Writer) chunk(ctx context.Context, data []byte) error {
 	if err != nil {
 		return err
 	}
-	// One chunk is under way at a time, so that records of the log come in between. None is when the
-	// snapshot is abandoned: it would come after what removes it, and stay for good.
+	// One chunk is under way at a time, so that records of the log come in between. None is when
+	// the snapshot is abandoned: it would come after what removes it, and stay for good.
 	r := &kgo.Record{Topic: w.topic.Name, Partition: chunks, Key: chunkKey(w.manifest.Snapshot, n), Value: value}
 	if err := w.client.ProduceSync(ctx, r).FirstErr(); err != nil {
 		return fmt.Errorf("write a chunk of a snapshot to %s: %w", w.topic.Name, err)
