@@ -30,8 +30,9 @@ const (
 	// messages of one lane are handled one after the other, so that only their size counts.
 	maxLanes      = 1000
 	maxAsideBytes = 64 << 20
-	// of a message beside its texts
-	taskBytes = 2 << 10
+	// of a message, and of each of its headers, beside their texts
+	taskBytes   = 2 << 10
+	headerBytes = 128
 )
 
 // lanes are the lanes of one receive operation.
@@ -100,7 +101,7 @@ func (t *task) same(other *task) bool {
 func sizeOf(m *message.Message) int {
 	n := taskBytes + len(m.Payload)
 	for name, value := range m.Metadata {
-		n += len(name) + len(value)
+		n += headerBytes + len(name) + len(value)
 	}
 	return n
 }

@@ -299,6 +299,11 @@ func TestLargeMessagesLaidAside(t *testing.T) {
 		"value":  func(m *message.Message, large string) { m.Payload = []byte(large) },
 		"key":    func(m *message.Message, large string) { m.Metadata[metadata.Key] += large },
 		"header": func(m *message.Message, large string) { m.Metadata["x"] = large },
+		"many headers": func(m *message.Message, _ string) {
+			for i := range 8000 {
+				m.Metadata[fmt.Sprint(i)] = ""
+			}
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -255,6 +255,25 @@ func TestTypeOfRecord(t *testing.T) {
 	}
 }
 
+// A message keeps nothing of what was fetched with its record. A null value stays null, and an
+// empty one empty.
+func TestMessageHasItsOwnMemory(t *testing.T) {
+	fetched := []byte("one two three")
+	m, err := Marshaler{}.Unmarshal(&sarama.ConsumerMessage{Value: fetched[4:7]})
+	if err != nil {
+		t.Fatal(err)
+	}
+	clear(fetched)
+	if string(m.Payload) != "two" {
+		t.Errorf("%q is in the memory of what was fetched", m.Payload)
+	}
+	for _, value := range [][]byte{nil, {}} {
+		if m, err = (Marshaler{}).Unmarshal(&sarama.ConsumerMessage{Value: value}); err != nil || len(m.Payload) > 0 || (m.Payload == nil) != (value == nil) {
+			t.Errorf("%#v became %#v, %v", value, m.Payload, err)
+		}
+	}
+}
+
 // session and claim are what a window needs of sarama's.
 type session struct {
 	sarama.ConsumerGroupSession

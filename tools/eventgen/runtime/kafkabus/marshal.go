@@ -61,7 +61,9 @@ func headers(m message.Metadata) []sarama.RecordHeader {
 }
 
 // Unmarshal implements kafka.Unmarshaler. A header that occurs twice has its last value. The UUID
-// of the message is the CloudEvents id, or else its topic, partition and offset.
+// of the message is the CloudEvents id, or else its topic, partition and offset. The message has
+// its own memory: the value of a record is a part of all that was fetched with it, which would stay
+// for as long as the message is laid aside.
 func (Marshaler) Unmarshal(record *sarama.ConsumerMessage) (*message.Message, error) {
 	out := make(message.Metadata, len(record.Headers)+5)
 	for _, h := range record.Headers {
@@ -80,7 +82,7 @@ func (Marshaler) Unmarshal(record *sarama.ConsumerMessage) (*message.Message, er
 	if id == "" {
 		id = fmt.Sprintf("%s/%d/%d", record.Topic, record.Partition, record.Offset)
 	}
-	m := message.NewMessage(id, record.Value)
+	m := message.NewMessage(id, bytes.Clone(record.Value))
 	m.Metadata = out
 	return m, nil
 }
