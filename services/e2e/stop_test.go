@@ -1,13 +1,7 @@
 package e2e
 
 import (
-	"bufio"
-	"encoding/json"
 	"fmt"
-	"net/http"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
@@ -31,46 +25,6 @@ func TestHangupChangesNothing(t *testing.T) {
 		if !x.Running() {
 			t.Errorf("%s ended", x.Name())
 		}
-	}
-}
-
-// A process goes on when whoever reads its log is gone, and ends by SIGTERM alone.
-func TestLogReaderGone(t *testing.T) {
-	for _, name := range []string{"contract", "billing"} {
-		t.Run(name, func(t *testing.T) {
-			read, write, err := os.Pipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			cmd := exec.Command(filepath.Join(binaries, name), "-http", "127.0.0.1:0", "-admin", "127.0.0.1:0", "-brokers", "127.0.0.1:1", "-insecure-dev")
-			cmd.Stderr = write
-			if err := cmd.Start(); err != nil {
-				t.Fatal(err)
-			}
-			defer func() { _ = cmd.Process.Kill() }()
-			_ = write.Close()
-			url := ""
-			for lines := bufio.NewScanner(read); url == "" && lines.Scan(); {
-				var entry struct{ Msg, Address string }
-				if json.Unmarshal(lines.Bytes(), &entry) == nil && entry.Msg == "serving health and metrics" {
-					url = "http://" + entry.Address + "/readyz"
-				}
-			}
-			_ = read.Close()
-			for n := range 20 {
-				resp, err := http.Get(url)
-				if err != nil {
-					t.Fatalf("request %d: %v", n, err)
-				}
-				_ = resp.Body.Close()
-			}
-			if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
-				t.Fatal(err)
-			}
-			if err := cmd.Wait(); err != nil {
-				t.Errorf("it ended with %v", err)
-			}
-		})
 	}
 }
 

@@ -12,8 +12,10 @@ import (
 	"math"
 	"net"
 	"os"
+	"os/signal"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/deferpay/deferpay/internal/heaproom"
@@ -334,7 +336,7 @@ func (c *Common) Admin() (string, error) {
 // Main is the main function of a service: it reads the settings of set, calls check to validate
 // them together, and runs the service. It returns the exit status of the process: 0 after an
 // orderly end, 1 after a failure, 2 for wrong usage. The heap of the process gets room; see package
-// heaproom.
+// heaproom. The process goes on when whoever reads its log is gone.
 func Main(set *Set, args []string, getenv func(string) string, stdout, stderr io.Writer, check, run func() error) int {
 	err := set.Parse(args, getenv, stdout)
 	if errors.Is(err, ErrHelp) {
@@ -347,6 +349,7 @@ func Main(set *Set, args []string, getenv func(string) string, stdout, stderr io
 	if err == nil {
 		status = 1
 		heaproom.Keep(getenv)
+		signal.Ignore(syscall.SIGPIPE)
 		err = run()
 	}
 	if err != nil {

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"os"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -170,5 +172,38 @@ func TestMainStatus(t *testing.T) {
 		if status != c.status || !strings.Contains(out.String(), c.says) || c.says == "" && out.Len() > 0 {
 			t.Errorf("%s: status %d, %q", name, status, out.String())
 		}
+	}
+}
+
+// A process goes on when whoever reads its log is gone. The child is this test once more, which
+// writes to nobody.
+func TestLogReaderGone(t *testing.T) {
+	const child = "LOG_READER_GONE"
+	if os.Getenv(child) != "" {
+		os.Exit(Main(New("x", ""), nil, os.Getenv, io.Discard, os.Stderr, func() error { return nil }, func() error {
+			_, err := io.Copy(io.Discard, os.Stdin) // until the reader is gone
+			_, _ = os.Stderr.WriteString("a line of the log\n")
+			return err
+		}))
+	}
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(os.Args[0], "-test.run=^TestLogReaderGone$")
+	cmd.Env, cmd.Stderr = append(os.Environ(), child+"=1"), write
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = write.Close(), read.Close()
+	if err := in.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("it ended with %v", err)
 	}
 }

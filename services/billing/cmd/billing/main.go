@@ -17,6 +17,5 @@ func main() {
 	defer stop()
 	hangup := make(chan os.Signal, 1) // reads files again; a terminal that closes does no harm
 	signal.Notify(hangup, syscall.SIGHUP)
-	signal.Ignore(syscall.SIGPIPE) // whoever read the log may be gone
 	os.Exit(billing.Main(ctx, hangup, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
 }
