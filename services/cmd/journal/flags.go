@@ -147,8 +147,8 @@ func (c call) main(set *settings.Set, common *common, check func() error, on fun
 			go watch(ctx, c.stderr, options, topic, stop)
 		}
 		err = do(ctx)
-		if errors.Is(err, context.Canceled) && ctx.Err() != nil {
-			err = context.Cause(ctx)
+		if cause := context.Cause(ctx); cause != nil && errors.Is(err, context.Canceled) && !errors.Is(err, cause) {
+			err = cause
 		}
 		return common.explain(err)
 	})

@@ -330,6 +330,38 @@ func TestBrokerGoesAway(t *testing.T) {
 	})
 }
 
+// A restore that was interrupted says what is left of it, and main keeps that.
+func TestInterruptedRestore(t *testing.T) {
+	b, to := recorded(t), empty(t)
+	file := filepath.Join(t.TempDir(), "billing.dump")
+	b.must("dump -log billing -out", file)
+	dump, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dump.Close()
+	interrupted, interrupt := context.WithCancelCause(t.Context())
+	var out, printed strings.Builder
+	c := call{interrupted, []string{"-brokers", to.addr}, func(string) string { return "" }, &out, &printed}
+	common := &common{}
+	status := c.main(settings.New("journal restore", ""), common, func() error { return nil }, func() string { return "" }, func(ctx context.Context) error {
+		topic, err := common.topic("billing")
+		if err != nil {
+			return err
+		}
+		topic.Progress = func(doing string, _, _ int64) {
+			if doing == "restore" {
+				interrupt(fmt.Errorf("a signal (%w)", context.Canceled))
+			}
+		}
+		_, err = topic.Restore(ctx, dump)
+		return err
+	})
+	if words := "a signal (context canceled). billing.log.v1 may have a part of the records: delete and create the topic"; status != 1 || !strings.Contains(printed.String(), words) {
+		t.Errorf("status %d, %s, want %q", status, &printed, words)
+	}
+}
+
 // A command that waits for a broker that is away fails with the reason.
 func TestCommandEndsWithoutBroker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

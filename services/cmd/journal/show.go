@@ -26,7 +26,11 @@ type reading struct {
 func (r *reading) declareIn(set *settings.Set) {
 	set.String(&r.log, "log", "", "", nameUsage)
 	set.String(&r.file, "file", "", "", "read this `dump` of the log instead of the log")
-	set.Flags().Int64Var(&r.from, "from", 0, "show records from this `offset` on; what is before is read too, because it decides what becomes of the others")
+	from := "the log must have this `offset` or end there; it is read from its start"
+	if r.whole {
+		from = "show records from this `offset` on; what is before is read too, because it decides what becomes of the others"
+	}
+	set.Flags().Int64Var(&r.from, "from", 0, from)
 	up := "read"
 	if r.whole {
 		up = "show records"
