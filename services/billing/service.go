@@ -52,7 +52,7 @@ func Main(ctx context.Context, hangup <-chan os.Signal, args []string, getenv fu
 	set := settings.New("billing", about)
 	cfg.Register(set, "127.0.0.1:8082")
 	set.Duration(&cfg.RunAfter, "run-after", "RUN_AFTER", time.Hour, "how long after its end a month is billed by itself, as a `duration`; 0: only by POST /billing-runs")
-	return settings.Main(set, args, getenv, stdout, stderr, cfg.Check, func() error { return Run(ctx, cfg) })
+	return settings.Serve(set, args, getenv, stdout, stderr, cfg.Check, func() error { return Run(ctx, cfg) })
 }
 
 // Run runs the service until ctx ends. It then answers the requests in flight and returns nil.

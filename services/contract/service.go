@@ -46,7 +46,7 @@ func Main(ctx context.Context, hangup <-chan os.Signal, args []string, getenv fu
 	set := settings.New("contract", about)
 	cfg.Register(set, "127.0.0.1:8081")
 	set.Duration(&cfg.Tick, "tick", "TICK", defaultTick, "how often to look for contracts that are due to become active or to expire, as a `duration`")
-	return settings.Main(set, args, getenv, stdout, stderr, cfg.Check, func() error { return Run(ctx, cfg) })
+	return settings.Serve(set, args, getenv, stdout, stderr, cfg.Check, func() error { return Run(ctx, cfg) })
 }
 
 // Run runs the service until ctx ends; then it answers what is under way and returns nil. While the

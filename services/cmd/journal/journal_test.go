@@ -9,9 +9,11 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -287,6 +289,31 @@ func TestTwoDumpsAtOnce(t *testing.T) {
 	}
 	both.Wait()
 	b.must("verify -log billing -file", file)
+}
+
+// A command that prints for somebody who has gone, such as head, ends without a word. The child is
+// this test once more, whose standard output has no reader.
+func TestReaderGone(t *testing.T) {
+	const child = "READER_GONE"
+	if file := os.Getenv(child); file != "" {
+		os.Exit(run(t.Context(), []string{"cat", "-log", "billing", "-file", file}, func(string) string { return "" }, os.Stdout, os.Stderr))
+	}
+	file := filepath.Join(t.TempDir(), "billing.dump")
+	recorded(t).must("dump -log billing -out", file)
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said strings.Builder
+	cmd := exec.Command(os.Args[0], "-test.run=^TestReaderGone$")
+	cmd.Env, cmd.Stdout, cmd.Stderr = append(os.Environ(), child+"="+file), write, &said
+	_ = read.Close()
+	err = cmd.Run()
+	_ = write.Close()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGPIPE || said.Len() > 0 {
+		t.Errorf("it ended with %v and said %s", err, &said)
+	}
 }
 
 // What is not in the log is not shown as nothing.

@@ -333,10 +333,17 @@ func (c *Common) Admin() (string, error) {
 	return net.JoinHostPort("127.0.0.1", strconv.Itoa(n)), nil
 }
 
-// Main is the main function of a service: it reads the settings of set, calls check to validate
-// them together, and runs the service. It returns the exit status of the process: 0 after an
-// orderly end, 1 after a failure, 2 for wrong usage. The heap of the process gets room; see package
-// heaproom. The process goes on when whoever reads its log is gone.
+// Serve is Main for a service: the process goes on when whoever reads its log is gone.
+func Serve(set *Set, args []string, getenv func(string) string, stdout, stderr io.Writer, check, run func() error) int {
+	return Main(set, args, getenv, stdout, stderr, check, func() error {
+		signal.Ignore(syscall.SIGPIPE)
+		return run()
+	})
+}
+
+// Main is the main function of a command: it reads the settings of set, calls check to validate
+// them together, and calls run. It returns the exit status of the process: 0 after an orderly end, 1
+// after a failure, 2 for wrong usage. The heap of the process gets room; see package heaproom.
 func Main(set *Set, args []string, getenv func(string) string, stdout, stderr io.Writer, check, run func() error) int {
 	err := set.Parse(args, getenv, stdout)
 	if errors.Is(err, ErrHelp) {
@@ -349,7 +356,6 @@ func Main(set *Set, args []string, getenv func(string) string, stdout, stderr io
 	if err == nil {
 		status = 1
 		heaproom.Keep(getenv)
-		signal.Ignore(syscall.SIGPIPE)
 		err = run()
 	}
 	if err != nil {

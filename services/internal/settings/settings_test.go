@@ -175,12 +175,12 @@ func TestMainStatus(t *testing.T) {
 	}
 }
 
-// A process goes on when whoever reads its log is gone. The child is this test once more, which
+// A service goes on when whoever reads its log is gone. The child is this test once more, which
 // writes to nobody.
 func TestLogReaderGone(t *testing.T) {
 	const child = "LOG_READER_GONE"
 	if os.Getenv(child) != "" {
-		os.Exit(Main(New("x", ""), nil, os.Getenv, io.Discard, os.Stderr, func() error { return nil }, func() error {
+		os.Exit(Serve(New("x", ""), nil, os.Getenv, io.Discard, os.Stderr, func() error { return nil }, func() error {
 			_, err := io.Copy(io.Discard, os.Stdin) // until the reader is gone
 			_, _ = os.Stderr.WriteString("a line of the log\n")
 			return err
