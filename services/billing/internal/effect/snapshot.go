@@ -392,7 +392,7 @@ func (m *Model) addBlock(p packed) error {
 	case len(m.recent) > 0:
 		return fmt.Errorf("%w: a block behind those that stay unpacked", errItem)
 	}
-	m.keep(&block{packed: slices.Clone(pack.Block(p.Data)), changed: p.Changed})
+	m.keep(&block{packed: p.Data, changed: p.Changed}) // which were made for this item
 	return nil
 }
 
