@@ -342,8 +342,8 @@ func Serve(set *Set, args []string, getenv func(string) string, stdout, stderr i
 }
 
 // Main is the main function of a command: it reads the settings of set, calls check to validate
-// them together, and calls run. It returns the exit status of the process: 0 after an orderly end, 1
-// after a failure, 2 for wrong usage. The heap of the process gets room; see package heaproom.
+// them together, and calls run. It returns the exit status of the process: 0 after an orderly end,
+// 1 after a failure, 2 for wrong usage. The heap of the process gets room; see package heaproom.
 func Main(set *Set, args []string, getenv func(string) string, stdout, stderr io.Writer, check, run func() error) int {
 	err := set.Parse(args, getenv, stdout)
 	if errors.Is(err, ErrHelp) {
