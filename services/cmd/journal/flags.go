@@ -129,7 +129,8 @@ func copied(name string) error {
 // topic returns the topic of a name, to be copied.
 func (c *common) topic(name string) (backup.Topic, error) {
 	options, err := c.options()
-	return backup.Topic{Name: topicOf(name), ClientOptions: options, AllowUnverified: c.allowUnverified}, err
+	letters := name == contractinternal.DeadLettersTopic || name == billinginternal.DeadLettersTopic
+	return backup.Topic{Name: topicOf(name), ClientOptions: options, AllowUnverified: c.allowUnverified, Letters: letters}, err
 }
 
 // main runs a command: it parses the flags of set, calls check, and then do, whose context ends if

@@ -352,6 +352,20 @@ func TestBrokerGoesAway(t *testing.T) {
 	})
 }
 
+// Every topic that is copied can be restored as the contracts declare it.
+func TestEveryCopyIsRestored(t *testing.T) {
+	from, to := recorded(t), empty(t)
+	from.write("billing.dlq.v1", &kgo.Record{Key: []byte("CTR-1"), Value: []byte("a letter")})
+	for _, topic := range append([]string{"contract", "billing"}, others...) {
+		file := filepath.Join(t.TempDir(), topic)
+		from.must("dump -log "+topic+" -out", file)
+		to.must("restore -log "+topic, file)
+	}
+	if was, is := from.must("dlq list billing"), to.must("dlq list billing"); was != is || was == "" {
+		t.Errorf("the letters are\n%s\nand were\n%s", is, was)
+	}
+}
+
 // A restore that was interrupted says what is left of it, and main keeps that.
 func TestInterruptedRestore(t *testing.T) {
 	b, to := recorded(t), empty(t)

@@ -27,6 +27,7 @@ type Topic struct {
 	Name            string
 	ClientOptions   []kgo.Opt
 	AllowUnverified bool // a configuration that may not be read is not an error
+	Letters         bool // it is one of dead letters, which need less than a log
 	// Progress is called with what is done (dump, check, restore), how many offsets are, and how
 	// many there are, 0 if that is not known; it may be nil.
 	Progress func(doing string, done, all int64)
@@ -210,8 +211,11 @@ const maxBatch = 1_048_588 // bytes; what topics take by default
 
 func (t Topic) mayRestore(ctx context.Context, client *kgo.Client, info Info) error {
 	settings := topic.LogSettings
-	if info.Compacted {
+	switch {
+	case info.Compacted:
 		settings = topic.PositionSettings
+	case t.Letters:
+		settings = topic.LetterSettings
 	}
 	if err := topic.Verify(ctx, client, t.Name, settings); err != nil && (!errors.Is(err, topic.ErrUnverified) || !t.AllowUnverified) {
 		return err

@@ -36,6 +36,12 @@ var LogSettings = []Setting{
 	{"message.timestamp.type", "LogAppendTime", "the broker's clock is what instances are compared with"},
 }
 
+// LetterSettings are those of a topic of dead letters.
+var LetterSettings = []Setting{
+	{"cleanup.policy", "delete", "letters of the same key must all be kept"},
+	{"retention.ms", "-1", "a letter must be kept until somebody has looked at it"},
+}
+
 // PositionSettings are those of a topic of positions.
 var PositionSettings = []Setting{
 	{"cleanup.policy", "compact", "the last position of each subscriber must be kept"},
