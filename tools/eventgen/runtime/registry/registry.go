@@ -123,11 +123,7 @@ func (c *Client) Schema(ctx context.Context, id int) (string, error) {
 		return s, nil
 	}
 	if first {
-		q.schema, q.err = c.ask(ctx, id)
-		c.mu.Lock()
-		delete(c.asked, id)
-		c.mu.Unlock()
-		close(q.answered)
+		c.answer(ctx, id, q)
 	}
 	select {
 	case <-q.answered:
@@ -135,6 +131,18 @@ func (c *Client) Schema(ctx context.Context, id int) (string, error) {
 	case <-ctx.Done():
 		return "", fmt.Errorf("%w: fetch schema %d: %w", ErrAway, id, ctx.Err())
 	}
+}
+
+// answer answers a question. If the client of the registry panics, nobody waits for it any more.
+func (c *Client) answer(ctx context.Context, id int, q *question) {
+	q.err = fmt.Errorf("%w: fetch schema %d", ErrAway, id)
+	defer func() {
+		c.mu.Lock()
+		delete(c.asked, id)
+		c.mu.Unlock()
+		close(q.answered)
+	}()
+	q.schema, q.err = c.ask(ctx, id)
 }
 
 // ask fetches a schema, and keeps it.

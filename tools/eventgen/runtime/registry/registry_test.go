@@ -300,6 +300,29 @@ func TestManyAskAtOnce(t *testing.T) {
 	})
 }
 
+// failing is a transport that panics.
+type failing struct{}
+
+func (failing) RoundTrip(*http.Request) (*http.Response, error) { panic("a mistake") }
+
+// A question whose answer made the client panic is asked again.
+func TestAskAgainAfterPanic(t *testing.T) {
+	c, err := NewClient("http://registry", sr.HTTPClient(&http.Client{Transport: failing{}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range 2 {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("question %d was not asked", n)
+				}
+			}()
+			_, _ = c.Schema(t.Context(), 7)
+		}()
+	}
+}
+
 // TestAskUntil asks after the time that was set. What is cached is returned, and the registry gets
 // no question.
 func TestAskUntil(t *testing.T) {
