@@ -52,6 +52,10 @@ func TestKindsOfGarbage(t *testing.T) {
 		{"a body that is no Avro", envelope("Activated", []byte("nonsense")), false},
 		{"a body of another kind", envelope("Tomorrow", body), false},
 		{"a body of an unknown schema", envelope("Tomorrow", append([]byte{0xc3, 1, 9, 9, 9, 9, 9, 9, 9, 9}, body[10:]...)), true},
+		{"a kind that the journal may get", envelope("journal.tomorrow", body), true},
+		{"a declaration that cannot be read", envelope("journal.void", []byte("x")), false},
+		{"a release that cannot be read", envelope("journal.release", body), false},
+		{"a forgetting without a body", envelope("journal.forget", nil), false},
 	}
 	for _, k := range kinds {
 		offset := b.write("contract.log.v1", &kgo.Record{Value: k.value})

@@ -31,13 +31,36 @@ func (l *States[S, B]) Declare(v record.Voiding) {
 	}
 }
 
-// isVoided reports whether a record is declared void. What an operator has declared is not.
+// isVoided reports whether a record is declared void. What an operator has declared is not, if it
+// can be read.
 func (l *States[S, B]) isVoided(r *record.Record) bool {
 	if len(l.voids) == 0 {
 		return false
 	}
 	digests := l.voids[r.Offset]
-	return len(digests) > 0 && !(r.Fault == nil && record.IsReserved(r.Kind)) && slices.Contains(digests, record.DigestOf(r.Value))
+	return len(digests) > 0 && slices.Contains(digests, record.DigestOf(r.Value)) && !isOperators(r)
+}
+
+// isOperators reports whether a record is of a kind that every reader knows, for ever, and can be
+// read. A kind that is added later is not one of these: readers of before may find it declared
+// void, and all have to agree.
+func isOperators(r *record.Record) bool {
+	if r.Fault != nil {
+		return false
+	}
+	var err error
+	switch r.Kind {
+	case record.Barrier:
+	case record.Void:
+		_, err = r.Voiding()
+	case record.Release:
+		_, err = r.Releasing()
+	case record.Forget:
+		_, err = r.Forgetting()
+	default:
+		return false
+	}
+	return err == nil
 }
 
 // applyOperators applies a record of a kind that the journal itself defines. Its expectations are

@@ -53,6 +53,8 @@ func TestDeclaredVoid(t *testing.T) {
 	open := encode(t, "opened", body{Kind: "opened", Account: "1", Key: "k0", Amount: 100}, attempt(1), builds(record.Attempt{}, "k0"))
 	buy := encode(t, "bought", body{Kind: "bought", Account: "1", Key: "k1", Amount: 10}, attempt(2), builds(attempt(1), "k1"))
 	garbage := []byte("garbage")
+	later := envelope(t, record.Envelope{Kind: "journal.tomorrow", Attempt: attempt(9)})
+	unreadable := envelope(t, record.Envelope{Kind: record.Void, Attempt: attempt(9), Body: []byte("x")})
 	for _, test := range []struct {
 		name   string
 		log    [][]byte
@@ -62,6 +64,10 @@ func TestDeclaredVoid(t *testing.T) {
 	}{
 		{"garbage, found further on", [][]byte{open, garbage, buy, voiding(t, 1, garbage)}, 1, 10,
 			&record.Voiding{Offset: 1, Digest: record.DigestOf(garbage)}},
+		{"a kind of the journal that this reader does not know", [][]byte{open, later, buy, voiding(t, 1, later)}, 1, 10,
+			&record.Voiding{Offset: 1, Digest: record.DigestOf(later)}},
+		{"a declaration that cannot be read", [][]byte{open, unreadable, buy, voiding(t, 1, unreadable)}, 1, 10,
+			&record.Voiding{Offset: 1, Digest: record.DigestOf(unreadable)}},
 		{"a record that was applied", [][]byte{open, buy, voiding(t, 1, buy)}, 2, 0, nil},
 		{"declared twice", [][]byte{open, buy, voiding(t, 1, buy), voiding(t, 1, buy)}, 2, 0, nil},
 		{"another value", [][]byte{open, buy, voiding(t, 1, garbage)}, 2, 10, nil},
@@ -80,6 +86,16 @@ func TestDeclaredVoid(t *testing.T) {
 				t.Errorf("read %d times, spent %d, next %d; want %d times, %d", times, account.Spent, l.Next(), test.times, test.spent)
 			}
 		})
+	}
+}
+
+// What an operator has declared and every reader can read stays in effect, whoever declares it void.
+func TestOperatorsRecordIsNotVoid(t *testing.T) {
+	open := encode(t, "opened", body{Kind: "opened", Account: "1", Key: "k0", Amount: 100}, attempt(1), builds(record.Attempt{}, "k0"))
+	forget := forgetting(t, "key/", 1<<40)
+	l, _ := applyAll(t, passing(), open, forget, voiding(t, 1, forget))
+	if l.Cell(journaltest.Key("k0")) != nil || l.Cell(journaltest.Account("1")) == nil {
+		t.Error("a key that was forgotten is there, or its account is not")
 	}
 }
 
