@@ -209,12 +209,6 @@ func TestCutKeepsWhatWas(t *testing.T) {
 	}
 }
 
-// next returns the row of another operation of the contract, after that of a row.
-func next(r row) row {
-	r.of++
-	return r
-}
-
 // inItems returns rows in a block that has an item for each.
 func inItems(rows []row) pack.Block {
 	s := pack.New(pack.Layout{})
