@@ -89,7 +89,8 @@ func TestDeclaredVoid(t *testing.T) {
 	}
 }
 
-// What an operator has declared and every reader can read stays in effect, whoever declares it void.
+// What an operator has declared and every reader can read stays in effect, whoever declares it
+// void.
 func TestOperatorsRecordIsNotVoid(t *testing.T) {
 	open := encode(t, "opened", body{Kind: "opened", Account: "1", Key: "k0", Amount: 100}, attempt(1), builds(record.Attempt{}, "k0"))
 	forget := forgetting(t, "key/", 1<<40)
