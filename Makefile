@@ -84,7 +84,7 @@ test: ## Runs every test of the main module that needs nothing but Go, long ones
 # What PROCESSES test runs in processes of its own, which have no race detector: those tests run
 # without it. What they share to drive a system has goroutines of its own: one of them runs with it.
 race: ## Runs the tests in their full form (DEFERPAY_FULL=1), with the race detector if there is a C compiler
-	@$(if $(RACE),echo "race: go test -race of all packages in which goroutines may meet, and of the example of eventgen",echo "race: no C compiler, so the tests run without the race detector (install gcc for it)")
+	@$(if $(RACE),echo "race: go test -race where goroutines may meet and of the example of eventgen",echo "race: no C compiler, so the tests run without the race detector (install gcc for it)")
 	@DEFERPAY_FULL=1 $(RACETEST) $(FULL) $$(go list ./... | grep -vxF "$$(go list $(PROCESSES) $(SEQUENTIAL))")
 	@DEFERPAY_FULL=1 $(TEST) $(FULL) $(SEQUENTIAL)
 	@cd tools/contractdiff && DEFERPAY_FULL=1 $(TEST) -count=1 ./... # specs/ is outside of the module, which the cache does not notice
