@@ -36,7 +36,7 @@ func life(writer, number, run string) (ref, customer string, opened, ended []fac
 	at := time.Now().UTC().Truncate(time.Microsecond).Add(-time.Hour)
 	mandate := map[string]any{"rum": "RUM-" + run, "ics": "FR72ZZZ123456", "scheme": "B2B", "ibanLastFour": "0189", "signedAt": instant(at), "revokedAt": nil}
 	state := map[string]any{
-		"contractRef": ref, "subscriptionRef": "SUB-" + number, "customerRef": customer, "sellerRef": "AGENCY-É1",
+		"contractRef": ref, "subscriptionRef": "SUB-" + number, "customerRef": customer, "sellerRef": "AGENCY-1",
 		"buyer": map[string]any{"legalName": "Comité social d’" + writer + " 旅", "siren": "732829320", "vatNumber": "FR44732829320",
 			"billingAddress": map[string]any{"line1": "12 rue de la Paix", "line2": nil, "postalCode": "75002", "city": "Paris", "country": "FR"}},
 		"ceiling": map[string]any{"amount": 500000, "currency": "EUR"}, "validFrom": instant(at.Add(-24 * time.Hour)), "validUntil": nil,
