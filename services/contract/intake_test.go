@@ -136,13 +136,15 @@ func TestTakenInAgain(t *testing.T) {
 	w.rejected("CTR-1")
 	w.has("CTR-1", "SUSPENDED")
 	w.halt()
+	// may be two: the members of an instance join the group one after another
+	dead := w.end(contractinternal.DeadLettersTopic)
 
 	t.Log("older log restored")
 	w.recreate(logTopic, old)
 	w.again()
 	w.has("CTR-1", "SUSPENDED")
-	if n := w.end(contractinternal.DeadLettersTopic); n != 1 {
-		t.Errorf("%d dead letters: what is below the offset in the log was read again", n)
+	if n := w.end(contractinternal.DeadLettersTopic); n != dead {
+		t.Errorf("%d dead letters, %d before: what is below the offset in the log was read again", n, dead)
 	}
 
 	t.Log("log cut and grown again while it runs")

@@ -352,9 +352,6 @@ func (in *intake) behindAll(all []kind) {
 			if os.Getenv("BROKER") == "kafka" && in.topic == "contract.facts.v1" && len(bad) > 0 && bad[0].Key == nil {
 				t.Skip("Apache Kafka takes no record without a key on a compacted topic")
 			}
-			if os.Getenv("BROKER") == "kafka" && k.mode != "" && len(bad) > 1 {
-				t.Skip("with many new schemas at once it takes up to five seconds there: see docs/reliability.md")
-			}
 			in.impostor.mode.Store(k.mode)
 			defer in.impostor.mode.Store("")
 			in.produce(bad...)

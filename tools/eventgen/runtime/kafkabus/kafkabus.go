@@ -74,6 +74,11 @@ func (c Config) consumer() (*sarama.Config, error) {
 	// half of the session timeout, because the embedded broker forgets a member that waits in a
 	// join for longer than its session, and never answers it
 	s.Consumer.Group.Rebalance.Timeout = 3 * time.Second
+	// one of two members that join at once, as those of two topics do, makes this pause
+	s.Consumer.Group.Rebalance.Retry.Backoff = 100 * time.Millisecond
+	s.Consumer.Group.Rebalance.Retry.Max = 100 // then the group is joined anew
+	// after an error of a partition
+	s.Consumer.Retry.Backoff = 250 * time.Millisecond
 	return s, err
 }
 

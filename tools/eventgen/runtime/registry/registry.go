@@ -72,7 +72,12 @@ func NewClient(rawURL string, options ...sr.ClientOpt) (*Client, error) {
 		return nil, errors.New("schema registry: the URL, which is logged, must not contain credentials: use -registry-user and -registry-password-file")
 	}
 	opts := []sr.ClientOpt{sr.HTTPClient(&http.Client{Timeout: 10 * time.Second})}
-	cl, err := sr.NewClient(append(append(opts, sr.URLs(u.String())), options...)...)
+	opts = append(append(opts, sr.URLs(u.String())), options...)
+	cl, err := sr.NewClient(opts...)
+	if err == nil {
+		caller := cl.OptValue(sr.HTTPClient).(*http.Client)
+		cl, err = sr.NewClient(append(opts, sr.HTTPClient(limited(caller)))...)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("schema registry at %s: %w", rawURL, err)
 	}

@@ -107,9 +107,9 @@ func start(t *testing.T) (*fake, *Client) {
 	return f, fresh(t, s.URL)
 }
 
-func fresh(t *testing.T, url string) *Client {
+func fresh(t *testing.T, url string, options ...sr.ClientOpt) *Client {
 	t.Helper()
-	c, err := NewClient(url + "/apis/ccompat/v7")
+	c, err := NewClient(url+"/apis/ccompat/v7", options...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -348,5 +348,43 @@ func TestAskUntil(t *testing.T) {
 	}
 	if questions != 1 {
 		t.Errorf("the registry got %d questions", questions)
+	}
+}
+
+// endless is a transport whose answers have a start and then blanks, n in all. It counts what is
+// read of them.
+type endless struct {
+	start string
+	n     int
+	read  int
+}
+
+func (e *endless) RoundTrip(r *http.Request) (*http.Response, error) {
+	blanks := strings.Repeat(" ", e.n-len(e.start))
+	body := io.TeeReader(strings.NewReader(e.start+blanks), e)
+	return &http.Response{StatusCode: http.StatusOK, Request: r, Body: io.NopCloser(body)}, nil
+}
+
+func (e *endless) Write(b []byte) (int, error) {
+	e.read += len(b)
+	return len(b), nil
+}
+
+// TestLongAnswer asks a registry whose answer is as long as a client reads, and longer.
+func TestLongAnswer(t *testing.T) {
+	for _, n := range []int{largestAnswer, largestAnswer + 1, 4 * largestAnswer} {
+		e := &endless{start: `{"schema": "\"int\""}`, n: n}
+		c := fresh(t, "http://registry", sr.HTTPClient(&http.Client{Transport: e}))
+		got, err := c.Schema(t.Context(), 7)
+		switch {
+		case n <= largestAnswer:
+			if got != `"int"` || err != nil {
+				t.Errorf("%d bytes: schema %q, %v", n, got, err)
+			}
+		case !errors.Is(err, ErrAway) || !strings.Contains(err.Error(), "longer than 4194304 bytes"):
+			t.Errorf("%d bytes: schema %q, %v", n, got, err)
+		case e.read > largestAnswer+1:
+			t.Errorf("%d bytes were read of %d", e.read, n)
+		}
 	}
 }
