@@ -383,6 +383,10 @@ func (b *book) together(t *testing.T, l limits, send func(context.Context, messa
 			t.Fatal(err)
 		}
 	}
+	// what is only acknowledged is not published yet, and would leave after the others
+	if err := b.Barrier(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	p, err := b.Publication(journaltest.Positions, "test.publication")
 	if err != nil {
 		t.Fatal(err)
