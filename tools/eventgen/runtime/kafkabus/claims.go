@@ -2,7 +2,6 @@ package kafkabus
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"math"
 	"strconv"
@@ -74,37 +73,41 @@ type groupHandler struct {
 	claims *claims
 }
 
-// Setup chooses where each partition is read from.
+// Setup chooses where each partition is read from. If the session ends meanwhile, no partition is
+// read. That is no error: after an error, watermill-kafka would leave the group, and the next member
+// would have the partitions assigned once more.
 func (h *groupHandler) Setup(s sarama.ConsumerGroupSession) error {
 	if start := h.claims.start; start != nil {
 		for topic, ids := range s.Claims() {
 			for _, id := range ids {
-				offset, err := h.claims.ask(s.Context(), topic, id)
-				if err != nil {
-					return err
+				if offset, ok := h.claims.ask(s.Context(), topic, id); ok {
+					s.MarkOffset(topic, id, offset, "")
+					s.ResetOffset(topic, id, offset, "")
 				}
-				s.MarkOffset(topic, id, offset, "")
-				s.ResetOffset(topic, id, offset, "")
 			}
 		}
 	}
 	return h.ConsumerGroupHandler.Setup(s)
 }
 
-// ask asks for the start of a partition until there is an answer or the session ends.
-func (c *claims) ask(ctx context.Context, topic string, id int32) (int64, error) {
-	for pause := 50 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+// ask asks for the start of a partition until there is an answer. It reports whether there was one
+// before the session ended.
+func (c *claims) ask(ctx context.Context, topic string, id int32) (offset int64, ok bool) {
+	for pause := 50 * time.Millisecond; ctx.Err() == nil; pause = min(2*pause, time.Second) {
 		offset, err := c.start(ctx, topic, id)
-		if err == nil {
-			return offset, nil
+		switch {
+		case err == nil:
+			return offset, true
+		case ctx.Err() != nil:
+			return 0, false
 		}
 		c.logger.Warn("not known yet where a partition is read from, asking again", "topic", topic, "partition", id, "error", err.Error())
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
-			return 0, fmt.Errorf("look for the start of %s/%d: %w", topic, id, context.Cause(ctx))
 		}
 	}
+	return 0, false
 }
 
 // ConsumeClaim reads a partition until it is taken away or the subscriber is restarted.

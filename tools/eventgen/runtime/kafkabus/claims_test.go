@@ -274,14 +274,52 @@ func TestMessageHasItsOwnMemory(t *testing.T) {
 	}
 }
 
-// session and claim are what a window needs of sarama's.
-type session struct {
-	sarama.ConsumerGroupSession
-	ctx context.Context
+// A session that ends before it is known where its partition is read from is no error, and marks
+// nothing. Otherwise the member would leave its group, and the partitions be assigned twice.
+func TestSessionEndsDuringSetup(t *testing.T) {
+	ctx, end := context.WithCancel(t.Context())
+	asked := 0
+	var c claims
+	c.init(Config{}, quiet)
+	c.start = func(context.Context, string, int32) (int64, error) {
+		if asked++; asked == 2 {
+			end()
+		}
+		return 0, errors.New("not known yet")
+	}
+	h := &groupHandler{setUp{}, &c}
+	if err := h.Setup(session{ctx: ctx, marked: func(offset int64) { t.Errorf("marked %d", offset) }}); err != nil {
+		t.Error(err)
+	}
+	if asked != 2 {
+		t.Errorf("asked %d times", asked)
+	}
 }
 
-func (s session) Context() context.Context              { return s.ctx }
-func (session) MarkOffset(string, int32, int64, string) {}
+type setUp struct{ sarama.ConsumerGroupHandler }
+
+func (setUp) Setup(sarama.ConsumerGroupSession) error { return nil }
+
+// session and claim are what a window and a handler need of sarama's.
+type session struct {
+	sarama.ConsumerGroupSession
+	ctx    context.Context
+	marked func(offset int64) // may be nil
+}
+
+func (s session) Context() context.Context { return s.ctx }
+
+func (session) Claims() map[string][]int32 { return map[string][]int32{"events": {0}} }
+
+func (s session) MarkOffset(_ string, _ int32, offset int64, _ string) {
+	if s.marked != nil {
+		s.marked(offset)
+	}
+}
+
+func (s session) ResetOffset(topic string, id int32, offset int64, metadata string) {
+	s.MarkOffset(topic, id, offset, metadata)
+}
 
 type claim struct{ sarama.ConsumerGroupClaim }
 
