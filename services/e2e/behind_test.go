@@ -340,7 +340,9 @@ func (in *intake) behindAll(all []kind) {
 	if in.id, err = schemas.ID(in.t.Context(), in.subjects+in.name, in.schema); err != nil {
 		in.t.Fatal(err)
 	}
-	in.until("a first suspension arrives", in.suspend()) // the services have joined their groups
+	// who takes over a partition while the registry is away waits for it
+	in.settled()
+	in.until("a first suspension arrives", in.suspend())
 	t, want, waiting := in.t, map[string]string{}, []string{}
 	for i, k := range all {
 		if i%fulltest.Choose(6, 1) != 0 {

@@ -73,9 +73,9 @@ type groupHandler struct {
 	claims *claims
 }
 
-// Setup chooses where each partition is read from. If the session ends meanwhile, no partition is
-// read. That is no error: after an error, watermill-kafka would leave the group, and the next member
-// would have the partitions assigned once more.
+// Setup chooses where each partition is read from. If the session ends meanwhile, nothing is read,
+// and that is no error: after one, watermill-kafka would leave the group, and a new member would
+// have the partitions assigned once more.
 func (h *groupHandler) Setup(s sarama.ConsumerGroupSession) error {
 	if start := h.claims.start; start != nil {
 		for topic, ids := range s.Claims() {
