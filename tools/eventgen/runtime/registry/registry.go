@@ -75,8 +75,8 @@ func NewClient(rawURL string, options ...sr.ClientOpt) (*Client, error) {
 	opts = append(append(opts, sr.URLs(u.String())), options...)
 	cl, err := sr.NewClient(opts...)
 	if err == nil {
-		caller := cl.OptValue(sr.HTTPClient).(*http.Client)
-		cl, err = sr.NewClient(append(opts, sr.HTTPClient(limited(caller)))...)
+		caller := cl.OptValue(sr.HTTPClient).(*http.Client) // with the TLS of the options
+		cl, err = sr.NewClient(append(opts, sr.DialTLSConfig(nil), sr.HTTPClient(limited(caller)))...)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("schema registry at %s: %w", rawURL, err)

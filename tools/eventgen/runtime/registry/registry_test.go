@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -385,6 +386,33 @@ func TestLongAnswer(t *testing.T) {
 			t.Errorf("%d bytes: schema %q, %v", n, got, err)
 		case e.read > largestAnswer+1:
 			t.Errorf("%d bytes were read of %d", e.read, n)
+		}
+	}
+}
+
+// TestOptions sets how the registry is reached. The length of its answers is limited with each.
+func TestOptions(t *testing.T) {
+	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("X-Asker") != "me" {
+			return
+		}
+		fmt.Fprint(w, `{"schema": "\"int\""}`)
+		if strings.HasSuffix(r.URL.Path, "/8") {
+			fmt.Fprint(w, strings.Repeat(" ", largestAnswer))
+		}
+	}))
+	t.Cleanup(s.Close)
+	trusted := s.Client().Transport.(*http.Transport).TLSClientConfig
+	asks := sr.PreReq(func(r *http.Request) error { r.Header.Set("X-Asker", "me"); return nil })
+	for name, option := range map[string]sr.ClientOpt{
+		"client": sr.HTTPClient(s.Client()), "TLS": sr.DialTLSConfig(&tls.Config{RootCAs: trusted.RootCAs}),
+	} {
+		c := fresh(t, s.URL, option, asks)
+		if got, err := c.Schema(t.Context(), 7); got != `"int"` || err != nil {
+			t.Errorf("%s: schema %q, %v", name, got, err)
+		}
+		if _, err := c.Schema(t.Context(), 8); err == nil || !strings.Contains(err.Error(), "longer than") {
+			t.Errorf("%s: a long answer: %v", name, err)
 		}
 	}
 }
