@@ -151,7 +151,7 @@ func (j *Journal[S, B]) applyAhead(s *sender) {
 	}
 }
 
-// agree checks that a record that was applied ahead is the one in the log.
+// agree checks that a record that was applied ahead is the one in the log, and marks it as our own.
 func (j *Journal[S, B]) agree(r *record.Record, now time.Time) error {
 	if len(j.ahead) == 0 || j.ahead[0].offset != r.Offset || !bytes.Equal(j.ahead[0].value, r.Value) {
 		return fmt.Errorf("%w: record %d is not the one that the broker acknowledged", ErrDataLoss, r.Offset)
@@ -159,5 +159,6 @@ func (j *Journal[S, B]) agree(r *record.Record, now time.Time) error {
 	j.compareClock(r, j.ahead[0].since, now)
 	j.ahead[0] = early{}
 	j.ahead = j.ahead[1:]
+	r.Own = true
 	return nil
 }

@@ -22,11 +22,10 @@ const (
 // pace is how often an instance reads.
 type pace struct{ foreign time.Time } // when the last record of another instance was read
 
-// after returns how long to wait after records were taken. Those up to the offset applied were
-// applied before.
-func (p *pace) after(records []record.Record, applied int64, now time.Time) time.Duration {
+// after returns how long to wait after records were applied.
+func (p *pace) after(records []record.Record, now time.Time) time.Duration {
 	for i := range records {
-		if r := &records[i]; r.Offset > applied && !r.Own {
+		if !records[i].Own {
 			p.foreign = now
 			return 0
 		}

@@ -17,14 +17,13 @@ func TestPace(t *testing.T) {
 		later   time.Duration
 		want    time.Duration
 	}{
-		{"a record applied before", []record.Record{{Offset: 7}}, 0, readEvery},
-		{"an own record that is read first", []record.Record{{Offset: 8, Own: true}}, 0, readEvery},
-		{"a record of another instance", []record.Record{{Offset: 7}, {Offset: 8}}, 0, 0},
-		{"right after it", []record.Record{{Offset: 7}}, aloneFor - 1, 0},
-		{"a while after it", []record.Record{{Offset: 7}}, 1, readEvery},
+		{"an own record", []record.Record{{Own: true}}, 0, readEvery},
+		{"a record of another instance", []record.Record{{Own: true}, {}}, 0, 0},
+		{"right after it", []record.Record{{Own: true}}, aloneFor - 1, 0},
+		{"a while after it", []record.Record{{Own: true}}, 1, readEvery},
 	} {
 		now = now.Add(step.later)
-		if got := p.after(step.records, 7, now); got != step.want {
+		if got := p.after(step.records, now); got != step.want {
 			t.Errorf("after %s: waits %v, want %v", step.what, got, step.want)
 		}
 	}

@@ -87,7 +87,6 @@ func (j *Journal[S, B]) readOn(ctx context.Context, client *kgo.Client, from int
 	var p pace
 	for r := topic.NewReader(client, from); ; {
 		records, err := r.Poll(ctx)
-		applied := j.Position()
 		if err == nil {
 			err = j.compare(ctx, records)
 		}
@@ -100,7 +99,7 @@ func (j *Journal[S, B]) readOn(ctx context.Context, client *kgo.Client, from int
 		if err != nil {
 			return err
 		}
-		if wait := p.after(records, applied, j.now()); wait > 0 && !j.read.awaited() {
+		if wait := p.after(records, j.now()); wait > 0 && !j.read.awaited() {
 			j.reader.sleep(ctx, wait)
 		}
 	}

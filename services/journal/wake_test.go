@@ -2,12 +2,14 @@ package journal_test
 
 import (
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/deferpay/deferpay/services/journal"
 	. "github.com/deferpay/deferpay/services/journal/journaltest"
@@ -105,4 +107,26 @@ func TestPausingReaderIsWoken(t *testing.T) {
 			})
 		})
 	}
+}
+
+// An instance that is alone reads its own records at intervals. Otherwise each costs a request.
+func TestLoneReaderPauses(t *testing.T) {
+	Virtually(t, func(t *testing.T, c *kfake.Cluster, _ *Network, opts []kgo.Opt) {
+		p := startPausing(t, opts)
+		p.pause()
+		var fetches atomic.Int64
+		c.ControlKey(int16(kmsg.Fetch), func(kmsg.Request) (kmsg.Response, error, bool) {
+			c.KeepControl()
+			fetches.Add(1)
+			return nil, nil, false
+		})
+		const purchases = 500
+		for range purchases {
+			p.buy()
+			time.Sleep(journal.ReadEvery / 10)
+		}
+		if n := fetches.Load(); n > purchases/2 {
+			t.Errorf("the log was read %d times for %d records", n, purchases)
+		}
+	})
 }

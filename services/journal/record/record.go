@@ -88,8 +88,8 @@ type Record struct {
 	Appended time.Time
 	Stamped  bool // Appended is the broker's time, not the writer's
 	Value    []byte
-	// Own means that Value equals, byte for byte, a record that this instance has in flight. Of the
-	// envelope, only the attempt is filled in then.
+	// Own means that Value equals, byte for byte, a record that this instance has in flight, or has
+	// applied when it was acknowledged. Of the envelope, the attempt at most is filled in then.
 	Own   bool
 	Fault error // why Value could not be decoded
 	Envelope
