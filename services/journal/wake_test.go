@@ -123,7 +123,7 @@ func TestLoneReaderPauses(t *testing.T) {
 		const purchases = 500
 		for range purchases {
 			p.buy()
-			time.Sleep(journal.ReadEvery / 10)
+			time.Sleep(journal.ReadEvery / 10) // in virtual time, ten in each pause
 		}
 		if n := fetches.Load(); n > purchases/2 {
 			t.Errorf("the log was read %d times for %d records", n, purchases)

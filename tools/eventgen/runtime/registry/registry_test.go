@@ -352,21 +352,21 @@ func TestAskUntil(t *testing.T) {
 	}
 }
 
-// endless is a transport whose answers have a start and then blanks, n in all. It counts what is
-// read of them.
-type endless struct {
+// padded is a transport whose answers have a start and then blanks, n bytes in all. It counts what
+// is read of them.
+type padded struct {
 	start string
 	n     int
 	read  int
 }
 
-func (e *endless) RoundTrip(r *http.Request) (*http.Response, error) {
+func (e *padded) RoundTrip(r *http.Request) (*http.Response, error) {
 	blanks := strings.Repeat(" ", e.n-len(e.start))
 	body := io.TeeReader(strings.NewReader(e.start+blanks), e)
 	return &http.Response{StatusCode: http.StatusOK, Request: r, Body: io.NopCloser(body)}, nil
 }
 
-func (e *endless) Write(b []byte) (int, error) {
+func (e *padded) Write(b []byte) (int, error) {
 	e.read += len(b)
 	return len(b), nil
 }
@@ -374,7 +374,7 @@ func (e *endless) Write(b []byte) (int, error) {
 // TestLongAnswer asks a registry whose answer is as long as a client reads, and longer.
 func TestLongAnswer(t *testing.T) {
 	for _, n := range []int{largestAnswer, largestAnswer + 1, 4 * largestAnswer} {
-		e := &endless{start: `{"schema": "\"int\""}`, n: n}
+		e := &padded{start: `{"schema": "\"int\""}`, n: n}
 		c := fresh(t, "http://registry", sr.HTTPClient(&http.Client{Transport: e}))
 		got, err := c.Schema(t.Context(), 7)
 		switch {
